@@ -1,0 +1,49 @@
+package gemm
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// pool keeps values for use again. Unlike sync.Pool it never drops one, so that a warm product allocates nothing.
+type pool[T any] struct {
+	mu   sync.Mutex
+	free []*T
+}
+
+func (p *pool[T]) get() *T {
+	p.mu.Lock()
+	n := len(p.free)
+	if n == 0 {
+		p.mu.Unlock()
+		return new(T)
+	}
+	v := p.free[n-1]
+	p.free = p.free[:n-1]
+	p.mu.Unlock()
+	return v
+}
+
+func (p *pool[T]) put(v *T) {
+	p.mu.Lock()
+	p.free = append(p.free, v)
+	p.mu.Unlock()
+}
+
+// scratch is the memory of one job.
+type scratch struct {
+	b     []float32 // panels of B
+	block []float32 // a block of a Source
+}
+
+var scratches pool[scratch]
+
+// grow returns buf with room for n values, aligned to 64 bytes. It keeps no content.
+func grow(buf *[]float32, n int) []float32 {
+	if len(*buf) < n {
+		s := make([]float32, n+n/8+16)
+		skip := int(-uintptr(unsafe.Pointer(&s[0]))%64) / 4
+		*buf = s[skip:]
+	}
+	return (*buf)[:n]
+}

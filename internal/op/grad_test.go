@@ -1,0 +1,184 @@
+package op
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// uniform returns n values in [-1, 1).
+func uniform(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = 2*r.Float32() - 1
+	}
+	return v
+}
+
+// checkGradients compares the gradients of Σ c·f(inputs…) with central differences, for fixed random c. Every input is a
+// parameter [rows, cols], so that its gradient can be read after the pass.
+func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Tape, in []mat.Tensor) mat.Tensor) {
+	t.Helper()
+	var c []float32
+	// value is Σ c·y; through copies of the inputs, since operators may work in place.
+	value := func(grad bool) float64 {
+		tape := NewTape(grad)
+		defer tape.Release()
+		tape.Train = true
+		in := make([]mat.Tensor, len(inputs))
+		for i, p := range inputs {
+			in[i] = identity(tape, p)
+		}
+		y := f(tape, in)
+		m := Mat(y)
+		if c == nil {
+			c = uniform(rand.New(rand.NewPCG(7, 7)), len(m.Data))
+		}
+		sum := 0.0
+		for i, v := range m.Data {
+			sum += float64(c[i]) * float64(v)
+		}
+		if grad {
+			g := tape.New(m.Rows, m.Cols)
+			copy(g.m.Data, c)
+			y.AccGrad(g)
+			if err := backwardSeeded(tape, y); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return sum
+	}
+	for _, p := range inputs {
+		p.ZeroGrad()
+	}
+	value(true)
+	for k, p := range inputs {
+		compareDifferences(t, k, p, func() float64 { return value(false) })
+	}
+}
+
+func compareDifferences(t *testing.T, k int, p *nn.Param, value func() float64) {
+	t.Helper()
+	const h = 1e-2
+	w, g := Data(p).Data, append([]float32(nil), Grad(p).Data...)
+	worst, scale := 0.0, 1e-3
+	for i := range w {
+		old := w[i]
+		w[i] = old + h
+		up := value()
+		w[i] = old - h
+		down := value()
+		w[i] = old
+		d := (up - down) / (2 * h)
+		worst = max(worst, math.Abs(d-float64(g[i])))
+		scale = max(scale, math.Abs(d))
+	}
+	if math.IsNaN(worst) || worst > 5e-3*scale {
+		t.Errorf("input %d: gradients differ from central differences by %.2g of %.2g", k, worst, scale)
+	}
+}
+
+// identity is an operator that copies a parameter.
+func identity(t *Tape, p *nn.Param) mat.Tensor {
+	m := Data(p)
+	y := t.New(m.Rows, m.Cols)
+	copy(y.m.Data, m.Data)
+	return t.run(y, nil, []*nn.Param{p}, func(gy *Tensor) []*Tensor {
+		for i, v := range gy.m.Data {
+			Grad(p).Data[i] += v
+		}
+		return nil
+	})
+}
+
+func param(r *rand.Rand, rows, cols int) *nn.Param {
+	return NewParam(uniform(r, rows*cols), rows, cols)
+}
+
+// weight is a plain trainable projection.
+type weight struct{ p *nn.Param }
+
+func (w weight) Dims() (out, in int)                        { m := Data(w.p); return m.Rows, m.Cols }
+func (w weight) Params(*Tape) []*nn.Param                   { return []*nn.Param{w.p} }
+func (w weight) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, Data(w.p), beta) }
+func (w weight) Grad(_ *Tape, dx gemm.Mat, beta float32, x, _, _, gy gemm.Mat) {
+	gemm.TN(Grad(w.p), gy, x, 1)
+	if dx.Data != nil {
+		gemm.NN(dx, gy, Data(w.p), beta)
+	}
+}
+
+func TestGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	norm := param(r, 1, 6)
+	head := param(r, 11, 5)
+	big := param(r, vocabTile+3, 2)
+	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
+	table := param(r, 7, 3)
+	tests := []struct {
+		name   string
+		inputs []*nn.Param
+		f      func(t *Tape, in []mat.Tensor) mat.Tensor
+	}{
+		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], nil, a, b) }},
+		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return Linear(t, in[0], in[1], a)
+		}},
+		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(t, in[0], Data(norm).Data, norm, 1e-5)
+		}},
+		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(t, in[0], Data(norm).Data, nil, 1e-5)
+		}},
+		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
+		}},
+		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
+		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Rows(t, in[0], []int{4, 1}) }},
+		{"embedding", []*nn.Param{table}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
+			return Embedding(t, []int32{6, 0, 6, 2}, Data(table), table)
+		}},
+		{"head loss", []*nn.Param{param(r, 5, 5), head}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head)
+		}},
+		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return HeadLoss(t, in[0], []int{0, 2}, []int32{vocabTile + 1, 5}, Data(big), nil)
+		}},
+		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })
+	}
+}
+
+func TestAttentionGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	rope := &RoPE{InvFreq: []float32{1, 0.1}}
+	for _, tt := range []struct {
+		bounds     []int
+		heads, kv  int
+		window     int
+		withoutPos bool
+	}{
+		{[]int{0, 7}, 2, 2, 0, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false}, {[]int{0, 9}, 3, 1, 4, false},
+		{[]int{0, 6, 10}, 2, 1, 1, false}, {[]int{0, 5}, 2, 1, 0, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false},
+	} {
+		t.Run(fmt.Sprintf("%v h%d kv%d w%d", tt.bounds, tt.heads, tt.kv, tt.window), func(t *testing.T) {
+			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Scale: 0.5}
+			pos := rope
+			if tt.withoutPos {
+				pos = nil
+			}
+			checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+				return Attention(t, in[0], tt.bounds, pos, s, nil)
+			})
+		})
+	}
+}

@@ -1,0 +1,31 @@
+package op
+
+import (
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/vec"
+)
+
+// SwiGLU is the gated activation of Shazeer 2020 (Eq. 6): x is [tokens, 2n], the gate's outputs before the up
+// projection's; y = silu(gate)·up is [tokens, n].
+func SwiGLU(t *Tape, x mat.Tensor) mat.Tensor {
+	m := Mat(x)
+	n := m.Cols / 2
+	y := t.New(m.Rows, n)
+	byRows(m.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			r := m.Row(i)
+			vec.SwiGLU(y.m.Row(i), r[:n], r[n:])
+		}
+	})
+	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
+		dx := t.New(m.Rows, m.Cols)
+		byRows(m.Rows, func(from, to int) {
+			for i := from; i < to; i++ {
+				r, d := m.Row(i), dx.m.Row(i)
+				vec.SwiGLUGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:])
+			}
+		})
+		return []*Tensor{dx}
+	})
+}

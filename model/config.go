@@ -1,0 +1,78 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// harmless are keys of config.json that say nothing about how a causal model computes.
+var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled
+ _from_model_config _name_or_path _remove_final_layer_norm architectures auto_map bad_words_ids begin_suppress_tokens
+ bos_token_id chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping
+ encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
+ forced_eos_token_id id2label initializer_range is_llama_config keys_to_ignore_at_inference label2id language
+ length_penalty max_length min_length model_type no_repeat_ngram_size num_beam_groups num_beams
+ num_return_sequences output_attentions output_hidden_states output_scores pad_token_id prefix problem_type pruned_heads
+ remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id spagotune suppress_tokens
+ task_specific_params temperature tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript
+ transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache`)
+
+// decodeConfig reads the keys of config.json that c's json tags name, and refuses every other key that could change
+// what the model computes.
+func decodeConfig(raw []byte, c any) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	known := map[string]bool{}
+	t := reflect.TypeOf(c).Elem()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		known[name] = true
+	}
+	var bad []string
+	for k, v := range all {
+		if !known[k] && !slices.Contains(harmless, k) && !empty(v) {
+			bad = append(bad, fmt.Sprintf("%s = %s", k, short(v)))
+		}
+	}
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		return fmt.Errorf("config.json: not supported: %s", strings.Join(bad, ", "))
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if err := d.Decode(c); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	return nil
+}
+
+// empty says whether a value switches nothing on.
+func empty(v json.RawMessage) bool {
+	switch strings.TrimSpace(string(v)) {
+	case "null", "false", "0", "0.0", `""`, "[]", "{}":
+		return true
+	}
+	return false
+}
+
+func short(v json.RawMessage) string {
+	if len(v) > 60 {
+		return string(v[:60]) + "…"
+	}
+	return string(v)
+}
+
+// positive checks that required sizes are there.
+func positive(pairs ...any) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if n := pairs[i+1].(int); n <= 0 || n > 1<<24 {
+			return fmt.Errorf("config.json: %s is %d; want a number from 1 to %d", pairs[i], n, 1<<24)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+package model
+
+import (
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+)
+
+// Param is a trained matrix with the name under which it is saved, such as "lora_A.weight".
+type Param struct {
+	Name string
+	*nn.Param
+}
+
+// Adapter changes a frozen linear layer from W to W' = W + ΔW.
+type Adapter interface {
+	nn.Model
+	// Params are the matrices that training moves.
+	Params() []Param
+	// Fold turns w, the block of W from row i and column j on, into that block of W'. It is called from several
+	// goroutines at once, while a kernel packs the weight.
+	Fold(w gemm.Mat, i, j int)
+	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
+	// of x·W'ᵀ.
+	Grad(x, gy gemm.Mat)
+}
+
+// separate is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
+// passes with few rows, and dropout on the adapter's input.
+type separate interface {
+	// Apply adds x·ΔWᵀ to y [tokens, out].
+	Apply(y, x gemm.Mat)
+	// ApplyT adds gy·ΔW to dx [tokens, in].
+	ApplyT(dx, gy gemm.Mat)
+}
+
+// outputGrad is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
+type outputGrad interface {
+	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
+	// x·W'ᵀ all the same.
+	GradOutput(x, y, gy gemm.Mat)
+}
+
+// Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
+type Linear struct {
+	nn.Module
+	Weight *Weight `hf:"weight"` // [out, in]
+	Bias   *Weight `hf:"bias"`   // [out], or nil
+
+	path     string
+	adapters map[string]attached
+}
+
+type attached struct {
+	Adapter
+	dropout float32
+}
+
+// NewLinear declares a layer.
+func NewLinear(out, in int, bias bool) *Linear {
+	l := &Linear{Weight: NewWeight(out, in)}
+	if bias {
+		l.Bias = NewWeight(out)
+	}
+	return l
+}
+
+var _ op.Projection = (*Linear)(nil)
+
+// Path is the layer's Hugging Face path, such as model.layers.0.self_attn.q_proj.
+func (l *Linear) Path() string { return l.path }
+
+// Dims returns the number of outputs and of inputs.
+func (l *Linear) Dims() (out, in int) { return l.Weight.rowsCols() }
+
+// Attach puts a on the layer under a name; dropout is the probability with which values of the adapter's input are
+// zeroed in training. nil takes the adapter of that name away.
+func (l *Linear) Attach(name string, a Adapter, dropout float32) {
+	if a == nil {
+		delete(l.adapters, name)
+		return
+	}
+	if l.adapters == nil {
+		l.adapters = map[string]attached{}
+	}
+	l.adapters[name] = attached{a, dropout}
+}
+
+// Adapter returns the adapter of that name, or nil.
+func (l *Linear) Adapter(name string) Adapter { return l.adapters[name].Adapter }
+
+// Refresh tells every adapter on the layer that the layer's weight has changed, those that have a Refresh method.
+func (l *Linear) Refresh() {
+	for _, a := range l.adapters {
+		if r, ok := a.Adapter.(interface{ Refresh() }); ok {
+			r.Refresh()
+		}
+	}
+}
+
+// Source is the layer's matrix with the named adapter folded in.
+func (l *Linear) Source(adapter string) gemm.Source {
+	w := l.Weight.Source(adapter)
+	if a, ok := l.adapters[adapter]; ok {
+		return folded{w, a}
+	}
+	return w
+}
+
+// folded is W' of an adapter: blocks of W with the update added.
+type folded struct {
+	gemm.Source
+	a Adapter
+}
+
+func (f folded) Block(dst []float32, ld, i, j, m, n int) {
+	f.Source.Block(dst, ld, i, j, m, n)
+	f.a.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+}
+
+// update is ΔW of an adapter that has no cheaper form: W' − W.
+type update struct{ folded }
+
+func (u update) Block(dst []float32, ld, i, j, m, n int) {
+	u.folded.Block(dst, ld, i, j, m, n)
+	base := make([]float32, m*n)
+	u.Source.Block(base, n, i, j, m, n)
+	for r := range m {
+		d := dst[r*ld : r*ld+n]
+		vec.Axpy(d, -1, base[r*n:(r+1)*n])
+	}
+}
+
+// fewRows is up to how many tokens an adapter is applied on its own: folding it into the whole weight costs more there.
+const fewRows = 16
+
+// apart says whether the adapter is applied on its own in a pass over rows tokens, and whether with dropout.
+func (l *Linear) apart(t *op.Tape, a attached, rows int) (apart, dropout bool) {
+	_, cheap := a.Adapter.(separate)
+	dropout = t.Train && a.dropout > 0
+	return dropout || cheap && rows <= fewRows, dropout
+}
+
+// Params are the layer's parameters that train in the pass.
+func (l *Linear) Params(t *op.Tape) []*nn.Param {
+	var ps []*nn.Param
+	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
+		ps = append(ps, p)
+	}
+	if l.Bias != nil {
+		if p := l.Bias.Param(t.Adapter); op.Trains(p) {
+			ps = append(ps, p)
+		}
+	}
+	if a, ok := l.adapters[t.Adapter]; ok {
+		for _, p := range a.Params() {
+			if p.RequiresGrad() {
+				ps = append(ps, p.Param)
+			}
+		}
+	}
+	return ps
+}
+
+// Apply computes y = x·W'ᵀ + b + beta·y.
+func (l *Linear) Apply(t *op.Tape, y, x gemm.Mat, beta float32) {
+	w := l.Weight.Source(t.Adapter)
+	a, ok := l.adapters[t.Adapter]
+	apart, dropout := false, false
+	if ok {
+		apart, dropout = l.apart(t, a, x.Rows)
+	}
+	if ok && !apart {
+		gemm.NT(y, x, folded{w, a}, beta)
+	} else {
+		gemm.NT(y, x, w, beta)
+	}
+	if apart {
+		in := x
+		if dropout {
+			d := t.New(x.Rows, x.Cols)
+			defer t.Free(d)
+			in = d.Mat()
+			t.Dropout(in, x, a.dropout, l.path)
+		}
+		if s, ok := a.Adapter.(separate); ok {
+			s.Apply(y, in)
+		} else {
+			gemm.NT(y, in, update{folded{w, a}}, 1)
+		}
+	}
+	if l.Bias != nil {
+		b := l.Bias.Vector(t.Adapter)
+		for i := range y.Rows {
+			vec.Add(y.Row(i), y.Row(i), b)
+		}
+	}
+}
+
+// Grad adds to the gradients of the layer's parameters and writes dx = gy·W' + beta·dx.
+func (l *Linear) Grad(t *op.Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm.Mat) {
+	l.baseGrad(t, x, gy)
+	w := l.Weight.Source(t.Adapter)
+	a, ok := l.adapters[t.Adapter]
+	if !ok {
+		if dx.Data != nil {
+			gemm.NN(dx, gy, w, beta)
+		}
+		return
+	}
+	apart, dropout := l.apart(t, a, x.Rows)
+	in := x
+	if dropout {
+		d := t.New(x.Rows, x.Cols)
+		defer t.Free(d)
+		in = d.Mat()
+		t.Dropout(in, x, a.dropout, l.path)
+	}
+	l.adapterGrad(t, a, in, y, base, gy, dropout)
+	switch {
+	case dx.Data == nil:
+	case !apart:
+		gemm.NN(dx, gy, folded{w, a}, beta)
+	default:
+		gemm.NN(dx, gy, w, beta)
+		l.inputGrad(t, a, w, dx, gy, dropout)
+	}
+}
+
+// baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
+func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
+	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
+		gemm.TN(op.Grad(p), gy, x, 1)
+	}
+	if l.Bias == nil {
+		return
+	}
+	if p := l.Bias.Param(t.Adapter); op.Trains(p) {
+		g := op.Grad(p).Data
+		for i := range gy.Rows {
+			vec.Add(g, g, gy.Row(i))
+		}
+	}
+}
+
+// adapterGrad adds to the gradients of the adapter, if it trains.
+func (l *Linear) adapterGrad(t *op.Tape, a attached, in, y, base, gy gemm.Mat, dropout bool) {
+	train := false
+	for _, p := range a.Params() {
+		train = train || p.RequiresGrad()
+	}
+	if !train {
+		return
+	}
+	o, ok := a.Adapter.(outputGrad)
+	if !ok {
+		a.Grad(in, gy)
+		return
+	}
+	own := t.New(y.Rows, y.Cols)
+	defer t.Free(own)
+	if dropout {
+		gemm.NT(own.Mat(), in, folded{l.Weight.Source(t.Adapter), a}, 0)
+	} else {
+		l.ownOutput(t, own.Mat(), y, base)
+	}
+	o.GradOutput(in, own.Mat(), gy)
+}
+
+// ownOutput takes from y what is not x·W'ᵀ: the residual and the bias.
+func (l *Linear) ownOutput(t *op.Tape, own, y, base gemm.Mat) {
+	for i := range y.Rows {
+		r := own.Row(i)
+		copy(r, y.Row(i))
+		if base.Data != nil {
+			vec.Axpy(r, -1, base.Row(i))
+		}
+		if l.Bias != nil {
+			vec.Axpy(r, -1, l.Bias.Vector(t.Adapter))
+		}
+	}
+}
+
+// inputGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
+func (l *Linear) inputGrad(t *op.Tape, a attached, w gemm.Source, dx, gy gemm.Mat, dropout bool) {
+	d := t.Zeros(dx.Rows, dx.Cols)
+	defer t.Free(d)
+	if s, ok := a.Adapter.(separate); ok {
+		s.ApplyT(d.Mat(), gy)
+	} else {
+		gemm.NN(d.Mat(), gy, update{folded{w, a}}, 0)
+	}
+	if dropout {
+		t.Dropout(d.Mat(), d.Mat(), a.dropout, l.path)
+	}
+	for i := range dx.Rows {
+		vec.Add(dx.Row(i), dx.Row(i), d.Mat().Row(i))
+	}
+}

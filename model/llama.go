@@ -1,0 +1,267 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() {
+	Register("llama", newLlama)
+	Register("mistral", newLlama)
+	Register("qwen2", newLlama)
+	Register("qwen3", newLlama)
+}
+
+// llamaConfig has the keys of config.json for the Llama family: llama, mistral, qwen2, qwen3.
+type llamaConfig struct {
+	ModelType             string          `json:"model_type"`
+	VocabSize             int             `json:"vocab_size"`
+	HiddenSize            int             `json:"hidden_size"`
+	IntermediateSize      int             `json:"intermediate_size"`
+	NumHiddenLayers       int             `json:"num_hidden_layers"`
+	NumAttentionHeads     int             `json:"num_attention_heads"`
+	NumKeyValueHeads      *int            `json:"num_key_value_heads"`
+	HeadDim               *int            `json:"head_dim"`
+	MaxPositionEmbeddings int             `json:"max_position_embeddings"`
+	RMSNormEps            *float64        `json:"rms_norm_eps"`
+	HiddenAct             string          `json:"hidden_act"`
+	AttentionBias         bool            `json:"attention_bias"`
+	MLPBias               bool            `json:"mlp_bias"`
+	TieWordEmbeddings     bool            `json:"tie_word_embeddings"`
+	AttentionDropout      float64         `json:"attention_dropout"`
+	PretrainingTP         int             `json:"pretraining_tp"`
+	RopeTheta             float64         `json:"rope_theta"`
+	RopeScaling           json.RawMessage `json:"rope_scaling"`
+	RopeParameters        json.RawMessage `json:"rope_parameters"`
+	RopeInterleaved       bool            `json:"rope_interleaved"`
+	SlidingWindow         json.RawMessage `json:"sliding_window"`
+	UseSlidingWindow      bool            `json:"use_sliding_window"`
+	MaxWindowLayers       *int            `json:"max_window_layers"`
+	LayerTypes            []string        `json:"layer_types"`
+
+	kv, dim int
+	eps     float32
+	windows []int // by layer; 0: all
+}
+
+// llama is the decoder of the Llama family (Touvron et al. 2023): RMSNorm before each half of a layer, rotary grouped
+// attention, SwiGLU.
+type llama struct {
+	nn.Module
+	Embed  *Weight       `hf:"model.embed_tokens.weight"`
+	Layers []*llamaLayer `hf:"model.layers"`
+	Norm   *Weight       `hf:"model.norm.weight"`
+	Head   *Linear       `hf:"lm_head"`
+
+	c    llamaConfig
+	rope *op.RoPE
+}
+
+type llamaLayer struct {
+	InputNorm *Weight `hf:"input_layernorm.weight"`
+	Query     *Linear `hf:"self_attn.q_proj"`
+	Key       *Linear `hf:"self_attn.k_proj"`
+	Value     *Linear `hf:"self_attn.v_proj"`
+	QueryNorm *Weight `hf:"self_attn.q_norm.weight"`
+	KeyNorm   *Weight `hf:"self_attn.k_norm.weight"`
+	Output    *Linear `hf:"self_attn.o_proj"`
+	PostNorm  *Weight `hf:"post_attention_layernorm.weight"`
+	Gate      *Linear `hf:"mlp.gate_proj"`
+	Up        *Linear `hf:"mlp.up_proj"`
+	Down      *Linear `hf:"mlp.down_proj"`
+}
+
+func newLlama(config []byte) (Host, error) {
+	m := &llama{}
+	c := &m.c
+	if err := decodeConfig(config, c); err != nil {
+		return nil, err
+	}
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	rope, err := newRoPE(c.dim, c.RopeTheta, c.RopeScaling, c.RopeParameters)
+	if err != nil {
+		return nil, err
+	}
+	m.rope = rope
+	m.Embed = NewWeight(c.VocabSize, c.HiddenSize)
+	m.Norm = NewWeight(c.HiddenSize)
+	m.Head = NewLinear(c.VocabSize, c.HiddenSize, false)
+	if c.TieWordEmbeddings {
+		m.Head.Weight.tied = m.Embed
+	}
+	qkvBias := c.AttentionBias || c.ModelType == "qwen2"
+	for range c.NumHiddenLayers {
+		l := &llamaLayer{
+			InputNorm: NewWeight(c.HiddenSize),
+			Query:     NewLinear(c.NumAttentionHeads*c.dim, c.HiddenSize, qkvBias),
+			Key:       NewLinear(c.kv*c.dim, c.HiddenSize, qkvBias),
+			Value:     NewLinear(c.kv*c.dim, c.HiddenSize, qkvBias),
+			Output:    NewLinear(c.HiddenSize, c.NumAttentionHeads*c.dim, c.AttentionBias),
+			PostNorm:  NewWeight(c.HiddenSize),
+			Gate:      NewLinear(c.IntermediateSize, c.HiddenSize, c.MLPBias),
+			Up:        NewLinear(c.IntermediateSize, c.HiddenSize, c.MLPBias),
+			Down:      NewLinear(c.HiddenSize, c.IntermediateSize, c.MLPBias),
+		}
+		if c.ModelType == "qwen3" {
+			l.QueryNorm, l.KeyNorm = NewWeight(c.dim), NewWeight(c.dim)
+		}
+		m.Layers = append(m.Layers, l)
+	}
+	return m, nil
+}
+
+// complete fills in the defaults that Hugging Face gives the family, and refuses what is not served.
+func (c *llamaConfig) complete() error {
+	if err := positive("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "intermediate_size", c.IntermediateSize,
+		"num_hidden_layers", c.NumHiddenLayers, "num_attention_heads", c.NumAttentionHeads); err != nil {
+		return err
+	}
+	c.kv, c.dim, c.eps = c.NumAttentionHeads, c.HiddenSize/c.NumAttentionHeads, 1e-6
+	switch c.ModelType {
+	case "mistral":
+		c.kv = 8
+	case "qwen3":
+		c.kv, c.dim = 32, 128
+	case "qwen2":
+		c.kv = 32
+	}
+	if c.NumKeyValueHeads != nil {
+		c.kv = *c.NumKeyValueHeads
+	}
+	if c.HeadDim != nil {
+		c.dim = *c.HeadDim
+	} else if c.ModelType != "qwen3" && c.HiddenSize%c.NumAttentionHeads != 0 {
+		return fmt.Errorf("config.json: hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
+	}
+	if c.RMSNormEps != nil {
+		c.eps = float32(*c.RMSNormEps)
+	}
+	if c.MaxPositionEmbeddings == 0 {
+		c.MaxPositionEmbeddings = map[string]int{"llama": 2048, "mistral": 131072, "qwen2": 32768, "qwen3": 32768}[c.ModelType]
+	}
+	if err := positive("num_key_value_heads", c.kv, "head_dim", c.dim, "max_position_embeddings", c.MaxPositionEmbeddings); err != nil {
+		return err
+	}
+	switch {
+	case c.NumAttentionHeads%c.kv != 0:
+		return fmt.Errorf("config.json: num_attention_heads %d is no multiple of num_key_value_heads %d", c.NumAttentionHeads, c.kv)
+	case c.HiddenAct != "" && c.HiddenAct != "silu" && c.HiddenAct != "swish":
+		return fmt.Errorf("config.json: hidden_act %q is not supported; the Llama family has silu", c.HiddenAct)
+	case c.AttentionDropout != 0:
+		return fmt.Errorf("config.json: attention_dropout %g is not supported; set it to 0", c.AttentionDropout)
+	case c.PretrainingTP > 1:
+		return fmt.Errorf("config.json: pretraining_tp %d is not supported; set it to 1", c.PretrainingTP)
+	case c.RopeInterleaved:
+		return fmt.Errorf("config.json: rope_interleaved is not supported")
+	case c.AttentionBias && (c.ModelType == "mistral" || c.ModelType == "qwen2"):
+		return fmt.Errorf("config.json: attention_bias is no key of %s", c.ModelType)
+	case c.MLPBias && c.ModelType != "llama":
+		return fmt.Errorf("config.json: mlp_bias is no key of %s", c.ModelType)
+	}
+	return c.slide()
+}
+
+// slide finds how far back each layer sees.
+func (c *llamaConfig) slide() error {
+	c.windows = make([]int, c.NumHiddenLayers)
+	window := 0
+	if len(c.SlidingWindow) > 0 {
+		if string(c.SlidingWindow) != "null" {
+			if err := json.Unmarshal(c.SlidingWindow, &window); err != nil || window < 0 {
+				return fmt.Errorf("config.json: sliding_window is %s; want a number of positions or null", c.SlidingWindow)
+			}
+		}
+	} else if c.ModelType != "llama" {
+		window = 4096
+	}
+	if c.ModelType == "llama" && window != 0 {
+		return fmt.Errorf("config.json: sliding_window is no key of llama")
+	}
+	if c.LayerTypes != nil && len(c.LayerTypes) != c.NumHiddenLayers {
+		return fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(c.LayerTypes), c.NumHiddenLayers)
+	}
+	from := 28
+	if c.MaxWindowLayers != nil {
+		from = *c.MaxWindowLayers
+	}
+	for i := range c.windows {
+		slides := c.ModelType == "mistral" || c.UseSlidingWindow && i >= from
+		if c.LayerTypes != nil {
+			switch c.LayerTypes[i] {
+			case "full_attention":
+				slides = false
+			case "sliding_attention":
+				slides = true
+			default:
+				return fmt.Errorf("config.json: layer_types has %q; supported are full_attention, sliding_attention", c.LayerTypes[i])
+			}
+		}
+		if slides {
+			c.windows[i] = window
+		}
+	}
+	return nil
+}
+
+// Sizes implements Host.
+func (m *llama) Sizes() Sizes {
+	return Sizes{Vocab: m.c.VocabSize, Positions: m.c.MaxPositionEmbeddings, Layers: m.c.NumHiddenLayers, Hidden: m.c.HiddenSize}
+}
+
+// LMHead implements Host.
+func (m *llama) LMHead() *Linear { return m.Head }
+
+// Forward implements Host.
+func (m *llama) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
+	x := op.Embedding(t, b.IDs, m.Embed.Source(t.Adapter), m.Embed.Param(t.Adapter))
+	for i, l := range m.Layers {
+		x = m.layer(t, l, i, x, b, cache)
+	}
+	y := m.norm(t, x, m.Norm)
+	t.Done(x)
+	return y
+}
+
+func (m *llama) norm(t *op.Tape, x mat.Tensor, w *Weight) mat.Tensor {
+	return op.RMSNorm(t, x, w.Vector(t.Adapter), w.Param(t.Adapter), m.c.eps)
+}
+
+func (m *llama) layer(t *op.Tape, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
+	h := m.norm(t, x, l.InputNorm)
+	qkv := op.Linear(t, h, nil, l.Query, l.Key, l.Value)
+	t.Done(h)
+	if l.QueryNorm != nil {
+		n := op.GroupRMSNorm(t, qkv, []op.NormGroup{
+			{Cols: m.c.dim, Heads: m.c.NumAttentionHeads, Weight: l.QueryNorm.Vector(t.Adapter), Param: l.QueryNorm.Param(t.Adapter)},
+			{Cols: m.c.dim, Heads: m.c.kv, Weight: l.KeyNorm.Vector(t.Adapter), Param: l.KeyNorm.Param(t.Adapter)},
+			{Cols: m.c.dim, Heads: m.c.kv},
+		}, m.c.eps)
+		t.Done(qkv)
+		qkv = n
+	}
+	a := op.Attention(t, qkv, b.bounds(), m.rope, op.AttentionShape{
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.kv, HeadDim: m.c.dim, Window: m.c.windows[i],
+		Scale: float32(1 / math.Sqrt(float64(m.c.dim))),
+	}, cache.layer(i))
+	t.Done(qkv)
+	y := op.Linear(t, a, x, l.Output)
+	t.Done(a)
+	t.Done(x)
+	h = m.norm(t, y, l.PostNorm)
+	g := op.Linear(t, h, nil, l.Gate, l.Up)
+	t.Done(h)
+	s := op.SwiGLU(t, g)
+	t.Done(g)
+	z := op.Linear(t, s, y, l.Down)
+	t.Done(s)
+	t.Done(y)
+	return z
+}

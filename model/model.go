@@ -1,0 +1,270 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// Sizes are what callers need to know of a host.
+type Sizes struct{ Vocab, Positions, Layers, Hidden int }
+
+// Host is a family's model: structs tagged with Hugging Face names, and how they compute.
+type Host interface {
+	nn.Model
+	Sizes() Sizes
+	// Forward returns the last hidden states, [tokens, hidden]. With a cache the batch continues the cached documents.
+	// The batch has been checked.
+	Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor
+	// LMHead maps hidden states to the vocabulary.
+	LMHead() *Linear
+}
+
+var families = map[string]func(config []byte) (Host, error){}
+
+// Register makes a family known by its config's model_type; its file's init calls it.
+func Register(modelType string, f func(config []byte) (Host, error)) {
+	if families[modelType] != nil {
+		panic("model: " + modelType + " is registered twice")
+	}
+	families[modelType] = f
+}
+
+// Families lists the registered model types.
+func Families() []string {
+	var names []string
+	for n := range families {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Model is a host with its weights and where they came from.
+type Model struct {
+	Host
+	// Dir is the folder that it was read from, or "".
+	Dir string
+	// Config is its config.json.
+	Config json.RawMessage
+
+	file *checkpoint.Checkpoint
+}
+
+// Load reads a Hugging Face folder: config.json and model.safetensors, whole or in shards. Weights stay in the file's
+// memory map, so the folder must not change while the model is in use.
+func Load(dir string) (*Model, error) {
+	m, err := load(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model: load %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+func load(dir string) (*Model, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, errors.New("is a file; want the Hugging Face folder that holds it")
+	}
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	m, err := build(config)
+	if err != nil {
+		return nil, err
+	}
+	m.Dir = dir
+	if m.file, err = checkpoint.Open(dir); err != nil {
+		return nil, err
+	}
+	if err := m.bind(); err != nil {
+		_ = m.file.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// build makes the host that a config describes, without weights.
+func build(config []byte) (*Model, error) {
+	var c struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	f := families[c.ModelType]
+	if f == nil {
+		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Families(), ", "))
+	}
+	h, err := f(config)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Host: h, Config: bytes.Clone(config)}
+	walk(h, func(path string, l *Linear) { l.path = path }, func(name string, w *Weight) { w.Name = name })
+	return m, nil
+}
+
+// bind gives every weight its tensor and lists all that is missing, left over or misshapen in one error.
+func (m *Model) bind() error {
+	var problems []string
+	taken := map[string]bool{}
+	m.Weights(func(w *Weight) {
+		taken[w.Name] = true
+		t, ok := m.file.Get(w.Name)
+		switch {
+		case w.tied != nil:
+		case !ok:
+			problems = append(problems, "missing "+w.Name)
+		case !slices.Equal(t.Shape, w.Shape):
+			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
+		default:
+			if err := w.bind(t); err != nil {
+				problems = append(problems, err.Error())
+			} else if name, ok := notFinite(w); ok {
+				problems = append(problems, name)
+			}
+		}
+	})
+	for _, name := range m.file.Names() {
+		if !taken[name] && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+			problems = append(problems, "unexpected "+name)
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("weights do not fit config.json: %s", list(problems, 12))
+	}
+	return nil
+}
+
+// notFinite says where a weight holds NaN or an infinity.
+func notFinite(w *Weight) (string, bool) {
+	rows, cols := w.rowsCols()
+	const step = 256
+	bad := make([]int, (rows+step-1)/step)
+	gemm.Parallel(len(bad), func(i int) {
+		row := make([]float32, cols)
+		for r := i * step; r < min(rows, (i+1)*step); r++ {
+			w.source.Block(row, cols, r, 0, 1, cols)
+			for _, v := range row {
+				if bad[i] == 0 && v-v != 0 {
+					bad[i] = r + 1
+				}
+			}
+		}
+	})
+	for _, r := range bad {
+		if r > 0 {
+			return fmt.Sprintf("%s holds NaN or an infinite value in row %d", w.Name, r-1), true
+		}
+	}
+	return "", false
+}
+
+// list joins up to n items and says how many more there are.
+func list(items []string, n int) string {
+	if len(items) <= n {
+		return strings.Join(items, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(items[:n], "; "), len(items)-n)
+}
+
+// New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
+func New(config []byte, seed uint64) (*Model, error) {
+	m, err := build(config)
+	if err != nil {
+		return nil, fmt.Errorf("model: new: %w", err)
+	}
+	var c struct {
+		InitializerRange float64 `json:"initializer_range"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, fmt.Errorf("model: new: config.json: %w", err)
+	}
+	if c.InitializerRange <= 0 {
+		c.InitializerRange = 0.02
+	}
+	i := uint64(0)
+	m.Weights(func(w *Weight) {
+		i++
+		v := make([]float32, w.Size())
+		r := newRand(seed, i)
+		for j := range v {
+			switch {
+			case len(w.Shape) == 2:
+				v[j] = float32(r.NormFloat64() * c.InitializerRange)
+			case strings.HasSuffix(w.Name, "norm.weight"):
+				v[j] = 1
+			}
+		}
+		if w.tied == nil {
+			w.set(v)
+		}
+	})
+	return m, nil
+}
+
+// Close gives back the memory map of the weights. The model must not be used after.
+func (m *Model) Close() error {
+	if m.file == nil {
+		return nil
+	}
+	return m.file.Close()
+}
+
+// Weights calls f for every weight in the order of the host's fields, tied ones too.
+func (m *Model) Weights(f func(*Weight)) { walk(m.Host, nil, func(_ string, w *Weight) { f(w) }) }
+
+// Linears calls f for every linear layer, the LM head too.
+func (m *Model) Linears(f func(*Linear)) { walk(m.Host, func(_ string, l *Linear) { f(l) }, nil) }
+
+// NumParameters counts the values of all weights, tied ones once.
+func (m *Model) NumParameters() int {
+	n := 0
+	m.Weights(func(w *Weight) {
+		if w.tied == nil {
+			n += w.Size()
+		}
+	})
+	return n
+}
+
+// WeightBytes counts the bytes of all weights as they are kept.
+func (m *Model) WeightBytes() int {
+	n := 0
+	m.Weights(func(w *Weight) {
+		if w.tied == nil {
+			n += max(len(w.stored.Data), w.Size()*btoi(w.stored.Data == nil)*4)
+		}
+	})
+	return n
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// isFinite says whether v is a number.
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,0 +1,181 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// companions are the files beside the weights that a copy of a model takes along.
+var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model"}
+
+// Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
+// type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
+// the tokenizer's files of the folder that the model came from. The folder must not exist, or be empty.
+func (m *Model) Save(dir, adapter string, dtype checkpoint.DType) error {
+	if err := m.save(dir, adapter, dtype); err != nil {
+		return fmt.Errorf("model: save %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (m *Model) save(dir, adapter string, dtype checkpoint.DType) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return errors.New("folder is not empty")
+	}
+	made := !exists(dir)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	err := m.writeAll(dir, adapter, dtype)
+	if err != nil {
+		for _, f := range append([]string{"model.safetensors", "config.json"}, companions...) {
+			_ = os.Remove(filepath.Join(dir, f))
+		}
+		if made {
+			_ = os.Remove(dir)
+		}
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+	sources := map[string]gemm.Source{}
+	m.Linears(func(l *Linear) { sources[l.Weight.Name] = l.Source(adapter) })
+	var tensors []checkpoint.Tensor
+	untied, uniform := false, checkpoint.DType("")
+	var err error
+	m.Weights(func(w *Weight) {
+		src := sources[w.Name]
+		if src == nil {
+			src = w.Source(adapter)
+		}
+		if w.tied != nil {
+			_, changed := src.(folded)
+			if w.copies[adapter] == nil && !changed {
+				return
+			}
+			untied = true
+		}
+		want := dtype
+		if want == "" {
+			want = checkpoint.DTypeF32
+			if o := w.owner(); o.stored.Data != nil {
+				want = o.stored.DType
+			}
+		}
+		if uniform == "" {
+			uniform = want
+		}
+		t, e := encode(w, src, want, adapter)
+		if e != nil && err == nil {
+			err = e
+		}
+		tensors = append(tensors, t)
+	})
+	if err != nil {
+		return err
+	}
+	config, err := m.savedConfig(untied, uniform)
+	if err != nil {
+		return err
+	}
+	if err := checkpoint.Write(filepath.Join(dir, "model.safetensors"), tensors, map[string]string{"format": "pt"}); err != nil {
+		return err
+	}
+	err = checkpoint.AtomicFile(filepath.Join(dir, "config.json"), func(w io.Writer) error {
+		_, err := w.Write(config)
+		return err
+	})
+	if err != nil || m.Dir == "" {
+		return err
+	}
+	for _, f := range companions {
+		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owner is the weight that holds the values.
+func (w *Weight) owner() *Weight {
+	if w.tied != nil {
+		return w.tied
+	}
+	return w
+}
+
+// encode makes the tensor of src in a type, or passes on the stored one where nothing changed.
+func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
+	if _, changed := src.(folded); !changed && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
+		return w.stored, nil
+	}
+	rows, cols := w.rowsCols()
+	v := make([]float32, rows*cols)
+	const step = 64
+	gemm.Parallel((rows+step-1)/step, func(i int) {
+		n := min(step, rows-i*step)
+		src.Block(v[i*step*cols:], cols, i*step, 0, n, cols)
+	})
+	for i, x := range v {
+		if x-x != 0 {
+			return checkpoint.Tensor{}, fmt.Errorf("%s holds NaN or an infinite value in row %d", w.Name, i/cols)
+		}
+	}
+	switch dtype {
+	case checkpoint.DTypeF32:
+		return checkpoint.F32(w.Name, v, w.Shape...), nil
+	case checkpoint.DTypeBF16:
+		return checkpoint.BF16FromFloat32(w.Name, v, w.Shape...), nil
+	case checkpoint.DTypeF16:
+		return checkpoint.F16FromFloat32(w.Name, v, w.Shape...), nil
+	}
+	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
+}
+
+// savedConfig is config.json with the weights' type, and untied where the LM head has values of its own.
+func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
+	var c map[string]any
+	if err := json.Unmarshal(m.Config, &c); err != nil {
+		return nil, err
+	}
+	if untied {
+		c["tie_word_embeddings"] = false
+	}
+	name := map[checkpoint.DType]string{checkpoint.DTypeF32: "float32", checkpoint.DTypeBF16: "bfloat16", checkpoint.DTypeF16: "float16"}[dtype]
+	if _, ok := c["dtype"]; ok {
+		c["dtype"] = name
+	} else {
+		c["torch_dtype"] = name
+	}
+	return json.MarshalIndent(c, "", "  ")
+}
+
+// copyFile copies a file that may not be there.
+func copyFile(dst, src string) error {
+	f, err := os.Open(src)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return checkpoint.AtomicFile(dst, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}

@@ -1,0 +1,163 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// Weight is one tensor of a model. Frozen it stays in the checkpoint's type and memory; trained it is a float32
+// parameter.
+type Weight struct {
+	// Name is its Hugging Face name, such as model.layers.0.self_attn.q_proj.weight.
+	Name string
+	// Shape has one extent (norms, biases) or two ([out, in]).
+	Shape []int
+
+	tied   *Weight             // this weight is that one, as long as it has no copy of its own
+	stored checkpoint.Tensor   // as it was read
+	source gemm.Source         // as it is multiplied with; for one extent, a row
+	param  *nn.Param           // where the base itself trains
+	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
+}
+
+// NewWeight declares a tensor that a checkpoint must have.
+func NewWeight(shape ...int) *Weight { return &Weight{Shape: shape} }
+
+func (w *Weight) rowsCols() (rows, cols int) {
+	if len(w.Shape) == 1 {
+		return 1, w.Shape[0]
+	}
+	return w.Shape[0], w.Shape[1]
+}
+
+// Size is the number of values.
+func (w *Weight) Size() int {
+	r, c := w.rowsCols()
+	return r * c
+}
+
+// Tied returns the weight that this one is, or nil.
+func (w *Weight) Tied() *Weight { return w.tied }
+
+// bind takes the weight's values from a checkpoint, without a copy where the type can be multiplied with as it is.
+func (w *Weight) bind(t checkpoint.Tensor) error {
+	rows, cols := w.rowsCols()
+	switch {
+	case len(w.Shape) == 1 || t.DType == checkpoint.DTypeF64:
+		v, err := t.Float32s()
+		if err != nil {
+			return err
+		}
+		w.source = gemm.Of(v, rows, cols)
+	case t.DType == checkpoint.DTypeF32:
+		v, ok := t.Float32View()
+		if !ok {
+			var err error
+			if v, err = t.Float32s(); err != nil {
+				return err
+			}
+		}
+		w.source = gemm.Of(v, rows, cols)
+	case t.DType == checkpoint.DTypeBF16:
+		w.source = gemm.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+	case t.DType == checkpoint.DTypeF16:
+		w.source = gemm.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+	default:
+		return fmt.Errorf("%s: element type %s is not served; want F32, BF16 or F16", t.Name, t.DType)
+	}
+	w.stored = t
+	return nil
+}
+
+// set gives the weight float32 values of its own.
+func (w *Weight) set(values []float32) {
+	rows, cols := w.rowsCols()
+	w.source = gemm.Of(values, rows, cols)
+	w.stored = checkpoint.Tensor{}
+}
+
+// Param is the parameter that trains in a pass with the named adapter, or nil.
+func (w *Weight) Param(adapter string) *nn.Param {
+	if p := w.copies[adapter]; p != nil {
+		return p
+	}
+	if w.tied != nil {
+		return w.tied.Param(adapter)
+	}
+	return w.param
+}
+
+// Source is the matrix [out, in] in a pass with the named adapter.
+func (w *Weight) Source(adapter string) gemm.Source {
+	if p := w.Param(adapter); p != nil {
+		return op.Data(p)
+	}
+	if w.tied != nil {
+		return w.tied.Source(adapter)
+	}
+	return w.source
+}
+
+// Vector is a weight with one extent, in a pass with the named adapter.
+func (w *Weight) Vector(adapter string) []float32 {
+	if w == nil {
+		return nil
+	}
+	return w.Source(adapter).(gemm.Mat).Data
+}
+
+// Values returns a float32 copy of the weight in a pass with the named adapter.
+func (w *Weight) Values(adapter string) []float32 {
+	rows, cols := w.rowsCols()
+	v := make([]float32, rows*cols)
+	w.Source(adapter).Block(v, cols, 0, 0, rows, cols)
+	return v
+}
+
+// Train makes the weight a float32 parameter.
+func (w *Weight) Train() *nn.Param {
+	if w.tied != nil {
+		return w.tied.Train()
+	}
+	if w.param == nil {
+		rows, cols := w.rowsCols()
+		v := w.Values("")
+		w.param = op.NewParam(v, rows, cols)
+		w.set(v)
+	}
+	return w.param
+}
+
+// Freeze ends training; the weight keeps its values.
+func (w *Weight) Freeze() { w.param = nil }
+
+// Copy gives the named adapter a trained copy of the weight; nil takes it away. The weight itself stays.
+func (w *Weight) Copy(adapter string, values []float32) *nn.Param {
+	if values == nil {
+		delete(w.copies, adapter)
+		return nil
+	}
+	rows, cols := w.rowsCols()
+	if w.copies == nil {
+		w.copies = map[string]*nn.Param{}
+	}
+	p := op.NewParam(values, rows, cols)
+	w.copies[adapter] = p
+	return p
+}
+
+// CopyOf returns the named adapter's trained copy, or nil.
+func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
+
+// Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
+// meanwhile. Trained copies stay as they are.
+func (w *Weight) Replace(src gemm.Source) (restore func()) {
+	tied, stored, source, param := w.tied, w.stored, w.source, w.param
+	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
+	return func() { w.tied, w.stored, w.source, w.param = tied, stored, source, param }
+}
