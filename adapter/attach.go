@@ -1,0 +1,161 @@
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// Attached is an adapter on a model: one piece on every layer that its method chooses, and the trained copies of
+// modules_to_save.
+type Attached struct {
+	// Name chooses the adapter in a pass (op.Tape.Adapter).
+	Name string
+	// Method has the settings.
+	Method Method
+
+	model    *model.Model
+	layers   []layer
+	copies   []weightCopy
+	restores []func() // not nil while merged
+}
+
+// layer is one adapted layer.
+type layer struct {
+	*model.Linear
+	adapter model.Adapter
+}
+
+// weightCopy is a weight that is trained whole.
+type weightCopy struct {
+	*model.Weight
+	param *nn.Param
+}
+
+// Attach puts an untrained adapter on a model under a name. Every name and pattern of the settings must match something;
+// the error suggests the nearest names. The numbers that an adapter draws depend on the seed and the layer alone.
+func Attach(m *model.Model, name string, method Method, seed uint64) (*Attached, error) {
+	a, err := attach(m, name, method, seed, true)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	return a, nil
+}
+
+func attach(m *model.Model, name string, method Method, seed uint64, strict bool) (*Attached, error) {
+	if name == "" {
+		return nil, errors.New("a name is needed; the empty one is the model without adapter")
+	}
+	if err := check(method); err != nil {
+		return nil, err
+	}
+	if _, err := kindOf(method); err != nil {
+		return nil, err
+	}
+	targets, err := resolve(m, method, strict)
+	if err != nil {
+		return nil, err
+	}
+	a := &Attached{Name: name, Method: method, model: m}
+	for _, l := range targets {
+		if l.Adapter(name) != nil {
+			return nil, fmt.Errorf("there is an adapter %q on %s already", name, l.Path())
+		}
+		p, err := method.Adapt(l, layerRand(seed, l.Path()))
+		if err != nil {
+			return nil, err
+		}
+		a.layers = append(a.layers, layer{l, p})
+	}
+	m.Weights(func(w *model.Weight) {
+		if module, _, ok := cutLast(w.Name); ok && inModules(module, method.Settings().ModulesToSave) {
+			a.copies = append(a.copies, weightCopy{Weight: w})
+		}
+	})
+	for _, c := range a.copies {
+		if c.CopyOf(name) != nil {
+			return nil, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name)
+		}
+	}
+	for i, c := range a.copies {
+		a.copies[i].param = c.Copy(name, c.Values(""))
+	}
+	for _, l := range a.layers {
+		l.Attach(name, l.adapter, dropoutOf(method))
+	}
+	return a, nil
+}
+
+// dropoutOf is the probability with which values of a layer's input are zeroed in training.
+func dropoutOf(method Method) float32 {
+	if d, ok := method.(interface{ dropout() float32 }); ok {
+		return d.dropout()
+	}
+	return 0
+}
+
+// layerRand is a layer's own generator, whatever other layers have adapters.
+func layerRand(seed uint64, path string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(path))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+func cutLast(path string) (before, last string, ok bool) {
+	i := strings.LastIndexByte(path, '.')
+	if i < 0 {
+		return "", path, false
+	}
+	return path[:i], path[i+1:], true
+}
+
+// Detach takes the adapter off the model, unmerged.
+func (a *Attached) Detach() {
+	a.Unmerge()
+	for _, l := range a.layers {
+		l.Attach(a.Name, nil, 0)
+	}
+	for _, c := range a.copies {
+		c.Copy(a.Name, nil)
+	}
+}
+
+// Params are what training moves, in the order of the model's layers, then the copies: a layer's path with lora_A and
+// the like behind it, or the weight's name.
+func (a *Attached) Params() []model.Param {
+	var all []model.Param
+	for _, l := range a.layers {
+		for _, p := range l.adapter.Params() {
+			all = append(all, model.Param{Name: l.Path() + "." + strings.TrimSuffix(p.Name, ".weight"), Param: p.Param})
+		}
+	}
+	for _, c := range a.copies {
+		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param})
+	}
+	return all
+}
+
+// Trainable counts the numbers that training moves.
+func (a *Attached) Trainable() int {
+	n := 0
+	for _, p := range a.Params() {
+		n += op.Data(p.Param).Rows * op.Data(p.Param).Cols
+	}
+	return n
+}
+
+// Refresh must be called after parameters have changed, before the next pass: DoRA takes its norms.
+func (a *Attached) Refresh() {
+	for _, l := range a.layers {
+		if r, ok := l.adapter.(interface{ Refresh() }); ok {
+			r.Refresh()
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package adapter
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// variants are settings that a method is tested with beside its defaults.
+var variants = map[string][]map[string]any{
+	"lora": {{"init_lora_weights": "gaussian", "lora_alpha": 3.5}},
+	"dora": {{"use_rslora": true}},
+	"mora": {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}},
+}
+
+// each runs a test for every registered method and variant; make builds the method with further settings.
+func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Method)) {
+	for _, name := range Methods() {
+		for _, v := range append([]map[string]any{{}}, variants[name]...) {
+			t.Run(fmt.Sprint(name, v), func(t *testing.T) {
+				f(t, func(more map[string]any) Method {
+					settings := map[string]any{}
+					for _, s := range []map[string]any{v, more} {
+						for key, value := range s {
+							settings[key] = value
+						}
+					}
+					m, err := New(name, settings)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return m
+				})
+			})
+		}
+	}
+}
+
+// sizes are [out, in].
+var sizes = [][2]int{{64, 64}, {40, 6}, {6, 40}, {37, 100}, {100, 37}, {61, 67}, {5, 7}, {16, 15}, {1, 30}, {130, 260}}
+
+// eachSize runs a test for every method, size and rank that the method takes.
+func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter)) {
+	each(t, func(t *testing.T, make func(map[string]any) Method) {
+		done := 0
+		for _, s := range sizes {
+			for _, r := range []int{1, 3, 8} {
+				m := make(map[string]any{"r": r})
+				l := bareLinear(s[0], s[1], 1)
+				rng := rand.New(rand.NewPCG(uint64(r), 2))
+				a, err := m.Adapt(l, rng)
+				if err != nil {
+					continue // refused, which other tests look at
+				}
+				done++
+				t.Run(fmt.Sprintf("%dx%d_r%d", s[0], s[1], r), func(t *testing.T) {
+					f(t, rng, dense(l.Weight.Source("")), a)
+				})
+			}
+		}
+		if done < 8 {
+			t.Errorf("only %d sizes were taken", done)
+		}
+	})
+}
+
+// folded is W' whole.
+func folded(w gemm.Mat, a model.Adapter) gemm.Mat {
+	f := gemm.New(w.Rows, w.Cols)
+	copy(f.Data, w.Data)
+	a.Fold(f, 0, 0)
+	return f
+}
+
+func TestUntrainedChangesNothing(t *testing.T) {
+	eachSize(t, func(t *testing.T, _ *rand.Rand, w gemm.Mat, a model.Adapter) {
+		golden.Close(t, "W'", folded(w, a).Data, w.Data, 0, false)
+	})
+}
+
+func TestFoldByBlocks(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		stir(rng, a)
+		whole := folded(w, a)
+		for range 8 {
+			i, j := rng.IntN(w.Rows), rng.IntN(w.Cols)
+			rows, cols := 1+rng.IntN(w.Rows-i), 1+rng.IntN(w.Cols-j)
+			ld := cols + rng.IntN(3)
+			got := make([]float32, rows*ld)
+			w.Block(got, ld, i, j, rows, cols)
+			a.Fold(gemm.Mat{Data: got, Rows: rows, Cols: cols, Stride: ld}, i, j)
+			for r := range rows {
+				golden.Close(t, fmt.Sprintf("%d×%d at %d,%d, row %d", rows, cols, i, j, r), got[r*ld:r*ld+cols], whole.Row(i + r)[j:j+cols], 1e-4, false)
+			}
+		}
+	})
+}
+
+// TestApplyIsFold: the forward pass and its transpose, on the identity, make ΔW.
+func TestApplyIsFold(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		s, ok := a.(interface {
+			Apply(y, x gemm.Mat)
+			ApplyT(dx, gy gemm.Mat)
+		})
+		if !ok {
+			t.Skip("is always folded")
+		}
+		stir(rng, a)
+		delta := folded(gemm.New(w.Rows, w.Cols), a)
+		y := gemm.New(w.Cols, w.Rows)
+		s.Apply(y, identity(w.Cols))
+		for i := range w.Rows {
+			for j := range w.Cols {
+				y.Data[j*w.Rows+i] -= delta.Row(i)[j]
+			}
+		}
+		golden.Close(t, "Apply(I) − ΔWᵀ", y.Data, make([]float32, len(y.Data)), 1e-4, false)
+		dx := gemm.New(w.Rows, w.Cols)
+		s.ApplyT(dx, identity(w.Rows))
+		golden.Close(t, "ApplyT(I)", dx.Data, delta.Data, 1e-4, true)
+	})
+}
+
+func identity(n int) gemm.Mat {
+	m := gemm.New(n, n)
+	for i := range n {
+		m.Row(i)[i] = 1
+	}
+	return m
+}
+
+// TestGradients compares Grad and GradOutput with differences of Σ gy·(x·W'ᵀ), in which W' comes from Fold. The norm
+// that DoRA keeps constant is constant here too, since nothing refreshes.
+func TestGradients(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		stir(rng, a)
+		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
+		loss := func() float64 {
+			y := gemm.New(9, w.Rows)
+			gemm.NT(y, x, folded(w, a), 0)
+			sum := 0.0
+			for i, v := range y.Data {
+				sum += float64(v) * float64(gy.Data[i])
+			}
+			return sum
+		}
+		a.Grad(x, gy)
+		checkDirections(t, "Grad", rng, a, loss)
+		o, ok := a.(interface{ GradOutput(x, y, gy gemm.Mat) })
+		if !ok {
+			return
+		}
+		for _, p := range a.Params() {
+			p.ZeroGrad()
+		}
+		y := gemm.New(9, w.Rows)
+		gemm.NT(y, x, folded(w, a), 0)
+		o.GradOutput(x, y, gy)
+		checkDirections(t, "GradOutput", rng, a, loss)
+	})
+}
+
+// checkDirections compares the gradient along random directions of each parameter with a difference of the loss.
+func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter, loss func() float64) {
+	t.Helper()
+	for _, p := range a.Params() {
+		m, g := op.Data(p.Param), op.Grad(p.Param)
+		start := slices.Clone(m.Data)
+		for range 3 {
+			d := random(rng, m.Rows, m.Cols).Data
+			at := func(step float32) float64 {
+				for i := range d {
+					m.Data[i] = start[i] + step*d[i]
+				}
+				return loss()
+			}
+			numeric := (at(0.5) - at(-0.5))
+			analytic, scale := 0.0, 0.0
+			for i := range d {
+				analytic += float64(g.Data[i]) * float64(d[i])
+				scale += float64(g.Data[i]) * float64(g.Data[i])
+			}
+			if diff := math.Abs(numeric - analytic); diff > 1e-3*math.Max(math.Sqrt(scale), 1) {
+				t.Errorf("%s: %s: the loss moves by %g, its gradient says %g", what, p.Name, numeric, analytic)
+			}
+		}
+		copy(m.Data, start)
+	}
+}
+
+// TestGradAddsUp: gradients of several passes are summed.
+func TestGradAddsUp(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		stir(rng, a)
+		x, gy := random(rng, 4, w.Cols), random(rng, 4, w.Rows)
+		a.Grad(x, gy)
+		var once [][]float32
+		for _, p := range a.Params() {
+			once = append(once, slices.Clone(op.Grad(p.Param).Data))
+		}
+		a.Grad(x, gy)
+		for i, p := range a.Params() {
+			for j := range once[i] {
+				once[i][j] *= 2
+			}
+			golden.Close(t, p.Name, op.Grad(p.Param).Data, once[i], 1e-5, true)
+		}
+	})
+}

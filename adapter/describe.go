@@ -1,0 +1,59 @@
+package adapter
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// Describe tells, a line each, what is trained by shape of layer, and the share of the model that it is:
+//
+//	q_proj 576×576: r̂ 96, 9,216 parameters, 30 layers
+//	trainable parameters: 4,886,640 of 139,401,648 (3.5054 %)
+func (a *Attached) Describe() []string {
+	var order []string
+	count := map[string]int{}
+	add := func(line string) {
+		if count[line] == 0 {
+			order = append(order, line)
+		}
+		count[line]++
+	}
+	for _, l := range a.layers {
+		_, name, _ := cutLast(l.Path())
+		out, in := l.Dims()
+		size := 0
+		for _, p := range l.adapter.Params() {
+			size += len(op.Data(p.Param).Data)
+		}
+		label := ""
+		if s, ok := l.adapter.(interface{ label() string }); ok {
+			label = s.label() + ", "
+		}
+		add(fmt.Sprintf("%s %d×%d: %s%s parameters", name, out, in, label, thousands(size)))
+	}
+	for _, c := range a.copies {
+		add(fmt.Sprintf("%s: trained whole, %s parameters", c.Weight.Name, thousands(c.Size())))
+	}
+	var lines []string
+	for _, line := range order {
+		layers := "layers"
+		if count[line] == 1 {
+			layers = "layer"
+		}
+		lines = append(lines, fmt.Sprintf("%s, %d %s", line, count[line], layers))
+	}
+	n := a.Trainable()
+	all := n + a.model.NumParameters()
+	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", thousands(n), thousands(all), 100*float64(n)/float64(all)))
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,185 @@
+package adapter
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("dora", kind{peftType: "LORA", flag: "use_dora", make: func() Method {
+		return &DoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()}
+	}})
+}
+
+// DoRA (Liu et al. 2024, arXiv 2402.09353, Eq. 5): W' = m ∘ V/‖V‖ by rows, V = W + s·B·A, with a trained magnitude m
+// [out]. The norm counts as a constant in the gradient (section 4.3), as in PEFT.
+type DoRA struct {
+	Common
+	LowRank
+	// RSLoRA scales by α/√r in place of α/r.
+	RSLoRA bool `json:"use_rslora"`
+}
+
+var _ Method = (*DoRA)(nil)
+
+func (c *DoRA) check() error { return c.LowRank.check() }
+
+// Adapt implements Method. The magnitudes start as the norms of W's rows.
+func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	if err != nil {
+		return nil, err
+	}
+	out, _ := l.Dims()
+	d := &dora{low: low, base: l, m: op.NewParam(make([]float32, out), 1, out), norm: make([]float32, out)}
+	d.Refresh()
+	copy(op.Data(d.m).Data, d.norm)
+	return d, nil
+}
+
+// dora is DoRA on one layer.
+type dora struct {
+	nn.Module
+	low  *lora
+	base *model.Linear
+	m    *nn.Param // [1, out]
+	norm []float32 // ‖V‖ by row, of the parameters at the last Refresh
+}
+
+// Params implements model.Adapter.
+func (d *dora) Params() []model.Param {
+	return append(d.low.Params(), model.Param{Name: "lora_magnitude_vector", Param: d.m})
+}
+
+func (d *dora) stored() []stored {
+	out := len(d.norm)
+	low := asStored(d.low.Params())
+	return append(low, stored{name: "lora_magnitude_vector", shape: []int{out}, param: d.m})
+}
+
+func (d *dora) label() string { return d.low.label() }
+
+// direction is V = W + s·B·A.
+type direction struct{ *dora }
+
+func (v direction) Dims() (rows, cols int) { return v.base.Dims() }
+
+func (v direction) Block(dst []float32, ld, i, j, m, n int) {
+	v.base.Weight.Source("").Block(dst, ld, i, j, m, n)
+	v.low.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+}
+
+// Refresh takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
+func (d *dora) Refresh() {
+	out, in := d.base.Dims()
+	byRows(out, 4*in, func(from, to int) {
+		v := take(to-from, in)
+		defer v.give()
+		direction{d}.Block(v.Data, in, from, 0, to-from, in)
+		for i := from; i < to; i++ {
+			d.norm[i] = float32(math.Sqrt(float64(vec.SumSquares(v.Row(i - from)))))
+		}
+	})
+}
+
+// factor is m/‖V‖ of row i; 0 for a row of zeros, which stays zero whatever its magnitude.
+func (d *dora) factor(i int) float32 {
+	if d.norm[i] == 0 {
+		return 0
+	}
+	return op.Data(d.m).Data[i] / d.norm[i]
+}
+
+// Fold implements model.Adapter.
+func (d *dora) Fold(w gemm.Mat, i, j int) {
+	d.low.Fold(w, i, j)
+	for r := range w.Rows {
+		vec.Scale(w.Row(r), d.factor(i+r), w.Row(r))
+	}
+}
+
+// changed is W' as a matrix.
+type changed struct{ *dora }
+
+func (c changed) Dims() (rows, cols int) { return c.base.Dims() }
+
+func (c changed) Block(dst []float32, ld, i, j, m, n int) {
+	c.base.Weight.Source("").Block(dst, ld, i, j, m, n)
+	c.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+}
+
+// Grad implements model.Adapter.
+func (d *dora) Grad(x, gy gemm.Mat) {
+	y := take(gy.Rows, gy.Cols)
+	defer y.give()
+	gemm.NT(y.Mat, x, changed{d}, 0)
+	d.GradOutput(x, y.Mat, gy)
+}
+
+// GradOutput is Grad where y = x·W'ᵀ is known. LoRA's gradients are those for gy with column i scaled by mᵢ/‖Vᵢ‖.
+func (d *dora) GradOutput(x, y, gy gemm.Mat) {
+	if op.Trains(d.m) {
+		d.magnitudeGrad(x, y, gy)
+	}
+	if !op.Trains(d.low.a) && !op.Trains(d.low.b) {
+		return
+	}
+	g := take(gy.Rows, gy.Cols)
+	defer g.give()
+	factors := take(1, gy.Cols)
+	defer factors.give()
+	for i := range factors.Data {
+		factors.Data[i] = d.factor(i)
+	}
+	byRows(gy.Rows, gy.Cols, func(from, to int) {
+		for t := from; t < to; t++ {
+			vec.Mul(g.Row(t), gy.Row(t), factors.Data)
+		}
+	})
+	d.low.Grad(x, g.Mat)
+}
+
+// small is the factor below which y says too little about V·x.
+const small = 1e-3
+
+// magnitudeGrad adds dmᵢ = Σₜ gyₜᵢ·(Vᵢ·xₜ)/‖Vᵢ‖, where Vᵢ·xₜ = yₜᵢ·‖Vᵢ‖/mᵢ.
+func (d *dora) magnitudeGrad(x, y, gy gemm.Mat) {
+	sum := take(2, gy.Cols)
+	defer sum.give()
+	clear(sum.Data)
+	total, product := sum.Row(0), sum.Row(1)
+	for t := range gy.Rows {
+		vec.Mul(product, gy.Row(t), y.Row(t))
+		vec.Add(total, total, product)
+	}
+	grad, m := op.Grad(d.m).Data, op.Data(d.m).Data
+	for i, norm := range d.norm {
+		switch {
+		case norm == 0:
+		case math.Abs(float64(d.factor(i))) < small:
+			grad[i] += d.rowGrad(i, x, gy) / norm
+		default:
+			grad[i] += total[i] / m[i]
+		}
+	}
+}
+
+// rowGrad is Σₜ gyₜᵢ·(Vᵢ·xₜ) = Vᵢ·Σₜ gyₜᵢ·xₜ.
+func (d *dora) rowGrad(i int, x, gy gemm.Mat) float32 {
+	s := take(2, x.Cols)
+	defer s.give()
+	clear(s.Data)
+	v, weighted := s.Row(0), s.Row(1)
+	direction{d}.Block(v, x.Cols, i, 0, 1, x.Cols)
+	for t := range x.Rows {
+		vec.Axpy(weighted, gy.Row(t)[i], x.Row(t))
+	}
+	return vec.Dot(v, weighted)
+}

@@ -1,0 +1,223 @@
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+const (
+	configFile = "adapter_config.json"
+	tensorFile = "adapter_model.safetensors"
+	prefix     = "base_model.model." // PEFT's, before a module's path
+)
+
+// stored is one tensor of a layer in the file. Several may be the same parameter: all are written, any is read.
+type stored struct {
+	name  string
+	shape []int
+	param *nn.Param
+}
+
+// storer is implemented by a layer's adapter whose tensors are not its Params as they are.
+type storer interface{ stored() []stored }
+
+func asStored(params []model.Param) []stored {
+	var all []stored
+	for _, p := range params {
+		m := op.Data(p.Param)
+		all = append(all, stored{p.Name, []int{m.Rows, m.Cols}, p.Param})
+	}
+	return all
+}
+
+// tensors lists what the file holds, by full name.
+func (a *Attached) tensors() []stored {
+	var all []stored
+	for _, l := range a.layers {
+		own := asStored(l.adapter.Params())
+		if s, ok := l.adapter.(storer); ok {
+			own = s.stored()
+		}
+		for _, t := range own {
+			t.name = prefix + l.Path() + "." + t.name
+			all = append(all, t)
+		}
+	}
+	for _, c := range a.copies {
+		all = append(all, stored{prefix + c.Weight.Name, c.Shape, c.param})
+	}
+	return all
+}
+
+// Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does, and the published MoRA code
+// for MoRA. Either file is replaced whole or not at all.
+func (a *Attached) Save(dir string) error {
+	if err := a.save(dir); err != nil {
+		return fmt.Errorf("adapter: save %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (a *Attached) save(dir string) error {
+	var tensors []checkpoint.Tensor
+	for _, t := range a.tensors() {
+		data := op.Data(t.param).Data
+		if i := notFinite(data); i >= 0 {
+			return fmt.Errorf("%s holds %v", t.name, data[i])
+		}
+		tensors = append(tensors, checkpoint.F32(t.name, data, t.shape...))
+	}
+	c := a.Method.Settings()
+	if c.BaseModel == "" {
+		c.BaseModel = a.model.Dir
+	}
+	config, err := encode(a.Method)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(dir)
+	made := errors.Is(err, os.ErrNotExist)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(dir, tensorFile))
+	fresh := errors.Is(err, os.ErrNotExist)
+	err = checkpoint.Write(filepath.Join(dir, tensorFile), tensors, map[string]string{"format": "pt"})
+	if err == nil {
+		err = checkpoint.AtomicFile(filepath.Join(dir, configFile), func(w io.Writer) error {
+			_, err := w.Write(append(config, '\n'))
+			return err
+		})
+	}
+	if err != nil && fresh {
+		_ = os.Remove(filepath.Join(dir, tensorFile))
+	}
+	if err != nil && made {
+		_ = os.Remove(dir)
+	}
+	return err
+}
+
+// ReadConfig reads the adapter_config.json of a folder.
+func ReadConfig(dir string) (Method, error) {
+	m, err := readConfig(dir)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: load %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+func readConfig(dir string) (Method, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("no such folder; want one with %s and %s", configFile, tensorFile)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, configFile))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(raw)
+}
+
+// Load attaches a saved adapter, PEFT's or our own, under a name. The error lists every tensor that is missing, left
+// over, misshapen or not finite; nothing is attached then.
+func Load(m *model.Model, dir, name string) (*Attached, error) {
+	a, err := load(m, dir, name)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: load %s: %w", dir, err)
+	}
+	return a, nil
+}
+
+func load(m *model.Model, dir, name string) (*Attached, error) {
+	method, err := readConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	file, err := checkpoint.Open(filepath.Join(dir, tensorFile))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	a, err := attach(m, name, method, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.fill(file); err != nil {
+		a.Detach()
+		return nil, err
+	}
+	a.Refresh()
+	return a, nil
+}
+
+// fill reads the parameters' values.
+func (a *Attached) fill(file *checkpoint.Checkpoint) error {
+	names := map[string]string{} // as we call it → as the file does
+	for _, n := range file.Names() {
+		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n
+	}
+	var problems []string
+	read := map[*nn.Param]bool{}
+	tensors := a.tensors()
+	for _, t := range tensors {
+		name, ok := names[t.name]
+		if !ok {
+			continue
+		}
+		delete(names, t.name)
+		if err := t.read(file, name, read[t.param]); err != nil {
+			problems = append(problems, err.Error())
+		}
+		read[t.param] = true
+	}
+	for _, t := range tensors {
+		if !read[t.param] {
+			problems = append(problems, "missing "+t.name)
+			read[t.param] = true
+		}
+	}
+	var left []string
+	for _, n := range names {
+		left = append(left, "unexpected "+n)
+	}
+	slices.Sort(left)
+	if problems = append(problems, left...); len(problems) > 0 {
+		return fmt.Errorf("the adapter does not fit its settings and this model: %s", list(problems, 6))
+	}
+	return nil
+}
+
+// read fills the parameter from a tensor of the file; where it has been read under another name, both must agree.
+func (t stored) read(file *checkpoint.Checkpoint, name string, again bool) error {
+	src, _ := file.Get(name)
+	if !slices.Equal(src.Shape, t.shape) {
+		return fmt.Errorf("%s has shape %v, want %v", name, src.Shape, t.shape)
+	}
+	v, err := src.Float32s()
+	if err != nil {
+		return err
+	}
+	data := op.Data(t.param).Data
+	if i := notFinite(v); i >= 0 {
+		return fmt.Errorf("%s holds %v", name, v[i])
+	}
+	if again && !slices.Equal(v, data) {
+		return fmt.Errorf("%s is not the same matrix as its other copy", name)
+	}
+	copy(data, v)
+	return nil
+}
+
+// notFinite is where the first value that is no number is, or -1.
+func notFinite(v []float32) int { return slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }) }

@@ -1,0 +1,134 @@
+package adapter
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("lora", kind{peftType: "LORA", make: func() Method { return newLoRA(false) }})
+	register("rslora", kind{peftType: "LORA", make: func() Method { return newLoRA(true) }})
+}
+
+// LoRA (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with A [r, in] and B [out, r].
+type LoRA struct {
+	Common
+	LowRank
+	// RSLoRA scales by α/√r in place of α/r (Kalajdzievski 2023, arXiv 2312.03732).
+	RSLoRA bool `json:"use_rslora"`
+}
+
+var _ Method = (*LoRA)(nil)
+
+func newLoRA(rs bool) *LoRA {
+	return &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank(), RSLoRA: rs}
+}
+
+func (c *LoRA) check() error { return c.LowRank.check() }
+
+// Adapt implements Method.
+func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	return newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+}
+
+// lora is LoRA on one layer.
+type lora struct {
+	nn.Module
+	a, b  *nn.Param // [r, in], [out, r]
+	scale float32
+}
+
+func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, error) {
+	r, alpha, err := c.of(l)
+	if err != nil {
+		return nil, err
+	}
+	if alpha == 0 {
+		return nil, fmt.Errorf("lora_alpha is 0 for %s: the update would be nothing", l.Path())
+	}
+	out, in := l.Dims()
+	a, b := kaiming(rng, r*in, in), make([]float32, out*r)
+	switch c.Init {
+	case InitRandom:
+		b = kaiming(rng, out*r, r)
+	case InitGaussian:
+		for i := range a {
+			a[i] = float32(rng.NormFloat64() / float64(r))
+		}
+	}
+	scale := alpha / float64(r)
+	if rs {
+		scale = alpha / math.Sqrt(float64(r))
+	}
+	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: float32(scale)}, nil
+}
+
+// Params implements model.Adapter.
+func (l *lora) Params() []model.Param {
+	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b}}
+}
+
+func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+
+// Fold implements model.Adapter: w += s·B[i:]·A[:,j:].
+func (l *lora) Fold(w gemm.Mat, i, j int) {
+	a, b := op.Data(l.a), op.Data(l.b)
+	s := take(w.Rows, b.Cols)
+	defer s.give()
+	vec.Scale(s.Data, l.scale, b.Data[i*b.Cols:(i+w.Rows)*b.Cols])
+	gemm.NN(w, s.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+}
+
+// down is s·x·Aᵀ, [tokens, r].
+func (l *lora) down(x gemm.Mat) *scratch {
+	a := op.Data(l.a)
+	h := take(x.Rows, a.Rows)
+	gemm.NT(h.Mat, x, a, 0)
+	vec.Scale(h.Data, l.scale, h.Data)
+	return h
+}
+
+// up is s·gy·B, [tokens, r].
+func (l *lora) up(gy gemm.Mat) *scratch {
+	b := op.Data(l.b)
+	g := take(gy.Rows, b.Cols)
+	gemm.NN(g.Mat, gy, b, 0)
+	vec.Scale(g.Data, l.scale, g.Data)
+	return g
+}
+
+// Apply adds x·ΔWᵀ to y.
+func (l *lora) Apply(y, x gemm.Mat) {
+	h := l.down(x)
+	defer h.give()
+	gemm.NT(y, h.Mat, op.Data(l.b), 1)
+}
+
+// ApplyT adds gy·ΔW to dx.
+func (l *lora) ApplyT(dx, gy gemm.Mat) {
+	g := l.up(gy)
+	defer g.give()
+	gemm.NN(dx, g.Mat, op.Data(l.a), 1)
+}
+
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x.
+func (l *lora) Grad(x, gy gemm.Mat) {
+	if op.Trains(l.b) {
+		h := l.down(x)
+		gemm.TN(op.Grad(l.b), gy, h.Mat, 1)
+		h.give()
+	}
+	if op.Trains(l.a) {
+		g := l.up(gy)
+		gemm.TN(op.Grad(l.a), g.Mat, x, 1)
+		g.give()
+	}
+}

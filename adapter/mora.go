@@ -1,0 +1,182 @@
+package adapter
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("mora", kind{peftType: "LORA", flag: "use_mora", needs: []string{"mora_type"}, make: func() Method {
+		return &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank(), Type: Rotation}
+	}})
+}
+
+// MoRA (Jiang et al. 2024, arXiv 2405.12130, Eq. 3): ΔW·x = decompress(M·compress(x)), with one trained matrix M
+// [r̂, r̂] and operators without parameters; r̂ = ⌊√((in+out)·r) + ½⌋, so M is as large as LoRA's A and B together.
+type MoRA struct {
+	Common
+	LowRank
+	// Type chooses the operators.
+	Type MoRAType `json:"mora_type"`
+}
+
+var _ Method = (*MoRA)(nil)
+
+// MoRAType is a pair of operators, compress and decompress, with k = in_features and d = out_features. The numbers are
+// those of the published implementation, which has no Truncation and no Decouple; these are saved by name.
+type MoRAType int
+
+const (
+	// Sharing (Eq. 6) adds input j to coordinate j mod r̂, and repeats the coordinates up to d.
+	Sharing MoRAType = 1
+	// Neighbours adds runs of neighbouring inputs, and repeats each coordinate over a run of outputs.
+	Neighbours MoRAType = 2
+	// NeighboursTiled compresses as Neighbours and decompresses as Sharing.
+	NeighboursTiled MoRAType = 3
+	// StridedNeighbours compresses as Sharing and decompresses as Neighbours.
+	StridedNeighbours MoRAType = 4
+	// Rotation (Eq. 9) cuts the input in groups of r̂, rotates each by its number as RoPE does, multiplies all of them
+	// with M and lays the results end to end.
+	Rotation MoRAType = 6
+	// Truncation (Eq. 4) takes the first r̂ inputs and makes the first r̂ outputs.
+	Truncation MoRAType = 101
+	// Decouple (Eq. 8) is Rotation without rotating.
+	Decouple MoRAType = 102
+)
+
+var moraNames = map[MoRAType]string{Sharing: "sharing", Neighbours: "neighbours", NeighboursTiled: "neighbours in, tiled out",
+	StridedNeighbours: "strided in, neighbours out", Rotation: "rotation", Truncation: "truncation", Decouple: "decouple"}
+
+// String is the operators' name.
+func (t MoRAType) String() string {
+	if s := moraNames[t]; s != "" {
+		return s
+	}
+	return fmt.Sprintf("mora_type %d", int(t))
+}
+
+// MarshalJSON writes the number of the published implementation, or the name where there is none.
+func (t MoRAType) MarshalJSON() ([]byte, error) {
+	if t == Truncation || t == Decouple {
+		return json.Marshal(t.String())
+	}
+	return json.Marshal(int(t))
+}
+
+// UnmarshalJSON reads a number or a name.
+func (t *MoRAType) UnmarshalJSON(raw []byte) error {
+	text := strings.Trim(string(raw), `"`)
+	var names []string
+	for kind, name := range moraNames {
+		if kind < Truncation && text == fmt.Sprint(int(kind)) || strings.EqualFold(text, name) {
+			*t = kind
+			return nil
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", short(raw), names)
+}
+
+func (c *MoRA) check() error {
+	if moraNames[c.Type] == "" {
+		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation or decouple", int(c.Type))
+	}
+	if c.Init == InitGaussian {
+		return fmt.Errorf("init_lora_weights: MoRA has no gaussian start; want true")
+	}
+	return c.LowRank.check()
+}
+
+// rhat is the side of M.
+func (t MoRAType) rhat(in, out, r int) int {
+	q := int(math.Sqrt(float64((in+out)*r)) + 0.5)
+	if t == Rotation {
+		q = q / 2 * 2
+	}
+	return q
+}
+
+// Adapt implements Method.
+func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	r, _, err := c.of(l)
+	if err != nil {
+		return nil, err
+	}
+	out, in := l.Dims()
+	q := c.Type.rhat(in, out, r)
+	widest := slices.Contains([]MoRAType{Neighbours, NeighboursTiled, Truncation}, c.Type)
+	switch {
+	case q < 1:
+		return nil, fmt.Errorf("%s of %d inputs and %d outputs is too small for %s: r̂ is 0 at r %d", l.Path(), in, out, c.Type, r)
+	case q > in:
+		return nil, fmt.Errorf("r̂ %d (of r %d) is larger than in_features %d of %s; lower r, or rank_pattern for that layer", q, r, in, l.Path())
+	case q > out && widest:
+		return nil, fmt.Errorf("r̂ %d (of r %d) is larger than out_features %d of %s, which mora_type %s does not allow; lower r, or rank_pattern for that layer", q, r, out, l.Path(), c.Type)
+	}
+	m := make([]float32, q*q)
+	if c.Init == InitRandom {
+		m = kaiming(rng, q*q, q)
+	}
+	return &mora{m: op.NewParam(m, q, q), operators: newOperators(c.Type, in, out, q)}, nil
+}
+
+// mora is MoRA on one layer.
+type mora struct {
+	nn.Module
+	m *nn.Param // [r̂, r̂]
+	*operators
+}
+
+// Params implements model.Adapter.
+func (a *mora) Params() []model.Param { return []model.Param{{Name: "lora_A.weight", Param: a.m}} }
+
+// stored: the published implementation saves M as both lora_A and lora_B.
+func (a *mora) stored() []stored {
+	shape := []int{a.q, a.q}
+	return []stored{{name: "lora_A.weight", shape: shape, param: a.m}, {name: "lora_B.weight", shape: shape, param: a.m}}
+}
+
+func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
+
+// Fold implements model.Adapter.
+func (a *mora) Fold(w gemm.Mat, i, j int) { a.fold(w, op.Data(a.m), i, j) }
+
+// Apply adds x·ΔWᵀ to y.
+func (a *mora) Apply(y, x gemm.Mat) {
+	z := a.compress(x)
+	defer z.give()
+	h := take(z.Rows, a.q)
+	defer h.give()
+	gemm.NT(h.Mat, z.Mat, op.Data(a.m), 0)
+	a.decompress(y, h.Mat)
+}
+
+// ApplyT adds gy·ΔW to dx.
+func (a *mora) ApplyT(dx, gy gemm.Mat) {
+	g := a.decompressT(gy)
+	defer g.give()
+	z := take(g.Rows, a.q)
+	defer z.give()
+	gemm.NN(z.Mat, g.Mat, op.Data(a.m), 0)
+	a.compressT(dx, z.Mat)
+}
+
+// Grad implements model.Adapter: dM += Σ decompressᵀ(gy)ᵀ·compress(x), over tokens and groups at once.
+func (a *mora) Grad(x, gy gemm.Mat) {
+	z := a.compress(x)
+	defer z.give()
+	g := a.decompressT(gy)
+	defer g.give()
+	gemm.TN(op.Grad(a.m), g.Mat, z.Mat, 1)
+}

@@ -1,0 +1,216 @@
+package adapter
+
+import (
+	"math"
+	"sync"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/vec"
+)
+
+// operators are MoRA's compress and decompress for one shape of layer. Both are layouts, which say where each input and
+// each output lies among groups × q coordinates, and between them the rotation of a group. Everything else follows:
+// their transposes, and ΔW, whose rows are rows of M taken through the layouts.
+type operators struct {
+	q, groups int
+	in        []layout // by group
+	out       layout
+	rotation  *rotation // or nil
+}
+
+// newOperators lays out a type; q is r̂, at most in.
+func newOperators(t MoRAType, in, out, q int) *operators {
+	o := &operators{q: q, groups: 1}
+	switch t {
+	case Sharing:
+		o.in, o.out = []layout{wrapped(in, q)}, tiled(out, q, 1)
+	case Neighbours:
+		o.in, o.out = []layout{runs(in, q)}, runs(out, q)
+	case NeighboursTiled:
+		o.in, o.out = []layout{runs(in, q)}, tiled(out, q, 1)
+	case StridedNeighbours:
+		o.in, o.out = []layout{wrapped(in, q)}, runs(out, q)
+	case Truncation:
+		first := layout{{n: q}}
+		o.in, o.out = []layout{first}, first
+	case Rotation, Decouple:
+		total := (in + q - 1) / q
+		o.groups = min(total, (out+q-1)/q) // those beyond make no output
+		o.out = tiled(out, q, total)
+		o.in = make([]layout, o.groups)
+		for _, p := range grouped(in, q) {
+			if p.group < o.groups {
+				o.in[p.group] = append(o.in[p.group], p)
+			}
+		}
+		if t == Rotation && o.groups > 1 {
+			o.rotation = rotationOf(q, o.groups)
+		}
+	}
+	return o
+}
+
+// compress is the coordinates of every token of x [tokens, in], one group a row: [tokens·groups, q].
+func (o *operators) compress(x gemm.Mat) *scratch {
+	z := take(x.Rows*o.groups, o.q)
+	width := o.groups * o.q
+	byRows(x.Rows, 2*x.Cols, func(from, to int) {
+		for t := from; t < to; t++ {
+			zt := z.Data[t*width : (t+1)*width]
+			clear(zt)
+			for _, l := range o.in {
+				l.gather(zt, x.Row(t), o.q)
+			}
+			if o.rotation != nil {
+				o.rotation.turn(zt, vec.Rotate)
+			}
+		}
+	})
+	return z
+}
+
+// compressT adds the transpose of compress of z to dx [tokens, in]; z is gone after.
+func (o *operators) compressT(dx, z gemm.Mat) {
+	width := o.groups * o.q
+	byRows(dx.Rows, 2*dx.Cols, func(from, to int) {
+		for t := from; t < to; t++ {
+			zt := z.Data[t*width : (t+1)*width]
+			if o.rotation != nil {
+				o.rotation.turn(zt, vec.Unrotate)
+			}
+			for _, l := range o.in {
+				l.scatter(dx.Row(t), zt, o.q)
+			}
+		}
+	})
+}
+
+// decompress adds the outputs that the coordinates z [tokens·groups, q] make to y [tokens, out].
+func (o *operators) decompress(y, z gemm.Mat) {
+	width := o.groups * o.q
+	byRows(y.Rows, y.Cols, func(from, to int) {
+		for t := from; t < to; t++ {
+			o.out.scatter(y.Row(t), z.Data[t*width:(t+1)*width], o.q)
+		}
+	})
+}
+
+// decompressT is the transpose of decompress of gy [tokens, out]: [tokens·groups, q].
+func (o *operators) decompressT(gy gemm.Mat) *scratch {
+	z := take(gy.Rows*o.groups, o.q)
+	width := o.groups * o.q
+	byRows(gy.Rows, gy.Cols, func(from, to int) {
+		for t := from; t < to; t++ {
+			zt := z.Data[t*width : (t+1)*width]
+			clear(zt)
+			o.out.gather(zt, gy.Row(t), o.q)
+		}
+	})
+	return z
+}
+
+// fold adds the block of ΔW from row i and column j on: row i of ΔW is row u of M, rotated for the group of i, its
+// coordinates taken to the inputs of that group (the closed forms of the paper's equations).
+func (o *operators) fold(w, m gemm.Mat, i, j int) {
+	var rowBuf, colBuf [32]piece
+	var line [512]float32
+	cols, group := colBuf[:0], -1
+	for _, p := range o.out.clip(rowBuf[:0], i, i+w.Rows) {
+		if p.group != group {
+			group = p.group
+			cols = o.in[group].clip(cols[:0], j, j+w.Cols)
+		}
+		if p.spread && p.n > 1 && w.Cols <= len(line) {
+			clear(line[:w.Cols])
+			o.foldRow(line[:w.Cols], m.Row(p.coord), cols, j)
+			for r := range p.n {
+				vec.Add(w.Row(p.at-i+r), w.Row(p.at-i+r), line[:w.Cols])
+			}
+			continue
+		}
+		for r := range p.n {
+			u := p.coord
+			if !p.spread {
+				u += r
+			}
+			o.foldRow(w.Row(p.at-i+r), m.Row(u), cols, j)
+		}
+	}
+}
+
+// foldRow adds a row of M, through the pieces of one group, to dst, which begins at column j.
+func (o *operators) foldRow(dst, m []float32, cols []piece, j int) {
+	for _, c := range cols {
+		d := dst[c.at-j : c.at-j+c.n]
+		switch {
+		case c.spread:
+			v := m[c.coord]
+			for i := range d {
+				d[i] += v
+			}
+		case o.rotation == nil || c.group == 0:
+			vec.Add(d, d, m[c.coord:c.coord+c.n])
+		default:
+			o.rotation.addUnturned(d, m, c.group, c.coord)
+		}
+	}
+}
+
+// rotation holds the tables of RoPE (base 10000, halves paired) at the positions of the groups.
+type rotation struct {
+	half     int
+	cos, sin []float32 // groups × half
+}
+
+type rotationKey struct{ q, groups int }
+
+// rotations are shared between layers: models have few shapes.
+var rotations sync.Map
+
+// rotationOf computes the tables in float32, as the published implementation does.
+func rotationOf(q, groups int) *rotation {
+	if r, ok := rotations.Load(rotationKey{q, groups}); ok {
+		return r.(*rotation)
+	}
+	r := &rotation{half: q / 2}
+	for g := range groups {
+		for v := range q / 2 {
+			inv := 1 / float32(math.Pow(10000, float64(float32(2*v)/float32(q))))
+			sin, cos := math.Sincos(float64(float32(g) * inv))
+			r.cos, r.sin = append(r.cos, float32(cos)), append(r.sin, float32(sin))
+		}
+	}
+	rotations.Store(rotationKey{q, groups}, r)
+	return r
+}
+
+func (r *rotation) tables(group int) (cos, sin []float32) {
+	return r.cos[group*r.half : (group+1)*r.half], r.sin[group*r.half : (group+1)*r.half]
+}
+
+// turn rotates every group of z, one way or the other. The angle of group 0 is 0.
+func (r *rotation) turn(z []float32, by func(x, cos, sin []float32)) {
+	q := 2 * r.half
+	for g := 1; g < len(z)/q; g++ {
+		cos, sin := r.tables(g)
+		by(z[g*q:(g+1)*q], cos, sin)
+	}
+}
+
+// addUnturned adds coordinates from coord on of m, rotated back, to d.
+func (r *rotation) addUnturned(d, m []float32, group, coord int) {
+	cos, sin := r.tables(group)
+	lo, hi := m[:r.half], m[r.half:]
+	if n := min(len(d), r.half-coord); n > 0 {
+		c, s, a, b := cos[coord:coord+n], sin[coord:coord+n], lo[coord:coord+n], hi[coord:coord+n]
+		for i := range d[:n] {
+			d[i] += c[i]*a[i] + s[i]*b[i]
+		}
+		d, coord = d[n:], r.half
+	}
+	coord -= r.half
+	c, s, a, b := cos[coord:][:len(d)], sin[coord:][:len(d)], lo[coord:][:len(d)], hi[coord:][:len(d)]
+	for i := range d {
+		d[i] += c[i]*b[i] - s[i]*a[i]
+	}
+}

@@ -1,0 +1,109 @@
+package adapter
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/model"
+)
+
+// Method is a way of changing linear layers: a pointer to a struct whose JSON is adapter_config.json. It embeds Common.
+type Method interface {
+	// Settings are the keys that every method has.
+	Settings() *Common
+	// Adapt makes the adapter of one layer, untrained. rng is the layer's own.
+	Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error)
+}
+
+// checker is implemented by a method with settings that may be wrong; the error names the key.
+type checker interface{ check() error }
+
+// kind is a registered method.
+type kind struct {
+	peftType string        // peft_type in the file
+	flag     string        // the key that is true for this method among those with the same peft_type, or ""
+	needs    []string      // further keys that a file must have
+	make     func() Method // with the default settings
+}
+
+var methods = map[string]kind{}
+
+// register makes a method known by its name; its file's init calls it.
+func register(name string, k kind) {
+	if _, ok := methods[name]; ok {
+		panic("adapter: " + name + " is registered twice")
+	}
+	methods[name] = k
+}
+
+// Methods lists the registered methods.
+func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
+
+// Keys lists the settings of all methods, as a recipe may have them.
+func Keys() []string {
+	all := map[string]bool{}
+	for _, k := range methods {
+		for key := range fields(k.make()) {
+			all[key] = !slices.Contains(ownKeys, key)
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, ok bool) bool { return !ok })
+	return slices.Sorted(maps.Keys(all))
+}
+
+// ownKeys are not for users to set.
+var ownKeys = []string{"base_model_name_or_path", "inference_mode"}
+
+// New returns a method by its name, with settings by their PEFT keys over the defaults: r 8, lora_alpha 8, every linear
+// layer but the LM head, MoRA type 6.
+func New(name string, settings map[string]any) (Method, error) {
+	k, ok := methods[name]
+	if !ok {
+		return nil, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods()))
+	}
+	m := k.make()
+	known := fields(m)
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		f, ok := known[key]
+		if !ok || slices.Contains(ownKeys, key) {
+			return nil, fmt.Errorf("adapter: %s is no setting of %s%s", key, name, suggest.Hint(key, slices.Collect(maps.Keys(known))))
+		}
+		raw, err := json.Marshal(settings[key])
+		if err == nil {
+			err = f.set(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("adapter: %s: %w", key, err)
+		}
+	}
+	if err := check(m); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	return m, nil
+}
+
+func check(m Method) error {
+	if err := m.Settings().check(); err != nil {
+		return err
+	}
+	if c, ok := m.(checker); ok {
+		return c.check()
+	}
+	return nil
+}
+
+// kindOf finds how a method is registered.
+func kindOf(m Method) (kind, error) {
+	for _, name := range Methods() {
+		if k := methods[name]; reflect.TypeOf(k.make()) == reflect.TypeOf(m) {
+			return k, nil
+		}
+	}
+	return kind{}, fmt.Errorf("%T is no registered method; those are %s", m, strings.Join(Methods(), ", "))
+}

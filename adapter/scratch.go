@@ -1,0 +1,36 @@
+package adapter
+
+import (
+	"sync"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// scratch is a matrix of a pool, with undefined content.
+type scratch struct {
+	gemm.Mat
+	buf []float32
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func take(rows, cols int) *scratch {
+	s := scratches.Get().(*scratch)
+	if len(s.buf) < rows*cols {
+		s.buf = make([]float32, rows*cols)
+	}
+	s.Mat = gemm.Of(s.buf[:rows*cols], rows, cols)
+	return s
+}
+
+func (s *scratch) give() { scratches.Put(s) }
+
+// byRows runs f over ranges of n rows that cost about so many value operations each, on several threads where it pays.
+func byRows(n, cost int, f func(from, to int)) {
+	step := max(1, (1<<16)/max(cost, 1))
+	if n <= 2*step {
+		f(0, n)
+		return
+	}
+	gemm.Parallel((n+step-1)/step, func(i int) { f(i*step, min(n, (i+1)*step)) })
+}

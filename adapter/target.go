@@ -1,0 +1,252 @@
+package adapter
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2"
+
+	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/model"
+)
+
+// matches says whether a module's path is chosen: PEFT matches an expression with the whole path, and a list's entries
+// with whole path components at its end.
+func (m Modules) matches(path string) (bool, error) {
+	if m.Expr != "" {
+		return fullMatch(m.Expr, path)
+	}
+	return slices.ContainsFunc(m.List, func(s string) bool { return endsIn(path, s) }), nil
+}
+
+func endsIn(path, suffix string) bool { return path == suffix || strings.HasSuffix(path, "."+suffix) }
+
+// matchesKey says whether a path's end matches a key of rank_pattern or alpha_pattern.
+func matchesKey(key, path string) (bool, error) { return fullMatch(`(?:.*\.)?(?:`+key+`)`, path) }
+
+// fullMatch matches a regular expression in Python's syntax, which regexp2 shares but for the names of groups.
+func fullMatch(expr, s string) (bool, error) {
+	re, err := regexp2.Compile(`\A(?:`+strings.ReplaceAll(expr, "(?P<", "(?<")+`)\z`, regexp2.None)
+	if err != nil {
+		return false, fmt.Errorf("%q is no regular expression", expr)
+	}
+	re.MatchTimeout = time.Second
+	ok, err := re.MatchString(s)
+	if err != nil {
+		return false, fmt.Errorf("%q takes too long to match", expr)
+	}
+	return ok, nil
+}
+
+// layerIndex is the number in a path that layers_to_transform speaks of: behind the named list, or the last one that
+// has a name before it and something after; -1 where there is none.
+func layerIndex(path string, lists []string) int {
+	parts := strings.Split(path, ".")
+	for i := len(parts) - 2; i >= 2; i-- {
+		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 || endsInAny(strings.Join(parts[:i], "."), lists)) {
+			return n
+		}
+	}
+	return -1
+}
+
+func endsInAny(path string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(s string) bool { return endsIn(path, s) })
+}
+
+// resolver finds a method's layers in a model, and the patterns that match nothing.
+type resolver struct {
+	m        *model.Model
+	c        *Common
+	linears  []*model.Linear
+	targets  []*model.Linear
+	problems []string
+}
+
+// resolve lists the layers that a method sits on. Strictly, every pattern must match something; else it is enough that
+// there is a layer (what does not fit shows in the file's tensors).
+func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error) {
+	r := &resolver{m: m, c: method.Settings()}
+	m.Linears(func(l *model.Linear) { r.linears = append(r.linears, l) })
+	if err := r.find(); err != nil {
+		return nil, err
+	}
+	if strict {
+		r.checkNames()
+		if p, ok := method.(interface{ patterns() map[string][]string }); ok {
+			if err := r.checkKeys(p.patterns()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(r.targets) == 0 && len(r.problems) == 0 {
+		r.nothing()
+	}
+	if len(r.problems) > 0 {
+		return nil, fmt.Errorf("%s", list(r.problems, 6))
+	}
+	return r.targets, nil
+}
+
+func (r *resolver) find() error {
+	head := r.m.LMHead()
+	for _, l := range r.linears {
+		ok := l != head
+		var err error
+		if r.c.TargetModules.Expr != AllLinear.Expr {
+			ok, err = r.c.TargetModules.matches(l.Path())
+		}
+		if err != nil {
+			return fmt.Errorf("target_modules: %w", err)
+		}
+		out, err := r.c.ExcludeModules.matches(l.Path())
+		if err != nil {
+			return fmt.Errorf("exclude_modules: %w", err)
+		}
+		if ok && !out && r.inLayers(l.Path()) && !inModules(l.Path(), r.c.ModulesToSave) {
+			r.targets = append(r.targets, l)
+		}
+	}
+	return nil
+}
+
+func (r *resolver) inLayers(path string) bool {
+	return len(r.c.LayersToTransform) == 0 || slices.Contains(r.c.LayersToTransform, layerIndex(path, r.c.LayersPattern))
+}
+
+// inModules says whether a path is that of one of the modules, or inside it.
+func inModules(path string, modules []string) bool {
+	for path != "" {
+		if endsInAny(path, modules) {
+			return true
+		}
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+	}
+	return false
+}
+
+// checkNames notes entries of lists that match no layer.
+func (r *resolver) checkNames() {
+	var paths, indices []string
+	for _, l := range r.linears {
+		paths = append(paths, l.Path())
+		if i := layerIndex(l.Path(), r.c.LayersPattern); i >= 0 {
+			indices = append(indices, strconv.Itoa(i))
+		}
+	}
+	for key, names := range map[string][]string{"target_modules": r.c.TargetModules.List, "exclude_modules": r.c.ExcludeModules.List} {
+		for _, n := range names {
+			if !slices.ContainsFunc(paths, func(p string) bool { return endsIn(p, n) }) {
+				r.miss(key, "layer matches", n, paths)
+			}
+		}
+	}
+	modules := r.modules()
+	for _, n := range r.c.ModulesToSave {
+		if !slices.ContainsFunc(modules, func(p string) bool { return endsIn(p, n) }) {
+			r.miss("modules_to_save", "module matches", n, modules)
+		}
+	}
+	for _, i := range r.c.LayersToTransform {
+		if n := strconv.Itoa(i); !slices.Contains(indices, n) {
+			r.problems = append(r.problems, fmt.Sprintf("layers_to_transform: no layer has index %s; there are %s", n, span(indices)))
+		}
+	}
+	slices.Sort(r.problems)
+}
+
+// checkKeys notes regular expressions of a method that match no layer it sits on.
+func (r *resolver) checkKeys(patterns map[string][]string) error {
+	var paths []string
+	for _, l := range r.targets {
+		paths = append(paths, l.Path())
+	}
+	for setting, keys := range patterns {
+		for _, k := range keys {
+			found := false
+			for _, p := range paths {
+				ok, err := matchesKey(k, p)
+				if err != nil {
+					return fmt.Errorf("%s: %w", setting, err)
+				}
+				found = found || ok
+			}
+			if !found {
+				r.miss(setting, "adapted layer matches", k, paths)
+			}
+		}
+	}
+	slices.Sort(r.problems)
+	return nil
+}
+
+// modules lists the paths of all modules that hold weights.
+func (r *resolver) modules() []string {
+	var all []string
+	r.m.Weights(func(w *model.Weight) {
+		for p := w.Name; strings.Contains(p, "."); {
+			p = p[:strings.LastIndexByte(p, '.')]
+			all = append(all, p)
+		}
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// miss notes that a name matches none of the paths, with the nearest names of as many components.
+func (r *resolver) miss(setting, what, name string, paths []string) {
+	var near []string
+	for _, p := range paths {
+		parts := strings.Split(p, ".")
+		if n := strings.Count(name, ".") + 1; n <= len(parts) {
+			near = append(near, strings.Join(parts[len(parts)-n:], "."))
+		}
+	}
+	slices.Sort(near)
+	near = slices.Compact(near)
+	hint := ""
+	if n := suggest.Nearest(name, near); n != "" {
+		hint = "; did you mean " + n + "?"
+	} else if len(near) > 0 {
+		hint = "; there are " + list(near, 12)
+	}
+	r.problems = append(r.problems, fmt.Sprintf("%s: no %s %q%s", setting, what, name, hint))
+}
+
+// nothing notes why there is no layer at all.
+func (r *resolver) nothing() {
+	var paths []string
+	for _, l := range r.linears {
+		paths = append(paths, l.Path())
+	}
+	t := r.c.TargetModules
+	switch matched := slices.ContainsFunc(paths, func(p string) bool { ok, _ := t.matches(p); return ok }); {
+	case matched || t.Expr == AllLinear.Expr:
+		r.problems = append(r.problems, "target_modules: the other settings take every layer out again")
+	case t.Expr != "":
+		r.problems = append(r.problems, fmt.Sprintf("target_modules: no layer matches the regular expression %q; the whole path must match, such as %s", t.Expr, paths[0]))
+	default:
+		for _, n := range t.List {
+			r.miss("target_modules", "layer matches", n, paths)
+		}
+	}
+}
+
+// span is "0 to 29", or "none".
+func span(numbers []string) string {
+	if len(numbers) == 0 {
+		return "none"
+	}
+	return numbers[0] + " to " + numbers[len(numbers)-1]
+}
+
+// list joins up to n items and says how many more there are.
+func list(items []string, n int) string {
+	if len(items) <= n {
+		return strings.Join(items, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(items[:n], "; "), len(items)-n)
+}

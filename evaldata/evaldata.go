@@ -1,0 +1,33 @@
+package evaldata
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+//go:embed gsm8k tinyshakespeare
+var files embed.FS
+
+// Open opens an embedded file.
+func Open(name string) (fs.File, error) {
+	info, err := fs.Stat(files, name)
+	if err != nil || info.IsDir() {
+		return nil, fmt.Errorf("evaldata: no embedded file %q; there are %s", name, strings.Join(Names(), ", "))
+	}
+	return files.Open(name)
+}
+
+// Names are the names of all embedded files, sorted.
+func Names() []string {
+	var names []string
+	// The tree is part of the binary: walking it cannot fail.
+	_ = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, path)
+		}
+		return err
+	})
+	return names
+}

@@ -1,0 +1,81 @@
+package evaldata
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	f, err := Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// ours leaves out the base model, which has a test of its own.
+func ours(names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "base/") })
+}
+
+// TestSources compares every embedded file with its line of SOURCE.md.
+func TestSources(t *testing.T) {
+	text, err := os.ReadFile("SOURCE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, m := range regexp.MustCompile(`(?m)^\| (\S+) \| (\d+) \| ([0-9a-f]{64}) \|$`).FindAllStringSubmatch(string(text), -1) {
+		name := m[1]
+		if len(ours([]string{name})) == 0 {
+			continue
+		}
+		listed = append(listed, name)
+		b := read(t, name)
+		if got, want := fmt.Sprintf("%d %x", len(b), sha256.Sum256(b)), m[2]+" "+m[3]; got != want {
+			t.Errorf("%s: got %s, SOURCE.md says %s", name, got, want)
+		}
+	}
+	slices.Sort(listed)
+	if got := ours(Names()); !slices.Equal(got, listed) {
+		t.Errorf("embedded are %q, SOURCE.md lists %q", got, listed)
+	}
+}
+
+func TestSize(t *testing.T) {
+	total := 0
+	for _, name := range ours(Names()) {
+		total += len(read(t, name))
+	}
+	if total >= 1<<20 {
+		t.Errorf("embedded data is %d bytes, want less than 1 MiB", total)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, name := range []string{"", "gsm8k", "gsm8k/nothing.jsonl", "../doc.go", "/gsm8k/train.jsonl"} {
+		f, err := Open(name)
+		if err == nil {
+			_ = f.Close()
+			t.Errorf("Open(%q) succeeded", name)
+			continue
+		}
+		if !strings.Contains(err.Error(), "gsm8k/train.jsonl") {
+			t.Errorf("Open(%q): %v; want the names that there are", name, err)
+		}
+	}
+}

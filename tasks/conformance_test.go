@@ -1,0 +1,208 @@
+package tasks
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
+var conformance = map[string]struct{ name, data string }{
+	"instruct": {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
+	"text":     {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+}
+
+// gsm8kLines are records for tasks without an entry above.
+var gsm8kLines = strings.Repeat(`{"question": "How much is 40 and 2?", "answer": "40+2=<<40+2=42>>42\n#### 42"}`+"\n", 12)
+
+// TestConformance holds every registered task to what Task promises.
+func TestConformance(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			file, data := "data.jsonl", gsm8kLines
+			if c, ok := conformance[name]; ok {
+				file, data = c.name, c.data
+			}
+			options := map[string]any{}
+			reads := slices.Contains(Options(name), "data")
+			if reads {
+				path := filepath.Join(t.TempDir(), file)
+				write(t, path, data)
+				options["data"] = path
+			}
+			task := mustNew(t, name, options)
+			for _, split := range []Split{Train, Eval, Test} {
+				conform(t, task, split)
+			}
+			if !reads {
+				return
+			}
+			conformBroken(t, name, options, data)
+		})
+	}
+}
+
+func write(t *testing.T, path, data string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// conform checks the examples of a split, their scores and their rows.
+func conform(t *testing.T, task Task, split Split) {
+	t.Helper()
+	all := mustCollect(t, task, split)
+	if len(all) == 0 {
+		t.Fatalf("the %s split has no example", split)
+	}
+	again := mustCollect(t, task, split)
+	for i, ex := range all {
+		if ex.Where == "" || len(ex.Segments)+len(ex.Chat) == 0 {
+			t.Errorf("example %d is not complete: %+v", i, ex)
+		}
+		if ex.Where != again[i].Where || ex.Want != again[i].Want || !slices.Equal(ex.Segments, again[i].Segments) {
+			t.Errorf("example %d is another the second time: %+v, %+v", i, ex, again[i])
+		}
+		if _, ok := task.(Generator); ok {
+			if got := task.Score(ex, perfect(ex)); got != 1 {
+				t.Errorf("example %d: the perfect answer %q scores %g, want 1", i, perfect(ex), got)
+			}
+			if got := task.Score(ex, ""); got != 0 {
+				t.Errorf("example %d: no answer scores %g, want 0", i, got)
+			}
+		}
+	}
+	rows, counts, err := EncodeAll(byteTokenizer{}, testTemplate{}, task, split, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, scored := 0, 0
+	for _, r := range rows {
+		tokens, scored = tokens+len(r.IDs), scored+r.Scored()
+		if r.Scored() == 0 || r.Where == "" {
+			t.Errorf("row without a scored token or a place: %+v", r)
+		}
+	}
+	if want := (Counts{Rows: len(rows), Tokens: tokens, Scored: scored}); counts != want {
+		t.Errorf("counts are %+v, want %+v", counts, want)
+	}
+}
+
+// perfect is the answer that training asks for.
+func perfect(ex Example) string {
+	if ex.Chat != nil {
+		return ex.Want
+	}
+	var b strings.Builder
+	for _, s := range ex.Segments {
+		if s.Scored {
+			b.WriteString(s.Text)
+		}
+	}
+	return b.String()
+}
+
+// conformBroken breaks the second record of a task's data.
+func conformBroken(t *testing.T, name string, options map[string]any, data string) {
+	path := options["data"].(string)
+	first, rest, _ := strings.Cut(data, "\n")
+	for _, c := range []struct{ what, second, want string }{
+		{"cut short", first[:len(first)-2], path + ":2: not valid JSON"},
+		{"no object", `["a"]`, path + ":2: the record is an array"},
+		{"no field", `{"other": 1}`, path + ":2: field "},
+		{"number", strings.NewReplacer(`"42`, `42, "x": "`, `": "`, `": 7, "y": "`).Replace(first), path + ":2: field "},
+		{"encoding", `{"text": "` + "\xff" + `"}`, path + ":2: not valid UTF-8"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			write(t, path, first+"\n"+c.second+"\n"+rest)
+			_, err := collect(t, mustNew(t, name, options), Train)
+			wantError(t, err, c.want)
+		})
+	}
+	for what, c := range map[string]struct{ path, want string }{
+		"missing":  {filepath.Join(t.TempDir(), "none.jsonl"), "none.jsonl"},
+		"folder":   {t.TempDir(), "is a folder"},
+		"embedded": {"embedded:none.jsonl", "gsm8k/train.jsonl"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, err := collect(t, mustNew(t, name, map[string]any{"data": c.path}), Train)
+			wantError(t, err, c.want)
+		})
+	}
+	t.Run("empty", func(t *testing.T) {
+		write(t, path, "")
+		_, _, err := EncodeAll(byteTokenizer{}, nil, mustNew(t, name, options), Train, 0)
+		wantError(t, err, path, "empty")
+	})
+	t.Run("no data", func(t *testing.T) {
+		_, err := New(name, nil)
+		wantError(t, err, "task "+name, "option data is missing")
+	})
+}
+
+func TestUnknownNames(t *testing.T) {
+	for _, c := range []struct {
+		task    string
+		options map[string]any
+		want    []string
+	}{
+		{"maths", nil, []string{`"maths" is not known; did you mean math?`, "instruct, math, memory, text"}},
+		{"quantum", nil, []string{`"quantum" is not known; known are`}},
+		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`, "format, pairs"}},
+		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
+		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},
+		{"math", map[string]any{"data": "x", "eval_sise": 3}, []string{"did you mean eval_size?"}},
+		{"memory", map[string]any{"pairs": "many"}, []string{"task memory: option pairs: got a string, want int"}},
+		{"memory", map[string]any{"pairs": 2.5}, []string{"option pairs: got a number 2.5, want int"}},
+		{"memory", map[string]any{"pairs": 0}, []string{"option pairs is 0"}},
+		{"memory", map[string]any{"format": "csv"}, []string{`option format is "csv", want lines or colon`}},
+		{"math", map[string]any{"data": 7}, []string{"option data: got 7, want a path or a list of paths"}},
+		{"math", map[string]any{"data": []string{""}}, []string{"option data"}},
+		{"math", map[string]any{"data": "x", "form": "cooked"}, []string{`option form is "cooked", want metamath or raw`}},
+		{"math", map[string]any{"data": "x", "max_new_tokens": 0}, []string{"max_new_tokens"}},
+		{"instruct", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
+		{"instruct", map[string]any{"data": "x", "eval_data": "y", "eval_size": 3}, []string{"exclude each other"}},
+		{"instruct", map[string]any{"data": "x", "eval_size": -2}, []string{"eval_size is -2"}},
+		{"text", map[string]any{"data": "x", "eval_fraction": 1}, []string{"eval_fraction is 1"}},
+		{"text", map[string]any{"data": "x", "block_size": 1}, []string{"block_size is 1"}},
+		{"text", map[string]any{"data": "x", "field": ""}, []string{"option field is empty"}},
+	} {
+		_, err := New(c.task, c.options)
+		wantError(t, err, c.want...)
+	}
+}
+
+func TestOptionsAreKept(t *testing.T) {
+	task := mustNew(t, "math", map[string]any{"data": []any{"a", "b"}, "eval_data": "c", "form": "raw", "eval_size": nil})
+	m := task.(*Math)
+	if !slices.Equal(m.Data, []string{"a", "b"}) || !slices.Equal(m.EvalData, []string{"c"}) || m.Form != "raw" || m.EvalSize != -1 || m.MaxNewTokens != 512 {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	if got := Options("none"); got != nil {
+		t.Errorf("options of an unknown task are %q", got)
+	}
+	for _, name := range Names() {
+		if Describe(name) == "" {
+			t.Errorf("task %s does not say what it is", name)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a second task of the same name was registered")
+		}
+	}()
+	Register("memory", func() Task { return &Memory{} })
+}
+
+func TestUnknownSplit(t *testing.T) {
+	for _, name := range []string{"math", "text", "instruct"} {
+		_, err := collect(t, mustNew(t, name, map[string]any{"data": "embedded:gsm8k/test.jsonl"}), "dev")
+		wantError(t, err, `split "dev" is not known`)
+	}
+}

@@ -1,0 +1,16 @@
+// Package tasks is data in, prompts and scores: what a model is trained on and how its answers are judged, in text. It
+// knows tokenizers but no model.
+//
+// A task is one file: a struct whose JSON keys are its options, registered by name in the file's own init. It yields
+// examples, each a few segments of text of which some are scored, and it scores an answer:
+//
+//	task, err := tasks.New("math", map[string]any{"data": "train.jsonl"})
+//	rows, counts, err := tasks.EncodeAll(tok, nil, task, tasks.Train, 512)
+//
+// [EncodeAll] makes the rows that training takes: token ids beside labels, which are the id itself where a token is
+// scored and [Ignore] elsewhere. Segments are tokenised one by one and laid end to end, so the border between prompt
+// and answer is always a border between tokens. [Show] prints a row as the model will see it.
+//
+// Data files are JSON Lines, a JSON array or plain text; "embedded:gsm8k/train.jsonl" names a file of package evaldata.
+// Every complaint about data begins with file and line.
+package tasks

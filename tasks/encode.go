@@ -1,0 +1,160 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Ignore is the label of a token that is not scored, as Hugging Face has it.
+const Ignore = -100
+
+// Tokenizer is what tasks need of one; *tokenizer.Tokenizer is one. Its method BOS() (id int32, ok bool), where it has
+// that, tells chat templates their bos_token.
+type Tokenizer interface {
+	// Encode turns text into ids; special puts the tokens around it that the model expects around a whole text.
+	Encode(text string, special bool) []int32
+	// Decode turns ids into text.
+	Decode(ids []int32, skipSpecial bool) string
+	// EOS is the end-of-sequence token, where there is one.
+	EOS() (id int32, ok bool)
+}
+
+// Template renders conversations; *tokenizer.ChatTemplate is one.
+type Template interface {
+	Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error)
+}
+
+// ErrNotScored says that an example has no token to take a loss on.
+var ErrNotScored = errors.New("no scored token")
+
+// Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else Ignore. Segments
+// are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before every text
+// (Llama's beginning of sequence; not for a chat, whose template has its own) and the end of the sequence where a
+// segment asks for it. Rows longer than maxLen (0: any length) lose their end; without a scored token left the error is
+// ErrNotScored. The first token has a label but is never scored by a causal model: it does not count.
+func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labels []int32, err error) {
+	e := newEncoder(tok, template, maxLen)
+	row, err := e.encode(ex)
+	return row.IDs, row.Labels, err
+}
+
+// EncodePrompt is the ids that generation starts from: the example's Prompt, or its conversation before the last turn of
+// the assistant.
+func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error) {
+	e := newEncoder(tok, template, 0)
+	if ex.Chat == nil {
+		return append(slices.Clone(e.before), tok.Encode(ex.Prompt, false)...), nil
+	}
+	if i := lastAssistant(ex.Chat); i >= 0 {
+		ex.Chat = ex.Chat[:i]
+	}
+	var err error
+	if ex.Segments, err = e.render(ex, true); err != nil {
+		return nil, err
+	}
+	row, err := e.join(ex, nil)
+	return row.IDs, err
+}
+
+// encoder turns examples into rows for one model.
+type encoder struct {
+	tok      Tokenizer
+	template Template
+	maxLen   int
+	// before are the special tokens that the tokenizer puts before a text.
+	before []int32
+	counts Counts
+}
+
+func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
+	return &encoder{tok: tok, template: template, maxLen: maxLen, before: before(tok)}
+}
+
+// before finds the special tokens that a tokenizer puts before every text.
+func before(tok Tokenizer) []int32 {
+	plain, full := tok.Encode("a", false), tok.Encode("a", true)
+	for i := 0; len(plain) > 0 && i+len(plain) <= len(full); i++ {
+		if slices.Equal(full[i:i+len(plain)], plain) {
+			return full[:i:i]
+		}
+	}
+	return nil
+}
+
+// encode makes a row of an example and counts it.
+func (e *encoder) encode(ex Example) (Row, error) {
+	lead := e.before
+	if ex.Chat != nil {
+		segments, err := e.render(ex, false)
+		if err != nil {
+			return Row{}, err
+		}
+		ex.Segments, lead = segments, nil
+	}
+	row, err := e.join(ex, lead)
+	if err != nil {
+		return Row{}, err
+	}
+	full := len(row.IDs)
+	if e.maxLen > 0 && full > e.maxLen {
+		row.IDs, row.Labels = row.IDs[:e.maxLen], row.Labels[:e.maxLen]
+	}
+	if row.Scored() == 0 {
+		if len(row.IDs) < full {
+			return Row{}, fmt.Errorf("%s: %w in the first %d of its %d tokens", ex.Where, ErrNotScored, e.maxLen, full)
+		}
+		return Row{}, fmt.Errorf("%s: %w", ex.Where, ErrNotScored)
+	}
+	e.counts.add(row, len(row.IDs) < full)
+	return row, nil
+}
+
+// join lays an example's segments end to end behind the lead.
+func (e *encoder) join(ex Example, lead []int32) (Row, error) {
+	row := Row{Where: ex.Where}
+	row.append(lead, false)
+	for _, s := range ex.Segments {
+		row.append(e.tok.Encode(s.Text, false), s.Scored)
+		if !s.EOS {
+			continue
+		}
+		id, ok := e.tok.EOS()
+		if !ok {
+			return Row{}, fmt.Errorf("%s: the text is to end in the end-of-sequence token, but the tokenizer has none (eos_token)", ex.Where)
+		}
+		row.append([]int32{id}, s.Scored)
+	}
+	return row, nil
+}
+
+// render is a conversation as the model's template writes it; generate ends it where the assistant's turn begins.
+func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
+	if e.template == nil {
+		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Where)
+	}
+	opts := tokenizer.ChatOptions{AddGenerationPrompt: generate, Tools: ex.Tools}
+	if b, ok := e.tok.(interface{ BOS() (int32, bool) }); ok {
+		opts.BOS = e.special(b.BOS())
+	}
+	opts.EOS = e.special(e.tok.EOS())
+	parts, err := e.template.Segments(ex.Chat, opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ex.Where, err)
+	}
+	var segments []Segment
+	for _, p := range parts {
+		segments = append(segments, Segment{Text: p.Text, Scored: p.Assistant})
+	}
+	return segments, nil
+}
+
+// special is the text of a special token, "" where there is none.
+func (e *encoder) special(id int32, ok bool) string {
+	if !ok {
+		return ""
+	}
+	return e.tok.Decode([]int32{id}, false)
+}

@@ -1,0 +1,177 @@
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+func init() {
+	Register("instruct", func() Task { return &Instruct{Files: Files{EvalSize: autoSize}, MaxNewTokens: 256} })
+}
+
+// Instruct is instruction tuning: the prompt is masked, the response and the end of the sequence are scored. The first
+// record of a file decides the file's format:
+//
+//	messages    {"messages": [{"role": …, "content": …}, …]}, rendered by the model's chat template
+//	alpaca      {"instruction", "input" (may be missing), "output"}, in the Alpaca prompt
+//	dolly       {"instruction", "context" (may be missing), "response"}, in the Alpaca prompt
+//	prompt      {"prompt", "response"}, as they are
+//	completion  {"prompt", "completion"}, as they are
+//
+// An answer scores 1 when it equals the reference but for white space at both ends, else 0.
+type Instruct struct {
+	Files
+	// MaxNewTokens ends an answer.
+	MaxNewTokens int `json:"max_new_tokens"`
+}
+
+var (
+	_ Generator = (*Instruct)(nil)
+	_ Checker   = (*Instruct)(nil)
+	_ Describer = (*Instruct)(nil)
+)
+
+// Describe says what the task is.
+func (t *Instruct) Describe() string {
+	return "instructions and responses (alpaca, chat messages, prompt/response); score: exact match"
+}
+
+// Check refuses options that make no sense together.
+func (t *Instruct) Check() error {
+	if t.MaxNewTokens < 1 {
+		return fmt.Errorf("option max_new_tokens is %d, want 1 or more", t.MaxNewTokens)
+	}
+	return t.Files.Check()
+}
+
+// Examples yields the records of a split.
+func (t *Instruct) Examples(split Split) iter.Seq2[Example, error] {
+	return t.examples(split, parseInstruct)
+}
+
+// Generation stops where a model begins the next instruction itself.
+func (t *Instruct) Generation() GenerationOptions {
+	return GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"### Instruction:"}}
+}
+
+// Score is 1 for the reference but for white space around it.
+func (t *Instruct) Score(want Example, got string) float64 {
+	if strings.TrimSpace(got) == strings.TrimSpace(want.Want) {
+		return 1
+	}
+	return 0
+}
+
+// instructFormat is one way to write an instruction.
+type instructFormat struct {
+	name string
+	// needs are the fields that tell the format.
+	needs []string
+	parse func(object) (Example, error)
+}
+
+var instructFormats = []instructFormat{
+	{"messages", []string{"messages"}, parseMessages},
+	{"alpaca", []string{"instruction", "output"}, alpacaFields("instruction", "input", "output")},
+	{"dolly", []string{"instruction", "response"}, alpacaFields("instruction", "context", "response")},
+	{"prompt", []string{"prompt", "response"}, plainFields("prompt", "response")},
+	{"completion", []string{"prompt", "completion"}, plainFields("prompt", "completion")},
+}
+
+func parseInstruct(r record) (Example, error) {
+	head, err := parseObject(r.head)
+	if err != nil {
+		return Example{}, err
+	}
+	i := slices.IndexFunc(instructFormats, func(f instructFormat) bool {
+		return !slices.ContainsFunc(f.needs, func(name string) bool { return head[name] == nil })
+	})
+	if i < 0 {
+		return Example{}, fmt.Errorf("not a format of instructions: the file's first record has %s; want %s", head.names(), formatNames())
+	}
+	o, err := parseObject(r.raw)
+	if err != nil {
+		return Example{}, err
+	}
+	ex, err := instructFormats[i].parse(o)
+	if err != nil {
+		return Example{}, fmt.Errorf("%w (the file's format is %s, by its first record)", err, instructFormats[i].name)
+	}
+	return ex, nil
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range instructFormats {
+		names = append(names, strings.Join(f.needs, " and "))
+	}
+	return strings.Join(names, ", or ")
+}
+
+func alpacaFields(instruction, input, output string) func(object) (Example, error) {
+	return func(o object) (Example, error) {
+		ask, err1 := o.text(instruction)
+		context, err2 := o.optional(input)
+		answer, err3 := o.text(output)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return Example{}, oneLine(err)
+		}
+		prompt := alpacaPrompt(ask, context)
+		return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
+	}
+}
+
+func plainFields(before, after string) func(object) (Example, error) {
+	return func(o object) (Example, error) {
+		prompt, err1 := o.text(before)
+		answer, err2 := o.text(after)
+		if err := errors.Join(err1, err2); err != nil {
+			return Example{}, oneLine(err)
+		}
+		return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
+	}
+}
+
+func parseMessages(o object) (Example, error) {
+	raw, ok := o["messages"]
+	if !ok {
+		return Example{}, fmt.Errorf("field \"messages\" is missing; the record has %s", o.names())
+	}
+	var messages []tokenizer.Message
+	if err := json.Unmarshal(raw, &messages); err != nil {
+		return Example{}, fmt.Errorf("field \"messages\" is no list of messages: %w", err)
+	}
+	for n, m := range messages {
+		if m.Role == "" {
+			return Example{}, fmt.Errorf("message %d has no role", n+1)
+		}
+	}
+	i := lastAssistant(messages)
+	if i < 0 {
+		return Example{}, errors.New(`field "messages" has no message of role assistant: nothing to score`)
+	}
+	ex := Example{Chat: messages, Want: messages[i].Content}
+	if tools := o["tools"]; string(tools) != "null" {
+		ex.Tools = tools
+	}
+	return ex, nil
+}
+
+// lastAssistant is the index of the last message of that role, or -1.
+func lastAssistant(messages []tokenizer.Message) int {
+	for i, m := range slices.Backward(messages) {
+		if m.Role == "assistant" {
+			return i
+		}
+	}
+	return -1
+}
+
+// oneLine joins the lines of an error.
+func oneLine(err error) error { return errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) }

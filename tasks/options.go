@@ -1,0 +1,105 @@
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Paths is an option that is one path or a list of them.
+type Paths []string
+
+// UnmarshalJSON takes a string or a list of strings; an empty string is no path.
+func (p *Paths) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*p = nil
+		if one != "" {
+			*p = Paths{one}
+		}
+		return nil
+	}
+	var list []string
+	if json.Unmarshal(b, &list) != nil || slices.Contains(list, "") {
+		return fmt.Errorf("got %s, want a path or a list of paths", b)
+	}
+	*p = list
+	return nil
+}
+
+// decodeOptions sets the fields of a task by their JSON keys.
+func decodeOptions(t Task, options map[string]any) error {
+	known := optionNames(t)
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("option %q is not known%s; known are %s", name, suggest(name, known), strings.Join(known, ", "))
+		}
+		b, err := json.Marshal(map[string]any{name: options[name]})
+		if err == nil {
+			err = json.Unmarshal(b, t)
+		}
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			err = fmt.Errorf("got a %s, want %s", wrong.Value, wrong.Type)
+		}
+		if err != nil {
+			return fmt.Errorf("option %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// optionNames are the JSON keys of a task's struct, those of embedded structs among them.
+func optionNames(t Task) []string {
+	typ := reflect.TypeOf(t)
+	if typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(typ.Elem()) {
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key != "" && key != "-" && f.IsExported() {
+			names = append(names, key)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// suggest is "; did you mean NAME?" where one of the names is near.
+func suggest(name string, names []string) string {
+	best, least := "", max(2, len(name)/3)+1
+	for _, n := range names {
+		if d := distance(strings.ToLower(name), n); d < least {
+			best, least = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// distance is Levenshtein's: how many bytes to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

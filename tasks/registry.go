@@ -1,0 +1,59 @@
+package tasks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var registry = map[string]func() Task{}
+
+// Register makes a task known by name. new returns a pointer to a struct that holds the defaults of the options. It
+// panics when the name is taken.
+func Register(name string, new func() Task) {
+	if _, taken := registry[name]; taken {
+		panic("tasks: " + name + " is registered twice")
+	}
+	registry[name] = new
+}
+
+// New makes a task with the given options; the others keep their defaults.
+func New(name string, options map[string]any) (Task, error) {
+	make, ok := registry[name]
+	if !ok {
+		return nil, fmt.Errorf("task: %q is not known%s; known are %s", name, suggest(name, Names()), strings.Join(Names(), ", "))
+	}
+	t := make()
+	if err := decodeOptions(t, options); err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
+	}
+	if c, ok := t.(Checker); ok {
+		if err := c.Check(); err != nil {
+			return nil, fmt.Errorf("task %s: %w", name, err)
+		}
+	}
+	return t, nil
+}
+
+// Names are the names of all tasks, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(registry)) }
+
+// Options are the names of a task's options, sorted; nil where there is no such task.
+func Options(name string) []string {
+	make, ok := registry[name]
+	if !ok {
+		return nil
+	}
+	return optionNames(make())
+}
+
+// Describe says in a line what a task is, "" where it does not say.
+func Describe(name string) string {
+	if make, ok := registry[name]; ok {
+		if d, ok := make().(Describer); ok {
+			return d.Describe()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,25 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Show is a row as the model sees it: the text with its special tokens, the scored part between ⟦ and ⟧, and a line that
+// counts.
+func Show(tok Tokenizer, ids, labels []int32) string {
+	var b strings.Builder
+	for from := 0; from < len(ids); {
+		to := from + 1
+		for to < len(ids) && (labels[to] == Ignore) == (labels[from] == Ignore) {
+			to++
+		}
+		text := tok.Decode(ids[from:to], false)
+		if labels[from] != Ignore {
+			text = "⟦" + text + "⟧"
+		}
+		b.WriteString(text)
+		from = to
+	}
+	return fmt.Sprintf("%s\n%d tokens, %d scored", b.String(), len(ids), scored(labels))
+}

@@ -1,0 +1,82 @@
+package tasks
+
+import (
+	"encoding/json"
+	"iter"
+
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Segment is a piece of an example's text.
+type Segment struct {
+	Text string
+	// Scored says that the loss is taken on it.
+	Scored bool
+	// EOS puts the end-of-sequence token behind the text, scored with it.
+	EOS bool
+}
+
+// Example is what one record of a data set becomes.
+type Example struct {
+	// Segments are the text to train on, in order; nil where Chat has it.
+	Segments []Segment
+	// Chat is a conversation that the model's chat template renders; the assistant's turns are scored.
+	Chat []tokenizer.Message
+	// Tools are the functions that the conversation may call, as the record has them; nil for none.
+	Tools json.RawMessage
+	// Prompt is what generation starts from; it may differ from the prompt in Segments. Empty for a Chat, whose prompt
+	// is all before the last assistant turn.
+	Prompt string
+	// Want is the reference that Score compares with.
+	Want string
+	// Where is "file:line", for messages.
+	Where string
+}
+
+// Split is a part of a data set.
+type Split string
+
+// The splits: Eval is looked at while training, Test afterwards. A task without data for Test of its own takes Eval's.
+const (
+	Train Split = "train"
+	Eval  Split = "eval"
+	Test  Split = "test"
+)
+
+// Task is data and how answers to it are judged.
+type Task interface {
+	// Examples yields a split in a fixed order; an error is the last thing it yields. A split for which no data were
+	// given yields nothing.
+	Examples(split Split) iter.Seq2[Example, error]
+	// Score judges a generated answer, from 0 (wrong, or none) to 1.
+	Score(want Example, got string) float64
+}
+
+// Generator is a task whose answers are generated (greedily) and then scored. Others are judged by their loss alone.
+type Generator interface {
+	Generation() GenerationOptions
+}
+
+// GenerationOptions is how far an answer goes.
+type GenerationOptions struct {
+	// MaxNewTokens ends an answer.
+	MaxNewTokens int
+	// Stop are strings that end an answer, which goes up to the first of them.
+	Stop []string
+}
+
+// Blocker is a task of running text: its documents are cut into blocks of so many tokens. With pack, documents are laid
+// end to end first.
+type Blocker interface {
+	Blocks() (size int, pack bool)
+}
+
+// Describer says in a line what a task is.
+type Describer interface {
+	Describe() string
+}
+
+// Checker refuses options that make no sense together; New calls it.
+type Checker interface {
+	Check() error
+}

@@ -1,0 +1,129 @@
+package tasks
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Special tokens of byteTokenizer.
+const (
+	testBOS = 256
+	testEOS = 257
+)
+
+// byteTokenizer has a token a byte, and the special tokens <s> and </s>.
+type byteTokenizer struct {
+	addBOS, noEOS bool
+}
+
+func (b byteTokenizer) Encode(text string, special bool) []int32 {
+	var ids []int32
+	if special && b.addBOS {
+		ids = append(ids, testBOS)
+	}
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], "<s>"):
+			ids = append(ids, testBOS)
+			i += len("<s>") - 1
+		case strings.HasPrefix(text[i:], "</s>"):
+			ids = append(ids, testEOS)
+			i += len("</s>") - 1
+		default:
+			ids = append(ids, int32(text[i]))
+		}
+	}
+	return ids
+}
+
+func (b byteTokenizer) Decode(ids []int32, skipSpecial bool) string {
+	var s strings.Builder
+	for _, id := range ids {
+		switch {
+		case id < 256:
+			s.WriteByte(byte(id))
+		case skipSpecial:
+		case id == testBOS:
+			s.WriteString("<s>")
+		default:
+			s.WriteString("</s>")
+		}
+	}
+	return s.String()
+}
+
+func (b byteTokenizer) EOS() (int32, bool) { return testEOS, !b.noEOS }
+
+func (b byteTokenizer) BOS() (int32, bool) { return testBOS, true }
+
+// testTemplate writes a turn as "[role]content</s>" behind the beginning of the sequence.
+type testTemplate struct{}
+
+func (testTemplate) Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error) {
+	out := []tokenizer.Segment{{Text: opts.BOS + string(opts.Tools)}}
+	for _, m := range messages {
+		out = append(out, tokenizer.Segment{Text: "[" + m.Role + "]"},
+			tokenizer.Segment{Text: m.Content + opts.EOS, Assistant: m.Role == "assistant"})
+	}
+	if opts.AddGenerationPrompt {
+		out = append(out, tokenizer.Segment{Text: "[assistant]"})
+	}
+	return out, nil
+}
+
+var (
+	_ Tokenizer = byteTokenizer{}
+	_ Template  = testTemplate{}
+)
+
+// collect is all that a split yields.
+func collect(t *testing.T, task Task, split Split) ([]Example, error) {
+	t.Helper()
+	var all []Example
+	for ex, err := range task.Examples(split) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, ex)
+	}
+	return all, nil
+}
+
+// mustCollect fails the test on an error.
+func mustCollect(t *testing.T, task Task, split Split) []Example {
+	t.Helper()
+	all, err := collect(t, task, split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// mustNew makes a task.
+func mustNew(t *testing.T, name string, options map[string]any) Task {
+	t.Helper()
+	task, err := New(name, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// wantError compares an error's text with what it must contain.
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("got no error, want %q", parts)
+		return
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("got %q, want it to contain %q", err, p)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("got an error of several lines: %q", err)
+	}
+}
