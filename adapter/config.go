@@ -189,7 +189,8 @@ func isNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" 
 
 // isOff says whether a value switches nothing on.
 func isOff(v json.RawMessage) bool {
-	return slices.Contains([]string{"null", "false", "0", "0.0", `""`, "[]", "{}"}, string(bytes.TrimSpace(v)))
+	var b bytes.Buffer
+	return json.Compact(&b, v) == nil && slices.Contains([]string{"null", "false", "0", "0.0", `""`, "[]", "{}"}, b.String())
 }
 
 func short(v json.RawMessage) string {

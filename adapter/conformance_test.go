@@ -143,15 +143,7 @@ func TestGradients(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
 		stir(rng, a)
 		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
-		loss := func() float64 {
-			y := gemm.New(9, w.Rows)
-			gemm.NT(y, x, folded(w, a), 0)
-			sum := 0.0
-			for i, v := range y.Data {
-				sum += float64(v) * float64(gy.Data[i])
-			}
-			return sum
-		}
+		loss := lossOf(w, a, x, gy)
 		a.Grad(x, gy)
 		checkDirections(t, "Grad", rng, a, loss)
 		o, ok := a.(interface{ GradOutput(x, y, gy gemm.Mat) })
@@ -166,6 +158,19 @@ func TestGradients(t *testing.T) {
 		o.GradOutput(x, y, gy)
 		checkDirections(t, "GradOutput", rng, a, loss)
 	})
+}
+
+// lossOf is Σ gy·(x·W'ᵀ) with the parameters of the moment.
+func lossOf(w gemm.Mat, a model.Adapter, x, gy gemm.Mat) func() float64 {
+	return func() float64 {
+		y := gemm.New(x.Rows, w.Rows)
+		gemm.NT(y, x, folded(w, a), 0)
+		sum := 0.0
+		for i, v := range y.Data {
+			sum += float64(v) * float64(gy.Data[i])
+		}
+		return sum
+	}
 }
 
 // checkDirections compares the gradient along random directions of each parameter with a difference of the loss.
@@ -213,5 +218,48 @@ func TestGradAddsUp(t *testing.T) {
 			}
 			golden.Close(t, p.Name, op.Grad(p.Param).Data, once[i], 1e-5, true)
 		}
+	})
+}
+
+// wholeSource is W' as a matrix product reads it.
+type wholeSource struct {
+	gemm.Mat
+	a model.Adapter
+}
+
+func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
+	s.Mat.Block(dst, ld, i, j, m, n)
+	s.a.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+}
+
+// TestLarge runs what is cut between threads: a product with W', the adapter on its own, and its gradient.
+func TestLarge(t *testing.T) {
+	const out, in, tokens = 300, 500, 700
+	each(t, func(t *testing.T, make func(map[string]any) Method) {
+		a := bare(t, make(nil), out, in)
+		rng := rand.New(rand.NewPCG(5, 6))
+		stir(rng, a)
+		w, x, gy := dense(bareLinear(out, in, 1).Weight.Source("")), random(rng, tokens, in), random(rng, tokens, out)
+		y, dx, want := gemm.New(tokens, out), gemm.New(tokens, in), gemm.New(tokens, out)
+		gemm.NT(y, x, wholeSource{w, a}, 0)
+		gemm.NT(want, x, folded(w, a), 0)
+		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-6, true)
+		a.Grad(x, gy)
+		checkDirections(t, "Grad", rng, a, lossOf(w, a, x, gy))
+		s, ok := a.(interface {
+			Apply(y, x gemm.Mat)
+			ApplyT(dx, gy gemm.Mat)
+		})
+		if !ok {
+			return
+		}
+		gemm.NT(y, x, w, 0)
+		s.Apply(y, x)
+		golden.Close(t, "x·Wᵀ and Apply", y.Data, want.Data, 1e-5, true)
+		gemm.NN(dx, gy, w, 0)
+		s.ApplyT(dx, gy)
+		wantT := gemm.New(tokens, in)
+		gemm.NN(wantT, gy, folded(w, a), 0)
+		golden.Close(t, "gy·W and ApplyT", dx.Data, wantT.Data, 1e-5, true)
 	})
 }

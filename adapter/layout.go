@@ -94,21 +94,25 @@ func (l layout) scatter(x, z []float32, q int) {
 	}
 }
 
-// clip appends the parts of the pieces that lie in places [from,to).
-func (l layout) clip(dst []piece, from, to int) []piece {
-	first := sort.Search(len(l), func(i int) bool { return l[i].at+l[i].n > from })
-	for _, p := range l[first:] {
-		if p.at >= to {
-			break
-		}
-		cut := max(from-p.at, 0)
-		end := min(to, p.at+p.n)
-		p.at += cut
-		p.n = end - p.at
-		if !p.spread {
-			p.coord += cut
-		}
-		dst = append(dst, p)
+// first is the first piece that ends behind from.
+func (l layout) first(from int) int {
+	return sort.Search(len(l), func(i int) bool { return l[i].at+l[i].n > from })
+}
+
+// clip is the part of the piece in places [from,to).
+func (p piece) clip(from, to int) piece {
+	cut := max(from-p.at, 0)
+	end := min(to, p.at+p.n)
+	p.coord = p.coordOf(cut)
+	p.at += cut
+	p.n = end - p.at
+	return p
+}
+
+// coordOf is the coordinate of the piece's place i.
+func (p piece) coordOf(i int) int {
+	if p.spread {
+		return p.coord
 	}
-	return dst
+	return p.coord + i
 }

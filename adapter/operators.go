@@ -15,6 +15,7 @@ type operators struct {
 	q, groups int
 	in        []layout // by group
 	out       layout
+	spreadIn  []uint32  // the coordinate of each input, where inputs are spread; else nil
 	rotation  *rotation // or nil
 }
 
@@ -45,6 +46,13 @@ func newOperators(t MoRAType, in, out, q int) *operators {
 		}
 		if t == Rotation && o.groups > 1 {
 			o.rotation = rotationOf(q, o.groups)
+		}
+	}
+	if o.in[0][0].spread {
+		for _, p := range o.in[0] {
+			for range p.n {
+				o.spreadIn = append(o.spreadIn, uint32(p.coord))
+			}
 		}
 	}
 	return o
@@ -110,56 +118,78 @@ func (o *operators) decompressT(gy gemm.Mat) *scratch {
 }
 
 // fold adds the block of ΔW from row i and column j on: row i of ΔW is row u of M, rotated for the group of i, its
-// coordinates taken to the inputs of that group (the closed forms of the paper's equations).
+// coordinates taken to the inputs of that group (the closed forms of the paper's equations). So ΔW is made of pieces of
+// M, one for each pair of an output's piece and an input's.
 func (o *operators) fold(w, m gemm.Mat, i, j int) {
-	var rowBuf, colBuf [32]piece
+	var buf [32]piece
 	var line [512]float32
-	cols, group := colBuf[:0], -1
-	for _, p := range o.out.clip(rowBuf[:0], i, i+w.Rows) {
-		if p.group != group {
-			group = p.group
-			cols = o.in[group].clip(cols[:0], j, j+w.Cols)
+	cols, group := buf[:0], -1
+	for _, p := range o.out[o.out.first(i):] {
+		if p.at >= i+w.Rows {
+			break
 		}
-		if p.spread && p.n > 1 && w.Cols <= len(line) {
-			clear(line[:w.Cols])
-			o.foldRow(line[:w.Cols], m.Row(p.coord), cols, j)
+		p = p.clip(i, i+w.Rows)
+		if p.group != group && o.spreadIn == nil {
+			group = p.group
+			cols = cols[:0]
+			for _, c := range o.in[group][o.in[group].first(j):] {
+				if c.at < j+w.Cols {
+					cols = append(cols, c.clip(j, j+w.Cols))
+				}
+			}
+		}
+		rows := w.Slice(p.at-i, 0, p.n, w.Cols)
+		if !p.spread {
+			o.foldRows(rows, m.Slice(p.coord, 0, p.n, o.q), cols, j)
+			continue
+		}
+		one := gemm.Mat{Data: line[:min(w.Cols, len(line))], Rows: 1, Cols: w.Cols, Stride: w.Cols}
+		if p.n == 1 || w.Cols > len(line) {
 			for r := range p.n {
-				vec.Add(w.Row(p.at-i+r), w.Row(p.at-i+r), line[:w.Cols])
+				one.Data = rows.Row(r)
+				o.foldRows(one, m.Slice(p.coord, 0, 1, o.q), cols, j)
 			}
 			continue
 		}
+		clear(one.Data)
+		o.foldRows(one, m.Slice(p.coord, 0, 1, o.q), cols, j)
 		for r := range p.n {
-			u := p.coord
-			if !p.spread {
-				u += r
-			}
-			o.foldRow(w.Row(p.at-i+r), m.Row(u), cols, j)
+			d := rows.Row(r)
+			vec.Add(d, d, one.Data)
 		}
 	}
 }
 
-// foldRow adds a row of M, through the pieces of one group, to dst, which begins at column j.
-func (o *operators) foldRow(dst, m []float32, cols []piece, j int) {
-	for _, c := range cols {
-		d := dst[c.at-j : c.at-j+c.n]
-		switch {
-		case c.spread:
-			v := m[c.coord]
-			for i := range d {
-				d[i] += v
+// foldRows adds rows of M, each through the pieces of one group, to as many rows of w, which begin at column j.
+func (o *operators) foldRows(w, m gemm.Mat, cols []piece, j int) {
+	if o.spreadIn != nil {
+		at := o.spreadIn[j : j+w.Cols]
+		for r := range w.Rows {
+			d, row := w.Row(r), m.Row(r)
+			for i, c := range at[:len(d)] {
+				d[i] += row[c]
 			}
-		case o.rotation == nil || c.group == 0:
-			vec.Add(d, d, m[c.coord:c.coord+c.n])
-		default:
-			o.rotation.addUnturned(d, m, c.group, c.coord)
+		}
+		return
+	}
+	for _, c := range cols {
+		for r := range w.Rows {
+			from := r*w.Stride + c.at - j
+			d := w.Data[from : from+c.n]
+			if o.rotation == nil || c.group == 0 {
+				from = r*m.Stride + c.coord
+				vec.Add(d, d, m.Data[from:from+c.n])
+			} else {
+				o.rotation.addUnturned(d, m.Row(r), c.group, c.coord)
+			}
 		}
 	}
 }
 
 // rotation holds the tables of RoPE (base 10000, halves paired) at the positions of the groups.
 type rotation struct {
-	half     int
-	cos, sin []float32 // groups × half
+	half          int
+	cos, sin, neg []float32 // groups × half; neg is −sin
 }
 
 type rotationKey struct{ q, groups int }
@@ -178,6 +208,7 @@ func rotationOf(q, groups int) *rotation {
 			inv := 1 / float32(math.Pow(10000, float64(float32(2*v)/float32(q))))
 			sin, cos := math.Sincos(float64(float32(g) * inv))
 			r.cos, r.sin = append(r.cos, float32(cos)), append(r.sin, float32(sin))
+			r.neg = append(r.neg, -float32(sin))
 		}
 	}
 	rotations.Store(rotationKey{q, groups}, r)
@@ -199,18 +230,16 @@ func (r *rotation) turn(z []float32, by func(x, cos, sin []float32)) {
 
 // addUnturned adds coordinates from coord on of m, rotated back, to d.
 func (r *rotation) addUnturned(d, m []float32, group, coord int) {
-	cos, sin := r.tables(group)
-	lo, hi := m[:r.half], m[r.half:]
+	at := group*r.half + coord
 	if n := min(len(d), r.half-coord); n > 0 {
-		c, s, a, b := cos[coord:coord+n], sin[coord:coord+n], lo[coord:coord+n], hi[coord:coord+n]
-		for i := range d[:n] {
-			d[i] += c[i]*a[i] + s[i]*b[i]
-		}
-		d, coord = d[n:], r.half
+		vec.MulAdd(d[:n], r.cos[at:at+n], m[coord:coord+n])
+		vec.MulAdd(d[:n], r.sin[at:at+n], m[coord+r.half:coord+r.half+n])
+		d, at, coord = d[n:], at+n, coord+n
 	}
-	coord -= r.half
-	c, s, a, b := cos[coord:][:len(d)], sin[coord:][:len(d)], lo[coord:][:len(d)], hi[coord:][:len(d)]
-	for i := range d {
-		d[i] += c[i]*b[i] - s[i]*a[i]
+	if len(d) == 0 {
+		return
 	}
+	at, n := at-r.half, len(d)
+	vec.MulAdd(d, r.cos[at:at+n], m[coord:coord+n])
+	vec.MulAdd(d, r.neg[at:at+n], m[coord-r.half:coord-r.half+n])
 }

@@ -62,9 +62,10 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		if src == nil {
 			src = w.Source(adapter)
 		}
+		untied = untied || w.untied
 		if w.tied != nil {
 			_, changed := src.(folded)
-			if w.copies[adapter] == nil && !changed {
+			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed {
 				return
 			}
 			untied = true

@@ -18,10 +18,11 @@ type Weight struct {
 	// Shape has one extent (norms, biases) or two ([out, in]).
 	Shape []int
 
-	tied   *Weight             // this weight is that one, as long as it has no copy of its own
-	stored checkpoint.Tensor   // as it was read
-	source gemm.Source         // as it is multiplied with; for one extent, a row
-	param  *nn.Param           // where the base itself trains
+	tied   *Weight              // this weight has that one's values, unless it has a copy of its own
+	untied bool                 // it would be tied, but for Replace
+	stored checkpoint.Tensor    // as it was read
+	source gemm.Source          // as it is multiplied with; for one extent, a row
+	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
 }
 
@@ -87,7 +88,7 @@ func (w *Weight) Param(adapter string) *nn.Param {
 		return p
 	}
 	if w.tied != nil {
-		return w.tied.Param(adapter)
+		return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
 	}
 	return w.param
 }
@@ -98,7 +99,7 @@ func (w *Weight) Source(adapter string) gemm.Source {
 		return op.Data(p)
 	}
 	if w.tied != nil {
-		return w.tied.Source(adapter)
+		return w.tied.Source("")
 	}
 	return w.source
 }
@@ -157,7 +158,10 @@ func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
 // meanwhile. Trained copies stay as they are.
 func (w *Weight) Replace(src gemm.Source) (restore func()) {
-	tied, stored, source, param := w.tied, w.stored, w.source, w.param
+	old := *w
 	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
-	return func() { w.tied, w.stored, w.source, w.param = tied, stored, source, param }
+	w.untied = w.untied || old.tied != nil
+	return func() {
+		w.tied, w.stored, w.source, w.param, w.untied = old.tied, old.stored, old.source, old.param, old.untied
+	}
 }

@@ -27,6 +27,11 @@ type Template interface {
 	Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error)
 }
 
+var (
+	_ Tokenizer = (*tokenizer.Tokenizer)(nil)
+	_ Template  = (*tokenizer.ChatTemplate)(nil)
+)
+
 // ErrNotScored says that an example has no token to take a loss on.
 var ErrNotScored = errors.New("no scored token")
 
@@ -70,6 +75,9 @@ type encoder struct {
 }
 
 func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
+	if chat, ok := template.(*tokenizer.ChatTemplate); ok && chat == nil {
+		template = nil
+	}
 	return &encoder{tok: tok, template: template, maxLen: maxLen, before: before(tok)}
 }
 

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // instruct is a task over a file with the given contents and nothing held out.
@@ -74,7 +76,8 @@ func TestInstructMessages(t *testing.T) {
 	}
 	_, _, err = Encode(byteTokenizer{}, nil, ex, 0)
 	wantError(t, err, "d.jsonl:1: chat messages need a chat template")
-	_, err = EncodePrompt(byteTokenizer{}, nil, ex)
+	var none *tokenizer.ChatTemplate
+	_, err = EncodePrompt(byteTokenizer{}, none, ex)
 	wantError(t, err, "d.jsonl:1: chat messages need a chat template")
 }
 

@@ -9,22 +9,22 @@ import (
 
 var registry = map[string]func() Task{}
 
-// Register makes a task known by name. new returns a pointer to a struct that holds the defaults of the options. It
+// Register makes a task known by name. create returns a pointer to a struct that holds the defaults of the options. It
 // panics when the name is taken.
-func Register(name string, new func() Task) {
+func Register(name string, create func() Task) {
 	if _, taken := registry[name]; taken {
 		panic("tasks: " + name + " is registered twice")
 	}
-	registry[name] = new
+	registry[name] = create
 }
 
 // New makes a task with the given options; the others keep their defaults.
 func New(name string, options map[string]any) (Task, error) {
-	make, ok := registry[name]
+	create, ok := registry[name]
 	if !ok {
 		return nil, fmt.Errorf("task: %q is not known%s; known are %s", name, suggest(name, Names()), strings.Join(Names(), ", "))
 	}
-	t := make()
+	t := create()
 	if err := decodeOptions(t, options); err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
@@ -41,17 +41,17 @@ func Names() []string { return slices.Sorted(maps.Keys(registry)) }
 
 // Options are the names of a task's options, sorted; nil where there is no such task.
 func Options(name string) []string {
-	make, ok := registry[name]
+	create, ok := registry[name]
 	if !ok {
 		return nil
 	}
-	return optionNames(make())
+	return optionNames(create())
 }
 
 // Describe says in a line what a task is, "" where it does not say.
 func Describe(name string) string {
-	if make, ok := registry[name]; ok {
-		if d, ok := make().(Describer); ok {
+	if create, ok := registry[name]; ok {
+		if d, ok := create().(Describer); ok {
 			return d.Describe()
 		}
 	}

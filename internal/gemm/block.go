@@ -7,7 +7,7 @@ import (
 )
 
 // serialFLOP is the size below which a product stays in its caller: waking a worker would cost more.
-const serialFLOP = 50e6
+const serialFLOP = 30e6
 
 // packedA is the most values of A that are packed at a time.
 const packedA = 8 << 20
@@ -101,12 +101,17 @@ const packGroup = 8
 
 func (p *product) packRows(job int) {
 	size := p.kc * p.g.lanes
-	for i := job * packGroup; i < min(p.panels, (job+1)*packGroup); i++ {
-		for kb := range p.kBlocks {
-			k0 := kb * p.kc
-			dst := p.ap[(kb*p.panels+i)*size:][:size]
-			lane, _ := p.lane(i)
-			p.a.pack(p.level, p.g, dst, p.g.lanes, lane, k0, min(p.kc, p.a.k-k0))
+	first, last := job*packGroup, min(p.panels, (job+1)*packGroup)
+	for kb := range p.kBlocks {
+		k0 := kb * p.kc
+		kc := min(p.kc, p.a.k-k0)
+		step := p.a.packStep(kc)
+		for k := 0; k < kc; k += step {
+			for i := first; i < last; i++ {
+				lane, _ := p.lane(i)
+				dst := p.ap[(kb*p.panels+i)*size+k*p.g.lanes:]
+				p.a.pack(p.level, p.g, dst, p.g.lanes, lane, k0+k, min(step, kc-k))
+			}
 		}
 	}
 }

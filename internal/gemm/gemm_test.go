@@ -103,39 +103,45 @@ var sizes = [][3]int{ // m, n, k
 	{100, 16, 65}, {193, 61, 33}, {14, 32, 384}, {16, 17, 385}, {28, 96, 769}, {15, 129, 576}, {256, 8, 32}, {8, 256, 3},
 }
 
+var betas = [...]float32{0, 1, 0.5}
+
 func TestProducts(t *testing.T) {
 	atLevels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
+		turn := 0
 		for _, s := range sizes {
 			m, n, k := s[0], s[1], s[2]
-			for _, beta := range []float32{0, 1, 0.5} {
-				c := random(rng, m, n)
+			a, at := random(rng, m, k), random(rng, k, m)
+			fill := func() (c Mat, beta float32) {
+				turn++
+				c, beta = random(rng, m, n), betas[turn%len(betas)]
 				if beta == 0 {
-					c.Row(0)[0] = float32(math.NaN())
+					c.Row(m - 1)[n-1] = float32(math.NaN())
 				}
-				a, at := random(rng, m, k), random(rng, k, m)
-				for name, b := range sources(random(rng, n, k)) {
-					got := clone(c)
-					NT(got, a, b.src, beta)
-					oracle(t, fmt.Sprintf("NT %v %s beta %v", s, name, beta), got, c, k,
-						func(i, p int) float32 { return a.Row(i)[p] }, func(j, p int) float32 { return b.plain.Row(j)[p] }, beta)
-				}
-				var b32 Mat
-				for name, b := range sources(random(rng, k, n)) {
-					got := clone(c)
-					NN(got, a, b.src, beta)
-					oracle(t, fmt.Sprintf("NN %v %s beta %v", s, name, beta), got, c, k,
-						func(i, p int) float32 { return a.Row(i)[p] }, func(j, p int) float32 { return b.plain.Row(p)[j] }, beta)
-					if name == "f32" {
-						b32 = b.plain
-					}
-				}
+				return c, beta
+			}
+			for name, b := range sources(random(rng, n, k)) {
+				c, beta := fill()
 				got := clone(c)
-				TN(got, at, b32, beta)
-				oracle(t, fmt.Sprintf("TN %v beta %v", s, beta), got, c, k,
-					func(i, p int) float32 { return at.Row(p)[i] }, func(j, p int) float32 { return b32.Row(p)[j] }, beta)
+				NT(got, a, b.src, beta)
+				oracle(t, fmt.Sprintf("NT %v %s beta %v", s, name, beta), got, c, k,
+					func(i, p int) float32 { return a.Row(i)[p] }, func(j, p int) float32 { return b.plain.Row(j)[p] }, beta)
 				outsideIsNaN(t, got)
 			}
+			b := random(rng, k, n)
+			for name, b := range sources(b) {
+				c, beta := fill()
+				got := clone(c)
+				NN(got, a, b.src, beta)
+				oracle(t, fmt.Sprintf("NN %v %s beta %v", s, name, beta), got, c, k,
+					func(i, p int) float32 { return a.Row(i)[p] }, func(j, p int) float32 { return b.plain.Row(p)[j] }, beta)
+			}
+			c, beta := fill()
+			got := clone(c)
+			TN(got, at, b, beta)
+			oracle(t, fmt.Sprintf("TN %v beta %v", s, beta), got, c, k,
+				func(i, p int) float32 { return at.Row(p)[i] }, func(j, p int) float32 { return b.Row(p)[j] }, beta)
+			outsideIsNaN(t, got)
 		}
 	})
 }

@@ -32,9 +32,10 @@ type geometry struct {
 	nb    int // most columns of a job: its panels of B stay in the L2 cache
 }
 
+// geometries were measured: a panel of A as large as the L1 cache, the job's panels of B in a quarter of the L2.
 var geometries = [...]geometry{
 	cpu.Go:     {mr: 4, nr: 4, lanes: 4, kc: 256, nb: 64},
-	cpu.AVX2:   {mr: 6, nr: 16, lanes: 8, kc: 384, nb: 128},
+	cpu.AVX2:   {mr: 6, nr: 16, lanes: 8, kc: 512, nb: 64},
 	cpu.AVX512: {mr: 14, nr: 32, lanes: 16, kc: 512, nb: 128},
 }
 

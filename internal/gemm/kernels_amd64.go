@@ -22,12 +22,12 @@ func copyF32AVX512(rows int, src *float32, ld int, dst *float32, stride int)
 //go:noescape
 func edgeF32AVX512(rows int, src *float32, ld int, dst *float32, stride int, cols int)
 
-// dot1F32AVX512 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1F32AVX512 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1F32AVX512(k int, x *float32, w *float32, ldw int, out *float32)
 
-// dot2F32AVX512 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2F32AVX512 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2F32AVX512(k int, x *float32, ldx int, w *float32, ldw int, out *float32)
@@ -47,12 +47,12 @@ func copyBF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int)
 //go:noescape
 func edgeBF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int, cols int)
 
-// dot1BF16AVX512 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1BF16AVX512 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1BF16AVX512(k int, x *float32, w *uint16, ldw int, out *float32)
 
-// dot2BF16AVX512 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2BF16AVX512 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2BF16AVX512(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)
@@ -72,12 +72,12 @@ func copyF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int)
 //go:noescape
 func edgeF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int, cols int)
 
-// dot1F16AVX512 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1F16AVX512 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1F16AVX512(k int, x *float32, w *uint16, ldw int, out *float32)
 
-// dot2F16AVX512 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2F16AVX512 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2F16AVX512(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)
@@ -107,12 +107,12 @@ func copyF32AVX2(rows int, src *float32, ld int, dst *float32, stride int)
 //go:noescape
 func edgeF32AVX2(rows int, src *float32, ld int, dst *float32, stride int, cols int)
 
-// dot1F32AVX2 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1F32AVX2 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1F32AVX2(k int, x *float32, w *float32, ldw int, out *float32)
 
-// dot2F32AVX2 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2F32AVX2 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2F32AVX2(k int, x *float32, ldx int, w *float32, ldw int, out *float32)
@@ -127,12 +127,12 @@ func transposeBF16AVX2(blocks int, src *uint16, ld int, dst *float32, stride int
 //go:noescape
 func copyBF16AVX2(rows int, src *uint16, ld int, dst *float32, stride int)
 
-// dot1BF16AVX2 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1BF16AVX2 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1BF16AVX2(k int, x *float32, w *uint16, ldw int, out *float32)
 
-// dot2BF16AVX2 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2BF16AVX2 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2BF16AVX2(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)
@@ -147,12 +147,12 @@ func transposeF16AVX2(blocks int, src *uint16, ld int, dst *float32, stride int)
 //go:noescape
 func copyF16AVX2(rows int, src *uint16, ld int, dst *float32, stride int)
 
-// dot1F16AVX2 multiplies 1 rows of x with four of w; k counts values, in whole vectors.
+// dot1F16AVX2 multiplies rows of x, 1 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot1F16AVX2(k int, x *float32, w *uint16, ldw int, out *float32)
 
-// dot2F16AVX2 multiplies 2 rows of x with four of w; k counts values, in whole vectors.
+// dot2F16AVX2 multiplies rows of x, 2 of them, with four of w; k counts values, in whole vectors.
 //
 //go:noescape
 func dot2F16AVX2(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)

@@ -126,12 +126,22 @@ func (o *operand) packPanels(l cpu.Level, g *geometry, s *scratch, dst []float32
 		}
 		return
 	}
-	for i := 0; i < n; i += g.nr {
-		panel := dst[i/g.nr*size:][:size]
-		for j := 0; j < g.nr && i+j < n; j += g.lanes {
-			o.pack(l, g, panel[j:], g.nr, lane+i+j, k0, kc)
+	step := o.packStep(kc)
+	for k := 0; k < kc; k += step {
+		for i := 0; i < n; i += g.lanes {
+			at := i/g.nr*size + i%g.nr + k*g.nr
+			o.pack(l, g, dst[at:], g.nr, lane+i, k0+k, min(step, kc-k))
 		}
 	}
+}
+
+// packStep is how much of k to pack before the next lanes: where k runs down the rows, little, so that what is read is
+// some whole lines of some rows and not one line of each row.
+func (o *operand) packStep(kc int) int {
+	if o.kMajor {
+		return min(kc, 64)
+	}
+	return kc
 }
 
 func (o *operand) packSource(l cpu.Level, g *geometry, s *scratch, dst []float32, size, lane, n, k0, kc int) {

@@ -2,19 +2,24 @@ package gemm
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-var (
-	threads atomic.Int64 // 0: GOMAXPROCS
-	workers struct {
-		sync.Mutex
-		started int
-	}
-	queue = make(chan ticket, 256)
-	tasks pool[task]
-)
+var threads atomic.Int64 // 0: GOMAXPROCS
+
+// crew is the workers, started when first wanted, and the calls of Parallel that want them, oldest first.
+var crew struct {
+	sync.Mutex
+	wanted  sync.Cond
+	calls   []*task
+	workers int
+}
+
+func init() { crew.wanted.L = &crew }
+
+var tasks pool[task]
 
 // SetThreads sets how many threads a product uses, its caller included; 0 means GOMAXPROCS.
 func SetThreads(n int) { threads.Store(int64(max(n, 0))) }
@@ -38,62 +43,59 @@ func Parallel(n int, f func(i int)) {
 		}
 		return
 	}
-	startWorkers(helpers)
 	t := tasks.get()
-	gen := t.open(n, f)
-	for range helpers {
-		select {
-		case queue <- ticket{t, gen}:
-		default: // more is queued than the workers can do
-		}
-	}
+	t.open(n, helpers, f)
 	defer t.close()
 	t.run()
 }
 
-// task is one call of Parallel. Tasks are used again: a ticket for an earlier use has another generation.
+// task is one call of Parallel. The crew's lock guards what is not atomic.
 type task struct {
-	mu     sync.Mutex
-	idle   sync.Cond
-	gen    uint64
-	active int // workers inside run
-	closed bool
 	f      func(int)
 	n      int64
 	next   atomic.Int64
+	want   int // workers that may still join
+	active int // workers inside run
+	idle   sync.Cond
 	failed bool
 	value  any // of the panic
 }
 
-type ticket struct {
-	t   *task
-	gen uint64
-}
-
-func (t *task) open(n int, f func(int)) (gen uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.idle.L = &t.mu
-	t.gen++
-	t.closed, t.failed, t.value = false, false, nil
-	t.f, t.n = f, int64(n)
+func (t *task) open(n, helpers int, f func(int)) {
+	crew.Lock()
+	defer crew.Unlock()
+	t.idle.L = &crew
+	t.f, t.n, t.want, t.failed = f, int64(n), helpers, false
 	t.next.Store(0)
-	return t.gen
+	crew.calls = append(crew.calls, t)
+	for ; crew.workers < helpers; crew.workers++ {
+		go work()
+	}
+	for range helpers {
+		crew.wanted.Signal()
+	}
 }
 
 // close waits for the workers inside, and raises their panic.
 func (t *task) close() {
-	t.mu.Lock()
-	t.closed = true
+	crew.Lock()
+	t.leave()
 	for t.active > 0 {
 		t.idle.Wait()
 	}
 	failed, value := t.failed, t.value
 	t.f, t.value = nil, nil
-	t.mu.Unlock()
+	crew.Unlock()
 	tasks.put(t)
 	if failed {
 		panic(value)
+	}
+}
+
+// leave takes the task off the list: no worker joins any more.
+func (t *task) leave() {
+	if i := slices.Index(crew.calls, t); i >= 0 {
+		crew.calls = slices.Delete(crew.calls, i, i+1)
 	}
 }
 
@@ -103,13 +105,13 @@ func (t *task) run() {
 		if done {
 			return
 		}
-		t.next.Store(t.n)
+		t.next.Store(t.n) // a panic, or a Goexit: the rest is not run
 		if v := recover(); v != nil {
-			t.mu.Lock()
+			crew.Lock()
 			if !t.failed {
 				t.failed, t.value = true, v
 			}
-			t.mu.Unlock()
+			crew.Unlock()
 		}
 	}()
 	for {
@@ -122,37 +124,35 @@ func (t *task) run() {
 	done = true
 }
 
-func (k ticket) join() {
-	t := k.t
-	t.mu.Lock()
-	if t.gen != k.gen || t.closed {
-		t.mu.Unlock()
-		return
+// join waits for a call that wants a worker.
+func join() *task {
+	crew.Lock()
+	defer crew.Unlock()
+	for len(crew.calls) == 0 {
+		crew.wanted.Wait()
 	}
+	t := crew.calls[0]
 	t.active++
-	t.mu.Unlock()
+	if t.want--; t.want == 0 {
+		t.leave()
+	}
+	return t
+}
+
+func (t *task) help() {
 	defer func() {
-		t.mu.Lock()
-		t.active--
-		if t.active == 0 {
+		crew.Lock()
+		if t.active--; t.active == 0 {
 			t.idle.Signal()
 		}
-		t.mu.Unlock()
+		crew.Unlock()
 	}()
 	t.run()
 }
 
-func startWorkers(n int) {
-	workers.Lock()
-	defer workers.Unlock()
-	for ; workers.started < n; workers.started++ {
-		go work()
-	}
-}
-
 func work() {
 	defer func() { go work() }() // only a Goexit in a caller's function gets here
-	for k := range queue {
-		k.join()
+	for {
+		join().help()
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// bits reports the first difference between two matrices.
+// sameBits reports the first difference between two matrices.
 func sameBits(t *testing.T, what string, got, want Mat) {
 	t.Helper()
 	for i := range want.Rows {

@@ -55,7 +55,7 @@ const queryTile = 64
 // 2021; Ainslie et al. 2023) over documents that never see each other.
 //
 // qkv is [tokens, (Heads+2·KVHeads)·HeadDim], queries before keys before values; the queries and keys are rotated in
-// place, so nothing else may read qkv. Document d is rows bounds[d] to bounds[d+1]; its positions start at 0, or behind
+// place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to bounds[d+1]; its positions start at 0, or behind
 // cache[d] where cache is not nil (generation, without gradients). The result is [tokens, Heads·HeadDim].
 func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
 	a := &attention{t: t, x: Mat(qkv), bounds: bounds, rope: r, s: s, cache: cache}
@@ -209,6 +209,7 @@ func (a *attention) backward(gy *Tensor) []*Tensor {
 		a.gradients(dx.m, gy.m, i/a.s.KVHeads, i%a.s.KVHeads)
 	})
 	a.rotate(dx.m, true, a.s.Heads+a.s.KVHeads)
+	a.rotate(a.x, true, a.s.Heads+a.s.KVHeads)
 	a.t.Free(a.lse)
 	return []*Tensor{dx}
 }

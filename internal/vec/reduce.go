@@ -7,21 +7,23 @@ import (
 )
 
 // Dot is the sum of a·b.
-func Dot(a, b []float32) (sum float32) {
+func Dot(a, b []float32) float32 {
 	same("Dot", len(a), len(b))
+	sum := 0.0
 	for i := 0; i < len(a); i += block {
 		j := min(i+block, len(a))
-		sum += dot(cpu.Used, a[i:j], b[i:j])
+		sum += float64(dot(cpu.Used, a[i:j], b[i:j]))
 	}
-	return sum
+	return float32(sum)
 }
 
 // Sum is the sum of x.
-func Sum(x []float32) (sum float32) {
+func Sum(x []float32) float32 {
+	sum := 0.0
 	for i := 0; i < len(x); i += block {
-		sum += sumOf(cpu.Used, x[i:min(i+block, len(x))])
+		sum += float64(sumOf(cpu.Used, x[i:min(i+block, len(x))]))
 	}
-	return sum
+	return float32(sum)
 }
 
 // SumSquares is the sum of x², in float64.

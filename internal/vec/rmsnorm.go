@@ -28,12 +28,12 @@ func RMSNormGrad(dx, dy, x, w []float32, inv float32) {
 	same("RMSNormGrad", len(dx), len(dy))
 	same("RMSNormGrad", len(dx), len(x))
 	same("RMSNormGrad", len(dx), len(w))
-	var sum float32
+	sum := 0.0
 	for i := 0; i < len(dx); i += block {
 		j := min(i+block, len(dx))
-		sum += dot3(cpu.Used, dy[i:j], w[i:j], x[i:j])
+		sum += float64(dot3(cpu.Used, dy[i:j], w[i:j], x[i:j]))
 	}
-	c := float32(float64(inv) * float64(inv) * float64(sum) / float64(len(dx)))
+	c := float32(float64(inv) * float64(inv) * sum / float64(len(dx)))
 	for i := 0; i < len(dx); i += block {
 		j := min(i+block, len(dx))
 		normGrad(cpu.Used, dx[i:j], dy[i:j], x[i:j], w[i:j], inv, c)

@@ -7,6 +7,7 @@ import (
 )
 
 // SwiGLU writes gate·sigmoid(gate)·up to dst, which may be gate or up.
+// A gate below -87.3 gives 0, and -Inf NaN as in PyTorch.
 func SwiGLU(dst, gate, up []float32) {
 	same("SwiGLU", len(dst), len(gate))
 	same("SwiGLU", len(dst), len(up))

@@ -15,7 +15,7 @@ func (s isa) dot(k kind, m int) {
 		sig = "func(k int, x *float32, ldx int, w *" + k.typ + ", ldw int, out *float32)"
 		regs["ldx"] = rRows
 	}
-	begin(name, sig, label("%s multiplies %d rows of x with four of w; k counts values, in whole vectors.", name, m), regs)
+	begin(name, sig, label("%s multiplies rows of x, %d of them, with four of w; k counts values, in whole vectors.", name, m), regs)
 	if m == 2 {
 		SHLQ(Imm(2), rRows)
 	}

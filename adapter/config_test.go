@@ -1,0 +1,215 @@
+package adapter
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// peftConfig is what PEFT 0.21 writes, with some keys changed; "-" takes a key away.
+func peftConfig(t testing.TB, change string) []byte {
+	t.Helper()
+	all := map[string]any{}
+	for _, s := range []string{`{"alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null,
+		"base_model_name_or_path": "base", "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null,
+		"exclude_modules": null, "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true, "layer_replication": null,
+		"layers_pattern": null, "layers_to_transform": null, "loftq_config": {}, "lora_alpha": 8, "lora_bias": false,
+		"lora_dropout": 0.0, "megatron_config": null, "megatron_core": "megatron.core", "modules_to_save": null,
+		"peft_type": "LORA", "peft_version": "0.21.2", "qalora_group_size": 16, "r": 4, "rank_pattern": {}, "revision": null,
+		"target_modules": ["v_proj", "o_proj"], "target_parameters": null, "task_type": "CAUSAL_LM",
+		"trainable_token_indices": null, "use_dora": false, "use_qalora": false, "use_rslora": false}`, change} {
+		if err := json.Unmarshal([]byte(s), &all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, v := range all {
+		if v == "-" {
+			delete(all, k)
+		}
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestParse(t *testing.T) {
+	common := Common{TaskType: "CAUSAL_LM", BaseModel: "base", InferenceMode: true, TargetModules: Suffixes("v_proj", "o_proj")}
+	low := LowRank{R: 4, Alpha: 8, Bias: "none", RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+	tests := []struct {
+		change string
+		want   Method
+	}{
+		{`{}`, &LoRA{Common: common, LowRank: low}},
+		{`{"use_rslora": true}`, &LoRA{Common: common, LowRank: low, RSLoRA: true}},
+		{`{"use_dora": true, "use_rslora": true}`, &DoRA{Common: common, LowRank: low, RSLoRA: true}},
+		{`{"use_mora": true, "mora_type": 1}`, &MoRA{Common: common, LowRank: low, Type: Sharing}},
+		{`{"use_mora": true, "mora_type": "6"}`, &MoRA{Common: common, LowRank: low, Type: Rotation}},
+		{`{"use_mora": true, "mora_type": "truncation"}`, &MoRA{Common: common, LowRank: low, Type: Truncation}},
+		{`{"use_mora": false}`, &LoRA{Common: common, LowRank: low}},
+		{`{"r": "-", "lora_alpha": "-", "bias": "-"}`, &LoRA{Common: common, LowRank: lowRank()}},
+		{`{"loftq_config": null, "runtime_config": {"ephemeral_gpu_offload": false}, "revision": "main"}`, &LoRA{Common: common, LowRank: low}},
+	}
+	for _, tt := range tests {
+		got, err := Parse(peftConfig(t, tt.change))
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %+v, %v, want %+v", tt.change, got, err, tt.want)
+		}
+	}
+}
+
+func TestParseLists(t *testing.T) {
+	m, err := Parse(peftConfig(t, `{"target_modules": ".*_proj", "exclude_modules": ["k_proj"], "layers_to_transform": null,
+		"modules_to_save": ["lm_head"], "rank_pattern": {"q_proj": 2}, "alpha_pattern": {"q_proj": 1.5}, "init_lora_weights": "gaussian"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := m.(*LoRA)
+	if c.TargetModules.Expr != ".*_proj" || c.ExcludeModules.List[0] != "k_proj" || c.ModulesToSave[0] != "lm_head" ||
+		c.RankPattern["q_proj"] != 2 || c.AlphaPattern["q_proj"] != 1.5 || c.Init != InitGaussian {
+		t.Errorf("got %+v", c)
+	}
+	for layers, want := range map[string]Ints{"3": {3}, "[1, 2]": {1, 2}} {
+		m, err := Parse(peftConfig(t, `{"layers_to_transform": `+layers+`, "layers_pattern": "layers"}`))
+		if err != nil || !slices.Equal(m.Settings().LayersToTransform, want) || m.Settings().LayersPattern[0] != "layers" {
+			t.Errorf("%s: got %+v, %v", layers, m, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for change, want := range map[string]string{
+		`{"use_frobnicate": true, "trainable_token_indices": [1]}`: `adapter_config.json: not supported: trainable_token_indices = [1], use_frobnicate = true`,
+		`{"use_dora": true, "use_mora": true, "mora_type": 6}`:     "not supported: mora_type = 6, use_mora = true",
+		`{"use_mora": true, "mora_type": 6, "use_rslora": true}`:   "not supported: use_rslora = true",
+		`{"use_mora": true}`:                                  "mora_type is missing",
+		`{"use_mora": true, "mora_type": 5}`:                  "mora_type: 5 is not supported; want 1, 2, 3, 4, 6",
+		`{"use_mora": true, "mora_type": "x"}`:                `mora_type: "x" is not supported`,
+		`{"target_modules": null}`:                            "target_modules is missing",
+		`{"target_modules": []}`:                              "target_modules is empty",
+		`{"target_modules": 3}`:                               "target_modules: 3 is not of its kind; want a text or a list of texts",
+		`{"target_modules": [""]}`:                            "holds an empty one",
+		`{"peft_type": "IA3"}`:                                `peft_type "IA3" is not supported; supported is LORA`,
+		`{"peft_type": "-"}`:                                  "peft_type is missing",
+		`{"bias": "all"}`:                                     `bias "all" is not supported; want "none"`,
+		`{"r": 0}`:                                            "r is 0; want 1 to 65536",
+		`{"r": "four"}`:                                       `r: "four" is not of its kind; want a whole number`,
+		`{"r": 1000000}`:                                      "r is 1000000",
+		`{"rank_pattern": {"q_proj": -1}}`:                    "rank_pattern: q_proj is -1",
+		`{"lora_dropout": 1}`:                                 "lora_dropout is 1; want 0 or more, below 1",
+		`{"fan_in_fan_out": true}`:                            "fan_in_fan_out is not supported",
+		`{"init_lora_weights": "pissa"}`:                      `init_lora_weights: "pissa" is not supported; want true, false or "gaussian"`,
+		`{"layers_pattern": "layers"}`:                        "layers_to_transform is not",
+		`{"layers_to_transform": [1], "target_modules": "x"}`: "layers_to_transform needs target_modules as a list",
+	} {
+		m, err := Parse(peftConfig(t, change))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %+v, %v, want %s", change, m, err, want)
+		}
+	}
+	if _, err := Parse([]byte(`{"peft_type": `)); err == nil {
+		t.Error("half a file is accepted")
+	}
+}
+
+func TestNew(t *testing.T) {
+	m, err := New("mora", map[string]any{"r": uint64(4), "mora_type": "decouple", "lora_dropout": 0.1, "target_modules": []any{"q_proj"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := m.(*MoRA); c.R != 4 || c.Type != Decouple || c.Dropout != 0.1 || !slices.Equal(c.TargetModules.List, []string{"q_proj"}) {
+		t.Errorf("got %+v", c)
+	}
+	if m, err := New("rslora", nil); err != nil || !m.(*LoRA).RSLoRA || m.(*LoRA).R != 8 || m.Settings().TargetModules.Expr != "all-linear" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	for _, tt := range []struct {
+		method, key, want string
+		value             any
+	}{
+		{"mra", "r", `adapter: no method "mra"; did you mean mora?`, 8},
+		{"lora", "mora_type", "adapter: mora_type is no setting of lora", 6},
+		{"lora", "lora_alph", "did you mean lora_alpha?", 6},
+		{"lora", "inference_mode", "is no setting", true},
+		{"lora", "r", "r is 0", 0},
+		{"lora", "r", `r: 1.5 is not of its kind; want a whole number`, 1.5},
+		{"mora", "init_lora_weights", "MoRA has no gaussian start", "gaussian"},
+	} {
+		if _, err := New(tt.method, map[string]any{tt.key: tt.value}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: got %v", tt, err)
+		}
+	}
+	for _, k := range []string{"r", "mora_type", "use_rslora", "target_modules", "lora_alpha"} {
+		if !slices.Contains(Keys(), k) {
+			t.Errorf("Keys lacks %s", k)
+		}
+	}
+}
+
+// TestEncodeKeys: PEFT's LoraConfig, and the published fork's, take every key that we write.
+func TestEncodeKeys(t *testing.T) {
+	var known map[string]any
+	if err := json.Unmarshal(peftConfig(t, `{"use_mora": true, "mora_type": 6}`), &known); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Methods() {
+		m, err := New(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Parse(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m.Settings().InferenceMode = true
+		if !reflect.DeepEqual(m, back) {
+			t.Errorf("%s: wrote %+v, read %+v", name, m, back)
+		}
+		var keys map[string]any
+		if err := json.Unmarshal(raw, &keys); err != nil {
+			t.Fatal(err)
+		}
+		for k := range keys {
+			if _, ok := known[k]; !ok {
+				t.Errorf("%s: PEFT has no key %s", name, k)
+			}
+		}
+	}
+	for kind, want := range map[MoRAType]string{Sharing: "1", StridedNeighbours: "4", Rotation: "6", Truncation: `"truncation"`, Decouple: `"decouple"`} {
+		if raw, err := json.Marshal(kind); err != nil || string(raw) != want {
+			t.Errorf("%v is written as %s, want %s", kind, raw, want)
+		}
+	}
+}
+
+// FuzzParse: a config is refused or read, written and read again as the same; nothing panics.
+func FuzzParse(f *testing.F) {
+	f.Add(peftConfig(f, `{}`))
+	f.Add(peftConfig(f, `{"use_mora": true, "mora_type": "rotation", "target_modules": "(?!x).*"}`))
+	f.Add(peftConfig(f, `{"use_dora": true, "layers_to_transform": [1, 2], "rank_pattern": {"a.*": 3}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := Parse(raw)
+		if err != nil {
+			return
+		}
+		text, err := encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Parse(text)
+		if err != nil {
+			t.Fatalf("%s is not read back: %v", text, err)
+		}
+		again, err := encode(back)
+		if err != nil || string(again) != string(text) {
+			t.Fatalf("%s becomes %s, %v", text, again, err)
+		}
+	})
+}

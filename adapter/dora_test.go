@@ -1,0 +1,33 @@
+package adapter
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// TestMagnitudes: DoRA's magnitudes get their gradient at 0 and near it, where the output says nothing about them.
+func TestMagnitudes(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		d, ok := a.(*dora)
+		if !ok {
+			t.Skip("is not DoRA")
+		}
+		stir(rng, a)
+		m := op.Data(d.m).Data
+		for i := range m {
+			switch i % 3 {
+			case 0:
+				m[i] = 0
+			case 1:
+				m[i] = 1e-6
+			}
+		}
+		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
+		a.Grad(x, gy)
+		checkDirections(t, "Grad", rng, a, lossOf(w, a, x, gy))
+	})
+}

@@ -1,0 +1,206 @@
+package adapter
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// savedAdapter is the folder of a stirred adapter on tinyModel.
+func savedAdapter(t *testing.T, method Method) string {
+	t.Helper()
+	a := mustAttach(t, tinyModel(t, true), "a", method)
+	stirAll(a, 1)
+	dir := t.TempDir()
+	if err := a.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// rewrite changes the tensors of a saved adapter.
+func rewrite(t *testing.T, dir string, change func(all map[string]checkpoint.Tensor)) {
+	t.Helper()
+	path := filepath.Join(dir, tensorFile)
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]checkpoint.Tensor{}
+	for _, n := range c.Names() {
+		all[n], _ = c.Get(n)
+	}
+	change(all)
+	var tensors []checkpoint.Tensor
+	for n, x := range all {
+		x.Name = n
+		tensors = append(tensors, x)
+	}
+	if err := checkpoint.Write(path, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	qA = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+	qB = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+)
+
+func smallLoRA() Method {
+	return &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2, Alpha: 4}}
+}
+
+func smallMoRA() Method {
+	return &MoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2}, Type: Rotation}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	nan := float32(math.NaN())
+	tests := []struct {
+		name   string
+		method Method
+		change func(all map[string]checkpoint.Tensor)
+		want   string
+	}{
+		{"missing", smallLoRA(), func(all map[string]checkpoint.Tensor) { delete(all, qA) }, "missing " + qA},
+		{"unexpected", smallLoRA(), func(all map[string]checkpoint.Tensor) { all["x"] = checkpoint.F32("", []float32{1}, 1) }, "unexpected x"},
+		{"shape", smallLoRA(), func(all map[string]checkpoint.Tensor) { all[qA] = checkpoint.F32("", make([]float32, 42), 2, 21) }, qA + " has shape [2 21], want [2 20]"},
+		{"NaN", smallLoRA(), func(all map[string]checkpoint.Tensor) {
+			v := make([]float32, 40)
+			v[7] = nan
+			all[qA] = checkpoint.F32("", v, 2, 20)
+		}, qA + " holds NaN"},
+		{"type", smallLoRA(), func(all map[string]checkpoint.Tensor) { all[qA] = checkpoint.I64("", make([]int64, 40), 2, 20) }, "I64"},
+		{"all at once", smallLoRA(), func(all map[string]checkpoint.Tensor) {
+			all["x"] = all[qA]
+			delete(all, qA)
+		}, "missing " + qA + "; unexpected x"},
+		{"two matrices", smallMoRA(), func(all map[string]checkpoint.Tensor) {
+			n := all[qB].Shape[0]
+			all[qB] = checkpoint.F32("", make([]float32, n*n), n, n)
+		}, qB + " is not the same matrix"},
+		{"no matrix", smallMoRA(), func(all map[string]checkpoint.Tensor) {
+			delete(all, qA)
+			delete(all, qB)
+		}, "missing " + qA},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := savedAdapter(t, tt.method)
+			rewrite(t, dir, tt.change)
+			refused(t, tinyModel(t, true), dir, tt.want)
+		})
+	}
+}
+
+// refused checks that a folder is not loaded, for one clear reason, and leaves the model alone.
+func refused(t *testing.T, m *model.Model, dir, want string) {
+	t.Helper()
+	_, err := Load(m, dir, "a")
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	m.Linears(func(l *model.Linear) {
+		if l.Adapter("a") != nil {
+			t.Errorf("%s has an adapter", l.Path())
+		}
+	})
+}
+
+func TestLoadRefusesFolders(t *testing.T) {
+	m := tinyModel(t, true)
+	refused(t, m, filepath.Join(t.TempDir(), "no"), "no such folder")
+	refused(t, m, t.TempDir(), "adapter_config.json")
+
+	dir := savedAdapter(t, smallLoRA())
+	if err := os.Remove(filepath.Join(dir, tensorFile)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, m, dir, "adapter_model.safetensors")
+
+	dir = savedAdapter(t, smallLoRA())
+	if err := os.Truncate(filepath.Join(dir, tensorFile), 700); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, m, dir, "adapter_model.safetensors")
+
+	dir = savedAdapter(t, smallLoRA())
+	if err := os.WriteFile(filepath.Join(dir, configFile), []byte(`{"peft_type": "LORA", "r": 2`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, m, dir, "adapter_config.json: unexpected end of JSON input")
+}
+
+// TestAnotherModel: an adapter is not put on a model of another shape.
+func TestAnotherModel(t *testing.T) {
+	other, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 24, "intermediate_size": 40,
+		"num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 64}`), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, other, savedAdapter(t, smallLoRA()), "does not fit its settings and this model: "+qA+" has shape [2 20], want [2 24]")
+	refused(t, other, savedAdapter(t, smallMoRA()), "has shape [8 8], want ")
+}
+
+// TestForms: what others write is read: half types, MoRA's matrix under one of its names, PEFT's inner names.
+func TestForms(t *testing.T) {
+	dir := savedAdapter(t, smallMoRA())
+	rewrite(t, dir, func(all map[string]checkpoint.Tensor) { delete(all, qA) })
+	if _, err := Load(tinyModel(t, true), dir, "a"); err != nil {
+		t.Error(err)
+	}
+
+	lora := smallLoRA().(*LoRA)
+	lora.ModulesToSave = Strings{"lm_head"}
+	dir = savedAdapter(t, lora)
+	var want []float32
+	rewrite(t, dir, func(all map[string]checkpoint.Tensor) {
+		a, b := all[qA], all[qB]
+		want, _ = a.Float32s()
+		half, _ := b.Float32s()
+		all[qA] = checkpoint.BF16FromFloat32("", want, a.Shape...)
+		all[qB] = checkpoint.F16FromFloat32("", half, b.Shape...)
+		all["base_model.model.lm_head.modules_to_save.weight"] = all["base_model.model.lm_head.weight"]
+		delete(all, "base_model.model.lm_head.weight")
+	})
+	a, err := Load(tinyModel(t, true), dir, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Close(t, "A in bf16", op.Data(a.Params()[0].Param).Data, want, 1.0/128, true)
+}
+
+func TestSaveRefuses(t *testing.T) {
+	a := mustAttach(t, tinyModel(t, true), "a", smallLoRA())
+	op.Data(a.Params()[1].Param).Data[3] = float32(math.Inf(1))
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := a.Save(dir); err == nil || !strings.Contains(err.Error(), qB+" holds +Inf") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+	if err := a.Merge(); err == nil || !strings.Contains(err.Error(), "would hold NaN") {
+		t.Errorf("got %v", err)
+	}
+	op.Data(a.Params()[1].Param).Data[3] = 0
+	file := filepath.Join(t.TempDir(), "file")
+	if err := checkpoint.AtomicFile(file, func(io.Writer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Save(filepath.Join(file, "below")); err == nil {
+		t.Error("saved below a file")
+	}
+}

@@ -1,0 +1,130 @@
+package adapter
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/model"
+)
+
+// paths are those of the layers that settings choose on tinyModel.
+func paths(t *testing.T, c Common, strict bool) []string {
+	t.Helper()
+	ls, err := resolve(tinyModel(t, true), &LoRA{Common: c, LowRank: lowRank()}, strict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, l := range ls {
+		all = append(all, strings.TrimPrefix(l.Path(), "model.layers."))
+	}
+	return all
+}
+
+func TestTargets(t *testing.T) {
+	tests := []struct {
+		name string
+		c    Common
+		want string
+	}{
+		{"suffix", Common{TargetModules: Suffixes("q_proj")}, "0.self_attn.q_proj 1.self_attn.q_proj 2.self_attn.q_proj"},
+		{"longer suffix", Common{TargetModules: Suffixes("1.mlp.up_proj", "lm_head")}, "1.mlp.up_proj lm_head"},
+		{"whole path", Common{TargetModules: Suffixes("model.layers.2.mlp.up_proj")}, "2.mlp.up_proj"},
+		{"expression", Common{TargetModules: Modules{Expr: `.*\.[02]\..*(q|v)_proj`}}, "0.self_attn.q_proj 0.self_attn.v_proj 2.self_attn.q_proj 2.self_attn.v_proj"},
+		{"lookahead", Common{TargetModules: Modules{Expr: `(?!.*(mlp|head)).*\.(?P<n>1)\.self_attn\.[qk].*`}}, "1.self_attn.q_proj 1.self_attn.k_proj"},
+		{"layers", Common{TargetModules: Suffixes("up_proj"), LayersToTransform: Ints{0, 2}}, "0.mlp.up_proj 2.mlp.up_proj"},
+		{"layers by name", Common{TargetModules: Suffixes("up_proj"), LayersToTransform: Ints{1}, LayersPattern: Strings{"layers"}}, "1.mlp.up_proj"},
+		{"exclude", Common{TargetModules: Suffixes("up_proj"), ExcludeModules: Suffixes("1.mlp.up_proj")}, "0.mlp.up_proj 2.mlp.up_proj"},
+		{"exclude expression", Common{TargetModules: AllLinear, ExcludeModules: Modules{Expr: `.*\.(0|1)\..*|.*self_attn.*`}}, "2.mlp.gate_proj 2.mlp.up_proj 2.mlp.down_proj"},
+		{"saved modules", Common{TargetModules: Suffixes("up_proj", "lm_head"), ModulesToSave: Strings{"lm_head", "0.mlp"}}, "1.mlp.up_proj 2.mlp.up_proj"},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(paths(t, tt.c, true), " "); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	if got := paths(t, Common{TargetModules: AllLinear}, true); len(got) != 21 || slices.Contains(got, "lm_head") {
+		t.Errorf("all-linear: got %v", got)
+	}
+	if got := paths(t, Common{TargetModules: Suffixes("up_proj", "query")}, false); len(got) != 3 {
+		t.Errorf("a file's name without a layer: got %v", got)
+	}
+}
+
+func TestUnmatched(t *testing.T) {
+	m := tinyModel(t, true)
+	tests := []struct {
+		c    Common
+		rank map[string]int
+		want string
+	}{
+		{Common{TargetModules: Suffixes("qproj", "v_proj")}, nil, `target_modules: no layer matches "qproj"; did you mean q_proj?`},
+		{Common{TargetModules: Suffixes("mpl.up_proj")}, nil, `target_modules: no layer matches "mpl.up_proj"; did you mean mlp.up_proj?`},
+		{Common{TargetModules: Suffixes("embed_tokens")}, nil, `no layer matches "embed_tokens"; there are down_proj; gate_proj; k_proj; lm_head;`},
+		{Common{TargetModules: Modules{Expr: "q_proj"}}, nil, `no layer matches the regular expression "q_proj"; the whole path must match, such as model.layers.0.self_attn.q_proj`},
+		{Common{TargetModules: Modules{Expr: "("}}, nil, `target_modules: "(" is no regular expression`},
+		{Common{TargetModules: Modules{Expr: "(.+)+x"}}, nil, `target_modules: `},
+		{Common{TargetModules: Suffixes("q_proj"), ExcludeModules: Suffixes("q_prj")}, nil, `exclude_modules: no layer matches "q_prj"; did you mean q_proj?`},
+		{Common{TargetModules: Suffixes("q_proj"), ExcludeModules: Suffixes("self_attn.q_proj")}, nil, `target_modules: the other settings take every layer out again`},
+		{Common{TargetModules: Suffixes("q_proj"), LayersToTransform: Ints{1, 7}}, nil, `layers_to_transform: no layer has index 7; there are 0 to 2`},
+		{Common{TargetModules: Suffixes("q_proj"), LayersToTransform: Ints{1}, LayersPattern: Strings{"h"}}, nil, `layers_to_transform: no layer has index 1; there are none`},
+		{Common{TargetModules: Suffixes("q_proj"), ModulesToSave: Strings{"lmhead"}}, nil, `modules_to_save: no module matches "lmhead"; did you mean lm_head?`},
+		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"layers.1.self_atn.q_proj": 2}, `rank_pattern: no adapted layer matches "layers.1.self_atn.q_proj"; did you mean layers.1.self_attn.q_proj?`},
+		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"up_proj": 2}, `rank_pattern: no adapted layer matches "up_proj"; did you mean q_proj?`},
+		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"(": 2}, `rank_pattern: "(`},
+	}
+	for _, tt := range tests {
+		low := lowRank()
+		low.RankPattern = tt.rank
+		_, err := Attach(m, "a", &LoRA{Common: tt.c, LowRank: low}, 1)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+		m.Linears(func(l *model.Linear) {
+			if l.Adapter("a") != nil {
+				t.Fatalf("%s has an adapter after %v", l.Path(), err)
+			}
+		})
+	}
+}
+
+func TestAttachRefuses(t *testing.T) {
+	m := tinyModel(t, true)
+	lora := &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()}
+	mustAttach(t, m, "a", lora)
+	for _, tt := range []struct {
+		name   string
+		method Method
+		want   string
+	}{
+		{"", lora, "a name is needed"},
+		{"a", lora, `there is an adapter "a" on model.layers.0.self_attn.q_proj already`},
+		{"b", &LoRA{Common: Common{TargetModules: AllLinear}}, "r is 0"},
+		{"b", &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}}, "lora_alpha is 0"},
+		{"b", &LoRA{LowRank: lowRank()}, "target_modules is empty"},
+		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 1}}, "mora_type is 0"},
+		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 16}, Type: Sharing}, "r̂ 25 (of r 16) is larger than in_features 20 of model.layers.0.self_attn.q_proj"},
+		{"b", &MoRA{Common: Common{TargetModules: Suffixes("k_proj")}, LowRank: LowRank{R: 2}, Type: Neighbours}, "r̂ 7 (of r 2) is larger than out_features 6 of model.layers.0.self_attn.k_proj, which mora_type neighbours does not allow"},
+	} {
+		if _, err := Attach(m, tt.name, tt.method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+}
+
+// TestPatterns: ranks and alphas by layer, keys matched as PEFT does.
+func TestPatterns(t *testing.T) {
+	c := LowRank{R: 8, Alpha: 16, RankPattern: map[string]int{"q_proj": 2, `layers\.1\..*_proj`: 3, "proj": 9},
+		AlphaPattern: map[string]float64{`^model.*v_proj`: 5}}
+	m := tinyModel(t, true)
+	want := map[string][2]float64{"model.layers.0.self_attn.q_proj": {2, 16}, "model.layers.1.self_attn.q_proj": {3, 16},
+		"model.layers.1.self_attn.v_proj": {3, 5}, "model.layers.0.self_attn.v_proj": {8, 5}, "lm_head": {8, 16}}
+	m.Linears(func(l *model.Linear) {
+		if w, ok := want[l.Path()]; ok {
+			if r, alpha, err := c.of(l); err != nil || float64(r) != w[0] || alpha != w[1] {
+				t.Errorf("%s: got r %d, alpha %g, %v, want %v", l.Path(), r, alpha, err, w)
+			}
+		}
+	})
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// benchCmd measures training.
+type benchCmd struct {
+	Model  string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Data   string   `placeholder:"FILE" help:"Training data; its rows are taken in their order."`
+	Task   string   `default:"math" help:"Task that the data are for."`
+	Set    []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. math has form=raw here."`
+	Dense  int      `placeholder:"LENGTH" help:"In place of data: rows of so many random tokens, all scored."`
+	Method string   `default:"mora" help:"lora, rslora, dora, mora (type 6), mora1, mora2, mora3, mora4, or full."`
+	Batch  int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
+	Steps  int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
+	JSON   bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
+	threadsFlag
+}
+
+// Help is shown by --help.
+func (benchCmd) Help() string {
+	return `The settings are fixed: r 8, lora_alpha 16, the seven projections without dropout, AdamW at a constant 3e-4 without weight
+decay, no clipping. Padding does not exist, so every token counted is a real one.
+
+Examples:
+  finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
+  finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json`
+}
+
+// Run measures and prints.
+func (c *benchCmd) Run(g *globals) error {
+	l, err := c.open(c.Model, "")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	var task tasks.Task
+	var tok *tokenizer.Tokenizer
+	if c.Dense == 0 {
+		if tok, task, err = c.load(l); err != nil {
+			return err
+		}
+	} else if c.Data != "" {
+		return errors.New("bench: --dense makes its own rows; leave out --data")
+	}
+	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, Batch: c.Batch, Steps: c.Steps, Dense: c.Dense})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return g.print(r)
+	}
+	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
+	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
+	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
+	g.printf("peak memory        %s\n", size(r.PeakBytes))
+	g.printf("share of the peak  %.1f %% of what the multiply-add units can do\n", 100*r.PeakShare)
+	g.printf("losses            ")
+	for _, loss := range r.Losses {
+		g.printf(" %.4f", loss)
+	}
+	g.printf("\n")
+	return nil
+}
+
+// load reads the tokenizer and the task's data.
+func (c *benchCmd) load(l *finetune.Loaded) (*tokenizer.Tokenizer, tasks.Task, error) {
+	settings := c.Set
+	hasForm := slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "form=") })
+	if c.Task == "math" && !hasForm {
+		settings = append([]string{"form=raw"}, settings...)
+	}
+	task, err := finetune.TaskOn(c.Task, tasks.Train, c.Data, settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	tok, err := l.Tokenizer()
+	return tok, task, err
+}

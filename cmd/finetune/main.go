@@ -1,0 +1,157 @@
+// Command finetune fine-tunes Hugging Face models, and runs, checks and measures them. Each verb is one file: it parses
+// its flags, calls one function of the library and prints. `finetune VERB --help` has examples.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// cli is the command line: a verb a field.
+type cli struct {
+	LogFormat string `enum:"console,json" default:"console" help:"How events are logged on standard error: console or json."`
+
+	Train    trainCmd    `cmd:"" help:"Fine-tune a model; without arguments, the quickstart: MoRA beside LoRA."`
+	Generate generateCmd `cmd:"" help:"Continue a text."`
+	Eval     evalCmd     `cmd:"" help:"Score a model on a task's data."`
+	Merge    mergeCmd    `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
+	Inspect  inspectCmd  `cmd:"" help:"Say what is in a model's or an adapter's folder."`
+	Verify   verifyCmd   `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
+	Bench    benchCmd    `cmd:"" help:"Measure the speed and the memory of training."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// open sets the threads and reads a model with, where one is named, an adapter on it.
+func (t threadsFlag) open(name, adapter string) (*finetune.Loaded, error) {
+	if err := t.apply(); err != nil {
+		return nil, err
+	}
+	return finetune.Open(name, adapter)
+}
+
+// globals is what a verb works with.
+type globals struct {
+	// Ctx ends with the first Ctrl-C; a second one ends the process.
+	Ctx            context.Context
+	Stdout, Stderr io.Writer
+	Log            zerolog.Logger
+	// Program is what to type to run this program.
+	Program string
+}
+
+// terminal says whether a person watches stderr.
+func (g *globals) terminal() bool { return isTerminal(g.Stderr) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// print writes a value to stdout as a line of JSON.
+func (g *globals) print(v any) error {
+	e := json.NewEncoder(g.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printf writes to stdout.
+func (g *globals) printf(format string, args ...any) { _, _ = fmt.Fprintf(g.Stdout, format, args...) }
+
+// threadsFlag is --threads, for the verbs that compute.
+type threadsFlag struct {
+	Threads int `placeholder:"N" help:"How many threads compute; 0 takes all processors."`
+}
+
+func (t threadsFlag) apply() error {
+	if t.Threads < 0 {
+		return fmt.Errorf("--threads is %d; want 0 (all processors) or more", t.Threads)
+	}
+	if t.Threads > 0 {
+		runtime.GOMAXPROCS(t.Threads)
+	}
+	gemm.SetThreads(t.Threads)
+	return nil
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the command: it returns 0, 1 where something failed (one line on stderr says what) or 2 where the command line
+// is wrong.
+func run(args []string, stdout, stderr io.Writer) (code int) {
+	type exit int
+	defer func() {
+		if v := recover(); v != nil {
+			c, ok := v.(exit)
+			if !ok {
+				panic(v)
+			}
+			code = int(c)
+		}
+	}()
+	var c cli
+	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
+		kong.Description("Fine-tune Hugging Face models in Go: MoRA, LoRA and their kin."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
+		kong.Exit(func(code int) { panic(exit(code)) }))
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "finetune: %v; see finetune --help\n", err)
+		return 2
+	}
+	if err := cpu.Err(); err != nil {
+		return fail(stderr, err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	if err := parsed.Run(&globals{ctx, stdout, stderr, logger(stderr, c.LogFormat), program()}); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+// program is what to type to run this program again.
+func program() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/finetune"
+	}
+	return os.Args[0]
+}
+
+// fail prints an error on one line.
+func fail(stderr io.Writer, err error) int {
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "finetune: ")
+	_, _ = fmt.Fprintln(stderr, "finetune:", text)
+	return 1
+}
+
+// logger writes events to stderr, in colour where that is a terminal.
+func logger(stderr io.Writer, format string) zerolog.Logger {
+	if format == "json" {
+		return zerolog.New(stderr).With().Timestamp().Logger()
+	}
+	plain := !isTerminal(stderr) || os.Getenv("NO_COLOR") != ""
+	return zerolog.New(zerolog.ConsoleWriter{Out: stderr, NoColor: plain, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/model"
+)
+
+// finetuneCmd runs the command.
+func finetuneCmd(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// ok runs the command, which must succeed.
+func ok(t *testing.T, args ...string) string {
+	t.Helper()
+	code, out, err := finetuneCmd(t, args...)
+	if code != 0 {
+		t.Fatalf("finetune %s: exit %d: %s", strings.Join(args, " "), code, err)
+	}
+	return out
+}
+
+// okJSON runs the command and reads the JSON that it prints.
+func okJSON(t *testing.T, v any, args ...string) {
+	t.Helper()
+	out := ok(t, append(args, "--json")...)
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		t.Fatalf("finetune %s: %v in %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// tiny is a golden model of the Llama family.
+func tiny(t *testing.T) string { return golden.Roots(t, "models", "llama")[0] }
+
+// causal says whether a folder holds a causal model.
+func causal(t *testing.T, dir string) bool {
+	var c struct {
+		ModelType string `json:"model_type"`
+	}
+	golden.JSON(t, filepath.Join(dir, "config.json"), &c)
+	return slices.Contains(model.Families(), c.ModelType)
+}
+
+// byteModel is the embedded base's shape with random weights, and its byte-level tokenizer.
+func byteModel(t *testing.T) string {
+	t.Helper()
+	base := filepath.Join("..", "..", "evaldata", "base")
+	config, err := os.ReadFile(filepath.Join(base, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(config, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "bytes")
+	if err := m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json"} {
+		b, err := os.ReadFile(filepath.Join(base, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f), b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestHelp(t *testing.T) {
+	out := ok(t, "--help")
+	for _, verb := range []string{"train", "generate", "eval", "merge", "inspect", "verify", "bench", "version"} {
+		if !strings.Contains(out, "\n  "+verb+" ") {
+			t.Errorf("--help does not name %s", verb)
+		}
+		help := ok(t, verb, "--help")
+		if !strings.Contains(help, "Examples:\n") || !strings.Contains(help, "finetune "+verb) {
+			t.Errorf("%s --help has no examples:\n%s", verb, help)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if out := ok(t, "version"); !strings.HasPrefix(out, "finetune ") || !strings.Contains(out, "kernel ") {
+		t.Errorf("got %q", out)
+	}
+	version = "v9.8.7"
+	defer func() { version = "" }()
+	var b build
+	okJSON(t, &b, "version")
+	if b.Version != "v9.8.7" || b.Go == "" || b.Kernel == "" || b.Threads < 1 {
+		t.Errorf("got %+v", b)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		t.Run(c.Name, func(t *testing.T) {
+			if !causal(t, c.Dir) {
+				t.Skip("no causal model")
+			}
+			args := []string{"verify", "--model", c.Dir, "--reference", c.Path("io.safetensors")}
+			if out := ok(t, args...); !strings.Contains(out, "all within 0.001") {
+				t.Errorf("got %s", out)
+			}
+			code, out, err := finetuneCmd(t, append(args, "--tolerance", "1e-12", "--json")...)
+			var report struct {
+				OK          bool
+				Comparisons finetune.Report
+			}
+			if e := json.Unmarshal([]byte(out), &report); e != nil || report.OK || len(report.Comparisons) < 3 {
+				t.Errorf("got %+v, %v", report, e)
+			}
+			if code != 1 || !strings.HasPrefix(err, "finetune: verify: ") || strings.Count(err, "\n") != 1 {
+				t.Errorf("got exit %d, %q; want 1 and a line", code, err)
+			}
+		})
+	}
+}
+
+// TestVerifyAdapter checks adapters of PEFT and of the published MoRA code against their logits.
+func TestVerifyAdapter(t *testing.T) {
+	for _, c := range golden.Cases(t, "peft") {
+		adapters, err := filepath.Glob(c.Path("*", "io.safetensors"))
+		if err != nil || len(adapters) == 0 || !causal(t, c.Path("base")) {
+			continue
+		}
+		for _, io := range adapters {
+			t.Run(c.Name+"/"+filepath.Base(filepath.Dir(io)), func(t *testing.T) {
+				args := []string{"verify", "--model", c.Path("base"), "--reference", io}
+				ok(t, append(args, "--adapter", filepath.Dir(io), "--tolerance", "2e-4")...)
+				if code, _, _ := finetuneCmd(t, args...); code != 1 {
+					t.Errorf("without the adapter: exit %d, want 1", code)
+				}
+			})
+		}
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	dir := byteModel(t)
+	args := []string{"generate", "--model", dir, "--prompt", "Grüße", "--max-new-tokens", "20", "--temperature", "1", "--seed", "3"}
+	var text finetune.Text
+	okJSON(t, &text, args...)
+	if text.Prompt != "Grüße" || len(text.Tokens) > 20 || len(text.Tokens) == 20 != (text.Reason == "length") {
+		t.Errorf("got %+v", text)
+	}
+	if out := ok(t, args...); strings.TrimSuffix(out, "\n") != strings.TrimSuffix(text.Text, "\n") {
+		t.Errorf("streamed %q, want %q", out, text.Text)
+	}
+	if again := ok(t, append(args, "--threads", "1")...); strings.TrimSuffix(again, "\n") != strings.TrimSuffix(text.Text, "\n") {
+		t.Errorf("with one thread %q, want %q", again, text.Text)
+	}
+}
+
+func TestBenchDense(t *testing.T) {
+	for _, method := range finetune.BenchMethods() {
+		var r finetune.BenchResult
+		okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "2", "--method", method)
+		if len(r.StepSeconds) != 2 || len(r.Losses) != 3 || r.Tokens != 96 || r.Scored != 92 || r.TokensPerSecond <= 0 || r.PeakShare <= 0 || r.PeakShare > 1.5 {
+			t.Errorf("%s: got %+v", method, r)
+		}
+	}
+}
+
+func TestEval(t *testing.T) {
+	answers := filepath.Join(t.TempDir(), "answers.jsonl")
+	var r finetune.EvalResult
+	okJSON(t, &r, "eval", "--model", byteModel(t), "--task", "memory", "--set", "pairs=40", "--limit", "33", "--answers", answers)
+	if r.Rows != 33 || r.Answered != 33 || r.Score == nil || *r.Score > 0.3 || r.Loss < 4 || r.Loss > 8 {
+		t.Errorf("got %+v", r)
+	}
+	b, err := os.ReadFile(answers)
+	if err != nil || bytes.Count(b, []byte("\n")) != 33 || !bytes.Contains(b, []byte(`"want":`)) {
+		t.Errorf("answers: %v, %s", err, b)
+	}
+}
+
+func TestMergeAndInspect(t *testing.T) {
+	base, adapter := golden.Cases(t, "peft")[0].Path("base"), golden.Cases(t, "peft")[0].Path("mora6")
+	output := filepath.Join(t.TempDir(), "merged")
+	args := []string{"merge", "--model", base, "--adapter", adapter, "--output", output}
+	if out := ok(t, args...); !strings.Contains(out, "all the same") {
+		t.Errorf("got %s", out)
+	}
+	if code, _, err := finetuneCmd(t, args...); code != 1 || !strings.Contains(err, "not empty") {
+		t.Errorf("a second time: exit %d, %s; want 1, not empty", code, err)
+	}
+	for _, args := range [][]string{{output}, {adapter, "--model", base}, {adapter}} {
+		var i finetune.Inspection
+		okJSON(t, &i, append([]string{"inspect"}, args...)...)
+		text := ok(t, append([]string{"inspect"}, args...)...)
+		if (i.Model == nil) == (i.Adapter == nil) || !strings.Contains(text, "q_proj") {
+			t.Errorf("%v: got %+v\n%s", args, i, text)
+		}
+		if i.Adapter != nil && (i.Adapter.Layers[0].RHat == 0 || i.Adapter.Layers[0].Singular == 0) {
+			t.Errorf("%v: got %+v", args, i.Adapter)
+		}
+	}
+}

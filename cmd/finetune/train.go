@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/recipes"
+)
+
+// trainCmd trains as a recipe says; without arguments it runs recipes/quickstart.yaml.
+type trainCmd struct {
+	Recipe    string   `arg:"" optional:"" help:"YAML recipe; without one and without --model, the quickstart."`
+	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key; may be repeated."`
+	Model     string   `help:"Hugging Face folder, or \"embedded\"."`
+	Method    string   `help:"Adapter method: mora, lora, rslora, dora; or full."`
+	Task      string   `help:"Task: memory, instruct, math, text."`
+	Data      string   `help:"Training data."`
+	Output    string   `help:"Folder of the run."`
+	Resume    bool     `help:"Continue the run in the output folder."`
+	Overwrite bool     `help:"Replace the run in the output folder."`
+	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked."`
+	threadsFlag
+}
+
+// Help is shown by --help.
+func (trainCmd) Help() string {
+	return `Examples:
+  finetune train                                    the quickstart: MoRA beside LoRA, in minutes
+  finetune train --model smollm2 --task math --data gsm8k/train.jsonl --output run
+  finetune train recipe.yaml --set learning_rate=1e-4 --set max_steps=200
+  finetune train recipe.yaml --resume               go on after Ctrl-C`
+}
+
+// settings are the flags as a recipe's keys.
+func (c *trainCmd) settings() []string {
+	var s []string
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}} {
+		if kv[1] != "" {
+			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
+		}
+	}
+	return append(s, c.Set...)
+}
+
+// recipe reads the recipe that the arguments name.
+func (c *trainCmd) recipe() ([]byte, error) {
+	switch {
+	case c.Recipe != "":
+		return os.ReadFile(c.Recipe)
+	case c.Model == "" && c.Task == "" && c.Data == "":
+		return recipes.Files.ReadFile(recipes.Quickstart)
+	}
+	return nil, nil
+}
+
+// Run trains every run of the recipe and reports them.
+func (c *trainCmd) Run(g *globals) error {
+	raw, err := c.recipe()
+	if err != nil {
+		return err
+	}
+	names, runs, err := finetune.Runs(raw, c.settings())
+	if err != nil {
+		return fmt.Errorf("recipe: %w", err)
+	}
+	if err := c.apply(); err != nil {
+		return err
+	}
+	var curves []finetune.Curve
+	var last *finetune.Result
+	output := ""
+	for i, run := range runs {
+		if run.OutputDir == "" {
+			return errors.New("output_dir is empty; name a folder with --output")
+		}
+		output = run.OutputDir
+		if names[i] != "" {
+			run.OutputDir = filepath.Join(run.OutputDir, names[i])
+			_, _ = fmt.Fprintf(g.Stdout, "\n== %s: %s\n", names[i], run.Method)
+		}
+		if last, err = c.one(g, run); err != nil {
+			return err
+		}
+		curve, err := finetune.ReadCurve(names[i], run.OutputDir)
+		if err != nil {
+			return err
+		}
+		curves = append(curves, curve)
+	}
+	return c.report(g, output, runs, last, curves)
+}
+
+// one runs a single training with a progress bar on a terminal.
+func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
+	done := func() {}
+	if g.terminal() {
+		o.Progress, done = bar(g.Stderr)
+		o.Log = g.Log.Level(zerolog.WarnLevel)
+	}
+	r, err := finetune.Run(g.Ctx, run, o)
+	done()
+	if err != nil {
+		return r, err
+	}
+	_, _ = fmt.Fprintf(g.Stdout, "%s in %s: %d tokens, %.0f a second\n", r.Reason,
+		time.Duration(r.Seconds*float64(time.Second)).Round(time.Second), r.Tokens, float64(r.Tokens)/max(r.Seconds, 1e-9))
+	return r, nil
+}
+
+// report prints the curves and what to do next.
+func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, last *finetune.Result, curves []finetune.Curve) error {
+	if len(curves[0].Evaluations) > 0 {
+		_, _ = fmt.Fprintln(g.Stdout)
+		finetune.WriteTable(g.Stdout, curves)
+		svg := filepath.Join(output, "curves.svg")
+		if err := finetune.WriteSVG(svg, runs[0].Task, curves); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(g.Stdout, "drawn in %s\n", svg)
+	}
+	first := runs[0]
+	dir := last.OutputDir
+	if len(runs) > 1 {
+		dir = filepath.Join(output, curves[0].Name)
+	}
+	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
+	if first.Method == "full" {
+		_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --prompt TEXT\n", g.Program, dir)
+		return nil
+	}
+	prompt := "TEXT"
+	if example, err := finetune.ExamplePrompt(first); err == nil {
+		prompt = quote(example)
+	}
+	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model, dir, prompt)
+	_, _ = fmt.Fprintf(g.Stdout, "  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model, dir)
+	return nil
+}
+
+// bar shows a run's progress; done clears it.
+func bar(w io.Writer) (update func(finetune.Progress), done func()) {
+	var b *progressbar.ProgressBar
+	width := 30
+	if f, ok := w.(*os.File); ok {
+		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols < 110 {
+			width = 10
+		}
+	}
+	update = func(p finetune.Progress) {
+		if b == nil {
+			b = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
+				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
+		}
+		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.Rate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
+		_ = b.Set(p.Step)
+	}
+	return update, func() {
+		if b != nil {
+			_ = b.Finish()
+		}
+	}
+}
+
+// quote makes a text an argument of a shell.
+func quote(text string) string {
+	if !strings.ContainsAny(text, "\n\t'\\") {
+		return "'" + text + "'"
+	}
+	return "$'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\n", "\\n", "\t", "\\t").Replace(text) + "'"
+}

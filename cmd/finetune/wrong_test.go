@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+)
+
+// TestWrong gives wrong input: each is one clear line and exit 1 (2 for a wrong command line), and leaves nothing.
+func TestWrong(t *testing.T) {
+	work := t.TempDir()
+	tiny, bytes := tiny(t), byteModel(t)
+	base := golden.Cases(t, "peft")[0].Path("base")
+	lora := golden.Cases(t, "peft")[0].Path("lora")
+	file := filepath.Join(work, "file")
+	lines := filepath.Join(work, "lines.jsonl")
+	output := filepath.Join(work, "output")
+	for path, text := range map[string]string{file: "text", lines: "{\"question\": \"1?\", \"answer\": \"#### 1\"}\n{\"question\": \n"} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missing := filepath.Join(work, "missing")
+	for _, tt := range []struct {
+		code int
+		want string
+		args string
+	}{
+		{2, "unexpected argument tran", "tran"},
+		{2, "missing flags: --model", "generate --prompt x"},
+		{2, "--dtype must be one of", "merge --model a --adapter b --output c --dtype F8"},
+		{2, "unknown flag --modle", "generate --modle x"},
+		{2, "--log-format must be one of", "version --log-format xml"},
+		{1, "missing: no such folder", "generate --prompt x --model " + missing},
+		{1, "is a file", "generate --prompt x --model " + file},
+		{1, "missing: no such folder", "generate --prompt x --model " + tiny + " --adapter " + missing},
+		{1, "is a file", "generate --prompt x --model " + tiny + " --adapter " + file},
+		{1, "tokenizer", "generate --prompt x --model " + tiny},
+		{1, "chat template", "generate --prompt x --chat --model " + bytes},
+		{1, "system message", "generate --prompt x --system y --model " + bytes},
+		{1, "temperature is -1", "generate --prompt x --temperature=-1 --model " + bytes},
+		{1, "--threads is -1", "generate --prompt x --threads=-1 --model " + bytes},
+		{1, "does not fit", "generate --prompt x --adapter " + lora + " --model " + bytes},
+		{1, "missing", "verify --reference " + missing + " --model " + tiny},
+		{1, "file", "verify --reference " + file + " --model " + tiny},
+		{1, "--tolerance is -1", "verify --reference " + file + " --tolerance=-1 --model " + tiny},
+		{1, "did you mean mora", "bench --dense 8 --method moar --model " + tiny},
+		{1, "dense is 1", "bench --dense 1 --model " + tiny},
+		{1, "leave out --data", "bench --dense 8 --data " + lines + " --model " + tiny},
+		{1, "lines.jsonl:2", "bench --data " + lines + " --model " + bytes},
+		{1, "option data is missing", "bench --model " + bytes},
+		{1, "did you mean math", "eval --task mathe --data " + lines + " --model " + bytes},
+		{1, "takes no data", "eval --task memory --data " + lines + " --model " + bytes},
+		{1, "did you mean pairs", "eval --task memory --set pair=1 --model " + bytes},
+		{1, "want key=value", "eval --task memory --set pairs --model " + bytes},
+		{1, "lines.jsonl:2", "eval --task math --data " + lines + " --model " + bytes},
+		{1, "no such folder", "merge --output " + output + " --adapter " + missing + " --model " + tiny},
+		{1, "does not fit", "merge --output " + output + " --adapter " + lora + " --model " + bytes},
+		{1, "not empty", "merge --output " + work + " --adapter " + lora + " --model " + base},
+		{1, "no folder that can be written", "merge --output " + file + " --adapter " + lora + " --model " + base},
+		{1, "no such folder", "inspect " + missing},
+		{1, "--model is for adapters", "inspect " + base + " --model " + base},
+		{1, "does not fit", "inspect " + lora + " --model " + bytes},
+	} {
+		code, out, err := finetuneCmd(t, strings.Fields(tt.args)...)
+		if code != tt.code || !strings.Contains(err, tt.want) || !strings.HasPrefix(err, "finetune: ") || strings.Count(err, "\n") != 1 || out != "" {
+			t.Errorf("finetune %s:\ngot exit %d, %q and %q\nwant %d and a line with %q", tt.args, code, err, out, tt.code, tt.want)
+		}
+	}
+	left, err := os.ReadDir(work)
+	if err != nil || len(left) != 2 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

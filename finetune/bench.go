@@ -1,0 +1,206 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// BenchOptions is what Bench measures. All else is fixed: r 8, lora_alpha 16, the seven projections of a Llama layer
+// without dropout, AdamW at a constant 3e-4 without weight decay, no clipping.
+type BenchOptions struct {
+	// Method is one of BenchMethods.
+	Method string
+	// Batch is the rows of a step.
+	Batch int
+	// Steps are timed, behind one that is not.
+	Steps int
+	// Dense, where not 0, takes rows of so many random tokens, all of them scored, in place of the data.
+	Dense int
+}
+
+// BenchResult is what Bench measured.
+type BenchResult struct {
+	// TokensPerSecond counts real tokens; there is no padding. With Dense it is those of a step over the median step's
+	// time, else all tokens over all time.
+	TokensPerSecond float64   `json:"tokens_per_second"`
+	StepSeconds     []float64 `json:"step_seconds"`
+	// PeakBytes is the most memory that the process has held, 0 where the system does not tell.
+	PeakBytes int `json:"peak_bytes"`
+	// PeakShare is the share of the machine's multiply-add peak that goes into products with the model's weights:
+	//
+	//	FLOP = 2·2·(P·tokens + H·scored), or 2·3·(…) where all parameters train
+	//	share = FLOP ÷ seconds ÷ (threads · gemm.Peak())
+	//
+	// where P are the parameters of the layers' matrices and H those of the LM head. A product costs 2 FLOP a parameter
+	// and token; there are two of them, forward and for the gradient of the input, and a third for the gradient of the
+	// weight itself where it trains. Attention, the adapter's own products and all else are not counted.
+	PeakShare float64 `json:"peak_share"`
+	// Losses are those of every step before its update, the one that is not timed among them.
+	Losses []float64 `json:"losses"`
+
+	Method    string `json:"method"`
+	Trainable int    `json:"trainable_parameters"`
+	Tokens    int    `json:"tokens"`
+	Scored    int    `json:"scored_tokens"`
+	Threads   int    `json:"threads"`
+}
+
+// BenchMethods lists the methods that Bench knows: moraK is MoRA with mora_type K, mora is mora6.
+func BenchMethods() []string {
+	return []string{"lora", "rslora", "dora", "mora", "mora1", "mora2", "mora3", "mora4", "mora6", "full"}
+}
+
+// Bench measures training steps on the first rows of a task's training data (nil with Dense), in their order.
+func Bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) (*BenchResult, error) {
+	r, err := bench(ctx, m, tok, task, o)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	return r, nil
+}
+
+func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) (*BenchResult, error) {
+	switch {
+	case o.Batch < 1:
+		return nil, fmt.Errorf("batch is %d; want 1 or more", o.Batch)
+	case o.Steps < 1:
+		return nil, fmt.Errorf("steps is %d; want 1 or more", o.Steps)
+	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Sizes().Positions):
+		return nil, fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Sizes().Positions)
+	}
+	t, err := benchTrainer(m, o.Method)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := benchRows(m, tok, task, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &BenchResult{Method: o.Method, Threads: gemm.Threads()}
+	for _, p := range t.Params {
+		r.Trainable += p.Size()
+	}
+	for s := range o.Steps + 1 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		step, err := t.Step(rows[s*o.Batch:(s+1)*o.Batch], s, 3e-4)
+		if err != nil {
+			return nil, err
+		}
+		r.Losses = append(r.Losses, step.Loss)
+		if s > 0 {
+			r.StepSeconds = append(r.StepSeconds, time.Since(began).Seconds())
+			r.Tokens, r.Scored = r.Tokens+step.Tokens, r.Scored+step.Scored
+		}
+	}
+	r.rate(m, o)
+	return r, nil
+}
+
+// rate works out speed, memory and share of the peak.
+func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
+	seconds := 0.0
+	for _, s := range r.StepSeconds {
+		seconds += s
+	}
+	if o.Dense > 0 { // as tools/torch_bench.py
+		seconds = median(r.StepSeconds) * float64(o.Steps)
+	}
+	r.TokensPerSecond = float64(r.Tokens) / seconds
+	r.PeakBytes = peakMemory()
+	products := 2.0
+	if o.Method == "full" {
+		products = 3
+	}
+	flop := 0.0
+	m.Linears(func(l *model.Linear) {
+		n := r.Tokens
+		if l == m.LMHead() {
+			n = r.Scored
+		}
+		flop += 2 * products * float64(l.Weight.Size()) * float64(n)
+	})
+	r.PeakShare = flop / seconds / (float64(r.Threads) * gemm.Peak() * 1e9)
+}
+
+func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
+
+// benchTrainer attaches the method.
+func benchTrainer(m *model.Model, method string) (*Trainer, error) {
+	c := Default()
+	t := &Trainer{Model: m, SliceTokens: c.SliceTokens, Seed: c.Seed}
+	if !slices.Contains(BenchMethods(), method) {
+		return nil, fmt.Errorf("unknown method %q%s", method, suggest.Hint(method, BenchMethods()))
+	}
+	if method == "full" {
+		t.Params = FullParams(m)
+	} else {
+		settings := map[string]any{"r": 8, "lora_alpha": 16,
+			"target_modules": []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}}
+		name := method
+		if kind, ok := strings.CutPrefix(method, "mora"); ok && kind != "" {
+			n, err := strconv.Atoi(kind)
+			if err != nil {
+				return nil, err
+			}
+			name, settings["mora_type"] = "mora", n
+		}
+		a, err := adapter.New(name, settings)
+		if err != nil {
+			return nil, err
+		}
+		attached, err := adapter.Attach(m, AdapterName, a, stream(c.Seed, forAdapter, 0))
+		if err != nil {
+			return nil, err
+		}
+		t.Adapter, t.Params, t.Refresh = AdapterName, attached.Params(), attached.Refresh
+	}
+	t.AdamW = NewAdamW(t.Params, c.AdamBeta1, c.AdamBeta2, c.AdamEpsilon, 0)
+	return t, nil
+}
+
+// benchRows are the rows of all steps: the task's first ones, or random ones with ids from 3 to 40000 where the
+// vocabulary reaches that far.
+func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) ([]tasks.Row, error) {
+	need := o.Batch * (o.Steps + 1)
+	var rows []tasks.Row
+	if o.Dense > 0 {
+		most := min(40000, m.Sizes().Vocab)
+		r := rand.New(rand.NewPCG(0, 0))
+		for range need {
+			ids := make([]int32, o.Dense)
+			for i := range ids {
+				ids[i] = int32(min(3, most-1) + r.IntN(max(1, most-3)))
+			}
+			rows = append(rows, tasks.Row{IDs: ids, Labels: ids, Where: "random"})
+		}
+		return rows, nil
+	}
+	template, err := chatTemplate(tok)
+	if err != nil {
+		return nil, err
+	}
+	for row, err := range tasks.Rows(tok, template, task, tasks.Train, m.Sizes().Positions) {
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, row); len(rows) == need {
+			return rows, nil
+		}
+	}
+	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d need %d", len(rows), o.Steps, o.Batch, need)
+}

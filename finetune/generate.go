@@ -1,0 +1,95 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Text is a prompt and what a model made of it.
+type Text struct {
+	// Prompt is the text that the model saw, a chat template rendered.
+	Prompt string `json:"prompt"`
+	Text   string `json:"text"`
+	// Tokens are the new tokens.
+	Tokens []int32 `json:"tokens"`
+	// Reason is "stop" where a stop token ended the text, "length" where the room did.
+	Reason string `json:"finish_reason"`
+}
+
+// Generate continues a prompt; emit, where not nil, is given the text piece by piece as it comes, always whole UTF-8
+// characters. Stop tokens are those of the model's folder.
+func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt []int32, s model.Sampling, emit func(piece string)) (Text, error) {
+	var err error
+	if s.Stop, err = l.stopTokens(tok); err != nil {
+		return Text{}, err
+	}
+	s.Adapter = l.Adapter
+	w := &textStream{tok: tok, emit: emit}
+	out, err := l.Model.Generate(ctx, [][]int32{prompt}, s, func(_ int, id int32) bool {
+		w.add(id)
+		return true
+	})
+	if err != nil {
+		return Text{}, err
+	}
+	w.end()
+	t := Text{Prompt: tok.Decode(prompt, false), Text: w.text, Tokens: out[0], Reason: "stop"}
+	if n := len(out[0]); n == s.MaxNewTokens || len(prompt)+n > l.Sizes().Positions {
+		t.Reason = "length"
+	}
+	return t, nil
+}
+
+// EncodePrompt makes the tokens of a prompt: the text behind the special tokens that the tokenizer puts before one, or
+// with chat the user's message in the model's chat template, after the system's message where that is not "".
+func EncodePrompt(tok *tokenizer.Tokenizer, prompt string, chat bool, system string) ([]int32, error) {
+	ex := tasks.Example{Where: "prompt", Prompt: prompt}
+	switch {
+	case prompt == "":
+		return nil, errors.New("the prompt is empty")
+	case chat:
+		if system != "" {
+			ex.Chat = append(ex.Chat, tokenizer.Message{Role: "system", Content: system})
+		}
+		ex.Chat = append(ex.Chat, tokenizer.Message{Role: "user", Content: prompt})
+	case system != "":
+		return nil, errors.New("a system message needs the chat template")
+	}
+	template, err := chatTemplate(tok)
+	if err != nil {
+		return nil, err
+	}
+	return tasks.EncodePrompt(tok, template, ex)
+}
+
+// textStream decodes tokens as they come. A character may need several tokens: what does not end in a whole one waits.
+type textStream struct {
+	tok  *tokenizer.Tokenizer
+	emit func(string)
+	ids  []int32
+	text string // given out
+}
+
+func (w *textStream) add(id int32) {
+	w.ids = append(w.ids, id)
+	text := w.tok.Decode(w.ids, true)
+	if r, _ := utf8.DecodeLastRuneInString(text); r != utf8.RuneError {
+		w.give(text)
+	}
+}
+
+// end gives out what is left.
+func (w *textStream) end() { w.give(w.tok.Decode(w.ids, true)) }
+
+func (w *textStream) give(text string) {
+	if more, ok := strings.CutPrefix(text, w.text); ok && more != "" && w.emit != nil {
+		w.emit(more)
+	}
+	w.text = text
+}

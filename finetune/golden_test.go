@@ -1,0 +1,182 @@
+package finetune
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// course is METHOD.json of golden/train.
+type course struct {
+	Method        string    `json:"method"`
+	R             int       `json:"r"`
+	LoraAlpha     float64   `json:"lora_alpha"`
+	TargetModules []string  `json:"target_modules"`
+	LR            float64   `json:"lr"`
+	Betas         []float64 `json:"betas"`
+	Eps           float64   `json:"eps"`
+	WeightDecay   float64   `json:"weight_decay"`
+	MaxGradNorm   float64   `json:"max_grad_norm"`
+	Steps         int       `json:"steps"`
+	Losses        []float64 `json:"losses"`
+	GradNorms     []float64 `json:"grad_norms"`
+}
+
+// rate is the course's schedule, by step from 1.
+func (c course) rate(s int) float64 {
+	if s <= 3 {
+		return c.LR * float64(s) / 3
+	}
+	return c.LR * 0.5 * (1 + math.Cos(math.Pi*float64(s-3)/float64(c.Steps-3)))
+}
+
+// goldenRows reads right-padded rows; at lists where their tokens stood.
+func goldenRows(t *testing.T, f *golden.File, prefix string) (rows []tasks.Row, at []int) {
+	ids, mask, labels := f.Int(t, prefix+"input_ids"), f.Int(t, prefix+"attention_mask"), f.Int(t, prefix+"labels")
+	shape := f.Shape(t, prefix+"input_ids")
+	for r := range shape[0] {
+		row := tasks.Row{Where: prefix}
+		for c := range shape[1] {
+			if i := r*shape[1] + c; mask[i] == 1 {
+				row.IDs, row.Labels = append(row.IDs, int32(ids[i])), append(row.Labels, int32(labels[i]))
+				at = append(at, i)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, at
+}
+
+// TestGoldenCourses follows PyTorch's course of every method that golden/train has for a causal model.
+func TestGoldenCourses(t *testing.T) {
+	for _, c := range golden.Cases(t, "train") {
+		var config struct {
+			ModelType string `json:"model_type"`
+		}
+		golden.JSON(t, c.Path("base", "config.json"), &config)
+		methods, err := filepath.Glob(c.Path("*.json"))
+		if err != nil || len(methods) == 0 {
+			t.Fatalf("%s has no courses (%v)", c.Dir, err)
+		}
+		for _, path := range methods {
+			name := strings.TrimSuffix(filepath.Base(path), ".json")
+			t.Run(c.Name+"/"+name, func(t *testing.T) {
+				if !strings.Contains(" "+strings.Join(model.Families(), " ")+" ", " "+config.ModelType+" ") {
+					t.Skip("not a causal model")
+				}
+				follow(t, c, name)
+			})
+		}
+	}
+}
+
+// newCourse makes the trainer of a course with the initial adapter of its file.
+func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
+	m, err := model.Load(c.Path("base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &Trainer{Model: m, MaxGradNorm: g.MaxGradNorm, SliceTokens: 30}
+	if g.Method == "full" {
+		tr.Params = FullParams(m)
+	} else {
+		settings := map[string]any{"r": g.R, "target_modules": g.TargetModules}
+		name := g.Method
+		if kind, ok := strings.CutPrefix(name, "mora"); ok {
+			name = "mora"
+			settings["mora_type"] = kind
+		} else {
+			settings["lora_alpha"] = g.LoraAlpha
+		}
+		method, err := adapter.New(name, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := adapter.Attach(m, AdapterName, method, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.Refresh
+		for _, p := range tr.Params {
+			if n := "init." + goldenName(p.Name); f.Has(n) {
+				copy(op.Data(p.Param).Data, f.Float32(t, n))
+			}
+		}
+		a.Refresh()
+	}
+	tr.AdamW = NewAdamW(tr.Params, g.Betas[0], g.Betas[1], g.Eps, g.WeightDecay)
+	return tr
+}
+
+// goldenName is a parameter's name as golden/train has it.
+func goldenName(name string) string {
+	name = strings.TrimSuffix(name, ".weight")
+	return strings.Replace(name, "lora_magnitude_vector", "magnitude", 1)
+}
+
+func follow(t *testing.T, c golden.Case, name string) {
+	var g course
+	golden.JSON(t, c.Path(name+".json"), &g)
+	f, batches := golden.Open(t, c.Path(name+".safetensors")), golden.Open(t, c.Path("batches.safetensors"))
+	tr := newCourse(t, c, g, f)
+	for s := 1; s <= g.Steps; s++ {
+		rows, _ := goldenRows(t, batches, "step"+string(rune('0'+s))+".")
+		got, err := tr.Step(rows, s-1, g.rate(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := math.Abs(got.Loss - g.Losses[s-1]); !(d <= 2e-5) {
+			t.Errorf("step %d: loss %.7f, want %.7f", s, got.Loss, g.Losses[s-1])
+		}
+		if d := math.Abs(got.GradNorm-g.GradNorms[s-1]) / g.GradNorms[s-1]; !(d <= 1e-4) {
+			t.Errorf("step %d: gradient norm %.7f, want %.7f", s, got.GradNorm, g.GradNorms[s-1])
+		}
+	}
+	checkFinal(t, tr, f)
+	rows, at := goldenRows(t, f, "eval.")
+	tape := op.NewTape(false)
+	defer tape.Release()
+	tape.Adapter = tr.Adapter
+	logits, err := tr.Model.Logits(tape, batch(rows), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []float32
+	all, vocab := f.Float32(t, "eval_logits"), tr.Model.Sizes().Vocab
+	for _, i := range at {
+		want = append(want, all[i*vocab:(i+1)*vocab]...)
+	}
+	golden.Close(t, "eval_logits", logits.Data, want, 1e-3, false)
+}
+
+// checkFinal compares the trained parameters: 99.9 % of the entries within 1e-4.
+func checkFinal(t *testing.T, tr *Trainer, f *golden.File) {
+	n, off, worst := 0, 0, 0.0
+	for _, p := range tr.Params {
+		name := "final." + goldenName(p.Name)
+		if !f.Has(name) {
+			if tr.Adapter != "" {
+				t.Errorf("the file has no %s", name)
+			}
+			continue
+		}
+		for i, v := range f.Float32(t, name) {
+			d := math.Abs(float64(v - op.Data(p.Param).Data[i]))
+			worst = max(worst, d)
+			n++
+			if !(d <= 1e-4) {
+				off++
+			}
+		}
+	}
+	if float64(off) > 0.001*float64(n) {
+		t.Errorf("%d of %d final entries are off by more than 1e-4 (the worst by %.2g)", off, n, worst)
+	}
+}

@@ -1,0 +1,267 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// logged is a line of metrics.jsonl: the mean since the line before.
+type logged struct {
+	Step            int     `json:"step"`
+	Epoch           float64 `json:"epoch"`
+	Loss            float64 `json:"loss"`
+	LearningRate    float64 `json:"learning_rate"`
+	GradNorm        float64 `json:"grad_norm"`
+	Tokens          int     `json:"tokens"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+}
+
+// train is the loop.
+func (r *run) train(ctx context.Context) error {
+	began := time.Now()
+	if r.state.Step == 0 || r.state.EvalDue {
+		if err := r.evaluate(ctx); err != nil {
+			return err
+		}
+	}
+	var sum logged
+	since, count := time.Now(), 0
+	for r.state.Step < r.total && r.result.Reason == "" {
+		if ctx.Err() != nil {
+			return r.interrupt()
+		}
+		step, s, rate, err := r.step()
+		if err != nil {
+			return err
+		}
+		count++
+		sum.Loss, sum.GradNorm, sum.Tokens = sum.Loss+s.Loss, sum.GradNorm+s.GradNorm, sum.Tokens+s.Tokens
+		r.result.Tokens += s.Tokens
+		r.progress(s, rate, began)
+		if step%r.c.LoggingSteps == 0 || step == r.total {
+			seconds := time.Since(since).Seconds()
+			sum = logged{step, float64(step) / float64(r.perEpoch), sum.Loss / float64(count), rate, sum.GradNorm / float64(count), sum.Tokens, float64(sum.Tokens) / seconds}
+			if err := r.record(sum); err != nil {
+				return err
+			}
+			r.o.Log.Info().Int("step", step).Float64("loss", sum.Loss).Float64("learning_rate", rate).
+				Float64("grad_norm", sum.GradNorm).Float64("tokens_per_second", sum.TokensPerSecond).Msg("train")
+			sum, count, since = logged{}, 0, time.Now()
+		}
+		if r.due(r.c.EvalSteps) || step == r.total {
+			if err := r.evaluate(ctx); err != nil {
+				return err
+			}
+			since = time.Now()
+		}
+		if r.due(r.c.SaveSteps) || step == r.total || r.result.Reason != "" {
+			if err := r.checkpoint(); err != nil {
+				return err
+			}
+		}
+	}
+	r.result.Seconds = time.Since(began).Seconds()
+	return r.finish()
+}
+
+// step runs the next step and its checks.
+func (r *run) step() (step int, s Step, rate float64, err error) {
+	n := r.state.Step
+	size := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
+	var rows []tasks.Row
+	for _, i := range window(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
+		rows = append(rows, r.rows[i])
+	}
+	rate = r.rate(n)
+	if n == 0 {
+		r.t.Check = checkGradients
+	}
+	s, err = r.t.Step(rows, n, rate)
+	r.t.Check = nil
+	if err != nil {
+		return n, s, rate, fmt.Errorf("%w%s", err, r.lastGood())
+	}
+	r.state.Step++
+	r.result.Steps = r.state.Step
+	return r.state.Step, s, rate, nil
+}
+
+// lastGood says which checkpoint a stopped run can be continued from.
+func (r *run) lastGood() string {
+	dir, _, _, err := latest(r.c.OutputDir)
+	if err != nil || dir == "" {
+		return "; no checkpoint had been written"
+	}
+	return "; the last good checkpoint is " + dir
+}
+
+// due says whether something that happens every so many steps happens now.
+func (r *run) due(every int) bool { return every > 0 && r.state.Step%every == 0 }
+
+func (r *run) progress(s Step, rate float64, began time.Time) {
+	if r.o.Progress == nil {
+		return
+	}
+	spent := time.Since(began)
+	done := r.result.Tokens
+	p := Progress{Step: r.state.Step, Steps: r.total, Loss: s.Loss, Rate: rate, TokensPerSecond: float64(done) / spent.Seconds()}
+	rows := float64(s.Tokens) / p.TokensPerSecond
+	p.Remaining = time.Duration(rows * float64(r.total-r.state.Step) * float64(time.Second))
+	r.o.Progress(p)
+}
+
+// interrupt saves where the run is.
+func (r *run) interrupt() error {
+	if r.state.Step == 0 {
+		return fmt.Errorf("%w before the first step; nothing was saved", ErrInterrupted)
+	}
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w after step %d; continue with --resume", ErrInterrupted, r.state.Step)
+}
+
+func (r *run) checkpoint() error {
+	dir := filepath.Join(r.c.OutputDir, fmt.Sprintf("checkpoint-%d", r.state.Step))
+	if _, err := readState(dir); err == nil {
+		return nil
+	}
+	if err := saveCheckpoint(dir, r.state, r.t.AdamW, r.saveWeights); err != nil {
+		return err
+	}
+	r.o.Log.Info().Str("checkpoint", dir).Msg("saved")
+	return prune(r.c.OutputDir, r.c.SaveTotalLimit)
+}
+
+// evaluate takes the held-out loss and, where asked for, scores answers; it keeps the best weights and ends the run when
+// they have not got better for long enough.
+func (r *run) evaluate(ctx context.Context) error {
+	if len(r.held) == 0 {
+		return nil
+	}
+	e := Evaluation{Step: r.state.Step}
+	var err error
+	if e.Loss, err = r.t.EvalLoss(r.held); err != nil {
+		return err
+	}
+	if r.c.EvalExamples > 0 {
+		score, _, err := Predict(ctx, r.m, r.tok, r.t.Adapter, r.task, tasks.Eval, r.c.EvalExamples)
+		if errors.Is(err, context.Canceled) {
+			r.state.EvalDue = true
+			return nil // the loop sees the cancellation and saves
+		}
+		if err != nil {
+			return err
+		}
+		e.Score = &score
+	}
+	r.state.EvalDue = false
+	r.result.Evaluations = append(r.result.Evaluations, e)
+	event := r.o.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
+	if e.Score != nil {
+		event = event.Float64("eval_score", *e.Score)
+	}
+	event.Msg("eval")
+	if err := r.record(e); err != nil {
+		return err
+	}
+	return r.judge(e)
+}
+
+// judge keeps the best weights and counts evaluations that were no better.
+func (r *run) judge(e Evaluation) error {
+	value := -e.Loss
+	if r.c.MetricForBestModel == "score" {
+		value = *e.Score
+	}
+	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
+		r.state.BadEvals++
+		if p := r.c.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
+			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.c.MetricForBestModel, r.state.BestStep)
+		}
+		return nil
+	}
+	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
+	if e.Step == 0 {
+		return nil
+	}
+	best := filepath.Join(r.c.OutputDir, "best")
+	if err := os.RemoveAll(best + ".tmp"); err != nil {
+		return err
+	}
+	if err := r.saveWeights(best + ".tmp"); err != nil {
+		return err
+	}
+	return replaceDir(best, best+".tmp")
+}
+
+// finish leaves the result in the output folder itself.
+func (r *run) finish() error {
+	if r.result.Reason == "" {
+		r.result.Reason = fmt.Sprintf("all %d steps done", r.total)
+	}
+	from := ""
+	if r.c.LoadBestModelAtEnd && r.state.BestStep > 0 && r.state.BestStep != r.state.Step {
+		from = filepath.Join(r.c.OutputDir, "best")
+	}
+	tmp := filepath.Join(r.c.OutputDir, "final.tmp")
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if from != "" {
+		if err := os.CopyFS(tmp, os.DirFS(from)); err != nil {
+			return err
+		}
+	} else if err := r.saveWeights(tmp); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(tmp)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(tmp, e.Name()), filepath.Join(r.c.OutputDir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.Remove(tmp)
+}
+
+// checkGradients refuses a first step that left a layer without a gradient: every parameter must have one, and every
+// layer a matrix in which it is not zero (LoRA's A has a zero gradient while B is zero).
+func checkGradients(params []model.Param) error {
+	alive := map[string]bool{}
+	for _, p := range params {
+		layer := layerOf(p.Name)
+		if !p.HasGrad() {
+			return fmt.Errorf("step 1: %s has no gradient: nothing that made the loss depends on it", p.Name)
+		}
+		for _, v := range op.Grad(p.Param).Data {
+			if v != 0 {
+				alive[layer] = true
+				break
+			}
+		}
+	}
+	for _, p := range params {
+		if !alive[layerOf(p.Name)] {
+			return fmt.Errorf("step 1: the gradient of %s is zero everywhere: the layer would never learn", p.Name)
+		}
+	}
+	return nil
+}
+
+// layerOf is the path of the layer that a parameter belongs to.
+func layerOf(name string) string {
+	name = strings.TrimSuffix(name, ".weight")
+	return name[:max(0, strings.LastIndexByte(name, '.'))]
+}

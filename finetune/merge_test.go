@@ -1,0 +1,70 @@
+package finetune
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
+)
+
+// TestMerge merges the adapters of PEFT and of the published MoRA code and holds the merged folder to their logits.
+func TestMerge(t *testing.T) {
+	for _, c := range golden.Cases(t, "peft") {
+		adapters, err := filepath.Glob(c.Path("*", "io.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, io := range adapters {
+			dir := filepath.Dir(io)
+			t.Run(c.Name+"/"+filepath.Base(dir), func(t *testing.T) {
+				causal(t, c.Path("base"))
+				output := filepath.Join(t.TempDir(), "new", "merged")
+				r, err := Merge(t.Context(), c.Path("base"), dir, output, checkpoint.DTypeF32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.LogitChange > 1e-4 || r.SameGreedy != r.Tokens || r.Tokens == 0 || r.Bytes == 0 {
+					t.Errorf("got %+v", r)
+				}
+				report, err := Verify(causal(t, output), "", io)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if worst, _ := report.Worst("logits"); !worst.Within(2e-4) {
+					t.Errorf("logits differ by %g from those of the adapter's maker", worst.Difference)
+				}
+				if left, err := os.ReadDir(filepath.Dir(output)); err != nil || len(left) != 1 {
+					t.Errorf("left behind: %v, %v", left, err)
+				}
+			})
+		}
+	}
+}
+
+func TestMergeTypes(t *testing.T) {
+	c := golden.Cases(t, "peft")[0]
+	for dtype, most := range map[checkpoint.DType]float64{"": 1e-4, checkpoint.DTypeBF16: 0.2, checkpoint.DTypeF16: 0.02} {
+		r, err := Merge(t.Context(), c.Path("base"), c.Path("lora"), filepath.Join(t.TempDir(), "merged"), dtype)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.LogitChange > most || dtype != "" && r.LogitChange == 0 {
+			t.Errorf("%q: logits change by %g, want up to %g", dtype, r.LogitChange, most)
+		}
+	}
+}
+
+func TestMergeInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c, dir := golden.Cases(t, "peft")[0], t.TempDir()
+	if _, err := Merge(ctx, c.Path("base"), c.Path("lora"), filepath.Join(dir, "merged"), ""); err == nil {
+		t.Error("got no error")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

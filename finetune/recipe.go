@@ -1,0 +1,178 @@
+package finetune
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/suggest"
+)
+
+// ReadRecipe reads a YAML file of a run's keys and puts the settings ("key=value") over them. An unknown key is an error
+// that suggests a known one.
+func ReadRecipe(path string, settings []string) (Config, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("recipe: %w", err)
+	}
+	c, err := ParseRecipe(raw, settings)
+	if err != nil {
+		return Config{}, fmt.Errorf("recipe: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// ParseRecipe is ReadRecipe on the file's content.
+func ParseRecipe(raw []byte, settings []string) (Config, error) {
+	keys := map[string]any{}
+	if err := yaml.Unmarshal(raw, &keys); err != nil {
+		return Config{}, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	for _, s := range settings {
+		if err := set(keys, s); err != nil {
+			return Config{}, err
+		}
+	}
+	return decode(keys)
+}
+
+// set puts key=value (value in YAML, key with dots for nested ones) over the keys.
+func set(keys map[string]any, setting string) error {
+	key, text, ok := strings.Cut(setting, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: want key=value", setting)
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		return fmt.Errorf("--set %s: the value is no YAML", setting)
+	}
+	path := strings.Split(key, ".")
+	for _, p := range path[:len(path)-1] {
+		inner, ok := keys[p].(map[string]any)
+		if !ok {
+			if keys[p] != nil {
+				return fmt.Errorf("--set %s: %s is no group of keys", setting, p)
+			}
+			inner = map[string]any{}
+			keys[p] = inner
+		}
+		keys = inner
+	}
+	keys[path[len(path)-1]] = v
+	return nil
+}
+
+// decode sorts keys into the run's own and the adapter's, over the defaults.
+func decode(keys map[string]any) (Config, error) {
+	c := Default()
+	own, known := map[string]any{}, configKeys()
+	c.Adapter = map[string]any{}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		switch {
+		case slices.Contains(known, k):
+			own[k] = keys[k]
+		case slices.Contains(adapter.Keys(), k):
+			c.Adapter[k] = keys[k]
+		default:
+			return c, fmt.Errorf("unknown key %q%s", k, suggest.Hint(k, append(known, adapter.Keys()...)))
+		}
+	}
+	for k, v := range own {
+		if err := assign(&c, k, v); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// assign decodes one key into its field.
+func assign(c *Config, key string, value any) error {
+	if f, ok := value.(float64); ok && f != math.Trunc(f) && fieldKind(key) == "want a whole number" {
+		return fmt.Errorf("%s: %v is no whole number", key, value)
+	}
+	one, err := yaml.Marshal(map[string]any{key: value})
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	if err := yaml.UnmarshalWithOptions(one, c, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %v is not of its kind (%s)", key, value, fieldKind(key))
+	}
+	return nil
+}
+
+// configKeys lists a recipe's own keys.
+func configKeys() []string {
+	var keys []string
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		if k := t.Field(i).Tag.Get("yaml"); k != "-" {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func fieldKind(key string) string {
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("yaml") == key {
+			switch t.Field(i).Type.Kind() {
+			case reflect.Int, reflect.Uint64:
+				return "want a whole number"
+			case reflect.Float64:
+				return "want a number"
+			case reflect.Bool:
+				return "want true or false"
+			case reflect.String:
+				return "want a text"
+			}
+		}
+	}
+	return "want a list or a group of keys"
+}
+
+// Runs expands Compare: the recipes to run, by name; a recipe without Compare is a single run named "".
+func Runs(raw []byte, settings []string) (names []string, runs []Config, err error) {
+	c, err := ParseRecipe(raw, settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(c.Compare) == 0 {
+		return []string{""}, []Config{c}, nil
+	}
+	base := map[string]any{}
+	if err := yaml.Unmarshal(raw, &base); err != nil {
+		return nil, nil, err
+	}
+	for _, entry := range c.Compare {
+		keys := maps.Clone(base)
+		delete(keys, "compare")
+		name := fmt.Sprint(entry["name"])
+		if entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.Contains(names, name) {
+			return nil, nil, fmt.Errorf("compare: every entry needs a name of its own, without slashes")
+		}
+		for k, v := range entry {
+			if k != "name" {
+				keys[k] = v
+			}
+		}
+		for _, s := range settings {
+			if err := set(keys, s); err != nil {
+				return nil, nil, err
+			}
+		}
+		run, err := decode(keys)
+		if err != nil {
+			return nil, nil, fmt.Errorf("compare: %s: %w", name, err)
+		}
+		names, runs = append(names, name), append(runs, run)
+	}
+	return names, runs, nil
+}

@@ -1,0 +1,389 @@
+package finetune
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// AdapterName is the name under which a run's adapter sits on its host.
+const AdapterName = "default"
+
+// Options are how a run is carried out, not what it computes.
+type Options struct {
+	// Resume continues from the newest whole checkpoint of the output folder; Overwrite empties the folder first.
+	// Without either an existing folder is refused.
+	Resume, Overwrite bool
+	// ShowBatch prints the first row decoded, with its scored part marked.
+	ShowBatch bool
+	// Log takes the run's events; Out what a person reads (may be io.Discard).
+	Log zerolog.Logger
+	Out io.Writer
+	// Progress is called after every step.
+	Progress func(Progress)
+}
+
+// Progress is where a run is.
+type Progress struct {
+	Step, Steps     int
+	Loss, Rate      float64
+	TokensPerSecond float64
+	Remaining       time.Duration
+}
+
+// Evaluation is one look at the held-out data.
+type Evaluation struct {
+	Step  int      `json:"step"`
+	Loss  float64  `json:"eval_loss"`
+	Score *float64 `json:"eval_score,omitempty"`
+}
+
+// Result is what a run came to.
+type Result struct {
+	// Steps is how many were done; Reason why no more were.
+	Steps  int
+	Reason string
+	// OutputDir holds the trained adapter, or the model where all of it trained.
+	OutputDir   string
+	Evaluations []Evaluation
+	Trainable   int
+	Seconds     float64
+	Tokens      int
+}
+
+// ErrInterrupted is returned by a run that was told to stop: it has saved a checkpoint.
+var ErrInterrupted = errors.New("interrupted")
+
+// run is the state of Run.
+type run struct {
+	c    Config
+	o    Options
+	m    *model.Model
+	tok  *tokenizer.Tokenizer
+	task tasks.Task
+	a    *adapter.Attached // nil where all parameters train
+	t    *Trainer
+
+	rows, held      []tasks.Row
+	perEpoch, total int
+	rate            func(step int) float64
+	state           State
+	result          Result
+	metrics         *os.File
+	resumed         string // the checkpoint that the run goes on from
+}
+
+// Run trains as c says and leaves the result in c.OutputDir. On cancellation of ctx it saves a checkpoint and returns
+// ErrInterrupted.
+func Run(ctx context.Context, c Config, o Options) (*Result, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("finetune: %w", err)
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	r := &run{c: c, o: o}
+	err := r.prepare()
+	if err == nil {
+		defer r.close()
+		err = r.train(ctx)
+	}
+	if err != nil {
+		return &r.result, fmt.Errorf("finetune: %w", err)
+	}
+	return &r.result, nil
+}
+
+func (r *run) close() {
+	_ = r.m.Close()
+	_ = r.metrics.Close()
+}
+
+// prepare does all that can fail before the first step; nothing is written before everything else is right.
+func (r *run) prepare() error {
+	if err := r.findCheckpoint(); err != nil {
+		return err
+	}
+	if err := r.load(); err != nil {
+		return err
+	}
+	if err := r.encode(); err != nil {
+		return err
+	}
+	if err := r.attach(); err != nil {
+		return err
+	}
+	if err := r.restore(); err != nil {
+		return err
+	}
+	return r.open()
+}
+
+// findCheckpoint decides what happens with an existing output folder.
+func (r *run) findCheckpoint() error {
+	dir := r.c.OutputDir
+	if dir == "" {
+		return errors.New("output_dir is empty; name a folder for the run")
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && len(entries) == 0:
+		if r.o.Resume {
+			r.o.Log.Info().Str("output_dir", dir).Msg("nothing to resume; starting anew")
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("output_dir: %w", err)
+	case r.o.Overwrite:
+		return nil
+	case !r.o.Resume:
+		return fmt.Errorf("output_dir: %s is not empty; use --resume to continue that run or --overwrite to replace it", dir)
+	}
+	found, s, broken, err := latest(dir)
+	if err != nil {
+		return err
+	}
+	for _, b := range broken {
+		r.o.Log.Warn().Str("checkpoint", b).Msg("checkpoint is not whole; an older one is used")
+	}
+	if found == "" {
+		return fmt.Errorf("output_dir: %s holds no whole checkpoint to resume; use --overwrite to start anew", dir)
+	}
+	if s.Seed != r.c.Seed {
+		return fmt.Errorf("seed is %d, that of the run in %s was %d", r.c.Seed, dir, s.Seed)
+	}
+	r.resumed, r.state = found, s
+	return nil
+}
+
+// load reads the model and its tokenizer.
+func (r *run) load() error {
+	var err error
+	dir := ""
+	switch full := r.c.Method == "full"; {
+	case r.resumed != "" && full:
+		r.m, err = model.Load(r.resumed)
+		dir = r.resumed
+	case r.c.Model != "":
+		if dir, err = ModelDir(r.c.Model); err == nil {
+			r.m, err = model.Load(dir)
+		}
+	case r.c.ModelConfig != "":
+		var config []byte
+		if config, err = os.ReadFile(r.c.ModelConfig); err == nil {
+			r.m, err = model.New(config, stream(r.c.Seed, forModel, 0))
+		}
+	default:
+		err = errors.New("model is empty; name a Hugging Face folder, or embedded")
+	}
+	if err != nil {
+		return err
+	}
+	if r.c.Tokenizer != "" {
+		dir = r.c.Tokenizer
+	}
+	if dir == "" {
+		return errors.New("tokenizer is empty; a model from random weights needs one named")
+	}
+	if r.tok, err = tokenizer.Load(dir); err != nil {
+		return err
+	}
+	if n, v := r.tok.VocabSize(), r.m.Sizes().Vocab; n > v {
+		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
+	}
+	return nil
+}
+
+// encode turns the task's examples into rows.
+func (r *run) encode() error {
+	task, err := NewTask(r.c)
+	if err != nil {
+		return err
+	}
+	r.task = task
+	limit := r.c.MaxLength
+	if limit == 0 || limit > r.m.Sizes().Positions {
+		limit = r.m.Sizes().Positions
+	}
+	if r.rows, err = EncodeSplit(r.tok, task, tasks.Train, limit, r.o.Log); err != nil {
+		return err
+	}
+	if r.held, err = EncodeSplit(r.tok, task, tasks.Eval, limit, r.o.Log); err != nil {
+		return err
+	}
+	var warmup int
+	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
+	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total)
+	if err != nil {
+		return err
+	}
+	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
+	if r.o.ShowBatch {
+		_, _ = fmt.Fprintln(r.o.Out, tasks.Show(r.tok, r.rows[0].IDs, r.rows[0].Labels))
+	}
+	return nil
+}
+
+// attach makes what trains.
+func (r *run) attach() error {
+	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, SliceTokens: r.c.SliceTokens, Seed: r.c.Seed}
+	total := r.m.NumParameters()
+	if r.c.Method == "full" {
+		t.Params = FullParams(r.m)
+		r.result.Trainable = total
+		_, _ = message.NewPrinter(language.English).Fprintf(r.o.Out, "trainable parameters: %d of %d (100 %%)\n", total, total)
+	} else {
+		if err := r.adapt(); err != nil {
+			return err
+		}
+		t.Adapter, t.Params, t.Refresh = AdapterName, r.a.Params(), r.a.Refresh
+		r.result.Trainable = r.a.Trainable()
+		for _, line := range r.a.Describe() {
+			_, _ = fmt.Fprintln(r.o.Out, line)
+		}
+	}
+	t.AdamW = NewAdamW(t.Params, r.c.AdamBeta1, r.c.AdamBeta2, r.c.AdamEpsilon, r.c.WeightDecay)
+	r.t = t
+	return nil
+}
+
+// adapt puts the run's adapter on the model, new or from the checkpoint.
+func (r *run) adapt() error {
+	method, err := adapter.New(r.c.Method, r.c.Adapter)
+	if err != nil {
+		return err
+	}
+	if r.resumed != "" {
+		r.a, err = adapter.Load(r.m, r.resumed, AdapterName)
+		return err
+	}
+	method.Settings().BaseModel = r.c.Model
+	r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
+	return err
+}
+
+// FullParams makes every weight of a model trainable and lists them.
+func FullParams(m *model.Model) []model.Param {
+	var ps []model.Param
+	m.Weights(func(w *model.Weight) {
+		if w.Tied() == nil {
+			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
+		}
+	})
+	return ps
+}
+
+// restore puts the checkpoint's adapter and optimizer in place.
+func (r *run) restore() error {
+	digest := r.digest()
+	if r.resumed == "" {
+		r.state = State{Seed: r.c.Seed, Digest: digest}
+		return nil
+	}
+	if r.state.Digest != digest {
+		return fmt.Errorf("the recipe or the data changed since %s was written; use --overwrite to start anew", r.resumed)
+	}
+	if r.state.Kernel != cpu.Used.String() {
+		r.o.Log.Warn().Str("then", r.state.Kernel).Str("now", cpu.Used.String()).
+			Msg("the checkpoint was made on another kernel: the run continues, but not to the same bits")
+	}
+	if err := r.t.AdamW.load(filepath.Join(r.resumed, "optimizer.safetensors")); err != nil {
+		return err
+	}
+	r.o.Log.Info().Str("checkpoint", r.resumed).Int("step", r.state.Step).Msg("resumed")
+	return nil
+}
+
+// digest is of all that decides the course of the run.
+func (r *run) digest() string {
+	h := sha256.New()
+	c := r.c
+	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
+	c.Compare = nil
+	b, err := json.Marshal(c)
+	if err != nil {
+		return ""
+	}
+	h.Write(b)
+	for _, row := range r.rows {
+		_ = binary.Write(h, binary.LittleEndian, row.IDs)
+		_ = binary.Write(h, binary.LittleEndian, row.Labels)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// open makes the output folder and its metrics file.
+func (r *run) open() error {
+	dir := r.c.OutputDir
+	r.result.OutputDir = dir
+	if r.o.Overwrite {
+		if err := emptyRun(dir); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
+	path := filepath.Join(dir, "metrics.jsonl")
+	if err := cutMetrics(path, r.state.Step); err != nil {
+		return err
+	}
+	var err error
+	r.metrics, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	return err
+}
+
+// emptyRun removes a run's folder, but only if that is what it is.
+func emptyRun(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "metrics.jsonl")); err != nil {
+		return fmt.Errorf("output_dir: %s is not empty and is no run's folder (it has no metrics.jsonl); it is not overwritten", dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// record appends a line to metrics.jsonl.
+func (r *run) record(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = r.metrics.Write(append(b, '\n'))
+	return err
+}
+
+// saveWeights writes the adapter, or the whole model with the tokenizer beside it, into a folder.
+func (r *run) saveWeights(dir string) error {
+	if r.a != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		return r.a.Save(dir)
+	}
+	return r.m.Save(dir, "", checkpoint.DTypeF32)
+}

@@ -1,0 +1,193 @@
+package finetune
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// Trainer moves the parameters of one model by windows of rows.
+type Trainer struct {
+	Model *model.Model
+	// Adapter is the name of the adapter that trains; "" where the base does.
+	Adapter string
+	// Params are what training moves, in a fixed order.
+	Params []model.Param
+	// Refresh is called when the parameters have changed; Check, where not nil, sees the gradients before the update.
+	Refresh func()
+	Check   func([]model.Param) error
+
+	MaxGradNorm float64
+	SliceTokens int
+	Seed        uint64
+	AdamW       *AdamW
+}
+
+// Step is what one step did.
+type Step struct {
+	// Loss is the mean over the scored tokens of the window, before the update.
+	Loss float64
+	// GradNorm is the gradients' norm before clipping.
+	GradNorm float64
+	// Tokens and Scored count the window.
+	Tokens, Scored int
+}
+
+// Step computes the gradients of the mean loss over all scored tokens of rows and updates the parameters. number counts
+// steps from 0. Nothing has moved when it returns an error.
+func (t *Trainer) Step(rows []tasks.Row, number int, lr float64) (Step, error) {
+	s, err := t.gradients(rows, number)
+	if err == nil && t.Check != nil {
+		err = t.Check(t.Params)
+	}
+	if err != nil {
+		t.AdamW.zeroGrad()
+		return s, err
+	}
+	clip(t.Params, s.GradNorm, t.MaxGradNorm)
+	t.AdamW.Step(lr)
+	t.AdamW.zeroGrad()
+	if t.Refresh != nil {
+		t.Refresh()
+	}
+	return s, nil
+}
+
+// gradients runs the window in slices and leaves the gradients in the parameters.
+func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
+	s := Step{}
+	for _, r := range rows {
+		s.Tokens += len(r.IDs)
+		s.Scored += scored(r)
+	}
+	if s.Scored == 0 {
+		return s, fmt.Errorf("step %d: no scored token in %d rows", number+1, len(rows))
+	}
+	for i, slice := range portions(rows, t.SliceTokens) {
+		sum, err := t.slice(slice, stream(t.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
+		if err != nil {
+			return s, fmt.Errorf("step %d: %w", number+1, err)
+		}
+		if !finite(sum) {
+			return s, fmt.Errorf("step %d: the loss is %v in rows %s", number+1, sum, where(slice))
+		}
+		s.Loss += sum
+	}
+	s.Loss /= float64(s.Scored)
+	s.GradNorm = gradNorm(t.Params)
+	if !finite(s.GradNorm) {
+		return s, fmt.Errorf("step %d: the gradient of %s is not finite (loss %g)", number+1, t.culprit(), s.Loss)
+	}
+	return s, nil
+}
+
+// slice adds the gradients of some rows and returns the sum of their losses.
+func (t *Trainer) slice(rows []tasks.Row, seed uint64, scale float32) (float64, error) {
+	b := batch(rows)
+	n := 0
+	for _, r := range rows {
+		n += scored(r)
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	tape := op.NewTape(true)
+	tape.Adapter, tape.Train, tape.Seed = t.Adapter, true, seed
+	defer tape.Release()
+	loss, err := t.Model.Loss(tape, b)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, v := range op.Mat(loss).Data {
+		sum += float64(v)
+	}
+	if !finite(sum) {
+		return sum, nil
+	}
+	return sum, tape.Backward(loss, scale)
+}
+
+// culprit names a parameter whose gradient is not finite.
+func (t *Trainer) culprit() string {
+	for _, p := range t.Params {
+		if p.HasGrad() && !finite(gradNorm([]model.Param{p})) {
+			return p.Name
+		}
+	}
+	return "all parameters together"
+}
+
+// scored counts the tokens of a row that a causal model is scored on.
+func scored(r tasks.Row) int {
+	n := 0
+	for _, l := range r.Labels[min(1, len(r.Labels)):] {
+		if l != model.Ignore {
+			n++
+		}
+	}
+	return n
+}
+
+// portions cuts rows into runs of about so many tokens.
+func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
+	var out [][]tasks.Row
+	for from := 0; from < len(rows); {
+		to, n := from, 0
+		for to < len(rows) && (to == from || n+len(rows[to].IDs) <= tokens) {
+			n += len(rows[to].IDs)
+			to++
+		}
+		out = append(out, rows[from:to])
+		from = to
+	}
+	return out
+}
+
+// batch lays rows end to end.
+func batch(rows []tasks.Row) *model.Batch {
+	b := &model.Batch{Bounds: []int{0}}
+	for _, r := range rows {
+		b.IDs = append(b.IDs, r.IDs...)
+		b.Labels = append(b.Labels, r.Labels...)
+		b.Bounds = append(b.Bounds, len(b.IDs))
+	}
+	return b
+}
+
+// where names rows for a message.
+func where(rows []tasks.Row) string {
+	if len(rows) == 1 {
+		return rows[0].Where
+	}
+	return rows[0].Where + " to " + rows[len(rows)-1].Where
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// EvalLoss is the mean loss over the scored tokens of rows.
+func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
+	sum, n := 0.0, 0
+	for _, slice := range portions(rows, 4*t.SliceTokens) {
+		tape := op.NewTape(false)
+		tape.Adapter = t.Adapter
+		loss, err := t.Model.Loss(tape, batch(slice))
+		if err == nil {
+			for _, v := range op.Mat(loss).Data {
+				sum += float64(v)
+			}
+			n += op.Mat(loss).Rows
+		}
+		tape.Release()
+		if err != nil {
+			return 0, err
+		}
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("no scored token in %d held-out rows", len(rows))
+	}
+	return sum / float64(n), nil
+}

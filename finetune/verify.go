@@ -1,0 +1,369 @@
+package finetune
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// Comparison is how far a value is from the reference's.
+type Comparison struct {
+	// Name is logits, loss or grad.PARAMETER.
+	Name string `json:"name"`
+	// Difference is the largest one, for gradients over the largest magnitude of the reference.
+	Difference Number `json:"difference"`
+	// Relative says that it was divided so.
+	Relative bool `json:"relative"`
+	// Values is how many were compared.
+	Values int `json:"values"`
+}
+
+// Number is a float64 that may be NaN or infinite; in JSON that is a text.
+type Number float64
+
+// MarshalJSON writes a number, or "NaN", "+Inf", "-Inf".
+func (n Number) MarshalJSON() ([]byte, error) {
+	if !finite(float64(n)) {
+		return fmt.Appendf(nil, "%q", fmt.Sprint(float64(n))), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+// Within says whether the difference is no larger than the tolerance; NaN never is.
+func (c Comparison) Within(tolerance float64) bool { return float64(c.Difference) <= tolerance }
+
+// Report is what Verify compared: what the file holds of logits, loss and gradients, in that order.
+type Report []Comparison
+
+// Worst is the comparison with the largest difference among those whose name has the prefix.
+func (r Report) Worst(prefix string) (worst Comparison, n int) {
+	for _, c := range r {
+		if !strings.HasPrefix(c.Name, prefix) {
+			continue
+		}
+		if n++; n == 1 || c.Difference > worst.Difference || math.IsNaN(float64(c.Difference)) {
+			worst = c
+		}
+	}
+	return worst, n
+}
+
+// Beyond counts the comparisons that are not within the tolerance, and returns the worst of all.
+func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
+	for _, c := range r {
+		if !c.Within(tolerance) {
+			n++
+		}
+	}
+	worst, _ = r.Worst("")
+	return worst, n
+}
+
+// Verify runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
+// compares what the file holds: input_ids, and where they are there attention_mask and labels [rows, length], padded on
+// the right; logits [rows, length, vocabulary], looked at where attention_mask is 1; loss, the mean over the scored
+// tokens; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the file lacks is
+// skipped; a gradient in it that belongs to no parameter is an error.
+func Verify(m *model.Model, adapter, path string) (Report, error) {
+	r, err := verify(m, adapter, path)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func verify(m *model.Model, adapter, path string) (Report, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	v := &verification{m: m, adapter: adapter, file: f}
+	if err := v.inputs(); err != nil {
+		return nil, err
+	}
+	if err := v.logits(); err != nil {
+		return nil, err
+	}
+	if err := v.gradients(); err != nil {
+		return nil, err
+	}
+	if len(v.report) == 0 {
+		return nil, errors.New("holds nothing to compare: neither logits nor loss nor grad.PARAMETER")
+	}
+	return v.report, nil
+}
+
+// verification is the state of Verify.
+type verification struct {
+	m       *model.Model
+	adapter string
+	file    *checkpoint.Checkpoint
+	batch   *model.Batch
+	at      []int // where the batch's tokens stand in the padded rows
+	length  int   // of the padded rows
+	rows    int
+	trained []*model.Weight // what is frozen again afterwards
+	report  Report
+}
+
+// ints reads a [rows, length] tensor of integers; nil where the file has none.
+func (v *verification) ints(name string) ([]int64, error) {
+	t, ok := v.file.Get(name)
+	if !ok {
+		return nil, nil
+	}
+	if !slices.Equal(t.Shape, []int{v.rows, v.length}) {
+		return nil, fmt.Errorf("%s has shape %v; input_ids has [%d %d]", name, t.Shape, v.rows, v.length)
+	}
+	return t.Int64s()
+}
+
+// inputs makes a batch without padding of the file's rows.
+func (v *verification) inputs() error {
+	t, ok := v.file.Get("input_ids")
+	if !ok {
+		return fmt.Errorf("has no input_ids; it holds %s", few(v.file.Names(), 6))
+	}
+	if len(t.Shape) != 2 {
+		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
+	}
+	v.rows, v.length = t.Shape[0], t.Shape[1]
+	ids, err := v.ints("input_ids")
+	if err != nil {
+		return err
+	}
+	mask, err := v.ints("attention_mask")
+	if err != nil {
+		return err
+	}
+	labels, err := v.ints("labels")
+	if err != nil {
+		return err
+	}
+	v.batch = &model.Batch{Bounds: []int{0}}
+	for r := range v.rows {
+		if err := v.row(r, ids, mask, labels); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row appends what is not padding in row r.
+func (v *verification) row(r int, ids, mask, labels []int64) error {
+	b, ended := v.batch, false
+	for c := range v.length {
+		i := r*v.length + c
+		pad := mask != nil && mask[i] == 0
+		switch {
+		case pad && labels != nil && labels[i] != model.Ignore:
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", r, c, model.Ignore)
+		case pad:
+			ended = true
+			continue
+		case ended:
+			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
+		case ids[i] != int64(int32(ids[i])):
+			return fmt.Errorf("input_ids: %d is no token", ids[i])
+		}
+		v.at = append(v.at, i)
+		b.IDs = append(b.IDs, int32(ids[i]))
+		if labels != nil {
+			b.Labels = append(b.Labels, int32(max(labels[i], math.MinInt32)))
+		}
+	}
+	if n := len(b.IDs); n > b.Bounds[len(b.Bounds)-1] {
+		b.Bounds = append(b.Bounds, n)
+	}
+	return nil
+}
+
+// compare adds a comparison to the report.
+func (v *verification) compare(name string, got, want []float32, relative bool) {
+	most, scale := 0.0, 0.0
+	for i, w := range want {
+		if d := math.Abs(float64(got[i]) - float64(w)); d > most || math.IsNaN(d) {
+			most = d
+		}
+		scale = math.Max(scale, math.Abs(float64(w)))
+		if math.IsNaN(most) {
+			break
+		}
+	}
+	if relative && most != 0 {
+		most /= scale
+	}
+	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
+}
+
+func (v *verification) logits() error {
+	t, ok := v.file.Get("logits")
+	if !ok {
+		return nil
+	}
+	vocab := v.m.Sizes().Vocab
+	if !slices.Equal(t.Shape, []int{v.rows, v.length, vocab}) {
+		return fmt.Errorf("logits has shape %v, want %v", t.Shape, []int{v.rows, v.length, vocab})
+	}
+	padded, err := t.Float32s()
+	if err != nil {
+		return err
+	}
+	tape := op.NewTape(false)
+	tape.Adapter = v.adapter
+	defer tape.Release()
+	got, err := v.m.Logits(tape, v.batch, nil, nil)
+	if err != nil {
+		return err
+	}
+	var want []float32
+	for _, i := range v.at {
+		want = append(want, padded[i*vocab:(i+1)*vocab]...)
+	}
+	v.compare("logits", got.Data, want, false)
+	return nil
+}
+
+// gradients compares the loss, and the gradients in the file.
+func (v *verification) gradients() error {
+	params, err := v.params()
+	if err != nil {
+		return err
+	}
+	defer v.freeze()
+	loss, hasLoss := v.file.Get("loss")
+	if !hasLoss && len(params) == 0 {
+		return nil
+	}
+	if v.batch.Labels == nil {
+		return errors.New("has a loss or gradients, but no labels")
+	}
+	if rows, _ := v.batch.Scored(); len(rows) == 0 {
+		return errors.New("labels: no token is scored")
+	}
+	tape := op.NewTape(len(params) > 0)
+	tape.Adapter = v.adapter
+	defer tape.Release()
+	losses, err := v.m.Loss(tape, v.batch)
+	if err != nil {
+		return err
+	}
+	n, sum := op.Mat(losses).Rows, 0.0
+	for _, x := range op.Mat(losses).Data {
+		sum += float64(x)
+	}
+	if hasLoss {
+		want, err := loss.Float32s()
+		if err != nil {
+			return err
+		}
+		if len(want) != 1 {
+			return fmt.Errorf("loss has %d values, want 1", len(want))
+		}
+		v.compare("loss", []float32{float32(sum / float64(n))}, want, false)
+	}
+	if len(params) == 0 {
+		return nil
+	}
+	if err := tape.Backward(losses, 1/float32(n)); err != nil {
+		return err
+	}
+	return v.compareGradients(params)
+}
+
+func (v *verification) compareGradients(params map[string]*nn.Param) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		t, _ := v.file.Get(name)
+		want, err := t.Float32s()
+		if err != nil {
+			return err
+		}
+		p := params[name]
+		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != p.Shape()[0] {
+			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, p.Shape())
+		}
+		v.compare(name, op.Grad(p).Data, want, true)
+	}
+	for _, p := range params {
+		p.ZeroGrad()
+	}
+	return nil
+}
+
+func (v *verification) freeze() {
+	for _, w := range v.trained {
+		for ; w.Tied() != nil; w = w.Tied() {
+		}
+		w.Freeze()
+	}
+}
+
+// params finds the parameter of every gradient in the file and makes it trainable.
+func (v *verification) params() (map[string]*nn.Param, error) {
+	wanted := map[string]string{} // by the parameter's name: that in the file
+	for _, name := range v.file.Names() {
+		if p, ok := strings.CutPrefix(name, "grad."); ok {
+			wanted[plainName(p)] = name
+		}
+	}
+	found := map[string]*nn.Param{}
+	take := func(name string, param func() *nn.Param) {
+		if key, ok := wanted[plainName(name)]; ok { // the name in the file
+			found[key] = param()
+			delete(wanted, plainName(name))
+		}
+	}
+	v.m.Weights(func(w *model.Weight) {
+		take(w.Name, func() *nn.Param {
+			if p := w.Param(v.adapter); p != nil {
+				return p
+			}
+			v.trained = append(v.trained, w)
+			return w.Train()
+		})
+	})
+	v.m.Linears(func(l *model.Linear) {
+		if a := l.Adapter(v.adapter); a != nil {
+			for _, p := range a.Params() {
+				take(l.Path()+"."+p.Name, func() *nn.Param { return p.Param })
+			}
+		}
+	})
+	if len(wanted) > 0 {
+		return nil, fmt.Errorf("has gradients of what is no parameter here: %s", few(slices.Sorted(maps.Values(wanted)), 6))
+	}
+	return found, nil
+}
+
+// plainName is a parameter's name without what PEFT wraps round it.
+func plainName(name string) string {
+	name = strings.TrimPrefix(name, "base_model.model.")
+	for _, s := range []string{".base_layer", ".modules_to_save.default", ".default"} {
+		name = strings.Replace(name, s, "", 1)
+	}
+	for _, s := range []string{".lora_A", ".lora_B", ".lora_magnitude_vector", ".magnitude"} {
+		if rest, ok := strings.CutSuffix(strings.TrimSuffix(name, ".weight"), s); ok {
+			return rest + strings.Replace(s, "lora_magnitude_vector", "magnitude", 1)
+		}
+	}
+	return name
+}
+
+// few joins up to n names and says how many more there are.
+func few(names []string, n int) string {
+	if len(names) > n {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,141 @@
+package finetune
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/model"
+)
+
+// causal loads the model in a folder, or skips the test where it is of another kind.
+func causal(t *testing.T, dir string) *model.Model {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(model.Families(), c.ModelType) {
+		t.Skip(c.ModelType + " is no causal model")
+	}
+	m, err := model.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+// TestVerifyModels holds the models to the bars of logits 2e-4, loss 2e-5 and gradients 1e-3 (golden/README.md).
+func TestVerifyModels(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		t.Run(c.Name, func(t *testing.T) {
+			m := causal(t, c.Dir)
+			r, err := Verify(m, "", c.Path("io.safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := golden.Open(t, c.Path("io.safetensors"))
+			grads := 0
+			for _, n := range f.Names() {
+				if strings.HasPrefix(n, "grad.") {
+					grads++
+				}
+			}
+			for prefix, want := range map[string]struct {
+				tol float64
+				n   int
+			}{"logits": {2e-4, 1}, "loss": {2e-5, 1}, "grad.": {1e-3, grads}} {
+				if worst, n := r.Worst(prefix); n != want.n || !worst.Within(want.tol) {
+					t.Errorf("%s: %d compared, want %d; largest difference %g at %s, want up to %g", prefix, n, want.n, worst.Difference, worst.Name, want.tol)
+				}
+			}
+			m.Weights(func(w *model.Weight) {
+				if w.Param("") != nil {
+					t.Errorf("%s is left trainable", w.Name)
+				}
+			})
+		})
+	}
+}
+
+// tiny is the golden model of the Llama family.
+func tiny(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(golden.Roots(t, "models", "llama")[0])
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	m := causal(t, tiny(t))
+	ids := checkpoint.I64("input_ids", []int64{5, 6, 7, 5, 6, 0}, 2, 3)
+	mask := checkpoint.I64("attention_mask", []int64{1, 1, 1, 1, 1, 0}, 2, 3)
+	labels := checkpoint.I64("labels", []int64{5, 6, 7, 5, 6, -100}, 2, 3)
+	loss := checkpoint.F32("loss", []float32{4})
+	for name, tt := range map[string]struct {
+		tensors []checkpoint.Tensor
+		want    string
+	}{
+		"no inputs":         {[]checkpoint.Tensor{loss}, "has no input_ids; it holds loss"},
+		"nothing":           {[]checkpoint.Tensor{ids, mask, labels}, "nothing to compare"},
+		"no labels":         {[]checkpoint.Tensor{ids, mask, loss}, "no labels"},
+		"flat":              {[]checkpoint.Tensor{checkpoint.I64("input_ids", []int64{1, 2}, 2), loss}, "input_ids has shape [2]"},
+		"vocabulary":        {[]checkpoint.Tensor{checkpoint.I64("input_ids", []int64{1, 1 << 20}, 1, 2), checkpoint.F32("logits", make([]float32, 256), 1, 2, 128)}, "token 1 has id 1048576"},
+		"left padding":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1, 1, 1, 0, 1, 1}, 2, 3), loss}, "row 1 has a 1 behind a 0"},
+		"scored padding":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", make([]int64, 6), 2, 3), loss}, "row 1 scores the padding at 2"},
+		"nothing scored":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", slices.Repeat([]int64{-100}, 6), 2, 3), loss}, "no token is scored"},
+		"mask's shape":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1}, 1, 1), loss}, "attention_mask has shape [1 1]"},
+		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1], want [2 3 128]"},
+		"unknown gradient":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.nrm.weight", []float32{1}, 1)}, "no parameter here: grad.model.nrm.weight"},
+		"gradient's shape":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.norm.weight", []float32{1}, 1)}, "grad.model.norm.weight has shape [1]"},
+		"loss is no scalar": {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("loss", []float32{1, 2}, 2)}, "loss has 2 values"},
+	} {
+		path := filepath.Join(t.TempDir(), "reference.safetensors")
+		if err := checkpoint.Write(path, tt.tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(m, "", path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	nan := Number(math.NaN())
+	r := Report{{Name: "logits", Difference: 1}, {Name: "grad.a", Difference: 2}, {Name: "grad.b", Difference: nan}, {Name: "grad.c", Difference: 3}}
+	if worst, n := r.Worst("grad."); n != 3 || worst.Name != "grad.b" || worst.Within(math.Inf(1)) {
+		t.Errorf("got %v of %d, want NaN of grad.b, beyond every tolerance", worst, n)
+	}
+	if _, n := r.Beyond(2); n != 2 {
+		t.Errorf("%d beyond 2, want grad.b and grad.c", n)
+	}
+	if b, err := json.Marshal(r[2]); err != nil || !strings.Contains(string(b), `"difference":"NaN"`) {
+		t.Errorf("got %s, %v", b, err)
+	}
+}
+
+func TestPlainName(t *testing.T) {
+	for in, want := range map[string]string{
+		"model.norm.weight": "model.norm.weight",
+		"base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight":                "model.layers.0.self_attn.q_proj.lora_A",
+		"base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector.default.weight": "model.layers.0.self_attn.q_proj.magnitude",
+		"model.layers.0.self_attn.q_proj.lora_magnitude_vector":                                 "model.layers.0.self_attn.q_proj.magnitude",
+		"base_model.model.lm_head.modules_to_save.default.weight":                               "lm_head.weight",
+		"base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight":                    "model.layers.0.self_attn.q_proj.weight",
+	} {
+		if got := plainName(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}

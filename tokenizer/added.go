@@ -1,0 +1,195 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// addedToken is a token that is looked for in the text before anything else.
+type addedToken struct {
+	ID         *int64  `json:"id"`
+	Content    *string `json:"content"`
+	SingleWord bool    `json:"single_word"` // only where no word goes on
+	LStrip     bool    `json:"lstrip"`      // takes the white space on its left
+	RStrip     bool    `json:"rstrip"`      // and on its right
+	Normalized bool    `json:"normalized"`  // looked for in the normalized text
+	Special    bool    `json:"special"`     // dropped by Decode when asked to
+}
+
+// addedVocab is all added tokens.
+type addedVocab struct {
+	byID    map[int32]*addedToken
+	ids     map[string]int32
+	decoded map[int32]string // of normalized tokens, what the decoder gets
+	special map[string]bool
+	raw     tokenFinder // looked for in the text as it is
+	normal  tokenFinder // looked for in the normalized text
+	fresh   int         // tokens that the model does not have
+}
+
+// add takes a token in. One that the model knows keeps the model's id.
+func (a *addedVocab) add(t addedToken, words *vocab, where string) error {
+	if t.Content == nil || t.ID == nil {
+		return fmt.Errorf("%s: an added token wants an id and a content", where)
+	}
+	content, id := *t.Content, *t.ID
+	if content == "" {
+		return nil
+	}
+	if limit := maxID(words.size()); id < 0 || id > limit {
+		return fmt.Errorf("%s: id %d of %q is out of range, want 0 to %d", where, id, content, limit)
+	}
+	if known, ok := words.id(content); ok && int64(known) != id {
+		return fmt.Errorf("%s: id of %q is %d, but the model's vocab says %d", where, content, id, known)
+	} else if !ok {
+		if other, taken := words.token(int32(id)); taken {
+			return fmt.Errorf("%s: id %d of %q belongs to %q in the model's vocab", where, id, content, other)
+		}
+		if a.byID[int32(id)] == nil {
+			a.fresh++
+		}
+	}
+	if other := a.byID[int32(id)]; other != nil && *other.Content != content {
+		return fmt.Errorf("%s: id %d belongs to %q and to %q", where, id, *other.Content, content)
+	}
+	if known, ok := a.ids[content]; ok && int64(known) != id {
+		return fmt.Errorf("%s: token %q has the ids %d and %d", where, content, known, id)
+	}
+	a.byID[int32(id)] = &t
+	a.ids[content] = int32(id)
+	if t.Special {
+		a.special[content] = true
+	}
+	return nil
+}
+
+func newAddedVocab() *addedVocab {
+	return &addedVocab{
+		byID: map[int32]*addedToken{}, ids: map[string]int32{},
+		decoded: map[int32]string{}, special: map[string]bool{},
+	}
+}
+
+// parseAdded reads the "added_tokens" section.
+func parseAdded(raw json.RawMessage, words *vocab) (*addedVocab, error) {
+	a := newAddedVocab()
+	if isNull(raw) {
+		return a, nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("added_tokens: want a list: %w", err)
+	}
+	for i, r := range list {
+		where := fmt.Sprintf("added_tokens[%d]", i)
+		t := addedToken{}
+		if err := decodeObject(r, where, &t, "id", "content"); err != nil {
+			return nil, err
+		}
+		if err := a.add(t, words, where); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// index builds the finders, once all tokens are in.
+func (a *addedVocab) index(n normalizer) error {
+	a.raw, a.normal = newTokenFinder(a.byID), newTokenFinder(a.byID)
+	for id, t := range a.byID {
+		if !t.Normalized {
+			a.raw.put(*t.Content, id)
+			continue
+		}
+		p := newPiece(validUTF8(*t.Content), false)
+		if n != nil {
+			n.normalize(&p)
+		}
+		if p.s != *t.Content {
+			a.decoded[id] = p.s
+		}
+		if p.s == "" {
+			return fmt.Errorf("added_tokens: nothing of %q is left after normalization", *t.Content)
+		}
+		if v := a.normal.trie.walk(p.s); v > 0 && a.normal.trie.value[v] >= 0 {
+			other := a.byID[a.normal.trie.value[v]]
+			return fmt.Errorf("added_tokens: %q and %q are the same after normalization", *other.Content, *t.Content)
+		}
+		a.normal.put(p.s, id)
+	}
+	return nil
+}
+
+// tokenFinder finds added tokens in a text: the leftmost, and there the longest.
+type tokenFinder struct {
+	tokens map[int32]*addedToken
+	trie   *trie
+	empty  bool
+}
+
+func newTokenFinder(tokens map[int32]*addedToken) tokenFinder {
+	return tokenFinder{tokens, newTrie(16), true}
+}
+
+func (f *tokenFinder) put(content string, id int32) {
+	f.trie.put(content, id)
+	f.empty = false
+}
+
+// split appends the tokens in p and the text between them.
+func (f *tokenFinder) split(dst []piece, p piece) []piece {
+	if f.empty {
+		return appendSlice(dst, p, 0, len(p.s))
+	}
+	last := 0
+	for at := 0; at < len(p.s); {
+		if f.trie.root[p.s[at]] == 0 {
+			at++
+			continue
+		}
+		id, n := f.trie.longest(0, p.s[at:])
+		if id < 0 {
+			at++
+			continue
+		}
+		i, j := at, at+n
+		at = j
+		t := f.tokens[id]
+		if t.SingleWord && (endsInWord(p.s[:i]) || startsWithWord(p.s[j:])) {
+			continue
+		}
+		if t.LStrip {
+			i = max(len(strings.TrimRightFunc(p.s[:i], unicode.IsSpace)), last)
+		}
+		if t.RStrip {
+			j = len(p.s) - len(strings.TrimLeftFunc(p.s[j:], unicode.IsSpace))
+		}
+		dst = appendSlice(dst, p, last, i)
+		token := p.slice(i, j)
+		token.id = id
+		dst = append(dst, token)
+		last = j
+	}
+	return appendSlice(dst, p, last, len(p.s))
+}
+
+func startsWithWord(s string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+func endsInWord(s string) bool {
+	r, n := utf8.DecodeLastRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+// validUTF8 writes each invalid byte of s as U+FFFD.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
+}

@@ -1,0 +1,87 @@
+package tokenizer
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// englishText is about 1 MB: Shakespeare if he is there, else generated sentences.
+func englishText(b *testing.B) string {
+	for _, dir := range []string{"/work/shared/evaldata/tinyshakespeare", os.Getenv("SPAGOTUNE_EVALDATA")} {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.txt"))
+		for _, path := range found {
+			if raw, err := os.ReadFile(path); err == nil && len(raw) > 1<<18 {
+				return string(raw)
+			}
+		}
+	}
+	return generatedText(1 << 20)
+}
+
+// generatedText is n bytes or a little more of sentences that vary.
+func generatedText(n int) string {
+	words := strings.Fields("the king speaks of Harry's loss and his sword, yet nobody listened to 1,234 merry travellers who returned from Rome")
+	var out strings.Builder
+	for i := 0; out.Len() < n; i++ {
+		w := words[(i*i+i/7)%len(words)]
+		out.WriteString(w)
+		if i%11 == 10 {
+			out.WriteString(strings.ToUpper(w[:1]) + ".\n")
+		} else {
+			out.WriteByte(' ')
+		}
+	}
+	return out.String()
+}
+
+func BenchmarkEncode(b *testing.B) {
+	text := englishText(b)
+	for _, dir := range goldenDirs(b, "*") {
+		tk := loadGolden(b, dir)
+		if tk == nil {
+			continue
+		}
+		b.Run(filepath.Base(dir), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				tk.Encode(text, true)
+			}
+		})
+	}
+}
+
+func BenchmarkEncodeFull(b *testing.B) {
+	text := englishText(b)
+	for _, dir := range goldenDirs(b, "*") {
+		tk := loadGolden(b, dir)
+		if tk == nil {
+			continue
+		}
+		b.Run(filepath.Base(dir), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				tk.EncodeFull(text, true)
+			}
+		})
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	text := englishText(b)
+	for _, dir := range goldenDirs(b, "*") {
+		tk := loadGolden(b, dir)
+		if tk == nil {
+			continue
+		}
+		ids := tk.Encode(text, true)
+		b.Run(filepath.Base(dir), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				tk.Decode(ids, true)
+			}
+		})
+	}
+}

@@ -1,0 +1,46 @@
+package tokenizer
+
+import (
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
+)
+
+// tok is one token of a piece: its id and its bytes of the piece.
+type tok struct{ id, start, end int32 }
+
+// wordCache remembers the tokens of words. Each word has one slot, by its
+// hash; a newer word takes the slot over, so the cache never grows.
+type wordCache struct {
+	seed  maphash.Seed
+	slots []atomic.Pointer[word]
+}
+
+type word struct {
+	text string
+	toks []tok
+}
+
+const (
+	cacheSlots   = 1 << 15
+	maxCachedLen = 96 // bytes; longer words seldom come twice
+)
+
+func newWordCache() *wordCache {
+	return &wordCache{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[word], cacheSlots)}
+}
+
+// tokenize appends the tokens of s, which compute finds on a miss.
+func (c *wordCache) tokenize(dst []tok, s string, compute func([]tok, string) []tok) []tok {
+	if len(s) > maxCachedLen {
+		return compute(dst, s)
+	}
+	at := &c.slots[maphash.String(c.seed, s)%cacheSlots]
+	if w := at.Load(); w != nil && w.text == s {
+		return append(dst, w.toks...)
+	}
+	n := len(dst)
+	dst = compute(dst, s)
+	at.Store(&word{strings.Clone(s), append([]tok(nil), dst[n:]...)})
+	return dst
+}

@@ -1,0 +1,177 @@
+package tokenizer
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Filters that convert numbers and rewrite text.
+
+func intFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("int", a, 0, []string{"default", "base"}, int64(0), int64(10))
+	if i, f, isInt, ok := jinjaNum(v); ok {
+		if isInt {
+			return i
+		}
+		if math.IsNaN(f) || math.IsInf(f, 0) || math.Abs(f) > 1<<62 {
+			return args[0]
+		}
+		return int64(f)
+	}
+	switch v := v.(type) {
+	case *jinjaUndefined:
+		s.fail("%s is undefined", v.name)
+	case string:
+		text, base := strings.TrimFunc(v, pySpace), s.index("base", args[1])
+		if base < 0 || base > 36 || base == 1 {
+			return args[0]
+		}
+		digits := strings.ToLower(text)
+		if p := map[int]string{2: "0b", 8: "0o", 16: "0x"}[base]; p != "" {
+			digits = strings.TrimPrefix(digits, p)
+		}
+		if i, err := strconv.ParseInt(strings.ReplaceAll(digits, "_", ""), base, 64); err == nil {
+			return i
+		}
+		if f, ok := pyParseFloat(text); ok && math.Abs(f) < 1<<62 {
+			return int64(f)
+		}
+	}
+	return args[0]
+}
+
+func floatFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("float", a, 0, []string{"default"}, 0.0)
+	if _, f, _, ok := jinjaNum(v); ok {
+		return f
+	}
+	switch v := v.(type) {
+	case *jinjaUndefined:
+		s.fail("%s is undefined", v.name)
+	case string:
+		if f, ok := pyParseFloat(strings.TrimFunc(v, pySpace)); ok {
+			return f
+		}
+	}
+	return args[0]
+}
+
+// pyParseFloat is Python's float of a string.
+func pyParseFloat(text string) (float64, bool) {
+	if strings.ContainsAny(text, "xXpP") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil || math.IsInf(f, 0) && text != ""
+}
+
+func absFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("abs", a, 0, nil)
+	if s.compareOp("<", v, int64(0)) {
+		return s.sign("-", v)
+	}
+	return s.sign("+", v)
+}
+
+func roundFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("round", a, 0, []string{"precision", "method"}, int64(0), "common")
+	i, f, isInt, ok := jinjaNum(v)
+	prec := s.index("precision", args[0])
+	if !ok || prec < -300 || prec > 300 {
+		s.fail("round: %s to %d digits", s.typeName(v), prec)
+	}
+	scale := math.Pow(10, float64(prec))
+	switch args[1] {
+	case "ceil":
+		return math.Ceil(f*scale) / scale
+	case "floor":
+		return math.Floor(f*scale) / scale
+	case "common":
+	default:
+		s.fail("round: the method must be common, ceil or floor")
+	}
+	if isInt && prec >= 0 {
+		return i
+	}
+	if prec < 0 {
+		if f = math.RoundToEven(f*scale) / scale; isInt {
+			return int64(f)
+		}
+		return f
+	}
+	f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'f', prec, 64), 64)
+	return f
+}
+
+func replaceFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("replace", a, 2, []string{"old", "new", "count"}, nil)
+	count := -1
+	if args[2] != nil {
+		count = s.index("count", args[2])
+	}
+	return s.replace(s.text(v), s.text(args[0]), s.text(args[1]), count)
+}
+
+func indentFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("indent", a, 0, []string{"width", "first", "blank"}, int64(4), false, false)
+	pad, ok := args[0].(string)
+	if !ok {
+		pad = s.repeat(" ", int64(s.index("width", args[0])), nil).(string)
+	}
+	text := s.text(v)
+	s.charge(len(text))
+	lines := pyLines(text+"\n", false)
+	if len(pad) > 0 && len(lines) > jinjaMaxText/len(pad) {
+		s.sized(jinjaMaxText + 1)
+	}
+	s.sized(len(text) + len(lines)*len(pad))
+	for i, line := range lines {
+		if i == 0 && s.truth(args[1]) || i > 0 && (line != "" || s.truth(args[2])) {
+			lines[i] = pad + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func truncateFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("truncate", a, 0, []string{"length", "killwords", "end", "leeway"}, int64(255), false, "...", int64(5))
+	if args[3] == nil {
+		args[3] = int64(5)
+	}
+	runes, end := s.runes(s.text(v)), s.text(args[2])
+	length, tail := s.index("length", args[0]), len([]rune(end))
+	if length < tail {
+		s.fail("truncate: a length of %d", length)
+	}
+	if len(runes) <= length+s.index("leeway", args[3]) {
+		return string(runes)
+	}
+	text := string(runes[:length-tail])
+	if i := strings.LastIndexByte(text, ' '); i >= 0 && !s.truth(args[1]) {
+		text = text[:i]
+	}
+	return text + end
+}
+
+func wordcountFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("wordcount", a, 0, nil)
+	text := s.text(v)
+	s.charge(len(text) * jinjaItemWork)
+	return int64(len(strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r) })))
+}
+
+func formatFilter(s *jinjaState, v any, a jinjaArgs) any {
+	if len(a.kw) > 0 && len(a.pos) > 0 {
+		s.fail("format: positional and keyword arguments together")
+	}
+	if len(a.kw) == 0 {
+		return s.percent(s.text(v), &jinjaSeq{kind: jinjaTuple, items: a.pos})
+	}
+	d := &jinjaDict{}
+	for _, kw := range a.kw {
+		d.set(s, kw.name, kw.value)
+	}
+	return s.percent(s.text(v), d)
+}

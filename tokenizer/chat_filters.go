@@ -1,0 +1,322 @@
+package tokenizer
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type jinjaFilter = func(s *jinjaState, v any, a jinjaArgs) any
+
+// filter applies a filter by name.
+func (s *jinjaState) filter(name string, v any, a jinjaArgs) any {
+	f, ok := jinjaFilters[name]
+	if !ok {
+		s.fail("no filter named %q", name)
+	}
+	s.enter()
+	defer s.leave()
+	return f(s, v, a)
+}
+
+var jinjaFilters map[string]jinjaFilter
+
+func init() {
+	jinjaFilters = map[string]jinjaFilter{
+		"tojson": func(s *jinjaState, v any, a jinjaArgs) any { return s.toJSON(v, a) },
+		"trim": func(s *jinjaState, v any, a jinjaArgs) any {
+			return jinjaStringMethods["strip"](s, s.text(v), jinjaArgs{pos: s.bind("trim", a, 0, []string{"chars"}, nil)})
+		},
+		"string":      textFilter(func(v string) string { return v }),
+		"safe":        textFilter(func(v string) string { return v }),
+		"upper":       textFilter(pyUpper),
+		"lower":       textFilter(strings.ToLower),
+		"capitalize":  textFilter(pyCapitalize),
+		"title":       textFilter(jinjaTitle),
+		"e":           textFilter(jinjaEscape),
+		"escape":      textFilter(jinjaEscape),
+		"forceescape": textFilter(jinjaEscape),
+		"urlencode": textFilter(func(v string) string {
+			return strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(v))
+		}),
+		"length":     lengthFilter,
+		"count":      lengthFilter,
+		"default":    defaultFilter,
+		"d":          defaultFilter,
+		"list":       listFilter,
+		"first":      firstFilter,
+		"last":       lastFilter,
+		"join":       joinFilter,
+		"items":      itemsFilter,
+		"dictsort":   dictsortFilter,
+		"sort":       sortFilter,
+		"unique":     uniqueFilter,
+		"reverse":    reverseFilter,
+		"min":        extremeFilter("<"),
+		"max":        extremeFilter(">"),
+		"sum":        sumFilter,
+		"map":        mapFilter,
+		"select":     selectFilter(false, true),
+		"reject":     selectFilter(false, false),
+		"selectattr": selectFilter(true, true),
+		"rejectattr": selectFilter(true, false),
+		"groupby":    groupbyFilter,
+		"batch":      batchFilter,
+		"slice":      sliceFilter,
+		"attr":       attrFilter,
+		"int":        intFilter,
+		"float":      floatFilter,
+		"abs":        absFilter,
+		"round":      roundFilter,
+		"replace":    replaceFilter,
+		"indent":     indentFilter,
+		"truncate":   truncateFilter,
+		"wordcount":  wordcountFilter,
+		"format":     formatFilter,
+		"center": func(s *jinjaState, v any, a jinjaArgs) any {
+			return jinjaStringMethods["center"](s, s.text(v), jinjaArgs{pos: s.bind("center", a, 0, []string{"width"}, int64(80))})
+		},
+	}
+}
+
+func textFilter(f func(string) string) jinjaFilter {
+	return func(s *jinjaState, v any, a jinjaArgs) any {
+		s.bind("the filter", a, 0, nil)
+		text := s.text(v)
+		s.charge(8 * len(text))
+		return f(text)
+	}
+}
+
+func jinjaEscape(v string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace(v)
+}
+
+func lengthFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("length", a, 0, nil)
+	return int64(s.length(v))
+}
+
+func defaultFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("default", a, 0, []string{"default_value", "boolean"}, "", false)
+	if _, ok := v.(*jinjaUndefined); ok || s.truth(args[1]) && !s.truth(v) {
+		return args[0]
+	}
+	return v
+}
+
+func listFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("list", a, 0, nil)
+	return &jinjaSeq{items: slices.Clone(s.iterate(v))}
+}
+
+func firstFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("first", a, 0, nil)
+	if seq, ok := v.(*jinjaSeq); ok && seq.kind == jinjaIter && len(seq.items) > 0 {
+		first := seq.items[0]
+		seq.items = seq.items[1:]
+		return first
+	}
+	if items := s.iterate(v); len(items) > 0 {
+		return items[0]
+	}
+	return &jinjaUndefined{"the first item of an empty sequence"}
+}
+
+func lastFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("last", a, 0, nil)
+	if seq, ok := v.(*jinjaSeq); ok && seq.kind == jinjaIter {
+		s.fail("a generator is not reversible")
+	}
+	if items := s.iterate(v); len(items) > 0 {
+		return items[len(items)-1]
+	}
+	return &jinjaUndefined{"the last item of an empty sequence"}
+}
+
+func joinFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("join", a, 0, []string{"d", "attribute"}, "", nil)
+	items := s.iterate(v)
+	if args[1] != nil {
+		items = s.project(items, args[1])
+	}
+	return s.join(items, s.text(args[0]))
+}
+
+// project takes an attribute of each item.
+func (s *jinjaState) project(items []any, attribute any) []any {
+	s.charge(len(items) * jinjaItemWork)
+	out := make([]any, len(items))
+	for i, item := range items {
+		out[i] = s.path(item, attribute)
+	}
+	return out
+}
+
+// path follows an attribute like a.b.0; none is the item itself.
+func (s *jinjaState) path(item, attribute any) any {
+	name, ok := attribute.(string)
+	if attribute == nil {
+		return item
+	}
+	if !ok {
+		return s.getItem(item, attribute)
+	}
+	for part := range strings.SplitSeq(name, ".") {
+		if n, err := strconv.ParseUint(part, 10, 31); err == nil {
+			item = s.getItem(item, int64(n))
+		} else {
+			item = s.getItem(item, part)
+		}
+	}
+	return item
+}
+
+// fold is what items are sorted by: an attribute, in lower case unless cases count.
+func (s *jinjaState) fold(items []any, attribute any, cases bool) []any {
+	keys := s.project(items, attribute)
+	for i, k := range keys {
+		if text, ok := k.(string); ok && !cases {
+			s.charge(len(text))
+			keys[i] = strings.ToLower(text)
+		}
+	}
+	return keys
+}
+
+func itemsFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("items", a, 0, nil)
+	switch v := v.(type) {
+	case *jinjaUndefined:
+		return &jinjaSeq{kind: jinjaIter}
+	case *jinjaDict:
+		return &jinjaSeq{kind: jinjaIter, items: s.pairs(v)}
+	}
+	s.fail("can only get item pairs from a mapping")
+	return nil
+}
+
+func dictsortFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("dictsort", a, 0, []string{"case_sensitive", "by", "reverse"}, false, "key", false)
+	d, ok := v.(*jinjaDict)
+	by := slices.Index([]any{"key", "value"}, args[1])
+	if !ok || by < 0 {
+		s.fail("dictsort: want a mapping, sorted by key or value")
+	}
+	return s.sorted(s.pairs(d), []any{int64(by)}, s.truth(args[0]), s.truth(args[2]))
+}
+
+func sortFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("sort", a, 0, []string{"reverse", "case_sensitive", "attribute"}, false, false, nil)
+	attributes := []any{args[2]}
+	if text, ok := args[2].(string); ok {
+		attributes = nil
+		for name := range strings.SplitSeq(text, ",") {
+			attributes = append(attributes, name)
+		}
+	}
+	return s.sorted(s.iterate(v), attributes, s.truth(args[1]), s.truth(args[0]))
+}
+
+// sorted is a stable sort by attributes.
+func (s *jinjaState) sorted(items []any, attributes []any, cases, reverse bool) any {
+	keys := make([][]any, len(attributes))
+	for i, attribute := range attributes {
+		keys[i] = s.fold(items, attribute, cases)
+	}
+	order := make([]int, len(items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		for _, k := range keys {
+			if !s.equal(k[a], k[b]) {
+				if reverse {
+					a, b = b, a
+				}
+				return s.order(k[a], k[b])
+			}
+		}
+		return 0
+	})
+	out := &jinjaSeq{items: make([]any, len(items))}
+	for i, j := range order {
+		out.items[i] = items[j]
+	}
+	return out
+}
+
+func uniqueFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("unique", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
+	items := s.iterate(v)
+	seen := map[any]bool{}
+	out := &jinjaSeq{kind: jinjaIter}
+	for i, k := range s.fold(items, args[1], s.truth(args[0])) {
+		if key := s.key(k); !seen[key] {
+			seen[key] = true
+			out.items = append(out.items, items[i])
+		}
+	}
+	return out
+}
+
+func reverseFilter(s *jinjaState, v any, a jinjaArgs) any {
+	s.bind("reverse", a, 0, nil)
+	if text, ok := v.(string); ok {
+		runes := s.runes(text)
+		slices.Reverse(runes)
+		return string(runes)
+	}
+	items := slices.Clone(s.iterate(v))
+	slices.Reverse(items)
+	return &jinjaSeq{kind: jinjaIter, items: items}
+}
+
+// extremeFilter is min or max.
+func extremeFilter(op string) jinjaFilter {
+	return func(s *jinjaState, v any, a jinjaArgs) any {
+		args := s.bind("min", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
+		items := s.iterate(v)
+		if len(items) == 0 {
+			return &jinjaUndefined{"no aggregated item, the sequence was empty"}
+		}
+		keys, best := s.fold(items, args[1], s.truth(args[0])), 0
+		for i := range keys {
+			if i > 0 && s.compareOp(op, keys[i], keys[best]) {
+				best = i
+			}
+		}
+		return items[best]
+	}
+}
+
+func sumFilter(s *jinjaState, v any, a jinjaArgs) any {
+	args := s.bind("sum", a, 0, []string{"attribute", "start"}, nil, int64(0))
+	total := args[1]
+	for _, item := range s.project(s.iterate(v), args[0]) {
+		total = s.arith("+", total, item)
+	}
+	return total
+}
+
+func mapFilter(s *jinjaState, v any, a jinjaArgs) any {
+	items := s.iterate(v)
+	out := &jinjaSeq{kind: jinjaIter, items: make([]any, len(items))}
+	s.charge(len(items) * jinjaItemWork)
+	if len(a.pos) == 0 {
+		args := s.bind("map", a, 1, []string{"attribute", "default"}, nil)
+		for i, item := range items {
+			out.items[i] = s.path(item, args[0])
+			if _, ok := out.items[i].(*jinjaUndefined); ok && args[1] != nil {
+				out.items[i] = args[1]
+			}
+		}
+		return out
+	}
+	name := s.str("the name of a filter", a.pos[0])
+	for i, item := range items {
+		out.items[i] = s.filter(name, item, jinjaArgs{a.pos[1:], a.kw})
+	}
+	return out
+}

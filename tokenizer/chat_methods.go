@@ -1,0 +1,170 @@
+package tokenizer
+
+import (
+	"slices"
+)
+
+// attribute is what Python's getattr finds on a value in the sandbox. Methods that change a list or a
+// dictionary are undefined there.
+func (s *jinjaState) attribute(obj any, name string) (any, bool) {
+	method := func(call func(s *jinjaState, a jinjaArgs) any) (any, bool) {
+		return &jinjaFunc{name, call}, true
+	}
+	switch v := obj.(type) {
+	case string:
+		if f, ok := jinjaStringMethods[name]; ok {
+			return method(func(s *jinjaState, a jinjaArgs) any {
+				s.charge(len(v))
+				return f(s, v, a)
+			})
+		}
+	case *jinjaDict:
+		if slices.Contains([]string{"clear", "pop", "popitem", "setdefault", "update", "fromkeys"}, name) {
+			return &jinjaUndefined{"dict." + name}, true
+		}
+		if f, ok := jinjaDictMethods[name]; ok {
+			return method(func(s *jinjaState, a jinjaArgs) any { return f(s, v, a) })
+		}
+	case *jinjaSeq:
+		if i := slices.Index([]string{"grouper", "list"}, name); v.group && i >= 0 {
+			return v.items[i], true
+		}
+		if f, ok := jinjaSeqMethods[name]; ok && v.kind <= jinjaRange && (name != "copy" || v.kind == jinjaList) {
+			return method(func(s *jinjaState, a jinjaArgs) any { return f(s, v, a) })
+		}
+	case *jinjaNamespace:
+		return v.dict.get(s, name)
+	case *jinjaLoop:
+		return v.attribute(s, name)
+	case *jinjaCycler:
+		return v.attribute(name)
+	case *jinjaFunc:
+		if name == "name" {
+			return v.name, true
+		}
+	case float64:
+		if name == "is_integer" {
+			return method(func(*jinjaState, jinjaArgs) any { return v == float64(int64(v)) })
+		}
+	}
+	return nil, false
+}
+
+// attribute is an attribute of the variable loop.
+func (l *jinjaLoop) attribute(s *jinjaState, name string) (any, bool) {
+	n := len(l.items)
+	item := func(i int) (any, bool) {
+		if i < 0 || i >= n {
+			return &jinjaUndefined{"loop." + name}, true
+		}
+		return l.items[i], true
+	}
+	switch name {
+	case "index":
+		return int64(l.index + 1), true
+	case "index0":
+		return int64(l.index), true
+	case "revindex":
+		return int64(n - l.index), true
+	case "revindex0":
+		return int64(n - l.index - 1), true
+	case "first":
+		return l.index == 0, true
+	case "last":
+		return l.index == n-1, true
+	case "length":
+		return int64(n), true
+	case "depth":
+		return int64(l.depth + 1), true
+	case "depth0":
+		return int64(l.depth), true
+	case "previtem":
+		return item(l.index - 1)
+	case "nextitem":
+		return item(l.index + 1)
+	case "cycle":
+		return &jinjaFunc{name, func(s *jinjaState, a jinjaArgs) any {
+			if len(a.pos) == 0 {
+				s.fail("no items for cycling given")
+			}
+			return a.pos[l.index%len(a.pos)]
+		}}, true
+	case "changed":
+		return &jinjaFunc{name, func(s *jinjaState, a jinjaArgs) any {
+			if l.changed != nil && slices.EqualFunc(l.changed, a.pos, s.equal) {
+				return false
+			}
+			l.changed = slices.Concat([]any{}, a.pos)
+			return true
+		}}, true
+	}
+	return nil, false
+}
+
+var jinjaDictMethods = map[string]func(s *jinjaState, d *jinjaDict, a jinjaArgs) any{
+	"get": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+		args := s.bind("get", jinjaArgs{pos: a.pos}, 1, []string{"key", "default"}, nil)
+		if len(a.kw) > 0 {
+			s.fail("get takes no keyword arguments")
+		}
+		if v, ok := d.get(s, args[0]); ok {
+			return v
+		}
+		return args[1]
+	},
+	"items": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+		s.bind("items", a, 0, nil)
+		return &jinjaSeq{kind: jinjaItems, items: s.pairs(d)}
+	},
+	"keys": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+		s.bind("keys", a, 0, nil)
+		return &jinjaSeq{kind: jinjaItems, items: s.iterate(d)}
+	},
+	"values": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+		s.bind("values", a, 0, nil)
+		s.charge(len(d.values))
+		return &jinjaSeq{kind: jinjaItems, items: slices.Clone(d.values)}
+	},
+	"copy": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+		s.bind("copy", a, 0, nil)
+		out := &jinjaDict{}
+		for i, k := range d.keys {
+			out.set(s, k, d.values[i])
+		}
+		return out
+	},
+}
+
+// pairs lists a dictionary as tuples.
+func (s *jinjaState) pairs(d *jinjaDict) []any {
+	s.charge(len(d.keys) * 4 * jinjaItemWork)
+	out := make([]any, len(d.keys))
+	for i, k := range d.keys {
+		out[i] = &jinjaSeq{kind: jinjaTuple, items: []any{k, d.values[i]}}
+	}
+	return out
+}
+
+var jinjaSeqMethods = map[string]func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any{
+	"index": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
+		x := s.bind("index", a, 1, []string{"value"})[0]
+		i := slices.IndexFunc(v.items, func(item any) bool { return s.equal(item, x) })
+		if i < 0 {
+			s.fail("%s is not in the list", s.short(x))
+		}
+		return int64(i)
+	},
+	"count": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
+		x, n := s.bind("count", a, 1, []string{"value"})[0], 0
+		for _, item := range v.items {
+			if s.equal(item, x) {
+				n++
+			}
+		}
+		return int64(n)
+	},
+	"copy": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
+		s.charge(len(v.items) * jinjaItemWork)
+		return &jinjaSeq{items: slices.Clone(v.items)}
+	},
+}

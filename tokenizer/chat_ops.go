@@ -1,0 +1,360 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+)
+
+// typeName is Python's name of v's type, for messages.
+func (s *jinjaState) typeName(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "bool"
+	case int64, json.Number:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	case *jinjaSeq:
+		return []string{"list", "tuple", "range", "dict view", "generator"}[v.kind]
+	case *jinjaDict:
+		return "dict"
+	case *jinjaNamespace:
+		return "Namespace"
+	case *jinjaUndefined:
+		return "undefined value (" + v.name + ")"
+	case *jinjaLoop:
+		return "loop"
+	}
+	return "function"
+}
+
+// key makes values that are equal equal as keys of a Go map; what Python cannot hash is an error.
+func (s *jinjaState) key(v any) any {
+	type noneKey struct{}
+	type undefinedKey struct{}
+	type tupleKey string
+	switch v := v.(type) {
+	case nil:
+		return noneKey{}
+	case *jinjaUndefined:
+		return undefinedKey{}
+	case bool:
+		if v {
+			return int64(1)
+		}
+		return int64(0)
+	case float64:
+		if i := int64(v); float64(i) == v {
+			return i
+		}
+	case string:
+		s.charge(len(v))
+	case *jinjaSeq:
+		if v.kind != jinjaTuple {
+			s.fail("unhashable %s", s.typeName(v))
+		}
+		return tupleKey(s.repr(v))
+	case *jinjaDict:
+		s.fail("unhashable dict")
+	}
+	return v
+}
+
+// number returns v as int64 or float64 where it is a number; booleans are.
+func jinjaNum(v any) (i int64, f float64, isInt, ok bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return 1, 1, true, true
+		}
+		return 0, 0, true, true
+	case int64:
+		return v, float64(v), true, true
+	case float64:
+		return 0, v, false, true
+	}
+	return 0, 0, false, false
+}
+
+// index returns v as an integer index.
+func (s *jinjaState) index(what string, v any) int {
+	i, _, isInt, _ := jinjaNum(v)
+	if !isInt {
+		s.fail("%s must be an integer, not %s", what, s.typeName(v))
+	}
+	return int(i)
+}
+
+// equal is Python's ==.
+func (s *jinjaState) equal(a, b any) bool {
+	s.enter()
+	defer s.leave()
+	if ai, af, aInt, ok := jinjaNum(a); ok {
+		bi, bf, bInt, ok := jinjaNum(b)
+		if aInt && bInt {
+			return ok && ai == bi
+		}
+		return ok && af == bf
+	}
+	switch a := a.(type) {
+	case string:
+		b, ok := b.(string)
+		s.charge(min(len(a), len(b)))
+		return ok && a == b
+	case *jinjaUndefined:
+		_, ok := b.(*jinjaUndefined)
+		return ok
+	case *jinjaSeq:
+		b, ok := b.(*jinjaSeq)
+		if a == b || !ok || a.kind != b.kind || a.kind > jinjaRange || len(a.items) != len(b.items) {
+			return a == b
+		}
+		return slices.EqualFunc(a.items, b.items, s.equal)
+	case *jinjaDict:
+		b, ok := b.(*jinjaDict)
+		if a == b || !ok || len(a.keys) != len(b.keys) {
+			return a == b
+		}
+		for i, k := range a.keys {
+			if v, ok := b.get(s, k); !ok || !s.equal(a.values[i], v) {
+				return false
+			}
+		}
+		return true
+	}
+	return a == b
+}
+
+// order compares for <; types that Python does not order are an error.
+func (s *jinjaState) order(a, b any) int {
+	s.enter()
+	defer s.leave()
+	if ai, af, aInt, ok := jinjaNum(a); ok {
+		if bi, bf, bInt, ok := jinjaNum(b); ok {
+			if aInt && bInt {
+				return cmp.Compare(ai, bi)
+			}
+			return cmp.Compare(af, bf)
+		}
+	}
+	switch a := a.(type) {
+	case string:
+		if b, ok := b.(string); ok {
+			s.charge(min(len(a), len(b)))
+			return strings.Compare(a, b)
+		}
+	case *jinjaSeq:
+		if b, ok := b.(*jinjaSeq); ok && a.kind == b.kind && a.kind <= jinjaTuple {
+			for i := range min(len(a.items), len(b.items)) {
+				if !s.equal(a.items[i], b.items[i]) {
+					return s.order(a.items[i], b.items[i])
+				}
+			}
+			return cmp.Compare(len(a.items), len(b.items))
+		}
+	}
+	s.fail("%s and %s have no order", s.typeName(a), s.typeName(b))
+	return 0
+}
+
+func (s *jinjaState) compareOp(op string, a, b any) bool {
+	switch op {
+	case "==":
+		return s.equal(a, b)
+	case "!=":
+		return !s.equal(a, b)
+	case "in":
+		return s.contains(b, a)
+	case "not in":
+		return !s.contains(b, a)
+	}
+	if _, f, _, ok := jinjaNum(a); ok && math.IsNaN(f) {
+		return false
+	}
+	c := s.order(a, b)
+	return map[string]bool{"<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0}[op]
+}
+
+// contains is Python's item in v.
+func (s *jinjaState) contains(v, item any) bool {
+	switch v := v.(type) {
+	case string:
+		sub, ok := item.(string)
+		if !ok {
+			s.fail("'in <string>' requires a string, not %s", s.typeName(item))
+		}
+		s.charge(len(v))
+		return strings.Contains(v, sub)
+	case *jinjaDict:
+		_, ok := v.get(s, item)
+		return ok
+	}
+	return slices.ContainsFunc(s.iterate(v), func(x any) bool { return s.equal(x, item) })
+}
+
+// sign is the unary + or -.
+func (s *jinjaState) sign(op string, v any) any {
+	i, f, isInt, ok := jinjaNum(v)
+	if !ok {
+		s.fail("bad operand of %s: %s", op, s.typeName(v))
+	}
+	switch {
+	case isInt && op == "-":
+		return -i
+	case isInt:
+		return i
+	case op == "-":
+		return -f
+	}
+	return f
+}
+
+// arith is a binary operator that is no comparison.
+func (s *jinjaState) arith(op string, a, b any) any {
+	if op == "~" {
+		x, y := s.text(a), s.text(b)
+		s.sized(len(x) + len(y))
+		return x + y
+	}
+	if x, ok := a.(string); ok && op == "%" {
+		return s.percent(x, b)
+	}
+	ai, af, aInt, aOK := jinjaNum(a)
+	bi, bf, bInt, bOK := jinjaNum(b)
+	switch {
+	case aOK && bOK && aInt && bInt:
+		if v, ok := s.intArith(op, ai, bi); ok {
+			return v
+		}
+		return s.floatArith(op, af, bf)
+	case aOK && bOK:
+		return s.floatArith(op, af, bf)
+	case op == "*" && aInt:
+		return s.repeat(b, ai, a)
+	case op == "*" && bInt:
+		return s.repeat(a, bi, b)
+	case op == "+":
+		return s.concat(a, b)
+	}
+	s.fail("unsupported operands of %s: %s and %s", op, s.typeName(a), s.typeName(b))
+	return nil
+}
+
+func (s *jinjaState) concat(a, b any) any {
+	switch x := a.(type) {
+	case string:
+		if y, ok := b.(string); ok {
+			s.sized(len(x) + len(y))
+			return x + y
+		}
+	case *jinjaSeq:
+		if y, ok := b.(*jinjaSeq); ok && x.kind == y.kind && x.kind <= jinjaTuple {
+			s.charge((len(x.items) + len(y.items)) * jinjaItemWork)
+			return &jinjaSeq{kind: x.kind, items: slices.Concat(x.items, y.items)}
+		}
+	}
+	s.fail("unsupported operands of +: %s and %s", s.typeName(a), s.typeName(b))
+	return nil
+}
+
+// repeat is a string or list times n; other is the operand that n came from.
+func (s *jinjaState) repeat(v any, n int64, other any) any {
+	n = max(n, 0)
+	switch v := v.(type) {
+	case string:
+		if n > jinjaMaxText {
+			s.fail("text of more than %d bytes", jinjaMaxText)
+		}
+		s.sized(len(v) * int(n))
+		return strings.Repeat(v, int(n))
+	case *jinjaSeq:
+		if v.kind <= jinjaTuple {
+			if n > jinjaMaxText {
+				s.charge(-1)
+			}
+			s.charge(len(v.items) * int(n) * jinjaItemWork)
+			return &jinjaSeq{kind: v.kind, items: slices.Repeat(v.items, int(n))}
+		}
+	}
+	s.fail("unsupported operands of *: %s and %s", s.typeName(v), s.typeName(other))
+	return nil
+}
+
+// intArith computes with integers; ok is false where the result is a float.
+func (s *jinjaState) intArith(op string, a, b int64) (v any, ok bool) {
+	var r int64
+	exact := true
+	switch op {
+	case "+":
+		r = a + b
+		exact = (r > a) == (b > 0)
+	case "-":
+		r = a - b
+		exact = (r < a) == (b > 0)
+	case "*":
+		r = a * b
+		exact = a == 0 || r/a == b && !(a == -1 && b == math.MinInt64)
+	case "//", "%":
+		if b == 0 {
+			s.fail("division by zero")
+		}
+		q, m := a/b, a%b
+		if m != 0 && (m < 0) != (b < 0) {
+			q, m = q-1, m+b
+		}
+		if r = q; op == "%" {
+			r = m
+		}
+	case "**":
+		if b < 0 {
+			return nil, false
+		}
+		f := math.Pow(float64(a), float64(b))
+		if exact = math.Abs(f) < 1<<62; exact {
+			r = 1
+			for sq := a; b > 0; b, sq = b>>1, sq*sq {
+				if b&1 == 1 {
+					r *= sq
+				}
+			}
+		}
+	default:
+		return nil, false
+	}
+	if !exact {
+		s.fail("%d %s %d does not fit into 64 bits", a, op, b)
+	}
+	return r, true
+}
+
+func (s *jinjaState) floatArith(op string, a, b float64) any {
+	if b == 0 && (op == "/" || op == "//" || op == "%") || a == 0 && b < 0 && op == "**" {
+		s.fail("division by zero")
+	}
+	switch op {
+	case "+":
+		return a + b
+	case "-":
+		return a - b
+	case "*":
+		return a * b
+	case "/":
+		return a / b
+	case "//":
+		return math.Floor(a / b)
+	case "%":
+		m := math.Mod(a, b)
+		if m != 0 && (m < 0) != (b < 0) {
+			m += b
+		}
+		return m
+	}
+	return math.Pow(a, b)
+}

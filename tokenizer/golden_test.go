@@ -1,0 +1,207 @@
+package tokenizer
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// goldenDirs are the folders with goldens: this repository's and $SPAGOTUNE_GOLDEN's.
+func goldenDirs(t testing.TB, pattern string) []string {
+	t.Helper()
+	var dirs []string
+	for _, root := range []string{filepath.Join("..", "testdata", "golden"), os.Getenv("SPAGOTUNE_GOLDEN")} {
+		if root == "" {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(root, "tokenizers", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+// readMaybeGzip reads a file, or the gzip file of that name and .gz.
+func readMaybeGzip(t testing.TB, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	f, err := os.Open(path + ".gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = io.ReadAll(z); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// goldenLine is one text and what tokenizers 0.23.3 makes of it.
+type goldenLine struct {
+	Text        string   `json:"text"`
+	IDs         []int32  `json:"ids"`
+	IDsSpecial  []int32  `json:"ids_special"`
+	Tokens      []string `json:"tokens"`
+	Offsets     [][2]int `json:"offsets"`
+	TypeIDs     []int32  `json:"type_ids"`
+	Decoded     string   `json:"decoded"`
+	DecodedSkip string   `json:"decoded_skip"`
+}
+
+// jsonLines calls f with each line of a JSON lines file.
+func jsonLines(t testing.TB, raw []byte, f func(line int, raw []byte)) {
+	t.Helper()
+	sc := bufio.NewScanner(bytes.NewReader(raw))
+	sc.Buffer(nil, 1<<26)
+	for n := 1; sc.Scan(); n++ {
+		f(n, sc.Bytes())
+	}
+	if err := sc.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loadGolden makes the tokenizer of a golden folder, or returns nil if the
+// folder has no tokenizer.json.
+func loadGolden(t testing.TB, dir string) *Tokenizer {
+	t.Helper()
+	path := filepath.Join(dir, "tokenizer.json")
+	if found, _ := filepath.Glob(path + "*"); len(found) == 0 {
+		return nil
+	}
+	tk, err := Parse(readMaybeGzip(t, path), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	return tk
+}
+
+func TestGolden(t *testing.T) {
+	for _, dir := range goldenDirs(t, "*") {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tk := loadGolden(t, dir)
+			if tk == nil {
+				t.Skip("no tokenizer.json")
+			}
+			jsonLines(t, readMaybeGzip(t, filepath.Join(dir, "golden.jsonl")), func(n int, raw []byte) {
+				var g goldenLine
+				if err := json.Unmarshal(raw, &g); err != nil {
+					t.Fatal(err)
+				}
+				checkGolden(t, tk, n, &g)
+			})
+		})
+	}
+}
+
+func checkGolden(t *testing.T, tk *Tokenizer, n int, g *goldenLine) {
+	full := tk.EncodeFull(g.Text, false)
+	special := tk.EncodeFull(g.Text, true)
+	same(t, n, g.Text, "ids", tk.Encode(g.Text, false), g.IDs)
+	same(t, n, g.Text, "ids_special", tk.Encode(g.Text, true), g.IDsSpecial)
+	same(t, n, g.Text, "ids (full)", full.IDs, g.IDs)
+	same(t, n, g.Text, "ids_special (full)", special.IDs, g.IDsSpecial)
+	same(t, n, g.Text, "tokens", full.Tokens, g.Tokens)
+	same(t, n, g.Text, "offsets", full.Offsets, g.Offsets)
+	same(t, n, g.Text, "type_ids", special.TypeIDs, g.TypeIDs)
+	for _, c := range []struct {
+		name      string
+		ids       []int32
+		skip      bool
+		got, want string
+	}{
+		{"decoded", g.IDs, false, tk.Decode(g.IDs, false), g.Decoded},
+		{"decoded_skip", g.IDsSpecial, true, tk.Decode(g.IDsSpecial, true), g.DecodedSkip},
+	} {
+		if c.got != c.want {
+			t.Errorf("line %d %q: %s\n got %q\nwant %q", n, g.Text, c.name, c.got, c.want)
+		}
+		s := tk.NewStream(c.skip)
+		var parts strings.Builder
+		for _, id := range c.ids {
+			parts.WriteString(s.Add(id))
+		}
+		parts.WriteString(s.Flush())
+		if parts.String() != c.want {
+			t.Errorf("line %d %q: %s by a Stream\n got %q\nwant %q", n, g.Text, c.name, parts.String(), c.want)
+		}
+	}
+}
+
+func same[T comparable](t *testing.T, n int, text, what string, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("line %d %q: %s\n got %v\nwant %v", n, text, what, got, want)
+	}
+}
+
+func TestGoldenSplits(t *testing.T) {
+	for _, path := range goldenDirs(t, filepath.Join("splits", "*.jsonl")) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			var byHand, byRegex matcher
+			jsonLines(t, readMaybeGzip(t, path), func(n int, raw []byte) {
+				if n == 1 {
+					byHand, byRegex = bothMatchers(t, raw)
+					return
+				}
+				var g struct {
+					Text  string   `json:"text"`
+					Parts []string `json:"parts"`
+				}
+				if err := json.Unmarshal(raw, &g); err != nil {
+					t.Fatal(err)
+				}
+				same(t, n, g.Text, "parts by hand", splitTexts(g.Text, byHand), g.Parts)
+				same(t, n, g.Text, "parts by regexp2", splitTexts(g.Text, byRegex), g.Parts)
+			})
+		})
+	}
+}
+
+// bothMatchers are the two ways to match a pattern that is well known.
+func bothMatchers(t *testing.T, rawPattern []byte) (byHand, byRegex matcher) {
+	var pattern string
+	if err := json.Unmarshal(rawPattern, &pattern); err != nil {
+		t.Fatal(err)
+	}
+	byHand, err := newRegex(pattern, "pattern")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := byHand.(wordPattern); !ok {
+		t.Errorf("pattern %q is not recognised", pattern)
+	}
+	re, err := compileRegex(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return byHand, regex{re}
+}
+
+func splitTexts(text string, m matcher) []string {
+	var out []string
+	for _, p := range isolated.split(nil, newPiece(text, false), m, false) {
+		out = append(out, p.s)
+	}
+	return out
+}

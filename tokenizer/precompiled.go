@@ -1,0 +1,170 @@
+package tokenizer
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+)
+
+// precompiled rewrites text by the rules that a SentencePiece model carries:
+// a double array (a trie of bytes as Darts-clone stores it) whose values are
+// places in a list of zero-terminated texts.
+type precompiled struct {
+	units []uint32
+	texts string
+}
+
+func parsePrecompiled(raw json.RawMessage, where string) (normalizer, error) {
+	var c struct {
+		Charsmap *string `json:"precompiled_charsmap"`
+	}
+	if err := decodeObject(raw, where, &c); err != nil {
+		return nil, err
+	}
+	if c.Charsmap == nil || *c.Charsmap == "" {
+		return normalizerList(nil), nil
+	}
+	blob, err := base64.StdEncoding.DecodeString(*c.Charsmap)
+	if err != nil {
+		return nil, fmt.Errorf("%s: precompiled_charsmap: %w", where, err)
+	}
+	n, err := newPrecompiled(blob)
+	if err != nil {
+		return nil, fmt.Errorf("%s: precompiled_charsmap: %w", where, err)
+	}
+	return n, nil
+}
+
+// newPrecompiled reads the size of the double array, the array and the texts.
+func newPrecompiled(blob []byte) (*precompiled, error) {
+	if len(blob) < 4 {
+		return nil, fmt.Errorf("has %d bytes, want 4 at least", len(blob))
+	}
+	size := uint64(binary.LittleEndian.Uint32(blob))
+	blob = blob[4:]
+	if size < 4 || size%4 != 0 || size > uint64(len(blob)) {
+		return nil, fmt.Errorf("says that its trie has %d bytes, want a multiple of 4 from 4 to the %d bytes that follow", size, len(blob))
+	}
+	p := &precompiled{units: make([]uint32, size/4), texts: string(blob[size:])}
+	for i := range p.units {
+		p.units[i] = binary.LittleEndian.Uint32(blob[4*i:])
+	}
+	if !utf8.ValidString(p.texts) {
+		return nil, fmt.Errorf("its texts are not valid UTF-8")
+	}
+	return p, nil
+}
+
+// lookup is the replacement for the SHORTEST key that s starts with. (The
+// library takes the first match too, and models are used with that.)
+func (n *precompiled) lookup(s string) (string, bool) {
+	at := unitOffset(n.units[0])
+	for i := 0; i < len(s) && s[i] != 0; i++ {
+		at ^= uint32(s[i])
+		if uint64(at) >= uint64(len(n.units)) {
+			return "", false
+		}
+		unit := n.units[at]
+		if unit&(1<<31|0xFF) != uint32(s[i]) {
+			return "", false
+		}
+		at ^= unitOffset(unit)
+		if unit>>8&1 == 0 {
+			continue
+		}
+		if uint64(at) >= uint64(len(n.units)) {
+			return "", false
+		}
+		start := uint64(n.units[at] & (1<<31 - 1))
+		if start > uint64(len(n.texts)) {
+			return "", false
+		}
+		text, _, _ := strings.Cut(n.texts[start:], "\x00")
+		return text, utf8.ValidString(text)
+	}
+	return "", false
+}
+
+func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
+
+func (n *precompiled) normalize(p *piece) {
+	var changes []change
+	start := 0 // text before this is in changes, once there are any
+	keep := func(to int) {
+		for _, r := range p.s[start:to] {
+			changes = append(changes, change{r, 0})
+		}
+	}
+	modified := false
+	replace := func(i, j int, text string) {
+		if text == p.s[i:j] {
+			return
+		}
+		if !modified {
+			changes = make([]change, 0, len(p.s))
+			modified = true
+		}
+		keep(i)
+		changes = appendReplacement(changes, p.s[i:j], text)
+		start = j
+	}
+	for i := 0; i < len(p.s); {
+		j := i + clusterLen(p.s[i:])
+		text, ok := "", false
+		if j-i < 6 {
+			text, ok = n.lookup(p.s[i:j])
+		}
+		if ok {
+			replace(i, j, text)
+		} else {
+			for ; i < j; i += runeLen(p.s[i:]) {
+				if text, ok := n.lookup(p.s[i : i+runeLen(p.s[i:])]); ok {
+					replace(i, i+runeLen(p.s[i:]), text)
+				}
+			}
+		}
+		i = j
+	}
+	if modified {
+		keep(len(p.s))
+		p.transform(changes, 0)
+	}
+}
+
+// appendReplacement appends the changes that make text out of old. Where old
+// is longer, the surplus goes with whatever character came before.
+func appendReplacement(changes []change, old, text string) []change {
+	surplus := utf8.RuneCountInString(text) - utf8.RuneCountInString(old)
+	for _, r := range text {
+		changes = append(changes, change{r, 0})
+	}
+	for i := range surplus {
+		changes[len(changes)-1-i].d = 1
+	}
+	if surplus < 0 && len(changes) > 0 {
+		changes[len(changes)-1].d += int32(surplus)
+	}
+	return changes
+}
+
+func runeLen(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}
+
+// clusterLen is the number of bytes of the first grapheme cluster of s.
+func clusterLen(s string) int {
+	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
+		if s[0] == '\r' && len(s) > 1 && s[1] == '\n' {
+			return 2
+		}
+		return 1
+	}
+	cluster, _, _, _ := uniseg.FirstGraphemeClusterInString(s, -1)
+	return max(1, len(cluster))
+}

@@ -1,0 +1,76 @@
+package tokenizer
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+// regex is a matcher for patterns written for Oniguruma (Ruby's syntax),
+// which the tokenizers library uses.
+type regex struct{ re *regexp2.Regexp }
+
+// repeated is one plain character and a least number of times, as in " {2,}".
+var repeated = regexp.MustCompile(`^([^][\\^$.|?*+(){}])\{([1-9][0-9]?),\}$`)
+
+// newRegex compiles a pattern; well-known ones are matched by hand.
+func newRegex(pattern, where string) (matcher, error) {
+	if w, ok := wordPatterns[pattern]; ok {
+		return w, nil
+	}
+	if m := repeated.FindStringSubmatch(pattern); m != nil {
+		n, _ := strconv.Atoi(m[2])
+		r, _ := utf8.DecodeRuneInString(m[1])
+		return repeatMatcher{repeatText(m[1], n), r}, nil
+	}
+	re, err := compileRegex(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("%s: regular expression %q: %w", where, pattern, err)
+	}
+	return regex{re}, nil
+}
+
+func repeatText(s string, n int) string {
+	out := ""
+	for range n {
+		out += s
+	}
+	return out
+}
+
+// compileRegex compiles a pattern with regexp2, whose parser is not trusted not to panic.
+func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("not supported: %v", r)
+		}
+	}()
+	translated, err := translateRegex(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return regexp2.Compile(translated, regexp2.Multiline)
+}
+
+func (m regex) matches(s string, yield func(i, j int)) {
+	text := []rune(s)
+	at, byteAt := 0, 0 // the same place in text and in s
+	last := -1         // end of the match before, where an empty one does not count
+	advance := func(to int) int {
+		for ; at < to; at++ {
+			byteAt += utf8.RuneLen(text[at])
+		}
+		return byteAt
+	}
+	for g, err := m.re.FindRunesMatch(text); g != nil && err == nil; g, err = m.re.FindNextMatch(g) {
+		if g.Length == 0 && g.Index == last {
+			continue
+		}
+		last = g.Index + g.Length
+		i := advance(g.Index)
+		yield(i, advance(g.Index+g.Length))
+	}
+}

@@ -1,0 +1,41 @@
+package tokenizer
+
+import "unicode"
+
+// splitScripts cuts where the script of the letters changes. Japanese
+// syllables count as Han. Spaces and characters without a script go with what
+// is before them, and are lost where nothing is, as in the library.
+func splitScripts(dst []piece, p piece) []piece {
+	start, last := len(p.s), ""
+	for i, r := range p.s {
+		s := scriptOf(r)
+		if s == "" {
+			continue
+		}
+		if last != s {
+			dst = appendSlice(dst, p, start, i)
+			start = i
+		}
+		last = s
+	}
+	return appendSlice(dst, p, start, len(p.s))
+}
+
+// scriptOf is the name of the script of r, "" if it has none.
+func scriptOf(r rune) string {
+	if isASCIILetter(r) {
+		return "Latin"
+	}
+	if r == ' ' || unicode.Is(notYetScript, r) {
+		return ""
+	}
+	if r == 0x30FC || unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) {
+		return "Han"
+	}
+	for name, table := range unicode.Scripts {
+		if unicode.Is(table, r) {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,204 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// matcher finds the matches of a pattern in s, from left to right.
+type matcher interface {
+	matches(s string, yield func(i, j int))
+}
+
+// runeMatcher matches single characters.
+type runeMatcher func(rune) bool
+
+func (m runeMatcher) matches(s string, yield func(i, j int)) {
+	for i, r := range s {
+		if m(r) {
+			yield(i, i+utf8.RuneLen(r))
+		}
+	}
+}
+
+// textMatcher matches a text that is not empty.
+type textMatcher string
+
+func (m textMatcher) matches(s string, yield func(i, j int)) {
+	for at := 0; ; {
+		i := strings.Index(s[at:], string(m))
+		if i < 0 {
+			return
+		}
+		at += i + len(m)
+		yield(at-len(m), at)
+	}
+}
+
+// repeatMatcher matches min or more of one character.
+type repeatMatcher struct {
+	text string // the character, min times
+	r    rune
+}
+
+func (m repeatMatcher) matches(s string, yield func(i, j int)) {
+	for at := 0; ; {
+		i := strings.Index(s[at:], m.text)
+		if i < 0 {
+			return
+		}
+		i += at
+		at = i + len(m.text)
+		for at < len(s) && strings.HasPrefix(s[at:], string(m.r)) {
+			at += utf8.RuneLen(m.r)
+		}
+		yield(i, at)
+	}
+}
+
+// parsePattern reads {"String": …} or {"Regex": …}.
+func parsePattern(raw json.RawMessage, where string) (matcher, error) {
+	var c struct {
+		String *string `json:"String"`
+		Regex  *string `json:"Regex"`
+	}
+	if err := decodeObject(raw, where, &c); err != nil {
+		return nil, err
+	}
+	switch {
+	case (c.String == nil) == (c.Regex == nil):
+		return nil, fmt.Errorf("%s: want either \"String\" or \"Regex\"", where)
+	case c.Regex != nil:
+		return newRegex(*c.Regex, where)
+	case *c.String == "":
+		return newRegex("", where)
+	}
+	return textMatcher(*c.String), nil
+}
+
+// behavior is what becomes of the matches when a text is split at them.
+type behavior int
+
+const (
+	removed            behavior = iota // dropped
+	isolated                           // pieces of their own
+	mergedWithPrevious                 // at the end of the piece before
+	mergedWithNext                     // at the start of the piece after
+	contiguous                         // neighbouring matches are one piece
+)
+
+var behaviorNames = map[string]behavior{
+	"removed": removed, "isolated": isolated, "mergedwithprevious": mergedWithPrevious,
+	"mergedwithnext": mergedWithNext, "contiguous": contiguous,
+}
+
+func (b *behavior) UnmarshalJSON(raw []byte) error {
+	var name string
+	if err := json.Unmarshal(raw, &name); err != nil {
+		return err
+	}
+	v, ok := behaviorNames[strings.ToLower(strings.ReplaceAll(name, "_", ""))]
+	if !ok {
+		return fmt.Errorf("behavior %q is not supported; known: Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous", name)
+	}
+	*b = v
+	return nil
+}
+
+// part is a match or the text between two of them.
+type part struct {
+	i, j  int
+	match bool
+}
+
+// parts cuts s into matches and the rest.
+func parts(s string, m matcher, invert bool) []part {
+	var out []part
+	last := 0
+	m.matches(s, func(i, j int) {
+		if last < i {
+			out = append(out, part{last, i, invert})
+		}
+		out = append(out, part{i, j, !invert})
+		last = j
+	})
+	if last < len(s) {
+		out = append(out, part{last, len(s), invert})
+	}
+	return out
+}
+
+// split appends the parts of p; invert takes matches for the rest and the rest for matches.
+func (b behavior) split(dst []piece, p piece, m matcher, invert bool) []piece {
+	ps := parts(p.s, m, invert)
+	switch b {
+	case removed:
+		for _, c := range ps {
+			if !c.match {
+				dst = appendSlice(dst, p, c.i, c.j)
+			}
+		}
+		return dst
+	case isolated:
+	case contiguous:
+		ps = fold(ps, func(match, previous bool) bool { return match == previous })
+	case mergedWithPrevious:
+		ps = fold(ps, func(match, previous bool) bool { return match && !previous })
+	case mergedWithNext:
+		reverse(ps)
+		ps = fold(ps, func(match, previous bool) bool { return match && !previous })
+		reverse(ps)
+	}
+	for _, c := range ps {
+		dst = appendSlice(dst, p, c.i, c.j)
+	}
+	return dst
+}
+
+// fold joins each part with the one before it where join says so. Before the
+// first part there is, so to speak, one that is no match.
+func fold(ps []part, join func(match, previous bool) bool) []part {
+	out := ps[:0]
+	previous := false
+	for _, c := range ps {
+		match := c.match
+		if n := len(out); n > 0 && join(match, previous) {
+			out[n-1].i, out[n-1].j = min(out[n-1].i, c.i), max(out[n-1].j, c.j)
+		} else {
+			out = append(out, c)
+		}
+		previous = match
+	}
+	return out
+}
+
+func reverse(ps []part) {
+	for i, j := 0, len(ps)-1; i < j; i, j = i+1, j-1 {
+		ps[i], ps[j] = ps[j], ps[i]
+	}
+}
+
+// parseSplit reads a Split. The well-known patterns of GPT-2, Llama 3 and
+// Qwen2 run without a regular expression.
+func parseSplit(raw json.RawMessage, where string) ([]preTokenizer, error) {
+	var c struct {
+		Pattern  json.RawMessage `json:"pattern"`
+		Behavior *behavior       `json:"behavior"`
+		Invert   bool            `json:"invert"`
+	}
+	if err := decodeObject(raw, where, &c, "pattern", "behavior"); err != nil {
+		return nil, err
+	}
+	m, err := parsePattern(c.Pattern, where+".pattern")
+	if err != nil {
+		return nil, err
+	}
+	if w, ok := m.(wordPattern); ok && (*c.Behavior == isolated || *c.Behavior == removed && c.Invert) {
+		return []preTokenizer{splitFunc(w.split)}, nil
+	}
+	return []preTokenizer{splitFunc(func(dst []piece, p piece) []piece {
+		return c.Behavior.split(dst, p, m, c.Invert)
+	})}, nil
+}

@@ -1,0 +1,218 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Tokenizer turns text into ids and back. It is made by Load or Parse and
+// safe for concurrent use.
+type Tokenizer struct {
+	// ChatTemplate is the Jinja template of the model's chat format, "" if it has none.
+	ChatTemplate string
+	// ChatTemplates are the named templates of models that have several, "default" among them.
+	ChatTemplates map[string]string
+
+	added         *addedVocab
+	normalizer    normalizer // or nil
+	preTokenizers []preTokenizer
+	model         model
+	post          postProcessor
+	decoder       decoder // or nil
+	byteFallback  bool    // the decoder reads runs of byte tokens
+	trackAlways   bool    // a part needs to know where in the text a piece starts
+	cleanUp       bool    // clean_up_tokenization_spaces
+	named         map[string]int32
+}
+
+// tokenizerFile is the sections of tokenizer.json.
+type tokenizerFile struct {
+	Version       string          `json:"version"`
+	Truncation    json.RawMessage `json:"truncation"`
+	Padding       json.RawMessage `json:"padding"`
+	AddedTokens   json.RawMessage `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
+	PostProcessor json.RawMessage `json:"post_processor"`
+	Decoder       json.RawMessage `json:"decoder"`
+	Model         json.RawMessage `json:"model"`
+}
+
+// Load reads tokenizer.json from a model's directory and, where they exist,
+// tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
+func Load(dir string) (*Tokenizer, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"} {
+		raw, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) && name != "tokenizer.json" {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
+		}
+		files[name] = raw
+	}
+	t, err := parse(files["tokenizer.json"], files["tokenizer_config.json"], files["special_tokens_map.json"])
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
+	}
+	if text, ok := files["chat_template.jinja"]; ok {
+		t.setChatTemplate("default", string(text))
+	}
+	return t, nil
+}
+
+// Parse makes a tokenizer from the text of tokenizer.json and of
+// tokenizer_config.json, which may be nil.
+func Parse(tokenizerJSON, config []byte) (*Tokenizer, error) {
+	t, err := parse(tokenizerJSON, config, nil)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return t, nil
+}
+
+func parse(tokenizerJSON, config, specialMap []byte) (*Tokenizer, error) {
+	var f tokenizerFile
+	if err := decodeObject(tokenizerJSON, "tokenizer.json", &f, "model"); err != nil {
+		return nil, err
+	}
+	if f.Version != "" && f.Version != "1.0" {
+		return nil, fmt.Errorf("tokenizer.json: version %q is not supported, want \"1.0\"", f.Version)
+	}
+	t := &Tokenizer{}
+	if err := t.parseParts(&f); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	if err := t.configure(config, specialMap); err != nil {
+		return nil, err
+	}
+	if err := t.added.index(t.normalizer); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	return t, nil
+}
+
+// parseParts reads the sections of tokenizer.json.
+func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
+	for name, raw := range map[string]json.RawMessage{"truncation": f.Truncation, "padding": f.Padding} {
+		var any map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &any); err != nil && !isNull(raw) {
+			return fmt.Errorf("%s: want an object: %w", name, err)
+		}
+	}
+	if !isNull(f.Normalizer) {
+		if t.normalizer, err = normalizers.build(f.Normalizer, "normalizer"); err != nil {
+			return err
+		}
+	}
+	if !isNull(f.PreTokenizer) {
+		if t.preTokenizers, err = preTokenizers.build(f.PreTokenizer, "pre_tokenizer"); err != nil {
+			return err
+		}
+	}
+	var traits modelTraits
+	for i, pt := range t.preTokenizers {
+		if _, ok := pt.(byteLevelSplit); ok {
+			traits.byteLevel = true
+		}
+		if m, ok := pt.(metaspaceSplit); ok && m.scheme == "first" && (i > 0 || t.normalizer != nil) {
+			t.trackAlways = true
+		}
+	}
+	if t.model, err = parseModel(f.Model, traits); err != nil {
+		return err
+	}
+	if t.added, err = parseAdded(f.AddedTokens, t.model.lookup()); err != nil {
+		return err
+	}
+	if !isNull(f.PostProcessor) {
+		if err = t.post.parse(f.PostProcessor, "post_processor"); err != nil {
+			return err
+		}
+		if err = t.checkTemplate("post_processor"); err != nil {
+			return err
+		}
+	}
+	if isNull(f.Decoder) {
+		return nil
+	}
+	t.decoder, err = decoders.build(f.Decoder, "decoder")
+	t.byteFallback = hasByteFallback(t.decoder)
+	return err
+}
+
+// checkTemplate makes sure that the post-processor's tokens exist.
+func (t *Tokenizer) checkTemplate(where string) error {
+	if t.post.template == nil {
+		return nil
+	}
+	for _, parts := range [][]templatePart{t.post.template.single, t.post.template.pair} {
+		for _, p := range parts {
+			for i, id := range p.ids {
+				if _, ok := t.Token(id); !ok {
+					return fmt.Errorf("%s: special token %q has id %d, which no token has", where, p.tokens[i], id)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func hasByteFallback(d decoder) bool {
+	if list, ok := d.(decoderList); ok {
+		for _, d := range list {
+			if hasByteFallback(d) {
+				return true
+			}
+		}
+	}
+	_, ok := d.(byteFallbackDecoder)
+	return ok
+}
+
+// Token is the token of an id.
+func (t *Tokenizer) Token(id int32) (string, bool) {
+	if a := t.added.byID[id]; a != nil {
+		return *a.Content, true
+	}
+	return t.model.lookup().token(id)
+}
+
+// ID is the id of a token.
+func (t *Tokenizer) ID(token string) (int32, bool) {
+	if id, ok := t.added.ids[token]; ok {
+		return id, true
+	}
+	return t.model.lookup().id(token)
+}
+
+// VocabSize is the number of tokens, added ones included. Where ids have
+// holes, the largest id is larger.
+func (t *Tokenizer) VocabSize() int { return t.model.lookup().size() + t.added.fresh }
+
+// BOS is the id of the token that begins a text, if the model's files name one.
+func (t *Tokenizer) BOS() (id int32, ok bool) { return t.namedID("bos_token") }
+
+// EOS is the id of the token that ends a text, if the model's files name one.
+func (t *Tokenizer) EOS() (id int32, ok bool) { return t.namedID("eos_token") }
+
+// Pad is the id of the padding token, if the model's files name one.
+func (t *Tokenizer) Pad() (id int32, ok bool) { return t.namedID("pad_token") }
+
+// Unk is the id of the unknown token, if the model has one.
+func (t *Tokenizer) Unk() (id int32, ok bool) {
+	if id, ok := t.namedID("unk_token"); ok {
+		return id, true
+	}
+	id = t.model.unknown()
+	return id, id >= 0
+}
+
+func (t *Tokenizer) namedID(name string) (int32, bool) {
+	id, ok := t.named[name]
+	return id, ok
+}

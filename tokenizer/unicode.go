@@ -1,0 +1,68 @@
+package tokenizer
+
+import "unicode"
+
+// The classes of characters are those of the Unicode versions that the
+// tokenizers library was built with, which differ from part to part.
+// tables.go has what they add to or lack of Go's.
+
+func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.Is(newLetters, r) }
+func isNumber(r rune) bool { return unicode.IsNumber(r) || unicode.Is(newNumbers, r) }
+
+// isDigit is what the pre-tokenizer Digits splits at.
+func isDigit(r rune) bool { return isNumber(r) || unicode.Is(newestNumbers, r) }
+
+// isWord is \w: letters, marks, digits, connectors.
+func isWord(r rune) bool {
+	if r < 128 {
+		return r == '_' || '0' <= r && r <= '9' || 'a' <= r|32 && r|32 <= 'z'
+	}
+	return isLetter(r) || unicode.IsMark(r) || r == 0x200C || r == 0x200D ||
+		unicode.In(r, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, newWord)
+}
+
+// isPunctuation is what BERT splits off.
+func isPunctuation(r rune) bool {
+	if r < 128 {
+		return '!' <= r && r <= '/' || ':' <= r && r <= '@' || '[' <= r && r <= '`' || '{' <= r && r <= '~'
+	}
+	return unicode.IsPunct(r) && !unicode.Is(notYetPunctuation, r) || unicode.Is(oncePunctuation, r)
+}
+
+// isNonspacing is a mark that BERT strips.
+func isNonspacing(r rune) bool {
+	return unicode.Is(unicode.Mn, r) && !unicode.Is(notYetNonspacing, r) || unicode.Is(onceNonspacing, r)
+}
+
+// isMark is a mark that StripAccents strips.
+func isMark(r rune) bool { return unicode.IsMark(r) && !unicode.Is(notYetMark, r) }
+
+// isControl is what BERT's cleaning removes.
+func isControl(r rune) bool {
+	if r == '\t' || r == '\n' || r == '\r' {
+		return false
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !unicode.Is(notYetControl, r)
+}
+
+// isChinese is a character that BERT puts spaces around.
+func isChinese(r rune) bool {
+	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF ||
+		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F ||
+		0x2B740 <= r && r <= 0x2B81F || 0x2B920 <= r && r <= 0x2CEAF ||
+		0xF900 <= r && r <= 0xFAFF || 0x2F800 <= r && r <= 0x2FA1F
+}
+
+// ranges makes a table of pairs of first and last characters.
+func ranges(pairs ...rune) *unicode.RangeTable {
+	t := &unicode.RangeTable{}
+	for i := 0; i < len(pairs); i += 2 {
+		lo, hi := uint32(pairs[i]), uint32(pairs[i+1])
+		if lo <= 0xFFFF && hi <= 0xFFFF {
+			t.R16 = append(t.R16, unicode.Range16{Lo: uint16(lo), Hi: uint16(hi), Stride: 1})
+		} else {
+			t.R32 = append(t.R32, unicode.Range32{Lo: lo, Hi: hi, Stride: 1})
+		}
+	}
+	return t
+}
