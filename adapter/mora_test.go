@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/internal/op"
 )
 
-// closedForm is ΔW[i,j] written out for every type (docs/mora.md has the formulas), for k inputs and d outputs.
+// closedForm is ΔW[i,j] written out for every type (the equations of arXiv 2405.12130), for k inputs and d outputs.
 func closedForm(kind MoRAType, m gemm.Mat, k, d, i, j int) float64 {
 	q := m.Rows
 	n := (k + q - 1) / q

@@ -58,23 +58,49 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err != nil {
 		return nil, err
 	}
-	output = filepath.Clean(output)
-	tmp := fmt.Sprintf("%s.tmp-%d", output, os.Getpid())
-	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := l.Save(tmp, l.Adapter, dtype); err != nil {
-		return nil, err
-	}
 	r := &MergeReport{Output: output}
-	if err := r.compare(tmp, probes, before); err != nil {
-		return nil, err
+	return r, newFolder(output, func(tmp string) error {
+		if err := l.Save(tmp, l.Adapter, dtype); err != nil {
+			return err
+		}
+		if err := r.compare(tmp, probes, before); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+}
+
+// newFolder makes a folder whole or not at all: fill writes into another one beside it, which then gets its name. What
+// was made on the way, parents too, is gone after an error.
+func newFolder(dir string, fill func(tmp string) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	var parents []string // that do not exist yet
+	for p := filepath.Dir(dir); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			break
+		}
+		parents = append(parents, p)
 	}
-	if err := os.Remove(output); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	tmp := fmt.Sprintf("%s.tmp-%d", dir, os.Getpid())
+	err = fill(tmp)
+	if err == nil {
+		if err = os.Remove(dir); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
 	}
-	return r, os.Rename(tmp, output)
+	if err == nil {
+		err = os.Rename(tmp, dir)
+	}
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		for _, p := range parents {
+			_ = os.Remove(p)
+		}
+	}
+	return err
 }
 
 // mustBeEmpty refuses an output folder with content, and a file.

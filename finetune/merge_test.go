@@ -61,7 +61,7 @@ func TestMergeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c, dir := golden.Cases(t, "peft")[0], t.TempDir()
-	if _, err := Merge(ctx, c.Path("base"), c.Path("lora"), filepath.Join(dir, "merged"), ""); err == nil {
+	if _, err := Merge(ctx, c.Path("base"), c.Path("lora"), filepath.Join(dir, "a", "b", "merged"), ""); err == nil {
 		t.Error("got no error")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {

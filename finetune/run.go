@@ -207,6 +207,9 @@ func (r *run) load() error {
 	if r.tok, err = tokenizer.Load(dir); err != nil {
 		return err
 	}
+	if r.m.Dir == "" {
+		r.m.Dir = dir // a model from random weights takes the tokenizer's files along
+	}
 	if n, v := r.tok.VocabSize(), r.m.Sizes().Vocab; n > v {
 		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
 	}

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // causal loads the model in a folder, or skips the test where it is of another kind.
@@ -137,5 +139,48 @@ func TestPlainName(t *testing.T) {
 		if got := plainName(in); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
+	}
+}
+
+// TestVerifyAdapterGradients gives Verify an adapter's own gradients under PEFT's names, and a changed one.
+func TestVerifyAdapterGradients(t *testing.T) {
+	c := golden.Cases(t, "peft")[0]
+	for _, name := range []string{"lora", "dora", "mora6"} {
+		l, err := Open(c.Path("base"), c.Path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := []int64{5, 6, 7, 8, 9, 10}
+		tensors := []checkpoint.Tensor{checkpoint.I64("input_ids", ids, 2, 3), checkpoint.I64("labels", ids, 2, 3)}
+		trainer := &Trainer{Model: l.Model, Adapter: l.Adapter, Params: l.Attached.Params(), SliceTokens: 99}
+		if _, err := trainer.gradients([]tasks.Row{{IDs: []int32{5, 6, 7}, Labels: []int32{5, 6, 7}}, {IDs: []int32{8, 9, 10}, Labels: []int32{8, 9, 10}}}, 0); err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range trainer.Params {
+			g := op.Grad(p.Param)
+			v := slices.Clone(g.Data)
+			if i == 0 {
+				v[0] += 1
+			}
+			shape := []int{g.Rows, g.Cols}
+			if strings.HasSuffix(p.Name, "magnitude") || strings.Contains(p.Name, "magnitude_vector") {
+				shape = []int{len(v)}
+			}
+			peft := strings.Replace(p.Name, ".magnitude", ".lora_magnitude_vector", 1)
+			tensors = append(tensors, checkpoint.F32("grad.base_model.model."+peft+".default.weight", v, shape...))
+			p.ZeroGrad()
+		}
+		path := filepath.Join(t.TempDir(), "reference.safetensors")
+		if err := checkpoint.Write(path, tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Verify(l.Model, l.Adapter, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if worst, bad := r.Beyond(1e-6); bad != 1 || len(r) != len(trainer.Params) || !strings.Contains(worst.Name, "lora_") {
+			t.Errorf("%s: %d of %d differ, the worst %+v; want the one that was changed", name, bad, len(r), worst)
+		}
+		_ = l.Close()
 	}
 }

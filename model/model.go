@@ -56,7 +56,7 @@ func Families() []string {
 // Model is a host with its weights and where they came from.
 type Model struct {
 	Host
-	// Dir is the folder that it was read from, or "".
+	// Dir is the folder that it was read from, or ""; Save takes the tokenizer's files along from there.
 	Dir string
 	// Config is its config.json.
 	Config json.RawMessage

@@ -39,29 +39,38 @@ func (a *addedVocab) add(t addedToken, words *vocab, where string) error {
 	if content == "" {
 		return nil
 	}
-	if limit := maxID(words.size()); id < 0 || id > limit {
-		return fmt.Errorf("%s: id %d of %q is out of range, want 0 to %d", where, id, content, limit)
+	if err := a.checkID(content, id, words); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
 	}
-	if known, ok := words.id(content); ok && int64(known) != id {
-		return fmt.Errorf("%s: id of %q is %d, but the model's vocab says %d", where, content, id, known)
-	} else if !ok {
-		if other, taken := words.token(int32(id)); taken {
-			return fmt.Errorf("%s: id %d of %q belongs to %q in the model's vocab", where, id, content, other)
-		}
-		if a.byID[int32(id)] == nil {
-			a.fresh++
-		}
-	}
-	if other := a.byID[int32(id)]; other != nil && *other.Content != content {
-		return fmt.Errorf("%s: id %d belongs to %q and to %q", where, id, *other.Content, content)
-	}
-	if known, ok := a.ids[content]; ok && int64(known) != id {
-		return fmt.Errorf("%s: token %q has the ids %d and %d", where, content, known, id)
+	if _, known := words.id(content); !known && a.byID[int32(id)] == nil {
+		a.fresh++
 	}
 	a.byID[int32(id)] = &t
 	a.ids[content] = int32(id)
 	if t.Special {
 		a.special[content] = true
+	}
+	return nil
+}
+
+// checkID makes sure that the id of a token and the token of an id are the
+// same for the model and for all added tokens.
+func (a *addedVocab) checkID(content string, id int64, words *vocab) error {
+	if limit := maxID(words.size()); id < 0 || id > limit {
+		return fmt.Errorf("id %d of %q is out of range, want 0 to %d", id, content, limit)
+	}
+	known, ok := words.id(content)
+	if ok && int64(known) != id {
+		return fmt.Errorf("id of %q is %d, but the model's vocab says %d", content, id, known)
+	}
+	if other, taken := words.token(int32(id)); taken && !ok {
+		return fmt.Errorf("id %d of %q belongs to %q in the model's vocab", id, content, other)
+	}
+	if other := a.byID[int32(id)]; other != nil && *other.Content != content {
+		return fmt.Errorf("id %d belongs to %q and to %q", id, *other.Content, content)
+	}
+	if known, ok := a.ids[content]; ok && int64(known) != id {
+		return fmt.Errorf("token %q has the ids %d and %d", content, known, id)
 	}
 	return nil
 }

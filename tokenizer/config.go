@@ -68,7 +68,10 @@ func (t *Tokenizer) configure(config, specialMap []byte) error {
 		}
 	}
 	t.cleanUp = c.CleanUp
-	if err := t.addDeclared(&c); err != nil {
+	if err := t.addNumbered(&c); err != nil {
+		return fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	if err := t.addSpecial(&c); err != nil {
 		return fmt.Errorf("tokenizer_config.json: %w", err)
 	}
 	t.named = map[string]int32{}
@@ -89,9 +92,8 @@ func (t *Tokenizer) configure(config, specialMap []byte) error {
 	return nil
 }
 
-// addDeclared adds the tokens that only the configuration has, as
-// transformers does: those of added_tokens_decoder by id, then the special ones.
-func (t *Tokenizer) addDeclared(c *tokenizerConfig) error {
+// addNumbered adds the tokens that only added_tokens_decoder has, as transformers does.
+func (t *Tokenizer) addNumbered(c *tokenizerConfig) error {
 	const where = "added_tokens_decoder"
 	ids := map[int64]addedToken{}
 	for key, raw := range c.Decoder {
@@ -118,6 +120,12 @@ func (t *Tokenizer) addDeclared(c *tokenizerConfig) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// addSpecial adds the special tokens that only the configuration has, as
+// transformers does.
+func (t *Tokenizer) addSpecial(c *tokenizerConfig) error {
 	_, special := c.namedTokens()
 	for i := range c.Additional {
 		special = append(special, &c.Additional[i])

@@ -123,7 +123,7 @@ func TestStream(t *testing.T) {
 		{"bytes", llama, `{}`, []int32{0, 2, 3, 4, 1}, []string{"a", "", "", "", "€b", ""}},
 		{"broken bytes", llama, `{}`, []int32{2, 3, 1, 2}, []string{"", "", "\uFFFD\uFFFDb", "", "\uFFFD"}},
 		{"byte level", `{"type": "ByteLevel"}`, `{}`, []int32{1, 6, 7, 8, 6}, []string{"b", "", "é", " x", "", "\uFFFD"}},
-		{"clean up", llama, `{"clean_up_tokenization_spaces": true}`, []int32{1, 0, 5, 1}, []string{"b", "", " a.", "b", ""}},
+		{"clean up", llama, `{"clean_up_tokenization_spaces": true}`, []int32{1, 0, 5, 1}, []string{"b", "", "", " a.b", ""}},
 		{"unknown ids", llama, `{}`, []int32{1, 99, -1, 1}, []string{"b", "", "", "b", ""}},
 	} {
 		tk, err := Parse([]byte(`{"decoder": `+c.decoder+`, "model": `+byteTokens+`}`), []byte(c.config))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -85,6 +86,9 @@ func jsonLines(t testing.TB, raw []byte, f func(line int, raw []byte)) {
 // folder has no tokenizer.json.
 func loadGolden(t testing.TB, dir string) *Tokenizer {
 	t.Helper()
+	if tk, ok := goldenTokenizers.Load(dir); ok {
+		return tk.(*Tokenizer)
+	}
 	path := filepath.Join(dir, "tokenizer.json")
 	if found, _ := filepath.Glob(path + "*"); len(found) == 0 {
 		return nil
@@ -93,8 +97,12 @@ func loadGolden(t testing.TB, dir string) *Tokenizer {
 	if err != nil {
 		t.Fatalf("%s: %v", dir, err)
 	}
+	goldenTokenizers.Store(dir, tk)
 	return tk
 }
+
+// goldenTokenizers are those that loadGolden has made, by folder.
+var goldenTokenizers sync.Map
 
 func TestGolden(t *testing.T) {
 	for _, dir := range goldenDirs(t, "*") {

@@ -194,24 +194,10 @@ func (n bertNormalizer) normalize(p *piece) {
 		return
 	}
 	if n.Clean {
-		p.filter(func(r rune) bool { return r != 0 && r != utf8.RuneError && !isControl(r) })
-		p.mapRunes(func(r rune) rune {
-			if unicode.IsSpace(r) {
-				return ' '
-			}
-			return r
-		})
+		cleanBert(p)
 	}
 	if n.Chinese && strings.ContainsFunc(p.s, isChinese) {
-		changes := make([]change, 0, len(p.s))
-		for _, r := range p.s {
-			if isChinese(r) {
-				changes = append(changes, change{' ', 0}, change{r, 1}, change{' ', 1})
-			} else {
-				changes = append(changes, change{r, 0})
-			}
-		}
-		p.transform(changes, 0)
+		spaceChinese(p)
 	}
 	if n.Accents == nil && n.Lower || n.Accents != nil && *n.Accents {
 		unicodeForms["NFD"].normalize(p)
@@ -220,6 +206,30 @@ func (n bertNormalizer) normalize(p *piece) {
 	if n.Lower {
 		lowercase(p)
 	}
+}
+
+// cleanBert drops control characters and makes all white space spaces.
+func cleanBert(p *piece) {
+	p.filter(func(r rune) bool { return r != 0 && r != utf8.RuneError && !isControl(r) })
+	p.mapRunes(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	})
+}
+
+// spaceChinese puts spaces around Chinese characters.
+func spaceChinese(p *piece) {
+	changes := make([]change, 0, len(p.s))
+	for _, r := range p.s {
+		if isChinese(r) {
+			changes = append(changes, change{' ', 0}, change{r, 1}, change{' ', 1})
+		} else {
+			changes = append(changes, change{r, 0})
+		}
+	}
+	p.transform(changes, 0)
 }
 
 // ascii is normalize for a text without other characters.

@@ -59,6 +59,7 @@ func TestParseErrors(t *testing.T) {
 		{"template sequence", `"Sequence": {"id": "A", "type_id": 0}}],`, `"Sequence": {"id": "B", "type_id": 0}}],`, `post_processor.single[1]: Sequence "B"`},
 		{"template id", `"ids": [6]`, `"ids": [77]`, "id 77, which no token has"},
 		{"template lengths", `"ids": [6]`, `"ids": [6, 0]`, "2 ids and 1 tokens"},
+		{"template type", `"type_id": 1`, `"type_id": -1`, "type_id is -1"},
 		{"decoder kind", `"Fuse"`, `"Melt"`, `decoder: type "Melt"`},
 		{"model kind", `"BPE"`, `"NGram"`, `model: type "NGram" is not supported`},
 		{"model missing", `"model"`, `"modell"`, "modell"},

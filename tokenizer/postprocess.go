@@ -158,18 +158,32 @@ func parseTemplate(raw json.RawMessage, where string) (*template, error) {
 	return &t, err
 }
 
+// partRef is what a part of a template refers to.
+type partRef struct {
+	ID     string `json:"id"`
+	TypeID typeID `json:"type_id"`
+}
+
+// typeID is a type id, which is not negative.
+type typeID int32
+
+func (t *typeID) UnmarshalJSON(raw []byte) error {
+	var v int32
+	if err := json.Unmarshal(raw, &v); err != nil || v < 0 || isNull(raw) {
+		return fmt.Errorf("type_id is %s, want a whole number, 0 or more", clip(string(raw)))
+	}
+	*t = typeID(v)
+	return nil
+}
+
 // parseParts reads the parts of a template for n texts.
 func parseParts(raws []json.RawMessage, special map[string]specialTokens, n int, where string) ([]templatePart, error) {
 	var out []templatePart
 	for i, raw := range raws {
 		where := fmt.Sprintf("%s[%d]", where, i)
-		type ref struct {
-			ID     string `json:"id"`
-			TypeID int32  `json:"type_id"`
-		}
 		var c struct {
-			Sequence     *ref `json:"Sequence"`
-			SpecialToken *ref `json:"SpecialToken"`
+			Sequence     *partRef `json:"Sequence"`
+			SpecialToken *partRef `json:"SpecialToken"`
 		}
 		if err := decodeObject(raw, where, &c); err != nil {
 			return nil, err
@@ -182,14 +196,14 @@ func parseParts(raws []json.RawMessage, special map[string]specialTokens, n int,
 			if len(c.Sequence.ID) != 1 || seq < 0 || seq >= n {
 				return nil, fmt.Errorf("%s: Sequence %q is not one of the %d texts (A, B)", where, c.Sequence.ID, n)
 			}
-			out = append(out, templatePart{seq: seq, typeID: c.Sequence.TypeID})
+			out = append(out, templatePart{seq: seq, typeID: int32(c.Sequence.TypeID)})
 		default:
 			s, ok := special[c.SpecialToken.ID]
 			if !ok {
 				return nil, fmt.Errorf("%s: SpecialToken %q is not in special_tokens, which has %q", where,
 					c.SpecialToken.ID, slices.Sorted(maps.Keys(special)))
 			}
-			out = append(out, templatePart{-1, c.SpecialToken.TypeID, s.IDs, s.Tokens})
+			out = append(out, templatePart{-1, int32(c.SpecialToken.TypeID), s.IDs, s.Tokens})
 		}
 	}
 	return out, nil

@@ -30,14 +30,11 @@ func class(s string) (string, int, error) {
 			out += set
 			i += n
 		case s[i] == '[':
-			inner, n, err := class(s[i:])
+			inner, n, err := innerClass(s[i:])
 			if err != nil {
 				return "", 0, err
 			}
-			if strings.HasPrefix(inner, "[^") {
-				return "", 0, fmt.Errorf("set %q inside of a set is not supported", clip(s[i:]))
-			}
-			out += inner[1 : len(inner)-1]
+			out += inner
 			i += n
 		case strings.HasPrefix(s[i:], "&&"):
 			return "", 0, fmt.Errorf("the intersection of sets in %q is not supported", clip(s))
@@ -61,6 +58,18 @@ func class(s string) (string, int, error) {
 		}
 	}
 	return "", 0, fmt.Errorf("the set %q does not end", clip(s))
+}
+
+// innerClass rewrites a set inside of a set, without brackets.
+func innerClass(s string) (string, int, error) {
+	inner, n, err := class(s)
+	if err != nil {
+		return "", 0, err
+	}
+	if strings.HasPrefix(inner, "[^") {
+		return "", 0, fmt.Errorf("set %q inside of a set is not supported", clip(s))
+	}
+	return inner[1 : len(inner)-1], n, nil
 }
 
 // foldClass adds ſ to a set with s in it and the Kelvin sign to one with k,
@@ -88,6 +97,8 @@ var (
 	wordSet  = `0-9_\p{M}\p{Nd}\p{Pc}²³¹¼-¾` + alphaSet
 )
 
+const hexSet = "0-9A-Fa-f"
+
 // tableSet writes a table for use inside of a set.
 func tableSet(t *unicode.RangeTable) string {
 	var out strings.Builder
@@ -112,7 +123,7 @@ func tableSet(t *unicode.RangeTable) string {
 var posixSets = map[string]string{
 	"alnum": `\p{Nd}` + alphaSet, "alpha": alphaSet, "digit": `\p{Nd}`,
 	"lower": `\p{Ll}` + tableSet(unicode.Other_Lowercase), "upper": `\p{Lu}` + tableSet(unicode.Other_Uppercase),
-	"punct": `\p{P}\p{S}`, "space": `\s`, "word": wordSet, "xdigit": `0-9A-Fa-f`, "blank": `\t\p{Zs}`, "cntrl": `\p{Cc}`,
+	"punct": `\p{P}\p{S}`, "space": `\s`, "word": wordSet, "xdigit": hexSet, "blank": `\t\p{Zs}`, "cntrl": `\p{Cc}`,
 }
 
 func posix(s string) (string, int, error) {
@@ -130,43 +141,39 @@ func escape(s string, inSet bool) (string, int, error) {
 	if len(s) < 2 {
 		return "", 0, fmt.Errorf("the pattern ends with a backslash")
 	}
-	set := func(body string) string {
-		if inSet {
-			return body
-		}
-		return "[" + body + "]"
-	}
-	switch c := s[1]; c {
-	case 'p', 'P':
+	c := s[1]
+	switch {
+	case c == 'p' || c == 'P':
 		return property(s, inSet)
-	case 'w':
-		return set(wordSet), 2, nil
-	case 'W':
+	case c == 'w' || c == 'h':
+		set := map[byte]string{'w': wordSet, 'h': hexSet}[c]
 		if !inSet {
-			return "[^" + wordSet + "]", 2, nil
+			set = "[" + set + "]"
 		}
-	case 'h':
-		return set("0-9a-fA-F"), 2, nil
-	case 'R':
-		if !inSet {
-			return `(?>\r\n|[\n-\r\u0085\u2028\u2029])`, 2, nil
-		}
-	case 'x', 'u':
+		return set, 2, nil
+	case c == 'W' && !inSet:
+		return "[^" + wordSet + "]", 2, nil
+	case c == 'R' && !inSet:
+		return `(?>\r\n|[\n-\r\u0085\u2028\u2029])`, 2, nil
+	case c == 'x' || c == 'u':
 		return hexEscape(s)
-	case 'd', 'D', 's', 'S', 't', 'n', 'r', 'f', 'v', 'a', 'e', 'b', '0':
+	}
+	return sameEscape(s, inSet)
+}
+
+// sameEscape is an escape sequence that means the same to regexp2.
+func sameEscape(s string, inSet bool) (string, int, error) {
+	c, same := s[1], "dDsStnrfvaeb0"
+	if !inSet {
+		same += "AzZGBk123456789"
+	}
+	letter := isASCIILetter(rune(c)) || '0' <= c && c <= '9'
+	if c >= utf8.RuneSelf {
+		n := runeLen(s[1:])
+		return s[1 : 1+n], 1 + n, nil
+	}
+	if !letter || strings.IndexByte(same, c) >= 0 {
 		return s[:2], 2, nil
-	case 'A', 'z', 'Z', 'G', 'B', 'k', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if !inSet {
-			return s[:2], 2, nil
-		}
-	default:
-		if c >= utf8.RuneSelf {
-			n := runeLen(s[1:])
-			return s[1 : 1+n], 1 + n, nil
-		}
-		if !isASCIILetter(rune(c)) && (c < '0' || c > '9') {
-			return s[:2], 2, nil
-		}
 	}
 	return "", 0, fmt.Errorf("the escape %q is not supported here", s[:2])
 }

@@ -73,16 +73,21 @@ func (t *translator) step() error {
 		t.atom = -1
 		t.at++
 	default:
-		r, n := utf8.DecodeRuneInString(t.rest())
-		s := t.in[t.at : t.at+n]
-		if t.fold && (r|32 == 's' || r|32 == 'k') {
-			s = map[rune]string{'s': "[sSſ]", 'k': "[kK\u212A]"}[r|32] // these three fold together
-		} else if c == '#' || c == ' ' {
-			s = `\` + s
-		}
-		t.emit(s, n)
+		t.literal()
 	}
 	return nil
+}
+
+// literal rewrites a character that stands for itself.
+func (t *translator) literal() {
+	r, n := utf8.DecodeRuneInString(t.rest())
+	s := t.in[t.at : t.at+n]
+	if t.fold && (r|32 == 's' || r|32 == 'k') {
+		s = map[rune]string{'s': "[sSſ]", 'k': "[kK\u212A]"}[r|32] // these three fold together
+	} else if r == '#' || r == ' ' {
+		s = `\` + s
+	}
+	t.emit(s, n)
 }
 
 // group rewrites the start of a group, or a setting such as (?i).

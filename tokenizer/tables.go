@@ -1,7 +1,7 @@
 package tokenizer
 
 // Differences to Go's tables (Unicode 15.0), found by asking tokenizers 0.23.3
-// about every character. Pairs are first and last characters.
+// about every character (testdata/classes.py). Pairs are first and last characters.
 var (
 	// Letters newer than Go's tables.
 	newLetters = ranges(

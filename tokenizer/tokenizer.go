@@ -114,21 +114,17 @@ func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 			return err
 		}
 	}
-	var traits modelTraits
-	for i, pt := range t.preTokenizers {
-		if _, ok := pt.(byteLevelSplit); ok {
-			traits.byteLevel = true
-		}
-		if m, ok := pt.(metaspaceSplit); ok && m.scheme == "first" && (i > 0 || t.normalizer != nil) {
-			t.trackAlways = true
-		}
-	}
-	if t.model, err = parseModel(f.Model, traits); err != nil {
+	if t.model, err = parseModel(f.Model, t.traits()); err != nil {
 		return err
 	}
 	if t.added, err = parseAdded(f.AddedTokens, t.model.lookup()); err != nil {
 		return err
 	}
+	return t.parseOutput(f)
+}
+
+// parseOutput reads the sections for what comes after the model.
+func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
 	if !isNull(f.PostProcessor) {
 		if err = t.post.parse(f.PostProcessor, "post_processor"); err != nil {
 			return err
@@ -143,6 +139,20 @@ func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 	t.decoder, err = decoders.build(f.Decoder, "decoder")
 	t.byteFallback = hasByteFallback(t.decoder)
 	return err
+}
+
+// traits looks at the pre-tokenizers for what the other parts must know.
+func (t *Tokenizer) traits() modelTraits {
+	var traits modelTraits
+	for i, pt := range t.preTokenizers {
+		if _, ok := pt.(byteLevelSplit); ok {
+			traits.byteLevel = true
+		}
+		if m, ok := pt.(metaspaceSplit); ok && m.scheme == "first" && (i > 0 || t.normalizer != nil) {
+			t.trackAlways = true
+		}
+	}
+	return traits
 }
 
 // checkTemplate makes sure that the post-processor's tokens exist.

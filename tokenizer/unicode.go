@@ -46,12 +46,11 @@ func isControl(r rune) bool {
 }
 
 // isChinese is a character that BERT puts spaces around.
-func isChinese(r rune) bool {
-	return 0x4E00 <= r && r <= 0x9FFF || 0x3400 <= r && r <= 0x4DBF ||
-		0x20000 <= r && r <= 0x2A6DF || 0x2A700 <= r && r <= 0x2B73F ||
-		0x2B740 <= r && r <= 0x2B81F || 0x2B920 <= r && r <= 0x2CEAF ||
-		0xF900 <= r && r <= 0xFAFF || 0x2F800 <= r && r <= 0x2FA1F
-}
+func isChinese(r rune) bool { return r >= 0x3400 && unicode.Is(chinese, r) }
+
+// chinese has the blocks that BERT's code lists, and its gap at 2B820.
+var chinese = ranges(0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF,
+	0x20000, 0x2A6DF, 0x2A700, 0x2B73F, 0x2B740, 0x2B81F, 0x2B920, 0x2CEAF, 0x2F800, 0x2FA1F)
 
 // ranges makes a table of pairs of first and last characters.
 func ranges(pairs ...rune) *unicode.RangeTable {

@@ -11,7 +11,7 @@ import (
 // models after it split text with. Their matches cover the whole text.
 type wordPattern struct {
 	gpt2      bool // GPT-2's pattern, else Llama 3's
-	maxDigits int  // digits in a number, in Llama 3's
+	maxDigits int  // digits in a number; 0: any number
 }
 
 const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
@@ -111,33 +111,34 @@ func (w wordPattern) next(t classedText, i int) int {
 	if class == classLetter {
 		return t.run(i+n, classLetter, 0)
 	}
-	_, after, _ := t.at(i + n)
-	hasAfter := i+n < len(t.s)
-	if w.gpt2 {
-		switch {
-		case class == classNumber:
-			return t.run(i+n, classNumber, 0)
-		case r == ' ' && hasAfter && after != classSpace:
-			return t.run(i+n, after, 0)
-		}
-	} else {
-		switch {
-		case class == classNumber:
-			return t.run(i, classNumber, w.maxDigits)
-		case after == classLetter && r != '\r' && r != '\n':
-			return t.run(i+n, classLetter, 0)
-		case r == ' ' && hasAfter && after == classOther:
-			return t.newlines(t.run(i+n, classOther, 0))
-		}
+	if class == classNumber {
+		return t.run(i, classNumber, w.maxDigits)
 	}
-	if class == classOther {
-		j := t.run(i, classOther, 0)
+	j := i // where the word itself begins, after a space or another character
+	if _, after, _ := t.at(i + n); w.leads(r, after) && i+n < len(t.s) {
+		j, class = i+n, after
+	}
+	switch class {
+	case classSpace:
+		return w.spaces(t, i)
+	case classOther:
+		j = t.run(j, classOther, 0)
 		if !w.gpt2 {
 			j = t.newlines(j)
 		}
 		return j
 	}
-	return w.spaces(t, i)
+	return t.run(j, class, 0)
+}
+
+// leads says whether r goes with a word of class after that follows it: a
+// space with any, in Llama 3 with all but numbers, and there letters also
+// take any character that is not a line break.
+func (w wordPattern) leads(r rune, after uint8) bool {
+	if !w.gpt2 && after == classLetter {
+		return r != '\r' && r != '\n'
+	}
+	return r == ' ' && after != classSpace && (w.gpt2 || after != classNumber)
 }
 
 // newlines is the end of the line breaks from byte i.

@@ -9,20 +9,26 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
+// badFiles writes a file that is no folder and no tensor file, and JSON Lines that break off.
+func badFiles(t *testing.T, dir string) (file, lines string) {
+	t.Helper()
+	file, lines = filepath.Join(dir, "file"), filepath.Join(dir, "lines.jsonl")
+	for path, text := range map[string]string{file: "text", lines: "{\"question\": \"1?\", \"answer\": \"#### 1\"}\n{\"question\": \n"} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file, lines
+}
+
 // TestWrong gives wrong input: each is one clear line and exit 1 (2 for a wrong command line), and leaves nothing.
 func TestWrong(t *testing.T) {
 	work := t.TempDir()
 	tiny, bytes := tiny(t), byteModel(t)
 	base := golden.Cases(t, "peft")[0].Path("base")
 	lora := golden.Cases(t, "peft")[0].Path("lora")
-	file := filepath.Join(work, "file")
-	lines := filepath.Join(work, "lines.jsonl")
+	file, lines := badFiles(t, work)
 	output := filepath.Join(work, "output")
-	for path, text := range map[string]string{file: "text", lines: "{\"question\": \"1?\", \"answer\": \"#### 1\"}\n{\"question\": \n"} {
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
 	missing := filepath.Join(work, "missing")
 	for _, tt := range []struct {
 		code int

@@ -1,6 +1,6 @@
 """Makes components.jsonl: small tokenizers, one part each, and what tokenizers 0.23.3 makes of a few texts.
 
-    python components.py [folder with more texts: golden.jsonl files] > components.jsonl
+    python components.py [folder with more texts: golden.jsonl files] | gzip -9n > components.jsonl.gz
 """
 import base64, glob, itertools, json, struct, sys
 from tokenizers import Tokenizer
