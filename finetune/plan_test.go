@@ -71,6 +71,9 @@ func TestRecipe(t *testing.T) {
 	if c.Model != "m" || c.LearningRate != 0.5 || c.MaxSteps != 9 || c.Adapter["r"] != uint64(4) || c.TaskOptions["pairs"] != uint64(7) {
 		t.Errorf("read as %+v", c)
 	}
+	if c, err := ParseRecipe(nil, []string{"model=m"}); err != nil || c.Model != "m" {
+		t.Errorf("flags alone gave %+v, %v", c, err)
+	}
 	for text, want := range map[string]string{
 		"lerning_rate: 1":                  `unknown key "lerning_rate"; did you mean learning_rate?`,
 		"target_module: [q]":               "did you mean target_modules?",

@@ -31,9 +31,9 @@ func ReadRecipe(path string, settings []string) (Config, error) {
 
 // ParseRecipe is ReadRecipe on the file's content.
 func ParseRecipe(raw []byte, settings []string) (Config, error) {
-	keys := map[string]any{}
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
-		return Config{}, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	keys, err := unmarshal(raw)
+	if err != nil {
+		return Config{}, err
 	}
 	for _, s := range settings {
 		if err := set(keys, s); err != nil {
@@ -41,6 +41,18 @@ func ParseRecipe(raw []byte, settings []string) (Config, error) {
 		}
 	}
 	return decode(keys)
+}
+
+// unmarshal reads the keys of a YAML file; an empty one has none.
+func unmarshal(raw []byte) (map[string]any, error) {
+	var keys map[string]any
+	if err := yaml.Unmarshal(raw, &keys); err != nil {
+		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	if keys == nil {
+		keys = map[string]any{}
+	}
+	return keys, nil
 }
 
 // set puts key=value (value in YAML, key with dots for nested ones) over the keys.
@@ -147,8 +159,8 @@ func Runs(raw []byte, settings []string) (names []string, runs []Config, err err
 	if len(c.Compare) == 0 {
 		return []string{""}, []Config{c}, nil
 	}
-	base := map[string]any{}
-	if err := yaml.Unmarshal(raw, &base); err != nil {
+	base, err := unmarshal(raw)
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, entry := range c.Compare {

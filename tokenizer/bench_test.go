@@ -7,17 +7,14 @@ import (
 	"testing"
 )
 
-// englishText is about 1 MB: Shakespeare if he is there, else generated sentences.
-func englishText(b *testing.B) string {
-	for _, dir := range []string{"/work/shared/evaldata/tinyshakespeare", os.Getenv("SPAGOTUNE_EVALDATA")} {
-		found, _ := filepath.Glob(filepath.Join(dir, "*.txt"))
-		for _, path := range found {
-			if raw, err := os.ReadFile(path); err == nil && len(raw) > 1<<18 {
-				return string(raw)
-			}
-		}
+// englishText is about 1 MB: $SPAGOTUNE_EVALDATA/tinyshakespeare/input.txt if
+// it is there, else generated sentences.
+func englishText() string {
+	raw, err := os.ReadFile(filepath.Join(os.Getenv("SPAGOTUNE_EVALDATA"), "tinyshakespeare", "input.txt"))
+	if err != nil {
+		return generatedText(1 << 20)
 	}
-	return generatedText(1 << 20)
+	return string(raw)
 }
 
 // generatedText is n bytes or a little more of sentences that vary.
@@ -37,7 +34,7 @@ func generatedText(n int) string {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	text := englishText(b)
+	text := englishText()
 	for _, dir := range goldenDirs(b, "*") {
 		tk := loadGolden(b, dir)
 		if tk == nil {
@@ -54,7 +51,7 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkEncodeFull(b *testing.B) {
-	text := englishText(b)
+	text := englishText()
 	for _, dir := range goldenDirs(b, "*") {
 		tk := loadGolden(b, dir)
 		if tk == nil {
@@ -70,7 +67,7 @@ func BenchmarkEncodeFull(b *testing.B) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	text := englishText(b)
+	text := englishText()
 	for _, dir := range goldenDirs(b, "*") {
 		tk := loadGolden(b, dir)
 		if tk == nil {
