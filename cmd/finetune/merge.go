@@ -10,7 +10,7 @@ import (
 // mergeCmd folds an adapter into its model.
 type mergeCmd struct {
 	Model   string `required:"" placeholder:"DIR" help:"Hugging Face folder of the base, or \"embedded\"."`
-	Adapter string `required:"" placeholder:"DIR" help:"Adapter's folder."`
+	Adapter string `placeholder:"DIR" help:"Adapter's folder; without one, the model is written again in another type."`
 	Output  string `required:"" placeholder:"DIR" help:"Folder to write; it must not exist, or be empty."`
 	DType   string `name:"dtype" enum:"F32,BF16,F16,stored" default:"F32" help:"Type of the weights: F32 (exact), BF16, F16, or stored, as each was read. Default ${default}."`
 	JSON    bool   `name:"json" help:"Print JSON."`
