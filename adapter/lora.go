@@ -119,16 +119,19 @@ func (l *lora) ApplyT(dx, gy gemm.Mat) {
 	gemm.NN(dx, g.Mat, op.Data(l.a), 1)
 }
 
-// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x.
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. The products are too small to be cut up, so
+// the two halves run side by side.
 func (l *lora) Grad(x, gy gemm.Mat) {
-	if op.Trains(l.b) {
-		h := l.down(x)
-		gemm.TN(op.Grad(l.b), gy, h.Mat, 1)
-		h.give()
-	}
-	if op.Trains(l.a) {
-		g := l.up(gy)
-		gemm.TN(op.Grad(l.a), g.Mat, x, 1)
-		g.give()
-	}
+	gemm.Parallel(2, func(half int) {
+		switch {
+		case half == 0 && op.Trains(l.b):
+			h := l.down(x)
+			gemm.TN(op.Grad(l.b), gy, h.Mat, 1)
+			h.give()
+		case half == 1 && op.Trains(l.a):
+			g := l.up(gy)
+			gemm.TN(op.Grad(l.a), g.Mat, x, 1)
+			g.give()
+		}
+	})
 }

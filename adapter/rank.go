@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -38,22 +39,54 @@ func (a *Attached) Ranks(bound float64) ([]Rank, error) {
 func (a *Attached) rank(l layer, bound float64) (Rank, error) {
 	r := Rank{Path: l.Path()}
 	r.Out, r.In = l.Dims()
-	delta, base := dense(l.Source(a.Name)), dense(l.Weight.Source(""))
-	values := make([]float64, len(delta.Data))
-	for i, v := range delta.Data {
-		values[i] = float64(v) - float64(base.Data[i])
+	var cores []*mat.Dense
+	if s, ok := l.adapter.(spectral); ok {
+		cores = s.cores(r.Out, r.In)
+	} else {
+		delta := widen(dense(l.Source(a.Name)))
+		delta.Sub(delta, widen(dense(l.Weight.Source(""))))
+		cores = []*mat.Dense{delta}
 	}
-	var svd mat.SVD
-	if !svd.Factorize(mat.NewDense(r.Out, r.In, values), mat.SVDNone) {
-		return r, fmt.Errorf("adapter: the singular values of %s do not converge", r.Path)
-	}
-	for i, s := range svd.Values(nil) {
-		if i == 0 {
-			r.Largest = s
+	for _, c := range cores {
+		values, ok := singular(c)
+		if !ok {
+			return r, fmt.Errorf("adapter: the singular values of %s do not converge", r.Path)
 		}
-		if s > bound {
-			r.Rank++
+		for _, s := range values {
+			r.Largest = max(r.Largest, s)
+			if s > bound {
+				r.Rank++
+			}
 		}
 	}
 	return r, nil
+}
+
+// singular are the singular values of m. Those of a long matrix are the roots of the eigenvalues of its smaller Gram
+// matrix: in float64 they keep eight digits beside the largest one.
+func singular(m *mat.Dense) ([]float64, bool) {
+	rows, cols := m.Dims()
+	if 2*max(rows, cols) < 3*min(rows, cols) {
+		var svd mat.SVD
+		ok := svd.Factorize(m, mat.SVDNone)
+		if !ok {
+			return nil, false
+		}
+		return svd.Values(nil), true
+	}
+	var gram mat.SymDense
+	if rows < cols {
+		gram.SymOuterK(1, m)
+	} else {
+		gram.SymOuterK(1, m.T())
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(&gram, false) {
+		return nil, false
+	}
+	values := eigen.Values(nil)
+	for i, v := range values {
+		values[i] = math.Sqrt(max(v, 0))
+	}
+	return values, true
 }

@@ -1,9 +1,11 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -28,6 +31,10 @@ type BenchOptions struct {
 	Steps int
 	// Dense, where not 0, takes rows of so many random tokens, all of them scored, in place of the data.
 	Dense int
+	// GradientCheckpointing is none (or empty) or block.
+	GradientCheckpointing string
+	// Profile measures the timed steps by kind of operator.
+	Profile bool
 }
 
 // BenchResult is what Bench measured.
@@ -49,12 +56,24 @@ type BenchResult struct {
 	PeakShare float64 `json:"peak_share"`
 	// Losses are those of every step before its update, the one that is not timed among them.
 	Losses []float64 `json:"losses"`
+	// Profile is where the time of the timed steps went, the longest first, where asked for.
+	Profile []OperatorTime `json:"profile,omitempty"`
+	// Memory is PeakBytes by part, as estimated; ActivationBytes is the measured peak of activations.
+	Memory          Memory `json:"memory"`
+	ActivationBytes int    `json:"activation_bytes"`
 
 	Method    string `json:"method"`
 	Trainable int    `json:"trainable_parameters"`
 	Tokens    int    `json:"tokens"`
 	Scored    int    `json:"scored_tokens"`
 	Threads   int    `json:"threads"`
+}
+
+// OperatorTime is the time that went into operators of a kind.
+type OperatorTime struct {
+	Kind    string  `json:"kind"`
+	Seconds float64 `json:"seconds"`
+	Share   float64 `json:"share"`
 }
 
 // BenchMethods lists the methods that Bench knows: moraK is MoRA with mora_type K, mora is mora6.
@@ -80,6 +99,9 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Sizes().Positions):
 		return nil, fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Sizes().Positions)
 	}
+	if c := o.GradientCheckpointing; c != "" && c != "none" && c != "block" {
+		return nil, fmt.Errorf("gradient_checkpointing is %q; want none or block", c)
+	}
 	t, err := benchTrainer(m, o.Method)
 	if err != nil {
 		return nil, err
@@ -88,13 +110,20 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err != nil {
 		return nil, err
 	}
+	t.Checkpoint = o.GradientCheckpointing == "block"
 	r := &BenchResult{Method: o.Method, Threads: gemm.Threads()}
 	for _, p := range t.Params {
 		r.Trainable += p.Size()
 	}
+	debug.FreeOSMemory() // what reading and encoding left
+	r.Memory = Estimate(m, t.Params, sliceTokens(rows, o.Batch, t.SliceTokens), t.Checkpoint)
+	op.ResetPeak()
 	for s := range o.Steps + 1 {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if s == 1 && o.Profile {
+			t.Profile = &op.Profile{}
 		}
 		began := time.Now()
 		step, err := t.Step(rows[s*o.Batch:(s+1)*o.Batch], s, 3e-4)
@@ -108,7 +137,26 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 		}
 	}
 	r.rate(m, o)
+	r.ActivationBytes = op.PeakBytes()
+	if o.Profile {
+		r.profile(t.Profile.Spent())
+	}
 	return r, nil
+}
+
+// profile sorts the times by kind; other is what is left of the steps' time.
+func (r *BenchResult) profile(spent map[string]time.Duration) {
+	total := 0.0
+	for _, s := range r.StepSeconds {
+		total += s
+	}
+	rest := total
+	for kind, d := range spent {
+		r.Profile = append(r.Profile, OperatorTime{kind, d.Seconds(), d.Seconds() / total})
+		rest -= d.Seconds()
+	}
+	slices.SortFunc(r.Profile, func(a, b OperatorTime) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	r.Profile = append(r.Profile, OperatorTime{"other", rest, rest / total})
 }
 
 // rate works out speed, memory and share of the peak.

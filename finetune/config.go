@@ -3,6 +3,8 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // Config is a run: a recipe's keys, in the order in which they are documented.
@@ -62,6 +64,11 @@ type Config struct {
 
 	// SliceTokens is about how many tokens run at once: a batch runs in slices of whole rows.
 	SliceTokens int `yaml:"slice_tokens"`
+	// GradientCheckpointing is "none", "block" (every layer is run again in the backward pass, which takes less memory and
+	// more time, to the same bits) or "auto": block only where the run would not keep to Memory otherwise.
+	GradientCheckpointing string `yaml:"gradient_checkpointing" json:",omitempty"`
+	// Memory is how much the run may take, such as 4GiB; empty is no limit.
+	Memory string `yaml:"memory" json:",omitempty"`
 
 	// Compare runs the recipe once for each entry, with the entry's keys in place of its own, and reports them side by
 	// side. Every entry has a name, its folder below output_dir.
@@ -117,8 +124,26 @@ func (c *Config) Check() error {
 	if c.MetricForBestModel == "score" && c.EvalExamples == 0 {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
+	if m := c.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
+		return fmt.Errorf("gradient_checkpointing is %q; want %s", m, strings.Join(checkpointModes, ", "))
+	}
+	if _, err := c.memory(); err != nil {
+		return err
+	}
 	_, err := Schedule(c.LRSchedulerType, 0, 1)
 	return err
+}
+
+// memory is Memory in bytes; 0 is no limit.
+func (c *Config) memory() (int, error) {
+	if c.Memory == "" {
+		return 0, nil
+	}
+	n, err := ParseSize(c.Memory)
+	if err != nil {
+		return 0, fmt.Errorf("memory: %w", err)
+	}
+	return n, nil
 }
 
 // plan is how many steps a run over rows takes and how many of them warm up.

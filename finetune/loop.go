@@ -34,34 +34,35 @@ func (r *run) train(ctx context.Context) error {
 		}
 	}
 	var sum logged
-	since, count := time.Now(), 0
+	seconds, count := 0.0, 0
 	for r.state.Step < r.total && r.result.Reason == "" {
 		if ctx.Err() != nil {
 			return r.interrupt()
 		}
+		since := time.Now()
 		step, s, rate, err := r.step()
 		if err != nil {
 			return err
 		}
 		count++
+		spent := time.Since(since).Seconds()
+		seconds, r.busy = seconds+spent, r.busy+spent
 		sum.Loss, sum.GradNorm, sum.Tokens = sum.Loss+s.Loss, sum.GradNorm+s.GradNorm, sum.Tokens+s.Tokens
 		r.result.Tokens += s.Tokens
-		r.progress(s, rate, began)
+		r.progress(s, rate)
 		if step%r.c.LoggingSteps == 0 || step == r.total {
-			seconds := time.Since(since).Seconds()
 			sum = logged{step, float64(step) / float64(r.perEpoch), sum.Loss / float64(count), rate, sum.GradNorm / float64(count), sum.Tokens, float64(sum.Tokens) / seconds}
 			if err := r.record(sum); err != nil {
 				return err
 			}
 			r.o.Log.Info().Int("step", step).Float64("loss", sum.Loss).Float64("learning_rate", rate).
 				Float64("grad_norm", sum.GradNorm).Float64("tokens_per_second", sum.TokensPerSecond).Msg("train")
-			sum, count, since = logged{}, 0, time.Now()
+			sum, count, seconds = logged{}, 0, 0
 		}
 		if r.due(r.c.EvalSteps) || step == r.total {
 			if err := r.evaluate(ctx); err != nil {
 				return err
 			}
-			since = time.Now()
 		}
 		if r.due(r.c.SaveSteps) || step == r.total || r.result.Reason != "" {
 			if err := r.checkpoint(); err != nil {
@@ -70,6 +71,9 @@ func (r *run) train(ctx context.Context) error {
 		}
 	}
 	r.result.Seconds = time.Since(began).Seconds()
+	if r.result.PeakBytes = peakMemory(); r.result.PeakBytes > 0 {
+		_, _ = fmt.Fprintf(r.o.Out, "memory: %d MiB at the peak, about %d expected\n", mebi(r.result.PeakBytes), mebi(r.result.Memory.Total()))
+	}
 	return r.finish()
 }
 
@@ -107,13 +111,11 @@ func (r *run) lastGood() string {
 // due says whether something that happens every so many steps happens now.
 func (r *run) due(every int) bool { return every > 0 && r.state.Step%every == 0 }
 
-func (r *run) progress(s Step, rate float64, began time.Time) {
+func (r *run) progress(s Step, rate float64) {
 	if r.o.Progress == nil {
 		return
 	}
-	spent := time.Since(began)
-	done := r.result.Tokens
-	p := Progress{Step: r.state.Step, Steps: r.total, Loss: s.Loss, Rate: rate, TokensPerSecond: float64(done) / spent.Seconds()}
+	p := Progress{Step: r.state.Step, Steps: r.total, Loss: s.Loss, Rate: rate, TokensPerSecond: float64(r.result.Tokens) / r.busy}
 	rows := float64(s.Tokens) / p.TokensPerSecond
 	p.Remaining = time.Duration(rows * float64(r.total-r.state.Step) * float64(time.Second))
 	r.o.Progress(p)

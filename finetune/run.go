@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -66,8 +67,11 @@ type Result struct {
 	OutputDir   string
 	Evaluations []Evaluation
 	Trainable   int
-	Seconds     float64
-	Tokens      int
+	// Memory is what was expected, PeakBytes the most that the process has held (0 where the system does not tell).
+	Memory    Memory
+	PeakBytes int
+	Seconds   float64
+	Tokens    int
 }
 
 // ErrInterrupted is returned by a run that was told to stop: it has saved a checkpoint.
@@ -89,7 +93,8 @@ type run struct {
 	state           State
 	result          Result
 	metrics         *os.File
-	resumed         string // the checkpoint that the run goes on from
+	busy            float64 // seconds spent in steps
+	resumed         string  // the checkpoint that the run goes on from
 }
 
 // Run trains as c says and leaves the result in c.OutputDir. On cancellation of ctx it saves a checkpoint and returns
@@ -133,6 +138,9 @@ func (r *run) prepare() error {
 		return err
 	}
 	if err := r.restore(); err != nil {
+		return err
+	}
+	if err := r.budget(); err != nil {
 		return err
 	}
 	return r.open()
@@ -284,6 +292,32 @@ func (r *run) adapt() error {
 	return err
 }
 
+// budget estimates the memory of the run and chooses how to keep to the limit.
+func (r *run) budget() error {
+	limit, err := r.c.memory()
+	if err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what reading and encoding left
+	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
+	tokens := sliceTokens(r.rows, window, r.c.SliceTokens)
+	held := sliceTokens(r.held, len(r.held), evalSlices*r.c.SliceTokens)
+	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
+		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
+		return e
+	})
+	if err != nil {
+		return err
+	}
+	with := ""
+	if r.t.Checkpoint {
+		with = " (gradient_checkpointing: block)"
+	}
+	_, _ = fmt.Fprintf(r.o.Out, "memory: %s%s\n", r.result.Memory, with)
+	return nil
+}
+
 // FullParams makes every weight of a model trainable and lists them.
 func FullParams(m *model.Model) []model.Param {
 	var ps []model.Param
@@ -321,7 +355,7 @@ func (r *run) digest() string {
 	h := sha256.New()
 	c := r.c
 	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
-	c.Compare = nil
+	c.Compare, c.GradientCheckpointing, c.Memory = nil, "", ""
 	b, err := json.Marshal(c)
 	if err != nil {
 		return ""

@@ -3,6 +3,7 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
@@ -24,6 +25,10 @@ type Trainer struct {
 	SliceTokens int
 	Seed        uint64
 	AdamW       *AdamW
+	// Checkpoint runs every layer again in the backward pass instead of keeping its inside.
+	Checkpoint bool
+	// Profile, where not nil, gathers the time of steps by kind of operator.
+	Profile *op.Profile
 }
 
 // Step is what one step did.
@@ -47,13 +52,22 @@ func (t *Trainer) Step(rows []tasks.Row, number int, lr float64) (Step, error) {
 		t.AdamW.zeroGrad()
 		return s, err
 	}
-	clip(t.Params, s.GradNorm, t.MaxGradNorm)
+	t.update(s.GradNorm, lr)
+	return s, nil
+}
+
+// update moves the parameters along their gradients and forgets these.
+func (t *Trainer) update(norm, lr float64) {
+	began := time.Now()
+	clip(t.Params, norm, t.MaxGradNorm)
 	t.AdamW.Step(lr)
 	t.AdamW.zeroGrad()
 	if t.Refresh != nil {
 		t.Refresh()
 	}
-	return s, nil
+	if t.Profile != nil {
+		t.Profile.Add("optimizer", time.Since(began))
+	}
 }
 
 // gradients runs the window in slices and leaves the gradients in the parameters.
@@ -96,6 +110,7 @@ func (t *Trainer) slice(rows []tasks.Row, seed uint64, scale float32) (float64, 
 	}
 	tape := op.NewTape(true)
 	tape.Adapter, tape.Train, tape.Seed = t.Adapter, true, seed
+	tape.Checkpoint, tape.Profile = t.Checkpoint, t.Profile
 	defer tape.Release()
 	loss, err := t.Model.Loss(tape, b)
 	if err != nil {
@@ -168,10 +183,13 @@ func where(rows []tasks.Row) string {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
+// evalSlices is how much larger slices are where no backward pass follows.
+const evalSlices = 4
+
 // EvalLoss is the mean loss over the scored tokens of rows.
 func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
 	sum, n := 0.0, 0
-	for _, slice := range portions(rows, 4*t.SliceTokens) {
+	for _, slice := range portions(rows, evalSlices*t.SliceTokens) {
 		tape := op.NewTape(false)
 		tape.Adapter = t.Adapter
 		loss, err := t.Model.Loss(tape, batch(slice))

@@ -164,6 +164,20 @@ func (l *Linear) Params(t *op.Tape) []*nn.Param {
 	return ps
 }
 
+// trained lists the parameters of a part of a host that train in the pass.
+func trained(t *op.Tape, part any) []*nn.Param {
+	if !t.Grad {
+		return nil
+	}
+	var ps []*nn.Param
+	walk(part, func(_ string, l *Linear) { ps = append(ps, l.Params(t)...) }, func(_ string, w *Weight) {
+		if p := w.Param(t.Adapter); op.Trains(p) {
+			ps = append(ps, p)
+		}
+	})
+	return ps
+}
+
 // Apply computes y = x·W'ᵀ + b + beta·y.
 func (l *Linear) Apply(t *op.Tape, y, x gemm.Mat, beta float32) {
 	w := l.Weight.Source(t.Adapter)
@@ -206,19 +220,14 @@ func (l *Linear) Grad(t *op.Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm
 	a, ok := l.adapters[t.Adapter]
 	if !ok {
 		if dx.Data != nil {
+			defer t.Time("linear dX")()
 			gemm.NN(dx, gy, w, beta)
 		}
 		return
 	}
 	apart, dropout := l.apart(t, a, x.Rows)
-	in := x
-	if dropout {
-		d := t.New(x.Rows, x.Cols)
-		defer t.Free(d)
-		in = d.Mat()
-		t.Dropout(in, x, a.dropout, l.path)
-	}
-	l.adapterGrad(t, a, in, y, base, gy, dropout)
+	l.adapterGrad(t, a, x, y, base, gy, dropout)
+	defer t.Time("linear dX")()
 	switch {
 	case dx.Data == nil:
 	case !apart:
@@ -231,6 +240,7 @@ func (l *Linear) Grad(t *op.Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
 func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
+	defer t.Time("weight gradient")()
 	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
 		gemm.TN(op.Grad(p), gy, x, 1)
 	}
@@ -246,13 +256,21 @@ func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
 }
 
 // adapterGrad adds to the gradients of the adapter, if it trains.
-func (l *Linear) adapterGrad(t *op.Tape, a attached, in, y, base, gy gemm.Mat, dropout bool) {
+func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat, dropout bool) {
 	train := false
 	for _, p := range a.Params() {
 		train = train || p.RequiresGrad()
 	}
 	if !train {
 		return
+	}
+	defer t.Time("adapter gradient")()
+	in := x
+	if dropout {
+		d := t.New(x.Rows, x.Cols)
+		defer t.Free(d)
+		in = d.Mat()
+		t.Dropout(in, x, a.dropout, l.path)
 	}
 	o, ok := a.Adapter.(outputGrad)
 	if !ok {

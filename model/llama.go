@@ -213,7 +213,19 @@ func (c *llamaConfig) slide() error {
 
 // Sizes implements Host.
 func (m *llama) Sizes() Sizes {
-	return Sizes{Vocab: m.c.VocabSize, Positions: m.c.MaxPositionEmbeddings, Layers: m.c.NumHiddenLayers, Hidden: m.c.HiddenSize}
+	c := &m.c
+	qkv, inter := (c.NumAttentionHeads+2*c.kv)*c.dim, 2*c.IntermediateSize
+	s := Sizes{Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings, Layers: c.NumHiddenLayers, Hidden: c.HiddenSize}
+	// The inputs of the layer and of its second half, queries to values, what they come to, gates and ups; and by row the
+	// norms' factors and the scores' sums.
+	s.Kept = 2*c.HiddenSize + qkv + c.NumAttentionHeads*c.dim + inter + 2 + c.NumAttentionHeads
+	if c.ModelType == "qwen3" {
+		s.Kept += qkv + c.NumAttentionHeads + c.kv
+	}
+	// SwiGLU's two gradients and the residual's, or those of the projections of either half and their input made again.
+	s.Added = max(inter+c.IntermediateSize+c.HiddenSize, inter+3*c.HiddenSize, qkv+3*c.HiddenSize)
+	s.Widest = max(c.IntermediateSize, c.NumAttentionHeads*c.dim, c.HiddenSize)
+	return s
 }
 
 // LMHead implements Host.
@@ -223,7 +235,7 @@ func (m *llama) LMHead() *Linear { return m.Head }
 func (m *llama) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
 	x := op.Embedding(t, b.IDs, m.Embed.Source(t.Adapter), m.Embed.Param(t.Adapter))
 	for i, l := range m.Layers {
-		x = m.layer(t, l, i, x, b, cache)
+		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, i, x, b, cache) })
 	}
 	y := m.norm(t, x, m.Norm)
 	t.Done(x)
@@ -237,7 +249,7 @@ func (m *llama) norm(t *op.Tape, x mat.Tensor, w *Weight) mat.Tensor {
 func (m *llama) layer(t *op.Tape, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
 	h := m.norm(t, x, l.InputNorm)
 	qkv := op.Linear(t, h, nil, l.Query, l.Key, l.Value)
-	t.Done(h)
+	t.Drop(h)
 	if l.QueryNorm != nil {
 		n := op.GroupRMSNorm(t, qkv, []op.NormGroup{
 			{Cols: m.c.dim, Heads: m.c.NumAttentionHeads, Weight: l.QueryNorm.Vector(t.Adapter), Param: l.QueryNorm.Param(t.Adapter)},
@@ -257,11 +269,12 @@ func (m *llama) layer(t *op.Tape, l *llamaLayer, i int, x mat.Tensor, b *Batch, 
 	t.Done(x)
 	h = m.norm(t, y, l.PostNorm)
 	g := op.Linear(t, h, nil, l.Gate, l.Up)
-	t.Done(h)
+	t.Drop(h)
 	s := op.SwiGLU(t, g)
 	t.Done(g)
+	t.Last()
 	z := op.Linear(t, s, y, l.Down)
-	t.Done(s)
+	t.Drop(s)
 	t.Done(y)
 	return z
 }

@@ -20,7 +20,12 @@ import (
 )
 
 // Sizes are what callers need to know of a host.
-type Sizes struct{ Vocab, Positions, Layers, Hidden int }
+type Sizes struct {
+	Vocab, Positions, Layers, Hidden int
+	// Kept is how many values of a token a layer keeps for its backward pass, its input among them; Added how many its
+	// backward pass holds at most besides; Widest is the widest input or output of a linear layer.
+	Kept, Added, Widest int
+}
 
 // Host is a family's model: structs tagged with Hugging Face names, and how they compute.
 type Host interface {
@@ -257,6 +262,24 @@ func (m *Model) WeightBytes() int {
 		}
 	})
 	return n
+}
+
+// WeightMemory counts the bytes of memory behind the weights: the checkpoint's, which is mapped and stays, and those of
+// float32 values besides.
+func (m *Model) WeightMemory() (mapped, own int) {
+	if m.file != nil {
+		for _, name := range m.file.Names() {
+			if t, ok := m.file.Get(name); ok {
+				mapped += len(t.Data)
+			}
+		}
+	}
+	m.Weights(func(w *Weight) {
+		if w.tied == nil && w.stored.Data == nil {
+			own += 4 * w.Size()
+		}
+	})
+	return mapped, own
 }
 
 func btoi(b bool) int {

@@ -149,9 +149,9 @@ func TestUnknownNames(t *testing.T) {
 		options map[string]any
 		want    []string
 	}{
-		{"maths", nil, []string{`"maths" is not known; did you mean math?`, "instruct, math, memory, text"}},
-		{"quantum", nil, []string{`"quantum" is not known; known are`}},
-		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`, "format, pairs"}},
+		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are instruct, math, memory, text`}},
+		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},
 		{"math", map[string]any{"data": "x", "eval_sise": 3}, []string{"did you mean eval_size?"}},

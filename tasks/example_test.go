@@ -53,6 +53,6 @@ func ExampleNew() {
 		break
 	}
 	// Output:
-	// task memory: option "pair" is not known; did you mean pairs?; known are format, pairs, score_key, seed
+	// task memory: option "pair" is not known; did you mean pairs?
 	// embedded:gsm8k/test.jsonl:1 18 1
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/suggest"
 )
 
 // Paths is an option that is one path or a list of them.
@@ -36,7 +38,7 @@ func decodeOptions(t Task, options map[string]any) error {
 	known := optionNames(t)
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("option %q is not known%s; known are %s", name, suggest(name, known), strings.Join(known, ", "))
+			return fmt.Errorf("option %q is not known%s", name, suggest.Hint(name, known))
 		}
 		b, err := json.Marshal(map[string]any{name: options[name]})
 		if err == nil {
@@ -67,39 +69,4 @@ func optionNames(t Task) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// suggest is "; did you mean NAME?" where one of the names is near.
-func suggest(name string, names []string) string {
-	best, least := "", max(2, len(name)/3)+1
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), n); d < least {
-			best, least = n, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
-}
-
-// distance is Levenshtein's: how many bytes to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"github.com/spagotune/spagotune/internal/suggest"
 )
 
 var registry = map[string]func() Task{}
@@ -22,7 +23,7 @@ func Register(name string, create func() Task) {
 func New(name string, options map[string]any) (Task, error) {
 	create, ok := registry[name]
 	if !ok {
-		return nil, fmt.Errorf("task: %q is not known%s; known are %s", name, suggest(name, Names()), strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("task: %q is not known%s", name, suggest.Hint(name, Names()))
 	}
 	t := create()
 	if err := decodeOptions(t, options); err != nil {

@@ -12,15 +12,17 @@ import (
 
 // benchCmd measures training.
 type benchCmd struct {
-	Model  string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Data   string   `placeholder:"FILE" help:"Training data; its rows are taken in their order."`
-	Task   string   `default:"math" help:"Task that the data are for."`
-	Set    []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. math has form=raw here."`
-	Dense  int      `placeholder:"LENGTH" help:"In place of data: rows of so many random tokens, all scored."`
-	Method string   `default:"mora" help:"lora, rslora, dora, mora (type 6), mora1, mora2, mora3, mora4, or full."`
-	Batch  int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
-	Steps  int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
-	JSON   bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
+	Model                 string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Data                  string   `placeholder:"FILE" help:"Training data; its rows are taken in their order."`
+	Task                  string   `default:"math" help:"Task that the data are for."`
+	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. math has form=raw here."`
+	Dense                 int      `placeholder:"LENGTH" help:"In place of data: rows of so many random tokens, all scored."`
+	Method                string   `default:"mora" help:"lora, rslora, dora, mora (type 6), mora1, mora2, mora3, mora4, or full."`
+	Batch                 int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
+	Steps                 int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
+	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block: run every layer again in the backward pass, for less memory."`
+	Profile               bool     `help:"Time by kind of operator, and memory by part."`
+	JSON                  bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
 	threadsFlag
 }
 
@@ -50,7 +52,8 @@ func (c *benchCmd) Run(g *globals) error {
 	} else if c.Data != "" {
 		return errors.New("bench: --dense makes its own rows; leave out --data")
 	}
-	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, Batch: c.Batch, Steps: c.Steps, Dense: c.Dense})
+	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, Batch: c.Batch, Steps: c.Steps,
+		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,31 @@ func (c *benchCmd) Run(g *globals) error {
 		g.printf(" %.4f", loss)
 	}
 	g.printf("\n")
+	if c.Profile {
+		printProfile(g, r)
+	}
 	return nil
+}
+
+// printProfile prints where time and memory went.
+func printProfile(g *globals, r *finetune.BenchResult) {
+	g.printf("\n%-20s %9s %7s\n", "time by operator", "s a step", "share")
+	for _, t := range r.Profile {
+		g.printf("%-20s %9.3f %5.1f %%\n", t.Kind, t.Seconds/float64(len(r.StepSeconds)), 100*t.Share)
+	}
+	g.printf("\n%-20s %9s\n", "memory by part", "MiB")
+	for _, p := range r.Memory.Parts() {
+		g.printf("%-20s %9.1f", p.Name, float64(p.Bytes)/(1<<20))
+		if p.Name == "activations" {
+			g.printf("  (measured %.1f)", float64(r.ActivationBytes)/(1<<20))
+		}
+		g.printf("\n")
+	}
+	g.printf("%-20s %9.1f", "expected", float64(r.Memory.Total())/(1<<20))
+	if r.PeakBytes > 0 {
+		g.printf("  (measured %.1f)", float64(r.PeakBytes)/(1<<20))
+	}
+	g.printf("\n")
 }
 
 // load reads the tokenizer and the task's data.

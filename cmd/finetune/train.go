@@ -26,6 +26,7 @@ type trainCmd struct {
 	Task      string   `help:"Task: memory, instruct, math, text."`
 	Data      string   `help:"Training data."`
 	Output    string   `help:"Folder of the run."`
+	Memory    string   `placeholder:"SIZE" help:"Most memory to take, such as 4GiB; layers are run again in the backward pass where that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
 	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked."`
@@ -44,7 +45,7 @@ func (trainCmd) Help() string {
 // settings are the flags as a recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}

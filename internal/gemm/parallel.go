@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 var threads atomic.Int64 // 0: GOMAXPROCS
@@ -15,6 +16,7 @@ var crew struct {
 	wanted  sync.Cond
 	calls   []*task
 	workers int
+	listed  atomic.Int32 // len(calls), for those who look without the lock
 }
 
 func init() { crew.wanted.L = &crew }
@@ -49,13 +51,28 @@ func Parallel(n int, f func(i int)) {
 	t.run()
 }
 
+// spinTime is how long a thread looks for what it waits for before it sleeps: waking one costs about as much, and in a
+// training step the next product is seldom farther away.
+const spinTime = 50 * time.Microsecond
+
+// spin returns when ready does, or after spinTime.
+func spin(ready func() bool) {
+	for start := time.Now(); time.Since(start) < spinTime; {
+		for range 100 {
+			if ready() {
+				return
+			}
+		}
+	}
+}
+
 // task is one call of Parallel. The crew's lock guards what is not atomic.
 type task struct {
 	f      func(int)
 	n      int64
 	next   atomic.Int64
 	want   int // workers that may still join
-	active int // workers inside run
+	active atomic.Int32 // workers inside run; changed under the crew's lock
 	idle   sync.Cond
 	failed bool
 	value  any // of the panic
@@ -68,6 +85,7 @@ func (t *task) open(n, helpers int, f func(int)) {
 	t.f, t.n, t.want, t.failed = f, int64(n), helpers, false
 	t.next.Store(0)
 	crew.calls = append(crew.calls, t)
+	crew.listed.Store(int32(len(crew.calls)))
 	for ; crew.workers < helpers; crew.workers++ {
 		go work()
 	}
@@ -80,7 +98,12 @@ func (t *task) open(n, helpers int, f func(int)) {
 func (t *task) close() {
 	crew.Lock()
 	t.leave()
-	for t.active > 0 {
+	if t.active.Load() > 0 {
+		crew.Unlock()
+		spin(func() bool { return t.active.Load() == 0 })
+		crew.Lock()
+	}
+	for t.active.Load() > 0 {
 		t.idle.Wait()
 	}
 	failed, value := t.failed, t.value
@@ -96,6 +119,7 @@ func (t *task) close() {
 func (t *task) leave() {
 	if i := slices.Index(crew.calls, t); i >= 0 {
 		crew.calls = slices.Delete(crew.calls, i, i+1)
+		crew.listed.Store(int32(len(crew.calls)))
 	}
 }
 
@@ -126,13 +150,14 @@ func (t *task) run() {
 
 // join waits for a call that wants a worker.
 func join() *task {
+	spin(func() bool { return crew.listed.Load() > 0 })
 	crew.Lock()
 	defer crew.Unlock()
 	for len(crew.calls) == 0 {
 		crew.wanted.Wait()
 	}
 	t := crew.calls[0]
-	t.active++
+	t.active.Add(1)
 	if t.want--; t.want == 0 {
 		t.leave()
 	}
@@ -142,7 +167,7 @@ func join() *task {
 func (t *task) help() {
 	defer func() {
 		crew.Lock()
-		if t.active--; t.active == 0 {
+		if t.active.Add(-1) == 0 {
 			t.idle.Signal()
 		}
 		crew.Unlock()

@@ -51,7 +51,7 @@ func (a *arena) get(n int) (span, []float32) {
 			return span{s, f.off, size}, s.mem[f.off : f.off+n : f.off+size]
 		}
 	}
-	s := &slab{mem: make([]float32, max(size, slabSize))}
+	s := &slab{mem: allocate(max(size, slabSize))}
 	if rest := len(s.mem) - size; rest > 0 {
 		s.free = append(s.free, span{s, size, rest})
 	}
@@ -79,10 +79,17 @@ func (a *arena) put(f span) {
 	}
 }
 
-// PeakBytes is the most that operators have held at once since the process started: activations and gradients of
-// activations.
+// PeakBytes is the most that operators have held at once since the last ResetPeak: activations, gradients of activations
+// and scratch.
 func PeakBytes() int {
 	memory.mu.Lock()
 	defer memory.mu.Unlock()
 	return 4 * memory.peak
+}
+
+// ResetPeak forgets the peak so far.
+func ResetPeak() {
+	memory.mu.Lock()
+	defer memory.mu.Unlock()
+	memory.peak = memory.used
 }

@@ -58,6 +58,7 @@ const queryTile = 64
 // place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to bounds[d+1]; its positions start at 0, or behind
 // cache[d] where cache is not nil (generation, without gradients). The result is [tokens, Heads·HeadDim].
 func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
+	defer t.Time("attention forward")()
 	a := &attention{t: t, x: Mat(qkv), bounds: bounds, rope: r, s: s, cache: cache}
 	a.rotate(a.x, false, s.Heads+s.KVHeads)
 	a.store()
@@ -204,6 +205,7 @@ func (a *attention) softmax(s []float32, w tile, i int) float32 {
 
 // backward computes the gradient of qkv; one job has all queries of a key-value head, so sums are in a fixed order.
 func (a *attention) backward(gy *Tensor) []*Tensor {
+	defer a.t.Time("attention backward")()
 	dx := a.t.Zeros(a.x.Rows, a.x.Cols)
 	gemm.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
 		a.gradients(dx.m, gy.m, i/a.s.KVHeads, i%a.s.KVHeads)

@@ -10,14 +10,15 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// vocabTile is how many columns of logits exist at once.
-const vocabTile = 1024
+// VocabTile is how many columns of logits exist at once.
+const VocabTile = 1024
 
 // HeadLoss is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
 // the losses [len(rows), 1], −log softmax(w·h_row)[target]. Logits exist for a tile of the vocabulary at a time: the
 // gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
 // w is [vocabulary, hidden]; p its parameter, or nil where it is frozen.
 func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source, p *nn.Param) mat.Tensor {
+	defer t.Time("head loss")()
 	m := Mat(h)
 	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, wantsH: t.Grad && wants(h)}
 	l.h = t.New(len(rows), m.Cols)
@@ -54,10 +55,10 @@ type headLoss struct {
 // tiles calls f with logits = h·Wᵀ for vocabulary entries [v, v+n).
 func (l *headLoss) tiles(f func(v, n int, w gemm.Source, logits gemm.Mat)) {
 	vocab, _ := l.w.Dims()
-	buf, data := memory.get(len(l.rows) * vocabTile)
+	buf, data := memory.get(len(l.rows) * VocabTile)
 	defer memory.put(buf)
-	for v := 0; v < vocab; v += vocabTile {
-		n := min(vocabTile, vocab-v)
+	for v := 0; v < vocab; v += VocabTile {
+		n := min(VocabTile, vocab-v)
 		w, logits := RowsOf(l.w, v, n), gemm.Of(data[:len(l.rows)*n], len(l.rows), n)
 		gemm.NT(logits, l.h.m, w, 0)
 		f(v, n, w, logits)
@@ -117,6 +118,7 @@ func (l *headLoss) finish(sum []float32) {
 }
 
 func (l *headLoss) backward(gy *Tensor) []*Tensor {
+	defer l.t.Time("head loss")()
 	if Trains(l.p) {
 		l.weights(gy.m.Data)
 	}

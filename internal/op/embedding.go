@@ -11,6 +11,7 @@ import (
 // Embedding looks up rows of w [vocabulary, hidden]: ids → [tokens, hidden]. p is w's parameter, or nil where w is
 // frozen.
 func Embedding(t *Tape, ids []int32, w gemm.Source, p *nn.Param) mat.Tensor {
+	defer t.Time("embedding")()
 	_, hidden := w.Dims()
 	y := t.New(len(ids), hidden)
 	for i, id := range ids {
@@ -21,6 +22,7 @@ func Embedding(t *Tape, ids []int32, w gemm.Source, p *nn.Param) mat.Tensor {
 		params = append(params, p)
 	}
 	return t.run(y, nil, params, func(gy *Tensor) []*Tensor {
+		defer t.Time("embedding")()
 		dw := Grad(p)
 		for i, id := range ids {
 			r := dw.Row(int(id))

@@ -118,7 +118,7 @@ func TestGradients(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	norm := param(r, 1, 6)
 	head := param(r, 11, 5)
-	big := param(r, vocabTile+3, 2)
+	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
 	table := param(r, 7, 3)
 	tests := []struct {
@@ -148,7 +148,7 @@ func TestGradients(t *testing.T) {
 			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head)
 		}},
 		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return HeadLoss(t, in[0], []int{0, 2}, []int32{vocabTile + 1, 5}, Data(big), nil)
+			return HeadLoss(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil)
 		}},
 		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
 	}

@@ -31,27 +31,36 @@ func Linear(t *Tape, x, residual mat.Tensor, projections ...Projection) mat.Tens
 		width += out
 		params = append(params, p.Params(t)...)
 	}
-	l := &linear{t: t, projections: projections, x: Mat(x)}
-	y := t.New(l.x.Rows, width)
-	l.y = y.m
-	beta := float32(0)
+	l := &linear{t: t, projections: projections, x: x, wantsX: wants(x)}
 	in := []mat.Tensor{x}
 	if residual != nil {
 		l.base = Mat(residual)
-		copy(y.m.Data, l.base.Data)
-		beta = 1
 		in = append(in, residual)
 	}
-	l.each(func(p Projection, c, n int) { p.Apply(t, y.m.Slice(0, c, l.x.Rows, n), l.x, beta) })
-	l.wantsX = wants(x)
+	y, known := t.value(Mat(x).Rows, width)
+	l.y = y.m
+	if !known {
+		l.forward()
+	}
 	return t.run(y, in, params, l.backward)
 }
 
 type linear struct {
 	t           *Tape
 	projections []Projection
-	x, y, base  gemm.Mat
+	x           mat.Tensor
+	y, base     gemm.Mat
 	wantsX      bool
+}
+
+func (l *linear) forward() {
+	defer l.t.Time("linear forward")()
+	x, beta := Mat(l.x), float32(0)
+	if l.base.Data != nil {
+		copy(l.y.Data, l.base.Data)
+		beta = 1
+	}
+	l.each(func(p Projection, c, n int) { p.Apply(l.t, l.y.Slice(0, c, x.Rows, n), x, beta) })
 }
 
 // each calls f with the columns of every projection's output.
@@ -67,15 +76,19 @@ func (l *linear) each(f func(p Projection, col, n int)) {
 func (l *linear) backward(gy *Tensor) []*Tensor {
 	var dx *Tensor
 	var d gemm.Mat
+	x, made := l.t.content(l.x)
 	if l.wantsX {
-		dx = l.t.New(l.x.Rows, l.x.Cols)
+		dx = l.t.New(x.Rows, x.Cols)
 		d = dx.m
 	}
 	beta := float32(0)
 	l.each(func(p Projection, c, n int) {
-		p.Grad(l.t, d, beta, l.x, l.y.Slice(0, c, l.x.Rows, n), l.base, gy.m.Slice(0, c, l.x.Rows, n))
+		p.Grad(l.t, d, beta, x, l.y.Slice(0, c, x.Rows, n), l.base, gy.m.Slice(0, c, x.Rows, n))
 		beta = 1
 	})
+	if made != nil {
+		l.t.Free(made)
+	}
 	if l.base.Data == nil {
 		return []*Tensor{dx}
 	}

@@ -28,6 +28,7 @@ func Rows(t *Tape, x mat.Tensor, rows []int) mat.Tensor {
 // CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]. HeadLoss does the same without the logits
 // in memory; this one serves a head that carries an adapter, and the heads with few labels.
 func CrossEntropy(t *Tape, logits mat.Tensor, targets []int32) mat.Tensor {
+	defer t.Time("head loss")()
 	m := Mat(logits)
 	y := t.New(m.Rows, 1)
 	p := t.New(m.Rows, m.Cols)
@@ -37,6 +38,7 @@ func CrossEntropy(t *Tape, logits mat.Tensor, targets []int32) mat.Tensor {
 		}
 	})
 	return t.run(y, []mat.Tensor{logits}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("head loss")()
 		dx := t.New(m.Rows, m.Cols)
 		for i := range m.Rows {
 			p.m.Row(i)[targets[i]]--

@@ -37,24 +37,14 @@ type NormGroup struct {
 // GroupRMSNorm normalises runs of columns on their own, as the query and key norms of Qwen3.
 func GroupRMSNorm(t *Tape, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
 	m := Mat(x)
-	n := &groupNorm{t: t, x: m, groups: groups}
+	n := &groupNorm{t: t, x: m, groups: groups, eps: eps}
 	for _, g := range groups {
 		n.pieces += g.Heads
 	}
 	n.inv = t.New(m.Rows, n.pieces)
 	y := t.New(m.Rows, m.Cols)
-	byRows(m.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			xr, yr, inv := m.Row(i), y.m.Row(i), n.inv.m.Row(i)
-			n.each(func(g NormGroup, piece, c, d int) {
-				if g.Weight == nil {
-					copy(yr[c:d], xr[c:d])
-					return
-				}
-				inv[piece] = vec.RMSNorm(yr[c:d], xr[c:d], g.Weight, eps)
-			})
-		}
-	})
+	n.forward(y.m)
+	y.again = n.forward
 	var params []*nn.Param
 	for _, g := range groups {
 		if Trains(g.Param) {
@@ -68,8 +58,25 @@ type groupNorm struct {
 	t      *Tape
 	x      gemm.Mat
 	groups []NormGroup
+	eps    float32
 	pieces int
 	inv    *Tensor // per row and piece: 1/√(mean(x²)+eps)
+}
+
+func (n *groupNorm) forward(y gemm.Mat) {
+	defer n.t.Time("rmsnorm")()
+	byRows(n.x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			xr, yr, inv := n.x.Row(i), y.Row(i), n.inv.m.Row(i)
+			n.each(func(g NormGroup, piece, c, d int) {
+				if g.Weight == nil {
+					copy(yr[c:d], xr[c:d])
+					return
+				}
+				inv[piece] = vec.RMSNorm(yr[c:d], xr[c:d], g.Weight, n.eps)
+			})
+		}
+	})
 }
 
 // each calls f for every piece with its columns [c, d).
@@ -85,6 +92,7 @@ func (n *groupNorm) each(f func(g NormGroup, piece, c, d int)) {
 }
 
 func (n *groupNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
+	defer n.t.Time("rmsnorm")()
 	n.weights(gy.m)
 	var dx *Tensor
 	if wantsX {

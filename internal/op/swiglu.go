@@ -3,6 +3,7 @@ package op
 import (
 	"github.com/nlpodyssey/spago/mat"
 
+	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
@@ -12,13 +13,18 @@ func SwiGLU(t *Tape, x mat.Tensor) mat.Tensor {
 	m := Mat(x)
 	n := m.Cols / 2
 	y := t.New(m.Rows, n)
-	byRows(m.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			r := m.Row(i)
-			vec.SwiGLU(y.m.Row(i), r[:n], r[n:])
-		}
-	})
+	y.again = func(dst gemm.Mat) {
+		defer t.Time("swiglu")()
+		byRows(m.Rows, func(from, to int) {
+			for i := from; i < to; i++ {
+				r := m.Row(i)
+				vec.SwiGLU(dst.Row(i), r[:n], r[n:])
+			}
+		})
+	}
+	y.again(y.m)
 	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("swiglu")()
 		dx := t.New(m.Rows, m.Cols)
 		byRows(m.Rows, func(from, to int) {
 			for i := from; i < to; i++ {

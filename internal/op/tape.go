@@ -23,10 +23,17 @@ type Tape struct {
 	// Seed makes the dropout masks of this pass; no dropout where Train is false.
 	Seed  uint64
 	Train bool
+	// Checkpoint lets every Block forget its inside and compute it again in the backward pass.
+	Checkpoint bool
+	// Profile, where not nil, gathers the operators' times.
+	Profile *Profile
 
-	mu   sync.Mutex
-	live map[*Tensor]struct{}
-	err  error
+	mu    sync.Mutex
+	live  map[*Tensor]struct{}
+	err   error
+	again bool    // a Block is run again: its time is recomputation
+	known *Tensor // the value of that Block
+	last  bool    // the next operator makes it
 }
 
 // NewTape starts a pass; grad says whether a backward pass follows.
@@ -40,6 +47,9 @@ type Tensor struct {
 	m    gemm.Mat
 	tape *Tape
 	span span
+
+	again   func(dst gemm.Mat) // makes the content again, or nil
+	dropped bool               // the buffer is gone
 
 	mu   sync.Mutex
 	grad *Tensor
@@ -81,6 +91,27 @@ func (t *Tape) Done(x mat.Tensor) {
 	if v, ok := x.(*Tensor); ok && !t.Grad {
 		t.Free(v)
 	}
+}
+
+// Drop is Done for a value that only Linears read: where a backward pass follows and the value is cheap to make, its
+// buffer is free at once too, and they make it again.
+func (t *Tape) Drop(x mat.Tensor) {
+	t.Done(x)
+	if v, ok := x.Value().(*Tensor); ok && t.Grad && v.again != nil {
+		v.dropped = true
+		t.Free(v)
+	}
+}
+
+// content returns what is in x, made again where it was dropped; the caller frees made, which may be nil.
+func (t *Tape) content(x mat.Tensor) (m gemm.Mat, made *Tensor) {
+	v, ok := x.Value().(*Tensor)
+	if !ok || !v.dropped {
+		return Mat(x), nil
+	}
+	made = t.New(v.m.Rows, v.m.Cols)
+	v.again(made.m)
+	return made.m, made
 }
 
 // Release gives back every buffer of the pass. Nothing of it may be used after.

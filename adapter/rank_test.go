@@ -1,0 +1,66 @@
+package adapter
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
+)
+
+// TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
+func TestCores(t *testing.T) {
+	check := func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		s, ok := a.(spectral)
+		if !ok {
+			t.Skip("has no smaller form")
+		}
+		if got := all(t, s.cores(w.Rows, w.Cols)); len(got) > 0 && got[0] != 0 {
+			t.Errorf("untrained: %v", got)
+		}
+		stir(rng, a)
+		var svd mat.SVD
+		if !svd.Factorize(widen(folded(gemm.New(w.Rows, w.Cols), a)), mat.SVDNone) {
+			t.Fatal("SVD does not converge")
+		}
+		got := all(t, s.cores(w.Rows, w.Cols))
+		for i, want := range svd.Values(nil) {
+			v := 0.0
+			if i < len(got) {
+				v = got[i]
+			}
+			if diff := math.Abs(v - want); diff > 1e-5*svd.Values(nil)[0] {
+				t.Errorf("singular value %d is %g, want %g", i, v, want)
+			}
+		}
+	}
+	eachSize(t, check)
+	for kind := range moraNames {
+		for _, s := range sizes {
+			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
+			if err == nil {
+				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), gemm.New(s[0], s[1]), a) })
+			}
+		}
+	}
+}
+
+// all are the singular values of the matrices, the largest first.
+func all(t *testing.T, cores []*mat.Dense) []float64 {
+	t.Helper()
+	var values []float64
+	for _, c := range cores {
+		v, ok := singular(c)
+		if !ok {
+			t.Fatal("the singular values do not converge")
+		}
+		values = append(values, v...)
+	}
+	slices.Sort(values)
+	slices.Reverse(values)
+	return values
+}

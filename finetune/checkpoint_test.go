@@ -1,0 +1,94 @@
+package finetune
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// qwen3 has norms of queries and keys.
+const qwen3 = `{"model_type": "qwen3", "vocab_size": 256, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2, "head_dim": 8,
+ "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}`
+
+// rowsOf are rows of tokens, all of them scored.
+func rowsOf(lengths ...int) []tasks.Row {
+	var rows []tasks.Row
+	for i, n := range lengths {
+		ids := make([]int32, n)
+		for j := range ids {
+			ids[j] = int32((7*j + 31*i) % 256)
+		}
+		rows = append(rows, tasks.Row{IDs: ids, Labels: ids})
+	}
+	return rows
+}
+
+// trainerOf is a trainer of a random model.
+func trainerOf(t *testing.T, config, method string, settings map[string]any) *Trainer {
+	t.Helper()
+	m, err := model.New([]byte(config), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &Trainer{Model: m, SliceTokens: 64, Seed: 3}
+	if method == "full" {
+		tr.Params = FullParams(m)
+	} else {
+		method, err := adapter.New(method, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := adapter.Attach(m, AdapterName, method, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.Refresh
+	}
+	tr.AdamW = NewAdamW(tr.Params, 0.9, 0.999, 1e-8, 0)
+	return tr
+}
+
+func TestCheckpointingIsTheSameBits(t *testing.T) {
+	random := map[string]any{"r": 2, "init_lora_weights": false}
+	dropout := map[string]any{"r": 2, "init_lora_weights": false, "lora_dropout": 0.3}
+	for name, tt := range map[string]struct {
+		method   string
+		settings map[string]any
+	}{
+		"lora": {"lora", random}, "lora with dropout": {"lora", dropout}, "mora": {"mora", random}, "dora": {"dora", random},
+		"dora with dropout": {"dora", dropout}, "one layer": {"lora", map[string]any{"r": 2, "layers_to_transform": []int{1}}}, "full": {"full", nil},
+	} {
+		for _, config := range []string{smallConfig, qwen3} {
+			t.Run(name, func(t *testing.T) {
+				var want [][]float32
+				var loss float64
+				for _, checkpoint := range []bool{false, true} {
+					tr := trainerOf(t, config, tt.method, tt.settings)
+					tr.Checkpoint = checkpoint
+					s, err := tr.gradients(rowsOf(30, 20, 9, 60), 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !checkpoint {
+						loss = s.Loss
+					}
+					if s.Loss != loss {
+						t.Errorf("the loss is %v, without checkpoints %v", s.Loss, loss)
+					}
+					for i, p := range tr.Params {
+						g := op.Grad(p.Param).Data
+						if !checkpoint {
+							want = append(want, slices.Clone(g))
+						} else if !slices.Equal(g, want[i]) {
+							t.Errorf("the gradient of %s is another than without checkpoints", p.Name)
+						}
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package finetune
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// Memory is what training holds at its peak, in bytes.
+type Memory struct {
+	// Weights are the model's, as they are kept; Adapter those that train beside them.
+	Weights int `json:"weights"`
+	Adapter int `json:"adapter"`
+	// Gradients and Optimizer (AdamW's moments) go with the trained parameters.
+	Gradients int `json:"gradients"`
+	Optimizer int `json:"optimizer"`
+	// Activations are the values of a slice, and their gradients.
+	Activations int `json:"activations"`
+	// Scratch is what kernels pack matrices into; Program all else: the program, its tokenizer and data, garbage.
+	Scratch int `json:"scratch"`
+	Program int `json:"program"`
+}
+
+// Total is the sum of the parts.
+func (m Memory) Total() int {
+	return m.Weights + m.Adapter + m.Gradients + m.Optimizer + m.Activations + m.Scratch + m.Program
+}
+
+// String is "about 664 MiB: weights 257, adapter 9 …", without the parts that are nothing.
+func (m Memory) String() string {
+	var parts []string
+	for _, p := range m.Parts() {
+		if p.Bytes > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", p.Name, mebi(p.Bytes)))
+		}
+	}
+	return fmt.Sprintf("about %d MiB: %s", mebi(m.Total()), strings.Join(parts, ", "))
+}
+
+// MemoryPart is one of Memory's parts.
+type MemoryPart struct {
+	Name  string
+	Bytes int
+}
+
+// Parts lists the parts.
+func (m Memory) Parts() []MemoryPart {
+	return []MemoryPart{{"weights", m.Weights}, {"adapter", m.Adapter}, {"gradients", m.Gradients}, {"optimizer", m.Optimizer},
+		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
+}
+
+func mebi(n int) int { return (n + 1<<19) >> 20 }
+
+// Estimate is what training params takes at its peak, with slices of so many tokens. What the process holds by now counts
+// as its program, but for the weights and params.
+func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
+	trained := 0
+	for _, p := range params {
+		trained += 4 * p.Size()
+	}
+	e := Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained}
+	mapped, own := m.WeightMemory()
+	e.Weights = mapped + own
+	if own >= trained && m.NumParameters()*4 == trained {
+		e.Adapter = 0 // all weights train
+	}
+	s := m.Sizes()
+	e.Activations = 4 * tokens * activations(s, checkpointing)
+	e.Scratch = 4*tokens*s.Widest*5/4 + gemm.Threads()<<20
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	rest := max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own)
+	live := rest + own + e.Adapter + e.Gradients + e.Optimizer
+	e.Program = code + rest + live*garbage/100
+	return e
+}
+
+const (
+	code    = 22 << 20 // the program's code and its runtime
+	garbage = 25       // per cent of what is in use, as the garbage collector lets it grow
+)
+
+// activations is how many values of a token a slice holds at its peak: behind the head's loss, or in the backward pass
+// of the last layer.
+func activations(s model.Sizes, checkpointing bool) int {
+	head := 4*s.Hidden + min(s.Vocab, op.VocabTile)
+	if checkpointing {
+		return s.Layers*s.Hidden + max(s.Kept+s.Added, head)
+	}
+	return s.Layers*s.Kept + s.Hidden + max(s.Added, head)
+}
+
+// ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
+func ParseSize(text string) (int, error) {
+	units := []struct {
+		name string
+		size float64
+	}{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+		{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"b", 1}, {"", 1}}
+	number, unit := strings.ToLower(strings.TrimSpace(text)), 0.0
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = strings.TrimSpace(rest), u.size
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v > 0) || v*unit < 1 || v*unit > math.MaxInt64/2 {
+		return 0, fmt.Errorf("%q is no size; want one such as 700MiB, 4GiB or 2GB", text)
+	}
+	return int(v * unit), nil
+}
+
+// checkpointModes are the values of gradient_checkpointing; "" is auto.
+var checkpointModes = []string{"none", "block", "auto"}
+
+// fit decides whether layers are run again in the backward pass: where mode is auto, only if the run would not fit
+// otherwise. A limit of 0 is none.
+func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
+	checkpointing = mode == "block"
+	e = estimate(checkpointing)
+	if limit == 0 || e.Total() <= limit {
+		return checkpointing, e, nil
+	}
+	if mode == "" || mode == "auto" {
+		if e = estimate(true); e.Total() <= limit {
+			return true, e, nil
+		}
+		checkpointing = true
+	}
+	help := "a smaller slice_tokens or max_length, or a lower r, would help"
+	if b := estimate(true); !checkpointing && b.Total() < e.Total() {
+		help = fmt.Sprintf("gradient_checkpointing: block would need about %d MiB; else %s", mebi(b.Total()), help)
+	}
+	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", mebi(limit), e, help)
+}
+
+// sliceTokens is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
+func sliceTokens(rows []tasks.Row, window, tokens int) int {
+	longest := 0
+	lengths := make([]int, len(rows))
+	for i, r := range rows {
+		lengths[i] = len(r.IDs)
+		longest = max(longest, len(r.IDs))
+	}
+	slices.Sort(lengths)
+	most := 0 // of a window
+	for _, n := range lengths[max(0, len(lengths)-window):] {
+		most += n
+	}
+	return min(most, max(tokens, longest))
+}

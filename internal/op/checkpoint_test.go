@@ -1,0 +1,120 @@
+package op
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+)
+
+// layered runs blocks x + down(swiglu(up(norm(x)))) and returns the losses, the gradients and the peak of buffers.
+func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][]float32, peak int) {
+	t.Helper()
+	const tokens, hidden, layers = 100, 32, 8
+	r := rand.New(rand.NewPCG(4, 1))
+	tape := NewTape(true)
+	defer tape.Release()
+	tape.Checkpoint = checkpoint
+	first := param(r, tokens, hidden)
+	var x mat.Tensor = tape.view(Data(first), false)
+	params := []*nn.Param{first}
+	if wantsX {
+		x = identity(tape, first)
+	}
+	before := memory.used
+	ResetPeak()
+	for range layers {
+		up, down, norm := weight{param(r, 4*hidden, hidden)}, weight{param(r, hidden, 2*hidden)}, param(r, 1, hidden)
+		inside := []*nn.Param{up.p, down.p, norm}
+		params = append(params, inside...)
+		x = Block(tape, x, inside, func(t *Tape, x mat.Tensor) mat.Tensor {
+			h := RMSNorm(t, x, Data(norm).Data, norm, 1e-5)
+			g := Linear(t, h, nil, up)
+			t.Drop(h)
+			s := SwiGLU(t, g)
+			t.Done(g)
+			t.Last()
+			y := Linear(t, s, x, down)
+			t.Drop(s)
+			return y
+		})
+	}
+	y := CrossEntropy(tape, x, make([]int32, tokens))
+	losses = slices.Clone(Mat(y).Data)
+	if err := tape.Backward(y, 0.5); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range params {
+		grads = append(grads, slices.Clone(Grad(p).Data))
+	}
+	return losses, grads, PeakBytes() - 4*before
+}
+
+func TestBlockIsTheSameBits(t *testing.T) {
+	for _, wantsX := range []bool{true, false} {
+		losses, grads, peak := layered(t, false, wantsX)
+		l, g, p := layered(t, true, wantsX)
+		if !slices.Equal(l, losses) {
+			t.Error("with checkpoints the losses are others")
+		}
+		for i := range grads {
+			if !slices.Equal(g[i], grads[i]) {
+				t.Errorf("with checkpoints the gradient of parameter %d is another", i)
+			}
+		}
+		if 2*p > peak {
+			t.Errorf("with checkpoints %d bytes are held, without %d", p, peak)
+		}
+	}
+}
+
+func TestFrozenBlockKeepsNothing(t *testing.T) {
+	tape := NewTape(true)
+	defer tape.Release()
+	frozen := NewParam(make([]float32, 16), 4, 4).WithGrad(false)
+	var x mat.Tensor = tape.Zeros(8, 4)
+	for range 3 {
+		x = Block(tape, x, []*nn.Param{frozen}, func(t *Tape, x mat.Tensor) mat.Tensor {
+			y := Linear(t, x, nil, weight{frozen})
+			t.Done(x)
+			return y
+		})
+	}
+	if len(tape.live) != 1 {
+		t.Errorf("%d tensors are held, want the last", len(tape.live))
+	}
+}
+
+func TestPanicInBlockIsAnError(t *testing.T) {
+	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
+	tape := NewTape(true)
+	defer tape.Release()
+	tape.Checkpoint = true
+	runs := 0
+	y := Block(tape, identity(tape, p), nil, func(t *Tape, x mat.Tensor) mat.Tensor {
+		if runs++; runs > 1 {
+			panic("broken")
+		}
+		return SwiGLU(t, x)
+	})
+	if err := tape.Backward(y, 1); err == nil {
+		t.Error("no error for a block that panics when it is run again")
+	}
+}
+
+func TestProfile(t *testing.T) {
+	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
+	tape := NewTape(true)
+	defer tape.Release()
+	tape.Checkpoint, tape.Profile = true, &Profile{}
+	y := Block(tape, identity(tape, p), nil, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) })
+	if err := tape.Backward(y, 1); err != nil {
+		t.Fatal(err)
+	}
+	spent := tape.Profile.Spent()
+	if len(spent) != 2 || spent["swiglu"] == 0 || spent["recomputation"] == 0 {
+		t.Errorf("got %v, want times of swiglu and of recomputation", spent)
+	}
+}

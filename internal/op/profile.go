@@ -1,0 +1,47 @@
+package op
+
+import (
+	"sync"
+	"time"
+)
+
+// Profile gathers how long operators took, by kind. Its methods may be called from several goroutines.
+type Profile struct {
+	mu    sync.Mutex
+	spent map[string]time.Duration
+}
+
+// Add counts a time.
+func (p *Profile) Add(kind string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.spent == nil {
+		p.spent = map[string]time.Duration{}
+	}
+	p.spent[kind] += d
+}
+
+// Spent is the time by kind so far.
+func (p *Profile) Spent() map[string]time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	spent := make(map[string]time.Duration, len(p.spent))
+	for k, d := range p.spent {
+		spent[k] = d
+	}
+	return spent
+}
+
+func nothing() {}
+
+// Time measures until the function that it returns is called. Kinds must not be nested, or the sum counts twice.
+func (t *Tape) Time(kind string) (stop func()) {
+	if t.Profile == nil {
+		return nothing
+	}
+	if t.again {
+		kind = "recomputation"
+	}
+	began := time.Now()
+	return func() { t.Profile.Add(kind, time.Since(began)) }
+}
