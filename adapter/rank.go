@@ -63,13 +63,17 @@ func (a *Attached) rank(l layer, bound float64) (Rank, error) {
 }
 
 // singular are the singular values of m. Those of a long matrix are the roots of the eigenvalues of its smaller Gram
-// matrix: in float64 they keep eight digits beside the largest one.
+// matrix: in float64 they keep eight digits beside the largest one. Gonum v0.17 gets those of some matrices that are
+// wider than high wrong by 1e-4 (their squares do not add up to the values'), so it is given none.
 func singular(m *mat.Dense) ([]float64, bool) {
 	rows, cols := m.Dims()
 	if 2*max(rows, cols) < 3*min(rows, cols) {
+		high := mat.Matrix(m)
+		if rows < cols {
+			high = m.T()
+		}
 		var svd mat.SVD
-		ok := svd.Factorize(m, mat.SVDNone)
-		if !ok {
+		if !svd.Factorize(high, mat.SVDNone) {
 			return nil, false
 		}
 		return svd.Values(nil), true

@@ -23,8 +23,12 @@ func TestCores(t *testing.T) {
 			t.Errorf("untrained: %v", got)
 		}
 		stir(rng, a)
+		delta := mat.Matrix(widen(folded(gemm.New(w.Rows, w.Cols), a)))
+		if w.Rows < w.Cols {
+			delta = delta.T() // see singular
+		}
 		var svd mat.SVD
-		if !svd.Factorize(widen(folded(gemm.New(w.Rows, w.Cols), a)), mat.SVDNone) {
+		if !svd.Factorize(delta, mat.SVDNone) {
 			t.Fatal("SVD does not converge")
 		}
 		got := all(t, s.cores(w.Rows, w.Cols))
@@ -45,6 +49,22 @@ func TestCores(t *testing.T) {
 			if err == nil {
 				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), gemm.New(s[0], s[1]), a) })
 			}
+		}
+	}
+}
+
+// TestSingular: squares of singular values add up to those of the matrix, in every shape.
+func TestSingular(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, s := range [][2]int{{1, 1}, {1, 9}, {9, 1}, {40, 40}, {40, 50}, {50, 40}, {130, 260}, {260, 130}, {64, 300}} {
+		m := widen(random(rng, s[0], s[1]))
+		values := all(t, []*mat.Dense{m})
+		sum := 0.0
+		for _, v := range values {
+			sum += v * v
+		}
+		if want := math.Pow(mat.Norm(m, 2), 2); len(values) != min(s[0], s[1]) || math.Abs(sum-want) > 1e-10*want {
+			t.Errorf("%v: %d values, whose squares add up to %.15g, want %.15g", s, len(values), sum, want)
 		}
 	}
 }

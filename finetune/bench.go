@@ -90,17 +90,23 @@ func Bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	return r, nil
 }
 
-func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) (*BenchResult, error) {
+func (o *BenchOptions) check(m *model.Model) error {
 	switch {
 	case o.Batch < 1:
-		return nil, fmt.Errorf("batch is %d; want 1 or more", o.Batch)
+		return fmt.Errorf("batch is %d; want 1 or more", o.Batch)
 	case o.Steps < 1:
-		return nil, fmt.Errorf("steps is %d; want 1 or more", o.Steps)
+		return fmt.Errorf("steps is %d; want 1 or more", o.Steps)
 	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Sizes().Positions):
-		return nil, fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Sizes().Positions)
+		return fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Sizes().Positions)
+	case !slices.Contains([]string{"", "none", "block"}, o.GradientCheckpointing):
+		return fmt.Errorf("gradient_checkpointing is %q; want none or block", o.GradientCheckpointing)
 	}
-	if c := o.GradientCheckpointing; c != "" && c != "none" && c != "block" {
-		return nil, fmt.Errorf("gradient_checkpointing is %q; want none or block", c)
+	return nil
+}
+
+func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) (*BenchResult, error) {
+	if err := o.check(m); err != nil {
+		return nil, err
 	}
 	t, err := benchTrainer(m, o.Method)
 	if err != nil {
@@ -116,7 +122,13 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 		r.Trainable += p.Size()
 	}
 	debug.FreeOSMemory() // what reading and encoding left
-	r.Memory = Estimate(m, t.Params, sliceTokens(rows, o.Batch, t.SliceTokens), t.Checkpoint)
+	tokens := 0
+	for step := range slices.Chunk(rows, o.Batch) {
+		for _, slice := range portions(step, t.SliceTokens) {
+			tokens = max(tokens, len(batch(slice).IDs))
+		}
+	}
+	r.Memory = Estimate(m, t.Params, tokens, t.Checkpoint)
 	op.ResetPeak()
 	for s := range o.Steps + 1 {
 		if err := ctx.Err(); err != nil {

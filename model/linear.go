@@ -240,9 +240,10 @@ func (l *Linear) Grad(t *op.Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
 func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
-	defer t.Time("weight gradient")()
 	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
+		stop := t.Time("weight gradient")
 		gemm.TN(op.Grad(p), gy, x, 1)
+		stop()
 	}
 	if l.Bias == nil {
 		return

@@ -213,3 +213,22 @@ func TestMergeAndInspect(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryAndProfile(t *testing.T) {
+	var r finetune.BenchResult
+	okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "1", "--method", "lora",
+		"--gradient-checkpointing", "block", "--profile")
+	if len(r.Profile) < 8 || r.Memory.Total() == 0 {
+		t.Errorf("the profile is %v, the memory %v", r.Profile, r.Memory)
+	}
+	out := ok(t, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "1", "--method", "lora", "--profile")
+	for _, want := range []string{"linear forward", "optimizer", "activations", "expected"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output has no %q:\n%s", want, out)
+		}
+	}
+	code, _, stderr := finetuneCmd(t, "train", "--model", byteModel(t), "--task", "memory", "--output", filepath.Join(t.TempDir(), "run"), "--memory", "2MiB")
+	if code != 1 || !strings.Contains(stderr, "memory: 2 MiB are allowed") {
+		t.Errorf("a run in 2 MiB ends with %d: %s", code, stderr)
+	}
+}

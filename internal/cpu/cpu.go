@@ -1,10 +1,11 @@
 // Package cpu says which instruction set the kernels run on. It is chosen once from the processor's features;
-// SPAGOTUNE_KERNEL (avx512, avx2 or go) forces a lower one, so that tests cover all three.
+// SPAGOTUNE_KERNEL (avx512, avx2, neon or go) forces a lower one, so that tests cover all that a processor has.
 package cpu
 
 import (
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/cpu"
 )
@@ -12,14 +13,15 @@ import (
 // Level is an instruction set, from pure Go upwards.
 type Level int
 
-// The levels that kernels are written for.
+// The levels that kernels are written for. NEON is arm64's, which always has it and none of those above.
 const (
 	Go Level = iota
+	NEON
 	AVX2
 	AVX512
 )
 
-var names = [...]string{"go", "avx2", "avx512"}
+var names = [...]string{"go", "neon", "avx2", "avx512"}
 
 func (l Level) String() string { return names[l] }
 
@@ -33,6 +35,9 @@ var Used, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
 func Err() error { return forceErr }
 
 func detect() Level {
+	if runtime.GOARCH == "arm64" {
+		return NEON
+	}
 	x := cpu.X86
 	switch {
 	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX2 && x.HasFMA:
@@ -51,19 +56,24 @@ func choose(name string) (Level, error) {
 		if n != name {
 			continue
 		}
-		if Level(i) > Best {
+		if !has(Level(i)) {
 			return Best, fmt.Errorf("SPAGOTUNE_KERNEL: this processor has no %s; the best it has is %s", name, Best)
 		}
 		return Level(i), nil
 	}
-	return Best, fmt.Errorf("SPAGOTUNE_KERNEL: %q is not one of go, avx2, avx512", name)
+	return Best, fmt.Errorf("SPAGOTUNE_KERNEL: %q is not one of go, neon, avx2, avx512", name)
 }
+
+// has says whether this processor can run l.
+func has(l Level) bool { return l <= Best && (l != NEON || Best == NEON) }
 
 // Levels lists the levels that this processor can run, for tests over all of them.
 func Levels() []Level {
 	var l []Level
 	for i := Go; i <= Best; i++ {
-		l = append(l, i)
+		if has(i) {
+			l = append(l, i)
+		}
 	}
 	return l
 }

@@ -1,0 +1,155 @@
+package finetune
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// shallow has the proportions of SmolLM2 at an eighth of its width.
+const shallow = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 72, "intermediate_size": 192, "head_dim": 8,
+ "num_hidden_layers": 8, "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 512}`
+
+func TestEstimateOfActivations(t *testing.T) {
+	for name, config := range map[string]string{"llama": shallow, "qwen3": strings.Replace(shallow, "llama", "qwen3", 1)} {
+		for _, method := range []string{"lora", "mora", "dora", "full"} {
+			for _, checkpoint := range []bool{false, true} {
+				tr := trainerOf(t, config, method, map[string]any{"r": 4})
+				tr.Checkpoint, tr.SliceTokens = checkpoint, 512
+				op.ResetPeak()
+				if _, err := tr.gradients(rowsOf(200, 150, 100, 62), 0); err != nil {
+					t.Fatal(err)
+				}
+				got := float64(op.PeakBytes())
+				want := float64(Estimate(tr.Model, tr.Params, 512, checkpoint).Activations)
+				if math.Abs(got-want) > 0.2*got {
+					t.Errorf("%s %s, checkpoint %t: expected %.0f KiB of activations, measured %.0f", name, method, checkpoint, want/1024, got/1024)
+				}
+			}
+		}
+	}
+}
+
+func TestEstimateOfParameters(t *testing.T) {
+	lora := trainerOf(t, smallConfig, "lora", map[string]any{"r": 4})
+	n := 0
+	for _, p := range lora.Params {
+		n += 4 * p.Size()
+	}
+	e := Estimate(lora.Model, lora.Params, 64, false)
+	if e.Weights != 4*lora.Model.NumParameters() || e.Adapter != n || e.Gradients != n || e.Optimizer != 2*n {
+		t.Errorf("with an adapter of %d bytes the parts are %+v", n, e)
+	}
+	full := trainerOf(t, smallConfig, "full", nil)
+	n = 4 * full.Model.NumParameters()
+	if e := Estimate(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
+		t.Errorf("where weights of %d bytes train the parts are %+v", n, e)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int{"700MiB": 700 << 20, "4GiB": 4 << 30, "2GB": 2e9, "1.5 gib": 3 << 29, "512m": 512 << 20, "2000000": 2e6, "8b": 8} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("%s is %d (%v), want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "GiB", "-1GiB", "0", "nan", "1e30GiB", "4 gallons", "inf"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("%q is %d, want an error", text, got)
+		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	estimate := func(checkpointing bool) Memory {
+		if checkpointing {
+			return Memory{Weights: 300 << 20}
+		}
+		return Memory{Weights: 200 << 20, Activations: 300 << 20}
+	}
+	for _, tt := range []struct {
+		mode          string
+		limit         int
+		checkpointing bool
+		err           string
+	}{
+		{"", 0, false, ""}, {"auto", 0, false, ""}, {"block", 0, true, ""}, {"none", 600, false, ""}, {"auto", 600, false, ""},
+		{"auto", 400, true, ""}, {"none", 400, false, "block would need about 300 MiB"}, {"block", 400, true, ""},
+		{"auto", 200, true, "200 MiB are allowed, and the run needs about 300 MiB: weights 300; a smaller slice_tokens"},
+		{"block", 200, true, "a smaller slice_tokens"},
+	} {
+		checkpointing, _, err := fit(tt.mode, tt.limit<<20, estimate)
+		if checkpointing != tt.checkpointing || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q within %d MiB: %t, %v", tt.mode, tt.limit, checkpointing, err)
+		}
+	}
+}
+
+func TestRunKeepsToItsMemory(t *testing.T) {
+	var want []byte
+	for _, mode := range []string{"none", "block"} {
+		c := small(t, "lora")
+		c.GradientCheckpointing, c.Memory = mode, "4GiB"
+		var out bytes.Buffer
+		o := quiet()
+		o.Out = &out
+		r, err := Run(t.Context(), c, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"memory: about ", "memory: "} {
+			if !strings.Contains(out.String(), line) || r.Memory.Total() == 0 {
+				t.Errorf("the output has no %q:\n%s", line, out.String())
+			}
+		}
+		weights, _ := content(t, c)
+		if want == nil {
+			want = weights
+		} else if !bytes.Equal(weights, want) {
+			t.Error("with checkpoints the weights are others")
+		}
+	}
+	for want, change := range map[string]func(c *Config){
+		"memory: 1 MiB are allowed":       func(c *Config) { c.Memory = "1MiB" },
+		"\"some\" is no size":             func(c *Config) { c.Memory = "some" },
+		"gradient_checkpointing is \"x\"": func(c *Config) { c.GradientCheckpointing = "x" },
+	} {
+		c := small(t, "lora")
+		change(&c)
+		if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestBenchProfile(t *testing.T) {
+	m := causal(t, tiny(t))
+	for _, mode := range []string{"none", "block"} {
+		r, err := Bench(t.Context(), m, nil, nil, BenchOptions{Method: "full", Batch: 2, Steps: 2, Dense: 24, GradientCheckpointing: mode, Profile: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, share := map[string]bool{}, 0.0
+		for _, k := range r.Profile {
+			kinds[k.Kind] = true
+			share += k.Share
+		}
+		for _, k := range []string{"linear forward", "linear dX", "weight gradient", "attention forward", "attention backward", "rmsnorm", "swiglu", "head loss", "embedding", "optimizer", "other"} {
+			if !kinds[k] {
+				t.Errorf("%s: the profile has no %s", mode, k)
+			}
+		}
+		if kinds["recomputation"] != (mode == "block") || math.Abs(share-1) > 1e-6 {
+			t.Errorf("%s: kinds are %v, shares come to %g", mode, kinds, share)
+		}
+		if r.ActivationBytes == 0 || r.Memory.Activations == 0 {
+			t.Errorf("%s: no memory of activations", mode)
+		}
+	}
+	if _, err := Bench(t.Context(), m, nil, nil, BenchOptions{Method: "lora", Batch: 1, Steps: 1, Dense: 8, GradientCheckpointing: "auto"}); err == nil {
+		t.Error("no error for gradient_checkpointing auto")
+	}
+}

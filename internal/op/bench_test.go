@@ -1,0 +1,145 @@
+package op
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// bf16 is a frozen projection as SmolLM2's files keep it.
+type bf16 struct{ gemm.BF16 }
+
+func (w bf16) Params(*Tape) []*nn.Param                   { return nil }
+func (w bf16) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, w.BF16, beta) }
+func (w bf16) Grad(_ *Tape, dx gemm.Mat, beta float32, _, _, _, gy gemm.Mat) {
+	gemm.NN(dx, gy, w.BF16, beta)
+}
+
+func halves(r *rand.Rand, rows, cols int) gemm.BF16 {
+	d := make([]uint16, rows*cols)
+	for i := range d {
+		d[i] = gemm.ToBF16(0.04 * (r.Float32() - 0.5))
+	}
+	return gemm.BF16{Data: d, Rows: rows, Cols: cols}
+}
+
+// operator is what BenchmarkOperators runs on an input of SmolLM2-135M: hidden 576, 9 heads and 3 of keys, 1536 gates,
+// 49152 tokens.
+type operator struct {
+	name          string
+	rows, cols    int
+	flop, reverse float64 // of the forward and the backward pass; 0: reported by value
+	f             func(t *Tape, x mat.Tensor) mat.Tensor
+}
+
+func operators() []operator {
+	const tokens, hidden, inter, vocab = 512, 576, 1536, 49152
+	r := rand.New(rand.NewPCG(1, 2))
+	gateUp, down, head := bf16{halves(r, 2*inter, hidden)}, bf16{halves(r, hidden, inter)}, halves(r, vocab, hidden)
+	norm, rope := uniform(r, hidden), testRoPE(64)
+	shape := AttentionShape{Heads: 9, KVHeads: 3, HeadDim: 64, Scale: 0.125}
+	rows, targets, bounds := make([]int, tokens/2), make([]int32, tokens/2), []int{0, 170, 341, tokens}
+	for i := range rows {
+		rows[i], targets[i] = 2*i, int32(97*i)
+	}
+	pairs := 0.0 // of tokens that see each other
+	for d := range len(bounds) - 1 {
+		n := float64(bounds[d+1] - bounds[d])
+		pairs += n * (n + 1) / 2
+	}
+	product := 2.0 * tokens * hidden * inter
+	scores := 2 * pairs * 9 * 64
+	logits := 2.0 * tokens / 2 * vocab * hidden
+	return []operator{
+		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
+		{"linear/down", tokens, inter, product, product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
+		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Tape, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
+		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil) }},
+		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
+		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
+		{"rows", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Rows(t, x, rows) }},
+		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},
+		{"block", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
+			t.Checkpoint = true
+			return Block(t, x, nil, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) })
+		}},
+	}
+}
+
+// rate reports GFLOP/s, or the time of a value where no products are counted.
+func rate(b *testing.B, flop float64, values int) {
+	if flop > 0 {
+		b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		return
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(values), "ns/value")
+}
+
+// input is a copy of x that wants a gradient.
+func input(t *Tape, x gemm.Mat) mat.Tensor {
+	in := t.New(x.Rows, x.Cols)
+	copy(in.m.Data, x.Data)
+	return t.view(in.m, true)
+}
+
+func BenchmarkOperators(b *testing.B) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, o := range operators() {
+		x := random(r, o.rows, o.cols)
+		b.Run(o.name+"/forward", func(b *testing.B) {
+			tape := NewTape(true)
+			for b.Loop() {
+				b.StopTimer()
+				in := input(tape, x)
+				b.StartTimer()
+				o.f(tape, in)
+				b.StopTimer()
+				tape.Release()
+				b.StartTimer()
+			}
+			rate(b, o.flop, o.rows*o.cols)
+		})
+		b.Run(o.name+"/backward", func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				tape := NewTape(true)
+				y := o.f(tape, input(tape, x))
+				b.StartTimer()
+				if err := tape.Backward(y, 1); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				tape.Release()
+				b.StartTimer()
+			}
+			rate(b, o.reverse, o.rows*o.cols)
+		})
+	}
+}
+
+func BenchmarkEmbedding(b *testing.B) {
+	const tokens, vocab, hidden = 512, 49152, 576
+	w, ids := halves(rand.New(rand.NewPCG(5, 6)), vocab, hidden), make([]int32, tokens)
+	for i := range ids {
+		ids[i] = int32(i * 91 % vocab)
+	}
+	tape := NewTape(false)
+	for b.Loop() {
+		Embedding(tape, ids, w, nil)
+		tape.Release()
+	}
+	rate(b, 0, tokens*hidden)
+}
+
+func BenchmarkDropout(b *testing.B) {
+	r := rand.New(rand.NewPCG(7, 8))
+	x, y, tape := random(r, 512, 576), gemm.New(512, 576), NewTape(true)
+	for b.Loop() {
+		tape.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
+	}
+	rate(b, 0, len(x.Data))
+}
