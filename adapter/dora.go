@@ -105,6 +105,25 @@ func (d *dora) Fold(w gemm.Mat, i, j int) {
 	}
 }
 
+// Turn makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
+func (d *dora) Turn(y, x gemm.Mat) {
+	d.low.Apply(y, x)
+	factors := d.factors()
+	defer factors.give()
+	for t := range y.Rows {
+		vec.Mul(y.Row(t), y.Row(t), factors.Data)
+	}
+}
+
+// factors are those of all rows.
+func (d *dora) factors() *scratch {
+	f := take(1, len(d.norm))
+	for i := range f.Data {
+		f.Data[i] = d.factor(i)
+	}
+	return f
+}
+
 // changed is W' as a matrix.
 type changed struct{ *dora }
 
@@ -133,11 +152,8 @@ func (d *dora) GradOutput(x, y, gy gemm.Mat) {
 	}
 	g := take(gy.Rows, gy.Cols)
 	defer g.give()
-	factors := take(1, gy.Cols)
+	factors := d.factors()
 	defer factors.give()
-	for i := range factors.Data {
-		factors.Data[i] = d.factor(i)
-	}
 	byRows(gy.Rows, gy.Cols, func(from, to int) {
 		for t := from; t < to; t++ {
 			vec.Mul(g.Row(t), gy.Row(t), factors.Data)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,4 +158,30 @@ func sliceTokens(rows []tasks.Row, window, tokens int) int {
 		most += n
 	}
 	return min(most, max(tokens, longest))
+}
+
+// budget estimates the memory of the run and chooses how to keep to the limit.
+func (r *run) budget() error {
+	limit, err := r.c.memory()
+	if err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what reading and encoding left
+	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
+	tokens := sliceTokens(r.rows, window, r.c.SliceTokens)
+	held := sliceTokens(r.held, len(r.held), evalSlices*r.c.SliceTokens)
+	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
+		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
+		return e
+	})
+	if err != nil {
+		return err
+	}
+	with := ""
+	if r.t.Checkpoint {
+		with = " (gradient_checkpointing: block)"
+	}
+	_, _ = fmt.Fprintf(r.o.Out, "memory: %s%s\n", r.result.Memory, with)
+	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -290,32 +289,6 @@ func (r *run) adapt() error {
 	method.Settings().BaseModel = r.c.Model
 	r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
 	return err
-}
-
-// budget estimates the memory of the run and chooses how to keep to the limit.
-func (r *run) budget() error {
-	limit, err := r.c.memory()
-	if err != nil {
-		return err
-	}
-	debug.FreeOSMemory() // what reading and encoding left
-	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
-	tokens := sliceTokens(r.rows, window, r.c.SliceTokens)
-	held := sliceTokens(r.held, len(r.held), evalSlices*r.c.SliceTokens)
-	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
-		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
-		return e
-	})
-	if err != nil {
-		return err
-	}
-	with := ""
-	if r.t.Checkpoint {
-		with = " (gradient_checkpointing: block)"
-	}
-	_, _ = fmt.Fprintf(r.o.Out, "memory: %s%s\n", r.result.Memory, with)
-	return nil
 }
 
 // FullParams makes every weight of a model trainable and lists them.

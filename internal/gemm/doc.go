@@ -5,7 +5,7 @@
 // The one idea: a weight is anything that can write a block of itself as float32 (Source). Both operands are packed
 // into panels before they are multiplied, and a weight is widened from its storage (bf16, f16, a quantized block, a
 // weight with an adapter's update) on the way into its panel, where it costs next to nothing. The product itself runs
-// on one kind of micro-kernel: a tile of C held in registers, AVX-512, AVX2 or pure Go by package cpu.
+// on one kind of micro-kernel: a tile of C held in registers, AVX-512, AVX2, NEON or pure Go by package cpu.
 //
 // C is cut into tiles of rows and columns that the caller and the idle workers take in turns. k is never cut between
 // threads, and every element of C is summed over k in one fixed order, so results are the same bits whatever the number
@@ -15,7 +15,10 @@
 // Small products (attention's) run in the caller, and nothing allocates: scratch memory is kept between calls.
 // A wrong shape is a caller's mistake and panics.
 //
-// The kernels are written by gen, a module of its own: go generate.
+// The kernels of amd64 are written by gen, a module of its own: go generate. Those of arm64 (a tile of 8×8, packing
+// and dot products) are written by hand. They are tested under qemu-aarch64, but their speed was never measured:
+//
+//	GOARCH=arm64 go test -exec qemu-aarch64 -short ./internal/gemm
 package gemm
 
 //go:generate sh -c "cd gen && go run . -pkg gemm -out ../kernels_amd64.s -stubs ../kernels_amd64.go"

@@ -99,12 +99,38 @@ func (p *dotProduct) dots(sum []float32, i, k0 int, k kind, w unsafe.Pointer, ld
 		dot(p.level, k, m, whole, &x[0], p.a.Stride, w, ld, &out[0])
 	}
 	for r := range m {
-		for q := range 4 {
-			t := out[4*r+q]
-			for d := whole; d < kc; d++ {
-				t += x[r*p.a.Stride+d] * k.at(w, q*ld+d)
+		t := out[4*r : 4*r+4]
+		if whole < kc {
+			rest := x[r*p.a.Stride+whole : r*p.a.Stride+kc]
+			if k == f32 {
+				dotRest(t, rest, (*float32)(unsafe.Add(w, 4*whole)), ld)
+			} else {
+				dotRestOf(t, rest, k, unsafe.Add(w, 2*whole), ld)
 			}
-			sum[4*r+q] += t
+		}
+		for q, v := range t {
+			sum[4*r+q] += v
+		}
+	}
+}
+
+// dotRest adds the products of x with four rows at w, less than a vector each, to t. A LoRA's r is no more than that.
+func dotRest(t, x []float32, w *float32, ld int) {
+	v := unsafe.Slice(w, 3*ld+len(x))
+	v1, v2, v3 := v[ld:ld+len(x)], v[2*ld:2*ld+len(x)], v[3*ld:3*ld+len(x)]
+	v0 := v[:len(x)]
+	t0, t1, t2, t3 := t[0], t[1], t[2], t[3]
+	for d, a := range x {
+		t0, t1, t2, t3 = t0+a*v0[d], t1+a*v1[d], t2+a*v2[d], t3+a*v3[d]
+	}
+	t[0], t[1], t[2], t[3] = t0, t1, t2, t3
+}
+
+// dotRestOf is dotRest for rows of another kind.
+func dotRestOf(t, x []float32, k kind, w unsafe.Pointer, ld int) {
+	for q := range t {
+		for d, a := range x {
+			t[q] += a * k.at(w, q*ld+d)
 		}
 	}
 }

@@ -71,7 +71,7 @@ type task struct {
 	f      func(int)
 	n      int64
 	next   atomic.Int64
-	want   int // workers that may still join
+	want   int          // workers that may still join
 	active atomic.Int32 // workers inside run; changed under the crew's lock
 	idle   sync.Cond
 	failed bool

@@ -65,9 +65,32 @@ func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	y := t.New(a.x.Rows, s.Heads*s.HeadDim)
 	a.y = y.m
 	a.lse = t.New(a.x.Rows, s.Heads)
-	docs := len(bounds) - 1
-	gemm.Parallel(docs*s.KVHeads, func(i int) { a.forward(i/s.KVHeads, i%s.KVHeads) })
+	a.heads((len(bounds) - 1) * s.KVHeads)
 	return t.run(y, []mat.Tensor{qkv}, nil, a.backward)
+}
+
+// serialScores is up to how many scores the caller computes all heads itself: a worker would come too late.
+const serialScores = 1 << 14
+
+// heads does the jobs of a forward pass, one for each document and key-value head.
+func (a *attention) heads(jobs int) {
+	scores := 0
+	for d := range len(a.bounds) - 1 {
+		n := a.bounds[d+1] - a.bounds[d]
+		keys := n
+		if a.cache != nil {
+			keys = a.cache[d].Len
+		}
+		scores += n * keys * a.s.Heads
+	}
+	job := func(i int) { a.forward(i/a.s.KVHeads, i%a.s.KVHeads) }
+	if scores > serialScores {
+		gemm.Parallel(jobs, job)
+		return
+	}
+	for i := range jobs {
+		job(i)
+	}
 }
 
 type attention struct {
@@ -174,6 +197,10 @@ func (a *attention) forward(d, kv int) {
 	k, v := a.keysValues(d, kv)
 	queries := a.bounds[d+1] - a.bounds[d]
 	group := a.s.Heads / a.s.KVHeads
+	if queries == 1 {
+		a.single(d, kv*group, group, k, v)
+		return
+	}
 	buf, scores := memory.get(queryTile * k.Rows)
 	defer memory.put(buf)
 	for h := kv * group; h < (kv+1)*group; h++ {
@@ -188,6 +215,23 @@ func (a *attention) forward(d, kv int) {
 			gemm.NN(y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
 		})
 	}
+}
+
+// single is forward for one query, a token that is being generated: the heads of the group, from h on, which look at the
+// same keys and values, are the rows of one product.
+func (a *attention) single(d, h, group int, k, v gemm.Mat) {
+	row, dim := a.bounds[d], a.s.HeadDim
+	a.tiles(1, k.Rows-1, func(w tile) {
+		n := w.hi - w.lo
+		buf, scores := memory.get(group * n)
+		defer memory.put(buf)
+		s := gemm.Of(scores, group, n)
+		gemm.NT(s, gemm.Of(a.x.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
+		for i := range group {
+			a.lse.m.Row(row)[h+i] = a.softmax(s.Row(i), w, 0)
+		}
+		gemm.NN(gemm.Of(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
+	})
 }
 
 // softmax turns the scores of query i into probabilities, zero where it does not look, and returns the log of their sum.

@@ -94,10 +94,10 @@ func (t *Tape) Done(x mat.Tensor) {
 }
 
 // Drop is Done for a value that only Linears read: where a backward pass follows and the value is cheap to make, its
-// buffer is free at once too, and they make it again.
+// buffer is free at once too, and they make it again. In a Block that is run again the backward pass is next: it stays.
 func (t *Tape) Drop(x mat.Tensor) {
 	t.Done(x)
-	if v, ok := x.Value().(*Tensor); ok && t.Grad && v.again != nil {
+	if v, ok := x.Value().(*Tensor); ok && t.Grad && !t.again && v.again != nil {
 		v.dropped = true
 		t.Free(v)
 	}
