@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
 )
@@ -29,5 +30,22 @@ func TestMagnitudes(t *testing.T) {
 		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
 		a.Grad(x, gy)
 		checkDirections(t, "Grad", rng, a, lossOf(w, a, x, gy))
+	})
+}
+
+// TestTurn: x·W'ᵀ made from x·Wᵀ is that of the folded weight.
+func TestTurn(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+		d, ok := a.(*dora)
+		if !ok {
+			t.Skip("is not DoRA")
+		}
+		stir(rng, a)
+		x := random(rng, 3, w.Cols)
+		y, want := gemm.New(3, w.Rows), gemm.New(3, w.Rows)
+		gemm.NT(y, x, w, 0)
+		d.Turn(y, x)
+		gemm.NT(want, x, folded(w, a), 0)
+		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-5, true)
 	})
 }

@@ -129,6 +129,28 @@ func reload(t *testing.T, m *model.Model, a *Attached, logits []float32) {
 	b.Detach()
 }
 
+// TestTokenByToken: generating, where an adapter is applied apart from the weight, makes the logits of the whole pass.
+func TestTokenByToken(t *testing.T) {
+	each(t, func(t *testing.T, make func(map[string]any) Method) {
+		m := tinyModel(t, true)
+		stirAll(mustAttach(t, m, "one", make(map[string]any{"r": 1})), 1)
+		whole := run(t, m, "one")
+		var steps []float32
+		cache := m.NewCache(1)
+		for i := range 40 {
+			tape := op.NewTape(false)
+			tape.Adapter = "one"
+			y, err := m.Logits(tape, &model.Batch{IDs: []int32{int32(i * 7 % 31)}}, nil, cache)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps = append(steps, y.Data...)
+			tape.Release()
+		}
+		golden.Close(t, "logits", steps, whole, 1e-4, true)
+	})
+}
+
 // TestSeed: numbers depend on the seed and the layer alone.
 func TestSeed(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
