@@ -20,11 +20,13 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// BenchOptions is what Bench measures. All else is fixed: r 8, lora_alpha 16, the seven projections of a Llama layer
+// BenchOptions is what Bench measures. All else is fixed: lora_alpha 16, the seven projections of a Llama layer
 // without dropout, AdamW at a constant 3e-4 without weight decay, no clipping.
 type BenchOptions struct {
 	// Method is one of BenchMethods.
 	Method string
+	// R is the adapter's r; 0 is 8.
+	R int
 	// Batch is the rows of a step.
 	Batch int
 	// Steps are timed, behind one that is not.
@@ -108,7 +110,7 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	t, err := benchTrainer(m, o.Method)
+	t, err := benchTrainer(m, o.Method, cmp.Or(o.R, 8))
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +202,7 @@ func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
 
 // benchTrainer attaches the method.
-func benchTrainer(m *model.Model, method string) (*Trainer, error) {
+func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	c := Default()
 	t := &Trainer{Model: m, SliceTokens: c.SliceTokens, Seed: c.Seed}
 	if !slices.Contains(BenchMethods(), method) {
@@ -209,7 +211,7 @@ func benchTrainer(m *model.Model, method string) (*Trainer, error) {
 	if method == "full" {
 		t.Params = FullParams(m)
 	} else {
-		settings := map[string]any{"r": 8, "lora_alpha": 16,
+		settings := map[string]any{"r": r, "lora_alpha": 16,
 			"target_modules": []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}}
 		name := method
 		if kind, ok := strings.CutPrefix(method, "mora"); ok && kind != "" {
@@ -233,22 +235,27 @@ func benchTrainer(m *model.Model, method string) (*Trainer, error) {
 	return t, nil
 }
 
-// benchRows are the rows of all steps: the task's first ones, or random ones with ids from 3 to 40000 where the
-// vocabulary reaches that far.
+// randomRows are n rows of random tokens, all scored, with ids from 3 to 40000 where the vocabulary reaches that far.
+func randomRows(vocab, n, tokens int) []tasks.Row {
+	most := min(40000, vocab)
+	r := rand.New(rand.NewPCG(0, 0))
+	rows := make([]tasks.Row, n)
+	for i := range rows {
+		ids := make([]int32, tokens)
+		for j := range ids {
+			ids[j] = int32(min(3, most-1) + r.IntN(max(1, most-3)))
+		}
+		rows[i] = tasks.Row{IDs: ids, Labels: ids, Where: "random"}
+	}
+	return rows
+}
+
+// benchRows are the rows of all steps: the task's first ones, or random ones.
 func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) ([]tasks.Row, error) {
 	need := o.Batch * (o.Steps + 1)
 	var rows []tasks.Row
 	if o.Dense > 0 {
-		most := min(40000, m.Sizes().Vocab)
-		r := rand.New(rand.NewPCG(0, 0))
-		for range need {
-			ids := make([]int32, o.Dense)
-			for i := range ids {
-				ids[i] = int32(min(3, most-1) + r.IntN(max(1, most-3)))
-			}
-			rows = append(rows, tasks.Row{IDs: ids, Labels: ids, Where: "random"})
-		}
-		return rows, nil
+		return randomRows(m.Sizes().Vocab, need, o.Dense), nil
 	}
 	template, err := chatTemplate(tok)
 	if err != nil {

@@ -1,6 +1,9 @@
 package finetune
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +29,46 @@ func TestBenchRefuses(t *testing.T) {
 	}
 	o := BenchOptions{Method: "mora1", Batch: 2, Steps: 2}
 	if _, err := Bench(t.Context(), l.Model, tok, task, o); err == nil || !strings.Contains(err.Error(), "have 5 rows; 2 + 1 steps of 2 need 6") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBenchDecode(t *testing.T) {
+	m := causal(t, tiny(t))
+	r, err := BenchDecode(t.Context(), m, 3, 5, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Tokens != 15 || r.NewTokens != 12 || !(r.PrefillTokensPerSecond > 0 && r.DecodeTokensPerSecond > 0 && r.StreamShare > 0) {
+		t.Errorf("got %+v", r)
+	}
+	for want, n := range map[string][3]int{"prompts is 0": {0, 5, 4}, "5 tokens and 1 new": {1, 5, 1}, "the model's length": {1, 5, 1 << 20}} {
+		if _, err := BenchDecode(t.Context(), m, n[0], n[1], n[2]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v, want %q", n, err, want)
+		}
+	}
+}
+
+func TestSweep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cost")
+	points := 0
+	tables, err := Sweep(dir, func(o BenchOptions, threads int) (*BenchResult, error) {
+		points++
+		return &BenchResult{TokensPerSecond: float64(o.Batch*o.Dense + o.R), PeakBytes: threads << 20}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| rows | lora, tokens/s |", "| 16 | 4104 |", "| 128 | 1152 |", "| 1 | 1032 | 1 |"} {
+		if !strings.Contains(tables, want) {
+			t.Errorf("tables lack %q:\n%s", want, tables)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if written, err := os.ReadFile(filepath.Join(dir, "sweep.md")); err != nil || string(written) != tables || len(files) != len(axes()) {
+		t.Errorf("sweep.md %v, plots %v", err, files)
+	}
+	if _, err := Sweep(dir, func(BenchOptions, int) (*BenchResult, error) { return nil, errors.New("no") }); err == nil || !strings.Contains(err.Error(), "rows: no") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -107,20 +107,26 @@ func WriteTable(w io.Writer, curves []Curve) {
 // WriteSVG draws curves into a file.
 func WriteSVG(path, title string, curves []Curve) error {
 	steps, rows, unit := compare(curves)
-	values, names := make([][]float64, len(curves)), make([]string, len(curves))
+	values, names, labels := make([][]float64, len(curves)), make([]string, len(curves)), make([]string, len(steps))
 	for j, c := range curves {
 		names[j] = c.Name
 		for i := range steps {
 			values[j] = append(values[j], rows[i][j])
 		}
 	}
+	for i, s := range steps {
+		labels[i] = strconv.Itoa(s)
+	}
+	return plot(path, title, unit+" by step", labels, names, values)
+}
+
+// plot draws lines, values[j] by labels, into an SVG file.
+func plot(path, title, subtitle string, labels, names []string, values [][]float64) error {
 	opt := charts.NewLineChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = title, unit+" by step"
+	opt.Title.Text, opt.Title.Subtext = title, subtitle
 	opt.Legend.SeriesNames = names
 	opt.Legend.Offset = charts.OffsetRight
-	for _, s := range steps {
-		opt.XAxis.Labels = append(opt.XAxis.Labels, strconv.Itoa(s))
-	}
+	opt.XAxis.Labels = labels
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 640, Height: 400})
 	if err := p.LineChart(opt); err != nil {
 		return fmt.Errorf("finetune: %s: %w", path, err)

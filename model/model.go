@@ -263,6 +263,20 @@ func (m *Model) WeightBytes() int {
 	return n
 }
 
+// LinearBytes counts the bytes of the linear layers' matrices as they are kept, the LM head's too: what a token that is
+// generated reads.
+func (m *Model) LinearBytes() int {
+	n := 0
+	m.Linears(func(l *Linear) {
+		w := l.Weight
+		for w.tied != nil {
+			w = w.tied
+		}
+		n += max(len(w.stored.Data), w.Size()*btoi(w.stored.Data == nil)*4)
+	})
+	return n
+}
+
 // WeightMemory counts the bytes of memory behind the weights: the checkpoint's, which is mapped and stays, and those of
 // float32 values besides.
 func (m *Model) WeightMemory() (mapped, own int) {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/finetune"
@@ -21,6 +25,11 @@ type benchCmd struct {
 	Batch                 int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
 	Steps                 int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block: run every layer again in the backward pass, for less memory."`
+	R                     int      `name:"r" default:"8" placeholder:"N" help:"The adapter's r. Default ${default}."`
+	Decode                int      `placeholder:"N" help:"Measure generation in place of training: N new tokens behind each of --prompts prompts of --prompt-tokens tokens."`
+	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: prompts side by side. Default ${default}."`
+	PromptTokens          int      `default:"256" placeholder:"N" help:"With --decode: the length of a prompt. Default ${default}."`
+	Sweep                 string   `placeholder:"DIR" help:"Measure how the cost grows with rows, length, r and threads, on dense rows; tables and plots go into the folder."`
 	Profile               bool     `help:"Time by kind of operator, and memory by part."`
 	JSON                  bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
 	threadsFlag
@@ -28,12 +37,14 @@ type benchCmd struct {
 
 // Help is shown by --help.
 func (benchCmd) Help() string {
-	return `The settings are fixed: r 8, lora_alpha 16, the seven projections without dropout, AdamW at a constant 3e-4 without weight
+	return `The settings are fixed: lora_alpha 16, the seven projections without dropout, AdamW at a constant 3e-4 without weight
 decay, no clipping. Padding does not exist, so every token counted is a real one.
 
 Examples:
   finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
-  finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json`
+  finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json
+  finetune bench --model smollm2 --decode 256
+  finetune bench --model smollm2 --sweep cost`
 }
 
 // Run measures and prints.
@@ -43,6 +54,12 @@ func (c *benchCmd) Run(g *globals) error {
 		return err
 	}
 	defer func() { _ = l.Close() }()
+	switch {
+	case c.Decode > 0:
+		return c.decode(g, l)
+	case c.Sweep != "":
+		return c.sweep(g)
+	}
 	var task tasks.Task
 	var tok *tokenizer.Tokenizer
 	if c.Dense == 0 {
@@ -52,7 +69,7 @@ func (c *benchCmd) Run(g *globals) error {
 	} else if c.Data != "" {
 		return errors.New("bench: --dense makes its own rows; leave out --data")
 	}
-	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, Batch: c.Batch, Steps: c.Steps,
+	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
 		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
 	if err != nil {
 		return err
@@ -73,6 +90,46 @@ func (c *benchCmd) Run(g *globals) error {
 	if c.Profile {
 		printProfile(g, r)
 	}
+	return nil
+}
+
+// decode measures generation and prints.
+func (c *benchCmd) decode(g *globals, l *finetune.Loaded) error {
+	r, err := finetune.BenchDecode(g.Ctx, l.Model, c.Prompts, c.PromptTokens, c.Decode)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return g.print(r)
+	}
+	g.printf("%d prompts of %d tokens, %d new tokens each, %d threads\n", r.Prompts, c.PromptTokens, c.Decode, r.Threads)
+	g.printf("prefill            %.0f tokens a second\n", r.PrefillTokensPerSecond)
+	g.printf("decode             %.1f tokens a second\n", r.DecodeTokensPerSecond)
+	g.printf("share of the read  %.0f %% of the %.1f GB/s that memory gives\n", 100*r.StreamShare, r.StreamBytesPerSecond/1e9)
+	return nil
+}
+
+// sweep measures every point in a process of its own, so that each has its own peak of memory.
+func (c *benchCmd) sweep(g *globals) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	tables, err := finetune.Sweep(c.Sweep, func(o finetune.BenchOptions, threads int) (*finetune.BenchResult, error) {
+		cmd := exec.CommandContext(g.Ctx, program, "bench", "--json", "--model", c.Model, "--method", o.Method, "--r", strconv.Itoa(o.R),
+			"--dense", strconv.Itoa(o.Dense), "--batch", strconv.Itoa(o.Batch), "--steps", strconv.Itoa(c.Steps), "--threads", strconv.Itoa(threads))
+		cmd.Stderr = g.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, err
+		}
+		r := &finetune.BenchResult{}
+		return r, json.Unmarshal(out, r)
+	})
+	if err != nil {
+		return err
+	}
+	g.printf("%s", tables)
 	return nil
 }
 
