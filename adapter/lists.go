@@ -9,7 +9,7 @@ type Modules struct {
 	Expr string
 }
 
-// AllLinear chooses every linear layer but the LM head.
+// AllLinear chooses every linear layer but those of the head.
 var AllLinear = Modules{Expr: "all-linear"}
 
 // Suffixes chooses the modules whose paths end in one of names, such as "q_proj".

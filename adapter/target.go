@@ -92,9 +92,9 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 }
 
 func (r *resolver) find() error {
-	head := r.m.LMHead()
+	head := r.m.Head()
 	for _, l := range r.linears {
-		ok := l != head
+		ok := !head.Has(l.Path())
 		var err error
 		if r.c.TargetModules.Expr != AllLinear.Expr {
 			ok, err = r.c.TargetModules.matches(l.Path())

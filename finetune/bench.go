@@ -127,7 +127,7 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	tokens := 0
 	for step := range slices.Chunk(rows, o.Batch) {
 		for _, slice := range portions(step, t.SliceTokens) {
-			tokens = max(tokens, len(batch(slice).IDs))
+			tokens = max(tokens, len(t.batch(slice).IDs))
 		}
 	}
 	r.Memory = Estimate(m, t.Params, tokens, t.Checkpoint)
@@ -191,7 +191,7 @@ func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
 	flop := 0.0
 	m.Linears(func(l *model.Linear) {
 		n := r.Tokens
-		if l == m.LMHead() {
+		if l == m.Head().Out {
 			n = r.Scored
 		}
 		flop += 2 * products * float64(l.Weight.Size()) * float64(n)

@@ -33,7 +33,7 @@ type Trainer struct {
 
 // Step is what one step did.
 type Step struct {
-	// Loss is the mean over the scored tokens of the window, before the update.
+	// Loss is the mean over all that is scored in the window, before the update: tokens, or documents.
 	Loss float64
 	// GradNorm is the gradients' norm before clipping.
 	GradNorm float64
@@ -75,12 +75,12 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 	s := Step{}
 	for _, r := range rows {
 		s.Tokens += len(r.IDs)
-		s.Scored += scored(r)
+		s.Scored += t.Model.Scored(r.Labels, r.Values)
 	}
 	if s.Scored == 0 {
-		return s, fmt.Errorf("step %d: no scored token in %d rows", number+1, len(rows))
+		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
 	}
-	for i, slice := range portions(rows, t.SliceTokens) {
+	for i, slice := range t.portions(rows, t.SliceTokens) {
 		sum, err := t.slice(slice, stream(t.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
@@ -100,10 +100,10 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 
 // slice adds the gradients of some rows and returns the sum of their losses.
 func (t *Trainer) slice(rows []tasks.Row, seed uint64, scale float32) (float64, error) {
-	b := batch(rows)
+	b := t.batch(rows)
 	n := 0
 	for _, r := range rows {
-		n += scored(r)
+		n += t.Model.Scored(r.Labels, r.Values)
 	}
 	if n == 0 {
 		return 0, nil
@@ -136,24 +136,21 @@ func (t *Trainer) culprit() string {
 	return "all parameters together"
 }
 
-// scored counts the tokens of a row that a causal model is scored on.
-func scored(r tasks.Row) int {
-	n := 0
-	for _, l := range r.Labels[min(1, len(r.Labels)):] {
-		if l != model.Ignore {
-			n++
-		}
+// portions cuts rows into runs of about so many tokens. Sentence embeddings are scored against all others of the window:
+// there it stays whole.
+func (t *Trainer) portions(rows []tasks.Row, tokens int) [][]tasks.Row {
+	if t.Model.Head().Kind == model.Embedding {
+		return [][]tasks.Row{rows}
 	}
-	return n
+	return portions(rows, tokens)
 }
 
-// portions cuts rows into runs of about so many tokens.
 func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
 	var out [][]tasks.Row
 	for from := 0; from < len(rows); {
 		to, n := from, 0
-		for to < len(rows) && (to == from || n+len(rows[to].IDs) <= tokens) {
-			n += len(rows[to].IDs)
+		for to < len(rows) && (to == from || n+rows[to].Tokens() <= tokens) {
+			n += rows[to].Tokens()
 			to++
 		}
 		out = append(out, rows[from:to])
@@ -163,12 +160,26 @@ func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
 }
 
 // batch lays rows end to end.
-func batch(rows []tasks.Row) *model.Batch {
+func (t *Trainer) batch(rows []tasks.Row) *model.Batch {
 	b := &model.Batch{Bounds: []int{0}}
+	seq2seq := t.Model.Head().Kind == model.Seq2SeqLM
+	if seq2seq {
+		b.TargetBounds = []int{0}
+	}
 	for _, r := range rows {
+		if r.Second > 0 {
+			b.Bounds = append(b.Bounds, len(b.IDs)+r.Second)
+		}
 		b.IDs = append(b.IDs, r.IDs...)
 		b.Labels = append(b.Labels, r.Labels...)
+		b.Values = append(b.Values, r.Values...)
 		b.Bounds = append(b.Bounds, len(b.IDs))
+		if r.Types != nil {
+			b.Types = append(b.Types, r.Types...)
+		}
+		if seq2seq {
+			b.TargetBounds = append(b.TargetBounds, len(b.Labels))
+		}
 	}
 	return b
 }
@@ -186,13 +197,13 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // evalSlices is how much larger slices are where no backward pass follows.
 const evalSlices = 4
 
-// EvalLoss is the mean loss over the scored tokens of rows.
+// EvalLoss is the mean loss over all that is scored in rows.
 func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
 	sum, n := 0.0, 0
-	for _, slice := range portions(rows, evalSlices*t.SliceTokens) {
+	for _, slice := range t.portions(rows, evalSlices*t.SliceTokens) {
 		tape := op.NewTape(false)
 		tape.Adapter = t.Adapter
-		loss, err := t.Model.Loss(tape, batch(slice))
+		loss, err := t.Model.Loss(tape, t.batch(slice))
 		if err == nil {
 			for _, v := range op.Mat(loss).Data {
 				sum += float64(v)
@@ -205,7 +216,7 @@ func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
 		}
 	}
 	if n == 0 {
-		return 0, fmt.Errorf("no scored token in %d held-out rows", len(rows))
+		return 0, fmt.Errorf("nothing is scored in %d held-out rows", len(rows))
 	}
 	return sum / float64(n), nil
 }

@@ -249,9 +249,6 @@ func (v *verification) gradients() error {
 	if v.batch.Labels == nil {
 		return errors.New("has a loss or gradients, but no labels")
 	}
-	if rows, _ := v.batch.Scored(); len(rows) == 0 {
-		return errors.New("labels: no token is scored")
-	}
 	tape := op.NewTape(len(params) > 0)
 	tape.Adapter = v.adapter
 	defer tape.Release()

@@ -9,11 +9,18 @@ const Ignore = -100
 type Batch struct {
 	// IDs are the tokens of all documents.
 	IDs []int32
-	// Labels has one entry a token: its own id where it is scored, Ignore where not. A document's first token is never
-	// scored by a causal model.
+	// Types are the tokens' segments, for models that have them; nil is 0 for all.
+	Types []int32
+	// Labels are what the model's head is scored by, Ignore where it is not: for language models and token
+	// classification one a token (a causal model predicts it from the tokens before; a document's first is never scored),
+	// for sequence classification one a document, for question answering two a document (the answer's first and last
+	// token), for a sequence-to-sequence model the tokens of the target.
 	Labels []int32
-	// Bounds are where documents begin; the last entry is len(IDs). Empty means a single document.
-	Bounds []int
+	// Values are one a document and output, for multi-label classification (0 or 1) and regression.
+	Values []float32
+	// Bounds are where documents begin; the last entry is len(IDs). Empty means a single document. TargetBounds are those
+	// of a sequence-to-sequence model's Labels.
+	Bounds, TargetBounds []int
 }
 
 // bounds returns Bounds, or those of a single document.
@@ -29,33 +36,49 @@ func (b *Batch) check(vocab, positions int) error {
 	if len(b.IDs) == 0 {
 		return fmt.Errorf("model: batch without tokens")
 	}
-	if b.Labels != nil && len(b.Labels) != len(b.IDs) {
-		return fmt.Errorf("model: batch has %d tokens and %d labels", len(b.IDs), len(b.Labels))
+	if b.Types != nil && len(b.Types) != len(b.IDs) {
+		return fmt.Errorf("model: batch has %d tokens and %d types", len(b.IDs), len(b.Types))
 	}
 	for i, id := range b.IDs {
 		if id < 0 || int(id) >= vocab {
 			return fmt.Errorf("model: token %d has id %d; the vocabulary ends at %d", i, id, vocab-1)
 		}
 	}
-	for i, id := range b.Labels {
-		if id != Ignore && (id < 0 || int(id) >= vocab) {
-			return fmt.Errorf("model: token %d has label %d; the vocabulary ends at %d", i, id, vocab-1)
-		}
+	if err := checkBounds("document", b.bounds(), len(b.IDs), positions); err != nil {
+		return err
 	}
-	bounds := b.bounds()
+	if b.TargetBounds != nil {
+		if len(b.TargetBounds) != len(b.bounds()) {
+			return fmt.Errorf("model: %d targets for %d documents", len(b.TargetBounds)-1, len(b.bounds())-1)
+		}
+		return checkBounds("target", b.TargetBounds, len(b.Labels), positions)
+	}
+	return nil
+}
+
+// checkBounds says why bounds do not divide so many tokens.
+func checkBounds(what string, bounds []int, tokens, positions int) error {
 	for d := range len(bounds) - 1 {
 		n := bounds[d+1] - bounds[d]
-		if n <= 0 || bounds[0] != 0 || bounds[len(bounds)-1] != len(b.IDs) {
-			return fmt.Errorf("model: document bounds %v do not divide %d tokens", bounds, len(b.IDs))
+		if n <= 0 || bounds[0] != 0 || bounds[len(bounds)-1] != tokens {
+			return fmt.Errorf("model: %s bounds %v do not divide %d tokens", what, bounds, tokens)
 		}
 		if n > positions {
-			return fmt.Errorf("model: document of %d tokens; max_position_embeddings is %d", n, positions)
+			return fmt.Errorf("model: %s of %d tokens; max_position_embeddings is %d", what, n, positions)
 		}
 	}
 	return nil
 }
 
-// Scored lists the rows whose next token is scored, and those tokens.
+// perToken says whether there is a label for every token.
+func (b *Batch) perToken() error {
+	if len(b.Labels) != len(b.IDs) {
+		return fmt.Errorf("model: batch has %d tokens and %d labels", len(b.IDs), len(b.Labels))
+	}
+	return nil
+}
+
+// Scored lists the rows whose next token is scored by a causal model, and those tokens.
 func (b *Batch) Scored() (rows []int, targets []int32) {
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {

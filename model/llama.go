@@ -12,10 +12,9 @@ import (
 )
 
 func init() {
-	Register("llama", newLlama)
-	Register("mistral", newLlama)
-	Register("qwen2", newLlama)
-	Register("qwen3", newLlama)
+	for modelType, class := range map[string]string{"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"} {
+		Register(modelType, Family{Class: class, Prefix: "model.", Kind: CausalLM, New: newLlama})
+	}
 }
 
 // llamaConfig has the keys of config.json for the Llama family: llama, mistral, qwen2, qwen3.
@@ -54,10 +53,10 @@ type llamaConfig struct {
 // attention, SwiGLU.
 type llama struct {
 	nn.Module
-	Embed  *Weight       `hf:"model.embed_tokens.weight"`
-	Layers []*llamaLayer `hf:"model.layers"`
-	Norm   *Weight       `hf:"model.norm.weight"`
-	Head   *Linear       `hf:"lm_head"`
+	Embed  *Weight       `hf:"@.embed_tokens.weight"`
+	Layers []*llamaLayer `hf:"@.layers"`
+	Norm   *Weight       `hf:"@.norm.weight"`
+	Stands *Head         `hf:""`
 
 	c    llamaConfig
 	rope *op.RoPE
@@ -77,7 +76,7 @@ type llamaLayer struct {
 	Down      *Linear `hf:"mlp.down_proj"`
 }
 
-func newLlama(config []byte) (Host, error) {
+func newLlama(config []byte, head HeadConfig) (Host, error) {
 	m := &llama{}
 	c := &m.c
 	if err := decodeConfig(config, c); err != nil {
@@ -93,9 +92,8 @@ func newLlama(config []byte) (Host, error) {
 	m.rope = rope
 	m.Embed = NewWeight(c.VocabSize, c.HiddenSize)
 	m.Norm = NewWeight(c.HiddenSize)
-	m.Head = NewLinear(c.VocabSize, c.HiddenSize, false)
-	if c.TieWordEmbeddings {
-		m.Head.Weight.tied = m.Embed
+	if m.Stands, err = m.head(head); err != nil {
+		return nil, err
 	}
 	qkvBias := c.AttentionBias || c.ModelType == "qwen2"
 	for range c.NumHiddenLayers {
@@ -116,6 +114,26 @@ func newLlama(config []byte) (Host, error) {
 		m.Layers = append(m.Layers, l)
 	}
 	return m, nil
+}
+
+// head makes the head of a kind.
+func (m *llama) head(c HeadConfig) (*Head, error) {
+	h := &Head{HeadConfig: c, Pick: PickLast, Mean: true}
+	switch c.Kind {
+	case CausalLM:
+		h.Out = NewLinear(m.c.VocabSize, m.c.HiddenSize, false)
+		if m.c.TieWordEmbeddings {
+			h.Out.Weight.tied = m.Embed
+		}
+		h.Add("lm_head", h.Out)
+	case SequenceClassification, TokenClassification:
+		h.Out = NewLinear(len(c.Labels), m.c.HiddenSize, c.Kind == TokenClassification)
+		h.Add("score", h.Out)
+	case Embedding:
+	default:
+		return nil, fmt.Errorf("%s has no head for %s", m.c.ModelType, c.Kind)
+	}
+	return h, nil
 }
 
 // complete fills in the defaults that Hugging Face gives the family, and refuses what is not served.
@@ -228,8 +246,8 @@ func (m *llama) Sizes() Sizes {
 	return s
 }
 
-// LMHead implements Host.
-func (m *llama) LMHead() *Linear { return m.Head }
+// Head implements Host.
+func (m *llama) Head() *Head { return m.Stands }
 
 // Forward implements Host.
 func (m *llama) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {

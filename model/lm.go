@@ -44,35 +44,39 @@ func (c *Cache) layer(i int) []*op.KV {
 	return c.layers[i]
 }
 
-// Loss returns the cross-entropy of every scored token of a causal batch as [scored, 1], in the order of Batch.Scored.
+// Loss returns the losses of everything in a batch that the model's head is scored by, as [scored, 1]; for a causal
+// model in the order of Batch.Scored.
 func (m *Model) Loss(t *op.Tape, b *Batch) (mat.Tensor, error) {
+	h := m.Head()
+	s := scorers[h.Kind]
 	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
 		return nil, err
 	}
-	rows, targets := b.Scored()
-	h := m.Forward(t, b, nil)
-	head := m.LMHead()
-	if head.Adapter(t.Adapter) == nil {
-		return op.HeadLoss(t, h, rows, targets, head.Weight.Source(t.Adapter), head.Weight.Param(t.Adapter)), nil
+	if err := s.check(h, b); err != nil {
+		return nil, err
 	}
-	logits := op.Linear(t, op.Rows(t, h, rows), nil, head)
-	return op.CrossEntropy(t, logits, targets), nil
+	return s.loss(t, h, m.Forward(t, b, nil), b), nil
 }
 
-// Logits returns the logits of the given rows of a batch as [len(rows), vocabulary]; nil is all rows. With a cache the
-// batch continues the cached documents. The result is valid until t is released.
+// Scored counts the losses of a document with such labels and values.
+func (m *Model) Scored(labels []int32, values []float32) int {
+	return scorers[m.Head().Kind].scored(labels, values)
+}
+
+// Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
+// else those of the given rows of the batch, [len(rows), outputs]; nil is all rows. For Embedding they are the documents'
+// vectors. With a cache the batch continues the cached documents. The result is valid until t is released.
 func (m *Model) Logits(t *op.Tape, b *Batch, rows []int, cache *Cache) (gemm.Mat, error) {
-	positions := m.Sizes().Positions
-	if err := b.check(m.Sizes().Vocab, positions); err != nil {
+	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
 		return gemm.Mat{}, err
 	}
-	h := m.Forward(t, b, cache)
-	if rows != nil {
-		g := op.Rows(t, h, rows)
-		t.Done(h)
-		h = g
+	h := m.Head()
+	x := m.Forward(t, b, cache)
+	if h.Out == nil {
+		return op.Mat(h.pool(t, x, b.bounds())), nil
 	}
-	y := op.Linear(t, h, nil, m.LMHead())
-	t.Done(h)
-	return op.Mat(y), nil
+	if own := scorers[h.Kind].rows(h, b); own != nil {
+		rows = own
+	}
+	return op.Mat(h.project(t, x, rows)), nil
 }

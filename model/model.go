@@ -30,18 +30,30 @@ type Sizes struct {
 type Host interface {
 	nn.Model
 	Sizes() Sizes
-	// Forward returns the last hidden states, [tokens, hidden]. With a cache the batch continues the cached documents.
-	// The batch has been checked.
+	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
+	// label. With a cache the batch continues the cached documents. The batch has been checked.
 	Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor
-	// LMHead maps hidden states to the vocabulary.
-	LMHead() *Linear
+	// Head is what stands on them.
+	Head() *Head
 }
 
-var families = map[string]func(config []byte) (Host, error){}
+// Family is a registered kind of host.
+type Family struct {
+	// Class is what Hugging Face's class names begin with, such as "Llama".
+	Class string
+	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
+	Prefix string
+	// Kind is the head where config.json names no architecture.
+	Kind Kind
+	// New makes a host without weights. It refuses kinds of heads that the family has not.
+	New func(config []byte, head HeadConfig) (Host, error)
+}
+
+var families = map[string]Family{}
 
 // Register makes a family known by its config's model_type; its file's init calls it.
-func Register(modelType string, f func(config []byte) (Host, error)) {
-	if families[modelType] != nil {
+func Register(modelType string, f Family) {
+	if _, ok := families[modelType]; ok {
 		panic("model: " + modelType + " is registered twice")
 	}
 	families[modelType] = f
@@ -62,23 +74,33 @@ type Model struct {
 	Host
 	// Dir is the folder that it was read from, or ""; Save takes the tokenizer's files along from there.
 	Dir string
-	// Config is its config.json.
+	// Config is its config.json, that of a new head in it.
 	Config json.RawMessage
+	// Options are those that it was loaded with.
+	Options Options
+	// Fresh says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
+	// that belong to another head.
+	Fresh  bool
+	Unused []string
 
-	file *checkpoint.Checkpoint
+	family Family
+	file   *checkpoint.Checkpoint
 }
 
 // Load reads a Hugging Face folder: config.json and model.safetensors, whole or in shards. Weights stay in the file's
 // memory map, so the folder must not change while the model is in use.
-func Load(dir string) (*Model, error) {
-	m, err := load(dir)
+func Load(dir string) (*Model, error) { return LoadAs(dir, Options{}) }
+
+// LoadAs is Load with options: another head than the folder's, which is made anew, or other numerics.
+func LoadAs(dir string, o Options) (*Model, error) {
+	m, err := load(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: load %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func load(dir string) (*Model, error) {
+func load(dir string, o Options) (*Model, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -92,7 +114,7 @@ func load(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := build(config)
+	m, err := build(config, o)
 	if err != nil {
 		return nil, err
 	}
@@ -108,54 +130,61 @@ func load(dir string) (*Model, error) {
 }
 
 // build makes the host that a config describes, without weights.
-func build(config []byte) (*Model, error) {
+func build(config []byte, o Options) (*Model, error) {
 	var c struct {
 		ModelType string `json:"model_type"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	f := families[c.ModelType]
-	if f == nil {
+	f, ok := families[c.ModelType]
+	if !ok {
 		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Families(), ", "))
 	}
-	h, err := f(config)
+	config, head, err := f.head(config, o)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Host: h, Config: bytes.Clone(config)}
-	walk(h, func(path string, l *Linear) { l.path = path }, func(name string, w *Weight) { w.Name = name })
+	h, err := f.New(config, head)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := h.(interface{ numerics(string) error }); ok {
+		err = n.numerics(o.Numerics)
+	} else if o.Numerics != "" && o.Numerics != HuggingFace {
+		err = fmt.Errorf("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Host: h, Config: bytes.Clone(config), Options: o, family: f}
+	name := func(path string) string { // @. is the family's prefix, which a headless model has not
+		if head.Kind == Embedding {
+			return strings.TrimPrefix(path, "@.")
+		}
+		return strings.Replace(path, "@.", f.Prefix, 1)
+	}
+	h.Head().rename(name)
+	walk(h, func(path string, l *Linear) { l.path = name(path) }, func(path string, w *Weight) { w.Name = name(path) })
 	return m, nil
 }
 
 // bind gives every weight its tensor and lists all that is missing, left over or misshapen in one error.
 func (m *Model) bind() error {
-	var problems []string
-	taken := map[string]bool{}
-	m.Weights(func(w *Weight) {
-		taken[w.Name] = true
-		t, ok := m.file.Get(w.Name)
-		switch {
-		case w.tied != nil:
-		case !ok:
-			problems = append(problems, "missing "+w.Name)
-		case !slices.Equal(t.Shape, w.Shape):
-			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
-		default:
-			if err := w.bind(t); err != nil {
-				problems = append(problems, err.Error())
-			} else if name, ok := notFinite(w); ok {
-				problems = append(problems, name)
-			}
-		}
-	})
+	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	m.Weights(b.weight)
+	m.Fresh = b.fresh > 0
 	for _, name := range m.file.Names() {
-		if !taken[name] && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
-			problems = append(problems, "unexpected "+name)
+		switch {
+		case b.taken[name] || buffer(name):
+		case m.family.ofHead(name):
+			m.Unused = append(m.Unused, name)
+		default:
+			b.problems = append(b.problems, "unexpected "+name)
 		}
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("weights do not fit config.json: %s", list(problems, 12))
+	if len(b.problems) > 0 {
+		return fmt.Errorf("weights do not fit config.json: %s", list(b.problems, 12))
 	}
 	return nil
 }
@@ -194,34 +223,19 @@ func list(items []string, n int) string {
 
 // New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
 func New(config []byte, seed uint64) (*Model, error) {
-	m, err := build(config)
+	m, err := build(config, Options{})
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
-	var c struct {
-		InitializerRange float64 `json:"initializer_range"`
-	}
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("model: new: config.json: %w", err)
-	}
-	if c.InitializerRange <= 0 {
-		c.InitializerRange = 0.02
+	deviation, err := initializerRange(config)
+	if err != nil {
+		return nil, fmt.Errorf("model: new: %w", err)
 	}
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
-		v := make([]float32, w.Size())
-		r := newRand(seed, i)
-		for j := range v {
-			switch {
-			case len(w.Shape) == 2:
-				v[j] = float32(r.NormFloat64() * c.InitializerRange)
-			case strings.HasSuffix(w.Name, "norm.weight"):
-				v[j] = 1
-			}
-		}
 		if w.tied == nil {
-			w.set(v)
+			w.randomize(newRand(seed, i), deviation)
 		}
 	})
 	return m, nil

@@ -33,6 +33,11 @@ func (w walker) visit(path string, v reflect.Value) {
 			if w.linear != nil {
 				w.linear(path, x)
 			}
+		case *Head:
+			for _, p := range x.order {
+				w.visit(join(path, p), reflect.ValueOf(x.parts[p]))
+			}
+			return
 		}
 		w.visit(path, v.Elem())
 	case reflect.Slice:

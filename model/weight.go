@@ -18,12 +18,13 @@ type Weight struct {
 	// Shape has one extent (norms, biases) or two ([out, in]).
 	Shape []int
 
-	tied   *Weight              // this weight has that one's values, unless it has a copy of its own
-	untied bool                 // it would be tied, but for Replace
-	stored checkpoint.Tensor    // as it was read
-	source gemm.Source          // as it is multiplied with; for one extent, a row
-	param  *nn.Param            // where the base itself trains
-	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
+	tied     *Weight              // this weight has that one's values, unless it has a copy of its own
+	untied   bool                 // it would be tied, but for Replace
+	computed bool                 // its values follow from the config; no checkpoint need hold them
+	stored   checkpoint.Tensor    // as it was read
+	source   gemm.Source          // as it is multiplied with; for one extent, a row
+	param    *nn.Param            // where the base itself trains
+	copies   map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
 }
 
 // NewWeight declares a tensor that a checkpoint must have.

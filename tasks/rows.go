@@ -10,14 +10,32 @@ import (
 
 // Row is an example as tokens.
 type Row struct {
-	// IDs are the tokens; Labels the same where a token is scored, else Ignore.
-	IDs, Labels []int32
+	// IDs are the tokens.
+	IDs []int32
+	// Types are the tokens' segments, for models that have them; nil is 0 for all.
+	Types []int32
+	// Labels are what the model's head is scored by, Ignore where it is not: for language models the tokens themselves,
+	// for token classification a class each; for sequence classification a single class, for question answering the
+	// answer's first and last token, for a sequence-to-sequence model the target's tokens.
+	Labels []int32
+	// Values are the outputs wanted for multi-label classification and regression.
+	Values []float32
+	// Second is where a second text begins that belongs to the first (sentence embeddings); 0 is none.
+	Second int
 	// Where says where the example comes from.
 	Where string
 }
 
 // Scored is the number of tokens that a causal model is scored on: the first has nothing before it.
 func (r Row) Scored() int { return scored(r.Labels) }
+
+// Tokens counts the tokens that the model runs over, those of a target of its own too.
+func (r Row) Tokens() int {
+	if len(r.Labels) > 2 && len(r.Labels) != len(r.IDs) {
+		return len(r.IDs) + len(r.Labels)
+	}
+	return len(r.IDs)
+}
 
 func scored(labels []int32) int {
 	n := 0

@@ -14,13 +14,13 @@ import (
 const VocabTile = 1024
 
 // HeadLoss is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
-// the losses [len(rows), 1], −log softmax(w·h_row)[target]. Logits exist for a tile of the vocabulary at a time: the
+// the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist for a tile of the vocabulary at a time: the
 // gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
-// w is [vocabulary, hidden]; p its parameter, or nil where it is frozen.
-func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source, p *nn.Param) mat.Tensor {
+// w is [vocabulary, hidden]; p its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
+func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source, p *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
 	defer t.Time("head loss")()
 	m := Mat(h)
-	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, wantsH: t.Grad && wants(h)}
+	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, bias: bias, pb: pb, wantsH: t.Grad && wants(h)}
 	l.h = t.New(len(rows), m.Cols)
 	for i, r := range rows {
 		copy(l.h.m.Row(i), m.Row(r))
@@ -29,8 +29,10 @@ func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source,
 	y := t.New(len(rows), 1)
 	l.forward(y.m.Data)
 	var params []*nn.Param
-	if Trains(p) {
-		params = append(params, p)
+	for _, q := range []*nn.Param{p, pb} {
+		if Trains(q) {
+			params = append(params, q)
+		}
 	}
 	if !l.wantsH && params == nil {
 		t.Done(l.h)
@@ -46,6 +48,8 @@ type headLoss struct {
 	targets []int32
 	w       gemm.Source
 	p       *nn.Param
+	bias    []float32
+	pb      *nn.Param
 	wantsH  bool
 	h       *Tensor // the scored rows
 	dh      *Tensor // their gradients
@@ -61,6 +65,13 @@ func (l *headLoss) tiles(f func(v, n int, w gemm.Source, logits gemm.Mat)) {
 		n := min(VocabTile, vocab-v)
 		w, logits := RowsOf(l.w, v, n), gemm.Of(data[:len(l.rows)*n], len(l.rows), n)
 		gemm.NT(logits, l.h.m, w, 0)
+		if l.bias != nil {
+			byRows(logits.Rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					vec.Add(logits.Row(i), logits.Row(i), l.bias[v:v+n])
+				}
+			})
+		}
 		f(v, n, w, logits)
 	}
 }
@@ -119,7 +130,7 @@ func (l *headLoss) finish(sum []float32) {
 
 func (l *headLoss) backward(gy *Tensor) []*Tensor {
 	defer l.t.Time("head loss")()
-	if Trains(l.p) {
+	if Trains(l.p) || Trains(l.pb) {
 		l.weights(gy.m.Data)
 	}
 	var dx *Tensor
@@ -135,9 +146,8 @@ func (l *headLoss) backward(gy *Tensor) []*Tensor {
 	return []*Tensor{dx}
 }
 
-// weights adds dW = (softmax − target)ᵀ·h, from logits made again.
+// weights adds dW = (softmax − target)ᵀ·h and the bias's gradient, the sum of its rows, from logits made again.
 func (l *headLoss) weights(gy []float32) {
-	dw := Grad(l.p)
 	l.tiles(func(v, n int, _ gemm.Source, logits gemm.Mat) {
 		byRows(len(l.rows), func(from, to int) {
 			for i := from; i < to; i++ {
@@ -149,7 +159,16 @@ func (l *headLoss) weights(gy []float32) {
 				vec.Scale(x, gy[i], x)
 			}
 		})
-		gemm.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
+		if Trains(l.p) {
+			dw := Grad(l.p)
+			gemm.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
+		}
+		if Trains(l.pb) {
+			db := Grad(l.pb).Data[v : v+n]
+			for i := range l.rows {
+				vec.Add(db, db, logits.Row(i))
+			}
+		}
 	})
 }
 

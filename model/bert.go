@@ -1,0 +1,321 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() {
+	for modelType, f := range map[string]Family{
+		"bert": {Class: "Bert", Prefix: "bert."}, "electra": {Class: "Electra", Prefix: "electra."},
+		"roberta": {Class: "Roberta", Prefix: "roberta."}, "xlm-roberta": {Class: "XLMRoberta", Prefix: "roberta."},
+	} {
+		f.Kind, f.New = Embedding, newBERT
+		Register(modelType, f)
+	}
+}
+
+// bertConfig has the keys of config.json for BERT, ELECTRA and RoBERTa. Dropout is that of pretraining; adapters have
+// their own, and the host has none.
+type bertConfig struct {
+	ModelType                 string   `json:"model_type"`
+	VocabSize                 int      `json:"vocab_size"`
+	EmbeddingSize             int      `json:"embedding_size"`
+	HiddenSize                int      `json:"hidden_size"`
+	IntermediateSize          int      `json:"intermediate_size"`
+	NumHiddenLayers           int      `json:"num_hidden_layers"`
+	NumAttentionHeads         int      `json:"num_attention_heads"`
+	MaxPositionEmbeddings     int      `json:"max_position_embeddings"`
+	TypeVocabSize             int      `json:"type_vocab_size"`
+	HiddenAct                 string   `json:"hidden_act"`
+	LayerNormEps              *float64 `json:"layer_norm_eps"`
+	PositionEmbeddingType     string   `json:"position_embedding_type"`
+	TieWordEmbeddings         *bool    `json:"tie_word_embeddings"`
+	PadTokenID                *int     `json:"pad_token_id"`
+	HiddenDropoutProb         float64  `json:"hidden_dropout_prob"`
+	AttentionProbsDropoutProb float64  `json:"attention_probs_dropout_prob"`
+	ClassifierDropout         *float64 `json:"classifier_dropout"`
+	SummaryType               string   `json:"summary_type"`
+	SummaryActivation         string   `json:"summary_activation"`
+	SummaryLastDropout        float64  `json:"summary_last_dropout"`
+	SummaryUseProj            bool     `json:"summary_use_proj"`
+	NumLabels                 *int     `json:"num_labels"`
+	OnnxExport                bool     `json:"onnx_export"`
+
+	eps   float32
+	act   op.Activation
+	first int // the position of a document's first token
+}
+
+// bert is the encoder of BERT (Devlin et al. 2019), ELECTRA (Clark et al. 2020) and RoBERTa (Liu et al. 2019): norms
+// behind each half of a layer, every token sees its whole document.
+type bert struct {
+	nn.Module
+	Words     *Weight      `hf:"@.embeddings.word_embeddings.weight"`
+	Positions *Weight      `hf:"@.embeddings.position_embeddings.weight"`
+	Types     *Weight      `hf:"@.embeddings.token_type_embeddings.weight"`
+	Norm      *LayerNorm   `hf:"@.embeddings.LayerNorm"`
+	Project   *Linear      `hf:"@.embeddings_project"`
+	Layers    []*bertLayer `hf:"@.encoder.layer"`
+	Stands    *Head        `hf:""`
+
+	c bertConfig
+}
+
+type bertLayer struct {
+	Query         *Linear    `hf:"attention.self.query"`
+	Key           *Linear    `hf:"attention.self.key"`
+	Value         *Linear    `hf:"attention.self.value"`
+	Output        *Linear    `hf:"attention.output.dense"`
+	AttentionNorm *LayerNorm `hf:"attention.output.LayerNorm"`
+	Up            *Linear    `hf:"intermediate.dense"`
+	Down          *Linear    `hf:"output.dense"`
+	Norm          *LayerNorm `hf:"output.LayerNorm"`
+}
+
+func newBERT(config []byte, head HeadConfig) (Host, error) {
+	m := &bert{}
+	c := &m.c
+	if err := decodeConfig(config, c); err != nil {
+		return nil, err
+	}
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	h := c.HiddenSize
+	m.Words = NewWeight(c.VocabSize, c.EmbeddingSize)
+	m.Positions = NewWeight(c.MaxPositionEmbeddings, c.EmbeddingSize)
+	m.Types = NewWeight(c.TypeVocabSize, c.EmbeddingSize)
+	m.Norm = NewLayerNorm(c.EmbeddingSize, c.eps)
+	if c.EmbeddingSize != h {
+		m.Project = NewLinear(h, c.EmbeddingSize, true)
+	}
+	for range c.NumHiddenLayers {
+		m.Layers = append(m.Layers, &bertLayer{
+			Query: NewLinear(h, h, true), Key: NewLinear(h, h, true), Value: NewLinear(h, h, true),
+			Output: NewLinear(h, h, true), AttentionNorm: NewLayerNorm(h, c.eps),
+			Up: NewLinear(c.IntermediateSize, h, true), Down: NewLinear(h, c.IntermediateSize, true), Norm: NewLayerNorm(h, c.eps),
+		})
+	}
+	var err error
+	m.Stands, err = m.head(head)
+	return m, err
+}
+
+// complete fills in the defaults that Hugging Face gives the family, and refuses what is not served.
+func (c *bertConfig) complete() error {
+	if c.EmbeddingSize == 0 || c.ModelType != "electra" {
+		c.EmbeddingSize = c.HiddenSize
+	}
+	if c.TypeVocabSize == 0 {
+		c.TypeVocabSize = 2
+	}
+	if err := positive("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "intermediate_size", c.IntermediateSize,
+		"num_hidden_layers", c.NumHiddenLayers, "num_attention_heads", c.NumAttentionHeads, "embedding_size", c.EmbeddingSize,
+		"max_position_embeddings", c.MaxPositionEmbeddings, "type_vocab_size", c.TypeVocabSize); err != nil {
+		return err
+	}
+	c.eps = 1e-12
+	if c.LayerNormEps != nil {
+		c.eps = float32(*c.LayerNormEps)
+	}
+	if c.HiddenAct == "" {
+		c.HiddenAct = "gelu"
+	}
+	var err error
+	if c.act, err = op.ParseActivation(c.HiddenAct); err != nil {
+		return fmt.Errorf("config.json: hidden_act: %w", err)
+	}
+	if c.roberta() {
+		c.first = 2
+		if c.PadTokenID != nil {
+			c.first = *c.PadTokenID + 1
+		}
+		if c.first < 0 || c.first >= c.MaxPositionEmbeddings {
+			return fmt.Errorf("config.json: pad_token_id %d leaves no position of %d", c.first-1, c.MaxPositionEmbeddings)
+		}
+	}
+	switch {
+	case c.HiddenSize%c.NumAttentionHeads != 0:
+		return fmt.Errorf("config.json: hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
+	case c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute":
+		return fmt.Errorf("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
+	}
+	return nil
+}
+
+func (c *bertConfig) roberta() bool { return c.ModelType == "roberta" || c.ModelType == "xlm-roberta" }
+
+// numerics chooses Hugging Face's computation or Cybertron's.
+func (m *bert) numerics(name string) error {
+	switch name {
+	case "", HuggingFace:
+		return nil
+	case Cybertron:
+	default:
+		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
+	}
+	norms := []*LayerNorm{m.Norm}
+	for _, l := range m.Layers {
+		norms = append(norms, l.AttentionNorm, l.Norm)
+	}
+	if m.Stands.Norm != nil {
+		norms = append(norms, m.Stands.Norm)
+	}
+	for _, n := range norms {
+		n.Eps = 1e-5
+	}
+	for _, a := range []*op.Activation{&m.c.act, &m.Stands.Activation} {
+		if *a == op.GELU {
+			*a = op.GELUTanh
+		}
+	}
+	return nil
+}
+
+// head makes the head of a kind, with the names that each family gives it.
+func (m *bert) head(k HeadConfig) (*Head, error) {
+	c := &m.c
+	h, n, labels := &Head{HeadConfig: k, Mean: true}, c.HiddenSize, len(k.Labels)
+	switch k.Kind {
+	case Embedding:
+	case QuestionAnswering:
+		h.Out = NewLinear(2, n, true)
+		h.Add("qa_outputs", h.Out)
+	case TokenClassification:
+		h.Out = NewLinear(labels, n, true)
+		h.Add("classifier", h.Out)
+	case SequenceClassification:
+		h.Dense, h.Out = NewLinear(n, n, true), NewLinear(labels, n, true)
+		switch {
+		case c.ModelType == "bert":
+			h.Activation = op.Tanh
+			h.Add("@.pooler.dense", h.Dense)
+			h.Add("classifier", h.Out)
+			return h, nil
+		case c.roberta():
+			h.Activation = op.Tanh
+		default:
+			h.Activation = op.GELU
+		}
+		h.Add("classifier.dense", h.Dense)
+		h.Add("classifier.out_proj", h.Out)
+	case MaskedLM:
+		m.maskedLM(h)
+	default:
+		return nil, fmt.Errorf("config.json: %s has no head for %s", c.ModelType, k.Kind)
+	}
+	return h, nil
+}
+
+// maskedLM fills in a head that predicts masked tokens.
+func (m *bert) maskedLM(h *Head) {
+	c := &m.c
+	h.Dense, h.Activation = NewLinear(c.EmbeddingSize, c.HiddenSize, true), op.GELU
+	h.Norm = NewLayerNorm(c.EmbeddingSize, c.eps)
+	h.Out = NewLinear(c.VocabSize, c.EmbeddingSize, true)
+	if c.TieWordEmbeddings == nil || *c.TieWordEmbeddings {
+		h.Out.Weight.tied = m.Words
+	}
+	bias := func(name string) { // the projection's bias is this one
+		b := NewWeight(c.VocabSize)
+		h.Add(name, b)
+		h.Out.Bias.tied = b
+	}
+	switch {
+	case c.ModelType == "electra":
+		h.Add("generator_predictions.dense", h.Dense)
+		h.Add("generator_predictions.LayerNorm", h.Norm)
+		h.Add("generator_lm_head", h.Out)
+	case c.roberta():
+		h.Add("lm_head.dense", h.Dense)
+		h.Add("lm_head.layer_norm", h.Norm)
+		bias("lm_head.bias")
+		h.Add("lm_head.decoder", h.Out)
+	default:
+		h.Activation = c.act
+		h.Add("cls.predictions.transform.dense", h.Dense)
+		h.Add("cls.predictions.transform.LayerNorm", h.Norm)
+		bias("cls.predictions.bias")
+		h.Add("cls.predictions.decoder", h.Out)
+	}
+}
+
+// Sizes implements Host.
+func (m *bert) Sizes() Sizes {
+	c := &m.c
+	h, i := c.HiddenSize, c.IntermediateSize
+	return Sizes{
+		Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings - c.first, Layers: c.NumHiddenLayers, Hidden: h,
+		// The inputs of both halves and of the norms behind them, queries to values, what they come to, the wide half.
+		Kept: 8*h + i + 4 + c.NumAttentionHeads, Added: max(2*i+2*h, 6*h), Widest: max(i, h),
+	}
+}
+
+// Head implements Host.
+func (m *bert) Head() *Head { return m.Stands }
+
+// Forward implements Host.
+func (m *bert) Forward(t *op.Tape, b *Batch, _ *Cache) mat.Tensor {
+	x := m.embed(t, b)
+	bounds := b.bounds()
+	for _, l := range m.Layers {
+		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, bounds) })
+	}
+	return x
+}
+
+// embed sums the tokens', positions' and segments' vectors.
+func (m *bert) embed(t *op.Tape, b *Batch) mat.Tensor {
+	positions, types := make([]int32, len(b.IDs)), b.Types
+	bounds := b.bounds()
+	for d := range len(bounds) - 1 {
+		for i := bounds[d]; i < bounds[d+1]; i++ {
+			positions[i] = int32(m.c.first + i - bounds[d])
+		}
+	}
+	if types == nil {
+		types = make([]int32, len(b.IDs))
+	}
+	part := func(ids []int32, w *Weight) op.EmbeddingPart {
+		return op.EmbeddingPart{IDs: ids, Table: w.Source(t.Adapter), Param: w.Param(t.Adapter)}
+	}
+	e := op.EmbeddingSum(t, part(b.IDs, m.Words), part(positions, m.Positions), part(types, m.Types))
+	x := m.Norm.apply(t, e)
+	t.Done(e)
+	if m.Project != nil {
+		y := op.Linear(t, x, nil, m.Project)
+		t.Done(x)
+		x = y
+	}
+	return x
+}
+
+func (m *bert) layer(t *op.Tape, l *bertLayer, x mat.Tensor, bounds []int) mat.Tensor {
+	dim := m.c.HiddenSize / m.c.NumAttentionHeads
+	qkv := op.Linear(t, x, nil, l.Query, l.Key, l.Value)
+	a := op.Attention(t, qkv, bounds, nil, op.AttentionShape{
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true,
+		Scale: float32(1 / math.Sqrt(float64(dim))),
+	}, nil)
+	t.Done(qkv)
+	s := op.Linear(t, a, x, l.Output)
+	t.Done(a)
+	t.Done(x)
+	y := l.AttentionNorm.apply(t, s)
+	t.Done(s)
+	h := op.Linear(t, y, nil, l.Up)
+	g := op.Activate(t, h, m.c.act)
+	t.Done(h)
+	s = op.Linear(t, g, y, l.Down)
+	t.Drop(g)
+	t.Done(y)
+	z := l.Norm.apply(t, s)
+	t.Done(s)
+	return z
+}

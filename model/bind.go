@@ -1,0 +1,130 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/checkpoint"
+)
+
+// binding is the state of giving a model's weights the tensors of a checkpoint.
+type binding struct {
+	m        *Model
+	taken    map[string]bool
+	problems []string
+	fresh    int // weights of the head that the checkpoint lacks
+	seed     uint64
+}
+
+// weight binds one.
+func (b *binding) weight(w *Weight) {
+	name, t, ok := b.find(w.Name)
+	b.taken[name] = true
+	switch {
+	case w.tied != nil || w.computed:
+	case !ok && b.m.Head().Has(w.Name) && b.m.wantsHead():
+		b.fresh++
+		b.problem(b.random(w))
+	case !ok:
+		b.problem(fmt.Errorf("missing %s", w.Name))
+	case !slices.Equal(t.Shape, w.Shape):
+		b.problem(fmt.Errorf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
+	default:
+		if err := w.bind(t); err != nil {
+			b.problem(err)
+		} else if name, ok := notFinite(w); ok {
+			b.problem(fmt.Errorf("%s", name))
+		}
+	}
+}
+
+func (b *binding) problem(err error) {
+	if err != nil {
+		b.problems = append(b.problems, err.Error())
+	}
+}
+
+// find looks a tensor up by its name, with or without the family's prefix, and by the names of older checkpoints.
+func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
+	prefix := b.m.family.Prefix
+	names := []string{name}
+	if rest, has := strings.CutPrefix(name, prefix); has {
+		names = append(names, rest)
+	} else {
+		names = append(names, prefix+name)
+	}
+	for _, n := range names {
+		for _, n := range []string{n, oldNorm(n)} {
+			if t, ok := b.m.file.Get(n); ok {
+				return n, t, true
+			}
+		}
+	}
+	return name, t, false
+}
+
+// oldNorm is a LayerNorm's name as checkpoints of TensorFlow's time have it.
+func oldNorm(name string) string {
+	if rest, ok := strings.CutSuffix(name, "LayerNorm.weight"); ok {
+		return rest + "LayerNorm.gamma"
+	}
+	if rest, ok := strings.CutSuffix(name, "LayerNorm.bias"); ok {
+		return rest + "LayerNorm.beta"
+	}
+	return name
+}
+
+// random gives a weight of a new head its first values.
+func (b *binding) random(w *Weight) error {
+	deviation, err := initializerRange(b.m.Config)
+	if err != nil {
+		return err
+	}
+	w.randomize(newRand(b.seed, uint64(b.fresh)), deviation)
+	return nil
+}
+
+// randomize draws a weight's values: normal ones for a matrix, ones for a norm, zeros for a bias.
+func (w *Weight) randomize(r *rand.Rand, deviation float64) {
+	v := make([]float32, w.Size())
+	for j := range v {
+		switch {
+		case len(w.Shape) == 2:
+			v[j] = float32(r.NormFloat64() * deviation)
+		case strings.HasSuffix(strings.ToLower(w.Name), "norm.weight"):
+			v[j] = 1
+		}
+	}
+	w.set(v)
+}
+
+// initializerRange is the deviation of new weights.
+func initializerRange(config []byte) (float64, error) {
+	var c struct {
+		InitializerRange float64 `json:"initializer_range"`
+		InitStd          float64 `json:"init_std"` // BART's name
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return 0, fmt.Errorf("config.json: %w", err)
+	}
+	switch {
+	case c.InitializerRange > 0:
+		return c.InitializerRange, nil
+	case c.InitStd > 0:
+		return c.InitStd, nil
+	}
+	return 0.02, nil
+}
+
+// buffer says whether a tensor is one that older checkpoints hold and that follows from the config.
+func buffer(name string) bool {
+	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids"} {
+		if strings.HasSuffix(name, s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,173 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// Kind is a kind of head: what a model is trained for.
+type Kind string
+
+// The kinds of heads.
+const (
+	CausalLM               Kind = "causal-lm"
+	MaskedLM               Kind = "masked-lm"
+	Seq2SeqLM              Kind = "seq2seq-lm"
+	SequenceClassification Kind = "sequence-classification"
+	TokenClassification    Kind = "token-classification"
+	QuestionAnswering      Kind = "question-answering"
+	// Embedding is a host without weights behind its hidden states: texts become vectors.
+	Embedding Kind = "embedding"
+)
+
+// The problems of sequence classification, as config.json's problem_type has them.
+const (
+	SingleLabel = "single_label_classification"
+	MultiLabel  = "multi_label_classification"
+	Regression  = "regression"
+)
+
+// HeadConfig is what decides a head's shape.
+type HeadConfig struct {
+	Kind Kind
+	// Labels are the names of the classes, in the order of their ids; for regression one for each value.
+	Labels []string
+	// Problem is what sequence classification is for; "" is Regression with one label, else SingleLabel.
+	Problem string
+}
+
+// problem is Problem with its default.
+func (c HeadConfig) problem() string {
+	switch {
+	case c.Problem != "":
+		return c.Problem
+	case len(c.Labels) == 1:
+		return Regression
+	}
+	return SingleLabel
+}
+
+// Pick says which hidden state of a document a sequence is classified by.
+type Pick int
+
+// The picks.
+const (
+	PickFirst Pick = iota
+	PickLast
+)
+
+// Head is what stands on the last hidden states: dense, activation and norm where the family has them, then a projection
+// onto the vocabulary or the labels. A family gives the weights their names; what they compute is here once for all.
+type Head struct {
+	HeadConfig
+	// Dense, Activation and Norm may be nil or "".
+	Dense      *Linear
+	Activation op.Activation
+	Norm       *LayerNorm
+	// Out is nil for Embedding.
+	Out *Linear
+	// Pick is for sequence classification.
+	Pick Pick
+	// Mean says that Embedding takes the mean over a document's tokens; else its first token.
+	Mean bool
+
+	parts map[string]any // the modules and weights by their Hugging Face paths
+	order []string
+}
+
+// Add names one of the head's parts, a *Linear, *LayerNorm or *Weight, by its Hugging Face path.
+func (h *Head) Add(path string, part any) {
+	if h.parts == nil {
+		h.parts = map[string]any{}
+	}
+	h.parts[path] = part
+	h.order = append(h.order, path)
+}
+
+// rename replaces the paths of the parts.
+func (h *Head) rename(name func(string) string) {
+	parts := h.parts
+	h.parts = map[string]any{}
+	for i, p := range h.order {
+		h.order[i] = name(p)
+		h.parts[h.order[i]] = parts[p]
+	}
+}
+
+// Modules are the paths of the head's parts: what trains whole where the head is new.
+func (h *Head) Modules() []string { return slices.Clone(h.order) }
+
+// Has says whether a path is one of the head's modules or weights.
+func (h *Head) Has(path string) bool {
+	return slices.ContainsFunc(h.order, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
+}
+
+// scorer is how a kind of head is scored: one file a kind.
+type scorer interface {
+	// scored counts the losses of a document by its labels and values.
+	scored(labels []int32, values []float32) int
+	// check says what is wrong with a checked batch's labels or values.
+	check(h *Head, b *Batch) error
+	// loss returns the losses of everything scored, [scored, 1], from the last hidden states.
+	loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor
+	// rows lists the hidden states that are projected; nil is all of them.
+	rows(h *Head, b *Batch) []int
+}
+
+var scorers = map[Kind]scorer{}
+
+// Kinds lists the kinds of heads.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(scorers)) }
+
+// project computes the head's outputs for rows of x (nil: all), [rows, outputs].
+func (h *Head) project(t *op.Tape, x mat.Tensor, rows []int) mat.Tensor {
+	return op.Linear(t, h.states(t, x, rows), nil, h.Out)
+}
+
+// states are what Out projects.
+func (h *Head) states(t *op.Tape, x mat.Tensor, rows []int) mat.Tensor {
+	if rows != nil {
+		y := op.Rows(t, x, rows)
+		t.Done(x)
+		x = y
+	}
+	if h.Dense != nil {
+		x = op.Linear(t, x, nil, h.Dense)
+		x = op.Activate(t, x, h.Activation)
+	}
+	if h.Norm != nil {
+		x = h.Norm.apply(t, x)
+	}
+	return x
+}
+
+// classLabel says what is wrong with a label of a head with classes.
+func (h *Head) classLabel(label int32) error {
+	if label != Ignore && (label < 0 || int(label) >= len(h.Labels)) {
+		return fmt.Errorf("model: label %d; the head has %d classes", label, len(h.Labels))
+	}
+	return nil
+}
+
+// LayerNorm is the weights of a layer normalisation (Ba et al. 2016).
+type LayerNorm struct {
+	Weight *Weight `hf:"weight"`
+	Bias   *Weight `hf:"bias"`
+	Eps    float32
+}
+
+// NewLayerNorm declares one of n values.
+func NewLayerNorm(n int, eps float32) *LayerNorm {
+	return &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
+}
+
+func (l *LayerNorm) apply(t *op.Tape, x mat.Tensor) mat.Tensor {
+	a := t.Adapter
+	return op.LayerNorm(t, x, l.Weight.Vector(a), l.Bias.Vector(a), l.Weight.Param(a), l.Bias.Param(a), l.Eps)
+}

@@ -1,0 +1,95 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() {
+	scorers[SequenceClassification] = sequenceClass{}
+	scorers[TokenClassification] = tokenClass{}
+}
+
+// sequenceClass judges whole documents: one label a document, or for multi-label and regression a value for each of the
+// head's labels.
+type sequenceClass struct{}
+
+func (sequenceClass) scored(labels []int32, values []float32) int {
+	if len(values) > 0 || len(labels) > 0 && labels[0] != Ignore {
+		return 1
+	}
+	return 0
+}
+
+func (sequenceClass) check(h *Head, b *Batch) error {
+	docs := len(b.bounds()) - 1
+	if h.problem() != SingleLabel {
+		if want := docs * len(h.Labels); len(b.Values) != want {
+			return fmt.Errorf("model: %d values for %d documents of a head with %d outputs; want %d", len(b.Values), docs, len(h.Labels), want)
+		}
+		return nil
+	}
+	if len(b.Labels) != docs {
+		return fmt.Errorf("model: %d labels for %d documents; want one each", len(b.Labels), docs)
+	}
+	for _, l := range b.Labels {
+		if err := h.classLabel(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sequenceClass) rows(h *Head, b *Batch) []int {
+	bounds := b.bounds()
+	rows := make([]int, len(bounds)-1)
+	for d := range rows {
+		rows[d] = bounds[d]
+		if h.Pick == PickLast {
+			rows[d] = bounds[d+1] - 1
+		}
+	}
+	return rows
+}
+
+func (s sequenceClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	rows := s.rows(h, b)
+	switch h.problem() {
+	case MultiLabel:
+		return op.BinaryCrossEntropy(t, h.project(t, x, rows), b.Values)
+	case Regression:
+		return op.MeanSquares(t, h.project(t, x, rows), b.Values)
+	}
+	at, targets := labelled(b.Labels)
+	for i, d := range at {
+		at[i] = rows[d]
+	}
+	return op.CrossEntropy(t, h.project(t, x, at), targets)
+}
+
+// tokenClass gives every token a label; the ignored ones are not scored.
+type tokenClass struct{}
+
+func (tokenClass) scored(labels []int32, _ []float32) int { return countScored(labels) }
+
+func (tokenClass) check(h *Head, b *Batch) error {
+	if err := b.perToken(); err != nil {
+		return err
+	}
+	for _, l := range b.Labels {
+		if err := h.classLabel(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tokenClass) rows(*Head, *Batch) []int { return nil }
+
+func (tokenClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	rows, targets := labelled(b.Labels)
+	return op.CrossEntropy(t, h.project(t, x, rows), targets)
+}

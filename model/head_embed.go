@@ -1,0 +1,48 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() { scorers[Embedding] = embedding{} }
+
+// contrastiveScale multiplies the cosine similarities of pairs, as sentence-transformers' MultipleNegativesRankingLoss.
+const contrastiveScale = 20
+
+// embedding makes a vector of every document. It is trained by pairs: documents 2i and 2i+1 belong together, all others
+// of the batch do not (Henderson et al. 2017, arXiv 1705.00652, section 4).
+type embedding struct{}
+
+// scored counts a pair.
+func (embedding) scored([]int32, []float32) int { return 1 }
+
+func (embedding) check(_ *Head, b *Batch) error {
+	docs := len(b.bounds()) - 1
+	if docs%2 != 0 || docs < 4 {
+		return fmt.Errorf("model: %d documents; a contrastive batch has two pairs or more", docs)
+	}
+	return nil
+}
+
+func (embedding) rows(*Head, *Batch) []int { return nil }
+
+func (embedding) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	v := op.Normalize(t, h.pool(t, x, b.bounds()))
+	var first, second []int
+	for d := 0; d+1 < len(b.bounds()); d += 2 {
+		first, second = append(first, d), append(second, d+1)
+	}
+	return op.Contrastive(t, op.Rows(t, v, first), op.Rows(t, v, second), contrastiveScale)
+}
+
+// pool makes one row a document.
+func (h *Head) pool(t *op.Tape, x mat.Tensor, bounds []int) mat.Tensor {
+	if h.Mean {
+		return op.MeanPool(t, x, bounds)
+	}
+	return op.Rows(t, x, bounds[:len(bounds)-1])
+}

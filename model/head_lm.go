@@ -1,0 +1,115 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() {
+	scorers[CausalLM] = causalLM{}
+	scorers[MaskedLM] = tokenLM{}
+	scorers[Seq2SeqLM] = tokenLM{}
+}
+
+// lmLoss is the cross-entropy over the vocabulary of rows of x.
+func lmLoss(t *op.Tape, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
+	if h.Dense != nil || h.Norm != nil {
+		x = h.states(t, x, rows)
+		rows = every(len(targets))
+	}
+	o, a := h.Out, t.Adapter
+	if o.Adapter(a) != nil {
+		return op.CrossEntropy(t, op.Linear(t, op.Rows(t, x, rows), nil, o), targets)
+	}
+	var bias *nn.Param
+	if o.Bias != nil {
+		bias = o.Bias.Param(a)
+	}
+	return op.HeadLoss(t, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
+}
+
+func every(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// checkVocabulary says which label is no token.
+func checkVocabulary(h *Head, b *Batch) error {
+	vocab, _ := h.Out.Dims()
+	for i, id := range b.Labels {
+		if id != Ignore && (id < 0 || int(id) >= vocab) {
+			return fmt.Errorf("model: token %d has label %d; the vocabulary ends at %d", i, id, vocab-1)
+		}
+	}
+	return nil
+}
+
+// causalLM predicts every token from those before it.
+type causalLM struct{}
+
+func (causalLM) scored(labels []int32, _ []float32) int {
+	return countScored(labels[min(1, len(labels)):])
+}
+
+func (causalLM) check(h *Head, b *Batch) error {
+	if err := b.perToken(); err != nil {
+		return err
+	}
+	return checkVocabulary(h, b)
+}
+
+func (causalLM) rows(*Head, *Batch) []int { return nil }
+
+func (causalLM) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	rows, targets := b.Scored()
+	return lmLoss(t, h, x, rows, targets)
+}
+
+// tokenLM predicts the labelled tokens from the hidden states in their places: a masked model, and a decoder, whose
+// hidden states are one a label.
+type tokenLM struct{}
+
+func (tokenLM) scored(labels []int32, _ []float32) int { return countScored(labels) }
+
+func (tokenLM) check(h *Head, b *Batch) error {
+	if h.Kind == MaskedLM {
+		if err := b.perToken(); err != nil {
+			return err
+		}
+	}
+	return checkVocabulary(h, b)
+}
+
+func (tokenLM) rows(*Head, *Batch) []int { return nil }
+
+func (tokenLM) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	rows, targets := labelled(b.Labels)
+	return lmLoss(t, h, x, rows, targets)
+}
+
+// labelled lists the labels that are scored, and where they are.
+func labelled(labels []int32) (rows []int, targets []int32) {
+	for i, l := range labels {
+		if l != Ignore {
+			rows, targets = append(rows, i), append(targets, l)
+		}
+	}
+	return rows, targets
+}
+
+func countScored(labels []int32) int {
+	n := 0
+	for _, l := range labels {
+		if l != Ignore {
+			n++
+		}
+	}
+	return n
+}

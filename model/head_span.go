@@ -1,0 +1,48 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+func init() { scorers[QuestionAnswering] = span{} }
+
+// span finds an answer in a document: two outputs a token, how well the answer starts and ends there. A document's labels
+// are the first and the last token of its answer, counted from its own start.
+type span struct{}
+
+func (span) scored(labels []int32, _ []float32) int {
+	if len(labels) > 0 && labels[0] != Ignore {
+		return 1
+	}
+	return 0
+}
+
+func (span) check(_ *Head, b *Batch) error {
+	bounds := b.bounds()
+	docs := len(bounds) - 1
+	if len(b.Labels) != 2*docs {
+		return fmt.Errorf("model: %d labels for %d documents; want two each, the answer's first and last token", len(b.Labels), docs)
+	}
+	for d := range docs {
+		first, last, n := b.Labels[2*d], b.Labels[2*d+1], bounds[d+1]-bounds[d]
+		if first == Ignore && last == Ignore {
+			continue
+		}
+		if first < 0 || last < first || int(last) >= n {
+			return fmt.Errorf("model: document %d of %d tokens has its answer in tokens %d to %d", d, n, first, last)
+		}
+	}
+	return nil
+}
+
+func (span) rows(*Head, *Batch) []int { return nil }
+
+// loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
+// section 4.2).
+func (span) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, Ignore)
+}
