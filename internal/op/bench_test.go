@@ -58,7 +58,7 @@ func operators() []operator {
 		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
 		{"linear/down", tokens, inter, product, product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
 		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Tape, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
-		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil) }},
+		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil, nil, nil) }},
 		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
 		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
 		{"rows", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Rows(t, x, rows) }},
