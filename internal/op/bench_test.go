@@ -60,6 +60,10 @@ func operators() []operator {
 		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Tape, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
 		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil) }},
 		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
+		{"layernorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
+			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)
+		}},
+		{"gelu", tokens, inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
 		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
 		{"rows", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Rows(t, x, rows) }},
 		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},

@@ -116,7 +116,7 @@ func (w weight) Grad(_ *Tape, dx gemm.Mat, beta float32, x, _, _, gy gemm.Mat) {
 
 func TestGradients(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	norm := param(r, 1, 6)
+	norm, shift := param(r, 1, 6), param(r, 1, 6)
 	head := param(r, 11, 5)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
@@ -138,6 +138,15 @@ func TestGradients(t *testing.T) {
 		}},
 		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
+		}},
+		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
+		}},
+		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
+		}},
+		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
 		}},
 		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
 		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Rows(t, in[0], []int{4, 1}) }},
