@@ -173,20 +173,40 @@ func TestAttentionGradients(t *testing.T) {
 		bounds     []int
 		heads, kv  int
 		window     int
+		both       bool
 		withoutPos bool
 	}{
-		{[]int{0, 7}, 2, 2, 0, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false}, {[]int{0, 9}, 3, 1, 4, false},
-		{[]int{0, 6, 10}, 2, 1, 1, false}, {[]int{0, 5}, 2, 1, 0, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false},
+		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
+		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
+		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, queryTile + 7}, 1, 1, 0, true, true},
 	} {
-		t.Run(fmt.Sprintf("%v h%d kv%d w%d", tt.bounds, tt.heads, tt.kv, tt.window), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
 			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
-			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Scale: 0.5}
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Bidirectional: tt.both, Scale: 0.5}
 			pos := rope
 			if tt.withoutPos {
 				pos = nil
 			}
 			checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 				return Attention(t, in[0], tt.bounds, pos, s, nil)
+			})
+		})
+	}
+}
+
+func TestCrossAttentionGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, tt := range []struct {
+		bounds, sources []int
+		heads, kv       int
+	}{
+		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, queryTile + 2}, []int{0, 3}, 1, 1},
+	} {
+		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
+			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Scale: 0.5}
+			checkGradients(t, []*nn.Param{q, kv}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+				return CrossAttention(t, in[0], in[1], tt.bounds, tt.sources, s)
 			})
 		})
 	}
