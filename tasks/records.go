@@ -24,14 +24,22 @@ type record struct {
 func (r record) where() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
 
 // readFiles reads the records of several files, in order.
-func readFiles(paths []string) ([]record, error) {
+func (f *Files) readFiles(paths []string) ([]record, error) {
+	read := f.read
+	if read == nil {
+		read = readAny
+	}
+	return readFiles(paths, read)
+}
+
+func readFiles(paths []string, read func(string, io.Reader) ([]record, error)) ([]record, error) {
 	var all []record
 	for _, path := range paths {
 		f, err := open(path)
 		if err != nil {
 			return nil, err
 		}
-		records, err := readRecords(path, f)
+		records, err := read(path, f)
 		_ = f.Close()
 		if err != nil {
 			return nil, err
@@ -224,3 +232,5 @@ func (o object) names() string {
 	}
 	return strings.Join(slices.Sorted(maps.Keys(o)), ", ")
 }
+
+func (o object) fieldNames() []string { return slices.Sorted(maps.Keys(o)) }
