@@ -54,6 +54,11 @@ func newPrecompiled(blob []byte) (*precompiled, error) {
 	for i := range p.units {
 		p.units[i] = binary.LittleEndian.Uint32(blob[4*i:])
 	}
+	for text := range strings.SplitSeq(p.texts, "\x00") {
+		if len(text) > maxReplacement {
+			return nil, fmt.Errorf("has a replacement of %d bytes, want at most %d", len(text), maxReplacement)
+		}
+	}
 	if !utf8.ValidString(p.texts) {
 		return nil, fmt.Errorf("its texts are not valid UTF-8")
 	}
@@ -127,6 +132,10 @@ func (n *precompiled) match(s string, found func(size int, text string) bool) in
 	}
 	return len(s)
 }
+
+// maxReplacement is the longest replacement accepted, in bytes, lest short
+// texts become huge ones. Unicode's longest has 33.
+const maxReplacement = 512
 
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 

@@ -12,6 +12,7 @@ type spmDecoder struct {
 	stripSpaces bool // in front of the text: the first one
 	stripAll    bool // or all
 	denorm      *spmNormalizer
+	trim        bool // white space at both ends of the text
 }
 
 func newSPMDecoder(f *spmFile) (*spmDecoder, error) {
@@ -61,6 +62,9 @@ func (d *spmDecoder) decode(tokens []string) []string {
 	p := piece{s: string(appendBytes(out, run))}
 	if d.denorm != nil {
 		d.denorm.normalize(&p)
+	}
+	if d.trim {
+		p.s = strings.TrimSpace(p.s)
 	}
 	return []string{p.s}
 }

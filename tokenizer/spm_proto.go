@@ -47,7 +47,7 @@ type spmRules struct {
 }
 
 // maxPieceLen is the longest piece accepted, in bytes; training makes none of more than 16 characters.
-const maxPieceLen = 1024
+const maxPieceLen = 512
 
 // parseSPM reads a SentencePiece model.
 func parseSPM(raw []byte) (*spmFile, error) {

@@ -224,6 +224,9 @@ func (t *Tokenizer) namedID(name string) (int32, bool) {
 // asked to, rather than a part of a text.
 func (t *Tokenizer) IsSpecial(id int32) bool {
 	token, ok := t.Token(id)
+	if d, isSPM := t.decoder.(*spmDecoder); isSPM && d.kinds[token] == controlPiece {
+		return ok
+	}
 	return ok && t.added.special[token]
 }
 
