@@ -4,20 +4,18 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/gemm"
 )
 
-// naive is attention in float64, straight from its definition, over one document.
+// naive is self-attention in float64, straight from its definition, over one document.
 func naive(x gemm.Mat, r *RoPE, s AttentionShape) []float64 {
 	dim, half := s.HeadDim, s.HeadDim/2
 	at := func(i, h int) []float64 {
-		v := make([]float64, dim)
-		for j := range v {
-			v[j] = float64(x.Row(i)[h*dim+j])
-		}
-		if h >= s.Heads+s.KVHeads {
+		v := floats(x.Row(i)[h*dim : (h+1)*dim])
+		if r == nil || h >= s.Heads+s.KVHeads {
 			return v
 		}
 		w := make([]float64, dim)
@@ -27,26 +25,43 @@ func naive(x gemm.Mat, r *RoPE, s AttentionShape) []float64 {
 		}
 		return w
 	}
-	out := make([]float64, 0, x.Rows*s.Heads*dim)
-	for i := range x.Rows {
+	return naiveHeads(x.Rows, x.Rows, s, at,
+		func(i, h int) []float64 { return at(i, s.Heads+h) },
+		func(i, h int) []float64 { return at(i, s.Heads+s.KVHeads+h) })
+}
+
+// naiveCross is cross-attention in float64 over one document.
+func naiveCross(q, kv gemm.Mat, s AttentionShape) []float64 {
+	s.Bidirectional = true
+	at := func(m gemm.Mat, i, h int) []float64 { return floats(m.Row(i)[h*s.HeadDim : (h+1)*s.HeadDim]) }
+	return naiveHeads(q.Rows, kv.Rows, s,
+		func(i, h int) []float64 { return at(q, i, h) },
+		func(i, h int) []float64 { return at(kv, i, h) },
+		func(i, h int) []float64 { return at(kv, i, s.KVHeads+h) })
+}
+
+// naiveHeads is attention of queries to keys and values, which it asks for by row and head.
+func naiveHeads(queries, keys int, s AttentionShape, query, key, value func(i, h int) []float64) []float64 {
+	out := make([]float64, 0, queries*s.Heads*s.HeadDim)
+	for i := range queries {
 		for h := range s.Heads {
 			kv := h / (s.Heads / s.KVHeads)
-			q, sum, y := at(i, h), 0.0, make([]float64, dim)
-			for j := 0; j <= i; j++ {
-				if s.Window > 0 && i-j >= s.Window {
+			q, sum, y := query(i, h), 0.0, make([]float64, s.HeadDim)
+			for j := range keys {
+				if !s.Bidirectional && (j > i || s.Window > 0 && i-j >= s.Window) {
 					continue
 				}
-				k, v, dot := at(j, s.Heads+kv), at(j, s.Heads+s.KVHeads+kv), 0.0
-				for d := range dim {
+				k, v, dot := key(j, kv), value(j, kv), 0.0
+				for d := range q {
 					dot += q[d] * k[d]
 				}
 				p := math.Exp(dot * float64(s.Scale))
 				sum += p
-				for d := range dim {
+				for d := range y {
 					y[d] += p * v[d]
 				}
 			}
-			for d := range dim {
+			for d := range y {
 				out = append(out, y[d]/sum)
 			}
 		}
@@ -54,11 +69,30 @@ func naive(x gemm.Mat, r *RoPE, s AttentionShape) []float64 {
 	return out
 }
 
+func floats(x []float32) []float64 {
+	v := make([]float64, len(x))
+	for i := range x {
+		v[i] = float64(x[i])
+	}
+	return v
+}
+
 var attentionShapes = []AttentionShape{
 	{Heads: 2, KVHeads: 2, HeadDim: 8, Scale: 0.35},
 	{Heads: 6, KVHeads: 2, HeadDim: 4, Scale: 0.5},
 	{Heads: 3, KVHeads: 1, HeadDim: 6, Scale: 0.4, Window: 5},
 	{Heads: 2, KVHeads: 1, HeadDim: 4, Scale: 0.5, Window: 70},
+	{Heads: 3, KVHeads: 3, HeadDim: 32, Scale: 0.18, Bidirectional: true},
+	{Heads: 4, KVHeads: 2, HeadDim: 6, Scale: 0.4, Bidirectional: true},
+}
+
+// boundsOf lays documents of those lengths end to end.
+func boundsOf(lengths []int) []int {
+	bounds := []int{0}
+	for _, n := range lengths {
+		bounds = append(bounds, bounds[len(bounds)-1]+n)
+	}
+	return bounds
 }
 
 func testRoPE(dim int) *RoPE {
@@ -79,37 +113,65 @@ func worst(got []float32, want []float64) float64 {
 	return w
 }
 
+func copied(t *Tape, x gemm.Mat) *Tensor {
+	in := t.New(x.Rows, x.Cols)
+	copy(in.m.Data, x.Data)
+	return in
+}
+
 // attend runs Attention over documents of those lengths.
 func attend(x gemm.Mat, lengths []int, r *RoPE, s AttentionShape, cache []*KV) []float32 {
 	t := NewTape(false)
 	defer t.Release()
-	in := t.New(x.Rows, x.Cols)
-	copy(in.m.Data, x.Data)
-	bounds := []int{0}
-	for _, n := range lengths {
-		bounds = append(bounds, bounds[len(bounds)-1]+n)
-	}
-	return append([]float32(nil), Mat(Attention(t, in, bounds, r, s, cache)).Data...)
+	return slices.Clone(Mat(Attention(t, copied(t, x), boundsOf(lengths), r, s, cache)).Data)
 }
 
 func TestAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, s := range attentionShapes {
-		for _, lengths := range [][]int{{1}, {2, 1, 5}, {63, 64, 65}, {150, 3}} {
-			t.Run(fmt.Sprintf("%+v %v", s, lengths), func(t *testing.T) {
-				rope, total := testRoPE(s.HeadDim), 0
-				for _, n := range lengths {
-					total += n
-				}
-				x := random(r, total, (s.Heads+2*s.KVHeads)*s.HeadDim)
+		for _, lengths := range [][]int{{1}, {2, 1, 5}, {63, 64, 65}, {150, 3}, {300}} {
+			for _, rope := range []*RoPE{testRoPE(s.HeadDim), nil} {
+				t.Run(fmt.Sprintf("%+v %v positions %t", s, lengths, rope != nil), func(t *testing.T) {
+					bounds := boundsOf(lengths)
+					x := random(r, bounds[len(lengths)], (s.Heads+2*s.KVHeads)*s.HeadDim)
+					var want []float64
+					for d, n := range lengths {
+						want = append(want, naive(x.Slice(bounds[d], 0, n, x.Cols), rope, s)...)
+					}
+					if w := worst(attend(x, lengths, rope, s, nil), want); w > 2e-6 {
+						t.Errorf("differs by %.2g", w)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	for _, s := range []AttentionShape{{Heads: 3, KVHeads: 3, HeadDim: 8, Scale: 0.35}, {Heads: 4, KVHeads: 2, HeadDim: 5, Scale: 0.4}} {
+		for _, c := range []struct{ targets, sources []int }{
+			{[]int{1}, []int{1}}, {[]int{1, 3, 1}, []int{7, 1, 70}}, {[]int{65, 2}, []int{3, 150}}, {[]int{140}, []int{90}},
+		} {
+			t.Run(fmt.Sprintf("%+v %v", s, c), func(t *testing.T) {
+				tape := NewTape(false)
+				defer tape.Release()
+				bounds, sources := boundsOf(c.targets), boundsOf(c.sources)
+				q := copied(tape, random(r, bounds[len(c.targets)], s.Heads*s.HeadDim))
+				kv := copied(tape, random(r, sources[len(c.sources)], 2*s.KVHeads*s.HeadDim))
 				var want []float64
-				at := 0
-				for _, n := range lengths {
-					want = append(want, naive(x.Slice(at, 0, n, x.Cols), rope, s)...)
-					at += n
+				for d := range c.targets {
+					want = append(want, naiveCross(q.m.Slice(bounds[d], 0, c.targets[d], q.m.Cols),
+						kv.m.Slice(sources[d], 0, c.sources[d], kv.m.Cols), s)...)
 				}
-				if w := worst(attend(x, lengths, rope, s, nil), want); w > 2e-6 {
+				if w := worst(Mat(CrossAttention(tape, q, kv, bounds, sources, s)).Data, want); w > 2e-6 {
 					t.Errorf("differs by %.2g", w)
+				}
+				kept := NewKV(kv, sources, s)
+				for range 2 { // the cache stays as it is
+					if w := worst(Mat(CachedCrossAttention(tape, q, bounds, s, kept)).Data, want); w > 2e-6 {
+						t.Errorf("from a cache, differs by %.2g", w)
+					}
 				}
 			})
 		}
@@ -118,9 +180,15 @@ func TestAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 
 func TestAttentionCacheContinuesDocuments(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 9))
-	for _, s := range attentionShapes {
+	for i, s := range attentionShapes {
+		if s.Bidirectional {
+			continue
+		}
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			rope := testRoPE(s.HeadDim)
+			if i%2 == 1 {
+				rope = nil
+			}
 			cols, width := (s.Heads+2*s.KVHeads)*s.HeadDim, s.Heads*s.HeadDim
 			a, b := random(r, 150, cols), random(r, 90, cols)
 			cache := []*KV{{}, {}}

@@ -42,6 +42,7 @@ func operators() []operator {
 	gateUp, down, head := bf16{halves(r, 2*inter, hidden)}, bf16{halves(r, hidden, inter)}, halves(r, vocab, hidden)
 	norm, rope := uniform(r, hidden), testRoPE(64)
 	shape := AttentionShape{Heads: 9, KVHeads: 3, HeadDim: 64, Scale: 0.125}
+	short := AttentionShape{Heads: 12, KVHeads: 12, HeadDim: 32, Scale: 0.18, Bidirectional: true}
 	rows, targets, bounds := make([]int, tokens/2), make([]int32, tokens/2), []int{0, 170, 341, tokens}
 	for i := range rows {
 		rows[i], targets[i] = 2*i, int32(97*i)
@@ -58,8 +59,15 @@ func operators() []operator {
 		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
 		{"linear/down", tokens, inter, product, product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
 		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Tape, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
+		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Tape, x mat.Tensor) mat.Tensor {
+			return Attention(t, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
+		}},
 		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil) }},
 		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
+		{"layernorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
+			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)
+		}},
+		{"gelu", tokens, inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
 		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
 		{"rows", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Rows(t, x, rows) }},
 		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},

@@ -8,26 +8,81 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
+// EmbeddingPart is a table of rows and the row that each token takes: words, positions, types of segment.
+type EmbeddingPart struct {
+	IDs   []int32
+	Table gemm.Source // [rows, hidden]
+	Param *nn.Param   // the table's parameter, or nil where it is frozen
+	Scale float32     // multiplies the rows; 0 is 1
+}
+
 // Embedding looks up rows of w [vocabulary, hidden]: ids → [tokens, hidden]. p is w's parameter, or nil where w is
 // frozen.
 func Embedding(t *Tape, ids []int32, w gemm.Source, p *nn.Param) mat.Tensor {
+	return EmbeddingSum(t, EmbeddingPart{IDs: ids, Table: w, Param: p})
+}
+
+// EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
+func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor {
 	defer t.Time("embedding")()
-	_, hidden := w.Dims()
-	y := t.New(len(ids), hidden)
-	for i, id := range ids {
-		w.Block(y.m.Row(i), hidden, int(id), 0, 1, hidden)
-	}
+	_, hidden := parts[0].Table.Dims()
+	y := t.New(len(parts[0].IDs), hidden)
+	byRows(y.m.Rows, func(from, to int) {
+		for k, p := range parts {
+			p.lookUp(y.m, from, to, k > 0)
+		}
+	})
 	var params []*nn.Param
-	if Trains(p) {
-		params = append(params, p)
+	for _, p := range parts {
+		if Trains(p.Param) {
+			params = append(params, p.Param)
+		}
 	}
 	return t.run(y, nil, params, func(gy *Tensor) []*Tensor {
 		defer t.Time("embedding")()
-		dw := Grad(p)
-		for i, id := range ids {
-			r := dw.Row(int(id))
-			vec.Add(r, r, gy.m.Row(i))
+		for _, p := range parts {
+			if Trains(p.Param) {
+				p.gradient(gy.m)
+			}
 		}
 		return nil
 	})
+}
+
+func (p EmbeddingPart) scale() float32 {
+	if p.Scale == 0 {
+		return 1
+	}
+	return p.Scale
+}
+
+// lookUp writes the rows of tokens from to to-1, or adds them to what is there.
+func (p EmbeddingPart) lookUp(y gemm.Mat, from, to int, add bool) {
+	var row []float32
+	if add {
+		var buf span
+		buf, row = memory.get(y.Cols)
+		defer memory.put(buf)
+	}
+	for i := from; i < to; i++ {
+		dst := y.Row(i)
+		if !add {
+			row = dst
+		}
+		p.Table.Block(row, y.Cols, int(p.IDs[i]), 0, 1, y.Cols)
+		switch s := p.scale(); {
+		case add:
+			vec.Axpy(dst, s, row)
+		case s != 1:
+			vec.Scale(dst, s, row)
+		}
+	}
+}
+
+// gradient adds the tokens' gradients to those of their rows, token after token.
+func (p EmbeddingPart) gradient(gy gemm.Mat) {
+	dw, s := Grad(p.Param), p.scale()
+	for i, id := range p.IDs {
+		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))
+	}
 }

@@ -116,11 +116,12 @@ func (w weight) Grad(_ *Tape, dx gemm.Mat, beta float32, x, _, _, gy gemm.Mat) {
 
 func TestGradients(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	norm := param(r, 1, 6)
+	norm, shift := param(r, 1, 6), param(r, 1, 6)
 	head := param(r, 11, 5)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
-	table := param(r, 7, 3)
+	table, places := param(r, 7, 3), param(r, 4, 3)
+	labels := gemm.Of([]float32{0, 1, 0.5, 1, 0, 0, 1, 1, 1, 0, 0, 0}, 4, 3)
 	tests := []struct {
 		name   string
 		inputs []*nn.Param
@@ -139,10 +140,36 @@ func TestGradients(t *testing.T) {
 		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
 		}},
+		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
+		}},
+		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
+		}},
+		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
+		}},
 		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
 		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Rows(t, in[0], []int{4, 1}) }},
 		{"embedding", []*nn.Param{table}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
 			return Embedding(t, []int32{6, 0, 6, 2}, Data(table), table)
+		}},
+		{"embedding sum", []*nn.Param{table, places}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
+			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
+				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
+				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: labels})
+		}},
+		{"mean squares", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanSquares(t, in[0], labels) }},
+		{"binary cross-entropy", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return BinaryCrossEntropy(t, in[0], labels)
+		}},
+		{"mean pool", []*nn.Param{param(r, 7, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanPool(t, in[0], []int{0, 1, 5, 7}) }},
+		{"normalize", []*nn.Param{param(r, 5, 4)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Normalize(t, in[0]) }},
+		{"pair scores", []*nn.Param{param(r, 4, 6), param(r, 4, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return PairScores(t, in[0], in[1])
+		}},
+		{"contrastive", []*nn.Param{param(r, 4, 6), param(r, 7, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return Contrastive(t, in[0], in[1], 3)
 		}},
 		{"head loss", []*nn.Param{param(r, 5, 5), head}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head)
@@ -164,20 +191,40 @@ func TestAttentionGradients(t *testing.T) {
 		bounds     []int
 		heads, kv  int
 		window     int
+		both       bool
 		withoutPos bool
 	}{
-		{[]int{0, 7}, 2, 2, 0, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false}, {[]int{0, 9}, 3, 1, 4, false},
-		{[]int{0, 6, 10}, 2, 1, 1, false}, {[]int{0, 5}, 2, 1, 0, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false},
+		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
+		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
+		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, queryTile + 7}, 1, 1, 0, true, true},
 	} {
-		t.Run(fmt.Sprintf("%v h%d kv%d w%d", tt.bounds, tt.heads, tt.kv, tt.window), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
 			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
-			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Scale: 0.5}
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Bidirectional: tt.both, Scale: 0.5}
 			pos := rope
 			if tt.withoutPos {
 				pos = nil
 			}
 			checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 				return Attention(t, in[0], tt.bounds, pos, s, nil)
+			})
+		})
+	}
+}
+
+func TestCrossAttentionGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, tt := range []struct {
+		bounds, sources []int
+		heads, kv       int
+	}{
+		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, queryTile + 2}, []int{0, 3}, 1, 1},
+	} {
+		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
+			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Scale: 0.5}
+			checkGradients(t, []*nn.Param{q, kv}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+				return CrossAttention(t, in[0], in[1], tt.bounds, tt.sources, s)
 			})
 		})
 	}

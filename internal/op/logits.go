@@ -49,12 +49,12 @@ func CrossEntropy(t *Tape, logits mat.Tensor, targets []int32) mat.Tensor {
 	})
 }
 
-// logSoftmax writes the probabilities and returns the loss of the target.
+// logSoftmax writes the probabilities to p, which may be x, and returns the loss of the target.
 func logSoftmax(p, x []float32, target int) float32 {
-	m := vec.Max(x)
+	m, score := vec.Max(x), x[target]
 	sum := vec.ExpSum(p, x, m)
 	vec.Scale(p, 1/sum, p)
-	return m + float32(math.Log(float64(sum))) - x[target]
+	return m + float32(math.Log(float64(sum))) - score
 }
 
 var _ gemm.Source = rowsOf{}

@@ -86,7 +86,17 @@ func TestExponentialsOfAssembly(t *testing.T) {
 		ExpSum(e, x, 0)
 		SwiGLU(s, x, up)
 		SwiGLUGrad(d, u, up, x, up)
-		sums = append(sums, checksum([][]float32{e, s, d, u}))
+		all := [][]float32{e, s, d, u}
+		for _, f := range []func(dst []float32){
+			func(y []float32) { GELU(y, x) }, func(y []float32) { GELUGrad(y, up, x) },
+			func(y []float32) { Gate(y, x, 1.6, 0.07) }, func(y []float32) { GateGrad(y, up, x, 1.6, 0.07) },
+			func(y []float32) { Tanh(y, x) }, func(y []float32) { TanhGrad(y, up, x) },
+		} {
+			y := make([]float32, len(x))
+			f(y)
+			all = append(all, y)
+		}
+		sums = append(sums, checksum(all))
 	}
 	if sums[0] != sums[1] {
 		t.Error("bits differ")

@@ -207,3 +207,144 @@ func adamWStep(l cpu.Level, p, g, m, v []float32, c *adamW) {
 		adamWGo(p, g, m, v, c)
 	}
 }
+
+func relu(l cpu.Level, dst, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		reluAVX512(dst, x)
+	case cpu.AVX2:
+		reluAVX2(dst, x)
+	default:
+		reluGo(dst, x)
+	}
+}
+
+func reluGrad(l cpu.Level, dx, dy, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		reluGradAVX512(dx, dy, x)
+	case cpu.AVX2:
+		reluGradAVX2(dx, dy, x)
+	default:
+		reluGradGo(dx, dy, x)
+	}
+}
+
+func gate(l cpu.Level, dst, x []float32, a, b float32) {
+	switch l {
+	case cpu.AVX512:
+		gateAVX512(dst, x, a, b)
+	case cpu.AVX2:
+		gateAVX2(dst, x, a, b)
+	default:
+		gateGo(dst, x, a, b)
+	}
+}
+
+func gateGrad(l cpu.Level, dx, dy, x []float32, a, b, b3 float32) {
+	switch l {
+	case cpu.AVX512:
+		gateGradAVX512(dx, dy, x, a, b, b3)
+	case cpu.AVX2:
+		gateGradAVX2(dx, dy, x, a, b, b3)
+	default:
+		gateGradGo(dx, dy, x, a, b, b3)
+	}
+}
+
+func tanh(l cpu.Level, dst, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		tanhAVX512(dst, x)
+	case cpu.AVX2:
+		tanhAVX2(dst, x)
+	default:
+		tanhGo(dst, x)
+	}
+}
+
+func tanhGrad(l cpu.Level, dx, dy, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		tanhGradAVX512(dx, dy, x)
+	case cpu.AVX2:
+		tanhGradAVX2(dx, dy, x)
+	default:
+		tanhGradGo(dx, dy, x)
+	}
+}
+
+func gelu(l cpu.Level, dst, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		geluAVX512(dst, x)
+	case cpu.AVX2:
+		geluAVX2(dst, x)
+	default:
+		geluGo(dst, x)
+	}
+}
+
+func geluGrad(l cpu.Level, dx, dy, x []float32) {
+	switch l {
+	case cpu.AVX512:
+		geluGradAVX512(dx, dy, x)
+	case cpu.AVX2:
+		geluGradAVX2(dx, dy, x)
+	default:
+		geluGradGo(dx, dy, x)
+	}
+}
+
+func centredSquares(l cpu.Level, x []float32, mean float32) float32 {
+	switch l {
+	case cpu.AVX512:
+		return centredSquaresAVX512(x, mean)
+	case cpu.AVX2:
+		return centredSquaresAVX2(x, mean)
+	}
+	return centredSquaresGo(x, mean)
+}
+
+func centredDot3(l cpu.Level, dy, w, x []float32, mean float32) float32 {
+	switch l {
+	case cpu.AVX512:
+		return centredDot3AVX512(dy, w, x, mean)
+	case cpu.AVX2:
+		return centredDot3AVX2(dy, w, x, mean)
+	}
+	return centredDot3Go(dy, w, x, mean)
+}
+
+func layerScale(l cpu.Level, dst, x, w, b []float32, mean, inv float32) {
+	switch l {
+	case cpu.AVX512:
+		layerScaleAVX512(dst, x, w, b, mean, inv)
+	case cpu.AVX2:
+		layerScaleAVX2(dst, x, w, b, mean, inv)
+	default:
+		layerScaleGo(dst, x, w, b, mean, inv)
+	}
+}
+
+func layerGrad(l cpu.Level, dx, dy, x, w []float32, mean, inv, m, c float32) {
+	switch l {
+	case cpu.AVX512:
+		layerGradAVX512(dx, dy, x, w, mean, inv, m, c)
+	case cpu.AVX2:
+		layerGradAVX2(dx, dy, x, w, mean, inv, m, c)
+	default:
+		layerGradGo(dx, dy, x, w, mean, inv, m, c)
+	}
+}
+
+func layerWeights(l cpu.Level, dw, db, dy, x []float32, mean, inv float32) {
+	switch l {
+	case cpu.AVX512:
+		layerWeightsAVX512(dw, db, dy, x, mean, inv)
+	case cpu.AVX2:
+		layerWeightsAVX2(dw, db, dy, x, mean, inv)
+	default:
+		layerWeightsGo(dw, db, dy, x, mean, inv)
+	}
+}

@@ -72,6 +72,46 @@ func swiGLUAVX512(dst []float32, gate []float32, up []float32)
 //go:noescape
 func swiGLUGradAVX512(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 
+// reluAVX512 writes max(x, 0).
+//
+//go:noescape
+func reluAVX512(dst []float32, x []float32)
+
+// reluGradAVX512 writes dy where x > 0, else 0.
+//
+//go:noescape
+func reluGradAVX512(dx []float32, dy []float32, x []float32)
+
+// geluAVX512 writes x·Φ(x).
+//
+//go:noescape
+func geluAVX512(dst []float32, x []float32)
+
+// geluGradAVX512 writes dy·(Φ(x) + x·φ(x)).
+//
+//go:noescape
+func geluGradAVX512(dx []float32, dy []float32, x []float32)
+
+// gateAVX512 writes x·sigmoid(x·(a + b·x²)).
+//
+//go:noescape
+func gateAVX512(dst []float32, x []float32, a float32, b float32)
+
+// gateGradAVX512 writes gate's gradient; b3 is 3·b.
+//
+//go:noescape
+func gateGradAVX512(dx []float32, dy []float32, x []float32, a float32, b float32, b3 float32)
+
+// tanhAVX512 writes tanh(x).
+//
+//go:noescape
+func tanhAVX512(dst []float32, x []float32)
+
+// tanhGradAVX512 writes dy·(1−tanh²(x)).
+//
+//go:noescape
+func tanhGradAVX512(dx []float32, dy []float32, x []float32)
+
 // normScaleAVX512 writes w·(x·inv).
 //
 //go:noescape
@@ -81,6 +121,31 @@ func normScaleAVX512(dst []float32, x []float32, w []float32, inv float32)
 //
 //go:noescape
 func normGradAVX512(dx []float32, dy []float32, x []float32, w []float32, inv float32, c float32)
+
+// centredSquaresAVX512 sums (x−mean)².
+//
+//go:noescape
+func centredSquaresAVX512(x []float32, mean float32) float32
+
+// centredDot3AVX512 sums dy·w·(x−mean).
+//
+//go:noescape
+func centredDot3AVX512(dy []float32, w []float32, x []float32, mean float32) float32
+
+// layerScaleAVX512 writes w·((x−mean)·inv) + b.
+//
+//go:noescape
+func layerScaleAVX512(dst []float32, x []float32, w []float32, b []float32, mean float32, inv float32)
+
+// layerGradAVX512 writes inv·((dy·w − m) − (x−mean)·c) to dx.
+//
+//go:noescape
+func layerGradAVX512(dx []float32, dy []float32, x []float32, w []float32, mean float32, inv float32, m float32, c float32)
+
+// layerWeightsAVX512 adds dy·((x−mean)·inv) to dw and dy to db.
+//
+//go:noescape
+func layerWeightsAVX512(dw []float32, db []float32, dy []float32, x []float32, mean float32, inv float32)
 
 // rotateAVX512 turns the pairs of lo and hi.
 //
@@ -167,6 +232,46 @@ func swiGLUAVX2(dst []float32, gate []float32, up []float32)
 //go:noescape
 func swiGLUGradAVX2(dgate []float32, dup []float32, dy []float32, gate []float32, up []float32)
 
+// reluAVX2 writes max(x, 0).
+//
+//go:noescape
+func reluAVX2(dst []float32, x []float32)
+
+// reluGradAVX2 writes dy where x > 0, else 0.
+//
+//go:noescape
+func reluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// geluAVX2 writes x·Φ(x).
+//
+//go:noescape
+func geluAVX2(dst []float32, x []float32)
+
+// geluGradAVX2 writes dy·(Φ(x) + x·φ(x)).
+//
+//go:noescape
+func geluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// gateAVX2 writes x·sigmoid(x·(a + b·x²)).
+//
+//go:noescape
+func gateAVX2(dst []float32, x []float32, a float32, b float32)
+
+// gateGradAVX2 writes gate's gradient; b3 is 3·b.
+//
+//go:noescape
+func gateGradAVX2(dx []float32, dy []float32, x []float32, a float32, b float32, b3 float32)
+
+// tanhAVX2 writes tanh(x).
+//
+//go:noescape
+func tanhAVX2(dst []float32, x []float32)
+
+// tanhGradAVX2 writes dy·(1−tanh²(x)).
+//
+//go:noescape
+func tanhGradAVX2(dx []float32, dy []float32, x []float32)
+
 // normScaleAVX2 writes w·(x·inv).
 //
 //go:noescape
@@ -176,6 +281,31 @@ func normScaleAVX2(dst []float32, x []float32, w []float32, inv float32)
 //
 //go:noescape
 func normGradAVX2(dx []float32, dy []float32, x []float32, w []float32, inv float32, c float32)
+
+// centredSquaresAVX2 sums (x−mean)².
+//
+//go:noescape
+func centredSquaresAVX2(x []float32, mean float32) float32
+
+// centredDot3AVX2 sums dy·w·(x−mean).
+//
+//go:noescape
+func centredDot3AVX2(dy []float32, w []float32, x []float32, mean float32) float32
+
+// layerScaleAVX2 writes w·((x−mean)·inv) + b.
+//
+//go:noescape
+func layerScaleAVX2(dst []float32, x []float32, w []float32, b []float32, mean float32, inv float32)
+
+// layerGradAVX2 writes inv·((dy·w − m) − (x−mean)·c) to dx.
+//
+//go:noescape
+func layerGradAVX2(dx []float32, dy []float32, x []float32, w []float32, mean float32, inv float32, m float32, c float32)
+
+// layerWeightsAVX2 adds dy·((x−mean)·inv) to dw and dy to db.
+//
+//go:noescape
+func layerWeightsAVX2(dw []float32, db []float32, dy []float32, x []float32, mean float32, inv float32)
 
 // rotateAVX2 turns the pairs of lo and hi.
 //

@@ -20,165 +20,345 @@ DATA masks<>+56(SB)/4, $0x00000000
 DATA masks<>+60(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
-DATA constA<>+0(SB)/4, $0x3fb8aa3b
-DATA constA<>+4(SB)/4, $0x3fb8aa3b
-DATA constA<>+8(SB)/4, $0x3fb8aa3b
-DATA constA<>+12(SB)/4, $0x3fb8aa3b
-DATA constA<>+16(SB)/4, $0x3fb8aa3b
-DATA constA<>+20(SB)/4, $0x3fb8aa3b
-DATA constA<>+24(SB)/4, $0x3fb8aa3b
-DATA constA<>+28(SB)/4, $0x3fb8aa3b
-GLOBL constA<>(SB), RODATA|NOPTR, $32
+DATA const0<>+0(SB)/4, $0x3fb8aa3b
+DATA const0<>+4(SB)/4, $0x3fb8aa3b
+DATA const0<>+8(SB)/4, $0x3fb8aa3b
+DATA const0<>+12(SB)/4, $0x3fb8aa3b
+DATA const0<>+16(SB)/4, $0x3fb8aa3b
+DATA const0<>+20(SB)/4, $0x3fb8aa3b
+DATA const0<>+24(SB)/4, $0x3fb8aa3b
+DATA const0<>+28(SB)/4, $0x3fb8aa3b
+GLOBL const0<>(SB), RODATA|NOPTR, $32
 
-DATA constB<>+0(SB)/4, $0x3f318000
-DATA constB<>+4(SB)/4, $0x3f318000
-DATA constB<>+8(SB)/4, $0x3f318000
-DATA constB<>+12(SB)/4, $0x3f318000
-DATA constB<>+16(SB)/4, $0x3f318000
-DATA constB<>+20(SB)/4, $0x3f318000
-DATA constB<>+24(SB)/4, $0x3f318000
-DATA constB<>+28(SB)/4, $0x3f318000
-GLOBL constB<>(SB), RODATA|NOPTR, $32
+DATA const1<>+0(SB)/4, $0x3f318000
+DATA const1<>+4(SB)/4, $0x3f318000
+DATA const1<>+8(SB)/4, $0x3f318000
+DATA const1<>+12(SB)/4, $0x3f318000
+DATA const1<>+16(SB)/4, $0x3f318000
+DATA const1<>+20(SB)/4, $0x3f318000
+DATA const1<>+24(SB)/4, $0x3f318000
+DATA const1<>+28(SB)/4, $0x3f318000
+GLOBL const1<>(SB), RODATA|NOPTR, $32
 
-DATA constC<>+0(SB)/4, $0xb95e8083
-DATA constC<>+4(SB)/4, $0xb95e8083
-DATA constC<>+8(SB)/4, $0xb95e8083
-DATA constC<>+12(SB)/4, $0xb95e8083
-DATA constC<>+16(SB)/4, $0xb95e8083
-DATA constC<>+20(SB)/4, $0xb95e8083
-DATA constC<>+24(SB)/4, $0xb95e8083
-DATA constC<>+28(SB)/4, $0xb95e8083
-GLOBL constC<>(SB), RODATA|NOPTR, $32
+DATA const2<>+0(SB)/4, $0xb95e8083
+DATA const2<>+4(SB)/4, $0xb95e8083
+DATA const2<>+8(SB)/4, $0xb95e8083
+DATA const2<>+12(SB)/4, $0xb95e8083
+DATA const2<>+16(SB)/4, $0xb95e8083
+DATA const2<>+20(SB)/4, $0xb95e8083
+DATA const2<>+24(SB)/4, $0xb95e8083
+DATA const2<>+28(SB)/4, $0xb95e8083
+GLOBL const2<>(SB), RODATA|NOPTR, $32
 
-DATA constD<>+0(SB)/4, $0x4b400000
-DATA constD<>+4(SB)/4, $0x4b400000
-DATA constD<>+8(SB)/4, $0x4b400000
-DATA constD<>+12(SB)/4, $0x4b400000
-DATA constD<>+16(SB)/4, $0x4b400000
-DATA constD<>+20(SB)/4, $0x4b400000
-DATA constD<>+24(SB)/4, $0x4b400000
-DATA constD<>+28(SB)/4, $0x4b400000
-GLOBL constD<>(SB), RODATA|NOPTR, $32
+DATA const3<>+0(SB)/4, $0x4b400000
+DATA const3<>+4(SB)/4, $0x4b400000
+DATA const3<>+8(SB)/4, $0x4b400000
+DATA const3<>+12(SB)/4, $0x4b400000
+DATA const3<>+16(SB)/4, $0x4b400000
+DATA const3<>+20(SB)/4, $0x4b400000
+DATA const3<>+24(SB)/4, $0x4b400000
+DATA const3<>+28(SB)/4, $0x4b400000
+GLOBL const3<>(SB), RODATA|NOPTR, $32
 
-DATA constE<>+0(SB)/4, $0xc2aeac4f
-DATA constE<>+4(SB)/4, $0xc2aeac4f
-DATA constE<>+8(SB)/4, $0xc2aeac4f
-DATA constE<>+12(SB)/4, $0xc2aeac4f
-DATA constE<>+16(SB)/4, $0xc2aeac4f
-DATA constE<>+20(SB)/4, $0xc2aeac4f
-DATA constE<>+24(SB)/4, $0xc2aeac4f
-DATA constE<>+28(SB)/4, $0xc2aeac4f
-GLOBL constE<>(SB), RODATA|NOPTR, $32
+DATA const4<>+0(SB)/4, $0xc2aeac4f
+DATA const4<>+4(SB)/4, $0xc2aeac4f
+DATA const4<>+8(SB)/4, $0xc2aeac4f
+DATA const4<>+12(SB)/4, $0xc2aeac4f
+DATA const4<>+16(SB)/4, $0xc2aeac4f
+DATA const4<>+20(SB)/4, $0xc2aeac4f
+DATA const4<>+24(SB)/4, $0xc2aeac4f
+DATA const4<>+28(SB)/4, $0xc2aeac4f
+GLOBL const4<>(SB), RODATA|NOPTR, $32
 
-DATA constF<>+0(SB)/4, $0x42b17217
-DATA constF<>+4(SB)/4, $0x42b17217
-DATA constF<>+8(SB)/4, $0x42b17217
-DATA constF<>+12(SB)/4, $0x42b17217
-DATA constF<>+16(SB)/4, $0x42b17217
-DATA constF<>+20(SB)/4, $0x42b17217
-DATA constF<>+24(SB)/4, $0x42b17217
-DATA constF<>+28(SB)/4, $0x42b17217
-GLOBL constF<>(SB), RODATA|NOPTR, $32
+DATA const5<>+0(SB)/4, $0x42b17217
+DATA const5<>+4(SB)/4, $0x42b17217
+DATA const5<>+8(SB)/4, $0x42b17217
+DATA const5<>+12(SB)/4, $0x42b17217
+DATA const5<>+16(SB)/4, $0x42b17217
+DATA const5<>+20(SB)/4, $0x42b17217
+DATA const5<>+24(SB)/4, $0x42b17217
+DATA const5<>+28(SB)/4, $0x42b17217
+GLOBL const5<>(SB), RODATA|NOPTR, $32
 
-DATA constG<>+0(SB)/4, $0x7f800000
-DATA constG<>+4(SB)/4, $0x7f800000
-DATA constG<>+8(SB)/4, $0x7f800000
-DATA constG<>+12(SB)/4, $0x7f800000
-DATA constG<>+16(SB)/4, $0x7f800000
-DATA constG<>+20(SB)/4, $0x7f800000
-DATA constG<>+24(SB)/4, $0x7f800000
-DATA constG<>+28(SB)/4, $0x7f800000
-GLOBL constG<>(SB), RODATA|NOPTR, $32
+DATA const6<>+0(SB)/4, $0x7f800000
+DATA const6<>+4(SB)/4, $0x7f800000
+DATA const6<>+8(SB)/4, $0x7f800000
+DATA const6<>+12(SB)/4, $0x7f800000
+DATA const6<>+16(SB)/4, $0x7f800000
+DATA const6<>+20(SB)/4, $0x7f800000
+DATA const6<>+24(SB)/4, $0x7f800000
+DATA const6<>+28(SB)/4, $0x7f800000
+GLOBL const6<>(SB), RODATA|NOPTR, $32
 
-DATA constH<>+0(SB)/4, $0xff800000
-DATA constH<>+4(SB)/4, $0xff800000
-DATA constH<>+8(SB)/4, $0xff800000
-DATA constH<>+12(SB)/4, $0xff800000
-DATA constH<>+16(SB)/4, $0xff800000
-DATA constH<>+20(SB)/4, $0xff800000
-DATA constH<>+24(SB)/4, $0xff800000
-DATA constH<>+28(SB)/4, $0xff800000
-GLOBL constH<>(SB), RODATA|NOPTR, $32
+DATA const7<>+0(SB)/4, $0xff800000
+DATA const7<>+4(SB)/4, $0xff800000
+DATA const7<>+8(SB)/4, $0xff800000
+DATA const7<>+12(SB)/4, $0xff800000
+DATA const7<>+16(SB)/4, $0xff800000
+DATA const7<>+20(SB)/4, $0xff800000
+DATA const7<>+24(SB)/4, $0xff800000
+DATA const7<>+28(SB)/4, $0xff800000
+GLOBL const7<>(SB), RODATA|NOPTR, $32
 
-DATA constI<>+0(SB)/4, $0x80000000
-DATA constI<>+4(SB)/4, $0x80000000
-DATA constI<>+8(SB)/4, $0x80000000
-DATA constI<>+12(SB)/4, $0x80000000
-DATA constI<>+16(SB)/4, $0x80000000
-DATA constI<>+20(SB)/4, $0x80000000
-DATA constI<>+24(SB)/4, $0x80000000
-DATA constI<>+28(SB)/4, $0x80000000
-GLOBL constI<>(SB), RODATA|NOPTR, $32
+DATA const8<>+0(SB)/4, $0x80000000
+DATA const8<>+4(SB)/4, $0x80000000
+DATA const8<>+8(SB)/4, $0x80000000
+DATA const8<>+12(SB)/4, $0x80000000
+DATA const8<>+16(SB)/4, $0x80000000
+DATA const8<>+20(SB)/4, $0x80000000
+DATA const8<>+24(SB)/4, $0x80000000
+DATA const8<>+28(SB)/4, $0x80000000
+GLOBL const8<>(SB), RODATA|NOPTR, $32
 
-DATA constJ<>+0(SB)/4, $0x39506967
-DATA constJ<>+4(SB)/4, $0x39506967
-DATA constJ<>+8(SB)/4, $0x39506967
-DATA constJ<>+12(SB)/4, $0x39506967
-DATA constJ<>+16(SB)/4, $0x39506967
-DATA constJ<>+20(SB)/4, $0x39506967
-DATA constJ<>+24(SB)/4, $0x39506967
-DATA constJ<>+28(SB)/4, $0x39506967
-GLOBL constJ<>(SB), RODATA|NOPTR, $32
+DATA const9<>+0(SB)/4, $0x39506967
+DATA const9<>+4(SB)/4, $0x39506967
+DATA const9<>+8(SB)/4, $0x39506967
+DATA const9<>+12(SB)/4, $0x39506967
+DATA const9<>+16(SB)/4, $0x39506967
+DATA const9<>+20(SB)/4, $0x39506967
+DATA const9<>+24(SB)/4, $0x39506967
+DATA const9<>+28(SB)/4, $0x39506967
+GLOBL const9<>(SB), RODATA|NOPTR, $32
 
-DATA constK<>+0(SB)/4, $0x3ab743ce
-DATA constK<>+4(SB)/4, $0x3ab743ce
-DATA constK<>+8(SB)/4, $0x3ab743ce
-DATA constK<>+12(SB)/4, $0x3ab743ce
-DATA constK<>+16(SB)/4, $0x3ab743ce
-DATA constK<>+20(SB)/4, $0x3ab743ce
-DATA constK<>+24(SB)/4, $0x3ab743ce
-DATA constK<>+28(SB)/4, $0x3ab743ce
-GLOBL constK<>(SB), RODATA|NOPTR, $32
+DATA const10<>+0(SB)/4, $0x3ab743ce
+DATA const10<>+4(SB)/4, $0x3ab743ce
+DATA const10<>+8(SB)/4, $0x3ab743ce
+DATA const10<>+12(SB)/4, $0x3ab743ce
+DATA const10<>+16(SB)/4, $0x3ab743ce
+DATA const10<>+20(SB)/4, $0x3ab743ce
+DATA const10<>+24(SB)/4, $0x3ab743ce
+DATA const10<>+28(SB)/4, $0x3ab743ce
+GLOBL const10<>(SB), RODATA|NOPTR, $32
 
-DATA constL<>+0(SB)/4, $0x3c088908
-DATA constL<>+4(SB)/4, $0x3c088908
-DATA constL<>+8(SB)/4, $0x3c088908
-DATA constL<>+12(SB)/4, $0x3c088908
-DATA constL<>+16(SB)/4, $0x3c088908
-DATA constL<>+20(SB)/4, $0x3c088908
-DATA constL<>+24(SB)/4, $0x3c088908
-DATA constL<>+28(SB)/4, $0x3c088908
-GLOBL constL<>(SB), RODATA|NOPTR, $32
+DATA const11<>+0(SB)/4, $0x3c088908
+DATA const11<>+4(SB)/4, $0x3c088908
+DATA const11<>+8(SB)/4, $0x3c088908
+DATA const11<>+12(SB)/4, $0x3c088908
+DATA const11<>+16(SB)/4, $0x3c088908
+DATA const11<>+20(SB)/4, $0x3c088908
+DATA const11<>+24(SB)/4, $0x3c088908
+DATA const11<>+28(SB)/4, $0x3c088908
+GLOBL const11<>(SB), RODATA|NOPTR, $32
 
-DATA constM<>+0(SB)/4, $0x3d2aa9c1
-DATA constM<>+4(SB)/4, $0x3d2aa9c1
-DATA constM<>+8(SB)/4, $0x3d2aa9c1
-DATA constM<>+12(SB)/4, $0x3d2aa9c1
-DATA constM<>+16(SB)/4, $0x3d2aa9c1
-DATA constM<>+20(SB)/4, $0x3d2aa9c1
-DATA constM<>+24(SB)/4, $0x3d2aa9c1
-DATA constM<>+28(SB)/4, $0x3d2aa9c1
-GLOBL constM<>(SB), RODATA|NOPTR, $32
+DATA const12<>+0(SB)/4, $0x3d2aa9c1
+DATA const12<>+4(SB)/4, $0x3d2aa9c1
+DATA const12<>+8(SB)/4, $0x3d2aa9c1
+DATA const12<>+12(SB)/4, $0x3d2aa9c1
+DATA const12<>+16(SB)/4, $0x3d2aa9c1
+DATA const12<>+20(SB)/4, $0x3d2aa9c1
+DATA const12<>+24(SB)/4, $0x3d2aa9c1
+DATA const12<>+28(SB)/4, $0x3d2aa9c1
+GLOBL const12<>(SB), RODATA|NOPTR, $32
 
-DATA constN<>+0(SB)/4, $0x3e2aaaaa
-DATA constN<>+4(SB)/4, $0x3e2aaaaa
-DATA constN<>+8(SB)/4, $0x3e2aaaaa
-DATA constN<>+12(SB)/4, $0x3e2aaaaa
-DATA constN<>+16(SB)/4, $0x3e2aaaaa
-DATA constN<>+20(SB)/4, $0x3e2aaaaa
-DATA constN<>+24(SB)/4, $0x3e2aaaaa
-DATA constN<>+28(SB)/4, $0x3e2aaaaa
-GLOBL constN<>(SB), RODATA|NOPTR, $32
+DATA const13<>+0(SB)/4, $0x3e2aaaaa
+DATA const13<>+4(SB)/4, $0x3e2aaaaa
+DATA const13<>+8(SB)/4, $0x3e2aaaaa
+DATA const13<>+12(SB)/4, $0x3e2aaaaa
+DATA const13<>+16(SB)/4, $0x3e2aaaaa
+DATA const13<>+20(SB)/4, $0x3e2aaaaa
+DATA const13<>+24(SB)/4, $0x3e2aaaaa
+DATA const13<>+28(SB)/4, $0x3e2aaaaa
+GLOBL const13<>(SB), RODATA|NOPTR, $32
 
-DATA constO<>+0(SB)/4, $0x3f000000
-DATA constO<>+4(SB)/4, $0x3f000000
-DATA constO<>+8(SB)/4, $0x3f000000
-DATA constO<>+12(SB)/4, $0x3f000000
-DATA constO<>+16(SB)/4, $0x3f000000
-DATA constO<>+20(SB)/4, $0x3f000000
-DATA constO<>+24(SB)/4, $0x3f000000
-DATA constO<>+28(SB)/4, $0x3f000000
-GLOBL constO<>(SB), RODATA|NOPTR, $32
+DATA const14<>+0(SB)/4, $0x3f000000
+DATA const14<>+4(SB)/4, $0x3f000000
+DATA const14<>+8(SB)/4, $0x3f000000
+DATA const14<>+12(SB)/4, $0x3f000000
+DATA const14<>+16(SB)/4, $0x3f000000
+DATA const14<>+20(SB)/4, $0x3f000000
+DATA const14<>+24(SB)/4, $0x3f000000
+DATA const14<>+28(SB)/4, $0x3f000000
+GLOBL const14<>(SB), RODATA|NOPTR, $32
 
-DATA constP<>+0(SB)/4, $0x3f800000
-DATA constP<>+4(SB)/4, $0x3f800000
-DATA constP<>+8(SB)/4, $0x3f800000
-DATA constP<>+12(SB)/4, $0x3f800000
-DATA constP<>+16(SB)/4, $0x3f800000
-DATA constP<>+20(SB)/4, $0x3f800000
-DATA constP<>+24(SB)/4, $0x3f800000
-DATA constP<>+28(SB)/4, $0x3f800000
-GLOBL constP<>(SB), RODATA|NOPTR, $32
+DATA const15<>+0(SB)/4, $0x3f800000
+DATA const15<>+4(SB)/4, $0x3f800000
+DATA const15<>+8(SB)/4, $0x3f800000
+DATA const15<>+12(SB)/4, $0x3f800000
+DATA const15<>+16(SB)/4, $0x3f800000
+DATA const15<>+20(SB)/4, $0x3f800000
+DATA const15<>+24(SB)/4, $0x3f800000
+DATA const15<>+28(SB)/4, $0x3f800000
+GLOBL const15<>(SB), RODATA|NOPTR, $32
+
+DATA const16<>+0(SB)/4, $0x40200000
+DATA const16<>+4(SB)/4, $0x40200000
+DATA const16<>+8(SB)/4, $0x40200000
+DATA const16<>+12(SB)/4, $0x40200000
+DATA const16<>+16(SB)/4, $0x40200000
+DATA const16<>+20(SB)/4, $0x40200000
+DATA const16<>+24(SB)/4, $0x40200000
+DATA const16<>+28(SB)/4, $0x40200000
+GLOBL const16<>(SB), RODATA|NOPTR, $32
+
+DATA const17<>+0(SB)/4, $0xc1a00000
+DATA const17<>+4(SB)/4, $0xc1a00000
+DATA const17<>+8(SB)/4, $0xc1a00000
+DATA const17<>+12(SB)/4, $0xc1a00000
+DATA const17<>+16(SB)/4, $0xc1a00000
+DATA const17<>+20(SB)/4, $0xc1a00000
+DATA const17<>+24(SB)/4, $0xc1a00000
+DATA const17<>+28(SB)/4, $0xc1a00000
+GLOBL const17<>(SB), RODATA|NOPTR, $32
+
+DATA const18<>+0(SB)/4, $0x3ecc422a
+DATA const18<>+4(SB)/4, $0x3ecc422a
+DATA const18<>+8(SB)/4, $0x3ecc422a
+DATA const18<>+12(SB)/4, $0x3ecc422a
+DATA const18<>+16(SB)/4, $0x3ecc422a
+DATA const18<>+20(SB)/4, $0x3ecc422a
+DATA const18<>+24(SB)/4, $0x3ecc422a
+DATA const18<>+28(SB)/4, $0x3ecc422a
+GLOBL const18<>(SB), RODATA|NOPTR, $32
+
+DATA const19<>+0(SB)/4, $0xbf000000
+DATA const19<>+4(SB)/4, $0xbf000000
+DATA const19<>+8(SB)/4, $0xbf000000
+DATA const19<>+12(SB)/4, $0xbf000000
+DATA const19<>+16(SB)/4, $0xbf000000
+DATA const19<>+20(SB)/4, $0xbf000000
+DATA const19<>+24(SB)/4, $0xbf000000
+DATA const19<>+28(SB)/4, $0xbf000000
+GLOBL const19<>(SB), RODATA|NOPTR, $32
+
+DATA const20<>+0(SB)/4, $0xbf200000
+DATA const20<>+4(SB)/4, $0xbf200000
+DATA const20<>+8(SB)/4, $0xbf200000
+DATA const20<>+12(SB)/4, $0xbf200000
+DATA const20<>+16(SB)/4, $0xbf200000
+DATA const20<>+20(SB)/4, $0xbf200000
+DATA const20<>+24(SB)/4, $0xbf200000
+DATA const20<>+28(SB)/4, $0xbf200000
+GLOBL const20<>(SB), RODATA|NOPTR, $32
+
+DATA const21<>+0(SB)/4, $0x3ccb7e7b
+DATA const21<>+4(SB)/4, $0x3ccb7e7b
+DATA const21<>+8(SB)/4, $0x3ccb7e7b
+DATA const21<>+12(SB)/4, $0x3ccb7e7b
+DATA const21<>+16(SB)/4, $0x3ccb7e7b
+DATA const21<>+20(SB)/4, $0x3ccb7e7b
+DATA const21<>+24(SB)/4, $0x3ccb7e7b
+DATA const21<>+28(SB)/4, $0x3ccb7e7b
+GLOBL const21<>(SB), RODATA|NOPTR, $32
+
+DATA const22<>+0(SB)/4, $0x3c10df48
+DATA const22<>+4(SB)/4, $0x3c10df48
+DATA const22<>+8(SB)/4, $0x3c10df48
+DATA const22<>+12(SB)/4, $0x3c10df48
+DATA const22<>+16(SB)/4, $0x3c10df48
+DATA const22<>+20(SB)/4, $0x3c10df48
+DATA const22<>+24(SB)/4, $0x3c10df48
+DATA const22<>+28(SB)/4, $0x3c10df48
+GLOBL const22<>(SB), RODATA|NOPTR, $32
+
+DATA const23<>+0(SB)/4, $0xbd4430c8
+DATA const23<>+4(SB)/4, $0xbd4430c8
+DATA const23<>+8(SB)/4, $0xbd4430c8
+DATA const23<>+12(SB)/4, $0xbd4430c8
+DATA const23<>+16(SB)/4, $0xbd4430c8
+DATA const23<>+20(SB)/4, $0xbd4430c8
+DATA const23<>+24(SB)/4, $0xbd4430c8
+DATA const23<>+28(SB)/4, $0xbd4430c8
+GLOBL const23<>(SB), RODATA|NOPTR, $32
+
+DATA const24<>+0(SB)/4, $0xbdcf6541
+DATA const24<>+4(SB)/4, $0xbdcf6541
+DATA const24<>+8(SB)/4, $0xbdcf6541
+DATA const24<>+12(SB)/4, $0xbdcf6541
+DATA const24<>+16(SB)/4, $0xbdcf6541
+DATA const24<>+20(SB)/4, $0xbdcf6541
+DATA const24<>+24(SB)/4, $0xbdcf6541
+DATA const24<>+28(SB)/4, $0xbdcf6541
+GLOBL const24<>(SB), RODATA|NOPTR, $32
+
+DATA const25<>+0(SB)/4, $0x3d4baa74
+DATA const25<>+4(SB)/4, $0x3d4baa74
+DATA const25<>+8(SB)/4, $0x3d4baa74
+DATA const25<>+12(SB)/4, $0x3d4baa74
+DATA const25<>+16(SB)/4, $0x3d4baa74
+DATA const25<>+20(SB)/4, $0x3d4baa74
+DATA const25<>+24(SB)/4, $0x3d4baa74
+DATA const25<>+28(SB)/4, $0x3d4baa74
+GLOBL const25<>(SB), RODATA|NOPTR, $32
+
+DATA const26<>+0(SB)/4, $0x3f10adb5
+DATA const26<>+4(SB)/4, $0x3f10adb5
+DATA const26<>+8(SB)/4, $0x3f10adb5
+DATA const26<>+12(SB)/4, $0x3f10adb5
+DATA const26<>+16(SB)/4, $0x3f10adb5
+DATA const26<>+20(SB)/4, $0x3f10adb5
+DATA const26<>+24(SB)/4, $0x3f10adb5
+DATA const26<>+28(SB)/4, $0x3f10adb5
+GLOBL const26<>(SB), RODATA|NOPTR, $32
+
+DATA const27<>+0(SB)/4, $0xbf7f52b6
+DATA const27<>+4(SB)/4, $0xbf7f52b6
+DATA const27<>+8(SB)/4, $0xbf7f52b6
+DATA const27<>+12(SB)/4, $0xbf7f52b6
+DATA const27<>+16(SB)/4, $0xbf7f52b6
+DATA const27<>+20(SB)/4, $0xbf7f52b6
+DATA const27<>+24(SB)/4, $0xbf7f52b6
+DATA const27<>+28(SB)/4, $0xbf7f52b6
+GLOBL const27<>(SB), RODATA|NOPTR, $32
+
+DATA const28<>+0(SB)/4, $0x3f000000
+DATA const28<>+4(SB)/4, $0x3f000000
+DATA const28<>+8(SB)/4, $0x3f000000
+DATA const28<>+12(SB)/4, $0x3f000000
+DATA const28<>+16(SB)/4, $0x3f000000
+DATA const28<>+20(SB)/4, $0x3f000000
+DATA const28<>+24(SB)/4, $0x3f000000
+DATA const28<>+28(SB)/4, $0x3f000000
+GLOBL const28<>(SB), RODATA|NOPTR, $32
+
+DATA const29<>+0(SB)/4, $0xbbbaf0ea
+DATA const29<>+4(SB)/4, $0xbbbaf0ea
+DATA const29<>+8(SB)/4, $0xbbbaf0ea
+DATA const29<>+12(SB)/4, $0xbbbaf0ea
+DATA const29<>+16(SB)/4, $0xbbbaf0ea
+DATA const29<>+20(SB)/4, $0xbbbaf0ea
+DATA const29<>+24(SB)/4, $0xbbbaf0ea
+DATA const29<>+28(SB)/4, $0xbbbaf0ea
+GLOBL const29<>(SB), RODATA|NOPTR, $32
+
+DATA const30<>+0(SB)/4, $0x3ca9134e
+DATA const30<>+4(SB)/4, $0x3ca9134e
+DATA const30<>+8(SB)/4, $0x3ca9134e
+DATA const30<>+12(SB)/4, $0x3ca9134e
+DATA const30<>+16(SB)/4, $0x3ca9134e
+DATA const30<>+20(SB)/4, $0x3ca9134e
+DATA const30<>+24(SB)/4, $0x3ca9134e
+DATA const30<>+28(SB)/4, $0x3ca9134e
+GLOBL const30<>(SB), RODATA|NOPTR, $32
+
+DATA const31<>+0(SB)/4, $0xbd5c1e2d
+DATA const31<>+4(SB)/4, $0xbd5c1e2d
+DATA const31<>+8(SB)/4, $0xbd5c1e2d
+DATA const31<>+12(SB)/4, $0xbd5c1e2d
+DATA const31<>+16(SB)/4, $0xbd5c1e2d
+DATA const31<>+20(SB)/4, $0xbd5c1e2d
+DATA const31<>+24(SB)/4, $0xbd5c1e2d
+DATA const31<>+28(SB)/4, $0xbd5c1e2d
+GLOBL const31<>(SB), RODATA|NOPTR, $32
+
+DATA const32<>+0(SB)/4, $0x3e088393
+DATA const32<>+4(SB)/4, $0x3e088393
+DATA const32<>+8(SB)/4, $0x3e088393
+DATA const32<>+12(SB)/4, $0x3e088393
+DATA const32<>+16(SB)/4, $0x3e088393
+DATA const32<>+20(SB)/4, $0x3e088393
+DATA const32<>+24(SB)/4, $0x3e088393
+DATA const32<>+28(SB)/4, $0x3e088393
+GLOBL const32<>(SB), RODATA|NOPTR, $32
+
+DATA const33<>+0(SB)/4, $0xbeaaaa99
+DATA const33<>+4(SB)/4, $0xbeaaaa99
+DATA const33<>+8(SB)/4, $0xbeaaaa99
+DATA const33<>+12(SB)/4, $0xbeaaaa99
+DATA const33<>+16(SB)/4, $0xbeaaaa99
+DATA const33<>+20(SB)/4, $0xbeaaaa99
+DATA const33<>+24(SB)/4, $0xbeaaaa99
+DATA const33<>+28(SB)/4, $0xbeaaaa99
+GLOBL const33<>(SB), RODATA|NOPTR, $32
 
 // func axpyAVX512(y []float32, a float32, x []float32)
 // Requires: AVX, AVX512F
@@ -827,7 +1007,7 @@ done:
 TEXT ·maxOfAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), SI
 	MOVQ         x_len+8(FP), CX
-	VBROADCASTSS constH<>+0(SB), Z5
+	VBROADCASTSS const7<>+0(SB), Z5
 	VMOVAPS      Z5, Z0
 	VMOVAPS      Z5, Z1
 	VMOVAPS      Z5, Z2
@@ -969,20 +1149,20 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         x_base+24(FP), DI
 	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS shift+48(FP), Z1
-	VBROADCASTSS constD<>+0(SB), Z7
-	VBROADCASTSS constA<>+0(SB), Z8
-	VBROADCASTSS constB<>+0(SB), Z9
-	VBROADCASTSS constE<>+0(SB), Z10
-	VBROADCASTSS constJ<>+0(SB), Z11
-	VBROADCASTSS constK<>+0(SB), Z12
-	VBROADCASTSS constL<>+0(SB), Z13
-	VBROADCASTSS constM<>+0(SB), Z14
-	VBROADCASTSS constN<>+0(SB), Z15
-	VBROADCASTSS constO<>+0(SB), Z16
-	VBROADCASTSS constP<>+0(SB), Z17
-	VBROADCASTSS constC<>+0(SB), Z18
-	VBROADCASTSS constF<>+0(SB), Z19
-	VBROADCASTSS constG<>+0(SB), Z20
+	VBROADCASTSS const3<>+0(SB), Z7
+	VBROADCASTSS const0<>+0(SB), Z8
+	VBROADCASTSS const1<>+0(SB), Z9
+	VBROADCASTSS const4<>+0(SB), Z10
+	VBROADCASTSS const9<>+0(SB), Z11
+	VBROADCASTSS const10<>+0(SB), Z12
+	VBROADCASTSS const11<>+0(SB), Z13
+	VBROADCASTSS const12<>+0(SB), Z14
+	VBROADCASTSS const13<>+0(SB), Z15
+	VBROADCASTSS const14<>+0(SB), Z16
+	VBROADCASTSS const15<>+0(SB), Z17
+	VBROADCASTSS const2<>+0(SB), Z18
+	VBROADCASTSS const5<>+0(SB), Z19
+	VBROADCASTSS const6<>+0(SB), Z20
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z4, Z4, Z4
 	XORL         AX, AX
@@ -1071,19 +1251,19 @@ TEXT ·swiGLUAVX512(SB), NOSPLIT, $0-72
 	MOVQ         gate_base+24(FP), DI
 	MOVQ         up_base+48(FP), R8
 	MOVQ         dst_len+8(FP), CX
-	VBROADCASTSS constI<>+0(SB), Z6
-	VBROADCASTSS constD<>+0(SB), Z9
-	VBROADCASTSS constA<>+0(SB), Z10
-	VBROADCASTSS constB<>+0(SB), Z11
-	VBROADCASTSS constE<>+0(SB), Z12
-	VBROADCASTSS constJ<>+0(SB), Z13
-	VBROADCASTSS constK<>+0(SB), Z14
-	VBROADCASTSS constL<>+0(SB), Z15
-	VBROADCASTSS constM<>+0(SB), Z16
-	VBROADCASTSS constN<>+0(SB), Z17
-	VBROADCASTSS constO<>+0(SB), Z18
-	VBROADCASTSS constP<>+0(SB), Z19
-	VBROADCASTSS constC<>+0(SB), Z20
+	VBROADCASTSS const8<>+0(SB), Z6
+	VBROADCASTSS const3<>+0(SB), Z9
+	VBROADCASTSS const0<>+0(SB), Z10
+	VBROADCASTSS const1<>+0(SB), Z11
+	VBROADCASTSS const4<>+0(SB), Z12
+	VBROADCASTSS const9<>+0(SB), Z13
+	VBROADCASTSS const10<>+0(SB), Z14
+	VBROADCASTSS const11<>+0(SB), Z15
+	VBROADCASTSS const12<>+0(SB), Z16
+	VBROADCASTSS const13<>+0(SB), Z17
+	VBROADCASTSS const14<>+0(SB), Z18
+	VBROADCASTSS const15<>+0(SB), Z19
+	VBROADCASTSS const2<>+0(SB), Z20
 	XORL         AX, AX
 	MOVQ         CX, DX
 	SUBQ         $0x00000010, DX
@@ -1176,19 +1356,19 @@ TEXT ·swiGLUGradAVX512(SB), NOSPLIT, $0-120
 	MOVQ         gate_base+72(FP), R9
 	MOVQ         up_base+96(FP), R10
 	MOVQ         dgate_len+8(FP), CX
-	VBROADCASTSS constI<>+0(SB), Z7
-	VBROADCASTSS constD<>+0(SB), Z10
-	VBROADCASTSS constA<>+0(SB), Z11
-	VBROADCASTSS constB<>+0(SB), Z12
-	VBROADCASTSS constE<>+0(SB), Z13
-	VBROADCASTSS constJ<>+0(SB), Z14
-	VBROADCASTSS constK<>+0(SB), Z15
-	VBROADCASTSS constL<>+0(SB), Z16
-	VBROADCASTSS constM<>+0(SB), Z17
-	VBROADCASTSS constN<>+0(SB), Z18
-	VBROADCASTSS constO<>+0(SB), Z19
-	VBROADCASTSS constP<>+0(SB), Z20
-	VBROADCASTSS constC<>+0(SB), Z21
+	VBROADCASTSS const8<>+0(SB), Z7
+	VBROADCASTSS const3<>+0(SB), Z10
+	VBROADCASTSS const0<>+0(SB), Z11
+	VBROADCASTSS const1<>+0(SB), Z12
+	VBROADCASTSS const4<>+0(SB), Z13
+	VBROADCASTSS const9<>+0(SB), Z14
+	VBROADCASTSS const10<>+0(SB), Z15
+	VBROADCASTSS const11<>+0(SB), Z16
+	VBROADCASTSS const12<>+0(SB), Z17
+	VBROADCASTSS const13<>+0(SB), Z18
+	VBROADCASTSS const14<>+0(SB), Z19
+	VBROADCASTSS const15<>+0(SB), Z20
+	VBROADCASTSS const2<>+0(SB), Z21
 	XORL         AX, AX
 	MOVQ         CX, DX
 	SUBQ         $0x00000010, DX
@@ -1277,6 +1457,878 @@ tail:
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z1, K1, (SI)(AX*4)
 	VMOVUPS      Z0, K1, (DI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·reluAVX512(SB), NOSPLIT, $0-48
+	MOVQ   dst_base+0(FP), SI
+	MOVQ   x_base+24(FP), DI
+	MOVQ   dst_len+8(FP), CX
+	VPXORD Z1, Z1, Z1
+	XORL   AX, AX
+	MOVQ   CX, DX
+	SUBQ   $0x00000040, DX
+	CMPQ   AX, DX
+	JG     one
+
+many:
+	VMOVUPS (DI)(AX*4), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, (SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, 64(SI)(AX*4)
+	VMOVUPS 128(DI)(AX*4), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, 128(SI)(AX*4)
+	VMOVUPS 192(DI)(AX*4), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, 192(SI)(AX*4)
+	ADDQ    $0x00000040, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Z0
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, (SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ      AX, CX
+	JE        done
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (DI)(AX*4), K1, Z0
+	VMAXPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·reluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), SI
+	MOVQ   dy_base+24(FP), DI
+	MOVQ   x_base+48(FP), R8
+	MOVQ   dx_len+8(FP), CX
+	VPXORD Z1, Z1, Z1
+	XORL   AX, AX
+	MOVQ   CX, DX
+	SUBQ   $0x00000020, DX
+	CMPQ   AX, DX
+	JG     one
+
+many:
+	VMOVUPS   (R8)(AX*4), Z0
+	VMOVUPS   (DI)(AX*4), Z2
+	VCMPPS    $0x11, Z0, Z1, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, (SI)(AX*4)
+	VMOVUPS   64(R8)(AX*4), Z0
+	VMOVUPS   64(DI)(AX*4), Z2
+	VCMPPS    $0x11, Z0, Z1, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, 64(SI)(AX*4)
+	ADDQ      $0x00000020, AX
+	CMPQ      AX, DX
+	JLE       many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS   (R8)(AX*4), Z0
+	VMOVUPS   (DI)(AX*4), Z2
+	VCMPPS    $0x11, Z0, Z1, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, (SI)(AX*4)
+	ADDQ      $0x00000010, AX
+	CMPQ      AX, DX
+	JLE       single
+
+tail:
+	SUBQ      AX, CX
+	JE        done
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (R8)(AX*4), K1, Z0
+	VMOVUPS.Z (DI)(AX*4), K1, Z2
+	VCMPPS    $0x11, Z0, Z1, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Z6
+	VBROADCASTSS const0<>+0(SB), Z7
+	VBROADCASTSS const1<>+0(SB), Z8
+	VBROADCASTSS const4<>+0(SB), Z9
+	VBROADCASTSS const9<>+0(SB), Z10
+	VBROADCASTSS const10<>+0(SB), Z11
+	VBROADCASTSS const11<>+0(SB), Z12
+	VBROADCASTSS const12<>+0(SB), Z13
+	VBROADCASTSS const13<>+0(SB), Z14
+	VBROADCASTSS const14<>+0(SB), Z15
+	VBROADCASTSS const15<>+0(SB), Z16
+	VBROADCASTSS const2<>+0(SB), Z17
+	VBROADCASTSS const8<>+0(SB), Z18
+	VBROADCASTSS const19<>+0(SB), Z19
+	VBROADCASTSS const17<>+0(SB), Z20
+	VBROADCASTSS const16<>+0(SB), Z21
+	VBROADCASTSS const21<>+0(SB), Z22
+	VBROADCASTSS const22<>+0(SB), Z23
+	VBROADCASTSS const23<>+0(SB), Z24
+	VBROADCASTSS const24<>+0(SB), Z25
+	VBROADCASTSS const25<>+0(SB), Z26
+	VBROADCASTSS const26<>+0(SB), Z27
+	VBROADCASTSS const27<>+0(SB), Z28
+	VBROADCASTSS const28<>+0(SB), Z29
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Z0
+	VORPS        Z18, Z0, Z3
+	VMAXPS       Z20, Z3, Z3
+	VMULPS       Z3, Z3, Z1
+	VMULPS       Z19, Z1, Z1
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z1, Z4
+	VSUBPS       Z6, Z4, Z2
+	VMOVAPS      Z1, Z5
+	VFNMADD231PS Z8, Z2, Z5
+	VFNMADD231PS Z17, Z2, Z5
+	VMOVAPS      Z10, Z2
+	VFMADD213PS  Z11, Z5, Z2
+	VFMADD213PS  Z12, Z5, Z2
+	VFMADD213PS  Z13, Z5, Z2
+	VFMADD213PS  Z14, Z5, Z2
+	VFMADD213PS  Z15, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z1, K2
+	VPADDD.Z     Z4, Z2, K2, Z2
+	VSUBPS       Z21, Z3, Z1
+	VDIVPS       Z1, Z3, Z1
+	VMOVAPS      Z22, Z3
+	VFMADD213PS  Z23, Z1, Z3
+	VFMADD213PS  Z24, Z1, Z3
+	VFMADD213PS  Z25, Z1, Z3
+	VFMADD213PS  Z26, Z1, Z3
+	VFMADD213PS  Z27, Z1, Z3
+	VFMADD213PS  Z28, Z1, Z3
+	VFMADD213PS  Z29, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z16, Z1
+	VSUBPS       Z3, Z1, Z1
+	VPMOVD2M     Z0, K2
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (DI)(AX*4), K1, Z0
+	VORPS        Z18, Z0, Z3
+	VMAXPS       Z20, Z3, Z3
+	VMULPS       Z3, Z3, Z1
+	VMULPS       Z19, Z1, Z1
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z1, Z4
+	VSUBPS       Z6, Z4, Z2
+	VMOVAPS      Z1, Z5
+	VFNMADD231PS Z8, Z2, Z5
+	VFNMADD231PS Z17, Z2, Z5
+	VMOVAPS      Z10, Z2
+	VFMADD213PS  Z11, Z5, Z2
+	VFMADD213PS  Z12, Z5, Z2
+	VFMADD213PS  Z13, Z5, Z2
+	VFMADD213PS  Z14, Z5, Z2
+	VFMADD213PS  Z15, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z1, K2
+	VPADDD.Z     Z4, Z2, K2, Z2
+	VSUBPS       Z21, Z3, Z1
+	VDIVPS       Z1, Z3, Z1
+	VMOVAPS      Z22, Z3
+	VFMADD213PS  Z23, Z1, Z3
+	VFMADD213PS  Z24, Z1, Z3
+	VFMADD213PS  Z25, Z1, Z3
+	VFMADD213PS  Z26, Z1, Z3
+	VFMADD213PS  Z27, Z1, Z3
+	VFMADD213PS  Z28, Z1, Z3
+	VFMADD213PS  Z29, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z16, Z1
+	VSUBPS       Z3, Z1, Z1
+	VPMOVD2M     Z0, K2
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Z6
+	VBROADCASTSS const0<>+0(SB), Z7
+	VBROADCASTSS const1<>+0(SB), Z8
+	VBROADCASTSS const4<>+0(SB), Z9
+	VBROADCASTSS const9<>+0(SB), Z10
+	VBROADCASTSS const10<>+0(SB), Z11
+	VBROADCASTSS const11<>+0(SB), Z12
+	VBROADCASTSS const12<>+0(SB), Z13
+	VBROADCASTSS const13<>+0(SB), Z14
+	VBROADCASTSS const14<>+0(SB), Z15
+	VBROADCASTSS const15<>+0(SB), Z16
+	VBROADCASTSS const2<>+0(SB), Z17
+	VBROADCASTSS const8<>+0(SB), Z18
+	VBROADCASTSS const19<>+0(SB), Z19
+	VBROADCASTSS const17<>+0(SB), Z20
+	VBROADCASTSS const16<>+0(SB), Z21
+	VBROADCASTSS const21<>+0(SB), Z22
+	VBROADCASTSS const22<>+0(SB), Z23
+	VBROADCASTSS const23<>+0(SB), Z24
+	VBROADCASTSS const24<>+0(SB), Z25
+	VBROADCASTSS const25<>+0(SB), Z26
+	VBROADCASTSS const26<>+0(SB), Z27
+	VBROADCASTSS const27<>+0(SB), Z28
+	VBROADCASTSS const28<>+0(SB), Z29
+	VBROADCASTSS const18<>+0(SB), Z30
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Z0
+	VORPS        Z18, Z0, Z3
+	VMAXPS       Z20, Z3, Z3
+	VMULPS       Z3, Z3, Z1
+	VMULPS       Z19, Z1, Z1
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z1, Z4
+	VSUBPS       Z6, Z4, Z2
+	VMOVAPS      Z1, Z5
+	VFNMADD231PS Z8, Z2, Z5
+	VFNMADD231PS Z17, Z2, Z5
+	VMOVAPS      Z10, Z2
+	VFMADD213PS  Z11, Z5, Z2
+	VFMADD213PS  Z12, Z5, Z2
+	VFMADD213PS  Z13, Z5, Z2
+	VFMADD213PS  Z14, Z5, Z2
+	VFMADD213PS  Z15, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z1, K2
+	VPADDD.Z     Z4, Z2, K2, Z2
+	VSUBPS       Z21, Z3, Z1
+	VDIVPS       Z1, Z3, Z1
+	VMOVAPS      Z22, Z3
+	VFMADD213PS  Z23, Z1, Z3
+	VFMADD213PS  Z24, Z1, Z3
+	VFMADD213PS  Z25, Z1, Z3
+	VFMADD213PS  Z26, Z1, Z3
+	VFMADD213PS  Z27, Z1, Z3
+	VFMADD213PS  Z28, Z1, Z3
+	VFMADD213PS  Z29, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z16, Z1
+	VSUBPS       Z3, Z1, Z1
+	VPMOVD2M     Z0, K2
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z30, Z0, Z0
+	VADDPS       Z0, Z1, Z0
+	VMOVUPS      (DI)(AX*4), Z3
+	VMULPS       Z3, Z0, Z0
+	VMOVUPS      Z0, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (R8)(AX*4), K1, Z0
+	VORPS        Z18, Z0, Z3
+	VMAXPS       Z20, Z3, Z3
+	VMULPS       Z3, Z3, Z1
+	VMULPS       Z19, Z1, Z1
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z1, Z4
+	VSUBPS       Z6, Z4, Z2
+	VMOVAPS      Z1, Z5
+	VFNMADD231PS Z8, Z2, Z5
+	VFNMADD231PS Z17, Z2, Z5
+	VMOVAPS      Z10, Z2
+	VFMADD213PS  Z11, Z5, Z2
+	VFMADD213PS  Z12, Z5, Z2
+	VFMADD213PS  Z13, Z5, Z2
+	VFMADD213PS  Z14, Z5, Z2
+	VFMADD213PS  Z15, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VFMADD213PS  Z16, Z5, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z1, K2
+	VPADDD.Z     Z4, Z2, K2, Z2
+	VSUBPS       Z21, Z3, Z1
+	VDIVPS       Z1, Z3, Z1
+	VMOVAPS      Z22, Z3
+	VFMADD213PS  Z23, Z1, Z3
+	VFMADD213PS  Z24, Z1, Z3
+	VFMADD213PS  Z25, Z1, Z3
+	VFMADD213PS  Z26, Z1, Z3
+	VFMADD213PS  Z27, Z1, Z3
+	VFMADD213PS  Z28, Z1, Z3
+	VFMADD213PS  Z29, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVAPS      Z16, Z1
+	VSUBPS       Z3, Z1, Z1
+	VPMOVD2M     Z0, K2
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z30, Z0, Z0
+	VADDPS       Z0, Z1, Z0
+	VMOVUPS.Z    (DI)(AX*4), K1, Z3
+	VMULPS       Z3, Z0, Z0
+	VMOVUPS      Z0, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gateAVX512(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gateAVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS a+48(FP), Z0
+	VBROADCASTSS b+52(FP), Z1
+	VBROADCASTSS const8<>+0(SB), Z8
+	VBROADCASTSS const3<>+0(SB), Z11
+	VBROADCASTSS const0<>+0(SB), Z12
+	VBROADCASTSS const1<>+0(SB), Z13
+	VBROADCASTSS const4<>+0(SB), Z14
+	VBROADCASTSS const9<>+0(SB), Z15
+	VBROADCASTSS const10<>+0(SB), Z16
+	VBROADCASTSS const11<>+0(SB), Z17
+	VBROADCASTSS const12<>+0(SB), Z18
+	VBROADCASTSS const13<>+0(SB), Z19
+	VBROADCASTSS const14<>+0(SB), Z20
+	VBROADCASTSS const15<>+0(SB), Z21
+	VBROADCASTSS const2<>+0(SB), Z22
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Z2
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  Z0, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VORPS        Z8, Z3, Z6
+	VMOVAPS      Z11, Z9
+	VFMADD231PS  Z12, Z6, Z9
+	VSUBPS       Z11, Z9, Z7
+	VMOVAPS      Z6, Z10
+	VFNMADD231PS Z13, Z7, Z10
+	VFNMADD231PS Z22, Z7, Z10
+	VMOVAPS      Z15, Z7
+	VFMADD213PS  Z16, Z10, Z7
+	VFMADD213PS  Z17, Z10, Z7
+	VFMADD213PS  Z18, Z10, Z7
+	VFMADD213PS  Z19, Z10, Z7
+	VFMADD213PS  Z20, Z10, Z7
+	VFMADD213PS  Z21, Z10, Z7
+	VFMADD213PS  Z21, Z10, Z7
+	VPSLLD       $0x17, Z9, Z9
+	VCMPPS       $0x15, Z14, Z6, K2
+	VPADDD.Z     Z9, Z7, K2, Z7
+	VADDPS       Z21, Z7, Z5
+	VMOVAPS      Z21, Z6
+	VDIVPS       Z5, Z6, Z6
+	VMULPS       Z6, Z7, Z7
+	VPMOVD2M     Z3, K2
+	VBLENDMPS    Z7, Z6, K2, Z4
+	VBLENDMPS    Z6, Z7, K2, Z5
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (DI)(AX*4), K1, Z2
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  Z0, Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VORPS        Z8, Z3, Z6
+	VMOVAPS      Z11, Z9
+	VFMADD231PS  Z12, Z6, Z9
+	VSUBPS       Z11, Z9, Z7
+	VMOVAPS      Z6, Z10
+	VFNMADD231PS Z13, Z7, Z10
+	VFNMADD231PS Z22, Z7, Z10
+	VMOVAPS      Z15, Z7
+	VFMADD213PS  Z16, Z10, Z7
+	VFMADD213PS  Z17, Z10, Z7
+	VFMADD213PS  Z18, Z10, Z7
+	VFMADD213PS  Z19, Z10, Z7
+	VFMADD213PS  Z20, Z10, Z7
+	VFMADD213PS  Z21, Z10, Z7
+	VFMADD213PS  Z21, Z10, Z7
+	VPSLLD       $0x17, Z9, Z9
+	VCMPPS       $0x15, Z14, Z6, K2
+	VPADDD.Z     Z9, Z7, K2, Z7
+	VADDPS       Z21, Z7, Z5
+	VMOVAPS      Z21, Z6
+	VDIVPS       Z5, Z6, Z6
+	VMULPS       Z6, Z7, Z7
+	VPMOVD2M     Z3, K2
+	VBLENDMPS    Z7, Z6, K2, Z4
+	VBLENDMPS    Z6, Z7, K2, Z5
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gateGradAVX512(dx []float32, dy []float32, x []float32, a float32, b float32, b3 float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gateGradAVX512(SB), NOSPLIT, $0-84
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS a+72(FP), Z0
+	VBROADCASTSS b+76(FP), Z1
+	VBROADCASTSS b3+80(FP), Z2
+	VBROADCASTSS const8<>+0(SB), Z9
+	VBROADCASTSS const3<>+0(SB), Z12
+	VBROADCASTSS const0<>+0(SB), Z13
+	VBROADCASTSS const1<>+0(SB), Z14
+	VBROADCASTSS const4<>+0(SB), Z15
+	VBROADCASTSS const9<>+0(SB), Z16
+	VBROADCASTSS const10<>+0(SB), Z17
+	VBROADCASTSS const11<>+0(SB), Z18
+	VBROADCASTSS const12<>+0(SB), Z19
+	VBROADCASTSS const13<>+0(SB), Z20
+	VBROADCASTSS const14<>+0(SB), Z21
+	VBROADCASTSS const15<>+0(SB), Z22
+	VBROADCASTSS const2<>+0(SB), Z23
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Z3
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  Z0, Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VORPS        Z9, Z4, Z7
+	VMOVAPS      Z12, Z10
+	VFMADD231PS  Z13, Z7, Z10
+	VSUBPS       Z12, Z10, Z8
+	VMOVAPS      Z7, Z11
+	VFNMADD231PS Z14, Z8, Z11
+	VFNMADD231PS Z23, Z8, Z11
+	VMOVAPS      Z16, Z8
+	VFMADD213PS  Z17, Z11, Z8
+	VFMADD213PS  Z18, Z11, Z8
+	VFMADD213PS  Z19, Z11, Z8
+	VFMADD213PS  Z20, Z11, Z8
+	VFMADD213PS  Z21, Z11, Z8
+	VFMADD213PS  Z22, Z11, Z8
+	VFMADD213PS  Z22, Z11, Z8
+	VPSLLD       $0x17, Z10, Z10
+	VCMPPS       $0x15, Z15, Z7, K2
+	VPADDD.Z     Z10, Z8, K2, Z8
+	VADDPS       Z22, Z8, Z6
+	VMOVAPS      Z22, Z7
+	VDIVPS       Z6, Z7, Z7
+	VMULPS       Z7, Z8, Z8
+	VPMOVD2M     Z4, K2
+	VBLENDMPS    Z8, Z7, K2, Z5
+	VBLENDMPS    Z7, Z8, K2, Z6
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  Z0, Z2, Z4
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z4, Z5
+	VMOVUPS      (DI)(AX*4), Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (R8)(AX*4), K1, Z3
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  Z0, Z1, Z4
+	VMULPS       Z3, Z4, Z4
+	VORPS        Z9, Z4, Z7
+	VMOVAPS      Z12, Z10
+	VFMADD231PS  Z13, Z7, Z10
+	VSUBPS       Z12, Z10, Z8
+	VMOVAPS      Z7, Z11
+	VFNMADD231PS Z14, Z8, Z11
+	VFNMADD231PS Z23, Z8, Z11
+	VMOVAPS      Z16, Z8
+	VFMADD213PS  Z17, Z11, Z8
+	VFMADD213PS  Z18, Z11, Z8
+	VFMADD213PS  Z19, Z11, Z8
+	VFMADD213PS  Z20, Z11, Z8
+	VFMADD213PS  Z21, Z11, Z8
+	VFMADD213PS  Z22, Z11, Z8
+	VFMADD213PS  Z22, Z11, Z8
+	VPSLLD       $0x17, Z10, Z10
+	VCMPPS       $0x15, Z15, Z7, K2
+	VPADDD.Z     Z10, Z8, K2, Z8
+	VADDPS       Z22, Z8, Z6
+	VMOVAPS      Z22, Z7
+	VDIVPS       Z6, Z7, Z7
+	VMULPS       Z7, Z8, Z8
+	VPMOVD2M     Z4, K2
+	VBLENDMPS    Z8, Z7, K2, Z5
+	VBLENDMPS    Z7, Z8, K2, Z6
+	VMULPS       Z3, Z3, Z4
+	VFMADD213PS  Z0, Z2, Z4
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VFMADD231PS  Z3, Z4, Z5
+	VMOVUPS.Z    (DI)(AX*4), K1, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Z6
+	VBROADCASTSS const0<>+0(SB), Z7
+	VBROADCASTSS const1<>+0(SB), Z8
+	VBROADCASTSS const4<>+0(SB), Z9
+	VBROADCASTSS const9<>+0(SB), Z10
+	VBROADCASTSS const10<>+0(SB), Z11
+	VBROADCASTSS const11<>+0(SB), Z12
+	VBROADCASTSS const12<>+0(SB), Z13
+	VBROADCASTSS const13<>+0(SB), Z14
+	VBROADCASTSS const14<>+0(SB), Z15
+	VBROADCASTSS const15<>+0(SB), Z16
+	VBROADCASTSS const2<>+0(SB), Z17
+	VBROADCASTSS const8<>+0(SB), Z18
+	VBROADCASTSS const20<>+0(SB), Z19
+	VBROADCASTSS const29<>+0(SB), Z20
+	VBROADCASTSS const30<>+0(SB), Z21
+	VBROADCASTSS const31<>+0(SB), Z22
+	VBROADCASTSS const32<>+0(SB), Z23
+	VBROADCASTSS const33<>+0(SB), Z24
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Z0
+	VORPS        Z18, Z0, Z2
+	VADDPS       Z2, Z2, Z3
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z3, Z4
+	VSUBPS       Z6, Z4, Z1
+	VMOVAPS      Z3, Z5
+	VFNMADD231PS Z8, Z1, Z5
+	VFNMADD231PS Z17, Z1, Z5
+	VMOVAPS      Z10, Z1
+	VFMADD213PS  Z11, Z5, Z1
+	VFMADD213PS  Z12, Z5, Z1
+	VFMADD213PS  Z13, Z5, Z1
+	VFMADD213PS  Z14, Z5, Z1
+	VFMADD213PS  Z15, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z3, K2
+	VPADDD.Z     Z4, Z1, K2, Z1
+	VMOVAPS      Z16, Z3
+	VSUBPS       Z1, Z3, Z3
+	VADDPS       Z16, Z1, Z1
+	VDIVPS       Z1, Z3, Z3
+	VCMPPS       $0x12, Z19, Z2, K2
+	VANDPS       Z18, Z0, Z1
+	VORPS        Z1, Z3, Z3
+	VMULPS       Z0, Z0, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z24, Z2, Z1
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z2, Z1
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMOVUPS      Z1, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (DI)(AX*4), K1, Z0
+	VORPS        Z18, Z0, Z2
+	VADDPS       Z2, Z2, Z3
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z3, Z4
+	VSUBPS       Z6, Z4, Z1
+	VMOVAPS      Z3, Z5
+	VFNMADD231PS Z8, Z1, Z5
+	VFNMADD231PS Z17, Z1, Z5
+	VMOVAPS      Z10, Z1
+	VFMADD213PS  Z11, Z5, Z1
+	VFMADD213PS  Z12, Z5, Z1
+	VFMADD213PS  Z13, Z5, Z1
+	VFMADD213PS  Z14, Z5, Z1
+	VFMADD213PS  Z15, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z3, K2
+	VPADDD.Z     Z4, Z1, K2, Z1
+	VMOVAPS      Z16, Z3
+	VSUBPS       Z1, Z3, Z3
+	VADDPS       Z16, Z1, Z1
+	VDIVPS       Z1, Z3, Z3
+	VCMPPS       $0x12, Z19, Z2, K2
+	VANDPS       Z18, Z0, Z1
+	VORPS        Z1, Z3, Z3
+	VMULPS       Z0, Z0, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z24, Z2, Z1
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z2, Z1
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMOVUPS      Z1, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·tanhGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Z6
+	VBROADCASTSS const0<>+0(SB), Z7
+	VBROADCASTSS const1<>+0(SB), Z8
+	VBROADCASTSS const4<>+0(SB), Z9
+	VBROADCASTSS const9<>+0(SB), Z10
+	VBROADCASTSS const10<>+0(SB), Z11
+	VBROADCASTSS const11<>+0(SB), Z12
+	VBROADCASTSS const12<>+0(SB), Z13
+	VBROADCASTSS const13<>+0(SB), Z14
+	VBROADCASTSS const14<>+0(SB), Z15
+	VBROADCASTSS const15<>+0(SB), Z16
+	VBROADCASTSS const2<>+0(SB), Z17
+	VBROADCASTSS const8<>+0(SB), Z18
+	VBROADCASTSS const20<>+0(SB), Z19
+	VBROADCASTSS const29<>+0(SB), Z20
+	VBROADCASTSS const30<>+0(SB), Z21
+	VBROADCASTSS const31<>+0(SB), Z22
+	VBROADCASTSS const32<>+0(SB), Z23
+	VBROADCASTSS const33<>+0(SB), Z24
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Z0
+	VORPS        Z18, Z0, Z2
+	VADDPS       Z2, Z2, Z3
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z3, Z4
+	VSUBPS       Z6, Z4, Z1
+	VMOVAPS      Z3, Z5
+	VFNMADD231PS Z8, Z1, Z5
+	VFNMADD231PS Z17, Z1, Z5
+	VMOVAPS      Z10, Z1
+	VFMADD213PS  Z11, Z5, Z1
+	VFMADD213PS  Z12, Z5, Z1
+	VFMADD213PS  Z13, Z5, Z1
+	VFMADD213PS  Z14, Z5, Z1
+	VFMADD213PS  Z15, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z3, K2
+	VPADDD.Z     Z4, Z1, K2, Z1
+	VMOVAPS      Z16, Z3
+	VSUBPS       Z1, Z3, Z3
+	VADDPS       Z16, Z1, Z1
+	VDIVPS       Z1, Z3, Z3
+	VCMPPS       $0x12, Z19, Z2, K2
+	VANDPS       Z18, Z0, Z1
+	VORPS        Z1, Z3, Z3
+	VMULPS       Z0, Z0, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z24, Z2, Z1
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z2, Z1
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMOVUPS      (DI)(AX*4), Z3
+	VMOVAPS      Z16, Z2
+	VFNMADD231PS Z1, Z1, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	MOVL         $0x00000001, DX
+	SHLL         CL, DX
+	DECL         DX
+	KMOVW        DX, K1
+	VMOVUPS.Z    (R8)(AX*4), K1, Z0
+	VORPS        Z18, Z0, Z2
+	VADDPS       Z2, Z2, Z3
+	VMOVAPS      Z6, Z4
+	VFMADD231PS  Z7, Z3, Z4
+	VSUBPS       Z6, Z4, Z1
+	VMOVAPS      Z3, Z5
+	VFNMADD231PS Z8, Z1, Z5
+	VFNMADD231PS Z17, Z1, Z5
+	VMOVAPS      Z10, Z1
+	VFMADD213PS  Z11, Z5, Z1
+	VFMADD213PS  Z12, Z5, Z1
+	VFMADD213PS  Z13, Z5, Z1
+	VFMADD213PS  Z14, Z5, Z1
+	VFMADD213PS  Z15, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VFMADD213PS  Z16, Z5, Z1
+	VPSLLD       $0x17, Z4, Z4
+	VCMPPS       $0x15, Z9, Z3, K2
+	VPADDD.Z     Z4, Z1, K2, Z1
+	VMOVAPS      Z16, Z3
+	VSUBPS       Z1, Z3, Z3
+	VADDPS       Z16, Z1, Z1
+	VDIVPS       Z1, Z3, Z3
+	VCMPPS       $0x12, Z19, Z2, K2
+	VANDPS       Z18, Z0, Z1
+	VORPS        Z1, Z3, Z3
+	VMULPS       Z0, Z0, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z23, Z2, Z1
+	VFMADD213PS  Z24, Z2, Z1
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z2, Z1
+	VBLENDMPS    Z3, Z1, K2, Z1
+	VMOVUPS.Z    (DI)(AX*4), K1, Z3
+	VMOVAPS      Z16, Z2
+	VFNMADD231PS Z1, Z1, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, K1, (SI)(AX*4)
 
 done:
 	VZEROUPPER
@@ -1433,6 +2485,461 @@ tail:
 	VMULPS    Z0, Z4, Z4
 	VADDPS    Z4, Z5, Z5
 	VMOVUPS   Z5, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func centredSquaresAVX512(x []float32, mean float32) float32
+// Requires: AVX, AVX512F
+TEXT ·centredSquaresAVX512(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), SI
+	MOVQ         x_len+8(FP), CX
+	VBROADCASTSS mean+24(FP), Z4
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000040, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS     (SI)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z0
+	VMOVUPS     64(SI)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     128(SI)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     192(SI)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z3
+	ADDQ        $0x00000040, AX
+	CMPQ        AX, DX
+	JLE         many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS     (SI)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z0
+	ADDQ        $0x00000010, AX
+	CMPQ        AX, DX
+	JLE         single
+
+tail:
+	SUBQ        AX, CX
+	JE          done
+	MOVL        $0x00000001, DX
+	SHLL        CL, DX
+	DECL        DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   (SI)(AX*4), K1, Z5
+	VBLENDMPS   Z5, Z4, K1, Z5
+	VSUBPS      Z4, Z5, Z5
+	VFMADD231PS Z5, Z5, Z0
+
+done:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPS        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPS        X15, X0, X0
+	VPERMILPD     $0x01, X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSHDUP     X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSS        X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func centredDot3AVX512(dy []float32, w []float32, x []float32, mean float32) float32
+// Requires: AVX, AVX512F
+TEXT ·centredDot3AVX512(SB), NOSPLIT, $0-84
+	MOVQ         dy_base+0(FP), SI
+	MOVQ         w_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dy_len+8(FP), CX
+	VBROADCASTSS mean+72(FP), Z4
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000040, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS     (SI)(AX*4), Z7
+	VMOVUPS     (DI)(AX*4), Z6
+	VMOVUPS     (R8)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z0
+	VMOVUPS     64(SI)(AX*4), Z7
+	VMOVUPS     64(DI)(AX*4), Z6
+	VMOVUPS     64(R8)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z1
+	VMOVUPS     128(SI)(AX*4), Z7
+	VMOVUPS     128(DI)(AX*4), Z6
+	VMOVUPS     128(R8)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z2
+	VMOVUPS     192(SI)(AX*4), Z7
+	VMOVUPS     192(DI)(AX*4), Z6
+	VMOVUPS     192(R8)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z3
+	ADDQ        $0x00000040, AX
+	CMPQ        AX, DX
+	JLE         many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS     (SI)(AX*4), Z7
+	VMOVUPS     (DI)(AX*4), Z6
+	VMOVUPS     (R8)(AX*4), Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z0
+	ADDQ        $0x00000010, AX
+	CMPQ        AX, DX
+	JLE         single
+
+tail:
+	SUBQ        AX, CX
+	JE          done
+	MOVL        $0x00000001, DX
+	SHLL        CL, DX
+	DECL        DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   (SI)(AX*4), K1, Z7
+	VMOVUPS.Z   (DI)(AX*4), K1, Z6
+	VMOVUPS.Z   (R8)(AX*4), K1, Z5
+	VSUBPS      Z4, Z5, Z5
+	VMULPS      Z6, Z7, Z7
+	VFMADD231PS Z5, Z7, Z0
+
+done:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPS        Y15, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X15
+	VADDPS        X15, X0, X0
+	VPERMILPD     $0x01, X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSHDUP     X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSS        X0, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func layerScaleAVX512(dst []float32, x []float32, w []float32, b []float32, mean float32, inv float32)
+// Requires: AVX, AVX512F
+TEXT ·layerScaleAVX512(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         w_base+48(FP), R8
+	MOVQ         b_base+72(FP), R9
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Z0
+	VBROADCASTSS inv+100(FP), Z1
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000040, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (DI)(AX*4), Z2
+	VMOVUPS (R8)(AX*4), Z3
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS (R9)(AX*4), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, (SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Z2
+	VMOVUPS 64(R8)(AX*4), Z3
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS 64(R9)(AX*4), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(SI)(AX*4)
+	VMOVUPS 128(DI)(AX*4), Z2
+	VMOVUPS 128(R8)(AX*4), Z3
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS 128(R9)(AX*4), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, 128(SI)(AX*4)
+	VMOVUPS 192(DI)(AX*4), Z2
+	VMOVUPS 192(R8)(AX*4), Z3
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS 192(R9)(AX*4), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, 192(SI)(AX*4)
+	ADDQ    $0x00000040, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Z2
+	VMOVUPS (R8)(AX*4), Z3
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS (R9)(AX*4), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, (SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ      AX, CX
+	JE        done
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (DI)(AX*4), K1, Z2
+	VMOVUPS.Z (R8)(AX*4), K1, Z3
+	VSUBPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMULPS    Z3, Z2, Z2
+	VMOVUPS.Z (R9)(AX*4), K1, Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerGradAVX512(dx []float32, dy []float32, x []float32, w []float32, mean float32, inv float32, m float32, c float32)
+// Requires: AVX, AVX512F
+TEXT ·layerGradAVX512(SB), NOSPLIT, $0-112
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         w_base+72(FP), R9
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Z0
+	VBROADCASTSS inv+100(FP), Z1
+	VBROADCASTSS m+104(FP), Z2
+	VBROADCASTSS c+108(FP), Z3
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000040, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (DI)(AX*4), Z6
+	VMOVUPS (R9)(AX*4), Z5
+	VMOVUPS (R8)(AX*4), Z4
+	VMULPS  Z5, Z6, Z6
+	VSUBPS  Z2, Z6, Z6
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VSUBPS  Z4, Z6, Z6
+	VMULPS  Z1, Z6, Z6
+	VMOVUPS Z6, (SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Z6
+	VMOVUPS 64(R9)(AX*4), Z5
+	VMOVUPS 64(R8)(AX*4), Z4
+	VMULPS  Z5, Z6, Z6
+	VSUBPS  Z2, Z6, Z6
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VSUBPS  Z4, Z6, Z6
+	VMULPS  Z1, Z6, Z6
+	VMOVUPS Z6, 64(SI)(AX*4)
+	VMOVUPS 128(DI)(AX*4), Z6
+	VMOVUPS 128(R9)(AX*4), Z5
+	VMOVUPS 128(R8)(AX*4), Z4
+	VMULPS  Z5, Z6, Z6
+	VSUBPS  Z2, Z6, Z6
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VSUBPS  Z4, Z6, Z6
+	VMULPS  Z1, Z6, Z6
+	VMOVUPS Z6, 128(SI)(AX*4)
+	VMOVUPS 192(DI)(AX*4), Z6
+	VMOVUPS 192(R9)(AX*4), Z5
+	VMOVUPS 192(R8)(AX*4), Z4
+	VMULPS  Z5, Z6, Z6
+	VSUBPS  Z2, Z6, Z6
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VSUBPS  Z4, Z6, Z6
+	VMULPS  Z1, Z6, Z6
+	VMOVUPS Z6, 192(SI)(AX*4)
+	ADDQ    $0x00000040, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Z6
+	VMOVUPS (R9)(AX*4), Z5
+	VMOVUPS (R8)(AX*4), Z4
+	VMULPS  Z5, Z6, Z6
+	VSUBPS  Z2, Z6, Z6
+	VSUBPS  Z0, Z4, Z4
+	VMULPS  Z3, Z4, Z4
+	VSUBPS  Z4, Z6, Z6
+	VMULPS  Z1, Z6, Z6
+	VMOVUPS Z6, (SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ      AX, CX
+	JE        done
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (DI)(AX*4), K1, Z6
+	VMOVUPS.Z (R9)(AX*4), K1, Z5
+	VMOVUPS.Z (R8)(AX*4), K1, Z4
+	VMULPS    Z5, Z6, Z6
+	VSUBPS    Z2, Z6, Z6
+	VSUBPS    Z0, Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VSUBPS    Z4, Z6, Z6
+	VMULPS    Z1, Z6, Z6
+	VMOVUPS   Z6, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerWeightsAVX512(dw []float32, db []float32, dy []float32, x []float32, mean float32, inv float32)
+// Requires: AVX, AVX512F
+TEXT ·layerWeightsAVX512(SB), NOSPLIT, $0-104
+	MOVQ         dw_base+0(FP), SI
+	MOVQ         db_base+24(FP), DI
+	MOVQ         dy_base+48(FP), R8
+	MOVQ         x_base+72(FP), R9
+	MOVQ         dw_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Z0
+	VBROADCASTSS inv+100(FP), Z1
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000020, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (R9)(AX*4), Z2
+	VMOVUPS (R8)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+	VADDPS  Z3, Z4, Z4
+	VMOVUPS Z4, (DI)(AX*4)
+	VMOVUPS (SI)(AX*4), Z4
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, (SI)(AX*4)
+	VMOVUPS 64(R9)(AX*4), Z2
+	VMOVUPS 64(R8)(AX*4), Z3
+	VMOVUPS 64(DI)(AX*4), Z4
+	VADDPS  Z3, Z4, Z4
+	VMOVUPS Z4, 64(DI)(AX*4)
+	VMOVUPS 64(SI)(AX*4), Z4
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, 64(SI)(AX*4)
+	ADDQ    $0x00000020, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000010, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (R9)(AX*4), Z2
+	VMOVUPS (R8)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+	VADDPS  Z3, Z4, Z4
+	VMOVUPS Z4, (DI)(AX*4)
+	VMOVUPS (SI)(AX*4), Z4
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z2, Z4, Z4
+	VMOVUPS Z4, (SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ      AX, CX
+	JE        done
+	MOVL      $0x00000001, DX
+	SHLL      CL, DX
+	DECL      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (R9)(AX*4), K1, Z2
+	VMOVUPS.Z (R8)(AX*4), K1, Z3
+	VMOVUPS.Z (DI)(AX*4), K1, Z4
+	VADDPS    Z3, Z4, Z4
+	VMOVUPS   Z4, K1, (DI)(AX*4)
+	VMOVUPS.Z (SI)(AX*4), K1, Z4
+	VSUBPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z2, Z4, Z4
+	VMOVUPS   Z4, K1, (SI)(AX*4)
 
 done:
 	VZEROUPPER
@@ -2329,7 +3836,7 @@ done:
 TEXT ·maxOfAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x_base+0(FP), SI
 	MOVQ         x_len+8(FP), CX
-	VBROADCASTSS constH<>+0(SB), Y6
+	VBROADCASTSS const7<>+0(SB), Y6
 	VMOVAPS      Y6, Y1
 	VMOVAPS      Y6, Y2
 	VMOVAPS      Y6, Y3
@@ -2465,13 +3972,13 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ         x_base+24(FP), DI
 	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS shift+48(FP), Y2
-	VBROADCASTSS constD<>+0(SB), Y9
-	VBROADCASTSS constA<>+0(SB), Y10
-	VBROADCASTSS constB<>+0(SB), Y11
-	VBROADCASTSS constE<>+0(SB), Y12
-	VBROADCASTSS constJ<>+0(SB), Y13
-	VBROADCASTSS constK<>+0(SB), Y14
-	VBROADCASTSS constL<>+0(SB), Y15
+	VBROADCASTSS const3<>+0(SB), Y9
+	VBROADCASTSS const0<>+0(SB), Y10
+	VBROADCASTSS const1<>+0(SB), Y11
+	VBROADCASTSS const4<>+0(SB), Y12
+	VBROADCASTSS const9<>+0(SB), Y13
+	VBROADCASTSS const10<>+0(SB), Y14
+	VBROADCASTSS const11<>+0(SB), Y15
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y5, Y5, Y5
 	XORL         AX, AX
@@ -2488,21 +3995,21 @@ single:
 	VSUBPS       Y9, Y6, Y4
 	VMOVAPS      Y3, Y7
 	VFNMADD231PS Y11, Y4, Y7
-	VFNMADD231PS constC<>+0(SB), Y4, Y7
+	VFNMADD231PS const2<>+0(SB), Y4, Y7
 	VMOVAPS      Y13, Y4
 	VFMADD213PS  Y14, Y7, Y4
 	VFMADD213PS  Y15, Y7, Y4
-	VFMADD213PS  constM<>+0(SB), Y7, Y4
-	VFMADD213PS  constN<>+0(SB), Y7, Y4
-	VFMADD213PS  constO<>+0(SB), Y7, Y4
-	VFMADD213PS  constP<>+0(SB), Y7, Y4
-	VFMADD213PS  constP<>+0(SB), Y7, Y4
+	VFMADD213PS  const12<>+0(SB), Y7, Y4
+	VFMADD213PS  const13<>+0(SB), Y7, Y4
+	VFMADD213PS  const14<>+0(SB), Y7, Y4
+	VFMADD213PS  const15<>+0(SB), Y7, Y4
+	VFMADD213PS  const15<>+0(SB), Y7, Y4
 	VPSLLD       $0x17, Y6, Y6
 	VPADDD       Y6, Y4, Y4
 	VCMPPS       $0x15, Y12, Y3, Y8
 	VANDPS       Y8, Y4, Y4
-	VCMPPS       $0x16, constF<>+0(SB), Y3, Y8
-	VMULPS       constG<>+0(SB), Y3, Y6
+	VCMPPS       $0x16, const5<>+0(SB), Y3, Y8
+	VMULPS       const6<>+0(SB), Y3, Y6
 	VBLENDVPS    Y8, Y6, Y4, Y4
 	VMOVUPS      Y4, (SI)(AX*4)
 	VADDPS       Y4, Y1, Y1
@@ -2523,21 +4030,21 @@ tail:
 	VSUBPS       Y9, Y6, Y4
 	VMOVAPS      Y3, Y7
 	VFNMADD231PS Y11, Y4, Y7
-	VFNMADD231PS constC<>+0(SB), Y4, Y7
+	VFNMADD231PS const2<>+0(SB), Y4, Y7
 	VMOVAPS      Y13, Y4
 	VFMADD213PS  Y14, Y7, Y4
 	VFMADD213PS  Y15, Y7, Y4
-	VFMADD213PS  constM<>+0(SB), Y7, Y4
-	VFMADD213PS  constN<>+0(SB), Y7, Y4
-	VFMADD213PS  constO<>+0(SB), Y7, Y4
-	VFMADD213PS  constP<>+0(SB), Y7, Y4
-	VFMADD213PS  constP<>+0(SB), Y7, Y4
+	VFMADD213PS  const12<>+0(SB), Y7, Y4
+	VFMADD213PS  const13<>+0(SB), Y7, Y4
+	VFMADD213PS  const14<>+0(SB), Y7, Y4
+	VFMADD213PS  const15<>+0(SB), Y7, Y4
+	VFMADD213PS  const15<>+0(SB), Y7, Y4
 	VPSLLD       $0x17, Y6, Y6
 	VPADDD       Y6, Y4, Y4
 	VCMPPS       $0x15, Y12, Y3, Y8
 	VANDPS       Y8, Y4, Y4
-	VCMPPS       $0x16, constF<>+0(SB), Y3, Y8
-	VMULPS       constG<>+0(SB), Y3, Y6
+	VCMPPS       $0x16, const5<>+0(SB), Y3, Y8
+	VMULPS       const6<>+0(SB), Y3, Y6
 	VBLENDVPS    Y8, Y6, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (SI)(AX*4)
 	VBLENDVPS    Y0, Y4, Y5, Y4
@@ -2561,12 +4068,12 @@ TEXT ·swiGLUAVX2(SB), NOSPLIT, $0-72
 	MOVQ         gate_base+24(FP), DI
 	MOVQ         up_base+48(FP), R8
 	MOVQ         dst_len+8(FP), CX
-	VBROADCASTSS constI<>+0(SB), Y7
-	VBROADCASTSS constD<>+0(SB), Y11
-	VBROADCASTSS constA<>+0(SB), Y12
-	VBROADCASTSS constB<>+0(SB), Y13
-	VBROADCASTSS constE<>+0(SB), Y14
-	VBROADCASTSS constJ<>+0(SB), Y15
+	VBROADCASTSS const8<>+0(SB), Y7
+	VBROADCASTSS const3<>+0(SB), Y11
+	VBROADCASTSS const0<>+0(SB), Y12
+	VBROADCASTSS const1<>+0(SB), Y13
+	VBROADCASTSS const4<>+0(SB), Y14
+	VBROADCASTSS const9<>+0(SB), Y15
 	XORL         AX, AX
 	MOVQ         CX, DX
 	SUBQ         $0x00000008, DX
@@ -2581,21 +4088,21 @@ single:
 	VSUBPS       Y11, Y8, Y6
 	VMOVAPS      Y5, Y9
 	VFNMADD231PS Y13, Y6, Y9
-	VFNMADD231PS constC<>+0(SB), Y6, Y9
+	VFNMADD231PS const2<>+0(SB), Y6, Y9
 	VMOVAPS      Y15, Y6
-	VFMADD213PS  constK<>+0(SB), Y9, Y6
-	VFMADD213PS  constL<>+0(SB), Y9, Y6
-	VFMADD213PS  constM<>+0(SB), Y9, Y6
-	VFMADD213PS  constN<>+0(SB), Y9, Y6
-	VFMADD213PS  constO<>+0(SB), Y9, Y6
-	VFMADD213PS  constP<>+0(SB), Y9, Y6
-	VFMADD213PS  constP<>+0(SB), Y9, Y6
+	VFMADD213PS  const10<>+0(SB), Y9, Y6
+	VFMADD213PS  const11<>+0(SB), Y9, Y6
+	VFMADD213PS  const12<>+0(SB), Y9, Y6
+	VFMADD213PS  const13<>+0(SB), Y9, Y6
+	VFMADD213PS  const14<>+0(SB), Y9, Y6
+	VFMADD213PS  const15<>+0(SB), Y9, Y6
+	VFMADD213PS  const15<>+0(SB), Y9, Y6
 	VPSLLD       $0x17, Y8, Y8
 	VPADDD       Y8, Y6, Y6
 	VCMPPS       $0x15, Y14, Y5, Y10
 	VANDPS       Y10, Y6, Y6
-	VADDPS       constP<>+0(SB), Y6, Y4
-	VMOVAPS      constP<>+0(SB), Y5
+	VADDPS       const15<>+0(SB), Y6, Y4
+	VMOVAPS      const15<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VBLENDVPS    Y1, Y6, Y5, Y3
@@ -2621,21 +4128,21 @@ tail:
 	VSUBPS       Y11, Y8, Y6
 	VMOVAPS      Y5, Y9
 	VFNMADD231PS Y13, Y6, Y9
-	VFNMADD231PS constC<>+0(SB), Y6, Y9
+	VFNMADD231PS const2<>+0(SB), Y6, Y9
 	VMOVAPS      Y15, Y6
-	VFMADD213PS  constK<>+0(SB), Y9, Y6
-	VFMADD213PS  constL<>+0(SB), Y9, Y6
-	VFMADD213PS  constM<>+0(SB), Y9, Y6
-	VFMADD213PS  constN<>+0(SB), Y9, Y6
-	VFMADD213PS  constO<>+0(SB), Y9, Y6
-	VFMADD213PS  constP<>+0(SB), Y9, Y6
-	VFMADD213PS  constP<>+0(SB), Y9, Y6
+	VFMADD213PS  const10<>+0(SB), Y9, Y6
+	VFMADD213PS  const11<>+0(SB), Y9, Y6
+	VFMADD213PS  const12<>+0(SB), Y9, Y6
+	VFMADD213PS  const13<>+0(SB), Y9, Y6
+	VFMADD213PS  const14<>+0(SB), Y9, Y6
+	VFMADD213PS  const15<>+0(SB), Y9, Y6
+	VFMADD213PS  const15<>+0(SB), Y9, Y6
 	VPSLLD       $0x17, Y8, Y8
 	VPADDD       Y8, Y6, Y6
 	VCMPPS       $0x15, Y14, Y5, Y10
 	VANDPS       Y10, Y6, Y6
-	VADDPS       constP<>+0(SB), Y6, Y4
-	VMOVAPS      constP<>+0(SB), Y5
+	VADDPS       const15<>+0(SB), Y6, Y4
+	VMOVAPS      const15<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VBLENDVPS    Y1, Y6, Y5, Y3
@@ -2658,11 +4165,11 @@ TEXT ·swiGLUGradAVX2(SB), NOSPLIT, $0-120
 	MOVQ         gate_base+72(FP), R9
 	MOVQ         up_base+96(FP), R10
 	MOVQ         dgate_len+8(FP), CX
-	VBROADCASTSS constI<>+0(SB), Y8
-	VBROADCASTSS constD<>+0(SB), Y12
-	VBROADCASTSS constA<>+0(SB), Y13
-	VBROADCASTSS constB<>+0(SB), Y14
-	VBROADCASTSS constE<>+0(SB), Y15
+	VBROADCASTSS const8<>+0(SB), Y8
+	VBROADCASTSS const3<>+0(SB), Y12
+	VBROADCASTSS const0<>+0(SB), Y13
+	VBROADCASTSS const1<>+0(SB), Y14
+	VBROADCASTSS const4<>+0(SB), Y15
 	XORL         AX, AX
 	MOVQ         CX, DX
 	SUBQ         $0x00000008, DX
@@ -2677,21 +4184,21 @@ single:
 	VSUBPS       Y12, Y9, Y7
 	VMOVAPS      Y6, Y10
 	VFNMADD231PS Y14, Y7, Y10
-	VFNMADD231PS constC<>+0(SB), Y7, Y10
-	VMOVAPS      constJ<>+0(SB), Y7
-	VFMADD213PS  constK<>+0(SB), Y10, Y7
-	VFMADD213PS  constL<>+0(SB), Y10, Y7
-	VFMADD213PS  constM<>+0(SB), Y10, Y7
-	VFMADD213PS  constN<>+0(SB), Y10, Y7
-	VFMADD213PS  constO<>+0(SB), Y10, Y7
-	VFMADD213PS  constP<>+0(SB), Y10, Y7
-	VFMADD213PS  constP<>+0(SB), Y10, Y7
+	VFNMADD231PS const2<>+0(SB), Y7, Y10
+	VMOVAPS      const9<>+0(SB), Y7
+	VFMADD213PS  const10<>+0(SB), Y10, Y7
+	VFMADD213PS  const11<>+0(SB), Y10, Y7
+	VFMADD213PS  const12<>+0(SB), Y10, Y7
+	VFMADD213PS  const13<>+0(SB), Y10, Y7
+	VFMADD213PS  const14<>+0(SB), Y10, Y7
+	VFMADD213PS  const15<>+0(SB), Y10, Y7
+	VFMADD213PS  const15<>+0(SB), Y10, Y7
 	VPSLLD       $0x17, Y9, Y9
 	VPADDD       Y9, Y7, Y7
 	VCMPPS       $0x15, Y15, Y6, Y11
 	VANDPS       Y11, Y7, Y7
-	VADDPS       constP<>+0(SB), Y7, Y5
-	VMOVAPS      constP<>+0(SB), Y6
+	VADDPS       const15<>+0(SB), Y7, Y5
+	VMOVAPS      const15<>+0(SB), Y6
 	VDIVPS       Y5, Y6, Y6
 	VMULPS       Y6, Y7, Y7
 	VBLENDVPS    Y1, Y7, Y6, Y4
@@ -2722,21 +4229,21 @@ tail:
 	VSUBPS       Y12, Y9, Y7
 	VMOVAPS      Y6, Y10
 	VFNMADD231PS Y14, Y7, Y10
-	VFNMADD231PS constC<>+0(SB), Y7, Y10
-	VMOVAPS      constJ<>+0(SB), Y7
-	VFMADD213PS  constK<>+0(SB), Y10, Y7
-	VFMADD213PS  constL<>+0(SB), Y10, Y7
-	VFMADD213PS  constM<>+0(SB), Y10, Y7
-	VFMADD213PS  constN<>+0(SB), Y10, Y7
-	VFMADD213PS  constO<>+0(SB), Y10, Y7
-	VFMADD213PS  constP<>+0(SB), Y10, Y7
-	VFMADD213PS  constP<>+0(SB), Y10, Y7
+	VFNMADD231PS const2<>+0(SB), Y7, Y10
+	VMOVAPS      const9<>+0(SB), Y7
+	VFMADD213PS  const10<>+0(SB), Y10, Y7
+	VFMADD213PS  const11<>+0(SB), Y10, Y7
+	VFMADD213PS  const12<>+0(SB), Y10, Y7
+	VFMADD213PS  const13<>+0(SB), Y10, Y7
+	VFMADD213PS  const14<>+0(SB), Y10, Y7
+	VFMADD213PS  const15<>+0(SB), Y10, Y7
+	VFMADD213PS  const15<>+0(SB), Y10, Y7
 	VPSLLD       $0x17, Y9, Y9
 	VPADDD       Y9, Y7, Y7
 	VCMPPS       $0x15, Y15, Y6, Y11
 	VANDPS       Y11, Y7, Y7
-	VADDPS       constP<>+0(SB), Y7, Y5
-	VMOVAPS      constP<>+0(SB), Y6
+	VADDPS       const15<>+0(SB), Y7, Y5
+	VMOVAPS      const15<>+0(SB), Y6
 	VDIVPS       Y5, Y6, Y6
 	VMULPS       Y6, Y7, Y7
 	VBLENDVPS    Y1, Y7, Y6, Y4
@@ -2750,6 +4257,800 @@ tail:
 	VMULPS       Y3, Y1, Y1
 	VMASKMOVPS   Y2, Y0, (SI)(AX*4)
 	VMASKMOVPS   Y1, Y0, (DI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluAVX2(dst []float32, x []float32)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-48
+	MOVQ   dst_base+0(FP), SI
+	MOVQ   x_base+24(FP), DI
+	MOVQ   dst_len+8(FP), CX
+	VXORPS Y2, Y2, Y2
+	XORL   AX, AX
+	MOVQ   CX, DX
+	SUBQ   $0x00000020, DX
+	CMPQ   AX, DX
+	JG     one
+
+many:
+	VMOVUPS (DI)(AX*4), Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, (SI)(AX*4)
+	VMOVUPS 32(DI)(AX*4), Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, 32(SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, 64(SI)(AX*4)
+	VMOVUPS 96(DI)(AX*4), Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, 96(SI)(AX*4)
+	ADDQ    $0x00000020, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, (SI)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ       AX, CX
+	JE         done
+	LEAQ       masks<>+32(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y0
+	VMASKMOVPS (DI)(AX*4), Y0, Y1
+	VMAXPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX
+TEXT ·reluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), SI
+	MOVQ   dy_base+24(FP), DI
+	MOVQ   x_base+48(FP), R8
+	MOVQ   dx_len+8(FP), CX
+	VXORPS Y2, Y2, Y2
+	XORL   AX, AX
+	MOVQ   CX, DX
+	SUBQ   $0x00000010, DX
+	CMPQ   AX, DX
+	JG     one
+
+many:
+	VMOVUPS (R8)(AX*4), Y1
+	VMOVUPS (DI)(AX*4), Y3
+	VCMPPS  $0x11, Y1, Y2, Y1
+	VANDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (SI)(AX*4)
+	VMOVUPS 32(R8)(AX*4), Y1
+	VMOVUPS 32(DI)(AX*4), Y3
+	VCMPPS  $0x11, Y1, Y2, Y1
+	VANDPS  Y1, Y3, Y3
+	VMOVUPS Y3, 32(SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (R8)(AX*4), Y1
+	VMOVUPS (DI)(AX*4), Y3
+	VCMPPS  $0x11, Y1, Y2, Y1
+	VANDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (SI)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ       AX, CX
+	JE         done
+	LEAQ       masks<>+32(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y0
+	VMASKMOVPS (R8)(AX*4), Y0, Y1
+	VMASKMOVPS (DI)(AX*4), Y0, Y3
+	VCMPPS     $0x11, Y1, Y2, Y1
+	VANDPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Y8
+	VBROADCASTSS const0<>+0(SB), Y9
+	VBROADCASTSS const1<>+0(SB), Y10
+	VBROADCASTSS const4<>+0(SB), Y11
+	VBROADCASTSS const9<>+0(SB), Y12
+	VBROADCASTSS const10<>+0(SB), Y13
+	VBROADCASTSS const11<>+0(SB), Y14
+	VBROADCASTSS const12<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Y1
+	VORPS        const8<>+0(SB), Y1, Y4
+	VMAXPS       const17<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y4, Y2
+	VMULPS       const19<>+0(SB), Y2, Y2
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y2, Y5
+	VSUBPS       Y8, Y5, Y3
+	VMOVAPS      Y2, Y6
+	VFNMADD231PS Y10, Y3, Y6
+	VFNMADD231PS const2<>+0(SB), Y3, Y6
+	VMOVAPS      Y12, Y3
+	VFMADD213PS  Y13, Y6, Y3
+	VFMADD213PS  Y14, Y6, Y3
+	VFMADD213PS  Y15, Y6, Y3
+	VFMADD213PS  const13<>+0(SB), Y6, Y3
+	VFMADD213PS  const14<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VCMPPS       $0x15, Y11, Y2, Y7
+	VANDPS       Y7, Y3, Y3
+	VSUBPS       const16<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y2
+	VMOVAPS      const21<>+0(SB), Y4
+	VFMADD213PS  const22<>+0(SB), Y2, Y4
+	VFMADD213PS  const23<>+0(SB), Y2, Y4
+	VFMADD213PS  const24<>+0(SB), Y2, Y4
+	VFMADD213PS  const25<>+0(SB), Y2, Y4
+	VFMADD213PS  const26<>+0(SB), Y2, Y4
+	VFMADD213PS  const27<>+0(SB), Y2, Y4
+	VFMADD213PS  const28<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      const15<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (DI)(AX*4), Y0, Y1
+	VORPS        const8<>+0(SB), Y1, Y4
+	VMAXPS       const17<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y4, Y2
+	VMULPS       const19<>+0(SB), Y2, Y2
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y2, Y5
+	VSUBPS       Y8, Y5, Y3
+	VMOVAPS      Y2, Y6
+	VFNMADD231PS Y10, Y3, Y6
+	VFNMADD231PS const2<>+0(SB), Y3, Y6
+	VMOVAPS      Y12, Y3
+	VFMADD213PS  Y13, Y6, Y3
+	VFMADD213PS  Y14, Y6, Y3
+	VFMADD213PS  Y15, Y6, Y3
+	VFMADD213PS  const13<>+0(SB), Y6, Y3
+	VFMADD213PS  const14<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VCMPPS       $0x15, Y11, Y2, Y7
+	VANDPS       Y7, Y3, Y3
+	VSUBPS       const16<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y2
+	VMOVAPS      const21<>+0(SB), Y4
+	VFMADD213PS  const22<>+0(SB), Y2, Y4
+	VFMADD213PS  const23<>+0(SB), Y2, Y4
+	VFMADD213PS  const24<>+0(SB), Y2, Y4
+	VFMADD213PS  const25<>+0(SB), Y2, Y4
+	VFMADD213PS  const26<>+0(SB), Y2, Y4
+	VFMADD213PS  const27<>+0(SB), Y2, Y4
+	VFMADD213PS  const28<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      const15<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Y8
+	VBROADCASTSS const0<>+0(SB), Y9
+	VBROADCASTSS const1<>+0(SB), Y10
+	VBROADCASTSS const4<>+0(SB), Y11
+	VBROADCASTSS const9<>+0(SB), Y12
+	VBROADCASTSS const10<>+0(SB), Y13
+	VBROADCASTSS const11<>+0(SB), Y14
+	VBROADCASTSS const12<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Y1
+	VORPS        const8<>+0(SB), Y1, Y4
+	VMAXPS       const17<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y4, Y2
+	VMULPS       const19<>+0(SB), Y2, Y2
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y2, Y5
+	VSUBPS       Y8, Y5, Y3
+	VMOVAPS      Y2, Y6
+	VFNMADD231PS Y10, Y3, Y6
+	VFNMADD231PS const2<>+0(SB), Y3, Y6
+	VMOVAPS      Y12, Y3
+	VFMADD213PS  Y13, Y6, Y3
+	VFMADD213PS  Y14, Y6, Y3
+	VFMADD213PS  Y15, Y6, Y3
+	VFMADD213PS  const13<>+0(SB), Y6, Y3
+	VFMADD213PS  const14<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VCMPPS       $0x15, Y11, Y2, Y7
+	VANDPS       Y7, Y3, Y3
+	VSUBPS       const16<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y2
+	VMOVAPS      const21<>+0(SB), Y4
+	VFMADD213PS  const22<>+0(SB), Y2, Y4
+	VFMADD213PS  const23<>+0(SB), Y2, Y4
+	VFMADD213PS  const24<>+0(SB), Y2, Y4
+	VFMADD213PS  const25<>+0(SB), Y2, Y4
+	VFMADD213PS  const26<>+0(SB), Y2, Y4
+	VFMADD213PS  const27<>+0(SB), Y2, Y4
+	VFMADD213PS  const28<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      const15<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMULPS       Y3, Y1, Y1
+	VMULPS       const18<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y1
+	VMOVUPS      (DI)(AX*4), Y4
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      Y1, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (R8)(AX*4), Y0, Y1
+	VORPS        const8<>+0(SB), Y1, Y4
+	VMAXPS       const17<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y4, Y2
+	VMULPS       const19<>+0(SB), Y2, Y2
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y2, Y5
+	VSUBPS       Y8, Y5, Y3
+	VMOVAPS      Y2, Y6
+	VFNMADD231PS Y10, Y3, Y6
+	VFNMADD231PS const2<>+0(SB), Y3, Y6
+	VMOVAPS      Y12, Y3
+	VFMADD213PS  Y13, Y6, Y3
+	VFMADD213PS  Y14, Y6, Y3
+	VFMADD213PS  Y15, Y6, Y3
+	VFMADD213PS  const13<>+0(SB), Y6, Y3
+	VFMADD213PS  const14<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VFMADD213PS  const15<>+0(SB), Y6, Y3
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VCMPPS       $0x15, Y11, Y2, Y7
+	VANDPS       Y7, Y3, Y3
+	VSUBPS       const16<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y2
+	VMOVAPS      const21<>+0(SB), Y4
+	VFMADD213PS  const22<>+0(SB), Y2, Y4
+	VFMADD213PS  const23<>+0(SB), Y2, Y4
+	VFMADD213PS  const24<>+0(SB), Y2, Y4
+	VFMADD213PS  const25<>+0(SB), Y2, Y4
+	VFMADD213PS  const26<>+0(SB), Y2, Y4
+	VFMADD213PS  const27<>+0(SB), Y2, Y4
+	VFMADD213PS  const28<>+0(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      const15<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y2
+	VMULPS       Y3, Y1, Y1
+	VMULPS       const18<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y1
+	VMASKMOVPS   (DI)(AX*4), Y0, Y4
+	VMULPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gateAVX2(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gateAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS a+48(FP), Y1
+	VBROADCASTSS b+52(FP), Y2
+	VBROADCASTSS const8<>+0(SB), Y9
+	VBROADCASTSS const3<>+0(SB), Y13
+	VBROADCASTSS const0<>+0(SB), Y14
+	VBROADCASTSS const1<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Y3
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y1, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VORPS        Y9, Y4, Y7
+	VMOVAPS      Y13, Y10
+	VFMADD231PS  Y14, Y7, Y10
+	VSUBPS       Y13, Y10, Y8
+	VMOVAPS      Y7, Y11
+	VFNMADD231PS Y15, Y8, Y11
+	VFNMADD231PS const2<>+0(SB), Y8, Y11
+	VMOVAPS      const9<>+0(SB), Y8
+	VFMADD213PS  const10<>+0(SB), Y11, Y8
+	VFMADD213PS  const11<>+0(SB), Y11, Y8
+	VFMADD213PS  const12<>+0(SB), Y11, Y8
+	VFMADD213PS  const13<>+0(SB), Y11, Y8
+	VFMADD213PS  const14<>+0(SB), Y11, Y8
+	VFMADD213PS  const15<>+0(SB), Y11, Y8
+	VFMADD213PS  const15<>+0(SB), Y11, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VCMPPS       $0x15, const4<>+0(SB), Y7, Y12
+	VANDPS       Y12, Y8, Y8
+	VADDPS       const15<>+0(SB), Y8, Y6
+	VMOVAPS      const15<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VBLENDVPS    Y4, Y8, Y7, Y5
+	VBLENDVPS    Y4, Y7, Y8, Y6
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (DI)(AX*4), Y0, Y3
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y1, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VORPS        Y9, Y4, Y7
+	VMOVAPS      Y13, Y10
+	VFMADD231PS  Y14, Y7, Y10
+	VSUBPS       Y13, Y10, Y8
+	VMOVAPS      Y7, Y11
+	VFNMADD231PS Y15, Y8, Y11
+	VFNMADD231PS const2<>+0(SB), Y8, Y11
+	VMOVAPS      const9<>+0(SB), Y8
+	VFMADD213PS  const10<>+0(SB), Y11, Y8
+	VFMADD213PS  const11<>+0(SB), Y11, Y8
+	VFMADD213PS  const12<>+0(SB), Y11, Y8
+	VFMADD213PS  const13<>+0(SB), Y11, Y8
+	VFMADD213PS  const14<>+0(SB), Y11, Y8
+	VFMADD213PS  const15<>+0(SB), Y11, Y8
+	VFMADD213PS  const15<>+0(SB), Y11, Y8
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       Y10, Y8, Y8
+	VCMPPS       $0x15, const4<>+0(SB), Y7, Y12
+	VANDPS       Y12, Y8, Y8
+	VADDPS       const15<>+0(SB), Y8, Y6
+	VMOVAPS      const15<>+0(SB), Y7
+	VDIVPS       Y6, Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VBLENDVPS    Y4, Y8, Y7, Y5
+	VBLENDVPS    Y4, Y7, Y8, Y6
+	VMULPS       Y5, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func gateGradAVX2(dx []float32, dy []float32, x []float32, a float32, b float32, b3 float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gateGradAVX2(SB), NOSPLIT, $0-84
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS a+72(FP), Y1
+	VBROADCASTSS b+76(FP), Y2
+	VBROADCASTSS b3+80(FP), Y3
+	VBROADCASTSS const8<>+0(SB), Y10
+	VBROADCASTSS const3<>+0(SB), Y14
+	VBROADCASTSS const0<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Y4
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  Y1, Y2, Y5
+	VMULPS       Y4, Y5, Y5
+	VORPS        Y10, Y5, Y8
+	VMOVAPS      Y14, Y11
+	VFMADD231PS  Y15, Y8, Y11
+	VSUBPS       Y14, Y11, Y9
+	VMOVAPS      Y8, Y12
+	VFNMADD231PS const1<>+0(SB), Y9, Y12
+	VFNMADD231PS const2<>+0(SB), Y9, Y12
+	VMOVAPS      const9<>+0(SB), Y9
+	VFMADD213PS  const10<>+0(SB), Y12, Y9
+	VFMADD213PS  const11<>+0(SB), Y12, Y9
+	VFMADD213PS  const12<>+0(SB), Y12, Y9
+	VFMADD213PS  const13<>+0(SB), Y12, Y9
+	VFMADD213PS  const14<>+0(SB), Y12, Y9
+	VFMADD213PS  const15<>+0(SB), Y12, Y9
+	VFMADD213PS  const15<>+0(SB), Y12, Y9
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       Y11, Y9, Y9
+	VCMPPS       $0x15, const4<>+0(SB), Y8, Y13
+	VANDPS       Y13, Y9, Y9
+	VADDPS       const15<>+0(SB), Y9, Y7
+	VMOVAPS      const15<>+0(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y6
+	VBLENDVPS    Y5, Y8, Y9, Y7
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  Y1, Y3, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y4, Y4
+	VFMADD231PS  Y4, Y5, Y6
+	VMOVUPS      (DI)(AX*4), Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (R8)(AX*4), Y0, Y4
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  Y1, Y2, Y5
+	VMULPS       Y4, Y5, Y5
+	VORPS        Y10, Y5, Y8
+	VMOVAPS      Y14, Y11
+	VFMADD231PS  Y15, Y8, Y11
+	VSUBPS       Y14, Y11, Y9
+	VMOVAPS      Y8, Y12
+	VFNMADD231PS const1<>+0(SB), Y9, Y12
+	VFNMADD231PS const2<>+0(SB), Y9, Y12
+	VMOVAPS      const9<>+0(SB), Y9
+	VFMADD213PS  const10<>+0(SB), Y12, Y9
+	VFMADD213PS  const11<>+0(SB), Y12, Y9
+	VFMADD213PS  const12<>+0(SB), Y12, Y9
+	VFMADD213PS  const13<>+0(SB), Y12, Y9
+	VFMADD213PS  const14<>+0(SB), Y12, Y9
+	VFMADD213PS  const15<>+0(SB), Y12, Y9
+	VFMADD213PS  const15<>+0(SB), Y12, Y9
+	VPSLLD       $0x17, Y11, Y11
+	VPADDD       Y11, Y9, Y9
+	VCMPPS       $0x15, const4<>+0(SB), Y8, Y13
+	VANDPS       Y13, Y9, Y9
+	VADDPS       const15<>+0(SB), Y9, Y7
+	VMOVAPS      const15<>+0(SB), Y8
+	VDIVPS       Y7, Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y6
+	VBLENDVPS    Y5, Y8, Y9, Y7
+	VMULPS       Y4, Y4, Y5
+	VFMADD213PS  Y1, Y3, Y5
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y4, Y4
+	VFMADD231PS  Y4, Y5, Y6
+	VMASKMOVPS   (DI)(AX*4), Y0, Y5
+	VMULPS       Y6, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Y8
+	VBROADCASTSS const0<>+0(SB), Y9
+	VBROADCASTSS const1<>+0(SB), Y10
+	VBROADCASTSS const4<>+0(SB), Y11
+	VBROADCASTSS const9<>+0(SB), Y12
+	VBROADCASTSS const10<>+0(SB), Y13
+	VBROADCASTSS const11<>+0(SB), Y14
+	VBROADCASTSS const12<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (DI)(AX*4), Y1
+	VORPS        const8<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y3, Y4
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y4, Y5
+	VSUBPS       Y8, Y5, Y2
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y10, Y2, Y6
+	VFNMADD231PS const2<>+0(SB), Y2, Y6
+	VMOVAPS      Y12, Y2
+	VFMADD213PS  Y13, Y6, Y2
+	VFMADD213PS  Y14, Y6, Y2
+	VFMADD213PS  Y15, Y6, Y2
+	VFMADD213PS  const13<>+0(SB), Y6, Y2
+	VFMADD213PS  const14<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VCMPPS       $0x15, Y11, Y4, Y7
+	VANDPS       Y7, Y2, Y2
+	VMOVAPS      const15<>+0(SB), Y4
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       const15<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y4, Y4
+	VCMPPS       $0x12, const20<>+0(SB), Y3, Y7
+	VANDPS       const8<>+0(SB), Y1, Y2
+	VORPS        Y2, Y4, Y4
+	VMULPS       Y1, Y1, Y3
+	VMOVAPS      const29<>+0(SB), Y2
+	VFMADD213PS  const30<>+0(SB), Y3, Y2
+	VFMADD213PS  const31<>+0(SB), Y3, Y2
+	VFMADD213PS  const32<>+0(SB), Y3, Y2
+	VFMADD213PS  const33<>+0(SB), Y3, Y2
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y3, Y2
+	VBLENDVPS    Y7, Y4, Y2, Y2
+	VMOVUPS      Y2, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (DI)(AX*4), Y0, Y1
+	VORPS        const8<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y3, Y4
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y4, Y5
+	VSUBPS       Y8, Y5, Y2
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y10, Y2, Y6
+	VFNMADD231PS const2<>+0(SB), Y2, Y6
+	VMOVAPS      Y12, Y2
+	VFMADD213PS  Y13, Y6, Y2
+	VFMADD213PS  Y14, Y6, Y2
+	VFMADD213PS  Y15, Y6, Y2
+	VFMADD213PS  const13<>+0(SB), Y6, Y2
+	VFMADD213PS  const14<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VCMPPS       $0x15, Y11, Y4, Y7
+	VANDPS       Y7, Y2, Y2
+	VMOVAPS      const15<>+0(SB), Y4
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       const15<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y4, Y4
+	VCMPPS       $0x12, const20<>+0(SB), Y3, Y7
+	VANDPS       const8<>+0(SB), Y1, Y2
+	VORPS        Y2, Y4, Y4
+	VMULPS       Y1, Y1, Y3
+	VMOVAPS      const29<>+0(SB), Y2
+	VFMADD213PS  const30<>+0(SB), Y3, Y2
+	VFMADD213PS  const31<>+0(SB), Y3, Y2
+	VFMADD213PS  const32<>+0(SB), Y3, Y2
+	VFMADD213PS  const33<>+0(SB), Y3, Y2
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y3, Y2
+	VBLENDVPS    Y7, Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS const3<>+0(SB), Y8
+	VBROADCASTSS const0<>+0(SB), Y9
+	VBROADCASTSS const1<>+0(SB), Y10
+	VBROADCASTSS const4<>+0(SB), Y11
+	VBROADCASTSS const9<>+0(SB), Y12
+	VBROADCASTSS const10<>+0(SB), Y13
+	VBROADCASTSS const11<>+0(SB), Y14
+	VBROADCASTSS const12<>+0(SB), Y15
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000008, DX
+	CMPQ         AX, DX
+	JG           tail
+
+single:
+	VMOVUPS      (R8)(AX*4), Y1
+	VORPS        const8<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y3, Y4
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y4, Y5
+	VSUBPS       Y8, Y5, Y2
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y10, Y2, Y6
+	VFNMADD231PS const2<>+0(SB), Y2, Y6
+	VMOVAPS      Y12, Y2
+	VFMADD213PS  Y13, Y6, Y2
+	VFMADD213PS  Y14, Y6, Y2
+	VFMADD213PS  Y15, Y6, Y2
+	VFMADD213PS  const13<>+0(SB), Y6, Y2
+	VFMADD213PS  const14<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VCMPPS       $0x15, Y11, Y4, Y7
+	VANDPS       Y7, Y2, Y2
+	VMOVAPS      const15<>+0(SB), Y4
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       const15<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y4, Y4
+	VCMPPS       $0x12, const20<>+0(SB), Y3, Y7
+	VANDPS       const8<>+0(SB), Y1, Y2
+	VORPS        Y2, Y4, Y4
+	VMULPS       Y1, Y1, Y3
+	VMOVAPS      const29<>+0(SB), Y2
+	VFMADD213PS  const30<>+0(SB), Y3, Y2
+	VFMADD213PS  const31<>+0(SB), Y3, Y2
+	VFMADD213PS  const32<>+0(SB), Y3, Y2
+	VFMADD213PS  const33<>+0(SB), Y3, Y2
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y3, Y2
+	VBLENDVPS    Y7, Y4, Y2, Y2
+	VMOVUPS      (DI)(AX*4), Y4
+	VMOVAPS      const15<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	CMPQ         AX, DX
+	JLE          single
+
+tail:
+	SUBQ         AX, CX
+	JE           done
+	LEAQ         masks<>+32(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y0
+	VMASKMOVPS   (R8)(AX*4), Y0, Y1
+	VORPS        const8<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y3, Y4
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y9, Y4, Y5
+	VSUBPS       Y8, Y5, Y2
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y10, Y2, Y6
+	VFNMADD231PS const2<>+0(SB), Y2, Y6
+	VMOVAPS      Y12, Y2
+	VFMADD213PS  Y13, Y6, Y2
+	VFMADD213PS  Y14, Y6, Y2
+	VFMADD213PS  Y15, Y6, Y2
+	VFMADD213PS  const13<>+0(SB), Y6, Y2
+	VFMADD213PS  const14<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VFMADD213PS  const15<>+0(SB), Y6, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VCMPPS       $0x15, Y11, Y4, Y7
+	VANDPS       Y7, Y2, Y2
+	VMOVAPS      const15<>+0(SB), Y4
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       const15<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y4, Y4
+	VCMPPS       $0x12, const20<>+0(SB), Y3, Y7
+	VANDPS       const8<>+0(SB), Y1, Y2
+	VORPS        Y2, Y4, Y4
+	VMULPS       Y1, Y1, Y3
+	VMOVAPS      const29<>+0(SB), Y2
+	VFMADD213PS  const30<>+0(SB), Y3, Y2
+	VFMADD213PS  const31<>+0(SB), Y3, Y2
+	VFMADD213PS  const32<>+0(SB), Y3, Y2
+	VFMADD213PS  const33<>+0(SB), Y3, Y2
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y3, Y2
+	VBLENDVPS    Y7, Y4, Y2, Y2
+	VMASKMOVPS   (DI)(AX*4), Y0, Y4
+	VMOVAPS      const15<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (SI)(AX*4)
 
 done:
 	VZEROUPPER
@@ -2904,6 +5205,452 @@ tail:
 	VMULPS     Y1, Y5, Y5
 	VADDPS     Y5, Y6, Y6
 	VMASKMOVPS Y6, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func centredSquaresAVX2(x []float32, mean float32) float32
+// Requires: AVX, FMA3
+TEXT ·centredSquaresAVX2(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), SI
+	MOVQ         x_len+8(FP), CX
+	VBROADCASTSS mean+24(FP), Y5
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000020, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS     (SI)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+	VMOVUPS     32(SI)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y2
+	VMOVUPS     64(SI)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS     96(SI)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y4
+	ADDQ        $0x00000020, AX
+	CMPQ        AX, DX
+	JLE         many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS     (SI)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+	ADDQ        $0x00000008, AX
+	CMPQ        AX, DX
+	JLE         single
+
+tail:
+	SUBQ        AX, CX
+	JE          done
+	LEAQ        masks<>+32(SB), DX
+	NEGQ        CX
+	VMOVUPS     (DX)(CX*4), Y0
+	VMASKMOVPS  (SI)(AX*4), Y0, Y6
+	VBLENDVPS   Y0, Y6, Y5, Y6
+	VSUBPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+done:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X15
+	VADDPS       X15, X1, X1
+	VPERMILPD    $0x01, X1, X15
+	VADDPS       X15, X1, X1
+	VMOVSHDUP    X1, X15
+	VADDPS       X15, X1, X1
+	VMOVSS       X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func centredDot3AVX2(dy []float32, w []float32, x []float32, mean float32) float32
+// Requires: AVX, FMA3
+TEXT ·centredDot3AVX2(SB), NOSPLIT, $0-84
+	MOVQ         dy_base+0(FP), SI
+	MOVQ         w_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         dy_len+8(FP), CX
+	VBROADCASTSS mean+72(FP), Y5
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000020, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS     (SI)(AX*4), Y8
+	VMOVUPS     (DI)(AX*4), Y7
+	VMOVUPS     (R8)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y1
+	VMOVUPS     32(SI)(AX*4), Y8
+	VMOVUPS     32(DI)(AX*4), Y7
+	VMOVUPS     32(R8)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y2
+	VMOVUPS     64(SI)(AX*4), Y8
+	VMOVUPS     64(DI)(AX*4), Y7
+	VMOVUPS     64(R8)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y3
+	VMOVUPS     96(SI)(AX*4), Y8
+	VMOVUPS     96(DI)(AX*4), Y7
+	VMOVUPS     96(R8)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y4
+	ADDQ        $0x00000020, AX
+	CMPQ        AX, DX
+	JLE         many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS     (SI)(AX*4), Y8
+	VMOVUPS     (DI)(AX*4), Y7
+	VMOVUPS     (R8)(AX*4), Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y1
+	ADDQ        $0x00000008, AX
+	CMPQ        AX, DX
+	JLE         single
+
+tail:
+	SUBQ        AX, CX
+	JE          done
+	LEAQ        masks<>+32(SB), DX
+	NEGQ        CX
+	VMOVUPS     (DX)(CX*4), Y0
+	VMASKMOVPS  (SI)(AX*4), Y0, Y8
+	VMASKMOVPS  (DI)(AX*4), Y0, Y7
+	VMASKMOVPS  (R8)(AX*4), Y0, Y6
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      Y7, Y8, Y8
+	VFMADD231PS Y6, Y8, Y1
+
+done:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X15
+	VADDPS       X15, X1, X1
+	VPERMILPD    $0x01, X1, X15
+	VADDPS       X15, X1, X1
+	VMOVSHDUP    X1, X15
+	VADDPS       X15, X1, X1
+	VMOVSS       X1, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func layerScaleAVX2(dst []float32, x []float32, w []float32, b []float32, mean float32, inv float32)
+// Requires: AVX
+TEXT ·layerScaleAVX2(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), SI
+	MOVQ         x_base+24(FP), DI
+	MOVQ         w_base+48(FP), R8
+	MOVQ         b_base+72(FP), R9
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Y1
+	VBROADCASTSS inv+100(FP), Y2
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000020, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (DI)(AX*4), Y3
+	VMOVUPS (R8)(AX*4), Y4
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS (R9)(AX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, (SI)(AX*4)
+	VMOVUPS 32(DI)(AX*4), Y3
+	VMOVUPS 32(R8)(AX*4), Y4
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS 32(R9)(AX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, 32(SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Y3
+	VMOVUPS 64(R8)(AX*4), Y4
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS 64(R9)(AX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, 64(SI)(AX*4)
+	VMOVUPS 96(DI)(AX*4), Y3
+	VMOVUPS 96(R8)(AX*4), Y4
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS 96(R9)(AX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, 96(SI)(AX*4)
+	ADDQ    $0x00000020, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Y3
+	VMOVUPS (R8)(AX*4), Y4
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VMOVUPS (R9)(AX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	VMOVUPS Y3, (SI)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ       AX, CX
+	JE         done
+	LEAQ       masks<>+32(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y0
+	VMASKMOVPS (DI)(AX*4), Y0, Y3
+	VMASKMOVPS (R8)(AX*4), Y0, Y4
+	VSUBPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMULPS     Y4, Y3, Y3
+	VMASKMOVPS (R9)(AX*4), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerGradAVX2(dx []float32, dy []float32, x []float32, w []float32, mean float32, inv float32, m float32, c float32)
+// Requires: AVX
+TEXT ·layerGradAVX2(SB), NOSPLIT, $0-112
+	MOVQ         dx_base+0(FP), SI
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         x_base+48(FP), R8
+	MOVQ         w_base+72(FP), R9
+	MOVQ         dx_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Y1
+	VBROADCASTSS inv+100(FP), Y2
+	VBROADCASTSS m+104(FP), Y3
+	VBROADCASTSS c+108(FP), Y4
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000020, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (DI)(AX*4), Y7
+	VMOVUPS (R9)(AX*4), Y6
+	VMOVUPS (R8)(AX*4), Y5
+	VMULPS  Y6, Y7, Y7
+	VSUBPS  Y3, Y7, Y7
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  Y5, Y7, Y7
+	VMULPS  Y2, Y7, Y7
+	VMOVUPS Y7, (SI)(AX*4)
+	VMOVUPS 32(DI)(AX*4), Y7
+	VMOVUPS 32(R9)(AX*4), Y6
+	VMOVUPS 32(R8)(AX*4), Y5
+	VMULPS  Y6, Y7, Y7
+	VSUBPS  Y3, Y7, Y7
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  Y5, Y7, Y7
+	VMULPS  Y2, Y7, Y7
+	VMOVUPS Y7, 32(SI)(AX*4)
+	VMOVUPS 64(DI)(AX*4), Y7
+	VMOVUPS 64(R9)(AX*4), Y6
+	VMOVUPS 64(R8)(AX*4), Y5
+	VMULPS  Y6, Y7, Y7
+	VSUBPS  Y3, Y7, Y7
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  Y5, Y7, Y7
+	VMULPS  Y2, Y7, Y7
+	VMOVUPS Y7, 64(SI)(AX*4)
+	VMOVUPS 96(DI)(AX*4), Y7
+	VMOVUPS 96(R9)(AX*4), Y6
+	VMOVUPS 96(R8)(AX*4), Y5
+	VMULPS  Y6, Y7, Y7
+	VSUBPS  Y3, Y7, Y7
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  Y5, Y7, Y7
+	VMULPS  Y2, Y7, Y7
+	VMOVUPS Y7, 96(SI)(AX*4)
+	ADDQ    $0x00000020, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (DI)(AX*4), Y7
+	VMOVUPS (R9)(AX*4), Y6
+	VMOVUPS (R8)(AX*4), Y5
+	VMULPS  Y6, Y7, Y7
+	VSUBPS  Y3, Y7, Y7
+	VSUBPS  Y1, Y5, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  Y5, Y7, Y7
+	VMULPS  Y2, Y7, Y7
+	VMOVUPS Y7, (SI)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ       AX, CX
+	JE         done
+	LEAQ       masks<>+32(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y0
+	VMASKMOVPS (DI)(AX*4), Y0, Y7
+	VMASKMOVPS (R9)(AX*4), Y0, Y6
+	VMASKMOVPS (R8)(AX*4), Y0, Y5
+	VMULPS     Y6, Y7, Y7
+	VSUBPS     Y3, Y7, Y7
+	VSUBPS     Y1, Y5, Y5
+	VMULPS     Y4, Y5, Y5
+	VSUBPS     Y5, Y7, Y7
+	VMULPS     Y2, Y7, Y7
+	VMASKMOVPS Y7, Y0, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerWeightsAVX2(dw []float32, db []float32, dy []float32, x []float32, mean float32, inv float32)
+// Requires: AVX
+TEXT ·layerWeightsAVX2(SB), NOSPLIT, $0-104
+	MOVQ         dw_base+0(FP), SI
+	MOVQ         db_base+24(FP), DI
+	MOVQ         dy_base+48(FP), R8
+	MOVQ         x_base+72(FP), R9
+	MOVQ         dw_len+8(FP), CX
+	VBROADCASTSS mean+96(FP), Y1
+	VBROADCASTSS inv+100(FP), Y2
+	XORL         AX, AX
+	MOVQ         CX, DX
+	SUBQ         $0x00000010, DX
+	CMPQ         AX, DX
+	JG           one
+
+many:
+	VMOVUPS (R9)(AX*4), Y3
+	VMOVUPS (R8)(AX*4), Y4
+	VMOVUPS (DI)(AX*4), Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (DI)(AX*4)
+	VMOVUPS (SI)(AX*4), Y5
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y5, (SI)(AX*4)
+	VMOVUPS 32(R9)(AX*4), Y3
+	VMOVUPS 32(R8)(AX*4), Y4
+	VMOVUPS 32(DI)(AX*4), Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, 32(DI)(AX*4)
+	VMOVUPS 32(SI)(AX*4), Y5
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y5, 32(SI)(AX*4)
+	ADDQ    $0x00000010, AX
+	CMPQ    AX, DX
+	JLE     many
+
+one:
+	MOVQ CX, DX
+	SUBQ $0x00000008, DX
+	CMPQ AX, DX
+	JG   tail
+
+single:
+	VMOVUPS (R9)(AX*4), Y3
+	VMOVUPS (R8)(AX*4), Y4
+	VMOVUPS (DI)(AX*4), Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (DI)(AX*4)
+	VMOVUPS (SI)(AX*4), Y5
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMULPS  Y4, Y3, Y3
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y5, (SI)(AX*4)
+	ADDQ    $0x00000008, AX
+	CMPQ    AX, DX
+	JLE     single
+
+tail:
+	SUBQ       AX, CX
+	JE         done
+	LEAQ       masks<>+32(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y0
+	VMASKMOVPS (R9)(AX*4), Y0, Y3
+	VMASKMOVPS (R8)(AX*4), Y0, Y4
+	VMASKMOVPS (DI)(AX*4), Y0, Y5
+	VADDPS     Y4, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DI)(AX*4)
+	VMASKMOVPS (SI)(AX*4), Y0, Y5
+	VSUBPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMULPS     Y4, Y3, Y3
+	VADDPS     Y3, Y5, Y5
+	VMASKMOVPS Y5, Y0, (SI)(AX*4)
 
 done:
 	VZEROUPPER

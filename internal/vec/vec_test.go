@@ -136,6 +136,60 @@ var kernels = []elementwise{
 		}},
 }
 
+// activation describes a function of one value and its gradient, by its value and derivative and their sizes.
+func activation(name string, rel float64, f func(dst, x []float32), grad func(dx, dy, x []float32), want func(x float64) (y, dy float64)) []elementwise {
+	return []elementwise{
+		{name: name, in: 1, out: 1, rel: rel, alias: [][2]int{{0, 0}},
+			run: func(o, in [][]float32) { f(o[0], in[0]) },
+			want: func(_, in []float64) ([]float64, []float64) {
+				y, _ := want(in[0])
+				return []float64{y}, []float64{math.Abs(in[0])}
+			}},
+		{name: name + "Grad", in: 2, out: 1, rel: 2 * rel, alias: [][2]int{{0, 0}, {0, 1}},
+			run: func(o, in [][]float32) { grad(o[0], in[0], in[1]) },
+			want: func(_, in []float64) ([]float64, []float64) {
+				_, d := want(in[1])
+				return []float64{in[0] * d}, []float64{math.Abs(in[0])}
+			}},
+	}
+}
+
+func gateOf(a, b float32) (f func(dst, x []float32), grad func(dx, dy, x []float32), want func(x float64) (y, dy float64)) {
+	return func(dst, x []float32) { Gate(dst, x, a, b) },
+		func(dx, dy, x []float32) { GateGrad(dx, dy, x, a, b) },
+		func(x float64) (y, dy float64) {
+			a, b := float64(a), float64(b)
+			s := 1 / (1 + math.Exp(-x*(a+b*x*x)))
+			return x * s, s + x*s*(1-s)*(a+3*b*x*x)
+		}
+}
+
+func init() {
+	silu, siluGrad, siluWant := gateOf(1, 0)
+	a := float32(math.Sqrt(8 / math.Pi))
+	tanhGELU, tanhGELUGrad, tanhGELUWant := gateOf(a, 0.044715*a)
+	for _, e := range [][]elementwise{
+		activation("ReLU", 1e-9, ReLU, ReLUGrad, func(x float64) (y, dy float64) {
+			if x > 0 {
+				return x, 1
+			}
+			return 0, 0
+		}),
+		activation("SiLU", 3e-7, silu, siluGrad, siluWant),
+		activation("TanhGELU", 3e-7, tanhGELU, tanhGELUGrad, tanhGELUWant),
+		activation("Tanh", 2e-7, Tanh, TanhGrad, func(x float64) (y, dy float64) {
+			y = math.Tanh(x)
+			return y, 1 - y*y
+		}),
+		activation("GELU", 1e-7, GELU, GELUGrad, func(x float64) (y, dy float64) {
+			cdf := math.Erfc(-x/math.Sqrt2) / 2
+			return x * cdf, cdf + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+		}),
+	} {
+		kernels = append(kernels, e...)
+	}
+}
+
 // values are normal ones, and among them the powers of e and the limits that kernels may stumble over.
 func values(rng *rand.Rand) func(i int) float32 {
 	odd := []float32{0, float32(math.Copysign(0, -1)), 88, -88, 88.7, -87.3, 1e-40, -1e-40, 20, -20, 1e-10, 50}
@@ -282,7 +336,12 @@ func TestLengthsThatDiffer(t *testing.T) {
 		"Add dst": func() { Add(b, a, a) }, "Scale": func() { Scale(a, 1, b) }, "Mul": func() { Mul(a, b, a) },
 		"MulAdd": func() { MulAdd(a, a, b) }, "ExpSum": func() { ExpSum(a, b, 0) },
 		"SwiGLU": func() { SwiGLU(a, a, b) }, "SwiGLUGrad": func() { SwiGLUGrad(a, a, a, a, b) },
-		"RMSNorm": func() { RMSNorm(a, a, b, 0) }, "RMSNormGrad": func() { RMSNormGrad(a, a, b, a, 1) },
+		"ReLU": func() { ReLU(a, b) }, "ReLUGrad": func() { ReLUGrad(a, b, a) }, "Gate": func() { Gate(b, a, 1, 0) },
+		"GateGrad": func() { GateGrad(a, a, b, 1, 0) }, "Tanh": func() { Tanh(a, b) }, "TanhGrad": func() { TanhGrad(a, b, a) },
+		"GELU": func() { GELU(b, a) }, "GELUGrad": func() { GELUGrad(a, a, b) },
+		"LayerNorm": func() { LayerNorm(a, a, a, b, 0) }, "LayerNormGrad": func() { LayerNormGrad(a, a, b, a, 0, 1) },
+		"LayerNormWeightGrad": func() { LayerNormWeightGrad(a, a, b, a, 0, 1) },
+		"RMSNorm":             func() { RMSNorm(a, a, b, 0) }, "RMSNormGrad": func() { RMSNormGrad(a, a, b, a, 1) },
 		"Rotate": func() { Rotate(a, a[:4], a[:3]) }, "Rotate odd": func() { Rotate(b, a[:3], a[:3]) },
 		"Unrotate": func() { Unrotate(a, b, b) }, "AdamW": func() { AdamW(a, a, a, b, 0, 0, 0, 0, 0, 1, 1) },
 	} {
@@ -307,6 +366,9 @@ func TestNoAllocation(t *testing.T) {
 			SwiGLUGrad(y, w, x, y, w)
 			AdamW(y, x, w, x, 1e-3, 0.9, 0.999, 1e-8, 0, 0.1, 0.1)
 			HasNonFinite(x)
+			LayerNorm(y, x, w, w, 1e-5)
+			LayerNormGrad(y, w, x, w, 0.1, 2)
+			GELUGrad(y, x, w)
 		})
 		if n != 0 {
 			t.Errorf("%v allocations", n)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
@@ -213,8 +214,11 @@ func constants() {
 	for i := range 16 {
 		DATA(4*i, U32(uint32(0xffffffff*(1-i/8))))
 	}
-	for i, c := range expConstants {
-		m := GLOBL("const"+string(rune('A'+i)), attr.RODATA|attr.NOPTR)
+	for i, c := range append(expConstants, activationConstants...) {
+		if _, ok := table[c]; ok {
+			continue
+		}
+		m := GLOBL("const"+strconv.Itoa(i), attr.RODATA|attr.NOPTR)
 		for j := range 8 {
 			if c == signBit {
 				DATA(4*j, U32(1<<31))
@@ -226,7 +230,7 @@ func constants() {
 	}
 }
 
-// constant is c in every lane: in a register while there is one, else in memory.
+// constant is c in every lane: in a register while there is one, else, with eight lanes, in memory.
 func (k *kernel) constant(c float64) Op {
 	if k.known[c] == nil {
 		m, ok := table[c]
@@ -238,6 +242,8 @@ func (k *kernel) constant(c float64) Op {
 			r := k.reg()
 			VBROADCASTSS(m, r)
 			k.known[c] = r
+		} else if k.lanes == 16 {
+			panic("no register left for a constant")
 		}
 	}
 	return k.known[c]

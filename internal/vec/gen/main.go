@@ -29,7 +29,9 @@ func main() {
 		s.arith()
 		s.reductions()
 		s.exponentials()
+		s.activations()
 		s.norm()
+		s.layerNorm()
 		s.rotations()
 		s.adamW()
 	}

@@ -1,0 +1,60 @@
+package op
+
+import (
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/vec"
+)
+
+// PairScores is the cosine of each row of a and the same row of b, both [pairs, n]: [pairs, 1].
+func PairScores(t *Tape, a, b mat.Tensor) mat.Tensor {
+	a, b = Normalize(t, a), Normalize(t, b)
+	u, v := Mat(a), Mat(b)
+	y := t.New(u.Rows, 1)
+	for i := range u.Rows {
+		y.m.Data[i] = vec.Dot(u.Row(i), v.Row(i))
+	}
+	t.Done(a)
+	t.Done(b)
+	return t.run(y, []mat.Tensor{a, b}, nil, func(gy *Tensor) []*Tensor {
+		da, db := t.New(u.Rows, u.Cols), t.New(v.Rows, v.Cols)
+		for i, g := range gy.m.Data {
+			vec.Scale(da.m.Row(i), g, v.Row(i))
+			vec.Scale(db.m.Row(i), g, u.Row(i))
+		}
+		return []*Tensor{da, db}
+	})
+}
+
+// Contrastive is the loss of finding a row's partner among all (Henderson et al. 2017, section 4; the multiple negatives
+// ranking loss): row i of a [pairs, n] belongs to row i of b [candidates, n], which may have more rows. With
+// s = scale·cos(a_i, b_j), the result is −log softmax_j(s)[i], [pairs, 1].
+func Contrastive(t *Tape, a, b mat.Tensor, scale float32) mat.Tensor {
+	a, b = Normalize(t, a), Normalize(t, b)
+	defer t.Time("head loss")()
+	u, v := Mat(a), Mat(b)
+	y, p := t.New(u.Rows, 1), t.New(u.Rows, v.Rows)
+	gemm.NT(p.m, u, v, 0)
+	for i := range u.Rows {
+		s := p.m.Row(i)
+		vec.Scale(s, scale, s)
+		y.m.Data[i] = logSoftmax(s, s, i)
+	}
+	t.Done(a)
+	t.Done(b)
+	t.Done(p)
+	return t.run(y, []mat.Tensor{a, b}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("head loss")()
+		for i, g := range gy.m.Data {
+			s := p.m.Row(i)
+			s[i]--
+			vec.Scale(s, g*scale, s)
+		}
+		da, db := t.New(u.Rows, u.Cols), t.New(v.Rows, v.Cols)
+		gemm.NN(da.m, p.m, v, 0)
+		gemm.TN(db.m, p.m, u, 0)
+		t.Free(p)
+		return []*Tensor{da, db}
+	})
+}
