@@ -144,7 +144,7 @@ func follow(t *testing.T, c golden.Case, name string) {
 	tape := op.NewTape(false)
 	defer tape.Release()
 	tape.Adapter = tr.Adapter
-	logits, err := tr.Model.Logits(tape, batch(rows), nil, nil)
+	logits, err := tr.Model.Logits(tape, tr.batch(rows), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func causal(t testing.TB, c golden.Case) bool {
 		ModelType string `json:"model_type"`
 	}
 	golden.JSON(t, c.Path("config.json"), &config)
-	return families[config.ModelType] != nil
+	return families[config.ModelType].Kind == CausalLM
 }
 
 // TestGoldenModels compares logits, loss, every gradient and greedy generation with transformers' (golden/README.md).

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
+	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
 )
 
@@ -59,15 +60,20 @@ func (s sequenceClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Ten
 	rows := s.rows(h, b)
 	switch h.problem() {
 	case MultiLabel:
-		return op.BinaryCrossEntropy(t, h.project(t, x, rows), b.Values)
+		return op.BinaryCrossEntropy(t, h.project(t, x, rows), h.values(b))
 	case Regression:
-		return op.MeanSquares(t, h.project(t, x, rows), b.Values)
+		return op.MeanSquares(t, h.project(t, x, rows), h.values(b))
 	}
 	at, targets := labelled(b.Labels)
 	for i, d := range at {
 		at[i] = rows[d]
 	}
 	return op.CrossEntropy(t, h.project(t, x, at), targets)
+}
+
+// values are a batch's values, a document a row.
+func (h *Head) values(b *Batch) gemm.Mat {
+	return gemm.Of(b.Values, len(b.Values)/len(h.Labels), len(h.Labels))
 }
 
 // tokenClass gives every token a label; the ignored ones are not scored.

@@ -62,7 +62,7 @@ func operators() []operator {
 		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Tape, x mat.Tensor) mat.Tensor {
 			return Attention(t, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
 		}},
-		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil) }},
+		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil, nil, nil) }},
 		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
 		{"layernorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
 			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)

@@ -117,7 +117,7 @@ func (w weight) Grad(_ *Tape, dx gemm.Mat, beta float32, x, _, _, gy gemm.Mat) {
 func TestGradients(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	norm, shift := param(r, 1, 6), param(r, 1, 6)
-	head := param(r, 11, 5)
+	head, bias := param(r, 11, 5), param(r, 1, 11)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
 	table, places := param(r, 7, 3), param(r, 4, 3)
@@ -171,11 +171,11 @@ func TestGradients(t *testing.T) {
 		{"contrastive", []*nn.Param{param(r, 4, 6), param(r, 7, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return Contrastive(t, in[0], in[1], 3)
 		}},
-		{"head loss", []*nn.Param{param(r, 5, 5), head}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head)
+		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
 		}},
 		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return HeadLoss(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil)
+			return HeadLoss(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
 		}},
 		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
 	}

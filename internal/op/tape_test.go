@@ -24,7 +24,7 @@ func step(t *testing.T, seed uint64) (losses, grad []float32) {
 	for i := range 150 {
 		rows, targets = append(rows, i), append(targets, int32(i%60))
 	}
-	y := HeadLoss(tape, h2, rows, targets, Data(head), head)
+	y := HeadLoss(tape, h2, rows, targets, Data(head), head, nil, nil)
 	losses = append(losses, Mat(y).Data...)
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
