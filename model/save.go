@@ -55,20 +55,15 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	sources := map[string]gemm.Source{}
 	m.Linears(func(l *Linear) { sources[l.Weight.Name] = l.Source(adapter) })
 	var tensors []checkpoint.Tensor
-	untied, uniform := false, checkpoint.DType("")
+	untied, uniform := m.unties(adapter, sources), checkpoint.DType("")
 	var err error
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		untied = untied || w.untied
-		if w.tied != nil {
-			_, changed := src.(folded)
-			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed {
-				return
-			}
-			untied = true
+		if w.tied != nil && !untied || w.computed && w.stored.Data == nil {
+			return
 		}
 		want := dtype
 		if want == "" {
@@ -109,6 +104,17 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 	}
 	return nil
+}
+
+// unties says whether a weight that is tied to another has values of its own by now; tie_word_embeddings, which is then
+// false, unties all.
+func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
+	untied := false
+	m.Weights(func(w *Weight) {
+		_, changed := sources[w.Name].(folded)
+		untied = untied || w.untied || w.tied != nil && (changed || w.copies[adapter] != nil || w.tied.copies[adapter] != nil)
+	})
+	return untied
 }
 
 // owner is the weight that holds the values.
