@@ -14,6 +14,8 @@ type AttentionShape struct {
 	Heads, KVHeads, HeadDim int
 	// Bidirectional lets a token see all tokens of its document, those behind it too. It takes no window.
 	Bidirectional bool
+	// Visible is how many of each document's tokens others see, the first ones, where Bidirectional; nil is all.
+	Visible []int
 	// Window is how many positions back a token sees, itself included; 0 is all.
 	Window int
 	// Scale multiplies the scores, usually 1/√HeadDim.
@@ -117,8 +119,11 @@ func (a *attention) heads(jobs int) {
 func (a *attention) queries(d int) int { return a.bounds[d+1] - a.bounds[d] }
 
 func (a *attention) keys(d int) int {
-	if a.cache != nil {
+	switch {
+	case a.cache != nil:
 		return a.cache[d].Len
+	case a.s.Visible != nil:
+		return a.s.Visible[d]
 	}
 	return a.sources[d+1] - a.sources[d]
 }
@@ -167,7 +172,7 @@ func (a *attention) head(m gemm.Mat, d, h int) gemm.Mat {
 
 // source returns document d's keys and values, of one key-value head, in m, which has kv's rows.
 func (a *attention) source(m gemm.Mat, d, kv int) (k, v gemm.Mat) {
-	at, n, dim := a.sources[d], a.sources[d+1]-a.sources[d], a.s.HeadDim
+	at, n, dim := a.sources[d], a.keys(d), a.s.HeadDim
 	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
 }
 
