@@ -196,7 +196,7 @@ func TestAttentionGradients(t *testing.T) {
 	}{
 		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
 		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
-		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, queryTile + 7}, 1, 1, 0, true, true},
+		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, 2*queryTile + 7}, 1, 1, 0, true, true},
 	} {
 		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
 			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
@@ -218,7 +218,7 @@ func TestCrossAttentionGradients(t *testing.T) {
 		bounds, sources []int
 		heads, kv       int
 	}{
-		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, queryTile + 2}, []int{0, 3}, 1, 1},
+		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, 2*queryTile + 2}, []int{0, 3}, 1, 1},
 	} {
 		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
 			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
