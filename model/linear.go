@@ -12,6 +12,8 @@ import (
 type Param struct {
 	Name string
 	*nn.Param
+	// RateScale multiplies the learning rate of this parameter; 0 counts as 1.
+	RateScale float64
 }
 
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
