@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
 
@@ -48,19 +50,43 @@ func (c *IA3) check() error {
 	if c.FanInFanOut {
 		return errFanInFanOut
 	}
+	for _, f := range c.FeedForward.List {
+		if c.TargetModules.Expr == "" && !slices.Contains(c.TargetModules.List, f) {
+			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
+		}
+	}
 	return nil
+}
+
+// toFile: PEFT takes null for a choice by the kind of model.
+func (c *IA3) toFile(all map[string]any) {
+	if c.FeedForward.empty() {
+		all["feedforward_modules"] = []string{}
+	}
+}
+
+func (c *IA3) fromFile() error { return nil }
+
+// feedsForward says whether a layer's inputs are scaled. PEFT compares a list's entries with the ends of paths, not with
+// whole components as elsewhere.
+func (c *IA3) feedsForward(path string) (bool, error) {
+	if c.FeedForward.Expr == "" {
+		return slices.ContainsFunc(c.FeedForward.List, func(s string) bool { return strings.HasSuffix(path, s) }), nil
+	}
+	ok, err := c.FeedForward.matches(path)
+	if err != nil {
+		return false, fmt.Errorf("feedforward_modules: %w", err)
+	}
+	return ok, nil
 }
 
 var errFanInFanOut = errors.New("fan_in_fan_out is not supported; want false")
 
 // Adapt implements Method.
 func (c *IA3) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	inputs, err := c.FeedForward.matches(l.Path())
+	inputs, err := c.feedsForward(l.Path())
 	if err != nil {
-		return nil, fmt.Errorf("feedforward_modules: %w", err)
-	}
-	if !inputs && l.Bias != nil {
-		return nil, fmt.Errorf("%s has a bias, which IA³ would scale with the outputs: not supported; put it into feedforward_modules or exclude_modules", l.Path())
+		return nil, err
 	}
 	n, in := l.Dims()
 	if inputs {
@@ -93,6 +119,21 @@ func (a *ia3Outputs) Fold(w gemm.Mat, i, _ int) {
 	for r, s := range op.Data(a.l).Data[i : i+w.Rows] {
 		vec.Scale(w.Row(r), s, w.Row(r))
 	}
+}
+
+// FoldBias scales the bias as the outputs.
+func (a *ia3Outputs) FoldBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
+
+// GradBias adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
+func (a *ia3Outputs) GradBias(b []float32, gy gemm.Mat) {
+	sum := take(1, gy.Cols)
+	defer sum.give()
+	clear(sum.Data)
+	for t := range gy.Rows {
+		vec.Add(sum.Data, sum.Data, gy.Row(t))
+	}
+	vec.Mul(sum.Data, sum.Data, b)
+	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
 // Turn makes x·W'ᵀ of y = x·Wᵀ.
