@@ -3,6 +3,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
@@ -18,12 +19,18 @@ func (a *Attached) Merge() error {
 	sources := map[*model.Weight]gemm.Source{}
 	for _, l := range a.layers {
 		w := dense(l.Source(a.Name))
-		for _, v := range w.Data {
-			if v-v != 0 {
-				return fmt.Errorf("adapter: merge: %s.weight would hold NaN or an infinite value", l.Path())
-			}
+		if notFinite(w.Data) >= 0 {
+			return fmt.Errorf("adapter: merge: %s.weight would hold NaN or an infinite value", l.Path())
 		}
 		sources[l.Weight] = w
+		if l.Bias == nil {
+			continue
+		}
+		b := slices.Clone(l.BiasOf(a.Name))
+		if notFinite(b) >= 0 {
+			return fmt.Errorf("adapter: merge: %s.bias would hold NaN or an infinite value", l.Path())
+		}
+		sources[l.Bias] = gemm.Of(b, 1, len(b))
 	}
 	for _, c := range a.copies {
 		sources[c.Weight] = dense(op.Data(c.param))

@@ -10,7 +10,8 @@ import (
 )
 
 // AdamW is the optimizer of Loshchilov and Hutter 2019 (Algorithm 2) with PyTorch's arithmetic: the weight decay is
-// lr·WeightDecay of the weight, eps is added to the bias-corrected root.
+// lr·WeightDecay of the weight, eps is added to the bias-corrected root. A parameter's RateScale multiplies lr, in the
+// weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
@@ -40,10 +41,14 @@ func (o *AdamW) Step(lr float64) {
 		if !p.HasGrad() {
 			continue
 		}
+		rate := lr
+		if p.RateScale != 0 {
+			rate *= p.RateScale
+		}
 		w, g, m, v := op.Data(p.Param).Data, op.Grad(p.Param).Data, o.m[i], o.v[i]
 		gemm.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {
 			a, b := c*adamChunk, min(len(w), (c+1)*adamChunk)
-			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], lr, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
+			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], rate, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
 		})
 	}
 }

@@ -137,7 +137,7 @@ func (r *run) checkpoint() error {
 	if _, err := readState(dir); err == nil {
 		return nil
 	}
-	if err := saveCheckpoint(dir, r.state, r.t.AdamW, r.saveWeights); err != nil {
+	if err := saveCheckpoint(dir, r.state, r.t.AdamW, r.saveState); err != nil {
 		return err
 	}
 	r.o.Log.Info().Str("checkpoint", dir).Msg("saved")

@@ -265,7 +265,7 @@ func (r *run) attach() error {
 		if err := r.adapt(); err != nil {
 			return err
 		}
-		t.Adapter, t.Params, t.Refresh = AdapterName, r.a.Params(), r.a.Refresh
+		t.adapt(r.a)
 		r.result.Trainable = r.a.Trainable()
 		for _, line := range r.a.Describe() {
 			_, _ = fmt.Fprintln(r.o.Out, line)
@@ -287,8 +287,10 @@ func (r *run) adapt() error {
 		return err
 	}
 	method.Settings().BaseModel = r.c.Model
-	r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
-	return err
+	if r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0)); err != nil {
+		return err
+	}
+	return r.a.Begin(r.total)
 }
 
 // FullParams makes every weight of a model trainable and lists them.
@@ -318,6 +320,11 @@ func (r *run) restore() error {
 	}
 	if err := r.t.AdamW.load(filepath.Join(r.resumed, "optimizer.safetensors")); err != nil {
 		return err
+	}
+	if r.a != nil {
+		if err := r.a.LoadState(r.resumed); err != nil {
+			return err
+		}
 	}
 	r.o.Log.Info().Str("checkpoint", r.resumed).Int("step", r.state.Step).Msg("resumed")
 	return nil
@@ -385,6 +392,14 @@ func (r *run) record(v any) error {
 	}
 	_, err = r.metrics.Write(append(b, '\n'))
 	return err
+}
+
+// saveState writes the weights and what else the adapter needs to train on.
+func (r *run) saveState(dir string) error {
+	if err := r.saveWeights(dir); err != nil || r.a == nil {
+		return err
+	}
+	return r.a.SaveState(dir)
 }
 
 // saveWeights writes the adapter, or the whole model with the tokenizer beside it, into a folder.

@@ -33,8 +33,11 @@ func small(t *testing.T, method string) Config {
 	c.Method, c.Adapter = method, map[string]any{"r": 2}
 	c.MaxSteps, c.PerDeviceTrainBatchSize, c.LoggingSteps, c.SaveSteps, c.EvalSteps = 10, 3, 1, 4, 4
 	c.OutputDir = filepath.Join(t.TempDir(), "run")
-	if method == "full" {
+	switch method {
+	case "full":
 		c.Adapter = nil
+	case "adalora":
+		c.Adapter = map[string]any{"init_r": 4, "target_r": 2, "tinit": 2, "tfinal": 3}
 	}
 	return c
 }
@@ -72,7 +75,7 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 }
 
 func TestResumedRunIsTheRun(t *testing.T) {
-	for _, method := range []string{"mora", "lora", "dora", "full"} {
+	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora"} {
 		for _, stop := range []int{1, 5, 8} {
 			whole := small(t, method)
 			if method == "lora" {

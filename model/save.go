@@ -53,7 +53,13 @@ func exists(path string) bool {
 
 func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	sources := map[string]gemm.Source{}
-	m.Linears(func(l *Linear) { sources[l.Weight.Name] = l.Source(adapter) })
+	m.Linears(func(l *Linear) {
+		sources[l.Weight.Name] = l.Source(adapter)
+		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
+			b := l.BiasOf(adapter)
+			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+		}
+	})
 	var tensors []checkpoint.Tensor
 	untied, uniform := m.unties(adapter, sources), checkpoint.DType("")
 	var err error
@@ -127,7 +133,7 @@ func (w *Weight) owner() *Weight {
 
 // encode makes the tensor of src in a type, or passes on the stored one where nothing changed.
 func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
-	if _, changed := src.(folded); !changed && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
+	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
@@ -151,6 +157,15 @@ func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) 
 		return checkpoint.F16FromFloat32(w.Name, v, w.Shape...), nil
 	}
 	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
+}
+
+// changed says whether an adapter is folded into a source.
+func changed(src gemm.Source) bool {
+	switch src.(type) {
+	case folded, foldedBias:
+		return true
+	}
+	return false
 }
 
 // savedConfig is config.json with the weights' type, and untied where the LM head has values of its own.

@@ -48,7 +48,7 @@ def bleu():
     out = []
     corpora = [([noisy(s) for s in SENTENCES for _ in range(2)], [s for s in SENTENCES for _ in range(2)])]
     corpora += [([noisy(s)], [s]) for s in SENTENCES]
-    corpora += [(["the cat sat"], ["the cat sat on the mat"]), (["a b c d e f"], ["a x c y e z"]), (["", ""], ["a", "b"]), (["", ""], ["", ""]), (["x y z w v"], ["x y z w v"])]
+    corpora += [(["the cat sat"], ["the cat sat on the mat"]), (["a b c d e f"], ["a x c y e z"]), (["", ""], ["a", "b"]), (["", ""], ["", ""]), (["x y z w v"], ["x y z w v"]), (["in a, b. c.d"], ["in a , b . c . d"])]
     for hyp, ref in corpora:
         metric = BLEU()
         s = metric.corpus_score(hyp, [ref])
@@ -65,7 +65,7 @@ def rouge():
 
 
 ANSWERS = ["the Eiffel Tower", "Eiffel tower!", "an apple a day", "A", "", "the", "in 1,234 B.C.", "in 1234 BC", "Les Misérables", "–the–end",
-           "aé the", "ΟΔΟΣ a ΟΔΟΣ", "naïve\u00a0the thing", "apple apple pie", "apple pie pie", "İstanbul an", "x\u0301a a", "$5 million", "a_b c"]
+           "aé the", "ΟΔΟΣ a ΟΔΟΣ", "naïve\u00a0the thing", "apple apple pie", "apple pie pie", "İstanbul an", "x\u0301a a", "$5 million", "a_b c", "é"]
 
 
 def squad():
@@ -75,8 +75,7 @@ def squad():
             kept = [g for g in gold if squad_metrics.normalize_answer(g)] or [""]
             exact = max(squad_metrics.compute_exact(g, p) for g in kept)
             f1 = max(squad_metrics.compute_f1(g, p) for g in kept)
-            if len(gold) != 1 or exact or f1 or rng.random() < 0.1:
-                out.append({"predicted": p, "gold": gold, "exact": exact, "f1": f1})
+            out.append({"predicted": p, "gold": gold, "exact": exact, "f1": f1})
     return out
 
 
