@@ -55,6 +55,8 @@ type Evaluation struct {
 	Step  int      `json:"step"`
 	Loss  float64  `json:"eval_loss"`
 	Score *float64 `json:"eval_score,omitempty"`
+	// Metrics are the task's figures over all answers, Score among them.
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
 }
 
 // Result is what a run came to.
@@ -86,6 +88,8 @@ type run struct {
 	a    *adapter.Attached // nil where all parameters train
 	t    *Trainer
 
+	newHead         bool         // the head is to be trained
+	texts           *tasks.Texts // for tasks that draw their rows
 	rows, held      []tasks.Row
 	perEpoch, total int
 	rate            func(step int) float64
@@ -125,6 +129,10 @@ func (r *run) close() {
 // prepare does all that can fail before the first step; nothing is written before everything else is right.
 func (r *run) prepare() error {
 	if err := r.findCheckpoint(); err != nil {
+		return err
+	}
+	var err error
+	if r.task, err = NewTask(r.c); err != nil {
 		return err
 	}
 	if err := r.load(); err != nil {
@@ -185,24 +193,29 @@ func (r *run) findCheckpoint() error {
 // load reads the model and its tokenizer.
 func (r *run) load() error {
 	var err error
+	var open opener
 	dir := ""
 	switch full := r.c.Method == "full"; {
 	case r.resumed != "" && full:
-		r.m, err = model.Load(r.resumed)
-		dir = r.resumed
+		dir, open = r.resumed, loader(r.resumed)
 	case r.c.Model != "":
-		if dir, err = ModelDir(r.c.Model); err == nil {
-			r.m, err = model.Load(dir)
+		if dir, err = ModelDir(r.c.Model); err != nil {
+			return err
 		}
+		open = loader(dir)
 	case r.c.ModelConfig != "":
-		var config []byte
-		if config, err = os.ReadFile(r.c.ModelConfig); err == nil {
-			r.m, err = model.New(config, stream(r.c.Seed, forModel, 0))
+		config, err := os.ReadFile(r.c.ModelConfig)
+		if err != nil {
+			return err
+		}
+		open = func(o model.Options) (*model.Model, error) {
+			o.Seed = stream(r.c.Seed, forModel, 0)
+			return model.NewAs(config, o)
 		}
 	default:
-		err = errors.New("model is empty; name a Hugging Face folder, or embedded")
+		return errors.New("model is empty; name a Hugging Face folder, or embedded")
 	}
-	if err != nil {
+	if r.m, r.newHead, err = openFor(r.task, open, model.Options{Numerics: r.c.Numerics, Seed: stream(r.c.Seed, forHead, 0)}); err != nil {
 		return err
 	}
 	if r.c.Tokenizer != "" {
@@ -225,30 +238,34 @@ func (r *run) load() error {
 
 // encode turns the task's examples into rows.
 func (r *run) encode() error {
-	task, err := NewTask(r.c)
-	if err != nil {
-		return err
-	}
-	r.task = task
 	limit := r.c.MaxLength
 	if limit == 0 || limit > r.m.Sizes().Positions {
 		limit = r.m.Sizes().Positions
 	}
-	if r.rows, err = EncodeSplit(r.tok, task, tasks.Train, limit, r.o.Log); err != nil {
+	var err error
+	if r.rows, err = EncodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
 		return err
 	}
-	if r.held, err = EncodeSplit(r.tok, task, tasks.Eval, limit, r.o.Log); err != nil {
+	if r.held, err = EncodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
 		return err
 	}
+	r.texts = tasks.NewTexts(r.tok, limit)
+	drawHeld(r.task, r.texts, r.held)
 	var warmup int
 	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
+	if r.m.Head().Kind == model.Embedding {
+		if err := r.planPairs(); err != nil {
+			return err
+		}
+	}
 	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total)
 	if err != nil {
 		return err
 	}
 	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
 	if r.o.ShowBatch {
-		_, _ = fmt.Fprintln(r.o.Out, tasks.Show(r.tok, r.rows[0].IDs, r.rows[0].Labels))
+		row := r.draw(r.rows[0], 0, 0)
+		_, _ = fmt.Fprintln(r.o.Out, tasks.ShowRow(r.tok, row))
 	}
 	return nil
 }
@@ -287,6 +304,7 @@ func (r *run) adapt() error {
 		return err
 	}
 	method.Settings().BaseModel = r.c.Model
+	r.saveHead(method.Settings())
 	if r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0)); err != nil {
 		return err
 	}
@@ -344,6 +362,8 @@ func (r *run) digest() string {
 	for _, row := range r.rows {
 		_ = binary.Write(h, binary.LittleEndian, row.IDs)
 		_ = binary.Write(h, binary.LittleEndian, row.Labels)
+		_ = binary.Write(h, binary.LittleEndian, row.Values)
+		_ = binary.Write(h, binary.LittleEndian, row.Types)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -408,7 +428,11 @@ func (r *run) saveWeights(dir string) error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
-		return r.a.Save(dir)
+		if err := r.a.Save(dir); err != nil {
+			return err
+		}
+	} else if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+		return err
 	}
-	return r.m.Save(dir, "", checkpoint.DTypeF32)
+	return r.recordHost().write(dir)
 }

@@ -25,7 +25,7 @@ func (b *binding) weight(w *Weight) {
 	b.taken[name] = true
 	switch {
 	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
-	case !ok && b.m.Head().Has(w.Name) && b.m.wantsHead():
+	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.fresh++
 		b.problem(b.random(w))
 	case !ok:

@@ -1,7 +1,9 @@
 package tasks
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -58,6 +60,8 @@ type Rower interface {
 
 // Answerer is a task whose answers are read off the outputs of the model's head.
 type Answerer interface {
+	Headed
+	Rower
 	// Answer is what the outputs of an example's rows come to: a row has a list of outputs for each of its tokens, or for
 	// sequence classification a single one, and for sentence embeddings one for each of its texts.
 	Answer(t *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error)
@@ -145,4 +149,63 @@ func joinValues(values map[string]float64) string {
 		names[i] = fmt.Sprintf("%.6g", values[n])
 	}
 	return strings.Join(names, " ")
+}
+
+// Report is the answer as people read it: a line for each class, name, span, token or vector, the likeliest first.
+func (a Answer) Report() string {
+	var lines []string
+	switch {
+	case a.Tokens != nil:
+		for _, t := range a.Tokens {
+			lines = append(lines, reportSpans(t)...)
+		}
+	case a.Vectors != nil:
+		lines = a.reportVectors()
+	case a.Spans != nil:
+		lines = append([]string{*a.Text}, reportSpans(a.Spans[:min(len(a.Spans), 3)])...)
+	case a.Probabilities != nil:
+		lines = a.reportClasses()
+	case a.Entities != nil:
+		for _, e := range a.Entities {
+			lines = append(lines, fmt.Sprintf("%s\t%s\t%.4f\t%d-%d", e.Type, e.Text, e.Probability, e.Start, e.End))
+		}
+	default:
+		lines = []string{a.String()}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func reportSpans(spans []Span) []string {
+	var lines []string
+	for _, s := range spans {
+		lines = append(lines, fmt.Sprintf("%.4f\t%s", s.Probability, s.Text))
+	}
+	return lines
+}
+
+// reportClasses lists the classes, the likeliest first; those that hold beside others are marked.
+func (a Answer) reportClasses() []string {
+	names := slices.Collect(maps.Keys(a.Probabilities))
+	slices.SortFunc(names, func(x, y string) int {
+		return cmp.Or(cmp.Compare(a.Probabilities[y], a.Probabilities[x]), cmp.Compare(x, y))
+	})
+	for i, n := range names {
+		mark := ""
+		if slices.Contains(a.Labels, n) {
+			mark = "\t*"
+		}
+		names[i] = fmt.Sprintf("%s\t%.4f%s", n, a.Probabilities[n], mark)
+	}
+	return names
+}
+
+func (a Answer) reportVectors() []string {
+	if a.Similarity != nil {
+		return []string{fmt.Sprintf("similarity\t%.4f", *a.Similarity)}
+	}
+	var lines []string
+	for _, v := range a.Vectors {
+		lines = append(lines, strings.Trim(fmt.Sprint(v), "[]"))
+	}
+	return lines
 }

@@ -22,7 +22,7 @@ func init() {
 type QA struct {
 	Files
 	// MaxSeqLength is the most tokens of a window, the question's among them, and DocStride how many of the text two
-	// neighbours share. Questions are cut to MaxQueryLength tokens.
+	// neighbours share, half of it at most. Questions are cut to MaxQueryLength tokens.
 	MaxSeqLength   int `json:"max_seq_length"`
 	DocStride      int `json:"doc_stride"`
 	MaxQueryLength int `json:"max_query_length"`
@@ -127,15 +127,16 @@ func (t *QA) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 		most = min(most, texts.most)
 	}
 	room := most - texts.two.extra() - len(query)
-	if room <= t.DocStride {
-		return nil, false, fmt.Errorf("windows of %d tokens leave %d for the text behind the question; that must be more than doc_stride %d", most, room, t.DocStride)
+	if room < 2 {
+		return nil, false, fmt.Errorf("windows of %d tokens leave no place for the text behind a question of %d", most, len(query))
 	}
+	shared := min(t.DocStride, room/2)
 	if len(c.IDs) == 0 {
 		return nil, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
 	}
 	first, last := answerTokens(c.Offsets, ex.Input.Answers)
 	var rows []Row
-	for from := 0; ; from += room - t.DocStride {
+	for from := 0; ; from += room - shared {
 		to := min(from+room, len(c.IDs))
 		row, starts := texts.two.row(query, c.IDs[from:to])
 		row.Offsets = make([][2]int, len(row.IDs))

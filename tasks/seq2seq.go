@@ -12,7 +12,7 @@ import (
 
 func init() {
 	Register("seq2seq", func() Task {
-		return &Seq2Seq{Files: Files{EvalSize: autoSize}, SourceField: "source", TargetField: "target", Metric: "bleu", MaxTargetLength: 128, LengthPenalty: 1}
+		return &Seq2Seq{Files: Files{EvalSize: autoSize}, SourceField: "source", TargetField: "target", Metric: "bleu", MaxTargetLength: 128}
 	})
 }
 
