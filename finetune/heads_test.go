@@ -39,12 +39,27 @@ func put(t *testing.T, path, text string) string {
 	return path
 }
 
+// base is a random model for the task.
+func (h headed) base(t *testing.T) string {
+	if h.task != "seq2seq" {
+		return tinyEncoder(t)
+	}
+	return tinyModel(t, fmt.Sprintf(`{"model_type": "bart", "architectures": ["BartForConditionalGeneration"], "vocab_size": %d, "d_model": 32,
+ "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+ "max_position_embeddings": 64, "init_std": 0.2, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 3}`, len(tinyVocab())))
+}
+
 // tinyEncoder is a folder with a random BERT without a head, and its tokenizer.
 func tinyEncoder(t *testing.T) string {
 	t.Helper()
+	return tinyModel(t, fmt.Sprintf(`{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": %d, "hidden_size": 32, "intermediate_size": 48,
+ "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64, "type_vocab_size": 2, "initializer_range": 0.2}`, len(tinyVocab())))
+}
+
+// tinyModel is a folder with a random model and a tokenizer.
+func tinyModel(t *testing.T, config string) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "base")
-	config := fmt.Sprintf(`{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": %d, "hidden_size": 32, "intermediate_size": 48,
- "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64, "type_vocab_size": 2, "initializer_range": 0.2}`, len(tinyVocab()))
 	m, err := model.New([]byte(config), 7)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +98,8 @@ var headedTasks = map[string]headed{
 		ask: Question{"where is ann", "ann is in ulm"}, said: func(a tasks.Answer) bool { return a.String() == "ulm" }, score: 0.9},
 	"mlm": {task: "mlm", file: "d.txt", data: strings.Repeat("the good film is in ulm. the bad film is in the film, where ann is.\n", 40), options: map[string]any{"block_size": 24},
 		ask: Question{Text: "the [MASK] film"}, said: func(a tasks.Answer) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
+	"seq2seq": {task: "seq2seq", file: "d.jsonl", data: strings.Repeat(`{"source": "good", "target": "the film is in ulm"}`+"\n"+`{"source": "bad", "target": "where is ann in ulm"}`+"\n", 12),
+		options: map[string]any{"max_target_length": 12, "num_beams": 2}, ask: Question{Text: "bad"}, said: func(a tasks.Answer) bool { return a.String() == "where is ann in ulm" }},
 	"pairs": {task: "pairs", file: "d.jsonl", data: pairLines(30), ask: Question{"a 1", "b 1"},
 		said: func(a tasks.Answer) bool { return len(a.Vectors) == 2 && *a.Similarity > 0 }},
 }
@@ -111,7 +128,7 @@ func (h headed) config(t *testing.T, base string, steps int) Config {
 func TestHeads(t *testing.T) {
 	for name, h := range headedTasks {
 		t.Run(name, func(t *testing.T) {
-			base := tinyEncoder(t)
+			base := h.base(t)
 			c := h.config(t, base, 60)
 			if name == "mlm" {
 				c.Adapter["target_modules"] = "all-linear"
@@ -201,7 +218,7 @@ func TestHeadsResume(t *testing.T) {
 	for name, h := range headedTasks {
 		for _, method := range []string{"mora", "full"} {
 			t.Run(name+" "+method, func(t *testing.T) {
-				base := tinyEncoder(t)
+				base := h.base(t)
 				whole := h.config(t, base, 6)
 				whole.Method, whole.SaveSteps = method, 2
 				if method == "full" {

@@ -131,10 +131,6 @@ func (r *run) prepare() error {
 	if err := r.findCheckpoint(); err != nil {
 		return err
 	}
-	var err error
-	if r.task, err = NewTask(r.c); err != nil {
-		return err
-	}
 	if err := r.load(); err != nil {
 		return err
 	}
@@ -190,9 +186,12 @@ func (r *run) findCheckpoint() error {
 	return nil
 }
 
-// load reads the model and its tokenizer.
+// load makes the task, and reads the model with the head for it, and its tokenizer.
 func (r *run) load() error {
 	var err error
+	if r.task, err = NewTask(r.c); err != nil {
+		return err
+	}
 	var open opener
 	dir := ""
 	switch full := r.c.Method == "full"; {

@@ -29,6 +29,8 @@ type FullTokenizer interface {
 	// EncodeFull is Encode with the offsets and types of the tokens; EncodePair takes two texts that belong together.
 	EncodeFull(text string, special bool) tokenizer.Encoding
 	EncodePair(first, second string, special bool) tokenizer.Encoding
+	// EncodeWords encodes a text that is given as words; the encoding has the number of each token's word.
+	EncodeWords(words []string, special bool) tokenizer.Encoding
 	// VocabSize is how many tokens there are.
 	VocabSize() int
 }

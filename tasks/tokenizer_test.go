@@ -79,6 +79,20 @@ func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.
 	return e
 }
 
+// EncodeWords encodes word by word.
+func (b byteTokenizer) EncodeWords(words []string, special bool) tokenizer.Encoding {
+	e := b.EncodeFull("", special)
+	for range e.IDs {
+		e.Words = append(e.Words, -1)
+	}
+	for i, w := range words {
+		for _, id := range b.Encode(w, false) {
+			e.IDs, e.Words, e.TypeIDs = append(e.IDs, id), append(e.Words, int32(i)), append(e.TypeIDs, 0)
+		}
+	}
+	return e
+}
+
 func (b byteTokenizer) Mask() (int32, bool) { return testMask, true }
 
 func (b byteTokenizer) VocabSize() int { return 259 }

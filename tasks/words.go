@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"fmt"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -60,7 +59,7 @@ func (t *Texts) WordRow(text string, words [][2]int) (row Row, truncated bool, e
 	for i, w := range words {
 		parts[i] = text[w[0]:w[1]]
 	}
-	e := t.tok.EncodeFull(strings.Join(parts, " "), false)
+	e := t.tok.EncodeWords(parts, false)
 	room, err := t.room(t.one)
 	if err != nil {
 		return Row{}, false, err
@@ -77,15 +76,7 @@ func (t *Texts) WordRow(text string, words [][2]int) (row Row, truncated bool, e
 	for i := range row.Words {
 		row.Words[i] = -1
 	}
-	at, begin := 0, 0 // word `at` begins at that character
-	for i, o := range e.Offsets[:n] {
-		end := max(o[1]-1, o[0])
-		for at < len(parts)-1 && end > begin+utf8.RuneCountInString(parts[at]) {
-			begin += utf8.RuneCountInString(parts[at]) + 1
-			at++
-		}
-		row.Words[starts[0]+i] = int32(at)
-	}
+	copy(row.Words[starts[0]:], e.Words[:n])
 	return row, truncated, nil
 }
 
