@@ -96,7 +96,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"vocabulary":        {[]checkpoint.Tensor{checkpoint.I64("input_ids", []int64{1, 1 << 20}, 1, 2), checkpoint.F32("logits", make([]float32, 256), 1, 2, 128)}, "token 1 has id 1048576"},
 		"left padding":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1, 1, 1, 0, 1, 1}, 2, 3), loss}, "row 1 has a 1 behind a 0"},
 		"scored padding":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", make([]int64, 6), 2, 3), loss}, "row 1 scores the padding at 2"},
-		"nothing scored":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", slices.Repeat([]int64{-100}, 6), 2, 3), loss}, "no token is scored"},
+		"nothing scored":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", slices.Repeat([]int64{-100}, 6), 2, 3), loss}, "no token of the batch is scored"},
 		"mask's shape":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1}, 1, 1), loss}, "attention_mask has shape [1 1]"},
 		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1], want [2 3 128]"},
 		"unknown gradient":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.nrm.weight", []float32{1}, 1)}, "no parameter here: grad.model.nrm.weight"},

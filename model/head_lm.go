@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nlpodyssey/spago/mat"
@@ -61,6 +62,9 @@ func (causalLM) scored(labels []int32, _ []float32) int {
 func (causalLM) check(h *Head, b *Batch) error {
 	if err := b.perToken(); err != nil {
 		return err
+	}
+	if rows, _ := b.Scored(); len(rows) == 0 {
+		return errors.New("model: no token of the batch is scored")
 	}
 	return checkVocabulary(h, b)
 }

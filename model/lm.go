@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nlpodyssey/spago/mat"
@@ -106,6 +107,9 @@ func (m *Model) Loss(t *op.Tape, b *Batch) (mat.Tensor, error) {
 	}
 	if err := s.check(h, b); err != nil {
 		return nil, err
+	}
+	if len(b.Values) == 0 && h.Kind != Embedding && countScored(b.Labels) == 0 {
+		return nil, errors.New("model: nothing in the batch is scored")
 	}
 	return s.loss(t, h, m.Forward(t, b, nil), b), nil
 }

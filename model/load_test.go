@@ -238,13 +238,16 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{11}}, "id 11"},
 		{Batch{IDs: []int32{-1}}, "id -1"},
 		{Batch{IDs: []int32{1}, Labels: []int32{1, 2}}, "1 tokens and 2 labels"},
-		{Batch{IDs: []int32{1}, Labels: []int32{12}}, "label 12"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{12, 12}}, "label 12"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, Ignore}}, "no token of the batch is scored"},
+		{Batch{IDs: []int32{1, 2}, Types: []int32{1}}, "2 tokens and 1 types"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{1}, TargetBounds: []int{0, 1, 1}}, "2 targets for 1 documents"},
 		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 1}}, "bounds"},
 		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 2, 1, 2}}, "bounds"},
 		{Batch{IDs: long}, "max_position_embeddings is 32"},
 	} {
 		tape := op.NewTape(false)
-		if _, err := m.Logits(tape, &tt.b, nil, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: got error %v, want one with %q", tt.b, err, tt.want)
 		}
 	}
