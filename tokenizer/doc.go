@@ -12,8 +12,9 @@
 //	ids → tokens → decoder → text
 //
 // A part that is declared but not known is an error that names it; nothing is
-// skipped in silence. Older files are read into the same parts. The sections "truncation" and "padding" are checked and
-// then left to the caller, as transformers does unless a call asks for them.
+// skipped in silence. Older files are read into the same parts. The sections
+// "truncation" and "padding" are checked and then left to the caller, as
+// transformers does unless a call asks for them.
 //
 // A piece of text travels with the range of original bytes behind each of its
 // bytes, but only when offsets are asked for ([Tokenizer.EncodeFull]);
