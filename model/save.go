@@ -14,7 +14,8 @@ import (
 
 // companions are the files beside the weights that a copy of a model takes along.
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model"}
+	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
+	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
 
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
 // type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
