@@ -59,6 +59,9 @@ type AdaLoRA struct {
 
 var _ Method = (*AdaLoRA)(nil)
 
+// maxSteps bounds a schedule.
+const maxSteps = 1 << 30
+
 func (c *AdaLoRA) check() error {
 	if err := c.Init.only("AdaLoRA", InitDefault, InitRandom); err != nil {
 		return err
@@ -69,8 +72,8 @@ func (c *AdaLoRA) check() error {
 		return fmt.Errorf("init_r is %d; want 1 to %d", c.InitR, maxRank)
 	case c.TargetR < 1 || c.TargetR > c.InitR:
 		return fmt.Errorf("target_r is %d; want 1 to init_r, %d", c.TargetR, c.InitR)
-	case c.TInit < 0 || c.TFinal < 0 || c.TotalStep < 0:
-		return fmt.Errorf("tinit is %d, tfinal %d, total_step %d; want 0 or more", c.TInit, c.TFinal, c.TotalStep)
+	case min(c.TInit, c.TFinal, c.TotalStep) < 0 || max(c.TInit, c.TFinal, c.TotalStep) > maxSteps:
+		return fmt.Errorf("tinit is %d, tfinal %d, total_step %d; want 0 to %d", c.TInit, c.TFinal, c.TotalStep, maxSteps)
 	case c.DeltaT < 1:
 		return fmt.Errorf("deltaT is %d; want 1 or more", c.DeltaT)
 	case !within(c.Beta1) || !within(c.Beta2):

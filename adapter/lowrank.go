@@ -41,6 +41,9 @@ func lowRank() LowRank {
 // maxRank bounds r against a config that lies.
 const maxRank = 1 << 16
 
+// maxAlpha keeps an update that float32 holds.
+const maxAlpha = 1e30
+
 // check fills in what is empty, and says which setting cannot be.
 func (c *LowRank) check() error {
 	if c.Bias == "" {
@@ -59,6 +62,15 @@ func (c *LowRank) check() error {
 	for _, k := range slices.Sorted(maps.Keys(ranks)) {
 		if r := ranks[k]; r < 1 || r > maxRank {
 			return fmt.Errorf("%s is %d; want 1 to %d", k, r, maxRank)
+		}
+	}
+	alphas := map[string]float64{"lora_alpha": c.Alpha}
+	for k, alpha := range c.AlphaPattern {
+		alphas["alpha_pattern: "+k] = alpha
+	}
+	for _, k := range slices.Sorted(maps.Keys(alphas)) {
+		if alpha := alphas[k]; !(math.Abs(alpha) <= maxAlpha) {
+			return fmt.Errorf("%s is %g; want at most %g", k, alpha, maxAlpha)
 		}
 	}
 	switch {

@@ -3,7 +3,6 @@ package adapter
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
@@ -16,21 +15,13 @@ func (a *Attached) Merge() error {
 	if a.restores != nil {
 		return fmt.Errorf("adapter: %q is merged already", a.Name)
 	}
+	layers, err := a.folded()
+	if err != nil {
+		return fmt.Errorf("adapter: merge: %w", err)
+	}
 	sources := map[*model.Weight]gemm.Source{}
-	for _, l := range a.layers {
-		w := dense(l.Source(a.Name))
-		if notFinite(w.Data) >= 0 {
-			return fmt.Errorf("adapter: merge: %s.weight would hold NaN or an infinite value", l.Path())
-		}
-		sources[l.Weight] = w
-		if l.Bias == nil {
-			continue
-		}
-		b := slices.Clone(l.BiasOf(a.Name))
-		if notFinite(b) >= 0 {
-			return fmt.Errorf("adapter: merge: %s.bias would hold NaN or an infinite value", l.Path())
-		}
-		sources[l.Bias] = gemm.Of(b, 1, len(b))
+	for w, m := range layers {
+		sources[w] = m
 	}
 	for _, c := range a.copies {
 		sources[c.Weight] = dense(op.Data(c.param))

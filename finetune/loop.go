@@ -39,6 +39,11 @@ func (r *run) train(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.interrupt()
 		}
+		if r.restartDue() {
+			if err := r.restart(); err != nil {
+				return err
+			}
+		}
 		since := time.Now()
 		step, s, rate, err := r.step()
 		if err != nil {

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -257,10 +258,11 @@ func (r *run) encode() error {
 			return err
 		}
 	}
-	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total)
+	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total, r.c.MinLRRatio)
 	if err != nil {
 		return err
 	}
+	f = jagged(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
 	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
 	if r.o.ShowBatch {
 		row := r.draw(r.rows[0], 0, 0)
@@ -287,24 +289,43 @@ func (r *run) attach() error {
 			_, _ = fmt.Fprintln(r.o.Out, line)
 		}
 	}
+	r.adviseRate()
 	t.AdamW = NewAdamW(t.Params, r.c.AdamBeta1, r.c.AdamBeta2, r.c.AdamEpsilon, r.c.WeightDecay)
 	r.t = t
 	return nil
 }
 
+// adviseRate prints the rates that are usual for the method, and warns of one that is far from them. They are those of
+// models from some hundred million parameters on.
+func (r *run) adviseRate() {
+	var settings struct{ R int }
+	if b, err := json.Marshal(r.c.Adapter); err != nil || json.Unmarshal(b, &settings) != nil {
+		return
+	}
+	s, err := adapter.SuggestRate(r.c.Method, cmp.Or(settings.R, 8))
+	if err != nil || r.c.Model == Embedded || r.c.Model == "" {
+		return
+	}
+	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)
+	if advice := s.Advice(r.c.LearningRate); advice != "" {
+		r.o.Log.Warn().Msg(advice)
+	}
+}
+
 // adapt puts the run's adapter on the model, new or from the checkpoint.
 func (r *run) adapt() error {
-	method, err := adapter.New(r.c.Method, r.c.Adapter)
+	method, err := r.methodAt(0)
 	if err != nil {
 		return err
 	}
 	if r.resumed != "" {
-		r.a, err = adapter.Load(r.m, r.resumed, AdapterName)
-		return err
+		if r.a, err = adapter.Load(r.m, r.resumed, AdapterName); err == nil {
+			err = r.loadBase(r.resumed)
+		}
+	} else {
+		r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
 	}
-	method.Settings().BaseModel = r.c.Model
-	r.saveHead(method.Settings())
-	if r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0)); err != nil {
+	if err != nil {
 		return err
 	}
 	return r.a.Begin(r.total)
@@ -413,24 +434,43 @@ func (r *run) record(v any) error {
 	return err
 }
 
-// saveState writes the weights and what else the adapter needs to train on.
+// saveState writes the weights and what else training needs to go on.
 func (r *run) saveState(dir string) error {
-	if err := r.saveWeights(dir); err != nil || r.a == nil {
+	if r.a == nil {
+		return r.saveWeights(dir)
+	}
+	if err := r.saveAdapter(dir); err != nil {
 		return err
 	}
-	return r.a.SaveState(dir)
+	if err := r.a.SaveState(dir); err != nil {
+		return err
+	}
+	return r.saveBase(dir)
 }
 
-// saveWeights writes the adapter, or the whole model with the tokenizer beside it, into a folder.
+// saveWeights writes into a folder what the run results in: the adapter, or the whole model with the tokenizer beside it
+// where all of it trains or the adapter is folded in by restarts.
 func (r *run) saveWeights(dir string) error {
-	if r.a != nil {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
+	switch {
+	case r.a == nil:
+		if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
 			return err
 		}
-		if err := r.a.Save(dir); err != nil {
+	case r.c.ReLoRASteps > 0:
+		if err := r.m.Save(dir, AdapterName, checkpoint.DTypeF32); err != nil {
 			return err
 		}
-	} else if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+	default:
+		return r.saveAdapter(dir)
+	}
+	return r.recordHost().write(dir)
+}
+
+func (r *run) saveAdapter(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := r.a.Save(dir); err != nil {
 		return err
 	}
 	return r.recordHost().write(dir)

@@ -48,7 +48,7 @@ func quiet() Options { return Options{Log: zerolog.Nop()} }
 func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	t.Helper()
 	name := "adapter_model.safetensors"
-	if c.Method == "full" {
+	if c.WholeModel() {
 		name = "model.safetensors"
 	}
 	weights, err := os.ReadFile(filepath.Join(c.OutputDir, name))
@@ -75,11 +75,17 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 }
 
 func TestResumedRunIsTheRun(t *testing.T) {
-	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora"} {
+	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"} {
 		for _, stop := range []int{1, 5, 8} {
 			whole := small(t, method)
-			if method == "lora" {
+			switch method {
+			case "lora":
 				whole.Adapter["lora_dropout"] = 0.2
+			case "relora":
+				whole.Method, whole.ReLoRASteps, whole.ReLoRAWarmupSteps = "lora", 3, 2
+				whole.Adapter["modules_to_save"] = []string{"norm"}
+			case "remora":
+				whole.Method, whole.ReLoRASteps, whole.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
 			cut := whole
 			cut.OutputDir = filepath.Join(t.TempDir(), "cut")

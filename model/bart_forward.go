@@ -9,10 +9,10 @@ import (
 // Forward implements Host. With a cache, whose sources have been encoded, the batch is tokens of the targets.
 func (m *bart) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
 	if cache != nil {
-		return m.decode(t, nil, b.IDs, b.bounds(), nil, cache)
+		return m.decode(t, nil, b.IDs, b.bounds(), b, cache)
 	}
 	ids, bounds := m.inputs(b)
-	return m.decode(t, m.encode(t, b), ids, bounds, b.bounds(), nil)
+	return m.decode(t, m.encode(t, b), ids, bounds, b, nil)
 }
 
 // inputs are the tokens that the decoder reads: the targets, or where there are none the sources, each a place on behind
@@ -61,18 +61,20 @@ func (m *bart) padded(id int32) int32 {
 // encode returns the encoder's states, [tokens of the sources, hidden].
 func (m *bart) encode(t *op.Tape, b *Batch) mat.Tensor {
 	s, bounds := m.Encoder, b.bounds()
+	shape := s.shape
+	shape.Visible = b.Visible
 	x := m.embed(t, s, nil, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
 		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor {
-			return m.wide(t, l, m.attend(t, s, l, x, bounds, nil))
+			return m.wide(t, l, m.attend(t, shape, l, x, bounds, nil))
 		})
 	}
 	return m.last(t, s, x)
 }
 
-// decode returns the decoder's states. It sees memory, the encoder's states, document d those from sources[d] to
-// sources[d+1], or with a cache what is kept of them there.
-func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, sources []int, cache *Cache) mat.Tensor {
+// decode returns the decoder's states. It sees memory, the encoder's states of the batch b, or with a cache what is kept
+// of them there.
+func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
 	s := m.Decoder
 	kept := memory
 	x := m.embed(t, s, memory, ids, bounds, cache)
@@ -81,9 +83,9 @@ func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, 
 			memory = op.Tee(t, memory)
 		}
 		x = op.SharedBlock(t, x, memory, trained(t, l), func(t *op.Tape, x, memory mat.Tensor) mat.Tensor {
-			x = m.attend(t, s, l, x, bounds, cache.layer(i))
+			x = m.attend(t, s.shape, l, x, bounds, cache.layer(i))
 			x = m.half(t, l.CrossNorm, x, func(h, residual mat.Tensor) mat.Tensor {
-				return m.look(t, l, h, residual, memory, bounds, sources, cache.source(i))
+				return m.look(t, l, h, residual, memory, bounds, b, cache.source(i))
 			})
 			return m.wide(t, l, x)
 		})
@@ -154,10 +156,10 @@ func (m *bart) half(t *op.Tape, norm *LayerNorm, x mat.Tensor, f func(h, residua
 }
 
 // attend is self-attention.
-func (m *bart) attend(t *op.Tape, s *bartStack, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
+func (m *bart) attend(t *op.Tape, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
 	return m.half(t, l.SelfNorm, x, func(h, residual mat.Tensor) mat.Tensor {
 		qkv := op.Linear(t, h, nil, l.Self.Query, l.Self.Key, l.Self.Value)
-		a := op.Attention(t, qkv, bounds, nil, s.shape, cache)
+		a := op.Attention(t, qkv, bounds, nil, shape, cache)
 		t.Done(qkv)
 		y := op.Linear(t, a, residual, l.Self.Output)
 		t.Done(a)
@@ -166,14 +168,16 @@ func (m *bart) attend(t *op.Tape, s *bartStack, l *bartLayer, x mat.Tensor, boun
 }
 
 // look is attention to the source.
-func (m *bart) look(t *op.Tape, l *bartLayer, h, residual, memory mat.Tensor, bounds, sources []int, cache []*op.KV) mat.Tensor {
+func (m *bart) look(t *op.Tape, l *bartLayer, h, residual, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
 	q := op.Linear(t, h, nil, l.Cross.Query)
 	var a mat.Tensor
 	if cache != nil {
 		a = op.CachedCrossAttention(t, q, bounds, m.Decoder.shape, cache)
 	} else {
 		kv := op.Linear(t, memory, nil, l.Cross.Key, l.Cross.Value)
-		a = op.CrossAttention(t, q, kv, bounds, sources, m.Decoder.shape)
+		shape := m.Decoder.shape
+		shape.Visible = b.Visible
+		a = op.CrossAttention(t, q, kv, bounds, b.bounds(), shape)
 		t.Done(kv)
 	}
 	t.Done(q)

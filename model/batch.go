@@ -63,6 +63,9 @@ func (b *Batch) check(vocab, positions int) error {
 			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.Visible, b.bounds())
 		}
 	}
+	if b.TargetBounds != nil {
+		return b.checkTargets(positions)
+	}
 	return nil
 }
 

@@ -14,7 +14,8 @@ import (
 
 // companions are the files beside the weights that a copy of a model takes along.
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model"}
+	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
+	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
 
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
 // type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
@@ -57,7 +58,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		sources[l.Weight.Name] = l.Source(adapter)
 		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
 			b := l.BiasOf(adapter)
-			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
 		}
 	})
 	var tensors []checkpoint.Tensor
@@ -68,7 +69,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		if w.tied != nil && !untied || w.computed && w.stored.Data == nil {
+		if w.tied != nil && !untied || w.computed && w.stored.Data == nil && !changed(src) {
 			return
 		}
 		want := dtype
@@ -117,10 +118,17 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
 	untied := false
 	m.Weights(func(w *Weight) {
-		_, changed := sources[w.Name].(folded)
-		untied = untied || w.untied || w.tied != nil && (changed || w.copies[adapter] != nil || w.tied.copies[adapter] != nil)
+		untied = untied || w.untied || w.tied != nil && (changed(sources[w.Name]) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil)
 	})
 	return untied
+}
+
+// named is the weight under whose name the values are saved.
+func (w *Weight) named() *Weight {
+	if w.nameless {
+		return w.tied
+	}
+	return w
 }
 
 // owner is the weight that holds the values.

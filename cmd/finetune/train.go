@@ -140,7 +140,7 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 	if asker, err := tasks.NewAsker(first.Task, nil); err == nil && asker != nil {
 		return c.reportAsker(g, first, dir)
 	}
-	if first.Method == "full" {
+	if first.WholeModel() {
 		_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --prompt TEXT\n", g.Program, dir)
 		return nil
 	}
@@ -156,11 +156,11 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 // reportAsker says what to do next with a model that answers questions.
 func (c *trainCmd) reportAsker(g *globals, run finetune.Config, dir string) error {
 	model := fmt.Sprintf("--model %s --adapter %s", run.Model, dir)
-	if run.Method == "full" {
+	if run.WholeModel() {
 		model = "--model " + dir
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "  %s predict %s --text TEXT\n", g.Program, model)
-	if run.Method != "full" {
+	if !run.WholeModel() {
 		_, _ = fmt.Fprintf(g.Stdout, "  %s merge %s --output merged\n", g.Program, model)
 	}
 	return nil
