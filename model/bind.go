@@ -95,7 +95,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 		switch {
 		case len(w.Shape) == 2:
 			v[j] = float32(r.NormFloat64() * deviation)
-		case strings.HasSuffix(strings.ToLower(w.Name), "norm.weight"):
+		case strings.HasSuffix(w.Name, ".weight") && strings.Contains(strings.ToLower(w.Name), "norm"):
 			v[j] = 1
 		}
 	}
