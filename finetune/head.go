@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -170,6 +173,53 @@ func readHost(dir string) (rec hostRecord, err error) {
 		return rec, fmt.Errorf("%s: %w", path, err)
 	}
 	return rec, nil
+}
+
+// adapterHost reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
+// of classes from the classifier that is saved whole.
+func adapterHost(dir string) (hostRecord, error) {
+	rec, err := readHost(dir)
+	if err != nil || rec.Kind != "" {
+		return rec, err
+	}
+	method, err := adapter.ReadConfig(dir)
+	if err != nil {
+		return rec, err
+	}
+	for kind, name := range taskTypes {
+		if name != method.Settings().TaskType || kind == model.CausalLM || kind == model.Seq2SeqLM {
+			continue
+		}
+		rec.Kind = string(kind)
+		if kind == model.SequenceClassification || kind == model.TokenClassification {
+			rec.Labels, err = savedClasses(dir)
+		}
+	}
+	return rec, err
+}
+
+// savedClasses names the classes of the classifier in an adapter's file, none where it holds no classifier.
+func savedClasses(dir string) ([]string, error) {
+	f, err := checkpoint.Open(filepath.Join(dir, "adapter_model.safetensors"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	for _, name := range f.Names() {
+		out := slices.ContainsFunc([]string{"classifier.weight", "score.weight", "out_proj.weight"}, func(s string) bool {
+			return strings.HasSuffix(name, "."+s)
+		})
+		t, ok := f.Get(name)
+		if !out || !ok || len(t.Shape) != 2 || strings.Contains(name, "lora_") {
+			continue
+		}
+		labels := make([]string, t.Shape[0])
+		for i := range labels {
+			labels[i] = "LABEL_" + strconv.Itoa(i)
+		}
+		return labels, nil
+	}
+	return nil, nil
 }
 
 // draw is a row as it is trained on at a place of a step.

@@ -83,7 +83,7 @@ type headed struct {
 
 var headedTasks = map[string]headed{
 	"classify": {task: "classify", file: "d.csv", data: "text,label\n" + strings.Repeat("a good film,pos\n\"a bad, bad film\",neg\n", 12),
-		ask: Question{Text: "good film"}, said: func(a tasks.Answer) bool { return a.Label == "pos" }, score: 0.99},
+		ask: Question{Text: "a good film"}, said: func(a tasks.Answer) bool { return a.Label == "pos" }, score: 0.99},
 	"multi-label": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": ["g"]}`+"\n"+`{"text": "bad", "label": ["b"]}`+"\n"+`{"text": "good bad", "label": ["b", "g"]}`+"\n"+`{"text": "film", "label": []}`+"\n", 10),
 		ask: Question{Text: "good"}, said: func(a tasks.Answer) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
 	"regression": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": 1.5}`+"\n"+`{"text": "bad", "text_pair": "film", "label": -0.5}`+"\n"+`{"text": "film", "label": 0.25}`+"\n", 12),
@@ -342,6 +342,120 @@ func TestHeadsRefuse(t *testing.T) {
 			if !strings.Contains(c.err.Error(), w) {
 				t.Errorf("%s: got %q, want %q", name, c.err, w)
 			}
+		}
+	}
+}
+
+// TestPEFTAdaptersHaveTheirHead opens an adapter as PEFT would have written it: without host.json.
+func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
+	base := tinyEncoder(t)
+	for name, task := range map[string]string{"classify": "classify", "tokens": "tokens", "qa": "qa"} {
+		h := headedTasks[name]
+		c := h.config(t, base, 1)
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		open := func() tasks.Answer {
+			l, err := Open(base, c.OutputDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			a, err := l.Ask(t.Context(), task, nil, []Question{h.ask})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a[0]
+		}
+		want := open()
+		if err := os.Remove(filepath.Join(c.OutputDir, hostFile)); err != nil {
+			t.Fatal(err)
+		}
+		got := open()
+		for i, l := range []string{"neg", "pos"} {
+			if other := fmt.Sprintf("LABEL_%d", i); want.Probabilities[l] != got.Probabilities[other] {
+				t.Errorf("%s: got %v, want %v", name, got.Probabilities, want.Probabilities)
+			}
+		}
+		if name == "qa" && got.Spans[0] != want.Spans[0] {
+			t.Errorf("got %+v, want %+v", got.Spans, want.Spans)
+		}
+	}
+}
+
+func TestNumericsAreKept(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["classify"]
+	for _, numerics := range []string{model.HuggingFace, model.Cybertron} {
+		c := h.config(t, base, 2)
+		c.Numerics = numerics
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		merged := filepath.Join(t.TempDir(), "merged")
+		if _, err := Merge(t.Context(), base, c.OutputDir, merged, ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, dirs := range [][2]string{{base, c.OutputDir}, {merged, ""}} {
+			l, err := Open(dirs[0], dirs[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.Options.Numerics; got != numerics && !(got == "" && numerics == model.HuggingFace) {
+				t.Errorf("%v: numerics are %q, want %q", dirs, got, numerics)
+			}
+			_ = l.Close()
+		}
+	}
+	c := h.config(t, base, 2)
+	c.Numerics = "exact"
+	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), `numerics "exact" is not known`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRestartsKeepTheHead folds the adapter into the base between steps.
+func TestRestartsKeepTheHead(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["classify"]
+	c := h.config(t, base, 40)
+	c.ReLoRASteps = 20
+	res, err := Run(t.Context(), c, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := res.Evaluations[len(res.Evaluations)-1]; last.Score == nil || *last.Score < h.score {
+		t.Errorf("got %+v", last)
+	}
+	ask(t, c.OutputDir, "", h)
+}
+
+// TestModelConfigTakesTheTasksHead trains all of a model from a config that names another head.
+func TestModelConfigTakesTheTasksHead(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["tokens"]
+	c := h.config(t, "", 40)
+	c.ModelConfig, c.Tokenizer, c.Method, c.Adapter = filepath.Join(base, "config.json"), base, "full", nil
+	c.LearningRate = 3e-3
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, c.OutputDir, "", h)
+}
+
+func TestReadQuestions(t *testing.T) {
+	dir := t.TempDir()
+	got, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
+	if err != nil || !slices.Equal(got, []Question{{"a", "b"}, {"c", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = ReadQuestions(put(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
+	if err != nil || !slices.Equal(got, []Question{{"one", ""}, {"two", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
+		if _, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }

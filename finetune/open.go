@@ -49,7 +49,7 @@ func Open(name, adapterDir string) (*Loaded, error) {
 	}
 	record, err := readHost(dir)
 	if err == nil && adapterDir != "" {
-		record, err = readHost(adapterDir)
+		record, err = adapterHost(adapterDir)
 	}
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 type question struct {
 	Context      *string         `json:"context"`
 	Question     *string         `json:"question"`
-	Answers      json.RawMessage `json:"answers"`
+	Answers      json.RawMessage `json:"answers,omitempty"`
 	IsImpossible bool            `json:"is_impossible"`
 }
 
