@@ -12,6 +12,7 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
 )
@@ -70,9 +71,12 @@ func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
 }
 
 // Verify runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
-// compares what the file holds: input_ids, and where they are there attention_mask and labels [rows, length], padded on
-// the right; logits [rows, length, vocabulary], looked at where attention_mask is 1; loss, the mean over the scored
-// tokens; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the file lacks is
+// compares what the file holds: input_ids, and where they are there attention_mask, token_type_ids and labels [rows,
+// length], padded on the right; logits [rows, length, outputs], looked at where attention_mask is 1; loss, the mean over
+// all that is scored; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. For sequence
+// classification labels is [rows], or [rows, outputs] floats, and logits [rows, outputs]; for question answering there are
+// start_positions, end_positions [rows] and start_logits, end_logits [rows, length]; for a sequence-to-sequence model
+// labels and logits have the targets' length, and logits are looked at where labels are scored. What the file lacks is
 // skipped; a gradient in it that belongs to no parameter is an error.
 func Verify(m *model.Model, adapter, path string) (Report, error) {
 	r, err := verify(m, adapter, path)
@@ -88,7 +92,7 @@ func verify(m *model.Model, adapter, path string) (Report, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	v := &verification{m: m, adapter: adapter, file: f}
+	v := &verification{m: m, adapter: adapter, reference: reference{kind: m.Head().Kind, file: f}}
 	if err := v.inputs(); err != nil {
 		return nil, err
 	}
@@ -106,91 +110,20 @@ func verify(m *model.Model, adapter, path string) (Report, error) {
 
 // verification is the state of Verify.
 type verification struct {
+	reference
 	m       *model.Model
 	adapter string
-	file    *checkpoint.Checkpoint
-	batch   *model.Batch
-	at      []int // where the batch's tokens stand in the padded rows
-	length  int   // of the padded rows
-	rows    int
 	trained []*model.Weight // what is frozen again afterwards
 	report  Report
 }
 
-// ints reads a [rows, length] tensor of integers; nil where the file has none.
-func (v *verification) ints(name string) ([]int64, error) {
-	t, ok := v.file.Get(name)
-	if !ok {
-		return nil, nil
-	}
-	if !slices.Equal(t.Shape, []int{v.rows, v.length}) {
-		return nil, fmt.Errorf("%s has shape %v; input_ids has [%d %d]", name, t.Shape, v.rows, v.length)
-	}
-	return t.Int64s()
-}
+// noise is up to what part of the largest gradient of all a tensor's gradients are rounding alone, such as those of the
+// keys' biases, by which softmax does not change.
+const noise = 1e-6
 
-// inputs makes a batch without padding of the file's rows.
-func (v *verification) inputs() error {
-	t, ok := v.file.Get("input_ids")
-	if !ok {
-		return fmt.Errorf("has no input_ids; it holds %s", few(v.file.Names(), 6))
-	}
-	if len(t.Shape) != 2 {
-		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
-	}
-	v.rows, v.length = t.Shape[0], t.Shape[1]
-	ids, err := v.ints("input_ids")
-	if err != nil {
-		return err
-	}
-	mask, err := v.ints("attention_mask")
-	if err != nil {
-		return err
-	}
-	labels, err := v.ints("labels")
-	if err != nil {
-		return err
-	}
-	v.batch = &model.Batch{Bounds: []int{0}}
-	for r := range v.rows {
-		if err := v.row(r, ids, mask, labels); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// row appends what is not padding in row r.
-func (v *verification) row(r int, ids, mask, labels []int64) error {
-	b, ended := v.batch, false
-	for c := range v.length {
-		i := r*v.length + c
-		pad := mask != nil && mask[i] == 0
-		switch {
-		case pad && labels != nil && labels[i] != model.Ignore:
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", r, c, model.Ignore)
-		case pad:
-			ended = true
-			continue
-		case ended:
-			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
-		case ids[i] != int64(int32(ids[i])):
-			return fmt.Errorf("input_ids: %d is no token", ids[i])
-		}
-		v.at = append(v.at, i)
-		b.IDs = append(b.IDs, int32(ids[i]))
-		if labels != nil {
-			b.Labels = append(b.Labels, int32(max(labels[i], math.MinInt32)))
-		}
-	}
-	if n := len(b.IDs); n > b.Bounds[len(b.Bounds)-1] {
-		b.Bounds = append(b.Bounds, n)
-	}
-	return nil
-}
-
-// compare adds a comparison to the report.
-func (v *verification) compare(name string, got, want []float32, relative bool) {
+// compare adds a comparison to the report. A relative one is over the largest magnitude of want, or where that is noise
+// beside largest over a thousandth of that.
+func (v *verification) compare(name string, got, want []float32, relative bool, largest float64) {
 	most, scale := 0.0, 0.0
 	for i, w := range want {
 		if d := math.Abs(float64(got[i]) - float64(w)); d > most || math.IsNaN(d) {
@@ -201,37 +134,80 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 			break
 		}
 	}
+	if scale < noise*largest {
+		scale = largest / 1000
+	}
 	if relative && most != 0 {
 		most /= scale
 	}
 	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
 }
 
+// logits compares the head's outputs.
 func (v *verification) logits() error {
-	t, ok := v.file.Get("logits")
-	if !ok {
+	names := []string{"logits"}
+	if v.kind == model.QuestionAnswering {
+		names = []string{"start_logits", "end_logits"}
+	}
+	if !slices.ContainsFunc(names, func(n string) bool { _, ok := v.file.Get(n); return ok }) {
 		return nil
 	}
-	vocab := v.m.Sizes().Vocab
-	if !slices.Equal(t.Shape, []int{v.rows, v.length, vocab}) {
-		return fmt.Errorf("logits has shape %v, want %v", t.Shape, []int{v.rows, v.length, vocab})
+	tape := op.NewTape(false)
+	tape.Adapter = v.adapter
+	defer tape.Release()
+	got, err := v.m.Logits(tape, v.batch, v.outputs, nil)
+	if err != nil {
+		return err
+	}
+	for column, name := range names {
+		t, ok := v.file.Get(name)
+		switch {
+		case !ok:
+		case v.kind == model.QuestionAnswering:
+			err = v.columnOf(got, column, name, t)
+		default:
+			err = v.rowsOf(got, name, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowsOf compares outputs with rows of a tensor.
+func (v *verification) rowsOf(got gemm.Mat, name string, t checkpoint.Tensor) error {
+	if want := append(slices.Clone(v.shape), got.Cols); !slices.Equal(t.Shape, want) {
+		return fmt.Errorf("%s has shape %v, want %v", name, t.Shape, want)
 	}
 	padded, err := t.Float32s()
 	if err != nil {
 		return err
 	}
-	tape := op.NewTape(false)
-	tape.Adapter = v.adapter
-	defer tape.Release()
-	got, err := v.m.Logits(tape, v.batch, nil, nil)
+	var want []float32
+	for _, i := range v.at {
+		want = append(want, padded[i*got.Cols:(i+1)*got.Cols]...)
+	}
+	v.compare(name, got.Data, want, false, 0)
+	return nil
+}
+
+// columnOf compares a column of the outputs with a tensor, but for the padding.
+func (v *verification) columnOf(got gemm.Mat, column int, name string, t checkpoint.Tensor) error {
+	if !slices.Equal(t.Shape, v.shape) {
+		return fmt.Errorf("%s has shape %v, want %v", name, t.Shape, v.shape)
+	}
+	padded, err := t.Float32s()
 	if err != nil {
 		return err
 	}
-	var want []float32
-	for _, i := range v.at {
-		want = append(want, padded[i*vocab:(i+1)*vocab]...)
+	var own, want []float32
+	for d, n := range v.batch.Visible {
+		for i := v.batch.Bounds[d]; i < v.batch.Bounds[d]+n; i++ {
+			own, want = append(own, got.Row(i)[column]), append(want, padded[v.at[i]])
+		}
 	}
-	v.compare("logits", got.Data, want, false)
+	v.compare(name, own, want, false, 0)
 	return nil
 }
 
@@ -246,7 +222,7 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil {
+	if v.batch.Labels == nil && v.batch.Values == nil && v.kind != model.Embedding {
 		return errors.New("has a loss or gradients, but no labels")
 	}
 	tape := op.NewTape(len(params) > 0)
@@ -268,7 +244,7 @@ func (v *verification) gradients() error {
 		if len(want) != 1 {
 			return fmt.Errorf("loss has %d values, want 1", len(want))
 		}
-		v.compare("loss", []float32{float32(sum / float64(n))}, want, false)
+		v.compare("loss", []float32{float32(sum / float64(n))}, want, false, 0)
 	}
 	if len(params) == 0 {
 		return nil
@@ -280,17 +256,23 @@ func (v *verification) gradients() error {
 }
 
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
-	for _, name := range slices.Sorted(maps.Keys(params)) {
+	wanted, largest := map[string][]float32{}, 0.0
+	for name, p := range params {
 		t, _ := v.file.Get(name)
 		want, err := t.Float32s()
 		if err != nil {
 			return err
 		}
-		p := params[name]
 		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != p.Shape()[0] {
 			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, p.Shape())
 		}
-		v.compare(name, op.Grad(p).Data, want, true)
+		wanted[name] = want
+		for _, g := range want {
+			largest = max(largest, math.Abs(float64(g)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		v.compare(name, op.Grad(params[name]).Data, wanted[name], true, largest)
 	}
 	for _, p := range params {
 		p.ZeroGrad()
@@ -322,6 +304,9 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	}
 	v.m.Weights(func(w *model.Weight) {
+		if w.Computed() {
+			return
+		}
 		take(w.Name, func() *nn.Param {
 			if p := w.Param(v.adapter); p != nil {
 				return p
