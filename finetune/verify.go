@@ -19,7 +19,7 @@ import (
 
 // Comparison is how far a value is from the reference's.
 type Comparison struct {
-	// Name is logits, loss or grad.PARAMETER.
+	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
 	// Difference is the largest one, for gradients over the largest magnitude of the reference.
 	Difference Number `json:"difference"`
@@ -147,7 +147,7 @@ func (v *verification) compare(name string, got, want []float32, relative bool, 
 func (v *verification) logits() error {
 	names := []string{"logits"}
 	if v.kind == model.QuestionAnswering {
-		names = []string{"start_logits", "end_logits"}
+		names = []string{"start_logits", "end_logits"} // in the report logits.start, logits.end
 	}
 	if !slices.ContainsFunc(names, func(n string) bool { _, ok := v.file.Get(n); return ok }) {
 		return nil
@@ -207,7 +207,7 @@ func (v *verification) columnOf(got gemm.Mat, column int, name string, t checkpo
 			own, want = append(own, got.Row(i)[column]), append(want, padded[v.at[i]])
 		}
 	}
-	v.compare(name, own, want, false, 0)
+	v.compare("logits."+strings.TrimSuffix(name, "_logits"), own, want, false, 0)
 	return nil
 }
 
