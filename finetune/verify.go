@@ -12,7 +12,6 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
 )
@@ -71,13 +70,13 @@ func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
 }
 
 // Verify runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
-// compares what the file holds: input_ids, and where they are there attention_mask, token_type_ids and labels [rows,
-// length], padded on the right; logits [rows, length, outputs], looked at where attention_mask is 1; loss, the mean over
-// all that is scored; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. For sequence
-// classification labels is [rows], or [rows, outputs] floats, and logits [rows, outputs]; for question answering there are
-// start_positions, end_positions [rows] and start_logits, end_logits [rows, length]; for a sequence-to-sequence model
-// labels and logits have the targets' length, and logits are looked at where labels are scored. What the file lacks is
-// skipped; a gradient in it that belongs to no parameter is an error.
+// compares what the file holds: input_ids, and where they are there attention_mask and token_type_ids [rows, length],
+// padded on the right; what the head is scored by (labels [rows, length], one a row for sequence classification, [rows,
+// target length] for a sequence-to-sequence model; start_positions and end_positions [rows] for question answering);
+// logits (start_logits and end_logits [rows, length] for question answering), looked at where nothing is padding; loss,
+// the mean over what is scored; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the
+// file lacks is skipped; a gradient in it that belongs to no parameter is an error. Question answering keeps the padding:
+// transformers scores padded places too.
 func Verify(m *model.Model, adapter, path string) (Report, error) {
 	r, err := verify(m, adapter, path)
 	if err != nil {
@@ -92,7 +91,7 @@ func verify(m *model.Model, adapter, path string) (Report, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	v := &verification{m: m, adapter: adapter, reference: reference{kind: m.Head().Kind, file: f}}
+	v := &verification{m: m, adapter: adapter, file: f}
 	if err := v.inputs(); err != nil {
 		return nil, err
 	}
@@ -110,20 +109,22 @@ func verify(m *model.Model, adapter, path string) (Report, error) {
 
 // verification is the state of Verify.
 type verification struct {
-	reference
 	m       *model.Model
 	adapter string
+	file    *checkpoint.Checkpoint
+	kind    model.Kind
+	batch   *model.Batch
+	at      []int // where the batch's tokens stand in the padded rows
+	scored  []int // where the outputs that the logits are compared at stand, where that is not at
+	length  int   // of the padded rows
+	rows    int
 	trained []*model.Weight // what is frozen again afterwards
+	least   float64         // gradients below it are nothing
 	report  Report
 }
 
-// noise is up to what part of the largest gradient of all a tensor's gradients are rounding alone, such as those of the
-// keys' biases, by which softmax does not change.
-const noise = 1e-6
-
-// compare adds a comparison to the report. A relative one is over the largest magnitude of want, or where that is noise
-// beside largest over a thousandth of that.
-func (v *verification) compare(name string, got, want []float32, relative bool, largest float64) {
+// compare adds a comparison to the report.
+func (v *verification) compare(name string, got, want []float32, relative bool) {
 	most, scale := 0.0, 0.0
 	for i, w := range want {
 		if d := math.Abs(float64(got[i]) - float64(w)); d > most || math.IsNaN(d) {
@@ -134,8 +135,8 @@ func (v *verification) compare(name string, got, want []float32, relative bool, 
 			break
 		}
 	}
-	if scale < noise*largest {
-		scale = largest / 1000
+	if relative && scale < v.least {
+		scale = 1000 * v.least
 	}
 	if relative && most != 0 {
 		most /= scale
@@ -143,71 +144,48 @@ func (v *verification) compare(name string, got, want []float32, relative bool, 
 	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
 }
 
-// logits compares the head's outputs.
+// logits compares the head's outputs: with the column that a file has of them, or with all.
 func (v *verification) logits() error {
 	names := []string{"logits"}
 	if v.kind == model.QuestionAnswering {
-		names = []string{"start_logits", "end_logits"} // in the report logits.start, logits.end
+		names = []string{"start_logits", "end_logits"}
 	}
-	if !slices.ContainsFunc(names, func(n string) bool { _, ok := v.file.Get(n); return ok }) {
+	if _, ok := v.file.Get(names[0]); !ok {
 		return nil
 	}
 	tape := op.NewTape(false)
 	tape.Adapter = v.adapter
 	defer tape.Release()
-	got, err := v.m.Logits(tape, v.batch, v.outputs, nil)
+	got, err := v.m.Logits(tape, v.batch, nil, nil)
 	if err != nil {
 		return err
 	}
-	for column, name := range names {
+	at, cols := v.at, got.Cols/len(names)
+	if v.scored != nil {
+		at = v.scored
+	}
+	for c, name := range names {
 		t, ok := v.file.Get(name)
-		switch {
-		case !ok:
-		case v.kind == model.QuestionAnswering:
-			err = v.columnOf(got, column, name, t)
-		default:
-			err = v.rowsOf(got, name, t)
+		if !ok {
+			continue
 		}
+		if n := len(t.Shape); n < 1 || len(names) == 1 && t.Shape[n-1] != cols || t.Size() < (slices.Max(at)+1)*cols {
+			return fmt.Errorf("%s has shape %v; the model makes %d values for each of %d places", name, t.Shape, cols, len(at))
+		}
+		padded, err := t.Float32s()
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// rowsOf compares outputs with rows of a tensor.
-func (v *verification) rowsOf(got gemm.Mat, name string, t checkpoint.Tensor) error {
-	if want := append(slices.Clone(v.shape), got.Cols); !slices.Equal(t.Shape, want) {
-		return fmt.Errorf("%s has shape %v, want %v", name, t.Shape, want)
-	}
-	padded, err := t.Float32s()
-	if err != nil {
-		return err
-	}
-	var want []float32
-	for _, i := range v.at {
-		want = append(want, padded[i*got.Cols:(i+1)*got.Cols]...)
-	}
-	v.compare(name, got.Data, want, false, 0)
-	return nil
-}
-
-// columnOf compares a column of the outputs with a tensor, but for the padding.
-func (v *verification) columnOf(got gemm.Mat, column int, name string, t checkpoint.Tensor) error {
-	if !slices.Equal(t.Shape, v.shape) {
-		return fmt.Errorf("%s has shape %v, want %v", name, t.Shape, v.shape)
-	}
-	padded, err := t.Float32s()
-	if err != nil {
-		return err
-	}
-	var own, want []float32
-	for d, n := range v.batch.Visible {
-		for i := v.batch.Bounds[d]; i < v.batch.Bounds[d]+n; i++ {
-			own, want = append(own, got.Row(i)[column]), append(want, padded[v.at[i]])
+		var have, want []float32
+		for r, i := range at {
+			have = append(have, got.Row(r)[c*cols:(c+1)*cols]...)
+			want = append(want, padded[i*cols:(i+1)*cols]...)
 		}
+		if len(names) > 1 {
+			name = "logits." + strings.TrimSuffix(name, "_logits")
+		}
+		v.compare(name, have, want, false)
 	}
-	v.compare("logits."+strings.TrimSuffix(name, "_logits"), own, want, false, 0)
 	return nil
 }
 
@@ -222,7 +200,7 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil && v.batch.Values == nil && v.kind != model.Embedding {
+	if v.batch.Labels == nil && v.batch.Values == nil {
 		return errors.New("has a loss or gradients, but no labels")
 	}
 	tape := op.NewTape(len(params) > 0)
@@ -244,7 +222,7 @@ func (v *verification) gradients() error {
 		if len(want) != 1 {
 			return fmt.Errorf("loss has %d values, want 1", len(want))
 		}
-		v.compare("loss", []float32{float32(sum / float64(n))}, want, false, 0)
+		v.compare("loss", []float32{float32(sum / float64(n))}, want, false)
 	}
 	if len(params) == 0 {
 		return nil
@@ -255,24 +233,27 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
+// nothing is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
+// thousand times that: a key's bias has none but for rounding, since it moves all scores of a query alike.
+const nothing = 1e-6
+
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
-	wanted, largest := map[string][]float32{}, 0.0
-	for name, p := range params {
+	for _, p := range params {
+		for _, g := range op.Grad(p).Data {
+			v.least = math.Max(v.least, nothing*math.Abs(float64(g)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
 		t, _ := v.file.Get(name)
 		want, err := t.Float32s()
 		if err != nil {
 			return err
 		}
+		p := params[name]
 		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != p.Shape()[0] {
 			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, p.Shape())
 		}
-		wanted[name] = want
-		for _, g := range want {
-			largest = max(largest, math.Abs(float64(g)))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		v.compare(name, op.Grad(params[name]).Data, wanted[name], true, largest)
+		v.compare(name, op.Grad(p).Data, want, true)
 	}
 	for _, p := range params {
 		p.ZeroGrad()
