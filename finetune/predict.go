@@ -63,31 +63,24 @@ func sampling(m *model.Model, tok *tokenizer.Tokenizer, o tasks.GenerationOption
 	if err != nil {
 		return model.Sampling{}, err
 	}
-	s := model.Sampling{}
-	if m.Head().Kind == model.Seq2SeqLM {
-		if s, err = m.Sampling(); err != nil {
-			return s, err
-		}
-		s.Temperature = 0
-		if o.NumBeams > 0 {
-			s.NumBeams = o.NumBeams
-		}
-		if o.LengthPenalty != 0 {
-			s.LengthPenalty = o.LengthPenalty
-		}
-		if o.EarlyStopping {
-			s.EarlyStopping = "true"
-		}
-		if o.MinLength > 0 {
-			s.MinLength = o.MinLength
-		}
-		if o.NoRepeatNgramSize > 0 {
-			s.NoRepeatNGram = o.NoRepeatNgramSize
-		}
+	s, err := targetSampling(m, model.Sampling{MaxNewTokens: o.MaxNewTokens, Stop: stop})
+	if err != nil || m.Head().Kind != model.Seq2SeqLM {
+		return s, err
 	}
-	s.MaxNewTokens, s.Stop = o.MaxNewTokens, stop
-	if most := m.Sizes().Positions - 1; m.Head().Kind == model.Seq2SeqLM && s.MaxNewTokens > most {
-		s.MaxNewTokens = most
+	if o.NumBeams > 0 {
+		s.NumBeams = o.NumBeams
+	}
+	if o.LengthPenalty != 0 {
+		s.LengthPenalty = o.LengthPenalty
+	}
+	if o.EarlyStopping {
+		s.EarlyStopping = "true"
+	}
+	if o.MinLength > 0 {
+		s.MinLength = o.MinLength
+	}
+	if o.NoRepeatNgramSize > 0 {
+		s.NoRepeatNGram = o.NoRepeatNgramSize
 	}
 	return s, nil
 }

@@ -230,3 +230,42 @@ func TestBARTIsSaved(t *testing.T) {
 		}
 	}
 }
+
+// TestBARTNumerics checks what Cybertron computes otherwise: GELU by tanh, sinusoids in float32, and a classifier that
+// judges by the last token and whose decoder reads the last token first.
+func TestBARTNumerics(t *testing.T) {
+	outputs := func(name, numerics string, b *Batch) []float32 {
+		m, err := LoadAs(filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: numerics})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tape := op.NewTape(false)
+		defer tape.Release()
+		y, err := m.Logits(tape, b, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(y.Data)
+	}
+	for _, name := range []string{"bart", "marian"} {
+		d := golden.MaxAbs(outputs(name, HuggingFace, seq2seqBatch()), outputs(name, Cybertron, seq2seqBatch()))
+		if d < 1e-5 || d > 1e-2 {
+			t.Errorf("%s: the numerics differ by %g", name, d)
+		}
+	}
+	ended, open := &Batch{IDs: []int32{5, 6, 2}}, &Batch{IDs: []int32{5, 2, 6}}
+	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, ended), outputs("bart-seqcls", Cybertron, ended)); d > 1e-3 {
+		t.Errorf("a document that ends in eos is judged otherwise, by %g", d)
+	}
+	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, open), outputs("bart-seqcls", Cybertron, open)); d < 1e-2 {
+		t.Errorf("a document with eos in its midst is judged alike, to %g", d)
+	}
+	if d := golden.MaxAbs(sinusoids(512, 6), sinusoids32(512, 6)); d == 0 || d > 1e-4 {
+		t.Errorf("sinusoids differ by %g", d)
+	}
+	for name, want := range map[string]string{"mbart": "Cybertron serves", "marian-two-tables": "Cybertron serves"} {
+		if _, err := LoadAs(filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: Cybertron}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
+		}
+	}
+}

@@ -39,8 +39,9 @@ type Host interface {
 
 // Family is a registered kind of host.
 type Family struct {
-	// Class is what Hugging Face's class names begin with, such as "Llama".
-	Class string
+	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
+	Class   string
+	Classes map[Kind]string
 	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
 	Prefix string
 	// Kind is the head where config.json names no architecture.

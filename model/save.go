@@ -52,7 +52,9 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
+// ones have values of their own, and uniform is the first one's type.
+func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
 	sources := map[string]gemm.Source{}
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
@@ -61,9 +63,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
 		}
 	})
-	var tensors []checkpoint.Tensor
-	untied, uniform := m.unties(adapter, sources), checkpoint.DType("")
-	var err error
+	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
@@ -88,6 +88,11 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 		tensors = append(tensors, t)
 	})
+	return tensors, untied, uniform, err
+}
+
+func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+	tensors, untied, uniform, err := m.tensors(adapter, dtype)
 	if err != nil {
 		return err
 	}

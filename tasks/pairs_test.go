@@ -8,7 +8,9 @@ import (
 )
 
 func TestPairsJudge(t *testing.T) {
-	vec := func(angle float64) []float32 { return []float32{float32(3 * math.Cos(angle)), float32(3 * math.Sin(angle))} }
+	vec := func(angle float64) []float32 {
+		return []float32{float32(3 * math.Cos(angle)), float32(3 * math.Sin(angle))}
+	}
 	task := &Pairs{}
 	var examples []Example
 	var answers []Answer

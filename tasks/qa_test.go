@@ -61,12 +61,12 @@ func TestQAAnswer(t *testing.T) {
 		task QA
 		want string
 	}{
-		{QA{NBest: 4, MaxAnswerLength: 4}, "äbcd"},                                        // 5+3
-		{QA{NBest: 4, MaxAnswerLength: 3}, "d"},                                           // 4+3
-		{QA{NBest: 1, MaxAnswerLength: 3}, "bc"},                                          // only the best ends
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true}, "äbcd"},                        // 8 against the smaller of 2 and 4
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -7}, ""},         // 2-8 is more than -7
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},     // and less than -5
+		{QA{NBest: 4, MaxAnswerLength: 4}, "äbcd"},                                       // 5+3
+		{QA{NBest: 4, MaxAnswerLength: 3}, "d"},                                          // 4+3
+		{QA{NBest: 1, MaxAnswerLength: 3}, "bc"},                                         // only the best ends
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true}, "äbcd"},                       // 8 against the smaller of 2 and 4
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -7}, ""},        // 2-8 is more than -7
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},    // and less than -5
 		{QA{NBest: 4, MaxAnswerLength: 4, Version2: false, NullThreshold: -100}, "äbcd"}, // version 1 always answers
 	} {
 		a, err := c.task.Answer(nil, ex, []Row{row, row}, [][][]float32{first, second})
