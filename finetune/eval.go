@@ -37,21 +37,14 @@ func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task ta
 	if err := matchHead(task, l.Model); err != nil {
 		return nil, nil, fmt.Errorf("eval: %w", err)
 	}
-	r := &EvalResult{}
-	var rows []tasks.Row
-	for row, err := range tasks.Rows(tok, template, task, tasks.Eval, l.Sizes().Positions) {
-		if err != nil {
-			return nil, nil, err
-		}
-		if rows = append(rows, row); len(rows) == limit {
-			break
-		}
+	rows, err := l.evalRows(tok, template, task, limit)
+	if err != nil {
+		return nil, nil, err
 	}
-	drawHeld(task, tasks.NewTexts(tok, l.Sizes().Positions), rows)
+	r := &EvalResult{Rows: len(rows)}
 	for _, row := range rows {
 		r.Scored += l.Scored(row.Labels, row.Values)
 	}
-	r.Rows = len(rows)
 	t := &Trainer{Model: l.Model, Adapter: l.Adapter, SliceTokens: Default().SliceTokens}
 	if r.Loss, err = t.EvalLoss(rows); err != nil {
 		return nil, nil, err
@@ -73,6 +66,21 @@ func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task ta
 		r.figures(metrics)
 	}
 	return r, answers, nil
+}
+
+// evalRows are the first limit rows (0: all) of a task's eval split.
+func (l *Loaded) evalRows(tok *tokenizer.Tokenizer, template tasks.Template, task tasks.Task, limit int) ([]tasks.Row, error) {
+	var rows []tasks.Row
+	for row, err := range tasks.Rows(tok, template, task, tasks.Eval, l.Sizes().Positions) {
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, row); len(rows) == limit {
+			break
+		}
+	}
+	drawHeld(task, tasks.NewTexts(tok, l.Sizes().Positions), rows)
+	return rows, nil
 }
 
 // figures keeps the task's.

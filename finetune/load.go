@@ -16,27 +16,9 @@ func (r *run) load() error {
 	if r.task, err = NewTask(r.c); err != nil {
 		return err
 	}
-	var open opener
-	dir := ""
-	switch full := r.c.Method == "full"; {
-	case r.resumed != "" && full:
-		dir, open = r.resumed, loader(r.resumed)
-	case r.c.Model != "":
-		if dir, err = ModelDir(r.c.Model); err != nil {
-			return err
-		}
-		open = loader(dir)
-	case r.c.ModelConfig != "":
-		config, err := os.ReadFile(r.c.ModelConfig)
-		if err != nil {
-			return err
-		}
-		open = func(o model.Options) (*model.Model, error) {
-			o.Seed = stream(r.c.Seed, forModel, 0)
-			return model.NewAs(config, o)
-		}
-	default:
-		return errors.New("model is empty; name a Hugging Face folder, or embedded")
+	dir, open, err := r.source()
+	if err != nil {
+		return err
 	}
 	if r.m, r.newHead, err = openFor(r.task, open, model.Options{Numerics: r.c.Numerics, Seed: stream(r.c.Seed, forHead, 0)}); err != nil {
 		return err
@@ -57,6 +39,24 @@ func (r *run) load() error {
 		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
 	}
 	return nil
+}
+
+// source is where the model comes from, and its folder.
+func (r *run) source() (dir string, open opener, err error) {
+	switch {
+	case r.resumed != "" && r.c.Method == "full":
+		return r.resumed, loader(r.resumed), nil
+	case r.c.Model != "":
+		dir, err = ModelDir(r.c.Model)
+		return dir, loader(dir), err
+	case r.c.ModelConfig != "":
+		config, err := os.ReadFile(r.c.ModelConfig)
+		return "", func(o model.Options) (*model.Model, error) {
+			o.Seed = stream(r.c.Seed, forModel, 0)
+			return model.NewAs(config, o)
+		}, err
+	}
+	return "", nil, errors.New("model is empty; name a Hugging Face folder, or embedded")
 }
 
 // encode turns the task's examples into rows.

@@ -36,48 +36,58 @@ func readCoNLL(name string, r io.Reader) ([]record, error) {
 	if err != nil {
 		return nil, err
 	}
-	var records []record
-	var s sentence
-	n, begin, columns := 0, 0, 0
-	end := func() error {
-		if len(s.Words) == 0 {
-			return nil
-		}
-		raw, err := json.Marshal(s)
-		records = append(records, record{file: name, line: begin, raw: raw})
-		s = sentence{}
-		return err
-	}
+	c := conll{name: name}
 	for line := range bytes.Lines(data) {
-		n++
-		fields := columnsOf(string(line))
-		if len(fields) == 0 || fields[0] == "-DOCSTART-" {
-			if err := end(); err != nil {
-				return nil, fmt.Errorf("%s:%d: %w", name, begin, err)
-			}
-			continue
+		c.line++
+		if err := c.add(columnsOf(string(line))); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, c.line, err)
 		}
-		if columns == 0 {
-			columns = len(fields)
-		}
-		if len(fields) < 2 || len(fields) != columns {
-			return nil, fmt.Errorf("%s:%d: %d columns; want %d, a word first and its tag last", name, n, len(fields), max(columns, 2))
-		}
-		if len(s.Words) == 0 {
-			begin = n
-		}
-		s.Words, s.Tags = append(s.Words, fields[0]), append(s.Tags, fields[len(fields)-1])
 	}
-	if err := end(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, begin, err)
+	if err := c.end(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, c.begin, err)
 	}
-	if len(records) == 0 {
+	if len(c.records) == 0 {
 		return nil, fmt.Errorf("%s has no sentence", name)
 	}
-	for i := range records {
-		records[i].head = records[0].raw
+	return withHead(c.records), nil
+}
+
+// conll is the state of readCoNLL: the sentence that began at a line, and the file's columns.
+type conll struct {
+	name                 string
+	line, begin, columns int
+	sentence             sentence
+	records              []record
+}
+
+// add takes a line.
+func (c *conll) add(fields []string) error {
+	if len(fields) == 0 || fields[0] == "-DOCSTART-" {
+		return c.end()
 	}
-	return records, nil
+	if c.columns == 0 {
+		c.columns = len(fields)
+	}
+	if len(fields) < 2 || len(fields) != c.columns {
+		return fmt.Errorf("%d columns; want %d, a word first and its tag last", len(fields), max(c.columns, 2))
+	}
+	if len(c.sentence.Words) == 0 {
+		c.begin = c.line
+	}
+	c.sentence.Words = append(c.sentence.Words, fields[0])
+	c.sentence.Tags = append(c.sentence.Tags, fields[len(fields)-1])
+	return nil
+}
+
+// end makes a record of the sentence.
+func (c *conll) end() error {
+	if len(c.sentence.Words) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(c.sentence)
+	c.records = append(c.records, record{file: c.name, line: c.begin, raw: raw})
+	c.sentence = sentence{}
+	return err
 }
 
 // columnsOf divides a line.

@@ -61,10 +61,7 @@ func readTable(name string, r io.Reader) ([]record, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
-	for i := range records {
-		records[i].head = records[0].raw
-	}
-	return records, nil
+	return withHead(records), nil
 }
 
 func checkHeader(names []string) error {

@@ -92,9 +92,10 @@ type Asker interface {
 
 // Answer is what a model says of an example. Which fields it has depends on the task.
 type Answer struct {
-	// Label is the likeliest class; Labels are all that hold, where several may, or those of the words.
+	// Label is the likeliest class; Labels are all that hold, where several may, or those of Words.
 	Label  string   `json:"label,omitempty"`
 	Labels []string `json:"labels,omitempty"`
+	Words  []string `json:"words,omitempty"`
 	// Probabilities are those of the classes, Values a regression's outputs.
 	Probabilities map[string]float64 `json:"probabilities,omitempty"`
 	Values        map[string]float64 `json:"values,omitempty"`

@@ -74,10 +74,15 @@ func readRecords(name string, r io.Reader) ([]record, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
+	return withHead(records), nil
+}
+
+// withHead tells every record of a file its first one.
+func withHead(records []record) []record {
 	for i := range records {
 		records[i].head = records[0].raw
 	}
-	return records, nil
+	return records
 }
 
 // skipSpace goes to the first character that is no white space and tells the line it is in.

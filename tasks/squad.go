@@ -34,10 +34,7 @@ func readSquad(name string, r io.Reader) ([]record, error) {
 	if len(s.records) == 0 {
 		return nil, fmt.Errorf("%s has no question", name)
 	}
-	for i := range s.records {
-		s.records[i].head = s.records[0].raw
-	}
-	return s.records, nil
+	return withHead(s.records), nil
 }
 
 // squad is the state of readSquad.

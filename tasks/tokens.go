@@ -149,8 +149,9 @@ func (t *Tokens) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 func (t *Tokens) Answer(_ *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error) {
 	a := Answer{Labels: make([]string, len(ex.Input.Words))}
 	chance := make([]float64, len(ex.Input.Words))
-	for i := range a.Labels {
+	for i, w := range ex.Input.Words {
 		a.Labels[i] = "O"
+		a.Words = append(a.Words, ex.Input.Text[w[0]:w[1]])
 	}
 	last := int32(-1)
 	for i, w := range rows[0].Words {
