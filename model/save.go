@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -62,7 +63,10 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		untied = untied || w.untied
+		if w.twin != nil && equal(src, w.twin.Source(adapter)) {
+			return
+		}
+		untied = untied || w.untied || w.twin != nil
 		if w.tied != nil {
 			_, changed := src.(folded)
 			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed {
@@ -89,6 +93,9 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	if err != nil {
 		return err
 	}
+	if tensors, err = m.served.outsiders(tensors, dtype); err != nil {
+		return err
+	}
 	config, err := m.savedConfig(untied, uniform)
 	if err != nil {
 		return err
@@ -109,6 +116,22 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 	}
 	return nil
+}
+
+// equal says whether two matrices have the same bits.
+func equal(a, b gemm.Source) bool {
+	rows, cols := a.Dims()
+	x, y := make([]float32, cols), make([]float32, cols)
+	for i := range rows {
+		a.Block(x, cols, i, 0, 1, cols)
+		b.Block(y, cols, i, 0, 1, cols)
+		for j := range x {
+			if math.Float32bits(x[j]) != math.Float32bits(y[j]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // owner is the weight that holds the values.

@@ -20,6 +20,8 @@ type Weight struct {
 
 	tied     *Weight              // this weight has that one's values, unless it has a copy of its own
 	untied   bool                 // it would be tied, but for Replace
+	shared   bool                 // its float32 values are also those of a Cybertron model; they change in place
+	twin     *Weight              // where its values are that one's, it is not saved
 	computed bool                 // its values follow from the config; no checkpoint need hold them
 	stored   checkpoint.Tensor    // as it was read
 	source   gemm.Source          // as it is multiplied with; for one extent, a row
@@ -128,11 +130,19 @@ func (w *Weight) Train() *nn.Param {
 	}
 	if w.param == nil {
 		rows, cols := w.rowsCols()
-		v := w.Values("")
+		v := w.own()
 		w.param = op.NewParam(v, rows, cols)
 		w.set(v)
 	}
 	return w.param
+}
+
+// own is a float32 copy of the weight, or the shared values themselves.
+func (w *Weight) own() []float32 {
+	if w.shared {
+		return w.source.(gemm.Mat).Data
+	}
+	return w.Values("")
 }
 
 // Freeze ends training; the weight keeps its values.
@@ -157,8 +167,14 @@ func (w *Weight) Copy(adapter string, values []float32) *nn.Param {
 func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
 
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
-// meanwhile. Trained copies stay as they are.
+// meanwhile. Trained copies stay as they are. The values of a model that Cybertron serves are written over, and restored.
 func (w *Weight) Replace(src gemm.Source) (restore func()) {
+	if w.shared {
+		rows, cols := w.rowsCols()
+		v, base := w.own(), w.Values("")
+		src.Block(v, cols, 0, 0, rows, cols)
+		return func() { copy(v, base) }
+	}
 	old := *w
 	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
 	w.untied = w.untied || old.tied != nil

@@ -1,0 +1,230 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	cybert "github.com/nlpodyssey/cybertron/pkg/models/bert"
+	"github.com/nlpodyssey/spago/nn"
+	"github.com/nlpodyssey/spago/nn/activation"
+	"github.com/nlpodyssey/spago/nn/linear"
+	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
+func servedBERT(served any) (*cybert.Model, Kind) {
+	switch m := served.(type) {
+	case *cybert.Model:
+		return m, Embedding
+	case *cybert.ModelForSequenceEncoding:
+		return m.Bert, Embedding
+	case *cybert.ModelForSequenceClassification:
+		return m.Bert, SequenceClassification
+	case *cybert.ModelForTokenClassification:
+		return m.Bert, TokenClassification
+	case *cybert.ModelForQuestionAnswering:
+		return m.Bert, QuestionAnswering
+	case *cybert.ModelForMaskedLM:
+		return m.Bert, MaskedLM
+	}
+	return nil, ""
+}
+
+// servedConfig is the config.json of a Cybertron model.
+func servedConfig(served any) (config []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errIncomplete, r)
+		}
+	}()
+	b, kind := servedBERT(served)
+	if kind == "" {
+		return nil, fmt.Errorf("%T is no model that is supported; supported are Cybertron's bert.ModelForSequenceClassification, "+
+			"ForTokenClassification, ForQuestionAnswering, ForMaskedLM, ForSequenceEncoding, and the tasks with them", served)
+	}
+	c := b.Config
+	all := map[string]any{"model_type": "bert", "vocab_size": c.VocabSize, "hidden_size": c.HiddenSize,
+		"intermediate_size": c.IntermediateSize, "num_hidden_layers": c.NumHiddenLayers, "num_attention_heads": c.NumAttentionHeads,
+		"max_position_embeddings": c.MaxPositionEmbeddings, "type_vocab_size": c.TypeVocabSize, "hidden_act": c.HiddenAct,
+		"pad_token_id": c.PadTokenId, "architectures": []string{"Bert" + suffixOf(kind)}}
+	if c.LayerNormEps > 0 {
+		all["layer_norm_eps"] = c.LayerNormEps
+	}
+	if c.InitializerRange > 0 {
+		all["initializer_range"] = c.InitializerRange
+	}
+	if c.PositionEmbeddingType != "" {
+		all["position_embedding_type"] = c.PositionEmbeddingType
+	}
+	if len(c.ID2Label) > 0 {
+		all["id2label"] = c.ID2Label
+	}
+	return json.MarshalIndent(all, "", "  ")
+}
+
+// suffixOf is what class names with a kind of head end in.
+func suffixOf(k Kind) string {
+	for _, s := range suffixes {
+		if s.kind == k {
+			return s.suffix
+		}
+	}
+	return ""
+}
+
+// withServedHead puts a new head on a Cybertron model, in the model's own type; fresh is false where the head is the one
+// that it has.
+func withServedHead(served any, head HeadConfig) (with any, fresh bool, err error) {
+	b, kind := servedBERT(served)
+	if kind == head.Kind && (len(head.Labels) == 0 || len(head.Labels) == len(b.Config.ID2Label)) {
+		return served, false, nil
+	}
+	own := *b
+	own.Config.ID2Label = labelMap(head.Labels)
+	own.Config.Architectures = []string{"Bert" + suffixOf(head.Kind)}
+	with, err = bertWithHead(&own, head.Kind)
+	if head.Kind == MaskedLM {
+		return nil, false, fmt.Errorf("a new head for %s is not supported", head.Kind)
+	}
+	return with, head.Kind != Embedding, err
+}
+
+func labelMap(labels []string) map[string]string {
+	m := map[string]string{}
+	for i, l := range labels {
+		m[strconv.Itoa(i)] = l
+	}
+	return m
+}
+
+// bertWithHead makes the model of a kind over an encoder.
+func bertWithHead(b *cybert.Model, k Kind) (any, error) {
+	switch k {
+	case Embedding:
+		return cybert.NewModelForSequenceEncoding(b), nil
+	case SequenceClassification:
+		return cybert.NewModelForSequenceClassification[float32](b), nil
+	case TokenClassification:
+		return cybert.NewModelForTokenClassification[float32](b), nil
+	case QuestionAnswering:
+		return cybert.NewModelForQuestionAnswering[float32](b), nil
+	case MaskedLM:
+		return cybert.NewModelForMaskedLM[float32](b), nil
+	}
+	return nil, fmt.Errorf("Cybertron's BERT has no head for %s", k)
+}
+
+// newServed implements cybertronHost.
+func (m *bert) newServed() (any, error) {
+	c := &m.c
+	if c.ModelType != "bert" {
+		return nil, fmt.Errorf("Cybertron has no tasks for model_type %q; it has for bert", c.ModelType)
+	}
+	act, ok := map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}[c.act]
+	if !ok {
+		return nil, fmt.Errorf("config.json: hidden_act %q: Cybertron has no such function", c.HiddenAct)
+	}
+	config := cybert.Config{
+		Architectures: []string{"Bert" + suffixOf(m.Stands.Kind)}, ModelType: "bert", HiddenAct: act,
+		VocabSize: c.VocabSize, HiddenSize: c.HiddenSize, EmbeddingsSize: c.HiddenSize, IntermediateSize: c.IntermediateSize,
+		NumHiddenLayers: c.NumHiddenLayers, NumAttentionHeads: c.NumAttentionHeads, MaxPositionEmbeddings: c.MaxPositionEmbeddings,
+		TypeVocabSize: c.TypeVocabSize, PositionEmbeddingType: "absolute", LayerNormEps: 1e-12, InitializerRange: 0.02,
+		HiddenDropoutProb: c.HiddenDropoutProb, AttentionProbsDropoutProb: c.AttentionProbsDropoutProb,
+		ID2Label: labelMap(m.Stands.Labels),
+	}
+	if c.LayerNormEps != nil {
+		config.LayerNormEps = *c.LayerNormEps
+	}
+	if c.PadTokenID != nil {
+		config.PadTokenId = *c.PadTokenID
+	}
+	config.Cybertron.Training = true
+	return bertWithHead(cybert.New[float32](config), m.Stands.Kind)
+}
+
+// pair implements cybertronHost.
+func (m *bert) pair(p *pairing, served any) error {
+	b, kind := servedBERT(served)
+	c, h := &m.c, m.Stands
+	switch {
+	case kind != h.Kind:
+		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
+	case m.Project != nil || b.Embeddings.Projector != nil:
+		return fmt.Errorf("embedding_size %d with hidden_size %d is not supported by Cybertron", c.EmbeddingSize, c.HiddenSize)
+	case len(b.Encoder.Layers) != len(m.Layers):
+		return fmt.Errorf("the Cybertron model has %d layers, config.json %d", len(b.Encoder.Layers), len(m.Layers))
+	}
+	p.table(m.Words, b.Embeddings.Tokens)
+	p.table(m.Positions, b.Embeddings.Positions)
+	p.table(m.Types, b.Embeddings.TokenTypes)
+	p.norm(m.Norm, b.Embeddings.Norm)
+	for i, l := range m.Layers {
+		if err := l.pair(p, b.Encoder.Layers[i], c); err != nil {
+			return fmt.Errorf("layer %d: %w", i, err)
+		}
+	}
+	pooler := b.Pooler.Model[0].(*linear.Model)
+	if kind == SequenceClassification {
+		p.linear(h.Dense, pooler)
+	} else {
+		prefix := ""
+		if kind != Embedding {
+			prefix = "bert."
+		}
+		p.outside(prefix+"pooler.dense", c.HiddenSize, c.HiddenSize, pooler)
+	}
+	switch s := served.(type) {
+	case *cybert.ModelForSequenceClassification:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForTokenClassification:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForQuestionAnswering:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForMaskedLM:
+		p.linear(h.Dense, s.Layers[0].(*linear.Model))
+		p.norm(h.Norm, s.Layers[2].(*layernorm.Model))
+		p.linear(h.Out, s.Layers[3].(*linear.Model))
+		h.Out.Weight.twin = m.Words
+	}
+	return nil
+}
+
+func (l *bertLayer) pair(p *pairing, s *cybert.EncoderLayer, c *bertConfig) error {
+	a := s.SelfAttention.Attention
+	if len(a.Heads) != c.NumAttentionHeads {
+		return fmt.Errorf("the Cybertron model has %d heads, config.json %d", len(a.Heads), c.NumAttentionHeads)
+	}
+	var q, k, v []*linear.Model
+	for _, h := range a.Heads {
+		q, k, v = append(q, h.Query), append(k, h.Key), append(v, h.Value)
+		p.buffers = append(p.buffers, &h.ScaleFactor)
+	}
+	p.linear(l.Query, q...)
+	p.linear(l.Key, k...)
+	p.linear(l.Value, v...)
+	p.linear(l.Output, a.OutputMerge)
+	p.norm(l.AttentionNorm, s.SelfAttention.Norm)
+	p.linear(l.Up, s.FF.MLP[0].(*linear.Model))
+	p.linear(l.Down, s.FF.MLP[2].(*linear.Model))
+	p.norm(l.Norm, s.FF.Norm)
+	return l.checkActivation(s.FF.MLP[1], c)
+}
+
+// checkActivation makes sure that the function between the linear layers is config.json's.
+func (l *bertLayer) checkActivation(m nn.StandardModel, c *bertConfig) error {
+	a, ok := m.(*activation.Model)
+	if !ok {
+		return fmt.Errorf("%T is no activation", m)
+	}
+	want := map[op.Activation]activation.Activation{op.GELU: activation.GELU, op.GELUTanh: activation.GELU, op.ReLU: activation.ReLU,
+		op.SiLU: activation.SiLU, op.Tanh: activation.Tanh}
+	if w, ok := want[c.act]; !ok || w != a.Activation && !(w == activation.SiLU && a.Activation == activation.Swish) {
+		return fmt.Errorf("the Cybertron model's activation is number %d, config.json's %s", a.Activation, c.HiddenAct)
+	}
+	return nil
+}
+
+var _ cybertronHost = (*bert)(nil)
