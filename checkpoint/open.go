@@ -19,7 +19,8 @@ type source struct {
 	close    func() error
 }
 
-// openSource opens one file. Each format is a function like openSafetensors; this is where one is chosen.
+// openSource opens one file. Each format is a function like openSafetensors; this is where one is chosen, by the file's
+// first bytes.
 func openSource(path string) (*source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -33,7 +34,12 @@ func openSource(path string) (*source, error) {
 		return nil, err
 	}
 	defer f.Close()
-	s, err := openSafetensors(path, f, info.Size())
+	open := openSafetensors
+	head := make([]byte, 16)
+	if n, _ := f.ReadAt(head, 0); isTorch(head[:n]) {
+		open = openTorch
+	}
+	s, err := open(path, f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -61,12 +67,16 @@ type Checkpoint struct {
 }
 
 // The files that make a folder a checkpoint, in the order in which they are looked for.
-var folderFiles = []string{"model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"}
+var folderFiles = []string{
+	"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+	"adapter_model.safetensors", "adapter_model.bin",
+}
 
-// Open opens a safetensors file, the index of a sharded one (*.index.json), or a folder that holds model.safetensors,
-// model.safetensors.index.json with its shards, or adapter_model.safetensors. The error of a missing file or of a
-// folder without any of them is fs.ErrNotExist. While it is open, nobody may cut a file short or write into it: replace it, as
-// AtomicFile does.
+// Open opens a safetensors file, a state dict of torch.save, the index of a sharded one (*.index.json), or a folder
+// that holds model.safetensors, model.safetensors.index.json with its shards, the same as pytorch_model.bin,
+// adapter_model.safetensors or adapter_model.bin; the first of these counts. The error of a missing file or of a
+// folder without any of them is fs.ErrNotExist. While it is open, nobody may cut a file short or write into it: replace
+// it, as AtomicFile does.
 func Open(path string) (*Checkpoint, error) {
 	path, err := locate(path)
 	if err != nil {

@@ -87,7 +87,7 @@ func TestOpenErrors(t *testing.T) {
 		missing bool
 		want    string
 	}{
-		{"empty folder", nil, true, "holds none of model.safetensors, model.safetensors.index.json, adapter_model.safetensors"},
+		{"empty folder", nil, true, "holds none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, adapter_model.safetensors, adapter_model.bin"},
 		{"a folder as the file", map[string]any{"model.safetensors/x": ""}, false, "not a regular file"},
 		{"bad file", map[string]any{"model.safetensors": "0123456789"}, false, "model.safetensors: not a safetensors file"},
 		{"missing shards", map[string]any{name: index(`"a":"1","b":"2","c":"3"`), "1": one("a")}, true, "missing shards: 2, 3"},

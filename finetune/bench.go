@@ -20,8 +20,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// BenchOptions is what Bench measures. All else is fixed: lora_alpha 16, the seven projections of a Llama layer
-// without dropout, AdamW at a constant 3e-4 without weight decay, no clipping.
+// BenchOptions is what Bench measures. All else is fixed: lora_alpha 16, every linear layer but the head's, without dropout, AdamW at a constant 3e-4 without weight decay, no clipping.
 type BenchOptions struct {
 	// Method is one of BenchMethods.
 	Method string
@@ -211,8 +210,7 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	if method == "full" {
 		t.Params = FullParams(m)
 	} else {
-		settings := map[string]any{"r": r, "lora_alpha": 16,
-			"target_modules": []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}}
+		settings := map[string]any{"r": r, "lora_alpha": 16, "target_modules": adapter.AllLinear.Expr}
 		name := method
 		if kind, ok := strings.CutPrefix(method, "mora"); ok && kind != "" {
 			n, err := strconv.Atoi(kind)
@@ -235,17 +233,37 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	return t, nil
 }
 
-// randomRows are n rows of random tokens, all scored, with ids from 3 to 40000 where the vocabulary reaches that far.
-func randomRows(vocab, n, tokens int) []tasks.Row {
-	most := min(40000, vocab)
+// randomRows are n rows of random tokens, with ids from 3 to 40000 where the vocabulary reaches that far. A language model
+// is scored on all of them, a model that classifies on random labels.
+func randomRows(m *model.Model, n, tokens int) []tasks.Row {
+	most := min(40000, m.Sizes().Vocab)
 	r := rand.New(rand.NewPCG(0, 0))
+	draw := func(n, below int) []int32 {
+		v := make([]int32, n)
+		for i := range v {
+			v[i] = int32(r.IntN(below))
+		}
+		return v
+	}
+	h := m.Head()
 	rows := make([]tasks.Row, n)
 	for i := range rows {
-		ids := make([]int32, tokens)
+		ids := draw(tokens, max(1, most-3))
 		for j := range ids {
-			ids[j] = int32(min(3, most-1) + r.IntN(max(1, most-3)))
+			ids[j] += int32(min(3, most-1))
 		}
 		rows[i] = tasks.Row{IDs: ids, Labels: ids, Where: "random"}
+		switch h.Kind {
+		case model.SequenceClassification:
+			rows[i].Labels = draw(1, len(h.Labels))
+		case model.TokenClassification:
+			rows[i].Labels = draw(tokens, len(h.Labels))
+		case model.QuestionAnswering:
+			at := draw(1, tokens)
+			rows[i].Labels = []int32{at[0], at[0]}
+		case model.Embedding:
+			rows[i].Second = max(1, tokens/2)
+		}
 	}
 	return rows
 }
@@ -255,7 +273,7 @@ func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Benc
 	need := o.Batch * (o.Steps + 1)
 	var rows []tasks.Row
 	if o.Dense > 0 {
-		return randomRows(m.Sizes().Vocab, need, o.Dense), nil
+		return randomRows(m, need, o.Dense), nil
 	}
 	template, err := chatTemplate(tok)
 	if err != nil {

@@ -72,3 +72,14 @@ func TestSweep(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestBenchForward(t *testing.T) {
+	m := causal(t, tiny(t))
+	r, err := BenchForward(t.Context(), m, 2, 5, 3)
+	if err != nil || r.Tokens != 5 || r.Batch != 2 || !(r.TokensPerSecond > 0) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := BenchForward(t.Context(), m, 1, 1<<20, 1); err == nil || !strings.Contains(err.Error(), "up to") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -37,7 +37,7 @@ func BenchDecode(ctx context.Context, m *model.Model, prompts, tokens, newTokens
 	}
 	r := &DecodeResult{Prompts: prompts, Tokens: prompts * tokens, NewTokens: prompts * newTokens, Threads: gemm.Threads()}
 	var ids [][]int32
-	for _, row := range randomRows(m.Sizes().Vocab, prompts, tokens) {
+	for _, row := range randomRows(m, prompts, tokens) {
 		ids = append(ids, row.IDs)
 	}
 	reads := readSpeeds()

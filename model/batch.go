@@ -21,6 +21,9 @@ type Batch struct {
 	// Bounds are where documents begin; the last entry is len(IDs). Empty means a single document. TargetBounds are those
 	// of a sequence-to-sequence model's Labels.
 	Bounds, TargetBounds []int
+	// Visible is how many of each document's tokens others see; nil is all. The rest is padding, for an encoder that is to
+	// be compared with one that computes it: transformers' question answering scores padded places too.
+	Visible []int
 }
 
 // bounds returns Bounds, or those of a single document.
@@ -46,6 +49,11 @@ func (b *Batch) check(vocab, positions int) error {
 	}
 	if err := checkBounds("document", b.bounds(), len(b.IDs), positions); err != nil {
 		return err
+	}
+	for d, n := range b.Visible {
+		if len(b.Visible) != len(b.bounds())-1 || n < 1 || n > b.bounds()[d+1]-b.bounds()[d] {
+			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.Visible, b.bounds())
+		}
 	}
 	if b.TargetBounds != nil {
 		if len(b.TargetBounds) != len(b.bounds()) {

@@ -263,9 +263,8 @@ func (m *bert) Head() *Head { return m.Stands }
 // Forward implements Host.
 func (m *bert) Forward(t *op.Tape, b *Batch, _ *Cache) mat.Tensor {
 	x := m.embed(t, b)
-	bounds := b.bounds()
 	for _, l := range m.Layers {
-		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, bounds) })
+		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, b) })
 	}
 	return x
 }
@@ -296,11 +295,11 @@ func (m *bert) embed(t *op.Tape, b *Batch) mat.Tensor {
 	return x
 }
 
-func (m *bert) layer(t *op.Tape, l *bertLayer, x mat.Tensor, bounds []int) mat.Tensor {
+func (m *bert) layer(t *op.Tape, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
 	qkv := op.Linear(t, x, nil, l.Query, l.Key, l.Value)
-	a := op.Attention(t, qkv, bounds, nil, op.AttentionShape{
-		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true,
+	a := op.Attention(t, qkv, b.bounds(), nil, op.AttentionShape{
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.Visible,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
 	t.Done(qkv)

@@ -31,7 +31,7 @@ func (embedding) check(_ *Head, b *Batch) error {
 func (embedding) rows(*Head, *Batch) []int { return nil }
 
 func (embedding) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := op.Normalize(t, h.pool(t, x, b.bounds()))
+	v := h.pool(t, x, b.bounds())
 	var first, second []int
 	for d := 0; d+1 < len(b.bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)

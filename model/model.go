@@ -90,7 +90,7 @@ type Model struct {
 	file   *checkpoint.Checkpoint
 }
 
-// Load reads a Hugging Face folder: config.json and model.safetensors, whole or in shards. Weights stay in the file's
+// Load reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, whole or in shards. Weights stay in the file's
 // memory map, so the folder must not change while the model is in use.
 func Load(dir string) (*Model, error) { return LoadAs(dir, Options{}) }
 

@@ -29,6 +29,7 @@ type benchCmd struct {
 	Decode                int      `placeholder:"N" help:"Measure generation in place of training: N new tokens behind each of --prompts prompts of --prompt-tokens tokens."`
 	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: prompts side by side. Default ${default}."`
 	PromptTokens          int      `default:"256" placeholder:"N" help:"With --decode: the length of a prompt. Default ${default}."`
+	Forward               int      `placeholder:"LENGTH" help:"Measure passes without gradients in place of training: --steps passes over --batch rows of so many random tokens."`
 	Sweep                 string   `placeholder:"DIR" help:"Measure how the cost grows with rows, length, r and threads, on dense rows; tables and plots go into the folder."`
 	Profile               bool     `help:"Time by kind of operator, and memory by part."`
 	JSON                  bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
@@ -37,19 +38,23 @@ type benchCmd struct {
 
 // Help is shown by --help.
 func (benchCmd) Help() string {
-	return `The settings are fixed: lora_alpha 16, the seven projections without dropout, AdamW at a constant 3e-4 without weight
-decay, no clipping. Padding does not exist, so every token counted is a real one.
+	return `The settings are fixed: lora_alpha 16, every linear layer but the head's without dropout, AdamW at a constant 3e-4 without
+weight decay, no clipping. A model without a head gets one with two classes. Padding does not exist, so every token counted is a real one.
 
 Examples:
   finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
   finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json
   finetune bench --model smollm2 --decode 256
+  finetune bench --model minilm --forward 128 --batch 1 --steps 50
   finetune bench --model smollm2 --sweep cost`
 }
 
 // Run measures and prints.
 func (c *benchCmd) Run(g *globals) error {
-	l, err := c.open(c.Model, "")
+	if err := c.apply(); err != nil {
+		return err
+	}
+	l, err := finetune.BenchModel(c.Model)
 	if err != nil {
 		return err
 	}
@@ -57,6 +62,8 @@ func (c *benchCmd) Run(g *globals) error {
 	switch {
 	case c.Decode > 0:
 		return c.decode(g, l)
+	case c.Forward > 0:
+		return c.forward(g, l)
 	case c.Sweep != "":
 		return c.sweep(g)
 	}
@@ -106,6 +113,21 @@ func (c *benchCmd) decode(g *globals, l *finetune.Loaded) error {
 	g.printf("prefill            %.0f tokens a second\n", r.PrefillTokensPerSecond)
 	g.printf("decode             %.1f tokens a second\n", r.DecodeTokensPerSecond)
 	g.printf("share of the read  %.0f %% of the %.1f GB/s that memory gives\n", 100*r.StreamShare, r.StreamBytesPerSecond/1e9)
+	return nil
+}
+
+// forward measures passes without gradients and prints.
+func (c *benchCmd) forward(g *globals, l *finetune.Loaded) error {
+	r, err := finetune.BenchForward(g.Ctx, l.Model, c.Batch, c.Forward, c.Steps)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return g.print(r)
+	}
+	g.printf("forward, %d passes of %d rows of %d tokens, %d threads\n", r.Passes, r.Batch, r.Tokens, r.Threads)
+	g.printf("tokens per second  %.0f\n", r.TokensPerSecond)
+	g.printf("peak memory        %s\n", size(r.PeakBytes))
 	return nil
 }
 

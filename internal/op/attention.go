@@ -14,14 +14,24 @@ type AttentionShape struct {
 	Heads, KVHeads, HeadDim int
 	// Bidirectional lets a token see all tokens of its document, those behind it too. It takes no window.
 	Bidirectional bool
+	// Visible is how many of each document's tokens others see, the first ones, where Bidirectional; nil is all.
+	Visible []int
 	// Window is how many positions back a token sees, itself included; 0 is all.
 	Window int
 	// Scale multiplies the scores, usually 1/√HeadDim.
 	Scale float32
 }
 
-// queryTile is how many queries are scored at once.
+// queryTile is how many queries are scored at once. Where all see the same keys, these are packed once for twice as many;
+// causal ones would score too many that they do not see.
 const queryTile = 64
+
+func (s AttentionShape) queryTile() int {
+	if s.Bidirectional {
+		return 2 * queryTile
+	}
+	return queryTile
+}
 
 // Attention is softmax self-attention, causal or bidirectional, with rotary positions or none (r nil) and grouped heads
 // (Vaswani et al. 2017, Eq. 1; Su et al. 2021; Ainslie et al. 2023) over documents that never see each other.
@@ -77,7 +87,7 @@ type attention struct {
 	q, kv           gemm.Mat // kv has the keys from column col on, and the values after them; in self-attention it is q
 	col             int
 	y               gemm.Mat
-	lse             *Tensor // per query and head: log Σ exp of its scores
+	lse             *Tensor // per query and head: log Σ exp of its scores; nil without gradients
 	bounds, sources []int   // the documents' rows of q and of kv
 	rope            *RoPE
 	s               AttentionShape
@@ -89,7 +99,9 @@ type attention struct {
 func (a *attention) run() *Tensor {
 	y := a.t.New(a.q.Rows, a.s.Heads*a.s.HeadDim)
 	a.y = y.m
-	a.lse = a.t.New(a.q.Rows, a.s.Heads)
+	if a.t.Grad {
+		a.lse = a.t.New(a.q.Rows, a.s.Heads)
+	}
 	a.heads((len(a.bounds) - 1) * a.s.KVHeads)
 	return y
 }
@@ -117,8 +129,11 @@ func (a *attention) heads(jobs int) {
 func (a *attention) queries(d int) int { return a.bounds[d+1] - a.bounds[d] }
 
 func (a *attention) keys(d int) int {
-	if a.cache != nil {
+	switch {
+	case a.cache != nil:
 		return a.cache[d].Len
+	case a.s.Visible != nil:
+		return a.s.Visible[d]
 	}
 	return a.sources[d+1] - a.sources[d]
 }
@@ -167,7 +182,7 @@ func (a *attention) head(m gemm.Mat, d, h int) gemm.Mat {
 
 // source returns document d's keys and values, of one key-value head, in m, which has kv's rows.
 func (a *attention) source(m gemm.Mat, d, kv int) (k, v gemm.Mat) {
-	at, n, dim := a.sources[d], a.sources[d+1]-a.sources[d], a.s.HeadDim
+	at, n, dim := a.sources[d], a.keys(d), a.s.HeadDim
 	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
 }
 
@@ -185,9 +200,9 @@ type tile struct{ from, to, lo, hi, past int }
 
 // tiles calls f for tile after tile.
 func (a *attention) tiles(queries, keys int, f func(tile)) {
-	past := keys - queries
-	for from := 0; from < queries; from += queryTile {
-		w := tile{from: from, to: min(queries, from+queryTile), hi: keys, past: past}
+	past, step := keys-queries, a.s.queryTile()
+	for from := 0; from < queries; from += step {
+		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past}
 		if !a.s.Bidirectional {
 			w.hi = past + w.to
 			if a.s.Window > 0 {
@@ -217,7 +232,7 @@ func (a *attention) forward(d, kv int) {
 		a.single(d, kv*group, group, k, v)
 		return
 	}
-	buf, scores := memory.get(queryTile * k.Rows)
+	buf, scores := memory.get(min(queries, a.s.queryTile()) * k.Rows)
 	defer memory.put(buf)
 	for h := kv * group; h < (kv+1)*group; h++ {
 		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
@@ -226,7 +241,7 @@ func (a *attention) forward(d, kv int) {
 			s := gemm.Of(scores[:(w.to-w.from)*n], w.to-w.from, n)
 			gemm.NT(s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 			for i := range s.Rows {
-				a.lse.m.Row(a.bounds[d] + w.from + i)[h] = a.softmax(s.Row(i), w, w.from+i)
+				a.softmax(s.Row(i), w, w.from+i, a.bounds[d]+w.from+i, h)
 			}
 			gemm.NN(y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
 		})
@@ -244,14 +259,15 @@ func (a *attention) single(d, h, group int, k, v gemm.Mat) {
 		s := gemm.Of(scores, group, n)
 		gemm.NT(s, gemm.Of(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
-			a.lse.m.Row(row)[h+i] = a.softmax(s.Row(i), w, 0)
+			a.softmax(s.Row(i), w, 0, row, h+i)
 		}
 		gemm.NN(gemm.Of(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
 }
 
-// softmax turns the scores of query i into probabilities, zero where it does not look, and returns the log of their sum.
-func (a *attention) softmax(s []float32, w tile, i int) float32 {
+// softmax turns the scores of query i, which is that row, into probabilities, zero where it does not look, and keeps the
+// log of their sum for a backward pass.
+func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	from, to := w.seen(i, a.s)
 	clear(s[:from])
 	clear(s[to:])
@@ -260,5 +276,7 @@ func (a *attention) softmax(s []float32, w tile, i int) float32 {
 	m := vec.Max(s)
 	sum := vec.ExpSum(s, s, m)
 	vec.Scale(s, 1/sum, s)
-	return m + float32(math.Log(float64(sum)))
+	if a.lse != nil {
+		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
+	}
 }

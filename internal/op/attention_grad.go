@@ -19,9 +19,10 @@ func (a *attention) gradients(dq, dkv, gy gemm.Mat, d, kv int) {
 	g := headGrad{a: a, d: d}
 	g.k, g.v = a.keysValues(d, kv)
 	g.dk, g.dv = a.source(dkv, d, kv)
-	buf, scores := memory.get(2 * queryTile * g.k.Rows)
+	n := min(a.queries(d), a.s.queryTile()) * g.k.Rows
+	buf, scores := memory.get(2 * n)
 	defer memory.put(buf)
-	g.p, g.ds = scores[:queryTile*g.k.Rows], scores[queryTile*g.k.Rows:]
+	g.p, g.ds = scores[:n], scores[n:]
 	group := a.s.Heads / a.s.KVHeads
 	for g.h = kv * group; g.h < (kv+1)*group; g.h++ {
 		g.q, g.y, g.dq, g.dy = a.head(a.q, d, g.h), a.head(a.y, d, g.h), a.head(dq, d, g.h), a.head(gy, d, g.h)

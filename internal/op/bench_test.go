@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -150,4 +151,33 @@ func BenchmarkDropout(b *testing.B) {
 		tape.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
 	}
 	rate(b, 0, len(x.Data))
+}
+
+// BenchmarkEncoderLayer is the forward pass of one post-norm layer of MiniLM: hidden 384, 12 heads, 1536 inside.
+func BenchmarkEncoderLayer(b *testing.B) {
+	const hidden, inter = 384, 1536
+	r := rand.New(rand.NewPCG(9, 10))
+	qkv, out := weight{param(r, 3*hidden, hidden)}, weight{param(r, hidden, hidden)}
+	up, down, norm := weight{param(r, inter, hidden)}, weight{param(r, hidden, inter)}, uniform(r, hidden)
+	s := AttentionShape{Heads: 12, KVHeads: 12, HeadDim: hidden / 12, Scale: 0.18, Bidirectional: true}
+	for _, c := range []struct{ documents, tokens int }{{1, 16}, {1, 128}, {8, 128}, {32, 16}} {
+		b.Run(fmt.Sprintf("%dx%d", c.documents, c.tokens), func(b *testing.B) {
+			lengths := make([]int, c.documents)
+			for d := range lengths {
+				lengths[d] = c.tokens
+			}
+			bounds := boundsOf(lengths)
+			x := random(r, c.documents*c.tokens, hidden)
+			for b.Loop() {
+				t := NewTape(false)
+				in := t.view(x, false)
+				a := Attention(t, Linear(t, in, nil, qkv), bounds, nil, s, nil)
+				h := LayerNorm(t, Linear(t, a, in, out), norm, norm, nil, nil, 1e-12)
+				LayerNorm(t, Linear(t, Activate(t, Linear(t, h, nil, up), GELU), h, down), norm, norm, nil, nil, 1e-12)
+				t.Release()
+			}
+			perToken := 2*float64(4*hidden*hidden+2*hidden*inter) + 4*float64(c.tokens)*hidden
+			rate(b, perToken*float64(x.Rows), len(x.Data))
+		})
+	}
 }

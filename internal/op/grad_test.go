@@ -120,8 +120,7 @@ func TestGradients(t *testing.T) {
 	head, bias := param(r, 11, 5), param(r, 1, 11)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
-	table, places := param(r, 7, 3), param(r, 4, 3)
-	labels := gemm.Of([]float32{0, 1, 0.5, 1, 0, 0, 1, 1, 1, 0, 0, 0}, 4, 3)
+	table, places, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
 	tests := []struct {
 		name   string
 		inputs []*nn.Param
@@ -157,19 +156,7 @@ func TestGradients(t *testing.T) {
 		{"embedding sum", []*nn.Param{table, places}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
 				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
-				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: labels})
-		}},
-		{"mean squares", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanSquares(t, in[0], labels) }},
-		{"binary cross-entropy", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return BinaryCrossEntropy(t, in[0], labels)
-		}},
-		{"mean pool", []*nn.Param{param(r, 7, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanPool(t, in[0], []int{0, 1, 5, 7}) }},
-		{"normalize", []*nn.Param{param(r, 5, 4)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Normalize(t, in[0]) }},
-		{"pair scores", []*nn.Param{param(r, 4, 6), param(r, 4, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return PairScores(t, in[0], in[1])
-		}},
-		{"contrastive", []*nn.Param{param(r, 4, 6), param(r, 7, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return Contrastive(t, in[0], in[1], 3)
+				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: Data(types)})
 		}},
 		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
@@ -196,7 +183,7 @@ func TestAttentionGradients(t *testing.T) {
 	}{
 		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
 		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
-		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, queryTile + 7}, 1, 1, 0, true, true},
+		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, 2*queryTile + 7}, 1, 1, 0, true, true},
 	} {
 		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
 			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
@@ -218,7 +205,7 @@ func TestCrossAttentionGradients(t *testing.T) {
 		bounds, sources []int
 		heads, kv       int
 	}{
-		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, queryTile + 2}, []int{0, 3}, 1, 1},
+		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, 2*queryTile + 2}, []int{0, 3}, 1, 1},
 	} {
 		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
 			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)

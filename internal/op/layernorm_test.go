@@ -3,12 +3,7 @@ package op
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
-
-	"github.com/nlpodyssey/spago/mat"
-
-	"github.com/spagotune/spagotune/internal/gemm"
 )
 
 func TestLayerNormIsItsDefinition(t *testing.T) {
@@ -37,43 +32,5 @@ func TestLayerNormIsItsDefinition(t *testing.T) {
 			t.Errorf("%d×%d, eps %g: differs by %.2g", c.rows, c.cols, c.eps, d)
 		}
 		tape.Release()
-	}
-}
-
-// encoder is a step through the operators of a post-norm layer, with values dropped where they can be.
-func encoder(t *testing.T) (y, grad []float32) {
-	t.Helper()
-	r := rand.New(rand.NewPCG(32, 33))
-	x, up, down := param(r, 200, 48), weight{param(r, 300, 48)}, weight{param(r, 48, 300)}
-	w, b := param(r, 1, 48), param(r, 1, 48)
-	tape := NewTape(true)
-	defer tape.Release()
-	norm := func(x mat.Tensor) mat.Tensor { return LayerNorm(tape, x, Data(w).Data, Data(b).Data, w, b, 1e-12) }
-	h := norm(identity(tape, x))
-	u := Activate(tape, Linear(tape, h, nil, up), GELU)
-	z := Linear(tape, u, nil, down)
-	tape.Drop(h)
-	tape.Drop(u)
-	o := norm(z)
-	y = slices.Clone(Mat(o).Data)
-	if err := tape.Backward(o, 0.5); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range []interface{ Grad() mat.Tensor }{x, up.p, down.p, w, b} {
-		grad = append(grad, Mat(p.Grad()).Data...)
-	}
-	return y, grad
-}
-
-func TestEncoderOperatorsSameBitsForAnyNumberOfThreads(t *testing.T) {
-	defer gemm.SetThreads(gemm.Threads())
-	gemm.SetThreads(1)
-	y, grad := encoder(t)
-	for _, n := range []int{2, 3} {
-		gemm.SetThreads(n)
-		y2, grad2 := encoder(t)
-		if !slices.Equal(y, y2) || !slices.Equal(grad, grad2) {
-			t.Errorf("%d threads give other bits than one", n)
-		}
 	}
 }

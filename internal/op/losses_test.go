@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/gemm"
 )
@@ -119,4 +120,29 @@ func TestEmbeddingSum(t *testing.T) {
 		alone = append(alone, floats(wide)...)
 	}
 	checkValues(t, alone, func(t *Tape) mat.Tensor { return Embedding(t, ids, words, nil) })
+}
+
+func TestHeadGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(46, 47))
+	labels := gemm.Of([]float32{0, 1, 0.5, 1, 0, 0, 1, 1, 1, 0, 0, 0}, 4, 3)
+	for _, tt := range []struct {
+		name   string
+		inputs []*nn.Param
+		f      func(t *Tape, in []mat.Tensor) mat.Tensor
+	}{
+		{"mean squares", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanSquares(t, in[0], labels) }},
+		{"binary cross-entropy", []*nn.Param{param(r, 4, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return BinaryCrossEntropy(t, in[0], labels)
+		}},
+		{"mean pool", []*nn.Param{param(r, 7, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanPool(t, in[0], []int{0, 1, 5, 7}) }},
+		{"normalize", []*nn.Param{param(r, 5, 4)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Normalize(t, in[0]) }},
+		{"pair scores", []*nn.Param{param(r, 4, 6), param(r, 4, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return PairScores(t, in[0], in[1])
+		}},
+		{"contrastive", []*nn.Param{param(r, 4, 6), param(r, 7, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			return Contrastive(t, in[0], in[1], 3)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })
+	}
 }

@@ -1,0 +1,39 @@
+package op
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+)
+
+// TestVisible: what is not visible changes no other token, and gradients are right.
+func TestVisible(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	p := param(r, 7, 3*2*4)
+	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, Visible: []int{2, 3}, Scale: 0.5}
+	bounds := []int{0, 4, 7}
+	run := func() []float32 {
+		tape := NewTape(false)
+		defer tape.Release()
+		return slices.Clone(Mat(Attention(tape, identity(tape, p), bounds, nil, s, nil)).Data)
+	}
+	before := run()
+	for _, row := range []int{2, 3} {
+		for j := range Data(p).Row(row) {
+			Data(p).Row(row)[j] += 1
+		}
+	}
+	after := run()
+	for row := range 7 {
+		same := slices.Equal(before[row*8:(row+1)*8], after[row*8:(row+1)*8])
+		if hidden := row == 2 || row == 3; same == hidden {
+			t.Errorf("row %d: same %v, hidden %v", row, same, hidden)
+		}
+	}
+	checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		return Attention(t, in[0], bounds, nil, s, nil)
+	})
+}

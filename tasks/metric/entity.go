@@ -1,0 +1,120 @@
+package metric
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Entity is a run of tokens, from Start up to but not including End, and its type.
+type Entity struct {
+	Type       string
+	Start, End int
+}
+
+// EntityScores are the scores of each type that occurs and of all together (micro average).
+type EntityScores struct {
+	Types map[string]PRF
+	Micro PRF
+}
+
+// Entities scores entities: one counts when type and both ends are right, as conlleval does (Tjong Kim Sang and
+// De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and seqeval by default. Both are tags, a sentence each.
+func Entities(predicted, gold [][]string) (EntityScores, error) {
+	s := EntityScores{Types: map[string]PRF{}}
+	if err := samePairs(len(predicted), len(gold)); err != nil {
+		return s, err
+	}
+	for i := range gold {
+		if len(predicted[i]) != len(gold[i]) {
+			return s, fmt.Errorf("metric: sentence %d has %d predicted tags and %d gold ones; want as many", i, len(predicted[i]), len(gold[i]))
+		}
+		if err := s.count(predicted[i], gold[i]); err != nil {
+			return s, fmt.Errorf("metric: sentence %d: %w", i, err)
+		}
+	}
+	for _, c := range s.Types {
+		s.Micro = s.Micro.add(c)
+	}
+	return s, nil
+}
+
+// MacroF1 is the mean F1 of the types.
+func (s EntityScores) MacroF1() float64 {
+	sum := 0.0
+	for _, c := range s.Types {
+		sum += c.F1()
+	}
+	return sum / float64(max(len(s.Types), 1))
+}
+
+// count adds a sentence.
+func (s EntityScores) count(predicted, gold []string) error {
+	p, err := findEntities(predicted)
+	if err != nil {
+		return fmt.Errorf("predicted: %w", err)
+	}
+	g, err := findEntities(gold)
+	if err != nil {
+		return fmt.Errorf("gold: %w", err)
+	}
+	isGold := make(map[Entity]bool, len(g))
+	for _, e := range g {
+		isGold[e] = true
+		s.Types[e.Type] = s.Types[e.Type].add(PRF{Gold: 1})
+	}
+	for _, e := range p {
+		c := PRF{Predicted: 1}
+		if isGold[e] {
+			c.Correct = 1
+		}
+		s.Types[e.Type] = s.Types[e.Type].add(c)
+	}
+	return nil
+}
+
+// FindEntities returns the entities of a sentence's tags, in order. Tags are "O", or B, I, E or S, a dash and a type
+// (without both, the type is "_"). It takes every scheme: an entity begins at B or S, behind E or S, and where I or E
+// follows O or another type, so IOB1, whose entities begin with I, reads as it should.
+func FindEntities(tags []string) ([]Entity, error) {
+	found, err := findEntities(tags)
+	if err != nil {
+		return nil, fmt.Errorf("metric: %w", err)
+	}
+	return found, nil
+}
+
+func findEntities(tags []string) ([]Entity, error) {
+	var found []Entity
+	open, prev := false, byte('O')
+	for i, tag := range tags {
+		letter, kind, err := splitTag(tag)
+		if err != nil {
+			return nil, fmt.Errorf("tag %d: %w", i, err)
+		}
+		continues := open && (letter == 'I' || letter == 'E') && (prev == 'B' || prev == 'I') && found[len(found)-1].Type == kind
+		switch {
+		case letter == 'O':
+			open = false
+		case continues:
+			found[len(found)-1].End = i + 1
+		default:
+			found, open = append(found, Entity{Type: kind, Start: i, End: i + 1}), true
+		}
+		prev = letter
+	}
+	return found, nil
+}
+
+// splitTag takes "B-PER" apart.
+func splitTag(tag string) (letter byte, kind string, err error) {
+	if tag == "O" {
+		return 'O', "", nil
+	}
+	if tag == "" || !strings.Contains("BIES", tag[:1]) || (len(tag) > 1 && tag[1] != '-') {
+		return 0, "", fmt.Errorf("%q is no tag; want O, or B-, I-, E- or S- and a type", tag)
+	}
+	if len(tag) < 3 {
+		return tag[0], "_", nil
+	}
+	return tag[0], tag[2:], nil
+}
