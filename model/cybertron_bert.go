@@ -14,6 +14,9 @@ import (
 	"github.com/spagotune/spagotune/internal/op"
 )
 
+// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
+const poolerPath = "pooler.dense"
+
 // servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
 func servedBERT(served any) (*cybert.Model, Kind) {
 	switch m := served.(type) {
@@ -174,7 +177,7 @@ func (m *bert) pair(p *pairing, served any) error {
 		if kind != Embedding {
 			prefix = "bert."
 		}
-		p.outside(prefix+"pooler.dense", c.HiddenSize, c.HiddenSize, pooler)
+		p.outside(prefix+poolerPath, c.HiddenSize, c.HiddenSize, pooler)
 	}
 	switch s := served.(type) {
 	case *cybert.ModelForSequenceClassification:
