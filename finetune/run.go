@@ -300,7 +300,7 @@ func (r *run) adapt() error {
 func FullParams(m *model.Model) []model.Param {
 	var ps []model.Param
 	m.Weights(func(w *model.Weight) {
-		if w.Tied() == nil {
+		if w.Tied() == nil && !w.Computed() {
 			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
 		}
 	})

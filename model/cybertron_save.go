@@ -102,10 +102,9 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := map[*Weight]gemm.Source{}
-	m.Linears(func(l *Linear) { sources[l.Weight] = l.Source(adapter) })
+	sources := m.adapted(adapter)
 	for _, t := range p.ties {
-		src := sources[t.weight]
+		src := sources[t.weight.Name]
 		if slices.Contains(p.extra, t.weight) {
 			if src, err = m.outsider(t.weight); err != nil {
 				return nil, err

@@ -54,31 +54,17 @@ func exists(path string) bool {
 }
 
 func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
-	sources := map[string]gemm.Source{}
-	m.Linears(func(l *Linear) {
-		sources[l.Weight.Name] = l.Source(adapter)
-		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
-			b := l.BiasOf(adapter)
-			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
-		}
-	})
+	sources := m.adapted(adapter)
 	var tensors []checkpoint.Tensor
-	untied, uniform := false, checkpoint.DType("")
+	untied, uniform := m.unties(adapter, sources), checkpoint.DType("")
 	var err error
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		if w.twin != nil && equal(src, w.twin.Source(adapter)) {
+		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil {
 			return
-		}
-		untied = untied || w.untied || w.twin != nil
-		if w.tied != nil {
-			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed(src) {
-				return
-			}
-			untied = true
 		}
 		want := dtype
 		if want == "" {
@@ -124,6 +110,19 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	return nil
 }
 
+// adapted are the layers' weights, by name, as a pass with the named adapter sees them.
+func (m *Model) adapted(adapter string) map[string]gemm.Source {
+	sources := map[string]gemm.Source{}
+	m.Linears(func(l *Linear) {
+		sources[l.Weight.Name] = l.Source(adapter)
+		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
+			b := l.BiasOf(adapter)
+			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+		}
+	})
+	return sources
+}
+
 // equal says whether two matrices have the same bits.
 func equal(a, b gemm.Source) bool {
 	rows, cols := a.Dims()
@@ -138,6 +137,21 @@ func equal(a, b gemm.Source) bool {
 		}
 	}
 	return true
+}
+
+// unties says whether a weight that is tied to another, or is its twin, has values of its own by now;
+// tie_word_embeddings, which is then false, unties all.
+func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
+	untied := false
+	m.Weights(func(w *Weight) {
+		src := sources[w.Name]
+		if src == nil {
+			src = w.Source(adapter)
+		}
+		untied = untied || w.untied || w.tied != nil && (changed(src) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil) ||
+			w.twin != nil && !equal(src, w.twin.Source(adapter))
+	})
+	return untied
 }
 
 // owner is the weight that holds the values.
