@@ -98,7 +98,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"scored padding":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", make([]int64, 6), 2, 3), loss}, "row 1 scores the padding at 2"},
 		"nothing scored":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", slices.Repeat([]int64{-100}, 6), 2, 3), loss}, "no token of the batch is scored"},
 		"mask's shape":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1}, 1, 1), loss}, "attention_mask has shape [1 1]"},
-		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1], want [2 3 128]"},
+		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1]; the model makes 128 values for each of 6 places"},
 		"unknown gradient":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.nrm.weight", []float32{1}, 1)}, "no parameter here: grad.model.nrm.weight"},
 		"gradient's shape":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.norm.weight", []float32{1}, 1)}, "grad.model.norm.weight has shape [1]"},
 		"loss is no scalar": {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("loss", []float32{1, 2}, 2)}, "loss has 2 values"},
