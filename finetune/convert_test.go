@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -163,6 +164,35 @@ func TestConvertTorch(t *testing.T) {
 	put(t, dir, "vocab.txt", strings.Join(bertWords, "\n")+"\n")
 	_, _, back := roundTrip(t, dir)
 	sameTensors(t, dir, back, "cls.predictions.decoder.weight", "cls.predictions.decoder.bias") // tied
+}
+
+// TestConvertBART takes the golden models with an encoder and a decoder there and back.
+func TestConvertBART(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		var config struct {
+			ModelType     string   `json:"model_type"`
+			VocabSize     int      `json:"vocab_size"`
+			Architectures []string `json:"architectures"`
+			Shared        *bool    `json:"share_encoder_decoder_embeddings"`
+		}
+		golden.JSON(t, c.Path("config.json"), &config)
+		if !slices.Contains([]string{"bart", "marian", "pegasus"}, config.ModelType) || strings.HasSuffix(config.Architectures[0], "Answering") || config.Shared != nil && !*config.Shared {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(c.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "tokenizer.json", `{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 3}, "merges": [["a", "b"]]}, "added_tokens": [{"id": 2, "content": "</s>"}]}`)
+			_, served, back := roundTrip(t, dir)
+			sameTensors(t, dir, back, "lm_head.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "final_logits_bias",
+				"model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight")
+			if merges, err := os.ReadFile(filepath.Join(served, "merges.txt")); err != nil || string(merges) != "#version: 0.2\na b\n" {
+				t.Errorf("merges %q, %v", merges, err)
+			}
+		})
+	}
 }
 
 func TestConvertDropsNothingUnasked(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -88,6 +89,9 @@ func (b *binding) random(w *Weight) error {
 	return nil
 }
 
+// norm is the name of a norm's factors: BART's on the embeddings is layernorm_embedding.weight.
+var norm = regexp.MustCompile(`(?i)norm(_embedding)?\.weight$`)
+
 // randomize draws a weight's values: normal ones for a matrix, ones for a norm, zeros for a bias.
 func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 	v := make([]float32, w.Size())
@@ -95,7 +99,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 		switch {
 		case len(w.Shape) == 2:
 			v[j] = float32(r.NormFloat64() * deviation)
-		case strings.HasSuffix(strings.ToLower(w.Name), "norm.weight"):
+		case norm.MatchString(w.Name):
 			v[j] = 1
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	spagoembedding "github.com/nlpodyssey/spago/nn/embedding"
 	"github.com/nlpodyssey/spago/nn/linear"
 	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
+
+	"github.com/spagotune/spagotune/internal/gemm"
 )
 
 // cybertronHost is implemented by hosts that Cybertron has a model for.
@@ -19,8 +21,10 @@ type cybertronHost interface {
 	Host
 	// pair says which parameters of a Cybertron model hold which of the host's weights.
 	pair(p *pairing, served any) error
-	// newServed makes the Cybertron model of the host's sizes and head, its values zero.
-	newServed() (any, error)
+	// newServed makes the Cybertron model of the host's sizes and head, its values zero. The model has the config.
+	newServed(m *Model) (any, error)
+	// hosted is called when the host shares a Cybertron model's memory.
+	hosted()
 }
 
 // pairing says where a host's weights are in a Cybertron model.
@@ -40,6 +44,7 @@ type pairing struct {
 type tie struct {
 	weight *Weight
 	parts  []*nn.Param
+	fixed  gemm.Source // what the host computes with in the weight's place, or nil
 }
 
 type normTie struct {
@@ -49,8 +54,8 @@ type normTie struct {
 
 func (p *pairing) linear(l *Linear, parts ...*linear.Model) {
 	w, b := tie{weight: l.Weight}, tie{weight: l.Bias}
-	for b.weight.tied != nil {
-		b.weight = b.weight.tied
+	if l.Bias.nameless {
+		b.weight = l.Bias.tied
 	}
 	for _, m := range parts {
 		w.parts, b.parts = append(w.parts, m.W), append(b.parts, m.B)
@@ -59,7 +64,7 @@ func (p *pairing) linear(l *Linear, parts ...*linear.Model) {
 }
 
 func (p *pairing) norm(n *LayerNorm, m *layernorm.Model) {
-	p.ties = append(p.ties, tie{n.Weight, []*nn.Param{m.W}}, tie{n.Bias, []*nn.Param{m.B}})
+	p.ties = append(p.ties, tie{weight: n.Weight, parts: []*nn.Param{m.W}}, tie{weight: n.Bias, parts: []*nn.Param{m.B}})
 	p.norms = append(p.norms, normTie{n, m})
 	p.buffers = append(p.buffers, &m.Eps)
 }
@@ -67,6 +72,15 @@ func (p *pairing) norm(n *LayerNorm, m *layernorm.Model) {
 func (p *pairing) table(w *Weight, m *spagoembedding.Model) {
 	p.ties = append(p.ties, tie{weight: w, parts: m.Weights})
 	p.tables = append(p.tables, w)
+}
+
+// unused is a norm that neither the host nor Cybertron computes with.
+func (p *pairing) unused(m *layernorm.Model) {
+	if m != nil {
+		n := m.W.Size()
+		p.ties = append(p.ties, tie{weight: NewWeight(n), parts: []*nn.Param{m.W}}, tie{weight: NewWeight(n), parts: []*nn.Param{m.B}})
+		p.buffers = append(p.buffers, &m.Eps)
+	}
 }
 
 // outside is a layer that the host has not.
@@ -163,8 +177,13 @@ func (t tie) view(v []float32) {
 // share makes the weights and the Cybertron model's parameters the same memory.
 func (p *pairing) share() {
 	for _, t := range p.ties {
-		t.weight.set(t.values())
-		t.weight.shared = true
+		w := t.weight
+		w.set(t.values())
+		w.shared = true
+		if w.tied != nil { // Cybertron has one tensor, by that one's name
+			w.tied.nameless = true
+			w.Name, w.tied = w.tied.Name, nil
+		}
 	}
 	for _, b := range p.buffers {
 		if *b != nil {
@@ -173,9 +192,9 @@ func (p *pairing) share() {
 	}
 }
 
-// FromCybertron makes a host over a model that Cybertron has loaded: one of package bert's models (ModelForSequence
-// Classification, ForTokenClassification, ForQuestionAnswering, ForMaskedLM, ForSequenceEncoding), or the task that
-// tasks.Load returned. Both share one memory: an adapter that is merged, and full fine-tuning, change what Cybertron
+// FromCybertron makes a host over a model that Cybertron has loaded: one of package bert's (ModelForSequenceClassification,
+// ForTokenClassification, ForQuestionAnswering, ForMaskedLM, ForSequenceEncoding) or of package bart's
+// (ModelForConditionalGeneration, ForSequenceClassification), or the task that tasks.Load returned. Both share one memory: an adapter that is merged, and full fine-tuning, change what Cybertron
 // serves at once. The host computes what Cybertron does (Numerics is Cybertron). Names are Hugging Face's.
 //
 // The Cybertron model's parameters are moved into buffers of the host's; nothing may run on it meanwhile, nor while an
@@ -210,6 +229,24 @@ func unwrap(v any) any {
 	}
 }
 
+// servedConfig is the config.json of a Cybertron model.
+func servedConfig(served any) (config []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errIncomplete, r)
+		}
+	}()
+	if b, kind := servedBERT(served); kind != "" {
+		return bertConfigOf(b, kind)
+	}
+	if b, kind := servedBART(served); kind != "" {
+		return bartConfigOf(b, kind)
+	}
+	return nil, fmt.Errorf("%T is no model that is supported; supported are Cybertron's bert.ModelForSequenceClassification, "+
+		"ForTokenClassification, ForQuestionAnswering, ForMaskedLM and ForSequenceEncoding, bart.ModelForConditionalGeneration "+
+		"and ForSequenceClassification, and the tasks with them", served)
+}
+
 // fromCybertron makes the host; config is its config.json where there is one.
 func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 	if o.Numerics == "" {
@@ -241,6 +278,7 @@ func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	m.served.share()
+	m.Host.(cybertronHost).hosted()
 	if m.Fresh {
 		if err := m.newHead(); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	cybert "github.com/nlpodyssey/cybertron/pkg/models/bert"
 	"github.com/nlpodyssey/spago/nn"
 	"github.com/nlpodyssey/spago/nn/activation"
+	"github.com/nlpodyssey/spago/nn/attention/multiheadattention"
 	"github.com/nlpodyssey/spago/nn/linear"
 	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
 
@@ -36,18 +37,8 @@ func servedBERT(served any) (*cybert.Model, Kind) {
 	return nil, ""
 }
 
-// servedConfig is the config.json of a Cybertron model.
-func servedConfig(served any) (config []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errIncomplete, r)
-		}
-	}()
-	b, kind := servedBERT(served)
-	if kind == "" {
-		return nil, fmt.Errorf("%T is no model that is supported; supported are Cybertron's bert.ModelForSequenceClassification, "+
-			"ForTokenClassification, ForQuestionAnswering, ForMaskedLM, ForSequenceEncoding, and the tasks with them", served)
-	}
+// bertConfigOf is the config.json of a Cybertron model.
+func bertConfigOf(b *cybert.Model, kind Kind) ([]byte, error) {
 	c := b.Config
 	all := map[string]any{"model_type": "bert", "vocab_size": c.VocabSize, "hidden_size": c.HiddenSize,
 		"intermediate_size": c.IntermediateSize, "num_hidden_layers": c.NumHiddenLayers, "num_attention_heads": c.NumAttentionHeads,
@@ -82,6 +73,9 @@ func suffixOf(k Kind) string {
 // that it has.
 func withServedHead(served any, head HeadConfig) (with any, fresh bool, err error) {
 	b, kind := servedBERT(served)
+	if b == nil {
+		return bartWithServedHead(served, head)
+	}
 	if kind == head.Kind && (len(head.Labels) == 0 || len(head.Labels) == len(b.Config.ID2Label)) {
 		return served, false, nil
 	}
@@ -121,12 +115,12 @@ func bertWithHead(b *cybert.Model, k Kind) (any, error) {
 }
 
 // newServed implements cybertronHost.
-func (m *bert) newServed() (any, error) {
+func (m *bert) newServed(*Model) (any, error) {
 	c := &m.c
 	if c.ModelType != "bert" {
 		return nil, fmt.Errorf("Cybertron has no tasks for model_type %q; it has for bert", c.ModelType)
 	}
-	act, ok := map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}[c.act]
+	act, ok := servedActivations[c.act]
 	if !ok {
 		return nil, fmt.Errorf("config.json: hidden_act %q: Cybertron has no such function", c.HiddenAct)
 	}
@@ -148,11 +142,16 @@ func (m *bert) newServed() (any, error) {
 	return bertWithHead(cybert.New[float32](config), m.Stands.Kind)
 }
 
+// hosted implements cybertronHost.
+func (m *bert) hosted() {}
+
 // pair implements cybertronHost.
 func (m *bert) pair(p *pairing, served any) error {
 	b, kind := servedBERT(served)
 	c, h := &m.c, m.Stands
 	switch {
+	case b == nil:
+		return fmt.Errorf("%T is no BERT, as config.json has it", served)
 	case kind != h.Kind:
 		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
 	case m.Project != nil || b.Embeddings.Projector != nil:
@@ -196,38 +195,48 @@ func (m *bert) pair(p *pairing, served any) error {
 }
 
 func (l *bertLayer) pair(p *pairing, s *cybert.EncoderLayer, c *bertConfig) error {
-	a := s.SelfAttention.Attention
-	if len(a.Heads) != c.NumAttentionHeads {
-		return fmt.Errorf("the Cybertron model has %d heads, config.json %d", len(a.Heads), c.NumAttentionHeads)
+	if err := p.attention(s.SelfAttention.Attention, c.NumAttentionHeads, l.Query, l.Key, l.Value, l.Output); err != nil {
+		return err
+	}
+	p.norm(l.AttentionNorm, s.SelfAttention.Norm)
+	p.linear(l.Up, s.FF.MLP[0].(*linear.Model))
+	p.linear(l.Down, s.FF.MLP[2].(*linear.Model))
+	p.norm(l.Norm, s.FF.Norm)
+	return checkActivation(s.FF.MLP[1], c.act)
+}
+
+// attention pairs the layers of an attention, whose rows Cybertron has head by head.
+func (p *pairing) attention(a *multiheadattention.Model, heads int, query, key, value, output *Linear) error {
+	if len(a.Heads) != heads {
+		return fmt.Errorf("the Cybertron model has %d heads, config.json %d", len(a.Heads), heads)
 	}
 	var q, k, v []*linear.Model
 	for _, h := range a.Heads {
 		q, k, v = append(q, h.Query), append(k, h.Key), append(v, h.Value)
 		p.buffers = append(p.buffers, &h.ScaleFactor)
 	}
-	p.linear(l.Query, q...)
-	p.linear(l.Key, k...)
-	p.linear(l.Value, v...)
-	p.linear(l.Output, a.OutputMerge)
-	p.norm(l.AttentionNorm, s.SelfAttention.Norm)
-	p.linear(l.Up, s.FF.MLP[0].(*linear.Model))
-	p.linear(l.Down, s.FF.MLP[2].(*linear.Model))
-	p.norm(l.Norm, s.FF.Norm)
-	return l.checkActivation(s.FF.MLP[1], c)
+	p.linear(query, q...)
+	p.linear(key, k...)
+	p.linear(value, v...)
+	p.linear(output, a.OutputMerge)
+	return nil
 }
 
 // checkActivation makes sure that the function between the linear layers is config.json's.
-func (l *bertLayer) checkActivation(m nn.StandardModel, c *bertConfig) error {
+func checkActivation(m nn.StandardModel, act op.Activation) error {
 	a, ok := m.(*activation.Model)
 	if !ok {
 		return fmt.Errorf("%T is no activation", m)
 	}
-	want := map[op.Activation]activation.Activation{op.GELU: activation.GELU, op.GELUTanh: activation.GELU, op.ReLU: activation.ReLU,
-		op.SiLU: activation.SiLU, op.Tanh: activation.Tanh}
-	if w, ok := want[c.act]; !ok || w != a.Activation && !(w == activation.SiLU && a.Activation == activation.Swish) {
-		return fmt.Errorf("the Cybertron model's activation is number %d, config.json's %s", a.Activation, c.HiddenAct)
+	if name, ok := servedActivations[act]; ok {
+		if want, err := activation.ParseActivation(name); err == nil && (want == a.Activation || want == activation.SiLU && a.Activation == activation.Swish) {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("the Cybertron model's activation is number %d, config.json's another", a.Activation)
 }
+
+// servedActivations are Cybertron's names of activations. Its GELU is always by tanh.
+var servedActivations = map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}
 
 var _ cybertronHost = (*bert)(nil)

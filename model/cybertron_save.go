@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	cybart "github.com/nlpodyssey/cybertron/pkg/models/bart"
 	cybert "github.com/nlpodyssey/cybertron/pkg/models/bert"
 	"github.com/nlpodyssey/cybertron/pkg/vocabulary"
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
+	spagoembedding "github.com/nlpodyssey/spago/nn/embedding"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/gemm"
@@ -23,8 +25,8 @@ const servedFile = "spago_model.bin"
 
 // SaveCybertron writes a folder that Cybertron's tasks.Load serves (with DownloadNever and ConvertNever):
 // spago_model.bin with the weights as a pass with the named adapter ("" is none) sees them, config.json, the vocabulary
-// and the tokenizer's files of Dir. Any BERT will do, one that FromCybertron made or one of Hugging Face's; norms get the
-// constant that the host computes with. The folder must not exist, or be empty.
+// and the tokenizer's files of Dir. Any BERT, BART, Marian or Pegasus will do, one that FromCybertron made or one of Hugging
+// Face's; norms get the constant that the host computes with. The folder must not exist, or be empty.
 func (m *Model) SaveCybertron(dir, adapter string) error {
 	if err := m.saveCybertron(dir, adapter); err != nil {
 		return fmt.Errorf("model: save %s: %w", dir, err)
@@ -45,8 +47,9 @@ func (m *Model) saveCybertron(dir, adapter string) error {
 		if served, err = m.toCybertron(adapter); err != nil {
 			return err
 		}
-		b, _ := servedBERT(served)
-		b.Embeddings.Vocab = vocabulary.New(vocabularyLines(files["vocab.txt"]))
+		if b, _ := servedBERT(served); b != nil {
+			b.Embeddings.Vocab = vocabulary.New(vocabularyLines(files["vocab.txt"]))
+		}
 	}
 	if b, ok := served.(*cybert.Model); ok {
 		served = cybert.NewModelForSequenceEncoding(b) // what tasks.Load reads
@@ -94,7 +97,7 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("Cybertron has no model of this family (%T)", m.Host)
 	}
-	served, err := c.newServed()
+	served, err := c.newServed(m)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +108,9 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	sources := m.adapted(adapter)
 	for _, t := range p.ties {
 		src := sources[t.weight.Name]
+		if t.fixed != nil {
+			src = t.fixed
+		}
 		if slices.Contains(p.extra, t.weight) {
 			if src, err = m.outsider(t.weight); err != nil {
 				return nil, err
@@ -191,7 +197,7 @@ func (m *Model) CybertronLacks() ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("model: Cybertron has no model of this family (%T)", m.Host)
 	}
-	served, err := c.newServed()
+	served, err := c.newServed(m)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -247,29 +253,47 @@ func readServed(path string, m *Model) (served any, err error) {
 			err = fmt.Errorf("is damaged: %v", r)
 		}
 	}()
-	if _, ok := m.Host.(*bert); !ok {
+	_, isBART := m.Host.(*bart)
+	if _, ok := m.Host.(cybertronHost); !ok {
 		return nil, fmt.Errorf("Cybertron has no model of this family (%T)", m.Host)
 	}
-	switch kind := m.Head().Kind; kind {
-	case Embedding:
-		return decodeServed[*cybert.ModelForSequenceEncoding](path)
-	case SequenceClassification:
-		return decodeServed[*cybert.ModelForSequenceClassification](path)
-	case TokenClassification:
-		return decodeServed[*cybert.ModelForTokenClassification](path)
-	case QuestionAnswering:
-		return decodeServed[*cybert.ModelForQuestionAnswering](path)
-	case MaskedLM:
-		return decodeServed[*cybert.ModelForMaskedLM](path)
+	switch kind := m.Head().Kind; {
+	case isBART && kind == Seq2SeqLM:
+		v, err := decodeServed[cybart.ModelForConditionalGeneration](path)
+		return v, relink(v.Bart, err)
+	case isBART && kind == SequenceClassification:
+		v, err := decodeServed[cybart.ModelForSequenceClassification](path)
+		return v, relink(v.Bart, err)
+	case isBART:
+		return nil, fmt.Errorf("Cybertron's BART has no head for %s", kind)
+	case kind == Embedding:
+		return decodeServed[cybert.ModelForSequenceEncoding](path)
+	case kind == SequenceClassification:
+		return decodeServed[cybert.ModelForSequenceClassification](path)
+	case kind == TokenClassification:
+		return decodeServed[cybert.ModelForTokenClassification](path)
+	case kind == QuestionAnswering:
+		return decodeServed[cybert.ModelForQuestionAnswering](path)
+	case kind == MaskedLM:
+		return decodeServed[cybert.ModelForMaskedLM](path)
 	default:
 		return nil, fmt.Errorf("Cybertron's BERT has no head for %s", kind)
 	}
 }
 
-func decodeServed[T any](path string) (any, error) {
-	v, err := nn.LoadFromFile[T](path)
+// relink gives both sides of a BART that was read their table of words again, which is saved once.
+func relink(b *cybart.Model, err error) error {
+	if err == nil {
+		shared := spagoembedding.Shared{Model: b.Embeddings}
+		b.Encoder.Embeddings.SharedEmbeddings, b.Decoder.Embeddings.SharedEmbeddings = shared, shared
+	}
+	return err
+}
+
+func decodeServed[T any](path string) (*T, error) {
+	v, err := nn.LoadFromFile[*T](path)
 	if err != nil {
-		return nil, fmt.Errorf("as %T: %w", v, err)
+		return new(T), fmt.Errorf("as %T: %w", v, err)
 	}
 	return v, nil
 }
@@ -284,6 +308,9 @@ func (m *Model) servedConfigFile() ([]byte, error) {
 		if config, err = setKey(config, "id2label", labelMap(m.Head().Labels)); err != nil {
 			return nil, err
 		}
+	}
+	if _, ok := m.Host.(*bert); !ok {
+		return config, nil // of which Cybertron reads the model type alone
 	}
 	var c cybert.Config
 	if err := json.Unmarshal(config, &c); err != nil {

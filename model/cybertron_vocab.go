@@ -21,6 +21,21 @@ func (m *Model) cybertronFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	var files map[string][]byte
+	if _, ok := m.Host.(*bert); ok {
+		files, err = m.wordPieceFiles()
+	} else {
+		files, err = m.pairFiles()
+	}
+	if err != nil {
+		return nil, err
+	}
+	files["config.json"] = config
+	return files, nil
+}
+
+// wordPieceFiles are those of Cybertron's tokenizer for BERT.
+func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 	raw, err := readIf(filepath.Join(m.Dir, "tokenizer.json"))
 	if err != nil {
 		return nil, err
@@ -50,7 +65,7 @@ func (m *Model) cybertronFiles() (map[string][]byte, error) {
 	if settings, err = tok.settings(settings); err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	return map[string][]byte{"config.json": config, "vocab.txt": vocab, "tokenizer_config.json": settings}, nil
+	return map[string][]byte{"vocab.txt": vocab, "tokenizer_config.json": settings}, nil
 }
 
 // readIf reads a file that may not be there.

@@ -47,6 +47,12 @@ func (w *Weight) Size() int {
 	return r * c
 }
 
+// Derived says whether the weight is a table that follows from the config (sinusoids), of which formats hold their own.
+func (w *Weight) Derived() bool {
+	rows, _ := w.rowsCols()
+	return w.computed && rows > 1
+}
+
 // Tied returns the weight that this one is, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }
 
