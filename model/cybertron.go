@@ -122,19 +122,31 @@ func (t tie) check() error {
 	rows, cols := t.weight.rowsCols()
 	n := 0
 	for _, p := range t.parts {
-		if p == nil || p.Matrix == nil {
-			return fmt.Errorf("%w: %s has an empty parameter", errIncomplete, t.weight.Name)
-		}
-		if _, ok := p.Matrix.(*mat.Dense[float32]); !ok {
-			return fmt.Errorf("%s is %T; want 32-bit precision (tasks.F32)", t.weight.Name, p.Matrix)
-		}
-		if len(t.weight.Shape) == 2 && p.Size()%cols != 0 {
-			return fmt.Errorf("%s has rows of %v values, want %d", t.weight.Name, p.Shape(), cols)
+		if err := checkPart(p, cols, len(t.weight.Shape) == 2); err != nil {
+			return fmt.Errorf("%s: %w", t.weight.Name, err)
 		}
 		n += p.Size()
 	}
 	if n != rows*cols {
 		return fmt.Errorf("%s has %d values, want %v", t.weight.Name, n, t.weight.Shape)
+	}
+	return nil
+}
+
+// checkPart says why a parameter is not some rows of so many values. (Spago ends the process on a wrong shape.)
+func checkPart(p *nn.Param, cols int, rows bool) error {
+	if p == nil || p.Matrix == nil {
+		return fmt.Errorf("%w: a parameter is empty", errIncomplete)
+	}
+	if _, ok := p.Matrix.(*mat.Dense[float32]); !ok {
+		return fmt.Errorf("%T; want 32-bit precision (tasks.F32)", p.Matrix)
+	}
+	s := p.Shape()
+	switch {
+	case len(s) != 2 || s[0] <= 0 || s[1] <= 0 || s[0] > p.Size() || s[0]*s[1] != p.Size():
+		return fmt.Errorf("a parameter of shape %v with %d values", s, p.Size())
+	case rows && s[1] != cols && p.Size() != cols: // one row may be a column
+		return fmt.Errorf("a parameter of shape %v; want rows of %d values", s, cols)
 	}
 	return nil
 }

@@ -234,6 +234,11 @@ func loadCybertron(dir string, o Options) (*Model, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, servedFile)
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if want := 4 * int64(described.NumParameters()); info.Size() < want {
+		return nil, fmt.Errorf("%s has %d bytes; the weights that config.json describes have %d in 32-bit precision", path, info.Size(), want)
+	}
 	served, err := readServed(path, described)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 	"github.com/nlpodyssey/spago/nn/linear"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/internal/op"
@@ -161,7 +162,11 @@ func TestFromCybertronRefuses(t *testing.T) {
 			a := b.Encoder.Layers[0].SelfAttention.Attention
 			a.Heads = a.Heads[:2]
 		}), model.Options{}, "has 2 heads, config.json 3"},
-		"sizes":      {made(func(b *cybert.Model) { b.Config.VocabSize = 21 }), model.Options{}, "word_embeddings.weight has 480 values, want [21 24]"},
+		"sizes": {made(func(b *cybert.Model) { b.Config.VocabSize = 21 }), model.Options{}, "word_embeddings.weight has 480 values, want [21 24]"},
+		"a transposed layer": {made(func(b *cybert.Model) {
+			w := b.Encoder.Layers[0].FF.MLP[0].(*linear.Model).W
+			w.ReplaceValue(mat.NewDense[float32](mat.WithShape(24, 37)))
+		}), model.Options{}, "shape [24 37]; want rows of 24 values"},
 		"activation": {made(func(b *cybert.Model) { b.Config.HiddenAct = "relu" }), model.Options{}, "activation is number"},
 		"unknown activation": {made(func(b *cybert.Model) { b.Config.HiddenAct = "mish" }), model.Options{},
 			`activation "mish" is not known`},
@@ -202,5 +207,32 @@ func TestSaveCybertronRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(out); !os.IsNotExist(err) {
 		t.Error("a refused Save left a folder")
+	}
+}
+
+// TestCybertronModulesToSave: trained copies, of tensors that Hugging Face ties too, come to Cybertron when they are merged.
+func TestCybertronModulesToSave(t *testing.T) {
+	for kind, modules := range map[model.Kind][]string{
+		model.MaskedLM: {"cls.predictions", "embeddings.LayerNorm"}, model.SequenceClassification: {"classifier", "pooler", "word_embeddings"},
+	} {
+		task := loadTask(t, saveCybertron(t, tinyBERT(t, classes[kind], ""), ""), kind)
+		m := fromCybertron(t, task, model.Options{})
+		a, err := adapter.Attach(m, "a", &adapter.LoRA{Common: adapter.Common{TargetModules: adapter.AllLinear, ModulesToSave: modules}, LowRank: adapter.LowRank{R: 2, Alpha: 2}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stir(a)
+		want, before := hosted(t, m, "a"), bits(m)
+		m.Dir = tinyBERT(t, classes[kind], "").Dir
+		golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
+		if err := a.Merge(); err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, "merged, Cybertron", served(t, m.Served()), want, 1e-5, true)
+		golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
+		a.Unmerge()
+		if bits(m) != before {
+			t.Error("unmerged weights are not the same bits")
+		}
 	}
 }

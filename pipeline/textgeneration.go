@@ -124,13 +124,17 @@ func (c *TextGenerator) score(s model.Sampling, source, ids []int32) (float64, e
 	t := op.NewTape(false)
 	defer t.Release()
 	t.Adapter = s.Adapter
-	losses, err := c.h.Loss(t, &model.Batch{IDs: source, Labels: target})
+	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
 	if err != nil {
 		return 0, err
 	}
 	sum := 0.0
-	for _, l := range op.Mat(losses).Data {
-		sum -= float64(l)
+	for i, id := range target {
+		row := y.Row(i)
+		if pad, ok := c.h.tok.Pad(); ok && int(pad) < len(row) && pad != id {
+			row[pad] = float32(math.Inf(-1)) // it never comes, to Cybertron
+		}
+		sum += math.Log(softmax(row)[id])
 	}
 	return sum / math.Pow(float64(length), s.LengthPenalty), nil
 }
