@@ -67,10 +67,10 @@ func (m *bart) newServed(of *Model) (any, error) {
 	c := m.c
 	switch {
 	case c.ModelType == "mbart" || !c.shared:
-		return nil, fmt.Errorf("Cybertron serves BART, Marian and Pegasus with one table of words for both sides, not %s", c.ModelType)
+		return nil, fmt.Errorf("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
 	case m.Stands.Kind == SequenceClassification && c.ModelType == "bart", m.Stands.Kind == Seq2SeqLM:
 	default:
-		return nil, fmt.Errorf("Cybertron's %s has no head for %s", c.ModelType, m.Stands.Kind)
+		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.Stands.Kind, c.ModelType)
 	}
 	config, err := m.servedConfig(of)
 	if err != nil {

@@ -111,14 +111,14 @@ func bertWithHead(b *cybert.Model, k Kind) (any, error) {
 	case MaskedLM:
 		return cybert.NewModelForMaskedLM[float32](b), nil
 	}
-	return nil, fmt.Errorf("Cybertron's BERT has no head for %s", k)
+	return nil, fmt.Errorf("no head for %s on Cybertron's BERT", k)
 }
 
 // newServed implements cybertronHost.
 func (m *bert) newServed(*Model) (any, error) {
 	c := &m.c
 	if c.ModelType != "bert" {
-		return nil, fmt.Errorf("Cybertron has no tasks for model_type %q; it has for bert", c.ModelType)
+		return nil, fmt.Errorf("no tasks for model_type %q in Cybertron; there are for bert", c.ModelType)
 	}
 	act, ok := servedActivations[c.act]
 	if !ok {

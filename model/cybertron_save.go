@@ -95,7 +95,7 @@ func (m *Model) writeCybertron(dir string, served any, files map[string][]byte) 
 func (m *Model) toCybertron(adapter string) (any, error) {
 	c, ok := m.Host.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("Cybertron has no model of this family (%T)", m.Host)
+		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Host)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -195,7 +195,7 @@ func (p *pairing) outsiders(tensors []checkpoint.Tensor, dtype checkpoint.DType)
 func (m *Model) CybertronLacks() ([]string, error) {
 	c, ok := m.Host.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("model: Cybertron has no model of this family (%T)", m.Host)
+		return nil, fmt.Errorf("model: no model of this family (%T) in Cybertron", m.Host)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -260,7 +260,7 @@ func readServed(path string, m *Model) (served any, err error) {
 	}()
 	_, isBART := m.Host.(*bart)
 	if _, ok := m.Host.(cybertronHost); !ok {
-		return nil, fmt.Errorf("Cybertron has no model of this family (%T)", m.Host)
+		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Host)
 	}
 	switch kind := m.Head().Kind; {
 	case isBART && kind == Seq2SeqLM:
@@ -270,7 +270,7 @@ func readServed(path string, m *Model) (served any, err error) {
 		v, err := decodeServed[cybart.ModelForSequenceClassification](path)
 		return v, relink(v.Bart, err)
 	case isBART:
-		return nil, fmt.Errorf("Cybertron's BART has no head for %s", kind)
+		return nil, fmt.Errorf("no head for %s on Cybertron's BART", kind)
 	case kind == Embedding:
 		return decodeServed[cybert.ModelForSequenceEncoding](path)
 	case kind == SequenceClassification:
@@ -282,7 +282,7 @@ func readServed(path string, m *Model) (served any, err error) {
 	case kind == MaskedLM:
 		return decodeServed[cybert.ModelForMaskedLM](path)
 	default:
-		return nil, fmt.Errorf("Cybertron's BERT has no head for %s", kind)
+		return nil, fmt.Errorf("no head for %s on Cybertron's BERT", kind)
 	}
 }
 

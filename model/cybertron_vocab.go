@@ -103,6 +103,9 @@ func (f wordPieceFile) vocabulary() ([]byte, error) {
 		if id < 0 || id >= int64(len(tokens)) {
 			return fmt.Errorf("tokenizer.json: token %q has id %d; want ids without holes", s, id)
 		}
+		if strings.ContainsAny(s, "\r\n") {
+			return fmt.Errorf("tokenizer.json: token %q has a line's end, which vocab.txt cannot hold", s)
+		}
 		tokens[id], n = s, max(n, int(id)+1)
 		return nil
 	}

@@ -58,7 +58,7 @@ func (c *LanguageModel) PredictAll(ctx context.Context, texts []string, p langua
 
 func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagemodeling.Parameters) ([]languagemodeling.Response, error) {
 	if p.K < 0 {
-		return nil, fmt.Errorf("K is %d; want 0 or more", p.K)
+		return nil, fmt.Errorf("parameter K is %d; want 0 or more", p.K)
 	}
 	if p.K == 0 {
 		p.K = defaultWords
