@@ -28,15 +28,8 @@ func bertFolder(t *testing.T, class, more string, dtype checkpoint.DType) string
 	if err := m.Save(dir, "", dtype); err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "vocab.txt", strings.Join(bertWords, "\n")+"\n")
+	put(t, filepath.Join(dir, "vocab.txt"), strings.Join(bertWords, "\n")+"\n")
 	return dir
-}
-
-func put(t *testing.T, dir, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // change rewrites a folder's tensors.
@@ -161,7 +154,7 @@ func TestConvertTorch(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("../testdata/golden/torch_bert")); err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "vocab.txt", strings.Join(bertWords, "\n")+"\n")
+	put(t, filepath.Join(dir, "vocab.txt"), strings.Join(bertWords, "\n")+"\n")
 	_, _, back := roundTrip(t, dir)
 	sameTensors(t, dir, back, "cls.predictions.decoder.weight", "cls.predictions.decoder.bias") // tied
 }
@@ -184,7 +177,7 @@ func TestConvertBART(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(c.Dir)); err != nil {
 				t.Fatal(err)
 			}
-			put(t, dir, "tokenizer.json", `{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 3}, "merges": [["a", "b"]]}, "added_tokens": [{"id": 2, "content": "</s>"}]}`)
+			put(t, filepath.Join(dir, "tokenizer.json"), `{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 3}, "merges": [["a", "b"]]}, "added_tokens": [{"id": 2, "content": "</s>"}]}`)
 			_, served, back := roundTrip(t, dir)
 			sameTensors(t, dir, back, "lm_head.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "final_logits_bias",
 				"model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight")
@@ -225,7 +218,7 @@ func TestConvertTokenizerJSON(t *testing.T) {
 	for i, w := range bertWords[:len(bertWords)-1] {
 		vocab = append(vocab, fmt.Sprintf("%q: %d", w, i))
 	}
-	put(t, dir, "tokenizer.json", fmt.Sprintf(`{"normalizer": {"type": "BertNormalizer", "lowercase": false}, "added_tokens": [{"id": %d, "content": %q}],
+	put(t, filepath.Join(dir, "tokenizer.json"), fmt.Sprintf(`{"normalizer": {"type": "BertNormalizer", "lowercase": false}, "added_tokens": [{"id": %d, "content": %q}],
 		"model": {"type": "WordPiece", "vocab": {%s}}}`, len(bertWords)-1, bertWords[len(bertWords)-1], strings.Join(vocab, ", ")))
 	_, served, _ := roundTrip(t, dir)
 	for name, want := range map[string]string{"vocab.txt": strings.Join(bertWords, "\n") + "\n", "tokenizer_config.json": `"do_lower_case": false`} {
@@ -262,7 +255,7 @@ func TestConvertRefuses(t *testing.T) {
 		"electra": {ToCybertron, func(t *testing.T) string {
 			d := bertFolder(t, "BertModel", "", checkpoint.DTypeF32)
 			raw, _ := os.ReadFile(filepath.Join(d, "config.json"))
-			put(t, d, "config.json", strings.NewReplacer(`"bert"`, `"electra"`, "BertModel", "ElectraModel").Replace(string(raw)))
+			put(t, filepath.Join(d, "config.json"), strings.NewReplacer(`"bert"`, `"electra"`, "BertModel", "ElectraModel").Replace(string(raw)))
 			return d
 		}, `no tasks for model_type "electra"`},
 	} {
@@ -282,7 +275,7 @@ func TestConvertRefuses(t *testing.T) {
 func vocabulary(tokens string) func(t *testing.T) string {
 	return func(t *testing.T) string {
 		d := bertFolder(t, "BertModel", "", checkpoint.DTypeF32)
-		put(t, d, "vocab.txt", strings.Join(strings.Fields(tokens), "\n"))
+		put(t, filepath.Join(d, "vocab.txt"), strings.Join(strings.Fields(tokens), "\n"))
 		return d
 	}
 }
@@ -298,7 +291,7 @@ func damaged(hf string, text []byte) func(t *testing.T) string {
 			raw, _ := os.ReadFile(filepath.Join(d, "spago_model.bin"))
 			text = raw[:len(raw)/2]
 		}
-		put(t, d, "spago_model.bin", string(text))
+		put(t, filepath.Join(d, "spago_model.bin"), string(text))
 		return d
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // Comparison is how far a value is from the reference's.
 type Comparison struct {
-	// Name is logits, loss or grad.PARAMETER.
+	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
 	// Difference is the largest one, for gradients over the largest magnitude of the reference.
 	Difference Number `json:"difference"`
@@ -119,7 +119,7 @@ type verification struct {
 	length  int   // of the padded rows
 	rows    int
 	trained []*model.Weight // what is frozen again afterwards
-	least   float64         // the scale of gradients that are nothing
+	least   float64         // gradients below it are nothing
 	report  Report
 }
 
@@ -135,8 +135,11 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 			break
 		}
 	}
+	if relative && scale < v.least {
+		scale = 1000 * v.least
+	}
 	if relative && most != 0 {
-		most /= math.Max(scale, v.least)
+		most /= scale
 	}
 	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
 }
@@ -177,6 +180,9 @@ func (v *verification) logits() error {
 		for r, i := range at {
 			have = append(have, got.Row(r)[c*cols:(c+1)*cols]...)
 			want = append(want, padded[i*cols:(i+1)*cols]...)
+		}
+		if len(names) > 1 {
+			name = "logits." + strings.TrimSuffix(name, "_logits")
 		}
 		v.compare(name, have, want, false)
 	}
@@ -227,12 +233,11 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
-// nothing is below what part of the largest gradient of all a gradient counts as zero: a key's bias has none but for
-// rounding, since it moves all scores of a query alike.
-const nothing = 1e-4
+// nothing is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
+// thousand times that: a key's bias has none but for rounding, since it moves all scores of a query alike.
+const nothing = 1e-6
 
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
-	v.padding()
 	for _, p := range params {
 		for _, g := range op.Grad(p).Data {
 			v.least = math.Max(v.least, nothing*math.Abs(float64(g)))
@@ -254,21 +259,6 @@ func (v *verification) compareGradients(params map[string]*nn.Param) error {
 		p.ZeroGrad()
 	}
 	return nil
-}
-
-// padding drops the gradient of the padding's embedding, which transformers does not take.
-func (v *verification) padding() {
-	var c struct {
-		Pad *int `json:"pad_token_id"`
-	}
-	if v.batch.Visible == nil || json.Unmarshal(v.m.Config, &c) != nil || c.Pad == nil {
-		return
-	}
-	v.m.Weights(func(w *model.Weight) {
-		if p := w.Param(v.adapter); p != nil && strings.HasSuffix(w.Name, "word_embeddings.weight") && *c.Pad < w.Shape[0] {
-			clear(op.Grad(p).Row(*c.Pad))
-		}
-	})
 }
 
 func (v *verification) freeze() {
@@ -295,6 +285,9 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	}
 	v.m.Weights(func(w *model.Weight) {
+		if w.Computed() {
+			return
+		}
 		take(w.Name, func() *nn.Param {
 			if p := w.Param(v.adapter); p != nil {
 				return p

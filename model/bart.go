@@ -12,7 +12,11 @@ import (
 
 func init() {
 	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus"} {
-		Register(modelType, Family{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART})
+		f := Family{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART}
+		if modelType == "marian" {
+			f.Classes = map[Kind]string{Seq2SeqLM: "MarianMTModel"}
+		}
+		Register(modelType, f)
 	}
 }
 
@@ -192,8 +196,8 @@ func (m *bart) numerics(name string) error {
 		return nil
 	case name != Cybertron:
 		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
-	case c.ModelType == "mbart" || !c.shared:
-		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
+	case c.ModelType == "mbart" || !c.shared || !c.tied():
+		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides and the head", name)
 	}
 	if c.act == op.GELU {
 		c.act = op.GELUTanh

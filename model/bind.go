@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ func (b *binding) weight(w *Weight) {
 	b.taken[name] = true
 	switch {
 	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
-	case !ok && b.m.Head().Has(w.Name) && b.m.wantsHead():
+	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.fresh++
 		b.problem(b.random(w))
 	case !ok:
@@ -89,9 +88,6 @@ func (b *binding) random(w *Weight) error {
 	return nil
 }
 
-// norm is the name of a norm's factors: BART's on the embeddings is layernorm_embedding.weight.
-var norm = regexp.MustCompile(`(?i)norm(_embedding)?\.weight$`)
-
 // randomize draws a weight's values: normal ones for a matrix, ones for a norm, zeros for a bias.
 func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 	v := make([]float32, w.Size())
@@ -99,7 +95,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 		switch {
 		case len(w.Shape) == 2:
 			v[j] = float32(r.NormFloat64() * deviation)
-		case norm.MatchString(w.Name):
+		case strings.HasSuffix(w.Name, ".weight") && strings.Contains(strings.ToLower(w.Name), "norm"):
 			v[j] = 1
 		}
 	}

@@ -53,17 +53,17 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
+// ones have values of their own, and uniform is the first one's type.
+func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
 	sources := m.adapted(adapter)
-	var tensors []checkpoint.Tensor
-	untied, uniform := m.unties(adapter, sources), checkpoint.DType("")
-	var err error
+	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil {
+		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil && !changed(src) {
 			return
 		}
 		want := dtype
@@ -82,6 +82,11 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 		tensors = append(tensors, t)
 	})
+	return tensors, untied, uniform, err
+}
+
+func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+	tensors, untied, uniform, err := m.tensors(adapter, dtype)
 	if err != nil {
 		return err
 	}
@@ -117,7 +122,7 @@ func (m *Model) adapted(adapter string) map[string]gemm.Source {
 		sources[l.Weight.Name] = l.Source(adapter)
 		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
 			b := l.BiasOf(adapter)
-			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
 		}
 	})
 	return sources
@@ -152,6 +157,14 @@ func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
 			w.twin != nil && !equal(src, w.twin.Source(adapter))
 	})
 	return untied
+}
+
+// named is the weight under whose name the values are saved.
+func (w *Weight) named() *Weight {
+	if w.nameless {
+		return w.tied
+	}
+	return w
 }
 
 // owner is the weight that holds the values.
