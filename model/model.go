@@ -83,8 +83,11 @@ type Model struct {
 	// that belong to another head.
 	Fresh  bool
 	Unused []string
+	// Notes say what is odd about the weights.
+	Notes []string
 
 	family Family
+	served *pairing // with the Cybertron model that shares the weights' memory
 	file   *checkpoint.Checkpoint
 }
 
