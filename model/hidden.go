@@ -12,7 +12,7 @@ func (m *Model) Hidden(t *op.Tape, b *Batch) (gemm.Mat, error) {
 	if m.Head().Kind == Seq2SeqLM {
 		return gemm.Mat{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", Seq2SeqLM)
 	}
-	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+	if err := b.check(m.Sizes()); err != nil {
 		return gemm.Mat{}, err
 	}
 	return op.Mat(m.Forward(t, b, nil)), nil
@@ -25,7 +25,7 @@ func (m *Model) Pooled(t *op.Tape, b *Batch) (gemm.Mat, error) {
 	if err != nil {
 		return gemm.Mat{}, fmt.Errorf("model: %w", err)
 	}
-	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+	if err := b.check(m.Sizes()); err != nil {
 		return gemm.Mat{}, err
 	}
 	x := m.Forward(t, b, nil)

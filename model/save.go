@@ -82,7 +82,21 @@ func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []check
 		}
 		tensors = append(tensors, t)
 	})
-	return tensors, untied, uniform, err
+	return append(tensors, m.others()...), untied, uniform, err
+}
+
+// others are the checkpoint's tensors of heads that this model has not, as they were read: BERT's pooler, say. They do
+// not go with a head that was asked for.
+func (m *Model) others() []checkpoint.Tensor {
+	var tensors []checkpoint.Tensor
+	if m.Options.Head.Kind == "" {
+		for _, name := range m.Unused {
+			if t, ok := m.file.Get(name); ok {
+				tensors = append(tensors, t)
+			}
+		}
+	}
+	return tensors
 }
 
 func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {

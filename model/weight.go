@@ -98,10 +98,13 @@ func (w *Weight) Param(adapter string) *nn.Param {
 	if p := w.copies[adapter]; p != nil {
 		return p
 	}
-	if w.tied != nil {
-		return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
+	switch {
+	case w.tied == nil:
+		return w.param
+	case len(w.Shape) == 1: // a masked-LM head's bias under its other name
+		return w.tied.Param(adapter)
 	}
-	return w.param
+	return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
 }
 
 // Source is the matrix [out, in] in a pass with the named adapter.
