@@ -10,9 +10,18 @@ import (
 
 // conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
 var conformance = map[string]struct{ name, data string }{
-	"instruct": {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
-	"text":     {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"instruct":  {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
+	"text":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"pubmedqa":  {"data.jsonl", strings.Repeat(`{"QUESTION": "Does it?", "CONTEXTS": ["It may.", "It does."], "final_decision": "yes"}`+"\n", 12)},
+	"medqa":     {"data.jsonl", strings.Repeat(`{"question": "Which?", "options": {"A": "this", "B": "that", "C": "both"}, "answer_idx": "C"}`+"\n", 12)},
+	"medmcqa":   {"data.jsonl", strings.Repeat(`{"question": "Which?", "opa": "1", "opb": "2", "opc": "3", "opd": "4", "cop": 2, "subject_name": "Anatomy"}`+"\n", 12)},
+	"sentiment": {"data.jsonl", strings.Repeat(`{"text": "Shares fell.", "label": 0}`+"\n", 12)},
+	"convfinqa": {"data.jsonl", strings.Repeat(`{"text": "t", "table": "a | 2", "questions": ["a?", "half?"], "programs": ["ans = 2", "ans = 2 / 4"], "answer": 0.5}`+"\n", 12)},
+	"ner":       {"data.jsonl", strings.Repeat(`{"tokens": ["Ann", "Lee", "left", "Acme"], "tags": ["I-PER", "I-PER", "O", "I-ORG"]}`+"\n", 12)},
 }
+
+// folders are the tasks whose data are a folder, which their own tests break.
+var folders = map[string]func(t *testing.T) string{"mmlu": mmluFolder, "biommlu": mmluFolder}
 
 // gsm8kLines are records for tasks without an entry above.
 var gsm8kLines = strings.Repeat(`{"question": "How much is 40 and 2?", "answer": "40+2=<<40+2=42>>42\n#### 42"}`+"\n", 12)
@@ -27,6 +36,9 @@ func TestConformance(t *testing.T) {
 			}
 			options := map[string]any{}
 			reads := slices.Contains(Options(name), "data")
+			if make := folders[name]; make != nil {
+				options["data"], options["subjects"], reads = make(t), []string{"anatomy"}, false
+			}
 			if reads {
 				path := filepath.Join(t.TempDir(), file)
 				write(t, path, data)
@@ -66,7 +78,14 @@ func conform(t *testing.T, task Task, split Split) {
 		if ex.Where != again[i].Where || ex.Want != again[i].Want || !slices.Equal(ex.Segments, again[i].Segments) {
 			t.Errorf("example %d is another the second time: %+v, %+v", i, ex, again[i])
 		}
-		if _, ok := task.(Generator); ok {
+		_, generates := task.(Generator)
+		if c, ok := task.(Chooser); ok {
+			generates = true
+			if choices := c.Choices(ex); len(choices) < 2 || !slices.Contains(choices, ex.Want) {
+				t.Errorf("example %d: the choices %q do not have the answer %q", i, choices, ex.Want)
+			}
+		}
+		if generates {
 			if got := task.Score(ex, perfect(ex)); got != 1 {
 				t.Errorf("example %d: the perfect answer %q scores %g, want 1", i, perfect(ex), got)
 			}
@@ -75,6 +94,7 @@ func conform(t *testing.T, task Task, split Split) {
 			}
 		}
 	}
+	conformMeasures(t, task, all)
 	rows, counts, err := EncodeAll(byteTokenizer{}, testTemplate{}, task, split, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +108,38 @@ func conform(t *testing.T, task Task, split Split) {
 	}
 	if want := (Counts{Rows: len(rows), Tokens: tokens, Scored: scored}); counts != want {
 		t.Errorf("counts are %+v, want %+v", counts, want)
+	}
+}
+
+// conformMeasures: something is read from the perfect answer, and all measures of perfect answers are 1.
+func conformMeasures(t *testing.T, task Task, all []Example) {
+	t.Helper()
+	var outcomes []Outcome
+	for _, ex := range all {
+		outcomes = append(outcomes, Outcome{ex, perfect(ex), 1})
+	}
+	if e, ok := task.(Extractor); ok {
+		if got := e.Extract(all[0], perfect(all[0])); got == "" {
+			t.Errorf("nothing is read from the perfect answer %q", perfect(all[0]))
+		}
+		if got := e.Extract(all[0], ""); got != "" {
+			t.Errorf("%q is read from no answer", got)
+		}
+	}
+	if m, ok := task.(Measurer); ok {
+		for name, v := range m.Measure(outcomes) {
+			if v < 1-1e-12 || v > 1+1e-12 {
+				t.Errorf("%s of perfect answers is %g, want 1", name, v)
+			}
+		}
+		for i := range outcomes {
+			outcomes[i].Output, outcomes[i].Score = "", 0
+		}
+		for name, v := range m.Measure(outcomes) {
+			if v != 0 {
+				t.Errorf("%s without any answer is %g, want 0", name, v)
+			}
+		}
 	}
 }
 
@@ -113,7 +165,7 @@ func conformBroken(t *testing.T, name string, options map[string]any, data strin
 		{"cut short", first[:len(first)-2], path + ":2: not valid JSON"},
 		{"no object", `["a"]`, path + ":2: the record is an array"},
 		{"no field", `{"other": 1}`, path + ":2: field "},
-		{"number", strings.NewReplacer(`"42`, `42, "x": "`, `": "`, `": 7, "y": "`).Replace(first), path + ":2: field "},
+		{"number", strings.NewReplacer(`"42`, `42, "x": "`, `": "`, `": 7, "y": "`, `": ["`, `": 7, "z": ["`).Replace(first), path + ":2: field "},
 		{"encoding", `{"text": "` + "\xff" + `"}`, path + ":2: not valid UTF-8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -150,7 +202,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are instruct, math, memory, text`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are biommlu, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mmlu, ner, pubmedqa, sentiment, text`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},
@@ -162,7 +214,17 @@ func TestUnknownNames(t *testing.T) {
 		{"math", map[string]any{"data": 7}, []string{"option data: got 7, want a path or a list of paths"}},
 		{"math", map[string]any{"data": []string{""}}, []string{"option data"}},
 		{"math", map[string]any{"data": "x", "form": "cooked"}, []string{`option form is "cooked", want metamath or raw`}},
-		{"math", map[string]any{"data": "x", "max_new_tokens": 0}, []string{"max_new_tokens"}},
+		{"math", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
+		{"mmlu", map[string]any{"data": "x", "shots": 6}, []string{"option shots is 6, want 0 to 5"}},
+		{"mmlu", map[string]any{"data": "x", "split": "dev"}, []string{`option split is "dev", want test or val`}},
+		{"mmlu", nil, []string{"option data is missing"}},
+		{"sentiment", map[string]any{"data": "x", "shots": -1}, []string{"option shots is -1"}},
+		{"ner", map[string]any{"data": "x", "max_new_tokens": 0}, []string{"max_new_tokens"}},
+		{"text", map[string]any{"data": "x*-2"}, []string{"x: weight is -2, want more than 0"}},
+		{"text", map[string]any{"data": "x", "eval_data": "y*2"}, []string{"option eval_data has a weight"}},
+		{"instruct", map[string]any{"data": "x", "test_data": "y*2"}, []string{"option test_data has a weight"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "wieght": 2}}}, []string{"option data: got", "want a path or a list of paths"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "eval_size": -1}}}, []string{"x: eval_size is -1"}},
 		{"instruct", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
 		{"instruct", map[string]any{"data": "x", "eval_data": "y", "eval_size": 3}, []string{"exclude each other"}},
 		{"instruct", map[string]any{"data": "x", "eval_size": -2}, []string{"eval_size is -2"}},
@@ -178,7 +240,7 @@ func TestUnknownNames(t *testing.T) {
 func TestOptionsAreKept(t *testing.T) {
 	task := mustNew(t, "math", map[string]any{"data": []any{"a", "b"}, "eval_data": "c", "form": "raw", "eval_size": nil})
 	m := task.(*Math)
-	if !slices.Equal(m.Data, []string{"a", "b"}) || !slices.Equal(m.EvalData, []string{"c"}) || m.Form != "raw" || m.EvalSize != -1 || m.MaxNewTokens != 512 {
+	if len(m.Data) != 2 || m.Data[1].Path != "b" || len(m.EvalData) != 1 || m.EvalData[0].Path != "c" || m.Form != "raw" || m.EvalSize != -1 {
 		t.Errorf("got %+v", m)
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"path"
 	"strings"
 )
 
@@ -17,6 +16,8 @@ type record struct {
 	file string
 	line int
 	raw  []byte
+	// key is the record's name in an object of records, else "".
+	key string
 	// head is the file's first record, which decides what format the file has.
 	head []byte
 }
@@ -27,12 +28,7 @@ func (r record) where() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
 func readFiles(paths []string) ([]record, error) {
 	var all []record
 	for _, path := range paths {
-		f, err := open(path)
-		if err != nil {
-			return nil, err
-		}
-		records, err := readRecords(path, f)
-		_ = f.Close()
+		records, err := readFile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +37,24 @@ func readFiles(paths []string) ([]record, error) {
 	return all, nil
 }
 
-// readRecords reads JSON Lines, or a JSON array where the first character is a bracket.
+// readFile reads the records of a file: by its name a .csv or .tsv, by its first line CoNLL's columns, else JSON.
+func readFile(name string) ([]record, error) {
+	f, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	read := readRecords
+	switch strings.ToLower(path.Ext(name)) {
+	case ".csv":
+		read = readCSV
+	case ".tsv":
+		read = readTSV
+	}
+	return read(name, f)
+}
+
+// readRecords reads JSON Lines, a JSON array or an object of records, or CoNLL's columns.
 func readRecords(name string, r io.Reader) ([]record, error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	if err := skipBOM(name, br); err != nil {
@@ -54,15 +67,27 @@ func readRecords(name string, r io.Reader) ([]record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var records []record
-	if first == '[' {
-		records, err = readArray(name, br, line)
-	} else {
-		records, err = readLines(name, br, line)
+	read := readLines
+	switch {
+	case first == '[':
+		read = readArray
+	case first == '{' && isOneObject(br):
+		read = readObject
+	case first == '-' && isCoNLL(br):
+		read = readCoNLL
 	}
+	records, err := read(name, br, line)
 	if err != nil {
 		return nil, err
 	}
+	if len(records) == 1 && records[0].raw[0] == '{' {
+		records = keyed(records[0])
+	}
+	return headed(name, records)
+}
+
+// headed tells every record the first of its file.
+func headed(name string, records []record) ([]record, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
@@ -123,7 +148,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-func readArray(name string, r io.Reader, line int) ([]record, error) {
+func readArray(name string, r *bufio.Reader, line int) ([]record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
 		return nil, err
@@ -165,62 +190,4 @@ func checkObject(b []byte) error {
 		return fmt.Errorf("not valid JSON: %w", err)
 	}
 	return fmt.Errorf("the record is %s, want an object", kind(b))
-}
-
-// kind names the type of a JSON value.
-func kind(raw []byte) string {
-	switch raw[0] {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	}
-	return "a number"
-}
-
-// object is a record's fields, by their exact names.
-type object map[string]json.RawMessage
-
-func parseObject(raw []byte) (object, error) {
-	var o object
-	err := json.Unmarshal(raw, &o)
-	return o, err
-}
-
-// text is a field that must be there.
-func (o object) text(name string) (string, error) {
-	raw, ok := o[name]
-	if !ok {
-		return "", fmt.Errorf("field %q is missing; the record has %s", name, o.names())
-	}
-	if string(raw) == "null" {
-		return "", fmt.Errorf("field %q is null, want a string", name)
-	}
-	return o.optional(name)
-}
-
-// optional is a field that may be missing or null.
-func (o object) optional(name string) (string, error) {
-	raw, ok := o[name]
-	if !ok || string(raw) == "null" {
-		return "", nil
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("field %q is %s, want a string", name, kind(raw))
-	}
-	return s, nil
-}
-
-func (o object) names() string {
-	if len(o) == 0 {
-		return "no field"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(o)), ", ")
 }

@@ -31,6 +31,15 @@ type Example struct {
 	Want string
 	// Where is "file:line", for messages.
 	Where string
+
+	// latex says that Want is judged as LaTeX, not as a number.
+	latex bool
+	// choices are the continuations to choose from.
+	choices []string
+	// shots are the worked examples within Prompt.
+	shots *shots
+	// group is what the example is counted under, such as a subject.
+	group string
 }
 
 // Split is a part of a data set.

@@ -1,0 +1,102 @@
+package tasks
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// chainOfThought is the name that the third column of FLAN's files gets.
+const chainOfThought = "chain_of_thought"
+
+// tableRecord makes a record of a table's row.
+func tableRecord(file string, line int, names, values []string) record {
+	fields := make(map[string]string, len(names))
+	for i, n := range names {
+		fields[n] = values[i]
+	}
+	raw, _ := json.Marshal(fields) // strings always marshal
+	return record{file: file, line: line, raw: raw}
+}
+
+// readTSV reads FLAN's chains of thought: question, answer and thought between tabs, line ends in them as \n.
+func readTSV(name string, r io.Reader) ([]record, error) {
+	text, err := readAll(name, r)
+	if err != nil {
+		return nil, err
+	}
+	var records []record
+	for i, line := range strings.Split(text, "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		values := strings.Split(line, "\t")
+		if len(values) != 3 {
+			return nil, fmt.Errorf("%s:%d: %d columns, want 3: question, answer, chain of thought", name, i+1, len(values))
+		}
+		for j := range values {
+			values[j] = strings.ReplaceAll(values[j], `\n`, "\n")
+		}
+		records = append(records, tableRecord(name, i+1, []string{"question", "answer", chainOfThought}, values))
+	}
+	return headed(name, records)
+}
+
+// readCSV reads a table whose first row names the columns.
+func readCSV(name string, r io.Reader) ([]record, error) {
+	rows, lines, err := readRows(name, r)
+	if err != nil {
+		return nil, err
+	}
+	var records []record
+	for i, row := range rows[1:] {
+		if len(row) != len(rows[0]) {
+			return nil, fmt.Errorf("%s:%d: %d columns, but the first row names %d", name, lines[i+1], len(row), len(rows[0]))
+		}
+		records = append(records, tableRecord(name, lines[i+1], rows[0], row))
+	}
+	return headed(name, records)
+}
+
+// readRows reads the rows of a CSV file, at least one, and the lines where they begin.
+func readRows(name string, r io.Reader) (rows [][]string, lines []int, err error) {
+	text, err := readAll(name, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := csv.NewReader(strings.NewReader(text))
+	c.FieldsPerRecord = -1
+	for {
+		row, err := c.Read()
+		if err == io.EOF {
+			break
+		}
+		var wrong *csv.ParseError
+		if errors.As(err, &wrong) {
+			return nil, nil, fmt.Errorf("%s:%d: not valid CSV: %w", name, wrong.Line, wrong.Err)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		line, _ := c.FieldPos(0)
+		rows, lines = append(rows, row), append(lines, line)
+	}
+	if len(rows) == 0 {
+		return nil, nil, fmt.Errorf("%s has no record", name)
+	}
+	return rows, lines, nil
+}
+
+// readAll reads a file's text, its line ends as \n.
+func readAll(name string, r io.Reader) (string, error) {
+	br := bufio.NewReader(r)
+	if err := skipBOM(name, br); err != nil {
+		return "", err
+	}
+	data, err := readWhole(name, br, 1)
+	return strings.ReplaceAll(string(data), "\r\n", "\n"), err
+}
