@@ -19,11 +19,17 @@ type EvalResult struct {
 	Rows     int `json:"rows"`
 	Scored   int `json:"scored_tokens"`
 	Answered int `json:"answers"`
+	// Metrics are the task's measures over all answers, where it has some; Seconds is how long it all took.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Seconds float64            `json:"seconds,omitempty"`
 }
 
 // Evaluate takes the loss and, where the task generates, the score of its eval split, or of the first limit examples
 // (0: all).
 func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task tasks.Task, limit int) (*EvalResult, []Answer, error) {
+	if _, ok := task.(tasks.Chooser); ok {
+		return (&evaluation{l: l, tok: tok, limit: limit}).run(ctx, NamedTask{Task: task})
+	}
 	template, err := chatTemplate(tok)
 	if err != nil {
 		return nil, nil, err
@@ -47,12 +53,11 @@ func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task ta
 	if _, ok := task.(tasks.Generator); !ok {
 		return r, nil, nil
 	}
-	score, answers, err := Predict(ctx, l.Model, tok, l.Adapter, task, tasks.Eval, limit)
+	_, answers, err := Predict(ctx, l.Model, tok, l.Adapter, task, tasks.Eval, limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	r.Score, r.Answered = &score, len(answers)
-	return r, answers, nil
+	return r, answers, r.judge(task, limit, answers)
 }
 
 // TaskOn makes a task with data as one split, all of it, and settings ("key=value") of its own options.
@@ -64,6 +69,8 @@ func TaskOn(name string, split tasks.Split, data string, settings []string) (tas
 	key := map[tasks.Split]string{tasks.Train: "data", tasks.Eval: "eval_data", tasks.Test: "test_data"}[split]
 	switch {
 	case data == "":
+	case !slices.Contains(known, key) && slices.Contains(known, "data"):
+		options["data"] = data
 	case !slices.Contains(known, key):
 		return nil, fmt.Errorf("task %s takes no data", name)
 	default:

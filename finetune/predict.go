@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/model"
@@ -18,6 +19,11 @@ type Answer struct {
 	Output string  `json:"output"`
 	Want   string  `json:"want"`
 	Score  float64 `json:"score"`
+	// Verdict is "right", "wrong" or "partly"; Extracted what the task's rule took from the output.
+	Verdict   string `json:"verdict"`
+	Extracted string `json:"extracted"`
+	// Choices are what there was to choose from, where the task has it.
+	Choices []ChoiceScore `json:"choices,omitempty"`
 }
 
 // sideBySide is how many prompts are answered at once.
@@ -34,24 +40,17 @@ func Predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adap
 }
 
 func predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adapter string, task tasks.Task, split tasks.Split, limit int) (float64, []Answer, error) {
-	g, ok := task.(tasks.Generator)
-	if !ok {
-		return 0, nil, fmt.Errorf("this task has no answers to score; it is judged by its loss alone")
+	if _, ok := task.(tasks.Chooser); ok {
+		return choose(ctx, m, tok, adapter, task, split, limit)
+	}
+	p, err := newPrediction(m, tok, adapter, task)
+	if err != nil {
+		return 0, nil, err
 	}
 	examples, err := firstExamples(task, split, limit)
 	if err != nil {
 		return 0, nil, err
 	}
-	stop, err := stopTokens(m, tok)
-	if err != nil {
-		return 0, nil, err
-	}
-	template, err := chatTemplate(tok)
-	if err != nil {
-		return 0, nil, err
-	}
-	o := g.Generation()
-	p := &prediction{m: m, tok: tok, template: template, task: task, stop: o.Stop, s: model.Sampling{MaxNewTokens: o.MaxNewTokens, Stop: stop, Adapter: adapter}}
 	sum := 0.0
 	for from := 0; from < len(examples); from += sideBySide {
 		if err := p.answer(ctx, examples[from:min(from+sideBySide, len(examples))]); err != nil {
@@ -62,6 +61,24 @@ func predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adap
 		sum += a.Score
 	}
 	return sum / float64(len(p.answers)), p.answers, nil
+}
+
+// newPrediction prepares answers to a task that generates them.
+func newPrediction(m *model.Model, tok *tokenizer.Tokenizer, adapter string, task tasks.Task) (*prediction, error) {
+	g, ok := task.(tasks.Generator)
+	if !ok {
+		return nil, fmt.Errorf("this task has no answers to score; it is judged by its loss alone")
+	}
+	stop, err := stopTokens(m, tok)
+	if err != nil {
+		return nil, err
+	}
+	template, err := chatTemplate(tok)
+	if err != nil {
+		return nil, err
+	}
+	o := g.Generation()
+	return &prediction{m: m, tok: tok, template: template, task: task, stop: o.Stop, s: model.Sampling{MaxNewTokens: o.MaxNewTokens, Stop: stop, Adapter: adapter}}, nil
 }
 
 // firstExamples lists up to limit examples of a split (0: all); none is an error.
@@ -95,13 +112,11 @@ type prediction struct {
 // answer generates and scores a batch.
 func (p *prediction) answer(ctx context.Context, examples []tasks.Example) error {
 	prompts := make([][]int32, len(examples))
+	examples = slices.Clone(examples)
 	for i, e := range examples {
 		var err error
-		if prompts[i], err = tasks.EncodePrompt(p.tok, p.template, e); err != nil {
+		if examples[i], prompts[i], err = p.fitting(e); err != nil {
 			return err
-		}
-		if n, most := len(prompts[i]), p.m.Sizes().Positions; n >= most {
-			return fmt.Errorf("%s: the prompt has %d tokens; the model takes %d, prompt and answer together", e.Where, n, most)
 		}
 	}
 	said := make([][]int32, len(examples))
@@ -117,7 +132,7 @@ func (p *prediction) answer(ctx context.Context, examples []tasks.Example) error
 		if a.Prompt == "" {
 			a.Prompt = p.tok.Decode(prompts[i], false)
 		}
-		a.Score = p.task.Score(e, a.Output)
+		a.judge(p.task, e)
 		p.answers = append(p.answers, a)
 	}
 	return nil

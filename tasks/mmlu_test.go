@@ -76,6 +76,16 @@ func TestShorter(t *testing.T) {
 	}
 }
 
+// TestBareQuotes: a quote within a field that is not quoted.
+func TestBareQuotes(t *testing.T) {
+	dir := mmluFolder(t)
+	write(t, filepath.Join(dir, "test", "anatomy_test.csv"), "the \"who\"?,a,\"b, \"\"x\"\"\",c,d,B\n")
+	ex := mustCollect(t, mustNew(t, "mmlu", map[string]any{"data": dir, "subjects": []string{"anatomy"}}), Eval)[0]
+	if !strings.HasSuffix(ex.Prompt, "\n\nthe \"who\"?\nA. a\nB. b, \"x\"\nC. c\nD. d\nAnswer:") {
+		t.Errorf("got %q", ex.Prompt)
+	}
+}
+
 func TestMMLUMeasures(t *testing.T) {
 	of := func(group string, score float64) Outcome {
 		return Outcome{Example{Want: " A", group: group}, " A", score}

@@ -62,33 +62,43 @@ func readCSV(name string, r io.Reader) ([]record, error) {
 	return headed(name, records)
 }
 
-// readRows reads the rows of a CSV file, at least one, and the lines where they begin.
+// readRows reads the rows of a CSV file, at least one, and the lines where they begin. A file with quotes inside fields that
+// are not quoted is taken as it is meant.
 func readRows(name string, r io.Reader) (rows [][]string, lines []int, err error) {
 	text, err := readAll(name, r)
 	if err != nil {
 		return nil, nil, err
 	}
+	var wrong *csv.ParseError
+	rows, lines, err = parseRows(text, false)
+	if errors.Is(err, csv.ErrBareQuote) {
+		rows, lines, err = parseRows(text, true)
+	}
+	switch {
+	case errors.As(err, &wrong):
+		return nil, nil, fmt.Errorf("%s:%d: not valid CSV: %w", name, wrong.Line, wrong.Err)
+	case err != nil:
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	case len(rows) == 0:
+		return nil, nil, fmt.Errorf("%s has no record", name)
+	}
+	return rows, lines, nil
+}
+
+func parseRows(text string, lazyQuotes bool) (rows [][]string, lines []int, err error) {
 	c := csv.NewReader(strings.NewReader(text))
-	c.FieldsPerRecord = -1
+	c.FieldsPerRecord, c.LazyQuotes = -1, lazyQuotes
 	for {
 		row, err := c.Read()
 		if err == io.EOF {
-			break
-		}
-		var wrong *csv.ParseError
-		if errors.As(err, &wrong) {
-			return nil, nil, fmt.Errorf("%s:%d: not valid CSV: %w", name, wrong.Line, wrong.Err)
+			return rows, lines, nil
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, err
 		}
 		line, _ := c.FieldPos(0)
 		rows, lines = append(rows, row), append(lines, line)
 	}
-	if len(rows) == 0 {
-		return nil, nil, fmt.Errorf("%s has no record", name)
-	}
-	return rows, lines, nil
 }
 
 // readAll reads a file's text, its line ends as \n.
