@@ -130,7 +130,10 @@ func sharing(questions []*question) (n, shared int) {
 	}
 	first := questions[0]
 	if shared = first.common(questions[1]); shared < minShared {
-		for n = 1; n+1 < len(questions) && questions[n].common(questions[n+1]) < minShared; n++ {
+		for n = 2; n < len(questions) && questions[n-1].common(questions[n]) < minShared; n++ {
+		}
+		if n < len(questions) { // the last one shares with the next
+			n--
 		}
 		return n, 0
 	}

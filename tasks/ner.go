@@ -15,7 +15,7 @@ func init() {
 
 // NER is named entities as text: a sentence of CoNLL's columns, and behind "List the entities:" the answer
 // "Name (PER), Other (ORG)" in the sentence's order, or "none". An answer scores its own F1; f1 is that of all answers
-// together, over pairs of name and type.
+// together, over pairs of name and type. Worked examples are by turns sentences with entities and without.
 type NER struct {
 	Files
 	// Worked has the option shots; BloombergGPT and AdaptLLM show 20.
@@ -70,12 +70,12 @@ func parseNER(r record) (Example, error) {
 	if err != nil {
 		return Example{}, err
 	}
-	want := noEntity
+	want, kind := noEntity, noEntity
 	if len(entities) > 0 {
-		want = strings.Join(entities, ", ")
+		want, kind = strings.Join(entities, ", "), ""
 	}
 	prompt := strings.Join(tokens, " ") + "\nList the entities:"
-	return Example{Segments: response(prompt, " "+want), Prompt: prompt, Want: " " + want}, nil
+	return Example{Segments: response(prompt, " "+want), Prompt: prompt, Want: " " + want, kind: kind}, nil
 }
 
 // entitiesOf are the entities of a sentence, each "Name (TYPE)": runs of I-TYPE, broken by B-TYPE (IOB1 and IOB2).

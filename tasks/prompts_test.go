@@ -72,6 +72,18 @@ func TestShots(t *testing.T) {
 	wantError(t, err, "option shots needs data")
 }
 
+// TestShotsByTurns: most sentences have no entity, but every second worked example has.
+func TestShotsByTurns(t *testing.T) {
+	train := filepath.Join(t.TempDir(), "d.jsonl")
+	write(t, train, strings.Repeat(`{"tokens":["x"],"tags":["O"]}`+"\n", 9)+strings.Repeat(`{"tokens":["Ann"],"tags":["I-PER"]}`+"\n", 2))
+	for n, want := range map[int]int{1: 1, 4: 2, 6: 2} {
+		ex := mustCollect(t, mustNew(t, "ner", map[string]any{"data": train, "eval_data": train, "shots": n}), Eval)[0]
+		if got := strings.Count(ex.Prompt, " Ann (PER)\n\n"); got != want || !strings.HasPrefix(ex.Prompt, "Ann\nList the entities: Ann (PER)\n\n") {
+			t.Errorf("%d of %d worked examples have an entity, want %d: %q", got, n, want, ex.Prompt)
+		}
+	}
+}
+
 // TestMedMCQAMulti leaves out what has several right options.
 func TestMedMCQAMulti(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.jsonl")

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -70,24 +72,33 @@ func (f *Files) withShots(split Split, n int, parse func(record) (Example, error
 	}
 }
 
-// draw is n worked examples of the train split.
+// draw is n worked examples of the train split, by turns of each group that there is.
 func (f *Files) draw(n int, parse func(record) (Example, error)) ([]string, error) {
 	if len(f.Data) == 0 {
 		return nil, errors.New("option shots needs data, which the worked examples come from")
 	}
-	var all []string
+	var all []Example
 	for ex, err := range f.examples(Train, parse) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ex.Prompt+ex.Want+"\n\n")
+		all = append(all, ex)
 	}
 	if len(all) < n {
 		return nil, fmt.Errorf("option shots is %d, but data has %d records", n, len(all))
 	}
-	worked := make([]string, n)
-	for i, j := range shuffled(len(all), f.Seed, 0)[:n] {
-		worked[i] = all[j]
+	groups := map[string][]string{}
+	for _, i := range shuffled(len(all), f.Seed, 0) {
+		ex := all[i]
+		groups[ex.kind] = append(groups[ex.kind], ex.Prompt+ex.Want+"\n\n")
+	}
+	var worked []string
+	for round := 0; len(worked) < n; round++ {
+		for _, kind := range slices.Sorted(maps.Keys(groups)) {
+			if g := groups[kind]; round < len(g) && len(worked) < n {
+				worked = append(worked, g[round])
+			}
+		}
 	}
 	return worked, nil
 }

@@ -38,6 +38,8 @@ type Example struct {
 	choices []string
 	// shots are the worked examples within Prompt.
 	shots *shots
+	// kind parts the examples of which worked ones are drawn by turns.
+	kind string
 	// group is what the example is counted under, such as a subject.
 	group string
 }

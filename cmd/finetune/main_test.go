@@ -191,6 +191,36 @@ func TestEval(t *testing.T) {
 	}
 }
 
+// TestEvalSeveral evaluates two tasks at once, prints them by name and goes on with the answers that there are.
+func TestEvalSeveral(t *testing.T) {
+	dir := byteModel(t)
+	answers, data := filepath.Join(t.TempDir(), "answers.jsonl"), filepath.Join(t.TempDir(), "sent.csv")
+	if err := os.WriteFile(data, []byte("text,label\nShares fell.,0\nShares rose.,1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"eval", "--model", dir, "--task", "memory,sentiment", "--set", "memory.pairs=2", "--data", "sentiment=" + data, "--answers", answers}
+	var first, again map[string]finetune.EvalResult
+	okJSON(t, &first, args...)
+	if s := first["sentiment"]; len(first) != 2 || s.Answered != 2 || s.Scored < 10 || len(s.Metrics) != 2 || first["memory"].Answered != 2 {
+		t.Errorf("got %+v", first)
+	}
+	okJSON(t, &again, args...)
+	if *again["sentiment"].Score != *first["sentiment"].Score || again["sentiment"].Loss != first["sentiment"].Loss {
+		t.Errorf("the second time %+v, want %+v", again, first)
+	}
+	b, err := os.ReadFile(answers)
+	if err != nil || bytes.Count(b, []byte("\n")) != 4 || bytes.Count(b, []byte(`"verdict":`)) != 4 || bytes.Count(b, []byte(`"extracted":`)) != 4 {
+		t.Errorf("answers: %v, %s", err, b)
+	}
+	if out := ok(t, args...); !strings.Contains(out, "sentiment\nloss") || !strings.Contains(out, "weighted_f1 ") {
+		t.Errorf("got %s", out)
+	}
+	code, _, stderr := finetuneCmd(t, append(args, "--limit", "1")...)
+	if code != 1 || !strings.Contains(stderr, "belongs to another run") {
+		t.Errorf("with another limit: exit %d, %s", code, stderr)
+	}
+}
+
 func TestMergeAndInspect(t *testing.T) {
 	base, adapter := golden.Cases(t, "peft")[0].Path("base"), golden.Cases(t, "peft")[0].Path("mora6")
 	output := filepath.Join(t.TempDir(), "merged")
