@@ -98,6 +98,24 @@ func TestEvaluateGenerates(t *testing.T) {
 	}
 }
 
+func TestEvaluateRefuses(t *testing.T) {
+	l, tok := bytesLoaded(t)
+	empty, err := tasks.New("math", map[string]any{"data": "embedded:gsm8k/test.jsonl", "eval_size": 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, task := range map[string]NamedTask{
+		"quiz: the eval data have no example":             {"quiz", &quiz{}},
+		"math: data: no examples for the eval split":      {"math", empty},
+		"quiz: quiz:1: the prompt has no token":           {"quiz", &quiz{Prompts: []string{""}}},
+		"quiz: quiz:1: the prompt has 1024 tokens; the m": {"quiz", &quiz{Prompts: []string{strings.Repeat("x", 1024)}}},
+	} {
+		if _, err := l.EvaluateAll(t.Context(), tok, []NamedTask{task}, 0, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestAnswersRefused(t *testing.T) {
 	dir := t.TempDir()
 	model := func(name, config string) string {

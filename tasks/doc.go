@@ -11,6 +11,10 @@
 // scored and [Ignore] elsewhere. Segments are tokenised one by one and laid end to end, so the border between prompt
 // and answer is always a border between tokens. [Show] prints a row as the model will see it.
 //
-// Data files are JSON Lines, a JSON array or plain text; "embedded:gsm8k/train.jsonl" names a file of package evaldata.
-// Every complaint about data begins with file and line.
+// A [Chooser] has choices instead, of which a model takes the likeliest; an [Extractor] says what it read from an answer,
+// a [Measurer] what all answers come to together.
+//
+// Data files are JSON Lines, a JSON array or object of records, CSV, FLAN's TSV, CoNLL's columns or plain text;
+// "embedded:gsm8k/train.jsonl" names a file of package evaldata. Several are mixed by weights, see [Source]. Every
+// complaint about data begins with file and line.
 package tasks
