@@ -20,7 +20,7 @@ type EvalResult struct {
 	Scored   int `json:"scored_tokens"`
 	Answered int `json:"answers"`
 	// Metrics are the task's measures over all answers, where it has some; Seconds is how long it all took.
-	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
 	Seconds float64            `json:"seconds,omitempty"`
 }
 

@@ -14,7 +14,7 @@
 // A [Chooser] has choices instead, of which a model takes the likeliest; an [Extractor] says what it read from an answer,
 // a [Measurer] what all answers come to together.
 //
-// Data files are JSON Lines, a JSON array or object of records, CSV, FLAN's TSV, CoNLL's columns or plain text;
+// Data files are JSON Lines, a JSON array or object of records, CSV, TSV, CoNLL's columns or plain text;
 // "embedded:gsm8k/train.jsonl" names a file of package evaldata. Several are mixed by weights, see [Source]. Every
 // complaint about data begins with file and line.
 package tasks

@@ -11,7 +11,8 @@ const autoSize = -1
 
 // Files are the options of a task that reads records.
 type Files struct {
-	// Data are the files to train on: JSON Lines, a JSON array, a JSON object of objects, CSV with a header, or FLAN's TSV.
+	// Data are the files to train on: JSON Lines, a JSON array, a JSON object of objects, CSV or TSV with a
+	// header, or FLAN's TSV.
 	Data Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalSize records of Data.
 	EvalData Sources `json:"eval_data"`

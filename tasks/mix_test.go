@@ -209,7 +209,8 @@ func TestInstructMore(t *testing.T) {
 
 func TestTablesRefused(t *testing.T) {
 	for _, c := range []struct{ file, data, want string }{
-		{"d.tsv", "a\tb\tc\na\tb\n", "d.tsv:2: 2 columns, want 3"}, {"d.tsv", "\n", "d.tsv has no record"},
+		{"d.tsv", "a b\tb\tc\na\tb\n", "d.tsv:2: 2 columns, want 3: question, answer, chain_of_thought"},
+		{"d.tsv", "a\tb\nx\n", "d.tsv:2: 1 columns, want 2: a, b"}, {"d.tsv", "\n", "d.tsv has no record"},
 		{"d.csv", "text,label\na,b,c\n", "d.csv:2: 3 columns, but the first row names 2"}, {"d.csv", "text,label\n", "d.csv has no record"},
 		{"d.csv", "text\n\"a", "not valid CSV"}, {"d.csv", "text\n\xff", "d.csv:2: not valid UTF-8"},
 		{"d.txt", "-DOCSTART- O\n\nword\n", "d.txt:3: one column"}, {"d.txt", "-DOCSTART- O\n\n", "d.txt has no record"},
@@ -220,7 +221,12 @@ func TestTablesRefused(t *testing.T) {
 		_, err := readFile(path)
 		wantError(t, err, c.want)
 	}
-	path := filepath.Join(t.TempDir(), "d.json")
+	path := filepath.Join(t.TempDir(), "d.tsv")
+	write(t, path, "prompt\tresponse\na \\n\tb\n")
+	if ex := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": path}), Train)[0]; ex.Prompt != `a \n` || ex.Want != "b" {
+		t.Errorf("got %+v", ex)
+	}
+	path = filepath.Join(t.TempDir(), "d.json")
 	write(t, path, "\n{\n\"a\": {\"x\": 1},\n\n\"b\":\n{}}")
 	records, err := readFile(path)
 	if err != nil || len(records) != 2 || records[0].line != 3 || records[1].line != 6 || records[1].key != "b" {

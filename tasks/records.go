@@ -74,7 +74,7 @@ func readRecords(name string, r io.Reader) ([]record, error) {
 	case first == '{' && isOneObject(br):
 		read = readObject
 	case first == '-' && isCoNLL(br):
-		read = readCoNLL
+		read = readSentences
 	}
 	records, err := read(name, br, line)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,25 +25,37 @@ func tableRecord(file string, line int, names, values []string) record {
 	return record{file: file, line: line, raw: raw}
 }
 
-// readTSV reads FLAN's chains of thought: question, answer and thought between tabs, line ends in them as \n.
+// columnName is what a column is called; a cell of running text has blanks.
+var columnName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// readTSV reads columns between tabs. The first line names them where it looks like names; else they are those of FLAN's
+// chains of thought: question, answer and thought, with line ends written as \n.
 func readTSV(name string, r io.Reader) ([]record, error) {
 	text, err := readAll(name, r)
 	if err != nil {
 		return nil, err
 	}
+	names := []string{"question", "answer", chainOfThought}
 	var records []record
-	for i, line := range strings.Split(text, "\n") {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
+	lines := strings.Split(text, "\n")
+	flan := slices.ContainsFunc(strings.Split(lines[0], "\t"), func(s string) bool { return !columnName.MatchString(s) })
+	for i, line := range lines {
 		values := strings.Split(line, "\t")
-		if len(values) != 3 {
-			return nil, fmt.Errorf("%s:%d: %d columns, want 3: question, answer, chain of thought", name, i+1, len(values))
+		switch {
+		case strings.TrimSpace(line) == "":
+			continue
+		case i == 0 && !flan:
+			names = values
+			continue
+		case len(values) != len(names):
+			return nil, fmt.Errorf("%s:%d: %d columns, want %d: %s", name, i+1, len(values), len(names), strings.Join(names, ", "))
 		}
 		for j := range values {
-			values[j] = strings.ReplaceAll(values[j], `\n`, "\n")
+			if flan {
+				values[j] = strings.ReplaceAll(values[j], `\n`, "\n")
+			}
 		}
-		records = append(records, tableRecord(name, i+1, []string{"question", "answer", chainOfThought}, values))
+		records = append(records, tableRecord(name, i+1, names, values))
 	}
 	return headed(name, records)
 }

@@ -15,9 +15,9 @@ func isCoNLL(r *bufio.Reader) bool {
 
 const docStart = "-DOCSTART-"
 
-// readCoNLL reads columns, a word first and its tag last on a line, with a blank line behind a sentence. A sentence
+// readSentences reads columns, a word first and its tag last on a line, with a blank line behind a sentence. A sentence
 // becomes the record {"tokens", "tags"}.
-func readCoNLL(name string, r *bufio.Reader, line int) ([]record, error) {
+func readSentences(name string, r *bufio.Reader, line int) ([]record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
 		return nil, err
