@@ -190,12 +190,12 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, answers, err := l.Evaluate(t.Context(), tok, task, 0)
+	r, answers, err := l.Evaluate(t.Context(), tok, task, EvalOptions{Loss: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
-		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", r.Loss, r.Score, want.Loss, want.Score)
+	if *r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
+		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", *r.Loss, r.Score, want.Loss, want.Score)
 	}
 	if want.Score != nil && (len(answers) == 0 || answers[0].Prediction == nil || answers[0].Where == "") {
 		t.Errorf("answers are %+v", answers)
