@@ -101,6 +101,46 @@ func TestClassifyRefuses(t *testing.T) {
 	}
 }
 
+// TestHeadsTakeSources: weights, index files and the forms of tables are those of all tasks.
+func TestHeadsTakeSources(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		write(t, filepath.Join(dir, name), text)
+		return filepath.Join(dir, name)
+	}
+	a, b := file("a.csv", "text,label\na0,x\na1,y\na2,x\n"), file("b.jsonl", `{"text": "b0", "label": "x"}`+"\n"+`{"text": "b1", "label": "y"}`)
+	conll := file("c.conll", "Ann I-PER\nsings O\n\nUlm I-LOC\n")
+	for _, c := range []struct {
+		task    string
+		options map[string]any
+		mixed   bool
+		want    []string
+	}{
+		{"classify", map[string]any{"data": map[string]any{"path": a, "index": file("i.idx", "2\n0\n")}}, false, []string{"a2", "a0"}},
+		{"classify", map[string]any{"data": []any{map[string]any{"path": a, "eval_size": 2}, b + "*2"}, "eval_size": nil}, true, []string{"a0", "b0", "b0", "b1", "b1"}},
+		{"seq2seq", map[string]any{"data": file("blanks.tsv", "Source text\tTarget text\n\"one\ttwo\n"), "source_field": "Source text", "target_field": "Target text"}, false, []string{`"one`}},
+		{"tokens", map[string]any{"data": conll}, false, []string{"Ann sings", "Ulm"}},
+		{"ner", map[string]any{"data": conll}, false, []string{"Ann sings\nList the entities:", "Ulm\nList the entities:"}},
+		{"text", map[string]any{"data": conll, "eval_fraction": 0}, false, []string{"Ann sings", "Ulm"}},
+	} {
+		if _, sized := c.options["eval_size"]; !sized && c.task != "text" {
+			c.options["eval_size"] = 0
+		}
+		var got []string
+		for _, ex := range mustCollect(t, mustNew(t, c.task, c.options), Train) {
+			if got = append(got, ex.Input.Text); ex.Segments != nil {
+				got[len(got)-1] = ex.Segments[0].Text
+			}
+		}
+		if c.mixed {
+			slices.Sort(got)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s %v: got %q, want %q", c.task, c.options, got, c.want)
+		}
+	}
+}
+
 func TestLongTextsAreCut(t *testing.T) {
 	task := classifyOn(t, "d.jsonl", `{"text": "abcdef", "text_pair": "uvwxyz", "label": "x"}`+"\n"+`{"text": "ab", "label": "y"}`, nil)
 	tok := byteTokenizer{addBOS: true}

@@ -94,6 +94,6 @@ func printEval(g *globals, r *finetune.EvalResult) {
 	case r.Score != nil && len(r.Names) == 0:
 		g.printf("score  %.1f %% over %d answers\n", 100**r.Score, r.Answered)
 	case r.Score != nil:
-		g.printf("over %d answers\n", r.Answered)
+		g.printf("answers  %d\n", r.Answered)
 	}
 }

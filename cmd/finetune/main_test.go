@@ -185,6 +185,9 @@ func TestEval(t *testing.T) {
 	if r.Rows != 33 || r.Answered != 33 || r.Score == nil || *r.Score > 0.3 || *r.Loss < 4 || *r.Loss > 8 {
 		t.Errorf("got %+v", r)
 	}
+	if out := ok(t, "eval", "--model", byteModel(t), "--task", "memory", "--limit", "2"); strings.Contains(out, "loss") || !strings.Contains(out, "over 2 answers") {
+		t.Errorf("without --loss: %s", out)
+	}
 	b, err := os.ReadFile(answers)
 	if err != nil || bytes.Count(b, []byte("\n")) != 33 || !bytes.Contains(b, []byte(`"want":`)) {
 		t.Errorf("answers: %v, %s", err, b)
