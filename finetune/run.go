@@ -194,9 +194,9 @@ func (r *run) load() error {
 		if dir, err = ModelDir(r.c.Model); err == nil {
 			r.m, err = model.Load(dir)
 		}
-	case r.c.ModelConfig != "":
+	case r.c.ModelConfig != nil && r.c.ModelConfig != "":
 		var config []byte
-		if config, err = os.ReadFile(r.c.ModelConfig); err == nil {
+		if config, err = r.c.modelConfig(); err == nil {
 			r.m, err = model.New(config, stream(r.c.Seed, forModel, 0))
 		}
 	default:
@@ -206,7 +206,9 @@ func (r *run) load() error {
 		return err
 	}
 	if r.c.Tokenizer != "" {
-		dir = r.c.Tokenizer
+		if dir, err = ModelDir(r.c.Tokenizer); err != nil {
+			return err
+		}
 	}
 	if dir == "" {
 		return errors.New("tokenizer is empty; a model from random weights needs one named")
@@ -328,7 +330,7 @@ func (r *run) digest() string {
 	h := sha256.New()
 	c := r.c
 	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
-	c.Compare, c.GradientCheckpointing, c.Memory = nil, "", ""
+	c.Compare, c.Search, c.Benchmarks, c.GradientCheckpointing, c.Memory = nil, nil, nil, "", ""
 	b, err := json.Marshal(c)
 	if err != nil {
 		return ""
