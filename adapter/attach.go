@@ -24,6 +24,7 @@ type Attached struct {
 	model    *model.Model
 	layers   []layer
 	copies   []weightCopy
+	course   course   // nil where the method has none
 	restores []func() // not nil while merged
 }
 
@@ -56,23 +57,22 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 	if err := check(method); err != nil {
 		return nil, err
 	}
-	if _, err := kindOf(method); err != nil {
-		return nil, err
-	}
 	targets, err := resolve(m, method, strict)
 	if err != nil {
 		return nil, err
 	}
-	a := &Attached{Name: name, Method: method, model: m}
-	for _, l := range targets {
-		if l.Adapter(name) != nil {
-			return nil, fmt.Errorf("there is an adapter %q on %s already", name, l.Path())
-		}
-		p, err := method.Adapt(l, layerRand(seed, l.Path()))
-		if err != nil {
+	if p, ok := method.(preparer); ok {
+		if method, err = p.prepare(targets); err != nil {
 			return nil, err
 		}
-		a.layers = append(a.layers, layer{l, p})
+	}
+	a := &Attached{Name: name, Method: method, model: m}
+	rng := func(path string) *rand.Rand { return layerRand(seed, path) }
+	if !strict {
+		rng = func(string) *rand.Rand { return nil }
+	}
+	if err := a.adapt(targets, rng); err != nil {
+		return nil, err
 	}
 	m.Weights(func(w *model.Weight) {
 		if module, _, ok := cutLast(w.Name); ok && inModules(module, method.Settings().ModulesToSave) {
@@ -91,6 +91,24 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 		l.Attach(name, l.adapter, dropoutOf(method))
 	}
 	return a, nil
+}
+
+// adapt makes the layers' adapters.
+func (a *Attached) adapt(targets []*model.Linear, rng func(path string) *rand.Rand) error {
+	for _, l := range targets {
+		if l.Adapter(a.Name) != nil {
+			return fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path())
+		}
+		p, err := a.Method.Adapt(l, rng(l.Path()))
+		if err != nil {
+			return err
+		}
+		a.layers = append(a.layers, layer{l, p})
+	}
+	if c, ok := a.Method.(withCourse); ok {
+		a.course = c.course(a.layers)
+	}
+	return nil
 }
 
 // dropoutOf is the probability with which values of a layer's input are zeroed in training.
@@ -133,7 +151,8 @@ func (a *Attached) Params() []model.Param {
 	var all []model.Param
 	for _, l := range a.layers {
 		for _, p := range l.adapter.Params() {
-			all = append(all, model.Param{Name: l.Path() + "." + strings.TrimSuffix(p.Name, ".weight"), Param: p.Param})
+			p.Name = l.Path() + "." + strings.TrimSuffix(p.Name, ".weight")
+			all = append(all, p)
 		}
 	}
 	for _, c := range a.copies {

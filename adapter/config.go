@@ -71,7 +71,7 @@ func parse(raw []byte) (Method, error) {
 		return nil, err
 	}
 	m := k.make()
-	known := fields(m)
+	known := k.fields(m)
 	for _, need := range append([]string{"target_modules"}, k.needs...) {
 		if isNull(all[need]) {
 			return nil, fmt.Errorf("%s is missing", need)
@@ -81,17 +81,22 @@ func parse(raw []byte) (Method, error) {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		f, ok := known[key]
 		switch {
-		case key == k.flag || key == "peft_type" || slices.Contains(harmless, key):
 		case ok:
 			if err := f.set(all[key]); err != nil {
 				return nil, fmt.Errorf("%s: %w", key, err)
 			}
+		case key == k.flag || key == "peft_type" || slices.Contains(harmless, key) || slices.Contains(k.ignores, key):
 		case !isOff(all[key]):
 			bad = append(bad, fmt.Sprintf("%s = %s", key, short(all[key])))
 		}
 	}
 	if bad != nil {
 		return nil, fmt.Errorf("not supported: %s", strings.Join(bad, ", "))
+	}
+	if t, ok := m.(translator); ok {
+		if err := t.fromFile(); err != nil {
+			return nil, err
+		}
 	}
 	return m, check(m)
 }
@@ -107,7 +112,7 @@ func choose(all map[string]json.RawMessage) (kind, error) {
 	for _, name := range Methods() {
 		k := methods[name]
 		types = append(types, k.peftType)
-		flagged := k.flag != "" && string(all[k.flag]) == "true"
+		flagged := k.flag != "" && (string(all[k.flag]) == "true" || k.valued() && !isNull(all[k.flag]) && !isOff(all[k.flag]))
 		if k.peftType == peftType && (flagged || k.flag == "" && found == nil) {
 			found = &k
 			if flagged {
@@ -116,9 +121,16 @@ func choose(all map[string]json.RawMessage) (kind, error) {
 		}
 	}
 	if found == nil {
+		slices.Sort(types)
 		return kind{}, fmt.Errorf("peft_type %q is not supported; supported is %s", peftType, strings.Join(slices.Compact(types), ", "))
 	}
 	return *found, nil
+}
+
+// valued says whether the kind's flag is a setting with a value of its own.
+func (k kind) valued() bool {
+	_, ok := k.fields(k.make())[k.flag]
+	return ok
 }
 
 // harmless are keys of PEFT's files that change nothing in what an adapter computes, whatever their value.
@@ -134,13 +146,16 @@ func encode(m Method) ([]byte, error) {
 	if k.flag != "" {
 		all[k.flag] = true
 	}
-	for key, f := range fields(m) {
+	for key, f := range k.fields(m) {
 		all[key] = f.Interface()
 		if s, ok := all[key].(string); ok && s == "" {
 			all[key] = nil
 		}
 	}
 	all["inference_mode"] = true
+	if t, ok := m.(translator); ok {
+		t.toFile(all)
+	}
 	return json.MarshalIndent(all, "", "  ")
 }
 

@@ -92,16 +92,18 @@ func TestParseRefuses(t *testing.T) {
 		`{"target_modules": []}`:                              "target_modules is empty",
 		`{"target_modules": 3}`:                               "target_modules: 3 is not of its kind; want a text or a list of texts",
 		`{"target_modules": [""]}`:                            "holds an empty one",
-		`{"peft_type": "IA3"}`:                                `peft_type "IA3" is not supported; supported is LORA`,
+		`{"peft_type": "C3A"}`:                                `peft_type "C3A" is not supported; supported is `,
 		`{"peft_type": "-"}`:                                  "peft_type is missing",
 		`{"bias": "all"}`:                                     `bias "all" is not supported; want "none"`,
 		`{"r": 0}`:                                            "r is 0; want 1 to 65536",
 		`{"r": "four"}`:                                       `r: "four" is not of its kind; want a whole number`,
 		`{"r": 1000000}`:                                      "r is 1000000",
 		`{"rank_pattern": {"q_proj": -1}}`:                    "rank_pattern: q_proj is -1",
+		`{"lora_alpha": 1e300}`:                               "lora_alpha is 1e+300",
+		`{"alpha_pattern": {"q_proj": -1e31}}`:                "alpha_pattern: q_proj is -1e+31",
 		`{"lora_dropout": 1}`:                                 "lora_dropout is 1; want 0 or more, below 1",
 		`{"fan_in_fan_out": true}`:                            "fan_in_fan_out is not supported",
-		`{"init_lora_weights": "pissa"}`:                      `init_lora_weights: "pissa" is not supported; want true, false or "gaussian"`,
+		`{"init_lora_weights": "corda"}`:                      `init_lora_weights: "corda" is not supported; want true, false, "gaussian", "pissa"`,
 		`{"layers_pattern": "layers"}`:                        "layers_to_transform is not",
 		`{"layers_to_transform": [1], "target_modules": "x"}`: "layers_to_transform needs target_modules as a list",
 	} {
@@ -112,6 +114,78 @@ func TestParseRefuses(t *testing.T) {
 	}
 	if _, err := Parse([]byte(`{"peft_type": `)); err == nil {
 		t.Error("half a file is accepted")
+	}
+}
+
+// otherConfig is what PEFT 0.21 writes for another peft_type, with some keys changed; "-" takes a key away.
+func otherConfig(t testing.TB, peftType, change string) []byte {
+	t.Helper()
+	all := map[string]any{"peft_type": peftType, "peft_version": "0.21.2", "auto_mapping": nil, "revision": nil, "inference_mode": true,
+		"base_model_name_or_path": "base", "task_type": "CAUSAL_LM", "target_modules": []string{"q_proj", "down_proj"}, "modules_to_save": nil, "fan_in_fan_out": false}
+	own := map[string]string{
+		"IA3": `{"exclude_modules": null, "feedforward_modules": ["down_proj"], "init_ia3_weights": true}`,
+		"VERA": `{"bias": "none", "d_initial": 0.2, "init_weights": true, "layers_pattern": null, "layers_to_transform": null, "projection_prng_key": 3,
+			"r": 5, "save_projection": false, "vera_dropout": 0.1}`,
+		"ADALORA": `{"r": 8, "bias": "none", "init_r": 6, "target_r": 4, "tinit": 2, "tfinal": 3, "deltaT": 5, "beta1": 0.8, "beta2": 0.9, "total_step": 9,
+			"orth_reg_weight": 0.4, "rank_pattern": {"q_proj.lora_E": [true, false]}, "lora_alpha": 7, "lora_dropout": 0.1, "alpha_pattern": {}, "loftq_config": {},
+			"init_lora_weights": true, "exclude_modules": null, "layers_pattern": null, "layers_to_transform": null, "use_dora": false, "use_rslora": false,
+			"megatron_core": "megatron.core", "qalora_group_size": 16}`,
+	}
+	for _, s := range []string{own[peftType], change} {
+		if err := json.Unmarshal([]byte(s), &all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestParseOthers(t *testing.T) {
+	common := Common{TaskType: "CAUSAL_LM", BaseModel: "base", InferenceMode: true, TargetModules: Suffixes("q_proj", "down_proj")}
+	for peftType, want := range map[string]Method{
+		"IA3":  &IA3{Common: common, FeedForward: Suffixes("down_proj")},
+		"VERA": &VeRA{Common: common, R: 5, PRNGKey: 3, Dropout: 0.1, DInitial: 0.2, Bias: "none"},
+		"ADALORA": &AdaLoRA{Common: common, InitR: 6, TargetR: 4, TInit: 2, TFinal: 3, TotalStep: 9, DeltaT: 5, Beta1: 0.8, Beta2: 0.9, OrthRegWeight: 0.4,
+			RankPattern: map[string][]bool{"q_proj.lora_E": {true, false}}, Alpha: 7, Dropout: 0.1, Bias: "none"},
+	} {
+		got, err := Parse(otherConfig(t, peftType, `{}`))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v, want %+v", peftType, got, err, want)
+		}
+	}
+	for _, tt := range []struct{ peftType, change, want string }{
+		{"IA3", `{"fan_in_fan_out": true}`, "fan_in_fan_out is not supported"},
+		{"IA3", `{"feedforward_modules": null}`, "feedforward_modules is missing"},
+		{"IA3", `{"feedforward_modules": ["up_proj"]}`, `feedforward_modules: "up_proj" is not among target_modules`},
+		{"IA3", `{"layers_to_transform": [1]}`, "not supported: layers_to_transform = [1]"},
+		{"IA3", `{"init_ia3_weights": "gaussian"}`, `init_ia3_weights is "gaussian"; want true or false`},
+		{"VERA", `{"exclude_modules": ["x"]}`, `not supported: exclude_modules = ["x"]`},
+		{"VERA", `{"bias": "vera_only"}`, `bias "vera_only" is not supported`},
+		{"VERA", `{"r": 0}`, "r is 0; want 1 to 65536"},
+		{"VERA", `{"projection_prng_key": -1}`, "projection_prng_key is -1"},
+		{"VERA", `{"vera_dropout": 1}`, "vera_dropout is 1"},
+		{"ADALORA", `{"use_dora": true}`, "not supported: use_dora = true"},
+		{"ADALORA", `{"alpha_pattern": {"q_proj": 2}}`, "not supported: alpha_pattern"},
+		{"ADALORA", `{"target_r": 7}`, "target_r is 7; want 1 to init_r, 6"},
+		{"ADALORA", `{"tinit": 6}`, "leave no step of 9"},
+		{"ADALORA", `{"deltaT": 0}`, "deltaT is 0"},
+		{"ADALORA", `{"beta1": 1}`, "beta1 is 1"},
+		{"ADALORA", `{"orth_reg_weight": -1}`, "orth_reg_weight is -1"},
+		{"ADALORA", `{"rank_pattern": {"q_proj.lora_E": 3}}`, "rank_pattern"},
+	} {
+		m, err := Parse(otherConfig(t, tt.peftType, tt.change))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: got %+v, %v, want %s", tt.peftType, tt.change, m, err, tt.want)
+		}
+	}
+	m := tinyModel(t, true)
+	cut := &AdaLoRA{Common: Common{TargetModules: AllLinear}, InitR: 2, TargetR: 1, DeltaT: 1, Beta1: 0.5, Beta2: 0.5, Bias: "none",
+		RankPattern: map[string][]bool{"model.layers.7.mlp.up_proj.lora_E": {true}}}
+	if _, err := Attach(m, "a", cut, 1); err == nil || !strings.Contains(err.Error(), "rank_pattern: model.layers.7.mlp.up_proj is of no adapted layer") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -136,7 +210,7 @@ func TestNew(t *testing.T) {
 		{"lora", "inference_mode", "is no setting", true},
 		{"lora", "r", "r is 0", 0},
 		{"lora", "r", `r: 1.5 is not of its kind; want a whole number`, 1.5},
-		{"mora", "init_lora_weights", "MoRA has no gaussian start", "gaussian"},
+		{"mora", "init_lora_weights", `MoRA has no start "gaussian"`, "gaussian"},
 	} {
 		if _, err := New(tt.method, map[string]any{tt.key: tt.value}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: got %v", tt, err)
@@ -149,7 +223,31 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestEncodeKeys: PEFT's LoraConfig, and the published fork's, take every key that we write.
+// configKeys are the keys of PEFT's other configurations, by peft_type; LORA's are those of peftConfig.
+var configKeys = map[string][]string{
+	"IA3": strings.Fields(`base_model_name_or_path exclude_modules fan_in_fan_out feedforward_modules inference_mode init_ia3_weights
+		modules_to_save peft_type target_modules task_type`),
+	"VERA": strings.Fields(`base_model_name_or_path bias d_initial fan_in_fan_out inference_mode init_weights layers_pattern
+		layers_to_transform modules_to_save peft_type projection_prng_key r save_projection target_modules task_type vera_dropout`),
+	"ADALORA": strings.Fields(`beta1 beta2 deltaT init_r orth_reg_weight target_r tfinal tinit total_step`), // and LORA's
+}
+
+// ourKeys are the keys that PEFT warns of and ignores: the file is a LoRA to it, as it should be.
+var ourKeys = []string{"use_asylora", "loraplus_lr_ratio", "converted_from"}
+
+// keysOf are the keys that may be in a file of a peft_type.
+func keysOf(peftType string, lora map[string]any) []string {
+	if peftType != "LORA" && peftType != "ADALORA" {
+		return configKeys[peftType]
+	}
+	keys := slices.Concat(configKeys[peftType], ourKeys)
+	for k := range lora {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// TestEncodeKeys: PEFT's configurations, and the published fork's, take every key that we write.
 func TestEncodeKeys(t *testing.T) {
 	var known map[string]any
 	if err := json.Unmarshal(peftConfig(t, `{"use_mora": true, "mora_type": 6}`), &known); err != nil {
@@ -169,6 +267,14 @@ func TestEncodeKeys(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		m.Settings().InferenceMode = true
+		switch c := m.(type) {
+		case *LoRA:
+			if c.Init.residual() {
+				c.ConvertedFrom = c.Init
+			}
+		case *AdaLoRA:
+			c.TotalStep = 1 // PEFT wants a number
+		}
 		if !reflect.DeepEqual(m, back) {
 			t.Errorf("%s: wrote %+v, read %+v", name, m, back)
 		}
@@ -177,7 +283,7 @@ func TestEncodeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k := range keys {
-			if _, ok := known[k]; !ok {
+			if !slices.Contains(keysOf(methods[name].peftType, known), k) {
 				t.Errorf("%s: PEFT has no key %s", name, k)
 			}
 		}
@@ -194,6 +300,12 @@ func FuzzParse(f *testing.F) {
 	f.Add(peftConfig(f, `{}`))
 	f.Add(peftConfig(f, `{"use_mora": true, "mora_type": "rotation", "target_modules": "(?!x).*"}`))
 	f.Add(peftConfig(f, `{"use_dora": true, "layers_to_transform": [1, 2], "rank_pattern": {"a.*": 3}}`))
+	f.Add(peftConfig(f, `{"r": 4, "converted_from": "pissa", "use_rslora": true, "alpha_pattern": {"a": 3.3}}`))
+	f.Add(peftConfig(f, `{"loraplus_lr_ratio": 4, "init_lora_weights": "pissa_niter_4"}`))
+	f.Add(peftConfig(f, `{"use_asylora": true}`))
+	for peftType := range configKeys {
+		f.Add(otherConfig(f, peftType, `{}`))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := Parse(raw)
 		if err != nil {

@@ -15,9 +15,35 @@ import (
 
 // variants are settings that a method is tested with beside its defaults.
 var variants = map[string][]map[string]any{
-	"lora": {{"init_lora_weights": "gaussian", "lora_alpha": 3.5}},
-	"dora": {{"use_rslora": true}},
-	"mora": {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}},
+	"lora":     {{"init_lora_weights": "gaussian", "lora_alpha": 3.5}},
+	"pissa":    {{"init_lora_weights": "pissa_niter_3", "use_rslora": true}},
+	"loraplus": {{"init_lora_weights": "olora"}},
+	"dora":     {{"use_rslora": true}},
+	"mora":     {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}, {"mora_type": "auto"}},
+	"ia3":      {{"feedforward_modules": ".*"}},
+	"adalora":  {{"lora_alpha": 0}},
+	"vera":     {{"save_projection": false, "projection_prng_key": 3}},
+}
+
+// aliases are a method's own keys for settings that the suite names as most methods do.
+var aliases = map[string]map[string][]string{
+	"adalora": {"r": {"init_r", "target_r"}},
+	"ia3":     {"init_lora_weights": {"init_ia3_weights"}},
+	"vera":    {"init_lora_weights": {"init_weights"}, "lora_dropout": {"vera_dropout"}},
+}
+
+// setting puts a setting under the keys that a method has for it; what it does not have is left out.
+func setting(settings map[string]any, name, key string, value any) {
+	keys := []string{key}
+	if own, ok := aliases[name][key]; ok {
+		keys = own
+	}
+	k := methods[name]
+	for _, key := range keys {
+		if _, ok := k.fields(k.make())[key]; ok {
+			settings[key] = value
+		}
+	}
 }
 
 // each runs a test for every registered method and variant; make builds the method with further settings.
@@ -29,7 +55,7 @@ func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Meth
 					settings := map[string]any{}
 					for _, s := range []map[string]any{v, more} {
 						for key, value := range s {
-							settings[key] = value
+							setting(settings, name, key, value)
 						}
 					}
 					m, err := New(name, settings)

@@ -44,6 +44,9 @@ func (a *Attached) Describe() []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s, %d %s", line, count[line], layers))
 	}
+	if m, ok := a.Method.(interface{ note() string }); ok && m.note() != "" {
+		lines = append(lines, m.note())
+	}
 	n := a.Trainable()
 	all := n + a.model.NumParameters()
 	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", thousands(n), thousands(all), 100*float64(n)/float64(all)))

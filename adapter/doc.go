@@ -1,5 +1,5 @@
-// Package adapter changes frozen linear layers by training few numbers: LoRA, rank-stabilised LoRA, DoRA, and MoRA with
-// every operator of its paper. It is for whoever fine-tunes a host of package model, or opens adapters that PEFT or the
+// Package adapter changes frozen linear layers by training few numbers: LoRA with its kin (rank-stabilised LoRA, LoRA+,
+// AsyLoRA, PiSSA, OLoRA, DoRA, AdaLoRA, VeRA), IA³, and MoRA with every operator of its paper. It is for whoever fine-tunes a host of package model, or opens adapters that PEFT or the
 // published MoRA code has saved.
 //
 // The one idea: the settings struct is the method. A Method is at once the content of adapter_config.json, its

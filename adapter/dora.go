@@ -29,7 +29,12 @@ type DoRA struct {
 
 var _ Method = (*DoRA)(nil)
 
-func (c *DoRA) check() error { return c.LowRank.check() }
+func (c *DoRA) check() error {
+	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
+		return err
+	}
+	return c.LowRank.check()
+}
 
 // Adapt implements Method. The magnitudes start as the norms of W's rows.
 func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {

@@ -27,16 +27,30 @@ type stored struct {
 	name  string
 	shape []int
 	param *nn.Param
+	// pack makes the tensor's values where they are not the parameter's, and unpack takes them apart; else both are nil.
+	pack   func() []float32
+	unpack func([]float32)
+}
+
+// values are what the file holds.
+func (t stored) values() []float32 {
+	if t.pack != nil {
+		return t.pack()
+	}
+	return op.Data(t.param).Data
 }
 
 // storer is implemented by a layer's adapter whose tensors are not its Params as they are.
 type storer interface{ stored() []stored }
 
+// sharer is implemented by a method whose layers have tensors in common; the names are full ones.
+type sharer interface{ shared() []stored }
+
 func asStored(params []model.Param) []stored {
 	var all []stored
 	for _, p := range params {
 		m := op.Data(p.Param)
-		all = append(all, stored{p.Name, []int{m.Rows, m.Cols}, p.Param})
+		all = append(all, stored{name: p.Name, shape: []int{m.Rows, m.Cols}, param: p.Param})
 	}
 	return all
 }
@@ -55,7 +69,10 @@ func (a *Attached) tensors() []stored {
 		}
 	}
 	for _, c := range a.copies {
-		all = append(all, stored{prefix + c.Weight.Name, c.Shape, c.param})
+		all = append(all, stored{name: prefix + c.Weight.Name, shape: c.Shape, param: c.param})
+	}
+	if s, ok := a.Method.(sharer); ok {
+		all = append(all, s.shared()...)
 	}
 	return all
 }
@@ -72,7 +89,7 @@ func (a *Attached) Save(dir string) error {
 func (a *Attached) save(dir string) error {
 	var tensors []checkpoint.Tensor
 	for _, t := range a.tensors() {
-		data := op.Data(t.param).Data
+		data := t.values()
 		if i := notFinite(data); i >= 0 {
 			return fmt.Errorf("%s holds %v", t.name, data[i])
 		}
@@ -157,6 +174,11 @@ func load(m *model.Model, dir, name string) (*Attached, error) {
 		a.Detach()
 		return nil, err
 	}
+	for _, l := range a.layers {
+		if r, ok := l.adapter.(interface{ loaded() }); ok {
+			r.loaded()
+		}
+	}
 	a.Refresh()
 	return a, nil
 }
@@ -214,6 +236,10 @@ func (t stored) read(file *checkpoint.Checkpoint, name string, again bool) error
 	}
 	if again && !slices.Equal(v, data) {
 		return fmt.Errorf("%s is not the same matrix as its other copy", name)
+	}
+	if t.unpack != nil {
+		t.unpack(v)
+		return nil
 	}
 	copy(data, v)
 	return nil

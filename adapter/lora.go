@@ -14,8 +14,12 @@ import (
 )
 
 func init() {
-	register("lora", kind{peftType: "LORA", make: func() Method { return newLoRA(false) }})
-	register("rslora", kind{peftType: "LORA", make: func() Method { return newLoRA(true) }})
+	register("lora", kind{peftType: "LORA", make: func() Method { return newLoRA() }})
+	register("rslora", kind{peftType: "LORA", make: func() Method {
+		c := newLoRA()
+		c.RSLoRA = true
+		return c
+	}})
 }
 
 // LoRA (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with A [r, in] and B [out, r].
@@ -24,19 +28,23 @@ type LoRA struct {
 	LowRank
 	// RSLoRA scales by α/√r in place of α/r (Kalajdzievski 2023, arXiv 2312.03732).
 	RSLoRA bool `json:"use_rslora"`
+	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank; see residual. Only files set it.
+	ConvertedFrom Init `json:"converted_from"`
 }
 
 var _ Method = (*LoRA)(nil)
 
-func newLoRA(rs bool) *LoRA {
-	return &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank(), RSLoRA: rs}
-}
+func newLoRA() *LoRA { return &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()} }
 
 func (c *LoRA) check() error { return c.LowRank.check() }
 
 // Adapt implements Method.
 func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	return newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	if err != nil || !c.Init.residual() {
+		return low, err
+	}
+	return c.residual(low, l, rng)
 }
 
 // lora is LoRA on one layer.
@@ -44,6 +52,7 @@ type lora struct {
 	nn.Module
 	a, b  *nn.Param // [r, in], [out, r]
 	scale float32
+	ratio float64 // B's learning rate over A's; 0 counts as 1
 }
 
 func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, error) {
@@ -60,9 +69,7 @@ func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, er
 	case InitRandom:
 		b = kaiming(rng, out*r, r)
 	case InitGaussian:
-		for i := range a {
-			a[i] = float32(rng.NormFloat64() / float64(r))
-		}
+		a = normal(rng, r*in, 1/float64(r))
 	}
 	scale := alpha / float64(r)
 	if rs {
@@ -73,7 +80,7 @@ func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, er
 
 // Params implements model.Adapter.
 func (l *lora) Params() []model.Param {
-	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b}}
+	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, RateScale: l.ratio}}
 }
 
 func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }

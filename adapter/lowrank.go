@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/model"
 )
@@ -40,6 +41,9 @@ func lowRank() LowRank {
 // maxRank bounds r against a config that lies.
 const maxRank = 1 << 16
 
+// maxAlpha keeps an update that float32 holds.
+const maxAlpha = 1e30
+
 // check fills in what is empty, and says which setting cannot be.
 func (c *LowRank) check() error {
 	if c.Bias == "" {
@@ -58,6 +62,15 @@ func (c *LowRank) check() error {
 	for _, k := range slices.Sorted(maps.Keys(ranks)) {
 		if r := ranks[k]; r < 1 || r > maxRank {
 			return fmt.Errorf("%s is %d; want 1 to %d", k, r, maxRank)
+		}
+	}
+	alphas := map[string]float64{"lora_alpha": c.Alpha}
+	for k, alpha := range c.AlphaPattern {
+		alphas["alpha_pattern: "+k] = alpha
+	}
+	for _, k := range slices.Sorted(maps.Keys(alphas)) {
+		if alpha := alphas[k]; !(math.Abs(alpha) <= maxAlpha) {
+			return fmt.Errorf("%s is %g; want at most %g", k, alpha, maxAlpha)
 		}
 	}
 	switch {
@@ -106,7 +119,7 @@ func pick[T any](v *T, patterns map[string]T, path string) error {
 	return nil
 }
 
-// Init is how an adapter starts: InitDefault, InitRandom or InitGaussian.
+// Init is how an adapter starts: InitDefault, InitRandom, InitGaussian, InitPiSSA, "pissa_niter_N" or InitOLoRA.
 type Init string
 
 const (
@@ -121,13 +134,13 @@ const (
 
 // MarshalJSON writes true, false or the name.
 func (i Init) MarshalJSON() ([]byte, error) {
-	if i == InitGaussian {
+	if i == InitGaussian || i.residual() {
 		return json.Marshal(string(i))
 	}
 	return json.Marshal(i == InitDefault)
 }
 
-// UnmarshalJSON reads true, false or "gaussian".
+// UnmarshalJSON reads true, false or the name.
 func (i *Init) UnmarshalJSON(raw []byte) error {
 	switch string(raw) {
 	case "true":
@@ -137,17 +150,44 @@ func (i *Init) UnmarshalJSON(raw []byte) error {
 	case `"gaussian"`:
 		*i = InitGaussian
 	default:
-		return fmt.Errorf("%s is not supported; want true, false or \"gaussian\"", short(raw))
+		*i = Init(strings.Trim(string(raw), `"`))
+		if !i.residual() {
+			return fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", short(raw))
+		}
 	}
 	return nil
 }
 
+// only refuses a start that is none of the ones that a method has.
+func (i Init) only(method string, have ...Init) error {
+	if slices.Contains(have, i) {
+		return nil
+	}
+	return fmt.Errorf("init_lora_weights: %s has no start %q", method, string(i))
+}
+
 // kaiming is PyTorch's default for a linear layer: uniform within ±1/√in.
+// Without a generator it is zeros, as in normal.
 func kaiming(rng *rand.Rand, n, in int) []float32 {
 	bound := 1 / math.Sqrt(float64(in))
 	v := make([]float32, n)
+	if rng == nil {
+		return v
+	}
 	for i := range v {
 		v[i] = float32((2*rng.Float64() - 1) * bound)
+	}
+	return v
+}
+
+// normal draws from a normal distribution around 0.
+func normal(rng *rand.Rand, n int, deviation float64) []float32 {
+	v := make([]float32, n)
+	if rng == nil {
+		return v
+	}
+	for i := range v {
+		v[i] = float32(rng.NormFloat64() * deviation)
 	}
 	return v
 }

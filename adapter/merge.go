@@ -15,15 +15,13 @@ func (a *Attached) Merge() error {
 	if a.restores != nil {
 		return fmt.Errorf("adapter: %q is merged already", a.Name)
 	}
+	layers, err := a.folded()
+	if err != nil {
+		return fmt.Errorf("adapter: merge: %w", err)
+	}
 	sources := map[*model.Weight]gemm.Source{}
-	for _, l := range a.layers {
-		w := dense(l.Source(a.Name))
-		for _, v := range w.Data {
-			if v-v != 0 {
-				return fmt.Errorf("adapter: merge: %s.weight would hold NaN or an infinite value", l.Path())
-			}
-		}
-		sources[l.Weight] = w
+	for w, m := range layers {
+		sources[w] = m
 	}
 	for _, c := range a.copies {
 		sources[c.Weight] = dense(op.Data(c.param))

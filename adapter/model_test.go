@@ -156,7 +156,7 @@ func TestSeed(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		m := tinyModel(t, true)
 		all := map[string][]float32{}
-		for _, p := range mustAttach(t, m, "all", make(map[string]any{"r": 1, "init_lora_weights": false})).Params() {
+		for _, p := range mustAttach(t, m, "all", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"})).Params() {
 			all[p.Name] = op.Data(p.Param).Data
 		}
 		some := mustAttach(t, m, "some", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": []string{"up_proj"}}))
@@ -165,7 +165,7 @@ func TestSeed(t *testing.T) {
 				t.Errorf("%s depends on other layers", p.Name)
 			}
 		}
-		other, err := Attach(m, "other", make(map[string]any{"r": 1, "init_lora_weights": false}), 43)
+		other, err := Attach(m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
 		if err != nil {
 			t.Fatal(err)
 		}

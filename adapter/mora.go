@@ -28,6 +28,8 @@ type MoRA struct {
 	LowRank
 	// Type chooses the operators.
 	Type MoRAType `json:"mora_type"`
+
+	reason string // why Auto became Type
 }
 
 var _ Method = (*MoRA)(nil)
@@ -52,10 +54,12 @@ const (
 	Truncation MoRAType = 101
 	// Decouple (Eq. 8) is Rotation without rotating.
 	Decouple MoRAType = 102
+	// Auto is Rotation or Sharing, by the layers, see prepare; files hold what it came to.
+	Auto MoRAType = 103
 )
 
 var moraNames = map[MoRAType]string{Sharing: "sharing", Neighbours: "neighbours", NeighboursTiled: "neighbours in, tiled out",
-	StridedNeighbours: "strided in, neighbours out", Rotation: "rotation", Truncation: "truncation", Decouple: "decouple"}
+	StridedNeighbours: "strided in, neighbours out", Rotation: "rotation", Truncation: "truncation", Decouple: "decouple", Auto: "auto"}
 
 // String is the operators' name.
 func (t MoRAType) String() string {
@@ -67,7 +71,7 @@ func (t MoRAType) String() string {
 
 // MarshalJSON writes the number of the published implementation, or the name where there is none.
 func (t MoRAType) MarshalJSON() ([]byte, error) {
-	if t == Truncation || t == Decouple {
+	if t >= Truncation {
 		return json.Marshal(t.String())
 	}
 	return json.Marshal(int(t))
@@ -90,10 +94,10 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 
 func (c *MoRA) check() error {
 	if moraNames[c.Type] == "" {
-		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation or decouple", int(c.Type))
+		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation, decouple or auto", int(c.Type))
 	}
-	if c.Init == InitGaussian {
-		return fmt.Errorf("init_lora_weights: MoRA has no gaussian start; want true")
+	if err := c.Init.only("MoRA", InitDefault, InitRandom); err != nil {
+		return err
 	}
 	return c.LowRank.check()
 }
@@ -112,6 +116,13 @@ func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	r, _, err := c.of(l)
 	if err != nil {
 		return nil, err
+	}
+	if c.Type == Auto {
+		own, err := c.prepare([]*model.Linear{l})
+		if err != nil {
+			return nil, err
+		}
+		return own.Adapt(l, rng)
 	}
 	out, in := l.Dims()
 	q := c.Type.rhat(in, out, r)

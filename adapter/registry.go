@@ -17,8 +17,23 @@ import (
 type Method interface {
 	// Settings are the keys that every method has.
 	Settings() *Common
-	// Adapt makes the adapter of one layer, untrained. rng is the layer's own.
+	// Adapt makes the adapter of one layer, untrained. rng is the layer's own; it is nil where the values are about to be
+	// read from a file, and need not be drawn.
 	Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error)
+}
+
+// preparer is implemented by a method that depends on the layers it is for: prepare returns the method to use on them.
+// Neither changes the other.
+type preparer interface {
+	prepare(targets []*model.Linear) (Method, error)
+}
+
+// translator is implemented by a method whose file has other settings than the method is made with.
+type translator interface {
+	// toFile changes what is written.
+	toFile(all map[string]any)
+	// fromFile changes what has been read.
+	fromFile() error
 }
 
 // checker is implemented by a method with settings that may be wrong; the error names the key.
@@ -27,8 +42,10 @@ type checker interface{ check() error }
 // kind is a registered method.
 type kind struct {
 	peftType string        // peft_type in the file
-	flag     string        // the key that is true for this method among those with the same peft_type, or ""
+	flag     string        // the key that is on for this method among those with the same peft_type, or ""
 	needs    []string      // further keys that a file must have
+	without  []string      // settings of Common that PEFT does not have for this peft_type
+	ignores  []string      // keys that PEFT writes and does not heed for this peft_type
 	make     func() Method // with the default settings
 }
 
@@ -49,7 +66,7 @@ func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 func Keys() []string {
 	all := map[string]bool{}
 	for _, k := range methods {
-		for key := range fields(k.make()) {
+		for key := range k.fields(k.make()) {
 			all[key] = !slices.Contains(ownKeys, key)
 		}
 	}
@@ -58,7 +75,7 @@ func Keys() []string {
 }
 
 // ownKeys are not for users to set.
-var ownKeys = []string{"base_model_name_or_path", "inference_mode"}
+var ownKeys = []string{"base_model_name_or_path", "inference_mode", "converted_from"}
 
 // New returns a method by its name, with settings by their PEFT keys over the defaults: r 8, lora_alpha 8, every linear
 // layer but the LM head, MoRA type 6.
@@ -68,7 +85,7 @@ func New(name string, settings map[string]any) (Method, error) {
 		return nil, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods()))
 	}
 	m := k.make()
-	known := fields(m)
+	known := k.fields(m)
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		f, ok := known[key]
 		if !ok || slices.Contains(ownKeys, key) {
@@ -88,7 +105,26 @@ func New(name string, settings map[string]any) (Method, error) {
 	return m, nil
 }
 
+// fields are the settings of the kind's method by their keys.
+func (k kind) fields(m Method) map[string]field {
+	all := fields(m)
+	for _, key := range k.without {
+		delete(all, key)
+	}
+	return all
+}
+
 func check(m Method) error {
+	k, err := kindOf(m)
+	if err != nil {
+		return err
+	}
+	all := fields(m)
+	for _, key := range k.without {
+		if !all[key].IsZero() {
+			return fmt.Errorf("%s is set; PEFT has no such setting for %s", key, k.peftType)
+		}
+	}
 	if err := m.Settings().check(); err != nil {
 		return err
 	}

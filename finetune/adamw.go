@@ -3,6 +3,8 @@ package finetune
 import (
 	"math"
 
+	"github.com/nlpodyssey/spago/nn"
+
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
@@ -10,23 +12,41 @@ import (
 )
 
 // AdamW is the optimizer of Loshchilov and Hutter 2019 (Algorithm 2) with PyTorch's arithmetic: the weight decay is
-// lr·WeightDecay of the weight, eps is added to the bias-corrected root.
+// lr·WeightDecay of the weight, eps is added to the bias-corrected root. A parameter's RateScale multiplies lr, in the
+// weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
 	params []model.Param
 	m, v   [][]float32
-	step   int
+	since  []int // steps of each parameter
 }
 
 // NewAdamW starts with zero moments for params.
 func NewAdamW(params []model.Param, beta1, beta2, eps, weightDecay float64) *AdamW {
-	o := &AdamW{Beta1: beta1, Beta2: beta2, Eps: eps, WeightDecay: weightDecay, params: params}
-	for _, p := range params {
-		o.m = append(o.m, make([]float32, p.Size()))
-		o.v = append(o.v, make([]float32, p.Size()))
-	}
+	o := &AdamW{Beta1: beta1, Beta2: beta2, Eps: eps, WeightDecay: weightDecay}
+	o.restart(params)
 	return o
+}
+
+// restart goes on with other parameters: those that it has already keep their moments and steps, the others start at
+// zero. It returns how many values start so.
+func (o *AdamW) restart(params []model.Param) (reset int) {
+	old, at := *o, map[*nn.Param]int{}
+	for i, p := range o.params {
+		at[p.Param] = i
+	}
+	o.params, o.m, o.v, o.since = params, nil, nil, nil
+	for _, p := range params {
+		if i, ok := at[p.Param]; ok {
+			o.m, o.v, o.since = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.since, old.since[i])
+			continue
+		}
+		n := p.Size()
+		reset += n
+		o.m, o.v, o.since = append(o.m, make([]float32, n)), append(o.v, make([]float32, n)), append(o.since, 0)
+	}
+	return reset
 }
 
 // adamChunk is how many values one job updates.
@@ -34,16 +54,20 @@ const adamChunk = 1 << 16
 
 // Step moves every parameter that has a gradient, with learning rate lr.
 func (o *AdamW) Step(lr float64) {
-	o.step++
-	bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.step)), 1-math.Pow(o.Beta2, float64(o.step))
 	for i, p := range o.params {
+		o.since[i]++
+		bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.since[i])), 1-math.Pow(o.Beta2, float64(o.since[i]))
 		if !p.HasGrad() {
 			continue
+		}
+		rate := lr
+		if p.RateScale != 0 {
+			rate *= p.RateScale
 		}
 		w, g, m, v := op.Data(p.Param).Data, op.Grad(p.Param).Data, o.m[i], o.v[i]
 		gemm.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {
 			a, b := c*adamChunk, min(len(w), (c+1)*adamChunk)
-			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], lr, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
+			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], rate, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
 		})
 	}
 }

@@ -227,7 +227,7 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.Adapter, t.Params, t.Refresh = AdapterName, attached.Params(), attached.Refresh
+		t.adapt(attached)
 	}
 	t.AdamW = NewAdamW(t.Params, c.AdamBeta1, c.AdamBeta2, c.AdamEpsilon, 0)
 	return t, nil

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/adapter"
 )
 
 // Config is a run: a recipe's keys, in the order in which they are documented.
@@ -40,12 +42,21 @@ type Config struct {
 	LRSchedulerType           string  `yaml:"lr_scheduler_type"`
 	WarmupSteps               int     `yaml:"warmup_steps"`
 	WarmupRatio               float64 `yaml:"warmup_ratio"`
-	WeightDecay               float64 `yaml:"weight_decay"`
-	AdamBeta1                 float64 `yaml:"adam_beta1"`
-	AdamBeta2                 float64 `yaml:"adam_beta2"`
-	AdamEpsilon               float64 `yaml:"adam_epsilon"`
+	// MinLRRatio is the least factor that the schedule comes down to.
+	MinLRRatio  float64 `yaml:"min_lr_ratio" json:",omitempty"`
+	WeightDecay float64 `yaml:"weight_decay"`
+	AdamBeta1   float64 `yaml:"adam_beta1"`
+	AdamBeta2   float64 `yaml:"adam_beta2"`
+	AdamEpsilon float64 `yaml:"adam_epsilon"`
 	// MaxGradNorm clips the gradients' global norm; 0 leaves them.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
+
+	// ReLoRASteps folds the adapter into the base every so many steps and starts it anew, with a new optimizer state
+	// (ReLoRA; ReMoRA with method mora); 0 never. Behind a restart the rate warms up over ReLoRAWarmupSteps.
+	// ReLoRAMoRATypes are the mora_types that restarts go through, the first one at the start; empty keeps the method's.
+	ReLoRASteps       int   `yaml:"relora_steps" json:",omitempty"`
+	ReLoRAWarmupSteps int   `yaml:"relora_warmup_steps" json:",omitempty"`
+	ReLoRAMoRATypes   []int `yaml:"relora_mora_types" json:",omitempty"`
 
 	// EvalSteps evaluates every so many steps and at the end; 0 only at the end.
 	EvalSteps int `yaml:"eval_steps"`
@@ -97,7 +108,7 @@ func Default() Config {
 	return Config{
 		Method: "mora", NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
 		LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
-		MetricForBestModel: "loss", SaveTotalLimit: 2, LoggingSteps: 10, Seed: 42, SliceTokens: 512,
+		ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", SaveTotalLimit: 2, LoggingSteps: 10, Seed: 42, SliceTokens: 512,
 	}
 }
 
@@ -117,6 +128,9 @@ func (c *Config) Check() error {
 		{"learning_rate", c.LearningRate, 0, 1e30, "0 or more"},
 		{"warmup_steps", float64(c.WarmupSteps), 0, 1e9, "0 or more"},
 		{"warmup_ratio", c.WarmupRatio, 0, 1, "0 to 1"},
+		{"min_lr_ratio", c.MinLRRatio, 0, 1, "0 to 1"},
+		{"relora_steps", float64(c.ReLoRASteps), 0, 1e9, "0 (no restarts) or more"},
+		{"relora_warmup_steps", float64(c.ReLoRAWarmupSteps), 0, 1e9, "0 or more"},
 		{"weight_decay", c.WeightDecay, 0, 1e3, "0 or more"},
 		{"adam_beta1", c.AdamBeta1, 0, 1 - 1e-12, "0 or more, below 1"},
 		{"adam_beta2", c.AdamBeta2, 0, 1 - 1e-12, "0 or more, below 1"},
@@ -147,8 +161,36 @@ func (c *Config) Check() error {
 	if _, err := c.memory(); err != nil {
 		return err
 	}
-	_, err := Schedule(c.LRSchedulerType, 0, 1)
+	if err := c.checkRestarts(); err != nil {
+		return err
+	}
+	_, err := Schedule(c.LRSchedulerType, 0, 1, c.MinLRRatio)
 	return err
+}
+
+// WholeModel says whether the run results in a model, not in an adapter.
+func (c *Config) WholeModel() bool { return c.Method == "full" || c.ReLoRASteps > 0 }
+
+// checkRestarts says what is wrong with the keys of restarts.
+func (c *Config) checkRestarts() error {
+	switch {
+	case c.ReLoRASteps == 0 && len(c.ReLoRAMoRATypes) > 0:
+		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
+	case c.ReLoRASteps == 0:
+		return nil
+	case c.Method == "full":
+		return fmt.Errorf("relora_steps needs an adapter; method full trains all parameters at once")
+	case len(c.ReLoRAMoRATypes) > 0 && c.Method != "mora":
+		return fmt.Errorf("relora_mora_types is for method mora, not %s", c.Method)
+	case c.LoadBestModelAtEnd:
+		return fmt.Errorf("load_best_model_at_end does not go with relora_steps: an earlier adapter belongs to an earlier base")
+	}
+	for _, t := range c.ReLoRAMoRATypes {
+		if _, err := adapter.New("mora", map[string]any{"mora_type": t}); err != nil {
+			return fmt.Errorf("relora_mora_types: %w", err)
+		}
+	}
+	return nil
 }
 
 // memory is Memory in bytes; 0 is no limit.

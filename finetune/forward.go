@@ -71,4 +71,3 @@ func BenchModel(name string) (*Loaded, error) {
 	}
 	return &Loaded{Model: m}, nil
 }
-

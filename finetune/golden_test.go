@@ -27,6 +27,8 @@ type course struct {
 	Steps         int       `json:"steps"`
 	Losses        []float64 `json:"losses"`
 	GradNorms     []float64 `json:"grad_norms"`
+	// Settings are the method's where r and lora_alpha are not all.
+	Settings map[string]any `json:"settings"`
 }
 
 // rate is the course's schedule, by step from 1.
@@ -95,6 +97,10 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		} else {
 			settings["lora_alpha"] = g.LoraAlpha
 		}
+		if g.Settings != nil {
+			settings = g.Settings
+			settings["target_modules"] = g.TargetModules
+		}
 		method, err := adapter.New(name, settings)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +109,10 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.Refresh
+		if err := a.Begin(g.Steps); err != nil {
+			t.Fatal(err)
+		}
+		tr.adapt(a)
 		for _, p := range tr.Params {
 			if n := "init." + goldenName(p.Name); f.Has(n) {
 				copy(op.Data(p.Param).Data, f.Float32(t, n))

@@ -208,8 +208,13 @@ func (a *AdapterInfo) add(r adapter.Rank, on model.Adapter) {
 	size := 0
 	for _, p := range on.Params() {
 		size += p.Size()
-		if strings.Contains(p.Name, "lora_A") {
+		switch {
+		case strings.Contains(p.Name, "lora_A"):
 			g.R = p.Shape()[0]
+		case strings.Contains(p.Name, "lora_B"):
+			g.R = p.Shape()[1]
+		case p.Name == "vera_lambda_d":
+			g.R = p.Size()
 		}
 	}
 	if strings.HasPrefix(a.Method, "MoRA") {
@@ -233,10 +238,22 @@ func methodName(m adapter.Method) string {
 	switch m := m.(type) {
 	case *adapter.MoRA:
 		return "MoRA, " + m.Type.String()
+	case *adapter.LoRAPlus:
+		return "LoRA+"
+	case *adapter.IA3:
+		return "IA³"
 	case *adapter.LoRA:
-		if m.RSLoRA {
-			return "rsLoRA"
+		name := "LoRA"
+		switch {
+		case m.Init == adapter.InitOLoRA:
+			name = "OLoRA"
+		case strings.HasPrefix(string(m.Init), string(adapter.InitPiSSA)):
+			name = "PiSSA"
 		}
+		if m.RSLoRA {
+			return "rs" + name
+		}
+		return name
 	}
 	name := fmt.Sprintf("%T", m)
 	return name[strings.LastIndexByte(name, '.')+1:]

@@ -39,6 +39,11 @@ func (r *run) train(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.interrupt()
 		}
+		if r.restartDue() {
+			if err := r.restart(); err != nil {
+				return err
+			}
+		}
 		since := time.Now()
 		step, s, rate, err := r.step()
 		if err != nil {
@@ -137,7 +142,7 @@ func (r *run) checkpoint() error {
 	if _, err := readState(dir); err == nil {
 		return nil
 	}
-	if err := saveCheckpoint(dir, r.state, r.t.AdamW, r.saveWeights); err != nil {
+	if err := saveCheckpoint(dir, r.state, r.t.AdamW, r.saveState); err != nil {
 		return err
 	}
 	r.o.Log.Info().Str("checkpoint", dir).Msg("saved")

@@ -173,6 +173,9 @@ func (r *run) budget() error {
 	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
 		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
+		if r.c.ReLoRASteps > 0 { // what adapters are folded into is float32
+			r.a.Bases(func(w *model.Weight) { e.Weights += 4 * w.Size() })
+		}
 		return e
 	})
 	if err != nil {

@@ -129,6 +129,15 @@ func (r *MergeReport) compare(dir string, probes []*model.Batch, before [][]floa
 		return err
 	}
 	r.Bytes = m.WeightBytes()
+	r.add(before, after)
+	if !finite(r.LogitChange) || !finite(r.LogitScale) {
+		return errors.New("the merged model's logits are not finite")
+	}
+	return nil
+}
+
+// add compares logits.
+func (r *MergeReport) add(before, after [][]float32) {
 	for i, a := range before {
 		b := after[i]
 		r.Tokens++
@@ -140,10 +149,6 @@ func (r *MergeReport) compare(dir string, probes []*model.Batch, before [][]floa
 			r.LogitScale = math.Max(r.LogitScale, math.Abs(float64(a[j])))
 		}
 	}
-	if !finite(r.LogitChange) || !finite(r.LogitScale) {
-		return errors.New("the merged model's logits are not finite")
-	}
-	return nil
 }
 
 func largest(v []float32) int {

@@ -21,7 +21,7 @@ func TestSchedule(t *testing.T) {
 		{"cosine", 0, 4, []float64{1, 0.5 * (1 + math.Sqrt2/2), 0.5, 0.5 * (1 - math.Sqrt2/2), 0}},
 		{"cosine", 4, 4, []float64{0, 0.25, 0.5, 0.75}},
 	} {
-		f, err := Schedule(tt.name, tt.warmup, tt.total)
+		f, err := Schedule(tt.name, tt.warmup, tt.total, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Schedule("cosin", 0, 1); err == nil || !strings.Contains(err.Error(), "cosine") {
+	if _, err := Schedule("cosin", 0, 1, 0); err == nil || !strings.Contains(err.Error(), "cosine") {
 		t.Errorf("got %v, want an error that lists the schedules", err)
 	}
 }

@@ -244,10 +244,11 @@ func (r *run) encode() error {
 	}
 	var warmup int
 	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
-	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total)
+	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total, r.c.MinLRRatio)
 	if err != nil {
 		return err
 	}
+	f = jagged(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
 	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
 	if r.o.ShowBatch {
 		_, _ = fmt.Fprintln(r.o.Out, tasks.Show(r.tok, r.rows[0].IDs, r.rows[0].Labels))
@@ -267,7 +268,7 @@ func (r *run) attach() error {
 		if err := r.adapt(); err != nil {
 			return err
 		}
-		t.Adapter, t.Params, t.Refresh = AdapterName, r.a.Params(), r.a.Refresh
+		t.adapt(r.a)
 		r.result.Trainable = r.a.Trainable()
 		for _, line := range r.a.Describe() {
 			_, _ = fmt.Fprintln(r.o.Out, line)
@@ -280,17 +281,21 @@ func (r *run) attach() error {
 
 // adapt puts the run's adapter on the model, new or from the checkpoint.
 func (r *run) adapt() error {
-	method, err := adapter.New(r.c.Method, r.c.Adapter)
+	method, err := r.methodAt(0)
 	if err != nil {
 		return err
 	}
 	if r.resumed != "" {
-		r.a, err = adapter.Load(r.m, r.resumed, AdapterName)
+		if r.a, err = adapter.Load(r.m, r.resumed, AdapterName); err == nil {
+			err = r.loadBase(r.resumed)
+		}
+	} else {
+		r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
+	}
+	if err != nil {
 		return err
 	}
-	method.Settings().BaseModel = r.c.Model
-	r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
-	return err
+	return r.a.Begin(r.total)
 }
 
 // FullParams makes every weight of a model trainable and lists them.
@@ -320,6 +325,11 @@ func (r *run) restore() error {
 	}
 	if err := r.t.AdamW.load(filepath.Join(r.resumed, "optimizer.safetensors")); err != nil {
 		return err
+	}
+	if r.a != nil {
+		if err := r.a.LoadState(r.resumed); err != nil {
+			return err
+		}
 	}
 	r.o.Log.Info().Str("checkpoint", r.resumed).Int("step", r.state.Step).Msg("resumed")
 	return nil
@@ -389,13 +399,35 @@ func (r *run) record(v any) error {
 	return err
 }
 
-// saveWeights writes the adapter, or the whole model with the tokenizer beside it, into a folder.
-func (r *run) saveWeights(dir string) error {
-	if r.a != nil {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return err
-		}
-		return r.a.Save(dir)
+// saveState writes the weights and what else training needs to go on.
+func (r *run) saveState(dir string) error {
+	if r.a == nil {
+		return r.saveWeights(dir)
 	}
-	return r.m.Save(dir, "", checkpoint.DTypeF32)
+	if err := r.saveAdapter(dir); err != nil {
+		return err
+	}
+	if err := r.a.SaveState(dir); err != nil {
+		return err
+	}
+	return r.saveBase(dir)
+}
+
+// saveWeights writes into a folder what the run results in: the adapter, or the whole model with the tokenizer beside it
+// where all of it trains or the adapter is folded in by restarts.
+func (r *run) saveWeights(dir string) error {
+	switch {
+	case r.a == nil:
+		return r.m.Save(dir, "", checkpoint.DTypeF32)
+	case r.c.ReLoRASteps > 0:
+		return r.m.Save(dir, AdapterName, checkpoint.DTypeF32)
+	}
+	return r.saveAdapter(dir)
+}
+
+func (r *run) saveAdapter(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return r.a.Save(dir)
 }

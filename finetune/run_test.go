@@ -33,8 +33,11 @@ func small(t *testing.T, method string) Config {
 	c.Method, c.Adapter = method, map[string]any{"r": 2}
 	c.MaxSteps, c.PerDeviceTrainBatchSize, c.LoggingSteps, c.SaveSteps, c.EvalSteps = 10, 3, 1, 4, 4
 	c.OutputDir = filepath.Join(t.TempDir(), "run")
-	if method == "full" {
+	switch method {
+	case "full":
 		c.Adapter = nil
+	case "adalora":
+		c.Adapter = map[string]any{"init_r": 4, "target_r": 2, "tinit": 2, "tfinal": 3}
 	}
 	return c
 }
@@ -45,7 +48,7 @@ func quiet() Options { return Options{Log: zerolog.Nop()} }
 func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	t.Helper()
 	name := "adapter_model.safetensors"
-	if c.Method == "full" {
+	if c.WholeModel() {
 		name = "model.safetensors"
 	}
 	weights, err := os.ReadFile(filepath.Join(c.OutputDir, name))
@@ -72,11 +75,17 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 }
 
 func TestResumedRunIsTheRun(t *testing.T) {
-	for _, method := range []string{"mora", "lora", "dora", "full"} {
+	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"} {
 		for _, stop := range []int{1, 5, 8} {
 			whole := small(t, method)
-			if method == "lora" {
+			switch method {
+			case "lora":
 				whole.Adapter["lora_dropout"] = 0.2
+			case "relora":
+				whole.Method, whole.ReLoRASteps, whole.ReLoRAWarmupSteps = "lora", 3, 2
+				whole.Adapter["modules_to_save"] = []string{"norm"}
+			case "remora":
+				whole.Method, whole.ReLoRASteps, whole.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
 			cut := whole
 			cut.OutputDir = filepath.Join(t.TempDir(), "cut")

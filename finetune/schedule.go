@@ -16,8 +16,8 @@ var schedules = map[string]func(progress float64) float64{
 }
 
 // Schedule returns the learning rate's factor for each step (from 0) as Hugging Face's schedulers compute it: step/warmup
-// while it warms up, then the named decay to 0 at step total.
-func Schedule(name string, warmup, total int) (func(step int) float64, error) {
+// while it warms up, then the named decay to the factor least at step total.
+func Schedule(name string, warmup, total int, least float64) (func(step int) float64, error) {
 	f, ok := schedules[name]
 	if !ok {
 		var names []string
@@ -31,6 +31,19 @@ func Schedule(name string, warmup, total int) (func(step int) float64, error) {
 		if step < warmup {
 			return float64(step) / float64(warmup)
 		}
-		return max(0, f(float64(step-warmup)/float64(max(1, total-warmup))))
+		return least + (1-least)*max(0, f(float64(step-warmup)/float64(max(1, total-warmup))))
 	}, nil
+}
+
+// jagged warms a schedule up anew, over so many steps, behind every restart (ReLoRA's jagged schedule).
+func jagged(f func(step int) float64, every, warmup int) func(step int) float64 {
+	if every == 0 {
+		return f
+	}
+	return func(step int) float64 {
+		if since := step % every; step >= every && since < warmup {
+			return f(step) * float64(since) / float64(warmup)
+		}
+		return f(step)
+	}
 }

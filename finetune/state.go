@@ -28,6 +28,8 @@ type State struct {
 	BestMetric *float64 `json:"best_metric"`
 	BestStep   int      `json:"best_step"`
 	BadEvals   int      `json:"bad_evals"`
+	// Restarts is how many restarts (ReLoRA) there were.
+	Restarts int `json:"restarts,omitempty"`
 	// EvalDue says that the evaluation at Step was cut short.
 	EvalDue bool `json:"eval_due,omitempty"`
 	// Kernel is the instruction set that made the numbers.
@@ -193,14 +195,15 @@ func prune(output string, limit int) error {
 	return nil
 }
 
-// save writes the moments, m.NAME and v.NAME, and the step.
+// save writes the moments, m.NAME and v.NAME, and the steps, step.NAME.
 func (o *AdamW) save(path string) error {
 	var ts []checkpoint.Tensor
 	for i, p := range o.params {
 		s := p.Shape()
-		ts = append(ts, checkpoint.F32("m."+p.Name, o.m[i], s...), checkpoint.F32("v."+p.Name, o.v[i], s...))
+		ts = append(ts, checkpoint.F32("m."+p.Name, o.m[i], s...), checkpoint.F32("v."+p.Name, o.v[i], s...),
+			checkpoint.F32("step."+p.Name, []float32{float32(o.since[i])}, 1))
 	}
-	return checkpoint.Write(path, ts, map[string]string{"step": strconv.Itoa(o.step)})
+	return checkpoint.Write(path, ts, nil)
 }
 
 // load reads what save wrote.
@@ -210,11 +213,9 @@ func (o *AdamW) load(path string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	if o.step, err = strconv.Atoi(f.Metadata()["step"]); err != nil {
-		return fmt.Errorf("%s: no step", path)
-	}
 	for i, p := range o.params {
-		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i]} {
+		since := make([]float32, 1)
+		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": since} {
 			t, ok := f.Get(prefix + p.Name)
 			if !ok || t.Size() != len(dst) {
 				return fmt.Errorf("%s: no moment of %s in its shape", path, p.Name)
@@ -225,6 +226,7 @@ func (o *AdamW) load(path string) error {
 			}
 			copy(dst, v)
 		}
+		o.since[i] = int(since[0])
 	}
 	return nil
 }

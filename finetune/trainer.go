@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -20,6 +21,10 @@ type Trainer struct {
 	// Refresh is called when the parameters have changed; Check, where not nil, sees the gradients before the update.
 	Refresh func()
 	Check   func([]model.Param) error
+	// AfterGradients, where not nil, may add to the gradients of a step, and AfterUpdate hears of a step, counted from 1,
+	// that has moved the parameters: adapter.Attached has both.
+	AfterGradients func()
+	AfterUpdate    func(step int)
 
 	MaxGradNorm float64
 	SliceTokens int
@@ -29,6 +34,12 @@ type Trainer struct {
 	Checkpoint bool
 	// Profile, where not nil, gathers the time of steps by kind of operator.
 	Profile *op.Profile
+}
+
+// adapt makes an adapter what trains.
+func (t *Trainer) adapt(a *adapter.Attached) {
+	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.Refresh
+	t.AfterGradients, t.AfterUpdate = a.AfterGradients, a.AfterUpdate
 }
 
 // Step is what one step did.
@@ -52,15 +63,18 @@ func (t *Trainer) Step(rows []tasks.Row, number int, lr float64) (Step, error) {
 		t.AdamW.zeroGrad()
 		return s, err
 	}
-	t.update(s.GradNorm, lr)
+	t.update(s.GradNorm, number+1, lr)
 	return s, nil
 }
 
 // update moves the parameters along their gradients and forgets these.
-func (t *Trainer) update(norm, lr float64) {
+func (t *Trainer) update(norm float64, step int, lr float64) {
 	began := time.Now()
 	clip(t.Params, norm, t.MaxGradNorm)
 	t.AdamW.Step(lr)
+	if t.AfterUpdate != nil {
+		t.AfterUpdate(step)
+	}
 	t.AdamW.zeroGrad()
 	if t.Refresh != nil {
 		t.Refresh()
@@ -91,6 +105,9 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 		s.Loss += sum
 	}
 	s.Loss /= float64(s.Scored)
+	if t.AfterGradients != nil {
+		t.AfterGradients()
+	}
 	s.GradNorm = gradNorm(t.Params)
 	if !finite(s.GradNorm) {
 		return s, fmt.Errorf("step %d: the gradient of %s is not finite (loss %g)", number+1, t.culprit(), s.Loss)

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/gemm"
@@ -12,6 +14,8 @@ import (
 type Param struct {
 	Name string
 	*nn.Param
+	// RateScale multiplies the learning rate of this parameter; 0 counts as 1.
+	RateScale float64
 }
 
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
@@ -48,6 +52,14 @@ type outputGrad interface {
 	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
 	// x·W'ᵀ all the same.
 	GradOutput(x, y, gy gemm.Mat)
+}
+
+// biased is implemented by an adapter that scales the layer's outputs, and so its bias: y = x·W'ᵀ + b'.
+type biased interface {
+	// FoldBias turns b into b', or the gradient of b' into that of b.
+	FoldBias(b []float32)
+	// GradBias adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
+	GradBias(b []float32, gy gemm.Mat)
 }
 
 // Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
@@ -116,11 +128,24 @@ func (l *Linear) Source(adapter string) gemm.Source {
 	return w
 }
 
+// BiasOf is the layer's bias with the named adapter folded in; the layer must have one.
+func (l *Linear) BiasOf(adapter string) []float32 {
+	b := l.Bias.Vector(adapter)
+	if a, ok := l.adapters[adapter].Adapter.(biased); ok {
+		b = slices.Clone(b)
+		a.FoldBias(b)
+	}
+	return b
+}
+
 // folded is W' of an adapter: blocks of W with the update added.
 type folded struct {
 	gemm.Source
 	a Adapter
 }
+
+// foldedBias is b' of an adapter.
+type foldedBias struct{ gemm.Mat }
 
 func (f folded) Block(dst []float32, ld, i, j, m, n int) {
 	f.Source.Block(dst, ld, i, j, m, n)
@@ -201,7 +226,7 @@ func (l *Linear) Apply(t *op.Tape, y, x gemm.Mat, beta float32) {
 		gemm.NT(y, x, folded{w, a}, beta)
 	}
 	if l.Bias != nil {
-		b := l.Bias.Vector(t.Adapter)
+		b := l.BiasOf(t.Adapter)
 		for i := range y.Rows {
 			vec.Add(y.Row(i), y.Row(i), b)
 		}
@@ -274,10 +299,16 @@ func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
 		return
 	}
 	if p := l.Bias.Param(t.Adapter); op.Trains(p) {
-		g := op.Grad(p).Data
+		sum := t.Zeros(1, gy.Cols)
+		defer t.Free(sum)
+		s, g := sum.Mat().Data, op.Grad(p).Data
 		for i := range gy.Rows {
-			vec.Add(g, g, gy.Row(i))
+			vec.Add(s, s, gy.Row(i))
 		}
+		if a, ok := l.adapters[t.Adapter].Adapter.(biased); ok {
+			a.FoldBias(s)
+		}
+		vec.Add(g, g, s)
 	}
 }
 
@@ -291,6 +322,9 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat, dr
 		return
 	}
 	defer t.Time("adapter gradient")()
+	if b, ok := a.Adapter.(biased); ok && l.Bias != nil {
+		b.GradBias(l.Bias.Vector(t.Adapter), gy)
+	}
 	in := x
 	if dropout {
 		d := t.New(x.Rows, x.Cols)
@@ -315,14 +349,18 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat, dr
 
 // ownOutput takes from y what is not x·W'ᵀ: the residual and the bias.
 func (l *Linear) ownOutput(t *op.Tape, own, y, base gemm.Mat) {
+	var bias []float32
+	if l.Bias != nil {
+		bias = l.BiasOf(t.Adapter)
+	}
 	for i := range y.Rows {
 		r := own.Row(i)
 		copy(r, y.Row(i))
 		if base.Data != nil {
 			vec.Axpy(r, -1, base.Row(i))
 		}
-		if l.Bias != nil {
-			vec.Axpy(r, -1, l.Bias.Vector(t.Adapter))
+		if bias != nil {
+			vec.Axpy(r, -1, bias)
 		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 // companions are the files beside the weights that a copy of a model takes along.
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model"}
+	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
+	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
 
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
 // type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
@@ -53,7 +54,13 @@ func exists(path string) bool {
 
 func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	sources := map[string]gemm.Source{}
-	m.Linears(func(l *Linear) { sources[l.Weight.Name] = l.Source(adapter) })
+	m.Linears(func(l *Linear) {
+		sources[l.Weight.Name] = l.Source(adapter)
+		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
+			b := l.BiasOf(adapter)
+			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+		}
+	})
 	var tensors []checkpoint.Tensor
 	untied, uniform := false, checkpoint.DType("")
 	var err error
@@ -64,8 +71,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 		untied = untied || w.untied
 		if w.tied != nil {
-			_, changed := src.(folded)
-			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed {
+			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed(src) {
 				return
 			}
 			untied = true
@@ -121,7 +127,7 @@ func (w *Weight) owner() *Weight {
 
 // encode makes the tensor of src in a type, or passes on the stored one where nothing changed.
 func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
-	if _, changed := src.(folded); !changed && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
+	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
@@ -145,6 +151,15 @@ func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) 
 		return checkpoint.F16FromFloat32(w.Name, v, w.Shape...), nil
 	}
 	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
+}
+
+// changed says whether an adapter is folded into a source.
+func changed(src gemm.Source) bool {
+	switch src.(type) {
+	case folded, foldedBias:
+		return true
+	}
+	return false
 }
 
 // savedConfig is config.json with the weights' type, and untied where the LM head has values of its own.

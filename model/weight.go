@@ -156,6 +156,9 @@ func (w *Weight) Copy(adapter string, values []float32) *nn.Param {
 // CopyOf returns the named adapter's trained copy, or nil.
 func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
 
+// Absorb gives the weight other values for good, which it keeps.
+func (w *Weight) Absorb(values []float32) { w.set(values) }
+
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
 // meanwhile. Trained copies stay as they are.
 func (w *Weight) Replace(src gemm.Source) (restore func()) {

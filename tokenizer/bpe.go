@@ -75,6 +75,10 @@ func parseBPE(raw json.RawMessage, where string, traits modelTraits) (model, err
 	if err := decodeObject(raw, where, &c, "vocab", "merges"); err != nil {
 		return nil, err
 	}
+	return newBPE(&c, where, traits)
+}
+
+func newBPE(c *bpeConfig, where string, traits modelTraits) (*bpe, error) {
 	if c.Dropout != nil && *c.Dropout != 0 {
 		return nil, fmt.Errorf("%s: dropout is %g; only null or 0 is supported", where, *c.Dropout)
 	}
@@ -168,26 +172,5 @@ func (m *bpe) tokenize(dst []tok, s string) []tok {
 	if !m.cutAtMeta {
 		return m.cache.tokenize(dst, s, m.merge)
 	}
-	for at := 0; at < len(s); {
-		end := metaEnd(s, at)
-		first := len(dst)
-		dst = m.cache.tokenize(dst, s[at:end], m.merge)
-		for i := first; i < len(dst); i++ {
-			dst[i].start += int32(at)
-			dst[i].end += int32(at)
-		}
-		at = end
-	}
-	return dst
-}
-
-// metaEnd is the end of the run of ▁ at s[at:] and of the text up to the next ▁.
-func metaEnd(s string, at int) int {
-	for strings.HasPrefix(s[at:], metaspace) {
-		at += len(metaspace)
-	}
-	if i := strings.Index(s[at:], metaspace); i >= 0 {
-		return at + i
-	}
-	return len(s)
+	return m.cache.tokenizeWords(dst, s, m.merge)
 }

@@ -24,6 +24,11 @@ func (m *bpe) merge(dst []tok, s string) []tok {
 	st := m.scratch.Get().(*mergeState)
 	defer m.scratch.Put(st)
 	st.syms = m.symbols(st.syms[:0], s)
+	return m.mergeSymbols(dst, st)
+}
+
+// mergeSymbols appends the tokens that the symbols of st become.
+func (m *bpe) mergeSymbols(dst []tok, st *mergeState) []tok {
 	if len(st.syms) < longWord {
 		m.mergeShort(st)
 	} else {
@@ -77,13 +82,18 @@ func (m *bpe) symbols(syms []symbol, s string) []symbol {
 		unk = symbol{id: m.unk, size: unk.size + int32(n)}
 	}
 	flush()
+	linkSymbols(syms)
+	return syms
+}
+
+// linkSymbols makes a list of syms.
+func linkSymbols(syms []symbol) {
 	for i := range syms {
 		syms[i].prev, syms[i].next = int32(i-1), int32(i+1)
 	}
 	if len(syms) > 0 {
 		syms[len(syms)-1].next = -1
 	}
-	return syms
 }
 
 // charToken is the token of the character s[i:j] of a word s.
@@ -131,10 +141,10 @@ func (m *bpe) mergeShort(st *mergeState) {
 	rank = append(rank, noMerge)
 	st.rank = rank
 	for n := len(syms); n > 1; n-- {
-		best, at := noMerge, -1
+		best, limit, at := noMerge, noMerge, -1
 		for i, v := range rank[:n] {
-			if v < best {
-				best, at = v, i
+			if v < limit { // of a lower rank: among equals the first is merged
+				best, limit, at = v, v>>32<<32, i
 			}
 		}
 		if at < 0 {

@@ -44,3 +44,34 @@ func (c *wordCache) tokenize(dst []tok, s string, compute func([]tok, string) []
 	at.Store(&word{strings.Clone(s), append([]tok(nil), dst[n:]...)})
 	return dst
 }
+
+// tokenizeWords appends the tokens of s, cut before each run of ▁.
+func (c *wordCache) tokenizeWords(dst []tok, s string, compute func([]tok, string) []tok) []tok {
+	for at := 0; at < len(s); {
+		end := metaEnd(s, at)
+		first := len(dst)
+		dst = c.tokenize(dst, s[at:end], compute)
+		shift(dst[first:], at)
+		at = end
+	}
+	return dst
+}
+
+// shift moves tokens by n bytes.
+func shift(toks []tok, n int) {
+	for i := range toks {
+		toks[i].start += int32(n)
+		toks[i].end += int32(n)
+	}
+}
+
+// metaEnd is the end of the run of ▁ at s[at:] and of the text up to the next ▁.
+func metaEnd(s string, at int) int {
+	for strings.HasPrefix(s[at:], metaspace) {
+		at += len(metaspace)
+	}
+	if i := strings.Index(s[at:], metaspace); i >= 0 {
+		return at + i
+	}
+	return len(s)
+}

@@ -25,14 +25,20 @@ type tokenizerConfig struct {
 	Pad          *specialToken              `json:"pad_token"`
 	Cls          *specialToken              `json:"cls_token"`
 	Mask         *specialToken              `json:"mask_token"`
+
+	followsBOS bool // add_bos_token and add_eos_token count, whatever the class
 }
 
 // specialToken is a token given as its text or as an object.
-type specialToken struct{ addedToken }
+type specialToken struct {
+	addedToken
+	plain bool // as its text
+}
 
 func (s *specialToken) UnmarshalJSON(raw []byte) error {
 	s.addedToken = addedToken{Special: true}
 	if len(raw) > 0 && raw[0] == '"' {
+		s.plain = true
 		return json.Unmarshal(raw, &s.Content)
 	}
 	if err := json.Unmarshal(raw, &s.addedToken); err != nil {
@@ -52,9 +58,9 @@ func (c *tokenizerConfig) namedTokens() (names []string, tokens []*specialToken)
 		[]*specialToken{c.BOS, c.EOS, c.Unk, c.Sep, c.Pad, c.Cls, c.Mask}
 }
 
-// configure applies tokenizer_config.json and special_tokens_map.json; the
+// readConfig reads tokenizer_config.json and special_tokens_map.json; the
 // first counts where both say something.
-func (t *Tokenizer) configure(config, specialMap []byte) error {
+func readConfig(config, specialMap []byte) (*tokenizerConfig, error) {
 	var c tokenizerConfig
 	for _, file := range []struct {
 		name string
@@ -64,14 +70,19 @@ func (t *Tokenizer) configure(config, specialMap []byte) error {
 			continue
 		}
 		if err := json.Unmarshal(file.raw, &c); err != nil {
-			return fmt.Errorf("%s: %w", file.name, err)
+			return nil, fmt.Errorf("%s: %w", file.name, err)
 		}
 	}
+	return &c, nil
+}
+
+// configure applies tokenizer_config.json and special_tokens_map.json.
+func (t *Tokenizer) configure(c *tokenizerConfig) error {
 	t.cleanUp = c.CleanUp
-	if err := t.addNumbered(&c); err != nil {
+	if err := t.addNumbered(c); err != nil {
 		return fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	if err := t.addSpecial(&c); err != nil {
+	if err := t.addSpecial(c); err != nil {
 		return fmt.Errorf("tokenizer_config.json: %w", err)
 	}
 	t.named = map[string]int32{}
@@ -83,7 +94,7 @@ func (t *Tokenizer) configure(config, specialMap []byte) error {
 			}
 		}
 	}
-	if err := t.setBOSAndEOS(&c); err != nil {
+	if err := t.setBOSAndEOS(c); err != nil {
 		return fmt.Errorf("tokenizer_config.json: %w", err)
 	}
 	if err := t.readChatTemplates(c.ChatTemplate); err != nil {
@@ -165,7 +176,9 @@ func (t *Tokenizer) setBOSAndEOS(c *tokenizerConfig) error {
 	switch strings.TrimSuffix(c.Class, "Fast") {
 	case "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer":
 	default:
-		return nil
+		if !c.followsBOS {
+			return nil
+		}
 	}
 	if c.AddBOS == nil && c.AddEOS == nil {
 		return nil

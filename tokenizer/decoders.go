@@ -169,19 +169,23 @@ func parseWordPieceDecoder(raw json.RawMessage, where string) (decoder, error) {
 	if err := decodeObject(raw, where, &c, "prefix", "cleanup"); err != nil {
 		return nil, err
 	}
+	return newWordPieceDecoder(*c.Prefix, c.Cleanup), nil
+}
+
+func newWordPieceDecoder(prefix string, cleanUp bool) decoder {
 	return mapTokens(func(i int, s string) string {
 		if i > 0 {
-			if inner, ok := strings.CutPrefix(s, *c.Prefix); ok {
+			if inner, ok := strings.CutPrefix(s, prefix); ok {
 				s = inner
 			} else {
 				s = " " + s
 			}
 		}
-		if c.Cleanup {
+		if cleanUp {
 			s = cleanUpToken.clean(s)
 		}
 		return s
-	}), nil
+	})
 }
 
 // parseStripDecoder reads a Strip: up to start characters from the left and

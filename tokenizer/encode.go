@@ -12,6 +12,8 @@ type Encoding struct {
 	Tokens  []string
 	Offsets [][2]int // characters (not bytes) of the text, end excluded; {0, 0} for tokens added by the post-processor
 	TypeIDs []int32  // 0 for the first text, 1 for the second, or as the post-processor says
+	Words   []int32  // the word (part of the text that the model sees as one) of its text, or as given to EncodeWords; -1 for tokens added by the post-processor
+	Special []bool   // added by the post-processor
 }
 
 // Encode is the ids of text. Added tokens are found in it by their content;
@@ -62,7 +64,7 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 	if full {
 		chars = newCharIndex(text)
 	}
-	for _, p := range pieces {
+	for i, p := range pieces {
 		w.toks = w.toks[:0]
 		if p.id != noToken {
 			w.toks = append(w.toks, tok{p.id, 0, int32(len(p.s))})
@@ -75,6 +77,8 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 				e.Tokens = append(e.Tokens, t.tokenText(p, k))
 				e.Offsets = append(e.Offsets, chars.offsets(p, k))
 				e.TypeIDs = append(e.TypeIDs, typeID)
+				e.Words = append(e.Words, int32(i))
+				e.Special = append(e.Special, false)
 			}
 		}
 	}
@@ -91,6 +95,9 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 			w.b = append(w.b, p)
 			continue
 		}
+		if t.language {
+			w.b, p = t.splitLanguage(w.b, p)
+		}
 		if t.normalizer != nil {
 			t.normalizer.normalize(&p)
 		}
@@ -105,9 +112,11 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 }
 
 // tokenText is the text of a token: as the vocabulary has it, but an added
-// token, and Unigram's unknown one, as the text has it.
+// token, and the unknown one of Unigram and SentencePiece, as the text has it.
 func (t *Tokenizer) tokenText(p piece, k tok) string {
-	if u, ok := t.model.(*unigram); p.id != noToken || ok && k.id == u.unk {
+	_, isUnigram := t.model.(*unigram)
+	_, isSPM := t.model.(*spmModel)
+	if p.id != noToken || (isUnigram || isSPM) && k.id == t.model.unknown() {
 		return strings.Clone(p.s[k.start:k.end])
 	}
 	s, _ := t.model.lookup().token(k.id)

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,79 @@ func FuzzEncodeDecode(f *testing.F) {
 			if want := tk.Decode(e.IDs, false); got.String() != want {
 				t.Errorf("%s: streamed %q, decoded %q", name, got.String(), want)
 			}
+		}
+	})
+}
+
+// useTokenizer holds a tokenizer of a fuzzed file to what must be true.
+func useTokenizer(t *testing.T, tk *Tokenizer) {
+	e := tk.EncodePair(">>a<< Hello, w\u00f6rld  ab1", "<s> e\u0301\n", true)
+	n := len(e.IDs)
+	if len(e.Tokens) != n || len(e.Offsets) != n || len(e.TypeIDs) != n || len(e.Words) != n || len(e.Special) != n {
+		t.Errorf("%d ids, %d tokens, %d offsets, %d type ids, %d words, %d special", n, len(e.Tokens), len(e.Offsets), len(e.TypeIDs), len(e.Words), len(e.Special))
+	}
+	tk.Decode(tk.Encode("ab a", true), true)
+	tk.EncodeWords([]string{"ab", "", "<s>"}, true)
+}
+
+// FuzzSPM looks for SentencePiece models that make the reader, or what it returns, panic.
+func FuzzSPM(f *testing.F) {
+	for _, modelType := range []uint64{1, 2, 3} {
+		f.Add(smallSPM(modelType, nil).raw)
+		f.Add(smallSPM(modelType, nil).piece("b\u2581a", -9, userDefinedPiece).message(3, func(s *spmBytes) {
+			s.number(3, 1).number(4, 0).text(2, "\x04\x00\x00\x00\x00\x00\x00\x00x")
+		}).raw)
+	}
+	fileCases(f, func(c *fileCase, _ string) {
+		if raw := c.Files["spiece.model"]; raw != nil {
+			f.Add(raw)
+		}
+	})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if tk, err := parseSmallSPM(raw); err == nil {
+			useTokenizer(t, tk)
+		}
+	})
+}
+
+// FuzzVocabTxt looks for vocab.txt files that make a panic.
+func FuzzVocabTxt(f *testing.F) {
+	f.Add([]byte("[UNK]\n[CLS]\n[SEP]\na\n##b\n\na\r\n"))
+	f.Add([]byte("[UNK]"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, opts, class := &tokenizerConfig{}, &classOptions{}, tokenClasses["BertTokenizer"]
+		class.setDefaults(c, opts)
+		tk, err := newBERT(raw, c, opts)
+		if err == nil {
+			err = tk.finish(class, c)
+		}
+		if err == nil {
+			useTokenizer(t, tk)
+		}
+	})
+}
+
+// FuzzMergesTxt looks for merges.txt and vocab.json files that make a panic.
+func FuzzMergesTxt(f *testing.F) {
+	tokens := map[string]int{"<s>": 300, "</s>": 301, "ab": 302, "\u0120a": 303}
+	for b, r := range byteToRune {
+		tokens[string(r)] = b
+	}
+	vocabJSON, err := json.Marshal(tokens)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(vocabJSON, []byte("#version: 0.2\na b\n\u0120 a\r\n\n"))
+	f.Add([]byte(`{"a": 0, "b": 1}`), []byte("a b"))
+	f.Fuzz(func(t *testing.T, vocabJSON, merges []byte) {
+		c, opts, class := &tokenizerConfig{}, &classOptions{}, tokenClasses["RobertaTokenizer"]
+		class.setDefaults(c, opts)
+		tk, err := newByteLevel(vocabJSON, merges, opts)
+		if err == nil {
+			err = tk.finish(class, c)
+		}
+		if err == nil {
+			useTokenizer(t, tk)
 		}
 	})
 }

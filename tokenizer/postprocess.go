@@ -232,7 +232,7 @@ func (post *postProcessor) process(texts []Encoding, special bool) Encoding {
 		if p.seq >= 0 {
 			out = append(out, texts[p.seq].withType(p.typeID))
 		} else if special {
-			out = append(out, Encoding{p.ids, p.tokens, make([][2]int, len(p.ids)), nil}.withType(p.typeID))
+			out = append(out, p.encoding())
 		}
 	}
 	e := join(out)
@@ -240,6 +240,16 @@ func (post *postProcessor) process(texts []Encoding, special bool) Encoding {
 		return Encoding{IDs: e.IDs}
 	}
 	return e
+}
+
+// encoding is the special tokens of p.
+func (p templatePart) encoding() Encoding {
+	e := Encoding{IDs: p.ids, Tokens: p.tokens, Offsets: make([][2]int, len(p.ids))}
+	for range p.ids {
+		e.Words = append(e.Words, -1)
+		e.Special = append(e.Special, true)
+	}
+	return e.withType(p.typeID)
 }
 
 // withType is e with one type id for all.
@@ -262,6 +272,8 @@ func join(es []Encoding) Encoding {
 		out.Tokens = append(out.Tokens, e.Tokens...)
 		out.Offsets = append(out.Offsets, e.Offsets...)
 		out.TypeIDs = append(out.TypeIDs, e.TypeIDs...)
+		out.Words = append(out.Words, e.Words...)
+		out.Special = append(out.Special, e.Special...)
 	}
 	return out
 }

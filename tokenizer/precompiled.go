@@ -54,6 +54,11 @@ func newPrecompiled(blob []byte) (*precompiled, error) {
 	for i := range p.units {
 		p.units[i] = binary.LittleEndian.Uint32(blob[4*i:])
 	}
+	for text := range strings.SplitSeq(p.texts, "\x00") {
+		if len(text) > maxReplacement {
+			return nil, fmt.Errorf("has a replacement of %d bytes, want at most %d", len(text), maxReplacement)
+		}
+	}
 	if !utf8.ValidString(p.texts) {
 		return nil, fmt.Errorf("its texts are not valid UTF-8")
 	}
@@ -63,32 +68,74 @@ func newPrecompiled(blob []byte) (*precompiled, error) {
 // lookup is the replacement for the SHORTEST key that s starts with. (The
 // library takes the first match too, and models are used with that.)
 func (n *precompiled) lookup(s string) (string, bool) {
+	text, ok := "", false
+	n.match(s, func(_ int, t string) bool {
+		text, ok = t, utf8.ValidString(t)
+		return false
+	})
+	return text, ok
+}
+
+// longest is the replacement for the longest key that s starts with and the
+// length of that key, 0 if there is none (SentencePiece itself).
+func (n *precompiled) longest(s string) (text string, size int) {
+	n.match(s, func(i int, t string) bool {
+		text, size = t, i
+		return true
+	})
+	if !utf8.ValidString(text) {
+		return "", 0
+	}
+	return text, size
+}
+
+// plainASCII says whether c alone is no key and no key goes on from it with ASCII.
+func (n *precompiled) plainASCII(c byte) bool {
+	key := []byte{c, 0}
+	plain := c != 0
+	for d := byte(1); d < utf8.RuneSelf && plain; d++ {
+		key[1] = d
+		plain = n.match(string(key), func(int, string) bool { return false }) < 2
+	}
+	return plain
+}
+
+// match calls found with the length and the replacement of each key that s
+// starts with, shortest first, until it says false. It returns the number of
+// bytes that some key begins with, or len(s) where found has said false.
+func (n *precompiled) match(s string, found func(size int, text string) bool) int {
 	at := unitOffset(n.units[0])
 	for i := 0; i < len(s) && s[i] != 0; i++ {
 		at ^= uint32(s[i])
 		if uint64(at) >= uint64(len(n.units)) {
-			return "", false
+			return i
 		}
 		unit := n.units[at]
 		if unit&(1<<31|0xFF) != uint32(s[i]) {
-			return "", false
+			return i
 		}
 		at ^= unitOffset(unit)
 		if unit>>8&1 == 0 {
 			continue
 		}
 		if uint64(at) >= uint64(len(n.units)) {
-			return "", false
+			return i
 		}
 		start := uint64(n.units[at] & (1<<31 - 1))
 		if start > uint64(len(n.texts)) {
-			return "", false
+			return i
 		}
 		text, _, _ := strings.Cut(n.texts[start:], "\x00")
-		return text, utf8.ValidString(text)
+		if !found(i+1, text) {
+			return len(s)
+		}
 	}
-	return "", false
+	return len(s)
 }
+
+// maxReplacement is the longest replacement accepted, in bytes, lest short
+// texts become huge ones. Unicode's longest has 33.
+const maxReplacement = 512
 
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 

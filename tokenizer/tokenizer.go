@@ -2,10 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
 // Tokenizer turns text into ids and back. It is made by Load or Parse and
@@ -26,6 +23,8 @@ type Tokenizer struct {
 	trackAlways   bool    // a part needs to know where in the text a piece starts
 	cleanUp       bool    // clean_up_tokenization_spaces
 	named         map[string]int32
+	language      bool       // a text may begin with a language's code, >>xx<<
+	target        *Tokenizer // of the language translated to, where it is another
 }
 
 // tokenizerFile is the sections of tokenizer.json.
@@ -41,30 +40,6 @@ type tokenizerFile struct {
 	Model         json.RawMessage `json:"model"`
 }
 
-// Load reads tokenizer.json from a model's directory and, where they exist,
-// tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
-func Load(dir string) (*Tokenizer, error) {
-	files := map[string][]byte{}
-	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"} {
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		if errors.Is(err, os.ErrNotExist) && name != "tokenizer.json" {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
-		}
-		files[name] = raw
-	}
-	t, err := parse(files["tokenizer.json"], files["tokenizer_config.json"], files["special_tokens_map.json"])
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
-	}
-	if text, ok := files["chat_template.jinja"]; ok {
-		t.setChatTemplate("default", string(text))
-	}
-	return t, nil
-}
-
 // Parse makes a tokenizer from the text of tokenizer.json and of
 // tokenizer_config.json, which may be nil.
 func Parse(tokenizerJSON, config []byte) (*Tokenizer, error) {
@@ -76,6 +51,15 @@ func Parse(tokenizerJSON, config []byte) (*Tokenizer, error) {
 }
 
 func parse(tokenizerJSON, config, specialMap []byte) (*Tokenizer, error) {
+	c, err := readConfig(config, specialMap)
+	if err != nil {
+		return nil, err
+	}
+	return parseFile(tokenizerJSON, c)
+}
+
+// parseFile makes a tokenizer from the text of tokenizer.json.
+func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 	var f tokenizerFile
 	if err := decodeObject(tokenizerJSON, "tokenizer.json", &f, "model"); err != nil {
 		return nil, err
@@ -87,7 +71,7 @@ func parse(tokenizerJSON, config, specialMap []byte) (*Tokenizer, error) {
 	if err := t.parseParts(&f); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	if err := t.configure(config, specialMap); err != nil {
+	if err := t.configure(c); err != nil {
 		return nil, err
 	}
 	if err := t.added.index(t.normalizer); err != nil {
@@ -213,6 +197,15 @@ func (t *Tokenizer) EOS() (id int32, ok bool) { return t.namedID("eos_token") }
 // Pad is the id of the padding token, if the model's files name one.
 func (t *Tokenizer) Pad() (id int32, ok bool) { return t.namedID("pad_token") }
 
+// CLS is the id of the token that classifiers look at, if the model's files name one.
+func (t *Tokenizer) CLS() (id int32, ok bool) { return t.namedID("cls_token") }
+
+// SEP is the id of the token between and after texts, if the model's files name one.
+func (t *Tokenizer) SEP() (id int32, ok bool) { return t.namedID("sep_token") }
+
+// Mask is the id of the token that stands for a hidden one, if the model's files name one.
+func (t *Tokenizer) Mask() (id int32, ok bool) { return t.namedID("mask_token") }
+
 // Unk is the id of the unknown token, if the model has one.
 func (t *Tokenizer) Unk() (id int32, ok bool) {
 	if id, ok := t.namedID("unk_token"); ok {
@@ -225,4 +218,23 @@ func (t *Tokenizer) Unk() (id int32, ok bool) {
 func (t *Tokenizer) namedID(name string) (int32, bool) {
 	id, ok := t.named[name]
 	return id, ok
+}
+
+// IsSpecial says whether id is a special token, which Decode leaves out when
+// asked to, rather than a part of a text.
+func (t *Tokenizer) IsSpecial(id int32) bool {
+	token, ok := t.Token(id)
+	if d, isSPM := t.decoder.(*spmDecoder); isSPM && d.kinds[token] == controlPiece {
+		return ok
+	}
+	return ok && t.added.special[token]
+}
+
+// Target is the tokenizer for the language that a translation model writes.
+// All other models have one tokenizer for both sides.
+func (t *Tokenizer) Target() *Tokenizer {
+	if t.target != nil {
+		return t.target
+	}
+	return t
 }

@@ -28,20 +28,24 @@ func parseWordPiece(raw json.RawMessage, where string) (model, error) {
 	if err != nil {
 		return nil, err
 	}
-	unk, ok := c.Vocab.id(c.UnkToken)
-	if !ok {
-		return nil, fmt.Errorf("%s: unk_token %q is not in the vocab", where, c.UnkToken)
-	}
 	if c.MaxLength < 0 {
 		return nil, fmt.Errorf("%s: max_input_chars_per_word is %d, want 0 or more", where, c.MaxLength)
 	}
-	m := &wordPiece{vocab: &c.Vocab, trie: newTrie(4 * c.Vocab.size()), unk: unk, maxChars: c.MaxLength, cache: newWordCache()}
-	for token, id := range c.Vocab.ids {
+	return newWordPiece(&c.Vocab, c.UnkToken, c.Prefix, c.MaxLength, where)
+}
+
+func newWordPiece(v *vocab, unkToken, prefix string, maxChars int, where string) (model, error) {
+	unk, ok := v.id(unkToken)
+	if !ok {
+		return nil, fmt.Errorf("%s: unk_token %q is not in the vocab", where, unkToken)
+	}
+	m := &wordPiece{vocab: v, trie: newTrie(4 * v.size()), unk: unk, maxChars: maxChars, cache: newWordCache()}
+	for token, id := range v.ids {
 		if token != "" {
 			m.trie.put(token, id)
 		}
 	}
-	m.inner = m.trie.walk(c.Prefix)
+	m.inner = m.trie.walk(prefix)
 	return m, nil
 }
 

@@ -136,7 +136,7 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
-	if first.Method == "full" {
+	if first.WholeModel() {
 		_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --prompt TEXT\n", g.Program, dir)
 		return nil
 	}

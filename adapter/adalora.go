@@ -1,0 +1,253 @@
+package adapter
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("adalora", kind{peftType: "ADALORA", ignores: []string{"r"}, make: func() Method {
+		return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
+			OrthRegWeight: 0.5, Alpha: 8, Bias: "none"}
+	}})
+}
+
+// AdaLoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, the form of a singular value
+// decomposition. Training adds OrthRegWeight times the mean of ‖A·Aᵀ−I‖ and ‖Bᵀ·B−I‖ over all matrices to the loss (PEFT
+// has the norms, Eq. 4 their squares), and takes E's unimportant entries away, see budget.
+type AdaLoRA struct {
+	Common
+	// InitR is the rank of every layer at first, TargetR the mean rank that is left.
+	InitR   int `json:"init_r"`
+	TargetR int `json:"target_r"`
+	// TInit are the steps before the budget falls, TFinal those after it has; it is handed out every DeltaT steps.
+	TInit  int `json:"tinit"`
+	TFinal int `json:"tfinal"`
+	DeltaT int `json:"deltaT"`
+	// TotalStep is the length of the run that the schedule is for; 0 is that of the run that trains it.
+	TotalStep int `json:"total_step"`
+	// Beta1 and Beta2 smooth the importance and its uncertainty.
+	Beta1 float64 `json:"beta1"`
+	Beta2 float64 `json:"beta2"`
+	// OrthRegWeight is the weight of the orthogonality.
+	OrthRegWeight float64 `json:"orth_reg_weight"`
+	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out those that were taken away.
+	RankPattern map[string][]bool `json:"rank_pattern"`
+	// Alpha over InitR scales the update; up to 0 it counts as InitR.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// Init starts with E zero; false, for tests, with all random.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+}
+
+var _ Method = (*AdaLoRA)(nil)
+
+// maxSteps bounds a schedule.
+const maxSteps = 1 << 30
+
+func (c *AdaLoRA) check() error {
+	if err := c.Init.only("AdaLoRA", InitDefault, InitRandom); err != nil {
+		return err
+	}
+	within := func(v float64) bool { return v > 0 && v < 1 }
+	switch {
+	case c.InitR < 1 || c.InitR > maxRank:
+		return fmt.Errorf("init_r is %d; want 1 to %d", c.InitR, maxRank)
+	case c.TargetR < 1 || c.TargetR > c.InitR:
+		return fmt.Errorf("target_r is %d; want 1 to init_r, %d", c.TargetR, c.InitR)
+	case min(c.TInit, c.TFinal, c.TotalStep) < 0 || max(c.TInit, c.TFinal, c.TotalStep) > maxSteps:
+		return fmt.Errorf("tinit is %d, tfinal %d, total_step %d; want 0 to %d", c.TInit, c.TFinal, c.TotalStep, maxSteps)
+	case c.DeltaT < 1:
+		return fmt.Errorf("deltaT is %d; want 1 or more", c.DeltaT)
+	case !within(c.Beta1) || !within(c.Beta2):
+		return fmt.Errorf("beta1 is %g, beta2 %g; want numbers between 0 and 1", c.Beta1, c.Beta2)
+	case !(c.OrthRegWeight >= 0) || math.IsInf(c.OrthRegWeight, 0):
+		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", c.OrthRegWeight)
+	case c.Dropout < 0 || c.Dropout >= 1 || math.IsNaN(c.Dropout):
+		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", c.Dropout)
+	case c.Bias != "none":
+		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
+	case c.FanInFanOut:
+		return errFanInFanOut
+	}
+	if c.TotalStep > 0 {
+		return c.fits(c.TotalStep)
+	}
+	return nil
+}
+
+// fits says whether a run of so many steps has room for the schedule.
+func (c *AdaLoRA) fits(total int) error {
+	if c.TInit >= total-c.TFinal {
+		return fmt.Errorf("tinit %d and tfinal %d leave no step of %d for the budget to fall; lower them", c.TInit, c.TFinal, total)
+	}
+	return nil
+}
+
+func (c *AdaLoRA) dropout() float32 { return float32(c.Dropout) }
+
+// prepare checks that every layer of RankPattern is there.
+func (c *AdaLoRA) prepare(targets []*model.Linear) (Method, error) {
+	known := map[string]bool{}
+	for _, l := range targets {
+		known[l.Path()+".lora_E"] = true
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.RankPattern)) {
+		if !known[k] {
+			return nil, fmt.Errorf("rank_pattern: %s is of no adapted layer", strings.TrimSuffix(k, ".lora_E"))
+		}
+	}
+	own := *c
+	return &own, nil
+}
+
+// toFile: PEFT wants total_step, and opens nothing without a schedule.
+func (c *AdaLoRA) toFile(all map[string]any) {
+	if c.TotalStep == 0 {
+		all["total_step"] = c.TInit + c.TFinal + 1
+	}
+}
+
+func (c *AdaLoRA) fromFile() error { return nil }
+
+// Adapt implements Method.
+func (c *AdaLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	out, in := l.Dims()
+	r := c.InitR
+	if kept, ok := c.RankPattern[l.Path()+".lora_E"]; ok {
+		r = 0
+		for _, k := range kept {
+			if k {
+				r++
+			}
+		}
+	}
+	deviation, e := 0.02, make([]float32, r)
+	if c.Init == InitRandom {
+		deviation, e = 1, normal(rng, r, 1)
+	}
+	alpha := c.Alpha
+	if alpha <= 0 {
+		alpha = float64(c.InitR)
+	}
+	return &adalora{a: op.NewParam(normal(rng, r*in, deviation), r, in), e: op.NewParam(e, r, 1),
+		b: op.NewParam(normal(rng, out*r, deviation), out, r), scale: float32(alpha / (float64(c.InitR) + 1e-5))}, nil
+}
+
+// adalora is AdaLoRA on one layer.
+type adalora struct {
+	nn.Module
+	a, e, b *nn.Param // [r, in], [r, 1], [out, r]
+	scale   float32
+}
+
+// Params implements model.Adapter.
+func (l *adalora) Params() []model.Param {
+	return []model.Param{{Name: "lora_A", Param: l.a}, {Name: "lora_B", Param: l.b}, {Name: "lora_E", Param: l.e}}
+}
+
+func (l *adalora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+
+// weighted is s·b∘E by columns: rows of B, or tokens.
+func (l *adalora) weighted(b gemm.Mat) *scratch {
+	s := byColumns(b, op.Data(l.e).Data)
+	vec.Scale(s.Data, l.scale, s.Data)
+	return s
+}
+
+// Fold implements model.Adapter: w += s·B[i:]·diag(E)·A[:,j:].
+func (l *adalora) Fold(w gemm.Mat, i, j int) {
+	a, b := op.Data(l.a), op.Data(l.b)
+	if a.Rows == 0 {
+		return
+	}
+	s := l.weighted(b.Slice(i, 0, w.Rows, b.Cols))
+	defer s.give()
+	gemm.NN(w, s.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+}
+
+// down is x·Aᵀ, [tokens, r].
+func (l *adalora) down(x gemm.Mat) *scratch {
+	a := op.Data(l.a)
+	h := take(x.Rows, a.Rows)
+	gemm.NT(h.Mat, x, a, 0)
+	return h
+}
+
+// up is gy·B, [tokens, r].
+func (l *adalora) up(gy gemm.Mat) *scratch {
+	b := op.Data(l.b)
+	g := take(gy.Rows, b.Cols)
+	gemm.NN(g.Mat, gy, b, 0)
+	return g
+}
+
+// Apply adds x·ΔWᵀ to y.
+func (l *adalora) Apply(y, x gemm.Mat) {
+	if op.Data(l.a).Rows == 0 {
+		return
+	}
+	h := l.down(x)
+	defer h.give()
+	s := l.weighted(h.Mat)
+	defer s.give()
+	gemm.NT(y, s.Mat, op.Data(l.b), 1)
+}
+
+// ApplyT adds gy·ΔW to dx.
+func (l *adalora) ApplyT(dx, gy gemm.Mat) {
+	if op.Data(l.a).Rows == 0 {
+		return
+	}
+	g := l.up(gy)
+	defer g.give()
+	s := l.weighted(g.Mat)
+	defer s.give()
+	gemm.NN(dx, s.Mat, op.Data(l.a), 1)
+}
+
+// Grad implements model.Adapter: with h = x·Aᵀ and g = gy·B, dA += (s·g∘E)ᵀ·x, dB += gyᵀ·(s·h∘E), dE += s·Σₜ g∘h.
+func (l *adalora) Grad(x, gy gemm.Mat) {
+	if op.Data(l.a).Rows == 0 {
+		return
+	}
+	h, g := l.down(x), l.up(gy)
+	defer h.give()
+	defer g.give()
+	sh, sg := l.weighted(h.Mat), l.weighted(g.Mat)
+	defer sh.give()
+	defer sg.give()
+	gemm.TN(op.Grad(l.a), sg.Mat, x, 1)
+	gemm.TN(op.Grad(l.b), gy, sh.Mat, 1)
+	sum := columnProducts(g.Mat, h.Mat)
+	defer sum.give()
+	vec.Axpy(op.Grad(l.e).Data, l.scale, sum.Data)
+}
+
+// cores are those of the LoRA that it is.
+func (l *adalora) cores(out, in int) []*mat.Dense {
+	b := op.Data(l.b)
+	if b.Cols == 0 {
+		return nil
+	}
+	s := l.weighted(b)
+	defer s.give()
+	return (&lora{a: l.a, b: op.NewParam(s.Data, out, b.Cols), scale: 1}).cores(out, in)
+}

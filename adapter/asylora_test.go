@@ -1,0 +1,36 @@
+package adapter
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// TestAsyLoRA: A·Aᵀ = I, only B counts and gets a gradient, the file has both.
+func TestAsyLoRA(t *testing.T) {
+	m := tinyModel(t, true)
+	a := mustAttach(t, m, "a", mustNew(t, "asylora", map[string]any{"r": 3, "target_modules": []string{"up_proj"}}))
+	if a.Trainable() != 3*3*37 {
+		t.Errorf("%d trainable", a.Trainable())
+	}
+	for _, l := range a.layers {
+		low := l.adapter.(*asylora)
+		gram := gemm.New(3, 3)
+		gemm.NT(gram, op.Data(low.a), op.Data(low.a), 0)
+		golden.Close(t, "A·Aᵀ", gram.Data, identity(3).Data, 1e-6, false)
+		low.Grad(identity(20), random(rand.New(rand.NewPCG(1, 2)), 20, 37))
+		if low.a.HasGrad() || !low.b.HasGrad() {
+			t.Error("A has a gradient, or B has none")
+		}
+	}
+	if n := len(a.tensors()); n != 6 {
+		t.Errorf("%d tensors are saved, want 6", n)
+	}
+	if _, err := Attach(m, "b", mustNew(t, "asylora", map[string]any{"r": 21, "target_modules": []string{"q_proj"}}), 1); err == nil || !strings.Contains(err.Error(), "larger than in_features 20") {
+		t.Errorf("got %v", err)
+	}
+}

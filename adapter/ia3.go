@@ -1,0 +1,211 @@
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("ia3", kind{peftType: "IA3", needs: []string{"feedforward_modules"}, without: []string{"layers_to_transform", "layers_pattern"},
+		make: func() Method {
+			return &IA3{Common: Common{TargetModules: ia3Targets}, FeedForward: ia3FeedForward}
+		}})
+}
+
+// The paper's places, keys, values and the inside of the feed-forward part, by the names of all hosts.
+var (
+	ia3Targets     = Modules{Expr: `.*(?:k_proj|v_proj|key|value|mlp\.down_proj|fc2|\d\.output\.dense)`}
+	ia3FeedForward = Modules{Expr: `.*(?:mlp\.down_proj|fc2|\d\.output\.dense)`}
+)
+
+// IA3 (Liu et al. 2022, arXiv 2205.05638, section 3.3) scales a layer's outputs by a trained vector l [out]: W' = diag(l)·W,
+// or, in a feed-forward module, its inputs by l [in]: W' = W·diag(l).
+type IA3 struct {
+	Common
+	// FeedForward chooses, among the target modules, those whose inputs are scaled.
+	FeedForward Modules `json:"feedforward_modules"`
+	// Init starts with ones; false, for tests, with random numbers.
+	Init Init `json:"init_ia3_weights"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+}
+
+var _ Method = (*IA3)(nil)
+
+func (c *IA3) check() error {
+	if c.Init != InitDefault && c.Init != InitRandom {
+		return fmt.Errorf("init_ia3_weights is %q; want true or false", string(c.Init))
+	}
+	if c.FanInFanOut {
+		return errFanInFanOut
+	}
+	for _, f := range c.FeedForward.List {
+		if c.TargetModules.Expr == "" && !slices.Contains(c.TargetModules.List, f) {
+			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
+		}
+	}
+	return nil
+}
+
+// toFile: PEFT takes null for a choice by the kind of model.
+func (c *IA3) toFile(all map[string]any) {
+	if c.FeedForward.empty() {
+		all["feedforward_modules"] = []string{}
+	}
+}
+
+func (c *IA3) fromFile() error { return nil }
+
+// feedsForward says whether a layer's inputs are scaled. PEFT compares a list's entries with the ends of paths, not with
+// whole components as elsewhere.
+func (c *IA3) feedsForward(path string) (bool, error) {
+	if c.FeedForward.Expr == "" {
+		return slices.ContainsFunc(c.FeedForward.List, func(s string) bool { return strings.HasSuffix(path, s) }), nil
+	}
+	ok, err := c.FeedForward.matches(path)
+	if err != nil {
+		return false, fmt.Errorf("feedforward_modules: %w", err)
+	}
+	return ok, nil
+}
+
+var errFanInFanOut = errors.New("fan_in_fan_out is not supported; want false")
+
+// Adapt implements Method.
+func (c *IA3) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	inputs, err := c.feedsForward(l.Path())
+	if err != nil {
+		return nil, err
+	}
+	n, in := l.Dims()
+	if inputs {
+		n = in
+	}
+	v := normal(rng, n, 1)
+	if c.Init == InitDefault {
+		for i := range v {
+			v[i] = 1
+		}
+	}
+	if inputs {
+		return &ia3Inputs{base: l, l: op.NewParam(v, 1, n)}, nil
+	}
+	return &ia3Outputs{base: l, l: op.NewParam(v, n, 1)}, nil
+}
+
+// ia3Outputs scales a layer's outputs.
+type ia3Outputs struct {
+	nn.Module
+	base *model.Linear
+	l    *nn.Param // [out, 1]
+}
+
+// Params implements model.Adapter.
+func (a *ia3Outputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
+
+// Fold implements model.Adapter.
+func (a *ia3Outputs) Fold(w gemm.Mat, i, _ int) {
+	for r, s := range op.Data(a.l).Data[i : i+w.Rows] {
+		vec.Scale(w.Row(r), s, w.Row(r))
+	}
+}
+
+// FoldBias scales the bias as the outputs.
+func (a *ia3Outputs) FoldBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
+
+// GradBias adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
+func (a *ia3Outputs) GradBias(b []float32, gy gemm.Mat) {
+	sum := take(1, gy.Cols)
+	defer sum.give()
+	clear(sum.Data)
+	for t := range gy.Rows {
+		vec.Add(sum.Data, sum.Data, gy.Row(t))
+	}
+	vec.Mul(sum.Data, sum.Data, b)
+	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
+}
+
+// Turn makes x·W'ᵀ of y = x·Wᵀ.
+func (a *ia3Outputs) Turn(y, _ gemm.Mat) {
+	for t := range y.Rows {
+		vec.Mul(y.Row(t), y.Row(t), op.Data(a.l).Data)
+	}
+}
+
+// Grad implements model.Adapter: dlᵢ = Σₜ gyₜᵢ·(x·Wᵀ)ₜᵢ.
+func (a *ia3Outputs) Grad(x, gy gemm.Mat) {
+	y := take(gy.Rows, gy.Cols)
+	defer y.give()
+	gemm.NT(y.Mat, x, a.base.Weight.Source(""), 0)
+	sum := columnProducts(gy, y.Mat)
+	defer sum.give()
+	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
+}
+
+// GradOutput is Grad where y = x·W'ᵀ is known: x·Wᵀ is y over l where l is not too small for that.
+func (a *ia3Outputs) GradOutput(x, y, gy gemm.Mat) {
+	l := op.Data(a.l).Data
+	for _, s := range l {
+		if math.Abs(float64(s)) < small {
+			a.Grad(x, gy)
+			return
+		}
+	}
+	sum := columnProducts(gy, y)
+	defer sum.give()
+	grad := op.Grad(a.l).Data
+	for i, v := range sum.Data {
+		grad[i] += v / l[i]
+	}
+}
+
+// ia3Inputs scales a layer's inputs.
+type ia3Inputs struct {
+	nn.Module
+	base *model.Linear
+	l    *nn.Param // [1, in]
+}
+
+// Params implements model.Adapter.
+func (a *ia3Inputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
+
+// Fold implements model.Adapter.
+func (a *ia3Inputs) Fold(w gemm.Mat, _, j int) {
+	for r := range w.Rows {
+		vec.Mul(w.Row(r), w.Row(r), op.Data(a.l).Data[j:j+w.Cols])
+	}
+}
+
+// Grad implements model.Adapter: dlⱼ = Σₜ xₜⱼ·(gy·W)ₜⱼ.
+func (a *ia3Inputs) Grad(x, gy gemm.Mat) {
+	g := take(x.Rows, x.Cols)
+	defer g.give()
+	gemm.NN(g.Mat, gy, a.base.Weight.Source(""), 0)
+	sum := columnProducts(x, g.Mat)
+	defer sum.give()
+	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
+}
+
+// columnProducts are Σₜ aₜⱼ·bₜⱼ by column, [1, cols].
+func columnProducts(a, b gemm.Mat) *scratch {
+	s := take(1, a.Cols)
+	clear(s.Data)
+	product := take(1, a.Cols)
+	defer product.give()
+	for t := range a.Rows {
+		vec.Mul(product.Data, a.Row(t), b.Row(t))
+		vec.Add(s.Data, s.Data, product.Data)
+	}
+	return s
+}

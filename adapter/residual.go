@@ -1,0 +1,303 @@
+package adapter
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+const (
+	// InitPiSSA starts at the r largest singular values and vectors of W (Meng et al. 2024, arXiv 2404.02948, Eq. 2–3).
+	// "pissa_niter_N" finds them by N iterations.
+	InitPiSSA Init = "pissa"
+	// InitOLoRA starts at the first r columns of Q and rows of R of W = Q·R (Büyükakyüz 2024, arXiv 2406.01775).
+	InitOLoRA Init = "olora"
+)
+
+func init() {
+	for name, start := range map[string]Init{"pissa": InitPiSSA, "olora": InitOLoRA} {
+		register(name, kind{peftType: "LORA", make: func() Method {
+			c := newLoRA()
+			c.Init = start
+			return c
+		}})
+	}
+}
+
+// niter is how many iterations a start asks for by "pissa_niter_N", 0 for other starts.
+func (i Init) niter() int {
+	s, ok := strings.CutPrefix(string(i), "pissa_niter_")
+	n, err := strconv.Atoi(s)
+	if !ok || err != nil || n < 1 || n > 1000 {
+		return 0
+	}
+	return n
+}
+
+// residual says whether the adapter starts with a part of W.
+func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.niter() > 0 }
+
+// residual is a LoRA that starts with a part s·B₀·A₀ of W, which the residual W − s·B₀·A₀ leaves to it. The base is not
+// touched: W' = W + s·(B·A − B₀·A₀), computed as (B−B₀)·A + B₀·(A−A₀), which is exactly 0 at the start. Files hold the
+// LoRA [B, −B₀]·[A; A₀] of rank 2r for the base as it is, as PEFT's path_initial_model_for_weight_conversion makes it.
+type residual struct {
+	*lora
+	a0, b0 gemm.Mat // [r, in], [out, r]
+	raw    bool     // the file to be read has A and B alone
+}
+
+func (d *residual) loaded() { d.raw = false }
+
+// residual gives a LoRA its start. Of a file that was not converted it is PEFT's, which takes the same part of W.
+func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	a, b := op.Data(low.a), op.Data(low.b)
+	out, in := l.Dims()
+	switch r := a.Rows; {
+	case low.scale <= 0:
+		return nil, fmt.Errorf("lora_alpha of %s is below 0, with which %q cannot start", l.Path(), string(c.Init))
+	case r > min(out, in):
+		return nil, fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
+	}
+	d := &residual{lora: low, a0: gemm.New(a.Rows, in), b0: gemm.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
+	if rng == nil && !d.raw {
+		return d, nil
+	}
+	if d.raw && c.Init.niter() > 0 {
+		return nil, fmt.Errorf("init_lora_weights %q: the start, which PEFT drew, is not in the file; let PEFT save it with path_initial_model_for_weight_conversion", string(c.Init))
+	}
+	if err := c.Init.start(a, b, l.Weight.Source(""), float64(low.scale), d.raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Path(), err)
+	}
+	copy(d.a0.Data, a.Data)
+	copy(d.b0.Data, b.Data)
+	return d, nil
+}
+
+// start fills a and b.
+func (i Init) start(a, b gemm.Mat, w gemm.Source, scale float64, exact bool) error {
+	if i == InitOLoRA {
+		return olora(a, b, w)
+	}
+	f, err := i.factors(w, a.Rows, exact)
+	if err != nil {
+		return err
+	}
+	for k := range a.Rows {
+		copy(a.Row(k), scaledRow(f.right, k, f.values[k]/scale))
+		for j, v := range scaledRow(f.left, k, f.values[k]/scale) {
+			b.Row(j)[k] = v
+		}
+	}
+	return nil
+}
+
+const (
+	// exactSide is up to which smaller side the decomposition is always exact.
+	exactSide = 128
+	// pissaIterations are those of a larger one.
+	pissaIterations = 16
+)
+
+func (i Init) factors(w gemm.Source, r int, exact bool) (factors, error) {
+	if n := i.niter(); n > 0 {
+		return iterate(w, r, n)
+	}
+	if rows, cols := w.Dims(); exact || min(rows, cols) <= exactSide {
+		return decompose(widen(dense(w)))
+	}
+	return iterate(w, r, pissaIterations)
+}
+
+// olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
+func olora(a, b gemm.Mat, w gemm.Source) error {
+	rows, r := b.Rows, a.Rows
+	first := gemm.New(rows, r)
+	w.Block(first.Data, r, 0, 0, rows, r)
+	q, _ := thinQR(widen(first))
+	copy(b.Data, narrow(q))
+	gemm.NN(a, gemm.Of(narrow(q.T()), r, rows), w, 0)
+	return nil
+}
+
+// moved are B−B₀, rows [i, i+n), and A−A₀, columns [j, j+m).
+func (d *residual) moved(i, n, j, m int) (db, da *scratch) {
+	b, a := op.Data(d.b), op.Data(d.a)
+	db, da = take(n, b.Cols), take(a.Rows, m)
+	copy(db.Data, b.Data[i*b.Cols:(i+n)*b.Cols])
+	vec.Axpy(db.Data, -1, d.b0.Data[i*b.Cols:(i+n)*b.Cols])
+	for k := range a.Rows {
+		copy(da.Row(k), a.Row(k)[j:j+m])
+		vec.Axpy(da.Row(k), -1, d.a0.Row(k)[j:j+m])
+	}
+	return db, da
+}
+
+// Fold implements model.Adapter.
+func (d *residual) Fold(w gemm.Mat, i, j int) {
+	db, da := d.moved(i, w.Rows, j, w.Cols)
+	defer db.give()
+	defer da.give()
+	a := op.Data(d.a)
+	vec.Scale(db.Data, d.scale, db.Data)
+	gemm.NN(w, db.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+	s := take(w.Rows, a.Rows)
+	defer s.give()
+	vec.Scale(s.Data, d.scale, d.b0.Data[i*a.Rows:(i+w.Rows)*a.Rows])
+	gemm.NN(w, s.Mat, da.Mat, 1)
+}
+
+// halves are the two products as LoRAs that share the scale.
+func (d *residual) halves() (one, two half, done func()) {
+	db, da := d.moved(0, d.b0.Rows, 0, d.a0.Cols)
+	return half{op.Data(d.a), db.Mat, d.scale}, half{da.Mat, d.b0, d.scale}, func() { db.give(); da.give() }
+}
+
+// half is a product s·B·A.
+type half struct {
+	a, b  gemm.Mat
+	scale float32
+}
+
+// Apply adds x·ΔWᵀ to y.
+func (d *residual) Apply(y, x gemm.Mat) {
+	one, two, done := d.halves()
+	defer done()
+	for _, p := range []half{one, two} {
+		h := take(x.Rows, p.a.Rows)
+		gemm.NT(h.Mat, x, p.a, 0)
+		vec.Scale(h.Data, p.scale, h.Data)
+		gemm.NT(y, h.Mat, p.b, 1)
+		h.give()
+	}
+}
+
+// ApplyT adds gy·ΔW to dx.
+func (d *residual) ApplyT(dx, gy gemm.Mat) {
+	one, two, done := d.halves()
+	defer done()
+	for _, p := range []half{one, two} {
+		g := take(gy.Rows, p.a.Rows)
+		gemm.NN(g.Mat, gy, p.b, 0)
+		vec.Scale(g.Data, p.scale, g.Data)
+		gemm.NN(dx, g.Mat, p.a, 1)
+		g.give()
+	}
+}
+
+// cores of [s·(B−B₀), s·B₀]·[A; A−A₀].
+func (d *residual) cores(out, in int) []*mat.Dense {
+	one, two, done := d.halves()
+	defer done()
+	r := d.a0.Rows
+	both := &lora{a: op.NewParam(make([]float32, 2*r*in), 2*r, in), b: op.NewParam(make([]float32, out*2*r), out, 2*r), scale: d.scale}
+	copy(op.Data(both.a).Data, one.a.Data)
+	copy(op.Data(both.a).Data[r*in:], two.a.Data)
+	for i := range out {
+		copy(op.Data(both.b).Row(i), one.b.Row(i))
+		copy(op.Data(both.b).Row(i)[r:], two.b.Row(i))
+	}
+	return both.cores(out, in)
+}
+
+func (d *residual) stored() []stored {
+	if d.raw {
+		return asStored(d.Params())
+	}
+	r, in, out := d.a0.Rows, d.a0.Cols, d.b0.Rows
+	a, b := op.Data(d.a), op.Data(d.b)
+	return []stored{{
+		name: "lora_A.weight", shape: []int{2 * r, in}, param: d.a,
+		pack: func() []float32 { return append(append([]float32(nil), a.Data...), d.a0.Data...) },
+		unpack: func(v []float32) {
+			copy(a.Data, v)
+			copy(d.a0.Data, v[r*in:])
+		},
+	}, {
+		name: "lora_B.weight", shape: []int{out, 2 * r}, param: d.b,
+		pack: func() []float32 {
+			v := make([]float32, 0, 2*r*out)
+			for i := range out {
+				v = append(v, b.Row(i)...)
+				for _, x := range d.b0.Row(i) {
+					v = append(v, -x)
+				}
+			}
+			return v
+		},
+		unpack: func(v []float32) {
+			for i := range out {
+				copy(b.Row(i), v[2*r*i:])
+				for k := range r {
+					d.b0.Row(i)[k] = -v[2*r*i+r+k]
+				}
+			}
+		},
+	}}
+}
+
+// wider is what α is multiplied with when the rank is doubled, so that the scale stays.
+func (c *LoRA) wider() float64 {
+	if c.RSLoRA {
+		return math.Sqrt2
+	}
+	return 2
+}
+
+// toFile writes a start with a part of W as the LoRA of twice the rank that it is to the base.
+func (c *LoRA) toFile(all map[string]any) {
+	delete(all, "converted_from")
+	if !c.Init.residual() {
+		return
+	}
+	ranks, alphas := map[string]int{}, map[string]float64{}
+	for k, r := range c.RankPattern {
+		ranks[k] = 2 * r
+	}
+	for k, alpha := range c.AlphaPattern {
+		alphas[k] = alpha * c.wider()
+	}
+	all["r"], all["lora_alpha"], all["rank_pattern"], all["alpha_pattern"] = 2*c.R, c.Alpha*c.wider(), ranks, alphas
+	all["init_lora_weights"], all["converted_from"] = InitDefault, c.Init
+}
+
+// fromFile undoes toFile.
+func (c *LoRA) fromFile() error {
+	if !c.ConvertedFrom.residual() {
+		c.ConvertedFrom = InitDefault
+		return nil
+	}
+	c.Init = c.ConvertedFrom
+	if c.R%2 != 0 {
+		return fmt.Errorf("r is %d and converted_from is %q: want an even rank, half of it the start", c.R, string(c.Init))
+	}
+	c.R /= 2
+	c.Alpha = digits12(c.Alpha / c.wider())
+	for k, r := range c.RankPattern {
+		if r%2 != 0 {
+			return fmt.Errorf("rank_pattern: %s is %d and converted_from is %q: want an even rank", k, r, string(c.Init))
+		}
+		c.RankPattern[k] = r / 2
+	}
+	for k, alpha := range c.AlphaPattern {
+		c.AlphaPattern[k] = digits12(alpha / c.wider())
+	}
+	return nil
+}
+
+// digits12 rounds to twelve digits, so that α·√2/√2 is α.
+func digits12(v float64) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
+	if err != nil {
+		return v
+	}
+	return r
+}

@@ -1,0 +1,222 @@
+package adapter
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
+)
+
+func init() {
+	register("vera", kind{peftType: "VERA", without: []string{"exclude_modules"}, make: func() Method {
+		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: true, DInitial: 0.1, Bias: "none"}
+	}})
+}
+
+// VeRA (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2): W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random,
+// frozen and shared: each layer takes the first columns of A and rows of B that it needs. Trained are b [out], zero at
+// first, and d [r].
+type VeRA struct {
+	Common
+	// R is the rank.
+	R int `json:"r"`
+	// PRNGKey is the seed of A and B, which are those that PyTorch draws.
+	PRNGKey int `json:"projection_prng_key"`
+	// SaveProjection writes A and B into the file; else whoever opens it draws them again.
+	SaveProjection bool `json:"save_projection"`
+	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	Dropout float64 `json:"vera_dropout"`
+	// DInitial is what d starts with.
+	DInitial float64 `json:"d_initial"`
+	// Init starts with b zero; false, for tests, with b one and d random.
+	Init Init `json:"init_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+
+	a, b *nn.Param // of the layers that prepare saw
+}
+
+var _ Method = (*VeRA)(nil)
+
+func (c *VeRA) check() error {
+	switch {
+	case c.R < 1 || c.R > maxRank:
+		return fmt.Errorf("r is %d; want 1 to %d", c.R, maxRank)
+	case c.PRNGKey < 0 || c.PRNGKey > math.MaxUint32:
+		return fmt.Errorf("projection_prng_key is %d; want 0 to %d", c.PRNGKey, math.MaxUint32)
+	case c.Dropout < 0 || c.Dropout >= 1 || math.IsNaN(c.Dropout):
+		return fmt.Errorf("vera_dropout is %g; want 0 or more, below 1", c.Dropout)
+	case c.Init != InitDefault && c.Init != InitRandom:
+		return fmt.Errorf("init_weights is %q; want true or false", string(c.Init))
+	case c.Bias != "none":
+		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
+	case c.FanInFanOut:
+		return errFanInFanOut
+	}
+	return nil
+}
+
+func (c *VeRA) dropout() float32 { return float32(c.Dropout) }
+
+// prepare draws A and B as large as the largest of the layers need them.
+func (c *VeRA) prepare(targets []*model.Linear) (Method, error) {
+	rows, cols := 0, 0
+	for _, l := range targets {
+		out, in := l.Dims()
+		rows, cols = max(rows, out), max(cols, in)
+	}
+	own, rng := *c, newTwister(uint32(c.PRNGKey))
+	own.a = frozen(rng.kaiming(c.R*cols, cols), c.R, cols)
+	own.b = frozen(rng.kaiming(rows*c.R, c.R), rows, c.R)
+	return &own, nil
+}
+
+func frozen(v []float32, rows, cols int) *nn.Param {
+	p := op.NewParam(v, rows, cols)
+	p.SetRequiresGrad(false)
+	return p
+}
+
+func (c *VeRA) shared() []stored {
+	if !c.SaveProjection {
+		return nil
+	}
+	return asStored([]model.Param{{Name: "base_model.vera_A", Param: c.a}, {Name: "base_model.vera_B", Param: c.b}})
+}
+
+// Adapt implements Method. Alone, a layer has an A and a B of its own size.
+func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
+	out, in := l.Dims()
+	if c.a == nil || op.Data(c.a).Cols < in || op.Data(c.b).Rows < out {
+		own, err := c.prepare([]*model.Linear{l})
+		if err != nil {
+			return nil, err
+		}
+		return own.Adapt(l, rng)
+	}
+	b, d := make([]float32, out), normal(rng, c.R, 1)
+	for i := range b {
+		if c.Init == InitRandom {
+			b[i] = 1
+		}
+	}
+	for i := range d {
+		if c.Init == InitDefault {
+			d[i] = float32(c.DInitial)
+		}
+	}
+	return &vera{a: op.Data(c.a).Slice(0, 0, c.R, in), projection: op.Data(c.b).Slice(0, 0, out, c.R),
+		lambdaB: op.NewParam(b, 1, out), lambdaD: op.NewParam(d, 1, c.R)}, nil
+}
+
+// vera is VeRA on one layer.
+type vera struct {
+	nn.Module
+	a, projection    gemm.Mat  // A [r, in], B [out, r]
+	lambdaB, lambdaD *nn.Param // b [1, out], d [1, r]
+}
+
+// Params implements model.Adapter.
+func (v *vera) Params() []model.Param {
+	return []model.Param{{Name: "vera_lambda_d", Param: v.lambdaD}, {Name: "vera_lambda_b", Param: v.lambdaB}}
+}
+
+// stored: PEFT's vectors have one extent.
+func (v *vera) stored() []stored {
+	return []stored{{name: "vera_lambda_b", shape: []int{v.projection.Rows}, param: v.lambdaB},
+		{name: "vera_lambda_d", shape: []int{v.a.Rows}, param: v.lambdaD}}
+}
+
+func (v *vera) label() string { return fmt.Sprintf("r %d", v.a.Rows) }
+
+// Fold implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
+func (v *vera) Fold(w gemm.Mat, i, j int) {
+	s := take(w.Rows, v.a.Rows)
+	defer s.give()
+	b, d := op.Data(v.lambdaB).Data, op.Data(v.lambdaD).Data
+	for r := range w.Rows {
+		vec.Mul(s.Row(r), v.projection.Row(i+r), d)
+		vec.Scale(s.Row(r), b[i+r], s.Row(r))
+	}
+	gemm.NN(w, s.Mat, v.a.Slice(0, j, v.a.Rows, w.Cols), 1)
+}
+
+// down is x·Aᵀ, [tokens, r].
+func (v *vera) down(x gemm.Mat) *scratch {
+	h := take(x.Rows, v.a.Rows)
+	gemm.NT(h.Mat, x, v.a, 0)
+	return h
+}
+
+// up is (gy∘b)·B, [tokens, r].
+func (v *vera) up(gy gemm.Mat) *scratch {
+	s := byColumns(gy, op.Data(v.lambdaB).Data)
+	defer s.give()
+	g := take(gy.Rows, v.a.Rows)
+	gemm.NN(g.Mat, s.Mat, v.projection, 0)
+	return g
+}
+
+// byColumns is m with column j scaled by s[j].
+func byColumns(m gemm.Mat, s []float32) *scratch {
+	p := take(m.Rows, m.Cols)
+	for t := range m.Rows {
+		vec.Mul(p.Row(t), m.Row(t), s)
+	}
+	return p
+}
+
+// Apply adds x·ΔWᵀ to y.
+func (v *vera) Apply(y, x gemm.Mat) {
+	p := v.before(x)
+	defer p.give()
+	b := op.Data(v.lambdaB).Data
+	for t := range y.Rows {
+		vec.Mul(p.Row(t), p.Row(t), b)
+		vec.Add(y.Row(t), y.Row(t), p.Row(t))
+	}
+}
+
+// before is ((x·Aᵀ)∘d)·Bᵀ, x·ΔWᵀ but for b.
+func (v *vera) before(x gemm.Mat) *scratch {
+	h := v.down(x)
+	defer h.give()
+	s := byColumns(h.Mat, op.Data(v.lambdaD).Data)
+	defer s.give()
+	p := take(x.Rows, v.projection.Rows)
+	gemm.NT(p.Mat, s.Mat, v.projection, 0)
+	return p
+}
+
+// ApplyT adds gy·ΔW to dx.
+func (v *vera) ApplyT(dx, gy gemm.Mat) {
+	g := v.up(gy)
+	defer g.give()
+	s := byColumns(g.Mat, op.Data(v.lambdaD).Data)
+	defer s.give()
+	gemm.NN(dx, s.Mat, v.a, 1)
+}
+
+// Grad implements model.Adapter: db = Σₜ gy∘((x·Aᵀ∘d)·Bᵀ), dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
+func (v *vera) Grad(x, gy gemm.Mat) {
+	p, h, g := v.before(x), v.down(x), v.up(gy)
+	defer p.give()
+	defer h.give()
+	defer g.give()
+	for _, part := range []struct {
+		to   *nn.Param
+		a, b gemm.Mat
+	}{{v.lambdaB, gy, p.Mat}, {v.lambdaD, h.Mat, g.Mat}} {
+		sum := columnProducts(part.a, part.b)
+		vec.Add(op.Grad(part.to).Data, op.Grad(part.to).Data, sum.Data)
+		sum.give()
+	}
+}

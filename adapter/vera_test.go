@@ -1,0 +1,29 @@
+package adapter
+
+import (
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// TestVeRAShares: layers of different sizes have one A and B, those of the key.
+func TestVeRAShares(t *testing.T) {
+	m := tinyModel(t, true)
+	a := mustAttach(t, m, "a", mustNew(t, "vera", map[string]any{"r": 5, "projection_prng_key": 2}))
+	c := a.Method.(*VeRA)
+	if got := op.Data(c.a); got.Rows != 5 || got.Cols != 37 {
+		t.Errorf("A is %d×%d", got.Rows, got.Cols)
+	}
+	want := newTwister(2)
+	golden.Close(t, "A", op.Data(c.a).Data, want.kaiming(5*37, 37), 0, false)
+	golden.Close(t, "B", op.Data(c.b).Data, want.kaiming(37*5, 5), 0, false)
+	for _, l := range a.layers {
+		if &l.adapter.(*vera).a.Data[0] != &op.Data(c.a).Data[0] {
+			t.Errorf("%s has an A of its own", l.Path())
+		}
+	}
+	if want := 3 * (4*5 + 18 + 6 + 6 + 20 + 3*5 + 37 + 37 + 20); a.Trainable() != want {
+		t.Errorf("%d trainable, want %d", a.Trainable(), want)
+	}
+}

@@ -1,0 +1,125 @@
+package finetune
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+// TestRestarts: a run with restarts logs each, with an output that stays, goes through the types, resets the adapter's
+// optimizer state and nothing else, and results in a model.
+func TestRestarts(t *testing.T) {
+	c := small(t, "mora")
+	c.ReLoRASteps, c.ReLoRAWarmupSteps, c.ReLoRAMoRATypes, c.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
+	c.Adapter["modules_to_save"] = []string{"norm"}
+	var logs bytes.Buffer
+	o := Options{Log: zerolog.New(&logs)}
+	if _, err := Run(context.Background(), c, o); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for line := range bytes.Lines(logs.Bytes()) {
+		var e struct {
+			Message string   `json:"message"`
+			Type    string   `json:"mora_type"`
+			Change  *float64 `json:"largest_logit_change"`
+			Reset   int      `json:"reset"`
+		}
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(e.Message, "restart") {
+			types = append(types, e.Type)
+			if e.Change == nil || !(*e.Change <= 1e-5) {
+				t.Errorf("a restart changed a logit: %s", line)
+			}
+		}
+		if strings.HasPrefix(e.Message, "optimizer state") && e.Reset == 0 {
+			t.Errorf("nothing was reset: %s", line)
+		}
+	}
+	if got, want := strings.Join(types, " "), adapter.Neighbours.String()+" "+adapter.NeighboursTiled.String()+" "+adapter.Sharing.String(); got != want {
+		t.Errorf("types behind restarts are %q, want %q", got, want)
+	}
+	if _, err := model.Load(c.OutputDir); err != nil {
+		t.Errorf("the result is no model: %v", err)
+	}
+	if found, _ := filepath.Glob(filepath.Join(c.OutputDir, "adapter_*")); found != nil {
+		t.Errorf("the result holds %v beside the model", found)
+	}
+}
+
+func TestRestartKeys(t *testing.T) {
+	for want, change := range map[string]func(c *Config){
+		"relora_steps is not":     func(c *Config) { c.ReLoRAMoRATypes = []int{1} },
+		"needs an adapter":        func(c *Config) { c.ReLoRASteps, c.Method = 5, "full" },
+		"for method mora":         func(c *Config) { c.ReLoRASteps, c.Method, c.ReLoRAMoRATypes = 5, "lora", []int{1} },
+		"mora_type":               func(c *Config) { c.ReLoRASteps, c.ReLoRAMoRATypes = 5, []int{7} },
+		"relora_steps is -1":      func(c *Config) { c.ReLoRASteps = -1 },
+		"load_best_model_at_end":  func(c *Config) { c.ReLoRASteps, c.LoadBestModelAtEnd = 5, true },
+		"min_lr_ratio is 2; want": func(c *Config) { c.MinLRRatio = 2 },
+	} {
+		c := Default()
+		change(&c)
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestJaggedSchedule(t *testing.T) {
+	f, err := Schedule("cosine", 2, 20, 0.1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := jagged(f, 6, 3)
+	for step := range 20 {
+		want := f(step)
+		if step >= 6 && step%6 < 3 {
+			want *= float64(step%6) / 3
+		}
+		if got := g(step); math.Abs(got-want) > 1e-12 {
+			t.Errorf("step %d: factor %g, want %g", step, got, want)
+		}
+	}
+	if got := f(20); math.Abs(got-0.1) > 1e-12 {
+		t.Errorf("the last factor is %g, want min_lr_ratio", got)
+	}
+}
+
+// TestOptimizerRestart: parameters that stay keep their moments, new ones start as in a new optimizer.
+func TestOptimizerRestart(t *testing.T) {
+	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
+	move := func(o *AdamW) {
+		for _, p := range o.params {
+			op.Grad(p.Param).Data[0] = 2
+		}
+		o.Step(0.1)
+		o.zeroGrad()
+	}
+	kept, old, fresh, alone := param(), param(), param(), param()
+	o := NewAdamW([]model.Param{kept, old}, 0.9, 0.999, 1e-8, 0)
+	move(o)
+	if n := o.restart([]model.Param{fresh, kept}); n != 1 {
+		t.Errorf("%d values start at zero, want 1", n)
+	}
+	move(o)
+	one := NewAdamW([]model.Param{alone}, 0.9, 0.999, 1e-8, 0)
+	move(one)
+	if got, want := op.Data(fresh.Param).Data[0], op.Data(alone.Param).Data[0]; got != want {
+		t.Errorf("a new parameter is at %g, in a new optimizer at %g", got, want)
+	}
+	if o.since[0] != 1 || o.since[1] != 2 {
+		t.Errorf("steps are %v, want [1 2]", o.since)
+	}
+}
