@@ -81,9 +81,17 @@ func set(keys map[string]any, setting string) error {
 	return nil
 }
 
-// decode sorts keys into the run's own and the adapter's, over the defaults.
+// decode sorts keys into the run's own and the adapter's, over the defaults. A key that is searched and has no value of its
+// own has the first of the search.
 func decode(keys map[string]any) (Config, error) {
 	c := Default()
+	keys = maps.Clone(keys)
+	search, _ := keys["search"].(map[string]any)
+	for k, v := range search {
+		if list, ok := v.([]any); ok && len(list) > 0 && keys[k] == nil {
+			keys[k] = list[0]
+		}
+	}
 	own, known := map[string]any{}, configKeys()
 	c.Adapter = map[string]any{}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
