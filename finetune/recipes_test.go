@@ -1,7 +1,9 @@
 package finetune
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"testing"
 
@@ -12,8 +14,14 @@ import (
 
 // TestRecipesAreWhole reads every recipe that comes with the binary as a run would.
 func TestRecipesAreWhole(t *testing.T) {
-	files, err := fs.Glob(recipes.Files, "*.yaml")
-	if err != nil || !slices.Contains(files, recipes.Quickstart) {
+	files := []string{}
+	err := fs.WalkDir(recipes.Files, ".", func(name string, _ fs.DirEntry, err error) error {
+		if path.Ext(name) == ".yaml" && name != publishedFile {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil || !slices.Contains(files, recipes.Quickstart) || !slices.Contains(files, "paper/memory.yaml") {
 		t.Fatalf("recipes are %v (%v)", files, err)
 	}
 	for _, f := range files {
@@ -21,28 +29,55 @@ func TestRecipesAreWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, runs, err := Runs(raw, nil)
+		names, runs, err := Runs(raw, nil)
 		if err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
-		for _, c := range runs {
-			if err := c.Check(); err != nil {
-				t.Errorf("%s: %v", f, err)
+		for i, c := range runs {
+			if err := wholeRecipe(c); err != nil {
+				t.Errorf("%s %s: %v", f, names[i], err)
 			}
-			if !slices.Contains(tasks.Names(), c.Task) {
-				t.Errorf("%s: task %q is not known", f, c.Task)
+			expanded, _, err := expand(c)
+			if err != nil {
+				t.Errorf("%s %s: search: %v", f, names[i], err)
 			}
-			for k := range c.TaskOptions {
-				if !slices.Contains(tasks.Options(c.Task), k) {
-					t.Errorf("%s: task %s has no option %s", f, c.Task, k)
+			for _, s := range expanded {
+				if err := wholeRecipe(s); err != nil {
+					t.Errorf("%s %s: search: %v", f, names[i], err)
 				}
-			}
-			if c.Method == "full" {
-				continue
-			}
-			if _, err := adapter.New(c.Method, c.Adapter); err != nil {
-				t.Errorf("%s: %v", f, err)
 			}
 		}
 	}
+}
+
+// wholeRecipe checks all that can be checked without the data.
+func wholeRecipe(c Config) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if err := knownTask(c.Task, c.TaskOptions); err != nil {
+		return err
+	}
+	for _, b := range c.Benchmarks {
+		if err := knownTask(b.Task, b.Options); err != nil {
+			return fmt.Errorf("%s: %w", b.Name, err)
+		}
+	}
+	if c.Method == "full" {
+		return nil
+	}
+	_, err := adapter.New(c.Method, c.Adapter)
+	return err
+}
+
+func knownTask(name string, options map[string]any) error {
+	if !slices.Contains(tasks.Names(), name) {
+		return fmt.Errorf("task %q is not known", name)
+	}
+	for k := range options {
+		if !slices.Contains(tasks.Options(name), k) {
+			return fmt.Errorf("task %s has no option %s", name, k)
+		}
+	}
+	return nil
 }

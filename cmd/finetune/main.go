@@ -33,6 +33,7 @@ type cli struct {
 	Eval     evalCmd     `cmd:"" help:"Score a model on a task's data."`
 	Merge    mergeCmd    `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
 	Inspect  inspectCmd  `cmd:"" help:"Say what is in a model's or an adapter's folder."`
+	Table    tableCmd    `cmd:"" help:"Make one of the MoRA paper's tables: our rows beside the published ones."`
 	Verify   verifyCmd   `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
 	Bench    benchCmd    `cmd:"" help:"Measure the speed and the memory of training."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
