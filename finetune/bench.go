@@ -256,6 +256,7 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Row {
 		switch h.Kind {
 		case model.SequenceClassification:
 			rows[i].Labels = draw(1, len(h.Labels))
+			endDocument(h, ids)
 		case model.TokenClassification:
 			rows[i].Labels = draw(tokens, len(h.Labels))
 		case model.QuestionAnswering:
@@ -266,6 +267,13 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Row {
 		}
 	}
 	return rows
+}
+
+// endDocument puts the token by which a head judges a document at its end.
+func endDocument(h *model.Head, ids []int32) {
+	if h.Kind == model.SequenceClassification && h.Pick == model.PickToken {
+		ids[len(ids)-1] = h.Token
+	}
 }
 
 // benchRows are the rows of all steps: the task's first ones, or random ones.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestBenchRefuses(t *testing.T) {
-	m := causal(t, tiny(t))
+	m := open(t, tiny(t))
 	for want, o := range map[string]BenchOptions{
 		"batch is 0":        {Method: "lora", Steps: 1, Dense: 8},
 		"steps is 0":        {Method: "lora", Batch: 1, Dense: 8},
@@ -34,7 +34,7 @@ func TestBenchRefuses(t *testing.T) {
 }
 
 func TestBenchDecode(t *testing.T) {
-	m := causal(t, tiny(t))
+	m := open(t, tiny(t))
 	r, err := BenchDecode(t.Context(), m, 3, 5, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestSweep(t *testing.T) {
 }
 
 func TestBenchForward(t *testing.T) {
-	m := causal(t, tiny(t))
+	m := open(t, tiny(t))
 	r, err := BenchForward(t.Context(), m, 2, 5, 3)
 	if err != nil || r.Tokens != 5 || r.Batch != 2 || !(r.TokensPerSecond > 0) {
 		t.Errorf("got %+v, %v", r, err)

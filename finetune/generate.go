@@ -30,6 +30,9 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 		return Text{}, err
 	}
 	s.Adapter = l.Adapter
+	if s, err = targetSampling(l.Model, s); err != nil {
+		return Text{}, err
+	}
 	w := &textStream{tok: tok, emit: emit}
 	out, err := l.Model.Generate(ctx, [][]int32{prompt}, s, func(_ int, id int32) bool {
 		w.add(id)
@@ -40,10 +43,31 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 	}
 	w.end()
 	t := Text{Prompt: tok.Decode(prompt, false), Text: w.text, Tokens: out[0], Reason: "stop"}
-	if n := len(out[0]); n == s.MaxNewTokens || len(prompt)+n > l.Sizes().Positions {
+	if n := len(out[0]); n == s.MaxNewTokens || l.Head().Kind == model.CausalLM && len(prompt)+n > l.Sizes().Positions {
 		t.Reason = "length"
 	}
 	return t, nil
+}
+
+// targetSampling is s, for a sequence-to-sequence model with what its generation_config.json says besides: beams,
+// lengths, forced and forbidden tokens. Sampled texts have no beams.
+func targetSampling(m *model.Model, s model.Sampling) (model.Sampling, error) {
+	if m.Head().Kind != model.Seq2SeqLM {
+		return s, nil
+	}
+	own, err := m.Sampling()
+	if err != nil {
+		return s, err
+	}
+	own.Temperature, own.TopK, own.TopP, own.Seed = s.Temperature, s.TopK, s.TopP, s.Seed
+	own.Stop, own.Adapter = s.Stop, s.Adapter
+	if s.MaxNewTokens > 0 {
+		own.MaxNewTokens = s.MaxNewTokens
+	}
+	if s.Temperature > 0 {
+		own.NumBeams = 0
+	}
+	return own, nil
 }
 
 // EncodePrompt makes the tokens of a prompt: the text behind the special tokens that the tokenizer puts before one, or

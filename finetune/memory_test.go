@@ -126,7 +126,7 @@ func TestRunKeepsToItsMemory(t *testing.T) {
 }
 
 func TestBenchProfile(t *testing.T) {
-	m := causal(t, tiny(t))
+	m := open(t, tiny(t))
 	for _, mode := range []string{"none", "block"} {
 		r, err := Bench(t.Context(), m, nil, nil, BenchOptions{Method: "full", Batch: 2, Steps: 2, Dense: 24, GradientCheckpointing: mode, Profile: true})
 		if err != nil {

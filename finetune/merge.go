@@ -190,6 +190,9 @@ func probeBatches(l *Loaded) ([]*model.Batch, error) {
 	for i := range ids {
 		ids[i] = int32(r.IntN(l.Sizes().Vocab))
 	}
+	for _, doc := range [][]int32{ids[:n], ids[n : 2*n], ids[2*n:]} {
+		endDocument(l.Head(), doc)
+	}
 	all := []*model.Batch{{IDs: ids[:2*n], Bounds: []int{0, n, 2 * n}}, {IDs: ids[2*n:]}}
 	if _, err := os.Stat(filepath.Join(l.Dir, "tokenizer.json")); err != nil {
 		return all, nil
@@ -199,5 +202,7 @@ func probeBatches(l *Loaded) ([]*model.Batch, error) {
 		return nil, err
 	}
 	text := tok.Encode("The sea is a vast body of water that covers most of the Earth, and it has 3 names.", true)
-	return append(all, &model.Batch{IDs: text[:min(len(text), l.Sizes().Positions)]}), nil
+	text = text[:min(len(text), l.Sizes().Positions)]
+	endDocument(l.Head(), text)
+	return append(all, &model.Batch{IDs: text}), nil
 }

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
 )
 
 // TestMerge merges the adapters of PEFT and of the published MoRA code and holds the merged folder to their logits.
@@ -20,7 +22,6 @@ func TestMerge(t *testing.T) {
 		for _, io := range adapters {
 			dir := filepath.Dir(io)
 			t.Run(c.Name+"/"+filepath.Base(dir), func(t *testing.T) {
-				causal(t, c.Path("base"))
 				output := filepath.Join(t.TempDir(), "new", "merged")
 				r, err := Merge(t.Context(), c.Path("base"), dir, output, checkpoint.DTypeF32)
 				if err != nil {
@@ -29,7 +30,7 @@ func TestMerge(t *testing.T) {
 				if r.LogitChange > 1e-4 || r.SameGreedy != r.Tokens || r.Tokens == 0 || r.Bytes == 0 {
 					t.Errorf("got %+v", r)
 				}
-				report, err := Verify(causal(t, output), "", io)
+				report, err := Verify(open(t, output), "", io)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -66,5 +67,35 @@ func TestMergeInterrupted(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestMergeSeq2Seq merges an adapter of an encoder-decoder's linear layers, its LM head among them.
+func TestMergeSeq2Seq(t *testing.T) {
+	for name, target := range map[string]string{"bart": ".*(q_proj|fc1|lm_head)", "bart-seqcls": "all-linear", "marian": ".*(k_proj|lm_head)"} {
+		base, dir, output := golden.Roots(t, "models", name)[0], t.TempDir(), filepath.Join(t.TempDir(), "merged")
+		method, err := adapter.New("mora", map[string]any{"r": 4, "target_modules": target})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := adapter.Attach(open(t, base), AdapterName, method, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range a.Params() {
+			for i := range op.Data(p.Param).Data {
+				op.Data(p.Param).Data[i] = float32(i%7-3) / 50
+			}
+		}
+		if err := a.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Merge(t.Context(), base, dir, output, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.LogitChange > 1e-4 || r.SameGreedy != r.Tokens || r.Tokens == 0 {
+			t.Errorf("%s: got %+v", name, r)
+		}
 	}
 }

@@ -52,6 +52,9 @@ func predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adap
 	}
 	o := g.Generation()
 	p := &prediction{m: m, tok: tok, template: template, task: task, stop: o.Stop, s: model.Sampling{MaxNewTokens: o.MaxNewTokens, Stop: stop, Adapter: adapter}}
+	if p.s, err = targetSampling(m, p.s); err != nil {
+		return 0, nil, err
+	}
 	sum := 0.0
 	for from := 0; from < len(examples); from += sideBySide {
 		if err := p.answer(ctx, examples[from:min(from+sideBySide, len(examples))]); err != nil {

@@ -6,9 +6,11 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -125,5 +127,18 @@ func TestTextStream(t *testing.T) {
 	}
 	if got := strings.Join(pieces, ""); got != tok.Decode(w.ids, true) {
 		t.Errorf("pieces make %q, want %q", got, tok.Decode(w.ids, true))
+	}
+}
+
+func TestTargetSampling(t *testing.T) {
+	asked := model.Sampling{MaxNewTokens: 5, Stop: []int32{2, 7}, Adapter: "a"}
+	m := open(t, golden.Roots(t, "models", "bart")[0])
+	got, err := targetSampling(m, asked)
+	want := model.Sampling{MaxNewTokens: 5, Stop: []int32{2, 7}, Adapter: "a", Start: []int32{2}, ForcedEOS: []int32{2}, LengthPenalty: 1}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v (%v), want %+v", got, err, want)
+	}
+	if got, err := targetSampling(open(t, tiny(t)), asked); err != nil || !reflect.DeepEqual(got, asked) {
+		t.Errorf("a causal model's settings became %+v (%v)", got, err)
 	}
 }

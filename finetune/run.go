@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -274,9 +275,27 @@ func (r *run) attach() error {
 			_, _ = fmt.Fprintln(r.o.Out, line)
 		}
 	}
+	r.adviseRate()
 	t.AdamW = NewAdamW(t.Params, r.c.AdamBeta1, r.c.AdamBeta2, r.c.AdamEpsilon, r.c.WeightDecay)
 	r.t = t
 	return nil
+}
+
+// adviseRate prints the rates that are usual for the method, and warns of one that is far from them. They are those of
+// models from some hundred million parameters on.
+func (r *run) adviseRate() {
+	var settings struct{ R int }
+	if b, err := json.Marshal(r.c.Adapter); err != nil || json.Unmarshal(b, &settings) != nil {
+		return
+	}
+	s, err := adapter.SuggestRate(r.c.Method, cmp.Or(settings.R, 8))
+	if err != nil || r.c.Model == Embedded || r.c.Model == "" {
+		return
+	}
+	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)
+	if advice := s.Advice(r.c.LearningRate); advice != "" {
+		r.o.Log.Warn().Msg(advice)
+	}
 }
 
 // adapt puts the run's adapter on the model, new or from the checkpoint.
@@ -302,7 +321,7 @@ func (r *run) adapt() error {
 func FullParams(m *model.Model) []model.Param {
 	var ps []model.Param
 	m.Weights(func(w *model.Weight) {
-		if w.Tied() == nil {
+		if w.Tied() == nil && !w.Computed() {
 			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
 		}
 	})

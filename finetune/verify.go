@@ -18,7 +18,7 @@ import (
 
 // Comparison is how far a value is from the reference's.
 type Comparison struct {
-	// Name is logits, loss or grad.PARAMETER.
+	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
 	// Difference is the largest one, for gradients over the largest magnitude of the reference.
 	Difference Number `json:"difference"`
@@ -70,10 +70,13 @@ func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
 }
 
 // Verify runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
-// compares what the file holds: input_ids, and where they are there attention_mask and labels [rows, length], padded on
-// the right; logits [rows, length, vocabulary], looked at where attention_mask is 1; loss, the mean over the scored
-// tokens; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the file lacks is
-// skipped; a gradient in it that belongs to no parameter is an error.
+// compares what the file holds: input_ids, and where they are there attention_mask and token_type_ids [rows, length],
+// padded on the right; what the head is scored by (labels [rows, length], one a row for sequence classification, [rows,
+// target length] for a sequence-to-sequence model; start_positions and end_positions [rows] for question answering);
+// logits (start_logits and end_logits [rows, length] for question answering), looked at where nothing is padding; loss,
+// the mean over what is scored; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the
+// file lacks is skipped; a gradient in it that belongs to no parameter is an error. Question answering keeps the padding:
+// transformers scores padded places too.
 func Verify(m *model.Model, adapter, path string) (Report, error) {
 	r, err := verify(m, adapter, path)
 	if err != nil {
@@ -109,84 +112,15 @@ type verification struct {
 	m       *model.Model
 	adapter string
 	file    *checkpoint.Checkpoint
+	kind    model.Kind
 	batch   *model.Batch
 	at      []int // where the batch's tokens stand in the padded rows
+	scored  []int // where the outputs that the logits are compared at stand, where that is not at
 	length  int   // of the padded rows
 	rows    int
 	trained []*model.Weight // what is frozen again afterwards
+	least   float64         // gradients below it are nothing
 	report  Report
-}
-
-// ints reads a [rows, length] tensor of integers; nil where the file has none.
-func (v *verification) ints(name string) ([]int64, error) {
-	t, ok := v.file.Get(name)
-	if !ok {
-		return nil, nil
-	}
-	if !slices.Equal(t.Shape, []int{v.rows, v.length}) {
-		return nil, fmt.Errorf("%s has shape %v; input_ids has [%d %d]", name, t.Shape, v.rows, v.length)
-	}
-	return t.Int64s()
-}
-
-// inputs makes a batch without padding of the file's rows.
-func (v *verification) inputs() error {
-	t, ok := v.file.Get("input_ids")
-	if !ok {
-		return fmt.Errorf("has no input_ids; it holds %s", few(v.file.Names(), 6))
-	}
-	if len(t.Shape) != 2 {
-		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
-	}
-	v.rows, v.length = t.Shape[0], t.Shape[1]
-	ids, err := v.ints("input_ids")
-	if err != nil {
-		return err
-	}
-	mask, err := v.ints("attention_mask")
-	if err != nil {
-		return err
-	}
-	labels, err := v.ints("labels")
-	if err != nil {
-		return err
-	}
-	v.batch = &model.Batch{Bounds: []int{0}}
-	for r := range v.rows {
-		if err := v.row(r, ids, mask, labels); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// row appends what is not padding in row r.
-func (v *verification) row(r int, ids, mask, labels []int64) error {
-	b, ended := v.batch, false
-	for c := range v.length {
-		i := r*v.length + c
-		pad := mask != nil && mask[i] == 0
-		switch {
-		case pad && labels != nil && labels[i] != model.Ignore:
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", r, c, model.Ignore)
-		case pad:
-			ended = true
-			continue
-		case ended:
-			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
-		case ids[i] != int64(int32(ids[i])):
-			return fmt.Errorf("input_ids: %d is no token", ids[i])
-		}
-		v.at = append(v.at, i)
-		b.IDs = append(b.IDs, int32(ids[i]))
-		if labels != nil {
-			b.Labels = append(b.Labels, int32(max(labels[i], math.MinInt32)))
-		}
-	}
-	if n := len(b.IDs); n > b.Bounds[len(b.Bounds)-1] {
-		b.Bounds = append(b.Bounds, n)
-	}
-	return nil
 }
 
 // compare adds a comparison to the report.
@@ -201,24 +135,23 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 			break
 		}
 	}
+	if relative && scale < v.least {
+		scale = 1000 * v.least
+	}
 	if relative && most != 0 {
 		most /= scale
 	}
 	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
 }
 
+// logits compares the head's outputs: with the column that a file has of them, or with all.
 func (v *verification) logits() error {
-	t, ok := v.file.Get("logits")
-	if !ok {
+	names := []string{"logits"}
+	if v.kind == model.QuestionAnswering {
+		names = []string{"start_logits", "end_logits"}
+	}
+	if _, ok := v.file.Get(names[0]); !ok {
 		return nil
-	}
-	vocab := v.m.Sizes().Vocab
-	if !slices.Equal(t.Shape, []int{v.rows, v.length, vocab}) {
-		return fmt.Errorf("logits has shape %v, want %v", t.Shape, []int{v.rows, v.length, vocab})
-	}
-	padded, err := t.Float32s()
-	if err != nil {
-		return err
 	}
 	tape := op.NewTape(false)
 	tape.Adapter = v.adapter
@@ -227,11 +160,32 @@ func (v *verification) logits() error {
 	if err != nil {
 		return err
 	}
-	var want []float32
-	for _, i := range v.at {
-		want = append(want, padded[i*vocab:(i+1)*vocab]...)
+	at, cols := v.at, got.Cols/len(names)
+	if v.scored != nil {
+		at = v.scored
 	}
-	v.compare("logits", got.Data, want, false)
+	for c, name := range names {
+		t, ok := v.file.Get(name)
+		if !ok {
+			continue
+		}
+		if n := len(t.Shape); n < 1 || len(names) == 1 && t.Shape[n-1] != cols || t.Size() < (slices.Max(at)+1)*cols {
+			return fmt.Errorf("%s has shape %v; the model makes %d values for each of %d places", name, t.Shape, cols, len(at))
+		}
+		padded, err := t.Float32s()
+		if err != nil {
+			return err
+		}
+		var have, want []float32
+		for r, i := range at {
+			have = append(have, got.Row(r)[c*cols:(c+1)*cols]...)
+			want = append(want, padded[i*cols:(i+1)*cols]...)
+		}
+		if len(names) > 1 {
+			name = "logits." + strings.TrimSuffix(name, "_logits")
+		}
+		v.compare(name, have, want, false)
+	}
 	return nil
 }
 
@@ -246,7 +200,7 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil {
+	if v.batch.Labels == nil && v.batch.Values == nil {
 		return errors.New("has a loss or gradients, but no labels")
 	}
 	tape := op.NewTape(len(params) > 0)
@@ -279,7 +233,16 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
+// nothing is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
+// thousand times that: a key's bias has none but for rounding, since it moves all scores of a query alike.
+const nothing = 1e-6
+
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
+	for _, p := range params {
+		for _, g := range op.Grad(p).Data {
+			v.least = math.Max(v.least, nothing*math.Abs(float64(g)))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		t, _ := v.file.Get(name)
 		want, err := t.Float32s()
@@ -322,6 +285,9 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	}
 	v.m.Weights(func(w *model.Weight) {
+		if w.Computed() {
+			return
+		}
 		take(w.Name, func() *nn.Param {
 			if p := w.Param(v.adapter); p != nil {
 				return p

@@ -34,6 +34,14 @@ func (b *Batch) bounds() []int {
 	return b.Bounds
 }
 
+// targetBounds returns TargetBounds, or those of a single target.
+func (b *Batch) targetBounds() []int {
+	if len(b.TargetBounds) == 0 {
+		return []int{0, len(b.Labels)}
+	}
+	return b.TargetBounds
+}
+
 // check says what is wrong with a batch for a model of that vocabulary and length.
 func (b *Batch) check(vocab, positions int) error {
 	if len(b.IDs) == 0 {
@@ -56,12 +64,17 @@ func (b *Batch) check(vocab, positions int) error {
 		}
 	}
 	if b.TargetBounds != nil {
-		if len(b.TargetBounds) != len(b.bounds()) {
-			return fmt.Errorf("model: %d targets for %d documents", len(b.TargetBounds)-1, len(b.bounds())-1)
-		}
-		return checkBounds("target", b.TargetBounds, len(b.Labels), positions)
+		return b.checkTargets(positions)
 	}
 	return nil
+}
+
+// checkTargets says what is wrong with the targets of a sequence-to-sequence model.
+func (b *Batch) checkTargets(positions int) error {
+	if got, want := len(b.targetBounds()), len(b.bounds()); got != want {
+		return fmt.Errorf("model: %d targets for %d documents", got-1, want-1)
+	}
+	return checkBounds("target", b.targetBounds(), len(b.Labels), positions)
 }
 
 // checkBounds says why bounds do not divide so many tokens.

@@ -50,6 +50,7 @@ type bertConfig struct {
 	eps   float32
 	act   op.Activation
 	first int // the position of a document's first token
+	pad   int32
 }
 
 // bert is the encoder of BERT (Devlin et al. 2019), ELECTRA (Clark et al. 2020) and RoBERTa (Liu et al. 2019): norms
@@ -132,10 +133,13 @@ func (c *bertConfig) complete() error {
 		return fmt.Errorf("config.json: hidden_act: %w", err)
 	}
 	if c.roberta() {
-		c.first = 2
-		if c.PadTokenID != nil {
-			c.first = *c.PadTokenID + 1
-		}
+		c.pad = 1
+	}
+	if c.PadTokenID != nil {
+		c.pad = int32(*c.PadTokenID)
+	}
+	if c.roberta() {
+		c.first = int(c.pad) + 1
 		if c.first < 0 || c.first >= c.MaxPositionEmbeddings {
 			return fmt.Errorf("config.json: pad_token_id %d leaves no position of %d", c.first-1, c.MaxPositionEmbeddings)
 		}
@@ -284,7 +288,9 @@ func (m *bert) embed(t *op.Tape, b *Batch) mat.Tensor {
 	part := func(ids []int32, w *Weight) op.EmbeddingPart {
 		return op.EmbeddingPart{IDs: ids, Table: w.Source(t.Adapter), Param: w.Param(t.Adapter)}
 	}
-	e := op.EmbeddingSum(t, part(b.IDs, m.Words), part(positions, m.Positions), part(types, m.Types))
+	words := part(b.IDs, m.Words)
+	words.Padding = []int32{m.c.pad}
+	e := op.EmbeddingSum(t, words, part(positions, m.Positions), part(types, m.Types))
 	x := m.Norm.apply(t, e)
 	t.Done(e)
 	if m.Project != nil {

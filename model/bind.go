@@ -24,7 +24,7 @@ func (b *binding) weight(w *Weight) {
 	name, t, ok := b.find(w.Name)
 	b.taken[name] = true
 	switch {
-	case w.tied != nil || w.computed:
+	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
 	case !ok && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.fresh++
 		b.problem(b.random(w))
@@ -33,6 +33,7 @@ func (b *binding) weight(w *Weight) {
 	case !slices.Equal(t.Shape, w.Shape):
 		b.problem(fmt.Errorf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
+		w.tied = nil
 		if err := w.bind(t); err != nil {
 			b.problem(err)
 		} else if name, ok := notFinite(w); ok {
@@ -121,7 +122,7 @@ func initializerRange(config []byte) (float64, error) {
 
 // buffer says whether a tensor is one that older checkpoints hold and that follows from the config.
 func buffer(name string) bool {
-	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids"} {
+	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version"} {
 		if strings.HasSuffix(name, s) {
 			return true
 		}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,33 +10,92 @@ import (
 	"github.com/spagotune/spagotune/internal/op"
 )
 
-// goldenBatch reads right-padded rows as a batch without padding. at lists where its tokens stand in the padded rows.
-func goldenBatch(t testing.TB, f *golden.File, prefix string) (b *Batch, at []int) {
-	ids, mask := f.Int(t, prefix+"input_ids"), []int(nil)
-	if f.Has(prefix + "attention_mask") {
-		mask = f.Int(t, prefix+"attention_mask")
+// goldenBatch is a batch of a golden file, and where what it is scored by stands in the file's padded values.
+type goldenBatch struct {
+	*Batch
+	at []int
+}
+
+// readGolden reads a file's padded rows as a batch without padding, for a head of that kind. Question answering keeps the
+// padding at its documents' ends: transformers scores these places too.
+func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
+	g := goldenBatch{Batch: &Batch{Bounds: []int{0}}}
+	ids, shape := f.Int(t, "input_ids"), f.Shape(t, "input_ids")
+	mask := slices.Repeat([]int{1}, len(ids))
+	if f.Has("attention_mask") {
+		mask = f.Int(t, "attention_mask")
 	}
-	var labels []int
-	if f.Has(prefix + "labels") {
-		labels = f.Int(t, prefix+"labels")
-	}
-	shape := f.Shape(t, prefix+"input_ids")
-	b = &Batch{Bounds: []int{0}}
+	types := optional(t, f, "token_type_ids")
 	for r := range shape[0] {
+		visible := 0
 		for c := range shape[1] {
 			i := r*shape[1] + c
-			if mask != nil && mask[i] == 0 {
+			visible += mask[i]
+			if mask[i] == 0 && kind != QuestionAnswering {
 				continue
 			}
-			at = append(at, i)
-			b.IDs = append(b.IDs, int32(ids[i]))
-			if labels != nil {
-				b.Labels = append(b.Labels, int32(labels[i]))
+			g.at = append(g.at, i)
+			g.IDs = append(g.IDs, int32(ids[i]))
+			if types != nil {
+				g.Types = append(g.Types, int32(types[i]))
 			}
 		}
-		b.Bounds = append(b.Bounds, len(b.IDs))
+		g.Bounds = append(g.Bounds, len(g.IDs))
+		if kind == QuestionAnswering {
+			g.Visible = append(g.Visible, visible)
+		}
 	}
-	return b, at
+	g.label(t, f, kind)
+	return g
+}
+
+func optional(t testing.TB, f *golden.File, name string) []int {
+	if !f.Has(name) {
+		return nil
+	}
+	return f.Int(t, name)
+}
+
+// label reads what the head is scored by.
+func (g *goldenBatch) label(t testing.TB, f *golden.File, kind Kind) {
+	labels := optional(t, f, "labels")
+	switch kind {
+	case QuestionAnswering:
+		last := f.Int(t, "end_positions")
+		for d, first := range f.Int(t, "start_positions") {
+			g.Labels = append(g.Labels, int32(first), int32(last[d]))
+		}
+	case SequenceClassification:
+		g.at = g.at[:0]
+		for d, l := range labels {
+			g.at, g.Labels = append(g.at, d), append(g.Labels, int32(l))
+		}
+	case Seq2SeqLM:
+		g.targets(labels, f.Shape(t, "labels"))
+	default:
+		for _, i := range g.at {
+			if labels != nil {
+				g.Labels = append(g.Labels, int32(labels[i]))
+			}
+		}
+	}
+}
+
+// targets reads right-padded labels; ignored ones between others stay.
+func (g *goldenBatch) targets(labels, shape []int) {
+	g.at, g.TargetBounds = nil, []int{0}
+	for r := range shape[0] {
+		row := labels[r*shape[1] : (r+1)*shape[1]]
+		n := len(row)
+		for n > 1 && row[n-1] == Ignore {
+			n--
+		}
+		for c := range n {
+			g.Labels = append(g.Labels, int32(row[c]))
+			g.at = append(g.at, r*shape[1]+c)
+		}
+		g.TargetBounds = append(g.TargetBounds, len(g.Labels))
+	}
 }
 
 // rowsAt gathers the rows of padded values.
@@ -47,51 +107,52 @@ func rowsAt(v []float32, at []int, cols int) []float32 {
 	return out
 }
 
-// causal says whether a golden folder holds a model that this package serves as a causal one.
-func causal(t testing.TB, c golden.Case) bool {
-	var config struct {
-		ModelType string `json:"model_type"`
-	}
-	golden.JSON(t, c.Path("config.json"), &config)
-	return families[config.ModelType].Kind == CausalLM
-}
-
-// TestGoldenModels compares logits, loss, every gradient and greedy generation with transformers' (golden/README.md).
+// TestGoldenModels compares logits, loss, every gradient, greedy generation and beams with transformers'
+// (golden/README.md).
 func TestGoldenModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {
-			if !causal(t, c) {
-				t.Skip("not a causal model")
-			}
 			m, err := Load(c.Dir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			f := golden.Open(t, c.Path("io.safetensors"))
-			b, at := goldenBatch(t, f, "")
-			checkLogits(t, m, f, b, at)
+			b := readGolden(t, f, m.Head().Kind)
+			checkLogits(t, m, f, b)
 			checkGradients(t, m, f, b)
-			checkGreedy(t, m, f)
+			checkGeneration(t, m, f)
 		})
 	}
 }
 
-func checkLogits(t *testing.T, m *Model, f *golden.File, b *Batch, at []int) {
+func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	tape := op.NewTape(false)
 	defer tape.Release()
-	got, err := m.Logits(tape, b, nil, nil)
+	got, err := m.Logits(tape, b.Batch, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Close(t, "logits", got.Data, rowsAt(f.Float32(t, "logits"), at, m.Sizes().Vocab), 2e-4, false)
+	if m.Head().Kind != QuestionAnswering {
+		golden.Close(t, "logits", got.Data, rowsAt(f.Float32(t, "logits"), b.at, got.Cols), 2e-4, false)
+		return
+	}
+	for c, name := range []string{"start_logits", "end_logits"} {
+		var column, want []float32
+		for i, v := range f.Float32(t, name) {
+			if d := i / (len(b.IDs) / len(b.Visible)); i-b.Bounds[d] < b.Visible[d] {
+				column, want = append(column, got.Row(i)[c]), append(want, v)
+			}
+		}
+		golden.Close(t, name, column, want, 2e-4, false)
+	}
 }
 
-func checkGradients(t *testing.T, m *Model, f *golden.File, b *Batch) {
+func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
 	tape := op.NewTape(true)
 	defer tape.Release()
-	losses, err := m.Loss(tape, b)
+	losses, err := m.Loss(tape, b.Batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,43 +164,72 @@ func checkGradients(t *testing.T, m *Model, f *golden.File, b *Batch) {
 	if err := tape.Backward(losses, 1/float32(n)); err != nil {
 		t.Fatal(err)
 	}
+	most, want := 0.0, 0
+	for _, name := range f.Names() {
+		if strings.HasPrefix(name, "grad.") {
+			want++
+			most = max(most, magnitude(f.Float32(t, name)))
+		}
+	}
 	seen := 0
 	m.Weights(func(w *Weight) {
 		if name := "grad." + w.Name; f.Has(name) {
 			seen++
-			golden.Close(t, name, op.Grad(w.Param("")).Data, f.Float32(t, name), 1e-3, true)
+			checkGradient(t, name, op.Grad(w.Param("")).Data, f.Float32(t, name), most)
 		}
 	})
-	want := 0
-	for _, name := range f.Names() {
-		if strings.HasPrefix(name, "grad.") {
-			want++
-		}
-	}
-	if seen != want {
+	if seen != want || want == 0 {
 		t.Errorf("%d gradients compared, the file has %d", seen, want)
 	}
 }
 
-func checkGreedy(t *testing.T, m *Model, f *golden.File) {
-	if !f.Has("greedy") {
+// checkGradient allows 1e-3 of the tensor's largest magnitude. Some gradients are zero but for rounding, such as those of
+// the keys' biases, by which softmax does not change: there it allows 1e-6 of the largest of the file, most.
+func checkGradient(t *testing.T, name string, got, want []float32, most float64) {
+	if magnitude(want) < 1e-6*most {
+		golden.Close(t, name, got, make([]float32, len(want)), 1e-6*most, false)
 		return
 	}
-	want := f.Int(t, "greedy")
-	prompt := make([]int32, 8)
-	for i := range prompt {
-		prompt[i] = int32(want[i])
-	}
-	got, err := m.Generate(context.Background(), [][]int32{prompt, prompt[:3]}, Sampling{MaxNewTokens: len(want) - 8}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, id := range got[0] {
-		if int(id) != want[8+i] {
-			t.Fatalf("greedy token %d is %d, want %d", i, id, want[8+i])
+	golden.Close(t, name, got, want, 1e-3, true)
+}
+
+func magnitude(v []float32) float64 { return golden.MaxAbs(v, make([]float32, len(v))) }
+
+// checkGeneration compares a file's texts, each beside one that begins otherwise. Causal ones take no stop token.
+func checkGeneration(t *testing.T, m *Model, f *golden.File) {
+	for name, beams := range map[string]int{"greedy": 1, "beam4": 4} {
+		if !f.Has(name) {
+			continue
+		}
+		s, err := m.Sampling()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, prompt := f.Int(t, name), make([]int32, 8)
+		if m.Head().Kind == Seq2SeqLM {
+			first := readGolden(t, f, Seq2SeqLM)
+			prompt, want = first.IDs[:first.Bounds[1]], untilStop(want[1:], s.Stop)
+			s.MaxNewTokens = 16
+		} else {
+			for i := range prompt {
+				prompt[i] = int32(want[i])
+			}
+			want, s.Stop, s.MaxNewTokens = want[8:], nil, len(want)-8
+		}
+		s.NumBeams = beams
+		got, err := m.Generate(context.Background(), [][]int32{prompt[:3], prompt}, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(got[1], want, func(a int32, b int) bool { return int(a) == b }) {
+			t.Errorf("%s tokens are %v, want %v", name, got[1], want)
 		}
 	}
-	if len(got[0]) != len(want)-8 {
-		t.Errorf("%d greedy tokens, want %d", len(got[0]), len(want)-8)
+}
+
+func untilStop(ids []int, stop []int32) []int {
+	if i := slices.IndexFunc(ids, func(id int) bool { return slices.Contains(stop, int32(id)) }); i >= 0 {
+		return ids[:i]
 	}
+	return ids
 }

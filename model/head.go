@@ -60,6 +60,8 @@ type Pick int
 const (
 	PickFirst Pick = iota
 	PickLast
+	// PickToken is the last of the tokens that are Head.Token.
+	PickToken
 )
 
 // Head is what stands on the last hidden states: dense, activation and norm where the family has them, then a projection
@@ -72,8 +74,9 @@ type Head struct {
 	Norm       *LayerNorm
 	// Out is nil for Embedding.
 	Out *Linear
-	// Pick is for sequence classification.
-	Pick Pick
+	// Pick is for sequence classification, Token what PickToken looks for.
+	Pick  Pick
+	Token int32
 	// Mean says that Embedding takes the mean over a document's tokens; else its first token.
 	Mean bool
 

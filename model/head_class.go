@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -27,6 +28,9 @@ func (sequenceClass) scored(labels []int32, values []float32) int {
 
 func (sequenceClass) check(h *Head, b *Batch) error {
 	docs := len(b.bounds()) - 1
+	if err := h.checkPick(b); err != nil {
+		return err
+	}
 	if h.problem() != SingleLabel {
 		if want := docs * len(h.Labels); len(b.Values) != want {
 			return fmt.Errorf("model: %d values for %d documents of a head with %d outputs; want %d", len(b.Values), docs, len(h.Labels), want)
@@ -48,12 +52,35 @@ func (sequenceClass) rows(h *Head, b *Batch) []int {
 	bounds := b.bounds()
 	rows := make([]int, len(bounds)-1)
 	for d := range rows {
-		rows[d] = bounds[d]
-		if h.Pick == PickLast {
-			rows[d] = bounds[d+1] - 1
-		}
+		rows[d] = h.pick(b.IDs, bounds[d], bounds[d+1])
 	}
 	return rows
+}
+
+// pick is the row by which the document of tokens [from, to) is classified.
+func (h *Head) pick(ids []int32, from, to int) int {
+	switch h.Pick {
+	case PickFirst:
+		return from
+	case PickToken:
+		for i := to - 1; i >= from; i-- {
+			if ids[i] == h.Token {
+				return i
+			}
+		}
+	}
+	return to - 1
+}
+
+// checkPick says which document lacks the token that it would be classified by.
+func (h *Head) checkPick(b *Batch) error {
+	bounds := b.bounds()
+	for d := range len(bounds) - 1 {
+		if h.Kind == SequenceClassification && h.Pick == PickToken && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.Token) {
+			return fmt.Errorf("model: document %d has no token %d, by which it would be classified", d, h.Token)
+		}
+	}
+	return nil
 }
 
 func (s sequenceClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {

@@ -234,7 +234,7 @@ func New(config []byte, seed uint64) (*Model, error) {
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
-		if w.tied == nil {
+		if w.tied == nil && !w.computed {
 			w.randomize(newRand(seed, i), deviation)
 		}
 	})

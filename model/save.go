@@ -52,29 +52,25 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
+// ones have values of their own, and uniform is the first one's type.
+func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
 	sources := map[string]gemm.Source{}
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
 		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
 			b := l.BiasOf(adapter)
-			sources[l.Bias.Name] = foldedBias{gemm.Of(b, 1, len(b))}
+			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
 		}
 	})
-	var tensors []checkpoint.Tensor
-	untied, uniform := false, checkpoint.DType("")
-	var err error
+	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		untied = untied || w.untied
-		if w.tied != nil {
-			if w.copies[adapter] == nil && w.tied.copies[adapter] == nil && !changed(src) {
-				return
-			}
-			untied = true
+		if w.tied != nil && !untied || w.computed && w.stored.Data == nil && !changed(src) {
+			return
 		}
 		want := dtype
 		if want == "" {
@@ -92,6 +88,11 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 		tensors = append(tensors, t)
 	})
+	return tensors, untied, uniform, err
+}
+
+func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
+	tensors, untied, uniform, err := m.tensors(adapter, dtype)
 	if err != nil {
 		return err
 	}
@@ -115,6 +116,24 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 		}
 	}
 	return nil
+}
+
+// unties says whether a weight that is tied to another has values of its own by now; tie_word_embeddings, which is then
+// false, unties all.
+func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
+	untied := false
+	m.Weights(func(w *Weight) {
+		untied = untied || w.untied || w.tied != nil && (changed(sources[w.Name]) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil)
+	})
+	return untied
+}
+
+// named is the weight under whose name the values are saved.
+func (w *Weight) named() *Weight {
+	if w.nameless {
+		return w.tied
+	}
+	return w
 }
 
 // owner is the weight that holds the values.

@@ -25,7 +25,7 @@ func (w walker) visit(path string, v reflect.Value) {
 		}
 		switch x := v.Interface().(type) {
 		case *Weight:
-			if w.weight != nil {
+			if w.weight != nil && !x.nameless {
 				w.weight(path, x)
 			}
 			return

@@ -20,7 +20,9 @@ type Weight struct {
 
 	tied     *Weight              // this weight has that one's values, unless it has a copy of its own
 	untied   bool                 // it would be tied, but for Replace
-	computed bool                 // its values follow from the config; no checkpoint need hold them
+	computed bool                 // its values follow from the config; a checkpoint may hold others. It never trains
+	loose    bool                 // it is tied only where the checkpoint does not hold it
+	nameless bool                 // it stands for the weight that it is tied to, and is none of its own
 	stored   checkpoint.Tensor    // as it was read
 	source   gemm.Source          // as it is multiplied with; for one extent, a row
 	param    *nn.Param            // where the base itself trains
@@ -50,7 +52,7 @@ func (w *Weight) Tied() *Weight { return w.tied }
 func (w *Weight) bind(t checkpoint.Tensor) error {
 	rows, cols := w.rowsCols()
 	switch {
-	case len(w.Shape) == 1 || t.DType == checkpoint.DTypeF64:
+	case rows == 1 || t.DType == checkpoint.DTypeF64: // Vector wants float32
 		v, err := t.Float32s()
 		if err != nil {
 			return err
@@ -105,7 +107,7 @@ func (w *Weight) Source(adapter string) gemm.Source {
 	return w.source
 }
 
-// Vector is a weight with one extent, in a pass with the named adapter.
+// Vector is a weight with one extent or one row, in a pass with the named adapter.
 func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
 		return nil
@@ -121,12 +123,22 @@ func (w *Weight) Values(adapter string) []float32 {
 	return v
 }
 
-// Train makes the weight a float32 parameter.
+// Computed says that the weight's values follow from the config: it never trains.
+func (w *Weight) Computed() bool { return w.computed }
+
+// compute declares a weight by its values.
+func compute(values []float32, shape ...int) *Weight {
+	w := &Weight{Shape: shape, computed: true}
+	w.set(values)
+	return w
+}
+
+// Train makes the weight a float32 parameter; nil for a computed one.
 func (w *Weight) Train() *nn.Param {
 	if w.tied != nil {
 		return w.tied.Train()
 	}
-	if w.param == nil {
+	if w.param == nil && !w.computed {
 		rows, cols := w.rowsCols()
 		v := w.Values("")
 		w.param = op.NewParam(v, rows, cols)

@@ -14,45 +14,67 @@ import (
 // (Chen et al. 2016, arXiv 1604.06174), to the same bits: f must depend on nothing but x, the parameters and the tape.
 // Where neither x nor a parameter wants a gradient, f keeps nothing on any tape.
 func Block(t *Tape, x mat.Tensor, params []*nn.Param, f func(t *Tape, x mat.Tensor) mat.Tensor) mat.Tensor {
-	trains := wants(x) || slices.ContainsFunc(params, Trains)
+	return SharedBlock(t, x, nil, params, func(t *Tape, x, _ mat.Tensor) mat.Tensor { return f(t, x) })
+}
+
+// SharedBlock is Block for a part that reads a second value, which others read too: f leaves its buffer alone. shared may
+// be nil.
+func SharedBlock(t *Tape, x, shared mat.Tensor, params []*nn.Param, f func(t *Tape, x, shared mat.Tensor) mat.Tensor) mat.Tensor {
+	trains := wants(x) || wants(shared) || slices.ContainsFunc(params, Trains)
 	if !t.Grad || trains && !t.Checkpoint {
-		return f(t, x)
+		return f(t, x, shared)
 	}
 	in := t.nested(false)
 	defer in.Release()
 	v := x.Value().(*Tensor)
+	b := &block{t: t, x: v.m, wantsX: wants(x), f: f}
+	operands := []mat.Tensor{x}
+	var s mat.Tensor
+	if shared != nil {
+		b.shared, b.wantsShared = Mat(shared), wants(shared)
+		operands = append(operands, shared)
+		s = in.view(b.shared, false)
+	}
 	if !trains {
 		in.adopt(v)
-		return t.adopt(f(in, v).(*Tensor))
+		return t.adopt(f(in, v, s).(*Tensor))
 	}
-	b := &block{t: t, x: v.m, y: t.adopt(f(in, v).(*Tensor)), wantsX: wants(x), f: f}
-	return t.run(b.y, []mat.Tensor{x}, params, b.backward)
+	b.y = t.adopt(f(in, v, s).(*Tensor))
+	return t.run(b.y, operands, params, b.backward)
 }
 
 type block struct {
-	t      *Tape
-	x      gemm.Mat
-	y      *Tensor
-	wantsX bool
-	f      func(t *Tape, x mat.Tensor) mat.Tensor
+	t                   *Tape
+	x, shared           gemm.Mat
+	y                   *Tensor
+	wantsX, wantsShared bool
+	f                   func(t *Tape, x, shared mat.Tensor) mat.Tensor
 }
 
-// backward builds f's graph from a leaf with x's content, and runs its backward pass within this one.
+// backward builds f's graph from leaves with its operands' content, and runs its backward pass within this one.
 func (b *block) backward(gy *Tensor) []*Tensor {
 	in := b.t.nested(true)
 	defer in.Release()
-	leaf := in.view(b.x, b.wantsX)
+	leaves := []*Tensor{in.view(b.x, b.wantsX)}
+	var shared mat.Tensor
+	if b.shared.Data != nil {
+		leaves = append(leaves, in.view(b.shared, b.wantsShared))
+		shared = leaves[1]
+	}
 	in.known, in.again = b.y, true
-	y := b.f(in, leaf)
+	y := b.f(in, leaves[0], shared)
 	in.known, in.again = nil, false
 	y.AccGrad(in.adopt(gy))
 	if err := backwardSeeded(in, y); err != nil {
 		b.t.fail(err)
 	}
-	if !leaf.HasGrad() {
-		return []*Tensor{nil}
+	grads := make([]*Tensor, len(leaves))
+	for i, l := range leaves {
+		if l.HasGrad() {
+			grads[i] = b.t.adopt(l.grad)
+		}
 	}
-	return []*Tensor{b.t.adopt(leaf.grad)}
+	return grads
 }
 
 // nested starts a pass within this one.

@@ -1,6 +1,8 @@
 package op
 
 import (
+	"slices"
+
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
@@ -14,6 +16,8 @@ type EmbeddingPart struct {
 	Table gemm.Source // [rows, hidden]
 	Param *nn.Param   // the table's parameter, or nil where it is frozen
 	Scale float32     // multiplies the rows; 0 is 1
+	// Padding are rows that get no gradient here.
+	Padding []int32
 }
 
 // Embedding looks up rows of w [vocabulary, hidden]: ids → [tokens, hidden]. p is w's parameter, or nil where w is
@@ -23,7 +27,16 @@ func Embedding(t *Tape, ids []int32, w gemm.Source, p *nn.Param) mat.Tensor {
 }
 
 // EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
-func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor {
+func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor { return embeddingSum(t, nil, parts) }
+
+// EmbeddingAhead is EmbeddingSum for a decoder whose tables are its encoder's too: memory, the encoder's output, is an
+// operand without influence, so that the encoder's gradients, those of the tables among them, come after these: their sum
+// has a fixed order.
+func EmbeddingAhead(t *Tape, memory mat.Tensor, parts ...EmbeddingPart) mat.Tensor {
+	return embeddingSum(t, []mat.Tensor{memory}, parts)
+}
+
+func embeddingSum(t *Tape, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
 	defer t.Time("embedding")()
 	_, hidden := parts[0].Table.Dims()
 	y := t.New(len(parts[0].IDs), hidden)
@@ -38,14 +51,17 @@ func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor {
 			params = append(params, p.Param)
 		}
 	}
-	return t.run(y, nil, params, func(gy *Tensor) []*Tensor {
+	if params == nil {
+		in = nil
+	}
+	return t.run(y, in, params, func(gy *Tensor) []*Tensor {
 		defer t.Time("embedding")()
 		for _, p := range parts {
 			if Trains(p.Param) {
 				p.gradient(gy.m)
 			}
 		}
-		return nil
+		return make([]*Tensor, len(in))
 	})
 }
 
@@ -83,6 +99,9 @@ func (p EmbeddingPart) lookUp(y gemm.Mat, from, to int, add bool) {
 func (p EmbeddingPart) gradient(gy gemm.Mat) {
 	dw, s := Grad(p.Param), p.scale()
 	for i, id := range p.IDs {
+		if slices.Contains(p.Padding, id) {
+			continue
+		}
 		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))
 	}
 }

@@ -1,6 +1,8 @@
 package op
 
 import (
+	"slices"
+
 	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/internal/gemm"
@@ -53,6 +55,11 @@ func (c *KV) grow(n int, s AttentionShape) {
 		return b
 	}
 	c.k, c.v, c.cap = move(c.k), move(c.v), room
+}
+
+// Copy returns a cache with the same content and memory of its own.
+func (c *KV) Copy() *KV {
+	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v)}
 }
 
 func (c *KV) keys(h, dim int) gemm.Mat {

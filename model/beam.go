@@ -1,0 +1,180 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/spagotune/spagotune/internal/vec"
+)
+
+// beam is a text with its log-probability, or when it has ended that over its length to the power of the penalty.
+type beam struct {
+	ids    []int32 // behind the prompt
+	score  float32
+	parent int // the document of the cache that it continues
+}
+
+// search is a beam search (Sutskever et al. 2014, section 3.2) for one prompt, with the rules of transformers' generate.
+type search struct {
+	s          Sampling
+	start      []int32
+	room       int
+	running    []beam // from the best on
+	ended      []beam // from the best on, at most NumBeams
+	candidates []beam
+}
+
+// beams makes the texts by beam searches side by side. The cache's documents are the running beams of the live prompts.
+func (g *generation) beams(ctx context.Context) error {
+	searches := make([]*search, len(g.starts))
+	next, owner := slices.Clone(g.starts), slices.Clone(g.live)
+	for i, p := range g.starts {
+		searches[i] = &search{s: g.s, start: p, room: g.room(i), running: []beam{{}}}
+	}
+	at := make([]int, len(g.starts)) // the first document of each search
+	for len(next) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for i := len(owner) - 1; i >= 0; i-- {
+			at[owner[i]] = i
+		}
+		err := g.each(next, func(i int, logits []float32) { searches[owner[i]].extend(i-at[owner[i]], i, logits) })
+		if err != nil {
+			return err
+		}
+		next, owner = g.advance(searches, owner)
+	}
+	return nil
+}
+
+// advance takes the searches a token on and returns the tokens that the running beams read next, and whose they are.
+func (g *generation) advance(searches []*search, owner []int) (next [][]int32, owners []int) {
+	var parents []int
+	for _, p := range slices.Compact(owner) {
+		s := searches[p]
+		if !s.step() {
+			g.settle(p, s)
+			continue
+		}
+		for _, b := range s.running {
+			next = append(next, b.ids[len(b.ids)-1:])
+			parents = append(parents, b.parent)
+			owners = append(owners, p)
+		}
+	}
+	g.cache.Keep(parents)
+	return next, owners
+}
+
+// settle takes the best text of a search.
+func (g *generation) settle(p int, s *search) {
+	best := s.running
+	if len(s.ended) > 0 {
+		best = s.ended
+	}
+	for _, id := range best[0].ids {
+		if slices.Contains(g.s.Stop, id) {
+			return
+		}
+		g.out[p] = append(g.out[p], id)
+		if g.emit != nil && !g.emit(p, id) {
+			return
+		}
+	}
+}
+
+// kept is how many continuations are looked at in a step: enough for NumBeams to go on when each text may end.
+func (s *search) kept() int { return max(2, 1+len(s.s.Stop)) * s.s.NumBeams }
+
+// extend adds the best continuations of a running beam, which is a document of the cache, to the candidates.
+func (s *search) extend(beamNumber, document int, logits []float32) {
+	b := s.running[beamNumber]
+	logSoftmax(logits)
+	s.s.process(logits, slices.Concat(s.start, b.ids), s.room)
+	for _, id := range largest(logits, s.kept()) {
+		if logits[id] == never {
+			break
+		}
+		s.candidates = append(s.candidates, beam{append(slices.Clone(b.ids), id), logits[id] + b.score, document})
+	}
+}
+
+// step makes the candidates the running and the ended texts and says whether the search goes on.
+func (s *search) step() bool {
+	c := s.candidates
+	s.candidates = nil
+	slices.SortStableFunc(c, func(a, b beam) int { return cmp.Compare(b.score, a.score) })
+	c = c[:min(len(c), s.kept())]
+	running := s.running
+	s.running = nil
+	for i, b := range c {
+		switch n := len(b.ids); {
+		case !slices.Contains(s.s.Stop, b.ids[n-1]) && len(s.start)+n < s.room:
+			if len(s.running) < s.s.NumBeams {
+				s.running = append(s.running, b)
+			}
+		case i < s.s.NumBeams:
+			b.score = s.s.penalized(b.score, n)
+			s.ended = append(s.ended, b)
+		}
+	}
+	slices.SortStableFunc(s.ended, func(a, b beam) int { return cmp.Compare(b.score, a.score) })
+	s.ended = s.ended[:min(len(s.ended), s.s.NumBeams)]
+	if len(s.running) == 0 {
+		s.running = running
+		return false
+	}
+	return s.goesOn()
+}
+
+// goesOn says whether a running text may yet be better than those that ended.
+func (s *search) goesOn() bool {
+	if len(s.ended) < s.s.NumBeams {
+		return true
+	}
+	length := len(s.running[0].ids)
+	if s.s.EarlyStopping == "never" && s.s.LengthPenalty > 0 {
+		length = s.room - len(s.start)
+	}
+	worst := s.ended[len(s.ended)-1].score
+	return s.s.EarlyStopping != "true" && s.s.penalized(s.running[0].score, length) > worst
+}
+
+// penalized is a log-probability over the length to the power of the penalty.
+func (s Sampling) penalized(score float32, length int) float32 {
+	return score / float32(math.Pow(float64(length), s.LengthPenalty))
+}
+
+// logSoftmax turns logits into log-probabilities.
+func logSoftmax(x []float32) {
+	most, sum := vec.Max(x), 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v - most))
+	}
+	log := float32(math.Log(sum))
+	for i := range x {
+		x[i] = x[i] - most - log
+	}
+}
+
+// largest lists the places of the n largest values of x, from the largest on, the first of equals first.
+func largest(x []float32, n int) []int32 {
+	var best []int32
+	for i, v := range x {
+		if len(best) == n && v <= x[best[n-1]] {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(best, v, func(b int32, v float32) int {
+			if x[b] >= v {
+				return -1
+			}
+			return 1
+		})
+		best = slices.Insert(best, at, int32(i))
+		best = best[:min(len(best), n)]
+	}
+	return best
+}

@@ -1,0 +1,171 @@
+package model
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// generated is a text that transformers made (scripts/golden/generate.py).
+type generated struct {
+	Model    string          `json:"model"`
+	Prompt   []int32         `json:"prompt"`
+	Settings json.RawMessage `json:"settings"`
+	Tokens   []int32         `json:"tokens"`
+}
+
+// TestGoldenTexts compares greedy texts and those of beams with transformers', for settings of every kind.
+func TestGoldenTexts(t *testing.T) {
+	for _, root := range golden.Roots(t, "generate") {
+		files, err := filepath.Glob(filepath.Join(root, "*.json"))
+		if err != nil || files == nil {
+			t.Fatalf("%s has no files (%v)", root, err)
+		}
+		for _, file := range files {
+			checkTexts(t, filepath.Dir(root), file)
+		}
+	}
+}
+
+func checkTexts(t *testing.T, root, file string) {
+	var cases []generated
+	golden.JSON(t, golden.Case{Dir: filepath.Dir(file)}.Path(filepath.Base(file)), &cases)
+	models := map[string]*Model{}
+	for i, c := range cases {
+		m := models[c.Model]
+		if m == nil {
+			var err error
+			if m, err = Load(filepath.Join(root, "models", c.Model)); err != nil {
+				t.Fatal(err)
+			}
+			models[c.Model] = m
+		}
+		s := asTold(t, m, c.Settings)
+		got, err := m.Generate(context.Background(), [][]int32{c.Prompt, c.Prompt[:1]}, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got[0], c.Tokens) {
+			t.Errorf("%s %d, %s: got %v, want %v", c.Model, i, c.Settings, got[0], c.Tokens)
+		}
+	}
+}
+
+// asTold is the sampling of settings, which are keys of generation_config.json; the rest is the model's own.
+func asTold(t *testing.T, m *Model, settings json.RawMessage) Sampling {
+	own, err := m.Sampling()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := (&Model{Config: settings}).Sampling()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start = own.Start
+	return s
+}
+
+func TestGenerateRefuses(t *testing.T) {
+	m, err := New(with(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq, err := New(tinyBART(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	language, err := New(tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		m    *Model
+		s    Sampling
+		want string
+	}{
+		{m, Sampling{NumBeams: -1}, "num_beams is -1"},
+		{m, Sampling{NumBeams: 2, Temperature: 1}, "beams are not sampled"},
+		{m, Sampling{EarlyStopping: "maybe"}, "early_stopping"},
+		{m, Sampling{BadWords: [][]int32{{1, 11}}}, "bad_words_ids has token 11; the vocabulary ends at 10"},
+		{m, Sampling{MaxLength: 2}, "prompt 0 has 3 tokens; max_length is 2"},
+		{seq, Sampling{Start: []int32{11}}, "start has token 11"},
+		{language, Sampling{}, "no decoder_start_token_id"},
+	} {
+		if _, err := tt.m.Generate(context.Background(), [][]int32{{3, 4, 5}}, tt.s, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: error %v, want %q", tt.s, err, tt.want)
+		}
+	}
+}
+
+func TestSamplingIsReadOrRefused(t *testing.T) {
+	for _, tt := range []struct {
+		config string
+		want   Sampling
+		err    string
+	}{
+		{`{"num_beams": 4, "early_stopping": "never", "eos_token_id": [2, 3], "max_length": 9}`,
+			Sampling{MaxLength: 9, NumBeams: 4, LengthPenalty: 1, EarlyStopping: "never", Stop: []int32{2, 3}}, ""},
+		{`{"early_stopping": true, "length_penalty": 0, "forced_bos_token_id": 5}`,
+			Sampling{ForcedBOS: []int32{5}, EarlyStopping: "true"}, ""},
+		{`{"force_bos_token_to_be_generated": true, "bos_token_id": 0}`, Sampling{ForcedBOS: []int32{0}, LengthPenalty: 1}, ""},
+		{`{"do_sample": true, "top_p": 0.9}`, Sampling{Temperature: 1, TopK: 50, TopP: 0.9, LengthPenalty: 1}, ""},
+		{`{"temperature": 0.7, "eos_token_id": null}`, Sampling{LengthPenalty: 1}, ""},
+		{`{"early_stopping": 3}`, Sampling{}, "early_stopping is 3"},
+		{`{"eos_token_id": "x"}`, Sampling{}, `"x" is no token`},
+		{`{"num_beam_groups": 2, "suppress_tokens": [1], "do_sample": true, "min_p": 0.1}`, Sampling{},
+			"not supported: min_p, num_beam_groups, suppress_tokens"},
+	} {
+		got, err := (&Model{Config: json.RawMessage(tt.config)}).Sampling()
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: error %v, want %q", tt.config, err, tt.err)
+			}
+		} else if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %+v (%v), want %+v", tt.config, got, err, tt.want)
+		}
+	}
+}
+
+// TestCacheIsNoShortcut decodes a target token by token over a cache that was reordered with a document twice, and
+// compares the logits with those of the whole target.
+func TestCacheIsNoShortcut(t *testing.T) {
+	m := goldenModel(t, "bart")
+	sources := [][]int32{{5, 6, 7, 8}, {9, 10}, {11, 12, 13}}
+	order := []int{2, 0, 2}
+	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
+	tape := op.NewTape(false)
+	defer tape.Release()
+	b, _ := endToEnd(sources)
+	cache := m.NewCache(3)
+	if err := m.Encode(tape, b, cache); err != nil {
+		t.Fatal(err)
+	}
+	step := func(ids []int32) []float32 {
+		logits, err := m.Logits(tape, &Batch{IDs: ids, Bounds: []int{0, 1, 2, 3}}, nil, cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return logits.Data
+	}
+	step([]int32{2, 2, 2})
+	step([]int32{30, 0, 20})
+	step([]int32{31, 0, 21})
+	cache.Keep(order)
+	got := step([]int32{22, 32, 42})
+	for d, doc := range order {
+		whole := &Batch{IDs: sources[doc], Labels: targets[d]}
+		want, err := m.Logits(tape, whole, []int{3}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, fmt.Sprintf("document %d", d), got[d*want.Cols:(d+1)*want.Cols], want.Data, 1e-5, false)
+	}
+}

@@ -1,0 +1,173 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Sampling says how tokens are chosen and when generation ends. The zero value is greedy, up to the model's length;
+// Model.Sampling is what the model's folder says.
+type Sampling struct {
+	// MaxNewTokens is the most tokens to make, MaxLength (where MaxNewTokens is 0) the most with those of the prompt, or
+	// of Start; 0 is up to the model's length.
+	MaxNewTokens, MaxLength int
+	// MinLength is how many tokens, counted as for MaxLength, there are before a stop token may come.
+	MinLength int
+	// Temperature divides the logits before sampling; 0 takes the most likely token.
+	Temperature float64
+	// TopK keeps the k most likely tokens; 0 keeps all.
+	TopK int
+	// TopP keeps the most likely tokens that together reach this probability; 0 or 1 keeps all.
+	TopP float64
+	// RepetitionPenalty divides the positive logits of tokens that were there and multiplies the negative ones (Keskar et
+	// al. 2019, section 4.1); 0 or 1 is none.
+	RepetitionPenalty float64
+	// NoRepeatNGram is the length of runs of tokens that come once at most; 0 is none.
+	NoRepeatNGram int
+	// BadWords are runs of tokens that never come.
+	BadWords [][]int32
+	// ForcedBOS is the token that follows a single first one, ForcedEOS one of those that end a text without room; none
+	// where they are empty.
+	ForcedBOS, ForcedEOS []int32
+	// NumBeams is how many texts are followed at once, of which the best is taken; 0 or 1 is greedy or sampled. A text
+	// counts by its log-probability over its length to the power of LengthPenalty; transformers' default is 1, and 0 is no
+	// penalty.
+	NumBeams      int
+	LengthPenalty float64
+	// EarlyStopping ends a search with beams: "true" as soon as there are NumBeams texts, "never" when no text can become
+	// better, "" or "false" when it seems so at the present length.
+	EarlyStopping string
+	// Start is what a sequence-to-sequence model's target begins with; nil is the model's decoder_start_token_id.
+	Start []int32
+	// Stop are tokens that end the text; they are not part of it.
+	Stop []int32
+	// Seed makes the samples.
+	Seed uint64
+	// Adapter names the adapter to apply; "" is the base alone.
+	Adapter string
+}
+
+// check says what is wrong with the settings.
+func (s Sampling) check(m *Model) error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"max_new_tokens", s.MaxNewTokens}, {"max_length", s.MaxLength}, {"min_length", s.MinLength}, {"top_k", s.TopK},
+		{"no_repeat_ngram_size", s.NoRepeatNGram}, {"num_beams", s.NumBeams},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%s is %d; want 0 or more", n.name, n.value)
+		}
+	}
+	switch {
+	case s.Temperature < 0:
+		return fmt.Errorf("temperature is %g; want 0 or more", s.Temperature)
+	case s.TopP < 0 || s.TopP > 1:
+		return fmt.Errorf("top_p is %g; want 0 to 1", s.TopP)
+	case s.RepetitionPenalty < 0:
+		return fmt.Errorf("repetition_penalty is %g; want more than 0", s.RepetitionPenalty)
+	case s.NumBeams > 1 && s.Temperature > 0:
+		return fmt.Errorf("num_beams %d with temperature %g; beams are not sampled", s.NumBeams, s.Temperature)
+	case !slices.Contains([]string{"", "false", "true", "never"}, s.EarlyStopping):
+		return fmt.Errorf("early_stopping is %q; want false, true or never", s.EarlyStopping)
+	case m.Head().Kind != CausalLM && m.Head().Kind != Seq2SeqLM:
+		return fmt.Errorf("the model's head is for %s; want %s or %s", m.Head().Kind, CausalLM, Seq2SeqLM)
+	}
+	return s.checkTokens(m)
+}
+
+// checkTokens says which token the vocabulary has not.
+func (s Sampling) checkTokens(m *Model) error {
+	vocab, _ := m.Head().Out.Dims()
+	for name, ids := range map[string][]int32{"start": s.Start, "forced_bos_token_id": s.ForcedBOS, "forced_eos_token_id": s.ForcedEOS,
+		"bad_words_ids": slices.Concat(s.BadWords...)} {
+		for _, id := range ids {
+			if id < 0 || int(id) >= vocab {
+				return fmt.Errorf("%s has token %d; the vocabulary ends at %d", name, id, vocab-1)
+			}
+		}
+	}
+	return nil
+}
+
+// start is what the targets of a sequence-to-sequence model begin with.
+func (s Sampling) start(m seq2seq) ([]int32, error) {
+	if len(s.Start) > 0 {
+		return s.Start, nil
+	}
+	if id := m.start(); id != nil {
+		return []int32{*id}, nil
+	}
+	return nil, fmt.Errorf("the model has no decoder_start_token_id; Start says what targets begin with, such as their language's token")
+}
+
+var never = float32(math.Inf(-1))
+
+// process changes the scores of the token behind ids, logits or log-probabilities, as the settings ask; room is the most
+// tokens that there may be.
+func (s Sampling) process(scores []float32, ids []int32, room int) {
+	if p := float32(s.RepetitionPenalty); p != 0 && p != 1 {
+		penalize(scores, ids, p)
+	}
+	forbid := func(id int32) {
+		if id >= 0 && int(id) < len(scores) {
+			scores[id] = never
+		}
+	}
+	if n := s.NoRepeatNGram; n > 0 && len(ids)+1 >= n {
+		tail := ids[len(ids)+1-n:]
+		for i := 0; i+n <= len(ids); i++ {
+			if slices.Equal(ids[i:i+n-1], tail) {
+				forbid(ids[i+n-1])
+			}
+		}
+	}
+	for _, w := range s.BadWords {
+		n := len(w) - 1
+		if n < 0 || n > len(ids) || n == 0 && slices.Contains(s.Stop, w[0]) {
+			continue
+		}
+		if slices.Equal(ids[len(ids)-n:], w[:n]) {
+			forbid(w[n])
+		}
+	}
+	if len(ids) < s.MinLength {
+		for _, id := range s.Stop {
+			forbid(id)
+		}
+	}
+	if len(ids) == 1 && len(s.ForcedBOS) > 0 {
+		force(scores, s.ForcedBOS)
+	}
+	if len(ids) == room-1 && len(s.ForcedEOS) > 0 {
+		force(scores, s.ForcedEOS)
+	}
+}
+
+// force leaves no choice but ids.
+func force(scores []float32, ids []int32) {
+	for i := range scores {
+		scores[i] = never
+	}
+	for _, id := range ids {
+		scores[id] = 0
+	}
+}
+
+// penalize makes the tokens of ids less likely, each once.
+func penalize(scores []float32, ids []int32, p float32) {
+	seen := map[int32]bool{}
+	for _, id := range ids {
+		if seen[id] || int(id) >= len(scores) {
+			continue
+		}
+		seen[id] = true
+		if scores[id] < 0 {
+			scores[id] *= p
+		} else {
+			scores[id] /= p
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// seq2seq is a host with an encoder and a decoder.
+type seq2seq interface {
+	Host
+	// remember keeps the sources of a checked batch in a cache, behind those that are there.
+	remember(t *op.Tape, b *Batch, cache *Cache)
+	// depth is the number of the decoder's layers.
+	depth() int
+	// start is the token that the decoder begins with, or nil where the target decides.
+	start() *int32
+}
+
+// checkSources says what is wrong with a batch of sources, and of targets where the decoder reads these.
+func (m *Model) checkSources(s seq2seq, b *Batch) error {
+	h := m.Head()
+	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+		return err
+	}
+	if h.Kind == Seq2SeqLM && b.Labels != nil {
+		if err := b.checkTargets(m.Sizes().Positions); err != nil {
+			return err
+		}
+		return checkVocabulary(h, b)
+	}
+	if out := h.Out; h.Kind == Seq2SeqLM { // the decoder reads the sources
+		vocab, _ := out.Dims()
+		return b.check(vocab, m.Sizes().Positions)
+	}
+	return nil
+}
+
+// Encode reads the sources of a sequence-to-sequence model into the next places of a cache. When every document has one,
+// batches with the cache continue the targets.
+func (m *Model) Encode(t *op.Tape, b *Batch, cache *Cache) error {
+	s, ok := m.Host.(seq2seq)
+	if !ok {
+		return fmt.Errorf("model: %s has no encoder beside a decoder", m.family.Class)
+	}
+	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+		return err
+	}
+	if got, room := len(b.bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {
+		return fmt.Errorf("model: %d sources for a cache with room for %d", got, room)
+	}
+	s.remember(t, b, cache)
+	return nil
+}
