@@ -28,7 +28,8 @@ type TableOptions struct {
 	Seeds int
 	// Resume goes on with what is in the folder. Without it only a finished table or a new folder is taken.
 	Resume bool
-	// Model, where not empty, is in the place of the recipes' model; Data of the folder "data" that their paths begin with.
+	// Model, where not empty, is in the place of the recipes' model, or of the tokenizer where they train from random
+	// weights; Data of the folder "data" that their paths begin with.
 	Model, Data string
 	// Settings ("key=value") are put over the keys of all rows.
 	Settings []string

@@ -12,8 +12,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // tableRow is a row of a table: an entry of a recipe's compare.
@@ -164,28 +162,33 @@ func (c Config) keys() map[string]any {
 		}
 		keys[k] = own.Field(i).Interface()
 	}
-	return plain(keys)
+	if c.Benchmarks != nil {
+		var all []any
+		for _, b := range c.Benchmarks {
+			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit})
+		}
+		keys["benchmarks"] = all
+	}
+	return keys
 }
 
-// plain is keys in YAML's own types.
-func plain(keys map[string]any) map[string]any {
-	raw, err := yaml.Marshal(keys)
-	if err != nil {
-		return keys
-	}
-	back, err := unmarshal(raw)
-	if err != nil {
-		return keys
-	}
-	return back
-}
-
-// settings are the keys that decide a run: a model counts by its folder's name.
+// settings are the keys that decide a run: a model that the user named counts by its folder's name, data by their names
+// in the recipe.
 func (t *table) settings(c Config) map[string]any {
-	if t.o.Model != "" && c.Model != "" {
-		c.Model = filepath.Base(t.o.Model)
+	if t.o.Model != "" {
+		c.setModel(filepath.Base(t.o.Model))
 	}
 	return c.keys()
+}
+
+// setModel puts a folder in the place of the recipe's model, or of the tokenizer where it trains from random weights.
+func (c *Config) setModel(dir string) {
+	switch {
+	case c.Model != "":
+		c.Model = dir
+	case c.Tokenizer != Embedded:
+		c.Tokenizer = dir
+	}
 }
 
 // digestOf is of a run's settings.
@@ -200,11 +203,8 @@ func digestOf(settings map[string]any) string {
 
 // located puts the folders that the user named in the places of the recipe's.
 func (t *table) located(c Config) Config {
-	if t.o.Model != "" && c.Model != "" {
-		if c.Tokenizer == c.Model {
-			c.Tokenizer = t.o.Model
-		}
-		c.Model = t.o.Model
+	if t.o.Model != "" {
+		c.setModel(t.o.Model)
 	}
 	if t.o.Data == "" {
 		return c

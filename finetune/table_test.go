@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -266,6 +267,23 @@ func TestTableKeepsAFailure(t *testing.T) {
 	}
 	if md := text(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
 		t.Errorf("the table does not name the failure:\n%s", md)
+	}
+}
+
+// TestLocated: the user's folders take the places of the recipe's, in data of every form, and only there.
+func TestLocated(t *testing.T) {
+	tb := &table{o: TableOptions{Model: "/models/m", Data: "/d"}}
+	c := Config{Model: "smollm2", Data: "data/a", TaskOptions: map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"},
+		Benchmarks: []Benchmark{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
+	got := tb.located(c)
+	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0}]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.Benchmarks) != want {
+		t.Errorf("got %v %v %v %v, want %s", got.Model, got.Data, got.TaskOptions, got.Benchmarks, want)
+	}
+	if s := tb.settings(c); s["model"] != "m" || s["data"] != "data/a" || c.Benchmarks[0].Options["eval_data"] != "data/e" {
+		t.Errorf("settings are %v, and the recipe is %v now", s, c)
+	}
+	if got := tb.located(Config{Tokenizer: Embedded}); got.Tokenizer != Embedded || got.Model != "" {
+		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Model, got.Tokenizer)
 	}
 }
 

@@ -11,7 +11,7 @@ type tableCmd struct {
 	Preset string   `default:"tiny" help:"tiny (the embedded model; minutes), smollm2 (hours) or paper (its own set-up)."`
 	Seeds  int      `placeholder:"N" help:"How many seeds a row is run with; 0 is the preset's number."`
 	Output string   `placeholder:"DIR" help:"Folder of the table; NAME-PRESET by default."`
-	Model  string   `placeholder:"DIR" help:"Folder of the model, in place of the recipes'."`
+	Model  string   `placeholder:"DIR" help:"Folder of the model, in place of the recipes'; of the tokenizer where they train from random weights."`
 	Data   string   `placeholder:"DIR" help:"Folder of the data, in place of the recipes' data."`
 	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key in all rows; may be repeated."`
 	Resume bool     `help:"Go on with what is in the output folder."`
