@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -119,44 +117,6 @@ func (t *table) choose() error {
 	return nil
 }
 
-// tableFile says what a folder is for.
-type tableFile struct {
-	Table  string `json:"table"`
-	Preset string `json:"preset"`
-}
-
-const tableMark = "table.json"
-
-// openFolder refuses a folder of something else, and one with runs in it unless they are to go on.
-func (t *table) openFolder() error {
-	dir := t.o.Output
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	var f tableFile
-	if err := readJSON(filepath.Join(dir, tableMark), &f); err != nil {
-		return fmt.Errorf("output: %s is not empty and no table's folder (%w); name another one", dir, err)
-	}
-	if f.Table != t.name || f.Preset != t.o.Preset {
-		return fmt.Errorf("output: %s holds the table %s, preset %s; name another folder for %s, preset %s", dir, f.Table, f.Preset, t.name, t.o.Preset)
-	}
-	return nil
-}
-
-// begin marks the folder, before the first run.
-func (t *table) begin() error {
-	for _, d := range []string{"rows", "runs"} {
-		if err := os.MkdirAll(filepath.Join(t.o.Output, d), 0o777); err != nil {
-			return fmt.Errorf("output: %w", err)
-		}
-	}
-	return writeJSON(filepath.Join(t.o.Output, tableMark), tableFile{t.name, t.o.Preset})
-}
-
 // run runs what is to be run, then writes the table.
 func (t *table) run(ctx context.Context) error {
 	t.setAside()
@@ -175,31 +135,6 @@ func (t *table) run(ctx context.Context) error {
 	text, werr := t.write()
 	_, _ = io.WriteString(t.o.Out, text)
 	return errors.Join(err, werr)
-}
-
-// check reads what is finished; it refuses records of other settings, and runs to go on with unless that is asked for.
-func (t *table) check() error {
-	found, begun := 0, ""
-	for _, row := range t.able {
-		for _, s := range append(row.searches(), row.seeds(t.o.Seeds)...) {
-			e, err := t.record(s)
-			if err != nil {
-				return err
-			}
-			if e != nil {
-				found++
-			} else if _, err := os.Stat(t.runDir(s)); err == nil {
-				begun = s.file()
-			}
-		}
-	}
-	if !t.o.Resume && begun != "" {
-		return fmt.Errorf("output: %s holds an interrupted run, %s; go on with --resume, or name another folder", t.o.Output, begun)
-	}
-	if !t.o.Resume && found > 0 && found < t.total() {
-		return fmt.Errorf("output: %s holds %d finished runs of %d; go on with --resume, or name another folder", t.o.Output, found, t.total())
-	}
-	return nil
 }
 
 // total counts the runs of the table.

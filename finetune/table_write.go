@@ -1,10 +1,8 @@
 package finetune
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -148,106 +146,4 @@ func shortSettings(s map[string]any) string {
 		parts = append(parts, fmt.Sprintf("%s %v", k, v))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// searched has the runs of the searches.
-func (t *table) searched() string {
-	var b strings.Builder
-	for i := range t.entries {
-		e := &t.entries[i]
-		if e.Search == 0 {
-			continue
-		}
-		if b.Len() == 0 {
-			b.WriteString("\nSearch (one seed; the best by score, then by loss, is the row's):\n\n" + line("row", "tried", "steps", "score, %", "held-out loss") + rule(5))
-		}
-		b.WriteString(line(strings.TrimPrefix(e.Group+" "+e.Row, " "), tried(e.Tried), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
-	}
-	return b.String()
-}
-
-func tried(values map[string]any) string {
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(values)) {
-		parts = append(parts, fmt.Sprintf("%s %v", k, values[k]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func (e *Entry) scoreText() string {
-	if s := e.final().Score; s != nil && e.Failed == "" {
-		return fmt.Sprintf("%.1f", 100**s)
-	}
-	return "–"
-}
-
-func (e *Entry) lossText() string {
-	if e.Failed != "" {
-		return e.Failed
-	}
-	return fmt.Sprintf("%.4f", e.final().Loss)
-}
-
-// notes say what is missing, what failed, and where the figures are from.
-func (t *table) notes() string {
-	var b strings.Builder
-	if len(t.missing) > 0 {
-		b.WriteString("\nNot run:\n\n")
-		for _, m := range t.missing {
-			fmt.Fprintf(&b, "- %s: %s\n", strings.Join(m.rows, ", "), m.why)
-		}
-	}
-	var from []string
-	for _, e := range t.entries {
-		if e.Failed != "" && e.Search == 0 {
-			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", e.Row, e.Seed, e.Failed)
-		}
-		commit := e.Commit
-		if commit == "" {
-			commit = "unknown"
-		}
-		from = append(from, fmt.Sprintf("%s, kernel %s, %d threads, commit %s", e.Machine, e.Kernel, e.Threads, commit))
-	}
-	slices.Sort(from)
-	for _, f := range slices.Compact(from) {
-		fmt.Fprintf(&b, "\nMeasured on %s.\n", f)
-	}
-	return b.String()
-}
-
-// writeCSV writes every figure of every run, a line each, and the published ones.
-func (t *table) writeCSV(path string) error {
-	return checkpoint.AtomicFile(path, func(f io.Writer) error {
-		w := csv.NewWriter(f)
-		put := func(cells ...string) { _ = w.Write(cells) } // Flush keeps the error
-		put("source", "group", "row", "search", "seed", "step", "metric", "value")
-		for i := range t.entries {
-			e := &t.entries[i]
-			add := func(step int, metric string, v float64) {
-				put("run", e.Group, e.Row, strconv.Itoa(e.Search), strconv.FormatUint(e.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
-			}
-			for _, v := range e.Evaluations {
-				add(v.Step, "held-out loss", v.Loss)
-				if v.Score != nil {
-					add(v.Step, "score", *v.Score)
-				}
-			}
-			for _, m := range []map[string]float64{e.Benchmarks, e.Singular} {
-				for _, k := range slices.Sorted(maps.Keys(m)) {
-					add(e.Steps, k, m[k])
-				}
-			}
-			add(e.Steps, "training seconds", e.TrainSeconds)
-			add(e.Steps, "peak bytes", float64(e.PeakBytes))
-		}
-		for _, p := range t.published {
-			for _, name := range slices.Sorted(maps.Keys(p.Rows)) {
-				for i, v := range p.texts(p.Rows[name]) {
-					put("paper", "", name, "", "", "", p.Columns[i], v)
-				}
-			}
-		}
-		w.Flush()
-		return w.Error()
-	})
 }
