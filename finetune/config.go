@@ -21,6 +21,10 @@ type Config struct {
 	// Tokenizer is the folder of the tokenizer, or "embedded"; empty is the model's own.
 	Tokenizer string `yaml:"tokenizer"`
 
+	// Numerics is "huggingface" (as transformers computes, the default) or "cybertron" (as Cybertron does, for models that it
+	// is to serve).
+	Numerics string `yaml:"numerics" json:",omitempty"`
+
 	// Task names how data become examples and answers are scored; TaskOptions are its own options.
 	Task        string         `yaml:"task"`
 	Data        any            `yaml:"data"`
@@ -60,7 +64,8 @@ type Config struct {
 
 	// EvalSteps evaluates every so many steps and at the end; 0 only at the end.
 	EvalSteps int `yaml:"eval_steps"`
-	// EvalExamples is how many held-out examples are answered and scored; 0 none (the held-out loss is always taken).
+	// EvalExamples is how many held-out examples are answered and scored; 0 none where answers are generated, else all (the
+	// held-out loss is always taken).
 	EvalExamples int `yaml:"eval_examples"`
 	// EarlyStoppingPatience ends the run when that many evaluations in a row were no better; 0 never.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
@@ -152,7 +157,7 @@ func (c *Config) Check() error {
 	if c.MetricForBestModel != "loss" && c.MetricForBestModel != "score" {
 		return fmt.Errorf("metric_for_best_model is %q; want loss or score", c.MetricForBestModel)
 	}
-	if c.MetricForBestModel == "score" && c.EvalExamples == 0 {
+	if c.MetricForBestModel == "score" && c.EvalExamples == 0 && !readsAnswers(c.Task) {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
 	if m := c.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {

@@ -44,6 +44,9 @@ func EncodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	}
 	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
 		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
+	if counts.Truncated > 0 {
+		log.Warn().Int("truncated", counts.Truncated).Int("max_length", maxLength).Msg("examples that are too long lost their ends")
+	}
 	if counts.Skipped > 0 {
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were left out")
 	}

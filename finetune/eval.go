@@ -3,8 +3,10 @@ package finetune
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -15,6 +17,10 @@ type EvalResult struct {
 	Loss float64 `json:"eval_loss"`
 	// Score is the mean score of the generated answers, nil where the task has none.
 	Score *float64 `json:"eval_score"`
+	// Metrics are the task's figures over all answers, the first of them Score.
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
+	// Names are the metrics' names in the task's order.
+	Names []string `json:"-"`
 	// Rows and Scored count what Loss is over; Answered what Score is over.
 	Rows     int `json:"rows"`
 	Scored   int `json:"scored_tokens"`
@@ -28,31 +34,61 @@ func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task ta
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &EvalResult{}
-	var rows []tasks.Row
-	for row, err := range tasks.Rows(tok, template, task, tasks.Eval, l.Sizes().Positions) {
-		if err != nil {
-			return nil, nil, err
-		}
-		r.Scored += row.Scored()
-		if rows = append(rows, row); len(rows) == limit {
-			break
-		}
+	if err := matchHead(task, l.Model); err != nil {
+		return nil, nil, fmt.Errorf("eval: %w", err)
 	}
-	r.Rows = len(rows)
+	rows, err := l.evalRows(tok, template, task, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &EvalResult{Rows: len(rows)}
+	for _, row := range rows {
+		r.Scored += l.Scored(row.Labels, row.Values)
+	}
 	t := &Trainer{Model: l.Model, Adapter: l.Adapter, SliceTokens: Default().SliceTokens}
 	if r.Loss, err = t.EvalLoss(rows); err != nil {
 		return nil, nil, err
 	}
-	if _, ok := task.(tasks.Generator); !ok {
+	if l.Head().Kind == model.MaskedLM {
+		r.figures([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(r.Loss)}})
+	}
+	_, generates := task.(tasks.Generator)
+	_, judges := task.(tasks.Judge)
+	if !generates && !judges {
 		return r, nil, nil
 	}
-	score, answers, err := Predict(ctx, l.Model, tok, l.Adapter, task, tasks.Eval, limit)
+	metrics, answers, err := answerSplit(ctx, l.Model, tok, l.Adapter, task, tasks.Eval, limit)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("eval: %w", err)
 	}
-	r.Score, r.Answered = &score, len(answers)
+	r.Score, r.Answered = &metrics[0].Value, len(answers)
+	if judges {
+		r.figures(metrics)
+	}
 	return r, answers, nil
+}
+
+// evalRows are the first limit rows (0: all) of a task's eval split.
+func (l *Loaded) evalRows(tok *tokenizer.Tokenizer, template tasks.Template, task tasks.Task, limit int) ([]tasks.Row, error) {
+	var rows []tasks.Row
+	for row, err := range tasks.Rows(tok, template, task, tasks.Eval, l.Sizes().Positions) {
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, row); len(rows) == limit {
+			break
+		}
+	}
+	drawHeld(task, tasks.NewTexts(tok, l.Sizes().Positions), rows)
+	return rows, nil
+}
+
+// figures keeps the task's.
+func (r *EvalResult) figures(metrics []tasks.Metric) {
+	r.Metrics = byName(metrics)
+	for _, m := range metrics {
+		r.Names = append(r.Names, m.Name)
+	}
 }
 
 // TaskOn makes a task with data as one split, all of it, and settings ("key=value") of its own options.

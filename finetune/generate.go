@@ -23,7 +23,8 @@ type Text struct {
 }
 
 // Generate continues a prompt; emit, where not nil, is given the text piece by piece as it comes, always whole UTF-8
-// characters. Stop tokens are those of the model's folder.
+// characters. Stop tokens are those of the model's folder; of a sequence-to-sequence model the prompt is the source, and the
+// search is the folder's.
 func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt []int32, s model.Sampling, emit func(piece string)) (Text, error) {
 	var err error
 	if s.Stop, err = l.stopTokens(tok); err != nil {
@@ -33,7 +34,7 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 	if s, err = targetSampling(l.Model, s); err != nil {
 		return Text{}, err
 	}
-	w := &textStream{tok: tok, emit: emit}
+	w := &textStream{tok: tok.Target(), emit: emit}
 	out, err := l.Model.Generate(ctx, [][]int32{prompt}, s, func(_ int, id int32) bool {
 		w.add(id)
 		return true
@@ -47,6 +48,18 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 		t.Reason = "length"
 	}
 	return t, nil
+}
+
+// EncodePrompt makes the tokens of a prompt for the model: of a sequence-to-sequence model the source, with its special
+// tokens, else those of the function of that name.
+func (l *Loaded) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, chat bool, system string) ([]int32, error) {
+	if l.Head().Kind != model.Seq2SeqLM || prompt == "" {
+		return EncodePrompt(tok, prompt, chat, system)
+	}
+	if chat || system != "" {
+		return nil, errors.New("a sequence-to-sequence model has no chat template")
+	}
+	return tok.Encode(prompt, true), nil
 }
 
 // targetSampling is s, for a sequence-to-sequence model with what its generation_config.json says besides: beams,

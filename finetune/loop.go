@@ -87,8 +87,8 @@ func (r *run) step() (step int, s Step, rate float64, err error) {
 	n := r.state.Step
 	size := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
 	var rows []tasks.Row
-	for _, i := range window(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
-		rows = append(rows, r.rows[i])
+	for at, i := range window(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
+		rows = append(rows, r.draw(r.rows[i], n, at))
 	}
 	rate = r.rate(n)
 	if n == 0 {
@@ -160,8 +160,8 @@ func (r *run) evaluate(ctx context.Context) error {
 	if e.Loss, err = r.t.EvalLoss(r.held); err != nil {
 		return err
 	}
-	if r.c.EvalExamples > 0 {
-		score, _, err := Predict(ctx, r.m, r.tok, r.t.Adapter, r.task, tasks.Eval, r.c.EvalExamples)
+	if r.c.EvalExamples > 0 || readsAnswers(r.c.Task) {
+		metrics, _, err := answerSplit(ctx, r.m, r.tok, r.t.Adapter, r.task, tasks.Eval, r.c.EvalExamples)
 		if errors.Is(err, context.Canceled) {
 			r.state.EvalDue = true
 			return nil // the loop sees the cancellation and saves
@@ -169,7 +169,10 @@ func (r *run) evaluate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e.Score = &score
+		e.Score = &metrics[0].Value
+		if _, ok := r.task.(tasks.Judge); ok {
+			e.Metrics = byName(metrics)
+		}
 	}
 	r.state.EvalDue = false
 	r.result.Evaluations = append(r.result.Evaluations, e)

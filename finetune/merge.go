@@ -63,7 +63,10 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := l.Save(tmp, l.Adapter, dtype); err != nil {
 			return err
 		}
-		if err := r.compare(tmp, probes, before); err != nil {
+		if err := l.host.write(tmp); err != nil {
+			return err
+		}
+		if err := r.compare(tmp, l.host.Numerics, probes, before); err != nil {
 			return err
 		}
 		return ctx.Err()
@@ -118,8 +121,8 @@ func mustBeEmpty(dir string) error {
 }
 
 // compare reads the merged folder back and compares its logits.
-func (r *MergeReport) compare(dir string, probes []*model.Batch, before [][]float32) error {
-	m, err := model.Load(dir)
+func (r *MergeReport) compare(dir, numerics string, probes []*model.Batch, before [][]float32) error {
+	m, err := model.LoadAs(dir, model.Options{Numerics: numerics})
 	if err != nil {
 		return err
 	}
@@ -194,6 +197,16 @@ func probeBatches(l *Loaded) ([]*model.Batch, error) {
 		endDocument(l.Head(), doc)
 	}
 	all := []*model.Batch{{IDs: ids[:2*n], Bounds: []int{0, n, 2 * n}}, {IDs: ids[2*n:]}}
+	if l.Head().Kind == model.Seq2SeqLM {
+		vocab, _ := l.Head().Out.Dims()
+		for _, b := range all {
+			for _, id := range b.IDs {
+				b.Labels = append(b.Labels, id%int32(vocab))
+			}
+			b.TargetBounds = b.Bounds
+		}
+		return all, nil
+	}
 	if _, err := os.Stat(filepath.Join(l.Dir, "tokenizer.json")); err != nil {
 		return all, nil
 	}

@@ -31,9 +31,12 @@ type Loaded struct {
 	Adapter string
 	// Attached is that adapter, or nil.
 	Attached *adapter.Attached
+
+	host hostRecord
 }
 
-// Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "".
+// Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "". A head
+// that the adapter was trained with is there again.
 func Open(name, adapterDir string) (*Loaded, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
@@ -44,11 +47,18 @@ func Open(name, adapterDir string) (*Loaded, error) {
 			return nil, err
 		}
 	}
-	m, err := model.Load(dir)
+	record, err := readHost(dir)
+	if err == nil && adapterDir != "" {
+		record, err = adapterHost(adapterDir)
+	}
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Model: m}
+	m, err := model.LoadAs(dir, model.Options{Head: headConfig(record.Head), Numerics: record.Numerics})
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Model: m, host: record}
 	if adapterDir == "" {
 		return l, nil
 	}

@@ -8,6 +8,8 @@ const (
 	forAdapter
 	forDropout
 	forModel
+	forHead
+	forDraw
 )
 
 // stream returns a number that depends on the seed, the purpose and a count, and nothing else.

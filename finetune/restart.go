@@ -70,6 +70,7 @@ func (r *run) methodAt(restarts int) (adapter.Method, error) {
 		return nil, err
 	}
 	method.Settings().BaseModel = r.c.Model
+	r.saveHead(method.Settings())
 	if m, ok := method.(*adapter.MoRA); ok && len(r.c.ReLoRAMoRATypes) > 0 {
 		m.Type = adapter.MoRAType(r.c.ReLoRAMoRATypes[restarts%len(r.c.ReLoRAMoRATypes)])
 	}

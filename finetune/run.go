@@ -56,6 +56,8 @@ type Evaluation struct {
 	Step  int      `json:"step"`
 	Loss  float64  `json:"eval_loss"`
 	Score *float64 `json:"eval_score,omitempty"`
+	// Metrics are the task's figures over all answers, Score among them.
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
 }
 
 // Result is what a run came to.
@@ -87,6 +89,8 @@ type run struct {
 	a    *adapter.Attached // nil where all parameters train
 	t    *Trainer
 
+	newHead         bool         // the head is to be trained
+	texts           *tasks.Texts // for tasks that draw their rows
 	rows, held      []tasks.Row
 	perEpoch, total int
 	rate            func(step int) float64
@@ -180,80 +184,6 @@ func (r *run) findCheckpoint() error {
 		return fmt.Errorf("seed is %d, that of the run in %s was %d", r.c.Seed, dir, s.Seed)
 	}
 	r.resumed, r.state = found, s
-	return nil
-}
-
-// load reads the model and its tokenizer.
-func (r *run) load() error {
-	var err error
-	dir := ""
-	switch full := r.c.Method == "full"; {
-	case r.resumed != "" && full:
-		r.m, err = model.Load(r.resumed)
-		dir = r.resumed
-	case r.c.Model != "":
-		if dir, err = ModelDir(r.c.Model); err == nil {
-			r.m, err = model.Load(dir)
-		}
-	case r.c.ModelConfig != nil && r.c.ModelConfig != "":
-		var config []byte
-		if config, err = r.c.modelConfig(); err == nil {
-			r.m, err = model.New(config, stream(r.c.Seed, forModel, 0))
-		}
-	default:
-		err = errors.New("model is empty; name a Hugging Face folder, or embedded")
-	}
-	if err != nil {
-		return err
-	}
-	if r.c.Tokenizer != "" {
-		if dir, err = ModelDir(r.c.Tokenizer); err != nil {
-			return err
-		}
-	}
-	if dir == "" {
-		return errors.New("tokenizer is empty; a model from random weights needs one named")
-	}
-	if r.tok, err = tokenizer.Load(dir); err != nil {
-		return err
-	}
-	if r.m.Dir == "" {
-		r.m.Dir = dir // a model from random weights takes the tokenizer's files along
-	}
-	if n, v := r.tok.VocabSize(), r.m.Sizes().Vocab; n > v {
-		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
-	}
-	return nil
-}
-
-// encode turns the task's examples into rows.
-func (r *run) encode() error {
-	task, err := NewTask(r.c)
-	if err != nil {
-		return err
-	}
-	r.task = task
-	limit := r.c.MaxLength
-	if limit == 0 || limit > r.m.Sizes().Positions {
-		limit = r.m.Sizes().Positions
-	}
-	if r.rows, err = EncodeSplit(r.tok, task, tasks.Train, limit, r.o.Log); err != nil {
-		return err
-	}
-	if r.held, err = EncodeSplit(r.tok, task, tasks.Eval, limit, r.o.Log); err != nil {
-		return err
-	}
-	var warmup int
-	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
-	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total, r.c.MinLRRatio)
-	if err != nil {
-		return err
-	}
-	f = jagged(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
-	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
-	if r.o.ShowBatch {
-		_, _ = fmt.Fprintln(r.o.Out, tasks.Show(r.tok, r.rows[0].IDs, r.rows[0].Labels))
-	}
 	return nil
 }
 
@@ -368,6 +298,8 @@ func (r *run) digest() string {
 	for _, row := range r.rows {
 		_ = binary.Write(h, binary.LittleEndian, row.IDs)
 		_ = binary.Write(h, binary.LittleEndian, row.Labels)
+		_ = binary.Write(h, binary.LittleEndian, row.Values)
+		_ = binary.Write(h, binary.LittleEndian, row.Types)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -437,16 +369,25 @@ func (r *run) saveState(dir string) error {
 func (r *run) saveWeights(dir string) error {
 	switch {
 	case r.a == nil:
-		return r.m.Save(dir, "", checkpoint.DTypeF32)
+		if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+			return err
+		}
 	case r.c.ReLoRASteps > 0:
-		return r.m.Save(dir, AdapterName, checkpoint.DTypeF32)
+		if err := r.m.Save(dir, AdapterName, checkpoint.DTypeF32); err != nil {
+			return err
+		}
+	default:
+		return r.saveAdapter(dir)
 	}
-	return r.saveAdapter(dir)
+	return r.recordHost().write(dir)
 }
 
 func (r *run) saveAdapter(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	return r.a.Save(dir)
+	if err := r.a.Save(dir); err != nil {
+		return err
+	}
+	return r.recordHost().write(dir)
 }

@@ -101,7 +101,7 @@ func (c *Config) base() (*model.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		return model.New(config, stream(c.Seed, forModel, 0))
+		return model.NewAs(config, model.Options{Seed: stream(c.Seed, forModel, 0)})
 	}
 	dir, err := ModelDir(c.Model)
 	if err != nil {

@@ -166,6 +166,26 @@ func (t *Trainer) portions(rows []tasks.Row, tokens int) [][]tasks.Row {
 	return portions(rows, tokens)
 }
 
+// evalPairs is how many pairs are told from one another where the held-out loss is taken.
+const evalPairs = 32
+
+// evalPortions are portions of held-out rows; pairs come by a fixed number, whatever the window is.
+func (t *Trainer) evalPortions(rows []tasks.Row) [][]tasks.Row {
+	if t.Model.Head().Kind != model.Embedding {
+		return t.portions(rows, evalSlices*t.SliceTokens)
+	}
+	var out [][]tasks.Row
+	for from := 0; from < len(rows); {
+		to := min(from+evalPairs, len(rows))
+		if to == len(rows)-1 {
+			to++ // none is left alone
+		}
+		out = append(out, rows[from:to])
+		from = to
+	}
+	return out
+}
+
 func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
 	var out [][]tasks.Row
 	for from := 0; from < len(rows); {
@@ -195,12 +215,16 @@ func (t *Trainer) batch(rows []tasks.Row) *model.Batch {
 		b.Labels = append(b.Labels, r.Labels...)
 		b.Values = append(b.Values, r.Values...)
 		b.Bounds = append(b.Bounds, len(b.IDs))
-		if r.Types != nil {
+		if r.Types != nil || b.Types != nil {
+			b.Types = append(b.Types, make([]int32, len(b.IDs)-len(r.IDs)-len(b.Types))...)
 			b.Types = append(b.Types, r.Types...)
 		}
 		if seq2seq {
 			b.TargetBounds = append(b.TargetBounds, len(b.Labels))
 		}
+	}
+	if b.Types != nil {
+		b.Types = append(b.Types, make([]int32, len(b.IDs)-len(b.Types))...)
 	}
 	return b
 }
@@ -221,7 +245,7 @@ const evalSlices = 4
 // EvalLoss is the mean loss over all that is scored in rows.
 func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
 	sum, n := 0.0, 0
-	for _, slice := range t.portions(rows, evalSlices*t.SliceTokens) {
+	for _, slice := range t.evalPortions(rows) {
 		tape := op.NewTape(false)
 		tape.Adapter = t.Adapter
 		loss, err := t.Model.Loss(tape, t.batch(slice))

@@ -12,7 +12,11 @@ import (
 
 func init() {
 	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus"} {
-		Register(modelType, Family{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART})
+		f := Family{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART}
+		if modelType == "marian" {
+			f.Classes = map[Kind]string{Seq2SeqLM: "MarianMTModel"}
+		}
+		Register(modelType, f)
 	}
 }
 

@@ -25,7 +25,7 @@ func (b *binding) weight(w *Weight) {
 	b.taken[name] = true
 	switch {
 	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
-	case !ok && b.m.Head().Has(w.Name) && b.m.wantsHead():
+	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.fresh++
 		b.problem(b.random(w))
 	case !ok:
@@ -95,7 +95,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 		switch {
 		case len(w.Shape) == 2:
 			v[j] = float32(r.NormFloat64() * deviation)
-		case strings.HasSuffix(strings.ToLower(w.Name), "norm.weight"):
+		case strings.HasSuffix(w.Name, ".weight") && strings.Contains(strings.ToLower(w.Name), "norm"):
 			v[j] = 1
 		}
 	}

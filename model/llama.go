@@ -35,6 +35,7 @@ type llamaConfig struct {
 	TieWordEmbeddings     bool            `json:"tie_word_embeddings"`
 	AttentionDropout      float64         `json:"attention_dropout"`
 	PretrainingTP         int             `json:"pretraining_tp"`
+	PadTokenID            *int32          `json:"pad_token_id"`
 	RopeTheta             float64         `json:"rope_theta"`
 	RopeScaling           json.RawMessage `json:"rope_scaling"`
 	RopeParameters        json.RawMessage `json:"rope_parameters"`
@@ -251,7 +252,11 @@ func (m *llama) Head() *Head { return m.Stands }
 
 // Forward implements Host.
 func (m *llama) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
-	x := op.Embedding(t, b.IDs, m.Embed.Source(t.Adapter), m.Embed.Param(t.Adapter))
+	words := op.EmbeddingPart{IDs: b.IDs, Table: m.Embed.Source(t.Adapter), Param: m.Embed.Param(t.Adapter)}
+	if m.c.PadTokenID != nil { // as PyTorch's padding_idx
+		words.Padding = []int32{*m.c.PadTokenID}
+	}
+	x := op.EmbeddingSum(t, words)
 	for i, l := range m.Layers {
 		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, i, x, b, cache) })
 	}

@@ -39,8 +39,9 @@ type Host interface {
 
 // Family is a registered kind of host.
 type Family struct {
-	// Class is what Hugging Face's class names begin with, such as "Llama".
-	Class string
+	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
+	Class   string
+	Classes map[Kind]string
 	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
 	Prefix string
 	// Kind is the head where config.json names no architecture.
@@ -222,8 +223,11 @@ func list(items []string, n int) string {
 }
 
 // New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
-func New(config []byte, seed uint64) (*Model, error) {
-	m, err := build(config, Options{})
+func New(config []byte, seed uint64) (*Model, error) { return NewAs(config, Options{Seed: seed}) }
+
+// NewAs is New with options: their seed, another head than the config's, or other numerics.
+func NewAs(config []byte, o Options) (*Model, error) {
+	m, err := build(config, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
@@ -231,11 +235,12 @@ func New(config []byte, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
+	m.Fresh = true
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
 		if w.tied == nil && !w.computed {
-			w.randomize(newRand(seed, i), deviation)
+			w.randomize(newRand(o.Seed, i), deviation)
 		}
 	})
 	return m, nil

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -126,7 +127,7 @@ func (f Family) withHead(config []byte, c HeadConfig) ([]byte, error) {
 	}
 	for _, s := range suffixes {
 		if s.kind == c.Kind {
-			all["architectures"] = []string{f.Class + s.suffix}
+			all["architectures"] = []string{cmp.Or(f.Classes[c.Kind], f.Class+s.suffix)}
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,8 +11,28 @@ import (
 
 // conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
 var conformance = map[string]struct{ name, data string }{
+	"classify": {"data.jsonl", strings.Repeat(`{"text": "well done", "label": "good"}`+"\n"+`{"text": "how sad", "text_pair": "and bad", "label": "bad"}`+"\n", 12)},
+	"tokens":   {"data.txt", strings.Repeat("-DOCSTART- -X- O\n\nAnn NNP I-PER\nlives VB O\nin IN O\nUlm NNP I-LOC\n. . O\n\nHe PRP O\nsings VB O\n\n", 12)},
+	"qa":       {"data.json", squadData(12)},
+	"seq2seq":  {"data.jsonl", strings.Repeat(`{"source": "one two three four", "target": "eins zwei drei vier"}`+"\n", 12)},
+	"mlm":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"pairs":    {"data.jsonl", pairsData(12)},
 	"instruct": {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
 	"text":     {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+}
+
+func squadData(n int) string {
+	q := `{"context": "Ann lives in Ulm.", "qas": [{"id": "1", "question": "Where?", "answers": [{"text": "in Ulm", "answer_start": 10}]},
+ {"id": "2", "question": "When?", "is_impossible": true, "answers": []}]}`
+	return `{"version": "v2.0", "data": [{"title": "t", "paragraphs": [` + strings.Repeat(q+",\n", n-1) + q + "]}]}\n"
+}
+
+func pairsData(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"text": "question %d", "text_pair": "answer %d"}`+"\n", i, i)
+	}
+	return b.String()
 }
 
 // gsm8kLines are records for tasks without an entry above.
@@ -36,7 +57,7 @@ func TestConformance(t *testing.T) {
 			for _, split := range []Split{Train, Eval, Test} {
 				conform(t, task, split)
 			}
-			if !reads {
+			if !reads || !strings.HasSuffix(file, ".jsonl") {
 				return
 			}
 			conformBroken(t, name, options, data)
@@ -60,7 +81,7 @@ func conform(t *testing.T, task Task, split Split) {
 	}
 	again := mustCollect(t, task, split)
 	for i, ex := range all {
-		if ex.Where == "" || len(ex.Segments)+len(ex.Chat) == 0 {
+		if ex.Where == "" || len(ex.Segments)+len(ex.Chat)+len(ex.Input.Text) == 0 {
 			t.Errorf("example %d is not complete: %+v", i, ex)
 		}
 		if ex.Where != again[i].Where || ex.Want != again[i].Want || !slices.Equal(ex.Segments, again[i].Segments) {
@@ -79,21 +100,112 @@ func conform(t *testing.T, task Task, split Split) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	head, err := HeadOf(task, Head{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	tokens, scored := 0, 0
 	for _, r := range rows {
-		tokens, scored = tokens+len(r.IDs), scored+r.Scored()
-		if r.Scored() == 0 || r.Where == "" {
+		n := r.scoredBy(head.Kind)
+		tokens, scored = tokens+len(r.IDs), scored+n
+		if n == 0 || r.Where == "" {
 			t.Errorf("row without a scored token or a place: %+v", r)
 		}
 	}
 	if want := (Counts{Rows: len(rows), Tokens: tokens, Scored: scored}); counts != want {
 		t.Errorf("counts are %+v, want %+v", counts, want)
 	}
+	conformDrawn(t, task, rows)
+	conformJudged(t, task, head, all)
+}
+
+// conformDrawn checks that the same seed draws the same, another one something else, and that the row stays.
+func conformDrawn(t *testing.T, task Task, rows []Row) {
+	d, ok := task.(Drawer)
+	if !ok {
+		return
+	}
+	texts, before := NewTexts(byteTokenizer{}, 0), slices.Clone(rows[0].IDs)
+	a, b, c := d.Draw(texts, rows[0], 1), d.Draw(texts, rows[0], 1), d.Draw(texts, rows[0], 2)
+	if !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Labels, b.Labels) || slices.Equal(a.Labels, c.Labels) {
+		t.Errorf("drawn with seeds 1, 1, 2: %v, %v, %v", a, b, c)
+	}
+	if !slices.Equal(rows[0].IDs, before) || slices.Equal(a.Labels, rows[0].Labels) {
+		t.Error("drawing changed the row, or nothing")
+	}
+}
+
+// conformJudged answers the examples by outputs that are right, and by some that are not.
+func conformJudged(t *testing.T, task Task, head Head, all []Example) {
+	a, ok := task.(Answerer)
+	j, judged := task.(Judge)
+	if !ok || !judged {
+		return
+	}
+	texts := NewTexts(byteTokenizer{}, 0)
+	var right, wrong []Answer
+	for i, ex := range all {
+		rows, _, err := task.(Rower).Rows(texts, ex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, err1 := a.Answer(texts, ex, rows, outputsOf(head, rows, i, 1))
+		bad, err2 := a.Answer(texts, ex, rows, outputsOf(head, rows, i, -1))
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if got := task.Score(ex, good.String()); got != 1 && head.Kind != Embedding {
+			t.Errorf("example %d: the right answer %q scores %g, want 1", i, good, got)
+		}
+		right, wrong = append(right, good), append(wrong, bad)
+	}
+	good, err1 := j.Judge(all, right)
+	bad, err2 := j.Judge(all, wrong)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if len(all) > 2 && (good[0].Value < 0.999 || bad[0].Value > 0.7) {
+		t.Errorf("right answers are judged %v, wrong ones %v", good, bad)
+	}
+}
+
+// outputsOf are a head's outputs for rows: large where the label is, or with sign -1 everywhere else.
+func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
+	var all [][][]float32
+	for _, r := range rows {
+		n, width := len(r.IDs), len(head.Labels)
+		switch head.Kind {
+		case SequenceClassification:
+			n = 1
+		case QuestionAnswering:
+			width = 2
+		case Embedding:
+			n, width = 2, 64
+		}
+		out := make([][]float32, n)
+		for i := range out {
+			out[i] = make([]float32, width)
+		}
+		switch head.Kind {
+		case QuestionAnswering:
+			out[r.Labels[0]][0], out[r.Labels[1]][1] = 9*sign, 9*sign
+		case Embedding:
+			out[0][example], out[1][example] = 1, sign
+		default:
+			for i, l := range r.Labels {
+				if l != Ignore {
+					out[i][l] = 9 * sign
+				}
+			}
+		}
+		all = append(all, out)
+	}
+	return all
 }
 
 // perfect is the answer that training asks for.
 func perfect(ex Example) string {
-	if ex.Chat != nil {
+	if ex.Chat != nil || ex.Segments == nil {
 		return ex.Want
 	}
 	var b strings.Builder
@@ -150,7 +262,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are instruct, math, memory, text`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are classify, instruct, math, `}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},

@@ -11,6 +11,9 @@
 // scored and [Ignore] elsewhere. Segments are tokenised one by one and laid end to end, so the border between prompt
 // and answer is always a border between tokens. [Show] prints a row as the model will see it.
 //
+// A task for another head than a language model's says so ([Headed]), makes its rows itself ([Rower]), reads its answers off
+// the head's outputs ([Answerer]) and judges them together ([Judge]).
+//
 // Data files are JSON Lines, a JSON array or plain text; "embedded:gsm8k/train.jsonl" names a file of package evaldata.
 // Every complaint about data begins with file and line.
 package tasks

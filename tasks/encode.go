@@ -22,14 +22,27 @@ type Tokenizer interface {
 	EOS() (id int32, ok bool)
 }
 
+// FullTokenizer is what tasks for other heads than a causal language model's need; *tokenizer.Tokenizer is one. Its methods
+// Mask() (id int32, ok bool) and Target() *tokenizer.Tokenizer, where it has them, are used too.
+type FullTokenizer interface {
+	Tokenizer
+	// EncodeFull is Encode with the offsets and types of the tokens; EncodePair takes two texts that belong together.
+	EncodeFull(text string, special bool) tokenizer.Encoding
+	EncodePair(first, second string, special bool) tokenizer.Encoding
+	// EncodeWords encodes a text that is given as words; the encoding has the number of each token's word.
+	EncodeWords(words []string, special bool) tokenizer.Encoding
+	// VocabSize is how many tokens there are.
+	VocabSize() int
+}
+
 // Template renders conversations; *tokenizer.ChatTemplate is one.
 type Template interface {
 	Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error)
 }
 
 var (
-	_ Tokenizer = (*tokenizer.Tokenizer)(nil)
-	_ Template  = (*tokenizer.ChatTemplate)(nil)
+	_ FullTokenizer = (*tokenizer.Tokenizer)(nil)
+	_ Template      = (*tokenizer.ChatTemplate)(nil)
 )
 
 // ErrNotScored says that an example has no token to take a loss on.
@@ -72,6 +85,9 @@ type encoder struct {
 	// before are the special tokens that the tokenizer puts before a text.
 	before []int32
 	counts Counts
+	// kind is the head that the rows are for, texts makes those of other heads than a causal language model's.
+	kind  string
+	texts *Texts
 }
 
 func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
@@ -116,7 +132,7 @@ func (e *encoder) encode(ex Example) (Row, error) {
 		}
 		return Row{}, fmt.Errorf("%s: %w", ex.Where, ErrNotScored)
 	}
-	e.counts.add(row, len(row.IDs) < full)
+	e.counts.add(row, row.Scored(), len(row.IDs) < full)
 	return row, nil
 }
 

@@ -3,6 +3,7 @@ package tasks
 import (
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 )
 
@@ -11,7 +12,7 @@ const autoSize = -1
 
 // Files are the options of a task that reads records.
 type Files struct {
-	// Data are the files to train on: JSON Lines, or a JSON array.
+	// Data are the files to train on: JSON Lines, a JSON array, or CSV or TSV with a header.
 	Data Paths `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalSize records of Data.
 	EvalData Paths `json:"eval_data"`
@@ -20,6 +21,19 @@ type Files struct {
 	// EvalSize is how many records at the end of Data are held out from training; -1, the default, is a tenth of them,
 	// at most 100, and none where EvalData is given.
 	EvalSize int `json:"eval_size"`
+
+	// read reads a file's records; nil is readAny.
+	read func(name string, r io.Reader) ([]record, error)
+}
+
+// firstFile is a file of the data, for messages.
+func (f *Files) firstFile() string {
+	for _, p := range []Paths{f.Data, f.EvalData, f.TestData} {
+		if len(p) > 0 {
+			return p[0]
+		}
+	}
+	return "data"
 }
 
 // Check refuses options that make no sense together.
@@ -66,15 +80,15 @@ func (f *Files) records(split Split) ([]record, error) {
 		}
 	case Eval, Test:
 		if split == Test && len(f.TestData) > 0 {
-			return readFiles(f.TestData)
+			return f.readFiles(f.TestData)
 		}
 		if len(f.EvalData) > 0 {
-			return readFiles(f.EvalData)
+			return f.readFiles(f.EvalData)
 		}
 	default:
 		return nil, fmt.Errorf("split %q is not known; known are train, eval, test", split)
 	}
-	all, err := readFiles(f.Data)
+	all, err := f.readFiles(f.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func exists(file string) bool { _, err := os.Stat(file); return err == nil }
 
 func metamathGolden(t *testing.T, file string) (n int) {
 	t.Helper()
-	records, err := readFiles([]string{file})
+	records, err := readFiles([]string{file}, readRecords)
 	if err != nil {
 		t.Fatal(err)
 	}

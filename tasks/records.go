@@ -24,14 +24,22 @@ type record struct {
 func (r record) where() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
 
 // readFiles reads the records of several files, in order.
-func readFiles(paths []string) ([]record, error) {
+func (f *Files) readFiles(paths []string) ([]record, error) {
+	read := f.read
+	if read == nil {
+		read = readAny
+	}
+	return readFiles(paths, read)
+}
+
+func readFiles(paths []string, read func(string, io.Reader) ([]record, error)) ([]record, error) {
 	var all []record
 	for _, path := range paths {
 		f, err := open(path)
 		if err != nil {
 			return nil, err
 		}
-		records, err := readRecords(path, f)
+		records, err := read(path, f)
 		_ = f.Close()
 		if err != nil {
 			return nil, err
@@ -66,10 +74,15 @@ func readRecords(name string, r io.Reader) ([]record, error) {
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
+	return withHead(records), nil
+}
+
+// withHead tells every record of a file its first one.
+func withHead(records []record) []record {
 	for i := range records {
 		records[i].head = records[0].raw
 	}
-	return records, nil
+	return records
 }
 
 // skipSpace goes to the first character that is no white space and tells the line it is in.
@@ -224,3 +237,5 @@ func (o object) names() string {
 	}
 	return strings.Join(slices.Sorted(maps.Keys(o)), ", ")
 }
+
+func (o object) fieldNames() []string { return slices.Sorted(maps.Keys(o)) }

@@ -37,6 +37,38 @@ func New(name string, options map[string]any) (Task, error) {
 	return t, nil
 }
 
+// NewAsker makes a task without data, for questions.
+func NewAsker(name string, options map[string]any) (Asker, error) {
+	create, ok := registry[name]
+	if !ok {
+		return nil, fmt.Errorf("task: %q is not known%s", name, suggest.Hint(name, Names()))
+	}
+	t, ok := create().(Asker)
+	if !ok {
+		return nil, fmt.Errorf("task %s: takes no single question", name)
+	}
+	err := decodeOptions(t, options)
+	if c, ok := t.(interface{ checkOwn() error }); ok && err == nil {
+		err = c.checkOwn()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
+	}
+	return t, nil
+}
+
+// AskerFor finds the task that is for a model's head, and gives it that head.
+func AskerFor(head Head) (name string, t Asker, err error) {
+	for _, name := range Names() {
+		if t, err := NewAsker(name, nil); err == nil {
+			if h, err := t.Head(head); err == nil && h.Kind == head.Kind {
+				return name, t, nil
+			}
+		}
+	}
+	return "", nil, fmt.Errorf("task: none answers single questions with a head for %s", head.Kind)
+}
+
 // Names are the names of all tasks, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(registry)) }
 

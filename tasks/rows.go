@@ -20,6 +20,10 @@ type Row struct {
 	Labels []int32
 	// Values are the outputs wanted for multi-label classification and regression.
 	Values []float32
+	// Words are the tokens' words by number, -1 for special tokens; nil where the task does not need them.
+	Words []int32
+	// Offsets are where the tokens of the text that is searched come from, in characters; {-1, -1} for all others.
+	Offsets [][2]int
 	// Second is where a second text begins that belongs to the first (sentence embeddings); 0 is none.
 	Second int
 	// Where says where the example comes from.
@@ -68,10 +72,10 @@ type Counts struct {
 	Why string
 }
 
-func (c *Counts) add(r Row, truncated bool) {
+func (c *Counts) add(r Row, scored int, truncated bool) {
 	c.Rows++
 	c.Tokens += len(r.IDs)
-	c.Scored += r.Scored()
+	c.Scored += scored
 	if truncated {
 		c.Truncated++
 	}
@@ -122,9 +126,15 @@ func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) 
 func (e *encoder) rows(task Task, split Split) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		s := source{examples: task.Examples(split)}
+		if err := e.prepare(task); err != nil {
+			yield(Row{}, err)
+			return
+		}
 		rows := e.each(&s)
 		if b, ok := task.(Blocker); ok {
 			rows = e.blocks(&s, b)
+		} else if t, ok := task.(Rower); ok {
+			rows = e.made(&s, t)
 		}
 		for row, err := range rows {
 			if !yield(row, err) || err != nil {

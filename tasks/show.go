@@ -5,6 +5,21 @@ import (
 	"strings"
 )
 
+// ShowRow is Show for rows of every head: labels that are no token's of the row stand behind it.
+func ShowRow(tok Tokenizer, row Row) string {
+	if len(row.Labels) == len(row.IDs) {
+		return Show(tok, row.IDs, row.Labels)
+	}
+	s := fmt.Sprintf("%s\n%d tokens", tok.Decode(row.IDs, false), len(row.IDs))
+	if len(row.Labels) > 0 {
+		s += fmt.Sprintf(", labels %d", row.Labels)
+	}
+	if len(row.Values) > 0 {
+		s += fmt.Sprintf(", values %g", row.Values)
+	}
+	return s
+}
+
 // Show is a row as the model sees it: the text with its special tokens, the scored part between ⟦ and ⟧, and a line that
 // counts.
 func Show(tok Tokenizer, ids, labels []int32) string {

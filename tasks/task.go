@@ -29,8 +29,31 @@ type Example struct {
 	Prompt string
 	// Want is the reference that Score compares with.
 	Want string
+	// Input is what a task for another head than a language model's has in place of Segments.
+	Input Input
 	// Where is "file:line", for messages.
 	Where string
+}
+
+// Input is one text or two that belong together, and what a head is to say of them.
+type Input struct {
+	// Text is the text, Pair the second one or "".
+	Text, Pair string
+	// Words are where the words of Text are that have labels of their own, in bytes.
+	Words [][2]int
+	// Labels are the classes that hold, or those of the words; nil where they are not known.
+	Labels []string
+	// Values are what a regression is to give, or how alike the two texts are.
+	Values []float64
+	// Answers are the places in Pair that answer the question in Text; with Known, none means that there is no answer.
+	Answers []Found
+	Known   bool
+}
+
+// Found is a piece of a text and where it begins there, in characters.
+type Found struct {
+	Text  string
+	Start int
 }
 
 // Split is a part of a data set.
@@ -63,6 +86,13 @@ type GenerationOptions struct {
 	MaxNewTokens int
 	// Stop are strings that end an answer, which goes up to the first of them.
 	Stop []string
+	// NumBeams is the width of a beam search; 0 or 1 takes the likeliest token. LengthPenalty, EarlyStopping, MinLength
+	// and NoRepeatNgramSize are the search's, as transformers has them.
+	NumBeams          int
+	LengthPenalty     float64
+	EarlyStopping     bool
+	MinLength         int
+	NoRepeatNgramSize int
 }
 
 // Blocker is a task of running text: its documents are cut into blocks of so many tokens. With pack, documents are laid

@@ -145,7 +145,7 @@ func (t *Text) readPlain(file string, p part) ([]Example, error) {
 
 // readRecords is a file's part, a document a record; each ends in the end-of-sequence token, where there is one.
 func (t *Text) readRecords(file string, p part) ([]Example, error) {
-	records, err := readFiles([]string{file})
+	records, err := readFiles([]string{file}, readRecords)
 	if err != nil {
 		return nil, err
 	}

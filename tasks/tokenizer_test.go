@@ -9,8 +9,9 @@ import (
 
 // Special tokens of byteTokenizer.
 const (
-	testBOS = 256
-	testEOS = 257
+	testBOS  = 256
+	testEOS  = 257
+	testMask = 258
 )
 
 // byteTokenizer has a token a byte, and the special tokens <s> and </s>.
@@ -53,6 +54,48 @@ func (b byteTokenizer) Decode(ids []int32, skipSpecial bool) string {
 	}
 	return s.String()
 }
+
+// EncodeFull has a type and an offset for every token; none of the texts has characters of several bytes.
+func (b byteTokenizer) EncodeFull(text string, special bool) tokenizer.Encoding {
+	e := tokenizer.Encoding{IDs: b.Encode(text, special)}
+	for i := range e.IDs {
+		at := i - (len(e.IDs) - len(b.Encode(text, false)))
+		e.Offsets, e.TypeIDs = append(e.Offsets, [2]int{max(0, at), max(0, at+1)}), append(e.TypeIDs, 0)
+	}
+	return e
+}
+
+// EncodePair puts </s> between two texts and behind them.
+func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.Encoding {
+	e := b.EncodeFull(first, special)
+	two := b.EncodeFull(second, false)
+	if special {
+		two.IDs = append(append([]int32{testEOS}, two.IDs...), testEOS)
+	}
+	e.IDs = append(e.IDs, two.IDs...)
+	for len(e.TypeIDs) < len(e.IDs) {
+		e.TypeIDs = append(e.TypeIDs, 1)
+	}
+	return e
+}
+
+// EncodeWords encodes word by word.
+func (b byteTokenizer) EncodeWords(words []string, special bool) tokenizer.Encoding {
+	e := b.EncodeFull("", special)
+	for range e.IDs {
+		e.Words = append(e.Words, -1)
+	}
+	for i, w := range words {
+		for _, id := range b.Encode(w, false) {
+			e.IDs, e.Words, e.TypeIDs = append(e.IDs, id), append(e.Words, int32(i)), append(e.TypeIDs, 0)
+		}
+	}
+	return e
+}
+
+func (b byteTokenizer) Mask() (int32, bool) { return testMask, true }
+
+func (b byteTokenizer) VocabSize() int { return 259 }
 
 func (b byteTokenizer) EOS() (int32, bool) { return testEOS, !b.noEOS }
 

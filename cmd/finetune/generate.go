@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 
-	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -45,7 +44,7 @@ func (c *generateCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	prompt, err := finetune.EncodePrompt(tok, c.Prompt, c.Chat, c.System)
+	prompt, err := l.EncodePrompt(tok, c.Prompt, c.Chat, c.System)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // cli is the command line: a verb a field.
@@ -30,6 +31,7 @@ type cli struct {
 
 	Train    trainCmd    `cmd:"" help:"Fine-tune a model; without arguments, the quickstart: MoRA beside LoRA."`
 	Generate generateCmd `cmd:"" help:"Continue a text."`
+	Predict  predictCmd  `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
 	Eval     evalCmd     `cmd:"" help:"Score a model on a task's data."`
 	Merge    mergeCmd    `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
 	Inspect  inspectCmd  `cmd:"" help:"Say what is in a model's or an adapter's folder."`
@@ -114,6 +116,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Description("Fine-tune Hugging Face models in Go: MoRA, LoRA and their kin."),
+		kong.Vars{"tasks": strings.Join(tasks.Names(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/recipes"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // trainCmd trains as a recipe says; without arguments it runs recipes/quickstart.yaml.
@@ -24,7 +25,7 @@ type trainCmd struct {
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key; may be repeated."`
 	Model     string   `help:"Hugging Face folder, or \"embedded\"."`
 	Method    string   `help:"Adapter method: mora, lora, rslora, dora; or full."`
-	Task      string   `help:"Task: memory, instruct, math, text."`
+	Task      string   `help:"Task: ${tasks}."`
 	Data      string   `help:"Training data."`
 	Output    string   `help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Most memory to take, such as 4GiB; layers are run again in the backward pass where that is needed."`
@@ -161,6 +162,9 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
+	if asker, err := tasks.NewAsker(first.Task, nil); err == nil && asker != nil {
+		return c.reportAsker(g, first, dir)
+	}
 	if first.WholeModel() {
 		_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --prompt TEXT\n", g.Program, dir)
 		return nil
@@ -171,6 +175,19 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model, dir, prompt)
 	_, _ = fmt.Fprintf(g.Stdout, "  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model, dir)
+	return nil
+}
+
+// reportAsker says what to do next with a model that answers questions.
+func (c *trainCmd) reportAsker(g *globals, run finetune.Config, dir string) error {
+	model := fmt.Sprintf("--model %s --adapter %s", run.Model, dir)
+	if run.WholeModel() {
+		model = "--model " + dir
+	}
+	_, _ = fmt.Fprintf(g.Stdout, "  %s predict %s --text TEXT\n", g.Program, model)
+	if !run.WholeModel() {
+		_, _ = fmt.Fprintf(g.Stdout, "  %s merge %s --output merged\n", g.Program, model)
+	}
 	return nil
 }
 

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// TestPredict trains a classifier on the command line, evaluates it and asks it, with its adapter and merged.
+func TestPredict(t *testing.T) {
+	base, work := byteModel(t), t.TempDir()
+	data, run, merged, answers := filepath.Join(work, "d.csv"), filepath.Join(work, "run"), filepath.Join(work, "merged"), filepath.Join(work, "answers.jsonl")
+	write(t, data, "text,label\n"+strings.Repeat("yes,up\nno,down\n", 16))
+	out := ok(t, "train", "--model", base, "--task", "classify", "--data", data, "--output", run, "--method", "lora", "--set", "max_steps=30", "--set", "learning_rate=0.01")
+	if !strings.Contains(out, "predict --model") {
+		t.Errorf("train does not say what to do next:\n%s", out)
+	}
+	var r finetune.EvalResult
+	okJSON(t, &r, "eval", "--model", base, "--adapter", run, "--task", "classify", "--data", data, "--answers", answers)
+	if r.Metrics["accuracy"] != 1 || *r.Score != 1 || r.Rows != 32 || r.Answered != 32 {
+		t.Errorf("got %+v", r)
+	}
+	if b, err := os.ReadFile(answers); err != nil || strings.Count(string(b), `"prediction":{"label":`) != 32 {
+		t.Errorf("answers are %s, %v", b, err)
+	}
+	if out := ok(t, "eval", "--model", base, "--adapter", run, "--task", "classify", "--data", data); !strings.Contains(out, "accuracy  1.0000") {
+		t.Errorf("got %q", out)
+	}
+	ok(t, "merge", "--model", base, "--adapter", run, "--output", merged)
+	for _, args := range [][]string{{"--model", base, "--adapter", run}, {"--model", merged}} {
+		var a struct {
+			finetune.Question
+			tasks.Answer
+		}
+		okJSON(t, &a, append([]string{"predict", "--text", "no"}, args...)...)
+		if a.Question.Text != "no" || a.Label != "down" || a.Probabilities["down"] < 0.5 || len(a.Probabilities) != 2 {
+			t.Errorf("%v: got %+v", args, a)
+		}
+	}
+	questions := filepath.Join(work, "q.txt")
+	write(t, questions, "yes\nno\n")
+	out = ok(t, "predict", "--model", base, "--adapter", run, "--file", questions, "--text", "yes")
+	if lines := strings.Split(out, "\n"); len(lines) != 10 || lines[0] != "yes" || !strings.HasPrefix(lines[1], "up\t") || !strings.HasPrefix(lines[4], "down\t") {
+		t.Errorf("got %q", out)
+	}
+	for want, args := range map[string]string{
+		"there is no text":         "",
+		"want one for all":         "--text a --text b --text c --pair d --pair e",
+		"q.jsonl":                  "--file " + filepath.Join(work, "q.jsonl"),
+		`"x" is not known`:         "--text a --task x",
+		"for token-classification": "--text a --task tokens",
+		"option \"beams\"":         "--text a --set beams=1",
+	} {
+		code, _, err := finetuneCmd(t, append([]string{"predict", "--model", base, "--adapter", run}, strings.Fields(args)...)...)
+		if code != 1 || !strings.Contains(err, want) || strings.Count(err, "\n") != 1 {
+			t.Errorf("predict %s: exit %d, %q, want %q", args, code, err, want)
+		}
+	}
+	code, _, err := finetuneCmd(t, "predict", "--model", base, "--text", "a")
+	if code != 1 || !strings.Contains(err, "generate") {
+		t.Errorf("a causal model: exit %d, %q", code, err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}

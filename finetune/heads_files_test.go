@@ -1,0 +1,218 @@
+package finetune
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+func TestAdapterFilesOfHeads(t *testing.T) {
+	base := tinyEncoder(t)
+	c := headedTasks["classify"].config(t, base, 1)
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		TaskType string   `json:"task_type"`
+		Modules  []string `json:"modules_to_save"`
+	}
+	raw, err := os.ReadFile(filepath.Join(c.OutputDir, "adapter_config.json"))
+	if err != nil || json.Unmarshal(raw, &config) != nil {
+		t.Fatal(err)
+	}
+	if config.TaskType != "SEQ_CLS" || !slices.Contains(config.Modules, "classifier") {
+		t.Errorf("adapter_config.json has %+v", config)
+	}
+	record, err := readHost(c.OutputDir)
+	if err != nil || record.Kind != tasks.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
+		t.Errorf("host.json has %+v, %v", record, err)
+	}
+	merged := filepath.Join(t.TempDir(), "merged")
+	if _, err := Merge(t.Context(), base, c.OutputDir, merged, ""); err != nil {
+		t.Fatal(err)
+	}
+	raw, err = os.ReadFile(filepath.Join(merged, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hf struct {
+		Architectures []string          `json:"architectures"`
+		ID2Label      map[string]string `json:"id2label"`
+		Label2ID      map[string]int    `json:"label2id"`
+	}
+	if err := json.Unmarshal(raw, &hf); err != nil {
+		t.Fatal(err)
+	}
+	if hf.Architectures[0] != "BertForSequenceClassification" || hf.ID2Label["1"] != "pos" || hf.Label2ID["pos"] != 1 {
+		t.Errorf("config.json has %+v", hf)
+	}
+}
+
+func TestHeadsRefuse(t *testing.T) {
+	base := tinyEncoder(t)
+	run := func(h headed, change func(*Config)) error {
+		c := h.config(t, base, 2)
+		if change != nil {
+			change(&c)
+		}
+		_, err := Run(t.Context(), c, quiet())
+		if _, e := os.Stat(c.OutputDir); err != nil && !os.IsNotExist(e) {
+			t.Errorf("after %v there is a folder", err)
+		}
+		return err
+	}
+	classify := headedTasks["classify"]
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"label": {run(classify, func(c *Config) {
+			c.EvalData = put(t, filepath.Join(t.TempDir(), "e.csv"), "text,label\ngood,pos\nbad,neutral\n")
+		}), []string{"e.csv:3", `label "neutral" is not known; known are neg, pos`}},
+		"family":    {run(headed{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
+		"causal":    {run(headed{task: "text", file: "d.txt", data: "some text"}, nil), []string{"for causal-lm", "embedding"}},
+		"columns":   {run(headed{task: "tokens", file: "d.conll", data: "Ann B-PER\nis O\n\nin\n"}, nil), []string{"d.conll:4: 1 columns"}},
+		"csv":       {run(headed{task: "classify", file: "d.csv", data: "text,label\na,b\n\"c,d\n"}, nil), []string{"d.csv:3: not valid CSV"}},
+		"squad":     {run(headed{task: "qa", file: "d.json", data: "{\"data\": [{\"paragraphs\": [\n{\"context\": \"abc\", \"qas\": [\n{\"question\": \"q\", \"answers\": [{\"text\": \"x\", \"answer_start\": 1}]}]}]}]}"}, nil), []string{"d.json:3", `"x" is not at character 1`}},
+		"empty":     {run(headed{task: "classify", file: "d.csv", data: "text,label\n"}, nil), []string{"d.csv has no record"}},
+		"one class": {run(headed{task: "classify", file: "d.csv", data: "text,label\na,b\n"}, nil), []string{"1 classes"}},
+		"one pair":  {run(headedTasks["pairs"], func(c *Config) { c.PerDeviceTrainBatchSize = 1 }), []string{"per_device_train_batch_size is 1"}},
+		"vocabulary": {run(classify, func(c *Config) {
+			dir := filepath.Join(t.TempDir(), "tok")
+			put(t, filepath.Join(dir, "vocab.txt"), strings.Join(append(tinyVocab(), "more", "words"), "\n")+"\n")
+			put(t, filepath.Join(dir, "tokenizer_config.json"), `{"tokenizer_class": "BertTokenizer"}`)
+			c.Tokenizer = dir
+		}), []string{"tokens, the model"}},
+	} {
+		if c.err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		for _, w := range c.want {
+			if !strings.Contains(c.err.Error(), w) {
+				t.Errorf("%s: got %q, want %q", name, c.err, w)
+			}
+		}
+	}
+}
+
+// TestPEFTAdaptersHaveTheirHead opens an adapter as PEFT would have written it: without host.json.
+func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
+	base := tinyEncoder(t)
+	for name, task := range map[string]string{"classify": "classify", "tokens": "tokens", "qa": "qa"} {
+		h := headedTasks[name]
+		c := h.config(t, base, 1)
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		open := func() tasks.Answer {
+			l, err := Open(base, c.OutputDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			a, err := l.Ask(t.Context(), task, nil, []Question{h.ask})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a[0]
+		}
+		want := open()
+		if err := os.Remove(filepath.Join(c.OutputDir, hostFile)); err != nil {
+			t.Fatal(err)
+		}
+		got := open()
+		for i, l := range []string{"neg", "pos"} {
+			if other := fmt.Sprintf("LABEL_%d", i); want.Probabilities[l] != got.Probabilities[other] {
+				t.Errorf("%s: got %v, want %v", name, got.Probabilities, want.Probabilities)
+			}
+		}
+		if name == "qa" && got.Spans[0] != want.Spans[0] {
+			t.Errorf("got %+v, want %+v", got.Spans, want.Spans)
+		}
+	}
+}
+
+func TestNumericsAreKept(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["classify"]
+	for _, numerics := range []string{model.HuggingFace, model.Cybertron} {
+		c := h.config(t, base, 2)
+		c.Numerics = numerics
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		merged := filepath.Join(t.TempDir(), "merged")
+		if _, err := Merge(t.Context(), base, c.OutputDir, merged, ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, dirs := range [][2]string{{base, c.OutputDir}, {merged, ""}} {
+			l, err := Open(dirs[0], dirs[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.Options.Numerics; got != numerics && !(got == "" && numerics == model.HuggingFace) {
+				t.Errorf("%v: numerics are %q, want %q", dirs, got, numerics)
+			}
+			_ = l.Close()
+		}
+	}
+	c := h.config(t, base, 2)
+	c.Numerics = "exact"
+	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), `numerics "exact" is not known`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRestartsKeepTheHead folds the adapter into the base between steps.
+func TestRestartsKeepTheHead(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["classify"]
+	c := h.config(t, base, 40)
+	c.ReLoRASteps = 20
+	res, err := Run(t.Context(), c, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := res.Evaluations[len(res.Evaluations)-1]; last.Score == nil || *last.Score < h.score {
+		t.Errorf("got %+v", last)
+	}
+	ask(t, c.OutputDir, "", h)
+}
+
+// TestModelConfigTakesTheTasksHead trains all of a model from a config that names another head.
+func TestModelConfigTakesTheTasksHead(t *testing.T) {
+	base := tinyEncoder(t)
+	h := headedTasks["tokens"]
+	c := h.config(t, "", 40)
+	c.ModelConfig, c.Tokenizer, c.Method, c.Adapter = filepath.Join(base, "config.json"), base, "full", nil
+	c.LearningRate = 3e-3
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, c.OutputDir, "", h)
+}
+
+func TestReadQuestions(t *testing.T) {
+	dir := t.TempDir()
+	got, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
+	if err != nil || !slices.Equal(got, []Question{{"a", "b"}, {"c", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = ReadQuestions(put(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
+	if err != nil || !slices.Equal(got, []Question{{"one", ""}, {"two", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
+		if _, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

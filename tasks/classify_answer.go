@@ -1,0 +1,188 @@
+package tasks
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/spagotune/spagotune/tasks/metric"
+)
+
+// Rows makes one of the text or the pair.
+func (t *Classify) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+	row, truncated, err := texts.Row(ex.Input.Text, ex.Input.Pair)
+	if err != nil {
+		return nil, false, err
+	}
+	switch {
+	case ex.Input.Labels == nil && ex.Input.Values == nil:
+	case t.head.Problem == Regression:
+		if len(ex.Input.Values) != len(t.head.Labels) {
+			return nil, false, fmt.Errorf("%d values, want %d", len(ex.Input.Values), len(t.head.Labels))
+		}
+		for _, v := range ex.Input.Values {
+			row.Values = append(row.Values, float32(v))
+		}
+	case t.head.Problem == MultiLabel:
+		row.Values = make([]float32, len(t.head.Labels))
+		for _, l := range ex.Input.Labels {
+			id, err := t.set.id(l)
+			if err != nil {
+				return nil, false, err
+			}
+			row.Values[id] = 1
+		}
+	default:
+		if len(ex.Input.Labels) != 1 {
+			return nil, false, fmt.Errorf("%d labels, want one", len(ex.Input.Labels))
+		}
+		id, err := t.set.id(ex.Input.Labels[0])
+		if err != nil {
+			return nil, false, err
+		}
+		row.Labels = []int32{id}
+	}
+	return []Row{row}, truncated, nil
+}
+
+// Answer reads the classes off the logits.
+func (t *Classify) Answer(_ *Texts, _ Example, _ []Row, outputs [][][]float32) (Answer, error) {
+	logits := outputs[0][0]
+	if len(logits) != len(t.head.Labels) {
+		return Answer{}, fmt.Errorf("the head has %d outputs, want %d", len(logits), len(t.head.Labels))
+	}
+	switch t.head.Problem {
+	case Regression:
+		return Answer{Values: named(t.head.Labels, logits, func(v float32) float64 { return float64(v) })}, nil
+	case MultiLabel:
+		a := Answer{Labels: []string{}, Probabilities: named(t.head.Labels, logits, sigmoid)}
+		for i, l := range t.head.Labels {
+			if sigmoid(logits[i]) >= t.Threshold {
+				a.Labels = append(a.Labels, l)
+			}
+		}
+		return a, nil
+	}
+	return Answer{Label: t.head.Labels[largest(logits)], Probabilities: named(t.head.Labels, softmax(logits), func(v float32) float64 { return float64(v) })}, nil
+}
+
+func named(names []string, values []float32, f func(float32) float64) map[string]float64 {
+	m := make(map[string]float64, len(names))
+	for i, n := range names {
+		m[n] = f(values[i])
+	}
+	return m
+}
+
+func sigmoid(v float32) float64 { return 1 / (1 + math.Exp(-float64(v))) }
+
+// softmax makes probabilities of logits.
+func softmax(logits []float32) []float32 {
+	most, sum := logits[largest(logits)], 0.0
+	p := make([]float32, len(logits))
+	for _, v := range logits {
+		sum += math.Exp(float64(v - most))
+	}
+	for i, v := range logits {
+		p[i] = float32(math.Exp(float64(v-most)) / sum)
+	}
+	return p
+}
+
+func largest(v []float32) int {
+	best := 0
+	for i, x := range v {
+		if x > v[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Ask takes a text, or two.
+func (t *Classify) Ask(text, pair string) (Example, error) {
+	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
+}
+
+// Judge is accuracy and F1; with several labels accuracy is of whole sets; for a regression Pearson's and Spearman's
+// correlation and the squared error.
+func (t *Classify) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+	switch t.head.Problem {
+	case Regression:
+		return t.judgeValues(examples, answers)
+	case MultiLabel:
+		return t.judgeSets(examples, answers)
+	}
+	predicted, gold := make([]int32, len(examples)), make([]int32, len(examples))
+	for i, ex := range examples {
+		var err1, err2 error
+		predicted[i], err1 = t.set.id(answers[i].Label)
+		gold[i], err2 = t.set.id(strings.Join(ex.Input.Labels, " "))
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("%s: %v", ex.Where, oneOf(err1, err2))
+		}
+	}
+	c, err := metric.Confuse(predicted, gold)
+	if err != nil {
+		return nil, err
+	}
+	return []Metric{{"accuracy", c.Accuracy()}, {"macro_f1", c.MacroF1()}, {"weighted_f1", c.WeightedF1()}}, nil
+}
+
+func oneOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Classify) judgeSets(examples []Example, answers []Answer) ([]Metric, error) {
+	predicted, gold := make([][]bool, len(examples)), make([][]bool, len(examples))
+	for i, ex := range examples {
+		var err1, err2 error
+		predicted[i], err1 = t.holds(answers[i].Labels)
+		gold[i], err2 = t.holds(ex.Input.Labels)
+		if err := oneOf(err1, err2); err != nil {
+			return nil, fmt.Errorf("%s: %w", ex.Where, err)
+		}
+	}
+	s, err := metric.Labels(predicted, gold)
+	if err != nil {
+		return nil, err
+	}
+	micro := s.Micro()
+	return []Metric{{"micro_f1", micro.F1()}, {"macro_f1", s.MacroF1()}, {"accuracy", s.Exact}}, nil
+}
+
+// holds says of every class whether it is among the labels.
+func (t *Classify) holds(labels []string) ([]bool, error) {
+	all := make([]bool, len(t.head.Labels))
+	for _, l := range labels {
+		id, err := t.set.id(l)
+		if err != nil {
+			return nil, err
+		}
+		all[id] = true
+	}
+	return all, nil
+}
+
+func (t *Classify) judgeValues(examples []Example, answers []Answer) ([]Metric, error) {
+	var predicted, gold []float64
+	for i, ex := range examples {
+		for j, name := range t.head.Labels {
+			predicted, gold = append(predicted, answers[i].Values[name]), append(gold, ex.Input.Values[j])
+		}
+	}
+	return correlation(predicted, gold)
+}
+
+// correlation is how well numbers agree.
+func correlation(predicted, gold []float64) ([]Metric, error) {
+	p, err1 := metric.Pearson(predicted, gold)
+	s, err2 := metric.Spearman(predicted, gold)
+	m, err3 := metric.MSE(predicted, gold)
+	return []Metric{{"pearson", p}, {"spearman", s}, {"mse", m}}, oneOf(err1, err2, err3)
+}

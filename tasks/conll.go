@@ -1,0 +1,100 @@
+package tasks
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// sentence is a record of words and their tags.
+type sentence struct {
+	Words []string `json:"tokens"`
+	Tags  []string `json:"tags"`
+}
+
+// readTagged reads sentences: JSON by its name, all else in CoNLL's columns.
+func readTagged(name string, r io.Reader) ([]record, error) {
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
+		return readRecords(name, r)
+	}
+	return readCoNLL(name, r)
+}
+
+// readCoNLL reads columns divided by blanks (or by tabs, where there is one), the word first and the tag last; an empty
+// line ends a sentence, and -DOCSTART- lines are none. Every line has as many columns as the file's first.
+func readCoNLL(name string, r io.Reader) ([]record, error) {
+	br := bufio.NewReaderSize(r, 1<<16)
+	if err := skipBOM(name, br); err != nil {
+		return nil, err
+	}
+	data, err := readWhole(name, br, 1)
+	if err != nil {
+		return nil, err
+	}
+	c := conll{name: name}
+	for line := range bytes.Lines(data) {
+		c.line++
+		if err := c.add(columnsOf(string(line))); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, c.line, err)
+		}
+	}
+	if err := c.end(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, c.begin, err)
+	}
+	if len(c.records) == 0 {
+		return nil, fmt.Errorf("%s has no sentence", name)
+	}
+	return withHead(c.records), nil
+}
+
+// conll is the state of readCoNLL: the sentence that began at a line, and the file's columns.
+type conll struct {
+	name                 string
+	line, begin, columns int
+	sentence             sentence
+	records              []record
+}
+
+// add takes a line.
+func (c *conll) add(fields []string) error {
+	if len(fields) == 0 || fields[0] == "-DOCSTART-" {
+		return c.end()
+	}
+	if c.columns == 0 {
+		c.columns = len(fields)
+	}
+	if len(fields) < 2 || len(fields) != c.columns {
+		return fmt.Errorf("%d columns; want %d, a word first and its tag last", len(fields), max(c.columns, 2))
+	}
+	if len(c.sentence.Words) == 0 {
+		c.begin = c.line
+	}
+	c.sentence.Words = append(c.sentence.Words, fields[0])
+	c.sentence.Tags = append(c.sentence.Tags, fields[len(fields)-1])
+	return nil
+}
+
+// end makes a record of the sentence.
+func (c *conll) end() error {
+	if len(c.sentence.Words) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(c.sentence)
+	c.records = append(c.records, record{file: c.name, line: c.begin, raw: raw})
+	c.sentence = sentence{}
+	return err
+}
+
+// columnsOf divides a line.
+func columnsOf(line string) []string {
+	line = strings.TrimRight(line, "\r\n")
+	if strings.Contains(line, "\t") && strings.TrimSpace(line) != "" {
+		return strings.Split(line, "\t")
+	}
+	return strings.Fields(line)
+}

@@ -1,0 +1,146 @@
+package tasks
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func qaOn(t *testing.T, data string, options map[string]any) *QA {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "d.json")
+	write(t, path, data)
+	all := map[string]any{"data": path, "eval_size": 0}
+	for k, v := range options {
+		all[k] = v
+	}
+	return mustNew(t, "qa", all).(*QA)
+}
+
+// paragraph is a file with one question; the byte tokenizer has a token a character.
+func paragraph(context, question, answers string) string {
+	return `{"data": [{"paragraphs": [{"qas": [{"question": "` + question + `", ` + answers + `}], "context": "` + context + `"}]}]}`
+}
+
+func TestQAWindows(t *testing.T) {
+	task := qaOn(t, paragraph("abcdefghijkl", "q?", `"answers": [{"text": "gh", "answer_start": 6}]`), map[string]any{"max_seq_length": 12, "doc_stride": 2})
+	tok := byteTokenizer{addBOS: true} // <s> q ? </s> … </s>: 7 characters of the text in a window
+	rows, counts, err := EncodeAll(tok, nil, task, Train, 0)
+	if err != nil || counts.Rows != 2 {
+		t.Fatalf("got %v, %v", counts, err)
+	}
+	for i, want := range []struct {
+		text   string
+		labels []int32
+	}{{"<s>q?</s>abcdefg</s>", []int32{0, 0}}, {"<s>q?</s>fghijkl</s>", []int32{5, 6}}} {
+		if got := tok.Decode(rows[i].IDs, false); got != want.text || !slices.Equal(rows[i].Labels, want.labels) {
+			t.Errorf("window %d is %q with %v, want %q with %v", i, got, rows[i].Labels, want.text, want.labels)
+		}
+	}
+	if o := rows[1].Offsets; o[3] != [2]int{-1, -1} || o[4] != [2]int{5, 6} || o[11] != [2]int{-1, -1} {
+		t.Errorf("offsets are %v", o)
+	}
+}
+
+// TestQAAnswer chooses among the spans of two windows.
+func TestQAAnswer(t *testing.T) {
+	ex := Example{Input: Input{Text: "q", Pair: "äbcd"}}
+	row := Row{IDs: make([]int32, 6), Offsets: [][2]int{{-1, -1}, {-1, -1}, {0, 1}, {1, 2}, {2, 3}, {3, 4}}}
+	out := func(starts, ends [6]float32) [][]float32 {
+		all := make([][]float32, 6)
+		for i := range all {
+			all[i] = []float32{starts[i], ends[i]}
+		}
+		return all
+	}
+	first := out([6]float32{1, 9, 5, 0, 0, 4}, [6]float32{1, 9, 0, 0, 0, 3})
+	second := out([6]float32{2, 0, 0, 1, 0, 0}, [6]float32{2, 0, 0, 0, 2, 0})
+	for _, c := range []struct {
+		task QA
+		want string
+	}{
+		{QA{NBest: 4, MaxAnswerLength: 4}, "äbcd"},                                       // 5+3
+		{QA{NBest: 4, MaxAnswerLength: 3}, "d"},                                          // 4+3
+		{QA{NBest: 1, MaxAnswerLength: 3}, "bc"},                                         // only the best ends
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true}, "äbcd"},                       // 8 against the smaller of 2 and 4
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -7}, ""},        // 2-8 is more than -7
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},    // and less than -5
+		{QA{NBest: 4, MaxAnswerLength: 4, Version2: false, NullThreshold: -100}, "äbcd"}, // version 1 always answers
+	} {
+		a, err := c.task.Answer(nil, ex, []Row{row, row}, [][][]float32{first, second})
+		if err != nil || a.String() != c.want {
+			t.Errorf("%+v: got %q, %v, want %q", c.task, a, err, c.want)
+		}
+		sum := 0.0
+		for _, s := range a.Spans {
+			sum += s.Probability
+		}
+		if sum < 0.999 || sum > 1.001 {
+			t.Errorf("probabilities come to %g", sum)
+		}
+	}
+}
+
+func TestQARefuses(t *testing.T) {
+	for _, c := range []struct{ data, want string }{
+		{"{\"data\": [\n{\"paragraphs\": [}]}", "d.json:2: not valid JSON"},
+		{"[1]", "d.json:1: this is an array"},
+		{"{\"version\": \"1\"}", `d.json:1: field "data" is missing`},
+		{"{\"data\":\n7}", `d.json:2: field "data" is no list`},
+		{"{\"data\": [\n\n{\"paragraphs\": [\n{\"qas\": []}]}]}", `d.json:4: field "context" of the paragraph is missing`},
+		{"{\"data\": [{\"paragraphs\": []}]}", "d.json has no question"},
+		{paragraph("abc", "", `"answers": []`), `d.json:1: field "question" is missing or empty`},
+		{paragraph("abc", "q", `"answers": []`), `field "answers" is empty`},
+		{paragraph("abc", "q", `"id": "1"`), `field "answers" is missing`},
+		{paragraph("abc", "q", `"answers": [{"text": "c"}]`), `lacks "text" or "answer_start"`},
+		{paragraph("äbc", "q", `"answers": [{"text": "c", "answer_start": 3}]`), `"c" is not at character 3`},
+		{paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": -1}]`), "is not at character -1"},
+		{paragraph("abc", "q", `"answers": "c"`), `no list of {"text", "answer_start"}`},
+	} {
+		_, _, err := EncodeAll(byteTokenizer{}, nil, qaOn(t, c.data, nil), Train, 0)
+		wantError(t, err, c.want)
+	}
+	_, _, err := EncodeAll(byteTokenizer{addBOS: true}, nil, qaOn(t, paragraph("abc", "a question", `"is_impossible": true`), map[string]any{"max_seq_length": 12}), Train, 0)
+	wantError(t, err, "leave no place for the text behind a question of 10")
+}
+
+// TestQALines finds each question's line.
+func TestQALines(t *testing.T) {
+	data := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
+	task := qaOn(t, data, nil)
+	all := mustCollect(t, task, Train)
+	if len(all) != 2 || !strings.HasSuffix(all[0].Where, ":5") || !strings.HasSuffix(all[1].Where, ":7") || !task.Version2 {
+		t.Errorf("got %+v", all)
+	}
+}
+
+func FuzzSquad(f *testing.F) {
+	f.Add([]byte(squadData(2)))
+	f.Add([]byte(paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": 2}]`)))
+	f.Add([]byte(`{"data": [{"paragraphs": [{"context": 1}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, err := readSquad("d.json", bytes.NewReader(data))
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "d.json") {
+				t.Errorf("the error names no file: %v", err)
+			}
+			return
+		}
+		task := &QA{MaxSeqLength: 16, DocStride: 4, MaxQueryLength: 4, NBest: 2, MaxAnswerLength: 2}
+		texts := NewTexts(byteTokenizer{}, 0)
+		for _, r := range records {
+			ex, err := task.parse(r)
+			if err != nil {
+				continue
+			}
+			rows, _, err := task.Rows(texts, ex)
+			for _, row := range rows {
+				if err != nil || len(row.Offsets) != len(row.IDs) || row.Labels[0] > row.Labels[1] || int(row.Labels[1]) >= len(row.IDs) {
+					t.Fatalf("%s: %+v, %v", r.raw, row, err)
+				}
+			}
+		}
+	})
+}

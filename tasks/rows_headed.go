@@ -1,0 +1,79 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// scoredBy counts what a head of that kind is scored by in a row.
+func (r Row) scoredBy(kind string) int {
+	switch kind {
+	case CausalLM:
+		return r.Scored()
+	case SequenceClassification, QuestionAnswering:
+		if len(r.Values) > 0 || len(r.Labels) > 0 && r.Labels[0] != Ignore {
+			return 1
+		}
+		return 0
+	case Embedding:
+		return 1
+	}
+	n := 0
+	for _, l := range r.Labels {
+		if l != Ignore {
+			n++
+		}
+	}
+	return n
+}
+
+// made yields the rows that a task makes itself.
+func (e *encoder) made(s *source, t Rower) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for ex, err := range s.all() {
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			rows, truncated, err := t.Rows(e.texts, ex)
+			if errors.Is(err, ErrNotScored) {
+				e.counts.skip(fmt.Errorf("%s: %w", ex.Where, err))
+				continue
+			}
+			if err != nil {
+				yield(Row{}, fmt.Errorf("%s: %w", ex.Where, err))
+				return
+			}
+			for i, row := range rows {
+				row.Where = ex.Where
+				e.counts.add(row, row.scoredBy(e.kind), truncated && i == 0)
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// prepare looks at the head that a task is for.
+func (e *encoder) prepare(task Task) error {
+	e.kind = CausalLM
+	h, ok := task.(Headed)
+	if !ok {
+		return nil
+	}
+	head, err := h.Head(Head{})
+	if err != nil {
+		return err
+	}
+	full, ok := e.tok.(FullTokenizer)
+	if !ok {
+		return fmt.Errorf("%T gives no places and pairs of texts, as a task for %s needs", e.tok, head.Kind)
+	}
+	e.kind, e.texts = head.Kind, NewTexts(full, e.maxLen)
+	if _, ok := e.texts.mask(); !ok && e.kind == MaskedLM {
+		return errors.New("the tokenizer has no mask token (mask_token), as masked language modelling needs")
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/spagotune/spagotune/tasks/metric"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+func init() {
+	Register("seq2seq", func() Task {
+		return &Seq2Seq{Files: Files{EvalSize: autoSize}, SourceField: "source", TargetField: "target", Metric: "bleu", MaxTargetLength: 128}
+	})
+}
+
+// Seq2Seq is translation or summarisation with an encoder and a decoder: records {"source", "target"} in JSON Lines, or
+// CSV or TSV with a header.
+type Seq2Seq struct {
+	Files
+	// SourceField and TargetField are the fields, or columns, of a record.
+	SourceField string `json:"source_field"`
+	TargetField string `json:"target_field"`
+	// SourcePrefix stands before every source, such as T5's "summarize: ".
+	SourcePrefix string `json:"source_prefix"`
+	// Metric is "bleu" (translation) or "rouge_l" (summarisation).
+	Metric string `json:"metric"`
+	// MaxTargetLength is the most tokens of a target.
+	MaxTargetLength int `json:"max_target_length"`
+	// The search for an answer: the width of the beam and its settings, as transformers has them.
+	NumBeams          int     `json:"num_beams"`
+	LengthPenalty     float64 `json:"length_penalty"`
+	EarlyStopping     bool    `json:"early_stopping"`
+	MinLength         int     `json:"min_length"`
+	NoRepeatNgramSize int     `json:"no_repeat_ngram_size"`
+}
+
+var (
+	_ Headed    = (*Seq2Seq)(nil)
+	_ Rower     = (*Seq2Seq)(nil)
+	_ Generator = (*Seq2Seq)(nil)
+	_ Judge     = (*Seq2Seq)(nil)
+	_ Asker     = (*Seq2Seq)(nil)
+	_ Checker   = (*Seq2Seq)(nil)
+	_ Describer = (*Seq2Seq)(nil)
+)
+
+// Describe says what the task is.
+func (t *Seq2Seq) Describe() string {
+	return "translation or summarisation (JSONL, TSV: source, target); score: BLEU or ROUGE-L"
+}
+
+// Check refuses options that make no sense together.
+func (t *Seq2Seq) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
+
+func (t *Seq2Seq) checkOwn() error {
+	switch {
+	case t.Metric != "bleu" && t.Metric != "rouge_l":
+		return fmt.Errorf("option metric is %q, want bleu or rouge_l", t.Metric)
+	case t.SourceField == "" || t.TargetField == "":
+		return errors.New("options source_field and target_field name fields; they may not be empty")
+	case t.MaxTargetLength < 1:
+		return fmt.Errorf("option max_target_length is %d, want 1 or more", t.MaxTargetLength)
+	case t.NumBeams < 0 || t.MinLength < 0 || t.NoRepeatNgramSize < 0:
+		return errors.New("options num_beams, min_length and no_repeat_ngram_size are 0 or more")
+	}
+	return nil
+}
+
+// Head is one of a sequence-to-sequence model.
+func (t *Seq2Seq) Head(Head) (Head, error) { return Head{Kind: Seq2SeqLM}, nil }
+
+// Examples yields the records of a split.
+func (t *Seq2Seq) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+
+func (t *Seq2Seq) parse(r record) (Example, error) {
+	o, err := parseObject(r.raw)
+	if err != nil {
+		return Example{}, err
+	}
+	source, err1 := o.text(t.SourceField)
+	target, err2 := o.text(t.TargetField)
+	if err := errors.Join(err1, err2); err != nil {
+		return Example{}, oneLine(err)
+	}
+	ex, err := t.Ask(source, "")
+	ex.Want = target
+	return ex, err
+}
+
+// Ask takes a source.
+func (t *Seq2Seq) Ask(text, pair string) (Example, error) {
+	if pair != "" {
+		return Example{}, errors.New("the task seq2seq takes one text")
+	}
+	source := t.SourcePrefix + text
+	return Example{Input: Input{Text: source}, Prompt: source}, nil
+}
+
+// Rows makes one of source and target.
+func (t *Seq2Seq) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+	row, truncated, err := texts.Row(ex.Input.Text, "")
+	if err != nil {
+		return nil, false, err
+	}
+	most := t.MaxTargetLength
+	if texts.most > 0 {
+		most = min(most, texts.most)
+	}
+	target, cut, err := NewTexts(targetOf(texts.tok), most).Row(ex.Want, "")
+	if err != nil {
+		return nil, false, err
+	}
+	row.Labels = target.IDs
+	return []Row{row}, truncated || cut, nil
+}
+
+// targetOf is the tokenizer of the target's language, where that has its own.
+func targetOf(tok FullTokenizer) FullTokenizer {
+	if t, ok := tok.(interface{ Target() *tokenizer.Tokenizer }); ok {
+		return t.Target()
+	}
+	return tok
+}
+
+// Generation leaves as much room as a target has.
+func (t *Seq2Seq) Generation() GenerationOptions {
+	return GenerationOptions{MaxNewTokens: t.MaxTargetLength, NumBeams: t.NumBeams, LengthPenalty: t.LengthPenalty,
+		EarlyStopping: t.EarlyStopping, MinLength: t.MinLength, NoRepeatNgramSize: t.NoRepeatNgramSize}
+}
+
+// Score is the F measure of ROUGE-L, for a translation too: BLEU is of a whole corpus.
+func (t *Seq2Seq) Score(want Example, got string) float64 {
+	s, err := metric.RougeL([]string{got}, []string{want.Want})
+	if err != nil {
+		return 0
+	}
+	if s == 0 && strings.TrimSpace(got) == strings.TrimSpace(want.Want) {
+		return 1 // of neither is a word in ROUGE's sense
+	}
+	return s
+}
+
+// Judge is BLEU, from 0 to 1, or ROUGE-L.
+func (t *Seq2Seq) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+	var got, want []string
+	for i, ex := range examples {
+		got, want = append(got, answers[i].String()), append(want, ex.Want)
+	}
+	if t.Metric == "rouge_l" {
+		s, err := metric.RougeL(got, want)
+		return []Metric{{"rouge_l", s}}, err
+	}
+	s, err := metric.BLEU(got, want)
+	return []Metric{{"bleu", s.BLEU / 100}}, err
+}

@@ -1,0 +1,134 @@
+package tasks
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// question is a record of SQuAD's, its paragraph's text beside it.
+type question struct {
+	Context      *string         `json:"context"`
+	Question     *string         `json:"question"`
+	Answers      json.RawMessage `json:"answers,omitempty"`
+	IsImpossible bool            `json:"is_impossible"`
+}
+
+// readSquad reads the questions of SQuAD's JSON, version 1.1 or 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}.
+func readSquad(name string, r io.Reader) ([]record, error) {
+	br := bufio.NewReaderSize(r, 1<<16)
+	if err := skipBOM(name, br); err != nil {
+		return nil, err
+	}
+	data, err := readWhole(name, br, 1)
+	if err != nil {
+		return nil, err
+	}
+	s := squad{name: name, data: data}
+	if err := s.read(); err != nil {
+		return nil, err
+	}
+	if len(s.records) == 0 {
+		return nil, fmt.Errorf("%s has no question", name)
+	}
+	return withHead(s.records), nil
+}
+
+// squad is the state of readSquad.
+type squad struct {
+	name    string
+	data    []byte
+	records []record
+	line    int // of byte at
+	at      int
+}
+
+// lineOf is the line that a byte is in; calls go forward.
+func (s *squad) lineOf(at int) int {
+	if at < s.at || s.line == 0 {
+		s.line, s.at = 1, 0
+	}
+	s.line += bytes.Count(s.data[s.at:min(at, len(s.data))], []byte("\n"))
+	s.at = min(at, len(s.data))
+	return s.line
+}
+
+func (s *squad) errorf(at int, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %w", s.name, s.lineOf(at), fmt.Errorf(format, args...))
+}
+
+func (s *squad) read() error {
+	var any json.RawMessage
+	if err := json.Unmarshal(s.data, &any); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return s.errorf(int(syntax.Offset)-1, "not valid JSON: %w", err)
+		}
+		return s.errorf(0, "%w", err)
+	}
+	start := bytes.IndexFunc(s.data, func(r rune) bool { return r != ' ' && r != '\n' && r != '\t' && r != '\r' })
+	return s.each(start, s.data[start:], "data", func(at int, article []byte) error {
+		return s.each(at, article, "paragraphs", func(at int, p []byte) error {
+			var context struct {
+				Context *string `json:"context"`
+			}
+			if err := json.Unmarshal(p, &context); err != nil || context.Context == nil {
+				return s.errorf(at, `field "context" of the paragraph is missing, or no string`)
+			}
+			return s.each(at, p, "qas", func(at int, q []byte) error { return s.question(at, q, *context.Context) })
+		})
+	})
+}
+
+// each calls f with the elements of a list, a field of the object that begins at byte at.
+func (s *squad) each(at int, object []byte, field string, f func(at int, element []byte) error) error {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return s.errorf(at, `this is %s, want an object with the field %q`, kind(object), field)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return s.errorf(at, "%w", err)
+		}
+		if key != field {
+			var skipped json.RawMessage
+			if err := d.Decode(&skipped); err != nil {
+				return s.errorf(at, "%w", err)
+			}
+			continue
+		}
+		if t, err := d.Token(); err != nil || t != json.Delim('[') {
+			return s.errorf(at+int(d.InputOffset())-1, "field %q is no list", field)
+		}
+		for d.More() {
+			var element json.RawMessage
+			if err := d.Decode(&element); err != nil {
+				return s.errorf(at, "%w", err)
+			}
+			if err := f(at+int(d.InputOffset())-len(element), element); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return s.errorf(at, "field %q is missing", field)
+}
+
+// question keeps a question with its paragraph.
+func (s *squad) question(at int, raw []byte, context string) error {
+	var q question
+	if err := json.Unmarshal(raw, &q); err != nil {
+		return s.errorf(at, "a question of another form: %w", err)
+	}
+	q.Context = &context
+	full, err := json.Marshal(q)
+	if err != nil {
+		return s.errorf(at, "%w", err)
+	}
+	s.records = append(s.records, record{file: s.name, line: s.lineOf(at), raw: full})
+	return nil
+}

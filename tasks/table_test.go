@@ -1,0 +1,145 @@
+package tasks
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// classifyOn is the task on a file.
+func classifyOn(t *testing.T, file, data string, options map[string]any) *Classify {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), file)
+	write(t, path, data)
+	all := map[string]any{"data": path, "eval_size": 0}
+	for k, v := range options {
+		all[k] = v
+	}
+	return mustNew(t, "classify", all).(*Classify)
+}
+
+func TestClassifyFindsProblemAndLabels(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, data string
+		options    map[string]any
+		problem    string
+		labels     []string
+	}{
+		"names":    {"d.csv", "text,label\na,pos\nb,neg\n", nil, SingleLabel, []string{"neg", "pos"}},
+		"columns":  {"d.tsv", "sentence\tgold\nsaid \"no\tx\nb\ty\n", map[string]any{"text_field": "sentence", "label_field": "gold"}, SingleLabel, []string{"x", "y"}},
+		"numbers":  {"d.csv", "text,label\na,10\nb,9\nc,0\n", nil, SingleLabel, []string{"0", "9", "10"}},
+		"booleans": {"d.jsonl", `{"text": "a", "label": true}` + "\n" + `{"text": "b", "label": false}`, nil, SingleLabel, []string{"false", "true"}},
+		"given":    {"d.csv", "text,label\na,1\nb,0\n", map[string]any{"labels": []string{"down", "up"}}, SingleLabel, []string{"down", "up"}},
+		"several":  {"d.jsonl", `{"text": "a", "label": []}` + "\n" + `{"text": "b", "label": ["y", "x"]}`, nil, MultiLabel, []string{"x", "y"}},
+		"bars":     {"d.csv", "text,label\na,x|y\nb,y\n", map[string]any{"problem_type": MultiLabel}, MultiLabel, []string{"x", "y"}},
+		"values":   {"d.csv", "text,label\na,1\nb,2.5\n", nil, Regression, []string{"LABEL_0"}},
+		"whole":    {"d.csv", "text,label\na,1\nb,2\n", map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0"}},
+		"two":      {"d.jsonl", `{"text": "a", "label": [1, 2]}`, map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0", "LABEL_1"}},
+	} {
+		h, err := classifyOn(t, c.file, c.data, c.options).Head(Head{})
+		if err != nil || h.Problem != c.problem || !slices.Equal(h.Labels, c.labels) || h.Kind != SequenceClassification {
+			t.Errorf("%s: got %+v, %v, want %s of %q", name, h, err, c.problem, c.labels)
+		}
+	}
+}
+
+func TestClassifyKeepsATrainedHead(t *testing.T) {
+	trained := Head{Kind: SequenceClassification, Labels: []string{"up", "down"}, Problem: SingleLabel}
+	task := classifyOn(t, "d.csv", "text,label\na,down\nb,0\n", nil)
+	h, err := task.Head(trained)
+	if err != nil || !slices.Equal(h.Labels, trained.Labels) {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	rows, _, err := EncodeAll(byteTokenizer{}, nil, task, Train, 0)
+	if err != nil || rows[0].Labels[0] != 1 || rows[1].Labels[0] != 0 {
+		t.Errorf("got %+v, %v", rows, err)
+	}
+	for _, c := range []struct {
+		data    string
+		options map[string]any
+		want    []string
+	}{
+		{"text,label\na,up\nb,sideways\n", nil, []string{"d.csv:3", `label "sideways" is not known; known are up, down`}},
+		{"text,label\na,up\nb,2\n", nil, []string{"d.csv:3", `label "2"`}},
+		{"text,label\na,up\nb,down\n", map[string]any{"labels": []string{"down", "up"}}, []string{"say otherwise"}},
+	} {
+		_, err := classifyOn(t, "d.csv", c.data, c.options).Head(trained)
+		wantError(t, err, c.want...)
+	}
+}
+
+func TestClassifyRefuses(t *testing.T) {
+	for _, c := range []struct {
+		file, data string
+		want       []string
+	}{
+		{"d.csv", "text,label\na,b\n\"c,d\n", []string{"d.csv:3: not valid CSV"}},
+		{"d.csv", "text,label\na,b\nc\n", []string{"d.csv:3: 1 fields, the header has 2"}},
+		{"d.csv", "text,text\na,b\n", []string{`d.csv:1: two columns are named "text"`}},
+		{"d.csv", "text,class\na,b\n", []string{`d.csv:2: field "label" is missing; the record has class, text`}},
+		{"d.csv", "text,label\na,\nb,c\n", []string{`d.csv:2: field "label" is empty`}},
+		{"d.csv", "text,label\n", []string{"d.csv has no record"}},
+		{"d.csv", "text,label\na,\xff\n", []string{"d.csv:2: not valid UTF-8"}},
+		{"d.tsv", "text\tlabel\na\n", []string{"d.tsv:2: 1 fields"}},
+		{"d.jsonl", `{"text": "a", "label": {"x": 1}}`, []string{"d.jsonl:1", "has an object, want a label"}},
+		{"d.jsonl", `{"text": "a", "label": null}`, []string{"d.jsonl:1", "null"}},
+		{"d.csv", "text,label\na,x\nb,x\n", []string{"1 classes"}},
+	} {
+		_, err := classifyOn(t, c.file, c.data, nil).Head(Head{})
+		wantError(t, err, c.want...)
+	}
+	task := classifyOn(t, "d.csv", "text,label\na,1.5\nb,zwei\n", map[string]any{"problem_type": Regression})
+	_, _, err := EncodeAll(byteTokenizer{}, nil, task, Train, 0)
+	wantError(t, err, "d.csv:3", `field "label" is "zwei", want a number`)
+	for _, options := range []map[string]any{{"problem_type": "x"}, {"threshold": 1}, {"labels": []string{"a", "a"}}, {"text_field": ""}} {
+		options["data"] = "x"
+		if _, err := New("classify", options); err == nil {
+			t.Errorf("options %v are taken", options)
+		}
+	}
+}
+
+func TestLongTextsAreCut(t *testing.T) {
+	task := classifyOn(t, "d.jsonl", `{"text": "abcdef", "text_pair": "uvwxyz", "label": "x"}`+"\n"+`{"text": "ab", "label": "y"}`, nil)
+	tok := byteTokenizer{addBOS: true}
+	rows, counts, err := EncodeAll(tok, nil, task, Train, 9)
+	if err != nil || counts.Truncated != 1 || counts.Scored != 2 {
+		t.Fatalf("got %v, %v", counts, err)
+	}
+	if got := tok.Decode(rows[0].IDs, false); got != "<s>abc</s>uvw</s>" {
+		t.Errorf("got %q", got)
+	}
+	if want := []int32{0, 0, 0, 0, 1, 1, 1, 1, 1}; !slices.Equal(rows[0].Types, want) {
+		t.Errorf("types are %v, want %v", rows[0].Types, want)
+	}
+	_, _, err = EncodeAll(tok, nil, task, Train, 4)
+	wantError(t, err, "d.jsonl:1", "rows of 4 tokens have no place for text")
+}
+
+func FuzzTable(f *testing.F) {
+	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "\xef\xbb\xbfa,b\n1\n", "a,a\n", "a\tb\n\"\t\"\n", "\"", ""} {
+		f.Add([]byte(s), true)
+		f.Add([]byte(s), false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, tabs bool) {
+		name := "d.csv"
+		if tabs {
+			name = "d.tsv"
+		}
+		records, err := readTable(name, bytes.NewReader(data))
+		if err != nil {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("the error names no file: %v", err)
+			}
+			return
+		}
+		lines := 1 + bytes.Count(data, []byte("\n"))
+		for _, r := range records {
+			if _, err := parseObject(r.raw); err != nil || r.line < 1 || r.line > lines {
+				t.Errorf("record %+v: %v", r, err)
+			}
+		}
+	})
+}
