@@ -156,7 +156,7 @@ func TestTableGoesOn(t *testing.T) {
 	if err := MakeTable(context.Background(), "memory", whole); err != nil {
 		t.Fatal(err)
 	}
-	for _, stop := range []int{1, 11, 23} { // in the search, in the first row's seeds, in the second row
+	for _, stop := range []int{1, 4, 11, 23} { // in the search, in its last evaluation, in the first row's seeds, in the second row
 		cut := stubTable(t, stub())
 		ctx, cancel := context.WithCancel(context.Background())
 		steps := 0
