@@ -15,6 +15,7 @@ var allowed = map[string][]string{
 	"finetune":         {"adapter", "model", "tasks", "tokenizer", "checkpoint", "evaldata", "internal/op", "internal/gemm", "internal/vec", "internal/cpu", "internal/suggest"},
 	"adapter":          {"model", "checkpoint", "internal/op", "internal/gemm", "internal/vec", "internal/suggest"},
 	"model":            {"checkpoint", "internal/op", "internal/gemm", "internal/vec"},
+	"pipeline":         {"model", "tokenizer", "internal/op", "internal/gemm"},
 	"tasks":            {"tokenizer", "evaldata", "internal/suggest"},
 	"tokenizer":        {},
 	"checkpoint":       {},

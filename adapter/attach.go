@@ -75,7 +75,8 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 		return nil, err
 	}
 	m.Weights(func(w *model.Weight) {
-		if module, _, ok := cutLast(w.Name); ok && inModules(module, method.Settings().ModulesToSave) {
+		bias := w.Tied() != nil && len(w.Shape) == 1 // which follows the copy of the one that it is
+		if module, _, ok := cutLast(w.Name); ok && !bias && inModules(module, method.Settings().ModulesToSave) {
 			a.copies = append(a.copies, weightCopy{Weight: w})
 		}
 	})

@@ -219,7 +219,7 @@ func (r *run) adviseRate() {
 		return
 	}
 	s, err := adapter.SuggestRate(r.c.Method, cmp.Or(settings.R, 8))
-	if err != nil || r.c.Model == Embedded || r.c.Model == "" {
+	if err != nil || r.c.Model == Embedded || r.c.Model == "" || r.m.Head().Kind != model.CausalLM {
 		return
 	}
 	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)

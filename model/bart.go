@@ -196,8 +196,8 @@ func (m *bart) numerics(name string) error {
 		return nil
 	case name != Cybertron:
 		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
-	case c.ModelType == "mbart" || !c.shared || !c.tied():
-		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides and the head", name)
+	case c.ModelType == "mbart" || !c.shared:
+		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
 	}
 	if c.act == op.GELU {
 		c.act = op.GELUTanh

@@ -43,12 +43,18 @@ func (b *Batch) targetBounds() []int {
 }
 
 // check says what is wrong with a batch for a model of that vocabulary and length.
-func (b *Batch) check(vocab, positions int) error {
+func (b *Batch) check(s Sizes) error {
+	vocab, positions := s.Vocab, s.Positions
 	if len(b.IDs) == 0 {
 		return fmt.Errorf("model: batch without tokens")
 	}
 	if b.Types != nil && len(b.Types) != len(b.IDs) {
 		return fmt.Errorf("model: batch has %d tokens and %d types", len(b.IDs), len(b.Types))
+	}
+	for i, k := range b.Types {
+		if k < 0 || int(k) >= max(s.Types, 1) {
+			return fmt.Errorf("model: token %d has type %d; the model has %d", i, k, max(s.Types, 1))
+		}
 	}
 	for i, id := range b.IDs {
 		if id < 0 || int(id) >= vocab {

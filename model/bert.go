@@ -255,7 +255,7 @@ func (m *bert) Sizes() Sizes {
 	c := &m.c
 	h, i := c.HiddenSize, c.IntermediateSize
 	return Sizes{
-		Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings - c.first, Layers: c.NumHiddenLayers, Hidden: h,
+		Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings - c.first, Types: c.TypeVocabSize, Layers: c.NumHiddenLayers, Hidden: h,
 		// The inputs of both halves and of the norms behind them, queries to values, what they come to, the wide half.
 		Kept: 8*h + i + 4 + c.NumAttentionHeads, Added: max(2*i+2*h, 6*h), Widest: max(i, h),
 	}

@@ -82,7 +82,7 @@ func (c *Cache) source(i int) []*op.KV {
 
 // check says what is wrong with a batch for the model.
 func (m *Model) check(b *Batch, cache *Cache) error {
-	vocab, positions := m.Sizes().Vocab, m.Sizes().Positions
+	sizes := m.Sizes()
 	if s, ok := m.Host.(seq2seq); ok {
 		if cache == nil {
 			return m.checkSources(s, b)
@@ -91,10 +91,10 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 			return fmt.Errorf("model: the cache holds %d sources for %d documents; Encode reads them", len(cache.sources[0]), len(cache.layers[0]))
 		}
 		if m.Head().Out != nil {
-			vocab, _ = m.Head().Out.Dims()
+			sizes.Vocab, _ = m.Head().Out.Dims()
 		}
 	}
-	return b.check(vocab, positions)
+	return b.check(sizes)
 }
 
 // Loss returns the losses of everything in a batch that the model's head is scored by, as [scored, 1]; for a causal

@@ -241,6 +241,7 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{12, 12}}, "label 12"},
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, Ignore}}, "no token of the batch is scored"},
 		{Batch{IDs: []int32{1, 2}, Types: []int32{1}}, "2 tokens and 1 types"},
+		{Batch{IDs: []int32{1, 2}, Types: []int32{0, 1}}, "token 1 has type 1; the model has 1"},
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{1}, TargetBounds: []int{0, 1, 1}}, "2 targets for 1 documents"},
 		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 1}}, "bounds"},
 		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 2, 1, 2}}, "bounds"},

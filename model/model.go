@@ -21,6 +21,8 @@ import (
 // Sizes are what callers need to know of a host.
 type Sizes struct {
 	Vocab, Positions, Layers, Hidden int
+	// Types is how many segments a token may be of; 0 is one.
+	Types int
 	// Kept is how many values of a token a layer keeps for its backward pass, its input among them; Added how many its
 	// backward pass holds at most besides; Widest is the widest input or output of a linear layer.
 	Kept, Added, Widest int
@@ -83,8 +85,11 @@ type Model struct {
 	// that belong to another head.
 	Fresh  bool
 	Unused []string
+	// Notes say what is odd about the weights.
+	Notes []string
 
 	family Family
+	served *pairing // with the Cybertron model that shares the weights' memory
 	file   *checkpoint.Checkpoint
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -55,21 +56,14 @@ func exists(path string) bool {
 // tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
 // ones have values of their own, and uniform is the first one's type.
 func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
-	sources := map[string]gemm.Source{}
-	m.Linears(func(l *Linear) {
-		sources[l.Weight.Name] = l.Source(adapter)
-		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
-			b := l.BiasOf(adapter)
-			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
-		}
-	})
+	sources := m.adapted(adapter)
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
 		}
-		if w.tied != nil && !untied || w.computed && w.stored.Data == nil && !changed(src) {
+		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil && !changed(src) {
 			return
 		}
 		want := dtype
@@ -88,12 +82,29 @@ func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []check
 		}
 		tensors = append(tensors, t)
 	})
-	return tensors, untied, uniform, err
+	return append(tensors, m.others()...), untied, uniform, err
+}
+
+// others are the checkpoint's tensors of heads that this model has not, as they were read: BERT's pooler, say. They do
+// not go with a head that was asked for.
+func (m *Model) others() []checkpoint.Tensor {
+	var tensors []checkpoint.Tensor
+	if m.Options.Head.Kind == "" {
+		for _, name := range m.Unused {
+			if t, ok := m.file.Get(name); ok {
+				tensors = append(tensors, t)
+			}
+		}
+	}
+	return tensors
 }
 
 func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	tensors, untied, uniform, err := m.tensors(adapter, dtype)
 	if err != nil {
+		return err
+	}
+	if tensors, err = m.served.outsiders(tensors, dtype); err != nil {
 		return err
 	}
 	config, err := m.savedConfig(untied, uniform)
@@ -118,12 +129,46 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	return nil
 }
 
-// unties says whether a weight that is tied to another has values of its own by now; tie_word_embeddings, which is then
-// false, unties all.
+// adapted are the layers' weights, by name, as a pass with the named adapter sees them.
+func (m *Model) adapted(adapter string) map[string]gemm.Source {
+	sources := map[string]gemm.Source{}
+	m.Linears(func(l *Linear) {
+		sources[l.Weight.Name] = l.Source(adapter)
+		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
+			b := l.BiasOf(adapter)
+			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
+		}
+	})
+	return sources
+}
+
+// equal says whether two matrices have the same bits.
+func equal(a, b gemm.Source) bool {
+	rows, cols := a.Dims()
+	x, y := make([]float32, cols), make([]float32, cols)
+	for i := range rows {
+		a.Block(x, cols, i, 0, 1, cols)
+		b.Block(y, cols, i, 0, 1, cols)
+		for j := range x {
+			if math.Float32bits(x[j]) != math.Float32bits(y[j]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// unties says whether a weight that is tied to another, or is its twin, has values of its own by now;
+// tie_word_embeddings, which is then false, unties all.
 func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
 	untied := false
 	m.Weights(func(w *Weight) {
-		untied = untied || w.untied || w.tied != nil && (changed(sources[w.Name]) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil)
+		src := sources[w.Name]
+		if src == nil {
+			src = w.Source(adapter)
+		}
+		untied = untied || w.untied || w.tied != nil && (changed(src) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil) ||
+			w.twin != nil && !equal(src, w.twin.Source(adapter))
 	})
 	return untied
 }

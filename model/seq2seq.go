@@ -20,7 +20,7 @@ type seq2seq interface {
 // checkSources says what is wrong with a batch of sources, and of targets where the decoder reads these.
 func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	h := m.Head()
-	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+	if err := b.check(m.Sizes()); err != nil {
 		return err
 	}
 	if h.Kind == Seq2SeqLM && b.Labels != nil {
@@ -30,8 +30,9 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 		return checkVocabulary(h, b)
 	}
 	if out := h.Out; h.Kind == Seq2SeqLM { // the decoder reads the sources
-		vocab, _ := out.Dims()
-		return b.check(vocab, m.Sizes().Positions)
+		sizes := m.Sizes()
+		sizes.Vocab, _ = out.Dims()
+		return b.check(sizes)
 	}
 	return nil
 }
@@ -43,7 +44,7 @@ func (m *Model) Encode(t *op.Tape, b *Batch, cache *Cache) error {
 	if !ok {
 		return fmt.Errorf("model: %s has no encoder beside a decoder", m.family.Class)
 	}
-	if err := b.check(m.Sizes().Vocab, m.Sizes().Positions); err != nil {
+	if err := b.check(m.Sizes()); err != nil {
 		return err
 	}
 	if got, room := len(b.bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {

@@ -20,6 +20,8 @@ type Weight struct {
 
 	tied     *Weight              // this weight has that one's values, unless it has a copy of its own
 	untied   bool                 // it would be tied, but for Replace
+	shared   bool                 // its float32 values are also those of a Cybertron model; they change in place
+	twin     *Weight              // where its values are that one's, it is not saved
 	computed bool                 // its values follow from the config; a checkpoint may hold others. It never trains
 	loose    bool                 // it is tied only where the checkpoint does not hold it
 	nameless bool                 // it stands for the weight that it is tied to, and is none of its own
@@ -43,6 +45,12 @@ func (w *Weight) rowsCols() (rows, cols int) {
 func (w *Weight) Size() int {
 	r, c := w.rowsCols()
 	return r * c
+}
+
+// Derived says whether the weight is a table that follows from the config (sinusoids), of which formats hold their own.
+func (w *Weight) Derived() bool {
+	rows, _ := w.rowsCols()
+	return w.computed && rows > 1
 }
 
 // Tied returns the weight that this one is, or nil.
@@ -90,10 +98,13 @@ func (w *Weight) Param(adapter string) *nn.Param {
 	if p := w.copies[adapter]; p != nil {
 		return p
 	}
-	if w.tied != nil {
-		return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
+	switch {
+	case w.tied == nil:
+		return w.param
+	case len(w.Shape) == 1: // a masked-LM head's bias under its other name
+		return w.tied.Param(adapter)
 	}
-	return w.param
+	return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
 }
 
 // Source is the matrix [out, in] in a pass with the named adapter.
@@ -140,11 +151,19 @@ func (w *Weight) Train() *nn.Param {
 	}
 	if w.param == nil && !w.computed {
 		rows, cols := w.rowsCols()
-		v := w.Values("")
+		v := w.own()
 		w.param = op.NewParam(v, rows, cols)
 		w.set(v)
 	}
 	return w.param
+}
+
+// own is a float32 copy of the weight, or the shared values themselves.
+func (w *Weight) own() []float32 {
+	if w.shared {
+		return w.source.(gemm.Mat).Data
+	}
+	return w.Values("")
 }
 
 // Freeze ends training; the weight keeps its values.
@@ -172,8 +191,14 @@ func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
 func (w *Weight) Absorb(values []float32) { w.set(values) }
 
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
-// meanwhile. Trained copies stay as they are.
+// meanwhile. Trained copies stay as they are. The values of a model that Cybertron serves are written over, and restored.
 func (w *Weight) Replace(src gemm.Source) (restore func()) {
+	if w.shared {
+		rows, cols := w.rowsCols()
+		v, base := w.own(), w.Values("")
+		src.Block(v, cols, 0, 0, rows, cols)
+		return func() { copy(v, base) }
+	}
 	old := *w
 	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
 	w.untied = w.untied || old.tied != nil

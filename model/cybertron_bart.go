@@ -1,0 +1,276 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	cybart "github.com/nlpodyssey/cybertron/pkg/models/bart"
+	"github.com/nlpodyssey/spago/nn/linear"
+)
+
+// servedBART is the encoder and decoder of one of Cybertron's models, and the kind of its head.
+func servedBART(served any) (*cybart.Model, Kind) {
+	switch m := served.(type) {
+	case *cybart.ModelForConditionalGeneration:
+		return m.Bart, Seq2SeqLM
+	case *cybart.ModelForSequenceClassification:
+		return m.Bart, SequenceClassification
+	}
+	return nil, ""
+}
+
+// bartConfigOf is the config.json of a Cybertron model.
+func bartConfigOf(b *cybart.Model, kind Kind) ([]byte, error) {
+	c := b.Config
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]any{}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, err
+	}
+	for _, k := range []string{"Cybertron", "extra_special_tokens", "total_flos", "_num_labels"} {
+		delete(all, k)
+	}
+	f, ok := families[c.ModelType]
+	if !ok {
+		return nil, fmt.Errorf("model_type %q of the Cybertron model is not supported", c.ModelType)
+	}
+	suffix := suffixOf(kind)
+	if c.ModelType == "marian" && kind == Seq2SeqLM {
+		suffix = "MTModel"
+	}
+	maps.Copy(all, map[string]any{ // Cybertron leaves out what is zero or false
+		"architectures": []string{f.Class + suffix}, "normalize_before": c.NormalizeBefore, "add_final_layer_norm": c.FinalLayerNorm,
+		"normalize_embedding": c.NormalizeEmbedding, "scale_embedding": c.ScaleEmbedding, "pad_token_id": c.PadTokenID,
+		"eos_token_id": c.EosTokenID, "bos_token_id": c.BosTokenID, "decoder_start_token_id": c.DecoderStartTokenID,
+		"is_encoder_decoder": true, "num_labels": c.NumLabels,
+	})
+	if kind != SequenceClassification || len(c.ID2Label) > 0 {
+		delete(all, "num_labels")
+	}
+	return json.MarshalIndent(all, "", "  ")
+}
+
+// bartWithServedHead refuses other heads than the model's own.
+func bartWithServedHead(served any, head HeadConfig) (any, bool, error) {
+	if b, kind := servedBART(served); kind != head.Kind || head.Kind == SequenceClassification && len(head.Labels) != b.Config.NumLabels {
+		return nil, false, fmt.Errorf("a new head for %s on %T is not supported", head.Kind, served)
+	}
+	return served, false, nil
+}
+
+// newServed implements cybertronHost.
+func (m *bart) newServed(of *Model) (any, error) {
+	c := m.c
+	switch {
+	case c.ModelType == "mbart" || !c.shared:
+		return nil, fmt.Errorf("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
+	case m.Stands.Kind == SequenceClassification && c.ModelType == "bart", m.Stands.Kind == Seq2SeqLM:
+	default:
+		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.Stands.Kind, c.ModelType)
+	}
+	config, err := m.servedConfig(of)
+	if err != nil {
+		return nil, err
+	}
+	b := cybart.New[float32](config)
+	if m.Stands.Kind == SequenceClassification {
+		return cybart.NewModelForSequenceClassification[float32](b), nil
+	}
+	return cybart.NewModelForConditionalGeneration[float32](b), nil
+}
+
+// servedConfig is Cybertron's config: config.json, with how texts are generated from generation_config.json, where newer
+// models have that, and the layout that newer models leave to the model type. Cybertron knows no other defaults than zero.
+func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
+	c := m.c
+	var config cybart.Config
+	act, ok := servedActivations[c.act]
+	if !ok {
+		return config, fmt.Errorf("config.json: activation_function %q: Cybertron has no such function", c.ActivationFunction)
+	}
+	generation, err := of.Sampling()
+	if err != nil {
+		return config, err
+	}
+	config = cybart.Config{
+		ModelType: c.ModelType, VocabSize: c.VocabSize, DModel: c.DModel, ActivationFunction: act,
+		EncoderLayers: c.EncoderLayers, EncoderFFNDim: c.EncoderFFNDim, EncoderAttentionHeads: c.EncoderAttentionHeads,
+		DecoderLayers: c.DecoderLayers, DecoderFFNDim: c.DecoderFFNDim, DecoderAttentionHeads: c.DecoderAttentionHeads,
+		NumHiddenLayers: c.EncoderLayers, MaxPositionEmbeddings: c.MaxPositionEmbeddings, ScaleEmbedding: c.ScaleEmbedding,
+		NormalizeBefore: c.pre, FinalLayerNorm: c.final, NormalizeEmbedding: c.normed, StaticPositionEmbeddings: c.static,
+		PadTokenID: int(*c.PadTokenID), EosTokenID: int(c.EosTokenID[0]), DecoderStartTokenID: int(*c.DecoderStartTokenID),
+		NumLabels: len(m.Stands.Labels), ID2Label: labelMap(m.Stands.Labels), Label2ID: map[string]int{}, IsEncoderDecoder: true,
+		MaxLength: c.MaxPositionEmbeddings, MinLength: generation.MinLength, NumBeams: max(1, generation.NumBeams),
+		LengthPenalty: generation.LengthPenalty, EarlyStopping: generation.EarlyStopping == "true", NoRepeatNGramSize: generation.NoRepeatNGram,
+	}
+	if generation.MaxLength > 0 {
+		config.MaxLength = min(generation.MaxLength, c.MaxPositionEmbeddings)
+	}
+	for i, l := range m.Stands.Labels {
+		config.Label2ID[l] = i
+	}
+	for _, word := range generation.BadWords {
+		var ids []int
+		for _, id := range word {
+			ids = append(ids, int(id))
+		}
+		config.BadWordsIDs = append(config.BadWordsIDs, ids)
+	}
+	var tokens struct {
+		BosTokenID *int `json:"bos_token_id"`
+	}
+	if err := json.Unmarshal(of.Config, &tokens); err != nil {
+		return config, fmt.Errorf("config.json: %w", err)
+	}
+	if tokens.BosTokenID != nil {
+		config.BosTokenID = *tokens.BosTokenID
+	}
+	config.Cybertron.Training = true
+	config.Cybertron.PositionalEncoderOffset = c.offset()
+	return config, nil
+}
+
+// hosted implements cybertronHost: positions are the Cybertron model's, and a bias of the logits that is anything is
+// saved.
+func (m *bart) hosted() {
+	m.places = nil
+	if out := m.Stands.Out; m.Stands.Kind == Seq2SeqLM {
+		b := out.Bias.tied
+		rows, cols := b.rowsCols()
+		b.computed = emptyRows(b.Vector(""), rows, cols) == rows
+	}
+}
+
+// pair implements cybertronHost.
+func (m *bart) pair(p *pairing, served any) error {
+	b, kind := servedBART(served)
+	c, h := m.c, m.Stands
+	switch {
+	case b == nil:
+		return fmt.Errorf("%T is no BART, as config.json has it", served)
+	case kind != h.Kind:
+		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
+	case len(b.Encoder.Layers) != len(m.Encoder.Layers) || len(b.Decoder.Layers) != len(m.Decoder.Layers):
+		return fmt.Errorf("the Cybertron model has %d and %d layers, config.json %d and %d",
+			len(b.Encoder.Layers), len(b.Decoder.Layers), len(m.Encoder.Layers), len(m.Decoder.Layers))
+	case b.Config.FinalLayerNorm != c.final || b.Config.NormalizeEmbedding != c.normed || b.Config.ScaleEmbedding != c.ScaleEmbedding:
+		return fmt.Errorf("the Cybertron model has other norms or scales than config.json's model_type %s", c.ModelType)
+	}
+	p.table(m.Shared, b.Embeddings)
+	m.pairEnds(p, m.Encoder, b.Encoder.Embeddings)
+	m.pairEnds(p, m.Decoder, b.Decoder.Embeddings)
+	for i, l := range m.Encoder.Layers {
+		s := b.Encoder.Layers[i]
+		if err := l.pair(p, m, s.SelfAttention, nil, s.FF, c.EncoderAttentionHeads); err != nil {
+			return fmt.Errorf("encoder layer %d: %w", i, err)
+		}
+	}
+	for i, l := range m.Decoder.Layers {
+		s := b.Decoder.Layers[i]
+		if err := l.pair(p, m, s.SelfAttention, s.CrossAttention, s.FF, c.DecoderAttentionHeads); err != nil {
+			return fmt.Errorf("decoder layer %d: %w", i, err)
+		}
+	}
+	if c.final {
+		p.norm(m.Encoder.Norm, b.Encoder.LayerNorm)
+		p.norm(m.Decoder.Norm, b.Decoder.LayerNorm)
+	} else {
+		p.unused(b.Encoder.LayerNorm)
+		p.unused(b.Decoder.LayerNorm)
+	}
+	m.pairHead(p, served)
+	return nil
+}
+
+// pairEnds pairs what is before the layers of a stack.
+func (m *bart) pairEnds(p *pairing, s *bartStack, e *cybart.Embeddings) {
+	p.ties = append(p.ties, tie{weight: s.Positions, parts: e.PositionalEncoder.Embeddings.Weights, fixed: m.places})
+	if m.c.normed {
+		p.norm(s.EmbeddingNorm, e.Norm)
+	} else {
+		p.unused(e.Norm)
+	}
+	p.buffers = append(p.buffers, &e.ScaleFactor)
+}
+
+func (m *bart) pairHead(p *pairing, served any) {
+	h := m.Stands
+	switch s := served.(type) {
+	case *cybart.ModelForConditionalGeneration:
+		p.linear(h.Out, s.Projection)
+		h.Out.Weight.twin = m.Shared
+		p.buffers = append(p.buffers, &s.PadMask, &s.EosMask)
+	case *cybart.ModelForSequenceClassification:
+		p.linear(h.Dense, s.Classifier.Layers[0].(*linear.Model))
+		p.linear(h.Out, s.Classifier.Layers[2].(*linear.Model))
+	}
+}
+
+// pair pairs a layer. Cybertron has its blocks as values before they are saved and as pointers after they are read.
+func (l *bartLayer) pair(p *pairing, m *bart, self cybart.ResidualNormSelfAttention, cross cybart.ResidualNormCrossAttention, ff cybart.ResidualNormFeedForward, heads int) error {
+	sa, pre := selfBlock(self)
+	f, preFF := feedBlock(ff)
+	if pre != m.c.pre || preFF != m.c.pre {
+		return fmt.Errorf("the Cybertron model's norms are not where model_type %s has them", m.c.ModelType)
+	}
+	if err := p.attention(sa.Attention, heads, l.Self.Query, l.Self.Key, l.Self.Value, l.Self.Output); err != nil {
+		return err
+	}
+	p.norm(l.SelfNorm, sa.Norm)
+	if cross != nil {
+		ca, pre := crossBlock(cross)
+		if pre != m.c.pre {
+			return fmt.Errorf("the Cybertron model's norms are not where model_type %s has them", m.c.ModelType)
+		}
+		if err := p.attention(ca.Attention, heads, l.Cross.Query, l.Cross.Key, l.Cross.Value, l.Cross.Output); err != nil {
+			return err
+		}
+		p.norm(l.CrossNorm, ca.Norm)
+	}
+	p.linear(l.Up, f.FFN[0].(*linear.Model))
+	p.linear(l.Down, f.FFN[2].(*linear.Model))
+	p.norm(l.Norm, f.Norm)
+	return checkActivation(f.FFN[1], m.c.act)
+}
+
+func selfBlock(b cybart.ResidualNormSelfAttention) (s *cybart.SelfAttentionBlock, pre bool) {
+	switch b := b.(type) {
+	case cybart.PreNormSelfAttentionBlock:
+		return b.SelfAttentionBlock, true
+	case *cybart.PreNormSelfAttentionBlock:
+		return b.SelfAttentionBlock, true
+	case cybart.PostNormSelfAttentionBlock:
+		return b.SelfAttentionBlock, false
+	}
+	return b.(*cybart.PostNormSelfAttentionBlock).SelfAttentionBlock, false
+}
+
+func crossBlock(b cybart.ResidualNormCrossAttention) (c *cybart.CrossAttentionBlock, pre bool) {
+	switch b := b.(type) {
+	case cybart.PreNormCrossAttentionBlock:
+		return b.CrossAttentionBlock, true
+	case *cybart.PreNormCrossAttentionBlock:
+		return b.CrossAttentionBlock, true
+	case cybart.PostNormCrossAttentionBlock:
+		return b.CrossAttentionBlock, false
+	}
+	return b.(*cybart.PostNormCrossAttentionBlock).CrossAttentionBlock, false
+}
+
+func feedBlock(b cybart.ResidualNormFeedForward) (f *cybart.FeedForwardBlock, pre bool) {
+	switch b := b.(type) {
+	case cybart.PreNormFeedForwardBlock:
+		return b.FeedForwardBlock, true
+	case *cybart.PreNormFeedForwardBlock:
+		return b.FeedForwardBlock, true
+	case cybart.PostNormFeedForwardBlock:
+		return b.FeedForwardBlock, false
+	}
+	return b.(*cybart.PostNormFeedForwardBlock).FeedForwardBlock, false
+}
+
+var _ cybertronHost = (*bart)(nil)

@@ -1,0 +1,242 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	cybert "github.com/nlpodyssey/cybertron/pkg/models/bert"
+	"github.com/nlpodyssey/spago/nn"
+	"github.com/nlpodyssey/spago/nn/activation"
+	"github.com/nlpodyssey/spago/nn/attention/multiheadattention"
+	"github.com/nlpodyssey/spago/nn/linear"
+	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
+const poolerPath = "pooler.dense"
+
+// servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
+func servedBERT(served any) (*cybert.Model, Kind) {
+	switch m := served.(type) {
+	case *cybert.Model:
+		return m, Embedding
+	case *cybert.ModelForSequenceEncoding:
+		return m.Bert, Embedding
+	case *cybert.ModelForSequenceClassification:
+		return m.Bert, SequenceClassification
+	case *cybert.ModelForTokenClassification:
+		return m.Bert, TokenClassification
+	case *cybert.ModelForQuestionAnswering:
+		return m.Bert, QuestionAnswering
+	case *cybert.ModelForMaskedLM:
+		return m.Bert, MaskedLM
+	}
+	return nil, ""
+}
+
+// bertConfigOf is the config.json of a Cybertron model.
+func bertConfigOf(b *cybert.Model, kind Kind) ([]byte, error) {
+	c := b.Config
+	all := map[string]any{"model_type": "bert", "vocab_size": c.VocabSize, "hidden_size": c.HiddenSize,
+		"intermediate_size": c.IntermediateSize, "num_hidden_layers": c.NumHiddenLayers, "num_attention_heads": c.NumAttentionHeads,
+		"max_position_embeddings": c.MaxPositionEmbeddings, "type_vocab_size": c.TypeVocabSize, "hidden_act": c.HiddenAct,
+		"pad_token_id": c.PadTokenId, "architectures": []string{"Bert" + suffixOf(kind)}}
+	if c.LayerNormEps > 0 {
+		all["layer_norm_eps"] = c.LayerNormEps
+	}
+	if c.InitializerRange > 0 {
+		all["initializer_range"] = c.InitializerRange
+	}
+	if c.PositionEmbeddingType != "" {
+		all["position_embedding_type"] = c.PositionEmbeddingType
+	}
+	if len(c.ID2Label) > 0 {
+		all["id2label"] = c.ID2Label
+	}
+	return json.MarshalIndent(all, "", "  ")
+}
+
+// suffixOf is what class names with a kind of head end in.
+func suffixOf(k Kind) string {
+	for _, s := range suffixes {
+		if s.kind == k {
+			return s.suffix
+		}
+	}
+	return ""
+}
+
+// withServedHead puts a new head on a Cybertron model, in the model's own type; fresh is false where the head is the one
+// that it has.
+func withServedHead(served any, head HeadConfig) (with any, fresh bool, err error) {
+	b, kind := servedBERT(served)
+	if b == nil {
+		return bartWithServedHead(served, head)
+	}
+	if kind == head.Kind && (len(head.Labels) == 0 || len(head.Labels) == len(b.Config.ID2Label)) {
+		return served, false, nil
+	}
+	own := *b
+	own.Config.ID2Label = labelMap(head.Labels)
+	own.Config.Architectures = []string{"Bert" + suffixOf(head.Kind)}
+	with, err = bertWithHead(&own, head.Kind)
+	if head.Kind == MaskedLM {
+		return nil, false, fmt.Errorf("a new head for %s is not supported", head.Kind)
+	}
+	return with, head.Kind != Embedding, err
+}
+
+func labelMap(labels []string) map[string]string {
+	m := map[string]string{}
+	for i, l := range labels {
+		m[strconv.Itoa(i)] = l
+	}
+	return m
+}
+
+// bertWithHead makes the model of a kind over an encoder.
+func bertWithHead(b *cybert.Model, k Kind) (any, error) {
+	switch k {
+	case Embedding:
+		return cybert.NewModelForSequenceEncoding(b), nil
+	case SequenceClassification:
+		return cybert.NewModelForSequenceClassification[float32](b), nil
+	case TokenClassification:
+		return cybert.NewModelForTokenClassification[float32](b), nil
+	case QuestionAnswering:
+		return cybert.NewModelForQuestionAnswering[float32](b), nil
+	case MaskedLM:
+		return cybert.NewModelForMaskedLM[float32](b), nil
+	}
+	return nil, fmt.Errorf("no head for %s on Cybertron's BERT", k)
+}
+
+// newServed implements cybertronHost.
+func (m *bert) newServed(*Model) (any, error) {
+	c := &m.c
+	if c.ModelType != "bert" {
+		return nil, fmt.Errorf("no tasks for model_type %q in Cybertron; there are for bert", c.ModelType)
+	}
+	act, ok := servedActivations[c.act]
+	if !ok {
+		return nil, fmt.Errorf("config.json: hidden_act %q: Cybertron has no such function", c.HiddenAct)
+	}
+	config := cybert.Config{
+		Architectures: []string{"Bert" + suffixOf(m.Stands.Kind)}, ModelType: "bert", HiddenAct: act,
+		VocabSize: c.VocabSize, HiddenSize: c.HiddenSize, EmbeddingsSize: c.HiddenSize, IntermediateSize: c.IntermediateSize,
+		NumHiddenLayers: c.NumHiddenLayers, NumAttentionHeads: c.NumAttentionHeads, MaxPositionEmbeddings: c.MaxPositionEmbeddings,
+		TypeVocabSize: c.TypeVocabSize, PositionEmbeddingType: "absolute", LayerNormEps: 1e-12, InitializerRange: 0.02,
+		HiddenDropoutProb: c.HiddenDropoutProb, AttentionProbsDropoutProb: c.AttentionProbsDropoutProb,
+		ID2Label: labelMap(m.Stands.Labels),
+	}
+	if c.LayerNormEps != nil {
+		config.LayerNormEps = *c.LayerNormEps
+	}
+	if c.PadTokenID != nil {
+		config.PadTokenId = *c.PadTokenID
+	}
+	config.Cybertron.Training = true
+	return bertWithHead(cybert.New[float32](config), m.Stands.Kind)
+}
+
+// hosted implements cybertronHost.
+func (m *bert) hosted() {}
+
+// pair implements cybertronHost.
+func (m *bert) pair(p *pairing, served any) error {
+	b, kind := servedBERT(served)
+	c, h := &m.c, m.Stands
+	switch {
+	case b == nil:
+		return fmt.Errorf("%T is no BERT, as config.json has it", served)
+	case kind != h.Kind:
+		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
+	case m.Project != nil || b.Embeddings.Projector != nil:
+		return fmt.Errorf("embedding_size %d with hidden_size %d is not supported by Cybertron", c.EmbeddingSize, c.HiddenSize)
+	case len(b.Encoder.Layers) != len(m.Layers):
+		return fmt.Errorf("the Cybertron model has %d layers, config.json %d", len(b.Encoder.Layers), len(m.Layers))
+	}
+	p.table(m.Words, b.Embeddings.Tokens)
+	p.table(m.Positions, b.Embeddings.Positions)
+	p.table(m.Types, b.Embeddings.TokenTypes)
+	p.norm(m.Norm, b.Embeddings.Norm)
+	for i, l := range m.Layers {
+		if err := l.pair(p, b.Encoder.Layers[i], c); err != nil {
+			return fmt.Errorf("layer %d: %w", i, err)
+		}
+	}
+	pooler := b.Pooler.Model[0].(*linear.Model)
+	if kind == SequenceClassification {
+		p.linear(h.Dense, pooler)
+	} else {
+		prefix := ""
+		if kind != Embedding {
+			prefix = "bert."
+		}
+		p.outside(prefix+poolerPath, c.HiddenSize, c.HiddenSize, pooler)
+	}
+	switch s := served.(type) {
+	case *cybert.ModelForSequenceClassification:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForTokenClassification:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForQuestionAnswering:
+		p.linear(h.Out, s.Classifier)
+	case *cybert.ModelForMaskedLM:
+		p.linear(h.Dense, s.Layers[0].(*linear.Model))
+		p.norm(h.Norm, s.Layers[2].(*layernorm.Model))
+		p.linear(h.Out, s.Layers[3].(*linear.Model))
+		h.Out.Weight.twin = m.Words
+	}
+	return nil
+}
+
+func (l *bertLayer) pair(p *pairing, s *cybert.EncoderLayer, c *bertConfig) error {
+	if err := p.attention(s.SelfAttention.Attention, c.NumAttentionHeads, l.Query, l.Key, l.Value, l.Output); err != nil {
+		return err
+	}
+	p.norm(l.AttentionNorm, s.SelfAttention.Norm)
+	p.linear(l.Up, s.FF.MLP[0].(*linear.Model))
+	p.linear(l.Down, s.FF.MLP[2].(*linear.Model))
+	p.norm(l.Norm, s.FF.Norm)
+	return checkActivation(s.FF.MLP[1], c.act)
+}
+
+// attention pairs the layers of an attention, whose rows Cybertron has head by head.
+func (p *pairing) attention(a *multiheadattention.Model, heads int, query, key, value, output *Linear) error {
+	if len(a.Heads) != heads {
+		return fmt.Errorf("the Cybertron model has %d heads, config.json %d", len(a.Heads), heads)
+	}
+	var q, k, v []*linear.Model
+	for _, h := range a.Heads {
+		q, k, v = append(q, h.Query), append(k, h.Key), append(v, h.Value)
+		p.buffers = append(p.buffers, &h.ScaleFactor)
+	}
+	p.linear(query, q...)
+	p.linear(key, k...)
+	p.linear(value, v...)
+	p.linear(output, a.OutputMerge)
+	return nil
+}
+
+// checkActivation makes sure that the function between the linear layers is config.json's.
+func checkActivation(m nn.StandardModel, act op.Activation) error {
+	a, ok := m.(*activation.Model)
+	if !ok {
+		return fmt.Errorf("%T is no activation", m)
+	}
+	if name, ok := servedActivations[act]; ok {
+		if want, err := activation.ParseActivation(name); err == nil && (want == a.Activation || want == activation.SiLU && a.Activation == activation.Swish) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the Cybertron model's activation is number %d, config.json's another", a.Activation)
+}
+
+// servedActivations are Cybertron's names of activations. Its GELU is always by tanh.
+var servedActivations = map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}
+
+var _ cybertronHost = (*bert)(nil)

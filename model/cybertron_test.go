@@ -1,0 +1,223 @@
+package model_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	cybert "github.com/nlpodyssey/cybertron/pkg/models/bert"
+	"github.com/nlpodyssey/cybertron/pkg/tasks"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/languagemodeling"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/questionanswering"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textclassification"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/tokenclassification"
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+)
+
+var words = strings.Fields("[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ##s ran ##ning fast . , who where home")
+
+// classes are Hugging Face's, one a kind of head that Cybertron has.
+var classes = map[model.Kind]string{model.Embedding: "BertModel", model.SequenceClassification: "BertForSequenceClassification",
+	model.TokenClassification: "BertForTokenClassification", model.QuestionAnswering: "BertForQuestionAnswering", model.MaskedLM: "BertForMaskedLM"}
+
+// tinyBERT makes a model with random weights, three labels and a folder with a tokenizer.
+func tinyBERT(t testing.TB, class, more string) *model.Model {
+	t.Helper()
+	config := fmt.Sprintf(`{"model_type": "bert", "architectures": [%q], "vocab_size": %d, "hidden_size": 24, "intermediate_size": 37,
+		"num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4,
+		"id2label": {"0": "cold", "1": "warm", "2": "hot"}, "hidden_act": "gelu"%s}`, class, len(words), more)
+	m, err := model.New([]byte(config), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Dir = t.TempDir()
+	write(t, m.Dir, "vocab.txt", strings.Join(words, "\n")+"\n")
+	write(t, m.Dir, "tokenizer_config.json", `{"do_lower_case": true}`)
+	return m
+}
+
+func write(t testing.TB, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// saveCybertron saves into a new folder.
+func saveCybertron(t testing.TB, m *model.Model, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "served")
+	if err := m.SaveCybertron(dir, name); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// loadTask is tasks.Load of what a folder is for.
+func loadTask(t testing.TB, dir string, kind model.Kind) any {
+	t.Helper()
+	c := &tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: filepath.Base(dir), DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever}
+	var task any
+	var err error
+	switch kind {
+	case model.SequenceClassification:
+		task, err = tasks.Load[textclassification.Interface](c)
+	case model.TokenClassification:
+		task, err = tasks.Load[tokenclassification.Interface](c)
+	case model.QuestionAnswering:
+		task, err = tasks.Load[questionanswering.Interface](c)
+	case model.MaskedLM:
+		task, err = tasks.Load[languagemodeling.Interface](c)
+	default:
+		task, err = tasks.Load[textencoding.Interface](c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+var sentence = strings.Fields("[CLS] the cat ##s sat on [MASK] . [SEP] where home [SEP]")
+
+// served is what Cybertron's own forward pass makes of the sentence.
+func served(t testing.TB, v any) []float32 {
+	t.Helper()
+	var ys []mat.Tensor
+	switch m := v.(type) {
+	case *cybert.ModelForSequenceClassification:
+		ys = []mat.Tensor{m.Classify(sentence)}
+	case *cybert.ModelForTokenClassification:
+		ys = m.Classify(sentence)
+	case *cybert.ModelForQuestionAnswering:
+		starts, ends := m.Answer(sentence)
+		for i := range starts {
+			ys = append(ys, starts[i], ends[i])
+		}
+	case *cybert.ModelForMaskedLM:
+		ys = []mat.Tensor{m.Predict(sentence)[6]}
+	case *cybert.ModelForSequenceEncoding:
+		y, err := m.Encode(sentence, cybert.MeanPooling)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ys = []mat.Tensor{y}
+	default:
+		t.Fatalf("no forward pass of %T", v)
+	}
+	var all []float32
+	for _, y := range ys {
+		all = append(all, mat.Data[float32](y.Value())...)
+	}
+	return all
+}
+
+// hosted is what the host makes of it.
+func hosted(t testing.TB, m *model.Model, name string) []float32 {
+	t.Helper()
+	tape := op.NewTape(false)
+	defer tape.Release()
+	tape.Adapter = name
+	b := &model.Batch{}
+	segment := int32(0)
+	for _, w := range sentence {
+		b.IDs, b.Types = append(b.IDs, int32(slices.Index(words, w))), append(b.Types, segment)
+		if w == "[SEP]" {
+			segment = 1
+		}
+	}
+	var rows []int
+	if m.Head().Kind == model.MaskedLM {
+		rows = []int{6}
+	}
+	y, err := m.Logits(tape, b, rows, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(y.Data)
+}
+
+// stir gives an adapter random parameters.
+func stir(a *adapter.Attached) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, p := range a.Params() {
+		for i := range op.Data(p.Param).Data {
+			op.Data(p.Param).Data[i] += float32(r.NormFloat64()) * 0.2
+		}
+	}
+	a.Refresh()
+}
+
+func bits(m *model.Model) string {
+	var s strings.Builder
+	m.Weights(func(w *model.Weight) {
+		for _, v := range w.Values("") {
+			fmt.Fprintf(&s, "%x ", math.Float32bits(v))
+		}
+	})
+	return s.String()
+}
+
+// TestCybertronEndToEnd: load, attach, merge, save, load again, for every head: what our host computes is what Cybertron
+// serves.
+func TestCybertronEndToEnd(t *testing.T) {
+	for kind, class := range classes {
+		t.Run(class, func(t *testing.T) {
+			task := loadTask(t, saveCybertron(t, tinyBERT(t, class, ""), ""), kind)
+			m, err := model.FromCybertron(task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Notes) != 0 || m.Fresh {
+				t.Errorf("notes %q, fresh %v", m.Notes, m.Fresh)
+			}
+			base := served(t, m.Served())
+			golden.Close(t, "base", hosted(t, m, ""), base, 1e-5, true)
+
+			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stir(a)
+			want, before := hosted(t, m, "a"), bits(m)
+			if golden.MaxAbs(want, base) < 1e-2 {
+				t.Fatal("the adapter does nothing")
+			}
+			golden.Close(t, "unmerged, Cybertron", served(t, m.Served()), base, 0, false)
+			m.Dir = tinyBERT(t, class, "").Dir
+			golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
+			if err := a.Merge(); err != nil {
+				t.Fatal(err)
+			}
+			golden.Close(t, "merged, Cybertron", served(t, m.Served()), want, 1e-5, true)
+			golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
+			merged := served(t, m.Served())
+			golden.Close(t, "merged and saved", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, ""), kind))), merged, 0, false)
+			a.Unmerge()
+			if bits(m) != before {
+				t.Error("unmerged weights are not the same bits")
+			}
+			golden.Close(t, "unmerged, Cybertron", served(t, m.Served()), base, 0, false)
+		})
+	}
+}
+
+// unwrap is the model of a task.
+func unwrap(t testing.TB, task any) any {
+	t.Helper()
+	m, err := model.FromCybertron(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Served()
+}

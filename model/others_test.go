@@ -1,0 +1,45 @@
+package model
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
+)
+
+// TestOtherHeadsAreKept: tensors of a head that the model has not are saved as they were read; not so where another head
+// was asked for.
+func TestOtherHeadsAreKept(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		var config struct {
+			ModelType string `json:"model_type"`
+		}
+		golden.JSON(t, c.Path("config.json"), &config)
+		if config.ModelType != "bert" {
+			continue
+		}
+		body, err := LoadAs(c.Dir, Options{Head: HeadConfig{Kind: Embedding}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(body.Unused) == 0 {
+			t.Errorf("%s: as an embedding host nothing is left of its head", c.Name)
+		}
+		body.Options.Head = HeadConfig{} // as if its config.json had said so
+		dir := filepath.Join(t.TempDir(), "body")
+		if err := body.Save(dir, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		saved, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range body.Unused {
+			if _, ok := saved.Get(name); !ok {
+				t.Errorf("%s: %s was lost", c.Name, name)
+			}
+		}
+		_ = saved.Close()
+	}
+}

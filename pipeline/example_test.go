@@ -1,0 +1,93 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nlpodyssey/cybertron/pkg/models/bert"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textclassification"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/pipeline"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// example makes a model so small that its answers mean nothing, and its tokenizer.
+func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
+	m, err := model.New([]byte(`{"model_type": "bert", "architectures": ["`+architecture+`"], "vocab_size": 23, "hidden_size": 8, "intermediate_size": 16,
+		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": {"0": "dull", "1": "fine"}}`), 3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	for name, text := range map[string]string{"vocab.txt": strings.Join(strings.Fields(vocab), "\n"), "config.json": string(m.Config),
+		"tokenizer_config.json": `{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			log.Fatal(err)
+		}
+	}
+	tok, err := tokenizer.Load(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return m, tok
+}
+
+// A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
+func ExampleTextClassification() {
+	m, tok := example("BertForSequenceClassification")
+	mora, err := adapter.Attach(m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range mora.Params() { // in place of training
+		for i := range op.Data(p.Param).Data {
+			op.Data(p.Param).Data[i] = 0.5
+		}
+	}
+
+	var task textclassification.Interface // where tasks.Load was
+	task, err = pipeline.TextClassification(m, tok, pipeline.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, ctx := range []context.Context{context.Background(), pipeline.WithAdapter(context.Background(), "mine")} {
+		r, err := task.Classify(ctx, "The cat ran home.")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %.2f, %s %.2f\n", r.Labels[0], r.Scores[0], r.Labels[1], r.Scores[1])
+	}
+	// Output:
+	// fine 0.80, dull 0.20
+	// fine 0.86, dull 0.14
+}
+
+func ExampleTextEncoding() {
+	m, tok := example("BertModel")
+	var task textencoding.Interface
+	task, err := pipeline.TextEncoding(m, tok, pipeline.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := task.Encode(context.Background(), "The cat ran home.", int(bert.MeanPooling))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Vector.Size())
+	fmt.Printf("%.2f\n", r.Vector.Data().F64()[:3])
+	// Output:
+	// 8
+	// [-0.36 -0.81 -0.12]
+}

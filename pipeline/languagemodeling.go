@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nlpodyssey/cybertron/pkg/tasks/languagemodeling"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// LanguageModel is Cybertron's language modeling over a host: it fills in masked tokens.
+type LanguageModel struct {
+	h    *host
+	mask int32
+}
+
+var _ languagemodeling.Interface = (*LanguageModel)(nil)
+
+// LanguageModeling makes one of a model with a head for masked tokens, whose tokenizer has a mask.
+func LanguageModeling(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
+	h, err := newHost("language modeling", m, tok, o, model.MaskedLM)
+	if err != nil {
+		return nil, err
+	}
+	mask, ok := tok.Mask()
+	if !ok {
+		if mask, ok = tok.ID("[MASK]"); !ok {
+			return nil, fmt.Errorf("pipeline: language modeling: the tokenizer has no mask token")
+		}
+	}
+	return &LanguageModel{h, mask}, nil
+}
+
+// defaultWords is how many words are predicted for a mask where the parameters name no number, as in Cybertron.
+const defaultWords = 10
+
+// Predict returns the likeliest K tokens for every mask of a text, in the text's order; a text without a mask has none.
+func (c *LanguageModel) Predict(ctx context.Context, text string, p languagemodeling.Parameters) (languagemodeling.Response, error) {
+	all, err := c.PredictAll(ctx, []string{text}, p)
+	if err != nil {
+		return languagemodeling.Response{}, err
+	}
+	return all[0], nil
+}
+
+// PredictAll fills in the masks of many texts at once.
+func (c *LanguageModel) PredictAll(ctx context.Context, texts []string, p languagemodeling.Parameters) ([]languagemodeling.Response, error) {
+	all, err := c.predict(ctx, texts, p)
+	if err != nil {
+		return nil, fmt.Errorf("pipeline: language modeling: %w", err)
+	}
+	return all, nil
+}
+
+func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagemodeling.Parameters) ([]languagemodeling.Response, error) {
+	if p.K < 0 {
+		return nil, fmt.Errorf("parameter K is %d; want 0 or more", p.K)
+	}
+	if p.K == 0 {
+		p.K = defaultWords
+	}
+	all := make([]languagemodeling.Response, len(texts))
+	var docs []tokenizer.Encoding
+	var of []int // the text of each document
+	for i, text := range texts {
+		e, err := c.h.encode(text, languagemodeling.ErrInputSequenceTooLong)
+		if err != nil {
+			return nil, which(err, i, len(texts))
+		}
+		all[i].Tokens = []languagemodeling.Token{}
+		if len(c.masks(e.IDs)) > 0 {
+			docs, of = append(docs, e), append(of, i)
+		}
+	}
+	predictions := pass{c.logits, func(e tokenizer.Encoding) int { return len(c.masks(e.IDs)) }}
+	err := c.h.each(ctx, docs, predictions, func(d int, y gemm.Mat) {
+		for row, at := range c.masks(docs[d].IDs) {
+			all[of[d]].Tokens = append(all[of[d]].Tokens, c.token(docs[d].Offsets[at], y.Row(row), p.K))
+		}
+	})
+	return all, err
+}
+
+// logits are the scores of the vocabulary for the masks.
+func (c *LanguageModel) logits(t *op.Tape, b *model.Batch) (gemm.Mat, error) {
+	return c.h.Logits(t, b, c.masks(b.IDs), nil)
+}
+
+// masks lists the places of the masks.
+func (c *LanguageModel) masks(ids []int32) []int {
+	var at []int
+	for i, id := range ids {
+		if id == c.mask {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// token is the answer for a mask.
+func (c *LanguageModel) token(at [2]int, logits []float32, k int) languagemodeling.Token {
+	t := languagemodeling.Token{Start: at[0], End: at[1], Words: []string{}, Scores: []float64{}}
+	p := softmax(logits)
+	for _, i := range ranked(p)[:min(k, len(p))] {
+		word, ok := c.h.tok.Token(int32(i))
+		if !ok { // a row of the table that no token has
+			word = "[UNK]"
+		}
+		t.Words, t.Scores = append(t.Words, word), append(t.Scores, p[i])
+	}
+	return t
+}

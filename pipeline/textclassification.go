@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textclassification"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// TextClassifier is Cybertron's text classification over a host.
+type TextClassifier struct{ h *host }
+
+var _ textclassification.Interface = (*TextClassifier)(nil)
+
+// TextClassification makes one of a model with a head for sequence classification.
+func TextClassification(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
+	h, err := newHost("text classification", m, tok, o, model.SequenceClassification)
+	if err != nil {
+		return nil, err
+	}
+	return &TextClassifier{h}, nil
+}
+
+// Classify returns the labels, the likeliest first, and their probabilities: together 1, or for a multi-label head each
+// on its own; of a head for regression they are the values. The error of a long text is ErrInputSequenceTooLong.
+func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassification.Response, error) {
+	all, err := c.ClassifyAll(ctx, []string{text})
+	if err != nil {
+		return textclassification.Response{}, err
+	}
+	return all[0], nil
+}
+
+// ClassifyAll classifies many texts at once.
+func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]textclassification.Response, error) {
+	all := make([]textclassification.Response, len(texts))
+	docs, err := c.h.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
+	if err == nil {
+		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Mat) { all[d] = c.response(y.Row(0)) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pipeline: text classification: %w", err)
+	}
+	return all, nil
+}
+
+func (c *TextClassifier) response(logits []float32) textclassification.Response {
+	head := c.h.Head()
+	var scores []float64
+	switch {
+	case head.Problem == model.MultiLabel:
+		for _, v := range logits {
+			scores = append(scores, 1/(1+math.Exp(-float64(v))))
+		}
+	case head.Problem == model.Regression || head.Problem == "" && len(logits) == 1:
+		for _, v := range logits {
+			scores = append(scores, float64(v))
+		}
+	default:
+		scores = softmax(logits)
+	}
+	var r textclassification.Response
+	for _, i := range ranked(scores) {
+		r.Labels, r.Scores = append(r.Labels, head.Labels[i]), append(r.Scores, scores[i])
+	}
+	return r
+}

@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nlpodyssey/cybertron/pkg/models/bert"
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// TextEncoder is Cybertron's text encoding over a host.
+type TextEncoder struct{ h *host }
+
+var _ textencoding.Interface = (*TextEncoder)(nil)
+
+// TextEncoding makes one of a model for embeddings.
+func TextEncoding(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
+	h, err := newHost("text encoding", m, tok, o, model.Embedding)
+	if err != nil {
+		return nil, err
+	}
+	return &TextEncoder{h}, nil
+}
+
+// Encode returns a text's vector. The pooling strategy is one of Cybertron's (package bert): ClsTokenPooling, which wants
+// a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
+func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy int) (textencoding.Response, error) {
+	all, err := c.EncodeAll(ctx, []string{text}, poolingStrategy)
+	if err != nil {
+		return textencoding.Response{}, err
+	}
+	return all[0], nil
+}
+
+// EncodeAll returns the vectors of many texts at once.
+func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStrategy int) ([]textencoding.Response, error) {
+	compute, pool, err := c.pooling(bert.PoolingStrategyType(poolingStrategy))
+	var docs []tokenizer.Encoding
+	if err == nil {
+		docs, err = c.h.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
+	}
+	all := make([]textencoding.Response, len(texts))
+	if err == nil {
+		err = c.h.each(ctx, docs, compute, func(d int, y gemm.Mat) {
+			all[d].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pipeline: text encoding: %w", err)
+	}
+	return all, nil
+}
+
+// pooling is what the host computes for a strategy, and how the rows become one vector.
+func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(gemm.Mat) []float32, error) {
+	switch s {
+	case bert.ClsTokenPooling:
+		return pass{c.h.Pooled, perText}, func(y gemm.Mat) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+	case bert.MeanPooling:
+		return pass{c.h.Hidden, perToken}, mean, nil
+	case bert.MaxPooling:
+		return pass{c.h.Hidden, perToken}, maximum, nil
+	case bert.MeanMaxPooling:
+		return pass{c.h.Hidden, perToken}, func(y gemm.Mat) []float32 { return append(mean(y), maximum(y)...) }, nil
+	}
+	return pass{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
+		s, bert.ClsTokenPooling, bert.MeanMaxPooling)
+}
+
+// mean averages the rows.
+func mean(y gemm.Mat) []float32 {
+	sum := make([]float64, y.Cols)
+	for i := range y.Rows {
+		for j, v := range y.Row(i) {
+			sum[j] += float64(v)
+		}
+	}
+	v := make([]float32, y.Cols)
+	for j, s := range sum {
+		v[j] = float32(s / float64(y.Rows))
+	}
+	return v
+}
+
+// maximum takes the largest of each column.
+func maximum(y gemm.Mat) []float32 {
+	v := append([]float32(nil), y.Row(0)...)
+	for i := range y.Rows {
+		for j, x := range y.Row(i) {
+			v[j] = max(v[j], x)
+		}
+	}
+	return v
+}

@@ -1,0 +1,152 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/nlpodyssey/cybertron/pkg/tasks/textgeneration"
+
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// TextGenerator is Cybertron's text generation over a host.
+type TextGenerator struct {
+	h        *host
+	sampling model.Sampling
+}
+
+var _ textgeneration.Interface = (*TextGenerator)(nil)
+
+// TextGeneration makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
+// penalties, lengths).
+func TextGeneration(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
+	h, err := newHost("text generation", m, tok, o, model.Seq2SeqLM)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.Sampling()
+	if err != nil {
+		return nil, fmt.Errorf("pipeline: text generation: %w", err)
+	}
+	if eos, ok := tok.EOS(); ok && len(s.Stop) == 0 {
+		s.Stop = []int32{eos}
+	}
+	return &TextGenerator{h, s}, nil
+}
+
+// Generate returns the best text with its score: its log-probability over its length to the power of the length penalty.
+// With Sample the text is drawn, else it is that of the beam search, or the greedy one. A call that is cancelled returns
+// the context's error.
+func (c *TextGenerator) Generate(ctx context.Context, text string, o *textgeneration.Options) (textgeneration.Response, error) {
+	all, err := c.GenerateAll(ctx, []string{text}, o)
+	if err != nil {
+		return textgeneration.Response{}, err
+	}
+	return all[0], nil
+}
+
+// GenerateAll makes the texts for many at once.
+func (c *TextGenerator) GenerateAll(ctx context.Context, texts []string, o *textgeneration.Options) ([]textgeneration.Response, error) {
+	all, err := c.generate(ctx, texts, o)
+	if err != nil {
+		return nil, fmt.Errorf("pipeline: text generation: %w", err)
+	}
+	return all, nil
+}
+
+func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgeneration.Options) ([]textgeneration.Response, error) {
+	s, err := c.settings(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := c.h.encodeAll(texts, textgeneration.ErrInputSequenceTooLong)
+	if err != nil {
+		return nil, err
+	}
+	prompts := make([][]int32, len(docs))
+	for i, e := range docs {
+		prompts[i] = e.IDs
+	}
+	out, err := c.h.Generate(ctx, prompts, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]textgeneration.Response, len(texts))
+	for i, ids := range out {
+		score, err := c.score(s, prompts[i], ids)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = textgeneration.Response{Texts: []string{c.h.tok.Target().Decode(ids, true)}, Scores: []float64{score}}
+	}
+	return all, nil
+}
+
+// settings are the model's, with a call's options.
+func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options) (model.Sampling, error) {
+	s := c.sampling
+	s.Temperature, s.TopK, s.TopP = 0, 0, 0
+	var err error
+	if s.Adapter, err = c.h.adapter(ctx); err != nil || o == nil || !o.Sample.Valid || !o.Sample.Value {
+		return s, err
+	}
+	s.NumBeams, s.Temperature, s.Seed = 1, 1, rand.Uint64()
+	if o.Temperature.Valid {
+		if s.Temperature = o.Temperature.Value; s.Temperature <= 0 {
+			return s, fmt.Errorf("temperature is %g; want more than 0 where texts are sampled", s.Temperature)
+		}
+	}
+	if o.TopK.Valid {
+		s.TopK = o.TopK.Value
+	}
+	if o.TopP.Valid {
+		s.TopP = o.TopP.Value
+	}
+	return s, nil
+}
+
+// score is the log-probability of a text, its end included where it ended by itself, over its length to the power of the
+// length penalty.
+func (c *TextGenerator) score(s model.Sampling, source, ids []int32) (float64, error) {
+	target := slices.Clone(ids)
+	length := len(ids) + 1 // with the decoder's first token
+	if length < c.room(s) && len(s.Stop) > 0 {
+		target = append(target, s.Stop[0])
+	}
+	if len(target) == 0 {
+		return 0, nil
+	}
+	t := op.NewTape(false)
+	defer t.Release()
+	t.Adapter = s.Adapter
+	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for i, id := range target {
+		row := y.Row(i)
+		if pad, ok := c.h.tok.Pad(); ok && int(pad) < len(row) && pad != id {
+			row[pad] = float32(math.Inf(-1)) // it never comes, to Cybertron
+		}
+		sum += math.Log(softmax(row)[id])
+	}
+	return sum / math.Pow(float64(length), s.LengthPenalty), nil
+}
+
+// room is the most tokens that a text may have, with the decoder's first one.
+func (c *TextGenerator) room(s model.Sampling) int {
+	n := c.h.Sizes().Positions
+	switch {
+	case s.MaxNewTokens > 0:
+		return min(n, 1+s.MaxNewTokens)
+	case s.MaxLength > 0:
+		return min(n, s.MaxLength)
+	}
+	return n
+}
