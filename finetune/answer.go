@@ -2,39 +2,45 @@ package finetune
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// answerSplit lets a model answer the examples of a split, at most limit of them (0: all), and judges the answers. The
-// first figure is the task's score.
-func answerSplit(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adapter string, task tasks.Task, split tasks.Split, limit int) ([]tasks.Metric, []Answer, error) {
-	_, reads := task.(tasks.Answerer)
-	if _, generates := task.(tasks.Generator); !reads && !generates {
-		return nil, nil, fmt.Errorf("this task has no answers to score; it is judged by its loss alone")
+// Answer is what a model says of an example, and how the task judges it.
+type Answer struct {
+	// Where is the example's file and line.
+	Where  string  `json:"where,omitempty"`
+	Prompt string  `json:"prompt"`
+	Output string  `json:"output"`
+	Want   string  `json:"want"`
+	Score  float64 `json:"score"`
+	// Verdict is "right", "wrong" or "partly", "" where answers are judged all together only; Extracted what the task's rule took from the output.
+	Verdict   string `json:"verdict"`
+	Extracted string `json:"extracted"`
+	// Choices are what there was to choose from, where the task has it.
+	Choices []ChoiceScore `json:"choices,omitempty"`
+	// Prediction is what was read off the outputs of a head, with probabilities.
+	Prediction *tasks.Answer `json:"prediction,omitempty"`
+}
+
+// judge scores an answer and keeps what the task took from it.
+func (a *Answer) judge(task tasks.Task, ex tasks.Example) {
+	a.Score = task.Score(ex, a.Output)
+	switch a.Score {
+	case 0:
+		a.Verdict = "wrong"
+	case 1:
+		a.Verdict = "right"
+	default:
+		a.Verdict = "partly"
 	}
-	examples, err := firstExamples(task, split, limit)
-	if err != nil {
-		return nil, nil, err
+	if e, ok := task.(tasks.Extractor); ok {
+		a.Extracted = e.Extract(ex, a.Output)
 	}
-	var answers []Answer
-	switch t := task.(type) {
-	case tasks.Answerer:
-		r := &reader{m: m, adapter: adapter, task: t, texts: tasks.NewTexts(tok, m.Sizes().Positions)}
-		answers, err = r.answers(ctx, examples)
-	case tasks.Generator:
-		answers, err = generateAll(ctx, m, tok, adapter, task, t.Generation(), examples)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	metrics, err := judge(task, examples, answers)
-	return metrics, answers, err
 }
 
 // judge is the task's figures for answers, or the mean of their scores.
@@ -64,98 +70,64 @@ func byName(metrics []tasks.Metric) map[string]float64 {
 	return all
 }
 
-// reader reads answers off a model's outputs.
-type reader struct {
+// respondent is a model that answers, with the named adapter ("" is the base alone).
+type respondent struct {
 	m       *model.Model
+	tok     *tokenizer.Tokenizer
 	adapter string
-	task    tasks.Answerer
-	texts   *tasks.Texts
 }
 
-// all answers examples, as many at once as fit a slice.
-func (r *reader) all(ctx context.Context, examples []tasks.Example) ([]tasks.Answer, error) {
-	var out []tasks.Answer
-	var rows []tasks.Row
-	var counts []int // rows of the examples that wait
-	tokens := 0
-	for i, ex := range examples {
-		more, _, err := r.task.Rows(r.texts, ex)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ex.Where, err)
-		}
-		rows, counts = append(rows, more...), append(counts, len(more))
-		for _, row := range more {
-			tokens += len(row.IDs)
-		}
-		if tokens < evalSlices*Default().SliceTokens && i+1 < len(examples) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		outputs, err := r.outputs(rows)
-		if err != nil {
-			return nil, err
-		}
-		from := 0
-		for k, n := range counts {
-			ex := examples[i+1-len(counts)+k]
-			a, err := r.task.Answer(r.texts, ex, rows[from:from+n], outputs[from:from+n])
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ex.Where, err)
-			}
-			out, from = append(out, a), from+n
-		}
-		rows, counts, tokens = nil, nil, 0
-	}
-	return out, nil
+// answerer answers examples of a task and judges each answer.
+type answerer interface {
+	answer(ctx context.Context, examples []tasks.Example) ([]Answer, error)
 }
 
-// outputs are those of the head for every row, in one pass.
-func (r *reader) outputs(rows []tasks.Row) ([][][]float32, error) {
-	t := Trainer{Model: r.m}
-	tape := op.NewTape(false)
-	tape.Adapter = r.adapter
-	defer tape.Release()
-	bare := make([]tasks.Row, len(rows))
-	for i, row := range rows {
-		bare[i] = tasks.Row{IDs: row.IDs, Types: row.Types, Second: row.Second}
+const (
+	// sideBySide is how many answers are written at once, evalBatch how many are chosen or read.
+	sideBySide = 32
+	evalBatch  = 128
+)
+
+// answerer is how the task's answers are made: chosen, read off the head's outputs, or written; and how many at once.
+func (r respondent) answerer(task tasks.Task) (a answerer, batch int, err error) {
+	switch t := task.(type) {
+	case tasks.Chooser:
+		a, err = newChooser(r, task)
+		return a, evalBatch, err
+	case tasks.Answerer:
+		return newReader(r, t), evalBatch, nil
+	case tasks.Generator:
+		a, err = newWriter(r, task, t.Generation())
+		return a, sideBySide, err
 	}
-	y, err := r.m.Logits(tape, t.batch(bare), nil, nil)
+	return nil, 0, errors.New("this task has no answers to score; it is judged by its loss alone")
+}
+
+// respond answers the examples of a split, at most limit of them (0: all), and judges the answers. The first figure is the
+// task's score. Answers that the file (nil: none) has are not made again, the others are kept there as they come.
+func (r respondent) respond(ctx context.Context, t NamedTask, split tasks.Split, limit int, file *AnswerFile) ([]tasks.Metric, []Answer, error) {
+	a, batch, err := r.answerer(t.Task)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := make([][][]float32, len(rows))
-	at := 0
-	for i, row := range rows {
-		n := len(row.IDs)
-		switch r.m.Head().Kind {
-		case model.SequenceClassification:
-			n = 1
-		case model.Embedding:
-			n = 1
-			if row.Second > 0 {
-				n = 2
-			}
-		}
-		for range n {
-			out[i] = append(out[i], slices.Clone(y.Row(at)))
-			at++
-		}
-	}
-	return out, nil
-}
-
-// answers are those to examples, each with its score.
-func (r *reader) answers(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
-	said, err := r.all(ctx, examples)
+	examples, err := firstExamples(t.Task, split, limit)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	answers := make([]Answer, len(said))
-	for i, ex := range examples {
-		answers[i] = Answer{Where: ex.Where, Prompt: ex.Prompt, Want: ex.Want, Output: said[i].String(), Prediction: &said[i]}
-		answers[i].Score = r.task.Score(ex, answers[i].Output)
+	answers, err := file.kept(t.Name, examples)
+	if err != nil {
+		return nil, nil, err
 	}
-	return answers, nil
+	for some := range slices.Chunk(examples[len(answers):], batch) {
+		more, err := a.answer(ctx, some)
+		if err == nil {
+			err = file.add(t.Name, more)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		answers = append(answers, more...)
+	}
+	metrics, err := judge(t.Task, examples, answers)
+	return metrics, answers, err
 }

@@ -113,8 +113,13 @@ func (l *Loaded) ask(ctx context.Context, name string, settings []string, questi
 		}
 		examples[i].Where = fmt.Sprintf("text %d", i+1)
 	}
+	r := respondent{l.Model, tok, l.Adapter}
 	if g, ok := task.(tasks.Generator); ok && l.Head().Kind == model.Seq2SeqLM {
-		said, err := generateAll(ctx, l.Model, tok, l.Adapter, task, g.Generation(), examples)
+		w, err := newWriter(r, task, g.Generation())
+		if err != nil {
+			return nil, err
+		}
+		said, err := w.answer(ctx, examples)
 		answers := make([]tasks.Answer, len(said))
 		for i := range said {
 			answers[i].Text = &said[i].Output
@@ -125,6 +130,5 @@ func (l *Loaded) ask(ctx context.Context, name string, settings []string, questi
 	if !ok {
 		return nil, fmt.Errorf("the task reads nothing off a head")
 	}
-	r := &reader{m: l.Model, adapter: l.Adapter, task: reads, texts: tasks.NewTexts(tok, l.Sizes().Positions)}
-	return r.all(ctx, examples)
+	return newReader(r, reads).all(ctx, examples)
 }

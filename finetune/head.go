@@ -141,7 +141,7 @@ func (r *run) recordHost() hostRecord {
 	}
 	rec.Head, rec.Task = headOf(r.m), r.c.Task
 	for k, v := range r.c.TaskOptions {
-		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels"}, k) {
+		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "index", "seed"}, k) {
 			if rec.TaskOptions == nil {
 				rec.TaskOptions = map[string]any{}
 			}

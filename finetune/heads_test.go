@@ -190,18 +190,59 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, answers, err := l.Evaluate(t.Context(), tok, task, 0)
+	r, answers, err := l.Evaluate(t.Context(), tok, task, EvalOptions{Loss: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
-		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", r.Loss, r.Score, want.Loss, want.Score)
+	if *r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
+		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", *r.Loss, r.Score, want.Loss, want.Score)
 	}
 	if want.Score != nil && (len(answers) == 0 || answers[0].Prediction == nil || answers[0].Where == "") {
 		t.Errorf("answers are %+v", answers)
 	}
+	if r.Score != nil {
+		checkKept(t, l, c, r)
+	}
 	if c.Task == "mlm" && !(r.Metrics["pseudo_perplexity"] > 1) {
 		t.Errorf("metrics are %v", r.Metrics)
+	}
+}
+
+// checkKept cuts a file of answers in the middle and goes on from there, to the figures of the whole.
+func checkKept(t *testing.T, l *Loaded, c Config, want *EvalResult) {
+	t.Helper()
+	tok, err := l.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "answers.jsonl")
+	for _, lines := range []int{0, want.Answered / 2, want.Answered} {
+		if lines > 0 {
+			whole, err := os.ReadFile(path)
+			if err != nil || bytes.Count(whole, []byte("\n")) != want.Answered || c.Task != "pairs" && bytes.Contains(whole, []byte(`"verdict":""`)) {
+				t.Fatalf("the answers are %s, %v", whole, err)
+			}
+			put(t, path, string(bytes.Join(bytes.SplitAfter(whole, []byte("\n"))[:lines], nil)))
+		}
+		task, err := NewTask(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := []NamedTask{{c.Task, task}}
+		file, err := OpenAnswers(path, EvalRun{Model: l.Dir, Tasks: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.EvaluateAll(t.Context(), tok, all, EvalOptions{Answers: file})
+		_ = file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range want.Metrics {
+			if g := got[0].Metrics[name]; len(got[0].Metrics) != len(want.Metrics) || g < v-1e-6 || g > v+1e-6 {
+				t.Errorf("from %d answers on the figures are %v, want %v", lines, got[0].Metrics, want.Metrics)
+			}
+		}
 	}
 }
 

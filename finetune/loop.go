@@ -164,7 +164,7 @@ func (r *run) evaluate(ctx context.Context) error {
 		return err
 	}
 	if r.c.EvalExamples > 0 || readsAnswers(r.c.Task) {
-		metrics, _, err := answerSplit(ctx, r.m, r.tok, r.t.Adapter, r.task, tasks.Eval, r.c.EvalExamples)
+		metrics, _, err := respondent{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
 		if errors.Is(err, context.Canceled) {
 			r.state.EvalDue = true
 			return nil // the loop sees the cancellation and saves

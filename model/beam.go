@@ -29,7 +29,11 @@ type search struct {
 // beams makes the texts by beam searches side by side. The cache's documents are the running beams of the live prompts.
 func (g *generation) beams(ctx context.Context) error {
 	searches := make([]*search, len(g.starts))
-	next, owner := slices.Clone(g.starts), slices.Clone(g.live)
+	next, err := g.share(ctx)
+	if err != nil {
+		return err
+	}
+	owner := slices.Clone(g.live)
 	for i, p := range g.starts {
 		searches[i] = &search{s: g.s, start: p, room: g.room(i), running: []beam{{}}}
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // Generate continues each prompt and returns the new tokens, without the stop token. For a sequence-to-sequence model the
-// prompts are the sources, and the targets begin with Sampling.Start. The prompts run side by side; each gets the tokens
-// that it would get alone. emit, where not nil, is called with every new token as it comes, with beams when the text is
+// prompts are the sources, and the targets begin with Sampling.Start. The prompts run side by side, and what consecutive
+// ones begin with alike is read once; each gets the tokens that it would get alone. emit, where not nil, is called with every new token as it comes, with beams when the text is
 // settled; when it returns false that prompt ends.
 func (m *Model) Generate(ctx context.Context, prompts [][]int32, s Sampling, emit func(prompt int, id int32) bool) ([][]int32, error) {
 	g := &generation{m: m, s: s, emit: emit, out: make([][]int32, len(prompts)), cache: m.NewCache(len(prompts))}
@@ -90,14 +90,17 @@ func (g *generation) encode(ctx context.Context, sources [][]int32) error {
 
 // run makes the texts token by token.
 func (g *generation) run(ctx context.Context) error {
-	next := slices.Clone(g.starts)
+	next, err := g.share(ctx)
+	if err != nil {
+		return err
+	}
 	for len(g.live) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var chosen [][]int32
 		var kept []int
-		err := g.each(next, func(i int, logits []float32) {
+		err = g.each(next, func(i int, logits []float32) {
 			p := g.live[i]
 			g.s.process(logits, append(slices.Clone(g.starts[p]), g.out[p]...), g.room(p))
 			id := g.s.choose(logits, uint64(p)<<32|uint64(len(g.out[p])))

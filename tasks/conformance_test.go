@@ -11,14 +11,20 @@ import (
 
 // conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
 var conformance = map[string]struct{ name, data string }{
-	"classify": {"data.jsonl", strings.Repeat(`{"text": "well done", "label": "good"}`+"\n"+`{"text": "how sad", "text_pair": "and bad", "label": "bad"}`+"\n", 12)},
-	"tokens":   {"data.txt", strings.Repeat("-DOCSTART- -X- O\n\nAnn NNP I-PER\nlives VB O\nin IN O\nUlm NNP I-LOC\n. . O\n\nHe PRP O\nsings VB O\n\n", 12)},
-	"qa":       {"data.json", squadData(12)},
-	"seq2seq":  {"data.jsonl", strings.Repeat(`{"source": "one two three four", "target": "eins zwei drei vier"}`+"\n", 12)},
-	"mlm":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
-	"pairs":    {"data.jsonl", pairsData(12)},
-	"instruct": {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
-	"text":     {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"classify":  {"data.jsonl", strings.Repeat(`{"text": "well done", "label": "good"}`+"\n"+`{"text": "how sad", "text_pair": "and bad", "label": "bad"}`+"\n", 12)},
+	"tokens":    {"data.txt", strings.Repeat("-DOCSTART- -X- O\n\nAnn NNP I-PER\nlives VB O\nin IN O\nUlm NNP I-LOC\n. . O\n\nHe PRP O\nsings VB O\n\n", 12)},
+	"qa":        {"data.json", squadData(12)},
+	"seq2seq":   {"data.jsonl", strings.Repeat(`{"source": "one two three four", "target": "eins zwei drei vier"}`+"\n", 12)},
+	"mlm":       {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"pairs":     {"data.jsonl", pairsData(12)},
+	"instruct":  {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
+	"text":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"pubmedqa":  {"data.jsonl", strings.Repeat(`{"QUESTION": "Does it?", "CONTEXTS": ["It may.", "It does."], "final_decision": "yes"}`+"\n", 12)},
+	"medqa":     {"data.jsonl", strings.Repeat(`{"question": "Which?", "options": {"A": "this", "B": "that", "C": "both"}, "answer_idx": "C"}`+"\n", 12)},
+	"medmcqa":   {"data.jsonl", strings.Repeat(`{"question": "Which?", "opa": "1", "opb": "2", "opc": "3", "opd": "4", "cop": 2, "subject_name": "Anatomy"}`+"\n", 12)},
+	"sentiment": {"data.jsonl", strings.Repeat(`{"text": "Shares fell.", "label": 0}`+"\n", 12)},
+	"convfinqa": {"data.jsonl", strings.Repeat(`{"text": "t", "table": "a | 2", "questions": ["a?", "half?"], "programs": ["ans = 2", "ans = 2 / 4"], "answer": 0.5}`+"\n", 12)},
+	"ner":       {"data.jsonl", strings.Repeat(`{"tokens": ["Ann", "Lee", "left", "Acme"], "tags": ["I-PER", "I-PER", "O", "I-ORG"]}`+"\n", 12)},
 }
 
 func squadData(n int) string {
@@ -35,6 +41,9 @@ func pairsData(n int) string {
 	return b.String()
 }
 
+// folders are the tasks whose data are a folder, which their own tests break.
+var folders = map[string]func(t *testing.T) string{"mmlu": mmluFolder, "biommlu": mmluFolder}
+
 // gsm8kLines are records for tasks without an entry above.
 var gsm8kLines = strings.Repeat(`{"question": "How much is 40 and 2?", "answer": "40+2=<<40+2=42>>42\n#### 42"}`+"\n", 12)
 
@@ -48,6 +57,9 @@ func TestConformance(t *testing.T) {
 			}
 			options := map[string]any{}
 			reads := slices.Contains(Options(name), "data")
+			if make := folders[name]; make != nil {
+				options["data"], options["subjects"], reads = make(t), []string{"anatomy"}, false
+			}
 			if reads {
 				path := filepath.Join(t.TempDir(), file)
 				write(t, path, data)
@@ -87,7 +99,14 @@ func conform(t *testing.T, task Task, split Split) {
 		if ex.Where != again[i].Where || ex.Want != again[i].Want || !slices.Equal(ex.Segments, again[i].Segments) {
 			t.Errorf("example %d is another the second time: %+v, %+v", i, ex, again[i])
 		}
-		if _, ok := task.(Generator); ok {
+		_, generates := task.(Generator)
+		if c, ok := task.(Chooser); ok {
+			generates = true
+			if choices := c.Choices(ex); len(choices) < 2 || !slices.Contains(choices, ex.Want) {
+				t.Errorf("example %d: the choices %q do not have the answer %q", i, choices, ex.Want)
+			}
+		}
+		if generates {
 			if got := task.Score(ex, perfect(ex)); got != 1 {
 				t.Errorf("example %d: the perfect answer %q scores %g, want 1", i, perfect(ex), got)
 			}
@@ -96,6 +115,7 @@ func conform(t *testing.T, task Task, split Split) {
 			}
 		}
 	}
+	conformTexts(t, task, all)
 	rows, counts, err := EncodeAll(byteTokenizer{}, testTemplate{}, task, split, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +223,43 @@ func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
 	return all
 }
 
+// conformTexts: something is read from the perfect answer, and all figures of perfect answers are 1, without any 0. It is
+// for tasks whose answers are texts.
+func conformTexts(t *testing.T, task Task, all []Example) {
+	t.Helper()
+	if e, ok := task.(Extractor); ok {
+		if got := e.Extract(all[0], perfect(all[0])); got == "" {
+			t.Errorf("nothing is read from the perfect answer %q", perfect(all[0]))
+		}
+		if got := e.Extract(all[0], ""); got != "" {
+			t.Errorf("%q is read from no answer", got)
+		}
+	}
+	j, judges := task.(Judge)
+	if _, reads := task.(Answerer); !judges || reads {
+		return
+	}
+	for _, want := range []float64{1, 0} {
+		answers := make([]Answer, len(all))
+		for i, ex := range all {
+			text := ""
+			if want == 1 {
+				text = perfect(ex)
+			}
+			answers[i].Text = &text
+		}
+		metrics, err := j.Judge(all, answers)
+		if err != nil || len(metrics) == 0 {
+			t.Fatalf("got %v, %v", metrics, err)
+		}
+		for _, m := range metrics {
+			if m.Value < want-1e-12 || m.Value > want+1e-12 {
+				t.Errorf("%s is %g, want %g: of perfect answers 1, without any 0", m.Name, m.Value, want)
+			}
+		}
+	}
+}
+
 // perfect is the answer that training asks for.
 func perfect(ex Example) string {
 	if ex.Chat != nil || ex.Segments == nil {
@@ -225,7 +282,7 @@ func conformBroken(t *testing.T, name string, options map[string]any, data strin
 		{"cut short", first[:len(first)-2], path + ":2: not valid JSON"},
 		{"no object", `["a"]`, path + ":2: the record is an array"},
 		{"no field", `{"other": 1}`, path + ":2: field "},
-		{"number", strings.NewReplacer(`"42`, `42, "x": "`, `": "`, `": 7, "y": "`).Replace(first), path + ":2: field "},
+		{"number", strings.NewReplacer(`"42`, `42, "x": "`, `": "`, `": 7, "y": "`, `": ["`, `": 7, "z": ["`).Replace(first), path + ":2: field "},
 		{"encoding", `{"text": "` + "\xff" + `"}`, path + ":2: not valid UTF-8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -262,7 +319,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are classify, instruct, math, `}},
+		{"quantum", nil, []string{`"quantum" is not known; known are biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},
@@ -274,7 +331,17 @@ func TestUnknownNames(t *testing.T) {
 		{"math", map[string]any{"data": 7}, []string{"option data: got 7, want a path or a list of paths"}},
 		{"math", map[string]any{"data": []string{""}}, []string{"option data"}},
 		{"math", map[string]any{"data": "x", "form": "cooked"}, []string{`option form is "cooked", want metamath or raw`}},
-		{"math", map[string]any{"data": "x", "max_new_tokens": 0}, []string{"max_new_tokens"}},
+		{"math", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
+		{"mmlu", map[string]any{"data": "x", "shots": 6}, []string{"option shots is 6, want 0 to 5"}},
+		{"mmlu", map[string]any{"data": "x", "split": "dev"}, []string{`option split is "dev", want test or val`}},
+		{"mmlu", nil, []string{"option data is missing"}},
+		{"sentiment", map[string]any{"data": "x", "shots": -1}, []string{"option shots is -1"}},
+		{"ner", map[string]any{"data": "x", "max_new_tokens": 0}, []string{"max_new_tokens"}},
+		{"text", map[string]any{"data": "x*-2"}, []string{"x: weight is -2, want more than 0"}},
+		{"text", map[string]any{"data": "x", "eval_data": "y*2"}, []string{"option eval_data has a weight"}},
+		{"instruct", map[string]any{"data": "x", "test_data": "y*2"}, []string{"option test_data has a weight"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "wieght": 2}}}, []string{"option data: got", "want a path or a list of paths"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "eval_size": -1}}}, []string{"x: eval_size is -1"}},
 		{"instruct", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
 		{"instruct", map[string]any{"data": "x", "eval_data": "y", "eval_size": 3}, []string{"exclude each other"}},
 		{"instruct", map[string]any{"data": "x", "eval_size": -2}, []string{"eval_size is -2"}},
@@ -290,7 +357,7 @@ func TestUnknownNames(t *testing.T) {
 func TestOptionsAreKept(t *testing.T) {
 	task := mustNew(t, "math", map[string]any{"data": []any{"a", "b"}, "eval_data": "c", "form": "raw", "eval_size": nil})
 	m := task.(*Math)
-	if !slices.Equal(m.Data, []string{"a", "b"}) || !slices.Equal(m.EvalData, []string{"c"}) || m.Form != "raw" || m.EvalSize != -1 || m.MaxNewTokens != 512 {
+	if len(m.Data) != 2 || m.Data[1].Path != "b" || len(m.EvalData) != 1 || m.EvalData[0].Path != "c" || m.Form != "raw" || m.EvalSize != -1 {
 		t.Errorf("got %+v", m)
 	}
 }

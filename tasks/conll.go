@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -17,22 +16,28 @@ type sentence struct {
 	Tags  []string `json:"tags"`
 }
 
+// docStart is the word of the lines that part documents in CoNLL-2003's files, the first line of each among them.
+const docStart = "-DOCSTART-"
+
+// isCoNLL says whether a file begins as CoNLL-2003's do.
+func isCoNLL(r *bufio.Reader) bool {
+	ahead, _ := r.Peek(len(docStart))
+	return string(ahead) == docStart
+}
+
 // readTagged reads sentences: JSON by its name, all else in CoNLL's columns.
-func readTagged(name string, r io.Reader) ([]record, error) {
+func readTagged(name string, r *bufio.Reader) ([]record, error) {
 	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
-		return readRecords(name, r)
+		return readJSON(name, r)
 	}
 	return readCoNLL(name, r)
 }
 
 // readCoNLL reads columns divided by blanks (or by tabs, where there is one), the word first and the tag last; an empty
-// line ends a sentence, and -DOCSTART- lines are none. Every line has as many columns as the file's first.
-func readCoNLL(name string, r io.Reader) ([]record, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
-	if err := skipBOM(name, br); err != nil {
-		return nil, err
-	}
-	data, err := readWhole(name, br, 1)
+// line ends a sentence, and -DOCSTART- lines are none. Every line has as many columns as the file's first. A sentence
+// becomes the record {"tokens", "tags"}.
+func readCoNLL(name string, r *bufio.Reader) ([]record, error) {
+	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func readCoNLL(name string, r io.Reader) ([]record, error) {
 	if len(c.records) == 0 {
 		return nil, fmt.Errorf("%s has no sentence", name)
 	}
-	return withHead(c.records), nil
+	return c.records, nil
 }
 
 // conll is the state of readCoNLL: the sentence that began at a line, and the file's columns.
@@ -62,7 +67,7 @@ type conll struct {
 
 // add takes a line.
 func (c *conll) add(fields []string) error {
-	if len(fields) == 0 || fields[0] == "-DOCSTART-" {
+	if len(fields) == 0 || fields[0] == docStart {
 		return c.end()
 	}
 	if c.columns == 0 {

@@ -11,9 +11,11 @@
 // scored and [Ignore] elsewhere. Segments are tokenised one by one and laid end to end, so the border between prompt
 // and answer is always a border between tokens. [Show] prints a row as the model will see it.
 //
-// A task for another head than a language model's says so ([Headed]), makes its rows itself ([Rower]), reads its answers off
-// the head's outputs ([Answerer]) and judges them together ([Judge]).
+// A [Chooser] has choices instead, of which a model takes the likeliest. A task for another head than a language model's says
+// so ([Headed]), makes its rows itself ([Rower]) and reads its answers off the head's outputs ([Answerer]). An [Extractor]
+// says what it took from an answer to score it, a [Judge] what all answers come to together.
 //
-// Data files are JSON Lines, a JSON array or plain text; "embedded:gsm8k/train.jsonl" names a file of package evaldata.
-// Every complaint about data begins with file and line.
+// Data files are JSON Lines, a JSON array or object of records, SQuAD's JSON, CSV, TSV, CoNLL's columns or plain text;
+// "embedded:gsm8k/train.jsonl" names a file of package evaldata. Several are mixed by weights, see [Source]. Every
+// complaint about data begins with file and line.
 package tasks

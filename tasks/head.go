@@ -67,8 +67,9 @@ type Answerer interface {
 	Answer(t *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error)
 }
 
-// Judge is a task with scores that are of all answers together. The first one is the task's score.
+// Judge is a task with figures, such as F1, that are of all answers together. The first one is the task's score.
 type Judge interface {
+	// Judge takes an answer to every example; one that was generated or chosen is the Text of it.
 	Judge(examples []Example, answers []Answer) ([]Metric, error)
 }
 

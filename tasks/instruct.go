@@ -19,8 +19,11 @@ func init() {
 // record of a file decides the file's format:
 //
 //	messages    {"messages": [{"role": …, "content": …}, …]}, rendered by the model's chat template
+//	sharegpt    {"conversations": [{"from": human, gpt or system, "value": …}, …]}, the same
 //	alpaca      {"instruction", "input" (may be missing), "output"}, in the Alpaca prompt
 //	dolly       {"instruction", "context" (may be missing), "response"}, in the Alpaca prompt
+//	instances   {"instruction", "instances": [{"input", "output"}, …]}, the first instance in the Alpaca prompt
+//	flan        a .tsv of question, answer and chain of thought: the thought and "The answer is: …", in the Alpaca prompt
 //	prompt      {"prompt", "response"}, as they are
 //	completion  {"prompt", "completion"}, as they are
 //
@@ -78,6 +81,9 @@ type instructFormat struct {
 
 var instructFormats = []instructFormat{
 	{"messages", []string{"messages"}, parseMessages},
+	{"sharegpt", []string{"conversations"}, parseConversations},
+	{"instances", []string{"instruction", "instances"}, parseInstances},
+	{"flan", []string{"question", "answer", chainOfThought}, parseChain},
 	{"alpaca", []string{"instruction", "output"}, alpacaFields("instruction", "input", "output")},
 	{"dolly", []string{"instruction", "response"}, alpacaFields("instruction", "context", "response")},
 	{"prompt", []string{"prompt", "response"}, plainFields("prompt", "response")},
@@ -152,12 +158,17 @@ func parseMessages(o object) (Example, error) {
 			return Example{}, fmt.Errorf("message %d has no role", n+1)
 		}
 	}
+	return chatExample(messages, "messages", o["tools"])
+}
+
+// chatExample is a conversation; field is where it comes from.
+func chatExample(messages []tokenizer.Message, field string, tools json.RawMessage) (Example, error) {
 	i := lastAssistant(messages)
 	if i < 0 {
-		return Example{}, errors.New(`field "messages" has no message of role assistant: nothing to score`)
+		return Example{}, fmt.Errorf("field %q has no message of role assistant: nothing to score", field)
 	}
 	ex := Example{Chat: messages, Want: messages[i].Content}
-	if tools := o["tools"]; string(tools) != "null" {
+	if string(tools) != "null" {
 		ex.Tools = tools
 	}
 	return ex, nil

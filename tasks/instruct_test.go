@@ -84,7 +84,7 @@ func TestInstructMessages(t *testing.T) {
 func TestInstructRefuses(t *testing.T) {
 	const user = `{"messages":[{"role":"user","content":"U"}]}`
 	for _, c := range []struct{ what, data, want string }{
-		{"unknown", `{"q":"x","a":"y"}`, "d.jsonl:1: not a format of instructions: the file's first record has a, q; want messages, or instruction and output"},
+		{"unknown", `{"q":"x","a":"y"}`, "d.jsonl:1: not a format of instructions: the file's first record has a, q; want messages, or conversations, or instruction and instances, or "},
 		{"another format", "{\"prompt\":\"a\",\"response\":\"b\"}\n{\"instruction\":\"a\",\"output\":\"b\"}",
 			`d.jsonl:2: field "prompt" is missing; the record has instruction, output; field "response" is missing; the record has instruction, output (the file's format is prompt, by its first record)`},
 		{"type", `{"instruction":"a","output":["b"]}`, `d.jsonl:1: field "output" is an array, want a string`},

@@ -5,33 +5,44 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
 func init() {
-	Register("math", func() Task { return &Math{Files: Files{EvalSize: autoSize}, Form: "metamath", MaxNewTokens: 512} })
+	for _, name := range []string{"math", "gsm8k"} {
+		Register(name, func() Task { return &Math{Files: Files{EvalSize: autoSize}, Form: "metamath"} })
+	}
 }
 
-// Math is grade-school mathematics: GSM8K's records, {"question", "answer"} with the final number behind the last
-// "####". A form is how they are put and judged:
+// Math is word problems. A file's first record tells its format:
+//
+//	GSM8K       {"question", "answer"}, the final number behind the last "####"
+//	MATH        {"problem", "solution"}, the answer in the last \boxed{…}
+//	MetaMathQA  {"query", "response"}, the answer behind the last "The answer is: "
+//	FLAN        a .tsv of question, answer and chain of thought
+//
+// A form is how they are put and judged:
 //
 //   - "metamath", the default, is MetaMath's: Alpaca's prompt; the answer follows "### Response:" directly (its training
 //     code joins prompt and output without a blank), loses its <<…>> marks, keeps "#### N" and gets "\nThe answer is: N"
 //     behind it. At test time " Let's think step by step." follows the prompt, and the number behind the last
 //     "The answer is: " counts (see MetaMath's eval_gsm8k.py). N has no commas there, since that rule reads "1,450,000"
-//     as 1450.
+//     as 1450. MATH's solutions get the inside of the box behind them, and what follows the last "The answer is: " is
+//     compared by Hendrycks' rule (MetaMath's eval_math.py).
 //   - "raw" trains on the record as it is: the prompt ends in " Let's think step by step.", the answer follows a blank.
-//     The first number behind the last "####" counts, compared by value.
+//     The first number behind the last "####" counts, compared by value; for MATH the last box, by Hendrycks' rule.
 type Math struct {
 	Files
 	// Form is "metamath" or "raw".
 	Form string `json:"form"`
-	// MaxNewTokens ends an answer.
+	// MaxNewTokens ends an answer; 0, the default, is 512, or 2048 where there are records of MATH, as MetaMath has it.
 	MaxNewTokens int `json:"max_new_tokens"`
 }
 
 var (
 	_ Generator = (*Math)(nil)
+	_ Extractor = (*Math)(nil)
 	_ Checker   = (*Math)(nil)
 	_ Describer = (*Math)(nil)
 )
@@ -41,7 +52,7 @@ const stepByStep = " Let's think step by step."
 
 // Describe says what the task is.
 func (t *Math) Describe() string {
-	return "word problems as GSM8K has them; score: the final number is right"
+	return "word problems of GSM8K, MATH, MetaMathQA; score: the final answer is right"
 }
 
 // Check refuses values that cannot be.
@@ -49,8 +60,8 @@ func (t *Math) Check() error {
 	if t.Form != "metamath" && t.Form != "raw" {
 		return fmt.Errorf("option form is %q, want metamath or raw", t.Form)
 	}
-	if t.MaxNewTokens < 1 {
-		return fmt.Errorf("option max_new_tokens is %d, want 1 or more", t.MaxNewTokens)
+	if t.MaxNewTokens < 0 {
+		return fmt.Errorf("option max_new_tokens is %d, want 1 or more, or 0 by the data", t.MaxNewTokens)
 	}
 	return t.Files.Check()
 }
@@ -59,10 +70,32 @@ func (t *Math) Check() error {
 func (t *Math) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
 func (t *Math) parse(r record) (Example, error) {
+	head, err := parseObject(r.head)
+	if err != nil {
+		return Example{}, err
+	}
 	o, err := parseObject(r.raw)
 	if err != nil {
 		return Example{}, err
 	}
+	switch {
+	case isLatex(head):
+		return t.latex(o)
+	case head.has("query", "response"):
+		return t.metaMathQA(o)
+	case head.has("question", "answer", chainOfThought):
+		return t.chain(o)
+	}
+	return t.gsm8k(o)
+}
+
+// isLatex says whether a file's first record is one of MATH.
+func isLatex(head object) bool {
+	return head.has("problem", "solution") || head.has("problem", "answer")
+}
+
+// gsm8k is a record of GSM8K.
+func (t *Math) gsm8k(o object) (Example, error) {
 	question, err1 := o.text("question")
 	answer, err2 := o.text("answer")
 	if err := errors.Join(err1, err2); err != nil {
@@ -72,15 +105,24 @@ func (t *Math) parse(r record) (Example, error) {
 	if err != nil {
 		return Example{}, err
 	}
-	prompt := alpacaPrompt(question, "")
 	if t.Form == "raw" {
-		return Example{Segments: response(prompt+stepByStep, " "+answer), Prompt: prompt + stepByStep, Want: final}, nil
+		return t.example(question, " "+answer, final), nil
 	}
 	if strings.Contains(final, ".") {
 		return Example{}, fmt.Errorf("the final number %s is not whole, as the form metamath needs; the form raw takes it", final)
 	}
-	answer = calculator.ReplaceAllLiteralString(answer, "") + "\nThe answer is: " + final
-	return Example{Segments: response(prompt, answer), Prompt: prompt + stepByStep, Want: final}, nil
+	answer = calculator.ReplaceAllLiteralString(answer, "") + "\n" + answerMarker + final
+	return t.example(question, answer, final), nil
+}
+
+// example puts a problem in the prompt and the answer behind it.
+func (t *Math) example(problem, answer, want string) Example {
+	prompt := alpacaPrompt(problem, "")
+	ask := prompt + stepByStep
+	if t.Form == "raw" {
+		prompt = ask
+	}
+	return Example{Segments: response(prompt, answer), Prompt: ask, Want: want}
 }
 
 var (
@@ -105,23 +147,56 @@ func finalNumber(answer string) (string, error) {
 // Generation is MetaMath's: its stop strings, which it also has with a colon behind them, end an answer at the same
 // place without. The form raw stops where a model begins the next problem itself.
 func (t *Math) Generation() GenerationOptions {
-	g := GenerationOptions{MaxNewTokens: t.MaxNewTokens}
+	g := GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"Question", "USER", "ASSISTANT", "Instruction", "Response"}}
 	if t.Form == "raw" {
 		g.Stop = []string{"### Instruction", "### Response"}
-	} else {
-		g.Stop = []string{"Question", "USER", "ASSISTANT", "Instruction", "Response"}
+	}
+	if g.MaxNewTokens == 0 {
+		g.MaxNewTokens = 512
+		if t.asks(isLatex) {
+			g.MaxNewTokens = 2048
+		}
 	}
 	return g
 }
 
-// Score is 1 when the final number is right.
+// Score is 1 when the final answer is right.
 func (t *Math) Score(want Example, got string) float64 {
-	equal := metamathEqual
-	if t.Form == "raw" {
-		equal = rawEqual
+	right := false
+	switch raw := t.Form == "raw"; {
+	case want.latex:
+		answer, ok := t.box(got)
+		right = ok && equivalent(answer, want.Want)
+	case raw:
+		right = rawEqual(got, want.Want)
+	default:
+		right = metamathEqual(got, want.Want)
 	}
-	if equal(got, want.Want) {
+	if right {
 		return 1
 	}
 	return 0
+}
+
+// Extract is the final answer, "" where there is none.
+func (t *Math) Extract(want Example, got string) string {
+	switch raw := t.Form == "raw"; {
+	case want.latex:
+		answer, _ := t.box(got)
+		return answer
+	case raw:
+		return rawAnswer(got)
+	}
+	if v, ok := metamathAnswer(got); ok {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+// box is the final answer to a problem of MATH.
+func (t *Math) box(got string) (string, bool) {
+	if t.Form == "raw" {
+		return boxed(got)
+	}
+	return latexAnswer(got)
 }

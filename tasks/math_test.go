@@ -1,12 +1,12 @@
 package tasks
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
 )
 
 // firstProblem is GSM8K train, line 1.
@@ -98,62 +98,61 @@ func TestRawScore(t *testing.T) {
 	}
 }
 
-// TestMetaMathGolden compares with what MetaMath's own grader said: see testdata/SOURCE.md. SPAGOTUNE_GOLDEN may name a
-// folder with more lines, in math/math_equal.jsonl.
-func TestMetaMathGolden(t *testing.T) {
-	files := []string{filepath.Join("testdata", "math_equal.jsonl")}
-	if dir := os.Getenv("SPAGOTUNE_GOLDEN"); dir != "" {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join("..", dir)
+// TestMathGolden compares with what MetaMath's own graders said, line for line: see testdata/golden/math/SOURCE.md.
+func TestMathGolden(t *testing.T) {
+	for _, dir := range golden.Roots(t, "math") {
+		file := filepath.Join(dir, "math_equal.jsonl")
+		records, err := readFile(file, readAny)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if file := filepath.Join(dir, "math", "math_equal.jsonl"); exists(file) {
-			files = append(files, file)
+		n := map[string]int{}
+		for _, r := range records {
+			n[mathGolden(t, r)]++
 		}
-	}
-	for _, file := range files {
-		n := metamathGolden(t, file)
-		t.Logf("%s: %d lines", file, n)
-		if n == 0 {
-			t.Errorf("%s has no line of task gsm8k", file)
+		t.Logf("%s: %v", file, n)
+		if n["gsm8k"] == 0 || n["math"] == 0 {
+			t.Errorf("%s lacks a task: %v", file, n)
 		}
 	}
 }
 
-func exists(file string) bool { _, err := os.Stat(file); return err == nil }
-
-func metamathGolden(t *testing.T, file string) (n int) {
+// mathGolden checks a line and says which task it is of.
+func mathGolden(t *testing.T, r record) string {
 	t.Helper()
-	records, err := readFiles([]string{file}, readRecords)
+	o, err := parseObject(r.raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	task := mustNew(t, "math", map[string]any{"data": "unused"})
-	for _, r := range records {
-		var c struct {
-			Task, Prediction, Gold, Note string
-			Extracted                    json.Number
-			Equal                        bool
-		}
-		if err := json.Unmarshal(r.raw, &c); err != nil {
-			if !strings.Contains(string(r.raw), `"task": "gsm8k"`) {
-				continue
-			}
+	text := func(name string) string {
+		s, err := o.text(name)
+		if err != nil {
 			t.Fatalf("%s: %v", r.where(), err)
 		}
-		if c.Task != "gsm8k" {
-			continue
-		}
-		n++
-		if got := task.Score(Example{Want: c.Gold}, c.Prediction) == 1; got != c.Equal {
-			t.Errorf("%s (%s): %q against %s: got %t, want %t", r.where(), c.Note, c.Prediction, c.Gold, got, c.Equal)
-		}
-		got, ok := metamathAnswer(c.Prediction)
-		want, err := strconv.ParseFloat(c.Extracted.String(), 64)
-		if ok != (err == nil) || got != want {
-			t.Errorf("%s (%s): %q: read %g, %t; want %q", r.where(), c.Note, c.Prediction, got, ok, c.Extracted)
-		}
+		return s
 	}
-	return n
+	name, said, gold, note := text("task"), text("prediction"), text("gold"), text("note")
+	ex := Example{Want: gold, latex: name == "math"}
+	task := mustNew(t, "math", map[string]any{"data": "unused"})
+	equal := string(o["equal"]) == "true"
+	if got := task.Score(ex, said) == 1; got != equal {
+		t.Errorf("%s (%s): %q against %s: got %t, want %t", r.where(), note, said, gold, got, equal)
+	}
+	want := ""
+	if string(o["extracted"]) != "null" {
+		want = strings.TrimSuffix(strings.ReplaceAll(text("extracted"), ",", ""), ".0")
+	}
+	if got := task.(Extractor).Extract(ex, said); ex.latex && want != "" && got != text("extracted") || !ex.latex && !sameNumber(got, want) {
+		t.Errorf("%s (%s): %q: read %q, want %q", r.where(), note, said, got, want)
+	}
+	return name
+}
+
+// sameNumber compares by value; "" is no number.
+func sameNumber(a, b string) bool {
+	x, err1 := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return (err1 == nil) == (err2 == nil) && x == y
 }
 
 // TestMetaMathOdd: cases that the golden file lacks; what Python does was worked out from MetaMath's code by hand.
@@ -178,4 +177,70 @@ func TestMetaMathOdd(t *testing.T) {
 			t.Errorf("%q: got %g, %t; want %g, %t", c.text, got, ok, c.want, c.ok)
 		}
 	}
+}
+
+// TestLatexForms: how MATH, MetaMathQA and FLAN are put.
+func TestLatexForms(t *testing.T) {
+	const prompt = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n" +
+		"### Instruction:\nHalf of 3?\n\n### Response:"
+	for _, c := range []struct{ what, form, file, data, answer, want string }{
+		{"MATH", "metamath", "d.jsonl", `{"problem":"Half of 3?","level":"Level 1","type":"Algebra","solution":"It is $\\boxed{1}+\\boxed{\\frac{3}{2}}$.","idx":0}`,
+			"It is $\\boxed{1}+\\boxed{\\frac{3}{2}}$.\nThe answer is: \\frac{3}{2}", `\frac{3}{2}`},
+		{"MATH, answer alone", "metamath", "d.jsonl", `{"problem":"Half of 3?","answer":"1.5"}`, "The answer is: 1.5", "1.5"},
+		{"MATH, raw", "raw", "d.jsonl", `{"problem":"Half of 3?","solution":"\\boxed{x}"}`, ` \boxed{x}`, "x"},
+		{"MetaMathQA", "metamath", "d.json", `[{"query":"Half of 3?","response":"Well.\nThe answer is: 3/2","type":"x"}]`, "Well.\nThe answer is: 3/2", "3/2"},
+		{"FLAN", "metamath", "d.tsv", "Half of 3?\t1,000\tOne\\ntwo.\n", "One\ntwo.\nThe answer is: 1000", "1000"},
+		{"FLAN, letter", "metamath", "d.tsv", "Half of 3?\t(C)\tOne.\n", "One.\nThe answer is: (C)", "(C)"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.file)
+			write(t, path, c.data)
+			task := mustNew(t, "math", map[string]any{"data": path, "form": c.form})
+			ex := mustCollect(t, task, Train)[0]
+			before := prompt
+			if c.form == "raw" {
+				before += stepByStep
+			}
+			if ex.Segments[0].Text != before || ex.Segments[1].Text != c.answer || ex.Prompt != prompt+stepByStep || ex.Want != c.want {
+				t.Errorf("got %+v, want answer %q, %q", ex, c.answer, c.want)
+			}
+			if task.Score(ex, c.answer) != 1 || task.Score(ex, "The answer is: 7 \\boxed{7}") != 0 {
+				t.Error("the reference scores 0, or another answer 1")
+			}
+		})
+	}
+}
+
+// TestMathLength: MetaMath gives MATH 2,048 new tokens and GSM8K 512.
+func TestMathLength(t *testing.T) {
+	dir := t.TempDir()
+	gsm, latex := filepath.Join(dir, "gsm.jsonl"), filepath.Join(dir, "math.jsonl")
+	write(t, gsm, `{"question":"q","answer":"#### 2"}`)
+	write(t, latex, `{"problem":"q","solution":"\\boxed{2}"}`)
+	for _, c := range []struct {
+		options map[string]any
+		want    int
+	}{
+		{map[string]any{"data": gsm}, 512}, {map[string]any{"data": latex}, 2048}, {map[string]any{"data": gsm, "eval_data": latex}, 2048},
+		{map[string]any{"data": latex, "eval_data": gsm}, 512}, {map[string]any{"data": latex, "max_new_tokens": 7}, 7},
+		{map[string]any{"data": []string{gsm, latex}}, 2048}, {map[string]any{"data": filepath.Join(dir, "none")}, 512},
+	} {
+		if got := mustNew(t, "math", c.options).(Generator).Generation().MaxNewTokens; got != c.want {
+			t.Errorf("%v: %d new tokens, want %d", c.options, got, c.want)
+		}
+	}
+}
+
+// FuzzEquivalent: the rule is symmetric, reflexive and does not panic.
+func FuzzEquivalent(f *testing.F) {
+	for _, s := range []string{"", `\frac12`, `\frac1`, `\sqrt`, `x=\sqrt3`, "1/2", `3\text{ cm}\text{ x}`, "ä=ö", `\frac`, " .5", `{.5}`} {
+		f.Add(s, `\frac{1}{2}`)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if equivalent(a, b) != equivalent(b, a) || !equivalent(a, a) {
+			t.Errorf("%q and %q", a, b)
+		}
+		boxed(a)
+		latexAnswer(answerMarker + a)
+	})
 }

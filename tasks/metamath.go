@@ -22,12 +22,11 @@ func metamathEqual(completion, gold string) bool {
 }
 
 func metamathAnswer(completion string) (float64, bool) {
-	const marker = "The answer is: "
-	i := strings.LastIndex(completion, marker)
+	i := strings.LastIndex(completion, answerMarker)
 	if i < 0 {
 		return 0, false
 	}
-	text := metamathNumber.FindString(completion[i+len(marker):])
+	text := metamathNumber.FindString(completion[i+len(answerMarker):])
 	if text == "" {
 		return 0, false
 	}
@@ -82,13 +81,18 @@ func asciiDigit(r rune) rune {
 
 var rawNumber = regexp.MustCompile(`[-+]?([0-9][0-9,]*(\.[0-9]+)?|\.[0-9]+)`)
 
-// rawEqual compares the first number behind the last "####" with the gold one, by value.
-func rawEqual(completion, gold string) bool {
+// rawAnswer is the first number behind the last "####", without commas, "" where there is none.
+func rawAnswer(completion string) string {
 	i := strings.LastIndex(completion, "####")
 	if i < 0 {
-		return false
+		return ""
 	}
-	got, ok1 := new(big.Rat).SetString(strings.ReplaceAll(rawNumber.FindString(completion[i+4:]), ",", ""))
+	return strings.ReplaceAll(rawNumber.FindString(completion[i+4:]), ",", "")
+}
+
+// rawEqual compares the answer with the gold one, by value.
+func rawEqual(completion, gold string) bool {
+	got, ok1 := new(big.Rat).SetString(rawAnswer(completion))
 	want, ok2 := new(big.Rat).SetString(strings.ReplaceAll(gold, ",", ""))
 	return ok1 && ok2 && got.Cmp(want) == 0
 }

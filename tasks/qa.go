@@ -12,7 +12,7 @@ import (
 
 func init() {
 	Register("qa", func() Task {
-		return &QA{Files: Files{EvalSize: autoSize, read: readSquad}, MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
+		return &QA{Files: Files{EvalSize: autoSize, as: readSquad}, MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
 	})
 }
 

@@ -121,7 +121,7 @@ func FuzzSquad(f *testing.F) {
 	f.Add([]byte(paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": 2}]`)))
 	f.Add([]byte(`{"data": [{"paragraphs": [{"context": 1}]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readSquad("d.json", bytes.NewReader(data))
+		records, err := readAs(readSquad, "d.json", bytes.NewReader(data))
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "d.json") {
 				t.Errorf("the error names no file: %v", err)

@@ -7,8 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"path"
 	"strings"
 )
 
@@ -17,72 +16,80 @@ type record struct {
 	file string
 	line int
 	raw  []byte
+	// key is the record's name in an object of records, else "".
+	key string
 	// head is the file's first record, which decides what format the file has.
 	head []byte
 }
 
 func (r record) where() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
 
-// readFiles reads the records of several files, in order.
-func (f *Files) readFiles(paths []string) ([]record, error) {
-	read := f.read
-	if read == nil {
-		read = readAny
+// format reads the records of a file behind its byte order mark.
+type format func(name string, r *bufio.Reader) ([]record, error)
+
+// readFile reads the records of a file, one or more.
+func readFile(name string, as format) ([]record, error) {
+	f, err := open(name)
+	if err != nil {
+		return nil, err
 	}
-	return readFiles(paths, read)
+	defer f.Close()
+	return readAs(as, name, f)
 }
 
-func readFiles(paths []string, read func(string, io.Reader) ([]record, error)) ([]record, error) {
-	var all []record
-	for _, path := range paths {
-		f, err := open(path)
-		if err != nil {
-			return nil, err
-		}
-		records, err := read(path, f)
-		_ = f.Close()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, records...)
-	}
-	return all, nil
-}
-
-// readRecords reads JSON Lines, or a JSON array where the first character is a bracket.
-func readRecords(name string, r io.Reader) ([]record, error) {
+// readAs reads records and tells each the first of its file.
+func readAs(as format, name string, r io.Reader) ([]record, error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	if err := skipBOM(name, br); err != nil {
 		return nil, err
 	}
-	line, first, err := skipSpace(br)
-	if err == io.EOF {
-		return nil, fmt.Errorf("%s has no record", name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	var records []record
-	if first == '[' {
-		records, err = readArray(name, br, line)
-	} else {
-		records, err = readLines(name, br, line)
-	}
+	records, err := as(name, br)
 	if err != nil {
 		return nil, err
 	}
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
-	return withHead(records), nil
-}
-
-// withHead tells every record of a file its first one.
-func withHead(records []record) []record {
 	for i := range records {
 		records[i].head = records[0].raw
 	}
-	return records
+	return records, nil
+}
+
+// readAny reads a table or CoNLL's columns where the name says so, the latter also where the file begins so, else JSON.
+func readAny(name string, r *bufio.Reader) ([]record, error) {
+	switch ext := strings.ToLower(path.Ext(name)); {
+	case ext == ".csv":
+		return readCSV(name, r)
+	case ext == ".tsv":
+		return readTSV(name, r)
+	case ext == ".conll" || isCoNLL(r):
+		return readCoNLL(name, r)
+	}
+	return readJSON(name, r)
+}
+
+// readJSON reads JSON Lines, a JSON array of records, or an object of them.
+func readJSON(name string, r *bufio.Reader) ([]record, error) {
+	line, first, err := skipSpace(r)
+	if err == io.EOF {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	read := readLines
+	switch {
+	case first == '[':
+		read = readArray
+	case first == '{' && isOneObject(r):
+		read = readObject
+	}
+	records, err := read(name, r, line)
+	if len(records) == 1 {
+		records = keyed(records[0])
+	}
+	return records, err
 }
 
 // skipSpace goes to the first character that is no white space and tells the line it is in.
@@ -136,7 +143,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-func readArray(name string, r io.Reader, line int) ([]record, error) {
+func readArray(name string, r *bufio.Reader, line int) ([]record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
 		return nil, err
@@ -179,63 +186,3 @@ func checkObject(b []byte) error {
 	}
 	return fmt.Errorf("the record is %s, want an object", kind(b))
 }
-
-// kind names the type of a JSON value.
-func kind(raw []byte) string {
-	switch raw[0] {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	}
-	return "a number"
-}
-
-// object is a record's fields, by their exact names.
-type object map[string]json.RawMessage
-
-func parseObject(raw []byte) (object, error) {
-	var o object
-	err := json.Unmarshal(raw, &o)
-	return o, err
-}
-
-// text is a field that must be there.
-func (o object) text(name string) (string, error) {
-	raw, ok := o[name]
-	if !ok {
-		return "", fmt.Errorf("field %q is missing; the record has %s", name, o.names())
-	}
-	if string(raw) == "null" {
-		return "", fmt.Errorf("field %q is null, want a string", name)
-	}
-	return o.optional(name)
-}
-
-// optional is a field that may be missing or null.
-func (o object) optional(name string) (string, error) {
-	raw, ok := o[name]
-	if !ok || string(raw) == "null" {
-		return "", nil
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("field %q is %s, want a string", name, kind(raw))
-	}
-	return s, nil
-}
-
-func (o object) names() string {
-	if len(o) == 0 {
-		return "no field"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(o)), ", ")
-}
-
-func (o object) fieldNames() []string { return slices.Sorted(maps.Keys(o)) }

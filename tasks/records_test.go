@@ -26,7 +26,7 @@ func TestReadRecords(t *testing.T) {
 		{"array, mark and CRLF", "\ufeff[\r\n{}\r\n,{}]\r\n", []string{"f:2 {}", "f:3 {}"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			records, err := readRecords("f", strings.NewReader(c.data))
+			records, err := readAs(readJSON, "f", strings.NewReader(c.data))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestReadRecordsRefuses(t *testing.T) {
 		{"array encoding", "[\n{},\n\"\xff\"]", "f:3: not valid UTF-8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			_, err := readRecords("f", strings.NewReader(c.data))
+			_, err := readAs(readJSON, "f", strings.NewReader(c.data))
 			wantError(t, err, c.want)
 		})
 	}
@@ -88,7 +88,7 @@ func (b brokenReader) Read(p []byte) (int, error) {
 
 func TestReadErrors(t *testing.T) {
 	for _, data := range []string{"", " ", "{}\n{}\n", "[{}"} {
-		_, err := readRecords("f", brokenReader{strings.NewReader(data)})
+		_, err := readAs(readJSON, "f", brokenReader{strings.NewReader(data)})
 		wantError(t, err, "f", "disk on fire")
 	}
 }
@@ -128,7 +128,7 @@ func FuzzRecords(f *testing.F) {
 	}
 	math := &Math{Form: "metamath"}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readRecords("f", strings.NewReader(string(data)))
+		records, err := readAs(readJSON, "f", strings.NewReader(string(data)))
 		if err != nil {
 			if records != nil || !strings.HasPrefix(err.Error(), "f") {
 				t.Errorf("error %q, %d records", err, len(records))

@@ -94,16 +94,22 @@ func readText(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	r := bufio.NewReader(f)
-	if err := skipBOM(path, r); err != nil {
-		return "", err
-	}
-	data, err := readWhole(path, r, 1)
+	text, err := readAll(path, f)
 	if err != nil {
 		return "", err
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	if strings.TrimSpace(text) == "" {
 		return "", fmt.Errorf("%s has no text", path)
 	}
-	return strings.ReplaceAll(string(data), "\r\n", "\n"), nil
+	return text, nil
+}
+
+// readAll reads a file's text, its line ends as \n.
+func readAll(name string, r io.Reader) (string, error) {
+	br := bufio.NewReader(r)
+	if err := skipBOM(name, br); err != nil {
+		return "", err
+	}
+	data, err := readWhole(name, br, 1)
+	return strings.ReplaceAll(string(data), "\r\n", "\n"), err
 }

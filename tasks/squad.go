@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // question is a record of SQuAD's, its paragraph's text beside it.
@@ -18,12 +17,8 @@ type question struct {
 }
 
 // readSquad reads the questions of SQuAD's JSON, version 1.1 or 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}.
-func readSquad(name string, r io.Reader) ([]record, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
-	if err := skipBOM(name, br); err != nil {
-		return nil, err
-	}
-	data, err := readWhole(name, br, 1)
+func readSquad(name string, r *bufio.Reader) ([]record, error) {
+	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +29,7 @@ func readSquad(name string, r io.Reader) ([]record, error) {
 	if len(s.records) == 0 {
 		return nil, fmt.Errorf("%s has no question", name)
 	}
-	return withHead(s.records), nil
+	return s.records, nil
 }
 
 // squad is the state of readSquad.

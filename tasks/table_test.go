@@ -76,13 +76,13 @@ func TestClassifyRefuses(t *testing.T) {
 		want       []string
 	}{
 		{"d.csv", "text,label\na,b\n\"c,d\n", []string{"d.csv:3: not valid CSV"}},
-		{"d.csv", "text,label\na,b\nc\n", []string{"d.csv:3: 1 fields, the header has 2"}},
+		{"d.csv", "text,label\na,b\nc\n", []string{"d.csv:3: 1 columns, want 2: text, label"}},
 		{"d.csv", "text,text\na,b\n", []string{`d.csv:1: two columns are named "text"`}},
 		{"d.csv", "text,class\na,b\n", []string{`d.csv:2: field "label" is missing; the record has class, text`}},
 		{"d.csv", "text,label\na,\nb,c\n", []string{`d.csv:2: field "label" is empty`}},
 		{"d.csv", "text,label\n", []string{"d.csv has no record"}},
 		{"d.csv", "text,label\na,\xff\n", []string{"d.csv:2: not valid UTF-8"}},
-		{"d.tsv", "text\tlabel\na\n", []string{"d.tsv:2: 1 fields"}},
+		{"d.tsv", "text\tlabel\na\n", []string{"d.tsv:2: 1 columns, want 2: text, label"}},
 		{"d.jsonl", `{"text": "a", "label": {"x": 1}}`, []string{"d.jsonl:1", "has an object, want a label"}},
 		{"d.jsonl", `{"text": "a", "label": null}`, []string{"d.jsonl:1", "null"}},
 		{"d.csv", "text,label\na,x\nb,x\n", []string{"1 classes"}},
@@ -97,6 +97,46 @@ func TestClassifyRefuses(t *testing.T) {
 		options["data"] = "x"
 		if _, err := New("classify", options); err == nil {
 			t.Errorf("options %v are taken", options)
+		}
+	}
+}
+
+// TestHeadsTakeSources: weights, index files and the forms of tables are those of all tasks.
+func TestHeadsTakeSources(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		write(t, filepath.Join(dir, name), text)
+		return filepath.Join(dir, name)
+	}
+	a, b := file("a.csv", "text,label\na0,x\na1,y\na2,x\n"), file("b.jsonl", `{"text": "b0", "label": "x"}`+"\n"+`{"text": "b1", "label": "y"}`)
+	conll := file("c.conll", "Ann I-PER\nsings O\n\nUlm I-LOC\n")
+	for _, c := range []struct {
+		task    string
+		options map[string]any
+		mixed   bool
+		want    []string
+	}{
+		{"classify", map[string]any{"data": map[string]any{"path": a, "index": file("i.idx", "2\n0\n")}}, false, []string{"a2", "a0"}},
+		{"classify", map[string]any{"data": []any{map[string]any{"path": a, "eval_size": 2}, b + "*2"}, "eval_size": nil}, true, []string{"a0", "b0", "b0", "b1", "b1"}},
+		{"seq2seq", map[string]any{"data": file("blanks.tsv", "Source text\tTarget text\n\"one\ttwo\n"), "source_field": "Source text", "target_field": "Target text"}, false, []string{`"one`}},
+		{"tokens", map[string]any{"data": conll}, false, []string{"Ann sings", "Ulm"}},
+		{"ner", map[string]any{"data": conll}, false, []string{"Ann sings\nList the entities:", "Ulm\nList the entities:"}},
+		{"text", map[string]any{"data": conll, "eval_fraction": 0}, false, []string{"Ann sings", "Ulm"}},
+	} {
+		if _, sized := c.options["eval_size"]; !sized && c.task != "text" {
+			c.options["eval_size"] = 0
+		}
+		var got []string
+		for _, ex := range mustCollect(t, mustNew(t, c.task, c.options), Train) {
+			if got = append(got, ex.Input.Text); ex.Segments != nil {
+				got[len(got)-1] = ex.Segments[0].Text
+			}
+		}
+		if c.mixed {
+			slices.Sort(got)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s %v: got %q, want %q", c.task, c.options, got, c.want)
 		}
 	}
 }
@@ -128,7 +168,7 @@ func FuzzTable(f *testing.F) {
 		if tabs {
 			name = "d.tsv"
 		}
-		records, err := readTable(name, bytes.NewReader(data))
+		records, err := readAs(readAny, name, bytes.NewReader(data))
 		if err != nil {
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("the error names no file: %v", err)

@@ -33,6 +33,17 @@ type Example struct {
 	Input Input
 	// Where is "file:line", for messages.
 	Where string
+
+	// latex says that Want is judged as LaTeX, not as a number.
+	latex bool
+	// choices are the continuations to choose from.
+	choices []string
+	// shots are the worked examples within Prompt.
+	shots *shots
+	// kind parts the examples of which worked ones are drawn by turns.
+	kind string
+	// group is what the example is counted under, such as a subject.
+	group string
 }
 
 // Input is one text or two that belong together, and what a head is to say of them.

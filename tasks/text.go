@@ -8,27 +8,31 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 func init() {
 	Register("text", func() Task { return &Text{Field: Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
 }
 
-// Text is language modelling: running text cut into blocks of which every token is scored. A file named .jsonl, .ndjson
-// or .json holds a document a record, any other file is one document of plain text. It is judged by its loss.
+// Text is language modelling: running text cut into blocks of which every token is scored. A file named .jsonl, .ndjson,
+// .json, .csv, .tsv or .conll, and one that begins with -DOCSTART-, holds a document a record, any other file is one
+// document of plain text. It is judged by its loss.
 type Text struct {
-	// Data are the files to train on.
-	Data Paths `json:"data"`
-	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data: of the
-	// characters of plain text, of the records else.
-	EvalData Paths `json:"eval_data"`
+	// Data are the files to train on. A source with a weight is taken by its records; of plain text, whose record is the
+	// file, whole or several times.
+	Data Sources `json:"data"`
+	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or the
+	// source's eval_size: of the characters of plain text, of the records else.
+	EvalData Sources `json:"eval_data"`
 	// TestData are the files of the test split; without them it is the eval split.
-	TestData Paths `json:"test_data"`
+	TestData Sources `json:"test_data"`
 	// EvalFraction is held out from training, unless EvalData is given; the default is 0.1.
 	EvalFraction float64 `json:"eval_fraction"`
-	// Field is the field of a record that holds its text, "text" by default; several are joined by line ends.
+	// Field is the field of a record that holds its text, "text" by default; several are joined by line ends, and so are
+	// all the strings of a list, which dots lead into. Records without "text" may be of a known kind (textKinds).
 	Field Paths `json:"field"`
+	// Seed decides how documents are mixed where a source has a weight.
+	Seed uint64 `json:"seed"`
 	// BlockSize is the number of tokens in a block; a document's last block is as short as it comes.
 	BlockSize int `json:"block_size"`
 	// Pack lays documents end to end before they are cut, so that all blocks but the last are full.
@@ -58,7 +62,7 @@ func (t *Text) Check() error {
 	case len(t.Field) == 0:
 		return errors.New("option field is empty, want the name of a field")
 	}
-	return nil
+	return oneOf(t.EvalData.unweighted("eval_data"), t.TestData.unweighted("test_data"))
 }
 
 // Blocks is how the text is cut.
@@ -70,17 +74,17 @@ func (t *Text) Score(Example, string) float64 { return 0 }
 // Examples yields a document each.
 func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
-		files, part, err := t.files(split)
+		sources, held, err := t.sources(split)
 		if err != nil {
 			yield(Example{}, err)
 			return
 		}
-		for _, file := range files {
-			read := t.readPlain
-			if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(file))) {
-				read = t.readRecords
-			}
-			documents, err := read(file, part)
+		if split == Train && sources.weighted() {
+			t.mixed(sources, held, yield)
+			return
+		}
+		for _, s := range sources {
+			documents, err := t.read(s, held)
 			if err != nil {
 				yield(Example{}, err)
 				return
@@ -94,93 +98,87 @@ func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 	}
 }
 
+// mixed yields the documents of sources with weights.
+func (t *Text) mixed(sources Sources, held holding, yield func(Example, error) bool) {
+	var groups [][]Example
+	for _, s := range sources {
+		documents, err := t.read(s, held)
+		if err != nil {
+			yield(Example{}, err)
+			return
+		}
+		groups = append(groups, documents)
+	}
+	for _, ex := range mix(groups, sources, t.Seed) {
+		if !yield(ex, nil) {
+			return
+		}
+	}
+}
+
+// read is a source's documents.
+func (t *Text) read(s Source, held holding) ([]Example, error) {
+	name := strings.ToLower(path.Ext(s.Path))
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll"}, name) {
+		return t.readRecords(s, held)
+	}
+	text, err := readText(s.Path)
+	switch {
+	case err != nil:
+		return nil, err
+	case strings.HasPrefix(text, docStart):
+		return t.readRecords(s, held)
+	case s.Index != "" || s.EvalSize != nil && held != all:
+		return nil, fmt.Errorf("%s is plain text: it has no records for index and eval_size", s.Path)
+	}
+	return t.plain(s.Path, text, t.part(held)), nil
+}
+
+// holding says which part of a file belongs to a split.
+type holding int
+
+const (
+	all     holding = iota
+	allBut          // the part that is not held out
+	heldOut         // the part that is
+)
+
+// part is what a holding comes to by EvalFraction.
+func (t *Text) part(held holding) part {
+	switch held {
+	case allBut:
+		return part{0, 1 - t.EvalFraction}
+	case heldOut:
+		return part{1 - t.EvalFraction, 1}
+	}
+	return part{0, 1}
+}
+
 // part is a range of a file, as shares of it.
 type part struct{ from, to float64 }
 
 // of is the part's range among n things.
 func (p part) of(n int) (from, to int) { return int(float64(n) * p.from), int(float64(n) * p.to) }
 
-// files are a split's files and which part of each belongs to it.
-func (t *Text) files(split Split) ([]string, part, error) {
+// sources are a split's files and which part of each belongs to it.
+func (t *Text) sources(split Split) (Sources, holding, error) {
 	switch split {
 	case Train:
 		if len(t.Data) == 0 {
-			return nil, part{}, errors.New("option data is missing: there is nothing to train on")
+			return nil, all, errors.New("option data is missing: there is nothing to train on")
 		}
 		if len(t.EvalData) > 0 {
-			return t.Data, part{0, 1}, nil
+			return t.Data, all, nil
 		}
-		return t.Data, part{0, 1 - t.EvalFraction}, nil
+		return t.Data, allBut, nil
 	case Test, Eval:
 		if split == Test && len(t.TestData) > 0 {
-			return t.TestData, part{0, 1}, nil
+			return t.TestData, all, nil
 		}
 		if len(t.EvalData) > 0 {
-			return t.EvalData, part{0, 1}, nil
+			return t.EvalData, all, nil
 		}
-		return t.Data, part{1 - t.EvalFraction, 1}, nil
+		return t.Data, heldOut, nil
 	}
-	return nil, part{}, fmt.Errorf("split %q is not known; known are train, eval, test", split)
-}
-
-// readPlain is a file's part as one document.
-func (t *Text) readPlain(file string, p part) ([]Example, error) {
-	text, err := readText(file)
-	if err != nil {
-		return nil, err
-	}
-	from, to := p.of(len(text))
-	for from > 0 && from < len(text) && !utf8.RuneStart(text[from]) {
-		from--
-	}
-	for to > 0 && to < len(text) && !utf8.RuneStart(text[to]) {
-		to--
-	}
-	if strings.TrimSpace(text[from:to]) == "" {
-		return nil, nil
-	}
-	where := fmt.Sprintf("%s:%d", file, 1+strings.Count(text[:from], "\n"))
-	return []Example{{Segments: []Segment{{Text: t.ended(text[from:to]), Scored: true}}, Where: where}}, nil
-}
-
-// readRecords is a file's part, a document a record; each ends in the end-of-sequence token, where there is one.
-func (t *Text) readRecords(file string, p part) ([]Example, error) {
-	records, err := readFiles([]string{file}, readRecords)
-	if err != nil {
-		return nil, err
-	}
-	from, to := p.of(len(records))
-	var documents []Example
-	for _, r := range records[from:to] {
-		text, err := t.join(r)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.where(), err)
-		}
-		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Where: r.where()})
-	}
-	return documents, nil
-}
-
-func (t *Text) join(r record) (string, error) {
-	o, err := parseObject(r.raw)
-	if err != nil {
-		return "", err
-	}
-	var parts []string
-	for _, name := range t.Field {
-		s, err := o.text(name)
-		if err != nil {
-			return "", err
-		}
-		parts = append(parts, s)
-	}
-	return strings.Join(parts, "\n"), nil
-}
-
-// ended ends a document that others follow with a line end.
-func (t *Text) ended(s string) string {
-	if t.Pack && !strings.HasSuffix(s, "\n") {
-		return s + "\n"
-	}
-	return s
+	return nil, all, fmt.Errorf("split %q is not known; known are train, eval, test", split)
 }

@@ -13,7 +13,7 @@ import (
 
 func init() {
 	Register("tokens", func() Task {
-		return &Tokens{Files: Files{EvalSize: autoSize, read: readTagged}, WordsField: "tokens", TagsField: "tags"}
+		return &Tokens{Files: Files{EvalSize: autoSize, as: readTagged}, WordsField: "tokens", TagsField: "tags"}
 	})
 }
 
@@ -64,7 +64,7 @@ func (t *Tokens) parse(r record) (Example, error) {
 		return Example{}, err
 	}
 	words, tags := t.WordsField, t.TagsField
-	if slices.Contains(o.fieldNames(), "tokens") && slices.Contains(o.fieldNames(), "tags") {
+	if o.has("tokens", "tags") {
 		words, tags = "tokens", "tags"
 	}
 	var list []string

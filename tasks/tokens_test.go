@@ -122,7 +122,7 @@ func FuzzCoNLL(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readCoNLL("d.txt", bytes.NewReader(data))
+		records, err := readAs(readCoNLL, "d.txt", bytes.NewReader(data))
 		if err != nil {
 			return
 		}

@@ -181,13 +181,46 @@ func TestBenchDense(t *testing.T) {
 func TestEval(t *testing.T) {
 	answers := filepath.Join(t.TempDir(), "answers.jsonl")
 	var r finetune.EvalResult
-	okJSON(t, &r, "eval", "--model", byteModel(t), "--task", "memory", "--set", "pairs=40", "--limit", "33", "--answers", answers)
-	if r.Rows != 33 || r.Answered != 33 || r.Score == nil || *r.Score > 0.3 || r.Loss < 4 || r.Loss > 8 {
+	okJSON(t, &r, "eval", "--model", byteModel(t), "--task", "memory", "--set", "pairs=40", "--limit", "33", "--loss", "--answers", answers)
+	if r.Rows != 33 || r.Answered != 33 || r.Score == nil || *r.Score > 0.3 || *r.Loss < 4 || *r.Loss > 8 {
 		t.Errorf("got %+v", r)
+	}
+	if out := ok(t, "eval", "--model", byteModel(t), "--task", "memory", "--limit", "2"); strings.Contains(out, "loss") || !strings.Contains(out, "over 2 answers") {
+		t.Errorf("without --loss: %s", out)
 	}
 	b, err := os.ReadFile(answers)
 	if err != nil || bytes.Count(b, []byte("\n")) != 33 || !bytes.Contains(b, []byte(`"want":`)) {
 		t.Errorf("answers: %v, %s", err, b)
+	}
+}
+
+// TestEvalSeveral evaluates two tasks at once, prints them by name and goes on with the answers that there are.
+func TestEvalSeveral(t *testing.T) {
+	dir := byteModel(t)
+	answers, data := filepath.Join(t.TempDir(), "answers.jsonl"), filepath.Join(t.TempDir(), "sent.csv")
+	if err := os.WriteFile(data, []byte("text,label\nShares fell.,0\nShares rose.,1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"eval", "--model", dir, "--task", "memory,sentiment", "--set", "memory.pairs=2", "--data", "sentiment=" + data, "--answers", answers}
+	var first, again map[string]finetune.EvalResult
+	okJSON(t, &first, args...)
+	if s := first["sentiment"]; len(first) != 2 || s.Answered != 2 || s.Scored < 10 || len(s.Metrics) != 2 || first["memory"].Answered != 2 {
+		t.Errorf("got %+v", first)
+	}
+	okJSON(t, &again, args...)
+	if *again["sentiment"].Score != *first["sentiment"].Score || *again["sentiment"].Loss != *first["sentiment"].Loss {
+		t.Errorf("the second time %+v, want %+v", again, first)
+	}
+	b, err := os.ReadFile(answers)
+	if err != nil || bytes.Count(b, []byte("\n")) != 4 || bytes.Count(b, []byte(`"verdict":`)) != 4 || bytes.Count(b, []byte(`"extracted":`)) != 4 {
+		t.Errorf("answers: %v, %s", err, b)
+	}
+	if out := ok(t, args...); !strings.Contains(out, "sentiment\nloss") || !strings.Contains(out, "weighted_f1 ") {
+		t.Errorf("got %s", out)
+	}
+	code, _, stderr := finetuneCmd(t, append(args, "--limit", "1")...)
+	if code != 1 || !strings.Contains(stderr, "belongs to another run") {
+		t.Errorf("with another limit: exit %d, %s", code, stderr)
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *mergeCmd) Run(g *globals) error {
 	}
 	g.printf("merged into %s: %s of weights in %s\n", r.Output, size(r.Bytes), c.DType)
 	g.printf("largest change of a logit: %.3g (the largest logit is %.3g)\n", r.LogitChange, r.LogitScale)
-	g.printf("greedy next tokens at %d places: %s\n", r.Tokens, same)
+	g.printf("likeliest output at %d places: %s\n", r.Tokens, same)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func TestPredict(t *testing.T) {
 	if b, err := os.ReadFile(answers); err != nil || strings.Count(string(b), `"prediction":{"label":`) != 32 {
 		t.Errorf("answers are %s, %v", b, err)
 	}
-	if out := ok(t, "eval", "--model", base, "--adapter", run, "--task", "classify", "--data", data); !strings.Contains(out, "accuracy  1.0000") {
+	if out := ok(t, "eval", "--model", base, "--adapter", run, "--task", "classify", "--data", data); !strings.Contains(out, "accuracy  1.0000") || !strings.Contains(out, "answers  32") {
 		t.Errorf("got %q", out)
 	}
 	ok(t, "merge", "--model", base, "--adapter", run, "--output", merged)

@@ -62,6 +62,9 @@ func (c *KV) Copy() *KV {
 	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v)}
 }
 
+// Bytes is the memory behind the keys and values.
+func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v)) }
+
 func (c *KV) keys(h, dim int) gemm.Mat {
 	return gemm.Of(c.k[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
 }

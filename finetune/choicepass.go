@@ -1,0 +1,144 @@
+package finetune
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// batch scores questions side by side behind what they share, of which lanes has a copy for each (nil: nothing).
+func (c *chooser) batch(questions []*question, shared int, lanes *model.Cache) error {
+	most := 0 // choices of a question that need more than the prompt's logits
+	for _, q := range questions {
+		if q.longest() > 1 {
+			most = max(most, len(q.choices))
+		}
+	}
+	if lanes == nil && most > 0 {
+		lanes = c.m.NewCache(len(questions))
+	}
+	docs, all := make([][]int32, len(questions)), make([]int, len(questions))
+	for i, q := range questions {
+		docs[i], all[i] = q.prompt[shared:], i
+	}
+	err := c.pass(docs, all, lanes, false, func(i int, logits gemm.Mat) {
+		q, row := questions[i], logits.Row(0)
+		norm := logSumExp(row)
+		for j, ch := range q.choices {
+			q.logProb[j] = float64(row[ch.IDs[0]]) - norm
+		}
+	})
+	for j := 0; err == nil && j < most; j++ {
+		err = c.continued(questions, j, lanes)
+	}
+	for i := range questions {
+		if lanes != nil {
+			lanes.Truncate(i, shared)
+		}
+	}
+	return err
+}
+
+// continued adds the further tokens of every question's choice j, and takes them off the caches again.
+func (c *chooser) continued(questions []*question, j int, lanes *model.Cache) error {
+	var docs [][]int32
+	var at []int
+	for i, q := range questions {
+		if j < len(q.choices) && len(q.choices[j].IDs) > 1 {
+			ids := q.choices[j].IDs
+			docs, at = append(docs, ids[:len(ids)-1]), append(at, i)
+		}
+	}
+	if len(docs) == 0 {
+		return nil
+	}
+	err := c.pass(docs, at, lanes, true, func(d int, logits gemm.Mat) {
+		q := questions[at[d]]
+		for k, id := range q.choices[j].IDs[1:] {
+			row := logits.Row(k)
+			q.logProb[j] += float64(row[id]) - logSumExp(row)
+		}
+	})
+	for _, i := range at {
+		lanes.Truncate(i, len(questions[i].prompt))
+	}
+	return err
+}
+
+// pass runs documents behind the named ones of a cache (nil: none) and gives out each one's logits: of every token, or of
+// the last alone.
+func (c *chooser) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits gemm.Mat)) error {
+	b := &model.Batch{Bounds: []int{0}}
+	var rows []int
+	for _, d := range docs {
+		for i := range d {
+			if every || i == len(d)-1 {
+				rows = append(rows, len(b.IDs)+i)
+			}
+		}
+		b.IDs = append(b.IDs, d...)
+		b.Bounds = append(b.Bounds, len(b.IDs))
+	}
+	if cache != nil {
+		cache = cache.View(at)
+	}
+	t := op.NewTape(false)
+	t.Adapter = c.adapter
+	defer t.Release()
+	logits, err := c.m.Logits(t, b, rows, cache)
+	if err != nil {
+		return err
+	}
+	from := 0
+	for d := range docs {
+		n := 1
+		if every {
+			n = len(docs[d])
+		}
+		each(d, logits.Slice(from, 0, n, logits.Cols))
+		from += n
+	}
+	return nil
+}
+
+// logSumExp is log Σ exp of a row of logits.
+func logSumExp(row []float32) float64 {
+	most := float64(slices.Max(row))
+	sum := 0.0
+	for _, v := range row {
+		sum += math.Exp(float64(v) - most)
+	}
+	return most + math.Log(sum)
+}
+
+// longest is how many tokens the longest choice has.
+func (q *question) longest() int {
+	n := 0
+	for _, ch := range q.choices {
+		n = max(n, len(ch.IDs))
+	}
+	return n
+}
+
+// answer is the likeliest choice, the first of several alike.
+func (q *question) answer(task tasks.Task) (Answer, error) {
+	a := Answer{Where: q.ex.Where, Prompt: q.ex.Prompt, Want: q.ex.Want}
+	best := 0
+	for i, ch := range q.choices {
+		if !finite(q.logProb[i]) {
+			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Where, ch.Text, q.logProb[i])
+		}
+		a.Choices = append(a.Choices, ChoiceScore{Text: ch.Text, LogProb: q.logProb[i], Tokens: len(ch.IDs)})
+		if q.logProb[i] > q.logProb[best] {
+			best = i
+		}
+	}
+	a.Output = q.choices[best].Text
+	a.judge(task, q.ex)
+	return a, nil
+}

@@ -1,0 +1,129 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// ChoiceScore is a continuation that could have been chosen.
+type ChoiceScore struct {
+	Text string `json:"text"`
+	// LogProb is the sum of its tokens' log-probabilities behind the prompt.
+	LogProb float64 `json:"logprob"`
+	Tokens  int     `json:"tokens"`
+}
+
+const (
+	// choiceTokens is about how many tokens of questions one pass takes, choiceBytes how much memory copies of what they
+	// share may take.
+	choiceTokens = 1024
+	choiceBytes  = 256 << 20
+)
+
+// chooser answers questions by the likeliest of their choices: the prompts' keys and values are computed once and the
+// choices continue them; what a run of questions has in common, such as worked examples, is computed once for all.
+type chooser struct {
+	respondent
+	task     tasks.Task
+	template tasks.Template
+}
+
+// question is an example on its way to an answer.
+type question struct {
+	ex      tasks.Example
+	prompt  []int32
+	choices []tasks.Choice
+	logProb []float64
+}
+
+func newChooser(r respondent, task tasks.Task) (*chooser, error) {
+	template, err := chatTemplate(r.tok)
+	return &chooser{respondent: r, task: task, template: template}, err
+}
+
+// answer scores the choices of some examples.
+func (c *chooser) answer(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
+	questions, prompts := make([]*question, len(examples)), make([][]int32, len(examples))
+	for i, ex := range examples {
+		q, err := c.encode(ex)
+		if err != nil {
+			return nil, err
+		}
+		questions[i], prompts[i] = q, q.prompt
+	}
+	for from := 0; from < len(questions); {
+		n, shared := model.Sharing(prompts[from:])
+		if err := c.run(ctx, questions[from:from+n], shared); err != nil {
+			return nil, err
+		}
+		from += n
+	}
+	answers := make([]Answer, len(questions))
+	for i, q := range questions {
+		var err error
+		if answers[i], err = q.answer(c.task); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// encode makes the tokens of a question, with fewer worked examples where the model's length asks for it.
+func (c *chooser) encode(ex tasks.Example) (*question, error) {
+	for {
+		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.Chooser).Choices(ex))
+		if err != nil {
+			return nil, err
+		}
+		longest := 0
+		for _, ch := range choices {
+			if len(ch.IDs) == 0 {
+				return nil, fmt.Errorf("%s: the choice %q has no token", ex.Where, ch.Text)
+			}
+			longest = max(longest, len(ch.IDs))
+		}
+		if len(prompt) == 0 {
+			return nil, fmt.Errorf("%s: the prompt has no token", ex.Where)
+		}
+		if len(prompt)+longest <= c.m.Sizes().Positions {
+			return &question{ex: ex, prompt: prompt, choices: choices, logProb: make([]float64, len(choices))}, nil
+		}
+		shorter, ok := ex.Shorter()
+		if !ok {
+			return nil, tooLong(ex, len(prompt), c.m.Sizes().Positions)
+		}
+		ex = shorter
+	}
+}
+
+// run scores questions whose first tokens are the same.
+func (c *chooser) run(ctx context.Context, questions []*question, shared int) error {
+	lanes, room := (*model.Cache)(nil), sideBySide
+	if shared > 0 {
+		cache := c.m.NewCache(1)
+		if err := c.pass([][]int32{questions[0].prompt[:shared]}, []int{0}, cache, false, func(int, gemm.Mat) {}); err != nil {
+			return err
+		}
+		room = min(sideBySide, len(questions), max(1, choiceBytes/(2*cache.Bytes(0))))
+		lanes = cache.Fork(0, room)
+	}
+	for rest := questions; len(rest) > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, tokens := 0, 0
+		for n < min(room, len(rest)) && (n == 0 || tokens+len(rest[n].prompt)-shared <= choiceTokens) {
+			tokens += len(rest[n].prompt) - shared
+			n++
+		}
+		if err := c.batch(rest[:n], shared, lanes); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}

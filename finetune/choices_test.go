@@ -1,0 +1,114 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// quiz is a task of choices; an example's are in Want, between bars, the right one first.
+type quiz struct{ Prompts []string }
+
+func (q *quiz) Examples(tasks.Split) iter.Seq2[tasks.Example, error] {
+	return func(yield func(tasks.Example, error) bool) {
+		for i, p := range q.Prompts {
+			if !yield(tasks.Example{Prompt: p, Where: fmt.Sprintf("quiz:%d", i+1), Want: []string{" A| B| C", " yes| no| maybe", "x|yy"}[i%3]}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (q *quiz) Choices(ex tasks.Example) []string { return strings.Split(ex.Want, "|") }
+
+func (q *quiz) Score(want tasks.Example, got string) float64 {
+	if strings.HasPrefix(want.Want, got+"|") {
+		return 1
+	}
+	return 0
+}
+
+// TestChoicesAreThoseOfWholeTexts: every choice has the log-probability that the text of prompt and choice has alone,
+// whatever the questions share.
+func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
+	l, tok := bytesLoaded(t)
+	shots, task := strings.Repeat("A worked example. ", 4), &quiz{}
+	for i := range 7 {
+		task.Prompts = append(task.Prompts, shots+strings.Repeat("q", i)+"?") // share the shots and more
+	}
+	for i := range 5 {
+		task.Prompts = append(task.Prompts, fmt.Sprintf("%d alone:", i)) // share nothing
+	}
+	for i := range sideBySide + 4 {
+		task.Prompts = append(task.Prompts, strings.ToUpper(shots)+strings.Repeat("long ", 40*(i%2))+fmt.Sprint("?", i)) // more than a batch
+	}
+	score, answers, err := Predict(t.Context(), l.Model, tok, "", task, tasks.Eval, 0)
+	if err != nil || len(answers) != len(task.Prompts) {
+		t.Fatalf("%d answers, %v", len(answers), err)
+	}
+	right := 0.0
+	for i, a := range answers {
+		best := math.Inf(-1)
+		for _, c := range a.Choices {
+			want := alone(t, l.Model, tok.Encode(a.Prompt+c.Text, false), len(tok.Encode(a.Prompt, false)))
+			if d := math.Abs(c.LogProb - want); d > 1e-5 || c.Tokens != len(c.Text) {
+				t.Errorf("%d: %q: got %g, alone %g", i, c.Text, c.LogProb, want)
+			}
+			best = max(best, c.LogProb)
+		}
+		for _, c := range a.Choices {
+			if (c.LogProb == best) != (c.Text == a.Output) {
+				t.Errorf("%d: chose %q of %+v", i, a.Output, a.Choices)
+			}
+		}
+		right += a.Score
+		if a.Prompt != task.Prompts[i] || a.Where != fmt.Sprintf("quiz:%d", i+1) {
+			t.Errorf("%d: got %+v", i, a)
+		}
+	}
+	if score != right/float64(len(answers)) {
+		t.Errorf("the score is %g", score)
+	}
+}
+
+// alone is the log-probability of a text's tokens from place n on.
+func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
+	t.Helper()
+	tape := op.NewTape(false)
+	defer tape.Release()
+	logits, err := m.Logits(tape, &model.Batch{IDs: ids}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for i := n; i < len(ids); i++ {
+		row := logits.Row(i - 1)
+		sum += float64(row[ids[i]]) - logSumExp(row)
+	}
+	return sum
+}
+
+func TestChoicesRefuse(t *testing.T) {
+	l, tok := bytesLoaded(t)
+	long := strings.Repeat("x", l.Sizes().Positions)
+	_, _, err := Predict(t.Context(), l.Model, tok, "", &quiz{Prompts: []string{long}}, tasks.Eval, 0)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("quiz:1: the prompt has %d tokens; the model takes %d", len(long), len(long))) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err = Predict(t.Context(), l.Model, tok, "", &quiz{Prompts: []string{""}}, tasks.Eval, 0); err == nil || !strings.Contains(err.Error(), "quiz:1: the prompt has no token") {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := Predict(ctx, l.Model, tok, "", &quiz{Prompts: []string{"a"}}, tasks.Eval, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that the context was cancelled", err)
+	}
+}

@@ -1,0 +1,81 @@
+package model
+
+import (
+	"context"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+// minShared is how many tokens prompts must have in common for these to be computed apart.
+const minShared = 32
+
+// Sharing finds how many of the first prompts, of which there is one or more, go together and how many first tokens these
+// have in common, 0 where that is too few to matter. At least a last token of each is its own.
+func Sharing(prompts [][]int32) (n, shared int) {
+	if len(prompts) == 1 {
+		return 1, 0
+	}
+	if shared = common(prompts[0], prompts[1]); shared < minShared {
+		for n = 2; n < len(prompts) && common(prompts[n-1], prompts[n]) < minShared; n++ {
+		}
+		if n < len(prompts) { // the last one shares with the next
+			n--
+		}
+		return n, 0
+	}
+	for n = 2; n < len(prompts); n++ {
+		same := common(prompts[0], prompts[n])
+		if same < minShared || same < shared*3/4 {
+			break
+		}
+		shared = min(shared, same)
+	}
+	return n, shared
+}
+
+// common is how many first tokens two prompts have in common; a last token of each is not counted.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b))-1 && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// share reads what consecutive prompts have in common once for all of them, and returns what is left to read of each.
+func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
+	if _, ok := g.m.Host.(seq2seq); ok { // the targets begin with a token or two
+		return append(rest, g.starts...), nil
+	}
+	for len(rest) < len(g.starts) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		from := len(rest)
+		n, shared := Sharing(g.starts[from:])
+		if shared > 0 {
+			if err := g.read(g.starts[from][:shared], from, n); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range g.starts[from : from+n] {
+			rest = append(rest, p[shared:])
+		}
+	}
+	return rest, nil
+}
+
+// read puts tokens into the cache of n documents.
+func (g *generation) read(ids []int32, from, n int) error {
+	t := op.NewTape(false)
+	t.Adapter = g.s.Adapter
+	defer t.Release()
+	origin := g.m.NewCache(1)
+	if _, err := g.m.Logits(t, &Batch{IDs: ids}, []int{len(ids) - 1}, origin); err != nil {
+		return err
+	}
+	for i, l := range origin.Fork(0, n).layers {
+		copy(g.cache.layers[i][from:], l)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package tasks
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// answerMarker is what MetaMath's answers have before their final value.
+const answerMarker = "The answer is: "
+
+// latexAnswer is what MetaMath's eval_math.py takes from a completion: what follows the last "The answer is: ", up to a
+// full stop that ends its line, without blanks around it and without one full stop at its end.
+func latexAnswer(completion string) (string, bool) {
+	i := strings.LastIndex(completion, answerMarker)
+	if i < 0 {
+		return "", false
+	}
+	text, _, _ := strings.Cut(completion[i+len(answerMarker):], ".\n")
+	return strip(strings.TrimSuffix(strip(text), ".")), true
+}
+
+// strip takes white space off both ends; Python's has four control characters more than Go's.
+func strip(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
+}
+
+// boxed is the inside of a text's last \boxed{…}.
+func boxed(text string) (string, bool) {
+	const open = `\boxed{`
+	i := strings.LastIndex(text, open)
+	if i < 0 {
+		return "", false
+	}
+	text = text[i+len(open):]
+	depth := 1
+	for j := range len(text) {
+		switch text[j] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return text[:j], true
+			}
+		}
+	}
+	return "", false
+}
+
+// equivalent is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same when they are once a
+// fixed list of spellings is made alike. Where an answer is so odd that the published rule raises an error, both are
+// compared as they are.
+func equivalent(a, b string) bool {
+	x, ok1 := normal(a)
+	y, ok2 := normal(b)
+	if ok1 && ok2 {
+		return x == y
+	}
+	return a == b
+}
+
+// alike drops what does not change a value: line ends, thin spaces, doubled backslashes, kinds of fractions, sizes of
+// brackets, degrees, dollars. The order counts.
+var alike = [][2]string{
+	{"\n", ""}, {`\!`, ""}, {`\\`, `\`}, {"tfrac", "frac"}, {"dfrac", "frac"}, {`\left`, ""}, {`\right`, ""},
+	{`^{\circ}`, ""}, {`^\circ`, ""}, {`\$`, ""},
+}
+
+// normal is the common spelling of an answer; false where the published rule fails.
+func normal(s string) (string, bool) {
+	for _, r := range alike {
+		s = strings.ReplaceAll(s, r[0], r[1])
+	}
+	const unit = `\text{ `
+	if n := strings.Count(s, unit); n > 1 {
+		return "", false
+	} else if n == 1 {
+		s, _, _ = strings.Cut(s, unit)
+	}
+	s = strings.ReplaceAll(s, `\%`, "")
+	s = strings.ReplaceAll(strings.ReplaceAll(s, " .", " 0."), "{.", "{0.")
+	if s == "" {
+		return "", true
+	}
+	if s[0] == '.' {
+		s = "0" + s
+	}
+	if name, value, ok := strings.Cut(s, "="); ok && !strings.Contains(value, "=") && utf8.RuneCountInString(name) <= 2 {
+		s = value
+	}
+	s, ok := braceRoots(s)
+	if !ok {
+		return "", false
+	}
+	if s, ok = braceFractions(strings.ReplaceAll(s, " ", "")); !ok {
+		return "", false
+	}
+	if s == "0.5" {
+		s = `\frac{1}{2}`
+	}
+	if m := slashed.FindStringSubmatch(s); m != nil {
+		s = `\frac{` + m[1] + "}{" + m[2] + "}"
+	}
+	return s, true
+}
+
+// slashed is a fraction of two integers as Python prints them.
+var slashed = regexp.MustCompile(`^(0|-?[1-9][0-9]*)/(0|-?[1-9][0-9]*)$`)
+
+// braceRoots writes \sqrt3 as \sqrt{3}.
+func braceRoots(s string) (string, bool) {
+	parts := strings.Split(s, `\sqrt`)
+	out := parts[0]
+	for _, p := range parts[1:] {
+		if p == "" {
+			return "", false
+		}
+		if p[0] != '{' {
+			_, n := utf8.DecodeRuneInString(p)
+			p = "{" + p[:n] + "}" + p[n:]
+		}
+		out += `\sqrt` + p
+	}
+	return out, true
+}
+
+// braceFractions writes \frac12 and \frac1{2} as \frac{1}{2}.
+func braceFractions(s string) (string, bool) {
+	parts := strings.Split(s, `\frac`)
+	out := parts[0]
+	for _, p := range parts[1:] {
+		if p == "" {
+			return "", false
+		}
+		if p[0] != '{' {
+			_, n := utf8.DecodeRuneInString(p)
+			if n == len(p) {
+				return s, true
+			}
+			over, under := p[:n], p[n:]
+			if under[0] != '{' {
+				_, n := utf8.DecodeRuneInString(under)
+				under = "{" + under[:n] + "}" + under[n:]
+			}
+			p = "{" + over + "}" + under
+		}
+		out += `\frac` + p
+	}
+	return out, true
+}

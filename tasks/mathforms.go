@@ -1,0 +1,69 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// latex is a record of MATH: the answer is in the solution's last box, or in a field of its own.
+func (t *Math) latex(o object) (Example, error) {
+	problem, err1 := o.text("problem")
+	solution, err2 := o.optional("solution")
+	gold, err3 := o.optional("answer")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return Example{}, oneLine(err)
+	}
+	if inside, ok := boxed(solution); ok {
+		gold = inside
+	} else if solution != "" || gold == "" {
+		return Example{}, fmt.Errorf(`field "solution" has no \boxed{…} with the answer`)
+	}
+	answer := strings.TrimPrefix(solution+"\n"+answerMarker+gold, "\n")
+	if t.Form == "raw" {
+		if answer = " " + solution; solution == "" {
+			answer = ` \boxed{` + gold + "}"
+		}
+	}
+	ex := t.example(problem, answer, gold)
+	ex.latex = true
+	return ex, nil
+}
+
+// metaMathQA is a record of MetaMathQA, whose responses end in "The answer is: …" as they are.
+func (t *Math) metaMathQA(o object) (Example, error) {
+	query, err1 := o.text("query")
+	answer, err2 := o.text("response")
+	if err := errors.Join(err1, err2); err != nil {
+		return Example{}, oneLine(err)
+	}
+	final, ok := latexAnswer(answer)
+	if !ok || final == "" {
+		return Example{}, fmt.Errorf("field \"response\" has no answer behind a last %q", answerMarker)
+	}
+	return t.marked(query, answer, final)
+}
+
+// chain is a record of FLAN's chains of thought.
+func (t *Math) chain(o object) (Example, error) {
+	question, err1 := o.text("question")
+	final, err2 := o.text("answer")
+	thought, err3 := o.text(chainOfThought)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return Example{}, oneLine(err)
+	}
+	if n := strings.ReplaceAll(final, ",", ""); number.MatchString(n) {
+		final = n
+	}
+	return t.marked(question, thought+"\n"+answerMarker+final, final)
+}
+
+// marked is a problem whose answer ends in MetaMath's marker: whole numbers are compared as such, others as LaTeX.
+func (t *Math) marked(problem, answer, final string) (Example, error) {
+	if t.Form == "raw" {
+		return Example{}, errors.New("the form raw takes records of GSM8K and MATH only")
+	}
+	ex := t.example(problem, answer, final)
+	ex.latex = !number.MatchString(final) || strings.Contains(final, ".")
+	return ex, nil
+}

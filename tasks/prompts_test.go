@@ -1,0 +1,240 @@
+package tasks
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPrompts: each task's prompt and answer, letter for letter.
+func TestPrompts(t *testing.T) {
+	for _, c := range []struct{ task, file, data, prompt, want string }{
+		{"pubmedqa", "d.json", "{\n \"7\": {\n  \"QUESTION\": \"Is it?\",\n  \"CONTEXTS\": [\"One.\", \"Two.\"],\n  \"LONG_ANSWER\": \"Secret.\",\n  \"final_decision\": \"maybe\"\n }\n}\n",
+			"Abstract: One.\nTwo.\nQuestion: Is it?\nAnswer:", " maybe"},
+		{"medqa", "d.jsonl", `{"question":"Which?","answer":"that","options":{"B":"that","A":"this","C":"c","D":"d"},"answer_idx":"B"}`,
+			"Question: Which?\nA. this\nB. that\nC. c\nD. d\nAnswer:", " B"},
+		{"medmcqa", "d.json", `{"question":"Which?","exp":null,"cop":4,"opa":"1","opb":"2","opc":"3","opd":"4","subject_name":"Anatomy","choice_type":"single"}`,
+			"Question: Which?\nChoices:\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:", " D"},
+		{"sentiment", "d.csv", "text,label\n\"$X - up, \"\"well\"\"\",1\n",
+			"$X - up, \"well\"\nQuestion: What is the sentiment of this text? Options: negative, neutral, positive.\nAnswer:", " positive"},
+		{"sentiment", "d.jsonl", `{"text":"Down.","label":"negative"}`,
+			"Down.\nQuestion: What is the sentiment of this text? Options: negative, neutral, positive.\nAnswer:", " negative"},
+		{"convfinqa", "d.json", `[{"questions":["in 2008?","in 2007?","more?","by how much?"],"answer":-0.09709,"text":"some text .","table":"year | x\n2008 | 93\n2007 | 103\n","programs":["ans = 93","ans = 13.4%","ans = 93 > 103","x0 = 93 - 103; ans = x0 / 103"]}]`,
+			"some text .\nyear | x\n2008 | 93\n2007 | 103\nQuestion: in 2008?\nAnswer: 93\nQuestion: in 2007?\nAnswer: 0.134\nQuestion: more?\nAnswer: no\nQuestion: by how much?\nAnswer:", "-0.09709"},
+		{"ner", "d.txt", "-DOCSTART- -X- O O\n\nAnn NNP - I-PER\nLee NNP - I-PER\nleft VBD - O\nAcme NNP - I-ORG\nBeta NNP - B-ORG\n. . - O\n",
+			"Ann Lee left Acme Beta .\nList the entities:", " Ann Lee (PER), Acme (ORG), Beta (ORG)"},
+		{"ner", "d.txt", "-DOCSTART- -X- O O\n\nNothing NNP - O\n", "Nothing\nList the entities:", " none"},
+	} {
+		t.Run(c.task, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.file)
+			write(t, path, c.data)
+			all := mustCollect(t, mustNew(t, c.task, map[string]any{"eval_data": path}), Eval)
+			ex := all[0]
+			if len(all) != 1 || ex.Prompt != c.prompt || ex.Want != c.want || ex.Segments[0].Text != c.prompt {
+				t.Errorf("got %q, %q\nwant %q, %q", ex.Prompt, ex.Want, c.prompt, c.want)
+			}
+			if answer := ex.Segments[1]; strings.TrimSpace(answer.Text) != strings.TrimSpace(c.want) || answer.Text[0] != ' ' || !answer.EOS {
+				t.Errorf("the text to train on is %+v", answer)
+			}
+		})
+	}
+}
+
+// TestShots: worked examples come from data, the same for all questions, drawn by the seed.
+func TestShots(t *testing.T) {
+	dir := t.TempDir()
+	train, test := filepath.Join(dir, "train.csv"), filepath.Join(dir, "test.csv")
+	text := "text,label\n"
+	for i := range 20 {
+		text += "train " + strings.Repeat("i", i) + ",2\n"
+	}
+	write(t, train, text)
+	write(t, test, "text,label\nfirst,0\nsecond,1\n")
+	options := map[string]any{"data": train, "eval_data": test, "shots": 3}
+	all := mustCollect(t, mustNew(t, "sentiment", options), Eval)
+	const ask = "\nQuestion: What is the sentiment of this text? Options: negative, neutral, positive.\nAnswer:"
+	shots, ok := strings.CutSuffix(all[0].Prompt, "first"+ask)
+	if !ok || strings.Count(shots, ask+" neutral\n\n") != 3 || all[1].Prompt != shots+"second"+ask {
+		t.Errorf("got %q and %q", all[0].Prompt, all[1].Prompt)
+	}
+	options["seed"] = 7
+	if other := mustCollect(t, mustNew(t, "sentiment", options), Eval); other[0].Prompt == all[0].Prompt {
+		t.Error("another seed draws the same examples")
+	}
+	if train := mustCollect(t, mustNew(t, "sentiment", options), Train); strings.Count(train[0].Prompt, ask) != 1 {
+		t.Errorf("the text to train on has worked examples: %q", train[0].Prompt)
+	}
+	options["shots"] = 21
+	_, err := collect(t, mustNew(t, "sentiment", options), Eval)
+	wantError(t, err, "option shots is 21, but data has 20 records")
+	_, err = collect(t, mustNew(t, "sentiment", map[string]any{"eval_data": test, "shots": 3}), Eval)
+	wantError(t, err, "option shots needs data")
+}
+
+// TestShotsByTurns: most sentences have no entity, but every second worked example has.
+func TestShotsByTurns(t *testing.T) {
+	train := filepath.Join(t.TempDir(), "d.jsonl")
+	write(t, train, strings.Repeat(`{"tokens":["x"],"tags":["O"]}`+"\n", 9)+strings.Repeat(`{"tokens":["Ann"],"tags":["I-PER"]}`+"\n", 2))
+	for n, want := range map[int]int{1: 1, 4: 2, 6: 2} {
+		ex := mustCollect(t, mustNew(t, "ner", map[string]any{"data": train, "eval_data": train, "shots": n}), Eval)[0]
+		if got := strings.Count(ex.Prompt, " Ann (PER)\n\n"); got != want || !strings.HasPrefix(ex.Prompt, "Ann\nList the entities: Ann (PER)\n\n") {
+			t.Errorf("%d of %d worked examples have an entity, want %d: %q", got, n, want, ex.Prompt)
+		}
+	}
+}
+
+// TestMedMCQAMulti leaves out what has several right options.
+func TestMedMCQAMulti(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d.jsonl")
+	const one = `{"question":"q","opa":"1","opb":"2","opc":"3","opd":"4","cop":1,"subject_name":"x","choice_type":"`
+	write(t, path, one+"multi\"}\n"+one+"single\"}\n")
+	if all := mustCollect(t, mustNew(t, "medmcqa", map[string]any{"eval_data": path}), Eval); len(all) != 1 || all[0].Where != path+":2" {
+		t.Errorf("got %+v", all)
+	}
+}
+
+func TestRecordsRefused(t *testing.T) {
+	for _, c := range []struct{ task, data, want string }{
+		{"pubmedqa", `{"QUESTION":"q","CONTEXTS":["c"],"final_decision":"perhaps"}`, `field "final_decision" is "perhaps", want yes, no or maybe`},
+		{"pubmedqa", `{"QUESTION":"q","CONTEXTS":"c","final_decision":"yes"}`, `field "CONTEXTS" is a string, want a list of strings`},
+		{"medqa", `{"question":"q","options":["a"],"answer_idx":"A"}`, `field "options" is no object`},
+		{"medqa", `{"question":"q","options":{"A":"a","C":"c"},"answer_idx":"A"}`, "none named B"},
+		{"medqa", `{"question":"q","options":{"A":"a","B":"c"},"answer_idx":"C"}`, `field "answer_idx" is "C", which is no option`},
+		{"medmcqa", `{"question":"q","opa":"1","opb":"2","opc":"3","opd":"4","cop":0}`, `field "cop" is 0`},
+		{"sentiment", `{"text":"t","label":3}`, `field "label" is "3"`},
+		{"convfinqa", `{"text":"t","table":"","questions":["a","b"],"programs":["ans = 1"],"answer":1}`, "2 questions and 1 programs"},
+		{"convfinqa", `{"text":"t","table":"","questions":["a"],"programs":["ans = 1"],"answer":"many"}`, `field "answer" is "many", want a number, yes or no`},
+		{"convfinqa", `{"text":"t","table":"","questions":["a","b"],"programs":["ans = x0","ans = 1"],"answer":1}`, `program "ans = x0": "x0" is no number`},
+		{"ner", `{"tokens":["a"],"tags":[]}`, "1 tokens and 0 tags"},
+		{"ner", `{"tokens":["a"],"tags":["PER"]}`, `tag "PER" of "a", want O, I-TYPE or B-TYPE`},
+	} {
+		path := filepath.Join(t.TempDir(), "d.jsonl")
+		write(t, path, c.data)
+		_, err := collect(t, mustNew(t, c.task, map[string]any{"eval_data": path}), Eval)
+		wantError(t, err, "d.jsonl:1: ", c.want)
+	}
+}
+
+func TestPrograms(t *testing.T) {
+	for program, want := range map[string]string{
+		"ans = 60.94": "60.94", "ans = 60.94 - 25.14": "35.8", "x0 = 60.94 - 25.14; ans = x0 / 25.14": "1.42403", "ans = 13.4%": "0.134",
+		"x0 = 17.84 - 4.11; x1 = 60.15 - 41.30; ans = x0 > x1": "no", "ans = 2 > 1": "yes", "ans = 3 * -.5": "-1.5", "ans = 12000000 / 3": "4000000",
+		"ans = 0 * -1": "0", "ans = 1 + 1e-9": "1",
+	} {
+		if got, err := runProgram(program); got != want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", program, got, err, want)
+		}
+	}
+	for program, want := range map[string]string{
+		"": "is no name = value", "ans": "is no name = value", "ans = 1 +": "has 2 words", "ans = 1 ^ 2": `operator "^" is not known`,
+		"ans = 1 / 0": "1 / 0 is no number", "x0 = 1": "the last step is x0, want ans", "ans = nan": `"nan" is no number`, "ans = 1 + x1": `"x1" is no number`,
+	} {
+		_, err := runProgram(program)
+		wantError(t, err, want)
+	}
+}
+
+func TestConvFinQAScore(t *testing.T) {
+	task := &ConvFinQA{}
+	for _, c := range []struct {
+		gold, got, extracted string
+		want                 float64
+	}{
+		{"35.8", " 35.8", "35.8", 1}, {"35.8", " $35.80 million", "35.80", 1}, {"35.8", " 60.94 - 25.14 = 35.8", "35.8", 1}, {"35.8", "35.82", "35.82", 0},
+		{"35.8", "35.81", "35.81", 1}, {"4000000", "4,000,000.00", "4000000.00", 1}, {"-0.09709", "-0.1", "-0.1", 1}, {"0.375", "37.5%", "37.5", 0},
+		{"1000", "1,00", "1", 0}, {"2", "no number", "", 0}, {"2", "", "", 0}, {"0.5", ".5", ".5", 1},
+		{"yes", " Yes, it did", "yes", 1}, {"yes", "yesterday", "yesterday", 0}, {"no", "yes", "yes", 0}, {"no", "", "", 0},
+	} {
+		ex := Example{Want: c.gold}
+		if got, read := task.Score(ex, c.got), task.Extract(ex, c.got); got != c.want || read != c.extracted {
+			t.Errorf("%q against %s: %g, read %q; want %g, %q", c.got, c.gold, got, read, c.want, c.extracted)
+		}
+	}
+}
+
+func TestNERScore(t *testing.T) {
+	task := &NER{}
+	gold := Example{Want: " Ann Lee (PER), Acme (ORG), Acme (ORG)"}
+	for _, c := range []struct {
+		got  string
+		want float64
+	}{
+		{" Ann Lee (PER), Acme (ORG), Acme (ORG)", 1}, {"Acme (ORG), Ann  Lee (PER), Acme (ORG)", 1}, {"Ann Lee (PER), Acme (ORG)", 0.8},
+		{"Ann Lee (ORG)", 0}, {"none", 0}, {"", 0}, {"Ann Lee (PER)", 0.5}, {"Ann Lee (PER) Acme (ORG) and Acme (ORG)", 2.0 / 3},
+	} {
+		if got := task.Score(gold, c.got); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%q scores %g, want %g", c.got, got, c.want)
+		}
+	}
+	none := Example{Want: " none"}
+	for got, want := range map[string]float64{" none": 1, "nothing": 1, "": 0, "Ann (PER)": 0} {
+		if s := task.Score(none, got); s != want {
+			t.Errorf("%q scores %g without entities, want %g", got, s, want)
+		}
+	}
+	var answers []Answer
+	for _, text := range []string{"Ann Lee (PER), Bob (PER)", "Acme (ORG)", "none"} {
+		answers = append(answers, Answer{Text: &text})
+	}
+	metrics, err := task.Judge([]Example{gold, none, none}, answers)
+	if err != nil || len(metrics) != 3 || metrics[0].Name != "f1" || metrics[1].Name != "precision" || metrics[2].Name != "recall" {
+		t.Fatalf("got %v, %v", metrics, err)
+	}
+	for _, m := range metrics {
+		if math.Abs(m.Value-1.0/3) > 1e-12 {
+			t.Errorf("got %v, want a third each", metrics)
+		}
+	}
+}
+
+// TestConfusion: the numbers are scikit-learn's definitions worked out by hand.
+func TestConfusion(t *testing.T) {
+	var examples []Example
+	var answers []Answer
+	for _, p := range []string{"aa", "aa", "ab", "bb", "ba", "ca"} {
+		text := p[1:]
+		examples, answers = append(examples, Example{Want: p[:1]}), append(answers, Answer{Text: &text})
+	}
+	c, err := confusion(examples, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// a: 2 of 4 given, 3 wanted: F1 4/7; b: 1 of 2 given, 2 wanted: 1/2; c: 0.
+	for i, got := range []float64{c.Accuracy(), c.MacroF1(), c.WeightedF1()} {
+		if want := []float64{0.5, (4.0/7 + 0.5) / 3, (3*4.0/7 + 2*0.5) / 6}[i]; math.Abs(got-want) > 1e-12 {
+			t.Errorf("measure %d is %g, want %g", i, got, want)
+		}
+	}
+}
+
+// TestEncodeChoices: prompt and choice are tokenised together where the border allows.
+func TestEncodeChoices(t *testing.T) {
+	prompt, all, err := EncodeChoices(byteTokenizer{addBOS: true}, nil, Example{Prompt: "Q:"}, []string{" A", " BC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := byteTokenizer{}
+	if tok.Decode(prompt, false) != "<s>Q:" || len(all) != 2 || all[1].Text != " BC" || tok.Decode(all[1].IDs, false) != " BC" || tok.Decode(all[0].IDs, false) != " A" {
+		t.Errorf("got %v, %v", prompt, all)
+	}
+	_, all, err = EncodeChoices(pairTokenizer{}, nil, Example{Prompt: "abc"}, []string{"de", "d"})
+	if err != nil || len(all[0].IDs) != 1 || len(all[1].IDs) != 1 { // "abc" is ab, c; "abcde" ab, cd, e: no border
+		t.Errorf("got %v, %v", all, err)
+	}
+}
+
+// pairTokenizer has a token for two bytes.
+type pairTokenizer struct{ byteTokenizer }
+
+func (pairTokenizer) Encode(text string, _ bool) []int32 {
+	var ids []int32
+	for i := 0; i < len(text); i += 2 {
+		id := int32(text[i]) << 8
+		if i+1 < len(text) {
+			id += int32(text[i+1])
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}

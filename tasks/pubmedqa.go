@@ -1,0 +1,80 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+func init() {
+	Register("pubmedqa", func() Task { return &PubMedQA{Files: Files{EvalSize: autoSize}} })
+}
+
+// PubMedQA is questions on abstracts, answered yes, no or maybe (Jin et al. 2019) by log-likelihood. The file is an object
+// of records by their PMID; Index takes those of a split. The long answer is never shown.
+type PubMedQA struct {
+	Files
+	Worked
+}
+
+var (
+	_ Chooser   = (*PubMedQA)(nil)
+	_ Judge     = (*PubMedQA)(nil)
+	_ Extractor = (*PubMedQA)(nil)
+	_ Checker   = (*PubMedQA)(nil)
+	_ Describer = (*PubMedQA)(nil)
+)
+
+// decisions are the answers.
+var decisions = []string{" yes", " no", " maybe"}
+
+// Describe says what the task is.
+func (t *PubMedQA) Describe() string {
+	return "PubMedQA's yes, no or maybe, by log-likelihood; score: accuracy"
+}
+
+// Check refuses options that make no sense together.
+func (t *PubMedQA) Check() error { return oneOf(t.Files.Check(), t.Worked.check()) }
+
+// Examples yields the records of a split.
+func (t *PubMedQA) Examples(split Split) iter.Seq2[Example, error] {
+	return t.withShots(split, t.Shots, parsePubMedQA)
+}
+
+func parsePubMedQA(r record) (Example, error) {
+	o, err := parseObject(r.raw)
+	if err != nil {
+		return Example{}, err
+	}
+	question, err1 := o.text("QUESTION")
+	contexts, err2 := o.list("CONTEXTS")
+	decision, err3 := o.text("final_decision")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return Example{}, oneLine(err)
+	}
+	if !slices.Contains(decisions, " "+decision) {
+		return Example{}, fmt.Errorf(`field "final_decision" is %q, want yes, no or maybe`, decision)
+	}
+	prompt := "Abstract: " + strings.Join(contexts, "\n") + "\nQuestion: " + question + "\nAnswer:"
+	return Example{Segments: response(prompt, " "+decision), Prompt: prompt, Want: " " + decision}, nil
+}
+
+// Choices are yes, no and maybe.
+func (t *PubMedQA) Choices(Example) []string { return decisions }
+
+// Score is 1 for the right decision.
+func (t *PubMedQA) Score(want Example, got string) float64 { return exactly(want, got) }
+
+// Extract is the decision.
+func (t *PubMedQA) Extract(_ Example, got string) string { return strings.TrimSpace(got) }
+
+// Judge is accuracy and macro-F1.
+func (t *PubMedQA) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+	c, err := confusion(examples, answers)
+	if err != nil {
+		return nil, err
+	}
+	return []Metric{{"accuracy", c.Accuracy()}, {"macro_f1", c.MacroF1()}}, nil
+}
