@@ -100,12 +100,14 @@ type Config struct {
 	Benchmarks []Benchmark `yaml:"benchmarks" json:",omitempty"`
 }
 
-// Benchmark is a column of a table: a task's eval split, of which Limit examples are answered (0: all).
+// Benchmark is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
+// task's figure that counts; empty is its score.
 type Benchmark struct {
 	Name    string         `yaml:"name"`
 	Task    string         `yaml:"task"`
 	Options map[string]any `yaml:"options"`
 	Limit   int            `yaml:"limit"`
+	Metric  string         `yaml:"metric"`
 }
 
 // Default is a Config with Hugging Face Trainer's defaults, but for a rate and a schedule that suit adapters.

@@ -76,13 +76,7 @@ func wholeRecipe(c Config) error {
 	return err
 }
 
-// coming are tasks of recipes that are on their way; as soon as one is there it is checked as all are.
-var coming = []string{"biommlu", "convfinqa", "medqa", "mmlu", "ner", "pubmedqa", "sentiment"}
-
 func knownTask(name string, options map[string]any) error {
-	if slices.Contains(coming, name) && !slices.Contains(tasks.Names(), name) {
-		return nil
-	}
 	if !slices.Contains(tasks.Names(), name) {
 		return fmt.Errorf("task %q is not known", name)
 	}

@@ -161,7 +161,7 @@ func (c Config) keys() map[string]any {
 	if c.Benchmarks != nil {
 		var all []any
 		for _, b := range c.Benchmarks {
-			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit})
+			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit, "metric": b.Metric})
 		}
 		keys["benchmarks"] = all
 	}

@@ -103,7 +103,7 @@ func (t *table) train(ctx context.Context, s slot) (*Entry, error) {
 	if err := e.read(c.OutputDir); err != nil {
 		return nil, err
 	}
-	if err := t.score(ctx, c, e); err != nil {
+	if err := t.score(ctx, s, c, e); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file(), err)
 	}
 	return e, t.tidy(c, s)

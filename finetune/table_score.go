@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // score asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
-func (t *table) score(ctx context.Context, c Config, e *Entry) error {
+func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
 	if t.kind.ranks {
 		var err error
 		if e.Singular, err = singularValues(c); err != nil {
@@ -21,37 +23,63 @@ func (t *table) score(ctx context.Context, c Config, e *Entry) error {
 	if len(c.Benchmarks) == 0 {
 		return nil
 	}
-	name, dir := c.Model, c.OutputDir
+	run := EvalRun{Model: c.Model, Adapter: c.OutputDir}
 	if c.WholeModel() {
-		name, dir = c.OutputDir, ""
+		run = EvalRun{Model: c.OutputDir}
 	}
-	l, err := Open(name, dir)
+	l, err := Open(run.Model, run.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
+	if run.Model, err = ModelDir(run.Model); err != nil {
+		return err
+	}
 	tok, err := l.Tokenizer()
 	if err != nil {
 		return err
 	}
 	e.Benchmarks = map[string]float64{}
 	for _, b := range c.Benchmarks {
-		task, err := tasks.New(b.Task, b.Options)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.Name, err)
-		}
-		r, _, err := l.Evaluate(ctx, tok, task, b.Limit)
+		path := t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
+		e.Benchmarks[b.Name], err = b.ask(ctx, l, tok, run, path)
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w; go on with --resume", ErrInterrupted)
 		case err != nil:
 			return fmt.Errorf("%s: %w", b.Name, err)
-		case r.Score == nil:
-			return fmt.Errorf("%s: task %s has no score", b.Name, b.Task)
 		}
-		e.Benchmarks[b.Name] = *r.Score
 	}
 	return nil
+}
+
+// ask answers the benchmark's examples, keeps the answers in a file, and returns the figure.
+func (b Benchmark) ask(ctx context.Context, l *Loaded, tok *tokenizer.Tokenizer, run EvalRun, path string) (float64, error) {
+	task, err := tasks.New(b.Task, b.Options)
+	if err != nil {
+		return 0, err
+	}
+	run.Tasks, run.Limit = []NamedTask{{b.Task, task}}, b.Limit
+	file, err := OpenAnswers(path, run)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	r, err := l.EvaluateAll(ctx, tok, run.Tasks, EvalOptions{Limit: b.Limit, Answers: file})
+	if err != nil {
+		return 0, err
+	}
+	if b.Metric != "" {
+		v, ok := r[0].Metrics[b.Metric]
+		if !ok {
+			return 0, fmt.Errorf("task %s has no metric %s%s", b.Task, b.Metric, suggest.Hint(b.Metric, r[0].Names))
+		}
+		return v, nil
+	}
+	if r[0].Score == nil {
+		return 0, fmt.Errorf("task %s has no score", b.Task)
+	}
+	return *r[0].Score, nil
 }
 
 // singularValues counts, for each kind of layer, how many singular values of the run's ΔW are above SingularBound: the mean

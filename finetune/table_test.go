@@ -276,7 +276,7 @@ func TestLocated(t *testing.T) {
 	c := Config{Model: "smollm2", Data: "data/a", TaskOptions: map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"},
 		Benchmarks: []Benchmark{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
 	got := tb.located(c)
-	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0}]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.Benchmarks) != want {
+	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.Benchmarks) != want {
 		t.Errorf("got %v %v %v %v, want %s", got.Model, got.Data, got.TaskOptions, got.Benchmarks, want)
 	}
 	if s := tb.settings(c); s["model"] != "m" || s["data"] != "data/a" || c.Benchmarks[0].Options["eval_data"] != "data/e" {
