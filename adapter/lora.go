@@ -126,19 +126,43 @@ func (l *lora) ApplyT(dx, gy gemm.Mat) {
 	gemm.NN(dx, g.Mat, op.Data(l.a), 1)
 }
 
-// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. The products are too small to be cut up, so
-// the two halves run side by side.
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some
+// at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
 func (l *lora) Grad(x, gy gemm.Mat) {
-	gemm.Parallel(2, func(half int) {
-		switch {
-		case half == 0 && op.Trains(l.b):
-			h := l.down(x)
-			gemm.TN(op.Grad(l.b), gy, h.Mat, 1)
-			h.give()
-		case half == 1 && op.Trains(l.a):
-			g := l.up(gy)
-			gemm.TN(op.Grad(l.a), g.Mat, x, 1)
-			g.give()
+	a, b := op.Data(l.a), op.Data(l.b)
+	if op.Trains(l.b) {
+		d := take(a.Rows, gy.Cols)
+		l.narrow(d.Mat, a, x, gy, 0)
+		addTransposed(op.Grad(l.b), d.Mat)
+		d.give()
+	}
+	if op.Trains(l.a) {
+		bt := take(b.Cols, b.Rows)
+		clear(bt.Data)
+		addTransposed(bt.Mat, b)
+		l.narrow(op.Grad(l.a), bt.Mat, gy, x, 1)
+		bt.give()
+	}
+}
+
+// narrow computes d = s·(m·pᵀ)·q + beta·d for a matrix m of few rows.
+func (l *lora) narrow(d, m, p, q gemm.Mat, beta float32) {
+	h := take(m.Rows, p.Rows)
+	defer h.give()
+	const rows = 8 // as many as gemm takes without packing p
+	for i := 0; i < m.Rows; i += rows {
+		n := min(rows, m.Rows-i)
+		gemm.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)
+	}
+	vec.Scale(h.Data, l.scale, h.Data)
+	gemm.NN(d, h.Mat, q, beta)
+}
+
+// addTransposed adds mᵀ to d.
+func addTransposed(d, m gemm.Mat) {
+	for i := range m.Rows {
+		for j, v := range m.Row(i) {
+			d.Data[j*d.Stride+i] += v
 		}
-	})
+	}
 }

@@ -203,7 +203,7 @@ func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)
 // benchTrainer attaches the method.
 func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	c := Default()
-	t := &Trainer{Model: m, SliceTokens: c.SliceTokens, Seed: c.Seed}
+	t := &Trainer{Model: m, SliceTokens: defaultSlice(m), Seed: c.Seed}
 	if !slices.Contains(BenchMethods(), method) {
 		return nil, fmt.Errorf("unknown method %q%s", method, suggest.Hint(method, BenchMethods()))
 	}

@@ -81,7 +81,8 @@ type Config struct {
 	Seed      uint64 `yaml:"seed"`
 	OutputDir string `yaml:"output_dir"`
 
-	// SliceTokens is about how many tokens run at once: a batch runs in slices of whole rows.
+	// SliceTokens is about how many tokens run at once: a batch runs in slices of whole rows. 0 goes by the model: 512, or
+	// up to twice as many where a token takes little memory.
 	SliceTokens int `yaml:"slice_tokens"`
 	// GradientCheckpointing is "none", "block" (every layer is run again in the backward pass, which takes less memory and
 	// more time, to the same bits) or "auto": block only where the run would not keep to Memory otherwise.
@@ -115,7 +116,7 @@ func Default() Config {
 	return Config{
 		Method: "mora", NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
 		LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
-		ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", SaveTotalLimit: 2, LoggingSteps: 10, Seed: 42, SliceTokens: 512,
+		ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", SaveTotalLimit: 2, LoggingSteps: 10, Seed: 42,
 	}
 }
 
@@ -149,7 +150,7 @@ func (c *Config) Check() error {
 		{"save_steps", float64(c.SaveSteps), 0, 1e9, "0 or more"},
 		{"save_total_limit", float64(c.SaveTotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.LoggingSteps), 1, 1e9, "1 or more"},
-		{"slice_tokens", float64(c.SliceTokens), 1, 1e9, "1 or more"},
+		{"slice_tokens", float64(c.SliceTokens), 0, 1e9, "0 (by the model) or more"},
 		{"max_length", float64(c.MaxLength), 0, 1e9, "0 or more"},
 	} {
 		if math.IsNaN(k.v) || k.v < k.min || k.v > k.max {

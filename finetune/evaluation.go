@@ -56,7 +56,7 @@ func (e *evaluation) loss(r *EvalResult, task tasks.Task) error {
 	for _, row := range rows {
 		r.Scored += e.l.Scored(row.Labels, row.Values)
 	}
-	t := &Trainer{Model: e.l.Model, Adapter: e.l.Adapter, SliceTokens: Default().SliceTokens}
+	t := &Trainer{Model: e.l.Model, Adapter: e.l.Adapter, SliceTokens: defaultSlice(e.l.Model)}
 	loss, err := t.EvalLoss(rows)
 	if err != nil {
 		return err

@@ -107,6 +107,12 @@ func activations(s model.Sizes, checkpointing bool) int {
 	return s.Layers*s.Kept + s.Hidden + max(s.Added, head)
 }
 
+// defaultSlice is how many tokens a slice has by default: larger slices pack a weight less often, and take more memory.
+func defaultSlice(m *model.Model) int {
+	const room = 128 << 20 // bytes of activations
+	return min(max(room/(4*activations(m.Sizes(), false)), 512), 1024)
+}
+
 // ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
 func ParseSize(text string) (int, error) {
 	units := []struct {
@@ -176,8 +182,8 @@ func (r *run) budget() error {
 	}
 	debug.FreeOSMemory() // what reading and encoding left
 	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
-	tokens := sliceTokens(r.rows, window, r.c.SliceTokens)
-	held := sliceTokens(r.held, len(r.held), evalSlices*r.c.SliceTokens)
+	tokens := sliceTokens(r.rows, window, r.t.SliceTokens)
+	held := sliceTokens(r.held, len(r.held), evalSlices*r.t.SliceTokens)
 	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
 		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))

@@ -36,7 +36,7 @@ func (r *reader) all(ctx context.Context, examples []tasks.Example) ([]tasks.Ans
 		for _, row := range more {
 			tokens += len(row.IDs)
 		}
-		if tokens < evalSlices*Default().SliceTokens && i+1 < len(examples) {
+		if tokens < evalSlices*defaultSlice(r.m) && i+1 < len(examples) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

@@ -189,7 +189,7 @@ func (r *run) findCheckpoint() error {
 
 // attach makes what trains.
 func (r *run) attach() error {
-	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, SliceTokens: r.c.SliceTokens, Seed: r.c.Seed}
+	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, SliceTokens: cmp.Or(r.c.SliceTokens, defaultSlice(r.m)), Seed: r.c.Seed}
 	total := r.m.NumParameters()
 	if r.c.Method == "full" {
 		t.Params = FullParams(r.m)

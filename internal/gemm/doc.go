@@ -9,7 +9,7 @@
 //
 // C is cut into tiles of rows and columns that the caller and the idle workers take in turns. k is never cut between
 // threads, and every element of C is summed over k in one fixed order, so results are the same bits whatever the number
-// of threads, and an element does not depend on how many rows A has. The exception is NT with at most four rows
+// of threads, and an element does not depend on how many rows A has. The exception is NT with at most eight rows
 // (generating text, a token at a time), which streams the weight once through dot products and has its own order.
 //
 // Small products (attention's) run in the caller, and nothing allocates: scratch memory is kept between calls.

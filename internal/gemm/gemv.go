@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	dotRows   = 4       // most rows of A for which NT takes dot products
+	dotRows   = 8       // most rows of A for which NT takes dot products
 	dotChunk  = 1 << 13 // most k of one call of the kernel
 	dotSerial = 1 << 18 // values of B below which the caller does it all
 	dotJob    = 1 << 19 // most values of B in a job

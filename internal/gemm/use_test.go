@@ -56,16 +56,16 @@ func TestRowsAreIndependent(t *testing.T) {
 		a, b := random(rng, 200, 500), random(rng, 90, 500)
 		all := New(200, 90)
 		NT(all, a, b, 0)
-		for _, cut := range [][2]int{{0, 5}, {13, 60}, {199 - 20, 21}, {7, 193}} {
+		for _, cut := range [][2]int{{0, dotRows + 1}, {13, 60}, {199 - 20, 21}, {7, 193}} {
 			some := New(cut[1], 90)
 			NT(some, a.Slice(cut[0], 0, cut[1], 500), b, 0)
 			sameBits(t, fmt.Sprint("rows ", cut), some, all.Slice(cut[0], 0, cut[1], 90))
 		}
-		four, one := New(4, 90), New(1, 90)
-		NT(four, a.Slice(0, 0, 4, 500), b, 0)
-		for i := range 4 {
+		few, one := New(dotRows, 90), New(1, 90)
+		NT(few, a.Slice(0, 0, dotRows, 500), b, 0)
+		for i := range dotRows {
 			NT(one, a.Slice(i, 0, 1, 500), b, 0)
-			sameBits(t, "one row of four", one, four.Slice(i, 0, 1, 90))
+			sameBits(t, "one row of four", one, few.Slice(i, 0, 1, 90))
 		}
 	})
 }
