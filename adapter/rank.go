@@ -1,12 +1,14 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
 )
 
 // Rank counts the singular values of one layer's ΔW.
@@ -47,10 +49,16 @@ func (a *Attached) rank(l layer, bound float64) (Rank, error) {
 		delta.Sub(delta, widen(dense(l.Weight.Source(""))))
 		cores = []*mat.Dense{delta}
 	}
+	err := r.count(cores, bound)
+	return r, err
+}
+
+// count counts the singular values of cores.
+func (r *Rank) count(cores []*mat.Dense, bound float64) error {
 	for _, c := range cores {
 		values, ok := singular(c)
 		if !ok {
-			return r, fmt.Errorf("adapter: the singular values of %s do not converge", r.Path)
+			return fmt.Errorf("adapter: the singular values of %s do not converge", r.Path)
 		}
 		for _, s := range values {
 			r.Largest = max(r.Largest, s)
@@ -59,7 +67,42 @@ func (a *Attached) rank(l layer, bound float64) (Rank, error) {
 			}
 		}
 	}
-	return r, nil
+	return nil
+}
+
+// Difference counts, layer by layer, the singular values of after − before that are above bound: of two states of one
+// model, the head's layers left out.
+func Difference(before, after *model.Model, bound float64) ([]Rank, error) {
+	var old, now []*model.Linear
+	before.Linears(func(l *model.Linear) {
+		if !before.Head().Has(l.Path()) {
+			old = append(old, l)
+		}
+	})
+	after.Linears(func(l *model.Linear) {
+		if !after.Head().Has(l.Path()) {
+			now = append(now, l)
+		}
+	})
+	if len(old) != len(now) {
+		return nil, fmt.Errorf("adapter: difference of two models: %d layers and %d", len(old), len(now))
+	}
+	ranks := make([]Rank, len(old))
+	errs := make([]error, len(old))
+	gemm.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
+	return ranks, errors.Join(errs...)
+}
+
+func difference(old, now *model.Linear, bound float64) (Rank, error) {
+	r := Rank{Path: old.Path()}
+	r.Out, r.In = old.Dims()
+	if out, in := now.Dims(); out != r.Out || in != r.In || now.Path() != r.Path {
+		return r, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", r.Path, r.Out, r.In, now.Path(), out, in)
+	}
+	delta := widen(dense(now.Weight.Source("")))
+	delta.Sub(delta, widen(dense(old.Weight.Source(""))))
+	err := r.count([]*mat.Dense{delta}, bound)
+	return r, err
 }
 
 // singular are the singular values of m. Those of a long matrix are the roots of the eigenvalues of its smaller Gram

@@ -84,3 +84,38 @@ func all(t *testing.T, cores []*mat.Dense) []float64 {
 	slices.Reverse(values)
 	return values
 }
+
+// TestDifference: what merging changes in a model has as many singular values above the bound as the adapter.
+func TestDifference(t *testing.T) {
+	for _, name := range []string{"lora", "mora", "dora"} {
+		method, err := New(name, map[string]any{"r": 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, after := tinyModel(t, false), tinyModel(t, false)
+		a := mustAttach(t, after, "a", method)
+		stirAll(a, 3)
+		const bound = 0.05
+		want, err := a.Ranks(bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Merge(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Difference(before, after, bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some := 0
+		for i, w := range want {
+			some += w.Rank
+			if g := got[i]; g.Path != w.Path || g.Rank != w.Rank || math.Abs(g.Largest-w.Largest) > 1e-4*w.Largest {
+				t.Errorf("%s: got %+v, want %+v", name, g, w)
+			}
+		}
+		if some == 0 || len(got) != len(want) {
+			t.Errorf("%s: %d layers, %d singular values", name, len(got), some)
+		}
+	}
+}

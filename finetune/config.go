@@ -1,8 +1,10 @@
 package finetune
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,9 +15,10 @@ import (
 type Config struct {
 	// Model is a Hugging Face folder, or "embedded" for the tiny base in the binary.
 	Model string `yaml:"model"`
-	// ModelConfig, where Model is empty, is a config.json whose model is trained from random weights.
-	ModelConfig string `yaml:"model_config"`
-	// Tokenizer is the folder of the tokenizer; empty is the model's own.
+	// ModelConfig, where Model is empty, is a config.json, or its keys themselves, whose model is trained from random
+	// weights.
+	ModelConfig any `yaml:"model_config"`
+	// Tokenizer is the folder of the tokenizer, or "embedded"; empty is the model's own.
 	Tokenizer string `yaml:"tokenizer"`
 
 	// Numerics is "huggingface" (as transformers computes, the default) or "cybertron" (as Cybertron does, for models that it
@@ -90,6 +93,22 @@ type Config struct {
 	// Compare runs the recipe once for each entry, with the entry's keys in place of its own, and reports them side by
 	// side. Every entry has a name, its folder below output_dir.
 	Compare []map[string]any `yaml:"compare"`
+
+	// Search is what Table tries before a run, and train does not: a list has values of its key, of which the best are
+	// kept; any other value replaces the run's own meanwhile (max_steps, say).
+	Search map[string]any `yaml:"search" json:",omitempty"`
+	// Benchmarks are what Table scores the trained model on.
+	Benchmarks []Benchmark `yaml:"benchmarks" json:",omitempty"`
+}
+
+// Benchmark is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
+// task's figure that counts; empty is its score.
+type Benchmark struct {
+	Name    string         `yaml:"name"`
+	Task    string         `yaml:"task"`
+	Options map[string]any `yaml:"options"`
+	Limit   int            `yaml:"limit"`
+	Metric  string         `yaml:"metric"`
 }
 
 // Default is a Config with Hugging Face Trainer's defaults, but for a rate and a schedule that suit adapters.
@@ -192,6 +211,18 @@ func (c *Config) memory() (int, error) {
 		return 0, fmt.Errorf("memory: %w", err)
 	}
 	return n, nil
+}
+
+// modelConfig is the config.json that ModelConfig names or is.
+func (c *Config) modelConfig() ([]byte, error) {
+	if path, ok := c.ModelConfig.(string); ok {
+		return os.ReadFile(path)
+	}
+	raw, err := json.Marshal(c.ModelConfig)
+	if err != nil {
+		return nil, fmt.Errorf("model_config: %w", err)
+	}
+	return raw, nil
 }
 
 // plan is how many steps a run over rows takes and how many of them warm up.

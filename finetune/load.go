@@ -3,7 +3,6 @@ package finetune
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -24,7 +23,9 @@ func (r *run) load() error {
 		return err
 	}
 	if r.c.Tokenizer != "" {
-		dir = r.c.Tokenizer
+		if dir, err = ModelDir(r.c.Tokenizer); err != nil {
+			return err
+		}
 	}
 	if dir == "" {
 		return errors.New("tokenizer is empty; a model from random weights needs one named")
@@ -49,8 +50,8 @@ func (r *run) source() (dir string, open opener, err error) {
 	case r.c.Model != "":
 		dir, err = ModelDir(r.c.Model)
 		return dir, loader(dir), err
-	case r.c.ModelConfig != "":
-		config, err := os.ReadFile(r.c.ModelConfig)
+	case r.c.ModelConfig != nil && r.c.ModelConfig != "":
+		config, err := r.c.modelConfig()
 		return "", func(o model.Options) (*model.Model, error) {
 			o.Seed = stream(r.c.Seed, forModel, 0)
 			return model.NewAs(config, o)

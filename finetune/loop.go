@@ -75,7 +75,10 @@ func (r *run) train(ctx context.Context) error {
 			}
 		}
 	}
-	r.result.Seconds = time.Since(began).Seconds()
+	if r.state.EvalDue {
+		return r.interrupt() // in the last evaluation
+	}
+	r.result.Steps, r.result.Seconds = r.state.Step, time.Since(began).Seconds()
 	if r.result.PeakBytes = peakMemory(); r.result.PeakBytes > 0 {
 		_, _ = fmt.Fprintf(r.o.Out, "memory: %d MiB at the peak, about %d expected\n", mebi(r.result.PeakBytes), mebi(r.result.Memory.Total()))
 	}

@@ -67,21 +67,29 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 	for _, p := range params {
 		trained += 4 * p.Size()
 	}
-	e := Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained}
 	mapped, own := m.WeightMemory()
+	e := estimate(m.Sizes(), trained, tokens, checkpointing)
 	e.Weights = mapped + own
 	if own >= trained && m.NumParameters()*4 == trained {
 		e.Adapter = 0 // all weights train
 	}
-	s := m.Sizes()
-	e.Activations = 4 * tokens * activations(s, checkpointing)
-	e.Scratch = 4*tokens*s.Widest*5/4 + gemm.Threads()<<20
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
 	rest := max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own)
+	e.program(rest, own)
+	return e
+}
+
+// estimate has all parts but the weights and the program, of trained bytes of parameters.
+func estimate(s model.Sizes, trained, tokens int, checkpointing bool) Memory {
+	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
+		Activations: 4 * tokens * activations(s, checkpointing), Scratch: 4*tokens*s.Widest*5/4 + gemm.Threads()<<20}
+}
+
+// program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
+func (e *Memory) program(rest, own int) {
 	live := rest + own + e.Adapter + e.Gradients + e.Optimizer
 	e.Program = code + rest + live*garbage/100
-	return e
 }
 
 const (

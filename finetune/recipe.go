@@ -81,9 +81,17 @@ func set(keys map[string]any, setting string) error {
 	return nil
 }
 
-// decode sorts keys into the run's own and the adapter's, over the defaults.
+// decode sorts keys into the run's own and the adapter's, over the defaults. A key that is searched and has no value of its
+// own has the first of the search.
 func decode(keys map[string]any) (Config, error) {
 	c := Default()
+	keys = maps.Clone(keys)
+	search, _ := keys["search"].(map[string]any)
+	for k, v := range search {
+		if list, ok := v.([]any); ok && len(list) > 0 && keys[k] == nil {
+			keys[k] = list[0]
+		}
+	}
 	own, known := map[string]any{}, configKeys()
 	c.Adapter = map[string]any{}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
@@ -109,6 +117,10 @@ func assign(c *Config, key string, value any) error {
 	if f, ok := value.(float64); ok && f != math.Trunc(f) && fieldKind(key) == "want a whole number" {
 		return fmt.Errorf("%s: %v is no whole number", key, value)
 	}
+	if f := fieldOf(c, key); value != nil && reflect.TypeOf(value).AssignableTo(f.Type()) {
+		f.Set(reflect.ValueOf(value)) // a round through YAML would make a text of 1e-05
+		return nil
+	}
 	one, err := yaml.Marshal(map[string]any{key: value})
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
@@ -117,6 +129,17 @@ func assign(c *Config, key string, value any) error {
 		return fmt.Errorf("%s: %v is not of its kind (%s)", key, value, fieldKind(key))
 	}
 	return nil
+}
+
+// fieldOf is the field of a key.
+func fieldOf(c *Config, key string) reflect.Value {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("yaml") == key {
+			return v.Field(i)
+		}
+	}
+	return reflect.Value{}
 }
 
 // configKeys lists a recipe's own keys.
@@ -132,20 +155,15 @@ func configKeys() []string {
 }
 
 func fieldKind(key string) string {
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("yaml") == key {
-			switch t.Field(i).Type.Kind() {
-			case reflect.Int, reflect.Uint64:
-				return "want a whole number"
-			case reflect.Float64:
-				return "want a number"
-			case reflect.Bool:
-				return "want true or false"
-			case reflect.String:
-				return "want a text"
-			}
-		}
+	switch fieldOf(&Config{}, key).Kind() {
+	case reflect.Int, reflect.Uint64:
+		return "want a whole number"
+	case reflect.Float64:
+		return "want a number"
+	case reflect.Bool:
+		return "want true or false"
+	case reflect.String:
+		return "want a text"
 	}
 	return "want a list or a group of keys"
 }

@@ -1,7 +1,10 @@
 package finetune
 
 import (
+	"fmt"
 	"io/fs"
+	"path"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -12,8 +15,14 @@ import (
 
 // TestRecipesAreWhole reads every recipe that comes with the binary as a run would.
 func TestRecipesAreWhole(t *testing.T) {
-	files, err := fs.Glob(recipes.Files, "*.yaml")
-	if err != nil || !slices.Contains(files, recipes.Quickstart) {
+	files := []string{}
+	err := fs.WalkDir(recipes.Files, ".", func(name string, _ fs.DirEntry, err error) error {
+		if path.Ext(name) == ".yaml" && name != publishedFile {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil || !slices.Contains(files, recipes.Quickstart) || !slices.Contains(files, "paper/memory.yaml") {
 		t.Fatalf("recipes are %v (%v)", files, err)
 	}
 	for _, f := range files {
@@ -21,27 +30,83 @@ func TestRecipesAreWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, runs, err := Runs(raw, nil)
+		names, runs, err := Runs(raw, nil)
 		if err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
-		for _, c := range runs {
-			if err := c.Check(); err != nil {
-				t.Errorf("%s: %v", f, err)
+		for i, c := range runs {
+			if err := wholeRecipe(c); err != nil {
+				t.Errorf("%s %s: %v", f, names[i], err)
 			}
-			if !slices.Contains(tasks.Names(), c.Task) {
-				t.Errorf("%s: task %q is not known", f, c.Task)
+			same := c
+			same.Search, same.Compare, same.OutputDir = nil, nil, ""
+			if again, err := same.with(); err != nil || !reflect.DeepEqual(again.keys(), same.keys()) || digestOf(again.keys()) != digestOf(same.keys()) {
+				t.Errorf("%s %s: from its keys the recipe is another one: %v, want %v (%v)", f, names[i], again, same, err)
 			}
-			for k := range c.TaskOptions {
-				if !slices.Contains(tasks.Options(c.Task), k) {
-					t.Errorf("%s: task %s has no option %s", f, c.Task, k)
+			expanded, _, err := expand(c)
+			if err != nil {
+				t.Errorf("%s %s: search: %v", f, names[i], err)
+			}
+			for _, s := range expanded {
+				if err := wholeRecipe(s); err != nil {
+					t.Errorf("%s %s: search: %v", f, names[i], err)
 				}
 			}
-			if c.Method == "full" {
-				continue
+		}
+	}
+}
+
+// wholeRecipe checks all that can be checked without the data.
+func wholeRecipe(c Config) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if err := knownTask(c.Task, c.TaskOptions); err != nil {
+		return err
+	}
+	for _, b := range c.Benchmarks {
+		if err := knownTask(b.Task, b.Options); err != nil {
+			return fmt.Errorf("%s: %w", b.Name, err)
+		}
+	}
+	if c.Method == "full" {
+		return nil
+	}
+	_, err := adapter.New(c.Method, c.Adapter)
+	return err
+}
+
+func knownTask(name string, options map[string]any) error {
+	if !slices.Contains(tasks.Names(), name) {
+		return fmt.Errorf("task %q is not known", name)
+	}
+	for k := range options {
+		if !slices.Contains(tasks.Options(name), k) {
+			return fmt.Errorf("task %s has no option %s", name, k)
+		}
+	}
+	return nil
+}
+
+// TestPublishedRowsHaveRecipes: every row that the paper has figures of is a row of the preset paper.
+func TestPublishedRowsHaveRecipes(t *testing.T) {
+	for name, kind := range tableKinds {
+		all, err := readPublished(recipes.Files, kind.published...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, preset := range Presets() {
+			tb := &table{name: name, o: TableOptions{Recipes: recipes.Files, Preset: preset}}
+			rows, err := tb.readRows()
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-			if _, err := adapter.New(c.Method, c.Adapter); err != nil {
-				t.Errorf("%s: %v", f, err)
+			for _, p := range all {
+				for row := range p.Rows {
+					if preset == "paper" && !slices.ContainsFunc(rows, func(r tableRow) bool { return r.name == row }) {
+						t.Errorf("%s: the published row %s has no recipe", name, row)
+					}
+				}
 			}
 		}
 	}

@@ -289,7 +289,7 @@ func (r *run) digest() string {
 	h := sha256.New()
 	c := r.c
 	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
-	c.Compare, c.GradientCheckpointing, c.Memory = nil, "", ""
+	c.Compare, c.Search, c.Benchmarks, c.GradientCheckpointing, c.Memory = nil, nil, nil, "", ""
 	b, err := json.Marshal(c)
 	if err != nil {
 		return ""

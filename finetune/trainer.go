@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -41,6 +42,9 @@ func (t *Trainer) adapt(a *adapter.Attached) {
 	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.Refresh
 	t.AfterGradients, t.AfterUpdate = a.AfterGradients, a.AfterUpdate
 }
+
+// ErrDiverged is in the error of a step whose loss or gradients are not finite.
+var ErrDiverged = errors.New("training has diverged")
 
 // Step is what one step did.
 type Step struct {
@@ -100,7 +104,7 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}
 		if !finite(sum) {
-			return s, fmt.Errorf("step %d: the loss is %v in rows %s", number+1, sum, where(slice))
+			return s, fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, sum, where(slice))
 		}
 		s.Loss += sum
 	}
@@ -110,7 +114,7 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 	}
 	s.GradNorm = gradNorm(t.Params)
 	if !finite(s.GradNorm) {
-		return s, fmt.Errorf("step %d: the gradient of %s is not finite (loss %g)", number+1, t.culprit(), s.Loss)
+		return s, fmt.Errorf("step %d: %w: the gradient of %s is not finite (loss %g)", number+1, ErrDiverged, t.culprit(), s.Loss)
 	}
 	return s, nil
 }

@@ -36,6 +36,7 @@ type cli struct {
 	Merge    mergeCmd    `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
 	Convert  convertCmd  `cmd:"" help:"Turn a Hugging Face folder into one that Cybertron serves, or back."`
 	Inspect  inspectCmd  `cmd:"" help:"Say what is in a model's or an adapter's folder."`
+	Table    tableCmd    `cmd:"" help:"Make one of the MoRA paper's tables: our rows beside the published ones."`
 	Verify   verifyCmd   `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
 	Bench    benchCmd    `cmd:"" help:"Measure the speed and the memory of training."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

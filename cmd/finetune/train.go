@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ type trainCmd struct {
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
 	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked."`
+	DryRun    bool     `help:"Print steps, tokens, trainable parameters, memory and time, and write nothing."`
 	threadsFlag
 }
 
@@ -40,6 +42,7 @@ func (trainCmd) Help() string {
   finetune train                                    the quickstart: MoRA beside LoRA, in minutes
   finetune train --model smollm2 --task math --data gsm8k/train.jsonl --output run
   finetune train recipe.yaml --set learning_rate=1e-4 --set max_steps=200
+  finetune train recipe.yaml --dry-run              what it would take
   finetune train recipe.yaml --resume               go on after Ctrl-C`
 }
 
@@ -78,6 +81,9 @@ func (c *trainCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
+	if c.DryRun {
+		return dryRun(g, names, runs)
+	}
 	var curves []finetune.Curve
 	var last *finetune.Result
 	output := ""
@@ -100,6 +106,25 @@ func (c *trainCmd) Run(g *globals) error {
 		curves = append(curves, curve)
 	}
 	return c.report(g, output, runs, last, curves)
+}
+
+// dryRun plans every run.
+func dryRun(g *globals, names []string, runs []finetune.Config) error {
+	known, err := fs.Sub(recipes.Files, "models")
+	if err != nil {
+		return err
+	}
+	for i, run := range runs {
+		if names[i] != "" {
+			g.printf("\n== %s: %s\n", names[i], run.Method)
+		}
+		p, err := finetune.DryRun(g.Ctx, run, known)
+		if err != nil {
+			return err
+		}
+		p.Write(g.Stdout)
+	}
+	return nil
 }
 
 // one runs a single training with a progress bar on a terminal.

@@ -1,0 +1,169 @@
+package finetune
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/model"
+)
+
+// usedShare is the share of the multiply-add peak that training reaches where it cannot be timed: what bench measured on
+// SmolLM2-135M (docs/performance.md).
+const usedShare = 0.5
+
+// rough plans a run of which something is not there, from the model's shape.
+func (p *Plan) rough(c Config, known fs.FS) error {
+	config, err := c.shape(known)
+	if err != nil {
+		return err
+	}
+	m, err := model.Blank(config)
+	if err != nil {
+		return err
+	}
+	p.Parameters = m.NumParameters()
+	if p.Trainable, err = countTrainable(m, c); err != nil {
+		return err
+	}
+	length := c.length(m.Sizes().Positions)
+	p.Steps = c.MaxSteps
+	p.Tokens, p.AtMost = p.Steps*p.Window*length, true
+	p.guess(m, c.Method == "full")
+	return p.fit(c, m.Sizes(), min(p.Window*length, max(length, c.SliceTokens)))
+}
+
+// fit estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
+func (p *Plan) fit(c Config, s model.Sizes, tokens int) error {
+	limit, err := c.memory()
+	if err != nil {
+		return err
+	}
+	p.Checkpointing, p.Memory, err = fit(c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := estimate(s, 4*p.Trainable, tokens, checkpointing)
+		e.Weights = 2 * p.Parameters
+		own := 0
+		if c.Method == "full" {
+			e.Weights, e.Adapter, own = 4*p.Parameters, 0, 4*p.Parameters
+		}
+		e.program(0, own)
+		return e
+	})
+	return err
+}
+
+// machinePeak is gemm.Peak, measured once.
+var machinePeak = sync.OnceValue(gemm.Peak)
+
+// guess estimates the time from the machine's multiply-add peak, as BenchResult.PeakShare counts.
+func (p *Plan) guess(m *model.Model, full bool) {
+	products := 2.0
+	if full {
+		products = 3
+	}
+	flop := 0.0
+	m.Linears(func(l *model.Linear) { flop += 2 * products * float64(l.Weight.Size()) * float64(p.Tokens) })
+	peak := machinePeak()
+	p.Seconds = flop / (float64(gemm.Threads()) * peak * 1e9 * usedShare)
+	p.From = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, gemm.Threads())
+}
+
+// length is the longest that a row can be.
+func (c *Config) length(positions int) int {
+	n := positions
+	if c.MaxLength > 0 {
+		n = min(n, c.MaxLength)
+	}
+	if b, ok := c.TaskOptions["block_size"].(uint64); ok {
+		n = min(n, int(b))
+	}
+	return n
+}
+
+// shape is the config.json of the run's model, which need not be there.
+func (c *Config) shape(known fs.FS) ([]byte, error) {
+	if c.Model == "" {
+		return c.modelConfig()
+	}
+	dir, err := ModelDir(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil {
+		return raw, nil
+	}
+	name := strings.ToLower(filepath.Base(c.Model))
+	raw, err := fs.ReadFile(known, name+".json")
+	if errors.Is(err, fs.ErrNotExist) {
+		names, _ := fs.Glob(known, "*.json")
+		return nil, fmt.Errorf("model %s is not there, and its shape is not known; known are %s", c.Model, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
+	}
+	return raw, err
+}
+
+// countTrainable counts what would train. Where no setting is about single layers, a model of one layer and one of two
+// tell those of all.
+func countTrainable(m *model.Model, c Config) (int, error) {
+	if c.Method == "full" {
+		return m.NumParameters(), nil
+	}
+	layers := m.Sizes().Layers
+	whole := layers < 3
+	for _, k := range []string{"layers_to_transform", "rank_pattern", "exclude_modules"} {
+		whole = whole || c.Adapter[k] != nil
+	}
+	if _, expr := c.Adapter["target_modules"].(string); expr {
+		whole = true
+	}
+	if whole {
+		return attachedTo(m, c)
+	}
+	var counts [2]int
+	for i := range counts {
+		small, err := shrunk(m.Config, i+1)
+		if err != nil {
+			return 0, err
+		}
+		if small.Sizes().Layers != i+1 {
+			return attachedTo(m, c)
+		}
+		if counts[i], err = attachedTo(small, c); err != nil {
+			return 0, err
+		}
+	}
+	return counts[0] + (layers-1)*(counts[1]-counts[0]), nil
+}
+
+// shrunk is a blank model with so many layers.
+func shrunk(config []byte, layers int) (*model.Model, error) {
+	var keys map[string]any
+	if err := json.Unmarshal(config, &keys); err != nil {
+		return nil, err
+	}
+	keys["num_hidden_layers"] = layers
+	raw, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	return model.Blank(raw)
+}
+
+func attachedTo(m *model.Model, c Config) (int, error) {
+	method, err := adapter.New(c.Method, c.Adapter)
+	if err != nil {
+		return 0, err
+	}
+	a, err := adapter.Attach(m, AdapterName, method, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Detach()
+	return a.Trainable(), nil
+}

@@ -1,0 +1,111 @@
+package finetune
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/recipes"
+)
+
+func shapes(t *testing.T) fs.FS {
+	t.Helper()
+	known, err := fs.Sub(recipes.Files, "models")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+// TestDryRunOfAModelThatIsNotThere: LLaMA-2 7B has 6,738,415,616 parameters; LoRA's r (in+out) and MoRA's r̂² of its
+// layers are counted by hand.
+func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
+	const layers = 32
+	for method, want := range map[string]int{
+		"full": 6738415616,
+		"lora": layers * 8 * (4*(4096+4096) + 3*(4096+11008)),
+		"dora": layers * (8*(4*(4096+4096)+3*(4096+11008)) + 5*4096 + 2*11008),
+		"mora": layers * (4*256*256 + 3*348*348), // √(8192·8) = 256, √(15104·8) = 347.6
+	} {
+		c := Default()
+		c.Model, c.Task, c.Method, c.MaxSteps, c.PerDeviceTrainBatchSize, c.MaxLength = "models/Llama-2-7b", "memory", method, 10, 4, 100
+		if method != "full" {
+			c.Adapter = map[string]any{"r": 8}
+		}
+		p, err := DryRun(context.Background(), c, shapes(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Parameters != 6738415616 || p.Trainable != want || p.Steps != 10 || p.Tokens != 4000 || !p.AtMost || p.Seconds <= 0 {
+			t.Errorf("%s: %+v, want %d trainable parameters and up to 4000 tokens", method, p, want)
+		}
+		var b strings.Builder
+		p.Write(&b)
+		for _, text := range []string{"missing: model: models/Llama-2-7b is not there", "at most 4,000", "not timed"} {
+			if !strings.Contains(b.String(), text) {
+				t.Errorf("%s: %q is missing in\n%s", method, text, &b)
+			}
+		}
+	}
+	c := Default()
+	c.Model, c.Task, c.OutputDir = "llama-3", "memory", t.TempDir()
+	if _, err := DryRun(context.Background(), c, shapes(t)); err == nil || !strings.Contains(err.Error(), "known are llama-2-7b") {
+		t.Errorf("a model of unknown shape gave %v", err)
+	}
+}
+
+// TestDryRunIsTheRun: what a dry run says of a run that could begin is what the run does; nothing is written.
+func TestDryRunIsTheRun(t *testing.T) {
+	for _, method := range []string{"mora", "lora", "full"} {
+		c := small(t, method)
+		p, err := DryRun(context.Background(), c, shapes(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(c.OutputDir); !os.IsNotExist(err) {
+			t.Error("a dry run made the output folder")
+		}
+		r, err := Run(context.Background(), c, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := float64(p.Tokens) / float64(r.Tokens) // windows are not of one length
+		if p.Steps != r.Steps || p.Trainable != r.Trainable || near < 0.9 || near > 1.1 || !strings.HasPrefix(p.From, "timed") {
+			t.Errorf("%s: planned %+v, the run had %d steps, %d trainable parameters, %d tokens", method, p, r.Steps, r.Trainable, r.Tokens)
+		}
+	}
+}
+
+// TestCountByLayers: counted from one and two layers, what trains is what is counted on all.
+func TestCountByLayers(t *testing.T) {
+	for _, method := range []string{"lora", "mora", "dora", "vera"} {
+		c := Default()
+		c.Method, c.Adapter = method, map[string]any{"r": 2, "modules_to_save": []string{"norm", "input_layernorm", "lm_head"}}
+		m, err := shrunk([]byte(smallConfig), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := countTrainable(m, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := attachedTo(m, c); err != nil || got != want {
+			t.Errorf("%s: %d parameters, want %d (%v)", method, got, want, err)
+		}
+	}
+}
+
+func TestDryRunSaysWhatIsMissing(t *testing.T) {
+	c := small(t, "lora")
+	c.Task, c.TaskOptions, c.Tokenizer = "math", nil, "nowhere"
+	c.Data = "data/none.jsonl"
+	p, err := DryRun(context.Background(), c, shapes(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(p.Missing, "; "); got != "tokenizer: nowhere is not there; data: data/none.jsonl is not there" {
+		t.Errorf("missing is %q", got)
+	}
+}

@@ -1,0 +1,137 @@
+package finetune
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/gemm"
+)
+
+// Entry is the record of a run of a table.
+type Entry struct {
+	Table  string `json:"table"`
+	Preset string `json:"preset"`
+	Group  string `json:"group,omitempty"`
+	Row    string `json:"row"`
+	// Search is the number of a run of the row's search, from 1; Tried what it tried.
+	Search int            `json:"search,omitempty"`
+	Tried  map[string]any `json:"tried,omitempty"`
+	Seed   uint64         `json:"seed"`
+	// Digest is of Settings, the recipe's keys.
+	Digest   string         `json:"digest"`
+	Settings map[string]any `json:"settings"`
+
+	Commit  string    `json:"commit,omitempty"`
+	Machine string    `json:"machine"`
+	Kernel  string    `json:"kernel"`
+	Threads int       `json:"threads"`
+	Ended   time.Time `json:"ended"`
+
+	// Failed says why the run came to nothing.
+	Failed    string `json:"failed,omitempty"`
+	Trainable int    `json:"trainable_parameters"`
+	Steps     int    `json:"steps"`
+	// Tokens and TrainSeconds are those of the steps, evaluations not among them. An interruption loses what was not
+	// logged yet, of both.
+	Tokens       int     `json:"tokens"`
+	TrainSeconds float64 `json:"train_seconds"`
+	// PeakBytes is the most memory that the process held in the run (in its last part, where it was interrupted), 0 where
+	// the system does not tell.
+	PeakBytes   int          `json:"peak_bytes,omitempty"`
+	Evaluations []Evaluation `json:"evaluations"`
+	// Benchmarks are scores; Singular counts the singular values of ΔW above SingularBound by module, averages over layers.
+	Benchmarks map[string]float64 `json:"benchmarks,omitempty"`
+	Singular   map[string]float64 `json:"singular_values,omitempty"`
+}
+
+// final is the last evaluation.
+func (e *Entry) final() Evaluation {
+	if len(e.Evaluations) == 0 {
+		return Evaluation{Loss: math.Inf(1)}
+	}
+	return e.Evaluations[len(e.Evaluations)-1]
+}
+
+// better says whether a run of a search did better than another: by the score, then by the loss.
+func (e *Entry) better(than *Entry) bool {
+	if e.Failed != "" || than.Failed != "" {
+		return e.Failed == "" && than.Failed != ""
+	}
+	a, b := e.final(), than.final()
+	if a.Score != nil && b.Score != nil && *a.Score != *b.Score {
+		return *a.Score > *b.Score
+	}
+	return a.Loss < b.Loss
+}
+
+// entry is a record with all that is known without the run's folder.
+func (t *table) entry(s slot, r *Result) *Entry {
+	e := &Entry{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Seed,
+		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: gemm.Threads(),
+		Ended: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
+	e.Digest = digestOf(e.Settings)
+	if s.search > 0 {
+		e.Tried = s.row.values[s.search-1]
+	}
+	return e
+}
+
+// read takes the course of the run from its metrics.jsonl: a run that went on after an interruption is there as a whole.
+func (e *Entry) read(dir string) error {
+	curve, err := ReadCurve("", dir)
+	if err != nil {
+		return err
+	}
+	e.Evaluations = curve.Evaluations
+	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var l logged
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return fmt.Errorf("%s: %w", f.Name(), err)
+		}
+		if l.TokensPerSecond > 0 {
+			e.Tokens += l.Tokens
+			e.TrainSeconds += float64(l.Tokens) / l.TokensPerSecond
+		}
+	}
+	return lines.Err()
+}
+
+// summary is a run in a few words.
+func (e *Entry) summary() string {
+	if e.Failed != "" {
+		return "failed: " + e.Failed
+	}
+	text := fmt.Sprintf("loss %.4f", e.final().Loss)
+	if s := e.final().Score; s != nil {
+		text += fmt.Sprintf(", score %.1f %%", 100**s)
+	}
+	return text + fmt.Sprintf(", %s of training", span(e.TrainSeconds))
+}
+
+// machine names the processor, or what is known of it.
+func machine() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return runtime.GOOS + "/" + runtime.GOARCH
+}
+
+// resetPeak makes peakMemory count anew; it says whether the system can.
+func resetPeak() bool { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) == nil }

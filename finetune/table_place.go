@@ -1,0 +1,79 @@
+package finetune
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// settings are the keys that decide a run: a model that the user named counts by its folder's name, data by their names
+// in the recipe.
+func (t *table) settings(c Config) map[string]any {
+	if t.o.Model != "" {
+		c.setModel(filepath.Base(t.o.Model))
+	}
+	return c.keys()
+}
+
+// setModel puts a folder in the place of the recipe's model, or of the tokenizer where it trains from random weights.
+func (c *Config) setModel(dir string) {
+	switch {
+	case c.Model != "":
+		c.Model = dir
+	case c.Tokenizer != Embedded:
+		c.Tokenizer = dir
+	}
+}
+
+// digestOf is of a run's settings.
+func digestOf(settings map[string]any) string {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// located puts the folders that the user named in the places of the recipe's.
+func (t *table) located(c Config) Config {
+	if t.o.Model != "" {
+		c.setModel(t.o.Model)
+	}
+	if t.o.Data == "" {
+		return c
+	}
+	c.Data, c.EvalData, c.Tokenizer = t.under(c.Data), t.under(c.EvalData), t.under(c.Tokenizer).(string)
+	c.TaskOptions, _ = t.under(c.TaskOptions).(map[string]any)
+	c.Benchmarks = slices.Clone(c.Benchmarks)
+	for i := range c.Benchmarks {
+		c.Benchmarks[i].Options, _ = t.under(c.Benchmarks[i].Options).(map[string]any)
+	}
+	return c
+}
+
+// under replaces the folder "data" that paths in a value begin with.
+func (t *table) under(v any) any {
+	switch v := v.(type) {
+	case string:
+		if rest, ok := strings.CutPrefix(v, "data/"); ok {
+			return filepath.Join(t.o.Data, rest)
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = t.under(v[i])
+		}
+		return all
+	case map[string]any:
+		all := map[string]any{}
+		for k := range v {
+			all[k] = t.under(v[k])
+		}
+		return all
+	}
+	return v
+}

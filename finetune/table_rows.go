@@ -1,0 +1,169 @@
+package finetune
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// tableRow is a row of a table: an entry of a recipe's compare.
+type tableRow struct {
+	group, name string
+	c           Config
+	grid        []Config         // the runs of its search
+	values      []map[string]any // what they try
+}
+
+func (r tableRow) label() string { return strings.TrimPrefix(r.group+" "+r.name, " ") }
+
+// slot is a run of a row: one of its search, or one of its seeds.
+type slot struct {
+	row    tableRow
+	c      Config
+	search int // from 1; 0: a run of the table itself
+}
+
+// file is the name of its record and of its folder.
+func (s slot) file() string {
+	name := strings.TrimPrefix(s.row.group+"."+s.row.name, ".")
+	if s.search > 0 {
+		return fmt.Sprintf("%s.search-%d", name, s.search)
+	}
+	return fmt.Sprintf("%s.seed-%d", name, s.c.Seed)
+}
+
+// searches are the runs of the row's search.
+func (r tableRow) searches() []slot {
+	var all []slot
+	for i, c := range r.grid {
+		all = append(all, slot{r, c, i + 1})
+	}
+	return all
+}
+
+// seeds are the runs of the row with its own values and n seeds.
+func (r tableRow) seeds(n int) []slot {
+	var all []slot
+	for i := range n {
+		c := r.c
+		c.Seed += uint64(i)
+		all = append(all, slot{row: r, c: c})
+	}
+	return all
+}
+
+// readRows reads the preset's recipes of the table: PRESET/NAME.yaml, or PRESET/NAME-GROUP.yaml.
+func (t *table) readRows() ([]tableRow, error) {
+	files, err := fs.Glob(t.o.Recipes, path.Join(t.o.Preset, t.name+"*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var rows []tableRow
+	for _, f := range files {
+		stem := strings.TrimSuffix(path.Base(f), ".yaml")
+		if stem != t.name && !strings.HasPrefix(stem, t.name+"-") {
+			continue
+		}
+		raw, err := fs.ReadFile(t.o.Recipes, f)
+		if err != nil {
+			return nil, err
+		}
+		names, runs, err := Runs(raw, t.o.Settings)
+		if err != nil {
+			return nil, fmt.Errorf("recipe: %s: %w", f, err)
+		}
+		for i, c := range runs {
+			row := tableRow{group: strings.TrimPrefix(strings.TrimPrefix(stem, t.name), "-"), name: names[i]}
+			if row.grid, row.values, err = expand(c); err != nil {
+				return nil, fmt.Errorf("recipe: %s: %s: search: %w", f, names[i], err)
+			}
+			row.c = c
+			row.c.Search, row.c.Compare = nil, nil
+			if err := row.c.Check(); err != nil {
+				return nil, fmt.Errorf("recipe: %s: %s: %w", f, names[i], err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("the preset %s has no recipe of it", t.o.Preset)
+	}
+	return rows, nil
+}
+
+// expand makes the runs of a recipe's search: one for every combination of the values that it lists. values are those. A
+// search of a single combination is none.
+func expand(c Config) (grid []Config, values []map[string]any, err error) {
+	values = []map[string]any{{}}
+	override := map[string]any{}
+	for _, k := range slices.Sorted(maps.Keys(c.Search)) {
+		list, ok := c.Search[k].([]any)
+		if !ok {
+			override[k] = c.Search[k]
+			continue
+		}
+		var next []map[string]any
+		for _, have := range values {
+			for _, v := range list {
+				one := maps.Clone(have)
+				one[k] = v
+				next = append(next, one)
+			}
+		}
+		values = next
+	}
+	if len(values) < 2 {
+		return nil, nil, nil
+	}
+	if len(override) > 0 { // shorter runs are judged by their end alone
+		override["eval_steps"] = 0
+	}
+	for _, v := range values {
+		one, err := c.with(override, v)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(override) > 0 {
+			one.Benchmarks = nil
+		}
+		grid = append(grid, one)
+	}
+	return grid, values, nil
+}
+
+// with is the recipe with other values of some keys, without its search.
+func (c Config) with(overrides ...map[string]any) (Config, error) {
+	keys := c.keys()
+	for _, o := range overrides {
+		maps.Copy(keys, o)
+	}
+	return decode(keys)
+}
+
+// keys are a recipe's keys that are not at their defaults, without those that are about the folder or other runs.
+func (c Config) keys() map[string]any {
+	keys := maps.Clone(c.Adapter)
+	if keys == nil {
+		keys = map[string]any{}
+	}
+	own, standard := reflect.ValueOf(c), reflect.ValueOf(Default())
+	for i := range own.NumField() {
+		k := own.Type().Field(i).Tag.Get("yaml")
+		if slices.Contains([]string{"-", "compare", "search", "output_dir"}, k) || reflect.DeepEqual(own.Field(i).Interface(), standard.Field(i).Interface()) {
+			continue
+		}
+		keys[k] = own.Field(i).Interface()
+	}
+	if c.Benchmarks != nil {
+		var all []any
+		for _, b := range c.Benchmarks {
+			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit, "metric": b.Metric})
+		}
+		keys["benchmarks"] = all
+	}
+	return keys
+}

@@ -1,0 +1,139 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// score asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
+func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
+	if t.kind.ranks {
+		var err error
+		if e.Singular, err = singularValues(c); err != nil {
+			return err
+		}
+	}
+	if len(c.Benchmarks) == 0 {
+		return nil
+	}
+	run := EvalRun{Model: c.Model, Adapter: c.OutputDir}
+	if c.WholeModel() {
+		run = EvalRun{Model: c.OutputDir}
+	}
+	l, err := Open(run.Model, run.Adapter)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	if run.Model, err = ModelDir(run.Model); err != nil {
+		return err
+	}
+	tok, err := l.Tokenizer()
+	if err != nil {
+		return err
+	}
+	e.Benchmarks = map[string]float64{}
+	for _, b := range c.Benchmarks {
+		path := t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
+		e.Benchmarks[b.Name], err = b.ask(ctx, l, tok, run, path)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w; go on with --resume", ErrInterrupted)
+		case err != nil:
+			return fmt.Errorf("%s: %w", b.Name, err)
+		}
+	}
+	return nil
+}
+
+// ask answers the benchmark's examples, keeps the answers in a file, and returns the figure.
+func (b Benchmark) ask(ctx context.Context, l *Loaded, tok *tokenizer.Tokenizer, run EvalRun, path string) (float64, error) {
+	task, err := tasks.New(b.Task, b.Options)
+	if err != nil {
+		return 0, err
+	}
+	run.Tasks, run.Limit = []NamedTask{{b.Task, task}}, b.Limit
+	file, err := OpenAnswers(path, run)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	r, err := l.EvaluateAll(ctx, tok, run.Tasks, EvalOptions{Limit: b.Limit, Answers: file})
+	if err != nil {
+		return 0, err
+	}
+	if b.Metric != "" {
+		v, ok := r[0].Metrics[b.Metric]
+		if !ok {
+			return 0, fmt.Errorf("task %s has no metric %s%s", b.Task, b.Metric, suggest.Hint(b.Metric, r[0].Names))
+		}
+		return v, nil
+	}
+	if r[0].Score == nil {
+		return 0, fmt.Errorf("task %s has no score", b.Task)
+	}
+	return *r[0].Score, nil
+}
+
+// singularValues counts, for each kind of layer, how many singular values of the run's ΔW are above SingularBound: the mean
+// over the layers. ΔW is what the adapter makes of the base, or the whole model's difference from it.
+func singularValues(c Config) (map[string]float64, error) {
+	base, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = base.Close() }()
+	ranks, err := c.ranks(base)
+	if err != nil {
+		return nil, err
+	}
+	sums, counts := map[string]float64{}, map[string]float64{}
+	for _, r := range ranks {
+		name := r.Path[strings.LastIndexByte(r.Path, '.')+1:]
+		sums[name] += float64(r.Rank)
+		counts[name]++
+	}
+	for name := range sums {
+		sums[name] /= counts[name]
+	}
+	return sums, nil
+}
+
+func (c *Config) ranks(base *model.Model) ([]adapter.Rank, error) {
+	if !c.WholeModel() {
+		a, err := adapter.Load(base, c.OutputDir, AdapterName)
+		if err != nil {
+			return nil, err
+		}
+		return a.Ranks(SingularBound)
+	}
+	after, err := model.Load(c.OutputDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = after.Close() }()
+	return adapter.Difference(base, after, SingularBound)
+}
+
+// base is the model that a run starts from.
+func (c *Config) base() (*model.Model, error) {
+	if c.Model == "" {
+		config, err := c.modelConfig()
+		if err != nil {
+			return nil, err
+		}
+		return model.NewAs(config, model.Options{Seed: stream(c.Seed, forModel, 0)})
+	}
+	dir, err := ModelDir(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	return model.Load(dir)
+}

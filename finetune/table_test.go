@@ -1,0 +1,325 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rs/zerolog"
+)
+
+const stubHead = `
+model_config: {model_type: llama, vocab_size: 256, hidden_size: 16, intermediate_size: 24, initializer_range: 0.2,
+  num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 128}
+tokenizer: embedded
+task: memory
+task_options: {pairs: 5}
+r: 2
+max_steps: 6
+per_device_train_batch_size: 3
+eval_steps: 3
+eval_examples: 2
+save_steps: 2
+logging_steps: 2
+seed: 1
+compare:
+`
+
+// stub are recipes of two rows of a few steps, the first with a search of two rates.
+func stub(rows ...string) fs.FS {
+	if rows == nil {
+		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
+	}
+	text := stubHead
+	for _, r := range rows {
+		text += "  - " + r + "\n"
+	}
+	files := fstest.MapFS{"published.yaml": {Data: []byte(`
+memory: {source: Table 2, columns: ["300", "900"], rows: {lora-8: {label: LoRA r=8, values: [9.9, 54]}, mora-8: {label: MoRA r=8, values: [null, 100]}}}
+ablation: {source: Table 4, columns: [], rows: {}}
+rank: {source: a figure, columns: [], rows: {}}
+`)}}
+	for _, name := range []string{"memory", "ablation", "rank"} {
+		files["tiny/"+name+".yaml"] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return files
+}
+
+// stubTable are options to make a table of recipes in a folder of the test's own.
+func stubTable(t *testing.T, recipes fs.FS) TableOptions {
+	t.Helper()
+	return TableOptions{Recipes: recipes, Preset: "tiny", Output: filepath.Join(t.TempDir(), "table"), Seeds: 2, Log: zerolog.Nop()}
+}
+
+// records reads the records of a table by their file names, without what differs from run to run.
+func records(t *testing.T, dir string) map[string]Entry {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "rows", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]Entry{}
+	for _, f := range files {
+		var e Entry
+		if err := readJSON(f, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.Ended.IsZero() || e.Digest != digestOf(e.Settings) {
+			t.Errorf("%s is not whole: %+v", f, e)
+		}
+		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Entry{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Tried: e.Tried, Steps: e.Steps,
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, Benchmarks: e.Benchmarks, Singular: e.Singular, Failed: e.Failed}
+	}
+	return all
+}
+
+func text(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestTable makes a table from beginning to end; made again, nothing runs.
+func TestTable(t *testing.T) {
+	o := stubTable(t, stub())
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"lora-8.search-1", "lora-8.search-2", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
+	got := records(t, o.Output)
+	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
+		t.Fatalf("records are %v, want %v", names, want)
+	}
+	if a, b := got["lora-8.search-1"], got["lora-8.seed-1"]; a.Steps != 4 || b.Steps != 6 || len(b.Evaluations) != 3 || b.Tokens == 0 {
+		t.Errorf("a search has %d steps, its row %+v", a.Steps, b)
+	}
+	md := text(t, o.Output, "memory.md")
+	for _, want := range []string{"| row | 3 | 6 | paper | 300 | 900 |", " ± ", "| LoRA r=8 | 9.9 | 54.0 |", "| MoRA r=8 | – | 100.0 |", "learning_rate 0.001", "method mora, r 2, mora_type 1, learning_rate 0.02"} {
+		if !strings.Contains(md, want) {
+			t.Errorf("%q is missing in\n%s", want, md)
+		}
+	}
+	if csv := text(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,0,2,6,score,") || !strings.Contains(csv, "paper,,lora-8,,,,900,54.0") {
+		t.Errorf("CSV is\n%s", csv)
+	}
+	if svg := text(t, o.Output, "memory.svg"); !strings.Contains(svg, "mora-8") || !strings.HasPrefix(text(t, o.Output, "memory.png"), "\x89PNG") {
+		t.Error("the plots are not whole")
+	}
+	o.Progress = func(Progress) { t.Fatal("a finished run ran again") }
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	if again := text(t, o.Output, "memory.md"); again != md {
+		t.Errorf("made again, the table is\n%s\nwant\n%s", again, md)
+	}
+}
+
+// TestSearchChooses: the row has the values of the search's best run, and the better one is by score, then by loss.
+func TestSearchChooses(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
+	o.Seeds = 1
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.final().Loss >= a.final().Loss {
+		t.Fatalf("the test's rates end in losses %g and %g", a.final().Loss, b.final().Loss)
+	}
+	var e Entry
+	if err := readJSON(filepath.Join(o.Output, "rows", "lora-8.seed-1.json"), &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Settings["learning_rate"] != 0.03 || e.Settings["max_steps"] != 6.0 {
+		t.Errorf("the row was run with %v", e.Settings)
+	}
+	score := func(s float64) *Entry { return &Entry{Evaluations: []Evaluation{{Loss: 1, Score: &s}}} }
+	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Entry{Failed: "x"}) == false || (&Entry{Failed: "x"}).better(score(0)) {
+		t.Error("better does not go by score, or takes a failed run")
+	}
+}
+
+// TestTableGoesOn: interrupted anywhere and resumed, the table is that of a run in one go.
+func TestTableGoesOn(t *testing.T) {
+	whole := stubTable(t, stub())
+	if err := MakeTable(context.Background(), "memory", whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, stop := range []int{1, 4, 11, 23} { // in the search, in its last evaluation, in the first row's seeds, in the second row
+		cut := stubTable(t, stub())
+		ctx, cancel := context.WithCancel(context.Background())
+		steps := 0
+		cut.Progress = func(Progress) {
+			if steps++; steps == stop {
+				cancel()
+			}
+		}
+		err := MakeTable(ctx, "memory", cut)
+		if !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "--resume") {
+			t.Fatalf("stopped after step %d: got %v", stop, err)
+		}
+		if err := MakeTable(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
+			t.Errorf("an interrupted table was gone on with: %v", err)
+		}
+		cut.Resume = true
+		if err := MakeTable(context.Background(), "memory", cut); err != nil {
+			t.Fatal(err)
+		}
+		want, got := records(t, whole.Output), records(t, cut.Output)
+		for name := range want {
+			if a, b := outcome(want[name]), outcome(got[name]); a != b {
+				t.Errorf("resumed after step %d, %s is\n%s\nwant\n%s", stop, name, b, a)
+			}
+		}
+		if min := 30 - stop - 2; steps-stop < min || steps-stop > 32-stop { // a checkpoint is at most two steps back
+			t.Errorf("resumed after step %d, %d steps followed, want about %d", stop, steps-stop, min)
+		}
+	}
+}
+
+// outcome is a record without Tokens, of which an interruption loses those that were not logged yet.
+func outcome(e Entry) string {
+	e.Tokens = 0
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func TestTableRefuses(t *testing.T) {
+	made := stubTable(t, stub())
+	made.Seeds = 1
+	if err := MakeTable(context.Background(), "memory", made); err != nil {
+		t.Fatal(err)
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*TableOptions)
+		want   string
+	}{
+		{"memroy", nil, "did you mean memory?"},
+		{"memory", func(o *TableOptions) { o.Preset = "tinny" }, "did you mean tiny?"},
+		{"memory", func(o *TableOptions) { o.Preset = "paper" }, "no recipe of it"},
+		{"memory", func(o *TableOptions) { o.Seeds = -1 }, "seeds is -1"},
+		{"ablation", nil, "holds the table memory, preset tiny"},
+		{"memory", func(o *TableOptions) { o.Output = foreign }, "no table's folder"},
+		{"memory", func(o *TableOptions) { o.Settings = []string{"max_steps=7"} }, "of other settings (max_steps)"},
+		{"memory", func(o *TableOptions) { o.Settings = []string{"max_step=7"} }, `unknown key "max_step"`},
+		{"memory", func(o *TableOptions) { o.Seeds = 2 }, "4 finished runs of 6"},
+		{"memory", func(o *TableOptions) { o.Seeds, o.Resume = 2, true }, ""},
+	} {
+		o := made
+		if tt.change != nil {
+			tt.change(&o)
+		}
+		err := MakeTable(context.Background(), tt.name, o)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestTableNamesWhatIsMissing: rows without model or data are named, the others run.
+func TestTableNamesWhatIsMissing(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: lora, model: llama-9}", "{name: mora-8, method: mora, mora_type: 1}",
+		"{name: full, method: full, task: text, task_options: {data: data/c4.jsonl}, eval_examples: 0}"))
+	o.Seeds, o.Data = 1, "elsewhere"
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	md := text(t, o.Output, "memory.md")
+	for _, want := range []string{"- lora-8: model: llama-9 is not there\n", "- full: data: elsewhere/c4.jsonl is not there\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
+		if !strings.Contains(md, want) {
+			t.Errorf("%q is missing in\n%s", want, md)
+		}
+	}
+	if got := records(t, o.Output); len(got) != 1 || got["mora-8.seed-1"].Steps != 6 {
+		t.Errorf("records are %+v", got)
+	}
+}
+
+// TestTableKeepsAFailure: a run that diverges is a record, and the table goes on.
+func TestTableKeepsAFailure(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: full, learning_rate: 1.0e+20, lr_scheduler_type: constant, max_grad_norm: 0}", "{name: mora-8, method: mora, mora_type: 1}"))
+	o.Seeds = 1
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	if !strings.Contains(got["lora-8.seed-1"].Failed, "diverged") || got["mora-8.seed-1"].Failed != "" {
+		t.Errorf("records are %+v", got)
+	}
+	if md := text(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
+		t.Errorf("the table does not name the failure:\n%s", md)
+	}
+}
+
+// TestLocated: the user's folders take the places of the recipe's, in data of every form, and only there.
+func TestLocated(t *testing.T) {
+	tb := &table{o: TableOptions{Model: "/models/m", Data: "/d"}}
+	c := Config{Model: "smollm2", Data: "data/a", TaskOptions: map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"},
+		Benchmarks: []Benchmark{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
+	got := tb.located(c)
+	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.Benchmarks) != want {
+		t.Errorf("got %v %v %v %v, want %s", got.Model, got.Data, got.TaskOptions, got.Benchmarks, want)
+	}
+	if s := tb.settings(c); s["model"] != "m" || s["data"] != "data/a" || c.Benchmarks[0].Options["eval_data"] != "data/e" {
+		t.Errorf("settings are %v, and the recipe is %v now", s, c)
+	}
+	if got := tb.located(Config{Tokenizer: Embedded}); got.Tokenizer != Embedded || got.Model != "" {
+		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Model, got.Tokenizer)
+	}
+}
+
+// TestTableOfBenchmarksAndRanks: rows with adapters and with whole models are scored and their ranks counted.
+func TestTableOfBenchmarksAndRanks(t *testing.T) {
+	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench := "benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]"
+	var rows []string
+	for _, r := range []string{"{name: lora, method: lora", "{name: mora, method: mora, mora_type: 6", "{name: relora, method: lora, relora_steps: 3, relora_warmup_steps: 1"} {
+		rows = append(rows, r+", learning_rate: 0.02, warmup_ratio: 0, model: "+base+", "+bench+"}")
+	}
+	o := stubTable(t, stub(rows...))
+	o.Seeds = 1
+	if err := MakeTable(context.Background(), "rank", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	for name, e := range got {
+		if _, ok := e.Benchmarks["pairs"]; !ok || len(e.Singular) != 7 {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	sum := func(name string) float64 {
+		n := 0.0
+		for _, v := range got[name+".seed-1"].Singular {
+			n += v
+		}
+		return n
+	}
+	if lora, mora, relora := sum("lora"), sum("mora"), sum("relora"); !(lora > 0 && lora <= 7*2 && mora > lora && relora > 0 && relora <= 2*7*2) {
+		t.Errorf("singular values of LoRA %g, MoRA %g, ReLoRA %g", lora, mora, relora)
+	}
+	if md := text(t, o.Output, "rank.md"); !strings.Contains(md, "| row | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj |\n") {
+		t.Errorf("the table is\n%s", md)
+	}
+}

@@ -1,0 +1,29 @@
+package model
+
+import "fmt"
+
+// Blank makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
+func Blank(config []byte) (*Model, error) {
+	m, err := build(config, Options{})
+	if err != nil {
+		return nil, fmt.Errorf("model: blank: %w", err)
+	}
+	m.Weights(func(w *Weight) {
+		if w.tied == nil {
+			rows, cols := w.rowsCols()
+			w.source = zeros{rows, cols}
+		}
+	})
+	return m, nil
+}
+
+// zeros is a matrix of zeros.
+type zeros struct{ rows, cols int }
+
+func (z zeros) Dims() (rows, cols int) { return z.rows, z.cols }
+
+func (z zeros) Block(dst []float32, ld, i, j, m, n int) {
+	for r := range m {
+		clear(dst[r*ld : r*ld+n])
+	}
+}

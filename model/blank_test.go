@@ -1,0 +1,35 @@
+package model
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+)
+
+// TestBlankCounts: without its weights a model has the parameters that it has with them.
+func TestBlankCounts(t *testing.T) {
+	for _, dir := range golden.Roots(t, "models", "llama") {
+		config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Blank(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.NumParameters() != m.NumParameters() || b.Sizes() != m.Sizes() {
+			t.Errorf("%s: blank has %d parameters and %+v, want %d and %+v", dir, b.NumParameters(), b.Sizes(), m.NumParameters(), m.Sizes())
+		}
+		_ = m.Close()
+	}
+	if _, err := Blank(json.RawMessage(`{"model_type": "lama"}`)); err == nil {
+		t.Error("an unknown model_type was taken")
+	}
+}
