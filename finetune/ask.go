@@ -108,6 +108,9 @@ func (l *Loaded) ask(ctx context.Context, name string, settings []string, questi
 	}
 	examples := make([]tasks.Example, len(questions))
 	for i, q := range questions {
+		if strings.TrimSpace(q.Text) == "" {
+			return nil, fmt.Errorf("text %d is empty", i+1)
+		}
 		if examples[i], err = task.Ask(q.Text, q.Pair); err != nil {
 			return nil, err
 		}

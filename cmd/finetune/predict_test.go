@@ -60,7 +60,11 @@ func TestPredict(t *testing.T) {
 			t.Errorf("predict %s: exit %d, %q, want %q", args, code, err, want)
 		}
 	}
-	code, _, err := finetuneCmd(t, "predict", "--model", base, "--text", "a")
+	code, _, err := finetuneCmd(t, "predict", "--model", base, "--adapter", run, "--text", "a", "--text", " ")
+	if code != 1 || !strings.Contains(err, "text 2 is empty") {
+		t.Errorf("an empty text: exit %d, %q", code, err)
+	}
+	code, _, err = finetuneCmd(t, "predict", "--model", base, "--text", "a")
 	if code != 1 || !strings.Contains(err, "generate") {
 		t.Errorf("a causal model: exit %d, %q", code, err)
 	}
