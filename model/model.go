@@ -128,7 +128,7 @@ func load(dir string, o Options) (*Model, error) {
 	if m.file, err = checkpoint.Open(dir); err != nil {
 		return nil, err
 	}
-	if err := m.bind(); err != nil {
+	if err := errors.Join(m.bind(), m.pooling()); err != nil {
 		_ = m.file.Close()
 		return nil, err
 	}

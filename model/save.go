@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/gemm"
@@ -17,6 +18,17 @@ import (
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
 	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
 	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
+
+// sentenceFiles are sentence-transformers' beside an embedding model.
+var sentenceFiles = []string{"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
+
+// companions are the files that a copy of this model takes along.
+func (m *Model) companions() []string {
+	if m.Head().Kind == Embedding {
+		return append(slices.Clone(sentenceFiles), companions...)
+	}
+	return companions
+}
 
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
 // type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
@@ -38,9 +50,10 @@ func (m *Model) save(dir, adapter string, dtype checkpoint.DType) error {
 	}
 	err := m.writeAll(dir, adapter, dtype)
 	if err != nil {
-		for _, f := range append([]string{"model.safetensors", "config.json"}, companions...) {
+		for _, f := range append([]string{"model.safetensors", "config.json"}, m.companions()...) {
 			_ = os.Remove(filepath.Join(dir, f))
 		}
+		_ = os.Remove(filepath.Join(dir, filepath.Dir(poolingFile)))
 		if made {
 			_ = os.Remove(dir)
 		}
@@ -121,7 +134,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	if err != nil || m.Dir == "" {
 		return err
 	}
-	for _, f := range companions {
+	for _, f := range m.companions() {
 		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
 			return err
 		}
@@ -254,6 +267,9 @@ func copyFile(dst, src string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	if err := os.MkdirAll(filepath.Dir(dst), 0o777); err != nil {
+		return err
+	}
 	return checkpoint.AtomicFile(dst, func(w io.Writer) error {
 		_, err := io.Copy(w, f)
 		return err

@@ -1,0 +1,82 @@
+package model
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/op"
+)
+
+const tinyBERT = `{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+ "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 16}`
+
+// TestPooling: a folder's pooling is that of sentence-transformers' file, and goes along when the model is saved.
+func TestPooling(t *testing.T) {
+	m, err := New([]byte(tinyBERT), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, Bounds: []int{0, 2, 5}}
+	for _, tt := range []struct{ file, want string }{
+		{"", "mean"}, {`{"pooling_mode_mean_tokens": true}`, "mean"}, {`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}`, "first"},
+		{`{"pooling_mode_max_tokens": true}`, "pooling_mode_max_tokens is not supported"}, {`{`, "1_Pooling/config.json"},
+		{`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}`, "want one of"},
+	} {
+		dir := filepath.Join(t.TempDir(), "m")
+		if err := m.Save(dir, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if tt.file != "" {
+			if err := os.Mkdir(filepath.Join(dir, "1_Pooling"), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, poolingFile), []byte(tt.file), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loaded, err := Load(dir)
+		if err != nil {
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: got %v, want %q", tt.file, err, tt.want)
+			}
+			continue
+		}
+		again := filepath.Join(t.TempDir(), "again")
+		if err := loaded.Save(again, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []string{dir, again} {
+			m, err := Load(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pools(t, m, b); got != tt.want {
+				t.Errorf("%s: the vectors are by %s, want %s", tt.file, got, tt.want)
+			}
+		}
+	}
+}
+
+// pools says what a document's vector is of its hidden states: "mean" or "first".
+func pools(t *testing.T, m *Model, b *Batch) string {
+	tape := op.NewTape(false)
+	defer tape.Release()
+	v, err := m.Logits(tape, b, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := m.Hidden(tape, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Row(1)[0] == h.Row(2)[0] {
+		return "first"
+	}
+	mean := (h.Row(2)[0] + h.Row(3)[0] + h.Row(4)[0]) / 3
+	if d := v.Row(1)[0] - mean; d < 1e-5 && d > -1e-5 {
+		return "mean"
+	}
+	return "neither"
+}
