@@ -7,26 +7,6 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// PairScores is the cosine of each row of a and the same row of b, both [pairs, n]: [pairs, 1].
-func PairScores(t *Tape, a, b mat.Tensor) mat.Tensor {
-	a, b = Normalize(t, a), Normalize(t, b)
-	u, v := Mat(a), Mat(b)
-	y := t.New(u.Rows, 1)
-	for i := range u.Rows {
-		y.m.Data[i] = vec.Dot(u.Row(i), v.Row(i))
-	}
-	t.Done(a)
-	t.Done(b)
-	return t.run(y, []mat.Tensor{a, b}, nil, func(gy *Tensor) []*Tensor {
-		da, db := t.New(u.Rows, u.Cols), t.New(v.Rows, v.Cols)
-		for i, g := range gy.m.Data {
-			vec.Scale(da.m.Row(i), g, v.Row(i))
-			vec.Scale(db.m.Row(i), g, u.Row(i))
-		}
-		return []*Tensor{da, db}
-	})
-}
-
 // Contrastive is the loss of finding a row's partner among all (Henderson et al. 2017, section 4; the multiple negatives
 // ranking loss): row i of a [pairs, n] belongs to row i of b [candidates, n], which may have more rows. With
 // s = scale·cos(a_i, b_j), the result is −log softmax_j(s)[i], [pairs, 1].

@@ -71,16 +71,6 @@ func cosines(a, b gemm.Mat) []float64 {
 	return all
 }
 
-func TestPairScores(t *testing.T) {
-	r := rand.New(rand.NewPCG(40, 41))
-	a, b := random(r, 5, 33), random(r, 5, 33)
-	all, want := cosines(a, b), []float64(nil)
-	for i := range 5 {
-		want = append(want, all[i*5+i])
-	}
-	checkValues(t, want, func(t *Tape) mat.Tensor { return PairScores(t, copied(t, a), copied(t, b)) })
-}
-
 func TestContrastive(t *testing.T) {
 	r := rand.New(rand.NewPCG(42, 43))
 	for _, c := range []struct{ pairs, candidates, n int }{{1, 1, 3}, {5, 5, 17}, {6, 12, 33}} {
@@ -136,9 +126,6 @@ func TestHeadGradients(t *testing.T) {
 		}},
 		{"mean pool", []*nn.Param{param(r, 7, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return MeanPool(t, in[0], []int{0, 1, 5, 7}) }},
 		{"normalize", []*nn.Param{param(r, 5, 4)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Normalize(t, in[0]) }},
-		{"pair scores", []*nn.Param{param(r, 4, 6), param(r, 4, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return PairScores(t, in[0], in[1])
-		}},
 		{"contrastive", []*nn.Param{param(r, 4, 6), param(r, 7, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
 			return Contrastive(t, in[0], in[1], 3)
 		}},
