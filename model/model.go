@@ -281,7 +281,7 @@ func (m *Model) WeightBytes() int {
 	n := 0
 	m.Weights(func(w *Weight) {
 		if w.tied == nil {
-			n += max(len(w.stored.Data), w.Size()*btoi(w.stored.Data == nil)*4)
+			n += w.bytes()
 		}
 	})
 	return n
@@ -291,13 +291,7 @@ func (m *Model) WeightBytes() int {
 // generated reads.
 func (m *Model) LinearBytes() int {
 	n := 0
-	m.Linears(func(l *Linear) {
-		w := l.Weight
-		for w.tied != nil {
-			w = w.tied
-		}
-		n += max(len(w.stored.Data), w.Size()*btoi(w.stored.Data == nil)*4)
-	})
+	m.Linears(func(l *Linear) { n += l.Weight.owner().bytes() })
 	return n
 }
 
@@ -317,11 +311,4 @@ func (m *Model) WeightMemory() (mapped, own int) {
 		}
 	})
 	return mapped, own
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

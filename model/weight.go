@@ -53,6 +53,14 @@ func (w *Weight) Derived() bool {
 	return w.computed && rows > 1
 }
 
+// bytes counts the bytes of the values as they are kept.
+func (w *Weight) bytes() int {
+	if w.stored.Data == nil {
+		return 4 * w.Size()
+	}
+	return len(w.stored.Data)
+}
+
 // Tied returns the weight that this one is, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }
 
