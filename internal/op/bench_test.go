@@ -138,7 +138,7 @@ func BenchmarkEmbedding(b *testing.B) {
 	}
 	tape := NewTape(false)
 	for b.Loop() {
-		Embedding(tape, ids, w, nil)
+		EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: w})
 		tape.Release()
 	}
 	rate(b, 0, tokens*hidden)

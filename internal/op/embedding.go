@@ -20,12 +20,6 @@ type EmbeddingPart struct {
 	Padding []int32
 }
 
-// Embedding looks up rows of w [vocabulary, hidden]: ids → [tokens, hidden]. p is w's parameter, or nil where w is
-// frozen.
-func Embedding(t *Tape, ids []int32, w gemm.Source, p *nn.Param) mat.Tensor {
-	return EmbeddingSum(t, EmbeddingPart{IDs: ids, Table: w, Param: p})
-}
-
 // EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
 func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor { return embeddingSum(t, nil, parts) }
 

@@ -151,7 +151,7 @@ func TestGradients(t *testing.T) {
 		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
 		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Rows(t, in[0], []int{4, 1}) }},
 		{"embedding", []*nn.Param{table}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
-			return Embedding(t, []int32{6, 0, 6, 2}, Data(table), table)
+			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
 		}},
 		{"embedding sum", []*nn.Param{table, places}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},

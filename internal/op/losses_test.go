@@ -109,7 +109,7 @@ func TestEmbeddingSum(t *testing.T) {
 		words.Block(wide, 9, int(id), 0, 1, 9)
 		alone = append(alone, floats(wide)...)
 	}
-	checkValues(t, alone, func(t *Tape) mat.Tensor { return Embedding(t, ids, words, nil) })
+	checkValues(t, alone, func(t *Tape) mat.Tensor { return EmbeddingSum(t, EmbeddingPart{IDs: ids, Table: words}) })
 }
 
 func TestHeadGradients(t *testing.T) {
