@@ -24,6 +24,8 @@ type TableOptions struct {
 	Output string
 	// Seeds is how many seeds a row is run with; 0 is the preset's number.
 	Seeds int
+	// Only names the rows to make, as NAME, GROUP or GROUP/NAME; none is all.
+	Only []string
 	// Resume goes on with what is in the folder. Without it only a finished table or a new folder is taken.
 	Resume bool
 	// Model, where not empty, is in the place of the recipes' model, or of the tokenizer where they train from random
@@ -87,6 +89,9 @@ func (t *table) prepare() error {
 	}
 	var err error
 	if t.rows, err = t.readRows(); err != nil {
+		return err
+	}
+	if t.rows, err = chosen(t.rows, t.o.Only); err != nil {
 		return err
 	}
 	if t.published, err = readPublished(t.o.Recipes, t.kind.published...); err != nil {

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/suggest"
 )
 
 // tableRow is a row of a table: an entry of a recipe's compare.
@@ -19,6 +21,28 @@ type tableRow struct {
 }
 
 func (r tableRow) label() string { return strings.TrimPrefix(r.group+" "+r.name, " ") }
+
+// is says whether a row is meant by NAME, GROUP or GROUP/NAME.
+func (r tableRow) is(what string) bool {
+	return what == r.name || what == r.group || what == r.group+"/"+r.name
+}
+
+// chosen are the rows that are meant by only; all of them where that is empty.
+func chosen(rows []tableRow, only []string) ([]tableRow, error) {
+	if len(only) == 0 {
+		return rows, nil
+	}
+	var known []string
+	for _, r := range rows {
+		known = append(known, strings.TrimPrefix(r.group+"/"+r.name, "/"))
+	}
+	for _, what := range only {
+		if !slices.ContainsFunc(rows, func(r tableRow) bool { return r.is(what) }) {
+			return nil, fmt.Errorf("no row %q%s", what, suggest.Hint(what, known))
+		}
+	}
+	return slices.DeleteFunc(rows, func(r tableRow) bool { return !slices.ContainsFunc(only, r.is) }), nil
+}
 
 // slot is a run of a row: one of its search, or one of its seeds.
 type slot struct {

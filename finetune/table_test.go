@@ -323,3 +323,31 @@ func TestTableOfBenchmarksAndRanks(t *testing.T) {
 		t.Errorf("the table is\n%s", md)
 	}
 }
+
+// TestTableOfSomeRows: only the rows that are named run, by name, group or both.
+func TestTableOfSomeRows(t *testing.T) {
+	recipes := stub("{name: lora-8, method: lora}", "{name: mora-8, method: mora}", "{name: mora-high, method: mora, r: 4}").(fstest.MapFS)
+	recipes["tiny/memory-more.yaml"] = recipes["tiny/memory.yaml"]
+	for _, c := range []struct {
+		only []string
+		want []string
+	}{
+		{[]string{"mora-8"}, []string{"mora-8.seed-1", "more.mora-8.seed-1"}},
+		{[]string{"more/mora-8", "more/lora-8"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1"}},
+		{[]string{"more"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1", "more.mora-high.seed-1"}},
+	} {
+		o := stubTable(t, recipes)
+		o.Seeds, o.Only, o.Settings = 1, c.only, []string{"max_steps=1", "eval_steps=0"}
+		if err := MakeTable(context.Background(), "memory", o); err != nil {
+			t.Fatal(err)
+		}
+		if names := slices.Sorted(maps.Keys(records(t, o.Output))); !slices.Equal(names, c.want) {
+			t.Errorf("%v: records are %v, want %v", c.only, names, c.want)
+		}
+	}
+	o := stubTable(t, recipes)
+	o.Only = []string{"more/mora8"}
+	if err := MakeTable(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
+		t.Errorf("an unknown row: %v", err)
+	}
+}

@@ -10,6 +10,7 @@ type tableCmd struct {
 	Name   string   `arg:"" help:"memory, pretraining, ablation, main or rank."`
 	Preset string   `default:"tiny" help:"tiny (the embedded model; minutes), smollm2 (hours) or paper (its own set-up)."`
 	Seeds  int      `placeholder:"N" help:"How many seeds a row is run with; 0 is the preset's number."`
+	Row    []string `sep:"," placeholder:"ROW" help:"Make only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
 	Output string   `placeholder:"DIR" help:"Folder of the table; NAME-PRESET by default."`
 	Model  string   `placeholder:"DIR" help:"Folder of the model, in place of the recipes'; of the tokenizer where they train from random weights."`
 	Data   string   `placeholder:"DIR" help:"Folder of the data, in place of the recipes' data."`
@@ -28,6 +29,7 @@ Examples:
   finetune table memory                             Table 2 in small, on the embedded model
   finetune table memory --resume                    go on after Ctrl-C
   finetune table ablation --preset smollm2 --model smollm2 --data evaldata
+  finetune table main --preset smollm2 --row mathematics/lora-8,mathematics/mora-8 --model smollm2 --data evaldata
   finetune table main --preset paper                the published rows, and what is missing to run them`
 }
 
@@ -37,7 +39,7 @@ func (c *tableCmd) Run(g *globals) error {
 		return err
 	}
 	b := thisBuild()
-	o := finetune.TableOptions{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Resume: c.Resume,
+	o := finetune.TableOptions{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Only: c.Row, Resume: c.Resume,
 		Model: c.Model, Data: c.Data, Settings: c.Set, Commit: b.Revision, Log: g.Log, Out: g.Stdout}
 	if b.Modified {
 		o.Commit += ", modified"
