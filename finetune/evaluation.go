@@ -28,7 +28,7 @@ func (e *evaluation) run(ctx context.Context, t NamedTask) (*EvalResult, []Answe
 	_, generates := t.Task.(tasks.Generator)
 	_, judges := t.Task.(tasks.Judge)
 	if !chooses && (!generates || e.Loss) {
-		if err := e.loss(r, t.Task); err != nil {
+		if err := e.loss(ctx, r, t.Task); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -47,7 +47,7 @@ func (e *evaluation) run(ctx context.Context, t NamedTask) (*EvalResult, []Answe
 }
 
 // loss takes the mean loss of the task's rows.
-func (e *evaluation) loss(r *EvalResult, task tasks.Task) error {
+func (e *evaluation) loss(ctx context.Context, r *EvalResult, task tasks.Task) error {
 	rows, err := e.rows(task)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (e *evaluation) loss(r *EvalResult, task tasks.Task) error {
 		r.Scored += e.l.Scored(row.Labels, row.Values)
 	}
 	t := &Trainer{Model: e.l.Model, Adapter: e.l.Adapter, SliceTokens: defaultSlice(e.l.Model)}
-	loss, err := t.EvalLoss(rows)
+	loss, err := t.EvalLoss(ctx, rows)
 	if err != nil {
 		return err
 	}

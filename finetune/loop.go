@@ -158,24 +158,13 @@ func (r *run) evaluate(ctx context.Context) error {
 	if len(r.held) == 0 {
 		return nil
 	}
-	e := Evaluation{Step: r.state.Step}
-	var err error
-	if e.Loss, err = r.t.EvalLoss(r.held); err != nil {
-		return err
+	e, err := r.measure(ctx)
+	if errors.Is(err, context.Canceled) {
+		r.state.EvalDue = true
+		return nil // the loop sees the cancellation and saves
 	}
-	if r.c.EvalExamples > 0 || readsAnswers(r.c.Task) {
-		metrics, _, err := respondent{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
-		if errors.Is(err, context.Canceled) {
-			r.state.EvalDue = true
-			return nil // the loop sees the cancellation and saves
-		}
-		if err != nil {
-			return err
-		}
-		e.Score = &metrics[0].Value
-		if _, ok := r.task.(tasks.Judge); ok {
-			e.Metrics = byName(metrics)
-		}
+	if err != nil {
+		return err
 	}
 	r.state.EvalDue = false
 	r.result.Evaluations = append(r.result.Evaluations, e)
@@ -188,6 +177,26 @@ func (r *run) evaluate(ctx context.Context) error {
 		return err
 	}
 	return r.judge(e)
+}
+
+// measure takes what an evaluation takes.
+func (r *run) measure(ctx context.Context) (e Evaluation, err error) {
+	e.Step = r.state.Step
+	if e.Loss, err = r.t.EvalLoss(ctx, r.held); err != nil {
+		return e, err
+	}
+	if r.c.EvalExamples == 0 && !readsAnswers(r.c.Task) {
+		return e, nil
+	}
+	metrics, _, err := respondent{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
+	if err != nil {
+		return e, err
+	}
+	e.Score = &metrics[0].Value
+	if _, ok := r.task.(tasks.Judge); ok {
+		e.Metrics = byName(metrics)
+	}
+	return e, nil
 }
 
 // judge keeps the best weights and counts evaluations that were no better.

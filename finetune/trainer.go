@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -242,10 +243,13 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // evalSlices is how much larger slices are where no backward pass follows.
 const evalSlices = 4
 
-// EvalLoss is the mean loss over all that is scored in rows.
-func (t *Trainer) EvalLoss(rows []tasks.Row) (float64, error) {
+// EvalLoss is the mean loss over all that is scored in rows. On cancellation the context's error is returned.
+func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Row) (float64, error) {
 	sum, n := 0.0, 0
 	for _, slice := range t.evalPortions(rows) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		tape := op.NewTape(false)
 		tape.Adapter = t.Adapter
 		loss, err := t.Model.Loss(tape, t.batch(slice))
