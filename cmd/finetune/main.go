@@ -29,17 +29,18 @@ import (
 type cli struct {
 	LogFormat string `enum:"console,json" default:"console" help:"How events are logged on standard error: console or json."`
 
-	Train    trainCmd    `cmd:"" help:"Fine-tune a model; without arguments, the quickstart: MoRA beside LoRA."`
-	Generate generateCmd `cmd:"" help:"Continue a text."`
-	Predict  predictCmd  `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
-	Eval     evalCmd     `cmd:"" help:"Score a model on a task's data."`
-	Merge    mergeCmd    `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
-	Convert  convertCmd  `cmd:"" help:"Turn a Hugging Face folder into one that Cybertron serves, or back."`
-	Inspect  inspectCmd  `cmd:"" help:"Say what is in a model's or an adapter's folder."`
-	Table    tableCmd    `cmd:"" help:"Make one of the MoRA paper's tables: our rows beside the published ones."`
-	Verify   verifyCmd   `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
-	Bench    benchCmd    `cmd:"" help:"Measure the speed and the memory of training."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Train     trainCmd     `cmd:"" help:"Fine-tune a model; without arguments, the quickstart: MoRA beside LoRA."`
+	Generate  generateCmd  `cmd:"" help:"Continue a text."`
+	Predict   predictCmd   `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
+	Eval      evalCmd      `cmd:"" help:"Score a model on a task's data."`
+	Merge     mergeCmd     `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
+	Convert   convertCmd   `cmd:"" help:"Turn a Hugging Face folder into one that Cybertron serves, or back."`
+	Inspect   inspectCmd   `cmd:"" help:"Say what is in a model's or an adapter's folder."`
+	Table     tableCmd     `cmd:"" help:"Make one of the MoRA paper's tables: our rows beside the published ones."`
+	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
+	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
+	Bench     benchCmd     `cmd:"" help:"Measure the speed and the memory of training."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // open sets the threads and reads a model with, where one is named, an adapter on it.

@@ -224,6 +224,24 @@ func TestEvalSeveral(t *testing.T) {
 	}
 }
 
+func TestTokenizer(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "text.txt")
+	if err := os.WriteFile(data, []byte(strings.Repeat("one fish two fish red fish blue fish\n", 9)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		VocabSize int `json:"vocab_size"`
+	}
+	okJSON(t, &r, "tokenizer", "--data", data, "--vocab-size", "262", "--output", filepath.Join(dir, "tok"))
+	if r.VocabSize != 262 {
+		t.Errorf("%d tokens", r.VocabSize)
+	}
+	if out := ok(t, "tokenizer", "--data", data, "--output", filepath.Join(dir, "more")); !strings.Contains(out, " tokens in ") {
+		t.Errorf("it says %q", out)
+	}
+}
+
 func TestMergeAndInspect(t *testing.T) {
 	base, adapter := golden.Cases(t, "peft")[0].Path("base"), golden.Cases(t, "peft")[0].Path("mora6")
 	output := filepath.Join(t.TempDir(), "merged")

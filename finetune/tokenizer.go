@@ -1,0 +1,75 @@
+package finetune
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// TokenizerOptions are how TrainTokenizer goes.
+type TokenizerOptions struct {
+	// Data and Field are the task text's: files of plain text or records, and the records' field.
+	Data, Field any
+	// Output is the new folder.
+	Output string
+	tokenizer.TrainOptions
+}
+
+// TrainTokenizer trains a byte-level BPE tokenizer on texts and writes its folder, for models that are trained from random
+// weights. It returns the number of its tokens, which is less than asked for where the texts have no more.
+func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err error) {
+	if err := mustBeEmpty(o.Output); err != nil {
+		return 0, err
+	}
+	options := map[string]any{"data": o.Data, "eval_fraction": 0}
+	if o.Field != nil {
+		options["field"] = o.Field
+	}
+	task, err := tasks.New("text", options)
+	if err != nil {
+		return 0, err
+	}
+	file, config, err := tokenizer.Train(textsOf(ctx, task), o.TrainOptions)
+	if err != nil {
+		return 0, err
+	}
+	t, err := tokenizer.Parse(file, config)
+	if err != nil {
+		return 0, err
+	}
+	return t.VocabSize(), newFolder(o.Output, func(tmp string) error {
+		if err := os.MkdirAll(tmp, 0o777); err != nil {
+			return err
+		}
+		for name, content := range map[string][]byte{"tokenizer.json": file, "tokenizer_config.json": config} {
+			if err := writeText(filepath.Join(tmp, name), string(content)); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// textsOf are the texts of a task's training data.
+func textsOf(ctx context.Context, task tasks.Task) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for ex, err := range task.Examples(tasks.Train) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, s := range ex.Segments {
+				if !yield(s.Text, nil) {
+					return
+				}
+			}
+		}
+	}
+}
