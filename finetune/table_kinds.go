@@ -41,6 +41,9 @@ var tableKinds = map[string]tableKind{
 					all = append(all, figure{strconv.Itoa(v.Step), 100 * *v.Score, 1})
 				}
 			}
+			if step, ok := e.reached(wellKnown); ok {
+				all = append(all, figure{fmt.Sprintf("step of %g %%", 100*wellKnown), step, 0})
+			}
 			return all
 		}},
 	"pretraining": {title: "Pretraining from random weights: held-out perplexity", published: []string{"pretraining"}, lines: true,
@@ -55,6 +58,25 @@ var tableKinds = map[string]tableKind{
 			}
 			return all
 		}},
+}
+
+// wellKnown is the accuracy from which pairs count as learned.
+const wellKnown = 0.85
+
+// reached is the step at which the score came up to a bound, on a straight line between evaluations; ok is false where it
+// did not.
+func (e *Entry) reached(bound float64) (step float64, ok bool) {
+	for i, v := range e.Evaluations {
+		if v.Score == nil || *v.Score < bound {
+			continue
+		}
+		if i == 0 || e.Evaluations[i-1].Score == nil {
+			return float64(v.Step), true
+		}
+		before := e.Evaluations[i-1]
+		return float64(before.Step) + float64(v.Step-before.Step)*(bound-*before.Score)/(*v.Score-*before.Score), true
+	}
+	return 0, false
 }
 
 // scores are a run's benchmarks, or its own score, and its held-out loss.

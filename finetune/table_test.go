@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -349,5 +350,25 @@ func TestTableOfSomeRows(t *testing.T) {
 	o.Only = []string{"more/mora8"}
 	if err := MakeTable(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
 		t.Errorf("an unknown row: %v", err)
+	}
+}
+
+// TestReached: the step of a score lies on the line between two evaluations.
+func TestReached(t *testing.T) {
+	at := func(step int, score float64) Evaluation { return Evaluation{Step: step, Score: &score} }
+	for _, c := range []struct {
+		course []Evaluation
+		step   float64
+		ok     bool
+	}{
+		{[]Evaluation{at(0, 0), at(100, 0.5), at(200, 0.9), at(300, 0.8)}, 187.5, true},
+		{[]Evaluation{at(0, 0.9), at(100, 1)}, 0, true},
+		{[]Evaluation{{Step: 0}, at(100, 0.85)}, 100, true},
+		{[]Evaluation{at(0, 0), at(100, 0.84)}, 0, false},
+		{nil, 0, false},
+	} {
+		if step, ok := (&Entry{Evaluations: c.course}).reached(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
+			t.Errorf("%v: %g, %t, want %g, %t", c.course, step, ok, c.step, c.ok)
+		}
 	}
 }
