@@ -73,17 +73,7 @@ func (r *Rank) count(cores []*mat.Dense, bound float64) error {
 // Difference counts, layer by layer, the singular values of after − before that are above bound: of two states of one
 // model, the head's layers left out.
 func Difference(before, after *model.Model, bound float64) ([]Rank, error) {
-	var old, now []*model.Linear
-	before.Linears(func(l *model.Linear) {
-		if !before.Head().Has(l.Path()) {
-			old = append(old, l)
-		}
-	})
-	after.Linears(func(l *model.Linear) {
-		if !after.Head().Has(l.Path()) {
-			now = append(now, l)
-		}
-	})
+	old, now := body(before), body(after)
 	if len(old) != len(now) {
 		return nil, fmt.Errorf("adapter: difference of two models: %d layers and %d", len(old), len(now))
 	}
@@ -91,6 +81,17 @@ func Difference(before, after *model.Model, bound float64) ([]Rank, error) {
 	errs := make([]error, len(old))
 	gemm.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
 	return ranks, errors.Join(errs...)
+}
+
+// body are a model's layers but for the head's.
+func body(m *model.Model) []*model.Linear {
+	var all []*model.Linear
+	m.Linears(func(l *model.Linear) {
+		if !m.Head().Has(l.Path()) {
+			all = append(all, l)
+		}
+	})
+	return all
 }
 
 func difference(old, now *model.Linear, bound float64) (Rank, error) {

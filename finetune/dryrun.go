@@ -11,6 +11,8 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // Plan is what a run would do, as far as it can be told before.
@@ -71,16 +73,9 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 	}
 	p.Parameters, p.Trainable = r.m.NumParameters(), r.result.Trainable
 	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Checkpoint
-	all := 0
-	for _, row := range r.rows {
-		all += row.Tokens()
-	}
-	p.Tokens = int(float64(all) * float64(r.total) / float64(r.perEpoch))
+	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.total) / float64(r.perEpoch))
 	slice := r.t.portions(r.rows[:min(len(r.rows), p.Window)], c.SliceTokens)[0]
-	tokens := 0
-	for _, row := range slice {
-		tokens += row.Tokens()
-	}
+	tokens := tokensOf(slice)
 	spent := 0.0
 	for range 2 { // the first one takes its memory
 		if err := ctx.Err(); err != nil {
@@ -95,6 +90,15 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 	p.Seconds = spent / float64(tokens) * float64(p.Tokens)
 	p.From = fmt.Sprintf("timed: %d tokens of the first step in %.2f s", tokens, spent)
 	return nil
+}
+
+// tokensOf counts the tokens of rows.
+func tokensOf(rows []tasks.Row) int {
+	n := 0
+	for _, r := range rows {
+		n += r.Tokens()
+	}
+	return n
 }
 
 // Write prints the plan.

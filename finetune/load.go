@@ -44,16 +44,22 @@ func (r *run) load() error {
 
 // source is where the model comes from, and its folder.
 func (r *run) source() (dir string, open opener, err error) {
-	switch {
-	case r.resumed != "" && r.c.Method == "full":
+	if r.resumed != "" && r.c.Method == "full" {
 		return r.resumed, loader(r.resumed), nil
-	case r.c.Model != "":
-		dir, err = ModelDir(r.c.Model)
+	}
+	return r.c.source()
+}
+
+// source is where the model comes from that a run starts from, and its folder.
+func (c *Config) source() (dir string, open opener, err error) {
+	switch {
+	case c.Model != "":
+		dir, err = ModelDir(c.Model)
 		return dir, loader(dir), err
-	case r.c.ModelConfig != nil && r.c.ModelConfig != "":
-		config, err := r.c.modelConfig()
+	case c.ModelConfig != nil && c.ModelConfig != "":
+		config, err := c.modelConfig()
 		return "", func(o model.Options) (*model.Model, error) {
-			o.Seed = stream(r.c.Seed, forModel, 0)
+			o.Seed = stream(c.Seed, forModel, 0)
 			return model.NewAs(config, o)
 		}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // cells are our rows' figures, gathered over groups and seeds.
@@ -27,7 +26,7 @@ func (t *table) cells() *cells {
 				continue
 			}
 			for _, f := range t.kind.values(e, r.c) {
-				name := strings.TrimPrefix(r.group+" "+f.column, " ")
+				name := joined(r.group, " ", f.column)
 				if !slices.Contains(c.columns, name) {
 					c.columns = append(c.columns, name)
 				}

@@ -19,7 +19,7 @@ func (t *table) searched() string {
 		if b.Len() == 0 {
 			b.WriteString("\nSearch (one seed; the best by score, then by loss, is the row's):\n\n" + line("row", "tried", "steps", "score, %", "held-out loss") + rule(5))
 		}
-		b.WriteString(line(strings.TrimPrefix(e.Group+" "+e.Row, " "), tried(e.Tried), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
+		b.WriteString(line(joined(e.Group, " ", e.Row), tried(e.Tried), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
 	}
 	return b.String()
 }

@@ -58,7 +58,7 @@ func (t *table) drawLines(base string) error {
 				continue // the perplexity of random weights would flatten all else
 			}
 			steps = append(steps, v.Step)
-			key := fmt.Sprint(tableRow{group: e.Group, name: e.Row}.label(), " ", v.Step)
+			key := fmt.Sprint(joined(e.Group, " ", e.Row), " ", v.Step)
 			points[key] = append(points[key], t.plotted(v))
 		}
 	}

@@ -20,7 +20,12 @@ type tableRow struct {
 	values      []map[string]any // what they try
 }
 
-func (r tableRow) label() string { return strings.TrimPrefix(r.group+" "+r.name, " ") }
+func (r tableRow) label() string { return joined(r.group, " ", r.name) }
+
+// joined is a name within a group; most tables have no groups.
+func joined(group, between, name string) string {
+	return strings.TrimPrefix(group+between+name, between)
+}
 
 // is says whether a row is meant by NAME, GROUP or GROUP/NAME.
 func (r tableRow) is(what string) bool {
@@ -34,7 +39,7 @@ func chosen(rows []tableRow, only []string) ([]tableRow, error) {
 	}
 	var known []string
 	for _, r := range rows {
-		known = append(known, strings.TrimPrefix(r.group+"/"+r.name, "/"))
+		known = append(known, joined(r.group, "/", r.name))
 	}
 	for _, what := range only {
 		if !slices.ContainsFunc(rows, func(r tableRow) bool { return r.is(what) }) {
@@ -53,7 +58,7 @@ type slot struct {
 
 // file is the name of its record and of its folder.
 func (s slot) file() string {
-	name := strings.TrimPrefix(s.row.group+"."+s.row.name, ".")
+	name := joined(s.row.group, ".", s.row.name)
 	if s.search > 0 {
 		return fmt.Sprintf("%s.search-%d", name, s.search)
 	}

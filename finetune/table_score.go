@@ -85,7 +85,11 @@ func (b Benchmark) ask(ctx context.Context, l *Loaded, tok *tokenizer.Tokenizer,
 // singularValues counts, for each kind of layer, how many singular values of the run's ΔW are above SingularBound: the mean
 // over the layers. ΔW is what the adapter makes of the base, or the whole model's difference from it.
 func singularValues(c Config) (map[string]float64, error) {
-	base, err := c.base()
+	_, open, err := c.source()
+	if err != nil {
+		return nil, err
+	}
+	base, err := open(model.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -120,20 +124,4 @@ func (c *Config) ranks(base *model.Model) ([]adapter.Rank, error) {
 	}
 	defer func() { _ = after.Close() }()
 	return adapter.Difference(base, after, SingularBound)
-}
-
-// base is the model that a run starts from.
-func (c *Config) base() (*model.Model, error) {
-	if c.Model == "" {
-		config, err := c.modelConfig()
-		if err != nil {
-			return nil, err
-		}
-		return model.NewAs(config, model.Options{Seed: stream(c.Seed, forModel, 0)})
-	}
-	dir, err := ModelDir(c.Model)
-	if err != nil {
-		return nil, err
-	}
-	return model.Load(dir)
 }

@@ -33,11 +33,7 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	if err != nil {
 		return 0, err
 	}
-	file, config, err := tokenizer.Train(textsOf(ctx, task), o.TrainOptions)
-	if err != nil {
-		return 0, err
-	}
-	t, err := tokenizer.Parse(file, config)
+	t, err := tokenizer.Train(textsOf(ctx, task), o.TrainOptions)
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +41,7 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 		if err := os.MkdirAll(tmp, 0o777); err != nil {
 			return err
 		}
-		for name, content := range map[string][]byte{"tokenizer.json": file, "tokenizer_config.json": config} {
+		for name, content := range map[string][]byte{"tokenizer.json": t.File, "tokenizer_config.json": t.Config} {
 			if err := writeText(filepath.Join(tmp, name), string(content)); err != nil {
 				return err
 			}

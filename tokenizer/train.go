@@ -21,26 +21,32 @@ type TrainOptions struct {
 	Special []string
 }
 
+// Trained is a tokenizer that Train made.
+type Trained struct {
+	*Tokenizer
+	// File and Config are the text of its tokenizer.json and tokenizer_config.json.
+	File, Config []byte
+}
+
 // Train learns byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as GPT-2): the pair of
 // neighbours that is most frequent within words becomes a token, again and again; of equally frequent ones that with the
-// smaller ids does. Words are those of GPT-2's pattern. The result is what Hugging Face's tokenizers learns: the text of
-// tokenizer.json and of tokenizer_config.json.
-func Train(texts iter.Seq2[string, error], o TrainOptions) (tokenizerJSON, config []byte, err error) {
+// smaller ids does. Words are those of GPT-2's pattern. The result is what Hugging Face's tokenizers learns.
+func Train(texts iter.Seq2[string, error], o TrainOptions) (*Trained, error) {
 	if o.MinFrequency == 0 {
 		o.MinFrequency = 2
 	}
 	if err := o.check(); err != nil {
-		return nil, nil, fmt.Errorf("tokenizer: train: %w", err)
+		return nil, fmt.Errorf("tokenizer: train: %w", err)
 	}
 	t := newBPETrainer(o)
 	for text, err := range texts {
 		if err != nil {
-			return nil, nil, fmt.Errorf("tokenizer: train: %w", err)
+			return nil, fmt.Errorf("tokenizer: train: %w", err)
 		}
 		t.count(text)
 	}
 	if len(t.words) == 0 {
-		return nil, nil, errors.New("tokenizer: train: there is no text")
+		return nil, errors.New("tokenizer: train: there is no text")
 	}
 	t.learn()
 	return t.files()
@@ -168,11 +174,11 @@ func (t *bpeTrainer) merge(p tokenPair) {
 	id := t.id(left + right)
 	words := t.where[p]
 	delete(t.where, p)
-	delete(t.counts, p)
 	fresh := map[tokenPair]bool{}
 	for _, w := range words {
 		t.mergeIn(w, p, id, fresh)
 	}
+	delete(t.counts, p)
 	for q := range fresh {
 		if n := t.counts[q]; n > 0 {
 			heap.Push(&t.queue, queued{q, n})
@@ -201,7 +207,6 @@ func (t *bpeTrainer) mergeIn(w *trainWord, p tokenPair, id int32, fresh map[toke
 			}
 		}
 	}
-	delete(t.counts, p) // of "aaa" the second pair was counted too
 }
 
 // queued is a pair and how often it was there when it was put into the queue; it can only have become rarer.

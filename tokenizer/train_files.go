@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// files are the text of tokenizer.json and of tokenizer_config.json.
-func (t *bpeTrainer) files() (tokenizerJSON, config []byte, err error) {
+// files writes the tokenizer's files and reads them.
+func (t *bpeTrainer) files() (*Trained, error) {
 	type object = map[string]any
 	added := []any{}
 	for id, s := range t.o.Special {
@@ -26,16 +26,19 @@ func (t *bpeTrainer) files() (tokenizerJSON, config []byte, err error) {
 	if len(t.o.Special) > 0 {
 		about["eos_token"] = t.o.Special[0]
 	}
-	if tokenizerJSON, err = marshal(file); err != nil {
-		return nil, nil, err
+	tokenizerJSON, err := marshal(file)
+	if err != nil {
+		return nil, err
 	}
-	if config, err = marshal(about); err != nil {
-		return nil, nil, err
+	config, err := marshal(about)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := Parse(tokenizerJSON, config); err != nil {
-		return nil, nil, fmt.Errorf("tokenizer: train: what was learned cannot be read: %w", err)
+	tok, err := Parse(tokenizerJSON, config)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: train: what was learned cannot be read: %w", err)
 	}
-	return tokenizerJSON, config, nil
+	return &Trained{tok, tokenizerJSON, config}, nil
 }
 
 // inOrder is a vocabulary by id.
