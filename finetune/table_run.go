@@ -35,6 +35,11 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 			return err
 		}
 	}
+	for _, s := range row.searches() {
+		if err := os.RemoveAll(t.runDir(s)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -42,7 +47,7 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 func (t *table) one(ctx context.Context, s slot) (*Entry, error) {
 	e, err := t.record(s)
 	if err == nil && e == nil {
-		e = t.same(s)
+		e, err = t.same(s)
 	}
 	if err != nil {
 		return nil, err
@@ -63,14 +68,29 @@ func (t *table) one(ctx context.Context, s slot) (*Entry, error) {
 	return e, nil
 }
 
-// same is a finished run of the search with the very settings of a run of the table.
-func (t *table) same(s slot) *Entry {
+// same is a finished run of the search with the very settings of a run of the table; nil where there is none. Its folder
+// and its answers become those of the run.
+func (t *table) same(s slot) (*Entry, error) {
 	digest := digestOf(t.settings(s.c))
 	for _, e := range t.entries {
-		if e.Digest == digest && e.Group == s.row.group && e.Row == s.row.name {
-			e.Search, e.Tried = s.search, nil
-			return &e
+		if e.Digest != digest || e.Group != s.row.group || e.Row != s.row.name {
+			continue
 		}
+		from := slot{row: s.row, c: s.c, search: e.Search}
+		err := moved(t.runDir(from), t.runDir(s))
+		for _, b := range s.c.Benchmarks {
+			err = errors.Join(err, moved(t.answersFile(from, b), t.answersFile(s, b)))
+		}
+		e.Search, e.Tried = s.search, nil
+		return &e, err
+	}
+	return nil, nil
+}
+
+// moved renames what is there: a whole model is not kept, and an earlier try may have come so far.
+func moved(from, to string) error {
+	if err := os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -106,12 +126,12 @@ func (t *table) train(ctx context.Context, s slot) (*Entry, error) {
 	if err := t.score(ctx, s, c, e); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file(), err)
 	}
-	return e, t.tidy(c, s)
+	return e, tidy(c)
 }
 
-// tidy removes what nobody will go on from: all of a run of a search, else checkpoints, and whole models.
-func (t *table) tidy(c Config, s slot) error {
-	if s.search > 0 || c.WholeModel() {
+// tidy removes what nobody will go on from: checkpoints, and whole models.
+func tidy(c Config) error {
+	if c.WholeModel() {
 		return os.RemoveAll(c.OutputDir)
 	}
 	entries, err := os.ReadDir(c.OutputDir)

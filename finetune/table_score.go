@@ -41,8 +41,7 @@ func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
 	}
 	e.Benchmarks = map[string]float64{}
 	for _, b := range c.Benchmarks {
-		path := t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
-		e.Benchmarks[b.Name], err = b.ask(ctx, l, tok, run, path)
+		e.Benchmarks[b.Name], err = b.ask(ctx, l, tok, run, t.answersFile(s, b))
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w; go on with --resume", ErrInterrupted)
@@ -51,6 +50,11 @@ func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
 		}
 	}
 	return nil
+}
+
+// answersFile keeps a run's answers to a benchmark.
+func (t *table) answersFile(s slot, b Benchmark) string {
+	return t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
 }
 
 // ask answers the benchmark's examples, keeps the answers in a file, and returns the figure.

@@ -151,6 +151,34 @@ func TestSearchChooses(t *testing.T) {
 	}
 }
 
+// TestSearchIsAFirstSeed: a search as long as the runs is not run again for its best value; its adapter and answers are the first seed's.
+func TestSearchIsAFirstSeed(t *testing.T) {
+	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: [1.0e-8, 3.0e-2]}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
+	steps := 0
+	o.Progress = func(Progress) { steps++ }
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	searched, first := got["lora-8.search-2"], got["lora-8.seed-1"]
+	searched.Tried = nil
+	if a, b := outcome(searched), outcome(first); a != b || steps != 3*6 {
+		t.Errorf("%d steps, want 18; the first seed's run is\n%s\nwant\n%s", steps, b, a)
+	}
+	for _, name := range []string{"runs/lora-8.seed-1/adapter_model.safetensors", "runs/lora-8.seed-2/adapter_model.safetensors", "rows/lora-8.seed-1.json.pairs.jsonl", "rows/lora-8.search-1.json.pairs.jsonl"} {
+		if _, err := os.Stat(filepath.Join(o.Output, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(o.Output, "runs", "*search*")); left != nil {
+		t.Errorf("%v are left", left)
+	}
+}
+
 // TestTableGoesOn: interrupted anywhere and resumed, the table is that of a run in one go.
 func TestTableGoesOn(t *testing.T) {
 	whole := stubTable(t, stub())
