@@ -21,11 +21,12 @@ var allowed = map[string][]string{
 	"checkpoint":       {},
 	"evaldata":         {},
 	"recipes":          {},
-	"internal/op":      {"internal/gemm", "internal/vec"},
-	"internal/gemm":    {"internal/cpu"},
+	"internal/op":      {"internal/gemm", "internal/vec", "internal/offheap"},
+	"internal/gemm":    {"internal/cpu", "internal/offheap"},
 	"internal/vec":     {"internal/cpu"},
 	"internal/cpu":     {},
 	"internal/suggest": {},
+	"internal/offheap": {},
 	"internal/golden":  {"checkpoint"},
 }
 

@@ -83,8 +83,11 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 // estimate has all parts but the weights and the program, of trained bytes of parameters.
 func estimate(s model.Sizes, trained, tokens int, checkpointing bool) Memory {
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * activations(s, checkpointing), Scratch: 4*tokens*s.Widest*5/4 + gemm.Threads()<<20}
+		Activations: 4 * tokens * activations(s, checkpointing), Scratch: scratch(s, tokens)}
 }
+
+// scratch is what products of so many tokens pack their factors into.
+func scratch(s model.Sizes, tokens int) int { return 4*tokens*s.Widest*5/4 + gemm.Threads()<<20 }
 
 // program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
 func (e *Memory) program(rest, own int) {
@@ -187,6 +190,7 @@ func (r *run) budget() error {
 	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
 		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
+		e.Scratch = max(e.Scratch, scratch(r.m.Sizes(), held))
 		if r.c.ReLoRASteps > 0 { // what adapters are folded into is float32
 			r.a.Bases(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}

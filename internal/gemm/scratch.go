@@ -3,6 +3,8 @@ package gemm
 import (
 	"sync"
 	"unsafe"
+
+	"github.com/spagotune/spagotune/internal/offheap"
 )
 
 // pool keeps values for use again. Unlike sync.Pool it never drops one, so that a warm product allocates nothing.
@@ -38,12 +40,19 @@ type scratch struct {
 
 var scratches pool[scratch]
 
-// grow returns buf with room for n values, aligned to 64 bytes. It keeps no content.
+// offheapSize is how many values of scratch are worth a mapping of their own.
+const offheapSize = 1 << 16
+
+// grow returns buf with room for n values, aligned to 64 bytes. It keeps no content, and what buf was is gone.
 func grow(buf *[]float32, n int) []float32 {
 	if len(*buf) < n {
-		s := make([]float32, n+n/8+16)
-		skip := int(-uintptr(unsafe.Pointer(&s[0]))%64) / 4
-		*buf = s[skip:]
+		offheap.Free(*buf)
+		if room := n + n/8 + 16; room >= offheapSize {
+			*buf = offheap.Floats(room)
+		} else {
+			s := make([]float32, room)
+			*buf = s[int(-uintptr(unsafe.Pointer(&s[0]))%64)/4:]
+		}
 	}
 	return (*buf)[:n]
 }

@@ -3,6 +3,8 @@ package op
 import (
 	"sort"
 	"sync"
+
+	"github.com/spagotune/spagotune/internal/offheap"
 )
 
 // slabSize is the least size of a slab in float32 values: 64 MiB. Pages never touched cost no memory.
@@ -14,7 +16,7 @@ type span struct {
 	off, n int
 }
 
-// slab is one large allocation, with its free spans in order.
+// slab is one large allocation, with its free spans in order. It stays for the life of the process.
 type slab struct {
 	mem  []float32
 	free []span
@@ -51,7 +53,7 @@ func (a *arena) get(n int) (span, []float32) {
 			return span{s, f.off, size}, s.mem[f.off : f.off+n : f.off+size]
 		}
 	}
-	s := &slab{mem: allocate(max(size, slabSize))}
+	s := &slab{mem: offheap.Floats(max(size, slabSize))}
 	if rest := len(s.mem) - size; rest > 0 {
 		s.free = append(s.free, span{s, size, rest})
 	}
