@@ -130,19 +130,21 @@ func (l *lora) ApplyT(dx, gy gemm.Mat) {
 // at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
 func (l *lora) Grad(x, gy gemm.Mat) {
 	a, b := op.Data(l.a), op.Data(l.b)
-	if op.Trains(l.b) {
-		d := take(a.Rows, gy.Cols)
-		l.narrow(d.Mat, a, x, gy, 0)
-		addTransposed(op.Grad(l.b), d.Mat)
-		d.give()
-	}
-	if op.Trains(l.a) {
-		bt := take(b.Cols, b.Rows)
-		clear(bt.Data)
-		addTransposed(bt.Mat, b)
-		l.narrow(op.Grad(l.a), bt.Mat, gy, x, 1)
-		bt.give()
-	}
+	gemm.Parallel(2, func(i int) {
+		switch {
+		case i == 0 && op.Trains(l.b):
+			d := take(a.Rows, gy.Cols)
+			defer d.give()
+			l.narrow(d.Mat, a, x, gy, 0)
+			addTransposed(op.Grad(l.b), d.Mat)
+		case i == 1 && op.Trains(l.a):
+			bt := take(b.Cols, b.Rows)
+			defer bt.give()
+			clear(bt.Data)
+			addTransposed(bt.Mat, b)
+			l.narrow(op.Grad(l.a), bt.Mat, gy, x, 1)
+		}
+	})
 }
 
 // narrow computes d = s·(m·pᵀ)·q + beta·d for a matrix m of few rows.

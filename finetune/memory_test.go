@@ -137,7 +137,7 @@ func TestBenchProfile(t *testing.T) {
 			kinds[k.Kind] = true
 			share += k.Share
 		}
-		for _, k := range []string{"linear forward", "linear dX", "weight gradient", "attention forward", "attention backward", "rmsnorm", "swiglu", "head loss", "embedding", "optimizer", "other"} {
+		for _, k := range []string{"linear forward", "linear dX", "parameter gradient", "attention forward", "attention backward", "rmsnorm", "swiglu", "head loss", "embedding", "optimizer", "other"} {
 			if !kinds[k] {
 				t.Errorf("%s: the profile has no %s", mode, k)
 			}

@@ -27,7 +27,7 @@ type Adapter interface {
 	// goroutines at once, while a kernel packs the weight.
 	Fold(w gemm.Mat, i, j int)
 	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
-	// of x·W'ᵀ.
+	// of x·W'ᵀ. Those of other layers' adapters may run at the same time.
 	Grad(x, gy gemm.Mat)
 }
 
@@ -263,37 +263,31 @@ func (l *Linear) addUpdate(t *op.Tape, a attached, w gemm.Source, y, x gemm.Mat,
 	}
 }
 
-// Grad adds to the gradients of the layer's parameters and writes dx = gy·W' + beta·dx.
-func (l *Linear) Grad(t *op.Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm.Mat) {
+// ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
+func (l *Linear) ParamGrad(t *op.Tape, x, y, base, gy gemm.Mat) {
 	l.baseGrad(t, x, gy)
-	w := l.Weight.Source(t.Adapter)
-	a, ok := l.adapters[t.Adapter]
-	if !ok {
-		if dx.Data != nil {
-			defer t.Time("linear dX")()
-			gemm.NN(dx, gy, w, beta)
-		}
-		return
+	if a, ok := l.adapters[t.Adapter]; ok {
+		l.adapterGrad(t, a, x, y, base, gy)
 	}
-	apart, dropout := l.apart(t, a, x.Rows)
-	l.adapterGrad(t, a, x, y, base, gy, dropout)
-	defer t.Time("linear dX")()
-	switch {
-	case dx.Data == nil:
-	case !apart:
-		gemm.NN(dx, gy, folded{w, a}, beta)
-	default:
+}
+
+// InputGrad computes dx = gy·W' + beta·dx.
+func (l *Linear) InputGrad(t *op.Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
+	w := l.Weight.Source(t.Adapter)
+	if a, ok := l.adapters[t.Adapter]; !ok {
 		gemm.NN(dx, gy, w, beta)
-		l.inputGrad(t, a, w, dx, gy, dropout)
+	} else if apart, dropout := l.apart(t, a, gy.Rows); !apart {
+		gemm.NN(dx, gy, folded{w, a}, beta)
+	} else {
+		gemm.NN(dx, gy, w, beta)
+		l.updateGrad(t, a, w, dx, gy, dropout)
 	}
 }
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
 func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
 	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
-		stop := t.Time("weight gradient")
 		gemm.TN(op.Grad(p), gy, x, 1)
-		stop()
 	}
 	if l.Bias == nil {
 		return
@@ -313,7 +307,7 @@ func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
 }
 
 // adapterGrad adds to the gradients of the adapter, if it trains.
-func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat, dropout bool) {
+func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat) {
 	train := false
 	for _, p := range a.Params() {
 		train = train || p.RequiresGrad()
@@ -321,11 +315,11 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat, dr
 	if !train {
 		return
 	}
-	defer t.Time("adapter gradient")()
 	if b, ok := a.Adapter.(biased); ok && l.Bias != nil {
 		b.GradBias(l.Bias.Vector(t.Adapter), gy)
 	}
 	in := x
+	_, dropout := l.apart(t, a, x.Rows)
 	if dropout {
 		d := t.New(x.Rows, x.Cols)
 		defer t.Free(d)
@@ -365,8 +359,8 @@ func (l *Linear) ownOutput(t *op.Tape, own, y, base gemm.Mat) {
 	}
 }
 
-// inputGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
-func (l *Linear) inputGrad(t *op.Tape, a attached, w gemm.Source, dx, gy gemm.Mat, dropout bool) {
+// updateGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
+func (l *Linear) updateGrad(t *op.Tape, a attached, w gemm.Source, dx, gy gemm.Mat, dropout bool) {
 	d := t.Zeros(dx.Rows, dx.Cols)
 	defer t.Free(d)
 	if s, ok := a.Adapter.(separate); ok {

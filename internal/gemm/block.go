@@ -7,7 +7,7 @@ import (
 )
 
 // serialFLOP is the size below which a product stays in its caller: waking a worker would cost more.
-const serialFLOP = 5e6
+const serialFLOP = 2e6
 
 // packedA is the most values of A that are packed at a time.
 const packedA = 8 << 20

@@ -9,7 +9,7 @@ import (
 const (
 	dotRows   = 8       // most rows of A for which NT takes dot products
 	dotChunk  = 1 << 13 // most k of one call of the kernel
-	dotSerial = 1 << 18 // values of B below which the caller does it all
+	dotSerial = 1 << 16 // values of B below which the caller does it all
 	dotJob    = 1 << 19 // most values of B in a job
 	dotBlock  = 1 << 15 // values of a Source read at a time
 )

@@ -53,7 +53,7 @@ func Parallel(n int, f func(i int)) {
 
 // spinTime is how long a thread looks for what it waits for before it sleeps: waking one costs about as much, and in a
 // training step the next product is seldom farther away.
-const spinTime = 50 * time.Microsecond
+const spinTime = 200 * time.Microsecond
 
 // spin returns when ready does, or after spinTime.
 func spin(ready func() bool) {

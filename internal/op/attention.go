@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -92,7 +93,7 @@ type attention struct {
 	rope            *RoPE
 	s               AttentionShape
 	cache           []*KV
-	positions       int
+	positions       []int // of every row in its document, where there are rotations
 }
 
 // run computes the result.
@@ -140,31 +141,39 @@ func (a *attention) keys(d int) int {
 
 // rotate turns the queries and keys of every row by its position, or back.
 func (a *attention) rotate(x gemm.Mat, back bool) {
-	if a.rope == nil {
+	if a.rope == nil || x.Rows == 0 {
 		return
 	}
-	past := make([]int, len(a.bounds)-1)
-	for d := range past {
-		if a.cache != nil {
-			past[d] = a.cache[d].Len
-		}
-		a.positions = max(a.positions, past[d]+a.queries(d))
+	if a.positions == nil {
+		a.place()
 	}
-	cos, sin := a.rope.table(a.positions)
+	cos, sin := a.rope.table(slices.Max(a.positions) + 1)
 	half, dim := a.s.HeadDim/2, a.s.HeadDim
-	for d := range past {
-		byRows(a.queries(d), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				row, p := x.Row(a.bounds[d]+i), (past[d]+i)*half
-				for h := range a.s.Heads + a.s.KVHeads {
-					if back {
-						vec.Unrotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-					} else {
-						vec.Rotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-					}
+	byRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			row, p := x.Row(i), a.positions[i]*half
+			for h := range a.s.Heads + a.s.KVHeads {
+				if back {
+					vec.Unrotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
+				} else {
+					vec.Rotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
 				}
 			}
-		})
+		}
+	})
+}
+
+// place finds the position of every row.
+func (a *attention) place() {
+	a.positions = make([]int, a.q.Rows)
+	for d := range len(a.bounds) - 1 {
+		past := 0
+		if a.cache != nil {
+			past = a.cache[d].Len
+		}
+		for i := range a.queries(d) {
+			a.positions[a.bounds[d]+i] = past + i
+		}
 	}
 }
 

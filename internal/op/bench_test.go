@@ -16,7 +16,8 @@ type bf16 struct{ gemm.BF16 }
 
 func (w bf16) Params(*Tape) []*nn.Param                   { return nil }
 func (w bf16) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, w.BF16, beta) }
-func (w bf16) Grad(_ *Tape, dx gemm.Mat, beta float32, _, _, _, gy gemm.Mat) {
+func (w bf16) ParamGrad(_ *Tape, _, _, _, _ gemm.Mat)     {}
+func (w bf16) InputGrad(_ *Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
 	gemm.NN(dx, gy, w.BF16, beta)
 }
 

@@ -107,11 +107,9 @@ type weight struct{ p *nn.Param }
 func (w weight) Dims() (out, in int)                        { m := Data(w.p); return m.Rows, m.Cols }
 func (w weight) Params(*Tape) []*nn.Param                   { return []*nn.Param{w.p} }
 func (w weight) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, Data(w.p), beta) }
-func (w weight) Grad(_ *Tape, dx gemm.Mat, beta float32, x, _, _, gy gemm.Mat) {
-	gemm.TN(Grad(w.p), gy, x, 1)
-	if dx.Data != nil {
-		gemm.NN(dx, gy, Data(w.p), beta)
-	}
+func (w weight) ParamGrad(_ *Tape, x, _, _, gy gemm.Mat)    { gemm.TN(Grad(w.p), gy, x, 1) }
+func (w weight) InputGrad(_ *Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
+	gemm.NN(dx, gy, Data(w.p), beta)
 }
 
 func TestGradients(t *testing.T) {

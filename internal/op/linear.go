@@ -15,10 +15,12 @@ type Projection interface {
 	Params(t *Tape) []*nn.Param
 	// Apply adds the layer's output to beta·y, one token a row.
 	Apply(t *Tape, y, x gemm.Mat, beta float32)
-	// Grad adds to the gradients of the trainable parameters, given the gradient gy of the output, and writes the
-	// gradient of the input, plus beta·dx, to dx where dx has data. y is what Apply made, plus base (where base has
-	// data). It must not keep its arguments.
-	Grad(t *Tape, dx gemm.Mat, beta float32, x, y, base, gy gemm.Mat)
+	// ParamGrad adds to the gradients of the trainable parameters, given the gradient gy of the output. y is what Apply
+	// made, plus base (where base has data). It must not keep its arguments; that of another projection may run at the
+	// same time.
+	ParamGrad(t *Tape, x, y, base, gy gemm.Mat)
+	// InputGrad writes the gradient of the input plus beta·dx to dx.
+	InputGrad(t *Tape, dx gemm.Mat, beta float32, gy gemm.Mat)
 }
 
 // Linear runs projections of one input side by side: [tokens, in] → [tokens, Σ out]. Where residual is not nil, which
@@ -57,7 +59,10 @@ func (l *linear) forward() {
 	defer l.t.Time("linear forward")()
 	x, beta := Mat(l.x), float32(0)
 	if l.base.Data != nil {
-		copy(l.y.Data, l.base.Data)
+		byRows(x.Rows, func(from, to int) {
+			at, end := from*l.y.Cols, to*l.y.Cols
+			copy(l.y.Data[at:end], l.base.Data[at:end])
+		})
 		beta = 1
 	}
 	l.each(func(p Projection, c, n int) { p.Apply(l.t, l.y.Slice(0, c, x.Rows, n), x, beta) })
@@ -74,23 +79,41 @@ func (l *linear) each(f func(p Projection, col, n int)) {
 }
 
 func (l *linear) backward(gy *Tensor) []*Tensor {
+	l.paramGrads(gy.m)
 	var dx *Tensor
-	var d gemm.Mat
-	x, made := l.t.content(l.x)
 	if l.wantsX {
-		dx = l.t.New(x.Rows, x.Cols)
-		d = dx.m
-	}
-	beta := float32(0)
-	l.each(func(p Projection, c, n int) {
-		p.Grad(l.t, d, beta, x, l.y.Slice(0, c, x.Rows, n), l.base, gy.m.Slice(0, c, x.Rows, n))
-		beta = 1
-	})
-	if made != nil {
-		l.t.Free(made)
+		defer l.t.Time("linear dX")()
+		rows, cols := gy.m.Rows, Mat(l.x).Cols
+		dx = l.t.New(rows, cols)
+		beta := float32(0)
+		l.each(func(p Projection, c, n int) {
+			p.InputGrad(l.t, dx.m, beta, gy.m.Slice(0, c, rows, n))
+			beta = 1
+		})
 	}
 	if l.base.Data == nil {
 		return []*Tensor{dx}
 	}
 	return []*Tensor{dx, gy}
+}
+
+// paramGrads adds to the gradients of the projections that train, several at a time: an adapter's products are small.
+func (l *linear) paramGrads(gy gemm.Mat) {
+	var jobs []func(x gemm.Mat)
+	l.each(func(p Projection, c, n int) {
+		if len(p.Params(l.t)) > 0 {
+			jobs = append(jobs, func(x gemm.Mat) {
+				p.ParamGrad(l.t, x, l.y.Slice(0, c, x.Rows, n), l.base, gy.Slice(0, c, x.Rows, n))
+			})
+		}
+	})
+	if jobs == nil {
+		return
+	}
+	defer l.t.Time("parameter gradient")()
+	x, made := l.t.content(l.x)
+	gemm.Parallel(len(jobs), func(i int) { jobs[i](x) })
+	if made != nil {
+		l.t.Free(made)
+	}
 }

@@ -213,7 +213,11 @@ func (x *Tensor) AccGrad(g mat.Tensor) {
 		x.mu.Unlock()
 		return
 	}
-	vec.Add(x.grad.m.Data, x.grad.m.Data, gt.m.Data)
+	sum := x.grad.m
+	byRows(sum.Rows, func(from, to int) {
+		d := sum.Data[from*sum.Cols : to*sum.Cols]
+		vec.Add(d, d, gt.m.Data[from*sum.Cols:to*sum.Cols])
+	})
 	x.mu.Unlock()
 	x.tape.Free(gt)
 }
