@@ -20,7 +20,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// BenchOptions is what Bench measures. All else is fixed: lora_alpha 16, every linear layer but the head's, without dropout, AdamW at a constant 3e-4 without weight decay, no clipping.
+// BenchOptions is what Bench measures. All else is fixed: lora_alpha 16, every linear layer but the head's, without dropout, AdamW at a constant
+// 3e-4 without weight decay, no clipping.
 type BenchOptions struct {
 	// Method is one of BenchMethods.
 	Method string
@@ -77,9 +78,25 @@ type OperatorTime struct {
 	Share   float64 `json:"share"`
 }
 
-// BenchMethods lists the methods that Bench knows: moraK is MoRA with mora_type K, mora is mora6.
+// BenchMethods lists the methods that Bench knows: the adapters', full, and moraK, which is MoRA with mora_type K; mora is
+// mora6.
 func BenchMethods() []string {
-	return []string{"lora", "rslora", "dora", "mora", "mora1", "mora2", "mora3", "mora4", "mora6", "full"}
+	return append(adapter.Methods(), "mora1", "mora2", "mora3", "mora4", "mora6", "full")
+}
+
+// benchSettings are an adapter's settings by its method's keys.
+func benchSettings(method string, r int) map[string]any {
+	s := map[string]any{"target_modules": adapter.AllLinear.Expr}
+	switch method {
+	case "ia3":
+	case "vera":
+		s["r"] = r
+	case "adalora":
+		s["init_r"], s["target_r"], s["lora_alpha"], s["total_step"] = r*3/2, r, 16, 1000
+	default:
+		s["r"], s["lora_alpha"] = r, 16
+	}
+	return s
 }
 
 // Bench measures training steps on the first rows of a task's training data (nil with Dense), in their order.
@@ -210,8 +227,7 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	if method == "full" {
 		t.Params = FullParams(m)
 	} else {
-		settings := map[string]any{"r": r, "lora_alpha": 16, "target_modules": adapter.AllLinear.Expr}
-		name := method
+		name, settings := method, benchSettings(method, r)
 		if kind, ok := strings.CutPrefix(method, "mora"); ok && kind != "" {
 			n, err := strconv.Atoi(kind)
 			if err != nil {

@@ -51,7 +51,7 @@ func Parallel(n int, f func(i int)) {
 	t.run()
 }
 
-// spinTime is how long a thread looks for what it waits for before it sleeps: waking one costs about as much, and in a
+// spinTime is how long a thread looks for what it waits for before it sleeps: one that sleeps comes late, and in a
 // training step the next product is seldom farther away.
 const spinTime = 200 * time.Microsecond
 
