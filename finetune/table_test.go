@@ -381,6 +381,19 @@ func TestTableOfSomeRows(t *testing.T) {
 	}
 }
 
+// TestShortSettings: a row's settings have its method and its rate, given or not, and no key that the method has not.
+func TestShortSettings(t *testing.T) {
+	for want, s := range map[string]map[string]any{
+		"method full, learning_rate 0.0003, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},
+		"method mora, r 8, mora_type 6, learning_rate 0.01":                     {"r": 8, "lora_alpha": 16, "mora_type": 6, "learning_rate": 0.01},
+		"method lora, r 4, lora_alpha 16, relora_steps 3, learning_rate 0.0003": {"method": "lora", "r": 4, "lora_alpha": 16, "relora_steps": 3},
+	} {
+		if got := shortSettings(s); got != want {
+			t.Errorf("%v: %q, want %q", s, got, want)
+		}
+	}
+}
+
 // TestReached: the step of a score lies on the line between two evaluations.
 func TestReached(t *testing.T) {
 	at := func(step int, score float64) Evaluation { return Evaluation{Step: step, Score: &score} }

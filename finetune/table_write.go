@@ -3,6 +3,7 @@ package finetune
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -132,18 +133,16 @@ func (t *table) costs() string {
 	return b.String()
 }
 
-// shortSettings are the settings that tell rows apart.
+// shortSettings are the settings that tell rows apart, those that the row's method has.
 func shortSettings(s map[string]any) string {
+	all := map[string]any{"method": Default().Method, "learning_rate": Default().LearningRate}
+	maps.Copy(all, s)
+	unused := map[any][]string{"full": {"r", "lora_alpha"}, "mora": {"lora_alpha"}}[all["method"]]
 	var parts []string
 	for _, k := range []string{"method", "r", "lora_alpha", "mora_type", "relora_steps", "loraplus_lr_ratio", "learning_rate", "max_steps"} {
-		v, ok := s[k]
-		if s["method"] == "full" && (k == "r" || k == "lora_alpha") || !ok && k != "method" {
-			continue
+		if v, ok := all[k]; ok && !slices.Contains(unused, k) {
+			parts = append(parts, fmt.Sprintf("%s %v", k, v))
 		}
-		if !ok {
-			v = Default().Method
-		}
-		parts = append(parts, fmt.Sprintf("%s %v", k, v))
 	}
 	return strings.Join(parts, ", ")
 }
