@@ -88,7 +88,7 @@ func knownTask(name string, options map[string]any) error {
 	return nil
 }
 
-// TestPublishedRowsHaveRecipes: every row that the paper has figures of is a row of the preset paper.
+// TestPublishedRowsHaveRecipes: every row of every preset can run, and every row that the paper has figures of is one of the preset paper.
 func TestPublishedRowsHaveRecipes(t *testing.T) {
 	for name, kind := range tableKinds {
 		all, err := readPublished(recipes.Files, kind.published...)
@@ -100,6 +100,11 @@ func TestPublishedRowsHaveRecipes(t *testing.T) {
 			rows, err := tb.readRows()
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
+			}
+			for i := range rows {
+				if err := rows[i].ready(); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
 			}
 			for _, p := range all {
 				for row := range p.Rows {

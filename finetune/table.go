@@ -94,6 +94,11 @@ func (t *table) prepare() error {
 	if t.rows, err = chosen(t.rows, t.o.Only); err != nil {
 		return err
 	}
+	for i := range t.rows {
+		if err := t.rows[i].ready(); err != nil {
+			return err
+		}
+	}
 	if t.published, err = readPublished(t.o.Recipes, t.kind.published...); err != nil {
 		return err
 	}

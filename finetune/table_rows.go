@@ -14,6 +14,7 @@ import (
 
 // tableRow is a row of a table: an entry of a recipe's compare.
 type tableRow struct {
+	file        string // its recipe
 	group, name string
 	c           Config
 	grid        []Config         // the runs of its search
@@ -106,22 +107,26 @@ func (t *table) readRows() ([]tableRow, error) {
 			return nil, fmt.Errorf("recipe: %s: %w", f, err)
 		}
 		for i, c := range runs {
-			row := tableRow{group: strings.TrimPrefix(strings.TrimPrefix(stem, t.name), "-"), name: names[i]}
-			if row.grid, row.values, err = expand(c); err != nil {
-				return nil, fmt.Errorf("recipe: %s: %s: search: %w", f, names[i], err)
-			}
-			row.c = c
-			row.c.Search, row.c.Compare = nil, nil
-			if err := row.c.Check(); err != nil {
-				return nil, fmt.Errorf("recipe: %s: %s: %w", f, names[i], err)
-			}
-			rows = append(rows, row)
+			rows = append(rows, tableRow{file: f, group: strings.TrimPrefix(strings.TrimPrefix(stem, t.name), "-"), name: names[i], c: c})
 		}
 	}
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("the preset %s has no recipe of it", t.o.Preset)
 	}
 	return rows, nil
+}
+
+// ready makes the runs of the row's search, and checks its recipe.
+func (r *tableRow) ready() error {
+	var err error
+	if r.grid, r.values, err = expand(r.c); err != nil {
+		return fmt.Errorf("recipe: %s: %s: search: %w", r.file, r.name, err)
+	}
+	r.c.Search, r.c.Compare = nil, nil
+	if err := r.c.Check(); err != nil {
+		return fmt.Errorf("recipe: %s: %s: %w", r.file, r.name, err)
+	}
+	return nil
 }
 
 // expand makes the runs of a recipe's search: one for every combination of the values that it lists. values are those. A

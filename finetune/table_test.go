@@ -374,7 +374,12 @@ func TestTableOfSomeRows(t *testing.T) {
 			t.Errorf("%v: records are %v, want %v", c.only, names, c.want)
 		}
 	}
-	o := stubTable(t, recipes)
+	o := stubTable(t, stub("{name: full, method: full}", "{name: lora-8, method: lora}"))
+	o.Seeds, o.Only, o.Settings = 1, []string{"lora-8"}, []string{"max_steps=2", "eval_steps=0", "relora_steps=1", "relora_warmup_steps=0"} // full takes no restarts
+	if err := MakeTable(context.Background(), "memory", o); err != nil {
+		t.Errorf("a setting for the rows that are made: %v", err)
+	}
+	o = stubTable(t, recipes)
 	o.Only = []string{"more/mora8"}
 	if err := MakeTable(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
 		t.Errorf("an unknown row: %v", err)
