@@ -110,9 +110,10 @@ func (l *linear) paramGrads(gy gemm.Mat) {
 	if jobs == nil {
 		return
 	}
-	defer l.t.Time("parameter gradient")()
 	x, made := l.t.content(l.x)
+	stop := l.t.Time("parameter gradient")
 	gemm.Parallel(len(jobs), func(i int) { jobs[i](x) })
+	stop()
 	if made != nil {
 		l.t.Free(made)
 	}
