@@ -45,6 +45,9 @@ func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	x := Mat(qkv)
 	a := &attention{t: t, q: x, kv: x, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	stop := t.Time("attention forward")
+	if r != nil {
+		a.place()
+	}
 	a.rotate(x, false)
 	a.store()
 	y := a.run()
@@ -141,11 +144,8 @@ func (a *attention) keys(d int) int {
 
 // rotate turns the queries and keys of every row by its position, or back.
 func (a *attention) rotate(x gemm.Mat, back bool) {
-	if a.rope == nil || x.Rows == 0 {
+	if len(a.positions) == 0 {
 		return
-	}
-	if a.positions == nil {
-		a.place()
 	}
 	cos, sin := a.rope.table(slices.Max(a.positions) + 1)
 	half, dim := a.s.HeadDim/2, a.s.HeadDim
