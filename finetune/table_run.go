@@ -46,7 +46,7 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 // one runs a single run, unless it is finished.
 func (t *table) one(ctx context.Context, s slot) (*Entry, error) {
 	e, err := t.record(s)
-	if err == nil && e == nil {
+	if err == nil && e == nil && s.search == 0 {
 		e, err = t.same(s)
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func (t *table) same(s slot) (*Entry, error) {
 		for _, b := range s.c.Benchmarks {
 			err = errors.Join(err, moved(t.answersFile(from, b), t.answersFile(s, b)))
 		}
-		e.Search, e.Tried = s.search, nil
+		e.Search, e.Tried = 0, nil
 		return &e, err
 	}
 	return nil, nil

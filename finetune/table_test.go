@@ -157,25 +157,34 @@ func TestSearchIsAFirstSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: [1.0e-8, 3.0e-2]}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
-	steps := 0
-	o.Progress = func(Progress) { steps++ }
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
-		t.Fatal(err)
-	}
-	got := records(t, o.Output)
-	searched, first := got["lora-8.search-2"], got["lora-8.seed-1"]
-	searched.Tried = nil
-	if a, b := outcome(searched), outcome(first); a != b || steps != 3*6 {
-		t.Errorf("%d steps, want 18; the first seed's run is\n%s\nwant\n%s", steps, b, a)
-	}
-	for _, name := range []string{"runs/lora-8.seed-1/adapter_model.safetensors", "runs/lora-8.seed-2/adapter_model.safetensors", "rows/lora-8.seed-1.json.pairs.jsonl", "rows/lora-8.search-1.json.pairs.jsonl"} {
-		if _, err := os.Stat(filepath.Join(o.Output, name)); err != nil {
-			t.Error(err)
+	for _, c := range []struct {
+		rates       string
+		best, other string
+		steps       int
+	}{
+		{"[1.0e-8, 3.0e-2]", "lora-8.search-2", "lora-8.search-1", 3 * 6},
+		{"[3.0e-2, 1.0e-8, 3.0e-2]", "lora-8.search-1", "lora-8.search-2", 4 * 6}, // a rate that is named twice
+	} {
+		o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
+		steps := 0
+		o.Progress = func(Progress) { steps++ }
+		if err := MakeTable(context.Background(), "memory", o); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if left, _ := filepath.Glob(filepath.Join(o.Output, "runs", "*search*")); left != nil {
-		t.Errorf("%v are left", left)
+		got := records(t, o.Output)
+		searched, first := got[c.best], got["lora-8.seed-1"]
+		searched.Tried = nil
+		if a, b := outcome(searched), outcome(first); a != b || steps != c.steps {
+			t.Errorf("%s: %d steps, want %d; the first seed's run is\n%s\nwant\n%s", c.rates, steps, c.steps, b, a)
+		}
+		for _, name := range []string{"runs/lora-8.seed-1/adapter_model.safetensors", "runs/lora-8.seed-2/adapter_model.safetensors", "rows/lora-8.seed-1.json.pairs.jsonl", "rows/" + c.other + ".json.pairs.jsonl"} {
+			if _, err := os.Stat(filepath.Join(o.Output, name)); err != nil {
+				t.Errorf("%s: %v", c.rates, err)
+			}
+		}
+		if left, _ := filepath.Glob(filepath.Join(o.Output, "runs", "*search*")); left != nil {
+			t.Errorf("%s: %v are left", c.rates, left)
+		}
 	}
 }
 
