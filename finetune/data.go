@@ -8,6 +8,7 @@ import (
 
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // NewTask makes the recipe's task with its options and data.
@@ -59,7 +60,7 @@ func chatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
 	if source == "" {
 		return nil, nil
 	}
-	return tokenizer.ParseChat(source)
+	return chat.ParseTemplate(source)
 }
 
 // ExamplePrompt is the prompt of the first example that the recipe's task would be asked.

@@ -9,6 +9,7 @@ import (
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // Text is a prompt and what a model made of it.
@@ -52,11 +53,11 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 
 // EncodePrompt makes the tokens of a prompt for the model: of a sequence-to-sequence model the source, with its special
 // tokens, else those of the function of that name.
-func (l *Loaded) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, chat bool, system string) ([]int32, error) {
+func (l *Loaded) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
 	if l.Head().Kind != model.Seq2SeqLM || prompt == "" {
-		return EncodePrompt(tok, prompt, chat, system)
+		return EncodePrompt(tok, prompt, applyTemplate, system)
 	}
-	if chat || system != "" {
+	if applyTemplate || system != "" {
 		return nil, errors.New("a sequence-to-sequence model has no chat template")
 	}
 	return tok.Encode(prompt, true), nil
@@ -85,16 +86,16 @@ func targetSampling(m *model.Model, s model.Sampling) (model.Sampling, error) {
 
 // EncodePrompt makes the tokens of a prompt: the text behind the special tokens that the tokenizer puts before one, or
 // with chat the user's message in the model's chat template, after the system's message where that is not "".
-func EncodePrompt(tok *tokenizer.Tokenizer, prompt string, chat bool, system string) ([]int32, error) {
+func EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
 	ex := tasks.Example{Where: "prompt", Prompt: prompt}
 	switch {
 	case prompt == "":
 		return nil, errors.New("the prompt is empty")
-	case chat:
+	case applyTemplate:
 		if system != "" {
-			ex.Chat = append(ex.Chat, tokenizer.Message{Role: "system", Content: system})
+			ex.Chat = append(ex.Chat, chat.Message{Role: "system", Content: system})
 		}
-		ex.Chat = append(ex.Chat, tokenizer.Message{Role: "user", Content: prompt})
+		ex.Chat = append(ex.Chat, chat.Message{Role: "user", Content: prompt})
 	case system != "":
 		return nil, errors.New("a system message needs the chat template")
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // Ignore is the label of a token that is not scored, as Hugging Face has it.
@@ -37,12 +38,12 @@ type FullTokenizer interface {
 
 // Template renders conversations; *tokenizer.ChatTemplate is one.
 type Template interface {
-	Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error)
+	Segments(messages []chat.Message, opts chat.Options) ([]chat.Segment, error)
 }
 
 var (
 	_ FullTokenizer = (*tokenizer.Tokenizer)(nil)
-	_ Template      = (*tokenizer.ChatTemplate)(nil)
+	_ Template      = (*chat.Template)(nil)
 )
 
 // ErrNotScored says that an example has no token to take a loss on.
@@ -91,7 +92,7 @@ type encoder struct {
 }
 
 func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
-	if chat, ok := template.(*tokenizer.ChatTemplate); ok && chat == nil {
+	if chat, ok := template.(*chat.Template); ok && chat == nil {
 		template = nil
 	}
 	return &encoder{tok: tok, template: template, maxLen: maxLen, before: before(tok)}
@@ -159,7 +160,7 @@ func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	if e.template == nil {
 		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Where)
 	}
-	opts := tokenizer.ChatOptions{AddGenerationPrompt: generate, Tools: ex.Tools}
+	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools}
 	if b, ok := e.tok.(interface{ BOS() (int32, bool) }); ok {
 		opts.BOS = e.special(b.BOS())
 	}

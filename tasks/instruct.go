@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 func init() {
@@ -149,7 +149,7 @@ func parseMessages(o object) (Example, error) {
 	if !ok {
 		return Example{}, fmt.Errorf("field \"messages\" is missing; the record has %s", o.names())
 	}
-	var messages []tokenizer.Message
+	var messages []chat.Message
 	if err := json.Unmarshal(raw, &messages); err != nil {
 		return Example{}, fmt.Errorf("field \"messages\" is no list of messages: %w", err)
 	}
@@ -162,7 +162,7 @@ func parseMessages(o object) (Example, error) {
 }
 
 // chatExample is a conversation; field is where it comes from.
-func chatExample(messages []tokenizer.Message, field string, tools json.RawMessage) (Example, error) {
+func chatExample(messages []chat.Message, field string, tools json.RawMessage) (Example, error) {
 	i := lastAssistant(messages)
 	if i < 0 {
 		return Example{}, fmt.Errorf("field %q has no message of role assistant: nothing to score", field)
@@ -175,7 +175,7 @@ func chatExample(messages []tokenizer.Message, field string, tools json.RawMessa
 }
 
 // lastAssistant is the index of the last message of that role, or -1.
-func lastAssistant(messages []tokenizer.Message) int {
+func lastAssistant(messages []chat.Message) int {
 	for i, m := range slices.Backward(messages) {
 		if m.Role == "assistant" {
 			return i

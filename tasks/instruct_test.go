@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // instruct is a task over a file with the given contents and nothing held out.
@@ -76,7 +76,7 @@ func TestInstructMessages(t *testing.T) {
 	}
 	_, _, err = Encode(byteTokenizer{}, nil, ex, 0)
 	wantError(t, err, "d.jsonl:1: chat messages need a chat template")
-	var none *tokenizer.ChatTemplate
+	var none *chat.Template
 	_, err = EncodePrompt(byteTokenizer{}, none, ex)
 	wantError(t, err, "d.jsonl:1: chat messages need a chat template")
 }

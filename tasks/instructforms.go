@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // sharegptRoles are the roles of ShareGPT's names for who speaks.
@@ -24,13 +24,13 @@ func parseConversations(o object) (Example, error) {
 	if err := json.Unmarshal(raw, &turns); err != nil {
 		return Example{}, fmt.Errorf("field \"conversations\" is no list of from and value: %w", err)
 	}
-	messages := make([]tokenizer.Message, len(turns))
+	messages := make([]chat.Message, len(turns))
 	for i, turn := range turns {
 		role := sharegptRoles[turn.From]
 		if role == "" {
 			return Example{}, fmt.Errorf("conversation, turn %d: from is %q, want human, gpt, system or tool", i+1, turn.From)
 		}
-		messages[i] = tokenizer.Message{Role: role, Content: turn.Value}
+		messages[i] = chat.Message{Role: role, Content: turn.Value}
 	}
 	return chatExample(messages, "conversations", o["tools"])
 }

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"iter"
 
-	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // Segment is a piece of an example's text.
@@ -21,7 +21,7 @@ type Example struct {
 	// Segments are the text to train on, in order; nil where Chat has it.
 	Segments []Segment
 	// Chat is a conversation that the model's chat template renders; the assistant's turns are scored.
-	Chat []tokenizer.Message
+	Chat []chat.Message
 	// Tools are the functions that the conversation may call, as the record has them; nil for none.
 	Tools json.RawMessage
 	// Prompt is what generation starts from; it may differ from the prompt in Segments. Empty for a Chat, whose prompt

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/tokenizer"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
 // Special tokens of byteTokenizer.
@@ -104,14 +105,14 @@ func (b byteTokenizer) BOS() (int32, bool) { return testBOS, true }
 // testTemplate writes a turn as "[role]content</s>" behind the beginning of the sequence.
 type testTemplate struct{}
 
-func (testTemplate) Segments(messages []tokenizer.Message, opts tokenizer.ChatOptions) ([]tokenizer.Segment, error) {
-	out := []tokenizer.Segment{{Text: opts.BOS + string(opts.Tools)}}
+func (testTemplate) Segments(messages []chat.Message, opts chat.Options) ([]chat.Segment, error) {
+	out := []chat.Segment{{Text: opts.BOS + string(opts.Tools)}}
 	for _, m := range messages {
-		out = append(out, tokenizer.Segment{Text: "[" + m.Role + "]"},
-			tokenizer.Segment{Text: m.Content + opts.EOS, Assistant: m.Role == "assistant"})
+		out = append(out, chat.Segment{Text: "[" + m.Role + "]"},
+			chat.Segment{Text: m.Content + opts.EOS, Assistant: m.Role == "assistant"})
 	}
 	if opts.AddGenerationPrompt {
-		out = append(out, tokenizer.Segment{Text: "[assistant]"})
+		out = append(out, chat.Segment{Text: "[assistant]"})
 	}
 	return out, nil
 }

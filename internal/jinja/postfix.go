@@ -1,8 +1,8 @@
-package tokenizer
+package jinja
 
 import "slices"
 
-func (p *jinjaParser) postfix(e jinjaExpr) jinjaExpr {
+func (p *parser) postfix(e expr) expr {
 	for {
 		switch {
 		case p.skipOp("."):
@@ -17,21 +17,21 @@ func (p *jinjaParser) postfix(e jinjaExpr) jinjaExpr {
 	}
 }
 
-func (p *jinjaParser) attribute(obj jinjaExpr) jinjaExpr {
+func (p *parser) attribute(obj expr) expr {
 	t := p.next()
-	if n, ok := t.num.(int64); ok && t.kind == jinjaNumber {
-		return jinjaExprFunc(func(s *jinjaState) any { return s.getItem(s.eval(obj), n) })
+	if n, ok := t.num.(int64); ok && t.kind == numberToken {
+		return exprFunc(func(s *state) any { return s.getItem(s.eval(obj), n) })
 	}
-	if t.kind != jinjaName {
+	if t.kind != nameToken {
 		p.i--
 		p.fail("want a name or a number after the dot")
 	}
-	return jinjaExprFunc(func(s *jinjaState) any { return s.getAttr(s.eval(obj), t.text) })
+	return exprFunc(func(s *state) any { return s.getAttr(s.eval(obj), t.text) })
 }
 
 // subscript parses what is in the brackets of x[…]: an index, a slice, or several.
-func (p *jinjaParser) subscript(obj jinjaExpr) jinjaExpr {
-	var keys []jinjaExpr
+func (p *parser) subscript(obj expr) expr {
+	var keys []expr
 	for !p.isOp("]") {
 		if len(keys) > 0 {
 			p.expectOp(",")
@@ -39,18 +39,18 @@ func (p *jinjaParser) subscript(obj jinjaExpr) jinjaExpr {
 		keys = append(keys, p.subscribed())
 	}
 	p.expectOp("]")
-	key := jinjaExpr(jinjaExprFunc(func(s *jinjaState) any { return &jinjaSeq{kind: jinjaTuple, items: s.evalAll(keys)} }))
+	key := expr(exprFunc(func(s *state) any { return &sequence{kind: tupleKind, items: s.evalAll(keys)} }))
 	if len(keys) == 1 {
 		key = keys[0]
 	}
-	return jinjaExprFunc(func(s *jinjaState) any {
+	return exprFunc(func(s *state) any {
 		v := s.eval(obj)
 		return s.getItem(v, s.eval(key))
 	})
 }
 
-func (p *jinjaParser) subscribed() jinjaExpr {
-	bounds := [3]jinjaExpr{jinjaConst(nil), jinjaConst(nil), jinjaConst(nil)}
+func (p *parser) subscribed() expr {
+	bounds := [3]expr{constant(nil), constant(nil), constant(nil)}
 	if !p.isOp(":") {
 		e := p.expr()
 		if !p.isOp(":") {
@@ -63,13 +63,13 @@ func (p *jinjaParser) subscribed() jinjaExpr {
 			bounds[n] = p.expr()
 		}
 	}
-	return jinjaExprFunc(func(s *jinjaState) any {
-		return jinjaSlice{s.eval(bounds[0]), s.eval(bounds[1]), s.eval(bounds[2])}
+	return exprFunc(func(s *state) any {
+		return slice{s.eval(bounds[0]), s.eval(bounds[1]), s.eval(bounds[2])}
 	})
 }
 
 // arguments parses the parenthesized arguments of a call.
-func (p *jinjaParser) arguments() (a jinjaArgExprs) {
+func (p *parser) arguments() (a argExprs) {
 	p.expectOp("(")
 	ensure := func(ok bool) {
 		if !ok {
@@ -90,7 +90,7 @@ func (p *jinjaParser) arguments() (a jinjaArgExprs) {
 		case p.skipOp("**"):
 			ensure(a.kws == nil)
 			a.kws = p.expr()
-		case p.cur().kind == jinjaName && next.kind == jinjaOp && next.text == "=":
+		case p.cur().kind == nameToken && next.kind == opToken && next.text == "=":
 			ensure(a.kws == nil && !slices.Contains(a.names, p.cur().text))
 			a.names = append(a.names, p.cur().text)
 			p.i += 2
@@ -104,10 +104,10 @@ func (p *jinjaParser) arguments() (a jinjaArgExprs) {
 	return a
 }
 
-func (p *jinjaParser) call(fn jinjaExpr) jinjaExpr { return &jinjaCallExpr{fn, p.arguments()} }
+func (p *parser) call(fn expr) expr { return &callExpr{fn, p.arguments()} }
 
 // dotted parses the name of a filter or a test and its arguments, if there are any.
-func (p *jinjaParser) dotted() (name string, args jinjaArgExprs) {
+func (p *parser) dotted() (name string, args argExprs) {
 	name = p.expectName()
 	for p.skipOp(".") {
 		name += "." + p.expectName()
@@ -119,12 +119,12 @@ func (p *jinjaParser) dotted() (name string, args jinjaArgExprs) {
 }
 
 // filters parses a chain of filters on e; inline: the first one comes without its bar.
-func (p *jinjaParser) filters(e jinjaExpr, inline bool) jinjaExpr {
+func (p *parser) filters(e expr, inline bool) expr {
 	for inline || p.skipOp("|") {
 		inline = false
 		value := e
 		name, args := p.dotted()
-		e = jinjaExprFunc(func(s *jinjaState) any {
+		e = exprFunc(func(s *state) any {
 			v := s.eval(value)
 			return s.filter(name, v, s.args(args))
 		})
@@ -132,20 +132,20 @@ func (p *jinjaParser) filters(e jinjaExpr, inline bool) jinjaExpr {
 	return e
 }
 
-func (p *jinjaParser) test(value jinjaExpr) jinjaExpr {
+func (p *parser) test(value expr) expr {
 	negate := p.skipName("not")
-	parens := p.look().kind == jinjaOp && p.look().text == "("
+	parens := p.look().kind == opToken && p.look().text == "("
 	name, args := p.dotted()
 	t := p.cur()
-	operand := t.kind == jinjaString || t.kind == jinjaNumber || p.isOp("[") || p.isOp("{") ||
-		t.kind == jinjaName && !slices.Contains([]string{"else", "or", "and"}, t.text)
+	operand := t.kind == stringToken || t.kind == numberToken || p.isOp("[") || p.isOp("{") ||
+		t.kind == nameToken && !slices.Contains([]string{"else", "or", "and"}, t.text)
 	if !parens && operand {
 		if p.isName("is") {
 			p.fail("tests cannot be chained")
 		}
-		args.pos = []jinjaExpr{p.postfix(p.primary())}
+		args.pos = []expr{p.postfix(p.primary())}
 	}
-	return jinjaExprFunc(func(s *jinjaState) any {
+	return exprFunc(func(s *state) any {
 		v := s.eval(value)
 		return s.test(name, v, s.args(args)) != negate
 	})

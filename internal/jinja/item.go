@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"strings"
@@ -6,19 +6,19 @@ import (
 )
 
 // getItem is obj[key] in Jinja: what is not there is undefined.
-func (s *jinjaState) getItem(obj, key any) any {
-	if sl, ok := key.(jinjaSlice); ok {
+func (s *state) getItem(obj, key any) any {
+	if sl, ok := key.(slice); ok {
 		return s.slice(obj, sl)
 	}
 	switch v := obj.(type) {
-	case *jinjaUndefined:
+	case *undefined:
 		s.fail("%s is undefined", v.name)
-	case *jinjaDict:
+	case *dict:
 		hashable := true
 		switch k := key.(type) {
-		case *jinjaSeq:
-			hashable = k.kind == jinjaTuple
-		case *jinjaDict:
+		case *sequence:
+			hashable = k.kind == tupleKind
+		case *dict:
 			hashable = false
 		}
 		if hashable {
@@ -26,8 +26,8 @@ func (s *jinjaState) getItem(obj, key any) any {
 				return x
 			}
 		}
-	case *jinjaSeq:
-		if i, _, isInt, _ := jinjaNum(key); isInt && v.kind <= jinjaRange {
+	case *sequence:
+		if i, _, isInt, _ := number(key); isInt && v.kind <= rangeKind {
 			if i < 0 {
 				i += int64(len(v.items))
 			}
@@ -36,7 +36,7 @@ func (s *jinjaState) getItem(obj, key any) any {
 			}
 		}
 	case string:
-		if i, _, isInt, _ := jinjaNum(key); isInt {
+		if i, _, isInt, _ := number(key); isInt {
 			runes := s.runes(v)
 			if i < 0 {
 				i += int64(len(runes))
@@ -51,11 +51,11 @@ func (s *jinjaState) getItem(obj, key any) any {
 			return v
 		}
 	}
-	return &jinjaUndefined{s.typeName(obj) + " item " + s.short(key)}
+	return &undefined{s.typeName(obj) + " item " + s.short(key)}
 }
 
 // short names a key in messages.
-func (s *jinjaState) short(key any) string {
+func (s *state) short(key any) string {
 	text := s.repr(key)
 	if len(text) > 60 {
 		text = strings.ToValidUTF8(text[:60], "") + "…"
@@ -64,28 +64,28 @@ func (s *jinjaState) short(key any) string {
 }
 
 // getAttr is obj.name in Jinja: an attribute or else an item.
-func (s *jinjaState) getAttr(obj any, name string) any {
-	if u, ok := obj.(*jinjaUndefined); ok {
+func (s *state) getAttr(obj any, name string) any {
+	if u, ok := obj.(*undefined); ok {
 		s.fail("%s is undefined", u.name)
 	}
 	if v, ok := s.attribute(obj, name); ok {
 		return v
 	}
-	if d, ok := obj.(*jinjaDict); ok {
+	if d, ok := obj.(*dict); ok {
 		if v, ok := d.get(s, name); ok {
 			return v
 		}
 	}
-	return &jinjaUndefined{s.typeName(obj) + " attribute " + s.short(name)}
+	return &undefined{s.typeName(obj) + " attribute " + s.short(name)}
 }
 
-func (s *jinjaState) runes(v string) []rune {
+func (s *state) runes(v string) []rune {
 	s.charge(4 * len(v))
 	return []rune(v)
 }
 
 // slice is obj[start:stop:step].
-func (s *jinjaState) slice(obj any, sl jinjaSlice) any {
+func (s *state) slice(obj any, sl slice) any {
 	switch v := obj.(type) {
 	case string:
 		s.charge(len(v))
@@ -100,24 +100,24 @@ func (s *jinjaState) slice(obj any, sl jinjaSlice) any {
 			out[i] = runes[start+i*step]
 		}
 		return string(out)
-	case *jinjaSeq:
-		if v.kind <= jinjaRange {
+	case *sequence:
+		if v.kind <= rangeKind {
 			start, n, step := s.bounds(sl, len(v.items))
-			s.charge(n * jinjaItemWork)
-			out := &jinjaSeq{kind: v.kind, items: make([]any, n)}
+			s.charge(n * itemWork)
+			out := &sequence{kind: v.kind, items: make([]any, n)}
 			for i := range out.items {
 				out.items[i] = v.items[start+i*step]
 			}
 			return out
 		}
-	case *jinjaUndefined:
+	case *undefined:
 		s.fail("%s is undefined", v.name)
 	}
-	return &jinjaUndefined{s.typeName(obj) + " slice"}
+	return &undefined{s.typeName(obj) + " slice"}
 }
 
 // bounds resolves a slice of a sequence of length n to its first index, its count and its step.
-func (s *jinjaState) bounds(sl jinjaSlice, n int) (start, count, step int) {
+func (s *state) bounds(sl slice, n int) (start, count, step int) {
 	step = 1
 	if sl.step != nil {
 		step = s.index("a slice's step", sl.step)

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"cmp"
@@ -13,24 +13,24 @@ import (
 )
 
 // text is Python's str of v, which is what a template prints.
-func (s *jinjaState) text(v any) string {
+func (s *state) text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
-	case *jinjaUndefined:
+	case *undefined:
 		return ""
 	}
 	return s.repr(v)
 }
 
 // repr is Python's repr of v.
-func (s *jinjaState) repr(v any) string {
+func (s *state) repr(v any) string {
 	var b strings.Builder
 	s.writeRepr(&b, v)
 	return b.String()
 }
 
-func (s *jinjaState) writeRepr(b *strings.Builder, v any) {
+func (s *state) writeRepr(b *strings.Builder, v any) {
 	s.enter()
 	defer s.leave()
 	start := b.Len()
@@ -47,15 +47,15 @@ func (s *jinjaState) writeRepr(b *strings.Builder, v any) {
 		b.WriteString(pyFloat(v))
 	case string:
 		pyQuote(b, v)
-	case *jinjaUndefined:
+	case *undefined:
 		b.WriteString("Undefined")
-	case *jinjaSeq:
+	case *sequence:
 		s.reprSeq(b, v)
 		return
-	case *jinjaDict:
+	case *dict:
 		s.reprDict(b, v)
 		return
-	case *jinjaNamespace:
+	case *namespaceObject:
 		b.WriteString("<Namespace ")
 		s.reprDict(b, &v.dict)
 		b.WriteString(">")
@@ -67,20 +67,20 @@ func (s *jinjaState) writeRepr(b *strings.Builder, v any) {
 	s.work += start // only what is new was work
 }
 
-func (s *jinjaState) reprSeq(b *strings.Builder, v *jinjaSeq) {
+func (s *state) reprSeq(b *strings.Builder, v *sequence) {
 	ends := []string{"[]", "()", "[]", "[]", "<>"}[v.kind]
 	switch v.kind {
-	case jinjaRange:
+	case rangeKind:
 		if n := len(v.items); n > 0 {
 			fmt.Fprintf(b, "range(%v, %v)", v.items[0], v.items[n-1].(int64)+1)
 		} else {
 			b.WriteString("range(0, 0)")
 		}
 		return
-	case jinjaIter:
+	case iteratorKind:
 		b.WriteString("<generator>")
 		return
-	case jinjaItems:
+	case viewKind:
 		b.WriteString("dict_items(")
 		defer b.WriteByte(')')
 	}
@@ -91,13 +91,13 @@ func (s *jinjaState) reprSeq(b *strings.Builder, v *jinjaSeq) {
 		}
 		s.writeRepr(b, item)
 	}
-	if v.kind == jinjaTuple && len(v.items) == 1 {
+	if v.kind == tupleKind && len(v.items) == 1 {
 		b.WriteByte(',')
 	}
 	b.WriteByte(ends[1])
 }
 
-func (s *jinjaState) reprDict(b *strings.Builder, d *jinjaDict) {
+func (s *state) reprDict(b *strings.Builder, d *dict) {
 	b.WriteByte('{')
 	for i, k := range d.keys {
 		if i > 0 {
@@ -163,9 +163,9 @@ func pyQuote(b *strings.Builder, v string) {
 	b.WriteRune(quote)
 }
 
-// jinjaJSON writes JSON as Python's json.dumps does.
-type jinjaJSON struct {
-	s          *jinjaState
+// jsonWriter writes JSON as Python's json.dumps does.
+type jsonWriter struct {
+	s          *state
 	b          strings.Builder
 	ascii      bool
 	sortKeys   bool
@@ -175,9 +175,9 @@ type jinjaJSON struct {
 }
 
 // toJSON is the filter tojson of transformers, which is not Jinja's.
-func (s *jinjaState) toJSON(v any, a jinjaArgs) any {
+func (s *state) toJSON(v any, a arguments) any {
 	args := s.bind("tojson", a, 0, []string{"ensure_ascii", "indent", "separators", "sort_keys"}, false, nil, nil, false)
-	j := &jinjaJSON{s: s, ascii: s.truth(args[0]), sortKeys: s.truth(args[3]), item: ", ", pair: ": "}
+	j := &jsonWriter{s: s, ascii: s.truth(args[0]), sortKeys: s.truth(args[3]), item: ", ", pair: ": "}
 	switch indent := args[1].(type) {
 	case nil:
 	case string:
@@ -197,7 +197,7 @@ func (s *jinjaState) toJSON(v any, a jinjaArgs) any {
 }
 
 // newline starts a line at this level where there is an indent.
-func (j *jinjaJSON) newline(level int) {
+func (j *jsonWriter) newline(level int) {
 	if j.pretty {
 		j.s.sized(len(j.indent) * level)
 		j.b.WriteByte('\n')
@@ -205,10 +205,10 @@ func (j *jinjaJSON) newline(level int) {
 	}
 }
 
-func (j *jinjaJSON) write(v any, level int) {
+func (j *jsonWriter) write(v any, level int) {
 	j.s.enter()
 	defer j.s.leave()
-	if j.b.Len() > jinjaMaxText {
+	if j.b.Len() > MaxText {
 		j.s.sized(j.b.Len())
 	}
 	switch v := v.(type) {
@@ -220,19 +220,19 @@ func (j *jinjaJSON) write(v any, level int) {
 		j.b.WriteString(pyJSONFloat(v))
 	case string:
 		j.str(v)
-	case *jinjaSeq:
-		if v.kind > jinjaTuple {
+	case *sequence:
+		if v.kind > tupleKind {
 			j.s.fail("tojson: %s is not JSON serializable", j.s.typeName(v))
 		}
 		j.list(v.items, level)
-	case *jinjaDict:
+	case *dict:
 		j.dict(v, level)
 	default:
 		j.s.fail("tojson: %s is not JSON serializable", j.s.typeName(v))
 	}
 }
 
-func (j *jinjaJSON) list(items []any, level int) {
+func (j *jsonWriter) list(items []any, level int) {
 	j.b.WriteByte('[')
 	for i, item := range items {
 		if i > 0 {
@@ -247,7 +247,7 @@ func (j *jinjaJSON) list(items []any, level int) {
 	j.b.WriteByte(']')
 }
 
-func (j *jinjaJSON) dict(d *jinjaDict, level int) {
+func (j *jsonWriter) dict(d *dict, level int) {
 	order := make([]int, len(d.keys))
 	for i := range order {
 		order[i] = i
@@ -280,7 +280,7 @@ func (j *jinjaJSON) dict(d *jinjaDict, level int) {
 	j.b.WriteByte('}')
 }
 
-func (j *jinjaJSON) str(v string) {
+func (j *jsonWriter) str(v string) {
 	j.s.sized(len(v))
 	j.b.WriteByte('"')
 	for _, r := range v {

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"fmt"
@@ -6,45 +6,45 @@ import (
 )
 
 // args evaluates arguments.
-func (s *jinjaState) args(a jinjaArgExprs) (out jinjaArgs) {
+func (s *state) args(a argExprs) (out arguments) {
 	if len(a.pos) > 0 {
 		out.pos = s.evalAll(a.pos)
 	}
 	for i, e := range a.values {
-		out.kw = append(out.kw, jinjaKeyword{a.names[i], s.eval(e)})
+		out.kw = append(out.kw, keyword{a.names[i], s.eval(e)})
 	}
 	if a.star != nil {
 		out.pos = append(out.pos, s.iterate(s.eval(a.star))...)
 	}
 	if a.kws != nil {
-		d, ok := s.eval(a.kws).(*jinjaDict)
+		d, ok := s.eval(a.kws).(*dict)
 		if !ok {
 			s.fail("the argument after ** must be a mapping")
 		}
 		for i, k := range d.keys {
-			out.kw = append(out.kw, jinjaKeyword{s.text(k), d.values[i]})
+			out.kw = append(out.kw, keyword{s.text(k), d.values[i]})
 		}
 	}
 	return out
 }
 
-func (c *jinjaCallExpr) eval(s *jinjaState) any {
+func (c *callExpr) eval(s *state) any {
 	fn := s.eval(c.fn)
 	return s.call(fn, s.args(c.args))
 }
 
-func (s *jinjaState) call(fn any, a jinjaArgs) any {
+func (s *state) call(fn any, a arguments) any {
 	switch fn := fn.(type) {
-	case *jinjaFunc:
+	case *function:
 		s.enter()
 		defer s.leave()
 		return fn.call(s, a)
-	case *jinjaLoop:
+	case *loopVariable:
 		if !fn.loop.recursive || len(a.pos) != 1 || len(a.kw) != 0 {
 			s.fail("the loop is not recursive, or is called without one list")
 		}
 		return fn.recurse(s, a.pos[0])
-	case *jinjaUndefined:
+	case *undefined:
 		s.fail("%s is undefined", fn.name)
 	}
 	s.fail("%s is not callable", s.typeName(fn))
@@ -53,7 +53,7 @@ func (s *jinjaState) call(fn any, a jinjaArgs) any {
 
 // bind assigns arguments to the parameters of a builtin; a parameter without argument gets its default.
 // A string names each parameter; need are the first ones that must be there.
-func (s *jinjaState) bind(fn string, a jinjaArgs, need int, names []string, defaults ...any) []any {
+func (s *state) bind(fn string, a arguments, need int, names []string, defaults ...any) []any {
 	out := make([]any, len(names))
 	copy(out[len(names)-len(defaults):], defaults)
 	if len(a.pos) > len(names) {
@@ -76,21 +76,21 @@ func (s *jinjaState) bind(fn string, a jinjaArgs, need int, names []string, defa
 	return out
 }
 
-// jinjaMacro is the definition of a macro or of a call block's body.
-type jinjaMacro struct {
+// macro is the definition of a macro or of a call block's body.
+type macro struct {
 	name                    string
 	params                  []string
-	defaults                []jinjaExpr // of the last parameters
-	body                    []jinjaStmt
+	defaults                []expr // of the last parameters
+	body                    []stmt
 	varargs, kwargs, caller bool // whether the body uses these names
 }
 
 // bind makes the macro callable; its body sees the scope where it is defined.
-func (m *jinjaMacro) bind(s *jinjaState) *jinjaFunc {
+func (m *macro) bind(s *state) *function {
 	up := s.scope
-	return &jinjaFunc{m.name, func(s *jinjaState, a jinjaArgs) any {
+	return &function{m.name, func(s *state, a arguments) any {
 		outer := s.scope
-		s.scope = &jinjaScope{up: up}
+		s.scope = &variables{up: up}
 		m.assign(s, a)
 		text := s.capture(s.scope, m.body)
 		s.scope = outer
@@ -99,13 +99,13 @@ func (m *jinjaMacro) bind(s *jinjaState) *jinjaFunc {
 }
 
 // assign sets the parameters of a call in the current scope.
-func (m *jinjaMacro) assign(s *jinjaState, a jinjaArgs) {
-	rest, kwargs := []any{}, &jinjaDict{}
+func (m *macro) assign(s *state, a arguments) {
+	rest, kwargs := []any{}, &dict{}
 	if n := len(m.params); len(a.pos) > n {
 		rest = a.pos[n:]
 	}
 	if m.caller {
-		s.scope.set("caller", &jinjaUndefined{"no caller defined"})
+		s.scope.set("caller", &undefined{"no caller defined"})
 	}
 	given := map[string]any{}
 	for _, kw := range a.kw {
@@ -129,7 +129,7 @@ func (m *jinjaMacro) assign(s *jinjaState, a jinjaArgs) {
 		} else if d := i - len(m.params) + len(m.defaults); !ok && d >= 0 {
 			v = s.eval(m.defaults[d])
 		} else if !ok {
-			v = &jinjaUndefined{fmt.Sprintf("parameter %q", name)}
+			v = &undefined{fmt.Sprintf("parameter %q", name)}
 		}
 		s.scope.set(name, v)
 	}
@@ -137,69 +137,69 @@ func (m *jinjaMacro) assign(s *jinjaState, a jinjaArgs) {
 		s.fail("macro %s takes not more than %d arguments", m.name, len(m.params))
 	}
 	if m.varargs {
-		s.scope.set("varargs", &jinjaSeq{kind: jinjaTuple, items: rest})
+		s.scope.set("varargs", &sequence{kind: tupleKind, items: rest})
 	}
 	if m.kwargs {
 		s.scope.set("kwargs", kwargs)
 	}
 }
 
-// jinjaFor is a for statement.
-type jinjaFor struct {
-	target      func(s *jinjaState, v any)
-	cond        jinjaExpr
-	body, empty []jinjaStmt
+// forLoop is a for statement.
+type forLoop struct {
+	target      func(s *state, v any)
+	cond        expr
+	body, empty []stmt
 	recursive   bool
 }
 
-// jinjaLoop is the variable loop.
-type jinjaLoop struct {
-	loop    *jinjaFor
-	scope   *jinjaScope
+// loopVariable is the variable loop.
+type loopVariable struct {
+	loop    *forLoop
+	scope   *variables
 	items   []any
 	index   int
 	depth   int
 	changed []any
 }
 
-func (f *jinjaFor) run(s *jinjaState, v any, depth int) jinjaControl {
+func (f *forLoop) run(s *state, v any, depth int) flow {
 	outer := s.scope
 	defer func() { s.scope = outer }()
 	items := s.iterate(v)
 	if f.cond != nil {
 		kept := []any{}
 		for _, item := range items {
-			s.scope = &jinjaScope{up: outer}
+			s.scope = &variables{up: outer}
 			if f.target(s, item); s.truth(s.eval(f.cond)) {
 				kept = append(kept, item)
 			}
 		}
 		items = kept
 	}
-	loop := &jinjaLoop{loop: f, scope: outer, items: items, depth: depth}
+	loop := &loopVariable{loop: f, scope: outer, items: items, depth: depth}
 	completed := false
 	for i, item := range items {
-		s.charge(jinjaStepWork)
+		s.charge(stepWork)
 		loop.index = i
-		s.scope = &jinjaScope{up: outer}
+		s.scope = &variables{up: outer}
 		s.scope.set("loop", loop)
 		f.target(s, item)
 		control := s.run(f.body)
-		if control == jinjaBreak {
+		if control == breakLoop {
 			break
 		}
-		completed = completed || control == jinjaNext
+		completed = completed || control == next
 	}
 	if !completed { // as Jinja has it, also when every turn ends with break or continue
-		s.scope = &jinjaScope{up: outer}
+		s.scope = &variables{up: outer}
 		return s.run(f.empty)
 	}
-	return jinjaNext
+	return next
 }
 
 // recurse renders the loop again over other items, as text.
-func (l *jinjaLoop) recurse(s *jinjaState, v any) any {
+func (l *loopVariable) recurse(s *state, v any) any {
 	s.enter()
 	defer s.leave()
-	return s.capture(l.scope, []jinjaStmt{func(s *jinjaState) jinjaControl { return l.loop.run(s, v, l.depth+1) }})
+	return s.capture(l.scope, []stmt{func(s *state) flow { return l.loop.run(s, v, l.depth+1) }})
 }

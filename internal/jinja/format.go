@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"fmt"
@@ -11,16 +11,16 @@ import (
 
 var pyDirective = regexp.MustCompile(`%(?:\((\w+)\))?([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d+))?[hlL]?(.)?`)
 
-// jinjaMaxWidth bounds the width and the precision of formatted values.
-const jinjaMaxWidth = 10000
+// maxWidth bounds the width and the precision of formatted values.
+const maxWidth = 10000
 
 // percent is Python's template % arg.
-func (s *jinjaState) percent(template string, arg any) any {
+func (s *state) percent(template string, arg any) any {
 	args, next := []any{arg}, 0
-	if t, ok := arg.(*jinjaSeq); ok && t.kind == jinjaTuple {
+	if t, ok := arg.(*sequence); ok && t.kind == tupleKind {
 		args = t.items
 	}
-	dict, _ := arg.(*jinjaDict)
+	dict, _ := arg.(*dict)
 	take := func() any {
 		if next >= len(args) {
 			s.fail("not enough arguments for format string")
@@ -36,8 +36,8 @@ func (s *jinjaState) percent(template string, arg any) any {
 		if text == "*" {
 			n, err = s.index("*", take()), nil
 		}
-		if err != nil || n > jinjaMaxWidth {
-			s.fail("a format of more than %d characters", jinjaMaxWidth)
+		if err != nil || n > maxWidth {
+			s.fail("a format of more than %d characters", maxWidth)
 		}
 		return n
 	}
@@ -67,9 +67,9 @@ func (s *jinjaState) percent(template string, arg any) any {
 }
 
 // percentValue formats one value of a % template.
-func (s *jinjaState) percentValue(v any, flags string, width, prec int, verb string) string {
+func (s *state) percentValue(v any, flags string, width, prec int, verb string) string {
 	text := ""
-	i, f, isInt, isNum := jinjaNum(v)
+	i, f, isInt, isNum := number(v)
 	switch verb {
 	case "s", "r", "a":
 		if text = s.text(v); verb != "s" {
@@ -162,7 +162,7 @@ var (
 )
 
 // format is Python's template.format(…).
-func (s *jinjaState) format(template string, a jinjaArgs) any {
+func (s *state) format(template string, a arguments) any {
 	s.charge(16 * len(template))
 	auto := 0
 	out := pyReplaceAll(pyField, template, func(m []string) string {
@@ -196,7 +196,7 @@ func (s *jinjaState) format(template string, a jinjaArgs) any {
 }
 
 // formatArg finds the argument of a field: numbered, named, or the next one.
-func (s *jinjaState) formatArg(name string, a jinjaArgs, auto *int) any {
+func (s *state) formatArg(name string, a arguments, auto *int) any {
 	i, err := strconv.Atoi(name)
 	if name == "" {
 		i, err = *auto, nil
@@ -215,7 +215,7 @@ func (s *jinjaState) formatArg(name string, a jinjaArgs, auto *int) any {
 }
 
 // formatValue applies a format specification.
-func (s *jinjaState) formatValue(v any, spec string) string {
+func (s *state) formatValue(v any, spec string) string {
 	if spec == "" {
 		return s.text(v)
 	}
@@ -228,10 +228,10 @@ func (s *jinjaState) formatValue(v any, spec string) string {
 	if m[8] != "" {
 		prec, _ = strconv.Atoi(m[8])
 	}
-	if width > jinjaMaxWidth || prec > jinjaMaxWidth || len(m[6])+len(m[8]) > 12 {
-		s.fail("a format of more than %d characters", jinjaMaxWidth)
+	if width > maxWidth || prec > maxWidth || len(m[6])+len(m[8]) > 12 {
+		s.fail("a format of more than %d characters", maxWidth)
 	}
-	i, f, isInt, isNum := jinjaNum(v)
+	i, f, isInt, isNum := number(v)
 	_, isBool := v.(bool)
 	text, align := "", byte('<')
 	if isNum && (!isBool || m[9] != "") && m[9] != "s" {
@@ -260,7 +260,7 @@ func (s *jinjaState) formatValue(v any, spec string) string {
 	return pyPad(text, fill, align, width)
 }
 
-func (s *jinjaState) formatNumber(v any, i int64, f float64, isInt bool, prec int, m []string) string {
+func (s *state) formatNumber(v any, i int64, f float64, isInt bool, prec int, m []string) string {
 	verb, text := m[9], ""
 	switch {
 	case verb == "%":

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"math"
@@ -9,9 +9,9 @@ import (
 
 // Filters that convert numbers and rewrite text.
 
-func intFilter(s *jinjaState, v any, a jinjaArgs) any {
+func intFilter(s *state, v any, a arguments) any {
 	args := s.bind("int", a, 0, []string{"default", "base"}, int64(0), int64(10))
-	if i, f, isInt, ok := jinjaNum(v); ok {
+	if i, f, isInt, ok := number(v); ok {
 		if isInt {
 			return i
 		}
@@ -21,7 +21,7 @@ func intFilter(s *jinjaState, v any, a jinjaArgs) any {
 		return int64(f)
 	}
 	switch v := v.(type) {
-	case *jinjaUndefined:
+	case *undefined:
 		s.fail("%s is undefined", v.name)
 	case string:
 		text, base := strings.TrimFunc(v, pySpace), s.index("base", args[1])
@@ -42,13 +42,13 @@ func intFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return args[0]
 }
 
-func floatFilter(s *jinjaState, v any, a jinjaArgs) any {
+func floatFilter(s *state, v any, a arguments) any {
 	args := s.bind("float", a, 0, []string{"default"}, 0.0)
-	if _, f, _, ok := jinjaNum(v); ok {
+	if _, f, _, ok := number(v); ok {
 		return f
 	}
 	switch v := v.(type) {
-	case *jinjaUndefined:
+	case *undefined:
 		s.fail("%s is undefined", v.name)
 	case string:
 		if f, ok := pyParseFloat(strings.TrimFunc(v, pySpace)); ok {
@@ -67,7 +67,7 @@ func pyParseFloat(text string) (float64, bool) {
 	return f, err == nil || math.IsInf(f, 0) && text != ""
 }
 
-func absFilter(s *jinjaState, v any, a jinjaArgs) any {
+func absFilter(s *state, v any, a arguments) any {
 	s.bind("abs", a, 0, nil)
 	if s.compareOp("<", v, int64(0)) {
 		return s.sign("-", v)
@@ -75,9 +75,9 @@ func absFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return s.sign("+", v)
 }
 
-func roundFilter(s *jinjaState, v any, a jinjaArgs) any {
+func roundFilter(s *state, v any, a arguments) any {
 	args := s.bind("round", a, 0, []string{"precision", "method"}, int64(0), "common")
-	i, f, isInt, ok := jinjaNum(v)
+	i, f, isInt, ok := number(v)
 	prec := s.index("precision", args[0])
 	if !ok || prec < -300 || prec > 300 {
 		s.fail("round: %s to %d digits", s.typeName(v), prec)
@@ -105,7 +105,7 @@ func roundFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return f
 }
 
-func replaceFilter(s *jinjaState, v any, a jinjaArgs) any {
+func replaceFilter(s *state, v any, a arguments) any {
 	args := s.bind("replace", a, 2, []string{"old", "new", "count"}, nil)
 	count := -1
 	if args[2] != nil {
@@ -114,7 +114,7 @@ func replaceFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return s.replace(s.text(v), s.text(args[0]), s.text(args[1]), count)
 }
 
-func indentFilter(s *jinjaState, v any, a jinjaArgs) any {
+func indentFilter(s *state, v any, a arguments) any {
 	args := s.bind("indent", a, 0, []string{"width", "first", "blank"}, int64(4), false, false)
 	pad, ok := args[0].(string)
 	if !ok {
@@ -123,8 +123,8 @@ func indentFilter(s *jinjaState, v any, a jinjaArgs) any {
 	text := s.text(v)
 	s.charge(len(text))
 	lines := pyLines(text+"\n", false)
-	if len(pad) > 0 && len(lines) > jinjaMaxText/len(pad) {
-		s.sized(jinjaMaxText + 1)
+	if len(pad) > 0 && len(lines) > MaxText/len(pad) {
+		s.sized(MaxText + 1)
 	}
 	s.sized(len(text) + len(lines)*len(pad))
 	for i, line := range lines {
@@ -135,7 +135,7 @@ func indentFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return strings.Join(lines, "\n")
 }
 
-func truncateFilter(s *jinjaState, v any, a jinjaArgs) any {
+func truncateFilter(s *state, v any, a arguments) any {
 	args := s.bind("truncate", a, 0, []string{"length", "killwords", "end", "leeway"}, int64(255), false, "...", int64(5))
 	if args[3] == nil {
 		args[3] = int64(5)
@@ -155,21 +155,21 @@ func truncateFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return text + end
 }
 
-func wordcountFilter(s *jinjaState, v any, a jinjaArgs) any {
+func wordcountFilter(s *state, v any, a arguments) any {
 	s.bind("wordcount", a, 0, nil)
 	text := s.text(v)
-	s.charge(len(text) * jinjaItemWork)
+	s.charge(len(text) * itemWork)
 	return int64(len(strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r) })))
 }
 
-func formatFilter(s *jinjaState, v any, a jinjaArgs) any {
+func formatFilter(s *state, v any, a arguments) any {
 	if len(a.kw) > 0 && len(a.pos) > 0 {
 		s.fail("format: positional and keyword arguments together")
 	}
 	if len(a.kw) == 0 {
-		return s.percent(s.text(v), &jinjaSeq{kind: jinjaTuple, items: a.pos})
+		return s.percent(s.text(v), &sequence{kind: tupleKind, items: a.pos})
 	}
-	d := &jinjaDict{}
+	d := &dict{}
 	for _, kw := range a.kw {
 		d.set(s, kw.name, kw.value)
 	}

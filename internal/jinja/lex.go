@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"fmt"
@@ -10,88 +10,88 @@ import (
 	"unicode/utf8"
 )
 
-// jinjaMaxSource bounds the size of a template in bytes; real ones have some 20 KB.
-const jinjaMaxSource = 1 << 20
+// MaxSource bounds the size of a template in bytes; real ones have some 20 KB.
+const MaxSource = 1 << 20
 
-type jinjaTokenKind int
+type tokenKind int
 
 const (
-	jinjaEOF jinjaTokenKind = iota
-	jinjaData
-	jinjaVarBegin
-	jinjaVarEnd
-	jinjaBlockBegin
-	jinjaBlockEnd
-	jinjaName
-	jinjaString
-	jinjaNumber
-	jinjaOp
+	endOfText tokenKind = iota
+	dataToken
+	varBegin
+	varEnd
+	blockBegin
+	blockEnd
+	nameToken
+	stringToken
+	numberToken
+	opToken
 )
 
-// jinjaToken is one token; text is the decoded string of a literal, num the value of a number.
-type jinjaToken struct {
-	kind jinjaTokenKind
+// token is one token; text is the decoded string of a literal, num the value of a number.
+type token struct {
+	kind tokenKind
 	text string
 	num  any
 	line int
 }
 
 var (
-	jinjaRawBegin = regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(?:-%\}\s*|%\})`)
-	jinjaRawEnd   = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)`)
-	jinjaFloat    = regexp.MustCompile(`^(?i)(\d+_)*\d+((\.(\d+_)*\d+)?e[+\-]?(\d+_)*\d+|\.(\d+_)*\d+)`)
-	jinjaInt      = regexp.MustCompile(`^(?i)(0b(_?[01])+|0o(_?[0-7])+|0x(_?[\da-f])+|[1-9](_?\d)*|0(_?0)*)`)
-	jinjaNewline  = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+	rawBegin     = regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(?:-%\}\s*|%\})`)
+	rawEnd       = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)`)
+	floatPattern = regexp.MustCompile(`^(?i)(\d+_)*\d+((\.(\d+_)*\d+)?e[+\-]?(\d+_)*\d+|\.(\d+_)*\d+)`)
+	intPattern   = regexp.MustCompile(`^(?i)(0b(_?[01])+|0o(_?[0-7])+|0x(_?[\da-f])+|[1-9](_?\d)*|0(_?0)*)`)
+	newlines     = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 )
 
-// jinjaLexer follows the lexer of Jinja 2, with trim_blocks and lstrip_blocks on.
-type jinjaLexer struct {
+// lexer follows the lexer of Jinja 2, with trim_blocks and lstrip_blocks on.
+type lexer struct {
 	src  string
 	pos  int
 	line int
-	toks []jinjaToken
+	toks []token
 }
 
-// jinjaLex cuts a template into tokens; it panics with a jinjaError.
-func jinjaLex(src string) []jinjaToken {
-	if len(src) > jinjaMaxSource {
-		panic(jinjaError{fmt.Sprintf("%d bytes of template; the limit is %d", len(src), jinjaMaxSource)})
+// lex cuts a template into tokens; it panics with a jinjaError.
+func lex(src string) []token {
+	if len(src) > MaxSource {
+		panic(failure{fmt.Sprintf("%d bytes of template; the limit is %d", len(src), MaxSource)})
 	}
-	l := &jinjaLexer{src: strings.TrimSuffix(jinjaNewline.Replace(src), "\n"), line: 1}
+	l := &lexer{src: strings.TrimSuffix(newlines.Replace(src), "\n"), line: 1}
 	for l.pos < len(l.src) {
 		l.root()
 	}
-	l.emit(jinjaEOF, "")
+	l.emit(endOfText, "")
 	return l.toks
 }
 
-func (l *jinjaLexer) fail(format string, args ...any) {
-	panic(jinjaError{fmt.Sprintf("line %d: ", l.line) + fmt.Sprintf(format, args...)})
+func (l *lexer) fail(format string, args ...any) {
+	panic(failure{fmt.Sprintf("line %d: ", l.line) + fmt.Sprintf(format, args...)})
 }
 
-func (l *jinjaLexer) emit(kind jinjaTokenKind, text string) {
-	l.toks = append(l.toks, jinjaToken{kind: kind, text: text, line: l.line})
+func (l *lexer) emit(kind tokenKind, text string) {
+	l.toks = append(l.toks, token{kind: kind, text: text, line: l.line})
 }
 
 // skip moves to pos and counts lines.
-func (l *jinjaLexer) skip(pos int) {
+func (l *lexer) skip(pos int) {
 	l.line += strings.Count(l.src[l.pos:pos], "\n")
 	l.pos = pos
 }
 
 // skipSpace moves over white space.
-func (l *jinjaLexer) skipSpace() {
+func (l *lexer) skipSpace() {
 	rest := strings.TrimLeftFunc(l.src[l.pos:], pySpace)
 	l.skip(len(l.src) - len(rest))
 }
 
 // root reads text up to the next tag, and the tag.
-func (l *jinjaLexer) root() {
+func (l *lexer) root() {
 	at := l.pos
 	for {
 		i := strings.IndexByte(l.src[at:], '{')
 		if i < 0 || at+i+1 >= len(l.src) {
-			l.emit(jinjaData, l.src[l.pos:])
+			l.emit(dataToken, l.src[l.pos:])
 			l.pos = len(l.src)
 			return
 		}
@@ -107,7 +107,7 @@ func (l *jinjaLexer) root() {
 		open++
 	}
 	l.data(at, sign, kind != '{')
-	if m := jinjaRawBegin.FindString(l.src[at:]); m != "" {
+	if m := rawBegin.FindString(l.src[at:]); m != "" {
 		l.skip(at + len(m))
 		l.raw()
 		return
@@ -117,16 +117,16 @@ func (l *jinjaLexer) root() {
 	case '#':
 		l.comment()
 	case '%':
-		l.emit(jinjaBlockBegin, "")
-		l.tag("%}", jinjaBlockEnd)
+		l.emit(blockBegin, "")
+		l.tag("%}", blockEnd)
 	default:
-		l.emit(jinjaVarBegin, "")
-		l.tag("}}", jinjaVarEnd)
+		l.emit(varBegin, "")
+		l.tag("}}", varEnd)
 	}
 }
 
 // data emits the text before the tag at end, stripped as the tag's sign and lstrip_blocks say.
-func (l *jinjaLexer) data(end int, sign byte, block bool) {
+func (l *lexer) data(end int, sign byte, block bool) {
 	text := l.src[l.pos:end]
 	lineStart := l.pos == 0 || l.src[l.pos-1] == '\n'
 	switch {
@@ -139,13 +139,13 @@ func (l *jinjaLexer) data(end int, sign byte, block bool) {
 		}
 	}
 	if text != "" {
-		l.emit(jinjaData, text)
+		l.emit(dataToken, text)
 	}
 	l.skip(end)
 }
 
-func (l *jinjaLexer) raw() {
-	m := jinjaRawEnd.FindStringSubmatchIndex(l.src[l.pos:])
+func (l *lexer) raw() {
+	m := rawEnd.FindStringSubmatchIndex(l.src[l.pos:])
 	if m == nil {
 		l.fail("raw block without end")
 	}
@@ -158,7 +158,7 @@ func (l *jinjaLexer) raw() {
 	l.skip(start + m[1])
 }
 
-func (l *jinjaLexer) comment() {
+func (l *lexer) comment() {
 	i := strings.Index(l.src[l.pos:], "#}")
 	if i < 0 {
 		l.fail("comment without end")
@@ -172,7 +172,7 @@ func (l *jinjaLexer) comment() {
 }
 
 // afterBlock removes what a block end with this sign swallows.
-func (l *jinjaLexer) afterBlock(sign byte) {
+func (l *lexer) afterBlock(sign byte) {
 	if sign == '-' {
 		l.skipSpace()
 	} else if sign != '+' && strings.HasPrefix(l.src[l.pos:], "\n") {
@@ -181,9 +181,9 @@ func (l *jinjaLexer) afterBlock(sign byte) {
 }
 
 // tagEnd reads the end of a tag if it stands here.
-func (l *jinjaLexer) tagEnd(end string, kind jinjaTokenKind) bool {
+func (l *lexer) tagEnd(end string, kind tokenKind) bool {
 	rest, sign := l.src[l.pos:], byte(0)
-	if rest != "" && (rest[0] == '-' || rest[0] == '+' && kind == jinjaBlockEnd) && strings.HasPrefix(rest[1:], end) {
+	if rest != "" && (rest[0] == '-' || rest[0] == '+' && kind == blockEnd) && strings.HasPrefix(rest[1:], end) {
 		sign = rest[0]
 		l.pos++
 	} else if !strings.HasPrefix(rest, end) {
@@ -191,14 +191,14 @@ func (l *jinjaLexer) tagEnd(end string, kind jinjaTokenKind) bool {
 	}
 	l.emit(kind, "")
 	l.pos += len(end)
-	if kind == jinjaBlockEnd || sign == '-' {
+	if kind == blockEnd || sign == '-' {
 		l.afterBlock(sign)
 	}
 	return true
 }
 
 // tag reads the tokens of a tag up to its end.
-func (l *jinjaLexer) tag(end string, kind jinjaTokenKind) {
+func (l *lexer) tag(end string, kind tokenKind) {
 	var open []byte
 	for {
 		if len(open) == 0 && l.tagEnd(end, kind) {
@@ -223,7 +223,7 @@ func (l *jinjaLexer) tag(end string, kind jinjaTokenKind) {
 	}
 }
 
-func (l *jinjaLexer) name() {
+func (l *lexer) name() {
 	rest := l.src[l.pos:]
 	n := strings.IndexFunc(rest, func(r rune) bool {
 		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
@@ -231,30 +231,30 @@ func (l *jinjaLexer) name() {
 	if n < 0 {
 		n = len(rest)
 	}
-	l.emit(jinjaName, rest[:n])
+	l.emit(nameToken, rest[:n])
 	l.pos += n
 }
 
-func (l *jinjaLexer) number() {
+func (l *lexer) number() {
 	rest := l.src[l.pos:]
 	text, num := "", any(nil)
 	var err error
-	if text = jinjaFloat.FindString(rest); text != "" && l.src[l.pos-1] != '.' {
+	if text = floatPattern.FindString(rest); text != "" && l.src[l.pos-1] != '.' {
 		num, err = strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)
 		if err != nil && !math.IsInf(num.(float64), 0) {
 			l.fail("%s: %v", text, err)
 		}
 	} else {
-		text = jinjaInt.FindString(rest)
+		text = intPattern.FindString(rest)
 		if num, err = strconv.ParseInt(text, 0, 64); err != nil && strings.Trim(text, "0_") != "" {
 			l.fail("%s: %v", text, err)
 		}
 	}
-	l.toks = append(l.toks, jinjaToken{kind: jinjaNumber, text: text, num: num, line: l.line})
+	l.toks = append(l.toks, token{kind: numberToken, text: text, num: num, line: l.line})
 	l.pos += len(text)
 }
 
-func (l *jinjaLexer) str(quote byte) {
+func (l *lexer) str(quote byte) {
 	for i := l.pos + 1; i < len(l.src); i++ {
 		switch l.src[i] {
 		case '\\':
@@ -264,7 +264,7 @@ func (l *jinjaLexer) str(quote byte) {
 			if !ok {
 				l.fail("bad escape in a string")
 			}
-			l.emit(jinjaString, text)
+			l.emit(stringToken, text)
 			l.skip(i + 1)
 			return
 		}
@@ -273,7 +273,7 @@ func (l *jinjaLexer) str(quote byte) {
 }
 
 // op reads an operator and keeps the stack of open brackets.
-func (l *jinjaLexer) op(open []byte) []byte {
+func (l *lexer) op(open []byte) []byte {
 	c, n := l.src[l.pos], 1
 	if l.pos+1 < len(l.src) {
 		switch l.src[l.pos : l.pos+2] {
@@ -285,7 +285,7 @@ func (l *jinjaLexer) op(open []byte) []byte {
 		r, _ := utf8.DecodeRuneInString(l.src[l.pos:])
 		l.fail("unexpected character %q", r)
 	}
-	l.emit(jinjaOp, l.src[l.pos:l.pos+n])
+	l.emit(opToken, l.src[l.pos:l.pos+n])
 	l.pos += n
 	switch c {
 	case '(':

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"net/url"
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-type jinjaFilter = func(s *jinjaState, v any, a jinjaArgs) any
+type filter = func(s *state, v any, a arguments) any
 
 // filter applies a filter by name.
-func (s *jinjaState) filter(name string, v any, a jinjaArgs) any {
-	f, ok := jinjaFilters[name]
+func (s *state) filter(name string, v any, a arguments) any {
+	f, ok := filters[name]
 	if !ok {
 		s.fail("no filter named %q", name)
 	}
@@ -20,23 +20,23 @@ func (s *jinjaState) filter(name string, v any, a jinjaArgs) any {
 	return f(s, v, a)
 }
 
-var jinjaFilters map[string]jinjaFilter
+var filters map[string]filter
 
 func init() {
-	jinjaFilters = map[string]jinjaFilter{
-		"tojson": func(s *jinjaState, v any, a jinjaArgs) any { return s.toJSON(v, a) },
-		"trim": func(s *jinjaState, v any, a jinjaArgs) any {
-			return jinjaStringMethods["strip"](s, s.text(v), jinjaArgs{pos: s.bind("trim", a, 0, []string{"chars"}, nil)})
+	filters = map[string]filter{
+		"tojson": func(s *state, v any, a arguments) any { return s.toJSON(v, a) },
+		"trim": func(s *state, v any, a arguments) any {
+			return stringMethods["strip"](s, s.text(v), arguments{pos: s.bind("trim", a, 0, []string{"chars"}, nil)})
 		},
 		"string":      textFilter(func(v string) string { return v }),
 		"safe":        textFilter(func(v string) string { return v }),
 		"upper":       textFilter(pyUpper),
 		"lower":       textFilter(strings.ToLower),
 		"capitalize":  textFilter(pyCapitalize),
-		"title":       textFilter(jinjaTitle),
-		"e":           textFilter(jinjaEscape),
-		"escape":      textFilter(jinjaEscape),
-		"forceescape": textFilter(jinjaEscape),
+		"title":       textFilter(titleFilter),
+		"e":           textFilter(escapeHTML),
+		"escape":      textFilter(escapeHTML),
+		"forceescape": textFilter(escapeHTML),
 		"urlencode": textFilter(func(v string) string {
 			return strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(v))
 		}),
@@ -74,14 +74,14 @@ func init() {
 		"truncate":   truncateFilter,
 		"wordcount":  wordcountFilter,
 		"format":     formatFilter,
-		"center": func(s *jinjaState, v any, a jinjaArgs) any {
-			return jinjaStringMethods["center"](s, s.text(v), jinjaArgs{pos: s.bind("center", a, 0, []string{"width"}, int64(80))})
+		"center": func(s *state, v any, a arguments) any {
+			return stringMethods["center"](s, s.text(v), arguments{pos: s.bind("center", a, 0, []string{"width"}, int64(80))})
 		},
 	}
 }
 
-func textFilter(f func(string) string) jinjaFilter {
-	return func(s *jinjaState, v any, a jinjaArgs) any {
+func textFilter(f func(string) string) filter {
+	return func(s *state, v any, a arguments) any {
 		s.bind("the filter", a, 0, nil)
 		text := s.text(v)
 		s.charge(8 * len(text))
@@ -89,31 +89,31 @@ func textFilter(f func(string) string) jinjaFilter {
 	}
 }
 
-func jinjaEscape(v string) string {
+func escapeHTML(v string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace(v)
 }
 
-func lengthFilter(s *jinjaState, v any, a jinjaArgs) any {
+func lengthFilter(s *state, v any, a arguments) any {
 	s.bind("length", a, 0, nil)
 	return int64(s.length(v))
 }
 
-func defaultFilter(s *jinjaState, v any, a jinjaArgs) any {
+func defaultFilter(s *state, v any, a arguments) any {
 	args := s.bind("default", a, 0, []string{"default_value", "boolean"}, "", false)
-	if _, ok := v.(*jinjaUndefined); ok || s.truth(args[1]) && !s.truth(v) {
+	if _, ok := v.(*undefined); ok || s.truth(args[1]) && !s.truth(v) {
 		return args[0]
 	}
 	return v
 }
 
-func listFilter(s *jinjaState, v any, a jinjaArgs) any {
+func listFilter(s *state, v any, a arguments) any {
 	s.bind("list", a, 0, nil)
-	return &jinjaSeq{items: slices.Clone(s.iterate(v))}
+	return &sequence{items: slices.Clone(s.iterate(v))}
 }
 
-func firstFilter(s *jinjaState, v any, a jinjaArgs) any {
+func firstFilter(s *state, v any, a arguments) any {
 	s.bind("first", a, 0, nil)
-	if seq, ok := v.(*jinjaSeq); ok && seq.kind == jinjaIter && len(seq.items) > 0 {
+	if seq, ok := v.(*sequence); ok && seq.kind == iteratorKind && len(seq.items) > 0 {
 		first := seq.items[0]
 		seq.items = seq.items[1:]
 		return first
@@ -121,21 +121,21 @@ func firstFilter(s *jinjaState, v any, a jinjaArgs) any {
 	if items := s.iterate(v); len(items) > 0 {
 		return items[0]
 	}
-	return &jinjaUndefined{"the first item of an empty sequence"}
+	return &undefined{"the first item of an empty sequence"}
 }
 
-func lastFilter(s *jinjaState, v any, a jinjaArgs) any {
+func lastFilter(s *state, v any, a arguments) any {
 	s.bind("last", a, 0, nil)
-	if seq, ok := v.(*jinjaSeq); ok && seq.kind == jinjaIter {
+	if seq, ok := v.(*sequence); ok && seq.kind == iteratorKind {
 		s.fail("a generator is not reversible")
 	}
 	if items := s.iterate(v); len(items) > 0 {
 		return items[len(items)-1]
 	}
-	return &jinjaUndefined{"the last item of an empty sequence"}
+	return &undefined{"the last item of an empty sequence"}
 }
 
-func joinFilter(s *jinjaState, v any, a jinjaArgs) any {
+func joinFilter(s *state, v any, a arguments) any {
 	args := s.bind("join", a, 0, []string{"d", "attribute"}, "", nil)
 	items := s.iterate(v)
 	if args[1] != nil {
@@ -145,8 +145,8 @@ func joinFilter(s *jinjaState, v any, a jinjaArgs) any {
 }
 
 // project takes an attribute of each item.
-func (s *jinjaState) project(items []any, attribute any) []any {
-	s.charge(len(items) * jinjaItemWork)
+func (s *state) project(items []any, attribute any) []any {
+	s.charge(len(items) * itemWork)
 	out := make([]any, len(items))
 	for i, item := range items {
 		out[i] = s.path(item, attribute)
@@ -155,7 +155,7 @@ func (s *jinjaState) project(items []any, attribute any) []any {
 }
 
 // path follows an attribute like a.b.0; none is the item itself.
-func (s *jinjaState) path(item, attribute any) any {
+func (s *state) path(item, attribute any) any {
 	name, ok := attribute.(string)
 	if attribute == nil {
 		return item
@@ -174,7 +174,7 @@ func (s *jinjaState) path(item, attribute any) any {
 }
 
 // fold is what items are sorted by: an attribute, in lower case unless cases count.
-func (s *jinjaState) fold(items []any, attribute any, cases bool) []any {
+func (s *state) fold(items []any, attribute any, cases bool) []any {
 	keys := s.project(items, attribute)
 	for i, k := range keys {
 		if text, ok := k.(string); ok && !cases {
@@ -185,21 +185,21 @@ func (s *jinjaState) fold(items []any, attribute any, cases bool) []any {
 	return keys
 }
 
-func itemsFilter(s *jinjaState, v any, a jinjaArgs) any {
+func itemsFilter(s *state, v any, a arguments) any {
 	s.bind("items", a, 0, nil)
 	switch v := v.(type) {
-	case *jinjaUndefined:
-		return &jinjaSeq{kind: jinjaIter}
-	case *jinjaDict:
-		return &jinjaSeq{kind: jinjaIter, items: s.pairs(v)}
+	case *undefined:
+		return &sequence{kind: iteratorKind}
+	case *dict:
+		return &sequence{kind: iteratorKind, items: s.pairs(v)}
 	}
 	s.fail("can only get item pairs from a mapping")
 	return nil
 }
 
-func dictsortFilter(s *jinjaState, v any, a jinjaArgs) any {
+func dictsortFilter(s *state, v any, a arguments) any {
 	args := s.bind("dictsort", a, 0, []string{"case_sensitive", "by", "reverse"}, false, "key", false)
-	d, ok := v.(*jinjaDict)
+	d, ok := v.(*dict)
 	by := slices.Index([]any{"key", "value"}, args[1])
 	if !ok || by < 0 {
 		s.fail("dictsort: want a mapping, sorted by key or value")
@@ -207,7 +207,7 @@ func dictsortFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return s.sorted(s.pairs(d), []any{int64(by)}, s.truth(args[0]), s.truth(args[2]))
 }
 
-func sortFilter(s *jinjaState, v any, a jinjaArgs) any {
+func sortFilter(s *state, v any, a arguments) any {
 	args := s.bind("sort", a, 0, []string{"reverse", "case_sensitive", "attribute"}, false, false, nil)
 	attributes := []any{args[2]}
 	if text, ok := args[2].(string); ok {
@@ -220,7 +220,7 @@ func sortFilter(s *jinjaState, v any, a jinjaArgs) any {
 }
 
 // sorted is a stable sort by attributes.
-func (s *jinjaState) sorted(items []any, attributes []any, cases, reverse bool) any {
+func (s *state) sorted(items []any, attributes []any, cases, reverse bool) any {
 	keys := make([][]any, len(attributes))
 	for i, attribute := range attributes {
 		keys[i] = s.fold(items, attribute, cases)
@@ -240,18 +240,18 @@ func (s *jinjaState) sorted(items []any, attributes []any, cases, reverse bool) 
 		}
 		return 0
 	})
-	out := &jinjaSeq{items: make([]any, len(items))}
+	out := &sequence{items: make([]any, len(items))}
 	for i, j := range order {
 		out.items[i] = items[j]
 	}
 	return out
 }
 
-func uniqueFilter(s *jinjaState, v any, a jinjaArgs) any {
+func uniqueFilter(s *state, v any, a arguments) any {
 	args := s.bind("unique", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
 	items := s.iterate(v)
 	seen := map[any]bool{}
-	out := &jinjaSeq{kind: jinjaIter}
+	out := &sequence{kind: iteratorKind}
 	for i, k := range s.fold(items, args[1], s.truth(args[0])) {
 		if key := s.key(k); !seen[key] {
 			seen[key] = true
@@ -261,7 +261,7 @@ func uniqueFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return out
 }
 
-func reverseFilter(s *jinjaState, v any, a jinjaArgs) any {
+func reverseFilter(s *state, v any, a arguments) any {
 	s.bind("reverse", a, 0, nil)
 	if text, ok := v.(string); ok {
 		runes := s.runes(text)
@@ -270,16 +270,16 @@ func reverseFilter(s *jinjaState, v any, a jinjaArgs) any {
 	}
 	items := slices.Clone(s.iterate(v))
 	slices.Reverse(items)
-	return &jinjaSeq{kind: jinjaIter, items: items}
+	return &sequence{kind: iteratorKind, items: items}
 }
 
 // extremeFilter is min or max.
-func extremeFilter(op string) jinjaFilter {
-	return func(s *jinjaState, v any, a jinjaArgs) any {
+func extremeFilter(op string) filter {
+	return func(s *state, v any, a arguments) any {
 		args := s.bind("min", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
 		items := s.iterate(v)
 		if len(items) == 0 {
-			return &jinjaUndefined{"no aggregated item, the sequence was empty"}
+			return &undefined{"no aggregated item, the sequence was empty"}
 		}
 		keys, best := s.fold(items, args[1], s.truth(args[0])), 0
 		for i := range keys {
@@ -291,7 +291,7 @@ func extremeFilter(op string) jinjaFilter {
 	}
 }
 
-func sumFilter(s *jinjaState, v any, a jinjaArgs) any {
+func sumFilter(s *state, v any, a arguments) any {
 	args := s.bind("sum", a, 0, []string{"attribute", "start"}, nil, int64(0))
 	total := args[1]
 	for _, item := range s.project(s.iterate(v), args[0]) {
@@ -300,15 +300,15 @@ func sumFilter(s *jinjaState, v any, a jinjaArgs) any {
 	return total
 }
 
-func mapFilter(s *jinjaState, v any, a jinjaArgs) any {
+func mapFilter(s *state, v any, a arguments) any {
 	items := s.iterate(v)
-	out := &jinjaSeq{kind: jinjaIter, items: make([]any, len(items))}
-	s.charge(len(items) * jinjaItemWork)
+	out := &sequence{kind: iteratorKind, items: make([]any, len(items))}
+	s.charge(len(items) * itemWork)
 	if len(a.pos) == 0 {
 		args := s.bind("map", a, 1, []string{"attribute", "default"}, nil)
 		for i, item := range items {
 			out.items[i] = s.path(item, args[0])
-			if _, ok := out.items[i].(*jinjaUndefined); ok && args[1] != nil {
+			if _, ok := out.items[i].(*undefined); ok && args[1] != nil {
 				out.items[i] = args[1]
 			}
 		}
@@ -316,7 +316,7 @@ func mapFilter(s *jinjaState, v any, a jinjaArgs) any {
 	}
 	name := s.str("the name of a filter", a.pos[0])
 	for i, item := range items {
-		out.items[i] = s.filter(name, item, jinjaArgs{a.pos[1:], a.kw})
+		out.items[i] = s.filter(name, item, arguments{a.pos[1:], a.kw})
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"slices"
@@ -32,8 +32,8 @@ func pyTitle(v string) string {
 	}, v)
 }
 
-// jinjaTitle is the filter title, which begins words after white space, dashes and opening brackets only.
-func jinjaTitle(v string) string {
+// titleFilter is the filter title, which begins words after white space, dashes and opening brackets only.
+func titleFilter(v string) string {
 	after := false
 	return strings.Map(func(r rune) rune {
 		splits := pySpace(r) || strings.ContainsRune("-({[<", r)

@@ -1,4 +1,4 @@
-package tokenizer
+package chat
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ type Segment struct {
 // the rendering up to and with its message ends. A template that renders earlier turns differently later on
 // (that drops their reasoning, say) breaks this; then the turn is found by its content and by the marker that
 // follows it. Where that fails too, Segments returns an error.
-func (c *ChatTemplate) Segments(messages []Message, opts ChatOptions) ([]Segment, error) {
+func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error) {
 	whole, err := c.Render(messages, opts)
 	if err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func (c *ChatTemplate) Segments(messages []Message, opts ChatOptions) ([]Segment
 
 // turnFinder looks for assistant turns in the text of a whole conversation.
 type turnFinder struct {
-	c        *ChatTemplate
+	c        *Template
 	messages []Message
-	opts     ChatOptions
+	opts     Options
 	whole    string
 }
 

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"slices"
@@ -6,56 +6,56 @@ import (
 
 // attribute is what Python's getattr finds on a value in the sandbox. Methods that change a list or a
 // dictionary are undefined there.
-func (s *jinjaState) attribute(obj any, name string) (any, bool) {
-	method := func(call func(s *jinjaState, a jinjaArgs) any) (any, bool) {
-		return &jinjaFunc{name, call}, true
+func (s *state) attribute(obj any, name string) (any, bool) {
+	method := func(call func(s *state, a arguments) any) (any, bool) {
+		return &function{name, call}, true
 	}
 	switch v := obj.(type) {
 	case string:
-		if f, ok := jinjaStringMethods[name]; ok {
-			return method(func(s *jinjaState, a jinjaArgs) any {
+		if f, ok := stringMethods[name]; ok {
+			return method(func(s *state, a arguments) any {
 				s.charge(len(v))
 				return f(s, v, a)
 			})
 		}
-	case *jinjaDict:
+	case *dict:
 		if slices.Contains([]string{"clear", "pop", "popitem", "setdefault", "update", "fromkeys"}, name) {
-			return &jinjaUndefined{"dict." + name}, true
+			return &undefined{"dict." + name}, true
 		}
-		if f, ok := jinjaDictMethods[name]; ok {
-			return method(func(s *jinjaState, a jinjaArgs) any { return f(s, v, a) })
+		if f, ok := dictMethods[name]; ok {
+			return method(func(s *state, a arguments) any { return f(s, v, a) })
 		}
-	case *jinjaSeq:
+	case *sequence:
 		if i := slices.Index([]string{"grouper", "list"}, name); v.group && i >= 0 {
 			return v.items[i], true
 		}
-		if f, ok := jinjaSeqMethods[name]; ok && v.kind <= jinjaRange && (name != "copy" || v.kind == jinjaList) {
-			return method(func(s *jinjaState, a jinjaArgs) any { return f(s, v, a) })
+		if f, ok := sequenceMethods[name]; ok && v.kind <= rangeKind && (name != "copy" || v.kind == listKind) {
+			return method(func(s *state, a arguments) any { return f(s, v, a) })
 		}
-	case *jinjaNamespace:
+	case *namespaceObject:
 		return v.dict.get(s, name)
-	case *jinjaLoop:
+	case *loopVariable:
 		return v.attribute(s, name)
-	case *jinjaCycler:
+	case *cycler:
 		return v.attribute(name)
-	case *jinjaFunc:
+	case *function:
 		if name == "name" {
 			return v.name, true
 		}
 	case float64:
 		if name == "is_integer" {
-			return method(func(*jinjaState, jinjaArgs) any { return v == float64(int64(v)) })
+			return method(func(*state, arguments) any { return v == float64(int64(v)) })
 		}
 	}
 	return nil, false
 }
 
 // attribute is an attribute of the variable loop.
-func (l *jinjaLoop) attribute(s *jinjaState, name string) (any, bool) {
+func (l *loopVariable) attribute(s *state, name string) (any, bool) {
 	n := len(l.items)
 	item := func(i int) (any, bool) {
 		if i < 0 || i >= n {
-			return &jinjaUndefined{"loop." + name}, true
+			return &undefined{"loop." + name}, true
 		}
 		return l.items[i], true
 	}
@@ -83,14 +83,14 @@ func (l *jinjaLoop) attribute(s *jinjaState, name string) (any, bool) {
 	case "nextitem":
 		return item(l.index + 1)
 	case "cycle":
-		return &jinjaFunc{name, func(s *jinjaState, a jinjaArgs) any {
+		return &function{name, func(s *state, a arguments) any {
 			if len(a.pos) == 0 {
 				s.fail("no items for cycling given")
 			}
 			return a.pos[l.index%len(a.pos)]
 		}}, true
 	case "changed":
-		return &jinjaFunc{name, func(s *jinjaState, a jinjaArgs) any {
+		return &function{name, func(s *state, a arguments) any {
 			if l.changed != nil && slices.EqualFunc(l.changed, a.pos, s.equal) {
 				return false
 			}
@@ -101,9 +101,9 @@ func (l *jinjaLoop) attribute(s *jinjaState, name string) (any, bool) {
 	return nil, false
 }
 
-var jinjaDictMethods = map[string]func(s *jinjaState, d *jinjaDict, a jinjaArgs) any{
-	"get": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
-		args := s.bind("get", jinjaArgs{pos: a.pos}, 1, []string{"key", "default"}, nil)
+var dictMethods = map[string]func(s *state, d *dict, a arguments) any{
+	"get": func(s *state, d *dict, a arguments) any {
+		args := s.bind("get", arguments{pos: a.pos}, 1, []string{"key", "default"}, nil)
 		if len(a.kw) > 0 {
 			s.fail("get takes no keyword arguments")
 		}
@@ -112,22 +112,22 @@ var jinjaDictMethods = map[string]func(s *jinjaState, d *jinjaDict, a jinjaArgs)
 		}
 		return args[1]
 	},
-	"items": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+	"items": func(s *state, d *dict, a arguments) any {
 		s.bind("items", a, 0, nil)
-		return &jinjaSeq{kind: jinjaItems, items: s.pairs(d)}
+		return &sequence{kind: viewKind, items: s.pairs(d)}
 	},
-	"keys": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+	"keys": func(s *state, d *dict, a arguments) any {
 		s.bind("keys", a, 0, nil)
-		return &jinjaSeq{kind: jinjaItems, items: s.iterate(d)}
+		return &sequence{kind: viewKind, items: s.iterate(d)}
 	},
-	"values": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+	"values": func(s *state, d *dict, a arguments) any {
 		s.bind("values", a, 0, nil)
 		s.charge(len(d.values))
-		return &jinjaSeq{kind: jinjaItems, items: slices.Clone(d.values)}
+		return &sequence{kind: viewKind, items: slices.Clone(d.values)}
 	},
-	"copy": func(s *jinjaState, d *jinjaDict, a jinjaArgs) any {
+	"copy": func(s *state, d *dict, a arguments) any {
 		s.bind("copy", a, 0, nil)
-		out := &jinjaDict{}
+		out := &dict{}
 		for i, k := range d.keys {
 			out.set(s, k, d.values[i])
 		}
@@ -136,17 +136,17 @@ var jinjaDictMethods = map[string]func(s *jinjaState, d *jinjaDict, a jinjaArgs)
 }
 
 // pairs lists a dictionary as tuples.
-func (s *jinjaState) pairs(d *jinjaDict) []any {
-	s.charge(len(d.keys) * 4 * jinjaItemWork)
+func (s *state) pairs(d *dict) []any {
+	s.charge(len(d.keys) * 4 * itemWork)
 	out := make([]any, len(d.keys))
 	for i, k := range d.keys {
-		out[i] = &jinjaSeq{kind: jinjaTuple, items: []any{k, d.values[i]}}
+		out[i] = &sequence{kind: tupleKind, items: []any{k, d.values[i]}}
 	}
 	return out
 }
 
-var jinjaSeqMethods = map[string]func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any{
-	"index": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
+var sequenceMethods = map[string]func(s *state, v *sequence, a arguments) any{
+	"index": func(s *state, v *sequence, a arguments) any {
 		x := s.bind("index", a, 1, []string{"value"})[0]
 		i := slices.IndexFunc(v.items, func(item any) bool { return s.equal(item, x) })
 		if i < 0 {
@@ -154,7 +154,7 @@ var jinjaSeqMethods = map[string]func(s *jinjaState, v *jinjaSeq, a jinjaArgs) a
 		}
 		return int64(i)
 	},
-	"count": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
+	"count": func(s *state, v *sequence, a arguments) any {
 		x, n := s.bind("count", a, 1, []string{"value"})[0], 0
 		for _, item := range v.items {
 			if s.equal(item, x) {
@@ -163,8 +163,8 @@ var jinjaSeqMethods = map[string]func(s *jinjaState, v *jinjaSeq, a jinjaArgs) a
 		}
 		return int64(n)
 	},
-	"copy": func(s *jinjaState, v *jinjaSeq, a jinjaArgs) any {
-		s.charge(len(v.items) * jinjaItemWork)
-		return &jinjaSeq{items: slices.Clone(v.items)}
+	"copy": func(s *state, v *sequence, a arguments) any {
+		s.charge(len(v.items) * itemWork)
+		return &sequence{items: slices.Clone(v.items)}
 	},
 }

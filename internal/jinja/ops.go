@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 )
 
 // typeName is Python's name of v's type, for messages.
-func (s *jinjaState) typeName(v any) string {
+func (s *state) typeName(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"
@@ -21,29 +21,29 @@ func (s *jinjaState) typeName(v any) string {
 		return "float"
 	case string:
 		return "str"
-	case *jinjaSeq:
+	case *sequence:
 		return []string{"list", "tuple", "range", "dict view", "generator"}[v.kind]
-	case *jinjaDict:
+	case *dict:
 		return "dict"
-	case *jinjaNamespace:
+	case *namespaceObject:
 		return "Namespace"
-	case *jinjaUndefined:
+	case *undefined:
 		return "undefined value (" + v.name + ")"
-	case *jinjaLoop:
+	case *loopVariable:
 		return "loop"
 	}
 	return "function"
 }
 
 // key makes values that are equal equal as keys of a Go map; what Python cannot hash is an error.
-func (s *jinjaState) key(v any) any {
+func (s *state) key(v any) any {
 	type noneKey struct{}
 	type undefinedKey struct{}
 	type tupleKey string
 	switch v := v.(type) {
 	case nil:
 		return noneKey{}
-	case *jinjaUndefined:
+	case *undefined:
 		return undefinedKey{}
 	case bool:
 		if v {
@@ -56,19 +56,19 @@ func (s *jinjaState) key(v any) any {
 		}
 	case string:
 		s.charge(len(v))
-	case *jinjaSeq:
-		if v.kind != jinjaTuple {
+	case *sequence:
+		if v.kind != tupleKind {
 			s.fail("unhashable %s", s.typeName(v))
 		}
 		return tupleKey(s.repr(v))
-	case *jinjaDict:
+	case *dict:
 		s.fail("unhashable dict")
 	}
 	return v
 }
 
 // number returns v as int64 or float64 where it is a number; booleans are.
-func jinjaNum(v any) (i int64, f float64, isInt, ok bool) {
+func number(v any) (i int64, f float64, isInt, ok bool) {
 	switch v := v.(type) {
 	case bool:
 		if v {
@@ -84,8 +84,8 @@ func jinjaNum(v any) (i int64, f float64, isInt, ok bool) {
 }
 
 // index returns v as an integer index.
-func (s *jinjaState) index(what string, v any) int {
-	i, _, isInt, _ := jinjaNum(v)
+func (s *state) index(what string, v any) int {
+	i, _, isInt, _ := number(v)
 	if !isInt {
 		s.fail("%s must be an integer, not %s", what, s.typeName(v))
 	}
@@ -93,11 +93,11 @@ func (s *jinjaState) index(what string, v any) int {
 }
 
 // equal is Python's ==.
-func (s *jinjaState) equal(a, b any) bool {
+func (s *state) equal(a, b any) bool {
 	s.enter()
 	defer s.leave()
-	if ai, af, aInt, ok := jinjaNum(a); ok {
-		bi, bf, bInt, ok := jinjaNum(b)
+	if ai, af, aInt, ok := number(a); ok {
+		bi, bf, bInt, ok := number(b)
 		if aInt && bInt {
 			return ok && ai == bi
 		}
@@ -108,17 +108,17 @@ func (s *jinjaState) equal(a, b any) bool {
 		b, ok := b.(string)
 		s.charge(min(len(a), len(b)))
 		return ok && a == b
-	case *jinjaUndefined:
-		_, ok := b.(*jinjaUndefined)
+	case *undefined:
+		_, ok := b.(*undefined)
 		return ok
-	case *jinjaSeq:
-		b, ok := b.(*jinjaSeq)
-		if a == b || !ok || a.kind != b.kind || a.kind > jinjaRange || len(a.items) != len(b.items) {
+	case *sequence:
+		b, ok := b.(*sequence)
+		if a == b || !ok || a.kind != b.kind || a.kind > rangeKind || len(a.items) != len(b.items) {
 			return a == b
 		}
 		return slices.EqualFunc(a.items, b.items, s.equal)
-	case *jinjaDict:
-		b, ok := b.(*jinjaDict)
+	case *dict:
+		b, ok := b.(*dict)
 		if a == b || !ok || len(a.keys) != len(b.keys) {
 			return a == b
 		}
@@ -133,11 +133,11 @@ func (s *jinjaState) equal(a, b any) bool {
 }
 
 // order compares for <; types that Python does not order are an error.
-func (s *jinjaState) order(a, b any) int {
+func (s *state) order(a, b any) int {
 	s.enter()
 	defer s.leave()
-	if ai, af, aInt, ok := jinjaNum(a); ok {
-		if bi, bf, bInt, ok := jinjaNum(b); ok {
+	if ai, af, aInt, ok := number(a); ok {
+		if bi, bf, bInt, ok := number(b); ok {
 			if aInt && bInt {
 				return cmp.Compare(ai, bi)
 			}
@@ -150,8 +150,8 @@ func (s *jinjaState) order(a, b any) int {
 			s.charge(min(len(a), len(b)))
 			return strings.Compare(a, b)
 		}
-	case *jinjaSeq:
-		if b, ok := b.(*jinjaSeq); ok && a.kind == b.kind && a.kind <= jinjaTuple {
+	case *sequence:
+		if b, ok := b.(*sequence); ok && a.kind == b.kind && a.kind <= tupleKind {
 			for i := range min(len(a.items), len(b.items)) {
 				if !s.equal(a.items[i], b.items[i]) {
 					return s.order(a.items[i], b.items[i])
@@ -164,7 +164,7 @@ func (s *jinjaState) order(a, b any) int {
 	return 0
 }
 
-func (s *jinjaState) compareOp(op string, a, b any) bool {
+func (s *state) compareOp(op string, a, b any) bool {
 	switch op {
 	case "==":
 		return s.equal(a, b)
@@ -175,7 +175,7 @@ func (s *jinjaState) compareOp(op string, a, b any) bool {
 	case "not in":
 		return !s.contains(b, a)
 	}
-	if _, f, _, ok := jinjaNum(a); ok && math.IsNaN(f) {
+	if _, f, _, ok := number(a); ok && math.IsNaN(f) {
 		return false
 	}
 	c := s.order(a, b)
@@ -183,7 +183,7 @@ func (s *jinjaState) compareOp(op string, a, b any) bool {
 }
 
 // contains is Python's item in v.
-func (s *jinjaState) contains(v, item any) bool {
+func (s *state) contains(v, item any) bool {
 	switch v := v.(type) {
 	case string:
 		sub, ok := item.(string)
@@ -192,7 +192,7 @@ func (s *jinjaState) contains(v, item any) bool {
 		}
 		s.charge(len(v))
 		return strings.Contains(v, sub)
-	case *jinjaDict:
+	case *dict:
 		_, ok := v.get(s, item)
 		return ok
 	}
@@ -200,8 +200,8 @@ func (s *jinjaState) contains(v, item any) bool {
 }
 
 // sign is the unary + or -.
-func (s *jinjaState) sign(op string, v any) any {
-	i, f, isInt, ok := jinjaNum(v)
+func (s *state) sign(op string, v any) any {
+	i, f, isInt, ok := number(v)
 	if !ok {
 		s.fail("bad operand of %s: %s", op, s.typeName(v))
 	}
@@ -217,7 +217,7 @@ func (s *jinjaState) sign(op string, v any) any {
 }
 
 // arith is a binary operator that is no comparison.
-func (s *jinjaState) arith(op string, a, b any) any {
+func (s *state) arith(op string, a, b any) any {
 	if op == "~" {
 		x, y := s.text(a), s.text(b)
 		s.sized(len(x) + len(y))
@@ -226,8 +226,8 @@ func (s *jinjaState) arith(op string, a, b any) any {
 	if x, ok := a.(string); ok && op == "%" {
 		return s.percent(x, b)
 	}
-	ai, af, aInt, aOK := jinjaNum(a)
-	bi, bf, bInt, bOK := jinjaNum(b)
+	ai, af, aInt, aOK := number(a)
+	bi, bf, bInt, bOK := number(b)
 	switch {
 	case aOK && bOK && aInt && bInt:
 		if v, ok := s.intArith(op, ai, bi); ok {
@@ -247,17 +247,17 @@ func (s *jinjaState) arith(op string, a, b any) any {
 	return nil
 }
 
-func (s *jinjaState) concat(a, b any) any {
+func (s *state) concat(a, b any) any {
 	switch x := a.(type) {
 	case string:
 		if y, ok := b.(string); ok {
 			s.sized(len(x) + len(y))
 			return x + y
 		}
-	case *jinjaSeq:
-		if y, ok := b.(*jinjaSeq); ok && x.kind == y.kind && x.kind <= jinjaTuple {
-			s.charge((len(x.items) + len(y.items)) * jinjaItemWork)
-			return &jinjaSeq{kind: x.kind, items: slices.Concat(x.items, y.items)}
+	case *sequence:
+		if y, ok := b.(*sequence); ok && x.kind == y.kind && x.kind <= tupleKind {
+			s.charge((len(x.items) + len(y.items)) * itemWork)
+			return &sequence{kind: x.kind, items: slices.Concat(x.items, y.items)}
 		}
 	}
 	s.fail("unsupported operands of +: %s and %s", s.typeName(a), s.typeName(b))
@@ -265,22 +265,22 @@ func (s *jinjaState) concat(a, b any) any {
 }
 
 // repeat is a string or list times n; other is the operand that n came from.
-func (s *jinjaState) repeat(v any, n int64, other any) any {
+func (s *state) repeat(v any, n int64, other any) any {
 	n = max(n, 0)
 	switch v := v.(type) {
 	case string:
-		if n > jinjaMaxText {
-			s.fail("text of more than %d bytes", jinjaMaxText)
+		if n > MaxText {
+			s.fail("text of more than %d bytes", MaxText)
 		}
 		s.sized(len(v) * int(n))
 		return strings.Repeat(v, int(n))
-	case *jinjaSeq:
-		if v.kind <= jinjaTuple {
-			if n > jinjaMaxText {
+	case *sequence:
+		if v.kind <= tupleKind {
+			if n > MaxText {
 				s.charge(-1)
 			}
-			s.charge(len(v.items) * int(n) * jinjaItemWork)
-			return &jinjaSeq{kind: v.kind, items: slices.Repeat(v.items, int(n))}
+			s.charge(len(v.items) * int(n) * itemWork)
+			return &sequence{kind: v.kind, items: slices.Repeat(v.items, int(n))}
 		}
 	}
 	s.fail("unsupported operands of *: %s and %s", s.typeName(v), s.typeName(other))
@@ -288,7 +288,7 @@ func (s *jinjaState) repeat(v any, n int64, other any) any {
 }
 
 // intArith computes with integers; ok is false where the result is a float.
-func (s *jinjaState) intArith(op string, a, b int64) (v any, ok bool) {
+func (s *state) intArith(op string, a, b int64) (v any, ok bool) {
 	var r int64
 	exact := true
 	switch op {
@@ -334,7 +334,7 @@ func (s *jinjaState) intArith(op string, a, b int64) (v any, ok bool) {
 	return r, true
 }
 
-func (s *jinjaState) floatArith(op string, a, b float64) any {
+func (s *state) floatArith(op string, a, b float64) any {
 	if b == 0 && (op == "/" || op == "//" || op == "%") || a == 0 && b < 0 && op == "**" {
 		s.fail("division by zero")
 	}

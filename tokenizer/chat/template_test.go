@@ -1,8 +1,9 @@
-package tokenizer
+package chat
 
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/spagotune/spagotune/internal/jinja"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,13 +26,13 @@ type chatCase struct {
 	Out      string
 }
 
-func (c *chatCase) options() ChatOptions {
-	return ChatOptions{AddGenerationPrompt: c.GP, Tools: c.Tools, BOS: "<s>", EOS: "</s>"}
+func (c *chatCase) options() Options {
+	return Options{AddGenerationPrompt: c.GP, Tools: c.Tools, BOS: "<s>", EOS: "</s>"}
 }
 
 // eachChatCase runs f over the committed cases and over those of $SPAGOTUNE_GOLDEN.
-func eachChatCase(t *testing.T, f func(t *testing.T, c *ChatTemplate, err error, tc *chatCase)) {
-	dirs := []string{"../testdata/golden"}
+func eachChatCase(t *testing.T, f func(t *testing.T, c *Template, err error, tc *chatCase)) {
+	dirs := []string{"../../testdata/golden"}
 	if dir := os.Getenv("SPAGOTUNE_GOLDEN"); dir != "" {
 		dirs = append(dirs, dir)
 	}
@@ -47,7 +48,7 @@ func eachChatCase(t *testing.T, f func(t *testing.T, c *ChatTemplate, err error,
 		for i := range file.Cases {
 			tc := &file.Cases[i]
 			t.Run(fmt.Sprintf("%s/%d/%s", filepath.Base(dir), i, tc.Template), func(t *testing.T) {
-				c, err := ParseChat(file.Templates[tc.Template])
+				c, err := ParseTemplate(file.Templates[tc.Template])
 				f(t, c, err, tc)
 			})
 		}
@@ -55,7 +56,7 @@ func eachChatCase(t *testing.T, f func(t *testing.T, c *ChatTemplate, err error,
 }
 
 func TestChatGolden(t *testing.T) {
-	eachChatCase(t, func(t *testing.T, c *ChatTemplate, err error, tc *chatCase) {
+	eachChatCase(t, func(t *testing.T, c *Template, err error, tc *chatCase) {
 		out := ""
 		if err == nil {
 			out, err = c.Render(tc.Conv, tc.options())
@@ -75,11 +76,11 @@ func TestChatSmolLM2(t *testing.T) {
 	if err != nil {
 		t.Skip("no ", file)
 	}
-	c, err := ParseChat(string(src))
+	c, err := ParseTemplate(string(src))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Render([]Message{{Role: "user", Content: "Hi"}}, ChatOptions{AddGenerationPrompt: true})
+	got, err := c.Render([]Message{{Role: "user", Content: "Hi"}}, Options{AddGenerationPrompt: true})
 	want := "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n" +
 		"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
 	if err != nil || got != want {
@@ -89,7 +90,7 @@ func TestChatSmolLM2(t *testing.T) {
 
 // TestChatSegments checks what must hold of the segments of any conversation.
 func TestChatSegments(t *testing.T) {
-	eachChatCase(t, func(t *testing.T, c *ChatTemplate, err error, tc *chatCase) {
+	eachChatCase(t, func(t *testing.T, c *Template, err error, tc *chatCase) {
 		if err != nil || !tc.OK {
 			return
 		}
@@ -145,11 +146,11 @@ func TestChatSegmentsText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := ParseChat(tt.template)
+			c, err := ParseTemplate(tt.template)
 			if err != nil {
 				t.Fatal(err)
 			}
-			segments, err := c.Segments(conv, ChatOptions{EOS: "</s>"})
+			segments, err := c.Segments(conv, Options{EOS: "</s>"})
 			if (err != nil) != (tt.want == "") {
 				t.Fatal(err)
 			}
@@ -207,19 +208,19 @@ func TestChatHostile(t *testing.T) {
 	for _, d := range []string{"{% if 1 %}", "{% for x in [1] %}", "{% set x %}", "{% macro f() %}", "{% raw %}", "{{", "{#", "{% for (", "{% if 1 %}{% elif 1 %}", "{% set a,", "{% raw"} {
 		sources = append(sources, strings.Repeat(d, 100000))
 	}
-	for _, src := range append(sources, strings.Repeat("x", jinjaMaxSource+1)) {
+	for _, src := range append(sources, strings.Repeat("x", jinja.MaxSource+1)) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
 			text, err := "", error(nil)
-			c, err := ParseChat(src)
+			c, err := ParseTemplate(src)
 			if err == nil {
-				text, err = c.Render([]Message{{Role: "user", Content: "a"}}, ChatOptions{})
+				text, err = c.Render([]Message{{Role: "user", Content: "a"}}, Options{})
 			}
 			if err != nil && strings.Contains(err.Error(), "internal error") {
 				t.Errorf("%.80q: %v", src, err)
 			}
-			if d := time.Since(start); d > time.Minute || len(text) > jinjaMaxText {
+			if d := time.Since(start); d > time.Minute || len(text) > jinja.MaxText {
 				t.Errorf("%.80q: %v, %d bytes", src, d, len(text))
 			}
 		})
@@ -231,9 +232,9 @@ func FuzzChat(f *testing.F) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		c, err := ParseChat(src)
+		c, err := ParseTemplate(src)
 		if err == nil {
-			_, err = c.Render([]Message{{Role: "user", Content: "a"}}, ChatOptions{})
+			_, err = c.Render([]Message{{Role: "user", Content: "a"}}, Options{})
 		}
 		if err != nil && strings.Contains(err.Error(), "internal error") {
 			t.Error(err)
@@ -283,11 +284,11 @@ func TestChatPython(t *testing.T) {
 		`nope + 'x'`:                                       "",
 		`messages | map('length') | length`:                "",
 	} {
-		c, err := ParseChat("{{ " + src + " }}")
+		c, err := ParseTemplate("{{ " + src + " }}")
 		got := ""
 		if err == nil {
 			now := func() time.Time { return time.Date(2026, 7, 4, 17, 6, 0, 0, time.UTC) }
-			got, err = c.Render(nil, ChatOptions{Now: now})
+			got, err = c.Render(nil, Options{Now: now})
 		}
 		if got != want || (err != nil) != (want == "" && src != "nope") {
 			t.Errorf("%s: got %q, %v, want %q", src, got, err, want)

@@ -1,4 +1,4 @@
-package tokenizer
+package jinja
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 )
 
 // str returns an argument that must be a string.
-func (s *jinjaState) str(what string, v any) string {
+func (s *state) str(what string, v any) string {
 	text, ok := v.(string)
 	if !ok {
 		s.fail("%s must be a string, not %s", what, s.typeName(v))
@@ -17,21 +17,21 @@ func (s *jinjaState) str(what string, v any) string {
 }
 
 // strings makes a list of strings.
-func (s *jinjaState) strings(parts []string) any {
-	s.charge(len(parts) * jinjaItemWork)
-	out := &jinjaSeq{items: make([]any, len(parts))}
+func (s *state) strings(parts []string) any {
+	s.charge(len(parts) * itemWork)
+	out := &sequence{items: make([]any, len(parts))}
 	for i, p := range parts {
 		out.items[i] = p
 	}
 	return out
 }
 
-type jinjaStringMethod = func(s *jinjaState, v string, a jinjaArgs) any
+type stringMethod = func(s *state, v string, a arguments) any
 
-var jinjaStringMethods map[string]jinjaStringMethod
+var stringMethods map[string]stringMethod
 
 func init() {
-	jinjaStringMethods = map[string]jinjaStringMethod{
+	stringMethods = map[string]stringMethod{
 		"strip":        stripMethod(strings.TrimFunc),
 		"lstrip":       stripMethod(strings.TrimLeftFunc),
 		"rstrip":       stripMethod(strings.TrimRightFunc),
@@ -71,35 +71,35 @@ func init() {
 		"join":         joinMethod,
 		"replace":      replaceMethod,
 		"count":        countMethod,
-		"format": func(s *jinjaState, v string, a jinjaArgs) any {
+		"format": func(s *state, v string, a arguments) any {
 			return s.format(v, a)
 		},
 	}
 }
 
-func textMethod(f func(string) string) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func textMethod(f func(string) string) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		s.bind("the method", a, 0, nil)
 		return f(v)
 	}
 }
 
-func boolMethod(f func(string) bool) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func boolMethod(f func(string) bool) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		s.bind("the method", a, 0, nil)
 		return f(v)
 	}
 }
 
 // runeMethod is true where all characters are such and there is one.
-func runeMethod(f func(rune) bool) jinjaStringMethod {
+func runeMethod(f func(rune) bool) stringMethod {
 	return boolMethod(func(v string) bool {
 		return v != "" && strings.IndexFunc(v, func(r rune) bool { return !f(r) }) < 0
 	})
 }
 
-func stripMethod(trim func(string, func(rune) bool) string) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func stripMethod(trim func(string, func(rune) bool) string) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		chars := s.bind("strip", a, 0, []string{"chars"}, nil)[0]
 		if chars == nil {
 			return trim(v, pySpace)
@@ -114,33 +114,33 @@ func stripMethod(trim func(string, func(rune) bool) string) jinjaStringMethod {
 }
 
 // affixMethod is startswith or endswith, of one string or of a tuple.
-func affixMethod(has func(string, string) bool) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func affixMethod(has func(string, string) bool) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		args := s.bind("startswith", a, 1, []string{"affix", "start", "end"}, nil, nil)
 		if args[1] != nil || args[2] != nil {
-			v = s.slice(v, jinjaSlice{args[1], args[2], nil}).(string)
+			v = s.slice(v, slice{args[1], args[2], nil}).(string)
 		}
 		affixes := []any{args[0]}
-		if t, ok := args[0].(*jinjaSeq); ok && t.kind == jinjaTuple {
+		if t, ok := args[0].(*sequence); ok && t.kind == tupleKind {
 			affixes = t.items
 		}
 		return slices.ContainsFunc(affixes, func(x any) bool { return has(v, s.str("the argument of startswith", x)) })
 	}
 }
 
-func cutMethod(cut func(string, string) string) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func cutMethod(cut func(string, string) string) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		return cut(v, s.str("the argument", s.bind("removeprefix", a, 1, []string{"affix"})[0]))
 	}
 }
 
-func findMethod(find func(string, string) int, must bool) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func findMethod(find func(string, string) int, must bool) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		args := s.bind("find", a, 1, []string{"sub", "start", "end"}, nil, nil)
 		sub, skipped := s.str("the argument of find", args[0]), 0
 		if args[1] != nil || args[2] != nil {
-			skipped, _, _ = s.bounds(jinjaSlice{args[1], args[2], nil}, utf8.RuneCountInString(v))
-			v = s.slice(v, jinjaSlice{args[1], args[2], nil}).(string)
+			skipped, _, _ = s.bounds(slice{args[1], args[2], nil}, utf8.RuneCountInString(v))
+			v = s.slice(v, slice{args[1], args[2], nil}).(string)
 		}
 		i := find(v, sub)
 		if i < 0 && must {
@@ -153,8 +153,8 @@ func findMethod(find func(string, string) int, must bool) jinjaStringMethod {
 	}
 }
 
-func partitionMethod(find func(string, string) int, right bool) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func partitionMethod(find func(string, string) int, right bool) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		sep := s.str("a separator", s.bind("partition", a, 1, []string{"sep"})[0])
 		if sep == "" {
 			s.fail("empty separator")
@@ -165,12 +165,12 @@ func partitionMethod(find func(string, string) int, right bool) jinjaStringMetho
 		} else if right {
 			parts = []any{"", "", v}
 		}
-		return &jinjaSeq{kind: jinjaTuple, items: parts}
+		return &sequence{kind: tupleKind, items: parts}
 	}
 }
 
-func padMethod(align byte) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func padMethod(align byte) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		args := s.bind("the method", a, 1, []string{"width", "fillchar"}, " ")
 		fill := s.str("the fill character", args[1])
 		if align == '=' {
@@ -178,7 +178,7 @@ func padMethod(align byte) jinjaStringMethod {
 		}
 		r, n := utf8.DecodeRuneInString(fill)
 		width := s.index("the width", args[0])
-		if n == 0 || n != len(fill) || width > jinjaMaxText/4 {
+		if n == 0 || n != len(fill) || width > MaxText/4 {
 			s.fail("a fill that is no character, or a width of %d", width)
 		}
 		s.sized(max(width, 0))
@@ -191,12 +191,12 @@ func padMethod(align byte) jinjaStringMethod {
 	}
 }
 
-func linesMethod(s *jinjaState, v string, a jinjaArgs) any {
+func linesMethod(s *state, v string, a arguments) any {
 	keep := s.truth(s.bind("splitlines", a, 0, []string{"keepends"}, false)[0])
 	return s.strings(pyLines(v, keep))
 }
 
-func joinMethod(s *jinjaState, v string, a jinjaArgs) any {
+func joinMethod(s *state, v string, a arguments) any {
 	items := s.iterate(s.bind("join", a, 1, []string{"iterable"})[0])
 	for _, item := range items {
 		s.str("an element to join", item)
@@ -205,13 +205,13 @@ func joinMethod(s *jinjaState, v string, a jinjaArgs) any {
 }
 
 // join concatenates elements as text.
-func (s *jinjaState) join(items []any, sep string) string {
+func (s *state) join(items []any, sep string) string {
 	n := 0
 	parts := make([]string, len(items))
 	for i, item := range items {
 		parts[i] = s.text(item)
 		n += len(parts[i]) + len(sep)
-		if n > jinjaMaxText {
+		if n > MaxText {
 			s.sized(n)
 		}
 	}
@@ -219,33 +219,33 @@ func (s *jinjaState) join(items []any, sep string) string {
 	return strings.Join(parts, sep)
 }
 
-func replaceMethod(s *jinjaState, v string, a jinjaArgs) any {
+func replaceMethod(s *state, v string, a arguments) any {
 	args := s.bind("replace", a, 2, []string{"old", "new", "count"}, int64(-1))
 	return s.replace(v, s.str("old", args[0]), s.str("new", args[1]), s.index("count", args[2]))
 }
 
-func (s *jinjaState) replace(v, old, repl string, count int) string {
+func (s *state) replace(v, old, repl string, count int) string {
 	s.charge(len(v))
 	n := strings.Count(v, old)
 	if count >= 0 {
 		n = min(n, count)
 	}
-	if len(repl) > 0 && n > jinjaMaxText/len(repl) {
-		s.sized(jinjaMaxText + 1)
+	if len(repl) > 0 && n > MaxText/len(repl) {
+		s.sized(MaxText + 1)
 	}
 	s.sized(len(v) + n*max(0, len(repl)-len(old)))
 	return strings.Replace(v, old, repl, count)
 }
 
-func countMethod(s *jinjaState, v string, a jinjaArgs) any {
+func countMethod(s *state, v string, a arguments) any {
 	args := s.bind("count", a, 1, []string{"sub", "start", "end"}, nil, nil)
-	v = s.slice(v, jinjaSlice{args[1], args[2], nil}).(string)
+	v = s.slice(v, slice{args[1], args[2], nil}).(string)
 	return int64(strings.Count(v, s.str("the argument of count", args[0])))
 }
 
 // splitMethod is split or rsplit.
-func splitMethod(right bool) jinjaStringMethod {
-	return func(s *jinjaState, v string, a jinjaArgs) any {
+func splitMethod(right bool) stringMethod {
+	return func(s *state, v string, a arguments) any {
 		args := s.bind("split", a, 0, []string{"sep", "maxsplit"}, nil, int64(-1))
 		most := s.index("maxsplit", args[1])
 		if args[0] == nil {

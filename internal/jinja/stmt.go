@@ -1,53 +1,53 @@
-package tokenizer
+package jinja
 
 import (
 	"slices"
 	"strings"
 )
 
-// jinjaStmt runs a statement or prints a piece of text.
-type jinjaStmt func(s *jinjaState) jinjaControl
+// stmt runs a statement or prints a piece of text.
+type stmt func(s *state) flow
 
-// jinjaControl says how a statement ended.
-type jinjaControl int
+// flow says how a statement ended.
+type flow int
 
 const (
-	jinjaNext jinjaControl = iota
-	jinjaBreak
-	jinjaContinue
+	next flow = iota
+	breakLoop
+	continueLoop
 )
 
 // body parses text and statements up to a tag that begins with one of ends, and stays at that name.
-func (p *jinjaParser) body(ends ...string) (body []jinjaStmt) {
+func (p *parser) body(ends ...string) (body []stmt) {
 	defer p.enter()()
 	for {
 		t := p.next()
 		switch t.kind {
-		case jinjaEOF:
+		case endOfText:
 			if len(ends) > 0 {
 				p.fail("the template ends before %s", strings.Join(ends, " or "))
 			}
 			return body
-		case jinjaData:
-			body = append(body, func(s *jinjaState) jinjaControl {
+		case dataToken:
+			body = append(body, func(s *state) flow {
 				s.write(t.text)
-				return jinjaNext
+				return next
 			})
-		case jinjaVarBegin:
+		case varBegin:
 			e := p.tuple(p.expr, false)
-			p.expect(jinjaVarEnd)
-			body = append(body, func(s *jinjaState) jinjaControl {
+			p.expect(varEnd)
+			body = append(body, func(s *state) flow {
 				s.line = t.line
 				s.write(s.text(s.eval(e)))
-				return jinjaNext
+				return next
 			})
 		default:
-			if p.cur().kind == jinjaName && slices.Contains(ends, p.cur().text) {
+			if p.cur().kind == nameToken && slices.Contains(ends, p.cur().text) {
 				return body
 			}
 			stmt := p.statement()
-			p.expect(jinjaBlockEnd)
-			body = append(body, func(s *jinjaState) jinjaControl {
+			p.expect(blockEnd)
+			body = append(body, func(s *state) flow {
 				s.line = t.line
 				return stmt(s)
 			})
@@ -56,14 +56,14 @@ func (p *jinjaParser) body(ends ...string) (body []jinjaStmt) {
 }
 
 // block parses the end of the opening tag and a body, and moves behind the name that ends it.
-func (p *jinjaParser) block(ends ...string) (body []jinjaStmt, end string) {
+func (p *parser) block(ends ...string) (body []stmt, end string) {
 	p.skipOp(":")
-	p.expect(jinjaBlockEnd)
+	p.expect(blockEnd)
 	body = p.body(ends...)
 	return body, p.next().text
 }
 
-func (p *jinjaParser) statement() jinjaStmt {
+func (p *parser) statement() stmt {
 	switch name := p.expectName(); name {
 	case "if":
 		return p.ifStmt()
@@ -74,40 +74,40 @@ func (p *jinjaParser) statement() jinjaStmt {
 	case "macro":
 		name := p.expectName()
 		macro := p.macro(name, "endmacro")
-		return func(s *jinjaState) jinjaControl {
+		return func(s *state) flow {
 			s.scope.set(name, macro(s))
-			return jinjaNext
+			return next
 		}
 	case "call":
 		return p.callStmt()
 	case "filter":
-		filter := p.filters(jinjaExprFunc(func(s *jinjaState) any { return s.captured }), true)
+		filter := p.filters(exprFunc(func(s *state) any { return s.captured }), true)
 		body := p.isolated("endfilter")
-		return func(s *jinjaState) jinjaControl {
+		return func(s *state) flow {
 			s.captured = s.capture(s.scope, body)
 			s.write(s.text(s.eval(filter)))
-			return jinjaNext
+			return next
 		}
 	case "with":
 		return p.withStmt()
 	case "generation":
 		body := p.isolated("endgeneration")
-		return func(s *jinjaState) jinjaControl {
+		return func(s *state) flow {
 			s.write(s.capture(s.scope, body))
-			return jinjaNext
+			return next
 		}
 	case "print":
 		e := p.tuple(p.expr, false)
-		return func(s *jinjaState) jinjaControl {
+		return func(s *state) flow {
 			s.write(s.text(s.eval(e)))
-			return jinjaNext
+			return next
 		}
 	case "break", "continue":
 		if p.loops == 0 {
 			p.fail("%s outside a loop", name)
 		}
-		control := map[string]jinjaControl{"break": jinjaBreak, "continue": jinjaContinue}[name]
-		return func(*jinjaState) jinjaControl { return control }
+		control := map[string]flow{"break": breakLoop, "continue": continueLoop}[name]
+		return func(*state) flow { return control }
 	default:
 		p.i--
 		p.fail("unknown tag %q", name)
@@ -116,7 +116,7 @@ func (p *jinjaParser) statement() jinjaStmt {
 }
 
 // isolated parses a body that no break leaves.
-func (p *jinjaParser) isolated(end string) []jinjaStmt {
+func (p *parser) isolated(end string) []stmt {
 	loops := p.loops
 	p.loops = 0
 	body, _ := p.block(end)
@@ -124,34 +124,34 @@ func (p *jinjaParser) isolated(end string) []jinjaStmt {
 	return body
 }
 
-func (p *jinjaParser) ifStmt() jinjaStmt {
-	var conds []jinjaExpr
-	var bodies [][]jinjaStmt
+func (p *parser) ifStmt() stmt {
+	var conds []expr
+	var bodies [][]stmt
 	for {
 		conds = append(conds, p.tuple(p.or, false))
 		body, end := p.block("elif", "else", "endif")
 		bodies = append(bodies, body)
 		if end == "else" {
 			body, end = p.block("endif")
-			conds, bodies = append(conds, jinjaConst(true)), append(bodies, body)
+			conds, bodies = append(conds, constant(true)), append(bodies, body)
 		}
 		if end == "endif" {
 			break
 		}
 	}
-	return func(s *jinjaState) jinjaControl {
+	return func(s *state) flow {
 		for i, cond := range conds {
 			if s.truth(s.eval(cond)) {
 				return s.run(bodies[i])
 			}
 		}
-		return jinjaNext
+		return next
 	}
 }
 
 // target parses what is assigned to: a name, names with commas, or the attribute of a namespace.
-func (p *jinjaParser) target(namespace bool) func(s *jinjaState, v any) {
-	one := func() func(s *jinjaState, v any) {
+func (p *parser) target(namespace bool) func(s *state, v any) {
+	one := func() func(s *state, v any) {
 		if p.skipOp("(") {
 			defer p.enter()()
 			t := p.target(namespace)
@@ -164,20 +164,20 @@ func (p *jinjaParser) target(namespace bool) func(s *jinjaState, v any) {
 		}
 		if namespace && p.skipOp(".") {
 			attr := p.expectName()
-			return func(s *jinjaState, v any) {
-				ns, ok := s.lookup(name).(*jinjaNamespace)
+			return func(s *state, v any) {
+				ns, ok := s.lookup(name).(*namespaceObject)
 				if !ok {
 					s.fail("cannot assign attribute on non-namespace object %s", name)
 				}
 				ns.dict.set(s, attr, v)
 			}
 		}
-		return func(s *jinjaState, v any) { s.scope.set(name, v) }
+		return func(s *state, v any) { s.scope.set(name, v) }
 	}
-	targets, isTuple := []func(*jinjaState, any){one()}, false
+	targets, isTuple := []func(*state, any){one()}, false
 	for p.skipOp(",") {
 		isTuple = true
-		if p.cur().kind != jinjaName && !p.isOp("(") || p.isName("in") {
+		if p.cur().kind != nameToken && !p.isOp("(") || p.isName("in") {
 			break
 		}
 		targets = append(targets, one())
@@ -185,7 +185,7 @@ func (p *jinjaParser) target(namespace bool) func(s *jinjaState, v any) {
 	if !isTuple {
 		return targets[0]
 	}
-	return func(s *jinjaState, v any) {
+	return func(s *state, v any) {
 		items := s.iterate(v)
 		if len(items) != len(targets) {
 			s.fail("%d values to unpack into %d names", len(items), len(targets))
@@ -196,8 +196,8 @@ func (p *jinjaParser) target(namespace bool) func(s *jinjaState, v any) {
 	}
 }
 
-func (p *jinjaParser) forStmt() jinjaStmt {
-	loop := &jinjaFor{target: p.target(false)}
+func (p *parser) forStmt() stmt {
+	loop := &forLoop{target: p.target(false)}
 	if !p.skipName("in") {
 		p.fail("want in, have %q", p.cur().text)
 	}
@@ -212,31 +212,31 @@ func (p *jinjaParser) forStmt() jinjaStmt {
 	if loop.body = body; end == "else" {
 		loop.empty, _ = p.block("endfor")
 	}
-	return func(s *jinjaState) jinjaControl { return loop.run(s, s.eval(iter), 0) }
+	return func(s *state) flow { return loop.run(s, s.eval(iter), 0) }
 }
 
-func (p *jinjaParser) setStmt() jinjaStmt {
+func (p *parser) setStmt() stmt {
 	target := p.target(true)
 	if p.skipOp("=") {
 		value := p.tuple(p.expr, false)
-		return func(s *jinjaState) jinjaControl {
+		return func(s *state) flow {
 			target(s, s.eval(value))
-			return jinjaNext
+			return next
 		}
 	}
-	filter := p.filters(jinjaExprFunc(func(s *jinjaState) any { return s.captured }), false)
+	filter := p.filters(exprFunc(func(s *state) any { return s.captured }), false)
 	body := p.isolated("endset")
-	return func(s *jinjaState) jinjaControl {
+	return func(s *state) flow {
 		s.captured = s.capture(s.scope, body)
 		target(s, s.eval(filter))
-		return jinjaNext
+		return next
 	}
 }
 
-func (p *jinjaParser) withStmt() jinjaStmt {
-	var targets []func(*jinjaState, any)
-	var values []jinjaExpr
-	for p.cur().kind != jinjaBlockEnd {
+func (p *parser) withStmt() stmt {
+	var targets []func(*state, any)
+	var values []expr
+	for p.cur().kind != blockEnd {
 		if len(targets) > 0 {
 			p.expectOp(",")
 		}
@@ -245,10 +245,10 @@ func (p *jinjaParser) withStmt() jinjaStmt {
 		values = append(values, p.expr())
 	}
 	body, _ := p.block("endwith")
-	return func(s *jinjaState) jinjaControl {
+	return func(s *state) flow {
 		vals := s.evalAll(values)
 		outer := s.scope
-		s.scope = &jinjaScope{up: outer}
+		s.scope = &variables{up: outer}
 		for i, t := range targets {
 			t(s, vals[i])
 		}
@@ -259,8 +259,8 @@ func (p *jinjaParser) withStmt() jinjaStmt {
 }
 
 // macro parses a signature and a body; the result makes the callable in the scope where it is defined.
-func (p *jinjaParser) macro(name, end string) func(s *jinjaState) *jinjaFunc {
-	m := &jinjaMacro{name: name}
+func (p *parser) macro(name, end string) func(s *state) *function {
+	m := &macro{name: name}
 	outer := p.names
 	p.names = map[string]bool{}
 	if end == "endmacro" || p.isOp("(") {
@@ -278,10 +278,10 @@ func (p *jinjaParser) macro(name, end string) func(s *jinjaState) *jinjaFunc {
 		}
 		p.expectOp(")")
 	}
-	var call *jinjaCallExpr
+	var call *callExpr
 	if end == "endcall" {
 		var ok bool
-		if call, ok = p.expr().(*jinjaCallExpr); !ok {
+		if call, ok = p.expr().(*callExpr); !ok {
 			p.fail("want a call")
 		}
 	}
@@ -291,12 +291,12 @@ func (p *jinjaParser) macro(name, end string) func(s *jinjaState) *jinjaFunc {
 		outer[n] = true
 	}
 	p.names = outer
-	return func(s *jinjaState) *jinjaFunc {
+	return func(s *state) *function {
 		f := m.bind(s)
 		if call != nil {
-			return &jinjaFunc{name: name, call: func(s *jinjaState, _ jinjaArgs) any {
+			return &function{name: name, call: func(s *state, _ arguments) any {
 				args := s.args(call.args)
-				args.kw = append(args.kw, jinjaKeyword{"caller", f})
+				args.kw = append(args.kw, keyword{"caller", f})
 				return s.call(s.eval(call.fn), args)
 			}}
 		}
@@ -305,10 +305,10 @@ func (p *jinjaParser) macro(name, end string) func(s *jinjaState) *jinjaFunc {
 }
 
 // callStmt parses {% call(args) macro(…) %}: the macro gets the body as caller.
-func (p *jinjaParser) callStmt() jinjaStmt {
+func (p *parser) callStmt() stmt {
 	macro := p.macro("caller", "endcall")
-	return func(s *jinjaState) jinjaControl {
-		s.write(s.text(macro(s).call(s, jinjaArgs{})))
-		return jinjaNext
+	return func(s *state) flow {
+		s.write(s.text(macro(s).call(s, arguments{})))
+		return next
 	}
 }

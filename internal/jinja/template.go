@@ -1,0 +1,50 @@
+package jinja
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// Template is a parsed template. It is safe for concurrent use.
+type Template struct {
+	body []stmt
+}
+
+// Parse parses the source of a template.
+func Parse(source string) (t *Template, err error) {
+	defer func() { err = recovered(recover(), err) }()
+	return &Template{body: parseSource(source)}, nil
+}
+
+// Object is an object with ordered keys, as templates see a mapping.
+type Object interface {
+	Keys() []string
+	Get(key string) (value any, ok bool)
+}
+
+// Render runs the template with these variables; now is the clock of strftime_now. The values are nil, bool, string, int,
+// int64, float64, json.Number (an integer beyond int64), []any and Object.
+func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
+	defer func() { err = recovered(recover(), err) }()
+	return render(t.body, vars, now), nil
+}
+
+// failure is what the parser and the interpreter panic with.
+type failure struct{ text string }
+
+func (e failure) Error() string { return e.text }
+
+// recovered turns a recovered panic into an error.
+func recovered(r any, err error) error {
+	switch r := r.(type) {
+	case nil:
+		return err
+	case failure:
+		return r
+	case runtime.Error:
+		return fmt.Errorf("internal error: %w", r)
+	default:
+		return fmt.Errorf("internal error: %v", r)
+	}
+}
