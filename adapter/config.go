@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +8,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // Common has the settings that every method has: where it sits. Keys and meanings are PEFT's.
@@ -73,7 +75,7 @@ func parse(raw []byte) (Method, error) {
 	m := k.make()
 	known := k.fields(m)
 	for _, need := range append([]string{"target_modules"}, k.needs...) {
-		if isNull(all[need]) {
+		if jsonvalue.IsNull(all[need]) {
 			return nil, fmt.Errorf("%s is missing", need)
 		}
 	}
@@ -86,8 +88,8 @@ func parse(raw []byte) (Method, error) {
 				return nil, fmt.Errorf("%s: %w", key, err)
 			}
 		case key == k.flag || key == "peft_type" || slices.Contains(harmless, key) || slices.Contains(k.ignores, key):
-		case !isOff(all[key]):
-			bad = append(bad, fmt.Sprintf("%s = %s", key, short(all[key])))
+		case !jsonvalue.IsOff(all[key]):
+			bad = append(bad, fmt.Sprintf("%s = %s", key, wording.Clip(all[key], 60)))
 		}
 	}
 	if bad != nil {
@@ -112,7 +114,7 @@ func choose(all map[string]json.RawMessage) (kind, error) {
 	for _, name := range Methods() {
 		k := methods[name]
 		types = append(types, k.peftType)
-		flagged := k.flag != "" && (string(all[k.flag]) == "true" || k.valued() && !isNull(all[k.flag]) && !isOff(all[k.flag]))
+		flagged := k.flag != "" && (string(all[k.flag]) == "true" || k.valued() && !jsonvalue.IsNull(all[k.flag]) && !jsonvalue.IsOff(all[k.flag]))
 		if k.peftType == peftType && (flagged || k.flag == "" && found == nil) {
 			found = &k
 			if flagged {
@@ -182,14 +184,14 @@ func fields(m any) map[string]field {
 
 // set reads a value; null leaves the default.
 func (f field) set(raw json.RawMessage) error {
-	if isNull(raw) {
+	if jsonvalue.IsNull(raw) {
 		return nil
 	}
 	v := reflect.New(f.Type())
 	err := json.Unmarshal(raw, v.Interface())
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
-		return fmt.Errorf("%s is not of its kind; want %s", short(raw), kinds[f.Kind()])
+		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[f.Kind()])
 	}
 	if err == nil {
 		f.Set(v.Elem())
@@ -199,18 +201,3 @@ func (f field) set(raw json.RawMessage) error {
 
 var kinds = map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
 	reflect.String: "a text", reflect.Map: "numbers by name", reflect.Slice: "a list", reflect.Struct: "a text or a list of texts"}
-
-func isNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
-
-// isOff says whether a value switches nothing on.
-func isOff(v json.RawMessage) bool {
-	var b bytes.Buffer
-	return json.Compact(&b, v) == nil && slices.Contains([]string{"null", "false", "0", "0.0", `""`, "[]", "{}"}, b.String())
-}
-
-func short(v json.RawMessage) string {
-	if len(v) > 60 {
-		return string(v[:60]) + "…"
-	}
-	return string(v)
-}

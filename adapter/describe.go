@@ -2,9 +2,9 @@ package adapter
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // Describe tells, a line each, what is trained by shape of layer, and the share of the model that it is:
@@ -31,10 +31,10 @@ func (a *Attached) Describe() []string {
 		if s, ok := l.adapter.(interface{ label() string }); ok {
 			label = s.label() + ", "
 		}
-		add(fmt.Sprintf("%s %d×%d: %s%s parameters", name, out, in, label, thousands(size)))
+		add(fmt.Sprintf("%s %d×%d: %s%s parameters", name, out, in, label, wording.Number(size)))
 	}
 	for _, c := range a.copies {
-		add(fmt.Sprintf("%s: trained whole, %s parameters", c.Weight.Name, thousands(c.Size())))
+		add(fmt.Sprintf("%s: trained whole, %s parameters", c.Weight.Name, wording.Number(c.Size())))
 	}
 	var lines []string
 	for _, line := range order {
@@ -49,14 +49,5 @@ func (a *Attached) Describe() []string {
 	}
 	n := a.Trainable()
 	all := n + a.model.NumParameters()
-	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", thousands(n), thousands(all), 100*float64(n)/float64(all)))
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", wording.Number(n), wording.Number(all), 100*float64(n)/float64(all)))
 }

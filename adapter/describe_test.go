@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 func TestDescribe(t *testing.T) {
@@ -36,7 +38,7 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("parameters are called %v", names)
 	}
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := thousands(n); got != want {
+		if got := wording.Number(n); got != want {
 			t.Errorf("%d is written %s", n, got)
 		}
 	}

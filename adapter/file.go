@@ -13,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -215,7 +216,7 @@ func (a *Attached) fill(file *checkpoint.Checkpoint) error {
 	}
 	slices.Sort(left)
 	if problems = append(problems, left...); len(problems) > 0 {
-		return fmt.Errorf("the adapter does not fit its settings and this model: %s", list(problems, 6))
+		return fmt.Errorf("the adapter does not fit its settings and this model: %s", wording.List(problems, 6, "; "))
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package adapter
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+)
 
 // Modules chooses modules by their paths: those that end in an entry of List, or those that Expr matches as a whole.
 // In JSON it is the list or the text.
@@ -38,20 +42,10 @@ func (m *Modules) UnmarshalJSON(raw []byte) error {
 type Strings []string
 
 // UnmarshalJSON reads a text or a list of texts.
-func (s *Strings) UnmarshalJSON(raw []byte) error { return oneOrMore(raw, (*[]string)(s)) }
+func (s *Strings) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]string)(s)) }
 
 // Ints is a list that may be a single number in JSON.
 type Ints []int
 
 // UnmarshalJSON reads a number or a list of numbers.
-func (s *Ints) UnmarshalJSON(raw []byte) error { return oneOrMore(raw, (*[]int)(s)) }
-
-func oneOrMore[T any](raw []byte, list *[]T) error {
-	var one T
-	if json.Unmarshal(raw, &one) == nil {
-		*list = []T{one}
-		return nil
-	}
-	*list = nil
-	return json.Unmarshal(raw, list)
-}
+func (s *Ints) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]int)(s)) }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -152,7 +153,7 @@ func (i *Init) UnmarshalJSON(raw []byte) error {
 	default:
 		*i = Init(strings.Trim(string(raw), `"`))
 		if !i.residual() {
-			return fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", short(raw))
+			return fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", wording.Clip(raw, 60))
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -89,7 +90,7 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", short(raw), names)
+	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names)
 }
 
 func (c *MoRA) check() error {

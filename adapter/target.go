@@ -10,6 +10,7 @@ import (
 	"github.com/dlclark/regexp2"
 
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -86,7 +87,7 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 		r.nothing()
 	}
 	if len(r.problems) > 0 {
-		return nil, fmt.Errorf("%s", list(r.problems, 6))
+		return nil, fmt.Errorf("%s", wording.List(r.problems, 6, "; "))
 	}
 	return r.targets, nil
 }
@@ -211,7 +212,7 @@ func (r *resolver) miss(setting, what, name string, paths []string) {
 	if n := suggest.Nearest(name, near); n != "" {
 		hint = "; did you mean " + n + "?"
 	} else if len(near) > 0 {
-		hint = "; there are " + list(near, 12)
+		hint = "; there are " + wording.List(near, 12, "; ")
 	}
 	r.problems = append(r.problems, fmt.Sprintf("%s: no %s %q%s", setting, what, name, hint))
 }
@@ -241,12 +242,4 @@ func span(numbers []string) string {
 		return "none"
 	}
 	return numbers[0] + " to " + numbers[len(numbers)-1]
-}
-
-// list joins up to n items and says how many more there are.
-func list(items []string, n int) string {
-	if len(items) <= n {
-		return strings.Join(items, "; ")
-	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(items[:n], "; "), len(items)-n)
 }

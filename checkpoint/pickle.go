@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // maxPickle is the largest pickle that is read, in bytes. Values take up to some 100 times the bytes that make them; the
@@ -145,7 +146,7 @@ func kind(v any) string {
 	case float64:
 		return "a float"
 	case string:
-		return fmt.Sprintf("the string %s", clip(v))
+		return fmt.Sprintf("the string %s", quoted(v))
 	case []byte:
 		return "bytes"
 	case tuple:
@@ -164,11 +165,11 @@ func kind(v any) string {
 	return "a type"
 }
 
-// clip quotes a string that may be very long.
-func clip(s string) string {
+// quoted quotes a string, of one that is very long the beginning.
+func quoted(s string) string {
 	const most = 120
 	if len(s) > most {
-		return fmt.Sprintf("%q…", s[:most])
+		return strconv.Quote(s[:most]) + "…"
 	}
-	return fmt.Sprintf("%q", s)
+	return strconv.Quote(s)
 }

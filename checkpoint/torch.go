@@ -93,11 +93,11 @@ func (d *dict) tensors(path string, data map[string][]byte, left copies) ([]Tens
 			return nil, fmt.Errorf("a tensor under %s; want a name", kind(key))
 		}
 		if _, twice := place[name]; twice {
-			return nil, fmt.Errorf("tensor %s is there twice", clip(name))
+			return nil, fmt.Errorf("tensor %s is there twice", quoted(name))
 		}
 		tensor, err := t.tensor(name, path, data[t.storage.key], &left)
 		if err != nil {
-			return nil, fmt.Errorf("tensor %s: %w", clip(name), err)
+			return nil, fmt.Errorf("tensor %s: %w", quoted(name), err)
 		}
 		place[name] = len(out)
 		out = append(out, tensor)
@@ -122,12 +122,12 @@ func openTorchZip(raw []byte) (*torchZip, error) {
 	z := &torchZip{raw: raw, files: make(map[string]*zip.File, len(r.File))}
 	for _, f := range r.File {
 		if z.files[f.Name] != nil {
-			return nil, fmt.Errorf("zip: %s is there twice", clip(f.Name))
+			return nil, fmt.Errorf("zip: %s is there twice", quoted(f.Name))
 		}
 		z.files[f.Name] = f
 		if root, ok := strings.CutSuffix(f.Name, "data.pkl"); ok && strings.Count(root, "/") == 1 && root[len(root)-1] == '/' {
 			if z.root != "" {
-				return nil, fmt.Errorf("zip: data.pkl both in %s and in %s", clip(z.root), clip(root))
+				return nil, fmt.Errorf("zip: data.pkl both in %s and in %s", quoted(z.root), quoted(root))
 			}
 			z.root = root
 		}
@@ -146,19 +146,19 @@ func (z *torchZip) bytes(name string) ([]byte, error) {
 	f := z.files[z.root+name]
 	switch {
 	case f == nil:
-		return nil, fmt.Errorf("zip: %s is missing", clip(z.root+name))
+		return nil, fmt.Errorf("zip: %s is missing", quoted(z.root+name))
 	case f.Flags&1 != 0:
-		return nil, fmt.Errorf("zip: %s is encrypted", clip(f.Name))
+		return nil, fmt.Errorf("zip: %s is encrypted", quoted(f.Name))
 	case f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64:
-		return nil, fmt.Errorf("zip: %s is compressed, which torch.save never does; pack the file again without compression (zip -0)", clip(f.Name))
+		return nil, fmt.Errorf("zip: %s is compressed, which torch.save never does; pack the file again without compression (zip -0)", quoted(f.Name))
 	}
 	start, err := f.DataOffset()
 	if err != nil {
-		return nil, fmt.Errorf("zip: %s: %w", clip(f.Name), err)
+		return nil, fmt.Errorf("zip: %s: %w", quoted(f.Name), err)
 	}
 	n, size := uint64(len(z.raw)), f.UncompressedSize64
 	if start < 0 || uint64(start) > n || size > n-uint64(start) {
-		return nil, fmt.Errorf("zip: %s: %d bytes from byte %d on reach beyond the file's %d", clip(f.Name), size, start, n)
+		return nil, fmt.Errorf("zip: %s: %d bytes from byte %d on reach beyond the file's %d", quoted(f.Name), size, start, n)
 	}
 	return z.raw[start : uint64(start)+size : uint64(start)+size], nil
 }
@@ -175,7 +175,7 @@ func readTorchZip(raw []byte) (any, map[string][]byte, error) {
 			return nil, nil, err
 		}
 		if string(order) != "little" {
-			return nil, nil, fmt.Errorf("byte order %s; want \"little\"", clip(string(order)))
+			return nil, nil, fmt.Errorf("byte order %s; want \"little\"", quoted(string(order)))
 		}
 	}
 	code, err := z.bytes("data.pkl")
@@ -198,7 +198,7 @@ func readTorchZip(raw []byte) (any, map[string][]byte, error) {
 			return nil, nil, err
 		}
 		if uint64(len(b)) != s.size {
-			return nil, nil, fmt.Errorf("storage %s: the pickle states %d bytes, the file has %d", clip(key), s.size, len(b))
+			return nil, nil, fmt.Errorf("storage %s: the pickle states %d bytes, the file has %d", quoted(key), s.size, len(b))
 		}
 		data[key] = b
 	}

@@ -55,7 +55,7 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 			return d, nil
 		}
 		return nil, fmt.Errorf("the pickle asks for %s, which a state dict has no need of: refused, since a pickle can run any program. "+
-			"Save model.state_dict(), best as safetensors", clip(name))
+			"Save model.state_dict(), best as safetensors", quoted(name))
 	}
 }
 

@@ -76,20 +76,20 @@ func legacyStorages(rest []byte, keys []any, storages storageSet) (map[string][]
 			return nil, fmt.Errorf("%s is the key of no storage of the state dict", kind(k))
 		}
 		if len(rest) < 8 {
-			return nil, fmt.Errorf("storage %s: the file is cut off", clip(key))
+			return nil, fmt.Errorf("storage %s: the file is cut off", quoted(key))
 		}
 		stated := binary.LittleEndian.Uint64(rest)
 		if size := uint64(s.dtype.Size()); stated != s.size/size {
-			return nil, fmt.Errorf("storage %s: the pickle states %d elements, the data %d", clip(key), s.size/size, stated)
+			return nil, fmt.Errorf("storage %s: the pickle states %d elements, the data %d", quoted(key), s.size/size, stated)
 		}
 		if rest = rest[8:]; s.size > uint64(len(rest)) {
-			return nil, fmt.Errorf("storage %s: %d bytes are stated, %d follow", clip(key), s.size, len(rest))
+			return nil, fmt.Errorf("storage %s: %d bytes are stated, %d follow", quoted(key), s.size, len(rest))
 		}
 		data[key], rest = rest[:s.size:s.size], rest[s.size:]
 	}
 	for key := range storages {
 		if data[key] == nil {
-			return nil, fmt.Errorf("storage %s is missing", clip(key))
+			return nil, fmt.Errorf("storage %s is missing", quoted(key))
 		}
 	}
 	return data, nil

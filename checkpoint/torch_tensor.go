@@ -42,14 +42,14 @@ func (s storageSet) find(id any) (*torchStorage, error) {
 	}
 	high, size := bits.Mul64(uint64(n), uint64(DType(class).Size()))
 	if high != 0 || size > math.MaxInt64 {
-		return nil, fmt.Errorf("storage %s: %d elements are too many to count in bytes", clip(key), n)
+		return nil, fmt.Errorf("storage %s: %d elements are too many to count in bytes", quoted(key), n)
 	}
 	found := s[key]
 	switch {
 	case found == nil:
 		s[key] = &torchStorage{key: key, dtype: DType(class), size: size}
 	case found.size != size || found.dtype != DType(class):
-		return nil, fmt.Errorf("storage %s is stated as %d bytes of %s and as %d bytes of %s", clip(key), found.size, found.dtype, size, DType(class))
+		return nil, fmt.Errorf("storage %s is stated as %d bytes of %s and as %d bytes of %s", quoted(key), found.size, found.dtype, size, DType(class))
 	}
 	return s[key], nil
 }

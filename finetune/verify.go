@@ -13,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -304,7 +305,7 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	})
 	if len(wanted) > 0 {
-		return nil, fmt.Errorf("has gradients of what is no parameter here: %s", few(slices.Sorted(maps.Values(wanted)), 6))
+		return nil, fmt.Errorf("has gradients of what is no parameter here: %s", wording.List(slices.Sorted(maps.Values(wanted)), 6, ", "))
 	}
 	return found, nil
 }
@@ -321,12 +322,4 @@ func plainName(name string) string {
 		}
 	}
 	return name
-}
-
-// few joins up to n names and says how many more there are.
-func few(names []string, n int) string {
-	if len(names) > n {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
-	}
-	return strings.Join(names, ", ")
 }

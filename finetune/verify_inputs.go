@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -28,7 +29,7 @@ func (v *verification) inputs() error {
 	v.kind = v.m.Head().Kind
 	t, ok := v.file.Get("input_ids")
 	if !ok {
-		return fmt.Errorf("has no input_ids; it holds %s", few(v.file.Names(), 6))
+		return fmt.Errorf("has no input_ids; it holds %s", wording.List(v.file.Names(), 6, ", "))
 	}
 	if len(t.Shape) != 2 {
 		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)

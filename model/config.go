@@ -7,6 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // harmless are keys of config.json that say nothing about how a causal model computes.
@@ -36,8 +39,8 @@ func decodeConfig(raw []byte, c any) error {
 	}
 	var bad []string
 	for k, v := range all {
-		if !known[k] && !slices.Contains(harmless, k) && !empty(v) {
-			bad = append(bad, fmt.Sprintf("%s = %s", k, short(v)))
+		if !known[k] && !slices.Contains(harmless, k) && !jsonvalue.IsOff(v) {
+			bad = append(bad, fmt.Sprintf("%s = %s", k, wording.Clip(v, 60)))
 		}
 	}
 	if len(bad) > 0 {
@@ -49,22 +52,6 @@ func decodeConfig(raw []byte, c any) error {
 		return fmt.Errorf("config.json: %w", err)
 	}
 	return nil
-}
-
-// empty says whether a value switches nothing on.
-func empty(v json.RawMessage) bool {
-	switch strings.TrimSpace(string(v)) {
-	case "null", "false", "0", "0.0", `""`, "[]", "{}":
-		return true
-	}
-	return false
-}
-
-func short(v json.RawMessage) string {
-	if len(v) > 60 {
-		return string(v[:60]) + "…"
-	}
-	return string(v)
 }
 
 // positive checks that required sizes are there.

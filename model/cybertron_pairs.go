@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // bpeFile is what Cybertron's tokenizers for BART need of tokenizer.json.
@@ -77,7 +79,7 @@ func bpeFiles(raw []byte) (map[string][]byte, error) {
 		var line string
 		if json.Unmarshal(raw, &line) != nil { // newer files have pairs
 			if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 {
-				return nil, fmt.Errorf("tokenizer.json: merge %d is %s; want two tokens", i, short(raw))
+				return nil, fmt.Errorf("tokenizer.json: merge %d is %s; want two tokens", i, wording.Clip(raw, 60))
 			}
 			line = pair[0] + " " + pair[1]
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // tokenIDs is one token or a list of them in JSON.
@@ -133,8 +135,8 @@ func (c generationConfig) unsupported() []string {
 	for key, on := range map[string]bool{
 		"num_beam_groups": c.NumBeamGroups > 1, "encoder_no_repeat_ngram_size": c.EncoderNoRepeatNGram > 0,
 		"suppress_tokens": len(c.SuppressTokens) > 0, "begin_suppress_tokens": len(c.BeginSuppressTokens) > 0,
-		"exponential_decay_length_penalty": len(c.ExponentialDecay) > 0 && !empty(c.ExponentialDecay),
-		"sequence_bias":                    len(c.SequenceBias) > 0 && !empty(c.SequenceBias),
+		"exponential_decay_length_penalty": len(c.ExponentialDecay) > 0 && !jsonvalue.IsOff(c.ExponentialDecay),
+		"sequence_bias":                    len(c.SequenceBias) > 0 && !jsonvalue.IsOff(c.SequenceBias),
 		"typical_p":                        c.DoSample && c.TypicalP != nil && *c.TypicalP < 1,
 		"min_p":                            c.DoSample && c.MinP > 0,
 		"guidance_scale":                   c.GuidanceScale != 0 && c.GuidanceScale != 1,

@@ -16,6 +16,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // Sizes are what callers need to know of a host.
@@ -190,7 +191,7 @@ func (m *Model) bind() error {
 		}
 	}
 	if len(b.problems) > 0 {
-		return fmt.Errorf("weights do not fit config.json: %s", list(b.problems, 12))
+		return fmt.Errorf("weights do not fit config.json: %s", wording.List(b.problems, 12, "; "))
 	}
 	return nil
 }
@@ -217,14 +218,6 @@ func notFinite(w *Weight) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// list joins up to n items and says how many more there are.
-func list(items []string, n int) string {
-	if len(items) <= n {
-		return strings.Join(items, "; ")
-	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(items[:n], "; "), len(items)-n)
 }
 
 // New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/internal/op"
 )
 
@@ -28,11 +29,11 @@ func newRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*
 		return nil, fmt.Errorf("config.json: head_dim %d is odd; rotary positions need pairs", headDim)
 	}
 	key, raw := "rope_parameters", parameters
-	if empty(raw) || len(raw) == 0 {
+	if jsonvalue.IsOff(raw) || len(raw) == 0 {
 		key, raw = "rope_scaling", scaling
 	}
 	c := ropeConfig{}
-	if len(raw) > 0 && !empty(raw) {
+	if len(raw) > 0 && !jsonvalue.IsOff(raw) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&c); err != nil {

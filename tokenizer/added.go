@@ -6,6 +6,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // addedToken is a token that is looked for in the text before anything else.
@@ -85,7 +88,7 @@ func newAddedVocab() *addedVocab {
 // parseAdded reads the "added_tokens" section.
 func parseAdded(raw json.RawMessage, words *vocab) (*addedVocab, error) {
 	a := newAddedVocab()
-	if isNull(raw) {
+	if jsonvalue.IsNull(raw) {
 		return a, nil
 	}
 	var list []json.RawMessage
@@ -187,12 +190,12 @@ func (f *tokenFinder) split(dst []piece, p piece) []piece {
 
 func startsWithWord(s string) bool {
 	r, n := utf8.DecodeRuneInString(s)
-	return n > 0 && isWord(r)
+	return n > 0 && charclass.IsWord(r)
 }
 
 func endsInWord(s string) bool {
 	r, n := utf8.DecodeLastRuneInString(s)
-	return n > 0 && isWord(r)
+	return n > 0 && charclass.IsWord(r)
 }
 
 // validUTF8 writes each invalid byte of s as U+FFFD.

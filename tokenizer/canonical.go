@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/spagotune/spagotune/internal/charclass"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -73,7 +74,7 @@ func (f unicodeForm) decompose(s string) []classed {
 		}
 		props := form.PropertiesString(s[i:])
 		parts := props.Decomposition()
-		if parts == nil || unicode.Is(notYetDecomposed, r) {
+		if parts == nil || unicode.Is(charclass.NotYetDecomposed, r) {
 			if hangul := decomposeHangul(r); hangul != nil {
 				for k, h := range hangul {
 					push(h, int32(min(k, 1)), 0)
@@ -151,7 +152,7 @@ var compositions = sync.OnceValue(func() map[[2]rune]rune {
 	for r := rune(0xA0); r < 0x30000; r++ {
 		s := string(r)
 		parts := []rune(string(norm.NFD.PropertiesString(s).Decomposition()))
-		if len(parts) < 2 || unicode.Is(notYetDecomposed, r) || !norm.NFC.IsNormalString(s) {
+		if len(parts) < 2 || unicode.Is(charclass.NotYetDecomposed, r) || !norm.NFC.IsNormalString(s) {
 			continue
 		}
 		n := len(parts) - 1

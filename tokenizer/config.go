@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // tokenizerConfig is what matters here of tokenizer_config.json and special_tokens_map.json.
@@ -45,7 +48,7 @@ func (s *specialToken) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	if s.Content == nil {
-		return fmt.Errorf("special token %s: want a text or an object with a \"content\"", clip(string(raw)))
+		return fmt.Errorf("special token %s: want a text or an object with a \"content\"", wording.Clip(string(raw), 30))
 	}
 	s.Special = true
 	return nil
@@ -215,7 +218,7 @@ func (t *Tokenizer) setBOSAndEOS(c *tokenizerConfig) error {
 
 // readChatTemplates reads one template or a list of named ones.
 func (t *Tokenizer) readChatTemplates(raw json.RawMessage) error {
-	if isNull(raw) {
+	if jsonvalue.IsNull(raw) {
 		return nil
 	}
 	var one string

@@ -1,20 +1,15 @@
 package tokenizer
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
-)
 
-// isNull says whether a JSON value is absent or null.
-func isNull(raw json.RawMessage) bool {
-	raw = bytes.TrimSpace(raw)
-	return len(raw) == 0 || string(raw) == "null"
-}
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+)
 
 // kindOf reads the "type" of a component.
 func kindOf(raw json.RawMessage, where string) (string, error) {
@@ -49,7 +44,7 @@ func decodeObject(raw json.RawMessage, where string, dst any, required ...string
 		}
 	}
 	for _, name := range required {
-		if isNull(fields[name]) {
+		if jsonvalue.IsNull(fields[name]) {
 			missing = append(missing, name)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // buildByteLevel reads GPT-2's files: vocab.json with the ids of the tokens
@@ -64,7 +66,7 @@ func parseMergesTxt(raw []byte) (mergeList, error) {
 		}
 		a, b, ok := strings.Cut(line, " ")
 		if !ok || a == "" || b == "" || strings.Contains(b, " ") {
-			return nil, fmt.Errorf("line %d is %q, want two tokens and one space between them", number, clip(line))
+			return nil, fmt.Errorf("line %d is %q, want two tokens and one space between them", number, wording.Clip(line, 30))
 		}
 		merges = append(merges, [2]string{a, b})
 	}

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -33,7 +34,7 @@ func init() {
 		"Strip":          parseStripNormalizer,
 		"Precompiled":    parsePrecompiled,
 		"Lowercase":      plainNormalizer(normalizeFunc(lowercase)),
-		"StripAccents":   plainNormalizer(normalizeFunc(func(p *piece) { p.filter(func(r rune) bool { return !isMark(r) }) })),
+		"StripAccents":   plainNormalizer(normalizeFunc(func(p *piece) { p.filter(func(r rune) bool { return !charclass.IsMark(r) }) })),
 		"Nmt":            plainNormalizer(normalizeFunc(normalizeNmt)),
 		"ByteLevel":      plainNormalizer(normalizeFunc(toByteLevel)),
 	}
@@ -196,12 +197,12 @@ func (n bertNormalizer) normalize(p *piece) {
 	if n.Clean {
 		cleanBert(p)
 	}
-	if n.Chinese && strings.ContainsFunc(p.s, isChinese) {
+	if n.Chinese && strings.ContainsFunc(p.s, charclass.IsChinese) {
 		spaceChinese(p)
 	}
 	if n.Accents == nil && n.Lower || n.Accents != nil && *n.Accents {
 		unicodeForms["NFD"].normalize(p)
-		p.filter(func(r rune) bool { return !isNonspacing(r) })
+		p.filter(func(r rune) bool { return !charclass.IsNonspacing(r) })
 	}
 	if n.Lower {
 		lowercase(p)
@@ -210,7 +211,7 @@ func (n bertNormalizer) normalize(p *piece) {
 
 // cleanBert drops control characters and makes all white space spaces.
 func cleanBert(p *piece) {
-	p.filter(func(r rune) bool { return r != 0 && r != utf8.RuneError && !isControl(r) })
+	p.filter(func(r rune) bool { return r != 0 && r != utf8.RuneError && !charclass.IsControl(r) })
 	p.mapRunes(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return ' '
@@ -223,7 +224,7 @@ func cleanBert(p *piece) {
 func spaceChinese(p *piece) {
 	changes := make([]change, 0, len(p.s))
 	for _, r := range p.s {
-		if isChinese(r) {
+		if charclass.IsChinese(r) {
 			changes = append(changes, change{' ', 0}, change{r, 1}, change{' ', 1})
 		} else {
 			changes = append(changes, change{r, 0})

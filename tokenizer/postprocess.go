@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // postProcessor adds special tokens to one or two encodings and joins them.
@@ -91,8 +94,8 @@ type namedToken struct {
 
 func (t *namedToken) UnmarshalJSON(raw []byte) error {
 	var pair []json.RawMessage
-	if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 || isNull(pair[0]) || isNull(pair[1]) {
-		return fmt.Errorf("want [token, id], got %s", clip(string(raw)))
+	if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 || jsonvalue.IsNull(pair[0]) || jsonvalue.IsNull(pair[1]) {
+		return fmt.Errorf("want [token, id], got %s", wording.Clip(string(raw), 30))
 	}
 	if err := json.Unmarshal(pair[0], &t.token); err != nil {
 		return err
@@ -169,8 +172,8 @@ type typeID int32
 
 func (t *typeID) UnmarshalJSON(raw []byte) error {
 	var v int32
-	if err := json.Unmarshal(raw, &v); err != nil || v < 0 || isNull(raw) {
-		return fmt.Errorf("type_id is %s, want a whole number, 0 or more", clip(string(raw)))
+	if err := json.Unmarshal(raw, &v); err != nil || v < 0 || jsonvalue.IsNull(raw) {
+		return fmt.Errorf("type_id is %s, want a whole number, 0 or more", wording.Clip(string(raw), 30))
 	}
 	*t = typeID(v)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // precompiled rewrites text by the rules that a SentencePiece model carries:
@@ -169,9 +170,9 @@ func (n *precompiled) normalize(p *piece) {
 		if ok {
 			replace(i, j, text)
 		} else {
-			for ; i < j; i += runeLen(p.s[i:]) {
-				if text, ok := n.lookup(p.s[i : i+runeLen(p.s[i:])]); ok {
-					replace(i, i+runeLen(p.s[i:]), text)
+			for ; i < j; i += charclass.RuneLen(p.s[i:]) {
+				if text, ok := n.lookup(p.s[i : i+charclass.RuneLen(p.s[i:])]); ok {
+					replace(i, i+charclass.RuneLen(p.s[i:]), text)
 				}
 			}
 		}
@@ -197,11 +198,6 @@ func appendReplacement(changes []change, old, text string) []change {
 		changes[len(changes)-1].d += int32(surplus)
 	}
 	return changes
-}
-
-func runeLen(s string) int {
-	_, n := utf8.DecodeRuneInString(s)
-	return n
 }
 
 // clusterLen is the number of bytes of the first grapheme cluster of s.

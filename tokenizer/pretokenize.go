@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/spagotune/spagotune/internal/charclass"
 	"unicode"
 	"unicode/utf8"
 )
@@ -84,7 +85,7 @@ func parseDigits(raw json.RawMessage, where string) ([]preTokenizer, error) {
 	if *c.Individual {
 		b = isolated
 	}
-	return []preTokenizer{splitAt(isDigit, b)}, nil
+	return []preTokenizer{splitAt(charclass.IsDigit, b)}, nil
 }
 
 func parsePunctuation(raw json.RawMessage, where string) ([]preTokenizer, error) {
@@ -92,7 +93,7 @@ func parsePunctuation(raw json.RawMessage, where string) ([]preTokenizer, error)
 		Behavior behavior `json:"behavior"`
 	}{isolated}
 	err := decodeObject(raw, where, &c)
-	return []preTokenizer{splitAt(isPunctuation, c.Behavior)}, err
+	return []preTokenizer{splitAt(charclass.IsPunctuation, c.Behavior)}, err
 }
 
 func parseCharDelimiter(raw json.RawMessage, where string) ([]preTokenizer, error) {
@@ -134,11 +135,11 @@ func splitBert(dst []piece, p piece) []piece {
 	start := 0
 	for i, r := range p.s {
 		switch {
-		case isASCIILetter(r):
+		case charclass.IsASCIILetter(r):
 		case unicode.IsSpace(r):
 			dst = appendSlice(dst, p, start, i)
 			start = i + utf8.RuneLen(r)
-		case isPunctuation(r):
+		case charclass.IsPunctuation(r):
 			dst = appendSlice(dst, p, start, i)
 			start = i + utf8.RuneLen(r)
 			dst = appendSlice(dst, p, i, start)
@@ -147,15 +148,13 @@ func splitBert(dst []piece, p piece) []piece {
 	return appendSlice(dst, p, start, len(p.s))
 }
 
-func isASCIILetter(r rune) bool { return 'a' <= r|32 && r|32 <= 'z' && r < utf8.RuneSelf }
-
 // splitWords keeps the runs of \w and the runs of what is neither that nor white space.
 func splitWords(dst []piece, p piece) []piece {
 	const space, word, other = 0, 1, 2
 	start, last := 0, space
 	for i, r := range p.s {
 		class := other
-		if isWord(r) {
+		if charclass.IsWord(r) {
 			class = word
 		} else if unicode.IsSpace(r) {
 			class = space

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // field is one field of a protobuf message.
@@ -73,7 +75,7 @@ func (v field) text(name string, limit int) (string, error) {
 		return "", err
 	}
 	if len(v.b) > limit || !utf8.Valid(v.b) {
-		return "", fmt.Errorf("%s: %d bytes %q, want at most %d of UTF-8", name, len(v.b), clip(string(v.b)), limit)
+		return "", fmt.Errorf("%s: %d bytes %q, want at most %d of UTF-8", name, len(v.b), wording.Clip(string(v.b), 30), limit)
 	}
 	return string(v.b), nil
 }

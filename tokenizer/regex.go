@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+	"github.com/spagotune/spagotune/internal/oniguruma"
 )
 
 // regex is a matcher for patterns written for Oniguruma (Ruby's syntax),
@@ -48,7 +49,7 @@ func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
 			err = fmt.Errorf("not supported: %v", r)
 		}
 	}()
-	translated, err := translateRegex(pattern)
+	translated, err := oniguruma.Translate(pattern)
 	if err != nil {
 		return nil, err
 	}

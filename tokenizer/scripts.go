@@ -1,6 +1,9 @@
 package tokenizer
 
-import "unicode"
+import (
+	"github.com/spagotune/spagotune/internal/charclass"
+	"unicode"
+)
 
 // splitScripts cuts where the script of the letters changes. Japanese
 // syllables count as Han. Spaces and characters without a script go with what
@@ -23,10 +26,10 @@ func splitScripts(dst []piece, p piece) []piece {
 
 // scriptOf is the name of the script of r, "" if it has none.
 func scriptOf(r rune) string {
-	if isASCIILetter(r) {
+	if charclass.IsASCIILetter(r) {
 		return "Latin"
 	}
-	if r == ' ' || unicode.Is(notYetScript, r) {
+	if r == ' ' || unicode.Is(charclass.NotYetScript, r) {
 		return ""
 	}
 	if r == 0x30FC || unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) {

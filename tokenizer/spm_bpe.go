@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"cmp"
 	"fmt"
+	"github.com/spagotune/spagotune/internal/charclass"
 	"slices"
 	"unicode/utf8"
 )
@@ -119,7 +120,7 @@ func (m *spmBPE) cut(dst []tok, s string) []tok {
 	for at := 0; at < len(s); {
 		id, n := m.frozen.longest(0, s[at:])
 		if id < 0 {
-			at += runeLen(s[at:])
+			at += charclass.RuneLen(s[at:])
 			continue
 		}
 		dst = append(m.words(dst, s, start, at), tok{id, int32(at), int32(at + n)})

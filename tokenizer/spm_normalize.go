@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"unicode/utf8"
 )
@@ -52,7 +53,7 @@ func (n *spmNormalizer) next(s string) (text string, size int) {
 			return text, size
 		}
 	}
-	size = runeLen(s)
+	size = charclass.RuneLen(s)
 	return s[:size], size
 }
 

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"github.com/spagotune/spagotune/internal/charclass"
 	"math"
 	"sync"
 )
@@ -71,7 +72,7 @@ func (m *spmUnigram) paths(best []spmPath, s string) []spmPath {
 		best = append(best, spmPath{start: -1})
 	}
 	for at := 0; at < len(s); {
-		width := runeLen(s[at:])
+		width := charclass.RuneLen(s[at:])
 		here, single := best[at].score, false
 		node := int32(0)
 		for i := at; i < len(s); i++ {

@@ -3,6 +3,8 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // Tokenizer turns text into ids and back. It is made by Load or Parse and
@@ -84,16 +86,16 @@ func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 	for name, raw := range map[string]json.RawMessage{"truncation": f.Truncation, "padding": f.Padding} {
 		var any map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &any); err != nil && !isNull(raw) {
+		if err := json.Unmarshal(raw, &any); err != nil && !jsonvalue.IsNull(raw) {
 			return fmt.Errorf("%s: want an object: %w", name, err)
 		}
 	}
-	if !isNull(f.Normalizer) {
+	if !jsonvalue.IsNull(f.Normalizer) {
 		if t.normalizer, err = normalizers.build(f.Normalizer, "normalizer"); err != nil {
 			return err
 		}
 	}
-	if !isNull(f.PreTokenizer) {
+	if !jsonvalue.IsNull(f.PreTokenizer) {
 		if t.preTokenizers, err = preTokenizers.build(f.PreTokenizer, "pre_tokenizer"); err != nil {
 			return err
 		}
@@ -109,7 +111,7 @@ func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 
 // parseOutput reads the sections for what comes after the model.
 func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
-	if !isNull(f.PostProcessor) {
+	if !jsonvalue.IsNull(f.PostProcessor) {
 		if err = t.post.parse(f.PostProcessor, "post_processor"); err != nil {
 			return err
 		}
@@ -117,7 +119,7 @@ func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
 			return err
 		}
 	}
-	if isNull(f.Decoder) {
+	if jsonvalue.IsNull(f.Decoder) {
 		return nil
 	}
 	t.decoder, err = decoders.build(f.Decoder, "decoder")

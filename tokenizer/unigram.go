@@ -6,6 +6,9 @@ import (
 	"math"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // unigram cuts a piece into the tokens whose scores have the highest sum
@@ -46,8 +49,8 @@ func (s *scoredToken) UnmarshalJSON(raw []byte) error {
 	if len(pair) != 2 {
 		return fmt.Errorf("want [token, score], got %d values", len(pair))
 	}
-	if isNull(pair[0]) || isNull(pair[1]) {
-		return fmt.Errorf("want [token, score], got %s", clip(string(raw)))
+	if jsonvalue.IsNull(pair[0]) || jsonvalue.IsNull(pair[1]) {
+		return fmt.Errorf("want [token, score], got %s", wording.Clip(string(raw), 30))
 	}
 	if err := json.Unmarshal(pair[0], &s.token); err != nil {
 		return fmt.Errorf("token: %w", err)

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"sync"
 	"unicode"
@@ -43,9 +44,9 @@ var classes = sync.OnceValue(func() *[1 << 16]uint8 {
 
 func classify(r rune) uint8 {
 	switch {
-	case isLetter(r):
+	case charclass.IsLetter(r):
 		return classLetter
-	case isNumber(r):
+	case charclass.IsNumber(r):
 		return classNumber
 	case unicode.IsSpace(r):
 		return classSpace

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // inspectCmd describes a folder.
@@ -48,32 +49,23 @@ func (c *inspectCmd) Run(g *globals) error {
 
 func printModel(g *globals, m *finetune.ModelInfo) {
 	g.printf("%s: %d layers, hidden size %d, vocabulary %d, length %d\n", m.ModelType, m.Layers, m.Hidden, m.Vocab, m.Positions)
-	g.printf("%s parameters, %s of weights\n\n", thousands(m.Parameters), size(m.Bytes))
+	g.printf("%s parameters, %s of weights\n\n", wording.Number(m.Parameters), size(m.Bytes))
 	g.printf("%-50s %5s  %-14s %-5s %14s\n", "tensor", "count", "shape", "type", "parameters")
 	for _, t := range m.Tensors {
-		g.printf("%-50s %5d  %-14s %-5s %14s\n", t.Name, t.Count, shape(t.Shape), t.DType, thousands(t.Parameters))
+		g.printf("%-50s %5d  %-14s %-5s %14s\n", t.Name, t.Count, shape(t.Shape), t.DType, wording.Number(t.Parameters))
 	}
 }
 
 func printAdapter(g *globals, a *finetune.AdapterInfo) {
 	g.printf("%s on %s\n", a.Method, a.BaseModel)
-	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", thousands(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
+	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {
 		g.printf("%-12s %-12s %6d %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), l.R+l.RHat, l.Count,
-			thousands(l.Parameters), l.Singular, finetune.SingularBound, l.Largest)
+			wording.Number(l.Parameters), l.Singular, finetune.SingularBound, l.Largest)
 	}
 }
 
 func shape(s []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(s), "[]"), " ", "×")
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -3,8 +3,9 @@ package chat
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/spagotune/spagotune/internal/jinja"
 	"time"
+
+	"github.com/spagotune/spagotune/internal/jinja"
 )
 
 // Template is a parsed Hugging Face chat template, rendered as transformers renders it: Jinja 2 in its

@@ -3,12 +3,13 @@ package chat
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/spagotune/spagotune/internal/jinja"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spagotune/spagotune/internal/jinja"
 )
 
 // chatCases is what testdata/golden/chat/cases.json holds: conversations as transformers renders them.

@@ -1,4 +1,4 @@
-package tokenizer
+package oniguruma
 
 import (
 	"fmt"
@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+
+	"github.com/spagotune/spagotune/internal/charclass"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // class rewrites a set in brackets and says how long it is.
@@ -37,7 +40,7 @@ func class(s string) (string, int, error) {
 			out += inner
 			i += n
 		case strings.HasPrefix(s[i:], "&&"):
-			return "", 0, fmt.Errorf("the intersection of sets in %q is not supported", clip(s))
+			return "", 0, fmt.Errorf("the intersection of sets in %q is not supported", wording.Clip(s, 30))
 		case s[i] == '\\':
 			e, n, err := escape(s[i:], true)
 			if err != nil {
@@ -49,7 +52,7 @@ func class(s string) (string, int, error) {
 			out += `\-`
 			i++
 		default:
-			n := runeLen(s[i:])
+			n := charclass.RuneLen(s[i:])
 			if s[i] == ']' {
 				out += `\`
 			}
@@ -57,7 +60,7 @@ func class(s string) (string, int, error) {
 			i += n
 		}
 	}
-	return "", 0, fmt.Errorf("the set %q does not end", clip(s))
+	return "", 0, fmt.Errorf("the set %q does not end", wording.Clip(s, 30))
 }
 
 // innerClass rewrites a set inside of a set, without brackets.
@@ -67,7 +70,7 @@ func innerClass(s string) (string, int, error) {
 		return "", 0, err
 	}
 	if strings.HasPrefix(inner, "[^") {
-		return "", 0, fmt.Errorf("set %q inside of a set is not supported", clip(s))
+		return "", 0, fmt.Errorf("set %q inside of a set is not supported", wording.Clip(s, 30))
 	}
 	return inner[1 : len(inner)-1], n, nil
 }
@@ -93,7 +96,7 @@ func foldClass(set string) string {
 
 // alphaSet is [[:alpha:]] and wordSet is \w as the library has them.
 var (
-	alphaSet = `A-Za-z\p{L}\p{Nl}\u0363-\u036F\u1DD3-\u1DE6` + tableSet(unicode.Other_Alphabetic) + tableSet(newLetters)
+	alphaSet = `A-Za-z\p{L}\p{Nl}\u0363-\u036F\u1DD3-\u1DE6` + tableSet(unicode.Other_Alphabetic) + tableSet(charclass.NewLetters)
 	wordSet  = `0-9_\p{M}\p{Nd}\p{Pc}²³¹¼-¾` + alphaSet
 )
 
@@ -130,7 +133,7 @@ func posix(s string) (string, int, error) {
 	name, _, ok := strings.Cut(s[2:], ":]")
 	set, known := posixSets[name]
 	if !ok || !known {
-		return "", 0, fmt.Errorf("the set %q is not supported", clip(s))
+		return "", 0, fmt.Errorf("the set %q is not supported", wording.Clip(s, 30))
 	}
 	return set, len(name) + 4, nil
 }
@@ -167,9 +170,9 @@ func sameEscape(s string, inSet bool) (string, int, error) {
 	if !inSet {
 		same += "AzZGBk123456789"
 	}
-	letter := isASCIILetter(rune(c)) || '0' <= c && c <= '9'
+	letter := charclass.IsASCIILetter(rune(c)) || '0' <= c && c <= '9'
 	if c >= utf8.RuneSelf {
-		n := runeLen(s[1:])
+		n := charclass.RuneLen(s[1:])
 		return s[1 : 1+n], 1 + n, nil
 	}
 	if !letter || strings.IndexByte(same, c) >= 0 {
@@ -194,7 +197,7 @@ func hexEscape(s string) (string, int, error) {
 	}
 	var r rune
 	if _, err := fmt.Sscanf(digits, "%x", &r); err != nil || !utf8.ValidRune(r) {
-		return "", 0, fmt.Errorf("the escape %q is not a character", clip(s))
+		return "", 0, fmt.Errorf("the escape %q is not a character", wording.Clip(s, 30))
 	}
 	if r < utf8.RuneSelf {
 		return fmt.Sprintf(`\x%02X`, r), n, nil
@@ -205,11 +208,11 @@ func hexEscape(s string) (string, int, error) {
 // property rewrites \p{…}, \P{…} and \p{^…}.
 func property(s string, inSet bool) (string, int, error) {
 	if len(s) < 4 || s[2] != '{' {
-		return "", 0, fmt.Errorf("%q: want \\p{name}", clip(s))
+		return "", 0, fmt.Errorf("%q: want \\p{name}", wording.Clip(s, 30))
 	}
 	name, _, ok := strings.Cut(s[3:], "}")
 	if !ok {
-		return "", 0, fmt.Errorf("%q does not end", clip(s))
+		return "", 0, fmt.Errorf("%q does not end", wording.Clip(s, 30))
 	}
 	n := len(name) + 4
 	not := s[1] == 'P'

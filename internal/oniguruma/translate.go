@@ -1,9 +1,11 @@
-package tokenizer
+package oniguruma
 
 import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // translator rewrites a pattern from Oniguruma's syntax to regexp2's. What
@@ -18,7 +20,8 @@ type translator struct {
 	folds []bool
 }
 
-func translateRegex(pattern string) (string, error) {
+// Translate rewrites a pattern in the syntax of regexp2. What has no counterpart there is an error.
+func Translate(pattern string) (string, error) {
 	t := &translator{in: pattern, atom: -1}
 	for t.at < len(t.in) {
 		if err := t.step(); err != nil {
@@ -123,7 +126,7 @@ func (t *translator) group() error {
 	}
 	end := strings.IndexAny(s, ":)")
 	if end < 0 || strings.Trim(s[2:end], "imx-") != "" {
-		return fmt.Errorf("group %q is not supported", clip(s))
+		return fmt.Errorf("group %q is not supported", wording.Clip(s, 30))
 	}
 	on, off, _ := strings.Cut(s[2:end], "-")
 	fold := (t.fold || strings.Contains(on, "i")) && !strings.Contains(off, "i")
@@ -175,12 +178,4 @@ func (t *translator) quantifier() error {
 		t.out.WriteString(q)
 	}
 	return nil
-}
-
-// clip shortens s for a message.
-func clip(s string) string {
-	if len(s) > 30 {
-		return strings.ToValidUTF8(s[:30], "") + "…"
-	}
-	return s
 }

@@ -1,52 +1,55 @@
-package tokenizer
+package charclass
 
-import "unicode"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // The classes of characters are those of the Unicode versions that the
 // tokenizers library was built with, which differ from part to part.
 // tables.go has what they add to or lack of Go's.
 
-func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.Is(newLetters, r) }
-func isNumber(r rune) bool { return unicode.IsNumber(r) || unicode.Is(newNumbers, r) }
+func IsLetter(r rune) bool { return unicode.IsLetter(r) || unicode.Is(NewLetters, r) }
+func IsNumber(r rune) bool { return unicode.IsNumber(r) || unicode.Is(newNumbers, r) }
 
-// isDigit is what the pre-tokenizer Digits splits at.
-func isDigit(r rune) bool { return isNumber(r) || unicode.Is(newestNumbers, r) }
+// IsDigit is what the pre-tokenizer Digits splits at.
+func IsDigit(r rune) bool { return IsNumber(r) || unicode.Is(newestNumbers, r) }
 
-// isWord is \w: letters, marks, digits, connectors.
-func isWord(r rune) bool {
+// IsWord is \w: letters, marks, digits, connectors.
+func IsWord(r rune) bool {
 	if r < 128 {
 		return r == '_' || '0' <= r && r <= '9' || 'a' <= r|32 && r|32 <= 'z'
 	}
-	return isLetter(r) || unicode.IsMark(r) || r == 0x200C || r == 0x200D ||
+	return IsLetter(r) || unicode.IsMark(r) || r == 0x200C || r == 0x200D ||
 		unicode.In(r, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, newWord)
 }
 
-// isPunctuation is what BERT splits off.
-func isPunctuation(r rune) bool {
+// IsPunctuation is what BERT splits off.
+func IsPunctuation(r rune) bool {
 	if r < 128 {
 		return '!' <= r && r <= '/' || ':' <= r && r <= '@' || '[' <= r && r <= '`' || '{' <= r && r <= '~'
 	}
 	return unicode.IsPunct(r) && !unicode.Is(notYetPunctuation, r) || unicode.Is(oncePunctuation, r)
 }
 
-// isNonspacing is a mark that BERT strips.
-func isNonspacing(r rune) bool {
+// IsNonspacing is a mark that BERT strips.
+func IsNonspacing(r rune) bool {
 	return unicode.Is(unicode.Mn, r) && !unicode.Is(notYetNonspacing, r) || unicode.Is(onceNonspacing, r)
 }
 
-// isMark is a mark that StripAccents strips.
-func isMark(r rune) bool { return unicode.IsMark(r) && !unicode.Is(notYetMark, r) }
+// IsMark is a mark that StripAccents strips.
+func IsMark(r rune) bool { return unicode.IsMark(r) && !unicode.Is(notYetMark, r) }
 
-// isControl is what BERT's cleaning removes.
-func isControl(r rune) bool {
+// IsControl is what BERT's cleaning removes.
+func IsControl(r rune) bool {
 	if r == '\t' || r == '\n' || r == '\r' {
 		return false
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !unicode.Is(notYetControl, r)
 }
 
-// isChinese is a character that BERT puts spaces around.
-func isChinese(r rune) bool { return r >= 0x3400 && unicode.Is(chinese, r) }
+// IsChinese is a character that BERT puts spaces around.
+func IsChinese(r rune) bool { return r >= 0x3400 && unicode.Is(chinese, r) }
 
 // chinese has the blocks that BERT's code lists, and its gap at 2B820.
 var chinese = ranges(0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF,
@@ -65,3 +68,10 @@ func ranges(pairs ...rune) *unicode.RangeTable {
 	}
 	return t
 }
+
+func RuneLen(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}
+
+func IsASCIILetter(r rune) bool { return 'a' <= r|32 && r|32 <= 'z' && r < utf8.RuneSelf }

@@ -1,0 +1,32 @@
+// Package jsonvalue answers questions about raw JSON values. What belongs here is what several readers of configuration
+// files ask of a value before they decode it.
+package jsonvalue
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// IsNull reports whether a value is missing or null.
+func IsNull(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// IsOff reports whether a value switches nothing on: null, false, zero or empty.
+func IsOff(raw json.RawMessage) bool {
+	var b bytes.Buffer
+	return json.Compact(&b, raw) == nil &&
+		slices.Contains([]string{"null", "false", "0", "0.0", `""`, "[]", "{}"}, b.String())
+}
+
+// OneOrMore decodes a value, or a list of such values, into list.
+func OneOrMore[T any](raw []byte, list *[]T) error {
+	var one T
+	if json.Unmarshal(raw, &one) == nil && !IsNull(raw) {
+		*list = []T{one}
+		return nil
+	}
+	return json.Unmarshal(raw, list)
+}
