@@ -1,13 +1,14 @@
 package tasks
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -71,27 +72,27 @@ func (t *Classify) checkOwn() error {
 // Examples yields the records of a split.
 func (t *Classify) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
-func (t *Classify) parse(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func (t *Classify) parse(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
 	var in Input
 	var err1, err2 error
-	in.Text, err1 = o.text(t.TextField)
-	in.Pair, err2 = o.optional(t.PairField)
+	in.Text, err1 = o.Text(t.TextField)
+	in.Pair, err2 = o.Optional(t.PairField)
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
 	if t.ProblemType == Regression || t.head.Problem == Regression {
-		in.Values, err = o.numbers(t.LabelField)
+		in.Values, err = o.Numbers(t.LabelField)
 	} else {
-		in.Labels, err = o.labels(t.LabelField)
+		in.Labels, err = o.Labels(t.LabelField)
 	}
 	if err != nil {
 		return Example{}, err
 	}
-	if len(in.Labels) == 1 && t.ProblemType == MultiLabel && !o.isList(t.LabelField) {
+	if len(in.Labels) == 1 && t.ProblemType == MultiLabel && !o.IsList(t.LabelField) {
 		in.Labels = strings.FieldsFunc(in.Labels[0], func(r rune) bool { return r == '|' })
 	}
 	return Example{Input: in, Want: wantOf(in), Prompt: in.Text}, nil
@@ -184,16 +185,16 @@ func (t *Classify) problem() (string, error) {
 	}
 	fractions := false
 	for _, r := range records {
-		o, err := parseObject(r.raw)
+		o, err := data.ParseObject(r.Raw)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.where(), err)
+			return "", fmt.Errorf("%s: %w", r.Where(), err)
 		}
-		if o.isList(t.LabelField) {
+		if o.IsList(t.LabelField) {
 			return MultiLabel, nil
 		}
-		labels, err := o.labels(t.LabelField)
+		labels, err := o.Labels(t.LabelField)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.where(), err)
+			return "", fmt.Errorf("%s: %w", r.Where(), err)
 		}
 		for _, l := range labels {
 			if _, err := strconv.ParseFloat(l, 64); err != nil {
@@ -244,53 +245,4 @@ func (t *Classify) Score(want Example, got string) float64 {
 		off = max(off, g-v, v-g)
 	}
 	return max(0, 1-off)
-}
-
-// numbers is a field that is a number or a list of them.
-func (o object) numbers(name string) ([]float64, error) {
-	labels, err := o.labels(name)
-	if err != nil {
-		return nil, err
-	}
-	values := make([]float64, len(labels))
-	for i, l := range labels {
-		if values[i], err = strconv.ParseFloat(strings.TrimSpace(l), 64); err != nil || values[i]-values[i] != 0 {
-			return nil, fmt.Errorf("field %q is %q, want a number", name, l)
-		}
-	}
-	return values, nil
-}
-
-// isList says whether a field is a list.
-func (o object) isList(name string) bool { return strings.HasPrefix(string(o[name]), "[") }
-
-// labels is a field that is a label or a list of them: strings, numbers or booleans, as text.
-func (o object) labels(name string) ([]string, error) {
-	raw, ok := o[name]
-	if !ok {
-		return nil, fmt.Errorf("field %q is missing; the record has %s", name, o.names())
-	}
-	list := []json.RawMessage{raw}
-	if o.isList(name) {
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return nil, fmt.Errorf("field %q: %w", name, err)
-		}
-	}
-	labels := make([]string, len(list))
-	for i, l := range list {
-		switch l[0] {
-		case '"':
-			if err := json.Unmarshal(l, &labels[i]); err != nil {
-				return nil, fmt.Errorf("field %q: %w", name, err)
-			}
-			if labels[i] == "" {
-				return nil, fmt.Errorf("field %q is empty, want a label", name)
-			}
-		case '{', '[', 'n':
-			return nil, fmt.Errorf("field %q has %s, want a label", name, kind(l))
-		default:
-			labels[i] = string(l)
-		}
-	}
-	return labels, nil
 }

@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
@@ -49,16 +52,16 @@ func (t *ConvFinQA) Examples(split Split) iter.Seq2[Example, error] {
 	return t.examples(split, parseConvFinQA)
 }
 
-func parseConvFinQA(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parseConvFinQA(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	text, err1 := o.text("text")
-	table, err2 := o.text("table")
-	questions, err3 := o.list("questions")
-	programs, err4 := o.list("programs")
-	answer, err5 := o.scalar("answer")
+	text, err1 := o.Text("text")
+	table, err2 := o.Text("table")
+	questions, err3 := o.List("questions")
+	programs, err4 := o.List("programs")
+	answer, err5 := o.Scalar("answer")
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return Example{}, oneLine(err)
 	}
@@ -69,7 +72,7 @@ func parseConvFinQA(r record) (Example, error) {
 	var b strings.Builder
 	b.WriteString(text + "\n" + strings.TrimRight(table, "\n") + "\n")
 	for i, q := range questions[:n] {
-		said, err := runProgram(programs[i])
+		said, err := metric.RunProgram(programs[i])
 		if err != nil {
 			return Example{}, err
 		}
@@ -85,7 +88,7 @@ func parseConvFinQA(r record) (Example, error) {
 // goldNumber checks an answer: a number, yes or no.
 func goldNumber(raw json.RawMessage, answer string) (string, error) {
 	if v, err := strconv.ParseFloat(answer, 64); err == nil {
-		return formatNumber(v), nil
+		return metric.FormatNumber(v), nil
 	}
 	if answer != "yes" && answer != "no" {
 		return "", fmt.Errorf(`field "answer" is %s, want a number, yes or no`, raw)

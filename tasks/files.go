@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // autoSize is the EvalSize that depends on the data.
@@ -14,11 +16,11 @@ const autoSize = -1
 type Files struct {
 	// Data are the files to train on: JSON Lines, a JSON array, a JSON object of objects, CSV or TSV with a header, or
 	// FLAN's TSV.
-	Data Sources `json:"data"`
+	Data data.Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalSize records of Data.
-	EvalData Sources `json:"eval_data"`
+	EvalData data.Sources `json:"eval_data"`
 	// TestData are the files of the test split; without them it is the eval split.
-	TestData Sources `json:"test_data"`
+	TestData data.Sources `json:"test_data"`
 	// EvalSize is how many records at the end of Data are held out from training; -1, the default, is a tenth of them,
 	// at most 100, and none where EvalData is given.
 	EvalSize int `json:"eval_size"`
@@ -30,13 +32,13 @@ type Files struct {
 	Seed uint64 `json:"seed"`
 
 	// as is how files are read; nil is readAny.
-	as format
+	as data.Format
 }
 
-// format is how the task's files are read.
-func (f *Files) format() format {
+// readAs is how the task's files are read.
+func (f *Files) readAs() data.Format {
 	if f.as == nil {
-		return readAny
+		return data.ReadAny
 	}
 	return f.as
 }
@@ -59,14 +61,14 @@ func (f *Files) Check() error {
 	case f.EvalSize > 0 && len(f.EvalData) > 0:
 		return errors.New("options eval_size and eval_data exclude each other: eval_size holds out records of data")
 	}
-	return oneOf(f.EvalData.unweighted("eval_data"), f.TestData.unweighted("test_data"))
+	return oneOf(f.EvalData.Unweighted("eval_data"), f.TestData.Unweighted("test_data"))
 }
 
 // errSkip says that a record is none of the task's.
 var errSkip = errors.New("not this task's")
 
 // examples yields a split's records, parsed.
-func (f *Files) examples(split Split, parse func(record) (Example, error)) iter.Seq2[Example, error] {
+func (f *Files) examples(split Split, parse func(data.Record) (Example, error)) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		records, err := f.records(split)
 		if err != nil {
@@ -79,10 +81,10 @@ func (f *Files) examples(split Split, parse func(record) (Example, error)) iter.
 				continue
 			}
 			if err != nil {
-				yield(Example{}, fmt.Errorf("%s: %w", r.where(), err))
+				yield(Example{}, fmt.Errorf("%s: %w", r.Where(), err))
 				return
 			}
-			ex.Where = r.where()
+			ex.Where = r.Where()
 			if !yield(ex, nil) {
 				return
 			}
@@ -91,7 +93,7 @@ func (f *Files) examples(split Split, parse func(record) (Example, error)) iter.
 }
 
 // records reads a split's records.
-func (f *Files) records(split Split) ([]record, error) {
+func (f *Files) records(split Split) ([]data.Record, error) {
 	switch split {
 	case Train:
 		if len(f.Data) == 0 {
@@ -116,28 +118,28 @@ func (f *Files) records(split Split) ([]record, error) {
 		return nil, err
 	}
 	if split == Train {
-		return mix(groups, f.Data, f.Seed), nil
+		return data.Mix(groups, f.Data, f.Seed), nil
 	}
 	return held, nil
 }
 
 // read is the records of all sources, end to end.
-func (f *Files) read(sources Sources, indexed bool) ([]record, error) {
+func (f *Files) read(sources data.Sources, indexed bool) ([]data.Record, error) {
 	groups, err := f.groups(sources, indexed)
 	if err != nil {
 		return nil, err
 	}
-	return mix(groups, sources, 0), nil
+	return data.Mix(groups, sources, 0), nil
 }
 
 // groups is the records of each source; indexed says that Index is for them.
-func (f *Files) groups(sources Sources, indexed bool) ([][]record, error) {
-	var groups [][]record
+func (f *Files) groups(sources data.Sources, indexed bool) ([][]data.Record, error) {
+	var groups [][]data.Record
 	for _, s := range sources {
 		if s.Index == "" && indexed {
 			s.Index = f.Index
 		}
-		records, err := readSource(s, f.format())
+		records, err := data.ReadSource(s, f.readAs())
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +149,7 @@ func (f *Files) groups(sources Sources, indexed bool) ([][]record, error) {
 }
 
 // held takes what is held out off the ends of the groups.
-func (f *Files) held(groups [][]record) (held []record, err error) {
+func (f *Files) held(groups [][]data.Record) (held []data.Record, err error) {
 	own := false
 	for i, s := range f.Data {
 		if s.EvalSize == nil {
@@ -184,17 +186,17 @@ func (f *Files) held(groups [][]record) (held []record, err error) {
 }
 
 // asks says whether a file of the eval split has such records.
-func (f *Files) asks(is func(head object) bool) bool {
+func (f *Files) asks(is func(head data.Object) bool) bool {
 	sources := f.EvalData
 	if len(sources) == 0 {
 		sources = append(f.Data[:len(f.Data):len(f.Data)], f.TestData...)
 	}
 	for _, s := range sources {
-		records, err := readFile(s.Path, f.format())
+		records, err := data.ReadFile(s.Path, f.readAs())
 		if err != nil {
 			continue
 		}
-		if head, err := parseObject(records[0].head); err == nil && is(head) {
+		if head, err := data.ParseObject(records[0].Head); err == nil && is(head) {
 			return true
 		}
 	}

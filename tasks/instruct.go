@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
@@ -76,22 +77,22 @@ type instructFormat struct {
 	name string
 	// needs are the fields that tell the format.
 	needs []string
-	parse func(object) (Example, error)
+	parse func(data.Object) (Example, error)
 }
 
 var instructFormats = []instructFormat{
 	{"messages", []string{"messages"}, parseMessages},
 	{"sharegpt", []string{"conversations"}, parseConversations},
 	{"instances", []string{"instruction", "instances"}, parseInstances},
-	{"flan", []string{"question", "answer", chainOfThought}, parseChain},
+	{"flan", []string{"question", "answer", data.ChainOfThought}, parseChain},
 	{"alpaca", []string{"instruction", "output"}, alpacaFields("instruction", "input", "output")},
 	{"dolly", []string{"instruction", "response"}, alpacaFields("instruction", "context", "response")},
 	{"prompt", []string{"prompt", "response"}, plainFields("prompt", "response")},
 	{"completion", []string{"prompt", "completion"}, plainFields("prompt", "completion")},
 }
 
-func parseInstruct(r record) (Example, error) {
-	head, err := parseObject(r.head)
+func parseInstruct(r data.Record) (Example, error) {
+	head, err := data.ParseObject(r.Head)
 	if err != nil {
 		return Example{}, err
 	}
@@ -99,9 +100,9 @@ func parseInstruct(r record) (Example, error) {
 		return !slices.ContainsFunc(f.needs, func(name string) bool { return head[name] == nil })
 	})
 	if i < 0 {
-		return Example{}, fmt.Errorf("not a format of instructions: the file's first record has %s; want %s", head.names(), formatNames())
+		return Example{}, fmt.Errorf("not a format of instructions: the file's first record has %s; want %s", head.Names(), formatNames())
 	}
-	o, err := parseObject(r.raw)
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
@@ -120,11 +121,11 @@ func formatNames() string {
 	return strings.Join(names, ", or ")
 }
 
-func alpacaFields(instruction, input, output string) func(object) (Example, error) {
-	return func(o object) (Example, error) {
-		ask, err1 := o.text(instruction)
-		context, err2 := o.optional(input)
-		answer, err3 := o.text(output)
+func alpacaFields(instruction, input, output string) func(data.Object) (Example, error) {
+	return func(o data.Object) (Example, error) {
+		ask, err1 := o.Text(instruction)
+		context, err2 := o.Optional(input)
+		answer, err3 := o.Text(output)
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return Example{}, oneLine(err)
 		}
@@ -133,10 +134,10 @@ func alpacaFields(instruction, input, output string) func(object) (Example, erro
 	}
 }
 
-func plainFields(before, after string) func(object) (Example, error) {
-	return func(o object) (Example, error) {
-		prompt, err1 := o.text(before)
-		answer, err2 := o.text(after)
+func plainFields(before, after string) func(data.Object) (Example, error) {
+	return func(o data.Object) (Example, error) {
+		prompt, err1 := o.Text(before)
+		answer, err2 := o.Text(after)
 		if err := errors.Join(err1, err2); err != nil {
 			return Example{}, oneLine(err)
 		}
@@ -144,10 +145,10 @@ func plainFields(before, after string) func(object) (Example, error) {
 	}
 }
 
-func parseMessages(o object) (Example, error) {
+func parseMessages(o data.Object) (Example, error) {
 	raw, ok := o["messages"]
 	if !ok {
-		return Example{}, fmt.Errorf("field \"messages\" is missing; the record has %s", o.names())
+		return Example{}, fmt.Errorf("field \"messages\" is missing; the record has %s", o.Names())
 	}
 	var messages []chat.Message
 	if err := json.Unmarshal(raw, &messages); err != nil {

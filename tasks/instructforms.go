@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
@@ -15,10 +17,10 @@ var sharegptRoles = map[string]string{
 }
 
 // parseConversations is a record of ShareGPT's.
-func parseConversations(o object) (Example, error) {
+func parseConversations(o data.Object) (Example, error) {
 	raw, ok := o["conversations"]
 	if !ok {
-		return Example{}, fmt.Errorf("field \"conversations\" is missing; the record has %s", o.names())
+		return Example{}, fmt.Errorf("field \"conversations\" is missing; the record has %s", o.Names())
 	}
 	var turns []struct{ From, Value string }
 	if err := json.Unmarshal(raw, &turns); err != nil {
@@ -36,17 +38,17 @@ func parseConversations(o object) (Example, error) {
 }
 
 // parseInstances is a record of Self-Instruct's, of which the first instance counts.
-func parseInstances(o object) (Example, error) {
-	ask, err := o.text("instruction")
+func parseInstances(o data.Object) (Example, error) {
+	ask, err := o.Text("instruction")
 	if err != nil {
 		return Example{}, err
 	}
-	var instances []object
+	var instances []data.Object
 	if err := json.Unmarshal(o["instances"], &instances); err != nil || len(instances) == 0 {
 		return Example{}, errors.New(`field "instances" is no list of at least one {"input", "output"}`)
 	}
-	input, err1 := instances[0].optional("input")
-	output, err2 := instances[0].text("output")
+	input, err1 := instances[0].Optional("input")
+	output, err2 := instances[0].Text("output")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, fmt.Errorf("first instance: %w", oneLine(err))
 	}
@@ -55,13 +57,13 @@ func parseInstances(o object) (Example, error) {
 }
 
 // parseChain is a record of FLAN's chains of thought.
-func parseChain(o object) (Example, error) {
-	question, err1 := o.text("question")
-	final, err2 := o.text("answer")
-	thought, err3 := o.text(chainOfThought)
+func parseChain(o data.Object) (Example, error) {
+	question, err1 := o.Text("question")
+	final, err2 := o.Text("answer")
+	thought, err3 := o.Text(data.ChainOfThought)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Example{}, oneLine(err)
 	}
-	prompt, answer := alpacaPrompt(question, ""), thought+"\n"+answerMarker+final
+	prompt, answer := alpacaPrompt(question, ""), thought+"\n"+metric.AnswerMarker+final
 	return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
 }

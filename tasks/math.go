@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
@@ -69,35 +72,35 @@ func (t *Math) Check() error {
 // Examples yields the records of a split.
 func (t *Math) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
-func (t *Math) parse(r record) (Example, error) {
-	head, err := parseObject(r.head)
+func (t *Math) parse(r data.Record) (Example, error) {
+	head, err := data.ParseObject(r.Head)
 	if err != nil {
 		return Example{}, err
 	}
-	o, err := parseObject(r.raw)
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
 	switch {
 	case isLatex(head):
 		return t.latex(o)
-	case head.has("query", "response"):
+	case head.Has("query", "response"):
 		return t.metaMathQA(o)
-	case head.has("question", "answer", chainOfThought):
+	case head.Has("question", "answer", data.ChainOfThought):
 		return t.chain(o)
 	}
 	return t.gsm8k(o)
 }
 
 // isLatex says whether a file's first record is one of MATH.
-func isLatex(head object) bool {
-	return head.has("problem", "solution") || head.has("problem", "answer")
+func isLatex(head data.Object) bool {
+	return head.Has("problem", "solution") || head.Has("problem", "answer")
 }
 
 // gsm8k is a record of GSM8K.
-func (t *Math) gsm8k(o object) (Example, error) {
-	question, err1 := o.text("question")
-	answer, err2 := o.text("answer")
+func (t *Math) gsm8k(o data.Object) (Example, error) {
+	question, err1 := o.Text("question")
+	answer, err2 := o.Text("answer")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
@@ -111,7 +114,7 @@ func (t *Math) gsm8k(o object) (Example, error) {
 	if strings.Contains(final, ".") {
 		return Example{}, fmt.Errorf("the final number %s is not whole, as the form metamath needs; the form raw takes it", final)
 	}
-	answer = calculator.ReplaceAllLiteralString(answer, "") + "\n" + answerMarker + final
+	answer = calculator.ReplaceAllLiteralString(answer, "") + "\n" + metric.AnswerMarker + final
 	return t.example(question, answer, final), nil
 }
 
@@ -166,11 +169,11 @@ func (t *Math) Score(want Example, got string) float64 {
 	switch raw := t.Form == "raw"; {
 	case want.latex:
 		answer, ok := t.box(got)
-		right = ok && equivalent(answer, want.Want)
+		right = ok && metric.EquivalentLaTeX(answer, want.Want)
 	case raw:
-		right = rawEqual(got, want.Want)
+		right = metric.RawEqual(got, want.Want)
 	default:
-		right = metamathEqual(got, want.Want)
+		right = metric.MetaMathEqual(got, want.Want)
 	}
 	if right {
 		return 1
@@ -185,9 +188,9 @@ func (t *Math) Extract(want Example, got string) string {
 		answer, _ := t.box(got)
 		return answer
 	case raw:
-		return rawAnswer(got)
+		return metric.RawAnswer(got)
 	}
-	if v, ok := metamathAnswer(got); ok {
+	if v, ok := metric.MetaMathAnswer(got); ok {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return ""
@@ -196,7 +199,7 @@ func (t *Math) Extract(want Example, got string) string {
 // box is the final answer to a problem of MATH.
 func (t *Math) box(got string) (string, bool) {
 	if t.Form == "raw" {
-		return boxed(got)
+		return metric.Boxed(got)
 	}
-	return latexAnswer(got)
+	return metric.LaTeXAnswer(got)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // firstProblem is GSM8K train, line 1.
@@ -102,7 +104,7 @@ func TestRawScore(t *testing.T) {
 func TestMathGolden(t *testing.T) {
 	for _, dir := range golden.Roots(t, "math") {
 		file := filepath.Join(dir, "math_equal.jsonl")
-		records, err := readFile(file, readAny)
+		records, err := data.ReadFile(file, data.ReadAny)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,16 +120,16 @@ func TestMathGolden(t *testing.T) {
 }
 
 // mathGolden checks a line and says which task it is of.
-func mathGolden(t *testing.T, r record) string {
+func mathGolden(t *testing.T, r data.Record) string {
 	t.Helper()
-	o, err := parseObject(r.raw)
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := func(name string) string {
-		s, err := o.text(name)
+		s, err := o.Text(name)
 		if err != nil {
-			t.Fatalf("%s: %v", r.where(), err)
+			t.Fatalf("%s: %v", r.Where(), err)
 		}
 		return s
 	}
@@ -136,14 +138,14 @@ func mathGolden(t *testing.T, r record) string {
 	task := mustNew(t, "math", map[string]any{"data": "unused"})
 	equal := string(o["equal"]) == "true"
 	if got := task.Score(ex, said) == 1; got != equal {
-		t.Errorf("%s (%s): %q against %s: got %t, want %t", r.where(), note, said, gold, got, equal)
+		t.Errorf("%s (%s): %q against %s: got %t, want %t", r.Where(), note, said, gold, got, equal)
 	}
 	want := ""
 	if string(o["extracted"]) != "null" {
 		want = strings.TrimSuffix(strings.ReplaceAll(text("extracted"), ",", ""), ".0")
 	}
 	if got := task.(Extractor).Extract(ex, said); ex.latex && want != "" && got != text("extracted") || !ex.latex && !sameNumber(got, want) {
-		t.Errorf("%s (%s): %q: read %q, want %q", r.where(), note, said, got, want)
+		t.Errorf("%s (%s): %q: read %q, want %q", r.Where(), note, said, got, want)
 	}
 	return name
 }
@@ -173,7 +175,7 @@ func TestMetaMathOdd(t *testing.T) {
 		{"The answer is: 1.5.7", 2, true},                        // first number 1.5
 		{"The answer is: " + strings.Repeat("0", 400) + "5", 5, true},
 	} {
-		if got, ok := metamathAnswer(c.text); ok != c.ok || ok && got != c.want {
+		if got, ok := metric.MetaMathAnswer(c.text); ok != c.ok || ok && got != c.want {
 			t.Errorf("%q: got %g, %t; want %g, %t", c.text, got, ok, c.want, c.ok)
 		}
 	}
@@ -237,10 +239,10 @@ func FuzzEquivalent(f *testing.F) {
 		f.Add(s, `\frac{1}{2}`)
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if equivalent(a, b) != equivalent(b, a) || !equivalent(a, a) {
+		if metric.EquivalentLaTeX(a, b) != metric.EquivalentLaTeX(b, a) || !metric.EquivalentLaTeX(a, a) {
 			t.Errorf("%q and %q", a, b)
 		}
-		boxed(a)
-		latexAnswer(answerMarker + a)
+		metric.Boxed(a)
+		metric.LaTeXAnswer(metric.AnswerMarker + a)
 	})
 }

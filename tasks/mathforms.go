@@ -4,22 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // latex is a record of MATH: the answer is in the solution's last box, or in a field of its own.
-func (t *Math) latex(o object) (Example, error) {
-	problem, err1 := o.text("problem")
-	solution, err2 := o.optional("solution")
-	gold, err3 := o.optional("answer")
+func (t *Math) latex(o data.Object) (Example, error) {
+	problem, err1 := o.Text("problem")
+	solution, err2 := o.Optional("solution")
+	gold, err3 := o.Optional("answer")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Example{}, oneLine(err)
 	}
-	if inside, ok := boxed(solution); ok {
+	if inside, ok := metric.Boxed(solution); ok {
 		gold = inside
 	} else if solution != "" || gold == "" {
 		return Example{}, fmt.Errorf(`field "solution" has no \boxed{…} with the answer`)
 	}
-	answer := strings.TrimPrefix(solution+"\n"+answerMarker+gold, "\n")
+	answer := strings.TrimPrefix(solution+"\n"+metric.AnswerMarker+gold, "\n")
 	if t.Form == "raw" {
 		if answer = " " + solution; solution == "" {
 			answer = ` \boxed{` + gold + "}"
@@ -31,31 +34,31 @@ func (t *Math) latex(o object) (Example, error) {
 }
 
 // metaMathQA is a record of MetaMathQA, whose responses end in "The answer is: …" as they are.
-func (t *Math) metaMathQA(o object) (Example, error) {
-	query, err1 := o.text("query")
-	answer, err2 := o.text("response")
+func (t *Math) metaMathQA(o data.Object) (Example, error) {
+	query, err1 := o.Text("query")
+	answer, err2 := o.Text("response")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
-	final, ok := latexAnswer(answer)
+	final, ok := metric.LaTeXAnswer(answer)
 	if !ok || final == "" {
-		return Example{}, fmt.Errorf("field \"response\" has no answer behind a last %q", answerMarker)
+		return Example{}, fmt.Errorf("field \"response\" has no answer behind a last %q", metric.AnswerMarker)
 	}
 	return t.marked(query, answer, final)
 }
 
 // chain is a record of FLAN's chains of thought.
-func (t *Math) chain(o object) (Example, error) {
-	question, err1 := o.text("question")
-	final, err2 := o.text("answer")
-	thought, err3 := o.text(chainOfThought)
+func (t *Math) chain(o data.Object) (Example, error) {
+	question, err1 := o.Text("question")
+	final, err2 := o.Text("answer")
+	thought, err3 := o.Text(data.ChainOfThought)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Example{}, oneLine(err)
 	}
 	if n := strings.ReplaceAll(final, ",", ""); number.MatchString(n) {
 		final = n
 	}
-	return t.marked(question, thought+"\n"+answerMarker+final, final)
+	return t.marked(question, thought+"\n"+metric.AnswerMarker+final, final)
 }
 
 // marked is a problem whose answer ends in MetaMath's marker: whole numbers are compared as such, others as LaTeX.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -40,26 +42,26 @@ func (t *MedMCQA) Examples(split Split) iter.Seq2[Example, error] {
 	return t.withShots(split, t.Shots, parseMedMCQA)
 }
 
-func parseMedMCQA(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parseMedMCQA(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	kind, err := o.optional("choice_type")
+	kind, err := o.Optional("choice_type")
 	switch {
 	case err != nil:
 		return Example{}, err
 	case kind == "multi":
 		return Example{}, errSkip
 	}
-	question, problem := o.text("question")
+	question, problem := o.Text("question")
 	var options []string
 	for _, name := range []string{"opa", "opb", "opc", "opd"} {
-		option, err := o.text(name)
+		option, err := o.Text(name)
 		problem = errors.Join(problem, err)
 		options = append(options, option)
 	}
-	subject, err := o.optional("subject_name")
+	subject, err := o.Optional("subject_name")
 	if problem = errors.Join(problem, err); problem != nil {
 		return Example{}, oneLine(problem)
 	}

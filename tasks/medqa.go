@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -39,13 +41,13 @@ func (t *MedQA) Examples(split Split) iter.Seq2[Example, error] {
 	return t.withShots(split, t.Shots, parseMedQA)
 }
 
-func parseMedQA(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parseMedQA(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	question, err1 := o.text("question")
-	letter, err2 := o.text("answer_idx")
+	question, err1 := o.Text("question")
+	letter, err2 := o.Text("answer_idx")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}

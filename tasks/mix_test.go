@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // numbered is a file of n records {"prompt": name+number, "response": "x"}.
@@ -83,13 +86,13 @@ func TestSourceForms(t *testing.T) {
 	}{
 		{`"a*b.jsonl"`, "a*b.jsonl", 0}, {`"a.jsonl*2"`, "a.jsonl", 2}, {`"a*b*0.25"`, "a*b", 0.25}, {`["a*1"]`, "a", 1}, {`{"path":"a","weight":3}`, "a", 3},
 	} {
-		var s Sources
+		var s data.Sources
 		if err := s.UnmarshalJSON([]byte(c.json)); err != nil || len(s) != 1 || s[0].Path != c.path || s[0].Weight != c.weight {
 			t.Errorf("%s: got %+v, %v", c.json, s, err)
 		}
 	}
 	for _, bad := range []string{"7", `[""]`, `{"weight":2}`, `{"path":""}`, `["a",["b"]]`, `"a*-1"`, `"a*1e9"`} {
-		var s Sources
+		var s data.Sources
 		if err := s.UnmarshalJSON([]byte(bad)); err == nil {
 			t.Errorf("%s: got %+v", bad, s)
 		}
@@ -139,8 +142,8 @@ func TestIndex(t *testing.T) {
 // TestTextKinds: the texts of known records, and of fields within lists.
 func TestTextKinds(t *testing.T) {
 	for _, c := range []struct {
-		what, file, data, want string
-		field                  any
+		what, file, content, want string
+		field                     any
 	}{
 		{"pubmedqa", "d.json", "{\n\"1\": {\"QUESTION\": \"q\", \"CONTEXTS\": [\"a\", \"b\"], \"LONG_ANSWER\": \"c\"}\n}", "a\nb\nc", nil},
 		{"pubmedqa in a line", "d.json", `{"1": {"QUESTION": "q", "CONTEXTS": ["a", "b"], "LONG_ANSWER": "c"}}`, "a\nb\nc", nil},
@@ -152,7 +155,7 @@ func TestTextKinds(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), c.file)
-			write(t, path, c.data)
+			write(t, path, c.content)
 			source := map[string]any{"path": path}
 			if c.field != nil {
 				source["field"] = c.field
@@ -195,20 +198,20 @@ func TestInstructMore(t *testing.T) {
 	if len(chat.Chat) != 3 || chat.Chat[1].Role != "user" || chat.Chat[2].Role != "assistant" || chat.Chat[2].Content != "A" || chat.Want != "A" {
 		t.Errorf("got %+v", chat)
 	}
-	for data, want := range map[string]string{
+	for content, want := range map[string]string{
 		`{"conversations":[{"from":"robot","value":"U"}]}`: `turn 1: from is "robot", want human, gpt, system or tool`,
 		`{"conversations":[{"from":"human","value":"U"}]}`: `field "conversations" has no message of role assistant`,
 		`{"conversations":7}`:                              `field "conversations" is no list`,
 		`{"instruction":"x","instances":[]}`:               `field "instances" is no list of at least one`,
 		`{"instruction":"x","instances":[{"input":"y"}]}`:  `first instance: field "output" is missing`,
 	} {
-		_, err := collect(t, instruct(t, data), Train)
+		_, err := collect(t, instruct(t, content), Train)
 		wantError(t, err, "d.jsonl:1: ", want)
 	}
 }
 
 func TestTablesRefused(t *testing.T) {
-	for _, c := range []struct{ file, data, want string }{
+	for _, c := range []struct{ file, content, want string }{
 		{"d.tsv", "a b\tb\tc\na\tb\n", "d.tsv:2: 2 columns, want 3: question, answer, chain_of_thought"},
 		{"d.tsv", "a\tb\nx\n", "d.tsv:2: 1 columns, want 2: a, b"}, {"d.tsv", "\n", "d.tsv has no record"},
 		{"d.csv", "text,label\na,b,c\n", "d.csv:2: 3 columns, want 2: text, label"}, {"d.csv", "text,label\n", "d.csv has no record"},
@@ -217,8 +220,8 @@ func TestTablesRefused(t *testing.T) {
 		{"d.json", "{\n\"a\": {},\n\"b\"\n}", "d.json:4: not valid JSON"},
 	} {
 		path := filepath.Join(t.TempDir(), c.file)
-		write(t, path, c.data)
-		_, err := readFile(path, readAny)
+		write(t, path, c.content)
+		_, err := data.ReadFile(path, data.ReadAny)
 		wantError(t, err, c.want)
 	}
 	path := filepath.Join(t.TempDir(), "d.tsv")
@@ -228,8 +231,8 @@ func TestTablesRefused(t *testing.T) {
 	}
 	path = filepath.Join(t.TempDir(), "d.json")
 	write(t, path, "\n{\n\"a\": {\"x\": 1},\n\n\"b\":\n{}}")
-	records, err := readFile(path, readAny)
-	if err != nil || len(records) != 2 || records[0].line != 3 || records[1].line != 6 || records[1].key != "b" {
+	records, err := data.ReadFile(path, data.ReadAny)
+	if err != nil || len(records) != 2 || records[0].Line != 3 || records[1].Line != 6 || records[1].Key != "b" {
 		t.Errorf("got %+v, %v", records, err)
 	}
 }
@@ -239,25 +242,25 @@ func FuzzTables(f *testing.F) {
 	for _, s := range []string{"a\tb\tc\n", "x,y\n1,\"2\n3\"\n", "-DOCSTART- O\n\na O\nb I-X\n", "{\n\"k\": {}\n}", "{\"a\": {\"b\": 1}}"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, data string) {
-		for _, as := range []format{readAny, readCSV, readTSV} {
-			records, err := readAs(as, "f", strings.NewReader(data))
+	f.Fuzz(func(t *testing.T, content string) {
+		for _, as := range []data.Format{data.ReadAny, data.ReadCSV, data.ReadTSV} {
+			records, err := data.Read(as, "f", strings.NewReader(content))
 			if err != nil {
 				continue
 			}
 			last := 1
 			for _, r := range records {
-				if r.line < last || r.line > 1+strings.Count(data, "\n") {
-					t.Errorf("%q: line %d behind %d", data, r.line, last)
+				if r.Line < last || r.Line > 1+strings.Count(content, "\n") {
+					t.Errorf("%q: line %d behind %d", content, r.Line, last)
 				}
-				last = r.line
-				for _, parse := range []func(record) (Example, error){parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, parseNER} {
+				last = r.Line
+				for _, parse := range []func(data.Record) (Example, error){parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, parseNER} {
 					_, _ = parse(r)
 				}
-				_, _ = (&Text{Field: Paths{"a.b"}}).join(Source{}, r)
+				_, _ = (&Text{Field: data.Paths{"a.b"}}).join(data.Source{}, r)
 			}
 		}
-		_, _ = runProgram(data)
-		listed(data)
+		_, _ = metric.RunProgram(content)
+		listed(content)
 	})
 }

@@ -6,11 +6,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
 	Register("mlm", func() Task {
-		return &MLM{Text: Text{Field: Paths{"text"}, BlockSize: 128, EvalFraction: 0.1}, Probability: 0.15, WholeWord: true}
+		return &MLM{Text: Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1}, Probability: 0.15, WholeWord: true}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // mlmRows are the blocks of a text.
@@ -103,7 +105,7 @@ func TestWordNumbers(t *testing.T) {
 
 func TestMLMRefuses(t *testing.T) {
 	for _, p := range []float64{0, 1, math.Inf(1)} {
-		task := &MLM{Probability: p, Text: Text{Data: Sources{{Path: "x"}}, Field: Paths{"text"}, BlockSize: 8}}
+		task := &MLM{Probability: p, Text: Text{Data: data.Sources{{Path: "x"}}, Field: data.Paths{"text"}, BlockSize: 8}}
 		wantError(t, task.Check(), "mlm_probability")
 	}
 	path := filepath.Join(t.TempDir(), "d.txt")

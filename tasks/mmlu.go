@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -147,27 +148,27 @@ func (t *MMLU) file(subject, folder string) string {
 // read is the bare questions of a file: question, four options and the right letter in a row.
 func (t *MMLU) read(subject, folder string) ([]Example, error) {
 	file := t.file(subject, folder)
-	f, err := open(file)
+	f, err := data.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	rows, err := csvRows(file, f)
+	rows, err := data.ReadRows(file, f)
 	if err != nil {
 		return nil, err
 	}
 	var all []Example
 	for _, row := range rows {
-		if len(row.cells) != 6 {
-			return nil, fmt.Errorf("%s:%d: %d columns, want 6: question, four options, letter", file, row.line, len(row.cells))
+		if len(row.Cells) != 6 {
+			return nil, fmt.Errorf("%s:%d: %d columns, want 6: question, four options, letter", file, row.Line, len(row.Cells))
 		}
-		letter := row.cells[5]
+		letter := row.Cells[5]
 		right := strings.Index("ABCD", letter)
 		if len(letter) != 1 || right < 0 {
-			return nil, fmt.Errorf("%s:%d: the answer is %q, want A, B, C or D", file, row.line, letter)
+			return nil, fmt.Errorf("%s:%d: the answer is %q, want A, B, C or D", file, row.Line, letter)
 		}
-		ex := lettered(row.cells[0]+"\n"+optionLines(row.cells[1:5])+"Answer:", 4, right)
-		ex.Where, ex.group = fmt.Sprintf("%s:%d", file, row.line), subject
+		ex := lettered(row.Cells[0]+"\n"+optionLines(row.Cells[1:5])+"Answer:", 4, right)
+		ex.Where, ex.group = fmt.Sprintf("%s:%d", file, row.Line), subject
 		all = append(all, ex)
 	}
 	return all, nil

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
-	Register("ner", func() Task { return &NER{Files: Files{EvalSize: autoSize, as: readTagged}, MaxNewTokens: 128} })
+	Register("ner", func() Task { return &NER{Files: Files{EvalSize: autoSize, as: data.ReadTagged}, MaxNewTokens: 128} })
 }
 
 // NER is named entities as text: a sentence of CoNLL's columns, and behind "List the entities:" the answer
@@ -55,13 +56,13 @@ func (t *NER) Examples(split Split) iter.Seq2[Example, error] {
 	return t.withShots(split, t.Shots, parseNER)
 }
 
-func parseNER(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parseNER(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	tokens, err1 := o.list("tokens")
-	tags, err2 := o.list("tags")
+	tokens, err1 := o.List("tokens")
+	tags, err2 := o.List("tags")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}

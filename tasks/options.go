@@ -12,27 +12,6 @@ import (
 	"github.com/spagotune/spagotune/internal/suggest"
 )
 
-// Paths is an option that is one path or a list of them.
-type Paths []string
-
-// UnmarshalJSON takes a string or a list of strings; an empty string is no path.
-func (p *Paths) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*p = nil
-		if one != "" {
-			*p = Paths{one}
-		}
-		return nil
-	}
-	var list []string
-	if json.Unmarshal(b, &list) != nil || slices.Contains(list, "") {
-		return fmt.Errorf("got %s, want a path or a list of paths", b)
-	}
-	*p = list
-	return nil
-}
-
 // decodeOptions sets the fields of a task by their JSON keys.
 func decodeOptions(t Task, options map[string]any) error {
 	known := optionNames(t)

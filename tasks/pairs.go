@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
@@ -73,15 +74,15 @@ func (t *Pairs) Examples(split Split) iter.Seq2[Example, error] {
 	}
 }
 
-func (t *Pairs) parse(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func (t *Pairs) parse(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
 	var in Input
 	var err1, err2 error
-	in.Text, err1 = o.text(t.TextField)
-	in.Pair, err2 = o.text(t.PairField)
+	in.Text, err1 = o.Text(t.TextField)
+	in.Pair, err2 = o.Text(t.PairField)
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
@@ -89,7 +90,7 @@ func (t *Pairs) parse(r record) (Example, error) {
 		return Example{}, errors.New("a text is empty")
 	}
 	if raw, ok := o[t.ScoreField]; ok && string(raw) != "null" {
-		if in.Values, err = o.numbers(t.ScoreField); err != nil {
+		if in.Values, err = o.Numbers(t.ScoreField); err != nil {
 			return Example{}, err
 		}
 		if len(in.Values) != 1 {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // TestPrompts: each task's prompt and answer, letter for letter.
@@ -122,7 +124,7 @@ func TestPrograms(t *testing.T) {
 		"x0 = 17.84 - 4.11; x1 = 60.15 - 41.30; ans = x0 > x1": "no", "ans = 2 > 1": "yes", "ans = 3 * -.5": "-1.5", "ans = 12000000 / 3": "4000000",
 		"ans = 0 * -1": "0", "ans = 1 + 1e-9": "1",
 	} {
-		if got, err := runProgram(program); got != want || err != nil {
+		if got, err := metric.RunProgram(program); got != want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", program, got, err, want)
 		}
 	}
@@ -130,7 +132,7 @@ func TestPrograms(t *testing.T) {
 		"": "is no name = value", "ans": "is no name = value", "ans = 1 +": "has 2 words", "ans = 1 ^ 2": `operator "^" is not known`,
 		"ans = 1 / 0": "1 / 0 is no number", "x0 = 1": "the last step is x0, want ans", "ans = nan": `"nan" is no number`, "ans = 1 + x1": `"x1" is no number`,
 	} {
-		_, err := runProgram(program)
+		_, err := metric.RunProgram(program)
 		wantError(t, err, want)
 	}
 }

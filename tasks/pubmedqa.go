@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -43,14 +45,14 @@ func (t *PubMedQA) Examples(split Split) iter.Seq2[Example, error] {
 	return t.withShots(split, t.Shots, parsePubMedQA)
 }
 
-func parsePubMedQA(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parsePubMedQA(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	question, err1 := o.text("QUESTION")
-	contexts, err2 := o.list("CONTEXTS")
-	decision, err3 := o.text("final_decision")
+	question, err1 := o.Text("QUESTION")
+	contexts, err2 := o.List("CONTEXTS")
+	decision, err3 := o.Text("final_decision")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Example{}, oneLine(err)
 	}

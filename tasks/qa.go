@@ -7,12 +7,13 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
 	Register("qa", func() Task {
-		return &QA{Files: Files{EvalSize: autoSize, as: readSquad}, MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
+		return &QA{Files: Files{EvalSize: autoSize, as: data.ReadSQuAD}, MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
 	})
 }
 
@@ -71,9 +72,9 @@ func (t *QA) Head(Head) (Head, error) { return Head{Kind: QuestionAnswering}, ni
 // Examples yields the questions of a split.
 func (t *QA) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
-func (t *QA) parse(r record) (Example, error) {
-	var q question
-	if err := json.Unmarshal(r.raw, &q); err != nil {
+func (t *QA) parse(r data.Record) (Example, error) {
+	var q data.SQuADQuestion
+	if err := json.Unmarshal(r.Raw, &q); err != nil {
 		return Example{}, err
 	}
 	if q.Question == nil || strings.TrimSpace(*q.Question) == "" {

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
-func qaOn(t *testing.T, data string, options map[string]any) *QA {
+func qaOn(t *testing.T, content string, options map[string]any) *QA {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.json")
-	write(t, path, data)
+	write(t, path, content)
 	all := map[string]any{"data": path, "eval_size": 0}
 	for k, v := range options {
 		all[k] = v
@@ -84,7 +86,7 @@ func TestQAAnswer(t *testing.T) {
 }
 
 func TestQARefuses(t *testing.T) {
-	for _, c := range []struct{ data, want string }{
+	for _, c := range []struct{ content, want string }{
 		{"{\"data\": [\n{\"paragraphs\": [}]}", "d.json:2: not valid JSON"},
 		{"[1]", "d.json:1: this is an array"},
 		{"{\"version\": \"1\"}", `d.json:1: field "data" is missing`},
@@ -99,7 +101,7 @@ func TestQARefuses(t *testing.T) {
 		{paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": -1}]`), "is not at character -1"},
 		{paragraph("abc", "q", `"answers": "c"`), `no list of {"text", "answer_start"}`},
 	} {
-		_, _, err := EncodeAll(byteTokenizer{}, nil, qaOn(t, c.data, nil), Train, 0)
+		_, _, err := EncodeAll(byteTokenizer{}, nil, qaOn(t, c.content, nil), Train, 0)
 		wantError(t, err, c.want)
 	}
 	_, _, err := EncodeAll(byteTokenizer{addBOS: true}, nil, qaOn(t, paragraph("abc", "a question", `"is_impossible": true`), map[string]any{"max_seq_length": 12}), Train, 0)
@@ -108,8 +110,8 @@ func TestQARefuses(t *testing.T) {
 
 // TestQALines finds each question's line.
 func TestQALines(t *testing.T) {
-	data := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
-	task := qaOn(t, data, nil)
+	content := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
+	task := qaOn(t, content, nil)
 	all := mustCollect(t, task, Train)
 	if len(all) != 2 || !strings.HasSuffix(all[0].Where, ":5") || !strings.HasSuffix(all[1].Where, ":7") || !task.Version2 {
 		t.Errorf("got %+v", all)
@@ -120,8 +122,8 @@ func FuzzSquad(f *testing.F) {
 	f.Add([]byte(squadData(2)))
 	f.Add([]byte(paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": 2}]`)))
 	f.Add([]byte(`{"data": [{"paragraphs": [{"context": 1}]}]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readAs(readSquad, "d.json", bytes.NewReader(data))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		records, err := data.Read(data.ReadSQuAD, "d.json", bytes.NewReader(content))
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "d.json") {
 				t.Errorf("the error names no file: %v", err)
@@ -138,7 +140,7 @@ func FuzzSquad(f *testing.F) {
 			rows, _, err := task.Rows(texts, ex)
 			for _, row := range rows {
 				if err != nil || len(row.Offsets) != len(row.IDs) || row.Labels[0] > row.Labels[1] || int(row.Labels[1]) >= len(row.IDs) {
-					t.Fatalf("%s: %+v, %v", r.raw, row, err)
+					t.Fatalf("%s: %+v, %v", r.Raw, row, err)
 				}
 			}
 		}

@@ -8,13 +8,15 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func TestReadRecords(t *testing.T) {
 	long := `{"a": "` + strings.Repeat("x", 1<<20) + `"}`
 	for _, c := range []struct {
-		what, data string
-		want       []string // where and what of each record
+		what, content string
+		want          []string // where and what of each record
 	}{
 		{"lines", "{\"a\":1}\n{\"a\":2}\n", []string{`f:1 {"a":1}`, `f:2 {"a":2}`}},
 		{"no last line end", "{\"a\":1}\n{\"a\":2}", []string{`f:1 {"a":1}`, `f:2 {"a":2}`}},
@@ -26,15 +28,15 @@ func TestReadRecords(t *testing.T) {
 		{"array, mark and CRLF", "\ufeff[\r\n{}\r\n,{}]\r\n", []string{"f:2 {}", "f:3 {}"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			records, err := readAs(readJSON, "f", strings.NewReader(c.data))
+			records, err := data.Read(data.ReadJSON, "f", strings.NewReader(c.content))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
 			for _, r := range records {
-				got = append(got, r.where()+" "+string(r.raw))
-				if string(r.head) != string(records[0].raw) {
-					t.Errorf("head is %q", r.head)
+				got = append(got, r.Where()+" "+string(r.Raw))
+				if string(r.Head) != string(records[0].Raw) {
+					t.Errorf("head is %q", r.Head)
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
@@ -45,7 +47,7 @@ func TestReadRecords(t *testing.T) {
 }
 
 func TestReadRecordsRefuses(t *testing.T) {
-	for _, c := range []struct{ what, data, want string }{
+	for _, c := range []struct{ what, content, want string }{
 		{"empty", "", "f is empty"},
 		{"blank", "\n \r\n", "f has no record"},
 		{"only a mark", "\ufeff", "f has no record"},
@@ -64,7 +66,7 @@ func TestReadRecordsRefuses(t *testing.T) {
 		{"array encoding", "[\n{},\n\"\xff\"]", "f:3: not valid UTF-8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			_, err := readAs(readJSON, "f", strings.NewReader(c.data))
+			_, err := data.Read(data.ReadJSON, "f", strings.NewReader(c.content))
 			wantError(t, err, c.want)
 		})
 	}
@@ -72,47 +74,47 @@ func TestReadRecordsRefuses(t *testing.T) {
 
 func TestReadLineLimit(t *testing.T) {
 	r := bufio.NewReader(strings.NewReader(strings.Repeat("x", 10_000)))
-	_, err := readLine(r, 9_999)
+	_, err := data.ReadLine(r, 9_999)
 	wantError(t, err, "the line is longer than 9999 bytes")
 }
 
-// brokenReader fails after some data.
-type brokenReader struct{ data io.Reader }
+// brokenReader fails after some content.
+type brokenReader struct{ content io.Reader }
 
 func (b brokenReader) Read(p []byte) (int, error) {
-	if n, err := b.data.Read(p); err == nil {
+	if n, err := b.content.Read(p); err == nil {
 		return n, nil
 	}
 	return 0, errors.New("disk on fire")
 }
 
 func TestReadErrors(t *testing.T) {
-	for _, data := range []string{"", " ", "{}\n{}\n", "[{}"} {
-		_, err := readAs(readJSON, "f", brokenReader{strings.NewReader(data)})
+	for _, content := range []string{"", " ", "{}\n{}\n", "[{}"} {
+		_, err := data.Read(data.ReadJSON, "f", brokenReader{strings.NewReader(content)})
 		wantError(t, err, "f", "disk on fire")
 	}
 }
 
 func TestFields(t *testing.T) {
-	o, err := parseObject([]byte(`{"a": "x", "n": null, "d": 1, "A": "y"}`))
+	o, err := data.ParseObject([]byte(`{"a": "x", "n": null, "d": 1, "A": "y"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := o.text("a"); s != "x" || err != nil {
+	if s, err := o.Text("a"); s != "x" || err != nil {
 		t.Errorf("got %q, %v", s, err)
 	}
 	for _, name := range []string{"n", "none"} {
-		if s, err := o.optional(name); s != "" || err != nil {
+		if s, err := o.Optional(name); s != "" || err != nil {
 			t.Errorf("%s: got %q, %v", name, s, err)
 		}
 	}
-	_, err = o.text("none")
+	_, err = o.Text("none")
 	wantError(t, err, `field "none" is missing; the record has A, a, d, n`)
-	_, err = o.text("n")
+	_, err = o.Text("n")
 	wantError(t, err, `field "n" is null`)
-	_, err = o.text("d")
+	_, err = o.Text("d")
 	wantError(t, err, `field "d" is a number, want a string`)
-	_, err = object{}.text("x")
+	_, err = data.Object{}.Text("x")
 	wantError(t, err, "the record has no field")
 }
 
@@ -127,8 +129,8 @@ func FuzzRecords(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	math := &Math{Form: "metamath"}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readAs(readJSON, "f", strings.NewReader(string(data)))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		records, err := data.Read(data.ReadJSON, "f", strings.NewReader(string(content)))
 		if err != nil {
 			if records != nil || !strings.HasPrefix(err.Error(), "f") {
 				t.Errorf("error %q, %d records", err, len(records))
@@ -137,13 +139,13 @@ func FuzzRecords(f *testing.F) {
 		}
 		last := 1
 		for _, r := range records {
-			if !json.Valid(r.raw) || r.raw[0] != '{' || r.line < last || r.line > 1+strings.Count(string(data), "\n") {
-				t.Errorf("%s: %q", r.where(), r.raw)
+			if !json.Valid(r.Raw) || r.Raw[0] != '{' || r.Line < last || r.Line > 1+strings.Count(string(content), "\n") {
+				t.Errorf("%s: %q", r.Where(), r.Raw)
 			}
-			last = r.line
-			for _, parse := range []func(record) (Example, error){parseInstruct, math.parse} {
+			last = r.Line
+			for _, parse := range []func(data.Record) (Example, error){parseInstruct, math.parse} {
 				if ex, err := parse(r); err == nil && len(ex.Segments)+len(ex.Chat) == 0 {
-					t.Errorf("%q became %+v", r.raw, ex)
+					t.Errorf("%q became %+v", r.Raw, ex)
 				}
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
@@ -48,13 +50,13 @@ func (t *Sentiment) Examples(split Split) iter.Seq2[Example, error] {
 	return t.withShots(split, t.Shots, parseSentiment)
 }
 
-func parseSentiment(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func parseSentiment(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	text, err1 := o.text("text")
-	label, err2 := o.scalar("label")
+	text, err1 := o.Text("text")
+	label, err2 := o.Scalar("label")
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -75,13 +76,13 @@ func (t *Seq2Seq) Head(Head) (Head, error) { return Head{Kind: Seq2SeqLM}, nil }
 // Examples yields the records of a split.
 func (t *Seq2Seq) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
-func (t *Seq2Seq) parse(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func (t *Seq2Seq) parse(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
-	source, err1 := o.text(t.SourceField)
-	target, err2 := o.text(t.TargetField)
+	source, err1 := o.Text(t.SourceField)
+	target, err2 := o.Text(t.TargetField)
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // shots are the worked examples in front of a question.
@@ -50,7 +52,7 @@ func (w *Worked) check() error {
 
 // withShots yields a split's examples behind worked ones of the train split, which the seed draws: the same for all. The
 // examples to train on have none.
-func (f *Files) withShots(split Split, n int, parse func(record) (Example, error)) iter.Seq2[Example, error] {
+func (f *Files) withShots(split Split, n int, parse func(data.Record) (Example, error)) iter.Seq2[Example, error] {
 	plain := f.examples(split, parse)
 	if n == 0 || split == Train {
 		return plain
@@ -73,7 +75,7 @@ func (f *Files) withShots(split Split, n int, parse func(record) (Example, error
 }
 
 // draw is n worked examples of the train split, by turns of each group that there is.
-func (f *Files) draw(n int, parse func(record) (Example, error)) ([]string, error) {
+func (f *Files) draw(n int, parse func(data.Record) (Example, error)) ([]string, error) {
 	if len(f.Data) == 0 {
 		return nil, errors.New("option shots needs data, which the worked examples come from")
 	}
@@ -88,7 +90,7 @@ func (f *Files) draw(n int, parse func(record) (Example, error)) ([]string, erro
 		return nil, fmt.Errorf("option shots is %d, but data has %d records", n, len(all))
 	}
 	groups := map[string][]string{}
-	for _, i := range shuffled(len(all), f.Seed, 0) {
+	for _, i := range data.Permutation(len(all), f.Seed, 0) {
 		ex := all[i]
 		groups[ex.kind] = append(groups[ex.kind], ex.Prompt+ex.Want+"\n\n")
 	}

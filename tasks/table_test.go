@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // classifyOn is the task on a file.
-func classifyOn(t *testing.T, file, data string, options map[string]any) *Classify {
+func classifyOn(t *testing.T, file, content string, options map[string]any) *Classify {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), file)
-	write(t, path, data)
+	write(t, path, content)
 	all := map[string]any{"data": path, "eval_size": 0}
 	for k, v := range options {
 		all[k] = v
@@ -22,10 +24,10 @@ func classifyOn(t *testing.T, file, data string, options map[string]any) *Classi
 
 func TestClassifyFindsProblemAndLabels(t *testing.T) {
 	for name, c := range map[string]struct {
-		file, data string
-		options    map[string]any
-		problem    string
-		labels     []string
+		file, content string
+		options       map[string]any
+		problem       string
+		labels        []string
 	}{
 		"names":    {"d.csv", "text,label\na,pos\nb,neg\n", nil, SingleLabel, []string{"neg", "pos"}},
 		"columns":  {"d.tsv", "sentence\tgold\nsaid \"no\tx\nb\ty\n", map[string]any{"text_field": "sentence", "label_field": "gold"}, SingleLabel, []string{"x", "y"}},
@@ -38,7 +40,7 @@ func TestClassifyFindsProblemAndLabels(t *testing.T) {
 		"whole":    {"d.csv", "text,label\na,1\nb,2\n", map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0"}},
 		"two":      {"d.jsonl", `{"text": "a", "label": [1, 2]}`, map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0", "LABEL_1"}},
 	} {
-		h, err := classifyOn(t, c.file, c.data, c.options).Head(Head{})
+		h, err := classifyOn(t, c.file, c.content, c.options).Head(Head{})
 		if err != nil || h.Problem != c.problem || !slices.Equal(h.Labels, c.labels) || h.Kind != SequenceClassification {
 			t.Errorf("%s: got %+v, %v, want %s of %q", name, h, err, c.problem, c.labels)
 		}
@@ -57,7 +59,7 @@ func TestClassifyKeepsATrainedHead(t *testing.T) {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	for _, c := range []struct {
-		data    string
+		content string
 		options map[string]any
 		want    []string
 	}{
@@ -65,15 +67,15 @@ func TestClassifyKeepsATrainedHead(t *testing.T) {
 		{"text,label\na,up\nb,2\n", nil, []string{"d.csv:3", `label "2"`}},
 		{"text,label\na,up\nb,down\n", map[string]any{"labels": []string{"down", "up"}}, []string{"say otherwise"}},
 	} {
-		_, err := classifyOn(t, "d.csv", c.data, c.options).Head(trained)
+		_, err := classifyOn(t, "d.csv", c.content, c.options).Head(trained)
 		wantError(t, err, c.want...)
 	}
 }
 
 func TestClassifyRefuses(t *testing.T) {
 	for _, c := range []struct {
-		file, data string
-		want       []string
+		file, content string
+		want          []string
 	}{
 		{"d.csv", "text,label\na,b\n\"c,d\n", []string{"d.csv:3: not valid CSV"}},
 		{"d.csv", "text,label\na,b\nc\n", []string{"d.csv:3: 1 columns, want 2: text, label"}},
@@ -87,7 +89,7 @@ func TestClassifyRefuses(t *testing.T) {
 		{"d.jsonl", `{"text": "a", "label": null}`, []string{"d.jsonl:1", "null"}},
 		{"d.csv", "text,label\na,x\nb,x\n", []string{"1 classes"}},
 	} {
-		_, err := classifyOn(t, c.file, c.data, nil).Head(Head{})
+		_, err := classifyOn(t, c.file, c.content, nil).Head(Head{})
 		wantError(t, err, c.want...)
 	}
 	task := classifyOn(t, "d.csv", "text,label\na,1.5\nb,zwei\n", map[string]any{"problem_type": Regression})
@@ -163,21 +165,21 @@ func FuzzTable(f *testing.F) {
 		f.Add([]byte(s), true)
 		f.Add([]byte(s), false)
 	}
-	f.Fuzz(func(t *testing.T, data []byte, tabs bool) {
+	f.Fuzz(func(t *testing.T, content []byte, tabs bool) {
 		name := "d.csv"
 		if tabs {
 			name = "d.tsv"
 		}
-		records, err := readAs(readAny, name, bytes.NewReader(data))
+		records, err := data.Read(data.ReadAny, name, bytes.NewReader(content))
 		if err != nil {
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("the error names no file: %v", err)
 			}
 			return
 		}
-		lines := 1 + bytes.Count(data, []byte("\n"))
+		lines := 1 + bytes.Count(content, []byte("\n"))
 		for _, r := range records {
-			if _, err := parseObject(r.raw); err != nil || r.line < 1 || r.line > lines {
+			if _, err := data.ParseObject(r.Raw); err != nil || r.Line < 1 || r.Line > lines {
 				t.Errorf("record %+v: %v", r, err)
 			}
 		}

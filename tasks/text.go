@@ -8,10 +8,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
-	Register("text", func() Task { return &Text{Field: Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
+	Register("text", func() Task { return &Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
 }
 
 // Text is language modelling: running text cut into blocks of which every token is scored. A file named .jsonl, .ndjson,
@@ -20,17 +22,17 @@ func init() {
 type Text struct {
 	// Data are the files to train on. A source with a weight is taken by its records; of plain text, whose record is the
 	// file, whole or several times.
-	Data Sources `json:"data"`
+	Data data.Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or the
 	// source's eval_size: of the characters of plain text, of the records else.
-	EvalData Sources `json:"eval_data"`
+	EvalData data.Sources `json:"eval_data"`
 	// TestData are the files of the test split; without them it is the eval split.
-	TestData Sources `json:"test_data"`
+	TestData data.Sources `json:"test_data"`
 	// EvalFraction is held out from training, unless EvalData is given; the default is 0.1.
 	EvalFraction float64 `json:"eval_fraction"`
 	// Field is the field of a record that holds its text, "text" by default; several are joined by line ends, and so are
 	// all the strings of a list, which dots lead into. Records without "text" may be of a known kind (textKinds).
-	Field Paths `json:"field"`
+	Field data.Paths `json:"field"`
 	// Seed decides how documents are mixed where a source has a weight.
 	Seed uint64 `json:"seed"`
 	// BlockSize is the number of tokens in a block; a document's last block is as short as it comes.
@@ -62,7 +64,7 @@ func (t *Text) Check() error {
 	case len(t.Field) == 0:
 		return errors.New("option field is empty, want the name of a field")
 	}
-	return oneOf(t.EvalData.unweighted("eval_data"), t.TestData.unweighted("test_data"))
+	return oneOf(t.EvalData.Unweighted("eval_data"), t.TestData.Unweighted("test_data"))
 }
 
 // Blocks is how the text is cut.
@@ -79,7 +81,7 @@ func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 			yield(Example{}, err)
 			return
 		}
-		if split == Train && sources.weighted() {
+		if split == Train && sources.Weighted() {
 			t.mixed(sources, held, yield)
 			return
 		}
@@ -99,7 +101,7 @@ func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 }
 
 // mixed yields the documents of sources with weights.
-func (t *Text) mixed(sources Sources, held holding, yield func(Example, error) bool) {
+func (t *Text) mixed(sources data.Sources, held holding, yield func(Example, error) bool) {
 	var groups [][]Example
 	for _, s := range sources {
 		documents, err := t.read(s, held)
@@ -109,7 +111,7 @@ func (t *Text) mixed(sources Sources, held holding, yield func(Example, error) b
 		}
 		groups = append(groups, documents)
 	}
-	for _, ex := range mix(groups, sources, t.Seed) {
+	for _, ex := range data.Mix(groups, sources, t.Seed) {
 		if !yield(ex, nil) {
 			return
 		}
@@ -117,16 +119,16 @@ func (t *Text) mixed(sources Sources, held holding, yield func(Example, error) b
 }
 
 // read is a source's documents.
-func (t *Text) read(s Source, held holding) ([]Example, error) {
+func (t *Text) read(s data.Source, held holding) ([]Example, error) {
 	name := strings.ToLower(path.Ext(s.Path))
 	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll"}, name) {
 		return t.readRecords(s, held)
 	}
-	text, err := readText(s.Path)
+	text, err := data.ReadText(s.Path)
 	switch {
 	case err != nil:
 		return nil, err
-	case strings.HasPrefix(text, docStart):
+	case strings.HasPrefix(text, data.DocStart):
 		return t.readRecords(s, held)
 	case s.Index != "" || s.EvalSize != nil && held != all:
 		return nil, fmt.Errorf("%s is plain text: it has no records for index and eval_size", s.Path)
@@ -161,7 +163,7 @@ type part struct{ from, to float64 }
 func (p part) of(n int) (from, to int) { return int(float64(n) * p.from), int(float64(n) * p.to) }
 
 // sources are a split's files and which part of each belongs to it.
-func (t *Text) sources(split Split) (Sources, holding, error) {
+func (t *Text) sources(split Split) (data.Sources, holding, error) {
 	switch split {
 	case Train:
 		if len(t.Data) == 0 {

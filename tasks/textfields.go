@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // textKinds are records whose text is known to be elsewhere than in "text": the fields that tell them, and those that
@@ -19,7 +21,7 @@ var textKinds = []struct {
 }
 
 // fields are the fields that hold the text of a file's records, and what goes between them.
-func (t *Text) fields(s Source, head object) (names []string, between string) {
+func (t *Text) fields(s data.Source, head data.Object) (names []string, between string) {
 	names, between = t.Field, "\n"
 	if s.Field != nil {
 		names = s.Field
@@ -28,7 +30,7 @@ func (t *Text) fields(s Source, head object) (names []string, between string) {
 		return names, between
 	}
 	for _, k := range textKinds {
-		if head.has(k.needs...) {
+		if head.Has(k.needs...) {
 			return k.text, k.between
 		}
 	}
@@ -36,8 +38,8 @@ func (t *Text) fields(s Source, head object) (names []string, between string) {
 }
 
 // readRecords is a file's part, a document a record; each ends in the end-of-sequence token, where there is one.
-func (t *Text) readRecords(s Source, held holding) ([]Example, error) {
-	records, err := readSource(s, readAny)
+func (t *Text) readRecords(s data.Source, held holding) ([]Example, error) {
+	records, err := data.ReadSource(s, data.ReadAny)
 	if err != nil {
 		return nil, err
 	}
@@ -55,27 +57,27 @@ func (t *Text) readRecords(s Source, held holding) ([]Example, error) {
 	for _, r := range records[from:to] {
 		text, err := t.join(s, r)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.where(), err)
+			return nil, fmt.Errorf("%s: %w", r.Where(), err)
 		}
-		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Where: r.where()})
+		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Where: r.Where()})
 	}
 	return documents, nil
 }
 
 // join is the text of a record.
-func (t *Text) join(s Source, r record) (string, error) {
-	head, err := parseObject(r.head)
+func (t *Text) join(s data.Source, r data.Record) (string, error) {
+	head, err := data.ParseObject(r.Head)
 	if err != nil {
 		return "", err
 	}
-	o, err := parseObject(r.raw)
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return "", err
 	}
 	names, between := t.fields(s, head)
 	var parts []string
 	for _, name := range names {
-		texts, err := o.texts(name)
+		texts, err := o.Texts(name)
 		if err != nil {
 			return "", err
 		}

@@ -8,12 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
 	Register("tokens", func() Task {
-		return &Tokens{Files: Files{EvalSize: autoSize, as: readTagged}, WordsField: "tokens", TagsField: "tags"}
+		return &Tokens{Files: Files{EvalSize: autoSize, as: data.ReadTagged}, WordsField: "tokens", TagsField: "tags"}
 	})
 }
 
@@ -58,24 +59,24 @@ func (t *Tokens) checkOwn() error {
 // Examples yields the sentences of a split.
 func (t *Tokens) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
 
-func (t *Tokens) parse(r record) (Example, error) {
-	o, err := parseObject(r.raw)
+func (t *Tokens) parse(r data.Record) (Example, error) {
+	o, err := data.ParseObject(r.Raw)
 	if err != nil {
 		return Example{}, err
 	}
 	words, tags := t.WordsField, t.TagsField
-	if o.has("tokens", "tags") {
+	if o.Has("tokens", "tags") {
 		words, tags = "tokens", "tags"
 	}
 	var list []string
 	raw, ok := o[words]
 	if !ok {
-		return Example{}, fmt.Errorf("field %q is missing; the record has %s", words, o.names())
+		return Example{}, fmt.Errorf("field %q is missing; the record has %s", words, o.Names())
 	}
 	if json.Unmarshal(raw, &list) != nil {
-		return Example{}, fmt.Errorf("field %q is %s, want a list of words", words, kind(raw))
+		return Example{}, fmt.Errorf("field %q is %s, want a list of words", words, data.KindOf(raw))
 	}
-	labels, err := o.labels(tags)
+	labels, err := o.Labels(tags)
 	if err != nil {
 		return Example{}, err
 	}

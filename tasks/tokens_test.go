@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
-func tokensOn(t *testing.T, file, data string, options map[string]any) *Tokens {
+func tokensOn(t *testing.T, file, content string, options map[string]any) *Tokens {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), file)
-	write(t, path, data)
+	write(t, path, content)
 	all := map[string]any{"data": path, "eval_size": 0}
 	for k, v := range options {
 		all[k] = v
@@ -64,8 +66,8 @@ func TestTokensBehindTheEndAreOutside(t *testing.T) {
 
 func TestTokensRefuse(t *testing.T) {
 	for _, c := range []struct {
-		file, data string
-		want       []string
+		file, content string
+		want          []string
 	}{
 		{"d.txt", "a O\n\nb\n", []string{"d.txt:3: 1 columns; want 2"}},
 		{"d.txt", "a X O\nb O\n", []string{"d.txt:2: 2 columns; want 3"}},
@@ -75,7 +77,7 @@ func TestTokensRefuse(t *testing.T) {
 		{"d.jsonl", `{"tokens": ["a", "b"], "tags": ["O"]}`, []string{"d.jsonl:1: 2 words and 1 tags"}},
 		{"d.jsonl", `{"tokens": "a b", "tags": ["O"]}`, []string{`d.jsonl:1: field "tokens" is a string`}},
 	} {
-		_, err := tokensOn(t, c.file, c.data, nil).Head(Head{})
+		_, err := tokensOn(t, c.file, c.content, nil).Head(Head{})
 		wantError(t, err, c.want...)
 	}
 	trained := Head{Kind: TokenClassification, Labels: []string{"O", "B-PER"}}
@@ -121,19 +123,19 @@ func FuzzCoNLL(f *testing.F) {
 	for _, s := range []string{"a O\nb O\n\nc I-X", "-DOCSTART- O\n", "a\tb c\td\n", "\n \n", "a", "\xef\xbb\xbfa O"} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := readAs(readCoNLL, "d.txt", bytes.NewReader(data))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		records, err := data.Read(data.ReadCoNLL, "d.txt", bytes.NewReader(content))
 		if err != nil {
 			return
 		}
 		task := &Tokens{WordsField: "tokens", TagsField: "tags"}
 		for _, r := range records {
 			ex, err := task.parse(r)
-			if err != nil || r.line < 1 {
+			if err != nil || r.Line < 1 {
 				if err != nil && strings.Contains(err.Error(), "empty") {
 					continue // a tag between two tabs
 				}
-				t.Fatalf("%s: %v", r.raw, err)
+				t.Fatalf("%s: %v", r.Raw, err)
 			}
 			for i, w := range ex.Input.Words {
 				if word := ex.Input.Text[w[0]:w[1]]; strings.ContainsAny(word, "\n\t") {

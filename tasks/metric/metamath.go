@@ -1,4 +1,4 @@
-package tasks
+package metric
 
 import (
 	"math"
@@ -13,20 +13,20 @@ import (
 // digit of Unicode.
 var metamathNumber = regexp.MustCompile(`[-+]?\p{Nd}*[.,/]?\p{Nd}+`)
 
-// metamathEqual is the rule of MetaMath's eval_gsm8k.py (the code, oddities included): the first number behind the last
+// MetaMathEqual is the rule of MetaMath's eval_gsm8k.py (the code, oddities included): the first number behind the last
 // "The answer is: ", a fraction divided out, rounded half to even, equals the gold one.
-func metamathEqual(completion, gold string) bool {
-	got, ok := metamathAnswer(completion)
+func MetaMathEqual(completion, gold string) bool {
+	got, ok := MetaMathAnswer(completion)
 	want, err := strconv.ParseFloat(strings.ReplaceAll(gold, ",", ""), 64)
 	return ok && err == nil && got == want
 }
 
-func metamathAnswer(completion string) (float64, bool) {
-	i := strings.LastIndex(completion, answerMarker)
+func MetaMathAnswer(completion string) (float64, bool) {
+	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {
 		return 0, false
 	}
-	text := metamathNumber.FindString(completion[i+len(answerMarker):])
+	text := metamathNumber.FindString(completion[i+len(AnswerMarker):])
 	if text == "" {
 		return 0, false
 	}
@@ -81,8 +81,8 @@ func asciiDigit(r rune) rune {
 
 var rawNumber = regexp.MustCompile(`[-+]?([0-9][0-9,]*(\.[0-9]+)?|\.[0-9]+)`)
 
-// rawAnswer is the first number behind the last "####", without commas, "" where there is none.
-func rawAnswer(completion string) string {
+// RawAnswer is the first number behind the last "####", without commas, "" where there is none.
+func RawAnswer(completion string) string {
 	i := strings.LastIndex(completion, "####")
 	if i < 0 {
 		return ""
@@ -90,9 +90,9 @@ func rawAnswer(completion string) string {
 	return strings.ReplaceAll(rawNumber.FindString(completion[i+4:]), ",", "")
 }
 
-// rawEqual compares the answer with the gold one, by value.
-func rawEqual(completion, gold string) bool {
-	got, ok1 := new(big.Rat).SetString(rawAnswer(completion))
+// RawEqual compares the answer with the gold one, by value.
+func RawEqual(completion, gold string) bool {
+	got, ok1 := new(big.Rat).SetString(RawAnswer(completion))
 	want, ok2 := new(big.Rat).SetString(strings.ReplaceAll(gold, ",", ""))
 	return ok1 && ok2 && got.Cmp(want) == 0
 }

@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -16,27 +16,27 @@ type sentence struct {
 	Tags  []string `json:"tags"`
 }
 
-// docStart is the word of the lines that part documents in CoNLL-2003's files, the first line of each among them.
-const docStart = "-DOCSTART-"
+// DocStart is the word of the lines that part documents in CoNLL-2003's files, the first line of each among them.
+const DocStart = "-DOCSTART-"
 
 // isCoNLL says whether a file begins as CoNLL-2003's do.
 func isCoNLL(r *bufio.Reader) bool {
-	ahead, _ := r.Peek(len(docStart))
-	return string(ahead) == docStart
+	ahead, _ := r.Peek(len(DocStart))
+	return string(ahead) == DocStart
 }
 
-// readTagged reads sentences: JSON by its name, all else in CoNLL's columns.
-func readTagged(name string, r *bufio.Reader) ([]record, error) {
+// ReadTagged reads sentences: JSON by its name, all else in CoNLL's columns.
+func ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
 	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
-		return readJSON(name, r)
+		return ReadJSON(name, r)
 	}
-	return readCoNLL(name, r)
+	return ReadCoNLL(name, r)
 }
 
-// readCoNLL reads columns divided by blanks (or by tabs, where there is one), the word first and the tag last; an empty
+// ReadCoNLL reads columns divided by blanks (or by tabs, where there is one), the word first and the tag last; an empty
 // line ends a sentence, and -DOCSTART- lines are none. Every line has as many columns as the file's first. A sentence
 // becomes the record {"tokens", "tags"}.
-func readCoNLL(name string, r *bufio.Reader) ([]record, error) {
+func ReadCoNLL(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ type conll struct {
 	name                 string
 	line, begin, columns int
 	sentence             sentence
-	records              []record
+	records              []Record
 }
 
 // add takes a line.
 func (c *conll) add(fields []string) error {
-	if len(fields) == 0 || fields[0] == docStart {
+	if len(fields) == 0 || fields[0] == DocStart {
 		return c.end()
 	}
 	if c.columns == 0 {
@@ -90,7 +90,7 @@ func (c *conll) end() error {
 		return nil
 	}
 	raw, err := json.Marshal(c.sentence)
-	c.records = append(c.records, record{file: c.name, line: c.begin, raw: raw})
+	c.records = append(c.records, Record{file: c.name, Line: c.begin, Raw: raw})
 	c.sentence = sentence{}
 	return err
 }

@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -8,16 +8,16 @@ import (
 	"fmt"
 )
 
-// question is a record of SQuAD's, its paragraph's text beside it.
-type question struct {
+// SQuADQuestion is a record of SQuAD's, its paragraph's text beside it.
+type SQuADQuestion struct {
 	Context      *string         `json:"context"`
 	Question     *string         `json:"question"`
 	Answers      json.RawMessage `json:"answers,omitempty"`
 	IsImpossible bool            `json:"is_impossible"`
 }
 
-// readSquad reads the questions of SQuAD's JSON, version 1.1 or 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}.
-func readSquad(name string, r *bufio.Reader) ([]record, error) {
+// ReadSQuAD reads the questions of SQuAD's JSON, version 1.1 or 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}.
+func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func readSquad(name string, r *bufio.Reader) ([]record, error) {
 type squad struct {
 	name    string
 	data    []byte
-	records []record
+	records []Record
 	line    int // of byte at
 	at      int
 }
@@ -82,7 +82,7 @@ func (s *squad) read() error {
 func (s *squad) each(at int, object []byte, field string, f func(at int, element []byte) error) error {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return s.errorf(at, `this is %s, want an object with the field %q`, kind(object), field)
+		return s.errorf(at, `this is %s, want an object with the field %q`, KindOf(object), field)
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -115,7 +115,7 @@ func (s *squad) each(at int, object []byte, field string, f func(at int, element
 
 // question keeps a question with its paragraph.
 func (s *squad) question(at int, raw []byte, context string) error {
-	var q question
+	var q SQuADQuestion
 	if err := json.Unmarshal(raw, &q); err != nil {
 		return s.errorf(at, "a question of another form: %w", err)
 	}
@@ -124,6 +124,6 @@ func (s *squad) question(at int, raw []byte, context string) error {
 	if err != nil {
 		return s.errorf(at, "%w", err)
 	}
-	s.records = append(s.records, record{file: s.name, line: s.lineOf(at), raw: full})
+	s.records = append(s.records, Record{file: s.name, Line: s.lineOf(at), Raw: full})
 	return nil
 }

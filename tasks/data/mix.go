@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bytes"
@@ -81,8 +81,8 @@ func cutWeight(s string) (path string, weight float64, ok bool) {
 	return s[:i], weight, err == nil && weight != 0
 }
 
-// weighted says whether a source has a weight.
-func (s Sources) weighted() bool {
+// Weighted says whether a source has a weight.
+func (s Sources) Weighted() bool {
 	for _, one := range s {
 		if one.Weight != 0 {
 			return true
@@ -91,18 +91,18 @@ func (s Sources) weighted() bool {
 	return false
 }
 
-// unweighted refuses weights where records are only evaluated.
-func (s Sources) unweighted(option string) error {
-	if s.weighted() {
+// Unweighted refuses weights where records are only evaluated.
+func (s Sources) Unweighted(option string) error {
+	if s.Weighted() {
 		return errors.New("option " + option + " has a weight; only data has")
 	}
 	return nil
 }
 
-// mix takes what each source gives by its weight and mixes it by the seed; without weights it lays all end to end.
-func mix[T any](groups [][]T, sources Sources, seed uint64) []T {
+// Mix takes what each source gives by its weight and mixes it by the seed; without weights it lays all end to end.
+func Mix[T any](groups [][]T, sources Sources, seed uint64) []T {
 	var all []T
-	mixed := sources.weighted()
+	mixed := sources.Weighted()
 	for i, g := range groups {
 		w := sources[i].Weight
 		if w == 0 {
@@ -112,7 +112,7 @@ func mix[T any](groups [][]T, sources Sources, seed uint64) []T {
 			all = append(all, g...)
 		}
 		if n := int(math.Round(w * float64(len(g)))); n > 0 {
-			for _, j := range shuffled(len(g), seed, uint64(i)+1)[:n] {
+			for _, j := range Permutation(len(g), seed, uint64(i)+1)[:n] {
 				all = append(all, g[j])
 			}
 		}
@@ -121,14 +121,14 @@ func mix[T any](groups [][]T, sources Sources, seed uint64) []T {
 		return all
 	}
 	out := make([]T, len(all))
-	for i, j := range shuffled(len(all), seed, 0) {
+	for i, j := range Permutation(len(all), seed, 0) {
 		out[i] = all[j]
 	}
 	return out
 }
 
-// shuffled is an order of n things that depends on the seed and the purpose alone.
-func shuffled(n int, seed, purpose uint64) []int {
+// Permutation is an order of n things that depends on the seed and the purpose alone.
+func Permutation(n int, seed, purpose uint64) []int {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	binary.LittleEndian.PutUint64(key[8:], purpose)

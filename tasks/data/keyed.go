@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ func isOneObject(r *bufio.Reader) bool {
 }
 
 // readObject reads a file that is one JSON object.
-func readObject(name string, r *bufio.Reader, line int) ([]record, error) {
+func readObject(name string, r *bufio.Reader, line int) ([]Record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
 		return nil, err
@@ -29,34 +29,34 @@ func readObject(name string, r *bufio.Reader, line int) ([]record, error) {
 		}
 		return nil, fmt.Errorf("%s:%d: not valid JSON: %w", name, line+bytes.Count(data[:at], []byte("\n")), err)
 	}
-	return []record{{file: name, line: line, raw: raw}}, nil
+	return []Record{{file: name, Line: line, Raw: raw}}, nil
 }
 
 // keyed is the records in an object all of whose fields are objects, by their names; else the record itself.
-func keyed(r record) []record {
-	d := json.NewDecoder(bytes.NewReader(r.raw))
+func keyed(r Record) []Record {
+	d := json.NewDecoder(bytes.NewReader(r.Raw))
 	if _, err := d.Token(); err != nil {
-		return []record{r}
+		return []Record{r}
 	}
-	var records []record
-	line, at := r.line, 0
+	var records []Record
+	line, at := r.Line, 0
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return []record{r}
+			return []Record{r}
 		}
 		var raw json.RawMessage
 		if d.Decode(&raw) != nil || raw[0] != '{' {
-			return []record{r}
+			return []Record{r}
 		}
 		begin := int(d.InputOffset()) - len(raw)
-		line += bytes.Count(r.raw[at:begin], []byte("\n"))
+		line += bytes.Count(r.Raw[at:begin], []byte("\n"))
 		at = begin
 		name, _ := key.(string)
-		records = append(records, record{file: r.file, line: line, raw: raw, key: name})
+		records = append(records, Record{file: r.file, Line: line, Raw: raw, Key: name})
 	}
 	if len(records) == 0 {
-		return []record{r}
+		return []Record{r}
 	}
 	return records
 }

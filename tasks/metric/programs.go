@@ -1,4 +1,4 @@
-package tasks
+package metric
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// runProgram is the result of a ConvFinQA program: steps between semicolons, "name = value" or "name = value op value",
+// RunProgram is the result of a ConvFinQA program: steps between semicolons, "name = value" or "name = value op value",
 // with +, -, *, / and >. A value is a number, "13.4%" (0.134) or the name of an earlier step; the last step's is "ans".
 // The result is text: a number rounded to five digits behind the point, or yes or no for a comparison.
-func runProgram(program string) (string, error) {
+func RunProgram(program string) (string, error) {
 	values := map[string]float64{}
 	var last, name string
 	for _, step := range strings.Split(program, ";") {
@@ -23,7 +23,7 @@ func runProgram(program string) (string, error) {
 			return "", fmt.Errorf("program %q: step %q has %d words behind =, want a value, or a value, an operator and a value", program, strings.TrimSpace(step), len(words))
 		}
 		v, err := programValue(words[0], values)
-		last = formatNumber(v)
+		last = FormatNumber(v)
 		if err == nil && len(words) == 3 {
 			v, last, err = operate(v, words[1], words[2], values)
 		}
@@ -80,11 +80,11 @@ func operate(a float64, op, word string, values map[string]float64) (float64, st
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0, "", fmt.Errorf("%g %s %g is no number", a, op, b)
 	}
-	return v, formatNumber(v), nil
+	return v, FormatNumber(v), nil
 }
 
-// formatNumber is a number with at most five digits behind the point.
-func formatNumber(v float64) string {
+// FormatNumber is a number with at most five digits behind the point.
+func FormatNumber(v float64) string {
 	s := strings.TrimRight(strconv.FormatFloat(v, 'f', 5, 64), "0")
 	if s = strings.TrimSuffix(s, "."); s == "-0" {
 		return "0"

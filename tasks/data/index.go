@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// readSource reads the records of a source.
-func readSource(s Source, as format) ([]record, error) {
-	records, err := readFile(s.Path, as)
+// ReadSource reads the records of a source.
+func ReadSource(s Source, as Format) ([]Record, error) {
+	records, err := ReadFile(s.Path, as)
 	if err != nil || s.Index == "" {
 		return records, err
 	}
@@ -22,7 +22,7 @@ func readSource(s Source, as format) ([]record, error) {
 
 // readIndex reads the names in an index file.
 func readIndex(file string) ([]string, error) {
-	text, err := readText(file)
+	text, err := ReadText(file)
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +40,13 @@ func readIndex(file string) ([]string, error) {
 }
 
 // pick takes the named records, in the names' order.
-func pick(records []record, s Source, names []string) ([]record, error) {
+func pick(records []Record, s Source, names []string) ([]Record, error) {
 	named := map[string]int{}
 	byLine := strings.EqualFold(path.Ext(s.Index), ".line")
 	for i, r := range records {
 		named[r.name(i, byLine)] = i
 	}
-	picked := make([]record, 0, len(names))
+	picked := make([]Record, 0, len(names))
 	seen := map[string]bool{}
 	for _, name := range names {
 		i, ok := named[name]
@@ -63,14 +63,14 @@ func pick(records []record, s Source, names []string) ([]record, error) {
 }
 
 // name is what an index calls the record at place i of its file.
-func (r record) name(i int, byLine bool) string {
+func (r Record) name(i int, byLine bool) string {
 	switch {
 	case byLine:
-		return strconv.Itoa(r.line)
-	case r.key != "":
-		return r.key
+		return strconv.Itoa(r.Line)
+	case r.Key != "":
+		return r.Key
 	}
-	if o, err := parseObject(r.raw); err == nil {
+	if o, err := ParseObject(r.Raw); err == nil {
 		if idx := o["idx"]; idx != nil {
 			return strings.Trim(string(idx), `"`)
 		}

@@ -1,4 +1,4 @@
-package tasks
+package metric
 
 import (
 	"regexp"
@@ -7,17 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// answerMarker is what MetaMath's answers have before their final value.
-const answerMarker = "The answer is: "
+// AnswerMarker is what MetaMath's answers have before their final value.
+const AnswerMarker = "The answer is: "
 
-// latexAnswer is what MetaMath's eval_math.py takes from a completion: what follows the last "The answer is: ", up to a
+// LaTeXAnswer is what MetaMath's eval_math.py takes from a completion: what follows the last "The answer is: ", up to a
 // full stop that ends its line, without blanks around it and without one full stop at its end.
-func latexAnswer(completion string) (string, bool) {
-	i := strings.LastIndex(completion, answerMarker)
+func LaTeXAnswer(completion string) (string, bool) {
+	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {
 		return "", false
 	}
-	text, _, _ := strings.Cut(completion[i+len(answerMarker):], ".\n")
+	text, _, _ := strings.Cut(completion[i+len(AnswerMarker):], ".\n")
 	return strip(strings.TrimSuffix(strip(text), ".")), true
 }
 
@@ -26,14 +26,14 @@ func strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
 }
 
-// boxed is the inside of a text's last \boxed{…}.
-func boxed(text string) (string, bool) {
-	const open = `\boxed{`
-	i := strings.LastIndex(text, open)
+// Boxed is the inside of a text's last \boxed{…}.
+func Boxed(text string) (string, bool) {
+	const openFile = `\boxed{`
+	i := strings.LastIndex(text, openFile)
 	if i < 0 {
 		return "", false
 	}
-	text = text[i+len(open):]
+	text = text[i+len(openFile):]
 	depth := 1
 	for j := range len(text) {
 		switch text[j] {
@@ -48,10 +48,10 @@ func boxed(text string) (string, bool) {
 	return "", false
 }
 
-// equivalent is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same when they are once a
+// EquivalentLaTeX is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same when they are once a
 // fixed list of spellings is made alike. Where an answer is so odd that the published rule raises an error, both are
 // compared as they are.
-func equivalent(a, b string) bool {
+func EquivalentLaTeX(a, b string) bool {
 	x, ok1 := normal(a)
 	y, ok2 := normal(b)
 	if ok1 && ok2 {

@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// chainOfThought is the name that the third column of FLAN's files gets.
-const chainOfThought = "chain_of_thought"
+// ChainOfThought is the name that the third column of FLAN's files gets.
+const ChainOfThought = "chain_of_thought"
 
 // tableRow is a row of a table and the line where it begins.
 type tableRow struct {
-	line  int
-	cells []string
+	Line  int
+	Cells []string
 }
 
-// readCSV reads comma-separated values (RFC 4180), whose first row names the columns.
-func readCSV(name string, r *bufio.Reader) ([]record, error) {
-	rows, err := csvRows(name, r)
+// ReadCSV reads comma-separated values (RFC 4180), whose first row names the columns.
+func ReadCSV(name string, r *bufio.Reader) ([]Record, error) {
+	rows, err := ReadRows(name, r)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -33,10 +33,10 @@ func readCSV(name string, r *bufio.Reader) ([]record, error) {
 // columnName is what a column is called; a cell of running text has blanks.
 var columnName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// readTSV reads columns between tabs; quotes mean nothing there. The first row names them, unless it is three cells that
+// ReadTSV reads columns between tabs; quotes mean nothing there. The first row names them, unless it is three cells that
 // are not all like names: then the columns are those of FLAN's chains of thought, question, answer and thought, with line
 // ends written as \n.
-func readTSV(name string, r *bufio.Reader) ([]record, error) {
+func ReadTSV(name string, r *bufio.Reader) ([]Record, error) {
 	text, err := readAll(name, r)
 	if err != nil {
 		return nil, err
@@ -51,44 +51,44 @@ func readTSV(name string, r *bufio.Reader) ([]record, error) {
 		return nil, nil
 	}
 	first := rows[0]
-	if len(first.cells) != 3 || !slices.ContainsFunc(first.cells, func(s string) bool { return !columnName.MatchString(s) }) {
+	if len(first.Cells) != 3 || !slices.ContainsFunc(first.Cells, func(s string) bool { return !columnName.MatchString(s) }) {
 		return tableRecords(name, first, rows[1:])
 	}
 	for _, row := range rows {
-		for j, cell := range row.cells {
-			row.cells[j] = strings.ReplaceAll(cell, `\n`, "\n")
+		for j, cell := range row.Cells {
+			row.Cells[j] = strings.ReplaceAll(cell, `\n`, "\n")
 		}
 	}
-	return tableRecords(name, tableRow{cells: []string{"question", "answer", chainOfThought}}, rows)
+	return tableRecords(name, tableRow{Cells: []string{"question", "answer", ChainOfThought}}, rows)
 }
 
 // tableRecords makes records of rows, whose cells are fields by the header's names, all of them strings.
-func tableRecords(name string, header tableRow, rows []tableRow) ([]record, error) {
-	for i, n := range header.cells {
-		if slices.Contains(header.cells[:i], n) {
-			return nil, fmt.Errorf("%s:%d: two columns are named %q", name, header.line, n)
+func tableRecords(name string, header tableRow, rows []tableRow) ([]Record, error) {
+	for i, n := range header.Cells {
+		if slices.Contains(header.Cells[:i], n) {
+			return nil, fmt.Errorf("%s:%d: two columns are named %q", name, header.Line, n)
 		}
 	}
-	records := make([]record, len(rows))
+	records := make([]Record, len(rows))
 	for i, row := range rows {
-		if got, want := len(row.cells), len(header.cells); got != want {
-			return nil, fmt.Errorf("%s:%d: %d columns, want %d: %s", name, row.line, got, want, strings.Join(header.cells, ", "))
+		if got, want := len(row.Cells), len(header.Cells); got != want {
+			return nil, fmt.Errorf("%s:%d: %d columns, want %d: %s", name, row.Line, got, want, strings.Join(header.Cells, ", "))
 		}
-		fields := make(map[string]string, len(row.cells))
-		for j, n := range header.cells {
-			fields[n] = row.cells[j]
+		fields := make(map[string]string, len(row.Cells))
+		for j, n := range header.Cells {
+			fields[n] = row.Cells[j]
 		}
 		raw, err := json.Marshal(fields)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, row.line, err)
+			return nil, fmt.Errorf("%s:%d: %w", name, row.Line, err)
 		}
-		records[i] = record{file: name, line: row.line, raw: raw}
+		records[i] = Record{file: name, Line: row.Line, Raw: raw}
 	}
 	return records, nil
 }
 
-// csvRows reads the rows of a CSV file. One with quotes inside fields that are not quoted is taken as it is meant.
-func csvRows(name string, r io.Reader) ([]tableRow, error) {
+// ReadRows reads the rows of a CSV file. One with quotes inside fields that are not quoted is taken as it is meant.
+func ReadRows(name string, r io.Reader) ([]tableRow, error) {
 	text, err := readAll(name, r)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -11,34 +11,34 @@ import (
 	"strings"
 )
 
-// record is one JSON object of a data file.
-type record struct {
+// Record is one JSON object of a data file.
+type Record struct {
 	file string
-	line int
-	raw  []byte
-	// key is the record's name in an object of records, else "".
-	key string
-	// head is the file's first record, which decides what format the file has.
-	head []byte
+	Line int
+	Raw  []byte
+	// Key is the record's name in an object of records, else "".
+	Key string
+	// Head is the file's first record, which decides what format the file has.
+	Head []byte
 }
 
-func (r record) where() string { return fmt.Sprintf("%s:%d", r.file, r.line) }
+func (r Record) Where() string { return fmt.Sprintf("%s:%d", r.file, r.Line) }
 
-// format reads the records of a file behind its byte order mark.
-type format func(name string, r *bufio.Reader) ([]record, error)
+// Format reads the records of a file behind its byte order mark.
+type Format func(name string, r *bufio.Reader) ([]Record, error)
 
-// readFile reads the records of a file, one or more.
-func readFile(name string, as format) ([]record, error) {
-	f, err := open(name)
+// ReadFile reads the records of a file, one or more.
+func ReadFile(name string, as Format) ([]Record, error) {
+	f, err := Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAs(as, name, f)
+	return Read(as, name, f)
 }
 
-// readAs reads records and tells each the first of its file.
-func readAs(as format, name string, r io.Reader) ([]record, error) {
+// Read reads records and tells each the first of its file.
+func Read(as Format, name string, r io.Reader) ([]Record, error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	if err := skipBOM(name, br); err != nil {
 		return nil, err
@@ -51,26 +51,26 @@ func readAs(as format, name string, r io.Reader) ([]record, error) {
 		return nil, fmt.Errorf("%s has no record", name)
 	}
 	for i := range records {
-		records[i].head = records[0].raw
+		records[i].Head = records[0].Raw
 	}
 	return records, nil
 }
 
-// readAny reads a table or CoNLL's columns where the name says so, the latter also where the file begins so, else JSON.
-func readAny(name string, r *bufio.Reader) ([]record, error) {
+// ReadAny reads a table or CoNLL's columns where the name says so, the latter also where the file begins so, else JSON.
+func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
 	switch ext := strings.ToLower(path.Ext(name)); {
 	case ext == ".csv":
-		return readCSV(name, r)
+		return ReadCSV(name, r)
 	case ext == ".tsv":
-		return readTSV(name, r)
+		return ReadTSV(name, r)
 	case ext == ".conll" || isCoNLL(r):
-		return readCoNLL(name, r)
+		return ReadCoNLL(name, r)
 	}
-	return readJSON(name, r)
+	return ReadJSON(name, r)
 }
 
-// readJSON reads JSON Lines, a JSON array of records, or an object of them.
-func readJSON(name string, r *bufio.Reader) ([]record, error) {
+// ReadJSON reads JSON Lines, a JSON array of records, or an object of them.
+func ReadJSON(name string, r *bufio.Reader) ([]Record, error) {
 	line, first, err := skipSpace(r)
 	if err == io.EOF {
 		return nil, nil
@@ -107,10 +107,10 @@ func skipSpace(r *bufio.Reader) (line int, first byte, err error) {
 	}
 }
 
-func readLines(name string, r *bufio.Reader, line int) ([]record, error) {
-	var records []record
+func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
+	var records []Record
 	for ; ; line++ {
-		b, err := readLine(r, maxLine)
+		b, err := ReadLine(r, maxLine)
 		if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
@@ -121,7 +121,7 @@ func readLines(name string, r *bufio.Reader, line int) ([]record, error) {
 			if err := checkObject(b); err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 			}
-			records = append(records, record{file: name, line: line, raw: b})
+			records = append(records, Record{file: name, Line: line, Raw: b})
 		}
 		if err == io.EOF {
 			return records, nil
@@ -129,8 +129,8 @@ func readLines(name string, r *bufio.Reader, line int) ([]record, error) {
 	}
 }
 
-// readLine reads up to a line end or the end of the file, at most limit bytes.
-func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+// ReadLine reads up to a line end or the end of the file, at most limit bytes.
+func ReadLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
@@ -143,7 +143,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-func readArray(name string, r *bufio.Reader, line int) ([]record, error) {
+func readArray(name string, r *bufio.Reader, line int) ([]Record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func readArray(name string, r *bufio.Reader, line int) ([]record, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", at(0), err)
 	}
-	records := make([]record, 0, len(all))
+	records := make([]Record, 0, len(all))
 	begin := 1
 	for _, raw := range all {
 		// Between two elements there is nothing but white space and a comma.
@@ -169,7 +169,7 @@ func readArray(name string, r *bufio.Reader, line int) ([]record, error) {
 		if err := checkObject(raw); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
-		records = append(records, record{file: name, line: line, raw: raw})
+		records = append(records, Record{file: name, Line: line, Raw: raw})
 		begin = len(raw)
 	}
 	return records, nil
@@ -184,5 +184,5 @@ func checkObject(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return fmt.Errorf("not valid JSON: %w", err)
 	}
-	return fmt.Errorf("the record is %s, want an object", kind(b))
+	return fmt.Errorf("the record is %s, want an object", KindOf(b))
 }

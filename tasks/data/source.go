@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -22,8 +22,8 @@ const (
 	maxFile = 1 << 30
 )
 
-// open opens a data file.
-func open(path string) (io.ReadCloser, error) {
+// Open opens a data file.
+func Open(path string) (io.ReadCloser, error) {
 	if name, ok := strings.CutPrefix(path, embedded); ok {
 		return evaldata.Open(name)
 	}
@@ -87,9 +87,9 @@ func invalidUTF8(b []byte) int {
 	}
 }
 
-// readText reads a plain text file, its line ends as \n.
-func readText(path string) (string, error) {
-	f, err := open(path)
+// ReadText reads a plain text file, its line ends as \n.
+func ReadText(path string) (string, error) {
+	f, err := Open(path)
 	if err != nil {
 		return "", err
 	}
