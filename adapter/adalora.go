@@ -166,77 +166,77 @@ func (l *adalora) Params() []model.Param {
 func (l *adalora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
 
 // weighted is s·b∘E by columns: rows of B, or tokens.
-func (l *adalora) weighted(b gemm.Mat) *scratch {
+func (l *adalora) weighted(b gemm.Matrix) *scratch {
 	s := byColumns(b, op.Data(l.e).Data)
 	vec.Scale(s.Data, l.scale, s.Data)
 	return s
 }
 
-// Fold implements model.Adapter: w += s·B[i:]·diag(E)·A[:,j:].
-func (l *adalora) Fold(w gemm.Mat, i, j int) {
+// MergeInto implements model.Adapter: w += s·B[i:]·diag(E)·A[:,j:].
+func (l *adalora) MergeInto(w gemm.Matrix, i, j int) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	if a.Rows == 0 {
 		return
 	}
 	s := l.weighted(b.Slice(i, 0, w.Rows, b.Cols))
 	defer s.give()
-	gemm.NN(w, s.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+	gemm.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 }
 
 // down is x·Aᵀ, [tokens, r].
-func (l *adalora) down(x gemm.Mat) *scratch {
+func (l *adalora) down(x gemm.Matrix) *scratch {
 	a := op.Data(l.a)
 	h := take(x.Rows, a.Rows)
-	gemm.NT(h.Mat, x, a, 0)
+	gemm.NT(h.Matrix, x, a, 0)
 	return h
 }
 
 // up is gy·B, [tokens, r].
-func (l *adalora) up(gy gemm.Mat) *scratch {
+func (l *adalora) up(gy gemm.Matrix) *scratch {
 	b := op.Data(l.b)
 	g := take(gy.Rows, b.Cols)
-	gemm.NN(g.Mat, gy, b, 0)
+	gemm.NN(g.Matrix, gy, b, 0)
 	return g
 }
 
-// Apply adds x·ΔWᵀ to y.
-func (l *adalora) Apply(y, x gemm.Mat) {
+// Forward adds x·ΔWᵀ to y.
+func (l *adalora) Forward(y, x gemm.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
 	h := l.down(x)
 	defer h.give()
-	s := l.weighted(h.Mat)
+	s := l.weighted(h.Matrix)
 	defer s.give()
-	gemm.NT(y, s.Mat, op.Data(l.b), 1)
+	gemm.NT(y, s.Matrix, op.Data(l.b), 1)
 }
 
-// ApplyT adds gy·ΔW to dx.
-func (l *adalora) ApplyT(dx, gy gemm.Mat) {
+// Backward adds gy·ΔW to dx.
+func (l *adalora) Backward(dx, gy gemm.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
 	g := l.up(gy)
 	defer g.give()
-	s := l.weighted(g.Mat)
+	s := l.weighted(g.Matrix)
 	defer s.give()
-	gemm.NN(dx, s.Mat, op.Data(l.a), 1)
+	gemm.NN(dx, s.Matrix, op.Data(l.a), 1)
 }
 
 // Grad implements model.Adapter: with h = x·Aᵀ and g = gy·B, dA += (s·g∘E)ᵀ·x, dB += gyᵀ·(s·h∘E), dE += s·Σₜ g∘h.
-func (l *adalora) Grad(x, gy gemm.Mat) {
+func (l *adalora) Grad(x, gy gemm.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
 	h, g := l.down(x), l.up(gy)
 	defer h.give()
 	defer g.give()
-	sh, sg := l.weighted(h.Mat), l.weighted(g.Mat)
+	sh, sg := l.weighted(h.Matrix), l.weighted(g.Matrix)
 	defer sh.give()
 	defer sg.give()
-	gemm.TN(op.Grad(l.a), sg.Mat, x, 1)
-	gemm.TN(op.Grad(l.b), gy, sh.Mat, 1)
-	sum := columnProducts(g.Mat, h.Mat)
+	gemm.TN(op.Grad(l.a), sg.Matrix, x, 1)
+	gemm.TN(op.Grad(l.b), gy, sh.Matrix, 1)
+	sum := columnProducts(g.Matrix, h.Matrix)
 	defer sum.give()
 	vec.Axpy(op.Grad(l.e).Data, l.scale, sum.Data)
 }

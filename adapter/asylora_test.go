@@ -14,8 +14,8 @@ import (
 func TestAsyLoRA(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "asylora", map[string]any{"r": 3, "target_modules": []string{"up_proj"}}))
-	if a.Trainable() != 3*3*37 {
-		t.Errorf("%d trainable", a.Trainable())
+	if a.NumTrainable() != 3*3*37 {
+		t.Errorf("%d trainable", a.NumTrainable())
 	}
 	for _, l := range a.layers {
 		low := l.adapter.(*asylora)

@@ -13,9 +13,9 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// Attached is an adapter on a model: one piece on every layer that its method chooses, and the trained copies of
+// Adapter is an adapter on a model: one piece on every layer that its method chooses, and the trained copies of
 // modules_to_save.
-type Attached struct {
+type Adapter struct {
 	// Name chooses the adapter in a pass (op.Tape.Adapter).
 	Name string
 	// Method has the settings.
@@ -42,7 +42,7 @@ type weightCopy struct {
 
 // Attach puts an untrained adapter on a model under a name. Every name and pattern of the settings must match something;
 // the error suggests the nearest names. The numbers that an adapter draws depend on the seed and the layer alone.
-func Attach(m *model.Model, name string, method Method, seed uint64) (*Attached, error) {
+func Attach(m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
 	a, err := attach(m, name, method, seed, true)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
@@ -50,7 +50,7 @@ func Attach(m *model.Model, name string, method Method, seed uint64) (*Attached,
 	return a, nil
 }
 
-func attach(m *model.Model, name string, method Method, seed uint64, strict bool) (*Attached, error) {
+func attach(m *model.Model, name string, method Method, seed uint64, strict bool) (*Adapter, error) {
 	if name == "" {
 		return nil, errors.New("a name is needed; the empty one is the model without adapter")
 	}
@@ -66,7 +66,7 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 			return nil, err
 		}
 	}
-	a := &Attached{Name: name, Method: method, model: m}
+	a := &Adapter{Name: name, Method: method, model: m}
 	rng := func(path string) *rand.Rand { return layerRand(seed, path) }
 	if !strict {
 		rng = func(string) *rand.Rand { return nil }
@@ -81,12 +81,12 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 		}
 	})
 	for _, c := range a.copies {
-		if c.CopyOf(name) != nil {
+		if c.Override(name) != nil {
 			return nil, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name)
 		}
 	}
 	for i, c := range a.copies {
-		a.copies[i].param = c.Copy(name, c.Values(""))
+		a.copies[i].param = c.SetOverride(name, c.Values(""))
 	}
 	for _, l := range a.layers {
 		l.Attach(name, l.adapter, dropoutOf(method))
@@ -95,7 +95,7 @@ func attach(m *model.Model, name string, method Method, seed uint64, strict bool
 }
 
 // adapt makes the layers' adapters.
-func (a *Attached) adapt(targets []*model.Linear, rng func(path string) *rand.Rand) error {
+func (a *Adapter) adapt(targets []*model.Linear, rng func(path string) *rand.Rand) error {
 	for _, l := range targets {
 		if l.Adapter(a.Name) != nil {
 			return fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path())
@@ -136,19 +136,19 @@ func cutLast(path string) (before, last string, ok bool) {
 }
 
 // Detach takes the adapter off the model, unmerged.
-func (a *Attached) Detach() {
+func (a *Adapter) Detach() {
 	a.Unmerge()
 	for _, l := range a.layers {
 		l.Attach(a.Name, nil, 0)
 	}
 	for _, c := range a.copies {
-		c.Copy(a.Name, nil)
+		c.SetOverride(a.Name, nil)
 	}
 }
 
 // Params are what training moves, in the order of the model's layers, then the copies: a layer's path with lora_A and
 // the like behind it, or the weight's name.
-func (a *Attached) Params() []model.Param {
+func (a *Adapter) Params() []model.Param {
 	var all []model.Param
 	for _, l := range a.layers {
 		for _, p := range l.adapter.Params() {
@@ -162,8 +162,8 @@ func (a *Attached) Params() []model.Param {
 	return all
 }
 
-// Trainable counts the numbers that training moves.
-func (a *Attached) Trainable() int {
+// NumTrainable counts the numbers that training moves.
+func (a *Adapter) NumTrainable() int {
 	n := 0
 	for _, p := range a.Params() {
 		n += op.Data(p.Param).Rows * op.Data(p.Param).Cols
@@ -171,11 +171,11 @@ func (a *Attached) Trainable() int {
 	return n
 }
 
-// Refresh must be called after parameters have changed, before the next pass: DoRA takes its norms.
-func (a *Attached) Refresh() {
+// ParamsChanged must be called after parameters have changed, before the next pass: DoRA takes its norms.
+func (a *Adapter) ParamsChanged() {
 	for _, l := range a.layers {
-		if r, ok := l.adapter.(interface{ Refresh() }); ok {
-			r.Refresh()
+		if r, ok := l.adapter.(model.ParamsObserver); ok {
+			r.ParamsChanged()
 		}
 	}
 }

@@ -27,7 +27,7 @@ func bare(t testing.TB, m Method, out, in int) model.Adapter {
 }
 
 // random is a matrix of normal numbers.
-func random(rng *rand.Rand, rows, cols int) gemm.Mat {
+func random(rng *rand.Rand, rows, cols int) gemm.Matrix {
 	m := gemm.New(rows, cols)
 	for i := range m.Data {
 		m.Data[i] = float32(rng.NormFloat64())
@@ -41,7 +41,7 @@ func stir(rng *rand.Rand, a model.Adapter) {
 		m := op.Data(p.Param)
 		copy(m.Data, random(rng, m.Rows, m.Cols).Data)
 	}
-	if r, ok := a.(interface{ Refresh() }); ok {
-		r.Refresh()
+	if r, ok := a.(model.ParamsObserver); ok {
+		r.ParamsChanged()
 	}
 }

@@ -42,7 +42,7 @@ func BenchmarkFold(b *testing.B) {
 				for b.Loop() {
 					for i := 0; i < out; i += block.rows {
 						for j := 0; j < in; j += block.cols {
-							a.Fold(w, i, j)
+							a.MergeInto(w, i, j)
 						}
 					}
 				}

@@ -63,20 +63,20 @@ func (b *budget) afterGradients() {
 		}
 		cov := take(a.Rows, a.Rows)
 		defer cov.give()
-		gemm.NT(cov.Mat, a, a, 0)
-		if offUnit(cov.Mat, share) {
-			gemm.NN(op.Grad(l.a), cov.Mat, a, 1)
+		gemm.NT(cov.Matrix, a, a, 0)
+		if offUnit(cov.Matrix, share) {
+			gemm.NN(op.Grad(l.a), cov.Matrix, a, 1)
 		}
-		gemm.TN(cov.Mat, q, q, 0)
-		if offUnit(cov.Mat, share) {
-			gemm.NN(op.Grad(l.b), q, cov.Mat, 1)
+		gemm.TN(cov.Matrix, q, q, 0)
+		if offUnit(cov.Matrix, share) {
+			gemm.NN(op.Grad(l.b), q, cov.Matrix, 1)
 		}
 	})
 }
 
 // offUnit makes 2·share·C/‖C‖ of the symmetric C + I: with A in front, the gradient of share·‖C‖, C = A·Aᵀ − I. Where C
 // is zero there is none.
-func offUnit(c gemm.Mat, share float64) bool {
+func offUnit(c gemm.Matrix, share float64) bool {
 	for i := range c.Rows {
 		c.Row(i)[i]--
 	}

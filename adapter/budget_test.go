@@ -18,7 +18,7 @@ func TestOrthogonality(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "adalora", map[string]any{"init_r": 4, "target_r": 2, "orth_reg_weight": 0.7, "target_modules": []string{"q_proj", "up_proj"}}))
 	stirAll(a, 1)
-	a.AfterGradients()
+	a.OnPreOptimizerStep()
 	penalty := func() float64 {
 		sum, n := 0.0, 0
 		for _, p := range a.Params() {
@@ -68,10 +68,10 @@ func TestOrthogonality(t *testing.T) {
 func TestBudget(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "adalora", map[string]any{"init_r": 4, "target_r": 1, "tinit": 2, "tfinal": 3, "deltaT": 2, "target_modules": []string{"q_proj"}}))
-	if err := a.Begin(5); err == nil || !strings.Contains(err.Error(), "leave no step of 5") {
+	if err := a.OnTrainBegin(5); err == nil || !strings.Contains(err.Error(), "leave no step of 5") {
 		t.Errorf("got %v", err)
 	}
-	if err := a.Begin(12); err != nil {
+	if err := a.OnTrainBegin(12); err != nil {
 		t.Fatal(err)
 	}
 	// 12 triplets, 3 in the end, over 7 steps: 9·(1 − k/7)³ + 3 at even steps, then from step 9 on the target.
@@ -82,7 +82,7 @@ func TestBudget(t *testing.T) {
 			copy(op.Data(p.Param).Data, random(rng, 1, p.Size()).Data)
 			copy(op.Grad(p.Param).Data, random(rng, 1, p.Size()).Data)
 		}
-		a.AfterUpdate(step)
+		a.OnStepEnd(step)
 		left := 0
 		for _, p := range a.Params() {
 			if strings.HasSuffix(p.Name, "lora_E") {
@@ -101,7 +101,7 @@ func TestBudget(t *testing.T) {
 }
 
 // reloadState saves an adapter with its state and goes on from what was read.
-func reloadState(t *testing.T, m *model.Model, a *Attached) {
+func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := a.Save(dir); err != nil {

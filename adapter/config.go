@@ -22,15 +22,15 @@ type Common struct {
 	// InferenceMode is written as PEFT writes it, true, and means nothing.
 	InferenceMode bool `json:"inference_mode"`
 	// TargetModules chooses the linear layers.
-	TargetModules Modules `json:"target_modules"`
+	TargetModules TargetModules `json:"target_modules"`
 	// ExcludeModules takes layers out again.
-	ExcludeModules Modules `json:"exclude_modules"`
+	ExcludeModules TargetModules `json:"exclude_modules"`
 	// LayersToTransform keeps only layers with these indices in their path; empty keeps all.
-	LayersToTransform Ints `json:"layers_to_transform"`
+	LayersToTransform intList `json:"layers_to_transform"`
 	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the last one in a path.
-	LayersPattern Strings `json:"layers_pattern"`
+	LayersPattern stringList `json:"layers_pattern"`
 	// ModulesToSave are path suffixes of modules that are trained whole, in a copy, and saved with the adapter.
-	ModulesToSave Strings `json:"modules_to_save"`
+	ModulesToSave stringList `json:"modules_to_save"`
 }
 
 // Settings implements Method for whoever embeds Common.

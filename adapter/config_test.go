@@ -72,7 +72,7 @@ func TestParseLists(t *testing.T) {
 		c.RankPattern["q_proj"] != 2 || c.AlphaPattern["q_proj"] != 1.5 || c.Init != InitGaussian {
 		t.Errorf("got %+v", c)
 	}
-	for layers, want := range map[string]Ints{"3": {3}, "[1, 2]": {1, 2}} {
+	for layers, want := range map[string]intList{"3": {3}, "[1, 2]": {1, 2}} {
 		m, err := Parse(peftConfig(t, `{"layers_to_transform": `+layers+`, "layers_pattern": "layers"}`))
 		if err != nil || !slices.Equal(m.Settings().LayersToTransform, want) || m.Settings().LayersPattern[0] != "layers" {
 			t.Errorf("%s: got %+v, %v", layers, m, err)

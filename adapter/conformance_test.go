@@ -73,7 +73,7 @@ func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Meth
 var sizes = [][2]int{{64, 64}, {40, 6}, {6, 40}, {37, 100}, {100, 37}, {61, 67}, {5, 7}, {16, 15}, {1, 30}, {130, 260}}
 
 // eachSize runs a test for every method, size and rank that the method takes.
-func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter)) {
+func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter)) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		done := 0
 		for _, s := range sizes {
@@ -98,21 +98,21 @@ func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Mat, a m
 }
 
 // folded is W' whole.
-func folded(w gemm.Mat, a model.Adapter) gemm.Mat {
+func folded(w gemm.Matrix, a model.Adapter) gemm.Matrix {
 	f := gemm.New(w.Rows, w.Cols)
 	copy(f.Data, w.Data)
-	a.Fold(f, 0, 0)
+	a.MergeInto(f, 0, 0)
 	return f
 }
 
 func TestUntrainedChangesNothing(t *testing.T) {
-	eachSize(t, func(t *testing.T, _ *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, _ *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		golden.Close(t, "W'", folded(w, a).Data, w.Data, 0, false)
 	})
 }
 
 func TestFoldByBlocks(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		stir(rng, a)
 		whole := folded(w, a)
 		for range 8 {
@@ -121,7 +121,7 @@ func TestFoldByBlocks(t *testing.T) {
 			ld := cols + rng.IntN(3)
 			got := make([]float32, rows*ld)
 			w.Block(got, ld, i, j, rows, cols)
-			a.Fold(gemm.Mat{Data: got, Rows: rows, Cols: cols, Stride: ld}, i, j)
+			a.MergeInto(gemm.Matrix{Data: got, Rows: rows, Cols: cols, Stride: ld}, i, j)
 			for r := range rows {
 				golden.Close(t, fmt.Sprintf("%d×%d at %d,%d, row %d", rows, cols, i, j, r), got[r*ld:r*ld+cols], whole.Row(i + r)[j:j+cols], 1e-4, false)
 			}
@@ -129,33 +129,30 @@ func TestFoldByBlocks(t *testing.T) {
 	})
 }
 
-// TestApplyIsFold: the forward pass and its transpose, on the identity, make ΔW.
-func TestApplyIsFold(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
-		s, ok := a.(interface {
-			Apply(y, x gemm.Mat)
-			ApplyT(dx, gy gemm.Mat)
-		})
+// TestForwardIsMergeInto: the forward pass and its transpose, on the identity, make ΔW.
+func TestForwardIsMergeInto(t *testing.T) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+		s, ok := a.(model.DeltaForwarder)
 		if !ok {
 			t.Skip("is always folded")
 		}
 		stir(rng, a)
 		delta := folded(gemm.New(w.Rows, w.Cols), a)
 		y := gemm.New(w.Cols, w.Rows)
-		s.Apply(y, identity(w.Cols))
+		s.Forward(y, identity(w.Cols))
 		for i := range w.Rows {
 			for j := range w.Cols {
 				y.Data[j*w.Rows+i] -= delta.Row(i)[j]
 			}
 		}
-		golden.Close(t, "Apply(I) − ΔWᵀ", y.Data, make([]float32, len(y.Data)), 1e-4, false)
+		golden.Close(t, "Forward(I) − ΔWᵀ", y.Data, make([]float32, len(y.Data)), 1e-4, false)
 		dx := gemm.New(w.Rows, w.Cols)
-		s.ApplyT(dx, identity(w.Rows))
-		golden.Close(t, "ApplyT(I)", dx.Data, delta.Data, 1e-4, true)
+		s.Backward(dx, identity(w.Rows))
+		golden.Close(t, "Backward(I)", dx.Data, delta.Data, 1e-4, true)
 	})
 }
 
-func identity(n int) gemm.Mat {
+func identity(n int) gemm.Matrix {
 	m := gemm.New(n, n)
 	for i := range n {
 		m.Row(i)[i] = 1
@@ -166,13 +163,13 @@ func identity(n int) gemm.Mat {
 // TestGradients compares Grad and GradOutput with differences of Σ gy·(x·W'ᵀ), in which W' comes from Fold. The norm
 // that DoRA keeps constant is constant here too, since nothing refreshes.
 func TestGradients(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		stir(rng, a)
 		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
 		loss := lossOf(w, a, x, gy)
 		a.Grad(x, gy)
 		checkDirections(t, "Grad", rng, a, loss)
-		o, ok := a.(interface{ GradOutput(x, y, gy gemm.Mat) })
+		o, ok := a.(model.OutputGradder)
 		if !ok {
 			return
 		}
@@ -187,7 +184,7 @@ func TestGradients(t *testing.T) {
 }
 
 // lossOf is Σ gy·(x·W'ᵀ) with the parameters of the moment.
-func lossOf(w gemm.Mat, a model.Adapter, x, gy gemm.Mat) func() float64 {
+func lossOf(w gemm.Matrix, a model.Adapter, x, gy gemm.Matrix) func() float64 {
 	return func() float64 {
 		y := gemm.New(x.Rows, w.Rows)
 		gemm.NT(y, x, folded(w, a), 0)
@@ -229,7 +226,7 @@ func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter,
 
 // TestGradAddsUp: gradients of several passes are summed.
 func TestGradAddsUp(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		stir(rng, a)
 		x, gy := random(rng, 4, w.Cols), random(rng, 4, w.Rows)
 		a.Grad(x, gy)
@@ -249,13 +246,13 @@ func TestGradAddsUp(t *testing.T) {
 
 // wholeSource is W' as a matrix product reads it.
 type wholeSource struct {
-	gemm.Mat
+	gemm.Matrix
 	a model.Adapter
 }
 
 func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
-	s.Mat.Block(dst, ld, i, j, m, n)
-	s.a.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	s.Matrix.Block(dst, ld, i, j, m, n)
+	s.a.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // TestLarge runs what is cut between threads: a product with W', the adapter on its own, and its gradient.
@@ -272,20 +269,17 @@ func TestLarge(t *testing.T) {
 		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-6, true)
 		a.Grad(x, gy)
 		checkDirections(t, "Grad", rng, a, lossOf(w, a, x, gy))
-		s, ok := a.(interface {
-			Apply(y, x gemm.Mat)
-			ApplyT(dx, gy gemm.Mat)
-		})
+		s, ok := a.(model.DeltaForwarder)
 		if !ok {
 			return
 		}
 		gemm.NT(y, x, w, 0)
-		s.Apply(y, x)
-		golden.Close(t, "x·Wᵀ and Apply", y.Data, want.Data, 1e-5, true)
+		s.Forward(y, x)
+		golden.Close(t, "x·Wᵀ and Forward", y.Data, want.Data, 1e-5, true)
 		gemm.NN(dx, gy, w, 0)
-		s.ApplyT(dx, gy)
+		s.Backward(dx, gy)
 		wantT := gemm.New(tokens, in)
 		gemm.NN(wantT, gy, folded(w, a), 0)
-		golden.Close(t, "gy·W and ApplyT", dx.Data, wantT.Data, 1e-5, true)
+		golden.Close(t, "gy·W and Backward", dx.Data, wantT.Data, 1e-5, true)
 	})
 }

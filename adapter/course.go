@@ -31,9 +31,9 @@ type named struct {
 // withCourse is implemented by a method that has a course.
 type withCourse interface{ course(layers []layer) course }
 
-// Begin must be called before the first step of training, or the first after Load, with the number of steps of the
+// OnTrainBegin must be called before the first step of training, or the first after Load, with the number of steps of the
 // whole run: AdaLoRA's schedule is for that. The error says which setting does not fit.
-func (a *Attached) Begin(total int) error {
+func (a *Adapter) OnTrainBegin(total int) error {
 	if a.course == nil {
 		return nil
 	}
@@ -43,17 +43,17 @@ func (a *Attached) Begin(total int) error {
 	return nil
 }
 
-// AfterGradients must be called when the gradients of a step are complete, before they are clipped: AdaLoRA adds those
+// OnPreOptimizerStep must be called when the gradients of a step are complete, before they are clipped: AdaLoRA adds those
 // of its regulariser.
-func (a *Attached) AfterGradients() {
+func (a *Adapter) OnPreOptimizerStep() {
 	if a.course != nil {
 		a.course.afterGradients()
 	}
 }
 
-// AfterUpdate must be called when step, counted from 1, has moved the parameters and their gradients are still there:
+// OnStepEnd must be called when step, counted from 1, has moved the parameters and their gradients are still there:
 // AdaLoRA hands out its budget.
-func (a *Attached) AfterUpdate(step int) {
+func (a *Adapter) OnStepEnd(step int) {
 	if a.course != nil {
 		a.course.afterUpdate(step)
 	}
@@ -62,7 +62,7 @@ func (a *Attached) AfterUpdate(step int) {
 const stateFile = "adapter_state.safetensors"
 
 // SaveState writes what training needs beside the parameters into a folder, where the method has such.
-func (a *Attached) SaveState(dir string) error {
+func (a *Adapter) SaveState(dir string) error {
 	if a.course == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (a *Attached) SaveState(dir string) error {
 }
 
 // LoadState reads what SaveState wrote.
-func (a *Attached) LoadState(dir string) error {
+func (a *Adapter) LoadState(dir string) error {
 	if a.course == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (a *Attached) LoadState(dir string) error {
 	return nil
 }
 
-func (a *Attached) loadState(path string) error {
+func (a *Adapter) loadState(path string) error {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("no file %s", path)
 	}

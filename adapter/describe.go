@@ -11,7 +11,7 @@ import (
 //
 //	q_proj 576×576: r̂ 96, 9,216 parameters, 30 layers
 //	trainable parameters: 4,886,640 of 139,401,648 (3.5054 %)
-func (a *Attached) Describe() []string {
+func (a *Adapter) Describe() []string {
 	var order []string
 	count := map[string]int{}
 	add := func(line string) {
@@ -47,7 +47,7 @@ func (a *Attached) Describe() []string {
 	if m, ok := a.Method.(interface{ note() string }); ok && m.note() != "" {
 		lines = append(lines, m.note())
 	}
-	n := a.Trainable()
+	n := a.NumTrainable()
 	all := n + a.model.NumParameters()
 	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", wording.Number(n), wording.Number(all), 100*float64(n)/float64(all)))
 }

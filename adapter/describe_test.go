@@ -10,7 +10,7 @@ import (
 
 func TestDescribe(t *testing.T) {
 	m := tinyModel(t, true)
-	c := &MoRA{Common: Common{TargetModules: Suffixes("down_proj", "q_proj"), ModulesToSave: Strings{"lm_head"}},
+	c := &MoRA{Common: Common{TargetModules: Suffixes("down_proj", "q_proj"), ModulesToSave: stringList{"lm_head"}},
 		LowRank: LowRank{R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}}, Type: Rotation}
 	a := mustAttach(t, m, "a", c)
 	want := []string{
@@ -23,8 +23,8 @@ func TestDescribe(t *testing.T) {
 	if !slices.Equal(got[:4], want) {
 		t.Errorf("got %s", strings.Join(got, "\n"))
 	}
-	if a.Trainable() != 3*64+2*100+64+620 {
-		t.Errorf("%d trainable", a.Trainable())
+	if a.NumTrainable() != 3*64+2*100+64+620 {
+		t.Errorf("%d trainable", a.NumTrainable())
 	}
 	// 31·20 + 3·(18·20 + 2·6·20 + 20·18 + 3·37·20 + 2·20) + 20 = 10,300 and the adapter's.
 	if want := "trainable parameters: 1,076 of 11,376 (9.4585 %)"; got[4] != want {
@@ -55,22 +55,22 @@ func TestRanks(t *testing.T) {
 	} {
 		m := tinyModel(t, true)
 		a := mustAttach(t, m, "a", tt.method)
-		none, err := a.Ranks(1e-4)
+		none, err := a.Spectra(1e-4)
 		if err != nil || len(none) != 3 || none[0].Rank != 0 {
 			t.Errorf("untrained: %v, %v", none, err)
 		}
 		stirAll(a, 1)
-		all, err := a.Ranks(1e-4)
+		all, err := a.Spectra(1e-4)
 		if err != nil || all[1].Rank != tt.want || all[1].Out != 37 || all[1].In != 20 || all[1].Largest <= 0.01 {
 			t.Errorf("%T: got %+v, %v, want rank %d", tt.method, all, err, tt.want)
 		}
-		if high, _ := a.Ranks(2 * all[1].Largest); high[1].Rank != 0 {
+		if high, _ := a.Spectra(2 * all[1].Largest); high[1].Rank != 0 {
 			t.Errorf("above the largest: %+v", high[1])
 		}
 		if err := a.Merge(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Ranks(1); err == nil {
+		if _, err := a.Spectra(1); err == nil {
 			t.Error("ranks of a merged adapter")
 		}
 		a.Unmerge()

@@ -44,7 +44,7 @@ func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	}
 	out, _ := l.Dims()
 	d := &dora{low: low, base: l, m: op.NewParam(make([]float32, out), 1, out), norm: make([]float32, out)}
-	d.Refresh()
+	d.ParamsChanged()
 	copy(op.Data(d.m).Data, d.norm)
 	return d, nil
 }
@@ -78,11 +78,11 @@ func (v direction) Dims() (rows, cols int) { return v.base.Dims() }
 
 func (v direction) Block(dst []float32, ld, i, j, m, n int) {
 	v.base.Weight.Source("").Block(dst, ld, i, j, m, n)
-	v.low.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	v.low.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
-// Refresh takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
-func (d *dora) Refresh() {
+// ParamsChanged takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
+func (d *dora) ParamsChanged() {
 	out, in := d.base.Dims()
 	byRows(out, 4*in, func(from, to int) {
 		v := take(to-from, in)
@@ -102,17 +102,17 @@ func (d *dora) factor(i int) float32 {
 	return op.Data(d.m).Data[i] / d.norm[i]
 }
 
-// Fold implements model.Adapter.
-func (d *dora) Fold(w gemm.Mat, i, j int) {
-	d.low.Fold(w, i, j)
+// MergeInto implements model.Adapter.
+func (d *dora) MergeInto(w gemm.Matrix, i, j int) {
+	d.low.MergeInto(w, i, j)
 	for r := range w.Rows {
 		vec.Scale(w.Row(r), d.factor(i+r), w.Row(r))
 	}
 }
 
-// Turn makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
-func (d *dora) Turn(y, x gemm.Mat) {
-	d.low.Apply(y, x)
+// TransformOutput makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
+func (d *dora) TransformOutput(y, x gemm.Matrix) {
+	d.low.Forward(y, x)
 	factors := d.factors()
 	defer factors.give()
 	for t := range y.Rows {
@@ -136,23 +136,23 @@ func (c changed) Dims() (rows, cols int) { return c.base.Dims() }
 
 func (c changed) Block(dst []float32, ld, i, j, m, n int) {
 	c.base.Weight.Source("").Block(dst, ld, i, j, m, n)
-	c.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	c.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // Grad implements model.Adapter.
-func (d *dora) Grad(x, gy gemm.Mat) {
+func (d *dora) Grad(x, gy gemm.Matrix) {
 	y := take(gy.Rows, gy.Cols)
 	defer y.give()
-	gemm.NT(y.Mat, x, changed{d}, 0)
-	d.GradOutput(x, y.Mat, gy)
+	gemm.NT(y.Matrix, x, changed{d}, 0)
+	d.GradOutput(x, y.Matrix, gy)
 }
 
 // GradOutput is Grad where y = x·W'ᵀ is known. LoRA's gradients are those for gy with column i scaled by mᵢ/‖Vᵢ‖.
-func (d *dora) GradOutput(x, y, gy gemm.Mat) {
-	if op.Trains(d.m) {
+func (d *dora) GradOutput(x, y, gy gemm.Matrix) {
+	if op.RequiresGrad(d.m) {
 		d.magnitudeGrad(x, y, gy)
 	}
-	if !op.Trains(d.low.a) && !op.Trains(d.low.b) {
+	if !op.RequiresGrad(d.low.a) && !op.RequiresGrad(d.low.b) {
 		return
 	}
 	g := take(gy.Rows, gy.Cols)
@@ -164,14 +164,14 @@ func (d *dora) GradOutput(x, y, gy gemm.Mat) {
 			vec.Mul(g.Row(t), gy.Row(t), factors.Data)
 		}
 	})
-	d.low.Grad(x, g.Mat)
+	d.low.Grad(x, g.Matrix)
 }
 
 // small is the factor below which y says too little about V·x.
 const small = 1e-3
 
 // magnitudeGrad adds dmᵢ = Σₜ gyₜᵢ·(Vᵢ·xₜ)/‖Vᵢ‖, where Vᵢ·xₜ = yₜᵢ·‖Vᵢ‖/mᵢ.
-func (d *dora) magnitudeGrad(x, y, gy gemm.Mat) {
+func (d *dora) magnitudeGrad(x, y, gy gemm.Matrix) {
 	sum := take(2, gy.Cols)
 	defer sum.give()
 	clear(sum.Data)
@@ -193,7 +193,7 @@ func (d *dora) magnitudeGrad(x, y, gy gemm.Mat) {
 }
 
 // rowGrad is Σₜ gyₜᵢ·(Vᵢ·xₜ) = Vᵢ·Σₜ gyₜᵢ·xₜ.
-func (d *dora) rowGrad(i int, x, gy gemm.Mat) float32 {
+func (d *dora) rowGrad(i int, x, gy gemm.Matrix) float32 {
 	s := take(2, x.Cols)
 	defer s.give()
 	clear(s.Data)

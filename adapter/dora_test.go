@@ -12,7 +12,7 @@ import (
 
 // TestMagnitudes: DoRA's magnitudes get their gradient at 0 and near it, where the output says nothing about them.
 func TestMagnitudes(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
 		if !ok {
 			t.Skip("is not DoRA")
@@ -35,7 +35,7 @@ func TestMagnitudes(t *testing.T) {
 
 // TestTurn: x·W'ᵀ made from x·Wᵀ is that of the folded weight.
 func TestTurn(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
 		if !ok {
 			t.Skip("is not DoRA")
@@ -44,7 +44,7 @@ func TestTurn(t *testing.T) {
 		x := random(rng, 3, w.Cols)
 		y, want := gemm.New(3, w.Rows), gemm.New(3, w.Rows)
 		gemm.NT(y, x, w, 0)
-		d.Turn(y, x)
+		d.TransformOutput(y, x)
 		gemm.NT(want, x, folded(w, a), 0)
 		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-5, true)
 	})

@@ -62,6 +62,6 @@ func ExampleLoad() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(b.Trainable(), b.Merge())
+	fmt.Println(b.NumTrainable(), b.Merge())
 	// Output: 8960 <nil>
 }

@@ -70,7 +70,7 @@ const oversampling = 10
 func iterate(w gemm.Source, n, iterations int) (factors, error) {
 	rows, cols := w.Dims()
 	k := min(n+oversampling, rows, cols)
-	right := gemm.Of(normal(rand.New(rand.NewPCG(0, 0)), k*cols, 1), k, cols)
+	right := gemm.View(normal(rand.New(rand.NewPCG(0, 0)), k*cols, 1), k, cols)
 	left := gemm.New(k, rows)
 	var r *mat.Dense
 	for range iterations + 1 {
@@ -92,7 +92,7 @@ func iterate(w gemm.Source, n, iterations int) (factors, error) {
 }
 
 // orthonormal replaces the rows of m by orthonormal ones that span the same, and returns R of mᵀ = Q·R.
-func orthonormal(m gemm.Mat) *mat.Dense {
+func orthonormal(m gemm.Matrix) *mat.Dense {
 	q, r := thinQR(mat.DenseCopyOf(widen(m).T()))
 	copy(m.Data, narrow(q.T()))
 	return r

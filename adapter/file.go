@@ -57,7 +57,7 @@ func asStored(params []model.Param) []stored {
 }
 
 // tensors lists what the file holds, by full name.
-func (a *Attached) tensors() []stored {
+func (a *Adapter) tensors() []stored {
 	var all []stored
 	for _, l := range a.layers {
 		own := asStored(l.adapter.Params())
@@ -80,14 +80,14 @@ func (a *Attached) tensors() []stored {
 
 // Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does, and the published MoRA code
 // for MoRA. Either file is replaced whole or not at all.
-func (a *Attached) Save(dir string) error {
+func (a *Adapter) Save(dir string) error {
 	if err := a.save(dir); err != nil {
 		return fmt.Errorf("adapter: save %s: %w", dir, err)
 	}
 	return nil
 }
 
-func (a *Attached) save(dir string) error {
+func (a *Adapter) save(dir string) error {
 	var tensors []checkpoint.Tensor
 	for _, t := range a.tensors() {
 		data := t.values()
@@ -149,7 +149,7 @@ func readConfig(dir string) (Method, error) {
 
 // Load attaches a saved adapter, PEFT's or our own, under a name. The error lists every tensor that is missing, left
 // over, misshapen or not finite; nothing is attached then.
-func Load(m *model.Model, dir, name string) (*Attached, error) {
+func Load(m *model.Model, dir, name string) (*Adapter, error) {
 	a, err := load(m, dir, name)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: load %s: %w", dir, err)
@@ -157,7 +157,7 @@ func Load(m *model.Model, dir, name string) (*Attached, error) {
 	return a, nil
 }
 
-func load(m *model.Model, dir, name string) (*Attached, error) {
+func load(m *model.Model, dir, name string) (*Adapter, error) {
 	method, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -180,12 +180,12 @@ func load(m *model.Model, dir, name string) (*Attached, error) {
 			r.loaded()
 		}
 	}
-	a.Refresh()
+	a.ParamsChanged()
 	return a, nil
 }
 
 // fill reads the parameters' values.
-func (a *Attached) fill(file *checkpoint.Checkpoint) error {
+func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 	names := map[string]string{} // as we call it → as the file does
 	for _, n := range file.Names() {
 		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n

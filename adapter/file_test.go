@@ -163,7 +163,7 @@ func TestForms(t *testing.T) {
 	}
 
 	lora := smallLoRA().(*LoRA)
-	lora.ModulesToSave = Strings{"lm_head"}
+	lora.ModulesToSave = stringList{"lm_head"}
 	dir = savedAdapter(t, lora)
 	var want []float32
 	rewrite(t, dir, func(all map[string]checkpoint.Tensor) {

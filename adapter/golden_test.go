@@ -40,17 +40,17 @@ func TestGoldenMoRA(t *testing.T) {
 				if got := a.(*mora).q; got != c.Side {
 					t.Fatalf("r̂ is %d, want %d", got, c.Side)
 				}
-				get := func(what string, rows, cols int) gemm.Mat {
-					return gemm.Of(file.Float32(t, c.Name+"."+what), rows, cols)
+				get := func(what string, rows, cols int) gemm.Matrix {
+					return gemm.View(file.Float32(t, c.Name+"."+what), rows, cols)
 				}
 				copy(op.Data(a.(*mora).m).Data, get("M", c.Side, c.Side).Data)
 				rows := len(file.Float32(t, c.Name+".x")) / c.In
 				x, dy := get("x", rows, c.In), get("dy", rows, c.Out)
 				y, dx, w := gemm.New(rows, c.Out), gemm.New(rows, c.In), gemm.New(c.Out, c.In)
-				a.(*mora).Apply(y, x)
-				a.(*mora).ApplyT(dx, dy)
+				a.(*mora).Forward(y, x)
+				a.(*mora).Backward(dx, dy)
 				a.Grad(x, dy)
-				a.Fold(w, 0, 0)
+				a.MergeInto(w, 0, 0)
 				golden.Close(t, "y", y.Data, file.Float32(t, c.Name+".y"), 1e-4, true)
 				golden.Close(t, "dx", dx.Data, file.Float32(t, c.Name+".dx"), 1e-4, true)
 				golden.Close(t, "dM", op.Grad(a.(*mora).m).Data, file.Float32(t, c.Name+".dM"), 1e-4, true)
@@ -139,7 +139,7 @@ func loadModel(t testing.TB, dir string) *model.Model {
 }
 
 // logits runs the rows of a golden file, without their padding.
-func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(row, n int, y gemm.Mat)) {
+func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(row, n int, y gemm.Matrix)) {
 	t.Helper()
 	shape := io.Shape(t, "input_ids")
 	ids := io.Int(t, "input_ids")
@@ -157,7 +157,7 @@ func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(r
 				b.IDs = append(b.IDs, int32(ids[r*shape[1]+i]))
 			}
 		}
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		tape.Adapter = name
 		y, err := m.Logits(tape, b, nil, nil)
 		if err != nil {
@@ -171,7 +171,7 @@ func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(r
 func largestOff(t *testing.T, io *golden.File, m *model.Model, name string, want []float32) float64 {
 	t.Helper()
 	worst := 0.0
-	logits(t, io, m, name, func(row, n int, y gemm.Mat) {
+	logits(t, io, m, name, func(row, n int, y gemm.Matrix) {
 		from := row * n * y.Cols
 		d := golden.MaxAbs(y.Data, want[from:from+len(y.Data)])
 		if !(d <= worst) {

@@ -25,8 +25,8 @@ func init() {
 
 // The paper's places, keys, values and the inside of the feed-forward part, by the names of all hosts.
 var (
-	ia3Targets     = Modules{Expr: `.*(?:k_proj|v_proj|key|value|mlp\.down_proj|fc2|\d\.output\.dense)`}
-	ia3FeedForward = Modules{Expr: `.*(?:mlp\.down_proj|fc2|\d\.output\.dense)`}
+	ia3Targets     = TargetModules{Expr: `.*(?:k_proj|v_proj|key|value|mlp\.down_proj|fc2|\d\.output\.dense)`}
+	ia3FeedForward = TargetModules{Expr: `.*(?:mlp\.down_proj|fc2|\d\.output\.dense)`}
 )
 
 // IA3 (Liu et al. 2022, arXiv 2205.05638, section 3.3) scales a layer's outputs by a trained vector l [out]: W' = diag(l)·W,
@@ -34,7 +34,7 @@ var (
 type IA3 struct {
 	Common
 	// FeedForward chooses, among the target modules, those whose inputs are scaled.
-	FeedForward Modules `json:"feedforward_modules"`
+	FeedForward TargetModules `json:"feedforward_modules"`
 	// Init starts with ones; false, for tests, with random numbers.
 	Init Init `json:"init_ia3_weights"`
 	// FanInFanOut is false: weights are [out, in].
@@ -114,18 +114,18 @@ type ia3Outputs struct {
 // Params implements model.Adapter.
 func (a *ia3Outputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
 
-// Fold implements model.Adapter.
-func (a *ia3Outputs) Fold(w gemm.Mat, i, _ int) {
+// MergeInto implements model.Adapter.
+func (a *ia3Outputs) MergeInto(w gemm.Matrix, i, _ int) {
 	for r, s := range op.Data(a.l).Data[i : i+w.Rows] {
 		vec.Scale(w.Row(r), s, w.Row(r))
 	}
 }
 
-// FoldBias scales the bias as the outputs.
-func (a *ia3Outputs) FoldBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
+// MergeBias scales the bias as the outputs.
+func (a *ia3Outputs) MergeBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
 
-// GradBias adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
-func (a *ia3Outputs) GradBias(b []float32, gy gemm.Mat) {
+// BiasGrad adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
+func (a *ia3Outputs) BiasGrad(b []float32, gy gemm.Matrix) {
 	sum := take(1, gy.Cols)
 	defer sum.give()
 	clear(sum.Data)
@@ -136,25 +136,25 @@ func (a *ia3Outputs) GradBias(b []float32, gy gemm.Mat) {
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
-// Turn makes x·W'ᵀ of y = x·Wᵀ.
-func (a *ia3Outputs) Turn(y, _ gemm.Mat) {
+// TransformOutput makes x·W'ᵀ of y = x·Wᵀ.
+func (a *ia3Outputs) TransformOutput(y, _ gemm.Matrix) {
 	for t := range y.Rows {
 		vec.Mul(y.Row(t), y.Row(t), op.Data(a.l).Data)
 	}
 }
 
 // Grad implements model.Adapter: dlᵢ = Σₜ gyₜᵢ·(x·Wᵀ)ₜᵢ.
-func (a *ia3Outputs) Grad(x, gy gemm.Mat) {
+func (a *ia3Outputs) Grad(x, gy gemm.Matrix) {
 	y := take(gy.Rows, gy.Cols)
 	defer y.give()
-	gemm.NT(y.Mat, x, a.base.Weight.Source(""), 0)
-	sum := columnProducts(gy, y.Mat)
+	gemm.NT(y.Matrix, x, a.base.Weight.Source(""), 0)
+	sum := columnProducts(gy, y.Matrix)
 	defer sum.give()
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
 // GradOutput is Grad where y = x·W'ᵀ is known: x·Wᵀ is y over l where l is not too small for that.
-func (a *ia3Outputs) GradOutput(x, y, gy gemm.Mat) {
+func (a *ia3Outputs) GradOutput(x, y, gy gemm.Matrix) {
 	l := op.Data(a.l).Data
 	for _, s := range l {
 		if math.Abs(float64(s)) < small {
@@ -180,25 +180,25 @@ type ia3Inputs struct {
 // Params implements model.Adapter.
 func (a *ia3Inputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
 
-// Fold implements model.Adapter.
-func (a *ia3Inputs) Fold(w gemm.Mat, _, j int) {
+// MergeInto implements model.Adapter.
+func (a *ia3Inputs) MergeInto(w gemm.Matrix, _, j int) {
 	for r := range w.Rows {
 		vec.Mul(w.Row(r), w.Row(r), op.Data(a.l).Data[j:j+w.Cols])
 	}
 }
 
 // Grad implements model.Adapter: dlⱼ = Σₜ xₜⱼ·(gy·W)ₜⱼ.
-func (a *ia3Inputs) Grad(x, gy gemm.Mat) {
+func (a *ia3Inputs) Grad(x, gy gemm.Matrix) {
 	g := take(x.Rows, x.Cols)
 	defer g.give()
-	gemm.NN(g.Mat, gy, a.base.Weight.Source(""), 0)
-	sum := columnProducts(x, g.Mat)
+	gemm.NN(g.Matrix, gy, a.base.Weight.Source(""), 0)
+	sum := columnProducts(x, g.Matrix)
 	defer sum.give()
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
 // columnProducts are Σₜ aₜⱼ·bₜⱼ by column, [1, cols].
-func columnProducts(a, b gemm.Mat) *scratch {
+func columnProducts(a, b gemm.Matrix) *scratch {
 	s := take(1, a.Cols)
 	clear(s.Data)
 	product := take(1, a.Cols)

@@ -32,7 +32,7 @@ func TestIA3Places(t *testing.T) {
 	if _, err := New("ia3", map[string]any{"layers_to_transform": []int{1}}); err == nil || !strings.Contains(err.Error(), "layers_to_transform is no setting of ia3") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Attach(m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: Ints{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
+	if _, err := Attach(m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: intList{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -75,14 +75,14 @@ func TestIA3Bias(t *testing.T) {
 }
 
 // checkLoss compares the gradient of a model's loss along a random direction of each parameter with its difference.
-func checkLoss(t *testing.T, m *model.Model, a *Attached) {
+func checkLoss(t *testing.T, m *model.Model, a *Adapter) {
 	t.Helper()
 	b := &model.Batch{}
 	for i := range 40 {
 		b.IDs, b.Labels = append(b.IDs, int32(i*7%31)), append(b.Labels, int32(i*7%31))
 	}
 	loss := func(backward bool) float64 {
-		tape := op.NewTape(backward)
+		tape := op.NewPass(backward)
 		defer tape.Release()
 		tape.Adapter, tape.Train = a.Name, backward
 		l, err := m.Loss(tape, b)
@@ -93,7 +93,7 @@ func checkLoss(t *testing.T, m *model.Model, a *Attached) {
 			t.Fatal(err)
 		}
 		sum := 0.0
-		for _, v := range op.Mat(l).Data {
+		for _, v := range op.Matrix(l).Data {
 			sum += float64(v)
 		}
 		return sum

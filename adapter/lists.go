@@ -6,23 +6,23 @@ import (
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
-// Modules chooses modules by their paths: those that end in an entry of List, or those that Expr matches as a whole.
+// TargetModules chooses modules by their paths: those that end in an entry of List, or those that Expr matches as a whole.
 // In JSON it is the list or the text.
-type Modules struct {
+type TargetModules struct {
 	List []string
 	Expr string
 }
 
 // AllLinear chooses every linear layer but those of the head.
-var AllLinear = Modules{Expr: "all-linear"}
+var AllLinear = TargetModules{Expr: "all-linear"}
 
 // Suffixes chooses the modules whose paths end in one of names, such as "q_proj".
-func Suffixes(names ...string) Modules { return Modules{List: names} }
+func Suffixes(names ...string) TargetModules { return TargetModules{List: names} }
 
-func (m Modules) empty() bool { return m.Expr == "" && len(m.List) == 0 }
+func (m TargetModules) empty() bool { return m.Expr == "" && len(m.List) == 0 }
 
 // MarshalJSON writes null, a text or a list.
-func (m Modules) MarshalJSON() ([]byte, error) {
+func (m TargetModules) MarshalJSON() ([]byte, error) {
 	if m.Expr != "" {
 		return json.Marshal(m.Expr)
 	}
@@ -30,22 +30,22 @@ func (m Modules) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads a text or a list of texts.
-func (m *Modules) UnmarshalJSON(raw []byte) error {
-	*m = Modules{}
+func (m *TargetModules) UnmarshalJSON(raw []byte) error {
+	*m = TargetModules{}
 	if len(raw) > 0 && raw[0] == '"' {
 		return json.Unmarshal(raw, &m.Expr)
 	}
 	return json.Unmarshal(raw, &m.List)
 }
 
-// Strings is a list that may be a single text in JSON.
-type Strings []string
+// stringList is a list that may be a single text in JSON.
+type stringList []string
 
 // UnmarshalJSON reads a text or a list of texts.
-func (s *Strings) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]string)(s)) }
+func (s *stringList) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]string)(s)) }
 
-// Ints is a list that may be a single number in JSON.
-type Ints []int
+// intList is a list that may be a single number in JSON.
+type intList []int
 
 // UnmarshalJSON reads a number or a list of numbers.
-func (s *Ints) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]int)(s)) }
+func (s *intList) UnmarshalJSON(raw []byte) error { return jsonvalue.OneOrMore(raw, (*[]int)(s)) }

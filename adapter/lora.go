@@ -80,75 +80,75 @@ func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, er
 
 // Params implements model.Adapter.
 func (l *lora) Params() []model.Param {
-	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, RateScale: l.ratio}}
+	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
 }
 
 func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
 
-// Fold implements model.Adapter: w += s·B[i:]·A[:,j:].
-func (l *lora) Fold(w gemm.Mat, i, j int) {
+// MergeInto implements model.Adapter: w += s·B[i:]·A[:,j:].
+func (l *lora) MergeInto(w gemm.Matrix, i, j int) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	s := take(w.Rows, b.Cols)
 	defer s.give()
 	vec.Scale(s.Data, l.scale, b.Data[i*b.Cols:(i+w.Rows)*b.Cols])
-	gemm.NN(w, s.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+	gemm.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 }
 
 // down is s·x·Aᵀ, [tokens, r].
-func (l *lora) down(x gemm.Mat) *scratch {
+func (l *lora) down(x gemm.Matrix) *scratch {
 	a := op.Data(l.a)
 	h := take(x.Rows, a.Rows)
-	gemm.NT(h.Mat, x, a, 0)
+	gemm.NT(h.Matrix, x, a, 0)
 	vec.Scale(h.Data, l.scale, h.Data)
 	return h
 }
 
 // up is s·gy·B, [tokens, r].
-func (l *lora) up(gy gemm.Mat) *scratch {
+func (l *lora) up(gy gemm.Matrix) *scratch {
 	b := op.Data(l.b)
 	g := take(gy.Rows, b.Cols)
-	gemm.NN(g.Mat, gy, b, 0)
+	gemm.NN(g.Matrix, gy, b, 0)
 	vec.Scale(g.Data, l.scale, g.Data)
 	return g
 }
 
-// Apply adds x·ΔWᵀ to y.
-func (l *lora) Apply(y, x gemm.Mat) {
+// Forward adds x·ΔWᵀ to y.
+func (l *lora) Forward(y, x gemm.Matrix) {
 	h := l.down(x)
 	defer h.give()
-	gemm.NT(y, h.Mat, op.Data(l.b), 1)
+	gemm.NT(y, h.Matrix, op.Data(l.b), 1)
 }
 
-// ApplyT adds gy·ΔW to dx.
-func (l *lora) ApplyT(dx, gy gemm.Mat) {
+// Backward adds gy·ΔW to dx.
+func (l *lora) Backward(dx, gy gemm.Matrix) {
 	g := l.up(gy)
 	defer g.give()
-	gemm.NN(dx, g.Mat, op.Data(l.a), 1)
+	gemm.NN(dx, g.Matrix, op.Data(l.a), 1)
 }
 
 // Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some
 // at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
-func (l *lora) Grad(x, gy gemm.Mat) {
+func (l *lora) Grad(x, gy gemm.Matrix) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	gemm.Parallel(2, func(i int) {
 		switch {
-		case i == 0 && op.Trains(l.b):
+		case i == 0 && op.RequiresGrad(l.b):
 			d := take(a.Rows, gy.Cols)
 			defer d.give()
-			l.narrow(d.Mat, a, x, gy, 0)
-			addTransposed(op.Grad(l.b), d.Mat)
-		case i == 1 && op.Trains(l.a):
+			l.narrow(d.Matrix, a, x, gy, 0)
+			addTransposed(op.Grad(l.b), d.Matrix)
+		case i == 1 && op.RequiresGrad(l.a):
 			bt := take(b.Cols, b.Rows)
 			defer bt.give()
 			clear(bt.Data)
-			addTransposed(bt.Mat, b)
-			l.narrow(op.Grad(l.a), bt.Mat, gy, x, 1)
+			addTransposed(bt.Matrix, b)
+			l.narrow(op.Grad(l.a), bt.Matrix, gy, x, 1)
 		}
 	})
 }
 
 // narrow computes d = s·(m·pᵀ)·q + beta·d for a matrix m of few rows.
-func (l *lora) narrow(d, m, p, q gemm.Mat, beta float32) {
+func (l *lora) narrow(d, m, p, q gemm.Matrix, beta float32) {
 	h := take(m.Rows, p.Rows)
 	defer h.give()
 	const rows = 8 // as many as gemm takes without packing p
@@ -157,11 +157,11 @@ func (l *lora) narrow(d, m, p, q gemm.Mat, beta float32) {
 		gemm.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)
 	}
 	vec.Scale(h.Data, l.scale, h.Data)
-	gemm.NN(d, h.Mat, q, beta)
+	gemm.NN(d, h.Matrix, q, beta)
 }
 
 // addTransposed adds mᵀ to d.
-func addTransposed(d, m gemm.Mat) {
+func addTransposed(d, m gemm.Matrix) {
 	for i := range m.Rows {
 		for j, v := range m.Row(i) {
 			d.Data[j*d.Stride+i] += v

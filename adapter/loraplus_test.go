@@ -32,8 +32,8 @@ func TestLoRAPlus(t *testing.T) {
 			if strings.HasSuffix(p.Name, "lora_B") {
 				want = 2.5
 			}
-			if p.RateScale != want {
-				t.Errorf("%s has scale %g, want %g", p.Name, p.RateScale, want)
+			if p.LRScale != want {
+				t.Errorf("%s has scale %g, want %g", p.Name, p.LRScale, want)
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // Merge folds the adapter into the model's weights in memory: a pass without adapter then computes what a pass with this
 // one did, at the cost of the base. The merged weights are float32.
-func (a *Attached) Merge() error {
+func (a *Adapter) Merge() error {
 	if a.restores != nil {
 		return fmt.Errorf("adapter: %q is merged already", a.Name)
 	}
@@ -37,7 +37,7 @@ func (a *Attached) Merge() error {
 	}
 	for _, l := range a.layers {
 		l.Attach(a.Name, nil, 0)
-		l.Refresh()
+		l.ParamsChanged()
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ var errMerged = errors.New("adapter: merged; unmerge it first")
 
 // Unmerge puts the model's own weights back, to the last bit. It does nothing where the adapter is not merged.
 // Adapters merged later must be unmerged before.
-func (a *Attached) Unmerge() {
+func (a *Adapter) Unmerge() {
 	if a.restores == nil {
 		return
 	}
@@ -57,12 +57,12 @@ func (a *Attached) Unmerge() {
 	a.restores = nil
 	for _, l := range a.layers {
 		l.Attach(a.Name, l.adapter, dropoutOf(a.Method))
-		l.Refresh()
+		l.ParamsChanged()
 	}
 }
 
 // dense computes a source's values.
-func dense(s gemm.Source) gemm.Mat {
+func dense(s gemm.Source) gemm.Matrix {
 	rows, cols := s.Dims()
 	w := gemm.New(rows, cols)
 	byRows(rows, cols, func(from, to int) {

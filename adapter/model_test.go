@@ -28,7 +28,7 @@ func tinyModel(t testing.TB, tied bool) *model.Model {
 // run is the model's logits with an adapter.
 func run(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{}
@@ -43,7 +43,7 @@ func run(t testing.TB, m *model.Model, name string) []float32 {
 }
 
 // stirAll gives all parameters small values.
-func stirAll(a *Attached, seed uint64) {
+func stirAll(a *Adapter, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	for _, p := range a.Params() {
 		m := op.Data(p.Param)
@@ -51,10 +51,10 @@ func stirAll(a *Attached, seed uint64) {
 			m.Data[i] += 0.1 * v
 		}
 	}
-	a.Refresh()
+	a.ParamsChanged()
 }
 
-func mustAttach(t testing.TB, m *model.Model, name string, method Method) *Attached {
+func mustAttach(t testing.TB, m *model.Model, name string, method Method) *Adapter {
 	t.Helper()
 	a, err := Attach(m, name, method, 42)
 	if err != nil {
@@ -104,7 +104,7 @@ func TestOnModel(t *testing.T) {
 }
 
 // reload saves an adapter and loads it under another name: parameters, settings and logits are the same.
-func reload(t *testing.T, m *model.Model, a *Attached, logits []float32) {
+func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deep", "adapter")
 	if err := a.Save(dir); err != nil {
@@ -138,7 +138,7 @@ func TestTokenByToken(t *testing.T) {
 		var steps []float32
 		cache := m.NewCache(1)
 		for i := range 40 {
-			tape := op.NewTape(false)
+			tape := op.NewPass(false)
 			tape.Adapter = "one"
 			y, err := m.Logits(tape, &model.Batch{IDs: []int32{int32(i * 7 % 31)}}, nil, cache)
 			if err != nil {
@@ -246,7 +246,7 @@ func TestTraining(t *testing.T) {
 			m := tinyModel(t, true)
 			a := mustAttach(t, m, "a", make(map[string]any{"r": 1, "lora_dropout": dropout, "modules_to_save": []string{"lm_head"}}))
 			stirAll(a, 1)
-			tape := op.NewTape(true)
+			tape := op.NewPass(true)
 			tape.Adapter, tape.Train, tape.Seed = "a", true, 9
 			b := &model.Batch{}
 			for i := range 40 {

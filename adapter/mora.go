@@ -161,34 +161,34 @@ func (a *mora) stored() []stored {
 
 func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
 
-// Fold implements model.Adapter.
-func (a *mora) Fold(w gemm.Mat, i, j int) { a.fold(w, op.Data(a.m), i, j) }
+// MergeInto implements model.Adapter.
+func (a *mora) MergeInto(w gemm.Matrix, i, j int) { a.fold(w, op.Data(a.m), i, j) }
 
-// Apply adds x·ΔWᵀ to y.
-func (a *mora) Apply(y, x gemm.Mat) {
+// Forward adds x·ΔWᵀ to y.
+func (a *mora) Forward(y, x gemm.Matrix) {
 	z := a.compress(x)
 	defer z.give()
 	h := take(z.Rows, a.q)
 	defer h.give()
-	gemm.NT(h.Mat, z.Mat, op.Data(a.m), 0)
-	a.decompress(y, h.Mat)
+	gemm.NT(h.Matrix, z.Matrix, op.Data(a.m), 0)
+	a.decompress(y, h.Matrix)
 }
 
-// ApplyT adds gy·ΔW to dx.
-func (a *mora) ApplyT(dx, gy gemm.Mat) {
+// Backward adds gy·ΔW to dx.
+func (a *mora) Backward(dx, gy gemm.Matrix) {
 	g := a.decompressT(gy)
 	defer g.give()
 	z := take(g.Rows, a.q)
 	defer z.give()
-	gemm.NN(z.Mat, g.Mat, op.Data(a.m), 0)
-	a.compressT(dx, z.Mat)
+	gemm.NN(z.Matrix, g.Matrix, op.Data(a.m), 0)
+	a.compressT(dx, z.Matrix)
 }
 
 // Grad implements model.Adapter: dM += Σ decompressᵀ(gy)ᵀ·compress(x), over tokens and groups at once.
-func (a *mora) Grad(x, gy gemm.Mat) {
+func (a *mora) Grad(x, gy gemm.Matrix) {
 	z := a.compress(x)
 	defer z.give()
 	g := a.decompressT(gy)
 	defer g.give()
-	gemm.TN(op.Grad(a.m), g.Mat, z.Mat, 1)
+	gemm.TN(op.Grad(a.m), g.Matrix, z.Matrix, 1)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // closedForm is ΔW[i,j] written out for every type (the equations of arXiv 2405.12130), for k inputs and d outputs.
-func closedForm(kind MoRAType, m gemm.Mat, k, d, i, j int) float64 {
+func closedForm(kind MoRAType, m gemm.Matrix, k, d, i, j int) float64 {
 	q := m.Rows
 	n := (k + q - 1) / q
 	p := n*q - k
@@ -86,8 +86,8 @@ func TestClosedForms(t *testing.T) {
 				a := adapted.(*mora)
 				d, k := s[0], s[1]
 				want, w, y := gemm.New(d, k), gemm.New(d, k), gemm.New(k, d)
-				a.Fold(w, 0, 0)
-				a.Apply(y, identity(k))
+				a.MergeInto(w, 0, 0)
+				a.Forward(y, identity(k))
 				applied := gemm.New(d, k)
 				for i := range d {
 					for j := range k {
@@ -123,7 +123,7 @@ func TestNoAllocation(t *testing.T) {
 	for _, kind := range []MoRAType{Sharing, Neighbours, Rotation} {
 		a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 8}, Type: kind}, 192, 576)
 		w := random(rng, 64, 288)
-		if n := testing.AllocsPerRun(20, func() { a.Fold(w, 64, 288) }); n > 0 {
+		if n := testing.AllocsPerRun(20, func() { a.MergeInto(w, 64, 288) }); n > 0 {
 			t.Errorf("%s: Fold allocates %g times", kind, n)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// Rank counts the singular values of one layer's ΔW.
-type Rank struct {
+// Spectrum counts the singular values of one layer's ΔW.
+type Spectrum struct {
 	// Path is the layer's.
 	Path string
 	// Out and In are its dimensions.
@@ -22,12 +22,12 @@ type Rank struct {
 	Largest float64
 }
 
-// Ranks counts, layer by layer, the singular values of the update that are above bound. The adapter must not be merged.
-func (a *Attached) Ranks(bound float64) ([]Rank, error) {
+// Spectra counts, layer by layer, the singular values of the update that are above bound. The adapter must not be merged.
+func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
 	if a.restores != nil {
 		return nil, errMerged
 	}
-	ranks := make([]Rank, len(a.layers))
+	ranks := make([]Spectrum, len(a.layers))
 	errs := make([]error, len(a.layers))
 	gemm.Parallel(len(a.layers), func(i int) { ranks[i], errs[i] = a.rank(a.layers[i], bound) })
 	for _, err := range errs {
@@ -38,8 +38,8 @@ func (a *Attached) Ranks(bound float64) ([]Rank, error) {
 	return ranks, nil
 }
 
-func (a *Attached) rank(l layer, bound float64) (Rank, error) {
-	r := Rank{Path: l.Path()}
+func (a *Adapter) rank(l layer, bound float64) (Spectrum, error) {
+	r := Spectrum{Path: l.Path()}
 	r.Out, r.In = l.Dims()
 	var cores []*mat.Dense
 	if s, ok := l.adapter.(spectral); ok {
@@ -54,7 +54,7 @@ func (a *Attached) rank(l layer, bound float64) (Rank, error) {
 }
 
 // count counts the singular values of cores.
-func (r *Rank) count(cores []*mat.Dense, bound float64) error {
+func (r *Spectrum) count(cores []*mat.Dense, bound float64) error {
 	for _, c := range cores {
 		values, ok := singular(c)
 		if !ok {
@@ -70,14 +70,14 @@ func (r *Rank) count(cores []*mat.Dense, bound float64) error {
 	return nil
 }
 
-// Difference counts, layer by layer, the singular values of after − before that are above bound: of two states of one
+// DiffSpectra counts, layer by layer, the singular values of after − before that are above bound: of two states of one
 // model, the head's layers left out.
-func Difference(before, after *model.Model, bound float64) ([]Rank, error) {
+func DiffSpectra(before, after *model.Model, bound float64) ([]Spectrum, error) {
 	old, now := body(before), body(after)
 	if len(old) != len(now) {
 		return nil, fmt.Errorf("adapter: difference of two models: %d layers and %d", len(old), len(now))
 	}
-	ranks := make([]Rank, len(old))
+	ranks := make([]Spectrum, len(old))
 	errs := make([]error, len(old))
 	gemm.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
 	return ranks, errors.Join(errs...)
@@ -94,8 +94,8 @@ func body(m *model.Model) []*model.Linear {
 	return all
 }
 
-func difference(old, now *model.Linear, bound float64) (Rank, error) {
-	r := Rank{Path: old.Path()}
+func difference(old, now *model.Linear, bound float64) (Spectrum, error) {
+	r := Spectrum{Path: old.Path()}
 	r.Out, r.In = old.Dims()
 	if out, in := now.Dims(); out != r.Out || in != r.In || now.Path() != r.Path {
 		return r, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", r.Path, r.Out, r.In, now.Path(), out, in)

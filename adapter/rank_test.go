@@ -14,7 +14,7 @@ import (
 
 // TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
 func TestCores(t *testing.T) {
-	check := func(t *testing.T, rng *rand.Rand, w gemm.Mat, a model.Adapter) {
+	check := func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
 		s, ok := a.(spectral)
 		if !ok {
 			t.Skip("has no smaller form")
@@ -96,14 +96,14 @@ func TestDifference(t *testing.T) {
 		a := mustAttach(t, after, "a", method)
 		stirAll(a, 3)
 		const bound = 0.05
-		want, err := a.Ranks(bound)
+		want, err := a.Spectra(bound)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.Merge(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := Difference(before, after, bound)
+		got, err := DiffSpectra(before, after, bound)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Rate is a range of learning rates that are worth trying, and why.
-type Rate struct {
+// LRRange is a range of learning rates that are worth trying, and why.
+type LRRange struct {
 	Low, High float64
 	Reason    string
 }
@@ -37,15 +37,15 @@ var elsewhere = map[string]struct {
 	"pissa":   {rates{0, 2e-5, 2e-4}, "from its paper's 2e-5 on: it starts on the largest directions of W"},
 }
 
-// SuggestRate is the range of peak learning rates to search for a method ("full" among them) at rank r, from the set-ups
+// SuggestLR is the range of peak learning rates to search for a method ("full" among them) at rank r, from the set-ups
 // of the MoRA paper where it has the method. MoRA's falls with r: between and beyond r 8 and r 256 it follows the line
 // through both on logarithmic axes, no further than r 1 and r 1024.
-func SuggestRate(method string, r int) (Rate, error) {
+func SuggestLR(method string, r int) (LRRange, error) {
 	if e, ok := elsewhere[method]; ok {
-		return Rate{e.low, e.high, "not in the MoRA paper; " + e.from}, nil
+		return LRRange{e.low, e.high, "not in the MoRA paper; " + e.from}, nil
 	}
 	if _, ok := methods[method]; !ok && method != "full" {
-		return Rate{}, fmt.Errorf("adapter: no method %q; there are full, %s", method, strings.Join(Methods(), ", "))
+		return LRRange{}, fmt.Errorf("adapter: no method %q; there are full, %s", method, strings.Join(Methods(), ", "))
 	}
 	list, ok := searched[method]
 	if !ok {
@@ -56,20 +56,20 @@ func SuggestRate(method string, r int) (Rate, error) {
 		if method == "full" {
 			reason = "what the MoRA paper trains all parameters with"
 		}
-		return Rate{list[0].low, list[0].high, reason}, nil
+		return LRRange{list[0].low, list[0].high, reason}, nil
 	}
 	one, two := list[0], list[1]
 	at := math.Log(float64(min(max(r, 1), 1024))/float64(one.rank)) / math.Log(float64(two.rank)/float64(one.rank))
 	between := func(a, b float64) float64 { return a * math.Pow(b/a, at) }
-	return Rate{between(one.low, two.low), between(one.high, two.high), fmt.Sprintf(
+	return LRRange{between(one.low, two.low), between(one.high, two.high), fmt.Sprintf(
 		"the MoRA paper searches %g to %g at r %d and %g to %g at r %d", one.low, one.high, one.rank, two.low, two.high, two.rank)}, nil
 }
 
 // far is how many times outside of a range a rate is far away.
 const far = 3
 
-// Advice says what is wrong with a learning rate that is far outside of the range, or "".
-func (s Rate) Advice(lr float64) string {
+// Warn says what is wrong with a learning rate that is far outside of the range, or "".
+func (s LRRange) Warn(lr float64) string {
 	if lr >= s.Low/far && lr <= s.High*far {
 		return ""
 	}

@@ -51,8 +51,8 @@ func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.nit
 // LoRA [B, −B₀]·[A; A₀] of rank 2r for the base as it is, as PEFT's path_initial_model_for_weight_conversion makes it.
 type residual struct {
 	*lora
-	a0, b0 gemm.Mat // [r, in], [out, r]
-	raw    bool     // the file to be read has A and B alone
+	a0, b0 gemm.Matrix // [r, in], [out, r]
+	raw    bool        // the file to be read has A and B alone
 }
 
 func (d *residual) loaded() { d.raw = false }
@@ -83,7 +83,7 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 }
 
 // start fills a and b.
-func (i Init) start(a, b gemm.Mat, w gemm.Source, scale float64, exact bool) error {
+func (i Init) start(a, b gemm.Matrix, w gemm.Source, scale float64, exact bool) error {
 	if i == InitOLoRA {
 		return olora(a, b, w)
 	}
@@ -118,13 +118,13 @@ func (i Init) factors(w gemm.Source, r int, exact bool) (factors, error) {
 }
 
 // olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
-func olora(a, b gemm.Mat, w gemm.Source) error {
+func olora(a, b gemm.Matrix, w gemm.Source) error {
 	rows, r := b.Rows, a.Rows
 	first := gemm.New(rows, r)
 	w.Block(first.Data, r, 0, 0, rows, r)
 	q, _ := thinQR(widen(first))
 	copy(b.Data, narrow(q))
-	gemm.NN(a, gemm.Of(narrow(q.T()), r, rows), w, 0)
+	gemm.NN(a, gemm.View(narrow(q.T()), r, rows), w, 0)
 	return nil
 }
 
@@ -141,54 +141,54 @@ func (d *residual) moved(i, n, j, m int) (db, da *scratch) {
 	return db, da
 }
 
-// Fold implements model.Adapter.
-func (d *residual) Fold(w gemm.Mat, i, j int) {
+// MergeInto implements model.Adapter.
+func (d *residual) MergeInto(w gemm.Matrix, i, j int) {
 	db, da := d.moved(i, w.Rows, j, w.Cols)
 	defer db.give()
 	defer da.give()
 	a := op.Data(d.a)
 	vec.Scale(db.Data, d.scale, db.Data)
-	gemm.NN(w, db.Mat, a.Slice(0, j, a.Rows, w.Cols), 1)
+	gemm.NN(w, db.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 	s := take(w.Rows, a.Rows)
 	defer s.give()
 	vec.Scale(s.Data, d.scale, d.b0.Data[i*a.Rows:(i+w.Rows)*a.Rows])
-	gemm.NN(w, s.Mat, da.Mat, 1)
+	gemm.NN(w, s.Matrix, da.Matrix, 1)
 }
 
 // halves are the two products as LoRAs that share the scale.
 func (d *residual) halves() (one, two half, done func()) {
 	db, da := d.moved(0, d.b0.Rows, 0, d.a0.Cols)
-	return half{op.Data(d.a), db.Mat, d.scale}, half{da.Mat, d.b0, d.scale}, func() { db.give(); da.give() }
+	return half{op.Data(d.a), db.Matrix, d.scale}, half{da.Matrix, d.b0, d.scale}, func() { db.give(); da.give() }
 }
 
 // half is a product s·B·A.
 type half struct {
-	a, b  gemm.Mat
+	a, b  gemm.Matrix
 	scale float32
 }
 
-// Apply adds x·ΔWᵀ to y.
-func (d *residual) Apply(y, x gemm.Mat) {
+// Forward adds x·ΔWᵀ to y.
+func (d *residual) Forward(y, x gemm.Matrix) {
 	one, two, done := d.halves()
 	defer done()
 	for _, p := range []half{one, two} {
 		h := take(x.Rows, p.a.Rows)
-		gemm.NT(h.Mat, x, p.a, 0)
+		gemm.NT(h.Matrix, x, p.a, 0)
 		vec.Scale(h.Data, p.scale, h.Data)
-		gemm.NT(y, h.Mat, p.b, 1)
+		gemm.NT(y, h.Matrix, p.b, 1)
 		h.give()
 	}
 }
 
-// ApplyT adds gy·ΔW to dx.
-func (d *residual) ApplyT(dx, gy gemm.Mat) {
+// Backward adds gy·ΔW to dx.
+func (d *residual) Backward(dx, gy gemm.Matrix) {
 	one, two, done := d.halves()
 	defer done()
 	for _, p := range []half{one, two} {
 		g := take(gy.Rows, p.a.Rows)
-		gemm.NN(g.Mat, gy, p.b, 0)
+		gemm.NN(g.Matrix, gy, p.b, 0)
 		vec.Scale(g.Data, p.scale, g.Data)
-		gemm.NN(dx, g.Mat, p.a, 1)
+		gemm.NN(dx, g.Matrix, p.a, 1)
 		g.give()
 	}
 }

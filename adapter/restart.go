@@ -13,14 +13,14 @@ import (
 // seed and layer: a restart of ReLoRA (Lialin et al. 2023, arXiv 2307.05695, section 3), and with another mora_type one
 // of ReMoRA (MoRA's paper, section 3.3). The model computes right after what it did before. The folded weights are
 // float32; copies of modules_to_save go on as they are. All other Params are new ones.
-func (a *Attached) Restart(method Method, seed uint64) error {
+func (a *Adapter) Restart(method Method, seed uint64) error {
 	if err := a.restart(method, seed); err != nil {
 		return fmt.Errorf("adapter: restart: %w", err)
 	}
 	return nil
 }
 
-func (a *Attached) restart(method Method, seed uint64) error {
+func (a *Adapter) restart(method Method, seed uint64) error {
 	if a.restores != nil {
 		return errMerged
 	}
@@ -47,11 +47,11 @@ func (a *Attached) restart(method Method, seed uint64) error {
 		}
 	}
 	for w, s := range sources {
-		w.Absorb(s.Data)
+		w.SetValues(s.Data)
 	}
 	for _, l := range a.layers {
 		l.Attach(a.Name, nil, 0)
-		l.Refresh()
+		l.ParamsChanged()
 	}
 	a.layers, a.Method = nil, method
 	if err := a.adapt(targets, func(path string) *rand.Rand { return layerRand(seed, path) }); err != nil {
@@ -64,8 +64,8 @@ func (a *Attached) restart(method Method, seed uint64) error {
 }
 
 // folded are the layers' weights and biases with the adapter folded in.
-func (a *Attached) folded() (map[*model.Weight]gemm.Mat, error) {
-	sources := map[*model.Weight]gemm.Mat{}
+func (a *Adapter) folded() (map[*model.Weight]gemm.Matrix, error) {
+	sources := map[*model.Weight]gemm.Matrix{}
 	for _, l := range a.layers {
 		w := dense(l.Source(a.Name))
 		if notFinite(w.Data) >= 0 {
@@ -85,8 +85,8 @@ func (a *Attached) folded() (map[*model.Weight]gemm.Mat, error) {
 	return sources, nil
 }
 
-// Bases calls f for the weights and biases of the adapted layers, in their order: what Restart folds into.
-func (a *Attached) Bases(f func(w *model.Weight)) {
+// BaseWeights calls f for the weights and biases of the adapted layers, in their order: what Restart folds into.
+func (a *Adapter) BaseWeights(f func(w *model.Weight)) {
 	for _, l := range a.layers {
 		f(l.Weight)
 		if l.Bias != nil {
@@ -95,12 +95,12 @@ func (a *Attached) Bases(f func(w *model.Weight)) {
 	}
 }
 
-// Rebase gives those weights the values that an earlier Restart made; others of the name that values lacks keep theirs.
-func (a *Attached) Rebase(values map[string][]float32) {
-	a.Bases(func(w *model.Weight) {
+// RestoreBase gives those weights the values that an earlier Restart made; others of the name that values lacks keep theirs.
+func (a *Adapter) RestoreBase(values map[string][]float32) {
+	a.BaseWeights(func(w *model.Weight) {
 		if v := values[w.Name]; len(v) == w.Size() {
-			w.Absorb(v)
+			w.SetValues(v)
 		}
 	})
-	a.Refresh()
+	a.ParamsChanged()
 }

@@ -8,7 +8,7 @@ import (
 
 // scratch is a matrix of a pool, with undefined content.
 type scratch struct {
-	gemm.Mat
+	gemm.Matrix
 	buf []float32
 }
 
@@ -19,7 +19,7 @@ func take(rows, cols int) *scratch {
 	if len(s.buf) < rows*cols {
 		s.buf = make([]float32, rows*cols)
 	}
-	s.Mat = gemm.Of(s.buf[:rows*cols], rows, cols)
+	s.Matrix = gemm.View(s.buf[:rows*cols], rows, cols)
 	return s
 }
 

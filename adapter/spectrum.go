@@ -34,7 +34,7 @@ func (l *lora) cores(out, in int) []*mat.Dense {
 }
 
 // widen is m in float64.
-func widen(m gemm.Mat) *mat.Dense {
+func widen(m gemm.Matrix) *mat.Dense {
 	d := mat.NewDense(m.Rows, m.Cols, nil)
 	for i := range m.Rows {
 		for j, v := range m.Row(i) {
@@ -58,12 +58,12 @@ func triangle(m mat.Matrix) mat.Matrix {
 // share no place are matrices of their own.
 func (a *mora) cores(out, in int) []*mat.Dense {
 	w := gemm.New(out, in)
-	a.Fold(w, 0, 0)
+	a.MergeInto(w, 0, 0)
 	return parts(widen(merged(merged(w)))) // rows, then columns
 }
 
 // merged is the transpose of w with equal rows made one.
-func merged(w gemm.Mat) gemm.Mat {
+func merged(w gemm.Matrix) gemm.Matrix {
 	at := map[string]int{}
 	var rows, counts []int
 	for i := range w.Rows {

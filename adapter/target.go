@@ -16,7 +16,7 @@ import (
 
 // matches says whether a module's path is chosen: PEFT matches an expression with the whole path, and a list's entries
 // with whole path components at its end.
-func (m Modules) matches(path string) (bool, error) {
+func (m TargetModules) matches(path string) (bool, error) {
 	if m.Expr != "" {
 		return fullMatch(m.Expr, path)
 	}

@@ -120,8 +120,8 @@ func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 // vera is VeRA on one layer.
 type vera struct {
 	nn.Module
-	a, projection    gemm.Mat  // A [r, in], B [out, r]
-	lambdaB, lambdaD *nn.Param // b [1, out], d [1, r]
+	a, projection    gemm.Matrix // A [r, in], B [out, r]
+	lambdaB, lambdaD *nn.Param   // b [1, out], d [1, r]
 }
 
 // Params implements model.Adapter.
@@ -137,8 +137,8 @@ func (v *vera) stored() []stored {
 
 func (v *vera) label() string { return fmt.Sprintf("r %d", v.a.Rows) }
 
-// Fold implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
-func (v *vera) Fold(w gemm.Mat, i, j int) {
+// MergeInto implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
+func (v *vera) MergeInto(w gemm.Matrix, i, j int) {
 	s := take(w.Rows, v.a.Rows)
 	defer s.give()
 	b, d := op.Data(v.lambdaB).Data, op.Data(v.lambdaD).Data
@@ -146,27 +146,27 @@ func (v *vera) Fold(w gemm.Mat, i, j int) {
 		vec.Mul(s.Row(r), v.projection.Row(i+r), d)
 		vec.Scale(s.Row(r), b[i+r], s.Row(r))
 	}
-	gemm.NN(w, s.Mat, v.a.Slice(0, j, v.a.Rows, w.Cols), 1)
+	gemm.NN(w, s.Matrix, v.a.Slice(0, j, v.a.Rows, w.Cols), 1)
 }
 
 // down is x·Aᵀ, [tokens, r].
-func (v *vera) down(x gemm.Mat) *scratch {
+func (v *vera) down(x gemm.Matrix) *scratch {
 	h := take(x.Rows, v.a.Rows)
-	gemm.NT(h.Mat, x, v.a, 0)
+	gemm.NT(h.Matrix, x, v.a, 0)
 	return h
 }
 
 // up is (gy∘b)·B, [tokens, r].
-func (v *vera) up(gy gemm.Mat) *scratch {
+func (v *vera) up(gy gemm.Matrix) *scratch {
 	s := byColumns(gy, op.Data(v.lambdaB).Data)
 	defer s.give()
 	g := take(gy.Rows, v.a.Rows)
-	gemm.NN(g.Mat, s.Mat, v.projection, 0)
+	gemm.NN(g.Matrix, s.Matrix, v.projection, 0)
 	return g
 }
 
 // byColumns is m with column j scaled by s[j].
-func byColumns(m gemm.Mat, s []float32) *scratch {
+func byColumns(m gemm.Matrix, s []float32) *scratch {
 	p := take(m.Rows, m.Cols)
 	for t := range m.Rows {
 		vec.Mul(p.Row(t), m.Row(t), s)
@@ -174,8 +174,8 @@ func byColumns(m gemm.Mat, s []float32) *scratch {
 	return p
 }
 
-// Apply adds x·ΔWᵀ to y.
-func (v *vera) Apply(y, x gemm.Mat) {
+// Forward adds x·ΔWᵀ to y.
+func (v *vera) Forward(y, x gemm.Matrix) {
 	p := v.before(x)
 	defer p.give()
 	b := op.Data(v.lambdaB).Data
@@ -186,35 +186,35 @@ func (v *vera) Apply(y, x gemm.Mat) {
 }
 
 // before is ((x·Aᵀ)∘d)·Bᵀ, x·ΔWᵀ but for b.
-func (v *vera) before(x gemm.Mat) *scratch {
+func (v *vera) before(x gemm.Matrix) *scratch {
 	h := v.down(x)
 	defer h.give()
-	s := byColumns(h.Mat, op.Data(v.lambdaD).Data)
+	s := byColumns(h.Matrix, op.Data(v.lambdaD).Data)
 	defer s.give()
 	p := take(x.Rows, v.projection.Rows)
-	gemm.NT(p.Mat, s.Mat, v.projection, 0)
+	gemm.NT(p.Matrix, s.Matrix, v.projection, 0)
 	return p
 }
 
-// ApplyT adds gy·ΔW to dx.
-func (v *vera) ApplyT(dx, gy gemm.Mat) {
+// Backward adds gy·ΔW to dx.
+func (v *vera) Backward(dx, gy gemm.Matrix) {
 	g := v.up(gy)
 	defer g.give()
-	s := byColumns(g.Mat, op.Data(v.lambdaD).Data)
+	s := byColumns(g.Matrix, op.Data(v.lambdaD).Data)
 	defer s.give()
-	gemm.NN(dx, s.Mat, v.a, 1)
+	gemm.NN(dx, s.Matrix, v.a, 1)
 }
 
 // Grad implements model.Adapter: db = Σₜ gy∘((x·Aᵀ∘d)·Bᵀ), dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
-func (v *vera) Grad(x, gy gemm.Mat) {
+func (v *vera) Grad(x, gy gemm.Matrix) {
 	p, h, g := v.before(x), v.down(x), v.up(gy)
 	defer p.give()
 	defer h.give()
 	defer g.give()
 	for _, part := range []struct {
 		to   *nn.Param
-		a, b gemm.Mat
-	}{{v.lambdaB, gy, p.Mat}, {v.lambdaD, h.Mat, g.Mat}} {
+		a, b gemm.Matrix
+	}{{v.lambdaB, gy, p.Matrix}, {v.lambdaD, h.Matrix, g.Matrix}} {
 		sum := columnProducts(part.a, part.b)
 		vec.Add(op.Grad(part.to).Data, op.Grad(part.to).Data, sum.Data)
 		sum.give()

@@ -23,7 +23,7 @@ func TestVeRAShares(t *testing.T) {
 			t.Errorf("%s has an A of its own", l.Path())
 		}
 	}
-	if want := 3 * (4*5 + 18 + 6 + 6 + 20 + 3*5 + 37 + 37 + 20); a.Trainable() != want {
-		t.Errorf("%d trainable, want %d", a.Trainable(), want)
+	if want := 3 * (4*5 + 18 + 6 + 6 + 20 + 3*5 + 37 + 37 + 20); a.NumTrainable() != want {
+		t.Errorf("%d trainable, want %d", a.NumTrainable(), want)
 	}
 }

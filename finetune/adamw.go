@@ -61,8 +61,8 @@ func (o *AdamW) Step(lr float64) {
 			continue
 		}
 		rate := lr
-		if p.RateScale != 0 {
-			rate *= p.RateScale
+		if p.LRScale != 0 {
+			rate *= p.LRScale
 		}
 		w, g, m, v := op.Data(p.Param).Data, op.Grad(p.Param).Data, o.m[i], o.v[i]
 		gemm.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {

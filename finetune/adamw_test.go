@@ -15,7 +15,7 @@ func TestRateScale(t *testing.T) {
 	scales := []float64{0, 1, 4, 0.5}
 	var params []model.Param
 	for _, s := range scales {
-		params = append(params, model.Param{Param: op.NewParam([]float32{start}, 1, 1), RateScale: s})
+		params = append(params, model.Param{Param: op.NewParam([]float32{start}, 1, 1), LRScale: s})
 	}
 	o := NewAdamW(params, 0.9, 0.999, 0, decay)
 	for range steps {

@@ -10,25 +10,25 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Answer is what a model says of an example, and how the task judges it.
-type Answer struct {
-	// Where is the example's file and line.
-	Where  string  `json:"where,omitempty"`
-	Prompt string  `json:"prompt"`
-	Output string  `json:"output"`
-	Want   string  `json:"want"`
-	Score  float64 `json:"score"`
+// Prediction is what a model says of an example, and how the task judges it.
+type Prediction struct {
+	// Source is the example's file and line.
+	Source    string  `json:"where,omitempty"`
+	Prompt    string  `json:"prompt"`
+	Output    string  `json:"output"`
+	Reference string  `json:"want"`
+	Score     float64 `json:"score"`
 	// Verdict is "right", "wrong" or "partly", "" where answers are judged all together only; Extracted what the task's rule took from the output.
 	Verdict   string `json:"verdict"`
 	Extracted string `json:"extracted"`
 	// Choices are what there was to choose from, where the task has it.
 	Choices []ChoiceScore `json:"choices,omitempty"`
 	// Prediction is what was read off the outputs of a head, with probabilities.
-	Prediction *tasks.Answer `json:"prediction,omitempty"`
+	Prediction *tasks.Prediction `json:"prediction,omitempty"`
 }
 
 // judge scores an answer and keeps what the task took from it.
-func (a *Answer) judge(task tasks.Task, ex tasks.Example) {
+func (a *Prediction) judge(task tasks.Task, ex tasks.Example) {
 	a.Score = task.Score(ex, a.Output)
 	switch a.Score {
 	case 0:
@@ -38,15 +38,15 @@ func (a *Answer) judge(task tasks.Task, ex tasks.Example) {
 	default:
 		a.Verdict = "partly"
 	}
-	if e, ok := task.(tasks.Extractor); ok {
-		a.Extracted = e.Extract(ex, a.Output)
+	if e, ok := task.(tasks.AnswerParser); ok {
+		a.Extracted = e.ParseAnswer(ex, a.Output)
 	}
 }
 
 // judge is the task's figures for answers, or the mean of their scores.
-func judge(task tasks.Task, examples []tasks.Example, answers []Answer) ([]tasks.Metric, error) {
+func judge(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]tasks.Metric, error) {
 	sum := 0.0
-	said := make([]tasks.Answer, len(answers))
+	said := make([]tasks.Prediction, len(answers))
 	for i, a := range answers {
 		sum += a.Score
 		if a.Prediction != nil {
@@ -55,8 +55,8 @@ func judge(task tasks.Task, examples []tasks.Example, answers []Answer) ([]tasks
 			said[i].Text = &a.Output
 		}
 	}
-	if j, ok := task.(tasks.Judge); ok {
-		return j.Judge(examples, said)
+	if j, ok := task.(tasks.Metrics); ok {
+		return j.ComputeMetrics(examples, said)
 	}
 	return []tasks.Metric{{Name: "score", Value: sum / float64(len(answers))}}, nil
 }
@@ -70,8 +70,8 @@ func byName(metrics []tasks.Metric) map[string]float64 {
 	return all
 }
 
-// respondent is a model that answers, with the named adapter ("" is the base alone).
-type respondent struct {
+// predictor is a model that answers, with the named adapter ("" is the base alone).
+type predictor struct {
 	m       *model.Model
 	tok     *tokenizer.Tokenizer
 	adapter string
@@ -79,7 +79,7 @@ type respondent struct {
 
 // answerer answers examples of a task and judges each answer.
 type answerer interface {
-	answer(ctx context.Context, examples []tasks.Example) ([]Answer, error)
+	answer(ctx context.Context, examples []tasks.Example) ([]Prediction, error)
 }
 
 const (
@@ -89,15 +89,15 @@ const (
 )
 
 // answerer is how the task's answers are made: chosen, read off the head's outputs, or written; and how many at once.
-func (r respondent) answerer(task tasks.Task) (a answerer, batch int, err error) {
+func (r predictor) answerer(task tasks.Task) (a answerer, batch int, err error) {
 	switch t := task.(type) {
-	case tasks.Chooser:
-		a, err = newChooser(r, task)
+	case tasks.MultipleChoice:
+		a, err = newLogLikelihoodScorer(r, task)
 		return a, evalBatch, err
-	case tasks.Answerer:
-		return newReader(r, t), evalBatch, nil
+	case tasks.Postprocessor:
+		return newHeadPredictor(r, t), evalBatch, nil
 	case tasks.Generator:
-		a, err = newWriter(r, task, t.Generation())
+		a, err = newGenerator(r, task, t.Generation())
 		return a, sideBySide, err
 	}
 	return nil, 0, errors.New("this task has no answers to score; it is judged by its loss alone")
@@ -105,7 +105,7 @@ func (r respondent) answerer(task tasks.Task) (a answerer, batch int, err error)
 
 // respond answers the examples of a split, at most limit of them (0: all), and judges the answers. The first figure is the
 // task's score. Answers that the file (nil: none) has are not made again, the others are kept there as they come.
-func (r respondent) respond(ctx context.Context, t NamedTask, split tasks.Split, limit int, file *AnswerFile) ([]tasks.Metric, []Answer, error) {
+func (r predictor) respond(ctx context.Context, t NamedTask, split tasks.Split, limit int, file *PredictionLog) ([]tasks.Metric, []Prediction, error) {
 	a, batch, err := r.answerer(t.Task)
 	if err != nil {
 		return nil, nil, err

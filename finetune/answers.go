@@ -17,13 +17,13 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// AnswerFile keeps an evaluation's answers as JSON Lines, one an answer as it comes: task, where, prompt, output, what the
+// PredictionLog keeps an evaluation's answers as JSON Lines, one an answer as it comes: task, where, prompt, output, what the
 // rule took from it, verdict, and the run that it belongs to. A run that was cut off goes on where its file ends.
-type AnswerFile struct {
+type PredictionLog struct {
 	path string
 	f    *os.File
 	run  EvalRun
-	old  map[string][]Answer
+	old  map[string][]Prediction
 }
 
 // EvalRun is what decides an evaluation's answers.
@@ -40,15 +40,15 @@ type EvalRun struct {
 // keptAnswer is a line of the file.
 type keptAnswer struct {
 	Task string `json:"task"`
-	Answer
+	Prediction
 	Model   string `json:"model"`
 	Adapter string `json:"adapter,omitempty"`
 	Run     string `json:"run"`
 }
 
-// OpenAnswers opens a file of answers, new or of the same run. A file of another run, or of something else, is refused.
-func OpenAnswers(path string, run EvalRun) (*AnswerFile, error) {
-	a := &AnswerFile{path: path, run: run, old: map[string][]Answer{}}
+// OpenPredictionLog opens a file of answers, new or of the same run. A file of another run, or of something else, is refused.
+func OpenPredictionLog(path string, run EvalRun) (*PredictionLog, error) {
+	a := &PredictionLog{path: path, run: run, old: map[string][]Prediction{}}
 	if err := a.run.identify(); err != nil {
 		return nil, fmt.Errorf("answers: %w", err)
 	}
@@ -65,7 +65,7 @@ func OpenAnswers(path string, run EvalRun) (*AnswerFile, error) {
 }
 
 // Close closes the file.
-func (a *AnswerFile) Close() error { return a.f.Close() }
+func (a *PredictionLog) Close() error { return a.f.Close() }
 
 // identify digests the model, the adapter and each task's options.
 func (r *EvalRun) identify() error {
@@ -142,7 +142,7 @@ func digestFile(w io.Writer, name string) error {
 const maxAnswer = 64 << 20
 
 // read takes the answers that are there and drops a last line that was cut off.
-func (a *AnswerFile) read() error {
+func (a *PredictionLog) read() error {
 	r := bufio.NewReaderSize(a.f, 1<<16)
 	end := int64(0)
 	for n := 1; ; n++ {
@@ -185,7 +185,7 @@ func readAnswerLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // take keeps an answer of this run and refuses any other.
-func (a *AnswerFile) take(line []byte) error {
+func (a *PredictionLog) take(line []byte) error {
 	var k keptAnswer
 	if err := json.Unmarshal(line, &k); err != nil || k.Run == "" || k.Task == "" {
 		return errors.New("is no answer of an evaluation; name another file")
@@ -214,12 +214,12 @@ func (a *AnswerFile) take(line []byte) error {
 	case k.Run != id:
 		return fmt.Errorf("belongs to another run of %s: its data, options, limit or weights are others; name another file", k.Task)
 	}
-	a.old[k.Task] = append(a.old[k.Task], k.Answer)
+	a.old[k.Task] = append(a.old[k.Task], k.Prediction)
 	return nil
 }
 
 // kept are the answers that the file has to the first examples.
-func (a *AnswerFile) kept(task string, examples []tasks.Example) ([]Answer, error) {
+func (a *PredictionLog) kept(task string, examples []tasks.Example) ([]Prediction, error) {
 	if a == nil {
 		return nil, nil
 	}
@@ -228,15 +228,15 @@ func (a *AnswerFile) kept(task string, examples []tasks.Example) ([]Answer, erro
 		return nil, fmt.Errorf("answers: %s has %d answers, the data %d examples: they have changed; name another file", a.path, len(old), len(examples))
 	}
 	for i, k := range old {
-		if ex := examples[i]; k.Where != ex.Where || k.Want != ex.Want {
-			return nil, fmt.Errorf("answers: %s: answer %d of %s is to %s, which is not what the data have there: they have changed; name another file", a.path, i+1, task, k.Where)
+		if ex := examples[i]; k.Source != ex.Source || k.Reference != ex.Reference {
+			return nil, fmt.Errorf("answers: %s: answer %d of %s is to %s, which is not what the data have there: they have changed; name another file", a.path, i+1, task, k.Source)
 		}
 	}
 	return slices.Clip(old), nil
 }
 
 // add writes answers to the end of the file.
-func (a *AnswerFile) add(task string, answers []Answer) error {
+func (a *PredictionLog) add(task string, answers []Prediction) error {
 	if a == nil {
 		return nil
 	}
@@ -244,7 +244,7 @@ func (a *AnswerFile) add(task string, answers []Answer) error {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	for _, one := range answers {
-		if err := e.Encode(keptAnswer{Task: task, Answer: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}); err != nil {
+		if err := e.Encode(keptAnswer{Task: task, Prediction: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}); err != nil {
 			return fmt.Errorf("answers: %w", err)
 		}
 	}

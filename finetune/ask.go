@@ -15,30 +15,30 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Question is what a model is asked about: a text, or two that belong together.
-type Question struct {
+// Input is what a model is asked about: a text, or two that belong together.
+type Input struct {
 	Text string `json:"text"`
 	Pair string `json:"text_pair,omitempty"`
 }
 
-// ReadQuestions reads a file of them: JSON Lines by its name, else a text a line.
-func ReadQuestions(path string) ([]Question, error) {
+// ReadInputs reads a file of them: JSON Lines by its name, else a text a line.
+func ReadInputs(path string) ([]Input, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	records := slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(filepath.Ext(path)))
-	var all []Question
+	var all []Input
 	lines := bufio.NewScanner(bytes.NewReader(raw))
 	lines.Buffer(nil, len(raw)+1)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
-		q := Question{Text: line}
+		q := Input{Text: line}
 		if line == "" {
 			continue
 		}
 		if records {
-			q = Question{}
+			q = Input{}
 			if err := json.Unmarshal([]byte(line), &q); err != nil {
 				return nil, fmt.Errorf("%s:%d: not a record of text and text_pair: %w", path, n, err)
 			}
@@ -54,8 +54,8 @@ func ReadQuestions(path string) ([]Question, error) {
 	return all, nil
 }
 
-// asker is the task that questions to the model are for: the named one, that of its training, or the one for its head.
-func (l *Loaded) asker(name string, settings []string) (tasks.Asker, error) {
+// promptBuilder is the task that questions to the model are for: the named one, that of its training, or the one for its head.
+func (l *Session) promptBuilder(name string, settings []string) (tasks.PromptBuilder, error) {
 	options := map[string]any{}
 	if name == "" || name == l.host.Task {
 		for k, v := range l.host.TaskOptions {
@@ -76,29 +76,29 @@ func (l *Loaded) asker(name string, settings []string) (tasks.Asker, error) {
 			return nil, fmt.Errorf("the model's head is for %s: it continues texts (generate)", head.Kind)
 		}
 		var err error
-		if name, _, err = tasks.AskerFor(head); err != nil {
+		if name, _, err = tasks.PromptBuilderFor(head); err != nil {
 			return nil, err
 		}
 	}
-	t, err := tasks.NewAsker(name, options)
+	t, err := tasks.NewPromptBuilder(name, options)
 	if err != nil {
 		return nil, err
 	}
 	return t, matchHead(t, l.Model)
 }
 
-// Ask lets the model answer questions. name and settings ("key=value") are the task's; without a name it is the one that
+// Predict lets the model answer questions. name and settings ("key=value") are the task's; without a name it is the one that
 // the model was trained for, or the one for its head.
-func (l *Loaded) Ask(ctx context.Context, name string, settings []string, questions []Question) ([]tasks.Answer, error) {
-	answers, err := l.ask(ctx, name, settings, questions)
+func (l *Session) Predict(ctx context.Context, name string, settings []string, questions []Input) ([]tasks.Prediction, error) {
+	answers, err := l.predict(ctx, name, settings, questions)
 	if err != nil {
 		return nil, fmt.Errorf("predict: %w", err)
 	}
 	return answers, nil
 }
 
-func (l *Loaded) ask(ctx context.Context, name string, settings []string, questions []Question) ([]tasks.Answer, error) {
-	task, err := l.asker(name, settings)
+func (l *Session) predict(ctx context.Context, name string, settings []string, questions []Input) ([]tasks.Prediction, error) {
+	task, err := l.promptBuilder(name, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -111,27 +111,27 @@ func (l *Loaded) ask(ctx context.Context, name string, settings []string, questi
 		if strings.TrimSpace(q.Text) == "" {
 			return nil, fmt.Errorf("text %d is empty", i+1)
 		}
-		if examples[i], err = task.Ask(q.Text, q.Pair); err != nil {
+		if examples[i], err = task.BuildPrompt(q.Text, q.Pair); err != nil {
 			return nil, err
 		}
-		examples[i].Where = fmt.Sprintf("text %d", i+1)
+		examples[i].Source = fmt.Sprintf("text %d", i+1)
 	}
-	r := respondent{l.Model, tok, l.Adapter}
+	r := predictor{l.Model, tok, l.Adapter}
 	if g, ok := task.(tasks.Generator); ok && l.Head().Kind == model.Seq2SeqLM {
-		w, err := newWriter(r, task, g.Generation())
+		w, err := newGenerator(r, task, g.Generation())
 		if err != nil {
 			return nil, err
 		}
 		said, err := w.answer(ctx, examples)
-		answers := make([]tasks.Answer, len(said))
+		answers := make([]tasks.Prediction, len(said))
 		for i := range said {
 			answers[i].Text = &said[i].Output
 		}
 		return answers, err
 	}
-	reads, ok := task.(tasks.Answerer)
+	reads, ok := task.(tasks.Postprocessor)
 	if !ok {
 		return nil, fmt.Errorf("the task reads nothing off a head")
 	}
-	return newReader(r, reads).all(ctx, examples)
+	return newHeadPredictor(r, reads).all(ctx, examples)
 }

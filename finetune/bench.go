@@ -47,7 +47,7 @@ type BenchResult struct {
 	StepSeconds     []float64 `json:"step_seconds"`
 	// PeakBytes is the most memory that the process has held, 0 where the system does not tell.
 	PeakBytes int `json:"peak_bytes"`
-	// PeakShare is the share of the machine's multiply-add peak that goes into products with the model's weights:
+	// MFU is the share of the machine's multiply-add peak that goes into products with the model's weights:
 	//
 	//	FLOP = 2·2·(P·tokens + H·scored), or 2·3·(…) where all parameters train
 	//	share = FLOP ÷ seconds ÷ (threads · gemm.Peak())
@@ -55,7 +55,7 @@ type BenchResult struct {
 	// where P are the parameters of the layers' matrices and H those of the LM head. A product costs 2 FLOP a parameter
 	// and token; there are two of them, forward and for the gradient of the input, and a third for the gradient of the
 	// weight itself where it trains. Attention, the adapter's own products and all else are not counted.
-	PeakShare float64 `json:"peak_share"`
+	MFU float64 `json:"peak_share"`
 	// Losses are those of every step before its update, the one that is not timed among them.
 	Losses []float64 `json:"losses"`
 	// Profile is where the time of the timed steps went, the longest first, where asked for.
@@ -114,8 +114,8 @@ func (o *BenchOptions) check(m *model.Model) error {
 		return fmt.Errorf("batch is %d; want 1 or more", o.Batch)
 	case o.Steps < 1:
 		return fmt.Errorf("steps is %d; want 1 or more", o.Steps)
-	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Sizes().Positions):
-		return fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Sizes().Positions)
+	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Config().MaxPositionEmbeddings):
+		return fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Config().MaxPositionEmbeddings)
 	case !slices.Contains([]string{"", "none", "block"}, o.GradientCheckpointing):
 		return fmt.Errorf("gradient_checkpointing is %q; want none or block", o.GradientCheckpointing)
 	}
@@ -142,7 +142,7 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	debug.FreeOSMemory() // what reading and encoding left
 	tokens := 0
 	for step := range slices.Chunk(rows, o.Batch) {
-		for _, slice := range portions(step, t.SliceTokens) {
+		for _, slice := range microBatches(step, t.MaxTokensPerMicroBatch) {
 			tokens = max(tokens, len(t.batch(slice).IDs))
 		}
 	}
@@ -212,7 +212,7 @@ func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
 		}
 		flop += 2 * products * float64(l.Weight.Size()) * float64(n)
 	})
-	r.PeakShare = flop / seconds / (float64(r.Threads) * gemm.Peak() * 1e9)
+	r.MFU = flop / seconds / (float64(r.Threads) * gemm.Peak() * 1e9)
 }
 
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
@@ -220,7 +220,7 @@ func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)
 // benchTrainer attaches the method.
 func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 	c := Default()
-	t := &Trainer{Model: m, SliceTokens: defaultSlice(m), Seed: c.Seed}
+	t := &Trainer{Model: m, MaxTokensPerMicroBatch: defaultMicroBatch(m), Seed: c.Seed}
 	if !slices.Contains(BenchMethods(), method) {
 		return nil, fmt.Errorf("unknown method %q%s", method, suggest.Hint(method, BenchMethods()))
 	}
@@ -251,8 +251,8 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 
 // randomRows are n rows of random tokens, with ids from 3 to 40000 where the vocabulary reaches that far. A language model
 // is scored on all of them, a model that classifies on random labels.
-func randomRows(m *model.Model, n, tokens int) []tasks.Row {
-	most := min(40000, m.Sizes().Vocab)
+func randomRows(m *model.Model, n, tokens int) []tasks.Features {
+	most := min(40000, m.Config().VocabSize)
 	r := rand.New(rand.NewPCG(0, 0))
 	draw := func(n, below int) []int32 {
 		v := make([]int32, n)
@@ -262,13 +262,13 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Row {
 		return v
 	}
 	h := m.Head()
-	rows := make([]tasks.Row, n)
+	rows := make([]tasks.Features, n)
 	for i := range rows {
 		ids := draw(tokens, max(1, most-3))
 		for j := range ids {
 			ids[j] += int32(min(3, most-1))
 		}
-		rows[i] = tasks.Row{IDs: ids, Labels: ids, Where: "random"}
+		rows[i] = tasks.Features{IDs: ids, Labels: ids, Source: "random"}
 		switch h.Kind {
 		case model.SequenceClassification:
 			rows[i].Labels = draw(1, len(h.Labels))
@@ -279,7 +279,7 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Row {
 			at := draw(1, tokens)
 			rows[i].Labels = []int32{at[0], at[0]}
 		case model.Embedding:
-			rows[i].Second = max(1, tokens/2)
+			rows[i].PairStart = max(1, tokens/2)
 		}
 	}
 	return rows
@@ -293,9 +293,9 @@ func endDocument(h *model.Head, ids []int32) {
 }
 
 // benchRows are the rows of all steps: the task's first ones, or random ones.
-func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) ([]tasks.Row, error) {
+func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o BenchOptions) ([]tasks.Features, error) {
 	need := o.Batch * (o.Steps + 1)
-	var rows []tasks.Row
+	var rows []tasks.Features
 	if o.Dense > 0 {
 		return randomRows(m, need, o.Dense), nil
 	}
@@ -303,7 +303,7 @@ func benchRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Benc
 	if err != nil {
 		return nil, err
 	}
-	for row, err := range tasks.Rows(tok, template, task, tasks.Train, m.Sizes().Positions) {
+	for row, err := range tasks.Rows(tok, template, task, tasks.Train, m.Config().MaxPositionEmbeddings) {
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func TestBenchDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Tokens != 15 || r.NewTokens != 12 || !(r.PrefillTokensPerSecond > 0 && r.DecodeTokensPerSecond > 0 && r.StreamShare > 0) {
+	if r.Tokens != 15 || r.NewTokens != 12 || !(r.PrefillTokensPerSecond > 0 && r.DecodeTokensPerSecond > 0 && r.BandwidthUtilization > 0) {
 		t.Errorf("got %+v", r)
 	}
 	for want, n := range map[string][3]int{"prompts is 0": {0, 5, 4}, "5 tokens and 1 new": {1, 5, 1}, "the model's length": {1, 5, 1 << 20}} {

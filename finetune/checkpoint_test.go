@@ -15,14 +15,14 @@ const qwen3 = `{"model_type": "qwen3", "vocab_size": 256, "hidden_size": 16, "in
  "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}`
 
 // rowsOf are rows of tokens, all of them scored.
-func rowsOf(lengths ...int) []tasks.Row {
-	var rows []tasks.Row
+func rowsOf(lengths ...int) []tasks.Features {
+	var rows []tasks.Features
 	for i, n := range lengths {
 		ids := make([]int32, n)
 		for j := range ids {
 			ids[j] = int32((7*j + 31*i) % 256)
 		}
-		rows = append(rows, tasks.Row{IDs: ids, Labels: ids})
+		rows = append(rows, tasks.Features{IDs: ids, Labels: ids})
 	}
 	return rows
 }
@@ -34,7 +34,7 @@ func trainerOf(t *testing.T, config, method string, settings map[string]any) *Tr
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &Trainer{Model: m, SliceTokens: 64, Seed: 3}
+	tr := &Trainer{Model: m, MaxTokensPerMicroBatch: 64, Seed: 3}
 	if method == "full" {
 		tr.Params = FullParams(m)
 	} else {
@@ -46,7 +46,7 @@ func trainerOf(t *testing.T, config, method string, settings map[string]any) *Tr
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.Refresh
+		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.ParamsChanged
 	}
 	tr.AdamW = NewAdamW(tr.Params, 0.9, 0.999, 1e-8, 0)
 	return tr

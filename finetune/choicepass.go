@@ -12,7 +12,7 @@ import (
 )
 
 // batch scores questions side by side behind what they share, of which lanes has a copy for each (nil: nothing).
-func (c *chooser) batch(questions []*question, shared int, lanes *model.Cache) error {
+func (c *logLikelihoodScorer) batch(questions []*question, shared int, lanes *model.Cache) error {
 	most := 0 // choices of a question that need more than the prompt's logits
 	for _, q := range questions {
 		if q.longest() > 1 {
@@ -26,7 +26,7 @@ func (c *chooser) batch(questions []*question, shared int, lanes *model.Cache) e
 	for i, q := range questions {
 		docs[i], all[i] = q.prompt[shared:], i
 	}
-	err := c.pass(docs, all, lanes, false, func(i int, logits gemm.Mat) {
+	err := c.pass(docs, all, lanes, false, func(i int, logits gemm.Matrix) {
 		q, row := questions[i], logits.Row(0)
 		norm := logSumExp(row)
 		for j, ch := range q.choices {
@@ -38,14 +38,14 @@ func (c *chooser) batch(questions []*question, shared int, lanes *model.Cache) e
 	}
 	for i := range questions {
 		if lanes != nil {
-			lanes.Truncate(i, shared)
+			lanes.Crop(i, shared)
 		}
 	}
 	return err
 }
 
 // continued adds the further tokens of every question's choice j, and takes them off the caches again.
-func (c *chooser) continued(questions []*question, j int, lanes *model.Cache) error {
+func (c *logLikelihoodScorer) continued(questions []*question, j int, lanes *model.Cache) error {
 	var docs [][]int32
 	var at []int
 	for i, q := range questions {
@@ -57,7 +57,7 @@ func (c *chooser) continued(questions []*question, j int, lanes *model.Cache) er
 	if len(docs) == 0 {
 		return nil
 	}
-	err := c.pass(docs, at, lanes, true, func(d int, logits gemm.Mat) {
+	err := c.pass(docs, at, lanes, true, func(d int, logits gemm.Matrix) {
 		q := questions[at[d]]
 		for k, id := range q.choices[j].IDs[1:] {
 			row := logits.Row(k)
@@ -65,15 +65,15 @@ func (c *chooser) continued(questions []*question, j int, lanes *model.Cache) er
 		}
 	})
 	for _, i := range at {
-		lanes.Truncate(i, len(questions[i].prompt))
+		lanes.Crop(i, len(questions[i].prompt))
 	}
 	return err
 }
 
 // pass runs documents behind the named ones of a cache (nil: none) and gives out each one's logits: of every token, or of
 // the last alone.
-func (c *chooser) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits gemm.Mat)) error {
-	b := &model.Batch{Bounds: []int{0}}
+func (c *logLikelihoodScorer) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits gemm.Matrix)) error {
+	b := &model.Batch{CuSeqLens: []int{0}}
 	var rows []int
 	for _, d := range docs {
 		for i := range d {
@@ -82,12 +82,12 @@ func (c *chooser) pass(docs [][]int32, at []int, cache *model.Cache, every bool,
 			}
 		}
 		b.IDs = append(b.IDs, d...)
-		b.Bounds = append(b.Bounds, len(b.IDs))
+		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 	}
 	if cache != nil {
-		cache = cache.View(at)
+		cache = cache.Select(at)
 	}
-	t := op.NewTape(false)
+	t := op.NewPass(false)
 	t.Adapter = c.adapter
 	defer t.Release()
 	logits, err := c.m.Logits(t, b, rows, cache)
@@ -126,12 +126,12 @@ func (q *question) longest() int {
 }
 
 // answer is the likeliest choice, the first of several alike.
-func (q *question) answer(task tasks.Task) (Answer, error) {
-	a := Answer{Where: q.ex.Where, Prompt: q.ex.Prompt, Want: q.ex.Want}
+func (q *question) answer(task tasks.Task) (Prediction, error) {
+	a := Prediction{Source: q.ex.Source, Prompt: q.ex.Prompt, Reference: q.ex.Reference}
 	best := 0
 	for i, ch := range q.choices {
 		if !finite(q.logProb[i]) {
-			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Where, ch.Text, q.logProb[i])
+			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Source, ch.Text, q.logProb[i])
 		}
 		a.Choices = append(a.Choices, ChoiceScore{Text: ch.Text, LogProb: q.logProb[i], Tokens: len(ch.IDs)})
 		if q.logProb[i] > q.logProb[best] {

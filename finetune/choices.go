@@ -24,10 +24,10 @@ const (
 	choiceBytes  = 256 << 20
 )
 
-// chooser answers questions by the likeliest of their choices: the prompts' keys and values are computed once and the
+// logLikelihoodScorer answers questions by the likeliest of their choices: the prompts' keys and values are computed once and the
 // choices continue them; what a run of questions has in common, such as worked examples, is computed once for all.
-type chooser struct {
-	respondent
+type logLikelihoodScorer struct {
+	predictor
 	task     tasks.Task
 	template tasks.Template
 }
@@ -40,13 +40,13 @@ type question struct {
 	logProb []float64
 }
 
-func newChooser(r respondent, task tasks.Task) (*chooser, error) {
+func newLogLikelihoodScorer(r predictor, task tasks.Task) (*logLikelihoodScorer, error) {
 	template, err := chatTemplate(r.tok)
-	return &chooser{respondent: r, task: task, template: template}, err
+	return &logLikelihoodScorer{predictor: r, task: task, template: template}, err
 }
 
 // answer scores the choices of some examples.
-func (c *chooser) answer(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
+func (c *logLikelihoodScorer) answer(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	questions, prompts := make([]*question, len(examples)), make([][]int32, len(examples))
 	for i, ex := range examples {
 		q, err := c.encode(ex)
@@ -56,13 +56,13 @@ func (c *chooser) answer(ctx context.Context, examples []tasks.Example) ([]Answe
 		questions[i], prompts[i] = q, q.prompt
 	}
 	for from := 0; from < len(questions); {
-		n, shared := model.Sharing(prompts[from:])
+		n, shared := model.SharedPrefix(prompts[from:])
 		if err := c.run(ctx, questions[from:from+n], shared); err != nil {
 			return nil, err
 		}
 		from += n
 	}
-	answers := make([]Answer, len(questions))
+	answers := make([]Prediction, len(questions))
 	for i, q := range questions {
 		var err error
 		if answers[i], err = q.answer(c.task); err != nil {
@@ -73,43 +73,43 @@ func (c *chooser) answer(ctx context.Context, examples []tasks.Example) ([]Answe
 }
 
 // encode makes the tokens of a question, with fewer worked examples where the model's length asks for it.
-func (c *chooser) encode(ex tasks.Example) (*question, error) {
+func (c *logLikelihoodScorer) encode(ex tasks.Example) (*question, error) {
 	for {
-		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.Chooser).Choices(ex))
+		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.MultipleChoice).Choices(ex))
 		if err != nil {
 			return nil, err
 		}
 		longest := 0
 		for _, ch := range choices {
 			if len(ch.IDs) == 0 {
-				return nil, fmt.Errorf("%s: the choice %q has no token", ex.Where, ch.Text)
+				return nil, fmt.Errorf("%s: the choice %q has no token", ex.Source, ch.Text)
 			}
 			longest = max(longest, len(ch.IDs))
 		}
 		if len(prompt) == 0 {
-			return nil, fmt.Errorf("%s: the prompt has no token", ex.Where)
+			return nil, fmt.Errorf("%s: the prompt has no token", ex.Source)
 		}
-		if len(prompt)+longest <= c.m.Sizes().Positions {
+		if len(prompt)+longest <= c.m.Config().MaxPositionEmbeddings {
 			return &question{ex: ex, prompt: prompt, choices: choices, logProb: make([]float64, len(choices))}, nil
 		}
-		shorter, ok := ex.Shorter()
+		shorter, ok := ex.DropShot()
 		if !ok {
-			return nil, tooLong(ex, len(prompt), c.m.Sizes().Positions)
+			return nil, tooLong(ex, len(prompt), c.m.Config().MaxPositionEmbeddings)
 		}
 		ex = shorter
 	}
 }
 
 // run scores questions whose first tokens are the same.
-func (c *chooser) run(ctx context.Context, questions []*question, shared int) error {
+func (c *logLikelihoodScorer) run(ctx context.Context, questions []*question, shared int) error {
 	lanes, room := (*model.Cache)(nil), sideBySide
 	if shared > 0 {
 		cache := c.m.NewCache(1)
-		if err := c.pass([][]int32{questions[0].prompt[:shared]}, []int{0}, cache, false, func(int, gemm.Mat) {}); err != nil {
+		if err := c.pass([][]int32{questions[0].prompt[:shared]}, []int{0}, cache, false, func(int, gemm.Matrix) {}); err != nil {
 			return err
 		}
 		room = min(sideBySide, len(questions), max(1, choiceBytes/(2*cache.Bytes(0))))
-		lanes = cache.Fork(0, room)
+		lanes = cache.Repeat(0, room)
 	}
 	for rest := questions; len(rest) > 0; {
 		if err := ctx.Err(); err != nil {

@@ -20,17 +20,17 @@ type quiz struct{ Prompts []string }
 func (q *quiz) Examples(tasks.Split) iter.Seq2[tasks.Example, error] {
 	return func(yield func(tasks.Example, error) bool) {
 		for i, p := range q.Prompts {
-			if !yield(tasks.Example{Prompt: p, Where: fmt.Sprintf("quiz:%d", i+1), Want: []string{" A| B| C", " yes| no| maybe", "x|yy"}[i%3]}, nil) {
+			if !yield(tasks.Example{Prompt: p, Source: fmt.Sprintf("quiz:%d", i+1), Reference: []string{" A| B| C", " yes| no| maybe", "x|yy"}[i%3]}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (q *quiz) Choices(ex tasks.Example) []string { return strings.Split(ex.Want, "|") }
+func (q *quiz) Choices(ex tasks.Example) []string { return strings.Split(ex.Reference, "|") }
 
 func (q *quiz) Score(want tasks.Example, got string) float64 {
-	if strings.HasPrefix(want.Want, got+"|") {
+	if strings.HasPrefix(want.Reference, got+"|") {
 		return 1
 	}
 	return 0
@@ -70,7 +70,7 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 			}
 		}
 		right += a.Score
-		if a.Prompt != task.Prompts[i] || a.Where != fmt.Sprintf("quiz:%d", i+1) {
+		if a.Prompt != task.Prompts[i] || a.Source != fmt.Sprintf("quiz:%d", i+1) {
 			t.Errorf("%d: got %+v", i, a)
 		}
 	}
@@ -82,7 +82,7 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 // alone is the log-probability of a text's tokens from place n on.
 func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	logits, err := m.Logits(tape, &model.Batch{IDs: ids}, nil, nil)
 	if err != nil {
@@ -98,7 +98,7 @@ func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 
 func TestChoicesRefuse(t *testing.T) {
 	l, tok := bytesLoaded(t)
-	long := strings.Repeat("x", l.Sizes().Positions)
+	long := strings.Repeat("x", l.Config().MaxPositionEmbeddings)
 	_, _, err := Predict(t.Context(), l.Model, tok, "", &quiz{Prompts: []string{long}}, tasks.Eval, 0)
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("quiz:1: the prompt has %d tokens; the model takes %d", len(long), len(long))) {
 		t.Errorf("got %v", err)

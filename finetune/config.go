@@ -81,9 +81,9 @@ type Config struct {
 	Seed      uint64 `yaml:"seed"`
 	OutputDir string `yaml:"output_dir"`
 
-	// SliceTokens is about how many tokens run at once: a batch runs in slices of whole rows. 0 goes by the model: 512, or
+	// MaxTokensPerMicroBatch is about how many tokens run at once: a batch runs in slices of whole rows. 0 goes by the model: 512, or
 	// up to twice as many where a token takes little memory.
-	SliceTokens int `yaml:"slice_tokens"`
+	MaxTokensPerMicroBatch int `yaml:"slice_tokens"`
 	// GradientCheckpointing is "none", "block" (every layer is run again in the backward pass, which takes less memory and
 	// more time, to the same bits) or "auto": block only where the run would not keep to Memory otherwise.
 	GradientCheckpointing string `yaml:"gradient_checkpointing" json:",omitempty"`
@@ -97,13 +97,13 @@ type Config struct {
 	// Search is what Table tries before a run, and train does not: a list has values of its key, of which the best are
 	// kept; any other value replaces the run's own meanwhile (max_steps, say).
 	Search map[string]any `yaml:"search" json:",omitempty"`
-	// Benchmarks are what Table scores the trained model on.
-	Benchmarks []Benchmark `yaml:"benchmarks" json:",omitempty"`
+	// EvalTasks are what Table scores the trained model on.
+	EvalTasks []EvalTask `yaml:"benchmarks" json:",omitempty"`
 }
 
-// Benchmark is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
+// EvalTask is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
 // task's figure that counts; empty is its score.
-type Benchmark struct {
+type EvalTask struct {
 	Name    string         `yaml:"name"`
 	Task    string         `yaml:"task"`
 	Options map[string]any `yaml:"options"`
@@ -150,7 +150,7 @@ func (c *Config) Check() error {
 		{"save_steps", float64(c.SaveSteps), 0, 1e9, "0 or more"},
 		{"save_total_limit", float64(c.SaveTotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.LoggingSteps), 1, 1e9, "1 or more"},
-		{"slice_tokens", float64(c.SliceTokens), 0, 1e9, "0 (by the model) or more"},
+		{"slice_tokens", float64(c.MaxTokensPerMicroBatch), 0, 1e9, "0 (by the model) or more"},
 		{"max_length", float64(c.MaxLength), 0, 1e9, "0 or more"},
 	} {
 		if math.IsNaN(k.v) || k.v < k.min || k.v > k.max {
@@ -160,7 +160,7 @@ func (c *Config) Check() error {
 	if c.MetricForBestModel != "loss" && c.MetricForBestModel != "score" {
 		return fmt.Errorf("metric_for_best_model is %q; want loss or score", c.MetricForBestModel)
 	}
-	if c.MetricForBestModel == "score" && c.EvalExamples == 0 && !readsAnswers(c.Task) {
+	if c.MetricForBestModel == "score" && c.EvalExamples == 0 && !scoresFromHead(c.Task) {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
 	if m := c.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {

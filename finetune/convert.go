@@ -90,7 +90,7 @@ func convert(ctx context.Context, o ConvertOptions) (*ConvertReport, error) {
 		return nil, fmt.Errorf("to %q is not known; known are %s, %s", o.To, ToCybertron, ToHuggingFace)
 	}
 	defer func() { _ = m.Close() }()
-	r.Head, r.Notes, r.Parameters = m.Head().Kind, m.Notes, m.NumParameters()
+	r.Head, r.Notes, r.Parameters = m.Head().Kind, m.Warnings, m.NumParameters()
 	return r, newFolder(o.Output, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
@@ -115,7 +115,7 @@ func (r *ConvertReport) readHuggingFace(o ConvertOptions) (*model.Model, error) 
 	if err != nil {
 		return nil, err
 	}
-	left, err := m.CybertronLacks()
+	left, err := m.UnsupportedByCybertron()
 	if err != nil {
 		_ = m.Close()
 		return nil, err
@@ -150,7 +150,7 @@ func sameWeights(a, b *model.Model) error {
 		}
 		x, y := from.Values(""), w.Values("")
 		same := func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) }
-		if !w.Derived() && !slices.EqualFunc(x, y, same) {
+		if !w.DerivedBuffer() && !slices.EqualFunc(x, y, same) {
 			err = errors.Join(err, fmt.Errorf("%s is not the same after reading it back", w.Name))
 		}
 		delete(values, w.Name)

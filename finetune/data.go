@@ -31,7 +31,7 @@ func NewTask(c Config) (tasks.Task, error) {
 
 // EncodeSplit turns a split of a task into rows of tokens and logs what they are. A training split without one scored
 // token is an error; an eval split may be empty.
-func EncodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Row, error) {
+func EncodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
 	template, err := chatTemplate(tok)
 	if err != nil {
 		return nil, err

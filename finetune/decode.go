@@ -16,10 +16,10 @@ type DecodeResult struct {
 	// new tokens, from the second on.
 	PrefillTokensPerSecond float64 `json:"prefill_tokens_per_second"`
 	DecodeTokensPerSecond  float64 `json:"decode_tokens_per_second"`
-	// StreamBytesPerSecond is what the machine reads from memory in passes before and behind, the median; StreamShare how
+	// MemoryBandwidth is what the machine reads from memory in passes before and behind, the median; StreamShare how
 	// much of it the weights that decoding reads come to, each matrix once for every step of all prompts.
-	StreamBytesPerSecond float64 `json:"stream_bytes_per_second"`
-	StreamShare          float64 `json:"stream_share"`
+	MemoryBandwidth      float64 `json:"stream_bytes_per_second"`
+	BandwidthUtilization float64 `json:"stream_share"`
 
 	Prompts   int `json:"prompts"`
 	Tokens    int `json:"tokens"`
@@ -29,7 +29,7 @@ type DecodeResult struct {
 
 // BenchDecode measures greedy generation: prompts of so many random tokens, side by side, and newTokens behind each.
 func BenchDecode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int) (*DecodeResult, error) {
-	switch most := m.Sizes().Positions; {
+	switch most := m.Config().MaxPositionEmbeddings; {
 	case prompts < 1:
 		return nil, fmt.Errorf("bench: prompts is %d; want 1 or more", prompts)
 	case newTokens < 2 || tokens < 1 || tokens+newTokens > most:
@@ -42,7 +42,7 @@ func BenchDecode(ctx context.Context, m *model.Model, prompts, tokens, newTokens
 	}
 	reads := readSpeeds()
 	began, first := time.Now(), time.Time{}
-	_, err := m.Generate(ctx, ids, model.Sampling{MaxNewTokens: newTokens}, func(prompt int, _ int32) bool {
+	_, err := m.Generate(ctx, ids, model.GenerationConfig{MaxNewTokens: newTokens}, func(prompt int, _ int32) bool {
 		if prompt == prompts-1 && first.IsZero() {
 			first = time.Now()
 		}
@@ -54,8 +54,8 @@ func BenchDecode(ctx context.Context, m *model.Model, prompts, tokens, newTokens
 	decode := time.Since(first).Seconds()
 	r.PrefillTokensPerSecond = float64(r.Tokens) / first.Sub(began).Seconds()
 	r.DecodeTokensPerSecond = float64(prompts*(newTokens-1)) / decode
-	r.StreamBytesPerSecond = median(append(reads, readSpeeds()...))
-	r.StreamShare = float64(m.LinearBytes()) * float64(newTokens-1) / decode / r.StreamBytesPerSecond
+	r.MemoryBandwidth = median(append(reads, readSpeeds()...))
+	r.BandwidthUtilization = float64(m.LinearBytes()) * float64(newTokens-1) / decode / r.MemoryBandwidth
 	return r, nil
 }
 

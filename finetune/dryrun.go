@@ -41,8 +41,8 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	c.Benchmarks = nil
-	p := &Plan{Model: c.Model, Missing: c.Missing(), Window: c.PerDeviceTrainBatchSize * c.GradientAccumulationSteps}
+	c.EvalTasks = nil
+	p := &Plan{Model: c.Model, Missing: c.Validate(), Window: c.PerDeviceTrainBatchSize * c.GradientAccumulationSteps}
 	if c.Model == "" {
 		p.Model = "from random weights"
 	}
@@ -74,7 +74,7 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 	p.Parameters, p.Trainable = r.m.NumParameters(), r.result.Trainable
 	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Checkpoint
 	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.total) / float64(r.perEpoch))
-	slice := r.t.portions(r.rows[:min(len(r.rows), p.Window)], c.SliceTokens)[0]
+	slice := r.t.microBatches(r.rows[:min(len(r.rows), p.Window)], c.MaxTokensPerMicroBatch)[0]
 	tokens := tokensOf(slice)
 	spent := 0.0
 	for range 2 { // the first one takes its memory
@@ -82,7 +82,7 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 			return err
 		}
 		began := time.Now()
-		if _, err := r.t.slice(slice, 0, 1); err != nil {
+		if _, err := r.t.microBatch(slice, 0, 1); err != nil {
 			return err
 		}
 		spent = time.Since(began).Seconds()
@@ -93,7 +93,7 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 }
 
 // tokensOf counts the tokens of rows.
-func tokensOf(rows []tasks.Row) int {
+func tokensOf(rows []tasks.Features) int {
 	n := 0
 	for _, r := range rows {
 		n += r.Tokens()

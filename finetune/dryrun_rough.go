@@ -25,7 +25,7 @@ func (p *Plan) rough(c Config, known fs.FS) error {
 	if err != nil {
 		return err
 	}
-	m, err := model.Blank(config)
+	m, err := model.NewMeta(config)
 	if err != nil {
 		return err
 	}
@@ -33,15 +33,15 @@ func (p *Plan) rough(c Config, known fs.FS) error {
 	if p.Trainable, err = countTrainable(m, c); err != nil {
 		return err
 	}
-	length := c.length(m.Sizes().Positions)
+	length := c.length(m.Config().MaxPositionEmbeddings)
 	p.Steps = c.MaxSteps
 	p.Tokens, p.AtMost = p.Steps*p.Window*length, true
 	p.guess(m, c.Method == "full")
-	return p.fit(c, m.Sizes(), min(p.Window*length, max(length, c.SliceTokens)))
+	return p.fit(c, m.Config(), min(p.Window*length, max(length, c.MaxTokensPerMicroBatch)))
 }
 
 // fit estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
-func (p *Plan) fit(c Config, s model.Sizes, tokens int) error {
+func (p *Plan) fit(c Config, s model.Config, tokens int) error {
 	limit, err := c.memory()
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func countTrainable(m *model.Model, c Config) (int, error) {
 	if c.Method == "full" {
 		return m.NumParameters(), nil
 	}
-	layers := m.Sizes().Layers
+	layers := m.Config().NumHiddenLayers
 	whole := layers < 3
 	for _, k := range []string{"layers_to_transform", "rank_pattern", "exclude_modules"} {
 		whole = whole || c.Adapter[k] != nil
@@ -127,11 +127,11 @@ func countTrainable(m *model.Model, c Config) (int, error) {
 	}
 	var counts [2]int
 	for i := range counts {
-		small, err := shrunk(m.Config, i+1)
+		small, err := shrunk(m.ConfigJSON, i+1)
 		if err != nil {
 			return 0, err
 		}
-		if small.Sizes().Layers != i+1 {
+		if small.Config().NumHiddenLayers != i+1 {
 			return attachedTo(m, c)
 		}
 		if counts[i], err = attachedTo(small, c); err != nil {
@@ -152,7 +152,7 @@ func shrunk(config []byte, layers int) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model.Blank(raw)
+	return model.NewMeta(raw)
 }
 
 func attachedTo(m *model.Model, c Config) (int, error) {
@@ -165,5 +165,5 @@ func attachedTo(m *model.Model, c Config) (int, error) {
 		return 0, err
 	}
 	defer a.Detach()
-	return a.Trainable(), nil
+	return a.NumTrainable(), nil
 }

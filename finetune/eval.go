@@ -34,7 +34,7 @@ type EvalOptions struct {
 	// have theirs anyway.
 	Loss bool
 	// Answers, where not nil, keeps every answer as it comes; those that it holds already are not made again.
-	Answers *AnswerFile
+	Answers *PredictionLog
 }
 
 // NamedTask is a task and the name that it is reported under.
@@ -44,7 +44,7 @@ type NamedTask struct {
 }
 
 // Evaluate takes the loss and, where the task has answers, the score of its eval split.
-func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task tasks.Task, o EvalOptions) (*EvalResult, []Answer, error) {
+func (l *Session) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task tasks.Task, o EvalOptions) (*EvalResult, []Prediction, error) {
 	r, answers, err := (&evaluation{l, tok, o}).run(ctx, NamedTask{Task: task})
 	if err != nil {
 		return nil, nil, fmt.Errorf("eval: %w", err)
@@ -53,7 +53,7 @@ func (l *Loaded) Evaluate(ctx context.Context, tok *tokenizer.Tokenizer, task ta
 }
 
 // EvaluateAll evaluates several tasks in turn.
-func (l *Loaded) EvaluateAll(ctx context.Context, tok *tokenizer.Tokenizer, all []NamedTask, o EvalOptions) ([]*EvalResult, error) {
+func (l *Session) EvaluateAll(ctx context.Context, tok *tokenizer.Tokenizer, all []NamedTask, o EvalOptions) ([]*EvalResult, error) {
 	var results []*EvalResult
 	for _, t := range all {
 		r, _, err := (&evaluation{l, tok, o}).run(ctx, t)

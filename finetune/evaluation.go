@@ -12,27 +12,27 @@ import (
 
 // evaluation is a task's.
 type evaluation struct {
-	l   *Loaded
+	l   *Session
 	tok *tokenizer.Tokenizer
 	EvalOptions
 }
 
 // run takes the loss where it is cheap or wanted, and the answers where the task has some.
-func (e *evaluation) run(ctx context.Context, t NamedTask) (*EvalResult, []Answer, error) {
+func (e *evaluation) run(ctx context.Context, t NamedTask) (*EvalResult, []Prediction, error) {
 	began := time.Now()
 	if err := matchHead(t.Task, e.l.Model); err != nil {
 		return nil, nil, err
 	}
 	r := &EvalResult{}
-	_, chooses := t.Task.(tasks.Chooser)
+	_, chooses := t.Task.(tasks.MultipleChoice)
 	_, generates := t.Task.(tasks.Generator)
-	_, judges := t.Task.(tasks.Judge)
+	_, judges := t.Task.(tasks.Metrics)
 	if !chooses && (!generates || e.Loss) {
 		if err := e.loss(ctx, r, t.Task); err != nil {
 			return nil, nil, err
 		}
 	}
-	var answers []Answer
+	var answers []Prediction
 	if chooses || generates || judges {
 		var err error
 		if answers, err = e.answers(ctx, r, t); err != nil {
@@ -54,9 +54,9 @@ func (e *evaluation) loss(ctx context.Context, r *EvalResult, task tasks.Task) e
 	}
 	r.Rows = len(rows)
 	for _, row := range rows {
-		r.Scored += e.l.Scored(row.Labels, row.Values)
+		r.Scored += e.l.Scored(row.Labels, row.FloatLabels)
 	}
-	t := &Trainer{Model: e.l.Model, Adapter: e.l.Adapter, SliceTokens: defaultSlice(e.l.Model)}
+	t := &Trainer{Model: e.l.Model, Adapter: e.l.Adapter, MaxTokensPerMicroBatch: defaultMicroBatch(e.l.Model)}
 	loss, err := t.EvalLoss(ctx, rows)
 	if err != nil {
 		return err
@@ -69,13 +69,13 @@ func (e *evaluation) loss(ctx context.Context, r *EvalResult, task tasks.Task) e
 }
 
 // rows are the first ones of a task's eval split.
-func (e *evaluation) rows(task tasks.Task) ([]tasks.Row, error) {
+func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 	template, err := chatTemplate(e.tok)
 	if err != nil {
 		return nil, err
 	}
-	var rows []tasks.Row
-	for row, err := range tasks.Rows(e.tok, template, task, tasks.Eval, e.l.Sizes().Positions) {
+	var rows []tasks.Features
+	for row, err := range tasks.Rows(e.tok, template, task, tasks.Eval, e.l.Config().MaxPositionEmbeddings) {
 		if err != nil {
 			return nil, err
 		}
@@ -83,18 +83,18 @@ func (e *evaluation) rows(task tasks.Task) ([]tasks.Row, error) {
 			break
 		}
 	}
-	drawHeld(task, tasks.NewTexts(e.tok, e.l.Sizes().Positions), rows)
+	drawHeld(task, tasks.NewPairEncoder(e.tok, e.l.Config().MaxPositionEmbeddings), rows)
 	return rows, nil
 }
 
 // answers lets the model answer and takes the task's score.
-func (e *evaluation) answers(ctx context.Context, r *EvalResult, t NamedTask) ([]Answer, error) {
-	metrics, answers, err := respondent{e.l.Model, e.tok, e.l.Adapter}.respond(ctx, t, tasks.Eval, e.Limit, e.Answers)
+func (e *evaluation) answers(ctx context.Context, r *EvalResult, t NamedTask) ([]Prediction, error) {
+	metrics, answers, err := predictor{e.l.Model, e.tok, e.l.Adapter}.respond(ctx, t, tasks.Eval, e.Limit, e.Answers)
 	if err != nil {
 		return nil, err
 	}
 	r.Score, r.Answered = &metrics[0].Value, len(answers)
-	if _, ok := t.Task.(tasks.Judge); ok {
+	if _, ok := t.Task.(tasks.Metrics); ok {
 		r.figures(metrics)
 	}
 	return answers, nil
@@ -109,11 +109,11 @@ func (r *EvalResult) figures(metrics []tasks.Metric) {
 }
 
 // likelihood is the loss of the right choices, by token.
-func (r *EvalResult) likelihood(answers []Answer) {
+func (r *EvalResult) likelihood(answers []Prediction) {
 	sum := 0.0
 	for _, a := range answers {
 		for _, c := range a.Choices {
-			if c.Text == a.Want {
+			if c.Text == a.Reference {
 				sum -= c.LogProb
 				r.Scored += c.Tokens
 			}

@@ -30,7 +30,7 @@ func TestEvaluateAll(t *testing.T) {
 	run := EvalRun{Model: "m", Tasks: all, Limit: 4}
 	evaluate := func() *EvalResult {
 		t.Helper()
-		file, err := OpenAnswers(path, run)
+		file, err := OpenPredictionLog(path, run)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestEvaluateAll(t *testing.T) {
 			t.Errorf("%v: %s", err, line)
 		}
 		for _, c := range a.Choices {
-			if c.Text == a.Want {
+			if c.Text == a.Reference {
 				sum, tokens = sum-c.LogProb, tokens+c.Tokens
 			}
 		}
@@ -134,11 +134,11 @@ func TestAnswersRefused(t *testing.T) {
 	a, b := model("a", "1"), model("b", "2")
 	run := EvalRun{Model: a, Tasks: two(3)[:1], Limit: 2}
 	path := filepath.Join(dir, "answers.jsonl")
-	file, err := OpenAnswers(path, run)
+	file, err := OpenPredictionLog(path, run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := file.add("quiz", []Answer{{Where: "quiz:1", Want: " A| B| C"}}); err != nil {
+	if err := file.add("quiz", []Prediction{{Source: "quiz:1", Reference: " A| B| C"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {
@@ -156,21 +156,21 @@ func TestAnswersRefused(t *testing.T) {
 		"another run of quiz: its data, options, limit": other(func(r *EvalRun) { r.Limit = 3 }),
 		"data, options, limit or weights are others":    other(func(r *EvalRun) { r.Tasks = two(4)[:1] }),
 	} {
-		if _, err := OpenAnswers(path, r); err == nil || !strings.Contains(err.Error(), path+":1: belongs to another run") || !strings.Contains(err.Error(), want) {
+		if _, err := OpenPredictionLog(path, r); err == nil || !strings.Contains(err.Error(), path+":1: belongs to another run") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 	model("a", "changed")
-	if _, err := OpenAnswers(path, run); err == nil || !strings.Contains(err.Error(), "weights are others") {
+	if _, err := OpenPredictionLog(path, run); err == nil || !strings.Contains(err.Error(), "weights are others") {
 		t.Errorf("with other weights: %v", err)
 	}
 	model("a", "1")
-	file, err = OpenAnswers(path, run)
+	file, err = OpenPredictionLog(path, run)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := file.kept("quiz", []tasks.Example{{Where: "quiz:1", Want: "x"}}); err == nil || !strings.Contains(err.Error(), "they have changed") {
+	if _, err := file.kept("quiz", []tasks.Example{{Source: "quiz:1", Reference: "x"}}); err == nil || !strings.Contains(err.Error(), "they have changed") {
 		t.Errorf("with other data: %v", err)
 	}
 	if _, err := file.kept("quiz", nil); err == nil || !strings.Contains(err.Error(), "has 1 answers, the data 0 examples") {
@@ -180,14 +180,14 @@ func TestAnswersRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenAnswers(path, run); err == nil || !strings.Contains(err.Error(), path+":1: is no answer of an evaluation") {
+		if _, err := OpenPredictionLog(path, run); err == nil || !strings.Contains(err.Error(), path+":1: is no answer of an evaluation") {
 			t.Errorf("%q: got %v", text, err)
 		}
 		if now, err := os.ReadFile(path); err != nil || string(now) != text {
 			t.Errorf("%q became %q, %v", text, now, err)
 		}
 	}
-	if _, err := OpenAnswers(filepath.Join(dir, "none", "x"), run); err == nil {
+	if _, err := OpenPredictionLog(filepath.Join(dir, "none", "x"), run); err == nil {
 		t.Error("a file in no folder was opened")
 	}
 }

@@ -23,12 +23,12 @@ type ForwardResult struct {
 
 // BenchForward measures passes without gradients up to the head's outputs, over batches of rows of so many random tokens.
 func BenchForward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*ForwardResult, error) {
-	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Sizes().Positions {
-		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Sizes().Positions)
+	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Config().MaxPositionEmbeddings {
+		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Config().MaxPositionEmbeddings)
 	}
 	rows := randomRows(m, batch*(passes+1), tokens)
 	for i := range rows {
-		rows[i].Second = 0
+		rows[i].PairStart = 0
 	}
 	t := &Trainer{Model: m}
 	var seconds []float64
@@ -49,14 +49,14 @@ func BenchForward(ctx context.Context, m *model.Model, batch, tokens, passes int
 }
 
 func forward(m *model.Model, b *model.Batch) error {
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	_, err := m.Logits(tape, b, nil, nil)
 	return err
 }
 
 // BenchModel is a model to be measured: one without a head gets one that tells two classes apart.
-func BenchModel(name string) (*Loaded, error) {
+func BenchModel(name string) (*Session, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
 		return nil, err
@@ -69,5 +69,5 @@ func BenchModel(name string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Loaded{Model: m}, nil
+	return &Session{Model: m}, nil
 }

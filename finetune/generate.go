@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// Text is a prompt and what a model made of it.
-type Text struct {
+// Completion is a prompt and what a model made of it.
+type Completion struct {
 	// Prompt is the text that the model saw, a chat template rendered.
 	Prompt string `json:"prompt"`
 	Text   string `json:"text"`
@@ -26,14 +26,14 @@ type Text struct {
 // Generate continues a prompt; emit, where not nil, is given the text piece by piece as it comes, always whole UTF-8
 // characters. Stop tokens are those of the model's folder; of a sequence-to-sequence model the prompt is the source, and the
 // search is the folder's.
-func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt []int32, s model.Sampling, emit func(piece string)) (Text, error) {
+func (l *Session) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt []int32, s model.GenerationConfig, emit func(piece string)) (Completion, error) {
 	var err error
-	if s.Stop, err = l.stopTokens(tok); err != nil {
-		return Text{}, err
+	if s.EOSTokenIDs, err = l.stopTokens(tok); err != nil {
+		return Completion{}, err
 	}
 	s.Adapter = l.Adapter
 	if s, err = targetSampling(l.Model, s); err != nil {
-		return Text{}, err
+		return Completion{}, err
 	}
 	w := &textStream{tok: tok.Target(), emit: emit}
 	out, err := l.Model.Generate(ctx, [][]int32{prompt}, s, func(_ int, id int32) bool {
@@ -41,11 +41,11 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 		return true
 	})
 	if err != nil {
-		return Text{}, err
+		return Completion{}, err
 	}
 	w.end()
-	t := Text{Prompt: tok.Decode(prompt, false), Text: w.text, Tokens: out[0], Reason: "stop"}
-	if n := len(out[0]); n == s.MaxNewTokens || l.Head().Kind == model.CausalLM && len(prompt)+n > l.Sizes().Positions {
+	t := Completion{Prompt: tok.Decode(prompt, false), Text: w.text, Tokens: out[0], Reason: "stop"}
+	if n := len(out[0]); n == s.MaxNewTokens || l.Head().Kind == model.CausalLM && len(prompt)+n > l.Config().MaxPositionEmbeddings {
 		t.Reason = "length"
 	}
 	return t, nil
@@ -53,7 +53,7 @@ func (l *Loaded) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt 
 
 // EncodePrompt makes the tokens of a prompt for the model: of a sequence-to-sequence model the source, with its special
 // tokens, else those of the function of that name.
-func (l *Loaded) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
+func (l *Session) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
 	if l.Head().Kind != model.Seq2SeqLM || prompt == "" {
 		return EncodePrompt(tok, prompt, applyTemplate, system)
 	}
@@ -65,16 +65,16 @@ func (l *Loaded) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemp
 
 // targetSampling is s, for a sequence-to-sequence model with what its generation_config.json says besides: beams,
 // lengths, forced and forbidden tokens. Sampled texts have no beams.
-func targetSampling(m *model.Model, s model.Sampling) (model.Sampling, error) {
+func targetSampling(m *model.Model, s model.GenerationConfig) (model.GenerationConfig, error) {
 	if m.Head().Kind != model.Seq2SeqLM {
 		return s, nil
 	}
-	own, err := m.Sampling()
+	own, err := m.GenerationConfig()
 	if err != nil {
 		return s, err
 	}
 	own.Temperature, own.TopK, own.TopP, own.Seed = s.Temperature, s.TopK, s.TopP, s.Seed
-	own.Stop, own.Adapter = s.Stop, s.Adapter
+	own.EOSTokenIDs, own.Adapter = s.EOSTokenIDs, s.Adapter
 	if s.MaxNewTokens > 0 {
 		own.MaxNewTokens = s.MaxNewTokens
 	}
@@ -87,7 +87,7 @@ func targetSampling(m *model.Model, s model.Sampling) (model.Sampling, error) {
 // EncodePrompt makes the tokens of a prompt: the text behind the special tokens that the tokenizer puts before one, or
 // with chat the user's message in the model's chat template, after the system's message where that is not "".
 func EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
-	ex := tasks.Example{Where: "prompt", Prompt: prompt}
+	ex := tasks.Example{Source: "prompt", Prompt: prompt}
 	switch {
 	case prompt == "":
 		return nil, errors.New("the prompt is empty")

@@ -40,7 +40,7 @@ func (c course) rate(s int) float64 {
 }
 
 // goldenRows reads right-padded rows for a head of that kind; at lists where what is scored stood.
-func goldenRows(t *testing.T, f *golden.File, prefix string, kind model.Kind) (rows []tasks.Row, at []int) {
+func goldenRows(t *testing.T, f *golden.File, prefix string, kind model.Kind) (rows []tasks.Features, at []int) {
 	ids, mask, labels := f.Int(t, prefix+"input_ids"), f.Int(t, prefix+"attention_mask"), f.Int(t, prefix+"labels")
 	types := make([]int, len(ids))
 	if f.Has(prefix + "token_type_ids") {
@@ -49,16 +49,16 @@ func goldenRows(t *testing.T, f *golden.File, prefix string, kind model.Kind) (r
 	shape := f.Shape(t, prefix+"input_ids")
 	width := len(labels) / shape[0]
 	for r := range shape[0] {
-		row := tasks.Row{Where: prefix}
+		row := tasks.Features{Source: prefix}
 		for i := r * shape[1]; i < (r+1)*shape[1]; i++ {
 			if mask[i] == 1 {
-				row.IDs, row.Types = append(row.IDs, int32(ids[i])), append(row.Types, int32(types[i]))
+				row.IDs, row.TokenTypeIDs = append(row.IDs, int32(ids[i])), append(row.TokenTypeIDs, int32(types[i]))
 			}
 		}
 		n := width
 		switch kind {
 		case model.Seq2SeqLM:
-			for n > 1 && labels[r*width+n-1] == model.Ignore {
+			for n > 1 && labels[r*width+n-1] == model.IgnoreIndex {
 				n--
 			}
 		case model.SequenceClassification:
@@ -95,7 +95,7 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &Trainer{Model: m, MaxGradNorm: g.MaxGradNorm, SliceTokens: 30}
+	tr := &Trainer{Model: m, MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
 	if g.Method == "full" {
 		tr.Params = FullParams(m)
 	} else {
@@ -119,7 +119,7 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Begin(g.Steps); err != nil {
+		if err := a.OnTrainBegin(g.Steps); err != nil {
 			t.Fatal(err)
 		}
 		tr.adapt(a)
@@ -128,7 +128,7 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 				copy(op.Data(p.Param).Data, f.Float32(t, n))
 			}
 		}
-		a.Refresh()
+		a.ParamsChanged()
 	}
 	tr.AdamW = NewAdamW(tr.Params, g.Betas[0], g.Betas[1], g.Eps, g.WeightDecay)
 	return tr
@@ -160,7 +160,7 @@ func follow(t *testing.T, c golden.Case, name string) {
 	}
 	checkFinal(t, tr, f)
 	rows, at := goldenRows(t, f, "eval.", tr.Model.Head().Kind)
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	tape.Adapter = tr.Adapter
 	logits, err := tr.Model.Logits(tape, tr.batch(rows), nil, nil)

@@ -59,7 +59,7 @@ func headConfig(h tasks.Head) model.HeadConfig {
 // openFor opens a model with the head that a task wants: its own one, where the task's labels are among its labels, or a
 // new one, which is to be trained.
 func openFor(task tasks.Task, open opener, o model.Options) (m *model.Model, fresh bool, err error) {
-	h, ok := task.(tasks.Headed)
+	h, ok := task.(tasks.HeadTask)
 	m, err = open(o)
 	if err == nil {
 		if !ok {
@@ -67,7 +67,7 @@ func openFor(task tasks.Task, open opener, o model.Options) (m *model.Model, fre
 		}
 		own := headOf(m)
 		if want, e := h.Head(own); e == nil && want.Kind == own.Kind {
-			return m, m.Fresh, nil
+			return m, m.NewlyInitialized, nil
 		}
 		_ = m.Close()
 	}
@@ -110,7 +110,7 @@ var taskTypes = map[model.Kind]string{
 
 // saveHead lets an adapter take a head along that trains whole: a new one, and as in PEFT that of every classifier.
 func (r *run) saveHead(s *adapter.Common) {
-	if _, ok := r.task.(tasks.Headed); !ok {
+	if _, ok := r.task.(tasks.HeadTask); !ok {
 		return
 	}
 	kind := r.m.Head().Kind
@@ -136,7 +136,7 @@ func (r *run) recordHost() hostRecord {
 	if r.c.Numerics != model.HuggingFace {
 		rec.Numerics = r.c.Numerics
 	}
-	if _, ok := r.task.(tasks.Headed); !ok {
+	if _, ok := r.task.(tasks.HeadTask); !ok {
 		return rec
 	}
 	rec.Head, rec.Task = headOf(r.m), r.c.Task
@@ -223,27 +223,27 @@ func savedClasses(dir string) ([]string, error) {
 }
 
 // draw is a row as it is trained on at a place of a step.
-func (r *run) draw(row tasks.Row, step, at int) tasks.Row {
-	if d, ok := r.task.(tasks.Drawer); ok {
-		return d.Draw(r.texts, row, stream(r.c.Seed, forDraw, step<<16|at))
+func (r *run) draw(row tasks.Features, step, at int) tasks.Features {
+	if d, ok := r.task.(tasks.Collator); ok {
+		return d.Collate(r.texts, row, stream(r.c.Seed, forDraw, step<<16|at))
 	}
 	return row
 }
 
 // drawHeld draws rows once for all, the same for every run.
-func drawHeld(task tasks.Task, texts *tasks.Texts, rows []tasks.Row) {
-	if d, ok := task.(tasks.Drawer); ok {
+func drawHeld(task tasks.Task, texts *tasks.PairEncoder, rows []tasks.Features) {
+	if d, ok := task.(tasks.Collator); ok {
 		for i, row := range rows {
-			rows[i] = d.Draw(texts, row, rand.New(rand.NewPCG(1, uint64(i))).Uint64())
+			rows[i] = d.Collate(texts, row, rand.New(rand.NewPCG(1, uint64(i))).Uint64())
 		}
 	}
 }
 
-// readsAnswers says whether a task's answers are read off the head and judged: that costs little.
-func readsAnswers(task string) bool {
-	t, err := tasks.NewAsker(task, nil)
-	_, reads := t.(tasks.Answerer)
-	_, judges := t.(tasks.Judge)
+// scoresFromHead says whether a task's answers are read off the head and judged: that costs little.
+func scoresFromHead(task string) bool {
+	t, err := tasks.NewPromptBuilder(task, nil)
+	_, reads := t.(tasks.Postprocessor)
+	_, judges := t.(tasks.Metrics)
 	return err == nil && reads && judges
 }
 

@@ -112,13 +112,13 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 		if _, err := Run(t.Context(), c, quiet()); err != nil {
 			t.Fatal(err)
 		}
-		open := func() tasks.Answer {
+		open := func() tasks.Prediction {
 			l, err := Open(base, c.OutputDir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = l.Close() }()
-			a, err := l.Ask(t.Context(), task, nil, []Question{h.ask})
+			a, err := l.Predict(t.Context(), task, nil, []Input{h.ask})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,16 +202,16 @@ func TestModelConfigTakesTheTasksHead(t *testing.T) {
 
 func TestReadQuestions(t *testing.T) {
 	dir := t.TempDir()
-	got, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
-	if err != nil || !slices.Equal(got, []Question{{"a", "b"}, {"c", ""}}) {
+	got, err := ReadInputs(put(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
+	if err != nil || !slices.Equal(got, []Input{{"a", "b"}, {"c", ""}}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	got, err = ReadQuestions(put(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
-	if err != nil || !slices.Equal(got, []Question{{"one", ""}, {"two", ""}}) {
+	got, err = ReadInputs(put(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
+	if err != nil || !slices.Equal(got, []Input{{"one", ""}, {"two", ""}}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
-		if _, err := ReadQuestions(put(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ReadInputs(put(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

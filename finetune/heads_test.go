@@ -75,32 +75,32 @@ func tinyModel(t *testing.T, config string) string {
 type headed struct {
 	task, file, data string
 	options          map[string]any
-	ask              Question
-	said             func(a tasks.Answer) bool
+	ask              Input
+	said             func(a tasks.Prediction) bool
 	score            float64 // to be reached in training
 }
 
 var headedTasks = map[string]headed{
 	"classify": {task: "classify", file: "d.csv", data: "text,label\n" + strings.Repeat("a good film,pos\n\"a bad, bad film\",neg\n", 12),
-		ask: Question{Text: "a good film"}, said: func(a tasks.Answer) bool { return a.Label == "pos" }, score: 0.99},
+		ask: Input{Text: "a good film"}, said: func(a tasks.Prediction) bool { return a.Label == "pos" }, score: 0.99},
 	"multi-label": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": ["g"]}`+"\n"+`{"text": "bad", "label": ["b"]}`+"\n"+`{"text": "good bad", "label": ["b", "g"]}`+"\n"+`{"text": "film", "label": []}`+"\n", 10),
-		ask: Question{Text: "good"}, said: func(a tasks.Answer) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
+		ask: Input{Text: "good"}, said: func(a tasks.Prediction) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
 	"regression": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": 1.5}`+"\n"+`{"text": "bad", "text_pair": "film", "label": -0.5}`+"\n"+`{"text": "film", "label": 0.25}`+"\n", 12),
-		ask: Question{Text: "good"}, said: func(a tasks.Answer) bool { return a.Values["LABEL_0"] > 0.5 }, score: 0.9},
+		ask: Input{Text: "good"}, said: func(a tasks.Prediction) bool { return a.Values["LABEL_0"] > 0.5 }, score: 0.9},
 	"tokens": {task: "tokens", file: "d.conll", data: strings.Repeat("Ann B-PER\nis O\nin O\n( O\nUlm B-LOC\n) O\n. O\n\nUlm B-LOC\nis O\nxyz O\n\n", 12),
-		ask: Question{Text: "Ann is in (Ulm)."}, said: func(a tasks.Answer) bool {
+		ask: Input{Text: "Ann is in (Ulm)."}, said: func(a tasks.Prediction) bool {
 			return len(a.Entities) == 2 && a.Entities[0].Type == "PER" && a.Entities[0].Text == "Ann" && a.Entities[1].Start == 11
 		}, score: 0.99},
 	"qa": {task: "qa", file: "d.json", options: map[string]any{"max_seq_length": 24, "doc_stride": 4},
 		data: `{"data": [{"paragraphs": [{"context": "the good film is in ulm, the bad film is in abcdefghijklm", "qas": [{"question": "where is the film",
  "answers": [{"text": "ulm", "answer_start": 20}]}]}` + strings.Repeat(`, {"context": "ann is in ulm", "qas": [{"question": "where is ann", "answers": [{"text": "ulm", "answer_start": 10}]}]}`, 11) + `]}]}`,
-		ask: Question{"where is ann", "ann is in ulm"}, said: func(a tasks.Answer) bool { return a.String() == "ulm" }, score: 0.9},
+		ask: Input{"where is ann", "ann is in ulm"}, said: func(a tasks.Prediction) bool { return a.String() == "ulm" }, score: 0.9},
 	"mlm": {task: "mlm", file: "d.txt", data: strings.Repeat("the good film is in ulm. the bad film is in the film, where ann is.\n", 40), options: map[string]any{"block_size": 24},
-		ask: Question{Text: "the [MASK] film"}, said: func(a tasks.Answer) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
+		ask: Input{Text: "the [MASK] film"}, said: func(a tasks.Prediction) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
 	"seq2seq": {task: "seq2seq", file: "d.jsonl", data: strings.Repeat(`{"source": "good", "target": "the film is in ulm"}`+"\n"+`{"source": "bad", "target": "where is ann in ulm"}`+"\n", 12),
-		options: map[string]any{"max_target_length": 12, "num_beams": 2}, ask: Question{Text: "bad"}, said: func(a tasks.Answer) bool { return a.String() == "where is ann in ulm" }},
-	"pairs": {task: "pairs", file: "d.jsonl", data: pairLines(30), ask: Question{"a 1", "b 1"},
-		said: func(a tasks.Answer) bool { return len(a.Vectors) == 2 && *a.Similarity > 0 }},
+		options: map[string]any{"max_target_length": 12, "num_beams": 2}, ask: Input{Text: "bad"}, said: func(a tasks.Prediction) bool { return a.String() == "where is ann in ulm" }},
+	"pairs": {task: "pairs", file: "d.jsonl", data: pairLines(30), ask: Input{"a 1", "b 1"},
+		said: func(a tasks.Prediction) bool { return len(a.Vectors) == 2 && *a.Similarity > 0 }},
 }
 
 func pairLines(n int) string {
@@ -157,14 +157,14 @@ func TestHeads(t *testing.T) {
 }
 
 // ask opens a model and asks it.
-func ask(t *testing.T, name, adapter string, h headed) tasks.Answer {
+func ask(t *testing.T, name, adapter string, h headed) tasks.Prediction {
 	t.Helper()
 	l, err := Open(name, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	answers, err := l.Ask(t.Context(), "", nil, []Question{h.ask})
+	answers, err := l.Predict(t.Context(), "", nil, []Input{h.ask})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	if *r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
 		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", *r.Loss, r.Score, want.Loss, want.Score)
 	}
-	if want.Score != nil && (len(answers) == 0 || answers[0].Prediction == nil || answers[0].Where == "") {
+	if want.Score != nil && (len(answers) == 0 || answers[0].Prediction == nil || answers[0].Source == "") {
 		t.Errorf("answers are %+v", answers)
 	}
 	if r.Score != nil {
@@ -209,7 +209,7 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 }
 
 // checkKept cuts a file of answers in the middle and goes on from there, to the figures of the whole.
-func checkKept(t *testing.T, l *Loaded, c Config, want *EvalResult) {
+func checkKept(t *testing.T, l *Session, c Config, want *EvalResult) {
 	t.Helper()
 	tok, err := l.Tokenizer()
 	if err != nil {
@@ -229,7 +229,7 @@ func checkKept(t *testing.T, l *Loaded, c Config, want *EvalResult) {
 			t.Fatal(err)
 		}
 		all := []NamedTask{{c.Task, task}}
-		file, err := OpenAnswers(path, EvalRun{Model: l.Dir, Tasks: all})
+		file, err := OpenPredictionLog(path, EvalRun{Model: l.Dir, Tasks: all})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// SingularBound is the bound above which singular values of ΔW are counted, the MoRA paper's.
-const SingularBound = 0.1
+// SingularValueThreshold is the bound above which singular values of ΔW are counted, the MoRA paper's.
+const SingularValueThreshold = 0.1
 
 // Inspection is what is in a folder: a model's, or an adapter's.
 type Inspection struct {
@@ -113,12 +113,12 @@ func inspectModel(dir string) (*ModelInfo, error) {
 		return nil, err
 	}
 	defer func() { _ = m.Close() }()
-	s := m.Sizes()
-	i := &ModelInfo{Layers: s.Layers, Hidden: s.Hidden, Vocab: s.Vocab, Positions: s.Positions, Parameters: m.NumParameters(), Bytes: m.WeightBytes()}
+	s := m.Config()
+	i := &ModelInfo{Layers: s.NumHiddenLayers, Hidden: s.HiddenSize, Vocab: s.VocabSize, Positions: s.MaxPositionEmbeddings, Parameters: m.NumParameters(), Bytes: m.WeightBytes()}
 	var c struct {
 		ModelType string `json:"model_type"`
 	}
-	if err := json.Unmarshal(m.Config, &c); err != nil {
+	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
 		return nil, err
 	}
 	i.ModelType = c.ModelType
@@ -178,12 +178,12 @@ func inspectAdapter(dir, modelName string) (*AdapterInfo, error) {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }()
-	n := l.Attached.Trainable()
+	n := l.Attached.NumTrainable()
 	a := &AdapterInfo{
 		Method: methodName(l.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+l.NumParameters()),
 		Bytes: 4 * n, TrainingBytes: 16 * n,
 	}
-	ranks, err := l.Attached.Ranks(SingularBound)
+	ranks, err := l.Attached.Spectra(SingularValueThreshold)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func inspectAdapter(dir, modelName string) (*AdapterInfo, error) {
 }
 
 // add counts a layer in.
-func (a *AdapterInfo) add(r adapter.Rank, on model.Adapter) {
+func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
 	g := AdaptedLayers{Name: r.Path[strings.LastIndexByte(r.Path, '.')+1:], Out: r.Out, In: r.In}
 	size := 0
 	for _, p := range on.Params() {

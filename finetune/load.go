@@ -36,7 +36,7 @@ func (r *run) load() error {
 	if r.m.Dir == "" {
 		r.m.Dir = dir // a model from random weights takes the tokenizer's files along
 	}
-	if n, v := r.tok.VocabSize(), r.m.Sizes().Vocab; n > v {
+	if n, v := r.tok.VocabSize(), r.m.Config().VocabSize; n > v {
 		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
 	}
 	return nil
@@ -69,8 +69,8 @@ func (c *Config) source() (dir string, open opener, err error) {
 // encode turns the task's examples into rows.
 func (r *run) encode() error {
 	limit := r.c.MaxLength
-	if limit == 0 || limit > r.m.Sizes().Positions {
-		limit = r.m.Sizes().Positions
+	if limit == 0 || limit > r.m.Config().MaxPositionEmbeddings {
+		limit = r.m.Config().MaxPositionEmbeddings
 	}
 	var err error
 	if r.rows, err = EncodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
@@ -79,7 +79,7 @@ func (r *run) encode() error {
 	if r.held, err = EncodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
 		return err
 	}
-	r.texts = tasks.NewTexts(r.tok, limit)
+	r.texts = tasks.NewPairEncoder(r.tok, limit)
 	drawHeld(r.task, r.texts, r.held)
 	var warmup int
 	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
@@ -92,11 +92,11 @@ func (r *run) encode() error {
 	if err != nil {
 		return err
 	}
-	f = jagged(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
+	f = withRestarts(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
 	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
 	if r.o.ShowBatch {
 		row := r.draw(r.rows[0], 0, 0)
-		_, _ = fmt.Fprintln(r.o.Out, tasks.ShowRow(r.tok, row))
+		_, _ = fmt.Fprintln(r.o.Out, tasks.FormatFeatures(r.tok, row))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type logged struct {
 // train is the loop.
 func (r *run) train(ctx context.Context) error {
 	began := time.Now()
-	if r.state.Step == 0 || r.state.EvalDue {
+	if r.state.Step == 0 || r.state.EvalPending {
 		if err := r.evaluate(ctx); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (r *run) train(ctx context.Context) error {
 			}
 		}
 	}
-	if r.state.EvalDue {
+	if r.state.EvalPending {
 		return r.interrupt() // in the last evaluation
 	}
 	r.result.Steps, r.result.Seconds = r.state.Step, time.Since(began).Seconds()
@@ -86,11 +86,11 @@ func (r *run) train(ctx context.Context) error {
 }
 
 // step runs the next step and its checks.
-func (r *run) step() (step int, s Step, rate float64, err error) {
+func (r *run) step() (step int, s StepStats, rate float64, err error) {
 	n := r.state.Step
 	size := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
-	var rows []tasks.Row
-	for at, i := range window(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
+	var rows []tasks.Features
+	for at, i := range batchIndices(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
 		rows = append(rows, r.draw(r.rows[i], n, at))
 	}
 	rate = r.rate(n)
@@ -119,7 +119,7 @@ func (r *run) lastGood() string {
 // due says whether something that happens every so many steps happens now.
 func (r *run) due(every int) bool { return every > 0 && r.state.Step%every == 0 }
 
-func (r *run) progress(s Step, rate float64) {
+func (r *run) progress(s StepStats, rate float64) {
 	if r.o.Progress == nil {
 		return
 	}
@@ -160,13 +160,13 @@ func (r *run) evaluate(ctx context.Context) error {
 	}
 	e, err := r.measure(ctx)
 	if errors.Is(err, context.Canceled) {
-		r.state.EvalDue = true
+		r.state.EvalPending = true
 		return nil // the loop sees the cancellation and saves
 	}
 	if err != nil {
 		return err
 	}
-	r.state.EvalDue = false
+	r.state.EvalPending = false
 	r.result.Evaluations = append(r.result.Evaluations, e)
 	event := r.o.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
 	if e.Score != nil {
@@ -185,15 +185,15 @@ func (r *run) measure(ctx context.Context) (e Evaluation, err error) {
 	if e.Loss, err = r.t.EvalLoss(ctx, r.held); err != nil {
 		return e, err
 	}
-	if r.c.EvalExamples == 0 && !readsAnswers(r.c.Task) {
+	if r.c.EvalExamples == 0 && !scoresFromHead(r.c.Task) {
 		return e, nil
 	}
-	metrics, _, err := respondent{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
+	metrics, _, err := predictor{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
 	if err != nil {
 		return e, err
 	}
 	e.Score = &metrics[0].Value
-	if _, ok := r.task.(tasks.Judge); ok {
+	if _, ok := r.task.(tasks.Metrics); ok {
 		e.Metrics = byName(metrics)
 	}
 	return e, nil

@@ -68,7 +68,7 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 		trained += 4 * p.Size()
 	}
 	mapped, own := m.WeightMemory()
-	e := estimate(m.Sizes(), trained, tokens, checkpointing)
+	e := estimate(m.Config(), trained, tokens, checkpointing)
 	e.Weights = mapped + own
 	if own >= trained && m.NumParameters()*4 == trained {
 		e.Adapter = 0 // all weights train
@@ -81,13 +81,13 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 }
 
 // estimate has all parts but the weights and the program, of trained bytes of parameters.
-func estimate(s model.Sizes, trained, tokens int, checkpointing bool) Memory {
+func estimate(s model.Config, trained, tokens int, checkpointing bool) Memory {
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
 		Activations: 4 * tokens * activations(s, checkpointing), Scratch: scratch(s, tokens)}
 }
 
 // scratch is what products of so many tokens pack their factors into.
-func scratch(s model.Sizes, tokens int) int { return 4*tokens*s.Widest*5/4 + gemm.Threads()<<20 }
+func scratch(s model.Config, tokens int) int { return 4*tokens*s.Widest*5/4 + gemm.Threads()<<20 }
 
 // program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
 func (e *Memory) program(rest, own int) {
@@ -102,18 +102,18 @@ const (
 
 // activations is how many values of a token a slice holds at its peak: behind the head's loss, or in the backward pass
 // of the last layer.
-func activations(s model.Sizes, checkpointing bool) int {
-	head := 4*s.Hidden + min(s.Vocab, op.VocabTile)
+func activations(s model.Config, checkpointing bool) int {
+	head := 4*s.HiddenSize + min(s.VocabSize, op.VocabTile)
 	if checkpointing {
-		return s.Layers*s.Hidden + max(s.Kept+s.Added, head)
+		return s.NumHiddenLayers*s.HiddenSize + max(s.Kept+s.Added, head)
 	}
-	return s.Layers*s.Kept + s.Hidden + max(s.Added, head)
+	return s.NumHiddenLayers*s.Kept + s.HiddenSize + max(s.Added, head)
 }
 
-// defaultSlice is how many tokens a slice has by default: larger slices pack a weight less often, and take more memory.
-func defaultSlice(m *model.Model) int {
+// defaultMicroBatch is how many tokens a slice has by default: larger slices pack a weight less often, and take more memory.
+func defaultMicroBatch(m *model.Model) int {
 	const room = 128 << 20 // bytes of activations
-	return min(max(room/(4*activations(m.Sizes(), false)), 512), 1024)
+	return min(max(room/(4*activations(m.Config(), false)), 512), 1024)
 }
 
 // ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
@@ -161,8 +161,8 @@ func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (chec
 	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", mebi(limit), e, help)
 }
 
-// sliceTokens is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
-func sliceTokens(rows []tasks.Row, window, tokens int) int {
+// maxTokensOf is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
+func maxTokensOf(rows []tasks.Features, window, tokens int) int {
 	longest := 0
 	lengths := make([]int, len(rows))
 	for i, r := range rows {
@@ -185,14 +185,14 @@ func (r *run) budget() error {
 	}
 	debug.FreeOSMemory() // what reading and encoding left
 	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
-	tokens := sliceTokens(r.rows, window, r.t.SliceTokens)
-	held := sliceTokens(r.held, len(r.held), evalSlices*r.t.SliceTokens)
+	tokens := maxTokensOf(r.rows, window, r.t.MaxTokensPerMicroBatch)
+	held := maxTokensOf(r.held, len(r.held), evalSlices*r.t.MaxTokensPerMicroBatch)
 	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
-		e.Activations = max(e.Activations, 4*held*(r.m.Sizes().Hidden+r.m.Sizes().Added))
-		e.Scratch = max(e.Scratch, scratch(r.m.Sizes(), held))
+		e.Activations = max(e.Activations, 4*held*(r.m.Config().HiddenSize+r.m.Config().Added))
+		e.Scratch = max(e.Scratch, scratch(r.m.Config(), held))
 		if r.c.ReLoRASteps > 0 { // what adapters are folded into is float32
-			r.a.Bases(func(w *model.Weight) { e.Weights += 4 * w.Size() })
+			r.a.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}
 		return e
 	})

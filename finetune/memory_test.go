@@ -18,7 +18,7 @@ func TestEstimateOfActivations(t *testing.T) {
 		for _, method := range []string{"lora", "mora", "dora", "full"} {
 			for _, checkpoint := range []bool{false, true} {
 				tr := trainerOf(t, config, method, map[string]any{"r": 4})
-				tr.Checkpoint, tr.SliceTokens = checkpoint, 512
+				tr.Checkpoint, tr.MaxTokensPerMicroBatch = checkpoint, 512
 				op.ResetPeak()
 				if _, err := tr.gradients(rowsOf(200, 150, 100, 62), 0); err != nil {
 					t.Fatal(err)

@@ -168,7 +168,7 @@ func largest(v []float32) int {
 func logitsOf(m *model.Model, adapter string, batches []*model.Batch) ([][]float32, error) {
 	var all [][]float32
 	for _, b := range batches {
-		t := op.NewTape(false)
+		t := op.NewPass(false)
 		t.Adapter = adapter
 		y, err := m.Logits(t, b, nil, nil)
 		if err == nil {
@@ -186,24 +186,24 @@ func logitsOf(m *model.Model, adapter string, batches []*model.Batch) ([][]float
 
 // probeBatches are what Merge compares on: random tokens in two documents, a few more on their own (an adapter is
 // applied to few tokens in another way than to many), and a sentence where there is a tokenizer.
-func probeBatches(l *Loaded) ([]*model.Batch, error) {
-	n := min(32, l.Sizes().Positions)
+func probeBatches(l *Session) ([]*model.Batch, error) {
+	n := min(32, l.Config().MaxPositionEmbeddings)
 	r := rand.New(rand.NewPCG(1, 1))
 	ids := make([]int32, 2*n+min(8, n))
 	for i := range ids {
-		ids[i] = int32(r.IntN(l.Sizes().Vocab))
+		ids[i] = int32(r.IntN(l.Config().VocabSize))
 	}
 	for _, doc := range [][]int32{ids[:n], ids[n : 2*n], ids[2*n:]} {
 		endDocument(l.Head(), doc)
 	}
-	all := []*model.Batch{{IDs: ids[:2*n], Bounds: []int{0, n, 2 * n}}, {IDs: ids[2*n:]}}
+	all := []*model.Batch{{IDs: ids[:2*n], CuSeqLens: []int{0, n, 2 * n}}, {IDs: ids[2*n:]}}
 	if l.Head().Kind == model.Seq2SeqLM {
 		vocab, _ := l.Head().Out.Dims()
 		for _, b := range all {
 			for _, id := range b.IDs {
 				b.Labels = append(b.Labels, id%int32(vocab))
 			}
-			b.TargetBounds = b.Bounds
+			b.TargetCuSeqLens = b.CuSeqLens
 		}
 		return all, nil
 	}
@@ -215,7 +215,7 @@ func probeBatches(l *Loaded) ([]*model.Batch, error) {
 		return nil, err
 	}
 	text := tok.Encode("The sea is a vast body of water that covers most of the Earth, and it has 3 names.", true)
-	text = text[:min(len(text), l.Sizes().Positions)]
+	text = text[:min(len(text), l.Config().MaxPositionEmbeddings)]
 	endDocument(l.Head(), text)
 	return append(all, &model.Batch{IDs: text}), nil
 }

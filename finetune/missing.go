@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Missing says what a run needs that is not there: its model, tokenizer, data.
-func (c *Config) Missing() []string {
+// Validate says what a run needs that is not there: its model, tokenizer, data.
+func (c *Config) Validate() []string {
 	var missing []string
 	if err := c.missingModel(); err != nil {
 		missing = append(missing, "model: "+err.Error())
@@ -29,7 +29,7 @@ func (c *Config) Missing() []string {
 	if err != nil {
 		missing = append(missing, data(err))
 	}
-	for _, b := range c.Benchmarks {
+	for _, b := range c.EvalTasks {
 		if err := b.missing(); err != nil {
 			missing = append(missing, b.Name+": "+data(err))
 		}
@@ -38,7 +38,7 @@ func (c *Config) Missing() []string {
 }
 
 // missing says why a benchmark cannot be asked.
-func (b Benchmark) missing() error {
+func (b EvalTask) missing() error {
 	task, err := tasks.New(b.Task, b.Options)
 	if err == nil {
 		_, err = firstExamples(task, tasks.Eval, 1)

@@ -24,20 +24,20 @@ func ModelDir(name string) (string, error) {
 	return name, nil
 }
 
-// Loaded is a model that was read from a folder, with an adapter on it where one was named.
-type Loaded struct {
+// Session is a model that was read from a folder, with an adapter on it where one was named.
+type Session struct {
 	*model.Model
 	// Adapter is the adapter's name in passes, or "".
 	Adapter string
 	// Attached is that adapter, or nil.
-	Attached *adapter.Attached
+	Attached *adapter.Adapter
 
 	host hostRecord
 }
 
 // Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "". A head
 // that the adapter was trained with is there again.
-func Open(name, adapterDir string) (*Loaded, error) {
+func Open(name, adapterDir string) (*Session, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
@@ -58,7 +58,7 @@ func Open(name, adapterDir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Model: m, host: record}
+	l := &Session{Model: m, host: record}
 	if adapterDir == "" {
 		return l, nil
 	}
@@ -71,24 +71,24 @@ func Open(name, adapterDir string) (*Loaded, error) {
 }
 
 // Tokenizer reads the tokenizer of the model's folder and checks that the model knows its ids.
-func (l *Loaded) Tokenizer() (*tokenizer.Tokenizer, error) {
+func (l *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 	tok, err := tokenizer.Load(l.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if n, v := tok.VocabSize(), l.Sizes().Vocab; n > v {
+	if n, v := tok.VocabSize(), l.Config().VocabSize; n > v {
 		return nil, fmt.Errorf("finetune: the tokenizer in %s has %d tokens, the model %d", l.Dir, n, v)
 	}
 	return tok, nil
 }
 
 // stopTokens are those of the model's folder, and the tokenizer's end of sequence.
-func (l *Loaded) stopTokens(tok *tokenizer.Tokenizer) ([]int32, error) {
+func (l *Session) stopTokens(tok *tokenizer.Tokenizer) ([]int32, error) {
 	return stopTokens(l.Model, tok)
 }
 
 func stopTokens(m *model.Model, tok *tokenizer.Tokenizer) ([]int32, error) {
-	stop, err := m.StopTokens()
+	stop, err := m.EOSTokenIDs()
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,9 @@ func stream(seed uint64, purpose, n int) uint64 {
 	return rand.New(rand.NewPCG(seed, uint64(purpose)<<48|uint64(n))).Uint64()
 }
 
-// window lists the rows of a step (from 0): every epoch is a permutation of all rows, cut in windows; the last may be
+// batchIndices lists the rows of a step (from 0): every epoch is a permutation of all rows, cut in windows; the last may be
 // short.
-func window(seed uint64, rows, size, perEpoch, step int) []int {
+func batchIndices(seed uint64, rows, size, perEpoch, step int) []int {
 	epoch, at := step/perEpoch, step%perEpoch*size
 	p := rand.New(rand.NewPCG(stream(seed, forOrder, epoch), 0)).Perm(rows)
 	return p[at:min(rows, at+size)]

@@ -46,8 +46,8 @@ func TestWindowsAreEpochs(t *testing.T) {
 	}
 	var first, second []int
 	for step := range 3 {
-		first = append(first, window(1, rows, size, perEpoch, step)...)
-		second = append(second, window(1, rows, size, perEpoch, step+3)...)
+		first = append(first, batchIndices(1, rows, size, perEpoch, step)...)
+		second = append(second, batchIndices(1, rows, size, perEpoch, step+3)...)
 	}
 	if slices.Equal(first, second) {
 		t.Error("two epochs have the same order")

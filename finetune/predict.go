@@ -12,8 +12,8 @@ import (
 // Predict lets the model with the named adapter ("" is the base alone) answer the examples of a split, at most limit of
 // them (0: all): by choosing, off the outputs of its head, or by generating up to the task's stop strings. The score is the
 // task's, or the mean of the answers'.
-func Predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adapter string, task tasks.Task, split tasks.Split, limit int) (float64, []Answer, error) {
-	metrics, answers, err := respondent{m, tok, adapter}.respond(ctx, NamedTask{Task: task}, split, limit, nil)
+func Predict(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, adapter string, task tasks.Task, split tasks.Split, limit int) (float64, []Prediction, error) {
+	metrics, answers, err := predictor{m, tok, adapter}.respond(ctx, NamedTask{Task: task}, split, limit, nil)
 	if err != nil {
 		return 0, nil, fmt.Errorf("predict: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // bytesLoaded is the embedded base's shape with random weights, and its tokenizer.
-func bytesLoaded(t *testing.T) (*Loaded, *tokenizer.Tokenizer) {
+func bytesLoaded(t *testing.T) (*Session, *tokenizer.Tokenizer) {
 	t.Helper()
 	base := filepath.Join("..", "evaldata", "base")
 	config, err := os.ReadFile(filepath.Join(base, "config.json"))
@@ -32,7 +32,7 @@ func bytesLoaded(t *testing.T) (*Loaded, *tokenizer.Tokenizer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Loaded{Model: m}, tok
+	return &Session{Model: m}, tok
 }
 
 // echo is a task whose answers score 1 when they are not empty.
@@ -45,7 +45,7 @@ type echo struct {
 func (e *echo) Examples(tasks.Split) iter.Seq2[tasks.Example, error] {
 	return func(yield func(tasks.Example, error) bool) {
 		for _, p := range e.prompts {
-			if !yield(tasks.Example{Prompt: p, Where: p}, nil) {
+			if !yield(tasks.Example{Prompt: p, Source: p}, nil) {
 				return
 			}
 		}
@@ -70,7 +70,7 @@ func TestPredict(t *testing.T) {
 		t.Fatalf("got %d answers, %v", len(free), err)
 	}
 	for i, a := range free { // each is what it is alone
-		text, err := l.Generate(t.Context(), tok, tok.Encode(task.prompts[i], true), model.Sampling{MaxNewTokens: 12}, nil)
+		text, err := l.Generate(t.Context(), tok, tok.Encode(task.prompts[i], true), model.GenerationConfig{MaxNewTokens: 12}, nil)
 		if err != nil || text.Text != a.Output || a.Prompt != task.prompts[i] {
 			t.Errorf("%d: got %+v, alone %+v, %v", i, a, text, err)
 		}
@@ -94,7 +94,7 @@ func TestPredict(t *testing.T) {
 
 func TestPredictRefuses(t *testing.T) {
 	l, tok := bytesLoaded(t)
-	long := strings.Repeat("x", l.Sizes().Positions)
+	long := strings.Repeat("x", l.Config().MaxPositionEmbeddings)
 	for want, task := range map[string]tasks.Task{
 		"no example":               &echo{},
 		"line 3 is bad":            &echo{prompts: []string{"a"}, err: errors.New("line 3 is bad")},
@@ -131,10 +131,10 @@ func TestTextStream(t *testing.T) {
 }
 
 func TestTargetSampling(t *testing.T) {
-	asked := model.Sampling{MaxNewTokens: 5, Stop: []int32{2, 7}, Adapter: "a"}
+	asked := model.GenerationConfig{MaxNewTokens: 5, EOSTokenIDs: []int32{2, 7}, Adapter: "a"}
 	m := open(t, golden.Roots(t, "models", "bart")[0])
 	got, err := targetSampling(m, asked)
-	want := model.Sampling{MaxNewTokens: 5, Stop: []int32{2, 7}, Adapter: "a", Start: []int32{2}, ForcedEOS: []int32{2}, LengthPenalty: 1}
+	want := model.GenerationConfig{MaxNewTokens: 5, EOSTokenIDs: []int32{2, 7}, Adapter: "a", DecoderInputIDs: []int32{2}, ForcedEOSTokenID: []int32{2}, LengthPenalty: 1}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}

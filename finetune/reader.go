@@ -10,33 +10,33 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// reader reads answers off a model's outputs.
-type reader struct {
-	respondent
-	task  tasks.Answerer
-	texts *tasks.Texts
+// headPredictor reads answers off a model's outputs.
+type headPredictor struct {
+	predictor
+	task  tasks.Postprocessor
+	texts *tasks.PairEncoder
 }
 
-func newReader(r respondent, task tasks.Answerer) *reader {
-	return &reader{respondent: r, task: task, texts: tasks.NewTexts(r.tok, r.m.Sizes().Positions)}
+func newHeadPredictor(r predictor, task tasks.Postprocessor) *headPredictor {
+	return &headPredictor{predictor: r, task: task, texts: tasks.NewPairEncoder(r.tok, r.m.Config().MaxPositionEmbeddings)}
 }
 
 // all answers examples, as many at once as fit a slice.
-func (r *reader) all(ctx context.Context, examples []tasks.Example) ([]tasks.Answer, error) {
-	var out []tasks.Answer
-	var rows []tasks.Row
+func (r *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
+	var out []tasks.Prediction
+	var rows []tasks.Features
 	var counts []int // rows of the examples that wait
 	tokens := 0
 	for i, ex := range examples {
-		more, _, err := r.task.Rows(r.texts, ex)
+		more, _, err := r.task.Encode(r.texts, ex)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ex.Where, err)
+			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
 		rows, counts = append(rows, more...), append(counts, len(more))
 		for _, row := range more {
 			tokens += len(row.IDs)
 		}
-		if tokens < evalSlices*defaultSlice(r.m) && i+1 < len(examples) {
+		if tokens < evalSlices*defaultMicroBatch(r.m) && i+1 < len(examples) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -49,9 +49,9 @@ func (r *reader) all(ctx context.Context, examples []tasks.Example) ([]tasks.Ans
 		from := 0
 		for k, n := range counts {
 			ex := examples[i+1-len(counts)+k]
-			a, err := r.task.Answer(r.texts, ex, rows[from:from+n], outputs[from:from+n])
+			a, err := r.task.Postprocess(r.texts, ex, rows[from:from+n], outputs[from:from+n])
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ex.Where, err)
+				return nil, fmt.Errorf("%s: %w", ex.Source, err)
 			}
 			out, from = append(out, a), from+n
 		}
@@ -61,14 +61,14 @@ func (r *reader) all(ctx context.Context, examples []tasks.Example) ([]tasks.Ans
 }
 
 // outputs are those of the head for every row, in one pass.
-func (r *reader) outputs(rows []tasks.Row) ([][][]float32, error) {
+func (r *headPredictor) outputs(rows []tasks.Features) ([][][]float32, error) {
 	t := Trainer{Model: r.m}
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	tape.Adapter = r.adapter
 	defer tape.Release()
-	bare := make([]tasks.Row, len(rows))
+	bare := make([]tasks.Features, len(rows))
 	for i, row := range rows {
-		bare[i] = tasks.Row{IDs: row.IDs, Types: row.Types, Second: row.Second}
+		bare[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
 	}
 	y, err := r.m.Logits(tape, t.batch(bare), nil, nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func (r *reader) outputs(rows []tasks.Row) ([][][]float32, error) {
 			n = 1
 		case model.Embedding:
 			n = 1
-			if row.Second > 0 {
+			if row.PairStart > 0 {
 				n = 2
 			}
 		}
@@ -96,14 +96,14 @@ func (r *reader) outputs(rows []tasks.Row) ([][][]float32, error) {
 }
 
 // answer reads answers and judges each; vectors are judged all together.
-func (r *reader) answer(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
+func (r *headPredictor) answer(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	said, err := r.all(ctx, examples)
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]Answer, len(said))
+	answers := make([]Prediction, len(said))
 	for i, ex := range examples {
-		answers[i] = Answer{Where: ex.Where, Prompt: ex.Prompt, Want: ex.Want, Output: said[i].String(), Prediction: &said[i]}
+		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: said[i].String(), Prediction: &said[i]}
 		if said[i].Vectors == nil {
 			answers[i].judge(r.task, ex)
 		}

@@ -64,7 +64,7 @@ func wholeRecipe(c Config) error {
 	if err := knownTask(c.Task, c.TaskOptions); err != nil {
 		return err
 	}
-	for _, b := range c.Benchmarks {
+	for _, b := range c.EvalTasks {
 		if err := knownTask(b.Task, b.Options); err != nil {
 			return fmt.Errorf("%s: %w", b.Name, err)
 		}

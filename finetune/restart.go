@@ -24,7 +24,7 @@ func (r *run) restartDue() bool {
 // restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
 // state. The model's output must be what it was.
 func (r *run) restart() error {
-	probes, err := probeBatches(&Loaded{Model: r.m})
+	probes, err := probeBatches(&Session{Model: r.m})
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (r *run) saveBase(dir string) error {
 		return nil
 	}
 	var tensors []checkpoint.Tensor
-	r.a.Bases(func(w *model.Weight) { tensors = append(tensors, checkpoint.F32(w.Name, w.Values(""), w.Shape...)) })
+	r.a.BaseWeights(func(w *model.Weight) { tensors = append(tensors, checkpoint.F32(w.Name, w.Values(""), w.Shape...)) })
 	return checkpoint.Write(filepath.Join(dir, baseFile), tensors, nil)
 }
 
@@ -99,7 +99,7 @@ func (r *run) loadBase(dir string) error {
 	}
 	defer func() { _ = f.Close() }()
 	values := map[string][]float32{}
-	r.a.Bases(func(w *model.Weight) {
+	r.a.BaseWeights(func(w *model.Weight) {
 		t, ok := f.Get(w.Name)
 		if !ok || t.Size() != w.Size() {
 			err = fmt.Errorf("%s: no %s in its shape", path, w.Name)
@@ -112,6 +112,6 @@ func (r *run) loadBase(dir string) error {
 	if err != nil {
 		return err
 	}
-	r.a.Rebase(values)
+	r.a.RestoreBase(values)
 	return nil
 }

@@ -82,7 +82,7 @@ func TestJaggedSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := jagged(f, 6, 3)
+	g := withRestarts(f, 6, 3)
 	for step := range 20 {
 		want := f(step)
 		if step >= 6 && step%6 < 3 {

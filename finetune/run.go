@@ -86,12 +86,12 @@ type run struct {
 	m    *model.Model
 	tok  *tokenizer.Tokenizer
 	task tasks.Task
-	a    *adapter.Attached // nil where all parameters train
+	a    *adapter.Adapter // nil where all parameters train
 	t    *Trainer
 
-	newHead         bool         // the head is to be trained
-	texts           *tasks.Texts // for tasks that draw their rows
-	rows, held      []tasks.Row
+	newHead         bool               // the head is to be trained
+	texts           *tasks.PairEncoder // for tasks that draw their rows
+	rows, held      []tasks.Features
 	perEpoch, total int
 	rate            func(step int) float64
 	state           State
@@ -189,7 +189,7 @@ func (r *run) findCheckpoint() error {
 
 // attach makes what trains.
 func (r *run) attach() error {
-	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, SliceTokens: cmp.Or(r.c.SliceTokens, defaultSlice(r.m)), Seed: r.c.Seed}
+	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, MaxTokensPerMicroBatch: cmp.Or(r.c.MaxTokensPerMicroBatch, defaultMicroBatch(r.m)), Seed: r.c.Seed}
 	total := r.m.NumParameters()
 	if r.c.Method == "full" {
 		t.Params = FullParams(r.m)
@@ -200,7 +200,7 @@ func (r *run) attach() error {
 			return err
 		}
 		t.adapt(r.a)
-		r.result.Trainable = r.a.Trainable()
+		r.result.Trainable = r.a.NumTrainable()
 		for _, line := range r.a.Describe() {
 			_, _ = fmt.Fprintln(r.o.Out, line)
 		}
@@ -218,12 +218,12 @@ func (r *run) adviseRate() {
 	if b, err := json.Marshal(r.c.Adapter); err != nil || json.Unmarshal(b, &settings) != nil {
 		return
 	}
-	s, err := adapter.SuggestRate(r.c.Method, cmp.Or(settings.R, 8))
+	s, err := adapter.SuggestLR(r.c.Method, cmp.Or(settings.R, 8))
 	if err != nil || r.c.Model == Embedded || r.c.Model == "" || r.m.Head().Kind != model.CausalLM {
 		return
 	}
 	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)
-	if advice := s.Advice(r.c.LearningRate); advice != "" {
+	if advice := s.Warn(r.c.LearningRate); advice != "" {
 		r.o.Log.Warn().Msg(advice)
 	}
 }
@@ -244,14 +244,14 @@ func (r *run) adapt() error {
 	if err != nil {
 		return err
 	}
-	return r.a.Begin(r.total)
+	return r.a.OnTrainBegin(r.total)
 }
 
 // FullParams makes every weight of a model trainable and lists them.
 func FullParams(m *model.Model) []model.Param {
 	var ps []model.Param
 	m.Weights(func(w *model.Weight) {
-		if w.Tied() == nil && !w.Computed() {
+		if w.Tied() == nil && !w.Buffer() {
 			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
 		}
 	})
@@ -289,7 +289,7 @@ func (r *run) digest() string {
 	h := sha256.New()
 	c := r.c
 	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
-	c.Compare, c.Search, c.Benchmarks, c.GradientCheckpointing, c.Memory = nil, nil, nil, "", ""
+	c.Compare, c.Search, c.EvalTasks, c.GradientCheckpointing, c.Memory = nil, nil, nil, "", ""
 	b, err := json.Marshal(c)
 	if err != nil {
 		return ""
@@ -298,8 +298,8 @@ func (r *run) digest() string {
 	for _, row := range r.rows {
 		_ = binary.Write(h, binary.LittleEndian, row.IDs)
 		_ = binary.Write(h, binary.LittleEndian, row.Labels)
-		_ = binary.Write(h, binary.LittleEndian, row.Values)
-		_ = binary.Write(h, binary.LittleEndian, row.Types)
+		_ = binary.Write(h, binary.LittleEndian, row.FloatLabels)
+		_ = binary.Write(h, binary.LittleEndian, row.TokenTypeIDs)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -216,10 +216,10 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 	rows := slices.Clone(r.rows)
 	rows[1].IDs, rows[1].Labels = rows[1].IDs[:50], rows[1].Labels[:50]
 	rows[2].IDs, rows[2].Labels = rows[2].IDs[:40], rows[2].Labels[:40]
-	var want Step
+	var want StepStats
 	var grads [][]float32
 	for i, tokens := range []int{1 << 20, 1, 100} {
-		r.t.SliceTokens = tokens
+		r.t.MaxTokensPerMicroBatch = tokens
 		got, err := r.t.gradients(rows, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -35,8 +35,8 @@ func Schedule(name string, warmup, total int, least float64) (func(step int) flo
 	}, nil
 }
 
-// jagged warms a schedule up anew, over so many steps, behind every restart (ReLoRA's jagged schedule).
-func jagged(f func(step int) float64, every, warmup int) func(step int) float64 {
+// withRestarts warms a schedule up anew, over so many steps, behind every restart (ReLoRA's jagged schedule).
+func withRestarts(f func(step int) float64, every, warmup int) func(step int) float64 {
 	if every == 0 {
 		return f
 	}

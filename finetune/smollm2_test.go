@@ -14,7 +14,7 @@ import (
 
 // smolLM2 opens SmolLM2-135M from the folder that SPAGOTUNE_SMOLLM2 names, and the path of its golden files in
 // SPAGOTUNE_GOLDEN (golden/README.md); without both the test is skipped.
-func smolLM2(t *testing.T) (*Loaded, func(file string) string) {
+func smolLM2(t *testing.T) (*Session, func(file string) string) {
 	t.Helper()
 	dir, root := os.Getenv("SPAGOTUNE_SMOLLM2"), os.Getenv(golden.Env)
 	if dir == "" || root == "" {
@@ -59,7 +59,7 @@ func TestSmolLM2Greedy(t *testing.T) {
 		if err != nil || !slices.Equal(ids, c.PromptIDs) {
 			t.Errorf("%s: prompt %v, %v, want %v", c.Question, ids, err, c.PromptIDs)
 		}
-		text, err := l.Generate(t.Context(), tok, ids, model.Sampling{MaxNewTokens: len(c.OutputIDs)}, nil)
+		text, err := l.Generate(t.Context(), tok, ids, model.GenerationConfig{MaxNewTokens: len(c.OutputIDs)}, nil)
 		if err != nil || text.Text != c.Output {
 			t.Errorf("%s: got %q, %v, want %q", c.Question, text.Text, err, c.Output)
 		}

@@ -30,8 +30,8 @@ type State struct {
 	BadEvals   int      `json:"bad_evals"`
 	// Restarts is how many restarts (ReLoRA) there were.
 	Restarts int `json:"restarts,omitempty"`
-	// EvalDue says that the evaluation at Step was cut short.
-	EvalDue bool `json:"eval_due,omitempty"`
+	// EvalPending says that the evaluation at Step was cut short.
+	EvalPending bool `json:"eval_due,omitempty"`
 	// Kernel is the instruction set that made the numbers.
 	Kernel string `json:"kernel"`
 	// Digest is of all that decides the course: the recipe's keys and the rows.

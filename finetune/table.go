@@ -55,16 +55,16 @@ type table struct {
 	rows      []tableRow
 	able      []tableRow // those that have all they need
 	published []published
-	entries   []Entry
+	entries   []Record
 	missing   []lack
 	done      int // runs that are finished
 	known     map[string][]string
 }
 
-// MakeTable makes one of the paper's tables: it runs the rows that are not finished, keeps a record of each (rows/*.json) and
+// RunExperiment makes one of the paper's tables: it runs the rows that are not finished, keeps a record of each (rows/*.json) and
 // writes NAME.md, NAME.csv and plots into the folder. A row whose model or data are not there is named, not run. On
 // cancellation the run that it is at saves a checkpoint, what is finished is written, and ErrInterrupted is returned.
-func MakeTable(ctx context.Context, name string, o TableOptions) error {
+func RunExperiment(ctx context.Context, name string, o TableOptions) error {
 	t := &table{name: name, o: o, known: map[string][]string{}}
 	err := t.prepare()
 	if err == nil {
@@ -184,9 +184,9 @@ type lack struct {
 // missingOf says what a row needs that is not there; rows on the same data are looked at once.
 func (t *table) missingOf(row tableRow) []string {
 	c := t.located(row.c)
-	key := fmt.Sprint(row.group, c.Model, c.ModelConfig, c.Task, c.TaskOptions, c.Data, c.Benchmarks)
+	key := fmt.Sprint(row.group, c.Model, c.ModelConfig, c.Task, c.TaskOptions, c.Data, c.EvalTasks)
 	if _, ok := t.known[key]; !ok {
-		t.known[key] = c.Missing()
+		t.known[key] = c.Validate()
 	}
 	return t.known[key]
 }

@@ -22,7 +22,7 @@ func (t *table) cells() *cells {
 		}
 		for i := range t.entries {
 			e := &t.entries[i]
-			if e.Search > 0 || e.Failed != "" || e.Row != r.name || e.Group != r.group {
+			if e.Search > 0 || e.Error != "" || e.Row != r.name || e.Group != r.group {
 				continue
 			}
 			for _, f := range t.kind.values(e, r.c) {

@@ -27,7 +27,7 @@ func (t *table) writeCSV(path string) error {
 					add(v.Step, "score", *v.Score)
 				}
 			}
-			for _, m := range []map[string]float64{e.Benchmarks, e.Singular} {
+			for _, m := range []map[string]float64{e.EvalTasks, e.Singular} {
 				for _, k := range slices.Sorted(maps.Keys(m)) {
 					add(e.Steps, k, m[k])
 				}

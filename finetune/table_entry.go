@@ -15,28 +15,28 @@ import (
 	"github.com/spagotune/spagotune/internal/gemm"
 )
 
-// Entry is the record of a run of a table.
-type Entry struct {
+// Record is the record of a run of a table.
+type Record struct {
 	Table  string `json:"table"`
 	Preset string `json:"preset"`
 	Group  string `json:"group,omitempty"`
 	Row    string `json:"row"`
 	// Search is the number of a run of the row's search, from 1; Tried what it tried.
 	Search int            `json:"search,omitempty"`
-	Tried  map[string]any `json:"tried,omitempty"`
+	Params map[string]any `json:"tried,omitempty"`
 	Seed   uint64         `json:"seed"`
 	// Digest is of Settings, the recipe's keys.
 	Digest   string         `json:"digest"`
 	Settings map[string]any `json:"settings"`
 
-	Commit  string    `json:"commit,omitempty"`
-	Machine string    `json:"machine"`
-	Kernel  string    `json:"kernel"`
-	Threads int       `json:"threads"`
-	Ended   time.Time `json:"ended"`
+	Commit     string    `json:"commit,omitempty"`
+	Machine    string    `json:"machine"`
+	Kernel     string    `json:"kernel"`
+	Threads    int       `json:"threads"`
+	FinishedAt time.Time `json:"ended"`
 
-	// Failed says why the run came to nothing.
-	Failed    string `json:"failed,omitempty"`
+	// Error says why the run came to nothing.
+	Error     string `json:"failed,omitempty"`
 	Trainable int    `json:"trainable_parameters"`
 	Steps     int    `json:"steps"`
 	// Tokens and TrainSeconds are those of the steps, evaluations not among them. An interruption loses what was not
@@ -47,13 +47,13 @@ type Entry struct {
 	// the system does not tell.
 	PeakBytes   int          `json:"peak_bytes,omitempty"`
 	Evaluations []Evaluation `json:"evaluations"`
-	// Benchmarks are scores; Singular counts the singular values of ΔW above SingularBound by module, averages over layers.
-	Benchmarks map[string]float64 `json:"benchmarks,omitempty"`
-	Singular   map[string]float64 `json:"singular_values,omitempty"`
+	// EvalTasks are scores; Singular counts the singular values of ΔW above SingularBound by module, averages over layers.
+	EvalTasks map[string]float64 `json:"benchmarks,omitempty"`
+	Singular  map[string]float64 `json:"singular_values,omitempty"`
 }
 
 // final is the last evaluation.
-func (e *Entry) final() Evaluation {
+func (e *Record) final() Evaluation {
 	if len(e.Evaluations) == 0 {
 		return Evaluation{Loss: math.Inf(1)}
 	}
@@ -61,9 +61,9 @@ func (e *Entry) final() Evaluation {
 }
 
 // better says whether a run of a search did better than another: by the score, then by the loss.
-func (e *Entry) better(than *Entry) bool {
-	if e.Failed != "" || than.Failed != "" {
-		return e.Failed == "" && than.Failed != ""
+func (e *Record) better(than *Record) bool {
+	if e.Error != "" || than.Error != "" {
+		return e.Error == "" && than.Error != ""
 	}
 	a, b := e.final(), than.final()
 	if a.Score != nil && b.Score != nil && *a.Score != *b.Score {
@@ -73,19 +73,19 @@ func (e *Entry) better(than *Entry) bool {
 }
 
 // entry is a record with all that is known without the run's folder.
-func (t *table) entry(s slot, r *Result) *Entry {
-	e := &Entry{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Seed,
+func (t *table) entry(s job, r *Result) *Record {
+	e := &Record{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Seed,
 		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: gemm.Threads(),
-		Ended: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
+		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
 	e.Digest = digestOf(e.Settings)
 	if s.search > 0 {
-		e.Tried = s.row.values[s.search-1]
+		e.Params = s.row.values[s.search-1]
 	}
 	return e
 }
 
 // read takes the course of the run from its metrics.jsonl: a run that went on after an interruption is there as a whole.
-func (e *Entry) read(dir string) error {
+func (e *Record) read(dir string) error {
 	curve, err := ReadCurve("", dir)
 	if err != nil {
 		return err
@@ -111,9 +111,9 @@ func (e *Entry) read(dir string) error {
 }
 
 // summary is a run in a few words.
-func (e *Entry) summary() string {
-	if e.Failed != "" {
-		return "failed: " + e.Failed
+func (e *Record) summary() string {
+	if e.Error != "" {
+		return "failed: " + e.Error
 	}
 	text := fmt.Sprintf("loss %.4f", e.final().Loss)
 	if s := e.final().Score; s != nil {

@@ -74,13 +74,13 @@ func (t *table) check() error {
 	return nil
 }
 
-func (t *table) recordFile(s slot) string { return filepath.Join(t.o.Output, "rows", s.file()+".json") }
-func (t *table) runDir(s slot) string     { return filepath.Join(t.o.Output, "runs", s.file()) }
+func (t *table) recordFile(s job) string { return filepath.Join(t.o.Output, "rows", s.file()+".json") }
+func (t *table) runDir(s job) string     { return filepath.Join(t.o.Output, "runs", s.file()) }
 
 // record reads a finished run; nil where there is none. One of other settings is an error, but for what its row's search
 // decides.
-func (t *table) record(s slot) (*Entry, error) {
-	var e Entry
+func (t *table) record(s job) (*Record, error) {
+	var e Record
 	path := t.recordFile(s)
 	if err := readJSON(path, &e); err != nil {
 		if errors.Is(err, os.ErrNotExist) {

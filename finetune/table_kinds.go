@@ -18,7 +18,7 @@ type tableKind struct {
 	// published are the keys of its figures; the first one's stand beside our rows.
 	published []string
 	// values are a run's figures.
-	values func(e *Entry, c Config) []figure
+	values func(e *Record, c Config) []figure
 	// lines says that the plot is of value by step, not of figures side by side.
 	lines bool
 	// ranks says that singular values are counted.
@@ -34,7 +34,7 @@ type figure struct {
 
 var tableKinds = map[string]tableKind{
 	"memory": {title: "Memory of random UUIDs: character accuracy of the value by step, %", published: []string{"memory"}, lines: true,
-		values: func(e *Entry, _ Config) []figure {
+		values: func(e *Record, _ Config) []figure {
 			var all []figure
 			for _, v := range e.Evaluations {
 				if v.Step > 0 && v.Score != nil {
@@ -47,11 +47,11 @@ var tableKinds = map[string]tableKind{
 			return all
 		}},
 	"pretraining": {title: "Pretraining from random weights: held-out perplexity", published: []string{"pretraining"}, lines: true,
-		values: func(e *Entry, _ Config) []figure { return []figure{{"perplexity", math.Exp(e.final().Loss), 2}} }},
+		values: func(e *Record, _ Config) []figure { return []figure{{"perplexity", math.Exp(e.final().Loss), 2}} }},
 	"ablation": {title: "MoRA's operators", published: []string{"ablation"}, values: scores},
 	"main":     {title: "Fine-tuning tasks", published: []string{"main", "main-biomedicine", "main-finance"}, values: scores},
-	"rank": {title: fmt.Sprintf("Singular values of ΔW above %g, averages over layers", SingularBound), published: []string{"rank"}, ranks: true,
-		values: func(e *Entry, _ Config) []figure {
+	"rank": {title: fmt.Sprintf("Singular values of ΔW above %g, averages over layers", SingularValueThreshold), published: []string{"rank"}, ranks: true,
+		values: func(e *Record, _ Config) []figure {
 			var all []figure
 			for _, m := range slices.Sorted(maps.Keys(e.Singular)) {
 				all = append(all, figure{m, e.Singular[m], 1})
@@ -65,7 +65,7 @@ const wellKnown = 0.85
 
 // reached is the step at which the score came up to a bound, on a straight line between evaluations; ok is false where it
 // did not.
-func (e *Entry) reached(bound float64) (step float64, ok bool) {
+func (e *Record) reached(bound float64) (step float64, ok bool) {
 	for i, v := range e.Evaluations {
 		if v.Score == nil || *v.Score < bound {
 			continue
@@ -80,10 +80,10 @@ func (e *Entry) reached(bound float64) (step float64, ok bool) {
 }
 
 // scores are a run's benchmarks, or its own score, and its held-out loss.
-func scores(e *Entry, c Config) []figure {
+func scores(e *Record, c Config) []figure {
 	var all []figure
-	for _, b := range c.Benchmarks {
-		if v, ok := e.Benchmarks[b.Name]; ok {
+	for _, b := range c.EvalTasks {
+		if v, ok := e.EvalTasks[b.Name]; ok {
 			all = append(all, figure{b.Name + ", %", 100 * v, 1})
 		}
 	}

@@ -19,7 +19,7 @@ func (t *table) searched() string {
 		if b.Len() == 0 {
 			b.WriteString("\nSearch (one seed; the best by score, then by loss, is the row's):\n\n" + line("row", "tried", "steps", "score, %", "held-out loss") + rule(5))
 		}
-		b.WriteString(line(joined(e.Group, " ", e.Row), tried(e.Tried), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
+		b.WriteString(line(joined(e.Group, " ", e.Row), tried(e.Params), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
 	}
 	return b.String()
 }
@@ -32,16 +32,16 @@ func tried(values map[string]any) string {
 	return strings.Join(parts, ", ")
 }
 
-func (e *Entry) scoreText() string {
-	if s := e.final().Score; s != nil && e.Failed == "" {
+func (e *Record) scoreText() string {
+	if s := e.final().Score; s != nil && e.Error == "" {
 		return fmt.Sprintf("%.1f", 100**s)
 	}
 	return "–"
 }
 
-func (e *Entry) lossText() string {
-	if e.Failed != "" {
-		return e.Failed
+func (e *Record) lossText() string {
+	if e.Error != "" {
+		return e.Error
 	}
 	return fmt.Sprintf("%.4f", e.final().Loss)
 }
@@ -57,8 +57,8 @@ func (t *table) notes() string {
 	}
 	var from []string
 	for _, e := range t.entries {
-		if e.Failed != "" && e.Search == 0 {
-			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", e.Row, e.Seed, e.Failed)
+		if e.Error != "" && e.Search == 0 {
+			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", e.Row, e.Seed, e.Error)
 		}
 		commit := e.Commit
 		if commit == "" {

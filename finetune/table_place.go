@@ -48,9 +48,9 @@ func (t *table) located(c Config) Config {
 	}
 	c.Data, c.EvalData, c.Tokenizer = t.under(c.Data), t.under(c.EvalData), t.under(c.Tokenizer).(string)
 	c.TaskOptions, _ = t.under(c.TaskOptions).(map[string]any)
-	c.Benchmarks = slices.Clone(c.Benchmarks)
-	for i := range c.Benchmarks {
-		c.Benchmarks[i].Options, _ = t.under(c.Benchmarks[i].Options).(map[string]any)
+	c.EvalTasks = slices.Clone(c.EvalTasks)
+	for i := range c.EvalTasks {
+		c.EvalTasks[i].Options, _ = t.under(c.EvalTasks[i].Options).(map[string]any)
 	}
 	return c
 }

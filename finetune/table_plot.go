@@ -50,7 +50,7 @@ func (t *table) drawLines(base string) error {
 	points := map[string][]float64{} // by row and step
 	for i := range t.entries {
 		e := &t.entries[i]
-		if e.Search > 0 || e.Failed != "" {
+		if e.Search > 0 || e.Error != "" {
 			continue
 		}
 		for _, v := range e.Evaluations {

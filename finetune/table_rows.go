@@ -50,15 +50,15 @@ func chosen(rows []tableRow, only []string) ([]tableRow, error) {
 	return slices.DeleteFunc(rows, func(r tableRow) bool { return !slices.ContainsFunc(only, r.is) }), nil
 }
 
-// slot is a run of a row: one of its search, or one of its seeds.
-type slot struct {
+// job is a run of a row: one of its search, or one of its seeds.
+type job struct {
 	row    tableRow
 	c      Config
 	search int // from 1; 0: a run of the table itself
 }
 
 // file is the name of its record and of its folder.
-func (s slot) file() string {
+func (s job) file() string {
 	name := joined(s.row.group, ".", s.row.name)
 	if s.search > 0 {
 		return fmt.Sprintf("%s.search-%d", name, s.search)
@@ -67,21 +67,21 @@ func (s slot) file() string {
 }
 
 // searches are the runs of the row's search.
-func (r tableRow) searches() []slot {
-	var all []slot
+func (r tableRow) searches() []job {
+	var all []job
 	for i, c := range r.grid {
-		all = append(all, slot{r, c, i + 1})
+		all = append(all, job{r, c, i + 1})
 	}
 	return all
 }
 
 // seeds are the runs of the row with its own values and n seeds.
-func (r tableRow) seeds(n int) []slot {
-	var all []slot
+func (r tableRow) seeds(n int) []job {
+	var all []job
 	for i := range n {
 		c := r.c
 		c.Seed += uint64(i)
-		all = append(all, slot{row: r, c: c})
+		all = append(all, job{row: r, c: c})
 	}
 	return all
 }
@@ -162,7 +162,7 @@ func expand(c Config) (grid []Config, values []map[string]any, err error) {
 			return nil, nil, err
 		}
 		if len(override) > 0 {
-			one.Benchmarks = nil
+			one.EvalTasks = nil
 		}
 		grid = append(grid, one)
 	}
@@ -192,9 +192,9 @@ func (c Config) keys() map[string]any {
 		}
 		keys[k] = own.Field(i).Interface()
 	}
-	if c.Benchmarks != nil {
+	if c.EvalTasks != nil {
 		var all []any
-		for _, b := range c.Benchmarks {
+		for _, b := range c.EvalTasks {
 			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit, "metric": b.Metric})
 		}
 		keys["benchmarks"] = all

@@ -13,7 +13,7 @@ import (
 
 // row runs a row: its search, then its seeds with what the search found.
 func (t *table) row(ctx context.Context, row tableRow) error {
-	var best *Entry
+	var best *Record
 	for _, s := range row.searches() {
 		e, err := t.one(ctx, s)
 		if err != nil {
@@ -24,7 +24,7 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 		}
 	}
 	if best != nil {
-		c, err := row.c.with(best.Tried)
+		c, err := row.c.with(best.Params)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 }
 
 // one runs a single run, unless it is finished.
-func (t *table) one(ctx context.Context, s slot) (*Entry, error) {
+func (t *table) one(ctx context.Context, s job) (*Record, error) {
 	e, err := t.record(s)
 	if err == nil && e == nil && s.search == 0 {
 		e, err = t.same(s)
@@ -70,18 +70,18 @@ func (t *table) one(ctx context.Context, s slot) (*Entry, error) {
 
 // same is a finished run of the search with the very settings of a run of the table; nil where there is none. Its folder
 // and its answers become those of the run.
-func (t *table) same(s slot) (*Entry, error) {
+func (t *table) same(s job) (*Record, error) {
 	digest := digestOf(t.settings(s.c))
 	for _, e := range t.entries {
 		if e.Digest != digest || e.Group != s.row.group || e.Row != s.row.name {
 			continue
 		}
-		from := slot{row: s.row, c: s.c, search: e.Search}
+		from := job{row: s.row, c: s.c, search: e.Search}
 		err := moved(t.runDir(from), t.runDir(s))
-		for _, b := range s.c.Benchmarks {
+		for _, b := range s.c.EvalTasks {
 			err = errors.Join(err, moved(t.answersFile(from, b), t.answersFile(s, b)))
 		}
-		e.Search, e.Tried = 0, nil
+		e.Search, e.Params = 0, nil
 		return &e, err
 	}
 	return nil, nil
@@ -96,7 +96,7 @@ func moved(from, to string) error {
 }
 
 // train carries a run out and makes its record.
-func (t *table) train(ctx context.Context, s slot) (*Entry, error) {
+func (t *table) train(ctx context.Context, s job) (*Record, error) {
 	c := t.located(s.c)
 	c.OutputDir = t.runDir(s)
 	o := Options{Log: t.o.Log.Level(zerolog.WarnLevel), Progress: t.o.Progress}
@@ -112,7 +112,7 @@ func (t *table) train(ctx context.Context, s slot) (*Entry, error) {
 	case errors.Is(err, ErrInterrupted):
 		return nil, fmt.Errorf("%w in %s; go on with --resume", ErrInterrupted, s.file())
 	case errors.Is(err, ErrDiverged):
-		e.Failed = err.Error()
+		e.Error = err.Error()
 		return e, os.RemoveAll(c.OutputDir)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", s.file(), err)

@@ -13,14 +13,14 @@ import (
 )
 
 // score asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
-func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
+func (t *table) score(ctx context.Context, s job, c Config, e *Record) error {
 	if t.kind.ranks {
 		var err error
 		if e.Singular, err = singularValues(c); err != nil {
 			return err
 		}
 	}
-	if len(c.Benchmarks) == 0 {
+	if len(c.EvalTasks) == 0 {
 		return nil
 	}
 	run := EvalRun{Model: c.Model, Adapter: c.OutputDir}
@@ -39,9 +39,9 @@ func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	e.Benchmarks = map[string]float64{}
-	for _, b := range c.Benchmarks {
-		e.Benchmarks[b.Name], err = b.ask(ctx, l, tok, run, t.answersFile(s, b))
+	e.EvalTasks = map[string]float64{}
+	for _, b := range c.EvalTasks {
+		e.EvalTasks[b.Name], err = b.ask(ctx, l, tok, run, t.answersFile(s, b))
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w; go on with --resume", ErrInterrupted)
@@ -53,18 +53,18 @@ func (t *table) score(ctx context.Context, s slot, c Config, e *Entry) error {
 }
 
 // answersFile keeps a run's answers to a benchmark.
-func (t *table) answersFile(s slot, b Benchmark) string {
+func (t *table) answersFile(s job, b EvalTask) string {
 	return t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
 }
 
 // ask answers the benchmark's examples, keeps the answers in a file, and returns the figure.
-func (b Benchmark) ask(ctx context.Context, l *Loaded, tok *tokenizer.Tokenizer, run EvalRun, path string) (float64, error) {
+func (b EvalTask) ask(ctx context.Context, l *Session, tok *tokenizer.Tokenizer, run EvalRun, path string) (float64, error) {
 	task, err := tasks.New(b.Task, b.Options)
 	if err != nil {
 		return 0, err
 	}
 	run.Tasks, run.Limit = []NamedTask{{b.Task, task}}, b.Limit
-	file, err := OpenAnswers(path, run)
+	file, err := OpenPredictionLog(path, run)
 	if err != nil {
 		return 0, err
 	}
@@ -114,18 +114,18 @@ func singularValues(c Config) (map[string]float64, error) {
 	return sums, nil
 }
 
-func (c *Config) ranks(base *model.Model) ([]adapter.Rank, error) {
+func (c *Config) ranks(base *model.Model) ([]adapter.Spectrum, error) {
 	if !c.WholeModel() {
 		a, err := adapter.Load(base, c.OutputDir, AdapterName)
 		if err != nil {
 			return nil, err
 		}
-		return a.Ranks(SingularBound)
+		return a.Spectra(SingularValueThreshold)
 	}
 	after, err := model.Load(c.OutputDir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = after.Close() }()
-	return adapter.Difference(base, after, SingularBound)
+	return adapter.DiffSpectra(base, after, SingularValueThreshold)
 }

@@ -62,23 +62,23 @@ func stubTable(t *testing.T, recipes fs.FS) TableOptions {
 }
 
 // records reads the records of a table by their file names, without what differs from run to run.
-func records(t *testing.T, dir string) map[string]Entry {
+func records(t *testing.T, dir string) map[string]Record {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "rows", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]Entry{}
+	all := map[string]Record{}
 	for _, f := range files {
-		var e Entry
+		var e Record
 		if err := readJSON(f, &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.Ended.IsZero() || e.Digest != digestOf(e.Settings) {
+		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.FinishedAt.IsZero() || e.Digest != digestOf(e.Settings) {
 			t.Errorf("%s is not whole: %+v", f, e)
 		}
-		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Entry{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Tried: e.Tried, Steps: e.Steps,
-			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, Benchmarks: e.Benchmarks, Singular: e.Singular, Failed: e.Failed}
+		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Record{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Params: e.Params, Steps: e.Steps,
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, Singular: e.Singular, Error: e.Error}
 	}
 	return all
 }
@@ -95,7 +95,7 @@ func text(t *testing.T, path ...string) string {
 // TestTable makes a table from beginning to end; made again, nothing runs.
 func TestTable(t *testing.T) {
 	o := stubTable(t, stub())
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"lora-8.search-1", "lora-8.search-2", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
@@ -119,7 +119,7 @@ func TestTable(t *testing.T) {
 		t.Error("the plots are not whole")
 	}
 	o.Progress = func(Progress) { t.Fatal("a finished run ran again") }
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	if again := text(t, o.Output, "memory.md"); again != md {
@@ -131,22 +131,22 @@ func TestTable(t *testing.T) {
 func TestSearchChooses(t *testing.T) {
 	o := stubTable(t, stub("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
 	o.Seeds = 1
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	got := records(t, o.Output)
 	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.final().Loss >= a.final().Loss {
 		t.Fatalf("the test's rates end in losses %g and %g", a.final().Loss, b.final().Loss)
 	}
-	var e Entry
+	var e Record
 	if err := readJSON(filepath.Join(o.Output, "rows", "lora-8.seed-1.json"), &e); err != nil {
 		t.Fatal(err)
 	}
 	if e.Settings["learning_rate"] != 0.03 || e.Settings["max_steps"] != 6.0 {
 		t.Errorf("the row was run with %v", e.Settings)
 	}
-	score := func(s float64) *Entry { return &Entry{Evaluations: []Evaluation{{Loss: 1, Score: &s}}} }
-	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Entry{Failed: "x"}) == false || (&Entry{Failed: "x"}).better(score(0)) {
+	score := func(s float64) *Record { return &Record{Evaluations: []Evaluation{{Loss: 1, Score: &s}}} }
+	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Record{Error: "x"}) == false || (&Record{Error: "x"}).better(score(0)) {
 		t.Error("better does not go by score, or takes a failed run")
 	}
 }
@@ -168,12 +168,12 @@ func TestSearchIsAFirstSeed(t *testing.T) {
 		o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
 		steps := 0
 		o.Progress = func(Progress) { steps++ }
-		if err := MakeTable(context.Background(), "memory", o); err != nil {
+		if err := RunExperiment(context.Background(), "memory", o); err != nil {
 			t.Fatal(err)
 		}
 		got := records(t, o.Output)
 		searched, first := got[c.best], got["lora-8.seed-1"]
-		searched.Tried = nil
+		searched.Params = nil
 		if a, b := outcome(searched), outcome(first); a != b || steps != c.steps {
 			t.Errorf("%s: %d steps, want %d; the first seed's run is\n%s\nwant\n%s", c.rates, steps, c.steps, b, a)
 		}
@@ -191,7 +191,7 @@ func TestSearchIsAFirstSeed(t *testing.T) {
 // TestTableGoesOn: interrupted anywhere and resumed, the table is that of a run in one go.
 func TestTableGoesOn(t *testing.T) {
 	whole := stubTable(t, stub())
-	if err := MakeTable(context.Background(), "memory", whole); err != nil {
+	if err := RunExperiment(context.Background(), "memory", whole); err != nil {
 		t.Fatal(err)
 	}
 	for _, stop := range []int{1, 4, 11, 23} { // in the search, in its last evaluation, in the first row's seeds, in the second row
@@ -203,15 +203,15 @@ func TestTableGoesOn(t *testing.T) {
 				cancel()
 			}
 		}
-		err := MakeTable(ctx, "memory", cut)
+		err := RunExperiment(ctx, "memory", cut)
 		if !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "--resume") {
 			t.Fatalf("stopped after step %d: got %v", stop, err)
 		}
-		if err := MakeTable(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
+		if err := RunExperiment(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
 			t.Errorf("an interrupted table was gone on with: %v", err)
 		}
 		cut.Resume = true
-		if err := MakeTable(context.Background(), "memory", cut); err != nil {
+		if err := RunExperiment(context.Background(), "memory", cut); err != nil {
 			t.Fatal(err)
 		}
 		want, got := records(t, whole.Output), records(t, cut.Output)
@@ -227,7 +227,7 @@ func TestTableGoesOn(t *testing.T) {
 }
 
 // outcome is a record without Tokens, of which an interruption loses those that were not logged yet.
-func outcome(e Entry) string {
+func outcome(e Record) string {
 	e.Tokens = 0
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -239,7 +239,7 @@ func outcome(e Entry) string {
 func TestTableRefuses(t *testing.T) {
 	made := stubTable(t, stub())
 	made.Seeds = 1
-	if err := MakeTable(context.Background(), "memory", made); err != nil {
+	if err := RunExperiment(context.Background(), "memory", made); err != nil {
 		t.Fatal(err)
 	}
 	foreign := t.TempDir()
@@ -266,7 +266,7 @@ func TestTableRefuses(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&o)
 		}
-		err := MakeTable(context.Background(), tt.name, o)
+		err := RunExperiment(context.Background(), tt.name, o)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
 		}
@@ -278,7 +278,7 @@ func TestTableNamesWhatIsMissing(t *testing.T) {
 	o := stubTable(t, stub("{name: lora-8, method: lora, model: llama-9}", "{name: mora-8, method: mora, mora_type: 1}",
 		"{name: full, method: full, task: text, task_options: {data: data/c4.jsonl}, eval_examples: 0}"))
 	o.Seeds, o.Data = 1, "elsewhere"
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	md := text(t, o.Output, "memory.md")
@@ -296,11 +296,11 @@ func TestTableNamesWhatIsMissing(t *testing.T) {
 func TestTableKeepsAFailure(t *testing.T) {
 	o := stubTable(t, stub("{name: lora-8, method: full, learning_rate: 1.0e+20, lr_scheduler_type: constant, max_grad_norm: 0}", "{name: mora-8, method: mora, mora_type: 1}"))
 	o.Seeds = 1
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	got := records(t, o.Output)
-	if !strings.Contains(got["lora-8.seed-1"].Failed, "diverged") || got["mora-8.seed-1"].Failed != "" {
+	if !strings.Contains(got["lora-8.seed-1"].Error, "diverged") || got["mora-8.seed-1"].Error != "" {
 		t.Errorf("records are %+v", got)
 	}
 	if md := text(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
@@ -312,12 +312,12 @@ func TestTableKeepsAFailure(t *testing.T) {
 func TestLocated(t *testing.T) {
 	tb := &table{o: TableOptions{Model: "/models/m", Data: "/d"}}
 	c := Config{Model: "smollm2", Data: "data/a", TaskOptions: map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"},
-		Benchmarks: []Benchmark{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
+		EvalTasks: []EvalTask{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
 	got := tb.located(c)
-	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.Benchmarks) != want {
-		t.Errorf("got %v %v %v %v, want %s", got.Model, got.Data, got.TaskOptions, got.Benchmarks, want)
+	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Model, " ", got.Data, " ", got.TaskOptions, " ", got.EvalTasks) != want {
+		t.Errorf("got %v %v %v %v, want %s", got.Model, got.Data, got.TaskOptions, got.EvalTasks, want)
 	}
-	if s := tb.settings(c); s["model"] != "m" || s["data"] != "data/a" || c.Benchmarks[0].Options["eval_data"] != "data/e" {
+	if s := tb.settings(c); s["model"] != "m" || s["data"] != "data/a" || c.EvalTasks[0].Options["eval_data"] != "data/e" {
 		t.Errorf("settings are %v, and the recipe is %v now", s, c)
 	}
 	if got := tb.located(Config{Tokenizer: Embedded}); got.Tokenizer != Embedded || got.Model != "" {
@@ -338,12 +338,12 @@ func TestTableOfBenchmarksAndRanks(t *testing.T) {
 	}
 	o := stubTable(t, stub(rows...))
 	o.Seeds = 1
-	if err := MakeTable(context.Background(), "rank", o); err != nil {
+	if err := RunExperiment(context.Background(), "rank", o); err != nil {
 		t.Fatal(err)
 	}
 	got := records(t, o.Output)
 	for name, e := range got {
-		if _, ok := e.Benchmarks["pairs"]; !ok || len(e.Singular) != 7 {
+		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.Singular) != 7 {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
@@ -376,7 +376,7 @@ func TestTableOfSomeRows(t *testing.T) {
 	} {
 		o := stubTable(t, recipes)
 		o.Seeds, o.Only, o.Settings = 1, c.only, []string{"max_steps=1", "eval_steps=0"}
-		if err := MakeTable(context.Background(), "memory", o); err != nil {
+		if err := RunExperiment(context.Background(), "memory", o); err != nil {
 			t.Fatal(err)
 		}
 		if names := slices.Sorted(maps.Keys(records(t, o.Output))); !slices.Equal(names, c.want) {
@@ -385,12 +385,12 @@ func TestTableOfSomeRows(t *testing.T) {
 	}
 	o := stubTable(t, stub("{name: full, method: full}", "{name: lora-8, method: lora}"))
 	o.Seeds, o.Only, o.Settings = 1, []string{"lora-8"}, []string{"max_steps=2", "eval_steps=0", "relora_steps=1", "relora_warmup_steps=0"} // full takes no restarts
-	if err := MakeTable(context.Background(), "memory", o); err != nil {
+	if err := RunExperiment(context.Background(), "memory", o); err != nil {
 		t.Errorf("a setting for the rows that are made: %v", err)
 	}
 	o = stubTable(t, recipes)
 	o.Only = []string{"more/mora8"}
-	if err := MakeTable(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
+	if err := RunExperiment(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
 		t.Errorf("an unknown row: %v", err)
 	}
 }
@@ -422,7 +422,7 @@ func TestReached(t *testing.T) {
 		{[]Evaluation{at(0, 0), at(100, 0.84)}, 0, false},
 		{nil, 0, false},
 	} {
-		if step, ok := (&Entry{Evaluations: c.course}).reached(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
+		if step, ok := (&Record{Evaluations: c.course}).reached(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
 			t.Errorf("%v: %g, %t, want %g, %t", c.course, step, ok, c.step, c.ok)
 		}
 	}

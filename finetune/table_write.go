@@ -112,10 +112,10 @@ func (t *table) costs() string {
 	out := message.NewPrinter(language.English)
 	for _, r := range t.rows {
 		var trained, seconds, speed, peak []float64
-		var last *Entry
+		var last *Record
 		for i := range t.entries {
 			e := &t.entries[i]
-			if e.Row == r.name && e.Group == r.group && e.Search == 0 && e.Failed == "" {
+			if e.Row == r.name && e.Group == r.group && e.Search == 0 && e.Error == "" {
 				last = e
 				trained, seconds = append(trained, float64(e.Trainable)), append(seconds, e.TrainSeconds)
 				speed, peak = append(speed, float64(e.Tokens)/max(e.TrainSeconds, 1e-9)), append(peak, float64(mebi(e.PeakBytes)))

@@ -41,7 +41,7 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 		if err := os.MkdirAll(tmp, 0o777); err != nil {
 			return err
 		}
-		for name, content := range map[string][]byte{"tokenizer.json": t.File, "tokenizer_config.json": t.Config} {
+		for name, content := range map[string][]byte{"tokenizer.json": t.JSON, "tokenizer_config.json": t.Config} {
 			if err := writeText(filepath.Join(tmp, name), string(content)); err != nil {
 				return err
 			}

@@ -28,10 +28,10 @@ type Trainer struct {
 	AfterGradients func()
 	AfterUpdate    func(step int)
 
-	MaxGradNorm float64
-	SliceTokens int
-	Seed        uint64
-	AdamW       *AdamW
+	MaxGradNorm            float64
+	MaxTokensPerMicroBatch int
+	Seed                   uint64
+	AdamW                  *AdamW
 	// Checkpoint runs every layer again in the backward pass instead of keeping its inside.
 	Checkpoint bool
 	// Profile, where not nil, gathers the time of steps by kind of operator.
@@ -39,16 +39,16 @@ type Trainer struct {
 }
 
 // adapt makes an adapter what trains.
-func (t *Trainer) adapt(a *adapter.Attached) {
-	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.Refresh
-	t.AfterGradients, t.AfterUpdate = a.AfterGradients, a.AfterUpdate
+func (t *Trainer) adapt(a *adapter.Adapter) {
+	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.ParamsChanged
+	t.AfterGradients, t.AfterUpdate = a.OnPreOptimizerStep, a.OnStepEnd
 }
 
 // ErrDiverged is in the error of a step whose loss or gradients are not finite.
 var ErrDiverged = errors.New("training has diverged")
 
-// Step is what one step did.
-type Step struct {
+// StepStats is what one step did.
+type StepStats struct {
 	// Loss is the mean over all that is scored in the window, before the update: tokens, or documents.
 	Loss float64
 	// GradNorm is the gradients' norm before clipping.
@@ -59,7 +59,7 @@ type Step struct {
 
 // Step computes the gradients of the mean loss over all scored tokens of rows and updates the parameters. number counts
 // steps from 0. Nothing has moved when it returns an error.
-func (t *Trainer) Step(rows []tasks.Row, number int, lr float64) (Step, error) {
+func (t *Trainer) Step(rows []tasks.Features, number int, lr float64) (StepStats, error) {
 	s, err := t.gradients(rows, number)
 	if err == nil && t.Check != nil {
 		err = t.Check(t.Params)
@@ -90,17 +90,17 @@ func (t *Trainer) update(norm float64, step int, lr float64) {
 }
 
 // gradients runs the window in slices and leaves the gradients in the parameters.
-func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
-	s := Step{}
+func (t *Trainer) gradients(rows []tasks.Features, number int) (StepStats, error) {
+	s := StepStats{}
 	for _, r := range rows {
 		s.Tokens += len(r.IDs)
-		s.Scored += t.Model.Scored(r.Labels, r.Values)
+		s.Scored += t.Model.Scored(r.Labels, r.FloatLabels)
 	}
 	if s.Scored == 0 {
 		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
 	}
-	for i, slice := range t.portions(rows, t.SliceTokens) {
-		sum, err := t.slice(slice, stream(t.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
+	for i, slice := range t.microBatches(rows, t.MaxTokensPerMicroBatch) {
+		sum, err := t.microBatch(slice, stream(t.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}
@@ -120,26 +120,26 @@ func (t *Trainer) gradients(rows []tasks.Row, number int) (Step, error) {
 	return s, nil
 }
 
-// slice adds the gradients of some rows and returns the sum of their losses.
-func (t *Trainer) slice(rows []tasks.Row, seed uint64, scale float32) (float64, error) {
+// microBatch adds the gradients of some rows and returns the sum of their losses.
+func (t *Trainer) microBatch(rows []tasks.Features, seed uint64, scale float32) (float64, error) {
 	b := t.batch(rows)
 	n := 0
 	for _, r := range rows {
-		n += t.Model.Scored(r.Labels, r.Values)
+		n += t.Model.Scored(r.Labels, r.FloatLabels)
 	}
 	if n == 0 {
 		return 0, nil
 	}
-	tape := op.NewTape(true)
+	tape := op.NewPass(true)
 	tape.Adapter, tape.Train, tape.Seed = t.Adapter, true, seed
-	tape.Checkpoint, tape.Profile = t.Checkpoint, t.Profile
+	tape.Checkpointing, tape.Profile = t.Checkpoint, t.Profile
 	defer tape.Release()
 	loss, err := t.Model.Loss(tape, b)
 	if err != nil {
 		return 0, err
 	}
 	sum := 0.0
-	for _, v := range op.Mat(loss).Data {
+	for _, v := range op.Matrix(loss).Data {
 		sum += float64(v)
 	}
 	if !finite(sum) {
@@ -158,24 +158,24 @@ func (t *Trainer) culprit() string {
 	return "all parameters together"
 }
 
-// portions cuts rows into runs of about so many tokens. Sentence embeddings are scored against all others of the window:
+// microBatches cuts rows into runs of about so many tokens. Sentence embeddings are scored against all others of the window:
 // there it stays whole.
-func (t *Trainer) portions(rows []tasks.Row, tokens int) [][]tasks.Row {
+func (t *Trainer) microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
 	if t.Model.Head().Kind == model.Embedding {
-		return [][]tasks.Row{rows}
+		return [][]tasks.Features{rows}
 	}
-	return portions(rows, tokens)
+	return microBatches(rows, tokens)
 }
 
 // evalPairs is how many pairs are told from one another where the held-out loss is taken.
 const evalPairs = 32
 
-// evalPortions are portions of held-out rows; pairs come by a fixed number, whatever the window is.
-func (t *Trainer) evalPortions(rows []tasks.Row) [][]tasks.Row {
+// evalBatches are portions of held-out rows; pairs come by a fixed number, whatever the window is.
+func (t *Trainer) evalBatches(rows []tasks.Features) [][]tasks.Features {
 	if t.Model.Head().Kind != model.Embedding {
-		return t.portions(rows, evalSlices*t.SliceTokens)
+		return t.microBatches(rows, evalSlices*t.MaxTokensPerMicroBatch)
 	}
-	var out [][]tasks.Row
+	var out [][]tasks.Features
 	for from := 0; from < len(rows); {
 		to := min(from+evalPairs, len(rows))
 		if to == len(rows)-1 {
@@ -187,8 +187,8 @@ func (t *Trainer) evalPortions(rows []tasks.Row) [][]tasks.Row {
 	return out
 }
 
-func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
-	var out [][]tasks.Row
+func microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
+	var out [][]tasks.Features
 	for from := 0; from < len(rows); {
 		to, n := from, 0
 		for to < len(rows) && (to == from || n+rows[to].Tokens() <= tokens) {
@@ -202,40 +202,40 @@ func portions(rows []tasks.Row, tokens int) [][]tasks.Row {
 }
 
 // batch lays rows end to end.
-func (t *Trainer) batch(rows []tasks.Row) *model.Batch {
-	b := &model.Batch{Bounds: []int{0}}
+func (t *Trainer) batch(rows []tasks.Features) *model.Batch {
+	b := &model.Batch{CuSeqLens: []int{0}}
 	seq2seq := t.Model.Head().Kind == model.Seq2SeqLM
 	if seq2seq {
-		b.TargetBounds = []int{0}
+		b.TargetCuSeqLens = []int{0}
 	}
 	for _, r := range rows {
-		if r.Second > 0 {
-			b.Bounds = append(b.Bounds, len(b.IDs)+r.Second)
+		if r.PairStart > 0 {
+			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs)+r.PairStart)
 		}
 		b.IDs = append(b.IDs, r.IDs...)
 		b.Labels = append(b.Labels, r.Labels...)
-		b.Values = append(b.Values, r.Values...)
-		b.Bounds = append(b.Bounds, len(b.IDs))
-		if r.Types != nil || b.Types != nil {
-			b.Types = append(b.Types, make([]int32, len(b.IDs)-len(r.IDs)-len(b.Types))...)
-			b.Types = append(b.Types, r.Types...)
+		b.FloatLabels = append(b.FloatLabels, r.FloatLabels...)
+		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
+		if r.TokenTypeIDs != nil || b.TokenTypeIDs != nil {
+			b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(r.IDs)-len(b.TokenTypeIDs))...)
+			b.TokenTypeIDs = append(b.TokenTypeIDs, r.TokenTypeIDs...)
 		}
 		if seq2seq {
-			b.TargetBounds = append(b.TargetBounds, len(b.Labels))
+			b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 		}
 	}
-	if b.Types != nil {
-		b.Types = append(b.Types, make([]int32, len(b.IDs)-len(b.Types))...)
+	if b.TokenTypeIDs != nil {
+		b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(b.TokenTypeIDs))...)
 	}
 	return b
 }
 
 // where names rows for a message.
-func where(rows []tasks.Row) string {
+func where(rows []tasks.Features) string {
 	if len(rows) == 1 {
-		return rows[0].Where
+		return rows[0].Source
 	}
-	return rows[0].Where + " to " + rows[len(rows)-1].Where
+	return rows[0].Source + " to " + rows[len(rows)-1].Source
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
@@ -244,20 +244,20 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 const evalSlices = 4
 
 // EvalLoss is the mean loss over all that is scored in rows. On cancellation the context's error is returned.
-func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Row) (float64, error) {
+func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	sum, n := 0.0, 0
-	for _, slice := range t.evalPortions(rows) {
+	for _, slice := range t.evalBatches(rows) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		tape.Adapter = t.Adapter
 		loss, err := t.Model.Loss(tape, t.batch(slice))
 		if err == nil {
-			for _, v := range op.Mat(loss).Data {
+			for _, v := range op.Matrix(loss).Data {
 				sum += float64(v)
 			}
-			n += op.Mat(loss).Rows
+			n += op.Matrix(loss).Rows
 		}
 		tape.Release()
 		if err != nil {

@@ -22,18 +22,18 @@ type Comparison struct {
 	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
 	// Difference is the largest one, for gradients over the largest magnitude of the reference.
-	Difference Number `json:"difference"`
+	Difference JSONFloat `json:"difference"`
 	// Relative says that it was divided so.
 	Relative bool `json:"relative"`
 	// Values is how many were compared.
 	Values int `json:"values"`
 }
 
-// Number is a float64 that may be NaN or infinite; in JSON that is a text.
-type Number float64
+// JSONFloat is a float64 that may be NaN or infinite; in JSON that is a text.
+type JSONFloat float64
 
 // MarshalJSON writes a number, or "NaN", "+Inf", "-Inf".
-func (n Number) MarshalJSON() ([]byte, error) {
+func (n JSONFloat) MarshalJSON() ([]byte, error) {
 	if !finite(float64(n)) {
 		return fmt.Appendf(nil, "%q", fmt.Sprint(float64(n))), nil
 	}
@@ -142,7 +142,7 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 	if relative && most != 0 {
 		most /= scale
 	}
-	v.report = append(v.report, Comparison{Name: name, Difference: Number(most), Relative: relative, Values: len(want)})
+	v.report = append(v.report, Comparison{Name: name, Difference: JSONFloat(most), Relative: relative, Values: len(want)})
 }
 
 // logits compares the head's outputs: with the column that a file has of them, or with all.
@@ -154,7 +154,7 @@ func (v *verification) logits() error {
 	if _, ok := v.file.Get(names[0]); !ok {
 		return nil
 	}
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	tape.Adapter = v.adapter
 	defer tape.Release()
 	got, err := v.m.Logits(tape, v.batch, nil, nil)
@@ -201,18 +201,18 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil && v.batch.Values == nil {
+	if v.batch.Labels == nil && v.batch.FloatLabels == nil {
 		return errors.New("has a loss or gradients, but no labels")
 	}
-	tape := op.NewTape(len(params) > 0)
+	tape := op.NewPass(len(params) > 0)
 	tape.Adapter = v.adapter
 	defer tape.Release()
 	losses, err := v.m.Loss(tape, v.batch)
 	if err != nil {
 		return err
 	}
-	n, sum := op.Mat(losses).Rows, 0.0
-	for _, x := range op.Mat(losses).Data {
+	n, sum := op.Matrix(losses).Rows, 0.0
+	for _, x := range op.Matrix(losses).Data {
 		sum += float64(x)
 	}
 	if hasLoss {
@@ -286,7 +286,7 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	}
 	v.m.Weights(func(w *model.Weight) {
-		if w.Computed() {
+		if w.Buffer() {
 			return
 		}
 		take(w.Name, func() *nn.Param {

@@ -41,7 +41,7 @@ func (v *verification) inputs() error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	v.batch = &model.Batch{Bounds: []int{0}}
+	v.batch = &model.Batch{CuSeqLens: []int{0}}
 	for r := range v.rows {
 		if err := v.row(r, ids, mask, types); err != nil {
 			return err
@@ -68,13 +68,13 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 		v.at = append(v.at, i)
 		b.IDs = append(b.IDs, int32(ids[i]))
 		if types != nil {
-			b.Types = append(b.Types, int32(types[i]))
+			b.TokenTypeIDs = append(b.TokenTypeIDs, int32(types[i]))
 		}
 	}
-	if n := len(b.IDs); n > b.Bounds[len(b.Bounds)-1] {
-		b.Bounds = append(b.Bounds, n)
+	if n := len(b.IDs); n > b.CuSeqLens[len(b.CuSeqLens)-1] {
+		b.CuSeqLens = append(b.CuSeqLens, n)
 		if v.kind == model.QuestionAnswering {
-			b.Visible = append(b.Visible, visible)
+			b.AttentionLengths = append(b.AttentionLengths, visible)
 		}
 	}
 	return nil
@@ -95,8 +95,8 @@ func (v *verification) labels(mask []int64) error {
 		return err
 	}
 	for i, l := range labels {
-		if mask != nil && mask[i] == 0 && l != model.Ignore {
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, model.Ignore)
+		if mask != nil && mask[i] == 0 && l != model.IgnoreIndex {
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, model.IgnoreIndex)
 		}
 	}
 	for _, i := range v.at {
@@ -118,7 +118,7 @@ func (v *verification) classes() error {
 	}
 	if strings.HasPrefix(string(t.DType), "F") {
 		values, err := t.Float32s()
-		v.batch.Values = values
+		v.batch.FloatLabels = values
 		return err
 	}
 	labels, _, err := v.ints("labels", v.rows)
@@ -151,18 +151,18 @@ func (v *verification) targets() error {
 		return fmt.Errorf("labels has shape %v; a sequence-to-sequence model needs [rows, target length]", shape)
 	}
 	b := v.batch
-	b.TargetBounds = []int{0}
+	b.TargetCuSeqLens = []int{0}
 	for r := range v.rows {
 		row := labels[r*shape[1] : (r+1)*shape[1]]
 		n := len(row)
-		for n > 1 && row[n-1] == model.Ignore {
+		for n > 1 && row[n-1] == model.IgnoreIndex {
 			n--
 		}
 		for c := range n {
 			b.Labels = append(b.Labels, label(row[c]))
 			v.scored = append(v.scored, r*shape[1]+c)
 		}
-		b.TargetBounds = append(b.TargetBounds, len(b.Labels))
+		b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func TestVerifyRefusesOtherHeads(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	nan := Number(math.NaN())
+	nan := JSONFloat(math.NaN())
 	r := Report{{Name: "logits", Difference: 1}, {Name: "grad.a", Difference: 2}, {Name: "grad.b", Difference: nan}, {Name: "grad.c", Difference: 3}}
 	if worst, n := r.Worst("grad."); n != 3 || worst.Name != "grad.b" || worst.Within(math.Inf(1)) {
 		t.Errorf("got %v of %d, want NaN of grad.b, beyond every tolerance", worst, n)
@@ -171,8 +171,8 @@ func TestVerifyAdapterGradients(t *testing.T) {
 		}
 		ids := []int64{5, 6, 7, 8, 9, 10}
 		tensors := []checkpoint.Tensor{checkpoint.I64("input_ids", ids, 2, 3), checkpoint.I64("labels", ids, 2, 3)}
-		trainer := &Trainer{Model: l.Model, Adapter: l.Adapter, Params: l.Attached.Params(), SliceTokens: 99}
-		if _, err := trainer.gradients([]tasks.Row{{IDs: []int32{5, 6, 7}, Labels: []int32{5, 6, 7}}, {IDs: []int32{8, 9, 10}, Labels: []int32{8, 9, 10}}}, 0); err != nil {
+		trainer := &Trainer{Model: l.Model, Adapter: l.Adapter, Params: l.Attached.Params(), MaxTokensPerMicroBatch: 99}
+		if _, err := trainer.gradients([]tasks.Features{{IDs: []int32{5, 6, 7}, Labels: []int32{5, 6, 7}}, {IDs: []int32{8, 9, 10}, Labels: []int32{8, 9, 10}}}, 0); err != nil {
 			t.Fatal(err)
 		}
 		for i, p := range trainer.Params {

@@ -10,32 +10,32 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// writer lets a model generate its answers, up to the task's stop strings.
-type writer struct {
-	respondent
+// generator lets a model generate its answers, up to the task's stop strings.
+type generator struct {
+	predictor
 	task     tasks.Task
 	template tasks.Template
 	stop     []string
-	s        model.Sampling
+	s        model.GenerationConfig
 }
 
-func newWriter(r respondent, task tasks.Task, o tasks.GenerationOptions) (*writer, error) {
+func newGenerator(r predictor, task tasks.Task, o tasks.GenerationOptions) (*generator, error) {
 	s, err := sampling(r, o)
 	if err != nil {
 		return nil, err
 	}
 	template, err := chatTemplate(r.tok)
-	return &writer{respondent: r, task: task, template: template, stop: o.Stop, s: s}, err
+	return &generator{predictor: r, task: task, template: template, stop: o.Stop, s: s}, err
 }
 
 // sampling is how answers are generated: greedily, and by a sequence-to-sequence model as its folder says where the
 // options do not.
-func sampling(r respondent, o tasks.GenerationOptions) (model.Sampling, error) {
+func sampling(r predictor, o tasks.GenerationOptions) (model.GenerationConfig, error) {
 	stop, err := stopTokens(r.m, r.tok)
 	if err != nil {
-		return model.Sampling{}, err
+		return model.GenerationConfig{}, err
 	}
-	s, err := targetSampling(r.m, model.Sampling{MaxNewTokens: o.MaxNewTokens, Stop: stop, Adapter: r.adapter})
+	s, err := targetSampling(r.m, model.GenerationConfig{MaxNewTokens: o.MaxNewTokens, EOSTokenIDs: stop, Adapter: r.adapter})
 	if err != nil || r.m.Head().Kind != model.Seq2SeqLM {
 		return s, err
 	}
@@ -52,14 +52,14 @@ func sampling(r respondent, o tasks.GenerationOptions) (model.Sampling, error) {
 		s.MinLength = o.MinLength
 	}
 	if o.NoRepeatNgramSize > 0 {
-		s.NoRepeatNGram = o.NoRepeatNgramSize
+		s.NoRepeatNgramSize = o.NoRepeatNgramSize
 	}
 	return s, nil
 }
 
 // answer writes answers, sideBySide at once.
-func (w *writer) answer(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
-	var answers []Answer
+func (w *generator) answer(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+	var answers []Prediction
 	for some := range slices.Chunk(examples, sideBySide) {
 		more, err := w.write(ctx, some)
 		if err != nil {
@@ -70,7 +70,7 @@ func (w *writer) answer(ctx context.Context, examples []tasks.Example) ([]Answer
 	return answers, nil
 }
 
-func (w *writer) write(ctx context.Context, examples []tasks.Example) ([]Answer, error) {
+func (w *generator) write(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	prompts := make([][]int32, len(examples))
 	examples = slices.Clone(examples)
 	for i, e := range examples {
@@ -87,9 +87,9 @@ func (w *writer) write(ctx context.Context, examples []tasks.Example) ([]Answer,
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]Answer, len(examples))
+	answers := make([]Prediction, len(examples))
 	for i, e := range examples {
-		a := Answer{Where: e.Where, Prompt: e.Prompt, Want: e.Want, Output: cut(w.tok.Target().Decode(out[i], true), w.stop)}
+		a := Prediction{Source: e.Source, Prompt: e.Prompt, Reference: e.Reference, Output: cut(w.tok.Target().Decode(out[i], true), w.stop)}
 		if a.Prompt == "" {
 			a.Prompt = w.tok.Decode(prompts[i], false)
 		}
@@ -101,10 +101,10 @@ func (w *writer) write(ctx context.Context, examples []tasks.Example) ([]Answer,
 
 // prompt is what generation starts from: the example's prompt, with fewer worked examples where the model's length asks
 // for it, or a source, which may lose its end.
-func (w *writer) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
-	most := w.m.Sizes().Positions
+func (w *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
+	most := w.m.Config().MaxPositionEmbeddings
 	if w.m.Head().Kind == model.Seq2SeqLM {
-		row, _, err := tasks.NewTexts(w.tok, most).Row(ex.Input.Text, "")
+		row, _, err := tasks.NewPairEncoder(w.tok, most).Row(ex.Input.Text, "")
 		return ex, row.IDs, err
 	}
 	for {
@@ -112,7 +112,7 @@ func (w *writer) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
 		if err != nil || len(ids) < most {
 			return ex, ids, err
 		}
-		shorter, ok := ex.Shorter()
+		shorter, ok := ex.DropShot()
 		if !ok {
 			return ex, nil, tooLong(ex, len(ids), most)
 		}
@@ -122,12 +122,12 @@ func (w *writer) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
 
 // tooLong says that a prompt leaves no room for an answer.
 func tooLong(ex tasks.Example, tokens, most int) error {
-	return fmt.Errorf("%s: the prompt has %d tokens; the model takes %d, prompt and answer together", ex.Where, tokens, most)
+	return fmt.Errorf("%s: the prompt has %d tokens; the model takes %d, prompt and answer together", ex.Source, tokens, most)
 }
 
 // stopped says whether the last token completed a stop string. It decodes only the end of the answer: a token is mostly
 // a byte or more, so the string and some tokens lie in it.
-func (w *writer) stopped(ids []int32) bool {
+func (w *generator) stopped(ids []int32) bool {
 	for _, s := range w.stop {
 		end := ids[max(0, len(ids)-len(s)-8):]
 		if strings.Contains(w.tok.Target().Decode(end, true), s) {

@@ -12,7 +12,7 @@ import (
 
 func init() {
 	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus"} {
-		f := Family{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART}
+		f := Architecture{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART}
 		if modelType == "marian" {
 			f.Classes = map[Kind]string{Seq2SeqLM: "MarianMTModel"}
 		}
@@ -66,7 +66,7 @@ type bartAttention struct {
 // bartEps is the epsilon of all norms.
 const bartEps = 1e-5
 
-func newBART(config []byte, head HeadConfig) (Host, error) {
+func newBART(config []byte, head HeadConfig) (Backbone, error) {
 	c, err := newBartConfig(config)
 	if err != nil {
 		return nil, err
@@ -172,12 +172,12 @@ func (m *bart) head(k HeadConfig) (*Head, error) {
 	return h, nil
 }
 
-// Sizes implements Host.
-func (m *bart) Sizes() Sizes {
+// Config implements Host.
+func (m *bart) Config() Config {
 	c := m.c
 	h, i, heads := c.DModel, max(c.EncoderFFNDim, c.DecoderFFNDim), max(c.EncoderAttentionHeads, c.DecoderAttentionHeads)
-	return Sizes{
-		Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings, Layers: max(c.EncoderLayers, c.DecoderLayers), Hidden: h,
+	return Config{
+		VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: h,
 		// What a decoder's layer keeps: the inputs of its three parts and of the norms, queries to values, what they come to,
 		// the queries to the source and what they come to, the wide half. Of a source's token an encoder's layer keeps less,
 		// and a decoder's its keys and values.
@@ -188,8 +188,8 @@ func (m *bart) Sizes() Sizes {
 // Head implements Host.
 func (m *bart) Head() *Head { return m.Stands }
 
-// numerics chooses Hugging Face's computation or Cybertron's.
-func (m *bart) numerics(name string) error {
+// SetNumerics chooses Hugging Face's computation or Cybertron's.
+func (m *bart) SetNumerics(name string) error {
 	c := m.c
 	switch {
 	case name == "" || name == HuggingFace:
@@ -203,7 +203,7 @@ func (m *bart) numerics(name string) error {
 		c.act = op.GELUTanh
 	}
 	if c.static {
-		m.places = gemm.Of(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
+		m.places = gemm.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
 	if m.Stands.Pick == PickToken {
 		m.Stands.Pick, m.rotates = PickLast, true

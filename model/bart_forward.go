@@ -7,7 +7,7 @@ import (
 )
 
 // Forward implements Host. With a cache, whose sources have been encoded, the batch is tokens of the targets.
-func (m *bart) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
+func (m *bart) Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	if cache != nil {
 		return m.decode(t, nil, b.IDs, b.bounds(), b, cache)
 	}
@@ -52,20 +52,20 @@ func (m *bart) first(target []int32) int32 {
 
 // padded is a label as the decoder reads it.
 func (m *bart) padded(id int32) int32 {
-	if id == Ignore {
+	if id == IgnoreIndex {
 		return *m.c.PadTokenID
 	}
 	return id
 }
 
 // encode returns the encoder's states, [tokens of the sources, hidden].
-func (m *bart) encode(t *op.Tape, b *Batch) mat.Tensor {
+func (m *bart) encode(t *op.Pass, b *Batch) mat.Tensor {
 	s, bounds := m.Encoder, b.bounds()
 	shape := s.shape
-	shape.Visible = b.Visible
+	shape.Visible = b.AttentionLengths
 	x := m.embed(t, s, nil, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
-		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor {
+		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor {
 			return m.wide(t, l, m.attend(t, shape, l, x, bounds, nil))
 		})
 	}
@@ -74,7 +74,7 @@ func (m *bart) encode(t *op.Tape, b *Batch) mat.Tensor {
 
 // decode returns the decoder's states. It sees memory, the encoder's states of the batch b, or with a cache what is kept
 // of them there.
-func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
+func (m *bart) decode(t *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
 	s := m.Decoder
 	kept := memory
 	x := m.embed(t, s, memory, ids, bounds, cache)
@@ -82,7 +82,7 @@ func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, 
 		if memory != nil {
 			memory = op.Tee(t, memory)
 		}
-		x = op.SharedBlock(t, x, memory, trained(t, l), func(t *op.Tape, x, memory mat.Tensor) mat.Tensor {
+		x = op.CheckpointWith(t, x, memory, trained(t, l), func(t *op.Pass, x, memory mat.Tensor) mat.Tensor {
 			x = m.attend(t, s.shape, l, x, bounds, cache.layer(i))
 			x = m.half(t, l.CrossNorm, x, func(h, residual mat.Tensor) mat.Tensor {
 				return m.look(t, l, h, residual, memory, bounds, b, cache.source(i))
@@ -97,7 +97,7 @@ func (m *bart) decode(t *op.Tape, memory mat.Tensor, ids []int32, bounds []int, 
 }
 
 // embed sums the words' and positions' vectors of a stack; a decoder's positions go on behind its cache.
-func (m *bart) embed(t *op.Tape, s *bartStack, memory mat.Tensor, ids []int32, bounds []int, cache *Cache) mat.Tensor {
+func (m *bart) embed(t *op.Pass, s *bartStack, memory mat.Tensor, ids []int32, bounds []int, cache *Cache) mat.Tensor {
 	positions := make([]int32, len(ids))
 	for d := range len(bounds) - 1 {
 		at := m.c.offset()
@@ -129,7 +129,7 @@ func (m *bart) embed(t *op.Tape, s *bartStack, memory mat.Tensor, ids []int32, b
 }
 
 // last is the norm behind the last layer.
-func (m *bart) last(t *op.Tape, s *bartStack, x mat.Tensor) mat.Tensor {
+func (m *bart) last(t *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
 	if s.Norm == nil {
 		return x
 	}
@@ -140,7 +140,7 @@ func (m *bart) last(t *op.Tape, s *bartStack, x mat.Tensor) mat.Tensor {
 
 // half is a part f of a layer with its norm: f(norm(x)) + x where norms come first, else norm(f(x) + x). f adds the
 // residual itself.
-func (m *bart) half(t *op.Tape, norm *LayerNorm, x mat.Tensor, f func(h, residual mat.Tensor) mat.Tensor) mat.Tensor {
+func (m *bart) half(t *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h, residual mat.Tensor) mat.Tensor) mat.Tensor {
 	if m.c.pre {
 		h := norm.apply(t, x)
 		y := f(h, x)
@@ -156,7 +156,7 @@ func (m *bart) half(t *op.Tape, norm *LayerNorm, x mat.Tensor, f func(h, residua
 }
 
 // attend is self-attention.
-func (m *bart) attend(t *op.Tape, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
+func (m *bart) attend(t *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
 	return m.half(t, l.SelfNorm, x, func(h, residual mat.Tensor) mat.Tensor {
 		qkv := op.Linear(t, h, nil, l.Self.Query, l.Self.Key, l.Self.Value)
 		a := op.Attention(t, qkv, bounds, nil, shape, cache)
@@ -168,7 +168,7 @@ func (m *bart) attend(t *op.Tape, shape op.AttentionShape, l *bartLayer, x mat.T
 }
 
 // look is attention to the source.
-func (m *bart) look(t *op.Tape, l *bartLayer, h, residual, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
+func (m *bart) look(t *op.Pass, l *bartLayer, h, residual, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
 	q := op.Linear(t, h, nil, l.Cross.Query)
 	var a mat.Tensor
 	if cache != nil {
@@ -176,7 +176,7 @@ func (m *bart) look(t *op.Tape, l *bartLayer, h, residual, memory mat.Tensor, bo
 	} else {
 		kv := op.Linear(t, memory, nil, l.Cross.Key, l.Cross.Value)
 		shape := m.Decoder.shape
-		shape.Visible = b.Visible
+		shape.Visible = b.AttentionLengths
 		a = op.CrossAttention(t, q, kv, bounds, b.bounds(), shape)
 		t.Done(kv)
 	}
@@ -187,7 +187,7 @@ func (m *bart) look(t *op.Tape, l *bartLayer, h, residual, memory mat.Tensor, bo
 }
 
 // wide is the feed-forward part.
-func (m *bart) wide(t *op.Tape, l *bartLayer, x mat.Tensor) mat.Tensor {
+func (m *bart) wide(t *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
 	return m.half(t, l.Norm, x, func(h, residual mat.Tensor) mat.Tensor {
 		u := op.Linear(t, h, nil, l.Up)
 		g := op.Activate(t, u, m.c.act)
@@ -202,7 +202,7 @@ func (m *bart) wide(t *op.Tape, l *bartLayer, x mat.Tensor) mat.Tensor {
 }
 
 // remember keeps the keys and values of sources in the cache, for every layer of the decoder.
-func (m *bart) remember(t *op.Tape, b *Batch, cache *Cache) {
+func (m *bart) remember(t *op.Pass, b *Batch, cache *Cache) {
 	memory := m.encode(t, b)
 	for i, l := range m.Decoder.Layers {
 		kv := op.Linear(t, memory, nil, l.Cross.Key, l.Cross.Value)

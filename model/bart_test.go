@@ -83,13 +83,13 @@ func TestBARTBatchIsRefused(t *testing.T) {
 		b    Batch
 		want string
 	}{
-		{m, Batch{IDs: []int32{3, 4}, Bounds: []int{0, 1, 2}, Labels: []int32{3, 4}}, "1 targets for 2 documents"},
+		{m, Batch{IDs: []int32{3, 4}, CuSeqLens: []int{0, 1, 2}, Labels: []int32{3, 4}}, "1 targets for 2 documents"},
 		{m, Batch{IDs: []int32{3, 4}, Labels: []int32{3, 11}}, "label 11"},
 		{m, Batch{IDs: []int32{3, 4}, Labels: make([]int32, 17)}, "target of 17 tokens"},
 		{m, Batch{IDs: []int32{3, 4}, Labels: []int32{}}, "target"},
-		{classes, Batch{IDs: []int32{2, 3, 4, 3}, Bounds: []int{0, 2, 4}, Labels: []int32{0, 1}}, "document 1 has no token 2"},
+		{classes, Batch{IDs: []int32{2, 3, 4, 3}, CuSeqLens: []int{0, 2, 4}, Labels: []int32{0, 1}}, "document 1 has no token 2"},
 	} {
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		defer tape.Release()
 		if _, err := tt.m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.b, err, tt.want)
@@ -98,7 +98,7 @@ func TestBARTBatchIsRefused(t *testing.T) {
 			t.Errorf("logits of %+v: error %v, want %q", tt.b, err, tt.want)
 		}
 	}
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	if _, err := m.Logits(tape, &Batch{IDs: []int32{3}}, nil, m.NewCache(1)); err == nil || !strings.Contains(err.Error(), "the cache holds 0 sources") {
 		t.Errorf("decoding without a source: error %v", err)
@@ -108,8 +108,8 @@ func TestBARTBatchIsRefused(t *testing.T) {
 // seq2seqBatch is three documents with targets, some places of which are not scored.
 func seq2seqBatch() *Batch {
 	return &Batch{
-		IDs: []int32{5, 6, 7, 8, 9, 10, 11, 12, 13, 2}, Bounds: []int{0, 4, 5, 10},
-		Labels: []int32{20, Ignore, 21, 2, 30, 2, 40, 41, 2}, TargetBounds: []int{0, 4, 6, 9},
+		IDs: []int32{5, 6, 7, 8, 9, 10, 11, 12, 13, 2}, CuSeqLens: []int{0, 4, 5, 10},
+		Labels: []int32{20, IgnoreIndex, 21, 2, 30, 2, 40, 41, 2}, TargetCuSeqLens: []int{0, 4, 6, 9},
 	}
 }
 
@@ -118,14 +118,14 @@ func passOf(t *testing.T, m *Model, b *Batch, checkpoint bool) (losses []float32
 	t.Helper()
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := op.NewTape(true)
+	tape := op.NewPass(true)
 	defer tape.Release()
-	tape.Checkpoint = checkpoint
+	tape.Checkpointing = checkpoint
 	y, err := m.Loss(tape, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	losses = slices.Clone(op.Mat(y).Data)
+	losses = slices.Clone(op.Matrix(y).Data)
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -176,15 +176,15 @@ func goldenModel(t *testing.T, name string) *Model {
 func TestSeq2SeqDocumentsAreApart(t *testing.T) {
 	for _, name := range []string{"bart", "mbart", "marian", "pegasus"} {
 		m, b := goldenModel(t, name), seq2seqBatch()
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		defer tape.Release()
 		all, err := m.Logits(tape, b, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for d := range len(b.Bounds) - 1 {
-			from, to := b.TargetBounds[d], b.TargetBounds[d+1]
-			one, err := m.Logits(tape, &Batch{IDs: b.IDs[b.Bounds[d]:b.Bounds[d+1]], Labels: b.Labels[from:to]}, nil, nil)
+		for d := range len(b.CuSeqLens) - 1 {
+			from, to := b.TargetCuSeqLens[d], b.TargetCuSeqLens[d+1]
+			one, err := m.Logits(tape, &Batch{IDs: b.IDs[b.CuSeqLens[d]:b.CuSeqLens[d+1]], Labels: b.Labels[from:to]}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestBARTIsSaved(t *testing.T) {
 				w := m.Head().Out.Weight
 				v := w.Values("")
 				v[0]++
-				defer w.Replace(gemm.Of(v, w.Shape[0], w.Shape[1]))()
+				defer w.Replace(gemm.View(v, w.Shape[0], w.Shape[1]))()
 			}
 			if err := m.Save(dir, "", ""); err != nil {
 				t.Fatal(err)
@@ -214,7 +214,7 @@ func TestBARTIsSaved(t *testing.T) {
 			if _, tables := saved.file.Get("model.decoder.embed_tokens.weight"); tables != (own || name == "marian-two-tables") {
 				t.Errorf("%s, own head %v: the decoder's table is written: %v", name, own, tables)
 			}
-			tape := op.NewTape(false)
+			tape := op.NewPass(false)
 			want, err := m.Logits(tape, seq2seqBatch(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -239,7 +239,7 @@ func TestBARTNumerics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		defer tape.Release()
 		y, err := m.Logits(tape, b, nil, nil)
 		if err != nil {

@@ -2,58 +2,58 @@ package model
 
 import "fmt"
 
-// Ignore is the label of a token that is not scored.
-const Ignore = -100
+// IgnoreIndex is the label of a token that is not scored.
+const IgnoreIndex = -100
 
 // Batch is documents laid end to end, without padding. Documents never see each other; positions restart in each.
 type Batch struct {
 	// IDs are the tokens of all documents.
 	IDs []int32
-	// Types are the tokens' segments, for models that have them; nil is 0 for all.
-	Types []int32
+	// TokenTypeIDs are the tokens' segments, for models that have them; nil is 0 for all.
+	TokenTypeIDs []int32
 	// Labels are what the model's head is scored by, Ignore where it is not: for language models and token
 	// classification one a token (a causal model predicts it from the tokens before; a document's first is never scored),
 	// for sequence classification one a document, for question answering two a document (the answer's first and last
 	// token), for a sequence-to-sequence model the tokens of the target.
 	Labels []int32
-	// Values are one a document and output, for multi-label classification (0 or 1) and regression.
-	Values []float32
-	// Bounds are where documents begin; the last entry is len(IDs). Empty means a single document. TargetBounds are those
+	// FloatLabels are one a document and output, for multi-label classification (0 or 1) and regression.
+	FloatLabels []float32
+	// CuSeqLens are where documents begin; the last entry is len(IDs). Empty means a single document. TargetBounds are those
 	// of a sequence-to-sequence model's Labels.
-	Bounds, TargetBounds []int
-	// Visible is how many of each document's tokens others see; nil is all. The rest is padding, for an encoder that is to
+	CuSeqLens, TargetCuSeqLens []int
+	// AttentionLengths is how many of each document's tokens others see; nil is all. The rest is padding, for an encoder that is to
 	// be compared with one that computes it: transformers' question answering scores padded places too.
-	Visible []int
+	AttentionLengths []int
 }
 
 // bounds returns Bounds, or those of a single document.
 func (b *Batch) bounds() []int {
-	if len(b.Bounds) == 0 {
+	if len(b.CuSeqLens) == 0 {
 		return []int{0, len(b.IDs)}
 	}
-	return b.Bounds
+	return b.CuSeqLens
 }
 
 // targetBounds returns TargetBounds, or those of a single target.
 func (b *Batch) targetBounds() []int {
-	if len(b.TargetBounds) == 0 {
+	if len(b.TargetCuSeqLens) == 0 {
 		return []int{0, len(b.Labels)}
 	}
-	return b.TargetBounds
+	return b.TargetCuSeqLens
 }
 
 // check says what is wrong with a batch for a model of that vocabulary and length.
-func (b *Batch) check(s Sizes) error {
-	vocab, positions := s.Vocab, s.Positions
+func (b *Batch) check(s Config) error {
+	vocab, positions := s.VocabSize, s.MaxPositionEmbeddings
 	if len(b.IDs) == 0 {
 		return fmt.Errorf("model: batch without tokens")
 	}
-	if b.Types != nil && len(b.Types) != len(b.IDs) {
-		return fmt.Errorf("model: batch has %d tokens and %d types", len(b.IDs), len(b.Types))
+	if b.TokenTypeIDs != nil && len(b.TokenTypeIDs) != len(b.IDs) {
+		return fmt.Errorf("model: batch has %d tokens and %d types", len(b.IDs), len(b.TokenTypeIDs))
 	}
-	for i, k := range b.Types {
-		if k < 0 || int(k) >= max(s.Types, 1) {
-			return fmt.Errorf("model: token %d has type %d; the model has %d", i, k, max(s.Types, 1))
+	for i, k := range b.TokenTypeIDs {
+		if k < 0 || int(k) >= max(s.TypeVocabSize, 1) {
+			return fmt.Errorf("model: token %d has type %d; the model has %d", i, k, max(s.TypeVocabSize, 1))
 		}
 	}
 	for i, id := range b.IDs {
@@ -64,12 +64,12 @@ func (b *Batch) check(s Sizes) error {
 	if err := checkBounds("document", b.bounds(), len(b.IDs), positions); err != nil {
 		return err
 	}
-	for d, n := range b.Visible {
-		if len(b.Visible) != len(b.bounds())-1 || n < 1 || n > b.bounds()[d+1]-b.bounds()[d] {
-			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.Visible, b.bounds())
+	for d, n := range b.AttentionLengths {
+		if len(b.AttentionLengths) != len(b.bounds())-1 || n < 1 || n > b.bounds()[d+1]-b.bounds()[d] {
+			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.AttentionLengths, b.bounds())
 		}
 	}
-	if b.TargetBounds != nil {
+	if b.TargetCuSeqLens != nil {
 		return b.checkTargets(positions)
 	}
 	return nil
@@ -110,7 +110,7 @@ func (b *Batch) Scored() (rows []int, targets []int32) {
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {
 		for i := bounds[d]; i+1 < bounds[d+1]; i++ {
-			if b.Labels[i+1] != Ignore {
+			if b.Labels[i+1] != IgnoreIndex {
 				rows = append(rows, i)
 				targets = append(targets, b.Labels[i+1])
 			}

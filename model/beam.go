@@ -18,7 +18,7 @@ type beam struct {
 
 // search is a beam search (Sutskever et al. 2014, section 3.2) for one prompt, with the rules of transformers' generate.
 type search struct {
-	s          Sampling
+	s          GenerationConfig
 	start      []int32
 	room       int
 	running    []beam // from the best on
@@ -69,7 +69,7 @@ func (g *generation) advance(searches []*search, owner []int) (next [][]int32, o
 			owners = append(owners, p)
 		}
 	}
-	g.cache.Keep(parents)
+	g.cache.Reorder(parents)
 	return next, owners
 }
 
@@ -80,7 +80,7 @@ func (g *generation) settle(p int, s *search) {
 		best = s.ended
 	}
 	for _, id := range best[0].ids {
-		if slices.Contains(g.s.Stop, id) {
+		if slices.Contains(g.s.EOSTokenIDs, id) {
 			return
 		}
 		g.out[p] = append(g.out[p], id)
@@ -91,7 +91,7 @@ func (g *generation) settle(p int, s *search) {
 }
 
 // kept is how many continuations are looked at in a step: enough for NumBeams to go on when each text may end.
-func (s *search) kept() int { return max(2, 1+len(s.s.Stop)) * s.s.NumBeams }
+func (s *search) kept() int { return max(2, 1+len(s.s.EOSTokenIDs)) * s.s.NumBeams }
 
 // extend adds the best continuations of a running beam, which is a document of the cache, to the candidates.
 func (s *search) extend(beamNumber, document int, logits []float32) {
@@ -116,7 +116,7 @@ func (s *search) step() bool {
 	s.running = nil
 	for i, b := range c {
 		switch n := len(b.ids); {
-		case !slices.Contains(s.s.Stop, b.ids[n-1]) && len(s.start)+n < s.room:
+		case !slices.Contains(s.s.EOSTokenIDs, b.ids[n-1]) && len(s.start)+n < s.room:
 			if len(s.running) < s.s.NumBeams {
 				s.running = append(s.running, b)
 			}
@@ -148,7 +148,7 @@ func (s *search) goesOn() bool {
 }
 
 // penalized is a log-probability over the length to the power of the penalty.
-func (s Sampling) penalized(score float32, length int) float32 {
+func (s GenerationConfig) penalized(score float32, length int) float32 {
 	return score / float32(math.Pow(float64(length), s.LengthPenalty))
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	for modelType, f := range map[string]Family{
+	for modelType, f := range map[string]Architecture{
 		"bert": {Class: "Bert", Prefix: "bert."}, "electra": {Class: "Electra", Prefix: "electra."},
 		"roberta": {Class: "Roberta", Prefix: "roberta."}, "xlm-roberta": {Class: "XLMRoberta", Prefix: "roberta."},
 	} {
@@ -79,7 +79,7 @@ type bertLayer struct {
 	Norm          *LayerNorm `hf:"output.LayerNorm"`
 }
 
-func newBERT(config []byte, head HeadConfig) (Host, error) {
+func newBERT(config []byte, head HeadConfig) (Backbone, error) {
 	m := &bert{}
 	c := &m.c
 	if err := decodeConfig(config, c); err != nil {
@@ -155,8 +155,8 @@ func (c *bertConfig) complete() error {
 
 func (c *bertConfig) roberta() bool { return c.ModelType == "roberta" || c.ModelType == "xlm-roberta" }
 
-// numerics chooses Hugging Face's computation or Cybertron's.
-func (m *bert) numerics(name string) error {
+// SetNumerics chooses Hugging Face's computation or Cybertron's.
+func (m *bert) SetNumerics(name string) error {
 	switch name {
 	case "", HuggingFace:
 		return nil
@@ -250,12 +250,12 @@ func (m *bert) maskedLM(h *Head) {
 	}
 }
 
-// Sizes implements Host.
-func (m *bert) Sizes() Sizes {
+// Config implements Host.
+func (m *bert) Config() Config {
 	c := &m.c
 	h, i := c.HiddenSize, c.IntermediateSize
-	return Sizes{
-		Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings - c.first, Types: c.TypeVocabSize, Layers: c.NumHiddenLayers, Hidden: h,
+	return Config{
+		VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings - c.first, TypeVocabSize: c.TypeVocabSize, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: h,
 		// The inputs of both halves and of the norms behind them, queries to values, what they come to, the wide half.
 		Kept: 8*h + i + 4 + c.NumAttentionHeads, Added: max(2*i+2*h, 6*h), Widest: max(i, h),
 	}
@@ -265,17 +265,17 @@ func (m *bert) Sizes() Sizes {
 func (m *bert) Head() *Head { return m.Stands }
 
 // Forward implements Host.
-func (m *bert) Forward(t *op.Tape, b *Batch, _ *Cache) mat.Tensor {
+func (m *bert) Forward(t *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 	x := m.embed(t, b)
 	for _, l := range m.Layers {
-		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, b) })
+		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, b) })
 	}
 	return x
 }
 
 // embed sums the tokens', positions' and segments' vectors.
-func (m *bert) embed(t *op.Tape, b *Batch) mat.Tensor {
-	positions, types := make([]int32, len(b.IDs)), b.Types
+func (m *bert) embed(t *op.Pass, b *Batch) mat.Tensor {
+	positions, types := make([]int32, len(b.IDs)), b.TokenTypeIDs
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {
 		for i := bounds[d]; i < bounds[d+1]; i++ {
@@ -301,11 +301,11 @@ func (m *bert) embed(t *op.Tape, b *Batch) mat.Tensor {
 	return x
 }
 
-func (m *bert) layer(t *op.Tape, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
+func (m *bert) layer(t *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
 	qkv := op.Linear(t, x, nil, l.Query, l.Key, l.Value)
 	a := op.Attention(t, qkv, b.bounds(), nil, op.AttentionShape{
-		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.Visible,
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.AttentionLengths,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
 	t.Done(qkv)

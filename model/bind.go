@@ -80,7 +80,7 @@ func oldNorm(name string) string {
 
 // random gives a weight of a new head its first values.
 func (b *binding) random(w *Weight) error {
-	deviation, err := initializerRange(b.m.Config)
+	deviation, err := initializerRange(b.m.ConfigJSON)
 	if err != nil {
 		return err
 	}

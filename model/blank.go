@@ -2,8 +2,8 @@ package model
 
 import "fmt"
 
-// Blank makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
-func Blank(config []byte) (*Model, error) {
+// NewMeta makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
+func NewMeta(config []byte) (*Model, error) {
 	m, err := build(config, Options{})
 	if err != nil {
 		return nil, fmt.Errorf("model: blank: %w", err)

@@ -16,7 +16,7 @@ func TestBlankCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := Blank(config)
+		b, err := NewMeta(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,12 +24,12 @@ func TestBlankCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.NumParameters() != m.NumParameters() || b.Sizes() != m.Sizes() {
-			t.Errorf("%s: blank has %d parameters and %+v, want %d and %+v", dir, b.NumParameters(), b.Sizes(), m.NumParameters(), m.Sizes())
+		if b.NumParameters() != m.NumParameters() || b.Config() != m.Config() {
+			t.Errorf("%s: blank has %d parameters and %+v, want %d and %+v", dir, b.NumParameters(), b.Config(), m.NumParameters(), m.Config())
 		}
 		_ = m.Close()
 	}
-	if _, err := Blank(json.RawMessage(`{"model_type": "lama"}`)); err == nil {
+	if _, err := NewMeta(json.RawMessage(`{"model_type": "lama"}`)); err == nil {
 		t.Error("an unknown model_type was taken")
 	}
 }

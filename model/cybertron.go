@@ -18,7 +18,7 @@ import (
 
 // cybertronHost is implemented by hosts that Cybertron has a model for.
 type cybertronHost interface {
-	Host
+	Backbone
 	// pair says which parameters of a Cybertron model hold which of the host's weights.
 	pair(p *pairing, served any) error
 	// newServed makes the Cybertron model of the host's sizes and head, its values zero. The model has the config.
@@ -95,7 +95,7 @@ func (p *pairing) outside(path string, out, in int, m *linear.Model) {
 var errIncomplete = errors.New("the Cybertron model is incomplete")
 
 // pairUp pairs a host with a Cybertron model and checks that every part is there.
-func pairUp(h Host, served any) (p *pairing, err error) {
+func pairUp(h Backbone, served any) (p *pairing, err error) {
 	c, ok := h.(cybertronHost)
 	if !ok {
 		return nil, fmt.Errorf("%T has no counterpart in Cybertron", h)
@@ -280,18 +280,18 @@ func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	if o.Head.Kind == "" {
-		m.Config = config
+		m.ConfigJSON = config
 	} else {
-		if served, m.Fresh, err = withServedHead(served, m.Head().HeadConfig); err != nil {
+		if served, m.NewlyInitialized, err = withServedHead(served, m.Head().HeadConfig); err != nil {
 			return nil, err
 		}
 	}
-	if m.served, err = pairUp(m.Host, served); err != nil {
+	if m.served, err = pairUp(m.Backbone, served); err != nil {
 		return nil, err
 	}
 	m.served.share()
-	m.Host.(cybertronHost).hosted()
-	if m.Fresh {
+	m.Backbone.(cybertronHost).hosted()
+	if m.NewlyInitialized {
 		if err := m.newHead(); err != nil {
 			return nil, err
 		}
@@ -334,7 +334,7 @@ func (m *Model) checkServed() error {
 	for _, w := range m.served.tables {
 		rows, cols := w.rowsCols()
 		if zero := emptyRows(w.Vector(""), rows, cols); zero > 0 {
-			m.Notes = append(m.Notes, fmt.Sprintf("%s: the last %d of %d rows are zero, as Cybertron's converter leaves the end of a vocabulary",
+			m.Warnings = append(m.Warnings, fmt.Sprintf("%s: the last %d of %d rows are zero, as Cybertron's converter leaves the end of a vocabulary",
 				w.Name, zero, rows))
 		}
 	}
@@ -353,8 +353,8 @@ func emptyRows(v []float32, rows, cols int) int {
 	return rows
 }
 
-// Served is the Cybertron model that shares the host's memory, or nil where there is none.
-func (m *Model) Served() any {
+// Cybertron is the Cybertron model that shares the host's memory, or nil where there is none.
+func (m *Model) Cybertron() any {
 	if m.served == nil {
 		return nil
 	}

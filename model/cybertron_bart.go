@@ -92,7 +92,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 	if !ok {
 		return config, fmt.Errorf("config.json: activation_function %q: Cybertron has no such function", c.ActivationFunction)
 	}
-	generation, err := of.Sampling()
+	generation, err := of.GenerationConfig()
 	if err != nil {
 		return config, err
 	}
@@ -105,7 +105,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 		PadTokenID: int(*c.PadTokenID), EosTokenID: int(c.EosTokenID[0]), DecoderStartTokenID: int(*c.DecoderStartTokenID),
 		NumLabels: len(m.Stands.Labels), ID2Label: labelMap(m.Stands.Labels), Label2ID: map[string]int{}, IsEncoderDecoder: true,
 		MaxLength: c.MaxPositionEmbeddings, MinLength: generation.MinLength, NumBeams: max(1, generation.NumBeams),
-		LengthPenalty: generation.LengthPenalty, EarlyStopping: generation.EarlyStopping == "true", NoRepeatNGramSize: generation.NoRepeatNGram,
+		LengthPenalty: generation.LengthPenalty, EarlyStopping: generation.EarlyStopping == "true", NoRepeatNGramSize: generation.NoRepeatNgramSize,
 	}
 	if generation.MaxLength > 0 {
 		config.MaxLength = min(generation.MaxLength, c.MaxPositionEmbeddings)
@@ -113,7 +113,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 	for i, l := range m.Stands.Labels {
 		config.Label2ID[l] = i
 	}
-	for _, word := range generation.BadWords {
+	for _, word := range generation.BadWordsIDs {
 		var ids []int
 		for _, id := range word {
 			ids = append(ids, int(id))
@@ -123,7 +123,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 	var tokens struct {
 		BosTokenID *int `json:"bos_token_id"`
 	}
-	if err := json.Unmarshal(of.Config, &tokens); err != nil {
+	if err := json.Unmarshal(of.ConfigJSON, &tokens); err != nil {
 		return config, fmt.Errorf("config.json: %w", err)
 	}
 	if tokens.BosTokenID != nil {

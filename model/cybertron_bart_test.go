@@ -78,7 +78,7 @@ func servedBART(t testing.TB, v any) []float32 {
 // hostedBART is what the host makes of them.
 func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{IDs: source}
@@ -124,7 +124,7 @@ func TestCybertronBART(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			base := servedBART(t, m.Served())
+			base := servedBART(t, m.Cybertron())
 			golden.Close(t, "base", hostedBART(t, m, ""), base, 2e-5, true)
 			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
 			if err != nil {
@@ -141,15 +141,15 @@ func TestCybertronBART(t *testing.T) {
 			if err := a.Merge(); err != nil {
 				t.Fatal(err)
 			}
-			golden.Close(t, "merged, Cybertron", servedBART(t, m.Served()), want, 2e-5, true)
-			merged := servedBART(t, m.Served())
+			golden.Close(t, "merged, Cybertron", servedBART(t, m.Cybertron()), want, 2e-5, true)
+			merged := servedBART(t, m.Cybertron())
 			again = unwrap(t, loadBART(t, saveCybertron(t, m, ""), m.Head().Kind))
 			golden.Close(t, "merged and saved", servedBART(t, again), merged, 0, false)
 			a.Unmerge()
 			if bits(m) != before {
 				t.Error("unmerged weights are not the same bits")
 			}
-			golden.Close(t, "unmerged, Cybertron", servedBART(t, m.Served()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", servedBART(t, m.Cybertron()), base, 0, false)
 		})
 	}
 }
@@ -166,7 +166,7 @@ func TestCybertronGenerationConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Close(t, "loaded", hostedBART(t, m, ""), servedBART(t, m.Served()), 2e-5, true)
+	golden.Close(t, "loaded", hostedBART(t, m, ""), servedBART(t, m.Cybertron()), 2e-5, true)
 	back := filepath.Join(t.TempDir(), "back")
 	if err := m.Save(back, "", ""); err != nil {
 		t.Fatal(err)

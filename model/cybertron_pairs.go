@@ -96,8 +96,8 @@ func (m *Model) checkVocabularyJSON(raw []byte) error {
 		return fmt.Errorf("vocab.json: %w", err)
 	}
 	for token, id := range vocab {
-		if id < 0 || id >= int64(m.Sizes().Vocab) {
-			return fmt.Errorf("vocab.json: token %q has id %d; the model's vocabulary ends at %d: it is another model's", token, id, m.Sizes().Vocab-1)
+		if id < 0 || id >= int64(m.Config().VocabSize) {
+			return fmt.Errorf("vocab.json: token %q has id %d; the model's vocabulary ends at %d: it is another model's", token, id, m.Config().VocabSize-1)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (m *Model) saveCybertron(dir, adapter string) error {
 	if err != nil {
 		return err
 	}
-	served := m.Served()
+	served := m.Cybertron()
 	if served == nil || adapter != "" {
 		if served, err = m.toCybertron(adapter); err != nil {
 			return err
@@ -93,9 +93,9 @@ func (m *Model) writeCybertron(dir string, served any, files map[string][]byte) 
 
 // toCybertron makes a Cybertron model with the values that a pass with the named adapter sees.
 func (m *Model) toCybertron(adapter string) (any, error) {
-	c, ok := m.Host.(cybertronHost)
+	c, ok := m.Backbone.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Host)
+		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -191,11 +191,11 @@ func (p *pairing) outsiders(tensors []checkpoint.Tensor, dtype checkpoint.DType)
 	return tensors, nil
 }
 
-// CybertronLacks lists the tensors of the checkpoint that a Cybertron model of this host has no place for, sorted.
-func (m *Model) CybertronLacks() ([]string, error) {
-	c, ok := m.Host.(cybertronHost)
+// UnsupportedByCybertron lists the tensors of the checkpoint that a Cybertron model of this host has no place for, sorted.
+func (m *Model) UnsupportedByCybertron() ([]string, error) {
+	c, ok := m.Backbone.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("model: no model of this family (%T) in Cybertron", m.Host)
+		return nil, fmt.Errorf("model: no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -205,7 +205,7 @@ func (m *Model) CybertronLacks() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	left := slices.Clone(m.Unused)
+	left := slices.Clone(m.UnexpectedKeys)
 	for _, w := range p.extra {
 		name, _, _ := (&binding{m: m}).find(w.Name)
 		left = slices.DeleteFunc(left, func(s string) bool { return s == name })
@@ -243,7 +243,7 @@ func loadCybertron(dir string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := fromCybertron(served, described.Config, o)
+	m, err := fromCybertron(served, described.ConfigJSON, o)
 	if err != nil {
 		return nil, err
 	}
@@ -258,9 +258,9 @@ func readServed(path string, m *Model) (served any, err error) {
 			err = fmt.Errorf("is damaged: %v", r)
 		}
 	}()
-	_, isBART := m.Host.(*bart)
-	if _, ok := m.Host.(cybertronHost); !ok {
-		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Host)
+	_, isBART := m.Backbone.(*bart)
+	if _, ok := m.Backbone.(cybertronHost); !ok {
+		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	switch kind := m.Head().Kind; {
 	case isBART && kind == Seq2SeqLM:
@@ -314,7 +314,7 @@ func (m *Model) servedConfigFile() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if _, ok := m.Host.(*bert); !ok {
+	if _, ok := m.Backbone.(*bert); !ok {
 		return config, nil // of which Cybertron reads the model type alone
 	}
 	var c cybert.Config

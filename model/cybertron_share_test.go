@@ -34,7 +34,7 @@ func weight(t testing.TB, m *model.Model, name string) []float32 {
 	var found []float32
 	m.Weights(func(w *model.Weight) {
 		if w.Name == name {
-			found = w.Source("").(gemm.Mat).Data
+			found = w.Source("").(gemm.Matrix).Data
 		}
 	})
 	if found == nil {
@@ -48,8 +48,8 @@ func weight(t testing.TB, m *model.Model, name string) []float32 {
 func TestCybertronSharesMemory(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForTokenClassification", ""), ""), model.TokenClassification)
 	m := fromCybertron(t, task, model.Options{})
-	second := fromCybertron(t, m.Served(), model.Options{})
-	b := m.Served().(*cybert.ModelForTokenClassification)
+	second := fromCybertron(t, m.Cybertron(), model.Options{})
+	b := m.Cybertron().(*cybert.ModelForTokenClassification)
 	layer := b.Bert.Encoder.Layers[1]
 	for name, part := range map[string]struct {
 		p  *nn.Param
@@ -75,15 +75,15 @@ func TestCybertronSharesMemory(t *testing.T) {
 func TestCybertronTrains(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForSequenceClassification", ""), ""), model.SequenceClassification)
 	m := fromCybertron(t, task, model.Options{})
-	before := served(t, m.Served())
+	before := served(t, m.Cybertron())
 	m.Weights(func(w *model.Weight) {
 		d := op.Data(w.Train())
 		for i := range d.Data {
 			d.Data[i] *= 1.1
 		}
 	})
-	golden.Close(t, "trained", hosted(t, m, ""), served(t, m.Served()), 1e-5, true)
-	if golden.MaxAbs(before, served(t, m.Served())) < 1e-3 {
+	golden.Close(t, "trained", hosted(t, m, ""), served(t, m.Cybertron()), 1e-5, true)
+	if golden.MaxAbs(before, served(t, m.Cybertron())) < 1e-3 {
 		t.Error("training changed nothing")
 	}
 }
@@ -94,16 +94,16 @@ func TestCybertronNewHead(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, source, ""), model.Embedding)
 	head := model.HeadConfig{Kind: model.SequenceClassification, Labels: []string{"no", "yes"}}
 	m := fromCybertron(t, task, model.Options{Head: head, Seed: 3})
-	if !m.Fresh || !slices.Equal(m.Head().Labels, head.Labels) {
-		t.Errorf("fresh %v, labels %v", m.Fresh, m.Head().Labels)
+	if !m.NewlyInitialized || !slices.Equal(m.Head().Labels, head.Labels) {
+		t.Errorf("fresh %v, labels %v", m.NewlyInitialized, m.Head().Labels)
 	}
-	golden.Close(t, "new head", hosted(t, m, ""), served(t, m.Served()), 1e-5, true)
-	if y := served(t, m.Served()); len(y) != 2 || y[0] == y[1] {
+	golden.Close(t, "new head", hosted(t, m, ""), served(t, m.Cybertron()), 1e-5, true)
+	if y := served(t, m.Cybertron()); len(y) != 2 || y[0] == y[1] {
 		t.Errorf("outputs %v", y)
 	}
 	m.Dir = source.Dir
 	dir := saveCybertron(t, m, "")
-	golden.Close(t, "saved", served(t, unwrap(t, loadTask(t, dir, model.SequenceClassification))), served(t, m.Served()), 0, false)
+	golden.Close(t, "saved", served(t, unwrap(t, loadTask(t, dir, model.SequenceClassification))), served(t, m.Cybertron()), 0, false)
 	var config struct{ ID2Label map[string]string }
 	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err == nil {
@@ -134,8 +134,8 @@ func TestCybertronLastRow(t *testing.T) {
 	row := mat.Data[float32](b.Embeddings.Tokens.Weights[19].Matrix)
 	clear(row)
 	m := fromCybertron(t, task, model.Options{})
-	if len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "word_embeddings.weight: the last 1 of 20 rows are zero") {
-		t.Errorf("notes %q", m.Notes)
+	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "word_embeddings.weight: the last 1 of 20 rows are zero") {
+		t.Errorf("notes %q", m.Warnings)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestCybertronModulesToSave(t *testing.T) {
 		if err := a.Merge(); err != nil {
 			t.Fatal(err)
 		}
-		golden.Close(t, "merged, Cybertron", served(t, m.Served()), want, 1e-5, true)
+		golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)
 		golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
 		a.Unmerge()
 		if bits(m) != before {

@@ -125,13 +125,13 @@ func served(t testing.TB, v any) []float32 {
 // hosted is what the host makes of it.
 func hosted(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{}
 	segment := int32(0)
 	for _, w := range sentence {
-		b.IDs, b.Types = append(b.IDs, int32(slices.Index(words, w))), append(b.Types, segment)
+		b.IDs, b.TokenTypeIDs = append(b.IDs, int32(slices.Index(words, w))), append(b.TokenTypeIDs, segment)
 		if w == "[SEP]" {
 			segment = 1
 		}
@@ -148,14 +148,14 @@ func hosted(t testing.TB, m *model.Model, name string) []float32 {
 }
 
 // stir gives an adapter random parameters.
-func stir(a *adapter.Attached) {
+func stir(a *adapter.Adapter) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, p := range a.Params() {
 		for i := range op.Data(p.Param).Data {
 			op.Data(p.Param).Data[i] += float32(r.NormFloat64()) * 0.2
 		}
 	}
-	a.Refresh()
+	a.ParamsChanged()
 }
 
 func bits(m *model.Model) string {
@@ -178,10 +178,10 @@ func TestCybertronEndToEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(m.Notes) != 0 || m.Fresh {
-				t.Errorf("notes %q, fresh %v", m.Notes, m.Fresh)
+			if len(m.Warnings) != 0 || m.NewlyInitialized {
+				t.Errorf("notes %q, fresh %v", m.Warnings, m.NewlyInitialized)
 			}
-			base := served(t, m.Served())
+			base := served(t, m.Cybertron())
 			golden.Close(t, "base", hosted(t, m, ""), base, 1e-5, true)
 
 			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
@@ -193,21 +193,21 @@ func TestCybertronEndToEnd(t *testing.T) {
 			if golden.MaxAbs(want, base) < 1e-2 {
 				t.Fatal("the adapter does nothing")
 			}
-			golden.Close(t, "unmerged, Cybertron", served(t, m.Served()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", served(t, m.Cybertron()), base, 0, false)
 			m.Dir = tinyBERT(t, class, "").Dir
 			golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
 			if err := a.Merge(); err != nil {
 				t.Fatal(err)
 			}
-			golden.Close(t, "merged, Cybertron", served(t, m.Served()), want, 1e-5, true)
+			golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)
 			golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
-			merged := served(t, m.Served())
+			merged := served(t, m.Cybertron())
 			golden.Close(t, "merged and saved", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, ""), kind))), merged, 0, false)
 			a.Unmerge()
 			if bits(m) != before {
 				t.Error("unmerged weights are not the same bits")
 			}
-			golden.Close(t, "unmerged, Cybertron", served(t, m.Served()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", served(t, m.Cybertron()), base, 0, false)
 		})
 	}
 }
@@ -219,5 +219,5 @@ func unwrap(t testing.TB, task any) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Served()
+	return m.Cybertron()
 }

@@ -22,7 +22,7 @@ func (m *Model) cybertronFiles() (map[string][]byte, error) {
 		return nil, err
 	}
 	var files map[string][]byte
-	if _, ok := m.Host.(*bert); ok {
+	if _, ok := m.Backbone.(*bert); ok {
 		files, err = m.wordPieceFiles()
 	} else {
 		files, err = m.pairFiles()
@@ -55,7 +55,7 @@ func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	if err := checkVocabularyFile(vocab, m.Sizes().Vocab); err != nil {
+	if err := checkVocabularyFile(vocab, m.Config().VocabSize); err != nil {
 		return nil, fmt.Errorf("vocab.txt: %w", err)
 	}
 	settings, err := readIf(filepath.Join(m.Dir, "tokenizer_config.json"))

@@ -2,8 +2,8 @@ package model
 
 import "github.com/spagotune/spagotune/internal/op"
 
-// Fork is a new cache of n documents that each begin as document d, which stays as it is.
-func (c *Cache) Fork(d, n int) *Cache {
+// Repeat is a new cache of n documents that each begin as document d, which stays as it is.
+func (c *Cache) Repeat(d, n int) *Cache {
 	f := &Cache{layers: make([][]*op.KV, len(c.layers))}
 	for i, l := range c.layers {
 		for range n {
@@ -13,17 +13,17 @@ func (c *Cache) Fork(d, n int) *Cache {
 	return f
 }
 
-// Truncate drops the tokens of document d from place n on.
-func (c *Cache) Truncate(d, n int) {
+// Crop drops the tokens of document d from place n on.
+func (c *Cache) Crop(d, n int) {
 	for _, l := range c.layers {
 		l[d].Len = min(l[d].Len, n)
 	}
 }
 
-// View is the named documents of the cache, in that order; what is computed with it lands in the cache itself.
-func (c *Cache) View(documents []int) *Cache {
+// Select is the named documents of the cache, in that order; what is computed with it lands in the cache itself.
+func (c *Cache) Select(documents []int) *Cache {
 	v := &Cache{layers: append([][]*op.KV(nil), c.layers...)}
-	v.Keep(documents)
+	v.Reorder(documents)
 	return v
 }
 

@@ -21,14 +21,14 @@ func TestFork(t *testing.T) {
 	}
 	logits := func(c *Cache, docs ...[]int32) []float32 {
 		t.Helper()
-		b := &Batch{Bounds: []int{0}}
+		b := &Batch{CuSeqLens: []int{0}}
 		var last []int
 		for _, d := range docs {
 			b.IDs = append(b.IDs, d...)
-			b.Bounds = append(b.Bounds, len(b.IDs))
+			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 			last = append(last, len(b.IDs)-1)
 		}
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		defer tape.Release()
 		out, err := m.Logits(tape, b, last, c)
 		if err != nil {
@@ -45,12 +45,12 @@ func TestFork(t *testing.T) {
 	origin := m.NewCache(1)
 	logits(origin, prefix)
 	for range 2 { // the second time from the same origin, and from a truncated fork
-		fork := origin.Fork(0, 3)
-		logits(fork.View([]int{2, 0}), y, x)
+		fork := origin.Repeat(0, 3)
+		logits(fork.Select([]int{2, 0}), y, x)
 		for d := range 3 {
-			fork.Truncate(d, len(prefix))
+			fork.Crop(d, len(prefix))
 		}
-		golden.Close(t, "continued", logits(fork.View([]int{1, 2}), x, y), want, 1e-5, false)
+		golden.Close(t, "continued", logits(fork.Select([]int{1, 2}), x, y), want, 1e-5, false)
 		if origin.Len(0) != len(prefix) || fork.Len(0) != len(prefix) || fork.Len(2) != len(prefix)+len(y) || fork.Bytes(2) == 0 {
 			t.Errorf("lengths %d, %d, %d", origin.Len(0), fork.Len(0), fork.Len(2))
 		}

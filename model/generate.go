@@ -12,7 +12,7 @@ import (
 // prompts are the sources, and the targets begin with Sampling.Start. The prompts run side by side, and what consecutive
 // ones begin with alike is read once; each gets the tokens that it would get alone. emit, where not nil, is called with every new token as it comes, with beams when the text is
 // settled; when it returns false that prompt ends.
-func (m *Model) Generate(ctx context.Context, prompts [][]int32, s Sampling, emit func(prompt int, id int32) bool) ([][]int32, error) {
+func (m *Model) Generate(ctx context.Context, prompts [][]int32, s GenerationConfig, emit func(prompt int, id int32) bool) ([][]int32, error) {
 	g := &generation{m: m, s: s, emit: emit, out: make([][]int32, len(prompts)), cache: m.NewCache(len(prompts))}
 	if err := g.begin(ctx, prompts); err != nil {
 		return nil, fmt.Errorf("model: generate: %w", err)
@@ -33,7 +33,7 @@ func (m *Model) Generate(ctx context.Context, prompts [][]int32, s Sampling, emi
 // generation is the state of Generate; live are the prompts that still run, in the cache's order.
 type generation struct {
 	m      *Model
-	s      Sampling
+	s      GenerationConfig
 	emit   func(int, int32) bool
 	starts [][]int32 // what each text begins with: the prompt, or what a decoder starts with
 	out    [][]int32
@@ -50,13 +50,13 @@ func (g *generation) begin(ctx context.Context, prompts [][]int32) error {
 		if len(p) == 0 {
 			return fmt.Errorf("prompt %d has no tokens", i)
 		}
-		if n := g.m.Sizes().Positions; len(p) > n {
+		if n := g.m.Config().MaxPositionEmbeddings; len(p) > n {
 			return fmt.Errorf("prompt %d has %d tokens; the model takes %d", i, len(p), n)
 		}
 		g.live = append(g.live, i)
 	}
 	g.starts = prompts
-	if s, ok := g.m.Host.(seq2seq); ok {
+	if s, ok := g.m.Backbone.(seq2seq); ok {
 		start, err := g.s.start(s)
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ func (g *generation) encode(ctx context.Context, sources [][]int32) error {
 			return err
 		}
 		b, _ := endToEnd(sources[from:to])
-		t := op.NewTape(false)
+		t := op.NewPass(false)
 		t.Adapter = g.s.Adapter
 		defer t.Release()
 		return g.m.Encode(t, b, g.cache)
@@ -113,7 +113,7 @@ func (g *generation) run(ctx context.Context) error {
 			return err
 		}
 		if len(kept) < len(g.live) {
-			g.cache.Keep(kept)
+			g.cache.Reorder(kept)
 			live := make([]int, len(kept))
 			for i, k := range kept {
 				live[i] = g.live[k]
@@ -127,7 +127,7 @@ func (g *generation) run(ctx context.Context) error {
 
 // accept keeps a chosen token of a prompt and says whether that prompt goes on.
 func (g *generation) accept(p int, id int32) bool {
-	if slices.Contains(g.s.Stop, id) {
+	if slices.Contains(g.s.EOSTokenIDs, id) {
 		return false
 	}
 	g.out[p] = append(g.out[p], id)
@@ -140,7 +140,7 @@ func (g *generation) accept(p int, id int32) bool {
 // room is the most tokens that prompt p and its text may be. The last need not be read again, so it may be one more than
 // the model's length.
 func (g *generation) room(p int) int {
-	n := g.m.Sizes().Positions + 1
+	n := g.m.Config().MaxPositionEmbeddings + 1
 	switch s := g.s; {
 	case s.MaxNewTokens > 0:
 		return min(n, len(g.starts[p])+s.MaxNewTokens)
@@ -171,10 +171,10 @@ func inPasses(docs [][]int32, f func(from, to int) error) error {
 
 // endToEnd is a batch of documents, and their last rows.
 func endToEnd(docs [][]int32) (b *Batch, last []int) {
-	b = &Batch{Bounds: []int{0}}
+	b = &Batch{CuSeqLens: []int{0}}
 	for _, d := range docs {
 		b.IDs = append(b.IDs, d...)
-		b.Bounds = append(b.Bounds, len(b.IDs))
+		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 		last = append(last, len(b.IDs)-1)
 	}
 	return b, last
@@ -185,7 +185,7 @@ func endToEnd(docs [][]int32) (b *Batch, last []int) {
 func (g *generation) each(next [][]int32, f func(i int, logits []float32)) error {
 	return inPasses(next, func(from, to int) error {
 		b, last := endToEnd(next[from:to])
-		t := op.NewTape(false)
+		t := op.NewPass(false)
 		t.Adapter = g.s.Adapter
 		defer t.Release()
 		logits, err := g.m.Logits(t, b, last, g.cache.part(from, to))

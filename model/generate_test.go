@@ -60,16 +60,16 @@ func checkTexts(t *testing.T, root, file string) {
 }
 
 // asTold is the sampling of settings, which are keys of generation_config.json; the rest is the model's own.
-func asTold(t *testing.T, m *Model, settings json.RawMessage) Sampling {
-	own, err := m.Sampling()
+func asTold(t *testing.T, m *Model, settings json.RawMessage) GenerationConfig {
+	own, err := m.GenerationConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := (&Model{Config: settings}).Sampling()
+	s, err := (&Model{ConfigJSON: settings}).GenerationConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start = own.Start
+	s.DecoderInputIDs = own.DecoderInputIDs
 	return s
 }
 
@@ -88,16 +88,16 @@ func TestGenerateRefuses(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		m    *Model
-		s    Sampling
+		s    GenerationConfig
 		want string
 	}{
-		{m, Sampling{NumBeams: -1}, "num_beams is -1"},
-		{m, Sampling{NumBeams: 2, Temperature: 1}, "beams are not sampled"},
-		{m, Sampling{EarlyStopping: "maybe"}, "early_stopping"},
-		{m, Sampling{BadWords: [][]int32{{1, 11}}}, "bad_words_ids has token 11; the vocabulary ends at 10"},
-		{m, Sampling{MaxLength: 2}, "prompt 0 has 3 tokens; max_length is 2"},
-		{seq, Sampling{Start: []int32{11}}, "start has token 11"},
-		{language, Sampling{}, "no decoder_start_token_id"},
+		{m, GenerationConfig{NumBeams: -1}, "num_beams is -1"},
+		{m, GenerationConfig{NumBeams: 2, Temperature: 1}, "beams are not sampled"},
+		{m, GenerationConfig{EarlyStopping: "maybe"}, "early_stopping"},
+		{m, GenerationConfig{BadWordsIDs: [][]int32{{1, 11}}}, "bad_words_ids has token 11; the vocabulary ends at 10"},
+		{m, GenerationConfig{MaxLength: 2}, "prompt 0 has 3 tokens; max_length is 2"},
+		{seq, GenerationConfig{DecoderInputIDs: []int32{11}}, "start has token 11"},
+		{language, GenerationConfig{}, "no decoder_start_token_id"},
 	} {
 		if _, err := tt.m.Generate(context.Background(), [][]int32{{3, 4, 5}}, tt.s, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.s, err, tt.want)
@@ -108,22 +108,22 @@ func TestGenerateRefuses(t *testing.T) {
 func TestSamplingIsReadOrRefused(t *testing.T) {
 	for _, tt := range []struct {
 		config string
-		want   Sampling
+		want   GenerationConfig
 		err    string
 	}{
 		{`{"num_beams": 4, "early_stopping": "never", "eos_token_id": [2, 3], "max_length": 9}`,
-			Sampling{MaxLength: 9, NumBeams: 4, LengthPenalty: 1, EarlyStopping: "never", Stop: []int32{2, 3}}, ""},
+			GenerationConfig{MaxLength: 9, NumBeams: 4, LengthPenalty: 1, EarlyStopping: "never", EOSTokenIDs: []int32{2, 3}}, ""},
 		{`{"early_stopping": true, "length_penalty": 0, "forced_bos_token_id": 5}`,
-			Sampling{ForcedBOS: []int32{5}, EarlyStopping: "true"}, ""},
-		{`{"force_bos_token_to_be_generated": true, "bos_token_id": 0}`, Sampling{ForcedBOS: []int32{0}, LengthPenalty: 1}, ""},
-		{`{"do_sample": true, "top_p": 0.9}`, Sampling{Temperature: 1, TopK: 50, TopP: 0.9, LengthPenalty: 1}, ""},
-		{`{"temperature": 0.7, "eos_token_id": null}`, Sampling{LengthPenalty: 1}, ""},
-		{`{"early_stopping": 3}`, Sampling{}, "early_stopping is 3"},
-		{`{"eos_token_id": "x"}`, Sampling{}, `"x" is no token`},
-		{`{"num_beam_groups": 2, "suppress_tokens": [1], "do_sample": true, "min_p": 0.1}`, Sampling{},
+			GenerationConfig{ForcedBOSTokenID: []int32{5}, EarlyStopping: "true"}, ""},
+		{`{"force_bos_token_to_be_generated": true, "bos_token_id": 0}`, GenerationConfig{ForcedBOSTokenID: []int32{0}, LengthPenalty: 1}, ""},
+		{`{"do_sample": true, "top_p": 0.9}`, GenerationConfig{Temperature: 1, TopK: 50, TopP: 0.9, LengthPenalty: 1}, ""},
+		{`{"temperature": 0.7, "eos_token_id": null}`, GenerationConfig{LengthPenalty: 1}, ""},
+		{`{"early_stopping": 3}`, GenerationConfig{}, "early_stopping is 3"},
+		{`{"eos_token_id": "x"}`, GenerationConfig{}, `"x" is no token`},
+		{`{"num_beam_groups": 2, "suppress_tokens": [1], "do_sample": true, "min_p": 0.1}`, GenerationConfig{},
 			"not supported: min_p, num_beam_groups, suppress_tokens"},
 	} {
-		got, err := (&Model{Config: json.RawMessage(tt.config)}).Sampling()
+		got, err := (&Model{ConfigJSON: json.RawMessage(tt.config)}).GenerationConfig()
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: error %v, want %q", tt.config, err, tt.err)
@@ -141,7 +141,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	sources := [][]int32{{5, 6, 7, 8}, {9, 10}, {11, 12, 13}}
 	order := []int{2, 0, 2}
 	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	b, _ := endToEnd(sources)
 	cache := m.NewCache(3)
@@ -149,7 +149,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 		t.Fatal(err)
 	}
 	step := func(ids []int32) []float32 {
-		logits, err := m.Logits(tape, &Batch{IDs: ids, Bounds: []int{0, 1, 2, 3}}, nil, cache)
+		logits, err := m.Logits(tape, &Batch{IDs: ids, CuSeqLens: []int{0, 1, 2, 3}}, nil, cache)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	step([]int32{2, 2, 2})
 	step([]int32{30, 0, 20})
 	step([]int32{31, 0, 21})
-	cache.Keep(order)
+	cache.Reorder(order)
 	got := step([]int32{22, 32, 42})
 	for d, doc := range order {
 		whole := &Batch{IDs: sources[doc], Labels: targets[d]}

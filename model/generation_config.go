@@ -68,7 +68,7 @@ type generationConfig struct {
 
 // readGenerationConfig reads generation_config.json, or config.json where the folder has none.
 func (m *Model) readGenerationConfig() (c generationConfig, err error) {
-	raw, name := []byte(m.Config), "config.json"
+	raw, name := []byte(m.ConfigJSON), "config.json"
 	if m.Dir != "" {
 		g, err := os.ReadFile(filepath.Join(m.Dir, "generation_config.json"))
 		if err == nil {
@@ -83,29 +83,29 @@ func (m *Model) readGenerationConfig() (c generationConfig, err error) {
 	return c, nil
 }
 
-// StopTokens are the eos_token_id of generation_config.json, or else of config.json.
-func (m *Model) StopTokens() ([]int32, error) {
+// EOSTokenIDs are the eos_token_id of generation_config.json, or else of config.json.
+func (m *Model) EOSTokenIDs() ([]int32, error) {
 	c, err := m.readGenerationConfig()
 	return c.EosTokenID, err
 }
 
-// Sampling is how generation_config.json (or else config.json) wants texts generated, as transformers does where it is
+// GenerationConfig is how generation_config.json (or else config.json) wants texts generated, as transformers does where it is
 // told no more; without a length up to the model's.
-func (m *Model) Sampling() (Sampling, error) {
+func (m *Model) GenerationConfig() (GenerationConfig, error) {
 	c, err := m.readGenerationConfig()
 	if err != nil {
-		return Sampling{}, err
+		return GenerationConfig{}, err
 	}
 	if bad := c.unsupported(); bad != nil {
-		return Sampling{}, fmt.Errorf("model: generation_config.json: not supported: %s", strings.Join(bad, ", "))
+		return GenerationConfig{}, fmt.Errorf("model: generation_config.json: not supported: %s", strings.Join(bad, ", "))
 	}
-	s := Sampling{
+	s := GenerationConfig{
 		MaxNewTokens: c.MaxNewTokens, MaxLength: c.MaxLength, MinLength: c.MinLength, RepetitionPenalty: c.RepetitionPenalty,
-		NoRepeatNGram: c.NoRepeatNGramSize, BadWords: c.BadWordsIDs, ForcedBOS: c.ForcedBosTokenID, ForcedEOS: c.ForcedEosTokenID,
-		NumBeams: c.NumBeams, LengthPenalty: 1, Start: c.DecoderStartTokenID, Stop: c.EosTokenID,
+		NoRepeatNgramSize: c.NoRepeatNGramSize, BadWordsIDs: c.BadWordsIDs, ForcedBOSTokenID: c.ForcedBosTokenID, ForcedEOSTokenID: c.ForcedEosTokenID,
+		NumBeams: c.NumBeams, LengthPenalty: 1, DecoderInputIDs: c.DecoderStartTokenID, EOSTokenIDs: c.EosTokenID,
 	}
-	if c.ForceBos && s.ForcedBOS == nil {
-		s.ForcedBOS = c.BosTokenID
+	if c.ForceBos && s.ForcedBOSTokenID == nil {
+		s.ForcedBOSTokenID = c.BosTokenID
 	}
 	if c.LengthPenalty != nil {
 		s.LengthPenalty = *c.LengthPenalty

@@ -19,7 +19,7 @@ type goldenBatch struct {
 // readGolden reads a file's padded rows as a batch without padding, for a head of that kind. Question answering keeps the
 // padding at its documents' ends: transformers scores these places too.
 func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
-	g := goldenBatch{Batch: &Batch{Bounds: []int{0}}}
+	g := goldenBatch{Batch: &Batch{CuSeqLens: []int{0}}}
 	ids, shape := f.Int(t, "input_ids"), f.Shape(t, "input_ids")
 	mask := slices.Repeat([]int{1}, len(ids))
 	if f.Has("attention_mask") {
@@ -37,12 +37,12 @@ func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
 			g.at = append(g.at, i)
 			g.IDs = append(g.IDs, int32(ids[i]))
 			if types != nil {
-				g.Types = append(g.Types, int32(types[i]))
+				g.TokenTypeIDs = append(g.TokenTypeIDs, int32(types[i]))
 			}
 		}
-		g.Bounds = append(g.Bounds, len(g.IDs))
+		g.CuSeqLens = append(g.CuSeqLens, len(g.IDs))
 		if kind == QuestionAnswering {
-			g.Visible = append(g.Visible, visible)
+			g.AttentionLengths = append(g.AttentionLengths, visible)
 		}
 	}
 	g.label(t, f, kind)
@@ -83,18 +83,18 @@ func (g *goldenBatch) label(t testing.TB, f *golden.File, kind Kind) {
 
 // targets reads right-padded labels; ignored ones between others stay.
 func (g *goldenBatch) targets(labels, shape []int) {
-	g.at, g.TargetBounds = nil, []int{0}
+	g.at, g.TargetCuSeqLens = nil, []int{0}
 	for r := range shape[0] {
 		row := labels[r*shape[1] : (r+1)*shape[1]]
 		n := len(row)
-		for n > 1 && row[n-1] == Ignore {
+		for n > 1 && row[n-1] == IgnoreIndex {
 			n--
 		}
 		for c := range n {
 			g.Labels = append(g.Labels, int32(row[c]))
 			g.at = append(g.at, r*shape[1]+c)
 		}
-		g.TargetBounds = append(g.TargetBounds, len(g.Labels))
+		g.TargetCuSeqLens = append(g.TargetCuSeqLens, len(g.Labels))
 	}
 }
 
@@ -126,7 +126,7 @@ func TestGoldenModels(t *testing.T) {
 }
 
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	got, err := m.Logits(tape, b.Batch, nil, nil)
 	if err != nil {
@@ -139,7 +139,7 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	for c, name := range []string{"start_logits", "end_logits"} {
 		var column, want []float32
 		for i, v := range f.Float32(t, name) {
-			if d := i / (len(b.IDs) / len(b.Visible)); i-b.Bounds[d] < b.Visible[d] {
+			if d := i / (len(b.IDs) / len(b.AttentionLengths)); i-b.CuSeqLens[d] < b.AttentionLengths[d] {
 				column, want = append(column, got.Row(i)[c]), append(want, v)
 			}
 		}
@@ -150,14 +150,14 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := op.NewTape(true)
+	tape := op.NewPass(true)
 	defer tape.Release()
 	losses, err := m.Loss(tape, b.Batch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, sum := op.Mat(losses).Rows, 0.0
-	for _, v := range op.Mat(losses).Data {
+	n, sum := op.Matrix(losses).Rows, 0.0
+	for _, v := range op.Matrix(losses).Data {
 		sum += float64(v)
 	}
 	golden.Close(t, "loss", []float32{float32(sum / float64(n))}, f.Float32(t, "loss"), 2e-5, false)
@@ -201,20 +201,20 @@ func checkGeneration(t *testing.T, m *Model, f *golden.File) {
 		if !f.Has(name) {
 			continue
 		}
-		s, err := m.Sampling()
+		s, err := m.GenerationConfig()
 		if err != nil {
 			t.Fatal(err)
 		}
 		want, prompt := f.Int(t, name), make([]int32, 8)
 		if m.Head().Kind == Seq2SeqLM {
 			first := readGolden(t, f, Seq2SeqLM)
-			prompt, want = first.IDs[:first.Bounds[1]], untilStop(want[1:], s.Stop)
+			prompt, want = first.IDs[:first.CuSeqLens[1]], untilStop(want[1:], s.EOSTokenIDs)
 			s.MaxNewTokens = 16
 		} else {
 			for i := range prompt {
 				prompt[i] = int32(want[i])
 			}
-			want, s.Stop, s.MaxNewTokens = want[8:], nil, len(want)-8
+			want, s.EOSTokenIDs, s.MaxNewTokens = want[8:], nil, len(want)-8
 		}
 		s.NumBeams = beams
 		got, err := m.Generate(context.Background(), [][]int32{prompt[:3], prompt}, s, nil)

@@ -118,7 +118,7 @@ type scorer interface {
 	// check says what is wrong with a checked batch's labels or values.
 	check(h *Head, b *Batch) error
 	// loss returns the losses of everything scored, [scored, 1], from the last hidden states.
-	loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor
+	loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
 	// rows lists the hidden states that are projected; nil is all of them.
 	rows(h *Head, b *Batch) []int
 }
@@ -129,14 +129,14 @@ var scorers = map[Kind]scorer{}
 func Kinds() []Kind { return slices.Sorted(maps.Keys(scorers)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
-func (h *Head) project(t *op.Tape, x mat.Tensor, rows []int) mat.Tensor {
+func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	return op.Linear(t, h.states(t, x, rows), nil, h.Out)
 }
 
 // states are what Out projects.
-func (h *Head) states(t *op.Tape, x mat.Tensor, rows []int) mat.Tensor {
+func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
-		y := op.Rows(t, x, rows)
+		y := op.Gather(t, x, rows)
 		t.Done(x)
 		x = y
 	}
@@ -152,7 +152,7 @@ func (h *Head) states(t *op.Tape, x mat.Tensor, rows []int) mat.Tensor {
 
 // classLabel says what is wrong with a label of a head with classes.
 func (h *Head) classLabel(label int32) error {
-	if label != Ignore && (label < 0 || int(label) >= len(h.Labels)) {
+	if label != IgnoreIndex && (label < 0 || int(label) >= len(h.Labels)) {
 		return fmt.Errorf("model: label %d; the head has %d classes", label, len(h.Labels))
 	}
 	return nil
@@ -170,7 +170,7 @@ func NewLayerNorm(n int, eps float32) *LayerNorm {
 	return &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
 }
 
-func (l *LayerNorm) apply(t *op.Tape, x mat.Tensor) mat.Tensor {
+func (l *LayerNorm) apply(t *op.Pass, x mat.Tensor) mat.Tensor {
 	a := t.Adapter
 	return op.LayerNorm(t, x, l.Weight.Vector(a), l.Bias.Vector(a), l.Weight.Param(a), l.Bias.Param(a), l.Eps)
 }

@@ -20,7 +20,7 @@ func init() {
 type sequenceClass struct{}
 
 func (sequenceClass) scored(labels []int32, values []float32) int {
-	if len(values) > 0 || len(labels) > 0 && labels[0] != Ignore {
+	if len(values) > 0 || len(labels) > 0 && labels[0] != IgnoreIndex {
 		return 1
 	}
 	return 0
@@ -32,8 +32,8 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 		return err
 	}
 	if h.problem() != SingleLabel {
-		if want := docs * len(h.Labels); len(b.Values) != want {
-			return fmt.Errorf("model: %d values for %d documents of a head with %d outputs; want %d", len(b.Values), docs, len(h.Labels), want)
+		if want := docs * len(h.Labels); len(b.FloatLabels) != want {
+			return fmt.Errorf("model: %d values for %d documents of a head with %d outputs; want %d", len(b.FloatLabels), docs, len(h.Labels), want)
 		}
 		return nil
 	}
@@ -83,7 +83,7 @@ func (h *Head) checkPick(b *Batch) error {
 	return nil
 }
 
-func (s sequenceClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows := s.rows(h, b)
 	switch h.problem() {
 	case MultiLabel:
@@ -99,8 +99,8 @@ func (s sequenceClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Ten
 }
 
 // values are a batch's values, a document a row.
-func (h *Head) values(b *Batch) gemm.Mat {
-	return gemm.Of(b.Values, len(b.Values)/len(h.Labels), len(h.Labels))
+func (h *Head) values(b *Batch) gemm.Matrix {
+	return gemm.View(b.FloatLabels, len(b.FloatLabels)/len(h.Labels), len(h.Labels))
 }
 
 // tokenClass gives every token a label; the ignored ones are not scored.
@@ -122,7 +122,7 @@ func (tokenClass) check(h *Head, b *Batch) error {
 
 func (tokenClass) rows(*Head, *Batch) []int { return nil }
 
-func (tokenClass) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
 	return op.CrossEntropy(t, h.project(t, x, rows), targets)
 }

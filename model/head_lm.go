@@ -17,20 +17,20 @@ func init() {
 }
 
 // lmLoss is the cross-entropy over the vocabulary of rows of x.
-func lmLoss(t *op.Tape, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
+func lmLoss(t *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
 	if h.Dense != nil || h.Norm != nil {
 		x = h.states(t, x, rows)
 		rows = every(len(targets))
 	}
 	o, a := h.Out, t.Adapter
 	if o.Adapter(a) != nil {
-		return op.CrossEntropy(t, op.Linear(t, op.Rows(t, x, rows), nil, o), targets)
+		return op.CrossEntropy(t, op.Linear(t, op.Gather(t, x, rows), nil, o), targets)
 	}
 	var bias *nn.Param
 	if o.Bias != nil {
 		bias = o.Bias.Param(a)
 	}
-	return op.HeadLoss(t, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
+	return op.FusedLinearCrossEntropy(t, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
 }
 
 func every(n int) []int {
@@ -45,7 +45,7 @@ func every(n int) []int {
 func checkVocabulary(h *Head, b *Batch) error {
 	vocab, _ := h.Out.Dims()
 	for i, id := range b.Labels {
-		if id != Ignore && (id < 0 || int(id) >= vocab) {
+		if id != IgnoreIndex && (id < 0 || int(id) >= vocab) {
 			return fmt.Errorf("model: token %d has label %d; the vocabulary ends at %d", i, id, vocab-1)
 		}
 	}
@@ -71,7 +71,7 @@ func (causalLM) check(h *Head, b *Batch) error {
 
 func (causalLM) rows(*Head, *Batch) []int { return nil }
 
-func (causalLM) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (causalLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := b.Scored()
 	return lmLoss(t, h, x, rows, targets)
 }
@@ -93,7 +93,7 @@ func (tokenLM) check(h *Head, b *Batch) error {
 
 func (tokenLM) rows(*Head, *Batch) []int { return nil }
 
-func (tokenLM) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
 	return lmLoss(t, h, x, rows, targets)
 }
@@ -101,7 +101,7 @@ func (tokenLM) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 // labelled lists the labels that are scored, and where they are.
 func labelled(labels []int32) (rows []int, targets []int32) {
 	for i, l := range labels {
-		if l != Ignore {
+		if l != IgnoreIndex {
 			rows, targets = append(rows, i), append(targets, l)
 		}
 	}
@@ -111,7 +111,7 @@ func labelled(labels []int32) (rows []int, targets []int32) {
 func countScored(labels []int32) int {
 	n := 0
 	for _, l := range labels {
-		if l != Ignore {
+		if l != IgnoreIndex {
 			n++
 		}
 	}

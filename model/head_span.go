@@ -15,7 +15,7 @@ func init() { scorers[QuestionAnswering] = span{} }
 type span struct{}
 
 func (span) scored(labels []int32, _ []float32) int {
-	if len(labels) > 0 && labels[0] != Ignore {
+	if len(labels) > 0 && labels[0] != IgnoreIndex {
 		return 1
 	}
 	return 0
@@ -29,7 +29,7 @@ func (span) check(_ *Head, b *Batch) error {
 	}
 	for d := range docs {
 		first, last, n := b.Labels[2*d], b.Labels[2*d+1], bounds[d+1]-bounds[d]
-		if first == Ignore && last == Ignore {
+		if first == IgnoreIndex && last == IgnoreIndex {
 			continue
 		}
 		if first < 0 || last < first || int(last) >= n {
@@ -43,6 +43,6 @@ func (span) rows(*Head, *Batch) []int { return nil }
 
 // loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
 // section 4.2).
-func (span) loss(t *op.Tape, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, Ignore)
+func (span) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, IgnoreIndex)
 }

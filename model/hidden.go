@@ -7,39 +7,39 @@ import (
 	"github.com/spagotune/spagotune/internal/op"
 )
 
-// Hidden returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
-func (m *Model) Hidden(t *op.Tape, b *Batch) (gemm.Mat, error) {
+// LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
+func (m *Model) LastHiddenState(t *op.Pass, b *Batch) (gemm.Matrix, error) {
 	if m.Head().Kind == Seq2SeqLM {
-		return gemm.Mat{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", Seq2SeqLM)
+		return gemm.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", Seq2SeqLM)
 	}
-	if err := b.check(m.Sizes()); err != nil {
-		return gemm.Mat{}, err
+	if err := b.check(m.Config()); err != nil {
+		return gemm.Matrix{}, err
 	}
-	return op.Mat(m.Forward(t, b, nil)), nil
+	return op.Matrix(m.Forward(t, b, nil)), nil
 }
 
-// Pooled returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
+// PoolerOutput returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
 // [documents, hidden], of a host for embeddings whose checkpoint has one. It is valid until t is released.
-func (m *Model) Pooled(t *op.Tape, b *Batch) (gemm.Mat, error) {
+func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (gemm.Matrix, error) {
 	pooler, err := m.pooler()
 	if err != nil {
-		return gemm.Mat{}, fmt.Errorf("model: %w", err)
+		return gemm.Matrix{}, fmt.Errorf("model: %w", err)
 	}
-	if err := b.check(m.Sizes()); err != nil {
-		return gemm.Mat{}, err
+	if err := b.check(m.Config()); err != nil {
+		return gemm.Matrix{}, err
 	}
 	x := m.Forward(t, b, nil)
 	bounds := b.bounds()
-	y := op.Linear(t, op.Rows(t, x, bounds[:len(bounds)-1]), nil, pooler)
-	return op.Mat(op.Activate(t, y, op.Tanh)), nil
+	y := op.Linear(t, op.Gather(t, x, bounds[:len(bounds)-1]), nil, pooler)
+	return op.Matrix(op.Activate(t, y, op.Tanh)), nil
 }
 
 // pooler is BERT's pooler, on which no adapter sits.
 func (m *Model) pooler() (*Linear, error) {
-	if _, ok := m.Host.(*bert); !ok || m.Head().Kind != Embedding {
-		return nil, fmt.Errorf("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Host, Embedding)
+	if _, ok := m.Backbone.(*bert); !ok || m.Head().Kind != Embedding {
+		return nil, fmt.Errorf("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Backbone, Embedding)
 	}
-	n := m.Sizes().Hidden
+	n := m.Config().HiddenSize
 	l := NewLinear(n, n, true)
 	l.Weight.Name, l.Bias.Name = poolerPath+".weight", poolerPath+".bias"
 	for _, w := range []*Weight{l.Weight, l.Bias} {

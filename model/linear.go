@@ -14,8 +14,8 @@ import (
 type Param struct {
 	Name string
 	*nn.Param
-	// RateScale multiplies the learning rate of this parameter; 0 counts as 1.
-	RateScale float64
+	// LRScale multiplies the learning rate of this parameter; 0 counts as 1.
+	LRScale float64
 }
 
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
@@ -23,43 +23,50 @@ type Adapter interface {
 	nn.Model
 	// Params are the matrices that training moves.
 	Params() []Param
-	// Fold turns w, the block of W from row i and column j on, into that block of W'. It is called from several
+	// MergeInto turns w, the block of W from row i and column j on, into that block of W'. It is called from several
 	// goroutines at once, while a kernel packs the weight.
-	Fold(w gemm.Mat, i, j int)
+	MergeInto(w gemm.Matrix, i, j int)
 	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
 	// of x·W'ᵀ. Those of other layers' adapters may run at the same time.
-	Grad(x, gy gemm.Mat)
+	Grad(x, gy gemm.Matrix)
 }
 
-// separate is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
+// DeltaForwarder is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
 // passes with few rows, and dropout on the adapter's input.
-type separate interface {
-	// Apply adds x·ΔWᵀ to y [tokens, out].
-	Apply(y, x gemm.Mat)
-	// ApplyT adds gy·ΔW to dx [tokens, in].
-	ApplyT(dx, gy gemm.Mat)
+type DeltaForwarder interface {
+	// Forward adds x·ΔWᵀ to y [tokens, out].
+	Forward(y, x gemm.Matrix)
+	// Backward adds gy·ΔW to dx [tokens, in].
+	Backward(dx, gy gemm.Matrix)
 }
 
-// turner is implemented by an adapter that has no such form, but whose output comes cheaply from that of W. It serves
+// OutputTransformer is implemented by an adapter that has no such form, but whose output comes cheaply from that of W. It serves
 // forward passes with few rows.
-type turner interface {
-	// Turn makes x·W'ᵀ of y = x·Wᵀ [tokens, out].
-	Turn(y, x gemm.Mat)
+type OutputTransformer interface {
+	// TransformOutput makes x·W'ᵀ of y = x·Wᵀ [tokens, out].
+	TransformOutput(y, x gemm.Matrix)
 }
 
-// outputGrad is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
-type outputGrad interface {
+// OutputGradder is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
+type OutputGradder interface {
 	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
 	// x·W'ᵀ all the same.
-	GradOutput(x, y, gy gemm.Mat)
+	GradOutput(x, y, gy gemm.Matrix)
 }
 
-// biased is implemented by an adapter that scales the layer's outputs, and so its bias: y = x·W'ᵀ + b'.
-type biased interface {
-	// FoldBias turns b into b', or the gradient of b' into that of b.
-	FoldBias(b []float32)
-	// GradBias adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
-	GradBias(b []float32, gy gemm.Mat)
+// BiasMerger is implemented by an adapter that scales the layer's outputs, and so its bias: y = x·W'ᵀ + b'.
+type BiasMerger interface {
+	// MergeBias turns b into b', or the gradient of b' into that of b.
+	MergeBias(b []float32)
+	// BiasGrad adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
+	BiasGrad(b []float32, gy gemm.Matrix)
+}
+
+// ParamsObserver is implemented by an adapter that keeps values that follow from its parameters or from the layer's weight,
+// such as DoRA's norms.
+type ParamsObserver interface {
+	// ParamsChanged is called after parameters or the weight have changed, before the next pass.
+	ParamsChanged()
 }
 
 // Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
@@ -110,11 +117,11 @@ func (l *Linear) Attach(name string, a Adapter, dropout float32) {
 // Adapter returns the adapter of that name, or nil.
 func (l *Linear) Adapter(name string) Adapter { return l.adapters[name].Adapter }
 
-// Refresh tells every adapter on the layer that the layer's weight has changed, those that have a Refresh method.
-func (l *Linear) Refresh() {
+// ParamsChanged tells every adapter on the layer that the layer's weight has changed, those that have a Refresh method.
+func (l *Linear) ParamsChanged() {
 	for _, a := range l.adapters {
-		if r, ok := a.Adapter.(interface{ Refresh() }); ok {
-			r.Refresh()
+		if r, ok := a.Adapter.(ParamsObserver); ok {
+			r.ParamsChanged()
 		}
 	}
 }
@@ -131,9 +138,9 @@ func (l *Linear) Source(adapter string) gemm.Source {
 // BiasOf is the layer's bias with the named adapter folded in; the layer must have one.
 func (l *Linear) BiasOf(adapter string) []float32 {
 	b := l.Bias.Vector(adapter)
-	if a, ok := l.adapters[adapter].Adapter.(biased); ok {
+	if a, ok := l.adapters[adapter].Adapter.(BiasMerger); ok {
 		b = slices.Clone(b)
-		a.FoldBias(b)
+		a.MergeBias(b)
 	}
 	return b
 }
@@ -145,11 +152,11 @@ type folded struct {
 }
 
 // foldedBias is b' of an adapter.
-type foldedBias struct{ gemm.Mat }
+type foldedBias struct{ gemm.Matrix }
 
 func (f folded) Block(dst []float32, ld, i, j, m, n int) {
 	f.Source.Block(dst, ld, i, j, m, n)
-	f.a.Fold(gemm.Mat{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	f.a.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // update is ΔW of an adapter that has no cheaper form: W' − W.
@@ -171,20 +178,20 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 const fewRows = 64
 
 // apart says whether the adapter is applied on its own in a pass over rows tokens, and whether with dropout.
-func (l *Linear) apart(t *op.Tape, a attached, rows int) (apart, dropout bool) {
-	_, cheap := a.Adapter.(separate)
+func (l *Linear) apart(t *op.Pass, a attached, rows int) (apart, dropout bool) {
+	_, cheap := a.Adapter.(DeltaForwarder)
 	dropout = t.Train && a.dropout > 0
 	return dropout || cheap && rows <= fewRows, dropout
 }
 
 // Params are the layer's parameters that train in the pass.
-func (l *Linear) Params(t *op.Tape) []*nn.Param {
+func (l *Linear) Params(t *op.Pass) []*nn.Param {
 	var ps []*nn.Param
-	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
+	if p := l.Weight.Param(t.Adapter); op.RequiresGrad(p) {
 		ps = append(ps, p)
 	}
 	if l.Bias != nil {
-		if p := l.Bias.Param(t.Adapter); op.Trains(p) {
+		if p := l.Bias.Param(t.Adapter); op.RequiresGrad(p) {
 			ps = append(ps, p)
 		}
 	}
@@ -199,28 +206,28 @@ func (l *Linear) Params(t *op.Tape) []*nn.Param {
 }
 
 // trained lists the parameters of a part of a host that train in the pass.
-func trained(t *op.Tape, part any) []*nn.Param {
+func trained(t *op.Pass, part any) []*nn.Param {
 	if !t.Grad {
 		return nil
 	}
 	var ps []*nn.Param
 	walk(part, func(_ string, l *Linear) { ps = append(ps, l.Params(t)...) }, func(_ string, w *Weight) {
-		if p := w.Param(t.Adapter); op.Trains(p) {
+		if p := w.Param(t.Adapter); op.RequiresGrad(p) {
 			ps = append(ps, p)
 		}
 	})
 	return ps
 }
 
-// Apply computes y = x·W'ᵀ + b + beta·y.
-func (l *Linear) Apply(t *op.Tape, y, x gemm.Mat, beta float32) {
+// Forward computes y = x·W'ᵀ + b + beta·y.
+func (l *Linear) Forward(t *op.Pass, y, x gemm.Matrix, beta float32) {
 	w := l.Weight.Source(t.Adapter)
 	if a, ok := l.adapters[t.Adapter]; !ok {
 		gemm.NT(y, x, w, beta)
 	} else if apart, dropout := l.apart(t, a, x.Rows); apart {
 		gemm.NT(y, x, w, beta)
 		l.addUpdate(t, a, w, y, x, dropout)
-	} else if turn, ok := a.Adapter.(turner); ok && x.Rows <= fewRows {
+	} else if turn, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
 		l.turn(t, turn, w, y, x, beta)
 	} else {
 		gemm.NT(y, x, folded{w, a}, beta)
@@ -234,11 +241,11 @@ func (l *Linear) Apply(t *op.Tape, y, x gemm.Mat, beta float32) {
 }
 
 // turn computes y = x·W'ᵀ + beta·y from x·Wᵀ.
-func (l *Linear) turn(t *op.Tape, a turner, w gemm.Source, y, x gemm.Mat, beta float32) {
+func (l *Linear) turn(t *op.Pass, a OutputTransformer, w gemm.Source, y, x gemm.Matrix, beta float32) {
 	own := t.New(y.Rows, y.Cols)
 	defer t.Free(own)
 	gemm.NT(own.Mat(), x, w, 0)
-	a.Turn(own.Mat(), x)
+	a.TransformOutput(own.Mat(), x)
 	for i := range y.Rows {
 		r := own.Mat().Row(i)
 		if beta != 0 {
@@ -249,22 +256,22 @@ func (l *Linear) turn(t *op.Tape, a turner, w gemm.Source, y, x gemm.Mat, beta f
 }
 
 // addUpdate adds x·ΔWᵀ to y, x through the mask where the adapter's input has dropout.
-func (l *Linear) addUpdate(t *op.Tape, a attached, w gemm.Source, y, x gemm.Mat, dropout bool) {
+func (l *Linear) addUpdate(t *op.Pass, a attached, w gemm.Source, y, x gemm.Matrix, dropout bool) {
 	if dropout {
 		d := t.New(x.Rows, x.Cols)
 		defer t.Free(d)
 		t.Dropout(d.Mat(), x, a.dropout, l.path)
 		x = d.Mat()
 	}
-	if s, ok := a.Adapter.(separate); ok {
-		s.Apply(y, x)
+	if s, ok := a.Adapter.(DeltaForwarder); ok {
+		s.Forward(y, x)
 	} else {
 		gemm.NT(y, x, update{folded{w, a}}, 1)
 	}
 }
 
 // ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
-func (l *Linear) ParamGrad(t *op.Tape, x, y, base, gy gemm.Mat) {
+func (l *Linear) ParamGrad(t *op.Pass, x, y, base, gy gemm.Matrix) {
 	l.baseGrad(t, x, gy)
 	if a, ok := l.adapters[t.Adapter]; ok {
 		l.adapterGrad(t, a, x, y, base, gy)
@@ -272,7 +279,7 @@ func (l *Linear) ParamGrad(t *op.Tape, x, y, base, gy gemm.Mat) {
 }
 
 // InputGrad computes dx = gy·W' + beta·dx.
-func (l *Linear) InputGrad(t *op.Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
+func (l *Linear) InputGrad(t *op.Pass, dx gemm.Matrix, beta float32, gy gemm.Matrix) {
 	w := l.Weight.Source(t.Adapter)
 	if a, ok := l.adapters[t.Adapter]; !ok {
 		gemm.NN(dx, gy, w, beta)
@@ -285,29 +292,29 @@ func (l *Linear) InputGrad(t *op.Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
 }
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
-func (l *Linear) baseGrad(t *op.Tape, x, gy gemm.Mat) {
-	if p := l.Weight.Param(t.Adapter); op.Trains(p) {
+func (l *Linear) baseGrad(t *op.Pass, x, gy gemm.Matrix) {
+	if p := l.Weight.Param(t.Adapter); op.RequiresGrad(p) {
 		gemm.TN(op.Grad(p), gy, x, 1)
 	}
 	if l.Bias == nil {
 		return
 	}
-	if p := l.Bias.Param(t.Adapter); op.Trains(p) {
+	if p := l.Bias.Param(t.Adapter); op.RequiresGrad(p) {
 		sum := t.Zeros(1, gy.Cols)
 		defer t.Free(sum)
 		s, g := sum.Mat().Data, op.Grad(p).Data
 		for i := range gy.Rows {
 			vec.Add(s, s, gy.Row(i))
 		}
-		if a, ok := l.adapters[t.Adapter].Adapter.(biased); ok {
-			a.FoldBias(s)
+		if a, ok := l.adapters[t.Adapter].Adapter.(BiasMerger); ok {
+			a.MergeBias(s)
 		}
 		vec.Add(g, g, s)
 	}
 }
 
 // adapterGrad adds to the gradients of the adapter, if it trains.
-func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat) {
+func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy gemm.Matrix) {
 	train := false
 	for _, p := range a.Params() {
 		train = train || p.RequiresGrad()
@@ -315,8 +322,8 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat) {
 	if !train {
 		return
 	}
-	if b, ok := a.Adapter.(biased); ok && l.Bias != nil {
-		b.GradBias(l.Bias.Vector(t.Adapter), gy)
+	if b, ok := a.Adapter.(BiasMerger); ok && l.Bias != nil {
+		b.BiasGrad(l.Bias.Vector(t.Adapter), gy)
 	}
 	in := x
 	_, dropout := l.apart(t, a, x.Rows)
@@ -326,7 +333,7 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat) {
 		in = d.Mat()
 		t.Dropout(in, x, a.dropout, l.path)
 	}
-	o, ok := a.Adapter.(outputGrad)
+	o, ok := a.Adapter.(OutputGradder)
 	if !ok {
 		a.Grad(in, gy)
 		return
@@ -342,7 +349,7 @@ func (l *Linear) adapterGrad(t *op.Tape, a attached, x, y, base, gy gemm.Mat) {
 }
 
 // ownOutput takes from y what is not x·W'ᵀ: the residual and the bias.
-func (l *Linear) ownOutput(t *op.Tape, own, y, base gemm.Mat) {
+func (l *Linear) ownOutput(t *op.Pass, own, y, base gemm.Matrix) {
 	var bias []float32
 	if l.Bias != nil {
 		bias = l.BiasOf(t.Adapter)
@@ -360,11 +367,11 @@ func (l *Linear) ownOutput(t *op.Tape, own, y, base gemm.Mat) {
 }
 
 // updateGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
-func (l *Linear) updateGrad(t *op.Tape, a attached, w gemm.Source, dx, gy gemm.Mat, dropout bool) {
+func (l *Linear) updateGrad(t *op.Pass, a attached, w gemm.Source, dx, gy gemm.Matrix, dropout bool) {
 	d := t.Zeros(dx.Rows, dx.Cols)
 	defer t.Free(d)
-	if s, ok := a.Adapter.(separate); ok {
-		s.ApplyT(d.Mat(), gy)
+	if s, ok := a.Adapter.(DeltaForwarder); ok {
+		s.Backward(d.Mat(), gy)
 	} else {
 		gemm.NN(d.Mat(), gy, update{folded{w, a}}, 0)
 	}

@@ -13,7 +13,7 @@ import (
 
 func init() {
 	for modelType, class := range map[string]string{"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"} {
-		Register(modelType, Family{Class: class, Prefix: "model.", Kind: CausalLM, New: newLlama})
+		Register(modelType, Architecture{Class: class, Prefix: "model.", Kind: CausalLM, New: newLlama})
 	}
 }
 
@@ -77,7 +77,7 @@ type llamaLayer struct {
 	Down      *Linear `hf:"mlp.down_proj"`
 }
 
-func newLlama(config []byte, head HeadConfig) (Host, error) {
+func newLlama(config []byte, head HeadConfig) (Backbone, error) {
 	m := &llama{}
 	c := &m.c
 	if err := decodeConfig(config, c); err != nil {
@@ -230,11 +230,11 @@ func (c *llamaConfig) slide() error {
 	return nil
 }
 
-// Sizes implements Host.
-func (m *llama) Sizes() Sizes {
+// Config implements Host.
+func (m *llama) Config() Config {
 	c := &m.c
 	qkv, inter := (c.NumAttentionHeads+2*c.kv)*c.dim, 2*c.IntermediateSize
-	s := Sizes{Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings, Layers: c.NumHiddenLayers, Hidden: c.HiddenSize}
+	s := Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
 	// The inputs of the layer and of its second half, queries to values, what they come to, gates and ups; and by row the
 	// norms' factors and the scores' sums.
 	s.Kept = 2*c.HiddenSize + qkv + c.NumAttentionHeads*c.dim + inter + 2 + c.NumAttentionHeads
@@ -251,25 +251,25 @@ func (m *llama) Sizes() Sizes {
 func (m *llama) Head() *Head { return m.Stands }
 
 // Forward implements Host.
-func (m *llama) Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor {
+func (m *llama) Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	words := op.EmbeddingPart{IDs: b.IDs, Table: m.Embed.Source(t.Adapter), Param: m.Embed.Param(t.Adapter)}
 	if m.c.PadTokenID != nil { // as PyTorch's padding_idx
 		words.Padding = []int32{*m.c.PadTokenID}
 	}
 	x := op.EmbeddingSum(t, words)
 	for i, l := range m.Layers {
-		x = op.Block(t, x, trained(t, l), func(t *op.Tape, x mat.Tensor) mat.Tensor { return m.layer(t, l, i, x, b, cache) })
+		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(t, l, i, x, b, cache) })
 	}
 	y := m.norm(t, x, m.Norm)
 	t.Done(x)
 	return y
 }
 
-func (m *llama) norm(t *op.Tape, x mat.Tensor, w *Weight) mat.Tensor {
+func (m *llama) norm(t *op.Pass, x mat.Tensor, w *Weight) mat.Tensor {
 	return op.RMSNorm(t, x, w.Vector(t.Adapter), w.Param(t.Adapter), m.c.eps)
 }
 
-func (m *llama) layer(t *op.Tape, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
+func (m *llama) layer(t *op.Pass, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
 	h := m.norm(t, x, l.InputNorm)
 	qkv := op.Linear(t, h, nil, l.Query, l.Key, l.Value)
 	t.Drop(h)

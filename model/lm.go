@@ -18,8 +18,8 @@ type Cache struct {
 
 // NewCache makes an empty cache for that many documents.
 func (m *Model) NewCache(documents int) *Cache {
-	c := &Cache{layers: make([][]*op.KV, m.Sizes().Layers)}
-	if s, ok := m.Host.(seq2seq); ok {
+	c := &Cache{layers: make([][]*op.KV, m.Config().NumHiddenLayers)}
+	if s, ok := m.Backbone.(seq2seq); ok {
 		c.layers, c.sources = make([][]*op.KV, s.depth()), make([][]*op.KV, s.depth())
 	}
 	for i := range c.layers {
@@ -33,8 +33,8 @@ func (m *Model) NewCache(documents int) *Cache {
 // Len is how many tokens of document d are cached.
 func (c *Cache) Len(d int) int { return c.layers[0][d].Len }
 
-// Keep drops all but the named documents, in that order. One that is named again is copied: both go on by themselves.
-func (c *Cache) Keep(documents []int) {
+// Reorder drops all but the named documents, in that order. One that is named again is copied: both go on by themselves.
+func (c *Cache) Reorder(documents []int) {
 	for i, l := range c.layers {
 		kept, seen := make([]*op.KV, len(documents)), map[int]bool{}
 		for j, d := range documents {
@@ -82,8 +82,8 @@ func (c *Cache) source(i int) []*op.KV {
 
 // check says what is wrong with a batch for the model.
 func (m *Model) check(b *Batch, cache *Cache) error {
-	sizes := m.Sizes()
-	if s, ok := m.Host.(seq2seq); ok {
+	sizes := m.Config()
+	if s, ok := m.Backbone.(seq2seq); ok {
 		if cache == nil {
 			return m.checkSources(s, b)
 		}
@@ -91,7 +91,7 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 			return fmt.Errorf("model: the cache holds %d sources for %d documents; Encode reads them", len(cache.sources[0]), len(cache.layers[0]))
 		}
 		if m.Head().Out != nil {
-			sizes.Vocab, _ = m.Head().Out.Dims()
+			sizes.VocabSize, _ = m.Head().Out.Dims()
 		}
 	}
 	return b.check(sizes)
@@ -99,7 +99,7 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 
 // Loss returns the losses of everything in a batch that the model's head is scored by, as [scored, 1]; for a causal
 // model in the order of Batch.Scored.
-func (m *Model) Loss(t *op.Tape, b *Batch) (mat.Tensor, error) {
+func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
 	h := m.Head()
 	s := scorers[h.Kind]
 	if err := m.check(b, nil); err != nil {
@@ -108,7 +108,7 @@ func (m *Model) Loss(t *op.Tape, b *Batch) (mat.Tensor, error) {
 	if err := s.check(h, b); err != nil {
 		return nil, err
 	}
-	if len(b.Values) == 0 && h.Kind != Embedding && countScored(b.Labels) == 0 {
+	if len(b.FloatLabels) == 0 && h.Kind != Embedding && countScored(b.Labels) == 0 {
 		return nil, errors.New("model: nothing in the batch is scored")
 	}
 	return s.loss(t, h, m.Forward(t, b, nil), b), nil
@@ -122,20 +122,20 @@ func (m *Model) Scored(labels []int32, values []float32) int {
 // Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
 // else those of the given rows of the batch, [len(rows), outputs]; nil is all rows. For Embedding they are the documents'
 // vectors. With a cache the batch continues the cached documents. The result is valid until t is released.
-func (m *Model) Logits(t *op.Tape, b *Batch, rows []int, cache *Cache) (gemm.Mat, error) {
+func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (gemm.Matrix, error) {
 	h := m.Head()
 	if err := m.check(b, cache); err != nil {
-		return gemm.Mat{}, err
+		return gemm.Matrix{}, err
 	}
 	if err := h.checkPick(b); err != nil {
-		return gemm.Mat{}, err
+		return gemm.Matrix{}, err
 	}
 	x := m.Forward(t, b, cache)
 	if h.Out == nil {
-		return op.Mat(h.pool(t, x, b.bounds())), nil
+		return op.Matrix(h.pool(t, x, b.bounds())), nil
 	}
 	if own := scorers[h.Kind].rows(h, b); own != nil {
 		rows = own
 	}
-	return op.Mat(h.project(t, x, rows)), nil
+	return op.Matrix(h.project(t, x, rows)), nil
 }

@@ -158,7 +158,7 @@ func TestLoadRefusesFolders(t *testing.T) {
 
 func logits(t *testing.T, m *Model, ids []int32) []float32 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	y, err := m.Logits(tape, &Batch{IDs: ids}, nil, nil)
 	if err != nil {
@@ -239,15 +239,15 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{-1}}, "id -1"},
 		{Batch{IDs: []int32{1}, Labels: []int32{1, 2}}, "1 tokens and 2 labels"},
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{12, 12}}, "label 12"},
-		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, Ignore}}, "no token of the batch is scored"},
-		{Batch{IDs: []int32{1, 2}, Types: []int32{1}}, "2 tokens and 1 types"},
-		{Batch{IDs: []int32{1, 2}, Types: []int32{0, 1}}, "token 1 has type 1; the model has 1"},
-		{Batch{IDs: []int32{1, 2}, Labels: []int32{1}, TargetBounds: []int{0, 1, 1}}, "2 targets for 1 documents"},
-		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 1}}, "bounds"},
-		{Batch{IDs: []int32{1, 2}, Bounds: []int{0, 2, 1, 2}}, "bounds"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, IgnoreIndex}}, "no token of the batch is scored"},
+		{Batch{IDs: []int32{1, 2}, TokenTypeIDs: []int32{1}}, "2 tokens and 1 types"},
+		{Batch{IDs: []int32{1, 2}, TokenTypeIDs: []int32{0, 1}}, "token 1 has type 1; the model has 1"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{1}, TargetCuSeqLens: []int{0, 1, 1}}, "2 targets for 1 documents"},
+		{Batch{IDs: []int32{1, 2}, CuSeqLens: []int{0, 1}}, "bounds"},
+		{Batch{IDs: []int32{1, 2}, CuSeqLens: []int{0, 2, 1, 2}}, "bounds"},
 		{Batch{IDs: long}, "max_position_embeddings is 32"},
 	} {
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		if _, err := m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: got error %v, want one with %q", tt.b, err, tt.want)
 		}

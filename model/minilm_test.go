@@ -24,7 +24,7 @@ func miniLM(t *testing.T) (dir string, io *golden.File, b *model.Batch) {
 		t.Skip("SPAGOTUNE_MINILM is not set")
 	}
 	io = golden.Open(t, "../testdata/golden/minilm/io.safetensors")
-	b = &model.Batch{IDs: int32s(io.Int(t, "input_ids")), Types: int32s(io.Int(t, "token_type_ids")), Bounds: io.Int(t, "bounds")}
+	b = &model.Batch{IDs: int32s(io.Int(t, "input_ids")), TokenTypeIDs: int32s(io.Int(t, "token_type_ids")), CuSeqLens: io.Int(t, "bounds")}
 	return dir, io, b
 }
 
@@ -38,9 +38,9 @@ func int32s(v []int) []int32 {
 
 func hidden(t *testing.T, m *model.Model, b *model.Batch) []float32 {
 	t.Helper()
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
-	y, err := m.Hidden(tape, b)
+	y, err := m.LastHiddenState(tape, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +58,9 @@ func TestMiniLMHuggingFace(t *testing.T) {
 	h := hidden(t, m, b)
 	golden.Close(t, "last_hidden_state", h, io.Float32(t, "last_hidden_state"), 1e-4, false)
 
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
-	y, err := m.Pooled(tape, b)
+	y, err := m.PoolerOutput(tape, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,18 +82,18 @@ func TestMiniLMCybertron(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(host.Notes) > 0 {
-		t.Error(host.Notes)
+	if len(host.Warnings) > 0 {
+		t.Error(host.Warnings)
 	}
 	tok, err := tokenizer.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bert := host.Served().(*cybert.ModelForSequenceEncoding).Bert
+	bert := host.Cybertron().(*cybert.ModelForSequenceEncoding).Bert
 	var want []float32
-	for d := range len(b.Bounds) - 1 {
+	for d := range len(b.CuSeqLens) - 1 {
 		var tokens []string
-		for _, id := range b.IDs[b.Bounds[d]:b.Bounds[d+1]] {
+		for _, id := range b.IDs[b.CuSeqLens[d]:b.CuSeqLens[d+1]] {
 			s, _ := tok.Token(id)
 			tokens = append(tokens, s)
 		}

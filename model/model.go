@@ -19,29 +19,35 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// Sizes are what callers need to know of a host.
-type Sizes struct {
-	Vocab, Positions, Layers, Hidden int
-	// Types is how many segments a token may be of; 0 is one.
-	Types int
+// Config are what callers need to know of a host.
+type Config struct {
+	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
+	// TypeVocabSize is how many segments a token may be of; 0 is one.
+	TypeVocabSize int
 	// Kept is how many values of a token a layer keeps for its backward pass, its input among them; Added how many its
 	// backward pass holds at most besides; Widest is the widest input or output of a linear layer.
 	Kept, Added, Widest int
 }
 
-// Host is a family's model: structs tagged with Hugging Face names, and how they compute.
-type Host interface {
+// Backbone is a family's model: structs tagged with Hugging Face names, and how they compute.
+type Backbone interface {
 	nn.Model
-	Sizes() Sizes
+	Config() Config
 	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
 	// label. With a cache the batch continues the cached documents. The batch has been checked.
-	Forward(t *op.Tape, b *Batch, cache *Cache) mat.Tensor
+	Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor
 	// Head is what stands on them.
 	Head() *Head
 }
 
-// Family is a registered kind of host.
-type Family struct {
+// NumericsSetter is implemented by a backbone that can compute as Cybertron does.
+type NumericsSetter interface {
+	// SetNumerics chooses HuggingFace ("" too) or Cybertron.
+	SetNumerics(name string) error
+}
+
+// Architecture is a registered kind of host.
+type Architecture struct {
 	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
 	Class   string
 	Classes map[Kind]string
@@ -50,21 +56,21 @@ type Family struct {
 	// Kind is the head where config.json names no architecture.
 	Kind Kind
 	// New makes a host without weights. It refuses kinds of heads that the family has not.
-	New func(config []byte, head HeadConfig) (Host, error)
+	New func(config []byte, head HeadConfig) (Backbone, error)
 }
 
-var families = map[string]Family{}
+var families = map[string]Architecture{}
 
 // Register makes a family known by its config's model_type; its file's init calls it.
-func Register(modelType string, f Family) {
+func Register(modelType string, f Architecture) {
 	if _, ok := families[modelType]; ok {
 		panic("model: " + modelType + " is registered twice")
 	}
 	families[modelType] = f
 }
 
-// Families lists the registered model types.
-func Families() []string {
+// Architectures lists the registered model types.
+func Architectures() []string {
 	var names []string
 	for n := range families {
 		names = append(names, n)
@@ -75,21 +81,21 @@ func Families() []string {
 
 // Model is a host with its weights and where they came from.
 type Model struct {
-	Host
+	Backbone
 	// Dir is the folder that it was read from, or ""; Save takes the tokenizer's files along from there.
 	Dir string
-	// Config is its config.json, that of a new head in it.
-	Config json.RawMessage
+	// ConfigJSON is its config.json, that of a new head in it.
+	ConfigJSON json.RawMessage
 	// Options are those that it was loaded with.
 	Options Options
-	// Fresh says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
+	// NewlyInitialized says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
 	// that belong to another head.
-	Fresh  bool
-	Unused []string
-	// Notes say what is odd about the weights.
-	Notes []string
+	NewlyInitialized bool
+	UnexpectedKeys   []string
+	// Warnings say what is odd about the weights.
+	Warnings []string
 
-	family Family
+	family Architecture
 	served *pairing // with the Cybertron model that shares the weights' memory
 	file   *checkpoint.Checkpoint
 }
@@ -146,7 +152,7 @@ func build(config []byte, o Options) (*Model, error) {
 	}
 	f, ok := families[c.ModelType]
 	if !ok {
-		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Families(), ", "))
+		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
 	config, head, err := f.head(config, o)
 	if err != nil {
@@ -156,15 +162,15 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := h.(interface{ numerics(string) error }); ok {
-		err = n.numerics(o.Numerics)
+	if n, ok := h.(NumericsSetter); ok {
+		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
 		err = fmt.Errorf("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
 	}
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Host: h, Config: bytes.Clone(config), Options: o, family: f}
+	m := &Model{Backbone: h, ConfigJSON: bytes.Clone(config), Options: o, family: f}
 	name := func(path string) string { // @. is the family's prefix, which a headless model has not
 		if head.Kind == Embedding {
 			return strings.TrimPrefix(path, "@.")
@@ -180,12 +186,12 @@ func build(config []byte, o Options) (*Model, error) {
 func (m *Model) bind() error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
 	m.Weights(b.weight)
-	m.Fresh = b.fresh > 0
+	m.NewlyInitialized = b.fresh > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
 		case m.family.ofHead(name):
-			m.Unused = append(m.Unused, name)
+			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 		default:
 			b.problems = append(b.problems, "unexpected "+name)
 		}
@@ -233,7 +239,7 @@ func NewAs(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
-	m.Fresh = true
+	m.NewlyInitialized = true
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
@@ -253,10 +259,10 @@ func (m *Model) Close() error {
 }
 
 // Weights calls f for every weight in the order of the host's fields, tied ones too.
-func (m *Model) Weights(f func(*Weight)) { walk(m.Host, nil, func(_ string, w *Weight) { f(w) }) }
+func (m *Model) Weights(f func(*Weight)) { walk(m.Backbone, nil, func(_ string, w *Weight) { f(w) }) }
 
 // Linears calls f for every linear layer, the LM head too.
-func (m *Model) Linears(f func(*Linear)) { walk(m.Host, func(_ string, l *Linear) { f(l) }, nil) }
+func (m *Model) Linears(f func(*Linear)) { walk(m.Backbone, func(_ string, l *Linear) { f(l) }, nil) }
 
 // NumParameters counts the values of all weights, tied ones once.
 func (m *Model) NumParameters() int {

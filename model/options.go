@@ -47,7 +47,7 @@ type headKeys struct {
 }
 
 // head is the head that a config or the options ask for, and the config with it.
-func (f Family) head(config []byte, o Options) ([]byte, HeadConfig, error) {
+func (f Architecture) head(config []byte, o Options) ([]byte, HeadConfig, error) {
 	var k headKeys
 	if err := json.Unmarshal(config, &k); err != nil {
 		return nil, HeadConfig{}, fmt.Errorf("config.json: %w", err)
@@ -120,7 +120,7 @@ func (k headKeys) labels() ([]string, error) {
 }
 
 // withHead is a config.json with another head.
-func (f Family) withHead(config []byte, c HeadConfig) ([]byte, error) {
+func (f Architecture) withHead(config []byte, c HeadConfig) ([]byte, error) {
 	var all map[string]any
 	if err := json.Unmarshal(config, &all); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
@@ -149,6 +149,6 @@ func (f Family) withHead(config []byte, c HeadConfig) ([]byte, error) {
 func (m *Model) wantsHead() bool { return m.Options.Head.Kind != "" }
 
 // ofHead says whether a tensor belongs to a head: it is outside the family's body.
-func (f Family) ofHead(name string) bool {
+func (f Architecture) ofHead(name string) bool {
 	return f.Prefix != "" && !strings.HasPrefix(name, f.Prefix) || strings.Contains(name, "pooler.")
 }

@@ -23,7 +23,7 @@ func TestOtherHeadsAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(body.Unused) == 0 {
+		if len(body.UnexpectedKeys) == 0 {
 			t.Errorf("%s: as an embedding host nothing is left of its head", c.Name)
 		}
 		body.Options.Head = HeadConfig{} // as if its config.json had said so
@@ -35,7 +35,7 @@ func TestOtherHeadsAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range body.Unused {
+		for _, name := range body.UnexpectedKeys {
 			if _, ok := saved.Get(name); !ok {
 				t.Errorf("%s: %s was lost", c.Name, name)
 			}

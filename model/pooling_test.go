@@ -18,7 +18,7 @@ func TestPooling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, Bounds: []int{0, 2, 5}}
+	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, CuSeqLens: []int{0, 2, 5}}
 	for _, tt := range []struct{ file, want string }{
 		{"", "mean"}, {`{"pooling_mode_mean_tokens": true}`, "mean"}, {`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}`, "first"},
 		{`{"pooling_mode_max_tokens": true}`, "pooling_mode_max_tokens is not supported"}, {`{`, "1_Pooling/config.json"},
@@ -61,13 +61,13 @@ func TestPooling(t *testing.T) {
 
 // pools says what a document's vector is of its hidden states: "mean" or "first".
 func pools(t *testing.T, m *Model, b *Batch) string {
-	tape := op.NewTape(false)
+	tape := op.NewPass(false)
 	defer tape.Release()
 	v, err := m.Logits(tape, b, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := m.Hidden(tape, b)
+	h, err := m.LastHiddenState(tape, b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 // minShared is how many tokens prompts must have in common for these to be computed apart.
 const minShared = 32
 
-// Sharing finds how many of the first prompts, of which there is one or more, go together and how many first tokens these
+// SharedPrefix finds how many of the first prompts, of which there is one or more, go together and how many first tokens these
 // have in common, 0 where that is too few to matter. At least a last token of each is its own.
-func Sharing(prompts [][]int32) (n, shared int) {
+func SharedPrefix(prompts [][]int32) (n, shared int) {
 	if len(prompts) == 1 {
 		return 1, 0
 	}
@@ -44,7 +44,7 @@ func common(a, b []int32) int {
 
 // share reads what consecutive prompts have in common once for all of them, and returns what is left to read of each.
 func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
-	if _, ok := g.m.Host.(seq2seq); ok { // the targets begin with a token or two
+	if _, ok := g.m.Backbone.(seq2seq); ok { // the targets begin with a token or two
 		return append(rest, g.starts...), nil
 	}
 	for len(rest) < len(g.starts) {
@@ -52,7 +52,7 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 			return nil, err
 		}
 		from := len(rest)
-		n, shared := Sharing(g.starts[from:])
+		n, shared := SharedPrefix(g.starts[from:])
 		if shared > 0 {
 			if err := g.read(g.starts[from][:shared], from, n); err != nil {
 				return nil, err
@@ -67,14 +67,14 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 
 // read puts tokens into the cache of n documents.
 func (g *generation) read(ids []int32, from, n int) error {
-	t := op.NewTape(false)
+	t := op.NewPass(false)
 	t.Adapter = g.s.Adapter
 	defer t.Release()
 	origin := g.m.NewCache(1)
 	if _, err := g.m.Logits(t, &Batch{IDs: ids}, []int{len(ids) - 1}, origin); err != nil {
 		return err
 	}
-	for i, l := range origin.Fork(0, n).layers {
+	for i, l := range origin.Repeat(0, n).layers {
 		copy(g.cache.layers[i][from:], l)
 	}
 	return nil

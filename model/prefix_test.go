@@ -24,7 +24,7 @@ func TestSharing(t *testing.T) {
 		{[]string{"a"}, 1, 0}, {[]string{"a", "b", "c"}, 3, 0}, {[]string{"=a", "=b", "=c"}, 3, minShared}, {[]string{"=ab", "=abc", "=b", "c"}, 3, minShared},
 		{[]string{"a", "=b", "=c"}, 1, 0}, {[]string{"=", "=", "="}, 3, 0}, {[]string{"=x", "=", "=x"}, 3, 0}, {[]string{"a", "b", "=c", "=d"}, 2, 0}, {[]string{"===x", "===y", "=z"}, 2, 3 * minShared},
 	} {
-		if n, shared := Sharing(of(c.texts...)); n != c.n || shared != c.shared {
+		if n, shared := SharedPrefix(of(c.texts...)); n != c.n || shared != c.shared {
 			t.Errorf("%v: got %d, %d, want %d, %d", c.texts, n, shared, c.n, c.shared)
 		}
 	}
@@ -48,7 +48,7 @@ func TestGenerateShares(t *testing.T) {
 		prompts = append(prompts, append(ids(2, 70), ids(i+3, i+1)...))
 	}
 	prompts = append(prompts, ids(2, 70), ids(2, 40), ids(4, 50), append(ids(4, 45), 9, 8), append(ids(4, 45), 9, 8))
-	if n, shared := Sharing(prompts[1:]); n != 5 || shared != 69 {
+	if n, shared := SharedPrefix(prompts[1:]); n != 5 || shared != 69 {
 		t.Fatalf("%d prompts share %d tokens, want 5 and 69", n, shared)
 	}
 	g := &generation{m: m, starts: prompts, cache: m.NewCache(len(prompts))}
@@ -57,7 +57,7 @@ func TestGenerateShares(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = g.each(rest, func(i int, logits []float32) {
-		tape := op.NewTape(false)
+		tape := op.NewPass(false)
 		defer tape.Release()
 		want, err := m.Logits(tape, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
 		if err != nil {
@@ -71,7 +71,7 @@ func TestGenerateShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []Sampling{{MaxNewTokens: 9}, {MaxNewTokens: 7, NumBeams: 3, LengthPenalty: 1}} {
+	for _, s := range []GenerationConfig{{MaxNewTokens: 9}, {MaxNewTokens: 7, NumBeams: 3, LengthPenalty: 1}} {
 		t.Run(fmt.Sprint(s.NumBeams), func(t *testing.T) {
 			got, err := m.Generate(t.Context(), prompts, s, nil)
 			if err != nil {

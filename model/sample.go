@@ -8,7 +8,7 @@ import (
 
 // choose takes a token by its logits: the first of the largest where the temperature is 0, else a sample made by the
 // seed and the token's number. It may change logits.
-func (s Sampling) choose(logits []float32, number uint64) int32 {
+func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	if s.Temperature == 0 {
 		best := 0
 		for i, v := range logits {

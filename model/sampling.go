@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Sampling says how tokens are chosen and when generation ends. The zero value is greedy, up to the model's length;
+// GenerationConfig says how tokens are chosen and when generation ends. The zero value is greedy, up to the model's length;
 // Model.Sampling is what the model's folder says.
-type Sampling struct {
+type GenerationConfig struct {
 	// MaxNewTokens is the most tokens to make, MaxLength (where MaxNewTokens is 0) the most with those of the prompt, or
 	// of Start; 0 is up to the model's length.
 	MaxNewTokens, MaxLength int
@@ -23,13 +23,13 @@ type Sampling struct {
 	// RepetitionPenalty divides the positive logits of tokens that were there and multiplies the negative ones (Keskar et
 	// al. 2019, section 4.1); 0 or 1 is none.
 	RepetitionPenalty float64
-	// NoRepeatNGram is the length of runs of tokens that come once at most; 0 is none.
-	NoRepeatNGram int
-	// BadWords are runs of tokens that never come.
-	BadWords [][]int32
-	// ForcedBOS is the token that follows a single first one, ForcedEOS one of those that end a text without room; none
+	// NoRepeatNgramSize is the length of runs of tokens that come once at most; 0 is none.
+	NoRepeatNgramSize int
+	// BadWordsIDs are runs of tokens that never come.
+	BadWordsIDs [][]int32
+	// ForcedBOSTokenID is the token that follows a single first one, ForcedEOS one of those that end a text without room; none
 	// where they are empty.
-	ForcedBOS, ForcedEOS []int32
+	ForcedBOSTokenID, ForcedEOSTokenID []int32
 	// NumBeams is how many texts are followed at once, of which the best is taken; 0 or 1 is greedy or sampled. A text
 	// counts by its log-probability over its length to the power of LengthPenalty; transformers' default is 1, and 0 is no
 	// penalty.
@@ -38,10 +38,10 @@ type Sampling struct {
 	// EarlyStopping ends a search with beams: "true" as soon as there are NumBeams texts, "never" when no text can become
 	// better, "" or "false" when it seems so at the present length.
 	EarlyStopping string
-	// Start is what a sequence-to-sequence model's target begins with; nil is the model's decoder_start_token_id.
-	Start []int32
-	// Stop are tokens that end the text; they are not part of it.
-	Stop []int32
+	// DecoderInputIDs is what a sequence-to-sequence model's target begins with; nil is the model's decoder_start_token_id.
+	DecoderInputIDs []int32
+	// EOSTokenIDs are tokens that end the text; they are not part of it.
+	EOSTokenIDs []int32
 	// Seed makes the samples.
 	Seed uint64
 	// Adapter names the adapter to apply; "" is the base alone.
@@ -49,13 +49,13 @@ type Sampling struct {
 }
 
 // check says what is wrong with the settings.
-func (s Sampling) check(m *Model) error {
+func (s GenerationConfig) check(m *Model) error {
 	for _, n := range []struct {
 		name  string
 		value int
 	}{
 		{"max_new_tokens", s.MaxNewTokens}, {"max_length", s.MaxLength}, {"min_length", s.MinLength}, {"top_k", s.TopK},
-		{"no_repeat_ngram_size", s.NoRepeatNGram}, {"num_beams", s.NumBeams},
+		{"no_repeat_ngram_size", s.NoRepeatNgramSize}, {"num_beams", s.NumBeams},
 	} {
 		if n.value < 0 {
 			return fmt.Errorf("%s is %d; want 0 or more", n.name, n.value)
@@ -79,10 +79,10 @@ func (s Sampling) check(m *Model) error {
 }
 
 // checkTokens says which token the vocabulary has not.
-func (s Sampling) checkTokens(m *Model) error {
+func (s GenerationConfig) checkTokens(m *Model) error {
 	vocab, _ := m.Head().Out.Dims()
-	for name, ids := range map[string][]int32{"start": s.Start, "forced_bos_token_id": s.ForcedBOS, "forced_eos_token_id": s.ForcedEOS,
-		"bad_words_ids": slices.Concat(s.BadWords...)} {
+	for name, ids := range map[string][]int32{"start": s.DecoderInputIDs, "forced_bos_token_id": s.ForcedBOSTokenID, "forced_eos_token_id": s.ForcedEOSTokenID,
+		"bad_words_ids": slices.Concat(s.BadWordsIDs...)} {
 		for _, id := range ids {
 			if id < 0 || int(id) >= vocab {
 				return fmt.Errorf("%s has token %d; the vocabulary ends at %d", name, id, vocab-1)
@@ -93,9 +93,9 @@ func (s Sampling) checkTokens(m *Model) error {
 }
 
 // start is what the targets of a sequence-to-sequence model begin with.
-func (s Sampling) start(m seq2seq) ([]int32, error) {
-	if len(s.Start) > 0 {
-		return s.Start, nil
+func (s GenerationConfig) start(m seq2seq) ([]int32, error) {
+	if len(s.DecoderInputIDs) > 0 {
+		return s.DecoderInputIDs, nil
 	}
 	if id := m.start(); id != nil {
 		return []int32{*id}, nil
@@ -107,7 +107,7 @@ var never = float32(math.Inf(-1))
 
 // process changes the scores of the token behind ids, logits or log-probabilities, as the settings ask; room is the most
 // tokens that there may be.
-func (s Sampling) process(scores []float32, ids []int32, room int) {
+func (s GenerationConfig) process(scores []float32, ids []int32, room int) {
 	if p := float32(s.RepetitionPenalty); p != 0 && p != 1 {
 		penalize(scores, ids, p)
 	}
@@ -116,7 +116,7 @@ func (s Sampling) process(scores []float32, ids []int32, room int) {
 			scores[id] = never
 		}
 	}
-	if n := s.NoRepeatNGram; n > 0 && len(ids)+1 >= n {
+	if n := s.NoRepeatNgramSize; n > 0 && len(ids)+1 >= n {
 		tail := ids[len(ids)+1-n:]
 		for i := 0; i+n <= len(ids); i++ {
 			if slices.Equal(ids[i:i+n-1], tail) {
@@ -124,9 +124,9 @@ func (s Sampling) process(scores []float32, ids []int32, room int) {
 			}
 		}
 	}
-	for _, w := range s.BadWords {
+	for _, w := range s.BadWordsIDs {
 		n := len(w) - 1
-		if n < 0 || n > len(ids) || n == 0 && slices.Contains(s.Stop, w[0]) {
+		if n < 0 || n > len(ids) || n == 0 && slices.Contains(s.EOSTokenIDs, w[0]) {
 			continue
 		}
 		if slices.Equal(ids[len(ids)-n:], w[:n]) {
@@ -134,15 +134,15 @@ func (s Sampling) process(scores []float32, ids []int32, room int) {
 		}
 	}
 	if len(ids) < s.MinLength {
-		for _, id := range s.Stop {
+		for _, id := range s.EOSTokenIDs {
 			forbid(id)
 		}
 	}
-	if len(ids) == 1 && len(s.ForcedBOS) > 0 {
-		force(scores, s.ForcedBOS)
+	if len(ids) == 1 && len(s.ForcedBOSTokenID) > 0 {
+		force(scores, s.ForcedBOSTokenID)
 	}
-	if len(ids) == room-1 && len(s.ForcedEOS) > 0 {
-		force(scores, s.ForcedEOS)
+	if len(ids) == room-1 && len(s.ForcedEOSTokenID) > 0 {
+		force(scores, s.ForcedEOSTokenID)
 	}
 }
 

@@ -103,7 +103,7 @@ func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []check
 func (m *Model) others() []checkpoint.Tensor {
 	var tensors []checkpoint.Tensor
 	if m.Options.Head.Kind == "" {
-		for _, name := range m.Unused {
+		for _, name := range m.UnexpectedKeys {
 			if t, ok := m.file.Get(name); ok {
 				tensors = append(tensors, t)
 			}
@@ -147,9 +147,9 @@ func (m *Model) adapted(adapter string) map[string]gemm.Source {
 	sources := map[string]gemm.Source{}
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
-		if _, ok := l.adapters[adapter].Adapter.(biased); ok && l.Bias != nil {
+		if _, ok := l.adapters[adapter].Adapter.(BiasMerger); ok && l.Bias != nil {
 			b := l.BiasOf(adapter)
-			sources[l.Bias.named().Name] = foldedBias{gemm.Of(b, 1, len(b))}
+			sources[l.Bias.named().Name] = foldedBias{gemm.View(b, 1, len(b))}
 		}
 	})
 	return sources
@@ -242,7 +242,7 @@ func changed(src gemm.Source) bool {
 // savedConfig is config.json with the weights' type, and untied where the LM head has values of its own.
 func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
 	var c map[string]any
-	if err := json.Unmarshal(m.Config, &c); err != nil {
+	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
 		return nil, err
 	}
 	if untied {

@@ -8,9 +8,9 @@ import (
 
 // seq2seq is a host with an encoder and a decoder.
 type seq2seq interface {
-	Host
+	Backbone
 	// remember keeps the sources of a checked batch in a cache, behind those that are there.
-	remember(t *op.Tape, b *Batch, cache *Cache)
+	remember(t *op.Pass, b *Batch, cache *Cache)
 	// depth is the number of the decoder's layers.
 	depth() int
 	// start is the token that the decoder begins with, or nil where the target decides.
@@ -20,18 +20,18 @@ type seq2seq interface {
 // checkSources says what is wrong with a batch of sources, and of targets where the decoder reads these.
 func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	h := m.Head()
-	if err := b.check(m.Sizes()); err != nil {
+	if err := b.check(m.Config()); err != nil {
 		return err
 	}
 	if h.Kind == Seq2SeqLM && b.Labels != nil {
-		if err := b.checkTargets(m.Sizes().Positions); err != nil {
+		if err := b.checkTargets(m.Config().MaxPositionEmbeddings); err != nil {
 			return err
 		}
 		return checkVocabulary(h, b)
 	}
 	if out := h.Out; h.Kind == Seq2SeqLM { // the decoder reads the sources
-		sizes := m.Sizes()
-		sizes.Vocab, _ = out.Dims()
+		sizes := m.Config()
+		sizes.VocabSize, _ = out.Dims()
 		return b.check(sizes)
 	}
 	return nil
@@ -39,12 +39,12 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 
 // Encode reads the sources of a sequence-to-sequence model into the next places of a cache. When every document has one,
 // batches with the cache continue the targets.
-func (m *Model) Encode(t *op.Tape, b *Batch, cache *Cache) error {
-	s, ok := m.Host.(seq2seq)
+func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
+	s, ok := m.Backbone.(seq2seq)
 	if !ok {
 		return fmt.Errorf("model: %s has no encoder beside a decoder", m.family.Class)
 	}
-	if err := b.check(m.Sizes()); err != nil {
+	if err := b.check(m.Config()); err != nil {
 		return err
 	}
 	if got, room := len(b.bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {

@@ -47,8 +47,8 @@ func (w *Weight) Size() int {
 	return r * c
 }
 
-// Derived says whether the weight is a table that follows from the config (sinusoids), of which formats hold their own.
-func (w *Weight) Derived() bool {
+// DerivedBuffer says whether the weight is a table that follows from the config (sinusoids), of which formats hold their own.
+func (w *Weight) DerivedBuffer() bool {
 	rows, _ := w.rowsCols()
 	return w.computed && rows > 1
 }
@@ -73,7 +73,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 		if err != nil {
 			return err
 		}
-		w.source = gemm.Of(v, rows, cols)
+		w.source = gemm.View(v, rows, cols)
 	case t.DType == checkpoint.DTypeF32:
 		v, ok := t.Float32View()
 		if !ok {
@@ -82,7 +82,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 				return err
 			}
 		}
-		w.source = gemm.Of(v, rows, cols)
+		w.source = gemm.View(v, rows, cols)
 	case t.DType == checkpoint.DTypeBF16:
 		w.source = gemm.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	case t.DType == checkpoint.DTypeF16:
@@ -97,7 +97,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 // set gives the weight float32 values of its own.
 func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
-	w.source = gemm.Of(values, rows, cols)
+	w.source = gemm.View(values, rows, cols)
 	w.stored = checkpoint.Tensor{}
 }
 
@@ -131,7 +131,7 @@ func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
 		return nil
 	}
-	return w.Source(adapter).(gemm.Mat).Data
+	return w.Source(adapter).(gemm.Matrix).Data
 }
 
 // Values returns a float32 copy of the weight in a pass with the named adapter.
@@ -142,8 +142,8 @@ func (w *Weight) Values(adapter string) []float32 {
 	return v
 }
 
-// Computed says that the weight's values follow from the config: it never trains.
-func (w *Weight) Computed() bool { return w.computed }
+// Buffer says that the weight's values follow from the config: it never trains.
+func (w *Weight) Buffer() bool { return w.computed }
 
 // compute declares a weight by its values.
 func compute(values []float32, shape ...int) *Weight {
@@ -169,7 +169,7 @@ func (w *Weight) Train() *nn.Param {
 // own is a float32 copy of the weight, or the shared values themselves.
 func (w *Weight) own() []float32 {
 	if w.shared {
-		return w.source.(gemm.Mat).Data
+		return w.source.(gemm.Matrix).Data
 	}
 	return w.Values("")
 }
@@ -177,8 +177,8 @@ func (w *Weight) own() []float32 {
 // Freeze ends training; the weight keeps its values.
 func (w *Weight) Freeze() { w.param = nil }
 
-// Copy gives the named adapter a trained copy of the weight; nil takes it away. The weight itself stays.
-func (w *Weight) Copy(adapter string, values []float32) *nn.Param {
+// SetOverride gives the named adapter a trained copy of the weight; nil takes it away. The weight itself stays.
+func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 	if values == nil {
 		delete(w.copies, adapter)
 		return nil
@@ -192,11 +192,11 @@ func (w *Weight) Copy(adapter string, values []float32) *nn.Param {
 	return p
 }
 
-// CopyOf returns the named adapter's trained copy, or nil.
-func (w *Weight) CopyOf(adapter string) *nn.Param { return w.copies[adapter] }
+// Override returns the named adapter's trained copy, or nil.
+func (w *Weight) Override(adapter string) *nn.Param { return w.copies[adapter] }
 
-// Absorb gives the weight other values for good, which it keeps.
-func (w *Weight) Absorb(values []float32) { w.set(values) }
+// SetValues gives the weight other values for good, which it keeps.
+func (w *Weight) SetValues(values []float32) { w.set(values) }
 
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
 // meanwhile. Trained copies stay as they are. The values of a model that Cybertron serves are written over, and restored.

@@ -61,7 +61,7 @@ func tinyBART[T any](t testing.TB, class, generation string) (*model.Model, *tok
 
 func TestZeroShotBART(t *testing.T) {
 	m, tok, task := tinyBART[zeroshotclassifier.Interface](t, "BartForSequenceClassification", "{}")
-	c := must[*pipeline.ZeroShotClassifier](t)(pipeline.ZeroShot(m, tok, pipeline.Options{}))
+	c := must[*pipeline.ZeroShotClassifier](t)(pipeline.NewZeroShotClassifier(m, tok, pipeline.Options{}))
 	got := must[zeroshotclassifier.Response](t)
 	for _, p := range []zeroshotclassifier.Parameters{
 		{CandidateLabels: []string{"cat", "dog", "home"}, HypothesisTemplate: "it is a {}."},
@@ -81,9 +81,9 @@ func TestZeroShotBART(t *testing.T) {
 func TestTextGeneration(t *testing.T) {
 	m, tok, task := tinyBART[textgeneration.Interface](t, "BartForConditionalGeneration",
 		`{"num_beams": 1, "early_stopping": true, "max_length": 40, "min_length": 7, "length_penalty": 1.5, "decoder_start_token_id": 2, "eos_token_id": 2, "forced_eos_token_id": 2, "bad_words_ids": [[1]]}`)
-	bias := m.Served().(*bart.ModelForConditionalGeneration).Projection.B // texts end as soon as they may
+	bias := m.Cybertron().(*bart.ModelForConditionalGeneration).Projection.B // texts end as soon as they may
 	mat.Data[float32](bias.Matrix)[2] = 9
-	c := must[*pipeline.TextGenerator](t)(pipeline.TextGeneration(m, tok, pipeline.Options{}))
+	c := must[*pipeline.TextGenerator](t)(pipeline.NewTextGenerator(m, tok, pipeline.Options{}))
 	got := must[textgeneration.Response](t)
 	var each []textgeneration.Response
 	texts := []string{"the cat ran.", "who is home", "x"}

@@ -29,7 +29,7 @@ func BenchmarkEncoding(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ours, err := pipeline.TextEncoding(m, tok, pipeline.Options{})
+	ours, err := pipeline.NewTextEncoder(m, tok, pipeline.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	for name, text := range map[string]string{"vocab.txt": strings.Join(strings.Fields(vocab), "\n"), "config.json": string(m.Config),
+	for name, text := range map[string]string{"vocab.txt": strings.Join(strings.Fields(vocab), "\n"), "config.json": string(m.ConfigJSON),
 		"tokenizer_config.json": `{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}`} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			log.Fatal(err)
@@ -45,7 +45,7 @@ func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 }
 
 // A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
-func ExampleTextClassification() {
+func ExampleNewTextClassifier() {
 	m, tok := example("BertForSequenceClassification")
 	mora, err := adapter.Attach(m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
 	if err != nil {
@@ -58,7 +58,7 @@ func ExampleTextClassification() {
 	}
 
 	var task textclassification.Interface // where tasks.Load was
-	task, err = pipeline.TextClassification(m, tok, pipeline.Options{})
+	task, err = pipeline.NewTextClassifier(m, tok, pipeline.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,10 +74,10 @@ func ExampleTextClassification() {
 	// fine 0.86, dull 0.14
 }
 
-func ExampleTextEncoding() {
+func ExampleNewTextEncoder() {
 	m, tok := example("BertModel")
 	var task textencoding.Interface
-	task, err := pipeline.TextEncoding(m, tok, pipeline.Options{})
+	task, err := pipeline.NewTextEncoder(m, tok, pipeline.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -20,8 +20,8 @@ type LanguageModel struct {
 
 var _ languagemodeling.Interface = (*LanguageModel)(nil)
 
-// LanguageModeling makes one of a model with a head for masked tokens, whose tokenizer has a mask.
-func LanguageModeling(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
+// NewLanguageModel makes one of a model with a head for masked tokens, whose tokenizer has a mask.
+func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
 	h, err := newHost("language modeling", m, tok, o, model.MaskedLM)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 		}
 	}
 	predictions := pass{c.logits, func(e tokenizer.Encoding) int { return len(c.masks(e.IDs)) }}
-	err := c.h.each(ctx, docs, predictions, func(d int, y gemm.Mat) {
+	err := c.h.each(ctx, docs, predictions, func(d int, y gemm.Matrix) {
 		for row, at := range c.masks(docs[d].IDs) {
 			all[of[d]].Tokens = append(all[of[d]].Tokens, c.token(docs[d].Offsets[at], y.Row(row), p.K))
 		}
@@ -86,7 +86,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 }
 
 // logits are the scores of the vocabulary for the masks.
-func (c *LanguageModel) logits(t *op.Tape, b *model.Batch) (gemm.Mat, error) {
+func (c *LanguageModel) logits(t *op.Pass, b *model.Batch) (gemm.Matrix, error) {
 	return c.h.Logits(t, b, c.masks(b.IDs), nil)
 }
 

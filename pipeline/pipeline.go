@@ -46,14 +46,14 @@ func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, k
 		return fmt.Errorf("pipeline: %s: %w", task, fmt.Errorf(format, args...))
 	}
 	switch {
-	case m == nil || m.Host == nil:
+	case m == nil || m.Backbone == nil:
 		return nil, wrap("no model")
 	case tok == nil:
 		return nil, wrap("no tokenizer")
 	case !slices.Contains(kinds, m.Head().Kind):
 		return nil, wrap("the model's head is for %s; want one for %v", m.Head().Kind, kinds)
-	case tok.VocabSize() > m.Sizes().Vocab:
-		return nil, wrap("the tokenizer has %d tokens, the model %d: it is another model's", tok.VocabSize(), m.Sizes().Vocab)
+	case tok.VocabSize() > m.Config().VocabSize:
+		return nil, wrap("the tokenizer has %d tokens, the model %d: it is another model's", tok.VocabSize(), m.Config().VocabSize)
 	case o.BatchTokens < 0:
 		return nil, wrap("BatchTokens is %d; want 0 or more", o.BatchTokens)
 	}
@@ -76,7 +76,7 @@ func (h *host) adapter(ctx context.Context) (string, error) {
 		name = h.options.Adapter
 	}
 	if name == "" || slices.ContainsFunc(h.linears, func(l *model.Linear) bool { return l.Adapter(name) != nil }) ||
-		slices.ContainsFunc(h.weights, func(w *model.Weight) bool { return w.CopyOf(name) != nil }) {
+		slices.ContainsFunc(h.weights, func(w *model.Weight) bool { return w.Override(name) != nil }) {
 		return name, nil
 	}
 	return "", fmt.Errorf("there is no adapter %q on the model", name)
@@ -84,12 +84,12 @@ func (h *host) adapter(ctx context.Context) (string, error) {
 
 // encode makes the tokens of a text; tooLong is the task's error for one that the model cannot take.
 func (h *host) encode(text string, tooLong error) (tokenizer.Encoding, error) {
-	return h.fits(h.tok.EncodeFull(text, true), tooLong)
+	return h.fits(h.tok.EncodePlus(text, true), tooLong)
 }
 
 // fits checks an encoding's length.
 func (h *host) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
-	switch n, most := len(e.IDs), h.Sizes().Positions; {
+	switch n, most := len(e.IDs), h.Config().MaxPositionEmbeddings; {
 	case n > most:
 		return e, fmt.Errorf("%w: %d > %d", tooLong, n, most)
 	case n == 0:
@@ -121,7 +121,7 @@ func which(err error, i, n int) error {
 
 // pass is what a task computes of a batch.
 type pass struct {
-	compute func(t *op.Tape, b *model.Batch) (gemm.Mat, error)
+	compute func(t *op.Pass, b *model.Batch) (gemm.Matrix, error)
 	// rows is how many rows of outputs belong to a text.
 	rows func(e tokenizer.Encoding) int
 }
@@ -131,11 +131,11 @@ func perText(tokenizer.Encoding) int    { return 1 }
 
 // head is the outputs of the model's head.
 func (h *host) head(rows func(tokenizer.Encoding) int) pass {
-	return pass{func(t *op.Tape, b *model.Batch) (gemm.Mat, error) { return h.Logits(t, b, nil, nil) }, rows}
+	return pass{func(t *op.Pass, b *model.Batch) (gemm.Matrix, error) { return h.Logits(t, b, nil, nil) }, rows}
 }
 
 // each computes the documents in batches and gives use the outputs of every one.
-func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Mat)) error {
+func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Matrix)) error {
 	adapter, err := h.adapter(ctx)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use 
 			tokens += len(docs[to].IDs)
 			to++
 		}
-		if err := h.batch(adapter, docs[from:to], p, func(d int, y gemm.Mat) { use(from+d, y) }); err != nil {
+		if err := h.batch(adapter, docs[from:to], p, func(d int, y gemm.Matrix) { use(from+d, y) }); err != nil {
 			return err
 		}
 		from = to
@@ -158,18 +158,18 @@ func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use 
 }
 
 // batch computes some documents at once.
-func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Mat)) (err error) {
+func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Matrix)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the model does not take this text: %v", r)
 		}
 	}()
-	b := &model.Batch{Bounds: []int{0}}
+	b := &model.Batch{CuSeqLens: []int{0}}
 	for _, e := range docs {
-		b.IDs, b.Types = append(b.IDs, e.IDs...), append(b.Types, e.TypeIDs...)
-		b.Bounds = append(b.Bounds, len(b.IDs))
+		b.IDs, b.TokenTypeIDs = append(b.IDs, e.IDs...), append(b.TokenTypeIDs, e.TypeIDs...)
+		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 	}
-	t := op.NewTape(false)
+	t := op.NewPass(false)
 	defer t.Release()
 	t.Adapter = adapter
 	y, err := p.compute(t, b)
@@ -179,7 +179,7 @@ func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func
 	at := 0
 	for d, e := range docs {
 		n := p.rows(e)
-		use(d, gemm.Mat{Data: y.Data[at*y.Stride:], Rows: n, Cols: y.Cols, Stride: y.Stride})
+		use(d, gemm.Matrix{Data: y.Data[at*y.Stride:], Rows: n, Cols: y.Cols, Stride: y.Stride})
 		at += n
 	}
 	return nil

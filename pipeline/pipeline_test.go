@@ -46,7 +46,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 		t.Fatal(err)
 	}
 	m.Dir = t.TempDir()
-	for name, text := range map[string]string{"vocab.txt": strings.Join(strings.Fields(vocab), "\n"), "tokenizer_config.json": fmt.Sprintf(`{"do_lower_case": %t, "tokenizer_class": "BertTokenizer"}`, class != "BertForMaskedLM"), "config.json": string(m.Config)} {
+	for name, text := range map[string]string{"vocab.txt": strings.Join(strings.Fields(vocab), "\n"), "tokenizer_config.json": fmt.Sprintf(`{"do_lower_case": %t, "tokenizer_class": "BertTokenizer"}`, class != "BertForMaskedLM"), "config.json": string(m.ConfigJSON)} {
 		if err := os.WriteFile(filepath.Join(m.Dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 }
 
 // attach puts a stirred adapter on a model.
-func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Attached {
+func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Adapter {
 	t.Helper()
 	a, err := adapter.Attach(m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, seed)
 	if err != nil {
@@ -82,7 +82,7 @@ func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Att
 			op.Data(p.Param).Data[i] += float32(r.NormFloat64()) * 0.2
 		}
 	}
-	a.Refresh()
+	a.ParamsChanged()
 	return a
 }
 
@@ -135,7 +135,7 @@ func must[T any](t testing.TB) func(v T, err error) T {
 // TestTextClassification: as Cybertron answers, and with an adapter as Cybertron does once it is merged.
 func TestTextClassification(t *testing.T) {
 	m, tok, task := tiny[textclassification.Interface](t, "BertForSequenceClassification")
-	c := must[*pipeline.TextClassifier](t)(pipeline.TextClassification(m, tok, pipeline.Options{BatchTokens: 16}))
+	c := must[*pipeline.TextClassifier](t)(pipeline.NewTextClassifier(m, tok, pipeline.Options{BatchTokens: 16}))
 	a := attach(t, m, "a", 1)
 	got := must[textclassification.Response](t)
 	ctx := pipeline.WithAdapter(t.Context(), "a")
@@ -159,7 +159,7 @@ func TestTextClassification(t *testing.T) {
 
 func TestTextClassificationOtherProblems(t *testing.T) {
 	m, tok, _ := tiny[textclassification.Interface](t, "BertForSequenceClassification")
-	c := must[*pipeline.TextClassifier](t)(pipeline.TextClassification(m, tok, pipeline.Options{}))
+	c := must[*pipeline.TextClassifier](t)(pipeline.NewTextClassifier(m, tok, pipeline.Options{}))
 	probs := must[textclassification.Response](t)(c.Classify(t.Context(), texts[0]))
 	m.Head().Problem = model.Regression
 	values := must[textclassification.Response](t)(c.Classify(t.Context(), texts[0]))
@@ -179,7 +179,7 @@ func TestTextClassificationOtherProblems(t *testing.T) {
 
 func TestTokenClassification(t *testing.T) {
 	m, tok, task := tiny[tokenclassification.Interface](t, "BertForTokenClassification")
-	c := must[*pipeline.TokenClassifier](t)(pipeline.TokenClassification(m, tok, pipeline.Options{}))
+	c := must[*pipeline.TokenClassifier](t)(pipeline.NewTokenClassifier(m, tok, pipeline.Options{}))
 	got := must[tokenclassification.Response](t)
 	for _, s := range []tokenclassification.AggregationStrategy{"", tokenclassification.AggregationStrategyNone, tokenclassification.AggregationStrategySimple} {
 		p := tokenclassification.Parameters{AggregationStrategy: s}
@@ -202,7 +202,7 @@ func TestTokenClassification(t *testing.T) {
 
 func TestQuestionAnswering(t *testing.T) {
 	m, tok, task := tiny[questionanswering.Interface](t, "BertForQuestionAnswering")
-	c := must[*pipeline.QuestionAnswerer](t)(pipeline.QuestionAnswering(m, tok, pipeline.Options{}))
+	c := must[*pipeline.QuestionAnswerer](t)(pipeline.NewQuestionAnswerer(m, tok, pipeline.Options{}))
 	got := must[questionanswering.Response](t)
 	found := 0
 	for _, passage := range []string{"the cat sat on the mat .", "the dogs ran , the cat ran", "home"} {
@@ -235,7 +235,7 @@ func TestQuestionAnswering(t *testing.T) {
 
 func TestTextEncoding(t *testing.T) {
 	m, tok, task := tiny[textencoding.Interface](t, "BertModel")
-	c := must[*pipeline.TextEncoder](t)(pipeline.TextEncoding(m, tok, pipeline.Options{}))
+	c := must[*pipeline.TextEncoder](t)(pipeline.NewTextEncoder(m, tok, pipeline.Options{}))
 	got := must[textencoding.Response](t)
 	vector := func(r textencoding.Response) []float32 { return mat.Data[float32](r.Vector) }
 	for strategy := range 4 {
@@ -262,7 +262,7 @@ func named(r languagemodeling.Response) languagemodeling.Response {
 
 func TestLanguageModeling(t *testing.T) {
 	m, tok, task := tiny[languagemodeling.Interface](t, "BertForMaskedLM")
-	c := must[*pipeline.LanguageModel](t)(pipeline.LanguageModeling(m, tok, pipeline.Options{BatchTokens: 8}))
+	c := must[*pipeline.LanguageModel](t)(pipeline.NewLanguageModel(m, tok, pipeline.Options{BatchTokens: 8}))
 	got := must[languagemodeling.Response](t)
 	masked := []string{"the [MASK] ran on [MASK] mat", "the cat", "who [MASK]", "The [MASK] sat"}
 	for _, k := range []int{0, 1, 4, 99} {
@@ -289,14 +289,14 @@ func TestLanguageModeling(t *testing.T) {
 // TestZeroShot: a BERT that knows entailment; the scores are those of its logits for the pairs.
 func TestZeroShot(t *testing.T) {
 	m, tok, _ := tiny[textclassification.Interface](t, "BertForSequenceClassification", "contradiction", "neutral", "ENTAILMENT")
-	c := must[*pipeline.ZeroShotClassifier](t)(pipeline.ZeroShot(m, tok, pipeline.Options{}))
+	c := must[*pipeline.ZeroShotClassifier](t)(pipeline.NewZeroShotClassifier(m, tok, pipeline.Options{}))
 	got := must[zeroshotclassifier.Response](t)
 	labels := []string{"cat", "dog", "home"}
 	logits := map[string][]float32{}
 	for _, l := range labels {
 		e := tok.EncodePair("the cat sat", "this is about "+l+".", true)
-		tape := op.NewTape(false)
-		y, err := m.Logits(tape, &model.Batch{IDs: e.IDs, Types: e.TypeIDs}, nil, nil)
+		tape := op.NewPass(false)
+		y, err := m.Logits(tape, &model.Batch{IDs: e.IDs, TokenTypeIDs: e.TypeIDs}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +334,7 @@ func TestConcurrentAdapters(t *testing.T) {
 	m, tok, _ := tiny[tokenclassification.Interface](t, "BertForTokenClassification")
 	attach(t, m, "a", 1)
 	attach(t, m, "b", 2)
-	c := must[*pipeline.TokenClassifier](t)(pipeline.TokenClassification(m, tok, pipeline.Options{Adapter: "a"}))
+	c := must[*pipeline.TokenClassifier](t)(pipeline.NewTokenClassifier(m, tok, pipeline.Options{Adapter: "a"}))
 	contexts := map[string]context.Context{"a": t.Context(), "b": pipeline.WithAdapter(t.Context(), "b"), "": pipeline.WithAdapter(t.Context(), "")}
 	want := map[string][]tokenclassification.Response{}
 	for name, ctx := range contexts {
@@ -365,7 +365,7 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := must[*pipeline.TextClassifier](t)(pipeline.TextClassification(m, tok, pipeline.Options{}))
+	c := must[*pipeline.TextClassifier](t)(pipeline.NewTextClassifier(m, tok, pipeline.Options{}))
 	long := strings.Repeat("cat ", 23)
 	_, tooLong := c.Classify(t.Context(), long)
 	if !errors.Is(tooLong, textclassification.ErrInputSequenceTooLong) {
@@ -376,15 +376,15 @@ func TestRefusals(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, stopped := c.Classify(cancelled, "cat")
-	_, noModel := pipeline.TextClassification(nil, tok, pipeline.Options{})
-	_, empty := pipeline.TextClassification(&model.Model{}, tok, pipeline.Options{})
-	_, noTok := pipeline.TextClassification(m, nil, pipeline.Options{})
-	_, other := pipeline.QuestionAnswering(m, tok, pipeline.Options{})
-	_, vocabulary := pipeline.TextClassification(m, foreign, pipeline.Options{})
-	_, missing := pipeline.TextClassification(m, tok, pipeline.Options{Adapter: "a"})
-	_, negative := pipeline.TextClassification(m, tok, pipeline.Options{BatchTokens: -1})
-	_, labels := pipeline.ZeroShot(m, tok, pipeline.Options{})
-	_, generation := pipeline.TextGeneration(m, tok, pipeline.Options{})
+	_, noModel := pipeline.NewTextClassifier(nil, tok, pipeline.Options{})
+	_, empty := pipeline.NewTextClassifier(&model.Model{}, tok, pipeline.Options{})
+	_, noTok := pipeline.NewTextClassifier(m, nil, pipeline.Options{})
+	_, other := pipeline.NewQuestionAnswerer(m, tok, pipeline.Options{})
+	_, vocabulary := pipeline.NewTextClassifier(m, foreign, pipeline.Options{})
+	_, missing := pipeline.NewTextClassifier(m, tok, pipeline.Options{Adapter: "a"})
+	_, negative := pipeline.NewTextClassifier(m, tok, pipeline.Options{BatchTokens: -1})
+	_, labels := pipeline.NewZeroShotClassifier(m, tok, pipeline.Options{})
+	_, generation := pipeline.NewTextGenerator(m, tok, pipeline.Options{})
 	for _, tt := range []struct {
 		err  error
 		want string

@@ -20,8 +20,8 @@ type QuestionAnswerer struct{ h *host }
 
 var _ questionanswering.Interface = (*QuestionAnswerer)(nil)
 
-// QuestionAnswering makes one of a model with a head for question answering.
-func QuestionAnswering(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*QuestionAnswerer, error) {
+// NewQuestionAnswerer makes one of a model with a head for question answering.
+func NewQuestionAnswerer(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*QuestionAnswerer, error) {
 	h, err := newHost("question answering", m, tok, o, model.QuestionAnswering)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	if err != nil || n == 0 {
 		return r, err
 	}
-	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y gemm.Mat) {
+	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y gemm.Matrix) {
 		s := spans{passage: []rune(passage), offsets: e.Offsets[first : first+n]}
 		for i := first; i < first+n; i++ {
 			s.starts, s.ends = append(s.starts, float64(y.Row(i)[0])), append(s.ends, float64(y.Row(i)[1]))

@@ -17,8 +17,8 @@ type TextClassifier struct{ h *host }
 
 var _ textclassification.Interface = (*TextClassifier)(nil)
 
-// TextClassification makes one of a model with a head for sequence classification.
-func TextClassification(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
+// NewTextClassifier makes one of a model with a head for sequence classification.
+func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
 	h, err := newHost("text classification", m, tok, o, model.SequenceClassification)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]tex
 	all := make([]textclassification.Response, len(texts))
 	docs, err := c.h.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
 	if err == nil {
-		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Mat) { all[d] = c.response(y.Row(0)) })
+		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Matrix) { all[d] = c.response(y.Row(0)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text classification: %w", err)

@@ -18,8 +18,8 @@ type TextEncoder struct{ h *host }
 
 var _ textencoding.Interface = (*TextEncoder)(nil)
 
-// TextEncoding makes one of a model for embeddings.
-func TextEncoding(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
+// NewTextEncoder makes one of a model for embeddings.
+func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
 	h, err := newHost("text encoding", m, tok, o, model.Embedding)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 	}
 	all := make([]textencoding.Response, len(texts))
 	if err == nil {
-		err = c.h.each(ctx, docs, compute, func(d int, y gemm.Mat) {
+		err = c.h.each(ctx, docs, compute, func(d int, y gemm.Matrix) {
 			all[d].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
 		})
 	}
@@ -57,23 +57,23 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 }
 
 // pooling is what the host computes for a strategy, and how the rows become one vector.
-func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(gemm.Mat) []float32, error) {
+func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(gemm.Matrix) []float32, error) {
 	switch s {
 	case bert.ClsTokenPooling:
-		return pass{c.h.Pooled, perText}, func(y gemm.Mat) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+		return pass{c.h.PoolerOutput, perText}, func(y gemm.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
-		return pass{c.h.Hidden, perToken}, mean, nil
+		return pass{c.h.LastHiddenState, perToken}, mean, nil
 	case bert.MaxPooling:
-		return pass{c.h.Hidden, perToken}, maximum, nil
+		return pass{c.h.LastHiddenState, perToken}, maximum, nil
 	case bert.MeanMaxPooling:
-		return pass{c.h.Hidden, perToken}, func(y gemm.Mat) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return pass{c.h.LastHiddenState, perToken}, func(y gemm.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
 	}
 	return pass{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
 		s, bert.ClsTokenPooling, bert.MeanMaxPooling)
 }
 
 // mean averages the rows.
-func mean(y gemm.Mat) []float32 {
+func mean(y gemm.Matrix) []float32 {
 	sum := make([]float64, y.Cols)
 	for i := range y.Rows {
 		for j, v := range y.Row(i) {
@@ -88,7 +88,7 @@ func mean(y gemm.Mat) []float32 {
 }
 
 // maximum takes the largest of each column.
-func maximum(y gemm.Mat) []float32 {
+func maximum(y gemm.Matrix) []float32 {
 	v := append([]float32(nil), y.Row(0)...)
 	for i := range y.Rows {
 		for j, x := range y.Row(i) {

@@ -17,24 +17,24 @@ import (
 // TextGenerator is Cybertron's text generation over a host.
 type TextGenerator struct {
 	h        *host
-	sampling model.Sampling
+	sampling model.GenerationConfig
 }
 
 var _ textgeneration.Interface = (*TextGenerator)(nil)
 
-// TextGeneration makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
+// NewTextGenerator makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
 // penalties, lengths).
-func TextGeneration(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
+func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
 	h, err := newHost("text generation", m, tok, o, model.Seq2SeqLM)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.Sampling()
+	s, err := m.GenerationConfig()
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text generation: %w", err)
 	}
-	if eos, ok := tok.EOS(); ok && len(s.Stop) == 0 {
-		s.Stop = []int32{eos}
+	if eos, ok := tok.EOS(); ok && len(s.EOSTokenIDs) == 0 {
+		s.EOSTokenIDs = []int32{eos}
 	}
 	return &TextGenerator{h, s}, nil
 }
@@ -88,7 +88,7 @@ func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgen
 }
 
 // settings are the model's, with a call's options.
-func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options) (model.Sampling, error) {
+func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options) (model.GenerationConfig, error) {
 	s := c.sampling
 	s.Temperature, s.TopK, s.TopP = 0, 0, 0
 	var err error
@@ -112,16 +112,16 @@ func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options)
 
 // score is the log-probability of a text, its end included where it ended by itself, over its length to the power of the
 // length penalty.
-func (c *TextGenerator) score(s model.Sampling, source, ids []int32) (float64, error) {
+func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (float64, error) {
 	target := slices.Clone(ids)
 	length := len(ids) + 1 // with the decoder's first token
-	if length < c.room(s) && len(s.Stop) > 0 {
-		target = append(target, s.Stop[0])
+	if length < c.room(s) && len(s.EOSTokenIDs) > 0 {
+		target = append(target, s.EOSTokenIDs[0])
 	}
 	if len(target) == 0 {
 		return 0, nil
 	}
-	t := op.NewTape(false)
+	t := op.NewPass(false)
 	defer t.Release()
 	t.Adapter = s.Adapter
 	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
@@ -140,8 +140,8 @@ func (c *TextGenerator) score(s model.Sampling, source, ids []int32) (float64, e
 }
 
 // room is the most tokens that a text may have, with the decoder's first one.
-func (c *TextGenerator) room(s model.Sampling) int {
-	n := c.h.Sizes().Positions
+func (c *TextGenerator) room(s model.GenerationConfig) int {
+	n := c.h.Config().MaxPositionEmbeddings
 	switch {
 	case s.MaxNewTokens > 0:
 		return min(n, 1+s.MaxNewTokens)

@@ -21,14 +21,14 @@ type TokenClassifier struct {
 
 var _ tokenclassification.Interface = (*TokenClassifier)(nil)
 
-// TokenClassification makes one of a model with a head for token classification.
-func TokenClassification(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TokenClassifier, error) {
+// NewTokenClassifier makes one of a model with a head for token classification.
+func NewTokenClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TokenClassifier, error) {
 	h, err := newHost("token classification", m, tok, o, model.TokenClassification)
 	if err != nil {
 		return nil, err
 	}
 	c := &TokenClassifier{h: h}
-	for id := range int32(m.Sizes().Vocab) {
+	for id := range int32(m.Config().VocabSize) {
 		if s, ok := tok.Token(id); ok && strings.HasPrefix(s, continues) && s != continues {
 			c.pieces = true
 			break
@@ -70,7 +70,7 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 		return nil, err
 	}
 	all := make([]tokenclassification.Response, len(texts))
-	err = c.h.each(ctx, docs, c.h.head(perToken), func(d int, y gemm.Mat) {
+	err = c.h.each(ctx, docs, c.h.head(perToken), func(d int, y gemm.Matrix) {
 		tokens := c.words([]rune(texts[d]), docs[d], y)
 		if simple {
 			tokens = tokenclassification.FilterNotEntities(tokenclassification.Aggregate(tokens))
@@ -81,7 +81,7 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 }
 
 // words are the words of a text with the labels of their first tokens.
-func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y gemm.Mat) []tokenclassification.Token {
+func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y gemm.Matrix) []tokenclassification.Token {
 	words := []tokenclassification.Token{}
 	for i, at := range e.Offsets {
 		if at[0] >= at[1] || at[1] > len(text) { // the model's own tokens

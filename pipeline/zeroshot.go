@@ -23,8 +23,8 @@ type ZeroShotClassifier struct {
 
 var _ zeroshotclassifier.Interface = (*ZeroShotClassifier)(nil)
 
-// ZeroShot makes one of a model with a head for sequence classification that has the labels entailment and contradiction.
-func ZeroShot(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
+// NewZeroShotClassifier makes one of a model with a head for sequence classification that has the labels entailment and contradiction.
+func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
 	h, err := newHost("zero-shot classification", m, tok, o, model.SequenceClassification)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (c *ZeroShotClassifier) classify(ctx context.Context, text string, p zerosh
 	}
 	each := p.MultiLabel || len(docs) == 1
 	scores := make([]float64, len(docs))
-	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Mat) {
+	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Matrix) {
 		logits := y.Row(0)
 		scores[d] = float64(logits[c.entailment])
 		if each {

@@ -7,35 +7,35 @@ import (
 )
 
 // blocks cuts documents into blocks.
-func (e *encoder) blocks(s *source, b Blocker) iter.Seq2[Row, error] {
-	size, pack := b.Blocks()
+func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
+	size, pack := b.Packing()
 	if e.maxLen > 0 {
 		size = min(size, e.maxLen)
 	}
 	if e.kind == MaskedLM {
 		size -= e.texts.one.extra()
 	}
-	return func(yield func(Row, error) bool) {
+	return func(yield func(Features, error) bool) {
 		if size < 1 {
-			yield(Row{}, fmt.Errorf("data: the blocks have no place for text: %d tokens are special ones", e.texts.one.extra()))
+			yield(Features{}, fmt.Errorf("data: the blocks have no place for text: %d tokens are special ones", e.texts.one.extra()))
 			return
 		}
-		rest := Row{}
+		rest := Features{}
 		for ex, err := range s.all() {
 			if err != nil {
-				yield(Row{}, err)
+				yield(Features{}, err)
 				return
 			}
 			rows := e.counts.Rows
 			rest = e.document(rest, ex)
 			for len(rest.IDs) >= size || (!pack && len(rest.IDs) > 0) {
-				var row Row
-				if row, rest = rest.cut(size, ex.Where); !e.yield(row, yield) {
+				var row Features
+				if row, rest = rest.cut(size, ex.Source); !e.yield(row, yield) {
 					return
 				}
 			}
 			if !pack && e.counts.Rows == rows {
-				e.counts.skip(fmt.Errorf("%s: %w", ex.Where, ErrNotScored))
+				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, ErrNotScored))
 			}
 		}
 		if !e.yield(rest, yield) {
@@ -48,7 +48,7 @@ func (e *encoder) blocks(s *source, b Blocker) iter.Seq2[Row, error] {
 }
 
 // yield yields a row that has a scored token; it says whether to go on.
-func (e *encoder) yield(row Row, yield func(Row, error) bool) bool {
+func (e *encoder) yield(row Features, yield func(Features, error) bool) bool {
 	if e.kind == MaskedLM {
 		row = e.framed(row)
 	}
@@ -61,9 +61,9 @@ func (e *encoder) yield(row Row, yield func(Row, error) bool) bool {
 }
 
 // document appends a document's tokens, with the end-of-sequence token only where there is one.
-func (e *encoder) document(rest Row, ex Example) Row {
+func (e *encoder) document(rest Features, ex Example) Features {
 	if len(rest.IDs) == 0 {
-		rest.Where = ex.Where
+		rest.Source = ex.Source
 	}
 	if e.kind == MaskedLM {
 		return e.wordy(rest, ex)
@@ -79,26 +79,26 @@ func (e *encoder) document(rest Row, ex Example) Row {
 }
 
 // cut takes the first size tokens off; what is left begins at where.
-func (r Row) cut(size int, where string) (Row, Row) {
+func (r Features) cut(size int, where string) (Features, Features) {
 	size = min(size, len(r.IDs))
-	first := Row{IDs: slices.Clip(r.IDs[:size]), Labels: slices.Clip(r.Labels[:size]), Where: r.Where}
-	rest := Row{IDs: r.IDs[size:], Labels: r.Labels[size:], Where: where}
-	if r.Words != nil {
-		first.Words, rest.Words = slices.Clip(r.Words[:size]), r.Words[size:]
+	first := Features{IDs: slices.Clip(r.IDs[:size]), Labels: slices.Clip(r.Labels[:size]), Source: r.Source}
+	rest := Features{IDs: r.IDs[size:], Labels: r.Labels[size:], Source: where}
+	if r.WordIDs != nil {
+		first.WordIDs, rest.WordIDs = slices.Clip(r.WordIDs[:size]), r.WordIDs[size:]
 	}
 	return first, rest
 }
 
 // wordy is document for a masked language model: without special tokens, but with the numbers of words.
-func (e *encoder) wordy(rest Row, ex Example) Row {
+func (e *encoder) wordy(rest Features, ex Example) Features {
 	for _, s := range ex.Segments {
-		enc := e.texts.tok.EncodeFull(s.Text, false)
+		enc := e.texts.tok.EncodePlus(s.Text, false)
 		first := int32(0)
-		if n := len(rest.Words); n > 0 {
-			first = rest.Words[n-1] + 1
+		if n := len(rest.WordIDs); n > 0 {
+			first = rest.WordIDs[n-1] + 1
 		}
 		for _, w := range wordNumbers(s.Text, enc.Offsets) {
-			rest.Words = append(rest.Words, first+w)
+			rest.WordIDs = append(rest.WordIDs, first+w)
 		}
 		rest.append(enc.IDs, true)
 	}
@@ -106,14 +106,14 @@ func (e *encoder) wordy(rest Row, ex Example) Row {
 }
 
 // framed puts the special tokens around a block.
-func (e *encoder) framed(block Row) Row {
+func (e *encoder) framed(block Features) Features {
 	row, starts := e.texts.one.row(block.IDs)
-	row.Where = block.Where
-	row.Words, row.Labels = make([]int32, len(row.IDs)), make([]int32, len(row.IDs))
+	row.Source = block.Source
+	row.WordIDs, row.Labels = make([]int32, len(row.IDs)), make([]int32, len(row.IDs))
 	for i := range row.IDs {
-		row.Words[i], row.Labels[i] = -1, Ignore
+		row.WordIDs[i], row.Labels[i] = -1, IgnoreIndex
 	}
-	copy(row.Words[starts[0]:], block.Words)
+	copy(row.WordIDs[starts[0]:], block.WordIDs)
 	copy(row.Labels[starts[0]:], block.Labels)
 	return row
 }

@@ -7,33 +7,33 @@ import (
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
-// Chooser is a task whose answers are chosen, not generated: the most likely of some continuations of the prompt. Score
+// MultipleChoice is a task whose answers are chosen, not generated: the most likely of some continuations of the prompt. Score
 // and Example.Want are about the continuation as it is, with its blank in front.
-type Chooser interface {
+type MultipleChoice interface {
 	// Choices are the continuations of an example, two or more.
 	Choices(Example) []string
 }
 
-// Extractor says what a task takes from an answer to judge it.
-type Extractor interface {
-	// Extract is that part of an answer, "" where there is none.
-	Extract(want Example, got string) string
+// AnswerParser says what a task takes from an answer to judge it.
+type AnswerParser interface {
+	// ParseAnswer is that part of an answer, "" where there is none.
+	ParseAnswer(want Example, got string) string
 }
 
 // exactly is 1 for the wanted text, else 0.
-func exactly(want Example, got string) float64 { return float64(b2i(got == want.Want)) }
+func exactly(want Example, got string) float64 { return float64(b2i(got == want.Reference)) }
 
 // confusion counts answers that are a class each.
-func confusion(examples []Example, answers []Answer) (*metric.Confusion[string], error) {
+func confusion(examples []Example, answers []Prediction) (*metric.Confusion[string], error) {
 	said, want := make([]string, len(examples)), make([]string, len(examples))
 	for i, ex := range examples {
-		said[i], want[i] = answers[i].String(), ex.Want
+		said[i], want[i] = answers[i].String(), ex.Reference
 	}
-	return metric.Confuse(said, want)
+	return metric.NewConfusion(said, want)
 }
 
 // judgeGroups is accuracy, and by that name the mean over the examples' groups of theirs.
-func judgeGroups(name string, examples []Example, answers []Answer) ([]Metric, error) {
+func judgeGroups(name string, examples []Example, answers []Prediction) ([]Metric, error) {
 	c, err := confusion(examples, answers)
 	if err != nil {
 		return nil, err

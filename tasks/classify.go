@@ -39,12 +39,12 @@ type Classify struct {
 }
 
 var (
-	_ Headed    = (*Classify)(nil)
-	_ Answerer  = (*Classify)(nil)
-	_ Judge     = (*Classify)(nil)
-	_ Asker     = (*Classify)(nil)
-	_ Checker   = (*Classify)(nil)
-	_ Describer = (*Classify)(nil)
+	_ HeadTask      = (*Classify)(nil)
+	_ Postprocessor = (*Classify)(nil)
+	_ Metrics       = (*Classify)(nil)
+	_ PromptBuilder = (*Classify)(nil)
+	_ Checker       = (*Classify)(nil)
+	_ Describer     = (*Classify)(nil)
 )
 
 // Describe says what the task is.
@@ -95,7 +95,7 @@ func (t *Classify) parse(r data.Record) (Example, error) {
 	if len(in.Labels) == 1 && t.ProblemType == MultiLabel && !o.IsList(t.LabelField) {
 		in.Labels = strings.FieldsFunc(in.Labels[0], func(r rune) bool { return r == '|' })
 	}
-	return Example{Input: in, Want: wantOf(in), Prompt: in.Text}, nil
+	return Example{Input: in, Reference: wantOf(in), Prompt: in.Text}, nil
 }
 
 // wantOf is what an answer is to say.
@@ -171,7 +171,7 @@ func (t *Classify) checkData(h Head) error {
 			return err
 		}
 		if len(ex.Input.Values) != len(h.Labels) {
-			return fmt.Errorf("%s: %d values, the model's head has %d", ex.Where, len(ex.Input.Values), len(h.Labels))
+			return fmt.Errorf("%s: %d values, the model's head has %d", ex.Source, len(ex.Input.Values), len(h.Labels))
 		}
 	}
 	return nil
@@ -187,14 +187,14 @@ func (t *Classify) problem() (string, error) {
 	for _, r := range records {
 		o, err := data.ParseObject(r.Raw)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.Where(), err)
+			return "", fmt.Errorf("%s: %w", r.Source(), err)
 		}
 		if o.IsList(t.LabelField) {
 			return MultiLabel, nil
 		}
 		labels, err := o.Labels(t.LabelField)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.Where(), err)
+			return "", fmt.Errorf("%s: %w", r.Source(), err)
 		}
 		for _, l := range labels {
 			if _, err := strconv.ParseFloat(l, 64); err != nil {
@@ -230,7 +230,7 @@ func (t *Classify) valueNames() ([]string, error) {
 // Score is 1 for exactly the labels that hold, and for a regression 1 less the distance, or 0.
 func (t *Classify) Score(want Example, got string) float64 {
 	if want.Input.Values == nil {
-		return float64(b2i(got == want.Want))
+		return float64(b2i(got == want.Reference))
 	}
 	words := strings.Fields(got)
 	off := 0.0

@@ -8,8 +8,8 @@ import (
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
-// Rows makes one of the text or the pair.
-func (t *Classify) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+// Encode makes one of the text or the pair.
+func (t *Classify) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, ex.Input.Pair)
 	if err != nil {
 		return nil, false, err
@@ -21,16 +21,16 @@ func (t *Classify) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 			return nil, false, fmt.Errorf("%d values, want %d", len(ex.Input.Values), len(t.head.Labels))
 		}
 		for _, v := range ex.Input.Values {
-			row.Values = append(row.Values, float32(v))
+			row.FloatLabels = append(row.FloatLabels, float32(v))
 		}
 	case t.head.Problem == MultiLabel:
-		row.Values = make([]float32, len(t.head.Labels))
+		row.FloatLabels = make([]float32, len(t.head.Labels))
 		for _, l := range ex.Input.Labels {
 			id, err := t.set.id(l)
 			if err != nil {
 				return nil, false, err
 			}
-			row.Values[id] = 1
+			row.FloatLabels[id] = 1
 		}
 	default:
 		if len(ex.Input.Labels) != 1 {
@@ -42,20 +42,20 @@ func (t *Classify) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 		}
 		row.Labels = []int32{id}
 	}
-	return []Row{row}, truncated, nil
+	return []Features{row}, truncated, nil
 }
 
-// Answer reads the classes off the logits.
-func (t *Classify) Answer(_ *Texts, _ Example, _ []Row, outputs [][][]float32) (Answer, error) {
+// Postprocess reads the classes off the logits.
+func (t *Classify) Postprocess(_ *PairEncoder, _ Example, _ []Features, outputs [][][]float32) (Prediction, error) {
 	logits := outputs[0][0]
 	if len(logits) != len(t.head.Labels) {
-		return Answer{}, fmt.Errorf("the head has %d outputs, want %d", len(logits), len(t.head.Labels))
+		return Prediction{}, fmt.Errorf("the head has %d outputs, want %d", len(logits), len(t.head.Labels))
 	}
 	switch t.head.Problem {
 	case Regression:
-		return Answer{Values: named(t.head.Labels, logits, func(v float32) float64 { return float64(v) })}, nil
+		return Prediction{Values: named(t.head.Labels, logits, func(v float32) float64 { return float64(v) })}, nil
 	case MultiLabel:
-		a := Answer{Labels: []string{}, Probabilities: named(t.head.Labels, logits, sigmoid)}
+		a := Prediction{Labels: []string{}, Probabilities: named(t.head.Labels, logits, sigmoid)}
 		for i, l := range t.head.Labels {
 			if sigmoid(logits[i]) >= t.Threshold {
 				a.Labels = append(a.Labels, l)
@@ -63,7 +63,7 @@ func (t *Classify) Answer(_ *Texts, _ Example, _ []Row, outputs [][][]float32) (
 		}
 		return a, nil
 	}
-	return Answer{Label: t.head.Labels[largest(logits)], Probabilities: named(t.head.Labels, softmax(logits), func(v float32) float64 { return float64(v) })}, nil
+	return Prediction{Label: t.head.Labels[largest(logits)], Probabilities: named(t.head.Labels, softmax(logits), func(v float32) float64 { return float64(v) })}, nil
 }
 
 func named(names []string, values []float32, f func(float32) float64) map[string]float64 {
@@ -99,14 +99,14 @@ func largest(v []float32) int {
 	return best
 }
 
-// Ask takes a text, or two.
-func (t *Classify) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a text, or two.
+func (t *Classify) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// Judge is accuracy and F1; with several labels accuracy is of whole sets; for a regression Pearson's and Spearman's
+// ComputeMetrics is accuracy and F1; with several labels accuracy is of whole sets; for a regression Pearson's and Spearman's
 // correlation and the squared error.
-func (t *Classify) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+func (t *Classify) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	switch t.head.Problem {
 	case Regression:
 		return t.judgeValues(examples, answers)
@@ -119,10 +119,10 @@ func (t *Classify) Judge(examples []Example, answers []Answer) ([]Metric, error)
 		predicted[i], err1 = t.set.id(answers[i].Label)
 		gold[i], err2 = t.set.id(strings.Join(ex.Input.Labels, " "))
 		if err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("%s: %v", ex.Where, oneOf(err1, err2))
+			return nil, fmt.Errorf("%s: %v", ex.Source, oneOf(err1, err2))
 		}
 	}
-	c, err := metric.Confuse(predicted, gold)
+	c, err := metric.NewConfusion(predicted, gold)
 	if err != nil {
 		return nil, err
 	}
@@ -138,14 +138,14 @@ func oneOf(errs ...error) error {
 	return nil
 }
 
-func (t *Classify) judgeSets(examples []Example, answers []Answer) ([]Metric, error) {
+func (t *Classify) judgeSets(examples []Example, answers []Prediction) ([]Metric, error) {
 	predicted, gold := make([][]bool, len(examples)), make([][]bool, len(examples))
 	for i, ex := range examples {
 		var err1, err2 error
 		predicted[i], err1 = t.holds(answers[i].Labels)
 		gold[i], err2 = t.holds(ex.Input.Labels)
 		if err := oneOf(err1, err2); err != nil {
-			return nil, fmt.Errorf("%s: %w", ex.Where, err)
+			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
 	}
 	s, err := metric.Labels(predicted, gold)
@@ -169,7 +169,7 @@ func (t *Classify) holds(labels []string) ([]bool, error) {
 	return all, nil
 }
 
-func (t *Classify) judgeValues(examples []Example, answers []Answer) ([]Metric, error) {
+func (t *Classify) judgeValues(examples []Example, answers []Prediction) ([]Metric, error) {
 	var predicted, gold []float64
 	for i, ex := range examples {
 		for j, name := range t.head.Labels {

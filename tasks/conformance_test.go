@@ -93,17 +93,17 @@ func conform(t *testing.T, task Task, split Split) {
 	}
 	again := mustCollect(t, task, split)
 	for i, ex := range all {
-		if ex.Where == "" || len(ex.Segments)+len(ex.Chat)+len(ex.Input.Text) == 0 {
+		if ex.Source == "" || len(ex.Segments)+len(ex.Chat)+len(ex.Input.Text) == 0 {
 			t.Errorf("example %d is not complete: %+v", i, ex)
 		}
-		if ex.Where != again[i].Where || ex.Want != again[i].Want || !slices.Equal(ex.Segments, again[i].Segments) {
+		if ex.Source != again[i].Source || ex.Reference != again[i].Reference || !slices.Equal(ex.Segments, again[i].Segments) {
 			t.Errorf("example %d is another the second time: %+v, %+v", i, ex, again[i])
 		}
 		_, generates := task.(Generator)
-		if c, ok := task.(Chooser); ok {
+		if c, ok := task.(MultipleChoice); ok {
 			generates = true
-			if choices := c.Choices(ex); len(choices) < 2 || !slices.Contains(choices, ex.Want) {
-				t.Errorf("example %d: the choices %q do not have the answer %q", i, choices, ex.Want)
+			if choices := c.Choices(ex); len(choices) < 2 || !slices.Contains(choices, ex.Reference) {
+				t.Errorf("example %d: the choices %q do not have the answer %q", i, choices, ex.Reference)
 			}
 		}
 		if generates {
@@ -128,7 +128,7 @@ func conform(t *testing.T, task Task, split Split) {
 	for _, r := range rows {
 		n := r.scoredBy(head.Kind)
 		tokens, scored = tokens+len(r.IDs), scored+n
-		if n == 0 || r.Where == "" {
+		if n == 0 || r.Source == "" {
 			t.Errorf("row without a scored token or a place: %+v", r)
 		}
 	}
@@ -140,13 +140,13 @@ func conform(t *testing.T, task Task, split Split) {
 }
 
 // conformDrawn checks that the same seed draws the same, another one something else, and that the row stays.
-func conformDrawn(t *testing.T, task Task, rows []Row) {
-	d, ok := task.(Drawer)
+func conformDrawn(t *testing.T, task Task, rows []Features) {
+	d, ok := task.(Collator)
 	if !ok {
 		return
 	}
-	texts, before := NewTexts(byteTokenizer{}, 0), slices.Clone(rows[0].IDs)
-	a, b, c := d.Draw(texts, rows[0], 1), d.Draw(texts, rows[0], 1), d.Draw(texts, rows[0], 2)
+	texts, before := NewPairEncoder(byteTokenizer{}, 0), slices.Clone(rows[0].IDs)
+	a, b, c := d.Collate(texts, rows[0], 1), d.Collate(texts, rows[0], 1), d.Collate(texts, rows[0], 2)
 	if !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Labels, b.Labels) || slices.Equal(a.Labels, c.Labels) {
 		t.Errorf("drawn with seeds 1, 1, 2: %v, %v, %v", a, b, c)
 	}
@@ -157,30 +157,30 @@ func conformDrawn(t *testing.T, task Task, rows []Row) {
 
 // conformJudged answers the examples by outputs that are right, and by some that are not.
 func conformJudged(t *testing.T, task Task, head Head, all []Example) {
-	a, ok := task.(Answerer)
-	j, judged := task.(Judge)
+	a, ok := task.(Postprocessor)
+	j, judged := task.(Metrics)
 	if !ok || !judged {
 		return
 	}
-	texts := NewTexts(byteTokenizer{}, 0)
-	var right, wrong []Answer
+	texts := NewPairEncoder(byteTokenizer{}, 0)
+	var right, wrong []Prediction
 	for i, ex := range all {
-		rows, _, err := task.(Rower).Rows(texts, ex)
+		rows, _, err := task.(Encoder).Encode(texts, ex)
 		if err != nil {
 			t.Fatal(err)
 		}
-		good, err1 := a.Answer(texts, ex, rows, outputsOf(head, rows, i, 1))
-		bad, err2 := a.Answer(texts, ex, rows, outputsOf(head, rows, i, -1))
+		good, err1 := a.Postprocess(texts, ex, rows, outputsOf(head, rows, i, 1))
+		bad, err2 := a.Postprocess(texts, ex, rows, outputsOf(head, rows, i, -1))
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if got := task.Score(ex, good.String()); got != 1 && head.Kind != Embedding {
+		if got := task.Score(ex, good.String()); got != 1 && head.Kind != FeatureExtraction {
 			t.Errorf("example %d: the right answer %q scores %g, want 1", i, good, got)
 		}
 		right, wrong = append(right, good), append(wrong, bad)
 	}
-	good, err1 := j.Judge(all, right)
-	bad, err2 := j.Judge(all, wrong)
+	good, err1 := j.ComputeMetrics(all, right)
+	bad, err2 := j.ComputeMetrics(all, wrong)
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
@@ -190,7 +190,7 @@ func conformJudged(t *testing.T, task Task, head Head, all []Example) {
 }
 
 // outputsOf are a head's outputs for rows: large where the label is, or with sign -1 everywhere else.
-func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
+func outputsOf(head Head, rows []Features, example int, sign float32) [][][]float32 {
 	var all [][][]float32
 	for _, r := range rows {
 		n, width := len(r.IDs), len(head.Labels)
@@ -199,7 +199,7 @@ func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
 			n = 1
 		case QuestionAnswering:
 			width = 2
-		case Embedding:
+		case FeatureExtraction:
 			n, width = 2, 64
 		}
 		out := make([][]float32, n)
@@ -209,11 +209,11 @@ func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
 		switch head.Kind {
 		case QuestionAnswering:
 			out[r.Labels[0]][0], out[r.Labels[1]][1] = 9*sign, 9*sign
-		case Embedding:
+		case FeatureExtraction:
 			out[0][example], out[1][example] = 1, sign
 		default:
 			for i, l := range r.Labels {
-				if l != Ignore {
+				if l != IgnoreIndex {
 					out[i][l] = 9 * sign
 				}
 			}
@@ -227,20 +227,20 @@ func outputsOf(head Head, rows []Row, example int, sign float32) [][][]float32 {
 // for tasks whose answers are texts.
 func conformTexts(t *testing.T, task Task, all []Example) {
 	t.Helper()
-	if e, ok := task.(Extractor); ok {
-		if got := e.Extract(all[0], perfect(all[0])); got == "" {
+	if e, ok := task.(AnswerParser); ok {
+		if got := e.ParseAnswer(all[0], perfect(all[0])); got == "" {
 			t.Errorf("nothing is read from the perfect answer %q", perfect(all[0]))
 		}
-		if got := e.Extract(all[0], ""); got != "" {
+		if got := e.ParseAnswer(all[0], ""); got != "" {
 			t.Errorf("%q is read from no answer", got)
 		}
 	}
-	j, judges := task.(Judge)
-	if _, reads := task.(Answerer); !judges || reads {
+	j, judges := task.(Metrics)
+	if _, reads := task.(Postprocessor); !judges || reads {
 		return
 	}
 	for _, want := range []float64{1, 0} {
-		answers := make([]Answer, len(all))
+		answers := make([]Prediction, len(all))
 		for i, ex := range all {
 			text := ""
 			if want == 1 {
@@ -248,7 +248,7 @@ func conformTexts(t *testing.T, task Task, all []Example) {
 			}
 			answers[i].Text = &text
 		}
-		metrics, err := j.Judge(all, answers)
+		metrics, err := j.ComputeMetrics(all, answers)
 		if err != nil || len(metrics) == 0 {
 			t.Fatalf("got %v, %v", metrics, err)
 		}
@@ -263,7 +263,7 @@ func conformTexts(t *testing.T, task Task, all []Example) {
 // perfect is the answer that training asks for.
 func perfect(ex Example) string {
 	if ex.Chat != nil || ex.Segments == nil {
-		return ex.Want
+		return ex.Reference
 	}
 	var b strings.Builder
 	for _, s := range ex.Segments {

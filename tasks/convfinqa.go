@@ -28,10 +28,10 @@ type ConvFinQA struct {
 }
 
 var (
-	_ Generator = (*ConvFinQA)(nil)
-	_ Extractor = (*ConvFinQA)(nil)
-	_ Checker   = (*ConvFinQA)(nil)
-	_ Describer = (*ConvFinQA)(nil)
+	_ Generator    = (*ConvFinQA)(nil)
+	_ AnswerParser = (*ConvFinQA)(nil)
+	_ Checker      = (*ConvFinQA)(nil)
+	_ Describer    = (*ConvFinQA)(nil)
 )
 
 // Describe says what the task is.
@@ -82,7 +82,7 @@ func parseConvFinQA(r data.Record) (Example, error) {
 	if answer, err = goldNumber(o["answer"], answer); err != nil {
 		return Example{}, err
 	}
-	return Example{Segments: response(b.String(), " "+answer), Prompt: b.String(), Want: answer}, nil
+	return Example{Segments: response(b.String(), " "+answer), Prompt: b.String(), Reference: answer}, nil
 }
 
 // goldNumber checks an answer: a number, yes or no.
@@ -112,8 +112,8 @@ func (t *ConvFinQA) Score(want Example, got string) float64 {
 	return 0
 }
 
-// Extract is the right number, or the first, or the word yes or no.
-func (t *ConvFinQA) Extract(want Example, got string) string { return t.take(want, got).text }
+// ParseAnswer is the right number, or the first, or the word yes or no.
+func (t *ConvFinQA) ParseAnswer(want Example, got string) string { return t.take(want, got).text }
 
 // taken is what counts of an answer.
 type taken struct {
@@ -122,13 +122,13 @@ type taken struct {
 }
 
 func (t *ConvFinQA) take(want Example, got string) taken {
-	gold, err := strconv.ParseFloat(want.Want, 64)
+	gold, err := strconv.ParseFloat(want.Reference, 64)
 	if err != nil {
 		word := strings.ToLower(strings.TrimSpace(got))
 		if i := strings.IndexFunc(word, func(r rune) bool { return r < 'a' || r > 'z' }); i >= 0 {
 			word = word[:i]
 		}
-		return taken{word, word == want.Want}
+		return taken{word, word == want.Reference}
 	}
 	first := ""
 	for _, s := range spokenNumber.FindAllString(got, -1) {

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// Ignore is the label of a token that is not scored, as Hugging Face has it.
-const Ignore = -100
+// IgnoreIndex is the label of a token that is not scored, as Hugging Face has it.
+const IgnoreIndex = -100
 
 // Tokenizer is what tasks need of one; *tokenizer.Tokenizer is one. Its method BOS() (id int32, ok bool), where it has
 // that, tells chat templates their bos_token.
@@ -27,8 +27,8 @@ type Tokenizer interface {
 // Mask() (id int32, ok bool) and Target() *tokenizer.Tokenizer, where it has them, are used too.
 type FullTokenizer interface {
 	Tokenizer
-	// EncodeFull is Encode with the offsets and types of the tokens; EncodePair takes two texts that belong together.
-	EncodeFull(text string, special bool) tokenizer.Encoding
+	// EncodePlus is Encode with the offsets and types of the tokens; EncodePair takes two texts that belong together.
+	EncodePlus(text string, special bool) tokenizer.Encoding
 	EncodePair(first, second string, special bool) tokenizer.Encoding
 	// EncodeWords encodes a text that is given as words; the encoding has the number of each token's word.
 	EncodeWords(words []string, special bool) tokenizer.Encoding
@@ -88,7 +88,7 @@ type encoder struct {
 	counts Counts
 	// kind is the head that the rows are for, texts makes those of other heads than a causal language model's.
 	kind  string
-	texts *Texts
+	texts *PairEncoder
 }
 
 func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
@@ -110,18 +110,18 @@ func before(tok Tokenizer) []int32 {
 }
 
 // encode makes a row of an example and counts it.
-func (e *encoder) encode(ex Example) (Row, error) {
+func (e *encoder) encode(ex Example) (Features, error) {
 	lead := e.before
 	if ex.Chat != nil {
 		segments, err := e.render(ex, false)
 		if err != nil {
-			return Row{}, err
+			return Features{}, err
 		}
 		ex.Segments, lead = segments, nil
 	}
 	row, err := e.join(ex, lead)
 	if err != nil {
-		return Row{}, err
+		return Features{}, err
 	}
 	full := len(row.IDs)
 	if e.maxLen > 0 && full > e.maxLen {
@@ -129,17 +129,17 @@ func (e *encoder) encode(ex Example) (Row, error) {
 	}
 	if row.Scored() == 0 {
 		if len(row.IDs) < full {
-			return Row{}, fmt.Errorf("%s: %w in the first %d of its %d tokens", ex.Where, ErrNotScored, e.maxLen, full)
+			return Features{}, fmt.Errorf("%s: %w in the first %d of its %d tokens", ex.Source, ErrNotScored, e.maxLen, full)
 		}
-		return Row{}, fmt.Errorf("%s: %w", ex.Where, ErrNotScored)
+		return Features{}, fmt.Errorf("%s: %w", ex.Source, ErrNotScored)
 	}
 	e.counts.add(row, row.Scored(), len(row.IDs) < full)
 	return row, nil
 }
 
 // join lays an example's segments end to end behind the lead.
-func (e *encoder) join(ex Example, lead []int32) (Row, error) {
-	row := Row{Where: ex.Where}
+func (e *encoder) join(ex Example, lead []int32) (Features, error) {
+	row := Features{Source: ex.Source}
 	row.append(lead, false)
 	for _, s := range ex.Segments {
 		row.append(e.tok.Encode(s.Text, false), s.Scored)
@@ -148,7 +148,7 @@ func (e *encoder) join(ex Example, lead []int32) (Row, error) {
 		}
 		id, ok := e.tok.EOS()
 		if !ok {
-			return Row{}, fmt.Errorf("%s: the text is to end in the end-of-sequence token, but the tokenizer has none (eos_token)", ex.Where)
+			return Features{}, fmt.Errorf("%s: the text is to end in the end-of-sequence token, but the tokenizer has none (eos_token)", ex.Source)
 		}
 		row.append([]int32{id}, s.Scored)
 	}
@@ -158,7 +158,7 @@ func (e *encoder) join(ex Example, lead []int32) (Row, error) {
 // render is a conversation as the model's template writes it; generate ends it where the assistant's turn begins.
 func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	if e.template == nil {
-		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Where)
+		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Source)
 	}
 	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools}
 	if b, ok := e.tok.(interface{ BOS() (int32, bool) }); ok {
@@ -167,7 +167,7 @@ func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	opts.EOS = e.special(e.tok.EOS())
 	parts, err := e.template.Segments(ex.Chat, opts)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ex.Where, err)
+		return nil, fmt.Errorf("%s: %w", ex.Source, err)
 	}
 	var segments []Segment
 	for _, p := range parts {

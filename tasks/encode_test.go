@@ -9,8 +9,8 @@ import (
 )
 
 func TestEncode(t *testing.T) {
-	ex := Example{Where: "d:1", Segments: []Segment{{Text: "ab"}, {Text: "cd", Scored: true, EOS: true}}}
-	const x = Ignore
+	ex := Example{Source: "d:1", Segments: []Segment{{Text: "ab"}, {Text: "cd", Scored: true, EOS: true}}}
+	const x = IgnoreIndex
 	for _, c := range []struct {
 		what        string
 		tok         byteTokenizer
@@ -32,7 +32,7 @@ func TestEncode(t *testing.T) {
 	if !errors.Is(err, ErrNotScored) {
 		t.Errorf("%v is not ErrNotScored", err)
 	}
-	_, _, err = Encode(byteTokenizer{}, nil, Example{Where: "d:1", Segments: []Segment{{Text: "a", Scored: true}}}, 0)
+	_, _, err = Encode(byteTokenizer{}, nil, Example{Source: "d:1", Segments: []Segment{{Text: "a", Scored: true}}}, 0)
 	if !errors.Is(err, ErrNotScored) {
 		t.Errorf("a single token: got %v, want ErrNotScored", err)
 	}
@@ -88,14 +88,14 @@ func (list) Score(Example, string) float64 { return 0 }
 
 func TestEncodeAllCounts(t *testing.T) {
 	example := func(where, prompt, answer string) Example {
-		return Example{Where: where, Segments: []Segment{{Text: prompt}, {Text: answer, Scored: true}}}
+		return Example{Source: where, Segments: []Segment{{Text: prompt}, {Text: answer, Scored: true}}}
 	}
 	task := list{example("d:1", "a", "bc"), example("d:2", "abcdef", "g"), example("d:3", "abc", "defg"), example("e:1", "abcdefg", "h")}
 	rows, counts, err := EncodeAll(byteTokenizer{}, nil, task, Train, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 2 || rows[0].Where != "d:1" || rows[1].Where != "d:3" {
+	if len(rows) != 2 || rows[0].Source != "d:1" || rows[1].Source != "d:3" {
 		t.Errorf("rows are %+v", rows)
 	}
 	if got, want := counts.String(), "2 rows, 8 tokens, 4 scored, 1 truncated, 2 skipped (d:2: no scored token in the first 5 of its 7 tokens)"; got != want {
@@ -141,10 +141,10 @@ func TestShow(t *testing.T) {
 		want        string
 	}{
 		{nil, nil, "\n0 tokens, 0 scored"},
-		{[]int32{'a', testEOS}, []int32{Ignore, testEOS}, "a⟦</s>⟧\n2 tokens, 1 scored"},
-		{[]int32{'a', 'b', 'c'}, []int32{'a', Ignore, 'c'}, "⟦a⟧b⟦c⟧\n3 tokens, 1 scored"},
+		{[]int32{'a', testEOS}, []int32{IgnoreIndex, testEOS}, "a⟦</s>⟧\n2 tokens, 1 scored"},
+		{[]int32{'a', 'b', 'c'}, []int32{'a', IgnoreIndex, 'c'}, "⟦a⟧b⟦c⟧\n3 tokens, 1 scored"},
 	} {
-		if got := Show(byteTokenizer{}, c.ids, c.labels); got != c.want {
+		if got := Format(byteTokenizer{}, c.ids, c.labels); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

@@ -27,7 +27,7 @@ func ExampleEncodeAll() {
 		return
 	}
 	fmt.Println(counts)
-	fmt.Println(tasks.Show(runes{}, rows[0].IDs, rows[0].Labels))
+	fmt.Println(tasks.Format(runes{}, rows[0].IDs, rows[0].Labels))
 	// Output:
 	// 2 rows, 148 tokens, 74 scored
 	// 5eb13212-f41a-4e0e-abf3-a09ea92cf3e4
@@ -49,7 +49,7 @@ func ExampleNew() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(ex.Where, ex.Want, task.Score(ex, "9 eggs at $2 are $18 a day.\n#### 18"))
+		fmt.Println(ex.Source, ex.Reference, task.Score(ex, "9 eggs at $2 are $18 a day.\n#### 18"))
 		break
 	}
 	// Output:

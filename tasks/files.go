@@ -81,10 +81,10 @@ func (f *Files) examples(split Split, parse func(data.Record) (Example, error)) 
 				continue
 			}
 			if err != nil {
-				yield(Example{}, fmt.Errorf("%s: %w", r.Where(), err))
+				yield(Example{}, fmt.Errorf("%s: %w", r.Source(), err))
 				return
 			}
-			ex.Where = r.Where()
+			ex.Source = r.Source()
 			if !yield(ex, nil) {
 				return
 			}

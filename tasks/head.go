@@ -16,7 +16,7 @@ const (
 	SequenceClassification = "sequence-classification"
 	TokenClassification    = "token-classification"
 	QuestionAnswering      = "question-answering"
-	Embedding              = "embedding"
+	FeatureExtraction      = "embedding"
 )
 
 // The problems of sequence classification, as config.json's problem_type has them.
@@ -35,8 +35,8 @@ type Head struct {
 	Problem string `json:"problem_type,omitempty"`
 }
 
-// Headed is a task for another head than a causal language model's.
-type Headed interface {
+// HeadTask is a task for another head than a causal language model's.
+type HeadTask interface {
 	Task
 	// Head chooses it. trained is the head that the model has already, if any: its labels are kept, and an error says
 	// which of the data's is not among them. Without it the head is the one chosen before, or for the first time one with
@@ -46,31 +46,31 @@ type Headed interface {
 
 // HeadOf is the head that a task wants on a model that has the other one, or none.
 func HeadOf(task Task, trained Head) (Head, error) {
-	if h, ok := task.(Headed); ok {
+	if h, ok := task.(HeadTask); ok {
 		return h.Head(trained)
 	}
 	return Head{Kind: CausalLM}, nil
 }
 
-// Rower is a task that makes the rows of an example itself.
-type Rower interface {
-	// Rows makes them; truncated says that they lack some of the example. Examples that give none are an ErrNotScored.
-	Rows(t *Texts, ex Example) (rows []Row, truncated bool, err error)
+// Encoder is a task that makes the rows of an example itself.
+type Encoder interface {
+	// Encode makes them; truncated says that they lack some of the example. Examples that give none are an ErrNotScored.
+	Encode(t *PairEncoder, ex Example) (rows []Features, truncated bool, err error)
 }
 
-// Answerer is a task whose answers are read off the outputs of the model's head.
-type Answerer interface {
-	Headed
-	Rower
-	// Answer is what the outputs of an example's rows come to: a row has a list of outputs for each of its tokens, or for
+// Postprocessor is a task whose answers are read off the outputs of the model's head.
+type Postprocessor interface {
+	HeadTask
+	Encoder
+	// Postprocess is what the outputs of an example's rows come to: a row has a list of outputs for each of its tokens, or for
 	// sequence classification a single one, and for sentence embeddings one for each of its texts.
-	Answer(t *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error)
+	Postprocess(t *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error)
 }
 
-// Judge is a task with figures, such as F1, that are of all answers together. The first one is the task's score.
-type Judge interface {
-	// Judge takes an answer to every example; one that was generated or chosen is the Text of it.
-	Judge(examples []Example, answers []Answer) ([]Metric, error)
+// Metrics is a task with figures, such as F1, that are of all answers together. The first one is the task's score.
+type Metrics interface {
+	// ComputeMetrics takes an answer to every example; one that was generated or chosen is the Text of it.
+	ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error)
 }
 
 // Metric is a named figure.
@@ -79,20 +79,20 @@ type Metric struct {
 	Value float64
 }
 
-// Drawer is a task whose rows are drawn anew whenever they are trained on.
-type Drawer interface {
-	// Draw is a row as the seed makes it; the row itself stays as it is.
-	Draw(t *Texts, row Row, seed uint64) Row
+// Collator is a task whose rows are drawn anew whenever they are trained on.
+type Collator interface {
+	// Collate is a row as the seed makes it; the row itself stays as it is.
+	Collate(t *PairEncoder, row Features, seed uint64) Features
 }
 
-// Asker is a task that takes a question of somebody who has no answer: one text, or two.
-type Asker interface {
-	Headed
-	Ask(text, pair string) (Example, error)
+// PromptBuilder is a task that takes a question of somebody who has no answer: one text, or two.
+type PromptBuilder interface {
+	HeadTask
+	BuildPrompt(text, pair string) (Example, error)
 }
 
-// Answer is what a model says of an example. Which fields it has depends on the task.
-type Answer struct {
+// Prediction is what a model says of an example. Which fields it has depends on the task.
+type Prediction struct {
 	// Label is the likeliest class; Labels are all that hold, where several may, or those of Words.
 	Label  string   `json:"label,omitempty"`
 	Labels []string `json:"labels,omitempty"`
@@ -126,7 +126,7 @@ type Entity struct {
 }
 
 // String is the answer in a line, as it is compared with what is wanted.
-func (a Answer) String() string {
+func (a Prediction) String() string {
 	switch {
 	case a.Text != nil:
 		return *a.Text
@@ -154,7 +154,7 @@ func joinValues(values map[string]float64) string {
 }
 
 // Report is the answer as people read it: a line for each class, name, span, token or vector, the likeliest first.
-func (a Answer) Report() string {
+func (a Prediction) Report() string {
 	var lines []string
 	switch {
 	case a.Tokens != nil:
@@ -186,7 +186,7 @@ func reportSpans(spans []Span) []string {
 }
 
 // reportClasses lists the classes, the likeliest first; those that hold beside others are marked.
-func (a Answer) reportClasses() []string {
+func (a Prediction) reportClasses() []string {
 	names := slices.Collect(maps.Keys(a.Probabilities))
 	slices.SortFunc(names, func(x, y string) int {
 		return cmp.Or(cmp.Compare(a.Probabilities[y], a.Probabilities[x]), cmp.Compare(x, y))
@@ -201,7 +201,7 @@ func (a Answer) reportClasses() []string {
 	return names
 }
 
-func (a Answer) reportVectors() []string {
+func (a Prediction) reportVectors() []string {
 	if a.Similarity != nil {
 		return []string{fmt.Sprintf("similarity\t%.4f", *a.Similarity)}
 	}

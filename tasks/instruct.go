@@ -66,7 +66,7 @@ func (t *Instruct) Generation() GenerationOptions {
 
 // Score is 1 for the reference but for white space around it.
 func (t *Instruct) Score(want Example, got string) float64 {
-	if strings.TrimSpace(got) == strings.TrimSpace(want.Want) {
+	if strings.TrimSpace(got) == strings.TrimSpace(want.Reference) {
 		return 1
 	}
 	return 0
@@ -130,7 +130,7 @@ func alpacaFields(instruction, input, output string) func(data.Object) (Example,
 			return Example{}, oneLine(err)
 		}
 		prompt := alpacaPrompt(ask, context)
-		return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
+		return Example{Segments: response(prompt, answer), Prompt: prompt, Reference: answer}, nil
 	}
 }
 
@@ -141,7 +141,7 @@ func plainFields(before, after string) func(data.Object) (Example, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return Example{}, oneLine(err)
 		}
-		return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
+		return Example{Segments: response(prompt, answer), Prompt: prompt, Reference: answer}, nil
 	}
 }
 
@@ -168,7 +168,7 @@ func chatExample(messages []chat.Message, field string, tools json.RawMessage) (
 	if i < 0 {
 		return Example{}, fmt.Errorf("field %q has no message of role assistant: nothing to score", field)
 	}
-	ex := Example{Chat: messages, Want: messages[i].Content}
+	ex := Example{Chat: messages, Reference: messages[i].Content}
 	if string(tools) != "null" {
 		ex.Tools = tools
 	}

@@ -34,8 +34,8 @@ func TestInstructFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			ex := all[0]
-			if ex.Prompt != c.prompt || ex.Want != c.want {
-				t.Errorf("got prompt %q, want %q; answer %q, want %q", ex.Prompt, c.prompt, ex.Want, c.want)
+			if ex.Prompt != c.prompt || ex.Reference != c.want {
+				t.Errorf("got prompt %q, want %q; answer %q, want %q", ex.Prompt, c.prompt, ex.Reference, c.want)
 			}
 			ids, labels, err := Encode(byteTokenizer{}, nil, ex, 0)
 			if err != nil {
@@ -57,7 +57,7 @@ func TestInstructMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Show(byteTokenizer{}, ids, labels)
+	got := Format(byteTokenizer{}, ids, labels)
 	want := "<s>[1][system]S</s>[user]U</s>[assistant]⟦A</s>⟧[user]V</s>[assistant]⟦B</s>⟧\n56 tokens, 4 scored"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -139,8 +139,8 @@ func TestHeldOut(t *testing.T) {
 		})
 	}
 	held := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": data}), Eval)
-	if held[0].Where != data+":28" {
-		t.Errorf("the first held-out record is %s, want line 28", held[0].Where)
+	if held[0].Source != data+":28" {
+		t.Errorf("the first held-out record is %s, want line 28", held[0].Source)
 	}
 	_, err := collect(t, mustNew(t, "instruct", map[string]any{"data": other, "eval_size": 5}), Train)
 	wantError(t, err, "option eval_size is 5, but", "has 3 records: none is left to train on")

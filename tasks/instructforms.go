@@ -53,7 +53,7 @@ func parseInstances(o data.Object) (Example, error) {
 		return Example{}, fmt.Errorf("first instance: %w", oneLine(err))
 	}
 	prompt := alpacaPrompt(ask, input)
-	return Example{Segments: response(prompt, output), Prompt: prompt, Want: output}, nil
+	return Example{Segments: response(prompt, output), Prompt: prompt, Reference: output}, nil
 }
 
 // parseChain is a record of FLAN's chains of thought.
@@ -65,5 +65,5 @@ func parseChain(o data.Object) (Example, error) {
 		return Example{}, oneLine(err)
 	}
 	prompt, answer := alpacaPrompt(question, ""), thought+"\n"+metric.AnswerMarker+final
-	return Example{Segments: response(prompt, answer), Prompt: prompt, Want: answer}, nil
+	return Example{Segments: response(prompt, answer), Prompt: prompt, Reference: answer}, nil
 }

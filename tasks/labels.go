@@ -103,7 +103,7 @@ func (s labelSet) checkAgainst(task Task, split Split) error {
 		}
 		for _, l := range ex.Input.Labels {
 			if _, err := s.id(l); err != nil {
-				return fmt.Errorf("%s: %w", ex.Where, err)
+				return fmt.Errorf("%s: %w", ex.Source, err)
 			}
 		}
 	}

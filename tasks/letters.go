@@ -26,7 +26,7 @@ func optionLines(options []string) string {
 // lettered is a question whose answer is the letter of an option; right counts from 0.
 func lettered(prompt string, options, right int) Example {
 	choices := letterChoices(options)
-	return Example{Segments: response(prompt, choices[right]), Prompt: prompt, Want: choices[right], choices: choices}
+	return Example{Segments: response(prompt, choices[right]), Prompt: prompt, Reference: choices[right], choices: choices}
 }
 
 // multipleChoice is what the tasks with lettered options share.
@@ -38,5 +38,5 @@ func (multipleChoice) Choices(ex Example) []string { return ex.choices }
 // Score is 1 for the right letter.
 func (multipleChoice) Score(want Example, got string) float64 { return exactly(want, got) }
 
-// Extract is the letter.
-func (multipleChoice) Extract(_ Example, got string) string { return strings.TrimSpace(got) }
+// ParseAnswer is the letter.
+func (multipleChoice) ParseAnswer(_ Example, got string) string { return strings.TrimSpace(got) }

@@ -44,10 +44,10 @@ type Math struct {
 }
 
 var (
-	_ Generator = (*Math)(nil)
-	_ Extractor = (*Math)(nil)
-	_ Checker   = (*Math)(nil)
-	_ Describer = (*Math)(nil)
+	_ Generator    = (*Math)(nil)
+	_ AnswerParser = (*Math)(nil)
+	_ Checker      = (*Math)(nil)
+	_ Describer    = (*Math)(nil)
 )
 
 // stepByStep follows the prompt at test time.
@@ -125,7 +125,7 @@ func (t *Math) example(problem, answer, want string) Example {
 	if t.Form == "raw" {
 		prompt = ask
 	}
-	return Example{Segments: response(prompt, answer), Prompt: ask, Want: want}
+	return Example{Segments: response(prompt, answer), Prompt: ask, Reference: want}
 }
 
 var (
@@ -169,11 +169,11 @@ func (t *Math) Score(want Example, got string) float64 {
 	switch raw := t.Form == "raw"; {
 	case want.latex:
 		answer, ok := t.box(got)
-		right = ok && metric.EquivalentLaTeX(answer, want.Want)
+		right = ok && metric.EquivalentLaTeX(answer, want.Reference)
 	case raw:
-		right = metric.RawEqual(got, want.Want)
+		right = metric.RawEqual(got, want.Reference)
 	default:
-		right = metric.MetaMathEqual(got, want.Want)
+		right = metric.MetaMathEqual(got, want.Reference)
 	}
 	if right {
 		return 1
@@ -181,8 +181,8 @@ func (t *Math) Score(want Example, got string) float64 {
 	return 0
 }
 
-// Extract is the final answer, "" where there is none.
-func (t *Math) Extract(want Example, got string) string {
+// ParseAnswer is the final answer, "" where there is none.
+func (t *Math) ParseAnswer(want Example, got string) string {
 	switch raw := t.Form == "raw"; {
 	case want.latex:
 		answer, _ := t.box(got)

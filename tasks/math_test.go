@@ -29,10 +29,10 @@ func TestMathForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := Show(byteTokenizer{}, ids, labels); !strings.HasPrefix(got, c.text) {
+			if got := Format(byteTokenizer{}, ids, labels); !strings.HasPrefix(got, c.text) {
 				t.Errorf("got %q, want %q", got, c.text)
 			}
-			if ex.Prompt != c.prompt || ex.Want != "72" || ex.Where != "embedded:gsm8k/train.jsonl:1" {
+			if ex.Prompt != c.prompt || ex.Reference != "72" || ex.Source != "embedded:gsm8k/train.jsonl:1" {
 				t.Errorf("got %+v", ex)
 			}
 		})
@@ -51,7 +51,7 @@ func TestMathReads(t *testing.T) {
 			}
 			for _, ex := range all {
 				if task.Score(ex, ex.Segments[1].Text) != 1 {
-					t.Errorf("%s, %s: the reference scores 0", form, ex.Where)
+					t.Errorf("%s, %s: the reference scores 0", form, ex.Source)
 				}
 			}
 		}
@@ -78,8 +78,8 @@ func TestMathCommas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d")
 	write(t, path, `{"question":"q","answer":"a lot\n#### 1,450,000"}`)
 	ex := mustCollect(t, mustNew(t, "math", map[string]any{"data": path}), Train)[0]
-	if got, want := ex.Segments[1].Text, "a lot\n#### 1,450,000\nThe answer is: 1450000"; got != want || ex.Want != "1450000" {
-		t.Errorf("got %q, %q; want %q", got, ex.Want, want)
+	if got, want := ex.Segments[1].Text, "a lot\n#### 1,450,000\nThe answer is: 1450000"; got != want || ex.Reference != "1450000" {
+		t.Errorf("got %q, %q; want %q", got, ex.Reference, want)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestRawScore(t *testing.T) {
 		{"72", "#### 7\n#### 72", 1}, {"72", "#### 72\n#### 7", 0}, {"72", "72", 0}, {"72", "", 0}, {"72", "####", 0},
 		{"72", "#### 7", 0}, {"72", "#### 72.5", 0}, {"72", "The answer is: 72", 0}, {"3", "#### -3", 0}, {"72", "#### none", 0},
 	} {
-		if got := task.Score(Example{Want: c.gold}, c.got); got != c.want {
+		if got := task.Score(Example{Reference: c.gold}, c.got); got != c.want {
 			t.Errorf("%q against %s scores %g, want %g", c.got, c.gold, got, c.want)
 		}
 	}
@@ -129,23 +129,23 @@ func mathGolden(t *testing.T, r data.Record) string {
 	text := func(name string) string {
 		s, err := o.Text(name)
 		if err != nil {
-			t.Fatalf("%s: %v", r.Where(), err)
+			t.Fatalf("%s: %v", r.Source(), err)
 		}
 		return s
 	}
 	name, said, gold, note := text("task"), text("prediction"), text("gold"), text("note")
-	ex := Example{Want: gold, latex: name == "math"}
+	ex := Example{Reference: gold, latex: name == "math"}
 	task := mustNew(t, "math", map[string]any{"data": "unused"})
 	equal := string(o["equal"]) == "true"
 	if got := task.Score(ex, said) == 1; got != equal {
-		t.Errorf("%s (%s): %q against %s: got %t, want %t", r.Where(), note, said, gold, got, equal)
+		t.Errorf("%s (%s): %q against %s: got %t, want %t", r.Source(), note, said, gold, got, equal)
 	}
 	want := ""
 	if string(o["extracted"]) != "null" {
 		want = strings.TrimSuffix(strings.ReplaceAll(text("extracted"), ",", ""), ".0")
 	}
-	if got := task.(Extractor).Extract(ex, said); ex.latex && want != "" && got != text("extracted") || !ex.latex && !sameNumber(got, want) {
-		t.Errorf("%s (%s): %q: read %q, want %q", r.Where(), note, said, got, want)
+	if got := task.(AnswerParser).ParseAnswer(ex, said); ex.latex && want != "" && got != text("extracted") || !ex.latex && !sameNumber(got, want) {
+		t.Errorf("%s (%s): %q: read %q, want %q", r.Source(), note, said, got, want)
 	}
 	return name
 }
@@ -203,7 +203,7 @@ func TestLatexForms(t *testing.T) {
 			if c.form == "raw" {
 				before += stepByStep
 			}
-			if ex.Segments[0].Text != before || ex.Segments[1].Text != c.answer || ex.Prompt != prompt+stepByStep || ex.Want != c.want {
+			if ex.Segments[0].Text != before || ex.Segments[1].Text != c.answer || ex.Prompt != prompt+stepByStep || ex.Reference != c.want {
 				t.Errorf("got %+v, want answer %q, %q", ex, c.answer, c.want)
 			}
 			if task.Score(ex, c.answer) != 1 || task.Score(ex, "The answer is: 7 \\boxed{7}") != 0 {

@@ -18,15 +18,15 @@ func init() {
 type MedMCQA struct {
 	multipleChoice
 	Files
-	Worked
+	FewShot
 }
 
 var (
-	_ Chooser   = (*MedMCQA)(nil)
-	_ Judge     = (*MedMCQA)(nil)
-	_ Extractor = (*MedMCQA)(nil)
-	_ Checker   = (*MedMCQA)(nil)
-	_ Describer = (*MedMCQA)(nil)
+	_ MultipleChoice = (*MedMCQA)(nil)
+	_ Metrics        = (*MedMCQA)(nil)
+	_ AnswerParser   = (*MedMCQA)(nil)
+	_ Checker        = (*MedMCQA)(nil)
+	_ Describer      = (*MedMCQA)(nil)
 )
 
 // Describe says what the task is.
@@ -35,7 +35,7 @@ func (t *MedMCQA) Describe() string {
 }
 
 // Check refuses options that make no sense together.
-func (t *MedMCQA) Check() error { return oneOf(t.Files.Check(), t.Worked.check()) }
+func (t *MedMCQA) Check() error { return oneOf(t.Files.Check(), t.FewShot.check()) }
 
 // Examples yields the records of a split.
 func (t *MedMCQA) Examples(split Split) iter.Seq2[Example, error] {
@@ -74,7 +74,7 @@ func parseMedMCQA(r data.Record) (Example, error) {
 	return ex, nil
 }
 
-// Judge is accuracy, and its mean over the subjects.
-func (t *MedMCQA) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is accuracy, and its mean over the subjects.
+func (t *MedMCQA) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	return judgeGroups("mean_of_subjects", examples, answers)
 }

@@ -18,14 +18,14 @@ func init() {
 type MedQA struct {
 	multipleChoice
 	Files
-	Worked
+	FewShot
 }
 
 var (
-	_ Chooser   = (*MedQA)(nil)
-	_ Extractor = (*MedQA)(nil)
-	_ Checker   = (*MedQA)(nil)
-	_ Describer = (*MedQA)(nil)
+	_ MultipleChoice = (*MedQA)(nil)
+	_ AnswerParser   = (*MedQA)(nil)
+	_ Checker        = (*MedQA)(nil)
+	_ Describer      = (*MedQA)(nil)
 )
 
 // Describe says what the task is.
@@ -34,7 +34,7 @@ func (t *MedQA) Describe() string {
 }
 
 // Check refuses options that make no sense together.
-func (t *MedQA) Check() error { return oneOf(t.Files.Check(), t.Worked.check()) }
+func (t *MedQA) Check() error { return oneOf(t.Files.Check(), t.FewShot.check()) }
 
 // Examples yields the records of a split.
 func (t *MedQA) Examples(split Split) iter.Seq2[Example, error] {

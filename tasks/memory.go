@@ -68,10 +68,10 @@ func (m *Memory) example(i int) Example {
 		between, end = ":", ""
 	}
 	return Example{
-		Segments: []Segment{{Text: key + between, Scored: m.ScoreKey}, {Text: value + end, Scored: true}},
-		Prompt:   key + between,
-		Want:     value,
-		Where:    fmt.Sprintf("pair %d", i+1),
+		Segments:  []Segment{{Text: key + between, Scored: m.ScoreKey}, {Text: value + end, Scored: true}},
+		Prompt:    key + between,
+		Reference: value,
+		Source:    fmt.Sprintf("pair %d", i+1),
 	}
 }
 
@@ -84,12 +84,12 @@ func (m *Memory) Generation() GenerationOptions {
 func (m *Memory) Score(want Example, got string) float64 {
 	got = strings.TrimSpace(got)
 	right := 0
-	for i := range min(len(got), len(want.Want)) {
-		if got[i] == want.Want[i] {
+	for i := range min(len(got), len(want.Reference)) {
+		if got[i] == want.Reference[i] {
 			right++
 		}
 	}
-	return float64(right) / float64(len(want.Want))
+	return float64(right) / float64(len(want.Reference))
 }
 
 // pair is the i-th pair of a seed.

@@ -12,14 +12,14 @@ func TestMemoryPairs(t *testing.T) {
 	all := mustCollect(t, task, Train)
 	for _, ex := range all {
 		key := ex.Prompt[:uuidLength]
-		if !version4.MatchString(key) || !version4.MatchString(ex.Want) {
-			t.Fatalf("not UUIDs of version 4: %q, %q", key, ex.Want)
+		if !version4.MatchString(key) || !version4.MatchString(ex.Reference) {
+			t.Fatalf("not UUIDs of version 4: %q, %q", key, ex.Reference)
 		}
-		if seen[key] || seen[ex.Want] {
-			t.Fatalf("%q or %q comes twice", key, ex.Want)
+		if seen[key] || seen[ex.Reference] {
+			t.Fatalf("%q or %q comes twice", key, ex.Reference)
 		}
-		seen[key], seen[ex.Want] = true, true
-		if text := ex.Segments[0].Text + ex.Segments[1].Text; text != key+"\n"+ex.Want+"\n" || len(text) != 74 {
+		seen[key], seen[ex.Reference] = true, true
+		if text := ex.Segments[0].Text + ex.Segments[1].Text; text != key+"\n"+ex.Reference+"\n" || len(text) != 74 {
 			t.Fatalf("text is %q", text)
 		}
 	}
@@ -28,13 +28,13 @@ func TestMemoryPairs(t *testing.T) {
 	}
 	// A pair depends on the seed and its number alone; these values hold it to that for good.
 	few := mustCollect(t, mustNew(t, "memory", map[string]any{"pairs": 2, "seed": 7}), Eval)
-	if few[1].Prompt != all[1].Prompt || few[1].Want != all[1].Want {
+	if few[1].Prompt != all[1].Prompt || few[1].Reference != all[1].Reference {
 		t.Errorf("pair 2 of 2 is %+v, of 1000 %+v", few[1], all[1])
 	}
-	if other := mustCollect(t, mustNew(t, "memory", map[string]any{"seed": 8}), Train); other[0].Want == all[0].Want {
+	if other := mustCollect(t, mustNew(t, "memory", map[string]any{"seed": 8}), Train); other[0].Reference == all[0].Reference {
 		t.Error("another seed has the same pairs")
 	}
-	if got, want := all[0].Prompt+all[0].Want, firstOfSeed7; got != want {
+	if got, want := all[0].Prompt+all[0].Reference, firstOfSeed7; got != want {
 		t.Errorf("first pair of seed 7 is %q, want %q", got, want)
 	}
 }
@@ -48,7 +48,7 @@ func TestMemoryFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := (byteTokenizer{}).Decode(ids, false); got != ex.Prompt+ex.Want || len(got) != 73 || scored(labels) != 72 {
+	if got := (byteTokenizer{}).Decode(ids, false); got != ex.Prompt+ex.Reference || len(got) != 73 || scored(labels) != 72 {
 		t.Errorf("got %q, %d scored", got, scored(labels))
 	}
 	ex = mustCollect(t, mustNew(t, "memory", nil), Train)[0]
@@ -60,13 +60,13 @@ func TestMemoryFormats(t *testing.T) {
 
 func TestMemoryScore(t *testing.T) {
 	m := &Memory{}
-	want := Example{Want: "00000000-0000-4000-8000-000000000000"}
+	want := Example{Reference: "00000000-0000-4000-8000-000000000000"}
 	for got, score := range map[string]float64{
-		want.Want:                              1,
-		" " + want.Want + "\n":                 1,
-		want.Want + "0000":                     1,
-		want.Want[:18]:                         0.5,
-		"111111111111111111" + want.Want[18:]:  0.5,
+		want.Reference:                             1,
+		" " + want.Reference + "\n":                1,
+		want.Reference + "0000":                    1,
+		want.Reference[:18]:                        0.5,
+		"111111111111111111" + want.Reference[18:]: 0.5,
 		"0":                                    1.0 / 36,
 		"":                                     0,
 		"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz": 0,
@@ -76,7 +76,7 @@ func TestMemoryScore(t *testing.T) {
 		}
 	}
 	// By place, not by order: what is shifted is wrong.
-	if s := m.Score(Example{Want: "abab"}, "xaba"); s != 0 {
+	if s := m.Score(Example{Reference: "abab"}, "xaba"); s != 0 {
 		t.Errorf("a shifted answer scores %g, want 0", s)
 	}
 }

@@ -190,12 +190,12 @@ func TestInstructMore(t *testing.T) {
 	for i, want := range []struct{ prompt, answer string }{
 		{head + "### Instruction:\nAdd.\n\n### Response:", "3"}, {head + "### Instruction:\nWhy?\n\n### Response:", "So it is.\nThe answer is: yes"},
 	} {
-		if all[i].Prompt != want.prompt || all[i].Want != want.answer {
-			t.Errorf("got %q, %q, want %+v", all[i].Prompt, all[i].Want, want)
+		if all[i].Prompt != want.prompt || all[i].Reference != want.answer {
+			t.Errorf("got %q, %q, want %+v", all[i].Prompt, all[i].Reference, want)
 		}
 	}
 	chat := mustCollect(t, instruct(t, `{"conversations":[{"from":"system","value":"S"},{"from":"human","value":"U"},{"from":"gpt","value":"A"}]}`), Train)[0]
-	if len(chat.Chat) != 3 || chat.Chat[1].Role != "user" || chat.Chat[2].Role != "assistant" || chat.Chat[2].Content != "A" || chat.Want != "A" {
+	if len(chat.Chat) != 3 || chat.Chat[1].Role != "user" || chat.Chat[2].Role != "assistant" || chat.Chat[2].Content != "A" || chat.Reference != "A" {
 		t.Errorf("got %+v", chat)
 	}
 	for content, want := range map[string]string{
@@ -226,7 +226,7 @@ func TestTablesRefused(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "d.tsv")
 	write(t, path, "prompt\tresponse\na \\n\tb\n")
-	if ex := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": path}), Train)[0]; ex.Prompt != `a \n` || ex.Want != "b" {
+	if ex := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": path}), Train)[0]; ex.Prompt != `a \n` || ex.Reference != "b" {
 		t.Errorf("got %+v", ex)
 	}
 	path = filepath.Join(t.TempDir(), "d.json")

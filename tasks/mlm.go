@@ -28,13 +28,13 @@ type MLM struct {
 }
 
 var (
-	_ Headed    = (*MLM)(nil)
-	_ Rower     = (*MLM)(nil)
-	_ Answerer  = (*MLM)(nil)
-	_ Drawer    = (*MLM)(nil)
-	_ Asker     = (*MLM)(nil)
-	_ Checker   = (*MLM)(nil)
-	_ Describer = (*MLM)(nil)
+	_ HeadTask      = (*MLM)(nil)
+	_ Encoder       = (*MLM)(nil)
+	_ Postprocessor = (*MLM)(nil)
+	_ Collator      = (*MLM)(nil)
+	_ PromptBuilder = (*MLM)(nil)
+	_ Checker       = (*MLM)(nil)
+	_ Describer     = (*MLM)(nil)
 )
 
 // Describe says what the task is.
@@ -55,14 +55,14 @@ func (t *MLM) checkOwn() error {
 // Head is one of a masked language model.
 func (t *MLM) Head(Head) (Head, error) { return Head{Kind: MaskedLM}, nil }
 
-// Rows makes one of a text that somebody asks about; documents become blocks.
-func (t *MLM) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+// Encode makes one of a text that somebody asks about; documents become blocks.
+func (t *MLM) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, "")
-	return []Row{row}, truncated, err
+	return []Features{row}, truncated, err
 }
 
-// Ask takes a text with masks.
-func (t *MLM) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a text with masks.
+func (t *MLM) BuildPrompt(text, pair string) (Example, error) {
 	if pair != "" {
 		return Example{}, errors.New("the task mlm takes one text")
 	}
@@ -72,9 +72,9 @@ func (t *MLM) Ask(text, pair string) (Example, error) {
 // shown is how many tokens are given for a mask.
 const shown = 5
 
-// Answer is the likeliest tokens in the places of masks.
-func (t *MLM) Answer(texts *Texts, _ Example, rows []Row, outputs [][][]float32) (Answer, error) {
-	a := Answer{Tokens: [][]Span{}}
+// Postprocess is the likeliest tokens in the places of masks.
+func (t *MLM) Postprocess(texts *PairEncoder, _ Example, rows []Features, outputs [][][]float32) (Prediction, error) {
+	a := Prediction{Tokens: [][]Span{}}
 	mask, _ := texts.mask()
 	for i, id := range rows[0].IDs {
 		if id != mask {
@@ -95,8 +95,8 @@ func (t *MLM) Answer(texts *Texts, _ Example, rows []Row, outputs [][][]float32)
 	return a, nil
 }
 
-// Draw masks a block.
-func (t *MLM) Draw(texts *Texts, row Row, seed uint64) Row {
+// Collate masks a block.
+func (t *MLM) Collate(texts *PairEncoder, row Features, seed uint64) Features {
 	rng := rand.New(rand.NewPCG(seed, uint64(len(row.IDs))))
 	mask, _ := texts.mask()
 	words := t.units(row)
@@ -109,7 +109,7 @@ func (t *MLM) Draw(texts *Texts, row Row, seed uint64) Row {
 	labels := row.Labels
 	row.IDs, row.Labels = slices.Clone(row.IDs), make([]int32, len(row.IDs))
 	for i := range row.Labels {
-		row.Labels[i] = Ignore
+		row.Labels[i] = IgnoreIndex
 	}
 	for n, w := range words {
 		if len(w) > left && n > 0 {
@@ -130,10 +130,10 @@ func (t *MLM) Draw(texts *Texts, row Row, seed uint64) Row {
 }
 
 // units are the tokens that are masked together.
-func (t *MLM) units(row Row) [][]int {
+func (t *MLM) units(row Features) [][]int {
 	var all [][]int
 	last := int32(-1)
-	for i, w := range row.Words {
+	for i, w := range row.WordIDs {
 		switch {
 		case w < 0:
 		case t.WholeWord && w == last:

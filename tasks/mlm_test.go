@@ -11,7 +11,7 @@ import (
 )
 
 // mlmRows are the blocks of a text.
-func mlmRows(t *testing.T, text string, options map[string]any) (*MLM, []Row) {
+func mlmRows(t *testing.T, text string, options map[string]any) (*MLM, []Features) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.txt")
 	write(t, path, text)
@@ -32,10 +32,10 @@ func TestMLMBlocks(t *testing.T) {
 	if len(rows) != 2 || len(rows[0].IDs) != 6 || rows[0].IDs[0] != testBOS || rows[1].IDs[0] != testBOS {
 		t.Fatalf("got %+v", rows)
 	}
-	if want := []int32{-1, 0, 0, 1, 2, 3}; !slices.Equal(rows[0].Words, want) {
-		t.Errorf("words are %v, want %v", rows[0].Words, want)
+	if want := []int32{-1, 0, 0, 1, 2, 3}; !slices.Equal(rows[0].WordIDs, want) {
+		t.Errorf("words are %v, want %v", rows[0].WordIDs, want)
 	}
-	if rows[0].Labels[0] != Ignore || rows[0].Labels[1] != 'a' {
+	if rows[0].Labels[0] != IgnoreIndex || rows[0].Labels[1] != 'a' {
 		t.Errorf("labels are %v", rows[0].Labels)
 	}
 }
@@ -45,14 +45,14 @@ func TestMLMBlocks(t *testing.T) {
 func TestMLMShares(t *testing.T) {
 	for _, whole := range []bool{true, false} {
 		task, rows := mlmRows(t, strings.Repeat("some words of several tokens, and a few more. ", 20), map[string]any{"block_size": 100, "whole_word_mask": whole})
-		texts := NewTexts(byteTokenizer{addBOS: true}, 0)
+		texts := NewPairEncoder(byteTokenizer{addBOS: true}, 0)
 		tokens, chosen, masked, kept := 0, 0, 0, 0
 		for seed := range uint64(400) {
 			row := rows[int(seed)%(len(rows)-1)]
-			drawn := task.Draw(texts, row, seed)
+			drawn := task.Collate(texts, row, seed)
 			tokens += len(row.IDs) - 1
 			for i, l := range drawn.Labels {
-				if l == Ignore {
+				if l == IgnoreIndex {
 					if drawn.IDs[i] != row.IDs[i] {
 						t.Fatal("a token that is not scored was changed")
 					}
@@ -83,10 +83,10 @@ func near(t *testing.T, what string, n, of int, want, tolerance float64) {
 }
 
 // checkWords says whether words are masked as a whole.
-func checkWords(t *testing.T, row, drawn Row) {
+func checkWords(t *testing.T, row, drawn Features) {
 	t.Helper()
 	for i := 1; i < len(row.IDs); i++ {
-		if row.Words[i] == row.Words[i-1] && (drawn.Labels[i] == Ignore) != (drawn.Labels[i-1] == Ignore) {
+		if row.WordIDs[i] == row.WordIDs[i-1] && (drawn.Labels[i] == IgnoreIndex) != (drawn.Labels[i-1] == IgnoreIndex) {
 			t.Fatalf("half a word is masked at %d", i)
 		}
 	}

@@ -38,11 +38,11 @@ type MMLU struct {
 }
 
 var (
-	_ Chooser   = (*MMLU)(nil)
-	_ Judge     = (*MMLU)(nil)
-	_ Extractor = (*MMLU)(nil)
-	_ Checker   = (*MMLU)(nil)
-	_ Describer = (*MMLU)(nil)
+	_ MultipleChoice = (*MMLU)(nil)
+	_ Metrics        = (*MMLU)(nil)
+	_ AnswerParser   = (*MMLU)(nil)
+	_ Checker        = (*MMLU)(nil)
+	_ Describer      = (*MMLU)(nil)
 )
 
 // Describe says what the task is.
@@ -126,7 +126,7 @@ func (t *MMLU) subject(name, folder string, shots int, yield func(Example, error
 			return yield(Example{}, err) && false
 		}
 		for _, ex := range dev[:shots] {
-			worked = append(worked, ex.Prompt+ex.Want+"\n\n")
+			worked = append(worked, ex.Prompt+ex.Reference+"\n\n")
 		}
 	}
 	questions, err := t.read(name, folder)
@@ -134,7 +134,7 @@ func (t *MMLU) subject(name, folder string, shots int, yield func(Example, error
 		return yield(Example{}, err) && false
 	}
 	for _, ex := range questions {
-		if !yield(ex.behind(head, worked), nil) {
+		if !yield(ex.withShots(head, worked), nil) {
 			return false
 		}
 	}
@@ -168,13 +168,13 @@ func (t *MMLU) read(subject, folder string) ([]Example, error) {
 			return nil, fmt.Errorf("%s:%d: the answer is %q, want A, B, C or D", file, row.Line, letter)
 		}
 		ex := lettered(row.Cells[0]+"\n"+optionLines(row.Cells[1:5])+"Answer:", 4, right)
-		ex.Where, ex.group = fmt.Sprintf("%s:%d", file, row.Line), subject
+		ex.Source, ex.group = fmt.Sprintf("%s:%d", file, row.Line), subject
 		all = append(all, ex)
 	}
 	return all, nil
 }
 
-// Judge is accuracy, and its mean over the subjects.
-func (t *MMLU) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is accuracy, and its mean over the subjects.
+func (t *MMLU) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	return judgeGroups("mean_of_subjects", examples, answers)
 }

@@ -46,7 +46,7 @@ func TestMMLUPrompts(t *testing.T) {
 			t.Fatalf("%d questions, want 10", len(all))
 		}
 		ex := all[8]
-		if ex.Prompt != c.want || ex.Want != " D" || ex.group != "world_religions" || !strings.HasSuffix(ex.Where, "world_religions_test.csv:7") {
+		if ex.Prompt != c.want || ex.Reference != " D" || ex.group != "world_religions" || !strings.HasSuffix(ex.Source, "world_religions_test.csv:7") {
 			t.Errorf("got %+v, want prompt %q", ex, c.want)
 		}
 	}
@@ -64,14 +64,14 @@ func TestShorter(t *testing.T) {
 	ex := mustCollect(t, mustNew(t, "mmlu", map[string]any{"data": mmluFolder(t), "shots": 3}), Eval)[0]
 	for n := 2; n >= 0; n-- {
 		var ok bool
-		if ex, ok = ex.Shorter(); !ok || strings.Count(ex.Prompt, "dev ") != n || (n > 0) != strings.Contains(ex.Prompt, "dev 0?") {
+		if ex, ok = ex.DropShot(); !ok || strings.Count(ex.Prompt, "dev ") != n || (n > 0) != strings.Contains(ex.Prompt, "dev 0?") {
 			t.Fatalf("with %d worked examples: %t, %q", n, ok, ex.Prompt)
 		}
 		if ex.Segments[0].Text != ex.Prompt || !strings.HasPrefix(ex.Prompt, "The following") || !strings.HasSuffix(ex.Prompt, "Answer:") {
 			t.Errorf("got %+v", ex)
 		}
 	}
-	if _, ok := ex.Shorter(); ok {
+	if _, ok := ex.DropShot(); ok {
 		t.Error("an example without worked examples became shorter")
 	}
 }
@@ -88,12 +88,12 @@ func TestBareQuotes(t *testing.T) {
 
 func TestMMLUMeasures(t *testing.T) {
 	var examples []Example
-	var answers []Answer
+	var answers []Prediction
 	for _, said := range []string{"a A", "a B", "a A", "a A", "b B"} {
 		text := said[1:]
-		examples, answers = append(examples, Example{Want: " A", group: said[:1]}), append(answers, Answer{Text: &text})
+		examples, answers = append(examples, Example{Reference: " A", group: said[:1]}), append(answers, Prediction{Text: &text})
 	}
-	got, err := (&MMLU{}).Judge(examples, answers)
+	got, err := (&MMLU{}).ComputeMetrics(examples, answers)
 	if err != nil || got[0].Name != "accuracy" || math.Abs(got[0].Value-0.6) > 1e-12 || got[1].Name != "mean_of_subjects" || math.Abs(got[1].Value-0.375) > 1e-12 {
 		t.Errorf("got %v, %v, want 0.6 and 0.375", got, err)
 	}

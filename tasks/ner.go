@@ -22,17 +22,17 @@ func init() {
 type NER struct {
 	Files
 	// Worked has the option shots; BloombergGPT and AdaptLLM show 20.
-	Worked
+	FewShot
 	// MaxNewTokens ends an answer that does not end its line before.
 	MaxNewTokens int `json:"max_new_tokens"`
 }
 
 var (
-	_ Generator = (*NER)(nil)
-	_ Judge     = (*NER)(nil)
-	_ Extractor = (*NER)(nil)
-	_ Checker   = (*NER)(nil)
-	_ Describer = (*NER)(nil)
+	_ Generator    = (*NER)(nil)
+	_ Metrics      = (*NER)(nil)
+	_ AnswerParser = (*NER)(nil)
+	_ Checker      = (*NER)(nil)
+	_ Describer    = (*NER)(nil)
 )
 
 // noEntity is the answer where there is none.
@@ -48,7 +48,7 @@ func (t *NER) Check() error {
 	if t.MaxNewTokens < 1 {
 		return fmt.Errorf("option max_new_tokens is %d, want 1 or more", t.MaxNewTokens)
 	}
-	return oneOf(t.Files.Check(), t.Worked.check())
+	return oneOf(t.Files.Check(), t.FewShot.check())
 }
 
 // Examples yields the sentences of a split.
@@ -78,7 +78,7 @@ func parseNER(r data.Record) (Example, error) {
 		want, kind = strings.Join(entities, ", "), ""
 	}
 	prompt := strings.Join(tokens, " ") + "\nList the entities:"
-	return Example{Segments: response(prompt, " "+want), Prompt: prompt, Want: " " + want, kind: kind}, nil
+	return Example{Segments: response(prompt, " "+want), Prompt: prompt, Reference: " " + want, kind: kind}, nil
 }
 
 // entitiesOf are the entities of a sentence, each "Name (TYPE)": runs of I-TYPE, broken by B-TYPE (IOB1 and IOB2).
@@ -145,21 +145,21 @@ func compare(want, got string) metric.PRF {
 
 // Score is the answer's F1; where there is no entity, 1 for an answer that names none.
 func (t *NER) Score(want Example, got string) float64 {
-	c := compare(want.Want, got)
+	c := compare(want.Reference, got)
 	if c.Gold == 0 && c.Predicted == 0 && strings.TrimSpace(got) != "" {
 		return 1
 	}
 	return c.F1()
 }
 
-// Extract is the entities that are read from an answer.
-func (t *NER) Extract(_ Example, got string) string { return strings.Join(listed(got), ", ") }
+// ParseAnswer is the entities that are read from an answer.
+func (t *NER) ParseAnswer(_ Example, got string) string { return strings.Join(listed(got), ", ") }
 
-// Judge is F1, precision and recall over all entities.
-func (t *NER) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is F1, precision and recall over all entities.
+func (t *NER) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	var sum metric.PRF
 	for i, ex := range examples {
-		c := compare(ex.Want, answers[i].String())
+		c := compare(ex.Reference, answers[i].String())
 		sum = metric.PRF{Correct: sum.Correct + c.Correct, Predicted: sum.Predicted + c.Predicted, Gold: sum.Gold + c.Gold}
 	}
 	return []Metric{{"f1", sum.F1()}, {"precision", sum.Precision()}, {"recall", sum.Recall()}}, nil

@@ -30,13 +30,13 @@ type Pairs struct {
 }
 
 var (
-	_ Headed    = (*Pairs)(nil)
-	_ Rower     = (*Pairs)(nil)
-	_ Answerer  = (*Pairs)(nil)
-	_ Judge     = (*Pairs)(nil)
-	_ Asker     = (*Pairs)(nil)
-	_ Checker   = (*Pairs)(nil)
-	_ Describer = (*Pairs)(nil)
+	_ HeadTask      = (*Pairs)(nil)
+	_ Encoder       = (*Pairs)(nil)
+	_ Postprocessor = (*Pairs)(nil)
+	_ Metrics       = (*Pairs)(nil)
+	_ PromptBuilder = (*Pairs)(nil)
+	_ Checker       = (*Pairs)(nil)
+	_ Describer     = (*Pairs)(nil)
 )
 
 // Describe says what the task is.
@@ -58,7 +58,7 @@ func (t *Pairs) checkOwn() error {
 }
 
 // Head is none: the embedding is made of the last hidden states.
-func (t *Pairs) Head(Head) (Head, error) { return Head{Kind: Embedding}, nil }
+func (t *Pairs) Head(Head) (Head, error) { return Head{Kind: FeatureExtraction}, nil }
 
 // Examples yields the pairs of a split.
 func (t *Pairs) Examples(split Split) iter.Seq2[Example, error] {
@@ -97,35 +97,35 @@ func (t *Pairs) parse(r data.Record) (Example, error) {
 			return Example{}, fmt.Errorf("field %q has %d numbers, want one", t.ScoreField, len(in.Values))
 		}
 	}
-	return Example{Input: in, Want: wantOf(in), Prompt: in.Text}, nil
+	return Example{Input: in, Reference: wantOf(in), Prompt: in.Text}, nil
 }
 
-// Ask takes a text, or two to compare.
-func (t *Pairs) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a text, or two to compare.
+func (t *Pairs) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// Rows makes one of both texts, each as if it were alone.
-func (t *Pairs) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+// Encode makes one of both texts, each as if it were alone.
+func (t *Pairs) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, "")
 	if err != nil || ex.Input.Pair == "" {
-		return []Row{row}, truncated, err
+		return []Features{row}, truncated, err
 	}
 	second, cut, err := texts.Row(ex.Input.Pair, "")
 	if err != nil {
 		return nil, false, err
 	}
-	row.Second = len(row.IDs)
+	row.PairStart = len(row.IDs)
 	row.IDs = append(row.IDs, second.IDs...)
-	if row.Types != nil || second.Types != nil {
-		row.Types = append(row.Types, second.Types...)
+	if row.TokenTypeIDs != nil || second.TokenTypeIDs != nil {
+		row.TokenTypeIDs = append(row.TokenTypeIDs, second.TokenTypeIDs...)
 	}
-	return []Row{row}, truncated || cut, nil
+	return []Features{row}, truncated || cut, nil
 }
 
-// Answer is the texts' vectors, of length 1, and how alike they are.
-func (t *Pairs) Answer(_ *Texts, _ Example, _ []Row, outputs [][][]float32) (Answer, error) {
-	a := Answer{}
+// Postprocess is the texts' vectors, of length 1, and how alike they are.
+func (t *Pairs) Postprocess(_ *PairEncoder, _ Example, _ []Features, outputs [][][]float32) (Prediction, error) {
+	a := Prediction{}
 	for _, v := range outputs[0] {
 		a.Vectors = append(a.Vectors, unit(v))
 	}
@@ -157,14 +157,14 @@ func unit(v []float32) []float32 {
 // Score is 0: a pair is judged among all others.
 func (t *Pairs) Score(Example, string) float64 { return 0 }
 
-// Judge is how often a text's own pair is the most similar of all second texts, and the mean reciprocal rank; where pairs
+// ComputeMetrics is how often a text's own pair is the most similar of all second texts, and the mean reciprocal rank; where pairs
 // have scores, first of all the rank correlation of these with the similarities.
-func (t *Pairs) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+func (t *Pairs) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	first, ranks := 0.0, 0.0
 	var gold, got []float64
 	for i, a := range answers {
 		if a.Similarity == nil {
-			return nil, fmt.Errorf("%s: no pair to compare", examples[i].Where)
+			return nil, fmt.Errorf("%s: no pair to compare", examples[i].Source)
 		}
 		rank := 1
 		for j, b := range answers {

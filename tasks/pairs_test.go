@@ -13,20 +13,20 @@ func TestPairsJudge(t *testing.T) {
 	}
 	task := &Pairs{}
 	var examples []Example
-	var answers []Answer
+	var answers []Prediction
 	// The second text's own pair is only the second best; the last one shares its pair with the first.
 	for i, c := range []struct {
 		a, b, score float64
 		pair        string
 	}{{0, 0.1, 5, "x"}, {1, 1.6, 1, "y"}, {1.5, 1.2, 3, "z"}, {0.05, 0.1, 4, "x"}} {
-		a, err := task.Answer(nil, Example{}, nil, [][][]float32{{vec(c.a), vec(c.b)}})
+		a, err := task.Postprocess(nil, Example{}, nil, [][][]float32{{vec(c.a), vec(c.b)}})
 		if err != nil || math.Abs(*a.Similarity-math.Cos(c.a-c.b)) > 1e-6 || math.Abs(dot(a.Vectors[0], a.Vectors[0])-1) > 1e-6 {
 			t.Fatalf("%d: %+v, %v", i, a, err)
 		}
 		examples = append(examples, Example{Input: Input{Pair: c.pair, Values: []float64{c.score}}})
 		answers = append(answers, a)
 	}
-	got, err := task.Judge(examples, answers)
+	got, err := task.ComputeMetrics(examples, answers)
 	if err != nil || len(got) != 3 || got[0].Name != "spearman" {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -51,7 +51,7 @@ func TestPairsReads(t *testing.T) {
 	write(t, path, "text,text_pair,score\nab,cde,0.9\nf,g,0.1\nh,ij,0.7\n")
 	task := mustNew(t, "pairs", map[string]any{"data": path, "min_score": 0.5, "eval_data": path})
 	rows, _, err := EncodeAll(byteTokenizer{addBOS: true}, nil, task, Train, 0)
-	if err != nil || len(rows) != 2 || rows[0].Second != 3 || len(rows[0].IDs) != 7 || rows[0].IDs[3] != testBOS {
+	if err != nil || len(rows) != 2 || rows[0].PairStart != 3 || len(rows[0].IDs) != 7 || rows[0].IDs[3] != testBOS {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	if held := mustCollect(t, task, Eval); len(held) != 3 {
@@ -81,13 +81,13 @@ func TestSeq2SeqReads(t *testing.T) {
 		t.Errorf("got %+v", g)
 	}
 	said := []string{"yes", "never"}
-	var answers []Answer
+	var answers []Prediction
 	for i := range said {
-		answers = append(answers, Answer{Text: &said[i]})
+		answers = append(answers, Prediction{Text: &said[i]})
 	}
 	all := mustCollect(t, task, Train)
 	task.Metric = "rouge_l"
-	if m, err := task.Judge(all, answers); err != nil || m[0] != (Metric{"rouge_l", 0.5}) {
+	if m, err := task.ComputeMetrics(all, answers); err != nil || m[0] != (Metric{"rouge_l", 0.5}) {
 		t.Errorf("got %v, %v", m, err)
 	}
 	for _, options := range []map[string]any{{"metric": "meteor"}, {"num_beams": -1}, {"max_target_length": 0}, {"source_field": ""}} {
@@ -96,7 +96,7 @@ func TestSeq2SeqReads(t *testing.T) {
 			t.Errorf("options %v are taken", options)
 		}
 	}
-	if _, err := task.Ask("a", "b"); err == nil || !strings.Contains(err.Error(), "one text") {
+	if _, err := task.BuildPrompt("a", "b"); err == nil || !strings.Contains(err.Error(), "one text") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -105,21 +105,21 @@ func TestSeq2SeqReads(t *testing.T) {
 func TestNewAsker(t *testing.T) {
 	for name, head := range map[string]Head{
 		"classify": {Kind: SequenceClassification, Labels: []string{"a", "b"}, Problem: SingleLabel}, "tokens": {Kind: TokenClassification, Labels: []string{"O", "B"}},
-		"qa": {Kind: QuestionAnswering}, "seq2seq": {Kind: Seq2SeqLM}, "mlm": {Kind: MaskedLM}, "pairs": {Kind: Embedding},
+		"qa": {Kind: QuestionAnswering}, "seq2seq": {Kind: Seq2SeqLM}, "mlm": {Kind: MaskedLM}, "pairs": {Kind: FeatureExtraction},
 	} {
-		if _, err := NewAsker(name, nil); err != nil {
+		if _, err := NewPromptBuilder(name, nil); err != nil {
 			t.Error(err)
 		}
-		if got, _, err := AskerFor(head); err != nil || got != name {
+		if got, _, err := PromptBuilderFor(head); err != nil || got != name {
 			t.Errorf("for %s: got %q, %v, want %s", head.Kind, got, err, name)
 		}
 	}
-	_, err := NewAsker("memory", nil)
+	_, err := NewPromptBuilder("memory", nil)
 	wantError(t, err, "takes no single question")
-	_, err = NewAsker("clasify", nil)
+	_, err = NewPromptBuilder("clasify", nil)
 	wantError(t, err, "did you mean classify?")
-	_, err = NewAsker("mlm", map[string]any{"mlm_probability": 2})
+	_, err = NewPromptBuilder("mlm", map[string]any{"mlm_probability": 2})
 	wantError(t, err, "task mlm", "mlm_probability is 2")
-	_, _, err = AskerFor(Head{Kind: CausalLM})
+	_, _, err = PromptBuilderFor(Head{Kind: CausalLM})
 	wantError(t, err, "causal-lm")
 }

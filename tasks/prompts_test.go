@@ -33,8 +33,8 @@ func TestPrompts(t *testing.T) {
 			write(t, path, c.data)
 			all := mustCollect(t, mustNew(t, c.task, map[string]any{"eval_data": path}), Eval)
 			ex := all[0]
-			if len(all) != 1 || ex.Prompt != c.prompt || ex.Want != c.want || ex.Segments[0].Text != c.prompt {
-				t.Errorf("got %q, %q\nwant %q, %q", ex.Prompt, ex.Want, c.prompt, c.want)
+			if len(all) != 1 || ex.Prompt != c.prompt || ex.Reference != c.want || ex.Segments[0].Text != c.prompt {
+				t.Errorf("got %q, %q\nwant %q, %q", ex.Prompt, ex.Reference, c.prompt, c.want)
 			}
 			if answer := ex.Segments[1]; strings.TrimSpace(answer.Text) != strings.TrimSpace(c.want) || answer.Text[0] != ' ' || !answer.EOS {
 				t.Errorf("the text to train on is %+v", answer)
@@ -91,7 +91,7 @@ func TestMedMCQAMulti(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.jsonl")
 	const one = `{"question":"q","opa":"1","opb":"2","opc":"3","opd":"4","cop":1,"subject_name":"x","choice_type":"`
 	write(t, path, one+"multi\"}\n"+one+"single\"}\n")
-	if all := mustCollect(t, mustNew(t, "medmcqa", map[string]any{"eval_data": path}), Eval); len(all) != 1 || all[0].Where != path+":2" {
+	if all := mustCollect(t, mustNew(t, "medmcqa", map[string]any{"eval_data": path}), Eval); len(all) != 1 || all[0].Source != path+":2" {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -148,8 +148,8 @@ func TestConvFinQAScore(t *testing.T) {
 		{"1000", "1,00", "1", 0}, {"2", "no number", "", 0}, {"2", "", "", 0}, {"0.5", ".5", ".5", 1},
 		{"yes", " Yes, it did", "yes", 1}, {"yes", "yesterday", "yesterday", 0}, {"no", "yes", "yes", 0}, {"no", "", "", 0},
 	} {
-		ex := Example{Want: c.gold}
-		if got, read := task.Score(ex, c.got), task.Extract(ex, c.got); got != c.want || read != c.extracted {
+		ex := Example{Reference: c.gold}
+		if got, read := task.Score(ex, c.got), task.ParseAnswer(ex, c.got); got != c.want || read != c.extracted {
 			t.Errorf("%q against %s: %g, read %q; want %g, %q", c.got, c.gold, got, read, c.want, c.extracted)
 		}
 	}
@@ -157,7 +157,7 @@ func TestConvFinQAScore(t *testing.T) {
 
 func TestNERScore(t *testing.T) {
 	task := &NER{}
-	gold := Example{Want: " Ann Lee (PER), Acme (ORG), Acme (ORG)"}
+	gold := Example{Reference: " Ann Lee (PER), Acme (ORG), Acme (ORG)"}
 	for _, c := range []struct {
 		got  string
 		want float64
@@ -169,17 +169,17 @@ func TestNERScore(t *testing.T) {
 			t.Errorf("%q scores %g, want %g", c.got, got, c.want)
 		}
 	}
-	none := Example{Want: " none"}
+	none := Example{Reference: " none"}
 	for got, want := range map[string]float64{" none": 1, "nothing": 1, "": 0, "Ann (PER)": 0} {
 		if s := task.Score(none, got); s != want {
 			t.Errorf("%q scores %g without entities, want %g", got, s, want)
 		}
 	}
-	var answers []Answer
+	var answers []Prediction
 	for _, text := range []string{"Ann Lee (PER), Bob (PER)", "Acme (ORG)", "none"} {
-		answers = append(answers, Answer{Text: &text})
+		answers = append(answers, Prediction{Text: &text})
 	}
-	metrics, err := task.Judge([]Example{gold, none, none}, answers)
+	metrics, err := task.ComputeMetrics([]Example{gold, none, none}, answers)
 	if err != nil || len(metrics) != 3 || metrics[0].Name != "f1" || metrics[1].Name != "precision" || metrics[2].Name != "recall" {
 		t.Fatalf("got %v, %v", metrics, err)
 	}
@@ -193,10 +193,10 @@ func TestNERScore(t *testing.T) {
 // TestConfusion: the numbers are scikit-learn's definitions worked out by hand.
 func TestConfusion(t *testing.T) {
 	var examples []Example
-	var answers []Answer
+	var answers []Prediction
 	for _, p := range []string{"aa", "aa", "ab", "bb", "ba", "ca"} {
 		text := p[1:]
-		examples, answers = append(examples, Example{Want: p[:1]}), append(answers, Answer{Text: &text})
+		examples, answers = append(examples, Example{Reference: p[:1]}), append(answers, Prediction{Text: &text})
 	}
 	c, err := confusion(examples, answers)
 	if err != nil {

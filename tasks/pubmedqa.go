@@ -18,15 +18,15 @@ func init() {
 // of records by their PMID; Index takes those of a split. The long answer is never shown.
 type PubMedQA struct {
 	Files
-	Worked
+	FewShot
 }
 
 var (
-	_ Chooser   = (*PubMedQA)(nil)
-	_ Judge     = (*PubMedQA)(nil)
-	_ Extractor = (*PubMedQA)(nil)
-	_ Checker   = (*PubMedQA)(nil)
-	_ Describer = (*PubMedQA)(nil)
+	_ MultipleChoice = (*PubMedQA)(nil)
+	_ Metrics        = (*PubMedQA)(nil)
+	_ AnswerParser   = (*PubMedQA)(nil)
+	_ Checker        = (*PubMedQA)(nil)
+	_ Describer      = (*PubMedQA)(nil)
 )
 
 // decisions are the answers.
@@ -38,7 +38,7 @@ func (t *PubMedQA) Describe() string {
 }
 
 // Check refuses options that make no sense together.
-func (t *PubMedQA) Check() error { return oneOf(t.Files.Check(), t.Worked.check()) }
+func (t *PubMedQA) Check() error { return oneOf(t.Files.Check(), t.FewShot.check()) }
 
 // Examples yields the records of a split.
 func (t *PubMedQA) Examples(split Split) iter.Seq2[Example, error] {
@@ -60,7 +60,7 @@ func parsePubMedQA(r data.Record) (Example, error) {
 		return Example{}, fmt.Errorf(`field "final_decision" is %q, want yes, no or maybe`, decision)
 	}
 	prompt := "Abstract: " + strings.Join(contexts, "\n") + "\nQuestion: " + question + "\nAnswer:"
-	return Example{Segments: response(prompt, " "+decision), Prompt: prompt, Want: " " + decision}, nil
+	return Example{Segments: response(prompt, " "+decision), Prompt: prompt, Reference: " " + decision}, nil
 }
 
 // Choices are yes, no and maybe.
@@ -69,11 +69,11 @@ func (t *PubMedQA) Choices(Example) []string { return decisions }
 // Score is 1 for the right decision.
 func (t *PubMedQA) Score(want Example, got string) float64 { return exactly(want, got) }
 
-// Extract is the decision.
-func (t *PubMedQA) Extract(_ Example, got string) string { return strings.TrimSpace(got) }
+// ParseAnswer is the decision.
+func (t *PubMedQA) ParseAnswer(_ Example, got string) string { return strings.TrimSpace(got) }
 
-// Judge is accuracy and macro-F1.
-func (t *PubMedQA) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is accuracy and macro-F1.
+func (t *PubMedQA) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	c, err := confusion(examples, answers)
 	if err != nil {
 		return nil, err

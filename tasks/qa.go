@@ -37,12 +37,12 @@ type QA struct {
 }
 
 var (
-	_ Headed    = (*QA)(nil)
-	_ Answerer  = (*QA)(nil)
-	_ Judge     = (*QA)(nil)
-	_ Asker     = (*QA)(nil)
-	_ Checker   = (*QA)(nil)
-	_ Describer = (*QA)(nil)
+	_ HeadTask      = (*QA)(nil)
+	_ Postprocessor = (*QA)(nil)
+	_ Metrics       = (*QA)(nil)
+	_ PromptBuilder = (*QA)(nil)
+	_ Checker       = (*QA)(nil)
+	_ Describer     = (*QA)(nil)
 )
 
 // Describe says what the task is.
@@ -104,23 +104,23 @@ func (t *QA) parse(r data.Record) (Example, error) {
 		if *a.Start < 0 || *a.Start+n > len(text) || string(text[*a.Start:*a.Start+n]) != *a.Text {
 			return ex, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
 		}
-		ex.Input.Answers = append(ex.Input.Answers, Found{*a.Text, *a.Start})
+		ex.Input.Answers = append(ex.Input.Answers, TextSpan{*a.Text, *a.Start})
 	}
-	ex.Want = ex.Input.Answers[0].Text
+	ex.Reference = ex.Input.Answers[0].Text
 	return ex, nil
 }
 
-// Ask takes a question and the text to look in.
-func (t *QA) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a question and the text to look in.
+func (t *QA) BuildPrompt(text, pair string) (Example, error) {
 	if text == "" || pair == "" {
 		return Example{}, errors.New("the task qa takes a question and, as the second text, where to look for the answer")
 	}
 	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// Rows makes the windows of a question's text.
-func (t *QA) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
-	q, c := texts.tok.EncodeFull(ex.Input.Text, false), texts.tok.EncodeFull(ex.Input.Pair, false)
+// Encode makes the windows of a question's text.
+func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
+	q, c := texts.tok.EncodePlus(ex.Input.Text, false), texts.tok.EncodePlus(ex.Input.Pair, false)
 	truncated := len(q.IDs) > t.MaxQueryLength
 	query := q.IDs[:min(len(q.IDs), t.MaxQueryLength)]
 	most := t.MaxSeqLength
@@ -136,7 +136,7 @@ func (t *QA) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 		return nil, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
 	}
 	first, last := answerTokens(c.Offsets, ex.Input.Answers)
-	var rows []Row
+	var rows []Features
 	for from := 0; ; from += room - shared {
 		to := min(from+room, len(c.IDs))
 		row, starts := texts.two.row(query, c.IDs[from:to])
@@ -159,7 +159,7 @@ func (t *QA) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 }
 
 // answerTokens are the first and the last token of the first answer; 0 and -1 where there is none.
-func answerTokens(offsets [][2]int, answers []Found) (first, last int) {
+func answerTokens(offsets [][2]int, answers []TextSpan) (first, last int) {
 	if len(answers) == 0 {
 		return 0, -1
 	}
@@ -183,7 +183,7 @@ func (t *QA) Score(want Example, got string) float64 {
 	return s.F1
 }
 
-func texts(answers []Found) []string {
+func texts(answers []TextSpan) []string {
 	var all []string
 	for _, a := range answers {
 		all = append(all, a.Text)
@@ -191,8 +191,8 @@ func texts(answers []Found) []string {
 	return all
 }
 
-// Judge is exact match and F1, with version 2 of questions with and without an answer together.
-func (t *QA) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is exact match and F1, with version 2 of questions with and without an answer together.
+func (t *QA) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	var got []string
 	var want [][]string
 	for i, ex := range examples {

@@ -13,13 +13,13 @@ type candidate struct {
 	score      float64
 }
 
-// Answer is the best span over all windows.
-func (t *QA) Answer(_ *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error) {
+// Postprocess is the best span over all windows.
+func (t *QA) Postprocess(_ *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error) {
 	var all []candidate
 	none := math.Inf(1)
 	for w, row := range rows {
 		if len(outputs[w]) != len(row.IDs) || len(outputs[w][0]) != 2 {
-			return Answer{}, fmt.Errorf("%s: want two outputs for each of %d tokens", ex.Where, len(row.IDs))
+			return Prediction{}, fmt.Errorf("%s: want two outputs for each of %d tokens", ex.Source, len(row.IDs))
 		}
 		none = min(none, float64(outputs[w][0][0])+float64(outputs[w][0][1]))
 		all = append(all, t.candidates(row, outputs[w])...)
@@ -31,9 +31,9 @@ func (t *QA) Answer(_ *Texts, ex Example, rows []Row, outputs [][][]float32) (An
 	}
 	if len(all) == 0 {
 		empty := ""
-		return Answer{Text: &empty}, nil
+		return Prediction{Text: &empty}, nil
 	}
-	a := Answer{Spans: spans(ex.Input.Pair, all)}
+	a := Prediction{Spans: spans(ex.Input.Pair, all)}
 	best := 0
 	if t.Version2 && (len(all) == 1 || none-all[0].score > t.NullThreshold) {
 		best = len(all) - 1
@@ -44,7 +44,7 @@ func (t *QA) Answer(_ *Texts, ex Example, rows []Row, outputs [][][]float32) (An
 }
 
 // candidates are the spans of a window that the best starts and ends make.
-func (t *QA) candidates(row Row, outputs [][]float32) []candidate {
+func (t *QA) candidates(row Features, outputs [][]float32) []candidate {
 	starts, ends := t.best(row, outputs, 0), t.best(row, outputs, 1)
 	var all []candidate
 	for _, s := range starts {
@@ -58,7 +58,7 @@ func (t *QA) candidates(row Row, outputs [][]float32) []candidate {
 }
 
 // best are the tokens of the text with the largest outputs.
-func (t *QA) best(row Row, outputs [][]float32, which int) []int {
+func (t *QA) best(row Features, outputs [][]float32, which int) []int {
 	var at []int
 	for i, o := range row.Offsets {
 		if o[0] >= 0 {

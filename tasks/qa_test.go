@@ -49,7 +49,7 @@ func TestQAWindows(t *testing.T) {
 // TestQAAnswer chooses among the spans of two windows.
 func TestQAAnswer(t *testing.T) {
 	ex := Example{Input: Input{Text: "q", Pair: "äbcd"}}
-	row := Row{IDs: make([]int32, 6), Offsets: [][2]int{{-1, -1}, {-1, -1}, {0, 1}, {1, 2}, {2, 3}, {3, 4}}}
+	row := Features{IDs: make([]int32, 6), Offsets: [][2]int{{-1, -1}, {-1, -1}, {0, 1}, {1, 2}, {2, 3}, {3, 4}}}
 	out := func(starts, ends [6]float32) [][]float32 {
 		all := make([][]float32, 6)
 		for i := range all {
@@ -71,7 +71,7 @@ func TestQAAnswer(t *testing.T) {
 		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},    // and less than -5
 		{QA{NBest: 4, MaxAnswerLength: 4, Version2: false, NullThreshold: -100}, "äbcd"}, // version 1 always answers
 	} {
-		a, err := c.task.Answer(nil, ex, []Row{row, row}, [][][]float32{first, second})
+		a, err := c.task.Postprocess(nil, ex, []Features{row, row}, [][][]float32{first, second})
 		if err != nil || a.String() != c.want {
 			t.Errorf("%+v: got %q, %v, want %q", c.task, a, err, c.want)
 		}
@@ -113,7 +113,7 @@ func TestQALines(t *testing.T) {
 	content := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
 	task := qaOn(t, content, nil)
 	all := mustCollect(t, task, Train)
-	if len(all) != 2 || !strings.HasSuffix(all[0].Where, ":5") || !strings.HasSuffix(all[1].Where, ":7") || !task.Version2 {
+	if len(all) != 2 || !strings.HasSuffix(all[0].Source, ":5") || !strings.HasSuffix(all[1].Source, ":7") || !task.Version2 {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -131,13 +131,13 @@ func FuzzSquad(f *testing.F) {
 			return
 		}
 		task := &QA{MaxSeqLength: 16, DocStride: 4, MaxQueryLength: 4, NBest: 2, MaxAnswerLength: 2}
-		texts := NewTexts(byteTokenizer{}, 0)
+		texts := NewPairEncoder(byteTokenizer{}, 0)
 		for _, r := range records {
 			ex, err := task.parse(r)
 			if err != nil {
 				continue
 			}
-			rows, _, err := task.Rows(texts, ex)
+			rows, _, err := task.Encode(texts, ex)
 			for _, row := range rows {
 				if err != nil || len(row.Offsets) != len(row.IDs) || row.Labels[0] > row.Labels[1] || int(row.Labels[1]) >= len(row.IDs) {
 					t.Fatalf("%s: %+v, %v", r.Raw, row, err)

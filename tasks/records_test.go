@@ -34,7 +34,7 @@ func TestReadRecords(t *testing.T) {
 			}
 			var got []string
 			for _, r := range records {
-				got = append(got, r.Where()+" "+string(r.Raw))
+				got = append(got, r.Source()+" "+string(r.Raw))
 				if string(r.Head) != string(records[0].Raw) {
 					t.Errorf("head is %q", r.Head)
 				}
@@ -140,7 +140,7 @@ func FuzzRecords(f *testing.F) {
 		last := 1
 		for _, r := range records {
 			if !json.Valid(r.Raw) || r.Raw[0] != '{' || r.Line < last || r.Line > 1+strings.Count(string(content), "\n") {
-				t.Errorf("%s: %q", r.Where(), r.Raw)
+				t.Errorf("%s: %q", r.Source(), r.Raw)
 			}
 			last = r.Line
 			for _, parse := range []func(data.Record) (Example, error){parseInstruct, math.parse} {

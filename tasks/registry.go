@@ -37,13 +37,13 @@ func New(name string, options map[string]any) (Task, error) {
 	return t, nil
 }
 
-// NewAsker makes a task without data, for questions.
-func NewAsker(name string, options map[string]any) (Asker, error) {
+// NewPromptBuilder makes a task without data, for questions.
+func NewPromptBuilder(name string, options map[string]any) (PromptBuilder, error) {
 	create, ok := registry[name]
 	if !ok {
 		return nil, fmt.Errorf("task: %q is not known%s", name, suggest.Hint(name, Names()))
 	}
-	t, ok := create().(Asker)
+	t, ok := create().(PromptBuilder)
 	if !ok {
 		return nil, fmt.Errorf("task %s: takes no single question", name)
 	}
@@ -57,10 +57,10 @@ func NewAsker(name string, options map[string]any) (Asker, error) {
 	return t, nil
 }
 
-// AskerFor finds the task that is for a model's head, and gives it that head.
-func AskerFor(head Head) (name string, t Asker, err error) {
+// PromptBuilderFor finds the task that is for a model's head, and gives it that head.
+func PromptBuilderFor(head Head) (name string, t PromptBuilder, err error) {
 	for _, name := range Names() {
-		if t, err := NewAsker(name, nil); err == nil {
+		if t, err := NewPromptBuilder(name, nil); err == nil {
 			if h, err := t.Head(head); err == nil && h.Kind == head.Kind {
 				return name, t, nil
 			}

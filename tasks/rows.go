@@ -8,33 +8,33 @@ import (
 	"slices"
 )
 
-// Row is an example as tokens.
-type Row struct {
+// Features is an example as tokens.
+type Features struct {
 	// IDs are the tokens.
 	IDs []int32
-	// Types are the tokens' segments, for models that have them; nil is 0 for all.
-	Types []int32
+	// TokenTypeIDs are the tokens' segments, for models that have them; nil is 0 for all.
+	TokenTypeIDs []int32
 	// Labels are what the model's head is scored by, Ignore where it is not: for language models the tokens themselves,
 	// for token classification a class each; for sequence classification a single class, for question answering the
 	// answer's first and last token, for a sequence-to-sequence model the target's tokens.
 	Labels []int32
-	// Values are the outputs wanted for multi-label classification and regression.
-	Values []float32
-	// Words are the tokens' words by number, -1 for special tokens; nil where the task does not need them.
-	Words []int32
+	// FloatLabels are the outputs wanted for multi-label classification and regression.
+	FloatLabels []float32
+	// WordIDs are the tokens' words by number, -1 for special tokens; nil where the task does not need them.
+	WordIDs []int32
 	// Offsets are where the tokens of the text that is searched come from, in characters; {-1, -1} for all others.
 	Offsets [][2]int
-	// Second is where a second text begins that belongs to the first (sentence embeddings); 0 is none.
-	Second int
-	// Where says where the example comes from.
-	Where string
+	// PairStart is where a second text begins that belongs to the first (sentence embeddings); 0 is none.
+	PairStart int
+	// Source says where the example comes from.
+	Source string
 }
 
 // Scored is the number of tokens that a causal model is scored on: the first has nothing before it.
-func (r Row) Scored() int { return scored(r.Labels) }
+func (r Features) Scored() int { return scored(r.Labels) }
 
 // Tokens counts the tokens that the model runs over, those of a target of its own too.
-func (r Row) Tokens() int {
+func (r Features) Tokens() int {
 	if len(r.Labels) > 2 && len(r.Labels) != len(r.IDs) {
 		return len(r.IDs) + len(r.Labels)
 	}
@@ -44,18 +44,18 @@ func (r Row) Tokens() int {
 func scored(labels []int32) int {
 	n := 0
 	for _, l := range labels[min(1, len(labels)):] {
-		if l != Ignore {
+		if l != IgnoreIndex {
 			n++
 		}
 	}
 	return n
 }
 
-func (r *Row) append(ids []int32, scored bool) {
+func (r *Features) append(ids []int32, scored bool) {
 	r.IDs = append(r.IDs, ids...)
 	for _, id := range ids {
 		if !scored {
-			id = Ignore
+			id = IgnoreIndex
 		}
 		r.Labels = append(r.Labels, id)
 	}
@@ -72,7 +72,7 @@ type Counts struct {
 	Why string
 }
 
-func (c *Counts) add(r Row, scored int, truncated bool) {
+func (c *Counts) add(r Features, scored int, truncated bool) {
 	c.Rows++
 	c.Tokens += len(r.IDs)
 	c.Scored += scored
@@ -105,9 +105,9 @@ var ErrNoExamples = errors.New("no examples")
 // EncodeAll turns a split of a task into rows of at most maxLen tokens (0: any length), in the data's order; a Blocker's
 // documents become blocks. Examples without a scored token within maxLen are left out and counted; when none is left
 // the error is ErrNotScored, and ErrNoExamples for an empty split.
-func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Row, Counts, error) {
+func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Features, Counts, error) {
 	e := newEncoder(tok, template, maxLen)
-	var rows []Row
+	var rows []Features
 	for row, err := range e.rows(task, split) {
 		if err != nil {
 			return nil, e.counts, err
@@ -118,22 +118,22 @@ func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen 
 }
 
 // Rows is EncodeAll a row at a time, for those who need only the first few.
-func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) { newEncoder(tok, template, maxLen).rows(task, split)(yield) }
+func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[Features, error] {
+	return func(yield func(Features, error) bool) { newEncoder(tok, template, maxLen).rows(task, split)(yield) }
 }
 
 // rows yields rows, and an error last where none came.
-func (e *encoder) rows(task Task, split Split) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
+func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
+	return func(yield func(Features, error) bool) {
 		s := source{examples: task.Examples(split)}
 		if err := e.prepare(task); err != nil {
-			yield(Row{}, err)
+			yield(Features{}, err)
 			return
 		}
 		rows := e.each(&s)
-		if b, ok := task.(Blocker); ok {
+		if b, ok := task.(Packer); ok {
 			rows = e.blocks(&s, b)
-		} else if t, ok := task.(Rower); ok {
+		} else if t, ok := task.(Encoder); ok {
 			rows = e.made(&s, t)
 		}
 		for row, err := range rows {
@@ -144,18 +144,18 @@ func (e *encoder) rows(task Task, split Split) iter.Seq2[Row, error] {
 		switch {
 		case e.counts.Rows > 0:
 		case s.seen == 0:
-			yield(Row{}, fmt.Errorf("data: %w for the %s split", ErrNoExamples, split))
+			yield(Features{}, fmt.Errorf("data: %w for the %s split", ErrNoExamples, split))
 		default:
-			yield(Row{}, fmt.Errorf("data: %w in %s: none of %d examples has one (%s)", ErrNotScored, s.names(), s.seen, e.counts.Why))
+			yield(Features{}, fmt.Errorf("data: %w in %s: none of %d examples has one (%s)", ErrNotScored, s.names(), s.seen, e.counts.Why))
 		}
 	}
 }
 
 // each makes a row of every example.
-func (e *encoder) each(s *source) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
+func (e *encoder) each(s *source) iter.Seq2[Features, error] {
+	return func(yield func(Features, error) bool) {
 		for ex, err := range s.all() {
-			var row Row
+			var row Features
 			if err == nil {
 				row, err = e.encode(ex)
 			}
@@ -184,7 +184,7 @@ func (s *source) all() iter.Seq2[Example, error] {
 		for ex, err := range s.examples {
 			if err == nil {
 				s.seen++
-				if file := lineNumber.ReplaceAllString(ex.Where, ""); len(s.files) < 4 && !slices.Contains(s.files, file) {
+				if file := lineNumber.ReplaceAllString(ex.Source, ""); len(s.files) < 4 && !slices.Contains(s.files, file) {
 					s.files = append(s.files, file)
 				}
 			}

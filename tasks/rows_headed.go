@@ -7,21 +7,21 @@ import (
 )
 
 // scoredBy counts what a head of that kind is scored by in a row.
-func (r Row) scoredBy(kind string) int {
+func (r Features) scoredBy(kind string) int {
 	switch kind {
 	case CausalLM:
 		return r.Scored()
 	case SequenceClassification, QuestionAnswering:
-		if len(r.Values) > 0 || len(r.Labels) > 0 && r.Labels[0] != Ignore {
+		if len(r.FloatLabels) > 0 || len(r.Labels) > 0 && r.Labels[0] != IgnoreIndex {
 			return 1
 		}
 		return 0
-	case Embedding:
+	case FeatureExtraction:
 		return 1
 	}
 	n := 0
 	for _, l := range r.Labels {
-		if l != Ignore {
+		if l != IgnoreIndex {
 			n++
 		}
 	}
@@ -29,24 +29,24 @@ func (r Row) scoredBy(kind string) int {
 }
 
 // made yields the rows that a task makes itself.
-func (e *encoder) made(s *source, t Rower) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
+func (e *encoder) made(s *source, t Encoder) iter.Seq2[Features, error] {
+	return func(yield func(Features, error) bool) {
 		for ex, err := range s.all() {
 			if err != nil {
-				yield(Row{}, err)
+				yield(Features{}, err)
 				return
 			}
-			rows, truncated, err := t.Rows(e.texts, ex)
+			rows, truncated, err := t.Encode(e.texts, ex)
 			if errors.Is(err, ErrNotScored) {
-				e.counts.skip(fmt.Errorf("%s: %w", ex.Where, err))
+				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, err))
 				continue
 			}
 			if err != nil {
-				yield(Row{}, fmt.Errorf("%s: %w", ex.Where, err))
+				yield(Features{}, fmt.Errorf("%s: %w", ex.Source, err))
 				return
 			}
 			for i, row := range rows {
-				row.Where = ex.Where
+				row.Source = ex.Source
 				e.counts.add(row, row.scoredBy(e.kind), truncated && i == 0)
 				if !yield(row, nil) {
 					return
@@ -59,7 +59,7 @@ func (e *encoder) made(s *source, t Rower) iter.Seq2[Row, error] {
 // prepare looks at the head that a task is for.
 func (e *encoder) prepare(task Task) error {
 	e.kind = CausalLM
-	h, ok := task.(Headed)
+	h, ok := task.(HeadTask)
 	if !ok {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (e *encoder) prepare(task Task) error {
 	if !ok {
 		return fmt.Errorf("%T gives no places and pairs of texts, as a task for %s needs", e.tok, head.Kind)
 	}
-	e.kind, e.texts = head.Kind, NewTexts(full, e.maxLen)
+	e.kind, e.texts = head.Kind, NewPairEncoder(full, e.maxLen)
 	if _, ok := e.texts.mask(); !ok && e.kind == MaskedLM {
 		return errors.New("the tokenizer has no mask token (mask_token), as masked language modelling needs")
 	}

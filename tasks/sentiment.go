@@ -20,15 +20,15 @@ func init() {
 type Sentiment struct {
 	Files
 	// Worked has the option shots; BloombergGPT and AdaptLLM show 5.
-	Worked
+	FewShot
 }
 
 var (
-	_ Chooser   = (*Sentiment)(nil)
-	_ Judge     = (*Sentiment)(nil)
-	_ Extractor = (*Sentiment)(nil)
-	_ Checker   = (*Sentiment)(nil)
-	_ Describer = (*Sentiment)(nil)
+	_ MultipleChoice = (*Sentiment)(nil)
+	_ Metrics        = (*Sentiment)(nil)
+	_ AnswerParser   = (*Sentiment)(nil)
+	_ Checker        = (*Sentiment)(nil)
+	_ Describer      = (*Sentiment)(nil)
 )
 
 // sentiments are the answers, in the prompt's order; sentimentLabels those that the numbers stand for.
@@ -43,7 +43,7 @@ func (t *Sentiment) Describe() string {
 }
 
 // Check refuses options that make no sense together.
-func (t *Sentiment) Check() error { return oneOf(t.Files.Check(), t.Worked.check()) }
+func (t *Sentiment) Check() error { return oneOf(t.Files.Check(), t.FewShot.check()) }
 
 // Examples yields the records of a split.
 func (t *Sentiment) Examples(split Split) iter.Seq2[Example, error] {
@@ -67,7 +67,7 @@ func parseSentiment(r data.Record) (Example, error) {
 		return Example{}, fmt.Errorf(`field "label" is %q, want 0 (negative), 1 (positive), 2 (neutral) or the word`, label)
 	}
 	prompt := text + "\nQuestion: What is the sentiment of this text? Options: negative, neutral, positive.\nAnswer:"
-	return Example{Segments: response(prompt, " "+label), Prompt: prompt, Want: " " + label}, nil
+	return Example{Segments: response(prompt, " "+label), Prompt: prompt, Reference: " " + label}, nil
 }
 
 // Choices are the three sentiments.
@@ -76,11 +76,11 @@ func (t *Sentiment) Choices(Example) []string { return sentiments }
 // Score is 1 for the right sentiment.
 func (t *Sentiment) Score(want Example, got string) float64 { return exactly(want, got) }
 
-// Extract is the sentiment.
-func (t *Sentiment) Extract(_ Example, got string) string { return strings.TrimSpace(got) }
+// ParseAnswer is the sentiment.
+func (t *Sentiment) ParseAnswer(_ Example, got string) string { return strings.TrimSpace(got) }
 
-// Judge is accuracy and weighted F1.
-func (t *Sentiment) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is accuracy and weighted F1.
+func (t *Sentiment) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	c, err := confusion(examples, answers)
 	if err != nil {
 		return nil, err

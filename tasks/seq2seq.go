@@ -39,13 +39,13 @@ type Seq2Seq struct {
 }
 
 var (
-	_ Headed    = (*Seq2Seq)(nil)
-	_ Rower     = (*Seq2Seq)(nil)
-	_ Generator = (*Seq2Seq)(nil)
-	_ Judge     = (*Seq2Seq)(nil)
-	_ Asker     = (*Seq2Seq)(nil)
-	_ Checker   = (*Seq2Seq)(nil)
-	_ Describer = (*Seq2Seq)(nil)
+	_ HeadTask      = (*Seq2Seq)(nil)
+	_ Encoder       = (*Seq2Seq)(nil)
+	_ Generator     = (*Seq2Seq)(nil)
+	_ Metrics       = (*Seq2Seq)(nil)
+	_ PromptBuilder = (*Seq2Seq)(nil)
+	_ Checker       = (*Seq2Seq)(nil)
+	_ Describer     = (*Seq2Seq)(nil)
 )
 
 // Describe says what the task is.
@@ -86,13 +86,13 @@ func (t *Seq2Seq) parse(r data.Record) (Example, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
-	ex, err := t.Ask(source, "")
-	ex.Want = target
+	ex, err := t.BuildPrompt(source, "")
+	ex.Reference = target
 	return ex, err
 }
 
-// Ask takes a source.
-func (t *Seq2Seq) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a source.
+func (t *Seq2Seq) BuildPrompt(text, pair string) (Example, error) {
 	if pair != "" {
 		return Example{}, errors.New("the task seq2seq takes one text")
 	}
@@ -100,8 +100,8 @@ func (t *Seq2Seq) Ask(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: source}, Prompt: source}, nil
 }
 
-// Rows makes one of source and target.
-func (t *Seq2Seq) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+// Encode makes one of source and target.
+func (t *Seq2Seq) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, "")
 	if err != nil {
 		return nil, false, err
@@ -110,12 +110,12 @@ func (t *Seq2Seq) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 	if texts.most > 0 {
 		most = min(most, texts.most)
 	}
-	target, cut, err := NewTexts(targetOf(texts.tok), most).Row(ex.Want, "")
+	target, cut, err := NewPairEncoder(targetOf(texts.tok), most).Row(ex.Reference, "")
 	if err != nil {
 		return nil, false, err
 	}
 	row.Labels = target.IDs
-	return []Row{row}, truncated || cut, nil
+	return []Features{row}, truncated || cut, nil
 }
 
 // targetOf is the tokenizer of the target's language, where that has its own.
@@ -134,21 +134,21 @@ func (t *Seq2Seq) Generation() GenerationOptions {
 
 // Score is the F measure of ROUGE-L, for a translation too: BLEU is of a whole corpus.
 func (t *Seq2Seq) Score(want Example, got string) float64 {
-	s, err := metric.RougeL([]string{got}, []string{want.Want})
+	s, err := metric.RougeL([]string{got}, []string{want.Reference})
 	if err != nil {
 		return 0
 	}
-	if s == 0 && strings.TrimSpace(got) == strings.TrimSpace(want.Want) {
+	if s == 0 && strings.TrimSpace(got) == strings.TrimSpace(want.Reference) {
 		return 1 // of neither is a word in ROUGE's sense
 	}
 	return s
 }
 
-// Judge is BLEU, from 0 to 1, or ROUGE-L.
-func (t *Seq2Seq) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+// ComputeMetrics is BLEU, from 0 to 1, or ROUGE-L.
+func (t *Seq2Seq) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	var got, want []string
 	for i, ex := range examples {
-		got, want = append(got, answers[i].String()), append(want, ex.Want)
+		got, want = append(got, answers[i].String()), append(want, ex.Reference)
 	}
 	if t.Metric == "rouge_l" {
 		s, err := metric.RougeL(got, want)

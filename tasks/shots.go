@@ -18,32 +18,32 @@ type shots struct {
 	question string
 }
 
-// behind puts worked examples in front of an example's prompt.
-func (ex Example) behind(head string, worked []string) Example {
+// withShots puts worked examples in front of an example's prompt.
+func (ex Example) withShots(head string, worked []string) Example {
 	ex.shots = &shots{head: head, worked: worked, question: ex.Prompt}
 	ex.Prompt = head + strings.Join(worked, "") + ex.Prompt
-	ex.Segments = response(ex.Prompt, ex.Want)
+	ex.Segments = response(ex.Prompt, ex.Reference)
 	return ex
 }
 
-// Shorter is the example with one worked example less, the last; false where there is none.
-func (ex Example) Shorter() (Example, bool) {
+// DropShot is the example with one worked example less, the last; false where there is none.
+func (ex Example) DropShot() (Example, bool) {
 	s := ex.shots
 	if s == nil || len(s.worked) == 0 {
 		return ex, false
 	}
 	ex.Prompt = s.question
-	return ex.behind(s.head, s.worked[:len(s.worked)-1]), true
+	return ex.withShots(s.head, s.worked[:len(s.worked)-1]), true
 }
 
-// Worked are the options of a task that shows worked examples.
-type Worked struct {
+// FewShot are the options of a task that shows worked examples.
+type FewShot struct {
 	// Shots is how many worked examples are shown before each question; the default is 0.
 	Shots int `json:"shots"`
 }
 
 // check refuses values that cannot be.
-func (w *Worked) check() error {
+func (w *FewShot) check() error {
 	if w.Shots < 0 || w.Shots > 1000 {
 		return fmt.Errorf("option shots is %d, want 0 to 1000", w.Shots)
 	}
@@ -65,7 +65,7 @@ func (f *Files) withShots(split Split, n int, parse func(data.Record) (Example, 
 		}
 		for ex, err := range plain {
 			if err == nil {
-				ex = ex.behind("", worked)
+				ex = ex.withShots("", worked)
 			}
 			if !yield(ex, err) {
 				return
@@ -92,7 +92,7 @@ func (f *Files) draw(n int, parse func(data.Record) (Example, error)) ([]string,
 	groups := map[string][]string{}
 	for _, i := range data.Permutation(len(all), f.Seed, 0) {
 		ex := all[i]
-		groups[ex.kind] = append(groups[ex.kind], ex.Prompt+ex.Want+"\n\n")
+		groups[ex.kind] = append(groups[ex.kind], ex.Prompt+ex.Reference+"\n\n")
 	}
 	var worked []string
 	for round := 0; len(worked) < n; round++ {

@@ -5,32 +5,32 @@ import (
 	"strings"
 )
 
-// ShowRow is Show for rows of every head: labels that are no token's of the row stand behind it.
-func ShowRow(tok Tokenizer, row Row) string {
+// FormatFeatures is Show for rows of every head: labels that are no token's of the row stand behind it.
+func FormatFeatures(tok Tokenizer, row Features) string {
 	if len(row.Labels) == len(row.IDs) {
-		return Show(tok, row.IDs, row.Labels)
+		return Format(tok, row.IDs, row.Labels)
 	}
 	s := fmt.Sprintf("%s\n%d tokens", tok.Decode(row.IDs, false), len(row.IDs))
 	if len(row.Labels) > 0 {
 		s += fmt.Sprintf(", labels %d", row.Labels)
 	}
-	if len(row.Values) > 0 {
-		s += fmt.Sprintf(", values %g", row.Values)
+	if len(row.FloatLabels) > 0 {
+		s += fmt.Sprintf(", values %g", row.FloatLabels)
 	}
 	return s
 }
 
-// Show is a row as the model sees it: the text with its special tokens, the scored part between ⟦ and ⟧, and a line that
+// Format is a row as the model sees it: the text with its special tokens, the scored part between ⟦ and ⟧, and a line that
 // counts.
-func Show(tok Tokenizer, ids, labels []int32) string {
+func Format(tok Tokenizer, ids, labels []int32) string {
 	var b strings.Builder
 	for from := 0; from < len(ids); {
 		to := from + 1
-		for to < len(ids) && (labels[to] == Ignore) == (labels[from] == Ignore) {
+		for to < len(ids) && (labels[to] == IgnoreIndex) == (labels[from] == IgnoreIndex) {
 			to++
 		}
 		text := tok.Decode(ids[from:to], false)
-		if labels[from] != Ignore {
+		if labels[from] != IgnoreIndex {
 			text = "⟦" + text + "⟧"
 		}
 		b.WriteString(text)

@@ -153,8 +153,8 @@ func TestLongTextsAreCut(t *testing.T) {
 	if got := tok.Decode(rows[0].IDs, false); got != "<s>abc</s>uvw</s>" {
 		t.Errorf("got %q", got)
 	}
-	if want := []int32{0, 0, 0, 0, 1, 1, 1, 1, 1}; !slices.Equal(rows[0].Types, want) {
-		t.Errorf("types are %v, want %v", rows[0].Types, want)
+	if want := []int32{0, 0, 0, 0, 1, 1, 1, 1, 1}; !slices.Equal(rows[0].TokenTypeIDs, want) {
+		t.Errorf("types are %v, want %v", rows[0].TokenTypeIDs, want)
 	}
 	_, _, err = EncodeAll(tok, nil, task, Train, 4)
 	wantError(t, err, "d.jsonl:1", "rows of 4 tokens have no place for text")

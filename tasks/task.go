@@ -27,12 +27,12 @@ type Example struct {
 	// Prompt is what generation starts from; it may differ from the prompt in Segments. Empty for a Chat, whose prompt
 	// is all before the last assistant turn.
 	Prompt string
-	// Want is the reference that Score compares with.
-	Want string
+	// Reference is the reference that Score compares with.
+	Reference string
 	// Input is what a task for another head than a language model's has in place of Segments.
 	Input Input
-	// Where is "file:line", for messages.
-	Where string
+	// Source is "file:line", for messages.
+	Source string
 
 	// latex says that Want is judged as LaTeX, not as a number.
 	latex bool
@@ -57,12 +57,12 @@ type Input struct {
 	// Values are what a regression is to give, or how alike the two texts are.
 	Values []float64
 	// Answers are the places in Pair that answer the question in Text; with Known, none means that there is no answer.
-	Answers []Found
+	Answers []TextSpan
 	Known   bool
 }
 
-// Found is a piece of a text and where it begins there, in characters.
-type Found struct {
+// TextSpan is a piece of a text and where it begins there, in characters.
+type TextSpan struct {
 	Text  string
 	Start int
 }
@@ -106,10 +106,10 @@ type GenerationOptions struct {
 	NoRepeatNgramSize int
 }
 
-// Blocker is a task of running text: its documents are cut into blocks of so many tokens. With pack, documents are laid
+// Packer is a task of running text: its documents are cut into blocks of so many tokens. With pack, documents are laid
 // end to end first.
-type Blocker interface {
-	Blocks() (size int, pack bool)
+type Packer interface {
+	Packing() (size int, pack bool)
 }
 
 // Describer says in a line what a task is.

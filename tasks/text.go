@@ -42,7 +42,7 @@ type Text struct {
 }
 
 var (
-	_ Blocker   = (*Text)(nil)
+	_ Packer    = (*Text)(nil)
 	_ Checker   = (*Text)(nil)
 	_ Describer = (*Text)(nil)
 )
@@ -67,8 +67,8 @@ func (t *Text) Check() error {
 	return oneOf(t.EvalData.Unweighted("eval_data"), t.TestData.Unweighted("test_data"))
 }
 
-// Blocks is how the text is cut.
-func (t *Text) Blocks() (size int, pack bool) { return t.BlockSize, t.Pack }
+// Packing is how the text is cut.
+func (t *Text) Packing() (size int, pack bool) { return t.BlockSize, t.Pack }
 
 // Score is always 0: there is no answer to judge.
 func (t *Text) Score(Example, string) float64 { return 0 }

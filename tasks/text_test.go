@@ -18,7 +18,7 @@ func rowsOf(t *testing.T, tok Tokenizer, task Task, split Split, maxLen int) ([]
 		texts = append(texts, tok.Decode(r.IDs, false))
 		for i := range r.IDs {
 			if r.Labels[i] != r.IDs[i] {
-				t.Errorf("%s: token %d is not scored", r.Where, i)
+				t.Errorf("%s: token %d is not scored", r.Source, i)
 			}
 		}
 	}
@@ -106,8 +106,8 @@ func TestTextEmbedded(t *testing.T) {
 		t.Errorf("%d bytes, %s", len(all), counts)
 	}
 	eval := mustCollect(t, task, Eval)
-	if text := eval[0].Segments[0].Text; len(text) != 195962-176365 || eval[0].Where != "embedded:tinyshakespeare/input.txt:6730" {
-		t.Errorf("eval has %d bytes, at %s", len(text), eval[0].Where)
+	if text := eval[0].Segments[0].Text; len(text) != 195962-176365 || eval[0].Source != "embedded:tinyshakespeare/input.txt:6730" {
+		t.Errorf("eval has %d bytes, at %s", len(text), eval[0].Source)
 	}
 }
 

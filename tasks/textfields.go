@@ -57,9 +57,9 @@ func (t *Text) readRecords(s data.Source, held holding) ([]Example, error) {
 	for _, r := range records[from:to] {
 		text, err := t.join(s, r)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Where(), err)
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
 		}
-		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Where: r.Where()})
+		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Source: r.Source()})
 	}
 	return documents, nil
 }
@@ -94,7 +94,7 @@ func (t *Text) plain(file, text string, p part) []Example {
 		return nil
 	}
 	where := fmt.Sprintf("%s:%d", file, 1+strings.Count(text[:from], "\n"))
-	return []Example{{Segments: []Segment{{Text: t.ended(text[from:to]), Scored: true}}, Where: where}}
+	return []Example{{Segments: []Segment{{Text: t.ended(text[from:to]), Scored: true}}, Source: where}}
 }
 
 // runeStart goes back to where the character at i begins.

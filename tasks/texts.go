@@ -7,19 +7,19 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Texts puts one text, or two that belong together, into the form that a model takes: tokens, with the special ones
+// PairEncoder puts one text, or two that belong together, into the form that a model takes: tokens, with the special ones
 // around them.
-type Texts struct {
+type PairEncoder struct {
 	tok  FullTokenizer
 	most int // tokens of a row; 0 is any number
 	one  frame
 	two  frame
 }
 
-// NewTexts makes one for rows of at most maxLen tokens (0: any length).
-func NewTexts(tok FullTokenizer, maxLen int) *Texts {
-	plain := tok.EncodeFull("a", false).IDs
-	return &Texts{tok: tok, most: maxLen, one: newFrame(tok.EncodeFull("a", true), plain, 1), two: newFrame(tok.EncodePair("a", "a", true), plain, 2)}
+// NewPairEncoder makes one for rows of at most maxLen tokens (0: any length).
+func NewPairEncoder(tok FullTokenizer, maxLen int) *PairEncoder {
+	plain := tok.EncodePlus("a", false).IDs
+	return &PairEncoder{tok: tok, most: maxLen, one: newFrame(tok.EncodePlus("a", true), plain, 1), two: newFrame(tok.EncodePair("a", "a", true), plain, 2)}
 }
 
 // frame is what a tokenizer puts around texts: around[i] stands before text i, the last one behind all.
@@ -64,7 +64,7 @@ func (f frame) extra() int {
 }
 
 // row lays texts into the frame; starts are where each begins.
-func (f frame) row(texts ...[]int32) (row Row, starts []int) {
+func (f frame) row(texts ...[]int32) (row Features, starts []int) {
 	var types []int32
 	add := func(ids []int32, of func(i int) int32) {
 		row.IDs = append(row.IDs, ids...)
@@ -80,21 +80,21 @@ func (f frame) row(texts ...[]int32) (row Row, starts []int) {
 		}
 	}
 	if slices.ContainsFunc(types, func(t int32) bool { return t != 0 }) {
-		row.Types = types
+		row.TokenTypeIDs = types
 	}
 	return row, starts
 }
 
 // Row is a text, and where it is not empty a second one, as a row without labels. Texts that are too long lose tokens
 // at their ends, the longer one first.
-func (t *Texts) Row(text, pair string) (row Row, truncated bool, err error) {
-	texts, f := [][]int32{t.tok.EncodeFull(text, false).IDs}, t.one
+func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err error) {
+	texts, f := [][]int32{t.tok.EncodePlus(text, false).IDs}, t.one
 	if pair != "" {
-		texts, f = append(texts, t.tok.EncodeFull(pair, false).IDs), t.two
+		texts, f = append(texts, t.tok.EncodePlus(pair, false).IDs), t.two
 	}
 	room, err := t.room(f)
 	if err != nil {
-		return Row{}, false, err
+		return Features{}, false, err
 	}
 	for total := count(texts); room > 0 && total > room; total-- {
 		truncated = true
@@ -106,13 +106,13 @@ func (t *Texts) Row(text, pair string) (row Row, truncated bool, err error) {
 	}
 	row, _ = f.row(texts...)
 	if len(row.IDs) == 0 {
-		return Row{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
+		return Features{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
 	}
 	return row, truncated, nil
 }
 
 // room is how many tokens of text a row has place for; 0 is any number.
-func (t *Texts) room(f frame) (int, error) {
+func (t *PairEncoder) room(f frame) (int, error) {
 	if t.most == 0 {
 		return 0, nil
 	}
@@ -132,7 +132,7 @@ func count(texts [][]int32) int {
 }
 
 // mask is the token that stands for one that is to be found.
-func (t *Texts) mask() (id int32, ok bool) {
+func (t *PairEncoder) mask() (id int32, ok bool) {
 	if m, has := t.tok.(interface{ Mask() (int32, bool) }); has {
 		return m.Mask()
 	}

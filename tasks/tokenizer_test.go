@@ -57,7 +57,7 @@ func (b byteTokenizer) Decode(ids []int32, skipSpecial bool) string {
 }
 
 // EncodeFull has a type and an offset for every token; none of the texts has characters of several bytes.
-func (b byteTokenizer) EncodeFull(text string, special bool) tokenizer.Encoding {
+func (b byteTokenizer) EncodePlus(text string, special bool) tokenizer.Encoding {
 	e := tokenizer.Encoding{IDs: b.Encode(text, special)}
 	for i := range e.IDs {
 		at := i - (len(e.IDs) - len(b.Encode(text, false)))
@@ -68,8 +68,8 @@ func (b byteTokenizer) EncodeFull(text string, special bool) tokenizer.Encoding 
 
 // EncodePair puts </s> between two texts and behind them.
 func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.Encoding {
-	e := b.EncodeFull(first, special)
-	two := b.EncodeFull(second, false)
+	e := b.EncodePlus(first, special)
+	two := b.EncodePlus(second, false)
 	if special {
 		two.IDs = append(append([]int32{testEOS}, two.IDs...), testEOS)
 	}
@@ -82,7 +82,7 @@ func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.
 
 // EncodeWords encodes word by word.
 func (b byteTokenizer) EncodeWords(words []string, special bool) tokenizer.Encoding {
-	e := b.EncodeFull("", special)
+	e := b.EncodePlus("", special)
 	for range e.IDs {
 		e.Words = append(e.Words, -1)
 	}

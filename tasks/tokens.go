@@ -33,12 +33,12 @@ type Tokens struct {
 }
 
 var (
-	_ Headed    = (*Tokens)(nil)
-	_ Answerer  = (*Tokens)(nil)
-	_ Judge     = (*Tokens)(nil)
-	_ Asker     = (*Tokens)(nil)
-	_ Checker   = (*Tokens)(nil)
-	_ Describer = (*Tokens)(nil)
+	_ HeadTask      = (*Tokens)(nil)
+	_ Postprocessor = (*Tokens)(nil)
+	_ Metrics       = (*Tokens)(nil)
+	_ PromptBuilder = (*Tokens)(nil)
+	_ Checker       = (*Tokens)(nil)
+	_ Describer     = (*Tokens)(nil)
 )
 
 // Describe says what the task is.
@@ -89,7 +89,7 @@ func (t *Tokens) parse(r data.Record) (Example, error) {
 		in.Words = append(in.Words, [2]int{at, at + len(w)})
 		at += len(w) + 1
 	}
-	return Example{Input: in, Want: strings.Join(labels, " "), Prompt: in.Text}, nil
+	return Example{Input: in, Reference: strings.Join(labels, " "), Prompt: in.Text}, nil
 }
 
 // Head chooses the tags.
@@ -122,15 +122,15 @@ func (t *Tokens) Head(trained Head) (Head, error) {
 	return own, nil
 }
 
-// Rows makes one of a sentence.
-func (t *Tokens) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
+// Encode makes one of a sentence.
+func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.WordRow(ex.Input.Text, ex.Input.Words)
 	if err != nil {
 		return nil, false, err
 	}
 	last, scored := int32(-1), false
-	for _, w := range row.Words {
-		label := int32(Ignore)
+	for _, w := range row.WordIDs {
+		label := int32(IgnoreIndex)
 		if w >= 0 && w != last && ex.Input.Labels != nil {
 			if label, err = t.set.id(ex.Input.Labels[w]); err != nil {
 				return nil, false, err
@@ -143,19 +143,19 @@ func (t *Tokens) Rows(texts *Texts, ex Example) ([]Row, bool, error) {
 	if !scored && ex.Input.Labels != nil {
 		return nil, false, fmt.Errorf("%w: no word of the sentence has one", ErrNotScored)
 	}
-	return []Row{row}, truncated, nil
+	return []Features{row}, truncated, nil
 }
 
-// Answer is a tag for every word; words without a token, or behind the end of the row, are "O".
-func (t *Tokens) Answer(_ *Texts, ex Example, rows []Row, outputs [][][]float32) (Answer, error) {
-	a := Answer{Labels: make([]string, len(ex.Input.Words))}
+// Postprocess is a tag for every word; words without a token, or behind the end of the row, are "O".
+func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error) {
+	a := Prediction{Labels: make([]string, len(ex.Input.Words))}
 	chance := make([]float64, len(ex.Input.Words))
 	for i, w := range ex.Input.Words {
 		a.Labels[i] = "O"
 		a.Words = append(a.Words, ex.Input.Text[w[0]:w[1]])
 	}
 	last := int32(-1)
-	for i, w := range rows[0].Words {
+	for i, w := range rows[0].WordIDs {
 		if w <= last {
 			continue
 		}
@@ -189,8 +189,8 @@ func entities(in Input, tags []string, chance []float64) []Entity {
 	return all
 }
 
-// Ask takes a text, whose words are what stands between white space, punctuation at their ends apart.
-func (t *Tokens) Ask(text, pair string) (Example, error) {
+// BuildPrompt takes a text, whose words are what stands between white space, punctuation at their ends apart.
+func (t *Tokens) BuildPrompt(text, pair string) (Example, error) {
 	if pair != "" {
 		return Example{}, errors.New("the task tokens takes one text")
 	}
@@ -207,9 +207,9 @@ func (t *Tokens) Score(want Example, got string) float64 {
 	return float64(right) / float64(max(1, len(want.Input.Labels)))
 }
 
-// Judge is the F1 of entities, with precision and recall, and the share of words whose tag is right; tags of no scheme of
+// ComputeMetrics is the F1 of entities, with precision and recall, and the share of words whose tag is right; tags of no scheme of
 // entities have that last one alone.
-func (t *Tokens) Judge(examples []Example, answers []Answer) ([]Metric, error) {
+func (t *Tokens) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
 	var predicted, gold [][]string
 	right, words := 0, 0
 	for i, ex := range examples {
@@ -217,7 +217,7 @@ func (t *Tokens) Judge(examples []Example, answers []Answer) ([]Metric, error) {
 		for j, l := range ex.Input.Labels {
 			id, err := t.set.id(l)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ex.Where, err)
+				return nil, fmt.Errorf("%s: %w", ex.Source, err)
 			}
 			want[j] = t.head.Labels[id]
 			right += b2i(answers[i].Labels[j] == want[j])

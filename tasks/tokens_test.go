@@ -29,14 +29,14 @@ func TestTokensAlign(t *testing.T) {
 	if err != nil || len(rows) != 2 || counts.Scored != 3 {
 		t.Fatalf("got %+v, %v, %v", rows, counts, err)
 	}
-	if want := []int32{Ignore, 0, Ignore, 1}; !slices.Equal(rows[0].Labels, want) {
+	if want := []int32{IgnoreIndex, 0, IgnoreIndex, 1}; !slices.Equal(rows[0].Labels, want) {
 		t.Errorf("labels are %v, want %v: the first token of a word has one", rows[0].Labels, want)
 	}
-	if want := []int32{-1, 0, 0, 1}; !slices.Equal(rows[0].Words, want) {
-		t.Errorf("words are %v, want %v", rows[0].Words, want)
+	if want := []int32{-1, 0, 0, 1}; !slices.Equal(rows[0].WordIDs, want) {
+		t.Errorf("words are %v, want %v", rows[0].WordIDs, want)
 	}
-	if !strings.HasSuffix(rows[0].Where, "d.conll:3") || !strings.HasSuffix(rows[1].Where, "d.conll:9") {
-		t.Errorf("places are %s and %s", rows[0].Where, rows[1].Where)
+	if !strings.HasSuffix(rows[0].Source, "d.conll:3") || !strings.HasSuffix(rows[1].Source, "d.conll:9") {
+		t.Errorf("places are %s and %s", rows[0].Source, rows[1].Source)
 	}
 }
 
@@ -45,17 +45,17 @@ func TestTokensBehindTheEndAreOutside(t *testing.T) {
 	if _, err := task.Head(Head{}); err != nil {
 		t.Fatal(err)
 	}
-	texts := NewTexts(byteTokenizer{}, 3)
+	texts := NewPairEncoder(byteTokenizer{}, 3)
 	ex := mustCollect(t, task, Train)[0]
-	rows, truncated, err := task.Rows(texts, ex)
+	rows, truncated, err := task.Encode(texts, ex)
 	if err != nil || !truncated || len(rows[0].IDs) != 3 {
 		t.Fatalf("got %+v, %v, %v", rows, truncated, err)
 	}
-	texts = NewTexts(byteTokenizer{}, 2)
-	if rows, _, err = task.Rows(texts, ex); err != nil {
+	texts = NewPairEncoder(byteTokenizer{}, 2)
+	if rows, _, err = task.Encode(texts, ex); err != nil {
 		t.Fatal(err)
 	}
-	a, err := task.Answer(texts, ex, rows, [][][]float32{{{9, 0}, {0, 9}}})
+	a, err := task.Postprocess(texts, ex, rows, [][][]float32{{{9, 0}, {0, 9}}})
 	if err != nil || !slices.Equal(a.Labels, []string{"B-X", "O"}) {
 		t.Errorf("got %q, %v", a.Labels, err)
 	}

@@ -54,7 +54,7 @@ func characters(text string, n int) int { return utf8.RuneCountInString(text[:n]
 
 // WordRow is a text as a row with the numbers of its words, which are places in it in bytes; the row loses its end where
 // it is too long.
-func (t *Texts) WordRow(text string, words [][2]int) (row Row, truncated bool, err error) {
+func (t *PairEncoder) WordRow(text string, words [][2]int) (row Features, truncated bool, err error) {
 	parts := make([]string, len(words))
 	for i, w := range words {
 		parts[i] = text[w[0]:w[1]]
@@ -62,21 +62,21 @@ func (t *Texts) WordRow(text string, words [][2]int) (row Row, truncated bool, e
 	e := t.tok.EncodeWords(parts, false)
 	room, err := t.room(t.one)
 	if err != nil {
-		return Row{}, false, err
+		return Features{}, false, err
 	}
 	n := len(e.IDs)
 	if room > 0 && n > room {
 		n, truncated = room, true
 	}
 	if n == 0 {
-		return Row{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
+		return Features{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
 	}
 	row, starts := t.one.row(e.IDs[:n])
-	row.Words = make([]int32, len(row.IDs))
-	for i := range row.Words {
-		row.Words[i] = -1
+	row.WordIDs = make([]int32, len(row.IDs))
+	for i := range row.WordIDs {
+		row.WordIDs[i] = -1
 	}
-	copy(row.Words[starts[0]:], e.Words[:n])
+	copy(row.WordIDs[starts[0]:], e.Words[:n])
 	return row, truncated, nil
 }
 

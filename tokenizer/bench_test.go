@@ -60,7 +60,7 @@ func BenchmarkEncodeFull(b *testing.B) {
 		b.Run(filepath.Base(dir), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				tk.EncodeFull(text, true)
+				tk.EncodePlus(text, true)
 			}
 		})
 	}

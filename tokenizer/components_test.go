@@ -44,7 +44,7 @@ func TestComponents(t *testing.T) {
 }
 
 func checkRow(t *testing.T, tk *Tokenizer, n int, r *componentRow) {
-	full, special, pair := tk.EncodeFull(r.text, false), tk.EncodeFull(r.text, true), tk.EncodePair(r.text, r.other, true)
+	full, special, pair := tk.EncodePlus(r.text, false), tk.EncodePlus(r.text, true), tk.EncodePair(r.text, r.other, true)
 	same(t, n, r.text, "ids", tk.Encode(r.text, false), r.ids)
 	same(t, n, r.text, "ids (full)", full.IDs, r.ids)
 	same(t, n, r.text, "ids, special", tk.Encode(r.text, true), r.special)

@@ -23,8 +23,8 @@ func (t *Tokenizer) Encode(text string, special bool) []int32 {
 	return t.post.process([]Encoding{e}, special).IDs
 }
 
-// EncodeFull is Encode with tokens, offsets and type ids.
-func (t *Tokenizer) EncodeFull(text string, special bool) Encoding {
+// EncodePlus is Encode with tokens, offsets and type ids.
+func (t *Tokenizer) EncodePlus(text string, special bool) Encoding {
 	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, special)
 }
 

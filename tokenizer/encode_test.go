@@ -78,7 +78,7 @@ func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if !slices.Equal(tk.Encode(text, true), want) || !slices.Equal(tk.EncodeFull(text, true).IDs, want) {
+			if !slices.Equal(tk.Encode(text, true), want) || !slices.Equal(tk.EncodePlus(text, true).IDs, want) {
 				t.Error("ids differ between goroutines")
 			}
 			tk.Decode(want, true)

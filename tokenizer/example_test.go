@@ -24,12 +24,12 @@ func ExampleLoad() {
 	// 49152
 }
 
-func ExampleTokenizer_EncodeFull() {
+func ExampleTokenizer_EncodePlus() {
 	t, err := tokenizer.Load(smollm2)
 	if err != nil {
 		log.Fatal(err)
 	}
-	e := t.EncodeFull("naïve 42", false)
+	e := t.EncodePlus("naïve 42", false)
 	for i := range e.IDs {
 		fmt.Println(e.IDs[i], e.Tokens[i], e.Offsets[i])
 	}

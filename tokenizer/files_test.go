@@ -70,7 +70,7 @@ func TestFiles(t *testing.T) {
 }
 
 func checkFileRow(t *testing.T, tk *Tokenizer, n int, r *fileRow) {
-	full, pair := tk.EncodeFull(r.Text, true), tk.EncodePair(r.Text, "the king", true)
+	full, pair := tk.EncodePlus(r.Text, true), tk.EncodePair(r.Text, "the king", true)
 	same(t, n, r.Text, "ids", tk.Encode(r.Text, false), r.IDs)
 	same(t, n, r.Text, "ids_special", tk.Encode(r.Text, true), r.IDsSpecial)
 	same(t, n, r.Text, "ids_special (full)", full.IDs, r.IDsSpecial)

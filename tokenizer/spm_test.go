@@ -131,7 +131,7 @@ func TestSPMOffsets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := tk.EncodeFull("  ab  éébab ", false)
+	e := tk.EncodePlus("  ab  éébab ", false)
 	same(t, 0, "", "tokens", e.Tokens, []string{"▁ab", "▁", "éé", "b", "ab"})
 	same(t, 0, "", "offsets", e.Offsets, [][2]int{{2, 4}, {4, 5}, {6, 8}, {8, 9}, {9, 11}})
 	e = tk.EncodeWords([]string{"ab", "", "éa"}, true)
@@ -153,7 +153,7 @@ func TestSPMLongInput(t *testing.T) {
 		}
 		for _, text := range []string{strings.Repeat("ab ", 1<<16), strings.Repeat(" ", 1<<18), strings.Repeat("é", 1<<17)} {
 			start := time.Now()
-			tk.EncodeFull(text, true)
+			tk.EncodePlus(text, true)
 			if d := time.Since(start); d > 3*time.Second { // about 60 ms alone on a machine
 				t.Errorf("model type %d: %d bytes of %q take %v", modelType, len(text), text[:3], d)
 			}

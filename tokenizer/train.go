@@ -24,8 +24,8 @@ type TrainOptions struct {
 // Trained is a tokenizer that Train made.
 type Trained struct {
 	*Tokenizer
-	// File and Config are the text of its tokenizer.json and tokenizer_config.json.
-	File, Config []byte
+	// JSON and Config are the text of its tokenizer.json and tokenizer_config.json.
+	JSON, Config []byte
 }
 
 // Train learns byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as GPT-2): the pair of

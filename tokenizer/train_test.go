@@ -76,7 +76,7 @@ func TestTrainLearnsWhatTokenizersLearns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tokens, merges := learned(t, tok.File, len(c.Special))
+			tokens, merges := learned(t, tok.JSON, len(c.Special))
 			if !slices.Equal(merges, c.Merges) {
 				at := 0
 				for at < min(len(merges), len(c.Merges)) && merges[at] == c.Merges[at] {

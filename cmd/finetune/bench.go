@@ -88,7 +88,7 @@ func (c *benchCmd) Run(g *globals) error {
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
 	g.printf("peak memory        %s\n", size(r.PeakBytes))
-	g.printf("share of the peak  %.1f %% of what the multiply-add units can do\n", 100*r.PeakShare)
+	g.printf("share of the peak  %.1f %% of what the multiply-add units can do\n", 100*r.MFU)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)
@@ -101,7 +101,7 @@ func (c *benchCmd) Run(g *globals) error {
 }
 
 // decode measures generation and prints.
-func (c *benchCmd) decode(g *globals, l *finetune.Loaded) error {
+func (c *benchCmd) decode(g *globals, l *finetune.Session) error {
 	r, err := finetune.BenchDecode(g.Ctx, l.Model, c.Prompts, c.PromptTokens, c.Decode)
 	if err != nil {
 		return err
@@ -112,12 +112,12 @@ func (c *benchCmd) decode(g *globals, l *finetune.Loaded) error {
 	g.printf("%d prompts of %d tokens, %d new tokens each, %d threads\n", r.Prompts, c.PromptTokens, c.Decode, r.Threads)
 	g.printf("prefill            %.0f tokens a second\n", r.PrefillTokensPerSecond)
 	g.printf("decode             %.1f tokens a second\n", r.DecodeTokensPerSecond)
-	g.printf("share of the read  %.0f %% of the %.1f GB/s that memory gives\n", 100*r.StreamShare, r.StreamBytesPerSecond/1e9)
+	g.printf("share of the read  %.0f %% of the %.1f GB/s that memory gives\n", 100*r.BandwidthUtilization, r.MemoryBandwidth/1e9)
 	return nil
 }
 
 // forward measures passes without gradients and prints.
-func (c *benchCmd) forward(g *globals, l *finetune.Loaded) error {
+func (c *benchCmd) forward(g *globals, l *finetune.Session) error {
 	r, err := finetune.BenchForward(g.Ctx, l.Model, c.Batch, c.Forward, c.Steps)
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func printProfile(g *globals, r *finetune.BenchResult) {
 }
 
 // load reads the tokenizer and the task's data.
-func (c *benchCmd) load(l *finetune.Loaded) (*tokenizer.Tokenizer, tasks.Task, error) {
+func (c *benchCmd) load(l *finetune.Session) (*tokenizer.Tokenizer, tasks.Task, error) {
 	settings := c.Set
 	hasForm := slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "form=") })
 	if c.Task == "math" && !hasForm {

@@ -48,7 +48,7 @@ func (c *evalCmd) Run(g *globals) error {
 	}
 	o := finetune.EvalOptions{Limit: max(c.Limit, 0), Loss: c.Loss}
 	if c.Answers != "" {
-		o.Answers, err = finetune.OpenAnswers(c.Answers, finetune.EvalRun{Model: l.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
+		o.Answers, err = finetune.OpenPredictionLog(c.Answers, finetune.EvalRun{Model: l.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (c *generateCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	s := model.Sampling{MaxNewTokens: c.MaxNewTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}
+	s := model.GenerationConfig{MaxNewTokens: c.MaxNewTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}
 	if c.JSON {
 		text, err := l.Generate(g.Ctx, tok, prompt, s, nil)
 		if err != nil {

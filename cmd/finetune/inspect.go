@@ -62,7 +62,7 @@ func printAdapter(g *globals, a *finetune.AdapterInfo) {
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {
 		g.printf("%-12s %-12s %6d %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), l.R+l.RHat, l.Count,
-			wording.Number(l.Parameters), l.Singular, finetune.SingularBound, l.Largest)
+			wording.Number(l.Parameters), l.Singular, finetune.SingularValueThreshold, l.Largest)
 	}
 }
 

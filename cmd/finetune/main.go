@@ -44,7 +44,7 @@ type cli struct {
 }
 
 // open sets the threads and reads a model with, where one is named, an adapter on it.
-func (t threadsFlag) open(name, adapter string) (*finetune.Loaded, error) {
+func (t threadsFlag) open(name, adapter string) (*finetune.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func causal(t *testing.T, dir string) bool {
 		ModelType string `json:"model_type"`
 	}
 	golden.JSON(t, filepath.Join(dir, "config.json"), &c)
-	return slices.Contains(model.Families(), c.ModelType)
+	return slices.Contains(model.Architectures(), c.ModelType)
 }
 
 // byteModel is the embedded base's shape with random weights, and its byte-level tokenizer.
@@ -155,7 +155,7 @@ func TestVerifyAdapter(t *testing.T) {
 func TestGenerate(t *testing.T) {
 	dir := byteModel(t)
 	args := []string{"generate", "--model", dir, "--prompt", "Grüße", "--max-new-tokens", "20", "--temperature", "1", "--seed", "3"}
-	var text finetune.Text
+	var text finetune.Completion
 	okJSON(t, &text, args...)
 	if text.Prompt != "Grüße" || len(text.Tokens) > 20 || len(text.Tokens) == 20 != (text.Reason == "length") {
 		t.Errorf("got %+v", text)
@@ -172,7 +172,7 @@ func TestBenchDense(t *testing.T) {
 	for _, method := range finetune.BenchMethods() {
 		var r finetune.BenchResult
 		okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "2", "--method", method)
-		if len(r.StepSeconds) != 2 || len(r.Losses) != 3 || r.Tokens != 96 || r.Scored != 92 || r.TokensPerSecond <= 0 || r.PeakShare <= 0 || r.PeakShare > 1.5 {
+		if len(r.StepSeconds) != 2 || len(r.Losses) != 3 || r.Tokens != 96 || r.Scored != 92 || r.TokensPerSecond <= 0 || r.MFU <= 0 || r.MFU > 1.5 {
 			t.Errorf("%s: got %+v", method, r)
 		}
 	}

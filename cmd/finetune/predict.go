@@ -33,11 +33,11 @@ Examples:
 }
 
 // questions are what the flags ask.
-func (c *predictCmd) questions() ([]finetune.Question, error) {
-	var all []finetune.Question
+func (c *predictCmd) questions() ([]finetune.Input, error) {
+	var all []finetune.Input
 	if c.File != "" {
 		var err error
-		if all, err = finetune.ReadQuestions(c.File); err != nil {
+		if all, err = finetune.ReadInputs(c.File); err != nil {
 			return nil, err
 		}
 	}
@@ -45,7 +45,7 @@ func (c *predictCmd) questions() ([]finetune.Question, error) {
 		return nil, errors.New("--pair: want one for all, or one for each --text")
 	}
 	for i, text := range c.Text {
-		q := finetune.Question{Text: text}
+		q := finetune.Input{Text: text}
 		switch len(c.Pair) {
 		case 0:
 		case 1:
@@ -72,15 +72,15 @@ func (c *predictCmd) Run(g *globals) error {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	answers, err := l.Ask(g.Ctx, c.Task, c.Set, questions)
+	answers, err := l.Predict(g.Ctx, c.Task, c.Set, questions)
 	if err != nil {
 		return err
 	}
 	for i, a := range answers {
 		if c.JSON {
 			err = g.print(struct {
-				finetune.Question
-				tasks.Answer
+				finetune.Input
+				tasks.Prediction
 			}{questions[i], a})
 			if err != nil {
 				return err

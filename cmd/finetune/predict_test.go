@@ -33,11 +33,11 @@ func TestPredict(t *testing.T) {
 	ok(t, "merge", "--model", base, "--adapter", run, "--output", merged)
 	for _, args := range [][]string{{"--model", base, "--adapter", run}, {"--model", merged}} {
 		var a struct {
-			finetune.Question
-			tasks.Answer
+			finetune.Input
+			tasks.Prediction
 		}
 		okJSON(t, &a, append([]string{"predict", "--text", "no"}, args...)...)
-		if a.Question.Text != "no" || a.Label != "down" || a.Probabilities["down"] < 0.5 || len(a.Probabilities) != 2 {
+		if a.Input.Text != "no" || a.Label != "down" || a.Probabilities["down"] < 0.5 || len(a.Probabilities) != 2 {
 			t.Errorf("%v: got %+v", args, a)
 		}
 	}

@@ -48,7 +48,7 @@ func (c *tableCmd) Run(g *globals) error {
 	if g.terminal() {
 		o.Progress, done = bar(g.Stderr)
 	}
-	err := finetune.MakeTable(g.Ctx, c.Name, o)
+	err := finetune.RunExperiment(g.Ctx, c.Name, o)
 	done()
 	return err
 }

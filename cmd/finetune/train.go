@@ -162,7 +162,7 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
-	if asker, err := tasks.NewAsker(first.Task, nil); err == nil && asker != nil {
+	if asker, err := tasks.NewPromptBuilder(first.Task, nil); err == nil && asker != nil {
 		return c.reportAsker(g, first, dir)
 	}
 	if first.WholeModel() {

@@ -17,7 +17,7 @@ func report(b *testing.B, flop float64) {
 	b.ReportMetric(100*g/peakOnce(), "%peak")
 }
 
-func filled(rows, cols int) Mat {
+func filled(rows, cols int) Matrix {
 	rng := rand.New(rand.NewPCG(3, 4))
 	m := New(rows, cols)
 	for i := range m.Data {
@@ -88,7 +88,7 @@ func BenchmarkTile(b *testing.B) {
 	for _, n := range []int{16, 32, 64, 128} {
 		x, y, c := filled(n, 9*64), filled(n, 9*64), New(n, 9*64)
 		u, v, w := x.Slice(0, 64, n, n), y.Slice(0, 64, n, n), c.Slice(0, 64, n, n)
-		for name, f := range map[string]func(c, a, b Mat, beta float32){"NT": NT[Mat], "NN": NN[Mat], "TN": TN} {
+		for name, f := range map[string]func(c, a, b Matrix, beta float32){"NT": NT[Matrix], "NN": NN[Matrix], "TN": TN} {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				for b.Loop() {
 					f(w, u, v, 0)

@@ -16,7 +16,7 @@ const packedA = 8 << 20
 type product struct {
 	level cpu.Level
 	g     *geometry
-	c     Mat
+	c     Matrix
 	a, b  operand
 	beta  float32
 
@@ -35,7 +35,7 @@ type product struct {
 
 var products pool[product]
 
-func (p *product) run(l cpu.Level, c Mat, a, b operand, beta float32) {
+func (p *product) run(l cpu.Level, c Matrix, a, b operand, beta float32) {
 	p.level, p.g, p.c, p.a, p.b, p.beta = l, &geometries[l], c, a, b, beta
 	if p.packJob == nil {
 		p.packJob, p.tileJob = p.packRows, p.tiles
@@ -58,7 +58,7 @@ func (p *product) run(l cpu.Level, c Mat, a, b operand, beta float32) {
 		p.each(threads, ceil(p.panels, packGroup), p.packJob)
 		p.each(threads, p.cutJobs(threads), p.tileJob)
 	}
-	p.c, p.a, p.b = Mat{}, operand{}, operand{} // keep nothing alive
+	p.c, p.a, p.b = Matrix{}, operand{}, operand{} // keep nothing alive
 }
 
 func (p *product) each(threads, n int, f func(int)) {

@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleNT() {
-	tokens := gemm.Of([]float32{1, 2, 3, 4}, 2, 2)
+	tokens := gemm.View([]float32{1, 2, 3, 4}, 2, 2)
 	weight := gemm.BF16{Data: []uint16{gemm.ToBF16(1), gemm.ToBF16(0), gemm.ToBF16(0.5), gemm.ToBF16(0.5), gemm.ToBF16(-1), gemm.ToBF16(1)}, Rows: 3, Cols: 2}
 	out := gemm.New(2, 3)
 	gemm.NT(out, tokens, weight, 0)

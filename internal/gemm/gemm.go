@@ -7,17 +7,17 @@ import (
 )
 
 // NT computes C[m,n] = A[m,k]·B[n,k]ᵀ + beta·C; beta 0 ignores what is in C.
-func NT[S Source](c, a Mat, b S, beta float32) {
+func NT[S Source](c, a Matrix, b S, beta float32) {
 	multiply("NT", c, ofMat(a, false), of(b, false), a, beta)
 }
 
 // NN computes C[m,n] = A[m,k]·B[k,n] + beta·C; beta 0 ignores what is in C.
-func NN[S Source](c, a Mat, b S, beta float32) {
+func NN[S Source](c, a Matrix, b S, beta float32) {
 	multiply("NN", c, ofMat(a, false), of(b, true), a, beta)
 }
 
 // TN computes C[m,n] = A[k,m]ᵀ·B[k,n] + beta·C; beta 0 ignores what is in C.
-func TN(c, a, b Mat, beta float32) {
+func TN(c, a, b Matrix, beta float32) {
 	b.check("B")
 	multiply("TN", c, ofMat(a, true), ofMat(b, true), a, beta)
 }
@@ -26,7 +26,7 @@ func TN(c, a, b Mat, beta float32) {
 // a Mat need not become an interface.
 func of[S Source](b S, kMajor bool) operand {
 	switch b := any(b).(type) {
-	case Mat:
+	case Matrix:
 		b.check("B")
 		return ofMat(b, kMajor)
 	case BF16:
@@ -37,7 +37,7 @@ func of[S Source](b S, kMajor bool) operand {
 	return ofSource(b, kMajor)
 }
 
-func multiply(name string, c Mat, a, b operand, am Mat, beta float32) {
+func multiply(name string, c Matrix, a, b operand, am Matrix, beta float32) {
 	am.check("A")
 	c.check("C")
 	if a.lanes != c.Rows || b.lanes != c.Cols || a.k != b.k {
@@ -66,7 +66,7 @@ func (o *operand) String() string {
 	return fmt.Sprintf("[%d,%d]", o.lanes, o.k)
 }
 
-func scale(c Mat, beta float32) {
+func scale(c Matrix, beta float32) {
 	for i := range c.Rows {
 		row := c.Row(i)
 		for j := range row {

@@ -22,7 +22,7 @@ func atLevels(t *testing.T, f func(t *testing.T)) {
 }
 
 // random returns a strided view with NaN around it, so that a read or write outside shows.
-func random(rng *rand.Rand, rows, cols int) Mat {
+func random(rng *rand.Rand, rows, cols int) Matrix {
 	m := New(rows+2, cols+5)
 	for i := range m.Data {
 		m.Data[i] = float32(math.NaN())
@@ -36,14 +36,14 @@ func random(rng *rand.Rand, rows, cols int) Mat {
 	return v
 }
 
-func clone(m Mat) Mat {
+func clone(m Matrix) Matrix {
 	c := m
 	c.Data = slices.Clone(m.Data)
 	return c
 }
 
 // scaled hides a Mat behind a Source of its own: twice the matrix.
-type scaled struct{ m Mat }
+type scaled struct{ m Matrix }
 
 func (s *scaled) Dims() (int, int) { return s.m.Dims() }
 
@@ -57,13 +57,13 @@ func (s *scaled) Block(dst []float32, ld, i, j, m, n int) {
 }
 
 // sources returns m as every kind of Source, and each as a plain matrix.
-func sources(m Mat) map[string]struct {
+func sources(m Matrix) map[string]struct {
 	src   Source
-	plain Mat
+	plain Matrix
 } {
 	type pair = struct {
 		src   Source
-		plain Mat
+		plain Matrix
 	}
 	b, h := BF16{Rows: m.Rows, Cols: m.Cols}, F16{Rows: m.Rows, Cols: m.Cols}
 	bm, hm, sm := New(m.Rows, m.Cols), New(m.Rows, m.Cols), New(m.Rows, m.Cols)
@@ -77,7 +77,7 @@ func sources(m Mat) map[string]struct {
 }
 
 // oracle checks got = op(A)·op(B) + beta·C in float64; at reads op(A) and op(B) by (lane, k).
-func oracle(t *testing.T, what string, got, c Mat, k int, a, b func(lane, k int) float32, beta float32) {
+func oracle(t *testing.T, what string, got, c Matrix, k int, a, b func(lane, k int) float32, beta float32) {
 	t.Helper()
 	for i := range got.Rows {
 		for j, g := range got.Row(i) {
@@ -112,7 +112,7 @@ func TestProducts(t *testing.T) {
 		for _, s := range sizes {
 			m, n, k := s[0], s[1], s[2]
 			a, at := random(rng, m, k), random(rng, k, m)
-			fill := func() (c Mat, beta float32) {
+			fill := func() (c Matrix, beta float32) {
 				turn++
 				c, beta = random(rng, m, n), betas[turn%len(betas)]
 				if beta == 0 {
@@ -147,7 +147,7 @@ func TestProducts(t *testing.T) {
 }
 
 // outsideIsNaN checks that nothing between the rows of a view was written.
-func outsideIsNaN(t *testing.T, m Mat) {
+func outsideIsNaN(t *testing.T, m Matrix) {
 	t.Helper()
 	for i := range m.Rows - 1 {
 		for _, x := range m.Data[i*m.Stride+m.Cols : (i+1)*m.Stride] {

@@ -17,7 +17,7 @@ const (
 // dots are products of few rows with the rows of B, each read once.
 type dotProduct struct {
 	level   cpu.Level
-	c, a    Mat
+	c, a    Matrix
 	b       operand
 	beta    float32
 	jobRows int
@@ -26,7 +26,7 @@ type dotProduct struct {
 
 var dots pool[dotProduct]
 
-func (p *dotProduct) run(c, a Mat, b operand, beta float32) {
+func (p *dotProduct) run(c, a Matrix, b operand, beta float32) {
 	p.level, p.c, p.a, p.b, p.beta = cpu.Used, c, a, b, beta
 	if p.job == nil {
 		p.job = p.rows
@@ -40,7 +40,7 @@ func (p *dotProduct) run(c, a Mat, b operand, beta float32) {
 	} else {
 		Parallel(jobs, p.job)
 	}
-	p.c, p.a, p.b = Mat{}, Mat{}, operand{}
+	p.c, p.a, p.b = Matrix{}, Matrix{}, operand{}
 }
 
 // rows does a job: some rows of B.

@@ -2,35 +2,35 @@ package gemm
 
 import "fmt"
 
-// Mat is a row-major matrix, or a view of one: Stride values from row to row.
-type Mat struct {
+// Matrix is a row-major matrix, or a view of one: Stride values from row to row.
+type Matrix struct {
 	Data               []float32
 	Rows, Cols, Stride int
 }
 
 // New returns a matrix of zeros.
-func New(rows, cols int) Mat { return Of(make([]float32, rows*cols), rows, cols) }
+func New(rows, cols int) Matrix { return View(make([]float32, rows*cols), rows, cols) }
 
-// Of views data as a matrix.
-func Of(data []float32, rows, cols int) Mat {
+// View views data as a matrix.
+func View(data []float32, rows, cols int) Matrix {
 	if len(data) < rows*cols {
 		panic(fmt.Sprintf("gemm: %d values for a %d×%d matrix", len(data), rows, cols))
 	}
-	return Mat{Data: data, Rows: rows, Cols: cols, Stride: cols}
+	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: cols}
 }
 
 // Row is row i.
-func (m Mat) Row(i int) []float32 {
+func (m Matrix) Row(i int) []float32 {
 	o := i * m.Stride
 	return m.Data[o : o+m.Cols : o+m.Cols]
 }
 
 // Slice views rows [i,i+rows) and columns [j,j+cols).
-func (m Mat) Slice(i, j, rows, cols int) Mat {
+func (m Matrix) Slice(i, j, rows, cols int) Matrix {
 	if i < 0 || j < 0 || rows < 0 || cols < 0 || i+rows > m.Rows || j+cols > m.Cols {
 		panic(fmt.Sprintf("gemm: %d×%d at (%d,%d) of a %d×%d matrix", rows, cols, i, j, m.Rows, m.Cols))
 	}
-	v := Mat{Rows: rows, Cols: cols, Stride: m.Stride}
+	v := Matrix{Rows: rows, Cols: cols, Stride: m.Stride}
 	if rows > 0 && cols > 0 {
 		o := i*m.Stride + j
 		v.Data = m.Data[o : o+(rows-1)*m.Stride+cols]
@@ -39,17 +39,17 @@ func (m Mat) Slice(i, j, rows, cols int) Mat {
 }
 
 // Dims returns the numbers of rows and columns.
-func (m Mat) Dims() (rows, cols int) { return m.Rows, m.Cols }
+func (m Matrix) Dims() (rows, cols int) { return m.Rows, m.Cols }
 
 // Block copies a block to dst.
-func (m Mat) Block(dst []float32, ld, i, j, rows, cols int) {
+func (m Matrix) Block(dst []float32, ld, i, j, rows, cols int) {
 	for r := range rows {
 		o := (i+r)*m.Stride + j
 		copy(dst[r*ld:r*ld+cols], m.Data[o:o+cols])
 	}
 }
 
-func (m Mat) check(name string) {
+func (m Matrix) check(name string) {
 	if m.Rows < 0 || m.Cols < 0 || m.Rows > 1 && m.Stride < m.Cols {
 		panic(fmt.Sprintf("gemm: %s is %d×%d with stride %d", name, m.Rows, m.Cols, m.Stride))
 	}
@@ -68,7 +68,7 @@ type Source interface {
 }
 
 var (
-	_ Source = Mat{}
+	_ Source = Matrix{}
 	_ Source = BF16{}
 	_ Source = F16{}
 )

@@ -18,7 +18,7 @@ type operand struct {
 	lanes, k int
 }
 
-func ofMat(m Mat, kMajor bool) operand {
+func ofMat(m Matrix, kMajor bool) operand {
 	o := operand{kind: f32, f: m.Data, ld: m.Stride}
 	o.shape(m.Rows, m.Cols, kMajor)
 	return o

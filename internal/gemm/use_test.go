@@ -9,7 +9,7 @@ import (
 )
 
 // sameBits reports the first difference between two matrices.
-func sameBits(t *testing.T, what string, got, want Mat) {
+func sameBits(t *testing.T, what string, got, want Matrix) {
 	t.Helper()
 	for i := range want.Rows {
 		for j, w := range want.Row(i) {
@@ -27,10 +27,10 @@ func TestThreadsGiveTheSameBits(t *testing.T) {
 		for _, s := range [][3]int{{300, 320, 300}, {1000, 40, 700}, {40, 1200, 600}, {2, 700, 900}} {
 			m, n, k := s[0], s[1], s[2]
 			a, b, bt, at := random(rng, m, k), random(rng, n, k), random(rng, k, n), random(rng, k, m)
-			var want [4]Mat
+			var want [4]Matrix
 			for threads := 1; threads <= 3; threads++ {
 				SetThreads(threads)
-				var got [4]Mat
+				var got [4]Matrix
 				for i := range got {
 					got[i] = New(m, n)
 				}
@@ -89,7 +89,7 @@ func TestEmpty(t *testing.T) {
 		c.Data[i] = 4
 	}
 	NT(c, New(2, 0), New(3, 0), 0.5)
-	sameBits(t, "k = 0, beta 0.5", c, Of([]float32{2, 2, 2, 2, 2, 2}, 2, 3))
+	sameBits(t, "k = 0, beta 0.5", c, View([]float32{2, 2, 2, 2, 2, 2}, 2, 3))
 	c.Data[0] = float32(math.NaN())
 	NN(c, New(2, 0), New(0, 3), 0)
 	sameBits(t, "k = 0, beta 0", c, New(2, 3))
@@ -106,10 +106,10 @@ func TestWrongShapesPanic(t *testing.T) {
 		"NN":     func() { NN(New(2, 3), New(2, 4), New(3, 4), 0) },
 		"TN":     func() { TN(New(2, 3), New(4, 3), New(4, 3), 0) },
 		"short":  func() { NT(New(2, 3), New(2, 4), BF16{make([]uint16, 11), 3, 4}, 0) },
-		"view":   func() { NT(New(2, 3), Mat{make([]float32, 7), 2, 4, 4}, New(3, 4), 0) },
-		"stride": func() { NT(New(2, 3), Mat{make([]float32, 8), 2, 4, 3}, New(3, 4), 0) },
+		"view":   func() { NT(New(2, 3), Matrix{make([]float32, 7), 2, 4, 4}, New(3, 4), 0) },
+		"stride": func() { NT(New(2, 3), Matrix{make([]float32, 8), 2, 4, 3}, New(3, 4), 0) },
 		"slice":  func() { New(2, 3).Slice(1, 1, 2, 2) },
-		"of":     func() { Of(make([]float32, 5), 2, 3) },
+		"of":     func() { View(make([]float32, 5), 2, 3) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -147,12 +147,12 @@ func TestConcurrentCallers(t *testing.T) {
 }
 
 // productSource is a weight whose blocks are products themselves, as an adapter's are.
-type productSource struct{ u, v Mat }
+type productSource struct{ u, v Matrix }
 
 func (s *productSource) Dims() (int, int) { return s.u.Rows, s.v.Rows }
 
 func (s *productSource) Block(dst []float32, ld, i, j, m, n int) {
-	NT(Mat{dst, m, n, ld}, s.u.Slice(i, 0, m, s.u.Cols), s.v.Slice(j, 0, n, s.v.Cols), 0)
+	NT(Matrix{dst, m, n, ld}, s.u.Slice(i, 0, m, s.u.Cols), s.v.Slice(j, 0, n, s.v.Cols), 0)
 }
 
 func TestProductsInsideBlock(t *testing.T) {

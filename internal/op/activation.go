@@ -78,10 +78,10 @@ func (a Activation) gradient(dx, dy, x []float32) {
 }
 
 // Activate applies a to every value of x.
-func Activate(t *Tape, x mat.Tensor, a Activation) mat.Tensor {
-	m := Mat(x)
+func Activate(t *Pass, x mat.Tensor, a Activation) mat.Tensor {
+	m := Matrix(x)
 	y := t.New(m.Rows, m.Cols)
-	y.again = func(dst gemm.Mat) {
+	y.again = func(dst gemm.Matrix) {
 		defer t.Time("activation")()
 		byRows(m.Rows, func(from, to int) {
 			for i := from; i < to; i++ {

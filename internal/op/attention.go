@@ -41,8 +41,8 @@ func (s AttentionShape) queryTile() int {
 // in place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to
 // bounds[d+1]; its positions start at 0, or behind cache[d] where cache is not nil (generation: causal, without
 // gradients). The result is [tokens, Heads·HeadDim].
-func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
-	x := Mat(qkv)
+func Attention(t *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
+	x := Matrix(qkv)
 	a := &attention{t: t, q: x, kv: x, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	stop := t.Time("attention forward")
 	if r != nil {
@@ -65,9 +65,9 @@ func Attention(t *Tape, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 // CrossAttention is softmax attention of a decoder to its encoder (Vaswani et al. 2017, section 3.2.3): q is [targets,
 // Heads·HeadDim], kv [sources, 2·KVHeads·HeadDim], keys before values. The queries of document d, rows bounds[d] to
 // bounds[d+1], see all its keys, rows sources[d] to sources[d+1]. The result is [targets, Heads·HeadDim].
-func CrossAttention(t *Tape, q, kv mat.Tensor, bounds, sources []int, s AttentionShape) mat.Tensor {
+func CrossAttention(t *Pass, q, kv mat.Tensor, bounds, sources []int, s AttentionShape) mat.Tensor {
 	s.Bidirectional = true
-	a := &attention{t: t, q: Mat(q), kv: Mat(kv), bounds: bounds, sources: sources, s: s}
+	a := &attention{t: t, q: Matrix(q), kv: Matrix(kv), bounds: bounds, sources: sources, s: s}
 	stop := t.Time("attention forward")
 	y := a.run()
 	stop()
@@ -80,17 +80,17 @@ func CrossAttention(t *Tape, q, kv mat.Tensor, bounds, sources []int, s Attentio
 }
 
 // CachedCrossAttention is CrossAttention to documents that NewKV keeps, without gradients: for generation.
-func CachedCrossAttention(t *Tape, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
+func CachedCrossAttention(t *Pass, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
 	defer t.Time("attention forward")()
 	s.Bidirectional = true
-	return (&attention{t: t, q: Mat(q), bounds: bounds, s: s, cache: cache}).run()
+	return (&attention{t: t, q: Matrix(q), bounds: bounds, s: s, cache: cache}).run()
 }
 
 type attention struct {
-	t               *Tape
-	q, kv           gemm.Mat // kv has the keys from column col on, and the values after them; in self-attention it is q
+	t               *Pass
+	q, kv           gemm.Matrix // kv has the keys from column col on, and the values after them; in self-attention it is q
 	col             int
-	y               gemm.Mat
+	y               gemm.Matrix
 	lse             *Tensor // per query and head: log Σ exp of its scores; nil without gradients
 	bounds, sources []int   // the documents' rows of q and of kv
 	rope            *RoPE
@@ -143,7 +143,7 @@ func (a *attention) keys(d int) int {
 }
 
 // rotate turns the queries and keys of every row by its position, or back.
-func (a *attention) rotate(x gemm.Mat, back bool) {
+func (a *attention) rotate(x gemm.Matrix, back bool) {
 	if len(a.positions) == 0 {
 		return
 	}
@@ -185,18 +185,18 @@ func (a *attention) store() {
 }
 
 // head returns document d's rows of the head at column h of m, which has queries' rows.
-func (a *attention) head(m gemm.Mat, d, h int) gemm.Mat {
+func (a *attention) head(m gemm.Matrix, d, h int) gemm.Matrix {
 	return m.Slice(a.bounds[d], h*a.s.HeadDim, a.queries(d), a.s.HeadDim)
 }
 
 // source returns document d's keys and values, of one key-value head, in m, which has kv's rows.
-func (a *attention) source(m gemm.Mat, d, kv int) (k, v gemm.Mat) {
+func (a *attention) source(m gemm.Matrix, d, kv int) (k, v gemm.Matrix) {
 	at, n, dim := a.sources[d], a.keys(d), a.s.HeadDim
 	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
 }
 
 // keysValues are what document d's queries look at, for one key-value head.
-func (a *attention) keysValues(d, kv int) (k, v gemm.Mat) {
+func (a *attention) keysValues(d, kv int) (k, v gemm.Matrix) {
 	if a.cache != nil {
 		return a.cache[d].keys(kv, a.s.HeadDim), a.cache[d].values(kv, a.s.HeadDim)
 	}
@@ -247,7 +247,7 @@ func (a *attention) forward(d, kv int) {
 		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
 		a.tiles(queries, k.Rows, func(w tile) {
 			n := w.hi - w.lo
-			s := gemm.Of(scores[:(w.to-w.from)*n], w.to-w.from, n)
+			s := gemm.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
 			gemm.NT(s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 			for i := range s.Rows {
 				a.softmax(s.Row(i), w, w.from+i, a.bounds[d]+w.from+i, h)
@@ -259,18 +259,18 @@ func (a *attention) forward(d, kv int) {
 
 // single is forward for one query, a token that is being generated: the heads of the group, from h on, which look at the
 // same keys and values, are the rows of one product.
-func (a *attention) single(d, h, group int, k, v gemm.Mat) {
+func (a *attention) single(d, h, group int, k, v gemm.Matrix) {
 	row, dim := a.bounds[d], a.s.HeadDim
 	a.tiles(1, k.Rows, func(w tile) {
 		n := w.hi - w.lo
 		buf, scores := memory.get(group * n)
 		defer memory.put(buf)
-		s := gemm.Of(scores, group, n)
-		gemm.NT(s, gemm.Of(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
+		s := gemm.View(scores, group, n)
+		gemm.NT(s, gemm.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
 			a.softmax(s.Row(i), w, 0, row, h+i)
 		}
-		gemm.NN(gemm.Of(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
+		gemm.NN(gemm.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 
 // backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq; one
 // job has all queries of a key-value head, so sums are in a fixed order.
-func (a *attention) backward(dq, dkv, gy gemm.Mat) {
+func (a *attention) backward(dq, dkv, gy gemm.Matrix) {
 	gemm.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
 		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
 	})
@@ -15,7 +15,7 @@ func (a *attention) backward(dq, dkv, gy gemm.Mat) {
 }
 
 // gradients does backward's job for one document and key-value head.
-func (a *attention) gradients(dq, dkv, gy gemm.Mat, d, kv int) {
+func (a *attention) gradients(dq, dkv, gy gemm.Matrix, d, kv int) {
 	g := headGrad{a: a, d: d}
 	g.k, g.v = a.keysValues(d, kv)
 	g.dk, g.dv = a.source(dkv, d, kv)
@@ -34,9 +34,9 @@ func (a *attention) gradients(dq, dkv, gy gemm.Mat, d, kv int) {
 type headGrad struct {
 	a          *attention
 	d, h       int
-	q, k, v, y gemm.Mat
-	dq, dk, dv gemm.Mat
-	dy         gemm.Mat
+	q, k, v, y gemm.Matrix
+	dq, dk, dv gemm.Matrix
+	dy         gemm.Matrix
 	p, ds      []float32 // scratch for a tile's scores
 }
 
@@ -44,7 +44,7 @@ type headGrad struct {
 // dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P∘(dP − rowsum(dO∘O)), dQ = dS·K, dK = dSᵀ·Q.
 func (g *headGrad) tile(w tile) {
 	rows, n, dim := w.to-w.from, w.hi-w.lo, g.k.Cols
-	p, ds := gemm.Of(g.p[:rows*n], rows, n), gemm.Of(g.ds[:rows*n], rows, n)
+	p, ds := gemm.View(g.p[:rows*n], rows, n), gemm.View(g.ds[:rows*n], rows, n)
 	q, y, dy := g.q.Slice(w.from, 0, rows, dim), g.y.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
 	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
 	gemm.NT(p, q, k, 0)

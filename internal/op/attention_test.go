@@ -11,7 +11,7 @@ import (
 )
 
 // naive is self-attention in float64, straight from its definition, over one document.
-func naive(x gemm.Mat, r *RoPE, s AttentionShape) []float64 {
+func naive(x gemm.Matrix, r *RoPE, s AttentionShape) []float64 {
 	dim, half := s.HeadDim, s.HeadDim/2
 	at := func(i, h int) []float64 {
 		v := floats(x.Row(i)[h*dim : (h+1)*dim])
@@ -31,9 +31,9 @@ func naive(x gemm.Mat, r *RoPE, s AttentionShape) []float64 {
 }
 
 // naiveCross is cross-attention in float64 over one document.
-func naiveCross(q, kv gemm.Mat, s AttentionShape) []float64 {
+func naiveCross(q, kv gemm.Matrix, s AttentionShape) []float64 {
 	s.Bidirectional = true
-	at := func(m gemm.Mat, i, h int) []float64 { return floats(m.Row(i)[h*s.HeadDim : (h+1)*s.HeadDim]) }
+	at := func(m gemm.Matrix, i, h int) []float64 { return floats(m.Row(i)[h*s.HeadDim : (h+1)*s.HeadDim]) }
 	return naiveHeads(q.Rows, kv.Rows, s,
 		func(i, h int) []float64 { return at(q, i, h) },
 		func(i, h int) []float64 { return at(kv, i, h) },
@@ -103,7 +103,9 @@ func testRoPE(dim int) *RoPE {
 	return r
 }
 
-func random(r *rand.Rand, rows, cols int) gemm.Mat { return gemm.Of(uniform(r, rows*cols), rows, cols) }
+func random(r *rand.Rand, rows, cols int) gemm.Matrix {
+	return gemm.View(uniform(r, rows*cols), rows, cols)
+}
 
 func worst(got []float32, want []float64) float64 {
 	w := 0.0
@@ -113,17 +115,17 @@ func worst(got []float32, want []float64) float64 {
 	return w
 }
 
-func copied(t *Tape, x gemm.Mat) *Tensor {
+func copied(t *Pass, x gemm.Matrix) *Tensor {
 	in := t.New(x.Rows, x.Cols)
 	copy(in.m.Data, x.Data)
 	return in
 }
 
 // attend runs Attention over documents of those lengths.
-func attend(x gemm.Mat, lengths []int, r *RoPE, s AttentionShape, cache []*KV) []float32 {
-	t := NewTape(false)
+func attend(x gemm.Matrix, lengths []int, r *RoPE, s AttentionShape, cache []*KV) []float32 {
+	t := NewPass(false)
 	defer t.Release()
-	return slices.Clone(Mat(Attention(t, copied(t, x), boundsOf(lengths), r, s, cache)).Data)
+	return slices.Clone(Matrix(Attention(t, copied(t, x), boundsOf(lengths), r, s, cache)).Data)
 }
 
 func TestAttentionIsItsDefinitionInEachDocument(t *testing.T) {
@@ -154,7 +156,7 @@ func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 			{[]int{1}, []int{1}}, {[]int{1, 3, 1}, []int{7, 1, 70}}, {[]int{65, 2}, []int{3, 150}}, {[]int{300}, []int{90}},
 		} {
 			t.Run(fmt.Sprintf("%+v %v", s, c), func(t *testing.T) {
-				tape := NewTape(false)
+				tape := NewPass(false)
 				defer tape.Release()
 				bounds, sources := boundsOf(c.targets), boundsOf(c.sources)
 				q := copied(tape, random(r, bounds[len(c.targets)], s.Heads*s.HeadDim))
@@ -164,12 +166,12 @@ func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 					want = append(want, naiveCross(q.m.Slice(bounds[d], 0, c.targets[d], q.m.Cols),
 						kv.m.Slice(sources[d], 0, c.sources[d], kv.m.Cols), s)...)
 				}
-				if w := worst(Mat(CrossAttention(tape, q, kv, bounds, sources, s)).Data, want); w > 2e-6 {
+				if w := worst(Matrix(CrossAttention(tape, q, kv, bounds, sources, s)).Data, want); w > 2e-6 {
 					t.Errorf("differs by %.2g", w)
 				}
 				kept := NewKV(kv, sources, s)
 				for range 2 { // the cache stays as it is
-					if w := worst(Mat(CachedCrossAttention(tape, q, bounds, s, kept)).Data, want); w > 2e-6 {
+					if w := worst(Matrix(CachedCrossAttention(tape, q, bounds, s, kept)).Data, want); w > 2e-6 {
 						t.Errorf("from a cache, differs by %.2g", w)
 					}
 				}

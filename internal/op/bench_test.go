@@ -14,10 +14,10 @@ import (
 // bf16 is a frozen projection as SmolLM2's files keep it.
 type bf16 struct{ gemm.BF16 }
 
-func (w bf16) Params(*Tape) []*nn.Param                   { return nil }
-func (w bf16) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, w.BF16, beta) }
-func (w bf16) ParamGrad(_ *Tape, _, _, _, _ gemm.Mat)     {}
-func (w bf16) InputGrad(_ *Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
+func (w bf16) Params(*Pass) []*nn.Param                      { return nil }
+func (w bf16) Forward(_ *Pass, y, x gemm.Matrix, beta float32) { gemm.NT(y, x, w.BF16, beta) }
+func (w bf16) ParamGrad(_ *Pass, _, _, _, _ gemm.Matrix)     {}
+func (w bf16) InputGrad(_ *Pass, dx gemm.Matrix, beta float32, gy gemm.Matrix) {
 	gemm.NN(dx, gy, w.BF16, beta)
 }
 
@@ -35,7 +35,7 @@ type operator struct {
 	name          string
 	rows, cols    int
 	flop, reverse float64 // of the forward and the backward pass; 0: reported by value
-	f             func(t *Tape, x mat.Tensor) mat.Tensor
+	f             func(t *Pass, x mat.Tensor) mat.Tensor
 }
 
 func operators() []operator {
@@ -58,24 +58,26 @@ func operators() []operator {
 	scores := 2 * pairs * 9 * 64
 	logits := 2.0 * tokens / 2 * vocab * hidden
 	return []operator{
-		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
-		{"linear/down", tokens, inter, product, product, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
-		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Tape, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
-		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Tape, x mat.Tensor) mat.Tensor {
+		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
+		{"linear/down", tokens, inter, product, product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
+		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Pass, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
+		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Pass, x mat.Tensor) mat.Tensor {
 			return Attention(t, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
 		}},
-		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return HeadLoss(t, x, rows, targets, head, nil, nil, nil) }},
-		{"rmsnorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
-		{"layernorm", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
+		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(t, x, rows, targets, head, nil, nil, nil)
+		}},
+		{"rmsnorm", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
+		{"layernorm", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
 			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)
 		}},
-		{"gelu", tokens, inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
-		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
-		{"rows", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return Rows(t, x, rows) }},
-		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},
-		{"block", tokens, hidden, 0, 0, func(t *Tape, x mat.Tensor) mat.Tensor {
-			t.Checkpoint = true
-			return Block(t, x, nil, func(t *Tape, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) })
+		{"gelu", tokens, inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
+		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
+		{"rows", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Gather(t, x, rows) }},
+		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},
+		{"block", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
+			t.Checkpointing = true
+			return Checkpoint(t, x, nil, func(t *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) })
 		}},
 	}
 }
@@ -90,7 +92,7 @@ func rate(b *testing.B, flop float64, values int) {
 }
 
 // input is a copy of x that wants a gradient.
-func input(t *Tape, x gemm.Mat) mat.Tensor {
+func input(t *Pass, x gemm.Matrix) mat.Tensor {
 	in := t.New(x.Rows, x.Cols)
 	copy(in.m.Data, x.Data)
 	return t.view(in.m, true)
@@ -101,7 +103,7 @@ func BenchmarkOperators(b *testing.B) {
 	for _, o := range operators() {
 		x := random(r, o.rows, o.cols)
 		b.Run(o.name+"/forward", func(b *testing.B) {
-			tape := NewTape(true)
+			tape := NewPass(true)
 			for b.Loop() {
 				b.StopTimer()
 				in := input(tape, x)
@@ -116,7 +118,7 @@ func BenchmarkOperators(b *testing.B) {
 		b.Run(o.name+"/backward", func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				tape := NewTape(true)
+				tape := NewPass(true)
 				y := o.f(tape, input(tape, x))
 				b.StartTimer()
 				if err := tape.Backward(y, 1); err != nil {
@@ -137,7 +139,7 @@ func BenchmarkEmbedding(b *testing.B) {
 	for i := range ids {
 		ids[i] = int32(i * 91 % vocab)
 	}
-	tape := NewTape(false)
+	tape := NewPass(false)
 	for b.Loop() {
 		EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: w})
 		tape.Release()
@@ -147,7 +149,7 @@ func BenchmarkEmbedding(b *testing.B) {
 
 func BenchmarkDropout(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
-	x, y, tape := random(r, 512, 576), gemm.New(512, 576), NewTape(true)
+	x, y, tape := random(r, 512, 576), gemm.New(512, 576), NewPass(true)
 	for b.Loop() {
 		tape.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
 	}
@@ -170,7 +172,7 @@ func BenchmarkEncoderLayer(b *testing.B) {
 			bounds := boundsOf(lengths)
 			x := random(r, c.documents*c.tokens, hidden)
 			for b.Loop() {
-				t := NewTape(false)
+				t := NewPass(false)
 				in := t.view(x, false)
 				a := Attention(t, Linear(t, in, nil, qkv), bounds, nil, s, nil)
 				h := LayerNorm(t, Linear(t, a, in, out), norm, norm, nil, nil, 1e-12)

@@ -9,19 +9,19 @@ import (
 	"github.com/spagotune/spagotune/internal/gemm"
 )
 
-// Block is f(x), where f is a part of a model such as a layer, params are its parameters that may train, and x is f's
+// Checkpoint is f(x), where f is a part of a model such as a layer, params are its parameters that may train, and x is f's
 // alone. On a tape with Checkpoint what f keeps for its backward pass is gone at once, and the backward pass runs f again
 // (Chen et al. 2016, arXiv 1604.06174), to the same bits: f must depend on nothing but x, the parameters and the tape.
 // Where neither x nor a parameter wants a gradient, f keeps nothing on any tape.
-func Block(t *Tape, x mat.Tensor, params []*nn.Param, f func(t *Tape, x mat.Tensor) mat.Tensor) mat.Tensor {
-	return SharedBlock(t, x, nil, params, func(t *Tape, x, _ mat.Tensor) mat.Tensor { return f(t, x) })
+func Checkpoint(t *Pass, x mat.Tensor, params []*nn.Param, f func(t *Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
+	return CheckpointWith(t, x, nil, params, func(t *Pass, x, _ mat.Tensor) mat.Tensor { return f(t, x) })
 }
 
-// SharedBlock is Block for a part that reads a second value, which others read too: f leaves its buffer alone. shared may
+// CheckpointWith is Block for a part that reads a second value, which others read too: f leaves its buffer alone. shared may
 // be nil.
-func SharedBlock(t *Tape, x, shared mat.Tensor, params []*nn.Param, f func(t *Tape, x, shared mat.Tensor) mat.Tensor) mat.Tensor {
-	trains := wants(x) || wants(shared) || slices.ContainsFunc(params, Trains)
-	if !t.Grad || trains && !t.Checkpoint {
+func CheckpointWith(t *Pass, x, shared mat.Tensor, params []*nn.Param, f func(t *Pass, x, shared mat.Tensor) mat.Tensor) mat.Tensor {
+	trains := wants(x) || wants(shared) || slices.ContainsFunc(params, RequiresGrad)
+	if !t.Grad || trains && !t.Checkpointing {
 		return f(t, x, shared)
 	}
 	in := t.nested(false)
@@ -31,7 +31,7 @@ func SharedBlock(t *Tape, x, shared mat.Tensor, params []*nn.Param, f func(t *Ta
 	operands := []mat.Tensor{x}
 	var s mat.Tensor
 	if shared != nil {
-		b.shared, b.wantsShared = Mat(shared), wants(shared)
+		b.shared, b.wantsShared = Matrix(shared), wants(shared)
 		operands = append(operands, shared)
 		s = in.view(b.shared, false)
 	}
@@ -44,11 +44,11 @@ func SharedBlock(t *Tape, x, shared mat.Tensor, params []*nn.Param, f func(t *Ta
 }
 
 type block struct {
-	t                   *Tape
-	x, shared           gemm.Mat
+	t                   *Pass
+	x, shared           gemm.Matrix
 	y                   *Tensor
 	wantsX, wantsShared bool
-	f                   func(t *Tape, x, shared mat.Tensor) mat.Tensor
+	f                   func(t *Pass, x, shared mat.Tensor) mat.Tensor
 }
 
 // backward builds f's graph from leaves with its operands' content, and runs its backward pass within this one.
@@ -78,14 +78,14 @@ func (b *block) backward(gy *Tensor) []*Tensor {
 }
 
 // nested starts a pass within this one.
-func (t *Tape) nested(grad bool) *Tape {
-	in := NewTape(grad)
+func (t *Pass) nested(grad bool) *Pass {
+	in := NewPass(grad)
 	in.Adapter, in.Seed, in.Train, in.Profile = t.Adapter, t.Seed, t.Train, t.Profile
 	return in
 }
 
 // adopt moves a tensor from its tape to this one.
-func (t *Tape) adopt(x *Tensor) *Tensor {
+func (t *Pass) adopt(x *Tensor) *Tensor {
 	x.tape.mu.Lock()
 	delete(x.tape.live, x)
 	x.tape.mu.Unlock()
@@ -97,7 +97,7 @@ func (t *Tape) adopt(x *Tensor) *Tensor {
 }
 
 // view is a tensor over memory that is not the tape's.
-func (t *Tape) view(m gemm.Mat, grad bool) *Tensor {
+func (t *Pass) view(m gemm.Matrix, grad bool) *Tensor {
 	return &Tensor{
 		Dense: mat.NewDense[float32](mat.WithShape(m.Rows, m.Cols), mat.WithBacking(m.Data), mat.WithGrad(grad)),
 		m:     m, tape: t,
@@ -106,10 +106,10 @@ func (t *Tape) view(m gemm.Mat, grad bool) *Tensor {
 
 // Last says that the next operator makes the value of the Block that it is in. When the block is run again that value is
 // known, and Linear does not compute it.
-func (t *Tape) Last() { t.last = t.known != nil }
+func (t *Pass) Last() { t.last = t.known != nil }
 
 // value is a new rows×cols tensor, or the known one.
-func (t *Tape) value(rows, cols int) (y *Tensor, known bool) {
+func (t *Pass) value(rows, cols int) (y *Tensor, known bool) {
 	if !t.last {
 		return t.New(rows, cols), false
 	}

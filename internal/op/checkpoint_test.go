@@ -14,9 +14,9 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 	t.Helper()
 	const tokens, hidden, layers = 100, 32, 8
 	r := rand.New(rand.NewPCG(4, 1))
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
-	tape.Checkpoint = checkpoint
+	tape.Checkpointing = checkpoint
 	first := param(r, tokens, hidden)
 	var x mat.Tensor = tape.view(Data(first), false)
 	params := []*nn.Param{first}
@@ -29,7 +29,7 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 		up, down, norm := weight{param(r, 4*hidden, hidden)}, weight{param(r, hidden, 2*hidden)}, param(r, 1, hidden)
 		inside := []*nn.Param{up.p, down.p, norm}
 		params = append(params, inside...)
-		x = Block(tape, x, inside, func(t *Tape, x mat.Tensor) mat.Tensor {
+		x = Checkpoint(tape, x, inside, func(t *Pass, x mat.Tensor) mat.Tensor {
 			h := RMSNorm(t, x, Data(norm).Data, norm, 1e-5)
 			g := Linear(t, h, nil, up)
 			t.Drop(h)
@@ -42,7 +42,7 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 		})
 	}
 	y := CrossEntropy(tape, x, make([]int32, tokens))
-	losses = slices.Clone(Mat(y).Data)
+	losses = slices.Clone(Matrix(y).Data)
 	if err := tape.Backward(y, 0.5); err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +71,12 @@ func TestBlockIsTheSameBits(t *testing.T) {
 }
 
 func TestFrozenBlockKeepsNothing(t *testing.T) {
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
 	frozen := NewParam(make([]float32, 16), 4, 4).WithGrad(false)
 	var x mat.Tensor = tape.Zeros(8, 4)
 	for range 3 {
-		x = Block(tape, x, []*nn.Param{frozen}, func(t *Tape, x mat.Tensor) mat.Tensor {
+		x = Checkpoint(tape, x, []*nn.Param{frozen}, func(t *Pass, x mat.Tensor) mat.Tensor {
 			y := Linear(t, x, nil, weight{frozen})
 			t.Done(x)
 			return y
@@ -89,11 +89,11 @@ func TestFrozenBlockKeepsNothing(t *testing.T) {
 
 func TestPanicInBlockIsAnError(t *testing.T) {
 	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
-	tape.Checkpoint = true
+	tape.Checkpointing = true
 	runs := 0
-	y := Block(tape, identity(tape, p), nil, func(t *Tape, x mat.Tensor) mat.Tensor {
+	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor {
 		if runs++; runs > 1 {
 			panic("broken")
 		}
@@ -106,10 +106,10 @@ func TestPanicInBlockIsAnError(t *testing.T) {
 
 func TestProfile(t *testing.T) {
 	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
-	tape.Checkpoint, tape.Profile = true, &Profile{}
-	y := Block(tape, identity(tape, p), nil, func(t *Tape, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) })
+	tape.Checkpointing, tape.Profile = true, &Profile{}
+	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) })
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -7,13 +7,13 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// Contrastive is the loss of finding a row's partner among all (Henderson et al. 2017, section 4; the multiple negatives
+// InfoNCE is the loss of finding a row's partner among all (Henderson et al. 2017, section 4; the multiple negatives
 // ranking loss): row i of a [pairs, n] belongs to row i of b [candidates, n], which may have more rows. With
 // s = scale·cos(a_i, b_j), the result is −log softmax_j(s)[i], [pairs, 1].
-func Contrastive(t *Tape, a, b mat.Tensor, scale float32) mat.Tensor {
+func InfoNCE(t *Pass, a, b mat.Tensor, scale float32) mat.Tensor {
 	a, b = Normalize(t, a), Normalize(t, b)
 	defer t.Time("head loss")()
-	u, v := Mat(a), Mat(b)
+	u, v := Matrix(a), Matrix(b)
 	y, p := t.New(u.Rows, 1), t.New(u.Rows, v.Rows)
 	gemm.NT(p.m, u, v, 0)
 	for i := range u.Rows {

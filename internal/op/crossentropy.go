@@ -13,13 +13,13 @@ import (
 // VocabTile is how many columns of logits exist at once.
 const VocabTile = 1024
 
-// HeadLoss is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
+// FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
 // the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist for a tile of the vocabulary at a time: the
 // gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
 // w is [vocabulary, hidden]; p its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
-func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source, p *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
+func FusedLinearCrossEntropy(t *Pass, h mat.Tensor, rows []int, targets []int32, w gemm.Source, p *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
 	defer t.Time("head loss")()
-	m := Mat(h)
+	m := Matrix(h)
 	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, bias: bias, pb: pb, wantsH: t.Grad && wants(h)}
 	l.h = t.New(len(rows), m.Cols)
 	for i, r := range rows {
@@ -30,7 +30,7 @@ func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source,
 	l.forward(y.m.Data)
 	var params []*nn.Param
 	for _, q := range []*nn.Param{p, pb} {
-		if Trains(q) {
+		if RequiresGrad(q) {
 			params = append(params, q)
 		}
 	}
@@ -42,7 +42,7 @@ func HeadLoss(t *Tape, h mat.Tensor, rows []int, targets []int32, w gemm.Source,
 }
 
 type headLoss struct {
-	t       *Tape
+	t       *Pass
 	tokens  int
 	rows    []int
 	targets []int32
@@ -57,13 +57,13 @@ type headLoss struct {
 }
 
 // tiles calls f with logits = h·Wᵀ for vocabulary entries [v, v+n).
-func (l *headLoss) tiles(f func(v, n int, w gemm.Source, logits gemm.Mat)) {
+func (l *headLoss) tiles(f func(v, n int, w gemm.Source, logits gemm.Matrix)) {
 	vocab, _ := l.w.Dims()
 	buf, data := memory.get(len(l.rows) * VocabTile)
 	defer memory.put(buf)
 	for v := 0; v < vocab; v += VocabTile {
 		n := min(VocabTile, vocab-v)
-		w, logits := RowsOf(l.w, v, n), gemm.Of(data[:len(l.rows)*n], len(l.rows), n)
+		w, logits := SourceRows(l.w, v, n), gemm.View(data[:len(l.rows)*n], len(l.rows), n)
 		gemm.NT(logits, l.h.m, w, 0)
 		if l.bias != nil {
 			byRows(logits.Rows, func(from, to int) {
@@ -85,7 +85,7 @@ func (l *headLoss) forward(losses []float32) {
 	if l.wantsH {
 		l.dh = l.t.Zeros(n, l.h.m.Cols)
 	}
-	l.tiles(func(v, cols int, w gemm.Source, logits gemm.Mat) {
+	l.tiles(func(v, cols int, w gemm.Source, logits gemm.Matrix) {
 		byRows(n, func(from, to int) {
 			for i := from; i < to; i++ {
 				x := logits.Row(i)
@@ -130,7 +130,7 @@ func (l *headLoss) finish(sum []float32) {
 
 func (l *headLoss) backward(gy *Tensor) []*Tensor {
 	defer l.t.Time("head loss")()
-	if Trains(l.p) || Trains(l.pb) {
+	if RequiresGrad(l.p) || RequiresGrad(l.pb) {
 		l.weights(gy.m.Data)
 	}
 	var dx *Tensor
@@ -148,7 +148,7 @@ func (l *headLoss) backward(gy *Tensor) []*Tensor {
 
 // weights adds dW = (softmax − target)ᵀ·h and the bias's gradient, the sum of its rows, from logits made again.
 func (l *headLoss) weights(gy []float32) {
-	l.tiles(func(v, n int, _ gemm.Source, logits gemm.Mat) {
+	l.tiles(func(v, n int, _ gemm.Source, logits gemm.Matrix) {
 		byRows(len(l.rows), func(from, to int) {
 			for i := from; i < to; i++ {
 				x := logits.Row(i)
@@ -159,11 +159,11 @@ func (l *headLoss) weights(gy []float32) {
 				vec.Scale(x, gy[i], x)
 			}
 		})
-		if Trains(l.p) {
+		if RequiresGrad(l.p) {
 			dw := Grad(l.p)
 			gemm.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
 		}
-		if Trains(l.pb) {
+		if RequiresGrad(l.pb) {
 			db := Grad(l.pb).Data[v : v+n]
 			for i := range l.rows {
 				vec.Add(db, db, logits.Row(i))
@@ -172,10 +172,10 @@ func (l *headLoss) weights(gy []float32) {
 	})
 }
 
-// RowsOf is the view of rows [i, i+n) of a source.
-func RowsOf(s gemm.Source, i, n int) gemm.Source {
+// SourceRows is the view of rows [i, i+n) of a source.
+func SourceRows(s gemm.Source, i, n int) gemm.Source {
 	switch s := s.(type) {
-	case gemm.Mat:
+	case gemm.Matrix:
 		return s.Slice(i, 0, n, s.Cols)
 	case gemm.BF16:
 		return gemm.BF16{Data: s.Data[i*s.Cols : (i+n)*s.Cols], Rows: n, Cols: s.Cols}

@@ -4,7 +4,7 @@ import "github.com/spagotune/spagotune/internal/gemm"
 
 // Dropout writes x to dst with each value zeroed with probability p and the rest scaled by 1/(1−p). The mask depends
 // only on the tape's seed, the name of the layer and the place, so a backward pass can make it again.
-func (t *Tape) Dropout(dst, x gemm.Mat, p float32, name string) {
+func (t *Pass) Dropout(dst, x gemm.Matrix, p float32, name string) {
 	key := t.Seed
 	for i := range len(name) {
 		key = (key ^ uint64(name[i])) * 0x100000001b3

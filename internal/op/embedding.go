@@ -21,16 +21,16 @@ type EmbeddingPart struct {
 }
 
 // EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
-func EmbeddingSum(t *Tape, parts ...EmbeddingPart) mat.Tensor { return embeddingSum(t, nil, parts) }
+func EmbeddingSum(t *Pass, parts ...EmbeddingPart) mat.Tensor { return embeddingSum(t, nil, parts) }
 
 // EmbeddingAhead is EmbeddingSum for a decoder whose tables are its encoder's too: memory, the encoder's output, is an
 // operand without influence, so that the encoder's gradients, those of the tables among them, come after these: their sum
 // has a fixed order.
-func EmbeddingAhead(t *Tape, memory mat.Tensor, parts ...EmbeddingPart) mat.Tensor {
+func EmbeddingAhead(t *Pass, memory mat.Tensor, parts ...EmbeddingPart) mat.Tensor {
 	return embeddingSum(t, []mat.Tensor{memory}, parts)
 }
 
-func embeddingSum(t *Tape, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
+func embeddingSum(t *Pass, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
 	defer t.Time("embedding")()
 	_, hidden := parts[0].Table.Dims()
 	y := t.New(len(parts[0].IDs), hidden)
@@ -41,7 +41,7 @@ func embeddingSum(t *Tape, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
 	})
 	var params []*nn.Param
 	for _, p := range parts {
-		if Trains(p.Param) {
+		if RequiresGrad(p.Param) {
 			params = append(params, p.Param)
 		}
 	}
@@ -51,7 +51,7 @@ func embeddingSum(t *Tape, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
 	return t.run(y, in, params, func(gy *Tensor) []*Tensor {
 		defer t.Time("embedding")()
 		for _, p := range parts {
-			if Trains(p.Param) {
+			if RequiresGrad(p.Param) {
 				p.gradient(gy.m)
 			}
 		}
@@ -67,7 +67,7 @@ func (p EmbeddingPart) scale() float32 {
 }
 
 // lookUp writes the rows of tokens from to to-1, or adds them to what is there.
-func (p EmbeddingPart) lookUp(y gemm.Mat, from, to int, add bool) {
+func (p EmbeddingPart) lookUp(y gemm.Matrix, from, to int, add bool) {
 	var row []float32
 	if add {
 		var buf span
@@ -90,7 +90,7 @@ func (p EmbeddingPart) lookUp(y gemm.Mat, from, to int, add bool) {
 }
 
 // gradient adds the tokens' gradients to those of their rows, token after token.
-func (p EmbeddingPart) gradient(gy gemm.Mat) {
+func (p EmbeddingPart) gradient(gy gemm.Matrix) {
 	dw, s := Grad(p.Param), p.scale()
 	for i, id := range p.IDs {
 		if slices.Contains(p.Padding, id) {

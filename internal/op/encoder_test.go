@@ -18,7 +18,7 @@ func encoder(t *testing.T) (losses, grad []float32) {
 	words, places := param(r, 90, 48), param(r, 130, 48)
 	qkv, up, down, kv := weight{param(r, 3*48, 48)}, weight{param(r, 300, 48)}, weight{param(r, 48, 300)}, weight{param(r, 2*48, 48)}
 	w, b := param(r, 1, 48), param(r, 1, 48)
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
 	ids, at, bounds := make([]int32, 200), make([]int32, 200), []int{0, 70, 75, 200}
 	for d := range 3 {
@@ -35,8 +35,8 @@ func encoder(t *testing.T) (losses, grad []float32) {
 	tape.Drop(h)
 	tape.Drop(u)
 	c := CrossAttention(tape, z, Linear(tape, a, nil, kv), bounds, bounds, s)
-	y := Contrastive(tape, MeanPool(tape, c, bounds), MeanPool(tape, z, bounds), 20)
-	losses = slices.Clone(Mat(y).Data)
+	y := InfoNCE(tape, MeanPool(tape, c, bounds), MeanPool(tape, z, bounds), 20)
+	losses = slices.Clone(Matrix(y).Data)
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}

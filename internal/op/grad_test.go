@@ -23,12 +23,12 @@ func uniform(r *rand.Rand, n int) []float32 {
 
 // checkGradients compares the gradients of Σ c·f(inputs…) with central differences, for fixed random c. Every input is a
 // parameter [rows, cols], so that its gradient can be read after the pass.
-func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Tape, in []mat.Tensor) mat.Tensor) {
+func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.Tensor) mat.Tensor) {
 	t.Helper()
 	var c []float32
 	// value is Σ c·y; through copies of the inputs, since operators may work in place.
 	value := func(grad bool) float64 {
-		tape := NewTape(grad)
+		tape := NewPass(grad)
 		defer tape.Release()
 		tape.Train = true
 		in := make([]mat.Tensor, len(inputs))
@@ -36,7 +36,7 @@ func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Tape, in []mat.T
 			in[i] = identity(tape, p)
 		}
 		y := f(tape, in)
-		m := Mat(y)
+		m := Matrix(y)
 		if c == nil {
 			c = uniform(rand.New(rand.NewPCG(7, 7)), len(m.Data))
 		}
@@ -85,7 +85,7 @@ func compareDifferences(t *testing.T, k int, p *nn.Param, value func() float64) 
 }
 
 // identity is an operator that copies a parameter.
-func identity(t *Tape, p *nn.Param) mat.Tensor {
+func identity(t *Pass, p *nn.Param) mat.Tensor {
 	m := Data(p)
 	y := t.New(m.Rows, m.Cols)
 	copy(y.m.Data, m.Data)
@@ -104,11 +104,11 @@ func param(r *rand.Rand, rows, cols int) *nn.Param {
 // weight is a plain trainable projection.
 type weight struct{ p *nn.Param }
 
-func (w weight) Dims() (out, in int)                        { m := Data(w.p); return m.Rows, m.Cols }
-func (w weight) Params(*Tape) []*nn.Param                   { return []*nn.Param{w.p} }
-func (w weight) Apply(_ *Tape, y, x gemm.Mat, beta float32) { gemm.NT(y, x, Data(w.p), beta) }
-func (w weight) ParamGrad(_ *Tape, x, _, _, gy gemm.Mat)    { gemm.TN(Grad(w.p), gy, x, 1) }
-func (w weight) InputGrad(_ *Tape, dx gemm.Mat, beta float32, gy gemm.Mat) {
+func (w weight) Dims() (out, in int)                           { m := Data(w.p); return m.Rows, m.Cols }
+func (w weight) Params(*Pass) []*nn.Param                      { return []*nn.Param{w.p} }
+func (w weight) Forward(_ *Pass, y, x gemm.Matrix, beta float32) { gemm.NT(y, x, Data(w.p), beta) }
+func (w weight) ParamGrad(_ *Pass, x, _, _, gy gemm.Matrix)    { gemm.TN(Grad(w.p), gy, x, 1) }
+func (w weight) InputGrad(_ *Pass, dx gemm.Matrix, beta float32, gy gemm.Matrix) {
 	gemm.NN(dx, gy, Data(w.p), beta)
 }
 
@@ -122,47 +122,47 @@ func TestGradients(t *testing.T) {
 	tests := []struct {
 		name   string
 		inputs []*nn.Param
-		f      func(t *Tape, in []mat.Tensor) mat.Tensor
+		f      func(t *Pass, in []mat.Tensor) mat.Tensor
 	}{
-		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], nil, a, b) }},
-		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], nil, a, b) }},
+		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return Linear(t, in[0], in[1], a)
 		}},
-		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return RMSNorm(t, in[0], Data(norm).Data, norm, 1e-5)
 		}},
-		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return RMSNorm(t, in[0], Data(norm).Data, nil, 1e-5)
 		}},
-		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
 		}},
-		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
 		}},
-		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
 		}},
-		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
 		}},
-		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
-		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return Rows(t, in[0], []int{4, 1}) }},
-		{"embedding", []*nn.Param{table}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
+		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
+		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gather(t, in[0], []int{4, 1}) }},
+		{"embedding", []*nn.Param{table}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
 		}},
-		{"embedding sum", []*nn.Param{table, places}, func(t *Tape, _ []mat.Tensor) mat.Tensor {
+		{"embedding sum", []*nn.Param{table, places}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
 				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
 				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: Data(types)})
 		}},
-		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return HeadLoss(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
+		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
 		}},
-		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Tape, in []mat.Tensor) mat.Tensor {
-			return HeadLoss(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
+		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
 		}},
-		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Tape, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
+		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })
@@ -190,7 +190,7 @@ func TestAttentionGradients(t *testing.T) {
 			if tt.withoutPos {
 				pos = nil
 			}
-			checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 				return Attention(t, in[0], tt.bounds, pos, s, nil)
 			})
 		})
@@ -208,7 +208,7 @@ func TestCrossAttentionGradients(t *testing.T) {
 		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
 			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
 			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Scale: 0.5}
-			checkGradients(t, []*nn.Param{q, kv}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+			checkGradients(t, []*nn.Param{q, kv}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 				return CrossAttention(t, in[0], in[1], tt.bounds, tt.sources, s)
 			})
 		})

@@ -17,7 +17,7 @@ type KV struct {
 // NewKV keeps the keys and values of documents that are attended to again and again, one for each: kv and sources are
 // CrossAttention's.
 func NewKV(kv mat.Tensor, sources []int, s AttentionShape) []*KV {
-	x := Mat(kv)
+	x := Matrix(kv)
 	cache := make([]*KV, len(sources)-1)
 	for d := range cache {
 		cache[d] = &KV{}
@@ -27,7 +27,7 @@ func NewKV(kv mat.Tensor, sources []int, s AttentionShape) []*KV {
 }
 
 // add appends the keys and values of x, which has the keys from column col on and the values after them.
-func (c *KV) add(x gemm.Mat, col int, s AttentionShape) {
+func (c *KV) add(x gemm.Matrix, col int, s AttentionShape) {
 	c.grow(c.Len+x.Rows, s)
 	dim := s.HeadDim
 	for i := range x.Rows {
@@ -65,10 +65,10 @@ func (c *KV) Copy() *KV {
 // Bytes is the memory behind the keys and values.
 func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v)) }
 
-func (c *KV) keys(h, dim int) gemm.Mat {
-	return gemm.Of(c.k[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
+func (c *KV) keys(h, dim int) gemm.Matrix {
+	return gemm.View(c.k[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
 }
 
-func (c *KV) values(h, dim int) gemm.Mat {
-	return gemm.Of(c.v[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
+func (c *KV) values(h, dim int) gemm.Matrix {
+	return gemm.View(c.v[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
 }

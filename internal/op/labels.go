@@ -10,7 +10,7 @@ import (
 
 // MeanSquares is the loss of a regression: x and targets are [rows, n], the result is the mean of (x−target)² over each
 // row, [rows, 1].
-func MeanSquares(t *Tape, x mat.Tensor, targets gemm.Mat) mat.Tensor {
+func MeanSquares(t *Pass, x mat.Tensor, targets gemm.Matrix) mat.Tensor {
 	return meanLoss(t, x, targets, func(x, target float64) (loss, gradient float64) {
 		d := x - target
 		return d * d, 2 * d
@@ -19,7 +19,7 @@ func MeanSquares(t *Tape, x mat.Tensor, targets gemm.Mat) mat.Tensor {
 
 // BinaryCrossEntropy is the loss of labels that do not exclude each other: logits and targets, 0 to 1, are [rows, n], the
 // result is the mean of −target·log(p) − (1−target)·log(1−p) with p = sigmoid(logit) over each row, [rows, 1].
-func BinaryCrossEntropy(t *Tape, logits mat.Tensor, targets gemm.Mat) mat.Tensor {
+func BinaryCrossEntropy(t *Pass, logits mat.Tensor, targets gemm.Matrix) mat.Tensor {
 	return meanLoss(t, logits, targets, func(x, target float64) (loss, gradient float64) {
 		e := math.Exp(-math.Abs(x)) // cannot overflow
 		p := 1 / (1 + e)
@@ -31,9 +31,9 @@ func BinaryCrossEntropy(t *Tape, logits mat.Tensor, targets gemm.Mat) mat.Tensor
 }
 
 // meanLoss is the mean over each row of f, which also returns its derivative with respect to x.
-func meanLoss(t *Tape, x mat.Tensor, targets gemm.Mat, f func(x, target float64) (loss, gradient float64)) mat.Tensor {
+func meanLoss(t *Pass, x mat.Tensor, targets gemm.Matrix, f func(x, target float64) (loss, gradient float64)) mat.Tensor {
 	defer t.Time("head loss")()
-	m := Mat(x)
+	m := Matrix(x)
 	y := t.New(m.Rows, 1)
 	for i := range m.Rows {
 		sum, target := 0.0, targets.Row(i)

@@ -10,8 +10,8 @@ import (
 
 // LayerNorm shifts and scales each row of x to mean 0 and variance 1, then by weight and bias (Ba et al. 2016, Eq. 4):
 // y = weight·(x−mean)/√(variance+eps) + bias. pw and pb are their parameters, or nil where they are frozen.
-func LayerNorm(t *Tape, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
-	m := Mat(x)
+func LayerNorm(t *Pass, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
+	m := Matrix(x)
 	n := &layerNorm{t: t, x: m, weight: weight, bias: bias, pw: pw, pb: pb, eps: eps}
 	n.moments = t.New(m.Rows, 2)
 	y := t.New(m.Rows, m.Cols)
@@ -19,7 +19,7 @@ func LayerNorm(t *Tape, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, 
 	y.again = n.forward
 	var params []*nn.Param
 	for _, p := range []*nn.Param{pw, pb} {
-		if Trains(p) {
+		if RequiresGrad(p) {
 			params = append(params, p)
 		}
 	}
@@ -30,15 +30,15 @@ func LayerNorm(t *Tape, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, 
 }
 
 type layerNorm struct {
-	t            *Tape
-	x            gemm.Mat
+	t            *Pass
+	x            gemm.Matrix
 	weight, bias []float32
 	pw, pb       *nn.Param
 	eps          float32
 	moments      *Tensor // per row: mean and 1/√(variance+eps)
 }
 
-func (n *layerNorm) forward(y gemm.Mat) {
+func (n *layerNorm) forward(y gemm.Matrix) {
 	defer n.t.Time("layernorm")()
 	byRows(n.x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
@@ -50,7 +50,7 @@ func (n *layerNorm) forward(y gemm.Mat) {
 
 func (n *layerNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
 	defer n.t.Time("layernorm")()
-	if Trains(n.pw) || Trains(n.pb) {
+	if RequiresGrad(n.pw) || RequiresGrad(n.pb) {
 		n.weights(gy.m)
 	}
 	var dx *Tensor
@@ -71,7 +71,7 @@ func (n *layerNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
 const normCols = 128
 
 // weights adds dw = Σ gy·(x−mean)·inv and db = Σ gy.
-func (n *layerNorm) weights(gy gemm.Mat) {
+func (n *layerNorm) weights(gy gemm.Matrix) {
 	buf, sums := memory.get(2 * gy.Cols)
 	defer memory.put(buf)
 	clear(sums)
@@ -83,11 +83,11 @@ func (n *layerNorm) weights(gy gemm.Mat) {
 			vec.LayerNormWeightGrad(dw[c:d], db[c:d], gy.Row(i)[c:d], n.x.Row(i)[c:d], m[0], m[1])
 		}
 	})
-	if Trains(n.pw) {
+	if RequiresGrad(n.pw) {
 		g := Grad(n.pw).Data
 		vec.Add(g, g, dw)
 	}
-	if Trains(n.pb) {
+	if RequiresGrad(n.pb) {
 		g := Grad(n.pb).Data
 		vec.Add(g, g, db)
 	}

@@ -12,20 +12,20 @@ type Projection interface {
 	// Dims returns the number of outputs and of inputs.
 	Dims() (out, in int)
 	// Params are the parameters that may train.
-	Params(t *Tape) []*nn.Param
-	// Apply adds the layer's output to beta·y, one token a row.
-	Apply(t *Tape, y, x gemm.Mat, beta float32)
+	Params(t *Pass) []*nn.Param
+	// Forward adds the layer's output to beta·y, one token a row.
+	Forward(t *Pass, y, x gemm.Matrix, beta float32)
 	// ParamGrad adds to the gradients of the trainable parameters, given the gradient gy of the output. y is what Apply
 	// made, plus base (where base has data). It must not keep its arguments; that of another projection may run at the
 	// same time.
-	ParamGrad(t *Tape, x, y, base, gy gemm.Mat)
+	ParamGrad(t *Pass, x, y, base, gy gemm.Matrix)
 	// InputGrad writes the gradient of the input plus beta·dx to dx.
-	InputGrad(t *Tape, dx gemm.Mat, beta float32, gy gemm.Mat)
+	InputGrad(t *Pass, dx gemm.Matrix, beta float32, gy gemm.Matrix)
 }
 
 // Linear runs projections of one input side by side: [tokens, in] → [tokens, Σ out]. Where residual is not nil, which
 // takes a single projection, the output is added to it.
-func Linear(t *Tape, x, residual mat.Tensor, projections ...Projection) mat.Tensor {
+func Linear(t *Pass, x, residual mat.Tensor, projections ...Projection) mat.Tensor {
 	width := 0
 	var params []*nn.Param
 	for _, p := range projections {
@@ -36,10 +36,10 @@ func Linear(t *Tape, x, residual mat.Tensor, projections ...Projection) mat.Tens
 	l := &linear{t: t, projections: projections, x: x, wantsX: wants(x)}
 	in := []mat.Tensor{x}
 	if residual != nil {
-		l.base = Mat(residual)
+		l.base = Matrix(residual)
 		in = append(in, residual)
 	}
-	y, known := t.value(Mat(x).Rows, width)
+	y, known := t.value(Matrix(x).Rows, width)
 	l.y = y.m
 	if !known {
 		l.forward()
@@ -48,16 +48,16 @@ func Linear(t *Tape, x, residual mat.Tensor, projections ...Projection) mat.Tens
 }
 
 type linear struct {
-	t           *Tape
+	t           *Pass
 	projections []Projection
 	x           mat.Tensor
-	y, base     gemm.Mat
+	y, base     gemm.Matrix
 	wantsX      bool
 }
 
 func (l *linear) forward() {
 	defer l.t.Time("linear forward")()
-	x, beta := Mat(l.x), float32(0)
+	x, beta := Matrix(l.x), float32(0)
 	if l.base.Data != nil {
 		byRows(x.Rows, func(from, to int) {
 			at, end := from*l.y.Cols, to*l.y.Cols
@@ -65,7 +65,7 @@ func (l *linear) forward() {
 		})
 		beta = 1
 	}
-	l.each(func(p Projection, c, n int) { p.Apply(l.t, l.y.Slice(0, c, x.Rows, n), x, beta) })
+	l.each(func(p Projection, c, n int) { p.Forward(l.t, l.y.Slice(0, c, x.Rows, n), x, beta) })
 }
 
 // each calls f with the columns of every projection's output.
@@ -83,7 +83,7 @@ func (l *linear) backward(gy *Tensor) []*Tensor {
 	var dx *Tensor
 	if l.wantsX {
 		defer l.t.Time("linear dX")()
-		rows, cols := gy.m.Rows, Mat(l.x).Cols
+		rows, cols := gy.m.Rows, Matrix(l.x).Cols
 		dx = l.t.New(rows, cols)
 		beta := float32(0)
 		l.each(func(p Projection, c, n int) {
@@ -98,11 +98,11 @@ func (l *linear) backward(gy *Tensor) []*Tensor {
 }
 
 // paramGrads adds to the gradients of the projections that train, several at a time: an adapter's products are small.
-func (l *linear) paramGrads(gy gemm.Mat) {
-	var jobs []func(x gemm.Mat)
+func (l *linear) paramGrads(gy gemm.Matrix) {
+	var jobs []func(x gemm.Matrix)
 	l.each(func(p Projection, c, n int) {
 		if len(p.Params(l.t)) > 0 {
-			jobs = append(jobs, func(x gemm.Mat) {
+			jobs = append(jobs, func(x gemm.Matrix) {
 				p.ParamGrad(l.t, x, l.y.Slice(0, c, x.Rows, n), l.base, gy.Slice(0, c, x.Rows, n))
 			})
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// Rows gathers rows of x: [tokens, n] → [len(rows), n]. Each row may occur once.
-func Rows(t *Tape, x mat.Tensor, rows []int) mat.Tensor {
-	m := Mat(x)
+// Gather gathers rows of x: [tokens, n] → [len(rows), n]. Each row may occur once.
+func Gather(t *Pass, x mat.Tensor, rows []int) mat.Tensor {
+	m := Matrix(x)
 	y := t.New(len(rows), m.Cols)
 	for i, r := range rows {
 		copy(y.m.Row(i), m.Row(r))
@@ -27,9 +27,9 @@ func Rows(t *Tape, x mat.Tensor, rows []int) mat.Tensor {
 
 // CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]. HeadLoss does the same without the logits
 // in memory; this one serves a head that carries an adapter, and the heads with few labels.
-func CrossEntropy(t *Tape, logits mat.Tensor, targets []int32) mat.Tensor {
+func CrossEntropy(t *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
 	defer t.Time("head loss")()
-	m := Mat(logits)
+	m := Matrix(logits)
 	y := t.New(m.Rows, 1)
 	p := t.New(m.Rows, m.Cols)
 	byRows(m.Rows, func(from, to int) {

@@ -11,9 +11,9 @@ import (
 // leaf is a parameter's matrix with a gradient buffer that stays from step to step.
 type leaf struct {
 	*mat.Dense[float32]
-	m    gemm.Mat
+	m    gemm.Matrix
 	grad *mat.Dense[float32]
-	g    gemm.Mat
+	g    gemm.Matrix
 	has  bool
 }
 
@@ -21,7 +21,7 @@ type leaf struct {
 func NewParam(data []float32, rows, cols int) *nn.Param {
 	l := &leaf{
 		Dense: mat.NewDense[float32](mat.WithShape(rows, cols), mat.WithBacking(data), mat.WithGrad(true)),
-		m:     gemm.Of(data, rows, cols),
+		m:     gemm.View(data, rows, cols),
 	}
 	return &nn.Param{Matrix: l}
 }
@@ -45,24 +45,24 @@ func (l *leaf) ZeroGrad() {
 }
 
 func (l *leaf) AccGrad(g mat.Tensor) {
-	vec.Add(l.buffer().Data, l.g.Data, Mat(g).Data)
+	vec.Add(l.buffer().Data, l.g.Data, Matrix(g).Data)
 }
 
-func (l *leaf) buffer() gemm.Mat {
+func (l *leaf) buffer() gemm.Matrix {
 	if l.grad == nil {
 		data := make([]float32, len(l.m.Data))
 		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(data))
-		l.g = gemm.Of(data, l.m.Rows, l.m.Cols)
+		l.g = gemm.View(data, l.m.Rows, l.m.Cols)
 	}
 	l.has = true
 	return l.g
 }
 
 // Data is the content of a parameter made by NewParam.
-func Data(p *nn.Param) gemm.Mat { return p.Matrix.(*leaf).m }
+func Data(p *nn.Param) gemm.Matrix { return p.Matrix.(*leaf).m }
 
 // Grad is the gradient of a parameter made by NewParam, zero at first, to be added to in place.
-func Grad(p *nn.Param) gemm.Mat { return p.Matrix.(*leaf).buffer() }
+func Grad(p *nn.Param) gemm.Matrix { return p.Matrix.(*leaf).buffer() }
 
-// Trains says whether p is a parameter that wants a gradient.
-func Trains(p *nn.Param) bool { return p != nil && p.RequiresGrad() }
+// RequiresGrad says whether p is a parameter that wants a gradient.
+func RequiresGrad(p *nn.Param) bool { return p != nil && p.RequiresGrad() }

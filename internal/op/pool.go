@@ -10,8 +10,8 @@ import (
 
 // MeanPool is the mean of each document's rows: x is [tokens, n], document d rows bounds[d] to bounds[d+1], the result
 // [documents, n].
-func MeanPool(t *Tape, x mat.Tensor, bounds []int) mat.Tensor {
-	m := Mat(x)
+func MeanPool(t *Pass, x mat.Tensor, bounds []int) mat.Tensor {
+	m := Matrix(x)
 	y := t.Zeros(len(bounds)-1, m.Cols)
 	for d := range y.m.Rows {
 		row := y.m.Row(d)
@@ -32,8 +32,8 @@ func MeanPool(t *Tape, x mat.Tensor, bounds []int) mat.Tensor {
 }
 
 // Normalize scales each row of x to length 1: y = x/max(‖x‖, 1e-12).
-func Normalize(t *Tape, x mat.Tensor) mat.Tensor {
-	m := Mat(x)
+func Normalize(t *Pass, x mat.Tensor) mat.Tensor {
+	m := Matrix(x)
 	y := t.New(m.Rows, m.Cols)
 	inv := make([]float32, m.Rows)
 	for i := range inv {

@@ -35,7 +35,7 @@ func (p *Profile) Spent() map[string]time.Duration {
 func nothing() {}
 
 // Time measures until the function that it returns is called. Kinds must not be nested, or the sum counts twice.
-func (t *Tape) Time(kind string) (stop func()) {
+func (t *Pass) Time(kind string) (stop func()) {
 	if t.Profile == nil {
 		return nothing
 	}

@@ -22,7 +22,7 @@ func byRows(rows int, f func(from, to int)) {
 
 // RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):
 // y = w·x/√(mean(x²)+eps). p is w's parameter, or nil where w is frozen.
-func RMSNorm(t *Tape, x mat.Tensor, w []float32, p *nn.Param, eps float32) mat.Tensor {
+func RMSNorm(t *Pass, x mat.Tensor, w []float32, p *nn.Param, eps float32) mat.Tensor {
 	return GroupRMSNorm(t, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: p}}, eps)
 }
 
@@ -35,8 +35,8 @@ type NormGroup struct {
 }
 
 // GroupRMSNorm normalises runs of columns on their own, as the query and key norms of Qwen3.
-func GroupRMSNorm(t *Tape, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
-	m := Mat(x)
+func GroupRMSNorm(t *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
+	m := Matrix(x)
 	n := &groupNorm{t: t, x: m, groups: groups, eps: eps}
 	for _, g := range groups {
 		n.pieces += g.Heads
@@ -47,7 +47,7 @@ func GroupRMSNorm(t *Tape, x mat.Tensor, groups []NormGroup, eps float32) mat.Te
 	y.again = n.forward
 	var params []*nn.Param
 	for _, g := range groups {
-		if Trains(g.Param) {
+		if RequiresGrad(g.Param) {
 			params = append(params, g.Param)
 		}
 	}
@@ -55,15 +55,15 @@ func GroupRMSNorm(t *Tape, x mat.Tensor, groups []NormGroup, eps float32) mat.Te
 }
 
 type groupNorm struct {
-	t      *Tape
-	x      gemm.Mat
+	t      *Pass
+	x      gemm.Matrix
 	groups []NormGroup
 	eps    float32
 	pieces int
 	inv    *Tensor // per row and piece: 1/√(mean(x²)+eps)
 }
 
-func (n *groupNorm) forward(y gemm.Mat) {
+func (n *groupNorm) forward(y gemm.Matrix) {
 	defer n.t.Time("rmsnorm")()
 	byRows(n.x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
@@ -115,10 +115,10 @@ func (n *groupNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
 }
 
 // weights adds dw = Σ gy·x·inv, row after row so that the order is fixed.
-func (n *groupNorm) weights(gy gemm.Mat) {
+func (n *groupNorm) weights(gy gemm.Matrix) {
 	train := false
 	for _, g := range n.groups {
-		train = train || Trains(g.Param)
+		train = train || RequiresGrad(g.Param)
 	}
 	if !train {
 		return
@@ -126,7 +126,7 @@ func (n *groupNorm) weights(gy gemm.Mat) {
 	for i := range n.x.Rows {
 		xr, g, inv := n.x.Row(i), gy.Row(i), n.inv.m.Row(i)
 		n.each(func(gr NormGroup, piece, c, d int) {
-			if !Trains(gr.Param) {
+			if !RequiresGrad(gr.Param) {
 				return
 			}
 			dw := Grad(gr.Param).Data

@@ -15,9 +15,9 @@ func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float
 	t.Helper()
 	const hidden = 16
 	r := rand.New(rand.NewPCG(4, 1))
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
-	tape.Checkpoint = checkpoint
+	tape.Checkpointing = checkpoint
 	table := param(r, 9, hidden)
 	params := []*nn.Param{table}
 	words := EmbeddingPart{IDs: []int32{1, 2, 3, 4, 2, 2, 8}, Table: Data(table), Param: table, Padding: []int32{8}}
@@ -29,19 +29,19 @@ func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float
 	x := EmbeddingSum(tape, words)
 	for range 3 {
 		w := layer()
-		x = Block(tape, x, []*nn.Param{w.p}, func(t *Tape, x mat.Tensor) mat.Tensor { return Linear(t, Activate(t, x, Tanh), x, w) })
+		x = Checkpoint(tape, x, []*nn.Param{w.p}, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, Activate(t, x, Tanh), x, w) })
 	}
 	memory := x
 	y := EmbeddingAhead(tape, memory, words)
 	for range 3 {
 		w, v := layer(), layer()
 		memory = Tee(tape, memory)
-		y = SharedBlock(tape, y, memory, []*nn.Param{w.p, v.p}, func(t *Tape, y, memory mat.Tensor) mat.Tensor {
+		y = CheckpointWith(tape, y, memory, []*nn.Param{w.p, v.p}, func(t *Pass, y, memory mat.Tensor) mat.Tensor {
 			return Linear(t, Linear(t, memory, nil, v), y, w)
 		})
 	}
 	loss := CrossEntropy(tape, y, make([]int32, 7))
-	losses = slices.Clone(Mat(loss).Data)
+	losses = slices.Clone(Matrix(loss).Data)
 	if err := tape.Backward(loss, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestSharedBlockIsTheSameBits(t *testing.T) {
 }
 
 func TestCopyOfKVIsItsOwn(t *testing.T) {
-	tape := NewTape(false)
+	tape := NewPass(false)
 	defer tape.Release()
 	s := AttentionShape{Heads: 1, KVHeads: 1, HeadDim: 2, Scale: 1}
 	step := func(c *KV, v float32) {

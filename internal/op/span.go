@@ -5,8 +5,8 @@ import "github.com/nlpodyssey/spago/mat"
 // SpanCrossEntropy scores where answers start and end: logits is [tokens, 2], document d is rows bounds[d] to bounds[d+1],
 // labels has two entries a document, the first and the last token of its answer from the document's start on, or ignore.
 // The losses [documents that are scored, 1] are the mean of the two cross-entropies over the document's tokens.
-func SpanCrossEntropy(t *Tape, logits mat.Tensor, bounds []int, labels []int32, ignore int32) mat.Tensor {
-	m := Mat(logits)
+func SpanCrossEntropy(t *Pass, logits mat.Tensor, bounds []int, labels []int32, ignore int32) mat.Tensor {
+	m := Matrix(logits)
 	var docs []int
 	for d := range len(bounds) - 1 {
 		if labels[2*d] != ignore {

@@ -13,9 +13,9 @@ func TestSpanCrossEntropy(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := NewParam(uniform(r, 2*9), 9, 2)
 	bounds, labels := []int{0, 4, 6, 9}, []int32{1, 3, -100, -100, 0, 0}
-	tape := NewTape(false)
+	tape := NewPass(false)
 	defer tape.Release()
-	got := Mat(SpanCrossEntropy(tape, x, bounds, labels, -100))
+	got := Matrix(SpanCrossEntropy(tape, x, bounds, labels, -100))
 	if got.Rows != 2 {
 		t.Fatalf("%d losses, want 2", got.Rows)
 	}
@@ -32,7 +32,7 @@ func TestSpanCrossEntropy(t *testing.T) {
 			t.Errorf("document %d: loss %g, want %g", d, got.Data[i], want)
 		}
 	}
-	checkGradients(t, []*nn.Param{x}, func(tape *Tape, in []mat.Tensor) mat.Tensor {
+	checkGradients(t, []*nn.Param{x}, func(tape *Pass, in []mat.Tensor) mat.Tensor {
 		return SpanCrossEntropy(tape, in[0], bounds, labels, -100)
 	})
 }
@@ -40,7 +40,7 @@ func TestSpanCrossEntropy(t *testing.T) {
 func TestTee(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	x := NewParam(uniform(r, 12), 3, 4)
-	checkGradients(t, []*nn.Param{x}, func(tape *Tape, in []mat.Tensor) mat.Tensor {
+	checkGradients(t, []*nn.Param{x}, func(tape *Pass, in []mat.Tensor) mat.Tensor {
 		a := Tee(tape, in[0])
 		b := Tee(tape, a)
 		return SwiGLU(tape, join3(tape, in[0], a, b))
@@ -48,13 +48,13 @@ func TestTee(t *testing.T) {
 }
 
 // join3 adds three matrices by way of three operators with two operands.
-func join3(t *Tape, a, b, c mat.Tensor) mat.Tensor { return add(t, add(t, a, b), c) }
+func join3(t *Pass, a, b, c mat.Tensor) mat.Tensor { return add(t, add(t, a, b), c) }
 
-func add(t *Tape, a, b mat.Tensor) mat.Tensor {
-	m := Mat(a)
+func add(t *Pass, a, b mat.Tensor) mat.Tensor {
+	m := Matrix(a)
 	y := t.New(m.Rows, m.Cols)
 	for i := range y.m.Data {
-		y.m.Data[i] = m.Data[i] + Mat(b).Data[i]
+		y.m.Data[i] = m.Data[i] + Matrix(b).Data[i]
 	}
 	return t.run(y, []mat.Tensor{a, b}, nil, func(gy *Tensor) []*Tensor {
 		other := t.New(m.Rows, m.Cols)

@@ -9,11 +9,11 @@ import (
 
 // SwiGLU is the gated activation of Shazeer 2020 (Eq. 6): x is [tokens, 2n], the gate's outputs before the up
 // projection's; y = silu(gate)·up is [tokens, n].
-func SwiGLU(t *Tape, x mat.Tensor) mat.Tensor {
-	m := Mat(x)
+func SwiGLU(t *Pass, x mat.Tensor) mat.Tensor {
+	m := Matrix(x)
 	n := m.Cols / 2
 	y := t.New(m.Rows, n)
-	y.again = func(dst gemm.Mat) {
+	y.again = func(dst gemm.Matrix) {
 		defer t.Time("swiglu")()
 		byRows(m.Rows, func(from, to int) {
 			for i := from; i < to; i++ {

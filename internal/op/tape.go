@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// Tape is one forward pass and the backward pass that may follow. It owns the buffers of both.
-type Tape struct {
+// Pass is one forward pass and the backward pass that may follow. It owns the buffers of both.
+type Pass struct {
 	// Grad says that a backward pass follows: graphs are built and values kept for it.
 	Grad bool
 	// Adapter names the adapter that the layers apply; "" is the base alone. Passes with different adapters may run at
@@ -23,8 +23,8 @@ type Tape struct {
 	// Seed makes the dropout masks of this pass; no dropout where Train is false.
 	Seed  uint64
 	Train bool
-	// Checkpoint lets every Block forget its inside and compute it again in the backward pass.
-	Checkpoint bool
+	// Checkpointing lets every Block forget its inside and compute it again in the backward pass.
+	Checkpointing bool
 	// Profile, where not nil, gathers the operators' times.
 	Profile *Profile
 
@@ -36,31 +36,31 @@ type Tape struct {
 	last  bool    // the next operator makes it
 }
 
-// NewTape starts a pass; grad says whether a backward pass follows.
-func NewTape(grad bool) *Tape {
-	return &Tape{Grad: grad, live: map[*Tensor]struct{}{}}
+// NewPass starts a pass; grad says whether a backward pass follows.
+func NewPass(grad bool) *Pass {
+	return &Pass{Grad: grad, live: map[*Tensor]struct{}{}}
 }
 
 // Tensor is the value of an operator: a float32 matrix with one token a row, in a buffer of the arena.
 type Tensor struct {
 	*mat.Dense[float32]
-	m    gemm.Mat
-	tape *Tape
+	m    gemm.Matrix
+	tape *Pass
 	span span
 
-	again   func(dst gemm.Mat) // makes the content again, or nil
-	dropped bool               // the buffer is gone
+	again   func(dst gemm.Matrix) // makes the content again, or nil
+	dropped bool                  // the buffer is gone
 
 	mu   sync.Mutex
 	grad *Tensor
 }
 
 // New returns a rows×cols tensor with undefined content.
-func (t *Tape) New(rows, cols int) *Tensor {
+func (t *Pass) New(rows, cols int) *Tensor {
 	s, data := memory.get(rows * cols)
 	x := &Tensor{
 		Dense: mat.NewDense[float32](mat.WithShape(rows, cols), mat.WithBacking(data)),
-		m:     gemm.Of(data, rows, cols), tape: t, span: s,
+		m:     gemm.View(data, rows, cols), tape: t, span: s,
 	}
 	t.mu.Lock()
 	t.live[x] = struct{}{}
@@ -69,14 +69,14 @@ func (t *Tape) New(rows, cols int) *Tensor {
 }
 
 // Zeros returns a rows×cols tensor of zeros.
-func (t *Tape) Zeros(rows, cols int) *Tensor {
+func (t *Pass) Zeros(rows, cols int) *Tensor {
 	x := t.New(rows, cols)
 	clear(x.m.Data)
 	return x
 }
 
 // Free gives a tensor's buffer back; a second call does nothing.
-func (t *Tape) Free(x *Tensor) {
+func (t *Pass) Free(x *Tensor) {
 	t.mu.Lock()
 	_, ok := t.live[x]
 	delete(t.live, x)
@@ -87,7 +87,7 @@ func (t *Tape) Free(x *Tensor) {
 }
 
 // Done says that the forward pass no longer needs x. Without a backward pass its buffer is free at once.
-func (t *Tape) Done(x mat.Tensor) {
+func (t *Pass) Done(x mat.Tensor) {
 	if v, ok := x.(*Tensor); ok && !t.Grad {
 		t.Free(v)
 	}
@@ -95,7 +95,7 @@ func (t *Tape) Done(x mat.Tensor) {
 
 // Drop is Done for a value that only Linears read: where a backward pass follows and the value is cheap to make, its
 // buffer is free at once too, and they make it again. In a Block that is run again the backward pass is next: it stays.
-func (t *Tape) Drop(x mat.Tensor) {
+func (t *Pass) Drop(x mat.Tensor) {
 	t.Done(x)
 	if v, ok := x.Value().(*Tensor); ok && t.Grad && !t.again && v.again != nil {
 		v.dropped = true
@@ -104,10 +104,10 @@ func (t *Tape) Drop(x mat.Tensor) {
 }
 
 // content returns what is in x, made again where it was dropped; the caller frees made, which may be nil.
-func (t *Tape) content(x mat.Tensor) (m gemm.Mat, made *Tensor) {
+func (t *Pass) content(x mat.Tensor) (m gemm.Matrix, made *Tensor) {
 	v, ok := x.Value().(*Tensor)
 	if !ok || !v.dropped {
-		return Mat(x), nil
+		return Matrix(x), nil
 	}
 	made = t.New(v.m.Rows, v.m.Cols)
 	v.again(made.m)
@@ -115,7 +115,7 @@ func (t *Tape) content(x mat.Tensor) (m gemm.Mat, made *Tensor) {
 }
 
 // Release gives back every buffer of the pass. Nothing of it may be used after.
-func (t *Tape) Release() {
+func (t *Pass) Release() {
 	t.mu.Lock()
 	live := t.live
 	t.live = map[*Tensor]struct{}{}
@@ -127,11 +127,11 @@ func (t *Tape) Release() {
 
 // Backward seeds every value of y with the gradient seed and propagates it. The gradients of parameters are added to;
 // the values of the pass are gone after.
-func (t *Tape) Backward(y mat.Tensor, seed float32) error {
+func (t *Pass) Backward(y mat.Tensor, seed float32) error {
 	if !y.RequiresGrad() {
 		return fmt.Errorf("op: backward: nothing that made the loss is trainable")
 	}
-	v := Mat(y)
+	v := Matrix(y)
 	g := t.New(v.Rows, v.Cols)
 	for i := range g.m.Data {
 		g.m.Data[i] = seed
@@ -141,7 +141,7 @@ func (t *Tape) Backward(y mat.Tensor, seed float32) error {
 }
 
 // backwardSeeded propagates the gradient that y already has.
-func backwardSeeded(t *Tape, y mat.Tensor) error {
+func backwardSeeded(t *Pass, y mat.Tensor) error {
 	if err := ag.Backward(y); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func backwardSeeded(t *Tape, y mat.Tensor) error {
 }
 
 // fail keeps the first error of a backward pass.
-func (t *Tape) fail(err error) {
+func (t *Pass) fail(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil {
@@ -157,20 +157,20 @@ func (t *Tape) fail(err error) {
 	}
 }
 
-// Mat is the content of a value, without a copy.
-func Mat(x mat.Tensor) gemm.Mat {
+// Matrix is the content of a value, without a copy.
+func Matrix(x mat.Tensor) gemm.Matrix {
 	if v, ok := x.Value().(*Tensor); ok {
 		return v.m
 	}
 	s := x.Shape()
-	return gemm.Of(mat.Data[float32](x.Value().(mat.Matrix)), s[0], s[1])
+	return gemm.View(mat.Data[float32](x.Value().(mat.Matrix)), s[0], s[1])
 }
 
 // Value returns the tensor itself.
 func (x *Tensor) Value() mat.Tensor { return x }
 
 // Mat is the content of the tensor.
-func (x *Tensor) Mat() gemm.Mat { return x.m }
+func (x *Tensor) Mat() gemm.Matrix { return x.m }
 
 // Grad returns the gradient; HasGrad says whether there is one.
 func (x *Tensor) Grad() mat.Tensor {
@@ -205,7 +205,7 @@ func (x *Tensor) AccGrad(g mat.Tensor) {
 	gt, ok := g.(*Tensor)
 	if !ok {
 		gt = x.tape.New(x.m.Rows, x.m.Cols)
-		copy(gt.m.Data, Mat(g).Data)
+		copy(gt.m.Data, Matrix(g).Data)
 	}
 	x.mu.Lock()
 	if x.grad == nil {
@@ -228,7 +228,7 @@ type backward func(gy *Tensor) []*Tensor
 
 // node is an operator as Spago runs it.
 type node struct {
-	tape   *Tape
+	tape   *Pass
 	in     []mat.Tensor
 	params []*nn.Param
 	out    *Tensor
@@ -237,7 +237,7 @@ type node struct {
 
 // run makes out the value of an operator over in and the trainable params. Where nothing wants a gradient it is the bare
 // value.
-func (t *Tape) run(out *Tensor, in []mat.Tensor, params []*nn.Param, back backward) mat.Tensor {
+func (t *Pass) run(out *Tensor, in []mat.Tensor, params []*nn.Param, back backward) mat.Tensor {
 	if !t.Grad {
 		return out
 	}

@@ -16,7 +16,7 @@ func step(t *testing.T, seed uint64) (losses, grad []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	x, w, head := param(r, 200, 48), weight{param(r, 96, 48)}, param(r, 60, 48)
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
 	h := identity(tape, x)
 	h2 := SwiGLU(tape, Linear(tape, h, nil, w))
@@ -24,8 +24,8 @@ func step(t *testing.T, seed uint64) (losses, grad []float32) {
 	for i := range 150 {
 		rows, targets = append(rows, i), append(targets, int32(i%60))
 	}
-	y := HeadLoss(tape, h2, rows, targets, Data(head), head, nil, nil)
-	losses = append(losses, Mat(y).Data...)
+	y := FusedLinearCrossEntropy(tape, h2, rows, targets, Data(head), head, nil, nil)
+	losses = append(losses, Matrix(y).Data...)
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestSameBitsForAnyNumberOfThreads(t *testing.T) {
 
 func TestPanicInBackwardIsAnError(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
 	x := identity(tape, param(r, 2, 3))
 	y := tape.run(tape.Zeros(2, 3), []mat.Tensor{x}, nil, func(*Tensor) []*Tensor { panic("broken") })
@@ -57,7 +57,7 @@ func TestPanicInBackwardIsAnError(t *testing.T) {
 }
 
 func TestBackwardWithoutParameters(t *testing.T) {
-	tape := NewTape(true)
+	tape := NewPass(true)
 	defer tape.Release()
 	if err := tape.Backward(tape.Zeros(1, 1), 1); err == nil {
 		t.Error("no error for a loss that nothing trainable made")
@@ -80,7 +80,7 @@ func TestBuffersComeBack(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	tape := NewTape(false)
+	tape := NewPass(false)
 	tape.Seed = 5
 	x := gemm.New(100, 50)
 	for i := range x.Data {

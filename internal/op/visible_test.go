@@ -16,9 +16,9 @@ func TestVisible(t *testing.T) {
 	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, Visible: []int{2, 3}, Scale: 0.5}
 	bounds := []int{0, 4, 7}
 	run := func() []float32 {
-		tape := NewTape(false)
+		tape := NewPass(false)
 		defer tape.Release()
-		return slices.Clone(Mat(Attention(tape, identity(tape, p), bounds, nil, s, nil)).Data)
+		return slices.Clone(Matrix(Attention(tape, identity(tape, p), bounds, nil, s, nil)).Data)
 	}
 	before := run()
 	for _, row := range []int{2, 3} {
@@ -33,7 +33,7 @@ func TestVisible(t *testing.T) {
 			t.Errorf("row %d: same %v, hidden %v", row, same, hidden)
 		}
 	}
-	checkGradients(t, []*nn.Param{p}, func(t *Tape, in []mat.Tensor) mat.Tensor {
+	checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 		return Attention(t, in[0], bounds, nil, s, nil)
 	})
 }

@@ -22,7 +22,7 @@ type Record struct {
 	Head []byte
 }
 
-func (r Record) Where() string { return fmt.Sprintf("%s:%d", r.file, r.Line) }
+func (r Record) Source() string { return fmt.Sprintf("%s:%d", r.file, r.Line) }
 
 // Format reads the records of a file behind its byte order mark.
 type Format func(name string, r *bufio.Reader) ([]Record, error)

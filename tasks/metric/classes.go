@@ -14,8 +14,8 @@ type Confusion[L cmp.Ordered] struct {
 	Counts [][]int
 }
 
-// Confuse counts predictions of one class each.
-func Confuse[L cmp.Ordered](predicted, gold []L) (*Confusion[L], error) {
+// NewConfusion counts predictions of one class each.
+func NewConfusion[L cmp.Ordered](predicted, gold []L) (*Confusion[L], error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return nil, err
 	}

@@ -199,7 +199,7 @@ func TestEntities(t *testing.T) {
 
 func TestClasses(t *testing.T) {
 	for _, c := range some(t, golden(t).Classes) {
-		s, err := Confuse(c.Predicted, c.Gold)
+		s, err := NewConfusion(c.Predicted, c.Gold)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,8 +254,8 @@ func TestErrors(t *testing.T) {
 		{"lengths", "1 predictions for 2 references; want as many", second(BLEU([]string{"a"}, []string{"a", "b"}))},
 		{"rouge lengths", "2 predictions for 1 references", second(RougeL([]string{"a", "b"}, []string{"a"}))},
 		{"squad lengths", "0 predictions for 1 references", second(SQuAD(nil, [][]string{{"a"}}))},
-		{"nothing", "nothing to score", second(Confuse[string](nil, nil))},
-		{"class", "a class is not a number", second(Confuse([]float64{nan}, []float64{1}))},
+		{"nothing", "nothing to score", second(NewConfusion[string](nil, nil))},
+		{"class", "a class is not a number", second(NewConfusion([]float64{nan}, []float64{1}))},
 		{"tag", `sentence 0: predicted: tag 1: "X-PER" is no tag; want O, or B-, I-, E- or S- and a type`, second(Entities([][]string{{"O", "X-PER"}}, [][]string{{"O", "O"}}))},
 		{"gold tag", `sentence 0: gold: tag 0: "" is no tag`, second(Entities([][]string{{"O"}}, [][]string{{""}}))},
 		{"no dash", `"BPER" is no tag`, second(FindEntities([]string{"BPER"}))},
