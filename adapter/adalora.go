@@ -11,10 +11,10 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -166,41 +166,41 @@ func (l *adalora) Params() []model.Param {
 func (l *adalora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
 
 // weighted is s·b∘E by columns: rows of B, or tokens.
-func (l *adalora) weighted(b gemm.Matrix) *scratch {
+func (l *adalora) weighted(b tensor.Matrix) *scratch {
 	s := byColumns(b, op.Data(l.e).Data)
 	vec.Scale(s.Data, l.scale, s.Data)
 	return s
 }
 
 // MergeInto implements model.Adapter: w += s·B[i:]·diag(E)·A[:,j:].
-func (l *adalora) MergeInto(w gemm.Matrix, i, j int) {
+func (l *adalora) MergeInto(w tensor.Matrix, i, j int) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	if a.Rows == 0 {
 		return
 	}
 	s := l.weighted(b.Slice(i, 0, w.Rows, b.Cols))
 	defer s.give()
-	gemm.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
+	tensor.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 }
 
 // down is x·Aᵀ, [tokens, r].
-func (l *adalora) down(x gemm.Matrix) *scratch {
+func (l *adalora) down(x tensor.Matrix) *scratch {
 	a := op.Data(l.a)
 	h := take(x.Rows, a.Rows)
-	gemm.NT(h.Matrix, x, a, 0)
+	tensor.NT(h.Matrix, x, a, 0)
 	return h
 }
 
 // up is gy·B, [tokens, r].
-func (l *adalora) up(gy gemm.Matrix) *scratch {
+func (l *adalora) up(gy tensor.Matrix) *scratch {
 	b := op.Data(l.b)
 	g := take(gy.Rows, b.Cols)
-	gemm.NN(g.Matrix, gy, b, 0)
+	tensor.NN(g.Matrix, gy, b, 0)
 	return g
 }
 
 // Forward adds x·ΔWᵀ to y.
-func (l *adalora) Forward(y, x gemm.Matrix) {
+func (l *adalora) Forward(y, x tensor.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
@@ -208,11 +208,11 @@ func (l *adalora) Forward(y, x gemm.Matrix) {
 	defer h.give()
 	s := l.weighted(h.Matrix)
 	defer s.give()
-	gemm.NT(y, s.Matrix, op.Data(l.b), 1)
+	tensor.NT(y, s.Matrix, op.Data(l.b), 1)
 }
 
 // Backward adds gy·ΔW to dx.
-func (l *adalora) Backward(dx, gy gemm.Matrix) {
+func (l *adalora) Backward(dx, gy tensor.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
@@ -220,11 +220,11 @@ func (l *adalora) Backward(dx, gy gemm.Matrix) {
 	defer g.give()
 	s := l.weighted(g.Matrix)
 	defer s.give()
-	gemm.NN(dx, s.Matrix, op.Data(l.a), 1)
+	tensor.NN(dx, s.Matrix, op.Data(l.a), 1)
 }
 
 // Grad implements model.Adapter: with h = x·Aᵀ and g = gy·B, dA += (s·g∘E)ᵀ·x, dB += gyᵀ·(s·h∘E), dE += s·Σₜ g∘h.
-func (l *adalora) Grad(x, gy gemm.Matrix) {
+func (l *adalora) Grad(x, gy tensor.Matrix) {
 	if op.Data(l.a).Rows == 0 {
 		return
 	}
@@ -234,8 +234,8 @@ func (l *adalora) Grad(x, gy gemm.Matrix) {
 	sh, sg := l.weighted(h.Matrix), l.weighted(g.Matrix)
 	defer sh.give()
 	defer sg.give()
-	gemm.TN(op.Grad(l.a), sg.Matrix, x, 1)
-	gemm.TN(op.Grad(l.b), gy, sh.Matrix, 1)
+	tensor.TN(op.Grad(l.a), sg.Matrix, x, 1)
+	tensor.TN(op.Grad(l.b), gy, sh.Matrix, 1)
 	sum := columnProducts(g.Matrix, h.Matrix)
 	defer sum.give()
 	vec.Axpy(op.Grad(l.e).Data, l.scale, sum.Data)

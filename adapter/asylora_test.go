@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // TestAsyLoRA: A·Aᵀ = I, only B counts and gets a gradient, the file has both.
@@ -19,8 +19,8 @@ func TestAsyLoRA(t *testing.T) {
 	}
 	for _, l := range a.layers {
 		low := l.adapter.(*asylora)
-		gram := gemm.New(3, 3)
-		gemm.NT(gram, op.Data(low.a), op.Data(low.a), 0)
+		gram := tensor.New(3, 3)
+		tensor.NT(gram, op.Data(low.a), op.Data(low.a), 0)
 		golden.Close(t, "A·Aᵀ", gram.Data, identity(3).Data, 1e-6, false)
 		low.Grad(identity(20), random(rand.New(rand.NewPCG(1, 2)), 20, 37))
 		if low.a.HasGrad() || !low.b.HasGrad() {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // Adapter is an adapter on a model: one piece on every layer that its method chooses, and the trained copies of

@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // bareLinear is a layer with normal weights and no model.
@@ -27,8 +27,8 @@ func bare(t testing.TB, m Method, out, in int) model.Adapter {
 }
 
 // random is a matrix of normal numbers.
-func random(rng *rand.Rand, rows, cols int) gemm.Matrix {
-	m := gemm.New(rows, cols)
+func random(rng *rand.Rand, rows, cols int) tensor.Matrix {
+	m := tensor.New(rows, cols)
 	for i := range m.Data {
 		m.Data[i] = float32(rng.NormFloat64())
 	}

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // benchmarks are methods as hosts have them: 1536×576 at r 8.
@@ -38,7 +38,7 @@ func BenchmarkFold(b *testing.B) {
 			rows, cols int
 		}{{"NT", 64, 288}, {"NN", 384, 64}} {
 			b.Run(c.name+"/"+block.name, func(b *testing.B) {
-				w := gemm.New(block.rows, block.cols)
+				w := tensor.New(block.rows, block.cols)
 				for b.Loop() {
 					for i := 0; i < out; i += block.rows {
 						for j := 0; j < in; j += block.cols {

@@ -4,9 +4,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // budget is the course of AdaLoRA's training: it adds the gradient of the orthogonality, and takes triplets (a row of A,
@@ -55,7 +55,7 @@ func (b *budget) afterGradients() {
 	if share == 0 {
 		return
 	}
-	gemm.Parallel(len(b.layers), func(i int) {
+	tensor.Parallel(len(b.layers), func(i int) {
 		l := b.layers[i]
 		a, q := op.Data(l.a), op.Data(l.b)
 		if a.Rows == 0 {
@@ -63,20 +63,20 @@ func (b *budget) afterGradients() {
 		}
 		cov := take(a.Rows, a.Rows)
 		defer cov.give()
-		gemm.NT(cov.Matrix, a, a, 0)
+		tensor.NT(cov.Matrix, a, a, 0)
 		if offUnit(cov.Matrix, share) {
-			gemm.NN(op.Grad(l.a), cov.Matrix, a, 1)
+			tensor.NN(op.Grad(l.a), cov.Matrix, a, 1)
 		}
-		gemm.TN(cov.Matrix, q, q, 0)
+		tensor.TN(cov.Matrix, q, q, 0)
 		if offUnit(cov.Matrix, share) {
-			gemm.NN(op.Grad(l.b), q, cov.Matrix, 1)
+			tensor.NN(op.Grad(l.b), q, cov.Matrix, 1)
 		}
 	})
 }
 
 // offUnit makes 2·share·C/‖C‖ of the symmetric C + I: with A in front, the gradient of share·‖C‖, C = A·Aᵀ − I. Where C
 // is zero there is none.
-func offUnit(c gemm.Matrix, share float64) bool {
+func offUnit(c tensor.Matrix, share float64) bool {
 	for i := range c.Rows {
 		c.Row(i)[i]--
 	}
@@ -123,7 +123,7 @@ func (b *budget) all() int {
 // weigh smooths |w·g| and how far it is from its mean.
 func (b *budget) weigh() {
 	b1, b2 := float32(b.c.Beta1), float32(b.c.Beta2)
-	gemm.Parallel(len(b.layers), func(i int) {
+	tensor.Parallel(len(b.layers), func(i int) {
 		for k, p := range b.layers[i].Params() {
 			w, g := op.Data(p.Param).Data, op.Grad(p.Param).Data
 			mean, off := b.layers[i].importance[k], b.layers[i].uncertainty[k]

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // variants are settings that a method is tested with beside its defaults.
@@ -73,7 +73,7 @@ func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Meth
 var sizes = [][2]int{{64, 64}, {40, 6}, {6, 40}, {37, 100}, {100, 37}, {61, 67}, {5, 7}, {16, 15}, {1, 30}, {130, 260}}
 
 // eachSize runs a test for every method, size and rank that the method takes.
-func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter)) {
+func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter)) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		done := 0
 		for _, s := range sizes {
@@ -98,21 +98,21 @@ func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w gemm.Matrix, 
 }
 
 // folded is W' whole.
-func folded(w gemm.Matrix, a model.Adapter) gemm.Matrix {
-	f := gemm.New(w.Rows, w.Cols)
+func folded(w tensor.Matrix, a model.Adapter) tensor.Matrix {
+	f := tensor.New(w.Rows, w.Cols)
 	copy(f.Data, w.Data)
 	a.MergeInto(f, 0, 0)
 	return f
 }
 
 func TestUntrainedChangesNothing(t *testing.T) {
-	eachSize(t, func(t *testing.T, _ *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, _ *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		golden.Close(t, "W'", folded(w, a).Data, w.Data, 0, false)
 	})
 }
 
 func TestFoldByBlocks(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		stir(rng, a)
 		whole := folded(w, a)
 		for range 8 {
@@ -121,7 +121,7 @@ func TestFoldByBlocks(t *testing.T) {
 			ld := cols + rng.IntN(3)
 			got := make([]float32, rows*ld)
 			w.Block(got, ld, i, j, rows, cols)
-			a.MergeInto(gemm.Matrix{Data: got, Rows: rows, Cols: cols, Stride: ld}, i, j)
+			a.MergeInto(tensor.Matrix{Data: got, Rows: rows, Cols: cols, Stride: ld}, i, j)
 			for r := range rows {
 				golden.Close(t, fmt.Sprintf("%d×%d at %d,%d, row %d", rows, cols, i, j, r), got[r*ld:r*ld+cols], whole.Row(i + r)[j:j+cols], 1e-4, false)
 			}
@@ -131,14 +131,14 @@ func TestFoldByBlocks(t *testing.T) {
 
 // TestForwardIsMergeInto: the forward pass and its transpose, on the identity, make ΔW.
 func TestForwardIsMergeInto(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		s, ok := a.(model.DeltaForwarder)
 		if !ok {
 			t.Skip("is always folded")
 		}
 		stir(rng, a)
-		delta := folded(gemm.New(w.Rows, w.Cols), a)
-		y := gemm.New(w.Cols, w.Rows)
+		delta := folded(tensor.New(w.Rows, w.Cols), a)
+		y := tensor.New(w.Cols, w.Rows)
 		s.Forward(y, identity(w.Cols))
 		for i := range w.Rows {
 			for j := range w.Cols {
@@ -146,14 +146,14 @@ func TestForwardIsMergeInto(t *testing.T) {
 			}
 		}
 		golden.Close(t, "Forward(I) − ΔWᵀ", y.Data, make([]float32, len(y.Data)), 1e-4, false)
-		dx := gemm.New(w.Rows, w.Cols)
+		dx := tensor.New(w.Rows, w.Cols)
 		s.Backward(dx, identity(w.Rows))
 		golden.Close(t, "Backward(I)", dx.Data, delta.Data, 1e-4, true)
 	})
 }
 
-func identity(n int) gemm.Matrix {
-	m := gemm.New(n, n)
+func identity(n int) tensor.Matrix {
+	m := tensor.New(n, n)
 	for i := range n {
 		m.Row(i)[i] = 1
 	}
@@ -163,7 +163,7 @@ func identity(n int) gemm.Matrix {
 // TestGradients compares Grad and GradOutput with differences of Σ gy·(x·W'ᵀ), in which W' comes from Fold. The norm
 // that DoRA keeps constant is constant here too, since nothing refreshes.
 func TestGradients(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		stir(rng, a)
 		x, gy := random(rng, 9, w.Cols), random(rng, 9, w.Rows)
 		loss := lossOf(w, a, x, gy)
@@ -176,18 +176,18 @@ func TestGradients(t *testing.T) {
 		for _, p := range a.Params() {
 			p.ZeroGrad()
 		}
-		y := gemm.New(9, w.Rows)
-		gemm.NT(y, x, folded(w, a), 0)
+		y := tensor.New(9, w.Rows)
+		tensor.NT(y, x, folded(w, a), 0)
 		o.GradOutput(x, y, gy)
 		checkDirections(t, "GradOutput", rng, a, loss)
 	})
 }
 
 // lossOf is Σ gy·(x·W'ᵀ) with the parameters of the moment.
-func lossOf(w gemm.Matrix, a model.Adapter, x, gy gemm.Matrix) func() float64 {
+func lossOf(w tensor.Matrix, a model.Adapter, x, gy tensor.Matrix) func() float64 {
 	return func() float64 {
-		y := gemm.New(x.Rows, w.Rows)
-		gemm.NT(y, x, folded(w, a), 0)
+		y := tensor.New(x.Rows, w.Rows)
+		tensor.NT(y, x, folded(w, a), 0)
 		sum := 0.0
 		for i, v := range y.Data {
 			sum += float64(v) * float64(gy.Data[i])
@@ -226,7 +226,7 @@ func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter,
 
 // TestGradAddsUp: gradients of several passes are summed.
 func TestGradAddsUp(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		stir(rng, a)
 		x, gy := random(rng, 4, w.Cols), random(rng, 4, w.Rows)
 		a.Grad(x, gy)
@@ -246,13 +246,13 @@ func TestGradAddsUp(t *testing.T) {
 
 // wholeSource is W' as a matrix product reads it.
 type wholeSource struct {
-	gemm.Matrix
+	tensor.Matrix
 	a model.Adapter
 }
 
 func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
 	s.Matrix.Block(dst, ld, i, j, m, n)
-	s.a.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	s.a.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // TestLarge runs what is cut between threads: a product with W', the adapter on its own, and its gradient.
@@ -263,9 +263,9 @@ func TestLarge(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		stir(rng, a)
 		w, x, gy := dense(bareLinear(out, in, 1).Weight.Source("")), random(rng, tokens, in), random(rng, tokens, out)
-		y, dx, want := gemm.New(tokens, out), gemm.New(tokens, in), gemm.New(tokens, out)
-		gemm.NT(y, x, wholeSource{w, a}, 0)
-		gemm.NT(want, x, folded(w, a), 0)
+		y, dx, want := tensor.New(tokens, out), tensor.New(tokens, in), tensor.New(tokens, out)
+		tensor.NT(y, x, wholeSource{w, a}, 0)
+		tensor.NT(want, x, folded(w, a), 0)
 		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-6, true)
 		a.Grad(x, gy)
 		checkDirections(t, "Grad", rng, a, lossOf(w, a, x, gy))
@@ -273,13 +273,13 @@ func TestLarge(t *testing.T) {
 		if !ok {
 			return
 		}
-		gemm.NT(y, x, w, 0)
+		tensor.NT(y, x, w, 0)
 		s.Forward(y, x)
 		golden.Close(t, "x·Wᵀ and Forward", y.Data, want.Data, 1e-5, true)
-		gemm.NN(dx, gy, w, 0)
+		tensor.NN(dx, gy, w, 0)
 		s.Backward(dx, gy)
-		wantT := gemm.New(tokens, in)
-		gemm.NN(wantT, gy, folded(w, a), 0)
+		wantT := tensor.New(tokens, in)
+		tensor.NN(wantT, gy, folded(w, a), 0)
 		golden.Close(t, "gy·W and Backward", dx.Data, wantT.Data, 1e-5, true)
 	})
 }

@@ -3,8 +3,8 @@ package adapter
 import (
 	"fmt"
 
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/op"
 )
 
 // Describe tells, a line each, what is trained by shape of layer, and the share of the model that it is:

@@ -6,10 +6,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -78,7 +78,7 @@ func (v direction) Dims() (rows, cols int) { return v.base.Dims() }
 
 func (v direction) Block(dst []float32, ld, i, j, m, n int) {
 	v.base.Weight.Source("").Block(dst, ld, i, j, m, n)
-	v.low.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	v.low.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // ParamsChanged takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
@@ -103,7 +103,7 @@ func (d *dora) factor(i int) float32 {
 }
 
 // MergeInto implements model.Adapter.
-func (d *dora) MergeInto(w gemm.Matrix, i, j int) {
+func (d *dora) MergeInto(w tensor.Matrix, i, j int) {
 	d.low.MergeInto(w, i, j)
 	for r := range w.Rows {
 		vec.Scale(w.Row(r), d.factor(i+r), w.Row(r))
@@ -111,7 +111,7 @@ func (d *dora) MergeInto(w gemm.Matrix, i, j int) {
 }
 
 // TransformOutput makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
-func (d *dora) TransformOutput(y, x gemm.Matrix) {
+func (d *dora) TransformOutput(y, x tensor.Matrix) {
 	d.low.Forward(y, x)
 	factors := d.factors()
 	defer factors.give()
@@ -136,19 +136,19 @@ func (c changed) Dims() (rows, cols int) { return c.base.Dims() }
 
 func (c changed) Block(dst []float32, ld, i, j, m, n int) {
 	c.base.Weight.Source("").Block(dst, ld, i, j, m, n)
-	c.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	c.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // Grad implements model.Adapter.
-func (d *dora) Grad(x, gy gemm.Matrix) {
+func (d *dora) Grad(x, gy tensor.Matrix) {
 	y := take(gy.Rows, gy.Cols)
 	defer y.give()
-	gemm.NT(y.Matrix, x, changed{d}, 0)
+	tensor.NT(y.Matrix, x, changed{d}, 0)
 	d.GradOutput(x, y.Matrix, gy)
 }
 
 // GradOutput is Grad where y = x·W'ᵀ is known. LoRA's gradients are those for gy with column i scaled by mᵢ/‖Vᵢ‖.
-func (d *dora) GradOutput(x, y, gy gemm.Matrix) {
+func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	if op.RequiresGrad(d.m) {
 		d.magnitudeGrad(x, y, gy)
 	}
@@ -171,7 +171,7 @@ func (d *dora) GradOutput(x, y, gy gemm.Matrix) {
 const small = 1e-3
 
 // magnitudeGrad adds dmᵢ = Σₜ gyₜᵢ·(Vᵢ·xₜ)/‖Vᵢ‖, where Vᵢ·xₜ = yₜᵢ·‖Vᵢ‖/mᵢ.
-func (d *dora) magnitudeGrad(x, y, gy gemm.Matrix) {
+func (d *dora) magnitudeGrad(x, y, gy tensor.Matrix) {
 	sum := take(2, gy.Cols)
 	defer sum.give()
 	clear(sum.Data)
@@ -193,7 +193,7 @@ func (d *dora) magnitudeGrad(x, y, gy gemm.Matrix) {
 }
 
 // rowGrad is Σₜ gyₜᵢ·(Vᵢ·xₜ) = Vᵢ·Σₜ gyₜᵢ·xₜ.
-func (d *dora) rowGrad(i int, x, gy gemm.Matrix) float32 {
+func (d *dora) rowGrad(i int, x, gy tensor.Matrix) float32 {
 	s := take(2, x.Cols)
 	defer s.give()
 	clear(s.Data)

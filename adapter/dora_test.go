@@ -4,15 +4,15 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // TestMagnitudes: DoRA's magnitudes get their gradient at 0 and near it, where the output says nothing about them.
 func TestMagnitudes(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
 		if !ok {
 			t.Skip("is not DoRA")
@@ -35,17 +35,17 @@ func TestMagnitudes(t *testing.T) {
 
 // TestTurn: x·W'ᵀ made from x·Wᵀ is that of the folded weight.
 func TestTurn(t *testing.T) {
-	eachSize(t, func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
 		if !ok {
 			t.Skip("is not DoRA")
 		}
 		stir(rng, a)
 		x := random(rng, 3, w.Cols)
-		y, want := gemm.New(3, w.Rows), gemm.New(3, w.Rows)
-		gemm.NT(y, x, w, 0)
+		y, want := tensor.New(3, w.Rows), tensor.New(3, w.Rows)
+		tensor.NT(y, x, w, 0)
 		d.TransformOutput(y, x)
-		gemm.NT(want, x, folded(w, a), 0)
+		tensor.NT(want, x, folded(w, a), 0)
 		golden.Close(t, "x·W'ᵀ", y.Data, want.Data, 1e-5, true)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // thinQR is m = Q·R of a matrix with no more columns than rows: Q [rows, cols] with orthonormal columns, R [cols, cols].
@@ -67,16 +67,16 @@ const oversampling = 10
 // iterate approximates the n leading factors by subspace iteration (Halko, Martinsson and Tropp 2011, Algorithm 4.4)
 // from vectors of a fixed seed. Of the squares of the n largest values together it misses less than a thousandth at 16
 // iterations, 3 % at 4, on matrices of normal numbers, whose values fall most slowly; see TestIterate.
-func iterate(w gemm.Source, n, iterations int) (factors, error) {
+func iterate(w tensor.Source, n, iterations int) (factors, error) {
 	rows, cols := w.Dims()
 	k := min(n+oversampling, rows, cols)
-	right := gemm.View(normal(rand.New(rand.NewPCG(0, 0)), k*cols, 1), k, cols)
-	left := gemm.New(k, rows)
+	right := tensor.View(normal(rand.New(rand.NewPCG(0, 0)), k*cols, 1), k, cols)
+	left := tensor.New(k, rows)
 	var r *mat.Dense
 	for range iterations + 1 {
-		gemm.NT(left, right, w, 0)
+		tensor.NT(left, right, w, 0)
 		orthonormal(left)
-		gemm.NN(right, left, w, 0)
+		tensor.NN(right, left, w, 0)
 		r = orthonormal(right)
 	}
 	var svd mat.SVD // w ≈ leftᵀ·rᵀ·right
@@ -92,7 +92,7 @@ func iterate(w gemm.Source, n, iterations int) (factors, error) {
 }
 
 // orthonormal replaces the rows of m by orthonormal ones that span the same, and returns R of mᵀ = Q·R.
-func orthonormal(m gemm.Matrix) *mat.Dense {
+func orthonormal(m tensor.Matrix) *mat.Dense {
 	q, r := thinQR(mat.DenseCopyOf(widen(m).T()))
 	copy(m.Data, narrow(q.T()))
 	return r

@@ -12,9 +12,9 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 const (

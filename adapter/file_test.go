@@ -11,8 +11,8 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // savedAdapter is the folder of a stirred adapter on tinyModel.

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // TestGoldenMoRA compares the operators with the reference implementation, scripts/golden/mora_ref.py.
@@ -40,13 +40,13 @@ func TestGoldenMoRA(t *testing.T) {
 				if got := a.(*mora).q; got != c.Side {
 					t.Fatalf("r̂ is %d, want %d", got, c.Side)
 				}
-				get := func(what string, rows, cols int) gemm.Matrix {
-					return gemm.View(file.Float32(t, c.Name+"."+what), rows, cols)
+				get := func(what string, rows, cols int) tensor.Matrix {
+					return tensor.View(file.Float32(t, c.Name+"."+what), rows, cols)
 				}
 				copy(op.Data(a.(*mora).m).Data, get("M", c.Side, c.Side).Data)
 				rows := len(file.Float32(t, c.Name+".x")) / c.In
 				x, dy := get("x", rows, c.In), get("dy", rows, c.Out)
-				y, dx, w := gemm.New(rows, c.Out), gemm.New(rows, c.In), gemm.New(c.Out, c.In)
+				y, dx, w := tensor.New(rows, c.Out), tensor.New(rows, c.In), tensor.New(c.Out, c.In)
 				a.(*mora).Forward(y, x)
 				a.(*mora).Backward(dx, dy)
 				a.Grad(x, dy)
@@ -57,7 +57,7 @@ func TestGoldenMoRA(t *testing.T) {
 				if file.Has(c.Name + ".delta") {
 					golden.Close(t, "delta", w.Data, file.Float32(t, c.Name+".delta"), 1e-4, true)
 				}
-				gemm.NT(y, x, w, 0)
+				tensor.NT(y, x, w, 0)
 				golden.Close(t, "y through Fold", y.Data, file.Float32(t, c.Name+".y"), 1e-4, true)
 			})
 		}
@@ -139,7 +139,7 @@ func loadModel(t testing.TB, dir string) *model.Model {
 }
 
 // logits runs the rows of a golden file, without their padding.
-func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(row, n int, y gemm.Matrix)) {
+func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(row, n int, y tensor.Matrix)) {
 	t.Helper()
 	shape := io.Shape(t, "input_ids")
 	ids := io.Int(t, "input_ids")
@@ -171,7 +171,7 @@ func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(r
 func largestOff(t *testing.T, io *golden.File, m *model.Model, name string, want []float32) float64 {
 	t.Helper()
 	worst := 0.0
-	logits(t, io, m, name, func(row, n int, y gemm.Matrix) {
+	logits(t, io, m, name, func(row, n int, y tensor.Matrix) {
 		from := row * n * y.Cols
 		d := golden.MaxAbs(y.Data, want[from:from+len(y.Data)])
 		if !(d <= worst) {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -115,7 +115,7 @@ type ia3Outputs struct {
 func (a *ia3Outputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
 
 // MergeInto implements model.Adapter.
-func (a *ia3Outputs) MergeInto(w gemm.Matrix, i, _ int) {
+func (a *ia3Outputs) MergeInto(w tensor.Matrix, i, _ int) {
 	for r, s := range op.Data(a.l).Data[i : i+w.Rows] {
 		vec.Scale(w.Row(r), s, w.Row(r))
 	}
@@ -125,7 +125,7 @@ func (a *ia3Outputs) MergeInto(w gemm.Matrix, i, _ int) {
 func (a *ia3Outputs) MergeBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
 
 // BiasGrad adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
-func (a *ia3Outputs) BiasGrad(b []float32, gy gemm.Matrix) {
+func (a *ia3Outputs) BiasGrad(b []float32, gy tensor.Matrix) {
 	sum := take(1, gy.Cols)
 	defer sum.give()
 	clear(sum.Data)
@@ -137,24 +137,24 @@ func (a *ia3Outputs) BiasGrad(b []float32, gy gemm.Matrix) {
 }
 
 // TransformOutput makes x·W'ᵀ of y = x·Wᵀ.
-func (a *ia3Outputs) TransformOutput(y, _ gemm.Matrix) {
+func (a *ia3Outputs) TransformOutput(y, _ tensor.Matrix) {
 	for t := range y.Rows {
 		vec.Mul(y.Row(t), y.Row(t), op.Data(a.l).Data)
 	}
 }
 
 // Grad implements model.Adapter: dlᵢ = Σₜ gyₜᵢ·(x·Wᵀ)ₜᵢ.
-func (a *ia3Outputs) Grad(x, gy gemm.Matrix) {
+func (a *ia3Outputs) Grad(x, gy tensor.Matrix) {
 	y := take(gy.Rows, gy.Cols)
 	defer y.give()
-	gemm.NT(y.Matrix, x, a.base.Weight.Source(""), 0)
+	tensor.NT(y.Matrix, x, a.base.Weight.Source(""), 0)
 	sum := columnProducts(gy, y.Matrix)
 	defer sum.give()
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
 // GradOutput is Grad where y = x·W'ᵀ is known: x·Wᵀ is y over l where l is not too small for that.
-func (a *ia3Outputs) GradOutput(x, y, gy gemm.Matrix) {
+func (a *ia3Outputs) GradOutput(x, y, gy tensor.Matrix) {
 	l := op.Data(a.l).Data
 	for _, s := range l {
 		if math.Abs(float64(s)) < small {
@@ -181,24 +181,24 @@ type ia3Inputs struct {
 func (a *ia3Inputs) Params() []model.Param { return []model.Param{{Name: "ia3_l", Param: a.l}} }
 
 // MergeInto implements model.Adapter.
-func (a *ia3Inputs) MergeInto(w gemm.Matrix, _, j int) {
+func (a *ia3Inputs) MergeInto(w tensor.Matrix, _, j int) {
 	for r := range w.Rows {
 		vec.Mul(w.Row(r), w.Row(r), op.Data(a.l).Data[j:j+w.Cols])
 	}
 }
 
 // Grad implements model.Adapter: dlⱼ = Σₜ xₜⱼ·(gy·W)ₜⱼ.
-func (a *ia3Inputs) Grad(x, gy gemm.Matrix) {
+func (a *ia3Inputs) Grad(x, gy tensor.Matrix) {
 	g := take(x.Rows, x.Cols)
 	defer g.give()
-	gemm.NN(g.Matrix, gy, a.base.Weight.Source(""), 0)
+	tensor.NN(g.Matrix, gy, a.base.Weight.Source(""), 0)
 	sum := columnProducts(x, g.Matrix)
 	defer sum.give()
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
 // columnProducts are Σₜ aₜⱼ·bₜⱼ by column, [1, cols].
-func columnProducts(a, b gemm.Matrix) *scratch {
+func columnProducts(a, b tensor.Matrix) *scratch {
 	s := take(1, a.Cols)
 	clear(s.Data)
 	product := take(1, a.Cols)

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestIA3Places: inputs are scaled where feedforward_modules says so, outputs elsewhere.

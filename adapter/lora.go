@@ -7,10 +7,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -86,51 +86,51 @@ func (l *lora) Params() []model.Param {
 func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
 
 // MergeInto implements model.Adapter: w += s·B[i:]·A[:,j:].
-func (l *lora) MergeInto(w gemm.Matrix, i, j int) {
+func (l *lora) MergeInto(w tensor.Matrix, i, j int) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	s := take(w.Rows, b.Cols)
 	defer s.give()
 	vec.Scale(s.Data, l.scale, b.Data[i*b.Cols:(i+w.Rows)*b.Cols])
-	gemm.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
+	tensor.NN(w, s.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 }
 
 // down is s·x·Aᵀ, [tokens, r].
-func (l *lora) down(x gemm.Matrix) *scratch {
+func (l *lora) down(x tensor.Matrix) *scratch {
 	a := op.Data(l.a)
 	h := take(x.Rows, a.Rows)
-	gemm.NT(h.Matrix, x, a, 0)
+	tensor.NT(h.Matrix, x, a, 0)
 	vec.Scale(h.Data, l.scale, h.Data)
 	return h
 }
 
 // up is s·gy·B, [tokens, r].
-func (l *lora) up(gy gemm.Matrix) *scratch {
+func (l *lora) up(gy tensor.Matrix) *scratch {
 	b := op.Data(l.b)
 	g := take(gy.Rows, b.Cols)
-	gemm.NN(g.Matrix, gy, b, 0)
+	tensor.NN(g.Matrix, gy, b, 0)
 	vec.Scale(g.Data, l.scale, g.Data)
 	return g
 }
 
 // Forward adds x·ΔWᵀ to y.
-func (l *lora) Forward(y, x gemm.Matrix) {
+func (l *lora) Forward(y, x tensor.Matrix) {
 	h := l.down(x)
 	defer h.give()
-	gemm.NT(y, h.Matrix, op.Data(l.b), 1)
+	tensor.NT(y, h.Matrix, op.Data(l.b), 1)
 }
 
 // Backward adds gy·ΔW to dx.
-func (l *lora) Backward(dx, gy gemm.Matrix) {
+func (l *lora) Backward(dx, gy tensor.Matrix) {
 	g := l.up(gy)
 	defer g.give()
-	gemm.NN(dx, g.Matrix, op.Data(l.a), 1)
+	tensor.NN(dx, g.Matrix, op.Data(l.a), 1)
 }
 
 // Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some
 // at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
-func (l *lora) Grad(x, gy gemm.Matrix) {
+func (l *lora) Grad(x, gy tensor.Matrix) {
 	a, b := op.Data(l.a), op.Data(l.b)
-	gemm.Parallel(2, func(i int) {
+	tensor.Parallel(2, func(i int) {
 		switch {
 		case i == 0 && op.RequiresGrad(l.b):
 			d := take(a.Rows, gy.Cols)
@@ -148,20 +148,20 @@ func (l *lora) Grad(x, gy gemm.Matrix) {
 }
 
 // narrow computes d = s·(m·pᵀ)·q + beta·d for a matrix m of few rows.
-func (l *lora) narrow(d, m, p, q gemm.Matrix, beta float32) {
+func (l *lora) narrow(d, m, p, q tensor.Matrix, beta float32) {
 	h := take(m.Rows, p.Rows)
 	defer h.give()
 	const rows = 8 // as many as gemm takes without packing p
 	for i := 0; i < m.Rows; i += rows {
 		n := min(rows, m.Rows-i)
-		gemm.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)
+		tensor.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)
 	}
 	vec.Scale(h.Data, l.scale, h.Data)
-	gemm.NN(d, h.Matrix, q, beta)
+	tensor.NN(d, h.Matrix, q, beta)
 }
 
 // addTransposed adds mᵀ to d.
-func addTransposed(d, m gemm.Matrix) {
+func addTransposed(d, m tensor.Matrix) {
 	for i := range m.Rows {
 		for j, v := range m.Row(i) {
 			d.Data[j*d.Stride+i] += v

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Merge folds the adapter into the model's weights in memory: a pass without adapter then computes what a pass with this
@@ -19,7 +19,7 @@ func (a *Adapter) Merge() error {
 	if err != nil {
 		return fmt.Errorf("adapter: merge: %w", err)
 	}
-	sources := map[*model.Weight]gemm.Source{}
+	sources := map[*model.Weight]tensor.Source{}
 	for w, m := range layers {
 		sources[w] = m
 	}
@@ -62,9 +62,9 @@ func (a *Adapter) Unmerge() {
 }
 
 // dense computes a source's values.
-func dense(s gemm.Source) gemm.Matrix {
+func dense(s tensor.Source) tensor.Matrix {
 	rows, cols := s.Dims()
-	w := gemm.New(rows, cols)
+	w := tensor.New(rows, cols)
 	byRows(rows, cols, func(from, to int) {
 		s.Block(w.Data[from*cols:], cols, from, 0, to-from, cols)
 	})

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // tinyModel has odd sizes: 20 hidden, 37 in the middle.
@@ -262,7 +262,7 @@ func TestTraining(t *testing.T) {
 			}
 			tape.Release()
 			for _, p := range a.Params() {
-				if g := op.Grad(p.Param).Data; golden.MaxAbs(g, gemm.New(1, len(g)).Data) == 0 {
+				if g := op.Grad(p.Param).Data; golden.MaxAbs(g, tensor.New(1, len(g)).Data) == 0 {
 					t.Errorf("dropout %g: %s has no gradient", dropout, p.Name)
 				}
 			}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -162,33 +162,33 @@ func (a *mora) stored() []stored {
 func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
 
 // MergeInto implements model.Adapter.
-func (a *mora) MergeInto(w gemm.Matrix, i, j int) { a.fold(w, op.Data(a.m), i, j) }
+func (a *mora) MergeInto(w tensor.Matrix, i, j int) { a.fold(w, op.Data(a.m), i, j) }
 
 // Forward adds x·ΔWᵀ to y.
-func (a *mora) Forward(y, x gemm.Matrix) {
+func (a *mora) Forward(y, x tensor.Matrix) {
 	z := a.compress(x)
 	defer z.give()
 	h := take(z.Rows, a.q)
 	defer h.give()
-	gemm.NT(h.Matrix, z.Matrix, op.Data(a.m), 0)
+	tensor.NT(h.Matrix, z.Matrix, op.Data(a.m), 0)
 	a.decompress(y, h.Matrix)
 }
 
 // Backward adds gy·ΔW to dx.
-func (a *mora) Backward(dx, gy gemm.Matrix) {
+func (a *mora) Backward(dx, gy tensor.Matrix) {
 	g := a.decompressT(gy)
 	defer g.give()
 	z := take(g.Rows, a.q)
 	defer z.give()
-	gemm.NN(z.Matrix, g.Matrix, op.Data(a.m), 0)
+	tensor.NN(z.Matrix, g.Matrix, op.Data(a.m), 0)
 	a.compressT(dx, z.Matrix)
 }
 
 // Grad implements model.Adapter: dM += Σ decompressᵀ(gy)ᵀ·compress(x), over tokens and groups at once.
-func (a *mora) Grad(x, gy gemm.Matrix) {
+func (a *mora) Grad(x, gy tensor.Matrix) {
 	z := a.compress(x)
 	defer z.give()
 	g := a.decompressT(gy)
 	defer g.give()
-	gemm.TN(op.Grad(a.m), g.Matrix, z.Matrix, 1)
+	tensor.TN(op.Grad(a.m), g.Matrix, z.Matrix, 1)
 }

@@ -6,13 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // closedForm is ΔW[i,j] written out for every type (the equations of arXiv 2405.12130), for k inputs and d outputs.
-func closedForm(kind MoRAType, m gemm.Matrix, k, d, i, j int) float64 {
+func closedForm(kind MoRAType, m tensor.Matrix, k, d, i, j int) float64 {
 	q := m.Rows
 	n := (k + q - 1) / q
 	p := n*q - k
@@ -85,10 +85,10 @@ func TestClosedForms(t *testing.T) {
 				stir(rng, adapted)
 				a := adapted.(*mora)
 				d, k := s[0], s[1]
-				want, w, y := gemm.New(d, k), gemm.New(d, k), gemm.New(k, d)
+				want, w, y := tensor.New(d, k), tensor.New(d, k), tensor.New(k, d)
 				a.MergeInto(w, 0, 0)
 				a.Forward(y, identity(k))
-				applied := gemm.New(d, k)
+				applied := tensor.New(d, k)
 				for i := range d {
 					for j := range k {
 						want.Row(i)[j] = float32(closedForm(kind, op.Data(a.m), k, d, i, j))

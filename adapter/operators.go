@@ -4,8 +4,8 @@ import (
 	"math"
 	"sync"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // operators are MoRA's compress and decompress for one shape of layer. Both are layouts, which say where each input and
@@ -59,7 +59,7 @@ func newOperators(t MoRAType, in, out, q int) *operators {
 }
 
 // compress is the coordinates of every token of x [tokens, in], one group a row: [tokens·groups, q].
-func (o *operators) compress(x gemm.Matrix) *scratch {
+func (o *operators) compress(x tensor.Matrix) *scratch {
 	z := take(x.Rows*o.groups, o.q)
 	width := o.groups * o.q
 	byRows(x.Rows, 2*x.Cols, func(from, to int) {
@@ -78,7 +78,7 @@ func (o *operators) compress(x gemm.Matrix) *scratch {
 }
 
 // compressT adds the transpose of compress of z to dx [tokens, in]; z is gone after.
-func (o *operators) compressT(dx, z gemm.Matrix) {
+func (o *operators) compressT(dx, z tensor.Matrix) {
 	width := o.groups * o.q
 	byRows(dx.Rows, 2*dx.Cols, func(from, to int) {
 		for t := from; t < to; t++ {
@@ -94,7 +94,7 @@ func (o *operators) compressT(dx, z gemm.Matrix) {
 }
 
 // decompress adds the outputs that the coordinates z [tokens·groups, q] make to y [tokens, out].
-func (o *operators) decompress(y, z gemm.Matrix) {
+func (o *operators) decompress(y, z tensor.Matrix) {
 	width := o.groups * o.q
 	byRows(y.Rows, y.Cols, func(from, to int) {
 		for t := from; t < to; t++ {
@@ -104,7 +104,7 @@ func (o *operators) decompress(y, z gemm.Matrix) {
 }
 
 // decompressT is the transpose of decompress of gy [tokens, out]: [tokens·groups, q].
-func (o *operators) decompressT(gy gemm.Matrix) *scratch {
+func (o *operators) decompressT(gy tensor.Matrix) *scratch {
 	z := take(gy.Rows*o.groups, o.q)
 	width := o.groups * o.q
 	byRows(gy.Rows, gy.Cols, func(from, to int) {
@@ -120,7 +120,7 @@ func (o *operators) decompressT(gy gemm.Matrix) *scratch {
 // fold adds the block of ΔW from row i and column j on: row i of ΔW is row u of M, rotated for the group of i, its
 // coordinates taken to the inputs of that group (the closed forms of the paper's equations). So ΔW is made of pieces of
 // M, one for each pair of an output's piece and an input's.
-func (o *operators) fold(w, m gemm.Matrix, i, j int) {
+func (o *operators) fold(w, m tensor.Matrix, i, j int) {
 	var buf [32]piece
 	var line [512]float32
 	cols, group := buf[:0], -1
@@ -143,7 +143,7 @@ func (o *operators) fold(w, m gemm.Matrix, i, j int) {
 			o.foldRows(rows, m.Slice(p.coord, 0, p.n, o.q), cols, j)
 			continue
 		}
-		one := gemm.Matrix{Data: line[:min(w.Cols, len(line))], Rows: 1, Cols: w.Cols, Stride: w.Cols}
+		one := tensor.Matrix{Data: line[:min(w.Cols, len(line))], Rows: 1, Cols: w.Cols, Stride: w.Cols}
 		if p.n == 1 || w.Cols > len(line) {
 			for r := range p.n {
 				one.Data = rows.Row(r)
@@ -161,7 +161,7 @@ func (o *operators) fold(w, m gemm.Matrix, i, j int) {
 }
 
 // foldRows adds rows of M, each through the pieces of one group, to as many rows of w, which begin at column j.
-func (o *operators) foldRows(w, m gemm.Matrix, cols []piece, j int) {
+func (o *operators) foldRows(w, m tensor.Matrix, cols []piece, j int) {
 	if o.spreadIn != nil {
 		at := o.spreadIn[j : j+w.Cols]
 		for r := range w.Rows {

@@ -7,8 +7,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Spectrum counts the singular values of one layer's ΔW.
@@ -29,7 +29,7 @@ func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
 	}
 	ranks := make([]Spectrum, len(a.layers))
 	errs := make([]error, len(a.layers))
-	gemm.Parallel(len(a.layers), func(i int) { ranks[i], errs[i] = a.rank(a.layers[i], bound) })
+	tensor.Parallel(len(a.layers), func(i int) { ranks[i], errs[i] = a.rank(a.layers[i], bound) })
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
@@ -79,7 +79,7 @@ func DiffSpectra(before, after *model.Model, bound float64) ([]Spectrum, error) 
 	}
 	ranks := make([]Spectrum, len(old))
 	errs := make([]error, len(old))
-	gemm.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
+	tensor.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
 	return ranks, errors.Join(errs...)
 }
 

@@ -8,13 +8,13 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
 func TestCores(t *testing.T) {
-	check := func(t *testing.T, rng *rand.Rand, w gemm.Matrix, a model.Adapter) {
+	check := func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		s, ok := a.(spectral)
 		if !ok {
 			t.Skip("has no smaller form")
@@ -23,7 +23,7 @@ func TestCores(t *testing.T) {
 			t.Errorf("untrained: %v", got)
 		}
 		stir(rng, a)
-		delta := mat.Matrix(widen(folded(gemm.New(w.Rows, w.Cols), a)))
+		delta := mat.Matrix(widen(folded(tensor.New(w.Rows, w.Cols), a)))
 		if w.Rows < w.Cols {
 			delta = delta.T() // see singular
 		}
@@ -47,7 +47,7 @@ func TestCores(t *testing.T) {
 		for _, s := range sizes {
 			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
 			if err == nil {
-				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), gemm.New(s[0], s[1]), a) })
+				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), tensor.New(s[0], s[1]), a) })
 			}
 		}
 	}

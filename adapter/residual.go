@@ -9,10 +9,10 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 const (
@@ -51,8 +51,8 @@ func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.nit
 // LoRA [B, −B₀]·[A; A₀] of rank 2r for the base as it is, as PEFT's path_initial_model_for_weight_conversion makes it.
 type residual struct {
 	*lora
-	a0, b0 gemm.Matrix // [r, in], [out, r]
-	raw    bool        // the file to be read has A and B alone
+	a0, b0 tensor.Matrix // [r, in], [out, r]
+	raw    bool          // the file to be read has A and B alone
 }
 
 func (d *residual) loaded() { d.raw = false }
@@ -67,7 +67,7 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	case r > min(out, in):
 		return nil, fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
 	}
-	d := &residual{lora: low, a0: gemm.New(a.Rows, in), b0: gemm.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
+	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
 	if rng == nil && !d.raw {
 		return d, nil
 	}
@@ -83,7 +83,7 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 }
 
 // start fills a and b.
-func (i Init) start(a, b gemm.Matrix, w gemm.Source, scale float64, exact bool) error {
+func (i Init) start(a, b tensor.Matrix, w tensor.Source, scale float64, exact bool) error {
 	if i == InitOLoRA {
 		return olora(a, b, w)
 	}
@@ -107,7 +107,7 @@ const (
 	pissaIterations = 16
 )
 
-func (i Init) factors(w gemm.Source, r int, exact bool) (factors, error) {
+func (i Init) factors(w tensor.Source, r int, exact bool) (factors, error) {
 	if n := i.niter(); n > 0 {
 		return iterate(w, r, n)
 	}
@@ -118,13 +118,13 @@ func (i Init) factors(w gemm.Source, r int, exact bool) (factors, error) {
 }
 
 // olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
-func olora(a, b gemm.Matrix, w gemm.Source) error {
+func olora(a, b tensor.Matrix, w tensor.Source) error {
 	rows, r := b.Rows, a.Rows
-	first := gemm.New(rows, r)
+	first := tensor.New(rows, r)
 	w.Block(first.Data, r, 0, 0, rows, r)
 	q, _ := thinQR(widen(first))
 	copy(b.Data, narrow(q))
-	gemm.NN(a, gemm.View(narrow(q.T()), r, rows), w, 0)
+	tensor.NN(a, tensor.View(narrow(q.T()), r, rows), w, 0)
 	return nil
 }
 
@@ -142,17 +142,17 @@ func (d *residual) moved(i, n, j, m int) (db, da *scratch) {
 }
 
 // MergeInto implements model.Adapter.
-func (d *residual) MergeInto(w gemm.Matrix, i, j int) {
+func (d *residual) MergeInto(w tensor.Matrix, i, j int) {
 	db, da := d.moved(i, w.Rows, j, w.Cols)
 	defer db.give()
 	defer da.give()
 	a := op.Data(d.a)
 	vec.Scale(db.Data, d.scale, db.Data)
-	gemm.NN(w, db.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
+	tensor.NN(w, db.Matrix, a.Slice(0, j, a.Rows, w.Cols), 1)
 	s := take(w.Rows, a.Rows)
 	defer s.give()
 	vec.Scale(s.Data, d.scale, d.b0.Data[i*a.Rows:(i+w.Rows)*a.Rows])
-	gemm.NN(w, s.Matrix, da.Matrix, 1)
+	tensor.NN(w, s.Matrix, da.Matrix, 1)
 }
 
 // halves are the two products as LoRAs that share the scale.
@@ -163,32 +163,32 @@ func (d *residual) halves() (one, two half, done func()) {
 
 // half is a product s·B·A.
 type half struct {
-	a, b  gemm.Matrix
+	a, b  tensor.Matrix
 	scale float32
 }
 
 // Forward adds x·ΔWᵀ to y.
-func (d *residual) Forward(y, x gemm.Matrix) {
+func (d *residual) Forward(y, x tensor.Matrix) {
 	one, two, done := d.halves()
 	defer done()
 	for _, p := range []half{one, two} {
 		h := take(x.Rows, p.a.Rows)
-		gemm.NT(h.Matrix, x, p.a, 0)
+		tensor.NT(h.Matrix, x, p.a, 0)
 		vec.Scale(h.Data, p.scale, h.Data)
-		gemm.NT(y, h.Matrix, p.b, 1)
+		tensor.NT(y, h.Matrix, p.b, 1)
 		h.give()
 	}
 }
 
 // Backward adds gy·ΔW to dx.
-func (d *residual) Backward(dx, gy gemm.Matrix) {
+func (d *residual) Backward(dx, gy tensor.Matrix) {
 	one, two, done := d.halves()
 	defer done()
 	for _, p := range []half{one, two} {
 		g := take(gy.Rows, p.a.Rows)
-		gemm.NN(g.Matrix, gy, p.b, 0)
+		tensor.NN(g.Matrix, gy, p.b, 0)
 		vec.Scale(g.Data, p.scale, g.Data)
-		gemm.NN(dx, g.Matrix, p.a, 1)
+		tensor.NN(dx, g.Matrix, p.a, 1)
 		g.give()
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Restart folds the adapter into the model's weights for good and starts it anew as method, with numbers that depend on
@@ -64,8 +64,8 @@ func (a *Adapter) restart(method Method, seed uint64) error {
 }
 
 // folded are the layers' weights and biases with the adapter folded in.
-func (a *Adapter) folded() (map[*model.Weight]gemm.Matrix, error) {
-	sources := map[*model.Weight]gemm.Matrix{}
+func (a *Adapter) folded() (map[*model.Weight]tensor.Matrix, error) {
+	sources := map[*model.Weight]tensor.Matrix{}
 	for _, l := range a.layers {
 		w := dense(l.Source(a.Name))
 		if notFinite(w.Data) >= 0 {
@@ -75,7 +75,7 @@ func (a *Adapter) folded() (map[*model.Weight]gemm.Matrix, error) {
 		if l.Bias == nil {
 			continue
 		}
-		b := gemm.New(1, l.Bias.Size())
+		b := tensor.New(1, l.Bias.Size())
 		copy(b.Data, l.BiasOf(a.Name))
 		if notFinite(b.Data) >= 0 {
 			return nil, fmt.Errorf("%s.bias would hold NaN or an infinite value", l.Path())

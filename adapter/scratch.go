@@ -3,12 +3,12 @@ package adapter
 import (
 	"sync"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // scratch is a matrix of a pool, with undefined content.
 type scratch struct {
-	gemm.Matrix
+	tensor.Matrix
 	buf []float32
 }
 
@@ -19,7 +19,7 @@ func take(rows, cols int) *scratch {
 	if len(s.buf) < rows*cols {
 		s.buf = make([]float32, rows*cols)
 	}
-	s.Matrix = gemm.View(s.buf[:rows*cols], rows, cols)
+	s.Matrix = tensor.View(s.buf[:rows*cols], rows, cols)
 	return s
 }
 
@@ -32,5 +32,5 @@ func byRows(n, cost int, f func(from, to int)) {
 		f(0, n)
 		return
 	}
-	gemm.Parallel((n+step-1)/step, func(i int) { f(i*step, min(n, (i+1)*step)) })
+	tensor.Parallel((n+step-1)/step, func(i int) { f(i*step, min(n, (i+1)*step)) })
 }

@@ -6,8 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // spectral is implemented by an adapter whose ΔW has a smaller form.
@@ -34,7 +34,7 @@ func (l *lora) cores(out, in int) []*mat.Dense {
 }
 
 // widen is m in float64.
-func widen(m gemm.Matrix) *mat.Dense {
+func widen(m tensor.Matrix) *mat.Dense {
 	d := mat.NewDense(m.Rows, m.Cols, nil)
 	for i := range m.Rows {
 		for j, v := range m.Row(i) {
@@ -57,13 +57,13 @@ func triangle(m mat.Matrix) mat.Matrix {
 // cores of MoRA's ΔW: n equal rows, or columns, are one that is √n times as long, and groups of rows and columns that
 // share no place are matrices of their own.
 func (a *mora) cores(out, in int) []*mat.Dense {
-	w := gemm.New(out, in)
+	w := tensor.New(out, in)
 	a.MergeInto(w, 0, 0)
 	return parts(widen(merged(merged(w)))) // rows, then columns
 }
 
 // merged is the transpose of w with equal rows made one.
-func merged(w gemm.Matrix) gemm.Matrix {
+func merged(w tensor.Matrix) tensor.Matrix {
 	at := map[string]int{}
 	var rows, counts []int
 	for i := range w.Rows {
@@ -77,7 +77,7 @@ func merged(w gemm.Matrix) gemm.Matrix {
 		}
 		counts[k]++
 	}
-	t := gemm.New(w.Cols, len(rows))
+	t := tensor.New(w.Cols, len(rows))
 	for k, i := range rows {
 		scale := float32(math.Sqrt(float64(counts[k])))
 		for j, v := range w.Row(i) {

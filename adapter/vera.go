@@ -7,10 +7,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -120,8 +120,8 @@ func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 // vera is VeRA on one layer.
 type vera struct {
 	nn.Module
-	a, projection    gemm.Matrix // A [r, in], B [out, r]
-	lambdaB, lambdaD *nn.Param   // b [1, out], d [1, r]
+	a, projection    tensor.Matrix // A [r, in], B [out, r]
+	lambdaB, lambdaD *nn.Param     // b [1, out], d [1, r]
 }
 
 // Params implements model.Adapter.
@@ -138,7 +138,7 @@ func (v *vera) stored() []stored {
 func (v *vera) label() string { return fmt.Sprintf("r %d", v.a.Rows) }
 
 // MergeInto implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
-func (v *vera) MergeInto(w gemm.Matrix, i, j int) {
+func (v *vera) MergeInto(w tensor.Matrix, i, j int) {
 	s := take(w.Rows, v.a.Rows)
 	defer s.give()
 	b, d := op.Data(v.lambdaB).Data, op.Data(v.lambdaD).Data
@@ -146,27 +146,27 @@ func (v *vera) MergeInto(w gemm.Matrix, i, j int) {
 		vec.Mul(s.Row(r), v.projection.Row(i+r), d)
 		vec.Scale(s.Row(r), b[i+r], s.Row(r))
 	}
-	gemm.NN(w, s.Matrix, v.a.Slice(0, j, v.a.Rows, w.Cols), 1)
+	tensor.NN(w, s.Matrix, v.a.Slice(0, j, v.a.Rows, w.Cols), 1)
 }
 
 // down is x·Aᵀ, [tokens, r].
-func (v *vera) down(x gemm.Matrix) *scratch {
+func (v *vera) down(x tensor.Matrix) *scratch {
 	h := take(x.Rows, v.a.Rows)
-	gemm.NT(h.Matrix, x, v.a, 0)
+	tensor.NT(h.Matrix, x, v.a, 0)
 	return h
 }
 
 // up is (gy∘b)·B, [tokens, r].
-func (v *vera) up(gy gemm.Matrix) *scratch {
+func (v *vera) up(gy tensor.Matrix) *scratch {
 	s := byColumns(gy, op.Data(v.lambdaB).Data)
 	defer s.give()
 	g := take(gy.Rows, v.a.Rows)
-	gemm.NN(g.Matrix, s.Matrix, v.projection, 0)
+	tensor.NN(g.Matrix, s.Matrix, v.projection, 0)
 	return g
 }
 
 // byColumns is m with column j scaled by s[j].
-func byColumns(m gemm.Matrix, s []float32) *scratch {
+func byColumns(m tensor.Matrix, s []float32) *scratch {
 	p := take(m.Rows, m.Cols)
 	for t := range m.Rows {
 		vec.Mul(p.Row(t), m.Row(t), s)
@@ -175,7 +175,7 @@ func byColumns(m gemm.Matrix, s []float32) *scratch {
 }
 
 // Forward adds x·ΔWᵀ to y.
-func (v *vera) Forward(y, x gemm.Matrix) {
+func (v *vera) Forward(y, x tensor.Matrix) {
 	p := v.before(x)
 	defer p.give()
 	b := op.Data(v.lambdaB).Data
@@ -186,34 +186,34 @@ func (v *vera) Forward(y, x gemm.Matrix) {
 }
 
 // before is ((x·Aᵀ)∘d)·Bᵀ, x·ΔWᵀ but for b.
-func (v *vera) before(x gemm.Matrix) *scratch {
+func (v *vera) before(x tensor.Matrix) *scratch {
 	h := v.down(x)
 	defer h.give()
 	s := byColumns(h.Matrix, op.Data(v.lambdaD).Data)
 	defer s.give()
 	p := take(x.Rows, v.projection.Rows)
-	gemm.NT(p.Matrix, s.Matrix, v.projection, 0)
+	tensor.NT(p.Matrix, s.Matrix, v.projection, 0)
 	return p
 }
 
 // Backward adds gy·ΔW to dx.
-func (v *vera) Backward(dx, gy gemm.Matrix) {
+func (v *vera) Backward(dx, gy tensor.Matrix) {
 	g := v.up(gy)
 	defer g.give()
 	s := byColumns(g.Matrix, op.Data(v.lambdaD).Data)
 	defer s.give()
-	gemm.NN(dx, s.Matrix, v.a, 1)
+	tensor.NN(dx, s.Matrix, v.a, 1)
 }
 
 // Grad implements model.Adapter: db = Σₜ gy∘((x·Aᵀ∘d)·Bᵀ), dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
-func (v *vera) Grad(x, gy gemm.Matrix) {
+func (v *vera) Grad(x, gy tensor.Matrix) {
 	p, h, g := v.before(x), v.down(x), v.up(gy)
 	defer p.give()
 	defer h.give()
 	defer g.give()
 	for _, part := range []struct {
 		to   *nn.Param
-		a, b gemm.Matrix
+		a, b tensor.Matrix
 	}{{v.lambdaB, gy, p.Matrix}, {v.lambdaD, h.Matrix, g.Matrix}} {
 		sum := columnProducts(part.a, part.b)
 		vec.Add(op.Grad(part.to).Data, op.Grad(part.to).Data, sum.Data)

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestVeRAShares: layers of different sizes have one A and B, those of the key.

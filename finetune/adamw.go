@@ -5,10 +5,10 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // AdamW is the optimizer of Loshchilov and Hutter 2019 (Algorithm 2) with PyTorch's arithmetic: the weight decay is
@@ -65,7 +65,7 @@ func (o *AdamW) Step(lr float64) {
 			rate *= p.LRScale
 		}
 		w, g, m, v := op.Data(p.Param).Data, op.Grad(p.Param).Data, o.m[i], o.v[i]
-		gemm.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {
+		tensor.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {
 			a, b := c*adamChunk, min(len(w), (c+1)*adamChunk)
 			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], rate, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
 		})

@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestRateScale: under a constant gradient AdamW moves a weight by the rate at every step, w ← w·(1 − lr·λ) − lr, so

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -70,13 +70,13 @@ func (l *Session) promptBuilder(name string, settings []string) (tasks.PromptBui
 	if name == "" {
 		name = l.host.Task
 	}
-	head := headOf(l.Model)
+	own := headOf(l.Model)
 	if name == "" {
-		if head.Kind == tasks.CausalLM {
-			return nil, fmt.Errorf("the model's head is for %s: it continues texts (generate)", head.Kind)
+		if own.Kind == head.CausalLM {
+			return nil, fmt.Errorf("the model's head is for %s: it continues texts (generate)", own.Kind)
 		}
 		var err error
-		if name, _, err = tasks.PromptBuilderFor(head); err != nil {
+		if name, _, err = tasks.PromptBuilderFor(own); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +117,7 @@ func (l *Session) predict(ctx context.Context, name string, settings []string, q
 		examples[i].Source = fmt.Sprintf("text %d", i+1)
 	}
 	r := predictor{l.Model, tok, l.Adapter}
-	if g, ok := task.(tasks.Generator); ok && l.Head().Kind == model.Seq2SeqLM {
+	if g, ok := task.(tasks.Generator); ok && l.Head().Kind == head.Seq2SeqLM {
 		w, err := newGenerator(r, task, g.Generation())
 		if err != nil {
 			return nil, err

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -50,7 +51,7 @@ type BenchResult struct {
 	// MFU is the share of the machine's multiply-add peak that goes into products with the model's weights:
 	//
 	//	FLOP = 2·2·(P·tokens + H·scored), or 2·3·(…) where all parameters train
-	//	share = FLOP ÷ seconds ÷ (threads · gemm.Peak())
+	//	share = FLOP ÷ seconds ÷ (threads · tensor.Peak())
 	//
 	// where P are the parameters of the layers' matrices and H those of the LM head. A product costs 2 FLOP a parameter
 	// and token; there are two of them, forward and for the gradient of the input, and a third for the gradient of the
@@ -135,7 +136,7 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 		return nil, err
 	}
 	t.Checkpoint = o.GradientCheckpointing == "block"
-	r := &BenchResult{Method: o.Method, Threads: gemm.Threads()}
+	r := &BenchResult{Method: o.Method, Threads: tensor.Threads()}
 	for _, p := range t.Params {
 		r.Trainable += p.Size()
 	}
@@ -212,7 +213,7 @@ func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
 		}
 		flop += 2 * products * float64(l.Weight.Size()) * float64(n)
 	})
-	r.MFU = flop / seconds / (float64(r.Threads) * gemm.Peak() * 1e9)
+	r.MFU = flop / seconds / (float64(r.Threads) * tensor.Peak() * 1e9)
 }
 
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
@@ -270,15 +271,15 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 		}
 		rows[i] = tasks.Features{IDs: ids, Labels: ids, Source: "random"}
 		switch h.Kind {
-		case model.SequenceClassification:
+		case head.SequenceClassification:
 			rows[i].Labels = draw(1, len(h.Labels))
 			endDocument(h, ids)
-		case model.TokenClassification:
+		case head.TokenClassification:
 			rows[i].Labels = draw(tokens, len(h.Labels))
-		case model.QuestionAnswering:
+		case head.QuestionAnswering:
 			at := draw(1, tokens)
 			rows[i].Labels = []int32{at[0], at[0]}
-		case model.Embedding:
+		case head.FeatureExtraction:
 			rows[i].PairStart = max(1, tokens/2)
 		}
 	}
@@ -287,7 +288,7 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 
 // endDocument puts the token by which a head judges a document at its end.
 func endDocument(h *model.Head, ids []int32) {
-	if h.Kind == model.SequenceClassification && h.Pick == model.PickToken {
+	if h.Kind == head.SequenceClassification && h.Pick == model.PickToken {
 		ids[len(ids)-1] = h.Token
 	}
 }

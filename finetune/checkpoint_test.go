@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 

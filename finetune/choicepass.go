@@ -5,10 +5,10 @@ import (
 	"math"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // batch scores questions side by side behind what they share, of which lanes has a copy for each (nil: nothing).
@@ -26,7 +26,7 @@ func (c *logLikelihoodScorer) batch(questions []*question, shared int, lanes *mo
 	for i, q := range questions {
 		docs[i], all[i] = q.prompt[shared:], i
 	}
-	err := c.pass(docs, all, lanes, false, func(i int, logits gemm.Matrix) {
+	err := c.pass(docs, all, lanes, false, func(i int, logits tensor.Matrix) {
 		q, row := questions[i], logits.Row(0)
 		norm := logSumExp(row)
 		for j, ch := range q.choices {
@@ -57,7 +57,7 @@ func (c *logLikelihoodScorer) continued(questions []*question, j int, lanes *mod
 	if len(docs) == 0 {
 		return nil
 	}
-	err := c.pass(docs, at, lanes, true, func(d int, logits gemm.Matrix) {
+	err := c.pass(docs, at, lanes, true, func(d int, logits tensor.Matrix) {
 		q := questions[at[d]]
 		for k, id := range q.choices[j].IDs[1:] {
 			row := logits.Row(k)
@@ -72,7 +72,7 @@ func (c *logLikelihoodScorer) continued(questions []*question, j int, lanes *mod
 
 // pass runs documents behind the named ones of a cache (nil: none) and gives out each one's logits: of every token, or of
 // the last alone.
-func (c *logLikelihoodScorer) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits gemm.Matrix)) error {
+func (c *logLikelihoodScorer) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits tensor.Matrix)) error {
 	b := &model.Batch{CuSeqLens: []int{0}}
 	var rows []int
 	for _, d := range docs {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // ChoiceScore is a continuation that could have been chosen.
@@ -105,7 +105,7 @@ func (c *logLikelihoodScorer) run(ctx context.Context, questions []*question, sh
 	lanes, room := (*model.Cache)(nil), sideBySide
 	if shared > 0 {
 		cache := c.m.NewCache(1)
-		if err := c.pass([][]int32{questions[0].prompt[:shared]}, []int{0}, cache, false, func(int, gemm.Matrix) {}); err != nil {
+		if err := c.pass([][]int32{questions[0].prompt[:shared]}, []int{0}, cache, false, func(int, tensor.Matrix) {}); err != nil {
 			return err
 		}
 		room = min(sideBySide, len(questions), max(1, choiceBytes/(2*cache.Bytes(0))))

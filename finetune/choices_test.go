@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -34,9 +35,9 @@ type ConvertOptions struct {
 
 // ConvertReport says what was converted.
 type ConvertReport struct {
-	Output string     `json:"output"`
-	To     string     `json:"to"`
-	Head   model.Kind `json:"head"`
+	Output string    `json:"output"`
+	To     string    `json:"to"`
+	Head   head.Kind `json:"head"`
 	// Parameters counts the values of the weights; they are the same bits in both folders, half types widened.
 	Parameters int `json:"parameters"`
 	// Dropped are the tensors that Drop left out.

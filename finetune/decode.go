@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // DecodeResult is what BenchDecode measured.
@@ -35,7 +35,7 @@ func BenchDecode(ctx context.Context, m *model.Model, prompts, tokens, newTokens
 	case newTokens < 2 || tokens < 1 || tokens+newTokens > most:
 		return nil, fmt.Errorf("bench: a prompt of %d tokens and %d new ones; want 1 or more and 2 or more, together up to %d, the model's length", tokens, newTokens, most)
 	}
-	r := &DecodeResult{Prompts: prompts, Tokens: prompts * tokens, NewTokens: prompts * newTokens, Threads: gemm.Threads()}
+	r := &DecodeResult{Prompts: prompts, Tokens: prompts * tokens, NewTokens: prompts * newTokens, Threads: tensor.Threads()}
 	var ids [][]int32
 	for _, row := range randomRows(m, prompts, tokens) {
 		ids = append(ids, row.IDs)
@@ -70,7 +70,7 @@ func readSpeeds() []float64 {
 	var speeds []float64
 	for range 8 {
 		began := time.Now()
-		gemm.Parallel(len(data)/part, func(i int) { vec.Max(data[i*part : (i+1)*part]) })
+		tensor.Parallel(len(data)/part, func(i int) { vec.Max(data[i*part : (i+1)*part]) })
 		speeds = append(speeds, float64(4*len(data))/time.Since(began).Seconds())
 	}
 	return speeds

@@ -11,8 +11,8 @@ import (
 	"sync"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // usedShare is the share of the multiply-add peak that training reaches where it cannot be timed: what bench measured on
@@ -59,8 +59,8 @@ func (p *Plan) fit(c Config, s model.Config, tokens int) error {
 	return err
 }
 
-// machinePeak is gemm.Peak, measured once.
-var machinePeak = sync.OnceValue(gemm.Peak)
+// machinePeak is tensor.Peak, measured once.
+var machinePeak = sync.OnceValue(tensor.Peak)
 
 // guess estimates the time from the machine's multiply-add peak, as BenchResult.PeakShare counts.
 func (p *Plan) guess(m *model.Model, full bool) {
@@ -71,8 +71,8 @@ func (p *Plan) guess(m *model.Model, full bool) {
 	flop := 0.0
 	m.Linears(func(l *model.Linear) { flop += 2 * products * float64(l.Weight.Size()) * float64(p.Tokens) })
 	peak := machinePeak()
-	p.Seconds = flop / (float64(gemm.Threads()) * peak * 1e9 * usedShare)
-	p.From = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, gemm.Threads())
+	p.Seconds = flop / (float64(tensor.Threads()) * peak * 1e9 * usedShare)
+	p.From = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, tensor.Threads())
 }
 
 // length is the longest that a row can be.

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -62,7 +62,7 @@ func (e *evaluation) loss(ctx context.Context, r *EvalResult, task tasks.Task) e
 		return err
 	}
 	r.Loss = &loss
-	if e.l.Head().Kind == model.MaskedLM {
+	if e.l.Head().Kind == head.MaskedLM {
 		r.figures([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
 	}
 	return nil

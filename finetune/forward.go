@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // ForwardResult is what BenchForward measured.
@@ -45,7 +46,7 @@ func BenchForward(ctx context.Context, m *model.Model, batch, tokens, passes int
 		}
 	}
 	return &ForwardResult{TokensPerSecond: float64(batch*tokens) / median(seconds), PeakBytes: peakMemory(),
-		Batch: batch, Tokens: tokens, Passes: passes, Threads: gemm.Threads()}, nil
+		Batch: batch, Tokens: tokens, Passes: passes, Threads: tensor.Threads()}, nil
 }
 
 func forward(m *model.Model, b *model.Batch) error {
@@ -62,9 +63,9 @@ func BenchModel(name string) (*Session, error) {
 		return nil, err
 	}
 	m, err := model.Load(dir)
-	if err == nil && m.Head().Kind == model.Embedding {
+	if err == nil && m.Head().Kind == head.FeatureExtraction {
 		_ = m.Close()
-		m, err = model.LoadAs(dir, model.Options{Head: model.HeadConfig{Kind: model.SequenceClassification, Labels: []string{"a", "b"}}})
+		m, err = model.LoadAs(dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
 	}
 	if err != nil {
 		return nil, err

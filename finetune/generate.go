@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -45,7 +46,7 @@ func (l *Session) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt
 	}
 	w.end()
 	t := Completion{Prompt: tok.Decode(prompt, false), Text: w.text, Tokens: out[0], Reason: "stop"}
-	if n := len(out[0]); n == s.MaxNewTokens || l.Head().Kind == model.CausalLM && len(prompt)+n > l.Config().MaxPositionEmbeddings {
+	if n := len(out[0]); n == s.MaxNewTokens || l.Head().Kind == head.CausalLM && len(prompt)+n > l.Config().MaxPositionEmbeddings {
 		t.Reason = "length"
 	}
 	return t, nil
@@ -54,7 +55,7 @@ func (l *Session) Generate(ctx context.Context, tok *tokenizer.Tokenizer, prompt
 // EncodePrompt makes the tokens of a prompt for the model: of a sequence-to-sequence model the source, with its special
 // tokens, else those of the function of that name.
 func (l *Session) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTemplate bool, system string) ([]int32, error) {
-	if l.Head().Kind != model.Seq2SeqLM || prompt == "" {
+	if l.Head().Kind != head.Seq2SeqLM || prompt == "" {
 		return EncodePrompt(tok, prompt, applyTemplate, system)
 	}
 	if applyTemplate || system != "" {
@@ -66,7 +67,7 @@ func (l *Session) EncodePrompt(tok *tokenizer.Tokenizer, prompt string, applyTem
 // targetSampling is s, for a sequence-to-sequence model with what its generation_config.json says besides: beams,
 // lengths, forced and forbidden tokens. Sampled texts have no beams.
 func targetSampling(m *model.Model, s model.GenerationConfig) (model.GenerationConfig, error) {
-	if m.Head().Kind != model.Seq2SeqLM {
+	if m.Head().Kind != head.Seq2SeqLM {
 		return s, nil
 	}
 	own, err := m.GenerationConfig()

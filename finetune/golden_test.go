@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -40,7 +41,7 @@ func (c course) rate(s int) float64 {
 }
 
 // goldenRows reads right-padded rows for a head of that kind; at lists where what is scored stood.
-func goldenRows(t *testing.T, f *golden.File, prefix string, kind model.Kind) (rows []tasks.Features, at []int) {
+func goldenRows(t *testing.T, f *golden.File, prefix string, kind head.Kind) (rows []tasks.Features, at []int) {
 	ids, mask, labels := f.Int(t, prefix+"input_ids"), f.Int(t, prefix+"attention_mask"), f.Int(t, prefix+"labels")
 	types := make([]int, len(ids))
 	if f.Has(prefix + "token_type_ids") {
@@ -57,11 +58,11 @@ func goldenRows(t *testing.T, f *golden.File, prefix string, kind model.Kind) (r
 		}
 		n := width
 		switch kind {
-		case model.Seq2SeqLM:
-			for n > 1 && labels[r*width+n-1] == model.IgnoreIndex {
+		case head.Seq2SeqLM:
+			for n > 1 && labels[r*width+n-1] == head.IgnoreIndex {
 				n--
 			}
-		case model.SequenceClassification:
+		case head.SequenceClassification:
 		default:
 			n = len(row.IDs)
 		}

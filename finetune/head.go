@@ -13,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -22,7 +23,7 @@ const hostFile = "host.json"
 
 // hostRecord is the content of hostFile.
 type hostRecord struct {
-	tasks.Head
+	head.Config
 	Numerics string `json:"numerics,omitempty"`
 	// Task and TaskOptions are those of the training, without its data.
 	Task        string         `json:"task,omitempty"`
@@ -36,24 +37,13 @@ func loader(dir string) opener {
 	return func(o model.Options) (*model.Model, error) { return model.LoadAs(dir, o) }
 }
 
-// headOf is a model's head as tasks know it.
-func headOf(m *model.Model) tasks.Head {
-	c := m.Head().HeadConfig
-	h := tasks.Head{Kind: string(c.Kind), Labels: c.Labels}
-	if c.Kind == model.SequenceClassification {
-		switch h.Problem = c.Problem; {
-		case c.Problem == "" && len(c.Labels) == 1:
-			h.Problem = model.Regression
-		case c.Problem == "":
-			h.Problem = model.SingleLabel
-		}
+// headOf is a model's head, its problem named.
+func headOf(m *model.Model) head.Config {
+	h := m.Head().Config
+	if h.Kind == head.SequenceClassification {
+		h.ProblemType = h.Problem()
 	}
 	return h
-}
-
-// headConfig is a task's head as models know it.
-func headConfig(h tasks.Head) model.HeadConfig {
-	return model.HeadConfig{Kind: model.Kind(h.Kind), Labels: h.Labels, Problem: h.Problem}
 }
 
 // openFor opens a model with the head that a task wants: its own one, where the task's labels are among its labels, or a
@@ -74,20 +64,20 @@ func openFor(task tasks.Task, open opener, o model.Options) (m *model.Model, fre
 	if !ok {
 		return nil, false, err
 	}
-	want, e := h.Head(tasks.Head{})
+	want, e := h.Head(head.Config{})
 	if e != nil {
 		return nil, false, e
 	}
-	o.Head = headConfig(want)
+	o.Head = want
 	m, err = open(o)
 	return m, true, err
 }
 
 // wantCausal refuses a model for a task that continues text.
 func wantCausal(m *model.Model) error {
-	if k := m.Head().Kind; k != model.CausalLM {
+	if k := m.Head().Kind; k != head.CausalLM {
 		_ = m.Close()
-		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s", model.CausalLM, k)
+		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s", head.CausalLM, k)
 	}
 	return nil
 }
@@ -103,9 +93,9 @@ func matchHead(task tasks.Task, m *model.Model) error {
 }
 
 // taskTypes are PEFT's names of the kinds of models.
-var taskTypes = map[model.Kind]string{
-	model.CausalLM: "CAUSAL_LM", model.Seq2SeqLM: "SEQ_2_SEQ_LM", model.SequenceClassification: "SEQ_CLS",
-	model.TokenClassification: "TOKEN_CLS", model.QuestionAnswering: "QUESTION_ANS", model.Embedding: "FEATURE_EXTRACTION",
+var taskTypes = map[head.Kind]string{
+	head.CausalLM: "CAUSAL_LM", head.Seq2SeqLM: "SEQ_2_SEQ_LM", head.SequenceClassification: "SEQ_CLS",
+	head.TokenClassification: "TOKEN_CLS", head.QuestionAnswering: "QUESTION_ANS", head.FeatureExtraction: "FEATURE_EXTRACTION",
 }
 
 // saveHead lets an adapter take a head along that trains whole: a new one, and as in PEFT that of every classifier.
@@ -117,7 +107,7 @@ func (r *run) saveHead(s *adapter.Common) {
 	if s.TaskType == "" {
 		s.TaskType = taskTypes[kind]
 	}
-	classifies := slices.Contains([]model.Kind{model.SequenceClassification, model.TokenClassification, model.QuestionAnswering}, kind)
+	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering}, kind)
 	if !r.newHead && !classifies {
 		return
 	}
@@ -139,7 +129,7 @@ func (r *run) recordHost() hostRecord {
 	if _, ok := r.task.(tasks.HeadTask); !ok {
 		return rec
 	}
-	rec.Head, rec.Task = headOf(r.m), r.c.Task
+	rec.Config, rec.Task = headOf(r.m), r.c.Task
 	for k, v := range r.c.TaskOptions {
 		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "index", "seed"}, k) {
 			if rec.TaskOptions == nil {
@@ -187,11 +177,11 @@ func adapterHost(dir string) (hostRecord, error) {
 		return rec, err
 	}
 	for kind, name := range taskTypes {
-		if name != method.Settings().TaskType || kind == model.CausalLM || kind == model.Seq2SeqLM {
+		if name != method.Settings().TaskType || kind == head.CausalLM || kind == head.Seq2SeqLM {
 			continue
 		}
-		rec.Kind = string(kind)
-		if kind == model.SequenceClassification || kind == model.TokenClassification {
+		rec.Kind = kind
+		if kind == head.SequenceClassification || kind == head.TokenClassification {
 			rec.Labels, err = savedClasses(dir)
 		}
 	}

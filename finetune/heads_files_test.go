@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -31,7 +32,7 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 		t.Errorf("adapter_config.json has %+v", config)
 	}
 	record, err := readHost(c.OutputDir)
-	if err != nil || record.Kind != tasks.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
+	if err != nil || record.Kind != head.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
 		t.Errorf("host.json has %+v, %v", record, err)
 	}
 	merged := filepath.Join(t.TempDir(), "merged")

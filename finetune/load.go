@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -83,7 +84,7 @@ func (r *run) encode() error {
 	drawHeld(r.task, r.texts, r.held)
 	var warmup int
 	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
-	if r.m.Head().Kind == model.Embedding {
+	if r.m.Head().Kind == head.FeatureExtraction {
 		if err := r.planPairs(); err != nil {
 			return err
 		}

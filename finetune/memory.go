@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Memory is what training holds at its peak, in bytes.
@@ -87,7 +87,7 @@ func estimate(s model.Config, trained, tokens int, checkpointing bool) Memory {
 }
 
 // scratch is what products of so many tokens pack their factors into.
-func scratch(s model.Config, tokens int) int { return 4*tokens*s.Widest*5/4 + gemm.Threads()<<20 }
+func scratch(s model.Config, tokens int) int { return 4*tokens*s.Widest*5/4 + tensor.Threads()<<20 }
 
 // program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
 func (e *Memory) program(rest, own int) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // shallow has the proportions of SmolLM2 at an eighth of its width.

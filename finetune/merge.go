@@ -11,8 +11,9 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // MergeReport says how far the merged model is from the base with its adapter.
@@ -197,7 +198,7 @@ func probeBatches(l *Session) ([]*model.Batch, error) {
 		endDocument(l.Head(), doc)
 	}
 	all := []*model.Batch{{IDs: ids[:2*n], CuSeqLens: []int{0, n, 2 * n}}, {IDs: ids[2*n:]}}
-	if l.Head().Kind == model.Seq2SeqLM {
+	if l.Head().Kind == head.Seq2SeqLM {
 		vocab, _ := l.Head().Out.Dims()
 		for _, b := range all {
 			for _, id := range b.IDs {

@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestMerge merges the adapters of PEFT and of the published MoRA code and holds the merged folder to their logits.

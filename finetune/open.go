@@ -54,7 +54,7 @@ func Open(name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.LoadAs(dir, model.Options{Head: headConfig(record.Head), Numerics: record.Numerics})
+	m, err := model.LoadAs(dir, model.Options{Head: record.Config, Numerics: record.Numerics})
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/op"
-	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -79,9 +79,9 @@ func (r *headPredictor) outputs(rows []tasks.Features) ([][][]float32, error) {
 	for i, row := range rows {
 		n := len(row.IDs)
 		switch r.m.Head().Kind {
-		case model.SequenceClassification:
+		case head.SequenceClassification:
 			n = 1
-		case model.Embedding:
+		case head.FeatureExtraction:
 			n = 1
 			if row.PairStart > 0 {
 				n = 2

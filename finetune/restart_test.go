@@ -12,8 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestRestarts: a run with restarts logs each, with an output that stays, goes through the types, resets the adapter's

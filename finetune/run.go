@@ -20,6 +20,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -219,7 +220,7 @@ func (r *run) adviseRate() {
 		return
 	}
 	s, err := adapter.SuggestLR(r.c.Method, cmp.Or(settings.R, 8))
-	if err != nil || r.c.Model == Embedded || r.c.Model == "" || r.m.Head().Kind != model.CausalLM {
+	if err != nil || r.c.Model == Embedded || r.c.Model == "" || r.m.Head().Kind != head.CausalLM {
 		return
 	}
 	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)

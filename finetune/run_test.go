@@ -14,7 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 const smallConfig = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2,

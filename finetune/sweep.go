@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // axis is one thing that Sweep changes, the others staying as they are.
@@ -30,10 +30,10 @@ func axes() []axis {
 
 func threadCounts() []int {
 	var n []int
-	for t := 1; t < gemm.Threads(); t *= 2 {
+	for t := 1; t < tensor.Threads(); t *= 2 {
 		n = append(n, t)
 	}
-	return append(n, gemm.Threads())
+	return append(n, tensor.Threads())
 }
 
 // sweepMethods are the columns of Sweep's tables.
@@ -74,7 +74,7 @@ func (a axis) measure(dir string, measure func(o BenchOptions, threads int) (*Be
 		labels = append(labels, fmt.Sprint(v))
 		fmt.Fprintf(&b, "| %d |", v)
 		for j, m := range sweepMethods {
-			o, threads := BenchOptions{Method: m, R: 8, Batch: 4, Dense: 256}, gemm.Threads()
+			o, threads := BenchOptions{Method: m, R: 8, Batch: 4, Dense: 256}, tensor.Threads()
 			a.set(&o, &threads, v)
 			r, err := measure(o, threads)
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/spagotune/spagotune/internal/cpu"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Record is the record of a run of a table.
@@ -75,7 +75,7 @@ func (e *Record) better(than *Record) bool {
 // entry is a record with all that is known without the run's folder.
 func (t *table) entry(s job, r *Result) *Record {
 	e := &Record{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Seed,
-		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: gemm.Threads(),
+		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(),
 		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
 	e.Digest = digestOf(e.Settings)
 	if s.search > 0 {

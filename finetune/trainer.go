@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -161,7 +162,7 @@ func (t *Trainer) culprit() string {
 // microBatches cuts rows into runs of about so many tokens. Sentence embeddings are scored against all others of the window:
 // there it stays whole.
 func (t *Trainer) microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
-	if t.Model.Head().Kind == model.Embedding {
+	if t.Model.Head().Kind == head.FeatureExtraction {
 		return [][]tasks.Features{rows}
 	}
 	return microBatches(rows, tokens)
@@ -172,7 +173,7 @@ const evalPairs = 32
 
 // evalBatches are portions of held-out rows; pairs come by a fixed number, whatever the window is.
 func (t *Trainer) evalBatches(rows []tasks.Features) [][]tasks.Features {
-	if t.Model.Head().Kind != model.Embedding {
+	if t.Model.Head().Kind != head.FeatureExtraction {
 		return t.microBatches(rows, evalSlices*t.MaxTokensPerMicroBatch)
 	}
 	var out [][]tasks.Features
@@ -204,7 +205,7 @@ func microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
 // batch lays rows end to end.
 func (t *Trainer) batch(rows []tasks.Features) *model.Batch {
 	b := &model.Batch{CuSeqLens: []int{0}}
-	seq2seq := t.Model.Head().Kind == model.Seq2SeqLM
+	seq2seq := t.Model.Head().Kind == head.Seq2SeqLM
 	if seq2seq {
 		b.TargetCuSeqLens = []int{0}
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 // Comparison is how far a value is from the reference's.
@@ -113,7 +114,7 @@ type verification struct {
 	m       *model.Model
 	adapter string
 	file    *checkpoint.Checkpoint
-	kind    model.Kind
+	kind    head.Kind
 	batch   *model.Batch
 	at      []int // where the batch's tokens stand in the padded rows
 	scored  []int // where the outputs that the logits are compared at stand, where that is not at
@@ -148,7 +149,7 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 // logits compares the head's outputs: with the column that a file has of them, or with all.
 func (v *verification) logits() error {
 	names := []string{"logits"}
-	if v.kind == model.QuestionAnswering {
+	if v.kind == head.QuestionAnswering {
 		names = []string{"start_logits", "end_logits"}
 	}
 	if _, ok := v.file.Get(names[0]); !ok {

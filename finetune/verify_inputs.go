@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 )
@@ -62,7 +63,7 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 			return fmt.Errorf("input_ids: %d is no token", ids[i])
 		case !pad:
 			visible++
-		case v.kind != model.QuestionAnswering:
+		case v.kind != head.QuestionAnswering:
 			continue
 		}
 		v.at = append(v.at, i)
@@ -73,7 +74,7 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 	}
 	if n := len(b.IDs); n > b.CuSeqLens[len(b.CuSeqLens)-1] {
 		b.CuSeqLens = append(b.CuSeqLens, n)
-		if v.kind == model.QuestionAnswering {
+		if v.kind == head.QuestionAnswering {
 			b.AttentionLengths = append(b.AttentionLengths, visible)
 		}
 	}
@@ -83,11 +84,11 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 // labels reads what the head is scored by.
 func (v *verification) labels(mask []int64) error {
 	switch v.kind {
-	case model.SequenceClassification:
+	case head.SequenceClassification:
 		return v.classes()
-	case model.QuestionAnswering:
+	case head.QuestionAnswering:
 		return v.spans()
-	case model.Seq2SeqLM:
+	case head.Seq2SeqLM:
 		return v.targets()
 	}
 	labels, _, err := v.ints("labels", v.rows, v.length)
@@ -95,8 +96,8 @@ func (v *verification) labels(mask []int64) error {
 		return err
 	}
 	for i, l := range labels {
-		if mask != nil && mask[i] == 0 && l != model.IgnoreIndex {
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, model.IgnoreIndex)
+		if mask != nil && mask[i] == 0 && l != head.IgnoreIndex {
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
 		}
 	}
 	for _, i := range v.at {
@@ -155,7 +156,7 @@ func (v *verification) targets() error {
 	for r := range v.rows {
 		row := labels[r*shape[1] : (r+1)*shape[1]]
 		n := len(row)
-		for n > 1 && row[n-1] == model.IgnoreIndex {
+		for n > 1 && row[n-1] == head.IgnoreIndex {
 			n--
 		}
 		for c := range n {

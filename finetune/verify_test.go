@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -47,7 +48,7 @@ func TestVerifyModels(t *testing.T) {
 				n   int
 			}
 			bars := map[string]bar{"logits": {2e-4, 1}, "loss": {2e-5, 1}, "grad.": {1e-3, grads}}
-			if m.Head().Kind == model.QuestionAnswering {
+			if m.Head().Kind == head.QuestionAnswering {
 				bars["logits"] = bar{2e-4, 2}
 			}
 			for prefix, want := range bars {

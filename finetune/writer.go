@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -36,7 +37,7 @@ func sampling(r predictor, o tasks.GenerationOptions) (model.GenerationConfig, e
 		return model.GenerationConfig{}, err
 	}
 	s, err := targetSampling(r.m, model.GenerationConfig{MaxNewTokens: o.MaxNewTokens, EOSTokenIDs: stop, Adapter: r.adapter})
-	if err != nil || r.m.Head().Kind != model.Seq2SeqLM {
+	if err != nil || r.m.Head().Kind != head.Seq2SeqLM {
 		return s, err
 	}
 	if o.NumBeams > 0 {
@@ -103,7 +104,7 @@ func (w *generator) write(ctx context.Context, examples []tasks.Example) ([]Pred
 // for it, or a source, which may lose its end.
 func (w *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
 	most := w.m.Config().MaxPositionEmbeddings
-	if w.m.Head().Kind == model.Seq2SeqLM {
+	if w.m.Head().Kind == head.Seq2SeqLM {
 		row, _, err := tasks.NewPairEncoder(w.tok, most).Row(ex.Input.Text, "")
 		return ex, row.IDs, err
 	}

@@ -6,15 +6,16 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
 	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus"} {
-		f := Architecture{Class: class, Prefix: "model.", Kind: Seq2SeqLM, New: newBART}
+		f := Architecture{Class: class, Prefix: "model.", Kind: head.Seq2SeqLM, New: newBART}
 		if modelType == "marian" {
-			f.Classes = map[Kind]string{Seq2SeqLM: "MarianMTModel"}
+			f.Classes = map[head.Kind]string{head.Seq2SeqLM: "MarianMTModel"}
 		}
 		Register(modelType, f)
 	}
@@ -31,8 +32,8 @@ type bart struct {
 	Stands  *Head      `hf:""`
 
 	c       *bartConfig
-	places  gemm.Source // the positions as Cybertron computes them, or nil
-	rotates bool        // the decoder reads a source's last token first, as in Cybertron
+	places  tensor.Source // the positions as Cybertron computes them, or nil
+	rotates bool          // the decoder reads a source's last token first, as in Cybertron
 }
 
 // bartStack is an encoder or a decoder.
@@ -66,7 +67,7 @@ type bartAttention struct {
 // bartEps is the epsilon of all norms.
 const bartEps = 1e-5
 
-func newBART(config []byte, head HeadConfig) (Backbone, error) {
+func newBART(config []byte, want head.Config) (Backbone, error) {
 	c, err := newBartConfig(config)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func newBART(config []byte, head HeadConfig) (Backbone, error) {
 	} else {
 		m.Decoder.Positions = NewWeight(c.MaxPositionEmbeddings+learnedOffset, c.DModel)
 	}
-	m.Stands, err = m.head(head)
+	m.Stands, err = m.head(want)
 	return m, err
 }
 
@@ -140,13 +141,13 @@ func sinusoids(positions, n int) []float32 {
 }
 
 // head makes the head of a kind.
-func (m *bart) head(k HeadConfig) (*Head, error) {
+func (m *bart) head(k head.Config) (*Head, error) {
 	c := m.c
-	h := &Head{HeadConfig: k, Mean: true}
+	h := &Head{Config: k, Mean: true}
 	classes := c.ModelType == "bart" || c.ModelType == "mbart"
 	switch {
-	case k.Kind == Embedding && c.shared:
-	case k.Kind == Seq2SeqLM:
+	case k.Kind == head.FeatureExtraction && c.shared:
+	case k.Kind == head.Seq2SeqLM:
 		h.Out = NewLinear(c.targets, c.DModel, false)
 		if c.tied() {
 			h.Out.Weight.tied = m.Shared
@@ -158,12 +159,12 @@ func (m *bart) head(k HeadConfig) (*Head, error) {
 		h.Out.Bias = &Weight{Shape: []int{c.targets}, tied: bias, nameless: true}
 		h.Add("lm_head", h.Out)
 		h.Add("final_logits_bias", bias)
-	case k.Kind == SequenceClassification && classes:
+	case k.Kind == head.SequenceClassification && classes:
 		h.Dense, h.Activation, h.Out = NewLinear(c.DModel, c.DModel, true), op.Tanh, NewLinear(len(k.Labels), c.DModel, true)
 		h.Pick, h.Token = PickToken, c.EosTokenID[0]
 		h.Add("classification_head.dense", h.Dense)
 		h.Add("classification_head.out_proj", h.Out)
-	case k.Kind == QuestionAnswering && classes:
+	case k.Kind == head.QuestionAnswering && classes:
 		h.Out = NewLinear(2, c.DModel, true)
 		h.Add("qa_outputs", h.Out)
 	default:
@@ -203,7 +204,7 @@ func (m *bart) SetNumerics(name string) error {
 		c.act = op.GELUTanh
 	}
 	if c.static {
-		m.places = gemm.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
+		m.places = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
 	if m.Stands.Pick == PickToken {
 		m.Stands.Pick, m.rotates = PickLast, true

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // bartConfig has the keys of config.json for BART, Marian, Pegasus and mBART. Dropout, of values or of layers, is that of

@@ -3,7 +3,8 @@ package model
 import (
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 // Forward implements Host. With a cache, whose sources have been encoded, the batch is tokens of the targets.
@@ -19,7 +20,7 @@ func (m *bart) Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 // the token that a decoder starts with.
 func (m *bart) inputs(b *Batch) (ids []int32, bounds []int) {
 	from, bounds := b.IDs, b.bounds()
-	if m.Stands.Kind == Seq2SeqLM && b.Labels != nil {
+	if m.Stands.Kind == head.Seq2SeqLM && b.Labels != nil {
 		from, bounds = b.Labels, b.targetBounds()
 	}
 	ids = make([]int32, len(from))
@@ -52,7 +53,7 @@ func (m *bart) first(target []int32) int32 {
 
 // padded is a label as the decoder reads it.
 func (m *bart) padded(id int32) int32 {
-	if id == IgnoreIndex {
+	if id == head.IgnoreIndex {
 		return *m.c.PadTokenID
 	}
 	return id

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 const tinyBARTConfig = `{"model_type": "bart", "vocab_size": 11, "d_model": 8, "encoder_layers": 2, "decoder_layers": 1,
@@ -109,7 +110,7 @@ func TestBARTBatchIsRefused(t *testing.T) {
 func seq2seqBatch() *Batch {
 	return &Batch{
 		IDs: []int32{5, 6, 7, 8, 9, 10, 11, 12, 13, 2}, CuSeqLens: []int{0, 4, 5, 10},
-		Labels: []int32{20, IgnoreIndex, 21, 2, 30, 2, 40, 41, 2}, TargetCuSeqLens: []int{0, 4, 6, 9},
+		Labels: []int32{20, head.IgnoreIndex, 21, 2, 30, 2, 40, 41, 2}, TargetCuSeqLens: []int{0, 4, 6, 9},
 	}
 }
 
@@ -139,13 +140,13 @@ func passOf(t *testing.T, m *Model, b *Batch, checkpoint bool) (losses []float32
 
 // TestSeq2SeqIsTheSameBits runs passes with layers run again in the backward pass, and on one, two and three threads.
 func TestSeq2SeqIsTheSameBits(t *testing.T) {
-	defer gemm.SetThreads(gemm.Threads())
+	defer tensor.SetThreads(tensor.Threads())
 	for _, name := range []string{"bart", "pegasus"} {
 		m := goldenModel(t, name)
-		gemm.SetThreads(1)
+		tensor.SetThreads(1)
 		losses, grads := passOf(t, m, seq2seqBatch(), false)
 		for _, threads := range []int{1, 2, 3} {
-			gemm.SetThreads(threads)
+			tensor.SetThreads(threads)
 			for _, checkpoint := range []bool{false, true} {
 				for range 5 {
 					l, g := passOf(t, m, seq2seqBatch(), checkpoint)
@@ -202,7 +203,7 @@ func TestBARTIsSaved(t *testing.T) {
 				w := m.Head().Out.Weight
 				v := w.Values("")
 				v[0]++
-				defer w.Replace(gemm.View(v, w.Shape[0], w.Shape[1]))()
+				defer w.Replace(tensor.View(v, w.Shape[0], w.Shape[1]))()
 			}
 			if err := m.Save(dir, "", ""); err != nil {
 				t.Fatal(err)

@@ -1,9 +1,9 @@
 package model
 
-import "fmt"
-
-// IgnoreIndex is the label of a token that is not scored.
-const IgnoreIndex = -100
+import (
+	"fmt"
+	"github.com/spagotune/spagotune/head"
+)
 
 // Batch is documents laid end to end, without padding. Documents never see each other; positions restart in each.
 type Batch struct {
@@ -110,7 +110,7 @@ func (b *Batch) Scored() (rows []int, targets []int32) {
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {
 		for i := bounds[d]; i+1 < bounds[d+1]; i++ {
-			if b.Labels[i+1] != IgnoreIndex {
+			if b.Labels[i+1] != head.IgnoreIndex {
 				rows = append(rows, i)
 				targets = append(targets, b.Labels[i+1])
 			}

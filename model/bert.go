@@ -7,7 +7,8 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 func init() {
@@ -15,7 +16,7 @@ func init() {
 		"bert": {Class: "Bert", Prefix: "bert."}, "electra": {Class: "Electra", Prefix: "electra."},
 		"roberta": {Class: "Roberta", Prefix: "roberta."}, "xlm-roberta": {Class: "XLMRoberta", Prefix: "roberta."},
 	} {
-		f.Kind, f.New = Embedding, newBERT
+		f.Kind, f.New = head.FeatureExtraction, newBERT
 		Register(modelType, f)
 	}
 }
@@ -79,7 +80,7 @@ type bertLayer struct {
 	Norm          *LayerNorm `hf:"output.LayerNorm"`
 }
 
-func newBERT(config []byte, head HeadConfig) (Backbone, error) {
+func newBERT(config []byte, want head.Config) (Backbone, error) {
 	m := &bert{}
 	c := &m.c
 	if err := decodeConfig(config, c); err != nil {
@@ -104,7 +105,7 @@ func newBERT(config []byte, head HeadConfig) (Backbone, error) {
 		})
 	}
 	var err error
-	m.Stands, err = m.head(head)
+	m.Stands, err = m.head(want)
 	return m, err
 }
 
@@ -183,18 +184,18 @@ func (m *bert) SetNumerics(name string) error {
 }
 
 // head makes the head of a kind, with the names that each family gives it.
-func (m *bert) head(k HeadConfig) (*Head, error) {
+func (m *bert) head(k head.Config) (*Head, error) {
 	c := &m.c
-	h, n, labels := &Head{HeadConfig: k, Mean: true}, c.HiddenSize, len(k.Labels)
+	h, n, labels := &Head{Config: k, Mean: true}, c.HiddenSize, len(k.Labels)
 	switch k.Kind {
-	case Embedding:
-	case QuestionAnswering:
+	case head.FeatureExtraction:
+	case head.QuestionAnswering:
 		h.Out = NewLinear(2, n, true)
 		h.Add("qa_outputs", h.Out)
-	case TokenClassification:
+	case head.TokenClassification:
 		h.Out = NewLinear(labels, n, true)
 		h.Add("classifier", h.Out)
-	case SequenceClassification:
+	case head.SequenceClassification:
 		h.Dense, h.Out = NewLinear(n, n, true), NewLinear(labels, n, true)
 		switch {
 		case c.ModelType == "bert":
@@ -209,7 +210,7 @@ func (m *bert) head(k HeadConfig) (*Head, error) {
 		}
 		h.Add("classifier.dense", h.Dense)
 		h.Add("classifier.out_proj", h.Out)
-	case MaskedLM:
+	case head.MaskedLM:
 		m.maskedLM(h)
 	default:
 		return nil, fmt.Errorf("config.json: %s has no head for %s", c.ModelType, k.Kind)

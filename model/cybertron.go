@@ -13,7 +13,7 @@ import (
 	"github.com/nlpodyssey/spago/nn/linear"
 	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // cybertronHost is implemented by hosts that Cybertron has a model for.
@@ -44,7 +44,7 @@ type pairing struct {
 type tie struct {
 	weight *Weight
 	parts  []*nn.Param
-	fixed  gemm.Source // what the host computes with in the weight's place, or nil
+	fixed  tensor.Source // what the host computes with in the weight's place, or nil
 }
 
 type normTie struct {
@@ -282,7 +282,7 @@ func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 	if o.Head.Kind == "" {
 		m.ConfigJSON = config
 	} else {
-		if served, m.NewlyInitialized, err = withServedHead(served, m.Head().HeadConfig); err != nil {
+		if served, m.NewlyInitialized, err = withServedHead(served, m.Head().Config); err != nil {
 			return nil, err
 		}
 	}

@@ -7,21 +7,22 @@ import (
 
 	cybart "github.com/nlpodyssey/cybertron/pkg/models/bart"
 	"github.com/nlpodyssey/spago/nn/linear"
+	"github.com/spagotune/spagotune/head"
 )
 
 // servedBART is the encoder and decoder of one of Cybertron's models, and the kind of its head.
-func servedBART(served any) (*cybart.Model, Kind) {
+func servedBART(served any) (*cybart.Model, head.Kind) {
 	switch m := served.(type) {
 	case *cybart.ModelForConditionalGeneration:
-		return m.Bart, Seq2SeqLM
+		return m.Bart, head.Seq2SeqLM
 	case *cybart.ModelForSequenceClassification:
-		return m.Bart, SequenceClassification
+		return m.Bart, head.SequenceClassification
 	}
 	return nil, ""
 }
 
 // bartConfigOf is the config.json of a Cybertron model.
-func bartConfigOf(b *cybart.Model, kind Kind) ([]byte, error) {
+func bartConfigOf(b *cybart.Model, kind head.Kind) ([]byte, error) {
 	c := b.Config
 	raw, err := json.Marshal(c)
 	if err != nil {
@@ -39,7 +40,7 @@ func bartConfigOf(b *cybart.Model, kind Kind) ([]byte, error) {
 		return nil, fmt.Errorf("model_type %q of the Cybertron model is not supported", c.ModelType)
 	}
 	suffix := suffixOf(kind)
-	if c.ModelType == "marian" && kind == Seq2SeqLM {
+	if c.ModelType == "marian" && kind == head.Seq2SeqLM {
 		suffix = "MTModel"
 	}
 	maps.Copy(all, map[string]any{ // Cybertron leaves out what is zero or false
@@ -48,16 +49,16 @@ func bartConfigOf(b *cybart.Model, kind Kind) ([]byte, error) {
 		"eos_token_id": c.EosTokenID, "bos_token_id": c.BosTokenID, "decoder_start_token_id": c.DecoderStartTokenID,
 		"is_encoder_decoder": true, "num_labels": c.NumLabels,
 	})
-	if kind != SequenceClassification || len(c.ID2Label) > 0 {
+	if kind != head.SequenceClassification || len(c.ID2Label) > 0 {
 		delete(all, "num_labels")
 	}
 	return json.MarshalIndent(all, "", "  ")
 }
 
 // bartWithServedHead refuses other heads than the model's own.
-func bartWithServedHead(served any, head HeadConfig) (any, bool, error) {
-	if b, kind := servedBART(served); kind != head.Kind || head.Kind == SequenceClassification && len(head.Labels) != b.Config.NumLabels {
-		return nil, false, fmt.Errorf("a new head for %s on %T is not supported", head.Kind, served)
+func bartWithServedHead(served any, want head.Config) (any, bool, error) {
+	if b, kind := servedBART(served); kind != want.Kind || want.Kind == head.SequenceClassification && len(want.Labels) != b.Config.NumLabels {
+		return nil, false, fmt.Errorf("a new head for %s on %T is not supported", want.Kind, served)
 	}
 	return served, false, nil
 }
@@ -68,7 +69,7 @@ func (m *bart) newServed(of *Model) (any, error) {
 	switch {
 	case c.ModelType == "mbart" || !c.shared:
 		return nil, fmt.Errorf("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
-	case m.Stands.Kind == SequenceClassification && c.ModelType == "bart", m.Stands.Kind == Seq2SeqLM:
+	case m.Stands.Kind == head.SequenceClassification && c.ModelType == "bart", m.Stands.Kind == head.Seq2SeqLM:
 	default:
 		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.Stands.Kind, c.ModelType)
 	}
@@ -77,7 +78,7 @@ func (m *bart) newServed(of *Model) (any, error) {
 		return nil, err
 	}
 	b := cybart.New[float32](config)
-	if m.Stands.Kind == SequenceClassification {
+	if m.Stands.Kind == head.SequenceClassification {
 		return cybart.NewModelForSequenceClassification[float32](b), nil
 	}
 	return cybart.NewModelForConditionalGeneration[float32](b), nil
@@ -138,7 +139,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 // saved.
 func (m *bart) hosted() {
 	m.places = nil
-	if out := m.Stands.Out; m.Stands.Kind == Seq2SeqLM {
+	if out := m.Stands.Out; m.Stands.Kind == head.Seq2SeqLM {
 		b := out.Bias.tied
 		rows, cols := b.rowsCols()
 		b.computed = emptyRows(b.Vector(""), rows, cols) == rows

@@ -15,9 +15,10 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 const letters = "<s> <pad> </s> <unk> a b c d e f g h i j k l m n o p q r s t u v w x y z Ġ ."
@@ -82,7 +83,7 @@ func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{IDs: source}
-	if m.Head().Kind == model.Seq2SeqLM {
+	if m.Head().Kind == head.Seq2SeqLM {
 		b.Labels = target
 	}
 	y, err := m.Logits(tape, b, nil, nil)
@@ -92,12 +93,12 @@ func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
 	return slices.Clone(y.Data)
 }
 
-func loadBART(t testing.TB, dir string, kind model.Kind) any {
+func loadBART(t testing.TB, dir string, kind head.Kind) any {
 	t.Helper()
 	c := &tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: filepath.Base(dir), DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever}
 	var task any
 	var err error
-	if kind == model.Seq2SeqLM {
+	if kind == head.Seq2SeqLM {
 		task, err = tasks.Load[textgeneration.Interface](c)
 	} else {
 		task, err = tasks.Load[zeroshotclassifier.Interface](c)
@@ -158,7 +159,7 @@ func TestCybertronBART(t *testing.T) {
 func TestCybertronGenerationConfig(t *testing.T) {
 	hf := tinyBART(t, "bart", "BartForConditionalGeneration", "")
 	dir := saveCybertron(t, hf, "")
-	c := unwrap(t, loadBART(t, dir, model.Seq2SeqLM)).(*cybart.ModelForConditionalGeneration).Bart.Config
+	c := unwrap(t, loadBART(t, dir, head.Seq2SeqLM)).(*cybart.ModelForConditionalGeneration).Bart.Config
 	if c.NumBeams != 3 || c.MaxLength != 12 || c.MinLength != 4 || c.LengthPenalty != 1.5 || c.NoRepeatNGramSize != 2 || c.EarlyStopping || c.BosTokenID != 0 || c.EosTokenID != 2 {
 		t.Errorf("config %+v", c)
 	}

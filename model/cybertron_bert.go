@@ -12,33 +12,34 @@ import (
 	"github.com/nlpodyssey/spago/nn/linear"
 	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 // poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
 const poolerPath = "pooler.dense"
 
 // servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
-func servedBERT(served any) (*cybert.Model, Kind) {
+func servedBERT(served any) (*cybert.Model, head.Kind) {
 	switch m := served.(type) {
 	case *cybert.Model:
-		return m, Embedding
+		return m, head.FeatureExtraction
 	case *cybert.ModelForSequenceEncoding:
-		return m.Bert, Embedding
+		return m.Bert, head.FeatureExtraction
 	case *cybert.ModelForSequenceClassification:
-		return m.Bert, SequenceClassification
+		return m.Bert, head.SequenceClassification
 	case *cybert.ModelForTokenClassification:
-		return m.Bert, TokenClassification
+		return m.Bert, head.TokenClassification
 	case *cybert.ModelForQuestionAnswering:
-		return m.Bert, QuestionAnswering
+		return m.Bert, head.QuestionAnswering
 	case *cybert.ModelForMaskedLM:
-		return m.Bert, MaskedLM
+		return m.Bert, head.MaskedLM
 	}
 	return nil, ""
 }
 
 // bertConfigOf is the config.json of a Cybertron model.
-func bertConfigOf(b *cybert.Model, kind Kind) ([]byte, error) {
+func bertConfigOf(b *cybert.Model, kind head.Kind) ([]byte, error) {
 	c := b.Config
 	all := map[string]any{"model_type": "bert", "vocab_size": c.VocabSize, "hidden_size": c.HiddenSize,
 		"intermediate_size": c.IntermediateSize, "num_hidden_layers": c.NumHiddenLayers, "num_attention_heads": c.NumAttentionHeads,
@@ -60,7 +61,7 @@ func bertConfigOf(b *cybert.Model, kind Kind) ([]byte, error) {
 }
 
 // suffixOf is what class names with a kind of head end in.
-func suffixOf(k Kind) string {
+func suffixOf(k head.Kind) string {
 	for _, s := range suffixes {
 		if s.kind == k {
 			return s.suffix
@@ -71,22 +72,22 @@ func suffixOf(k Kind) string {
 
 // withServedHead puts a new head on a Cybertron model, in the model's own type; fresh is false where the head is the one
 // that it has.
-func withServedHead(served any, head HeadConfig) (with any, fresh bool, err error) {
+func withServedHead(served any, want head.Config) (with any, fresh bool, err error) {
 	b, kind := servedBERT(served)
 	if b == nil {
-		return bartWithServedHead(served, head)
+		return bartWithServedHead(served, want)
 	}
-	if kind == head.Kind && (len(head.Labels) == 0 || len(head.Labels) == len(b.Config.ID2Label)) {
+	if kind == want.Kind && (len(want.Labels) == 0 || len(want.Labels) == len(b.Config.ID2Label)) {
 		return served, false, nil
 	}
 	own := *b
-	own.Config.ID2Label = labelMap(head.Labels)
-	own.Config.Architectures = []string{"Bert" + suffixOf(head.Kind)}
-	with, err = bertWithHead(&own, head.Kind)
-	if head.Kind == MaskedLM {
-		return nil, false, fmt.Errorf("a new head for %s is not supported", head.Kind)
+	own.Config.ID2Label = labelMap(want.Labels)
+	own.Config.Architectures = []string{"Bert" + suffixOf(want.Kind)}
+	with, err = bertWithHead(&own, want.Kind)
+	if want.Kind == head.MaskedLM {
+		return nil, false, fmt.Errorf("a new head for %s is not supported", want.Kind)
 	}
-	return with, head.Kind != Embedding, err
+	return with, want.Kind != head.FeatureExtraction, err
 }
 
 func labelMap(labels []string) map[string]string {
@@ -98,17 +99,17 @@ func labelMap(labels []string) map[string]string {
 }
 
 // bertWithHead makes the model of a kind over an encoder.
-func bertWithHead(b *cybert.Model, k Kind) (any, error) {
+func bertWithHead(b *cybert.Model, k head.Kind) (any, error) {
 	switch k {
-	case Embedding:
+	case head.FeatureExtraction:
 		return cybert.NewModelForSequenceEncoding(b), nil
-	case SequenceClassification:
+	case head.SequenceClassification:
 		return cybert.NewModelForSequenceClassification[float32](b), nil
-	case TokenClassification:
+	case head.TokenClassification:
 		return cybert.NewModelForTokenClassification[float32](b), nil
-	case QuestionAnswering:
+	case head.QuestionAnswering:
 		return cybert.NewModelForQuestionAnswering[float32](b), nil
-	case MaskedLM:
+	case head.MaskedLM:
 		return cybert.NewModelForMaskedLM[float32](b), nil
 	}
 	return nil, fmt.Errorf("no head for %s on Cybertron's BERT", k)
@@ -169,11 +170,11 @@ func (m *bert) pair(p *pairing, served any) error {
 		}
 	}
 	pooler := b.Pooler.Model[0].(*linear.Model)
-	if kind == SequenceClassification {
+	if kind == head.SequenceClassification {
 		p.linear(h.Dense, pooler)
 	} else {
 		prefix := ""
-		if kind != Embedding {
+		if kind != head.FeatureExtraction {
 			prefix = "bert."
 		}
 		p.outside(prefix+poolerPath, c.HiddenSize, c.HiddenSize, pooler)

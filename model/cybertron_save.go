@@ -17,7 +17,8 @@ import (
 	spagoembedding "github.com/nlpodyssey/spago/nn/embedding"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // servedFile holds the weights of a Cybertron model, as Spago writes them.
@@ -139,7 +140,7 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 
 // outsider is a tensor that the host has not and a Cybertron model has: from the Cybertron model that the host shares
 // memory with, or from the checkpoint that it was read from; nil where there is none.
-func (m *Model) outsider(w *Weight) (gemm.Source, error) {
+func (m *Model) outsider(w *Weight) (tensor.Source, error) {
 	if m.served != nil {
 		for _, own := range m.served.extra {
 			if own.Name == w.Name {
@@ -263,23 +264,23 @@ func readServed(path string, m *Model) (served any, err error) {
 		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	switch kind := m.Head().Kind; {
-	case isBART && kind == Seq2SeqLM:
+	case isBART && kind == head.Seq2SeqLM:
 		v, err := decodeServed[cybart.ModelForConditionalGeneration](path)
 		return v, relink(v.Bart, err)
-	case isBART && kind == SequenceClassification:
+	case isBART && kind == head.SequenceClassification:
 		v, err := decodeServed[cybart.ModelForSequenceClassification](path)
 		return v, relink(v.Bart, err)
 	case isBART:
 		return nil, fmt.Errorf("no head for %s on Cybertron's BART", kind)
-	case kind == Embedding:
+	case kind == head.FeatureExtraction:
 		return decodeServed[cybert.ModelForSequenceEncoding](path)
-	case kind == SequenceClassification:
+	case kind == head.SequenceClassification:
 		return decodeServed[cybert.ModelForSequenceClassification](path)
-	case kind == TokenClassification:
+	case kind == head.TokenClassification:
 		return decodeServed[cybert.ModelForTokenClassification](path)
-	case kind == QuestionAnswering:
+	case kind == head.QuestionAnswering:
 		return decodeServed[cybert.ModelForQuestionAnswering](path)
-	case kind == MaskedLM:
+	case kind == head.MaskedLM:
 		return decodeServed[cybert.ModelForMaskedLM](path)
 	default:
 		return nil, fmt.Errorf("no head for %s on Cybertron's BERT", kind)
@@ -309,7 +310,7 @@ func (m *Model) servedConfigFile() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k := m.Head().Kind; k == SequenceClassification || k == TokenClassification {
+	if k := m.Head().Kind; k == head.SequenceClassification || k == head.TokenClassification {
 		if config, err = setKey(config, "id2label", labelMap(m.Head().Labels)); err != nil {
 			return nil, err
 		}

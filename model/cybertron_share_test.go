@@ -14,10 +14,11 @@ import (
 	"github.com/nlpodyssey/spago/nn/linear"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func fromCybertron(t testing.TB, v any, o model.Options) *model.Model {
@@ -34,7 +35,7 @@ func weight(t testing.TB, m *model.Model, name string) []float32 {
 	var found []float32
 	m.Weights(func(w *model.Weight) {
 		if w.Name == name {
-			found = w.Source("").(gemm.Matrix).Data
+			found = w.Source("").(tensor.Matrix).Data
 		}
 	})
 	if found == nil {
@@ -46,7 +47,7 @@ func weight(t testing.TB, m *model.Model, name string) []float32 {
 // TestCybertronSharesMemory: heads' parameters and embeddings' rows are views of the host's weights, also for a second
 // host over the same model.
 func TestCybertronSharesMemory(t *testing.T) {
-	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForTokenClassification", ""), ""), model.TokenClassification)
+	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForTokenClassification", ""), ""), head.TokenClassification)
 	m := fromCybertron(t, task, model.Options{})
 	second := fromCybertron(t, m.Cybertron(), model.Options{})
 	b := m.Cybertron().(*cybert.ModelForTokenClassification)
@@ -73,7 +74,7 @@ func TestCybertronSharesMemory(t *testing.T) {
 
 // TestCybertronTrains: full fine-tuning changes what Cybertron serves.
 func TestCybertronTrains(t *testing.T) {
-	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForSequenceClassification", ""), ""), model.SequenceClassification)
+	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForSequenceClassification", ""), ""), head.SequenceClassification)
 	m := fromCybertron(t, task, model.Options{})
 	before := served(t, m.Cybertron())
 	m.Weights(func(w *model.Weight) {
@@ -91,10 +92,10 @@ func TestCybertronTrains(t *testing.T) {
 // TestCybertronNewHead: an encoder gets a head for sequence classification, and Cybertron serves it.
 func TestCybertronNewHead(t *testing.T) {
 	source := tinyBERT(t, "BertModel", "")
-	task := loadTask(t, saveCybertron(t, source, ""), model.Embedding)
-	head := model.HeadConfig{Kind: model.SequenceClassification, Labels: []string{"no", "yes"}}
-	m := fromCybertron(t, task, model.Options{Head: head, Seed: 3})
-	if !m.NewlyInitialized || !slices.Equal(m.Head().Labels, head.Labels) {
+	task := loadTask(t, saveCybertron(t, source, ""), head.FeatureExtraction)
+	newHead := head.Config{Kind: head.SequenceClassification, Labels: []string{"no", "yes"}}
+	m := fromCybertron(t, task, model.Options{Head: newHead, Seed: 3})
+	if !m.NewlyInitialized || !slices.Equal(m.Head().Labels, newHead.Labels) {
 		t.Errorf("fresh %v, labels %v", m.NewlyInitialized, m.Head().Labels)
 	}
 	golden.Close(t, "new head", hosted(t, m, ""), served(t, m.Cybertron()), 1e-5, true)
@@ -103,7 +104,7 @@ func TestCybertronNewHead(t *testing.T) {
 	}
 	m.Dir = source.Dir
 	dir := saveCybertron(t, m, "")
-	golden.Close(t, "saved", served(t, unwrap(t, loadTask(t, dir, model.SequenceClassification))), served(t, m.Cybertron()), 0, false)
+	golden.Close(t, "saved", served(t, unwrap(t, loadTask(t, dir, head.SequenceClassification))), served(t, m.Cybertron()), 0, false)
 	var config struct{ ID2Label map[string]string }
 	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err == nil {
@@ -120,7 +121,7 @@ func TestCybertronNewHead(t *testing.T) {
 // TestCybertronHuggingFaceNumerics: the host computes GELU and norms as the config says where it is asked to.
 func TestCybertronHuggingFaceNumerics(t *testing.T) {
 	source := tinyBERT(t, "BertForQuestionAnswering", "")
-	task := loadTask(t, saveCybertron(t, source, ""), model.QuestionAnswering)
+	task := loadTask(t, saveCybertron(t, source, ""), head.QuestionAnswering)
 	golden.Close(t, "host", hosted(t, fromCybertron(t, task, model.Options{Numerics: model.HuggingFace}), ""), hosted(t, source, ""), 1e-6, true)
 	if d := golden.MaxAbs(served(t, unwrap(t, task)), hosted(t, source, "")); d < 1e-5 {
 		t.Errorf("Cybertron's numerics are Hugging Face's (%g)", d)
@@ -129,7 +130,7 @@ func TestCybertronHuggingFaceNumerics(t *testing.T) {
 
 // TestCybertronLastRow: what Cybertron's converter leaves zero is noted.
 func TestCybertronLastRow(t *testing.T) {
-	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertModel", ""), ""), model.Embedding)
+	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertModel", ""), ""), head.FeatureExtraction)
 	b := unwrap(t, task).(*cybert.ModelForSequenceEncoding).Bert
 	row := mat.Data[float32](b.Embeddings.Tokens.Weights[19].Matrix)
 	clear(row)
@@ -175,8 +176,8 @@ func TestFromCybertronRefuses(t *testing.T) {
 		}), model.Options{}, "embeddings.LayerNorm.bias holds NaN"},
 		"a projector": {made(func(b *cybert.Model) { b.Embeddings.Projector = linear.New[float32](24, 24) }), model.Options{}, "embedding_size"},
 		"numerics":    {made(func(*cybert.Model) {}), model.Options{Numerics: "exact"}, `numerics "exact" is not known`},
-		"causal":      {made(func(*cybert.Model) {}), model.Options{Head: model.HeadConfig{Kind: model.CausalLM}}, "no head for causal-lm"},
-		"masked":      {made(func(*cybert.Model) {}), model.Options{Head: model.HeadConfig{Kind: model.MaskedLM}}, "new head for masked-lm"},
+		"causal":      {made(func(*cybert.Model) {}), model.Options{Head: head.Config{Kind: head.CausalLM}}, "no head for causal-lm"},
+		"masked":      {made(func(*cybert.Model) {}), model.Options{Head: head.Config{Kind: head.MaskedLM}}, "new head for masked-lm"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := model.FromCybertronAs(tt.v, tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -212,8 +213,8 @@ func TestSaveCybertronRefuses(t *testing.T) {
 
 // TestCybertronModulesToSave: trained copies, of tensors that Hugging Face ties too, come to Cybertron when they are merged.
 func TestCybertronModulesToSave(t *testing.T) {
-	for kind, modules := range map[model.Kind][]string{
-		model.MaskedLM: {"cls.predictions", "embeddings.LayerNorm"}, model.SequenceClassification: {"classifier", "pooler", "word_embeddings"},
+	for kind, modules := range map[head.Kind][]string{
+		head.MaskedLM: {"cls.predictions", "embeddings.LayerNorm"}, head.SequenceClassification: {"classifier", "pooler", "word_embeddings"},
 	} {
 		task := loadTask(t, saveCybertron(t, tinyBERT(t, classes[kind], ""), ""), kind)
 		m := fromCybertron(t, task, model.Options{})

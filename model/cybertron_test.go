@@ -20,16 +20,17 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 )
 
 var words = strings.Fields("[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ##s ran ##ning fast . , who where home")
 
 // classes are Hugging Face's, one a kind of head that Cybertron has.
-var classes = map[model.Kind]string{model.Embedding: "BertModel", model.SequenceClassification: "BertForSequenceClassification",
-	model.TokenClassification: "BertForTokenClassification", model.QuestionAnswering: "BertForQuestionAnswering", model.MaskedLM: "BertForMaskedLM"}
+var classes = map[head.Kind]string{head.FeatureExtraction: "BertModel", head.SequenceClassification: "BertForSequenceClassification",
+	head.TokenClassification: "BertForTokenClassification", head.QuestionAnswering: "BertForQuestionAnswering", head.MaskedLM: "BertForMaskedLM"}
 
 // tinyBERT makes a model with random weights, three labels and a folder with a tokenizer.
 func tinyBERT(t testing.TB, class, more string) *model.Model {
@@ -65,19 +66,19 @@ func saveCybertron(t testing.TB, m *model.Model, name string) string {
 }
 
 // loadTask is tasks.Load of what a folder is for.
-func loadTask(t testing.TB, dir string, kind model.Kind) any {
+func loadTask(t testing.TB, dir string, kind head.Kind) any {
 	t.Helper()
 	c := &tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: filepath.Base(dir), DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever}
 	var task any
 	var err error
 	switch kind {
-	case model.SequenceClassification:
+	case head.SequenceClassification:
 		task, err = tasks.Load[textclassification.Interface](c)
-	case model.TokenClassification:
+	case head.TokenClassification:
 		task, err = tasks.Load[tokenclassification.Interface](c)
-	case model.QuestionAnswering:
+	case head.QuestionAnswering:
 		task, err = tasks.Load[questionanswering.Interface](c)
-	case model.MaskedLM:
+	case head.MaskedLM:
 		task, err = tasks.Load[languagemodeling.Interface](c)
 	default:
 		task, err = tasks.Load[textencoding.Interface](c)
@@ -137,7 +138,7 @@ func hosted(t testing.TB, m *model.Model, name string) []float32 {
 		}
 	}
 	var rows []int
-	if m.Head().Kind == model.MaskedLM {
+	if m.Head().Kind == head.MaskedLM {
 		rows = []int{6}
 	}
 	y, err := m.Logits(tape, b, rows, nil)

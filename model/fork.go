@@ -1,6 +1,6 @@
 package model
 
-import "github.com/spagotune/spagotune/internal/op"
+import "github.com/spagotune/spagotune/op"
 
 // Repeat is a new cache of n documents that each begin as document d, which stays as it is.
 func (c *Cache) Repeat(d, n int) *Cache {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // TestFork: a fork continues as the whole text does, its origin stays as it is, and so does a truncated document.

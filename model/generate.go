@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // Generate continues each prompt and returns the new tokens, without the stop token. For a sequence-to-sequence model the

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // generated is a text that transformers made (scripts/golden/generate.py).

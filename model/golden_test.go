@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // goldenBatch is a batch of a golden file, and where what it is scored by stands in the file's padded values.
@@ -18,7 +19,7 @@ type goldenBatch struct {
 
 // readGolden reads a file's padded rows as a batch without padding, for a head of that kind. Question answering keeps the
 // padding at its documents' ends: transformers scores these places too.
-func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
+func readGolden(t testing.TB, f *golden.File, kind head.Kind) goldenBatch {
 	g := goldenBatch{Batch: &Batch{CuSeqLens: []int{0}}}
 	ids, shape := f.Int(t, "input_ids"), f.Shape(t, "input_ids")
 	mask := slices.Repeat([]int{1}, len(ids))
@@ -31,7 +32,7 @@ func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
 		for c := range shape[1] {
 			i := r*shape[1] + c
 			visible += mask[i]
-			if mask[i] == 0 && kind != QuestionAnswering {
+			if mask[i] == 0 && kind != head.QuestionAnswering {
 				continue
 			}
 			g.at = append(g.at, i)
@@ -41,7 +42,7 @@ func readGolden(t testing.TB, f *golden.File, kind Kind) goldenBatch {
 			}
 		}
 		g.CuSeqLens = append(g.CuSeqLens, len(g.IDs))
-		if kind == QuestionAnswering {
+		if kind == head.QuestionAnswering {
 			g.AttentionLengths = append(g.AttentionLengths, visible)
 		}
 	}
@@ -57,20 +58,20 @@ func optional(t testing.TB, f *golden.File, name string) []int {
 }
 
 // label reads what the head is scored by.
-func (g *goldenBatch) label(t testing.TB, f *golden.File, kind Kind) {
+func (g *goldenBatch) label(t testing.TB, f *golden.File, kind head.Kind) {
 	labels := optional(t, f, "labels")
 	switch kind {
-	case QuestionAnswering:
+	case head.QuestionAnswering:
 		last := f.Int(t, "end_positions")
 		for d, first := range f.Int(t, "start_positions") {
 			g.Labels = append(g.Labels, int32(first), int32(last[d]))
 		}
-	case SequenceClassification:
+	case head.SequenceClassification:
 		g.at = g.at[:0]
 		for d, l := range labels {
 			g.at, g.Labels = append(g.at, d), append(g.Labels, int32(l))
 		}
-	case Seq2SeqLM:
+	case head.Seq2SeqLM:
 		g.targets(labels, f.Shape(t, "labels"))
 	default:
 		for _, i := range g.at {
@@ -87,7 +88,7 @@ func (g *goldenBatch) targets(labels, shape []int) {
 	for r := range shape[0] {
 		row := labels[r*shape[1] : (r+1)*shape[1]]
 		n := len(row)
-		for n > 1 && row[n-1] == IgnoreIndex {
+		for n > 1 && row[n-1] == head.IgnoreIndex {
 			n--
 		}
 		for c := range n {
@@ -132,7 +133,7 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Head().Kind != QuestionAnswering {
+	if m.Head().Kind != head.QuestionAnswering {
 		golden.Close(t, "logits", got.Data, rowsAt(f.Float32(t, "logits"), b.at, got.Cols), 2e-4, false)
 		return
 	}
@@ -206,8 +207,8 @@ func checkGeneration(t *testing.T, m *Model, f *golden.File) {
 			t.Fatal(err)
 		}
 		want, prompt := f.Int(t, name), make([]int32, 8)
-		if m.Head().Kind == Seq2SeqLM {
-			first := readGolden(t, f, Seq2SeqLM)
+		if m.Head().Kind == head.Seq2SeqLM {
+			first := readGolden(t, f, head.Seq2SeqLM)
 			prompt, want = first.IDs[:first.CuSeqLens[1]], untilStop(want[1:], s.EOSTokenIDs)
 			s.MaxNewTokens = 16
 		} else {

@@ -8,50 +8,9 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
-
-// Kind is a kind of head: what a model is trained for.
-type Kind string
-
-// The kinds of heads.
-const (
-	CausalLM               Kind = "causal-lm"
-	MaskedLM               Kind = "masked-lm"
-	Seq2SeqLM              Kind = "seq2seq-lm"
-	SequenceClassification Kind = "sequence-classification"
-	TokenClassification    Kind = "token-classification"
-	QuestionAnswering      Kind = "question-answering"
-	// Embedding is a host without weights behind its hidden states: texts become vectors.
-	Embedding Kind = "embedding"
-)
-
-// The problems of sequence classification, as config.json's problem_type has them.
-const (
-	SingleLabel = "single_label_classification"
-	MultiLabel  = "multi_label_classification"
-	Regression  = "regression"
-)
-
-// HeadConfig is what decides a head's shape.
-type HeadConfig struct {
-	Kind Kind
-	// Labels are the names of the classes, in the order of their ids; for regression one for each value.
-	Labels []string
-	// Problem is what sequence classification is for; "" is Regression with one label, else SingleLabel.
-	Problem string
-}
-
-// problem is Problem with its default.
-func (c HeadConfig) problem() string {
-	switch {
-	case c.Problem != "":
-		return c.Problem
-	case len(c.Labels) == 1:
-		return Regression
-	}
-	return SingleLabel
-}
 
 // Pick says which hidden state of a document a sequence is classified by.
 type Pick int
@@ -67,7 +26,7 @@ const (
 // Head is what stands on the last hidden states: dense, activation and norm where the family has them, then a projection
 // onto the vocabulary or the labels. A family gives the weights their names; what they compute is here once for all.
 type Head struct {
-	HeadConfig
+	head.Config
 	// Dense, Activation and Norm may be nil or "".
 	Dense      *Linear
 	Activation op.Activation
@@ -123,10 +82,10 @@ type scorer interface {
 	rows(h *Head, b *Batch) []int
 }
 
-var scorers = map[Kind]scorer{}
+var scorers = map[head.Kind]scorer{}
 
 // Kinds lists the kinds of heads.
-func Kinds() []Kind { return slices.Sorted(maps.Keys(scorers)) }
+func Kinds() []head.Kind { return slices.Sorted(maps.Keys(scorers)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
 func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
@@ -152,7 +111,7 @@ func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 
 // classLabel says what is wrong with a label of a head with classes.
 func (h *Head) classLabel(label int32) error {
-	if label != IgnoreIndex && (label < 0 || int(label) >= len(h.Labels)) {
+	if label != head.IgnoreIndex && (label < 0 || int(label) >= len(h.Labels)) {
 		return fmt.Errorf("model: label %d; the head has %d classes", label, len(h.Labels))
 	}
 	return nil

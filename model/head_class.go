@@ -6,13 +6,14 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
-	scorers[SequenceClassification] = sequenceClass{}
-	scorers[TokenClassification] = tokenClass{}
+	scorers[head.SequenceClassification] = sequenceClass{}
+	scorers[head.TokenClassification] = tokenClass{}
 }
 
 // sequenceClass judges whole documents: one label a document, or for multi-label and regression a value for each of the
@@ -20,7 +21,7 @@ func init() {
 type sequenceClass struct{}
 
 func (sequenceClass) scored(labels []int32, values []float32) int {
-	if len(values) > 0 || len(labels) > 0 && labels[0] != IgnoreIndex {
+	if len(values) > 0 || len(labels) > 0 && labels[0] != head.IgnoreIndex {
 		return 1
 	}
 	return 0
@@ -31,7 +32,7 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 	if err := h.checkPick(b); err != nil {
 		return err
 	}
-	if h.problem() != SingleLabel {
+	if h.Problem() != head.SingleLabel {
 		if want := docs * len(h.Labels); len(b.FloatLabels) != want {
 			return fmt.Errorf("model: %d values for %d documents of a head with %d outputs; want %d", len(b.FloatLabels), docs, len(h.Labels), want)
 		}
@@ -76,7 +77,7 @@ func (h *Head) pick(ids []int32, from, to int) int {
 func (h *Head) checkPick(b *Batch) error {
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {
-		if h.Kind == SequenceClassification && h.Pick == PickToken && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.Token) {
+		if h.Kind == head.SequenceClassification && h.Pick == PickToken && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.Token) {
 			return fmt.Errorf("model: document %d has no token %d, by which it would be classified", d, h.Token)
 		}
 	}
@@ -85,10 +86,10 @@ func (h *Head) checkPick(b *Batch) error {
 
 func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows := s.rows(h, b)
-	switch h.problem() {
-	case MultiLabel:
+	switch h.Problem() {
+	case head.MultiLabel:
 		return op.BinaryCrossEntropy(t, h.project(t, x, rows), h.values(b))
-	case Regression:
+	case head.Regression:
 		return op.MeanSquares(t, h.project(t, x, rows), h.values(b))
 	}
 	at, targets := labelled(b.Labels)
@@ -99,8 +100,8 @@ func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Ten
 }
 
 // values are a batch's values, a document a row.
-func (h *Head) values(b *Batch) gemm.Matrix {
-	return gemm.View(b.FloatLabels, len(b.FloatLabels)/len(h.Labels), len(h.Labels))
+func (h *Head) values(b *Batch) tensor.Matrix {
+	return tensor.View(b.FloatLabels, len(b.FloatLabels)/len(h.Labels), len(h.Labels))
 }
 
 // tokenClass gives every token a label; the ignored ones are not scored.

@@ -5,10 +5,11 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
-func init() { scorers[Embedding] = embedding{} }
+func init() { scorers[head.FeatureExtraction] = embedding{} }
 
 // contrastiveScale multiplies the cosine similarities of pairs, as sentence-transformers' MultipleNegativesRankingLoss.
 const contrastiveScale = 20

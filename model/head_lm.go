@@ -7,13 +7,14 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 func init() {
-	scorers[CausalLM] = causalLM{}
-	scorers[MaskedLM] = tokenLM{}
-	scorers[Seq2SeqLM] = tokenLM{}
+	scorers[head.CausalLM] = causalLM{}
+	scorers[head.MaskedLM] = tokenLM{}
+	scorers[head.Seq2SeqLM] = tokenLM{}
 }
 
 // lmLoss is the cross-entropy over the vocabulary of rows of x.
@@ -45,7 +46,7 @@ func every(n int) []int {
 func checkVocabulary(h *Head, b *Batch) error {
 	vocab, _ := h.Out.Dims()
 	for i, id := range b.Labels {
-		if id != IgnoreIndex && (id < 0 || int(id) >= vocab) {
+		if id != head.IgnoreIndex && (id < 0 || int(id) >= vocab) {
 			return fmt.Errorf("model: token %d has label %d; the vocabulary ends at %d", i, id, vocab-1)
 		}
 	}
@@ -83,7 +84,7 @@ type tokenLM struct{}
 func (tokenLM) scored(labels []int32, _ []float32) int { return countScored(labels) }
 
 func (tokenLM) check(h *Head, b *Batch) error {
-	if h.Kind == MaskedLM {
+	if h.Kind == head.MaskedLM {
 		if err := b.perToken(); err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (tokenLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 // labelled lists the labels that are scored, and where they are.
 func labelled(labels []int32) (rows []int, targets []int32) {
 	for i, l := range labels {
-		if l != IgnoreIndex {
+		if l != head.IgnoreIndex {
 			rows, targets = append(rows, i), append(targets, l)
 		}
 	}
@@ -111,7 +112,7 @@ func labelled(labels []int32) (rows []int, targets []int32) {
 func countScored(labels []int32) int {
 	n := 0
 	for _, l := range labels {
-		if l != IgnoreIndex {
+		if l != head.IgnoreIndex {
 			n++
 		}
 	}

@@ -5,17 +5,18 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
-func init() { scorers[QuestionAnswering] = span{} }
+func init() { scorers[head.QuestionAnswering] = span{} }
 
 // span finds an answer in a document: two outputs a token, how well the answer starts and ends there. A document's labels
 // are the first and the last token of its answer, counted from its own start.
 type span struct{}
 
 func (span) scored(labels []int32, _ []float32) int {
-	if len(labels) > 0 && labels[0] != IgnoreIndex {
+	if len(labels) > 0 && labels[0] != head.IgnoreIndex {
 		return 1
 	}
 	return 0
@@ -29,7 +30,7 @@ func (span) check(_ *Head, b *Batch) error {
 	}
 	for d := range docs {
 		first, last, n := b.Labels[2*d], b.Labels[2*d+1], bounds[d+1]-bounds[d]
-		if first == IgnoreIndex && last == IgnoreIndex {
+		if first == head.IgnoreIndex && last == head.IgnoreIndex {
 			continue
 		}
 		if first < 0 || last < first || int(last) >= n {
@@ -44,5 +45,5 @@ func (span) rows(*Head, *Batch) []int { return nil }
 // loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
 // section 4.2).
 func (span) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, IgnoreIndex)
+	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, head.IgnoreIndex)
 }

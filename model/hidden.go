@@ -3,30 +3,31 @@ package model
 import (
 	"fmt"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
-func (m *Model) LastHiddenState(t *op.Pass, b *Batch) (gemm.Matrix, error) {
-	if m.Head().Kind == Seq2SeqLM {
-		return gemm.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", Seq2SeqLM)
+func (m *Model) LastHiddenState(t *op.Pass, b *Batch) (tensor.Matrix, error) {
+	if m.Head().Kind == head.Seq2SeqLM {
+		return tensor.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", head.Seq2SeqLM)
 	}
 	if err := b.check(m.Config()); err != nil {
-		return gemm.Matrix{}, err
+		return tensor.Matrix{}, err
 	}
 	return op.Matrix(m.Forward(t, b, nil)), nil
 }
 
 // PoolerOutput returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
 // [documents, hidden], of a host for embeddings whose checkpoint has one. It is valid until t is released.
-func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (gemm.Matrix, error) {
+func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (tensor.Matrix, error) {
 	pooler, err := m.pooler()
 	if err != nil {
-		return gemm.Matrix{}, fmt.Errorf("model: %w", err)
+		return tensor.Matrix{}, fmt.Errorf("model: %w", err)
 	}
 	if err := b.check(m.Config()); err != nil {
-		return gemm.Matrix{}, err
+		return tensor.Matrix{}, err
 	}
 	x := m.Forward(t, b, nil)
 	bounds := b.bounds()
@@ -36,8 +37,8 @@ func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (gemm.Matrix, error) {
 
 // pooler is BERT's pooler, on which no adapter sits.
 func (m *Model) pooler() (*Linear, error) {
-	if _, ok := m.Backbone.(*bert); !ok || m.Head().Kind != Embedding {
-		return nil, fmt.Errorf("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Backbone, Embedding)
+	if _, ok := m.Backbone.(*bert); !ok || m.Head().Kind != head.FeatureExtraction {
+		return nil, fmt.Errorf("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Backbone, head.FeatureExtraction)
 	}
 	n := m.Config().HiddenSize
 	l := NewLinear(n, n, true)

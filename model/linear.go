@@ -5,9 +5,9 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Param is a trained matrix with the name under which it is saved, such as "lora_A.weight".
@@ -25,33 +25,33 @@ type Adapter interface {
 	Params() []Param
 	// MergeInto turns w, the block of W from row i and column j on, into that block of W'. It is called from several
 	// goroutines at once, while a kernel packs the weight.
-	MergeInto(w gemm.Matrix, i, j int)
+	MergeInto(w tensor.Matrix, i, j int)
 	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
 	// of x·W'ᵀ. Those of other layers' adapters may run at the same time.
-	Grad(x, gy gemm.Matrix)
+	Grad(x, gy tensor.Matrix)
 }
 
 // DeltaForwarder is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
 // passes with few rows, and dropout on the adapter's input.
 type DeltaForwarder interface {
 	// Forward adds x·ΔWᵀ to y [tokens, out].
-	Forward(y, x gemm.Matrix)
+	Forward(y, x tensor.Matrix)
 	// Backward adds gy·ΔW to dx [tokens, in].
-	Backward(dx, gy gemm.Matrix)
+	Backward(dx, gy tensor.Matrix)
 }
 
 // OutputTransformer is implemented by an adapter that has no such form, but whose output comes cheaply from that of W. It serves
 // forward passes with few rows.
 type OutputTransformer interface {
 	// TransformOutput makes x·W'ᵀ of y = x·Wᵀ [tokens, out].
-	TransformOutput(y, x gemm.Matrix)
+	TransformOutput(y, x tensor.Matrix)
 }
 
 // OutputGradder is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
 type OutputGradder interface {
 	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
 	// x·W'ᵀ all the same.
-	GradOutput(x, y, gy gemm.Matrix)
+	GradOutput(x, y, gy tensor.Matrix)
 }
 
 // BiasMerger is implemented by an adapter that scales the layer's outputs, and so its bias: y = x·W'ᵀ + b'.
@@ -59,7 +59,7 @@ type BiasMerger interface {
 	// MergeBias turns b into b', or the gradient of b' into that of b.
 	MergeBias(b []float32)
 	// BiasGrad adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
-	BiasGrad(b []float32, gy gemm.Matrix)
+	BiasGrad(b []float32, gy tensor.Matrix)
 }
 
 // ParamsObserver is implemented by an adapter that keeps values that follow from its parameters or from the layer's weight,
@@ -127,7 +127,7 @@ func (l *Linear) ParamsChanged() {
 }
 
 // Source is the layer's matrix with the named adapter folded in.
-func (l *Linear) Source(adapter string) gemm.Source {
+func (l *Linear) Source(adapter string) tensor.Source {
 	w := l.Weight.Source(adapter)
 	if a, ok := l.adapters[adapter]; ok {
 		return folded{w, a}
@@ -147,16 +147,16 @@ func (l *Linear) BiasOf(adapter string) []float32 {
 
 // folded is W' of an adapter: blocks of W with the update added.
 type folded struct {
-	gemm.Source
+	tensor.Source
 	a Adapter
 }
 
 // foldedBias is b' of an adapter.
-type foldedBias struct{ gemm.Matrix }
+type foldedBias struct{ tensor.Matrix }
 
 func (f folded) Block(dst []float32, ld, i, j, m, n int) {
 	f.Source.Block(dst, ld, i, j, m, n)
-	f.a.MergeInto(gemm.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
+	f.a.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
 // update is ΔW of an adapter that has no cheaper form: W' − W.
@@ -220,17 +220,17 @@ func trained(t *op.Pass, part any) []*nn.Param {
 }
 
 // Forward computes y = x·W'ᵀ + b + beta·y.
-func (l *Linear) Forward(t *op.Pass, y, x gemm.Matrix, beta float32) {
+func (l *Linear) Forward(t *op.Pass, y, x tensor.Matrix, beta float32) {
 	w := l.Weight.Source(t.Adapter)
 	if a, ok := l.adapters[t.Adapter]; !ok {
-		gemm.NT(y, x, w, beta)
+		tensor.NT(y, x, w, beta)
 	} else if apart, dropout := l.apart(t, a, x.Rows); apart {
-		gemm.NT(y, x, w, beta)
+		tensor.NT(y, x, w, beta)
 		l.addUpdate(t, a, w, y, x, dropout)
 	} else if turn, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
 		l.turn(t, turn, w, y, x, beta)
 	} else {
-		gemm.NT(y, x, folded{w, a}, beta)
+		tensor.NT(y, x, folded{w, a}, beta)
 	}
 	if l.Bias != nil {
 		b := l.BiasOf(t.Adapter)
@@ -241,10 +241,10 @@ func (l *Linear) Forward(t *op.Pass, y, x gemm.Matrix, beta float32) {
 }
 
 // turn computes y = x·W'ᵀ + beta·y from x·Wᵀ.
-func (l *Linear) turn(t *op.Pass, a OutputTransformer, w gemm.Source, y, x gemm.Matrix, beta float32) {
+func (l *Linear) turn(t *op.Pass, a OutputTransformer, w tensor.Source, y, x tensor.Matrix, beta float32) {
 	own := t.New(y.Rows, y.Cols)
 	defer t.Free(own)
-	gemm.NT(own.Mat(), x, w, 0)
+	tensor.NT(own.Mat(), x, w, 0)
 	a.TransformOutput(own.Mat(), x)
 	for i := range y.Rows {
 		r := own.Mat().Row(i)
@@ -256,7 +256,7 @@ func (l *Linear) turn(t *op.Pass, a OutputTransformer, w gemm.Source, y, x gemm.
 }
 
 // addUpdate adds x·ΔWᵀ to y, x through the mask where the adapter's input has dropout.
-func (l *Linear) addUpdate(t *op.Pass, a attached, w gemm.Source, y, x gemm.Matrix, dropout bool) {
+func (l *Linear) addUpdate(t *op.Pass, a attached, w tensor.Source, y, x tensor.Matrix, dropout bool) {
 	if dropout {
 		d := t.New(x.Rows, x.Cols)
 		defer t.Free(d)
@@ -266,12 +266,12 @@ func (l *Linear) addUpdate(t *op.Pass, a attached, w gemm.Source, y, x gemm.Matr
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Forward(y, x)
 	} else {
-		gemm.NT(y, x, update{folded{w, a}}, 1)
+		tensor.NT(y, x, update{folded{w, a}}, 1)
 	}
 }
 
 // ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
-func (l *Linear) ParamGrad(t *op.Pass, x, y, base, gy gemm.Matrix) {
+func (l *Linear) ParamGrad(t *op.Pass, x, y, base, gy tensor.Matrix) {
 	l.baseGrad(t, x, gy)
 	if a, ok := l.adapters[t.Adapter]; ok {
 		l.adapterGrad(t, a, x, y, base, gy)
@@ -279,22 +279,22 @@ func (l *Linear) ParamGrad(t *op.Pass, x, y, base, gy gemm.Matrix) {
 }
 
 // InputGrad computes dx = gy·W' + beta·dx.
-func (l *Linear) InputGrad(t *op.Pass, dx gemm.Matrix, beta float32, gy gemm.Matrix) {
+func (l *Linear) InputGrad(t *op.Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
 	w := l.Weight.Source(t.Adapter)
 	if a, ok := l.adapters[t.Adapter]; !ok {
-		gemm.NN(dx, gy, w, beta)
+		tensor.NN(dx, gy, w, beta)
 	} else if apart, dropout := l.apart(t, a, gy.Rows); !apart {
-		gemm.NN(dx, gy, folded{w, a}, beta)
+		tensor.NN(dx, gy, folded{w, a}, beta)
 	} else {
-		gemm.NN(dx, gy, w, beta)
+		tensor.NN(dx, gy, w, beta)
 		l.updateGrad(t, a, w, dx, gy, dropout)
 	}
 }
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
-func (l *Linear) baseGrad(t *op.Pass, x, gy gemm.Matrix) {
+func (l *Linear) baseGrad(t *op.Pass, x, gy tensor.Matrix) {
 	if p := l.Weight.Param(t.Adapter); op.RequiresGrad(p) {
-		gemm.TN(op.Grad(p), gy, x, 1)
+		tensor.TN(op.Grad(p), gy, x, 1)
 	}
 	if l.Bias == nil {
 		return
@@ -314,7 +314,7 @@ func (l *Linear) baseGrad(t *op.Pass, x, gy gemm.Matrix) {
 }
 
 // adapterGrad adds to the gradients of the adapter, if it trains.
-func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy gemm.Matrix) {
+func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy tensor.Matrix) {
 	train := false
 	for _, p := range a.Params() {
 		train = train || p.RequiresGrad()
@@ -341,7 +341,7 @@ func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy gemm.Matrix)
 	own := t.New(y.Rows, y.Cols)
 	defer t.Free(own)
 	if dropout {
-		gemm.NT(own.Mat(), in, folded{l.Weight.Source(t.Adapter), a}, 0)
+		tensor.NT(own.Mat(), in, folded{l.Weight.Source(t.Adapter), a}, 0)
 	} else {
 		l.ownOutput(t, own.Mat(), y, base)
 	}
@@ -349,7 +349,7 @@ func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy gemm.Matrix)
 }
 
 // ownOutput takes from y what is not x·W'ᵀ: the residual and the bias.
-func (l *Linear) ownOutput(t *op.Pass, own, y, base gemm.Matrix) {
+func (l *Linear) ownOutput(t *op.Pass, own, y, base tensor.Matrix) {
 	var bias []float32
 	if l.Bias != nil {
 		bias = l.BiasOf(t.Adapter)
@@ -367,13 +367,13 @@ func (l *Linear) ownOutput(t *op.Pass, own, y, base gemm.Matrix) {
 }
 
 // updateGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
-func (l *Linear) updateGrad(t *op.Pass, a attached, w gemm.Source, dx, gy gemm.Matrix, dropout bool) {
+func (l *Linear) updateGrad(t *op.Pass, a attached, w tensor.Source, dx, gy tensor.Matrix, dropout bool) {
 	d := t.Zeros(dx.Rows, dx.Cols)
 	defer t.Free(d)
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Backward(d.Mat(), gy)
 	} else {
-		gemm.NN(d.Mat(), gy, update{folded{w, a}}, 0)
+		tensor.NN(d.Mat(), gy, update{folded{w, a}}, 0)
 	}
 	if dropout {
 		t.Dropout(d.Mat(), d.Mat(), a.dropout, l.path)

@@ -8,12 +8,13 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 func init() {
 	for modelType, class := range map[string]string{"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"} {
-		Register(modelType, Architecture{Class: class, Prefix: "model.", Kind: CausalLM, New: newLlama})
+		Register(modelType, Architecture{Class: class, Prefix: "model.", Kind: head.CausalLM, New: newLlama})
 	}
 }
 
@@ -77,7 +78,7 @@ type llamaLayer struct {
 	Down      *Linear `hf:"mlp.down_proj"`
 }
 
-func newLlama(config []byte, head HeadConfig) (Backbone, error) {
+func newLlama(config []byte, want head.Config) (Backbone, error) {
 	m := &llama{}
 	c := &m.c
 	if err := decodeConfig(config, c); err != nil {
@@ -93,7 +94,7 @@ func newLlama(config []byte, head HeadConfig) (Backbone, error) {
 	m.rope = rope
 	m.Embed = NewWeight(c.VocabSize, c.HiddenSize)
 	m.Norm = NewWeight(c.HiddenSize)
-	if m.Stands, err = m.head(head); err != nil {
+	if m.Stands, err = m.head(want); err != nil {
 		return nil, err
 	}
 	qkvBias := c.AttentionBias || c.ModelType == "qwen2"
@@ -118,19 +119,19 @@ func newLlama(config []byte, head HeadConfig) (Backbone, error) {
 }
 
 // head makes the head of a kind.
-func (m *llama) head(c HeadConfig) (*Head, error) {
-	h := &Head{HeadConfig: c, Pick: PickLast, Mean: true}
+func (m *llama) head(c head.Config) (*Head, error) {
+	h := &Head{Config: c, Pick: PickLast, Mean: true}
 	switch c.Kind {
-	case CausalLM:
+	case head.CausalLM:
 		h.Out = NewLinear(m.c.VocabSize, m.c.HiddenSize, false)
 		if m.c.TieWordEmbeddings {
 			h.Out.Weight.tied = m.Embed
 		}
 		h.Add("lm_head", h.Out)
-	case SequenceClassification, TokenClassification:
-		h.Out = NewLinear(len(c.Labels), m.c.HiddenSize, c.Kind == TokenClassification)
+	case head.SequenceClassification, head.TokenClassification:
+		h.Out = NewLinear(len(c.Labels), m.c.HiddenSize, c.Kind == head.TokenClassification)
 		h.Add("score", h.Out)
-	case Embedding:
+	case head.FeatureExtraction:
 	default:
 		return nil, fmt.Errorf("%s has no head for %s", m.c.ModelType, c.Kind)
 	}

@@ -6,8 +6,9 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Cache is what generation keeps of the tokens so far: keys and values by layer and document.
@@ -108,7 +109,7 @@ func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
 	if err := s.check(h, b); err != nil {
 		return nil, err
 	}
-	if len(b.FloatLabels) == 0 && h.Kind != Embedding && countScored(b.Labels) == 0 {
+	if len(b.FloatLabels) == 0 && h.Kind != head.FeatureExtraction && countScored(b.Labels) == 0 {
 		return nil, errors.New("model: nothing in the batch is scored")
 	}
 	return s.loss(t, h, m.Forward(t, b, nil), b), nil
@@ -122,13 +123,13 @@ func (m *Model) Scored(labels []int32, values []float32) int {
 // Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
 // else those of the given rows of the batch, [len(rows), outputs]; nil is all rows. For Embedding they are the documents'
 // vectors. With a cache the batch continues the cached documents. The result is valid until t is released.
-func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (gemm.Matrix, error) {
+func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.Matrix, error) {
 	h := m.Head()
 	if err := m.check(b, cache); err != nil {
-		return gemm.Matrix{}, err
+		return tensor.Matrix{}, err
 	}
 	if err := h.checkPick(b); err != nil {
-		return gemm.Matrix{}, err
+		return tensor.Matrix{}, err
 	}
 	x := m.Forward(t, b, cache)
 	if h.Out == nil {

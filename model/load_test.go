@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 const tinyConfig = `{"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
@@ -239,7 +240,7 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{-1}}, "id -1"},
 		{Batch{IDs: []int32{1}, Labels: []int32{1, 2}}, "1 tokens and 2 labels"},
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{12, 12}}, "label 12"},
-		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, IgnoreIndex}}, "no token of the batch is scored"},
+		{Batch{IDs: []int32{1, 2}, Labels: []int32{1, head.IgnoreIndex}}, "no token of the batch is scored"},
 		{Batch{IDs: []int32{1, 2}, TokenTypeIDs: []int32{1}}, "2 tokens and 1 types"},
 		{Batch{IDs: []int32{1, 2}, TokenTypeIDs: []int32{0, 1}}, "token 1 has type 1; the model has 1"},
 		{Batch{IDs: []int32{1, 2}, Labels: []int32{1}, TargetCuSeqLens: []int{0, 1, 1}}, "2 targets for 1 documents"},

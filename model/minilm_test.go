@@ -9,9 +9,10 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
 	"github.com/nlpodyssey/spago/mat"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -77,7 +78,7 @@ func TestMiniLMCybertron(t *testing.T) {
 	}
 	defer func() { _ = m.Close() }()
 	folder := saveCybertron(t, m, "")
-	task := loadTask(t, folder, model.Embedding)
+	task := loadTask(t, folder, head.FeatureExtraction)
 	host, err := model.FromCybertron(task)
 	if err != nil {
 		t.Fatal(err)

@@ -14,9 +14,10 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Config are what callers need to know of a host.
@@ -50,13 +51,13 @@ type NumericsSetter interface {
 type Architecture struct {
 	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
 	Class   string
-	Classes map[Kind]string
+	Classes map[head.Kind]string
 	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
 	Prefix string
 	// Kind is the head where config.json names no architecture.
-	Kind Kind
+	Kind head.Kind
 	// New makes a host without weights. It refuses kinds of heads that the family has not.
-	New func(config []byte, head HeadConfig) (Backbone, error)
+	New func(config []byte, head head.Config) (Backbone, error)
 }
 
 var families = map[string]Architecture{}
@@ -154,11 +155,11 @@ func build(config []byte, o Options) (*Model, error) {
 	if !ok {
 		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
-	config, head, err := f.head(config, o)
+	config, want, err := f.head(config, o)
 	if err != nil {
 		return nil, err
 	}
-	h, err := f.New(config, head)
+	h, err := f.New(config, want)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func build(config []byte, o Options) (*Model, error) {
 	}
 	m := &Model{Backbone: h, ConfigJSON: bytes.Clone(config), Options: o, family: f}
 	name := func(path string) string { // @. is the family's prefix, which a headless model has not
-		if head.Kind == Embedding {
+		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
 		}
 		return strings.Replace(path, "@.", f.Prefix, 1)
@@ -207,7 +208,7 @@ func notFinite(w *Weight) (string, bool) {
 	rows, cols := w.rowsCols()
 	const step = 256
 	bad := make([]int, (rows+step-1)/step)
-	gemm.Parallel(len(bad), func(i int) {
+	tensor.Parallel(len(bad), func(i int) {
 		row := make([]float32, cols)
 		for r := i * step; r < min(rows, (i+1)*step); r++ {
 			w.source.Block(row, cols, r, 0, 1, cols)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"github.com/spagotune/spagotune/head"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ const (
 type Options struct {
 	// Head, where its Kind is not "", is the head that the model is to have. One that the folder does not hold is made
 	// anew; its labels are recorded in Config.
-	Head HeadConfig
+	Head head.Config
 	// Numerics is HuggingFace (or "") or Cybertron.
 	Numerics string
 	// Seed makes the weights of a new head.
@@ -31,11 +32,11 @@ type Options struct {
 // suffixes are what Hugging Face's class names end in, by kind.
 var suffixes = []struct {
 	suffix string
-	kind   Kind
+	kind   head.Kind
 }{
-	{"ForCausalLM", CausalLM}, {"LMHeadModel", CausalLM}, {"ForMaskedLM", MaskedLM}, {"ForPreTraining", MaskedLM},
-	{"ForConditionalGeneration", Seq2SeqLM}, {"MTModel", Seq2SeqLM}, {"ForSequenceClassification", SequenceClassification},
-	{"ForTokenClassification", TokenClassification}, {"ForQuestionAnswering", QuestionAnswering}, {"Model", Embedding},
+	{"ForCausalLM", head.CausalLM}, {"LMHeadModel", head.CausalLM}, {"ForMaskedLM", head.MaskedLM}, {"ForPreTraining", head.MaskedLM},
+	{"ForConditionalGeneration", head.Seq2SeqLM}, {"MTModel", head.Seq2SeqLM}, {"ForSequenceClassification", head.SequenceClassification},
+	{"ForTokenClassification", head.TokenClassification}, {"ForQuestionAnswering", head.QuestionAnswering}, {"Model", head.FeatureExtraction},
 }
 
 // headKeys are the keys of config.json that say which head there is.
@@ -47,16 +48,16 @@ type headKeys struct {
 }
 
 // head is the head that a config or the options ask for, and the config with it.
-func (f Architecture) head(config []byte, o Options) ([]byte, HeadConfig, error) {
+func (f Architecture) head(config []byte, o Options) ([]byte, head.Config, error) {
 	var k headKeys
 	if err := json.Unmarshal(config, &k); err != nil {
-		return nil, HeadConfig{}, fmt.Errorf("config.json: %w", err)
+		return nil, head.Config{}, fmt.Errorf("config.json: %w", err)
 	}
-	own := HeadConfig{Kind: f.Kind, Problem: k.ProblemType}
+	own := head.Config{Kind: f.Kind, ProblemType: k.ProblemType}
 	if len(k.Architectures) > 0 {
 		i := slices.IndexFunc(suffixes, func(s struct {
 			suffix string
-			kind   Kind
+			kind   head.Kind
 		}) bool {
 			return strings.HasSuffix(k.Architectures[0], s.suffix)
 		})
@@ -71,23 +72,23 @@ func (f Architecture) head(config []byte, o Options) ([]byte, HeadConfig, error)
 	}
 	want := o.Head
 	if want.Kind == "" || want.Kind == own.Kind && want.Labels == nil {
-		return config, own, want.check(own.Kind)
+		return config, own, checkHead(want, own.Kind)
 	}
-	if err := want.check(want.Kind); err != nil {
+	if err := checkHead(want, want.Kind); err != nil {
 		return nil, want, err
 	}
 	config, err = f.withHead(config, want)
 	return config, want, err
 }
 
-// check says what is wrong with a head of that kind that was asked for.
-func (c HeadConfig) check(k Kind) error {
+// checkHead says what is wrong with a head of that kind that was asked for.
+func checkHead(c head.Config, k head.Kind) error {
 	switch {
 	case scorers[k] == nil:
 		return fmt.Errorf("head %q is not known; known are %v", k, Kinds())
-	case !slices.Contains([]string{"", SingleLabel, MultiLabel, Regression}, c.Problem):
-		return fmt.Errorf("problem_type %q is not known; known are %s, %s, %s", c.Problem, SingleLabel, MultiLabel, Regression)
-	case c.Kind != "" && (k == SequenceClassification || k == TokenClassification) && len(c.Labels) == 0 && c.Labels != nil:
+	case !slices.Contains([]string{"", head.SingleLabel, head.MultiLabel, head.Regression}, c.ProblemType):
+		return fmt.Errorf("problem_type %q is not known; known are %s, %s, %s", c.ProblemType, head.SingleLabel, head.MultiLabel, head.Regression)
+	case c.Kind != "" && (k == head.SequenceClassification || k == head.TokenClassification) && len(c.Labels) == 0 && c.Labels != nil:
 		return fmt.Errorf("a head for %s needs labels", k)
 	}
 	return nil
@@ -120,7 +121,7 @@ func (k headKeys) labels() ([]string, error) {
 }
 
 // withHead is a config.json with another head.
-func (f Architecture) withHead(config []byte, c HeadConfig) ([]byte, error) {
+func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
 	var all map[string]any
 	if err := json.Unmarshal(config, &all); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
@@ -139,8 +140,8 @@ func (f Architecture) withHead(config []byte, c HeadConfig) ([]byte, error) {
 		}
 		all["id2label"], all["label2id"] = id2label, label2id
 	}
-	if c.Kind == SequenceClassification {
-		all["problem_type"] = c.problem()
+	if c.Kind == head.SequenceClassification {
+		all["problem_type"] = c.Problem()
 	}
 	return json.MarshalIndent(all, "", "  ")
 }

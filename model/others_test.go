@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
@@ -19,14 +20,14 @@ func TestOtherHeadsAreKept(t *testing.T) {
 		if config.ModelType != "bert" {
 			continue
 		}
-		body, err := LoadAs(c.Dir, Options{Head: HeadConfig{Kind: Embedding}})
+		body, err := LoadAs(c.Dir, Options{Head: head.Config{Kind: head.FeatureExtraction}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(body.UnexpectedKeys) == 0 {
 			t.Errorf("%s: as an embedding host nothing is left of its head", c.Name)
 		}
-		body.Options.Head = HeadConfig{} // as if its config.json had said so
+		body.Options.Head = head.Config{} // as if its config.json had said so
 		dir := filepath.Join(t.TempDir(), "body")
 		if err := body.Save(dir, "", ""); err != nil {
 			t.Fatal(err)

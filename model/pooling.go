@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/spagotune/spagotune/head"
 	"os"
 	"path/filepath"
 )
@@ -15,7 +16,7 @@ const poolingFile = "1_Pooling/config.json"
 // first token.
 func (m *Model) pooling() error {
 	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
-	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != Embedding {
+	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
 		return nil
 	}
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 const tinyBERT = `{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,

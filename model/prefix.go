@@ -3,7 +3,7 @@ package model
 import (
 	"context"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // minShared is how many tokens prompts must have in common for these to be computed apart.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 func TestSharing(t *testing.T) {

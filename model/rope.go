@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"github.com/spagotune/spagotune/internal/jsonvalue"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
 )
 
 // ropeConfig is how a config states rotary positions: rope_theta beside rope_scaling, or both in rope_parameters.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"github.com/spagotune/spagotune/head"
 	"math"
 	"slices"
 )
@@ -72,8 +73,8 @@ func (s GenerationConfig) check(m *Model) error {
 		return fmt.Errorf("num_beams %d with temperature %g; beams are not sampled", s.NumBeams, s.Temperature)
 	case !slices.Contains([]string{"", "false", "true", "never"}, s.EarlyStopping):
 		return fmt.Errorf("early_stopping is %q; want false, true or never", s.EarlyStopping)
-	case m.Head().Kind != CausalLM && m.Head().Kind != Seq2SeqLM:
-		return fmt.Errorf("the model's head is for %s; want %s or %s", m.Head().Kind, CausalLM, Seq2SeqLM)
+	case m.Head().Kind != head.CausalLM && m.Head().Kind != head.Seq2SeqLM:
+		return fmt.Errorf("the model's head is for %s; want %s or %s", m.Head().Kind, head.CausalLM, head.Seq2SeqLM)
 	}
 	return s.checkTokens(m)
 }

@@ -11,7 +11,8 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // companions are the files beside the weights that a copy of a model takes along.
@@ -24,7 +25,7 @@ var sentenceFiles = []string{"modules.json", "sentence_bert_config.json", "confi
 
 // companions are the files that a copy of this model takes along.
 func (m *Model) companions() []string {
-	if m.Head().Kind == Embedding {
+	if m.Head().Kind == head.FeatureExtraction {
 		return append(slices.Clone(sentenceFiles), companions...)
 	}
 	return companions
@@ -143,20 +144,20 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 }
 
 // adapted are the layers' weights, by name, as a pass with the named adapter sees them.
-func (m *Model) adapted(adapter string) map[string]gemm.Source {
-	sources := map[string]gemm.Source{}
+func (m *Model) adapted(adapter string) map[string]tensor.Source {
+	sources := map[string]tensor.Source{}
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
 		if _, ok := l.adapters[adapter].Adapter.(BiasMerger); ok && l.Bias != nil {
 			b := l.BiasOf(adapter)
-			sources[l.Bias.named().Name] = foldedBias{gemm.View(b, 1, len(b))}
+			sources[l.Bias.named().Name] = foldedBias{tensor.View(b, 1, len(b))}
 		}
 	})
 	return sources
 }
 
 // equal says whether two matrices have the same bits.
-func equal(a, b gemm.Source) bool {
+func equal(a, b tensor.Source) bool {
 	rows, cols := a.Dims()
 	x, y := make([]float32, cols), make([]float32, cols)
 	for i := range rows {
@@ -173,7 +174,7 @@ func equal(a, b gemm.Source) bool {
 
 // unties says whether a weight that is tied to another, or is its twin, has values of its own by now;
 // tie_word_embeddings, which is then false, unties all.
-func (m *Model) unties(adapter string, sources map[string]gemm.Source) bool {
+func (m *Model) unties(adapter string, sources map[string]tensor.Source) bool {
 	untied := false
 	m.Weights(func(w *Weight) {
 		src := sources[w.Name]
@@ -203,14 +204,14 @@ func (w *Weight) owner() *Weight {
 }
 
 // encode makes the tensor of src in a type, or passes on the stored one where nothing changed.
-func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
+func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
 	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
 	v := make([]float32, rows*cols)
 	const step = 64
-	gemm.Parallel((rows+step-1)/step, func(i int) {
+	tensor.Parallel((rows+step-1)/step, func(i int) {
 		n := min(step, rows-i*step)
 		src.Block(v[i*step*cols:], cols, i*step, 0, n, cols)
 	})
@@ -231,7 +232,7 @@ func encode(w *Weight, src gemm.Source, dtype checkpoint.DType, adapter string) 
 }
 
 // changed says whether an adapter is folded into a source.
-func changed(src gemm.Source) bool {
+func changed(src tensor.Source) bool {
 	switch src.(type) {
 	case folded, foldedBias:
 		return true

@@ -3,7 +3,8 @@ package model
 import (
 	"fmt"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
 
 // seq2seq is a host with an encoder and a decoder.
@@ -23,13 +24,13 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	if err := b.check(m.Config()); err != nil {
 		return err
 	}
-	if h.Kind == Seq2SeqLM && b.Labels != nil {
+	if h.Kind == head.Seq2SeqLM && b.Labels != nil {
 		if err := b.checkTargets(m.Config().MaxPositionEmbeddings); err != nil {
 			return err
 		}
 		return checkVocabulary(h, b)
 	}
-	if out := h.Out; h.Kind == Seq2SeqLM { // the decoder reads the sources
+	if out := h.Out; h.Kind == head.Seq2SeqLM { // the decoder reads the sources
 		sizes := m.Config()
 		sizes.VocabSize, _ = out.Dims()
 		return b.check(sizes)

@@ -6,8 +6,8 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Weight is one tensor of a model. Frozen it stays in the checkpoint's type and memory; trained it is a float32
@@ -26,7 +26,7 @@ type Weight struct {
 	loose    bool                 // it is tied only where the checkpoint does not hold it
 	nameless bool                 // it stands for the weight that it is tied to, and is none of its own
 	stored   checkpoint.Tensor    // as it was read
-	source   gemm.Source          // as it is multiplied with; for one extent, a row
+	source   tensor.Source        // as it is multiplied with; for one extent, a row
 	param    *nn.Param            // where the base itself trains
 	copies   map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
 }
@@ -73,7 +73,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 		if err != nil {
 			return err
 		}
-		w.source = gemm.View(v, rows, cols)
+		w.source = tensor.View(v, rows, cols)
 	case t.DType == checkpoint.DTypeF32:
 		v, ok := t.Float32View()
 		if !ok {
@@ -82,11 +82,11 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 				return err
 			}
 		}
-		w.source = gemm.View(v, rows, cols)
+		w.source = tensor.View(v, rows, cols)
 	case t.DType == checkpoint.DTypeBF16:
-		w.source = gemm.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+		w.source = tensor.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	case t.DType == checkpoint.DTypeF16:
-		w.source = gemm.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+		w.source = tensor.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	default:
 		return fmt.Errorf("%s: element type %s is not served; want F32, BF16 or F16", t.Name, t.DType)
 	}
@@ -97,7 +97,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 // set gives the weight float32 values of its own.
 func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
-	w.source = gemm.View(values, rows, cols)
+	w.source = tensor.View(values, rows, cols)
 	w.stored = checkpoint.Tensor{}
 }
 
@@ -116,7 +116,7 @@ func (w *Weight) Param(adapter string) *nn.Param {
 }
 
 // Source is the matrix [out, in] in a pass with the named adapter.
-func (w *Weight) Source(adapter string) gemm.Source {
+func (w *Weight) Source(adapter string) tensor.Source {
 	if p := w.Param(adapter); p != nil {
 		return op.Data(p)
 	}
@@ -131,7 +131,7 @@ func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
 		return nil
 	}
-	return w.Source(adapter).(gemm.Matrix).Data
+	return w.Source(adapter).(tensor.Matrix).Data
 }
 
 // Values returns a float32 copy of the weight in a pass with the named adapter.
@@ -169,7 +169,7 @@ func (w *Weight) Train() *nn.Param {
 // own is a float32 copy of the weight, or the shared values themselves.
 func (w *Weight) own() []float32 {
 	if w.shared {
-		return w.source.(gemm.Matrix).Data
+		return w.source.(tensor.Matrix).Data
 	}
 	return w.Values("")
 }
@@ -200,7 +200,7 @@ func (w *Weight) SetValues(values []float32) { w.set(values) }
 
 // Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
 // meanwhile. Trained copies stay as they are. The values of a model that Cybertron serves are written over, and restored.
-func (w *Weight) Replace(src gemm.Source) (restore func()) {
+func (w *Weight) Replace(src tensor.Source) (restore func()) {
 	if w.shared {
 		rows, cols := w.rowsCols()
 		v, base := w.own(), w.Values("")

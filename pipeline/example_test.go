@@ -13,8 +13,8 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/op"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/pipeline"
 	"github.com/spagotune/spagotune/tokenizer"
 )

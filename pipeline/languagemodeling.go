@@ -6,9 +6,10 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/languagemodeling"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -22,7 +23,7 @@ var _ languagemodeling.Interface = (*LanguageModel)(nil)
 
 // NewLanguageModel makes one of a model with a head for masked tokens, whose tokenizer has a mask.
 func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
-	h, err := newHost("language modeling", m, tok, o, model.MaskedLM)
+	h, err := newHost("language modeling", m, tok, o, head.MaskedLM)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 		}
 	}
 	predictions := pass{c.logits, func(e tokenizer.Encoding) int { return len(c.masks(e.IDs)) }}
-	err := c.h.each(ctx, docs, predictions, func(d int, y gemm.Matrix) {
+	err := c.h.each(ctx, docs, predictions, func(d int, y tensor.Matrix) {
 		for row, at := range c.masks(docs[d].IDs) {
 			all[of[d]].Tokens = append(all[of[d]].Tokens, c.token(docs[d].Offsets[at], y.Row(row), p.K))
 		}
@@ -86,7 +87,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 }
 
 // logits are the scores of the vocabulary for the masks.
-func (c *LanguageModel) logits(t *op.Pass, b *model.Batch) (gemm.Matrix, error) {
+func (c *LanguageModel) logits(t *op.Pass, b *model.Batch) (tensor.Matrix, error) {
 	return c.h.Logits(t, b, c.masks(b.IDs), nil)
 }
 

@@ -7,9 +7,10 @@ import (
 	"math"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/gemm"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -41,7 +42,7 @@ type host struct {
 }
 
 // newHost checks that a model and a tokenizer fit the task and each other.
-func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, kinds ...model.Kind) (*host, error) {
+func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, kinds ...head.Kind) (*host, error) {
 	wrap := func(format string, args ...any) error {
 		return fmt.Errorf("pipeline: %s: %w", task, fmt.Errorf(format, args...))
 	}
@@ -121,7 +122,7 @@ func which(err error, i, n int) error {
 
 // pass is what a task computes of a batch.
 type pass struct {
-	compute func(t *op.Pass, b *model.Batch) (gemm.Matrix, error)
+	compute func(t *op.Pass, b *model.Batch) (tensor.Matrix, error)
 	// rows is how many rows of outputs belong to a text.
 	rows func(e tokenizer.Encoding) int
 }
@@ -131,11 +132,11 @@ func perText(tokenizer.Encoding) int    { return 1 }
 
 // head is the outputs of the model's head.
 func (h *host) head(rows func(tokenizer.Encoding) int) pass {
-	return pass{func(t *op.Pass, b *model.Batch) (gemm.Matrix, error) { return h.Logits(t, b, nil, nil) }, rows}
+	return pass{func(t *op.Pass, b *model.Batch) (tensor.Matrix, error) { return h.Logits(t, b, nil, nil) }, rows}
 }
 
 // each computes the documents in batches and gives use the outputs of every one.
-func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Matrix)) error {
+func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) error {
 	adapter, err := h.adapter(ctx)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use 
 			tokens += len(docs[to].IDs)
 			to++
 		}
-		if err := h.batch(adapter, docs[from:to], p, func(d int, y gemm.Matrix) { use(from+d, y) }); err != nil {
+		if err := h.batch(adapter, docs[from:to], p, func(d int, y tensor.Matrix) { use(from+d, y) }); err != nil {
 			return err
 		}
 		from = to
@@ -158,7 +159,7 @@ func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use 
 }
 
 // batch computes some documents at once.
-func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y gemm.Matrix)) (err error) {
+func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the model does not take this text: %v", r)
@@ -179,7 +180,7 @@ func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func
 	at := 0
 	for d, e := range docs {
 		n := p.rows(e)
-		use(d, gemm.Matrix{Data: y.Data[at*y.Stride:], Rows: n, Cols: y.Cols, Stride: y.Stride})
+		use(d, tensor.Matrix{Data: y.Data[at*y.Stride:], Rows: n, Cols: y.Cols, Stride: y.Stride})
 		at += n
 	}
 	return nil

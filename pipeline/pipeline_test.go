@@ -24,8 +24,9 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/pipeline"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -161,9 +162,9 @@ func TestTextClassificationOtherProblems(t *testing.T) {
 	m, tok, _ := tiny[textclassification.Interface](t, "BertForSequenceClassification")
 	c := must[*pipeline.TextClassifier](t)(pipeline.NewTextClassifier(m, tok, pipeline.Options{}))
 	probs := must[textclassification.Response](t)(c.Classify(t.Context(), texts[0]))
-	m.Head().Problem = model.Regression
+	m.Head().ProblemType = head.Regression
 	values := must[textclassification.Response](t)(c.Classify(t.Context(), texts[0]))
-	m.Head().Problem = model.MultiLabel
+	m.Head().ProblemType = head.MultiLabel
 	multi := must[textclassification.Response](t)(c.Classify(t.Context(), texts[0]))
 	sum := 0.0
 	for i, v := range values.Scores {

@@ -10,8 +10,9 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/questionanswering"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -22,7 +23,7 @@ var _ questionanswering.Interface = (*QuestionAnswerer)(nil)
 
 // NewQuestionAnswerer makes one of a model with a head for question answering.
 func NewQuestionAnswerer(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*QuestionAnswerer, error) {
-	h, err := newHost("question answering", m, tok, o, model.QuestionAnswering)
+	h, err := newHost("question answering", m, tok, o, head.QuestionAnswering)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	if err != nil || n == 0 {
 		return r, err
 	}
-	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y gemm.Matrix) {
+	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y tensor.Matrix) {
 		s := spans{passage: []rune(passage), offsets: e.Offsets[first : first+n]}
 		for i := first; i < first+n; i++ {
 			s.starts, s.ends = append(s.starts, float64(y.Row(i)[0])), append(s.ends, float64(y.Row(i)[1]))

@@ -7,8 +7,9 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textclassification"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -19,7 +20,7 @@ var _ textclassification.Interface = (*TextClassifier)(nil)
 
 // NewTextClassifier makes one of a model with a head for sequence classification.
 func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
-	h, err := newHost("text classification", m, tok, o, model.SequenceClassification)
+	h, err := newHost("text classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]tex
 	all := make([]textclassification.Response, len(texts))
 	docs, err := c.h.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
 	if err == nil {
-		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Matrix) { all[d] = c.response(y.Row(0)) })
+		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) { all[d] = c.response(y.Row(0)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text classification: %w", err)
@@ -50,14 +51,14 @@ func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]tex
 }
 
 func (c *TextClassifier) response(logits []float32) textclassification.Response {
-	head := c.h.Head()
+	h := c.h.Head()
 	var scores []float64
 	switch {
-	case head.Problem == model.MultiLabel:
+	case h.ProblemType == head.MultiLabel:
 		for _, v := range logits {
 			scores = append(scores, 1/(1+math.Exp(-float64(v))))
 		}
-	case head.Problem == model.Regression || head.Problem == "" && len(logits) == 1:
+	case h.ProblemType == head.Regression || h.ProblemType == "" && len(logits) == 1:
 		for _, v := range logits {
 			scores = append(scores, float64(v))
 		}
@@ -66,7 +67,7 @@ func (c *TextClassifier) response(logits []float32) textclassification.Response 
 	}
 	var r textclassification.Response
 	for _, i := range ranked(scores) {
-		r.Labels, r.Scores = append(r.Labels, head.Labels[i]), append(r.Scores, scores[i])
+		r.Labels, r.Scores = append(r.Labels, h.Labels[i]), append(r.Scores, scores[i])
 	}
 	return r
 }

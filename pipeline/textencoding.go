@@ -8,8 +8,9 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
 	"github.com/nlpodyssey/spago/mat"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -20,7 +21,7 @@ var _ textencoding.Interface = (*TextEncoder)(nil)
 
 // NewTextEncoder makes one of a model for embeddings.
 func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
-	h, err := newHost("text encoding", m, tok, o, model.Embedding)
+	h, err := newHost("text encoding", m, tok, o, head.FeatureExtraction)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 	}
 	all := make([]textencoding.Response, len(texts))
 	if err == nil {
-		err = c.h.each(ctx, docs, compute, func(d int, y gemm.Matrix) {
+		err = c.h.each(ctx, docs, compute, func(d int, y tensor.Matrix) {
 			all[d].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
 		})
 	}
@@ -57,23 +58,23 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 }
 
 // pooling is what the host computes for a strategy, and how the rows become one vector.
-func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(gemm.Matrix) []float32, error) {
+func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(tensor.Matrix) []float32, error) {
 	switch s {
 	case bert.ClsTokenPooling:
-		return pass{c.h.PoolerOutput, perText}, func(y gemm.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+		return pass{c.h.PoolerOutput, perText}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
 		return pass{c.h.LastHiddenState, perToken}, mean, nil
 	case bert.MaxPooling:
 		return pass{c.h.LastHiddenState, perToken}, maximum, nil
 	case bert.MeanMaxPooling:
-		return pass{c.h.LastHiddenState, perToken}, func(y gemm.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return pass{c.h.LastHiddenState, perToken}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
 	}
 	return pass{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
 		s, bert.ClsTokenPooling, bert.MeanMaxPooling)
 }
 
 // mean averages the rows.
-func mean(y gemm.Matrix) []float32 {
+func mean(y tensor.Matrix) []float32 {
 	sum := make([]float64, y.Cols)
 	for i := range y.Rows {
 		for j, v := range y.Row(i) {
@@ -88,7 +89,7 @@ func mean(y gemm.Matrix) []float32 {
 }
 
 // maximum takes the largest of each column.
-func maximum(y gemm.Matrix) []float32 {
+func maximum(y tensor.Matrix) []float32 {
 	v := append([]float32(nil), y.Row(0)...)
 	for i := range y.Rows {
 		for j, x := range y.Row(i) {

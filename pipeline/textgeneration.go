@@ -9,8 +9,9 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textgeneration"
 
-	"github.com/spagotune/spagotune/internal/op"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -25,7 +26,7 @@ var _ textgeneration.Interface = (*TextGenerator)(nil)
 // NewTextGenerator makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
 // penalties, lengths).
 func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
-	h, err := newHost("text generation", m, tok, o, model.Seq2SeqLM)
+	h, err := newHost("text generation", m, tok, o, head.Seq2SeqLM)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,9 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/tokenclassification"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -23,7 +24,7 @@ var _ tokenclassification.Interface = (*TokenClassifier)(nil)
 
 // NewTokenClassifier makes one of a model with a head for token classification.
 func NewTokenClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TokenClassifier, error) {
-	h, err := newHost("token classification", m, tok, o, model.TokenClassification)
+	h, err := newHost("token classification", m, tok, o, head.TokenClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 		return nil, err
 	}
 	all := make([]tokenclassification.Response, len(texts))
-	err = c.h.each(ctx, docs, c.h.head(perToken), func(d int, y gemm.Matrix) {
+	err = c.h.each(ctx, docs, c.h.head(perToken), func(d int, y tensor.Matrix) {
 		tokens := c.words([]rune(texts[d]), docs[d], y)
 		if simple {
 			tokens = tokenclassification.FilterNotEntities(tokenclassification.Aggregate(tokens))
@@ -81,7 +82,7 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 }
 
 // words are the words of a text with the labels of their first tokens.
-func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y gemm.Matrix) []tokenclassification.Token {
+func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y tensor.Matrix) []tokenclassification.Token {
 	words := []tokenclassification.Token{}
 	for i, at := range e.Offsets {
 		if at[0] >= at[1] || at[1] > len(text) { // the model's own tokens

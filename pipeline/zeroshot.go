@@ -9,8 +9,9 @@ import (
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/zeroshotclassifier"
 
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -25,7 +26,7 @@ var _ zeroshotclassifier.Interface = (*ZeroShotClassifier)(nil)
 
 // NewZeroShotClassifier makes one of a model with a head for sequence classification that has the labels entailment and contradiction.
 func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
-	h, err := newHost("zero-shot classification", m, tok, o, model.SequenceClassification)
+	h, err := newHost("zero-shot classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (c *ZeroShotClassifier) classify(ctx context.Context, text string, p zerosh
 	}
 	each := p.MultiLabel || len(docs) == 1
 	scores := make([]float64, len(docs))
-	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y gemm.Matrix) {
+	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) {
 		logits := y.Row(0)
 		scores[d] = float64(logits[c.entailment])
 		if each {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // blocks cuts documents into blocks.
@@ -12,7 +14,7 @@ func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
 	if e.maxLen > 0 {
 		size = min(size, e.maxLen)
 	}
-	if e.kind == MaskedLM {
+	if e.kind == head.MaskedLM {
 		size -= e.texts.one.extra()
 	}
 	return func(yield func(Features, error) bool) {
@@ -49,7 +51,7 @@ func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
 
 // yield yields a row that has a scored token; it says whether to go on.
 func (e *encoder) yield(row Features, yield func(Features, error) bool) bool {
-	if e.kind == MaskedLM {
+	if e.kind == head.MaskedLM {
 		row = e.framed(row)
 	}
 	scored := row.scoredBy(e.kind)
@@ -65,7 +67,7 @@ func (e *encoder) document(rest Features, ex Example) Features {
 	if len(rest.IDs) == 0 {
 		rest.Source = ex.Source
 	}
-	if e.kind == MaskedLM {
+	if e.kind == head.MaskedLM {
 		return e.wordy(rest, ex)
 	}
 	rest.append(e.before, true)
@@ -111,7 +113,7 @@ func (e *encoder) framed(block Features) Features {
 	row.Source = block.Source
 	row.WordIDs, row.Labels = make([]int32, len(row.IDs)), make([]int32, len(row.IDs))
 	for i := range row.IDs {
-		row.WordIDs[i], row.Labels[i] = -1, IgnoreIndex
+		row.WordIDs[i], row.Labels[i] = -1, head.IgnoreIndex
 	}
 	copy(row.WordIDs[starts[0]:], block.WordIDs)
 	copy(row.Labels[starts[0]:], block.Labels)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -34,7 +35,7 @@ type Classify struct {
 	// Threshold is the probability from which on one of several labels holds.
 	Threshold float64 `json:"threshold"`
 
-	head Head
+	head head.Config
 	set  labelSet
 }
 
@@ -57,13 +58,13 @@ func (t *Classify) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
 
 func (t *Classify) checkOwn() error {
 	switch {
-	case !slices.Contains([]string{"", SingleLabel, MultiLabel, Regression}, t.ProblemType):
-		return fmt.Errorf("option problem_type is %q, want %s, %s or %s", t.ProblemType, SingleLabel, MultiLabel, Regression)
+	case !slices.Contains([]string{"", head.SingleLabel, head.MultiLabel, head.Regression}, t.ProblemType):
+		return fmt.Errorf("option problem_type is %q, want %s, %s or %s", t.ProblemType, head.SingleLabel, head.MultiLabel, head.Regression)
 	case t.TextField == "" || t.LabelField == "":
 		return errors.New("options text_field and label_field name fields; they may not be empty")
 	case !(t.Threshold > 0 && t.Threshold < 1):
 		return fmt.Errorf("option threshold is %g, want a probability", t.Threshold)
-	case t.ProblemType == SingleLabel && len(t.Labels) == 1:
+	case t.ProblemType == head.SingleLabel && len(t.Labels) == 1:
 		return errors.New("option labels has one class; want two or more")
 	}
 	return checkLabels(t.Labels)
@@ -84,7 +85,7 @@ func (t *Classify) parse(r data.Record) (Example, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return Example{}, oneLine(err)
 	}
-	if t.ProblemType == Regression || t.head.Problem == Regression {
+	if t.ProblemType == head.Regression || t.head.ProblemType == head.Regression {
 		in.Values, err = o.Numbers(t.LabelField)
 	} else {
 		in.Labels, err = o.Labels(t.LabelField)
@@ -92,7 +93,7 @@ func (t *Classify) parse(r data.Record) (Example, error) {
 	if err != nil {
 		return Example{}, err
 	}
-	if len(in.Labels) == 1 && t.ProblemType == MultiLabel && !o.IsList(t.LabelField) {
+	if len(in.Labels) == 1 && t.ProblemType == head.MultiLabel && !o.IsList(t.LabelField) {
 		in.Labels = strings.FieldsFunc(in.Labels[0], func(r rune) bool { return r == '|' })
 	}
 	return Example{Input: in, Reference: wantOf(in), Prompt: in.Text}, nil
@@ -111,16 +112,16 @@ func wantOf(in Input) string {
 }
 
 // Head chooses the classes.
-func (t *Classify) Head(trained Head) (Head, error) {
+func (t *Classify) Head(trained head.Config) (head.Config, error) {
 	if trained.Kind == "" && t.head.Kind != "" {
 		return t.head, nil
 	}
-	own := Head{Kind: SequenceClassification, Labels: t.Labels, Problem: t.ProblemType}
+	own := head.Config{Kind: head.SequenceClassification, Labels: t.Labels, ProblemType: t.ProblemType}
 	fits := trained.Kind == own.Kind
-	if fits && (own.Problem == "" || trained.Problem == own.Problem) && (len(own.Labels) == 0 || slices.Equal(own.Labels, trained.Labels)) {
+	if fits && (own.ProblemType == "" || trained.ProblemType == own.ProblemType) && (len(own.Labels) == 0 || slices.Equal(own.Labels, trained.Labels)) {
 		own = trained
 	} else if fits {
-		return own, fmt.Errorf("the model's head has problem_type %s and the labels %s, the task's options say otherwise", trained.Problem, strings.Join(trained.Labels, ", "))
+		return own, fmt.Errorf("the model's head has problem_type %s and the labels %s, the task's options say otherwise", trained.ProblemType, strings.Join(trained.Labels, ", "))
 	}
 	if err := t.complete(&own); err != nil {
 		return own, err
@@ -135,35 +136,35 @@ func (t *Classify) Head(trained Head) (Head, error) {
 }
 
 // complete finds out what the options do not say.
-func (t *Classify) complete(h *Head) error {
+func (t *Classify) complete(h *head.Config) error {
 	var err error
-	if h.Problem == "" {
-		if h.Problem, err = t.problem(); err != nil {
+	if h.ProblemType == "" {
+		if h.ProblemType, err = t.problem(); err != nil {
 			return err
 		}
 	}
 	if len(h.Labels) > 0 {
 		return nil
 	}
-	if h.Problem == Regression {
+	if h.ProblemType == head.Regression {
 		h.Labels, err = t.valueNames()
 		return err
 	}
 	if h.Labels, err = labelsIn(t, len(t.Data) > 0); err != nil {
 		return err
 	}
-	if len(h.Labels) == 0 || h.Problem == SingleLabel && len(h.Labels) < 2 {
+	if len(h.Labels) == 0 || h.ProblemType == head.SingleLabel && len(h.Labels) < 2 {
 		return fmt.Errorf("%s has %d classes; want two or more", t.firstFile(), len(h.Labels))
 	}
 	return nil
 }
 
 // checkData says whether the data have what a head can say.
-func (t *Classify) checkData(h Head) error {
+func (t *Classify) checkData(h head.Config) error {
 	before := t.head
 	t.head = h
 	defer func() { t.head = before }()
-	if h.Problem != Regression {
+	if h.ProblemType != head.Regression {
 		return newLabelSet(h.Labels).checkAgainst(t, dataSplit(len(t.Data) > 0))
 	}
 	for ex, err := range t.Examples(dataSplit(len(t.Data) > 0)) {
@@ -190,7 +191,7 @@ func (t *Classify) problem() (string, error) {
 			return "", fmt.Errorf("%s: %w", r.Source(), err)
 		}
 		if o.IsList(t.LabelField) {
-			return MultiLabel, nil
+			return head.MultiLabel, nil
 		}
 		labels, err := o.Labels(t.LabelField)
 		if err != nil {
@@ -198,21 +199,21 @@ func (t *Classify) problem() (string, error) {
 		}
 		for _, l := range labels {
 			if _, err := strconv.ParseFloat(l, 64); err != nil {
-				return SingleLabel, nil
+				return head.SingleLabel, nil
 			}
 			fractions = fractions || strings.Contains(l, ".")
 		}
 	}
 	if fractions {
-		return Regression, nil
+		return head.Regression, nil
 	}
-	return SingleLabel, nil
+	return head.SingleLabel, nil
 }
 
 // valueNames names the values of a regression.
 func (t *Classify) valueNames() ([]string, error) {
 	before := t.head
-	t.head.Problem = Regression
+	t.head.ProblemType = head.Regression
 	defer func() { t.head = before }()
 	for ex, err := range t.Examples(dataSplit(len(t.Data) > 0)) {
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
@@ -16,14 +17,14 @@ func (t *Classify) Encode(texts *PairEncoder, ex Example) ([]Features, bool, err
 	}
 	switch {
 	case ex.Input.Labels == nil && ex.Input.Values == nil:
-	case t.head.Problem == Regression:
+	case t.head.ProblemType == head.Regression:
 		if len(ex.Input.Values) != len(t.head.Labels) {
 			return nil, false, fmt.Errorf("%d values, want %d", len(ex.Input.Values), len(t.head.Labels))
 		}
 		for _, v := range ex.Input.Values {
 			row.FloatLabels = append(row.FloatLabels, float32(v))
 		}
-	case t.head.Problem == MultiLabel:
+	case t.head.ProblemType == head.MultiLabel:
 		row.FloatLabels = make([]float32, len(t.head.Labels))
 		for _, l := range ex.Input.Labels {
 			id, err := t.set.id(l)
@@ -51,10 +52,10 @@ func (t *Classify) Postprocess(_ *PairEncoder, _ Example, _ []Features, outputs 
 	if len(logits) != len(t.head.Labels) {
 		return Prediction{}, fmt.Errorf("the head has %d outputs, want %d", len(logits), len(t.head.Labels))
 	}
-	switch t.head.Problem {
-	case Regression:
+	switch t.head.ProblemType {
+	case head.Regression:
 		return Prediction{Values: named(t.head.Labels, logits, func(v float32) float64 { return float64(v) })}, nil
-	case MultiLabel:
+	case head.MultiLabel:
 		a := Prediction{Labels: []string{}, Probabilities: named(t.head.Labels, logits, sigmoid)}
 		for i, l := range t.head.Labels {
 			if sigmoid(logits[i]) >= t.Threshold {
@@ -107,10 +108,10 @@ func (t *Classify) BuildPrompt(text, pair string) (Example, error) {
 // ComputeMetrics is accuracy and F1; with several labels accuracy is of whole sets; for a regression Pearson's and Spearman's
 // correlation and the squared error.
 func (t *Classify) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
-	switch t.head.Problem {
-	case Regression:
+	switch t.head.ProblemType {
+	case head.Regression:
 		return t.judgeValues(examples, answers)
-	case MultiLabel:
+	case head.MultiLabel:
 		return t.judgeSets(examples, answers)
 	}
 	predicted, gold := make([]int32, len(examples)), make([]int32, len(examples))

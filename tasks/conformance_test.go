@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
@@ -120,13 +122,13 @@ func conform(t *testing.T, task Task, split Split) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, err := HeadOf(task, Head{})
+	own, err := HeadOf(task, head.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tokens, scored := 0, 0
 	for _, r := range rows {
-		n := r.scoredBy(head.Kind)
+		n := r.scoredBy(own.Kind)
 		tokens, scored = tokens+len(r.IDs), scored+n
 		if n == 0 || r.Source == "" {
 			t.Errorf("row without a scored token or a place: %+v", r)
@@ -136,7 +138,7 @@ func conform(t *testing.T, task Task, split Split) {
 		t.Errorf("counts are %+v, want %+v", counts, want)
 	}
 	conformDrawn(t, task, rows)
-	conformJudged(t, task, head, all)
+	conformJudged(t, task, own, all)
 }
 
 // conformDrawn checks that the same seed draws the same, another one something else, and that the row stays.
@@ -156,7 +158,7 @@ func conformDrawn(t *testing.T, task Task, rows []Features) {
 }
 
 // conformJudged answers the examples by outputs that are right, and by some that are not.
-func conformJudged(t *testing.T, task Task, head Head, all []Example) {
+func conformJudged(t *testing.T, task Task, want head.Config, all []Example) {
 	a, ok := task.(Postprocessor)
 	j, judged := task.(Metrics)
 	if !ok || !judged {
@@ -169,12 +171,12 @@ func conformJudged(t *testing.T, task Task, head Head, all []Example) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		good, err1 := a.Postprocess(texts, ex, rows, outputsOf(head, rows, i, 1))
-		bad, err2 := a.Postprocess(texts, ex, rows, outputsOf(head, rows, i, -1))
+		good, err1 := a.Postprocess(texts, ex, rows, outputsOf(want, rows, i, 1))
+		bad, err2 := a.Postprocess(texts, ex, rows, outputsOf(want, rows, i, -1))
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if got := task.Score(ex, good.String()); got != 1 && head.Kind != FeatureExtraction {
+		if got := task.Score(ex, good.String()); got != 1 && want.Kind != head.FeatureExtraction {
 			t.Errorf("example %d: the right answer %q scores %g, want 1", i, good, got)
 		}
 		right, wrong = append(right, good), append(wrong, bad)
@@ -190,30 +192,30 @@ func conformJudged(t *testing.T, task Task, head Head, all []Example) {
 }
 
 // outputsOf are a head's outputs for rows: large where the label is, or with sign -1 everywhere else.
-func outputsOf(head Head, rows []Features, example int, sign float32) [][][]float32 {
+func outputsOf(want head.Config, rows []Features, example int, sign float32) [][][]float32 {
 	var all [][][]float32
 	for _, r := range rows {
-		n, width := len(r.IDs), len(head.Labels)
-		switch head.Kind {
-		case SequenceClassification:
+		n, width := len(r.IDs), len(want.Labels)
+		switch want.Kind {
+		case head.SequenceClassification:
 			n = 1
-		case QuestionAnswering:
+		case head.QuestionAnswering:
 			width = 2
-		case FeatureExtraction:
+		case head.FeatureExtraction:
 			n, width = 2, 64
 		}
 		out := make([][]float32, n)
 		for i := range out {
 			out[i] = make([]float32, width)
 		}
-		switch head.Kind {
-		case QuestionAnswering:
+		switch want.Kind {
+		case head.QuestionAnswering:
 			out[r.Labels[0]][0], out[r.Labels[1]][1] = 9*sign, 9*sign
-		case FeatureExtraction:
+		case head.FeatureExtraction:
 			out[0][example], out[1][example] = 1, sign
 		default:
 			for i, l := range r.Labels {
-				if l != IgnoreIndex {
+				if l != head.IgnoreIndex {
 					out[i][l] = 9 * sign
 				}
 			}

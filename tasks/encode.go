@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tokenizer"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
-
-// IgnoreIndex is the label of a token that is not scored, as Hugging Face has it.
-const IgnoreIndex = -100
 
 // Tokenizer is what tasks need of one; *tokenizer.Tokenizer is one. Its method BOS() (id int32, ok bool), where it has
 // that, tells chat templates their bos_token.
@@ -87,7 +85,7 @@ type encoder struct {
 	before []int32
 	counts Counts
 	// kind is the head that the rows are for, texts makes those of other heads than a causal language model's.
-	kind  string
+	kind  head.Kind
 	texts *PairEncoder
 }
 

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 func TestEncode(t *testing.T) {
 	ex := Example{Source: "d:1", Segments: []Segment{{Text: "ab"}, {Text: "cd", Scored: true, EOS: true}}}
-	const x = IgnoreIndex
+	const x = head.IgnoreIndex
 	for _, c := range []struct {
 		what        string
 		tok         byteTokenizer
@@ -141,8 +143,8 @@ func TestShow(t *testing.T) {
 		want        string
 	}{
 		{nil, nil, "\n0 tokens, 0 scored"},
-		{[]int32{'a', testEOS}, []int32{IgnoreIndex, testEOS}, "a⟦</s>⟧\n2 tokens, 1 scored"},
-		{[]int32{'a', 'b', 'c'}, []int32{'a', IgnoreIndex, 'c'}, "⟦a⟧b⟦c⟧\n3 tokens, 1 scored"},
+		{[]int32{'a', testEOS}, []int32{head.IgnoreIndex, testEOS}, "a⟦</s>⟧\n2 tokens, 1 scored"},
+		{[]int32{'a', 'b', 'c'}, []int32{'a', head.IgnoreIndex, 'c'}, "⟦a⟧b⟦c⟧\n3 tokens, 1 scored"},
 	} {
 		if got := Format(byteTokenizer{}, c.ids, c.labels); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

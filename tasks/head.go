@@ -6,34 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-)
 
-// The kinds of heads that tasks want, by the names that package model has for them.
-const (
-	CausalLM               = "causal-lm"
-	MaskedLM               = "masked-lm"
-	Seq2SeqLM              = "seq2seq-lm"
-	SequenceClassification = "sequence-classification"
-	TokenClassification    = "token-classification"
-	QuestionAnswering      = "question-answering"
-	FeatureExtraction      = "embedding"
+	"github.com/spagotune/spagotune/head"
 )
-
-// The problems of sequence classification, as config.json's problem_type has them.
-const (
-	SingleLabel = "single_label_classification"
-	MultiLabel  = "multi_label_classification"
-	Regression  = "regression"
-)
-
-// Head is what stands on the model that a task is for.
-type Head struct {
-	Kind string `json:"kind"`
-	// Labels are the names of the classes, or for regression of the values, in the order of their ids.
-	Labels []string `json:"labels,omitempty"`
-	// Problem is what sequence classification is for.
-	Problem string `json:"problem_type,omitempty"`
-}
 
 // HeadTask is a task for another head than a causal language model's.
 type HeadTask interface {
@@ -41,15 +16,15 @@ type HeadTask interface {
 	// Head chooses it. trained is the head that the model has already, if any: its labels are kept, and an error says
 	// which of the data's is not among them. Without it the head is the one chosen before, or for the first time one with
 	// the labels of the training data.
-	Head(trained Head) (Head, error)
+	Head(trained head.Config) (head.Config, error)
 }
 
 // HeadOf is the head that a task wants on a model that has the other one, or none.
-func HeadOf(task Task, trained Head) (Head, error) {
+func HeadOf(task Task, trained head.Config) (head.Config, error) {
 	if h, ok := task.(HeadTask); ok {
 		return h.Head(trained)
 	}
-	return Head{Kind: CausalLM}, nil
+	return head.Config{Kind: head.CausalLM}, nil
 }
 
 // Encoder is a task that makes the rows of an example itself.

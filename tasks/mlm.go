@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -53,7 +54,7 @@ func (t *MLM) checkOwn() error {
 }
 
 // Head is one of a masked language model.
-func (t *MLM) Head(Head) (Head, error) { return Head{Kind: MaskedLM}, nil }
+func (t *MLM) Head(head.Config) (head.Config, error) { return head.Config{Kind: head.MaskedLM}, nil }
 
 // Encode makes one of a text that somebody asks about; documents become blocks.
 func (t *MLM) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
@@ -109,7 +110,7 @@ func (t *MLM) Collate(texts *PairEncoder, row Features, seed uint64) Features {
 	labels := row.Labels
 	row.IDs, row.Labels = slices.Clone(row.IDs), make([]int32, len(row.IDs))
 	for i := range row.Labels {
-		row.Labels[i] = IgnoreIndex
+		row.Labels[i] = head.IgnoreIndex
 	}
 	for n, w := range words {
 		if len(w) > left && n > 0 {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -35,7 +36,7 @@ func TestMLMBlocks(t *testing.T) {
 	if want := []int32{-1, 0, 0, 1, 2, 3}; !slices.Equal(rows[0].WordIDs, want) {
 		t.Errorf("words are %v, want %v", rows[0].WordIDs, want)
 	}
-	if rows[0].Labels[0] != IgnoreIndex || rows[0].Labels[1] != 'a' {
+	if rows[0].Labels[0] != head.IgnoreIndex || rows[0].Labels[1] != 'a' {
 		t.Errorf("labels are %v", rows[0].Labels)
 	}
 }
@@ -52,7 +53,7 @@ func TestMLMShares(t *testing.T) {
 			drawn := task.Collate(texts, row, seed)
 			tokens += len(row.IDs) - 1
 			for i, l := range drawn.Labels {
-				if l == IgnoreIndex {
+				if l == head.IgnoreIndex {
 					if drawn.IDs[i] != row.IDs[i] {
 						t.Fatal("a token that is not scored was changed")
 					}
@@ -86,7 +87,7 @@ func near(t *testing.T, what string, n, of int, want, tolerance float64) {
 func checkWords(t *testing.T, row, drawn Features) {
 	t.Helper()
 	for i := 1; i < len(row.IDs); i++ {
-		if row.WordIDs[i] == row.WordIDs[i-1] && (drawn.Labels[i] == IgnoreIndex) != (drawn.Labels[i-1] == IgnoreIndex) {
+		if row.WordIDs[i] == row.WordIDs[i-1] && (drawn.Labels[i] == head.IgnoreIndex) != (drawn.Labels[i-1] == head.IgnoreIndex) {
 			t.Fatalf("half a word is masked at %d", i)
 		}
 	}

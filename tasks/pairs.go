@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
@@ -58,7 +59,9 @@ func (t *Pairs) checkOwn() error {
 }
 
 // Head is none: the embedding is made of the last hidden states.
-func (t *Pairs) Head(Head) (Head, error) { return Head{Kind: FeatureExtraction}, nil }
+func (t *Pairs) Head(head.Config) (head.Config, error) {
+	return head.Config{Kind: head.FeatureExtraction}, nil
+}
 
 // Examples yields the pairs of a split.
 func (t *Pairs) Examples(split Split) iter.Seq2[Example, error] {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 func TestPairsJudge(t *testing.T) {
@@ -103,9 +105,9 @@ func TestSeq2SeqReads(t *testing.T) {
 
 // TestNewAsker makes every task that answers questions without data, by its name and by its head.
 func TestNewAsker(t *testing.T) {
-	for name, head := range map[string]Head{
-		"classify": {Kind: SequenceClassification, Labels: []string{"a", "b"}, Problem: SingleLabel}, "tokens": {Kind: TokenClassification, Labels: []string{"O", "B"}},
-		"qa": {Kind: QuestionAnswering}, "seq2seq": {Kind: Seq2SeqLM}, "mlm": {Kind: MaskedLM}, "pairs": {Kind: FeatureExtraction},
+	for name, head := range map[string]head.Config{
+		"classify": {Kind: head.SequenceClassification, Labels: []string{"a", "b"}, ProblemType: head.SingleLabel}, "tokens": {Kind: head.TokenClassification, Labels: []string{"O", "B"}},
+		"qa": {Kind: head.QuestionAnswering}, "seq2seq": {Kind: head.Seq2SeqLM}, "mlm": {Kind: head.MaskedLM}, "pairs": {Kind: head.FeatureExtraction},
 	} {
 		if _, err := NewPromptBuilder(name, nil); err != nil {
 			t.Error(err)
@@ -120,6 +122,6 @@ func TestNewAsker(t *testing.T) {
 	wantError(t, err, "did you mean classify?")
 	_, err = NewPromptBuilder("mlm", map[string]any{"mlm_probability": 2})
 	wantError(t, err, "task mlm", "mlm_probability is 2")
-	_, _, err = PromptBuilderFor(Head{Kind: CausalLM})
+	_, _, err = PromptBuilderFor(head.Config{Kind: head.CausalLM})
 	wantError(t, err, "causal-lm")
 }

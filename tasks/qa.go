@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
@@ -67,7 +68,9 @@ func (t *QA) checkOwn() error {
 }
 
 // Head is one for question answering.
-func (t *QA) Head(Head) (Head, error) { return Head{Kind: QuestionAnswering}, nil }
+func (t *QA) Head(head.Config) (head.Config, error) {
+	return head.Config{Kind: head.QuestionAnswering}, nil
+}
 
 // Examples yields the questions of a split.
 func (t *QA) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/suggest"
 )
 
@@ -58,7 +59,7 @@ func NewPromptBuilder(name string, options map[string]any) (PromptBuilder, error
 }
 
 // PromptBuilderFor finds the task that is for a model's head, and gives it that head.
-func PromptBuilderFor(head Head) (name string, t PromptBuilder, err error) {
+func PromptBuilderFor(head head.Config) (name string, t PromptBuilder, err error) {
 	for _, name := range Names() {
 		if t, err := NewPromptBuilder(name, nil); err == nil {
 			if h, err := t.Head(head); err == nil && h.Kind == head.Kind {

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"regexp"
 	"slices"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // Features is an example as tokens.
@@ -44,7 +46,7 @@ func (r Features) Tokens() int {
 func scored(labels []int32) int {
 	n := 0
 	for _, l := range labels[min(1, len(labels)):] {
-		if l != IgnoreIndex {
+		if l != head.IgnoreIndex {
 			n++
 		}
 	}
@@ -55,7 +57,7 @@ func (r *Features) append(ids []int32, scored bool) {
 	r.IDs = append(r.IDs, ids...)
 	for _, id := range ids {
 		if !scored {
-			id = IgnoreIndex
+			id = head.IgnoreIndex
 		}
 		r.Labels = append(r.Labels, id)
 	}

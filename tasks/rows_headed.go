@@ -4,24 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // scoredBy counts what a head of that kind is scored by in a row.
-func (r Features) scoredBy(kind string) int {
+func (r Features) scoredBy(kind head.Kind) int {
 	switch kind {
-	case CausalLM:
+	case head.CausalLM:
 		return r.Scored()
-	case SequenceClassification, QuestionAnswering:
-		if len(r.FloatLabels) > 0 || len(r.Labels) > 0 && r.Labels[0] != IgnoreIndex {
+	case head.SequenceClassification, head.QuestionAnswering:
+		if len(r.FloatLabels) > 0 || len(r.Labels) > 0 && r.Labels[0] != head.IgnoreIndex {
 			return 1
 		}
 		return 0
-	case FeatureExtraction:
+	case head.FeatureExtraction:
 		return 1
 	}
 	n := 0
 	for _, l := range r.Labels {
-		if l != IgnoreIndex {
+		if l != head.IgnoreIndex {
 			n++
 		}
 	}
@@ -58,21 +60,21 @@ func (e *encoder) made(s *source, t Encoder) iter.Seq2[Features, error] {
 
 // prepare looks at the head that a task is for.
 func (e *encoder) prepare(task Task) error {
-	e.kind = CausalLM
+	e.kind = head.CausalLM
 	h, ok := task.(HeadTask)
 	if !ok {
 		return nil
 	}
-	head, err := h.Head(Head{})
+	want, err := h.Head(head.Config{})
 	if err != nil {
 		return err
 	}
 	full, ok := e.tok.(FullTokenizer)
 	if !ok {
-		return fmt.Errorf("%T gives no places and pairs of texts, as a task for %s needs", e.tok, head.Kind)
+		return fmt.Errorf("%T gives no places and pairs of texts, as a task for %s needs", e.tok, want.Kind)
 	}
-	e.kind, e.texts = head.Kind, NewPairEncoder(full, e.maxLen)
-	if _, ok := e.texts.mask(); !ok && e.kind == MaskedLM {
+	e.kind, e.texts = want.Kind, NewPairEncoder(full, e.maxLen)
+	if _, ok := e.texts.mask(); !ok && e.kind == head.MaskedLM {
 		return errors.New("the tokenizer has no mask token (mask_token), as masked language modelling needs")
 	}
 	return nil

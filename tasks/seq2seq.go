@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -71,7 +72,9 @@ func (t *Seq2Seq) checkOwn() error {
 }
 
 // Head is one of a sequence-to-sequence model.
-func (t *Seq2Seq) Head(Head) (Head, error) { return Head{Kind: Seq2SeqLM}, nil }
+func (t *Seq2Seq) Head(head.Config) (head.Config, error) {
+	return head.Config{Kind: head.Seq2SeqLM}, nil
+}
 
 // Examples yields the records of a split.
 func (t *Seq2Seq) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }

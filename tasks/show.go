@@ -3,6 +3,8 @@ package tasks
 import (
 	"fmt"
 	"strings"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // FormatFeatures is Show for rows of every head: labels that are no token's of the row stand behind it.
@@ -26,11 +28,11 @@ func Format(tok Tokenizer, ids, labels []int32) string {
 	var b strings.Builder
 	for from := 0; from < len(ids); {
 		to := from + 1
-		for to < len(ids) && (labels[to] == IgnoreIndex) == (labels[from] == IgnoreIndex) {
+		for to < len(ids) && (labels[to] == head.IgnoreIndex) == (labels[from] == head.IgnoreIndex) {
 			to++
 		}
 		text := tok.Decode(ids[from:to], false)
-		if labels[from] != IgnoreIndex {
+		if labels[from] != head.IgnoreIndex {
 			text = "⟦" + text + "⟧"
 		}
 		b.WriteString(text)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -29,26 +30,26 @@ func TestClassifyFindsProblemAndLabels(t *testing.T) {
 		problem       string
 		labels        []string
 	}{
-		"names":    {"d.csv", "text,label\na,pos\nb,neg\n", nil, SingleLabel, []string{"neg", "pos"}},
-		"columns":  {"d.tsv", "sentence\tgold\nsaid \"no\tx\nb\ty\n", map[string]any{"text_field": "sentence", "label_field": "gold"}, SingleLabel, []string{"x", "y"}},
-		"numbers":  {"d.csv", "text,label\na,10\nb,9\nc,0\n", nil, SingleLabel, []string{"0", "9", "10"}},
-		"booleans": {"d.jsonl", `{"text": "a", "label": true}` + "\n" + `{"text": "b", "label": false}`, nil, SingleLabel, []string{"false", "true"}},
-		"given":    {"d.csv", "text,label\na,1\nb,0\n", map[string]any{"labels": []string{"down", "up"}}, SingleLabel, []string{"down", "up"}},
-		"several":  {"d.jsonl", `{"text": "a", "label": []}` + "\n" + `{"text": "b", "label": ["y", "x"]}`, nil, MultiLabel, []string{"x", "y"}},
-		"bars":     {"d.csv", "text,label\na,x|y\nb,y\n", map[string]any{"problem_type": MultiLabel}, MultiLabel, []string{"x", "y"}},
-		"values":   {"d.csv", "text,label\na,1\nb,2.5\n", nil, Regression, []string{"LABEL_0"}},
-		"whole":    {"d.csv", "text,label\na,1\nb,2\n", map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0"}},
-		"two":      {"d.jsonl", `{"text": "a", "label": [1, 2]}`, map[string]any{"problem_type": Regression}, Regression, []string{"LABEL_0", "LABEL_1"}},
+		"names":    {"d.csv", "text,label\na,pos\nb,neg\n", nil, head.SingleLabel, []string{"neg", "pos"}},
+		"columns":  {"d.tsv", "sentence\tgold\nsaid \"no\tx\nb\ty\n", map[string]any{"text_field": "sentence", "label_field": "gold"}, head.SingleLabel, []string{"x", "y"}},
+		"numbers":  {"d.csv", "text,label\na,10\nb,9\nc,0\n", nil, head.SingleLabel, []string{"0", "9", "10"}},
+		"booleans": {"d.jsonl", `{"text": "a", "label": true}` + "\n" + `{"text": "b", "label": false}`, nil, head.SingleLabel, []string{"false", "true"}},
+		"given":    {"d.csv", "text,label\na,1\nb,0\n", map[string]any{"labels": []string{"down", "up"}}, head.SingleLabel, []string{"down", "up"}},
+		"several":  {"d.jsonl", `{"text": "a", "label": []}` + "\n" + `{"text": "b", "label": ["y", "x"]}`, nil, head.MultiLabel, []string{"x", "y"}},
+		"bars":     {"d.csv", "text,label\na,x|y\nb,y\n", map[string]any{"problem_type": head.MultiLabel}, head.MultiLabel, []string{"x", "y"}},
+		"values":   {"d.csv", "text,label\na,1\nb,2.5\n", nil, head.Regression, []string{"LABEL_0"}},
+		"whole":    {"d.csv", "text,label\na,1\nb,2\n", map[string]any{"problem_type": head.Regression}, head.Regression, []string{"LABEL_0"}},
+		"two":      {"d.jsonl", `{"text": "a", "label": [1, 2]}`, map[string]any{"problem_type": head.Regression}, head.Regression, []string{"LABEL_0", "LABEL_1"}},
 	} {
-		h, err := classifyOn(t, c.file, c.content, c.options).Head(Head{})
-		if err != nil || h.Problem != c.problem || !slices.Equal(h.Labels, c.labels) || h.Kind != SequenceClassification {
+		h, err := classifyOn(t, c.file, c.content, c.options).Head(head.Config{})
+		if err != nil || h.ProblemType != c.problem || !slices.Equal(h.Labels, c.labels) || h.Kind != head.SequenceClassification {
 			t.Errorf("%s: got %+v, %v, want %s of %q", name, h, err, c.problem, c.labels)
 		}
 	}
 }
 
 func TestClassifyKeepsATrainedHead(t *testing.T) {
-	trained := Head{Kind: SequenceClassification, Labels: []string{"up", "down"}, Problem: SingleLabel}
+	trained := head.Config{Kind: head.SequenceClassification, Labels: []string{"up", "down"}, ProblemType: head.SingleLabel}
 	task := classifyOn(t, "d.csv", "text,label\na,down\nb,0\n", nil)
 	h, err := task.Head(trained)
 	if err != nil || !slices.Equal(h.Labels, trained.Labels) {
@@ -89,10 +90,10 @@ func TestClassifyRefuses(t *testing.T) {
 		{"d.jsonl", `{"text": "a", "label": null}`, []string{"d.jsonl:1", "null"}},
 		{"d.csv", "text,label\na,x\nb,x\n", []string{"1 classes"}},
 	} {
-		_, err := classifyOn(t, c.file, c.content, nil).Head(Head{})
+		_, err := classifyOn(t, c.file, c.content, nil).Head(head.Config{})
 		wantError(t, err, c.want...)
 	}
-	task := classifyOn(t, "d.csv", "text,label\na,1.5\nb,zwei\n", map[string]any{"problem_type": Regression})
+	task := classifyOn(t, "d.csv", "text,label\na,1.5\nb,zwei\n", map[string]any{"problem_type": head.Regression})
 	_, _, err := EncodeAll(byteTokenizer{}, nil, task, Train, 0)
 	wantError(t, err, "d.csv:3", `field "label" is "zwei", want a number`)
 	for _, options := range []map[string]any{{"problem_type": "x"}, {"threshold": 1}, {"labels": []string{"a", "a"}}, {"text_field": ""}} {

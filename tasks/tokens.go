@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
@@ -28,7 +29,7 @@ type Tokens struct {
 	// Labels are the tags in the order of their ids; by default those of the training data, sorted.
 	Labels []string `json:"labels"`
 
-	head Head
+	head head.Config
 	set  labelSet
 }
 
@@ -93,11 +94,11 @@ func (t *Tokens) parse(r data.Record) (Example, error) {
 }
 
 // Head chooses the tags.
-func (t *Tokens) Head(trained Head) (Head, error) {
+func (t *Tokens) Head(trained head.Config) (head.Config, error) {
 	if trained.Kind == "" && t.head.Kind != "" {
 		return t.head, nil
 	}
-	own := Head{Kind: TokenClassification, Labels: t.Labels}
+	own := head.Config{Kind: head.TokenClassification, Labels: t.Labels}
 	if trained.Kind == own.Kind {
 		if len(t.Labels) > 0 && !slices.Equal(t.Labels, trained.Labels) {
 			return own, fmt.Errorf("option labels is %s, the model's head has %s", strings.Join(t.Labels, ", "), strings.Join(trained.Labels, ", "))
@@ -130,7 +131,7 @@ func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error
 	}
 	last, scored := int32(-1), false
 	for _, w := range row.WordIDs {
-		label := int32(IgnoreIndex)
+		label := int32(head.IgnoreIndex)
 		if w >= 0 && w != last && ex.Input.Labels != nil {
 			if label, err = t.set.id(ex.Input.Labels[w]); err != nil {
 				return nil, false, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -29,7 +30,7 @@ func TestTokensAlign(t *testing.T) {
 	if err != nil || len(rows) != 2 || counts.Scored != 3 {
 		t.Fatalf("got %+v, %v, %v", rows, counts, err)
 	}
-	if want := []int32{IgnoreIndex, 0, IgnoreIndex, 1}; !slices.Equal(rows[0].Labels, want) {
+	if want := []int32{head.IgnoreIndex, 0, head.IgnoreIndex, 1}; !slices.Equal(rows[0].Labels, want) {
 		t.Errorf("labels are %v, want %v: the first token of a word has one", rows[0].Labels, want)
 	}
 	if want := []int32{-1, 0, 0, 1}; !slices.Equal(rows[0].WordIDs, want) {
@@ -42,7 +43,7 @@ func TestTokensAlign(t *testing.T) {
 
 func TestTokensBehindTheEndAreOutside(t *testing.T) {
 	task := tokensOn(t, "d.jsonl", `{"words": ["Ab", "cd"], "ner": ["B-X", "B-X"]}`+"\n"+`{"words": ["e"], "ner": ["O"]}`, map[string]any{"words_field": "words", "tags_field": "ner"})
-	if _, err := task.Head(Head{}); err != nil {
+	if _, err := task.Head(head.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	texts := NewPairEncoder(byteTokenizer{}, 3)
@@ -77,10 +78,10 @@ func TestTokensRefuse(t *testing.T) {
 		{"d.jsonl", `{"tokens": ["a", "b"], "tags": ["O"]}`, []string{"d.jsonl:1: 2 words and 1 tags"}},
 		{"d.jsonl", `{"tokens": "a b", "tags": ["O"]}`, []string{`d.jsonl:1: field "tokens" is a string`}},
 	} {
-		_, err := tokensOn(t, c.file, c.content, nil).Head(Head{})
+		_, err := tokensOn(t, c.file, c.content, nil).Head(head.Config{})
 		wantError(t, err, c.want...)
 	}
-	trained := Head{Kind: TokenClassification, Labels: []string{"O", "B-PER"}}
+	trained := head.Config{Kind: head.TokenClassification, Labels: []string{"O", "B-PER"}}
 	_, err := tokensOn(t, "d.txt", "a O\nb B-LOC\n", nil).Head(trained)
 	wantError(t, err, "d.txt:1", `label "B-LOC" is not known`)
 }
@@ -93,7 +94,7 @@ func TestFinNER(t *testing.T) {
 		t.Skip("SPAGOTUNE_EVALDATA names no folder with fin_ner")
 	}
 	task := mustNew(t, "tokens", map[string]any{"data": train, "eval_data": test}).(*Tokens)
-	h, err := task.Head(Head{})
+	h, err := task.Head(head.Config{})
 	if want := []string{"I-LOC", "I-MISC", "I-ORG", "I-PER", "O"}; err != nil || !slices.Equal(h.Labels, want) {
 		t.Fatalf("tags are %q, %v, want %q", h.Labels, err, want)
 	}

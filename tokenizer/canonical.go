@@ -6,8 +6,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/spagotune/spagotune/internal/charclass"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // unicodeForm is the normalizers NFC, NFD, NFKC and NFKD. The tables are those of

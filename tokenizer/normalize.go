@@ -2,10 +2,11 @@ package tokenizer
 
 import (
 	"encoding/json"
-	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // normalizer rewrites the text before it is split.

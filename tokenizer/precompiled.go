@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
+
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 

@@ -3,9 +3,10 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/spagotune/spagotune/internal/charclass"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // preTokenizer splits pieces; a model never sees across the cuts. Added

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+
 	"github.com/spagotune/spagotune/internal/oniguruma"
 )
 

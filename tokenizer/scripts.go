@@ -1,8 +1,9 @@
 package tokenizer
 
 import (
-	"github.com/spagotune/spagotune/internal/charclass"
 	"unicode"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // splitScripts cuts where the script of the letters changes. Japanese

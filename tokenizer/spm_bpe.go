@@ -3,9 +3,10 @@ package tokenizer
 import (
 	"cmp"
 	"fmt"
-	"github.com/spagotune/spagotune/internal/charclass"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // spmBPE merges characters into pieces as SentencePiece does: of all

@@ -1,9 +1,10 @@
 package tokenizer
 
 import (
-	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // spmNormalizer rewrites text as a SentencePiece model asks: the longest of

@@ -1,9 +1,10 @@
 package tokenizer
 
 import (
-	"github.com/spagotune/spagotune/internal/charclass"
 	"math"
 	"sync"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // spmUnigram cuts a text into the pieces whose scores have the highest sum, as

@@ -1,11 +1,12 @@
 package tokenizer
 
 import (
-	"github.com/spagotune/spagotune/internal/charclass"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/internal/charclass"
 )
 
 // wordPattern does the work of the regular expressions that GPT-2 and the

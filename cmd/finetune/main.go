@@ -21,8 +21,8 @@ import (
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/internal/cpu"
-	"github.com/spagotune/spagotune/internal/gemm"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // cli is the command line: a verb a field.
@@ -91,7 +91,7 @@ func (t threadsFlag) apply() error {
 	if t.Threads > 0 {
 		runtime.GOMAXPROCS(t.Threads)
 	}
-	gemm.SetThreads(t.Threads)
+	tensor.SetThreads(t.Threads)
 	return nil
 }
 

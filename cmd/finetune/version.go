@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spagotune/spagotune/internal/cpu"
-	"github.com/spagotune/spagotune/internal/gemm"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // version is stamped by go build -ldflags "-X main.version=v1.2.3"; empty, it is the module's.
@@ -38,7 +38,7 @@ type build struct {
 func thisBuild() build {
 	b := build{
 		Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Kernel: cpu.Used.String(), Threads: gemm.Threads(),
+		Kernel: cpu.Used.String(), Threads: tensor.Threads(),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if ok && b.Version == "" && info.Main.Version != "(devel)" {

@@ -1,0 +1,103 @@
+package op
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// Activation is a function of single values, applied to each; the zero value is the exact GELU.
+type Activation int
+
+// The activations. GELU is x·Φ(x), GELUTanh its approximation ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) (Hendrycks and
+// Gimpel 2016), SiLU x·sigmoid(x).
+const (
+	GELU Activation = iota
+	GELUTanh
+	ReLU
+	SiLU
+	Tanh
+)
+
+var activationNames = map[string]Activation{
+	"gelu": GELU, "gelu_new": GELUTanh, "gelu_pytorch_tanh": GELUTanh, "gelu_fast": GELUTanh,
+	"relu": ReLU, "silu": SiLU, "swish": SiLU, "tanh": Tanh,
+}
+
+// ParseActivation reads Hugging Face's names, those of hidden_act.
+func ParseActivation(name string) (Activation, error) {
+	a, ok := activationNames[name]
+	if !ok {
+		known := make([]string, 0, len(activationNames))
+		for n := range activationNames {
+			known = append(known, n)
+		}
+		slices.Sort(known)
+		return 0, fmt.Errorf("op: activation %q is not known; known are %s", name, strings.Join(known, ", "))
+	}
+	return a, nil
+}
+
+// geluScale is the factor of x in the sigmoid that the tanh form is: ½·(1 + tanh(u)) = sigmoid(2·u).
+var geluScale = float32(math.Sqrt(8 / math.Pi))
+
+func (a Activation) apply(dst, x []float32) {
+	switch a {
+	case GELU:
+		vec.GELU(dst, x)
+	case GELUTanh:
+		vec.Gate(dst, x, geluScale, 0.044715*geluScale)
+	case ReLU:
+		vec.ReLU(dst, x)
+	case SiLU:
+		vec.Gate(dst, x, 1, 0)
+	case Tanh:
+		vec.Tanh(dst, x)
+	}
+}
+
+func (a Activation) gradient(dx, dy, x []float32) {
+	switch a {
+	case GELU:
+		vec.GELUGrad(dx, dy, x)
+	case GELUTanh:
+		vec.GateGrad(dx, dy, x, geluScale, 0.044715*geluScale)
+	case ReLU:
+		vec.ReLUGrad(dx, dy, x)
+	case SiLU:
+		vec.GateGrad(dx, dy, x, 1, 0)
+	case Tanh:
+		vec.TanhGrad(dx, dy, x)
+	}
+}
+
+// Activate applies a to every value of x.
+func Activate(t *Pass, x mat.Tensor, a Activation) mat.Tensor {
+	m := Matrix(x)
+	y := t.New(m.Rows, m.Cols)
+	y.again = func(dst tensor.Matrix) {
+		defer t.Time("activation")()
+		byRows(m.Rows, func(from, to int) {
+			for i := from; i < to; i++ {
+				a.apply(dst.Row(i), m.Row(i))
+			}
+		})
+	}
+	y.again(y.m)
+	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("activation")()
+		byRows(m.Rows, func(from, to int) {
+			for i := from; i < to; i++ {
+				g := gy.m.Row(i)
+				a.gradient(g, g, m.Row(i))
+			}
+		})
+		return []*Tensor{gy}
+	})
+}

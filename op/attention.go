@@ -1,0 +1,291 @@
+package op
+
+import (
+	"math"
+	"slices"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// AttentionShape says how a row of queries, keys and values is laid out and who sees whom.
+type AttentionShape struct {
+	Heads, KVHeads, HeadDim int
+	// Bidirectional lets a token see all tokens of its document, those behind it too. It takes no window.
+	Bidirectional bool
+	// Visible is how many of each document's tokens others see, the first ones, where Bidirectional; nil is all.
+	Visible []int
+	// Window is how many positions back a token sees, itself included; 0 is all.
+	Window int
+	// Scale multiplies the scores, usually 1/√HeadDim.
+	Scale float32
+}
+
+// queryTile is how many queries are scored at once. Where all see the same keys, these are packed once for twice as many;
+// causal ones would score too many that they do not see.
+const queryTile = 64
+
+func (s AttentionShape) queryTile() int {
+	if s.Bidirectional {
+		return 2 * queryTile
+	}
+	return queryTile
+}
+
+// Attention is softmax self-attention, causal or bidirectional, with rotary positions or none (r nil) and grouped heads
+// (Vaswani et al. 2017, Eq. 1; Su et al. 2021; Ainslie et al. 2023) over documents that never see each other.
+//
+// qkv is [tokens, (Heads+2·KVHeads)·HeadDim], queries before keys before values; with r the queries and keys are rotated
+// in place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to
+// bounds[d+1]; its positions start at 0, or behind cache[d] where cache is not nil (generation: causal, without
+// gradients). The result is [tokens, Heads·HeadDim].
+func Attention(t *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
+	x := Matrix(qkv)
+	a := &attention{t: t, q: x, kv: x, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
+	stop := t.Time("attention forward")
+	if r != nil {
+		a.place()
+	}
+	a.rotate(x, false)
+	a.store()
+	y := a.run()
+	stop()
+	return t.run(y, []mat.Tensor{qkv}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("attention backward")()
+		dx := t.Zeros(x.Rows, x.Cols)
+		a.backward(dx.m, dx.m, gy.m)
+		a.rotate(dx.m, true)
+		a.rotate(x, true)
+		return []*Tensor{dx}
+	})
+}
+
+// CrossAttention is softmax attention of a decoder to its encoder (Vaswani et al. 2017, section 3.2.3): q is [targets,
+// Heads·HeadDim], kv [sources, 2·KVHeads·HeadDim], keys before values. The queries of document d, rows bounds[d] to
+// bounds[d+1], see all its keys, rows sources[d] to sources[d+1]. The result is [targets, Heads·HeadDim].
+func CrossAttention(t *Pass, q, kv mat.Tensor, bounds, sources []int, s AttentionShape) mat.Tensor {
+	s.Bidirectional = true
+	a := &attention{t: t, q: Matrix(q), kv: Matrix(kv), bounds: bounds, sources: sources, s: s}
+	stop := t.Time("attention forward")
+	y := a.run()
+	stop()
+	return t.run(y, []mat.Tensor{q, kv}, nil, func(gy *Tensor) []*Tensor {
+		defer t.Time("attention backward")()
+		dq, dkv := t.New(a.q.Rows, a.q.Cols), t.Zeros(a.kv.Rows, a.kv.Cols)
+		a.backward(dq.m, dkv.m, gy.m)
+		return []*Tensor{dq, dkv}
+	})
+}
+
+// CachedCrossAttention is CrossAttention to documents that NewKV keeps, without gradients: for generation.
+func CachedCrossAttention(t *Pass, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
+	defer t.Time("attention forward")()
+	s.Bidirectional = true
+	return (&attention{t: t, q: Matrix(q), bounds: bounds, s: s, cache: cache}).run()
+}
+
+type attention struct {
+	t               *Pass
+	q, kv           tensor.Matrix // kv has the keys from column col on, and the values after them; in self-attention it is q
+	col             int
+	y               tensor.Matrix
+	lse             *Tensor // per query and head: log Σ exp of its scores; nil without gradients
+	bounds, sources []int   // the documents' rows of q and of kv
+	rope            *RoPE
+	s               AttentionShape
+	cache           []*KV
+	positions       []int // of every row in its document, where there are rotations
+}
+
+// run computes the result.
+func (a *attention) run() *Tensor {
+	y := a.t.New(a.q.Rows, a.s.Heads*a.s.HeadDim)
+	a.y = y.m
+	if a.t.Grad {
+		a.lse = a.t.New(a.q.Rows, a.s.Heads)
+	}
+	a.heads((len(a.bounds) - 1) * a.s.KVHeads)
+	return y
+}
+
+// serialScores is up to how many scores the caller computes all heads itself: a worker would come too late.
+const serialScores = 1 << 14
+
+// heads does the jobs of a forward pass, one for each document and key-value head.
+func (a *attention) heads(jobs int) {
+	scores := 0
+	for d := range len(a.bounds) - 1 {
+		scores += a.queries(d) * a.keys(d) * a.s.Heads
+	}
+	job := func(i int) { a.forward(i/a.s.KVHeads, i%a.s.KVHeads) }
+	if scores > serialScores {
+		tensor.Parallel(jobs, job)
+		return
+	}
+	for i := range jobs {
+		job(i)
+	}
+}
+
+// queries is the number of queries of document d, keys that of the keys that it has, cached ones included.
+func (a *attention) queries(d int) int { return a.bounds[d+1] - a.bounds[d] }
+
+func (a *attention) keys(d int) int {
+	switch {
+	case a.cache != nil:
+		return a.cache[d].Len
+	case a.s.Visible != nil:
+		return a.s.Visible[d]
+	}
+	return a.sources[d+1] - a.sources[d]
+}
+
+// rotate turns the queries and keys of every row by its position, or back.
+func (a *attention) rotate(x tensor.Matrix, back bool) {
+	if len(a.positions) == 0 {
+		return
+	}
+	cos, sin := a.rope.table(slices.Max(a.positions) + 1)
+	half, dim := a.s.HeadDim/2, a.s.HeadDim
+	byRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			row, p := x.Row(i), a.positions[i]*half
+			for h := range a.s.Heads + a.s.KVHeads {
+				if back {
+					vec.Unrotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
+				} else {
+					vec.Rotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
+				}
+			}
+		}
+	})
+}
+
+// place finds the position of every row.
+func (a *attention) place() {
+	a.positions = make([]int, a.q.Rows)
+	for d := range len(a.bounds) - 1 {
+		past := 0
+		if a.cache != nil {
+			past = a.cache[d].Len
+		}
+		for i := range a.queries(d) {
+			a.positions[a.bounds[d]+i] = past + i
+		}
+	}
+}
+
+// store appends the new keys and values to the caches.
+func (a *attention) store() {
+	for d, c := range a.cache {
+		c.add(a.kv.Slice(a.bounds[d], 0, a.queries(d), a.kv.Cols), a.col, a.s)
+	}
+}
+
+// head returns document d's rows of the head at column h of m, which has queries' rows.
+func (a *attention) head(m tensor.Matrix, d, h int) tensor.Matrix {
+	return m.Slice(a.bounds[d], h*a.s.HeadDim, a.queries(d), a.s.HeadDim)
+}
+
+// source returns document d's keys and values, of one key-value head, in m, which has kv's rows.
+func (a *attention) source(m tensor.Matrix, d, kv int) (k, v tensor.Matrix) {
+	at, n, dim := a.sources[d], a.keys(d), a.s.HeadDim
+	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
+}
+
+// keysValues are what document d's queries look at, for one key-value head.
+func (a *attention) keysValues(d, kv int) (k, v tensor.Matrix) {
+	if a.cache != nil {
+		return a.cache[d].keys(kv, a.s.HeadDim), a.cache[d].values(kv, a.s.HeadDim)
+	}
+	return a.source(a.kv, d, kv)
+}
+
+// tile is a run of queries [from, to) of a document and the keys [lo, hi) that any of them sees; past is how many keys
+// lie before the first query's.
+type tile struct{ from, to, lo, hi, past int }
+
+// tiles calls f for tile after tile.
+func (a *attention) tiles(queries, keys int, f func(tile)) {
+	past, step := keys-queries, a.s.queryTile()
+	for from := 0; from < queries; from += step {
+		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past}
+		if !a.s.Bidirectional {
+			w.hi = past + w.to
+			if a.s.Window > 0 {
+				w.lo = max(0, past+from-a.s.Window+1)
+			}
+		}
+		f(w)
+	}
+}
+
+// seen returns the columns of the tile's scores that query i sees: keys [max(lo, i+past−window+1), i+past], or all.
+func (w tile) seen(i int, s AttentionShape) (from, to int) {
+	if s.Bidirectional {
+		return 0, w.hi - w.lo
+	}
+	if s.Window > 0 {
+		from = max(0, i+w.past-s.Window+1-w.lo)
+	}
+	return from, i + w.past + 1 - w.lo
+}
+
+func (a *attention) forward(d, kv int) {
+	k, v := a.keysValues(d, kv)
+	queries := a.queries(d)
+	group := a.s.Heads / a.s.KVHeads
+	if queries == 1 {
+		a.single(d, kv*group, group, k, v)
+		return
+	}
+	buf, scores := memory.get(min(queries, a.s.queryTile()) * k.Rows)
+	defer memory.put(buf)
+	for h := kv * group; h < (kv+1)*group; h++ {
+		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
+		a.tiles(queries, k.Rows, func(w tile) {
+			n := w.hi - w.lo
+			s := tensor.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
+			tensor.NT(s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
+			for i := range s.Rows {
+				a.softmax(s.Row(i), w, w.from+i, a.bounds[d]+w.from+i, h)
+			}
+			tensor.NN(y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
+		})
+	}
+}
+
+// single is forward for one query, a token that is being generated: the heads of the group, from h on, which look at the
+// same keys and values, are the rows of one product.
+func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
+	row, dim := a.bounds[d], a.s.HeadDim
+	a.tiles(1, k.Rows, func(w tile) {
+		n := w.hi - w.lo
+		buf, scores := memory.get(group * n)
+		defer memory.put(buf)
+		s := tensor.View(scores, group, n)
+		tensor.NT(s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
+		for i := range group {
+			a.softmax(s.Row(i), w, 0, row, h+i)
+		}
+		tensor.NN(tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
+	})
+}
+
+// softmax turns the scores of query i, which is that row, into probabilities, zero where it does not look, and keeps the
+// log of their sum for a backward pass.
+func (a *attention) softmax(s []float32, w tile, i, row, h int) {
+	from, to := w.seen(i, a.s)
+	clear(s[:from])
+	clear(s[to:])
+	s = s[from:to]
+	vec.Scale(s, a.s.Scale, s)
+	m := vec.Max(s)
+	sum := vec.ExpSum(s, s, m)
+	vec.Scale(s, 1/sum, s)
+	if a.lse != nil {
+		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
+	}
+}

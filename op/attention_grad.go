@@ -1,0 +1,76 @@
+package op
+
+import (
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq; one
+// job has all queries of a key-value head, so sums are in a fixed order.
+func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
+	tensor.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
+		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
+	})
+	a.t.Free(a.lse)
+}
+
+// gradients does backward's job for one document and key-value head.
+func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
+	g := headGrad{a: a, d: d}
+	g.k, g.v = a.keysValues(d, kv)
+	g.dk, g.dv = a.source(dkv, d, kv)
+	n := min(a.queries(d), a.s.queryTile()) * g.k.Rows
+	buf, scores := memory.get(2 * n)
+	defer memory.put(buf)
+	g.p, g.ds = scores[:n], scores[n:]
+	group := a.s.Heads / a.s.KVHeads
+	for g.h = kv * group; g.h < (kv+1)*group; g.h++ {
+		g.q, g.y, g.dq, g.dy = a.head(a.q, d, g.h), a.head(a.y, d, g.h), a.head(dq, d, g.h), a.head(gy, d, g.h)
+		a.tiles(a.queries(d), g.k.Rows, g.tile)
+	}
+}
+
+// headGrad is the backward pass of one head h in document d.
+type headGrad struct {
+	a          *attention
+	d, h       int
+	q, k, v, y tensor.Matrix
+	dq, dk, dv tensor.Matrix
+	dy         tensor.Matrix
+	p, ds      []float32 // scratch for a tile's scores
+}
+
+// tile follows Dao et al. 2022 (appendix B.2): the probabilities P are made again from the scores and their log-sum;
+// dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P∘(dP − rowsum(dO∘O)), dQ = dS·K, dK = dSᵀ·Q.
+func (g *headGrad) tile(w tile) {
+	rows, n, dim := w.to-w.from, w.hi-w.lo, g.k.Cols
+	p, ds := tensor.View(g.p[:rows*n], rows, n), tensor.View(g.ds[:rows*n], rows, n)
+	q, y, dy := g.q.Slice(w.from, 0, rows, dim), g.y.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
+	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
+	tensor.NT(p, q, k, 0)
+	tensor.NT(ds, dy, v, 0)
+	for i := range rows {
+		lse := g.a.lse.m.Row(g.a.bounds[g.d] + w.from + i)[g.h]
+		g.a.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, lse, vec.Dot(dy.Row(i), y.Row(i)))
+	}
+	tensor.TN(g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
+	tensor.NN(g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)
+	tensor.TN(g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
+}
+
+// scoreGrad turns raw scores into probabilities p, and dP in ds into the gradient of the raw scores.
+func (a *attention) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32) {
+	from, to := w.seen(i, a.s)
+	clear(p[:from])
+	clear(p[to:])
+	clear(ds[:from])
+	clear(ds[to:])
+	p, ds = p[from:to], ds[from:to]
+	vec.Scale(p, a.s.Scale, p)
+	vec.ExpSum(p, p, lse)
+	for j := range ds {
+		ds[j] -= delta
+	}
+	vec.Mul(ds, ds, p)
+	vec.Scale(ds, a.s.Scale, ds)
+}

@@ -1,0 +1,198 @@
+package op
+
+import (
+	"math"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// VocabTile is how many columns of logits exist at once.
+const VocabTile = 1024
+
+// FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
+// the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist for a tile of the vocabulary at a time: the
+// gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
+// w is [vocabulary, hidden]; p its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
+func FusedLinearCrossEntropy(t *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, p *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
+	defer t.Time("head loss")()
+	m := Matrix(h)
+	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, bias: bias, pb: pb, wantsH: t.Grad && wants(h)}
+	l.h = t.New(len(rows), m.Cols)
+	for i, r := range rows {
+		copy(l.h.m.Row(i), m.Row(r))
+	}
+	l.lse = t.New(len(rows), 1)
+	y := t.New(len(rows), 1)
+	l.forward(y.m.Data)
+	var params []*nn.Param
+	for _, q := range []*nn.Param{p, pb} {
+		if RequiresGrad(q) {
+			params = append(params, q)
+		}
+	}
+	if !l.wantsH && params == nil {
+		t.Done(l.h)
+		t.Done(l.lse)
+	}
+	return t.run(y, []mat.Tensor{h}, params, l.backward)
+}
+
+type headLoss struct {
+	t       *Pass
+	tokens  int
+	rows    []int
+	targets []int32
+	w       tensor.Source
+	p       *nn.Param
+	bias    []float32
+	pb      *nn.Param
+	wantsH  bool
+	h       *Tensor // the scored rows
+	dh      *Tensor // their gradients
+	lse     *Tensor
+}
+
+// tiles calls f with logits = h·Wᵀ for vocabulary entries [v, v+n).
+func (l *headLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix)) {
+	vocab, _ := l.w.Dims()
+	buf, data := memory.get(len(l.rows) * VocabTile)
+	defer memory.put(buf)
+	for v := 0; v < vocab; v += VocabTile {
+		n := min(VocabTile, vocab-v)
+		w, logits := SourceRows(l.w, v, n), tensor.View(data[:len(l.rows)*n], len(l.rows), n)
+		tensor.NT(logits, l.h.m, w, 0)
+		if l.bias != nil {
+			byRows(logits.Rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					vec.Add(logits.Row(i), logits.Row(i), l.bias[v:v+n])
+				}
+			})
+		}
+		f(v, n, w, logits)
+	}
+}
+
+func (l *headLoss) forward(losses []float32) {
+	n := len(l.rows)
+	most, sum, target := make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range most {
+		most[i] = float32(math.Inf(-1))
+	}
+	if l.wantsH {
+		l.dh = l.t.Zeros(n, l.h.m.Cols)
+	}
+	l.tiles(func(v, cols int, w tensor.Source, logits tensor.Matrix) {
+		byRows(n, func(from, to int) {
+			for i := from; i < to; i++ {
+				x := logits.Row(i)
+				if j := int(l.targets[i]) - v; j >= 0 && j < cols {
+					target[i] = x[j]
+				}
+				if m := vec.Max(x); m > most[i] {
+					shrink := float32(math.Exp(float64(most[i] - m)))
+					sum[i] *= shrink
+					if l.wantsH && shrink != 1 {
+						vec.Scale(l.dh.m.Row(i), shrink, l.dh.m.Row(i))
+					}
+					most[i] = m
+				}
+				sum[i] += vec.ExpSum(x, x, most[i])
+			}
+		})
+		if l.wantsH {
+			tensor.NN(l.dh.m, logits, w, 1)
+		}
+	})
+	for i := range n {
+		lse := most[i] + float32(math.Log(float64(sum[i])))
+		l.lse.m.Data[i] = lse
+		losses[i] = lse - target[i]
+	}
+	if l.wantsH {
+		l.finish(sum)
+	}
+}
+
+// finish divides the gathered gradients by the sums and subtracts the targets' rows.
+func (l *headLoss) finish(sum []float32) {
+	row := make([]float32, l.h.m.Cols)
+	for i, target := range l.targets {
+		d := l.dh.m.Row(i)
+		l.w.Block(row, len(row), int(target), 0, 1, len(row))
+		vec.Scale(d, 1/sum[i], d)
+		vec.Axpy(d, -1, row)
+	}
+}
+
+func (l *headLoss) backward(gy *Tensor) []*Tensor {
+	defer l.t.Time("head loss")()
+	if RequiresGrad(l.p) || RequiresGrad(l.pb) {
+		l.weights(gy.m.Data)
+	}
+	var dx *Tensor
+	if l.wantsH {
+		dx = l.t.Zeros(l.tokens, l.h.m.Cols)
+		for i, r := range l.rows {
+			vec.Axpy(dx.m.Row(r), gy.m.Data[i], l.dh.m.Row(i))
+		}
+		l.t.Free(l.dh)
+	}
+	l.t.Free(l.h)
+	l.t.Free(l.lse)
+	return []*Tensor{dx}
+}
+
+// weights adds dW = (softmax − target)ᵀ·h and the bias's gradient, the sum of its rows, from logits made again.
+func (l *headLoss) weights(gy []float32) {
+	l.tiles(func(v, n int, _ tensor.Source, logits tensor.Matrix) {
+		byRows(len(l.rows), func(from, to int) {
+			for i := from; i < to; i++ {
+				x := logits.Row(i)
+				vec.ExpSum(x, x, l.lse.m.Data[i])
+				if j := int(l.targets[i]) - v; j >= 0 && j < n {
+					x[j]--
+				}
+				vec.Scale(x, gy[i], x)
+			}
+		})
+		if RequiresGrad(l.p) {
+			dw := Grad(l.p)
+			tensor.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
+		}
+		if RequiresGrad(l.pb) {
+			db := Grad(l.pb).Data[v : v+n]
+			for i := range l.rows {
+				vec.Add(db, db, logits.Row(i))
+			}
+		}
+	})
+}
+
+// SourceRows is the view of rows [i, i+n) of a source.
+func SourceRows(s tensor.Source, i, n int) tensor.Source {
+	switch s := s.(type) {
+	case tensor.Matrix:
+		return s.Slice(i, 0, n, s.Cols)
+	case tensor.BF16:
+		return tensor.BF16{Data: s.Data[i*s.Cols : (i+n)*s.Cols], Rows: n, Cols: s.Cols}
+	case tensor.F16:
+		return tensor.F16{Data: s.Data[i*s.Cols : (i+n)*s.Cols], Rows: n, Cols: s.Cols}
+	}
+	return rowsOf{s, i, n}
+}
+
+type rowsOf struct {
+	s    tensor.Source
+	i, n int
+}
+
+func (r rowsOf) Dims() (rows, cols int) {
+	_, cols = r.s.Dims()
+	return r.n, cols
+}
+
+func (r rowsOf) Block(dst []float32, ld, i, j, m, n int) { r.s.Block(dst, ld, r.i+i, j, m, n) }

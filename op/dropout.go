@@ -1,0 +1,35 @@
+package op
+
+import "github.com/spagotune/spagotune/tensor"
+
+// Dropout writes x to dst with each value zeroed with probability p and the rest scaled by 1/(1−p). The mask depends
+// only on the tape's seed, the name of the layer and the place, so a backward pass can make it again.
+func (t *Pass) Dropout(dst, x tensor.Matrix, p float32, name string) {
+	key := t.Seed
+	for i := range len(name) {
+		key = (key ^ uint64(name[i])) * 0x100000001b3
+	}
+	keep := 1 / (1 - p)
+	limit := uint64(float64(p) * (1 << 32))
+	byRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			d, r := dst.Row(i), x.Row(i)
+			base := uint64(i) * uint64(x.Cols)
+			for j := range r {
+				if mix(key+base+uint64(j))>>32 < limit {
+					d[j] = 0
+				} else {
+					d[j] = keep * r[j]
+				}
+			}
+		}
+	})
+}
+
+// mix is the finaliser of splitmix64 (Steele, Lea and Flood 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

@@ -1,0 +1,216 @@
+package op
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// uniform returns n values in [-1, 1).
+func uniform(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = 2*r.Float32() - 1
+	}
+	return v
+}
+
+// checkGradients compares the gradients of Σ c·f(inputs…) with central differences, for fixed random c. Every input is a
+// parameter [rows, cols], so that its gradient can be read after the pass.
+func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.Tensor) mat.Tensor) {
+	t.Helper()
+	var c []float32
+	// value is Σ c·y; through copies of the inputs, since operators may work in place.
+	value := func(grad bool) float64 {
+		tape := NewPass(grad)
+		defer tape.Release()
+		tape.Train = true
+		in := make([]mat.Tensor, len(inputs))
+		for i, p := range inputs {
+			in[i] = identity(tape, p)
+		}
+		y := f(tape, in)
+		m := Matrix(y)
+		if c == nil {
+			c = uniform(rand.New(rand.NewPCG(7, 7)), len(m.Data))
+		}
+		sum := 0.0
+		for i, v := range m.Data {
+			sum += float64(c[i]) * float64(v)
+		}
+		if grad {
+			g := tape.New(m.Rows, m.Cols)
+			copy(g.m.Data, c)
+			y.AccGrad(g)
+			if err := backwardSeeded(tape, y); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return sum
+	}
+	for _, p := range inputs {
+		p.ZeroGrad()
+	}
+	value(true)
+	for k, p := range inputs {
+		compareDifferences(t, k, p, func() float64 { return value(false) })
+	}
+}
+
+func compareDifferences(t *testing.T, k int, p *nn.Param, value func() float64) {
+	t.Helper()
+	const h = 1e-2
+	w, g := Data(p).Data, append([]float32(nil), Grad(p).Data...)
+	worst, scale := 0.0, 1e-3
+	for i := range w {
+		old := w[i]
+		w[i] = old + h
+		up := value()
+		w[i] = old - h
+		down := value()
+		w[i] = old
+		d := (up - down) / (2 * h)
+		worst = max(worst, math.Abs(d-float64(g[i])))
+		scale = max(scale, math.Abs(d))
+	}
+	if math.IsNaN(worst) || worst > 5e-3*scale {
+		t.Errorf("input %d: gradients differ from central differences by %.2g of %.2g", k, worst, scale)
+	}
+}
+
+// identity is an operator that copies a parameter.
+func identity(t *Pass, p *nn.Param) mat.Tensor {
+	m := Data(p)
+	y := t.New(m.Rows, m.Cols)
+	copy(y.m.Data, m.Data)
+	return t.run(y, nil, []*nn.Param{p}, func(gy *Tensor) []*Tensor {
+		for i, v := range gy.m.Data {
+			Grad(p).Data[i] += v
+		}
+		return nil
+	})
+}
+
+func param(r *rand.Rand, rows, cols int) *nn.Param {
+	return NewParam(uniform(r, rows*cols), rows, cols)
+}
+
+// weight is a plain trainable projection.
+type weight struct{ p *nn.Param }
+
+func (w weight) Dims() (out, in int)                               { m := Data(w.p); return m.Rows, m.Cols }
+func (w weight) Params(*Pass) []*nn.Param                          { return []*nn.Param{w.p} }
+func (w weight) Forward(_ *Pass, y, x tensor.Matrix, beta float32) { tensor.NT(y, x, Data(w.p), beta) }
+func (w weight) ParamGrad(_ *Pass, x, _, _, gy tensor.Matrix)      { tensor.TN(Grad(w.p), gy, x, 1) }
+func (w weight) InputGrad(_ *Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
+	tensor.NN(dx, gy, Data(w.p), beta)
+}
+
+func TestGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	norm, shift := param(r, 1, 6), param(r, 1, 6)
+	head, bias := param(r, 11, 5), param(r, 1, 11)
+	big := param(r, VocabTile+3, 2)
+	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
+	table, places, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
+	tests := []struct {
+		name   string
+		inputs []*nn.Param
+		f      func(t *Pass, in []mat.Tensor) mat.Tensor
+	}{
+		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], nil, a, b) }},
+		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return Linear(t, in[0], in[1], a)
+		}},
+		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(t, in[0], Data(norm).Data, norm, 1e-5)
+		}},
+		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(t, in[0], Data(norm).Data, nil, 1e-5)
+		}},
+		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
+		}},
+		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
+		}},
+		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
+		}},
+		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
+		}},
+		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
+		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gather(t, in[0], []int{4, 1}) }},
+		{"embedding", []*nn.Param{table}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
+			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
+		}},
+		{"embedding sum", []*nn.Param{table, places}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
+			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
+				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
+				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: Data(types)})
+		}},
+		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
+		}},
+		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
+		}},
+		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })
+	}
+}
+
+func TestAttentionGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	rope := &RoPE{InvFreq: []float32{1, 0.1}}
+	for _, tt := range []struct {
+		bounds     []int
+		heads, kv  int
+		window     int
+		both       bool
+		withoutPos bool
+	}{
+		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
+		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
+		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, 2*queryTile + 7}, 1, 1, 0, true, true},
+	} {
+		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
+			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Bidirectional: tt.both, Scale: 0.5}
+			pos := rope
+			if tt.withoutPos {
+				pos = nil
+			}
+			checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+				return Attention(t, in[0], tt.bounds, pos, s, nil)
+			})
+		})
+	}
+}
+
+func TestCrossAttentionGradients(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, tt := range []struct {
+		bounds, sources []int
+		heads, kv       int
+	}{
+		{[]int{0, 3}, []int{0, 5}, 2, 2}, {[]int{0, 1, 5}, []int{0, 4, 5}, 4, 2}, {[]int{0, 2*queryTile + 2}, []int{0, 3}, 1, 1},
+	} {
+		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
+			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
+			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Scale: 0.5}
+			checkGradients(t, []*nn.Param{q, kv}, func(t *Pass, in []mat.Tensor) mat.Tensor {
+				return CrossAttention(t, in[0], in[1], tt.bounds, tt.sources, s)
+			})
+		})
+	}
+}

@@ -1,0 +1,74 @@
+package op
+
+import (
+	"slices"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// KV is the key-value cache of one document in one layer: rotated keys and values, [kv head][position][head dim].
+type KV struct {
+	Len, cap int
+	k, v     []float32
+}
+
+// NewKV keeps the keys and values of documents that are attended to again and again, one for each: kv and sources are
+// CrossAttention's.
+func NewKV(kv mat.Tensor, sources []int, s AttentionShape) []*KV {
+	x := Matrix(kv)
+	cache := make([]*KV, len(sources)-1)
+	for d := range cache {
+		cache[d] = &KV{}
+		cache[d].add(x.Slice(sources[d], 0, sources[d+1]-sources[d], x.Cols), 0, s)
+	}
+	return cache
+}
+
+// add appends the keys and values of x, which has the keys from column col on and the values after them.
+func (c *KV) add(x tensor.Matrix, col int, s AttentionShape) {
+	c.grow(c.Len+x.Rows, s)
+	dim := s.HeadDim
+	for i := range x.Rows {
+		row := x.Row(i)[col:]
+		for h := range s.KVHeads {
+			at := (h*c.cap + c.Len + i) * dim
+			copy(c.k[at:at+dim], row[h*dim:])
+			copy(c.v[at:at+dim], row[(s.KVHeads+h)*dim:])
+		}
+	}
+	c.Len += x.Rows
+}
+
+// grow makes room for n positions.
+func (c *KV) grow(n int, s AttentionShape) {
+	if n <= c.cap {
+		return
+	}
+	room := max(n, min(2*c.cap, c.cap+1024), 64)
+	move := func(old []float32) []float32 {
+		b := make([]float32, s.KVHeads*room*s.HeadDim)
+		for h := range s.KVHeads {
+			copy(b[h*room*s.HeadDim:], old[h*c.cap*s.HeadDim:h*c.cap*s.HeadDim+c.Len*s.HeadDim])
+		}
+		return b
+	}
+	c.k, c.v, c.cap = move(c.k), move(c.v), room
+}
+
+// Copy returns a cache with the same content and memory of its own.
+func (c *KV) Copy() *KV {
+	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v)}
+}
+
+// Bytes is the memory behind the keys and values.
+func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v)) }
+
+func (c *KV) keys(h, dim int) tensor.Matrix {
+	return tensor.View(c.k[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
+}
+
+func (c *KV) values(h, dim int) tensor.Matrix {
+	return tensor.View(c.v[h*c.cap*dim:][:c.Len*dim], c.Len, dim)
+}

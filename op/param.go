@@ -1,0 +1,68 @@
+package op
+
+import (
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// leaf is a parameter's matrix with a gradient buffer that stays from step to step.
+type leaf struct {
+	*mat.Dense[float32]
+	m    tensor.Matrix
+	grad *mat.Dense[float32]
+	g    tensor.Matrix
+	has  bool
+}
+
+// NewParam makes a trainable rows×cols parameter over data, which it shares.
+func NewParam(data []float32, rows, cols int) *nn.Param {
+	l := &leaf{
+		Dense: mat.NewDense[float32](mat.WithShape(rows, cols), mat.WithBacking(data), mat.WithGrad(true)),
+		m:     tensor.View(data, rows, cols),
+	}
+	return &nn.Param{Matrix: l}
+}
+
+func (l *leaf) Value() mat.Tensor { return l }
+
+func (l *leaf) Grad() mat.Tensor {
+	if !l.has {
+		return (*mat.Dense[float32])(nil)
+	}
+	return l.grad
+}
+
+func (l *leaf) HasGrad() bool { return l.has }
+
+func (l *leaf) ZeroGrad() {
+	if l.has {
+		clear(l.g.Data)
+		l.has = false
+	}
+}
+
+func (l *leaf) AccGrad(g mat.Tensor) {
+	vec.Add(l.buffer().Data, l.g.Data, Matrix(g).Data)
+}
+
+func (l *leaf) buffer() tensor.Matrix {
+	if l.grad == nil {
+		data := make([]float32, len(l.m.Data))
+		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(data))
+		l.g = tensor.View(data, l.m.Rows, l.m.Cols)
+	}
+	l.has = true
+	return l.g
+}
+
+// Data is the content of a parameter made by NewParam.
+func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
+
+// Grad is the gradient of a parameter made by NewParam, zero at first, to be added to in place.
+func Grad(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).buffer() }
+
+// RequiresGrad says whether p is a parameter that wants a gradient.
+func RequiresGrad(p *nn.Param) bool { return p != nil && p.RequiresGrad() }

@@ -1,0 +1,138 @@
+package op
+
+import (
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// rowsPerJob is how many rows of an element-wise operator one job takes.
+const rowsPerJob = 32
+
+// byRows runs f over blocks of rows.
+func byRows(rows int, f func(from, to int)) {
+	if rows <= rowsPerJob {
+		f(0, rows)
+		return
+	}
+	tensor.Parallel((rows+rowsPerJob-1)/rowsPerJob, func(i int) { f(i*rowsPerJob, min(rows, (i+1)*rowsPerJob)) })
+}
+
+// RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):
+// y = w·x/√(mean(x²)+eps). p is w's parameter, or nil where w is frozen.
+func RMSNorm(t *Pass, x mat.Tensor, w []float32, p *nn.Param, eps float32) mat.Tensor {
+	return GroupRMSNorm(t, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: p}}, eps)
+}
+
+// NormGroup is a run of columns: Heads pieces of Cols columns each, normalised piece by piece with the same weights, or,
+// where Weight is nil, copied as they are.
+type NormGroup struct {
+	Cols, Heads int
+	Weight      []float32
+	Param       *nn.Param
+}
+
+// GroupRMSNorm normalises runs of columns on their own, as the query and key norms of Qwen3.
+func GroupRMSNorm(t *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
+	m := Matrix(x)
+	n := &groupNorm{t: t, x: m, groups: groups, eps: eps}
+	for _, g := range groups {
+		n.pieces += g.Heads
+	}
+	n.inv = t.New(m.Rows, n.pieces)
+	y := t.New(m.Rows, m.Cols)
+	n.forward(y.m)
+	y.again = n.forward
+	var params []*nn.Param
+	for _, g := range groups {
+		if RequiresGrad(g.Param) {
+			params = append(params, g.Param)
+		}
+	}
+	return t.run(y, []mat.Tensor{x}, params, func(gy *Tensor) []*Tensor { return n.backward(gy, wants(x)) })
+}
+
+type groupNorm struct {
+	t      *Pass
+	x      tensor.Matrix
+	groups []NormGroup
+	eps    float32
+	pieces int
+	inv    *Tensor // per row and piece: 1/√(mean(x²)+eps)
+}
+
+func (n *groupNorm) forward(y tensor.Matrix) {
+	defer n.t.Time("rmsnorm")()
+	byRows(n.x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			xr, yr, inv := n.x.Row(i), y.Row(i), n.inv.m.Row(i)
+			n.each(func(g NormGroup, piece, c, d int) {
+				if g.Weight == nil {
+					copy(yr[c:d], xr[c:d])
+					return
+				}
+				inv[piece] = vec.RMSNorm(yr[c:d], xr[c:d], g.Weight, n.eps)
+			})
+		}
+	})
+}
+
+// each calls f for every piece with its columns [c, d).
+func (n *groupNorm) each(f func(g NormGroup, piece, c, d int)) {
+	piece, c := 0, 0
+	for _, g := range n.groups {
+		for range g.Heads {
+			f(g, piece, c, c+g.Cols)
+			piece++
+			c += g.Cols
+		}
+	}
+}
+
+func (n *groupNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
+	defer n.t.Time("rmsnorm")()
+	n.weights(gy.m)
+	var dx *Tensor
+	if wantsX {
+		dx = n.t.Zeros(n.x.Rows, n.x.Cols)
+		byRows(n.x.Rows, func(from, to int) {
+			for i := from; i < to; i++ {
+				xr, g, d, inv := n.x.Row(i), gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
+				n.each(func(gr NormGroup, piece, c, e int) {
+					if gr.Weight == nil {
+						copy(d[c:e], g[c:e])
+						return
+					}
+					vec.RMSNormGrad(d[c:e], g[c:e], xr[c:e], gr.Weight, inv[piece])
+				})
+			}
+		})
+	}
+	n.t.Free(n.inv)
+	return []*Tensor{dx}
+}
+
+// weights adds dw = Σ gy·x·inv, row after row so that the order is fixed.
+func (n *groupNorm) weights(gy tensor.Matrix) {
+	train := false
+	for _, g := range n.groups {
+		train = train || RequiresGrad(g.Param)
+	}
+	if !train {
+		return
+	}
+	for i := range n.x.Rows {
+		xr, g, inv := n.x.Row(i), gy.Row(i), n.inv.m.Row(i)
+		n.each(func(gr NormGroup, piece, c, d int) {
+			if !RequiresGrad(gr.Param) {
+				return
+			}
+			dw := Grad(gr.Param).Data
+			for j := range dw {
+				dw[j] += g[c+j] * xr[c+j] * inv[piece]
+			}
+		})
+	}
+}

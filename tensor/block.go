@@ -1,0 +1,168 @@
+package tensor
+
+import (
+	"unsafe"
+
+	"github.com/spagotune/spagotune/internal/cpu"
+)
+
+// serialFLOP is the size below which a product stays in its caller: waking a worker would cost more.
+const serialFLOP = 2e6
+
+// packedA is the most values of A that are packed at a time.
+const packedA = 8 << 20
+
+// product is one call: the matrices, how they are cut, and the packed rows of A.
+type product struct {
+	level cpu.Level
+	g     *geometry
+	c     Matrix
+	a, b  operand
+	beta  float32
+
+	kc, kBlocks int // k in a block, a multiple of kAlign; blocks
+
+	// The rows in hand, packed: for every block of k, every panel of mr rows.
+	row, rows  int
+	mr, panels int
+	buf, ap    []float32
+
+	// The jobs: groups of panels of A × groups of columns.
+	jobPanels, jobCols, colJobs int
+
+	packJob, tileJob func(int) // method values, made once
+}
+
+var products pool[product]
+
+func (p *product) run(l cpu.Level, c Matrix, a, b operand, beta float32) {
+	p.level, p.g, p.c, p.a, p.b, p.beta = l, &geometries[l], c, a, b, beta
+	if p.packJob == nil {
+		p.packJob, p.tileJob = p.packRows, p.tiles
+	}
+	k := a.k
+	p.kBlocks = ceil(k, p.g.kc)
+	p.kc = ceil(ceil(k, p.kBlocks), kAlign) * kAlign
+	p.kBlocks = ceil(k, p.kc)
+	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(k) < serialFLOP
+
+	chunks := ceil(c.Rows, max(16*p.g.mr, packedA/k))
+	chunk := ceil(c.Rows, chunks)
+	for p.row = 0; p.row < c.Rows; p.row += chunk {
+		p.rows = min(chunk, c.Rows-p.row)
+		p.cutRows()
+		threads := 1
+		if !serial {
+			threads = Threads()
+		}
+		p.each(threads, ceil(p.panels, packGroup), p.packJob)
+		p.each(threads, p.cutJobs(threads), p.tileJob)
+	}
+	p.c, p.a, p.b = Matrix{}, operand{}, operand{} // keep nothing alive
+}
+
+func (p *product) each(threads, n int, f func(int)) {
+	if threads > 1 {
+		Parallel(n, f)
+		return
+	}
+	for i := range n {
+		f(i)
+	}
+}
+
+// cutRows cuts the rows into panels of nearly equal height, an even number.
+func (p *product) cutRows() {
+	p.panels = ceil(p.rows, p.g.mr)
+	p.mr = min(p.g.mr, (ceil(p.rows, p.panels)+1)&^1)
+	p.panels = ceil(p.rows, p.mr)
+	p.ap = grow(&p.buf, p.kBlocks*p.panels*p.kc*p.g.lanes+1) // a tile of odd height reads one value more
+}
+
+// cutJobs returns the number of jobs: enough of them to keep the threads equally busy, no smaller than that.
+func (p *product) cutJobs(threads int) int {
+	n, g := p.c.Cols, p.g
+	p.jobPanels = p.panels
+	p.jobCols = min(g.nb, ceil(n, g.nr)*g.nr)
+	if want := 6 * threads; threads > 1 {
+		for p.jobCols > 2*g.nr && ceil(n, p.jobCols) < want {
+			p.jobCols -= g.nr
+		}
+		for p.jobPanels*p.mr > 256 && ceil(n, p.jobCols)*ceil(p.panels, p.jobPanels) < want {
+			p.jobPanels = ceil(p.jobPanels, 2)
+		}
+	}
+	p.colJobs = ceil(n, p.jobCols)
+	return p.colJobs * ceil(p.panels, p.jobPanels)
+}
+
+// packGroup is how many panels of A one job packs.
+const packGroup = 8
+
+func (p *product) packRows(job int) {
+	size := p.kc * p.g.lanes
+	first, last := job*packGroup, min(p.panels, (job+1)*packGroup)
+	for kb := range p.kBlocks {
+		k0 := kb * p.kc
+		kc := min(p.kc, p.a.k-k0)
+		step := p.a.packStep(kc)
+		for k := 0; k < kc; k += step {
+			for i := first; i < last; i++ {
+				lane, _ := p.lane(i)
+				dst := p.ap[(kb*p.panels+i)*size+k*p.g.lanes:]
+				p.a.pack(p.level, p.g, dst, p.g.lanes, lane, k0+k, min(step, kc-k))
+			}
+		}
+	}
+}
+
+// lane is where the vector of rows starts that panel i of A lies in, and how far into it the panel starts: the last
+// vector of the matrix is moved back to be a whole one.
+func (p *product) lane(i int) (lane, skip int) {
+	row := p.row + i*p.mr
+	lane = max(0, min(row, p.a.lanes-p.g.lanes))
+	return lane, row - lane
+}
+
+// tiles does one job: packs its columns of B, a block of k at a time, and multiplies its rows of A with them.
+func (p *product) tiles(job int) {
+	first := job / p.colJobs * p.jobPanels
+	last := min(p.panels, first+p.jobPanels)
+	col := job % p.colJobs * p.jobCols
+	cols := min(p.jobCols, p.c.Cols-col)
+	s := scratches.get()
+	size := p.kc * p.g.nr
+	bp := grow(&s.b, ceil(cols, p.g.nr)*size)
+	beta := p.beta
+	for kb := range p.kBlocks {
+		k0 := kb * p.kc
+		kc := min(p.kc, p.a.k-k0)
+		p.b.packPanels(p.level, p.g, s, bp, size, col, cols, k0, kc)
+		for i := first; i < last; i++ {
+			p.tileRow(kb, i, kc, col, cols, bp, beta)
+		}
+		beta = 1
+	}
+	scratches.put(s)
+}
+
+// tileRow multiplies panel i of A with panels of B. Its first tiles prefetch the panels of A that follow.
+func (p *product) tileRow(kb, i, kc, col, cols int, bp []float32, beta float32) {
+	g := p.g
+	_, skip := p.lane(i)
+	size := p.kc * g.lanes
+	panel := (kb*p.panels + i) * size
+	a := &p.ap[panel+skip]
+	row := p.row + i*p.mr
+	rows := min(p.mr, p.row+p.rows-row)
+	c := p.c.Data[row*p.c.Stride+col:]
+	for j := 0; j < cols; j += g.nr {
+		next := uintptr(unsafe.Pointer(a))
+		if j < 2*g.nr {
+			next += uintptr(4*size + 32*kc*(j/g.nr))
+		}
+		tile(p.level, kc, a, &bp[j*p.kc], &c[j], p.c.Stride, rows, min(g.nr, cols-j), beta, next)
+	}
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }

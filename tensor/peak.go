@@ -1,0 +1,35 @@
+package tensor
+
+import (
+	"time"
+
+	"github.com/spagotune/spagotune/internal/cpu"
+)
+
+// Peak measures the most multiply-adds that one thread can do at the level in use, in GFLOP/s: a loop on registers
+// only, the best of some short runs.
+func Peak() float64 {
+	best := 0.0
+	for range 200 {
+		start := time.Now()
+		flop := peakRounds(cpu.Used, 1000)
+		if s := time.Since(start).Seconds(); s > 0 {
+			best = max(best, flop/s/1e9)
+		}
+	}
+	return best
+}
+
+// peakGo is Peak's loop for the pure-Go kernel.
+func peakGo(n int) (flop float64) {
+	var a, b, c, d, e, f, g, h float32
+	x, y := peakX, peakX
+	for range n {
+		a, b, c, d = a+x*y, b+x*y, c+x*y, d+x*y
+		x += a
+		e, f, g, h = e+x*y, f+x*y, g+x*y, h+x*y
+	}
+	return float64(n)*16 + float64(a+b+c+d+e+f+g+h) // the sum is 0, which the compiler cannot know
+}
+
+var peakX float32
