@@ -157,7 +157,7 @@ func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(r
 				b.IDs = append(b.IDs, int32(ids[r*shape[1]+i]))
 			}
 		}
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		tape.Adapter = name
 		y, err := m.Logits(tape, b, nil, nil)
 		if err != nil {

@@ -82,7 +82,7 @@ func checkLoss(t *testing.T, m *model.Model, a *Adapter) {
 		b.IDs, b.Labels = append(b.IDs, int32(i*7%31)), append(b.Labels, int32(i*7%31))
 	}
 	loss := func(backward bool) float64 {
-		tape := op.NewPass(backward)
+		tape := &op.Pass{Grad: backward}
 		defer tape.Release()
 		tape.Adapter, tape.Train = a.Name, backward
 		l, err := m.Loss(tape, b)

@@ -28,7 +28,7 @@ func tinyModel(t testing.TB, tied bool) *model.Model {
 // run is the model's logits with an adapter.
 func run(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{}
@@ -138,7 +138,7 @@ func TestTokenByToken(t *testing.T) {
 		var steps []float32
 		cache := m.NewCache(1)
 		for i := range 40 {
-			tape := op.NewPass(false)
+			tape := &op.Pass{}
 			tape.Adapter = "one"
 			y, err := m.Logits(tape, &model.Batch{IDs: []int32{int32(i * 7 % 31)}}, nil, cache)
 			if err != nil {
@@ -246,7 +246,7 @@ func TestTraining(t *testing.T) {
 			m := tinyModel(t, true)
 			a := mustAttach(t, m, "a", make(map[string]any{"r": 1, "lora_dropout": dropout, "modules_to_save": []string{"lm_head"}}))
 			stirAll(a, 1)
-			tape := op.NewPass(true)
+			tape := &op.Pass{Grad: true}
 			tape.Adapter, tape.Train, tape.Seed = "a", true, 9
 			b := &model.Batch{}
 			for i := range 40 {

@@ -87,7 +87,7 @@ func (c *logLikelihoodScorer) pass(docs [][]int32, at []int, cache *model.Cache,
 	if cache != nil {
 		cache = cache.Select(at)
 	}
-	t := op.NewPass(false)
+	t := &op.Pass{}
 	t.Adapter = c.adapter
 	defer t.Release()
 	logits, err := c.m.Logits(t, b, rows, cache)

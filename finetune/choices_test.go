@@ -82,7 +82,7 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 // alone is the log-probability of a text's tokens from place n on.
 func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	logits, err := m.Logits(tape, &model.Batch{IDs: ids}, nil, nil)
 	if err != nil {

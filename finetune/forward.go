@@ -50,7 +50,7 @@ func BenchForward(ctx context.Context, m *model.Model, batch, tokens, passes int
 }
 
 func forward(m *model.Model, b *model.Batch) error {
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	_, err := m.Logits(tape, b, nil, nil)
 	return err

@@ -161,7 +161,7 @@ func follow(t *testing.T, c golden.Case, name string) {
 	}
 	checkFinal(t, tr, f)
 	rows, at := goldenRows(t, f, "eval.", tr.Model.Head().Kind)
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	tape.Adapter = tr.Adapter
 	logits, err := tr.Model.Logits(tape, tr.batch(rows), nil, nil)

@@ -169,7 +169,7 @@ func largest(v []float32) int {
 func logitsOf(m *model.Model, adapter string, batches []*model.Batch) ([][]float32, error) {
 	var all [][]float32
 	for _, b := range batches {
-		t := op.NewPass(false)
+		t := &op.Pass{}
 		t.Adapter = adapter
 		y, err := m.Logits(t, b, nil, nil)
 		if err == nil {

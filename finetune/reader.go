@@ -63,7 +63,7 @@ func (r *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]ta
 // outputs are those of the head for every row, in one pass.
 func (r *headPredictor) outputs(rows []tasks.Features) ([][][]float32, error) {
 	t := Trainer{Model: r.m}
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	tape.Adapter = r.adapter
 	defer tape.Release()
 	bare := make([]tasks.Features, len(rows))

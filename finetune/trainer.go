@@ -131,7 +131,7 @@ func (t *Trainer) microBatch(rows []tasks.Features, seed uint64, scale float32) 
 	if n == 0 {
 		return 0, nil
 	}
-	tape := op.NewPass(true)
+	tape := &op.Pass{Grad: true}
 	tape.Adapter, tape.Train, tape.Seed = t.Adapter, true, seed
 	tape.Checkpointing, tape.Profile = t.Checkpoint, t.Profile
 	defer tape.Release()
@@ -251,7 +251,7 @@ func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64,
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		tape.Adapter = t.Adapter
 		loss, err := t.Model.Loss(tape, t.batch(slice))
 		if err == nil {

@@ -155,7 +155,7 @@ func (v *verification) logits() error {
 	if _, ok := v.file.Get(names[0]); !ok {
 		return nil
 	}
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	tape.Adapter = v.adapter
 	defer tape.Release()
 	got, err := v.m.Logits(tape, v.batch, nil, nil)
@@ -205,7 +205,7 @@ func (v *verification) gradients() error {
 	if v.batch.Labels == nil && v.batch.FloatLabels == nil {
 		return errors.New("has a loss or gradients, but no labels")
 	}
-	tape := op.NewPass(len(params) > 0)
+	tape := &op.Pass{Grad: len(params) > 0}
 	tape.Adapter = v.adapter
 	defer tape.Release()
 	losses, err := v.m.Loss(tape, v.batch)

@@ -7,13 +7,13 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Forward implements Host. With a cache, whose sources have been encoded, the batch is tokens of the targets.
-func (m *bart) Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor {
+// Forward implements Backbone. With a cache, whose sources have been encoded, the batch is tokens of the targets.
+func (m *bart) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	if cache != nil {
-		return m.decode(t, nil, b.IDs, b.bounds(), b, cache)
+		return m.decode(p, nil, b.IDs, b.bounds(), b, cache)
 	}
 	ids, bounds := m.inputs(b)
-	return m.decode(t, m.encode(t, b), ids, bounds, b, nil)
+	return m.decode(p, m.encode(p, b), ids, bounds, b, nil)
 }
 
 // inputs are the tokens that the decoder reads: the targets, or where there are none the sources, each a place on behind
@@ -60,45 +60,38 @@ func (m *bart) padded(id int32) int32 {
 }
 
 // encode returns the encoder's states, [tokens of the sources, hidden].
-func (m *bart) encode(t *op.Pass, b *Batch) mat.Tensor {
+func (m *bart) encode(p *op.Pass, b *Batch) mat.Tensor {
 	s, bounds := m.Encoder, b.bounds()
 	shape := s.shape
 	shape.Visible = b.AttentionLengths
-	x := m.embed(t, s, nil, b.IDs, bounds, nil)
+	x := m.embed(p, s, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
-		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor {
-			return m.wide(t, l, m.attend(t, shape, l, x, bounds, nil))
+		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
+			return m.wide(p, l, m.attend(p, shape, l, x, bounds, nil))
 		})
 	}
-	return m.last(t, s, x)
+	return m.last(p, s, x)
 }
 
 // decode returns the decoder's states. It sees memory, the encoder's states of the batch b, or with a cache what is kept
 // of them there.
-func (m *bart) decode(t *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
+func (m *bart) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
 	s := m.Decoder
-	kept := memory
-	x := m.embed(t, s, memory, ids, bounds, cache)
+	x := m.embed(p, s, ids, bounds, cache)
 	for i, l := range s.Layers {
-		if memory != nil {
-			memory = op.Tee(t, memory)
-		}
-		x = op.CheckpointWith(t, x, memory, trained(t, l), func(t *op.Pass, x, memory mat.Tensor) mat.Tensor {
-			x = m.attend(t, s.shape, l, x, bounds, cache.layer(i))
-			x = m.half(t, l.CrossNorm, x, func(h, residual mat.Tensor) mat.Tensor {
-				return m.look(t, l, h, residual, memory, bounds, b, cache.source(i))
+		x = op.CheckpointWith(p, x, memory, trained(p, l), func(p *op.Pass, x, memory mat.Tensor) mat.Tensor {
+			x = m.attend(p, s.shape, l, x, bounds, cache.layer(i))
+			x = m.half(p, l.CrossNorm, x, func(h mat.Tensor) mat.Tensor {
+				return m.look(p, l, h, memory, bounds, b, cache.source(i))
 			})
-			return m.wide(t, l, x)
+			return m.wide(p, l, x)
 		})
 	}
-	if kept != nil {
-		t.Done(kept)
-	}
-	return m.last(t, s, x)
+	return m.last(p, s, x)
 }
 
 // embed sums the words' and positions' vectors of a stack; a decoder's positions go on behind its cache.
-func (m *bart) embed(t *op.Pass, s *bartStack, memory mat.Tensor, ids []int32, bounds []int, cache *Cache) mat.Tensor {
+func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache *Cache) mat.Tensor {
 	positions := make([]int32, len(ids))
 	for d := range len(bounds) - 1 {
 		at := m.c.offset()
@@ -109,106 +102,67 @@ func (m *bart) embed(t *op.Pass, s *bartStack, memory mat.Tensor, ids []int32, b
 			positions[i] = int32(at + i - bounds[d])
 		}
 	}
-	words := op.EmbeddingPart{IDs: ids, Table: s.Words.Source(t.Adapter), Param: s.Words.Param(t.Adapter), Scale: m.c.scale,
+	words := op.EmbeddingPart{IDs: ids, Table: s.Words.Source(p.Adapter), Param: s.Words.Param(p.Adapter), Scale: m.c.scale,
 		Padding: []int32{*m.c.PadTokenID}}
-	places := op.EmbeddingPart{IDs: positions, Table: s.Positions.Source(t.Adapter), Param: s.Positions.Param(t.Adapter)}
+	places := op.EmbeddingPart{IDs: positions, Table: s.Positions.Source(p.Adapter), Param: s.Positions.Param(p.Adapter)}
 	if m.places != nil {
 		places.Table = m.places
 	}
-	var x mat.Tensor
-	if memory != nil {
-		x = op.EmbeddingAhead(t, memory, words, places)
-	} else {
-		x = op.EmbeddingSum(t, words, places)
+	x := op.EmbeddingSum(p, words, places)
+	if s.EmbeddingNorm != nil {
+		x = s.EmbeddingNorm.apply(p, x)
 	}
-	if s.EmbeddingNorm == nil {
-		return x
-	}
-	y := s.EmbeddingNorm.apply(t, x)
-	t.Done(x)
-	return y
+	return x
 }
 
-// last is the norm behind the last layer.
-func (m *bart) last(t *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
+// last is the norm after the last layer.
+func (m *bart) last(p *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
 	if s.Norm == nil {
 		return x
 	}
-	y := s.Norm.apply(t, x)
-	t.Done(x)
-	return y
+	return s.Norm.apply(p, x)
 }
 
-// half is a part f of a layer with its norm: f(norm(x)) + x where norms come first, else norm(f(x) + x). f adds the
-// residual itself.
-func (m *bart) half(t *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h, residual mat.Tensor) mat.Tensor) mat.Tensor {
+// half is a part f of a layer with its norm and its residual: x + f(norm(x)) where norms come first, else norm(x + f(x)).
+func (m *bart) half(p *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h mat.Tensor) mat.Tensor) mat.Tensor {
 	if m.c.pre {
-		h := norm.apply(t, x)
-		y := f(h, x)
-		t.Drop(h)
-		t.Done(x)
-		return y
+		return op.Add(p, x, f(norm.apply(p, x)))
 	}
-	s := f(x, x)
-	t.Done(x)
-	y := norm.apply(t, s)
-	t.Done(s)
-	return y
+	return norm.apply(p, op.Add(p, x, f(x)))
 }
 
 // attend is self-attention.
-func (m *bart) attend(t *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
-	return m.half(t, l.SelfNorm, x, func(h, residual mat.Tensor) mat.Tensor {
-		qkv := op.Linear(t, h, nil, l.Self.Query, l.Self.Key, l.Self.Value)
-		a := op.Attention(t, qkv, bounds, nil, shape, cache)
-		t.Done(qkv)
-		y := op.Linear(t, a, residual, l.Self.Output)
-		t.Done(a)
-		return y
+func (m *bart) attend(p *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
+	return m.half(p, l.SelfNorm, x, func(h mat.Tensor) mat.Tensor {
+		qkv := op.Linear(p, h, l.Self.Query, l.Self.Key, l.Self.Value)
+		return op.Linear(p, op.Attention(p, qkv, bounds, nil, shape, cache), l.Self.Output)
 	})
 }
 
 // look is attention to the source.
-func (m *bart) look(t *op.Pass, l *bartLayer, h, residual, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
-	q := op.Linear(t, h, nil, l.Cross.Query)
-	var a mat.Tensor
+func (m *bart) look(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
+	q := op.Linear(p, h, l.Cross.Query)
 	if cache != nil {
-		a = op.CachedCrossAttention(t, q, bounds, m.Decoder.shape, cache)
-	} else {
-		kv := op.Linear(t, memory, nil, l.Cross.Key, l.Cross.Value)
-		shape := m.Decoder.shape
-		shape.Visible = b.AttentionLengths
-		a = op.CrossAttention(t, q, kv, bounds, b.bounds(), shape)
-		t.Done(kv)
+		return op.Linear(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
 	}
-	t.Done(q)
-	y := op.Linear(t, a, residual, l.Cross.Output)
-	t.Done(a)
-	return y
+	shape := m.Decoder.shape
+	shape.Visible = b.AttentionLengths
+	kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
+	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.bounds(), shape), l.Cross.Output)
 }
 
 // wide is the feed-forward part.
-func (m *bart) wide(t *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
-	return m.half(t, l.Norm, x, func(h, residual mat.Tensor) mat.Tensor {
-		u := op.Linear(t, h, nil, l.Up)
-		g := op.Activate(t, u, m.c.act)
-		t.Done(u)
-		if m.c.pre {
-			t.Last()
-		}
-		y := op.Linear(t, g, residual, l.Down)
-		t.Drop(g)
-		return y
-	})
+func (m *bart) wide(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
+	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor { return op.MLP(p, h, m.c.act, l.Up, l.Down) })
 }
 
 // remember keeps the keys and values of sources in the cache, for every layer of the decoder.
-func (m *bart) remember(t *op.Pass, b *Batch, cache *Cache) {
-	memory := m.encode(t, b)
+func (m *bart) remember(p *op.Pass, b *Batch, cache *Cache) {
+	memory := m.encode(p, b)
 	for i, l := range m.Decoder.Layers {
-		kv := op.Linear(t, memory, nil, l.Cross.Key, l.Cross.Value)
+		kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
 		cache.sources[i] = append(cache.sources[i], op.NewKV(kv, b.bounds(), m.Decoder.shape)...)
-		t.Done(kv)
+		p.Free(kv.Value().(*op.Tensor))
 	}
 }
 

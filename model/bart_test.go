@@ -90,7 +90,7 @@ func TestBARTBatchIsRefused(t *testing.T) {
 		{m, Batch{IDs: []int32{3, 4}, Labels: []int32{}}, "target"},
 		{classes, Batch{IDs: []int32{2, 3, 4, 3}, CuSeqLens: []int{0, 2, 4}, Labels: []int32{0, 1}}, "document 1 has no token 2"},
 	} {
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		defer tape.Release()
 		if _, err := tt.m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.b, err, tt.want)
@@ -99,7 +99,7 @@ func TestBARTBatchIsRefused(t *testing.T) {
 			t.Errorf("logits of %+v: error %v, want %q", tt.b, err, tt.want)
 		}
 	}
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	if _, err := m.Logits(tape, &Batch{IDs: []int32{3}}, nil, m.NewCache(1)); err == nil || !strings.Contains(err.Error(), "the cache holds 0 sources") {
 		t.Errorf("decoding without a source: error %v", err)
@@ -119,7 +119,7 @@ func passOf(t *testing.T, m *Model, b *Batch, checkpoint bool) (losses []float32
 	t.Helper()
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := op.NewPass(true)
+	tape := &op.Pass{Grad: true}
 	defer tape.Release()
 	tape.Checkpointing = checkpoint
 	y, err := m.Loss(tape, b)
@@ -177,7 +177,7 @@ func goldenModel(t *testing.T, name string) *Model {
 func TestSeq2SeqDocumentsAreApart(t *testing.T) {
 	for _, name := range []string{"bart", "mbart", "marian", "pegasus"} {
 		m, b := goldenModel(t, name), seq2seqBatch()
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		defer tape.Release()
 		all, err := m.Logits(tape, b, nil, nil)
 		if err != nil {
@@ -215,7 +215,7 @@ func TestBARTIsSaved(t *testing.T) {
 			if _, tables := saved.file.Get("model.decoder.embed_tokens.weight"); tables != (own || name == "marian-two-tables") {
 				t.Errorf("%s, own head %v: the decoder's table is written: %v", name, own, tables)
 			}
-			tape := op.NewPass(false)
+			tape := &op.Pass{}
 			want, err := m.Logits(tape, seq2seqBatch(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -240,7 +240,7 @@ func TestBARTNumerics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		defer tape.Release()
 		y, err := m.Logits(tape, b, nil, nil)
 		if err != nil {

@@ -265,17 +265,17 @@ func (m *bert) Config() Config {
 // Head implements Host.
 func (m *bert) Head() *Head { return m.Stands }
 
-// Forward implements Host.
-func (m *bert) Forward(t *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	x := m.embed(t, b)
+// Forward implements Backbone.
+func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
+	x := m.embed(p, b)
 	for _, l := range m.Layers {
-		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(t, l, x, b) })
+		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b) })
 	}
 	return x
 }
 
 // embed sums the tokens', positions' and segments' vectors.
-func (m *bert) embed(t *op.Pass, b *Batch) mat.Tensor {
+func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 	positions, types := make([]int32, len(b.IDs)), b.TokenTypeIDs
 	bounds := b.bounds()
 	for d := range len(bounds) - 1 {
@@ -287,41 +287,23 @@ func (m *bert) embed(t *op.Pass, b *Batch) mat.Tensor {
 		types = make([]int32, len(b.IDs))
 	}
 	part := func(ids []int32, w *Weight) op.EmbeddingPart {
-		return op.EmbeddingPart{IDs: ids, Table: w.Source(t.Adapter), Param: w.Param(t.Adapter)}
+		return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
 	}
 	words := part(b.IDs, m.Words)
 	words.Padding = []int32{m.c.pad}
-	e := op.EmbeddingSum(t, words, part(positions, m.Positions), part(types, m.Types))
-	x := m.Norm.apply(t, e)
-	t.Done(e)
+	x := m.Norm.apply(p, op.EmbeddingSum(p, words, part(positions, m.Positions), part(types, m.Types)))
 	if m.Project != nil {
-		y := op.Linear(t, x, nil, m.Project)
-		t.Done(x)
-		x = y
+		x = op.Linear(p, x, m.Project)
 	}
 	return x
 }
 
-func (m *bert) layer(t *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
+func (m *bert) layer(p *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
-	qkv := op.Linear(t, x, nil, l.Query, l.Key, l.Value)
-	a := op.Attention(t, qkv, b.bounds(), nil, op.AttentionShape{
+	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.bounds(), nil, op.AttentionShape{
 		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.AttentionLengths,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
-	t.Done(qkv)
-	s := op.Linear(t, a, x, l.Output)
-	t.Done(a)
-	t.Done(x)
-	y := l.AttentionNorm.apply(t, s)
-	t.Done(s)
-	h := op.Linear(t, y, nil, l.Up)
-	g := op.Activate(t, h, m.c.act)
-	t.Done(h)
-	s = op.Linear(t, g, y, l.Down)
-	t.Drop(g)
-	t.Done(y)
-	z := l.Norm.apply(t, s)
-	t.Done(s)
-	return z
+	x = l.AttentionNorm.apply(p, op.Add(p, x, op.Linear(p, a, l.Output)))
+	return l.Norm.apply(p, op.Add(p, x, op.MLP(p, x, m.c.act, l.Up, l.Down)))
 }

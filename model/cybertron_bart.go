@@ -7,6 +7,7 @@ import (
 
 	cybart "github.com/nlpodyssey/cybertron/pkg/models/bart"
 	"github.com/nlpodyssey/spago/nn/linear"
+
 	"github.com/spagotune/spagotune/head"
 )
 

@@ -79,7 +79,7 @@ func servedBART(t testing.TB, v any) []float32 {
 // hostedBART is what the host makes of them.
 func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{IDs: source}

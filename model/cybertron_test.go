@@ -126,7 +126,7 @@ func served(t testing.TB, v any) []float32 {
 // hosted is what the host makes of it.
 func hosted(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	tape.Adapter = name
 	b := &model.Batch{}

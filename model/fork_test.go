@@ -28,7 +28,7 @@ func TestFork(t *testing.T) {
 			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 			last = append(last, len(b.IDs)-1)
 		}
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		defer tape.Release()
 		out, err := m.Logits(tape, b, last, c)
 		if err != nil {

@@ -81,7 +81,7 @@ func (g *generation) encode(ctx context.Context, sources [][]int32) error {
 			return err
 		}
 		b, _ := endToEnd(sources[from:to])
-		t := op.NewPass(false)
+		t := &op.Pass{}
 		t.Adapter = g.s.Adapter
 		defer t.Release()
 		return g.m.Encode(t, b, g.cache)
@@ -185,7 +185,7 @@ func endToEnd(docs [][]int32) (b *Batch, last []int) {
 func (g *generation) each(next [][]int32, f func(i int, logits []float32)) error {
 	return inPasses(next, func(from, to int) error {
 		b, last := endToEnd(next[from:to])
-		t := op.NewPass(false)
+		t := &op.Pass{}
 		t.Adapter = g.s.Adapter
 		defer t.Release()
 		logits, err := g.m.Logits(t, b, last, g.cache.part(from, to))

@@ -141,7 +141,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	sources := [][]int32{{5, 6, 7, 8}, {9, 10}, {11, 12, 13}}
 	order := []int{2, 0, 2}
 	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	b, _ := endToEnd(sources)
 	cache := m.NewCache(3)

@@ -127,7 +127,7 @@ func TestGoldenModels(t *testing.T) {
 }
 
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	got, err := m.Logits(tape, b.Batch, nil, nil)
 	if err != nil {
@@ -151,7 +151,7 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := op.NewPass(true)
+	tape := &op.Pass{Grad: true}
 	defer tape.Release()
 	losses, err := m.Loss(tape, b.Batch)
 	if err != nil {

@@ -89,18 +89,16 @@ func Kinds() []head.Kind { return slices.Sorted(maps.Keys(scorers)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
 func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
-	return op.Linear(t, h.states(t, x, rows), nil, h.Out)
+	return op.Linear(t, h.states(t, x, rows), h.Out)
 }
 
 // states are what Out projects.
 func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
-		y := op.Gather(t, x, rows)
-		t.Done(x)
-		x = y
+		x = op.Gather(t, x, rows)
 	}
 	if h.Dense != nil {
-		x = op.Linear(t, x, nil, h.Dense)
+		x = op.Linear(t, x, h.Dense)
 		x = op.Activate(t, x, h.Activation)
 	}
 	if h.Norm != nil {

@@ -25,7 +25,7 @@ func lmLoss(t *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.
 	}
 	o, a := h.Out, t.Adapter
 	if o.Adapter(a) != nil {
-		return op.CrossEntropy(t, op.Linear(t, op.Gather(t, x, rows), nil, o), targets)
+		return op.CrossEntropy(t, op.Linear(t, op.Gather(t, x, rows), o), targets)
 	}
 	var bias *nn.Param
 	if o.Bias != nil {

@@ -31,7 +31,7 @@ func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (tensor.Matrix, error) {
 	}
 	x := m.Forward(t, b, nil)
 	bounds := b.bounds()
-	y := op.Linear(t, op.Gather(t, x, bounds[:len(bounds)-1]), nil, pooler)
+	y := op.Linear(t, op.Gather(t, x, bounds[:len(bounds)-1]), pooler)
 	return op.Matrix(op.Activate(t, y, op.Tanh)), nil
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/vec"
@@ -205,6 +206,21 @@ func (l *Linear) Params(t *op.Pass) []*nn.Param {
 	return ps
 }
 
+// ReadsOutput implements op.Projection: an OutputGradder that trains does.
+func (l *Linear) ReadsOutput(p *op.Pass) bool {
+	a, ok := l.adapters[p.Adapter]
+	if !ok || !p.Grad {
+		return false
+	}
+	_, reads := a.Adapter.(OutputGradder)
+	return reads && slices.ContainsFunc(a.Params(), Param.RequiresGrad)
+}
+
+// layer runs a part of a backbone: x is for f alone.
+func layer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
+	return op.Checkpoint(p, x, trained(p, part), f)
+}
+
 // trained lists the parameters of a part of a host that train in the pass.
 func trained(t *op.Pass, part any) []*nn.Param {
 	if !t.Grad {
@@ -219,39 +235,25 @@ func trained(t *op.Pass, part any) []*nn.Param {
 	return ps
 }
 
-// Forward computes y = x·W'ᵀ + b + beta·y.
-func (l *Linear) Forward(t *op.Pass, y, x tensor.Matrix, beta float32) {
-	w := l.Weight.Source(t.Adapter)
-	if a, ok := l.adapters[t.Adapter]; !ok {
-		tensor.NT(y, x, w, beta)
-	} else if apart, dropout := l.apart(t, a, x.Rows); apart {
-		tensor.NT(y, x, w, beta)
-		l.addUpdate(t, a, w, y, x, dropout)
-	} else if turn, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
-		l.turn(t, turn, w, y, x, beta)
+// Forward computes y = x·W'ᵀ + b.
+func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
+	w := l.Weight.Source(p.Adapter)
+	if a, ok := l.adapters[p.Adapter]; !ok {
+		tensor.NT(y, x, w, 0)
+	} else if apart, dropout := l.apart(p, a, x.Rows); apart {
+		tensor.NT(y, x, w, 0)
+		l.addUpdate(p, a, w, y, x, dropout)
+	} else if t, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
+		tensor.NT(y, x, w, 0)
+		t.TransformOutput(y, x)
 	} else {
-		tensor.NT(y, x, folded{w, a}, beta)
+		tensor.NT(y, x, folded{w, a}, 0)
 	}
 	if l.Bias != nil {
-		b := l.BiasOf(t.Adapter)
+		b := l.BiasOf(p.Adapter)
 		for i := range y.Rows {
 			vec.Add(y.Row(i), y.Row(i), b)
 		}
-	}
-}
-
-// turn computes y = x·W'ᵀ + beta·y from x·Wᵀ.
-func (l *Linear) turn(t *op.Pass, a OutputTransformer, w tensor.Source, y, x tensor.Matrix, beta float32) {
-	own := t.New(y.Rows, y.Cols)
-	defer t.Free(own)
-	tensor.NT(own.Mat(), x, w, 0)
-	a.TransformOutput(own.Mat(), x)
-	for i := range y.Rows {
-		r := own.Mat().Row(i)
-		if beta != 0 {
-			vec.Axpy(r, beta, y.Row(i))
-		}
-		copy(y.Row(i), r)
 	}
 }
 
@@ -260,8 +262,8 @@ func (l *Linear) addUpdate(t *op.Pass, a attached, w tensor.Source, y, x tensor.
 	if dropout {
 		d := t.New(x.Rows, x.Cols)
 		defer t.Free(d)
-		t.Dropout(d.Mat(), x, a.dropout, l.path)
-		x = d.Mat()
+		t.Dropout(d.Matrix(), x, a.dropout, l.path)
+		x = d.Matrix()
 	}
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Forward(y, x)
@@ -271,10 +273,10 @@ func (l *Linear) addUpdate(t *op.Pass, a attached, w tensor.Source, y, x tensor.
 }
 
 // ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
-func (l *Linear) ParamGrad(t *op.Pass, x, y, base, gy tensor.Matrix) {
+func (l *Linear) ParamGrad(t *op.Pass, x, y, gy tensor.Matrix) {
 	l.baseGrad(t, x, gy)
 	if a, ok := l.adapters[t.Adapter]; ok {
-		l.adapterGrad(t, a, x, y, base, gy)
+		l.adapterGrad(t, a, x, y, gy)
 	}
 }
 
@@ -302,7 +304,7 @@ func (l *Linear) baseGrad(t *op.Pass, x, gy tensor.Matrix) {
 	if p := l.Bias.Param(t.Adapter); op.RequiresGrad(p) {
 		sum := t.Zeros(1, gy.Cols)
 		defer t.Free(sum)
-		s, g := sum.Mat().Data, op.Grad(p).Data
+		s, g := sum.Matrix().Data, op.Grad(p).Data
 		for i := range gy.Rows {
 			vec.Add(s, s, gy.Row(i))
 		}
@@ -314,55 +316,44 @@ func (l *Linear) baseGrad(t *op.Pass, x, gy tensor.Matrix) {
 }
 
 // adapterGrad adds to the gradients of the adapter, if it trains.
-func (l *Linear) adapterGrad(t *op.Pass, a attached, x, y, base, gy tensor.Matrix) {
-	train := false
-	for _, p := range a.Params() {
-		train = train || p.RequiresGrad()
-	}
-	if !train {
+func (l *Linear) adapterGrad(p *op.Pass, a attached, x, y, gy tensor.Matrix) {
+	if !slices.ContainsFunc(a.Params(), Param.RequiresGrad) {
 		return
 	}
 	if b, ok := a.Adapter.(BiasMerger); ok && l.Bias != nil {
-		b.BiasGrad(l.Bias.Vector(t.Adapter), gy)
+		b.BiasGrad(l.Bias.Vector(p.Adapter), gy)
 	}
-	in := x
-	_, dropout := l.apart(t, a, x.Rows)
+	_, dropout := l.apart(p, a, x.Rows)
 	if dropout {
-		d := t.New(x.Rows, x.Cols)
-		defer t.Free(d)
-		in = d.Mat()
-		t.Dropout(in, x, a.dropout, l.path)
+		d := p.New(x.Rows, x.Cols)
+		defer p.Free(d)
+		p.Dropout(d.Matrix(), x, a.dropout, l.path)
+		x = d.Matrix()
 	}
 	o, ok := a.Adapter.(OutputGradder)
 	if !ok {
-		a.Grad(in, gy)
+		a.Grad(x, gy)
 		return
 	}
-	own := t.New(y.Rows, y.Cols)
-	defer t.Free(own)
-	if dropout {
-		tensor.NT(own.Mat(), in, folded{l.Weight.Source(t.Adapter), a}, 0)
-	} else {
-		l.ownOutput(t, own.Mat(), y, base)
+	if dropout || l.Bias != nil {
+		own := p.New(y.Rows, y.Cols)
+		defer p.Free(own)
+		l.ownOutput(p, a, own.Matrix(), x, y, dropout)
+		y = own.Matrix()
 	}
-	o.GradOutput(in, own.Mat(), gy)
+	o.GradOutput(x, y, gy)
 }
 
-// ownOutput takes from y what is not x·W'ᵀ: the residual and the bias.
-func (l *Linear) ownOutput(t *op.Pass, own, y, base tensor.Matrix) {
-	var bias []float32
-	if l.Bias != nil {
-		bias = l.BiasOf(t.Adapter)
+// ownOutput is x·W'ᵀ: what the layer has put out without its bias, or made again where the adapter's input has dropout.
+func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, dropout bool) {
+	if dropout {
+		tensor.NT(own, x, folded{l.Weight.Source(p.Adapter), a}, 0)
+		return
 	}
+	bias := l.BiasOf(p.Adapter)
 	for i := range y.Rows {
-		r := own.Row(i)
-		copy(r, y.Row(i))
-		if base.Data != nil {
-			vec.Axpy(r, -1, base.Row(i))
-		}
-		if bias != nil {
-			vec.Axpy(r, -1, bias)
-		}
+		copy(own.Row(i), y.Row(i))
+		vec.Axpy(own.Row(i), -1, bias)
 	}
 }
 
@@ -371,14 +362,14 @@ func (l *Linear) updateGrad(t *op.Pass, a attached, w tensor.Source, dx, gy tens
 	d := t.Zeros(dx.Rows, dx.Cols)
 	defer t.Free(d)
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
-		s.Backward(d.Mat(), gy)
+		s.Backward(d.Matrix(), gy)
 	} else {
-		tensor.NN(d.Mat(), gy, update{folded{w, a}}, 0)
+		tensor.NN(d.Matrix(), gy, update{folded{w, a}}, 0)
 	}
 	if dropout {
-		t.Dropout(d.Mat(), d.Mat(), a.dropout, l.path)
+		t.Dropout(d.Matrix(), d.Matrix(), a.dropout, l.path)
 	}
 	for i := range dx.Rows {
-		vec.Add(dx.Row(i), dx.Row(i), d.Mat().Row(i))
+		vec.Add(dx.Row(i), dx.Row(i), d.Matrix().Row(i))
 	}
 }

@@ -251,54 +251,36 @@ func (m *llama) Config() Config {
 // Head implements Host.
 func (m *llama) Head() *Head { return m.Stands }
 
-// Forward implements Host.
-func (m *llama) Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor {
-	words := op.EmbeddingPart{IDs: b.IDs, Table: m.Embed.Source(t.Adapter), Param: m.Embed.Param(t.Adapter)}
+// Forward implements Backbone.
+func (m *llama) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
+	words := op.EmbeddingPart{IDs: b.IDs, Table: m.Embed.Source(p.Adapter), Param: m.Embed.Param(p.Adapter)}
 	if m.c.PadTokenID != nil { // as PyTorch's padding_idx
 		words.Padding = []int32{*m.c.PadTokenID}
 	}
-	x := op.EmbeddingSum(t, words)
+	x := op.EmbeddingSum(p, words)
 	for i, l := range m.Layers {
-		x = op.Checkpoint(t, x, trained(t, l), func(t *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(t, l, i, x, b, cache) })
+		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, i, x, b, cache) })
 	}
-	y := m.norm(t, x, m.Norm)
-	t.Done(x)
-	return y
+	return m.norm(p, x, m.Norm)
 }
 
-func (m *llama) norm(t *op.Pass, x mat.Tensor, w *Weight) mat.Tensor {
-	return op.RMSNorm(t, x, w.Vector(t.Adapter), w.Param(t.Adapter), m.c.eps)
+func (m *llama) norm(p *op.Pass, x mat.Tensor, w *Weight) mat.Tensor {
+	return op.RMSNorm(p, x, w.Vector(p.Adapter), w.Param(p.Adapter), m.c.eps)
 }
 
-func (m *llama) layer(t *op.Pass, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
-	h := m.norm(t, x, l.InputNorm)
-	qkv := op.Linear(t, h, nil, l.Query, l.Key, l.Value)
-	t.Drop(h)
+func (m *llama) layer(p *op.Pass, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
+	qkv := op.Linear(p, m.norm(p, x, l.InputNorm), l.Query, l.Key, l.Value)
 	if l.QueryNorm != nil {
-		n := op.GroupRMSNorm(t, qkv, []op.NormGroup{
-			{Cols: m.c.dim, Heads: m.c.NumAttentionHeads, Weight: l.QueryNorm.Vector(t.Adapter), Param: l.QueryNorm.Param(t.Adapter)},
-			{Cols: m.c.dim, Heads: m.c.kv, Weight: l.KeyNorm.Vector(t.Adapter), Param: l.KeyNorm.Param(t.Adapter)},
+		qkv = op.GroupRMSNorm(p, qkv, []op.NormGroup{
+			{Cols: m.c.dim, Heads: m.c.NumAttentionHeads, Weight: l.QueryNorm.Vector(p.Adapter), Param: l.QueryNorm.Param(p.Adapter)},
+			{Cols: m.c.dim, Heads: m.c.kv, Weight: l.KeyNorm.Vector(p.Adapter), Param: l.KeyNorm.Param(p.Adapter)},
 			{Cols: m.c.dim, Heads: m.c.kv},
 		}, m.c.eps)
-		t.Done(qkv)
-		qkv = n
 	}
-	a := op.Attention(t, qkv, b.bounds(), m.rope, op.AttentionShape{
+	a := op.Attention(p, qkv, b.bounds(), m.rope, op.AttentionShape{
 		Heads: m.c.NumAttentionHeads, KVHeads: m.c.kv, HeadDim: m.c.dim, Window: m.c.windows[i],
 		Scale: float32(1 / math.Sqrt(float64(m.c.dim))),
 	}, cache.layer(i))
-	t.Done(qkv)
-	y := op.Linear(t, a, x, l.Output)
-	t.Done(a)
-	t.Done(x)
-	h = m.norm(t, y, l.PostNorm)
-	g := op.Linear(t, h, nil, l.Gate, l.Up)
-	t.Drop(h)
-	s := op.SwiGLU(t, g)
-	t.Done(g)
-	t.Last()
-	z := op.Linear(t, s, y, l.Down)
-	t.Drop(s)
-	t.Done(y)
-	return z
+	x = op.Add(p, x, op.Linear(p, a, l.Output))
+	return op.Add(p, x, op.GatedMLP(p, m.norm(p, x, l.PostNorm), op.SiLU, l.Gate, l.Up, l.Down))
 }

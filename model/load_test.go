@@ -159,7 +159,7 @@ func TestLoadRefusesFolders(t *testing.T) {
 
 func logits(t *testing.T, m *Model, ids []int32) []float32 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	y, err := m.Logits(tape, &Batch{IDs: ids}, nil, nil)
 	if err != nil {
@@ -248,7 +248,7 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{1, 2}, CuSeqLens: []int{0, 2, 1, 2}}, "bounds"},
 		{Batch{IDs: long}, "max_position_embeddings is 32"},
 	} {
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		if _, err := m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: got error %v, want one with %q", tt.b, err, tt.want)
 		}

@@ -39,7 +39,7 @@ func int32s(v []int) []int32 {
 
 func hidden(t *testing.T, m *model.Model, b *model.Batch) []float32 {
 	t.Helper()
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	y, err := m.LastHiddenState(tape, b)
 	if err != nil {
@@ -59,7 +59,7 @@ func TestMiniLMHuggingFace(t *testing.T) {
 	h := hidden(t, m, b)
 	golden.Close(t, "last_hidden_state", h, io.Float32(t, "last_hidden_state"), 1e-4, false)
 
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	y, err := m.PoolerOutput(tape, b)
 	if err != nil {

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"github.com/spagotune/spagotune/head"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // Numerics of a host.

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/spagotune/spagotune/head"
 	"os"
 	"path/filepath"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // poolingFile is where sentence-transformers says how a model's vectors are made.

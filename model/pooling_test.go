@@ -61,7 +61,7 @@ func TestPooling(t *testing.T) {
 
 // pools says what a document's vector is of its hidden states: "mean" or "first".
 func pools(t *testing.T, m *Model, b *Batch) string {
-	tape := op.NewPass(false)
+	tape := &op.Pass{}
 	defer tape.Release()
 	v, err := m.Logits(tape, b, nil, nil)
 	if err != nil {

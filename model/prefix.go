@@ -67,7 +67,7 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 
 // read puts tokens into the cache of n documents.
 func (g *generation) read(ids []int32, from, n int) error {
-	t := op.NewPass(false)
+	t := &op.Pass{}
 	t.Adapter = g.s.Adapter
 	defer t.Release()
 	origin := g.m.NewCache(1)

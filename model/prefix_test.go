@@ -57,7 +57,7 @@ func TestGenerateShares(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = g.each(rest, func(i int, logits []float32) {
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		defer tape.Release()
 		want, err := m.Logits(tape, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
 		if err != nil {

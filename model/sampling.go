@@ -2,9 +2,10 @@ package model
 
 import (
 	"fmt"
-	"github.com/spagotune/spagotune/head"
 	"math"
 	"slices"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // GenerationConfig says how tokens are chosen and when generation ends. The zero value is greedy, up to the model's length;

@@ -78,26 +78,30 @@ func (a Activation) gradient(dx, dy, x []float32) {
 }
 
 // Activate applies a to every value of x.
-func Activate(t *Pass, x mat.Tensor, a Activation) mat.Tensor {
-	m := Matrix(x)
-	y := t.New(m.Rows, m.Cols)
-	y.again = func(dst tensor.Matrix) {
-		defer t.Time("activation")()
-		byRows(m.Rows, func(from, to int) {
-			for i := from; i < to; i++ {
-				a.apply(dst.Row(i), m.Row(i))
-			}
-		})
-	}
-	y.again(y.m)
-	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
-		defer t.Time("activation")()
-		byRows(m.Rows, func(from, to int) {
-			for i := from; i < to; i++ {
-				g := gy.m.Row(i)
-				a.gradient(g, g, m.Row(i))
-			}
-		})
-		return []*Tensor{gy}
+func Activate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
+	rows, cols := dims(x)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("activation")()
+			m := Matrix(x)
+			byRows(rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					a.apply(y.Row(i), m.Row(i))
+				}
+			})
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("activation")()
+			m := Matrix(x)
+			gx := p.Exclusive(gy)
+			byRows(rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					g := gx.m.Row(i)
+					a.gradient(g, g, m.Row(i))
+				}
+			})
+			return []*Tensor{gx}
+		},
 	})
 }

@@ -34,7 +34,7 @@ func TestActivations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tape := NewPass(false)
+			tape := &Pass{}
 			defer tape.Release()
 			x := tape.New(70, 33)
 			for i := range x.m.Data {

@@ -41,53 +41,70 @@ func (s AttentionShape) queryTile() int {
 // in place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to
 // bounds[d+1]; its positions start at 0, or behind cache[d] where cache is not nil (generation: causal, without
 // gradients). The result is [tokens, Heads·HeadDim].
-func Attention(t *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
-	x := Matrix(qkv)
-	a := &attention{t: t, q: x, kv: x, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
-	stop := t.Time("attention forward")
-	if r != nil {
-		a.place()
-	}
-	a.rotate(x, false)
-	a.store()
-	y := a.run()
-	stop()
-	return t.run(y, []mat.Tensor{qkv}, nil, func(gy *Tensor) []*Tensor {
-		defer t.Time("attention backward")()
-		dx := t.Zeros(x.Rows, x.Cols)
-		a.backward(dx.m, dx.m, gy.m)
-		a.rotate(dx.m, true)
-		a.rotate(x, true)
-		return []*Tensor{dx}
+func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
+	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
+	rows, cols := dims(qkv)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{qkv}, Rows: rows, Cols: a.col, Saves: true,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("attention forward")()
+			a.q = Matrix(qkv)
+			a.kv = a.q
+			if r != nil {
+				a.place()
+			}
+			a.rotate(a.q, false)
+			a.store()
+			a.run(y)
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("attention backward")()
+			dx := p.Zeros(rows, cols)
+			a.backward(dx.m, dx.m, gy.m)
+			a.rotate(dx.m, true)
+			a.rotate(a.q, true)
+			return []*Tensor{dx}
+		},
 	})
 }
 
 // CrossAttention is softmax attention of a decoder to its encoder (Vaswani et al. 2017, section 3.2.3): q is [targets,
 // Heads·HeadDim], kv [sources, 2·KVHeads·HeadDim], keys before values. The queries of document d, rows bounds[d] to
 // bounds[d+1], see all its keys, rows sources[d] to sources[d+1]. The result is [targets, Heads·HeadDim].
-func CrossAttention(t *Pass, q, kv mat.Tensor, bounds, sources []int, s AttentionShape) mat.Tensor {
+func CrossAttention(p *Pass, q, kv mat.Tensor, bounds, sources []int, s AttentionShape) mat.Tensor {
 	s.Bidirectional = true
-	a := &attention{t: t, q: Matrix(q), kv: Matrix(kv), bounds: bounds, sources: sources, s: s}
-	stop := t.Time("attention forward")
-	y := a.run()
-	stop()
-	return t.run(y, []mat.Tensor{q, kv}, nil, func(gy *Tensor) []*Tensor {
-		defer t.Time("attention backward")()
-		dq, dkv := t.New(a.q.Rows, a.q.Cols), t.Zeros(a.kv.Rows, a.kv.Cols)
-		a.backward(dq.m, dkv.m, gy.m)
-		return []*Tensor{dq, dkv}
+	a := &attention{pass: p, bounds: bounds, sources: sources, s: s}
+	rows, cols := dims(q)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{q, kv}, Rows: rows, Cols: cols, Saves: true,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("attention forward")()
+			a.q, a.kv = Matrix(q), Matrix(kv)
+			a.run(y)
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("attention backward")()
+			dq, dkv := p.New(a.q.Rows, a.q.Cols), p.Zeros(a.kv.Rows, a.kv.Cols)
+			a.backward(dq.m, dkv.m, gy.m)
+			return []*Tensor{dq, dkv}
+		},
 	})
 }
 
 // CachedCrossAttention is CrossAttention to documents that NewKV keeps, without gradients: for generation.
-func CachedCrossAttention(t *Pass, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
-	defer t.Time("attention forward")()
+func CachedCrossAttention(p *Pass, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
 	s.Bidirectional = true
-	return (&attention{t: t, q: Matrix(q), bounds: bounds, s: s, cache: cache}).run()
+	a := &attention{pass: p, bounds: bounds, s: s, cache: cache}
+	rows, cols := dims(q)
+	return p.Apply(Operator{Operands: []mat.Tensor{q}, Rows: rows, Cols: cols, Forward: func(y tensor.Matrix) {
+		defer p.Time("attention forward")()
+		a.q = Matrix(q)
+		a.run(y)
+	}})
 }
 
 type attention struct {
-	t               *Pass
+	pass            *Pass
 	q, kv           tensor.Matrix // kv has the keys from column col on, and the values after them; in self-attention it is q
 	col             int
 	y               tensor.Matrix
@@ -100,14 +117,12 @@ type attention struct {
 }
 
 // run computes the result.
-func (a *attention) run() *Tensor {
-	y := a.t.New(a.q.Rows, a.s.Heads*a.s.HeadDim)
-	a.y = y.m
-	if a.t.Grad {
-		a.lse = a.t.New(a.q.Rows, a.s.Heads)
+func (a *attention) run(y tensor.Matrix) {
+	a.y = y
+	if a.pass.Grad {
+		a.lse = a.pass.New(a.q.Rows, a.s.Heads)
 	}
 	a.heads((len(a.bounds) - 1) * a.s.KVHeads)
-	return y
 }
 
 // serialScores is up to how many scores the caller computes all heads itself: a worker would come too late.

@@ -11,7 +11,7 @@ func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
 	tensor.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
 		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
 	})
-	a.t.Free(a.lse)
+	a.pass.Free(a.lse)
 }
 
 // gradients does backward's job for one document and key-value head.

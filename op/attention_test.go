@@ -123,7 +123,7 @@ func copied(t *Pass, x tensor.Matrix) *Tensor {
 
 // attend runs Attention over documents of those lengths.
 func attend(x tensor.Matrix, lengths []int, r *RoPE, s AttentionShape, cache []*KV) []float32 {
-	t := NewPass(false)
+	t := &Pass{}
 	defer t.Release()
 	return slices.Clone(Matrix(Attention(t, copied(t, x), boundsOf(lengths), r, s, cache)).Data)
 }
@@ -156,7 +156,7 @@ func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 			{[]int{1}, []int{1}}, {[]int{1, 3, 1}, []int{7, 1, 70}}, {[]int{65, 2}, []int{3, 150}}, {[]int{300}, []int{90}},
 		} {
 			t.Run(fmt.Sprintf("%+v %v", s, c), func(t *testing.T) {
-				tape := NewPass(false)
+				tape := &Pass{}
 				defer tape.Release()
 				bounds, sources := boundsOf(c.targets), boundsOf(c.sources)
 				q := copied(tape, random(r, bounds[len(c.targets)], s.Heads*s.HeadDim))

@@ -14,9 +14,10 @@ import (
 // bf16 is a frozen projection as SmolLM2's files keep it.
 type bf16 struct{ tensor.BF16 }
 
-func (w bf16) Params(*Pass) []*nn.Param                          { return nil }
-func (w bf16) Forward(_ *Pass, y, x tensor.Matrix, beta float32) { tensor.NT(y, x, w.BF16, beta) }
-func (w bf16) ParamGrad(_ *Pass, _, _, _, _ tensor.Matrix)       {}
+func (w bf16) Params(*Pass) []*nn.Param                 { return nil }
+func (w bf16) ReadsOutput(*Pass) bool                   { return false }
+func (w bf16) Forward(_ *Pass, y, x tensor.Matrix)      { tensor.NT(y, x, w.BF16, 0) }
+func (w bf16) ParamGrad(_ *Pass, _, _, _ tensor.Matrix) {}
 func (w bf16) InputGrad(_ *Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
 	tensor.NN(dx, gy, w.BF16, beta)
 }
@@ -58,8 +59,8 @@ func operators() []operator {
 	scores := 2 * pairs * 9 * 64
 	logits := 2.0 * tokens / 2 * vocab * hidden
 	return []operator{
-		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, gateUp) }},
-		{"linear/down", tokens, inter, product, product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, nil, down) }},
+		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, gateUp) }},
+		{"linear/down", tokens, inter, product, product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, down) }},
 		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Pass, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
 		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Pass, x mat.Tensor) mat.Tensor {
 			return Attention(t, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
@@ -72,7 +73,7 @@ func operators() []operator {
 			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)
 		}},
 		{"gelu", tokens, inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
-		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) }},
+		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Gate(t, x, SiLU) }},
 		{"rows", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Gather(t, x, rows) }},
 		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},
 		{"block", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
@@ -103,7 +104,7 @@ func BenchmarkOperators(b *testing.B) {
 	for _, o := range operators() {
 		x := random(r, o.rows, o.cols)
 		b.Run(o.name+"/forward", func(b *testing.B) {
-			tape := NewPass(true)
+			tape := &Pass{Grad: true}
 			for b.Loop() {
 				b.StopTimer()
 				in := input(tape, x)
@@ -118,7 +119,7 @@ func BenchmarkOperators(b *testing.B) {
 		b.Run(o.name+"/backward", func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				tape := NewPass(true)
+				tape := &Pass{Grad: true}
 				y := o.f(tape, input(tape, x))
 				b.StartTimer()
 				if err := tape.Backward(y, 1); err != nil {
@@ -139,7 +140,7 @@ func BenchmarkEmbedding(b *testing.B) {
 	for i := range ids {
 		ids[i] = int32(i * 91 % vocab)
 	}
-	tape := NewPass(false)
+	tape := &Pass{}
 	for b.Loop() {
 		EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: w})
 		tape.Release()
@@ -149,7 +150,7 @@ func BenchmarkEmbedding(b *testing.B) {
 
 func BenchmarkDropout(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
-	x, y, tape := random(r, 512, 576), tensor.New(512, 576), NewPass(true)
+	x, y, tape := random(r, 512, 576), tensor.New(512, 576), &Pass{Grad: true}
 	for b.Loop() {
 		tape.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
 	}
@@ -172,11 +173,11 @@ func BenchmarkEncoderLayer(b *testing.B) {
 			bounds := boundsOf(lengths)
 			x := random(r, c.documents*c.tokens, hidden)
 			for b.Loop() {
-				t := NewPass(false)
+				t := &Pass{}
 				in := t.view(x, false)
-				a := Attention(t, Linear(t, in, nil, qkv), bounds, nil, s, nil)
-				h := LayerNorm(t, Linear(t, a, in, out), norm, norm, nil, nil, 1e-12)
-				LayerNorm(t, Linear(t, Activate(t, Linear(t, h, nil, up), GELU), h, down), norm, norm, nil, nil, 1e-12)
+				a := Attention(t, Linear(t, in, qkv), bounds, nil, s, nil)
+				h := LayerNorm(t, Add(t, in, Linear(t, a, out)), norm, norm, nil, nil, 1e-12)
+				LayerNorm(t, Add(t, h, MLP(t, h, GELU, up, down)), norm, norm, nil, nil, 1e-12)
 				t.Release()
 			}
 			perToken := 2*float64(4*hidden*hidden+2*hidden*inter) + 4*float64(c.tokens)*hidden

@@ -14,7 +14,7 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 	t.Helper()
 	const tokens, hidden, layers = 100, 32, 8
 	r := rand.New(rand.NewPCG(4, 1))
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	tape.Checkpointing = checkpoint
 	first := param(r, tokens, hidden)
@@ -30,15 +30,7 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 		inside := []*nn.Param{up.p, down.p, norm}
 		params = append(params, inside...)
 		x = Checkpoint(tape, x, inside, func(t *Pass, x mat.Tensor) mat.Tensor {
-			h := RMSNorm(t, x, Data(norm).Data, norm, 1e-5)
-			g := Linear(t, h, nil, up)
-			t.Drop(h)
-			s := SwiGLU(t, g)
-			t.Done(g)
-			t.Last()
-			y := Linear(t, s, x, down)
-			t.Drop(s)
-			return y
+			return Add(t, x, Linear(t, Gate(t, Linear(t, RMSNorm(t, x, Data(norm).Data, norm, 1e-5), up), SiLU), down))
 		})
 	}
 	y := CrossEntropy(tape, x, make([]int32, tokens))
@@ -71,15 +63,13 @@ func TestBlockIsTheSameBits(t *testing.T) {
 }
 
 func TestFrozenBlockKeepsNothing(t *testing.T) {
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	frozen := NewParam(make([]float32, 16), 4, 4).WithGrad(false)
 	var x mat.Tensor = tape.Zeros(8, 4)
 	for range 3 {
 		x = Checkpoint(tape, x, []*nn.Param{frozen}, func(t *Pass, x mat.Tensor) mat.Tensor {
-			y := Linear(t, x, nil, weight{frozen})
-			t.Done(x)
-			return y
+			return Linear(t, x, weight{frozen})
 		})
 	}
 	if len(tape.live) != 1 {
@@ -89,7 +79,7 @@ func TestFrozenBlockKeepsNothing(t *testing.T) {
 
 func TestPanicInBlockIsAnError(t *testing.T) {
 	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	tape.Checkpointing = true
 	runs := 0
@@ -97,7 +87,7 @@ func TestPanicInBlockIsAnError(t *testing.T) {
 		if runs++; runs > 1 {
 			panic("broken")
 		}
-		return SwiGLU(t, x)
+		return Gate(t, x, SiLU)
 	})
 	if err := tape.Backward(y, 1); err == nil {
 		t.Error("no error for a block that panics when it is run again")
@@ -106,10 +96,10 @@ func TestPanicInBlockIsAnError(t *testing.T) {
 
 func TestProfile(t *testing.T) {
 	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	tape.Checkpointing, tape.Profile = true, &Profile{}
-	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor { return SwiGLU(t, x) })
+	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor { return Gate(t, x, SiLU) })
 	if err := tape.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -16,38 +16,25 @@ const VocabTile = 1024
 // FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
 // the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist for a tile of the vocabulary at a time: the
 // gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
-// w is [vocabulary, hidden]; p its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
-func FusedLinearCrossEntropy(t *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, p *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
-	defer t.Time("head loss")()
-	m := Matrix(h)
-	l := &headLoss{t: t, tokens: m.Rows, rows: rows, targets: targets, w: w, p: p, bias: bias, pb: pb, wantsH: t.Grad && wants(h)}
-	l.h = t.New(len(rows), m.Cols)
-	for i, r := range rows {
-		copy(l.h.m.Row(i), m.Row(r))
-	}
-	l.lse = t.New(len(rows), 1)
-	y := t.New(len(rows), 1)
-	l.forward(y.m.Data)
-	var params []*nn.Param
-	for _, q := range []*nn.Param{p, pb} {
+// w is [vocabulary, hidden]; pw its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
+func FusedLinearCrossEntropy(p *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, pw *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
+	l := &headLoss{pass: p, x: h, rows: rows, targets: targets, w: w, pw: pw, bias: bias, pb: pb, wantsH: p.Grad && wants(h)}
+	o := Operator{Operands: []mat.Tensor{h}, Rows: len(rows), Cols: 1, Forward: l.forward, Backward: l.backward}
+	for _, q := range []*nn.Param{pw, pb} {
 		if RequiresGrad(q) {
-			params = append(params, q)
+			o.Params = append(o.Params, q)
 		}
 	}
-	if !l.wantsH && params == nil {
-		t.Done(l.h)
-		t.Done(l.lse)
-	}
-	return t.run(y, []mat.Tensor{h}, params, l.backward)
+	return p.Apply(o)
 }
 
 type headLoss struct {
-	t       *Pass
-	tokens  int
+	pass    *Pass
+	x       mat.Tensor
 	rows    []int
 	targets []int32
 	w       tensor.Source
-	p       *nn.Param
+	pw      *nn.Param
 	bias    []float32
 	pb      *nn.Param
 	wantsH  bool
@@ -76,14 +63,28 @@ func (l *headLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix)
 	}
 }
 
-func (l *headLoss) forward(losses []float32) {
+func (l *headLoss) forward(y tensor.Matrix) {
+	defer l.pass.Time("head loss")()
+	x, n := Matrix(l.x), len(l.rows)
+	l.h, l.lse = l.pass.New(n, x.Cols), l.pass.New(n, 1)
+	for i, r := range l.rows {
+		copy(l.h.m.Row(i), x.Row(r))
+	}
+	l.losses(y.Data)
+	if !l.pass.Grad || !l.wantsH && !RequiresGrad(l.pw) && !RequiresGrad(l.pb) {
+		l.pass.Free(l.h)
+		l.pass.Free(l.lse)
+	}
+}
+
+func (l *headLoss) losses(losses []float32) {
 	n := len(l.rows)
 	most, sum, target := make([]float32, n), make([]float32, n), make([]float32, n)
 	for i := range most {
 		most[i] = float32(math.Inf(-1))
 	}
 	if l.wantsH {
-		l.dh = l.t.Zeros(n, l.h.m.Cols)
+		l.dh = l.pass.Zeros(n, l.h.cols)
 	}
 	l.tiles(func(v, cols int, w tensor.Source, logits tensor.Matrix) {
 		byRows(n, func(from, to int) {
@@ -129,20 +130,21 @@ func (l *headLoss) finish(sum []float32) {
 }
 
 func (l *headLoss) backward(gy *Tensor) []*Tensor {
-	defer l.t.Time("head loss")()
-	if RequiresGrad(l.p) || RequiresGrad(l.pb) {
+	defer l.pass.Time("head loss")()
+	if RequiresGrad(l.pw) || RequiresGrad(l.pb) {
 		l.weights(gy.m.Data)
 	}
 	var dx *Tensor
 	if l.wantsH {
-		dx = l.t.Zeros(l.tokens, l.h.m.Cols)
+		rows, cols := dims(l.x)
+		dx = l.pass.Zeros(rows, cols)
 		for i, r := range l.rows {
 			vec.Axpy(dx.m.Row(r), gy.m.Data[i], l.dh.m.Row(i))
 		}
-		l.t.Free(l.dh)
+		l.pass.Free(l.dh)
 	}
-	l.t.Free(l.h)
-	l.t.Free(l.lse)
+	l.pass.Free(l.h)
+	l.pass.Free(l.lse)
 	return []*Tensor{dx}
 }
 
@@ -159,8 +161,8 @@ func (l *headLoss) weights(gy []float32) {
 				vec.Scale(x, gy[i], x)
 			}
 		})
-		if RequiresGrad(l.p) {
-			dw := Grad(l.p)
+		if RequiresGrad(l.pw) {
+			dw := Grad(l.pw)
 			tensor.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
 		}
 		if RequiresGrad(l.pb) {

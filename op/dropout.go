@@ -2,15 +2,15 @@ package op
 
 import "github.com/spagotune/spagotune/tensor"
 
-// Dropout writes x to dst with each value zeroed with probability p and the rest scaled by 1/(1−p). The mask depends
-// only on the tape's seed, the name of the layer and the place, so a backward pass can make it again.
-func (t *Pass) Dropout(dst, x tensor.Matrix, p float32, name string) {
-	key := t.Seed
+// Dropout writes x to dst with each value zeroed with probability rate and the rest scaled by 1/(1−rate). The mask depends
+// only on the pass's seed, the name of the layer and the place, so a backward pass can make it again.
+func (p *Pass) Dropout(dst, x tensor.Matrix, rate float32, name string) {
+	key := p.Seed
 	for i := range len(name) {
 		key = (key ^ uint64(name[i])) * 0x100000001b3
 	}
-	keep := 1 / (1 - p)
-	limit := uint64(float64(p) * (1 << 32))
+	keep := 1 / (1 - rate)
+	limit := uint64(float64(rate) * (1 << 32))
 	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
 			d, r := dst.Row(i), x.Row(i)

@@ -21,42 +21,32 @@ type EmbeddingPart struct {
 }
 
 // EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
-func EmbeddingSum(t *Pass, parts ...EmbeddingPart) mat.Tensor { return embeddingSum(t, nil, parts) }
-
-// EmbeddingAhead is EmbeddingSum for a decoder whose tables are its encoder's too: memory, the encoder's output, is an
-// operand without influence, so that the encoder's gradients, those of the tables among them, come after these: their sum
-// has a fixed order.
-func EmbeddingAhead(t *Pass, memory mat.Tensor, parts ...EmbeddingPart) mat.Tensor {
-	return embeddingSum(t, []mat.Tensor{memory}, parts)
-}
-
-func embeddingSum(t *Pass, in []mat.Tensor, parts []EmbeddingPart) mat.Tensor {
-	defer t.Time("embedding")()
+func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	_, hidden := parts[0].Table.Dims()
-	y := t.New(len(parts[0].IDs), hidden)
-	byRows(y.m.Rows, func(from, to int) {
-		for k, p := range parts {
-			p.lookUp(y.m, from, to, k > 0)
-		}
-	})
-	var params []*nn.Param
-	for _, p := range parts {
-		if RequiresGrad(p.Param) {
-			params = append(params, p.Param)
+	o := Operator{Rows: len(parts[0].IDs), Cols: hidden}
+	for _, part := range parts {
+		if RequiresGrad(part.Param) {
+			o.Params = append(o.Params, part.Param)
 		}
 	}
-	if params == nil {
-		in = nil
+	o.Forward = func(y tensor.Matrix) {
+		defer p.Time("embedding")()
+		byRows(y.Rows, func(from, to int) {
+			for k, part := range parts {
+				part.lookUp(y, from, to, k > 0)
+			}
+		})
 	}
-	return t.run(y, in, params, func(gy *Tensor) []*Tensor {
-		defer t.Time("embedding")()
-		for _, p := range parts {
-			if RequiresGrad(p.Param) {
-				p.gradient(gy.m)
+	o.Backward = func(gy *Tensor) []*Tensor {
+		defer p.Time("embedding")()
+		for _, part := range parts {
+			if RequiresGrad(part.Param) {
+				part.gradient(gy.m)
 			}
 		}
-		return make([]*Tensor, len(in))
-	})
+		return nil
+	}
+	return p.Apply(o)
 }
 
 func (p EmbeddingPart) scale() float32 {

@@ -18,7 +18,7 @@ func encoder(t *testing.T) (losses, grad []float32) {
 	words, places := param(r, 90, 48), param(r, 130, 48)
 	qkv, up, down, kv := weight{param(r, 3*48, 48)}, weight{param(r, 300, 48)}, weight{param(r, 48, 300)}, weight{param(r, 2*48, 48)}
 	w, b := param(r, 1, 48), param(r, 1, 48)
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	ids, at, bounds := make([]int32, 200), make([]int32, 200), []int{0, 70, 75, 200}
 	for d := range 3 {
@@ -29,12 +29,10 @@ func encoder(t *testing.T) (losses, grad []float32) {
 	s := AttentionShape{Heads: 4, KVHeads: 4, HeadDim: 12, Scale: 0.3, Bidirectional: true}
 	x := EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: Data(words), Param: words}, EmbeddingPart{IDs: at, Table: Data(places), Param: places})
 	h := LayerNorm(tape, x, Data(w).Data, Data(b).Data, w, b, 1e-12)
-	a := Attention(tape, Linear(tape, h, nil, qkv), bounds, nil, s, nil)
-	u := Activate(tape, Linear(tape, a, nil, up), GELU)
-	z := Linear(tape, u, nil, down)
-	tape.Drop(h)
-	tape.Drop(u)
-	c := CrossAttention(tape, z, Linear(tape, a, nil, kv), bounds, bounds, s)
+	a := Attention(tape, Linear(tape, h, qkv), bounds, nil, s, nil)
+	u := Activate(tape, Linear(tape, a, up), GELU)
+	z := Linear(tape, u, down)
+	c := CrossAttention(tape, z, Linear(tape, a, kv), bounds, bounds, s)
 	y := InfoNCE(tape, MeanPool(tape, c, bounds), MeanPool(tape, z, bounds), 20)
 	losses = slices.Clone(Matrix(y).Data)
 	if err := tape.Backward(y, 1); err != nil {

@@ -28,7 +28,7 @@ func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.T
 	var c []float32
 	// value is Σ c·y; through copies of the inputs, since operators may work in place.
 	value := func(grad bool) float64 {
-		tape := NewPass(grad)
+		tape := &Pass{Grad: grad}
 		defer tape.Release()
 		tape.Train = true
 		in := make([]mat.Tensor, len(inputs))
@@ -47,8 +47,7 @@ func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.T
 		if grad {
 			g := tape.New(m.Rows, m.Cols)
 			copy(g.m.Data, c)
-			y.AccGrad(g)
-			if err := backwardSeeded(tape, y); err != nil {
+			if err := tape.propagate(y, g); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -87,13 +86,15 @@ func compareDifferences(t *testing.T, k int, p *nn.Param, value func() float64) 
 // identity is an operator that copies a parameter.
 func identity(t *Pass, p *nn.Param) mat.Tensor {
 	m := Data(p)
-	y := t.New(m.Rows, m.Cols)
-	copy(y.m.Data, m.Data)
-	return t.run(y, nil, []*nn.Param{p}, func(gy *Tensor) []*Tensor {
-		for i, v := range gy.m.Data {
-			Grad(p).Data[i] += v
-		}
-		return nil
+	return t.Apply(Operator{
+		Params: []*nn.Param{p}, Rows: m.Rows, Cols: m.Cols,
+		Forward: func(y tensor.Matrix) { copy(y.Data, m.Data) },
+		Backward: func(gy *Tensor) []*Tensor {
+			for i, v := range gy.m.Data {
+				Grad(p).Data[i] += v
+			}
+			return nil
+		},
 	})
 }
 
@@ -104,10 +105,11 @@ func param(r *rand.Rand, rows, cols int) *nn.Param {
 // weight is a plain trainable projection.
 type weight struct{ p *nn.Param }
 
-func (w weight) Dims() (out, in int)                               { m := Data(w.p); return m.Rows, m.Cols }
-func (w weight) Params(*Pass) []*nn.Param                          { return []*nn.Param{w.p} }
-func (w weight) Forward(_ *Pass, y, x tensor.Matrix, beta float32) { tensor.NT(y, x, Data(w.p), beta) }
-func (w weight) ParamGrad(_ *Pass, x, _, _, gy tensor.Matrix)      { tensor.TN(Grad(w.p), gy, x, 1) }
+func (w weight) Dims() (out, in int)                       { m := Data(w.p); return m.Rows, m.Cols }
+func (w weight) Params(*Pass) []*nn.Param                  { return []*nn.Param{w.p} }
+func (w weight) ReadsOutput(*Pass) bool                    { return false }
+func (w weight) Forward(_ *Pass, y, x tensor.Matrix)       { tensor.NT(y, x, Data(w.p), 0) }
+func (w weight) ParamGrad(_ *Pass, x, _, gy tensor.Matrix) { tensor.TN(Grad(w.p), gy, x, 1) }
 func (w weight) InputGrad(_ *Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
 	tensor.NN(dx, gy, Data(w.p), beta)
 }
@@ -124,9 +126,9 @@ func TestGradients(t *testing.T) {
 		inputs []*nn.Param
 		f      func(t *Pass, in []mat.Tensor) mat.Tensor
 	}{
-		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], nil, a, b) }},
+		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], a, b) }},
 		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return Linear(t, in[0], in[1], a)
+			return Add(t, in[1], Linear(t, in[0], a))
 		}},
 		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return RMSNorm(t, in[0], Data(norm).Data, norm, 1e-5)
@@ -146,7 +148,7 @@ func TestGradients(t *testing.T) {
 		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
 			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
 		}},
-		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return SwiGLU(t, in[0]) }},
+		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gate(t, in[0], SiLU) }},
 		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gather(t, in[0], []int{4, 1}) }},
 		{"embedding", []*nn.Param{table}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})

@@ -10,8 +10,8 @@ import (
 
 // MeanSquares is the loss of a regression: x and targets are [rows, n], the result is the mean of (x−target)² over each
 // row, [rows, 1].
-func MeanSquares(t *Pass, x mat.Tensor, targets tensor.Matrix) mat.Tensor {
-	return meanLoss(t, x, targets, func(x, target float64) (loss, gradient float64) {
+func MeanSquares(p *Pass, x mat.Tensor, targets tensor.Matrix) mat.Tensor {
+	return meanLoss(p, x, targets, func(x, target float64) (loss, gradient float64) {
 		d := x - target
 		return d * d, 2 * d
 	})
@@ -19,40 +19,45 @@ func MeanSquares(t *Pass, x mat.Tensor, targets tensor.Matrix) mat.Tensor {
 
 // BinaryCrossEntropy is the loss of labels that do not exclude each other: logits and targets, 0 to 1, are [rows, n], the
 // result is the mean of −target·log(p) − (1−target)·log(1−p) with p = sigmoid(logit) over each row, [rows, 1].
-func BinaryCrossEntropy(t *Pass, logits mat.Tensor, targets tensor.Matrix) mat.Tensor {
-	return meanLoss(t, logits, targets, func(x, target float64) (loss, gradient float64) {
+func BinaryCrossEntropy(p *Pass, logits mat.Tensor, targets tensor.Matrix) mat.Tensor {
+	return meanLoss(p, logits, targets, func(x, target float64) (loss, gradient float64) {
 		e := math.Exp(-math.Abs(x)) // cannot overflow
-		p := 1 / (1 + e)
+		prob := 1 / (1 + e)
 		if x < 0 {
-			p = e / (1 + e)
+			prob = e / (1 + e)
 		}
-		return max(x, 0) - x*target + math.Log1p(e), p - target
+		return max(x, 0) - x*target + math.Log1p(e), prob - target
 	})
 }
 
 // meanLoss is the mean over each row of f, which also returns its derivative with respect to x.
-func meanLoss(t *Pass, x mat.Tensor, targets tensor.Matrix, f func(x, target float64) (loss, gradient float64)) mat.Tensor {
-	defer t.Time("head loss")()
-	m := Matrix(x)
-	y := t.New(m.Rows, 1)
-	for i := range m.Rows {
-		sum, target := 0.0, targets.Row(i)
-		for j, v := range m.Row(i) {
-			loss, _ := f(float64(v), float64(target[j]))
-			sum += loss
-		}
-		y.m.Data[i] = float32(sum / float64(m.Cols))
-	}
-	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
-		defer t.Time("head loss")()
-		dx := t.New(m.Rows, m.Cols)
-		for i, g := range gy.m.Data {
-			d, target := dx.m.Row(i), targets.Row(i)
-			for j, v := range m.Row(i) {
-				_, slope := f(float64(v), float64(target[j]))
-				d[j] = float32(float64(g) / float64(m.Cols) * slope)
+func meanLoss(p *Pass, x mat.Tensor, targets tensor.Matrix, f func(x, target float64) (loss, gradient float64)) mat.Tensor {
+	rows, cols := dims(x)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: 1,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("head loss")()
+			m := Matrix(x)
+			for i := range rows {
+				sum, target := 0.0, targets.Row(i)
+				for j, v := range m.Row(i) {
+					loss, _ := f(float64(v), float64(target[j]))
+					sum += loss
+				}
+				y.Data[i] = float32(sum / float64(cols))
 			}
-		}
-		return []*Tensor{dx}
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("head loss")()
+			m, dx := Matrix(x), p.New(rows, cols)
+			for i, g := range gy.m.Data {
+				d, target := dx.m.Row(i), targets.Row(i)
+				for j, v := range m.Row(i) {
+					_, slope := f(float64(v), float64(target[j]))
+					d[j] = float32(float64(g) / float64(cols) * slope)
+				}
+			}
+			return []*Tensor{dx}
+		},
 	})
 }

@@ -10,28 +10,21 @@ import (
 
 // LayerNorm shifts and scales each row of x to mean 0 and variance 1, then by weight and bias (Ba et al. 2016, Eq. 4):
 // y = weight·(x−mean)/√(variance+eps) + bias. pw and pb are their parameters, or nil where they are frozen.
-func LayerNorm(t *Pass, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
-	m := Matrix(x)
-	n := &layerNorm{t: t, x: m, weight: weight, bias: bias, pw: pw, pb: pb, eps: eps}
-	n.moments = t.New(m.Rows, 2)
-	y := t.New(m.Rows, m.Cols)
-	n.forward(y.m)
-	y.again = n.forward
-	var params []*nn.Param
-	for _, p := range []*nn.Param{pw, pb} {
-		if RequiresGrad(p) {
-			params = append(params, p)
+func LayerNorm(p *Pass, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
+	n := &layerNorm{pass: p, x: x, weight: weight, bias: bias, pw: pw, pb: pb, eps: eps}
+	rows, cols := dims(x)
+	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
+	for _, param := range []*nn.Param{pw, pb} {
+		if RequiresGrad(param) {
+			o.Params = append(o.Params, param)
 		}
 	}
-	if !wants(x) && params == nil {
-		t.Done(n.moments)
-	}
-	return t.run(y, []mat.Tensor{x}, params, func(gy *Tensor) []*Tensor { return n.backward(gy, wants(x)) })
+	return p.Apply(o)
 }
 
 type layerNorm struct {
-	t            *Pass
-	x            tensor.Matrix
+	pass         *Pass
+	x            mat.Tensor
 	weight, bias []float32
 	pw, pb       *nn.Param
 	eps          float32
@@ -39,31 +32,39 @@ type layerNorm struct {
 }
 
 func (n *layerNorm) forward(y tensor.Matrix) {
-	defer n.t.Time("layernorm")()
-	byRows(n.x.Rows, func(from, to int) {
+	defer n.pass.Time("layernorm")()
+	x := Matrix(n.x)
+	if n.moments == nil {
+		n.moments = n.pass.New(x.Rows, 2)
+	}
+	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
 			m := n.moments.m.Row(i)
-			m[0], m[1] = vec.LayerNorm(y.Row(i), n.x.Row(i), n.weight, n.bias, n.eps)
+			m[0], m[1] = vec.LayerNorm(y.Row(i), x.Row(i), n.weight, n.bias, n.eps)
 		}
 	})
+	if !n.pass.Grad {
+		n.pass.Free(n.moments)
+	}
 }
 
-func (n *layerNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
-	defer n.t.Time("layernorm")()
+func (n *layerNorm) backward(gy *Tensor) []*Tensor {
+	defer n.pass.Time("layernorm")()
+	x := Matrix(n.x)
 	if RequiresGrad(n.pw) || RequiresGrad(n.pb) {
-		n.weights(gy.m)
+		n.weights(x, gy.m)
 	}
 	var dx *Tensor
-	if wantsX {
-		dx = n.t.New(n.x.Rows, n.x.Cols)
-		byRows(n.x.Rows, func(from, to int) {
+	if wants(n.x) {
+		dx = n.pass.New(x.Rows, x.Cols)
+		byRows(x.Rows, func(from, to int) {
 			for i := from; i < to; i++ {
 				m := n.moments.m.Row(i)
-				vec.LayerNormGrad(dx.m.Row(i), gy.m.Row(i), n.x.Row(i), n.weight, m[0], m[1])
+				vec.LayerNormGrad(dx.m.Row(i), gy.m.Row(i), x.Row(i), n.weight, m[0], m[1])
 			}
 		})
 	}
-	n.t.Free(n.moments)
+	n.pass.Free(n.moments)
 	return []*Tensor{dx}
 }
 
@@ -71,7 +72,7 @@ func (n *layerNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
 const normCols = 128
 
 // weights adds dw = Σ gy·(x−mean)·inv and db = Σ gy.
-func (n *layerNorm) weights(gy tensor.Matrix) {
+func (n *layerNorm) weights(x, gy tensor.Matrix) {
 	buf, sums := memory.get(2 * gy.Cols)
 	defer memory.put(buf)
 	clear(sums)
@@ -80,7 +81,7 @@ func (n *layerNorm) weights(gy tensor.Matrix) {
 		c, d := job*normCols, min(gy.Cols, (job+1)*normCols)
 		for i := range gy.Rows {
 			m := n.moments.m.Row(i)
-			vec.LayerNormWeightGrad(dw[c:d], db[c:d], gy.Row(i)[c:d], n.x.Row(i)[c:d], m[0], m[1])
+			vec.LayerNormWeightGrad(dw[c:d], db[c:d], gy.Row(i)[c:d], x.Row(i)[c:d], m[0], m[1])
 		}
 	})
 	if RequiresGrad(n.pw) {

@@ -10,42 +10,55 @@ import (
 )
 
 // Gather gathers rows of x: [tokens, n] → [len(rows), n]. Each row may occur once.
-func Gather(t *Pass, x mat.Tensor, rows []int) mat.Tensor {
-	m := Matrix(x)
-	y := t.New(len(rows), m.Cols)
-	for i, r := range rows {
-		copy(y.m.Row(i), m.Row(r))
-	}
-	return t.run(y, []mat.Tensor{x}, nil, func(gy *Tensor) []*Tensor {
-		dx := t.Zeros(m.Rows, m.Cols)
-		for i, r := range rows {
-			copy(dx.m.Row(r), gy.m.Row(i))
-		}
-		return []*Tensor{dx}
+func Gather(p *Pass, x mat.Tensor, rows []int) mat.Tensor {
+	tokens, cols := dims(x)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{x}, Rows: len(rows), Cols: cols,
+		Forward: func(y tensor.Matrix) {
+			m := Matrix(x)
+			for i, r := range rows {
+				copy(y.Row(i), m.Row(r))
+			}
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			dx := p.Zeros(tokens, cols)
+			for i, r := range rows {
+				copy(dx.m.Row(r), gy.m.Row(i))
+			}
+			return []*Tensor{dx}
+		},
 	})
 }
 
 // CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]. HeadLoss does the same without the logits
 // in memory; this one serves a head that carries an adapter, and the heads with few labels.
-func CrossEntropy(t *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
-	defer t.Time("head loss")()
-	m := Matrix(logits)
-	y := t.New(m.Rows, 1)
-	p := t.New(m.Rows, m.Cols)
-	byRows(m.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			y.m.Data[i] = logSoftmax(p.m.Row(i), m.Row(i), int(targets[i]))
-		}
-	})
-	return t.run(y, []mat.Tensor{logits}, nil, func(gy *Tensor) []*Tensor {
-		defer t.Time("head loss")()
-		dx := t.New(m.Rows, m.Cols)
-		for i := range m.Rows {
-			p.m.Row(i)[targets[i]]--
-			vec.Scale(dx.m.Row(i), gy.m.Data[i], p.m.Row(i))
-		}
-		t.Free(p)
-		return []*Tensor{dx}
+func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
+	rows, cols := dims(logits)
+	var probs *Tensor
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{logits}, Rows: rows, Cols: 1,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("head loss")()
+			m := Matrix(logits)
+			probs = p.New(rows, cols)
+			byRows(rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					y.Data[i] = logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
+				}
+			})
+			if !p.Grad {
+				p.Free(probs)
+			}
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("head loss")()
+			for i := range rows {
+				d := probs.m.Row(i)
+				d[targets[i]]--
+				vec.Scale(d, gy.m.Data[i], d)
+			}
+			return []*Tensor{probs}
+		},
 	})
 }
 

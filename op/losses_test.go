@@ -15,7 +15,7 @@ import (
 func checkValues(t *testing.T, want []float64, f func(t *Pass) mat.Tensor) {
 	t.Helper()
 	before := memory.used
-	tape := NewPass(false)
+	tape := &Pass{}
 	got := Matrix(f(tape)).Data
 	if len(got) != len(want) {
 		t.Fatalf("%d values, want %d", len(got), len(want))

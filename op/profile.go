@@ -35,13 +35,13 @@ func (p *Profile) Spent() map[string]time.Duration {
 func nothing() {}
 
 // Time measures until the function that it returns is called. Kinds must not be nested, or the sum counts twice.
-func (t *Pass) Time(kind string) (stop func()) {
-	if t.Profile == nil {
+func (p *Pass) Time(kind string) (stop func()) {
+	if p.Profile == nil {
 		return nothing
 	}
-	if t.again {
+	if p.again {
 		kind = "recomputation"
 	}
 	began := time.Now()
-	return func() { t.Profile.Add(kind, time.Since(began)) }
+	return func() { p.Profile.Add(kind, time.Since(began)) }
 }

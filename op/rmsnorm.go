@@ -21,9 +21,9 @@ func byRows(rows int, f func(from, to int)) {
 }
 
 // RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):
-// y = w·x/√(mean(x²)+eps). p is w's parameter, or nil where w is frozen.
-func RMSNorm(t *Pass, x mat.Tensor, w []float32, p *nn.Param, eps float32) mat.Tensor {
-	return GroupRMSNorm(t, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: p}}, eps)
+// y = w·x/√(mean(x²)+eps). param is w's parameter, or nil where w is frozen.
+func RMSNorm(p *Pass, x mat.Tensor, w []float32, param *nn.Param, eps float32) mat.Tensor {
+	return GroupRMSNorm(p, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: param}}, eps)
 }
 
 // NormGroup is a run of columns: Heads pieces of Cols columns each, normalised piece by piece with the same weights, or,
@@ -35,28 +35,22 @@ type NormGroup struct {
 }
 
 // GroupRMSNorm normalises runs of columns on their own, as the query and key norms of Qwen3.
-func GroupRMSNorm(t *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
-	m := Matrix(x)
-	n := &groupNorm{t: t, x: m, groups: groups, eps: eps}
+func GroupRMSNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
+	n := &groupNorm{pass: p, x: x, groups: groups, eps: eps}
+	rows, cols := dims(x)
+	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
 	for _, g := range groups {
 		n.pieces += g.Heads
-	}
-	n.inv = t.New(m.Rows, n.pieces)
-	y := t.New(m.Rows, m.Cols)
-	n.forward(y.m)
-	y.again = n.forward
-	var params []*nn.Param
-	for _, g := range groups {
 		if RequiresGrad(g.Param) {
-			params = append(params, g.Param)
+			o.Params = append(o.Params, g.Param)
 		}
 	}
-	return t.run(y, []mat.Tensor{x}, params, func(gy *Tensor) []*Tensor { return n.backward(gy, wants(x)) })
+	return p.Apply(o)
 }
 
 type groupNorm struct {
-	t      *Pass
-	x      tensor.Matrix
+	pass   *Pass
+	x      mat.Tensor
 	groups []NormGroup
 	eps    float32
 	pieces int
@@ -64,10 +58,14 @@ type groupNorm struct {
 }
 
 func (n *groupNorm) forward(y tensor.Matrix) {
-	defer n.t.Time("rmsnorm")()
-	byRows(n.x.Rows, func(from, to int) {
+	defer n.pass.Time("rmsnorm")()
+	x := Matrix(n.x)
+	if n.inv == nil {
+		n.inv = n.pass.New(x.Rows, n.pieces)
+	}
+	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
-			xr, yr, inv := n.x.Row(i), y.Row(i), n.inv.m.Row(i)
+			xr, yr, inv := x.Row(i), y.Row(i), n.inv.m.Row(i)
 			n.each(func(g NormGroup, piece, c, d int) {
 				if g.Weight == nil {
 					copy(yr[c:d], xr[c:d])
@@ -77,6 +75,9 @@ func (n *groupNorm) forward(y tensor.Matrix) {
 			})
 		}
 	})
+	if !n.pass.Grad {
+		n.pass.Free(n.inv)
+	}
 }
 
 // each calls f for every piece with its columns [c, d).
@@ -91,15 +92,16 @@ func (n *groupNorm) each(f func(g NormGroup, piece, c, d int)) {
 	}
 }
 
-func (n *groupNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
-	defer n.t.Time("rmsnorm")()
+func (n *groupNorm) backward(gy *Tensor) []*Tensor {
+	defer n.pass.Time("rmsnorm")()
 	n.weights(gy.m)
 	var dx *Tensor
-	if wantsX {
-		dx = n.t.Zeros(n.x.Rows, n.x.Cols)
-		byRows(n.x.Rows, func(from, to int) {
+	if wants(n.x) {
+		x := Matrix(n.x)
+		dx = n.pass.Zeros(x.Rows, x.Cols)
+		byRows(x.Rows, func(from, to int) {
 			for i := from; i < to; i++ {
-				xr, g, d, inv := n.x.Row(i), gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
+				xr, g, d, inv := x.Row(i), gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
 				n.each(func(gr NormGroup, piece, c, e int) {
 					if gr.Weight == nil {
 						copy(d[c:e], g[c:e])
@@ -110,7 +112,7 @@ func (n *groupNorm) backward(gy *Tensor, wantsX bool) []*Tensor {
 			}
 		})
 	}
-	n.t.Free(n.inv)
+	n.pass.Free(n.inv)
 	return []*Tensor{dx}
 }
 
@@ -123,8 +125,9 @@ func (n *groupNorm) weights(gy tensor.Matrix) {
 	if !train {
 		return
 	}
-	for i := range n.x.Rows {
-		xr, g, inv := n.x.Row(i), gy.Row(i), n.inv.m.Row(i)
+	x := Matrix(n.x)
+	for i := range x.Rows {
+		xr, g, inv := x.Row(i), gy.Row(i), n.inv.m.Row(i)
 		n.each(func(gr NormGroup, piece, c, d int) {
 			if !RequiresGrad(gr.Param) {
 				return

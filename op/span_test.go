@@ -13,7 +13,7 @@ func TestSpanCrossEntropy(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := NewParam(uniform(r, 2*9), 9, 2)
 	bounds, labels := []int{0, 4, 6, 9}, []int32{1, 3, -100, -100, 0, 0}
-	tape := NewPass(false)
+	tape := &Pass{}
 	defer tape.Release()
 	got := Matrix(SpanCrossEntropy(tape, x, bounds, labels, -100))
 	if got.Rows != 2 {
@@ -34,31 +34,5 @@ func TestSpanCrossEntropy(t *testing.T) {
 	}
 	checkGradients(t, []*nn.Param{x}, func(tape *Pass, in []mat.Tensor) mat.Tensor {
 		return SpanCrossEntropy(tape, in[0], bounds, labels, -100)
-	})
-}
-
-func TestTee(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	x := NewParam(uniform(r, 12), 3, 4)
-	checkGradients(t, []*nn.Param{x}, func(tape *Pass, in []mat.Tensor) mat.Tensor {
-		a := Tee(tape, in[0])
-		b := Tee(tape, a)
-		return SwiGLU(tape, join3(tape, in[0], a, b))
-	})
-}
-
-// join3 adds three matrices by way of three operators with two operands.
-func join3(t *Pass, a, b, c mat.Tensor) mat.Tensor { return add(t, add(t, a, b), c) }
-
-func add(t *Pass, a, b mat.Tensor) mat.Tensor {
-	m := Matrix(a)
-	y := t.New(m.Rows, m.Cols)
-	for i := range y.m.Data {
-		y.m.Data[i] = m.Data[i] + Matrix(b).Data[i]
-	}
-	return t.run(y, []mat.Tensor{a, b}, nil, func(gy *Tensor) []*Tensor {
-		other := t.New(m.Rows, m.Cols)
-		copy(other.m.Data, gy.m.Data)
-		return []*Tensor{gy, other}
 	})
 }

@@ -16,7 +16,7 @@ func TestVisible(t *testing.T) {
 	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, Visible: []int{2, 3}, Scale: 0.5}
 	bounds := []int{0, 4, 7}
 	run := func() []float32 {
-		tape := NewPass(false)
+		tape := &Pass{}
 		defer tape.Release()
 		return slices.Clone(Matrix(Attention(tape, identity(tape, p), bounds, nil, s, nil)).Data)
 	}

@@ -170,7 +170,7 @@ func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func
 		b.IDs, b.TokenTypeIDs = append(b.IDs, e.IDs...), append(b.TokenTypeIDs, e.TypeIDs...)
 		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 	}
-	t := op.NewPass(false)
+	t := &op.Pass{}
 	defer t.Release()
 	t.Adapter = adapter
 	y, err := p.compute(t, b)

@@ -296,7 +296,7 @@ func TestZeroShot(t *testing.T) {
 	logits := map[string][]float32{}
 	for _, l := range labels {
 		e := tok.EncodePair("the cat sat", "this is about "+l+".", true)
-		tape := op.NewPass(false)
+		tape := &op.Pass{}
 		y, err := m.Logits(tape, &model.Batch{IDs: e.IDs, TokenTypeIDs: e.TypeIDs}, nil, nil)
 		if err != nil {
 			t.Fatal(err)

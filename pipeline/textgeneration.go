@@ -122,7 +122,7 @@ func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (fl
 	if len(target) == 0 {
 		return 0, nil
 	}
-	t := op.NewPass(false)
+	t := &op.Pass{}
 	defer t.Release()
 	t.Adapter = s.Adapter
 	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)

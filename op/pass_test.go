@@ -16,10 +16,10 @@ func step(t *testing.T, seed uint64) (losses, grad []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	x, w, head := param(r, 200, 48), weight{param(r, 96, 48)}, param(r, 60, 48)
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	h := identity(tape, x)
-	h2 := SwiGLU(tape, Linear(tape, h, nil, w))
+	h2 := Gate(tape, Linear(tape, h, w), SiLU)
 	rows, targets := []int{}, []int32{}
 	for i := range 150 {
 		rows, targets = append(rows, i), append(targets, int32(i%60))
@@ -47,17 +47,17 @@ func TestSameBitsForAnyNumberOfThreads(t *testing.T) {
 
 func TestPanicInBackwardIsAnError(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	x := identity(tape, param(r, 2, 3))
-	y := tape.run(tape.Zeros(2, 3), []mat.Tensor{x}, nil, func(*Tensor) []*Tensor { panic("broken") })
+	y := tape.Apply(Operator{Operands: []mat.Tensor{x}, Rows: 2, Cols: 3, Forward: func(y tensor.Matrix) {}, Backward: func(*Tensor) []*Tensor { panic("broken") }})
 	if err := tape.Backward(y, 1); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("got error %v, want one that says broken", err)
 	}
 }
 
 func TestBackwardWithoutParameters(t *testing.T) {
-	tape := NewPass(true)
+	tape := &Pass{Grad: true}
 	defer tape.Release()
 	if err := tape.Backward(tape.Zeros(1, 1), 1); err == nil {
 		t.Error("no error for a loss that nothing trainable made")
@@ -80,7 +80,7 @@ func TestBuffersComeBack(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	tape := NewPass(false)
+	tape := &Pass{}
 	tape.Seed = 5
 	x := tensor.New(100, 50)
 	for i := range x.Data {

@@ -1,0 +1,92 @@
+package op
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// TestManyReaders: a value may have any number of readers, and its gradient has the same bits every time.
+func TestManyReaders(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	x := NewParam(uniform(r, 1200), 100, 12)
+	f := func(p *Pass, x mat.Tensor) mat.Tensor {
+		a, b, c := Activate(p, x, Tanh), Activate(p, x, SiLU), Activate(p, x, GELU)
+		return Add(p, Add(p, a, Add(p, b, x)), Add(p, c, x))
+	}
+	checkGradients(t, []*nn.Param{NewParam(uniform(r, 12), 3, 4)}, func(p *Pass, in []mat.Tensor) mat.Tensor { return f(p, in[0]) })
+	var first []float32
+	for range 20 {
+		x.ZeroGrad()
+		p := &Pass{Grad: true}
+		y := Checkpoint(p, identity(p, x), []*nn.Param{x}, f)
+		if err := p.Backward(y, 0.3); err != nil {
+			t.Fatal(err)
+		}
+		p.Release()
+		if first == nil {
+			first = slices.Clone(Grad(x).Data)
+		}
+		if !slices.Equal(first, Grad(x).Data) {
+			t.Fatal("another run gives other bits")
+		}
+	}
+}
+
+// TestBuffersInACheckpoint: without gradients a buffer comes back after its last reader, and a sum takes one of its
+// operands' buffers; with gradients what is cheap and read by Linear alone is dropped.
+func TestBuffersInACheckpoint(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const rows, n = 10, 16 // a buffer has 160 values
+	up, down, norm := weight{param(r, 2*n, n)}, weight{param(r, n, n)}, uniform(r, n)
+	layer := func(p *Pass, x mat.Tensor) mat.Tensor {
+		return Add(p, x, GatedMLP(p, RMSNorm(p, x, norm, nil, 1e-5), SiLU, up, weight{NewParam(uniform(r, 0), 0, n)}, down))
+	}
+	for _, c := range []struct {
+		grad bool
+		most int // buffers of rows×n values at the peak
+		kept int // and when the Checkpoint has returned
+	}{
+		// x, the norm, and gates twice as wide.
+		{grad: false, most: 4, kept: 1},
+		// x, gates and the sum; the norm, its factors (1/16) and the gated values come and go.
+		{grad: true, most: 5, kept: 4},
+	} {
+		p := &Pass{Grad: c.grad}
+		before := memory.used
+		x := p.New(rows, n)
+		copy(x.m.Data, uniform(r, rows*n))
+		x.SetRequiresGrad(c.grad)
+		ResetPeak()
+		Checkpoint(p, x, nil, layer)
+		peak, kept := PeakBytes()/4-before, memory.used-before
+		if low, high := c.most*rows*n, c.most*rows*n+2*rows*n/10; peak < low || peak > high {
+			t.Errorf("grad %t: %d values at the peak, want %d", c.grad, peak, low)
+		}
+		if low, high := c.kept*rows*n, c.kept*rows*n+2*rows*n/10; kept < low || kept > high {
+			t.Errorf("grad %t: %d values are kept, want %d", c.grad, kept, low)
+		}
+		p.Release()
+	}
+}
+
+// TestContentIsThereWhenAsked: who reads a value inside of a Checkpoint gets it.
+func TestContentIsThereWhenAsked(t *testing.T) {
+	p := &Pass{}
+	defer p.Release()
+	x := p.Zeros(2, 2)
+	var inside tensor.Matrix
+	y := Checkpoint(p, x, nil, func(p *Pass, x mat.Tensor) mat.Tensor {
+		h := Activate(p, x, ReLU)
+		inside = Matrix(h)
+		return Add(p, h, h)
+	})
+	if len(inside.Data) != 4 || len(Matrix(y).Data) != 4 {
+		t.Errorf("%d and %d values, want 4 each", len(inside.Data), len(Matrix(y).Data))
+	}
+}

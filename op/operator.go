@@ -1,0 +1,229 @@
+package op
+
+import (
+	"cmp"
+	"fmt"
+	"runtime/debug"
+	"slices"
+
+	"github.com/nlpodyssey/spago/ag"
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// Operator is a function of values: how its value is made and how a gradient goes back through it. Pass.Apply runs it.
+type Operator struct {
+	// Operands are what it reads; Params are the trainable parameters whose gradients Backward adds to.
+	Operands []mat.Tensor
+	Params   []*nn.Param
+	// Rows and Cols are the shape of its value.
+	Rows, Cols int
+	// Forward writes the value to y. The contents of the operands are there when it is called (Matrix), not before.
+	Forward func(y tensor.Matrix)
+	// Backward computes the gradients of the operands, in their order, from the gradient gy of the value; nil for one that
+	// wants none. It may return gy itself, for several operands too, and write to what Exclusive returns of it.
+	Backward func(gy *Tensor) []*Tensor
+
+	// Cheap says that Forward may be called again, to make a value anew that was dropped.
+	Cheap bool
+	// Saves says that Backward reads the value: its buffer stays as it is.
+	Saves bool
+	// Fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
+	fetches bool
+	// sums says that the value is the sum of the operands, which may be made in the buffer of one of them.
+	sums bool
+	// pure says that Forward does nothing but make the value, which Backward does not need.
+	pure bool
+	// scratch is how many values Backward holds at most besides the gradients.
+	scratch int
+}
+
+// operation is an operator in a pass.
+type operation struct {
+	Operator
+	pass   *Pass
+	out    *Tensor
+	values []*Tensor // the operands that are values of operators
+	done   bool      // it has run, or need not
+}
+
+// Apply runs an operator: at once, or within a Checkpoint when the Checkpoint's function has returned, so that the pass
+// knows who reads what, and gives a buffer back after its last reader.
+func (p *Pass) Apply(o Operator) mat.Tensor {
+	run := &operation{Operator: o, pass: p, out: p.declare(o.Rows, o.Cols)}
+	run.out.saved = o.Saves
+	if o.Cheap {
+		run.out.remake = o.Forward
+	}
+	for i, x := range o.Operands {
+		v, ok := x.Value().(*Tensor)
+		if !ok {
+			continue
+		}
+		run.values = append(run.values, v)
+		v.reads++
+		v.readers++
+		if o.fetches && i == 0 {
+			v.fetched++
+		}
+	}
+	switch {
+	case p.scope != nil:
+		p.scope.add(run)
+	default:
+		run.execute()
+		run.read(func(*Tensor) {})
+	}
+	if !p.Grad {
+		return run.out
+	}
+	return p.record(run)
+}
+
+// execute makes the value.
+func (o *operation) execute() {
+	o.done = true
+	if from := o.place(); from != nil {
+		o.out.take(from)
+	} else {
+		o.out.allocate()
+	}
+	o.Forward(o.out.m)
+}
+
+// place is an operand in whose buffer a sum can be made: nobody else reads it, now or in the backward pass.
+func (o *operation) place() *Tensor {
+	if !o.sums || o.out.scope == nil {
+		return nil
+	}
+	for _, v := range slices.Backward(o.values) {
+		alone := v.reads == 1 && (!o.pass.Grad || v.readers == 1 && !v.saved)
+		if alone && v.scope == o.out.scope && v.ready && !v.dropped {
+			return v
+		}
+	}
+	return nil
+}
+
+// read counts the operands as read and calls last for those that nobody reads any more.
+func (o *operation) read(last func(v *Tensor)) {
+	for _, v := range o.values {
+		if v.reads--; v.reads == 0 {
+			last(v)
+		}
+	}
+}
+
+// node is an operation as Spago runs it.
+type node struct {
+	*operation
+	number      int // in the order of declaration
+	after, turn chan struct{}
+}
+
+// record makes an operation part of the graph. Where nothing wants a gradient it is the bare value.
+func (p *Pass) record(o *operation) mat.Tensor {
+	n := &node{operation: o}
+	if !slices.ContainsFunc(n.Operands(), wants) {
+		return o.out
+	}
+	y := ag.NewOperator(n).Run()
+	if p.nodes == nil {
+		p.nodes = map[mat.Tensor]*node{}
+	}
+	n.number = len(p.nodes)
+	p.nodes[y] = n
+	return y
+}
+
+// Forward implements Spago's AutoGradFunction.
+func (n *node) Forward() (mat.Tensor, error) { return n.out, nil }
+
+// Operands implements Spago's AutoGradFunction.
+func (n *node) Operands() []mat.Tensor {
+	all := slices.Clone(n.operation.Operands)
+	for _, p := range n.Params {
+		all = append(all, p)
+	}
+	return all
+}
+
+// order lets the nodes that y depends on take turns in the backward pass, the last one first.
+func (p *Pass) order(y mat.Tensor) {
+	var found []*node
+	seen := map[*node]bool{}
+	var visit func(x mat.Tensor)
+	visit = func(x mat.Tensor) {
+		n := p.nodes[x]
+		if n == nil || seen[n] {
+			return
+		}
+		seen[n] = true
+		found = append(found, n)
+		for _, in := range n.operation.Operands {
+			visit(in)
+		}
+	}
+	visit(y)
+	slices.SortFunc(found, func(a, b *node) int { return cmp.Compare(b.number, a.number) })
+	var before chan struct{}
+	for _, n := range found {
+		n.after, n.turn = before, make(chan struct{})
+		before = n.turn
+	}
+}
+
+// Backward hands out the operands' gradients. After an operand has its gradient its producer may run and free what this
+// node read, so that comes last.
+func (n *node) Backward(gy mat.Tensor) error {
+	if n.after != nil {
+		<-n.after
+	}
+	if n.turn != nil {
+		defer close(n.turn)
+	}
+	g := gy.(*Tensor)
+	n.out.mu.Lock()
+	n.out.grad = nil
+	n.out.mu.Unlock()
+	grads := n.gradients(g)
+	n.pass.Free(n.out)
+	n.Operator.Forward, n.Operator.Backward = nil, nil
+	hands := -1 // in which g is, but for this node
+	for i, x := range n.operation.Operands {
+		if grads[i] == g && x.RequiresGrad() {
+			hands++
+		}
+	}
+	if hands < 0 {
+		n.pass.Free(g)
+	} else {
+		g.shared += hands
+	}
+	for i, x := range n.operation.Operands {
+		if !x.RequiresGrad() {
+			continue
+		}
+		if grads[i] == nil {
+			rows, cols := dims(x)
+			grads[i] = n.pass.Zeros(rows, cols)
+		}
+		x.AccGrad(grads[i])
+	}
+	return nil
+}
+
+func (n *node) gradients(g *Tensor) (grads []*Tensor) {
+	defer func() {
+		if e := recover(); e != nil {
+			n.pass.fail(fmt.Errorf("op: backward: %v\n%s", e, debug.Stack()))
+			grads = make([]*Tensor, len(n.operation.Operands))
+		}
+	}()
+	return n.Operator.Backward(g)
+}
+
+// wants says whether x is to be given a gradient.
+func wants(x mat.Tensor) bool { return x != nil && x.RequiresGrad() }

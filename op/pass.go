@@ -1,0 +1,146 @@
+package op
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/nlpodyssey/spago/ag"
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// Pass is one forward pass and the backward pass that may follow. It owns the buffers of both. The zero value is a pass
+// of the base model without gradients.
+type Pass struct {
+	// Grad says that a backward pass follows: graphs are built and values kept for it.
+	Grad bool
+	// Adapter names the adapter that the layers apply; "" is the base alone. Passes with different adapters may run at
+	// the same time.
+	Adapter string
+	// Train turns dropout on; Seed decides its masks.
+	Train bool
+	Seed  uint64
+	// Checkpointing lets every Checkpoint forget its inside and compute it again in the backward pass.
+	Checkpointing bool
+	// Profile, where not nil, gathers the operators' times.
+	Profile *Profile
+
+	mu    sync.Mutex
+	live  map[*Tensor]struct{}
+	nodes map[mat.Tensor]*node
+	err   error
+
+	scope *scope  // operators that have been declared and not run yet; nil outside of a Checkpoint
+	again bool    // a Checkpoint is run again: its time is recomputation
+	known *Tensor // the value of that Checkpoint
+
+}
+
+// New returns a rows×cols tensor with undefined content.
+func (p *Pass) New(rows, cols int) *Tensor {
+	x := p.declare(rows, cols)
+	x.allocate()
+	return x
+}
+
+// Zeros returns a rows×cols tensor of zeros.
+func (p *Pass) Zeros(rows, cols int) *Tensor {
+	x := p.New(rows, cols)
+	clear(x.m.Data)
+	return x
+}
+
+// Free gives a tensor's buffer back, or one of the hands that it is in; a call too many does nothing.
+func (p *Pass) Free(x *Tensor) {
+	p.mu.Lock()
+	if x.shared > 0 {
+		x.shared--
+		p.mu.Unlock()
+		return
+	}
+	_, ok := p.live[x]
+	delete(p.live, x)
+	p.mu.Unlock()
+	if ok {
+		memory.put(x.span)
+	}
+}
+
+// Release gives back every buffer of the pass. Nothing of it may be used after.
+func (p *Pass) Release() {
+	p.mu.Lock()
+	live := p.live
+	p.live, p.nodes = nil, nil
+	p.mu.Unlock()
+	for x := range live {
+		memory.put(x.span)
+	}
+}
+
+// Backward gives every value of y the gradient seed and propagates it. The gradients of parameters are added to; the
+// values of the pass are gone after.
+func (p *Pass) Backward(y mat.Tensor, seed float32) error {
+	if !y.RequiresGrad() {
+		return fmt.Errorf("op: backward: nothing that made the loss is trainable")
+	}
+	v := Matrix(y)
+	g := p.New(v.Rows, v.Cols)
+	for i := range g.m.Data {
+		g.m.Data[i] = seed
+	}
+	return p.propagate(y, g)
+}
+
+// propagate gives y a gradient and runs the backward pass, one operator after the other, the last one first: sums have a
+// fixed order, and a value's gradient is complete before it is read.
+func (p *Pass) propagate(y mat.Tensor, g *Tensor) error {
+	p.order(y)
+	y.AccGrad(g)
+	if err := ag.Backward(y); err != nil {
+		return err
+	}
+	return p.err
+}
+
+// fail keeps the first error of a backward pass.
+func (p *Pass) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// nested starts a pass within this one.
+func (p *Pass) nested(grad bool) *Pass {
+	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Profile: p.Profile}
+}
+
+// adopt moves a tensor from its pass to this one.
+func (p *Pass) adopt(x *Tensor) *Tensor {
+	x.pass.mu.Lock()
+	delete(x.pass.live, x)
+	x.pass.mu.Unlock()
+	p.hold(x)
+	return x
+}
+
+// hold makes a tensor's buffer one of the pass's.
+func (p *Pass) hold(x *Tensor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live == nil {
+		p.live = map[*Tensor]struct{}{}
+	}
+	x.pass = p
+	p.live[x] = struct{}{}
+}
+
+// view is a tensor over memory that is not the pass's.
+func (p *Pass) view(m tensor.Matrix, grad bool) *Tensor {
+	return &Tensor{
+		Dense: mat.NewDense[float32](mat.WithShape(m.Rows, m.Cols), mat.WithBacking(m.Data)),
+		m:     m, rows: m.Rows, cols: m.Cols, requiresGrad: grad, pass: p, ready: true,
+	}
+}

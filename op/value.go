@@ -1,0 +1,192 @@
+package op
+
+import (
+	"sync"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// Tensor is the value of an operator: a float32 matrix with one token a row, in a buffer of the arena.
+type Tensor struct {
+	*mat.Dense[float32] // nil until the value has a buffer
+	m                   tensor.Matrix
+	rows, cols          int
+	requiresGrad        bool
+	pass                *Pass
+	span                span
+	ready               bool // there is content
+
+	// What the pass knows of the value's use.
+	scope   *scope                  // where it was declared, or nil
+	reads   int                     // operators that have yet to run and read it
+	readers int                     // operators that read it, in all
+	fetched int                     // those that can fetch it again in the backward pass
+	remake  func(dst tensor.Matrix) // makes the content again, or nil
+	saved   bool                    // the operator that made it reads it in its backward pass
+	dropped bool                    // the buffer is gone; remake makes it again
+	shared  int                     // further operands that a gradient was handed to
+
+	mu   sync.Mutex
+	grad *Tensor
+}
+
+// declare returns a tensor without a buffer.
+func (p *Pass) declare(rows, cols int) *Tensor {
+	return &Tensor{rows: rows, cols: cols, pass: p}
+}
+
+// allocate gives a declared tensor a buffer, its content undefined.
+func (x *Tensor) allocate() {
+	s, data := memory.get(x.rows * x.cols)
+	x.own(s, tensor.View(data, x.rows, x.cols))
+	x.pass.hold(x)
+}
+
+// own makes a buffer the tensor's.
+func (x *Tensor) own(s span, m tensor.Matrix) {
+	x.span, x.m, x.ready = s, m, true
+	x.Dense = mat.NewDense[float32](mat.WithShape(m.Rows, m.Cols), mat.WithBacking(m.Data))
+}
+
+// take gives x the buffer of from, which has no use for it any more.
+func (x *Tensor) take(from *Tensor) {
+	from.pass.mu.Lock()
+	delete(from.pass.live, from)
+	from.pass.mu.Unlock()
+	x.own(from.span, from.m)
+	x.pass.hold(x)
+}
+
+// Matrix is the content of a value, without a copy.
+func Matrix(x mat.Tensor) tensor.Matrix {
+	if v, ok := x.Value().(*Tensor); ok {
+		if !v.ready && v.scope != nil {
+			v.scope.flush()
+		}
+		return v.m
+	}
+	rows, cols := dims(x)
+	return tensor.View(mat.Data[float32](x.Value().(mat.Matrix)), rows, cols)
+}
+
+// dims are a value's rows and columns.
+func dims(x mat.Tensor) (rows, cols int) {
+	s := x.Value().Shape()
+	return s[0], s[1]
+}
+
+// content returns what is in x, made again where it was dropped; the caller frees made, which may be nil.
+func (p *Pass) content(x mat.Tensor) (m tensor.Matrix, made *Tensor) {
+	v, ok := x.Value().(*Tensor)
+	if !ok || !v.dropped {
+		return Matrix(x), nil
+	}
+	made = p.New(v.rows, v.cols)
+	v.remake(made.m)
+	return made.m, made
+}
+
+// Value returns the tensor itself.
+func (x *Tensor) Value() mat.Tensor { return x }
+
+// Matrix is the content of the tensor.
+func (x *Tensor) Matrix() tensor.Matrix { return Matrix(x) }
+
+// Shape returns the number of rows and of columns.
+func (x *Tensor) Shape() []int { return []int{x.rows, x.cols} }
+
+// Size returns the number of values.
+func (x *Tensor) Size() int { return x.rows * x.cols }
+
+// Dims returns the number of dimensions, 2.
+func (x *Tensor) Dims() int { return 2 }
+
+// RequiresGrad says whether the value wants a gradient.
+func (x *Tensor) RequiresGrad() bool { return x.requiresGrad }
+
+// SetRequiresGrad says whether the value wants a gradient.
+func (x *Tensor) SetRequiresGrad(grad bool) { x.requiresGrad = grad }
+
+// Grad returns the gradient; HasGrad says whether there is one.
+func (x *Tensor) Grad() mat.Tensor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.grad == nil {
+		return (*Tensor)(nil)
+	}
+	return x.grad
+}
+
+// HasGrad reports whether a gradient has been given.
+func (x *Tensor) HasGrad() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.grad != nil
+}
+
+// ZeroGrad drops the gradient.
+func (x *Tensor) ZeroGrad() {
+	x.mu.Lock()
+	g := x.grad
+	x.grad = nil
+	x.mu.Unlock()
+	if g != nil {
+		x.pass.Free(g)
+	}
+}
+
+// AccGrad adopts g if it is a Tensor (the caller must not use it again), and adds it where there is one already.
+func (x *Tensor) AccGrad(g mat.Tensor) {
+	gt, ok := g.(*Tensor)
+	if !ok {
+		gt = x.pass.New(x.rows, x.cols)
+		copy(gt.m.Data, Matrix(g).Data)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.grad == nil {
+		x.grad = gt
+		return
+	}
+	x.grad = x.pass.sum(x.grad, gt)
+}
+
+// sum is a+b, in the buffer of one of them where nobody else has it; both are given up.
+func (p *Pass) sum(a, b *Tensor) *Tensor {
+	dst := a
+	switch {
+	case a.shared == 0:
+	case b.shared == 0:
+		dst = b
+	default:
+		dst = p.New(a.rows, a.cols)
+	}
+	addInto(dst.m, a.m, b.m)
+	for _, x := range []*Tensor{a, b} {
+		if x != dst {
+			p.Free(x)
+		}
+	}
+	return dst
+}
+
+// Exclusive is the gradient that a Backward was given, in a buffer that nobody else reads, so that it may be written to.
+func (p *Pass) Exclusive(g *Tensor) *Tensor {
+	if g.shared == 0 {
+		return g
+	}
+	own := p.New(g.rows, g.cols)
+	copy(own.m.Data, g.m.Data)
+	return own
+}
+
+// addInto computes dst = a+b; dst may be either.
+func addInto(dst, a, b tensor.Matrix) {
+	byRows(dst.Rows, func(from, to int) {
+		from, to = from*dst.Cols, to*dst.Cols
+		vec.Add(dst.Data[from:to], a.Data[from:to], b.Data[from:to])
+	})
+}
