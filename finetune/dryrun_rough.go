@@ -37,17 +37,17 @@ func (p *Plan) rough(c Config, known fs.FS) error {
 	p.Steps = c.MaxSteps
 	p.Tokens, p.AtMost = p.Steps*p.Window*length, true
 	p.guess(m, c.Method == "full")
-	return p.fit(c, m.Config(), min(p.Window*length, max(length, c.MaxTokensPerMicroBatch)))
+	return p.fit(c, m, min(p.Window*length, max(length, c.MaxTokensPerMicroBatch)))
 }
 
 // fit estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
-func (p *Plan) fit(c Config, s model.Config, tokens int) error {
+func (p *Plan) fit(c Config, m *model.Model, tokens int) error {
 	limit, err := c.memory()
 	if err != nil {
 		return err
 	}
 	p.Checkpointing, p.Memory, err = fit(c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := estimate(s, 4*p.Trainable, tokens, checkpointing)
+		e := estimate(m, 4*p.Trainable, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
 		own := 0
 		if c.Method == "full" {

@@ -68,7 +68,7 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 		trained += 4 * p.Size()
 	}
 	mapped, own := m.WeightMemory()
-	e := estimate(m.Config(), trained, tokens, checkpointing)
+	e := estimate(m, trained, tokens, checkpointing)
 	e.Weights = mapped + own
 	if own >= trained && m.NumParameters()*4 == trained {
 		e.Adapter = 0 // all weights train
@@ -81,13 +81,14 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 }
 
 // estimate has all parts but the weights and the program, of trained bytes of parameters.
-func estimate(s model.Config, trained, tokens int, checkpointing bool) Memory {
+func estimate(m *model.Model, trained, tokens int, checkpointing bool) Memory {
+	f := m.Footprint(AdapterName)
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * activations(s, checkpointing), Scratch: scratch(s, tokens)}
+		Activations: 4 * tokens * activations(m.Config(), f, checkpointing), Scratch: scratch(f, tokens)}
 }
 
 // scratch is what products of so many tokens pack their factors into.
-func scratch(s model.Config, tokens int) int { return 4*tokens*s.Widest*5/4 + tensor.Threads()<<20 }
+func scratch(f model.Footprint, tokens int) int { return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20 }
 
 // program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
 func (e *Memory) program(rest, own int) {
@@ -100,20 +101,21 @@ const (
 	garbage = 25       // per cent of what is in use, as the garbage collector lets it grow
 )
 
-// activations is how many values of a token a slice holds at its peak: behind the head's loss, or in the backward pass
-// of the last layer.
-func activations(s model.Config, checkpointing bool) int {
-	head := 4*s.HiddenSize + min(s.VocabSize, op.VocabTile)
+// activations is how many values of a token a micro-batch holds at its peak: after the head's loss, or in the backward
+// pass of a layer.
+func activations(c model.Config, f model.Footprint, checkpointing bool) int {
+	head := 4*c.HiddenSize + min(c.VocabSize, op.VocabTile)
 	if checkpointing {
-		return s.NumHiddenLayers*s.HiddenSize + max(s.Kept+s.Added, head)
+		return f.Results + c.HiddenSize + max(f.Again, head)
 	}
-	return s.NumHiddenLayers*s.Kept + s.HiddenSize + max(s.Added, head)
+	return f.Kept + c.HiddenSize + max(f.Backward, head)
 }
 
-// defaultMicroBatch is how many tokens a slice has by default: larger slices pack a weight less often, and take more memory.
+// defaultMicroBatch is how many tokens a micro-batch has by default: larger ones pack a weight less often, and take more
+// memory.
 func defaultMicroBatch(m *model.Model) int {
 	const room = 128 << 20 // bytes of activations
-	return min(max(room/(4*activations(m.Config(), false)), 512), 1024)
+	return min(max(room/(4*activations(m.Config(), m.Footprint(AdapterName), false)), 512), 1024)
 }
 
 // ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
@@ -166,8 +168,8 @@ func maxTokensOf(rows []tasks.Features, window, tokens int) int {
 	longest := 0
 	lengths := make([]int, len(rows))
 	for i, r := range rows {
-		lengths[i] = len(r.IDs)
-		longest = max(longest, len(r.IDs))
+		lengths[i] = r.Tokens()
+		longest = max(longest, lengths[i])
 	}
 	slices.Sort(lengths)
 	most := 0 // of a window
@@ -189,8 +191,9 @@ func (r *run) budget() error {
 	held := maxTokensOf(r.held, len(r.held), evalSlices*r.t.MaxTokensPerMicroBatch)
 	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
-		e.Activations = max(e.Activations, 4*held*(r.m.Config().HiddenSize+r.m.Config().Added))
-		e.Scratch = max(e.Scratch, scratch(r.m.Config(), held))
+		f := r.m.Footprint(AdapterName)
+		e.Activations = max(e.Activations, 4*held*(r.m.Config().HiddenSize+f.Forward))
+		e.Scratch = max(e.Scratch, scratch(f, held))
 		if r.c.ReLoRASteps > 0 { // what adapters are folded into is float32
 			r.a.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}

@@ -173,20 +173,14 @@ func (m *bart) head(k head.Config) (*Head, error) {
 	return h, nil
 }
 
-// Config implements Host.
+// Config implements Backbone.
 func (m *bart) Config() Config {
 	c := m.c
-	h, i, heads := c.DModel, max(c.EncoderFFNDim, c.DecoderFFNDim), max(c.EncoderAttentionHeads, c.DecoderAttentionHeads)
-	return Config{
-		VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: h,
-		// What a decoder's layer keeps: the inputs of its three parts and of the norms, queries to values, what they come to,
-		// the queries to the source and what they come to, the wide half. Of a source's token an encoder's layer keeps less,
-		// and a decoder's its keys and values.
-		Kept: 13*h + i + 6 + 2*heads, Added: max(2*i+2*h, 6*h), Widest: max(i, h),
-	}
+	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings,
+		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel}
 }
 
-// Head implements Host.
+// Head implements Backbone.
 func (m *bart) Head() *Head { return m.Stands }
 
 // SetNumerics chooses Hugging Face's computation or Cybertron's.

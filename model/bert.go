@@ -251,18 +251,14 @@ func (m *bert) maskedLM(h *Head) {
 	}
 }
 
-// Config implements Host.
+// Config implements Backbone.
 func (m *bert) Config() Config {
 	c := &m.c
-	h, i := c.HiddenSize, c.IntermediateSize
-	return Config{
-		VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings - c.first, TypeVocabSize: c.TypeVocabSize, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: h,
-		// The inputs of both halves and of the norms behind them, queries to values, what they come to, the wide half.
-		Kept: 8*h + i + 4 + c.NumAttentionHeads, Added: max(2*i+2*h, 6*h), Widest: max(i, h),
-	}
+	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings - c.first, TypeVocabSize: c.TypeVocabSize,
+		NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
 }
 
-// Head implements Host.
+// Head implements Backbone.
 func (m *bert) Head() *Head { return m.Stands }
 
 // Forward implements Backbone.

@@ -231,24 +231,13 @@ func (c *llamaConfig) slide() error {
 	return nil
 }
 
-// Config implements Host.
+// Config implements Backbone.
 func (m *llama) Config() Config {
 	c := &m.c
-	qkv, inter := (c.NumAttentionHeads+2*c.kv)*c.dim, 2*c.IntermediateSize
-	s := Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
-	// The inputs of the layer and of its second half, queries to values, what they come to, gates and ups; and by row the
-	// norms' factors and the scores' sums.
-	s.Kept = 2*c.HiddenSize + qkv + c.NumAttentionHeads*c.dim + inter + 2 + c.NumAttentionHeads
-	if c.ModelType == "qwen3" {
-		s.Kept += qkv + c.NumAttentionHeads + c.kv
-	}
-	// SwiGLU's two gradients and the residual's, or those of the projections of either half and their input made again.
-	s.Added = max(inter+c.IntermediateSize+c.HiddenSize, inter+3*c.HiddenSize, qkv+3*c.HiddenSize)
-	s.Widest = max(c.IntermediateSize, c.NumAttentionHeads*c.dim, c.HiddenSize)
-	return s
+	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
 }
 
-// Head implements Host.
+// Head implements Backbone.
 func (m *llama) Head() *Head { return m.Stands }
 
 // Forward implements Backbone.

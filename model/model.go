@@ -25,9 +25,6 @@ type Config struct {
 	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
 	// TypeVocabSize is how many segments a token may be of; 0 is one.
 	TypeVocabSize int
-	// Kept is how many values of a token a layer keeps for its backward pass, its input among them; Added how many its
-	// backward pass holds at most besides; Widest is the widest input or output of a linear layer.
-	Kept, Added, Widest int
 }
 
 // Backbone is a family's model: structs tagged with Hugging Face names, and how they compute.

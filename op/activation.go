@@ -81,7 +81,7 @@ func (a Activation) gradient(dx, dy, x []float32) {
 func Activate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 	rows, cols := dims(x)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true,
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, inPlace: true,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("activation")()
 			m := Matrix(x)

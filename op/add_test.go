@@ -1,6 +1,7 @@
 package op
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -88,5 +89,56 @@ func TestContentIsThereWhenAsked(t *testing.T) {
 	})
 	if len(inside.Data) != 4 || len(Matrix(y).Data) != 4 {
 		t.Errorf("%d and %d values, want 4 each", len(inside.Data), len(Matrix(y).Data))
+	}
+}
+
+// TestFootprint compares what is worked out with what passes hold.
+func TestFootprint(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const rows, n = 100, 16
+	qkv, out, up, gate, down, norm := weight{param(r, 3*n, n)}, weight{param(r, n, n)}, weight{param(r, 3*n, n)}, weight{param(r, 3*n, n)}, weight{param(r, n, 3*n)}, uniform(r, n)
+	s := AttentionShape{Heads: 4, KVHeads: 4, HeadDim: 4, Scale: 0.5}
+	bounds := []int{0, 10, 20, 30, 40, 50, 60, 70, 80, 90, rows} // short ones: scores are scratch
+	pre := func(p *Pass, x mat.Tensor) mat.Tensor {
+		a := Attention(p, Linear(p, RMSNorm(p, x, norm, nil, 1e-5), qkv), bounds, nil, s, nil)
+		x = Add(p, x, Linear(p, a, out))
+		return Add(p, x, GatedMLP(p, RMSNorm(p, x, norm, nil, 1e-5), SiLU, gate, up, down))
+	}
+	post := func(p *Pass, x mat.Tensor) mat.Tensor {
+		a := Attention(p, Linear(p, x, qkv), bounds, nil, s, nil)
+		x = LayerNorm(p, Add(p, x, Linear(p, a, out)), norm, norm, nil, nil, 1e-5)
+		return LayerNorm(p, Add(p, x, MLP(p, x, GELU, up, down)), norm, norm, nil, nil, 1e-5)
+	}
+	for name, f := range map[string]func(*Pass, mat.Tensor) mat.Tensor{"pre-norm": pre, "post-norm": post} {
+		want := Footprints(func(p *Pass) { Checkpoint(p, p.view(tensor.New(rows, n), true), nil, f) })[0]
+		run := func(p *Pass) (x, y mat.Tensor, before int) {
+			v := p.New(rows, n)
+			copy(v.m.Data, uniform(r, rows*n))
+			v.SetRequiresGrad(p.Grad)
+			before = memory.used - v.span.n
+			ResetPeak()
+			return v, Checkpoint(p, v, nil, f), before
+		}
+		p := &Pass{}
+		_, _, before := run(p)
+		x := rows * n
+		if got := PeakBytes()/4 - before; math.Abs(float64(got-want.Forward)) > 0.1*float64(got) {
+			t.Errorf("%s: the forward pass holds %d values, %d expected", name, got, want.Forward)
+		}
+		p.Release()
+		p = &Pass{Grad: true}
+		_, y, before := run(p)
+		if got := memory.used - before - x; math.Abs(float64(got-want.Kept)) > 0.02*float64(got) {
+			t.Errorf("%s: %d values are kept, %d expected", name, got, want.Kept)
+		}
+		held := memory.used
+		ResetPeak()
+		if err := p.Backward(y, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := PeakBytes()/4 - held; math.Abs(float64(got-want.Backward)) > 0.1*float64(got) {
+			t.Errorf("%s: the backward pass holds %d values besides, %d expected", name, got, want.Backward)
+		}
+		p.Release()
 	}
 }

@@ -45,7 +45,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{qkv}, Rows: rows, Cols: a.col, Saves: true,
+		Operands: []mat.Tensor{qkv}, Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q = Matrix(qkv)
@@ -76,7 +76,7 @@ func CrossAttention(p *Pass, q, kv mat.Tensor, bounds, sources []int, s Attentio
 	a := &attention{pass: p, bounds: bounds, sources: sources, s: s}
 	rows, cols := dims(q)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{q, kv}, Rows: rows, Cols: cols, Saves: true,
+		Operands: []mat.Tensor{q, kv}, Rows: rows, Cols: cols, Saves: true, keeps: rows * s.Heads,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q, a.kv = Matrix(q), Matrix(kv)

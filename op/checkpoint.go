@@ -27,7 +27,7 @@ func CheckpointWith(p *Pass, x, shared mat.Tensor, params []*nn.Param, f func(p 
 	}
 	trains := wants(x) || wants(shared) || slices.ContainsFunc(params, RequiresGrad)
 	own, _ := x.Value().(*Tensor)
-	if !p.Grad || trains && !p.Checkpointing {
+	if !p.Grad || trains && !p.Checkpointing || p.meter != nil {
 		return p.whole(own, nil, func() mat.Tensor { return f(p, x, shared) })
 	}
 	in := p.nested(false)
@@ -59,7 +59,11 @@ func (p *Pass) whole(own, known *Tensor, f func() mat.Tensor) mat.Tensor {
 	p.scope = s
 	defer func() { p.scope = nil }()
 	y := f()
-	s.run(y.Value().(*Tensor), own, known)
+	if result := y.Value().(*Tensor); p.meter != nil {
+		s.measure(result, own)
+	} else {
+		s.run(result, own, known)
+	}
 	return y
 }
 

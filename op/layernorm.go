@@ -13,7 +13,7 @@ import (
 func LayerNorm(p *Pass, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
 	n := &layerNorm{pass: p, x: x, weight: weight, bias: bias, pw: pw, pb: pb, eps: eps}
 	rows, cols := dims(x)
-	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
+	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward, keeps: 2 * rows}
 	for _, param := range []*nn.Param{pw, pb} {
 		if RequiresGrad(param) {
 			o.Params = append(o.Params, param)

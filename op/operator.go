@@ -30,14 +30,15 @@ type Operator struct {
 	Cheap bool
 	// Saves says that Backward reads the value: its buffer stays as it is.
 	Saves bool
-	// Fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
+	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
 	// sums says that the value is the sum of the operands, which may be made in the buffer of one of them.
 	sums bool
 	// pure says that Forward does nothing but make the value, which Backward does not need.
 	pure bool
-	// scratch is how many values Backward holds at most besides the gradients.
-	scratch int
+	// keeps is how many values Forward keeps for Backward besides its own; inPlace says that Backward returns gy.
+	keeps   int
+	inPlace bool
 }
 
 // operation is an operator in a pass.
@@ -72,11 +73,12 @@ func (p *Pass) Apply(o Operator) mat.Tensor {
 	switch {
 	case p.scope != nil:
 		p.scope.add(run)
+	case p.meter != nil:
 	default:
 		run.execute()
 		run.read(func(*Tensor) {})
 	}
-	if !p.Grad {
+	if !p.Grad || p.meter != nil {
 		return run.out
 	}
 	return p.record(run)

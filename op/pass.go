@@ -33,7 +33,7 @@ type Pass struct {
 
 	scope *scope  // operators that have been declared and not run yet; nil outside of a Checkpoint
 	again bool    // a Checkpoint is run again: its time is recomputation
-	known *Tensor // the value of that Checkpoint
+	meter *meter  // nothing is computed, but what it would hold counted
 
 }
 

@@ -41,6 +41,7 @@ func GroupRMSNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Te
 	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
 	for _, g := range groups {
 		n.pieces += g.Heads
+		o.keeps += rows * g.Heads
 		if RequiresGrad(g.Param) {
 			o.Params = append(o.Params, g.Param)
 		}

@@ -79,7 +79,7 @@ func (s *scope) last(v *Tensor) {
 	switch {
 	case !s.pass.Grad:
 		v.pass.Free(v)
-	case v.remake != nil && v.fetched == v.readers && v.readers > 0 && !v.saved && !s.pass.again && v.scope == s:
+	case v.droppable() && !s.pass.again && v.scope == s:
 		v.dropped = true
 		v.pass.Free(v)
 	}

@@ -60,6 +60,11 @@ func (x *Tensor) take(from *Tensor) {
 	x.pass.hold(x)
 }
 
+// droppable says whether the value is cheap to make and all its readers can fetch it again.
+func (x *Tensor) droppable() bool {
+	return x.remake != nil && x.readers > 0 && x.fetched == x.readers && !x.saved
+}
+
 // Matrix is the content of a value, without a copy.
 func Matrix(x mat.Tensor) tensor.Matrix {
 	if v, ok := x.Value().(*Tensor); ok {

@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/spagotune/spagotune/tensor"
+)
 
 // NewMeta makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
 func NewMeta(config []byte) (*Model, error) {
@@ -12,6 +16,9 @@ func NewMeta(config []byte) (*Model, error) {
 		if w.tied == nil {
 			rows, cols := w.rowsCols()
 			w.source = zeros{rows, cols}
+			if rows == 1 { // Vector wants them
+				w.source = tensor.New(rows, cols)
+			}
 		}
 	})
 	return m, nil

@@ -1,0 +1,144 @@
+package op
+
+// Footprint is what a Checkpoint holds, in float32 values.
+type Footprint struct {
+	// Result is its result. Kept is what it keeps for the backward pass, the result included; its operand is not.
+	Result, Kept int
+	// Backward is the most that the backward pass holds besides Kept, Again the most that it holds besides Result where the
+	// Checkpoint is run again.
+	Backward, Again int
+	// Forward is the most that the forward pass holds at once where no backward pass follows, operand and result included.
+	Forward int
+}
+
+// Footprints are those of the Checkpoints that f runs, in their order. Nothing is computed: no operator is run, and values
+// have no content. Every value is taken to want a gradient.
+func Footprints(f func(p *Pass)) []Footprint {
+	m := &meter{}
+	f(&Pass{Grad: true, meter: m})
+	return m.found
+}
+
+// meter is in a pass that computes nothing.
+type meter struct{ found []Footprint }
+
+// measure works out what the scope's operators hold. What it knows of them is what run goes by.
+func (s *scope) measure(result, own *Tensor) {
+	s.pass.scope = nil
+	f := Footprint{Result: result.Size(), Kept: s.kept(result), Forward: s.forwardPeak(result, own), Backward: s.backwardPeak(result)}
+	s.pass.again = true // nothing is dropped, and the result is there
+	f.Again = s.kept(result) - result.Size() + s.backwardPeak(result)
+	s.pass.again = false
+	s.pass.meter.found = append(s.pass.meter.found, f)
+	for _, o := range s.ops {
+		o.out.scope = nil
+	}
+}
+
+// stays says whether a value has a buffer when the forward pass is over: it is not dropped, and no sum has taken it.
+func (s *scope) stays(v, result *Tensor) bool {
+	if v == result {
+		return true
+	}
+	for _, o := range s.ops {
+		if o.sums && o.taken() == v {
+			return false
+		}
+	}
+	return s.pass.again || !v.droppable()
+}
+
+// taken is the operand in whose buffer a sum is made where a backward pass follows.
+func (o *operation) taken() *Tensor {
+	for i := len(o.values) - 1; i >= 0; i-- {
+		if v := o.values[i]; v.readers == 1 && !v.saved && v.scope == o.out.scope {
+			return v
+		}
+	}
+	return nil
+}
+
+// kept is what stays for the backward pass.
+func (s *scope) kept(result *Tensor) int {
+	n := 0
+	for _, o := range s.ops {
+		n += o.keeps
+		if s.stays(o.out, result) {
+			n += o.out.Size()
+		}
+	}
+	return n
+}
+
+// forwardPeak is the most that is held at once where each value goes after its last reader, own too.
+func (s *scope) forwardPeak(result, own *Tensor) int {
+	reads := map[*Tensor]int{result: 1}
+	for _, o := range s.ops {
+		for _, v := range o.values {
+			reads[v]++
+		}
+	}
+	held, peak := 0, 0
+	if own != nil {
+		held = own.Size()
+	}
+	for _, o := range s.ops {
+		held += o.out.Size()
+		peak = max(peak, held+o.keeps)
+		for _, v := range o.values {
+			if reads[v]--; reads[v] == 0 && (v.scope == s || v == own) {
+				held -= v.Size()
+			}
+		}
+	}
+	return peak
+}
+
+// gradient is a buffer in a backward pass that is worked out: hands counts the values whose gradient it is.
+type gradient struct{ size, hands int }
+
+// backwardPeak is the most that the backward pass holds besides what was kept: gradients, and contents made again.
+func (s *scope) backwardPeak(result *Tensor) int {
+	grads := map[*Tensor]*gradient{result: {size: result.Size(), hands: 1}}
+	held, peak := result.Size(), 0
+	drop := func(g *gradient) {
+		if g.hands--; g.hands == 0 {
+			held -= g.size
+		}
+	}
+	for i := len(s.ops) - 1; i >= 0; i-- {
+		o := s.ops[i]
+		g := grads[o.out]
+		if g == nil { // nobody reads the value
+			continue
+		}
+		if o.fetches && len(o.values) > 0 && !s.pass.again && o.values[0].droppable() {
+			peak = max(peak, held+o.values[0].Size())
+		}
+		var made []*gradient
+		for _, v := range o.values {
+			n := g
+			if o.sums || o.inPlace {
+				g.hands++
+			} else {
+				n = &gradient{size: v.Size(), hands: 1}
+				held += n.size
+			}
+			made = append(made, n)
+		}
+		peak = max(peak, held)
+		held -= o.keeps
+		if s.stays(o.out, result) {
+			held -= o.out.Size()
+		}
+		drop(g)
+		for k, v := range o.values {
+			if grads[v] != nil { // two gradients become one
+				drop(made[k])
+			} else {
+				grads[v] = made[k]
+			}
+		}
+	}
+	return peak
+}
