@@ -29,9 +29,9 @@ type bart struct {
 	Shared  *Weight    `hf:"@.shared.weight"`
 	Encoder *bartStack `hf:"@.encoder"`
 	Decoder *bartStack `hf:"@.decoder"`
-	Stands  *Head      `hf:""`
 
 	c       *bartConfig
+	head    *Head
 	places  tensor.Source // the positions as Cybertron computes them, or nil
 	rotates bool          // the decoder reads a source's last token first, as in Cybertron
 }
@@ -67,10 +67,10 @@ type bartAttention struct {
 // bartEps is the epsilon of all norms.
 const bartEps = 1e-5
 
-func newBART(config []byte, want head.Config) (Backbone, error) {
+func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
 	c, err := newBartConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m := &bart{c: c}
 	m.Encoder = m.stack(c.EncoderLayers, c.EncoderFFNDim, c.EncoderAttentionHeads, false)
@@ -89,8 +89,8 @@ func newBART(config []byte, want head.Config) (Backbone, error) {
 	} else {
 		m.Decoder.Positions = NewWeight(c.MaxPositionEmbeddings+learnedOffset, c.DModel)
 	}
-	m.Stands, err = m.head(want)
-	return m, err
+	m.head, err = m.newHead(want)
+	return m, m.head, err
 }
 
 // tied says whether the tables of words and the LM head are one.
@@ -140,8 +140,8 @@ func sinusoids(positions, n int) []float32 {
 	return v
 }
 
-// head makes the head of a kind.
-func (m *bart) head(k head.Config) (*Head, error) {
+// newHead makes the head of a kind.
+func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
 	h := &Head{Config: k, Mean: true}
 	classes := c.ModelType == "bart" || c.ModelType == "mbart"
@@ -180,9 +180,6 @@ func (m *bart) Config() Config {
 		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel}
 }
 
-// Head implements Backbone.
-func (m *bart) Head() *Head { return m.Stands }
-
 // SetNumerics chooses Hugging Face's computation or Cybertron's.
 func (m *bart) SetNumerics(name string) error {
 	c := m.c
@@ -200,8 +197,8 @@ func (m *bart) SetNumerics(name string) error {
 	if c.static {
 		m.places = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
-	if m.Stands.Pick == PickToken {
-		m.Stands.Pick, m.rotates = PickLast, true
+	if m.head.Pick == PickToken {
+		m.head.Pick, m.rotates = PickLast, true
 	}
 	return nil
 }

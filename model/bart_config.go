@@ -66,7 +66,7 @@ const learnedOffset = 2
 func newBartConfig(raw []byte) (*bartConfig, error) {
 	c := &bartConfig{VocabSize: 50265, DModel: 1024, EncoderLayers: 12, EncoderFFNDim: 4096, EncoderAttentionHeads: 16,
 		DecoderLayers: 12, DecoderFFNDim: 4096, DecoderAttentionHeads: 16, MaxPositionEmbeddings: 1024, ActivationFunction: "gelu"}
-	if err := decodeConfig(raw, c); err != nil {
+	if err := DecodeConfig(raw, c); err != nil {
 		return nil, err
 	}
 	c.defaults()

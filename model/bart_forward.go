@@ -10,7 +10,7 @@ import (
 // Forward implements Backbone. With a cache, whose sources have been encoded, the batch is tokens of the targets.
 func (m *bart) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	if cache != nil {
-		return m.decode(p, nil, b.IDs, b.bounds(), b, cache)
+		return m.decode(p, nil, b.IDs, b.Bounds(), b, cache)
 	}
 	ids, bounds := m.inputs(b)
 	return m.decode(p, m.encode(p, b), ids, bounds, b, nil)
@@ -19,9 +19,9 @@ func (m *bart) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 // inputs are the tokens that the decoder reads: the targets, or where there are none the sources, each a place on behind
 // the token that a decoder starts with.
 func (m *bart) inputs(b *Batch) (ids []int32, bounds []int) {
-	from, bounds := b.IDs, b.bounds()
-	if m.Stands.Kind == head.Seq2SeqLM && b.Labels != nil {
-		from, bounds = b.Labels, b.targetBounds()
+	from, bounds := b.IDs, b.Bounds()
+	if m.head.Kind == head.Seq2SeqLM && b.Labels != nil {
+		from, bounds = b.Labels, b.TargetBounds()
 	}
 	ids = make([]int32, len(from))
 	for d := range len(bounds) - 1 {
@@ -61,12 +61,12 @@ func (m *bart) padded(id int32) int32 {
 
 // encode returns the encoder's states, [tokens of the sources, hidden].
 func (m *bart) encode(p *op.Pass, b *Batch) mat.Tensor {
-	s, bounds := m.Encoder, b.bounds()
+	s, bounds := m.Encoder, b.Bounds()
 	shape := s.shape
 	shape.Visible = b.AttentionLengths
 	x := m.embed(p, s, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
-		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
+		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
 			return m.wide(p, l, m.attend(p, shape, l, x, bounds, nil))
 		})
 	}
@@ -80,9 +80,9 @@ func (m *bart) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, 
 	x := m.embed(p, s, ids, bounds, cache)
 	for i, l := range s.Layers {
 		x = op.CheckpointWith(p, x, memory, trained(p, l), func(p *op.Pass, x, memory mat.Tensor) mat.Tensor {
-			x = m.attend(p, s.shape, l, x, bounds, cache.layer(i))
+			x = m.attend(p, s.shape, l, x, bounds, cache.Layer(i))
 			x = m.half(p, l.CrossNorm, x, func(h mat.Tensor) mat.Tensor {
-				return m.look(p, l, h, memory, bounds, b, cache.source(i))
+				return m.look(p, l, h, memory, bounds, b, cache.Source(i))
 			})
 			return m.wide(p, l, x)
 		})
@@ -102,15 +102,14 @@ func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache 
 			positions[i] = int32(at + i - bounds[d])
 		}
 	}
-	words := op.EmbeddingPart{IDs: ids, Table: s.Words.Source(p.Adapter), Param: s.Words.Param(p.Adapter), Scale: m.c.scale,
-		Padding: []int32{*m.c.PadTokenID}}
-	places := op.EmbeddingPart{IDs: positions, Table: s.Positions.Source(p.Adapter), Param: s.Positions.Param(p.Adapter)}
+	words, places := s.Words.Lookup(p, ids), s.Positions.Lookup(p, positions)
+	words.Scale, words.Padding = m.c.scale, []int32{*m.c.PadTokenID}
 	if m.places != nil {
 		places.Table = m.places
 	}
 	x := op.EmbeddingSum(p, words, places)
 	if s.EmbeddingNorm != nil {
-		x = s.EmbeddingNorm.apply(p, x)
+		x = s.EmbeddingNorm.Forward(p, x)
 	}
 	return x
 }
@@ -120,15 +119,15 @@ func (m *bart) last(p *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
 	if s.Norm == nil {
 		return x
 	}
-	return s.Norm.apply(p, x)
+	return s.Norm.Forward(p, x)
 }
 
 // half is a part f of a layer with its norm and its residual: x + f(norm(x)) where norms come first, else norm(x + f(x)).
 func (m *bart) half(p *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h mat.Tensor) mat.Tensor) mat.Tensor {
 	if m.c.pre {
-		return op.Add(p, x, f(norm.apply(p, x)))
+		return op.Add(p, x, f(norm.Forward(p, x)))
 	}
-	return norm.apply(p, op.Add(p, x, f(x)))
+	return norm.Forward(p, op.Add(p, x, f(x)))
 }
 
 // attend is self-attention.
@@ -148,7 +147,7 @@ func (m *bart) look(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int
 	shape := m.Decoder.shape
 	shape.Visible = b.AttentionLengths
 	kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
-	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.bounds(), shape), l.Cross.Output)
+	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
 }
 
 // wide is the feed-forward part.
@@ -161,7 +160,7 @@ func (m *bart) remember(p *op.Pass, b *Batch, cache *Cache) {
 	memory := m.encode(p, b)
 	for i, l := range m.Decoder.Layers {
 		kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
-		cache.sources[i] = append(cache.sources[i], op.NewKV(kv, b.bounds(), m.Decoder.shape)...)
+		cache.sources[i] = append(cache.sources[i], op.NewKV(kv, b.Bounds(), m.Decoder.shape)...)
 		p.Free(kv.Value().(*op.Tensor))
 	}
 }

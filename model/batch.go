@@ -27,16 +27,16 @@ type Batch struct {
 	AttentionLengths []int
 }
 
-// bounds returns Bounds, or those of a single document.
-func (b *Batch) bounds() []int {
+// Bounds returns Bounds, or those of a single document.
+func (b *Batch) Bounds() []int {
 	if len(b.CuSeqLens) == 0 {
 		return []int{0, len(b.IDs)}
 	}
 	return b.CuSeqLens
 }
 
-// targetBounds returns TargetBounds, or those of a single target.
-func (b *Batch) targetBounds() []int {
+// TargetBounds returns TargetBounds, or those of a single target.
+func (b *Batch) TargetBounds() []int {
 	if len(b.TargetCuSeqLens) == 0 {
 		return []int{0, len(b.Labels)}
 	}
@@ -62,12 +62,12 @@ func (b *Batch) check(s Config) error {
 			return fmt.Errorf("model: token %d has id %d; the vocabulary ends at %d", i, id, vocab-1)
 		}
 	}
-	if err := checkBounds("document", b.bounds(), len(b.IDs), positions); err != nil {
+	if err := checkBounds("document", b.Bounds(), len(b.IDs), positions); err != nil {
 		return err
 	}
 	for d, n := range b.AttentionLengths {
-		if len(b.AttentionLengths) != len(b.bounds())-1 || n < 1 || n > b.bounds()[d+1]-b.bounds()[d] {
-			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.AttentionLengths, b.bounds())
+		if len(b.AttentionLengths) != len(b.Bounds())-1 || n < 1 || n > b.Bounds()[d+1]-b.Bounds()[d] {
+			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.AttentionLengths, b.Bounds())
 		}
 	}
 	if b.TargetCuSeqLens != nil {
@@ -78,10 +78,10 @@ func (b *Batch) check(s Config) error {
 
 // checkTargets says what is wrong with the targets of a sequence-to-sequence model.
 func (b *Batch) checkTargets(positions int) error {
-	if got, want := len(b.targetBounds()), len(b.bounds()); got != want {
+	if got, want := len(b.TargetBounds()), len(b.Bounds()); got != want {
 		return fmt.Errorf("model: %d targets for %d documents", got-1, want-1)
 	}
-	return checkBounds("target", b.targetBounds(), len(b.Labels), positions)
+	return checkBounds("target", b.TargetBounds(), len(b.Labels), positions)
 }
 
 // checkBounds says why bounds do not divide so many tokens.
@@ -108,7 +108,7 @@ func (b *Batch) perToken() error {
 
 // Scored lists the rows whose next token is scored by a causal model, and those tokens.
 func (b *Batch) Scored() (rows []int, targets []int32) {
-	bounds := b.bounds()
+	bounds := b.Bounds()
 	for d := range len(bounds) - 1 {
 		for i := bounds[d]; i+1 < bounds[d+1]; i++ {
 			if b.Labels[i+1] != head.IgnoreIndex {

@@ -64,9 +64,9 @@ type bert struct {
 	Norm      *LayerNorm   `hf:"@.embeddings.LayerNorm"`
 	Project   *Linear      `hf:"@.embeddings_project"`
 	Layers    []*bertLayer `hf:"@.encoder.layer"`
-	Stands    *Head        `hf:""`
 
-	c bertConfig
+	c    bertConfig
+	head *Head
 }
 
 type bertLayer struct {
@@ -80,14 +80,14 @@ type bertLayer struct {
 	Norm          *LayerNorm `hf:"output.LayerNorm"`
 }
 
-func newBERT(config []byte, want head.Config) (Backbone, error) {
+func newBERT(config []byte, want head.Config) (Backbone, *Head, error) {
 	m := &bert{}
 	c := &m.c
-	if err := decodeConfig(config, c); err != nil {
-		return nil, err
+	if err := DecodeConfig(config, c); err != nil {
+		return nil, nil, err
 	}
 	if err := c.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	h := c.HiddenSize
 	m.Words = NewWeight(c.VocabSize, c.EmbeddingSize)
@@ -105,8 +105,8 @@ func newBERT(config []byte, want head.Config) (Backbone, error) {
 		})
 	}
 	var err error
-	m.Stands, err = m.head(want)
-	return m, err
+	m.head, err = m.newHead(want)
+	return m, m.head, err
 }
 
 // complete fills in the defaults that Hugging Face gives the family, and refuses what is not served.
@@ -169,13 +169,13 @@ func (m *bert) SetNumerics(name string) error {
 	for _, l := range m.Layers {
 		norms = append(norms, l.AttentionNorm, l.Norm)
 	}
-	if m.Stands.Norm != nil {
-		norms = append(norms, m.Stands.Norm)
+	if m.head.Norm != nil {
+		norms = append(norms, m.head.Norm)
 	}
 	for _, n := range norms {
 		n.Eps = 1e-5
 	}
-	for _, a := range []*op.Activation{&m.c.act, &m.Stands.Activation} {
+	for _, a := range []*op.Activation{&m.c.act, &m.head.Activation} {
 		if *a == op.GELU {
 			*a = op.GELUTanh
 		}
@@ -183,8 +183,8 @@ func (m *bert) SetNumerics(name string) error {
 	return nil
 }
 
-// head makes the head of a kind, with the names that each family gives it.
-func (m *bert) head(k head.Config) (*Head, error) {
+// newHead makes the head of a kind, with the names that each family gives it.
+func (m *bert) newHead(k head.Config) (*Head, error) {
 	c := &m.c
 	h, n, labels := &Head{Config: k, Mean: true}, c.HiddenSize, len(k.Labels)
 	switch k.Kind {
@@ -258,14 +258,11 @@ func (m *bert) Config() Config {
 		NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
 }
 
-// Head implements Backbone.
-func (m *bert) Head() *Head { return m.Stands }
-
 // Forward implements Backbone.
 func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 	x := m.embed(p, b)
 	for _, l := range m.Layers {
-		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b) })
+		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b) })
 	}
 	return x
 }
@@ -273,7 +270,7 @@ func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 // embed sums the tokens', positions' and segments' vectors.
 func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 	positions, types := make([]int32, len(b.IDs)), b.TokenTypeIDs
-	bounds := b.bounds()
+	bounds := b.Bounds()
 	for d := range len(bounds) - 1 {
 		for i := bounds[d]; i < bounds[d+1]; i++ {
 			positions[i] = int32(m.c.first + i - bounds[d])
@@ -282,12 +279,9 @@ func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 	if types == nil {
 		types = make([]int32, len(b.IDs))
 	}
-	part := func(ids []int32, w *Weight) op.EmbeddingPart {
-		return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
-	}
-	words := part(b.IDs, m.Words)
+	words := m.Words.Lookup(p, b.IDs)
 	words.Padding = []int32{m.c.pad}
-	x := m.Norm.apply(p, op.EmbeddingSum(p, words, part(positions, m.Positions), part(types, m.Types)))
+	x := m.Norm.Forward(p, op.EmbeddingSum(p, words, m.Positions.Lookup(p, positions), m.Types.Lookup(p, types)))
 	if m.Project != nil {
 		x = op.Linear(p, x, m.Project)
 	}
@@ -296,10 +290,10 @@ func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 
 func (m *bert) layer(p *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
-	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.bounds(), nil, op.AttentionShape{
+	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.Bounds(), nil, op.AttentionShape{
 		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.AttentionLengths,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
-	x = l.AttentionNorm.apply(p, op.Add(p, x, op.Linear(p, a, l.Output)))
-	return l.Norm.apply(p, op.Add(p, x, op.MLP(p, x, m.c.act, l.Up, l.Down)))
+	x = l.AttentionNorm.Forward(p, op.Add(p, x, op.Linear(p, a, l.Output)))
+	return l.Norm.Forward(p, op.Add(p, x, op.MLP(p, x, m.c.act, l.Up, l.Down)))
 }

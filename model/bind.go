@@ -15,7 +15,7 @@ type binding struct {
 	m        *Model
 	taken    map[string]bool
 	problems []string
-	fresh    int // weights of the head that the checkpoint lacks
+	drawn    int // weights of the head that the checkpoint lacks
 	seed     uint64
 }
 
@@ -26,7 +26,7 @@ func (b *binding) weight(w *Weight) {
 	switch {
 	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
 	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
-		b.fresh++
+		b.drawn++
 		b.problem(b.random(w))
 	case !ok:
 		b.problem(fmt.Errorf("missing %s", w.Name))
@@ -50,7 +50,7 @@ func (b *binding) problem(err error) {
 
 // find looks a tensor up by its name, with or without the family's prefix, and by the names of older checkpoints.
 func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
-	prefix := b.m.family.Prefix
+	prefix := b.m.arch.Prefix
 	names := []string{name}
 	if rest, has := strings.CutPrefix(name, prefix); has {
 		names = append(names, rest)
@@ -84,7 +84,7 @@ func (b *binding) random(w *Weight) error {
 	if err != nil {
 		return err
 	}
-	w.randomize(newRand(b.seed, uint64(b.fresh)), deviation)
+	w.randomize(newRand(b.seed, uint64(b.drawn)), deviation)
 	return nil
 }
 

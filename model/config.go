@@ -24,9 +24,9 @@ var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset
  task_specific_params temperature tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript
  transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache`)
 
-// decodeConfig reads the keys of config.json that c's json tags name, and refuses every other key that could change
+// DecodeConfig reads the keys of config.json that c's json tags name, and refuses every other key that could change
 // what the model computes.
-func decodeConfig(raw []byte, c any) error {
+func DecodeConfig(raw []byte, c any) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return fmt.Errorf("config.json: %w", err)

@@ -292,15 +292,15 @@ func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 	m.served.share()
 	m.Backbone.(cybertronHost).hosted()
 	if m.NewlyInitialized {
-		if err := m.newHead(); err != nil {
+		if err := m.drawHead(); err != nil {
 			return nil, err
 		}
 	}
 	return m, m.checkServed()
 }
 
-// newHead draws the values of a new head: of its weights that are zero, for a pooler may be there.
-func (m *Model) newHead() error {
+// drawHead draws the values of a new head: of its weights that are zero, for a pooler may be there.
+func (m *Model) drawHead() error {
 	b := binding{m: m, seed: m.Options.Seed}
 	var err error
 	m.Weights(func(w *Weight) {
@@ -308,7 +308,7 @@ func (m *Model) newHead() error {
 		if !m.Head().Has(w.Name) || slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
 			return
 		}
-		b.fresh++
+		b.drawn++
 		if e := b.random(w); e != nil {
 			err = e
 			return

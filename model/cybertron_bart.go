@@ -36,7 +36,7 @@ func bartConfigOf(b *cybart.Model, kind head.Kind) ([]byte, error) {
 	for _, k := range []string{"Cybertron", "extra_special_tokens", "total_flos", "_num_labels"} {
 		delete(all, k)
 	}
-	f, ok := families[c.ModelType]
+	f, ok := architectures[c.ModelType]
 	if !ok {
 		return nil, fmt.Errorf("model_type %q of the Cybertron model is not supported", c.ModelType)
 	}
@@ -70,16 +70,16 @@ func (m *bart) newServed(of *Model) (any, error) {
 	switch {
 	case c.ModelType == "mbart" || !c.shared:
 		return nil, fmt.Errorf("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
-	case m.Stands.Kind == head.SequenceClassification && c.ModelType == "bart", m.Stands.Kind == head.Seq2SeqLM:
+	case m.head.Kind == head.SequenceClassification && c.ModelType == "bart", m.head.Kind == head.Seq2SeqLM:
 	default:
-		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.Stands.Kind, c.ModelType)
+		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.head.Kind, c.ModelType)
 	}
 	config, err := m.servedConfig(of)
 	if err != nil {
 		return nil, err
 	}
 	b := cybart.New[float32](config)
-	if m.Stands.Kind == head.SequenceClassification {
+	if m.head.Kind == head.SequenceClassification {
 		return cybart.NewModelForSequenceClassification[float32](b), nil
 	}
 	return cybart.NewModelForConditionalGeneration[float32](b), nil
@@ -105,14 +105,14 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 		NumHiddenLayers: c.EncoderLayers, MaxPositionEmbeddings: c.MaxPositionEmbeddings, ScaleEmbedding: c.ScaleEmbedding,
 		NormalizeBefore: c.pre, FinalLayerNorm: c.final, NormalizeEmbedding: c.normed, StaticPositionEmbeddings: c.static,
 		PadTokenID: int(*c.PadTokenID), EosTokenID: int(c.EosTokenID[0]), DecoderStartTokenID: int(*c.DecoderStartTokenID),
-		NumLabels: len(m.Stands.Labels), ID2Label: labelMap(m.Stands.Labels), Label2ID: map[string]int{}, IsEncoderDecoder: true,
+		NumLabels: len(m.head.Labels), ID2Label: labelMap(m.head.Labels), Label2ID: map[string]int{}, IsEncoderDecoder: true,
 		MaxLength: c.MaxPositionEmbeddings, MinLength: generation.MinLength, NumBeams: max(1, generation.NumBeams),
 		LengthPenalty: generation.LengthPenalty, EarlyStopping: generation.EarlyStopping == "true", NoRepeatNGramSize: generation.NoRepeatNgramSize,
 	}
 	if generation.MaxLength > 0 {
 		config.MaxLength = min(generation.MaxLength, c.MaxPositionEmbeddings)
 	}
-	for i, l := range m.Stands.Labels {
+	for i, l := range m.head.Labels {
 		config.Label2ID[l] = i
 	}
 	for _, word := range generation.BadWordsIDs {
@@ -140,7 +140,7 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 // saved.
 func (m *bart) hosted() {
 	m.places = nil
-	if out := m.Stands.Out; m.Stands.Kind == head.Seq2SeqLM {
+	if out := m.head.Out; m.head.Kind == head.Seq2SeqLM {
 		b := out.Bias.tied
 		rows, cols := b.rowsCols()
 		b.computed = emptyRows(b.Vector(""), rows, cols) == rows
@@ -150,7 +150,7 @@ func (m *bart) hosted() {
 // pair implements cybertronHost.
 func (m *bart) pair(p *pairing, served any) error {
 	b, kind := servedBART(served)
-	c, h := m.c, m.Stands
+	c, h := m.c, m.head
 	switch {
 	case b == nil:
 		return fmt.Errorf("%T is no BART, as config.json has it", served)
@@ -200,7 +200,7 @@ func (m *bart) pairEnds(p *pairing, s *bartStack, e *cybart.Embeddings) {
 }
 
 func (m *bart) pairHead(p *pairing, served any) {
-	h := m.Stands
+	h := m.head
 	switch s := served.(type) {
 	case *cybart.ModelForConditionalGeneration:
 		p.linear(h.Out, s.Projection)

@@ -126,12 +126,12 @@ func (m *bert) newServed(*Model) (any, error) {
 		return nil, fmt.Errorf("config.json: hidden_act %q: Cybertron has no such function", c.HiddenAct)
 	}
 	config := cybert.Config{
-		Architectures: []string{"Bert" + suffixOf(m.Stands.Kind)}, ModelType: "bert", HiddenAct: act,
+		Architectures: []string{"Bert" + suffixOf(m.head.Kind)}, ModelType: "bert", HiddenAct: act,
 		VocabSize: c.VocabSize, HiddenSize: c.HiddenSize, EmbeddingsSize: c.HiddenSize, IntermediateSize: c.IntermediateSize,
 		NumHiddenLayers: c.NumHiddenLayers, NumAttentionHeads: c.NumAttentionHeads, MaxPositionEmbeddings: c.MaxPositionEmbeddings,
 		TypeVocabSize: c.TypeVocabSize, PositionEmbeddingType: "absolute", LayerNormEps: 1e-12, InitializerRange: 0.02,
 		HiddenDropoutProb: c.HiddenDropoutProb, AttentionProbsDropoutProb: c.AttentionProbsDropoutProb,
-		ID2Label: labelMap(m.Stands.Labels),
+		ID2Label: labelMap(m.head.Labels),
 	}
 	if c.LayerNormEps != nil {
 		config.LayerNormEps = *c.LayerNormEps
@@ -140,7 +140,7 @@ func (m *bert) newServed(*Model) (any, error) {
 		config.PadTokenId = *c.PadTokenID
 	}
 	config.Cybertron.Training = true
-	return bertWithHead(cybert.New[float32](config), m.Stands.Kind)
+	return bertWithHead(cybert.New[float32](config), m.head.Kind)
 }
 
 // hosted implements cybertronHost.
@@ -149,7 +149,7 @@ func (m *bert) hosted() {}
 // pair implements cybertronHost.
 func (m *bert) pair(p *pairing, served any) error {
 	b, kind := servedBERT(served)
-	c, h := &m.c, m.Stands
+	c, h := &m.c, m.head
 	switch {
 	case b == nil:
 		return fmt.Errorf("%T is no BERT, as config.json has it", served)

@@ -70,8 +70,8 @@ func (h *Head) Has(path string) bool {
 	return slices.ContainsFunc(h.order, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
 }
 
-// scorer is how a kind of head is scored: one file a kind.
-type scorer interface {
+// objective is how a kind of head is scored: one file a kind.
+type objective interface {
 	// scored counts the losses of a document by its labels and values.
 	scored(labels []int32, values []float32) int
 	// check says what is wrong with a checked batch's labels or values.
@@ -82,10 +82,10 @@ type scorer interface {
 	rows(h *Head, b *Batch) []int
 }
 
-var scorers = map[head.Kind]scorer{}
+var objectives = map[head.Kind]objective{}
 
 // Kinds lists the kinds of heads.
-func Kinds() []head.Kind { return slices.Sorted(maps.Keys(scorers)) }
+func Kinds() []head.Kind { return slices.Sorted(maps.Keys(objectives)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
 func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
@@ -102,7 +102,7 @@ func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 		x = op.Activate(t, x, h.Activation)
 	}
 	if h.Norm != nil {
-		x = h.Norm.apply(t, x)
+		x = h.Norm.Forward(t, x)
 	}
 	return x
 }
@@ -113,21 +113,4 @@ func (h *Head) classLabel(label int32) error {
 		return fmt.Errorf("model: label %d; the head has %d classes", label, len(h.Labels))
 	}
 	return nil
-}
-
-// LayerNorm is the weights of a layer normalisation (Ba et al. 2016).
-type LayerNorm struct {
-	Weight *Weight `hf:"weight"`
-	Bias   *Weight `hf:"bias"`
-	Eps    float32
-}
-
-// NewLayerNorm declares one of n values.
-func NewLayerNorm(n int, eps float32) *LayerNorm {
-	return &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
-}
-
-func (l *LayerNorm) apply(t *op.Pass, x mat.Tensor) mat.Tensor {
-	a := t.Adapter
-	return op.LayerNorm(t, x, l.Weight.Vector(a), l.Bias.Vector(a), l.Weight.Param(a), l.Bias.Param(a), l.Eps)
 }

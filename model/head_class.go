@@ -12,8 +12,8 @@ import (
 )
 
 func init() {
-	scorers[head.SequenceClassification] = sequenceClass{}
-	scorers[head.TokenClassification] = tokenClass{}
+	objectives[head.SequenceClassification] = sequenceClass{}
+	objectives[head.TokenClassification] = tokenClass{}
 }
 
 // sequenceClass judges whole documents: one label a document, or for multi-label and regression a value for each of the
@@ -28,8 +28,8 @@ func (sequenceClass) scored(labels []int32, values []float32) int {
 }
 
 func (sequenceClass) check(h *Head, b *Batch) error {
-	docs := len(b.bounds()) - 1
-	if err := h.checkPick(b); err != nil {
+	docs := len(b.Bounds()) - 1
+	if err := h.checkPooling(b); err != nil {
 		return err
 	}
 	if h.Problem() != head.SingleLabel {
@@ -50,16 +50,16 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 }
 
 func (sequenceClass) rows(h *Head, b *Batch) []int {
-	bounds := b.bounds()
+	bounds := b.Bounds()
 	rows := make([]int, len(bounds)-1)
 	for d := range rows {
-		rows[d] = h.pick(b.IDs, bounds[d], bounds[d+1])
+		rows[d] = h.poolRow(b.IDs, bounds[d], bounds[d+1])
 	}
 	return rows
 }
 
-// pick is the row by which the document of tokens [from, to) is classified.
-func (h *Head) pick(ids []int32, from, to int) int {
+// poolRow is the row by which the document of tokens [from, to) is classified.
+func (h *Head) poolRow(ids []int32, from, to int) int {
 	switch h.Pick {
 	case PickFirst:
 		return from
@@ -73,9 +73,9 @@ func (h *Head) pick(ids []int32, from, to int) int {
 	return to - 1
 }
 
-// checkPick says which document lacks the token that it would be classified by.
-func (h *Head) checkPick(b *Batch) error {
-	bounds := b.bounds()
+// checkPooling says which document lacks the token that it would be classified by.
+func (h *Head) checkPooling(b *Batch) error {
+	bounds := b.Bounds()
 	for d := range len(bounds) - 1 {
 		if h.Kind == head.SequenceClassification && h.Pick == PickToken && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.Token) {
 			return fmt.Errorf("model: document %d has no token %d, by which it would be classified", d, h.Token)

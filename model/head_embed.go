@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-func init() { scorers[head.FeatureExtraction] = embedding{} }
+func init() { objectives[head.FeatureExtraction] = embedding{} }
 
 // contrastiveScale multiplies the cosine similarities of pairs, as sentence-transformers' MultipleNegativesRankingLoss.
 const contrastiveScale = 20
@@ -22,7 +22,7 @@ type embedding struct{}
 func (embedding) scored([]int32, []float32) int { return 1 }
 
 func (embedding) check(_ *Head, b *Batch) error {
-	docs := len(b.bounds()) - 1
+	docs := len(b.Bounds()) - 1
 	if docs%2 != 0 || docs < 4 {
 		return fmt.Errorf("model: %d documents; a contrastive batch has two pairs or more", docs)
 	}
@@ -32,9 +32,9 @@ func (embedding) check(_ *Head, b *Batch) error {
 func (embedding) rows(*Head, *Batch) []int { return nil }
 
 func (embedding) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := h.pool(t, x, b.bounds())
+	v := h.pool(t, x, b.Bounds())
 	var first, second []int
-	for d := 0; d+1 < len(b.bounds()); d += 2 {
+	for d := 0; d+1 < len(b.Bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)
 	}
 	return op.InfoNCE(t, op.Gather(t, v, first), op.Gather(t, v, second), contrastiveScale)

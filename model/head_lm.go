@@ -12,9 +12,9 @@ import (
 )
 
 func init() {
-	scorers[head.CausalLM] = causalLM{}
-	scorers[head.MaskedLM] = tokenLM{}
-	scorers[head.Seq2SeqLM] = tokenLM{}
+	objectives[head.CausalLM] = causalLM{}
+	objectives[head.MaskedLM] = tokenLM{}
+	objectives[head.Seq2SeqLM] = tokenLM{}
 }
 
 // lmLoss is the cross-entropy over the vocabulary of rows of x.

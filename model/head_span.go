@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-func init() { scorers[head.QuestionAnswering] = span{} }
+func init() { objectives[head.QuestionAnswering] = span{} }
 
 // span finds an answer in a document: two outputs a token, how well the answer starts and ends there. A document's labels
 // are the first and the last token of its answer, counted from its own start.
@@ -23,7 +23,7 @@ func (span) scored(labels []int32, _ []float32) int {
 }
 
 func (span) check(_ *Head, b *Batch) error {
-	bounds := b.bounds()
+	bounds := b.Bounds()
 	docs := len(bounds) - 1
 	if len(b.Labels) != 2*docs {
 		return fmt.Errorf("model: %d labels for %d documents; want two each, the answer's first and last token", len(b.Labels), docs)
@@ -45,5 +45,5 @@ func (span) rows(*Head, *Batch) []int { return nil }
 // loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
 // section 4.2).
 func (span) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.bounds(), b.Labels, head.IgnoreIndex)
+	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.Bounds(), b.Labels, head.IgnoreIndex)
 }

@@ -30,7 +30,7 @@ func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (tensor.Matrix, error) {
 		return tensor.Matrix{}, err
 	}
 	x := m.Forward(t, b, nil)
-	bounds := b.bounds()
+	bounds := b.Bounds()
 	y := op.Linear(t, op.Gather(t, x, bounds[:len(bounds)-1]), pooler)
 	return op.Matrix(op.Activate(t, y, op.Tanh)), nil
 }

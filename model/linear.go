@@ -216,8 +216,8 @@ func (l *Linear) ReadsOutput(p *op.Pass) bool {
 	return reads && slices.ContainsFunc(a.Params(), Param.RequiresGrad)
 }
 
-// layer runs a part of a backbone: x is for f alone.
-func layer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
+// RunLayer runs f, a part of a backbone such as a layer, on x, which nobody else reads; part holds its weights. See op.Checkpoint.
+func RunLayer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
 	return op.Checkpoint(p, x, trained(p, part), f)
 }
 

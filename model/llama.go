@@ -57,55 +57,51 @@ type llama struct {
 	nn.Module
 	Embed  *Weight       `hf:"@.embed_tokens.weight"`
 	Layers []*llamaLayer `hf:"@.layers"`
-	Norm   *Weight       `hf:"@.norm.weight"`
-	Stands *Head         `hf:""`
+	Norm   *RMSNorm      `hf:"@.norm"`
 
 	c    llamaConfig
 	rope *op.RoPE
 }
 
 type llamaLayer struct {
-	InputNorm *Weight `hf:"input_layernorm.weight"`
-	Query     *Linear `hf:"self_attn.q_proj"`
-	Key       *Linear `hf:"self_attn.k_proj"`
-	Value     *Linear `hf:"self_attn.v_proj"`
-	QueryNorm *Weight `hf:"self_attn.q_norm.weight"`
-	KeyNorm   *Weight `hf:"self_attn.k_norm.weight"`
-	Output    *Linear `hf:"self_attn.o_proj"`
-	PostNorm  *Weight `hf:"post_attention_layernorm.weight"`
-	Gate      *Linear `hf:"mlp.gate_proj"`
-	Up        *Linear `hf:"mlp.up_proj"`
-	Down      *Linear `hf:"mlp.down_proj"`
+	InputNorm *RMSNorm `hf:"input_layernorm"`
+	Query     *Linear  `hf:"self_attn.q_proj"`
+	Key       *Linear  `hf:"self_attn.k_proj"`
+	Value     *Linear  `hf:"self_attn.v_proj"`
+	QueryNorm *Weight  `hf:"self_attn.q_norm.weight"`
+	KeyNorm   *Weight  `hf:"self_attn.k_norm.weight"`
+	Output    *Linear  `hf:"self_attn.o_proj"`
+	PostNorm  *RMSNorm `hf:"post_attention_layernorm"`
+	Gate      *Linear  `hf:"mlp.gate_proj"`
+	Up        *Linear  `hf:"mlp.up_proj"`
+	Down      *Linear  `hf:"mlp.down_proj"`
 }
 
-func newLlama(config []byte, want head.Config) (Backbone, error) {
+func newLlama(config []byte, want head.Config) (Backbone, *Head, error) {
 	m := &llama{}
 	c := &m.c
-	if err := decodeConfig(config, c); err != nil {
-		return nil, err
+	if err := DecodeConfig(config, c); err != nil {
+		return nil, nil, err
 	}
 	if err := c.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	rope, err := newRoPE(c.dim, c.RopeTheta, c.RopeScaling, c.RopeParameters)
+	rope, err := NewRoPE(c.dim, c.RopeTheta, c.RopeScaling, c.RopeParameters)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m.rope = rope
 	m.Embed = NewWeight(c.VocabSize, c.HiddenSize)
-	m.Norm = NewWeight(c.HiddenSize)
-	if m.Stands, err = m.head(want); err != nil {
-		return nil, err
-	}
+	m.Norm = NewRMSNorm(c.HiddenSize, c.eps)
 	qkvBias := c.AttentionBias || c.ModelType == "qwen2"
 	for range c.NumHiddenLayers {
 		l := &llamaLayer{
-			InputNorm: NewWeight(c.HiddenSize),
+			InputNorm: NewRMSNorm(c.HiddenSize, c.eps),
 			Query:     NewLinear(c.NumAttentionHeads*c.dim, c.HiddenSize, qkvBias),
 			Key:       NewLinear(c.kv*c.dim, c.HiddenSize, qkvBias),
 			Value:     NewLinear(c.kv*c.dim, c.HiddenSize, qkvBias),
 			Output:    NewLinear(c.HiddenSize, c.NumAttentionHeads*c.dim, c.AttentionBias),
-			PostNorm:  NewWeight(c.HiddenSize),
+			PostNorm:  NewRMSNorm(c.HiddenSize, c.eps),
 			Gate:      NewLinear(c.IntermediateSize, c.HiddenSize, c.MLPBias),
 			Up:        NewLinear(c.IntermediateSize, c.HiddenSize, c.MLPBias),
 			Down:      NewLinear(c.HiddenSize, c.IntermediateSize, c.MLPBias),
@@ -115,11 +111,12 @@ func newLlama(config []byte, want head.Config) (Backbone, error) {
 		}
 		m.Layers = append(m.Layers, l)
 	}
-	return m, nil
+	h, err := m.newHead(want)
+	return m, h, err
 }
 
-// head makes the head of a kind.
-func (m *llama) head(c head.Config) (*Head, error) {
+// newHead makes the head of a kind.
+func (m *llama) newHead(c head.Config) (*Head, error) {
 	h := &Head{Config: c, Pick: PickLast, Mean: true}
 	switch c.Kind {
 	case head.CausalLM:
@@ -237,28 +234,21 @@ func (m *llama) Config() Config {
 	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings, NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
 }
 
-// Head implements Backbone.
-func (m *llama) Head() *Head { return m.Stands }
-
 // Forward implements Backbone.
 func (m *llama) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
-	words := op.EmbeddingPart{IDs: b.IDs, Table: m.Embed.Source(p.Adapter), Param: m.Embed.Param(p.Adapter)}
+	words := m.Embed.Lookup(p, b.IDs)
 	if m.c.PadTokenID != nil { // as PyTorch's padding_idx
 		words.Padding = []int32{*m.c.PadTokenID}
 	}
 	x := op.EmbeddingSum(p, words)
 	for i, l := range m.Layers {
-		x = layer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, i, x, b, cache) })
+		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, i, x, b, cache) })
 	}
-	return m.norm(p, x, m.Norm)
-}
-
-func (m *llama) norm(p *op.Pass, x mat.Tensor, w *Weight) mat.Tensor {
-	return op.RMSNorm(p, x, w.Vector(p.Adapter), w.Param(p.Adapter), m.c.eps)
+	return m.Norm.Forward(p, x)
 }
 
 func (m *llama) layer(p *op.Pass, l *llamaLayer, i int, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
-	qkv := op.Linear(p, m.norm(p, x, l.InputNorm), l.Query, l.Key, l.Value)
+	qkv := op.Linear(p, l.InputNorm.Forward(p, x), l.Query, l.Key, l.Value)
 	if l.QueryNorm != nil {
 		qkv = op.GroupRMSNorm(p, qkv, []op.NormGroup{
 			{Cols: m.c.dim, Heads: m.c.NumAttentionHeads, Weight: l.QueryNorm.Vector(p.Adapter), Param: l.QueryNorm.Param(p.Adapter)},
@@ -266,10 +256,10 @@ func (m *llama) layer(p *op.Pass, l *llamaLayer, i int, x mat.Tensor, b *Batch, 
 			{Cols: m.c.dim, Heads: m.c.kv},
 		}, m.c.eps)
 	}
-	a := op.Attention(p, qkv, b.bounds(), m.rope, op.AttentionShape{
+	a := op.Attention(p, qkv, b.Bounds(), m.rope, op.AttentionShape{
 		Heads: m.c.NumAttentionHeads, KVHeads: m.c.kv, HeadDim: m.c.dim, Window: m.c.windows[i],
 		Scale: float32(1 / math.Sqrt(float64(m.c.dim))),
-	}, cache.layer(i))
+	}, cache.Layer(i))
 	x = op.Add(p, x, op.Linear(p, a, l.Output))
-	return op.Add(p, x, op.GatedMLP(p, m.norm(p, x, l.PostNorm), op.SiLU, l.Gate, l.Up, l.Down))
+	return op.Add(p, x, op.GatedMLP(p, l.PostNorm.Forward(p, x), op.SiLU, l.Gate, l.Up, l.Down))
 }

@@ -67,14 +67,14 @@ func (c *Cache) part(from, to int) *Cache {
 	return p
 }
 
-func (c *Cache) layer(i int) []*op.KV {
+func (c *Cache) Layer(i int) []*op.KV {
 	if c == nil {
 		return nil
 	}
 	return c.layers[i]
 }
 
-func (c *Cache) source(i int) []*op.KV {
+func (c *Cache) Source(i int) []*op.KV {
 	if c == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 // model in the order of Batch.Scored.
 func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
 	h := m.Head()
-	s := scorers[h.Kind]
+	s := objectives[h.Kind]
 	if err := m.check(b, nil); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
 
 // Scored counts the losses of a document with such labels and values.
 func (m *Model) Scored(labels []int32, values []float32) int {
-	return scorers[m.Head().Kind].scored(labels, values)
+	return objectives[m.Head().Kind].scored(labels, values)
 }
 
 // Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
@@ -128,14 +128,14 @@ func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	if err := m.check(b, cache); err != nil {
 		return tensor.Matrix{}, err
 	}
-	if err := h.checkPick(b); err != nil {
+	if err := h.checkPooling(b); err != nil {
 		return tensor.Matrix{}, err
 	}
 	x := m.Forward(t, b, cache)
 	if h.Out == nil {
-		return op.Matrix(h.pool(t, x, b.bounds())), nil
+		return op.Matrix(h.pool(t, x, b.Bounds())), nil
 	}
-	if own := scorers[h.Kind].rows(h, b); own != nil {
+	if own := objectives[h.Kind].rows(h, b); own != nil {
 		rows = own
 	}
 	return op.Matrix(h.project(t, x, rows)), nil

@@ -34,8 +34,6 @@ type Backbone interface {
 	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
 	// label. With a cache the batch continues the cached documents. The batch has been checked.
 	Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor
-	// Head is what stands on them.
-	Head() *Head
 }
 
 // NumericsSetter is implemented by a backbone that can compute as Cybertron does.
@@ -54,23 +52,23 @@ type Architecture struct {
 	// Kind is the head where config.json names no architecture.
 	Kind head.Kind
 	// New makes a host without weights. It refuses kinds of heads that the family has not.
-	New func(config []byte, head head.Config) (Backbone, error)
+	New func(config []byte, want head.Config) (Backbone, *Head, error)
 }
 
-var families = map[string]Architecture{}
+var architectures = map[string]Architecture{}
 
 // Register makes a family known by its config's model_type; its file's init calls it.
 func Register(modelType string, f Architecture) {
-	if _, ok := families[modelType]; ok {
+	if _, ok := architectures[modelType]; ok {
 		panic("model: " + modelType + " is registered twice")
 	}
-	families[modelType] = f
+	architectures[modelType] = f
 }
 
 // Architectures lists the registered model types.
 func Architectures() []string {
 	var names []string
-	for n := range families {
+	for n := range architectures {
 		names = append(names, n)
 	}
 	slices.Sort(names)
@@ -93,7 +91,8 @@ type Model struct {
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
-	family Architecture
+	head   *Head
+	arch   Architecture
 	served *pairing // with the Cybertron model that shares the weights' memory
 	file   *checkpoint.Checkpoint
 }
@@ -133,7 +132,7 @@ func load(dir string, o Options) (*Model, error) {
 	if m.file, err = checkpoint.Open(dir); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(m.bind(), m.pooling()); err != nil {
+	if err := errors.Join(m.bind(), m.readPooling()); err != nil {
 		_ = m.file.Close()
 		return nil, err
 	}
@@ -148,19 +147,19 @@ func build(config []byte, o Options) (*Model, error) {
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	f, ok := families[c.ModelType]
+	f, ok := architectures[c.ModelType]
 	if !ok {
 		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
-	config, want, err := f.head(config, o)
+	config, want, err := f.headFor(config, o)
 	if err != nil {
 		return nil, err
 	}
-	h, err := f.New(config, want)
+	b, h, err := f.New(config, want)
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := h.(NumericsSetter); ok {
+	if n, ok := b.(NumericsSetter); ok {
 		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
 		err = fmt.Errorf("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
@@ -168,15 +167,15 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Backbone: h, ConfigJSON: bytes.Clone(config), Options: o, family: f}
+	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
 	name := func(path string) string { // @. is the family's prefix, which a headless model has not
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
 		}
 		return strings.Replace(path, "@.", f.Prefix, 1)
 	}
-	h.Head().rename(name)
-	walk(h, func(path string, l *Linear) { l.path = name(path) }, func(path string, w *Weight) { w.Name = name(path) })
+	h.rename(name)
+	m.walk(func(path string, l *Linear) { l.path = name(path) }, func(path string, w *Weight) { w.Name = name(path) })
 	return m, nil
 }
 
@@ -184,11 +183,11 @@ func build(config []byte, o Options) (*Model, error) {
 func (m *Model) bind() error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
 	m.Weights(b.weight)
-	m.NewlyInitialized = b.fresh > 0
+	m.NewlyInitialized = b.drawn > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
-		case m.family.ofHead(name):
+		case m.arch.ofHead(name):
 			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 		default:
 			b.problems = append(b.problems, "unexpected "+name)
@@ -256,11 +255,20 @@ func (m *Model) Close() error {
 	return m.file.Close()
 }
 
+// Head is what stands on the backbone's hidden states.
+func (m *Model) Head() *Head { return m.head }
+
+// walk calls linear for every linear layer and weight for every weight, those of the backbone first. Either may be nil.
+func (m *Model) walk(linear func(path string, l *Linear), weight func(name string, w *Weight)) {
+	walk(m.Backbone, linear, weight)
+	walk(m.head, linear, weight)
+}
+
 // Weights calls f for every weight in the order of the host's fields, tied ones too.
-func (m *Model) Weights(f func(*Weight)) { walk(m.Backbone, nil, func(_ string, w *Weight) { f(w) }) }
+func (m *Model) Weights(f func(*Weight)) { m.walk(nil, func(_ string, w *Weight) { f(w) }) }
 
 // Linears calls f for every linear layer, the LM head too.
-func (m *Model) Linears(f func(*Linear)) { walk(m.Backbone, func(_ string, l *Linear) { f(l) }, nil) }
+func (m *Model) Linears(f func(*Linear)) { m.walk(func(_ string, l *Linear) { f(l) }, nil) }
 
 // NumParameters counts the values of all weights, tied ones once.
 func (m *Model) NumParameters() int {

@@ -48,8 +48,8 @@ type headKeys struct {
 	ProblemType   string            `json:"problem_type"`
 }
 
-// head is the head that a config or the options ask for, and the config with it.
-func (f Architecture) head(config []byte, o Options) ([]byte, head.Config, error) {
+// headFor is the head that a config or the options ask for, and the config with it.
+func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, error) {
 	var k headKeys
 	if err := json.Unmarshal(config, &k); err != nil {
 		return nil, head.Config{}, fmt.Errorf("config.json: %w", err)
@@ -85,7 +85,7 @@ func (f Architecture) head(config []byte, o Options) ([]byte, head.Config, error
 // checkHead says what is wrong with a head of that kind that was asked for.
 func checkHead(c head.Config, k head.Kind) error {
 	switch {
-	case scorers[k] == nil:
+	case objectives[k] == nil:
 		return fmt.Errorf("head %q is not known; known are %v", k, Kinds())
 	case !slices.Contains([]string{"", head.SingleLabel, head.MultiLabel, head.Regression}, c.ProblemType):
 		return fmt.Errorf("problem_type %q is not known; known are %s, %s, %s", c.ProblemType, head.SingleLabel, head.MultiLabel, head.Regression)

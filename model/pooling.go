@@ -13,9 +13,9 @@ import (
 // poolingFile is where sentence-transformers says how a model's vectors are made.
 const poolingFile = "1_Pooling/config.json"
 
-// pooling reads how a folder's embedding model pools: the mean over the tokens, which it is without such a file, or the
+// readPooling reads how a folder's embedding model pools: the mean over the tokens, which it is without such a file, or the
 // first token.
-func (m *Model) pooling() error {
+func (m *Model) readPooling() error {
 	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
 	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
 		return nil

@@ -23,8 +23,8 @@ type ropeConfig struct {
 	PartialRotaryFactor           float64 `json:"partial_rotary_factor"`
 }
 
-// newRoPE makes the tables for a head size from rope_theta (0: absent), rope_scaling and rope_parameters.
-func newRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*op.RoPE, error) {
+// NewRoPE makes the tables for a head size from rope_theta (0: absent), rope_scaling and rope_parameters.
+func NewRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*op.RoPE, error) {
 	if headDim%2 != 0 {
 		return nil, fmt.Errorf("config.json: head_dim %d is odd; rotary positions need pairs", headDim)
 	}

@@ -43,12 +43,12 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
 	s, ok := m.Backbone.(seq2seq)
 	if !ok {
-		return fmt.Errorf("model: %s has no encoder beside a decoder", m.family.Class)
+		return fmt.Errorf("model: %s has no encoder beside a decoder", m.arch.Class)
 	}
 	if err := b.check(m.Config()); err != nil {
 		return err
 	}
-	if got, room := len(b.bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {
+	if got, room := len(b.Bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {
 		return fmt.Errorf("model: %d sources for a cache with room for %d", got, room)
 	}
 	s.remember(t, b, cache)

@@ -126,6 +126,14 @@ func (w *Weight) Source(adapter string) tensor.Source {
 	return w.source
 }
 
+// Lookup is the weight as a table of an op.EmbeddingSum: the rows that ids name.
+func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
+	return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
+}
+
+// Tie gives the weight another one's values, as tie_word_embeddings does. It is to be called before values are bound.
+func (w *Weight) Tie(to *Weight) { w.tied = to }
+
 // Vector is a weight with one extent or one row, in a pass with the named adapter.
 func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
