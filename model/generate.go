@@ -36,6 +36,7 @@ type generation struct {
 	s      GenerationConfig
 	emit   func(int, int32) bool
 	starts [][]int32 // what each text begins with: the prompt, or what a decoder starts with
+	texts  [][]int32 // each start with what has followed it
 	out    [][]int32
 	cache  *Cache
 	live   []int
@@ -65,6 +66,9 @@ func (g *generation) begin(ctx context.Context, prompts [][]int32) error {
 		if err := g.encode(ctx, prompts); err != nil {
 			return err
 		}
+	}
+	for _, start := range g.starts {
+		g.texts = append(g.texts, slices.Clone(start))
 	}
 	for i, p := range g.starts {
 		if n := g.s.MaxLength; n > 0 && g.s.MaxNewTokens == 0 && len(p) >= n {
@@ -102,7 +106,7 @@ func (g *generation) run(ctx context.Context) error {
 		var kept []int
 		err = g.each(next, func(i int, logits []float32) {
 			p := g.live[i]
-			g.s.process(logits, append(slices.Clone(g.starts[p]), g.out[p]...), g.room(p))
+			g.s.process(logits, g.texts[p], g.room(p))
 			id := g.s.choose(logits, uint64(p)<<32|uint64(len(g.out[p])))
 			if g.accept(p, id) {
 				chosen = append(chosen, []int32{id})
@@ -130,7 +134,7 @@ func (g *generation) accept(p int, id int32) bool {
 	if slices.Contains(g.s.EOSTokenIDs, id) {
 		return false
 	}
-	g.out[p] = append(g.out[p], id)
+	g.out[p], g.texts[p] = append(g.out[p], id), append(g.texts[p], id)
 	if g.emit != nil && !g.emit(p, id) {
 		return false
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
@@ -208,10 +209,9 @@ func notFinite(w *Weight) (string, bool) {
 		row := make([]float32, cols)
 		for r := i * step; r < min(rows, (i+1)*step); r++ {
 			w.source.Block(row, cols, r, 0, 1, cols)
-			for _, v := range row {
-				if bad[i] == 0 && v-v != 0 {
-					bad[i] = r + 1
-				}
+			if vec.HasNonFinite(row) {
+				bad[i] = r + 1
+				return
 			}
 		}
 	})

@@ -1,13 +1,13 @@
 package model
 
 import (
-	"cmp"
 	"math"
-	"slices"
+
+	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// choose takes a token by its logits: the first of the largest where the temperature is 0, else a sample made by the
-// seed and the token's number. It may change logits.
+// choose takes a token by its logits: the first of the largest where the temperature is 0, else a sample that the seed and
+// the token's number decide. It changes logits.
 func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	if s.Temperature == 0 {
 		best := 0
@@ -18,37 +18,127 @@ func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 		}
 		return int32(best)
 	}
-	type candidate struct {
-		id int32
-		p  float64
+	var ids []int32 // nil: all tokens
+	if s.TopK > 0 && s.TopK < len(logits) {
+		ids = largest(logits, s.TopK)
+		kept := make([]float32, len(ids))
+		for i, id := range ids {
+			kept[i] = logits[id]
+		}
+		logits = kept
 	}
-	all := make([]candidate, len(logits))
-	most := float64(slices.Max(logits))
-	for i, v := range logits {
-		all[i] = candidate{int32(i), math.Exp((float64(v) - most) / s.Temperature)}
-	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.p, a.p) })
-	if s.TopK > 0 && s.TopK < len(all) {
-		all = all[:s.TopK]
-	}
-	total := 0.0
-	for _, c := range all {
-		total += c.p
-	}
+	d := newDistribution(logits, s.Temperature)
+	total := d.total
 	if s.TopP > 0 && s.TopP < 1 {
-		sum := 0.0
-		for i, c := range all {
-			if sum += c.p; sum >= s.TopP*total {
-				all, total = all[:i+1], sum
-				break
-			}
+		_, total = d.at(s.TopP * total)
+	}
+	i, _ := d.at(newRand(s.Seed, number).Float64() * total)
+	if ids != nil {
+		return ids[i]
+	}
+	return int32(i)
+}
+
+// distribution is the tokens that may be sampled, the most likely first, the first of equals first. They need not be
+// sorted: a histogram says how much weight there is above a token's, so that only a few need a closer look.
+type distribution struct {
+	weights []float32 // exp(logit/temperature), scaled so that the largest is 1
+	above   [buckets + 1]float64
+	total   float64
+}
+
+// buckets is how many there are for weights from 0 to 1: by their exponent and the first bits of their mantissa.
+const buckets = 0x3f800000>>bucketBits + 1
+
+const bucketBits = 20
+
+func bucketOf(w float32) int { return int(math.Float32bits(w) >> bucketBits) }
+
+func newDistribution(logits []float32, temperature float64) *distribution {
+	d := &distribution{weights: logits}
+	vec.Scale(logits, float32(1/temperature), logits)
+	vec.ExpSum(logits, logits, vec.Max(logits))
+	for _, w := range logits {
+		d.above[bucketOf(w)] += float64(w)
+	}
+	for b := buckets; b >= 0; b-- { // from the weight in each bucket to that of the buckets above it
+		d.above[b], d.total = d.total, d.total+d.above[b]
+	}
+	return d
+}
+
+// at is the token at which the weights, added up in order, reach want, and what they then add up to.
+func (d *distribution) at(want float64) (token int, sum float64) {
+	b := 0
+	for b < buckets && d.above[b] >= want && d.above[b] > 0 {
+		b++
+	}
+	var c []candidate
+	for i, w := range d.weights {
+		if bucketOf(w) == b {
+			c = append(c, candidate{i, w})
 		}
 	}
-	u := newRand(s.Seed, number).Float64() * total
-	for _, c := range all {
-		if u -= c.p; u < 0 {
-			return c.id
+	n := reach(c, want-d.above[b])
+	sum = d.above[b]
+	for _, x := range c[:n] {
+		sum += float64(x.weight)
+	}
+	return c[n-1].token, sum
+}
+
+// candidate is a token with its weight.
+type candidate struct {
+	token  int
+	weight float32
+}
+
+func (a candidate) before(b candidate) bool {
+	return a.weight > b.weight || a.weight == b.weight && a.token < b.token
+}
+
+// reach puts the first candidates of the order to the front until their weights add up to want, and returns how many that
+// takes, at least one and at most all; the last of them is in its place. It is quickselect by weight.
+func reach(c []candidate, want float64) int {
+	lo, hi, sum := 0, len(c), 0.0 // sum is the weight of c[:lo]
+	for hi-lo > 1 {
+		at := split(c, lo, hi)
+		before := sum
+		for _, x := range c[lo:at] {
+			before += float64(x.weight)
+		}
+		switch with := before + float64(c[at].weight); {
+		case before >= want && at > lo:
+			hi = at
+		case with >= want:
+			return at + 1
+		default:
+			lo, sum = at+1, with
 		}
 	}
-	return all[len(all)-1].id
+	return min(lo+1, len(c))
+}
+
+// split puts what comes before the median of three candidates of c[lo:hi] on its left, what comes after on its right, and
+// returns its place.
+func split(c []candidate, lo, hi int) int {
+	first, middle, last := c[lo], c[lo+(hi-lo)/2], c[hi-1]
+	pivot := hi - 1
+	switch {
+	case first.before(middle) != first.before(last):
+		pivot = lo
+	case middle.before(first) != middle.before(last):
+		pivot = lo + (hi-lo)/2
+	}
+	p := c[pivot]
+	c[pivot], c[hi-1] = c[hi-1], c[pivot]
+	at := lo
+	for i := lo; i < hi-1; i++ {
+		if c[i].before(p) {
+			c[i], c[at] = c[at], c[i]
+			at++
+		}
+	}
+	c[at], c[hi-1] = c[hi-1], c[at]
+	return at
 }

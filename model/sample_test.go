@@ -1,7 +1,11 @@
 package model
 
 import (
+	"cmp"
+	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,5 +49,59 @@ func TestChoose(t *testing.T) {
 				t.Errorf("%s: token %d with frequency %.3f, want %.3f", name, i, got, tt.want[i])
 			}
 		}
+	}
+}
+
+// TestDistribution compares selection with sorting.
+func TestDistribution(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		logits := make([]float32, 1+r.IntN(40))
+		for i := range logits {
+			logits[i] = float32(r.IntN(12)-3) / float32(1+r.IntN(3)) // with equals
+			if r.IntN(10) == 0 {
+				logits[i] = never
+			}
+		}
+		logits[r.IntN(len(logits))] = 2
+		d := newDistribution(slices.Clone(logits), 0.7)
+		order := make([]candidate, len(logits))
+		for i, w := range d.weights {
+			order[i] = candidate{i, w}
+		}
+		slices.SortFunc(order, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.token, b.token))
+		})
+		want := r.Float64() * d.total
+		n, sum := 0, 0.0
+		for n == 0 || sum < want && n < len(order) {
+			sum += float64(order[n].weight)
+			n++
+		}
+		token, reached := d.at(want)
+		if token != order[n-1].token && math.Abs(sum-want) > 1e-6 || math.Abs(reached-sum) > 1e-6 && math.Abs(sum-want) > 1e-6 {
+			t.Fatalf("%v: at(%g) = %d, %g; want %d, %g", order, want, token, reached, order[n-1].token, sum)
+		}
+	}
+}
+
+// BenchmarkChoose samples from SmolLM2's vocabulary.
+func BenchmarkChoose(b *testing.B) {
+	const vocabulary = 49152
+	for _, s := range []GenerationConfig{
+		{Temperature: 0.7}, {Temperature: 0.7, TopK: 50}, {Temperature: 0.7, TopP: 0.9}, {Temperature: 0.7, TopK: 50, TopP: 0.9}, {Temperature: 1.5, TopP: 0.99},
+	} {
+		b.Run(fmt.Sprintf("t%g k%d p%g", s.Temperature, s.TopK, s.TopP), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(1, 2))
+			logits, scratch := make([]float32, vocabulary), make([]float32, vocabulary)
+			for i := range logits {
+				logits[i] = float32(3 * r.NormFloat64())
+			}
+			b.ReportAllocs()
+			for i := uint64(0); b.Loop(); i++ {
+				copy(scratch, logits)
+				s.choose(scratch, i)
+			}
+		})
 	}
 }
