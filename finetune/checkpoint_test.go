@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
@@ -34,22 +35,19 @@ func trainerOf(t *testing.T, config, method string, settings map[string]any) *Tr
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &Trainer{Model: m, MaxTokensPerMicroBatch: 64, Seed: 3}
+	o := TrainerOptions{MaxTokensPerMicroBatch: 64, Seed: 3}
 	if method == "full" {
-		tr.Params = FullParams(m)
-	} else {
-		method, err := adapter.New(method, settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := adapter.Attach(m, AdapterName, method, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr.Adapter, tr.Params, tr.Refresh = AdapterName, a.Params(), a.ParamsChanged
+		return NewTrainer(m, nil, o)
 	}
-	tr.AdamW = NewAdamW(tr.Params, 0.9, 0.999, 1e-8, 0)
-	return tr
+	made, err := adapter.New(method, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := adapter.Attach(m, infer.AdapterName, made, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewTrainer(m, a, o)
 }
 
 func TestCheckpointingIsTheSameBits(t *testing.T) {
@@ -68,8 +66,8 @@ func TestCheckpointingIsTheSameBits(t *testing.T) {
 				var loss float64
 				for _, checkpoint := range []bool{false, true} {
 					tr := trainerOf(t, config, tt.method, tt.settings)
-					tr.Checkpoint = checkpoint
-					s, err := tr.gradients(rowsOf(30, 20, 9, 60), 0)
+					tr.Options.Checkpointing = checkpoint
+					s, err := tr.gradients(t.Context(), rowsOf(30, 20, 9, 60), 0)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -3,36 +3,38 @@ package finetune
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/rs/zerolog"
 
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
-	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// NewTask makes the recipe's task with its options and data.
-func NewTask(c Config) (tasks.Task, error) {
-	if c.Task == "" {
+// New makes the task with its options and data.
+func (t TaskSpec) New() (tasks.Task, error) {
+	if t.Name == "" {
 		return nil, fmt.Errorf("task is empty; name one of %v", tasks.Names())
 	}
-	options := map[string]any{}
-	for k, v := range c.TaskOptions {
-		options[k] = v
+	options := maps.Clone(t.Options)
+	if options == nil {
+		options = map[string]any{}
 	}
-	if c.Data != nil {
-		options["data"] = c.Data
+	if v := t.Data.Plain(); v != nil {
+		options["data"] = v
 	}
-	if c.EvalData != nil {
-		options["eval_data"] = c.EvalData
+	if v := t.EvalData.Plain(); v != nil {
+		options["eval_data"] = v
 	}
-	return tasks.New(c.Task, options)
+	return tasks.New(t.Name, options)
 }
 
-// EncodeSplit turns a split of a task into rows of tokens and logs what they are. A training split without one scored
+// encodeSplit turns a split of a task into rows of tokens and logs what they are. A training split without one scored
 // token is an error; an eval split may be empty.
-func EncodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
-	template, err := chatTemplate(tok)
+func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
+	template, err := infer.ChatTemplate(tok)
 	if err != nil {
 		return nil, err
 	}
@@ -54,22 +56,13 @@ func EncodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	return rows, nil
 }
 
-// chatTemplate is the tokenizer's, or nil where it has none.
-func chatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
-	source := tok.ChatTemplate
-	if source == "" {
-		return nil, nil
-	}
-	return chat.ParseTemplate(source)
-}
-
-// ExamplePrompt is the prompt of the first example that the recipe's task would be asked.
+// ExamplePrompt is the prompt of the first example that the run's task would be asked.
 func ExamplePrompt(c Config) (string, error) {
-	task, err := NewTask(c)
+	task, err := c.Task.New()
 	if err != nil {
 		return "", err
 	}
-	examples, err := firstExamples(task, tasks.Eval, 1)
+	examples, err := evaluate.FirstExamples(task, tasks.Eval, 1)
 	if err != nil {
 		return "", err
 	}

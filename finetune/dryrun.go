@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -41,9 +41,8 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	c.EvalTasks = nil
-	p := &Plan{Model: c.Model, Missing: c.Validate(), Window: c.PerDeviceTrainBatchSize * c.GradientAccumulationSteps}
-	if c.Model == "" {
+	p := &Plan{Model: c.Model.Path, Missing: c.Missing(), Window: c.Train.batch()}
+	if c.Model.Path == "" {
 		p.Model = "from random weights"
 	}
 	var err error
@@ -66,15 +65,16 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 			_ = r.m.Close()
 		}
 	}()
-	for _, f := range []func() error{r.load, r.encode, r.attach, r.budget} {
+	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.budget}
+	for _, f := range steps {
 		if err := f(); err != nil {
 			return err
 		}
 	}
 	p.Parameters, p.Trainable = r.m.NumParameters(), r.result.Trainable
-	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Checkpoint
+	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Options.Checkpointing
 	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.total) / float64(r.perEpoch))
-	slice := r.t.microBatches(r.rows[:min(len(r.rows), p.Window)], c.MaxTokensPerMicroBatch)[0]
+	slice := infer.MicroBatches(r.m, r.rows[:min(len(r.rows), p.Window)], c.Train.MaxTokensPerMicroBatch)[0]
 	tokens := tokensOf(slice)
 	spent := 0.0
 	for range 2 { // the first one takes its memory
@@ -104,41 +104,28 @@ func tokensOf(rows []tasks.Features) int {
 // Write prints the plan.
 func (p *Plan) Write(w io.Writer) {
 	var b strings.Builder
-	out := message.NewPrinter(language.English)
-	_, _ = out.Fprintf(&b, "model: %s, %d parameters\n", p.Model, p.Parameters)
+	n := wording.Number
+	fmt.Fprintf(&b, "model: %s, %s parameters\n", p.Model, n(p.Parameters))
 	for _, m := range p.Missing {
-		_, _ = out.Fprintf(&b, "missing: %s\n", m)
+		fmt.Fprintf(&b, "missing: %s\n", m)
 	}
-	_, _ = out.Fprintf(&b, "trainable parameters: %d (%.4f %%)\n", p.Trainable, 100*float64(p.Trainable)/float64(p.Parameters))
+	fmt.Fprintf(&b, "trainable parameters: %s (%.4f %%)\n", n(p.Trainable), 100*float64(p.Trainable)/float64(p.Parameters))
 	most := "about"
 	if p.AtMost {
 		most = "at most"
 	}
 	if p.Steps == 0 {
-		_, _ = out.Fprintf(&b, "steps: of %d rows; how many the data tell\n", p.Window)
+		fmt.Fprintf(&b, "steps: of %s rows; how many the data tell\n", n(p.Window))
 	} else {
-		_, _ = out.Fprintf(&b, "steps: %d of %d rows\ntokens: %s %d\n", p.Steps, p.Window, most, p.Tokens)
+		fmt.Fprintf(&b, "steps: %s of %s rows\ntokens: %s %s\n", n(p.Steps), n(p.Window), most, n(p.Tokens))
 	}
-	_, _ = out.Fprintf(&b, "memory: %s", p.Memory)
+	fmt.Fprintf(&b, "memory: %s", p.Memory)
 	if p.Checkpointing {
 		b.WriteString(" (gradient_checkpointing: block)")
 	}
 	b.WriteString("\n")
 	if p.Steps > 0 {
-		_, _ = out.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, span(p.Seconds), p.From)
+		fmt.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, wording.Seconds(p.Seconds), p.From)
 	}
 	_, _ = io.WriteString(w, b.String())
-}
-
-// span is a time in the units that people use.
-func span(seconds float64) string {
-	switch {
-	case seconds < 120:
-		return fmt.Sprintf("%.0f s", seconds)
-	case seconds < 7200:
-		return fmt.Sprintf("%.0f min", seconds/60)
-	case seconds < 48*3600:
-		return fmt.Sprintf("%.1f h", seconds/3600)
-	}
-	return fmt.Sprintf("%.1f days", seconds/86400)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -34,23 +35,23 @@ func (p *Plan) rough(c Config, known fs.FS) error {
 		return err
 	}
 	length := c.length(m.Config().MaxPositionEmbeddings)
-	p.Steps = c.MaxSteps
+	p.Steps = c.Train.MaxSteps
 	p.Tokens, p.AtMost = p.Steps*p.Window*length, true
-	p.guess(m, c.Method == "full")
-	return p.fit(c, m, min(p.Window*length, max(length, c.MaxTokensPerMicroBatch)))
+	p.guess(m, c.Method.Name == "full")
+	return p.fit(c, m, min(p.Window*length, max(length, c.Train.MaxTokensPerMicroBatch)))
 }
 
 // fit estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
 func (p *Plan) fit(c Config, m *model.Model, tokens int) error {
-	limit, err := c.memory()
+	limit, err := c.Memory.limit()
 	if err != nil {
 		return err
 	}
-	p.Checkpointing, p.Memory, err = fit(c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+	p.Checkpointing, p.Memory, err = fit(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := estimate(m, 4*p.Trainable, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
 		own := 0
-		if c.Method == "full" {
+		if c.Method.Name == "full" {
 			e.Weights, e.Adapter, own = 4*p.Parameters, 0, 4*p.Parameters
 		}
 		e.program(0, own)
@@ -62,7 +63,7 @@ func (p *Plan) fit(c Config, m *model.Model, tokens int) error {
 // machinePeak is tensor.Peak, measured once.
 var machinePeak = sync.OnceValue(tensor.Peak)
 
-// guess estimates the time from the machine's multiply-add peak, as BenchResult.PeakShare counts.
+// guess estimates the time from the machine's multiply-add peak, as bench.TrainResult.MFU counts.
 func (p *Plan) guess(m *model.Model, full bool) {
 	products := 2.0
 	if full {
@@ -78,10 +79,10 @@ func (p *Plan) guess(m *model.Model, full bool) {
 // length is the longest that a row can be.
 func (c *Config) length(positions int) int {
 	n := positions
-	if c.MaxLength > 0 {
-		n = min(n, c.MaxLength)
+	if c.Task.MaxLength > 0 {
+		n = min(n, c.Task.MaxLength)
 	}
-	if b, ok := c.TaskOptions["block_size"].(uint64); ok {
+	if b, ok := c.Task.Options["block_size"].(uint64); ok {
 		n = min(n, int(b))
 	}
 	return n
@@ -89,21 +90,21 @@ func (c *Config) length(positions int) int {
 
 // shape is the config.json of the run's model, which need not be there.
 func (c *Config) shape(known fs.FS) ([]byte, error) {
-	if c.Model == "" {
-		return c.modelConfig()
+	if c.Model.Path == "" {
+		return c.Model.Config.Read()
 	}
-	dir, err := ModelDir(c.Model)
+	dir, err := infer.ModelDir(c.Model.Path)
 	if err != nil {
 		return nil, err
 	}
 	if raw, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil {
 		return raw, nil
 	}
-	name := strings.ToLower(filepath.Base(c.Model))
+	name := strings.ToLower(filepath.Base(c.Model.Path))
 	raw, err := fs.ReadFile(known, name+".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		names, _ := fs.Glob(known, "*.json")
-		return nil, fmt.Errorf("model %s is not there, and its shape is not known; known are %s", c.Model, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
+		return nil, fmt.Errorf("model %s is not there, and its shape is not known; known are %s", c.Model.Path, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
 	}
 	return raw, err
 }
@@ -111,15 +112,15 @@ func (c *Config) shape(known fs.FS) ([]byte, error) {
 // countTrainable counts what would train. Where no setting is about single layers, a model of one layer and one of two
 // tell those of all.
 func countTrainable(m *model.Model, c Config) (int, error) {
-	if c.Method == "full" {
+	if c.Method.Name == "full" {
 		return m.NumParameters(), nil
 	}
 	layers := m.Config().NumHiddenLayers
 	whole := layers < 3
 	for _, k := range []string{"layers_to_transform", "rank_pattern", "exclude_modules"} {
-		whole = whole || c.Adapter[k] != nil
+		whole = whole || c.Method.Settings[k] != nil
 	}
-	if _, expr := c.Adapter["target_modules"].(string); expr {
+	if _, expr := c.Method.Settings["target_modules"].(string); expr {
 		whole = true
 	}
 	if whole {
@@ -156,11 +157,11 @@ func shrunk(config []byte, layers int) (*model.Model, error) {
 }
 
 func attachedTo(m *model.Model, c Config) (int, error) {
-	method, err := adapter.New(c.Method, c.Adapter)
+	method, err := adapter.New(c.Method.Name, c.Method.Settings)
 	if err != nil {
 		return 0, err
 	}
-	a, err := adapter.Attach(m, AdapterName, method, 0)
+	a, err := adapter.Attach(m, infer.AdapterName, method, 0)
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/recipes"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func shapes(t *testing.T) fs.FS {
@@ -30,9 +31,9 @@ func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
 		"mora": layers * (4*256*256 + 3*348*348), // √(8192·8) = 256, √(15104·8) = 347.6
 	} {
 		c := Default()
-		c.Model, c.Task, c.Method, c.MaxSteps, c.PerDeviceTrainBatchSize, c.MaxLength = "models/Llama-2-7b", "memory", method, 10, 4, 100
+		c.Model.Path, c.Task.Name, c.Method.Name, c.Train.MaxSteps, c.Train.PerDeviceTrainBatchSize, c.Task.MaxLength = "models/Llama-2-7b", "memory", method, 10, 4, 100
 		if method != "full" {
-			c.Adapter = map[string]any{"r": 8}
+			c.Method.Settings = map[string]any{"r": 8}
 		}
 		p, err := DryRun(context.Background(), c, shapes(t))
 		if err != nil {
@@ -50,7 +51,7 @@ func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
 		}
 	}
 	c := Default()
-	c.Model, c.Task, c.OutputDir = "llama-3", "memory", t.TempDir()
+	c.Model.Path, c.Task.Name, c.Save.OutputDir = "llama-3", "memory", t.TempDir()
 	if _, err := DryRun(context.Background(), c, shapes(t)); err == nil || !strings.Contains(err.Error(), "known are llama-2-7b") {
 		t.Errorf("a model of unknown shape gave %v", err)
 	}
@@ -64,7 +65,7 @@ func TestDryRunIsTheRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(c.OutputDir); !os.IsNotExist(err) {
+		if _, err := os.Stat(c.Save.OutputDir); !os.IsNotExist(err) {
 			t.Error("a dry run made the output folder")
 		}
 		r, err := Run(context.Background(), c, quiet())
@@ -82,7 +83,7 @@ func TestDryRunIsTheRun(t *testing.T) {
 func TestCountByLayers(t *testing.T) {
 	for _, method := range []string{"lora", "mora", "dora", "vera"} {
 		c := Default()
-		c.Method, c.Adapter = method, map[string]any{"r": 2, "modules_to_save": []string{"norm", "input_layernorm", "lm_head"}}
+		c.Method.Name, c.Method.Settings = method, map[string]any{"r": 2, "modules_to_save": []string{"norm", "input_layernorm", "lm_head"}}
 		m, err := shrunk([]byte(smallConfig), 5)
 		if err != nil {
 			t.Fatal(err)
@@ -99,8 +100,8 @@ func TestCountByLayers(t *testing.T) {
 
 func TestDryRunSaysWhatIsMissing(t *testing.T) {
 	c := small(t, "lora")
-	c.Task, c.TaskOptions, c.Tokenizer = "math", nil, "nowhere"
-	c.Data = "data/none.jsonl"
+	c.Task.Name, c.Task.Options, c.Model.Tokenizer = "math", nil, "nowhere"
+	c.Task.Data = data.Files("data/none.jsonl")
 	p, err := DryRun(context.Background(), c, shapes(t))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -96,9 +97,11 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &Trainer{Model: m, MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
+	o := TrainerOptions{AdamBeta1: g.Betas[0], AdamBeta2: g.Betas[1], AdamEpsilon: g.Eps, WeightDecay: g.WeightDecay,
+		MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
+	var tr *Trainer
 	if g.Method == "full" {
-		tr.Params = FullParams(m)
+		tr = NewTrainer(m, nil, o)
 	} else {
 		settings := map[string]any{"r": g.R, "target_modules": g.TargetModules, "exclude_modules": ".*(classifier|predictions|pooler).*"}
 		name := g.Method
@@ -116,14 +119,14 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(m, AdapterName, method, 1)
+		a, err := adapter.Attach(m, infer.AdapterName, method, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.OnTrainBegin(g.Steps); err != nil {
 			t.Fatal(err)
 		}
-		tr.adapt(a)
+		tr = NewTrainer(m, a, o)
 		for _, p := range tr.Params {
 			if n := "init." + goldenName(p.Name); f.Has(n) {
 				copy(op.Data(p.Param).Data, f.Float32(t, n))
@@ -131,7 +134,6 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		}
 		a.ParamsChanged()
 	}
-	tr.AdamW = NewAdamW(tr.Params, g.Betas[0], g.Betas[1], g.Eps, g.WeightDecay)
 	return tr
 }
 
@@ -148,7 +150,7 @@ func follow(t *testing.T, c golden.Case, name string) {
 	tr := newCourse(t, c, g, f)
 	for s := 1; s <= g.Steps; s++ {
 		rows, _ := goldenRows(t, batches, "step"+string(rune('0'+s))+".", tr.Model.Head().Kind)
-		got, err := tr.Step(rows, s-1, g.rate(s))
+		got, err := tr.Step(t.Context(), rows, s-1, g.rate(s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,8 +165,8 @@ func follow(t *testing.T, c golden.Case, name string) {
 	rows, at := goldenRows(t, f, "eval.", tr.Model.Head().Kind)
 	tape := &op.Pass{}
 	defer tape.Release()
-	tape.Adapter = tr.Adapter
-	logits, err := tr.Model.Logits(tape, tr.batch(rows), nil, nil)
+	tape.Adapter = tr.adapter
+	logits, err := tr.Model.Logits(tape, infer.Batch(tr.Model, rows), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func checkFinal(t *testing.T, tr *Trainer, f *golden.File) {
 	for _, p := range tr.Params {
 		name := "final." + goldenName(p.Name)
 		if !f.Has(name) {
-			if tr.Adapter != "" {
+			if tr.adapter != "" {
 				t.Errorf("the file has no %s", name)
 			}
 			continue

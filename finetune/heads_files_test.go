@@ -9,13 +9,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/convert"
+	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func TestAdapterFilesOfHeads(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	c := headedTasks["classify"].config(t, base, 1)
 	if _, err := Run(t.Context(), c, quiet()); err != nil {
 		t.Fatal(err)
@@ -24,19 +29,19 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 		TaskType string   `json:"task_type"`
 		Modules  []string `json:"modules_to_save"`
 	}
-	raw, err := os.ReadFile(filepath.Join(c.OutputDir, "adapter_config.json"))
+	raw, err := os.ReadFile(filepath.Join(c.Save.OutputDir, "adapter_config.json"))
 	if err != nil || json.Unmarshal(raw, &config) != nil {
 		t.Fatal(err)
 	}
 	if config.TaskType != "SEQ_CLS" || !slices.Contains(config.Modules, "classifier") {
 		t.Errorf("adapter_config.json has %+v", config)
 	}
-	record, err := readHost(c.OutputDir)
+	record, err := infer.ReadHost(c.Save.OutputDir)
 	if err != nil || record.Kind != head.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
 		t.Errorf("host.json has %+v, %v", record, err)
 	}
 	merged := filepath.Join(t.TempDir(), "merged")
-	if _, err := Merge(t.Context(), base, c.OutputDir, merged, ""); err != nil {
+	if _, err := convert.Merge(t.Context(), base, c.Save.OutputDir, merged, ""); err != nil {
 		t.Fatal(err)
 	}
 	raw, err = os.ReadFile(filepath.Join(merged, "config.json"))
@@ -57,14 +62,14 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 }
 
 func TestHeadsRefuse(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	run := func(h headed, change func(*Config)) error {
 		c := h.config(t, base, 2)
 		if change != nil {
 			change(&c)
 		}
 		_, err := Run(t.Context(), c, quiet())
-		if _, e := os.Stat(c.OutputDir); err != nil && !os.IsNotExist(e) {
+		if _, e := os.Stat(c.Save.OutputDir); err != nil && !os.IsNotExist(e) {
 			t.Errorf("after %v there is a folder", err)
 		}
 		return err
@@ -75,7 +80,7 @@ func TestHeadsRefuse(t *testing.T) {
 		want []string
 	}{
 		"label": {run(classify, func(c *Config) {
-			c.EvalData = put(t, filepath.Join(t.TempDir(), "e.csv"), "text,label\ngood,pos\nbad,neutral\n")
+			c.Task.EvalData = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "e.csv"), "text,label\ngood,pos\nbad,neutral\n"))
 		}), []string{"e.csv:3", `label "neutral" is not known; known are neg, pos`}},
 		"family":    {run(headed{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
 		"causal":    {run(headed{task: "text", file: "d.txt", data: "some text"}, nil), []string{"for causal-lm", "embedding"}},
@@ -84,12 +89,12 @@ func TestHeadsRefuse(t *testing.T) {
 		"squad":     {run(headed{task: "qa", file: "d.json", data: "{\"data\": [{\"paragraphs\": [\n{\"context\": \"abc\", \"qas\": [\n{\"question\": \"q\", \"answers\": [{\"text\": \"x\", \"answer_start\": 1}]}]}]}]}"}, nil), []string{"d.json:3", `"x" is not at character 1`}},
 		"empty":     {run(headed{task: "classify", file: "d.csv", data: "text,label\n"}, nil), []string{"d.csv has no record"}},
 		"one class": {run(headed{task: "classify", file: "d.csv", data: "text,label\na,b\n"}, nil), []string{"1 classes"}},
-		"one pair":  {run(headedTasks["pairs"], func(c *Config) { c.PerDeviceTrainBatchSize = 1 }), []string{"per_device_train_batch_size is 1"}},
+		"one pair":  {run(headedTasks["pairs"], func(c *Config) { c.Train.PerDeviceTrainBatchSize = 1 }), []string{"per_device_train_batch_size is 1"}},
 		"vocabulary": {run(classify, func(c *Config) {
 			dir := filepath.Join(t.TempDir(), "tok")
-			put(t, filepath.Join(dir, "vocab.txt"), strings.Join(append(tinyVocab(), "more", "words"), "\n")+"\n")
-			put(t, filepath.Join(dir, "tokenizer_config.json"), `{"tokenizer_class": "BertTokenizer"}`)
-			c.Tokenizer = dir
+			tiny.Write(t, filepath.Join(dir, "vocab.txt"), strings.Join(append(tiny.Vocabulary(), "more", "words"), "\n")+"\n")
+			tiny.Write(t, filepath.Join(dir, "tokenizer_config.json"), `{"tokenizer_class": "BertTokenizer"}`)
+			c.Model.Tokenizer = dir
 		}), []string{"tokens, the model"}},
 	} {
 		if c.err == nil {
@@ -106,7 +111,7 @@ func TestHeadsRefuse(t *testing.T) {
 
 // TestPEFTAdaptersHaveTheirHead opens an adapter as PEFT would have written it: without host.json.
 func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	for name, task := range map[string]string{"classify": "classify", "tokens": "tokens", "qa": "qa"} {
 		h := headedTasks[name]
 		c := h.config(t, base, 1)
@@ -114,19 +119,19 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		open := func() tasks.Prediction {
-			l, err := Open(base, c.OutputDir)
+			l, err := infer.Open(t.Context(), base, c.Save.OutputDir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = l.Close() }()
-			a, err := l.Predict(t.Context(), task, nil, []Input{h.ask})
+			a, err := evaluate.Predict(t.Context(), l, task, nil, []evaluate.Input{h.ask})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return a[0]
 		}
 		want := open()
-		if err := os.Remove(filepath.Join(c.OutputDir, hostFile)); err != nil {
+		if err := os.Remove(filepath.Join(c.Save.OutputDir, "host.json")); err != nil {
 			t.Fatal(err)
 		}
 		got := open()
@@ -142,31 +147,31 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 }
 
 func TestNumericsAreKept(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	h := headedTasks["classify"]
 	for _, numerics := range []string{model.HuggingFace, model.Cybertron} {
 		c := h.config(t, base, 2)
-		c.Numerics = numerics
+		c.Model.Numerics = numerics
 		if _, err := Run(t.Context(), c, quiet()); err != nil {
 			t.Fatal(err)
 		}
 		merged := filepath.Join(t.TempDir(), "merged")
-		if _, err := Merge(t.Context(), base, c.OutputDir, merged, ""); err != nil {
+		if _, err := convert.Merge(t.Context(), base, c.Save.OutputDir, merged, ""); err != nil {
 			t.Fatal(err)
 		}
-		for _, dirs := range [][2]string{{base, c.OutputDir}, {merged, ""}} {
-			l, err := Open(dirs[0], dirs[1])
+		for _, dirs := range [][2]string{{base, c.Save.OutputDir}, {merged, ""}} {
+			l, err := infer.Open(t.Context(), dirs[0], dirs[1])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := l.Options.Numerics; got != numerics && !(got == "" && numerics == model.HuggingFace) {
+			if got := l.Model.Options.Numerics; got != numerics && !(got == "" && numerics == model.HuggingFace) {
 				t.Errorf("%v: numerics are %q, want %q", dirs, got, numerics)
 			}
 			_ = l.Close()
 		}
 	}
 	c := h.config(t, base, 2)
-	c.Numerics = "exact"
+	c.Model.Numerics = "exact"
 	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), `numerics "exact" is not known`) {
 		t.Errorf("got %v", err)
 	}
@@ -174,10 +179,10 @@ func TestNumericsAreKept(t *testing.T) {
 
 // TestRestartsKeepTheHead folds the adapter into the base between steps.
 func TestRestartsKeepTheHead(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	h := headedTasks["classify"]
 	c := h.config(t, base, 40)
-	c.ReLoRASteps = 20
+	c.Train.ReLoRASteps = 20
 	res, err := Run(t.Context(), c, quiet())
 	if err != nil {
 		t.Fatal(err)
@@ -185,35 +190,18 @@ func TestRestartsKeepTheHead(t *testing.T) {
 	if last := res.Evaluations[len(res.Evaluations)-1]; last.Score == nil || *last.Score < h.score {
 		t.Errorf("got %+v", last)
 	}
-	ask(t, c.OutputDir, "", h)
+	ask(t, c.Save.OutputDir, "", h)
 }
 
 // TestModelConfigTakesTheTasksHead trains all of a model from a config that names another head.
 func TestModelConfigTakesTheTasksHead(t *testing.T) {
-	base := tinyEncoder(t)
+	base := tiny.Encoder(t)
 	h := headedTasks["tokens"]
 	c := h.config(t, "", 40)
-	c.ModelConfig, c.Tokenizer, c.Method, c.Adapter = filepath.Join(base, "config.json"), base, "full", nil
-	c.LearningRate = 3e-3
+	c.Model.Config.Path, c.Model.Tokenizer, c.Method.Name, c.Method.Settings = filepath.Join(base, "config.json"), base, "full", nil
+	c.Train.LearningRate = 3e-3
 	if _, err := Run(t.Context(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, c.OutputDir, "", h)
-}
-
-func TestReadQuestions(t *testing.T) {
-	dir := t.TempDir()
-	got, err := ReadInputs(put(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
-	if err != nil || !slices.Equal(got, []Input{{"a", "b"}, {"c", ""}}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	got, err = ReadInputs(put(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
-	if err != nil || !slices.Equal(got, []Input{{"one", ""}, {"two", ""}}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
-		if _, err := ReadInputs(put(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
-	}
+	ask(t, c.Save.OutputDir, "", h)
 }

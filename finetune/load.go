@@ -1,30 +1,32 @@
 package finetune
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // load makes the task, and reads the model with the head for it, and its tokenizer.
-func (r *run) load() error {
+func (r *run) load(ctx context.Context) error {
 	var err error
-	if r.task, err = NewTask(r.c); err != nil {
+	if r.task, err = r.c.Task.New(); err != nil {
 		return err
 	}
-	dir, open, err := r.source()
+	dir, open, err := r.source(ctx)
 	if err != nil {
 		return err
 	}
-	if r.m, r.newHead, err = openFor(r.task, open, model.Options{Numerics: r.c.Numerics, Seed: stream(r.c.Seed, forHead, 0)}); err != nil {
+	if r.m, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.c.Model.Numerics, Seed: stream(r.c.Train.Seed, forHead, 0)}); err != nil {
 		return err
 	}
-	if r.c.Tokenizer != "" {
-		if dir, err = ModelDir(r.c.Tokenizer); err != nil {
+	if r.c.Model.Tokenizer != "" {
+		if dir, err = infer.ModelDir(r.c.Model.Tokenizer); err != nil {
 			return err
 		}
 	}
@@ -37,30 +39,31 @@ func (r *run) load() error {
 	if r.m.Dir == "" {
 		r.m.Dir = dir // a model from random weights takes the tokenizer's files along
 	}
-	if n, v := r.tok.VocabSize(), r.m.Config().VocabSize; n > v {
-		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
-	}
-	return nil
+	return infer.MatchTokenizer(r.tok, r.m, dir)
 }
 
 // source is where the model comes from, and its folder.
-func (r *run) source() (dir string, open opener, err error) {
-	if r.resumed != "" && r.c.Method == "full" {
-		return r.resumed, loader(r.resumed), nil
+func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
+	if r.resumed != "" && r.c.Method.Name == "full" {
+		return r.resumed, loader(ctx, r.resumed), nil
 	}
-	return r.c.source()
+	return r.c.Source(ctx)
 }
 
-// source is where the model comes from that a run starts from, and its folder.
-func (c *Config) source() (dir string, open opener, err error) {
+func loader(_ context.Context, dir string) infer.Opener {
+	return func(o model.Options) (*model.Model, error) { return model.LoadAs(dir, o) }
+}
+
+// Source is where the model comes from that a run starts from, and its folder.
+func (c *Config) Source(ctx context.Context) (dir string, open infer.Opener, err error) {
 	switch {
-	case c.Model != "":
-		dir, err = ModelDir(c.Model)
-		return dir, loader(dir), err
-	case c.ModelConfig != nil && c.ModelConfig != "":
-		config, err := c.modelConfig()
+	case c.Model.Path != "":
+		dir, err = infer.ModelDir(c.Model.Path)
+		return dir, loader(ctx, dir), err
+	case !c.Model.Config.Empty():
+		config, err := c.Model.Config.Read()
 		return "", func(o model.Options) (*model.Model, error) {
-			o.Seed = stream(c.Seed, forModel, 0)
+			o.Seed = stream(c.Train.Seed, forModel, 0)
 			return model.NewAs(config, o)
 		}, err
 	}
@@ -69,32 +72,32 @@ func (c *Config) source() (dir string, open opener, err error) {
 
 // encode turns the task's examples into rows.
 func (r *run) encode() error {
-	limit := r.c.MaxLength
+	limit := r.c.Task.MaxLength
 	if limit == 0 || limit > r.m.Config().MaxPositionEmbeddings {
 		limit = r.m.Config().MaxPositionEmbeddings
 	}
 	var err error
-	if r.rows, err = EncodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
+	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
 		return err
 	}
-	if r.held, err = EncodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
+	if r.held, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
 		return err
 	}
 	r.texts = tasks.NewPairEncoder(r.tok, limit)
-	drawHeld(r.task, r.texts, r.held)
+	infer.CollateEval(r.task, r.texts, r.held)
 	var warmup int
-	r.perEpoch, r.total, warmup = r.c.plan(len(r.rows))
+	r.perEpoch, r.total, warmup = r.c.Train.plan(len(r.rows))
 	if r.m.Head().Kind == head.FeatureExtraction {
 		if err := r.planPairs(); err != nil {
 			return err
 		}
 	}
-	f, err := Schedule(r.c.LRSchedulerType, warmup, r.total, r.c.MinLRRatio)
+	f, err := Schedule(r.c.Train.LRSchedulerType, warmup, r.total, r.c.Train.MinLRRatio)
 	if err != nil {
 		return err
 	}
-	f = withRestarts(f, r.c.ReLoRASteps, r.c.ReLoRAWarmupSteps)
-	r.rate = func(step int) float64 { return r.c.LearningRate * f(step) }
+	f = withRestarts(f, r.c.Train.ReLoRASteps, r.c.Train.ReLoRAWarmupSteps)
+	r.rate = func(step int) float64 { return r.c.Train.LearningRate * f(step) }
 	if r.o.ShowBatch {
 		row := r.draw(r.rows[0], 0, 0)
 		_, _ = fmt.Fprintln(r.o.Out, tasks.FormatFeatures(r.tok, row))

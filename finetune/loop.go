@@ -9,13 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/process"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// logged is a line of metrics.jsonl: the mean since the line before.
-type logged struct {
+// LogLine is a line of metrics.jsonl: the mean since the line before.
+type LogLine struct {
 	Step            int     `json:"step"`
 	Epoch           float64 `json:"epoch"`
 	Loss            float64 `json:"loss"`
@@ -33,7 +37,7 @@ func (r *run) train(ctx context.Context) error {
 			return err
 		}
 	}
-	var sum logged
+	var sum LogLine
 	seconds, count := 0.0, 0
 	for r.state.Step < r.total && r.result.Reason == "" {
 		if ctx.Err() != nil {
@@ -45,7 +49,10 @@ func (r *run) train(ctx context.Context) error {
 			}
 		}
 		since := time.Now()
-		step, s, rate, err := r.step()
+		step, s, rate, err := r.step(ctx)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return r.interrupt()
+		}
 		if err != nil {
 			return err
 		}
@@ -55,21 +62,21 @@ func (r *run) train(ctx context.Context) error {
 		sum.Loss, sum.GradNorm, sum.Tokens = sum.Loss+s.Loss, sum.GradNorm+s.GradNorm, sum.Tokens+s.Tokens
 		r.result.Tokens += s.Tokens
 		r.progress(s, rate)
-		if step%r.c.LoggingSteps == 0 || step == r.total {
-			sum = logged{step, float64(step) / float64(r.perEpoch), sum.Loss / float64(count), rate, sum.GradNorm / float64(count), sum.Tokens, float64(sum.Tokens) / seconds}
+		if step%r.c.Save.LoggingSteps == 0 || step == r.total {
+			sum = LogLine{step, float64(step) / float64(r.perEpoch), sum.Loss / float64(count), rate, sum.GradNorm / float64(count), sum.Tokens, float64(sum.Tokens) / seconds}
 			if err := r.record(sum); err != nil {
 				return err
 			}
 			r.o.Log.Info().Int("step", step).Float64("loss", sum.Loss).Float64("learning_rate", rate).
 				Float64("grad_norm", sum.GradNorm).Float64("tokens_per_second", sum.TokensPerSecond).Msg("train")
-			sum, count, seconds = logged{}, 0, 0
+			sum, count, seconds = LogLine{}, 0, 0
 		}
-		if r.due(r.c.EvalSteps) || step == r.total {
+		if r.due(r.c.Eval.Steps) || step == r.total {
 			if err := r.evaluate(ctx); err != nil {
 				return err
 			}
 		}
-		if r.due(r.c.SaveSteps) || step == r.total || r.result.Reason != "" {
+		if r.due(r.c.Save.Steps) || step == r.total || r.result.Reason != "" {
 			if err := r.checkpoint(); err != nil {
 				return err
 			}
@@ -79,26 +86,25 @@ func (r *run) train(ctx context.Context) error {
 		return r.interrupt() // in the last evaluation
 	}
 	r.result.Steps, r.result.Seconds = r.state.Step, time.Since(began).Seconds()
-	if r.result.PeakBytes = peakMemory(); r.result.PeakBytes > 0 {
-		_, _ = fmt.Fprintf(r.o.Out, "memory: %d MiB at the peak, about %d expected\n", mebi(r.result.PeakBytes), mebi(r.result.Memory.Total()))
+	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
+		_, _ = fmt.Fprintf(r.o.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
 	}
 	return r.finish()
 }
 
 // step runs the next step and its checks.
-func (r *run) step() (step int, s StepStats, rate float64, err error) {
+func (r *run) step(ctx context.Context) (step int, s StepStats, rate float64, err error) {
 	n := r.state.Step
-	size := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
 	var rows []tasks.Features
-	for at, i := range batchIndices(r.c.Seed, len(r.rows), size, r.perEpoch, n) {
+	for at, i := range batchIndices(r.c.Train.Seed, len(r.rows), r.c.Train.batch(), r.perEpoch, n) {
 		rows = append(rows, r.draw(r.rows[i], n, at))
 	}
 	rate = r.rate(n)
+	var check func([]model.Param) error
 	if n == 0 {
-		r.t.Check = checkGradients
+		check = checkGradients
 	}
-	s, err = r.t.Step(rows, n, rate)
-	r.t.Check = nil
+	s, err = r.t.step(ctx, rows, n, rate, check)
 	if err != nil {
 		return n, s, rate, fmt.Errorf("%w%s", err, r.lastGood())
 	}
@@ -109,7 +115,7 @@ func (r *run) step() (step int, s StepStats, rate float64, err error) {
 
 // lastGood says which checkpoint a stopped run can be continued from.
 func (r *run) lastGood() string {
-	dir, _, _, err := latest(r.c.OutputDir)
+	dir, _, _, err := latest(r.c.Save.OutputDir)
 	if err != nil || dir == "" {
 		return "; no checkpoint had been written"
 	}
@@ -141,7 +147,7 @@ func (r *run) interrupt() error {
 }
 
 func (r *run) checkpoint() error {
-	dir := filepath.Join(r.c.OutputDir, fmt.Sprintf("checkpoint-%d", r.state.Step))
+	dir := filepath.Join(r.c.Save.OutputDir, fmt.Sprintf("checkpoint-%d", r.state.Step))
 	if _, err := readState(dir); err == nil {
 		return nil
 	}
@@ -149,7 +155,7 @@ func (r *run) checkpoint() error {
 		return err
 	}
 	r.o.Log.Info().Str("checkpoint", dir).Msg("saved")
-	return prune(r.c.OutputDir, r.c.SaveTotalLimit)
+	return prune(r.c.Save.OutputDir, r.c.Save.TotalLimit)
 }
 
 // evaluate takes the held-out loss and, where asked for, scores answers; it keeps the best weights and ends the run when
@@ -185,16 +191,16 @@ func (r *run) measure(ctx context.Context) (e Evaluation, err error) {
 	if e.Loss, err = r.t.EvalLoss(ctx, r.held); err != nil {
 		return e, err
 	}
-	if r.c.EvalExamples == 0 && !scoresFromHead(r.c.Task) {
+	if r.c.Eval.Examples == 0 && !scoresFromHead(r.c.Task.Name) {
 		return e, nil
 	}
-	metrics, _, err := predictor{r.m, r.tok, r.t.Adapter}.respond(ctx, NamedTask{Task: r.task}, tasks.Eval, r.c.EvalExamples, nil)
+	metrics, _, err := evaluate.Score(ctx, r.s, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.c.Eval.Examples, nil)
 	if err != nil {
 		return e, err
 	}
 	e.Score = &metrics[0].Value
 	if _, ok := r.task.(tasks.Metrics); ok {
-		e.Metrics = byName(metrics)
+		e.Metrics = evaluate.ByName(metrics)
 	}
 	return e, nil
 }
@@ -202,13 +208,13 @@ func (r *run) measure(ctx context.Context) (e Evaluation, err error) {
 // judge keeps the best weights and counts evaluations that were no better.
 func (r *run) judge(e Evaluation) error {
 	value := -e.Loss
-	if r.c.MetricForBestModel == "score" {
+	if r.c.Train.MetricForBestModel == "score" {
 		value = *e.Score
 	}
 	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
 		r.state.BadEvals++
-		if p := r.c.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
-			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.c.MetricForBestModel, r.state.BestStep)
+		if p := r.c.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
+			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.c.Train.MetricForBestModel, r.state.BestStep)
 		}
 		return nil
 	}
@@ -216,14 +222,7 @@ func (r *run) judge(e Evaluation) error {
 	if e.Step == 0 {
 		return nil
 	}
-	best := filepath.Join(r.c.OutputDir, "best")
-	if err := os.RemoveAll(best + ".tmp"); err != nil {
-		return err
-	}
-	if err := r.saveWeights(best + ".tmp"); err != nil {
-		return err
-	}
-	return replaceDir(best, best+".tmp")
+	return folder.Replace(filepath.Join(r.c.Save.OutputDir, "best"), r.saveWeights)
 }
 
 // finish leaves the result in the output folder itself.
@@ -232,30 +231,15 @@ func (r *run) finish() error {
 		r.result.Reason = fmt.Sprintf("all %d steps done", r.total)
 	}
 	from := ""
-	if r.c.LoadBestModelAtEnd && r.state.BestStep > 0 && r.state.BestStep != r.state.Step {
-		from = filepath.Join(r.c.OutputDir, "best")
+	if r.c.Train.LoadBestModelAtEnd && r.state.BestStep > 0 && r.state.BestStep != r.state.Step {
+		from = filepath.Join(r.c.Save.OutputDir, "best")
 	}
-	tmp := filepath.Join(r.c.OutputDir, "final.tmp")
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if from != "" {
-		if err := os.CopyFS(tmp, os.DirFS(from)); err != nil {
-			return err
+	return folder.Fill(r.c.Save.OutputDir, func(tmp string) error {
+		if from != "" {
+			return os.CopyFS(tmp, os.DirFS(from))
 		}
-	} else if err := r.saveWeights(tmp); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(tmp)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := os.Rename(filepath.Join(tmp, e.Name()), filepath.Join(r.c.OutputDir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return os.Remove(tmp)
+		return r.saveWeights(tmp)
+	})
 }
 
 // checkGradients refuses a first step that left a layer without a gradient: every parameter must have one, and every

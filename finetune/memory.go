@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -40,10 +41,10 @@ func (m Memory) String() string {
 	var parts []string
 	for _, p := range m.Parts() {
 		if p.Bytes > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", p.Name, mebi(p.Bytes)))
+			parts = append(parts, fmt.Sprintf("%s %d", p.Name, wording.MiB(p.Bytes)))
 		}
 	}
-	return fmt.Sprintf("about %d MiB: %s", mebi(m.Total()), strings.Join(parts, ", "))
+	return fmt.Sprintf("about %d MiB: %s", wording.MiB(m.Total()), strings.Join(parts, ", "))
 }
 
 // MemoryPart is one of Memory's parts.
@@ -57,8 +58,6 @@ func (m Memory) Parts() []MemoryPart {
 	return []MemoryPart{{"weights", m.Weights}, {"adapter", m.Adapter}, {"gradients", m.Gradients}, {"optimizer", m.Optimizer},
 		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
 }
-
-func mebi(n int) int { return (n + 1<<19) >> 20 }
 
 // Estimate is what training params takes at its peak, with slices of so many tokens. What the process holds by now counts
 // as its program, but for the weights and params.
@@ -82,9 +81,9 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 
 // estimate has all parts but the weights and the program, of trained bytes of parameters.
 func estimate(m *model.Model, trained, tokens int, checkpointing bool) Memory {
-	f := m.Footprint(AdapterName)
+	f := m.Footprint(infer.AdapterName)
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * activations(m.Config(), f, checkpointing), Scratch: scratch(f, tokens)}
+		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratch(f, tokens)}
 }
 
 // scratch is what products of so many tokens pack their factors into.
@@ -100,23 +99,6 @@ const (
 	code    = 22 << 20 // the program's code and its runtime
 	garbage = 25       // per cent of what is in use, as the garbage collector lets it grow
 )
-
-// activations is how many values of a token a micro-batch holds at its peak: after the head's loss, or in the backward
-// pass of a layer.
-func activations(c model.Config, f model.Footprint, checkpointing bool) int {
-	head := 4*c.HiddenSize + min(c.VocabSize, op.VocabTile)
-	if checkpointing {
-		return f.Results + c.HiddenSize + max(f.Again, head)
-	}
-	return f.Kept + c.HiddenSize + max(f.Backward, head)
-}
-
-// defaultMicroBatch is how many tokens a micro-batch has by default: larger ones pack a weight less often, and take more
-// memory.
-func defaultMicroBatch(m *model.Model) int {
-	const room = 128 << 20 // bytes of activations
-	return min(max(room/(4*activations(m.Config(), m.Footprint(AdapterName), false)), 512), 1024)
-}
 
 // ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
 func ParseSize(text string) (int, error) {
@@ -158,9 +140,9 @@ func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (chec
 	}
 	help := "a smaller slice_tokens or max_length, or a lower r, would help"
 	if b := estimate(true); !checkpointing && b.Total() < e.Total() {
-		help = fmt.Sprintf("gradient_checkpointing: block would need about %d MiB; else %s", mebi(b.Total()), help)
+		help = fmt.Sprintf("gradient_checkpointing: block would need about %d MiB; else %s", wording.MiB(b.Total()), help)
 	}
-	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", mebi(limit), e, help)
+	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", wording.MiB(limit), e, help)
 }
 
 // maxTokensOf is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
@@ -181,20 +163,20 @@ func maxTokensOf(rows []tasks.Features, window, tokens int) int {
 
 // budget estimates the memory of the run and chooses how to keep to the limit.
 func (r *run) budget() error {
-	limit, err := r.c.memory()
+	limit, err := r.c.Memory.limit()
 	if err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what reading and encoding left
-	window := r.c.PerDeviceTrainBatchSize * r.c.GradientAccumulationSteps
-	tokens := maxTokensOf(r.rows, window, r.t.MaxTokensPerMicroBatch)
-	held := maxTokensOf(r.held, len(r.held), evalSlices*r.t.MaxTokensPerMicroBatch)
-	r.t.Checkpoint, r.result.Memory, err = fit(r.c.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+	window, micro := r.c.Train.batch(), r.t.Options.MaxTokensPerMicroBatch
+	tokens := maxTokensOf(r.rows, window, micro)
+	held := maxTokensOf(r.held, len(r.held), infer.EvalTokens(micro))
+	r.t.Options.Checkpointing, r.result.Memory, err = fit(r.c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
-		f := r.m.Footprint(AdapterName)
-		e.Activations = max(e.Activations, 4*held*(r.m.Config().HiddenSize+f.Forward))
+		f := r.m.Footprint(infer.AdapterName)
+		e.Activations = max(e.Activations, 4*held*(f.Hidden+f.Forward))
 		e.Scratch = max(e.Scratch, scratch(f, held))
-		if r.c.ReLoRASteps > 0 { // what adapters are folded into is float32
+		if r.c.Train.ReLoRASteps > 0 { // what adapters are folded into is float32
 			r.a.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}
 		return e
@@ -203,7 +185,7 @@ func (r *run) budget() error {
 		return err
 	}
 	with := ""
-	if r.t.Checkpoint {
+	if r.t.Options.Checkpointing {
 		with = " (gradient_checkpointing: block)"
 	}
 	_, _ = fmt.Fprintf(r.o.Out, "memory: %s%s\n", r.result.Memory, with)

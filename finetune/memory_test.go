@@ -18,9 +18,9 @@ func TestEstimateOfActivations(t *testing.T) {
 		for _, method := range []string{"lora", "mora", "dora", "full"} {
 			for _, checkpoint := range []bool{false, true} {
 				tr := trainerOf(t, config, method, map[string]any{"r": 4})
-				tr.Checkpoint, tr.MaxTokensPerMicroBatch = checkpoint, 512
+				tr.Options.Checkpointing, tr.Options.MaxTokensPerMicroBatch = checkpoint, 512
 				op.ResetPeak()
-				if _, err := tr.gradients(rowsOf(200, 150, 100, 62), 0); err != nil {
+				if _, err := tr.gradients(t.Context(), rowsOf(200, 150, 100, 62), 0); err != nil {
 					t.Fatal(err)
 				}
 				got := float64(op.PeakBytes())
@@ -92,7 +92,7 @@ func TestRunKeepsToItsMemory(t *testing.T) {
 	var want []byte
 	for _, mode := range []string{"none", "block"} {
 		c := small(t, "lora")
-		c.GradientCheckpointing, c.Memory = mode, "4GiB"
+		c.Memory.GradientCheckpointing, c.Memory.Limit = mode, "4GiB"
 		var out bytes.Buffer
 		o := quiet()
 		o.Out = &out
@@ -113,43 +113,14 @@ func TestRunKeepsToItsMemory(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(c *Config){
-		"memory: 1 MiB are allowed":       func(c *Config) { c.Memory = "1MiB" },
-		"\"some\" is no size":             func(c *Config) { c.Memory = "some" },
-		"gradient_checkpointing is \"x\"": func(c *Config) { c.GradientCheckpointing = "x" },
+		"memory: 1 MiB are allowed":       func(c *Config) { c.Memory.Limit = "1MiB" },
+		"\"some\" is no size":             func(c *Config) { c.Memory.Limit = "some" },
+		"gradient_checkpointing is \"x\"": func(c *Config) { c.Memory.GradientCheckpointing = "x" },
 	} {
 		c := small(t, "lora")
 		change(&c)
 		if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-	}
-}
-
-func TestBenchProfile(t *testing.T) {
-	m := open(t, tiny(t))
-	for _, mode := range []string{"none", "block"} {
-		r, err := Bench(t.Context(), m, nil, nil, BenchOptions{Method: "full", Batch: 2, Steps: 2, Dense: 24, GradientCheckpointing: mode, Profile: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		kinds, share := map[string]bool{}, 0.0
-		for _, k := range r.Profile {
-			kinds[k.Kind] = true
-			share += k.Share
-		}
-		for _, k := range []string{"linear forward", "linear dX", "parameter gradient", "attention forward", "attention backward", "rmsnorm", "swiglu", "head loss", "embedding", "optimizer", "other"} {
-			if !kinds[k] {
-				t.Errorf("%s: the profile has no %s", mode, k)
-			}
-		}
-		if kinds["recomputation"] != (mode == "block") || math.Abs(share-1) > 1e-6 {
-			t.Errorf("%s: kinds are %v, shares come to %g", mode, kinds, share)
-		}
-		if r.ActivationBytes == 0 || r.Memory.Activations == 0 {
-			t.Errorf("%s: no memory of activations", mode)
-		}
-	}
-	if _, err := Bench(t.Context(), m, nil, nil, BenchOptions{Method: "lora", Batch: 1, Steps: 1, Dense: 8, GradientCheckpointing: "auto"}); err == nil {
-		t.Error("no error for gradient_checkpointing auto")
 	}
 }

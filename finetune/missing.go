@@ -6,32 +6,40 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Validate says what a run needs that is not there: its model, tokenizer, data.
-func (c *Config) Validate() []string {
+// Missing says what a run needs that is not there: its model, tokenizer, data.
+func (c *Config) Missing() []string {
 	var missing []string
 	if err := c.missingModel(); err != nil {
 		missing = append(missing, "model: "+err.Error())
 	}
-	if c.Tokenizer != "" {
-		if dir, err := ModelDir(c.Tokenizer); err != nil {
+	if c.Model.Tokenizer != "" {
+		if dir, err := infer.ModelDir(c.Model.Tokenizer); err != nil {
 			missing = append(missing, "tokenizer: "+err.Error())
 		} else if _, err := os.Stat(dir); err != nil {
 			missing = append(missing, "tokenizer: "+dir+" is not there")
 		}
 	}
-	task, err := NewTask(*c)
+	task, err := c.Task.New()
 	if err == nil {
-		_, err = firstExamples(task, tasks.Train, 1)
+		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
 	if err != nil {
-		missing = append(missing, data(err))
+		missing = append(missing, aboutData(err))
 	}
-	for _, b := range c.EvalTasks {
+	return missing
+}
+
+// Missing says what the recipe needs that is not there: what its run needs, and its eval tasks.
+func (r Recipe) Missing() []string {
+	missing := r.Config.Missing()
+	for _, b := range r.EvalTasks {
 		if err := b.missing(); err != nil {
-			missing = append(missing, b.Name+": "+data(err))
+			missing = append(missing, b.Name+": "+aboutData(err))
 		}
 	}
 	return missing
@@ -41,7 +49,7 @@ func (c *Config) Validate() []string {
 func (b EvalTask) missing() error {
 	task, err := tasks.New(b.Task, b.Options)
 	if err == nil {
-		_, err = firstExamples(task, tasks.Eval, 1)
+		_, err = evaluate.FirstExamples(task, tasks.Eval, 1)
 	}
 	return err
 }
@@ -49,24 +57,24 @@ func (b EvalTask) missing() error {
 // missingModel says why a run's model cannot be read.
 func (c *Config) missingModel() error {
 	switch {
-	case c.Model != "":
-		dir, err := ModelDir(c.Model)
+	case c.Model.Path != "":
+		dir, err := infer.ModelDir(c.Model.Path)
 		if err != nil {
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
-			return fmt.Errorf("%s is not there", c.Model)
+			return fmt.Errorf("%s is not there", c.Model.Path)
 		}
 		return nil
-	case c.ModelConfig != nil && c.ModelConfig != "":
-		_, err := c.modelConfig()
+	case !c.Model.Config.Empty():
+		_, err := c.Model.Config.Read()
 		return err
 	}
 	return fmt.Errorf("none is named")
 }
 
-// data is an error about data in a few words.
-func data(err error) string {
+// aboutData is an error about data in a few words.
+func aboutData(err error) string {
 	text := err.Error()
 	if at := strings.Index(text, "open "); at >= 0 && strings.HasSuffix(text, "no such file or directory") {
 		return "data: " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " is not there"

@@ -24,3 +24,6 @@ func batchIndices(seed uint64, rows, size, perEpoch, step int) []int {
 	p := rand.New(rand.NewPCG(stream(seed, forOrder, epoch), 0)).Perm(rows)
 	return p[at:min(rows, at+size)]
 }
+
+// AdapterSeed is what a run with a seed draws its adapter with.
+func AdapterSeed(seed uint64) uint64 { return stream(seed, forAdapter, 0) }

@@ -39,8 +39,8 @@ func TestSchedule(t *testing.T) {
 func TestWindowsAreEpochs(t *testing.T) {
 	const rows, size = 10, 4
 	c := Default()
-	c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.NumTrainEpochs = 2, 2, 2.5
-	perEpoch, total, warmup := c.plan(rows)
+	c.Train.PerDeviceTrainBatchSize, c.Train.GradientAccumulationSteps, c.Train.NumTrainEpochs = 2, 2, 2.5
+	perEpoch, total, warmup := c.Train.plan(rows)
 	if perEpoch != 3 || total != 8 || warmup != 1 {
 		t.Errorf("plan gives %d steps an epoch, %d in all, %d of warm-up; want 3, 8, 1", perEpoch, total, warmup)
 	}
@@ -63,15 +63,22 @@ func TestWindowsAreEpochs(t *testing.T) {
 }
 
 func TestRecipe(t *testing.T) {
-	c, err := ParseRecipe([]byte("model: m\nr: 4\nlearning_rate: 1e-4\ntask_options: {pairs: 3}\n"),
+	one := func(raw []byte, set []string) (Config, error) {
+		r, err := ParseRecipes(raw, set)
+		if err != nil {
+			return Config{}, err
+		}
+		return r[0].Config, nil
+	}
+	c, err := one([]byte("model: m\nr: 4\nlearning_rate: 1e-4\ntask_options: {pairs: 3}\n"),
 		[]string{"learning_rate=0.5", "task_options.pairs=7", "target_modules=[q_proj]", "max_steps=9"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Model != "m" || c.LearningRate != 0.5 || c.MaxSteps != 9 || c.Adapter["r"] != uint64(4) || c.TaskOptions["pairs"] != uint64(7) {
+	if c.Model.Path != "m" || c.Train.LearningRate != 0.5 || c.Train.MaxSteps != 9 || c.Method.Settings["r"] != uint64(4) || c.Task.Options["pairs"] != uint64(7) {
 		t.Errorf("read as %+v", c)
 	}
-	if c, err := ParseRecipe(nil, []string{"model=m"}); err != nil || c.Model != "m" {
+	if c, err := one(nil, []string{"model=m"}); err != nil || c.Model.Path != "m" {
 		t.Errorf("flags alone gave %+v, %v", c, err)
 	}
 	for text, want := range map[string]string{
@@ -85,37 +92,37 @@ func TestRecipe(t *testing.T) {
 		"compare: [{name: a}, {name: a}]":  "name of its own",
 		"compare: [{name: ../a, seed: 1}]": "name of its own",
 	} {
-		_, _, err := Runs([]byte(text), nil)
+		_, err := ParseRecipes([]byte(text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got error %v, want one with %q", text, err, want)
 		}
 	}
 	for _, s := range []string{"learning_rate", "=1", "model.a=1", "a=[", "nokey=1"} {
-		if _, err := ParseRecipe([]byte("model: m"), []string{s}); err == nil {
+		if _, err := one([]byte("model: m"), []string{s}); err == nil {
 			t.Errorf("--set %s was taken", s)
 		}
 	}
 }
 
 func TestCompareExpands(t *testing.T) {
-	names, runs, err := Runs([]byte("seed: 3\nr: 8\ncompare:\n- {name: a, method: mora, mora_type: 1}\n- {name: b, method: lora, r: 4}\n"), []string{"seed=5"})
+	runs, err := ParseRecipes([]byte("seed: 3\nr: 8\ncompare:\n- {name: a, method: mora, mora_type: 1}\n- {name: b, method: lora, r: 4}\n"), []string{"seed=5"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(names, []string{"a", "b"}) || runs[0].Method != "mora" || runs[1].Method != "lora" || runs[0].Seed != 5 ||
-		runs[1].Adapter["r"] != uint64(4) || runs[0].Adapter["r"] != uint64(8) {
-		t.Errorf("expanded to %v %+v", names, runs)
+	if len(runs) != 2 || runs[0].Name != "a" || runs[1].Name != "b" || runs[0].Config.Method.Name != "mora" || runs[1].Config.Method.Name != "lora" ||
+		runs[0].Config.Train.Seed != 5 || runs[1].Config.Method.Settings["r"] != uint64(4) || runs[0].Config.Method.Settings["r"] != uint64(8) {
+		t.Errorf("expanded to %+v", runs)
 	}
 }
 
 func TestCheckNamesTheKey(t *testing.T) {
 	for key, change := range map[string]func(*Config){
-		"per_device_train_batch_size": func(c *Config) { c.PerDeviceTrainBatchSize = 0 },
-		"learning_rate":               func(c *Config) { c.LearningRate = math.NaN() },
-		"lr_scheduler_type":           func(c *Config) { c.LRSchedulerType = "x" },
-		"metric_for_best_model":       func(c *Config) { c.MetricForBestModel = "x" },
-		"eval_examples":               func(c *Config) { c.MetricForBestModel = "score" },
-		"adam_beta1":                  func(c *Config) { c.AdamBeta1 = 1 },
+		"per_device_train_batch_size": func(c *Config) { c.Train.PerDeviceTrainBatchSize = 0 },
+		"learning_rate":               func(c *Config) { c.Train.LearningRate = math.NaN() },
+		"lr_scheduler_type":           func(c *Config) { c.Train.LRSchedulerType = "x" },
+		"metric_for_best_model":       func(c *Config) { c.Train.MetricForBestModel = "x" },
+		"eval_examples":               func(c *Config) { c.Train.MetricForBestModel = "score" },
+		"adam_beta1":                  func(c *Config) { c.Train.AdamBeta1 = 1 },
 	} {
 		c := Default()
 		change(&c)

@@ -1,10 +1,10 @@
 package finetune
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,35 +12,94 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/settings"
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// ReadRecipe reads a YAML file of a run's keys and puts the settings ("key=value") over them. An unknown key is an error
-// that suggests a known one.
-func ReadRecipe(path string, settings []string) (Config, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("recipe: %w", err)
-	}
-	c, err := ParseRecipe(raw, settings)
-	if err != nil {
-		return Config{}, fmt.Errorf("recipe: %s: %w", path, err)
-	}
-	return c, nil
+// Recipe is a run as a YAML file describes it: a Config, and what is for experiments alone.
+type Recipe struct {
+	// Name is that of the entry of compare, its folder below output_dir; "" where the file is a single run.
+	Name   string
+	Config Config
+	// Search is what an experiment tries before the run, and train does not: a list has values of its key, of which the best
+	// are kept; any other value replaces the run's own meanwhile (max_steps, say).
+	Search map[string]any `yaml:"search"`
+	// EvalTasks are what an experiment scores the trained model on.
+	EvalTasks []EvalTask `yaml:"benchmarks"`
 }
 
-// ParseRecipe is ReadRecipe on the file's content.
-func ParseRecipe(raw []byte, settings []string) (Config, error) {
+// EvalTask is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
+// task's figure that counts; empty is its score.
+type EvalTask struct {
+	Name    string         `yaml:"name"`
+	Task    string         `yaml:"task"`
+	Options map[string]any `yaml:"options"`
+	Limit   int            `yaml:"limit"`
+	Metric  string         `yaml:"metric"`
+}
+
+// ParseRecipes reads a YAML file of a run's keys and puts the settings ("key=value") over them. With the key compare it is
+// a run for each entry, with the entry's keys in place of the file's. An unknown key is an error that suggests a known one.
+func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
 	keys, err := unmarshal(raw)
 	if err != nil {
-		return Config{}, err
+		return nil, err
 	}
-	for _, s := range settings {
-		if err := set(keys, s); err != nil {
-			return Config{}, err
+	for _, s := range set {
+		if err := settings.Set(keys, s); err != nil {
+			return nil, err
 		}
 	}
-	return decode(keys)
+	compare := keys["compare"]
+	delete(keys, "compare")
+	r, err := decode(keys)
+	if err != nil {
+		return nil, err
+	}
+	entries, ok := compare.([]any)
+	if compare != nil && !ok {
+		return nil, fmt.Errorf("compare: %v is not of its kind (want a list of groups of keys)", compare)
+	}
+	if len(entries) == 0 {
+		return []Recipe{r}, nil
+	}
+	return compared(raw, set, entries)
+}
+
+// compared are the runs of compare.
+func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
+	var runs []Recipe
+	for _, e := range entries {
+		entry, ok := e.(map[string]any)
+		name := fmt.Sprint(entry["name"])
+		if !ok || entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
+			return nil, fmt.Errorf("compare: every entry needs a name of its own, without slashes")
+		}
+		keys, err := unmarshal(raw)
+		if err != nil {
+			return nil, err
+		}
+		delete(keys, "compare")
+		for k, v := range entry {
+			if k != "name" {
+				keys[k] = v
+			}
+		}
+		for _, s := range set {
+			if err := settings.Set(keys, s); err != nil {
+				return nil, err
+			}
+		}
+		delete(keys, "compare")
+		run, err := decode(keys)
+		if err != nil {
+			return nil, fmt.Errorf("compare: %s: %w", name, err)
+		}
+		run.Name = name
+		runs = append(runs, run)
+	}
+	return runs, nil
 }
 
 // unmarshal reads the keys of a YAML file; an empty one has none.
@@ -55,107 +114,133 @@ func unmarshal(raw []byte) (map[string]any, error) {
 	return keys, nil
 }
 
-// set puts key=value (value in YAML, key with dots for nested ones) over the keys.
-func set(keys map[string]any, setting string) error {
-	key, text, ok := strings.Cut(setting, "=")
-	if !ok || key == "" {
-		return fmt.Errorf("--set %s: want key=value", setting)
-	}
-	var v any
-	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		return fmt.Errorf("--set %s: the value is no YAML", setting)
-	}
-	path := strings.Split(key, ".")
-	for _, p := range path[:len(path)-1] {
-		inner, ok := keys[p].(map[string]any)
-		if !ok {
-			if keys[p] != nil {
-				return fmt.Errorf("--set %s: %s is no group of keys", setting, p)
-			}
-			inner = map[string]any{}
-			keys[p] = inner
-		}
-		keys = inner
-	}
-	keys[path[len(path)-1]] = v
-	return nil
-}
+// aliases are other names of keys.
+var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens"}
 
-// decode sorts keys into the run's own and the adapter's, over the defaults. A key that is searched and has no value of its
+// decode sorts keys into the run's own and the method's, over the defaults. A key that is searched and has no value of its
 // own has the first of the search.
-func decode(keys map[string]any) (Config, error) {
-	c := Default()
+func decode(keys map[string]any) (Recipe, error) {
+	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)
+	for alias, key := range aliases {
+		if v, ok := keys[alias]; ok {
+			if _, both := keys[key]; both {
+				return r, fmt.Errorf("%s and %s are one key; give one of them", alias, key)
+			}
+			keys[key] = v
+			delete(keys, alias)
+		}
+	}
 	search, _ := keys["search"].(map[string]any)
 	for k, v := range search {
 		if list, ok := v.([]any); ok && len(list) > 0 && keys[k] == nil {
 			keys[k] = list[0]
 		}
 	}
-	own, known := map[string]any{}, configKeys()
-	c.Adapter = map[string]any{}
+	fields := r.fields()
+	r.Config.Method.Settings = map[string]any{}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		f, own := fields[k]
 		switch {
-		case slices.Contains(known, k):
-			own[k] = keys[k]
+		case own:
+			if err := f.set(k, keys[k]); err != nil {
+				return r, err
+			}
 		case slices.Contains(adapter.Keys(), k):
-			c.Adapter[k] = keys[k]
+			r.Config.Method.Settings[k] = keys[k]
 		default:
-			return c, fmt.Errorf("unknown key %q%s", k, suggest.Hint(k, append(known, adapter.Keys()...)))
+			known := slices.Sorted(maps.Keys(fields))
+			return r, fmt.Errorf("unknown key %q%s", k, suggest.Hint(k, append(known, adapter.Keys()...)))
 		}
 	}
-	for k, v := range own {
-		if err := assign(&c, k, v); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
+	return r, nil
 }
 
-// assign decodes one key into its field.
-func assign(c *Config, key string, value any) error {
-	if f, ok := value.(float64); ok && f != math.Trunc(f) && fieldKind(key) == "want a whole number" {
+// field is what a key sets, in a part of a recipe.
+type field struct {
+	reflect.Value
+	part string
+}
+
+// fields are what a recipe's keys set.
+func (r *Recipe) fields() map[string]field {
+	all := map[string]field{}
+	add := func(part string, v reflect.Value) {
+		for i := range v.NumField() {
+			if k := v.Type().Field(i).Tag.Get("yaml"); k != "" && k != "-" {
+				all[k] = field{v.Field(i), part}
+			}
+		}
+	}
+	add("", reflect.ValueOf(r).Elem())
+	c := reflect.ValueOf(&r.Config).Elem()
+	for i := range c.NumField() {
+		add(c.Type().Field(i).Name, c.Field(i))
+	}
+	return all
+}
+
+// set decodes a value of YAML into the field of a key.
+func (f field) set(key string, value any) error {
+	switch {
+	case f.Type() == reflect.TypeFor[ConfigFile]():
+		return f.setConfig(key, value)
+	case f.Type() == reflect.TypeFor[data.Sources]():
+		return f.setSources(key, value)
+	}
+	if n, ok := value.(float64); ok && n != math.Trunc(n) && f.kind() == "want a whole number" {
 		return fmt.Errorf("%s: %v is no whole number", key, value)
 	}
-	if f := fieldOf(c, key); value != nil && reflect.TypeOf(value).AssignableTo(f.Type()) {
+	if value != nil && reflect.TypeOf(value).AssignableTo(f.Type()) {
 		f.Set(reflect.ValueOf(value)) // a round through YAML would make a text of 1e-05
 		return nil
 	}
-	one, err := yaml.Marshal(map[string]any{key: value})
+	raw, err := yaml.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
-	if err := yaml.UnmarshalWithOptions(one, c, yaml.Strict()); err != nil {
-		return fmt.Errorf("%s: %v is not of its kind (%s)", key, value, fieldKind(key))
+	if err := yaml.UnmarshalWithOptions(raw, f.Addr().Interface(), yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %v is not of its kind (%s)", key, value, f.kind())
 	}
 	return nil
 }
 
-// fieldOf is the field of a key.
-func fieldOf(c *Config, key string) reflect.Value {
-	v := reflect.ValueOf(c).Elem()
-	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("yaml") == key {
-			return v.Field(i)
+func (f field) setConfig(key string, value any) error {
+	c := ConfigFile{}
+	switch v := value.(type) {
+	case nil:
+	case string:
+		c.Path = v
+	case map[string]any:
+		var err error
+		if c.JSON, err = json.Marshal(v); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
 		}
+	default:
+		return fmt.Errorf("%s: %v is not of its kind (want a path, or the keys of a config.json)", key, value)
 	}
-	return reflect.Value{}
+	f.Set(reflect.ValueOf(c))
+	return nil
 }
 
-// configKeys lists a recipe's own keys.
-func configKeys() []string {
-	var keys []string
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if k := t.Field(i).Tag.Get("yaml"); k != "-" {
-			keys = append(keys, k)
+func (f field) setSources(key string, value any) error {
+	var s data.Sources
+	if value != nil {
+		raw, err := json.Marshal(value)
+		if err == nil {
+			err = json.Unmarshal(raw, &s)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	return keys
+	f.Set(reflect.ValueOf(s))
+	return nil
 }
 
-func fieldKind(key string) string {
-	switch fieldOf(&Config{}, key).Kind() {
+// kind says what a key wants.
+func (f field) kind() string {
+	switch f.Kind() {
 	case reflect.Int, reflect.Uint64:
 		return "want a whole number"
 	case reflect.Float64:
@@ -168,41 +253,61 @@ func fieldKind(key string) string {
 	return "want a list or a group of keys"
 }
 
-// Runs expands Compare: the recipes to run, by name; a recipe without Compare is a single run named "".
-func Runs(raw []byte, settings []string) (names []string, runs []Config, err error) {
-	c, err := ParseRecipe(raw, settings)
-	if err != nil {
-		return nil, nil, err
+// With is the recipe with other values of some keys, without its search.
+func (r Recipe) With(overrides ...map[string]any) (Recipe, error) {
+	keys := r.Keys()
+	for _, o := range overrides {
+		maps.Copy(keys, o)
 	}
-	if len(c.Compare) == 0 {
-		return []string{""}, []Config{c}, nil
+	with, err := decode(keys)
+	with.Name = r.Name
+	return with, err
+}
+
+// Keys are the recipe's keys that are not at their defaults, without those that are about the folder or other runs.
+func (r Recipe) Keys() map[string]any {
+	return r.keysOf(func(key, _ string) bool { return key != "search" && key != "output_dir" })
+}
+
+// course are the keys that decide the course of the run and are not at their defaults.
+func (c Config) course() map[string]any {
+	return Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
+}
+
+func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
+	keys := maps.Clone(r.Config.Method.Settings)
+	if keys == nil {
+		keys = map[string]any{}
 	}
-	base, err := unmarshal(raw)
-	if err != nil {
-		return nil, nil, err
+	standard := (&Recipe{Config: Default()}).fields()
+	for k, f := range r.fields() {
+		if want(k, f.part) && !reflect.DeepEqual(f.Interface(), standard[k].Interface()) {
+			keys[k] = plain(f.Interface())
+		}
 	}
-	for _, entry := range c.Compare {
-		keys := maps.Clone(base)
-		delete(keys, "compare")
-		name := fmt.Sprint(entry["name"])
-		if entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.Contains(names, name) {
-			return nil, nil, fmt.Errorf("compare: every entry needs a name of its own, without slashes")
+	return keys
+}
+
+// plain is a value as YAML would have it.
+func plain(v any) any {
+	switch v := v.(type) {
+	case ConfigFile:
+		if v.Path != "" {
+			return v.Path
 		}
-		for k, v := range entry {
-			if k != "name" {
-				keys[k] = v
-			}
+		var keys map[string]any
+		if json.Unmarshal(v.JSON, &keys) != nil {
+			return string(v.JSON)
 		}
-		for _, s := range settings {
-			if err := set(keys, s); err != nil {
-				return nil, nil, err
-			}
+		return keys
+	case data.Sources:
+		return v.Plain()
+	case []EvalTask:
+		var all []any
+		for _, b := range v {
+			all = append(all, map[string]any{"name": b.Name, "task": b.Task, "options": b.Options, "limit": b.Limit, "metric": b.Metric})
 		}
-		run, err := decode(keys)
-		if err != nil {
-			return nil, nil, fmt.Errorf("compare: %s: %w", name, err)
-		}
-		names, runs = append(names, name), append(runs, run)
+		return all
 	}
-	return names, runs, nil
+	return v
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-analyze/charts"
 
-	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/plot"
 )
 
 // Curve is what one run's evaluations came to, by step.
@@ -117,26 +117,5 @@ func WriteSVG(path, title string, curves []Curve) error {
 	for i, s := range steps {
 		labels[i] = strconv.Itoa(s)
 	}
-	return plot(path, title, unit+" by step", labels, names, values)
-}
-
-// plot draws lines, values[j] by labels, into an SVG file.
-func plot(path, title, subtitle string, labels, names []string, values [][]float64) error {
-	opt := charts.NewLineChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = title, subtitle
-	opt.Legend.SeriesNames = names
-	opt.Legend.Offset = charts.OffsetRight
-	opt.XAxis.Labels = labels
-	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 640, Height: 400})
-	if err := p.LineChart(opt); err != nil {
-		return fmt.Errorf("finetune: %s: %w", path, err)
-	}
-	svg, err := p.Bytes()
-	if err != nil {
-		return fmt.Errorf("finetune: %s: %w", path, err)
-	}
-	return checkpoint.AtomicFile(path, func(w io.Writer) error {
-		_, err := w.Write(svg)
-		return err
-	})
+	return plot.Lines(path, title, unit+" by step", labels, names, values)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -18,17 +19,17 @@ const restartChange = 1e-4
 
 // restartDue says whether the run restarts before its next step: every relora_steps, once.
 func (r *run) restartDue() bool {
-	return r.c.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.c.ReLoRASteps && r.state.Step < r.total
+	return r.c.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.c.Train.ReLoRASteps && r.state.Step < r.total
 }
 
 // restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
 // state. The model's output must be what it was.
 func (r *run) restart() error {
-	probes, err := probeBatches(&Session{Model: r.m})
+	probes, err := r.s.Probes()
 	if err != nil {
 		return err
 	}
-	before, err := logitsOf(r.m, AdapterName, probes)
+	before, err := infer.Logits(r.m, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}
@@ -37,42 +38,41 @@ func (r *run) restart() error {
 	if err != nil {
 		return err
 	}
-	if err := r.a.Restart(method, stream(r.c.Seed, forAdapter, r.state.Restarts)); err != nil {
+	if err := r.a.Restart(method, stream(r.c.Train.Seed, forAdapter, r.state.Restarts)); err != nil {
 		return err
 	}
-	after, err := logitsOf(r.m, AdapterName, probes)
+	after, err := infer.Logits(r.m, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}
-	var report MergeReport
-	report.add(before, after)
-	event := r.o.Log.Info().Int("step", r.state.Step).Float64("largest_logit_change", report.LogitChange)
+	change := infer.Compare(before, after)
+	event := r.o.Log.Info().Int("step", r.state.Step).Float64("largest_logit_change", change.Largest)
 	if m, ok := method.(*adapter.MoRA); ok {
 		event = event.Stringer("mora_type", m.Type)
 	}
 	event.Msg("restart: the adapter is folded into the base and starts anew")
-	if !(report.LogitChange <= restartChange*math.Max(1, report.LogitScale)) {
-		return fmt.Errorf("restart after step %d: a logit changed by %g (the largest is %g): the output must stay what it was", r.state.Step, report.LogitChange, report.LogitScale)
+	if !(change.Largest <= restartChange*math.Max(1, change.Scale)) {
+		return fmt.Errorf("restart after step %d: a logit changed by %g (the largest is %g): the output must stay what it was", r.state.Step, change.Largest, change.Scale)
 	}
 	reset := r.t.AdamW.restart(r.a.Params())
 	if reset == 0 {
 		return fmt.Errorf("restart after step %d: no optimizer state was reset", r.state.Step)
 	}
-	r.t.adapt(r.a)
+	r.t.use(r.a)
 	r.o.Log.Info().Int("step", r.state.Step).Int("reset", reset).Msg("optimizer state of the adapter's parameters is zero again")
 	return nil
 }
 
 // methodAt is the run's method behind so many restarts: a MoRA takes the types of relora_mora_types in turns.
 func (r *run) methodAt(restarts int) (adapter.Method, error) {
-	method, err := adapter.New(r.c.Method, r.c.Adapter)
+	method, err := adapter.New(r.c.Method.Name, r.c.Method.Settings)
 	if err != nil {
 		return nil, err
 	}
-	method.Settings().BaseModel = r.c.Model
+	method.Settings().BaseModel = r.c.Model.Path
 	r.saveHead(method.Settings())
-	if m, ok := method.(*adapter.MoRA); ok && len(r.c.ReLoRAMoRATypes) > 0 {
-		m.Type = adapter.MoRAType(r.c.ReLoRAMoRATypes[restarts%len(r.c.ReLoRAMoRATypes)])
+	if m, ok := method.(*adapter.MoRA); ok && len(r.c.Train.ReLoRAMoRATypes) > 0 {
+		m.Type = adapter.MoRAType(r.c.Train.ReLoRAMoRATypes[restarts%len(r.c.Train.ReLoRAMoRATypes)])
 	}
 	return method, nil
 }

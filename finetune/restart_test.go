@@ -20,8 +20,8 @@ import (
 // optimizer state and nothing else, and results in a model.
 func TestRestarts(t *testing.T) {
 	c := small(t, "mora")
-	c.ReLoRASteps, c.ReLoRAWarmupSteps, c.ReLoRAMoRATypes, c.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
-	c.Adapter["modules_to_save"] = []string{"norm"}
+	c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps, c.Train.ReLoRAMoRATypes, c.Train.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
+	c.Method.Settings["modules_to_save"] = []string{"norm"}
 	var logs bytes.Buffer
 	o := Options{Log: zerolog.New(&logs)}
 	if _, err := Run(context.Background(), c, o); err != nil {
@@ -51,23 +51,23 @@ func TestRestarts(t *testing.T) {
 	if got, want := strings.Join(types, " "), adapter.Neighbours.String()+" "+adapter.NeighboursTiled.String()+" "+adapter.Sharing.String(); got != want {
 		t.Errorf("types behind restarts are %q, want %q", got, want)
 	}
-	if _, err := model.Load(c.OutputDir); err != nil {
+	if _, err := model.Load(c.Save.OutputDir); err != nil {
 		t.Errorf("the result is no model: %v", err)
 	}
-	if found, _ := filepath.Glob(filepath.Join(c.OutputDir, "adapter_*")); found != nil {
+	if found, _ := filepath.Glob(filepath.Join(c.Save.OutputDir, "adapter_*")); found != nil {
 		t.Errorf("the result holds %v beside the model", found)
 	}
 }
 
 func TestRestartKeys(t *testing.T) {
 	for want, change := range map[string]func(c *Config){
-		"relora_steps is not":     func(c *Config) { c.ReLoRAMoRATypes = []int{1} },
-		"needs an adapter":        func(c *Config) { c.ReLoRASteps, c.Method = 5, "full" },
-		"for method mora":         func(c *Config) { c.ReLoRASteps, c.Method, c.ReLoRAMoRATypes = 5, "lora", []int{1} },
-		"mora_type":               func(c *Config) { c.ReLoRASteps, c.ReLoRAMoRATypes = 5, []int{7} },
-		"relora_steps is -1":      func(c *Config) { c.ReLoRASteps = -1 },
-		"load_best_model_at_end":  func(c *Config) { c.ReLoRASteps, c.LoadBestModelAtEnd = 5, true },
-		"min_lr_ratio is 2; want": func(c *Config) { c.MinLRRatio = 2 },
+		"relora_steps is not":     func(c *Config) { c.Train.ReLoRAMoRATypes = []int{1} },
+		"needs an adapter":        func(c *Config) { c.Train.ReLoRASteps, c.Method.Name = 5, "full" },
+		"for method mora":         func(c *Config) { c.Train.ReLoRASteps, c.Method.Name, c.Train.ReLoRAMoRATypes = 5, "lora", []int{1} },
+		"mora_type":               func(c *Config) { c.Train.ReLoRASteps, c.Train.ReLoRAMoRATypes = 5, []int{7} },
+		"relora_steps is -1":      func(c *Config) { c.Train.ReLoRASteps = -1 },
+		"load_best_model_at_end":  func(c *Config) { c.Train.ReLoRASteps, c.Train.LoadBestModelAtEnd = 5, true },
+		"min_lr_ratio is 2; want": func(c *Config) { c.Train.MinLRRatio = 2 },
 	} {
 		c := Default()
 		change(&c)

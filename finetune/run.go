@@ -15,20 +15,17 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
-
-// AdapterName is the name under which a run's adapter sits on its host.
-const AdapterName = "default"
 
 // Options are how a run is carried out, not what it computes.
 type Options struct {
@@ -86,6 +83,7 @@ type run struct {
 	o    Options
 	m    *model.Model
 	tok  *tokenizer.Tokenizer
+	s    *infer.Session
 	task tasks.Task
 	a    *adapter.Adapter // nil where all parameters train
 	t    *Trainer
@@ -112,7 +110,7 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 		o.Out = io.Discard
 	}
 	r := &run{c: c, o: o}
-	err := r.prepare()
+	err := r.prepare(ctx)
 	if err == nil {
 		defer r.close()
 		err = r.train(ctx)
@@ -129,17 +127,17 @@ func (r *run) close() {
 }
 
 // prepare does all that can fail before the first step; nothing is written before everything else is right.
-func (r *run) prepare() error {
+func (r *run) prepare(ctx context.Context) error {
 	if err := r.findCheckpoint(); err != nil {
 		return err
 	}
-	if err := r.load(); err != nil {
+	if err := r.load(ctx); err != nil {
 		return err
 	}
 	if err := r.encode(); err != nil {
 		return err
 	}
-	if err := r.attach(); err != nil {
+	if err := r.attach(ctx); err != nil {
 		return err
 	}
 	if err := r.restore(); err != nil {
@@ -153,7 +151,7 @@ func (r *run) prepare() error {
 
 // findCheckpoint decides what happens with an existing output folder.
 func (r *run) findCheckpoint() error {
-	dir := r.c.OutputDir
+	dir := r.c.Save.OutputDir
 	if dir == "" {
 		return errors.New("output_dir is empty; name a folder for the run")
 	}
@@ -161,7 +159,7 @@ func (r *run) findCheckpoint() error {
 	switch {
 	case errors.Is(err, os.ErrNotExist), err == nil && len(entries) == 0:
 		if r.o.Resume {
-			r.o.Log.Info().Str("output_dir", dir).Msg("nothing to resume; starting anew")
+			r.o.Log.Info().Str("output_dir", dir).Msg("nothing to resume; starting from the beginning")
 		}
 		return nil
 	case err != nil:
@@ -179,36 +177,35 @@ func (r *run) findCheckpoint() error {
 		r.o.Log.Warn().Str("checkpoint", b).Msg("checkpoint is not whole; an older one is used")
 	}
 	if found == "" {
-		return fmt.Errorf("output_dir: %s holds no whole checkpoint to resume; use --overwrite to start anew", dir)
+		return fmt.Errorf("output_dir: %s holds no whole checkpoint to resume; use --overwrite to start again", dir)
 	}
-	if s.Seed != r.c.Seed {
-		return fmt.Errorf("seed is %d, that of the run in %s was %d", r.c.Seed, dir, s.Seed)
+	if s.Seed != r.c.Train.Seed {
+		return fmt.Errorf("seed is %d, that of the run in %s was %d", r.c.Train.Seed, dir, s.Seed)
 	}
 	r.resumed, r.state = found, s
 	return nil
 }
 
 // attach makes what trains.
-func (r *run) attach() error {
-	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, MaxTokensPerMicroBatch: cmp.Or(r.c.MaxTokensPerMicroBatch, defaultMicroBatch(r.m)), Seed: r.c.Seed}
+func (r *run) attach(ctx context.Context) error {
 	total := r.m.NumParameters()
-	if r.c.Method == "full" {
-		t.Params = FullParams(r.m)
+	if r.c.Method.Name == "full" {
 		r.result.Trainable = total
-		_, _ = message.NewPrinter(language.English).Fprintf(r.o.Out, "trainable parameters: %d of %d (100 %%)\n", total, total)
+		_, _ = fmt.Fprintf(r.o.Out, "trainable parameters: %s of %s (100 %%)\n", wording.Number(total), wording.Number(total))
 	} else {
-		if err := r.adapt(); err != nil {
+		if err := r.adapt(ctx); err != nil {
 			return err
 		}
-		t.adapt(r.a)
 		r.result.Trainable = r.a.NumTrainable()
 		for _, line := range r.a.Describe() {
 			_, _ = fmt.Fprintln(r.o.Out, line)
 		}
 	}
 	r.adviseRate()
-	t.AdamW = NewAdamW(t.Params, r.c.AdamBeta1, r.c.AdamBeta2, r.c.AdamEpsilon, r.c.WeightDecay)
-	r.t = t
+	c := &r.c.Train
+	r.t = NewTrainer(r.m, r.a, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
+		WeightDecay: c.WeightDecay, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+	r.s = infer.NewSession(r.m, r.tok, r.t.adapter)
 	return nil
 }
 
@@ -216,31 +213,31 @@ func (r *run) attach() error {
 // models from some hundred million parameters on.
 func (r *run) adviseRate() {
 	var settings struct{ R int }
-	if b, err := json.Marshal(r.c.Adapter); err != nil || json.Unmarshal(b, &settings) != nil {
+	if b, err := json.Marshal(r.c.Method.Settings); err != nil || json.Unmarshal(b, &settings) != nil {
 		return
 	}
-	s, err := adapter.SuggestLR(r.c.Method, cmp.Or(settings.R, 8))
-	if err != nil || r.c.Model == Embedded || r.c.Model == "" || r.m.Head().Kind != head.CausalLM {
+	s, err := adapter.SuggestLR(r.c.Method.Name, cmp.Or(settings.R, 8))
+	if err != nil || r.c.Model.Path == infer.Embedded || r.c.Model.Path == "" || r.m.Head().Kind != head.CausalLM {
 		return
 	}
-	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.LearningRate, s.Low, s.High, s.Reason)
-	if advice := s.Warn(r.c.LearningRate); advice != "" {
+	_, _ = fmt.Fprintf(r.o.Out, "learning_rate %.3g; usual are %.2g to %.2g (%s)\n", r.c.Train.LearningRate, s.Low, s.High, s.Reason)
+	if advice := s.Warn(r.c.Train.LearningRate); advice != "" {
 		r.o.Log.Warn().Msg(advice)
 	}
 }
 
 // adapt puts the run's adapter on the model, new or from the checkpoint.
-func (r *run) adapt() error {
+func (r *run) adapt(ctx context.Context) error {
 	method, err := r.methodAt(0)
 	if err != nil {
 		return err
 	}
 	if r.resumed != "" {
-		if r.a, err = adapter.Load(r.m, r.resumed, AdapterName); err == nil {
+		if r.a, err = adapter.Load(r.m, r.resumed, infer.AdapterName); err == nil {
 			err = r.loadBase(r.resumed)
 		}
 	} else {
-		r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
+		r.a, err = adapter.Attach(r.m, infer.AdapterName, method, stream(r.c.Train.Seed, forAdapter, 0))
 	}
 	if err != nil {
 		return err
@@ -248,26 +245,20 @@ func (r *run) adapt() error {
 	return r.a.OnTrainBegin(r.total)
 }
 
-// FullParams makes every weight of a model trainable and lists them.
-func FullParams(m *model.Model) []model.Param {
-	var ps []model.Param
-	m.Weights(func(w *model.Weight) {
-		if w.Tied() == nil && !w.Buffer() {
-			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
-		}
-	})
-	return ps
-}
-
 // restore puts the checkpoint's adapter and optimizer in place.
 func (r *run) restore() error {
 	digest := r.digest()
 	if r.resumed == "" {
-		r.state = State{Seed: r.c.Seed, Digest: digest}
+		r.state = State{Seed: r.c.Train.Seed, Digest: digest}
 		return nil
 	}
-	if r.state.Digest != digest {
-		return fmt.Errorf("the recipe or the data changed since %s was written; use --overwrite to start anew", r.resumed)
+	switch r.state.Digest {
+	case digest:
+	case r.digestBefore():
+		r.o.Log.Warn().Msg("the checkpoint was made by an earlier version: the run continues, but not to the same bits")
+		r.state.Digest = digest
+	default:
+		return fmt.Errorf("the recipe or the data changed since %s was written; use --overwrite to start again", r.resumed)
 	}
 	if r.state.Kernel != cpu.Used.String() {
 		r.o.Log.Warn().Str("then", r.state.Kernel).Str("now", cpu.Used.String()).
@@ -287,16 +278,18 @@ func (r *run) restore() error {
 
 // digest is of all that decides the course of the run.
 func (r *run) digest() string {
-	h := sha256.New()
-	c := r.c
-	c.OutputDir, c.EvalSteps, c.SaveSteps, c.SaveTotalLimit, c.LoggingSteps, c.EvalExamples = "", 0, 0, 0, 0, 0
-	c.Compare, c.Search, c.EvalTasks, c.GradientCheckpointing, c.Memory = nil, nil, nil, "", ""
-	b, err := json.Marshal(c)
+	course, err := json.Marshal(r.c.course())
 	if err != nil {
 		return ""
 	}
-	h.Write(b)
-	for _, row := range r.rows {
+	return digestOf(course, r.rows)
+}
+
+// digestOf is of a run's keys and its rows.
+func digestOf(course []byte, rows []tasks.Features) string {
+	h := sha256.New()
+	h.Write(course)
+	for _, row := range rows {
 		_ = binary.Write(h, binary.LittleEndian, row.IDs)
 		_ = binary.Write(h, binary.LittleEndian, row.Labels)
 		_ = binary.Write(h, binary.LittleEndian, row.FloatLabels)
@@ -307,7 +300,7 @@ func (r *run) digest() string {
 
 // open makes the output folder and its metrics file.
 func (r *run) open() error {
-	dir := r.c.OutputDir
+	dir := r.c.Save.OutputDir
 	r.result.OutputDir = dir
 	if r.o.Overwrite {
 		if err := emptyRun(dir); err != nil {
@@ -373,14 +366,14 @@ func (r *run) saveWeights(dir string) error {
 		if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
 			return err
 		}
-	case r.c.ReLoRASteps > 0:
-		if err := r.m.Save(dir, AdapterName, checkpoint.DTypeF32); err != nil {
+	case r.c.Train.ReLoRASteps > 0:
+		if err := r.m.Save(dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
 			return err
 		}
 	default:
 		return r.saveAdapter(dir)
 	}
-	return r.recordHost().write(dir)
+	return r.host().Write(dir)
 }
 
 func (r *run) saveAdapter(dir string) error {
@@ -390,5 +383,5 @@ func (r *run) saveAdapter(dir string) error {
 	if err := r.a.Save(dir); err != nil {
 		return err
 	}
-	return r.recordHost().write(dir)
+	return r.host().Write(dir)
 }

@@ -28,16 +28,16 @@ func small(t *testing.T, method string) Config {
 		t.Fatal(err)
 	}
 	c := Default()
-	c.ModelConfig, c.Tokenizer = config, filepath.Join("..", "evaldata", "base")
-	c.Task, c.TaskOptions = "memory", map[string]any{"pairs": 7}
-	c.Method, c.Adapter = method, map[string]any{"r": 2}
-	c.MaxSteps, c.PerDeviceTrainBatchSize, c.LoggingSteps, c.SaveSteps, c.EvalSteps = 10, 3, 1, 4, 4
-	c.OutputDir = filepath.Join(t.TempDir(), "run")
+	c.Model.Config.Path, c.Model.Tokenizer = config, filepath.Join("..", "evaldata", "base")
+	c.Task.Name, c.Task.Options = "memory", map[string]any{"pairs": 7}
+	c.Method.Name, c.Method.Settings = method, map[string]any{"r": 2}
+	c.Train.MaxSteps, c.Train.PerDeviceTrainBatchSize, c.Save.LoggingSteps, c.Save.Steps, c.Eval.Steps = 10, 3, 1, 4, 4
+	c.Save.OutputDir = filepath.Join(t.TempDir(), "run")
 	switch method {
 	case "full":
-		c.Adapter = nil
+		c.Method.Settings = nil
 	case "adalora":
-		c.Adapter = map[string]any{"init_r": 4, "target_r": 2, "tinit": 2, "tfinal": 3}
+		c.Method.Settings = map[string]any{"init_r": 4, "target_r": 2, "tinit": 2, "tfinal": 3}
 	}
 	return c
 }
@@ -51,11 +51,11 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	if c.WholeModel() {
 		name = "model.safetensors"
 	}
-	weights, err := os.ReadFile(filepath.Join(c.OutputDir, name))
+	weights, err := os.ReadFile(filepath.Join(c.Save.OutputDir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(c.OutputDir, "metrics.jsonl"))
+	b, err := os.ReadFile(filepath.Join(c.Save.OutputDir, "metrics.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,15 +80,15 @@ func TestResumedRunIsTheRun(t *testing.T) {
 			whole := small(t, method)
 			switch method {
 			case "lora":
-				whole.Adapter["lora_dropout"] = 0.2
+				whole.Method.Settings["lora_dropout"] = 0.2
 			case "relora":
-				whole.Method, whole.ReLoRASteps, whole.ReLoRAWarmupSteps = "lora", 3, 2
-				whole.Adapter["modules_to_save"] = []string{"norm"}
+				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAWarmupSteps = "lora", 3, 2
+				whole.Method.Settings["modules_to_save"] = []string{"norm"}
 			case "remora":
-				whole.Method, whole.ReLoRASteps, whole.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
+				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
 			cut := whole
-			cut.OutputDir = filepath.Join(t.TempDir(), "cut")
+			cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
 			if _, err := Run(context.Background(), whole, quiet()); err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	weights, _ := content(t, c)
-	file := filepath.Join(c.OutputDir, "checkpoint-10", "adapter_model.safetensors")
+	file := filepath.Join(c.Save.OutputDir, "checkpoint-10", "adapter_model.safetensors")
 	if err := os.WriteFile(file, []byte("damaged"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -145,19 +145,19 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 
 func TestOutputFolderIsNotTakenSilently(t *testing.T) {
 	c := small(t, "lora")
-	c.MaxSteps = 2
+	c.Train.MaxSteps = 2
 	if _, err := Run(context.Background(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
 	resume, overwrite := quiet(), quiet()
 	resume.Resume, overwrite.Overwrite = true, true
 	other := c
-	other.LearningRate = 1
+	other.Train.LearningRate = 1
 	seeded := c
-	seeded.Seed++
+	seeded.Train.Seed++
 	foreign := c
-	foreign.OutputDir = t.TempDir()
-	if err := os.WriteFile(filepath.Join(foreign.OutputDir, "thesis.txt"), nil, 0o666); err != nil {
+	foreign.Save.OutputDir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign.Save.OutputDir, "thesis.txt"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -177,24 +177,24 @@ func TestOutputFolderIsNotTakenSilently(t *testing.T) {
 
 func TestDivergenceStopsTheRun(t *testing.T) {
 	c := small(t, "full")
-	c.LearningRate, c.LRSchedulerType, c.WarmupRatio, c.MaxGradNorm, c.SaveSteps = 1e20, "constant", 0, 0, 1
+	c.Train.LearningRate, c.Train.LRSchedulerType, c.Train.WarmupRatio, c.Train.MaxGradNorm, c.Save.Steps = 1e20, "constant", 0, 0, 1
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "step 2") || !strings.Contains(err.Error(), "checkpoint-1") {
 		t.Errorf("got error %v, want one that names step 2 and checkpoint-1", err)
 	}
-	if _, err := os.Stat(filepath.Join(c.OutputDir, "model.safetensors")); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(c.Save.OutputDir, "model.safetensors")); !os.IsNotExist(err) {
 		t.Error("a run that diverged left a result")
 	}
 }
 
 func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
 	c := small(t, "lora")
-	c.MaxLength = 20
+	c.Task.MaxLength = 20
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "no scored token") {
 		t.Errorf("got error %v, want one about no scored token", err)
 	}
-	if _, err := os.Stat(c.OutputDir); !os.IsNotExist(err) {
+	if _, err := os.Stat(c.Save.OutputDir); !os.IsNotExist(err) {
 		t.Error("a refused run left its folder")
 	}
 }
@@ -203,14 +203,14 @@ func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
 func TestSlicesAddUpToTheWindow(t *testing.T) {
 	c := small(t, "full")
 	r := &run{c: c, o: quiet()}
-	if err := r.load(); err != nil {
+	if err := r.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.encode(); err != nil {
 		t.Fatal(err)
 	}
 	r.o.Out = &bytes.Buffer{}
-	if err := r.attach(); err != nil {
+	if err := r.attach(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rows := slices.Clone(r.rows)
@@ -219,8 +219,8 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 	var want StepStats
 	var grads [][]float32
 	for i, tokens := range []int{1 << 20, 1, 100} {
-		r.t.MaxTokensPerMicroBatch = tokens
-		got, err := r.t.gradients(rows, 0)
+		r.t.Options.MaxTokensPerMicroBatch = tokens
+		got, err := r.t.gradients(t.Context(), rows, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 
 func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	c := small(t, "mora")
-	c.LearningRate, c.LRSchedulerType, c.EvalSteps, c.EarlyStoppingPatience, c.LoadBestModelAtEnd, c.MaxSteps = 3, "constant", 1, 2, true, 50
+	c.Train.LearningRate, c.Train.LRSchedulerType, c.Eval.Steps, c.Train.EarlyStoppingPatience, c.Train.LoadBestModelAtEnd, c.Train.MaxSteps = 3, "constant", 1, 2, true, 50
 	res, err := Run(context.Background(), c, quiet())
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +256,7 @@ func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	if res.Steps == 50 || !strings.Contains(res.Reason, "stopped early") {
 		t.Fatalf("a run at an absurd rate went on: %+v", res)
 	}
-	best, err := os.ReadFile(filepath.Join(c.OutputDir, "best", "adapter_model.safetensors"))
+	best, err := os.ReadFile(filepath.Join(c.Save.OutputDir, "best", "adapter_model.safetensors"))
 	if errors.Is(err, os.ErrNotExist) {
 		return // nothing was better than the start
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/folder"
 )
 
 // State is what a checkpoint holds beside the weights and the optimizer: trainer_state.json.
@@ -45,11 +46,7 @@ const stateFile = "trainer_state.json"
 // saveCheckpoint writes dir whole or not at all: save writes the weights into a folder, then follow the optimizer and
 // the state.
 func saveCheckpoint(dir string, s State, o *AdamW, save func(dir string) error) error {
-	tmp := dir + ".tmp"
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	err := func() error {
+	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
 		}
@@ -61,42 +58,12 @@ func saveCheckpoint(dir string, s State, o *AdamW, save func(dir string) error) 
 		if s.Files, err = digests(tmp); err != nil {
 			return err
 		}
-		if err := writeJSON(filepath.Join(tmp, stateFile), s); err != nil {
-			return err
-		}
-		return replaceDir(dir, tmp)
-	}()
+		return folder.WriteJSON(filepath.Join(tmp, stateFile), s)
+	})
 	if err != nil {
-		_ = os.RemoveAll(tmp)
 		return fmt.Errorf("checkpoint %s: %w", dir, err)
 	}
 	return nil
-}
-
-// replaceDir puts tmp in dir's place.
-func replaceDir(dir, tmp string) error {
-	old := dir + ".old"
-	if err := os.RemoveAll(old); err != nil {
-		return err
-	}
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return err
-	}
-	return os.RemoveAll(old)
-}
-
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return checkpoint.AtomicFile(path, func(w io.Writer) error {
-		_, err := w.Write(append(b, '\n'))
-		return err
-	})
 }
 
 // digests are the sha256 of a folder's files.
@@ -147,6 +114,12 @@ func latest(output string) (dir string, s State, broken []string, err error) {
 		broken = append(broken, fmt.Sprintf("%s: %v", steps[k], err))
 	}
 	return "", s, broken, nil
+}
+
+// LatestCheckpoint is the newest whole checkpoint of a run's folder, "" where there is none.
+func LatestCheckpoint(output string) (string, error) {
+	dir, _, _, err := latest(output)
+	return dir, err
 }
 
 // readState reads a checkpoint's state and checks its files.
@@ -249,8 +222,5 @@ func cutMetrics(path string, step int) error {
 			kept.Write(line)
 		}
 	}
-	return checkpoint.AtomicFile(path, func(w io.Writer) error {
-		_, err := w.Write(kept.Bytes())
-		return err
-	})
+	return folder.WriteFile(path, kept.Bytes())
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -22,7 +23,7 @@ type TokenizerOptions struct {
 // TrainTokenizer trains a byte-level BPE tokenizer on texts and writes its folder, for models that are trained from random
 // weights. It returns the number of its tokens, which is less than asked for where the texts have no more.
 func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err error) {
-	if err := mustBeEmpty(o.Output); err != nil {
+	if err := folder.MustBeNew(o.Output); err != nil {
 		return 0, err
 	}
 	options := map[string]any{"data": o.Data, "eval_fraction": 0}
@@ -37,12 +38,12 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	if err != nil {
 		return 0, err
 	}
-	return t.VocabSize(), newFolder(o.Output, func(tmp string) error {
+	return t.VocabSize(), folder.New(o.Output, func(tmp string) error {
 		if err := os.MkdirAll(tmp, 0o777); err != nil {
 			return err
 		}
 		for name, content := range map[string][]byte{"tokenizer.json": t.JSON, "tokenizer_config.json": t.Config} {
-			if err := writeText(filepath.Join(tmp, name), string(content)); err != nil {
+			if err := folder.WriteFile(filepath.Join(tmp, name), content); err != nil {
 				return err
 			}
 		}

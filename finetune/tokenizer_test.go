@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,11 +25,11 @@ func TestTrainTokenizer(t *testing.T) {
 		t.Fatalf("%d tokens: %v", n, err)
 	}
 	c := Default()
-	c.ModelConfig = map[string]any{"model_type": "llama", "vocab_size": n, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
-		"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64}
-	c.Tokenizer, c.Task, c.Method, c.OutputDir = o.Output, "text", "full", filepath.Join(dir, "run")
-	c.TaskOptions = map[string]any{"data": data, "block_size": 16, "pack": true}
-	c.MaxSteps, c.PerDeviceTrainBatchSize, c.LearningRate = 30, 2, 0.01
+	c.Model.Config.JSON = fmt.Appendf(nil, `{"model_type": "llama", "vocab_size": %d, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+		"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64}`, n)
+	c.Model.Tokenizer, c.Task.Name, c.Method.Name, c.Save.OutputDir = o.Output, "text", "full", filepath.Join(dir, "run")
+	c.Task.Options = map[string]any{"data": data, "block_size": 16, "pack": true}
+	c.Train.MaxSteps, c.Train.PerDeviceTrainBatchSize, c.Train.LearningRate = 30, 2, 0.01
 	r, err := Run(context.Background(), c, quiet())
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,62 +9,107 @@ import (
 	"time"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Trainer moves the parameters of one model by windows of rows.
-type Trainer struct {
-	Model *model.Model
-	// Adapter is the name of the adapter that trains; "" where the base does.
-	Adapter string
-	// Params are what training moves, in a fixed order.
-	Params []model.Param
-	// Refresh is called when the parameters have changed; Check, where not nil, sees the gradients before the update.
-	Refresh func()
-	Check   func([]model.Param) error
-	// AfterGradients, where not nil, may add to the gradients of a step, and AfterUpdate hears of a step, counted from 1,
-	// that has moved the parameters: adapter.Attached has both.
-	AfterGradients func()
-	AfterUpdate    func(step int)
-
-	MaxGradNorm            float64
-	MaxTokensPerMicroBatch int
-	Seed                   uint64
-	AdamW                  *AdamW
-	// Checkpoint runs every layer again in the backward pass instead of keeping its inside.
-	Checkpoint bool
-	// Profile, where not nil, gathers the time of steps by kind of operator.
-	Profile *op.Profile
-}
-
-// adapt makes an adapter what trains.
-func (t *Trainer) adapt(a *adapter.Adapter) {
-	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.ParamsChanged
-	t.AfterGradients, t.AfterUpdate = a.OnPreOptimizerStep, a.OnStepEnd
-}
-
 // ErrDiverged is in the error of a step whose loss or gradients are not finite.
 var ErrDiverged = errors.New("training has diverged")
 
+// TrainerOptions are how a Trainer trains. The zero value is AdamW with PyTorch's betas, without weight decay or clipping.
+type TrainerOptions struct {
+	// AdamBeta1, AdamBeta2 and AdamEpsilon are AdamW's; 0 is 0.9, 0.999 and 1e-8.
+	AdamBeta1, AdamBeta2, AdamEpsilon float64
+	WeightDecay                       float64
+	// MaxGradNorm clips the gradients' global norm; 0 leaves them.
+	MaxGradNorm float64
+	// MaxTokensPerMicroBatch is about how many tokens run at once; 0 goes by the model.
+	MaxTokensPerMicroBatch int
+	// Checkpointing runs every layer again in the backward pass instead of keeping its inside.
+	Checkpointing bool
+	// Seed decides the dropout masks.
+	Seed uint64
+}
+
+// Hooks is told of a step's stages; an adapter is one.
+type Hooks interface {
+	// OnPreOptimizerStep may add to the gradients of a step when they are complete.
+	OnPreOptimizerStep()
+	// OnStepEnd is told that a step, counted from 1, has moved the parameters; their gradients are still there.
+	OnStepEnd(step int)
+	// ParamsChanged is told that parameters have changed, before the next pass.
+	ParamsChanged()
+}
+
+var _ Hooks = (*adapter.Adapter)(nil)
+
+// Trainer moves the parameters of one model by batches of rows.
+type Trainer struct {
+	Model *model.Model
+	// Params are what training moves, in a fixed order.
+	Params []model.Param
+	AdamW  *AdamW
+	// Options are those that it was made with, defaults filled in.
+	Options TrainerOptions
+	// Profile, where not nil, gathers the time of steps by kind of operator.
+	Profile *op.Profile
+
+	adapter string // its name in passes; "" where the base trains
+	hooks   Hooks  // nil where the base trains
+}
+
+// NewTrainer trains an adapter of the model, or all of its parameters where a is nil.
+func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
+	o.AdamBeta1, o.AdamBeta2 = cmp.Or(o.AdamBeta1, 0.9), cmp.Or(o.AdamBeta2, 0.999)
+	o.AdamEpsilon = cmp.Or(o.AdamEpsilon, 1e-8)
+	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.MicroBatchTokens(m))
+	t := &Trainer{Model: m, Options: o}
+	if a == nil {
+		t.Params = allParams(m)
+	} else {
+		t.use(a)
+	}
+	t.AdamW = NewAdamW(t.Params, o.AdamBeta1, o.AdamBeta2, o.AdamEpsilon, o.WeightDecay)
+	return t
+}
+
+// use makes an adapter what trains.
+func (t *Trainer) use(a *adapter.Adapter) { t.adapter, t.hooks, t.Params = a.Name, a, a.Params() }
+
+// allParams makes every weight of a model trainable and lists them.
+func allParams(m *model.Model) []model.Param {
+	var ps []model.Param
+	m.Weights(func(w *model.Weight) {
+		if w.Tied() == nil && !w.Buffer() {
+			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
+		}
+	})
+	return ps
+}
+
 // StepStats is what one step did.
 type StepStats struct {
-	// Loss is the mean over all that is scored in the window, before the update: tokens, or documents.
+	// Loss is the mean over all that is scored in the batch, before the update: tokens, or documents.
 	Loss float64
 	// GradNorm is the gradients' norm before clipping.
 	GradNorm float64
-	// Tokens and Scored count the window.
+	// Tokens and Scored count the batch.
 	Tokens, Scored int
 }
 
-// Step computes the gradients of the mean loss over all scored tokens of rows and updates the parameters. number counts
+// Step computes the gradients of the mean loss over all that is scored in rows and updates the parameters. number counts
 // steps from 0. Nothing has moved when it returns an error.
-func (t *Trainer) Step(rows []tasks.Features, number int, lr float64) (StepStats, error) {
-	s, err := t.gradients(rows, number)
-	if err == nil && t.Check != nil {
-		err = t.Check(t.Params)
+func (t *Trainer) Step(ctx context.Context, rows []tasks.Features, number int, lr float64) (StepStats, error) {
+	return t.step(ctx, rows, number, lr, nil)
+}
+
+// step is Step; check, where not nil, sees the gradients before the update.
+func (t *Trainer) step(ctx context.Context, rows []tasks.Features, number int, lr float64, check func([]model.Param) error) (StepStats, error) {
+	s, err := t.gradients(ctx, rows, number)
+	if err == nil && check != nil {
+		err = check(t.Params)
 	}
 	if err != nil {
 		t.AdamW.zeroGrad()
@@ -76,22 +122,22 @@ func (t *Trainer) Step(rows []tasks.Features, number int, lr float64) (StepStats
 // update moves the parameters along their gradients and forgets these.
 func (t *Trainer) update(norm float64, step int, lr float64) {
 	began := time.Now()
-	clip(t.Params, norm, t.MaxGradNorm)
+	clip(t.Params, norm, t.Options.MaxGradNorm)
 	t.AdamW.Step(lr)
-	if t.AfterUpdate != nil {
-		t.AfterUpdate(step)
+	if t.hooks != nil {
+		t.hooks.OnStepEnd(step)
 	}
 	t.AdamW.zeroGrad()
-	if t.Refresh != nil {
-		t.Refresh()
+	if t.hooks != nil {
+		t.hooks.ParamsChanged()
 	}
 	if t.Profile != nil {
 		t.Profile.Add("optimizer", time.Since(began))
 	}
 }
 
-// gradients runs the window in slices and leaves the gradients in the parameters.
-func (t *Trainer) gradients(rows []tasks.Features, number int) (StepStats, error) {
+// gradients runs the batch in micro-batches and leaves the gradients in the parameters.
+func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number int) (StepStats, error) {
 	s := StepStats{}
 	for _, r := range rows {
 		s.Tokens += len(r.IDs)
@@ -100,19 +146,22 @@ func (t *Trainer) gradients(rows []tasks.Features, number int) (StepStats, error
 	if s.Scored == 0 {
 		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
 	}
-	for i, slice := range t.microBatches(rows, t.MaxTokensPerMicroBatch) {
-		sum, err := t.microBatch(slice, stream(t.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
+	for i, micro := range infer.MicroBatches(t.Model, rows, t.Options.MaxTokensPerMicroBatch) {
+		if err := ctx.Err(); err != nil {
+			return s, err
+		}
+		sum, err := t.microBatch(micro, stream(t.Options.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}
 		if !finite(sum) {
-			return s, fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, sum, where(slice))
+			return s, fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, sum, sourceOf(micro))
 		}
 		s.Loss += sum
 	}
 	s.Loss /= float64(s.Scored)
-	if t.AfterGradients != nil {
-		t.AfterGradients()
+	if t.hooks != nil {
+		t.hooks.OnPreOptimizerStep()
 	}
 	s.GradNorm = gradNorm(t.Params)
 	if !finite(s.GradNorm) {
@@ -123,7 +172,6 @@ func (t *Trainer) gradients(rows []tasks.Features, number int) (StepStats, error
 
 // microBatch adds the gradients of some rows and returns the sum of their losses.
 func (t *Trainer) microBatch(rows []tasks.Features, seed uint64, scale float32) (float64, error) {
-	b := t.batch(rows)
 	n := 0
 	for _, r := range rows {
 		n += t.Model.Scored(r.Labels, r.FloatLabels)
@@ -131,11 +179,9 @@ func (t *Trainer) microBatch(rows []tasks.Features, seed uint64, scale float32) 
 	if n == 0 {
 		return 0, nil
 	}
-	tape := &op.Pass{Grad: true}
-	tape.Adapter, tape.Train, tape.Seed = t.Adapter, true, seed
-	tape.Checkpointing, tape.Profile = t.Checkpoint, t.Profile
-	defer tape.Release()
-	loss, err := t.Model.Loss(tape, b)
+	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Checkpointing: t.Options.Checkpointing, Profile: t.Profile}
+	defer p.Release()
+	loss, err := t.Model.Loss(p, infer.Batch(t.Model, rows))
 	if err != nil {
 		return 0, err
 	}
@@ -146,7 +192,7 @@ func (t *Trainer) microBatch(rows []tasks.Features, seed uint64, scale float32) 
 	if !finite(sum) {
 		return sum, nil
 	}
-	return sum, tape.Backward(loss, scale)
+	return sum, p.Backward(loss, scale)
 }
 
 // culprit names a parameter whose gradient is not finite.
@@ -159,80 +205,13 @@ func (t *Trainer) culprit() string {
 	return "all parameters together"
 }
 
-// microBatches cuts rows into runs of about so many tokens. Sentence embeddings are scored against all others of the window:
-// there it stays whole.
-func (t *Trainer) microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
-	if t.Model.Head().Kind == head.FeatureExtraction {
-		return [][]tasks.Features{rows}
-	}
-	return microBatches(rows, tokens)
+// EvalLoss is the mean loss over all that is scored in rows. On cancellation the context's error is returned.
+func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
+	return infer.NewSession(t.Model, nil, t.adapter).Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
 }
 
-// evalPairs is how many pairs are told from one another where the held-out loss is taken.
-const evalPairs = 32
-
-// evalBatches are portions of held-out rows; pairs come by a fixed number, whatever the window is.
-func (t *Trainer) evalBatches(rows []tasks.Features) [][]tasks.Features {
-	if t.Model.Head().Kind != head.FeatureExtraction {
-		return t.microBatches(rows, evalSlices*t.MaxTokensPerMicroBatch)
-	}
-	var out [][]tasks.Features
-	for from := 0; from < len(rows); {
-		to := min(from+evalPairs, len(rows))
-		if to == len(rows)-1 {
-			to++ // none is left alone
-		}
-		out = append(out, rows[from:to])
-		from = to
-	}
-	return out
-}
-
-func microBatches(rows []tasks.Features, tokens int) [][]tasks.Features {
-	var out [][]tasks.Features
-	for from := 0; from < len(rows); {
-		to, n := from, 0
-		for to < len(rows) && (to == from || n+rows[to].Tokens() <= tokens) {
-			n += rows[to].Tokens()
-			to++
-		}
-		out = append(out, rows[from:to])
-		from = to
-	}
-	return out
-}
-
-// batch lays rows end to end.
-func (t *Trainer) batch(rows []tasks.Features) *model.Batch {
-	b := &model.Batch{CuSeqLens: []int{0}}
-	seq2seq := t.Model.Head().Kind == head.Seq2SeqLM
-	if seq2seq {
-		b.TargetCuSeqLens = []int{0}
-	}
-	for _, r := range rows {
-		if r.PairStart > 0 {
-			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs)+r.PairStart)
-		}
-		b.IDs = append(b.IDs, r.IDs...)
-		b.Labels = append(b.Labels, r.Labels...)
-		b.FloatLabels = append(b.FloatLabels, r.FloatLabels...)
-		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
-		if r.TokenTypeIDs != nil || b.TokenTypeIDs != nil {
-			b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(r.IDs)-len(b.TokenTypeIDs))...)
-			b.TokenTypeIDs = append(b.TokenTypeIDs, r.TokenTypeIDs...)
-		}
-		if seq2seq {
-			b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
-		}
-	}
-	if b.TokenTypeIDs != nil {
-		b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(b.TokenTypeIDs))...)
-	}
-	return b
-}
-
-// where names rows for a message.
-func where(rows []tasks.Features) string {
+// sourceOf names rows for a message.
+func sourceOf(rows []tasks.Features) string {
 	if len(rows) == 1 {
 		return rows[0].Source
 	}
@@ -240,33 +219,3 @@ func where(rows []tasks.Features) string {
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// evalSlices is how much larger slices are where no backward pass follows.
-const evalSlices = 4
-
-// EvalLoss is the mean loss over all that is scored in rows. On cancellation the context's error is returned.
-func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
-	sum, n := 0.0, 0
-	for _, slice := range t.evalBatches(rows) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		tape := &op.Pass{}
-		tape.Adapter = t.Adapter
-		loss, err := t.Model.Loss(tape, t.batch(slice))
-		if err == nil {
-			for _, v := range op.Matrix(loss).Data {
-				sum += float64(v)
-			}
-			n += op.Matrix(loss).Rows
-		}
-		tape.Release()
-		if err != nil {
-			return 0, err
-		}
-	}
-	if n == 0 {
-		return 0, fmt.Errorf("nothing is scored in %d held-out rows", len(rows))
-	}
-	return sum / float64(n), nil
-}

@@ -27,6 +27,32 @@ type Batch struct {
 	AttentionLengths []int
 }
 
+// Documents is a batch of documents without labels, and the last row of each.
+func Documents(docs [][]int32) (b *Batch, last []int) {
+	b = &Batch{CuSeqLens: []int{0}}
+	for _, d := range docs {
+		b.IDs = append(b.IDs, d...)
+		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
+		last = append(last, len(b.IDs)-1)
+	}
+	return b, last
+}
+
+// Runs cuts items into runs that have, together, at most as many tokens as asked for; an item with more is a run alone.
+func Runs[T any](items []T, tokens int, size func(T) int) [][]T {
+	var runs [][]T
+	for from := 0; from < len(items); {
+		to, n := from, 0
+		for to < len(items) && (to == from || n+size(items[to]) <= tokens) {
+			n += size(items[to])
+			to++
+		}
+		runs = append(runs, items[from:to])
+		from = to
+	}
+	return runs
+}
+
 // Bounds returns Bounds, or those of a single document.
 func (b *Batch) Bounds() []int {
 	if len(b.CuSeqLens) == 0 {

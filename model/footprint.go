@@ -5,7 +5,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Footprint is what passes hold of a token, in float32 values, beside the weights and the head's own.
+// Footprint is what passes hold of a token, in float32 values, beside the weights.
 type Footprint struct {
 	// Kept is what all layers keep for the backward pass, Backward the most that it holds besides.
 	Kept, Backward int
@@ -14,8 +14,19 @@ type Footprint struct {
 	Results, Again int
 	// Forward is the most that a layer holds where no backward pass follows.
 	Forward int
+	// Hidden is a hidden state, Head what the head's loss holds at most.
+	Hidden, Head int
 	// Widest is the widest input or output of a linear layer.
 	Widest int
+}
+
+// Training is what a micro-batch holds at its peak: after the head's loss, or in the backward pass of a layer; checkpointing
+// says that layers are run again.
+func (f Footprint) Training(checkpointing bool) int {
+	if checkpointing {
+		return f.Results + f.Hidden + max(f.Again, f.Head)
+	}
+	return f.Kept + f.Hidden + max(f.Backward, f.Head)
 }
 
 // Footprint works out what passes with the named adapter hold. It computes nothing, so the weights need not be there.
@@ -27,7 +38,8 @@ func (m *Model) Footprint(adapter string) Footprint {
 		b.Labels = make([]int32, n)
 		tokens += n
 	}
-	f := Footprint{}
+	f := Footprint{Hidden: m.Config().HiddenSize}
+	f.Head = 4*f.Hidden + min(m.Config().VocabSize, op.VocabTile)
 	for _, l := range op.Footprints(func(p *op.Pass) {
 		p.Adapter = adapter
 		m.Forward(p, b, nil)

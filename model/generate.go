@@ -80,15 +80,12 @@ func (g *generation) begin(ctx context.Context, prompts [][]int32) error {
 
 // encode reads the sources into the cache.
 func (g *generation) encode(ctx context.Context, sources [][]int32) error {
-	return inPasses(sources, func(from, to int) error {
+	return inPasses(sources, func(_ int, sources [][]int32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b, _ := endToEnd(sources[from:to])
-		t := &op.Pass{}
-		t.Adapter = g.s.Adapter
-		defer t.Release()
-		return g.m.Encode(t, b, g.cache)
+		b, _ := Documents(sources)
+		return op.Inference(g.s.Adapter, func(p *op.Pass) error { return g.m.Encode(p, b, g.cache) })
 	})
 }
 
@@ -157,48 +154,32 @@ func (g *generation) room(p int) int {
 // prefillTokens is about how many prompt tokens one pass takes.
 const prefillTokens = 2048
 
-// inPasses calls f for runs of documents that one pass takes.
-func inPasses(docs [][]int32, f func(from, to int) error) error {
-	for from := 0; from < len(docs); {
-		to, tokens := from, 0
-		for to < len(docs) && (to == from || tokens+len(docs[to]) <= prefillTokens) {
-			tokens += len(docs[to])
-			to++
-		}
-		if err := f(from, to); err != nil {
+// inPasses calls f for runs of documents that one pass takes: from is the first of each.
+func inPasses(docs [][]int32, f func(from int, docs [][]int32) error) error {
+	from := 0
+	for _, run := range Runs(docs, prefillTokens, func(d []int32) int { return len(d) }) {
+		if err := f(from, run); err != nil {
 			return err
 		}
-		from = to
+		from += len(run)
 	}
 	return nil
-}
-
-// endToEnd is a batch of documents, and their last rows.
-func endToEnd(docs [][]int32) (b *Batch, last []int) {
-	b = &Batch{CuSeqLens: []int{0}}
-	for _, d := range docs {
-		b.IDs = append(b.IDs, d...)
-		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
-		last = append(last, len(b.IDs)-1)
-	}
-	return b, last
 }
 
 // each feeds the next tokens of every document of the cache and calls f with its place there and the logits of the token
 // behind them, which f may change.
 func (g *generation) each(next [][]int32, f func(i int, logits []float32)) error {
-	return inPasses(next, func(from, to int) error {
-		b, last := endToEnd(next[from:to])
-		t := &op.Pass{}
-		t.Adapter = g.s.Adapter
-		defer t.Release()
-		logits, err := g.m.Logits(t, b, last, g.cache.part(from, to))
-		if err != nil {
-			return err
-		}
-		for i := range to - from {
-			f(from+i, logits.Row(i))
-		}
-		return nil
+	return inPasses(next, func(from int, docs [][]int32) error {
+		b, last := Documents(docs)
+		return op.Inference(g.s.Adapter, func(p *op.Pass) error {
+			logits, err := g.m.Logits(p, b, last, g.cache.part(from, from+len(docs)))
+			if err != nil {
+				return err
+			}
+			for i := range docs {
+				f(from+i, logits.Row(i))
+			}
+			return nil
+		})
 	})
 }

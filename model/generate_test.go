@@ -143,7 +143,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
 	tape := &op.Pass{}
 	defer tape.Release()
-	b, _ := endToEnd(sources)
+	b, _ := Documents(sources)
 	cache := m.NewCache(3)
 	if err := m.Encode(tape, b, cache); err != nil {
 		t.Fatal(err)

@@ -73,6 +73,13 @@ func (h *Head) poolRow(ids []int32, from, to int) int {
 	return to - 1
 }
 
+// EndDocument puts the token by which the head judges a document at its end, where it goes by a token.
+func (h *Head) EndDocument(ids []int32) {
+	if h.Kind == head.SequenceClassification && h.Pick == PickToken {
+		ids[len(ids)-1] = h.Token
+	}
+}
+
 // checkPooling says which document lacks the token that it would be classified by.
 func (h *Head) checkPooling(b *Batch) error {
 	bounds := b.Bounds()

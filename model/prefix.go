@@ -67,11 +67,12 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 
 // read puts tokens into the cache of n documents.
 func (g *generation) read(ids []int32, from, n int) error {
-	t := &op.Pass{}
-	t.Adapter = g.s.Adapter
-	defer t.Release()
 	origin := g.m.NewCache(1)
-	if _, err := g.m.Logits(t, &Batch{IDs: ids}, []int{len(ids) - 1}, origin); err != nil {
+	err := op.Inference(g.s.Adapter, func(p *op.Pass) error {
+		_, err := g.m.Logits(p, &Batch{IDs: ids}, []int{len(ids) - 1}, origin)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	for i, l := range origin.Repeat(0, n).layers {

@@ -31,10 +31,18 @@ type Pass struct {
 	nodes map[mat.Tensor]*node
 	err   error
 
-	scope *scope  // operators that have been declared and not run yet; nil outside of a Checkpoint
-	again bool    // a Checkpoint is run again: its time is recomputation
-	meter *meter  // nothing is computed, but what it would hold counted
+	scope *scope // operators that have been declared and not run yet; nil outside of a Checkpoint
+	again bool   // a Checkpoint is run again: its time is recomputation
+	meter *meter // nothing is computed, but what it would hold counted
 
+}
+
+// Inference runs f with a pass without gradients that applies the named adapter ("" is the base alone). Nothing of the pass
+// may be used after f has returned.
+func Inference(adapter string, f func(p *Pass) error) error {
+	p := &Pass{Adapter: adapter}
+	defer p.Release()
+	return f(p)
 }
 
 // New returns a rows×cols tensor with undefined content.

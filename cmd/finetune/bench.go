@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/bench"
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -54,29 +56,29 @@ func (c *benchCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	l, err := finetune.BenchModel(c.Model)
+	m, err := bench.Model(c.Model)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
+	defer func() { _ = m.Close() }()
 	switch {
 	case c.Decode > 0:
-		return c.decode(g, l)
+		return c.decode(g, m)
 	case c.Forward > 0:
-		return c.forward(g, l)
+		return c.forward(g, m)
 	case c.Sweep != "":
 		return c.sweep(g)
 	}
 	var task tasks.Task
 	var tok *tokenizer.Tokenizer
 	if c.Dense == 0 {
-		if tok, task, err = c.load(l); err != nil {
+		if tok, task, err = c.load(m); err != nil {
 			return err
 		}
 	} else if c.Data != "" {
 		return errors.New("bench: --dense makes its own rows; leave out --data")
 	}
-	r, err := finetune.Bench(g.Ctx, l.Model, tok, task, finetune.BenchOptions{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
+	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
 		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
 	if err != nil {
 		return err
@@ -101,8 +103,8 @@ func (c *benchCmd) Run(g *globals) error {
 }
 
 // decode measures generation and prints.
-func (c *benchCmd) decode(g *globals, l *finetune.Session) error {
-	r, err := finetune.BenchDecode(g.Ctx, l.Model, c.Prompts, c.PromptTokens, c.Decode)
+func (c *benchCmd) decode(g *globals, m *model.Model) error {
+	r, err := bench.Decode(g.Ctx, m, c.Prompts, c.PromptTokens, c.Decode)
 	if err != nil {
 		return err
 	}
@@ -117,8 +119,8 @@ func (c *benchCmd) decode(g *globals, l *finetune.Session) error {
 }
 
 // forward measures passes without gradients and prints.
-func (c *benchCmd) forward(g *globals, l *finetune.Session) error {
-	r, err := finetune.BenchForward(g.Ctx, l.Model, c.Batch, c.Forward, c.Steps)
+func (c *benchCmd) forward(g *globals, m *model.Model) error {
+	r, err := bench.Forward(g.Ctx, m, c.Batch, c.Forward, c.Steps)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (c *benchCmd) sweep(g *globals) error {
 	if err != nil {
 		return err
 	}
-	tables, err := finetune.Sweep(c.Sweep, func(o finetune.BenchOptions, threads int) (*finetune.BenchResult, error) {
+	tables, err := bench.Sweep(c.Sweep, func(o bench.Options, threads int) (*bench.Result, error) {
 		cmd := exec.CommandContext(g.Ctx, program, "bench", "--json", "--model", c.Model, "--method", o.Method, "--r", strconv.Itoa(o.R),
 			"--dense", strconv.Itoa(o.Dense), "--batch", strconv.Itoa(o.Batch), "--steps", strconv.Itoa(c.Steps), "--threads", strconv.Itoa(threads))
 		cmd.Stderr = g.Stderr
@@ -145,7 +147,7 @@ func (c *benchCmd) sweep(g *globals) error {
 		if err != nil {
 			return nil, err
 		}
-		r := &finetune.BenchResult{}
+		r := &bench.Result{}
 		return r, json.Unmarshal(out, r)
 	})
 	if err != nil {
@@ -156,7 +158,7 @@ func (c *benchCmd) sweep(g *globals) error {
 }
 
 // printProfile prints where time and memory went.
-func printProfile(g *globals, r *finetune.BenchResult) {
+func printProfile(g *globals, r *bench.Result) {
 	g.printf("\n%-20s %9s %7s\n", "time by operator", "s a step", "share")
 	for _, t := range r.Profile {
 		g.printf("%-20s %9.3f %5.1f %%\n", t.Kind, t.Seconds/float64(len(r.StepSeconds)), 100*t.Share)
@@ -177,16 +179,16 @@ func printProfile(g *globals, r *finetune.BenchResult) {
 }
 
 // load reads the tokenizer and the task's data.
-func (c *benchCmd) load(l *finetune.Session) (*tokenizer.Tokenizer, tasks.Task, error) {
+func (c *benchCmd) load(m *model.Model) (*tokenizer.Tokenizer, tasks.Task, error) {
 	settings := c.Set
 	hasForm := slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "form=") })
 	if c.Task == "math" && !hasForm {
 		settings = append([]string{"form=raw"}, settings...)
 	}
-	task, err := finetune.TaskOn(c.Task, tasks.Train, c.Data, settings)
+	task, err := evaluate.Task(c.Task, tasks.Train, c.Data, settings)
 	if err != nil {
 		return nil, nil, err
 	}
-	tok, err := l.Tokenizer()
+	tok, err := tokenizer.Load(m.Dir)
 	return tok, task, err
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/convert"
 )
 
 // convertCmd turns a model's folder into that of another program.
@@ -26,7 +26,7 @@ func (c *convertCmd) Help() string {
 
 // Run converts and says what came of it.
 func (c *convertCmd) Run(g *globals) error {
-	r, err := finetune.Convert(g.Ctx, finetune.ConvertOptions{Model: c.Model, Output: c.Output, To: c.To, Numerics: c.Numerics, Drop: c.Drop})
+	r, err := convert.Convert(g.Ctx, convert.Options{Model: c.Model, Output: c.Output, To: c.To, Numerics: c.Numerics, Drop: c.Drop})
 	if err != nil {
 		return err
 	}

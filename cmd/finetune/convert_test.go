@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/convert"
 )
 
 func TestConvert(t *testing.T) {
@@ -23,9 +23,9 @@ func TestConvert(t *testing.T) {
 	if !strings.Contains(out, "masked-lm") || !strings.Contains(out, "same bits") {
 		t.Errorf("printed %q", out)
 	}
-	var r finetune.ConvertReport
+	var r convert.Report
 	okJSON(t, &r, "convert", "--model", served, "--output", filepath.Join(dir, "back"), "--to", "huggingface")
-	if r.Parameters == 0 || r.To != finetune.ToHuggingFace {
+	if r.Parameters == 0 || r.To != convert.ToHuggingFace {
 		t.Errorf("report %+v", r)
 	}
 	for args, want := range map[string]string{

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/spagotune/spagotune/finetune"
+import "github.com/spagotune/spagotune/evaluate"
 
 // evalCmd scores a model.
 type evalCmd struct {
@@ -33,28 +33,24 @@ Examples:
 
 // Run evaluates and prints.
 func (c *evalCmd) Run(g *globals) error {
-	all, err := finetune.TasksOn(c.Task, c.Data, c.Set)
+	all, err := evaluate.Tasks(c.Task, c.Data, c.Set)
 	if err != nil {
 		return err
 	}
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	tok, err := l.Tokenizer()
-	if err != nil {
-		return err
-	}
-	o := finetune.EvalOptions{Limit: max(c.Limit, 0), Loss: c.Loss}
+	o := evaluate.Options{Limit: max(c.Limit, 0), Loss: c.Loss}
 	if c.Answers != "" {
-		o.Answers, err = finetune.OpenPredictionLog(c.Answers, finetune.EvalRun{Model: l.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
+		o.Log, err = evaluate.OpenPredictionLog(c.Answers, evaluate.Run{Model: l.Model.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
 		if err != nil {
 			return err
 		}
-		defer func() { _ = o.Answers.Close() }()
+		defer func() { _ = o.Log.Close() }()
 	}
-	results, err := l.EvaluateAll(g.Ctx, tok, all, o)
+	results, err := evaluate.All(g.Ctx, l, all, o)
 	if err != nil {
 		return err
 	}
@@ -62,12 +58,12 @@ func (c *evalCmd) Run(g *globals) error {
 }
 
 // print writes the results: as JSON one task's as it is, several by their names.
-func (c *evalCmd) print(g *globals, all []finetune.NamedTask, results []*finetune.EvalResult) error {
+func (c *evalCmd) print(g *globals, all []evaluate.NamedTask, results []*evaluate.Result) error {
 	if c.JSON && len(results) == 1 {
 		return g.print(results[0])
 	}
 	if c.JSON {
-		byName := map[string]*finetune.EvalResult{}
+		byName := map[string]*evaluate.Result{}
 		for i, t := range all {
 			byName[t.Name] = results[i]
 		}
@@ -83,7 +79,7 @@ func (c *evalCmd) print(g *globals, all []finetune.NamedTask, results []*finetun
 }
 
 // printEval writes a task's loss, score and figures.
-func printEval(g *globals, r *finetune.EvalResult) {
+func printEval(g *globals, r *evaluate.Result) {
 	if r.Loss != nil {
 		g.printf("loss   %.4f over %d scored tokens of %d rows\n", *r.Loss, r.Scored, r.Rows)
 	}

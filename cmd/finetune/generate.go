@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -14,9 +15,9 @@ type generateCmd struct {
 	Chat         bool    `help:"Put the prompt into the model's chat template, as the user's message."`
 	System       string  `placeholder:"TEXT" help:"With --chat, the system's message."`
 	MaxNewTokens int     `default:"256" placeholder:"N" help:"Most tokens to make; 0 is up to the model's length. Default ${default}."`
-	Temperature  float64 `default:"0" help:"0 takes the likeliest token; more samples."`
-	TopK         int     `default:"0" placeholder:"K" help:"Sample among the K likeliest tokens; 0 is all."`
-	TopP         float64 `default:"0" placeholder:"P" help:"Sample among the likeliest tokens that reach probability P; 0 is all."`
+	Temperature  float64 `default:"0" help:"0 takes the most likely token; more samples."`
+	TopK         int     `default:"0" placeholder:"K" help:"Sample among the K most likely tokens; 0 is all."`
+	TopP         float64 `default:"0" placeholder:"P" help:"Sample among the most likely tokens that reach probability P; 0 is all."`
 	Seed         uint64  `default:"0" placeholder:"N" help:"Seed of the samples."`
 	JSON         bool    `name:"json" help:"Print JSON when all is done, in place of the text as it comes."`
 	threadsFlag
@@ -35,29 +36,25 @@ Examples:
 
 // Run prints the text.
 func (c *generateCmd) Run(g *globals) error {
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	tok, err := l.Tokenizer()
-	if err != nil {
-		return err
-	}
-	prompt, err := l.EncodePrompt(tok, c.Prompt, c.Chat, c.System)
+	prompt, err := l.EncodePrompt(c.Prompt, infer.Prompt{Chat: c.Chat, System: c.System})
 	if err != nil {
 		return err
 	}
 	s := model.GenerationConfig{MaxNewTokens: c.MaxNewTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}
 	if c.JSON {
-		text, err := l.Generate(g.Ctx, tok, prompt, s, nil)
+		text, err := l.Complete(g.Ctx, prompt, s, nil)
 		if err != nil {
 			return err
 		}
 		return g.print(text)
 	}
 	line := "\n" // what was printed last
-	_, err = l.Generate(g.Ctx, tok, prompt, s, func(piece string) {
+	_, err = l.Complete(g.Ctx, prompt, s, func(piece string) {
 		g.printf("%s", piece)
 		line = piece
 	})

@@ -5,7 +5,7 @@ import (
 	"os/signal"
 	"strings"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/inspect"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -33,7 +33,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	i, err := finetune.Inspect(c.Dir, c.Model)
+	i, err := inspect.Folder(g.Ctx, c.Dir, c.Model)
 	switch {
 	case err != nil:
 		return err
@@ -47,7 +47,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	return nil
 }
 
-func printModel(g *globals, m *finetune.ModelInfo) {
+func printModel(g *globals, m *inspect.ModelInfo) {
 	g.printf("%s: %d layers, hidden size %d, vocabulary %d, length %d\n", m.ModelType, m.Layers, m.Hidden, m.Vocab, m.Positions)
 	g.printf("%s parameters, %s of weights\n\n", wording.Number(m.Parameters), size(m.Bytes))
 	g.printf("%-50s %5s  %-14s %-5s %14s\n", "tensor", "count", "shape", "type", "parameters")
@@ -56,13 +56,13 @@ func printModel(g *globals, m *finetune.ModelInfo) {
 	}
 }
 
-func printAdapter(g *globals, a *finetune.AdapterInfo) {
+func printAdapter(g *globals, a *inspect.AdapterInfo) {
 	g.printf("%s on %s\n", a.Method, a.BaseModel)
 	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {
 		g.printf("%-12s %-12s %6d %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), l.R+l.RHat, l.Count,
-			wording.Number(l.Parameters), l.Singular, finetune.SingularValueThreshold, l.Largest)
+			wording.Number(l.Parameters), l.Singular, inspect.SingularValueThreshold, l.Largest)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
@@ -44,11 +44,11 @@ type cli struct {
 }
 
 // open sets the threads and reads a model with, where one is named, an adapter on it.
-func (t threadsFlag) open(name, adapter string) (*finetune.Session, error) {
+func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}
-	return finetune.Open(name, adapter)
+	return infer.Open(ctx, name, adapter)
 }
 
 // globals is what a verb works with.

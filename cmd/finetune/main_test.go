@@ -9,10 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/bench"
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/inspect"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/verify"
 )
 
 // finetuneCmd runs the command.
@@ -121,7 +125,7 @@ func TestVerify(t *testing.T) {
 			code, out, err := finetuneCmd(t, append(args, "--tolerance", "1e-12", "--json")...)
 			var report struct {
 				OK          bool
-				Comparisons finetune.Report
+				Comparisons verify.Report
 			}
 			if e := json.Unmarshal([]byte(out), &report); e != nil || report.OK || len(report.Comparisons) < 3 {
 				t.Errorf("got %+v, %v", report, e)
@@ -155,7 +159,7 @@ func TestVerifyAdapter(t *testing.T) {
 func TestGenerate(t *testing.T) {
 	dir := byteModel(t)
 	args := []string{"generate", "--model", dir, "--prompt", "Grüße", "--max-new-tokens", "20", "--temperature", "1", "--seed", "3"}
-	var text finetune.Completion
+	var text infer.Completion
 	okJSON(t, &text, args...)
 	if text.Prompt != "Grüße" || len(text.Tokens) > 20 || len(text.Tokens) == 20 != (text.Reason == "length") {
 		t.Errorf("got %+v", text)
@@ -169,8 +173,8 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestBenchDense(t *testing.T) {
-	for _, method := range finetune.BenchMethods() {
-		var r finetune.BenchResult
+	for _, method := range bench.Methods() {
+		var r bench.Result
 		okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "2", "--method", method)
 		if len(r.StepSeconds) != 2 || len(r.Losses) != 3 || r.Tokens != 96 || r.Scored != 92 || r.TokensPerSecond <= 0 || r.MFU <= 0 || r.MFU > 1.5 {
 			t.Errorf("%s: got %+v", method, r)
@@ -180,7 +184,7 @@ func TestBenchDense(t *testing.T) {
 
 func TestEval(t *testing.T) {
 	answers := filepath.Join(t.TempDir(), "answers.jsonl")
-	var r finetune.EvalResult
+	var r evaluate.Result
 	okJSON(t, &r, "eval", "--model", byteModel(t), "--task", "memory", "--set", "pairs=40", "--limit", "33", "--loss", "--answers", answers)
 	if r.Rows != 33 || r.Answered != 33 || r.Score == nil || *r.Score > 0.3 || *r.Loss < 4 || *r.Loss > 8 {
 		t.Errorf("got %+v", r)
@@ -202,7 +206,7 @@ func TestEvalSeveral(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"eval", "--model", dir, "--task", "memory,sentiment", "--set", "memory.pairs=2", "--data", "sentiment=" + data, "--answers", answers}
-	var first, again map[string]finetune.EvalResult
+	var first, again map[string]evaluate.Result
 	okJSON(t, &first, args...)
 	if s := first["sentiment"]; len(first) != 2 || s.Answered != 2 || s.Scored < 10 || len(s.Metrics) != 2 || first["memory"].Answered != 2 {
 		t.Errorf("got %+v", first)
@@ -253,7 +257,7 @@ func TestMergeAndInspect(t *testing.T) {
 		t.Errorf("a second time: exit %d, %s; want 1, not empty", code, err)
 	}
 	for _, args := range [][]string{{output}, {adapter, "--model", base}, {adapter}} {
-		var i finetune.Inspection
+		var i inspect.Inspection
 		okJSON(t, &i, append([]string{"inspect"}, args...)...)
 		text := ok(t, append([]string{"inspect"}, args...)...)
 		if (i.Model == nil) == (i.Adapter == nil) || !strings.Contains(text, "q_proj") {
@@ -266,7 +270,7 @@ func TestMergeAndInspect(t *testing.T) {
 }
 
 func TestMemoryAndProfile(t *testing.T) {
-	var r finetune.BenchResult
+	var r bench.Result
 	okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "1", "--method", "lora",
 		"--gradient-checkpointing", "block", "--profile")
 	if len(r.Profile) < 8 || r.Memory.Total() == 0 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/convert"
 )
 
 // mergeCmd folds an adapter into its model.
@@ -36,7 +36,7 @@ func (c *mergeCmd) Run(g *globals) error {
 	if c.DType == "stored" {
 		dtype = ""
 	}
-	r, err := finetune.Merge(g.Ctx, c.Model, c.Adapter, c.Output, dtype)
+	r, err := convert.Merge(g.Ctx, c.Model, c.Adapter, c.Output, dtype)
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func (c *mergeCmd) Run(g *globals) error {
 		same = fmt.Sprintf("%d the same", r.SameGreedy)
 	}
 	g.printf("merged into %s: %s of weights in %s\n", r.Output, size(r.Bytes), c.DType)
-	g.printf("largest change of a logit: %.3g (the largest logit is %.3g)\n", r.LogitChange, r.LogitScale)
-	g.printf("likeliest output at %d places: %s\n", r.Tokens, same)
+	g.printf("largest change of a logit: %.3g (the largest logit is %.3g)\n", r.Largest, r.Scale)
+	g.printf("most likely output at %d positions: %s\n", r.Tokens, same)
 	return nil
 }
 

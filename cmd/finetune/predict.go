@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -33,11 +33,11 @@ Examples:
 }
 
 // questions are what the flags ask.
-func (c *predictCmd) questions() ([]finetune.Input, error) {
-	var all []finetune.Input
+func (c *predictCmd) questions() ([]evaluate.Input, error) {
+	var all []evaluate.Input
 	if c.File != "" {
 		var err error
-		if all, err = finetune.ReadInputs(c.File); err != nil {
+		if all, err = evaluate.ReadInputs(c.File); err != nil {
 			return nil, err
 		}
 	}
@@ -45,7 +45,7 @@ func (c *predictCmd) questions() ([]finetune.Input, error) {
 		return nil, errors.New("--pair: want one for all, or one for each --text")
 	}
 	for i, text := range c.Text {
-		q := finetune.Input{Text: text}
+		q := evaluate.Input{Text: text}
 		switch len(c.Pair) {
 		case 0:
 		case 1:
@@ -67,19 +67,19 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	answers, err := l.Predict(g.Ctx, c.Task, c.Set, questions)
+	answers, err := evaluate.Predict(g.Ctx, l, c.Task, c.Set, questions)
 	if err != nil {
 		return err
 	}
 	for i, a := range answers {
 		if c.JSON {
 			err = g.print(struct {
-				finetune.Input
+				evaluate.Input
 				tasks.Prediction
 			}{questions[i], a})
 			if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -19,7 +19,7 @@ func TestPredict(t *testing.T) {
 	if !strings.Contains(out, "predict --model") {
 		t.Errorf("train does not say what to do next:\n%s", out)
 	}
-	var r finetune.EvalResult
+	var r evaluate.Result
 	okJSON(t, &r, "eval", "--model", base, "--adapter", run, "--task", "classify", "--data", data, "--answers", answers)
 	if r.Metrics["accuracy"] != 1 || *r.Score != 1 || r.Rows != 32 || r.Answered != 32 {
 		t.Errorf("got %+v", r)
@@ -33,7 +33,7 @@ func TestPredict(t *testing.T) {
 	ok(t, "merge", "--model", base, "--adapter", run, "--output", merged)
 	for _, args := range [][]string{{"--model", base, "--adapter", run}, {"--model", merged}} {
 		var a struct {
-			finetune.Input
+			evaluate.Input
 			tasks.Prediction
 		}
 		okJSON(t, &a, append([]string{"predict", "--text", "no"}, args...)...)

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/experiments"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -39,7 +39,7 @@ func (c *tableCmd) Run(g *globals) error {
 		return err
 	}
 	b := thisBuild()
-	o := finetune.TableOptions{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Only: c.Row, Resume: c.Resume,
+	o := experiments.Options{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Only: c.Row, Resume: c.Resume,
 		Model: c.Model, Data: c.Data, Settings: c.Set, Commit: b.Revision, Log: g.Log, Out: g.Stdout}
 	if b.Modified {
 		o.Commit += ", modified"
@@ -48,7 +48,7 @@ func (c *tableCmd) Run(g *globals) error {
 	if g.terminal() {
 		o.Progress, done = bar(g.Stderr)
 	}
-	err := finetune.RunExperiment(g.Ctx, c.Name, o)
+	err := experiments.Run(g.Ctx, c.Name, o)
 	done()
 	return err
 }

@@ -74,7 +74,7 @@ func (c *trainCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	names, runs, err := finetune.Runs(raw, c.settings())
+	runs, err := finetune.ParseRecipes(raw, c.settings())
 	if err != nil {
 		return fmt.Errorf("recipe: %w", err)
 	}
@@ -82,24 +82,25 @@ func (c *trainCmd) Run(g *globals) error {
 		return err
 	}
 	if c.DryRun {
-		return dryRun(g, names, runs)
+		return dryRun(g, runs)
 	}
 	var curves []finetune.Curve
 	var last *finetune.Result
 	output := ""
-	for i, run := range runs {
-		if run.OutputDir == "" {
+	for _, r := range runs {
+		run := r.Config
+		if run.Save.OutputDir == "" {
 			return errors.New("output_dir is empty; name a folder with --output")
 		}
-		output = run.OutputDir
-		if names[i] != "" {
-			run.OutputDir = filepath.Join(run.OutputDir, names[i])
-			_, _ = fmt.Fprintf(g.Stdout, "\n== %s: %s\n", names[i], run.Method)
+		output = run.Save.OutputDir
+		if r.Name != "" {
+			run.Save.OutputDir = filepath.Join(run.Save.OutputDir, r.Name)
+			_, _ = fmt.Fprintf(g.Stdout, "\n== %s: %s\n", r.Name, run.Method.Name)
 		}
 		if last, err = c.one(g, run); err != nil {
 			return err
 		}
-		curve, err := finetune.ReadCurve(names[i], run.OutputDir)
+		curve, err := finetune.ReadCurve(r.Name, run.Save.OutputDir)
 		if err != nil {
 			return err
 		}
@@ -109,16 +110,16 @@ func (c *trainCmd) Run(g *globals) error {
 }
 
 // dryRun plans every run.
-func dryRun(g *globals, names []string, runs []finetune.Config) error {
+func dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
 	if err != nil {
 		return err
 	}
-	for i, run := range runs {
-		if names[i] != "" {
-			g.printf("\n== %s: %s\n", names[i], run.Method)
+	for _, r := range runs {
+		if r.Name != "" {
+			g.printf("\n== %s: %s\n", r.Name, r.Config.Method.Name)
 		}
-		p, err := finetune.DryRun(g.Ctx, run, known)
+		p, err := finetune.DryRun(g.Ctx, r.Config, known)
 		if err != nil {
 			return err
 		}
@@ -146,23 +147,23 @@ func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error
 }
 
 // report prints the curves and what to do next.
-func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, last *finetune.Result, curves []finetune.Curve) error {
+func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, last *finetune.Result, curves []finetune.Curve) error {
 	if len(curves[0].Evaluations) > 0 {
 		_, _ = fmt.Fprintln(g.Stdout)
 		finetune.WriteTable(g.Stdout, curves)
 		svg := filepath.Join(output, "curves.svg")
-		if err := finetune.WriteSVG(svg, runs[0].Task, curves); err != nil {
+		if err := finetune.WriteSVG(svg, runs[0].Config.Task.Name, curves); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintf(g.Stdout, "drawn in %s\n", svg)
 	}
-	first := runs[0]
+	first := runs[0].Config
 	dir := last.OutputDir
 	if len(runs) > 1 {
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
-	if asker, err := tasks.NewPromptBuilder(first.Task, nil); err == nil && asker != nil {
+	if asker, err := tasks.NewPromptBuilder(first.Task.Name, nil); err == nil && asker != nil {
 		return c.reportAsker(g, first, dir)
 	}
 	if first.WholeModel() {
@@ -173,14 +174,14 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Config, las
 	if example, err := finetune.ExamplePrompt(first); err == nil {
 		prompt = quote(example)
 	}
-	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model, dir, prompt)
-	_, _ = fmt.Fprintf(g.Stdout, "  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model, dir)
+	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
+	_, _ = fmt.Fprintf(g.Stdout, "  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
 	return nil
 }
 
 // reportAsker says what to do next with a model that answers questions.
 func (c *trainCmd) reportAsker(g *globals, run finetune.Config, dir string) error {
-	model := fmt.Sprintf("--model %s --adapter %s", run.Model, dir)
+	model := fmt.Sprintf("--model %s --adapter %s", run.Model.Path, dir)
 	if run.WholeModel() {
 		model = "--model " + dir
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"os/signal"
 
-	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/verify"
 )
 
 // verifyCmd compares a model with a reference.
@@ -40,12 +40,12 @@ func (c *verifyCmd) Run(g *globals) error {
 	if math.IsNaN(c.Tolerance) || c.Tolerance < 0 {
 		return fmt.Errorf("--tolerance is %g; want 0 or more", c.Tolerance)
 	}
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	report, err := finetune.Verify(l.Model, l.Adapter, c.Reference)
+	report, err := verify.Against(g.Ctx, l.Model, l.Adapter, c.Reference)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *verifyCmd) Run(g *globals) error {
 	return err
 }
 
-func (c *verifyCmd) text(g *globals, report finetune.Report) {
+func (c *verifyCmd) text(g *globals, report verify.Report) {
 	for _, kind := range []string{"logits", "loss", "grad."} {
 		worst, n := report.Worst(kind)
 		switch {

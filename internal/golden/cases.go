@@ -25,7 +25,7 @@ func (c Case) Path(elem ...string) string { return filepath.Join(append([]string
 // fails.
 func Roots(t testing.TB, kind ...string) []string {
 	t.Helper()
-	repo := repository(t)
+	repo := Repository(t)
 	bases := []string{filepath.Join(repo, "testdata", "golden")}
 	if extra := os.Getenv(Env); extra != "" {
 		if !filepath.IsAbs(extra) {
@@ -101,8 +101,8 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// repository is the folder above the test's that holds go.mod.
-func repository(t testing.TB) string {
+// Repository is the folder above the test's that holds go.mod.
+func Repository(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {

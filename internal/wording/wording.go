@@ -27,3 +27,19 @@ func Clip[T ~string | ~[]byte](text T, n int) string {
 
 // Number writes 1234567 as 1,234,567.
 func Number(n int) string { return humanize.Comma(int64(n)) }
+
+// Seconds is a time in the units that people use: 90 s, 12 min, 3.5 h, 2.0 days.
+func Seconds(s float64) string {
+	switch {
+	case s < 120:
+		return fmt.Sprintf("%.0f s", s)
+	case s < 7200:
+		return fmt.Sprintf("%.0f min", s/60)
+	case s < 48*3600:
+		return fmt.Sprintf("%.1f h", s/3600)
+	}
+	return fmt.Sprintf("%.1f days", s/86400)
+}
+
+// MiB is a number of bytes in MiB, rounded.
+func MiB(bytes int) int { return (bytes + 1<<19) >> 20 }

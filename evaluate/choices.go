@@ -1,0 +1,115 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// ChoiceScore is a continuation that could have been chosen.
+type ChoiceScore struct {
+	Text string `json:"text"`
+	// LogProb is the sum of its tokens' log-probabilities after the prompt.
+	LogProb float64 `json:"logprob"`
+	Tokens  int     `json:"tokens"`
+}
+
+// chooser answers questions by the most likely of their choices (lm-eval's log-likelihood).
+type chooser struct {
+	session  *infer.Session
+	tok      tasks.Tokenizer
+	task     tasks.Task
+	template tasks.Template
+}
+
+func newChooser(s *infer.Session, task tasks.Task) (*chooser, error) {
+	tok, err := s.Tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	template, err := infer.ChatTemplate(tok)
+	return &chooser{session: s, tok: tok, task: task, template: template}, err
+}
+
+// question is an example on its way to an answer.
+type question struct {
+	ex      tasks.Example
+	prompt  []int32
+	choices []tasks.Choice
+}
+
+// predict implements predictor.
+func (c *chooser) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+	questions, tokens := make([]question, len(examples)), make([]infer.Question, len(examples))
+	for i, ex := range examples {
+		q, err := c.encode(ex)
+		if err != nil {
+			return nil, err
+		}
+		questions[i], tokens[i].Prompt = q, q.prompt
+		for _, ch := range q.choices {
+			tokens[i].Choices = append(tokens[i].Choices, ch.IDs)
+		}
+	}
+	logProbs, err := c.session.LogLikelihoods(ctx, tokens)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Prediction, len(questions))
+	for i, q := range questions {
+		if answers[i], err = q.answer(c.task, logProbs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// encode makes the tokens of a question, with fewer worked examples where the model's length asks for it.
+func (c *chooser) encode(ex tasks.Example) (question, error) {
+	most := c.session.Model.Config().MaxPositionEmbeddings
+	for {
+		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.MultipleChoice).Choices(ex))
+		if err != nil {
+			return question{}, err
+		}
+		longest := 0
+		for _, ch := range choices {
+			if len(ch.IDs) == 0 {
+				return question{}, fmt.Errorf("%s: the choice %q has no token", ex.Source, ch.Text)
+			}
+			longest = max(longest, len(ch.IDs))
+		}
+		if len(prompt) == 0 {
+			return question{}, fmt.Errorf("%s: the prompt has no token", ex.Source)
+		}
+		if len(prompt)+longest <= most {
+			return question{ex, prompt, choices}, nil
+		}
+		shorter, ok := ex.DropShot()
+		if !ok {
+			return question{}, infer.TooLong(ex.Source, len(prompt), most)
+		}
+		ex = shorter
+	}
+}
+
+// answer is the most likely choice, the first of several alike.
+func (q question) answer(task tasks.Task, logProbs []float64) (Prediction, error) {
+	a := Prediction{Source: q.ex.Source, Prompt: q.ex.Prompt, Reference: q.ex.Reference}
+	best := 0
+	for i, ch := range q.choices {
+		p := logProbs[i]
+		if p-p != 0 {
+			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Source, ch.Text, p)
+		}
+		a.Choices = append(a.Choices, ChoiceScore{Text: ch.Text, LogProb: p, Tokens: len(ch.IDs)})
+		if p > logProbs[best] {
+			best = i
+		}
+	}
+	a.Output = q.choices[best].Text
+	a.judge(task, q.ex)
+	return a, nil
+}

@@ -1,0 +1,191 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Result is how well a model does on a task's data.
+type Result struct {
+	// Loss is the mean over all that is scored, nil where it was not taken; of choices it is that of the right ones.
+	Loss *float64 `json:"eval_loss"`
+	// Score is the task's, or the mean of the answers', nil where the task has no answers.
+	Score *float64 `json:"eval_score"`
+	// Metrics are the task's figures over all answers, the first of them Score.
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
+	// Names are the metrics' names in the task's order.
+	Names []string `json:"-"`
+	// Rows and Scored count what Loss is over; Answered what Score is over.
+	Rows     int `json:"rows"`
+	Scored   int `json:"scored_tokens"`
+	Answered int `json:"answers"`
+	// Seconds is how long it all took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Options are how an evaluation goes.
+type Options struct {
+	// Limit takes only the first so many examples of each task; 0 is all.
+	Limit int
+	// Loss takes the loss also where answers are generated, for which it is one pass more over all examples. The others
+	// have theirs anyway.
+	Loss bool
+	// Log, where not nil, keeps every answer as it comes; those that it holds already are not made again.
+	Log *PredictionLog
+}
+
+// NamedTask is a task and the name that it is reported under.
+type NamedTask struct {
+	Name string
+	Task tasks.Task
+}
+
+// Evaluate takes the loss and, where the task has answers, the score of its eval split.
+func Evaluate(ctx context.Context, s *infer.Session, task tasks.Task, o Options) (*Result, []Prediction, error) {
+	r, answers, err := evaluate(ctx, s, NamedTask{Task: task}, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("eval: %w", err)
+	}
+	return r, answers, nil
+}
+
+// All evaluates several tasks in turn.
+func All(ctx context.Context, s *infer.Session, all []NamedTask, o Options) ([]*Result, error) {
+	var results []*Result
+	for _, t := range all {
+		r, _, err := evaluate(ctx, s, t, o)
+		if err != nil {
+			return nil, fmt.Errorf("eval: %s: %w", t.Name, err)
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+func evaluate(ctx context.Context, s *infer.Session, t NamedTask, o Options) (*Result, []Prediction, error) {
+	tok, err := s.Tokenizer()
+	if err != nil {
+		return nil, nil, err
+	}
+	return (&evaluation{s, tok, o}).run(ctx, t)
+}
+
+// evaluation is a task's.
+type evaluation struct {
+	session *infer.Session
+	tok     *tokenizer.Tokenizer
+	Options
+}
+
+// run takes the loss where it is cheap or wanted, and the answers where the task has some.
+func (e *evaluation) run(ctx context.Context, t NamedTask) (*Result, []Prediction, error) {
+	began := time.Now()
+	if err := infer.MatchHead(t.Task, e.session.Model); err != nil {
+		return nil, nil, err
+	}
+	r := &Result{}
+	_, chooses := t.Task.(tasks.MultipleChoice)
+	_, generates := t.Task.(tasks.Generator)
+	_, judges := t.Task.(tasks.Metrics)
+	if !chooses && (!generates || e.Loss) {
+		if err := e.loss(ctx, r, t.Task); err != nil {
+			return nil, nil, err
+		}
+	}
+	var answers []Prediction
+	if chooses || generates || judges {
+		var err error
+		if answers, err = e.answers(ctx, r, t); err != nil {
+			return nil, nil, err
+		}
+	}
+	if chooses {
+		r.likelihood(answers)
+	}
+	r.Seconds = time.Since(began).Seconds()
+	return r, answers, nil
+}
+
+// loss takes the mean loss of the task's rows.
+func (e *evaluation) loss(ctx context.Context, r *Result, task tasks.Task) error {
+	rows, err := e.rows(task)
+	if err != nil {
+		return err
+	}
+	r.Rows = len(rows)
+	for _, row := range rows {
+		r.Scored += e.session.Model.Scored(row.Labels, row.FloatLabels)
+	}
+	loss, err := e.session.Loss(ctx, rows, infer.EvalTokens(infer.MicroBatchTokens(e.session.Model)))
+	if err != nil {
+		return err
+	}
+	r.Loss = &loss
+	if e.session.Model.Head().Kind == head.MaskedLM {
+		r.figures([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
+	}
+	return nil
+}
+
+// rows are the first ones of a task's eval split.
+func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
+	template, err := infer.ChatTemplate(e.tok)
+	if err != nil {
+		return nil, err
+	}
+	var rows []tasks.Features
+	for row, err := range tasks.Rows(e.tok, template, task, tasks.Eval, e.session.Model.Config().MaxPositionEmbeddings) {
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, row); len(rows) == e.Limit {
+			break
+		}
+	}
+	infer.CollateEval(task, tasks.NewPairEncoder(e.tok, e.session.Model.Config().MaxPositionEmbeddings), rows)
+	return rows, nil
+}
+
+// answers lets the model answer and takes the task's score.
+func (e *evaluation) answers(ctx context.Context, r *Result, t NamedTask) ([]Prediction, error) {
+	metrics, answers, err := Score(ctx, e.session, t, tasks.Eval, e.Limit, e.Log)
+	if err != nil {
+		return nil, err
+	}
+	r.Score, r.Answered = &metrics[0].Value, len(answers)
+	if _, ok := t.Task.(tasks.Metrics); ok {
+		r.figures(metrics)
+	}
+	return answers, nil
+}
+
+// figures keeps the task's.
+func (r *Result) figures(metrics []tasks.Metric) {
+	r.Metrics = ByName(metrics)
+	for _, m := range metrics {
+		r.Names = append(r.Names, m.Name)
+	}
+}
+
+// likelihood is the loss of the right choices, by token.
+func (r *Result) likelihood(answers []Prediction) {
+	sum := 0.0
+	for _, a := range answers {
+		for _, c := range a.Choices {
+			if c.Text == a.Reference {
+				sum -= c.LogProb
+				r.Scored += c.Tokens
+			}
+		}
+	}
+	r.Rows = len(answers)
+	loss := sum / float64(max(r.Scored, 1))
+	r.Loss = &loss
+}

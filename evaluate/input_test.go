@@ -1,0 +1,27 @@
+package evaluate
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/tiny"
+)
+
+func TestReadInputs(t *testing.T) {
+	dir := t.TempDir()
+	got, err := ReadInputs(tiny.Write(t, filepath.Join(dir, "q.jsonl"), "{\"text\": \"a\", \"text_pair\": \"b\"}\n\n{\"text\": \"c\"}\n"))
+	if err != nil || !slices.Equal(got, []Input{{"a", "b"}, {"c", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = ReadInputs(tiny.Write(t, filepath.Join(dir, "q.txt"), "one\n\n two \n"))
+	if err != nil || !slices.Equal(got, []Input{{"one", ""}, {"two", ""}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
+		if _, err := ReadInputs(tiny.Write(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,438 @@
+package experiments
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rs/zerolog"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/tasks/data"
+)
+
+const stubHead = `
+model_config: {model_type: llama, vocab_size: 256, hidden_size: 16, intermediate_size: 24, initializer_range: 0.2,
+  num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 128}
+tokenizer: embedded
+task: memory
+task_options: {pairs: 5}
+r: 2
+max_steps: 6
+per_device_train_batch_size: 3
+eval_steps: 3
+eval_examples: 2
+save_steps: 2
+logging_steps: 2
+seed: 1
+compare:
+`
+
+// stub are recipes of two rows of a few steps, the first with a search of two rates.
+func stub(rows ...string) fs.FS {
+	if rows == nil {
+		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
+	}
+	text := stubHead
+	for _, r := range rows {
+		text += "  - " + r + "\n"
+	}
+	files := fstest.MapFS{"published.yaml": {Data: []byte(`
+memory: {source: Table 2, columns: ["300", "900"], rows: {lora-8: {label: LoRA r=8, values: [9.9, 54]}, mora-8: {label: MoRA r=8, values: [null, 100]}}}
+ablation: {source: Table 4, columns: [], rows: {}}
+rank: {source: a figure, columns: [], rows: {}}
+`)}}
+	for _, name := range []string{"memory", "ablation", "rank"} {
+		files["tiny/"+name+".yaml"] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return files
+}
+
+// stubTable are options to make a table of recipes in a folder of the test's own.
+func stubTable(t *testing.T, recipes fs.FS) Options {
+	t.Helper()
+	return Options{Recipes: recipes, Preset: "tiny", Output: filepath.Join(t.TempDir(), "table"), Seeds: 2, Log: zerolog.Nop()}
+}
+
+// records reads the records of a table by their file names, without what differs from run to run.
+func records(t *testing.T, dir string) map[string]Record {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "rows", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]Record{}
+	for _, f := range files {
+		var e Record
+		if err := readJSON(f, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.FinishedAt.IsZero() || e.Digest != digestOf(e.Settings) {
+			t.Errorf("%s is not whole: %+v", f, e)
+		}
+		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Record{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Params: e.Params, Steps: e.Steps,
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, Singular: e.Singular, Error: e.Error}
+	}
+	return all
+}
+
+func text(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestTable makes a table from beginning to end; made again, nothing runs.
+func TestTable(t *testing.T) {
+	o := stubTable(t, stub())
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"lora-8.search-1", "lora-8.search-2", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
+	got := records(t, o.Output)
+	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
+		t.Fatalf("records are %v, want %v", names, want)
+	}
+	if a, b := got["lora-8.search-1"], got["lora-8.seed-1"]; a.Steps != 4 || b.Steps != 6 || len(b.Evaluations) != 3 || b.Tokens == 0 {
+		t.Errorf("a search has %d steps, its row %+v", a.Steps, b)
+	}
+	md := text(t, o.Output, "memory.md")
+	for _, want := range []string{"| row | 3 | 6 | paper | 300 | 900 |", " ± ", "| LoRA r=8 | 9.9 | 54.0 |", "| MoRA r=8 | – | 100.0 |", "learning_rate 0.001", "method mora, r 2, mora_type 1, learning_rate 0.02"} {
+		if !strings.Contains(md, want) {
+			t.Errorf("%q is missing in\n%s", want, md)
+		}
+	}
+	if csv := text(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,0,2,6,score,") || !strings.Contains(csv, "paper,,lora-8,,,,900,54.0") {
+		t.Errorf("CSV is\n%s", csv)
+	}
+	if svg := text(t, o.Output, "memory.svg"); !strings.Contains(svg, "mora-8") || !strings.HasPrefix(text(t, o.Output, "memory.png"), "\x89PNG") {
+		t.Error("the plots are not whole")
+	}
+	o.Progress = func(finetune.Progress) { t.Fatal("a finished run ran again") }
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	if again := text(t, o.Output, "memory.md"); again != md {
+		t.Errorf("made again, the table is\n%s\nwant\n%s", again, md)
+	}
+}
+
+// TestSearchChooses: the row has the values of the search's best run, and the better one is by score, then by loss.
+func TestSearchChooses(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
+	o.Seeds = 1
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.final().Loss >= a.final().Loss {
+		t.Fatalf("the test's rates end in losses %g and %g", a.final().Loss, b.final().Loss)
+	}
+	var e Record
+	if err := readJSON(filepath.Join(o.Output, "rows", "lora-8.seed-1.json"), &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Settings["learning_rate"] != 0.03 || e.Settings["max_steps"] != 6.0 {
+		t.Errorf("the row was run with %v", e.Settings)
+	}
+	score := func(s float64) *Record { return &Record{Evaluations: []finetune.Evaluation{{Loss: 1, Score: &s}}} }
+	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Record{Error: "x"}) == false || (&Record{Error: "x"}).better(score(0)) {
+		t.Error("better does not go by score, or takes a failed run")
+	}
+}
+
+// TestSearchIsAFirstSeed: a search as long as the runs is not run again for its best value; its adapter and answers are the first seed's.
+func TestSearchIsAFirstSeed(t *testing.T) {
+	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		rates       string
+		best, other string
+		steps       int
+	}{
+		{"[1.0e-8, 3.0e-2]", "lora-8.search-2", "lora-8.search-1", 3 * 6},
+		{"[3.0e-2, 1.0e-8, 3.0e-2]", "lora-8.search-1", "lora-8.search-2", 4 * 6}, // a rate that is named twice
+	} {
+		o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
+		steps := 0
+		o.Progress = func(finetune.Progress) { steps++ }
+		if err := Run(context.Background(), "memory", o); err != nil {
+			t.Fatal(err)
+		}
+		got := records(t, o.Output)
+		searched, first := got[c.best], got["lora-8.seed-1"]
+		searched.Params = nil
+		if a, b := outcome(searched), outcome(first); a != b || steps != c.steps {
+			t.Errorf("%s: %d steps, want %d; the first seed's run is\n%s\nwant\n%s", c.rates, steps, c.steps, b, a)
+		}
+		for _, name := range []string{"runs/lora-8.seed-1/adapter_model.safetensors", "runs/lora-8.seed-2/adapter_model.safetensors", "rows/lora-8.seed-1.json.pairs.jsonl", "rows/" + c.other + ".json.pairs.jsonl"} {
+			if _, err := os.Stat(filepath.Join(o.Output, name)); err != nil {
+				t.Errorf("%s: %v", c.rates, err)
+			}
+		}
+		if left, _ := filepath.Glob(filepath.Join(o.Output, "runs", "*search*")); left != nil {
+			t.Errorf("%s: %v are left", c.rates, left)
+		}
+	}
+}
+
+// TestTableGoesOn: interrupted anywhere and resumed, the table is that of a run in one go.
+func TestTableGoesOn(t *testing.T) {
+	whole := stubTable(t, stub())
+	if err := Run(context.Background(), "memory", whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, stop := range []int{1, 4, 11, 23} { // in the search, in its last evaluation, in the first row's seeds, in the second row
+		cut := stubTable(t, stub())
+		ctx, cancel := context.WithCancel(context.Background())
+		steps := 0
+		cut.Progress = func(finetune.Progress) {
+			if steps++; steps == stop {
+				cancel()
+			}
+		}
+		err := Run(ctx, "memory", cut)
+		if !errors.Is(err, finetune.ErrInterrupted) || !strings.Contains(err.Error(), "--resume") {
+			t.Fatalf("stopped after step %d: got %v", stop, err)
+		}
+		if err := Run(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
+			t.Errorf("an interrupted table was gone on with: %v", err)
+		}
+		cut.Resume = true
+		if err := Run(context.Background(), "memory", cut); err != nil {
+			t.Fatal(err)
+		}
+		want, got := records(t, whole.Output), records(t, cut.Output)
+		for name := range want {
+			if a, b := outcome(want[name]), outcome(got[name]); a != b {
+				t.Errorf("resumed after step %d, %s is\n%s\nwant\n%s", stop, name, b, a)
+			}
+		}
+		if min := 30 - stop - 2; steps-stop < min || steps-stop > 32-stop { // a checkpoint is at most two steps back
+			t.Errorf("resumed after step %d, %d steps followed, want about %d", stop, steps-stop, min)
+		}
+	}
+}
+
+// outcome is a record without Tokens, of which an interruption loses those that were not logged yet.
+func outcome(e Record) string {
+	e.Tokens = 0
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func TestTableRefuses(t *testing.T) {
+	made := stubTable(t, stub())
+	made.Seeds = 1
+	if err := Run(context.Background(), "memory", made); err != nil {
+		t.Fatal(err)
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*Options)
+		want   string
+	}{
+		{"memroy", nil, "did you mean memory?"},
+		{"memory", func(o *Options) { o.Preset = "tinny" }, "did you mean tiny?"},
+		{"memory", func(o *Options) { o.Preset = "paper" }, "no recipe of it"},
+		{"memory", func(o *Options) { o.Seeds = -1 }, "seeds is -1"},
+		{"ablation", nil, "holds the table memory, preset tiny"},
+		{"memory", func(o *Options) { o.Output = foreign }, "no table's folder"},
+		{"memory", func(o *Options) { o.Settings = []string{"max_steps=7"} }, "of other settings (max_steps)"},
+		{"memory", func(o *Options) { o.Settings = []string{"max_step=7"} }, `unknown key "max_step"`},
+		{"memory", func(o *Options) { o.Seeds = 2 }, "4 finished runs of 6"},
+		{"memory", func(o *Options) { o.Seeds, o.Resume = 2, true }, ""},
+	} {
+		o := made
+		if tt.change != nil {
+			tt.change(&o)
+		}
+		err := Run(context.Background(), tt.name, o)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestTableNamesWhatIsMissing: rows without model or data are named, the others run.
+func TestTableNamesWhatIsMissing(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: lora, model: llama-9}", "{name: mora-8, method: mora, mora_type: 1}",
+		"{name: full, method: full, task: text, task_options: {data: data/c4.jsonl}, eval_examples: 0}"))
+	o.Seeds, o.Data = 1, "elsewhere"
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	md := text(t, o.Output, "memory.md")
+	for _, want := range []string{"- lora-8: model: llama-9 is not there\n", "- full: data: elsewhere/c4.jsonl is not there\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
+		if !strings.Contains(md, want) {
+			t.Errorf("%q is missing in\n%s", want, md)
+		}
+	}
+	if got := records(t, o.Output); len(got) != 1 || got["mora-8.seed-1"].Steps != 6 {
+		t.Errorf("records are %+v", got)
+	}
+}
+
+// TestTableKeepsAFailure: a run that diverges is a record, and the table goes on.
+func TestTableKeepsAFailure(t *testing.T) {
+	o := stubTable(t, stub("{name: lora-8, method: full, learning_rate: 1.0e+20, lr_scheduler_type: constant, max_grad_norm: 0}", "{name: mora-8, method: mora, mora_type: 1}"))
+	o.Seeds = 1
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	if !strings.Contains(got["lora-8.seed-1"].Error, "diverged") || got["mora-8.seed-1"].Error != "" {
+		t.Errorf("records are %+v", got)
+	}
+	if md := text(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
+		t.Errorf("the table does not name the failure:\n%s", md)
+	}
+}
+
+// TestLocated: the user's folders take the places of the recipe's, in data of every form, and only there.
+func TestLocated(t *testing.T) {
+	tb := &table{o: Options{Model: "/models/m", Data: "/d"}}
+	r := finetune.Recipe{EvalTasks: []finetune.EvalTask{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
+	r.Config.Model.Path, r.Config.Task.Data = "smollm2", data.Files("data/a")
+	r.Config.Task.Options = map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"}
+	got := tb.located(r)
+	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Config.Model.Path, " ", got.Config.Task.Data.Plain(), " ", got.Config.Task.Options, " ", got.EvalTasks) != want {
+		t.Errorf("got %+v, want %s", got, want)
+	}
+	if s := tb.settings(r); s["model"] != "m" || s["data"] != "data/a" || r.EvalTasks[0].Options["eval_data"] != "data/e" {
+		t.Errorf("settings are %v, and the recipe is %v now", s, r)
+	}
+	random := finetune.Recipe{}
+	random.Config.Model.Tokenizer = infer.Embedded
+	if got := tb.located(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
+		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Path, got.Tokenizer)
+	}
+}
+
+// TestTableOfBenchmarksAndRanks: rows with adapters and with whole models are scored and their ranks counted.
+func TestTableOfBenchmarksAndRanks(t *testing.T) {
+	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench := "benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]"
+	var rows []string
+	for _, r := range []string{"{name: lora, method: lora", "{name: mora, method: mora, mora_type: 6", "{name: relora, method: lora, relora_steps: 3, relora_warmup_steps: 1"} {
+		rows = append(rows, r+", learning_rate: 0.02, warmup_ratio: 0, model: "+base+", "+bench+"}")
+	}
+	o := stubTable(t, stub(rows...))
+	o.Seeds = 1
+	if err := Run(context.Background(), "rank", o); err != nil {
+		t.Fatal(err)
+	}
+	got := records(t, o.Output)
+	for name, e := range got {
+		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.Singular) != 7 {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	sum := func(name string) float64 {
+		n := 0.0
+		for _, v := range got[name+".seed-1"].Singular {
+			n += v
+		}
+		return n
+	}
+	if lora, mora, relora := sum("lora"), sum("mora"), sum("relora"); !(lora > 0 && lora <= 7*2 && mora > lora && relora > 0 && relora <= 2*7*2) {
+		t.Errorf("singular values of LoRA %g, MoRA %g, ReLoRA %g", lora, mora, relora)
+	}
+	if md := text(t, o.Output, "rank.md"); !strings.Contains(md, "| row | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj |\n") {
+		t.Errorf("the table is\n%s", md)
+	}
+}
+
+// TestTableOfSomeRows: only the rows that are named run, by name, group or both.
+func TestTableOfSomeRows(t *testing.T) {
+	recipes := stub("{name: lora-8, method: lora}", "{name: mora-8, method: mora}", "{name: mora-high, method: mora, r: 4}").(fstest.MapFS)
+	recipes["tiny/memory-more.yaml"] = recipes["tiny/memory.yaml"]
+	for _, c := range []struct {
+		only []string
+		want []string
+	}{
+		{[]string{"mora-8"}, []string{"mora-8.seed-1", "more.mora-8.seed-1"}},
+		{[]string{"more/mora-8", "more/lora-8"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1"}},
+		{[]string{"more"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1", "more.mora-high.seed-1"}},
+	} {
+		o := stubTable(t, recipes)
+		o.Seeds, o.Only, o.Settings = 1, c.only, []string{"max_steps=1", "eval_steps=0"}
+		if err := Run(context.Background(), "memory", o); err != nil {
+			t.Fatal(err)
+		}
+		if names := slices.Sorted(maps.Keys(records(t, o.Output))); !slices.Equal(names, c.want) {
+			t.Errorf("%v: records are %v, want %v", c.only, names, c.want)
+		}
+	}
+	o := stubTable(t, stub("{name: full, method: full}", "{name: lora-8, method: lora}"))
+	o.Seeds, o.Only, o.Settings = 1, []string{"lora-8"}, []string{"max_steps=2", "eval_steps=0", "relora_steps=1", "relora_warmup_steps=0"} // full takes no restarts
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Errorf("a setting for the rows that are made: %v", err)
+	}
+	o = stubTable(t, recipes)
+	o.Only = []string{"more/mora8"}
+	if err := Run(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
+		t.Errorf("an unknown row: %v", err)
+	}
+}
+
+// TestShortSettings: a row's settings have its method and its rate, given or not, and no key that the method has not.
+func TestShortSettings(t *testing.T) {
+	for want, s := range map[string]map[string]any{
+		"method full, learning_rate 0.0003, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},
+		"method mora, r 8, mora_type 6, learning_rate 0.01":                     {"r": 8, "lora_alpha": 16, "mora_type": 6, "learning_rate": 0.01},
+		"method lora, r 4, lora_alpha 16, relora_steps 3, learning_rate 0.0003": {"method": "lora", "r": 4, "lora_alpha": 16, "relora_steps": 3},
+	} {
+		if got := shortSettings(s); got != want {
+			t.Errorf("%v: %q, want %q", s, got, want)
+		}
+	}
+}
+
+// TestReached: the step of a score lies on the line between two evaluations.
+func TestReached(t *testing.T) {
+	at := func(step int, score float64) finetune.Evaluation {
+		return finetune.Evaluation{Step: step, Score: &score}
+	}
+	for _, c := range []struct {
+		course []finetune.Evaluation
+		step   float64
+		ok     bool
+	}{
+		{[]finetune.Evaluation{at(0, 0), at(100, 0.5), at(200, 0.9), at(300, 0.8)}, 187.5, true},
+		{[]finetune.Evaluation{at(0, 0.9), at(100, 1)}, 0, true},
+		{[]finetune.Evaluation{{Step: 0}, at(100, 0.85)}, 100, true},
+		{[]finetune.Evaluation{at(0, 0), at(100, 0.84)}, 0, false},
+		{nil, 0, false},
+	} {
+		if step, ok := (&Record{Evaluations: c.course}).reached(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
+			t.Errorf("%v: %g, %t, want %g, %t", c.course, step, ok, c.step, c.ok)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package infer
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/model"
+)
+
+// TestGeneration: a sequence-to-sequence model's generation_config.json counts besides what is asked for, a causal one's
+// stop tokens alone; the tokenizer's end of text (0 here) stops both.
+func TestGeneration(t *testing.T) {
+	_, tok := tiny.Bytes(t)
+	asked := model.GenerationConfig{MaxNewTokens: 5}
+	for dir, want := range map[string]model.GenerationConfig{
+		golden.Roots(t, "models", "bart")[0]: {MaxNewTokens: 5, EOSTokenIDs: []int32{2, 0}, Adapter: "a", DecoderInputIDs: []int32{2}, ForcedEOSTokenID: []int32{2}, LengthPenalty: 1},
+		tiny.Llama(t):                        {MaxNewTokens: 5, EOSTokenIDs: []int32{2, 0}, Adapter: "a"},
+	} {
+		got, err := NewSession(tiny.Load(t, dir), tok, "a").Generation(asked)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v (%v), want %+v", dir, got, err, want)
+		}
+	}
+}

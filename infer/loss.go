@@ -1,0 +1,68 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// Loss is the mean loss over all that is scored in rows, in passes of about as many tokens as asked for. On cancellation
+// the context's error is returned.
+func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
+	sum, n := 0.0, 0
+	for _, batch := range evalBatches(s.Model, rows, tokens) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		err := op.Inference(s.Adapter, func(p *op.Pass) error {
+			loss, err := s.Model.Loss(p, Batch(s.Model, batch))
+			if err != nil {
+				return err
+			}
+			m := op.Matrix(loss)
+			for _, v := range m.Data {
+				sum += float64(v)
+			}
+			n += m.Rows
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("nothing is scored in %d held-out rows", len(rows))
+	}
+	return sum / float64(n), nil
+}
+
+// Outputs are those of the head for each row, in one pass: a list for every token, or for sequence classification a single
+// one, and for sentence embeddings one for each text.
+func (s *Session) Outputs(rows []tasks.Features) (out [][][]float32, err error) {
+	bare := make([]tasks.Features, len(rows))
+	for i, row := range rows {
+		bare[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
+	}
+	all, err := Logits(s.Model, s.Adapter, []*model.Batch{Batch(s.Model, bare)})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		n := len(row.IDs)
+		switch s.Model.Head().Kind {
+		case head.SequenceClassification:
+			n = 1
+		case head.FeatureExtraction:
+			n = 1
+			if row.PairStart > 0 {
+				n = 2
+			}
+		}
+		out, all = append(out, all[:n:n]), all[n:]
+	}
+	return out, nil
+}

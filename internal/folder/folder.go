@@ -1,0 +1,144 @@
+// Package folder makes folders that appear whole or not at all, and the small files in them. What belongs here is how
+// something is written; what is written belongs to its caller.
+package folder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spagotune/spagotune/checkpoint"
+)
+
+// New makes a folder whole or not at all: fill writes into another one beside it, which then gets its name. The folder must
+// not exist, or be empty. What was made on the way, parents too, is gone after an error.
+func New(dir string, fill func(tmp string) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	var parents []string // that do not exist yet
+	for p := filepath.Dir(dir); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			break
+		}
+		parents = append(parents, p)
+	}
+	tmp := fmt.Sprintf("%s.tmp-%d", dir, os.Getpid())
+	err = fill(tmp)
+	if err == nil {
+		if err = os.Remove(dir); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = os.Rename(tmp, dir)
+	}
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		for _, p := range parents {
+			_ = os.Remove(p)
+		}
+	}
+	return err
+}
+
+// MustBeNew refuses an output folder with content, and a file.
+func MustBeNew(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("output %s: is no folder that can be written: %w", dir, err)
+	case len(entries) > 0:
+		return fmt.Errorf("output %s: the folder is not empty; name a new one", dir)
+	}
+	return nil
+}
+
+// Replace puts a new version of a folder in the place of an old one: fill writes into another one beside it. After an
+// error the old one is there as it was.
+func Replace(dir string, fill func(tmp string) error) error {
+	tmp, old := dir+".tmp", dir+".old"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	err := fill(tmp)
+	if err == nil {
+		err = os.RemoveAll(old)
+	}
+	if err == nil {
+		if err = os.Rename(dir, old); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = os.Rename(tmp, dir)
+	}
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return err
+	}
+	return os.RemoveAll(old)
+}
+
+// Fill adds files to a folder, which need not exist: fill writes them into another one inside of it, and each then gets its
+// place, in the order of the names. A folder of the same name is replaced.
+func Fill(dir string, fill func(tmp string) error) error {
+	tmp := filepath.Join(dir, ".filling.tmp")
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	if err := fill(tmp); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(tmp)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(tmp, e.Name()), filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteFile writes a file whole or not at all.
+func WriteFile(path string, content []byte) error {
+	return checkpoint.AtomicFile(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// WriteJSON writes a value as indented JSON, whole or not at all.
+func WriteJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteFile(path, append(b, '\n'))
+}
+
+// Wants says in a line what is wrong with a folder that should hold a file.
+func Wants(dir, file string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case os.IsNotExist(err):
+		return fmt.Errorf("%s: no such folder", dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s: is a file; want the folder with %s", dir, file)
+	}
+	if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+		return fmt.Errorf("%s: has no %s", dir, file)
+	}
+	return nil
+}

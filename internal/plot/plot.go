@@ -1,0 +1,28 @@
+// Package plot draws figures into files. What belongs here is how a plot looks; what it shows belongs to its caller.
+package plot
+
+import (
+	"fmt"
+
+	"github.com/go-analyze/charts"
+
+	"github.com/spagotune/spagotune/internal/folder"
+)
+
+// Lines draws lines, values[j] by labels, into an SVG file.
+func Lines(path, title, subtitle string, labels, names []string, values [][]float64) error {
+	opt := charts.NewLineChartOptionWithData(values)
+	opt.Title.Text, opt.Title.Subtext = title, subtitle
+	opt.Legend.SeriesNames = names
+	opt.Legend.Offset = charts.OffsetRight
+	opt.XAxis.Labels = labels
+	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 640, Height: 400})
+	if err := p.LineChart(opt); err != nil {
+		return fmt.Errorf("plot: %s: %w", path, err)
+	}
+	svg, err := p.Bytes()
+	if err != nil {
+		return fmt.Errorf("plot: %s: %w", path, err)
+	}
+	return folder.WriteFile(path, svg)
+}

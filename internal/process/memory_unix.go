@@ -1,0 +1,33 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package process
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// PeakMemory is the most memory in bytes that the process has held so far: VmHWM on Linux, getrusage's maximum elsewhere.
+func PeakMemory() int {
+	if runtime.GOOS == "linux" {
+		status, _ := os.ReadFile("/proc/self/status")
+		for line := range strings.Lines(string(status)) {
+			if f := strings.Fields(line); len(f) == 3 && f[0] == "VmHWM:" {
+				if kb, err := strconv.Atoi(f[1]); err == nil {
+					return kb << 10
+				}
+			}
+		}
+	}
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	if runtime.GOOS == "darwin" {
+		return int(u.Maxrss) // bytes there, kilobytes elsewhere
+	}
+	return int(u.Maxrss) << 10
+}

@@ -1,0 +1,36 @@
+// Package settings puts "key=value" settings over the keys of a YAML file. What belongs here is the form of a setting; what
+// a key means belongs to whoever reads the keys.
+package settings
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Set puts a setting over the keys: the value is YAML, and dots in the key lead into groups of keys.
+func Set(keys map[string]any, setting string) error {
+	key, text, ok := strings.Cut(setting, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: want key=value", setting)
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		return fmt.Errorf("--set %s: the value is no YAML", setting)
+	}
+	path := strings.Split(key, ".")
+	for _, p := range path[:len(path)-1] {
+		inner, ok := keys[p].(map[string]any)
+		if !ok {
+			if keys[p] != nil {
+				return fmt.Errorf("--set %s: %s is no group of keys", setting, p)
+			}
+			inner = map[string]any{}
+			keys[p] = inner
+		}
+		keys = inner
+	}
+	keys[path[len(path)-1]] = v
+	return nil
+}

@@ -1,0 +1,169 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/model"
+)
+
+// ints reads a tensor of integers with a first extent of rows; nil where the file has none.
+func (v *verification) ints(name string, dims ...int) ([]int64, []int, error) {
+	t, ok := v.file.Get(name)
+	if !ok {
+		return nil, nil, nil
+	}
+	if len(t.Shape) == 0 || t.Shape[0] != v.rows || dims != nil && !slices.Equal(t.Shape, dims) {
+		return nil, nil, fmt.Errorf("%s has shape %v; input_ids has [%d %d]", name, t.Shape, v.rows, v.length)
+	}
+	values, err := t.Int64s()
+	return values, t.Shape, err
+}
+
+// inputs makes a batch without padding of the file's rows.
+func (v *verification) inputs() error {
+	v.kind = v.m.Head().Kind
+	t, ok := v.file.Get("input_ids")
+	if !ok {
+		return fmt.Errorf("has no input_ids; it holds %s", wording.List(v.file.Names(), 6, ", "))
+	}
+	if len(t.Shape) != 2 {
+		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
+	}
+	v.rows, v.length = t.Shape[0], t.Shape[1]
+	ids, _, err1 := v.ints("input_ids", v.rows, v.length)
+	mask, _, err2 := v.ints("attention_mask", v.rows, v.length)
+	types, _, err3 := v.ints("token_type_ids", v.rows, v.length)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	v.batch = &model.Batch{CuSeqLens: []int{0}}
+	for r := range v.rows {
+		if err := v.row(r, ids, mask, types); err != nil {
+			return err
+		}
+	}
+	return v.labels(mask)
+}
+
+// row appends what is not padding in row r, or for question answering all of it.
+func (v *verification) row(r int, ids, mask, types []int64) error {
+	b, visible := v.batch, 0
+	for c := range v.length {
+		i := r*v.length + c
+		switch pad := mask != nil && mask[i] == 0; {
+		case !pad && visible < c:
+			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
+		case ids[i] != int64(int32(ids[i])):
+			return fmt.Errorf("input_ids: %d is no token", ids[i])
+		case !pad:
+			visible++
+		case v.kind != head.QuestionAnswering:
+			continue
+		}
+		v.at = append(v.at, i)
+		b.IDs = append(b.IDs, int32(ids[i]))
+		if types != nil {
+			b.TokenTypeIDs = append(b.TokenTypeIDs, int32(types[i]))
+		}
+	}
+	if n := len(b.IDs); n > b.CuSeqLens[len(b.CuSeqLens)-1] {
+		b.CuSeqLens = append(b.CuSeqLens, n)
+		if v.kind == head.QuestionAnswering {
+			b.AttentionLengths = append(b.AttentionLengths, visible)
+		}
+	}
+	return nil
+}
+
+// labels reads what the head is scored by.
+func (v *verification) labels(mask []int64) error {
+	switch v.kind {
+	case head.SequenceClassification:
+		return v.classes()
+	case head.QuestionAnswering:
+		return v.spans()
+	case head.Seq2SeqLM:
+		return v.targets()
+	}
+	labels, _, err := v.ints("labels", v.rows, v.length)
+	if err != nil || labels == nil {
+		return err
+	}
+	for i, l := range labels {
+		if mask != nil && mask[i] == 0 && l != head.IgnoreIndex {
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
+		}
+	}
+	for _, i := range v.at {
+		v.batch.Labels = append(v.batch.Labels, label(labels[i]))
+	}
+	return nil
+}
+
+func label(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
+
+// classes reads a class for each row, or the values that are wanted.
+func (v *verification) classes() error {
+	for r := range v.rows {
+		v.scored = append(v.scored, r)
+	}
+	t, ok := v.file.Get("labels")
+	if !ok {
+		return nil
+	}
+	if strings.HasPrefix(string(t.DType), "F") {
+		values, err := t.Float32s()
+		v.batch.FloatLabels = values
+		return err
+	}
+	labels, _, err := v.ints("labels", v.rows)
+	for _, l := range labels {
+		v.batch.Labels = append(v.batch.Labels, label(l))
+	}
+	return err
+}
+
+// spans reads the answers' ends.
+func (v *verification) spans() error {
+	first, _, err1 := v.ints("start_positions", v.rows)
+	last, _, err2 := v.ints("end_positions", v.rows)
+	if err := errors.Join(err1, err2); err != nil || first == nil || last == nil {
+		return err
+	}
+	for r := range v.rows {
+		v.batch.Labels = append(v.batch.Labels, label(first[r]), label(last[r]))
+	}
+	return nil
+}
+
+// targets reads the rows that a sequence-to-sequence model is to write, up to their last scored token.
+func (v *verification) targets() error {
+	labels, shape, err := v.ints("labels")
+	if err != nil {
+		return err
+	}
+	if len(shape) != 2 {
+		return fmt.Errorf("labels has shape %v; a sequence-to-sequence model needs [rows, target length]", shape)
+	}
+	b := v.batch
+	b.TargetCuSeqLens = []int{0}
+	for r := range v.rows {
+		row := labels[r*shape[1] : (r+1)*shape[1]]
+		n := len(row)
+		for n > 1 && row[n-1] == head.IgnoreIndex {
+			n--
+		}
+		for c := range n {
+			b.Labels = append(b.Labels, label(row[c]))
+			v.scored = append(v.scored, r*shape[1]+c)
+		}
+		b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
+	}
+	return nil
+}
