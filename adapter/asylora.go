@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"gonum.org/v1/gonum/mat"
-
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
@@ -38,8 +38,8 @@ func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) 
 		return nil, fmt.Errorf("r %d is larger than in_features %d of %s, so A cannot have orthogonal rows; lower r, or rank_pattern for that layer", r, in, l.Path())
 	}
 	if rng != nil {
-		q, _ := thinQR(mat.NewDense(in, r, widenAll(normal(rng, in*r, 1))))
-		copy(op.Data(low.a).Data, narrow(q.T()))
+		q, _ := spectrum.ThinQR(spectrum.Float64(tensor.View(normal(rng, in*r, 1), in, r)))
+		copy(op.Data(low.a).Data, spectrum.Float32(q.T()))
 	}
 	low.a.SetRequiresGrad(false)
 	return &asylora{low}, nil

@@ -74,8 +74,6 @@ func (d *dora) label() string { return d.low.label() }
 // direction is V = W + s·B·A.
 type direction struct{ *dora }
 
-func (v direction) Dims() (rows, cols int) { return v.base.Dims() }
-
 func (v direction) Block(dst []float32, ld, i, j, m, n int) {
 	v.base.Weight.Source("").Block(dst, ld, i, j, m, n)
 	v.low.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -124,6 +126,11 @@ func (l *lora) Backward(dx, gy tensor.Matrix) {
 	g := l.up(gy)
 	defer g.give()
 	tensor.NN(dx, g.Matrix, op.Data(l.a), 1)
+}
+
+// cores is s·B·A in its small form.
+func (l *lora) cores(_, _ int) []*mat.Dense {
+	return []*mat.Dense{spectrum.LowRank(op.Data(l.b), op.Data(l.a), l.scale)}
 }
 
 // Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -160,6 +162,13 @@ func (a *mora) stored() []stored {
 }
 
 func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
+
+// cores: equal rows and columns of ΔW count once, and groups that share no place are matrices of their own.
+func (a *mora) cores(out, in int) []*mat.Dense {
+	w := tensor.New(out, in)
+	a.MergeInto(w, 0, 0)
+	return spectrum.Blocks(w)
+}
 
 // MergeInto implements model.Adapter.
 func (a *mora) MergeInto(w tensor.Matrix, i, j int) { a.fold(w, op.Data(a.m), i, j) }

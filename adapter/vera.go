@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mathext/prng"
 
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
@@ -73,10 +74,24 @@ func (c *VeRA) prepare(targets []*model.Linear) (Method, error) {
 		out, in := l.Dims()
 		rows, cols = max(rows, out), max(cols, in)
 	}
-	own, rng := *c, newTwister(uint32(c.PRNGKey))
-	own.a = frozen(rng.kaiming(c.R*cols, cols), c.R, cols)
-	own.b = frozen(rng.kaiming(rows*c.R, c.R), rows, c.R)
+	own, rng := *c, prng.NewMT19937()
+	rng.Seed(uint64(c.PRNGKey))
+	own.a = frozen(torchKaiming(rng, c.R*cols, cols), c.R, cols)
+	own.b = frozen(torchKaiming(rng, rows*c.R, c.R), rows, c.R)
 	return &own, nil
+}
+
+// torchKaiming draws n numbers, uniform within ±√(6/in), as PyTorch does on the CPU from its generator MT19937
+// (Matsumoto and Nishimura 1998). The arithmetic is PyTorch's: float32 but for a fused multiplication and addition. On
+// processors without that instruction PyTorch's own last bit may differ.
+func torchKaiming(rng *prng.MT19937, n, in int) []float32 {
+	bound := math.Sqrt(3) * (math.Sqrt2 / math.Sqrt(float64(in)))
+	low, high := float32(-bound), float32(bound)
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(math.FMA(float64(rng.Uint32()&(1<<24-1))/(1<<24), float64(high-low), float64(low)))
+	}
+	return v
 }
 
 func frozen(v []float32, rows, cols int) *nn.Param {

@@ -3,6 +3,8 @@ package adapter
 import (
 	"testing"
 
+	"gonum.org/v1/gonum/mathext/prng"
+
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/op"
 )
@@ -15,9 +17,10 @@ func TestVeRAShares(t *testing.T) {
 	if got := op.Data(c.a); got.Rows != 5 || got.Cols != 37 {
 		t.Errorf("A is %d×%d", got.Rows, got.Cols)
 	}
-	want := newTwister(2)
-	golden.Close(t, "A", op.Data(c.a).Data, want.kaiming(5*37, 37), 0, false)
-	golden.Close(t, "B", op.Data(c.b).Data, want.kaiming(37*5, 5), 0, false)
+	want := prng.NewMT19937()
+	want.Seed(2)
+	golden.Close(t, "A", op.Data(c.a).Data, torchKaiming(want, 5*37, 37), 0, false)
+	golden.Close(t, "B", op.Data(c.b).Data, torchKaiming(want, 37*5, 5), 0, false)
 	for _, l := range a.layers {
 		if &l.adapter.(*vera).a.Data[0] != &op.Data(c.a).Data[0] {
 			t.Errorf("%s has an A of its own", l.Path())

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -23,9 +24,9 @@ func TestCores(t *testing.T) {
 			t.Errorf("untrained: %v", got)
 		}
 		stir(rng, a)
-		delta := mat.Matrix(widen(folded(tensor.New(w.Rows, w.Cols), a)))
+		delta := mat.Matrix(spectrum.Float64(folded(tensor.New(w.Rows, w.Cols), a)))
 		if w.Rows < w.Cols {
-			delta = delta.T() // see singular
+			delta = delta.T() // see spectrum.SingularValues
 		}
 		var svd mat.SVD
 		if !svd.Factorize(delta, mat.SVDNone) {
@@ -53,30 +54,14 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// TestSingular: squares of singular values add up to those of the matrix, in every shape.
-func TestSingular(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, s := range [][2]int{{1, 1}, {1, 9}, {9, 1}, {40, 40}, {40, 50}, {50, 40}, {130, 260}, {260, 130}, {64, 300}} {
-		m := widen(random(rng, s[0], s[1]))
-		values := all(t, []*mat.Dense{m})
-		sum := 0.0
-		for _, v := range values {
-			sum += v * v
-		}
-		if want := math.Pow(mat.Norm(m, 2), 2); len(values) != min(s[0], s[1]) || math.Abs(sum-want) > 1e-10*want {
-			t.Errorf("%v: %d values, whose squares add up to %.15g, want %.15g", s, len(values), sum, want)
-		}
-	}
-}
-
 // all are the singular values of the matrices, the largest first.
 func all(t *testing.T, cores []*mat.Dense) []float64 {
 	t.Helper()
 	var values []float64
 	for _, c := range cores {
-		v, ok := singular(c)
-		if !ok {
-			t.Fatal("the singular values do not converge")
+		v, err := spectrum.SingularValues(c)
+		if err != nil {
+			t.Fatal(err)
 		}
 		values = append(values, v...)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/spagotune/spagotune/adapter/spectrum"
 )
 
 // TestStarts: PiSSA's product is the best of its rank, as gonum's decomposition of the whole has it; OLoRA's A is the
@@ -15,12 +17,12 @@ import (
 func TestStarts(t *testing.T) {
 	for _, s := range [][2]int{{37, 20}, {20, 37}, {140, 150}} {
 		w := dense(bareLinear(s[0], s[1], 3).Weight.Source(""))
-		f, err := decompose(widen(w))
+		f, err := spectrum.Exact(w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tail := 0.0
-		for _, v := range f.values[4:] {
+		for _, v := range f.Values[4:] {
 			tail += v * v
 		}
 		rest := func(m Method) float64 {
@@ -28,9 +30,9 @@ func TestStarts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			left := widen(w)
+			left := spectrum.Float64(w)
 			var part mat.Dense
-			part.Mul(widen(d.(*residual).b0), widen(d.(*residual).a0))
+			part.Mul(spectrum.Float64(d.(*residual).b0), spectrum.Float64(d.(*residual).a0))
 			part.Scale(float64(d.(*residual).scale), &part)
 			left.Sub(left, &part)
 			return math.Pow(mat.Norm(left, 2), 2)
@@ -40,10 +42,10 @@ func TestStarts(t *testing.T) {
 		}
 		// OLoRA with scale 1 leaves columns from the fifth on, orthogonal to the first four.
 		got := rest(mustNew(t, "olora", map[string]any{"r": 4, "lora_alpha": 4}))
-		q, _ := thinQR(mat.DenseCopyOf(widen(w).Slice(0, s[0], 0, 4)))
+		q, _ := spectrum.ThinQR(mat.DenseCopyOf(spectrum.Float64(w).Slice(0, s[0], 0, 4)))
 		var in mat.Dense
-		in.Mul(q.T(), widen(w))
-		if want := math.Pow(mat.Norm(widen(w), 2), 2) - math.Pow(mat.Norm(&in, 2), 2); math.Abs(got/want-1) > 1e-5 {
+		in.Mul(q.T(), spectrum.Float64(w))
+		if want := math.Pow(mat.Norm(spectrum.Float64(w), 2), 2) - math.Pow(mat.Norm(&in, 2), 2); math.Abs(got/want-1) > 1e-5 {
 			t.Errorf("%v: OLoRA leaves %g, want %g", s, got, want)
 		}
 	}

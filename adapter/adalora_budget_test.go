@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
@@ -22,7 +23,7 @@ func TestOrthogonality(t *testing.T) {
 	penalty := func() float64 {
 		sum, n := 0.0, 0
 		for _, p := range a.Params() {
-			w := widen(op.Data(p.Param))
+			w := spectrum.Float64(op.Data(p.Param))
 			var c mat.Dense
 			switch {
 			case strings.HasSuffix(p.Name, "lora_A"):

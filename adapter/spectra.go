@@ -3,13 +3,19 @@ package adapter
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
+
+// spectral is implemented by an adapter whose ΔW has a smaller form.
+type spectral interface {
+	// cores are matrices that have, together, the singular values of ΔW other than 0.
+	cores(out, in int) []*mat.Dense
+}
 
 // Spectrum counts the singular values of one layer's ΔW.
 type Spectrum struct {
@@ -45,8 +51,8 @@ func (a *Adapter) rank(l layer, bound float64) (Spectrum, error) {
 	if s, ok := l.adapter.(spectral); ok {
 		cores = s.cores(r.Out, r.In)
 	} else {
-		delta := widen(dense(l.Source(a.Name)))
-		delta.Sub(delta, widen(dense(l.Weight.Source(""))))
+		delta := spectrum.Float64(dense(l.Source(a.Name)))
+		delta.Sub(delta, spectrum.Float64(dense(l.Weight.Source(""))))
 		cores = []*mat.Dense{delta}
 	}
 	err := r.count(cores, bound)
@@ -56,9 +62,9 @@ func (a *Adapter) rank(l layer, bound float64) (Spectrum, error) {
 // count counts the singular values of cores.
 func (r *Spectrum) count(cores []*mat.Dense, bound float64) error {
 	for _, c := range cores {
-		values, ok := singular(c)
-		if !ok {
-			return fmt.Errorf("adapter: the singular values of %s do not converge", r.Path)
+		values, err := spectrum.SingularValues(c)
+		if err != nil {
+			return fmt.Errorf("adapter: %s: %w", r.Path, err)
 		}
 		for _, s := range values {
 			r.Largest = max(r.Largest, s)
@@ -100,41 +106,8 @@ func difference(old, now *model.Linear, bound float64) (Spectrum, error) {
 	if out, in := now.Dims(); out != r.Out || in != r.In || now.Path() != r.Path {
 		return r, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", r.Path, r.Out, r.In, now.Path(), out, in)
 	}
-	delta := widen(dense(now.Weight.Source("")))
-	delta.Sub(delta, widen(dense(old.Weight.Source(""))))
+	delta := spectrum.Float64(dense(now.Weight.Source("")))
+	delta.Sub(delta, spectrum.Float64(dense(old.Weight.Source(""))))
 	err := r.count([]*mat.Dense{delta}, bound)
 	return r, err
-}
-
-// singular are the singular values of m. Those of a long matrix are the roots of the eigenvalues of its smaller Gram
-// matrix: in float64 they keep eight digits beside the largest one. Gonum v0.17 gets those of some matrices that are
-// wider than high wrong by 1e-4 (their squares do not add up to the values'), so it is given none.
-func singular(m *mat.Dense) ([]float64, bool) {
-	rows, cols := m.Dims()
-	if 2*max(rows, cols) < 3*min(rows, cols) {
-		high := mat.Matrix(m)
-		if rows < cols {
-			high = m.T()
-		}
-		var svd mat.SVD
-		if !svd.Factorize(high, mat.SVDNone) {
-			return nil, false
-		}
-		return svd.Values(nil), true
-	}
-	var gram mat.SymDense
-	if rows < cols {
-		gram.SymOuterK(1, m)
-	} else {
-		gram.SymOuterK(1, m.T())
-	}
-	var eigen mat.EigenSym
-	if !eigen.Factorize(&gram, false) {
-		return nil, false
-	}
-	values := eigen.Values(nil)
-	for i, v := range values {
-		values[i] = math.Sqrt(max(v, 0))
-	}
-	return values, true
 }

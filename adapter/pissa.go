@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -87,34 +88,37 @@ func (i Init) start(a, b tensor.Matrix, w tensor.Source, scale float64, exact bo
 	if i == InitOLoRA {
 		return olora(a, b, w)
 	}
-	f, err := i.factors(w, a.Rows, exact)
+	svd, err := i.decompose(w, a.Rows, exact)
 	if err != nil {
 		return err
 	}
 	for k := range a.Rows {
-		copy(a.Row(k), scaledRow(f.right, k, f.values[k]/scale))
-		for j, v := range scaledRow(f.left, k, f.values[k]/scale) {
+		copy(a.Row(k), scaledRow(svd.Right, k, svd.Values[k]/scale))
+		for j, v := range scaledRow(svd.Left, k, svd.Values[k]/scale) {
 			b.Row(j)[k] = v
 		}
 	}
 	return nil
 }
 
-const (
-	// exactSide is up to which smaller side the decomposition is always exact.
-	exactSide = 128
-	// pissaIterations are those of a larger one.
-	pissaIterations = 16
-)
+// decompose returns the leading r singular values and vectors of w, exactly where exact is set.
+func (i Init) decompose(w tensor.Source, r int, exact bool) (spectrum.SVD, error) {
+	switch n := i.niter(); {
+	case n > 0:
+		return spectrum.Iterate(w, r, n)
+	case exact:
+		return spectrum.Exact(w)
+	}
+	return spectrum.Truncated(w, r)
+}
 
-func (i Init) factors(w tensor.Source, r int, exact bool) (factors, error) {
-	if n := i.niter(); n > 0 {
-		return iterate(w, r, n)
+// scaledRow is row i of m times √s, in float32.
+func scaledRow(m *mat.Dense, i int, s float64) []float32 {
+	row := make([]float32, m.RawMatrix().Cols)
+	for j, v := range m.RawRowView(i) {
+		row[j] = float32(v * math.Sqrt(s))
 	}
-	if rows, cols := w.Dims(); exact || min(rows, cols) <= exactSide {
-		return decompose(widen(dense(w)))
-	}
-	return iterate(w, r, pissaIterations)
+	return row
 }
 
 // olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
@@ -122,9 +126,9 @@ func olora(a, b tensor.Matrix, w tensor.Source) error {
 	rows, r := b.Rows, a.Rows
 	first := tensor.New(rows, r)
 	w.Block(first.Data, r, 0, 0, rows, r)
-	q, _ := thinQR(widen(first))
-	copy(b.Data, narrow(q))
-	tensor.NN(a, tensor.View(narrow(q.T()), r, rows), w, 0)
+	q, _ := spectrum.ThinQR(spectrum.Float64(first))
+	copy(b.Data, spectrum.Float32(q))
+	tensor.NN(a, tensor.View(spectrum.Float32(q.T()), r, rows), w, 0)
 	return nil
 }
 
