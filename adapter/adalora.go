@@ -20,7 +20,7 @@ import (
 func init() {
 	register("adalora", kind{peftType: "ADALORA", ignores: []string{"r"}, make: func() Method {
 		return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
-			OrthRegWeight: 0.5, Alpha: 8, Bias: "none"}
+			OrthRegWeight: new(0.5), Alpha: new(defaultAlpha), Bias: "none"}
 	}})
 }
 
@@ -41,12 +41,12 @@ type AdaLoRA struct {
 	// Beta1 and Beta2 smooth the importance and its uncertainty.
 	Beta1 float64 `json:"beta1"`
 	Beta2 float64 `json:"beta2"`
-	// OrthRegWeight is the weight of the orthogonality.
-	OrthRegWeight float64 `json:"orth_reg_weight"`
+	// OrthRegWeight is the weight of the orthogonality in the loss; nil is 0.5.
+	OrthRegWeight *float64 `json:"orth_reg_weight"`
 	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out those that were taken away.
 	RankPattern map[string][]bool `json:"rank_pattern"`
-	// Alpha over InitR scales the update; up to 0 it counts as InitR.
-	Alpha float64 `json:"lora_alpha"`
+	// Alpha over InitR scales the update. nil is 8; 0 and less count as InitR.
+	Alpha *float64 `json:"lora_alpha"`
 	// Dropout is the probability with which values of the adapter's input are zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// Init starts with E zero; false, for tests, with all random.
@@ -67,6 +67,7 @@ func (c *AdaLoRA) check() error {
 		return err
 	}
 	within := func(v float64) bool { return v > 0 && v < 1 }
+	weight := valueOf(c.OrthRegWeight)
 	switch {
 	case c.InitR < 1 || c.InitR > maxRank:
 		return fmt.Errorf("init_r is %d; want 1 to %d", c.InitR, maxRank)
@@ -78,8 +79,8 @@ func (c *AdaLoRA) check() error {
 		return fmt.Errorf("deltaT is %d; want 1 or more", c.DeltaT)
 	case !within(c.Beta1) || !within(c.Beta2):
 		return fmt.Errorf("beta1 is %g, beta2 %g; want numbers between 0 and 1", c.Beta1, c.Beta2)
-	case !(c.OrthRegWeight >= 0) || math.IsInf(c.OrthRegWeight, 0):
-		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", c.OrthRegWeight)
+	case !(weight >= 0) || math.IsInf(weight, 0):
+		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", weight)
 	case c.Dropout < 0 || c.Dropout >= 1 || math.IsNaN(c.Dropout):
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", c.Dropout)
 	case c.Bias != "none":
@@ -143,7 +144,7 @@ func (c *AdaLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) 
 	if c.Init == InitRandom {
 		deviation, e = 1, normal(rng, r, 1)
 	}
-	alpha := c.Alpha
+	alpha := valueOf(c.Alpha)
 	if alpha <= 0 {
 		alpha = float64(c.InitR)
 	}

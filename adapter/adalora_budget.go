@@ -51,7 +51,7 @@ func (b *budget) begin(total int) error {
 
 // afterGradients adds the gradient of the orthogonality.
 func (b *budget) afterGradients() {
-	share := b.c.OrthRegWeight / float64(2*len(b.layers))
+	share := valueOf(b.c.OrthRegWeight) / float64(2*len(b.layers))
 	if share == 0 {
 		return
 	}

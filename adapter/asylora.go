@@ -11,12 +11,35 @@ import (
 )
 
 func init() {
-	register("asylora", kind{peftType: "LORA", flag: "use_asylora", make: func() Method { return &AsyLoRA{LoRA: *newLoRA()} }})
+	register("asylora", kind{peftType: "LORA", flag: "use_asylora", make: func() Method {
+		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+	}})
 }
 
-// AsyLoRA (Zhu et al. 2024, arXiv 2402.16842, section 4): LoRA with a random A that stays as it is, A·Aᵀ = I; only B is
-// trained. The file is LoRA's.
-type AsyLoRA struct{ LoRA }
+// AsyLoRA is asymmetric LoRA (Zhu et al. 2024, arXiv 2402.16842, section 4): LoRA with a random A that stays frozen,
+// A·Aᵀ = I. Only B is trained. The file is LoRA's.
+type AsyLoRA struct {
+	Common
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
+	// regular expression. Where several keys match, the first in alphabetical order counts.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how the adapter starts.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r.
+	RSLoRA bool `json:"use_rslora"`
+}
 
 var _ Method = (*AsyLoRA)(nil)
 
@@ -24,12 +47,20 @@ func (c *AsyLoRA) check() error {
 	if err := c.Init.only("AsyLoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
-	return c.LoRA.check()
+	return c.lowRank().validateScaled()
 }
+
+func (c *AsyLoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+func (c *AsyLoRA) dropout() float32 { return float32(c.Dropout) }
+
+func (c *AsyLoRA) patterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,11 @@ type weightCopy struct {
 // Attach puts an untrained adapter on a model under a name. Every name and pattern of the settings must match something;
 // the error suggests the nearest names. The numbers that an adapter draws depend on the seed and the layer alone.
 func Attach(m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
-	a, err := attach(m, name, method, seed, true)
+	own, err := complete(method)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	a, err := attach(m, name, own, seed, true)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}

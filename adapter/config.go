@@ -191,7 +191,11 @@ func (f field) set(raw json.RawMessage) error {
 	err := json.Unmarshal(raw, v.Interface())
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
-		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[f.Kind()])
+		t := f.Type()
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[t.Kind()])
 	}
 	if err == nil {
 		f.Set(v.Elem())

@@ -11,7 +11,7 @@ import (
 func TestDescribe(t *testing.T) {
 	m := tinyModel(t, true)
 	c := &MoRA{Common: Common{TargetModules: Suffixes("down_proj", "q_proj"), ModulesToSave: stringList{"lm_head"}},
-		LowRank: LowRank{R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}}, Type: Rotation}
+		R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}, Type: Rotation}
 	a := mustAttach(t, m, "a", c)
 	want := []string{
 		"q_proj 18×20: r̂ 8, 64 parameters, 3 layers",
@@ -49,9 +49,9 @@ func TestRanks(t *testing.T) {
 		method Method
 		want   int
 	}{
-		{&LoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3, Alpha: 3}}, 3},
-		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3}, Type: Sharing}, 13},
-		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3}, Type: Rotation}, 20},
+		{&LoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Alpha: 3}, 3},
+		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Type: Sharing}, 13},
+		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Type: Rotation}, 20},
 	} {
 		m := tinyModel(t, true)
 		a := mustAttach(t, m, "a", tt.method)

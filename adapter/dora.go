@@ -14,16 +14,32 @@ import (
 
 func init() {
 	register("dora", kind{peftType: "LORA", flag: "use_dora", make: func() Method {
-		return &DoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()}
+		return &DoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
 	}})
 }
 
-// DoRA (Liu et al. 2024, arXiv 2402.09353, Eq. 5): W' = m ∘ V/‖V‖ by rows, V = W + s·B·A, with a trained magnitude m
-// [out]. The norm counts as a constant in the gradient (section 4.3), as in PEFT.
+// DoRA is weight-decomposed LoRA (Liu et al. 2024, arXiv 2402.09353, Eq. 5): W' = m ∘ V/‖V‖ by rows, with V = W + s·B·A
+// and a trained magnitude m [out]. The gradient takes the norm as a constant (section 4.3), as PEFT does.
 type DoRA struct {
 	Common
-	LowRank
-	// RSLoRA scales by α/√r in place of α/r.
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
+	// regular expression. Where several keys match, the first in alphabetical order counts.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how the adapter starts.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r.
 	RSLoRA bool `json:"use_rslora"`
 }
 
@@ -33,12 +49,20 @@ func (c *DoRA) check() error {
 	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
 		return err
 	}
-	return c.LowRank.check()
+	return c.lowRank().validateScaled()
 }
+
+func (c *DoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+func (c *DoRA) dropout() float32 { return float32(c.Dropout) }
+
+func (c *DoRA) patterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method. The magnitudes start as the norms of W's rows.
 func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,9 @@ func ExampleAttach() {
 		log.Fatal(err)
 	}
 	a, err := adapter.Attach(m, "mine", &adapter.MoRA{
-		Common:  adapter.Common{TargetModules: adapter.Suffixes("q_proj", "down_proj")},
-		LowRank: adapter.LowRank{R: 8},
-		Type:    adapter.Rotation,
+		Common: adapter.Common{TargetModules: adapter.Suffixes("q_proj", "down_proj")},
+		R:      8,
+		Type:   adapter.Rotation,
 	}, 42)
 	if err != nil {
 		log.Fatal(err)

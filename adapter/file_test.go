@@ -59,11 +59,11 @@ const (
 )
 
 func smallLoRA() Method {
-	return &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2, Alpha: 4}}
+	return &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, Alpha: 4}
 }
 
 func smallMoRA() Method {
-	return &MoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2}, Type: Rotation}
+	return &MoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, Type: Rotation}
 }
 
 func TestLoadRefuses(t *testing.T) {

@@ -36,7 +36,7 @@ func TestGoldenMoRA(t *testing.T) {
 				if err := kind.UnmarshalJSON(c.Type); err != nil {
 					t.Fatal(err)
 				}
-				a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: c.R}, Type: kind}, c.Out, c.In)
+				a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, R: c.R, Type: kind}, c.Out, c.In)
 				if got := a.(*mora).q; got != c.Side {
 					t.Fatalf("r̂ is %d, want %d", got, c.Side)
 				}

@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -79,8 +78,6 @@ func (c *IA3) feedsForward(path string) (bool, error) {
 	}
 	return ok, nil
 }
-
-var errFanInFanOut = errors.New("fan_in_fan_out is not supported; want false")
 
 // Adapt implements Method.
 func (c *IA3) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {

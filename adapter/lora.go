@@ -24,25 +24,52 @@ func init() {
 	}})
 }
 
-// LoRA (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with A [r, in] and B [out, r].
+// LoRA is low-rank adaptation (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with trained A [r, in] and
+// B [out, r].
 type LoRA struct {
 	Common
-	LowRank
-	// RSLoRA scales by α/√r in place of α/r (Kalajdzievski 2023, arXiv 2312.03732).
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
+	// regular expression. Where several keys match, the first in alphabetical order counts.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how the adapter starts.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r (Kalajdzievski 2023, arXiv 2312.03732).
 	RSLoRA bool `json:"use_rslora"`
-	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank; see residual. Only files set it.
+	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank. Only files set it.
 	ConvertedFrom Init `json:"converted_from"`
 }
 
 var _ Method = (*LoRA)(nil)
 
-func newLoRA() *LoRA { return &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()} }
+func newLoRA() *LoRA {
+	return &LoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+		RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+}
 
-func (c *LoRA) check() error { return c.LowRank.check() }
+func (c *LoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+func (c *LoRA) check() error { return c.lowRank().validateScaled() }
+
+func (c *LoRA) dropout() float32 { return float32(c.Dropout) }
+
+func (c *LoRA) patterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil || !c.Init.residual() {
 		return low, err
 	}
@@ -57,24 +84,22 @@ type lora struct {
 	ratio float64 // B's learning rate over A's; 0 counts as 1
 }
 
-func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, error) {
-	r, alpha, err := c.of(l)
+// newLora draws A and B of a layer.
+func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
+	r, alpha, err := s.on(l)
 	if err != nil {
 		return nil, err
 	}
-	if alpha == 0 {
-		return nil, fmt.Errorf("lora_alpha is 0 for %s: the update would be nothing", l.Path())
-	}
 	out, in := l.Dims()
 	a, b := kaiming(rng, r*in, in), make([]float32, out*r)
-	switch c.Init {
+	switch s.start {
 	case InitRandom:
 		b = kaiming(rng, out*r, r)
 	case InitGaussian:
 		a = normal(rng, r*in, 1/float64(r))
 	}
 	scale := alpha / float64(r)
-	if rs {
+	if s.rankStabilize {
 		scale = alpha / math.Sqrt(float64(r))
 	}
 	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: float32(scale)}, nil

@@ -181,7 +181,7 @@ func TestModulesToSave(t *testing.T) {
 			t.Run(fmt.Sprint(modules, tied), func(t *testing.T) {
 				m := tinyModel(t, tied)
 				base := run(t, m, "")
-				a := mustAttach(t, m, "a", &LoRA{Common: Common{TargetModules: Suffixes("q_proj", "down_proj"), ModulesToSave: modules}, LowRank: LowRank{R: 2, Alpha: 2}})
+				a := mustAttach(t, m, "a", &LoRA{Common: Common{TargetModules: Suffixes("q_proj", "down_proj"), ModulesToSave: modules}, R: 2, Alpha: 2})
 				golden.Close(t, "untrained", run(t, m, "a"), base, 0, false)
 				stirAll(a, 1)
 				want := run(t, m, "a")
@@ -222,7 +222,7 @@ func TestModulesToSave(t *testing.T) {
 func TestOnHead(t *testing.T) {
 	m := tinyModel(t, true)
 	bits := weightBits(m)
-	a := mustAttach(t, m, "a", &MoRA{Common: Common{TargetModules: Suffixes("lm_head")}, LowRank: LowRank{R: 2, Init: InitRandom}, Type: Sharing})
+	a := mustAttach(t, m, "a", &MoRA{Common: Common{TargetModules: Suffixes("lm_head")}, R: 2, Init: InitRandom, Type: Sharing})
 	want := run(t, m, "a")
 	if err := a.Merge(); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,9 @@ import (
 
 func init() {
 	register("mora", kind{peftType: "LORA", flag: "use_mora", needs: []string{"mora_type"}, make: func() Method {
-		return &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank(), Type: Rotation}
+		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
+			Type: Rotation}
 	}})
 }
 
@@ -28,7 +30,22 @@ func init() {
 // [r̂, r̂] and operators without parameters; r̂ = ⌊√((in+out)·r) + ½⌋, so M is as large as LoRA's A and B together.
 type MoRA struct {
 	Common
-	LowRank
+	// R is the rank of the LoRA that has as many parameters.
+	R int `json:"r"`
+	// Alpha is LoRA's; MoRA has no scale.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
+	// regular expression. Where several keys match, the first in alphabetical order counts.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how the adapter starts.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
 	// Type chooses the operators.
 	Type MoRAType `json:"mora_type"`
 
@@ -102,8 +119,16 @@ func (c *MoRA) check() error {
 	if err := c.Init.only("MoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
-	return c.LowRank.check()
+	return c.lowRank().validate()
 }
+
+func (c *MoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}
+}
+
+func (c *MoRA) dropout() float32 { return float32(c.Dropout) }
+
+func (c *MoRA) patterns() map[string][]string { return c.lowRank().patterns() }
 
 // rhat is the side of M.
 func (t MoRAType) rhat(in, out, r int) int {
@@ -116,7 +141,7 @@ func (t MoRAType) rhat(in, out, r int) int {
 
 // Adapt implements Method.
 func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	r, _, err := c.of(l)
+	r, _, err := c.lowRank().on(l)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (c *MoRA) prepare(targets []*model.Linear) (Method, error) {
 	}
 	var shares []float64
 	for _, l := range targets {
-		r, _, err := c.of(l)
+		r, _, err := c.lowRank().on(l)
 		if err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func TestClosedForms(t *testing.T) {
 		}
 		for _, s := range sizes {
 			for _, r := range []int{1, 2, 5} {
-				m := &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: r}, Type: kind}
+				m := &MoRA{Common: Common{TargetModules: AllLinear}, R: r, Type: kind}
 				adapted, err := m.Adapt(bareLinear(s[0], s[1], 1), rng)
 				if err != nil {
 					continue
@@ -121,7 +121,7 @@ func TestSides(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, kind := range []MoRAType{Sharing, Neighbours, Rotation} {
-		a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 8}, Type: kind}, 192, 576)
+		a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, R: 8, Type: kind}, 192, 576)
 		w := random(rng, 64, 288)
 		if n := testing.AllocsPerRun(20, func() { a.MergeInto(w, 64, 288) }); n > 0 {
 			t.Errorf("%s: Fold allocates %g times", kind, n)

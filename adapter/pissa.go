@@ -25,8 +25,8 @@ const (
 )
 
 func init() {
-	for name, start := range map[string]Init{"pissa": InitPiSSA, "olora": InitOLoRA} {
-		register(name, kind{peftType: "LORA", make: func() Method {
+	for _, start := range []Init{InitPiSSA, InitOLoRA} {
+		register(string(start), kind{peftType: "LORA", make: func() Method {
 			c := newLoRA()
 			c.Init = start
 			return c

@@ -49,14 +49,17 @@ type kind struct {
 	make     func() Method // with the default settings
 }
 
-var methods = map[string]kind{}
+var (
+	methods = map[string]kind{}
+	order   []string // the names as they were registered
+)
 
 // register makes a method known by its name; its file's init calls it.
 func register(name string, k kind) {
 	if _, ok := methods[name]; ok {
 		panic("adapter: " + name + " is registered twice")
 	}
-	methods[name] = k
+	methods[name], order = k, append(order, name)
 }
 
 // Methods lists the registered methods.
@@ -134,9 +137,39 @@ func check(m Method) error {
 	return nil
 }
 
-// kindOf finds how a method is registered.
+// complete returns a copy of m in which every setting that has its zero value has its default. It is the one place where
+// a literal's defaults are filled in.
+func complete(m Method) (Method, error) {
+	k, err := kindOf(m)
+	if err != nil {
+		return nil, err
+	}
+	from := reflect.ValueOf(m)
+	if from.IsNil() {
+		return nil, fmt.Errorf("the method is a nil %T", m)
+	}
+	own := reflect.New(from.Type().Elem())
+	own.Elem().Set(from.Elem())
+	defaults := fields(k.make())
+	for key, f := range fields(own.Interface()) {
+		if f.IsZero() {
+			f.Set(defaults[key].Value)
+		}
+	}
+	return own.Interface().(Method), nil
+}
+
+// valueOf is what p points to, or the zero value for nil.
+func valueOf[T any](p *T) T {
+	if p == nil {
+		return *new(T)
+	}
+	return *p
+}
+
+// kindOf finds how a method is registered: as the name that was registered first for its type.
 func kindOf(m Method) (kind, error) {
-	for _, name := range Methods() {
+	for _, name := range order {
 		if k := methods[name]; reflect.TypeOf(k.make()) == reflect.TypeOf(m) {
 			return k, nil
 		}

@@ -27,6 +27,10 @@ func (a *Adapter) restart(method Method, seed uint64) error {
 	if a.course != nil {
 		return errors.New("the method has a schedule of its own, which a restart would cut")
 	}
+	method, err := complete(method)
+	if err != nil {
+		return err
+	}
 	if err := check(method); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestCores(t *testing.T) {
 	eachSize(t, check)
 	for kind := range moraNames {
 		for _, s := range sizes {
-			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
+			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, R: 2, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
 			if err == nil {
 				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), tensor.New(s[0], s[1]), a) })
 			}

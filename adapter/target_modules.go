@@ -16,8 +16,10 @@ type TargetModules struct {
 // AllLinear chooses every linear layer but those of the head.
 var AllLinear = TargetModules{Expr: "all-linear"}
 
-// Suffixes chooses the modules whose paths end in one of names, such as "q_proj".
-func Suffixes(names ...string) TargetModules { return TargetModules{List: names} }
+// Suffixes chooses the modules whose paths end in one of names, such as "q_proj". Without names it chooses no module.
+func Suffixes(names ...string) TargetModules {
+	return TargetModules{List: append([]string{}, names...)}
+}
 
 func (m TargetModules) empty() bool { return m.Expr == "" && len(m.List) == 0 }
 

@@ -16,7 +16,7 @@ import (
 
 func init() {
 	register("vera", kind{peftType: "VERA", without: []string{"exclude_modules"}, make: func() Method {
-		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: true, DInitial: 0.1, Bias: "none"}
+		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
 	}})
 }
 
@@ -29,12 +29,13 @@ type VeRA struct {
 	R int `json:"r"`
 	// PRNGKey is the seed of A and B, which are those that PyTorch draws.
 	PRNGKey int `json:"projection_prng_key"`
-	// SaveProjection writes A and B into the file; else whoever opens it draws them again.
-	SaveProjection bool `json:"save_projection"`
-	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	// SaveProjection says whether the file holds A and B: nil and true say yes. After new(false), whoever opens the file
+	// draws them again.
+	SaveProjection *bool `json:"save_projection"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"vera_dropout"`
-	// DInitial is what d starts with.
-	DInitial float64 `json:"d_initial"`
+	// DInitial is the value that d starts with; nil is 0.1.
+	DInitial *float64 `json:"d_initial"`
 	// Init starts with b zero; false, for tests, with b one and d random.
 	Init Init `json:"init_weights"`
 	// Bias is "none": biases stay frozen.
@@ -101,7 +102,7 @@ func frozen(v []float32, rows, cols int) *nn.Param {
 }
 
 func (c *VeRA) shared() []stored {
-	if !c.SaveProjection {
+	if !valueOf(c.SaveProjection) {
 		return nil
 	}
 	return asStored([]model.Param{{Name: "base_model.vera_A", Param: c.a}, {Name: "base_model.vera_B", Param: c.b}})
@@ -125,7 +126,7 @@ func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	}
 	for i := range d {
 		if c.Init == InitDefault {
-			d[i] = float32(c.DInitial)
+			d[i] = float32(valueOf(c.DInitial))
 		}
 	}
 	return &vera{a: op.Data(c.a).Slice(0, 0, c.R, in), projection: op.Data(c.b).Slice(0, 0, out, c.R),

@@ -127,7 +127,7 @@ func TestCybertronBART(t *testing.T) {
 			}
 			base := servedBART(t, m.Cybertron())
 			golden.Close(t, "base", hostedBART(t, m, ""), base, 2e-5, true)
-			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -218,7 +218,7 @@ func TestCybertronModulesToSave(t *testing.T) {
 	} {
 		task := loadTask(t, saveCybertron(t, tinyBERT(t, classes[kind], ""), ""), kind)
 		m := fromCybertron(t, task, model.Options{})
-		a, err := adapter.Attach(m, "a", &adapter.LoRA{Common: adapter.Common{TargetModules: adapter.AllLinear, ModulesToSave: modules}, LowRank: adapter.LowRank{R: 2, Alpha: 2}}, 1)
+		a, err := adapter.Attach(m, "a", &adapter.LoRA{Common: adapter.Common{TargetModules: adapter.AllLinear, ModulesToSave: modules}, R: 2, Alpha: 2}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

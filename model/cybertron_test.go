@@ -185,7 +185,7 @@ func TestCybertronEndToEnd(t *testing.T) {
 			base := served(t, m.Cybertron())
 			golden.Close(t, "base", hosted(t, m, ""), base, 1e-5, true)
 
-			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

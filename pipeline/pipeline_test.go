@@ -73,7 +73,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 // attach puts a stirred adapter on a model.
 func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Adapter {
 	t.Helper()
-	a, err := adapter.Attach(m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, seed)
+	a, err := adapter.Attach(m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
