@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	register("adalora", kind{peftType: "ADALORA", ignores: []string{"r"}, make: func() Method {
+	Register("adalora", Registration{PEFTType: "ADALORA", Ignores: []string{"r"}, New: func() Method {
 		return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
 			OrthRegWeight: new(0.5), Alpha: new(defaultAlpha), Bias: "none"}
 	}})
@@ -57,12 +57,22 @@ type AdaLoRA struct {
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
-var _ Method = (*AdaLoRA)(nil)
+var (
+	_ Method               = (*AdaLoRA)(nil)
+	_ Validator            = (*AdaLoRA)(nil)
+	_ InputDropper         = (*AdaLoRA)(nil)
+	_ TargetPreparer       = (*AdaLoRA)(nil)
+	_ ConfigTranslator     = (*AdaLoRA)(nil)
+	_ model.Adapter        = (*adalora)(nil)
+	_ model.DeltaForwarder = (*adalora)(nil)
+	_ Ranker               = (*adalora)(nil)
+	_ SpectrumFactorer     = (*adalora)(nil)
+)
 
 // maxSteps bounds a schedule.
 const maxSteps = 1 << 30
 
-func (c *AdaLoRA) check() error {
+func (c *AdaLoRA) Validate() error {
 	if err := c.Init.only("AdaLoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
@@ -102,10 +112,10 @@ func (c *AdaLoRA) fits(total int) error {
 	return nil
 }
 
-func (c *AdaLoRA) dropout() float32 { return float32(c.Dropout) }
+func (c *AdaLoRA) InputDropout() float32 { return float32(c.Dropout) }
 
 // prepare checks that every layer of RankPattern is there.
-func (c *AdaLoRA) prepare(targets []*model.Linear) (Method, error) {
+func (c *AdaLoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	known := map[string]bool{}
 	for _, l := range targets {
 		known[l.Path()+".lora_E"] = true
@@ -120,13 +130,13 @@ func (c *AdaLoRA) prepare(targets []*model.Linear) (Method, error) {
 }
 
 // toFile: PEFT wants total_step, and opens nothing without a schedule.
-func (c *AdaLoRA) toFile(all map[string]any) {
+func (c *AdaLoRA) ToFile(all map[string]any) {
 	if c.TotalStep == 0 {
 		all["total_step"] = c.TInit + c.TFinal + 1
 	}
 }
 
-func (c *AdaLoRA) fromFile() error { return nil }
+func (c *AdaLoRA) FromFile() error { return nil }
 
 // Adapt implements Method.
 func (c *AdaLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -164,7 +174,7 @@ func (l *adalora) Params() []model.Param {
 	return []model.Param{{Name: "lora_A", Param: l.a}, {Name: "lora_B", Param: l.b}, {Name: "lora_E", Param: l.e}}
 }
 
-func (l *adalora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+func (l *adalora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
 // weighted is s·b∘E by columns: rows of B, or tokens.
 func (l *adalora) weighted(b tensor.Matrix) *scratch {
@@ -243,12 +253,12 @@ func (l *adalora) Grad(x, gy tensor.Matrix) {
 }
 
 // cores are those of the LoRA that it is.
-func (l *adalora) cores(out, in int) []*mat.Dense {
+func (l *adalora) SpectrumFactors(out, in int) []*mat.Dense {
 	b := op.Data(l.b)
 	if b.Cols == 0 {
 		return nil
 	}
 	s := l.weighted(b)
 	defer s.give()
-	return (&lora{a: l.a, b: op.NewParam(s.Data, out, b.Cols), scale: 1}).cores(out, in)
+	return (&lora{a: l.a, b: op.NewParam(s.Data, out, b.Cols), scale: 1}).SpectrumFactors(out, in)
 }

@@ -9,6 +9,11 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
+var (
+	_ HookProvider = (*AdaLoRA)(nil)
+	_ Hooks        = (*budget)(nil)
+)
+
 // budget is the course of AdaLoRA's training: it adds the gradient of the orthogonality, and takes triplets (a row of A,
 // an entry of E, a column of B) away by setting E to zero, the least important of all layers first (Algorithm 1).
 type budget struct {
@@ -25,10 +30,10 @@ type triplets struct {
 	kept                    []float32 // 1 or 0 by triplet, at the last handing out; nil before
 }
 
-func (c *AdaLoRA) course(layers []layer) course {
+func (c *AdaLoRA) Hooks(layers []Layer) Hooks {
 	b := &budget{c: c}
 	for _, l := range layers {
-		t := triplets{path: l.Path(), adalora: l.adapter.(*adalora)}
+		t := triplets{path: l.Path(), adalora: l.Adapter.(*adalora)}
 		for i, p := range t.Params() {
 			t.importance[i], t.uncertainty[i] = make([]float32, p.Size()), make([]float32, p.Size())
 		}
@@ -38,7 +43,7 @@ func (c *AdaLoRA) course(layers []layer) course {
 }
 
 // begin takes the length of the run where the settings do not have it.
-func (b *budget) begin(total int) error {
+func (b *budget) OnTrainBegin(total int) error {
 	if b.c.TotalStep > 0 {
 		return nil
 	}
@@ -50,7 +55,7 @@ func (b *budget) begin(total int) error {
 }
 
 // afterGradients adds the gradient of the orthogonality.
-func (b *budget) afterGradients() {
+func (b *budget) OnPreOptimizerStep() {
 	share := valueOf(b.c.OrthRegWeight) / float64(2*len(b.layers))
 	if share == 0 {
 		return
@@ -89,7 +94,7 @@ func offUnit(c tensor.Matrix, share float64) bool {
 }
 
 // afterUpdate hands the budget out after step, from 1; the gradients are still those of the step.
-func (b *budget) afterUpdate(step int) {
+func (b *budget) OnStepEnd(step int) {
 	last := b.c.TotalStep - b.c.TFinal
 	if step < last {
 		b.weigh()
@@ -192,15 +197,15 @@ func (b *budget) mask() {
 }
 
 // state is what a run needs to go on: importance, uncertainty and what is kept.
-func (b *budget) state() []named {
-	var all []named
+func (b *budget) State() []StateTensor {
+	var all []StateTensor
 	for i := range b.layers {
 		l := &b.layers[i]
 		for k, p := range l.Params() {
-			all = append(all, named{"importance." + l.path + "." + p.Name, &l.importance[k], p.Size()},
-				named{"uncertainty." + l.path + "." + p.Name, &l.uncertainty[k], p.Size()})
+			all = append(all, StateTensor{"importance." + l.path + "." + p.Name, &l.importance[k], p.Size()},
+				StateTensor{"uncertainty." + l.path + "." + p.Name, &l.uncertainty[k], p.Size()})
 		}
-		all = append(all, named{"kept." + l.path, &l.kept, op.Data(l.a).Rows})
+		all = append(all, StateTensor{"kept." + l.path, &l.kept, op.Data(l.a).Rows})
 	}
 	return all
 }

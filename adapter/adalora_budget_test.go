@@ -119,10 +119,10 @@ func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	if err := b.LoadState(dir); err != nil {
 		t.Fatal(err)
 	}
-	one, two := a.course.state(), b.course.state()
+	one, two := a.hooks.State(), b.hooks.State()
 	for i := range one {
-		if one[i].name != two[i].name || !slices.Equal(*one[i].values, *two[i].values) {
-			t.Errorf("%s came back otherwise", one[i].name)
+		if one[i].Name != two[i].Name || !slices.Equal(*one[i].Values, *two[i].Values) {
+			t.Errorf("%s came back otherwise", one[i].Name)
 		}
 	}
 	if a.Method.(*AdaLoRA).TotalStep != b.Method.(*AdaLoRA).TotalStep {

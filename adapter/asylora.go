@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	register("asylora", kind{peftType: "LORA", flag: "use_asylora", make: func() Method {
+	Register("asylora", Registration{PEFTType: "LORA", Flag: "use_asylora", New: func() Method {
 		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
 	}})
@@ -41,9 +41,15 @@ type AsyLoRA struct {
 	RSLoRA bool `json:"use_rslora"`
 }
 
-var _ Method = (*AsyLoRA)(nil)
+var (
+	_ Method        = (*AsyLoRA)(nil)
+	_ Validator     = (*AsyLoRA)(nil)
+	_ InputDropper  = (*AsyLoRA)(nil)
+	_ PatternLister = (*AsyLoRA)(nil)
+	_ TensorStorer  = (*asylora)(nil)
+)
 
-func (c *AsyLoRA) check() error {
+func (c *AsyLoRA) Validate() error {
 	if err := c.Init.only("AsyLoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
@@ -54,9 +60,9 @@ func (c *AsyLoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
-func (c *AsyLoRA) dropout() float32 { return float32(c.Dropout) }
+func (c *AsyLoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-func (c *AsyLoRA) patterns() map[string][]string { return c.lowRank().patterns() }
+func (c *AsyLoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -83,4 +89,4 @@ type asylora struct{ *lora }
 func (l *asylora) Params() []model.Param { return l.lora.Params()[1:] }
 
 // stored are both matrices.
-func (l *asylora) stored() []stored { return asStored(l.lora.Params()) }
+func (l *asylora) StoredTensors() []StoredTensor { return asStored(l.lora.Params()) }

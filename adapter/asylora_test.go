@@ -18,7 +18,7 @@ func TestAsyLoRA(t *testing.T) {
 		t.Errorf("%d trainable", a.NumTrainable())
 	}
 	for _, l := range a.layers {
-		low := l.adapter.(*asylora)
+		low := l.Adapter.(*asylora)
 		gram := tensor.New(3, 3)
 		tensor.NT(gram, op.Data(low.a), op.Data(low.a), 0)
 		golden.Close(t, "A·Aᵀ", gram.Data, identity(3).Data, 1e-6, false)

@@ -289,7 +289,7 @@ func TestEncodeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k := range keys {
-			if !slices.Contains(keysOf(methods[name].peftType, known), k) {
+			if !slices.Contains(keysOf(methods[name].PEFTType, known), k) {
 				t.Errorf("%s: PEFT has no key %s", name, k)
 			}
 		}

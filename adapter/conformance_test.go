@@ -40,7 +40,7 @@ func setting(settings map[string]any, name, key string, value any) {
 	}
 	k := methods[name]
 	for _, key := range keys {
-		if _, ok := k.fields(k.make())[key]; ok {
+		if _, ok := k.fields(k.New())[key]; ok {
 			settings[key] = value
 		}
 	}

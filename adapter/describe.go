@@ -24,12 +24,13 @@ func (a *Adapter) Describe() []string {
 		_, name, _ := cutLast(l.Path())
 		out, in := l.Dims()
 		size := 0
-		for _, p := range l.adapter.Params() {
+		for _, p := range l.Adapter.Params() {
 			size += len(op.Data(p.Param).Data)
 		}
 		label := ""
-		if s, ok := l.adapter.(interface{ label() string }); ok {
-			label = s.label() + ", "
+		if r, ok := l.Adapter.(Ranker); ok {
+			symbol, n := r.Rank()
+			label = fmt.Sprintf("%s %d, ", symbol, n)
 		}
 		add(fmt.Sprintf("%s %d×%d: %s%s parameters", name, out, in, label, wording.Number(size)))
 	}
@@ -44,8 +45,8 @@ func (a *Adapter) Describe() []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s, %d %s", line, count[line], layers))
 	}
-	if m, ok := a.Method.(interface{ note() string }); ok && m.note() != "" {
-		lines = append(lines, m.note())
+	if m, ok := a.Method.(Noter); ok && m.Note() != "" {
+		lines = append(lines, m.Note())
 	}
 	n := a.NumTrainable()
 	all := n + a.model.NumParameters()

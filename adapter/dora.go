@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	register("dora", kind{peftType: "LORA", flag: "use_dora", make: func() Method {
+	Register("dora", Registration{PEFTType: "LORA", Flag: "use_dora", New: func() Method {
 		return &DoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
 	}})
@@ -43,9 +43,20 @@ type DoRA struct {
 	RSLoRA bool `json:"use_rslora"`
 }
 
-var _ Method = (*DoRA)(nil)
+var (
+	_ Method                  = (*DoRA)(nil)
+	_ Validator               = (*DoRA)(nil)
+	_ InputDropper            = (*DoRA)(nil)
+	_ PatternLister           = (*DoRA)(nil)
+	_ model.Adapter           = (*dora)(nil)
+	_ model.OutputTransformer = (*dora)(nil)
+	_ model.OutputGradder     = (*dora)(nil)
+	_ model.ParamsObserver    = (*dora)(nil)
+	_ TensorStorer            = (*dora)(nil)
+	_ Ranker                  = (*dora)(nil)
+)
 
-func (c *DoRA) check() error {
+func (c *DoRA) Validate() error {
 	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
 		return err
 	}
@@ -56,9 +67,9 @@ func (c *DoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
-func (c *DoRA) dropout() float32 { return float32(c.Dropout) }
+func (c *DoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-func (c *DoRA) patterns() map[string][]string { return c.lowRank().patterns() }
+func (c *DoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method. The magnitudes start as the norms of W's rows.
 func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -87,13 +98,13 @@ func (d *dora) Params() []model.Param {
 	return append(d.low.Params(), model.Param{Name: "lora_magnitude_vector", Param: d.m})
 }
 
-func (d *dora) stored() []stored {
+func (d *dora) StoredTensors() []StoredTensor {
 	out := len(d.norm)
 	low := asStored(d.low.Params())
-	return append(low, stored{name: "lora_magnitude_vector", shape: []int{out}, param: d.m})
+	return append(low, StoredTensor{Name: "lora_magnitude_vector", Shape: []int{out}, Param: d.m})
 }
 
-func (d *dora) label() string { return d.low.label() }
+func (d *dora) Rank() (symbol string, n int) { return d.low.Rank() }
 
 // direction is V = W + s·B·A.
 type direction struct{ *dora }

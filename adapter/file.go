@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,57 +24,42 @@ const (
 	prefix     = "base_model.model." // PEFT's, before a module's path
 )
 
-// stored is one tensor of a layer in the file. Several may be the same parameter: all are written, any is read.
-type stored struct {
-	name  string
-	shape []int
-	param *nn.Param
-	// pack makes the tensor's values where they are not the parameter's, and unpack takes them apart; else both are nil.
-	pack   func() []float32
-	unpack func([]float32)
-}
-
 // values are what the file holds.
-func (t stored) values() []float32 {
-	if t.pack != nil {
-		return t.pack()
+func (t StoredTensor) values() []float32 {
+	if t.Pack != nil {
+		return t.Pack()
 	}
-	return op.Data(t.param).Data
+	return op.Data(t.Param).Data
 }
 
-// storer is implemented by a layer's adapter whose tensors are not its Params as they are.
-type storer interface{ stored() []stored }
-
-// sharer is implemented by a method whose layers have tensors in common; the names are full ones.
-type sharer interface{ shared() []stored }
-
-func asStored(params []model.Param) []stored {
-	var all []stored
+// asStored lists parameters as tensors with two extents.
+func asStored(params []model.Param) []StoredTensor {
+	var all []StoredTensor
 	for _, p := range params {
 		m := op.Data(p.Param)
-		all = append(all, stored{name: p.Name, shape: []int{m.Rows, m.Cols}, param: p.Param})
+		all = append(all, StoredTensor{Name: p.Name, Shape: []int{m.Rows, m.Cols}, Param: p.Param})
 	}
 	return all
 }
 
 // tensors lists what the file holds, by full name.
-func (a *Adapter) tensors() []stored {
-	var all []stored
+func (a *Adapter) tensors() []StoredTensor {
+	var all []StoredTensor
 	for _, l := range a.layers {
-		own := asStored(l.adapter.Params())
-		if s, ok := l.adapter.(storer); ok {
-			own = s.stored()
+		own := asStored(l.Adapter.Params())
+		if s, ok := l.Adapter.(TensorStorer); ok {
+			own = s.StoredTensors()
 		}
 		for _, t := range own {
-			t.name = prefix + l.Path() + "." + t.name
+			t.Name = prefix + l.Path() + "." + t.Name
 			all = append(all, t)
 		}
 	}
 	for _, c := range a.copies {
-		all = append(all, stored{name: prefix + c.Weight.Name, shape: c.Shape, param: c.param})
+		all = append(all, StoredTensor{Name: prefix + c.Weight.Name, Shape: c.Shape, Param: c.param})
 	}
-	if s, ok := a.Method.(sharer); ok {
-		all = append(all, s.shared()...)
+	if s, ok := a.Method.(SharedTensorStorer); ok {
+		all = append(all, s.SharedTensors()...)
 	}
 	return all
 }
@@ -92,9 +78,9 @@ func (a *Adapter) save(dir string) error {
 	for _, t := range a.tensors() {
 		data := t.values()
 		if i := notFinite(data); i >= 0 {
-			return fmt.Errorf("%s holds %v", t.name, data[i])
+			return fmt.Errorf("%s holds %v", t.Name, data[i])
 		}
-		tensors = append(tensors, checkpoint.F32(t.name, data, t.shape...))
+		tensors = append(tensors, checkpoint.F32(t.Name, data, t.Shape...))
 	}
 	c := a.Method.Settings()
 	if c.BaseModel == "" {
@@ -167,7 +153,11 @@ func load(m *model.Model, dir, name string) (*Adapter, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	a, err := attach(m, name, method, 0, false)
+	targets, err := resolve(m, method, false)
+	if err != nil {
+		return nil, err
+	}
+	a, err := attach(m, name, method, targets, func(string) *rand.Rand { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +166,8 @@ func load(m *model.Model, dir, name string) (*Adapter, error) {
 		return nil, err
 	}
 	for _, l := range a.layers {
-		if r, ok := l.adapter.(interface{ loaded() }); ok {
-			r.loaded()
+		if r, ok := l.Adapter.(AfterLoader); ok {
+			r.AfterLoad()
 		}
 	}
 	a.ParamsChanged()
@@ -194,20 +184,20 @@ func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 	read := map[*nn.Param]bool{}
 	tensors := a.tensors()
 	for _, t := range tensors {
-		name, ok := names[t.name]
+		name, ok := names[t.Name]
 		if !ok {
 			continue
 		}
-		delete(names, t.name)
-		if err := t.read(file, name, read[t.param]); err != nil {
+		delete(names, t.Name)
+		if err := t.read(file, name, read[t.Param]); err != nil {
 			problems = append(problems, err.Error())
 		}
-		read[t.param] = true
+		read[t.Param] = true
 	}
 	for _, t := range tensors {
-		if !read[t.param] {
-			problems = append(problems, "missing "+t.name)
-			read[t.param] = true
+		if !read[t.Param] {
+			problems = append(problems, "missing "+t.Name)
+			read[t.Param] = true
 		}
 	}
 	var left []string
@@ -222,24 +212,24 @@ func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 }
 
 // read fills the parameter from a tensor of the file; where it has been read under another name, both must agree.
-func (t stored) read(file *checkpoint.Checkpoint, name string, again bool) error {
+func (t StoredTensor) read(file *checkpoint.Checkpoint, name string, again bool) error {
 	src, _ := file.Get(name)
-	if !slices.Equal(src.Shape, t.shape) {
-		return fmt.Errorf("%s has shape %v, want %v", name, src.Shape, t.shape)
+	if !slices.Equal(src.Shape, t.Shape) {
+		return fmt.Errorf("%s has shape %v, want %v", name, src.Shape, t.Shape)
 	}
 	v, err := src.Float32s()
 	if err != nil {
 		return err
 	}
-	data := op.Data(t.param).Data
+	data := op.Data(t.Param).Data
 	if i := notFinite(v); i >= 0 {
 		return fmt.Errorf("%s holds %v", name, v[i])
 	}
 	if again && !slices.Equal(v, data) {
 		return fmt.Errorf("%s is not the same matrix as its other copy", name)
 	}
-	if t.unpack != nil {
-		t.unpack(v)
+	if t.Unpack != nil {
+		t.Unpack(v)
 		return nil
 	}
 	copy(data, v)

@@ -16,8 +16,8 @@ import (
 )
 
 func init() {
-	register("ia3", kind{peftType: "IA3", needs: []string{"feedforward_modules"}, without: []string{"layers_to_transform", "layers_pattern"},
-		make: func() Method {
+	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"layers_to_transform", "layers_pattern"},
+		New: func() Method {
 			return &IA3{Common: Common{TargetModules: ia3Targets}, FeedForward: ia3FeedForward}
 		}})
 }
@@ -40,9 +40,18 @@ type IA3 struct {
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
-var _ Method = (*IA3)(nil)
+var (
+	_ Method                  = (*IA3)(nil)
+	_ Validator               = (*IA3)(nil)
+	_ ConfigTranslator        = (*IA3)(nil)
+	_ model.Adapter           = (*ia3Outputs)(nil)
+	_ model.OutputTransformer = (*ia3Outputs)(nil)
+	_ model.OutputGradder     = (*ia3Outputs)(nil)
+	_ model.BiasMerger        = (*ia3Outputs)(nil)
+	_ model.Adapter           = (*ia3Inputs)(nil)
+)
 
-func (c *IA3) check() error {
+func (c *IA3) Validate() error {
 	if c.Init != InitDefault && c.Init != InitRandom {
 		return fmt.Errorf("init_ia3_weights is %q; want true or false", string(c.Init))
 	}
@@ -58,13 +67,13 @@ func (c *IA3) check() error {
 }
 
 // toFile: PEFT takes null for a choice by the kind of model.
-func (c *IA3) toFile(all map[string]any) {
+func (c *IA3) ToFile(all map[string]any) {
 	if c.FeedForward.empty() {
 		all["feedforward_modules"] = []string{}
 	}
 }
 
-func (c *IA3) fromFile() error { return nil }
+func (c *IA3) FromFile() error { return nil }
 
 // feedsForward says whether a layer's inputs are scaled. PEFT compares a list's entries with the ends of paths, not with
 // whole components as elsewhere.

@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -16,8 +15,8 @@ import (
 )
 
 func init() {
-	register("lora", kind{peftType: "LORA", make: func() Method { return newLoRA() }})
-	register("rslora", kind{peftType: "LORA", make: func() Method {
+	Register("lora", Registration{PEFTType: "LORA", New: func() Method { return newLoRA() }})
+	Register("rslora", Registration{PEFTType: "LORA", New: func() Method {
 		c := newLoRA()
 		c.RSLoRA = true
 		return c
@@ -50,7 +49,16 @@ type LoRA struct {
 	ConvertedFrom Init `json:"converted_from"`
 }
 
-var _ Method = (*LoRA)(nil)
+var (
+	_ Method               = (*LoRA)(nil)
+	_ Validator            = (*LoRA)(nil)
+	_ InputDropper         = (*LoRA)(nil)
+	_ PatternLister        = (*LoRA)(nil)
+	_ model.Adapter        = (*lora)(nil)
+	_ model.DeltaForwarder = (*lora)(nil)
+	_ Ranker               = (*lora)(nil)
+	_ SpectrumFactorer     = (*lora)(nil)
+)
 
 func newLoRA() *LoRA {
 	return &LoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
@@ -61,11 +69,11 @@ func (c *LoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
-func (c *LoRA) check() error { return c.lowRank().validateScaled() }
+func (c *LoRA) Validate() error { return c.lowRank().validateScaled() }
 
-func (c *LoRA) dropout() float32 { return float32(c.Dropout) }
+func (c *LoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-func (c *LoRA) patterns() map[string][]string { return c.lowRank().patterns() }
+func (c *LoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -110,7 +118,7 @@ func (l *lora) Params() []model.Param {
 	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
 }
 
-func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+func (l *lora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
 // MergeInto implements model.Adapter: w += s·B[i:]·A[:,j:].
 func (l *lora) MergeInto(w tensor.Matrix, i, j int) {
@@ -154,7 +162,7 @@ func (l *lora) Backward(dx, gy tensor.Matrix) {
 }
 
 // cores is s·B·A in its small form.
-func (l *lora) cores(_, _ int) []*mat.Dense {
+func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {
 	return []*mat.Dense{spectrum.LowRank(op.Data(l.b), op.Data(l.a), l.scale)}
 }
 

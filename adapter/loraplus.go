@@ -9,7 +9,7 @@ import (
 )
 
 func init() {
-	register("loraplus", kind{peftType: "LORA", flag: "loraplus_lr_ratio", make: func() Method {
+	Register("loraplus", Registration{PEFTType: "LORA", Flag: "loraplus_lr_ratio", New: func() Method {
 		return &LoRAPlus{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
 			Ratio: 4}
@@ -44,13 +44,19 @@ type LoRAPlus struct {
 	Ratio float64 `json:"loraplus_lr_ratio"`
 }
 
-var _ Method = (*LoRAPlus)(nil)
+var (
+	_ Method           = (*LoRAPlus)(nil)
+	_ Validator        = (*LoRAPlus)(nil)
+	_ InputDropper     = (*LoRAPlus)(nil)
+	_ PatternLister    = (*LoRAPlus)(nil)
+	_ ConfigTranslator = (*LoRAPlus)(nil)
+)
 
-func (c *LoRAPlus) check() error {
+func (c *LoRAPlus) Validate() error {
 	if !(c.Ratio > 0) || math.IsInf(c.Ratio, 0) {
 		return fmt.Errorf("loraplus_lr_ratio is %g; want a number above 0, such as 4", c.Ratio)
 	}
-	return c.asLoRA().check()
+	return c.asLoRA().Validate()
 }
 
 // asLoRA is the LoRA that it is when it is run.
@@ -59,15 +65,15 @@ func (c *LoRAPlus) asLoRA() *LoRA {
 		Init: c.Init, Bias: c.Bias, FanInFanOut: c.FanInFanOut, RSLoRA: c.RSLoRA, ConvertedFrom: c.ConvertedFrom}
 }
 
-func (c *LoRAPlus) dropout() float32 { return float32(c.Dropout) }
+func (c *LoRAPlus) InputDropout() float32 { return float32(c.Dropout) }
 
-func (c *LoRAPlus) patterns() map[string][]string { return c.asLoRA().patterns() }
+func (c *LoRAPlus) LayerPatterns() map[string][]string { return c.asLoRA().LayerPatterns() }
 
-func (c *LoRAPlus) toFile(all map[string]any) { c.asLoRA().toFile(all) }
+func (c *LoRAPlus) ToFile(all map[string]any) { c.asLoRA().ToFile(all) }
 
-func (c *LoRAPlus) fromFile() error {
+func (c *LoRAPlus) FromFile() error {
 	l := c.asLoRA()
-	if err := l.fromFile(); err != nil {
+	if err := l.FromFile(); err != nil {
 		return err
 	}
 	c.R, c.Alpha, c.RankPattern, c.AlphaPattern, c.Init, c.ConvertedFrom = l.R, l.Alpha, l.RankPattern, l.AlphaPattern, l.Init, l.ConvertedFrom

@@ -187,10 +187,10 @@ func TestModulesToSave(t *testing.T) {
 				want := run(t, m, "a")
 				golden.Close(t, "base", run(t, m, ""), base, 0, false)
 				for i, w := range a.tensors() {
-					if i >= 2*len(a.layers) && !slices.ContainsFunc(modules, func(s string) bool { return inModules(w.name, []string{s}) }) {
-						n, _, _ := cutLast(w.name)
+					if i >= 2*len(a.layers) && !slices.ContainsFunc(modules, func(s string) bool { return inModules(w.Name, []string{s}) }) {
+						n, _, _ := cutLast(w.Name)
 						if !inModules(n, modules) {
-							t.Errorf("copied %s", w.name)
+							t.Errorf("copied %s", w.Name)
 						}
 					}
 				}

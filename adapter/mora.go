@@ -19,7 +19,7 @@ import (
 )
 
 func init() {
-	register("mora", kind{peftType: "LORA", flag: "use_mora", needs: []string{"mora_type"}, make: func() Method {
+	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, New: func() Method {
 		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
 			Type: Rotation}
@@ -52,7 +52,17 @@ type MoRA struct {
 	reason string // why Auto became Type
 }
 
-var _ Method = (*MoRA)(nil)
+var (
+	_ Method               = (*MoRA)(nil)
+	_ Validator            = (*MoRA)(nil)
+	_ InputDropper         = (*MoRA)(nil)
+	_ PatternLister        = (*MoRA)(nil)
+	_ model.Adapter        = (*mora)(nil)
+	_ model.DeltaForwarder = (*mora)(nil)
+	_ TensorStorer         = (*mora)(nil)
+	_ Ranker               = (*mora)(nil)
+	_ SpectrumFactorer     = (*mora)(nil)
+)
 
 // MoRAType is a pair of operators, compress and decompress, with k = in_features and d = out_features. The numbers are
 // those of the published implementation, which has no Truncation and no Decouple; these are saved by name.
@@ -112,7 +122,7 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names)
 }
 
-func (c *MoRA) check() error {
+func (c *MoRA) Validate() error {
 	if moraNames[c.Type] == "" {
 		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation, decouple or auto", int(c.Type))
 	}
@@ -126,9 +136,9 @@ func (c *MoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}
 }
 
-func (c *MoRA) dropout() float32 { return float32(c.Dropout) }
+func (c *MoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-func (c *MoRA) patterns() map[string][]string { return c.lowRank().patterns() }
+func (c *MoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // rhat is the side of M.
 func (t MoRAType) rhat(in, out, r int) int {
@@ -146,7 +156,7 @@ func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 		return nil, err
 	}
 	if c.Type == Auto {
-		own, err := c.prepare([]*model.Linear{l})
+		own, err := c.PrepareTargets([]*model.Linear{l})
 		if err != nil {
 			return nil, err
 		}
@@ -181,15 +191,15 @@ type mora struct {
 func (a *mora) Params() []model.Param { return []model.Param{{Name: "lora_A.weight", Param: a.m}} }
 
 // stored: the published implementation saves M as both lora_A and lora_B.
-func (a *mora) stored() []stored {
+func (a *mora) StoredTensors() []StoredTensor {
 	shape := []int{a.q, a.q}
-	return []stored{{name: "lora_A.weight", shape: shape, param: a.m}, {name: "lora_B.weight", shape: shape, param: a.m}}
+	return []StoredTensor{{Name: "lora_A.weight", Shape: shape, Param: a.m}, {Name: "lora_B.weight", Shape: shape, Param: a.m}}
 }
 
-func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
+func (a *mora) Rank() (symbol string, n int) { return "r̂", a.q }
 
 // cores: equal rows and columns of ΔW count once, and groups that share no place are matrices of their own.
-func (a *mora) cores(out, in int) []*mat.Dense {
+func (a *mora) SpectrumFactors(out, in int) []*mat.Dense {
 	w := tensor.New(out, in)
 	a.MergeInto(w, 0, 0)
 	return spectrum.Blocks(w)

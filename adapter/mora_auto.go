@@ -7,6 +7,11 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
+var (
+	_ TargetPreparer = (*MoRA)(nil)
+	_ Noter          = (*MoRA)(nil)
+)
+
 // autoShare is up to which r̂/min(in, out) Auto is Rotation. In the paper's 4096×4096 layers the share is 1/16 at r 8, for
 // which it takes Rotation, and 0.35 at r 256, for which it takes Sharing.
 const autoShare = 0.25
@@ -14,7 +19,7 @@ const autoShare = 0.25
 // prepare makes Rotation of Auto where the median over the layers of r̂/min(in, out) is at most autoShare, and Sharing
 // where it is larger. Rotation tells the ⌈in/r̂⌉ groups of inputs apart that Sharing adds up; below about four groups
 // there is little to tell apart (the paper's Table 4: 1.7 points on GSM8K at r 8, none at r 256), and Sharing is cheaper.
-func (c *MoRA) prepare(targets []*model.Linear) (Method, error) {
+func (c *MoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	if c.Type != Auto {
 		return c, nil
 	}
@@ -38,4 +43,4 @@ func (c *MoRA) prepare(targets []*model.Linear) (Method, error) {
 }
 
 // note is for Describe.
-func (c *MoRA) note() string { return c.reason }
+func (c *MoRA) Note() string { return c.reason }

@@ -14,7 +14,7 @@ func TestAuto(t *testing.T) {
 		out, in, r int
 		want       MoRAType
 	}{{4096, 4096, 8, Rotation}, {4096, 4096, 256, Sharing}, {11008, 4096, 8, Rotation}, {4096, 11008, 256, Sharing}, {576, 576, 8, Rotation}, {576, 576, 256, Sharing}} {
-		m, err := (&MoRA{Common: Common{TargetModules: AllLinear}, R: tt.r, Type: Auto}).prepare([]*model.Linear{model.NewLinear(tt.out, tt.in, false)})
+		m, err := (&MoRA{Common: Common{TargetModules: AllLinear}, R: tt.r, Type: Auto}).PrepareTargets([]*model.Linear{model.NewLinear(tt.out, tt.in, false)})
 		if err != nil || m.(*MoRA).Type != tt.want || !strings.Contains(m.(*MoRA).reason, fmt.Sprintf("mora_type auto: %d (%s), since r̂ is", int(tt.want), tt.want)) {
 			t.Errorf("%+v: got %+v, %v", tt, m, err)
 		}

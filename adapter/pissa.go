@@ -16,6 +16,15 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
+var (
+	_ ConfigTranslator     = (*LoRA)(nil)
+	_ model.Adapter        = (*residual)(nil)
+	_ model.DeltaForwarder = (*residual)(nil)
+	_ SpectrumFactorer     = (*residual)(nil)
+	_ TensorStorer         = (*residual)(nil)
+	_ AfterLoader          = (*residual)(nil)
+)
+
 const (
 	// InitPiSSA starts at the r largest singular values and vectors of W (Meng et al. 2024, arXiv 2404.02948, Eq. 2–3).
 	// "pissa_niter_N" finds them by N iterations.
@@ -26,7 +35,7 @@ const (
 
 func init() {
 	for _, start := range []Init{InitPiSSA, InitOLoRA} {
-		register(string(start), kind{peftType: "LORA", make: func() Method {
+		Register(string(start), Registration{PEFTType: "LORA", New: func() Method {
 			c := newLoRA()
 			c.Init = start
 			return c
@@ -56,7 +65,7 @@ type residual struct {
 	raw    bool          // the file to be read has A and B alone
 }
 
-func (d *residual) loaded() { d.raw = false }
+func (d *residual) AfterLoad() { d.raw = false }
 
 // residual gives a LoRA its start. Of a file that was not converted it is PEFT's, which takes the same part of W.
 func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -198,7 +207,7 @@ func (d *residual) Backward(dx, gy tensor.Matrix) {
 }
 
 // cores of [s·(B−B₀), s·B₀]·[A; A−A₀].
-func (d *residual) cores(out, in int) []*mat.Dense {
+func (d *residual) SpectrumFactors(out, in int) []*mat.Dense {
 	one, two, done := d.halves()
 	defer done()
 	r := d.a0.Rows
@@ -209,25 +218,25 @@ func (d *residual) cores(out, in int) []*mat.Dense {
 		copy(op.Data(both.b).Row(i), one.b.Row(i))
 		copy(op.Data(both.b).Row(i)[r:], two.b.Row(i))
 	}
-	return both.cores(out, in)
+	return both.SpectrumFactors(out, in)
 }
 
-func (d *residual) stored() []stored {
+func (d *residual) StoredTensors() []StoredTensor {
 	if d.raw {
 		return asStored(d.Params())
 	}
 	r, in, out := d.a0.Rows, d.a0.Cols, d.b0.Rows
 	a, b := op.Data(d.a), op.Data(d.b)
-	return []stored{{
-		name: "lora_A.weight", shape: []int{2 * r, in}, param: d.a,
-		pack: func() []float32 { return append(append([]float32(nil), a.Data...), d.a0.Data...) },
-		unpack: func(v []float32) {
+	return []StoredTensor{{
+		Name: "lora_A.weight", Shape: []int{2 * r, in}, Param: d.a,
+		Pack: func() []float32 { return append(append([]float32(nil), a.Data...), d.a0.Data...) },
+		Unpack: func(v []float32) {
 			copy(a.Data, v)
 			copy(d.a0.Data, v[r*in:])
 		},
 	}, {
-		name: "lora_B.weight", shape: []int{out, 2 * r}, param: d.b,
-		pack: func() []float32 {
+		Name: "lora_B.weight", Shape: []int{out, 2 * r}, Param: d.b,
+		Pack: func() []float32 {
 			v := make([]float32, 0, 2*r*out)
 			for i := range out {
 				v = append(v, b.Row(i)...)
@@ -237,7 +246,7 @@ func (d *residual) stored() []stored {
 			}
 			return v
 		},
-		unpack: func(v []float32) {
+		Unpack: func(v []float32) {
 			for i := range out {
 				copy(b.Row(i), v[2*r*i:])
 				for k := range r {
@@ -257,7 +266,7 @@ func (c *LoRA) wider() float64 {
 }
 
 // toFile writes a start with a part of W as the LoRA of twice the rank that it is to the base.
-func (c *LoRA) toFile(all map[string]any) {
+func (c *LoRA) ToFile(all map[string]any) {
 	delete(all, "converted_from")
 	if !c.Init.residual() {
 		return
@@ -274,7 +283,7 @@ func (c *LoRA) toFile(all map[string]any) {
 }
 
 // fromFile undoes toFile.
-func (c *LoRA) fromFile() error {
+func (c *LoRA) FromFile() error {
 	if !c.ConvertedFrom.residual() {
 		c.ConvertedFrom = InitDefault
 		return nil

@@ -71,7 +71,7 @@ func TestConverted(t *testing.T) {
 			t.Errorf("settings %+v came back as %+v", c, d)
 		}
 		for i, l := range a.layers {
-			one, two := l.adapter.(*residual), b.layers[i].adapter.(*residual)
+			one, two := l.Adapter.(*residual), b.layers[i].Adapter.(*residual)
 			if !slices.Equal(one.a0.Data, two.a0.Data) || !slices.Equal(one.b0.Data, two.b0.Data) || one.scale != two.scale {
 				t.Errorf("%s starts elsewhere", l.Path())
 			}

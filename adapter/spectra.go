@@ -11,19 +11,13 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// spectral is implemented by an adapter whose ΔW has a smaller form.
-type spectral interface {
-	// cores are matrices that have, together, the singular values of ΔW other than 0.
-	cores(out, in int) []*mat.Dense
-}
-
-// Spectrum counts the singular values of one layer's ΔW.
+// Spectrum counts the singular values of one layer's update ΔW = W' − W.
 type Spectrum struct {
-	// Path is the layer's.
+	// Path is the layer's path.
 	Path string
-	// Out and In are its dimensions.
+	// Out and In are the layer's dimensions.
 	Out, In int
-	// Rank is how many singular values of ΔW = W' − W are above the bound, of min(Out, In). Largest is the largest one.
+	// Rank is how many of the min(Out, In) singular values are above the bound, and Largest is the largest one.
 	Rank    int
 	Largest float64
 }
@@ -33,63 +27,65 @@ func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
 	if a.restores != nil {
 		return nil, errMerged
 	}
-	ranks := make([]Spectrum, len(a.layers))
-	errs := make([]error, len(a.layers))
-	tensor.Parallel(len(a.layers), func(i int) { ranks[i], errs[i] = a.rank(a.layers[i], bound) })
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	return spectra(len(a.layers), func(i int) (Spectrum, error) {
+		l := a.layers[i]
+		s := newSpectrum(l.Linear)
+		if f, ok := l.Adapter.(SpectrumFactorer); ok {
+			return s.count(f.SpectrumFactors(s.Out, s.In), bound)
 		}
-	}
-	return ranks, nil
+		return s.count([]*mat.Dense{difference(l.Weight.Source(""), l.Source(a.Name))}, bound)
+	})
 }
 
-func (a *Adapter) rank(l layer, bound float64) (Spectrum, error) {
-	r := Spectrum{Path: l.Path()}
-	r.Out, r.In = l.Dims()
-	var cores []*mat.Dense
-	if s, ok := l.adapter.(spectral); ok {
-		cores = s.cores(r.Out, r.In)
-	} else {
-		delta := spectrum.Float64(dense(l.Source(a.Name)))
-		delta.Sub(delta, spectrum.Float64(dense(l.Weight.Source(""))))
-		cores = []*mat.Dense{delta}
-	}
-	err := r.count(cores, bound)
-	return r, err
-}
-
-// count counts the singular values of cores.
-func (r *Spectrum) count(cores []*mat.Dense, bound float64) error {
-	for _, c := range cores {
-		values, err := spectrum.SingularValues(c)
-		if err != nil {
-			return fmt.Errorf("adapter: %s: %w", r.Path, err)
-		}
-		for _, s := range values {
-			r.Largest = max(r.Largest, s)
-			if s > bound {
-				r.Rank++
-			}
-		}
-	}
-	return nil
-}
-
-// DiffSpectra counts, layer by layer, the singular values of after − before that are above bound: of two states of one
-// model, the head's layers left out.
+// DiffSpectra counts, layer by layer, the singular values of after − before that are above bound, for two states of one
+// model. The head's layers are left out.
 func DiffSpectra(before, after *model.Model, bound float64) ([]Spectrum, error) {
 	old, now := body(before), body(after)
 	if len(old) != len(now) {
 		return nil, fmt.Errorf("adapter: difference of two models: %d layers and %d", len(old), len(now))
 	}
-	ranks := make([]Spectrum, len(old))
-	errs := make([]error, len(old))
-	tensor.Parallel(len(old), func(i int) { ranks[i], errs[i] = difference(old[i], now[i], bound) })
-	return ranks, errors.Join(errs...)
+	return spectra(len(old), func(i int) (Spectrum, error) {
+		s := newSpectrum(old[i])
+		if out, in := now[i].Dims(); out != s.Out || in != s.In || now[i].Path() != s.Path {
+			return s, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", s.Path, s.Out, s.In, now[i].Path(), out, in)
+		}
+		return s.count([]*mat.Dense{difference(old[i].Weight.Source(""), now[i].Weight.Source(""))}, bound)
+	})
 }
 
-// body are a model's layers but for the head's.
+// spectra computes n spectra side by side.
+func spectra(n int, of func(i int) (Spectrum, error)) ([]Spectrum, error) {
+	all, errs := make([]Spectrum, n), make([]error, n)
+	tensor.Parallel(n, func(i int) { all[i], errs[i] = of(i) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func newSpectrum(l *model.Linear) Spectrum {
+	out, in := l.Dims()
+	return Spectrum{Path: l.Path(), Out: out, In: in}
+}
+
+// count counts the singular values of matrices.
+func (s Spectrum) count(factors []*mat.Dense, bound float64) (Spectrum, error) {
+	for _, f := range factors {
+		values, err := spectrum.SingularValues(f)
+		if err != nil {
+			return s, fmt.Errorf("adapter: %s: %w", s.Path, err)
+		}
+		for _, v := range values {
+			s.Largest = max(s.Largest, v)
+			if v > bound {
+				s.Rank++
+			}
+		}
+	}
+	return s, nil
+}
+
+// body lists a model's layers without the head's.
 func body(m *model.Model) []*model.Linear {
 	var all []*model.Linear
 	m.Linears(func(l *model.Linear) {
@@ -100,14 +96,9 @@ func body(m *model.Model) []*model.Linear {
 	return all
 }
 
-func difference(old, now *model.Linear, bound float64) (Spectrum, error) {
-	r := Spectrum{Path: old.Path()}
-	r.Out, r.In = old.Dims()
-	if out, in := now.Dims(); out != r.Out || in != r.In || now.Path() != r.Path {
-		return r, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", r.Path, r.Out, r.In, now.Path(), out, in)
-	}
-	delta := spectrum.Float64(dense(now.Weight.Source("")))
-	delta.Sub(delta, spectrum.Float64(dense(old.Weight.Source(""))))
-	err := r.count([]*mat.Dense{delta}, bound)
-	return r, err
+// difference is now − old.
+func difference(old, now tensor.Source) *mat.Dense {
+	d := spectrum.Float64(dense(now))
+	d.Sub(d, spectrum.Float64(dense(old)))
+	return d
 }

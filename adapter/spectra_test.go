@@ -16,11 +16,11 @@ import (
 // TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
 func TestCores(t *testing.T) {
 	check := func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
-		s, ok := a.(spectral)
+		s, ok := a.(SpectrumFactorer)
 		if !ok {
 			t.Skip("has no smaller form")
 		}
-		if got := all(t, s.cores(w.Rows, w.Cols)); len(got) > 0 && got[0] != 0 {
+		if got := all(t, s.SpectrumFactors(w.Rows, w.Cols)); len(got) > 0 && got[0] != 0 {
 			t.Errorf("untrained: %v", got)
 		}
 		stir(rng, a)
@@ -32,7 +32,7 @@ func TestCores(t *testing.T) {
 		if !svd.Factorize(delta, mat.SVDNone) {
 			t.Fatal("SVD does not converge")
 		}
-		got := all(t, s.cores(w.Rows, w.Cols))
+		got := all(t, s.SpectrumFactors(w.Rows, w.Cols))
 		for i, want := range svd.Values(nil) {
 			v := 0.0
 			if i < len(got) {

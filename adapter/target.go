@@ -77,8 +77,8 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 	}
 	if strict {
 		r.checkNames()
-		if p, ok := method.(interface{ patterns() map[string][]string }); ok {
-			if err := r.checkKeys(p.patterns()); err != nil {
+		if p, ok := method.(PatternLister); ok {
+			if err := r.checkKeys(p.LayerPatterns()); err != nil {
 				return nil, err
 			}
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	register("vera", kind{peftType: "VERA", without: []string{"exclude_modules"}, make: func() Method {
+	Register("vera", Registration{PEFTType: "VERA", Without: []string{"exclude_modules"}, New: func() Method {
 		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
 	}})
 }
@@ -46,9 +46,19 @@ type VeRA struct {
 	a, b *nn.Param // of the layers that prepare saw
 }
 
-var _ Method = (*VeRA)(nil)
+var (
+	_ Method               = (*VeRA)(nil)
+	_ Validator            = (*VeRA)(nil)
+	_ InputDropper         = (*VeRA)(nil)
+	_ TargetPreparer       = (*VeRA)(nil)
+	_ SharedTensorStorer   = (*VeRA)(nil)
+	_ model.Adapter        = (*vera)(nil)
+	_ model.DeltaForwarder = (*vera)(nil)
+	_ TensorStorer         = (*vera)(nil)
+	_ Ranker               = (*vera)(nil)
+)
 
-func (c *VeRA) check() error {
+func (c *VeRA) Validate() error {
 	switch {
 	case c.R < 1 || c.R > maxRank:
 		return fmt.Errorf("r is %d; want 1 to %d", c.R, maxRank)
@@ -66,10 +76,10 @@ func (c *VeRA) check() error {
 	return nil
 }
 
-func (c *VeRA) dropout() float32 { return float32(c.Dropout) }
+func (c *VeRA) InputDropout() float32 { return float32(c.Dropout) }
 
 // prepare draws A and B as large as the largest of the layers need them.
-func (c *VeRA) prepare(targets []*model.Linear) (Method, error) {
+func (c *VeRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	rows, cols := 0, 0
 	for _, l := range targets {
 		out, in := l.Dims()
@@ -101,7 +111,7 @@ func frozen(v []float32, rows, cols int) *nn.Param {
 	return p
 }
 
-func (c *VeRA) shared() []stored {
+func (c *VeRA) SharedTensors() []StoredTensor {
 	if !valueOf(c.SaveProjection) {
 		return nil
 	}
@@ -112,7 +122,7 @@ func (c *VeRA) shared() []stored {
 func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	out, in := l.Dims()
 	if c.a == nil || op.Data(c.a).Cols < in || op.Data(c.b).Rows < out {
-		own, err := c.prepare([]*model.Linear{l})
+		own, err := c.PrepareTargets([]*model.Linear{l})
 		if err != nil {
 			return nil, err
 		}
@@ -146,12 +156,12 @@ func (v *vera) Params() []model.Param {
 }
 
 // stored: PEFT's vectors have one extent.
-func (v *vera) stored() []stored {
-	return []stored{{name: "vera_lambda_b", shape: []int{v.projection.Rows}, param: v.lambdaB},
-		{name: "vera_lambda_d", shape: []int{v.a.Rows}, param: v.lambdaD}}
+func (v *vera) StoredTensors() []StoredTensor {
+	return []StoredTensor{{Name: "vera_lambda_b", Shape: []int{v.projection.Rows}, Param: v.lambdaB},
+		{Name: "vera_lambda_d", Shape: []int{v.a.Rows}, Param: v.lambdaD}}
 }
 
-func (v *vera) label() string { return fmt.Sprintf("r %d", v.a.Rows) }
+func (v *vera) Rank() (symbol string, n int) { return "r", v.a.Rows }
 
 // MergeInto implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
 func (v *vera) MergeInto(w tensor.Matrix, i, j int) {

@@ -22,7 +22,7 @@ func TestVeRAShares(t *testing.T) {
 	golden.Close(t, "A", op.Data(c.a).Data, torchKaiming(want, 5*37, 37), 0, false)
 	golden.Close(t, "B", op.Data(c.b).Data, torchKaiming(want, 37*5, 5), 0, false)
 	for _, l := range a.layers {
-		if &l.adapter.(*vera).a.Data[0] != &op.Data(c.a).Data[0] {
+		if &l.Adapter.(*vera).a.Data[0] != &op.Data(c.a).Data[0] {
 			t.Errorf("%s has an A of its own", l.Path())
 		}
 	}
