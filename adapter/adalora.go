@@ -93,15 +93,12 @@ func (c *AdaLoRA) Validate() error {
 		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", weight)
 	case c.Dropout < 0 || c.Dropout >= 1 || math.IsNaN(c.Dropout):
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", c.Dropout)
-	case c.Bias != "none":
-		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
-	case c.FanInFanOut:
-		return errFanInFanOut
+	case c.TotalStep > 0:
+		if err := c.fits(c.TotalStep); err != nil {
+			return err
+		}
 	}
-	if c.TotalStep > 0 {
-		return c.fits(c.TotalStep)
-	}
-	return nil
+	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
 // fits says whether a run of so many steps has room for the schedule.
@@ -122,7 +119,7 @@ func (c *AdaLoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.RankPattern)) {
 		if !known[k] {
-			return nil, fmt.Errorf("rank_pattern: %s is of no adapted layer", strings.TrimSuffix(k, ".lora_E"))
+			return nil, ofKind(ErrNoMatch, fmt.Errorf("rank_pattern: %s is of no adapted layer", strings.TrimSuffix(k, ".lora_E")))
 		}
 	}
 	own := *c

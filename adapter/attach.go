@@ -78,7 +78,7 @@ func attach(m *model.Model, name string, method Method, targets []*model.Linear,
 	})
 	for _, c := range a.copies {
 		if c.Override(name) != nil {
-			return nil, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name)
+			return nil, ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name))
 		}
 	}
 	for i, c := range a.copies {
@@ -92,7 +92,7 @@ func attach(m *model.Model, name string, method Method, targets []*model.Linear,
 func (a *Adapter) makeLayers(method Method, targets []*model.Linear, rng func(path string) *rand.Rand) error {
 	for _, l := range targets {
 		if l.Adapter(a.Name) != nil {
-			return fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path())
+			return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path()))
 		}
 	}
 	if p, ok := method.(TargetPreparer); ok {

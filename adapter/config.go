@@ -107,7 +107,7 @@ func (r Registration) read(m Method, all map[string]json.RawMessage) error {
 		}
 	}
 	if bad != nil {
-		return fmt.Errorf("not supported: %s", strings.Join(bad, ", "))
+		return ofKind(ErrUnsupported, fmt.Errorf("not supported: %s", strings.Join(bad, ", ")))
 	}
 	return nil
 }
@@ -133,7 +133,8 @@ func registrationFor(all map[string]json.RawMessage) (Registration, error) {
 	}
 	if plain == nil {
 		slices.Sort(types)
-		return Registration{}, fmt.Errorf("peft_type %q is not supported; supported is %s", peftType, strings.Join(slices.Compact(types), ", "))
+		return Registration{}, ofKind(ErrUnsupported,
+			fmt.Errorf("peft_type %q is not supported; supported is %s", peftType, strings.Join(slices.Compact(types), ", ")))
 	}
 	return *plain, nil
 }

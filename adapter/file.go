@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
@@ -180,7 +180,7 @@ func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 	for _, n := range file.Names() {
 		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n
 	}
-	var problems []string
+	var bad MismatchError
 	read := map[*nn.Param]bool{}
 	tensors := a.tensors()
 	for _, t := range tensors {
@@ -189,52 +189,48 @@ func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 			continue
 		}
 		delete(names, t.Name)
-		if err := t.read(file, name, read[t.Param]); err != nil {
-			problems = append(problems, err.Error())
+		src, _ := file.Get(name)
+		if !slices.Equal(src.Shape, t.Shape) {
+			bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", name, src.Shape, t.Shape))
+		} else if err := t.read(src, read[t.Param]); err != nil {
+			bad.Invalid = append(bad.Invalid, err.Error())
 		}
 		read[t.Param] = true
 	}
 	for _, t := range tensors {
 		if !read[t.Param] {
-			problems = append(problems, "missing "+t.Name)
+			bad.Missing = append(bad.Missing, t.Name)
 			read[t.Param] = true
 		}
 	}
-	var left []string
-	for _, n := range names {
-		left = append(left, "unexpected "+n)
-	}
-	slices.Sort(left)
-	if problems = append(problems, left...); len(problems) > 0 {
-		return fmt.Errorf("the adapter does not fit its settings and this model: %s", wording.List(problems, 6, "; "))
+	bad.Unexpected = slices.Sorted(maps.Values(names))
+	if len(bad.Shape)+len(bad.Invalid)+len(bad.Missing)+len(bad.Unexpected) > 0 {
+		return &bad
 	}
 	return nil
 }
 
-// read fills the parameter from a tensor of the file; where it has been read under another name, both must agree.
-func (t StoredTensor) read(file *checkpoint.Checkpoint, name string, again bool) error {
-	src, _ := file.Get(name)
-	if !slices.Equal(src.Shape, t.Shape) {
-		return fmt.Errorf("%s has shape %v, want %v", name, src.Shape, t.Shape)
-	}
+// read fills the parameter from a tensor of the file in the right shape. Where the parameter has been read under another
+// name, both must agree.
+func (t StoredTensor) read(src checkpoint.Tensor, again bool) error {
 	v, err := src.Float32s()
 	if err != nil {
 		return err
 	}
 	data := op.Data(t.Param).Data
 	if i := notFinite(v); i >= 0 {
-		return fmt.Errorf("%s holds %v", name, v[i])
-	}
-	if again && !slices.Equal(v, data) {
-		return fmt.Errorf("%s is not the same matrix as its other copy", name)
+		return fmt.Errorf("%s holds %v", src.Name, v[i])
 	}
 	if t.Unpack != nil {
 		t.Unpack(v)
 		return nil
 	}
+	if again && !slices.Equal(v, data) {
+		return fmt.Errorf("%s is not the same matrix as its other copy", src.Name)
+	}
 	copy(data, v)
 	return nil
 }
 
-// notFinite is where the first value that is no number is, or -1.
+// notFinite is the index of the first value that is NaN or infinite, or -1.
 func notFinite(v []float32) int { return slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }) }

@@ -55,15 +55,12 @@ func (c *IA3) Validate() error {
 	if c.Init != InitDefault && c.Init != InitRandom {
 		return fmt.Errorf("init_ia3_weights is %q; want true or false", string(c.Init))
 	}
-	if c.FanInFanOut {
-		return errFanInFanOut
-	}
 	for _, f := range c.FeedForward.List {
 		if c.TargetModules.Expr == "" && !slices.Contains(c.TargetModules.List, f) {
 			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
 		}
 	}
-	return nil
+	return validateFrozen("none", c.FanInFanOut)
 }
 
 // toFile: PEFT takes null for a choice by the kind of model.

@@ -57,12 +57,8 @@ func (s lowRank) validate() error {
 	switch {
 	case s.dropout < 0 || s.dropout >= 1 || math.IsNaN(s.dropout):
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", s.dropout)
-	case s.bias != "none":
-		return fmt.Errorf("bias %q is not supported; want \"none\"", s.bias)
-	case s.fanInFanOut:
-		return errFanInFanOut
 	}
-	return nil
+	return validateFrozen(s.bias, s.fanInFanOut)
 }
 
 // validateScaled is validate for a method whose update alpha scales: there it must not be 0.
@@ -85,8 +81,16 @@ func (s lowRank) alphas() map[string]float64 {
 	return all
 }
 
-// errFanInFanOut is the error of a method with fan_in_fan_out, which is PEFT's for weights that are [in, out].
-var errFanInFanOut = errors.New("fan_in_fan_out is not supported; want false")
+// validateFrozen refuses what PEFT has and this package does not: biases that train, and weights that are [in, out].
+func validateFrozen(bias string, fanInFanOut bool) error {
+	if bias != "none" {
+		return ofKind(ErrUnsupported, fmt.Errorf("bias %q is not supported; want \"none\"", bias))
+	}
+	if fanInFanOut {
+		return ofKind(ErrUnsupported, errors.New("fan_in_fan_out is not supported; want false"))
+	}
+	return nil
+}
 
 // patterns are the keys that must match a layer each, by the name of their setting.
 func (s lowRank) patterns() map[string][]string {
@@ -153,7 +157,7 @@ func (i *Init) UnmarshalJSON(raw []byte) error {
 	default:
 		*i = Init(strings.Trim(string(raw), `"`))
 		if !i.residual() {
-			return fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", wording.Clip(raw, 60))
+			return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", wording.Clip(raw, 60)))
 		}
 	}
 	return nil
@@ -164,7 +168,7 @@ func (i Init) only(method string, have ...Init) error {
 	if slices.Contains(have, i) {
 		return nil
 	}
-	return fmt.Errorf("init_lora_weights: %s has no start %q", method, string(i))
+	return ofKind(ErrUnsupported, fmt.Errorf("init_lora_weights: %s has no start %q", method, string(i)))
 }
 
 // kaiming draws n numbers as PyTorch does for a linear layer: uniform within ±1/√in. Without a generator they are zeros,

@@ -45,7 +45,7 @@ func SuggestLR(method string, r int) (LRRange, error) {
 		return LRRange{e.low, e.high, "not in the MoRA paper; " + e.from}, nil
 	}
 	if _, ok := methods[method]; !ok && method != "full" {
-		return LRRange{}, fmt.Errorf("adapter: no method %q; there are full, %s", method, strings.Join(Methods(), ", "))
+		return LRRange{}, ofKind(ErrUnknownMethod, fmt.Errorf("adapter: no method %q; there are full, %s", method, strings.Join(Methods(), ", ")))
 	}
 	list, ok := searched[method]
 	if !ok {

@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spagotune/spagotune/model"
@@ -13,7 +12,7 @@ import (
 // one did, at the cost of the base. The merged weights are float32. After an error nothing is merged.
 func (a *Adapter) Merge() error {
 	if a.restores != nil {
-		return fmt.Errorf("adapter: %q is merged already", a.Name)
+		return ofKind(ErrMerged, fmt.Errorf("adapter: %q is merged already", a.Name))
 	}
 	layers, err := a.merged()
 	if err != nil {
@@ -39,9 +38,6 @@ func (a *Adapter) Merge() error {
 	a.baseChanged()
 	return nil
 }
-
-// errMerged is what methods that need the base's own weights return.
-var errMerged = errors.New("adapter: merged; unmerge it first")
 
 // Unmerge puts the model's own weights back, to the last bit. It does nothing where the adapter is not merged. Adapters
 // that were merged after this one must be unmerged before it.

@@ -119,7 +119,7 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names)
+	return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names))
 }
 
 func (c *MoRA) Validate() error {

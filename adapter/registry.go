@@ -108,7 +108,7 @@ var ownKeys = []string{"base_model_name_or_path", "inference_mode", "converted_f
 func New(name string, settings map[string]any) (Method, error) {
 	r, ok := methods[name]
 	if !ok {
-		return nil, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods()))
+		return nil, ofKind(ErrUnknownMethod, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods())))
 	}
 	m := r.New()
 	known := r.fields(m)
@@ -149,7 +149,7 @@ func validate(m Method) error {
 	all := fields(m)
 	for _, key := range r.Without {
 		if !all[key].IsZero() {
-			return fmt.Errorf("%s is set; PEFT has no such setting for %s", key, r.PEFTType)
+			return ofKind(ErrUnsupported, fmt.Errorf("%s is set; PEFT has no such setting for %s", key, r.PEFTType))
 		}
 	}
 	if err := m.Settings().validate(); err != nil {
@@ -190,7 +190,7 @@ func registrationOf(m Method) (Registration, error) {
 			return r, nil
 		}
 	}
-	return Registration{}, fmt.Errorf("%T is no registered method; those are %s", m, strings.Join(Methods(), ", "))
+	return Registration{}, ofKind(ErrUnknownMethod, fmt.Errorf("%T is no registered method; those are %s", m, strings.Join(Methods(), ", ")))
 }
 
 // valueOf is what p points to, or the zero value for nil.

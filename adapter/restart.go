@@ -22,7 +22,7 @@ func (a *Adapter) Restart(method Method, seed uint64) error {
 
 func (a *Adapter) restart(method Method, seed uint64) error {
 	if a.restores != nil {
-		return errMerged
+		return ErrMerged
 	}
 	if a.hooks != nil {
 		return errors.New("the method has a schedule of its own, which a restart would cut")

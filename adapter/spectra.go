@@ -25,7 +25,7 @@ type Spectrum struct {
 // Spectra counts, layer by layer, the singular values of the update that are above bound. The adapter must not be merged.
 func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
 	if a.restores != nil {
-		return nil, errMerged
+		return nil, ErrMerged
 	}
 	return spectra(len(a.layers), func(i int) (Spectrum, error) {
 		l := a.layers[i]

@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -87,7 +88,7 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 		r.nothing()
 	}
 	if len(r.problems) > 0 {
-		return nil, fmt.Errorf("%s", wording.List(r.problems, 6, "; "))
+		return nil, ofKind(ErrNoMatch, errors.New(wording.List(r.problems, 6, "; ")))
 	}
 	return r.targets, nil
 }

@@ -68,12 +68,8 @@ func (c *VeRA) Validate() error {
 		return fmt.Errorf("vera_dropout is %g; want 0 or more, below 1", c.Dropout)
 	case c.Init != InitDefault && c.Init != InitRandom:
 		return fmt.Errorf("init_weights is %q; want true or false", string(c.Init))
-	case c.Bias != "none":
-		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
-	case c.FanInFanOut:
-		return errFanInFanOut
 	}
-	return nil
+	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
 func (c *VeRA) InputDropout() float32 { return float32(c.Dropout) }
