@@ -111,7 +111,7 @@ func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	if err := a.SaveState(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Load(m, dir, "again")
+	b, err := Load(t.Context(), m, dir, "again")
 	if err != nil {
 		t.Fatal(err)
 	}

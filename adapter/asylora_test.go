@@ -30,7 +30,7 @@ func TestAsyLoRA(t *testing.T) {
 	if n := len(a.tensors()); n != 6 {
 		t.Errorf("%d tensors are saved, want 6", n)
 	}
-	if _, err := Attach(m, "b", mustNew(t, "asylora", map[string]any{"r": 21, "target_modules": []string{"q_proj"}}), 1); err == nil || !strings.Contains(err.Error(), "larger than in_features 20") {
+	if _, err := Attach(t.Context(), m, "b", mustNew(t, "asylora", map[string]any{"r": 21, "target_modules": []string{"q_proj"}}), 1); err == nil || !strings.Contains(err.Error(), "larger than in_features 20") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -37,16 +38,17 @@ type weightCopy struct {
 
 // Attach puts an untrained adapter on a model under a name. Settings that are zero in method take their defaults; method
 // itself is not changed. Every name and pattern of the settings must match something; the error suggests the nearest
-// names. The numbers that an adapter draws depend on the seed and the layer alone.
-func Attach(m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
-	a, err := attachNew(m, name, method, seed)
+// names. The numbers that an adapter draws depend on the seed and the layer alone. After an error, or when ctx ends before
+// the last layer is made, nothing is attached; PiSSA and others that decompose weights take seconds for a large model.
+func Attach(ctx context.Context, m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
+	a, err := attachNew(ctx, m, name, method, seed)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	return a, nil
 }
 
-func attachNew(m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
+func attachNew(ctx context.Context, m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
 	own, err := complete(method)
 	if err != nil {
 		return nil, err
@@ -58,16 +60,16 @@ func attachNew(m *model.Model, name string, method Method, seed uint64) (*Adapte
 	if err != nil {
 		return nil, err
 	}
-	return attach(m, name, own, targets, func(path string) *rand.Rand { return layerRand(seed, path) })
+	return attach(ctx, m, name, own, targets, func(path string) *rand.Rand { return layerRand(seed, path) })
 }
 
 // attach puts an adapter on the targets; rng makes the generator of a layer.
-func attach(m *model.Model, name string, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) (*Adapter, error) {
+func attach(ctx context.Context, m *model.Model, name string, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) (*Adapter, error) {
 	if name == "" {
 		return nil, errors.New("a name is needed; the empty one is the model without adapter")
 	}
 	a := &Adapter{Name: name, model: m}
-	if err := a.makeLayers(method, targets, rng); err != nil {
+	if err := a.makeLayers(ctx, method, targets, rng); err != nil {
 		return nil, err
 	}
 	m.Weights(func(w *model.Weight) {
@@ -89,7 +91,7 @@ func attach(m *model.Model, name string, method Method, targets []*model.Linear,
 }
 
 // makeLayers makes the layers' adapters, and puts them on no layer yet.
-func (a *Adapter) makeLayers(method Method, targets []*model.Linear, rng func(path string) *rand.Rand) error {
+func (a *Adapter) makeLayers(ctx context.Context, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) error {
 	for _, l := range targets {
 		if l.Adapter(a.Name) != nil {
 			return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path()))
@@ -103,6 +105,9 @@ func (a *Adapter) makeLayers(method Method, targets []*model.Linear, rng func(pa
 	}
 	var layers []Layer
 	for _, l := range targets {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		made, err := method.Adapt(l, rng(l.Path()))
 		if err == nil {
 			err = checkLayer(made)

@@ -190,7 +190,7 @@ func TestParseOthers(t *testing.T) {
 	m := tinyModel(t, true)
 	cut := &AdaLoRA{Common: Common{TargetModules: AllLinear}, InitR: 2, TargetR: 1, DeltaT: 1, Beta1: 0.5, Beta2: 0.5, Bias: "none",
 		RankPattern: map[string][]bool{"model.layers.7.mlp.up_proj.lora_E": {true}}}
-	if _, err := Attach(m, "a", cut, 1); err == nil || !strings.Contains(err.Error(), "rank_pattern: model.layers.7.mlp.up_proj is of no adapted layer") {
+	if _, err := Attach(t.Context(), m, "a", cut, 1); err == nil || !strings.Contains(err.Error(), "rank_pattern: model.layers.7.mlp.up_proj is of no adapted layer") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -55,22 +55,22 @@ func TestRanks(t *testing.T) {
 	} {
 		m := tinyModel(t, true)
 		a := mustAttach(t, m, "a", tt.method)
-		none, err := a.Spectra(1e-4)
+		none, err := a.Spectra(t.Context(), 1e-4)
 		if err != nil || len(none) != 3 || none[0].Rank != 0 {
 			t.Errorf("untrained: %v, %v", none, err)
 		}
 		stirAll(a, 1)
-		all, err := a.Spectra(1e-4)
+		all, err := a.Spectra(t.Context(), 1e-4)
 		if err != nil || all[1].Rank != tt.want || all[1].Out != 37 || all[1].In != 20 || all[1].Largest <= 0.01 {
 			t.Errorf("%T: got %+v, %v, want rank %d", tt.method, all, err, tt.want)
 		}
-		if high, _ := a.Spectra(2 * all[1].Largest); high[1].Rank != 0 {
+		if high, _ := a.Spectra(t.Context(), 2*all[1].Largest); high[1].Rank != 0 {
 			t.Errorf("above the largest: %+v", high[1])
 		}
-		if err := a.Merge(); err != nil {
+		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Spectra(1); err == nil {
+		if _, err := a.Spectra(t.Context(), 1); err == nil {
 			t.Error("ranks of a merged adapter")
 		}
 		a.Unmerge()

@@ -16,7 +16,7 @@ func TestErrorKinds(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", smallLoRA())
 	attach := func(method Method) error {
-		_, err := Attach(m, "b", method, 1)
+		_, err := Attach(t.Context(), m, "b", method, 1)
 		return err
 	}
 	parsed := func(change string) error {
@@ -27,18 +27,18 @@ func TestErrorKinds(t *testing.T) {
 		_, err := New(name, settings)
 		return err
 	}
-	_, named := Attach(m, "a", smallLoRA(), 1)
-	_, copied := Attach(m, "a", &LoRA{Common: Common{TargetModules: Suffixes("up_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
+	_, named := Attach(t.Context(), m, "a", smallLoRA(), 1)
+	_, copied := Attach(t.Context(), m, "a", &LoRA{Common: Common{TargetModules: Suffixes("up_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
 	if copied != nil {
 		t.Fatal(copied)
 	}
-	_, again := Attach(m, "a", &LoRA{Common: Common{TargetModules: Suffixes("down_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
+	_, again := Attach(t.Context(), m, "a", &LoRA{Common: Common{TargetModules: Suffixes("down_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
 	_, rate := SuggestLR("lroa", 8)
 	kinds := []error{ErrUnknownMethod, ErrUnsupported, ErrNoMatch, ErrNameTaken, ErrMerged}
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, spectra := a.Spectra(1)
+	_, spectra := a.Spectra(t.Context(), 1)
 	for _, tt := range []struct {
 		err, kind error
 	}{
@@ -59,8 +59,8 @@ func TestErrorKinds(t *testing.T) {
 		{attach(&AdaLoRA{RankPattern: map[string][]bool{"x.lora_E": {true}}}), ErrNoMatch},
 		{named, ErrNameTaken},
 		{again, ErrNameTaken},
-		{a.Merge(), ErrMerged},
-		{a.Restart(smallLoRA(), 1), ErrMerged},
+		{a.Merge(t.Context()), ErrMerged},
+		{a.Restart(t.Context(), smallLoRA(), 1), ErrMerged},
 		{spectra, ErrMerged},
 		{made("lora", map[string]any{"r": 0}), nil},
 	} {
@@ -88,7 +88,7 @@ func TestMismatchError(t *testing.T) {
 		v[3] = float32(math.NaN())
 		all[nan] = checkpoint.F32("", v, all[nan].Shape...)
 	})
-	_, err := Load(tinyModel(t, true), dir, "a")
+	_, err := Load(t.Context(), tinyModel(t, true), dir, "a")
 	var mismatch *MismatchError
 	if !errors.As(err, &mismatch) {
 		t.Fatalf("got %v", err)
@@ -100,7 +100,7 @@ func TestMismatchError(t *testing.T) {
 	if want := other + " has shape [2 21], want [2 20]; " + nan + " holds NaN; missing " + qA + "; unexpected x"; !strings.HasSuffix(err.Error(), "this model: "+want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := Load(tinyModel(t, true), filepath.Join(dir, "no"), "a"); errors.As(err, &mismatch) {
+	if _, err := Load(t.Context(), tinyModel(t, true), filepath.Join(dir, "no"), "a"); errors.As(err, &mismatch) {
 		t.Errorf("no folder is a mismatch: %v", err)
 	}
 }

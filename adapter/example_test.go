@@ -1,6 +1,7 @@
 package adapter_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"os"
@@ -18,7 +19,7 @@ func ExampleAttach() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	a, err := adapter.Attach(m, "mine", &adapter.MoRA{
+	a, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{
 		Common: adapter.Common{TargetModules: adapter.Suffixes("q_proj", "down_proj")},
 		R:      8,
 		Type:   adapter.Rotation,
@@ -45,7 +46,7 @@ func ExampleLoad() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	a, err := adapter.Attach(m, "mine", method, 42)
+	a, err := adapter.Attach(context.Background(), m, "mine", method, 42)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,10 +59,10 @@ func ExampleLoad() {
 		log.Fatal(err)
 	}
 	a.Detach()
-	b, err := adapter.Load(m, dir, "yours")
+	b, err := adapter.Load(context.Background(), m, dir, "yours")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(b.NumTrainable(), b.Merge())
+	fmt.Println(b.NumTrainable(), b.Merge(context.Background()))
 	// Output: 8960 <nil>
 }

@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -133,17 +134,17 @@ func readConfig(dir string) (Method, error) {
 	return Parse(raw)
 }
 
-// Load attaches a saved adapter, PEFT's or our own, under a name. The error lists every tensor that is missing, left
-// over, misshapen or not finite; nothing is attached then.
-func Load(m *model.Model, dir, name string) (*Adapter, error) {
-	a, err := load(m, dir, name)
+// Load attaches an adapter that PEFT or Save wrote into a folder, under a name. Where its tensors do not fit, the error is
+// a *MismatchError that lists all of them. After an error, or when ctx ends first, nothing is attached.
+func Load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
+	a, err := load(ctx, m, dir, name)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: load %s: %w", dir, err)
 	}
 	return a, nil
 }
 
-func load(m *model.Model, dir, name string) (*Adapter, error) {
+func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
 	method, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func load(m *model.Model, dir, name string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := attach(m, name, method, targets, func(string) *rand.Rand { return nil })
+	a, err := attach(ctx, m, name, method, targets, func(string) *rand.Rand { return nil })
 	if err != nil {
 		return nil, err
 	}

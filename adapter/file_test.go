@@ -108,7 +108,7 @@ func TestLoadRefuses(t *testing.T) {
 // refused checks that a folder is not loaded, for one clear reason, and leaves the model alone.
 func refused(t *testing.T, m *model.Model, dir, want string) {
 	t.Helper()
-	_, err := Load(m, dir, "a")
+	_, err := Load(t.Context(), m, dir, "a")
 	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -158,7 +158,7 @@ func TestAnotherModel(t *testing.T) {
 func TestForms(t *testing.T) {
 	dir := savedAdapter(t, smallMoRA())
 	rewrite(t, dir, func(all map[string]checkpoint.Tensor) { delete(all, qA) })
-	if _, err := Load(tinyModel(t, true), dir, "a"); err != nil {
+	if _, err := Load(t.Context(), tinyModel(t, true), dir, "a"); err != nil {
 		t.Error(err)
 	}
 
@@ -175,7 +175,7 @@ func TestForms(t *testing.T) {
 		all["base_model.model.lm_head.modules_to_save.weight"] = all["base_model.model.lm_head.weight"]
 		delete(all, "base_model.model.lm_head.weight")
 	})
-	a, err := Load(tinyModel(t, true), dir, "a")
+	a, err := Load(t.Context(), tinyModel(t, true), dir, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestSaveRefuses(t *testing.T) {
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is there: %v", err)
 	}
-	if err := a.Merge(); err == nil || !strings.Contains(err.Error(), "would hold NaN") {
+	if err := a.Merge(t.Context()); err == nil || !strings.Contains(err.Error(), "would hold NaN") {
 		t.Errorf("got %v", err)
 	}
 	op.Data(a.Params()[1].Param).Data[3] = 0

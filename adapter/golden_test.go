@@ -83,7 +83,7 @@ func TestGoldenPEFT(t *testing.T) {
 func testPEFT(t *testing.T, base, dir string) {
 	m := loadModel(t, base)
 	io := golden.Open(t, filepath.Join(dir, "io.safetensors"))
-	a, err := Load(m, dir, "golden")
+	a, err := Load(t.Context(), m, dir, "golden")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func testPEFT(t *testing.T, base, dir string) {
 		sameConfig(t, filepath.Join(dir, configFile), filepath.Join(saved, configFile))
 	}
 
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	closeLogits(t, "merged logits", io, m, "", merged)
@@ -112,7 +112,7 @@ func testPEFT(t *testing.T, base, dir string) {
 	}
 	closeLogits(t, "logits after unmerging", io, m, "golden", want)
 	a.Detach()
-	if _, err := Load(m, saved, "again"); err != nil {
+	if _, err := Load(t.Context(), m, saved, "again"); err != nil {
 		t.Fatal(err)
 	}
 	closeLogits(t, "logits of the saved adapter", io, m, "again", want)

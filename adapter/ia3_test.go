@@ -32,7 +32,7 @@ func TestIA3Places(t *testing.T) {
 	if _, err := New("ia3", map[string]any{"layers_to_transform": []int{1}}); err == nil || !strings.Contains(err.Error(), "layers_to_transform is no setting of ia3") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Attach(m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: intList{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
+	if _, err := Attach(t.Context(), m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: intList{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -66,7 +66,7 @@ func TestIA3Bias(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden.Close(t, "saved", run(t, loadModel(t, dir), ""), want, 1e-5, false)
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "merged", run(t, m, ""), want, 1e-5, false)

@@ -95,7 +95,7 @@ func TestLiterals(t *testing.T) {
 				t.Errorf("%+v: %s is %v, want %v", tt.method, k, got[k], v)
 			}
 		}
-		if _, err := Load(tinyModel(t, true), dir, "a"); err != nil {
+		if _, err := Load(t.Context(), tinyModel(t, true), dir, "a"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -23,7 +23,7 @@ func TestLoRAPlus(t *testing.T) {
 		if err := a.Save(dir); err != nil {
 			t.Fatal(err)
 		}
-		b, err := Load(m, dir, "b")
+		b, err := Load(t.Context(), m, dir, "b")
 		if err != nil {
 			t.Fatal(err)
 		}

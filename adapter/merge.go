@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spagotune/spagotune/model"
@@ -9,12 +10,13 @@ import (
 )
 
 // Merge folds the adapter into the model's weights in memory: a pass without adapter then computes what a pass with this
-// one did, at the cost of the base. The merged weights are float32. After an error nothing is merged.
-func (a *Adapter) Merge() error {
+// one did, at the cost of the base. The merged weights are float32. After an error, or when ctx ends first, nothing
+// is merged.
+func (a *Adapter) Merge(ctx context.Context) error {
 	if a.restores != nil {
 		return ofKind(ErrMerged, fmt.Errorf("adapter: %q is merged already", a.Name))
 	}
-	layers, err := a.merged()
+	layers, err := a.merged(ctx)
 	if err != nil {
 		return fmt.Errorf("adapter: merge: %w", err)
 	}
@@ -61,9 +63,12 @@ func (a *Adapter) baseChanged() {
 }
 
 // merged are the layers' weights and biases with the adapter folded in.
-func (a *Adapter) merged() (map[*model.Weight]tensor.Matrix, error) {
+func (a *Adapter) merged(ctx context.Context) (map[*model.Weight]tensor.Matrix, error) {
 	sources := map[*model.Weight]tensor.Matrix{}
 	for _, l := range a.layers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		w := dense(l.Source(a.Name))
 		if notFinite(w.Data) >= 0 {
 			return nil, fmt.Errorf("%s.weight would hold NaN or an infinite value", l.Path())

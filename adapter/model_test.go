@@ -56,7 +56,7 @@ func stirAll(a *Adapter, seed uint64) {
 
 func mustAttach(t testing.TB, m *model.Model, name string, method Method) *Adapter {
 	t.Helper()
-	a, err := Attach(m, name, method, 42)
+	a, err := Attach(t.Context(), m, name, method, 42)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +81,11 @@ func TestOnModel(t *testing.T) {
 		golden.Close(t, "base beside both", run(t, m, ""), base, 0, false)
 
 		for range 2 {
-			if err := a.Merge(); err != nil {
+			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			golden.Close(t, "merged", run(t, m, ""), one, 1e-4, true)
-			if a.Merge() == nil {
+			if a.Merge(t.Context()) == nil {
 				t.Error("merged twice")
 			}
 			a.Unmerge()
@@ -110,7 +110,7 @@ func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	if err := a.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Load(m, dir, "again")
+	b, err := Load(t.Context(), m, dir, "again")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestSeed(t *testing.T) {
 				t.Errorf("%s depends on other layers", p.Name)
 			}
 		}
-		other, err := Attach(m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
+		other, err := Attach(t.Context(), m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestModulesToSave(t *testing.T) {
 					}
 				}
 				reload(t, m, a, want)
-				if err := a.Merge(); err != nil {
+				if err := a.Merge(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)
@@ -224,7 +224,7 @@ func TestOnHead(t *testing.T) {
 	bits := weightBits(m)
 	a := mustAttach(t, m, "a", &MoRA{Common: Common{TargetModules: Suffixes("lm_head")}, R: 2, Init: InitRandom, Type: Sharing})
 	want := run(t, m, "a")
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)

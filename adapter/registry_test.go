@@ -157,7 +157,7 @@ func TestAttachRefusesLayers(t *testing.T) {
 				continue
 			}
 			for range 2 { // the second time from what was found before
-				if _, err := Attach(m, "a", method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+				if _, err := Attach(t.Context(), m, "a", method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
 			}

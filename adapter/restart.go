@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,16 +12,16 @@ import (
 // Restart folds the adapter into the model's weights for good and begins again with a new adapter by method, whose numbers
 // depend on the seed and the layer. That is a restart of ReLoRA (Lialin et al. 2023, arXiv 2307.05695, section 3) and, with
 // another mora_type, of ReMoRA (MoRA's paper, section 3.3). Right after it the model computes what it did before. The
-// folded weights are float32, copies of modules_to_save go on as they are, and all other Params are new. After an error
-// nothing has changed.
-func (a *Adapter) Restart(method Method, seed uint64) error {
-	if err := a.restart(method, seed); err != nil {
+// folded weights are float32, copies of modules_to_save go on as they are, and all other Params are new. After an error,
+// or when ctx ends first, nothing has changed.
+func (a *Adapter) Restart(ctx context.Context, method Method, seed uint64) error {
+	if err := a.restart(ctx, method, seed); err != nil {
 		return fmt.Errorf("adapter: restart: %w", err)
 	}
 	return nil
 }
 
-func (a *Adapter) restart(method Method, seed uint64) error {
+func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error {
 	if a.restores != nil {
 		return ErrMerged
 	}
@@ -39,12 +40,12 @@ func (a *Adapter) restart(method Method, seed uint64) error {
 			return fmt.Errorf("%s shares its weight with another layer", l.Path())
 		}
 	}
-	return a.begin(method, func(path string) *rand.Rand { return layerRand(seed, path) })
+	return a.begin(ctx, method, func(path string) *rand.Rand { return layerRand(seed, path) })
 }
 
 // begin makes the new adapters on the folded weights, and keeps both if nothing fails.
-func (a *Adapter) begin(method Method, rng func(path string) *rand.Rand) error {
-	folded, err := a.merged()
+func (a *Adapter) begin(ctx context.Context, method Method, rng func(path string) *rand.Rand) error {
+	folded, err := a.merged(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (a *Adapter) begin(method Method, rng func(path string) *rand.Rand) error {
 	for w, m := range folded {
 		restores = append(restores, w.Replace(m))
 	}
-	err = a.makeLayers(method, targets, rng)
+	err = a.makeLayers(ctx, method, targets, rng)
 	for _, restore := range restores {
 		restore()
 	}

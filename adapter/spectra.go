@@ -1,7 +1,7 @@
 package adapter
 
 import (
-	"errors"
+	"context"
 	"fmt"
 
 	"gonum.org/v1/gonum/mat"
@@ -23,11 +23,12 @@ type Spectrum struct {
 }
 
 // Spectra counts, layer by layer, the singular values of the update that are above bound. The adapter must not be merged.
-func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
+// Methods without SpectrumFactors take a decomposition of the whole update, which is seconds for a large layer.
+func (a *Adapter) Spectra(ctx context.Context, bound float64) ([]Spectrum, error) {
 	if a.restores != nil {
 		return nil, ErrMerged
 	}
-	return spectra(len(a.layers), func(i int) (Spectrum, error) {
+	return spectra(ctx, len(a.layers), func(i int) (Spectrum, error) {
 		l := a.layers[i]
 		s := newSpectrum(l.Linear)
 		if f, ok := l.Adapter.(SpectrumFactorer); ok {
@@ -39,12 +40,12 @@ func (a *Adapter) Spectra(bound float64) ([]Spectrum, error) {
 
 // DiffSpectra counts, layer by layer, the singular values of after − before that are above bound, for two states of one
 // model. The head's layers are left out.
-func DiffSpectra(before, after *model.Model, bound float64) ([]Spectrum, error) {
+func DiffSpectra(ctx context.Context, before, after *model.Model, bound float64) ([]Spectrum, error) {
 	old, now := body(before), body(after)
 	if len(old) != len(now) {
 		return nil, fmt.Errorf("adapter: difference of two models: %d layers and %d", len(old), len(now))
 	}
-	return spectra(len(old), func(i int) (Spectrum, error) {
+	return spectra(ctx, len(old), func(i int) (Spectrum, error) {
 		s := newSpectrum(old[i])
 		if out, in := now[i].Dims(); out != s.Out || in != s.In || now[i].Path() != s.Path {
 			return s, fmt.Errorf("adapter: difference of two models: %s is %d×%d in one, the other has %s, %d×%d", s.Path, s.Out, s.In, now[i].Path(), out, in)
@@ -54,11 +55,17 @@ func DiffSpectra(before, after *model.Model, bound float64) ([]Spectrum, error) 
 }
 
 // spectra computes n spectra side by side.
-func spectra(n int, of func(i int) (Spectrum, error)) ([]Spectrum, error) {
+func spectra(ctx context.Context, n int, of func(i int) (Spectrum, error)) ([]Spectrum, error) {
 	all, errs := make([]Spectrum, n), make([]error, n)
-	tensor.Parallel(n, func(i int) { all[i], errs[i] = of(i) })
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	tensor.Parallel(n, func(i int) {
+		if errs[i] = ctx.Err(); errs[i] == nil {
+			all[i], errs[i] = of(i)
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }

@@ -81,14 +81,14 @@ func TestDifference(t *testing.T) {
 		a := mustAttach(t, after, "a", method)
 		stirAll(a, 3)
 		const bound = 0.05
-		want, err := a.Spectra(bound)
+		want, err := a.Spectra(t.Context(), bound)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Merge(); err != nil {
+		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		got, err := DiffSpectra(before, after, bound)
+		got, err := DiffSpectra(t.Context(), before, after, bound)
 		if err != nil {
 			t.Fatal(err)
 		}

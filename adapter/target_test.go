@@ -75,7 +75,7 @@ func TestUnmatched(t *testing.T) {
 		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"(": 2}, `rank_pattern: "(`},
 	}
 	for _, tt := range tests {
-		_, err := Attach(m, "a", &LoRA{Common: tt.c, RankPattern: tt.rank}, 1)
+		_, err := Attach(t.Context(), m, "a", &LoRA{Common: tt.c, RankPattern: tt.rank}, 1)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
@@ -108,7 +108,7 @@ func TestAttachRefuses(t *testing.T) {
 		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, R: 16, Type: Sharing}, "r̂ 25 (of r 16) is larger than in_features 20 of model.layers.0.self_attn.q_proj"},
 		{"b", &MoRA{Common: Common{TargetModules: Suffixes("k_proj")}, R: 2, Type: Neighbours}, "r̂ 7 (of r 2) is larger than out_features 6 of model.layers.0.self_attn.k_proj, which mora_type neighbours does not allow"},
 	} {
-		if _, err := Attach(m, tt.name, tt.method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Attach(t.Context(), m, tt.name, tt.method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 	}

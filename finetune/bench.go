@@ -127,7 +127,7 @@ func bench(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	t, err := benchTrainer(m, o.Method, cmp.Or(o.R, 8))
+	t, err := benchTrainer(ctx, m, o.Method, cmp.Or(o.R, 8))
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (r *BenchResult) rate(m *model.Model, o BenchOptions) {
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
 
 // benchTrainer attaches the method.
-func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
+func benchTrainer(ctx context.Context, m *model.Model, method string, r int) (*Trainer, error) {
 	c := Default()
 	t := &Trainer{Model: m, MaxTokensPerMicroBatch: defaultMicroBatch(m), Seed: c.Seed}
 	if !slices.Contains(BenchMethods(), method) {
@@ -240,11 +240,11 @@ func benchTrainer(m *model.Model, method string, r int) (*Trainer, error) {
 		if err != nil {
 			return nil, err
 		}
-		attached, err := adapter.Attach(m, AdapterName, a, stream(c.Seed, forAdapter, 0))
+		attached, err := adapter.Attach(ctx, m, AdapterName, a, stream(c.Seed, forAdapter, 0))
 		if err != nil {
 			return nil, err
 		}
-		t.adapt(attached)
+		t.follow(attached)
 	}
 	t.AdamW = NewAdamW(t.Params, c.AdamBeta1, c.AdamBeta2, c.AdamEpsilon, 0)
 	return t, nil

@@ -42,7 +42,7 @@ func trainerOf(t *testing.T, config, method string, settings map[string]any) *Tr
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(m, AdapterName, method, 5)
+		a, err := adapter.Attach(t.Context(), m, AdapterName, method, 5)
 		if err != nil {
 			t.Fatal(err)
 		}

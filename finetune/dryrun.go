@@ -50,7 +50,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c)
 	} else {
-		err = p.rough(c, known)
+		err = p.rough(ctx, c, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finetune: dry run: %w", err)
@@ -66,7 +66,7 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 			_ = r.m.Close()
 		}
 	}()
-	for _, f := range []func() error{r.load, r.encode, r.attach, r.budget} {
+	for _, f := range []func() error{r.load, r.encode, func() error { return r.attach(ctx) }, r.budget} {
 		if err := f(); err != nil {
 			return err
 		}

@@ -116,14 +116,14 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(m, AdapterName, method, 1)
+		a, err := adapter.Attach(t.Context(), m, AdapterName, method, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.OnTrainBegin(g.Steps); err != nil {
 			t.Fatal(err)
 		}
-		tr.adapt(a)
+		tr.follow(a)
 		for _, p := range tr.Params {
 			if n := "init." + goldenName(p.Name); f.Has(n) {
 				copy(op.Data(p.Param).Data, f.Float32(t, n))

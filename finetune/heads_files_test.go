@@ -114,7 +114,7 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		open := func() tasks.Prediction {
-			l, err := Open(base, c.OutputDir)
+			l, err := Open(t.Context(), base, c.OutputDir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +155,7 @@ func TestNumericsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dirs := range [][2]string{{base, c.OutputDir}, {merged, ""}} {
-			l, err := Open(dirs[0], dirs[1])
+			l, err := Open(t.Context(), dirs[0], dirs[1])
 			if err != nil {
 				t.Fatal(err)
 			}

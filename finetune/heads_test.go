@@ -159,7 +159,7 @@ func TestHeads(t *testing.T) {
 // ask opens a model and asks it.
 func ask(t *testing.T, name, adapter string, h headed) tasks.Prediction {
 	t.Helper()
-	l, err := Open(name, adapter)
+	l, err := Open(t.Context(), name, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func ask(t *testing.T, name, adapter string, h headed) tasks.Prediction {
 // checkEval holds `eval` to the last evaluation of the run.
 func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	t.Helper()
-	l, err := Open(base, c.OutputDir)
+	l, err := Open(t.Context(), base, c.OutputDir)
 	if err != nil {
 		t.Fatal(err)
 	}

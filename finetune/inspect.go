@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,21 +82,21 @@ type AdaptedLayers struct {
 
 // Inspect reads a model's or an adapter's folder. An adapter is opened on modelName or, where that is "", on the model
 // that its settings name.
-func Inspect(dir, modelName string) (*Inspection, error) {
-	i, err := inspect(dir, modelName)
+func Inspect(ctx context.Context, dir, modelName string) (*Inspection, error) {
+	i, err := inspect(ctx, dir, modelName)
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
 	return i, nil
 }
 
-func inspect(name, modelName string) (*Inspection, error) {
+func inspect(ctx context.Context, name, modelName string) (*Inspection, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "adapter_config.json")); err == nil {
-		a, err := inspectAdapter(dir, modelName)
+		a, err := inspectAdapter(ctx, dir, modelName)
 		return &Inspection{Dir: dir, Adapter: a}, err
 	}
 	if modelName != "" {
@@ -166,14 +167,14 @@ func baseModel(dir string) (string, error) {
 	return "", fmt.Errorf("%s is for the model %q, which is no folder here; name its folder with --model", dir, name)
 }
 
-func inspectAdapter(dir, modelName string) (*AdapterInfo, error) {
+func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, error) {
 	if modelName == "" {
 		var err error
 		if modelName, err = baseModel(dir); err != nil {
 			return nil, err
 		}
 	}
-	l, err := Open(modelName, dir)
+	l, err := Open(ctx, modelName, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +184,7 @@ func inspectAdapter(dir, modelName string) (*AdapterInfo, error) {
 		Method: methodName(l.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+l.NumParameters()),
 		Bytes: 4 * n, TrainingBytes: 16 * n,
 	}
-	ranks, err := l.Attached.Spectra(SingularValueThreshold)
+	ranks, err := l.Attached.Spectra(ctx, SingularValueThreshold)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err := mustBeEmpty(output); err != nil {
 		return nil, err
 	}
-	l, err := Open(modelName, adapterDir)
+	l, err := Open(ctx, modelName, adapterDir)
 	if err != nil {
 		return nil, err
 	}

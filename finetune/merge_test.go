@@ -78,7 +78,7 @@ func TestMergeSeq2Seq(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(open(t, base), AdapterName, method, 1)
+		a, err := adapter.Attach(t.Context(), open(t, base), AdapterName, method, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

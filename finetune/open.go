@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ type Session struct {
 
 // Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "". A head
 // that the adapter was trained with is there again.
-func Open(name, adapterDir string) (*Session, error) {
+func Open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
@@ -62,7 +63,7 @@ func Open(name, adapterDir string) (*Session, error) {
 	if adapterDir == "" {
 		return l, nil
 	}
-	if l.Attached, err = adapter.Load(m, adapterDir, AdapterName); err != nil {
+	if l.Attached, err = adapter.Load(ctx, m, adapterDir, AdapterName); err != nil {
 		_ = m.Close()
 		return nil, err
 	}

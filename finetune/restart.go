@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -23,7 +24,7 @@ func (r *run) restartDue() bool {
 
 // restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
 // state. The model's output must be what it was.
-func (r *run) restart() error {
+func (r *run) restart(ctx context.Context) error {
 	probes, err := probeBatches(&Session{Model: r.m})
 	if err != nil {
 		return err
@@ -32,14 +33,14 @@ func (r *run) restart() error {
 	if err != nil {
 		return err
 	}
-	r.state.Restarts++
-	method, err := r.methodAt(r.state.Restarts)
+	method, err := r.methodAt(r.state.Restarts + 1)
 	if err != nil {
 		return err
 	}
-	if err := r.a.Restart(method, stream(r.c.Seed, forAdapter, r.state.Restarts)); err != nil {
+	if err := r.a.Restart(ctx, method, stream(r.c.Seed, forAdapter, r.state.Restarts+1)); err != nil {
 		return err
 	}
+	r.state.Restarts++
 	after, err := logitsOf(r.m, AdapterName, probes)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (r *run) restart() error {
 	if reset == 0 {
 		return fmt.Errorf("restart after step %d: no optimizer state was reset", r.state.Step)
 	}
-	r.t.adapt(r.a)
+	r.t.follow(r.a)
 	r.o.Log.Info().Int("step", r.state.Step).Int("reset", reset).Msg("optimizer state of the adapter's parameters is zero again")
 	return nil
 }

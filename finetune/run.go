@@ -112,7 +112,7 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 		o.Out = io.Discard
 	}
 	r := &run{c: c, o: o}
-	err := r.prepare()
+	err := r.prepare(ctx)
 	if err == nil {
 		defer r.close()
 		err = r.train(ctx)
@@ -129,7 +129,7 @@ func (r *run) close() {
 }
 
 // prepare does all that can fail before the first step; nothing is written before everything else is right.
-func (r *run) prepare() error {
+func (r *run) prepare(ctx context.Context) error {
 	if err := r.findCheckpoint(); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (r *run) prepare() error {
 	if err := r.encode(); err != nil {
 		return err
 	}
-	if err := r.attach(); err != nil {
+	if err := r.attach(ctx); err != nil {
 		return err
 	}
 	if err := r.restore(); err != nil {
@@ -189,7 +189,7 @@ func (r *run) findCheckpoint() error {
 }
 
 // attach makes what trains.
-func (r *run) attach() error {
+func (r *run) attach(ctx context.Context) error {
 	t := &Trainer{Model: r.m, MaxGradNorm: r.c.MaxGradNorm, MaxTokensPerMicroBatch: cmp.Or(r.c.MaxTokensPerMicroBatch, defaultMicroBatch(r.m)), Seed: r.c.Seed}
 	total := r.m.NumParameters()
 	if r.c.Method == "full" {
@@ -197,10 +197,10 @@ func (r *run) attach() error {
 		r.result.Trainable = total
 		_, _ = message.NewPrinter(language.English).Fprintf(r.o.Out, "trainable parameters: %d of %d (100 %%)\n", total, total)
 	} else {
-		if err := r.adapt(); err != nil {
+		if err := r.putAdapter(ctx); err != nil {
 			return err
 		}
-		t.adapt(r.a)
+		t.follow(r.a)
 		r.result.Trainable = r.a.NumTrainable()
 		for _, line := range r.a.Describe() {
 			_, _ = fmt.Fprintln(r.o.Out, line)
@@ -229,18 +229,18 @@ func (r *run) adviseRate() {
 	}
 }
 
-// adapt puts the run's adapter on the model, new or from the checkpoint.
-func (r *run) adapt() error {
+// putAdapter puts the run's adapter on the model, new or from the checkpoint.
+func (r *run) putAdapter(ctx context.Context) error {
 	method, err := r.methodAt(0)
 	if err != nil {
 		return err
 	}
 	if r.resumed != "" {
-		if r.a, err = adapter.Load(r.m, r.resumed, AdapterName); err == nil {
+		if r.a, err = adapter.Load(ctx, r.m, r.resumed, AdapterName); err == nil {
 			err = r.loadBase(r.resumed)
 		}
 	} else {
-		r.a, err = adapter.Attach(r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
+		r.a, err = adapter.Attach(ctx, r.m, AdapterName, method, stream(r.c.Seed, forAdapter, 0))
 	}
 	if err != nil {
 		return err

@@ -210,7 +210,7 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.o.Out = &bytes.Buffer{}
-	if err := r.attach(); err != nil {
+	if err := r.attach(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rows := slices.Clone(r.rows)

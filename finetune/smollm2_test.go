@@ -20,7 +20,7 @@ func smolLM2(t *testing.T) (*Session, func(file string) string) {
 	if dir == "" || root == "" {
 		t.Skip("SPAGOTUNE_SMOLLM2 or " + golden.Env + " is not set")
 	}
-	l, err := Open(dir, "")
+	l, err := Open(t.Context(), dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

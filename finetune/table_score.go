@@ -16,7 +16,7 @@ import (
 func (t *table) score(ctx context.Context, s job, c Config, e *Record) error {
 	if t.kind.ranks {
 		var err error
-		if e.Singular, err = singularValues(c); err != nil {
+		if e.Singular, err = singularValues(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -27,7 +27,7 @@ func (t *table) score(ctx context.Context, s job, c Config, e *Record) error {
 	if c.WholeModel() {
 		run = EvalRun{Model: c.OutputDir}
 	}
-	l, err := Open(run.Model, run.Adapter)
+	l, err := Open(ctx, run.Model, run.Adapter)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (b EvalTask) ask(ctx context.Context, l *Session, tok *tokenizer.Tokenizer,
 
 // singularValues counts, for each kind of layer, how many singular values of the run's ΔW are above SingularBound: the mean
 // over the layers. ΔW is what the adapter makes of the base, or the whole model's difference from it.
-func singularValues(c Config) (map[string]float64, error) {
+func singularValues(ctx context.Context, c Config) (map[string]float64, error) {
 	_, open, err := c.source()
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func singularValues(c Config) (map[string]float64, error) {
 		return nil, err
 	}
 	defer func() { _ = base.Close() }()
-	ranks, err := c.ranks(base)
+	ranks, err := c.ranks(ctx, base)
 	if err != nil {
 		return nil, err
 	}
@@ -114,18 +114,18 @@ func singularValues(c Config) (map[string]float64, error) {
 	return sums, nil
 }
 
-func (c *Config) ranks(base *model.Model) ([]adapter.Spectrum, error) {
+func (c *Config) ranks(ctx context.Context, base *model.Model) ([]adapter.Spectrum, error) {
 	if !c.WholeModel() {
-		a, err := adapter.Load(base, c.OutputDir, AdapterName)
+		a, err := adapter.Load(ctx, base, c.OutputDir, AdapterName)
 		if err != nil {
 			return nil, err
 		}
-		return a.Spectra(SingularValueThreshold)
+		return a.Spectra(ctx, SingularValueThreshold)
 	}
 	after, err := model.Load(c.OutputDir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = after.Close() }()
-	return adapter.DiffSpectra(base, after, SingularValueThreshold)
+	return adapter.DiffSpectra(ctx, base, after, SingularValueThreshold)
 }

@@ -39,8 +39,8 @@ type Trainer struct {
 	Profile *op.Profile
 }
 
-// adapt makes an adapter what trains.
-func (t *Trainer) adapt(a *adapter.Adapter) {
+// follow makes an adapter what trains.
+func (t *Trainer) follow(a *adapter.Adapter) {
 	t.Adapter, t.Params, t.Refresh = AdapterName, a.Params(), a.ParamsChanged
 	t.AfterGradients, t.AfterUpdate = a.OnPreOptimizerStep, a.OnStepEnd
 }

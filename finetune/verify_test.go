@@ -166,7 +166,7 @@ func TestPlainName(t *testing.T) {
 func TestVerifyAdapterGradients(t *testing.T) {
 	c := golden.Cases(t, "peft")[0]
 	for _, name := range []string{"lora", "dora", "mora6"} {
-		l, err := Open(c.Path("base"), c.Path(name))
+		l, err := Open(t.Context(), c.Path("base"), c.Path(name))
 		if err != nil {
 			t.Fatal(err)
 		}

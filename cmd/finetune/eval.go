@@ -37,7 +37,7 @@ func (c *evalCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ Examples:
 
 // Run prints the text.
 func (c *generateCmd) Run(g *globals) error {
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}

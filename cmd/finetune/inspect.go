@@ -33,7 +33,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	i, err := finetune.Inspect(c.Dir, c.Model)
+	i, err := finetune.Inspect(g.Ctx, c.Dir, c.Model)
 	switch {
 	case err != nil:
 		return err

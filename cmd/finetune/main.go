@@ -44,11 +44,11 @@ type cli struct {
 }
 
 // open sets the threads and reads a model with, where one is named, an adapter on it.
-func (t threadsFlag) open(name, adapter string) (*finetune.Session, error) {
+func (t threadsFlag) open(ctx context.Context, name, adapter string) (*finetune.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}
-	return finetune.Open(name, adapter)
+	return finetune.Open(ctx, name, adapter)
 }
 
 // globals is what a verb works with.

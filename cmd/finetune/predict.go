@@ -67,7 +67,7 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.open(c.Model, c.Adapter)
+	l, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
