@@ -18,10 +18,15 @@ import (
 )
 
 func init() {
-	Register("adalora", Registration{PEFTType: "ADALORA", Ignores: []string{"r"}, New: func() Method {
-		return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
-			OrthRegWeight: new(0.5), Alpha: new(defaultAlpha), Bias: "none"}
-	}})
+	Register("adalora", Registration{PEFTType: "ADALORA", Ignores: []string{"r"},
+		AtRank: func(r int) map[string]any { return map[string]any{"init_r": r * 3 / 2, "target_r": r} },
+		LearningRate: func(int) LRRange {
+			return LRRange{5e-4, 2e-3, "not in the MoRA paper; its paper's for GLUE"}
+		},
+		New: func() Method {
+			return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
+				OrthRegWeight: new(0.5), Alpha: new(defaultAlpha), Bias: "none"}
+		}})
 }
 
 // AdaLoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, the form of a singular value

@@ -17,6 +17,9 @@ import (
 
 func init() {
 	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"layers_to_transform", "layers_pattern"},
+		LearningRate: func(int) LRRange {
+			return LRRange{1e-3, 1e-2, "not in the MoRA paper; around the 3e-3 of its paper"}
+		},
 		New: func() Method {
 			return &IA3{Common: Common{TargetModules: ia3Targets}, FeedForward: ia3FeedForward}
 		}})
@@ -43,6 +46,7 @@ type IA3 struct {
 var (
 	_ Method                  = (*IA3)(nil)
 	_ Validator               = (*IA3)(nil)
+	_ MethodNamer             = (*IA3)(nil)
 	_ ConfigTranslator        = (*IA3)(nil)
 	_ model.Adapter           = (*ia3Outputs)(nil)
 	_ model.OutputTransformer = (*ia3Outputs)(nil)
@@ -63,7 +67,10 @@ func (c *IA3) Validate() error {
 	return validateFrozen("none", c.FanInFanOut)
 }
 
-// toFile: PEFT takes null for a choice by the kind of model.
+// MethodName implements MethodNamer.
+func (c *IA3) MethodName() string { return "IA³" }
+
+// ToFile: PEFT takes null for a choice by the kind of model.
 func (c *IA3) ToFile(all map[string]any) {
 	if c.FeedForward.empty() {
 		all["feedforward_modules"] = []string{}

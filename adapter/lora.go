@@ -53,6 +53,7 @@ var (
 	_ Method               = (*LoRA)(nil)
 	_ Validator            = (*LoRA)(nil)
 	_ InputDropper         = (*LoRA)(nil)
+	_ MethodNamer          = (*LoRA)(nil)
 	_ PatternLister        = (*LoRA)(nil)
 	_ model.Adapter        = (*lora)(nil)
 	_ model.DeltaForwarder = (*lora)(nil)
@@ -63,6 +64,21 @@ var (
 func newLoRA() *LoRA {
 	return &LoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 		RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+}
+
+// MethodName implements MethodNamer. PiSSA and OLoRA are a LoRA with another start.
+func (c *LoRA) MethodName() string {
+	name := "LoRA"
+	switch {
+	case c.Init == InitOLoRA:
+		name = "OLoRA"
+	case c.Init.residual():
+		name = "PiSSA"
+	}
+	if c.RSLoRA {
+		return "rs" + name
+	}
+	return name
 }
 
 func (c *LoRA) lowRank() lowRank {

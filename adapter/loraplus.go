@@ -48,6 +48,7 @@ var (
 	_ Method           = (*LoRAPlus)(nil)
 	_ Validator        = (*LoRAPlus)(nil)
 	_ InputDropper     = (*LoRAPlus)(nil)
+	_ MethodNamer      = (*LoRAPlus)(nil)
 	_ PatternLister    = (*LoRAPlus)(nil)
 	_ ConfigTranslator = (*LoRAPlus)(nil)
 )
@@ -58,6 +59,9 @@ func (c *LoRAPlus) Validate() error {
 	}
 	return c.asLoRA().Validate()
 }
+
+// MethodName implements MethodNamer.
+func (c *LoRAPlus) MethodName() string { return "LoRA+" }
 
 // asLoRA is the LoRA that it is when it is run.
 func (c *LoRAPlus) asLoRA() *LoRA {

@@ -11,7 +11,7 @@ import (
 
 // Method is a way of changing linear layers: a pointer to a struct that embeds Common and whose JSON is
 // adapter_config.json. What else a method may do is in the optional interfaces TargetPreparer, Validator,
-// ConfigTranslator, InputDropper, PatternLister, HookProvider, SharedTensorStorer and Noter.
+// ConfigTranslator, InputDropper, PatternLister, HookProvider, SharedTensorStorer, MethodNamer and Noter.
 type Method interface {
 	// Settings returns the settings that every method has.
 	Settings() *Common
@@ -55,6 +55,12 @@ type InputDropper interface {
 type PatternLister interface {
 	// LayerPatterns returns the expressions by the name of their setting. Each must match an adapted layer.
 	LayerPatterns() map[string][]string
+}
+
+// MethodNamer is implemented by a method that people call otherwise than its type.
+type MethodNamer interface {
+	// MethodName returns the name, such as "LoRA+", with what the settings add to it.
+	MethodName() string
 }
 
 // Noter is implemented by a method that has something to say in Describe.

@@ -19,7 +19,7 @@ import (
 )
 
 func init() {
-	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, New: func() Method {
+	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, LearningRate: moraRates, New: func() Method {
 		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
 			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
 			Type: Rotation}
@@ -56,6 +56,7 @@ var (
 	_ Method               = (*MoRA)(nil)
 	_ Validator            = (*MoRA)(nil)
 	_ InputDropper         = (*MoRA)(nil)
+	_ MethodNamer          = (*MoRA)(nil)
 	_ PatternLister        = (*MoRA)(nil)
 	_ model.Adapter        = (*mora)(nil)
 	_ model.DeltaForwarder = (*mora)(nil)
@@ -131,6 +132,9 @@ func (c *MoRA) Validate() error {
 	}
 	return c.lowRank().validate()
 }
+
+// MethodName implements MethodNamer.
+func (c *MoRA) MethodName() string { return "MoRA, " + c.Type.String() }
 
 func (c *MoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}

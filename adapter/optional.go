@@ -13,7 +13,7 @@ import (
 var (
 	methodInterfaces = []reflect.Type{
 		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[InputDropper](),
-		reflect.TypeFor[PatternLister](), reflect.TypeFor[Noter](), reflect.TypeFor[SharedTensorStorer](), reflect.TypeFor[HookProvider](),
+		reflect.TypeFor[PatternLister](), reflect.TypeFor[MethodNamer](), reflect.TypeFor[Noter](), reflect.TypeFor[SharedTensorStorer](), reflect.TypeFor[HookProvider](),
 	}
 	layerInterfaces = []reflect.Type{
 		reflect.TypeFor[model.DeltaForwarder](), reflect.TypeFor[model.OutputTransformer](), reflect.TypeFor[model.OutputGradder](),

@@ -35,11 +35,17 @@ const (
 
 func init() {
 	for _, start := range []Init{InitPiSSA, InitOLoRA} {
-		Register(string(start), Registration{PEFTType: "LORA", New: func() Method {
+		r := Registration{PEFTType: "LORA", New: func() Method {
 			c := newLoRA()
 			c.Init = start
 			return c
-		}})
+		}}
+		if start == InitPiSSA {
+			r.LearningRate = func(int) LRRange {
+				return LRRange{2e-5, 2e-4, "not in the MoRA paper; from its paper's 2e-5 on: it starts on the largest directions of W"}
+			}
+		}
+		Register(string(start), r)
 	}
 }
 
@@ -71,11 +77,11 @@ func (d *residual) AfterLoad() { d.raw = false }
 func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	a, b := op.Data(low.a), op.Data(low.b)
 	out, in := l.Dims()
-	switch r := a.Rows; {
-	case low.scale <= 0:
+	if low.scale <= 0 {
 		return nil, fmt.Errorf("lora_alpha of %s is below 0, with which %q cannot start", l.Path(), string(c.Init))
-	case r > min(out, in):
-		return nil, fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
+	}
+	if err := hasSingularValues(l, a.Rows); err != nil {
+		return nil, err
 	}
 	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
 	if rng == nil && !d.raw {
@@ -90,6 +96,14 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	copy(d.a0.Data, a.Data)
 	copy(d.b0.Data, b.Data)
 	return d, nil
+}
+
+// hasSingularValues refuses a rank above the number of a layer's singular values.
+func hasSingularValues(l *model.Linear, r int) error {
+	if out, in := l.Dims(); r > min(out, in) {
+		return fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
+	}
+	return nil
 }
 
 // start fills a and b.

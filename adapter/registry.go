@@ -28,6 +28,10 @@ type Registration struct {
 	Without []string
 	// Ignores are the keys that PEFT writes for this PEFTType and does not use.
 	Ignores []string
+	// AtRank returns the settings, by key, of an adapter of about rank r; nil sets r alone where the method has that key.
+	AtRank func(r int) map[string]any
+	// LearningRate returns the rates to search at rank r; nil has the MoRA paper's for LoRA and its kin.
+	LearningRate func(r int) LRRange
 }
 
 var (
@@ -87,20 +91,52 @@ func (r Registration) validate(name string) error {
 // Methods lists the names of the registered methods in alphabetical order.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// Keys lists the settings of all methods, by the keys that a recipe may have.
-func Keys() []string {
-	all := map[string]bool{}
-	for _, r := range methods {
-		for key := range r.fields(r.New()) {
-			all[key] = !slices.Contains(ownKeys, key)
+// Keys lists the keys of the settings that users may set, of the named methods or, where none is named, of all.
+func Keys(names ...string) []string {
+	if len(names) == 0 {
+		names = order
+	}
+	var all []string
+	for _, name := range names {
+		if r, ok := methods[name]; ok {
+			all = slices.AppendSeq(all, maps.Keys(r.fields(r.New())))
 		}
 	}
-	maps.DeleteFunc(all, func(_ string, ok bool) bool { return !ok })
-	return slices.Sorted(maps.Keys(all))
+	all = slices.DeleteFunc(all, func(key string) bool { return slices.Contains(ownKeys, key) })
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // ownKeys are settings that users do not set.
 var ownKeys = []string{"base_model_name_or_path", "inference_mode", "converted_from"}
+
+// AtRank returns the settings that give the named method an adapter of about rank r, for New; they are empty where a
+// method has no rank.
+func AtRank(name string, r int) (map[string]any, error) {
+	known, ok := methods[name]
+	switch {
+	case !ok:
+		return nil, unknownMethod(name)
+	case known.AtRank != nil:
+		return known.AtRank(r), nil
+	case slices.Contains(Keys(name), "r"):
+		return map[string]any{"r": r}, nil
+	}
+	return map[string]any{}, nil
+}
+
+func unknownMethod(name string) error {
+	return ofKind(ErrUnknownMethod, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods())))
+}
+
+// MethodName is how people call a method with its settings, such as "rsLoRA" or "MoRA, rotation".
+func MethodName(m Method) string {
+	if n, ok := m.(MethodNamer); ok {
+		return n.MethodName()
+	}
+	name := fmt.Sprintf("%T", m)
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
 
 // New returns a method by its name. settings has other values than the defaults, by their PEFT keys; the defaults are
 // r 8, lora_alpha 8, every linear layer but the head's, and mora_type 6. The error names the key that is wrong, and the
@@ -108,7 +144,7 @@ var ownKeys = []string{"base_model_name_or_path", "inference_mode", "converted_f
 func New(name string, settings map[string]any) (Method, error) {
 	r, ok := methods[name]
 	if !ok {
-		return nil, ofKind(ErrUnknownMethod, fmt.Errorf("adapter: no method %q%s", name, suggest.Hint(name, Methods())))
+		return nil, unknownMethod(name)
 	}
 	m := r.New()
 	known := r.fields(m)

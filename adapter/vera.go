@@ -15,9 +15,13 @@ import (
 )
 
 func init() {
-	Register("vera", Registration{PEFTType: "VERA", Without: []string{"exclude_modules"}, New: func() Method {
-		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
-	}})
+	Register("vera", Registration{PEFTType: "VERA", Without: []string{"exclude_modules"},
+		LearningRate: func(int) LRRange {
+			return LRRange{1e-3, 2e-2, "not in the MoRA paper; its paper's for GLUE; it trains vectors, which need more than matrices"}
+		},
+		New: func() Method {
+			return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
+		}})
 }
 
 // VeRA (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2): W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random,

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -85,19 +84,27 @@ func BenchMethods() []string {
 	return append(adapter.Methods(), "mora1", "mora2", "mora3", "mora4", "mora6", "full")
 }
 
-// benchSettings are an adapter's settings by its method's keys.
-func benchSettings(method string, r int) map[string]any {
-	s := map[string]any{"target_modules": adapter.AllLinear.Expr}
-	switch method {
-	case "ia3":
-	case "vera":
-		s["r"] = r
-	case "adalora":
-		s["init_r"], s["target_r"], s["lora_alpha"], s["total_step"] = r*3/2, r, 16, 1000
-	default:
-		s["r"], s["lora_alpha"] = r, 16
+// benchSteps is the length of the run that a schedule is for.
+const benchSteps = 1000
+
+// benchMethod makes an adapter's method at rank r; name may be moraK.
+func benchMethod(name string, r int) (adapter.Method, error) {
+	kind := ""
+	if !slices.Contains(adapter.Methods(), name) {
+		name, kind = "mora", strings.TrimPrefix(name, "mora")
 	}
-	return s
+	s, err := adapter.AtRank(name, r)
+	if err != nil {
+		return nil, err
+	}
+	s["target_modules"] = adapter.AllLinear.Expr
+	if slices.Contains(adapter.Keys(name), "lora_alpha") {
+		s["lora_alpha"] = 16
+	}
+	if kind != "" {
+		s["mora_type"] = kind
+	}
+	return adapter.New(name, s)
 }
 
 // Bench measures training steps on the first rows of a task's training data (nil with Dense), in their order.
@@ -228,20 +235,15 @@ func benchTrainer(ctx context.Context, m *model.Model, method string, r int) (*T
 	if method == "full" {
 		t.Params = FullParams(m)
 	} else {
-		name, settings := method, benchSettings(method, r)
-		if kind, ok := strings.CutPrefix(method, "mora"); ok && kind != "" {
-			n, err := strconv.Atoi(kind)
-			if err != nil {
-				return nil, err
-			}
-			name, settings["mora_type"] = "mora", n
-		}
-		a, err := adapter.New(name, settings)
+		a, err := benchMethod(method, r)
 		if err != nil {
 			return nil, err
 		}
 		attached, err := adapter.Attach(ctx, m, AdapterName, a, stream(c.Seed, forAdapter, 0))
 		if err != nil {
+			return nil, err
+		}
+		if err := attached.OnTrainBegin(benchSteps); err != nil {
 			return nil, err
 		}
 		t.follow(attached)
