@@ -29,32 +29,34 @@ func init() {
 		}})
 }
 
-// AdaLoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, the form of a singular value
-// decomposition. Training adds OrthRegWeight times the mean of ‖A·Aᵀ−I‖ and ‖Bᵀ·B−I‖ over all matrices to the loss (PEFT
-// has the norms, Eq. 4 their squares), and takes E's unimportant entries away, see budget.
+// AdaLoRA is adaptive LoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, in the form of a
+// singular value decomposition. Training adds to the loss OrthRegWeight times the mean of ‖A·Aᵀ−I‖ and ‖Bᵀ·B−I‖ over all
+// matrices (the norms as in PEFT; Eq. 4 has their squares). While it runs, it takes away triplets, each of which is a row
+// of A, an entry of E and a column of B: the least important ones of all layers go first (Algorithm 1).
 type AdaLoRA struct {
 	Common
-	// InitR is the rank of every layer at first, TargetR the mean rank that is left.
+	// InitR is the rank that every layer starts with, and TargetR the mean rank that is left at the end.
 	InitR   int `json:"init_r"`
 	TargetR int `json:"target_r"`
-	// TInit are the steps before the budget falls, TFinal those after it has; it is handed out every DeltaT steps.
+	// TInit is the number of steps before the budget of triplets falls, and TFinal the number of steps after it has fallen.
+	// In between it is given out every DeltaT steps.
 	TInit  int `json:"tinit"`
 	TFinal int `json:"tfinal"`
 	DeltaT int `json:"deltaT"`
-	// TotalStep is the length of the run that the schedule is for; 0 is that of the run that trains it.
+	// TotalStep is the number of steps of the run that the schedule is for; 0 takes that of the run that trains it.
 	TotalStep int `json:"total_step"`
-	// Beta1 and Beta2 smooth the importance and its uncertainty.
+	// Beta1 smooths the importance of a triplet, and Beta2 the uncertainty of the importance.
 	Beta1 float64 `json:"beta1"`
 	Beta2 float64 `json:"beta2"`
 	// OrthRegWeight is the weight of the orthogonality in the loss; nil is 0.5.
 	OrthRegWeight *float64 `json:"orth_reg_weight"`
-	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out those that were taken away.
+	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out the triplets that were taken away.
 	RankPattern map[string][]bool `json:"rank_pattern"`
 	// Alpha over InitR scales the update. nil is 8; 0 and less count as InitR.
 	Alpha *float64 `json:"lora_alpha"`
-	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// Init starts with E zero; false, for tests, with all random.
+	// Init says how the adapter starts: by default E is zero; InitRandom draws everything.
 	Init Init `json:"init_lora_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
@@ -77,6 +79,7 @@ var (
 // maxSteps bounds a schedule.
 const maxSteps = 1 << 30
 
+// Validate implements Validator.
 func (c *AdaLoRA) Validate() error {
 	if err := c.Init.only("AdaLoRA", InitDefault, InitRandom); err != nil {
 		return err
@@ -106,7 +109,7 @@ func (c *AdaLoRA) Validate() error {
 	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
-// fits says whether a run of so many steps has room for the schedule.
+// fits says whether a run of total steps has room for the schedule.
 func (c *AdaLoRA) fits(total int) error {
 	if c.TInit >= total-c.TFinal {
 		return fmt.Errorf("tinit %d and tfinal %d leave no step of %d for the budget to fall; lower them", c.TInit, c.TFinal, total)
@@ -114,9 +117,10 @@ func (c *AdaLoRA) fits(total int) error {
 	return nil
 }
 
+// InputDropout implements InputDropper.
 func (c *AdaLoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-// prepare checks that every layer of RankPattern is there.
+// PrepareTargets implements TargetPreparer: every layer of RankPattern must be there.
 func (c *AdaLoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	known := map[string]bool{}
 	for _, l := range targets {
@@ -131,13 +135,14 @@ func (c *AdaLoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	return &own, nil
 }
 
-// toFile: PEFT wants total_step, and opens nothing without a schedule.
+// ToFile implements ConfigTranslator: PEFT opens no file without a total_step that the schedule fits into.
 func (c *AdaLoRA) ToFile(all map[string]any) {
 	if c.TotalStep == 0 {
 		all["total_step"] = c.TInit + c.TFinal + 1
 	}
 }
 
+// FromFile implements ConfigTranslator.
 func (c *AdaLoRA) FromFile() error { return nil }
 
 // Adapt implements Method.
@@ -178,7 +183,7 @@ func (l *adalora) Params() []model.Param {
 
 func (l *adalora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
-// weighted is s·b∘E by columns: rows of B, or tokens.
+// weighted is b·diag(s·E). The rows of b are rows of B, or tokens.
 func (l *adalora) weighted(b tensor.Matrix) *scratch {
 	s := byColumns(b, op.Data(l.e).Data)
 	vec.Scale(s.Data, l.scale, s.Data)
@@ -254,7 +259,7 @@ func (l *adalora) Grad(x, gy tensor.Matrix) {
 	vec.Axpy(op.Grad(l.e).Data, l.scale, sum.Data)
 }
 
-// cores are those of the LoRA that it is.
+// SpectrumFactors implements SpectrumFactorer: ΔW is (B·diag(s·E))·A.
 func (l *adalora) SpectrumFactors(out, in int) []*mat.Dense {
 	b := op.Data(l.b)
 	if b.Cols == 0 {

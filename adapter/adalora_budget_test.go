@@ -14,7 +14,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestOrthogonality compares the regulariser's gradient with differences of it.
+// TestOrthogonality compares the gradient of the regulariser with differences of the regulariser.
 func TestOrthogonality(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "adalora", map[string]any{"init_r": 4, "target_r": 2, "orth_reg_weight": 0.7, "target_modules": []string{"q_proj", "up_proj"}}))
@@ -101,7 +101,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// reloadState saves an adapter with its state and goes on from what was read.
+// reloadState saves an adapter with its state, and compares both with what is read back.
 func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	t.Helper()
 	dir := t.TempDir()
@@ -122,7 +122,7 @@ func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	one, two := a.hooks.State(), b.hooks.State()
 	for i := range one {
 		if one[i].Name != two[i].Name || !slices.Equal(*one[i].Values, *two[i].Values) {
-			t.Errorf("%s came back otherwise", one[i].Name)
+			t.Errorf("%s came back with other values", one[i].Name)
 		}
 	}
 	if a.Method.(*AdaLoRA).TotalStep != b.Method.(*AdaLoRA).TotalStep {

@@ -27,11 +27,10 @@ type AsyLoRA struct {
 	Alpha float64 `json:"lora_alpha"`
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
-	// regular expression. Where several keys match, the first in alphabetical order counts.
+	// RankPattern and AlphaPattern are LoRA's.
 	RankPattern  map[string]int     `json:"rank_pattern"`
 	AlphaPattern map[string]float64 `json:"alpha_pattern"`
-	// Init says how the adapter starts.
+	// Init says how B starts: InitDefault or InitRandom.
 	Init Init `json:"init_lora_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
@@ -49,6 +48,7 @@ var (
 	_ TensorStorer  = (*asylora)(nil)
 )
 
+// Validate implements Validator.
 func (c *AsyLoRA) Validate() error {
 	if err := c.Init.only("AsyLoRA", InitDefault, InitRandom); err != nil {
 		return err
@@ -60,8 +60,10 @@ func (c *AsyLoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
+// InputDropout implements InputDropper.
 func (c *AsyLoRA) InputDropout() float32 { return float32(c.Dropout) }
 
+// LayerPatterns implements PatternLister.
 func (c *AsyLoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
@@ -88,5 +90,5 @@ type asylora struct{ *lora }
 // Params implements model.Adapter.
 func (l *asylora) Params() []model.Param { return l.lora.Params()[1:] }
 
-// stored are both matrices.
+// StoredTensors implements TensorStorer: the file has both matrices.
 func (l *asylora) StoredTensors() []StoredTensor { return asStored(l.lora.Params()) }

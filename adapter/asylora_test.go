@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestAsyLoRA: A·Aᵀ = I, only B counts and gets a gradient, the file has both.
+// TestAsyLoRA: A·Aᵀ = I; only B is counted and gets a gradient; the file has both.
 func TestAsyLoRA(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "asylora", map[string]any{"r": 3, "target_modules": []string{"up_proj"}}))

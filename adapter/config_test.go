@@ -238,7 +238,7 @@ var configKeys = map[string][]string{
 	"ADALORA": strings.Fields(`beta1 beta2 deltaT init_r orth_reg_weight target_r tfinal tinit total_step`), // and LORA's
 }
 
-// ourKeys are the keys that PEFT warns of and ignores: the file is a LoRA to it, as it should be.
+// ourKeys are keys that PEFT warns about and ignores. It takes the file for a LoRA, which is right.
 var ourKeys = []string{"use_asylora", "loraplus_lr_ratio", "converted_from"}
 
 // keysOf are the keys that may be in a file of a peft_type; nil where PEFT does not have the type.
@@ -253,7 +253,7 @@ func keysOf(peftType string, lora map[string]any) []string {
 	return keys
 }
 
-// TestEncodeKeys: PEFT's configurations, and the published fork's, take every key that we write.
+// TestEncodeKeys: PEFT's configurations and those of the published fork have every key that we write.
 func TestEncodeKeys(t *testing.T) {
 	var known map[string]any
 	if err := json.Unmarshal(peftConfig(t, `{"use_mora": true, "mora_type": 6}`), &known); err != nil {
@@ -302,7 +302,7 @@ func TestEncodeKeys(t *testing.T) {
 	}
 }
 
-// FuzzParse: a config is refused or read, written and read again as the same; nothing panics.
+// FuzzParse: a config is refused, or it is read, written and read back as the same. Nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add(peftConfig(f, `{}`))
 	f.Add(peftConfig(f, `{"use_mora": true, "mora_type": "rotation", "target_modules": "(?!x).*"}`))

@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// endingContext ends when it has been asked left times.
+// endingContext ends after it has been asked left times.
 type endingContext struct {
 	context.Context
 	left atomic.Int64
@@ -30,7 +30,7 @@ func ending(t *testing.T, n int) context.Context {
 	return c
 }
 
-// TestContext: what takes long stops between two layers when its context ends, and nothing has changed then.
+// TestContext: what takes long stops between two layers when its context ends, and then nothing has changed.
 func TestContext(t *testing.T) {
 	m, other := tinyModel(t, true), tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "pissa", map[string]any{"r": 1}))
@@ -73,7 +73,7 @@ func TestContext(t *testing.T) {
 			}
 		}
 		if weightBits(m) != bits || !slices.Equal(a.Params(), params) || !slices.Equal(run(t, m, "a"), logits) {
-			t.Errorf("%s: the model or the adapter is another one", tt.name)
+			t.Errorf("%s: the model or the adapter has changed", tt.name)
 		}
 		m.Linears(func(l *model.Linear) {
 			if l.Adapter("b") != nil {

@@ -29,11 +29,10 @@ type DoRA struct {
 	Alpha float64 `json:"lora_alpha"`
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
-	// regular expression. Where several keys match, the first in alphabetical order counts.
+	// RankPattern and AlphaPattern are LoRA's.
 	RankPattern  map[string]int     `json:"rank_pattern"`
 	AlphaPattern map[string]float64 `json:"alpha_pattern"`
-	// Init says how the adapter starts.
+	// Init says how A and B start: InitDefault, InitGaussian or InitRandom. The magnitudes start as the norms of W's rows.
 	Init Init `json:"init_lora_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
@@ -56,6 +55,7 @@ var (
 	_ Ranker                  = (*dora)(nil)
 )
 
+// Validate implements Validator.
 func (c *DoRA) Validate() error {
 	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
 		return err
@@ -67,11 +67,13 @@ func (c *DoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
+// InputDropout implements InputDropper.
 func (c *DoRA) InputDropout() float32 { return float32(c.Dropout) }
 
+// LayerPatterns implements PatternLister.
 func (c *DoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
-// Adapt implements Method. The magnitudes start as the norms of W's rows.
+// Adapt implements Method.
 func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil {
@@ -90,7 +92,7 @@ type dora struct {
 	low  *lora
 	base *model.Linear
 	m    *nn.Param // [1, out]
-	norm []float32 // ‖V‖ by row, of the parameters at the last Refresh
+	norm []float32 // ‖V‖ by row, as ParamsChanged last computed it
 }
 
 // Params implements model.Adapter.
@@ -98,15 +100,17 @@ func (d *dora) Params() []model.Param {
 	return append(d.low.Params(), model.Param{Name: "lora_magnitude_vector", Param: d.m})
 }
 
+// StoredTensors implements TensorStorer: PEFT's magnitudes have one extent.
 func (d *dora) StoredTensors() []StoredTensor {
 	out := len(d.norm)
 	low := asStored(d.low.Params())
 	return append(low, StoredTensor{Name: "lora_magnitude_vector", Shape: []int{out}, Param: d.m})
 }
 
+// Rank implements Ranker.
 func (d *dora) Rank() (symbol string, n int) { return d.low.Rank() }
 
-// direction is V = W + s·B·A.
+// direction writes blocks of V = W + s·B·A.
 type direction struct{ *dora }
 
 func (v direction) Block(dst []float32, ld, i, j, m, n int) {
@@ -114,7 +118,7 @@ func (v direction) Block(dst []float32, ld, i, j, m, n int) {
 	v.low.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
-// ParamsChanged takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
+// ParamsChanged implements model.ParamsObserver: it computes the norms of V's rows. It must not run during a pass.
 func (d *dora) ParamsChanged() {
 	out, in := d.base.Dims()
 	byRows(out, 4*in, func(from, to int) {
@@ -127,7 +131,7 @@ func (d *dora) ParamsChanged() {
 	})
 }
 
-// factor is m/‖V‖ of row i; 0 for a row of zeros, which stays zero whatever its magnitude.
+// factor is mᵢ/‖Vᵢ‖; it is 0 for a row of zeros, which stays zero whatever its magnitude.
 func (d *dora) factor(i int) float32 {
 	if d.norm[i] == 0 {
 		return 0
@@ -143,7 +147,7 @@ func (d *dora) MergeInto(w tensor.Matrix, i, j int) {
 	}
 }
 
-// TransformOutput makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
+// TransformOutput implements model.OutputTransformer: x·W'ᵀ = m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
 func (d *dora) TransformOutput(y, x tensor.Matrix) {
 	d.low.Forward(y, x)
 	factors := d.factors()
@@ -153,7 +157,7 @@ func (d *dora) TransformOutput(y, x tensor.Matrix) {
 	}
 }
 
-// factors are those of all rows.
+// factors are the factors of all rows, [1, out].
 func (d *dora) factors() *scratch {
 	f := take(1, len(d.norm))
 	for i := range f.Data {
@@ -180,7 +184,8 @@ func (d *dora) Grad(x, gy tensor.Matrix) {
 	d.GradOutput(x, y.Matrix, gy)
 }
 
-// GradOutput is Grad where y = x·W'ᵀ is known. LoRA's gradients are those for gy with column i scaled by mᵢ/‖Vᵢ‖.
+// GradOutput implements model.OutputGradder. The gradients of A and B are LoRA's for a gy whose column i is scaled by
+// mᵢ/‖Vᵢ‖.
 func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	if op.RequiresGrad(d.m) {
 		d.magnitudeGrad(x, y, gy)
@@ -200,7 +205,7 @@ func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	d.low.Grad(x, g.Matrix)
 }
 
-// small is the factor below which y says too little about V·x.
+// small is the factor below which y says too little about V·x: there the gradient is computed from V itself.
 const small = 1e-3
 
 // magnitudeGrad adds dmᵢ = Σₜ gyₜᵢ·(Vᵢ·xₜ)/‖Vᵢ‖, where Vᵢ·xₜ = yₜᵢ·‖Vᵢ‖/mᵢ.

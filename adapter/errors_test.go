@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 )
 
-// TestErrorKinds: a caller can tell errors apart, and their texts are their own.
+// TestErrorKinds: each error is of its kind and of no other, and names the package once.
 func TestErrorKinds(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", smallLoRA())

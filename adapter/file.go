@@ -25,7 +25,7 @@ const (
 	prefix     = "base_model.model." // PEFT's, before a module's path
 )
 
-// values are what the file holds.
+// values are the numbers that the file holds.
 func (t StoredTensor) values() []float32 {
 	if t.Pack != nil {
 		return t.Pack()
@@ -43,7 +43,7 @@ func asStored(params []model.Param) []StoredTensor {
 	return all
 }
 
-// tensors lists what the file holds, by full name.
+// tensors lists the tensors of the file by their full names.
 func (a *Adapter) tensors() []StoredTensor {
 	var all []StoredTensor
 	for _, l := range a.layers {
@@ -65,8 +65,8 @@ func (a *Adapter) tensors() []StoredTensor {
 	return all
 }
 
-// Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does, and the published MoRA code
-// for MoRA. Either file is replaced whole or not at all.
+// Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does and, for MoRA, as the published
+// code does. Each file is replaced as a whole or not at all.
 func (a *Adapter) Save(dir string) error {
 	if err := a.save(dir); err != nil {
 		return fmt.Errorf("adapter: save %s: %w", dir, err)
@@ -114,7 +114,7 @@ func (a *Adapter) save(dir string) error {
 	return err
 }
 
-// ReadConfig reads the adapter_config.json of a folder.
+// ReadConfig reads the adapter_config.json in a folder.
 func ReadConfig(dir string) (Method, error) {
 	m, err := readConfig(dir)
 	if err != nil {
@@ -175,9 +175,9 @@ func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 	return a, nil
 }
 
-// fill reads the parameters' values.
+// fill sets the parameters to the values in the file.
 func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
-	names := map[string]string{} // as we call it → as the file does
+	names := map[string]string{} // from our names to those of the file
 	for _, n := range file.Names() {
 		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// savedAdapter is the folder of a stirred adapter on tinyModel.
+// savedAdapter saves an adapter on tinyModel, with other values than at the start, and returns its folder.
 func savedAdapter(t *testing.T, method Method) string {
 	t.Helper()
 	a := mustAttach(t, tinyModel(t, true), "a", method)
@@ -105,7 +105,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// refused checks that a folder is not loaded, for one clear reason, and leaves the model alone.
+// refused checks that Load refuses a folder with an error of one line, and leaves the model alone.
 func refused(t *testing.T, m *model.Model, dir, want string) {
 	t.Helper()
 	_, err := Load(t.Context(), m, dir, "a")
@@ -154,7 +154,7 @@ func TestAnotherModel(t *testing.T) {
 	refused(t, other, savedAdapter(t, smallMoRA()), "has shape [8 8], want ")
 }
 
-// TestForms: what others write is read: half types, MoRA's matrix under one of its names, PEFT's inner names.
+// TestForms: Load reads what others write: half types, MoRA's matrix under only one of its names, and PEFT's inner names.
 func TestForms(t *testing.T) {
 	dir := savedAdapter(t, smallMoRA())
 	rewrite(t, dir, func(all map[string]checkpoint.Tensor) { delete(all, qA) })

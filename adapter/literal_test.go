@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestZeroValue: the zero value of every method's struct attaches and saves with the defaults that New has, and stays the
-// caller's own.
+// TestZeroValue: the zero value of every method's struct attaches and saves, with the defaults that New has. The caller's
+// struct does not change.
 func TestZeroValue(t *testing.T) {
 	done := map[reflect.Type]bool{}
 	for _, name := range order {
@@ -55,7 +55,7 @@ func encoded(t *testing.T, m Method) string {
 	return string(raw)
 }
 
-// TestLiterals: what a literal sets is kept, false and zero among it; all else is the default.
+// TestLiterals: what a literal sets is kept, also where it is false or zero. All else has its default.
 func TestLiterals(t *testing.T) {
 	for _, tt := range []struct {
 		method Method
@@ -101,8 +101,8 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
-// TestExplicitZero: a zero that a file or a map of settings spells out is no default; it is refused where it means
-// nothing.
+// TestExplicitZero: a zero that a file or a map of settings spells out takes no default, and is refused where it has no
+// meaning.
 func TestExplicitZero(t *testing.T) {
 	for _, tt := range []struct {
 		method, key, want string

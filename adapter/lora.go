@@ -66,7 +66,7 @@ func newLoRA() *LoRA {
 		RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
 }
 
-// MethodName implements MethodNamer. PiSSA and OLoRA are a LoRA with another start.
+// MethodName implements MethodNamer: PiSSA and OLoRA are LoRA with another start.
 func (c *LoRA) MethodName() string {
 	name := "LoRA"
 	switch {
@@ -85,10 +85,13 @@ func (c *LoRA) lowRank() lowRank {
 	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
 }
 
+// Validate implements Validator.
 func (c *LoRA) Validate() error { return c.lowRank().validateScaled() }
 
+// InputDropout implements InputDropper.
 func (c *LoRA) InputDropout() float32 { return float32(c.Dropout) }
 
+// LayerPatterns implements PatternLister.
 func (c *LoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
@@ -105,7 +108,7 @@ type lora struct {
 	nn.Module
 	a, b  *nn.Param // [r, in], [out, r]
 	scale float32
-	ratio float64 // B's learning rate over A's; 0 counts as 1
+	ratio float64 // the learning rate of B over that of A; 0 counts as 1
 }
 
 // newLora draws A and B of a layer.
@@ -123,7 +126,7 @@ func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
 		a = normal(rng, r*in, 1/float64(r))
 	}
 	scale := alpha / float64(r)
-	if s.rankStabilize {
+	if s.rsLoRA {
 		scale = alpha / math.Sqrt(float64(r))
 	}
 	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: float32(scale)}, nil
@@ -134,6 +137,7 @@ func (l *lora) Params() []model.Param {
 	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
 }
 
+// Rank implements Ranker.
 func (l *lora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
 // MergeInto implements model.Adapter: w += s·B[i:]·A[:,j:].
@@ -177,13 +181,13 @@ func (l *lora) Backward(dx, gy tensor.Matrix) {
 	tensor.NN(dx, g.Matrix, op.Data(l.a), 1)
 }
 
-// cores is s·B·A in its small form.
+// SpectrumFactors implements SpectrumFactorer.
 func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {
 	return []*mat.Dense{spectrum.LowRank(op.Data(l.b), op.Data(l.a), l.scale)}
 }
 
-// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some
-// at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. It computes dBᵀ = s·(A·xᵀ)·gy, in which the
+// narrow matrices are operands of few rows, so that no kernel packs x and gy.
 func (l *lora) Grad(x, gy tensor.Matrix) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	tensor.Parallel(2, func(i int) {
@@ -207,7 +211,7 @@ func (l *lora) Grad(x, gy tensor.Matrix) {
 func (l *lora) narrow(d, m, p, q tensor.Matrix, beta float32) {
 	h := take(m.Rows, p.Rows)
 	defer h.give()
-	const rows = 8 // as many as gemm takes without packing p
+	const rows = 8 // as many as package tensor multiplies without packing p
 	for i := 0; i < m.Rows; i += rows {
 		n := min(rows, m.Rows-i)
 		tensor.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)

@@ -26,8 +26,7 @@ type LoRAPlus struct {
 	Alpha float64 `json:"lora_alpha"`
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
-	// regular expression. Where several keys match, the first in alphabetical order counts.
+	// RankPattern and AlphaPattern are LoRA's.
 	RankPattern  map[string]int     `json:"rank_pattern"`
 	AlphaPattern map[string]float64 `json:"alpha_pattern"`
 	// Init says how the adapter starts.
@@ -53,6 +52,7 @@ var (
 	_ ConfigTranslator = (*LoRAPlus)(nil)
 )
 
+// Validate implements Validator.
 func (c *LoRAPlus) Validate() error {
 	if !(c.Ratio > 0) || math.IsInf(c.Ratio, 0) {
 		return fmt.Errorf("loraplus_lr_ratio is %g; want a number above 0, such as 4", c.Ratio)
@@ -69,8 +69,10 @@ func (c *LoRAPlus) asLoRA() *LoRA {
 		Init: c.Init, Bias: c.Bias, FanInFanOut: c.FanInFanOut, RSLoRA: c.RSLoRA, ConvertedFrom: c.ConvertedFrom}
 }
 
+// InputDropout implements InputDropper.
 func (c *LoRAPlus) InputDropout() float32 { return float32(c.Dropout) }
 
+// LayerPatterns implements PatternLister.
 func (c *LoRAPlus) LayerPatterns() map[string][]string { return c.asLoRA().LayerPatterns() }
 
 func (c *LoRAPlus) ToFile(all map[string]any) { c.asLoRA().ToFile(all) }

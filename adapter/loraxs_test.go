@@ -15,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestLoRAXSFactors: B·A is the best approximation of W of its rank, and B has orthonormal columns. So ΔW for R = I and
-// scale 1 is that approximation.
+// TestLoRAXSFactors: B has orthonormal columns, and B·A is the best approximation of W of its rank; it is ΔW for R = I and
+// scale 1.
 func TestLoRAXSFactors(t *testing.T) {
 	for _, s := range [][2]int{{37, 20}, {20, 37}, {140, 150}} {
 		l := bareLinear(s[0], s[1], 3)
@@ -45,7 +45,8 @@ func TestLoRAXSFactors(t *testing.T) {
 	}
 }
 
-// TestLoRAXSTrains: r² numbers a layer, which have a gradient at the start, where R is 0; "gaussian" is the paper's start.
+// TestLoRAXSTrains: a layer has r² trained numbers, which have a gradient at the start, where R is 0. "gaussian" is the
+// paper's start.
 func TestLoRAXSTrains(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", &LoRAXS{Common: Common{TargetModules: Suffixes("q_proj")}, R: 6})
@@ -83,7 +84,7 @@ func TestLoRAXSTrains(t *testing.T) {
 	}
 }
 
-// TestLoRAXSFile: the frozen factors come from the file, to the bit, not from the weights of the model that it is put on.
+// TestLoRAXSFile: the frozen factors come from the file, to the bit, and not from the weights of the model.
 func TestLoRAXSFile(t *testing.T) {
 	a := mustAttach(t, tinyModel(t, true), "a", &LoRAXS{R: 3})
 	stirAll(a, 1)

@@ -17,15 +17,15 @@ import (
 // lowRank is a view of the settings that LoRA, its kin and MoRA share. Each of these methods declares them as fields of
 // its own, so that a literal can set them.
 type lowRank struct {
-	r             int
-	alpha         float64
-	dropout       float64
-	rankPattern   map[string]int
-	alphaPattern  map[string]float64
-	start         Init
-	bias          string
-	fanInFanOut   bool
-	rankStabilize bool // use_rslora, where the method has it
+	r            int
+	alpha        float64
+	dropout      float64
+	rankPattern  map[string]int
+	alphaPattern map[string]float64
+	start        Init
+	bias         string
+	fanInFanOut  bool
+	rsLoRA       bool // false where a method has no use_rslora
 }
 
 const (
@@ -61,7 +61,7 @@ func (s lowRank) validate() error {
 	return validateFrozen(s.bias, s.fanInFanOut)
 }
 
-// validateScaled is validate for a method whose update alpha scales: there it must not be 0.
+// validateScaled is validate for a method whose update is scaled by alpha, which must not be 0 then.
 func (s lowRank) validateScaled() error {
 	alphas := s.alphas()
 	for _, k := range slices.Sorted(maps.Keys(alphas)) {
@@ -92,25 +92,25 @@ func validateFrozen(bias string, fanInFanOut bool) error {
 	return nil
 }
 
-// patterns are the keys that must match a layer each, by the name of their setting.
+// patterns are the keys, by the name of their setting, each of which must match a layer.
 func (s lowRank) patterns() map[string][]string {
 	return map[string][]string{"rank_pattern": slices.Sorted(maps.Keys(s.rankPattern)), "alpha_pattern": slices.Sorted(maps.Keys(s.alphaPattern))}
 }
 
-// on returns the rank and the alpha of a layer.
+// on returns the rank and the alpha on a layer.
 func (s lowRank) on(l *model.Linear) (r int, alpha float64, err error) {
 	r, alpha = s.r, s.alpha
-	if err := pick(&r, s.rankPattern, l.Path()); err != nil {
+	if err := override(&r, s.rankPattern, l.Path()); err != nil {
 		return 0, 0, fmt.Errorf("rank_pattern: %w", err)
 	}
-	if err := pick(&alpha, s.alphaPattern, l.Path()); err != nil {
+	if err := override(&alpha, s.alphaPattern, l.Path()); err != nil {
 		return 0, 0, fmt.Errorf("alpha_pattern: %w", err)
 	}
 	return r, alpha, nil
 }
 
-// pick replaces v by the value of the first key, in alphabetical order, that matches the path.
-func pick[T any](v *T, patterns map[string]T, path string) error {
+// override sets v to the value of the first key, in alphabetical order, that matches the path.
+func override[T any](v *T, patterns map[string]T, path string) error {
 	for _, k := range slices.Sorted(maps.Keys(patterns)) {
 		ok, err := matchesKey(k, path)
 		if err != nil {
@@ -171,8 +171,8 @@ func (i Init) only(method string, have ...Init) error {
 	return ofKind(ErrUnsupported, fmt.Errorf("init_lora_weights: %s has no start %q", method, string(i)))
 }
 
-// kaiming draws n numbers as PyTorch does for a linear layer: uniform within ±1/√in. Without a generator they are zeros,
-// as they are in normal.
+// kaiming draws n numbers as PyTorch does for a linear layer: uniform within ±1/√in. Without a generator they are
+// zeros, and so in normal.
 func kaiming(rng *rand.Rand, n, in int) []float32 {
 	bound := 1 / math.Sqrt(float64(in))
 	v := make([]float32, n)

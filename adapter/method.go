@@ -91,13 +91,13 @@ type StoredTensor struct {
 	Shape []int
 	// Param is the parameter that the tensor stands for; it need not train.
 	Param *nn.Param
-	// Pack makes the tensor's values, and Unpack takes them apart, where they are not Param's values as they are. Elsewhere
-	// both are nil.
+	// Pack makes the tensor's values, and Unpack takes them apart, where these are not simply Param's values. Elsewhere both
+	// are nil.
 	Pack   func() []float32
 	Unpack func([]float32)
 }
 
-// TensorStorer is implemented by a layer's adapter whose tensors in the file are not its Params as they are.
+// TensorStorer is implemented by a layer's adapter whose tensors in the file are not simply its Params.
 type TensorStorer interface {
 	// StoredTensors lists the layer's tensors.
 	StoredTensors() []StoredTensor

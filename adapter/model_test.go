@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// tinyModel has odd sizes: 20 hidden, 37 in the middle.
+// tinyModel has odd sizes: 20 hidden, 37 in the feed-forward part.
 func tinyModel(t testing.TB, tied bool) *model.Model {
 	t.Helper()
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 20, "intermediate_size": 37,
@@ -25,7 +25,7 @@ func tinyModel(t testing.TB, tied bool) *model.Model {
 	return m
 }
 
-// run is the model's logits with an adapter.
+// run computes the model's logits with an adapter.
 func run(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
 	tape := op.NewPass(false)
@@ -42,7 +42,7 @@ func run(t testing.TB, m *model.Model, name string) []float32 {
 	return slices.Clone(y.Data)
 }
 
-// stirAll gives all parameters small values.
+// stirAll adds small numbers to all parameters.
 func stirAll(a *Adapter, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	for _, p := range a.Params() {
@@ -103,7 +103,7 @@ func TestOnModel(t *testing.T) {
 	})
 }
 
-// reload saves an adapter and loads it under another name: parameters, settings and logits are the same.
+// reload saves an adapter and loads it under another name: parameters, settings and logits must be the same.
 func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deep", "adapter")
@@ -129,7 +129,8 @@ func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	b.Detach()
 }
 
-// TestTokenByToken: generating, where an adapter is applied apart from the weight, makes the logits of the whole pass.
+// TestTokenByToken: a pass over one token, which applies the adapter apart from the weight, has the logits of a pass over
+// all tokens.
 func TestTokenByToken(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		m := tinyModel(t, true)
@@ -151,7 +152,7 @@ func TestTokenByToken(t *testing.T) {
 	})
 }
 
-// TestSeed: numbers depend on the seed and the layer alone.
+// TestSeed: what an adapter draws depends on the seed and the layer alone.
 func TestSeed(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		m := tinyModel(t, true)
@@ -239,7 +240,7 @@ func TestOnHead(t *testing.T) {
 	}
 }
 
-// TestTraining runs a backward pass through the model: every parameter gets its gradient, with dropout too.
+// TestTraining runs a backward pass through the model, also with dropout: every parameter gets a gradient.
 func TestTraining(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		for _, dropout := range []float64{0, 0.3} {

@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// TestAuto: the paper's choices in the paper's sizes, with a reason; a file has the number.
+// TestAuto: Auto makes the paper's choices at the paper's sizes, and gives a reason. A file has the type that it chose.
 func TestAuto(t *testing.T) {
 	for _, tt := range []struct {
 		out, in, r int

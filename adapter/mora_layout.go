@@ -6,17 +6,30 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// piece puts n places of a vector, from at on, on coordinates of a group: side by side from coord on or, where spread,
-// all of them on coord.
+// A layout says on which of the q coordinates of which group each place of a vector lies, the vector being a layer's
+// inputs or outputs. Each bracket below is a piece; the numbers in it are coordinates. Here n is 8 and q is 3.
+//
+//	place              0 1 2   3 4 5   6 7
+//
+//	tiled(8, 3, 1)    [0 1 2] [0 1 2] [0 1]    all in group 0
+//	tiled(8, 3, 2)    [0 1 2] [0 1 2] [0 1]    in groups 0, 1 and 0 again
+//	grouped(8, 3)     [0 1 2] [0 1 2] [0 1]    in groups 0, 1 and 2. Coordinate 2 of group 2 would be
+//	                  [2]                      empty, so place 0 lies there too.
+//	wrapped(8, 3)     [0 1 2] [0 1 2] [0 1]    as grouped, but all in group 0
+//	                  [2]
+//	runs(8, 3)        [0 0 0] [1 1 1] [2 2]    spread pieces, with one coordinate each
+//
+// Pieces are in the order of their first places and, at the same time, in the order of their last places.
+type layout []piece
+
+// piece is n neighbouring places from place at on. They lie on n neighbouring coordinates of a group from coord on or,
+// where the piece is spread, all on coord.
 type piece struct {
 	group, coord, at, n int
 	spread              bool
 }
 
-// layout is pieces in the order of their beginnings and of their ends.
-type layout []piece
-
-// tiled lays n places over the coordinates again and again: group after group, and from the first group on once more.
+// tiled lays n places on the coordinates of one group after another, and begins with the first group again after the last.
 func tiled(n, q, groups int) layout {
 	var l layout
 	for at := 0; at < n; at += q {
@@ -25,7 +38,8 @@ func tiled(n, q, groups int) layout {
 	return l
 }
 
-// grouped lays n places over as many groups as they need; the rest of the last is filled with the first places again.
+// grouped lays n places on as many groups as they need. The first places lie, a second time, on what is left of the last
+// group.
 func grouped(n, q int) layout {
 	groups := (n + q - 1) / q
 	l := tiled(n, q, groups)
@@ -35,7 +49,7 @@ func grouped(n, q int) layout {
 	return l
 }
 
-// wrapped is grouped with all groups as one.
+// wrapped is grouped with all groups made one.
 func wrapped(n, q int) layout {
 	l := grouped(n, q)
 	for i := range l {
@@ -44,7 +58,7 @@ func wrapped(n, q int) layout {
 	return l
 }
 
-// runs puts runs of neighbours on one coordinate each: the first n mod q runs are one longer.
+// runs cuts n places into q runs of neighbours, one for each coordinate. The first n mod q runs are longer by one.
 func runs(n, q int) layout {
 	var l layout
 	at := 0
@@ -61,7 +75,7 @@ func runs(n, q int) layout {
 	return l
 }
 
-// gather adds every place of x to its coordinate in z [groups·q].
+// gather adds each place of x to its coordinate in z [groups·q].
 func (l layout) gather(z, x []float32, q int) {
 	for _, p := range l {
 		v := x[p.at : p.at+p.n]
@@ -78,7 +92,7 @@ func (l layout) gather(z, x []float32, q int) {
 	}
 }
 
-// scatter adds to every place of x its coordinate in z; it is gather's transpose.
+// scatter adds to each place of x its coordinate in z. It is the transpose of gather.
 func (l layout) scatter(x, z []float32, q int) {
 	for _, p := range l {
 		v := x[p.at : p.at+p.n]
@@ -94,12 +108,12 @@ func (l layout) scatter(x, z []float32, q int) {
 	}
 }
 
-// first is the first piece that ends behind from.
+// first is the index of the first piece that ends after place from.
 func (l layout) first(from int) int {
 	return sort.Search(len(l), func(i int) bool { return l[i].at+l[i].n > from })
 }
 
-// clip is the part of the piece in places [from,to).
+// clip is the part of the piece in places [from, to).
 func (p piece) clip(from, to int) piece {
 	cut := max(from-p.at, 0)
 	end := min(to, p.at+p.n)
@@ -109,7 +123,7 @@ func (p piece) clip(from, to int) piece {
 	return p
 }
 
-// coordOf is the coordinate of the piece's place i.
+// coordOf is the coordinate of place i of the piece.
 func (p piece) coordOf(i int) int {
 	if p.spread {
 		return p.coord

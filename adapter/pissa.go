@@ -26,10 +26,10 @@ var (
 )
 
 const (
-	// InitPiSSA starts at the r largest singular values and vectors of W (Meng et al. 2024, arXiv 2404.02948, Eq. 2–3).
-	// "pissa_niter_N" finds them by N iterations.
+	// InitPiSSA starts with the r largest singular values of W and their vectors (Meng et al. 2024, arXiv 2404.02948,
+	// Eq. 2–3). "pissa_niter_N" finds them in N iterations.
 	InitPiSSA Init = "pissa"
-	// InitOLoRA starts at the first r columns of Q and rows of R of W = Q·R (Büyükakyüz 2024, arXiv 2406.01775).
+	// InitOLoRA starts with the first r columns of Q and rows of R of W = Q·R (Büyükakyüz 2024, arXiv 2406.01775).
 	InitOLoRA Init = "olora"
 )
 
@@ -49,7 +49,7 @@ func init() {
 	}
 }
 
-// niter is how many iterations a start asks for by "pissa_niter_N", 0 for other starts.
+// niter is N for the start "pissa_niter_N", and 0 for others.
 func (i Init) niter() int {
 	s, ok := strings.CutPrefix(string(i), "pissa_niter_")
 	n, err := strconv.Atoi(s)
@@ -62,23 +62,26 @@ func (i Init) niter() int {
 // residual says whether the adapter starts with a part of W.
 func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.niter() > 0 }
 
-// residual is a LoRA that starts with a part s·B₀·A₀ of W, which the residual W − s·B₀·A₀ leaves to it. The base is not
-// touched: W' = W + s·(B·A − B₀·A₀), computed as (B−B₀)·A + B₀·(A−A₀), which is exactly 0 at the start. Files hold the
-// LoRA [B, −B₀]·[A; A₀] of rank 2r for the base as it is, as PEFT's path_initial_model_for_weight_conversion makes it.
+// residual is a LoRA that starts with a part s·B₀·A₀ of W. In the papers the residual W − s·B₀·A₀ takes the place of W.
+// Here W stays as it is, and W' = W + s·(B·A − B₀·A₀). The difference is computed as (B−B₀)·A + B₀·(A−A₀), which is
+// exactly 0 at the start. To a base that stays as it is, this is the LoRA [B, −B₀]·[A; A₀] of rank 2r, and so it is saved,
+// as PEFT's path_initial_model_for_weight_conversion does.
 type residual struct {
 	*lora
 	a0, b0 tensor.Matrix // [r, in], [out, r]
-	raw    bool          // the file to be read has A and B alone
+	raw    bool          // the file that is being read has only A and B
 }
 
+// AfterLoad implements AfterLoader: from now on the adapter is saved with A₀ and B₀.
 func (d *residual) AfterLoad() { d.raw = false }
 
-// residual gives a LoRA its start. Of a file that was not converted it is PEFT's, which takes the same part of W.
+// residual gives a LoRA its start. Where a file has only A and B, as PEFT writes it unconverted, the start is computed from
+// W as PEFT does it.
 func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	a, b := op.Data(low.a), op.Data(low.b)
 	out, in := l.Dims()
 	if low.scale <= 0 {
-		return nil, fmt.Errorf("lora_alpha of %s is below 0, with which %q cannot start", l.Path(), string(c.Init))
+		return nil, fmt.Errorf("lora_alpha of %s is below 0; %q starts only with one above 0", l.Path(), string(c.Init))
 	}
 	if err := hasSingularValues(l, a.Rows); err != nil {
 		return nil, err
@@ -106,7 +109,7 @@ func hasSingularValues(l *model.Linear, r int) error {
 	return nil
 }
 
-// start fills a and b.
+// start sets a and b to the part of w.
 func (i Init) start(a, b tensor.Matrix, w tensor.Source, scale float64, exact bool) error {
 	if i == InitOLoRA {
 		return olora(a, b, w)
@@ -124,7 +127,7 @@ func (i Init) start(a, b tensor.Matrix, w tensor.Source, scale float64, exact bo
 	return nil
 }
 
-// decompose returns the leading r singular values and vectors of w, exactly where exact is set.
+// decompose returns the r largest singular values of w with their vectors, and exactly so if exact is set.
 func (i Init) decompose(w tensor.Source, r int, exact bool) (spectrum.SVD, error) {
 	switch n := i.niter(); {
 	case n > 0:
@@ -144,7 +147,7 @@ func scaledRow(m *mat.Dense, i int, s float64) []float32 {
 	return row
 }
 
-// olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
+// olora sets b to the first r columns of Q, which depend on the first r columns of W alone, and a to bᵀ·W.
 func olora(a, b tensor.Matrix, w tensor.Source) error {
 	rows, r := b.Rows, a.Rows
 	first := tensor.New(rows, r)
@@ -155,7 +158,7 @@ func olora(a, b tensor.Matrix, w tensor.Source) error {
 	return nil
 }
 
-// moved are B−B₀, rows [i, i+n), and A−A₀, columns [j, j+m).
+// moved returns rows [i, i+n) of B−B₀ and columns [j, j+m) of A−A₀.
 func (d *residual) moved(i, n, j, m int) (db, da *scratch) {
 	b, a := op.Data(d.b), op.Data(d.a)
 	db, da = take(n, b.Cols), take(a.Rows, m)
@@ -182,7 +185,7 @@ func (d *residual) MergeInto(w tensor.Matrix, i, j int) {
 	tensor.NN(w, s.Matrix, da.Matrix, 1)
 }
 
-// halves are the two products as LoRAs that share the scale.
+// halves returns the two products (B−B₀)·A and B₀·(A−A₀); done gives back their memory.
 func (d *residual) halves() (one, two half, done func()) {
 	db, da := d.moved(0, d.b0.Rows, 0, d.a0.Cols)
 	return half{op.Data(d.a), db.Matrix, d.scale}, half{da.Matrix, d.b0, d.scale}, func() { db.give(); da.give() }
@@ -220,7 +223,7 @@ func (d *residual) Backward(dx, gy tensor.Matrix) {
 	}
 }
 
-// cores of [s·(B−B₀), s·B₀]·[A; A−A₀].
+// SpectrumFactors implements SpectrumFactorer: ΔW is [s·(B−B₀), s·B₀]·[A; A−A₀].
 func (d *residual) SpectrumFactors(out, in int) []*mat.Dense {
 	one, two, done := d.halves()
 	defer done()
@@ -235,6 +238,7 @@ func (d *residual) SpectrumFactors(out, in int) []*mat.Dense {
 	return both.SpectrumFactors(out, in)
 }
 
+// StoredTensors implements TensorStorer.
 func (d *residual) StoredTensors() []StoredTensor {
 	if d.raw {
 		return asStored(d.Params())
@@ -271,7 +275,7 @@ func (d *residual) StoredTensors() []StoredTensor {
 	}}
 }
 
-// wider is what α is multiplied with when the rank is doubled, so that the scale stays.
+// wider is the factor by which α grows with the doubled rank, so that the scale stays the same.
 func (c *LoRA) wider() float64 {
 	if c.RSLoRA {
 		return math.Sqrt2
@@ -279,7 +283,7 @@ func (c *LoRA) wider() float64 {
 	return 2
 }
 
-// toFile writes a start with a part of W as the LoRA of twice the rank that it is to the base.
+// ToFile implements ConfigTranslator: a start with a part of W is saved as a LoRA of twice the rank.
 func (c *LoRA) ToFile(all map[string]any) {
 	delete(all, "converted_from")
 	if !c.Init.residual() {
@@ -296,7 +300,7 @@ func (c *LoRA) ToFile(all map[string]any) {
 	all["init_lora_weights"], all["converted_from"] = InitDefault, c.Init
 }
 
-// fromFile undoes toFile.
+// FromFile implements ConfigTranslator: it undoes ToFile.
 func (c *LoRA) FromFile() error {
 	if !c.ConvertedFrom.residual() {
 		c.ConvertedFrom = InitDefault
@@ -320,7 +324,7 @@ func (c *LoRA) FromFile() error {
 	return nil
 }
 
-// digits12 rounds to twelve digits, so that α·√2/√2 is α.
+// digits12 rounds to twelve digits, so that α·√2/√2 is α again.
 func digits12(v float64) float64 {
 	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
 	if err != nil {

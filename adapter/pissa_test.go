@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/adapter/spectrum"
 )
 
-// TestStarts: PiSSA's product is the best of its rank, as gonum's decomposition of the whole has it; OLoRA's A is the
-// first rows of R = Qᵀ·W.
+// TestStarts: PiSSA's product is the best approximation of its rank, by gonum's decomposition of the whole matrix; OLoRA's
+// A is the first rows of R = Qᵀ·W.
 func TestStarts(t *testing.T) {
 	for _, s := range [][2]int{{37, 20}, {20, 37}, {140, 150}} {
 		w := dense(bareLinear(s[0], s[1], 3).Weight.Source(""))
@@ -40,7 +40,7 @@ func TestStarts(t *testing.T) {
 		if got := rest(mustNew(t, "pissa", map[string]any{"r": 4, "lora_alpha": 6})); math.Abs(got/tail-1) > 1e-3 {
 			t.Errorf("%v: PiSSA leaves %g, want %g", s, got, tail)
 		}
-		// OLoRA with scale 1 leaves columns from the fifth on, orthogonal to the first four.
+		// OLoRA with scale 1 leaves the part of the other columns that is orthogonal to the first four.
 		got := rest(mustNew(t, "olora", map[string]any{"r": 4, "lora_alpha": 4}))
 		q, _ := spectrum.ThinQR(mat.DenseCopyOf(spectrum.Float64(w).Slice(0, s[0], 0, 4)))
 		var in mat.Dense
@@ -51,7 +51,7 @@ func TestStarts(t *testing.T) {
 	}
 }
 
-// TestConverted: a PiSSA that was saved and read goes on from the same start; settings come back as they were.
+// TestConverted: a PiSSA that is saved and loaded has the same start and the same settings.
 func TestConverted(t *testing.T) {
 	for _, rs := range []bool{false, true} {
 		m := tinyModel(t, true)
@@ -73,7 +73,7 @@ func TestConverted(t *testing.T) {
 		for i, l := range a.layers {
 			one, two := l.Adapter.(*residual), b.layers[i].Adapter.(*residual)
 			if !slices.Equal(one.a0.Data, two.a0.Data) || !slices.Equal(one.b0.Data, two.b0.Data) || one.scale != two.scale {
-				t.Errorf("%s starts elsewhere", l.Path())
+				t.Errorf("%s has another start", l.Path())
 			}
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // Registration says how a method is made and what its files look like.
 type Registration struct {
 	// New returns the method with its default settings, as a pointer to a struct that embeds Common. A literal's fields that
-	// are zero take the values of these defaults, so a setting whose zero is a value of its own, but not the default, is a
-	// pointer, such as VeRA's SaveProjection.
+	// are zero take the values of these defaults, so a setting that may be zero or false, and is not so by default, is
+	// a pointer, such as VeRA's SaveProjection.
 	New func() Method
 	// PEFTType is peft_type in the file.
 	PEFTType string

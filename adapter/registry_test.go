@@ -33,7 +33,7 @@ func wantPanic(t *testing.T, f func()) (message string) {
 	return ""
 }
 
-// without runs f, and takes away what it registers.
+// without runs f and takes away what f registers.
 func without(f func()) {
 	n := len(order)
 	defer func() {
@@ -118,7 +118,7 @@ func TestRegisterRefuses(t *testing.T) {
 	}
 }
 
-// layerMethod is a method whose layers' adapter is given.
+// layerMethod is a method that makes the layers' adapters with a given function.
 type layerMethod struct {
 	Common
 	make func() model.Adapter
@@ -156,7 +156,7 @@ func TestAttachRefusesLayers(t *testing.T) {
 				mustAttach(t, m, "a", method)
 				continue
 			}
-			for range 2 { // the second time from what was found before
+			for range 2 { // the second error comes from memory
 				if _, err := Attach(t.Context(), m, "a", method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
@@ -170,8 +170,8 @@ func TestAttachRefusesLayers(t *testing.T) {
 	})
 }
 
-// TestVariants: names may share a type; a literal and a file are of the name that was registered first, whatever the
-// alphabet says.
+// TestVariants: names may share a type. A literal and a file are of the name that was registered first, also where another
+// one comes first in the alphabet.
 func TestVariants(t *testing.T) {
 	without(func() {
 		Register("a-lora", Registration{PEFTType: "LORA", New: func() Method {

@@ -12,7 +12,7 @@ import (
 // Restart folds the adapter into the model's weights for good and begins again with a new adapter by method, whose numbers
 // depend on the seed and the layer. That is a restart of ReLoRA (Lialin et al. 2023, arXiv 2307.05695, section 3) and, with
 // another mora_type, of ReMoRA (MoRA's paper, section 3.3). Right after it the model computes what it did before. The
-// folded weights are float32, copies of modules_to_save go on as they are, and all other Params are new. After an error,
+// folded weights are float32, copies of modules_to_save stay, and all other Params are new. After an error,
 // or when ctx ends first, nothing has changed.
 func (a *Adapter) Restart(ctx context.Context, method Method, seed uint64) error {
 	if err := a.restart(ctx, method, seed); err != nil {
@@ -26,7 +26,7 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 		return ErrMerged
 	}
 	if a.hooks != nil {
-		return errors.New("the method has a schedule of its own, which a restart would cut")
+		return errors.New("the method has its own schedule, which a restart would cut short")
 	}
 	method, err := complete(method)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
-func TestCores(t *testing.T) {
+// TestSpectrumFactors: the factors of ΔW have its singular values, as gonum finds them in the whole matrix.
+func TestSpectrumFactors(t *testing.T) {
 	check := func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		s, ok := a.(SpectrumFactorer)
 		if !ok {
@@ -54,7 +54,7 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// all are the singular values of the matrices, the largest first.
+// all lists the singular values of the matrices, the largest first.
 func all(t *testing.T, cores []*mat.Dense) []float64 {
 	t.Helper()
 	var values []float64
@@ -70,7 +70,7 @@ func all(t *testing.T, cores []*mat.Dense) []float64 {
 	return values
 }
 
-// TestDifference: what merging changes in a model has as many singular values above the bound as the adapter.
+// TestDifference: a merged model differs from its base by as many singular values above the bound as the adapter has.
 func TestDifference(t *testing.T) {
 	for _, name := range []string{"lora", "mora", "dora"} {
 		method, err := New(name, map[string]any{"r": 2})

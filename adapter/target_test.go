@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// paths are those of the layers that settings choose on tinyModel.
+// paths are the paths of the layers of tinyModel that settings choose.
 func paths(t *testing.T, c Common, strict bool) []string {
 	t.Helper()
 	ls, err := resolve(tinyModel(t, true), &LoRA{Common: c}, strict)
@@ -114,7 +114,7 @@ func TestAttachRefuses(t *testing.T) {
 	}
 }
 
-// TestPatterns: ranks and alphas by layer, keys matched as PEFT does.
+// TestPatterns: layers get their ranks and alphas by keys, which are matched as in PEFT.
 func TestPatterns(t *testing.T) {
 	c := &LoRA{R: 8, Alpha: 16, RankPattern: map[string]int{"q_proj": 2, `layers\.1\..*_proj`: 3, "proj": 9},
 		AlphaPattern: map[string]float64{`^model.*v_proj`: 5}}

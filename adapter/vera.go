@@ -24,14 +24,15 @@ func init() {
 		}})
 }
 
-// VeRA (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2): W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random,
-// frozen and shared: each layer takes the first columns of A and rows of B that it needs. Trained are b [out], zero at
-// first, and d [r].
+// VeRA is vector-based random matrix adaptation (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2):
+// W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random, frozen, and shared by all layers: each layer takes as
+// many of the first columns of A and of the first rows of B as it needs. The vectors b [out], which starts at zero, and
+// d [r] are trained.
 type VeRA struct {
 	Common
 	// R is the rank.
 	R int `json:"r"`
-	// PRNGKey is the seed of A and B, which are those that PyTorch draws.
+	// PRNGKey is the seed of A and B. They are the matrices that PyTorch draws from that seed.
 	PRNGKey int `json:"projection_prng_key"`
 	// SaveProjection says whether the file holds A and B: nil and true say yes. After new(false), whoever opens the file
 	// draws them again.
@@ -40,14 +41,14 @@ type VeRA struct {
 	Dropout float64 `json:"vera_dropout"`
 	// DInitial is the value that d starts with; nil is 0.1.
 	DInitial *float64 `json:"d_initial"`
-	// Init starts with b zero; false, for tests, with b one and d random.
+	// Init says how b and d start: by default b is zero; for InitRandom b is one and d is random.
 	Init Init `json:"init_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 
-	a, b *nn.Param // of the layers that prepare saw
+	a, b *nn.Param // for the layers that PrepareTargets has seen; else nil
 }
 
 var (
@@ -62,6 +63,7 @@ var (
 	_ Ranker               = (*vera)(nil)
 )
 
+// Validate implements Validator.
 func (c *VeRA) Validate() error {
 	switch {
 	case c.R < 1 || c.R > maxRank:
@@ -76,9 +78,10 @@ func (c *VeRA) Validate() error {
 	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
+// InputDropout implements InputDropper.
 func (c *VeRA) InputDropout() float32 { return float32(c.Dropout) }
 
-// prepare draws A and B as large as the largest of the layers need them.
+// PrepareTargets implements TargetPreparer: it draws A and B as large as the largest layers need them.
 func (c *VeRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	rows, cols := 0, 0
 	for _, l := range targets {
@@ -105,12 +108,14 @@ func torchKaiming(rng *prng.MT19937, n, in int) []float32 {
 	return v
 }
 
+// frozen is a parameter that does not train.
 func frozen(v []float32, rows, cols int) *nn.Param {
 	p := op.NewParam(v, rows, cols)
 	p.SetRequiresGrad(false)
 	return p
 }
 
+// SharedTensors implements SharedTensorStorer.
 func (c *VeRA) SharedTensors() []StoredTensor {
 	if !valueOf(c.SaveProjection) {
 		return nil
@@ -118,7 +123,7 @@ func (c *VeRA) SharedTensors() []StoredTensor {
 	return asStored([]model.Param{{Name: "base_model.vera_A", Param: c.a}, {Name: "base_model.vera_B", Param: c.b}})
 }
 
-// Adapt implements Method. Alone, a layer has an A and a B of its own size.
+// Adapt implements Method. Without PrepareTargets a layer has matrices of just its own size.
 func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	out, in := l.Dims()
 	if c.a == nil || op.Data(c.a).Cols < in || op.Data(c.b).Rows < out {
@@ -155,12 +160,13 @@ func (v *vera) Params() []model.Param {
 	return []model.Param{{Name: "vera_lambda_d", Param: v.lambdaD}, {Name: "vera_lambda_b", Param: v.lambdaB}}
 }
 
-// stored: PEFT's vectors have one extent.
+// StoredTensors implements TensorStorer: PEFT's vectors have one extent.
 func (v *vera) StoredTensors() []StoredTensor {
 	return []StoredTensor{{Name: "vera_lambda_b", Shape: []int{v.projection.Rows}, Param: v.lambdaB},
 		{Name: "vera_lambda_d", Shape: []int{v.a.Rows}, Param: v.lambdaD}}
 }
 
+// Rank implements Ranker.
 func (v *vera) Rank() (symbol string, n int) { return "r", v.a.Rows }
 
 // MergeInto implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
@@ -211,7 +217,7 @@ func (v *vera) Forward(y, x tensor.Matrix) {
 	}
 }
 
-// before is ((x·Aᵀ)∘d)·Bᵀ, x·ΔWᵀ but for b.
+// before is ((x·Aᵀ)∘d)·Bᵀ, which is x·ΔWᵀ without b.
 func (v *vera) before(x tensor.Matrix) *scratch {
 	h := v.down(x)
 	defer h.give()

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mathext/prng"
 )
 
-// TestVeRAPRNG: A [3, 700] and then B [5, 3] are those of torch.Generator().manual_seed(7) in PEFT's VeRA, to the bit
-// (PyTorch 2.15).
+// TestVeRAPRNG: A [3, 700], and then B [5, 3], are to the bit the matrices that PEFT's VeRA draws from
+// torch.Generator().manual_seed(7) (PyTorch 2.15).
 func TestVeRAPRNG(t *testing.T) {
 	g := prng.NewMT19937()
 	g.Seed(7)

@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestVeRAShares: layers of different sizes have one A and B, those of the key.
+// TestVeRAShares: layers of different sizes share one A and one B, which follow from the key.
 func TestVeRAShares(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "vera", map[string]any{"r": 5, "projection_prng_key": 2}))
@@ -23,7 +23,7 @@ func TestVeRAShares(t *testing.T) {
 	golden.Close(t, "B", op.Data(c.b).Data, torchKaiming(want, 37*5, 5), 0, false)
 	for _, l := range a.layers {
 		if &l.Adapter.(*vera).a.Data[0] != &op.Data(c.a).Data[0] {
-			t.Errorf("%s has an A of its own", l.Path())
+			t.Errorf("%s does not share A", l.Path())
 		}
 	}
 	if want := 3 * (4*5 + 18 + 6 + 6 + 20 + 3*5 + 37 + 37 + 20); a.NumTrainable() != want {
