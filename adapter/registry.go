@@ -151,7 +151,7 @@ func New(name string, settings map[string]any) (Method, error) {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		f, ok := known[key]
 		if !ok || slices.Contains(ownKeys, key) {
-			return nil, fmt.Errorf("adapter: %s is no setting of %s%s", key, name, suggest.Hint(key, slices.Collect(maps.Keys(known))))
+			return nil, fmt.Errorf("adapter: %s is no setting of %s%s", key, name, suggest.Hint(key, Keys(name)))
 		}
 		raw, err := json.Marshal(settings[key])
 		if err == nil {
