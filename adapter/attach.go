@@ -53,7 +53,7 @@ func attachNew(ctx context.Context, m *model.Model, name string, method Method, 
 	if err != nil {
 		return nil, err
 	}
-	if err := validate(own); err != nil {
+	if err := validateMethod(own); err != nil {
 		return nil, err
 	}
 	targets, err := resolve(m, own, true)

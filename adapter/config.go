@@ -87,7 +87,7 @@ func parse(raw []byte) (Method, error) {
 			return nil, err
 		}
 	}
-	return m, validate(m)
+	return m, validateMethod(m)
 }
 
 // read sets the method's settings to a file's values.

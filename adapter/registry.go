@@ -161,7 +161,7 @@ func New(name string, settings map[string]any) (Method, error) {
 			return nil, fmt.Errorf("adapter: %s: %w", key, err)
 		}
 	}
-	if err := validate(m); err != nil {
+	if err := validateMethod(m); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	return m, nil
@@ -176,8 +176,8 @@ func (r Registration) fields(m Method) map[string]field {
 	return all
 }
 
-// validate says which setting of a complete method cannot be.
-func validate(m Method) error {
+// validateMethod says which setting of a complete method cannot be.
+func validateMethod(m Method) error {
 	r, err := registrationOf(m)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 	if err != nil {
 		return err
 	}
-	if err := validate(method); err != nil {
+	if err := validateMethod(method); err != nil {
 		return err
 	}
 	for _, l := range a.layers {
