@@ -18,38 +18,45 @@ import (
 )
 
 func init() {
-	register("adalora", kind{peftType: "ADALORA", ignores: []string{"r"}, make: func() Method {
-		return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
-			OrthRegWeight: 0.5, Alpha: 8, Bias: "none"}
-	}})
+	Register("adalora", Registration{PEFTType: "ADALORA", Ignores: []string{"r"},
+		AtRank: func(r int) map[string]any { return map[string]any{"init_r": r * 3 / 2, "target_r": r} },
+		LearningRate: func(int) LRRange {
+			return LRRange{5e-4, 2e-3, "not in the MoRA paper; its paper's for GLUE"}
+		},
+		New: func() Method {
+			return &AdaLoRA{Common: Common{TargetModules: AllLinear}, TargetR: 8, InitR: 12, DeltaT: 1, Beta1: 0.85, Beta2: 0.85,
+				OrthRegWeight: new(0.5), Alpha: new(defaultAlpha), Bias: "none"}
+		}})
 }
 
-// AdaLoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, the form of a singular value
-// decomposition. Training adds OrthRegWeight times the mean of ‖A·Aᵀ−I‖ and ‖Bᵀ·B−I‖ over all matrices to the loss (PEFT
-// has the norms, Eq. 4 their squares), and takes E's unimportant entries away, see budget.
+// AdaLoRA is adaptive LoRA (Zhang et al. 2023, arXiv 2303.10512, Eq. 3): W' = W + α/r·B·diag(E)·A, in the form of a
+// singular value decomposition. Training adds to the loss OrthRegWeight times the mean of ‖A·Aᵀ−I‖ and ‖Bᵀ·B−I‖ over all
+// matrices (the norms as in PEFT; Eq. 4 has their squares). While it runs, it takes away triplets, each of which is a row
+// of A, an entry of E and a column of B: the least important ones of all layers go first (Algorithm 1).
 type AdaLoRA struct {
 	Common
-	// InitR is the rank of every layer at first, TargetR the mean rank that is left.
+	// InitR is the rank that every layer starts with, and TargetR the mean rank that is left at the end.
 	InitR   int `json:"init_r"`
 	TargetR int `json:"target_r"`
-	// TInit are the steps before the budget falls, TFinal those after it has; it is handed out every DeltaT steps.
+	// TInit is the number of steps before the budget of triplets falls, and TFinal the number of steps after it has fallen.
+	// In between it is given out every DeltaT steps.
 	TInit  int `json:"tinit"`
 	TFinal int `json:"tfinal"`
 	DeltaT int `json:"deltaT"`
-	// TotalStep is the length of the run that the schedule is for; 0 is that of the run that trains it.
+	// TotalStep is the number of steps of the run that the schedule is for; 0 takes that of the run that trains it.
 	TotalStep int `json:"total_step"`
-	// Beta1 and Beta2 smooth the importance and its uncertainty.
+	// Beta1 smooths the importance of a triplet, and Beta2 the uncertainty of the importance.
 	Beta1 float64 `json:"beta1"`
 	Beta2 float64 `json:"beta2"`
-	// OrthRegWeight is the weight of the orthogonality.
-	OrthRegWeight float64 `json:"orth_reg_weight"`
-	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out those that were taken away.
+	// OrthRegWeight is the weight of the orthogonality in the loss; nil is 0.5.
+	OrthRegWeight *float64 `json:"orth_reg_weight"`
+	// RankPattern says, by layer, which of the triplets a file holds: PEFT leaves out the triplets that were taken away.
 	RankPattern map[string][]bool `json:"rank_pattern"`
-	// Alpha over InitR scales the update; up to 0 it counts as InitR.
-	Alpha float64 `json:"lora_alpha"`
-	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	// Alpha over InitR scales the update. nil is 8; 0 and less count as InitR.
+	Alpha *float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// Init starts with E zero; false, for tests, with all random.
+	// Init says how the adapter starts: by default E is zero; InitRandom draws everything.
 	Init Init `json:"init_lora_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
@@ -57,16 +64,28 @@ type AdaLoRA struct {
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
-var _ Method = (*AdaLoRA)(nil)
+var (
+	_ Method               = (*AdaLoRA)(nil)
+	_ Validator            = (*AdaLoRA)(nil)
+	_ InputDropper         = (*AdaLoRA)(nil)
+	_ TargetPreparer       = (*AdaLoRA)(nil)
+	_ ConfigTranslator     = (*AdaLoRA)(nil)
+	_ model.Adapter        = (*adalora)(nil)
+	_ model.DeltaForwarder = (*adalora)(nil)
+	_ Ranker               = (*adalora)(nil)
+	_ SpectrumFactorer     = (*adalora)(nil)
+)
 
 // maxSteps bounds a schedule.
 const maxSteps = 1 << 30
 
-func (c *AdaLoRA) check() error {
+// Validate implements Validator.
+func (c *AdaLoRA) Validate() error {
 	if err := c.Init.only("AdaLoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
 	within := func(v float64) bool { return v > 0 && v < 1 }
+	weight := valueOf(c.OrthRegWeight)
 	switch {
 	case c.InitR < 1 || c.InitR > maxRank:
 		return fmt.Errorf("init_r is %d; want 1 to %d", c.InitR, maxRank)
@@ -78,22 +97,19 @@ func (c *AdaLoRA) check() error {
 		return fmt.Errorf("deltaT is %d; want 1 or more", c.DeltaT)
 	case !within(c.Beta1) || !within(c.Beta2):
 		return fmt.Errorf("beta1 is %g, beta2 %g; want numbers between 0 and 1", c.Beta1, c.Beta2)
-	case !(c.OrthRegWeight >= 0) || math.IsInf(c.OrthRegWeight, 0):
-		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", c.OrthRegWeight)
+	case !(weight >= 0) || math.IsInf(weight, 0):
+		return fmt.Errorf("orth_reg_weight is %g; want 0 or more", weight)
 	case c.Dropout < 0 || c.Dropout >= 1 || math.IsNaN(c.Dropout):
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", c.Dropout)
-	case c.Bias != "none":
-		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
-	case c.FanInFanOut:
-		return errFanInFanOut
+	case c.TotalStep > 0:
+		if err := c.fits(c.TotalStep); err != nil {
+			return err
+		}
 	}
-	if c.TotalStep > 0 {
-		return c.fits(c.TotalStep)
-	}
-	return nil
+	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
-// fits says whether a run of so many steps has room for the schedule.
+// fits says whether a run of total steps has room for the schedule.
 func (c *AdaLoRA) fits(total int) error {
 	if c.TInit >= total-c.TFinal {
 		return fmt.Errorf("tinit %d and tfinal %d leave no step of %d for the budget to fall; lower them", c.TInit, c.TFinal, total)
@@ -101,31 +117,33 @@ func (c *AdaLoRA) fits(total int) error {
 	return nil
 }
 
-func (c *AdaLoRA) dropout() float32 { return float32(c.Dropout) }
+// InputDropout implements InputDropper.
+func (c *AdaLoRA) InputDropout() float32 { return float32(c.Dropout) }
 
-// prepare checks that every layer of RankPattern is there.
-func (c *AdaLoRA) prepare(targets []*model.Linear) (Method, error) {
+// PrepareTargets implements TargetPreparer: every layer of RankPattern must be there.
+func (c *AdaLoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	known := map[string]bool{}
 	for _, l := range targets {
 		known[l.Path()+".lora_E"] = true
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.RankPattern)) {
 		if !known[k] {
-			return nil, fmt.Errorf("rank_pattern: %s is of no adapted layer", strings.TrimSuffix(k, ".lora_E"))
+			return nil, ofKind(ErrNoMatch, fmt.Errorf("rank_pattern: %s is of no adapted layer", strings.TrimSuffix(k, ".lora_E")))
 		}
 	}
 	own := *c
 	return &own, nil
 }
 
-// toFile: PEFT wants total_step, and opens nothing without a schedule.
-func (c *AdaLoRA) toFile(all map[string]any) {
+// ToFile implements ConfigTranslator: PEFT opens no file without a total_step that the schedule fits into.
+func (c *AdaLoRA) ToFile(all map[string]any) {
 	if c.TotalStep == 0 {
 		all["total_step"] = c.TInit + c.TFinal + 1
 	}
 }
 
-func (c *AdaLoRA) fromFile() error { return nil }
+// FromFile implements ConfigTranslator.
+func (c *AdaLoRA) FromFile() error { return nil }
 
 // Adapt implements Method.
 func (c *AdaLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -143,7 +161,7 @@ func (c *AdaLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) 
 	if c.Init == InitRandom {
 		deviation, e = 1, normal(rng, r, 1)
 	}
-	alpha := c.Alpha
+	alpha := valueOf(c.Alpha)
 	if alpha <= 0 {
 		alpha = float64(c.InitR)
 	}
@@ -163,9 +181,9 @@ func (l *adalora) Params() []model.Param {
 	return []model.Param{{Name: "lora_A", Param: l.a}, {Name: "lora_B", Param: l.b}, {Name: "lora_E", Param: l.e}}
 }
 
-func (l *adalora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+func (l *adalora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
-// weighted is s·b∘E by columns: rows of B, or tokens.
+// weighted is b·diag(s·E). The rows of b are rows of B, or tokens.
 func (l *adalora) weighted(b tensor.Matrix) *scratch {
 	s := byColumns(b, op.Data(l.e).Data)
 	vec.Scale(s.Data, l.scale, s.Data)
@@ -241,13 +259,13 @@ func (l *adalora) Grad(x, gy tensor.Matrix) {
 	vec.Axpy(op.Grad(l.e).Data, l.scale, sum.Data)
 }
 
-// cores are those of the LoRA that it is.
-func (l *adalora) cores(out, in int) []*mat.Dense {
+// SpectrumFactors implements SpectrumFactorer: ΔW is (B·diag(s·E))·A.
+func (l *adalora) SpectrumFactors(out, in int) []*mat.Dense {
 	b := op.Data(l.b)
 	if b.Cols == 0 {
 		return nil
 	}
 	s := l.weighted(b)
 	defer s.give()
-	return (&lora{a: l.a, b: op.NewParam(s.Data, out, b.Cols), scale: 1}).cores(out, in)
+	return (&lora{a: l.a, b: op.NewParam(s.Data, out, b.Cols), scale: 1}).SpectrumFactors(out, in)
 }

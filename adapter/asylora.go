@@ -4,32 +4,71 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"gonum.org/v1/gonum/mat"
-
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 func init() {
-	register("asylora", kind{peftType: "LORA", flag: "use_asylora", make: func() Method { return &AsyLoRA{LoRA: *newLoRA()} }})
+	Register("asylora", Registration{PEFTType: "LORA", Flag: "use_asylora", New: func() Method {
+		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+	}})
 }
 
-// AsyLoRA (Zhu et al. 2024, arXiv 2402.16842, section 4): LoRA with a random A that stays as it is, A·Aᵀ = I; only B is
-// trained. The file is LoRA's.
-type AsyLoRA struct{ LoRA }
+// AsyLoRA is asymmetric LoRA (Zhu et al. 2024, arXiv 2402.16842, section 4): LoRA with a random A that stays frozen,
+// A·Aᵀ = I. Only B is trained. The file is LoRA's.
+type AsyLoRA struct {
+	Common
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern are LoRA's.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how B starts: InitDefault or InitRandom.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r.
+	RSLoRA bool `json:"use_rslora"`
+}
 
-var _ Method = (*AsyLoRA)(nil)
+var (
+	_ Method        = (*AsyLoRA)(nil)
+	_ Validator     = (*AsyLoRA)(nil)
+	_ InputDropper  = (*AsyLoRA)(nil)
+	_ PatternLister = (*AsyLoRA)(nil)
+	_ TensorStorer  = (*asylora)(nil)
+)
 
-func (c *AsyLoRA) check() error {
+// Validate implements Validator.
+func (c *AsyLoRA) Validate() error {
 	if err := c.Init.only("AsyLoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
-	return c.LoRA.check()
+	return c.lowRank().validateScaled()
 }
+
+func (c *AsyLoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+// InputDropout implements InputDropper.
+func (c *AsyLoRA) InputDropout() float32 { return float32(c.Dropout) }
+
+// LayerPatterns implements PatternLister.
+func (c *AsyLoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +77,8 @@ func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) 
 		return nil, fmt.Errorf("r %d is larger than in_features %d of %s, so A cannot have orthogonal rows; lower r, or rank_pattern for that layer", r, in, l.Path())
 	}
 	if rng != nil {
-		q, _ := thinQR(mat.NewDense(in, r, widenAll(normal(rng, in*r, 1))))
-		copy(op.Data(low.a).Data, narrow(q.T()))
+		q, _ := spectrum.ThinQR(spectrum.Float64(tensor.View(normal(rng, in*r, 1), in, r)))
+		copy(op.Data(low.a).Data, spectrum.Float32(q.T()))
 	}
 	low.a.SetRequiresGrad(false)
 	return &asylora{low}, nil
@@ -51,5 +90,5 @@ type asylora struct{ *lora }
 // Params implements model.Adapter.
 func (l *asylora) Params() []model.Param { return l.lora.Params()[1:] }
 
-// stored are both matrices.
-func (l *asylora) stored() []stored { return asStored(l.lora.Params()) }
+// StoredTensors implements TensorStorer: the file has both matrices.
+func (l *asylora) StoredTensors() []StoredTensor { return asStored(l.lora.Params()) }

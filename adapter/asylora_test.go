@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestAsyLoRA: A·Aᵀ = I, only B counts and gets a gradient, the file has both.
+// TestAsyLoRA: A·Aᵀ = I; only B is counted and gets a gradient; the file has both.
 func TestAsyLoRA(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "asylora", map[string]any{"r": 3, "target_modules": []string{"up_proj"}}))
@@ -18,7 +18,7 @@ func TestAsyLoRA(t *testing.T) {
 		t.Errorf("%d trainable", a.NumTrainable())
 	}
 	for _, l := range a.layers {
-		low := l.adapter.(*asylora)
+		low := l.Adapter.(*asylora)
 		gram := tensor.New(3, 3)
 		tensor.NT(gram, op.Data(low.a), op.Data(low.a), 0)
 		golden.Close(t, "A·Aᵀ", gram.Data, identity(3).Data, 1e-6, false)
@@ -30,7 +30,7 @@ func TestAsyLoRA(t *testing.T) {
 	if n := len(a.tensors()); n != 6 {
 		t.Errorf("%d tensors are saved, want 6", n)
 	}
-	if _, err := Attach(m, "b", mustNew(t, "asylora", map[string]any{"r": 21, "target_modules": []string{"q_proj"}}), 1); err == nil || !strings.Contains(err.Error(), "larger than in_features 20") {
+	if _, err := Attach(t.Context(), m, "b", mustNew(t, "asylora", map[string]any{"r": 21, "target_modules": []string{"q_proj"}}), 1); err == nil || !strings.Contains(err.Error(), "larger than in_features 20") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,10 +1,12 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
@@ -13,25 +15,19 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Adapter is an adapter on a model: one piece on every layer that its method chooses, and the trained copies of
-// modules_to_save.
+// Adapter is an adapter on a model: what its method made for every layer that the settings choose, and the trained copies
+// of modules_to_save.
 type Adapter struct {
-	// Name chooses the adapter in a pass (op.Tape.Adapter).
+	// Name chooses the adapter in a pass (op.Pass.Adapter).
 	Name string
-	// Method has the settings.
+	// Method has the settings, complete.
 	Method Method
 
 	model    *model.Model
-	layers   []layer
+	layers   []Layer
 	copies   []weightCopy
-	course   course   // nil where the method has none
+	hooks    Hooks    // nil where the method has none
 	restores []func() // not nil while merged
-}
-
-// layer is one adapted layer.
-type layer struct {
-	*model.Linear
-	adapter model.Adapter
 }
 
 // weightCopy is a weight that is trained whole.
@@ -40,84 +36,110 @@ type weightCopy struct {
 	param *nn.Param
 }
 
-// Attach puts an untrained adapter on a model under a name. Every name and pattern of the settings must match something;
-// the error suggests the nearest names. The numbers that an adapter draws depend on the seed and the layer alone.
-func Attach(m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
-	a, err := attach(m, name, method, seed, true)
+// Attach puts an untrained adapter on a model under a name. Settings that are zero in method take their defaults; method
+// itself is not changed. Every name and pattern of the settings must match something; the error suggests the nearest
+// names. The numbers that an adapter draws depend on the seed and the layer alone. After an error, or when ctx ends before
+// the last layer is made, nothing is attached; PiSSA and others that decompose weights take seconds for a large model.
+func Attach(ctx context.Context, m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
+	a, err := attachNew(ctx, m, name, method, seed)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	return a, nil
 }
 
-func attach(m *model.Model, name string, method Method, seed uint64, strict bool) (*Adapter, error) {
-	if name == "" {
-		return nil, errors.New("a name is needed; the empty one is the model without adapter")
-	}
-	if err := check(method); err != nil {
-		return nil, err
-	}
-	targets, err := resolve(m, method, strict)
+func attachNew(ctx context.Context, m *model.Model, name string, method Method, seed uint64) (*Adapter, error) {
+	own, err := complete(method)
 	if err != nil {
 		return nil, err
 	}
-	if p, ok := method.(preparer); ok {
-		if method, err = p.prepare(targets); err != nil {
-			return nil, err
-		}
+	if err := validateMethod(own); err != nil {
+		return nil, err
 	}
-	a := &Adapter{Name: name, Method: method, model: m}
-	rng := func(path string) *rand.Rand { return layerRand(seed, path) }
-	if !strict {
-		rng = func(string) *rand.Rand { return nil }
+	targets, err := resolve(m, own, true)
+	if err != nil {
+		return nil, err
 	}
-	if err := a.adapt(targets, rng); err != nil {
+	return attach(ctx, m, name, own, targets, func(path string) *rand.Rand { return layerRand(seed, path) })
+}
+
+// attach puts an adapter on the targets; rng makes the generator of a layer.
+func attach(ctx context.Context, m *model.Model, name string, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) (*Adapter, error) {
+	if name == "" {
+		return nil, errors.New("a name is needed; the empty one is the model without adapter")
+	}
+	a := &Adapter{Name: name, model: m}
+	if err := a.makeLayers(ctx, method, targets, rng); err != nil {
 		return nil, err
 	}
 	m.Weights(func(w *model.Weight) {
-		bias := w.Tied() != nil && len(w.Shape) == 1 // which follows the copy of the one that it is
-		if module, _, ok := cutLast(w.Name); ok && !bias && inModules(module, method.Settings().ModulesToSave) {
+		bias := w.Tied() != nil && len(w.Shape) == 1 // such a bias follows the copy of the weight that it is tied to
+		if module, _, ok := cutLast(w.Name); ok && !bias && inModules(module, a.Method.Settings().ModulesToSave) {
 			a.copies = append(a.copies, weightCopy{Weight: w})
 		}
 	})
 	for _, c := range a.copies {
 		if c.Override(name) != nil {
-			return nil, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name)
+			return nil, ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name))
 		}
 	}
 	for i, c := range a.copies {
 		a.copies[i].param = c.SetOverride(name, c.Values(""))
 	}
-	for _, l := range a.layers {
-		l.Attach(name, l.adapter, dropoutOf(method))
-	}
+	a.putOn()
 	return a, nil
 }
 
-// adapt makes the layers' adapters.
-func (a *Adapter) adapt(targets []*model.Linear, rng func(path string) *rand.Rand) error {
+// makeLayers makes the layers' adapters, and puts them on no layer yet.
+func (a *Adapter) makeLayers(ctx context.Context, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) error {
 	for _, l := range targets {
 		if l.Adapter(a.Name) != nil {
-			return fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path())
+			return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path()))
 		}
-		p, err := a.Method.Adapt(l, rng(l.Path()))
+	}
+	if p, ok := method.(TargetPreparer); ok {
+		var err error
+		if method, err = p.PrepareTargets(targets); err != nil {
+			return err
+		}
+	}
+	var layers []Layer
+	for _, l := range targets {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		made, err := method.Adapt(l, rng(l.Path()))
+		if err == nil {
+			err = checkLayer(made)
+		}
 		if err != nil {
 			return err
 		}
-		a.layers = append(a.layers, layer{l, p})
+		layers = append(layers, Layer{l, made})
 	}
-	if c, ok := a.Method.(withCourse); ok {
-		a.course = c.course(a.layers)
+	a.Method, a.layers = method, layers
+	if h, ok := method.(HookProvider); ok {
+		a.hooks = h.Hooks(layers)
 	}
 	return nil
 }
 
-// dropoutOf is the probability with which values of a layer's input are zeroed in training.
-func dropoutOf(method Method) float32 {
-	if d, ok := method.(interface{ dropout() float32 }); ok {
-		return d.dropout()
+// putOn puts the layers' adapters on their layers.
+func (a *Adapter) putOn() {
+	dropout := float32(0)
+	if d, ok := a.Method.(InputDropper); ok {
+		dropout = d.InputDropout()
 	}
-	return 0
+	for _, l := range a.layers {
+		l.Attach(a.Name, l.Adapter, dropout)
+	}
+}
+
+// takeOff takes the layers' adapters off their layers.
+func (a *Adapter) takeOff() {
+	for _, l := range a.layers {
+		l.Attach(a.Name, nil, 0)
+	}
 }
 
 // layerRand is a layer's own generator, whatever other layers have adapters.
@@ -127,6 +149,7 @@ func layerRand(seed uint64, path string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
+// cutLast cuts a path before its last component.
 func cutLast(path string) (before, last string, ok bool) {
 	i := strings.LastIndexByte(path, '.')
 	if i < 0 {
@@ -135,23 +158,25 @@ func cutLast(path string) (before, last string, ok bool) {
 	return path[:i], path[i+1:], true
 }
 
-// Detach takes the adapter off the model, unmerged.
+// Detach takes the adapter off the model. If it is merged, it is unmerged first.
 func (a *Adapter) Detach() {
 	a.Unmerge()
-	for _, l := range a.layers {
-		l.Attach(a.Name, nil, 0)
-	}
+	a.takeOff()
 	for _, c := range a.copies {
 		c.SetOverride(a.Name, nil)
 	}
 }
 
-// Params are what training moves, in the order of the model's layers, then the copies: a layer's path with lora_A and
-// the like behind it, or the weight's name.
+// Layers lists the adapted layers in the model's order.
+func (a *Adapter) Layers() []Layer { return slices.Clone(a.layers) }
+
+// Params lists what training moves: the parameters of the adapted layers in the model's order, then the trained copies of
+// weights. A layer's parameter is named after the layer's path, such as model.layers.0.mlp.up_proj.lora_A; a copy has the
+// weight's name.
 func (a *Adapter) Params() []model.Param {
 	var all []model.Param
 	for _, l := range a.layers {
-		for _, p := range l.adapter.Params() {
+		for _, p := range l.Adapter.Params() {
 			p.Name = l.Path() + "." + strings.TrimSuffix(p.Name, ".weight")
 			all = append(all, p)
 		}
@@ -171,10 +196,10 @@ func (a *Adapter) NumTrainable() int {
 	return n
 }
 
-// ParamsChanged must be called after parameters have changed, before the next pass: DoRA takes its norms.
+// ParamsChanged must be called after parameters have changed and before the next pass: DoRA computes its norms again.
 func (a *Adapter) ParamsChanged() {
 	for _, l := range a.layers {
-		if r, ok := l.adapter.(model.ParamsObserver); ok {
+		if r, ok := l.Adapter.(model.ParamsObserver); ok {
 			r.ParamsChanged()
 		}
 	}

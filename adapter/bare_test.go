@@ -35,7 +35,7 @@ func random(rng *rand.Rand, rows, cols int) tensor.Matrix {
 	return m
 }
 
-// stir gives an adapter's parameters normal values, and refreshes it.
+// stir sets an adapter's parameters to normal numbers.
 func stir(rng *rand.Rand, a model.Adapter) {
 	for _, p := range a.Params() {
 		m := op.Data(p.Param)

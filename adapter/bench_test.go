@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// benchmarks are methods as hosts have them: 1536×576 at r 8.
+// benchmarks are methods on a layer of a usual size, 1536×576, at r 8.
 var benchmarks = []struct {
 	name     string
 	method   string
@@ -22,9 +22,9 @@ var benchmarks = []struct {
 	{"dora", "dora", nil},
 }
 
-// BenchmarkFold folds a whole weight in the blocks that packing takes (64 rows for A·Bᵀ, 64 columns for A·B), on one
-// thread.
-func BenchmarkFold(b *testing.B) {
+// BenchmarkMergeInto folds the update into a whole weight, on one thread, in the blocks that packing takes: 64 rows for
+// A·Bᵀ, 64 columns for A·B.
+func BenchmarkMergeInto(b *testing.B) {
 	const out, in = 1536, 576
 	for _, c := range benchmarks {
 		m, err := New(c.method, c.settings)
@@ -52,7 +52,7 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
-// BenchmarkGrad is the adapter's own gradient for 512 tokens.
+// BenchmarkGrad computes the adapter's gradient for 512 tokens.
 func BenchmarkGrad(b *testing.B) {
 	const out, in, tokens = 1536, 576, 512
 	rng := rand.New(rand.NewPCG(1, 1))

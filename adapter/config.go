@@ -15,28 +15,29 @@ import (
 
 // Common has the settings that every method has: where it sits. Keys and meanings are PEFT's.
 type Common struct {
-	// TaskType is PEFT's name of the kind of model, such as CAUSAL_LM; nothing here depends on it.
+	// TaskType is PEFT's name for the kind of model, such as CAUSAL_LM. Nothing here depends on it.
 	TaskType string `json:"task_type"`
-	// BaseModel says which model the adapter is for; Save fills in the model's folder where it is empty.
+	// BaseModel says which model the adapter is for. Where it is empty, Save writes the model's folder.
 	BaseModel string `json:"base_model_name_or_path"`
-	// InferenceMode is written as PEFT writes it, true, and means nothing.
+	// InferenceMode means nothing here. It is written as PEFT writes it, as true.
 	InferenceMode bool `json:"inference_mode"`
-	// TargetModules chooses the linear layers.
+	// TargetModules chooses the linear layers; the zero value is the method's default, which is AllLinear for most.
 	TargetModules TargetModules `json:"target_modules"`
 	// ExcludeModules takes layers out again.
 	ExcludeModules TargetModules `json:"exclude_modules"`
 	// LayersToTransform keeps only layers with these indices in their path; empty keeps all.
 	LayersToTransform intList `json:"layers_to_transform"`
-	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the last one in a path.
+	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the last list in a path.
 	LayersPattern stringList `json:"layers_pattern"`
 	// ModulesToSave are path suffixes of modules that are trained whole, in a copy, and saved with the adapter.
 	ModulesToSave stringList `json:"modules_to_save"`
 }
 
-// Settings implements Method for whoever embeds Common.
+// Settings implements Method for a struct that embeds Common.
 func (c *Common) Settings() *Common { return c }
 
-func (c *Common) check() error {
+// validate says which of the settings cannot be.
+func (c *Common) validate() error {
 	switch {
 	case c.TargetModules.empty():
 		return errors.New("target_modules is empty; want path suffixes, a regular expression or \"all-linear\"")
@@ -53,8 +54,8 @@ func (c *Common) check() error {
 	return nil
 }
 
-// Parse reads an adapter_config.json, PEFT's or our own. A key that is not known and switches something on is an error;
-// all of them are listed.
+// Parse reads an adapter_config.json that PEFT or this package wrote. A key that is not known and switches something on is
+// an error, which lists all such keys.
 func Parse(raw []byte) (Method, error) {
 	m, err := parse(raw)
 	if err != nil {
@@ -68,71 +69,81 @@ func parse(raw []byte) (Method, error) {
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, err
 	}
-	k, err := choose(all)
+	r, err := registrationFor(all)
 	if err != nil {
 		return nil, err
 	}
-	m := k.make()
-	known := k.fields(m)
-	for _, need := range append([]string{"target_modules"}, k.needs...) {
+	m := r.New()
+	for _, need := range append([]string{"target_modules"}, r.Needs...) {
 		if jsonvalue.IsNull(all[need]) {
 			return nil, fmt.Errorf("%s is missing", need)
 		}
 	}
+	if err := r.read(m, all); err != nil {
+		return nil, err
+	}
+	if t, ok := m.(ConfigTranslator); ok {
+		if err := t.FromFile(); err != nil {
+			return nil, err
+		}
+	}
+	return m, validateMethod(m)
+}
+
+// read sets the method's settings to a file's values.
+func (r Registration) read(m Method, all map[string]json.RawMessage) error {
+	known := r.fields(m)
 	var bad []string
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		f, ok := known[key]
 		switch {
 		case ok:
 			if err := f.set(all[key]); err != nil {
-				return nil, fmt.Errorf("%s: %w", key, err)
+				return fmt.Errorf("%s: %w", key, err)
 			}
-		case key == k.flag || key == "peft_type" || slices.Contains(harmless, key) || slices.Contains(k.ignores, key):
+		case key == r.Flag || key == "peft_type" || slices.Contains(harmless, key) || slices.Contains(r.Ignores, key):
 		case !jsonvalue.IsOff(all[key]):
 			bad = append(bad, fmt.Sprintf("%s = %s", key, wording.Clip(all[key], 60)))
 		}
 	}
 	if bad != nil {
-		return nil, fmt.Errorf("not supported: %s", strings.Join(bad, ", "))
+		return ofKind(ErrUnsupported, fmt.Errorf("not supported: %s", strings.Join(bad, ", ")))
 	}
-	if t, ok := m.(translator); ok {
-		if err := t.fromFile(); err != nil {
-			return nil, err
-		}
-	}
-	return m, check(m)
+	return nil
 }
 
-// choose finds the method that a file is of, by peft_type and the flags.
-func choose(all map[string]json.RawMessage) (kind, error) {
+// registrationFor finds the method that a file is of, by peft_type and the flags.
+func registrationFor(all map[string]json.RawMessage) (Registration, error) {
 	var peftType string
 	if err := json.Unmarshal(all["peft_type"], &peftType); err != nil {
-		return kind{}, errors.New("peft_type is missing")
+		return Registration{}, errors.New("peft_type is missing")
 	}
-	var found *kind
+	var plain *Registration
 	var types []string
-	for _, name := range Methods() {
-		k := methods[name]
-		types = append(types, k.peftType)
-		flagged := k.flag != "" && (string(all[k.flag]) == "true" || k.valued() && !jsonvalue.IsNull(all[k.flag]) && !jsonvalue.IsOff(all[k.flag]))
-		if k.peftType == peftType && (flagged || k.flag == "" && found == nil) {
-			found = &k
-			if flagged {
-				return k, nil
-			}
+	for _, name := range order {
+		r := methods[name]
+		types = append(types, r.PEFTType)
+		switch {
+		case r.PEFTType != peftType:
+		case r.Flag == "" && plain == nil:
+			plain = &r
+		case r.Flag != "" && r.flagged(all[r.Flag]):
+			return r, nil
 		}
 	}
-	if found == nil {
+	if plain == nil {
 		slices.Sort(types)
-		return kind{}, fmt.Errorf("peft_type %q is not supported; supported is %s", peftType, strings.Join(slices.Compact(types), ", "))
+		return Registration{}, ofKind(ErrUnsupported,
+			fmt.Errorf("peft_type %q is not supported; supported is %s", peftType, strings.Join(slices.Compact(types), ", ")))
 	}
-	return *found, nil
+	return *plain, nil
 }
 
-// valued says whether the kind's flag is a setting with a value of its own.
-func (k kind) valued() bool {
-	_, ok := k.fields(k.make())[k.flag]
-	return ok
+// flagged says whether the value of the registration's flag chooses it: true does or, where the flag is a setting with a
+// value of its own, every value that switches something on.
+func (r Registration) flagged(raw json.RawMessage) bool {
+	_, setting := r.fields(r.New())[r.Flag]
+	return string(raw) == "true" || setting && !jsonvalue.IsNull(raw) && !jsonvalue.IsOff(raw)
 }
 
 // harmless are keys of PEFT's files that change nothing in what an adapter computes, whatever their value.
@@ -140,23 +151,23 @@ var harmless = []string{"auto_mapping", "megatron_core", "peft_version", "qalora
 
 // encode makes adapter_config.json.
 func encode(m Method) ([]byte, error) {
-	k, err := kindOf(m)
+	r, err := registrationOf(m)
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]any{"peft_type": k.peftType}
-	if k.flag != "" {
-		all[k.flag] = true
+	all := map[string]any{"peft_type": r.PEFTType}
+	if r.Flag != "" {
+		all[r.Flag] = true
 	}
-	for key, f := range k.fields(m) {
+	for key, f := range r.fields(m) {
 		all[key] = f.Interface()
 		if s, ok := all[key].(string); ok && s == "" {
 			all[key] = nil
 		}
 	}
 	all["inference_mode"] = true
-	if t, ok := m.(translator); ok {
-		t.toFile(all)
+	if t, ok := m.(ConfigTranslator); ok {
+		t.ToFile(all)
 	}
 	return json.MarshalIndent(all, "", "  ")
 }
@@ -171,9 +182,11 @@ func fields(m any) map[string]field {
 	visit = func(v reflect.Value) {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if f.Anonymous {
+			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			switch {
+			case f.Anonymous && f.Type.Kind() == reflect.Struct:
 				visit(v.Field(i))
-			} else if key := f.Tag.Get("json"); key != "" {
+			case f.IsExported() && key != "" && key != "-":
 				all[key] = field{v.Field(i)}
 			}
 		}
@@ -191,7 +204,11 @@ func (f field) set(raw json.RawMessage) error {
 	err := json.Unmarshal(raw, v.Interface())
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
-		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[f.Kind()])
+		t := f.Type()
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[t.Kind()])
 	}
 	if err == nil {
 		f.Set(v.Elem())

@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// variants are settings that a method is tested with beside its defaults.
+// variants are settings that a method is tested with, besides its defaults.
 var variants = map[string][]map[string]any{
 	"lora":     {{"init_lora_weights": "gaussian", "lora_alpha": 3.5}},
 	"pissa":    {{"init_lora_weights": "pissa_niter_3", "use_rslora": true}},
@@ -25,14 +25,14 @@ var variants = map[string][]map[string]any{
 	"vera":     {{"save_projection": false, "projection_prng_key": 3}},
 }
 
-// aliases are a method's own keys for settings that the suite names as most methods do.
+// aliases are the keys of a method for settings that the suite calls by the name that most methods have for them.
 var aliases = map[string]map[string][]string{
 	"adalora": {"r": {"init_r", "target_r"}},
 	"ia3":     {"init_lora_weights": {"init_ia3_weights"}},
 	"vera":    {"init_lora_weights": {"init_weights"}, "lora_dropout": {"vera_dropout"}},
 }
 
-// setting puts a setting under the keys that a method has for it; what it does not have is left out.
+// setting sets the keys that a method has for a setting; a method without any leaves it out.
 func setting(settings map[string]any, name, key string, value any) {
 	keys := []string{key}
 	if own, ok := aliases[name][key]; ok {
@@ -40,13 +40,13 @@ func setting(settings map[string]any, name, key string, value any) {
 	}
 	k := methods[name]
 	for _, key := range keys {
-		if _, ok := k.fields(k.make())[key]; ok {
+		if _, ok := k.fields(k.New())[key]; ok {
 			settings[key] = value
 		}
 	}
 }
 
-// each runs a test for every registered method and variant; make builds the method with further settings.
+// each runs a test for every registered method and variant. make makes the method, with more settings.
 func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Method)) {
 	for _, name := range Methods() {
 		for _, v := range append([]map[string]any{{}}, variants[name]...) {
@@ -83,7 +83,7 @@ func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w tensor.Matrix
 				rng := rand.New(rand.NewPCG(uint64(r), 2))
 				a, err := m.Adapt(l, rng)
 				if err != nil {
-					continue // refused, which other tests look at
+					continue // refused; other tests look at that
 				}
 				done++
 				t.Run(fmt.Sprintf("%dx%d_r%d", s[0], s[1], r), func(t *testing.T) {
@@ -97,7 +97,7 @@ func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w tensor.Matrix
 	})
 }
 
-// folded is W' whole.
+// folded is W' as a matrix.
 func folded(w tensor.Matrix, a model.Adapter) tensor.Matrix {
 	f := tensor.New(w.Rows, w.Cols)
 	copy(f.Data, w.Data)
@@ -129,7 +129,7 @@ func TestFoldByBlocks(t *testing.T) {
 	})
 }
 
-// TestForwardIsMergeInto: the forward pass and its transpose, on the identity, make ΔW.
+// TestForwardIsMergeInto: Forward and Backward of the identity are ΔWᵀ and ΔW.
 func TestForwardIsMergeInto(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		s, ok := a.(model.DeltaForwarder)
@@ -160,8 +160,8 @@ func identity(n int) tensor.Matrix {
 	return m
 }
 
-// TestGradients compares Grad and GradOutput with differences of Σ gy·(x·W'ᵀ), in which W' comes from Fold. The norm
-// that DoRA keeps constant is constant here too, since nothing refreshes.
+// TestGradients compares Grad and GradOutput with differences of Σ gy·(x·W'ᵀ), in which W' comes from MergeInto. The norm
+// that DoRA takes as a constant is constant here, since ParamsChanged is not called.
 func TestGradients(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		stir(rng, a)
@@ -183,7 +183,7 @@ func TestGradients(t *testing.T) {
 	})
 }
 
-// lossOf is Σ gy·(x·W'ᵀ) with the parameters of the moment.
+// lossOf computes Σ gy·(x·W'ᵀ) with the parameters as they are when it is called.
 func lossOf(w tensor.Matrix, a model.Adapter, x, gy tensor.Matrix) func() float64 {
 	return func() float64 {
 		y := tensor.New(x.Rows, w.Rows)
@@ -196,7 +196,7 @@ func lossOf(w tensor.Matrix, a model.Adapter, x, gy tensor.Matrix) func() float6
 	}
 }
 
-// checkDirections compares the gradient along random directions of each parameter with a difference of the loss.
+// checkDirections compares, for each parameter and some random directions, the gradient with a difference of the loss.
 func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter, loss func() float64) {
 	t.Helper()
 	for _, p := range a.Params() {
@@ -224,7 +224,7 @@ func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter,
 	}
 }
 
-// TestGradAddsUp: gradients of several passes are summed.
+// TestGradAddsUp: the gradients of several passes are summed.
 func TestGradAddsUp(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		stir(rng, a)
@@ -255,7 +255,7 @@ func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
 	s.a.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
-// TestLarge runs what is cut between threads: a product with W', the adapter on its own, and its gradient.
+// TestLarge runs what several threads share: a product with W', the adapter apart from the weight, and its gradient.
 func TestLarge(t *testing.T) {
 	const out, in, tokens = 300, 500, 700
 	each(t, func(t *testing.T, make func(map[string]any) Method) {

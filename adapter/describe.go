@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Describe tells, a line each, what is trained by shape of layer, and the share of the model that it is:
+// Describe says what is trained: a line for each shape of layer and, last, the share of the model's parameters:
 //
 //	q_proj 576×576: r̂ 96, 9,216 parameters, 30 layers
 //	trainable parameters: 4,886,640 of 139,401,648 (3.5054 %)
@@ -24,30 +24,35 @@ func (a *Adapter) Describe() []string {
 		_, name, _ := cutLast(l.Path())
 		out, in := l.Dims()
 		size := 0
-		for _, p := range l.adapter.Params() {
+		for _, p := range l.Adapter.Params() {
 			size += len(op.Data(p.Param).Data)
 		}
 		label := ""
-		if s, ok := l.adapter.(interface{ label() string }); ok {
-			label = s.label() + ", "
+		if r, ok := l.Adapter.(Ranker); ok {
+			symbol, n := r.Rank()
+			label = fmt.Sprintf("%s %d, ", symbol, n)
 		}
-		add(fmt.Sprintf("%s %d×%d: %s%s parameters", name, out, in, label, wording.Number(size)))
+		add(fmt.Sprintf("%s %d×%d: %s%s", name, out, in, label, counted(size, "parameter")))
 	}
 	for _, c := range a.copies {
-		add(fmt.Sprintf("%s: trained whole, %s parameters", c.Weight.Name, wording.Number(c.Size())))
+		add(fmt.Sprintf("%s: trained whole, %s", c.Weight.Name, counted(c.Size(), "parameter")))
 	}
 	var lines []string
 	for _, line := range order {
-		layers := "layers"
-		if count[line] == 1 {
-			layers = "layer"
-		}
-		lines = append(lines, fmt.Sprintf("%s, %d %s", line, count[line], layers))
+		lines = append(lines, line+", "+counted(count[line], "layer"))
 	}
-	if m, ok := a.Method.(interface{ note() string }); ok && m.note() != "" {
-		lines = append(lines, m.note())
+	if m, ok := a.Method.(Noter); ok && m.Note() != "" {
+		lines = append(lines, m.Note())
 	}
 	n := a.NumTrainable()
 	all := n + a.model.NumParameters()
 	return append(lines, fmt.Sprintf("trainable parameters: %s of %s (%.4f %%)", wording.Number(n), wording.Number(all), 100*float64(n)/float64(all)))
+}
+
+// counted is "1 layer", "2,000 layers" and the like.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return wording.Number(n) + " " + noun
 }

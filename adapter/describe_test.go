@@ -11,7 +11,7 @@ import (
 func TestDescribe(t *testing.T) {
 	m := tinyModel(t, true)
 	c := &MoRA{Common: Common{TargetModules: Suffixes("down_proj", "q_proj"), ModulesToSave: stringList{"lm_head"}},
-		LowRank: LowRank{R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}}, Type: Rotation}
+		R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}, Type: Rotation}
 	a := mustAttach(t, m, "a", c)
 	want := []string{
 		"q_proj 18×20: r̂ 8, 64 parameters, 3 layers",
@@ -49,28 +49,28 @@ func TestRanks(t *testing.T) {
 		method Method
 		want   int
 	}{
-		{&LoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3, Alpha: 3}}, 3},
-		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3}, Type: Sharing}, 13},
-		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, LowRank: LowRank{R: 3}, Type: Rotation}, 20},
+		{&LoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Alpha: 3}, 3},
+		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Type: Sharing}, 13},
+		{&MoRA{Common: Common{TargetModules: Suffixes("up_proj")}, R: 3, Type: Rotation}, 20},
 	} {
 		m := tinyModel(t, true)
 		a := mustAttach(t, m, "a", tt.method)
-		none, err := a.Spectra(1e-4)
+		none, err := a.Spectra(t.Context(), 1e-4)
 		if err != nil || len(none) != 3 || none[0].Rank != 0 {
 			t.Errorf("untrained: %v, %v", none, err)
 		}
 		stirAll(a, 1)
-		all, err := a.Spectra(1e-4)
+		all, err := a.Spectra(t.Context(), 1e-4)
 		if err != nil || all[1].Rank != tt.want || all[1].Out != 37 || all[1].In != 20 || all[1].Largest <= 0.01 {
 			t.Errorf("%T: got %+v, %v, want rank %d", tt.method, all, err, tt.want)
 		}
-		if high, _ := a.Spectra(2 * all[1].Largest); high[1].Rank != 0 {
+		if high, _ := a.Spectra(t.Context(), 2*all[1].Largest); high[1].Rank != 0 {
 			t.Errorf("above the largest: %+v", high[1])
 		}
-		if err := a.Merge(); err != nil {
+		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Spectra(1); err == nil {
+		if _, err := a.Spectra(t.Context(), 1); err == nil {
 			t.Error("ranks of a merged adapter")
 		}
 		a.Unmerge()

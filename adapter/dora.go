@@ -13,32 +13,69 @@ import (
 )
 
 func init() {
-	register("dora", kind{peftType: "LORA", flag: "use_dora", make: func() Method {
-		return &DoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()}
+	Register("dora", Registration{PEFTType: "LORA", Flag: "use_dora", New: func() Method {
+		return &DoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
 	}})
 }
 
-// DoRA (Liu et al. 2024, arXiv 2402.09353, Eq. 5): W' = m ∘ V/‖V‖ by rows, V = W + s·B·A, with a trained magnitude m
-// [out]. The norm counts as a constant in the gradient (section 4.3), as in PEFT.
+// DoRA is weight-decomposed LoRA (Liu et al. 2024, arXiv 2402.09353, Eq. 5): W' = m ∘ V/‖V‖ by rows, with V = W + s·B·A
+// and a trained magnitude m [out]. The gradient takes the norm as a constant (section 4.3), as PEFT does.
 type DoRA struct {
 	Common
-	LowRank
-	// RSLoRA scales by α/√r in place of α/r.
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern are LoRA's.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how A and B start: InitDefault, InitGaussian or InitRandom. The magnitudes start as the norms of W's rows.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r.
 	RSLoRA bool `json:"use_rslora"`
 }
 
-var _ Method = (*DoRA)(nil)
+var (
+	_ Method                  = (*DoRA)(nil)
+	_ Validator               = (*DoRA)(nil)
+	_ InputDropper            = (*DoRA)(nil)
+	_ PatternLister           = (*DoRA)(nil)
+	_ model.Adapter           = (*dora)(nil)
+	_ model.OutputTransformer = (*dora)(nil)
+	_ model.OutputGradder     = (*dora)(nil)
+	_ model.ParamsObserver    = (*dora)(nil)
+	_ TensorStorer            = (*dora)(nil)
+	_ Ranker                  = (*dora)(nil)
+)
 
-func (c *DoRA) check() error {
+// Validate implements Validator.
+func (c *DoRA) Validate() error {
 	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
 		return err
 	}
-	return c.LowRank.check()
+	return c.lowRank().validateScaled()
 }
 
-// Adapt implements Method. The magnitudes start as the norms of W's rows.
+func (c *DoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+// InputDropout implements InputDropper.
+func (c *DoRA) InputDropout() float32 { return float32(c.Dropout) }
+
+// LayerPatterns implements PatternLister.
+func (c *DoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
+
+// Adapt implements Method.
 func (c *DoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +92,7 @@ type dora struct {
 	low  *lora
 	base *model.Linear
 	m    *nn.Param // [1, out]
-	norm []float32 // ‖V‖ by row, of the parameters at the last Refresh
+	norm []float32 // ‖V‖ by row, as ParamsChanged last computed it
 }
 
 // Params implements model.Adapter.
@@ -63,25 +100,25 @@ func (d *dora) Params() []model.Param {
 	return append(d.low.Params(), model.Param{Name: "lora_magnitude_vector", Param: d.m})
 }
 
-func (d *dora) stored() []stored {
+// StoredTensors implements TensorStorer: PEFT's magnitudes have one extent.
+func (d *dora) StoredTensors() []StoredTensor {
 	out := len(d.norm)
 	low := asStored(d.low.Params())
-	return append(low, stored{name: "lora_magnitude_vector", shape: []int{out}, param: d.m})
+	return append(low, StoredTensor{Name: "lora_magnitude_vector", Shape: []int{out}, Param: d.m})
 }
 
-func (d *dora) label() string { return d.low.label() }
+// Rank implements Ranker.
+func (d *dora) Rank() (symbol string, n int) { return d.low.Rank() }
 
-// direction is V = W + s·B·A.
+// direction writes blocks of V = W + s·B·A.
 type direction struct{ *dora }
-
-func (v direction) Dims() (rows, cols int) { return v.base.Dims() }
 
 func (v direction) Block(dst []float32, ld, i, j, m, n int) {
 	v.base.Weight.Source("").Block(dst, ld, i, j, m, n)
 	v.low.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
-// ParamsChanged takes the norms of V's rows. It is due whenever A, B or W have changed, and must not run during a pass.
+// ParamsChanged implements model.ParamsObserver: it computes the norms of V's rows. It must not run during a pass.
 func (d *dora) ParamsChanged() {
 	out, in := d.base.Dims()
 	byRows(out, 4*in, func(from, to int) {
@@ -94,7 +131,7 @@ func (d *dora) ParamsChanged() {
 	})
 }
 
-// factor is m/‖V‖ of row i; 0 for a row of zeros, which stays zero whatever its magnitude.
+// factor is mᵢ/‖Vᵢ‖; it is 0 for a row of zeros, which stays zero whatever its magnitude.
 func (d *dora) factor(i int) float32 {
 	if d.norm[i] == 0 {
 		return 0
@@ -110,7 +147,7 @@ func (d *dora) MergeInto(w tensor.Matrix, i, j int) {
 	}
 }
 
-// TransformOutput makes x·W'ᵀ of y = x·Wᵀ: m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
+// TransformOutput implements model.OutputTransformer: x·W'ᵀ = m/‖V‖ ∘ (y + s·x·Aᵀ·Bᵀ).
 func (d *dora) TransformOutput(y, x tensor.Matrix) {
 	d.low.Forward(y, x)
 	factors := d.factors()
@@ -120,7 +157,7 @@ func (d *dora) TransformOutput(y, x tensor.Matrix) {
 	}
 }
 
-// factors are those of all rows.
+// factors are the factors of all rows, [1, out].
 func (d *dora) factors() *scratch {
 	f := take(1, len(d.norm))
 	for i := range f.Data {
@@ -147,7 +184,8 @@ func (d *dora) Grad(x, gy tensor.Matrix) {
 	d.GradOutput(x, y.Matrix, gy)
 }
 
-// GradOutput is Grad where y = x·W'ᵀ is known. LoRA's gradients are those for gy with column i scaled by mᵢ/‖Vᵢ‖.
+// GradOutput implements model.OutputGradder. The gradients of A and B are LoRA's for a gy whose column i is scaled by
+// mᵢ/‖Vᵢ‖.
 func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	if op.RequiresGrad(d.m) {
 		d.magnitudeGrad(x, y, gy)
@@ -167,7 +205,7 @@ func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	d.low.Grad(x, g.Matrix)
 }
 
-// small is the factor below which y says too little about V·x.
+// small is the factor below which y says too little about V·x: there the gradient is computed from V itself.
 const small = 1e-3
 
 // magnitudeGrad adds dmᵢ = Σₜ gyₜᵢ·(Vᵢ·xₜ)/‖Vᵢ‖, where Vᵢ·xₜ = yₜᵢ·‖Vᵢ‖/mᵢ.

@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestMagnitudes: DoRA's magnitudes get their gradient at 0 and near it, where the output says nothing about them.
+// TestMagnitudes: DoRA's magnitudes get their gradient at 0 and near 0 too, where the output says nothing about them.
 func TestMagnitudes(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
@@ -33,8 +33,8 @@ func TestMagnitudes(t *testing.T) {
 	})
 }
 
-// TestTurn: x·W'ᵀ made from x·Wᵀ is that of the folded weight.
-func TestTurn(t *testing.T) {
+// TestTransformOutput: x·W'ᵀ made from x·Wᵀ is the product with the folded weight.
+func TestTransformOutput(t *testing.T) {
 	eachSize(t, func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
 		d, ok := a.(*dora)
 		if !ok {

@@ -1,9 +1,12 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +15,6 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
@@ -23,63 +25,48 @@ const (
 	prefix     = "base_model.model." // PEFT's, before a module's path
 )
 
-// stored is one tensor of a layer in the file. Several may be the same parameter: all are written, any is read.
-type stored struct {
-	name  string
-	shape []int
-	param *nn.Param
-	// pack makes the tensor's values where they are not the parameter's, and unpack takes them apart; else both are nil.
-	pack   func() []float32
-	unpack func([]float32)
-}
-
-// values are what the file holds.
-func (t stored) values() []float32 {
-	if t.pack != nil {
-		return t.pack()
+// values are the numbers that the file holds.
+func (t StoredTensor) values() []float32 {
+	if t.Pack != nil {
+		return t.Pack()
 	}
-	return op.Data(t.param).Data
+	return op.Data(t.Param).Data
 }
 
-// storer is implemented by a layer's adapter whose tensors are not its Params as they are.
-type storer interface{ stored() []stored }
-
-// sharer is implemented by a method whose layers have tensors in common; the names are full ones.
-type sharer interface{ shared() []stored }
-
-func asStored(params []model.Param) []stored {
-	var all []stored
+// asStored lists parameters as tensors with two extents.
+func asStored(params []model.Param) []StoredTensor {
+	var all []StoredTensor
 	for _, p := range params {
 		m := op.Data(p.Param)
-		all = append(all, stored{name: p.Name, shape: []int{m.Rows, m.Cols}, param: p.Param})
+		all = append(all, StoredTensor{Name: p.Name, Shape: []int{m.Rows, m.Cols}, Param: p.Param})
 	}
 	return all
 }
 
-// tensors lists what the file holds, by full name.
-func (a *Adapter) tensors() []stored {
-	var all []stored
+// tensors lists the tensors of the file by their full names.
+func (a *Adapter) tensors() []StoredTensor {
+	var all []StoredTensor
 	for _, l := range a.layers {
-		own := asStored(l.adapter.Params())
-		if s, ok := l.adapter.(storer); ok {
-			own = s.stored()
+		own := asStored(l.Adapter.Params())
+		if s, ok := l.Adapter.(TensorStorer); ok {
+			own = s.StoredTensors()
 		}
 		for _, t := range own {
-			t.name = prefix + l.Path() + "." + t.name
+			t.Name = prefix + l.Path() + "." + t.Name
 			all = append(all, t)
 		}
 	}
 	for _, c := range a.copies {
-		all = append(all, stored{name: prefix + c.Weight.Name, shape: c.Shape, param: c.param})
+		all = append(all, StoredTensor{Name: prefix + c.Weight.Name, Shape: c.Shape, Param: c.param})
 	}
-	if s, ok := a.Method.(sharer); ok {
-		all = append(all, s.shared()...)
+	if s, ok := a.Method.(SharedTensorStorer); ok {
+		all = append(all, s.SharedTensors()...)
 	}
 	return all
 }
 
-// Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does, and the published MoRA code
-// for MoRA. Either file is replaced whole or not at all.
+// Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does and, for MoRA, as the published
+// code does. Each file is replaced as a whole or not at all.
 func (a *Adapter) Save(dir string) error {
 	if err := a.save(dir); err != nil {
 		return fmt.Errorf("adapter: save %s: %w", dir, err)
@@ -92,9 +79,9 @@ func (a *Adapter) save(dir string) error {
 	for _, t := range a.tensors() {
 		data := t.values()
 		if i := notFinite(data); i >= 0 {
-			return fmt.Errorf("%s holds %v", t.name, data[i])
+			return fmt.Errorf("%s holds %v", t.Name, data[i])
 		}
-		tensors = append(tensors, checkpoint.F32(t.name, data, t.shape...))
+		tensors = append(tensors, checkpoint.F32(t.Name, data, t.Shape...))
 	}
 	c := a.Method.Settings()
 	if c.BaseModel == "" {
@@ -127,7 +114,7 @@ func (a *Adapter) save(dir string) error {
 	return err
 }
 
-// ReadConfig reads the adapter_config.json of a folder.
+// ReadConfig reads the adapter_config.json in a folder.
 func ReadConfig(dir string) (Method, error) {
 	m, err := readConfig(dir)
 	if err != nil {
@@ -147,17 +134,17 @@ func readConfig(dir string) (Method, error) {
 	return Parse(raw)
 }
 
-// Load attaches a saved adapter, PEFT's or our own, under a name. The error lists every tensor that is missing, left
-// over, misshapen or not finite; nothing is attached then.
-func Load(m *model.Model, dir, name string) (*Adapter, error) {
-	a, err := load(m, dir, name)
+// Load attaches an adapter that PEFT or Save wrote into a folder, under a name. Where its tensors do not fit, the error is
+// a *MismatchError that lists all of them. After an error, or when ctx ends first, nothing is attached.
+func Load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
+	a, err := load(ctx, m, dir, name)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: load %s: %w", dir, err)
 	}
 	return a, nil
 }
 
-func load(m *model.Model, dir, name string) (*Adapter, error) {
+func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
 	method, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -167,7 +154,11 @@ func load(m *model.Model, dir, name string) (*Adapter, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	a, err := attach(m, name, method, 0, false)
+	targets, err := resolve(m, method, false)
+	if err != nil {
+		return nil, err
+	}
+	a, err := attach(ctx, m, name, method, targets, func(string) *rand.Rand { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -176,75 +167,71 @@ func load(m *model.Model, dir, name string) (*Adapter, error) {
 		return nil, err
 	}
 	for _, l := range a.layers {
-		if r, ok := l.adapter.(interface{ loaded() }); ok {
-			r.loaded()
+		if r, ok := l.Adapter.(AfterLoader); ok {
+			r.AfterLoad()
 		}
 	}
 	a.ParamsChanged()
 	return a, nil
 }
 
-// fill reads the parameters' values.
+// fill sets the parameters to the values in the file.
 func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
-	names := map[string]string{} // as we call it → as the file does
+	names := map[string]string{} // from our names to those of the file
 	for _, n := range file.Names() {
 		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n
 	}
-	var problems []string
+	var bad MismatchError
 	read := map[*nn.Param]bool{}
 	tensors := a.tensors()
 	for _, t := range tensors {
-		name, ok := names[t.name]
+		name, ok := names[t.Name]
 		if !ok {
 			continue
 		}
-		delete(names, t.name)
-		if err := t.read(file, name, read[t.param]); err != nil {
-			problems = append(problems, err.Error())
+		delete(names, t.Name)
+		src, _ := file.Get(name)
+		if !slices.Equal(src.Shape, t.Shape) {
+			bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", name, src.Shape, t.Shape))
+		} else if err := t.read(src, read[t.Param]); err != nil {
+			bad.Invalid = append(bad.Invalid, err.Error())
 		}
-		read[t.param] = true
+		read[t.Param] = true
 	}
 	for _, t := range tensors {
-		if !read[t.param] {
-			problems = append(problems, "missing "+t.name)
-			read[t.param] = true
+		if !read[t.Param] {
+			bad.Missing = append(bad.Missing, t.Name)
+			read[t.Param] = true
 		}
 	}
-	var left []string
-	for _, n := range names {
-		left = append(left, "unexpected "+n)
-	}
-	slices.Sort(left)
-	if problems = append(problems, left...); len(problems) > 0 {
-		return fmt.Errorf("the adapter does not fit its settings and this model: %s", wording.List(problems, 6, "; "))
+	bad.Unexpected = slices.Sorted(maps.Values(names))
+	if len(bad.Shape)+len(bad.Invalid)+len(bad.Missing)+len(bad.Unexpected) > 0 {
+		return &bad
 	}
 	return nil
 }
 
-// read fills the parameter from a tensor of the file; where it has been read under another name, both must agree.
-func (t stored) read(file *checkpoint.Checkpoint, name string, again bool) error {
-	src, _ := file.Get(name)
-	if !slices.Equal(src.Shape, t.shape) {
-		return fmt.Errorf("%s has shape %v, want %v", name, src.Shape, t.shape)
-	}
+// read fills the parameter from a tensor of the file in the right shape. Where the parameter has been read under another
+// name, both must agree.
+func (t StoredTensor) read(src checkpoint.Tensor, again bool) error {
 	v, err := src.Float32s()
 	if err != nil {
 		return err
 	}
-	data := op.Data(t.param).Data
+	data := op.Data(t.Param).Data
 	if i := notFinite(v); i >= 0 {
-		return fmt.Errorf("%s holds %v", name, v[i])
+		return fmt.Errorf("%s holds %v", src.Name, v[i])
+	}
+	if t.Unpack != nil {
+		t.Unpack(v)
+		return nil
 	}
 	if again && !slices.Equal(v, data) {
-		return fmt.Errorf("%s is not the same matrix as its other copy", name)
-	}
-	if t.unpack != nil {
-		t.unpack(v)
-		return nil
+		return fmt.Errorf("%s is not the same matrix as its other copy", src.Name)
 	}
 	copy(data, v)
 	return nil
 }
 
-// notFinite is where the first value that is no number is, or -1.
+// notFinite is the index of the first value that is NaN or infinite, or -1.
 func notFinite(v []float32) int { return slices.IndexFunc(v, func(x float32) bool { return x-x != 0 }) }

@@ -15,7 +15,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// savedAdapter is the folder of a stirred adapter on tinyModel.
+// savedAdapter saves an adapter on tinyModel, with other values than at the start, and returns its folder.
 func savedAdapter(t *testing.T, method Method) string {
 	t.Helper()
 	a := mustAttach(t, tinyModel(t, true), "a", method)
@@ -59,11 +59,11 @@ const (
 )
 
 func smallLoRA() Method {
-	return &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2, Alpha: 4}}
+	return &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, Alpha: 4}
 }
 
 func smallMoRA() Method {
-	return &MoRA{Common: Common{TargetModules: Suffixes("q_proj")}, LowRank: LowRank{R: 2}, Type: Rotation}
+	return &MoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, Type: Rotation}
 }
 
 func TestLoadRefuses(t *testing.T) {
@@ -105,10 +105,10 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// refused checks that a folder is not loaded, for one clear reason, and leaves the model alone.
+// refused checks that Load refuses a folder with an error of one line, and leaves the model alone.
 func refused(t *testing.T, m *model.Model, dir, want string) {
 	t.Helper()
-	_, err := Load(m, dir, "a")
+	_, err := Load(t.Context(), m, dir, "a")
 	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -154,11 +154,11 @@ func TestAnotherModel(t *testing.T) {
 	refused(t, other, savedAdapter(t, smallMoRA()), "has shape [8 8], want ")
 }
 
-// TestForms: what others write is read: half types, MoRA's matrix under one of its names, PEFT's inner names.
+// TestForms: Load reads what others write: half types, MoRA's matrix under only one of its names, and PEFT's inner names.
 func TestForms(t *testing.T) {
 	dir := savedAdapter(t, smallMoRA())
 	rewrite(t, dir, func(all map[string]checkpoint.Tensor) { delete(all, qA) })
-	if _, err := Load(tinyModel(t, true), dir, "a"); err != nil {
+	if _, err := Load(t.Context(), tinyModel(t, true), dir, "a"); err != nil {
 		t.Error(err)
 	}
 
@@ -175,7 +175,7 @@ func TestForms(t *testing.T) {
 		all["base_model.model.lm_head.modules_to_save.weight"] = all["base_model.model.lm_head.weight"]
 		delete(all, "base_model.model.lm_head.weight")
 	})
-	a, err := Load(tinyModel(t, true), dir, "a")
+	a, err := Load(t.Context(), tinyModel(t, true), dir, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestSaveRefuses(t *testing.T) {
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is there: %v", err)
 	}
-	if err := a.Merge(); err == nil || !strings.Contains(err.Error(), "would hold NaN") {
+	if err := a.Merge(t.Context()); err == nil || !strings.Contains(err.Error(), "would hold NaN") {
 		t.Errorf("got %v", err)
 	}
 	op.Data(a.Params()[1].Param).Data[3] = 0

@@ -36,7 +36,7 @@ func TestGoldenMoRA(t *testing.T) {
 				if err := kind.UnmarshalJSON(c.Type); err != nil {
 					t.Fatal(err)
 				}
-				a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: c.R}, Type: kind}, c.Out, c.In)
+				a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, R: c.R, Type: kind}, c.Out, c.In)
 				if got := a.(*mora).q; got != c.Side {
 					t.Fatalf("r̂ is %d, want %d", got, c.Side)
 				}
@@ -58,7 +58,7 @@ func TestGoldenMoRA(t *testing.T) {
 					golden.Close(t, "delta", w.Data, file.Float32(t, c.Name+".delta"), 1e-4, true)
 				}
 				tensor.NT(y, x, w, 0)
-				golden.Close(t, "y through Fold", y.Data, file.Float32(t, c.Name+".y"), 1e-4, true)
+				golden.Close(t, "y through MergeInto", y.Data, file.Float32(t, c.Name+".y"), 1e-4, true)
 			})
 		}
 	}
@@ -83,7 +83,7 @@ func TestGoldenPEFT(t *testing.T) {
 func testPEFT(t *testing.T, base, dir string) {
 	m := loadModel(t, base)
 	io := golden.Open(t, filepath.Join(dir, "io.safetensors"))
-	a, err := Load(m, dir, "golden")
+	a, err := Load(t.Context(), m, dir, "golden")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +96,12 @@ func testPEFT(t *testing.T, base, dir string) {
 	if err := a.Save(saved); err != nil {
 		t.Fatal(err)
 	}
-	if c, ok := a.Method.(*LoRA); !ok || !c.Init.residual() { // else it is saved as the LoRA that it is to the base
+	if c, ok := a.Method.(*LoRA); !ok || !c.Init.residual() { // these are saved as a LoRA of twice the rank
 		sameTensors(t, filepath.Join(dir, tensorFile), filepath.Join(saved, tensorFile))
 		sameConfig(t, filepath.Join(dir, configFile), filepath.Join(saved, configFile))
 	}
 
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	closeLogits(t, "merged logits", io, m, "", merged)
@@ -112,7 +112,7 @@ func testPEFT(t *testing.T, base, dir string) {
 	}
 	closeLogits(t, "logits after unmerging", io, m, "golden", want)
 	a.Detach()
-	if _, err := Load(m, saved, "again"); err != nil {
+	if _, err := Load(t.Context(), m, saved, "again"); err != nil {
 		t.Fatal(err)
 	}
 	closeLogits(t, "logits of the saved adapter", io, m, "again", want)
@@ -138,7 +138,7 @@ func loadModel(t testing.TB, dir string) *model.Model {
 	return m
 }
 
-// logits runs the rows of a golden file, without their padding.
+// logits runs the rows of a golden file without their padding.
 func logits(t *testing.T, io *golden.File, m *model.Model, name string, f func(row, n int, y tensor.Matrix)) {
 	t.Helper()
 	shape := io.Shape(t, "input_ids")
@@ -196,7 +196,7 @@ func closeOff(t *testing.T, what string, io *golden.File, m *model.Model, want [
 	}
 }
 
-// weightBits is a checksum of all weights as a pass without adapter sees them.
+// weightBits is a checksum of all weights, as a pass without adapter sees them.
 func weightBits(m *model.Model) uint64 {
 	h := uint64(14695981039346656037)
 	m.Weights(func(w *model.Weight) {
@@ -222,7 +222,7 @@ func sameTensors(t *testing.T, want, got string) {
 	}
 }
 
-// sameConfig checks that every key that was written has the value that was read, and no other key is true.
+// sameConfig checks that every key that was written has the value that was read, and that no other key was true.
 func sameConfig(t *testing.T, want, got string) {
 	t.Helper()
 	var w, g map[string]any

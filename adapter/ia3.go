@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -17,58 +16,76 @@ import (
 )
 
 func init() {
-	register("ia3", kind{peftType: "IA3", needs: []string{"feedforward_modules"}, without: []string{"layers_to_transform", "layers_pattern"},
-		make: func() Method {
+	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"layers_to_transform", "layers_pattern"},
+		LearningRate: func(int) LRRange {
+			return LRRange{1e-3, 1e-2, "not in the MoRA paper; around the 3e-3 of its paper"}
+		},
+		New: func() Method {
 			return &IA3{Common: Common{TargetModules: ia3Targets}, FeedForward: ia3FeedForward}
 		}})
 }
 
-// The paper's places, keys, values and the inside of the feed-forward part, by the names of all hosts.
+// The places of the paper, by the names that the architectures of package model give them: keys, values, and the inside
+// of the feed-forward part.
 var (
 	ia3Targets     = TargetModules{Expr: `.*(?:k_proj|v_proj|key|value|mlp\.down_proj|fc2|\d\.output\.dense)`}
 	ia3FeedForward = TargetModules{Expr: `.*(?:mlp\.down_proj|fc2|\d\.output\.dense)`}
 )
 
-// IA3 (Liu et al. 2022, arXiv 2205.05638, section 3.3) scales a layer's outputs by a trained vector l [out]: W' = diag(l)·W,
-// or, in a feed-forward module, its inputs by l [in]: W' = W·diag(l).
+// IA3 is IA³ (Liu et al. 2022, arXiv 2205.05638, section 3.3). It scales a layer's outputs by a trained vector l [out],
+// W' = diag(l)·W, or in a feed-forward module its inputs by l [in], W' = W·diag(l).
 type IA3 struct {
 	Common
-	// FeedForward chooses, among the target modules, those whose inputs are scaled.
+	// FeedForward chooses, among the target modules, those whose inputs are scaled. The zero value has the paper's modules,
+	// and Suffixes() none.
 	FeedForward TargetModules `json:"feedforward_modules"`
-	// Init starts with ones; false, for tests, with random numbers.
+	// Init says how l starts: as ones, or for InitRandom as random numbers.
 	Init Init `json:"init_ia3_weights"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
-var _ Method = (*IA3)(nil)
+var (
+	_ Method                  = (*IA3)(nil)
+	_ Validator               = (*IA3)(nil)
+	_ MethodNamer             = (*IA3)(nil)
+	_ ConfigTranslator        = (*IA3)(nil)
+	_ model.Adapter           = (*ia3Outputs)(nil)
+	_ model.OutputTransformer = (*ia3Outputs)(nil)
+	_ model.OutputGradder     = (*ia3Outputs)(nil)
+	_ model.BiasMerger        = (*ia3Outputs)(nil)
+	_ model.Adapter           = (*ia3Inputs)(nil)
+)
 
-func (c *IA3) check() error {
+// Validate implements Validator.
+func (c *IA3) Validate() error {
 	if c.Init != InitDefault && c.Init != InitRandom {
 		return fmt.Errorf("init_ia3_weights is %q; want true or false", string(c.Init))
-	}
-	if c.FanInFanOut {
-		return errFanInFanOut
 	}
 	for _, f := range c.FeedForward.List {
 		if c.TargetModules.Expr == "" && !slices.Contains(c.TargetModules.List, f) {
 			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
 		}
 	}
-	return nil
+	return validateFrozen("none", c.FanInFanOut)
 }
 
-// toFile: PEFT takes null for a choice by the kind of model.
-func (c *IA3) toFile(all map[string]any) {
+// MethodName implements MethodNamer.
+func (c *IA3) MethodName() string { return "IA³" }
+
+// ToFile implements ConfigTranslator: no modules are an empty list, since PEFT takes null for a choice by the type of
+// model.
+func (c *IA3) ToFile(all map[string]any) {
 	if c.FeedForward.empty() {
 		all["feedforward_modules"] = []string{}
 	}
 }
 
-func (c *IA3) fromFile() error { return nil }
+// FromFile implements ConfigTranslator.
+func (c *IA3) FromFile() error { return nil }
 
-// feedsForward says whether a layer's inputs are scaled. PEFT compares a list's entries with the ends of paths, not with
-// whole components as elsewhere.
+// feedsForward says whether a layer's inputs are scaled. Here PEFT compares the entries of a list with the end of the
+// path, and not with whole components of it as it does elsewhere.
 func (c *IA3) feedsForward(path string) (bool, error) {
 	if c.FeedForward.Expr == "" {
 		return slices.ContainsFunc(c.FeedForward.List, func(s string) bool { return strings.HasSuffix(path, s) }), nil
@@ -79,8 +96,6 @@ func (c *IA3) feedsForward(path string) (bool, error) {
 	}
 	return ok, nil
 }
-
-var errFanInFanOut = errors.New("fan_in_fan_out is not supported; want false")
 
 // Adapt implements Method.
 func (c *IA3) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
@@ -121,10 +136,10 @@ func (a *ia3Outputs) MergeInto(w tensor.Matrix, i, _ int) {
 	}
 }
 
-// MergeBias scales the bias as the outputs.
+// MergeBias implements model.BiasMerger: the bias is scaled as the outputs are.
 func (a *ia3Outputs) MergeBias(b []float32) { vec.Mul(b, b, op.Data(a.l).Data) }
 
-// BiasGrad adds dlᵢ = bᵢ·Σₜ gyₜᵢ.
+// BiasGrad implements model.BiasMerger: dlᵢ += bᵢ·Σₜ gyₜᵢ.
 func (a *ia3Outputs) BiasGrad(b []float32, gy tensor.Matrix) {
 	sum := take(1, gy.Cols)
 	defer sum.give()
@@ -136,7 +151,7 @@ func (a *ia3Outputs) BiasGrad(b []float32, gy tensor.Matrix) {
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
-// TransformOutput makes x·W'ᵀ of y = x·Wᵀ.
+// TransformOutput implements model.OutputTransformer: x·W'ᵀ = l ∘ y.
 func (a *ia3Outputs) TransformOutput(y, _ tensor.Matrix) {
 	for t := range y.Rows {
 		vec.Mul(y.Row(t), y.Row(t), op.Data(a.l).Data)
@@ -153,7 +168,7 @@ func (a *ia3Outputs) Grad(x, gy tensor.Matrix) {
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
-// GradOutput is Grad where y = x·W'ᵀ is known: x·Wᵀ is y over l where l is not too small for that.
+// GradOutput implements model.OutputGradder: x·Wᵀ is y over l, unless an element of l is too small for that.
 func (a *ia3Outputs) GradOutput(x, y, gy tensor.Matrix) {
 	l := op.Data(a.l).Data
 	for _, s := range l {
@@ -197,7 +212,7 @@ func (a *ia3Inputs) Grad(x, gy tensor.Matrix) {
 	vec.Add(op.Grad(a.l).Data, op.Grad(a.l).Data, sum.Data)
 }
 
-// columnProducts are Σₜ aₜⱼ·bₜⱼ by column, [1, cols].
+// columnProducts is Σₜ aₜⱼ·bₜⱼ by column, [1, cols].
 func columnProducts(a, b tensor.Matrix) *scratch {
 	s := take(1, a.Cols)
 	clear(s.Data)

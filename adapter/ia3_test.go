@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestIA3Places: inputs are scaled where feedforward_modules says so, outputs elsewhere.
+// TestIA3Places: IA³ scales inputs where feedforward_modules says so, and outputs elsewhere.
 func TestIA3Places(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "ia3", nil))
@@ -32,12 +32,12 @@ func TestIA3Places(t *testing.T) {
 	if _, err := New("ia3", map[string]any{"layers_to_transform": []int{1}}); err == nil || !strings.Contains(err.Error(), "layers_to_transform is no setting of ia3") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Attach(m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: intList{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
+	if _, err := Attach(t.Context(), m, "b", &IA3{Common: Common{TargetModules: Suffixes("k_proj"), LayersToTransform: intList{1}}}, 1); err == nil || !strings.Contains(err.Error(), "layers_to_transform is set") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestIA3Bias: a bias is scaled with the outputs, when run, trained, merged and saved.
+// TestIA3Bias: a bias is scaled with the outputs when the layer is run, trained, merged and saved.
 func TestIA3Bias(t *testing.T) {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 20, "intermediate_size": 37, "attention_bias": true,
 		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3, "max_position_embeddings": 64}`), 5)
@@ -66,7 +66,7 @@ func TestIA3Bias(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden.Close(t, "saved", run(t, loadModel(t, dir), ""), want, 1e-5, false)
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "merged", run(t, m, ""), want, 1e-5, false)
@@ -74,7 +74,7 @@ func TestIA3Bias(t *testing.T) {
 	golden.Close(t, "unmerged", run(t, m, ""), base, 0, false)
 }
 
-// checkLoss compares the gradient of a model's loss along a random direction of each parameter with its difference.
+// checkLoss compares, for each parameter and a random direction, the gradient of a model's loss with a difference.
 func checkLoss(t *testing.T, m *model.Model, a *Adapter) {
 	t.Helper()
 	b := &model.Batch{}

@@ -1,12 +1,13 @@
 package adapter
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -14,33 +15,88 @@ import (
 )
 
 func init() {
-	register("lora", kind{peftType: "LORA", make: func() Method { return newLoRA() }})
-	register("rslora", kind{peftType: "LORA", make: func() Method {
+	Register("lora", Registration{PEFTType: "LORA", New: func() Method { return newLoRA() }})
+	Register("rslora", Registration{PEFTType: "LORA", New: func() Method {
 		c := newLoRA()
 		c.RSLoRA = true
 		return c
 	}})
 }
 
-// LoRA (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with A [r, in] and B [out, r].
+// LoRA is low-rank adaptation (Hu et al. 2021, arXiv 2106.09685, Eq. 3): W' = W + α/r·B·A with trained A [r, in] and
+// B [out, r].
 type LoRA struct {
 	Common
-	LowRank
-	// RSLoRA scales by α/√r in place of α/r (Kalajdzievski 2023, arXiv 2312.03732).
+	// R is the rank.
+	R int `json:"r"`
+	// Alpha over R scales the update.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
+	// regular expression. Where several keys match, the first in alphabetical order counts.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how the adapter starts.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
+	// RSLoRA scales by α/√r instead of α/r (Kalajdzievski 2023, arXiv 2312.03732).
 	RSLoRA bool `json:"use_rslora"`
-	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank; see residual. Only files set it.
+	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank. Only files set it.
 	ConvertedFrom Init `json:"converted_from"`
 }
 
-var _ Method = (*LoRA)(nil)
+var (
+	_ Method               = (*LoRA)(nil)
+	_ Validator            = (*LoRA)(nil)
+	_ InputDropper         = (*LoRA)(nil)
+	_ MethodNamer          = (*LoRA)(nil)
+	_ PatternLister        = (*LoRA)(nil)
+	_ model.Adapter        = (*lora)(nil)
+	_ model.DeltaForwarder = (*lora)(nil)
+	_ Ranker               = (*lora)(nil)
+	_ SpectrumFactorer     = (*lora)(nil)
+)
 
-func newLoRA() *LoRA { return &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()} }
+func newLoRA() *LoRA {
+	return &LoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+		RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+}
 
-func (c *LoRA) check() error { return c.LowRank.check() }
+// MethodName implements MethodNamer: PiSSA and OLoRA are LoRA with another start.
+func (c *LoRA) MethodName() string {
+	name := "LoRA"
+	switch {
+	case c.Init == InitOLoRA:
+		name = "OLoRA"
+	case c.Init.residual():
+		name = "PiSSA"
+	}
+	if c.RSLoRA {
+		return "rs" + name
+	}
+	return name
+}
+
+func (c *LoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+}
+
+// Validate implements Validator.
+func (c *LoRA) Validate() error { return c.lowRank().validateScaled() }
+
+// InputDropout implements InputDropper.
+func (c *LoRA) InputDropout() float32 { return float32(c.Dropout) }
+
+// LayerPatterns implements PatternLister.
+func (c *LoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
 // Adapt implements Method.
 func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	low, err := newLowRank(&c.LowRank, c.RSLoRA, l, rng)
+	low, err := newLora(c.lowRank(), l, rng)
 	if err != nil || !c.Init.residual() {
 		return low, err
 	}
@@ -52,27 +108,25 @@ type lora struct {
 	nn.Module
 	a, b  *nn.Param // [r, in], [out, r]
 	scale float32
-	ratio float64 // B's learning rate over A's; 0 counts as 1
+	ratio float64 // the learning rate of B over that of A; 0 counts as 1
 }
 
-func newLowRank(c *LowRank, rs bool, l *model.Linear, rng *rand.Rand) (*lora, error) {
-	r, alpha, err := c.of(l)
+// newLora draws A and B of a layer.
+func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
+	r, alpha, err := s.on(l)
 	if err != nil {
 		return nil, err
 	}
-	if alpha == 0 {
-		return nil, fmt.Errorf("lora_alpha is 0 for %s: the update would be nothing", l.Path())
-	}
 	out, in := l.Dims()
 	a, b := kaiming(rng, r*in, in), make([]float32, out*r)
-	switch c.Init {
+	switch s.start {
 	case InitRandom:
 		b = kaiming(rng, out*r, r)
 	case InitGaussian:
 		a = normal(rng, r*in, 1/float64(r))
 	}
 	scale := alpha / float64(r)
-	if rs {
+	if s.rsLoRA {
 		scale = alpha / math.Sqrt(float64(r))
 	}
 	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: float32(scale)}, nil
@@ -83,7 +137,8 @@ func (l *lora) Params() []model.Param {
 	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
 }
 
-func (l *lora) label() string { return fmt.Sprintf("r %d", op.Data(l.a).Rows) }
+// Rank implements Ranker.
+func (l *lora) Rank() (symbol string, n int) { return "r", op.Data(l.a).Rows }
 
 // MergeInto implements model.Adapter: w += s·B[i:]·A[:,j:].
 func (l *lora) MergeInto(w tensor.Matrix, i, j int) {
@@ -126,8 +181,13 @@ func (l *lora) Backward(dx, gy tensor.Matrix) {
 	tensor.NN(dx, g.Matrix, op.Data(l.a), 1)
 }
 
-// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. With few ranks the narrow matrices are rows, some
-// at a time, so that x and gy stream by as they are: (A·xᵀ)·gy is dBᵀ.
+// SpectrumFactors implements SpectrumFactorer.
+func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {
+	return []*mat.Dense{spectrum.LowRank(op.Data(l.b), op.Data(l.a), l.scale)}
+}
+
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. It computes dBᵀ = s·(A·xᵀ)·gy, in which the
+// narrow matrices are operands of few rows, so that no kernel packs x and gy.
 func (l *lora) Grad(x, gy tensor.Matrix) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	tensor.Parallel(2, func(i int) {
@@ -151,7 +211,7 @@ func (l *lora) Grad(x, gy tensor.Matrix) {
 func (l *lora) narrow(d, m, p, q tensor.Matrix, beta float32) {
 	h := take(m.Rows, p.Rows)
 	defer h.give()
-	const rows = 8 // as many as gemm takes without packing p
+	const rows = 8 // as many as package tensor multiplies without packing p
 	for i := 0; i < m.Rows; i += rows {
 		n := min(rows, m.Rows-i)
 		tensor.NT(h.Slice(i, 0, n, h.Cols), m.Slice(i, 0, n, m.Cols), p, 0)

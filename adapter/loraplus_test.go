@@ -14,7 +14,7 @@ func mustNew(t testing.TB, name string, settings map[string]any) Method {
 	return m
 }
 
-// TestLoRAPlus: B's rate is scaled, A's is not, with PiSSA's start too; a file keeps it.
+// TestLoRAPlus: the rate of B is scaled and that of A is not, with PiSSA's start too, and after Load.
 func TestLoRAPlus(t *testing.T) {
 	for _, start := range []any{true, "pissa"} {
 		m := tinyModel(t, true)
@@ -23,7 +23,7 @@ func TestLoRAPlus(t *testing.T) {
 		if err := a.Save(dir); err != nil {
 			t.Fatal(err)
 		}
-		b, err := Load(m, dir, "b")
+		b, err := Load(t.Context(), m, dir, "b")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,7 @@
 package adapter
 
 import (
-	"errors"
+	"context"
 	"fmt"
 
 	"github.com/spagotune/spagotune/model"
@@ -10,12 +10,13 @@ import (
 )
 
 // Merge folds the adapter into the model's weights in memory: a pass without adapter then computes what a pass with this
-// one did, at the cost of the base. The merged weights are float32.
-func (a *Adapter) Merge() error {
+// one did, at the cost of the base. The merged weights are float32. After an error, or when ctx ends first, nothing
+// is merged.
+func (a *Adapter) Merge(ctx context.Context) error {
 	if a.restores != nil {
-		return fmt.Errorf("adapter: %q is merged already", a.Name)
+		return ofKind(ErrMerged, fmt.Errorf("adapter: %q is merged already", a.Name))
 	}
-	layers, err := a.folded()
+	layers, err := a.merged(ctx)
 	if err != nil {
 		return fmt.Errorf("adapter: merge: %w", err)
 	}
@@ -26,7 +27,7 @@ func (a *Adapter) Merge() error {
 	for _, c := range a.copies {
 		sources[c.Weight] = dense(op.Data(c.param))
 	}
-	a.model.Weights(func(w *model.Weight) { // a tied weight does not follow
+	a.model.Weights(func(w *model.Weight) { // a tied weight keeps its values
 		if t := w.Tied(); t != nil && sources[t] != nil && sources[w] == nil {
 			sources[w] = t.Source("")
 		}
@@ -35,18 +36,13 @@ func (a *Adapter) Merge() error {
 	for w, s := range sources {
 		a.restores = append(a.restores, w.Replace(s))
 	}
-	for _, l := range a.layers {
-		l.Attach(a.Name, nil, 0)
-		l.ParamsChanged()
-	}
+	a.takeOff()
+	a.baseChanged()
 	return nil
 }
 
-// errMerged is what methods that need the base's own weights return.
-var errMerged = errors.New("adapter: merged; unmerge it first")
-
-// Unmerge puts the model's own weights back, to the last bit. It does nothing where the adapter is not merged.
-// Adapters merged later must be unmerged before.
+// Unmerge puts the model's own weights back, to the last bit. It does nothing where the adapter is not merged. Adapters
+// that were merged after this one must be unmerged before it.
 func (a *Adapter) Unmerge() {
 	if a.restores == nil {
 		return
@@ -55,13 +51,43 @@ func (a *Adapter) Unmerge() {
 		restore()
 	}
 	a.restores = nil
+	a.putOn()
+	a.baseChanged()
+}
+
+// baseChanged tells all adapters on the layers that the layers' weights have changed.
+func (a *Adapter) baseChanged() {
 	for _, l := range a.layers {
-		l.Attach(a.Name, l.adapter, dropoutOf(a.Method))
 		l.ParamsChanged()
 	}
 }
 
-// dense computes a source's values.
+// merged are the layers' weights and biases with the adapter folded in.
+func (a *Adapter) merged(ctx context.Context) (map[*model.Weight]tensor.Matrix, error) {
+	sources := map[*model.Weight]tensor.Matrix{}
+	for _, l := range a.layers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		w := dense(l.Source(a.Name))
+		if notFinite(w.Data) >= 0 {
+			return nil, fmt.Errorf("%s.weight would hold NaN or an infinite value", l.Path())
+		}
+		sources[l.Weight] = w
+		if l.Bias == nil {
+			continue
+		}
+		b := tensor.New(1, l.Bias.Size())
+		copy(b.Data, l.BiasOf(a.Name))
+		if notFinite(b.Data) >= 0 {
+			return nil, fmt.Errorf("%s.bias would hold NaN or an infinite value", l.Path())
+		}
+		sources[l.Bias] = b
+	}
+	return sources, nil
+}
+
+// dense computes the values of a source.
 func dense(s tensor.Source) tensor.Matrix {
 	rows, cols := s.Dims()
 	w := tensor.New(rows, cols)

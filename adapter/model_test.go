@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// tinyModel has odd sizes: 20 hidden, 37 in the middle.
+// tinyModel has odd sizes: 20 hidden, 37 in the feed-forward part.
 func tinyModel(t testing.TB, tied bool) *model.Model {
 	t.Helper()
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 20, "intermediate_size": 37,
@@ -25,7 +25,7 @@ func tinyModel(t testing.TB, tied bool) *model.Model {
 	return m
 }
 
-// run is the model's logits with an adapter.
+// run computes the model's logits with an adapter.
 func run(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
 	tape := &op.Pass{}
@@ -42,7 +42,7 @@ func run(t testing.TB, m *model.Model, name string) []float32 {
 	return slices.Clone(y.Data)
 }
 
-// stirAll gives all parameters small values.
+// stirAll adds small numbers to all parameters.
 func stirAll(a *Adapter, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	for _, p := range a.Params() {
@@ -56,7 +56,7 @@ func stirAll(a *Adapter, seed uint64) {
 
 func mustAttach(t testing.TB, m *model.Model, name string, method Method) *Adapter {
 	t.Helper()
-	a, err := Attach(m, name, method, 42)
+	a, err := Attach(t.Context(), m, name, method, 42)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +81,11 @@ func TestOnModel(t *testing.T) {
 		golden.Close(t, "base beside both", run(t, m, ""), base, 0, false)
 
 		for range 2 {
-			if err := a.Merge(); err != nil {
+			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			golden.Close(t, "merged", run(t, m, ""), one, 1e-4, true)
-			if a.Merge() == nil {
+			if a.Merge(t.Context()) == nil {
 				t.Error("merged twice")
 			}
 			a.Unmerge()
@@ -103,14 +103,14 @@ func TestOnModel(t *testing.T) {
 	})
 }
 
-// reload saves an adapter and loads it under another name: parameters, settings and logits are the same.
+// reload saves an adapter and loads it under another name: parameters, settings and logits must be the same.
 func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deep", "adapter")
 	if err := a.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Load(m, dir, "again")
+	b, err := Load(t.Context(), m, dir, "again")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,8 @@ func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 	b.Detach()
 }
 
-// TestTokenByToken: generating, where an adapter is applied apart from the weight, makes the logits of the whole pass.
+// TestTokenByToken: a pass over one token, which applies the adapter apart from the weight, has the logits of a pass over
+// all tokens.
 func TestTokenByToken(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		m := tinyModel(t, true)
@@ -151,7 +152,7 @@ func TestTokenByToken(t *testing.T) {
 	})
 }
 
-// TestSeed: numbers depend on the seed and the layer alone.
+// TestSeed: what an adapter draws depends on the seed and the layer alone.
 func TestSeed(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		m := tinyModel(t, true)
@@ -165,7 +166,7 @@ func TestSeed(t *testing.T) {
 				t.Errorf("%s depends on other layers", p.Name)
 			}
 		}
-		other, err := Attach(m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
+		other, err := Attach(t.Context(), m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,21 +182,21 @@ func TestModulesToSave(t *testing.T) {
 			t.Run(fmt.Sprint(modules, tied), func(t *testing.T) {
 				m := tinyModel(t, tied)
 				base := run(t, m, "")
-				a := mustAttach(t, m, "a", &LoRA{Common: Common{TargetModules: Suffixes("q_proj", "down_proj"), ModulesToSave: modules}, LowRank: LowRank{R: 2, Alpha: 2}})
+				a := mustAttach(t, m, "a", &LoRA{Common: Common{TargetModules: Suffixes("q_proj", "down_proj"), ModulesToSave: modules}, R: 2, Alpha: 2})
 				golden.Close(t, "untrained", run(t, m, "a"), base, 0, false)
 				stirAll(a, 1)
 				want := run(t, m, "a")
 				golden.Close(t, "base", run(t, m, ""), base, 0, false)
 				for i, w := range a.tensors() {
-					if i >= 2*len(a.layers) && !slices.ContainsFunc(modules, func(s string) bool { return inModules(w.name, []string{s}) }) {
-						n, _, _ := cutLast(w.name)
+					if i >= 2*len(a.layers) && !slices.ContainsFunc(modules, func(s string) bool { return inModules(w.Name, []string{s}) }) {
+						n, _, _ := cutLast(w.Name)
 						if !inModules(n, modules) {
-							t.Errorf("copied %s", w.name)
+							t.Errorf("copied %s", w.Name)
 						}
 					}
 				}
 				reload(t, m, a, want)
-				if err := a.Merge(); err != nil {
+				if err := a.Merge(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)
@@ -222,9 +223,9 @@ func TestModulesToSave(t *testing.T) {
 func TestOnHead(t *testing.T) {
 	m := tinyModel(t, true)
 	bits := weightBits(m)
-	a := mustAttach(t, m, "a", &MoRA{Common: Common{TargetModules: Suffixes("lm_head")}, LowRank: LowRank{R: 2, Init: InitRandom}, Type: Sharing})
+	a := mustAttach(t, m, "a", &MoRA{Common: Common{TargetModules: Suffixes("lm_head")}, R: 2, Init: InitRandom, Type: Sharing})
 	want := run(t, m, "a")
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)
@@ -239,7 +240,7 @@ func TestOnHead(t *testing.T) {
 	}
 }
 
-// TestTraining runs a backward pass through the model: every parameter gets its gradient, with dropout too.
+// TestTraining runs a backward pass through the model, also with dropout: every parameter gets a gradient.
 func TestTraining(t *testing.T) {
 	each(t, func(t *testing.T, make func(map[string]any) Method) {
 		for _, dropout := range []float64{0, 0.3} {

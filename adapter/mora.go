@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -17,52 +19,82 @@ import (
 )
 
 func init() {
-	register("mora", kind{peftType: "LORA", flag: "use_mora", needs: []string{"mora_type"}, make: func() Method {
-		return &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank(), Type: Rotation}
+	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, LearningRate: moraRates, New: func() Method {
+		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
+			Type: Rotation}
 	}})
 }
 
-// MoRA (Jiang et al. 2024, arXiv 2405.12130, Eq. 3): ΔW·x = decompress(M·compress(x)), with one trained matrix M
-// [r̂, r̂] and operators without parameters; r̂ = ⌊√((in+out)·r) + ½⌋, so M is as large as LoRA's A and B together.
+// MoRA is high-rank updating (Jiang et al. 2024, arXiv 2405.12130, Eq. 3): ΔW·x = decompress(M·compress(x)), with one
+// trained matrix M [r̂, r̂] and operators without parameters. r̂ = ⌊√((in+out)·r) + ½⌋, so that M has as many elements as
+// LoRA's A and B together.
 type MoRA struct {
 	Common
-	LowRank
+	// R is the rank of the LoRA that has as many parameters.
+	R int `json:"r"`
+	// Alpha is LoRA's; MoRA has no scale.
+	Alpha float64 `json:"lora_alpha"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
+	Dropout float64 `json:"lora_dropout"`
+	// RankPattern and AlphaPattern are LoRA's.
+	RankPattern  map[string]int     `json:"rank_pattern"`
+	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// Init says how M starts: InitDefault or InitRandom.
+	Init Init `json:"init_lora_weights"`
+	// Bias is "none": biases stay frozen.
+	Bias string `json:"bias"`
+	// FanInFanOut is false: weights are [out, in].
+	FanInFanOut bool `json:"fan_in_fan_out"`
 	// Type chooses the operators.
 	Type MoRAType `json:"mora_type"`
 
-	reason string // why Auto became Type
+	reason string // why Auto became this Type
 }
 
-var _ Method = (*MoRA)(nil)
+var (
+	_ Method               = (*MoRA)(nil)
+	_ Validator            = (*MoRA)(nil)
+	_ InputDropper         = (*MoRA)(nil)
+	_ MethodNamer          = (*MoRA)(nil)
+	_ PatternLister        = (*MoRA)(nil)
+	_ model.Adapter        = (*mora)(nil)
+	_ model.DeltaForwarder = (*mora)(nil)
+	_ TensorStorer         = (*mora)(nil)
+	_ Ranker               = (*mora)(nil)
+	_ SpectrumFactorer     = (*mora)(nil)
+)
 
-// MoRAType is a pair of operators, compress and decompress, with k = in_features and d = out_features. The numbers are
-// those of the published implementation, which has no Truncation and no Decouple; these are saved by name.
+// MoRAType is a pair of operators: compress takes the in_features inputs to r̂ coordinates (or to groups of r̂
+// coordinates), and decompress takes these to the out_features outputs. The numbers are the published implementation's.
+// It has no Truncation and no Decouple, which are saved by name.
 type MoRAType int
 
 const (
-	// Sharing (Eq. 6) adds input j to coordinate j mod r̂, and repeats the coordinates up to d.
+	// Sharing (Eq. 6) adds input j to coordinate j mod r̂, and repeats the coordinates until all outputs have one.
 	Sharing MoRAType = 1
-	// Neighbours adds runs of neighbouring inputs, and repeats each coordinate over a run of outputs.
+	// Neighbours adds up runs of neighbouring inputs, and repeats each coordinate over a run of neighbouring outputs.
 	Neighbours MoRAType = 2
-	// NeighboursTiled compresses as Neighbours and decompresses as Sharing.
+	// NeighboursTiled compresses as Neighbours does, and decompresses as Sharing does.
 	NeighboursTiled MoRAType = 3
-	// StridedNeighbours compresses as Sharing and decompresses as Neighbours.
+	// StridedNeighbours compresses as Sharing does, and decompresses as Neighbours does.
 	StridedNeighbours MoRAType = 4
-	// Rotation (Eq. 9) cuts the input in groups of r̂, rotates each by its number as RoPE does, multiplies all of them
-	// with M and lays the results end to end.
+	// Rotation (Eq. 9) cuts the inputs into groups of r̂ and rotates each group, as RoPE does, by an angle that its number
+	// gives. M is applied to every group, and the results lie end to end.
 	Rotation MoRAType = 6
-	// Truncation (Eq. 4) takes the first r̂ inputs and makes the first r̂ outputs.
+	// Truncation (Eq. 4) takes the first r̂ inputs to the first r̂ outputs.
 	Truncation MoRAType = 101
-	// Decouple (Eq. 8) is Rotation without rotating.
+	// Decouple (Eq. 8) is Rotation without the rotation.
 	Decouple MoRAType = 102
-	// Auto is Rotation or Sharing, by the layers, see prepare; files hold what it came to.
+	// Auto becomes Rotation or Sharing when the adapter is attached: Sharing where the median over the layers of
+	// r̂/min(in, out) is above 0.25. Files have the type that it became.
 	Auto MoRAType = 103
 )
 
 var moraNames = map[MoRAType]string{Sharing: "sharing", Neighbours: "neighbours", NeighboursTiled: "neighbours in, tiled out",
 	StridedNeighbours: "strided in, neighbours out", Rotation: "rotation", Truncation: "truncation", Decouple: "decouple", Auto: "auto"}
 
-// String is the operators' name.
+// String returns the operators' name.
 func (t MoRAType) String() string {
 	if s := moraNames[t]; s != "" {
 		return s
@@ -90,20 +122,34 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names)
+	return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names))
 }
 
-func (c *MoRA) check() error {
+// Validate implements Validator.
+func (c *MoRA) Validate() error {
 	if moraNames[c.Type] == "" {
 		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation, decouple or auto", int(c.Type))
 	}
 	if err := c.Init.only("MoRA", InitDefault, InitRandom); err != nil {
 		return err
 	}
-	return c.LowRank.check()
+	return c.lowRank().validate()
 }
 
-// rhat is the side of M.
+// MethodName implements MethodNamer.
+func (c *MoRA) MethodName() string { return "MoRA, " + c.Type.String() }
+
+func (c *MoRA) lowRank() lowRank {
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}
+}
+
+// InputDropout implements InputDropper.
+func (c *MoRA) InputDropout() float32 { return float32(c.Dropout) }
+
+// LayerPatterns implements PatternLister.
+func (c *MoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
+
+// rhat is r̂, the side of M.
 func (t MoRAType) rhat(in, out, r int) int {
 	q := int(math.Sqrt(float64((in+out)*r)) + 0.5)
 	if t == Rotation {
@@ -114,12 +160,12 @@ func (t MoRAType) rhat(in, out, r int) int {
 
 // Adapt implements Method.
 func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	r, _, err := c.of(l)
+	r, _, err := c.lowRank().on(l)
 	if err != nil {
 		return nil, err
 	}
 	if c.Type == Auto {
-		own, err := c.prepare([]*model.Linear{l})
+		own, err := c.PrepareTargets([]*model.Linear{l})
 		if err != nil {
 			return nil, err
 		}
@@ -153,13 +199,21 @@ type mora struct {
 // Params implements model.Adapter.
 func (a *mora) Params() []model.Param { return []model.Param{{Name: "lora_A.weight", Param: a.m}} }
 
-// stored: the published implementation saves M as both lora_A and lora_B.
-func (a *mora) stored() []stored {
+// StoredTensors implements TensorStorer: as in the published implementation, M is saved as both lora_A and lora_B.
+func (a *mora) StoredTensors() []StoredTensor {
 	shape := []int{a.q, a.q}
-	return []stored{{name: "lora_A.weight", shape: shape, param: a.m}, {name: "lora_B.weight", shape: shape, param: a.m}}
+	return []StoredTensor{{Name: "lora_A.weight", Shape: shape, Param: a.m}, {Name: "lora_B.weight", Shape: shape, Param: a.m}}
 }
 
-func (a *mora) label() string { return fmt.Sprintf("r̂ %d", a.q) }
+// Rank implements Ranker.
+func (a *mora) Rank() (symbol string, n int) { return "r̂", a.q }
+
+// SpectrumFactors implements SpectrumFactorer: many rows and columns of ΔW are equal, and groups share no input or output.
+func (a *mora) SpectrumFactors(out, in int) []*mat.Dense {
+	w := tensor.New(out, in)
+	a.MergeInto(w, 0, 0)
+	return spectrum.Blocks(w)
+}
 
 // MergeInto implements model.Adapter.
 func (a *mora) MergeInto(w tensor.Matrix, i, j int) { a.fold(w, op.Data(a.m), i, j) }
@@ -184,7 +238,7 @@ func (a *mora) Backward(dx, gy tensor.Matrix) {
 	a.compressT(dx, z.Matrix)
 }
 
-// Grad implements model.Adapter: dM += Σ decompressᵀ(gy)ᵀ·compress(x), over tokens and groups at once.
+// Grad implements model.Adapter: dM += Σ decompressᵀ(gy)ᵀ·compress(x), summed over tokens and groups in one product.
 func (a *mora) Grad(x, gy tensor.Matrix) {
 	z := a.compress(x)
 	defer z.give()

@@ -11,13 +11,13 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// closedForm is ΔW[i,j] written out for every type (the equations of arXiv 2405.12130), for k inputs and d outputs.
+// closedForm is ΔW[i,j] for k inputs and d outputs, by the equations of arXiv 2405.12130, for every type.
 func closedForm(kind MoRAType, m tensor.Matrix, k, d, i, j int) float64 {
 	q := m.Rows
 	n := (k + q - 1) / q
 	p := n*q - k
 	at := func(u, v int) float64 { return float64(m.Row(u)[v]) }
-	run := func(place, places int) int { // the run of neighbours that a place is in
+	run := func(place, places int) int { // the run of neighbours of a place
 		long, short := places%q, places/q
 		if place < long*(short+1) {
 			return place / (short + 1)
@@ -77,7 +77,7 @@ func TestClosedForms(t *testing.T) {
 		}
 		for _, s := range sizes {
 			for _, r := range []int{1, 2, 5} {
-				m := &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: r}, Type: kind}
+				m := &MoRA{Common: Common{TargetModules: AllLinear}, R: r, Type: kind}
 				adapted, err := m.Adapt(bareLinear(s[0], s[1], 1), rng)
 				if err != nil {
 					continue
@@ -96,8 +96,8 @@ func TestClosedForms(t *testing.T) {
 					}
 				}
 				name := fmt.Sprintf("%s %d×%d r %d", kind, d, k, r)
-				golden.Close(t, name+": Fold", w.Data, want.Data, 1e-5, true)
-				golden.Close(t, name+": Apply(I)", applied.Data, want.Data, 1e-5, true)
+				golden.Close(t, name+": MergeInto", w.Data, want.Data, 1e-5, true)
+				golden.Close(t, name+": Forward(I)", applied.Data, want.Data, 1e-5, true)
 			}
 		}
 	}
@@ -117,14 +117,14 @@ func TestSides(t *testing.T) {
 	}
 }
 
-// TestNoAllocation: a warm step leaves nothing for the collector but what gemm's workers need.
+// TestNoAllocation: MergeInto allocates nothing.
 func TestNoAllocation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, kind := range []MoRAType{Sharing, Neighbours, Rotation} {
-		a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 8}, Type: kind}, 192, 576)
+		a := bare(t, &MoRA{Common: Common{TargetModules: AllLinear}, R: 8, Type: kind}, 192, 576)
 		w := random(rng, 64, 288)
 		if n := testing.AllocsPerRun(20, func() { a.MergeInto(w, 64, 288) }); n > 0 {
-			t.Errorf("%s: Fold allocates %g times", kind, n)
+			t.Errorf("%s: MergeInto allocates %g times", kind, n)
 		}
 	}
 }

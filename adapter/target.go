@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// matches says whether a module's path is chosen: PEFT matches an expression with the whole path, and a list's entries
-// with whole path components at its end.
+// matches says whether a module's path is chosen. As in PEFT, an expression must match the whole path, and an entry of a
+// list must be whole components at the end of the path.
 func (m TargetModules) matches(path string) (bool, error) {
 	if m.Expr != "" {
 		return fullMatch(m.Expr, path)
@@ -23,12 +24,14 @@ func (m TargetModules) matches(path string) (bool, error) {
 	return slices.ContainsFunc(m.List, func(s string) bool { return endsIn(path, s) }), nil
 }
 
+// endsIn says whether suffix is whole components at the end of the path.
 func endsIn(path, suffix string) bool { return path == suffix || strings.HasSuffix(path, "."+suffix) }
 
-// matchesKey says whether a path's end matches a key of rank_pattern or alpha_pattern.
+// matchesKey says whether the end of a path matches a key of rank_pattern or alpha_pattern.
 func matchesKey(key, path string) (bool, error) { return fullMatch(`(?:.*\.)?(?:`+key+`)`, path) }
 
-// fullMatch matches a regular expression in Python's syntax, which regexp2 shares but for the names of groups.
+// fullMatch says whether a regular expression in Python's syntax matches all of s. regexp2 has that syntax, except for
+// the names of groups.
 func fullMatch(expr, s string) (bool, error) {
 	re, err := regexp2.Compile(`\A(?:`+strings.ReplaceAll(expr, "(?P<", "(?<")+`)\z`, regexp2.None)
 	if err != nil {
@@ -42,8 +45,8 @@ func fullMatch(expr, s string) (bool, error) {
 	return ok, nil
 }
 
-// layerIndex is the number in a path that layers_to_transform speaks of: behind the named list, or the last one that
-// has a name before it and something after; -1 where there is none.
+// layerIndex is the number in a path that layers_to_transform is about: the number after one of the named lists or,
+// without names, the last number that has a name before it and something after it. It is -1 where there is none.
 func layerIndex(path string, lists []string) int {
 	parts := strings.Split(path, ".")
 	for i := len(parts) - 2; i >= 2; i-- {
@@ -58,7 +61,7 @@ func endsInAny(path string, suffixes []string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return endsIn(path, s) })
 }
 
-// resolver finds a method's layers in a model, and the patterns that match nothing.
+// resolver finds the layers that a method is for, and the names and patterns that match nothing.
 type resolver struct {
 	m        *model.Model
 	c        *Common
@@ -67,8 +70,8 @@ type resolver struct {
 	problems []string
 }
 
-// resolve lists the layers that a method sits on. Strictly, every pattern must match something; else it is enough that
-// there is a layer (what does not fit shows in the file's tensors).
+// resolve lists the layers that a method is for. If strict, each name and pattern of the settings must match something;
+// else it is enough that there is a layer, as for a file, whose tensors show what does not fit.
 func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error) {
 	r := &resolver{m: m, c: method.Settings()}
 	m.Linears(func(l *model.Linear) { r.linears = append(r.linears, l) })
@@ -77,8 +80,8 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 	}
 	if strict {
 		r.checkNames()
-		if p, ok := method.(interface{ patterns() map[string][]string }); ok {
-			if err := r.checkKeys(p.patterns()); err != nil {
+		if p, ok := method.(PatternLister); ok {
+			if err := r.checkKeys(p.LayerPatterns()); err != nil {
 				return nil, err
 			}
 		}
@@ -87,11 +90,12 @@ func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error
 		r.nothing()
 	}
 	if len(r.problems) > 0 {
-		return nil, fmt.Errorf("%s", wording.List(r.problems, 6, "; "))
+		return nil, ofKind(ErrNoMatch, errors.New(wording.List(r.problems, 6, "; ")))
 	}
 	return r.targets, nil
 }
 
+// find collects the layers that the settings choose.
 func (r *resolver) find() error {
 	head := r.m.Head()
 	for _, l := range r.linears {
@@ -118,7 +122,7 @@ func (r *resolver) inLayers(path string) bool {
 	return len(r.c.LayersToTransform) == 0 || slices.Contains(r.c.LayersToTransform, layerIndex(path, r.c.LayersPattern))
 }
 
-// inModules says whether a path is that of one of the modules, or inside it.
+// inModules says whether a path is the path of one of the modules, or lies inside it.
 func inModules(path string, modules []string) bool {
 	for path != "" {
 		if endsInAny(path, modules) {
@@ -129,7 +133,7 @@ func inModules(path string, modules []string) bool {
 	return false
 }
 
-// checkNames notes entries of lists that match no layer.
+// checkNames notes the names and indices of the settings that match nothing.
 func (r *resolver) checkNames() {
 	var paths, indices []string
 	for _, l := range r.linears {
@@ -153,13 +157,13 @@ func (r *resolver) checkNames() {
 	}
 	for _, i := range r.c.LayersToTransform {
 		if n := strconv.Itoa(i); !slices.Contains(indices, n) {
-			r.problems = append(r.problems, fmt.Sprintf("layers_to_transform: no layer has index %s; there are %s", n, span(indices)))
+			r.problems = append(r.problems, fmt.Sprintf("layers_to_transform: no layer has index %s; there are %s", n, firstToLast(indices)))
 		}
 	}
 	slices.Sort(r.problems)
 }
 
-// checkKeys notes regular expressions of a method that match no layer it sits on.
+// checkKeys notes a method's regular expressions that match none of its layers.
 func (r *resolver) checkKeys(patterns map[string][]string) error {
 	var paths []string
 	for _, l := range r.targets {
@@ -184,7 +188,7 @@ func (r *resolver) checkKeys(patterns map[string][]string) error {
 	return nil
 }
 
-// modules lists the paths of all modules that hold weights.
+// modules lists the paths of all modules with weights in them.
 func (r *resolver) modules() []string {
 	var all []string
 	r.m.Weights(func(w *model.Weight) {
@@ -197,7 +201,7 @@ func (r *resolver) modules() []string {
 	return slices.Compact(all)
 }
 
-// miss notes that a name matches none of the paths, with the nearest names of as many components.
+// miss notes that a name matches none of the paths, with the nearest names that have as many components.
 func (r *resolver) miss(setting, what, name string, paths []string) {
 	var near []string
 	for _, p := range paths {
@@ -217,7 +221,7 @@ func (r *resolver) miss(setting, what, name string, paths []string) {
 	r.problems = append(r.problems, fmt.Sprintf("%s: no %s %q%s", setting, what, name, hint))
 }
 
-// nothing notes why there is no layer at all.
+// nothing notes why no layer is chosen at all.
 func (r *resolver) nothing() {
 	var paths []string
 	for _, l := range r.linears {
@@ -236,8 +240,8 @@ func (r *resolver) nothing() {
 	}
 }
 
-// span is "0 to 29", or "none".
-func span(numbers []string) string {
+// firstToLast is "0 to 29", or "none".
+func firstToLast(numbers []string) string {
 	if len(numbers) == 0 {
 		return "none"
 	}

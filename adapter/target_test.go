@@ -8,10 +8,10 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// paths are those of the layers that settings choose on tinyModel.
+// paths are the paths of the layers of tinyModel that settings choose.
 func paths(t *testing.T, c Common, strict bool) []string {
 	t.Helper()
-	ls, err := resolve(tinyModel(t, true), &LoRA{Common: c, LowRank: lowRank()}, strict)
+	ls, err := resolve(tinyModel(t, true), &LoRA{Common: c}, strict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +75,7 @@ func TestUnmatched(t *testing.T) {
 		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"(": 2}, `rank_pattern: "(`},
 	}
 	for _, tt := range tests {
-		low := lowRank()
-		low.RankPattern = tt.rank
-		_, err := Attach(m, "a", &LoRA{Common: tt.c, LowRank: low}, 1)
+		_, err := Attach(t.Context(), m, "a", &LoRA{Common: tt.c, RankPattern: tt.rank}, 1)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
@@ -91,7 +89,7 @@ func TestUnmatched(t *testing.T) {
 
 func TestAttachRefuses(t *testing.T) {
 	m := tinyModel(t, true)
-	lora := &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: lowRank()}
+	lora := &LoRA{Common: Common{TargetModules: AllLinear}}
 	mustAttach(t, m, "a", lora)
 	for _, tt := range []struct {
 		name   string
@@ -100,29 +98,32 @@ func TestAttachRefuses(t *testing.T) {
 	}{
 		{"", lora, "a name is needed"},
 		{"a", lora, `there is an adapter "a" on model.layers.0.self_attn.q_proj already`},
-		{"b", &LoRA{Common: Common{TargetModules: AllLinear}}, "r is 0"},
-		{"b", &LoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}}, "lora_alpha is 0"},
-		{"b", &LoRA{LowRank: lowRank()}, "target_modules is empty"},
-		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 1}}, "mora_type is 0"},
-		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 16}, Type: Sharing}, "r̂ 25 (of r 16) is larger than in_features 20 of model.layers.0.self_attn.q_proj"},
-		{"b", &MoRA{Common: Common{TargetModules: Suffixes("k_proj")}, LowRank: LowRank{R: 2}, Type: Neighbours}, "r̂ 7 (of r 2) is larger than out_features 6 of model.layers.0.self_attn.k_proj, which mora_type neighbours does not allow"},
+		{"b", &LoRA{R: -1}, "r is -1"},
+		{"b", &LoRA{RankPattern: map[string]int{"q_proj": 0}}, "rank_pattern: q_proj is 0"},
+		{"b", &LoRA{AlphaPattern: map[string]float64{"q_proj": 0}}, "alpha_pattern: q_proj is 0"},
+		{"b", &LoRA{Common: Common{TargetModules: Suffixes()}}, "target_modules is empty"},
+		{"b", &MoRA{R: 1, Type: 5}, "mora_type is 5"},
+		{"b", (*LoRA)(nil), "a nil *adapter.LoRA"},
+		{"b", nil, "<nil> is no registered method"},
+		{"b", &MoRA{Common: Common{TargetModules: AllLinear}, R: 16, Type: Sharing}, "r̂ 25 (of r 16) is larger than in_features 20 of model.layers.0.self_attn.q_proj"},
+		{"b", &MoRA{Common: Common{TargetModules: Suffixes("k_proj")}, R: 2, Type: Neighbours}, "r̂ 7 (of r 2) is larger than out_features 6 of model.layers.0.self_attn.k_proj, which mora_type neighbours does not allow"},
 	} {
-		if _, err := Attach(m, tt.name, tt.method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Attach(t.Context(), m, tt.name, tt.method, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 	}
 }
 
-// TestPatterns: ranks and alphas by layer, keys matched as PEFT does.
+// TestPatterns: layers get their ranks and alphas by keys, which are matched as in PEFT.
 func TestPatterns(t *testing.T) {
-	c := LowRank{R: 8, Alpha: 16, RankPattern: map[string]int{"q_proj": 2, `layers\.1\..*_proj`: 3, "proj": 9},
+	c := &LoRA{R: 8, Alpha: 16, RankPattern: map[string]int{"q_proj": 2, `layers\.1\..*_proj`: 3, "proj": 9},
 		AlphaPattern: map[string]float64{`^model.*v_proj`: 5}}
 	m := tinyModel(t, true)
 	want := map[string][2]float64{"model.layers.0.self_attn.q_proj": {2, 16}, "model.layers.1.self_attn.q_proj": {3, 16},
 		"model.layers.1.self_attn.v_proj": {3, 5}, "model.layers.0.self_attn.v_proj": {8, 5}, "lm_head": {8, 16}}
 	m.Linears(func(l *model.Linear) {
 		if w, ok := want[l.Path()]; ok {
-			if r, alpha, err := c.of(l); err != nil || float64(r) != w[0] || alpha != w[1] {
+			if r, alpha, err := c.lowRank().on(l); err != nil || float64(r) != w[0] || alpha != w[1] {
 				t.Errorf("%s: got r %d, alpha %g, %v, want %v", l.Path(), r, alpha, err, w)
 			}
 		}

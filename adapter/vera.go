@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/nlpodyssey/spago/nn"
+	"gonum.org/v1/gonum/mathext/prng"
 
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
@@ -14,39 +15,56 @@ import (
 )
 
 func init() {
-	register("vera", kind{peftType: "VERA", without: []string{"exclude_modules"}, make: func() Method {
-		return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: true, DInitial: 0.1, Bias: "none"}
-	}})
+	Register("vera", Registration{PEFTType: "VERA", Without: []string{"exclude_modules"},
+		LearningRate: func(int) LRRange {
+			return LRRange{1e-3, 2e-2, "not in the MoRA paper; its paper's for GLUE; it trains vectors, which need more than matrices"}
+		},
+		New: func() Method {
+			return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
+		}})
 }
 
-// VeRA (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2): W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random,
-// frozen and shared: each layer takes the first columns of A and rows of B that it needs. Trained are b [out], zero at
-// first, and d [r].
+// VeRA is vector-based random matrix adaptation (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2):
+// W' = W + diag(b)·B·diag(d)·A. A [r, in] and B [out, r] are random, frozen, and shared by all layers: each layer takes as
+// many of the first columns of A and of the first rows of B as it needs. The vectors b [out], which starts at zero, and
+// d [r] are trained.
 type VeRA struct {
 	Common
 	// R is the rank.
 	R int `json:"r"`
-	// PRNGKey is the seed of A and B, which are those that PyTorch draws.
+	// PRNGKey is the seed of A and B. They are the matrices that PyTorch draws from that seed.
 	PRNGKey int `json:"projection_prng_key"`
-	// SaveProjection writes A and B into the file; else whoever opens it draws them again.
-	SaveProjection bool `json:"save_projection"`
-	// Dropout is the probability with which values of the adapter's input are zeroed in training.
+	// SaveProjection says whether the file holds A and B: nil and true say yes. After new(false), whoever opens the file
+	// draws them again.
+	SaveProjection *bool `json:"save_projection"`
+	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"vera_dropout"`
-	// DInitial is what d starts with.
-	DInitial float64 `json:"d_initial"`
-	// Init starts with b zero; false, for tests, with b one and d random.
+	// DInitial is the value that d starts with; nil is 0.1.
+	DInitial *float64 `json:"d_initial"`
+	// Init says how b and d start: by default b is zero; for InitRandom b is one and d is random.
 	Init Init `json:"init_weights"`
 	// Bias is "none": biases stay frozen.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 
-	a, b *nn.Param // of the layers that prepare saw
+	a, b *nn.Param // for the layers that PrepareTargets has seen; else nil
 }
 
-var _ Method = (*VeRA)(nil)
+var (
+	_ Method               = (*VeRA)(nil)
+	_ Validator            = (*VeRA)(nil)
+	_ InputDropper         = (*VeRA)(nil)
+	_ TargetPreparer       = (*VeRA)(nil)
+	_ SharedTensorStorer   = (*VeRA)(nil)
+	_ model.Adapter        = (*vera)(nil)
+	_ model.DeltaForwarder = (*vera)(nil)
+	_ TensorStorer         = (*vera)(nil)
+	_ Ranker               = (*vera)(nil)
+)
 
-func (c *VeRA) check() error {
+// Validate implements Validator.
+func (c *VeRA) Validate() error {
 	switch {
 	case c.R < 1 || c.R > maxRank:
 		return fmt.Errorf("r is %d; want 1 to %d", c.R, maxRank)
@@ -56,47 +74,60 @@ func (c *VeRA) check() error {
 		return fmt.Errorf("vera_dropout is %g; want 0 or more, below 1", c.Dropout)
 	case c.Init != InitDefault && c.Init != InitRandom:
 		return fmt.Errorf("init_weights is %q; want true or false", string(c.Init))
-	case c.Bias != "none":
-		return fmt.Errorf("bias %q is not supported; want \"none\"", c.Bias)
-	case c.FanInFanOut:
-		return errFanInFanOut
 	}
-	return nil
+	return validateFrozen(c.Bias, c.FanInFanOut)
 }
 
-func (c *VeRA) dropout() float32 { return float32(c.Dropout) }
+// InputDropout implements InputDropper.
+func (c *VeRA) InputDropout() float32 { return float32(c.Dropout) }
 
-// prepare draws A and B as large as the largest of the layers need them.
-func (c *VeRA) prepare(targets []*model.Linear) (Method, error) {
+// PrepareTargets implements TargetPreparer: it draws A and B as large as the largest layers need them.
+func (c *VeRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	rows, cols := 0, 0
 	for _, l := range targets {
 		out, in := l.Dims()
 		rows, cols = max(rows, out), max(cols, in)
 	}
-	own, rng := *c, newTwister(uint32(c.PRNGKey))
-	own.a = frozen(rng.kaiming(c.R*cols, cols), c.R, cols)
-	own.b = frozen(rng.kaiming(rows*c.R, c.R), rows, c.R)
+	own, rng := *c, prng.NewMT19937()
+	rng.Seed(uint64(c.PRNGKey))
+	own.a = frozen(torchKaiming(rng, c.R*cols, cols), c.R, cols)
+	own.b = frozen(torchKaiming(rng, rows*c.R, c.R), rows, c.R)
 	return &own, nil
 }
 
+// torchKaiming draws n numbers, uniform within ±√(6/in), as PyTorch does on the CPU from its generator MT19937
+// (Matsumoto and Nishimura 1998). The arithmetic is PyTorch's: float32 but for a fused multiplication and addition. On
+// processors without that instruction PyTorch's own last bit may differ.
+func torchKaiming(rng *prng.MT19937, n, in int) []float32 {
+	bound := math.Sqrt(3) * (math.Sqrt2 / math.Sqrt(float64(in)))
+	low, high := float32(-bound), float32(bound)
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(math.FMA(float64(rng.Uint32()&(1<<24-1))/(1<<24), float64(high-low), float64(low)))
+	}
+	return v
+}
+
+// frozen is a parameter that does not train.
 func frozen(v []float32, rows, cols int) *nn.Param {
 	p := op.NewParam(v, rows, cols)
 	p.SetRequiresGrad(false)
 	return p
 }
 
-func (c *VeRA) shared() []stored {
-	if !c.SaveProjection {
+// SharedTensors implements SharedTensorStorer.
+func (c *VeRA) SharedTensors() []StoredTensor {
+	if !valueOf(c.SaveProjection) {
 		return nil
 	}
 	return asStored([]model.Param{{Name: "base_model.vera_A", Param: c.a}, {Name: "base_model.vera_B", Param: c.b}})
 }
 
-// Adapt implements Method. Alone, a layer has an A and a B of its own size.
+// Adapt implements Method. Without PrepareTargets a layer has matrices of just its own size.
 func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	out, in := l.Dims()
 	if c.a == nil || op.Data(c.a).Cols < in || op.Data(c.b).Rows < out {
-		own, err := c.prepare([]*model.Linear{l})
+		own, err := c.PrepareTargets([]*model.Linear{l})
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +141,7 @@ func (c *VeRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	}
 	for i := range d {
 		if c.Init == InitDefault {
-			d[i] = float32(c.DInitial)
+			d[i] = float32(valueOf(c.DInitial))
 		}
 	}
 	return &vera{a: op.Data(c.a).Slice(0, 0, c.R, in), projection: op.Data(c.b).Slice(0, 0, out, c.R),
@@ -129,13 +160,14 @@ func (v *vera) Params() []model.Param {
 	return []model.Param{{Name: "vera_lambda_d", Param: v.lambdaD}, {Name: "vera_lambda_b", Param: v.lambdaB}}
 }
 
-// stored: PEFT's vectors have one extent.
-func (v *vera) stored() []stored {
-	return []stored{{name: "vera_lambda_b", shape: []int{v.projection.Rows}, param: v.lambdaB},
-		{name: "vera_lambda_d", shape: []int{v.a.Rows}, param: v.lambdaD}}
+// StoredTensors implements TensorStorer: PEFT's vectors have one extent.
+func (v *vera) StoredTensors() []StoredTensor {
+	return []StoredTensor{{Name: "vera_lambda_b", Shape: []int{v.projection.Rows}, Param: v.lambdaB},
+		{Name: "vera_lambda_d", Shape: []int{v.a.Rows}, Param: v.lambdaD}}
 }
 
-func (v *vera) label() string { return fmt.Sprintf("r %d", v.a.Rows) }
+// Rank implements Ranker.
+func (v *vera) Rank() (symbol string, n int) { return "r", v.a.Rows }
 
 // MergeInto implements model.Adapter: w += diag(b[i:])·B[i:]·diag(d)·A[:,j:].
 func (v *vera) MergeInto(w tensor.Matrix, i, j int) {
@@ -185,7 +217,7 @@ func (v *vera) Forward(y, x tensor.Matrix) {
 	}
 }
 
-// before is ((x·Aᵀ)∘d)·Bᵀ, x·ΔWᵀ but for b.
+// before is ((x·Aᵀ)∘d)·Bᵀ, which is x·ΔWᵀ without b.
 func (v *vera) before(x tensor.Matrix) *scratch {
 	h := v.down(x)
 	defer h.give()

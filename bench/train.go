@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,19 +87,27 @@ func Methods() []string {
 	return append(adapter.Methods(), "mora1", "mora2", "mora3", "mora4", "mora6", "full")
 }
 
-// settings are an adapter's settings by its method's keys.
-func settings(method string, r int) map[string]any {
-	s := map[string]any{"target_modules": adapter.AllLinear.Expr}
-	switch method {
-	case "ia3":
-	case "vera":
-		s["r"] = r
-	case "adalora":
-		s["init_r"], s["target_r"], s["lora_alpha"], s["total_step"] = r*3/2, r, 16, 1000
-	default:
-		s["r"], s["lora_alpha"] = r, 16
+// scheduleSteps is the length of the run that a method's schedule is for.
+const scheduleSteps = 1000
+
+// method makes an adapter's method at rank r; name may be moraK.
+func method(name string, r int) (adapter.Method, error) {
+	kind := ""
+	if !slices.Contains(adapter.Methods(), name) {
+		name, kind = "mora", strings.TrimPrefix(name, "mora")
 	}
-	return s
+	s, err := adapter.AtRank(name, r)
+	if err != nil {
+		return nil, err
+	}
+	s["target_modules"] = adapter.AllLinear.Expr
+	if slices.Contains(adapter.Keys(name), "lora_alpha") {
+		s["lora_alpha"] = 16
+	}
+	if kind != "" {
+		s["mora_type"] = kind
+	}
+	return adapter.New(name, s)
 }
 
 // Train measures training steps on the first rows of a task's training data (nil with Dense), in their order.
@@ -230,20 +237,14 @@ func trainer(ctx context.Context, m *model.Model, o Options) (*finetune.Trainer,
 	}
 	var attached *adapter.Adapter
 	if o.Method != "full" {
-		r := cmp.Or(o.R, 8)
-		name, settings := o.Method, settings(o.Method, r)
-		if kind, ok := strings.CutPrefix(o.Method, "mora"); ok && kind != "" {
-			n, err := strconv.Atoi(kind)
-			if err != nil {
-				return nil, err
-			}
-			name, settings["mora_type"] = "mora", n
-		}
-		method, err := adapter.New(name, settings)
+		made, err := method(o.Method, cmp.Or(o.R, 8))
 		if err != nil {
 			return nil, err
 		}
-		if attached, err = adapter.Attach(m, infer.AdapterName, method, finetune.AdapterSeed(42)); err != nil {
+		if attached, err = adapter.Attach(ctx, m, infer.AdapterName, made, finetune.AdapterSeed(42)); err != nil {
+			return nil, err
+		}
+		if err := attached.OnTrainBegin(scheduleSteps); err != nil {
 			return nil, err
 		}
 	}

@@ -81,7 +81,7 @@ func TestMergeSeq2Seq(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(tiny.Load(t, base), infer.AdapterName, method, 1)
+		a, err := adapter.Attach(t.Context(), tiny.Load(t, base), infer.AdapterName, method, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -115,16 +115,16 @@ func singularValues(ctx context.Context, c finetune.Recipe) (map[string]float64,
 
 func spectra(ctx context.Context, c finetune.Recipe, base *model.Model) ([]adapter.Spectrum, error) {
 	if !c.Config.WholeModel() {
-		a, err := adapter.Load(base, c.Config.Save.OutputDir, infer.AdapterName)
+		a, err := adapter.Load(ctx, base, c.Config.Save.OutputDir, infer.AdapterName)
 		if err != nil {
 			return nil, err
 		}
-		return a.Spectra(inspect.SingularValueThreshold)
+		return a.Spectra(ctx, inspect.SingularValueThreshold)
 	}
 	after, err := model.Load(c.Config.Save.OutputDir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = after.Close() }()
-	return adapter.DiffSpectra(base, after, inspect.SingularValueThreshold)
+	return adapter.DiffSpectra(ctx, base, after, inspect.SingularValueThreshold)
 }

@@ -43,7 +43,7 @@ func trainerOf(t *testing.T, config, method string, settings map[string]any) *Tr
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := adapter.Attach(m, infer.AdapterName, made, 5)
+	a, err := adapter.Attach(t.Context(), m, infer.AdapterName, made, 5)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c)
 	} else {
-		err = p.rough(c, known)
+		err = p.rough(ctx, c, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finetune: dry run: %w", err)

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 const usedShare = 0.5
 
 // rough plans a run of which something is not there, from the model's shape.
-func (p *Plan) rough(c Config, known fs.FS) error {
+func (p *Plan) rough(ctx context.Context, c Config, known fs.FS) error {
 	config, err := c.shape(known)
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func (p *Plan) rough(c Config, known fs.FS) error {
 		return err
 	}
 	p.Parameters = m.NumParameters()
-	if p.Trainable, err = countTrainable(m, c); err != nil {
+	if p.Trainable, err = countTrainable(ctx, m, c); err != nil {
 		return err
 	}
 	length := c.length(m.Config().MaxPositionEmbeddings)
@@ -111,7 +112,7 @@ func (c *Config) shape(known fs.FS) ([]byte, error) {
 
 // countTrainable counts what would train. Where no setting is about single layers, a model of one layer and one of two
 // tell those of all.
-func countTrainable(m *model.Model, c Config) (int, error) {
+func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) {
 	if c.Method.Name == "full" {
 		return m.NumParameters(), nil
 	}
@@ -124,7 +125,7 @@ func countTrainable(m *model.Model, c Config) (int, error) {
 		whole = true
 	}
 	if whole {
-		return attachedTo(m, c)
+		return attachedTo(ctx, m, c)
 	}
 	var counts [2]int
 	for i := range counts {
@@ -133,9 +134,9 @@ func countTrainable(m *model.Model, c Config) (int, error) {
 			return 0, err
 		}
 		if small.Config().NumHiddenLayers != i+1 {
-			return attachedTo(m, c)
+			return attachedTo(ctx, m, c)
 		}
-		if counts[i], err = attachedTo(small, c); err != nil {
+		if counts[i], err = attachedTo(ctx, small, c); err != nil {
 			return 0, err
 		}
 	}
@@ -156,12 +157,12 @@ func shrunk(config []byte, layers int) (*model.Model, error) {
 	return model.NewMeta(raw)
 }
 
-func attachedTo(m *model.Model, c Config) (int, error) {
+func attachedTo(ctx context.Context, m *model.Model, c Config) (int, error) {
 	method, err := adapter.New(c.Method.Name, c.Method.Settings)
 	if err != nil {
 		return 0, err
 	}
-	a, err := adapter.Attach(m, infer.AdapterName, method, 0)
+	a, err := adapter.Attach(ctx, m, infer.AdapterName, method, 0)
 	if err != nil {
 		return 0, err
 	}

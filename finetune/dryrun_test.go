@@ -88,11 +88,11 @@ func TestCountByLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := countTrainable(m, c)
+		got, err := countTrainable(t.Context(), m, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := attachedTo(m, c); err != nil || got != want {
+		if want, err := attachedTo(t.Context(), m, c); err != nil || got != want {
 			t.Errorf("%s: %d parameters, want %d (%v)", method, got, want, err)
 		}
 	}

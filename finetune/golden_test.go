@@ -119,7 +119,7 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := adapter.Attach(m, infer.AdapterName, method, 1)
+		a, err := adapter.Attach(t.Context(), m, infer.AdapterName, method, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,9 @@ func (r *run) train(ctx context.Context) error {
 			return r.interrupt()
 		}
 		if r.restartDue() {
-			if err := r.restart(); err != nil {
+			if err := r.restart(ctx); err != nil && errors.Is(err, ctx.Err()) {
+				return r.interrupt() // nothing has changed
+			} else if err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -24,7 +25,7 @@ func (r *run) restartDue() bool {
 
 // restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
 // state. The model's output must be what it was.
-func (r *run) restart() error {
+func (r *run) restart(ctx context.Context) error {
 	probes, err := r.s.Probes()
 	if err != nil {
 		return err
@@ -33,14 +34,14 @@ func (r *run) restart() error {
 	if err != nil {
 		return err
 	}
-	r.state.Restarts++
-	method, err := r.methodAt(r.state.Restarts)
+	method, err := r.methodAt(r.state.Restarts + 1)
 	if err != nil {
 		return err
 	}
-	if err := r.a.Restart(method, stream(r.c.Train.Seed, forAdapter, r.state.Restarts)); err != nil {
+	if err := r.a.Restart(ctx, method, stream(r.c.Train.Seed, forAdapter, r.state.Restarts+1)); err != nil {
 		return err
 	}
+	r.state.Restarts++
 	after, err := infer.Logits(r.m, infer.AdapterName, probes)
 	if err != nil {
 		return err

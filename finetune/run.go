@@ -233,11 +233,11 @@ func (r *run) adapt(ctx context.Context) error {
 		return err
 	}
 	if r.resumed != "" {
-		if r.a, err = adapter.Load(r.m, r.resumed, infer.AdapterName); err == nil {
+		if r.a, err = adapter.Load(ctx, r.m, r.resumed, infer.AdapterName); err == nil {
 			err = r.loadBase(r.resumed)
 		}
 	} else {
-		r.a, err = adapter.Attach(r.m, infer.AdapterName, method, stream(r.c.Train.Seed, forAdapter, 0))
+		r.a, err = adapter.Attach(ctx, r.m, infer.AdapterName, method, stream(r.c.Train.Seed, forAdapter, 0))
 	}
 	if err != nil {
 		return err

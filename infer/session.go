@@ -55,7 +55,7 @@ func Open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	return s, nil
 }
 
-func open(_ context.Context, name, adapterDir string) (*Session, error) {
+func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	dir, err := ModelDir(name)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func open(_ context.Context, name, adapterDir string) (*Session, error) {
 	if adapterDir == "" {
 		return s, nil
 	}
-	if s.Attached, err = adapter.Load(m, adapterDir, AdapterName); err != nil {
+	if s.Attached, err = adapter.Load(ctx, m, adapterDir, AdapterName); err != nil {
 		_ = m.Close()
 		return nil, err
 	}

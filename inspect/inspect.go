@@ -70,7 +70,7 @@ type AdaptedLayers struct {
 	Name string `json:"name"`
 	Out  int    `json:"out_features"`
 	In   int    `json:"in_features"`
-	// R is the rank of LoRA's kin; RHat the side of MoRA's matrix. The other is 0.
+	// R is the rank of LoRA's kin, RHat the side of MoRA's matrix. A method has one of them, or neither.
 	R          int `json:"r,omitempty"`
 	RHat       int `json:"rhat,omitempty"`
 	Count      int `json:"count"`
@@ -182,17 +182,15 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 	defer func() { _ = l.Close() }()
 	n := l.Attached.NumTrainable()
 	a := &AdapterInfo{
-		Method: methodName(l.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+l.Model.NumParameters()),
+		Method: adapter.MethodName(l.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+l.Model.NumParameters()),
 		Bytes: 4 * n, TrainingBytes: 16 * n,
 	}
-	ranks, err := l.Attached.Spectra(SingularValueThreshold)
+	ranks, err := l.Attached.Spectra(ctx, SingularValueThreshold)
 	if err != nil {
 		return nil, err
 	}
-	layers := map[string]*model.Linear{}
-	l.Model.Linears(func(p *model.Linear) { layers[p.Path()] = p })
-	for _, r := range ranks {
-		a.add(r, layers[r.Path].Adapter(l.Adapter))
+	for i, layer := range l.Attached.Layers() {
+		a.add(ranks[i], layer.Adapter)
 	}
 	for i := range a.Layers {
 		a.Layers[i].Singular /= float64(a.Layers[i].Count)
@@ -210,17 +208,14 @@ func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
 	size := 0
 	for _, p := range on.Params() {
 		size += p.Size()
-		switch {
-		case strings.Contains(p.Name, "lora_A"):
-			g.R = p.Shape()[0]
-		case strings.Contains(p.Name, "lora_B"):
-			g.R = p.Shape()[1]
-		case p.Name == "vera_lambda_d":
-			g.R = p.Size()
-		}
 	}
-	if strings.HasPrefix(a.Method, "MoRA") {
-		g.R, g.RHat = 0, g.R
+	if r, ok := on.(adapter.Ranker); ok {
+		switch symbol, n := r.Rank(); symbol {
+		case "r":
+			g.R = n
+		case "r̂":
+			g.RHat = n
+		}
 	}
 	at := slices.IndexFunc(a.Layers, func(o AdaptedLayers) bool {
 		return o.Name == g.Name && o.Out == g.Out && o.In == g.In && o.R == g.R && o.RHat == g.RHat
@@ -233,30 +228,4 @@ func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
 	s.Parameters += size
 	s.Singular += float64(r.Rank)
 	s.Largest += r.Largest
-}
-
-// methodName is how people call a method.
-func methodName(m adapter.Method) string {
-	switch m := m.(type) {
-	case *adapter.MoRA:
-		return "MoRA, " + m.Type.String()
-	case *adapter.LoRAPlus:
-		return "LoRA+"
-	case *adapter.IA3:
-		return "IA³"
-	case *adapter.LoRA:
-		name := "LoRA"
-		switch {
-		case m.Init == adapter.InitOLoRA:
-			name = "OLoRA"
-		case strings.HasPrefix(string(m.Init), string(adapter.InitPiSSA)):
-			name = "PiSSA"
-		}
-		if m.RSLoRA {
-			return "rs" + name
-		}
-		return name
-	}
-	name := fmt.Sprintf("%T", m)
-	return name[strings.LastIndexByte(name, '.')+1:]
 }

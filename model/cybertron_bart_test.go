@@ -127,7 +127,7 @@ func TestCybertronBART(t *testing.T) {
 			}
 			base := servedBART(t, m.Cybertron())
 			golden.Close(t, "base", hostedBART(t, m, ""), base, 2e-5, true)
-			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+			a, err := adapter.Attach(t.Context(), m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestCybertronBART(t *testing.T) {
 			m.Dir = hf.Dir
 			again := unwrap(t, loadBART(t, saveCybertron(t, m, "a"), m.Head().Kind))
 			golden.Close(t, "saved with the adapter", servedBART(t, again), want, 2e-5, true)
-			if err := a.Merge(); err != nil {
+			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			golden.Close(t, "merged, Cybertron", servedBART(t, m.Cybertron()), want, 2e-5, true)

@@ -218,7 +218,7 @@ func TestCybertronModulesToSave(t *testing.T) {
 	} {
 		task := loadTask(t, saveCybertron(t, tinyBERT(t, classes[kind], ""), ""), kind)
 		m := fromCybertron(t, task, model.Options{})
-		a, err := adapter.Attach(m, "a", &adapter.LoRA{Common: adapter.Common{TargetModules: adapter.AllLinear, ModulesToSave: modules}, LowRank: adapter.LowRank{R: 2, Alpha: 2}}, 1)
+		a, err := adapter.Attach(t.Context(), m, "a", &adapter.LoRA{Common: adapter.Common{TargetModules: adapter.AllLinear, ModulesToSave: modules}, R: 2, Alpha: 2}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +226,7 @@ func TestCybertronModulesToSave(t *testing.T) {
 		want, before := hosted(t, m, "a"), bits(m)
 		m.Dir = tinyBERT(t, classes[kind], "").Dir
 		golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
-		if err := a.Merge(); err != nil {
+		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)

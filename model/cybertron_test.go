@@ -185,7 +185,7 @@ func TestCybertronEndToEnd(t *testing.T) {
 			base := served(t, m.Cybertron())
 			golden.Close(t, "base", hosted(t, m, ""), base, 1e-5, true)
 
-			a, err := adapter.Attach(m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+			a, err := adapter.Attach(t.Context(), m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -197,7 +197,7 @@ func TestCybertronEndToEnd(t *testing.T) {
 			golden.Close(t, "unmerged, Cybertron", served(t, m.Cybertron()), base, 0, false)
 			m.Dir = tinyBERT(t, class, "").Dir
 			golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
-			if err := a.Merge(); err != nil {
+			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)

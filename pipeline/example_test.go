@@ -47,7 +47,7 @@ func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 // A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
 func ExampleNewTextClassifier() {
 	m, tok := example("BertForSequenceClassification")
-	mora, err := adapter.Attach(m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, 1)
+	mora, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 	if err != nil {
 		log.Fatal(err)
 	}

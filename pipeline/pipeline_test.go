@@ -73,7 +73,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 // attach puts a stirred adapter on a model.
 func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Adapter {
 	t.Helper()
-	a, err := adapter.Attach(m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, LowRank: adapter.LowRank{R: 2}, Type: adapter.Rotation}, seed)
+	a, err := adapter.Attach(t.Context(), m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestTextClassification(t *testing.T) {
 	}
 	same(t, "all at once", must[[]textclassification.Response](t)(c.ClassifyAll(ctx, texts)), with)
 	base := got(c.Classify(t.Context(), texts[0]))
-	if err := a.Merge(); err != nil {
+	if err := a.Merge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i, text := range texts {

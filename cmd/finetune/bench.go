@@ -23,7 +23,7 @@ type benchCmd struct {
 	Task                  string   `default:"math" help:"Task that the data are for."`
 	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. math has form=raw here."`
 	Dense                 int      `placeholder:"LENGTH" help:"In place of data: rows of so many random tokens, all scored."`
-	Method                string   `default:"mora" help:"An adapter's method (mora is its type 6), mora1, mora2, mora3, mora4, or full."`
+	Method                string   `default:"mora" help:"Adapter method: ${methods}; moraK for MoRA with mora_type K; or full."`
 	Batch                 int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
 	Steps                 int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block: run every layer again in the backward pass, for less memory."`

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/signal"
+	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/inspect"
@@ -61,7 +62,11 @@ func printAdapter(g *globals, a *inspect.AdapterInfo) {
 	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {
-		g.printf("%-12s %-12s %6d %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), l.R+l.RHat, l.Count,
+		rank := "–"
+		if r := max(l.R, l.RHat); r > 0 {
+			rank = strconv.Itoa(r)
+		}
+		g.printf("%-12s %-12s %6s %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), rank, l.Count,
 			wording.Number(l.Parameters), l.Singular, inspect.SingularValueThreshold, l.Largest)
 	}
 }

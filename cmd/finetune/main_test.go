@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/bench"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/evaluate"
@@ -96,6 +97,14 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(help, "Examples:\n") || !strings.Contains(help, "finetune "+verb) {
 			t.Errorf("%s --help has no examples:\n%s", verb, help)
 		}
+	}
+}
+
+// TestMethodHelp: the help of --method names every registered method.
+func TestMethodHelp(t *testing.T) {
+	help := strings.Join(strings.Fields(ok(t, "train", "--help")), " ")
+	if want := strings.Join(adapter.Methods(), ", ") + "; or full."; !strings.Contains(help, want) {
+		t.Errorf("train --help does not have %q:\n%s", want, help)
 	}
 }
 

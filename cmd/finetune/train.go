@@ -24,7 +24,7 @@ type trainCmd struct {
 	Recipe    string   `arg:"" optional:"" help:"YAML recipe; without one and without --model, the quickstart."`
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key; may be repeated."`
 	Model     string   `help:"Hugging Face folder, or \"embedded\"."`
-	Method    string   `help:"Adapter method: mora, lora, rslora, dora; or full."`
+	Method    string   `help:"Adapter method: ${methods}; or full."`
 	Task      string   `help:"Task: ${tasks}."`
 	Data      string   `help:"Training data."`
 	Output    string   `help:"Folder of the run."`

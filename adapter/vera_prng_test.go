@@ -3,13 +3,16 @@ package adapter
 import (
 	"strconv"
 	"testing"
+
+	"gonum.org/v1/gonum/mathext/prng"
 )
 
-// TestTwister: A [3, 700] and then B [5, 3] are those of torch.Generator().manual_seed(7) in PEFT's VeRA, to the bit
-// (PyTorch 2.15).
-func TestTwister(t *testing.T) {
-	g := newTwister(7)
-	a, b := g.kaiming(3*700, 700), g.kaiming(15, 3)
+// TestVeRAPRNG: A [3, 700], and then B [5, 3], are to the bit the matrices that PEFT's VeRA draws from
+// torch.Generator().manual_seed(7) (PyTorch 2.15).
+func TestVeRAPRNG(t *testing.T) {
+	g := prng.NewMT19937()
+	g.Seed(7)
+	a, b := torchKaiming(g, 3*700, 700), torchKaiming(g, 15, 3)
 	for _, tt := range []struct {
 		got  float32
 		want string

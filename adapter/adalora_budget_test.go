@@ -9,11 +9,12 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestOrthogonality compares the regulariser's gradient with differences of it.
+// TestOrthogonality compares the gradient of the regulariser with differences of the regulariser.
 func TestOrthogonality(t *testing.T) {
 	m := tinyModel(t, true)
 	a := mustAttach(t, m, "a", mustNew(t, "adalora", map[string]any{"init_r": 4, "target_r": 2, "orth_reg_weight": 0.7, "target_modules": []string{"q_proj", "up_proj"}}))
@@ -22,7 +23,7 @@ func TestOrthogonality(t *testing.T) {
 	penalty := func() float64 {
 		sum, n := 0.0, 0
 		for _, p := range a.Params() {
-			w := widen(op.Data(p.Param))
+			w := spectrum.Float64(op.Data(p.Param))
 			var c mat.Dense
 			switch {
 			case strings.HasSuffix(p.Name, "lora_A"):
@@ -100,7 +101,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// reloadState saves an adapter with its state and goes on from what was read.
+// reloadState saves an adapter with its state, and compares both with what is read back.
 func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	t.Helper()
 	dir := t.TempDir()
@@ -110,7 +111,7 @@ func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	if err := a.SaveState(dir); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Load(m, dir, "again")
+	b, err := Load(t.Context(), m, dir, "again")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +119,10 @@ func reloadState(t *testing.T, m *model.Model, a *Adapter) {
 	if err := b.LoadState(dir); err != nil {
 		t.Fatal(err)
 	}
-	one, two := a.course.state(), b.course.state()
+	one, two := a.hooks.State(), b.hooks.State()
 	for i := range one {
-		if one[i].name != two[i].name || !slices.Equal(*one[i].values, *two[i].values) {
-			t.Errorf("%s came back otherwise", one[i].name)
+		if one[i].Name != two[i].Name || !slices.Equal(*one[i].Values, *two[i].Values) {
+			t.Errorf("%s came back with other values", one[i].Name)
 		}
 	}
 	if a.Method.(*AdaLoRA).TotalStep != b.Method.(*AdaLoRA).TotalStep {

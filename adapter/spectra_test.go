@@ -8,30 +8,31 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestCores: what stands for ΔW has its singular values, those of gonum's SVD of the whole.
-func TestCores(t *testing.T) {
+// TestSpectrumFactors: the factors of ΔW have its singular values, as gonum finds them in the whole matrix.
+func TestSpectrumFactors(t *testing.T) {
 	check := func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter) {
-		s, ok := a.(spectral)
+		s, ok := a.(SpectrumFactorer)
 		if !ok {
 			t.Skip("has no smaller form")
 		}
-		if got := all(t, s.cores(w.Rows, w.Cols)); len(got) > 0 && got[0] != 0 {
+		if got := all(t, s.SpectrumFactors(w.Rows, w.Cols)); len(got) > 0 && got[0] != 0 {
 			t.Errorf("untrained: %v", got)
 		}
 		stir(rng, a)
-		delta := mat.Matrix(widen(folded(tensor.New(w.Rows, w.Cols), a)))
+		delta := mat.Matrix(spectrum.Float64(folded(tensor.New(w.Rows, w.Cols), a)))
 		if w.Rows < w.Cols {
-			delta = delta.T() // see singular
+			delta = delta.T() // see spectrum.SingularValues
 		}
 		var svd mat.SVD
 		if !svd.Factorize(delta, mat.SVDNone) {
 			t.Fatal("SVD does not converge")
 		}
-		got := all(t, s.cores(w.Rows, w.Cols))
+		got := all(t, s.SpectrumFactors(w.Rows, w.Cols))
 		for i, want := range svd.Values(nil) {
 			v := 0.0
 			if i < len(got) {
@@ -45,7 +46,7 @@ func TestCores(t *testing.T) {
 	eachSize(t, check)
 	for kind := range moraNames {
 		for _, s := range sizes {
-			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: 2}, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
+			a, err := (&MoRA{Common: Common{TargetModules: AllLinear}, R: 2, Type: kind}).Adapt(bareLinear(s[0], s[1], 1), rand.New(rand.NewPCG(1, 2)))
 			if err == nil {
 				t.Run(kind.String(), func(t *testing.T) { check(t, rand.New(rand.NewPCG(3, 4)), tensor.New(s[0], s[1]), a) })
 			}
@@ -53,30 +54,14 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// TestSingular: squares of singular values add up to those of the matrix, in every shape.
-func TestSingular(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, s := range [][2]int{{1, 1}, {1, 9}, {9, 1}, {40, 40}, {40, 50}, {50, 40}, {130, 260}, {260, 130}, {64, 300}} {
-		m := widen(random(rng, s[0], s[1]))
-		values := all(t, []*mat.Dense{m})
-		sum := 0.0
-		for _, v := range values {
-			sum += v * v
-		}
-		if want := math.Pow(mat.Norm(m, 2), 2); len(values) != min(s[0], s[1]) || math.Abs(sum-want) > 1e-10*want {
-			t.Errorf("%v: %d values, whose squares add up to %.15g, want %.15g", s, len(values), sum, want)
-		}
-	}
-}
-
-// all are the singular values of the matrices, the largest first.
+// all lists the singular values of the matrices, the largest first.
 func all(t *testing.T, cores []*mat.Dense) []float64 {
 	t.Helper()
 	var values []float64
 	for _, c := range cores {
-		v, ok := singular(c)
-		if !ok {
-			t.Fatal("the singular values do not converge")
+		v, err := spectrum.SingularValues(c)
+		if err != nil {
+			t.Fatal(err)
 		}
 		values = append(values, v...)
 	}
@@ -85,7 +70,7 @@ func all(t *testing.T, cores []*mat.Dense) []float64 {
 	return values
 }
 
-// TestDifference: what merging changes in a model has as many singular values above the bound as the adapter.
+// TestDifference: a merged model differs from its base by as many singular values above the bound as the adapter has.
 func TestDifference(t *testing.T) {
 	for _, name := range []string{"lora", "mora", "dora"} {
 		method, err := New(name, map[string]any{"r": 2})
@@ -96,14 +81,14 @@ func TestDifference(t *testing.T) {
 		a := mustAttach(t, after, "a", method)
 		stirAll(a, 3)
 		const bound = 0.05
-		want, err := a.Spectra(bound)
+		want, err := a.Spectra(t.Context(), bound)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Merge(); err != nil {
+		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		got, err := DiffSpectra(before, after, bound)
+		got, err := DiffSpectra(t.Context(), before, after, bound)
 		if err != nil {
 			t.Fatal(err)
 		}

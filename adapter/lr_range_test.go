@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestSuggestRate: the set-ups of the MoRA paper.
-func TestSuggestRate(t *testing.T) {
+// TestSuggestLR: the rates are those of the MoRA paper.
+func TestSuggestLR(t *testing.T) {
 	for _, tt := range []struct {
 		method    string
 		r         int
@@ -23,7 +23,7 @@ func TestSuggestRate(t *testing.T) {
 		t.Errorf("MoRA r 45: %+v", middle)
 	}
 	if middle.Warn(1e-4) != "" || !strings.Contains(middle.Warn(3e-3), "far above") || !strings.Contains(middle.Warn(1e-6), "far below") {
-		t.Error("the advice is wrong")
+		t.Error("the warning is wrong")
 	}
 	for _, name := range Methods() {
 		if _, err := SuggestLR(name, 8); err != nil {
@@ -31,6 +31,6 @@ func TestSuggestRate(t *testing.T) {
 		}
 	}
 	if _, err := SuggestLR("lroa", 8); err == nil {
-		t.Error("a method that is none has a rate")
+		t.Error("an unknown method has a rate")
 	}
 }

@@ -9,31 +9,47 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
 
+var (
+	_ ConfigTranslator     = (*LoRA)(nil)
+	_ model.Adapter        = (*residual)(nil)
+	_ model.DeltaForwarder = (*residual)(nil)
+	_ SpectrumFactorer     = (*residual)(nil)
+	_ TensorStorer         = (*residual)(nil)
+	_ AfterLoader          = (*residual)(nil)
+)
+
 const (
-	// InitPiSSA starts at the r largest singular values and vectors of W (Meng et al. 2024, arXiv 2404.02948, Eq. 2–3).
-	// "pissa_niter_N" finds them by N iterations.
+	// InitPiSSA starts with the r largest singular values of W and their vectors (Meng et al. 2024, arXiv 2404.02948,
+	// Eq. 2–3). "pissa_niter_N" finds them in N iterations.
 	InitPiSSA Init = "pissa"
-	// InitOLoRA starts at the first r columns of Q and rows of R of W = Q·R (Büyükakyüz 2024, arXiv 2406.01775).
+	// InitOLoRA starts with the first r columns of Q and rows of R of W = Q·R (Büyükakyüz 2024, arXiv 2406.01775).
 	InitOLoRA Init = "olora"
 )
 
 func init() {
-	for name, start := range map[string]Init{"pissa": InitPiSSA, "olora": InitOLoRA} {
-		register(name, kind{peftType: "LORA", make: func() Method {
+	for _, start := range []Init{InitPiSSA, InitOLoRA} {
+		r := Registration{PEFTType: "LORA", New: func() Method {
 			c := newLoRA()
 			c.Init = start
 			return c
-		}})
+		}}
+		if start == InitPiSSA {
+			r.LearningRate = func(int) LRRange {
+				return LRRange{2e-5, 2e-4, "not in the MoRA paper; from its paper's 2e-5 on: it starts on the largest directions of W"}
+			}
+		}
+		Register(string(start), r)
 	}
 }
 
-// niter is how many iterations a start asks for by "pissa_niter_N", 0 for other starts.
+// niter is N for the start "pissa_niter_N", and 0 for others.
 func (i Init) niter() int {
 	s, ok := strings.CutPrefix(string(i), "pissa_niter_")
 	n, err := strconv.Atoi(s)
@@ -46,26 +62,29 @@ func (i Init) niter() int {
 // residual says whether the adapter starts with a part of W.
 func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.niter() > 0 }
 
-// residual is a LoRA that starts with a part s·B₀·A₀ of W, which the residual W − s·B₀·A₀ leaves to it. The base is not
-// touched: W' = W + s·(B·A − B₀·A₀), computed as (B−B₀)·A + B₀·(A−A₀), which is exactly 0 at the start. Files hold the
-// LoRA [B, −B₀]·[A; A₀] of rank 2r for the base as it is, as PEFT's path_initial_model_for_weight_conversion makes it.
+// residual is a LoRA that starts with a part s·B₀·A₀ of W. In the papers the residual W − s·B₀·A₀ takes the place of W.
+// Here W stays as it is, and W' = W + s·(B·A − B₀·A₀). The difference is computed as (B−B₀)·A + B₀·(A−A₀), which is
+// exactly 0 at the start. To a base that stays as it is, this is the LoRA [B, −B₀]·[A; A₀] of rank 2r, and so it is saved,
+// as PEFT's path_initial_model_for_weight_conversion does.
 type residual struct {
 	*lora
 	a0, b0 tensor.Matrix // [r, in], [out, r]
-	raw    bool          // the file to be read has A and B alone
+	raw    bool          // the file that is being read has only A and B
 }
 
-func (d *residual) loaded() { d.raw = false }
+// AfterLoad implements AfterLoader: from now on the adapter is saved with A₀ and B₀.
+func (d *residual) AfterLoad() { d.raw = false }
 
-// residual gives a LoRA its start. Of a file that was not converted it is PEFT's, which takes the same part of W.
+// residual gives a LoRA its start. Where a file has only A and B, as PEFT writes it unconverted, the start is computed from
+// W as PEFT does it.
 func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	a, b := op.Data(low.a), op.Data(low.b)
 	out, in := l.Dims()
-	switch r := a.Rows; {
-	case low.scale <= 0:
-		return nil, fmt.Errorf("lora_alpha of %s is below 0, with which %q cannot start", l.Path(), string(c.Init))
-	case r > min(out, in):
-		return nil, fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
+	if low.scale <= 0 {
+		return nil, fmt.Errorf("lora_alpha of %s is below 0; %q starts only with one above 0", l.Path(), string(c.Init))
+	}
+	if err := hasSingularValues(l, a.Rows); err != nil {
+		return nil, err
 	}
 	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
 	if rng == nil && !d.raw {
@@ -82,53 +101,64 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	return d, nil
 }
 
-// start fills a and b.
+// hasSingularValues refuses a rank above the number of a layer's singular values.
+func hasSingularValues(l *model.Linear, r int) error {
+	if out, in := l.Dims(); r > min(out, in) {
+		return fmt.Errorf("r %d is larger than %s, %d×%d, has singular values; lower r, or rank_pattern for that layer", r, l.Path(), out, in)
+	}
+	return nil
+}
+
+// start sets a and b to the part of w.
 func (i Init) start(a, b tensor.Matrix, w tensor.Source, scale float64, exact bool) error {
 	if i == InitOLoRA {
 		return olora(a, b, w)
 	}
-	f, err := i.factors(w, a.Rows, exact)
+	svd, err := i.decompose(w, a.Rows, exact)
 	if err != nil {
 		return err
 	}
 	for k := range a.Rows {
-		copy(a.Row(k), scaledRow(f.right, k, f.values[k]/scale))
-		for j, v := range scaledRow(f.left, k, f.values[k]/scale) {
+		copy(a.Row(k), scaledRow(svd.Right, k, svd.Values[k]/scale))
+		for j, v := range scaledRow(svd.Left, k, svd.Values[k]/scale) {
 			b.Row(j)[k] = v
 		}
 	}
 	return nil
 }
 
-const (
-	// exactSide is up to which smaller side the decomposition is always exact.
-	exactSide = 128
-	// pissaIterations are those of a larger one.
-	pissaIterations = 16
-)
-
-func (i Init) factors(w tensor.Source, r int, exact bool) (factors, error) {
-	if n := i.niter(); n > 0 {
-		return iterate(w, r, n)
+// decompose returns the r largest singular values of w with their vectors, and exactly so if exact is set.
+func (i Init) decompose(w tensor.Source, r int, exact bool) (spectrum.SVD, error) {
+	switch n := i.niter(); {
+	case n > 0:
+		return spectrum.Iterate(w, r, n)
+	case exact:
+		return spectrum.Exact(w)
 	}
-	if rows, cols := w.Dims(); exact || min(rows, cols) <= exactSide {
-		return decompose(widen(dense(w)))
-	}
-	return iterate(w, r, pissaIterations)
+	return spectrum.Truncated(w, r)
 }
 
-// olora takes the first r columns of Q, which depend on as many of W, and A = Qᵀ·W.
+// scaledRow is row i of m times √s, in float32.
+func scaledRow(m *mat.Dense, i int, s float64) []float32 {
+	row := make([]float32, m.RawMatrix().Cols)
+	for j, v := range m.RawRowView(i) {
+		row[j] = float32(v * math.Sqrt(s))
+	}
+	return row
+}
+
+// olora sets b to the first r columns of Q, which depend on the first r columns of W alone, and a to bᵀ·W.
 func olora(a, b tensor.Matrix, w tensor.Source) error {
 	rows, r := b.Rows, a.Rows
 	first := tensor.New(rows, r)
 	w.Block(first.Data, r, 0, 0, rows, r)
-	q, _ := thinQR(widen(first))
-	copy(b.Data, narrow(q))
-	tensor.NN(a, tensor.View(narrow(q.T()), r, rows), w, 0)
+	q, _ := spectrum.ThinQR(spectrum.Float64(first))
+	copy(b.Data, spectrum.Float32(q))
+	tensor.NN(a, tensor.View(spectrum.Float32(q.T()), r, rows), w, 0)
 	return nil
 }
 
-// moved are B−B₀, rows [i, i+n), and A−A₀, columns [j, j+m).
+// moved returns rows [i, i+n) of B−B₀ and columns [j, j+m) of A−A₀.
 func (d *residual) moved(i, n, j, m int) (db, da *scratch) {
 	b, a := op.Data(d.b), op.Data(d.a)
 	db, da = take(n, b.Cols), take(a.Rows, m)
@@ -155,7 +185,7 @@ func (d *residual) MergeInto(w tensor.Matrix, i, j int) {
 	tensor.NN(w, s.Matrix, da.Matrix, 1)
 }
 
-// halves are the two products as LoRAs that share the scale.
+// halves returns the two products (B−B₀)·A and B₀·(A−A₀); done gives back their memory.
 func (d *residual) halves() (one, two half, done func()) {
 	db, da := d.moved(0, d.b0.Rows, 0, d.a0.Cols)
 	return half{op.Data(d.a), db.Matrix, d.scale}, half{da.Matrix, d.b0, d.scale}, func() { db.give(); da.give() }
@@ -193,8 +223,8 @@ func (d *residual) Backward(dx, gy tensor.Matrix) {
 	}
 }
 
-// cores of [s·(B−B₀), s·B₀]·[A; A−A₀].
-func (d *residual) cores(out, in int) []*mat.Dense {
+// SpectrumFactors implements SpectrumFactorer: ΔW is [s·(B−B₀), s·B₀]·[A; A−A₀].
+func (d *residual) SpectrumFactors(out, in int) []*mat.Dense {
 	one, two, done := d.halves()
 	defer done()
 	r := d.a0.Rows
@@ -205,25 +235,26 @@ func (d *residual) cores(out, in int) []*mat.Dense {
 		copy(op.Data(both.b).Row(i), one.b.Row(i))
 		copy(op.Data(both.b).Row(i)[r:], two.b.Row(i))
 	}
-	return both.cores(out, in)
+	return both.SpectrumFactors(out, in)
 }
 
-func (d *residual) stored() []stored {
+// StoredTensors implements TensorStorer.
+func (d *residual) StoredTensors() []StoredTensor {
 	if d.raw {
 		return asStored(d.Params())
 	}
 	r, in, out := d.a0.Rows, d.a0.Cols, d.b0.Rows
 	a, b := op.Data(d.a), op.Data(d.b)
-	return []stored{{
-		name: "lora_A.weight", shape: []int{2 * r, in}, param: d.a,
-		pack: func() []float32 { return append(append([]float32(nil), a.Data...), d.a0.Data...) },
-		unpack: func(v []float32) {
+	return []StoredTensor{{
+		Name: "lora_A.weight", Shape: []int{2 * r, in}, Param: d.a,
+		Pack: func() []float32 { return append(append([]float32(nil), a.Data...), d.a0.Data...) },
+		Unpack: func(v []float32) {
 			copy(a.Data, v)
 			copy(d.a0.Data, v[r*in:])
 		},
 	}, {
-		name: "lora_B.weight", shape: []int{out, 2 * r}, param: d.b,
-		pack: func() []float32 {
+		Name: "lora_B.weight", Shape: []int{out, 2 * r}, Param: d.b,
+		Pack: func() []float32 {
 			v := make([]float32, 0, 2*r*out)
 			for i := range out {
 				v = append(v, b.Row(i)...)
@@ -233,7 +264,7 @@ func (d *residual) stored() []stored {
 			}
 			return v
 		},
-		unpack: func(v []float32) {
+		Unpack: func(v []float32) {
 			for i := range out {
 				copy(b.Row(i), v[2*r*i:])
 				for k := range r {
@@ -244,7 +275,7 @@ func (d *residual) stored() []stored {
 	}}
 }
 
-// wider is what α is multiplied with when the rank is doubled, so that the scale stays.
+// wider is the factor by which α grows with the doubled rank, so that the scale stays the same.
 func (c *LoRA) wider() float64 {
 	if c.RSLoRA {
 		return math.Sqrt2
@@ -252,8 +283,8 @@ func (c *LoRA) wider() float64 {
 	return 2
 }
 
-// toFile writes a start with a part of W as the LoRA of twice the rank that it is to the base.
-func (c *LoRA) toFile(all map[string]any) {
+// ToFile implements ConfigTranslator: a start with a part of W is saved as a LoRA of twice the rank.
+func (c *LoRA) ToFile(all map[string]any) {
 	delete(all, "converted_from")
 	if !c.Init.residual() {
 		return
@@ -269,8 +300,8 @@ func (c *LoRA) toFile(all map[string]any) {
 	all["init_lora_weights"], all["converted_from"] = InitDefault, c.Init
 }
 
-// fromFile undoes toFile.
-func (c *LoRA) fromFile() error {
+// FromFile implements ConfigTranslator: it undoes ToFile.
+func (c *LoRA) FromFile() error {
 	if !c.ConvertedFrom.residual() {
 		c.ConvertedFrom = InitDefault
 		return nil
@@ -293,7 +324,7 @@ func (c *LoRA) fromFile() error {
 	return nil
 }
 
-// digits12 rounds to twelve digits, so that α·√2/√2 is α.
+// digits12 rounds to twelve digits, so that α·√2/√2 is α again.
 func digits12(v float64) float64 {
 	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
 	if err != nil {

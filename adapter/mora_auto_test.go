@@ -8,13 +8,13 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// TestAuto: the paper's choices in the paper's sizes, with a reason; a file has the number.
+// TestAuto: Auto makes the paper's choices at the paper's sizes, and gives a reason. A file has the type that it chose.
 func TestAuto(t *testing.T) {
 	for _, tt := range []struct {
 		out, in, r int
 		want       MoRAType
 	}{{4096, 4096, 8, Rotation}, {4096, 4096, 256, Sharing}, {11008, 4096, 8, Rotation}, {4096, 11008, 256, Sharing}, {576, 576, 8, Rotation}, {576, 576, 256, Sharing}} {
-		m, err := (&MoRA{Common: Common{TargetModules: AllLinear}, LowRank: LowRank{R: tt.r}, Type: Auto}).prepare([]*model.Linear{model.NewLinear(tt.out, tt.in, false)})
+		m, err := (&MoRA{Common: Common{TargetModules: AllLinear}, R: tt.r, Type: Auto}).PrepareTargets([]*model.Linear{model.NewLinear(tt.out, tt.in, false)})
 		if err != nil || m.(*MoRA).Type != tt.want || !strings.Contains(m.(*MoRA).reason, fmt.Sprintf("mora_type auto: %d (%s), since r̂ is", int(tt.want), tt.want)) {
 			t.Errorf("%+v: got %+v, %v", tt, m, err)
 		}

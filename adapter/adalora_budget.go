@@ -9,26 +9,32 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// budget is the course of AdaLoRA's training: it adds the gradient of the orthogonality, and takes triplets (a row of A,
-// an entry of E, a column of B) away by setting E to zero, the least important of all layers first (Algorithm 1).
+var (
+	_ HookProvider = (*AdaLoRA)(nil)
+	_ Hooks        = (*budget)(nil)
+)
+
+// budget has AdaLoRA's Hooks. It adds the gradient of the orthogonality, and takes triplets away by setting their entry
+// of E to zero.
 type budget struct {
 	c      *AdaLoRA
 	layers []triplets
 }
 
-// triplets is one layer's part.
+// triplets are those of one layer.
 type triplets struct {
 	path string
 	*adalora
-	// of A, B and E: smoothed importance Ī (Eq. 9) and its uncertainty Ū (Eq. 10)
+	// The smoothed importance Ī (Eq. 9) of the elements of A, B and E, and its uncertainty Ū (Eq. 10).
 	importance, uncertainty [3][]float32
-	kept                    []float32 // 1 or 0 by triplet, at the last handing out; nil before
+	kept                    []float32 // 1 or 0 by triplet, as the budget was last given out; nil before
 }
 
-func (c *AdaLoRA) course(layers []layer) course {
+// Hooks implements HookProvider.
+func (c *AdaLoRA) Hooks(layers []Layer) Hooks {
 	b := &budget{c: c}
 	for _, l := range layers {
-		t := triplets{path: l.Path(), adalora: l.adapter.(*adalora)}
+		t := triplets{path: l.Path(), adalora: l.Adapter.(*adalora)}
 		for i, p := range t.Params() {
 			t.importance[i], t.uncertainty[i] = make([]float32, p.Size()), make([]float32, p.Size())
 		}
@@ -37,8 +43,8 @@ func (c *AdaLoRA) course(layers []layer) course {
 	return b
 }
 
-// begin takes the length of the run where the settings do not have it.
-func (b *budget) begin(total int) error {
+// OnTrainBegin takes the length of the run where the settings do not have it.
+func (b *budget) OnTrainBegin(total int) error {
 	if b.c.TotalStep > 0 {
 		return nil
 	}
@@ -49,9 +55,9 @@ func (b *budget) begin(total int) error {
 	return nil
 }
 
-// afterGradients adds the gradient of the orthogonality.
-func (b *budget) afterGradients() {
-	share := b.c.OrthRegWeight / float64(2*len(b.layers))
+// OnPreOptimizerStep adds the gradient of the orthogonality.
+func (b *budget) OnPreOptimizerStep() {
+	share := valueOf(b.c.OrthRegWeight) / float64(2*len(b.layers))
 	if share == 0 {
 		return
 	}
@@ -74,8 +80,8 @@ func (b *budget) afterGradients() {
 	})
 }
 
-// offUnit makes 2·share·C/‖C‖ of the symmetric C + I: with A in front, the gradient of share·‖C‖, C = A·Aᵀ − I. Where C
-// is zero there is none.
+// offUnit turns the symmetric matrix C + I into 2·share·C/‖C‖. For C = A·Aᵀ − I, the product of that with A is the
+// gradient of share·‖C‖. It returns false where C is zero and there is no gradient.
 func offUnit(c tensor.Matrix, share float64) bool {
 	for i := range c.Rows {
 		c.Row(i)[i]--
@@ -88,14 +94,14 @@ func offUnit(c tensor.Matrix, share float64) bool {
 	return true
 }
 
-// afterUpdate hands the budget out after step, from 1; the gradients are still those of the step.
-func (b *budget) afterUpdate(step int) {
+// OnStepEnd gives the budget out after a step, counted from 1. The gradients are still those of the step.
+func (b *budget) OnStepEnd(step int) {
 	last := b.c.TotalStep - b.c.TFinal
 	if step < last {
 		b.weigh()
 	}
 	switch {
-	case b.c.RankPattern != nil: // the file was cut to its budget
+	case b.c.RankPattern != nil: // the file has been cut to its budget
 	case step > last:
 		b.mask()
 	case step == last || step > b.c.TInit && step%b.c.DeltaT == 0:
@@ -104,7 +110,7 @@ func (b *budget) afterUpdate(step int) {
 	}
 }
 
-// size is the number of triplets that are left after a step (Eq. 12).
+// size is how many triplets are left after a step (Eq. 12).
 func (b *budget) size(step int) int {
 	all, target := b.all(), b.c.TargetR*len(b.layers)
 	last := b.c.TotalStep - b.c.TFinal
@@ -112,6 +118,7 @@ func (b *budget) size(step int) int {
 	return int(float64(all-target)*left*left*left + float64(target))
 }
 
+// all counts the triplets of all layers.
 func (b *budget) all() int {
 	n := 0
 	for _, l := range b.layers {
@@ -120,7 +127,7 @@ func (b *budget) all() int {
 	return n
 }
 
-// weigh smooths |w·g| and how far it is from its mean.
+// weigh updates the smoothed |w·g| and its smoothed distance from that mean.
 func (b *budget) weigh() {
 	b1, b2 := float32(b.c.Beta1), float32(b.c.Beta2)
 	tensor.Parallel(len(b.layers), func(i int) {
@@ -138,7 +145,8 @@ func (b *budget) weigh() {
 
 func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
 
-// scores are Ī·Ū of E's entries plus the means of it over A's rows and B's columns (Eq. 7).
+// scores are the triplets' scores (Eq. 7): Ī·Ū of the entry of E, plus the mean of Ī·Ū over the row of A, plus that over
+// the column of B.
 func (t *triplets) scores() []float32 {
 	a, b := op.Data(t.a), op.Data(t.b)
 	s := make([]float32, a.Rows)
@@ -156,7 +164,8 @@ func (t *triplets) scores() []float32 {
 	return s
 }
 
-// choose keeps the n triplets with the highest scores; of those that are equal at the limit, none.
+// choose keeps the n triplets with the highest scores. Where several have the score at which the budget ends, it keeps
+// none of those.
 func (b *budget) choose(n int) {
 	var each [][]float32
 	var all []float32
@@ -179,7 +188,7 @@ func (b *budget) choose(n int) {
 	}
 }
 
-// mask sets E to zero where a triplet is not kept.
+// mask sets E to zero for triplets that are not kept.
 func (b *budget) mask() {
 	for _, l := range b.layers {
 		e := op.Data(l.e).Data
@@ -191,16 +200,16 @@ func (b *budget) mask() {
 	}
 }
 
-// state is what a run needs to go on: importance, uncertainty and what is kept.
-func (b *budget) state() []named {
-	var all []named
+// State lists importance, uncertainty and which triplets are kept.
+func (b *budget) State() []StateTensor {
+	var all []StateTensor
 	for i := range b.layers {
 		l := &b.layers[i]
 		for k, p := range l.Params() {
-			all = append(all, named{"importance." + l.path + "." + p.Name, &l.importance[k], p.Size()},
-				named{"uncertainty." + l.path + "." + p.Name, &l.uncertainty[k], p.Size()})
+			all = append(all, StateTensor{"importance." + l.path + "." + p.Name, &l.importance[k], p.Size()},
+				StateTensor{"uncertainty." + l.path + "." + p.Name, &l.uncertainty[k], p.Size()})
 		}
-		all = append(all, named{"kept." + l.path, &l.kept, op.Data(l.a).Rows})
+		all = append(all, StateTensor{"kept." + l.path, &l.kept, op.Data(l.a).Rows})
 	}
 	return all
 }

@@ -8,18 +8,22 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// operators are MoRA's compress and decompress for one shape of layer. Both are layouts, which say where each input and
-// each output lies among groups × q coordinates, and between them the rotation of a group. Everything else follows:
-// their transposes, and ΔW, whose rows are rows of M taken through the layouts.
+// operators are MoRA's compress and decompress for one shape of layer:
+//
+//	            compress                                        decompress
+//	x [in] ──── layout in ──── rotation ────► z [groups, q] ──── M ──── layout out ────► ΔW·x [out]
+//
+// The layouts say where each input and each output lies among groups × q coordinates. All else follows from them: the
+// transposes of both operators, and ΔW, whose rows are rows of M taken through the layouts.
 type operators struct {
 	q, groups int
 	in        []layout // by group
 	out       layout
-	spreadIn  []uint32  // the coordinate of each input, where inputs are spread; else nil
-	rotation  *rotation // or nil
+	spreadIn  []uint32  // the coordinate of each input where the pieces of in are spread; else nil
+	rotation  *rotation // nil where groups are not rotated
 }
 
-// newOperators lays out a type; q is r̂, at most in.
+// newOperators makes the operators of a type. q is r̂, which is at most in.
 func newOperators(t MoRAType, in, out, q int) *operators {
 	o := &operators{q: q, groups: 1}
 	switch t {
@@ -36,7 +40,7 @@ func newOperators(t MoRAType, in, out, q int) *operators {
 		o.in, o.out = []layout{first}, first
 	case Rotation, Decouple:
 		total := (in + q - 1) / q
-		o.groups = min(total, (out+q-1)/q) // those beyond make no output
+		o.groups = min(total, (out+q-1)/q) // groups beyond these make no output
 		o.out = tiled(out, q, total)
 		o.in = make([]layout, o.groups)
 		for _, p := range grouped(in, q) {
@@ -58,7 +62,7 @@ func newOperators(t MoRAType, in, out, q int) *operators {
 	return o
 }
 
-// compress is the coordinates of every token of x [tokens, in], one group a row: [tokens·groups, q].
+// compress computes the coordinates of each token of x [tokens, in], one group a row: [tokens·groups, q].
 func (o *operators) compress(x tensor.Matrix) *scratch {
 	z := take(x.Rows*o.groups, o.q)
 	width := o.groups * o.q
@@ -77,7 +81,7 @@ func (o *operators) compress(x tensor.Matrix) *scratch {
 	return z
 }
 
-// compressT adds the transpose of compress of z to dx [tokens, in]; z is gone after.
+// compressT adds the transpose of compress, applied to z, to dx [tokens, in]. It overwrites z.
 func (o *operators) compressT(dx, z tensor.Matrix) {
 	width := o.groups * o.q
 	byRows(dx.Rows, 2*dx.Cols, func(from, to int) {
@@ -93,7 +97,7 @@ func (o *operators) compressT(dx, z tensor.Matrix) {
 	})
 }
 
-// decompress adds the outputs that the coordinates z [tokens·groups, q] make to y [tokens, out].
+// decompress adds the outputs of the coordinates z [tokens·groups, q] to y [tokens, out].
 func (o *operators) decompress(y, z tensor.Matrix) {
 	width := o.groups * o.q
 	byRows(y.Rows, y.Cols, func(from, to int) {
@@ -103,7 +107,7 @@ func (o *operators) decompress(y, z tensor.Matrix) {
 	})
 }
 
-// decompressT is the transpose of decompress of gy [tokens, out]: [tokens·groups, q].
+// decompressT is the transpose of decompress, applied to gy [tokens, out]: [tokens·groups, q].
 func (o *operators) decompressT(gy tensor.Matrix) *scratch {
 	z := take(gy.Rows*o.groups, o.q)
 	width := o.groups * o.q
@@ -117,9 +121,9 @@ func (o *operators) decompressT(gy tensor.Matrix) *scratch {
 	return z
 }
 
-// fold adds the block of ΔW from row i and column j on: row i of ΔW is row u of M, rotated for the group of i, its
-// coordinates taken to the inputs of that group (the closed forms of the paper's equations). So ΔW is made of pieces of
-// M, one for each pair of an output's piece and an input's.
+// fold adds to w the block of ΔW from row i and column j on. Row i of ΔW is the row of M on whose coordinate output i
+// lies, rotated back for the group of i, with its coordinates taken to the inputs of that group (the closed forms of the
+// paper's equations). So ΔW consists of pieces of M, one for each pair of a piece of outputs and a piece of inputs.
 func (o *operators) fold(w, m tensor.Matrix, i, j int) {
 	var buf [32]piece
 	var line [512]float32
@@ -160,7 +164,7 @@ func (o *operators) fold(w, m tensor.Matrix, i, j int) {
 	}
 }
 
-// foldRows adds rows of M, each through the pieces of one group, to as many rows of w, which begin at column j.
+// foldRows adds rows of M, taken through the pieces of one group, to as many rows of w, which begin at column j.
 func (o *operators) foldRows(w, m tensor.Matrix, cols []piece, j int) {
 	if o.spreadIn != nil {
 		at := o.spreadIn[j : j+w.Cols]
@@ -186,7 +190,7 @@ func (o *operators) foldRows(w, m tensor.Matrix, cols []piece, j int) {
 	}
 }
 
-// rotation holds the tables of RoPE (base 10000, halves paired) at the positions of the groups.
+// rotation has the tables of RoPE, with base 10000 and paired halves, for the numbers of the groups as positions.
 type rotation struct {
 	half          int
 	cos, sin, neg []float32 // groups × half; neg is −sin
@@ -194,10 +198,10 @@ type rotation struct {
 
 type rotationKey struct{ q, groups int }
 
-// rotations are shared between layers: models have few shapes.
+// rotations are shared between layers, since a model has few shapes.
 var rotations sync.Map
 
-// rotationOf computes the tables in float32, as the published implementation does.
+// rotationOf returns the tables, which are computed in float32 as in the published implementation.
 func rotationOf(q, groups int) *rotation {
 	if r, ok := rotations.Load(rotationKey{q, groups}); ok {
 		return r.(*rotation)
@@ -215,11 +219,12 @@ func rotationOf(q, groups int) *rotation {
 	return r
 }
 
+// tables are the cosines and sines of a group.
 func (r *rotation) tables(group int) (cos, sin []float32) {
 	return r.cos[group*r.half : (group+1)*r.half], r.sin[group*r.half : (group+1)*r.half]
 }
 
-// turn rotates every group of z, one way or the other. The angle of group 0 is 0.
+// turn rotates each group of z by vec.Rotate or, back, by vec.Unrotate. The angle of group 0 is 0.
 func (r *rotation) turn(z []float32, by func(x, cos, sin []float32)) {
 	q := 2 * r.half
 	for g := 1; g < len(z)/q; g++ {
@@ -228,7 +233,7 @@ func (r *rotation) turn(z []float32, by func(x, cos, sin []float32)) {
 	}
 }
 
-// addUnturned adds coordinates from coord on of m, rotated back, to d.
+// addUnturned adds to d the coordinates of m from coord on, rotated back.
 func (r *rotation) addUnturned(d, m []float32, group, coord int) {
 	at := group*r.half + coord
 	if n := min(len(d), r.half-coord); n > 0 {

@@ -8,19 +8,21 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/spagotune/spagotune/adapter/spectrum"
 )
 
-// TestStarts: PiSSA's product is the best of its rank, as gonum's decomposition of the whole has it; OLoRA's A is the
-// first rows of R = Qᵀ·W.
+// TestStarts: PiSSA's product is the best approximation of its rank, by gonum's decomposition of the whole matrix; OLoRA's
+// A is the first rows of R = Qᵀ·W.
 func TestStarts(t *testing.T) {
 	for _, s := range [][2]int{{37, 20}, {20, 37}, {140, 150}} {
 		w := dense(bareLinear(s[0], s[1], 3).Weight.Source(""))
-		f, err := decompose(widen(w))
+		f, err := spectrum.Exact(w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tail := 0.0
-		for _, v := range f.values[4:] {
+		for _, v := range f.Values[4:] {
 			tail += v * v
 		}
 		rest := func(m Method) float64 {
@@ -28,9 +30,9 @@ func TestStarts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			left := widen(w)
+			left := spectrum.Float64(w)
 			var part mat.Dense
-			part.Mul(widen(d.(*residual).b0), widen(d.(*residual).a0))
+			part.Mul(spectrum.Float64(d.(*residual).b0), spectrum.Float64(d.(*residual).a0))
 			part.Scale(float64(d.(*residual).scale), &part)
 			left.Sub(left, &part)
 			return math.Pow(mat.Norm(left, 2), 2)
@@ -38,18 +40,18 @@ func TestStarts(t *testing.T) {
 		if got := rest(mustNew(t, "pissa", map[string]any{"r": 4, "lora_alpha": 6})); math.Abs(got/tail-1) > 1e-3 {
 			t.Errorf("%v: PiSSA leaves %g, want %g", s, got, tail)
 		}
-		// OLoRA with scale 1 leaves columns from the fifth on, orthogonal to the first four.
+		// OLoRA with scale 1 leaves the part of the other columns that is orthogonal to the first four.
 		got := rest(mustNew(t, "olora", map[string]any{"r": 4, "lora_alpha": 4}))
-		q, _ := thinQR(mat.DenseCopyOf(widen(w).Slice(0, s[0], 0, 4)))
+		q, _ := spectrum.ThinQR(mat.DenseCopyOf(spectrum.Float64(w).Slice(0, s[0], 0, 4)))
 		var in mat.Dense
-		in.Mul(q.T(), widen(w))
-		if want := math.Pow(mat.Norm(widen(w), 2), 2) - math.Pow(mat.Norm(&in, 2), 2); math.Abs(got/want-1) > 1e-5 {
+		in.Mul(q.T(), spectrum.Float64(w))
+		if want := math.Pow(mat.Norm(spectrum.Float64(w), 2), 2) - math.Pow(mat.Norm(&in, 2), 2); math.Abs(got/want-1) > 1e-5 {
 			t.Errorf("%v: OLoRA leaves %g, want %g", s, got, want)
 		}
 	}
 }
 
-// TestConverted: a PiSSA that was saved and read goes on from the same start; settings come back as they were.
+// TestConverted: a PiSSA that is saved and loaded has the same start and the same settings.
 func TestConverted(t *testing.T) {
 	for _, rs := range []bool{false, true} {
 		m := tinyModel(t, true)
@@ -60,7 +62,7 @@ func TestConverted(t *testing.T) {
 		if err := a.Save(dir); err != nil {
 			t.Fatal(err)
 		}
-		b, err := Load(m, dir, "b")
+		b, err := Load(t.Context(), m, dir, "b")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,9 +71,9 @@ func TestConverted(t *testing.T) {
 			t.Errorf("settings %+v came back as %+v", c, d)
 		}
 		for i, l := range a.layers {
-			one, two := l.adapter.(*residual), b.layers[i].adapter.(*residual)
+			one, two := l.Adapter.(*residual), b.layers[i].Adapter.(*residual)
 			if !slices.Equal(one.a0.Data, two.a0.Data) || !slices.Equal(one.b0.Data, two.b0.Data) || one.scale != two.scale {
-				t.Errorf("%s starts elsewhere", l.Path())
+				t.Errorf("%s has another start", l.Path())
 			}
 		}
 	}

@@ -6,19 +6,23 @@ import (
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
-// TargetModules chooses modules by their paths: those that end in an entry of List, or those that Expr matches as a whole.
-// In JSON it is the list or the text.
+// TargetModules chooses modules by their paths. In JSON it is a list or a text.
 type TargetModules struct {
+	// List chooses modules whose path ends in one of its entries, such as "q_proj" or "mlp.up_proj".
 	List []string
+	// Expr chooses modules whose whole path a regular expression matches; "all-linear" is AllLinear.
 	Expr string
 }
 
-// AllLinear chooses every linear layer but those of the head.
+// AllLinear chooses all linear layers, without those of the head.
 var AllLinear = TargetModules{Expr: "all-linear"}
 
-// Suffixes chooses the modules whose paths end in one of names, such as "q_proj".
-func Suffixes(names ...string) TargetModules { return TargetModules{List: names} }
+// Suffixes chooses modules whose path ends in one of names, such as "q_proj". Without names it chooses no module.
+func Suffixes(names ...string) TargetModules {
+	return TargetModules{List: append([]string{}, names...)}
+}
 
+// empty says whether no module can be chosen.
 func (m TargetModules) empty() bool { return m.Expr == "" && len(m.List) == 0 }
 
 // MarshalJSON writes null, a text or a list.
