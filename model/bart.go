@@ -143,7 +143,7 @@ func sinusoids(positions, n int) []float32 {
 // newHead makes the head of a kind.
 func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
-	h := &Head{Config: k, Mean: true}
+	h := &Head{Config: k}
 	classes := c.ModelType == "bart" || c.ModelType == "mbart"
 	switch {
 	case k.Kind == head.FeatureExtraction && c.shared:
@@ -161,7 +161,7 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 		h.Add("final_logits_bias", bias)
 	case k.Kind == head.SequenceClassification && classes:
 		h.Dense, h.Activation, h.Out = NewLinear(c.DModel, c.DModel, true), op.Tanh, NewLinear(len(k.Labels), c.DModel, true)
-		h.Pick, h.Token = PickToken, c.EosTokenID[0]
+		h.Pooling, h.EOSTokenID = PoolEOS, c.EosTokenID[0]
 		h.Add("classification_head.dense", h.Dense)
 		h.Add("classification_head.out_proj", h.Out)
 	case k.Kind == head.QuestionAnswering && classes:
@@ -197,8 +197,8 @@ func (m *bart) SetNumerics(name string) error {
 	if c.static {
 		m.places = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
-	if m.head.Pick == PickToken {
-		m.head.Pick, m.rotates = PickLast, true
+	if m.head.Pooling == PoolEOS {
+		m.head.Pooling, m.rotates = PoolLast, true
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func (m *bert) SetNumerics(name string) error {
 // newHead makes the head of a kind, with the names that each family gives it.
 func (m *bert) newHead(k head.Config) (*Head, error) {
 	c := &m.c
-	h, n, labels := &Head{Config: k, Mean: true}, c.HiddenSize, len(k.Labels)
+	h, n, labels := &Head{Config: k}, c.HiddenSize, len(k.Labels)
 	switch k.Kind {
 	case head.FeatureExtraction:
 	case head.QuestionAnswering:

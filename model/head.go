@@ -12,17 +12,6 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Pick says which hidden state of a document a sequence is classified by.
-type Pick int
-
-// The picks.
-const (
-	PickFirst Pick = iota
-	PickLast
-	// PickToken is the last of the tokens that are Head.Token.
-	PickToken
-)
-
 // Head is what stands on the last hidden states: dense, activation and norm where the family has them, then a projection
 // onto the vocabulary or the labels. A family gives the weights their names; what they compute is here once for all.
 type Head struct {
@@ -31,13 +20,12 @@ type Head struct {
 	Dense      *Linear
 	Activation op.Activation
 	Norm       *LayerNorm
-	// Out is nil for Embedding.
+	// Out is nil for feature extraction.
 	Out *Linear
-	// Pick is for sequence classification, Token what PickToken looks for.
-	Pick  Pick
-	Token int32
-	// Mean says that Embedding takes the mean over a document's tokens; else its first token.
-	Mean bool
+	// Pooling is for sequence classification and feature extraction; PoolEOS looks for EOSTokenID. An architecture sets it
+	// for the first kind: feature extraction takes the mean, or what the folder's 1_Pooling/config.json says.
+	Pooling    Pooling
+	EOSTokenID int32
 
 	parts map[string]any // the modules and weights by their Hugging Face paths
 	order []string

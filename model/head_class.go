@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -49,47 +48,7 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 	return nil
 }
 
-func (sequenceClass) rows(h *Head, b *Batch) []int {
-	bounds := b.Bounds()
-	rows := make([]int, len(bounds)-1)
-	for d := range rows {
-		rows[d] = h.poolRow(b.IDs, bounds[d], bounds[d+1])
-	}
-	return rows
-}
-
-// poolRow is the row by which the document of tokens [from, to) is classified.
-func (h *Head) poolRow(ids []int32, from, to int) int {
-	switch h.Pick {
-	case PickFirst:
-		return from
-	case PickToken:
-		for i := to - 1; i >= from; i-- {
-			if ids[i] == h.Token {
-				return i
-			}
-		}
-	}
-	return to - 1
-}
-
-// EndDocument puts the token by which the head judges a document at its end, where it goes by a token.
-func (h *Head) EndDocument(ids []int32) {
-	if h.Kind == head.SequenceClassification && h.Pick == PickToken {
-		ids[len(ids)-1] = h.Token
-	}
-}
-
-// checkPooling says which document lacks the token that it would be classified by.
-func (h *Head) checkPooling(b *Batch) error {
-	bounds := b.Bounds()
-	for d := range len(bounds) - 1 {
-		if h.Kind == head.SequenceClassification && h.Pick == PickToken && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.Token) {
-			return fmt.Errorf("model: document %d has no token %d, by which it would be classified", d, h.Token)
-		}
-	}
-	return nil
-}
+func (sequenceClass) rows(h *Head, b *Batch) []int { return h.poolRows(b.IDs, b.Bounds()) }
 
 func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows := s.rows(h, b)

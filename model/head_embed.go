@@ -32,18 +32,10 @@ func (embedding) check(_ *Head, b *Batch) error {
 func (embedding) rows(*Head, *Batch) []int { return nil }
 
 func (embedding) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := h.pool(t, x, b.Bounds())
+	v := h.pool(t, x, b)
 	var first, second []int
 	for d := 0; d+1 < len(b.Bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)
 	}
 	return op.InfoNCE(t, op.Gather(t, v, first), op.Gather(t, v, second), contrastiveScale)
-}
-
-// pool makes one row a document.
-func (h *Head) pool(t *op.Pass, x mat.Tensor, bounds []int) mat.Tensor {
-	if h.Mean {
-		return op.MeanPool(t, x, bounds)
-	}
-	return op.Gather(t, x, bounds[:len(bounds)-1])
 }

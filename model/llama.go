@@ -117,7 +117,7 @@ func newLlama(config []byte, want head.Config) (Backbone, *Head, error) {
 
 // newHead makes the head of a kind.
 func (m *llama) newHead(c head.Config) (*Head, error) {
-	h := &Head{Config: c, Pick: PickLast, Mean: true}
+	h := &Head{Config: c, Pooling: PoolLast}
 	switch c.Kind {
 	case head.CausalLM:
 		h.Out = NewLinear(m.c.VocabSize, m.c.HiddenSize, false)

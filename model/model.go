@@ -168,6 +168,9 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if want.Kind == head.FeatureExtraction {
+		h.Pooling = PoolMean
+	}
 	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
 	name := func(path string) string { // @. is the family's prefix, which a headless model has not
 		if want.Kind == head.FeatureExtraction {

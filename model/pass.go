@@ -63,7 +63,7 @@ func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	}
 	x := m.Forward(t, b, cache)
 	if h.Out == nil {
-		return op.Matrix(h.pool(t, x, b.Bounds())), nil
+		return op.Matrix(h.pool(t, x, b)), nil
 	}
 	if own := objectives[h.Kind].rows(h, b); own != nil {
 		rows = own

@@ -4,17 +4,83 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
 )
+
+// Pooling says how the hidden states of a document become one vector.
+type Pooling int
+
+// The poolings. All but PoolMean take the state of a single token.
+const (
+	PoolCLS  Pooling = iota // the first token
+	PoolLast                // the last token
+	PoolEOS                 // the last of the tokens that are Head.EOSTokenID
+	PoolMean                // the mean over all tokens
+)
+
+// EndDocument puts the token by which the head judges a document at its end, where it goes by a token.
+func (h *Head) EndDocument(ids []int32) {
+	if h.Kind == head.SequenceClassification && h.Pooling == PoolEOS {
+		ids[len(ids)-1] = h.EOSTokenID
+	}
+}
+
+// checkPooling says which document lacks the token that it would be classified by.
+func (h *Head) checkPooling(b *Batch) error {
+	bounds := b.Bounds()
+	for d := range len(bounds) - 1 {
+		if h.Kind == head.SequenceClassification && h.Pooling == PoolEOS && !slices.Contains(b.IDs[bounds[d]:bounds[d+1]], h.EOSTokenID) {
+			return fmt.Errorf("model: document %d has no token %d, by which it would be classified", d, h.EOSTokenID)
+		}
+	}
+	return nil
+}
+
+// pool makes one row a document of the tokens' rows.
+func (h *Head) pool(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
+	if h.Pooling == PoolMean {
+		return op.MeanPool(p, x, b.Bounds())
+	}
+	return op.Gather(p, x, h.poolRows(b.IDs, b.Bounds()))
+}
+
+// poolRows is the row of the token that each document is judged by.
+func (h *Head) poolRows(ids []int32, bounds []int) []int {
+	rows := make([]int, len(bounds)-1)
+	for d := range rows {
+		from, last := bounds[d], bounds[d+1]-1
+		rows[d] = last
+		switch h.Pooling {
+		case PoolCLS:
+			rows[d] = from
+		case PoolEOS:
+			for i := last; i >= from; i-- {
+				if ids[i] == h.EOSTokenID {
+					rows[d] = i
+					break
+				}
+			}
+		}
+	}
+	return rows
+}
 
 // poolingFile is where sentence-transformers says how a model's vectors are made.
 const poolingFile = "1_Pooling/config.json"
 
-// readPooling reads how a folder's embedding model pools: the mean over the tokens, which it is without such a file, or the
-// first token.
+// poolingModes are the modes of that file which are served, without their pooling_mode_.
+var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": PoolCLS, "lasttoken": PoolLast}
+
+// readPooling reads how a folder's model for feature extraction pools.
 func (m *Model) readPooling() error {
 	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
 	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
@@ -27,16 +93,20 @@ func (m *Model) readPooling() error {
 	if err := json.Unmarshal(raw, &modes); err != nil {
 		return fmt.Errorf("%s: %w", poolingFile, err)
 	}
-	on := func(mode string) bool { v, _ := modes["pooling_mode_"+mode].(bool); return v }
-	mean, first := on("mean_tokens"), on("cls_token")
-	for _, other := range []string{"max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"} {
-		if on(other) {
-			return fmt.Errorf("%s: pooling_mode_%s is not supported; supported are mean_tokens, cls_token", poolingFile, other)
+	known := "pooling_mode_" + strings.Join(slices.Sorted(maps.Keys(poolingModes)), ", pooling_mode_")
+	var on []string
+	for mode, v := range modes {
+		if name, ok := strings.CutPrefix(mode, "pooling_mode_"); ok && v == true {
+			on = append(on, name)
 		}
 	}
-	if mean == first {
-		return fmt.Errorf("%s: want one of pooling_mode_mean_tokens and pooling_mode_cls_token", poolingFile)
+	if len(on) != 1 {
+		return fmt.Errorf("%s: %d pooling modes are on; want one of %s", poolingFile, len(on), known)
 	}
-	m.Head().Mean = mean
+	p, ok := poolingModes[on[0]]
+	if !ok {
+		return fmt.Errorf("%s: pooling_mode_%s is not supported; supported are %s", poolingFile, on[0], known)
+	}
+	m.Head().Pooling = p
 	return nil
 }
