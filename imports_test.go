@@ -12,11 +12,11 @@ const module = "github.com/spagotune/spagotune"
 // allowed lists what each part of the tree may import of the rest (docs/design.md, "Layout").
 var allowed = map[string][]string{
 	"cmd":                {"finetune", "adapter", "model", "tasks", "tokenizer", "recipes", "checkpoint", "evaldata", "tensor", "internal/cpu", "internal/suggest", "internal/wording"},
-	"finetune":           {"adapter", "model", "tasks", "tokenizer", "checkpoint", "evaldata", "op", "tensor", "internal/vec", "internal/cpu", "internal/suggest", "internal/wording"},
+	"finetune":           {"adapter", "model", "tasks", "tokenizer", "checkpoint", "evaldata", "op", "tensor", "internal/vec", "internal/cpu", "internal/suggest", "internal/wording", "internal/numeric"},
 	"adapter":            {"model", "checkpoint", "op", "tensor", "internal/vec", "internal/suggest", "internal/wording", "internal/jsonvalue"},
-	"model":              {"checkpoint", "op", "tensor", "internal/vec", "internal/wording", "internal/jsonvalue"},
-	"pipeline":           {"model", "tokenizer", "op", "tensor"},
-	"tasks":              {"tokenizer", "evaldata", "internal/suggest"},
+	"model":              {"checkpoint", "op", "tensor", "internal/vec", "internal/wording", "internal/jsonvalue", "internal/numeric"},
+	"pipeline":           {"model", "tokenizer", "op", "tensor", "internal/numeric"},
+	"tasks":              {"tokenizer", "evaldata", "internal/suggest", "internal/numeric"},
 	"tokenizer":          {"internal/jinja", "internal/oniguruma", "internal/charclass", "internal/wording", "internal/jsonvalue"},
 	"checkpoint":         {"internal/wording"},
 	"evaldata":           {},
@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/cpu":       {},
 	"internal/suggest":   {},
 	"internal/wording":   {},
+	"internal/numeric":   {},
 	"internal/jsonvalue": {},
 	"internal/jinja":     {},
 	"internal/oniguruma": {"internal/charclass", "internal/wording"},

@@ -2,9 +2,8 @@ package finetune
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
@@ -28,7 +27,7 @@ func (c *logLikelihoodScorer) batch(questions []*question, shared int, lanes *mo
 	}
 	err := c.pass(docs, all, lanes, false, func(i int, logits tensor.Matrix) {
 		q, row := questions[i], logits.Row(0)
-		norm := logSumExp(row)
+		norm := numeric.LogSumExp(row)
 		for j, ch := range q.choices {
 			q.logProb[j] = float64(row[ch.IDs[0]]) - norm
 		}
@@ -61,7 +60,7 @@ func (c *logLikelihoodScorer) continued(questions []*question, j int, lanes *mod
 		q := questions[at[d]]
 		for k, id := range q.choices[j].IDs[1:] {
 			row := logits.Row(k)
-			q.logProb[j] += float64(row[id]) - logSumExp(row)
+			q.logProb[j] += float64(row[id]) - numeric.LogSumExp(row)
 		}
 	})
 	for _, i := range at {
@@ -104,16 +103,6 @@ func (c *logLikelihoodScorer) pass(docs [][]int32, at []int, cache *model.Cache,
 		from += n
 	}
 	return nil
-}
-
-// logSumExp is log Σ exp of a row of logits.
-func logSumExp(row []float32) float64 {
-	most := float64(slices.Max(row))
-	sum := 0.0
-	for _, v := range row {
-		sum += math.Exp(float64(v) - most)
-	}
-	return most + math.Log(sum)
 }
 
 // longest is how many tokens the longest choice has.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
@@ -91,7 +92,7 @@ func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 	sum := 0.0
 	for i := n; i < len(ids); i++ {
 		row := logits.Row(i - 1)
-		sum += float64(row[ids[i]]) - logSumExp(row)
+		sum += float64(row[ids[i]]) - numeric.LogSumExp(row)
 	}
 	return sum
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
@@ -145,7 +146,7 @@ func (r *MergeReport) add(before, after [][]float32) {
 	for i, a := range before {
 		b := after[i]
 		r.Tokens++
-		if largest(a) == largest(b) {
+		if numeric.Argmax(a) == numeric.Argmax(b) {
 			r.SameGreedy++
 		}
 		for j := range a {
@@ -153,16 +154,6 @@ func (r *MergeReport) add(before, after [][]float32) {
 			r.LogitScale = math.Max(r.LogitScale, math.Abs(float64(a[j])))
 		}
 	}
-}
-
-func largest(v []float32) int {
-	best := 0
-	for i, x := range v {
-		if x > v[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // logitsOf are the logits of every token of some batches.

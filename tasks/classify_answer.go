@@ -2,10 +2,10 @@ package tasks
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
@@ -56,15 +56,15 @@ func (t *Classify) Postprocess(_ *PairEncoder, _ Example, _ []Features, outputs 
 	case head.Regression:
 		return Prediction{Values: named(t.head.Labels, logits, func(v float32) float64 { return float64(v) })}, nil
 	case head.MultiLabel:
-		a := Prediction{Labels: []string{}, Probabilities: named(t.head.Labels, logits, sigmoid)}
+		a := Prediction{Labels: []string{}, Probabilities: named(t.head.Labels, logits, numeric.Sigmoid)}
 		for i, l := range t.head.Labels {
-			if sigmoid(logits[i]) >= t.Threshold {
+			if numeric.Sigmoid(logits[i]) >= t.Threshold {
 				a.Labels = append(a.Labels, l)
 			}
 		}
 		return a, nil
 	}
-	return Prediction{Label: t.head.Labels[largest(logits)], Probabilities: named(t.head.Labels, softmax(logits), func(v float32) float64 { return float64(v) })}, nil
+	return Prediction{Label: t.head.Labels[numeric.Argmax(logits)], Probabilities: named(t.head.Labels, probabilities(logits), func(v float32) float64 { return float64(v) })}, nil
 }
 
 func named(names []string, values []float32, f func(float32) float64) map[string]float64 {
@@ -75,29 +75,13 @@ func named(names []string, values []float32, f func(float32) float64) map[string
 	return m
 }
 
-func sigmoid(v float32) float64 { return 1 / (1 + math.Exp(-float64(v))) }
-
-// softmax makes probabilities of logits.
-func softmax(logits []float32) []float32 {
-	most, sum := logits[largest(logits)], 0.0
+// probabilities is the softmax of logits, rounded to float32.
+func probabilities(logits []float32) []float32 {
 	p := make([]float32, len(logits))
-	for _, v := range logits {
-		sum += math.Exp(float64(v - most))
-	}
-	for i, v := range logits {
-		p[i] = float32(math.Exp(float64(v-most)) / sum)
+	for i, v := range numeric.Softmax(logits) {
+		p[i] = float32(v)
 	}
 	return p
-}
-
-func largest(v []float32) int {
-	best := 0
-	for i, x := range v {
-		if x > v[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // BuildPrompt takes a text, or two.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -81,12 +82,10 @@ func (t *MLM) Postprocess(texts *PairEncoder, _ Example, rows []Features, output
 		if id != mask {
 			continue
 		}
-		p := softmax(outputs[0][i])
+		p := probabilities(outputs[0][i])
 		var best []Span
-		for range min(shown, len(p)) {
-			id := largest(p)
+		for _, id := range numeric.TopN(p, shown) {
 			best = append(best, Span{Text: texts.tok.Decode([]int32{int32(id)}, false), Probability: float64(p[id])})
-			p[id] = -1
 		}
 		a.Tokens = append(a.Tokens, best)
 	}

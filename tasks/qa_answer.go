@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/spagotune/spagotune/internal/numeric"
 )
 
 // candidate is a span of the text with the sum of the logits of its ends.
@@ -72,18 +74,16 @@ func (t *QA) best(row Features, outputs [][]float32, which int) []int {
 // spans are candidates with their texts, and their probabilities among one another.
 func spans(text string, all []candidate) []Span {
 	runes := []rune(text)
-	most, sum := all[0].score, 0.0
-	for _, c := range all {
-		most = max(most, c.score)
+	scores := make([]float64, len(all))
+	for i, c := range all {
+		scores[i] = c.score
 	}
-	for _, c := range all {
-		sum += math.Exp(c.score - most)
-	}
+	p := numeric.Softmax(scores)
 	out := make([]Span, len(all))
 	for i, c := range all {
 		start := min(c.start, len(runes))
 		end := min(max(c.end, start), len(runes))
-		out[i] = Span{Text: string(runes[start:end]), Probability: math.Exp(c.score-most) / sum, Start: start, End: end}
+		out[i] = Span{Text: string(runes[start:end]), Probability: p[i], Start: start, End: end}
 	}
 	return out
 }

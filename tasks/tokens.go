@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
@@ -161,11 +162,11 @@ func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, output
 			continue
 		}
 		last = w
-		p := softmax(outputs[0][i])
+		p := probabilities(outputs[0][i])
 		if len(p) != len(t.head.Labels) {
 			return a, fmt.Errorf("the head has %d outputs, want %d", len(p), len(t.head.Labels))
 		}
-		best := largest(p)
+		best := numeric.Argmax(p)
 		a.Labels[w], chance[w] = t.head.Labels[best], float64(p[best])
 	}
 	a.Entities = entities(ex.Input, a.Labels, chance)
