@@ -63,12 +63,8 @@ func chatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
 	return chat.ParseTemplate(source)
 }
 
-// ExamplePrompt is the prompt of the first example that the recipe's task would be asked.
-func ExamplePrompt(c Config) (string, error) {
-	task, err := NewTask(c)
-	if err != nil {
-		return "", err
-	}
+// ExamplePrompt is the prompt of the first example of a task's eval split.
+func ExamplePrompt(task tasks.Task) (string, error) {
 	examples, err := firstExamples(task, tasks.Eval, 1)
 	if err != nil {
 		return "", err

@@ -16,6 +16,7 @@ func (r *run) load() error {
 	if r.task, err = NewTask(r.c); err != nil {
 		return err
 	}
+	r.result.Task = r.task
 	dir, open, err := r.source()
 	if err != nil {
 		return err

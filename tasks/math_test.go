@@ -61,7 +61,7 @@ func TestMathReads(t *testing.T) {
 func TestMathRefuses(t *testing.T) {
 	for _, c := range []struct{ form, data, want string }{
 		{"raw", `{"question":"q","answer":"42"}`, `d:1: field "answer" has no "####"`},
-		{"raw", `{"question":"q","answer":"#### many"}`, `d:1: field "answer" has "many" behind its last "####", want a number`},
+		{"raw", `{"question":"q","answer":"#### many"}`, `d:1: field "answer" has "many" after its last "####", want a number`},
 		{"metamath", `{"question":"q","answer":"#### 2.5"}`, "d:1: the final number 2.5 is not whole"},
 		{"raw", `{"answer":"#### 2.5"}`, `d:1: field "question" is missing; the record has answer`},
 		{"raw", `{}`, `field "question" is missing; the record has no field; field "answer" is missing`},
@@ -104,7 +104,7 @@ func TestRawScore(t *testing.T) {
 func TestMathGolden(t *testing.T) {
 	for _, dir := range golden.Roots(t, "math") {
 		file := filepath.Join(dir, "math_equal.jsonl")
-		records, err := data.ReadFile(file, data.ReadAny)
+		records, err := new(data.Store).Records(data.Source{Path: file})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func TestMMLUPrompts(t *testing.T) {
 			t.Fatalf("%d questions, want 10", len(all))
 		}
 		ex := all[8]
-		if ex.Prompt != c.want || ex.Reference != " D" || ex.group != "world_religions" || !strings.HasSuffix(ex.Source, "world_religions_test.csv:7") {
+		if ex.Prompt != c.want || ex.Reference != " D" || ex.Group != "world_religions" || !strings.HasSuffix(ex.Source, "world_religions_test.csv:7") {
 			t.Errorf("got %+v, want prompt %q", ex, c.want)
 		}
 	}
@@ -91,7 +91,7 @@ func TestMMLUMeasures(t *testing.T) {
 	var answers []Prediction
 	for _, said := range []string{"a A", "a B", "a A", "a A", "b B"} {
 		text := said[1:]
-		examples, answers = append(examples, Example{Reference: " A", group: said[:1]}), append(answers, Prediction{Text: &text})
+		examples, answers = append(examples, Example{Reference: " A", Group: said[:1]}), append(answers, Prediction{Text: &text})
 	}
 	got, err := (&MMLU{}).ComputeMetrics(examples, answers)
 	if err != nil || got[0].Name != "accuracy" || math.Abs(got[0].Value-0.6) > 1e-12 || got[1].Name != "mean_of_subjects" || math.Abs(got[1].Value-0.375) > 1e-12 {

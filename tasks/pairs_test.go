@@ -60,10 +60,10 @@ func TestPairsReads(t *testing.T) {
 		t.Errorf("%d pairs are held out, want 3", len(held))
 	}
 	write(t, path, "text,text_pair,score\nab,cde,high\n")
-	_, err = collect(t, task, Train)
+	_, err = collect(t, mustNew(t, "pairs", map[string]any{"data": path}), Train)
 	wantError(t, err, "d.csv:2", `field "score" is "high", want a number`)
 	write(t, path, "text,text_pair\nab,\n")
-	_, err = collect(t, task, Train)
+	_, err = collect(t, mustNew(t, "pairs", map[string]any{"data": path}), Train)
 	wantError(t, err, "d.csv:2: a text is empty")
 }
 

@@ -100,9 +100,9 @@ func TestRecordsRefused(t *testing.T) {
 	for _, c := range []struct{ task, data, want string }{
 		{"pubmedqa", `{"QUESTION":"q","CONTEXTS":["c"],"final_decision":"perhaps"}`, `field "final_decision" is "perhaps", want yes, no or maybe`},
 		{"pubmedqa", `{"QUESTION":"q","CONTEXTS":"c","final_decision":"yes"}`, `field "CONTEXTS" is a string, want a list of strings`},
-		{"medqa", `{"question":"q","options":["a"],"answer_idx":"A"}`, `field "options" is no object`},
+		{"medqa", `{"question":"q","options":["a"],"answer_idx":"A"}`, `field "options" is not an object`},
 		{"medqa", `{"question":"q","options":{"A":"a","C":"c"},"answer_idx":"A"}`, "none named B"},
-		{"medqa", `{"question":"q","options":{"A":"a","B":"c"},"answer_idx":"C"}`, `field "answer_idx" is "C", which is no option`},
+		{"medqa", `{"question":"q","options":{"A":"a","B":"c"},"answer_idx":"C"}`, `field "answer_idx" is "C", which is not one of the options`},
 		{"medmcqa", `{"question":"q","opa":"1","opb":"2","opc":"3","opd":"4","cop":0}`, `field "cop" is 0`},
 		{"sentiment", `{"text":"t","label":3}`, `field "label" is "3"`},
 		{"convfinqa", `{"text":"t","table":"","questions":["a","b"],"programs":["ans = 1"],"answer":1}`, "2 questions and 1 programs"},
