@@ -52,7 +52,7 @@ func judge(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]t
 		if a.Prediction != nil {
 			said[i] = *a.Prediction
 		} else {
-			said[i].Text = &a.Output
+			said[i].Text, said[i].Choices = &a.Output, a.Choices
 		}
 	}
 	if j, ok := task.(tasks.Metrics); ok {

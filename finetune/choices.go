@@ -9,13 +9,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// ChoiceScore is a continuation that could have been chosen.
-type ChoiceScore struct {
-	Text string `json:"text"`
-	// LogProb is the sum of its tokens' log-probabilities behind the prompt.
-	LogProb float64 `json:"logprob"`
-	Tokens  int     `json:"tokens"`
-}
+// ChoiceScore is how likely a choice is.
+type ChoiceScore = tasks.ChoiceScore
 
 const (
 	// choiceTokens is about how many tokens of questions one pass takes, choiceBytes how much memory copies of what they

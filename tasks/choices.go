@@ -5,7 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
@@ -71,6 +73,43 @@ func optionLines(options []string) string {
 		fmt.Fprintf(&b, "%s. %s\n", letter, options[i])
 	}
 	return b.String()
+}
+
+// ChoiceScore is how likely a choice is.
+type ChoiceScore struct {
+	Text string `json:"text"`
+	// LogProb is the log-probability of the choice after the prompt: the sum of those of its tokens.
+	LogProb float64 `json:"logprob"`
+	// Tokens is the number of its tokens.
+	Tokens int `json:"tokens"`
+}
+
+// Accuracy is the share of predictions that are exactly the reference.
+func Accuracy(examples []Example, predictions []Prediction) Metric {
+	right := 0.0
+	for i, ex := range examples {
+		right += exactly(ex, predictions[i].String())
+	}
+	return Metric{"acc", right / float64(max(1, len(examples)))}
+}
+
+// AccNorm is the accuracy of the choices with the largest log-probability for each of their characters, as lm-eval's
+// acc_norm has it: long choices are not at a disadvantage. It is false unless all predictions have the scores of their
+// choices.
+func AccNorm(examples []Example, predictions []Prediction) (Metric, bool) {
+	right := 0.0
+	for i, ex := range examples {
+		scores := predictions[i].Choices
+		if len(scores) == 0 {
+			return Metric{}, false
+		}
+		perCharacter := make([]float64, len(scores))
+		for j, c := range scores {
+			perCharacter[j] = c.LogProb / float64(max(1, utf8.RuneCountInString(strings.TrimPrefix(c.Text, " "))))
+		}
+		right += exactly(ex, scores[numeric.Argmax(perCharacter)].Text)
+	}
+	return Metric{"acc_norm", right / float64(max(1, len(examples)))}, true
 }
 
 // confusion counts answers that are one class each.

@@ -21,6 +21,7 @@ var conformance = map[string]struct{ name, data string }{
 	"pairs":     {"data.jsonl", pairsData(12)},
 	"instruct":  {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
 	"text":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"arc":       {"data.jsonl", strings.Repeat(`{"id": "1", "question": "Which?", "choices": {"text": ["this one", "that"], "label": ["A", "B"]}, "answerKey": "B"}`+"\n", 12)},
 	"pubmedqa":  {"data.jsonl", strings.Repeat(`{"QUESTION": "Does it?", "CONTEXTS": ["It may.", "It does."], "final_decision": "yes"}`+"\n", 12)},
 	"medqa":     {"data.jsonl", strings.Repeat(`{"question": "Which?", "options": {"A": "this", "B": "that", "C": "both"}, "answer_idx": "C"}`+"\n", 12)},
 	"medmcqa":   {"data.jsonl", strings.Repeat(`{"question": "Which?", "opa": "1", "opb": "2", "opc": "3", "opd": "4", "cop": 2, "subject_name": "Anatomy"}`+"\n", 12)},
@@ -321,7 +322,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},

@@ -26,6 +26,8 @@ type Prediction struct {
 	// Vectors are the embeddings of the texts, and Similarity is the cosine of the angle between two of them.
 	Vectors    [][]float32 `json:"vectors,omitempty"`
 	Similarity *float64    `json:"similarity,omitempty"`
+	// Choices are the scores of all that could have been chosen, for the metrics that need them.
+	Choices []ChoiceScore `json:"-"`
 }
 
 // Span is a text and its probability. Start and End are the characters of the text in which it was found.
