@@ -1,5 +1,10 @@
 package tasks
 
+import (
+	"fmt"
+	"reflect"
+)
+
 // Describer is a task that says in one line what it is.
 type Describer interface {
 	Describe() string
@@ -67,4 +72,58 @@ type Metric struct {
 type Packer interface {
 	// Packing is the number of tokens in a block, and whether the documents are laid end to end before they are cut.
 	Packing() (size int, pack bool)
+}
+
+// optional lists the optional interfaces of a task, each with the method that is its own.
+var optional = []struct {
+	method string
+	typ    reflect.Type
+}{
+	{"Describe", reflect.TypeFor[Describer]()},
+	{"Check", reflect.TypeFor[Checker]()},
+	{"CheckData", reflect.TypeFor[DataChecker]()},
+	{"Generation", reflect.TypeFor[Generator]()},
+	{"Choices", reflect.TypeFor[MultipleChoice]()},
+	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},
+	{"ComputeMetrics", reflect.TypeFor[Metrics]()},
+	{"Packing", reflect.TypeFor[Packer]()},
+	{"Head", reflect.TypeFor[HeadTask]()},
+	{"Encode", reflect.TypeFor[Encoder]()},
+	{"Postprocess", reflect.TypeFor[Postprocessor]()},
+	{"Collate", reflect.TypeFor[Collator]()},
+	{"BuildPrompt", reflect.TypeFor[PromptBuilder]()},
+}
+
+// checkOptional returns an error if a task has the method of an optional interface but does not implement the interface: a
+// type assertion would then pass the method over in silence.
+func checkOptional(task Task) error {
+	typ := reflect.TypeOf(task)
+	for _, o := range optional {
+		if _, has := typ.MethodByName(o.method); !has || typ.Implements(o.typ) {
+			continue
+		}
+		for i := range o.typ.NumMethod() {
+			want := o.typ.Method(i)
+			got, has := typ.MethodByName(want.Name)
+			if !has {
+				return fmt.Errorf("%s has the method %s of tasks.%s, but lacks %s%s", typ, o.method, o.typ.Name(), want.Name, signature(want.Type, 0))
+			}
+			if s, w := signature(got.Type, 1), signature(want.Type, 0); s != w {
+				return fmt.Errorf("the method %s of %s is func%s; tasks.%s wants func%s", want.Name, typ, s, o.typ.Name(), w)
+			}
+		}
+	}
+	return nil
+}
+
+// signature is the parameters and results of a function, without the first ones (a method's receiver).
+func signature(f reflect.Type, skip int) string {
+	var in, out []reflect.Type
+	for i := skip; i < f.NumIn(); i++ {
+		in = append(in, f.In(i))
+	}
+	for i := range f.NumOut() {
+		out = append(out, f.Out(i))
+	}
+	return reflect.FuncOf(in, out, f.IsVariadic()).String()[len("func"):]
 }

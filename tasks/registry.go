@@ -14,10 +14,14 @@ var registry = map[string]func() Task{}
 // Register makes a task known by a name, usually in the init function of the task's file. create returns a pointer to a new
 // struct that holds the defaults of the options; the fields' JSON keys are the names of the options.
 //
-// Register panics if the name is taken.
+// Register panics if the name is taken, and if a method of the task has the name of an optional interface's method but not
+// its signature.
 func Register(name string, create func() Task) {
 	if _, taken := registry[name]; taken {
 		panic("tasks: " + name + " is registered twice")
+	}
+	if err := checkOptional(create()); err != nil {
+		panic("tasks: " + name + ": " + err.Error())
 	}
 	registry[name] = create
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Task is a data set and the way in which answers to its examples are scored. What else a task can do is in the optional
-// interfaces, which begin with Describer.
+// interfaces, which begin with Describer; Register refuses a task whose method nearly matches one.
 type Task interface {
 	// Examples yields a split, always in the same order; an error is the last thing it yields. A split for which no data
 	// were given yields nothing.
