@@ -66,7 +66,7 @@ func (b byteTokenizer) EncodePlus(text string, special bool) tokenizer.Encoding 
 	return e
 }
 
-// EncodePair puts </s> between two texts and behind them.
+// EncodePair puts </s> between two texts and after them.
 func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.Encoding {
 	e := b.EncodePlus(first, special)
 	two := b.EncodePlus(second, false)
@@ -102,7 +102,7 @@ func (b byteTokenizer) EOS() (int32, bool) { return testEOS, !b.noEOS }
 
 func (b byteTokenizer) BOS() (int32, bool) { return testBOS, true }
 
-// testTemplate writes a turn as "[role]content</s>" behind the beginning of the sequence.
+// testTemplate writes a turn as "[role]content</s>" after the beginning of the sequence.
 type testTemplate struct{}
 
 func (testTemplate) Segments(messages []chat.Message, opts chat.Options) ([]chat.Segment, error) {

@@ -60,7 +60,7 @@ func TestReadRecordsRefuses(t *testing.T) {
 		{"array cut", "[\n{},\n{\n", "f:3: not valid JSON: unexpected end"},
 		{"array broken", "[\n{},\n{\"a\" 1},\n{}]", "f:3: not valid JSON: invalid character '1' after object key"},
 		{"array without comma", "[\n{}\n{}]", "f:3: not valid JSON: invalid character '{' after array element"},
-		{"behind the array", "[\n{}\n]\n{}", "f:4: not valid JSON: invalid character '{' after top-level value"},
+		{"after the array", "[\n{}\n]\n{}", "f:4: not valid JSON: invalid character '{' after top-level value"},
 		{"array of strings", "[\n{},\n\"a\"]", "f:3: the record is a string, want an object"},
 		{"array encoding", "[\n{},\n\"\xff\"]", "f:3: not valid UTF-8"},
 	} {
