@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// arcRecords are one question with letters and one with numbers, in the form in which Hugging Face has them.
+// arcRecords are a question with letters and one with numbers, in the form that Hugging Face has.
 const arcRecords = `{"id": "1", "question": "Which is heavier?", "choices": {"text": ["a feather", "a stone", "air"], "label": ["A", "B", "C"]}, "answerKey": "B"}
 {"id": "2", "question": "What is hot?", "choices": {"text": ["ice", "the sun"], "label": ["1", "2"]}, "answerKey": "2"}
 `
@@ -47,7 +47,7 @@ func TestARCRefuses(t *testing.T) {
 	}
 }
 
-// TestAccNorm: the numbers are lm-eval's definition worked out by hand: log-probability over characters, without the blank.
+// TestAccNorm: the numbers are worked out by hand from lm-eval's definition: log-probability by characters, without the blank.
 func TestAccNorm(t *testing.T) {
 	predict := func(answer string, scores ...ChoiceScore) Prediction {
 		return Prediction{Text: &answer, Choices: scores}

@@ -42,8 +42,8 @@ func storeOf(t *testing.T, task Task) *data.Store {
 	return nil
 }
 
-// TestFilesAreReadOnce goes through what a training and its evaluation ask of a task: problem and labels, the rows of train
-// and eval, the questions, and the length of answers.
+// TestFilesAreReadOnce uses a task as a training and its evaluation do: problem type and labels, the rows of train and eval,
+// the questions, and the length of answers.
 func TestFilesAreReadOnce(t *testing.T) {
 	values := strings.Repeat("text,label\none,1.5\ntwo,2\n", 1) + strings.Repeat("three,3\n", 20)
 	for _, c := range []struct {
@@ -140,7 +140,7 @@ func TestFirstRecordIsParsedOnce(t *testing.T) {
 	}
 }
 
-// TestParse: ErrSkip leaves a record out, and any other error has file and line before it and ends the examples.
+// TestParse: ErrSkip leaves a record out. Any other error gets file and line, and is the last thing.
 func TestParse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.jsonl")
 	write(t, path, `{"n": 1}`+"\n"+`{"n": 2}`+"\n"+`{"n": 3}`+"\n"+`{"n": "bad"}`+"\n"+`{"n": 5}`)

@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// instruct is a task over a file with the given contents and nothing held out.
+// instruct is a task on a file with the given content, of which nothing is held out.
 func instruct(t *testing.T, data string) Task {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.jsonl")

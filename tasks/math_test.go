@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// firstProblem is GSM8K train, line 1.
+// firstProblem is the prompt of line 1 of GSM8K's train file.
 const firstProblem = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n" +
 	"### Instruction:\nNatalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. " +
 	"How many clips did Natalia sell altogether in April and May?\n\n### Response:"
@@ -38,7 +38,7 @@ func TestMathForms(t *testing.T) {
 	}
 }
 
-// TestMathReads every embedded problem, of which the right answer must score in both forms.
+// TestMathReads reads every embedded problem. The right answer scores 1 in both forms.
 func TestMathReads(t *testing.T) {
 	for _, form := range []string{"raw", "metamath"} {
 		task := mustNew(t, "math", map[string]any{
@@ -99,7 +99,7 @@ func TestRawScore(t *testing.T) {
 	}
 }
 
-// TestMathGolden compares with what MetaMath's own graders said, line for line: see testdata/golden/math/SOURCE.md.
+// TestMathGolden compares with the verdicts of MetaMath's own graders, line by line: see testdata/golden/math/SOURCE.md.
 func TestMathGolden(t *testing.T) {
 	for _, dir := range golden.Roots(t, "math") {
 		file := filepath.Join(dir, "math_equal.jsonl")
@@ -118,7 +118,7 @@ func TestMathGolden(t *testing.T) {
 	}
 }
 
-// mathGolden checks a line and says which task it is of.
+// mathGolden checks a line and returns the name of its task.
 func mathGolden(t *testing.T, r data.Record) string {
 	t.Helper()
 	o, err := data.ParseObject(r.Raw)
@@ -156,7 +156,7 @@ func sameNumber(a, b string) bool {
 	return (err1 == nil) == (err2 == nil) && x == y
 }
 
-// TestLatexForms: how MATH, MetaMathQA and FLAN are put.
+// TestLatexForms: the prompts and answers of MATH, MetaMathQA and FLAN.
 func TestLatexForms(t *testing.T) {
 	const prompt = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n" +
 		"### Instruction:\nHalf of 3?\n\n### Response:"

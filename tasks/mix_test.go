@@ -22,7 +22,7 @@ func numbered(t *testing.T, dir, name string, n int) string {
 	return path
 }
 
-// prompts are the first texts of a split's examples.
+// prompts are the first segments of the examples of a split.
 func prompts(t *testing.T, task Task, split Split) []string {
 	t.Helper()
 	var all []string
@@ -32,7 +32,7 @@ func prompts(t *testing.T, task Task, split Split) []string {
 	return all
 }
 
-// TestMix: a weight is how often a record comes, the order is the seed's, and what is held out stays out.
+// TestMix: a weight is how often a record comes, the seed decides the order, and held-out records stay out.
 func TestMix(t *testing.T) {
 	dir := t.TempDir()
 	a, b := numbered(t, dir, "a", 10), numbered(t, dir, "b", 4)
@@ -78,7 +78,7 @@ func TestMix(t *testing.T) {
 	wantError(t, err, "option eval_size of", "is 11, but there are 10 records")
 }
 
-// TestIndex: which records an index names.
+// TestIndex: an index names records by key, line, field or number.
 func TestIndex(t *testing.T) {
 	dir := t.TempDir()
 	a := numbered(t, dir, "a", 6) // idx 0, 10, … 50
@@ -118,8 +118,8 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestTextKinds: the texts of known records, and of fields within lists.
-func TestTextKinds(t *testing.T) {
+// TestTextLayouts: the texts of records that are known, and of fields in lists.
+func TestTextLayouts(t *testing.T) {
 	for _, c := range []struct {
 		what, file, content, want string
 		field                     any

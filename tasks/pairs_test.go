@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-func TestPairsJudge(t *testing.T) {
+func TestPairsMetrics(t *testing.T) {
 	vec := func(angle float64) []float32 {
 		return []float32{float32(3 * math.Cos(angle)), float32(3 * math.Sin(angle))}
 	}
@@ -103,8 +103,8 @@ func TestSeq2SeqReads(t *testing.T) {
 	}
 }
 
-// TestNewAsker makes every task that answers questions without data, by its name and by its head.
-func TestNewAsker(t *testing.T) {
+// TestNewPromptBuilder makes every task that takes questions without data, by its name and for its head.
+func TestNewPromptBuilder(t *testing.T) {
 	for name, head := range map[string]head.Config{
 		"classify": {Kind: head.SequenceClassification, Labels: []string{"a", "b"}, ProblemType: head.SingleLabel}, "tokens": {Kind: head.TokenClassification, Labels: []string{"O", "B"}},
 		"qa": {Kind: head.QuestionAnswering}, "seq2seq": {Kind: head.Seq2SeqLM}, "mlm": {Kind: head.MaskedLM}, "pairs": {Kind: head.FeatureExtraction},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestPrompts: each task's prompt and answer, letter for letter.
+// TestPrompts compares the prompt and the answer of each task, letter by letter.
 func TestPrompts(t *testing.T) {
 	for _, c := range []struct{ task, file, data, prompt, want string }{
 		{"pubmedqa", "d.json", "{\n \"7\": {\n  \"QUESTION\": \"Is it?\",\n  \"CONTEXTS\": [\"One.\", \"Two.\"],\n  \"LONG_ANSWER\": \"Secret.\",\n  \"final_decision\": \"maybe\"\n }\n}\n",
@@ -41,7 +41,7 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
-// TestShots: worked examples come from data, the same for all questions, drawn by the seed.
+// TestShots: worked examples come from data; the seed draws them, the same for all questions.
 func TestShots(t *testing.T) {
 	dir := t.TempDir()
 	train, test := filepath.Join(dir, "train.csv"), filepath.Join(dir, "test.csv")
@@ -72,8 +72,8 @@ func TestShots(t *testing.T) {
 	wantError(t, err, "option shots needs data")
 }
 
-// TestShotsByTurns: most sentences have no entity, but every second worked example has.
-func TestShotsByTurns(t *testing.T) {
+// TestShotsInTurn: most sentences have no entity, but every second worked example has one.
+func TestShotsInTurn(t *testing.T) {
 	train := filepath.Join(t.TempDir(), "d.jsonl")
 	write(t, train, strings.Repeat(`{"tokens":["x"],"tags":["O"]}`+"\n", 9)+strings.Repeat(`{"tokens":["Ann"],"tags":["I-PER"]}`+"\n", 2))
 	for n, want := range map[int]int{1: 1, 4: 2, 6: 2} {
@@ -84,7 +84,7 @@ func TestShotsByTurns(t *testing.T) {
 	}
 }
 
-// TestMedMCQAMulti leaves out what has several right options.
+// TestMedMCQAMulti leaves out questions with several right options.
 func TestMedMCQAMulti(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.jsonl")
 	const one = `{"question":"q","opa":"1","opb":"2","opc":"3","opd":"4","cop":1,"subject_name":"x","choice_type":"`
@@ -169,7 +169,7 @@ func TestNERScore(t *testing.T) {
 	}
 }
 
-// TestConfusion: the numbers are scikit-learn's definitions worked out by hand.
+// TestConfusion: the numbers are worked out by hand from scikit-learn's definitions.
 func TestConfusion(t *testing.T) {
 	var examples []Example
 	var answers []Prediction
@@ -205,7 +205,7 @@ func TestEncodeChoices(t *testing.T) {
 	}
 }
 
-// pairTokenizer has a token for two bytes.
+// pairTokenizer has a token for each two bytes.
 type pairTokenizer struct{ byteTokenizer }
 
 func (pairTokenizer) Encode(text string, _ bool) []int32 {

@@ -21,7 +21,7 @@ func qaOn(t *testing.T, content string, options map[string]any) *QA {
 	return mustNew(t, "qa", all).(*QA)
 }
 
-// paragraph is a file with one question; the byte tokenizer has a token a character.
+// paragraph is a file with one question.
 func paragraph(context, question, answers string) string {
 	return `{"data": [{"paragraphs": [{"qas": [{"question": "` + question + `", ` + answers + `}], "context": "` + context + `"}]}]}`
 }
@@ -108,7 +108,7 @@ func TestQARefuses(t *testing.T) {
 	wantError(t, err, "leave no place for the text after a question of 10")
 }
 
-// TestQALines finds each question's line.
+// TestQALines finds the line of each question.
 func TestQALines(t *testing.T) {
 	content := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
 	task := qaOn(t, content, nil)

@@ -16,7 +16,7 @@ func object(t *testing.T, text string) Object {
 	return o
 }
 
-// wantError compares the text of an error with what it must contain.
+// wantError checks that the text of an error contains some parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
@@ -105,7 +105,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestFieldsCollect: everything that is wrong is in one error, and said once.
+// TestFieldsCollect: one error has everything that is wrong, once.
 func TestFieldsCollect(t *testing.T) {
 	records, err := Read(ReadJSON, "f", strings.NewReader(`{"a": "x", "l": ["p"], "o": {"t": "y"}, "n": 3}`))
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMetaMathOdd: cases that the golden file lacks; what Python does was worked out from MetaMath's code by hand.
+// TestMetaMathOdd has cases that the golden file lacks. What Python does was worked out by hand from MetaMath's code.
 func TestMetaMathOdd(t *testing.T) {
 	for _, c := range []struct {
 		text string

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// tolerance is for all values that the reference packages gave, relative to 1 (BLEU: to 100).
+// tolerance is how far a score may be from the value of the reference package, relative to 1 (BLEU: to 100).
 const tolerance = 1e-9
 
 // reference is testdata/golden.json, which scripts/golden/metrics.py made with sacrebleu 2.6.0, rouge_score 0.1.2,
@@ -83,7 +83,7 @@ func golden(t *testing.T) reference {
 	return r
 }
 
-// near compares a score with the reference's.
+// near compares a score with that of the reference package.
 func near(t *testing.T, what string, got, want, scale float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance*scale) {
@@ -91,7 +91,7 @@ func near(t *testing.T, what string, got, want, scale float64) {
 	}
 }
 
-// some fails a test over no cases.
+// some fails the test if there are no cases.
 func some[T any](t *testing.T, all []T) []T {
 	t.Helper()
 	if len(all) == 0 {

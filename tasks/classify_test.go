@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// classifyOn is the task on a file.
+// classifyOn is the task classify on a file with the given content.
 func classifyOn(t *testing.T, file, content string, options map[string]any) *Classify {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), file)
@@ -103,7 +103,7 @@ func TestClassifyRefuses(t *testing.T) {
 	}
 }
 
-// TestHeadsTakeSources: weights, index files and the forms of tables are those of all tasks.
+// TestHeadsTakeSources: tasks with heads take weights, index files and all forms of tables, as other tasks do.
 func TestHeadsTakeSources(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
