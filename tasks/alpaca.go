@@ -1,7 +1,7 @@
 package tasks
 
-// The prompts of Stanford Alpaca, which MoRA and MetaMath use too. The response follows the colon directly, without a blank,
-// as in their training code.
+// The prompts of Stanford Alpaca, which MoRA and MetaMath use too. The response follows the colon directly, without a
+// blank, as in their training code.
 const (
 	alpacaPreamble      = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
 	alpacaPreambleInput = "Below is an instruction that describes a task, paired with an input that provides further context. " +

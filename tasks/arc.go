@@ -12,10 +12,10 @@ func init() {
 	Register("arc", func() Task { return &ARC{NewChoiceFiles()} })
 }
 
-// ARC is the AI2 Reasoning Challenge: science questions for schools, with three to five options (Clark et al. 2018, arXiv
-// 1803.05457), answered by log-likelihood. Records are {"question", "choices": {"text": [...], "label": ["A", ...]},
-// "answerKey"}. Prompt, choices and metrics are those of lm-eval's arc_easy and arc_challenge: the model continues
-// "Question: ...\nAnswer:" with the text of an option.
+// ARC is the AI2 Reasoning Challenge: science questions for schools, with three to five options (Clark et al. 2018,
+// arXiv 1803.05457), answered by log-likelihood. Records are {"question", "choices": {"text": [...], "label": ["A",
+// ...]}, "answerKey"}. Prompt, choices and metrics are those of lm-eval's arc_easy and arc_challenge: the model
+// continues "Question: ...\nAnswer:" with the text of an option.
 type ARC struct{ ChoiceFiles }
 
 var _ interface {

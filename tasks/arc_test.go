@@ -47,7 +47,8 @@ func TestARCRefuses(t *testing.T) {
 	}
 }
 
-// TestAccNorm: the numbers are worked out by hand from lm-eval's definition: log-probability by characters, without the blank.
+// TestAccNorm: the numbers are worked out by hand from lm-eval's definition: log-probability by characters, without the
+// blank.
 func TestAccNorm(t *testing.T) {
 	predict := func(answer string, scores ...ChoiceScore) Prediction {
 		return Prediction{Text: &answer, Choices: scores}

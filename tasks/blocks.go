@@ -62,8 +62,8 @@ func (e *encoder) yieldBlock(row Features, yield func(Features, error) bool) boo
 	return yield(row, nil)
 }
 
-// appendDocument appends the tokens of a document to what is left of those before it. The end-of-sequence token is left out
-// where the tokenizer has none.
+// appendDocument appends the tokens of a document to what is left of those before it. The end-of-sequence token is left
+// out where the tokenizer has none.
 func (e *encoder) appendDocument(rest Features, ex Example) Features {
 	if len(rest.IDs) == 0 {
 		rest.Source = ex.Source

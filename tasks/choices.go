@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
-// ChoiceFiles is what a multiple-choice task embeds that reads its questions from files: the options Files and shots, and all
-// methods but Describe and Examples.
+// ChoiceFiles is what a multiple-choice task embeds that reads its questions from files: the options Files and shots,
+// and all methods but Describe and Examples.
 type ChoiceFiles struct {
 	FewShot
 	ChoiceAnswers
@@ -22,8 +22,8 @@ type ChoiceFiles struct {
 // NewChoiceFiles are the options with their defaults, for files in any format.
 func NewChoiceFiles() ChoiceFiles { return ChoiceFiles{FewShot: NewFewShot(data.ReadAny)} }
 
-// ChoiceAnswers answers the examples of a multiple-choice task, which it embeds: the choices are Example.Choices, and the
-// right one scores 1.
+// ChoiceAnswers answers the examples of a multiple-choice task, which it embeds: the choices are Example.Choices, and
+// the right one scores 1.
 type ChoiceAnswers struct{}
 
 var (
@@ -45,8 +45,8 @@ func (ChoiceAnswers) ParseAnswer(_ Example, got string) string { return strings.
 // exactly is 1 for the reference, else 0.
 func exactly(want Example, got string) float64 { return float64(b2i(got == want.Reference)) }
 
-// Question is an example of a multiple-choice task: a prompt, what may continue it after a blank, and which of that is right,
-// counted from 0.
+// Question is an example of a multiple-choice task: a prompt, what may continue it after a blank, and which of that is
+// right, counted from 0.
 func Question(prompt string, choices []string, right int) Example {
 	continuations := make([]string, len(choices))
 	for i, c := range choices {
@@ -145,8 +145,8 @@ type Choice struct {
 	IDs  []int32
 }
 
-// EncodeChoices returns the tokens of an example's prompt and of its choices. Prompt and choice are tokenised as one text.
-// Where no token begins at the border between the two, they are tokenised apart.
+// EncodeChoices returns the tokens of an example's prompt and of its choices. Prompt and choice are tokenised as one
+// text. Where no token begins at the border between the two, they are tokenised apart.
 func EncodeChoices(tok Tokenizer, template Template, ex Example, choices []string) (prompt []int32, all []Choice, err error) {
 	if prompt, err = EncodePrompt(tok, template, ex); err != nil {
 		return nil, nil, err

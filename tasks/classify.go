@@ -31,8 +31,8 @@ type Classify struct {
 	LabelField string `json:"label_field"`
 	// Labels are the classes in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
-	// ProblemType is single_label_classification, multi_label_classification or regression. The default is what the data look
-	// like. If it is multi_label_classification, a "|" in CSV separates labels.
+	// ProblemType is single_label_classification, multi_label_classification or regression. The default is what the
+	// data look like. If it is multi_label_classification, a "|" in CSV separates labels.
 	ProblemType string `json:"problem_type"`
 	// Threshold is the least probability of a label that holds, where several may.
 	Threshold float64 `json:"threshold"`

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// Head decides on the problem type and the classes. Both are those of the trained head, or of the options, or else they are
-// read from the data.
+// Head decides on the problem type and the classes. Both are those of the trained head, or of the options, or else they
+// are read from the data.
 func (t *Classify) Head(trained head.Config) (head.Config, error) {
 	if trained.Kind == "" && t.head != nil {
 		return t.head.Config, nil

@@ -226,8 +226,8 @@ func outputsOf(want head.Config, rows []Features, example int, sign float32) [][
 	return all
 }
 
-// conformTexts is for tasks whose answers are texts: something is parsed from the perfect answer, all metrics of perfect
-// answers are 1, and without answers they are 0.
+// conformTexts is for tasks whose answers are texts: something is parsed from the perfect answer, all metrics of
+// perfect answers are 1, and without answers they are 0.
 func conformTexts(t *testing.T, task Task, all []Example) {
 	t.Helper()
 	if e, ok := task.(AnswerParser); ok {

@@ -17,10 +17,10 @@ func init() {
 	Register("convfinqa", func() Task { return &ConvFinQA{Files: NewFiles(data.ReadAny), MaxNewTokens: 32} })
 }
 
-// ConvFinQA is conversations about the text and the table of a financial report (Chen et al. 2022). The last question counts;
-// the answers to the questions before it are shown. Records have "text", "table", "questions", "programs" and "answer". An
-// answer is right if any number in it is within 0.01 of the gold one (AdaptLLM's rule), or for yes and no if it begins with
-// that word.
+// ConvFinQA is conversations about the text and the table of a financial report (Chen et al. 2022). The last question
+// counts; the answers to the questions before it are shown. Records have "text", "table", "questions", "programs" and
+// "answer". An answer is right if any number in it is within 0.01 of the gold one (AdaptLLM's rule), or for yes and no
+// if it begins with that word.
 type ConvFinQA struct {
 	Files
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.

@@ -22,7 +22,8 @@ type Tokenizer interface {
 // FullTokenizer is what tasks for other heads than a causal language model's need; *tokenizer.Tokenizer is one.
 type FullTokenizer interface {
 	Tokenizer
-	// EncodePlus is Encode with the offsets and the types of the tokens. EncodePair takes two texts that belong together.
+	// EncodePlus is Encode with the offsets and the types of the tokens. EncodePair takes two texts that belong
+	// together.
 	EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding
 	EncodePair(first, second string, addSpecialTokens bool) tokenizer.Encoding
 	// EncodeWords encodes a text that is given as words. The encoding has the number of each token's word.
@@ -59,20 +60,22 @@ var (
 	_ Template        = (*chat.Template)(nil)
 )
 
-// Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else head.IgnoreIndex.
+// Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else
+// head.IgnoreIndex.
 //
-// Segments are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before every
-// text, such as Llama's beginning of sequence (not for a conversation, whose template has its own), and the end of the
-// sequence where a segment asks for it. A row longer than maxLen (0: any length) loses its end. If no scored token is left,
-// the error is ErrNotScored. The first token may have a label, but a causal model is never scored on it, so it does not count.
+// Segments are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before
+// every text, such as Llama's beginning of sequence (not for a conversation, whose template has its own), and the end
+// of the sequence where a segment asks for it. A row longer than maxLen (0: any length) loses its end. If no scored
+// token is left, the error is ErrNotScored. The first token may have a label, but a causal model is never scored on it,
+// so it does not count.
 func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labels []int32, err error) {
 	e := newEncoder(tok, template, maxLen)
 	row, err := e.encode(ex)
 	return row.IDs, row.Labels, err
 }
 
-// EncodePrompt returns the ids that generation continues: the example's Prompt, or its conversation before the last turn of
-// the assistant.
+// EncodePrompt returns the ids that generation continues: the example's Prompt, or its conversation before the last
+// turn of the assistant.
 func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error) {
 	e := newEncoder(tok, template, 0)
 	if ex.Chat == nil {
@@ -97,7 +100,8 @@ type encoder struct {
 	// before are the special tokens that the tokenizer puts before a text.
 	before []int32
 	counts Counts
-	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language model's.
+	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language
+	// model's.
 	kind  head.Kind
 	texts *PairEncoder
 }
@@ -166,7 +170,8 @@ func (e *encoder) join(ex Example, lead []int32) (Features, error) {
 	return row, nil
 }
 
-// render is a conversation as the model's template writes it. With generate it ends where a turn of the assistant begins.
+// render is a conversation as the model's template writes it. With generate it ends where a turn of the assistant
+// begins.
 func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	if e.template == nil {
 		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Source)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The errors that a caller may want to tell apart with errors.Is. Everything else that is wrong with a task's options is an
-// error of New that names the option, and everything else that is wrong with data begins with file and line.
+// The errors that a caller may want to tell apart with errors.Is. Everything else that is wrong with a task's options
+// is an error of New that names the option, and everything else that is wrong with data begins with file and line.
 var (
 	// ErrUnknownTask says that no task of that name is registered (New, NewPromptBuilder).
 	ErrUnknownTask = errors.New("is not known")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -266,4 +267,61 @@ func ExamplePromptBuilderFor() {
 	// Output:
 	// qa <nil>
 	// task: none answers single questions with a head for causal-lm
+}
+
+// A task embeds FewShot; its method Parse does the rest.
+func ExampleNewFewShot() {
+	task := tasks.NewFewShot(data.ReadAny)
+	task.Data, task.EvalSize, task.Shots = data.Sources{{Path: "testdata/trivia.csv"}}, 1, 1
+	for ex, err := range task.Parse(tasks.Eval, func(r data.Record) (tasks.Example, error) {
+		f := r.Fields()
+		ex := tasks.Answered("Q: "+f.Text("question")+"\nA:", " "+f.Text("answer"))
+		return ex, f.Err()
+	}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s\n%q\n", ex.Source, ex.Prompt)
+	}
+	// Output:
+	// testdata/trivia.csv:4
+	// "Q: How many legs has a spider?\nA: eight\n\nQ: What is the capital of France?\nA:"
+}
+
+// A multiple-choice task embeds ChoiceFiles. It lacks only Describe and Examples, see docs/adding.md.
+func ExampleNewChoiceFiles() {
+	task := tasks.NewChoiceFiles()
+	task.Data = data.Sources{{Path: "testdata/reviews.csv"}}
+	labels := []string{"neg", "pos"}
+	for ex, err := range task.Parse(tasks.Train, func(r data.Record) (tasks.Example, error) {
+		f := r.Fields()
+		text, label := f.Text("text"), f.Text("label")
+		if err := f.Err(); err != nil {
+			return tasks.Example{}, err
+		}
+		right := slices.Index(labels, label)
+		if right < 0 {
+			return tasks.Example{}, tasks.ErrSkip
+		}
+		return tasks.Question(text+"\nSentiment:", labels, right), nil
+	}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%q of %q: %g\n", ex.Reference, task.Choices(ex), task.Score(ex, " pos"))
+	}
+	// Output:
+	// " pos" of [" neg" " pos"]: 1
+	// " neg" of [" neg" " pos"]: 0
+}
+
+func ExampleResponse() {
+	for _, s := range tasks.Response("1 + 1 =", " 2") {
+		fmt.Printf("%q scored %t, end of sequence %t\n", s.Text, s.Scored, s.EOS)
+	}
+	// Output:
+	// "1 + 1 =" scored false, end of sequence false
+	// " 2" scored true, end of sequence true
 }

@@ -12,17 +12,17 @@ type Features struct {
 	IDs []int32
 	// TokenTypeIDs are the types of the tokens, for models that have them; nil means 0 for all.
 	TokenTypeIDs []int32
-	// Labels are what the model's head is scored against, with head.IgnoreIndex for what is not scored. For causal and masked
-	// language models they are the token ids themselves, for token classification a class for each token, for sequence
-	// classification a single class, for question answering the answer's first and last token, and for a
+	// Labels are what the model's head is scored against, with head.IgnoreIndex for what is not scored. For causal and
+	// masked language models they are the token ids themselves, for token classification a class for each token, for
+	// sequence classification a single class, for question answering the answer's first and last token, and for a
 	// sequence-to-sequence model the tokens of the target.
 	Labels []int32
 	// FloatLabels are the outputs wanted for multi-label classification and for regression.
 	FloatLabels []float32
 	// WordIDs are the numbers of the tokens' words, -1 for special tokens; nil where the task does not need them.
 	WordIDs []int32
-	// Offsets are the characters from which the tokens come, for a text in which an answer is searched; {-1, -1} for all other
-	// tokens.
+	// Offsets are the characters from which the tokens come, for a text in which an answer is searched; {-1, -1} for
+	// all other tokens.
 	Offsets [][2]int
 	// PairStart is the token at which a second text begins, for sentence embeddings; 0 where there is one text.
 	PairStart int
@@ -30,7 +30,8 @@ type Features struct {
 	Source string
 }
 
-// Scored is the number of tokens that a causal language model is scored on. The first token is not: nothing is before it.
+// Scored is the number of tokens that a causal language model is scored on. The first token is not: nothing is before
+// it.
 func (r Features) Scored() int { return scored(r.Labels) }
 
 func scored(labels []int32) int {
@@ -82,9 +83,11 @@ func (r *Features) append(ids []int32, scored bool) {
 
 // Counts says what became of a data set.
 type Counts struct {
-	// Rows and Tokens are the numbers of rows and of their tokens. Scored is how many of the tokens the loss is taken on.
+	// Rows and Tokens are the numbers of rows and of their tokens. Scored is how many of the tokens the loss is taken
+	// on.
 	Rows, Tokens, Scored int
-	// Truncated is how many rows lost their end. Skipped is how many examples were left out because no scored token remained.
+	// Truncated is how many rows lost their end. Skipped is how many examples were left out because no scored token
+	// remained.
 	Truncated, Skipped int
 	// Why says what is wrong with the first example that was skipped.
 	Why string

@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// FewShot are the options of a task that reads records from files and shows worked examples, with their answers, before each
-// question.
+// FewShot are the options of a task that reads records from files and shows worked examples, with their answers, before
+// each question.
 type FewShot struct {
 	Files
 	// Shots is how many worked examples are shown before each question; the default is 0.
@@ -30,8 +30,8 @@ func (t *FewShot) Check() error {
 	return nil
 }
 
-// Parse is Files.Parse with worked examples before each question. They come from the train split, and the seed draws them,
-// the same ones for all questions. The examples of the train split itself have none.
+// Parse is Files.Parse with worked examples before each question. They come from the train split, and the seed draws
+// them, the same ones for all questions. The examples of the train split itself have none.
 func (t *FewShot) Parse(split Split, parse func(data.Record) (Example, error)) iter.Seq2[Example, error] {
 	questions := t.Files.Parse(split, parse)
 	if t.Shots == 0 || split == Train {
@@ -100,8 +100,8 @@ func (ex Example) WithShots(preamble string, worked []string) Example {
 	return ex.shown(shots{preamble: preamble, worked: worked, question: ex.Prompt})
 }
 
-// DropShot is the example without the last of its worked examples, for a model that does not take a prompt of that length;
-// false if it has none.
+// DropShot is the example without the last of its worked examples, for a model that does not take a prompt of that
+// length; false if it has none.
 func (ex Example) DropShot() (Example, bool) {
 	if ex.shots == nil || len(ex.shots.worked) == 0 {
 		return ex, false

@@ -24,8 +24,8 @@ type Files struct {
 	EvalData data.Sources `json:"eval_data"`
 	// TestData are the files of the test split. Without them it is the same as the eval split.
 	TestData data.Sources `json:"test_data"`
-	// EvalSize is how many records at the end of Data are held out from training. AutoEvalSize, the default, holds out a
-	// tenth of them, at most 100, and none where EvalData is given.
+	// EvalSize is how many records at the end of Data are held out from training. AutoEvalSize, the default, holds out
+	// a tenth of them, at most 100, and none where EvalData is given.
 	EvalSize int `json:"eval_size"`
 	// Index names a file that lists the records to take, see data.Source. It is for Data, or where there is no Data for
 	// EvalData and TestData. A source may have an index of its own instead.
@@ -54,8 +54,8 @@ func (f *Files) CheckData() error {
 	return firstError(f.EvalData.Unweighted("eval_data"), f.TestData.Unweighted("test_data"))
 }
 
-// Parse yields an example for each record of a split. It fills in where the example comes from, leaves out the records for
-// which parse returns ErrSkip, and puts file and line in front of any other error.
+// Parse yields an example for each record of a split. It fills in where the example comes from, leaves out the records
+// for which parse returns ErrSkip, and puts file and line in front of any other error.
 func (f *Files) Parse(split Split, parse func(data.Record) (Example, error)) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		for r, err := range f.Records(split) {
@@ -197,8 +197,8 @@ func (f *Files) firstFile() string {
 	return "data"
 }
 
-// evaluates reports whether some file that may be evaluated has such a first record. Files that cannot be read are left to
-// whoever needs their records.
+// evaluates reports whether some file that may be evaluated has such a first record. Files that cannot be read are left
+// to whoever needs their records.
 func (f *Files) evaluates(is func(first data.Object) bool) bool {
 	sources := f.EvalData
 	if len(sources) == 0 {

@@ -42,8 +42,8 @@ func storeOf(t *testing.T, task Task) *data.Store {
 	return nil
 }
 
-// TestFilesAreReadOnce uses a task as a training and its evaluation do: problem type and labels, the rows of train and eval,
-// the questions, and the length of answers.
+// TestFilesAreReadOnce uses a task as a training and its evaluation do: problem type and labels, the rows of train and
+// eval, the questions, and the length of answers.
 func TestFilesAreReadOnce(t *testing.T) {
 	values := strings.Repeat("text,label\none,1.5\ntwo,2\n", 1) + strings.Repeat("three,3\n", 20)
 	for _, c := range []struct {
@@ -116,7 +116,8 @@ func useLikeTraining(t *testing.T, task Task) {
 	}
 }
 
-// TestFirstRecordIsParsedOnce: a first record of a megabyte costs its size a few times, not once for each of the records.
+// TestFirstRecordIsParsedOnce: a first record of a megabyte costs its size a few times, not once for each of the
+// records.
 func TestFirstRecordIsParsedOnce(t *testing.T) {
 	const records = 500
 	long := strings.Repeat("x", 1<<20)

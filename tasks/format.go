@@ -22,8 +22,8 @@ func FormatFeatures(tok Tokenizer, row Features) string {
 	return s
 }
 
-// Format is a row as the model sees it: the text with its special tokens, the scored parts between ⟦ and ⟧, and a line that
-// counts the tokens.
+// Format is a row as the model sees it: the text with its special tokens, the scored parts between ⟦ and ⟧, and a line
+// that counts the tokens.
 func Format(tok Tokenizer, ids, labels []int32) string {
 	var b strings.Builder
 	for from := 0; from < len(ids); {

@@ -10,14 +10,14 @@ type HeadTask interface {
 	// Head decides on the head, keeps it and returns it. Everything that depends on the head comes after it: Encode,
 	// Postprocess and ComputeMetrics.
 	//
-	// trained is the head that the model already has. If it is of the task's kind, it is kept: an error says which label of
-	// the data it lacks. The zero Config means that there is none, or that the head has been decided: then Head returns the
-	// head of an earlier call, or else a new one, whose labels are read from the data.
+	// trained is the head that the model already has. If it is of the task's kind, it is kept: an error says which
+	// label of the data it lacks. The zero Config means that there is none, or that the head has been decided: then
+	// Head returns the head of an earlier call, or else a new one, whose labels are read from the data.
 	Head(trained head.Config) (head.Config, error)
 }
 
-// HeadOf is the head that a task decides on for a model with the head trained. A task that is not a HeadTask is for causal
-// language models.
+// HeadOf is the head that a task decides on for a model with the head trained. A task that is not a HeadTask is for
+// causal language models.
 func HeadOf(task Task, trained head.Config) (head.Config, error) {
 	if h, ok := task.(HeadTask); ok {
 		return h.Head(trained)
@@ -27,8 +27,8 @@ func HeadOf(task Task, trained head.Config) (head.Config, error) {
 
 // Encoder is a task that encodes its examples itself.
 type Encoder interface {
-	// Encode makes the rows of an example, which is mostly one; truncated says that they lack a part of it. The error is
-	// ErrNotScored if nothing of the example can be scored, and ErrNoHead where Head must be called first.
+	// Encode makes the rows of an example, which is mostly one; truncated says that they lack a part of it. The error
+	// is ErrNotScored if nothing of the example can be scored, and ErrNoHead where Head must be called first.
 	Encode(t *PairEncoder, ex Example) (rows []Features, truncated bool, err error)
 }
 
@@ -36,9 +36,9 @@ type Encoder interface {
 type Postprocessor interface {
 	HeadTask
 	Encoder
-	// Postprocess turns the outputs for an example's rows into a prediction. outputs[i] belongs to rows[i]: for sequence
-	// classification it is one vector of logits, for feature extraction one vector for each text, and otherwise one vector
-	// of logits for each token. The error is ErrNoHead where Head must be called first.
+	// Postprocess turns the outputs for an example's rows into a prediction. outputs[i] belongs to rows[i]: for
+	// sequence classification it is one vector of logits, for feature extraction one vector for each text, and
+	// otherwise one vector of logits for each token. The error is ErrNoHead where Head must be called first.
 	Postprocess(t *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error)
 }
 

@@ -17,8 +17,8 @@ func init() {
 	Register("instruct", func() Task { return &Instruct{Files: NewFiles(data.ReadAny), MaxNewTokens: 256} })
 }
 
-// Instruct is instruction tuning: the prompt is masked, and the response and the end of the sequence are scored. The first
-// record of a file tells its format:
+// Instruct is instruction tuning: the prompt is masked, and the response and the end of the sequence are scored. The
+// first record of a file tells its format:
 //
 //	messages    {"messages": [{"role": …, "content": …}, …]}, rendered by the model's chat template
 //	sharegpt    {"conversations": [{"from": human, gpt or system, "value": …}, …]}, rendered by the chat template

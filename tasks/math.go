@@ -39,8 +39,8 @@ type Math struct {
 	Files
 	// Form is "metamath" or "raw".
 	Form string `json:"form"`
-	// MaxNewTokens is the most tokens of an answer. 0, the default, is 512, or 2048 where there are records of MATH, as in
-	// MetaMath.
+	// MaxNewTokens is the most tokens of an answer. 0, the default, is 512, or 2048 where there are records of MATH, as
+	// in MetaMath.
 	MaxNewTokens int `json:"max_new_tokens"`
 }
 
@@ -161,8 +161,8 @@ func (t *Math) parseFLAN(f *data.Fields) (Example, error) {
 	return t.marked(question, thought+"\n"+metric.AnswerMarker+final, final)
 }
 
-// marked is a problem whose answer ends in MetaMath's marker and the final answer. A whole number is compared as such, any
-// other answer as LaTeX.
+// marked is a problem whose answer ends in MetaMath's marker and the final answer. A whole number is compared as such,
+// any other answer as LaTeX.
 func (t *Math) marked(problem, answer, final string) (Example, error) {
 	if t.Form == "raw" {
 		return Example{}, errors.New("the form raw takes records of GSM8K and MATH only")
@@ -201,8 +201,8 @@ func finalNumber(answer string) (string, error) {
 	return final, nil
 }
 
-// Generation has the stop strings of MetaMath. MetaMath lists them with a colon too, which ends an answer at the same place.
-// The form raw stops where a model begins the next problem itself.
+// Generation has the stop strings of MetaMath. MetaMath lists them with a colon too, which ends an answer at the same
+// place. The form raw stops where a model begins the next problem itself.
 func (t *Math) Generation() GenerationOptions {
 	g := GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"Question", "USER", "ASSISTANT", "Instruction", "Response"}}
 	if t.Form == "raw" {

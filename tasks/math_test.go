@@ -99,7 +99,8 @@ func TestRawScore(t *testing.T) {
 	}
 }
 
-// TestMathGolden compares with the verdicts of MetaMath's own graders, line by line: see testdata/golden/math/SOURCE.md.
+// TestMathGolden compares with the verdicts of MetaMath's own graders, line by line: see
+// testdata/golden/math/SOURCE.md.
 func TestMathGolden(t *testing.T) {
 	for _, dir := range golden.Roots(t, "math") {
 		file := filepath.Join(dir, "math_equal.jsonl")

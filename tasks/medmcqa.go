@@ -12,9 +12,9 @@ func init() {
 	Register("medmcqa", func() Task { return &MedMCQA{NewChoiceFiles()} })
 }
 
-// MedMCQA is questions of Indian medical entrance exams with four options (Pal et al. 2022), answered by log-likelihood.
-// Records are {"question", "opa", "opb", "opc", "opd", "cop": 1 to 4, "subject_name", "choice_type"}. Questions with several
-// right options are left out.
+// MedMCQA is questions of Indian medical entrance exams with four options (Pal et al. 2022), answered by
+// log-likelihood. Records are {"question", "opa", "opb", "opc", "opd", "cop": 1 to 4, "subject_name", "choice_type"}.
+// Questions with several right options are left out.
 type MedMCQA struct{ ChoiceFiles }
 
 var _ interface {

@@ -15,8 +15,8 @@ func init() {
 // uuidLength is the length of a UUID as text.
 const uuidLength = 36
 
-// Memory is the memorisation test of the MoRA paper (section 3, Table 2): random pairs of UUIDs, which can only be learned by
-// heart. All splits are the same pairs. The score is the character accuracy of the value.
+// Memory is the memorisation test of the MoRA paper (section 3, Table 2): random pairs of UUIDs, which can only be
+// learned by heart. All splits are the same pairs. The score is the character accuracy of the value.
 type Memory struct {
 	// Pairs is the number of pairs.
 	Pairs int `json:"pairs"`

@@ -18,13 +18,13 @@ func init() {
 	})
 }
 
-// MLM is continual pretraining of a masked language model (Devlin et al. 2019, section 3.1): text in blocks, of which some
-// tokens are masked and are to be found. New masks are drawn every time a block is trained on (Liu et al. 2019, section 4.1);
-// held-out blocks keep theirs. The task is judged by its loss.
+// MLM is continual pretraining of a masked language model (Devlin et al. 2019, section 3.1): text in blocks, of which
+// some tokens are masked and are to be found. New masks are drawn every time a block is trained on (Liu et al. 2019,
+// section 4.1); held-out blocks keep theirs. The task is judged by its loss.
 type MLM struct {
 	Text
-	// Probability is the share of tokens that are to be found. 80 % of them become the mask, 10 % a random token, and 10 %
-	// stay as they are.
+	// Probability is the share of tokens that are to be found. 80 % of them become the mask, 10 % a random token, and
+	// 10 % stay as they are.
 	Probability float64 `json:"mlm_probability"`
 	// WholeWord masks all tokens of a word or none.
 	WholeWord bool `json:"whole_word_mask"`

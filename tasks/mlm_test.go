@@ -41,8 +41,8 @@ func TestMLMBlocks(t *testing.T) {
 	}
 }
 
-// TestMLMShares draws many masks. 15 % of the tokens are chosen; of these 80 % become the mask, 10 % a random token, and 10 %
-// stay. Each share is within four standard deviations.
+// TestMLMShares draws many masks. 15 % of the tokens are chosen; of these 80 % become the mask, 10 % a random token,
+// and 10 % stay. Each share is within four standard deviations.
 func TestMLMShares(t *testing.T) {
 	for _, whole := range []bool{true, false} {
 		task, rows := mlmRows(t, strings.Repeat("some words of several tokens, and a few more. ", 20), map[string]any{"block_size": 100, "whole_word_mask": whole})

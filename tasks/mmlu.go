@@ -21,10 +21,10 @@ func init() {
 // bioSubjects are MMLU's subjects of biomedicine, the BioMMLU of the MoRA paper.
 var bioSubjects = []string{"anatomy", "clinical_knowledge", "college_biology", "college_medicine", "medical_genetics", "professional_medicine"}
 
-// MMLU is questions with four options on 57 subjects (Hendrycks et al. 2021), answered by the most likely of " A", " B", " C"
-// and " D". The score is the mean over the questions, and mean_of_subjects the mean over the subjects. The questions to train
-// on are those of val. Worked examples are the first ones of dev, in the order of the file. Where a prompt is longer than the
-// model takes, the last worked examples are left out, as in the published evaluation.
+// MMLU is questions with four options on 57 subjects (Hendrycks et al. 2021), answered by the most likely of " A", "
+// B", " C" and " D". The score is the mean over the questions, and mean_of_subjects the mean over the subjects. The
+// questions to train on are those of val. Worked examples are the first ones of dev, in the order of the file. Where a
+// prompt is longer than the model takes, the last worked examples are left out, as in the published evaluation.
 type MMLU struct {
 	ChoiceAnswers
 	// Data is the folder that holds the folders dev, val and test, which hold a file SUBJECT_dev.csv and so on each.
@@ -33,8 +33,8 @@ type MMLU struct {
 	Split string `json:"split"`
 	// Shots is how many worked examples are shown, 0 to 5; the paper has 0 and 5.
 	Shots int `json:"shots"`
-	// Subjects are the subjects to ask about, as in the names of the files. The default is all of them, and for biommlu those
-	// of biomedicine.
+	// Subjects are the subjects to ask about, as in the names of the files. The default is all of them, and for biommlu
+	// those of biomedicine.
 	Subjects []string `json:"subjects"`
 
 	store data.Store

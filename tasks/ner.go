@@ -16,9 +16,9 @@ func init() {
 }
 
 // NER is named entities as text: the sentence of a file in CoNLL columns, then "List the entities:", and as the answer
-// "Name (PER), Other (ORG)" in the order of the sentence, or "none". The score of one answer is its F1. The score of all
-// answers together is the F1 over pairs of name and type. Worked examples are in turn sentences with entities and sentences
-// without; BloombergGPT and AdaptLLM show 20.
+// "Name (PER), Other (ORG)" in the order of the sentence, or "none". The score of one answer is its F1. The score of
+// all answers together is the F1 over pairs of name and type. Worked examples are in turn sentences with entities and
+// sentences without; BloombergGPT and AdaptLLM show 20.
 type NER struct {
 	FewShot
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
@@ -72,8 +72,8 @@ func parseNER(r data.Record) (Example, error) {
 	return ex, nil
 }
 
-// entitiesOf lists the entities of a sentence as "Name (TYPE)". An entity is a run of I-TYPE tags; B-TYPE begins a new one
-// (IOB1 and IOB2).
+// entitiesOf lists the entities of a sentence as "Name (TYPE)". An entity is a run of I-TYPE tags; B-TYPE begins a new
+// one (IOB1 and IOB2).
 func entitiesOf(tokens, tags []string) ([]string, error) {
 	var all []string
 	var name []string

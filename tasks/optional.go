@@ -15,8 +15,8 @@ type Checker interface {
 	Check() error
 }
 
-// DataChecker is a task that checks the options that name its data. New calls it; NewPromptBuilder, whose task has no data,
-// does not. Files and Text implement it for the tasks that embed them.
+// DataChecker is a task that checks the options that name its data. New calls it; NewPromptBuilder, whose task has no
+// data, does not. Files and Text implement it for the tasks that embed them.
 type DataChecker interface {
 	CheckData() error
 }
@@ -32,8 +32,8 @@ type GenerationOptions struct {
 	MaxNewTokens int
 	// Stop are strings that end an answer. The first of them is cut off, with all that follows.
 	Stop []string
-	// NumBeams is the width of a beam search; 0 and 1 take the most likely token each time. LengthPenalty, EarlyStopping,
-	// MinLength and NoRepeatNgramSize are the settings of the search, as in transformers.
+	// NumBeams is the width of a beam search; 0 and 1 take the most likely token each time. LengthPenalty,
+	// EarlyStopping, MinLength and NoRepeatNgramSize are the settings of the search, as in transformers.
 	NumBeams          int
 	LengthPenalty     float64
 	EarlyStopping     bool
@@ -41,8 +41,9 @@ type GenerationOptions struct {
 	NoRepeatNgramSize int
 }
 
-// MultipleChoice is a task whose answers are chosen, not generated: the answer is the continuation of the prompt that the
-// model finds most likely. Score and Example.Reference are about the whole continuation, with the blank that it begins with.
+// MultipleChoice is a task whose answers are chosen, not generated: the answer is the continuation of the prompt that
+// the model finds most likely. Score and Example.Reference are about the whole continuation, with the blank that it
+// begins with.
 type MultipleChoice interface {
 	// Choices are the continuations of an example, two or more.
 	Choices(Example) []string
@@ -54,8 +55,8 @@ type AnswerParser interface {
 	ParseAnswer(want Example, got string) string
 }
 
-// Metrics is a task with metrics over all answers together, such as F1. The first one is the task's score. A task without
-// Metrics has the mean of its scores.
+// Metrics is a task with metrics over all answers together, such as F1. The first one is the task's score. A task
+// without Metrics has the mean of its scores.
 type Metrics interface {
 	// ComputeMetrics takes a prediction for every example. The Text of a prediction is the answer that was generated or
 	// chosen.
@@ -94,8 +95,8 @@ var optional = []struct {
 	{"BuildPrompt", reflect.TypeFor[PromptBuilder]()},
 }
 
-// checkOptional returns an error if a task has the method of an optional interface but does not implement the interface: a
-// type assertion would then pass the method over in silence.
+// checkOptional returns an error if a task has the method of an optional interface but does not implement the
+// interface: a type assertion would then pass the method over in silence.
 func checkOptional(task Task) error {
 	typ := reflect.TypeOf(task)
 	for _, o := range optional {

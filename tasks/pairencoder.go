@@ -7,7 +7,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// PairEncoder encodes one text, or two that belong together, as a model expects them: with the special tokens around them.
+// PairEncoder encodes one text, or two that belong together, as a model expects them: with the special tokens around
+// them.
 type PairEncoder struct {
 	tok    FullTokenizer
 	maxLen int // of a row; 0 is any length
@@ -32,8 +33,8 @@ func (t *PairEncoder) Mask() (id int32, ok bool) {
 	return 0, false
 }
 
-// Row encodes a text, and a second one unless it is empty, as a row without labels. Where the row would be too long, the
-// texts lose tokens at their ends, the longer one first. The error is ErrNotScored if there is no token.
+// Row encodes a text, and a second one unless it is empty, as a row without labels. Where the row would be too long,
+// the texts lose tokens at their ends, the longer one first. The error is ErrNotScored if there is no token.
 func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err error) {
 	texts, f := [][]int32{t.tok.EncodePlus(text, false).IDs}, t.one
 	if pair != "" {
@@ -62,8 +63,8 @@ func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err 
 	return row, truncated, nil
 }
 
-// WordRow encodes a text as a row with the numbers of its words, which are given as ranges of its bytes. Where the row would
-// be too long, it loses its end. The error is ErrNotScored if there is no token.
+// WordRow encodes a text as a row with the numbers of its words, which are given as ranges of its bytes. Where the row
+// would be too long, it loses its end. The error is ErrNotScored if there is no token.
 func (t *PairEncoder) WordRow(text string, words [][2]int) (row Features, truncated bool, err error) {
 	parts := make([]string, len(words))
 	for i, w := range words {
@@ -102,8 +103,8 @@ func (t *PairEncoder) room(f frame) (int, error) {
 	return room, nil
 }
 
-// frame is the special tokens that a tokenizer puts around texts: around[i] stands before text i, and the last one after all
-// texts.
+// frame is the special tokens that a tokenizer puts around texts: around[i] stands before text i, and the last one
+// after all texts.
 type frame struct {
 	around []tokenizer.Encoding // ids and types
 	types  []int32              // of the tokens of each text

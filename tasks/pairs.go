@@ -17,9 +17,9 @@ func init() {
 	})
 }
 
-// Pairs trains sentence embeddings on pairs of texts that belong together, such as a question and its answer. Records are
-// {"text", "text_pair", "score"} in JSON Lines or CSV; the score is optional. The model learns to tell a text's own pair from
-// all other second texts of the batch (Henderson et al. 2017, arXiv 1705.00652, section 4).
+// Pairs trains sentence embeddings on pairs of texts that belong together, such as a question and its answer. Records
+// are {"text", "text_pair", "score"} in JSON Lines or CSV; the score is optional. The model learns to tell a text's own
+// pair from all other second texts of the batch (Henderson et al. 2017, arXiv 1705.00652, section 4).
 type Pairs struct {
 	Files
 	// TextField, PairField and ScoreField are the fields, or columns, of a record.
@@ -152,8 +152,8 @@ func normalized(v []float32) []float32 {
 // Score is 0: a pair is judged among all others.
 func (t *Pairs) Score(Example, string) float64 { return 0 }
 
-// ComputeMetrics is how often a text's own pair is the most similar of all second texts, and the mean reciprocal rank of the
-// own pair. Where pairs have scores, the rank correlation of the scores with the similarities comes first.
+// ComputeMetrics is how often a text's own pair is the most similar of all second texts, and the mean reciprocal rank
+// of the own pair. Where pairs have scores, the rank correlation of the scores with the similarities comes first.
 func (t *Pairs) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	first, reciprocal := 0.0, 0.0
 	var gold, got []float64

@@ -10,7 +10,8 @@ import (
 
 // Prediction is what a model says about an example. Which fields are set depends on the task.
 type Prediction struct {
-	// Label is the most likely class. Labels are all classes that hold, where there may be several, or the tags of Words.
+	// Label is the most likely class. Labels are all classes that hold, where there may be several, or the tags of
+	// Words.
 	Label  string   `json:"label,omitempty"`
 	Labels []string `json:"labels,omitempty"`
 	Words  []string `json:"words,omitempty"`
@@ -68,7 +69,8 @@ func joinValues(values map[string]float64) string {
 	return strings.Join(names, " ")
 }
 
-// Report is the prediction as people read it: a line for each class, entity, span, token or vector, the most likely first.
+// Report is the prediction as people read it: a line for each class, entity, span, token or vector, the most likely
+// first.
 func (p Prediction) Report() string {
 	var lines []string
 	switch {

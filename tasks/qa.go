@@ -22,21 +22,21 @@ func init() {
 	})
 }
 
-// QA is extractive question answering: the answer to a question is found in a text. Files have SQuAD's JSON, version 1.1 or
-// 2.0. A long text is cut into windows that overlap. In a window without the answer, and where there is no answer, the row's
-// first token is the answer (Devlin et al. 2019, sections 4.2 and 4.3).
+// QA is extractive question answering: the answer to a question is found in a text. Files have SQuAD's JSON, version
+// 1.1 or 2.0. A long text is cut into windows that overlap. In a window without the answer, and where there is no
+// answer, the row's first token is the answer (Devlin et al. 2019, sections 4.2 and 4.3).
 type QA struct {
 	Files
-	// MaxSeqLength is the most tokens of a window, with those of the question. DocStride is how many tokens of the text two
-	// neighbours share, at most half of a window. MaxQueryLength is the most tokens of a question.
+	// MaxSeqLength is the most tokens of a window, with those of the question. DocStride is how many tokens of the text
+	// two neighbours share, at most half of a window. MaxQueryLength is the most tokens of a question.
 	MaxSeqLength   int `json:"max_seq_length"`
 	DocStride      int `json:"doc_stride"`
 	MaxQueryLength int `json:"max_query_length"`
 	// NBest is how many starts and ends of each window are tried. MaxAnswerLength is the most tokens of an answer.
 	NBest           int `json:"n_best_size"`
 	MaxAnswerLength int `json:"max_answer_length"`
-	// Version2 says that a question may have no answer. Examples sets it when it meets such a question. The answer is then ""
-	// where its score is above the best span's by more than NullThreshold.
+	// Version2 says that a question may have no answer. Examples sets it when it meets such a question. The answer is
+	// then "" where its score is above the best span's by more than NullThreshold.
 	Version2      bool    `json:"version_2_with_negative"`
 	NullThreshold float64 `json:"null_score_diff_threshold"`
 }
@@ -251,7 +251,8 @@ func (t *QA) candidates(row Features, outputs [][]float32) []candidate {
 	return all
 }
 
-// best are the tokens of the text with the largest outputs: with end 0 the starts of answers, with end 1 their last tokens.
+// best are the tokens of the text with the largest outputs: with end 0 the starts of answers, with end 1 their last
+// tokens.
 func (t *QA) best(row Features, outputs [][]float32, end int) []int {
 	var at []int
 	for i, o := range row.Offsets {

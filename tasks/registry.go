@@ -11,11 +11,11 @@ import (
 
 var registry = map[string]func() Task{}
 
-// Register makes a task known by a name, usually in the init function of the task's file. create returns a pointer to a new
-// struct that holds the defaults of the options; the fields' JSON keys are the names of the options.
+// Register makes a task known by a name, usually in the init function of the task's file. create returns a pointer to a
+// new struct that holds the defaults of the options; the fields' JSON keys are the names of the options.
 //
-// Register panics if the name is taken, and if a method of the task has the name of an optional interface's method but not
-// its signature.
+// Register panics if the name is taken, and if a method of the task has the name of an optional interface's method but
+// not its signature.
 func Register(name string, create func() Task) {
 	if _, taken := registry[name]; taken {
 		panic("tasks: " + name + " is registered twice")
@@ -26,8 +26,8 @@ func Register(name string, create func() Task) {
 	registry[name] = create
 }
 
-// New makes a task with the given options; the others keep their defaults. The error is ErrUnknownTask if there is no such
-// task, or else names the option that is wrong.
+// New makes a task with the given options; the others keep their defaults. The error is ErrUnknownTask if there is no
+// such task, or else names the option that is wrong.
 func New(name string, options map[string]any) (Task, error) {
 	t, err := newTask(name, options)
 	if err != nil {

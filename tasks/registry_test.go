@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestOptionsJSON: a file of answers holds a digest of the task's JSON (finetune.EvalRun), so a task that is published keeps
-// its JSON byte for byte. Otherwise old files of answers could not be continued.
+// TestOptionsJSON: a file of answers holds a digest of the task's JSON (finetune.EvalRun), so a task that is published
+// keeps its JSON byte for byte. Otherwise old files of answers could not be continued.
 func TestOptionsJSON(t *testing.T) {
 	const files = `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_size":-1,"index":"","seed":0,`
 	for name, want := range map[string]string{

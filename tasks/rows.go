@@ -11,8 +11,8 @@ import (
 )
 
 // EncodeAll turns a split of a task into rows of at most maxLen tokens (0: any length), in the order of the data. The
-// documents of a Packer become blocks. Examples without a scored token within maxLen are left out and counted. If none is
-// left, the error is ErrNotScored; for an empty split it is ErrNoExamples.
+// documents of a Packer become blocks. Examples without a scored token within maxLen are left out and counted. If none
+// is left, the error is ErrNotScored; for an empty split it is ErrNoExamples.
 //
 // template renders conversations; it may be nil where the data have none.
 func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Features, Counts, error) {

@@ -13,8 +13,8 @@ func init() {
 }
 
 // Sentiment is financial texts that are negative, neutral or positive, asked about as the Financial PhraseBank is and
-// answered by log-likelihood. Records are {"text", "label"}, where the label is one of these words or a number: 0 is negative
-// (bearish), 1 positive (bullish), 2 neutral. BloombergGPT and AdaptLLM show 5 worked examples.
+// answered by log-likelihood. Records are {"text", "label"}, where the label is one of these words or a number: 0 is
+// negative (bearish), 1 positive (bullish), 2 neutral. BloombergGPT and AdaptLLM show 5 worked examples.
 type Sentiment struct{ ChoiceFiles }
 
 var _ interface {

@@ -17,8 +17,8 @@ func init() {
 	})
 }
 
-// Seq2Seq is translation or summarisation by an encoder and a decoder. Records are {"source", "target"} in JSON Lines, or
-// CSV or TSV with a header.
+// Seq2Seq is translation or summarisation by an encoder and a decoder. Records are {"source", "target"} in JSON Lines,
+// or CSV or TSV with a header.
 type Seq2Seq struct {
 	Files
 	// SourceField and TargetField are the fields, or columns, of a record.

@@ -7,11 +7,11 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// Task is a data set and the way in which answers to its examples are scored. What else a task can do is in the optional
-// interfaces, which begin with Describer; Register refuses a task whose method nearly matches one.
+// Task is a data set and the way in which answers to its examples are scored. What else a task can do is in the
+// optional interfaces, which begin with Describer; Register refuses a task whose method nearly matches one.
 type Task interface {
-	// Examples yields a split, always in the same order; an error is the last thing it yields. A split for which no data
-	// were given yields nothing.
+	// Examples yields a split, always in the same order; an error is the last thing it yields. A split for which no
+	// data were given yields nothing.
 	Examples(split Split) iter.Seq2[Example, error]
 	// Score scores the text of an answer, from 0 (wrong, or no answer) to 1.
 	Score(want Example, got string) float64
@@ -20,7 +20,8 @@ type Task interface {
 // Split is a part of a data set.
 type Split string
 
-// The splits. Eval is evaluated during training, Test after it. For a task without data for Test it is the same as Eval.
+// The splits. Eval is evaluated during training, Test after it. For a task without data for Test it is the same as
+// Eval.
 const (
 	Train Split = "train"
 	Eval  Split = "eval"
@@ -35,8 +36,8 @@ type Example struct {
 	Chat []chat.Message
 	// Tools are the functions that the conversation may call, as JSON; nil for none.
 	Tools json.RawMessage
-	// Prompt is the text that generation, or a choice, continues. It may differ from the prompt in Segments. It is empty for
-	// a Chat, whose prompt is everything before the last turn of the assistant.
+	// Prompt is the text that generation, or a choice, continues. It may differ from the prompt in Segments. It is
+	// empty for a Chat, whose prompt is everything before the last turn of the assistant.
 	Prompt string
 	// Reference is the right answer, with which Score compares.
 	Reference string
@@ -84,8 +85,8 @@ type Input struct {
 	Labels []string
 	// Values are the numbers that a regression is to give, or how similar the two texts are.
 	Values []float64
-	// Answers are the answers in Pair to the question in Text. Known says that the answers are known: with none of them, the
-	// question has no answer.
+	// Answers are the answers in Pair to the question in Text. Known says that the answers are known: with none of
+	// them, the question has no answer.
 	Answers []TextSpan
 	Known   bool
 }

@@ -17,14 +17,14 @@ func init() {
 	Register("text", func() Task { return &Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
 }
 
-// Text is language modelling: running text cut into blocks, of which every token is scored. In a file named .jsonl, .ndjson,
-// .json, .csv, .tsv or .conll, and in one that begins with -DOCSTART-, each record is a document; any other file is one
-// document of plain text. The task is judged by its loss.
+// Text is language modelling: running text cut into blocks, of which every token is scored. In a file named .jsonl,
+// .ndjson, .json, .csv, .tsv or .conll, and in one that begins with -DOCSTART-, each record is a document; any other
+// file is one document of plain text. The task is judged by its loss.
 //
 // Each file is read once, when it is first needed; one that changes after that needs a new task.
 type Text struct {
-	// Data are the files to train on. The weight of a source is how often its records are taken; the one record of plain text
-	// is the whole file.
+	// Data are the files to train on. The weight of a source is how often its records are taken; the one record of
+	// plain text is the whole file.
 	Data data.Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or its
 	// source's eval_size: a fraction of the characters of plain text, and of the records of other files.
@@ -33,9 +33,9 @@ type Text struct {
 	TestData data.Sources `json:"test_data"`
 	// EvalFraction is held out from training, unless EvalData is given; the default is 0.1.
 	EvalFraction float64 `json:"eval_fraction"`
-	// Field names the field of a record that holds its text; the default is "text". The texts of several fields are joined by
-	// line ends, and so are the strings of a list. A dot leads into objects, see data.Object.Texts. Where records lack
-	// "text", they may be of a kind that is known (textLayouts).
+	// Field names the field of a record that holds its text; the default is "text". The texts of several fields are
+	// joined by line ends, and so are the strings of a list. A dot leads into objects, see data.Object.Texts. Where
+	// records lack "text", they may be of a kind that is known (textLayouts).
 	Field data.Paths `json:"field"`
 	// Seed decides how documents are mixed where a source has a weight.
 	Seed uint64 `json:"seed"`
@@ -179,7 +179,8 @@ func (t *Text) plain(file, text string, part filePart) []Example {
 	return []Example{{Segments: []Segment{{Text: t.ended(text[from:to]), Scored: true}}, Source: source}}
 }
 
-// records is a part of a file of records, each a document. A document ends in the end-of-sequence token, if there is one.
+// records is a part of a file of records, each a document. A document ends in the end-of-sequence token, if there is
+// one.
 func (t *Text) records(s data.Source, part filePart) ([]Example, error) {
 	records, err := t.store.Records(s)
 	if err != nil {
@@ -234,8 +235,8 @@ func (t *Text) ended(s string) string {
 	return s
 }
 
-// textLayouts are records whose text is known to be elsewhere than in "text": the fields that tell them, those that hold the
-// text, and what goes between. They are the records of PubMedQA, MedQuAD, TAT-QA and CoNLL.
+// textLayouts are records whose text is known to be elsewhere than in "text": the fields that tell them, those that
+// hold the text, and what goes between. They are the records of PubMedQA, MedQuAD, TAT-QA and CoNLL.
 var textLayouts = []struct {
 	fields, text []string
 	between      string

@@ -19,8 +19,8 @@ func init() {
 	})
 }
 
-// Tokens tags words, for example to find names. Files have CoNLL columns, or records {"tokens", "tags"} in JSON Lines. The
-// label of a word is that of its first token; its other tokens are not scored.
+// Tokens tags words, for example to find names. Files have CoNLL columns, or records {"tokens", "tags"} in JSON Lines.
+// The label of a word is that of its first token; its other tokens are not scored.
 type Tokens struct {
 	Files
 	// WordsField and TagsField are the fields of a JSON record.
@@ -178,8 +178,8 @@ func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, output
 	return p, nil
 }
 
-// entities are the names that tags mark; tags that follow no scheme of entities mark none. The probability of a name is the
-// mean of those of its words.
+// entities are the names that tags mark; tags that follow no scheme of entities mark none. The probability of a name is
+// the mean of those of its words.
 func entities(in Input, tags []string, probability []float64) []Entity {
 	found, err := metric.FindEntities(tags)
 	if err != nil {
@@ -197,8 +197,8 @@ func entities(in Input, tags []string, probability []float64) []Entity {
 	return all
 }
 
-// BuildPrompt takes a text and splits it into words: at white space, with punctuation at the ends of words as words of their
-// own.
+// BuildPrompt takes a text and splits it into words: at white space, with punctuation at the ends of words as words of
+// their own.
 func (t *Tokens) BuildPrompt(text, pair string) (Example, error) {
 	if pair != "" {
 		return Example{}, errors.New("the task tokens takes one text")
@@ -216,8 +216,8 @@ func (t *Tokens) Score(want Example, got string) float64 {
 	return float64(right) / float64(max(1, len(want.Input.Labels)))
 }
 
-// ComputeMetrics is the F1, precision and recall of entities, and the share of words whose tag is right. Where the tags follow
-// no scheme of entities, it is that share alone.
+// ComputeMetrics is the F1, precision and recall of entities, and the share of words whose tag is right. Where the tags
+// follow no scheme of entities, it is that share alone.
 func (t *Tokens) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	if t.head == nil {
 		return nil, ErrNoHead

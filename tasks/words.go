@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// splitWords splits a text into words, as ranges of bytes: at white space, with each punctuation mark at the ends of a word as
-// a word of its own.
+// splitWords splits a text into words, as ranges of bytes: at white space, with each punctuation mark at the ends of a
+// word as a word of its own.
 func splitWords(text string) [][2]int {
 	var words [][2]int
 	from := -1
@@ -51,9 +51,9 @@ func splitMarks(text string, from, to int) [][2]int {
 // characters is the number of characters in the first n bytes of a text.
 func characters(text string, n int) int { return utf8.RuneCountInString(text[:n]) }
 
-// wordNumbers counts the words of a text: for each token, whose offsets are in characters, it is the number of its word. A
-// token continues the word before it if there is no white space or punctuation between the two. In scripts without spaces
-// each character is a word.
+// wordNumbers counts the words of a text: for each token, whose offsets are in characters, it is the number of its
+// word. A token continues the word before it if there is no white space or punctuation between the two. In scripts
+// without spaces each character is a word.
 func wordNumbers(text string, offsets [][2]int) []int32 {
 	runes := []rune(text)
 	words := make([]int32, len(offsets))

@@ -1,6 +1,6 @@
 // Package numeric turns a model's outputs into probabilities and choices: softmax, log-sum-exp, sigmoid, the largest
-// values of a vector. Whatever is a pure function of one vector of logits belongs here; what runs on whole matrices, or has
-// a gradient, is package op's.
+// values of a vector. Whatever is a pure function of one vector of logits belongs here; what runs on whole matrices, or
+// has a gradient, is package op's.
 package numeric
 
 import (

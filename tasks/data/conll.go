@@ -34,8 +34,8 @@ func ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
 }
 
 // ReadCoNLL is the Format of CoNLL columns: a word a line, first the word, last its tag. Columns are separated by white
-// space, or by tabs in a line that has one; all lines have the same number of them. An empty line ends a sentence, and so
-// does a -DOCSTART- line, which is not a word. Each sentence is a record {"tokens", "tags"}.
+// space, or by tabs in a line that has one; all lines have the same number of them. An empty line ends a sentence, and
+// so does a -DOCSTART- line, which is not a word. Each sentence is a record {"tokens", "tags"}.
 func ReadCoNLL(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {

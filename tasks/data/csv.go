@@ -21,8 +21,8 @@ type tableRow struct {
 	cells []string
 }
 
-// ReadCSV is the Format of comma-separated values (RFC 4180). The first row names the columns; each further row is a record
-// whose fields are strings.
+// ReadCSV is the Format of comma-separated values (RFC 4180). The first row names the columns; each further row is a
+// record whose fields are strings.
 func ReadCSV(name string, r *bufio.Reader) ([]Record, error) {
 	rows, err := readCSVRows(name, r)
 	if err != nil || len(rows) == 0 {
@@ -45,9 +45,9 @@ func CSVColumns(columns ...string) Format {
 // columnName is what the name of a column looks like. A cell of running text does not: it has blanks.
 var columnName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// ReadTSV is the Format of tab-separated values, where quotes have no meaning. The first row names the columns. Only where
-// it is three cells that do not all look like names is it a record, as in FLAN's chains of thought: then the columns are
-// question, answer and ChainOfThought, and \n in a cell is a line end.
+// ReadTSV is the Format of tab-separated values, where quotes have no meaning. The first row names the columns. Only
+// where it is three cells that do not all look like names is it a record, as in FLAN's chains of thought: then the
+// columns are question, answer and ChainOfThought, and \n in a cell is a line end.
 func ReadTSV(name string, r *bufio.Reader) ([]Record, error) {
 	text, err := readAll(name, r)
 	if err != nil {
@@ -99,8 +99,8 @@ func tableRecords(name string, header tableRow, rows []tableRow) ([]Record, erro
 	return records, nil
 }
 
-// readCSVRows reads the rows of a CSV file. Where RFC 4180 does not allow a quote, in a field without quotes around it, the
-// quote stands for itself.
+// readCSVRows reads the rows of a CSV file. Where RFC 4180 does not allow a quote, in a field without quotes around it,
+// the quote stands for itself.
 func readCSVRows(name string, r io.Reader) ([]tableRow, error) {
 	text, err := readAll(name, r)
 	if err != nil {

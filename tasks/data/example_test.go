@@ -142,3 +142,19 @@ func ExampleMix() {
 	// [a1 a2 b1 b2]
 	// 5 5
 }
+
+func ExampleOpen() {
+	f, err := data.Open("embedded:gsm8k/test.jsonl")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close()
+	records, err := data.Read(data.ReadAny, "test.jsonl", f)
+	fmt.Println(len(records), err)
+	_, err = data.Open("embedded:none")
+	fmt.Println(err != nil)
+	// Output:
+	// 60 <nil>
+	// true
+}

@@ -49,7 +49,8 @@ func indexNames(file, text string) ([]string, error) {
 	return names, nil
 }
 
-// indexName is the name that an index has for record number i of a file: its line, or its key, or its field "idx", or i.
+// indexName is the name that an index has for record number i of a file: its line, or its key, or its field "idx", or
+// i.
 func (r Record) indexName(i int, byLine bool) string {
 	switch {
 	case byLine:

@@ -71,8 +71,8 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 	}
 }
 
-// readLine reads a line with its end, at most limit bytes. At the end of the file the error is io.EOF, and there may be a
-// line with it.
+// readLine reads a line with its end, at most limit bytes. At the end of the file the error is io.EOF, and there may be
+// a line with it.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for {
@@ -131,8 +131,8 @@ func checkObject(b []byte) error {
 	return fmt.Errorf("the record is %s, want an object", TypeName(b))
 }
 
-// isOneObject reports whether the first line leaves an object open: then the whole file is that object, not a line of JSON
-// Lines.
+// isOneObject reports whether the first line leaves an object open: then the whole file is that object, not a line of
+// JSON Lines.
 func isOneObject(r *bufio.Reader) bool {
 	ahead, _ := r.Peek(r.Size())
 	line, _, more := bytes.Cut(ahead, []byte("\n"))
@@ -157,8 +157,8 @@ func readObject(name string, r *bufio.Reader, line int) ([]Record, error) {
 	return []Record{{Line: line, Raw: raw}}, nil
 }
 
-// keyed takes apart an object whose fields are all objects: each is a record, named by its key. Any other record is returned
-// as it is.
+// keyed takes apart an object whose fields are all objects: each is a record, named by its key. Any other record is
+// returned as it is.
 func keyed(r Record) []Record {
 	d := json.NewDecoder(bytes.NewReader(r.Raw))
 	if _, err := d.Token(); err != nil {

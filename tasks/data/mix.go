@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 )
 
-// Mix puts together the groups, one for each source. Without weights it lays them end to end. With weights it takes each
-// group by its source's weight and shuffles all; the seed decides what a fraction takes, and the order.
+// Mix puts together the groups, one for each source. Without weights it lays them end to end. With weights it takes
+// each group by its source's weight and shuffles all; the seed decides what a fraction takes, and the order.
 func Mix[T any](groups [][]T, sources Sources, seed uint64) []T {
 	var all []T
 	for i, g := range groups {

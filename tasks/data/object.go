@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Object is the fields of a record, by their exact names. Its methods read a field as a type; their errors say which field
-// is wrong and how.
+// Object is the fields of a record, by their exact names. Its methods read a field as a type; their errors say which
+// field is wrong and how.
 type Object map[string]json.RawMessage
 
 // ParseObject parses the JSON text of an object.
@@ -148,8 +148,8 @@ func (o Object) Numbers(name string) ([]float64, error) {
 	return values, nil
 }
 
-// Texts are all strings in a field: a string, or the strings of a list. A dot leads into objects: "paragraphs.text" is the
-// field text of each of the paragraphs.
+// Texts are all strings in a field: a string, or the strings of a list. A dot leads into objects: "paragraphs.text" is
+// the field text of each of the paragraphs.
 func (o Object) Texts(path string) ([]string, error) {
 	if _, ok := o[path]; ok {
 		return o.texts(path)

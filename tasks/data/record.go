@@ -35,12 +35,12 @@ type File struct {
 	first func() (Object, error)
 }
 
-// First is the first record of the file, which decides what kind of records the file has. It is parsed once, however many
-// records ask for it, so do not change it.
+// First is the first record of the file, which decides what kind of records the file has. It is parsed once, however
+// many records ask for it, so do not change it.
 func (f *File) First() (Object, error) { return f.first() }
 
-// Format reads all records of a file. The reader stands after the byte order mark, and name is for messages. Read fills in
-// the records' File.
+// Format reads all records of a file. The reader stands after the byte order mark, and name is for messages. Read fills
+// in the records' File.
 type Format func(name string, r *bufio.Reader) ([]Record, error)
 
 // Read reads the records of a file, one or more.

@@ -14,11 +14,12 @@ import (
 type Source struct {
 	// Path names the file. "embedded:NAME" is a file of package evaldata.
 	Path string `json:"path"`
-	// Weight is how often each record comes in an epoch: 2 takes every record twice, 0.5 takes half of them, chosen by the
-	// seed. 0, the default, means 1. Once any source has a weight, the records of all sources are shuffled by the seed.
+	// Weight is how often each record comes in an epoch: 2 takes every record twice, 0.5 takes half of them, chosen by
+	// the seed. 0, the default, means 1. Once any source has a weight, the records of all sources are shuffled by the
+	// seed.
 	Weight float64 `json:"weight"`
-	// Index is a file that names the records to take, one a line and in its order: by the record's key in an object, by its
-	// line where the file is named .line, else by its field "idx" or its number, counted from 0.
+	// Index is a file that names the records to take, one a line and in its order: by the record's key in an object, by
+	// its line where the file is named .line, else by its field "idx" or its number, counted from 0.
 	Index string `json:"index"`
 	// Field names the fields that hold the text, for the task text.
 	Field Paths `json:"field"`

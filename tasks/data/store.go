@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Store reads files and keeps what it has read: each file is opened and parsed once, however often its records are asked
-// for. A file that changes later is not read again; make a new Store for that. A failed read is not kept.
+// Store reads files and keeps what it has read: each file is opened and parsed once, however often its records are
+// asked for. A file that changes later is not read again; make a new Store for that. A failed read is not kept.
 //
 // The zero Store is ready to use. Its methods may be called concurrently.
 type Store struct {

@@ -24,10 +24,11 @@ type BLEUScore struct {
 	HypothesisLength, ReferenceLength int
 }
 
-// BLEU is corpus BLEU (Papineni et al., BLEU, 2002): the geometric mean of the n-gram precisions, counted over the corpus,
-// times exp(1 − r/h) where the hypotheses (h tokens) are shorter than the references (r tokens). Tokens are those of
-// mteval-v13a. The k-th order without a match gets the precision 1/(2^k·total) (Chen and Cherry, 2014, method 3). Both are as
-// in sacrebleu (Post, A Call for Clarity in Reporting BLEU Scores, 2018). BLEU is not meant for single sentences.
+// BLEU is corpus BLEU (Papineni et al., BLEU, 2002): the geometric mean of the n-gram precisions, counted over the
+// corpus, times exp(1 − r/h) where the hypotheses (h tokens) are shorter than the references (r tokens). Tokens are
+// those of mteval-v13a. The k-th order without a match gets the precision 1/(2^k·total) (Chen and Cherry, 2014, method
+// 3). Both are as in sacrebleu (Post, A Call for Clarity in Reporting BLEU Scores, 2018). BLEU is not meant for single
+// sentences.
 func BLEU(hypotheses, references []string) (BLEUScore, error) {
 	var s BLEUScore
 	if err := samePairs(len(hypotheses), len(references)); err != nil {

@@ -17,9 +17,9 @@ type EntityScores struct {
 	Micro PRF
 }
 
-// Entities scores the entities that tags mark. An entity is right if its type and both its ends are, as in conlleval (Tjong
-// Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and by default in seqeval. predicted[i] and
-// gold[i] are the tags of sentence i, see FindEntities.
+// Entities scores the entities that tags mark. An entity is right if its type and both its ends are, as in conlleval
+// (Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and by default in seqeval.
+// predicted[i] and gold[i] are the tags of sentence i, see FindEntities.
 func Entities(predicted, gold [][]string) (EntityScores, error) {
 	s := EntityScores{Types: map[string]PRF{}}
 	if err := samePairs(len(predicted), len(gold)); err != nil {
@@ -73,9 +73,10 @@ func (s EntityScores) count(predicted, gold []string) error {
 	return nil
 }
 
-// FindEntities returns the entities that the tags of a sentence mark, in order. A tag is "O", or one of B, I, E and S with a
-// dash and a type ("B-PER"); a letter alone has the type "_". All schemes are understood: an entity begins at B and S, after
-// E and S, and where I or E follows O or another type. So IOB1, whose entities begin with I, is read correctly.
+// FindEntities returns the entities that the tags of a sentence mark, in order. A tag is "O", or one of B, I, E and S
+// with a dash and a type ("B-PER"); a letter alone has the type "_". All schemes are understood: an entity begins at B
+// and S, after E and S, and where I or E follows O or another type. So IOB1, whose entities begin with I, is read
+// correctly.
 func FindEntities(tags []string) ([]Entity, error) {
 	found, err := findEntities(tags)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 // AnswerMarker stands before the final answer in MetaMath's answers.
 const AnswerMarker = "The answer is: "
 
-// LaTeXAnswer is the final answer that MetaMath's eval_math.py takes from a completion: what follows the last AnswerMarker, up
-// to a full stop that ends its line, without white space around it and without one full stop at its end. It is false where
-// there is no marker.
+// LaTeXAnswer is the final answer that MetaMath's eval_math.py takes from a completion: what follows the last
+// AnswerMarker, up to a full stop that ends its line, without white space around it and without one full stop at its
+// end. It is false where there is no marker.
 func LaTeXAnswer(completion string) (string, bool) {
 	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {
@@ -49,9 +49,9 @@ func Boxed(text string) (string, bool) {
 	return "", false
 }
 
-// EquivalentLaTeX is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same if they are equal once a
-// fixed list of differences in spelling is removed. Where the published rule raises an error for one of the answers, they are
-// compared as they are.
+// EquivalentLaTeX is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same if they are equal
+// once a fixed list of differences in spelling is removed. Where the published rule raises an error for one of the
+// answers, they are compared as they are.
 func EquivalentLaTeX(a, b string) bool {
 	x, ok1 := normal(a)
 	y, ok2 := normal(b)

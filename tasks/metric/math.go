@@ -9,20 +9,21 @@ import (
 	"unicode"
 )
 
-// metamathNumber is MetaMath's pattern of a number: a sign, and at most one separator among the digits. Python's \d is any
-// decimal digit of Unicode.
+// metamathNumber is MetaMath's pattern of a number: a sign, and at most one separator among the digits. Python's \d is
+// any decimal digit of Unicode.
 var metamathNumber = regexp.MustCompile(`[-+]?\p{Nd}*[.,/]?\p{Nd}+`)
 
-// MetaMathEqual is the rule of MetaMath's eval_gsm8k.py, with its oddities: the number of MetaMathAnswer equals the gold
-// number.
+// MetaMathEqual is the rule of MetaMath's eval_gsm8k.py, with its oddities: the number of MetaMathAnswer equals the
+// gold number.
 func MetaMathEqual(completion, gold string) bool {
 	got, ok := MetaMathAnswer(completion)
 	want, err := strconv.ParseFloat(strings.ReplaceAll(gold, ",", ""), 64)
 	return ok && err == nil && got == want
 }
 
-// MetaMathAnswer is the final answer that MetaMath's eval_gsm8k.py takes from a completion: the first number after the last
-// AnswerMarker, with fractions divided and the result rounded half to even. It is false where there is no such number.
+// MetaMathAnswer is the final answer that MetaMath's eval_gsm8k.py takes from a completion: the first number after the
+// last AnswerMarker, with fractions divided and the result rounded half to even. It is false where there is no such
+// number.
 func MetaMathAnswer(completion string) (float64, bool) {
 	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {

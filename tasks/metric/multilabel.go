@@ -10,7 +10,8 @@ type LabelScores struct {
 	Exact float64
 }
 
-// Labels scores examples × labels: predicted[i][l] says that label l is predicted for example i, and gold[i][l] that it holds.
+// Labels scores examples × labels: predicted[i][l] says that label l is predicted for example i, and gold[i][l] that it
+// holds.
 func Labels(predicted, gold [][]bool) (*LabelScores, error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return nil, err

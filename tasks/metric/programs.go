@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// RunProgram is the result of a program of ConvFinQA. A program is steps separated by semicolons: "name = value" or "name =
-// value op value", where op is +, -, *, / or >. A value is a number, a percentage ("13.4%" is 0.134), or the name of an earlier
-// step. The last step is named ans. The result is text: a number rounded to five decimal places, or for a comparison yes or
-// no.
+// RunProgram is the result of a program of ConvFinQA. A program is steps separated by semicolons: "name = value" or
+// "name = value op value", where op is +, -, *, / or >. A value is a number, a percentage ("13.4%" is 0.134), or the
+// name of an earlier step. The last step is named ans. The result is text: a number rounded to five decimal places, or
+// for a comparison yes or no.
 func RunProgram(program string) (string, error) {
 	values := map[string]float64{}
 	var last, name string

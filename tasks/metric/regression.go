@@ -21,8 +21,8 @@ func MSE(predicted, gold []float64) (float64, error) {
 	return sum / float64(len(gold)), nil
 }
 
-// Pearson is the linear correlation, from −1 to 1: the covariance divided by the product of the standard deviations (Pearson,
-// 1895). It is not defined where all predictions, or all references, are equal; that is an error.
+// Pearson is the linear correlation, from −1 to 1: the covariance divided by the product of the standard deviations
+// (Pearson, 1895). It is not defined where all predictions, or all references, are equal; that is an error.
 func Pearson(predicted, gold []float64) (float64, error) {
 	if err := checkNumbers(predicted, gold); err != nil {
 		return 0, err

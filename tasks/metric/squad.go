@@ -7,9 +7,10 @@ type SQuADScores struct {
 	ExactMatch, F1 float64
 }
 
-// SQuAD scores one answer to each question against its gold answers, of which the one that suits it best counts (Rajpurkar et
-// al., SQuAD, 2016; Rajpurkar et al., Know What You Don't Know, 2018). Without gold answers the right answer is "". Answers
-// are compared in lower case, without ASCII punctuation, the articles a, an and the, and extra blanks.
+// SQuAD scores one answer to each question against its gold answers, of which the one that suits it best counts
+// (Rajpurkar et al., SQuAD, 2016; Rajpurkar et al., Know What You Don't Know, 2018). Without gold answers the right
+// answer is "". Answers are compared in lower case, without ASCII punctuation, the articles a, an and the, and extra
+// blanks.
 func SQuAD(predicted []string, gold [][]string) (SQuADScores, error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return SQuADScores{}, err
@@ -26,7 +27,8 @@ func SQuAD(predicted []string, gold [][]string) (SQuADScores, error) {
 	return s, nil
 }
 
-// bestAnswer is the largest exact match and the largest F1. Gold answers without words count only if there are no others.
+// bestAnswer is the largest exact match and the largest F1. Gold answers without words count only if there are no
+// others.
 func bestAnswer(answer []string, gold []string) (exact, f1 float64) {
 	found := false
 	for _, g := range gold {
