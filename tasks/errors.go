@@ -1,9 +1,6 @@
 package tasks
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // The errors that a caller may want to tell apart with errors.Is. Everything else that is wrong with a task's options
 // is an error of New that names the option, and everything else that is wrong with data begins with file and line.
@@ -31,13 +28,4 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// check returns an error if there is no such split.
-func (s Split) check() error {
-	switch s {
-	case Train, Eval, Test:
-		return nil
-	}
-	return fmt.Errorf("split %q is not known; known are train, eval, test", string(s))
 }

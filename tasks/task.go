@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"encoding/json"
+	"fmt"
 	"iter"
 
 	"github.com/spagotune/spagotune/tokenizer/chat"
@@ -27,6 +28,15 @@ const (
 	Eval  Split = "eval"
 	Test  Split = "test"
 )
+
+// check returns an error if there is no such split.
+func (s Split) check() error {
+	switch s {
+	case Train, Eval, Test:
+		return nil
+	}
+	return fmt.Errorf("split %q is not known; known are train, eval, test", string(s))
+}
 
 // Example is what a task makes of one record.
 type Example struct {
