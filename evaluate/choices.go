@@ -8,14 +8,6 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// ChoiceScore is a continuation that could have been chosen.
-type ChoiceScore struct {
-	Text string `json:"text"`
-	// LogProb is the sum of its tokens' log-probabilities after the prompt.
-	LogProb float64 `json:"logprob"`
-	Tokens  int     `json:"tokens"`
-}
-
 // chooser answers questions by the most likely of their choices (lm-eval's log-likelihood).
 type chooser struct {
 	session  *infer.Session
@@ -104,7 +96,7 @@ func (q question) answer(task tasks.Task, logProbs []float64) (Prediction, error
 		if p-p != 0 {
 			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Source, ch.Text, p)
 		}
-		a.Choices = append(a.Choices, ChoiceScore{Text: ch.Text, LogProb: p, Tokens: len(ch.IDs)})
+		a.Choices = append(a.Choices, tasks.ChoiceScore{Text: ch.Text, LogProb: p, Tokens: len(ch.IDs)})
 		if p > logProbs[best] {
 			best = i
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,5 +112,33 @@ func TestChoicesRefuse(t *testing.T) {
 	cancel()
 	if _, _, err := scored(ctx, s, &quiz{Prompts: []string{"a"}}, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that the context was cancelled", err)
+	}
+}
+
+// scoredQuiz is a quiz whose metrics look at the scores of the choices.
+type scoredQuiz struct {
+	quiz
+	choices [][]tasks.ChoiceScore
+}
+
+func (q *scoredQuiz) ComputeMetrics(_ []tasks.Example, predictions []tasks.Prediction) ([]tasks.Metric, error) {
+	for _, p := range predictions {
+		q.choices = append(q.choices, p.Choices)
+	}
+	return []tasks.Metric{{Name: "none"}}, nil
+}
+
+// TestMetricsSeeTheScoresOfChoices, which acc_norm needs.
+func TestMetricsSeeTheScoresOfChoices(t *testing.T) {
+	s, _ := byteSession(t)
+	task := &scoredQuiz{quiz: quiz{Prompts: []string{"one?", "two?"}}}
+	_, answers, err := scored(t.Context(), s, task, 0)
+	if err != nil || len(task.choices) != 2 {
+		t.Fatalf("got %v, %v", task.choices, err)
+	}
+	for i, a := range answers {
+		if len(a.Choices) != 3 || !slices.Equal(a.Choices, task.choices[i]) {
+			t.Errorf("answer %d has the choices %v, the metrics saw %v", i, a.Choices, task.choices[i])
+		}
 	}
 }

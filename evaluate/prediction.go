@@ -16,7 +16,7 @@ type Prediction struct {
 	Verdict   string `json:"verdict"`
 	Extracted string `json:"extracted"`
 	// Choices are what there was to choose from, where the task has it.
-	Choices []ChoiceScore `json:"choices,omitempty"`
+	Choices []tasks.ChoiceScore `json:"choices,omitempty"`
 	// Prediction is what was read off the outputs of a head, with probabilities.
 	Prediction *tasks.Prediction `json:"prediction,omitempty"`
 }
@@ -46,7 +46,7 @@ func score(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]t
 		if a.Prediction != nil {
 			said[i] = *a.Prediction
 		} else {
-			said[i].Text = &a.Output
+			said[i].Text, said[i].Choices = &a.Output, a.Choices
 		}
 	}
 	if j, ok := task.(tasks.Metrics); ok {

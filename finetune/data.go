@@ -56,12 +56,8 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	return rows, nil
 }
 
-// ExamplePrompt is the prompt of the first example that the run's task would be asked.
-func ExamplePrompt(c Config) (string, error) {
-	task, err := c.Task.New()
-	if err != nil {
-		return "", err
-	}
+// ExamplePrompt is the prompt of the first example of a task's eval split.
+func ExamplePrompt(task tasks.Task) (string, error) {
 	examples, err := evaluate.FirstExamples(task, tasks.Eval, 1)
 	if err != nil {
 		return "", err

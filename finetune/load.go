@@ -18,6 +18,7 @@ func (r *run) load(ctx context.Context) error {
 	if r.task, err = r.c.Task.New(); err != nil {
 		return err
 	}
+	r.result.Task = r.task
 	dir, open, err := r.source(ctx)
 	if err != nil {
 		return err

@@ -72,6 +72,8 @@ type Result struct {
 	PeakBytes int
 	Seconds   float64
 	Tokens    int
+	// Task is the task of the run, which has read its data.
+	Task tasks.Task
 }
 
 // ErrInterrupted is returned by a run that was told to stop: it has saved a checkpoint.

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/internal/numeric"
 )
 
 // beam is a text with its log-probability, or when it has ended that over its length to the power of the penalty.
@@ -96,13 +96,13 @@ func (s *search) kept() int { return max(2, 1+len(s.s.EOSTokenIDs)) * s.s.NumBea
 // extend adds the best continuations of a running beam, which is a document of the cache, to the candidates.
 func (s *search) extend(beamNumber, document int, logits []float32) {
 	b := s.running[beamNumber]
-	logSoftmax(logits)
+	numeric.LogSoftmax(logits)
 	s.s.process(logits, slices.Concat(s.start, b.ids), s.room)
-	for _, id := range largest(logits, s.kept()) {
+	for _, id := range numeric.TopN(logits, s.kept()) {
 		if logits[id] == never {
 			break
 		}
-		s.candidates = append(s.candidates, beam{append(slices.Clone(b.ids), id), logits[id] + b.score, document})
+		s.candidates = append(s.candidates, beam{append(slices.Clone(b.ids), int32(id)), logits[id] + b.score, document})
 	}
 }
 
@@ -150,35 +150,4 @@ func (s *search) goesOn() bool {
 // penalized is a log-probability over the length to the power of the penalty.
 func (s GenerationConfig) penalized(score float32, length int) float32 {
 	return score / float32(math.Pow(float64(length), s.LengthPenalty))
-}
-
-// logSoftmax turns logits into log-probabilities.
-func logSoftmax(x []float32) {
-	most, sum := vec.Max(x), 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v - most))
-	}
-	log := float32(math.Log(sum))
-	for i := range x {
-		x[i] = x[i] - most - log
-	}
-}
-
-// largest lists the places of the n largest values of x, from the largest on, the first of equals first.
-func largest(x []float32, n int) []int32 {
-	var best []int32
-	for i, v := range x {
-		if len(best) == n && v <= x[best[n-1]] {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(best, v, func(b int32, v float32) int {
-			if x[b] >= v {
-				return -1
-			}
-			return 1
-		})
-		best = slices.Insert(best, at, int32(i))
-		best = best[:min(len(best), n)]
-	}
-	return best
 }

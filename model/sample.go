@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
@@ -10,17 +11,11 @@ import (
 // the token's number decide. It changes logits.
 func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	if s.Temperature == 0 {
-		best := 0
-		for i, v := range logits {
-			if v > logits[best] {
-				best = i
-			}
-		}
-		return int32(best)
+		return int32(numeric.Argmax(logits))
 	}
-	var ids []int32 // nil: all tokens
+	var ids []int // nil: all tokens
 	if s.TopK > 0 && s.TopK < len(logits) {
-		ids = largest(logits, s.TopK)
+		ids = numeric.TopN(logits, s.TopK)
 		kept := make([]float32, len(ids))
 		for i, id := range ids {
 			kept[i] = logits[id]
@@ -34,7 +29,7 @@ func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	}
 	i, _ := d.at(newRand(s.Seed, number).Float64() * total)
 	if ids != nil {
-		return ids[i]
+		return int32(ids[i])
 	}
 	return int32(i)
 }

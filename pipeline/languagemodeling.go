@@ -7,6 +7,7 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/languagemodeling"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
@@ -105,8 +106,8 @@ func (c *LanguageModel) masks(ids []int32) []int {
 // token is the answer for a mask.
 func (c *LanguageModel) token(at [2]int, logits []float32, k int) languagemodeling.Token {
 	t := languagemodeling.Token{Start: at[0], End: at[1], Words: []string{}, Scores: []float64{}}
-	p := softmax(logits)
-	for _, i := range ranked(p)[:min(k, len(p))] {
+	p := numeric.Softmax(logits)
+	for _, i := range numeric.TopN(p, k) {
 		word, ok := c.h.tok.Token(int32(i))
 		if !ok { // a row of the table that no token has
 			word = "[UNK]"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/spagotune/spagotune/head"
@@ -184,36 +183,4 @@ func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func
 		at += n
 	}
 	return nil
-}
-
-// softmax turns logits into probabilities.
-func softmax[T float32 | float64](x []T) []float64 {
-	p, sum := make([]float64, len(x)), 0.0
-	most := slices.Max(x)
-	for i, v := range x {
-		p[i] = math.Exp(float64(v - most))
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
-}
-
-// ranked lists the places of x from the largest on, the first of equals first.
-func ranked(x []float64) []int {
-	at := make([]int, len(x))
-	for i := range at {
-		at[i] = i
-	}
-	slices.SortStableFunc(at, func(a, b int) int {
-		switch {
-		case x[a] > x[b]:
-			return -1
-		case x[a] < x[b]:
-			return 1
-		}
-		return 0
-	})
-	return at
 }

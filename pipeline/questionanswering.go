@@ -11,6 +11,7 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/questionanswering"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -100,9 +101,8 @@ type spans struct {
 func (s spans) answers(o questionanswering.Options) []questionanswering.Answer {
 	var all []questionanswering.Answer
 	var scores []float64
-	best := func(x []float64) []int { at := ranked(x); return at[:min(o.MaxCandidates, len(at))] }
-	for _, i := range best(s.starts) {
-		for _, j := range best(s.ends) {
+	for _, i := range numeric.TopN(s.starts, o.MaxCandidates) {
+		for _, j := range numeric.TopN(s.ends, o.MaxCandidates) {
 			from, to := s.offsets[i][0], s.offsets[j][1]
 			if j < i || j-i+1 > o.MaxAnswerLength || from > to || to > len(s.passage) {
 				continue
@@ -114,7 +114,7 @@ func (s spans) answers(o questionanswering.Options) []questionanswering.Answer {
 	if len(all) == 0 {
 		return nil
 	}
-	for i, p := range softmax(scores) {
+	for i, p := range numeric.Softmax(scores) {
 		all[i].Score = p
 	}
 	all = slices.DeleteFunc(all, func(a questionanswering.Answer) bool { return a.Score < o.MinScore })

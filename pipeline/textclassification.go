@@ -3,11 +3,11 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textclassification"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -56,17 +56,17 @@ func (c *TextClassifier) response(logits []float32) textclassification.Response 
 	switch {
 	case h.ProblemType == head.MultiLabel:
 		for _, v := range logits {
-			scores = append(scores, 1/(1+math.Exp(-float64(v))))
+			scores = append(scores, numeric.Sigmoid(v))
 		}
 	case h.ProblemType == head.Regression || h.ProblemType == "" && len(logits) == 1:
 		for _, v := range logits {
 			scores = append(scores, float64(v))
 		}
 	default:
-		scores = softmax(logits)
+		scores = numeric.Softmax(logits)
 	}
 	var r textclassification.Response
-	for _, i := range ranked(scores) {
+	for _, i := range numeric.TopN(scores, len(scores)) {
 		r.Labels, r.Scores = append(r.Labels, h.Labels[i]), append(r.Scores, scores[i])
 	}
 	return r

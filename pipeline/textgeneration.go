@@ -10,6 +10,7 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textgeneration"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -135,7 +136,7 @@ func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (fl
 		if pad, ok := c.h.tok.Pad(); ok && int(pad) < len(row) && pad != id {
 			row[pad] = float32(math.Inf(-1)) // it never comes, to Cybertron
 		}
-		sum += math.Log(softmax(row)[id])
+		sum += math.Log(numeric.Softmax(row)[id])
 	}
 	return sum / math.Pow(float64(length), s.LengthPenalty), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/tokenclassification"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -92,8 +93,8 @@ func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y tensor.Matr
 			words[n-1].End = at[1]
 			continue
 		}
-		p := softmax(y.Row(i))
-		best := ranked(p)[0]
+		p := numeric.Softmax(y.Row(i))
+		best := numeric.Argmax(p)
 		words = append(words, tokenclassification.Token{Start: at[0], End: at[1], Label: c.h.Head().Labels[best], Score: p[best]})
 	}
 	for i, w := range words {

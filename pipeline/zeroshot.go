@@ -10,6 +10,7 @@ import (
 	"github.com/nlpodyssey/cybertron/pkg/tasks/zeroshotclassifier"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -73,16 +74,16 @@ func (c *ZeroShotClassifier) classify(ctx context.Context, text string, p zerosh
 		logits := y.Row(0)
 		scores[d] = float64(logits[c.entailment])
 		if each {
-			scores[d] = softmax([]float32{logits[c.entailment], logits[c.contradiction]})[0]
+			scores[d] = numeric.Softmax([]float32{logits[c.entailment], logits[c.contradiction]})[0]
 		}
 	})
 	if err != nil {
 		return r, err
 	}
 	if !each {
-		scores = softmax(scores)
+		scores = numeric.Softmax(scores)
 	}
-	for _, i := range ranked(scores) {
+	for _, i := range numeric.TopN(scores, len(scores)) {
 		r.Labels, r.Scores = append(r.Labels, p.CandidateLabels[i]), append(r.Scores, scores[i])
 	}
 	return r, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // blocks cuts documents into blocks.
-func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
-	size, pack := b.Packing()
+func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
+	size, pack := p.Packing()
 	if e.maxLen > 0 {
 		size = min(size, e.maxLen)
 	}
@@ -29,10 +29,10 @@ func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
 				return
 			}
 			rows := e.counts.Rows
-			rest = e.document(rest, ex)
+			rest = e.appendDocument(rest, ex)
 			for len(rest.IDs) >= size || (!pack && len(rest.IDs) > 0) {
 				var row Features
-				if row, rest = rest.cut(size, ex.Source); !e.yield(row, yield) {
+				if row, rest = rest.cut(size, ex.Source); !e.yieldBlock(row, yield) {
 					return
 				}
 			}
@@ -40,7 +40,7 @@ func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
 				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, ErrNotScored))
 			}
 		}
-		if !e.yield(rest, yield) {
+		if !e.yieldBlock(rest, yield) {
 			return
 		}
 		if e.counts.Rows == 0 && s.seen > 0 {
@@ -49,10 +49,10 @@ func (e *encoder) blocks(s *source, b Packer) iter.Seq2[Features, error] {
 	}
 }
 
-// yield yields a row that has a scored token; it says whether to go on.
-func (e *encoder) yield(row Features, yield func(Features, error) bool) bool {
+// yieldBlock yields a block that has a scored token. It returns false if the loop over the blocks has ended.
+func (e *encoder) yieldBlock(row Features, yield func(Features, error) bool) bool {
 	if e.kind == head.MaskedLM {
-		row = e.framed(row)
+		row = e.addSpecialTokens(row)
 	}
 	scored := row.scoredBy(e.kind)
 	if scored == 0 {
@@ -62,13 +62,14 @@ func (e *encoder) yield(row Features, yield func(Features, error) bool) bool {
 	return yield(row, nil)
 }
 
-// document appends a document's tokens, with the end-of-sequence token only where there is one.
-func (e *encoder) document(rest Features, ex Example) Features {
+// appendDocument appends the tokens of a document to what is left of those before it. The end-of-sequence token is left
+// out where the tokenizer has none.
+func (e *encoder) appendDocument(rest Features, ex Example) Features {
 	if len(rest.IDs) == 0 {
 		rest.Source = ex.Source
 	}
 	if e.kind == head.MaskedLM {
-		return e.wordy(rest, ex)
+		return e.appendWords(rest, ex)
 	}
 	rest.append(e.before, true)
 	for _, s := range ex.Segments {
@@ -80,19 +81,8 @@ func (e *encoder) document(rest Features, ex Example) Features {
 	return rest
 }
 
-// cut takes the first size tokens off; what is left begins at where.
-func (r Features) cut(size int, where string) (Features, Features) {
-	size = min(size, len(r.IDs))
-	first := Features{IDs: slices.Clip(r.IDs[:size]), Labels: slices.Clip(r.Labels[:size]), Source: r.Source}
-	rest := Features{IDs: r.IDs[size:], Labels: r.Labels[size:], Source: where}
-	if r.WordIDs != nil {
-		first.WordIDs, rest.WordIDs = slices.Clip(r.WordIDs[:size]), r.WordIDs[size:]
-	}
-	return first, rest
-}
-
-// wordy is document for a masked language model: without special tokens, but with the numbers of words.
-func (e *encoder) wordy(rest Features, ex Example) Features {
+// appendWords is appendDocument for a masked language model: without special tokens, but with the numbers of the words.
+func (e *encoder) appendWords(rest Features, ex Example) Features {
 	for _, s := range ex.Segments {
 		enc := e.texts.tok.EncodePlus(s.Text, false)
 		first := int32(0)
@@ -107,8 +97,19 @@ func (e *encoder) wordy(rest Features, ex Example) Features {
 	return rest
 }
 
-// framed puts the special tokens around a block.
-func (e *encoder) framed(block Features) Features {
+// cut cuts off the first size tokens. What is left begins at the given source.
+func (r Features) cut(size int, source string) (Features, Features) {
+	size = min(size, len(r.IDs))
+	first := Features{IDs: slices.Clip(r.IDs[:size]), Labels: slices.Clip(r.Labels[:size]), Source: r.Source}
+	rest := Features{IDs: r.IDs[size:], Labels: r.Labels[size:], Source: source}
+	if r.WordIDs != nil {
+		first.WordIDs, rest.WordIDs = slices.Clip(r.WordIDs[:size]), r.WordIDs[size:]
+	}
+	return first, rest
+}
+
+// addSpecialTokens puts the special tokens around a block of a masked language model.
+func (e *encoder) addSpecialTokens(block Features) Features {
 	row, starts := e.texts.one.row(block.IDs)
 	row.Source = block.Source
 	row.WordIDs, row.Labels = make([]int32, len(row.IDs)), make([]int32, len(row.IDs))

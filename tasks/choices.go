@@ -1,63 +1,152 @@
 package tasks
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
+	"github.com/spagotune/spagotune/internal/numeric"
+	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
-// MultipleChoice is a task whose answers are chosen, not generated: the most likely of some continuations of the prompt. Score
-// and Example.Want are about the continuation as it is, with its blank in front.
-type MultipleChoice interface {
-	// Choices are the continuations of an example, two or more.
-	Choices(Example) []string
+// ChoiceFiles is what a multiple-choice task embeds that reads its questions from files: the options Files and shots,
+// and all methods but Describe and Examples.
+type ChoiceFiles struct {
+	FewShot
+	ChoiceAnswers
 }
 
-// AnswerParser says what a task takes from an answer to judge it.
-type AnswerParser interface {
-	// ParseAnswer is that part of an answer, "" where there is none.
-	ParseAnswer(want Example, got string) string
-}
+// NewChoiceFiles are the options with their defaults, for files in any format.
+func NewChoiceFiles() ChoiceFiles { return ChoiceFiles{FewShot: NewFewShot(data.ReadAny)} }
 
-// exactly is 1 for the wanted text, else 0.
+// ChoiceAnswers answers the examples of a multiple-choice task, which it embeds: the choices are Example.Choices, and
+// the right one scores 1.
+type ChoiceAnswers struct{}
+
+var (
+	_ MultipleChoice = ChoiceAnswers{}
+	_ AnswerParser   = ChoiceAnswers{}
+	_ Checker        = (*FewShot)(nil)
+	_ DataChecker    = (*Files)(nil)
+)
+
+// Choices are the continuations to choose from.
+func (ChoiceAnswers) Choices(ex Example) []string { return ex.Choices }
+
+// Score is 1 for the right choice, else 0.
+func (ChoiceAnswers) Score(want Example, got string) float64 { return exactly(want, got) }
+
+// ParseAnswer is the choice without the blank before it.
+func (ChoiceAnswers) ParseAnswer(_ Example, got string) string { return strings.TrimSpace(got) }
+
+// exactly is 1 for the reference, else 0.
 func exactly(want Example, got string) float64 { return float64(b2i(got == want.Reference)) }
 
-// confusion counts answers that are a class each.
-func confusion(examples []Example, answers []Prediction) (*metric.Confusion[string], error) {
-	said, want := make([]string, len(examples)), make([]string, len(examples))
-	for i, ex := range examples {
-		said[i], want[i] = answers[i].String(), ex.Reference
+// Question is an example of a multiple-choice task: a prompt, what may continue it after a blank, and which of that is
+// right, counted from 0.
+func Question(prompt string, choices []string, right int) Example {
+	continuations := make([]string, len(choices))
+	for i, c := range choices {
+		continuations[i] = " " + c
 	}
-	return metric.NewConfusion(said, want)
+	ex := Answered(prompt, continuations[right])
+	ex.Choices = continuations
+	return ex
 }
 
-// judgeGroups is accuracy, and by that name the mean over the examples' groups of theirs.
-func judgeGroups(name string, examples []Example, answers []Prediction) ([]Metric, error) {
-	c, err := confusion(examples, answers)
+// letters name options: A, B, C …
+func letters(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = string(rune('A' + i))
+	}
+	return all
+}
+
+// optionLines are options after their letters, one a line.
+func optionLines(options []string) string {
+	var b strings.Builder
+	for i, letter := range letters(len(options)) {
+		fmt.Fprintf(&b, "%s. %s\n", letter, options[i])
+	}
+	return b.String()
+}
+
+// ChoiceScore is how likely a choice is.
+type ChoiceScore struct {
+	Text string `json:"text"`
+	// LogProb is the log-probability of the choice after the prompt: the sum of those of its tokens.
+	LogProb float64 `json:"logprob"`
+	// Tokens is the number of its tokens.
+	Tokens int `json:"tokens"`
+}
+
+// Accuracy is the share of predictions that are exactly the reference.
+func Accuracy(examples []Example, predictions []Prediction) Metric {
+	right := 0.0
+	for i, ex := range examples {
+		right += exactly(ex, predictions[i].String())
+	}
+	return Metric{"acc", right / float64(max(1, len(examples)))}
+}
+
+// AccNorm is the accuracy of the choices with the largest log-probability for each of their characters, as lm-eval's
+// acc_norm has it: long choices are not at a disadvantage. It is false unless all predictions have the scores of their
+// choices.
+func AccNorm(examples []Example, predictions []Prediction) (Metric, bool) {
+	right := 0.0
+	for i, ex := range examples {
+		scores := predictions[i].Choices
+		if len(scores) == 0 {
+			return Metric{}, false
+		}
+		perCharacter := make([]float64, len(scores))
+		for j, c := range scores {
+			perCharacter[j] = c.LogProb / float64(max(1, utf8.RuneCountInString(strings.TrimPrefix(c.Text, " "))))
+		}
+		right += exactly(ex, scores[numeric.Argmax(perCharacter)].Text)
+	}
+	return Metric{"acc_norm", right / float64(max(1, len(examples)))}, true
+}
+
+// confusion counts answers that are one class each.
+func confusion(examples []Example, predictions []Prediction) (*metric.Confusion[string], error) {
+	got, want := make([]string, len(examples)), make([]string, len(examples))
+	for i, ex := range examples {
+		got[i], want[i] = predictions[i].String(), ex.Reference
+	}
+	return metric.NewConfusion(got, want)
+}
+
+// groupMetrics are the accuracy, and under the given name the mean of the accuracies of the examples' groups.
+func groupMetrics(name string, examples []Example, predictions []Prediction) ([]Metric, error) {
+	c, err := confusion(examples, predictions)
 	if err != nil {
 		return nil, err
 	}
-	sum, n := map[string]float64{}, map[string]float64{}
+	right, count := map[string]float64{}, map[string]float64{}
 	for i, ex := range examples {
-		sum[ex.group] += exactly(ex, answers[i].String())
-		n[ex.group]++
+		right[ex.Group] += exactly(ex, predictions[i].String())
+		count[ex.Group]++
 	}
 	mean := 0.0
-	for _, g := range slices.Sorted(maps.Keys(n)) {
-		mean += sum[g] / n[g] / float64(len(n))
+	for _, g := range slices.Sorted(maps.Keys(count)) {
+		mean += right[g] / count[g] / float64(len(count))
 	}
 	return []Metric{{"accuracy", c.Accuracy()}, {name, mean}}, nil
 }
 
-// Choice is a continuation to choose, and its tokens behind the prompt's.
+// Choice is a choice and the tokens that continue the prompt with it.
 type Choice struct {
 	Text string
 	IDs  []int32
 }
 
-// EncodeChoices is the tokens of an example's prompt and of its choices. Prompt and choice are tokenised as one text; where
-// their border is none between tokens, apart.
+// EncodeChoices returns the tokens of an example's prompt and of its choices. Prompt and choice are tokenised as one
+// text. Where no token begins at the border between the two, they are tokenised apart.
 func EncodeChoices(tok Tokenizer, template Template, ex Example, choices []string) (prompt []int32, all []Choice, err error) {
 	if prompt, err = EncodePrompt(tok, template, ex); err != nil {
 		return nil, nil, err

@@ -9,54 +9,53 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
 	Register("classify", func() Task {
-		return &Classify{Files: Files{EvalSize: autoSize}, TextField: "text", PairField: "text_pair", LabelField: "label", Threshold: 0.5}
+		return &Classify{Files: NewFiles(data.ReadAny), TextField: "text", PairField: "text_pair", LabelField: "label", Threshold: 0.5}
 	})
 }
 
-// Classify is the classification of texts, or of pairs of texts: records {"text", "label"} or {"text", "text_pair",
-// "label"} in JSON Lines, or CSV with a header. A label is a class's name or number; a list of them is for multi-label
-// classification; numbers with a fraction are for regression.
+// Classify is the classification of texts, or of pairs of texts. Records are {"text", "label"} or {"text", "text_pair",
+// "label"} in JSON Lines, or CSV with a header. A label is the name or the number of a class. Lists of labels are for
+// multi-label classification, and numbers with a fraction for regression.
 type Classify struct {
 	Files
-	// TextField, PairField and LabelField are the fields, or columns, of a record; the second text may be missing.
+	// TextField, PairField and LabelField are the fields, or columns, of a record. The second text may be missing.
 	TextField  string `json:"text_field"`
 	PairField  string `json:"text_pair_field"`
 	LabelField string `json:"label_field"`
-	// Labels are the classes in the order of their ids; by default those of the training data, sorted.
+	// Labels are the classes in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
-	// ProblemType is single_label_classification, multi_label_classification or regression; by default what the data
-	// look like. In CSV several labels are divided by "|".
+	// ProblemType is single_label_classification, multi_label_classification or regression. The default is what the
+	// data look like. If it is multi_label_classification, a "|" in CSV separates labels.
 	ProblemType string `json:"problem_type"`
-	// Threshold is the probability from which on one of several labels holds.
+	// Threshold is the least probability of a label that holds, where several may.
 	Threshold float64 `json:"threshold"`
 
-	head head.Config
-	set  labelSet
+	head *classHead // by Head; nil before
 }
 
-var (
-	_ HeadTask      = (*Classify)(nil)
-	_ Postprocessor = (*Classify)(nil)
-	_ Metrics       = (*Classify)(nil)
-	_ PromptBuilder = (*Classify)(nil)
-	_ Checker       = (*Classify)(nil)
-	_ Describer     = (*Classify)(nil)
-)
+var _ interface {
+	Postprocessor
+	Metrics
+	PromptBuilder
+	Checker
+	DataChecker
+	Describer
+} = (*Classify)(nil)
 
 // Describe says what the task is.
 func (t *Classify) Describe() string {
 	return "classes of texts or pairs (CSV, JSONL), one or several, or numbers; score: accuracy and F1, or correlation"
 }
 
-// Check refuses options that make no sense together.
-func (t *Classify) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
-
-func (t *Classify) checkOwn() error {
+// Check returns an error if an option is empty or out of range.
+func (t *Classify) Check() error {
 	switch {
 	case !slices.Contains([]string{"", head.SingleLabel, head.MultiLabel, head.Regression}, t.ProblemType):
 		return fmt.Errorf("option problem_type is %q, want %s, %s or %s", t.ProblemType, head.SingleLabel, head.MultiLabel, head.Regression)
@@ -70,22 +69,34 @@ func (t *Classify) checkOwn() error {
 	return checkLabels(t.Labels)
 }
 
-// Examples yields the records of a split.
-func (t *Classify) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+// Examples yields the records of a split. They have labels, or for a regression values.
+func (t *Classify) Examples(split Split) iter.Seq2[Example, error] {
+	return func(yield func(Example, error) bool) {
+		problem, err := t.problem()
+		if err != nil {
+			yield(Example{}, err)
+			return
+		}
+		t.examples(split, problem)(yield)
+	}
+}
 
-func (t *Classify) parse(r data.Record) (Example, error) {
-	o, err := data.ParseObject(r.Raw)
+// examples yields the records of a split as examples of a problem type.
+func (t *Classify) examples(split Split, problem string) iter.Seq2[Example, error] {
+	return t.Parse(split, func(r data.Record) (Example, error) { return t.parse(r, problem) })
+}
+
+func (t *Classify) parse(r data.Record, problem string) (Example, error) {
+	o, err := r.Object()
 	if err != nil {
 		return Example{}, err
 	}
-	var in Input
-	var err1, err2 error
-	in.Text, err1 = o.Text(t.TextField)
-	in.Pair, err2 = o.Optional(t.PairField)
-	if err := errors.Join(err1, err2); err != nil {
-		return Example{}, oneLine(err)
+	f := o.Fields()
+	in := Input{Text: f.Text(t.TextField), Pair: f.Optional(t.PairField)}
+	if err := f.Err(); err != nil {
+		return Example{}, err
 	}
-	if t.ProblemType == head.Regression || t.head.ProblemType == head.Regression {
+	if problem == head.Regression {
 		in.Values, err = o.Numbers(t.LabelField)
 	} else {
 		in.Labels, err = o.Labels(t.LabelField)
@@ -96,11 +107,11 @@ func (t *Classify) parse(r data.Record) (Example, error) {
 	if len(in.Labels) == 1 && t.ProblemType == head.MultiLabel && !o.IsList(t.LabelField) {
 		in.Labels = strings.FieldsFunc(in.Labels[0], func(r rune) bool { return r == '|' })
 	}
-	return Example{Input: in, Reference: wantOf(in), Prompt: in.Text}, nil
+	return Example{Input: in, Reference: in.reference(), Prompt: in.Text}, nil
 }
 
-// wantOf is what an answer is to say.
-func wantOf(in Input) string {
+// reference is the right answer as text.
+func (in Input) reference() string {
 	if in.Values == nil {
 		return strings.Join(in.Labels, " ")
 	}
@@ -111,130 +122,122 @@ func wantOf(in Input) string {
 	return strings.Join(values, " ")
 }
 
-// Head chooses the classes.
-func (t *Classify) Head(trained head.Config) (head.Config, error) {
-	if trained.Kind == "" && t.head.Kind != "" {
-		return t.head, nil
-	}
-	own := head.Config{Kind: head.SequenceClassification, Labels: t.Labels, ProblemType: t.ProblemType}
-	fits := trained.Kind == own.Kind
-	if fits && (own.ProblemType == "" || trained.ProblemType == own.ProblemType) && (len(own.Labels) == 0 || slices.Equal(own.Labels, trained.Labels)) {
-		own = trained
-	} else if fits {
-		return own, fmt.Errorf("the model's head has problem_type %s and the labels %s, the task's options say otherwise", trained.ProblemType, strings.Join(trained.Labels, ", "))
-	}
-	if err := t.complete(&own); err != nil {
-		return own, err
-	}
-	if fits {
-		if err := t.checkData(own); err != nil {
-			return own, err
-		}
-	}
-	t.head, t.set = own, newLabelSet(own.Labels)
-	return own, nil
+// BuildPrompt takes a text, or two.
+func (t *Classify) BuildPrompt(text, pair string) (Example, error) {
+	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// complete finds out what the options do not say.
-func (t *Classify) complete(h *head.Config) error {
-	var err error
-	if h.ProblemType == "" {
-		if h.ProblemType, err = t.problem(); err != nil {
-			return err
-		}
+// Encode makes a row of the text or the pair.
+func (t *Classify) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
+	if t.head == nil {
+		return nil, false, ErrNoHead
 	}
-	if len(h.Labels) > 0 {
-		return nil
-	}
-	if h.ProblemType == head.Regression {
-		h.Labels, err = t.valueNames()
-		return err
-	}
-	if h.Labels, err = labelsIn(t, len(t.Data) > 0); err != nil {
-		return err
-	}
-	if len(h.Labels) == 0 || h.ProblemType == head.SingleLabel && len(h.Labels) < 2 {
-		return fmt.Errorf("%s has %d classes; want two or more", t.firstFile(), len(h.Labels))
-	}
-	return nil
-}
-
-// checkData says whether the data have what a head can say.
-func (t *Classify) checkData(h head.Config) error {
-	before := t.head
-	t.head = h
-	defer func() { t.head = before }()
-	if h.ProblemType != head.Regression {
-		return newLabelSet(h.Labels).checkAgainst(t, dataSplit(len(t.Data) > 0))
-	}
-	for ex, err := range t.Examples(dataSplit(len(t.Data) > 0)) {
-		if err != nil {
-			return err
-		}
-		if len(ex.Input.Values) != len(h.Labels) {
-			return fmt.Errorf("%s: %d values, the model's head has %d", ex.Source, len(ex.Input.Values), len(h.Labels))
-		}
-	}
-	return nil
-}
-
-// problem is what the labels look like.
-func (t *Classify) problem() (string, error) {
-	records, err := t.records(dataSplit(len(t.Data) > 0))
+	row, truncated, err := texts.Row(ex.Input.Text, ex.Input.Pair)
 	if err != nil {
-		return "", err
+		return nil, false, err
 	}
-	fractions := false
-	for _, r := range records {
-		o, err := data.ParseObject(r.Raw)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.Source(), err)
-		}
-		if o.IsList(t.LabelField) {
-			return head.MultiLabel, nil
-		}
-		labels, err := o.Labels(t.LabelField)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", r.Source(), err)
-		}
-		for _, l := range labels {
-			if _, err := strconv.ParseFloat(l, 64); err != nil {
-				return head.SingleLabel, nil
-			}
-			fractions = fractions || strings.Contains(l, ".")
+	if ex.Input.Labels != nil || ex.Input.Values != nil {
+		if err := t.label(&row, ex.Input); err != nil {
+			return nil, false, err
 		}
 	}
-	if fractions {
-		return head.Regression, nil
-	}
-	return head.SingleLabel, nil
+	return []Features{row}, truncated, nil
 }
 
-// valueNames names the values of a regression.
-func (t *Classify) valueNames() ([]string, error) {
-	before := t.head
-	t.head.ProblemType = head.Regression
-	defer func() { t.head = before }()
-	for ex, err := range t.Examples(dataSplit(len(t.Data) > 0)) {
+// label gives a row its labels.
+func (t *Classify) label(row *Features, in Input) error {
+	switch t.head.ProblemType {
+	case head.Regression:
+		if len(in.Values) != len(t.head.Labels) {
+			return fmt.Errorf("%d values, want %d", len(in.Values), len(t.head.Labels))
+		}
+		for _, v := range in.Values {
+			row.FloatLabels = append(row.FloatLabels, float32(v))
+		}
+	case head.MultiLabel:
+		holds, err := t.holds(in.Labels)
+		if err != nil {
+			return err
+		}
+		for _, h := range holds {
+			row.FloatLabels = append(row.FloatLabels, float32(b2i(h)))
+		}
+	default:
+		if len(in.Labels) != 1 {
+			return fmt.Errorf("%d labels, want one", len(in.Labels))
+		}
+		id, err := t.head.id(in.Labels[0])
+		if err != nil {
+			return err
+		}
+		row.Labels = []int32{id}
+	}
+	return nil
+}
+
+// holds says for each class whether it is among the labels.
+func (t *Classify) holds(labels []string) ([]bool, error) {
+	all := make([]bool, len(t.head.Labels))
+	for _, l := range labels {
+		id, err := t.head.id(l)
 		if err != nil {
 			return nil, err
 		}
-		names := make([]string, len(ex.Input.Values))
-		for i := range names {
-			names[i] = "LABEL_" + strconv.Itoa(i)
-		}
-		return names, nil
+		all[id] = true
 	}
-	return nil, fmt.Errorf("%s: %w", t.firstFile(), ErrNoExamples)
+	return all, nil
 }
 
-// Score is 1 for exactly the labels that hold, and for a regression 1 less the distance, or 0.
+// Postprocess reads the classes, or the values, from the logits.
+func (t *Classify) Postprocess(_ *PairEncoder, _ Example, _ []Features, outputs [][][]float32) (Prediction, error) {
+	if t.head == nil {
+		return Prediction{}, ErrNoHead
+	}
+	logits, labels := outputs[0][0], t.head.Labels
+	if len(logits) != len(labels) {
+		return Prediction{}, fmt.Errorf("the head has %d outputs, want %d", len(logits), len(labels))
+	}
+	switch t.head.ProblemType {
+	case head.Regression:
+		return Prediction{Values: named(labels, logits, identity)}, nil
+	case head.MultiLabel:
+		p := Prediction{Labels: []string{}, Probabilities: named(labels, logits, numeric.Sigmoid)}
+		for i, l := range labels {
+			if numeric.Sigmoid(logits[i]) >= t.Threshold {
+				p.Labels = append(p.Labels, l)
+			}
+		}
+		return p, nil
+	}
+	return Prediction{Label: labels[numeric.Argmax(logits)], Probabilities: named(labels, probabilities(logits), identity)}, nil
+}
+
+func named(names []string, values []float32, f func(float32) float64) map[string]float64 {
+	m := make(map[string]float64, len(names))
+	for i, n := range names {
+		m[n] = f(values[i])
+	}
+	return m
+}
+
+func identity(v float32) float64 { return float64(v) }
+
+// probabilities is the softmax of logits, rounded to float32.
+func probabilities(logits []float32) []float32 {
+	p := make([]float32, len(logits))
+	for i, v := range numeric.Softmax(logits) {
+		p[i] = float32(v)
+	}
+	return p
+}
+
+// Score is 1 for exactly the labels that hold, else 0. For a regression it is 1 less the distance, and not below 0.
 func (t *Classify) Score(want Example, got string) float64 {
 	if want.Input.Values == nil {
-		return float64(b2i(got == want.Reference))
+		return exactly(want, got)
 	}
 	words := strings.Fields(got)
-	off := 0.0
+	distance := 0.0
 	for i, v := range want.Input.Values {
 		if i >= len(words) {
 			return 0
@@ -243,7 +246,66 @@ func (t *Classify) Score(want Example, got string) float64 {
 		if err != nil {
 			return 0
 		}
-		off = max(off, g-v, v-g)
+		distance = max(distance, g-v, v-g)
 	}
-	return max(0, 1-off)
+	return max(0, 1-distance)
+}
+
+// ComputeMetrics is accuracy and F1. For several labels the accuracy is that of whole sets. For a regression it is the
+// correlation, Pearson's and Spearman's, and the mean squared error.
+func (t *Classify) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	if t.head == nil {
+		return nil, ErrNoHead
+	}
+	switch t.head.ProblemType {
+	case head.Regression:
+		return t.regressionMetrics(examples, predictions)
+	case head.MultiLabel:
+		return t.multiLabelMetrics(examples, predictions)
+	}
+	predicted, gold := make([]int32, len(examples)), make([]int32, len(examples))
+	for i, ex := range examples {
+		var err1, err2 error
+		predicted[i], err1 = t.head.id(predictions[i].Label)
+		gold[i], err2 = t.head.id(strings.Join(ex.Input.Labels, " "))
+		if err := firstError(err1, err2); err != nil {
+			return nil, fmt.Errorf("%s: %w", ex.Source, err)
+		}
+	}
+	c, err := metric.NewConfusion(predicted, gold)
+	if err != nil {
+		return nil, err
+	}
+	return []Metric{{"accuracy", c.Accuracy()}, {"macro_f1", c.MacroF1()}, {"weighted_f1", c.WeightedF1()}}, nil
+}
+
+func (t *Classify) multiLabelMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	predicted, gold := make([][]bool, len(examples)), make([][]bool, len(examples))
+	for i, ex := range examples {
+		var err1, err2 error
+		predicted[i], err1 = t.holds(predictions[i].Labels)
+		gold[i], err2 = t.holds(ex.Input.Labels)
+		if err := firstError(err1, err2); err != nil {
+			return nil, fmt.Errorf("%s: %w", ex.Source, err)
+		}
+	}
+	s, err := metric.Labels(predicted, gold)
+	if err != nil {
+		return nil, err
+	}
+	micro := s.Micro()
+	return []Metric{{"micro_f1", micro.F1()}, {"macro_f1", s.MacroF1()}, {"accuracy", s.Exact}}, nil
+}
+
+func (t *Classify) regressionMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	var predicted, gold []float64
+	for i, ex := range examples {
+		for j, name := range t.head.Labels {
+			predicted, gold = append(predicted, predictions[i].Values[name]), append(gold, ex.Input.Values[j])
+		}
+	}
+	p, err1 := metric.Pearson(predicted, gold)
+	s, err2 := metric.Spearman(predicted, gold)
+	m, err3 := metric.MSE(predicted, gold)
+	return []Metric{{"pearson", p}, {"spearman", s}, {"mse", m}}, firstError(err1, err2, err3)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// conformance gives small data to the tasks that do not read GSM8K's records: the first file's contents, by extension.
+// conformance is a small file of data for each task that does not read records of GSM8K.
 var conformance = map[string]struct{ name, data string }{
 	"classify":  {"data.jsonl", strings.Repeat(`{"text": "well done", "label": "good"}`+"\n"+`{"text": "how sad", "text_pair": "and bad", "label": "bad"}`+"\n", 12)},
 	"tokens":    {"data.txt", strings.Repeat("-DOCSTART- -X- O\n\nAnn NNP I-PER\nlives VB O\nin IN O\nUlm NNP I-LOC\n. . O\n\nHe PRP O\nsings VB O\n\n", 12)},
@@ -21,6 +21,7 @@ var conformance = map[string]struct{ name, data string }{
 	"pairs":     {"data.jsonl", pairsData(12)},
 	"instruct":  {"data.jsonl", strings.Repeat(`{"instruction": "Say hello.", "input": "", "output": "Hello!"}`+"\n", 12)},
 	"text":      {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
+	"arc":       {"data.jsonl", strings.Repeat(`{"id": "1", "question": "Which?", "choices": {"text": ["this one", "that"], "label": ["A", "B"]}, "answerKey": "B"}`+"\n", 12)},
 	"pubmedqa":  {"data.jsonl", strings.Repeat(`{"QUESTION": "Does it?", "CONTEXTS": ["It may.", "It does."], "final_decision": "yes"}`+"\n", 12)},
 	"medqa":     {"data.jsonl", strings.Repeat(`{"question": "Which?", "options": {"A": "this", "B": "that", "C": "both"}, "answer_idx": "C"}`+"\n", 12)},
 	"medmcqa":   {"data.jsonl", strings.Repeat(`{"question": "Which?", "opa": "1", "opb": "2", "opc": "3", "opd": "4", "cop": 2, "subject_name": "Anatomy"}`+"\n", 12)},
@@ -43,13 +44,13 @@ func pairsData(n int) string {
 	return b.String()
 }
 
-// folders are the tasks whose data are a folder, which their own tests break.
+// folders makes data for the tasks whose data are a folder. Broken folders are the matter of their own tests.
 var folders = map[string]func(t *testing.T) string{"mmlu": mmluFolder, "biommlu": mmluFolder}
 
-// gsm8kLines are records for tasks without an entry above.
+// gsm8kLines are records for all other tasks.
 var gsm8kLines = strings.Repeat(`{"question": "How much is 40 and 2?", "answer": "40+2=<<40+2=42>>42\n#### 42"}`+"\n", 12)
 
-// TestConformance holds every registered task to what Task promises.
+// TestConformance checks that every registered task keeps the promises of Task.
 func TestConformance(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
@@ -137,12 +138,12 @@ func conform(t *testing.T, task Task, split Split) {
 	if want := (Counts{Rows: len(rows), Tokens: tokens, Scored: scored}); counts != want {
 		t.Errorf("counts are %+v, want %+v", counts, want)
 	}
-	conformDrawn(t, task, rows)
-	conformJudged(t, task, own, all)
+	conformCollated(t, task, rows)
+	conformPredictions(t, task, own, all)
 }
 
-// conformDrawn checks that the same seed draws the same, another one something else, and that the row stays.
-func conformDrawn(t *testing.T, task Task, rows []Features) {
+// conformCollated checks that a seed decides what a row becomes, and that the row itself stays as it is.
+func conformCollated(t *testing.T, task Task, rows []Features) {
 	d, ok := task.(Collator)
 	if !ok {
 		return
@@ -150,15 +151,15 @@ func conformDrawn(t *testing.T, task Task, rows []Features) {
 	texts, before := NewPairEncoder(byteTokenizer{}, 0), slices.Clone(rows[0].IDs)
 	a, b, c := d.Collate(texts, rows[0], 1), d.Collate(texts, rows[0], 1), d.Collate(texts, rows[0], 2)
 	if !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Labels, b.Labels) || slices.Equal(a.Labels, c.Labels) {
-		t.Errorf("drawn with seeds 1, 1, 2: %v, %v, %v", a, b, c)
+		t.Errorf("with the seeds 1, 1, 2 the row becomes %v, %v, %v", a, b, c)
 	}
 	if !slices.Equal(rows[0].IDs, before) || slices.Equal(a.Labels, rows[0].Labels) {
-		t.Error("drawing changed the row, or nothing")
+		t.Error("Collate changed the row that was passed, or changed nothing")
 	}
 }
 
-// conformJudged answers the examples by outputs that are right, and by some that are not.
-func conformJudged(t *testing.T, task Task, want head.Config, all []Example) {
+// conformPredictions makes predictions from outputs that are right, and from outputs that are wrong.
+func conformPredictions(t *testing.T, task Task, want head.Config, all []Example) {
 	a, ok := task.(Postprocessor)
 	j, judged := task.(Metrics)
 	if !ok || !judged {
@@ -187,11 +188,11 @@ func conformJudged(t *testing.T, task Task, want head.Config, all []Example) {
 		t.Fatal(err1, err2)
 	}
 	if len(all) > 2 && (good[0].Value < 0.999 || bad[0].Value > 0.7) {
-		t.Errorf("right answers are judged %v, wrong ones %v", good, bad)
+		t.Errorf("the metrics of right answers are %v, of wrong ones %v", good, bad)
 	}
 }
 
-// outputsOf are a head's outputs for rows: large where the label is, or with sign -1 everywhere else.
+// outputsOf are outputs of a head for rows: with sign 1 the label has the largest one, with sign -1 the smallest.
 func outputsOf(want head.Config, rows []Features, example int, sign float32) [][][]float32 {
 	var all [][][]float32
 	for _, r := range rows {
@@ -225,16 +226,16 @@ func outputsOf(want head.Config, rows []Features, example int, sign float32) [][
 	return all
 }
 
-// conformTexts: something is read from the perfect answer, and all figures of perfect answers are 1, without any 0. It is
-// for tasks whose answers are texts.
+// conformTexts is for tasks whose answers are texts: something is parsed from the perfect answer, all metrics of
+// perfect answers are 1, and without answers they are 0.
 func conformTexts(t *testing.T, task Task, all []Example) {
 	t.Helper()
 	if e, ok := task.(AnswerParser); ok {
 		if got := e.ParseAnswer(all[0], perfect(all[0])); got == "" {
-			t.Errorf("nothing is read from the perfect answer %q", perfect(all[0]))
+			t.Errorf("nothing is parsed from the perfect answer %q", perfect(all[0]))
 		}
 		if got := e.ParseAnswer(all[0], ""); got != "" {
-			t.Errorf("%q is read from no answer", got)
+			t.Errorf("%q is parsed from no answer", got)
 		}
 	}
 	j, judges := task.(Metrics)
@@ -256,13 +257,13 @@ func conformTexts(t *testing.T, task Task, all []Example) {
 		}
 		for _, m := range metrics {
 			if m.Value < want-1e-12 || m.Value > want+1e-12 {
-				t.Errorf("%s is %g, want %g: of perfect answers 1, without any 0", m.Name, m.Value, want)
+				t.Errorf("%s is %g, want %g: 1 for perfect answers, 0 without answers", m.Name, m.Value, want)
 			}
 		}
 	}
 }
 
-// perfect is the answer that training asks for.
+// perfect is the answer that an example trains on.
 func perfect(ex Example) string {
 	if ex.Chat != nil || ex.Segments == nil {
 		return ex.Reference
@@ -321,7 +322,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,56 +9,73 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// Tokenizer is what tasks need of one; *tokenizer.Tokenizer is one. Its method BOS() (id int32, ok bool), where it has
-// that, tells chat templates their bos_token.
+// Tokenizer is what tasks need of a tokenizer; *tokenizer.Tokenizer is one.
 type Tokenizer interface {
-	// Encode turns text into ids; special puts the tokens around it that the model expects around a whole text.
-	Encode(text string, special bool) []int32
+	// Encode turns text into ids. addSpecialTokens adds the tokens that the model expects around a whole text.
+	Encode(text string, addSpecialTokens bool) []int32
 	// Decode turns ids into text.
-	Decode(ids []int32, skipSpecial bool) string
-	// EOS is the end-of-sequence token, where there is one.
+	Decode(ids []int32, skipSpecialTokens bool) string
+	// EOS is the end-of-sequence token, if there is one.
 	EOS() (id int32, ok bool)
 }
 
-// FullTokenizer is what tasks for other heads than a causal language model's need; *tokenizer.Tokenizer is one. Its methods
-// Mask() (id int32, ok bool) and Target() *tokenizer.Tokenizer, where it has them, are used too.
+// FullTokenizer is what tasks for other heads than a causal language model's need; *tokenizer.Tokenizer is one.
 type FullTokenizer interface {
 	Tokenizer
-	// EncodePlus is Encode with the offsets and types of the tokens; EncodePair takes two texts that belong together.
-	EncodePlus(text string, special bool) tokenizer.Encoding
-	EncodePair(first, second string, special bool) tokenizer.Encoding
-	// EncodeWords encodes a text that is given as words; the encoding has the number of each token's word.
-	EncodeWords(words []string, special bool) tokenizer.Encoding
-	// VocabSize is how many tokens there are.
+	// EncodePlus is Encode with the offsets and the types of the tokens. EncodePair takes two texts that belong
+	// together.
+	EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding
+	EncodePair(first, second string, addSpecialTokens bool) tokenizer.Encoding
+	// EncodeWords encodes a text that is given as words. The encoding has the number of each token's word.
+	EncodeWords(words []string, addSpecialTokens bool) tokenizer.Encoding
+	// VocabSize is the number of tokens.
 	VocabSize() int
 }
 
-// Template renders conversations; *tokenizer.ChatTemplate is one.
+// BOSTokenizer is a tokenizer that may have a beginning-of-sequence token, which chat templates use.
+type BOSTokenizer interface {
+	BOS() (id int32, ok bool)
+}
+
+// MaskTokenizer is a tokenizer that may have a token that stands for one to be found.
+type MaskTokenizer interface {
+	Mask() (id int32, ok bool)
+}
+
+// TargetTokenizer is a tokenizer with another one for the language of the target, which may be the same.
+type TargetTokenizer interface {
+	Target() *tokenizer.Tokenizer
+}
+
+// Template renders conversations; *chat.Template is one.
 type Template interface {
 	Segments(messages []chat.Message, opts chat.Options) ([]chat.Segment, error)
 }
 
 var (
-	_ FullTokenizer = (*tokenizer.Tokenizer)(nil)
-	_ Template      = (*chat.Template)(nil)
+	_ FullTokenizer   = (*tokenizer.Tokenizer)(nil)
+	_ BOSTokenizer    = (*tokenizer.Tokenizer)(nil)
+	_ MaskTokenizer   = (*tokenizer.Tokenizer)(nil)
+	_ TargetTokenizer = (*tokenizer.Tokenizer)(nil)
+	_ Template        = (*chat.Template)(nil)
 )
 
-// ErrNotScored says that an example has no token to take a loss on.
-var ErrNotScored = errors.New("no scored token")
-
-// Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else Ignore. Segments
-// are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before every text
-// (Llama's beginning of sequence; not for a chat, whose template has its own) and the end of the sequence where a
-// segment asks for it. Rows longer than maxLen (0: any length) lose their end; without a scored token left the error is
-// ErrNotScored. The first token has a label but is never scored by a causal model: it does not count.
+// Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else
+// head.IgnoreIndex.
+//
+// Segments are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before
+// every text, such as Llama's beginning of sequence (not for a conversation, whose template has its own), and the end
+// of the sequence where a segment asks for it. A row longer than maxLen (0: any length) loses its end. If no scored
+// token is left, the error is ErrNotScored. The first token may have a label, but a causal model is never scored on it,
+// so it does not count.
 func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labels []int32, err error) {
 	e := newEncoder(tok, template, maxLen)
 	row, err := e.encode(ex)
 	return row.IDs, row.Labels, err
 }
 
-// EncodePrompt is the ids that generation starts from: the example's Prompt, or its conversation before the last turn of
-// the assistant.
+// EncodePrompt returns the ids that generation continues: the example's Prompt, or its conversation before the last
+// turn of the assistant.
 func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error) {
 	e := newEncoder(tok, template, 0)
 	if ex.Chat == nil {
@@ -84,7 +100,8 @@ type encoder struct {
 	// before are the special tokens that the tokenizer puts before a text.
 	before []int32
 	counts Counts
-	// kind is the head that the rows are for, texts makes those of other heads than a causal language model's.
+	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language
+	// model's.
 	kind  head.Kind
 	texts *PairEncoder
 }
@@ -135,7 +152,7 @@ func (e *encoder) encode(ex Example) (Features, error) {
 	return row, nil
 }
 
-// join lays an example's segments end to end behind the lead.
+// join lays the segments of an example end to end, after the lead.
 func (e *encoder) join(ex Example, lead []int32) (Features, error) {
 	row := Features{Source: ex.Source}
 	row.append(lead, false)
@@ -153,16 +170,17 @@ func (e *encoder) join(ex Example, lead []int32) (Features, error) {
 	return row, nil
 }
 
-// render is a conversation as the model's template writes it; generate ends it where the assistant's turn begins.
+// render is a conversation as the model's template writes it. With generate it ends where a turn of the assistant
+// begins.
 func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	if e.template == nil {
 		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Source)
 	}
 	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools}
-	if b, ok := e.tok.(interface{ BOS() (int32, bool) }); ok {
-		opts.BOS = e.special(b.BOS())
+	if b, ok := e.tok.(BOSTokenizer); ok {
+		opts.BOS = e.tokenText(b.BOS())
 	}
-	opts.EOS = e.special(e.tok.EOS())
+	opts.EOS = e.tokenText(e.tok.EOS())
 	parts, err := e.template.Segments(ex.Chat, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ex.Source, err)
@@ -174,8 +192,8 @@ func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
 	return segments, nil
 }
 
-// special is the text of a special token, "" where there is none.
-func (e *encoder) special(id int32, ok bool) string {
+// tokenText is the text of a special token, "" where there is none.
+func (e *encoder) tokenText(id int32, ok bool) string {
 	if !ok {
 		return ""
 	}

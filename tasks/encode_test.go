@@ -46,18 +46,18 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// wrapped puts special tokens on both sides, as BERT's tokenizer does.
+// wrapped puts special tokens before and after a text, as BERT's tokenizer does.
 type wrapped struct{ byteTokenizer }
 
-func (w wrapped) Encode(text string, special bool) []int32 {
+func (w wrapped) Encode(text string, addSpecialTokens bool) []int32 {
 	ids := w.byteTokenizer.Encode(text, false)
-	if special {
+	if addSpecialTokens {
 		ids = append([]int32{300, 301}, append(ids, 302)...)
 	}
 	return ids
 }
 
-// mute encodes nothing.
+// mute encodes every text as no token.
 type mute struct{ byteTokenizer }
 
 func (mute) Encode(string, bool) []int32 { return nil }
@@ -118,7 +118,7 @@ func TestEncodeAllCounts(t *testing.T) {
 	wantError(t, err, "in a, b, c, …: none of 4")
 }
 
-// TestRowsIsLazy: who needs a few rows does not pay for all.
+// TestRowsIsLazy: the first rows come without the others.
 func TestRowsIsLazy(t *testing.T) {
 	for _, name := range []string{"memory", "text"} {
 		options := map[string]any{}
@@ -137,7 +137,7 @@ func TestRowsIsLazy(t *testing.T) {
 	}
 }
 
-func TestShow(t *testing.T) {
+func TestFormat(t *testing.T) {
 	for _, c := range []struct {
 		ids, labels []int32
 		want        string
@@ -152,7 +152,7 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// TestErrorsStop: a row of a chat without any template stops a data set at its line.
+// TestErrorsStop: a conversation without a template is an error with its line.
 func TestErrorsStop(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.jsonl")
 	write(t, path, `{"messages":[{"role":"user","content":"U"},{"role":"assistant","content":"A"}]}`)

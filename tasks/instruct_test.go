@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// instruct is a task over a file with the given contents and nothing held out.
+// instruct is a task on a file with the given content, of which nothing is held out.
 func instruct(t *testing.T, data string) Task {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.jsonl")
@@ -88,7 +88,7 @@ func TestInstructRefuses(t *testing.T) {
 		{"another format", "{\"prompt\":\"a\",\"response\":\"b\"}\n{\"instruction\":\"a\",\"output\":\"b\"}",
 			`d.jsonl:2: field "prompt" is missing; the record has instruction, output; field "response" is missing; the record has instruction, output (the file's format is prompt, by its first record)`},
 		{"type", `{"instruction":"a","output":["b"]}`, `d.jsonl:1: field "output" is an array, want a string`},
-		{"no list", `{"messages":"x"}`, `d.jsonl:1: field "messages" is no list of messages`},
+		{"no list", `{"messages":"x"}`, `d.jsonl:1: field "messages" is not a list of messages`},
 		{"no assistant", user, "d.jsonl:1: field \"messages\" has no message of role assistant"},
 		{"null", `{"messages":null}`, "has no message of role assistant"},
 		{"no role", `{"messages":[{"role":"user","content":"U"},{"content":"x"}]}`, "d.jsonl:1: message 2 has no role"},

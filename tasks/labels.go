@@ -3,28 +3,59 @@ package tasks
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/suggest"
 )
 
-// labelSet is the classes of a head.
-type labelSet struct {
-	names []string
-	ids   map[string]int32
+// classHead is the head that a task with classes has decided on.
+type classHead struct {
+	head.Config
+	ids map[string]int32 // of the labels
 }
 
-func newLabelSet(names []string) labelSet {
-	s := labelSet{names: names, ids: make(map[string]int32, len(names))}
-	for i, n := range names {
-		s.ids[n] = int32(i)
+func newClassHead(c head.Config) *classHead {
+	h := &classHead{Config: c, ids: make(map[string]int32, len(c.Labels))}
+	for i, name := range c.Labels {
+		h.ids[name] = int32(i)
 	}
-	return s
+	return h
 }
 
-// checkLabels says what is wrong with the names of classes.
+// id is the id of a label, which is the name of a class or its number.
+func (h *classHead) id(label string) (int32, error) {
+	if id, ok := h.ids[label]; ok {
+		return id, nil
+	}
+	if n, err := strconv.Atoi(label); err == nil && n >= 0 && n < len(h.Labels) {
+		return int32(n), nil
+	}
+	if len(h.Labels) > 20 {
+		return 0, fmt.Errorf("label %q is not one of the %d known%s", label, len(h.Labels), suggest.Hint(label, h.Labels))
+	}
+	return 0, fmt.Errorf("label %q is not known; known are %s", label, strings.Join(h.Labels, ", "))
+}
+
+// accepts returns an error if an example has a label that the head lacks.
+func (h *classHead) accepts(examples iter.Seq2[Example, error]) error {
+	for ex, err := range examples {
+		if err != nil {
+			return err
+		}
+		for _, l := range ex.Input.Labels {
+			if _, err := h.id(l); err != nil {
+				return fmt.Errorf("%s: %w", ex.Source, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkLabels returns an error if a class has no name, or two have the same.
 func checkLabels(names []string) error {
 	for i, n := range names {
 		if n == "" || slices.Contains(names[:i], n) {
@@ -34,21 +65,26 @@ func checkLabels(names []string) error {
 	return nil
 }
 
-// id is a label's; the label is a name of the set, or the number of one.
-func (s labelSet) id(label string) (int32, error) {
-	if id, ok := s.ids[label]; ok {
-		return id, nil
+// labelsOf are the labels of examples, sorted.
+func labelsOf(examples iter.Seq2[Example, error]) ([]string, error) {
+	seen := map[string]bool{}
+	var names []string
+	for ex, err := range examples {
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range ex.Input.Labels {
+			if !seen[l] {
+				seen[l] = true
+				names = append(names, l)
+			}
+		}
 	}
-	if n, err := strconv.Atoi(label); err == nil && n >= 0 && n < len(s.names) {
-		return int32(n), nil
-	}
-	if len(s.names) > 20 {
-		return 0, fmt.Errorf("label %q is not one of the %d known%s", label, len(s.names), suggest.Hint(label, s.names))
-	}
-	return 0, fmt.Errorf("label %q is not known; known are %s", label, strings.Join(s.names, ", "))
+	slices.SortFunc(names, labelOrder)
+	return names, nil
 }
 
-// labelOrder sorts names of classes: numbers by their value, before all else.
+// labelOrder sorts the names of classes: first numbers, by their value, then all others.
 func labelOrder(a, b string) int {
 	x, err1 := strconv.Atoi(a)
 	y, err2 := strconv.Atoi(b)
@@ -66,46 +102,4 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// labelsIn are the classes of a task's examples, sorted. Where a task has no training data they are those of its eval split.
-func labelsIn(task Task, hasTrain bool) ([]string, error) {
-	seen := map[string]bool{}
-	var names []string
-	for ex, err := range task.Examples(dataSplit(hasTrain)) {
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range ex.Input.Labels {
-			if !seen[l] {
-				seen[l] = true
-				names = append(names, l)
-			}
-		}
-	}
-	slices.SortFunc(names, labelOrder)
-	return names, nil
-}
-
-// dataSplit is the split to look at for what data are like.
-func dataSplit(hasTrain bool) Split {
-	if hasTrain {
-		return Train
-	}
-	return Eval
-}
-
-// checkAgainst says which example has a label that a set lacks.
-func (s labelSet) checkAgainst(task Task, split Split) error {
-	for ex, err := range task.Examples(split) {
-		if err != nil {
-			return err
-		}
-		for _, l := range ex.Input.Labels {
-			if _, err := s.id(l); err != nil {
-				return fmt.Errorf("%s: %w", ex.Source, err)
-			}
-		}
-	}
-	return nil
 }

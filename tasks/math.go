@@ -14,41 +14,43 @@ import (
 
 func init() {
 	for _, name := range []string{"math", "gsm8k"} {
-		Register(name, func() Task { return &Math{Files: Files{EvalSize: autoSize}, Form: "metamath"} })
+		Register(name, func() Task { return &Math{Files: NewFiles(data.ReadAny), Form: "metamath"} })
 	}
 }
 
-// Math is word problems. A file's first record tells its format:
+// Math is word problems. The first record of a file tells its format:
 //
-//	GSM8K       {"question", "answer"}, the final number behind the last "####"
+//	GSM8K       {"question", "answer"}, the final number after the last "####"
 //	MATH        {"problem", "solution"}, the answer in the last \boxed{…}
-//	MetaMathQA  {"query", "response"}, the answer behind the last "The answer is: "
+//	MetaMathQA  {"query", "response"}, the answer after the last "The answer is: "
 //	FLAN        a .tsv of question, answer and chain of thought
 //
-// A form is how they are put and judged:
+// The option form decides what is trained on, and how answers are scored:
 //
-//   - "metamath", the default, is MetaMath's: Alpaca's prompt; the answer follows "### Response:" directly (its training
-//     code joins prompt and output without a blank), loses its <<…>> marks, keeps "#### N" and gets "\nThe answer is: N"
-//     behind it. At test time " Let's think step by step." follows the prompt, and the number behind the last
-//     "The answer is: " counts (see MetaMath's eval_gsm8k.py). N has no commas there, since that rule reads "1,450,000"
-//     as 1450. MATH's solutions get the inside of the box behind them, and what follows the last "The answer is: " is
-//     compared by Hendrycks' rule (MetaMath's eval_math.py).
-//   - "raw" trains on the record as it is: the prompt ends in " Let's think step by step.", the answer follows a blank.
-//     The first number behind the last "####" counts, compared by value; for MATH the last box, by Hendrycks' rule.
+//   - "metamath", the default, is MetaMath's form. The prompt is Alpaca's, and the answer follows "### Response:" directly,
+//     since MetaMath's training code joins prompt and output without a blank. The answer loses its <<…>> marks, keeps
+//     "#### N" and ends in "\nThe answer is: N". N has no commas, because MetaMath's rule reads "1,450,000" as 1450. At test
+//     time " Let's think step by step." follows the prompt, and the number after the last "The answer is: " counts (see
+//     MetaMath's eval_gsm8k.py). The solutions of MATH end in the content of the box instead, and what follows the last
+//     "The answer is: " is compared by Hendrycks' rule (MetaMath's eval_math.py).
+//   - "raw" trains on the record as it is: the prompt ends in " Let's think step by step.", and the answer follows a blank.
+//     The first number after the last "####" counts, compared by value; for MATH the last box counts, by Hendrycks' rule.
 type Math struct {
 	Files
 	// Form is "metamath" or "raw".
 	Form string `json:"form"`
-	// MaxNewTokens ends an answer; 0, the default, is 512, or 2048 where there are records of MATH, as MetaMath has it.
+	// MaxNewTokens is the most tokens of an answer. 0, the default, is 512, or 2048 where there are records of MATH, as
+	// in MetaMath.
 	MaxNewTokens int `json:"max_new_tokens"`
 }
 
-var (
-	_ Generator    = (*Math)(nil)
-	_ AnswerParser = (*Math)(nil)
-	_ Checker      = (*Math)(nil)
-	_ Describer    = (*Math)(nil)
-)
+var _ interface {
+	Generator
+	AnswerParser
+	Checker
+	DataChecker
+	Describer
+} = (*Math)(nil)
 
 // stepByStep follows the prompt at test time.
 const stepByStep = " Let's think step by step."
@@ -58,51 +60,46 @@ func (t *Math) Describe() string {
 	return "word problems of GSM8K, MATH, MetaMathQA; score: the final answer is right"
 }
 
-// Check refuses values that cannot be.
+// Check returns an error if an option is out of range.
 func (t *Math) Check() error {
 	if t.Form != "metamath" && t.Form != "raw" {
 		return fmt.Errorf("option form is %q, want metamath or raw", t.Form)
 	}
 	if t.MaxNewTokens < 0 {
-		return fmt.Errorf("option max_new_tokens is %d, want 1 or more, or 0 by the data", t.MaxNewTokens)
+		return fmt.Errorf("option max_new_tokens is %d, want 1 or more, or 0 to let the data decide", t.MaxNewTokens)
 	}
-	return t.Files.Check()
+	return nil
 }
 
-// Examples yields the records of a split.
-func (t *Math) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+// Examples yields the problems of a split.
+func (t *Math) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, t.parse) }
 
 func (t *Math) parse(r data.Record) (Example, error) {
-	head, err := data.ParseObject(r.Head)
+	first, err := r.File.First()
 	if err != nil {
 		return Example{}, err
 	}
-	o, err := data.ParseObject(r.Raw)
-	if err != nil {
+	switch f := r.Fields(); {
+	case isMATH(first):
+		return t.parseMATH(f)
+	case first.Has("query", "response"):
+		return t.parseMetaMathQA(f)
+	case first.Has("question", "answer", data.ChainOfThought):
+		return t.parseFLAN(f)
+	default:
+		return t.parseGSM8K(f)
+	}
+}
+
+// isMATH reports whether the first record of a file is one of MATH.
+func isMATH(first data.Object) bool {
+	return first.Has("problem", "solution") || first.Has("problem", "answer")
+}
+
+func (t *Math) parseGSM8K(f *data.Fields) (Example, error) {
+	question, answer := f.Text("question"), f.Text("answer")
+	if err := f.Err(); err != nil {
 		return Example{}, err
-	}
-	switch {
-	case isLatex(head):
-		return t.latex(o)
-	case head.Has("query", "response"):
-		return t.metaMathQA(o)
-	case head.Has("question", "answer", data.ChainOfThought):
-		return t.chain(o)
-	}
-	return t.gsm8k(o)
-}
-
-// isLatex says whether a file's first record is one of MATH.
-func isLatex(head data.Object) bool {
-	return head.Has("problem", "solution") || head.Has("problem", "answer")
-}
-
-// gsm8k is a record of GSM8K.
-func (t *Math) gsm8k(o data.Object) (Example, error) {
-	question, err1 := o.Text("question")
-	answer, err2 := o.Text("answer")
-	if err := errors.Join(err1, err2); err != nil {
-		return Example{}, oneLine(err)
 	}
 	final, err := finalNumber(answer)
 	if err != nil {
@@ -118,23 +115,80 @@ func (t *Math) gsm8k(o data.Object) (Example, error) {
 	return t.example(question, answer, final), nil
 }
 
-// example puts a problem in the prompt and the answer behind it.
-func (t *Math) example(problem, answer, want string) Example {
+// parseMATH takes the answer from the last box of the solution, or from a field of its own.
+func (t *Math) parseMATH(f *data.Fields) (Example, error) {
+	problem, solution, gold := f.Text("problem"), f.Optional("solution"), f.Optional("answer")
+	if err := f.Err(); err != nil {
+		return Example{}, err
+	}
+	if boxed, ok := metric.Boxed(solution); ok {
+		gold = boxed
+	} else if solution != "" || gold == "" {
+		return Example{}, errors.New(`field "solution" has no \boxed{…} with the answer`)
+	}
+	answer := strings.TrimPrefix(solution+"\n"+metric.AnswerMarker+gold, "\n")
+	if t.Form == "raw" {
+		if answer = " " + solution; solution == "" {
+			answer = ` \boxed{` + gold + "}"
+		}
+	}
+	ex := t.example(problem, answer, gold)
+	ex.latex = true
+	return ex, nil
+}
+
+// parseMetaMathQA takes responses as they are: they end in "The answer is: …".
+func (t *Math) parseMetaMathQA(f *data.Fields) (Example, error) {
+	query, answer := f.Text("query"), f.Text("response")
+	if err := f.Err(); err != nil {
+		return Example{}, err
+	}
+	final, ok := metric.LaTeXAnswer(answer)
+	if !ok || final == "" {
+		return Example{}, fmt.Errorf("field \"response\" has no answer after a last %q", metric.AnswerMarker)
+	}
+	return t.marked(query, answer, final)
+}
+
+func (t *Math) parseFLAN(f *data.Fields) (Example, error) {
+	question, final, thought := f.Text("question"), f.Text("answer"), f.Text(data.ChainOfThought)
+	if err := f.Err(); err != nil {
+		return Example{}, err
+	}
+	if n := strings.ReplaceAll(final, ",", ""); number.MatchString(n) {
+		final = n
+	}
+	return t.marked(question, thought+"\n"+metric.AnswerMarker+final, final)
+}
+
+// marked is a problem whose answer ends in MetaMath's marker and the final answer. A whole number is compared as such,
+// any other answer as LaTeX.
+func (t *Math) marked(problem, answer, final string) (Example, error) {
+	if t.Form == "raw" {
+		return Example{}, errors.New("the form raw takes records of GSM8K and MATH only")
+	}
+	ex := t.example(problem, answer, final)
+	ex.latex = !number.MatchString(final) || strings.Contains(final, ".")
+	return ex, nil
+}
+
+// example puts a problem into the prompt, and the answer after it.
+func (t *Math) example(problem, answer, final string) Example {
 	prompt := alpacaPrompt(problem, "")
 	ask := prompt + stepByStep
 	if t.Form == "raw" {
 		prompt = ask
 	}
-	return Example{Segments: response(prompt, answer), Prompt: ask, Reference: want}
+	return Example{Segments: Response(prompt, answer), Prompt: ask, Reference: final}
 }
 
 var (
-	// calculator is GSM8K's note of a computation, <<48/2=24>>.
+	// calculator is GSM8K's note of a computation, such as <<48/2=24>>.
 	calculator = regexp.MustCompile(`<<[^>]*>>`)
 	number     = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?$`)
 )
 
-// finalNumber is the number behind the last "####", without commas.
+// finalNumber is the number after the last "####", without commas.
 func finalNumber(answer string) (string, error) {
 	i := strings.LastIndex(answer, "####")
 	if i < 0 {
@@ -142,13 +196,13 @@ func finalNumber(answer string) (string, error) {
 	}
 	final := strings.ReplaceAll(strings.TrimSpace(answer[i+len("####"):]), ",", "")
 	if !number.MatchString(final) {
-		return "", fmt.Errorf(`field "answer" has %q behind its last "####", want a number`, final)
+		return "", fmt.Errorf(`field "answer" has %q after its last "####", want a number`, final)
 	}
 	return final, nil
 }
 
-// Generation is MetaMath's: its stop strings, which it also has with a colon behind them, end an answer at the same
-// place without. The form raw stops where a model begins the next problem itself.
+// Generation has the stop strings of MetaMath. MetaMath lists them with a colon too, which ends an answer at the same
+// place. The form raw stops where a model begins the next problem itself.
 func (t *Math) Generation() GenerationOptions {
 	g := GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"Question", "USER", "ASSISTANT", "Instruction", "Response"}}
 	if t.Form == "raw" {
@@ -156,36 +210,30 @@ func (t *Math) Generation() GenerationOptions {
 	}
 	if g.MaxNewTokens == 0 {
 		g.MaxNewTokens = 512
-		if t.asks(isLatex) {
+		if t.evaluates(isMATH) {
 			g.MaxNewTokens = 2048
 		}
 	}
 	return g
 }
 
-// Score is 1 when the final answer is right.
+// Score is 1 if the final answer is right, else 0.
 func (t *Math) Score(want Example, got string) float64 {
-	right := false
 	switch raw := t.Form == "raw"; {
 	case want.latex:
-		answer, ok := t.box(got)
-		right = ok && metric.EquivalentLaTeX(answer, want.Reference)
+		answer, ok := t.finalLaTeX(got)
+		return float64(b2i(ok && metric.EquivalentLaTeX(answer, want.Reference)))
 	case raw:
-		right = metric.RawEqual(got, want.Reference)
-	default:
-		right = metric.MetaMathEqual(got, want.Reference)
+		return float64(b2i(metric.RawEqual(got, want.Reference)))
 	}
-	if right {
-		return 1
-	}
-	return 0
+	return float64(b2i(metric.MetaMathEqual(got, want.Reference)))
 }
 
 // ParseAnswer is the final answer, "" where there is none.
 func (t *Math) ParseAnswer(want Example, got string) string {
 	switch raw := t.Form == "raw"; {
 	case want.latex:
-		answer, _ := t.box(got)
+		answer, _ := t.finalLaTeX(got)
 		return answer
 	case raw:
 		return metric.RawAnswer(got)
@@ -196,8 +244,8 @@ func (t *Math) ParseAnswer(want Example, got string) string {
 	return ""
 }
 
-// box is the final answer to a problem of MATH.
-func (t *Math) box(got string) (string, bool) {
+// finalLaTeX is the final answer to a problem of MATH.
+func (t *Math) finalLaTeX(got string) (string, bool) {
 	if t.Form == "raw" {
 		return metric.Boxed(got)
 	}

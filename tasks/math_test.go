@@ -8,10 +8,9 @@ import (
 
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/tasks/data"
-	"github.com/spagotune/spagotune/tasks/metric"
 )
 
-// firstProblem is GSM8K train, line 1.
+// firstProblem is the prompt of line 1 of GSM8K's train file.
 const firstProblem = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n" +
 	"### Instruction:\nNatalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. " +
 	"How many clips did Natalia sell altogether in April and May?\n\n### Response:"
@@ -39,7 +38,7 @@ func TestMathForms(t *testing.T) {
 	}
 }
 
-// TestMathReads every embedded problem, of which the right answer must score in both forms.
+// TestMathReads reads every embedded problem. The right answer scores 1 in both forms.
 func TestMathReads(t *testing.T) {
 	for _, form := range []string{"raw", "metamath"} {
 		task := mustNew(t, "math", map[string]any{
@@ -61,7 +60,7 @@ func TestMathReads(t *testing.T) {
 func TestMathRefuses(t *testing.T) {
 	for _, c := range []struct{ form, data, want string }{
 		{"raw", `{"question":"q","answer":"42"}`, `d:1: field "answer" has no "####"`},
-		{"raw", `{"question":"q","answer":"#### many"}`, `d:1: field "answer" has "many" behind its last "####", want a number`},
+		{"raw", `{"question":"q","answer":"#### many"}`, `d:1: field "answer" has "many" after its last "####", want a number`},
 		{"metamath", `{"question":"q","answer":"#### 2.5"}`, "d:1: the final number 2.5 is not whole"},
 		{"raw", `{"answer":"#### 2.5"}`, `d:1: field "question" is missing; the record has answer`},
 		{"raw", `{}`, `field "question" is missing; the record has no field; field "answer" is missing`},
@@ -100,11 +99,12 @@ func TestRawScore(t *testing.T) {
 	}
 }
 
-// TestMathGolden compares with what MetaMath's own graders said, line for line: see testdata/golden/math/SOURCE.md.
+// TestMathGolden compares with the verdicts of MetaMath's own graders, line by line: see
+// testdata/golden/math/SOURCE.md.
 func TestMathGolden(t *testing.T) {
 	for _, dir := range golden.Roots(t, "math") {
 		file := filepath.Join(dir, "math_equal.jsonl")
-		records, err := data.ReadFile(file, data.ReadAny)
+		records, err := new(data.Store).Records(data.Source{Path: file})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestMathGolden(t *testing.T) {
 	}
 }
 
-// mathGolden checks a line and says which task it is of.
+// mathGolden checks a line and returns the name of its task.
 func mathGolden(t *testing.T, r data.Record) string {
 	t.Helper()
 	o, err := data.ParseObject(r.Raw)
@@ -150,38 +150,14 @@ func mathGolden(t *testing.T, r data.Record) string {
 	return name
 }
 
-// sameNumber compares by value; "" is no number.
+// sameNumber compares by value; "" is not a number.
 func sameNumber(a, b string) bool {
 	x, err1 := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)
 	return (err1 == nil) == (err2 == nil) && x == y
 }
 
-// TestMetaMathOdd: cases that the golden file lacks; what Python does was worked out from MetaMath's code by hand.
-func TestMetaMathOdd(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		want float64
-		ok   bool
-	}{
-		{"The answer is: ٤٢", 42, true},                          // \d is any decimal digit, and float takes it
-		{"The answer is: 𝟕", 7, true},                            // U+1D7D5
-		{"The answer is: 3/0", 3, true},                          // denominator "0"
-		{"The answer is: 3/00", 0, false},                        // ZeroDivisionError
-		{"The answer is: -/3", 0, false},                         // no numerator
-		{"The answer is: -7/2", -4, true},                        // -3.5 to even
-		{"The answer is: " + strings.Repeat("9", 400), 0, false}, // inf
-		{"The answer is: The answer is: 5", 5, true},             // last part
-		{"The answer is: 1.5.7", 2, true},                        // first number 1.5
-		{"The answer is: " + strings.Repeat("0", 400) + "5", 5, true},
-	} {
-		if got, ok := metric.MetaMathAnswer(c.text); ok != c.ok || ok && got != c.want {
-			t.Errorf("%q: got %g, %t; want %g, %t", c.text, got, ok, c.want, c.ok)
-		}
-	}
-}
-
-// TestLatexForms: how MATH, MetaMathQA and FLAN are put.
+// TestLatexForms: the prompts and answers of MATH, MetaMathQA and FLAN.
 func TestLatexForms(t *testing.T) {
 	const prompt = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n" +
 		"### Instruction:\nHalf of 3?\n\n### Response:"
@@ -231,18 +207,4 @@ func TestMathLength(t *testing.T) {
 			t.Errorf("%v: %d new tokens, want %d", c.options, got, c.want)
 		}
 	}
-}
-
-// FuzzEquivalent: the rule is symmetric, reflexive and does not panic.
-func FuzzEquivalent(f *testing.F) {
-	for _, s := range []string{"", `\frac12`, `\frac1`, `\sqrt`, `x=\sqrt3`, "1/2", `3\text{ cm}\text{ x}`, "ä=ö", `\frac`, " .5", `{.5}`} {
-		f.Add(s, `\frac{1}{2}`)
-	}
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if metric.EquivalentLaTeX(a, b) != metric.EquivalentLaTeX(b, a) || !metric.EquivalentLaTeX(a, a) {
-			t.Errorf("%q and %q", a, b)
-		}
-		metric.Boxed(a)
-		metric.LaTeXAnswer(metric.AnswerMarker + a)
-	})
 }

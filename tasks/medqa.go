@@ -5,69 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func init() {
-	Register("medqa", func() Task { return &MedQA{Files: Files{EvalSize: autoSize}} })
+	Register("medqa", func() Task { return &MedQA{NewChoiceFiles()} })
 }
 
-// MedQA is questions of the USMLE with options A, B … (Jin et al. 2021), answered by log-likelihood:
-// {"question", "options": {"A": …}, "answer_idx"}.
-type MedQA struct {
-	multipleChoice
-	Files
-	FewShot
-}
+// MedQA is questions of the United States Medical Licensing Examination (Jin et al. 2021), whose options have letters,
+// answered by log-likelihood. Records are {"question", "options": {"A": ..., "B": ...}, "answer_idx": "A"}.
+type MedQA struct{ ChoiceFiles }
 
-var (
-	_ MultipleChoice = (*MedQA)(nil)
-	_ AnswerParser   = (*MedQA)(nil)
-	_ Checker        = (*MedQA)(nil)
-	_ Describer      = (*MedQA)(nil)
-)
+var _ interface {
+	MultipleChoice
+	Describer
+} = (*MedQA)(nil)
 
 // Describe says what the task is.
 func (t *MedQA) Describe() string {
 	return "MedQA's questions with options, by log-likelihood; score: accuracy"
 }
 
-// Check refuses options that make no sense together.
-func (t *MedQA) Check() error { return oneOf(t.Files.Check(), t.FewShot.check()) }
-
-// Examples yields the records of a split.
-func (t *MedQA) Examples(split Split) iter.Seq2[Example, error] {
-	return t.withShots(split, t.Shots, parseMedQA)
-}
+// Examples yields the questions of a split.
+func (t *MedQA) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, parseMedQA) }
 
 func parseMedQA(r data.Record) (Example, error) {
-	o, err := data.ParseObject(r.Raw)
-	if err != nil {
+	f := r.Fields()
+	question, letter := f.Text("question"), f.Text("answer_idx")
+	if err := f.Err(); err != nil {
 		return Example{}, err
 	}
-	question, err1 := o.Text("question")
-	letter, err2 := o.Text("answer_idx")
-	if err := errors.Join(err1, err2); err != nil {
-		return Example{}, oneLine(err)
-	}
 	var byLetter map[string]string
-	if err := json.Unmarshal(o["options"], &byLetter); err != nil || len(byLetter) < 2 || len(byLetter) > 26 {
-		return Example{}, errors.New(`field "options" is no object of two or more options by their letters`)
+	if err := json.Unmarshal(f.Raw("options"), &byLetter); err != nil || len(byLetter) < 2 || len(byLetter) > 26 {
+		return Example{}, errors.New(`field "options" is not an object of two or more options by their letters`)
 	}
-	options, right := make([]string, len(byLetter)), -1
-	for i := range options {
-		l := string(rune('A' + i))
+	known := letters(len(byLetter))
+	options := make([]string, len(known))
+	for i, l := range known {
 		option, ok := byLetter[l]
 		if !ok {
 			return Example{}, fmt.Errorf(`field "options" has %d options, but none named %s`, len(byLetter), l)
 		}
-		if options[i] = option; l == letter {
-			right = i
-		}
+		options[i] = option
 	}
+	right := slices.Index(known, letter)
 	if right < 0 {
-		return Example{}, fmt.Errorf(`field "answer_idx" is %q, which is no option`, letter)
+		return Example{}, fmt.Errorf(`field "answer_idx" is %q, which is not one of the options`, letter)
 	}
-	return lettered("Question: "+question+"\n"+optionLines(options)+"Answer:", len(options), right), nil
+	return Question("Question: "+question+"\n"+optionLines(options)+"Answer:", known, right), nil
 }

@@ -15,31 +15,31 @@ func init() {
 // uuidLength is the length of a UUID as text.
 const uuidLength = 36
 
-// Memory is the test of the MoRA paper (section 3, Table 2): random pairs of UUIDs, which nothing but memory can
-// answer. Every split is the same pairs; the score is the character accuracy of the value.
+// Memory is the memorisation test of the MoRA paper (section 3, Table 2): random pairs of UUIDs, which can only be
+// learned by heart. All splits are the same pairs. The score is the character accuracy of the value.
 type Memory struct {
-	// Pairs is how many there are.
+	// Pairs is the number of pairs.
 	Pairs int `json:"pairs"`
-	// Seed chooses them: pair i depends on the seed and i alone.
+	// Seed chooses the pairs: pair i depends on the seed and i alone.
 	Seed uint64 `json:"seed"`
-	// Format is "lines", "key\nvalue\n", or "colon", "key:value", as in the released recipe.
+	// Format is "lines", for "key\nvalue\n", or "colon", for "key:value" as in the released recipe.
 	Format string `json:"format"`
 	// ScoreKey takes the loss on the key too, as the released recipe does.
 	ScoreKey bool `json:"score_key"`
 }
 
-var (
-	_ Generator = (*Memory)(nil)
-	_ Checker   = (*Memory)(nil)
-	_ Describer = (*Memory)(nil)
-)
+var _ interface {
+	Generator
+	Checker
+	Describer
+} = (*Memory)(nil)
 
 // Describe says what the task is.
 func (m *Memory) Describe() string {
 	return "random pairs of UUIDs to learn by heart; score: character accuracy of the value"
 }
 
-// Check refuses values that cannot be.
+// Check returns an error if an option is out of range.
 func (m *Memory) Check() error {
 	if m.Pairs < 1 || m.Pairs > 10_000_000 {
 		return fmt.Errorf("option pairs is %d, want 1 to 10,000,000", m.Pairs)
@@ -75,7 +75,7 @@ func (m *Memory) example(i int) Example {
 	}
 }
 
-// Generation leaves room for a token a character.
+// Generation leaves room for one token for each character.
 func (m *Memory) Generation() GenerationOptions {
 	return GenerationOptions{MaxNewTokens: uuidLength + 4, Stop: []string{"\n"}}
 }
@@ -92,7 +92,7 @@ func (m *Memory) Score(want Example, got string) float64 {
 	return float64(right) / float64(len(want.Reference))
 }
 
-// pair is the i-th pair of a seed.
+// pair is pair number i of a seed.
 func pair(seed, i uint64) (key, value string) {
 	var k [32]byte
 	binary.LittleEndian.PutUint64(k[:], seed)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/tasks/data"
-	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // numbered is a file of n records {"prompt": name+number, "response": "x"}.
@@ -23,7 +22,7 @@ func numbered(t *testing.T, dir, name string, n int) string {
 	return path
 }
 
-// prompts are the first texts of a split's examples.
+// prompts are the first segments of the examples of a split.
 func prompts(t *testing.T, task Task, split Split) []string {
 	t.Helper()
 	var all []string
@@ -33,7 +32,7 @@ func prompts(t *testing.T, task Task, split Split) []string {
 	return all
 }
 
-// TestMix: a weight is how often a record comes, the order is the seed's, and what is held out stays out.
+// TestMix: a weight is how often a record comes, the seed decides the order, and held-out records stay out.
 func TestMix(t *testing.T) {
 	dir := t.TempDir()
 	a, b := numbered(t, dir, "a", 10), numbered(t, dir, "b", 4)
@@ -79,27 +78,7 @@ func TestMix(t *testing.T) {
 	wantError(t, err, "option eval_size of", "is 11, but there are 10 records")
 }
 
-func TestSourceForms(t *testing.T) {
-	for _, c := range []struct {
-		json, path string
-		weight     float64
-	}{
-		{`"a*b.jsonl"`, "a*b.jsonl", 0}, {`"a.jsonl*2"`, "a.jsonl", 2}, {`"a*b*0.25"`, "a*b", 0.25}, {`["a*1"]`, "a", 1}, {`{"path":"a","weight":3}`, "a", 3},
-	} {
-		var s data.Sources
-		if err := s.UnmarshalJSON([]byte(c.json)); err != nil || len(s) != 1 || s[0].Path != c.path || s[0].Weight != c.weight {
-			t.Errorf("%s: got %+v, %v", c.json, s, err)
-		}
-	}
-	for _, bad := range []string{"7", `[""]`, `{"weight":2}`, `{"path":""}`, `["a",["b"]]`, `"a*-1"`, `"a*1e9"`} {
-		var s data.Sources
-		if err := s.UnmarshalJSON([]byte(bad)); err == nil {
-			t.Errorf("%s: got %+v", bad, s)
-		}
-	}
-}
-
-// TestIndex: which records an index names.
+// TestIndex: an index names records by key, line, field or number.
 func TestIndex(t *testing.T) {
 	dir := t.TempDir()
 	a := numbered(t, dir, "a", 6) // idx 0, 10, … 50
@@ -132,15 +111,15 @@ func TestIndex(t *testing.T) {
 		})
 	}
 	for text, want := range map[string]string{
-		"7\n": "record 7 of the index", "10\n10": "names record 10 twice", "1 2\n": `e.idx:1: "1 2" is no name`, "": "e.idx is empty",
+		"7\n": "record 7 of the index", "10\n10": "names record 10 twice", "1 2\n": `e.idx:1: "1 2" is not the name of a record`, "": "e.idx is empty",
 	} {
 		_, err := collect(t, mustNew(t, "instruct", map[string]any{"data": a, "index": index("e.idx", text)}), Train)
 		wantError(t, err, want)
 	}
 }
 
-// TestTextKinds: the texts of known records, and of fields within lists.
-func TestTextKinds(t *testing.T) {
+// TestTextLayouts: the texts of records that are known, and of fields in lists.
+func TestTextLayouts(t *testing.T) {
 	for _, c := range []struct {
 		what, file, content, want string
 		field                     any
@@ -201,8 +180,8 @@ func TestInstructMore(t *testing.T) {
 	for content, want := range map[string]string{
 		`{"conversations":[{"from":"robot","value":"U"}]}`: `turn 1: from is "robot", want human, gpt, system or tool`,
 		`{"conversations":[{"from":"human","value":"U"}]}`: `field "conversations" has no message of role assistant`,
-		`{"conversations":7}`:                              `field "conversations" is no list`,
-		`{"instruction":"x","instances":[]}`:               `field "instances" is no list of at least one`,
+		`{"conversations":7}`:                              `field "conversations" is not a list`,
+		`{"instruction":"x","instances":[]}`:               `field "instances" is not a list of at least one`,
 		`{"instruction":"x","instances":[{"input":"y"}]}`:  `first instance: field "output" is missing`,
 	} {
 		_, err := collect(t, instruct(t, content), Train)
@@ -210,57 +189,40 @@ func TestInstructMore(t *testing.T) {
 	}
 }
 
-func TestTablesRefused(t *testing.T) {
-	for _, c := range []struct{ file, content, want string }{
-		{"d.tsv", "a b\tb\tc\na\tb\n", "d.tsv:2: 2 columns, want 3: question, answer, chain_of_thought"},
-		{"d.tsv", "a\tb\nx\n", "d.tsv:2: 1 columns, want 2: a, b"}, {"d.tsv", "\n", "d.tsv has no record"},
-		{"d.csv", "text,label\na,b,c\n", "d.csv:2: 3 columns, want 2: text, label"}, {"d.csv", "text,label\n", "d.csv has no record"},
-		{"d.csv", "text\n\"a", "not valid CSV"}, {"d.csv", "text\n\xff", "d.csv:2: not valid UTF-8"},
-		{"d.txt", "-DOCSTART- O\n\nword\n", "d.txt:3: 1 columns; want 2, a word first and its tag last"}, {"d.txt", "-DOCSTART- O\n\n", "d.txt has no sentence"},
-		{"d.json", "{\n\"a\": {},\n\"b\"\n}", "d.json:4: not valid JSON"},
-	} {
-		path := filepath.Join(t.TempDir(), c.file)
-		write(t, path, c.content)
-		_, err := data.ReadFile(path, data.ReadAny)
-		wantError(t, err, c.want)
-	}
+// TestTSVColumns: a TSV file with names of columns, in which a backslash is a backslash.
+func TestTSVColumns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.tsv")
 	write(t, path, "prompt\tresponse\na \\n\tb\n")
 	if ex := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": path}), Train)[0]; ex.Prompt != `a \n` || ex.Reference != "b" {
 		t.Errorf("got %+v", ex)
 	}
-	path = filepath.Join(t.TempDir(), "d.json")
-	write(t, path, "\n{\n\"a\": {\"x\": 1},\n\n\"b\":\n{}}")
-	records, err := data.ReadFile(path, data.ReadAny)
-	if err != nil || len(records) != 2 || records[0].Line != 3 || records[1].Line != 6 || records[1].Key != "b" {
-		t.Errorf("got %+v, %v", records, err)
-	}
 }
 
-// FuzzTables: whatever a file holds, its records have lines in order and become examples or errors without a panic.
-func FuzzTables(f *testing.F) {
-	for _, s := range []string{"a\tb\tc\n", "x,y\n1,\"2\n3\"\n", "-DOCSTART- O\n\na O\nb I-X\n", "{\n\"k\": {}\n}", "{\"a\": {\"b\": 1}}"} {
+// FuzzParse: whatever the records of a file are, they become examples or errors without a panic.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"a\tb\tc\n", "x,y\n1,\"2\n3\"\n", "-DOCSTART- O\n\na O\nb I-X\n", "{\n\"k\": {}\n}", "{\"a\": {\"b\": 1}}",
+		"{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":1}", `{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":null}],"tools":[]}`,
+		`{"question":"q","answer":"<<1>> #### 1,000"}`, `{"question":"q","choices":{"text":["a","b"],"label":["A","B"]},"answerKey":"B"}`,
+	} {
 		f.Add(s)
 	}
+	math := &Math{Form: "metamath"}
+	parsers := []func(data.Record) (Example, error){parseInstruct, math.parse, parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, parseNER, parseARC}
 	f.Fuzz(func(t *testing.T, content string) {
-		for _, as := range []data.Format{data.ReadAny, data.ReadCSV, data.ReadTSV} {
-			records, err := data.Read(as, "f", strings.NewReader(content))
+		for _, format := range []data.Format{data.ReadAny, data.ReadCSV, data.ReadTSV} {
+			records, err := data.Read(format, "f", strings.NewReader(content))
 			if err != nil {
 				continue
 			}
-			last := 1
 			for _, r := range records {
-				if r.Line < last || r.Line > 1+strings.Count(content, "\n") {
-					t.Errorf("%q: line %d behind %d", content, r.Line, last)
+				for _, parse := range parsers {
+					if ex, err := parse(r); err == nil && len(ex.Segments)+len(ex.Chat) == 0 {
+						t.Errorf("%q became %+v", r.Raw, ex)
+					}
 				}
-				last = r.Line
-				for _, parse := range []func(data.Record) (Example, error){parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, parseNER} {
-					_, _ = parse(r)
-				}
-				_, _ = (&Text{Field: data.Paths{"a.b"}}).join(data.Source{}, r)
+				_, _ = (&Text{Field: data.Paths{"a.b"}}).text(data.Source{}, r)
 			}
 		}
-		_, _ = metric.RunProgram(content)
 		listed(content)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -18,45 +19,44 @@ func init() {
 }
 
 // MLM is continual pretraining of a masked language model (Devlin et al. 2019, section 3.1): text in blocks, of which
-// some tokens are masked and are to be found again. Masks are drawn anew every time a block is trained on (Liu et al.
-// 2019, section 4.1); held-out blocks keep theirs. It is judged by the loss, and the share of masks that are found.
+// some tokens are masked and are to be found. New masks are drawn every time a block is trained on (Liu et al. 2019,
+// section 4.1); held-out blocks keep theirs. The task is judged by its loss.
 type MLM struct {
 	Text
-	// Probability is the share of tokens that are masked: 80 % of them become the mask, 10 % a random token, 10 % stay.
+	// Probability is the share of tokens that are to be found. 80 % of them become the mask, 10 % a random token, and
+	// 10 % stay as they are.
 	Probability float64 `json:"mlm_probability"`
 	// WholeWord masks all tokens of a word or none.
 	WholeWord bool `json:"whole_word_mask"`
 }
 
-var (
-	_ HeadTask      = (*MLM)(nil)
-	_ Encoder       = (*MLM)(nil)
-	_ Postprocessor = (*MLM)(nil)
-	_ Collator      = (*MLM)(nil)
-	_ PromptBuilder = (*MLM)(nil)
-	_ Checker       = (*MLM)(nil)
-	_ Describer     = (*MLM)(nil)
-)
+var _ interface {
+	Postprocessor
+	Collator
+	PromptBuilder
+	Packer
+	Checker
+	DataChecker
+	Describer
+} = (*MLM)(nil)
 
 // Describe says what the task is.
 func (t *MLM) Describe() string {
 	return "masked language modelling on plain text or JSONL, in blocks; judged by the loss"
 }
 
-// Check refuses values that cannot be.
-func (t *MLM) Check() error { return oneOf(t.checkOwn(), t.Text.Check()) }
-
-func (t *MLM) checkOwn() error {
+// Check returns an error if an option is out of range.
+func (t *MLM) Check() error {
 	if !(t.Probability > 0 && t.Probability < 1) {
 		return fmt.Errorf("option mlm_probability is %g, want above 0 and below 1", t.Probability)
 	}
-	return nil
+	return t.Text.Check()
 }
 
 // Head is one of a masked language model.
 func (t *MLM) Head(head.Config) (head.Config, error) { return head.Config{Kind: head.MaskedLM}, nil }
 
-// Encode makes one of a text that somebody asks about; documents become blocks.
+// Encode makes a row of a text that somebody asks about. Documents to train on become blocks instead.
 func (t *MLM) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, "")
 	return []Features{row}, truncated, err
@@ -70,41 +70,39 @@ func (t *MLM) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: text}, Prompt: text}, nil
 }
 
-// shown is how many tokens are given for a mask.
-const shown = 5
+// fillIns is how many tokens are offered for a mask.
+const fillIns = 5
 
-// Postprocess is the likeliest tokens in the places of masks.
+// Postprocess is the most likely tokens for each mask.
 func (t *MLM) Postprocess(texts *PairEncoder, _ Example, rows []Features, outputs [][][]float32) (Prediction, error) {
-	a := Prediction{Tokens: [][]Span{}}
-	mask, _ := texts.mask()
+	p := Prediction{Tokens: [][]Span{}}
+	mask, _ := texts.Mask()
 	for i, id := range rows[0].IDs {
 		if id != mask {
 			continue
 		}
-		p := softmax(outputs[0][i])
+		probability := probabilities(outputs[0][i])
 		var best []Span
-		for range min(shown, len(p)) {
-			id := largest(p)
-			best = append(best, Span{Text: texts.tok.Decode([]int32{int32(id)}, false), Probability: float64(p[id])})
-			p[id] = -1
+		for _, id := range numeric.TopN(probability, fillIns) {
+			best = append(best, Span{Text: texts.tok.Decode([]int32{int32(id)}, false), Probability: float64(probability[id])})
 		}
-		a.Tokens = append(a.Tokens, best)
+		p.Tokens = append(p.Tokens, best)
 	}
-	if len(a.Tokens) == 0 {
-		return a, errors.New("the text has no mask token to fill in")
+	if len(p.Tokens) == 0 {
+		return p, errors.New("the text has no mask token to fill in")
 	}
-	return a, nil
+	return p, nil
 }
 
 // Collate masks a block.
 func (t *MLM) Collate(texts *PairEncoder, row Features, seed uint64) Features {
 	rng := rand.New(rand.NewPCG(seed, uint64(len(row.IDs))))
-	mask, _ := texts.mask()
-	words := t.units(row)
-	rng.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
+	mask, _ := texts.Mask()
+	units := t.units(row)
+	rng.Shuffle(len(units), func(i, j int) { units[i], units[j] = units[j], units[i] })
 	tokens := 0
-	for _, w := range words {
-		tokens += len(w)
+	for _, u := range units {
+		tokens += len(u)
 	}
 	left := max(1, int(math.Round(t.Probability*float64(tokens))))
 	labels := row.Labels
@@ -112,12 +110,12 @@ func (t *MLM) Collate(texts *PairEncoder, row Features, seed uint64) Features {
 	for i := range row.Labels {
 		row.Labels[i] = head.IgnoreIndex
 	}
-	for n, w := range words {
-		if len(w) > left && n > 0 {
+	for n, u := range units {
+		if len(u) > left && n > 0 {
 			continue
 		}
-		left -= len(w)
-		for _, i := range w {
+		left -= len(u)
+		for _, i := range u {
 			row.Labels[i] = labels[i]
 			switch p := rng.Float64(); {
 			case p < 0.8:
@@ -130,7 +128,7 @@ func (t *MLM) Collate(texts *PairEncoder, row Features, seed uint64) Features {
 	return row
 }
 
-// units are the tokens that are masked together.
+// units are the indices of the tokens that are masked together: words or single tokens.
 func (t *MLM) units(row Features) [][]int {
 	var all [][]int
 	last := int32(-1)

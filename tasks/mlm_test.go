@@ -41,8 +41,8 @@ func TestMLMBlocks(t *testing.T) {
 	}
 }
 
-// TestMLMShares draws many masks: 15 % of the tokens, 80, 10 and 10 % of them masked, random and as they were; each
-// share is within four deviations.
+// TestMLMShares draws many masks. 15 % of the tokens are chosen; of these 80 % become the mask, 10 % a random token,
+// and 10 % stay. Each share is within four standard deviations.
 func TestMLMShares(t *testing.T) {
 	for _, whole := range []bool{true, false} {
 		task, rows := mlmRows(t, strings.Repeat("some words of several tokens, and a few more. ", 20), map[string]any{"block_size": 100, "whole_word_mask": whole})
@@ -83,7 +83,7 @@ func near(t *testing.T, what string, n, of int, want, tolerance float64) {
 	}
 }
 
-// checkWords says whether words are masked as a whole.
+// checkWords checks that words are masked as a whole.
 func checkWords(t *testing.T, row, drawn Features) {
 	t.Helper()
 	for i := 1; i < len(row.IDs); i++ {
@@ -117,7 +117,7 @@ func TestMLMRefuses(t *testing.T) {
 	wantError(t, err, "no place for text")
 }
 
-// maskless hides the mask.
+// maskless has no mask token.
 type maskless struct{ byteTokenizer }
 
 func (maskless) Mask() (int32, bool) { return 0, false }

@@ -14,43 +14,49 @@ import (
 )
 
 func init() {
-	Register("mmlu", func() Task { return &MMLU{Split: "test"} })
-	Register("biommlu", func() Task { return &MMLU{Split: "test", Subjects: slices.Clone(bioSubjects)} })
+	Register("mmlu", func() Task { return newMMLU(nil) })
+	Register("biommlu", func() Task { return newMMLU(bioSubjects) })
 }
 
-// bioSubjects are MMLU's subjects of biomedicine, the MoRA paper's BioMMLU.
+// bioSubjects are MMLU's subjects of biomedicine, the BioMMLU of the MoRA paper.
 var bioSubjects = []string{"anatomy", "clinical_knowledge", "college_biology", "college_medicine", "medical_genetics", "professional_medicine"}
 
-// MMLU is questions with four options on 57 subjects (Hendrycks et al. 2021), answered by the likeliest of " A", " B",
-// " C" and " D". The score is the mean over the questions; mean_of_subjects that over the subjects. Questions to train on
-// are those of val, worked examples the first of dev, in file order. Where a prompt is longer than the model takes, the
-// last worked examples are left out, as the published evaluation does.
+// MMLU is questions with four options on 57 subjects (Hendrycks et al. 2021), answered by the most likely of " A", "
+// B", " C" and " D". The score is the mean over the questions, and mean_of_subjects the mean over the subjects. The
+// questions to train on are those of val. Worked examples are the first ones of dev, in the order of the file. Where a
+// prompt is longer than the model takes, the last worked examples are left out, as in the published evaluation.
 type MMLU struct {
-	multipleChoice
-	// Data is the folder that holds dev, val and test, with a SUBJECT_dev.csv … each.
+	ChoiceAnswers
+	// Data is the folder that holds the folders dev, val and test, which hold a file SUBJECT_dev.csv and so on each.
 	Data string `json:"data"`
 	// Split is the folder that is evaluated: test, the default, or val.
 	Split string `json:"split"`
 	// Shots is how many worked examples are shown, 0 to 5; the paper has 0 and 5.
 	Shots int `json:"shots"`
-	// Subjects are those to ask, by their files' names; all by default. biommlu has those of biomedicine.
+	// Subjects are the subjects to ask about, as in the names of the files. The default is all of them, and for biommlu
+	// those of biomedicine.
 	Subjects []string `json:"subjects"`
+
+	store data.Store
 }
 
-var (
-	_ MultipleChoice = (*MMLU)(nil)
-	_ Metrics        = (*MMLU)(nil)
-	_ AnswerParser   = (*MMLU)(nil)
-	_ Checker        = (*MMLU)(nil)
-	_ Describer      = (*MMLU)(nil)
-)
+var _ interface {
+	MultipleChoice
+	Metrics
+	Checker
+	Describer
+} = (*MMLU)(nil)
+
+func newMMLU(subjects []string) *MMLU {
+	return &MMLU{Split: "test", Subjects: slices.Clone(subjects), store: data.Store{Format: data.CSVColumns("question", "A", "B", "C", "D", "letter")}}
+}
 
 // Describe says what the task is.
 func (t *MMLU) Describe() string {
 	return "MMLU's questions with four options, by log-likelihood; score: accuracy"
 }
 
-// Check refuses values that cannot be.
+// Check returns an error if an option is missing or out of range.
 func (t *MMLU) Check() error {
 	switch {
 	case t.Data == "":
@@ -63,32 +69,34 @@ func (t *MMLU) Check() error {
 	return nil
 }
 
-// Examples yields the questions, subject by subject in the order of their names.
+// Examples yields the questions of a split, the subjects in the order of their names.
 func (t *MMLU) Examples(split Split) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
-		folder, n := t.Split, t.Shots
-		switch split {
-		case Train:
-			folder, n = "val", 0
-		case Eval, Test:
-		default:
-			yield(Example{}, fmt.Errorf("split %q is not known; known are train, eval, test", split))
-			return
+		folder, shots := t.Split, t.Shots
+		if split == Train {
+			folder, shots = "val", 0
 		}
 		subjects, err := t.subjects(folder)
-		if err != nil {
+		if err := firstError(split.check(), err); err != nil {
 			yield(Example{}, err)
 			return
 		}
 		for _, s := range subjects {
-			if !t.subject(s, folder, n, yield) {
+			questions, err := t.subject(s, folder, shots)
+			if err != nil {
+				yield(Example{}, err)
 				return
+			}
+			for _, ex := range questions {
+				if !yield(ex, nil) {
+					return
+				}
 			}
 		}
 	}
 }
 
-// subjects lists the subjects to ask.
+// subjects lists the subjects to ask about.
 func (t *MMLU) subjects(folder string) ([]string, error) {
 	dir := filepath.Join(t.Data, folder)
 	files, err := filepath.Glob(filepath.Join(dir, "*_"+folder+".csv"))
@@ -113,68 +121,64 @@ func (t *MMLU) subjects(folder string) ([]string, error) {
 	return slices.Sorted(slices.Values(t.Subjects)), nil
 }
 
-// subject yields the questions of one subject; it says whether to go on.
-func (t *MMLU) subject(name, folder string, shots int, yield func(Example, error) bool) bool {
-	head := "The following are multiple choice questions (with answers) about " + strings.ReplaceAll(name, "_", " ") + ".\n\n"
+// subject is the questions of a subject, after its worked examples.
+func (t *MMLU) subject(name, folder string, shots int) ([]Example, error) {
+	preamble := "The following are multiple choice questions (with answers) about " + strings.ReplaceAll(name, "_", " ") + ".\n\n"
 	var worked []string
 	if shots > 0 {
 		dev, err := t.read(name, "dev")
-		if err == nil && len(dev) < shots {
-			err = fmt.Errorf("%s has %d questions, but option shots is %d", t.file(name, "dev"), len(dev), shots)
-		}
 		if err != nil {
-			return yield(Example{}, err) && false
+			return nil, err
+		}
+		if len(dev) < shots {
+			return nil, fmt.Errorf("%s has %d questions, but option shots is %d", t.file(name, "dev"), len(dev), shots)
 		}
 		for _, ex := range dev[:shots] {
-			worked = append(worked, ex.Prompt+ex.Reference+"\n\n")
+			worked = append(worked, ex.Worked())
 		}
 	}
 	questions, err := t.read(name, folder)
-	if err != nil {
-		return yield(Example{}, err) && false
+	for i, ex := range questions {
+		questions[i] = ex.WithShots(preamble, worked)
 	}
-	for _, ex := range questions {
-		if !yield(ex.withShots(head, worked), nil) {
-			return false
-		}
-	}
-	return true
+	return questions, err
 }
 
 func (t *MMLU) file(subject, folder string) string {
 	return filepath.Join(t.Data, folder, subject+"_"+folder+".csv")
 }
 
-// read is the bare questions of a file: question, four options and the right letter in a row.
+// read is the questions of a file as they are.
 func (t *MMLU) read(subject, folder string) ([]Example, error) {
-	file := t.file(subject, folder)
-	f, err := data.Open(file)
+	records, err := t.store.Records(data.Source{Path: t.file(subject, folder)})
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	rows, err := data.ReadRows(file, f)
-	if err != nil {
-		return nil, err
-	}
-	var all []Example
-	for _, row := range rows {
-		if len(row.Cells) != 6 {
-			return nil, fmt.Errorf("%s:%d: %d columns, want 6: question, four options, letter", file, row.Line, len(row.Cells))
+	all := make([]Example, len(records))
+	for i, r := range records {
+		if all[i], err = parseMMLU(r); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
 		}
-		letter := row.Cells[5]
-		right := strings.Index("ABCD", letter)
-		if len(letter) != 1 || right < 0 {
-			return nil, fmt.Errorf("%s:%d: the answer is %q, want A, B, C or D", file, row.Line, letter)
-		}
-		ex := lettered(row.Cells[0]+"\n"+optionLines(row.Cells[1:5])+"Answer:", 4, right)
-		ex.Source, ex.group = fmt.Sprintf("%s:%d", file, row.Line), subject
-		all = append(all, ex)
+		all[i].Source, all[i].Group = r.Source(), subject
 	}
 	return all, nil
 }
 
-// ComputeMetrics is accuracy, and its mean over the subjects.
-func (t *MMLU) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
-	return judgeGroups("mean_of_subjects", examples, answers)
+func parseMMLU(r data.Record) (Example, error) {
+	f := r.Fields()
+	question, letter := f.Text("question"), f.Text("letter")
+	options := []string{f.Text("A"), f.Text("B"), f.Text("C"), f.Text("D")}
+	if err := f.Err(); err != nil {
+		return Example{}, err
+	}
+	right := slices.Index(letters(4), letter)
+	if right < 0 {
+		return Example{}, fmt.Errorf("the answer is %q, want A, B, C or D", letter)
+	}
+	return Question(question+"\n"+optionLines(options)+"Answer:", letters(4), right), nil
+}
+
+// ComputeMetrics is the accuracy, and its mean over the subjects.
+func (t *MMLU) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	return groupMetrics("mean_of_subjects", examples, predictions)
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mmluFolder makes MMLU's folders with two subjects.
+// mmluFolder makes the folders of MMLU, with two subjects.
 func mmluFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,7 +46,7 @@ func TestMMLUPrompts(t *testing.T) {
 			t.Fatalf("%d questions, want 10", len(all))
 		}
 		ex := all[8]
-		if ex.Prompt != c.want || ex.Reference != " D" || ex.group != "world_religions" || !strings.HasSuffix(ex.Source, "world_religions_test.csv:7") {
+		if ex.Prompt != c.want || ex.Reference != " D" || ex.Group != "world_religions" || !strings.HasSuffix(ex.Source, "world_religions_test.csv:7") {
 			t.Errorf("got %+v, want prompt %q", ex, c.want)
 		}
 	}
@@ -59,8 +59,8 @@ func TestMMLUPrompts(t *testing.T) {
 	}
 }
 
-// TestShorter leaves out the last worked examples.
-func TestShorter(t *testing.T) {
+// TestDropShot leaves out the last worked examples.
+func TestDropShot(t *testing.T) {
 	ex := mustCollect(t, mustNew(t, "mmlu", map[string]any{"data": mmluFolder(t), "shots": 3}), Eval)[0]
 	for n := 2; n >= 0; n-- {
 		var ok bool
@@ -76,7 +76,7 @@ func TestShorter(t *testing.T) {
 	}
 }
 
-// TestBareQuotes: a quote within a field that is not quoted.
+// TestBareQuotes: a quote may stand inside a field without quotes around it.
 func TestBareQuotes(t *testing.T) {
 	dir := mmluFolder(t)
 	write(t, filepath.Join(dir, "test", "anatomy_test.csv"), "the \"who\"?,a,\"b, \"\"x\"\"\",c,d,B\n")
@@ -86,12 +86,12 @@ func TestBareQuotes(t *testing.T) {
 	}
 }
 
-func TestMMLUMeasures(t *testing.T) {
+func TestMMLUMetrics(t *testing.T) {
 	var examples []Example
 	var answers []Prediction
 	for _, said := range []string{"a A", "a B", "a A", "a A", "b B"} {
 		text := said[1:]
-		examples, answers = append(examples, Example{Reference: " A", group: said[:1]}), append(answers, Prediction{Text: &text})
+		examples, answers = append(examples, Example{Reference: " A", Group: said[:1]}), append(answers, Prediction{Text: &text})
 	}
 	got, err := (&MMLU{}).ComputeMetrics(examples, answers)
 	if err != nil || got[0].Name != "accuracy" || math.Abs(got[0].Value-0.6) > 1e-12 || got[1].Name != "mean_of_subjects" || math.Abs(got[1].Value-0.375) > 1e-12 {

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"regexp"
@@ -13,29 +12,29 @@ import (
 )
 
 func init() {
-	Register("ner", func() Task { return &NER{Files: Files{EvalSize: autoSize, as: data.ReadTagged}, MaxNewTokens: 128} })
+	Register("ner", func() Task { return &NER{FewShot: NewFewShot(data.ReadTagged), MaxNewTokens: 128} })
 }
 
-// NER is named entities as text: a sentence of CoNLL's columns, and behind "List the entities:" the answer
-// "Name (PER), Other (ORG)" in the sentence's order, or "none". An answer scores its own F1; the score
-// is that of all answers together, over pairs of name and type. Worked examples are by turns sentences with entities and without.
+// NER is named entities as text: the sentence of a file in CoNLL columns, then "List the entities:", and as the answer
+// "Name (PER), Other (ORG)" in the order of the sentence, or "none". The score of one answer is its F1. The score of
+// all answers together is the F1 over pairs of name and type. Worked examples are in turn sentences with entities and
+// sentences without; BloombergGPT and AdaptLLM show 20.
 type NER struct {
-	Files
-	// Worked has the option shots; BloombergGPT and AdaptLLM show 20.
 	FewShot
-	// MaxNewTokens ends an answer that does not end its line before.
+	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
 	MaxNewTokens int `json:"max_new_tokens"`
 }
 
-var (
-	_ Generator    = (*NER)(nil)
-	_ Metrics      = (*NER)(nil)
-	_ AnswerParser = (*NER)(nil)
-	_ Checker      = (*NER)(nil)
-	_ Describer    = (*NER)(nil)
-)
+var _ interface {
+	Generator
+	Metrics
+	AnswerParser
+	Checker
+	DataChecker
+	Describer
+} = (*NER)(nil)
 
-// noEntity is the answer where there is none.
+// noEntity is the answer where there is no entity.
 const noEntity = "none"
 
 // Describe says what the task is.
@@ -43,28 +42,19 @@ func (t *NER) Describe() string {
 	return "named entities, listed as text; score: F1 over names and types"
 }
 
-// Check refuses options that make no sense together.
+// Check returns an error if an option is out of range.
 func (t *NER) Check() error {
-	if t.MaxNewTokens < 1 {
-		return fmt.Errorf("option max_new_tokens is %d, want 1 or more", t.MaxNewTokens)
-	}
-	return oneOf(t.Files.Check(), t.FewShot.check())
+	return firstError(checkMaxNewTokens(t.MaxNewTokens), t.FewShot.Check())
 }
 
 // Examples yields the sentences of a split.
-func (t *NER) Examples(split Split) iter.Seq2[Example, error] {
-	return t.withShots(split, t.Shots, parseNER)
-}
+func (t *NER) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, parseNER) }
 
 func parseNER(r data.Record) (Example, error) {
-	o, err := data.ParseObject(r.Raw)
-	if err != nil {
+	f := r.Fields()
+	tokens, tags := f.List("tokens"), f.List("tags")
+	if err := f.Err(); err != nil {
 		return Example{}, err
-	}
-	tokens, err1 := o.List("tokens")
-	tags, err2 := o.List("tags")
-	if err := errors.Join(err1, err2); err != nil {
-		return Example{}, oneLine(err)
 	}
 	if len(tokens) != len(tags) {
 		return Example{}, fmt.Errorf("%d tokens and %d tags, want a tag each", len(tokens), len(tags))
@@ -73,15 +63,17 @@ func parseNER(r data.Record) (Example, error) {
 	if err != nil {
 		return Example{}, err
 	}
-	want, kind := noEntity, noEntity
+	answer, class := noEntity, noEntity
 	if len(entities) > 0 {
-		want, kind = strings.Join(entities, ", "), ""
+		answer, class = strings.Join(entities, ", "), ""
 	}
-	prompt := strings.Join(tokens, " ") + "\nList the entities:"
-	return Example{Segments: response(prompt, " "+want), Prompt: prompt, Reference: " " + want, kind: kind}, nil
+	ex := Answered(strings.Join(tokens, " ")+"\nList the entities:", " "+answer)
+	ex.Class = class
+	return ex, nil
 }
 
-// entitiesOf are the entities of a sentence, each "Name (TYPE)": runs of I-TYPE, broken by B-TYPE (IOB1 and IOB2).
+// entitiesOf lists the entities of a sentence as "Name (TYPE)". An entity is a run of I-TYPE tags; B-TYPE begins a new
+// one (IOB1 and IOB2).
 func entitiesOf(tokens, tags []string) ([]string, error) {
 	var all []string
 	var name []string
@@ -93,11 +85,11 @@ func entitiesOf(tokens, tags []string) ([]string, error) {
 		name, open = nil, ""
 	}
 	for i, tag := range tags {
-		kind, typ, _ := strings.Cut(tag, "-")
-		if tag != "O" && (kind != "I" && kind != "B" || typ == "") {
+		prefix, typ, _ := strings.Cut(tag, "-")
+		if tag != "O" && (prefix != "I" && prefix != "B" || typ == "") {
 			return nil, fmt.Errorf("tag %q of %q, want O, I-TYPE or B-TYPE", tag, tokens[i])
 		}
-		if kind != "I" || typ != open {
+		if prefix != "I" || typ != open {
 			end()
 		}
 		if tag != "O" {
@@ -113,10 +105,10 @@ func (t *NER) Generation() GenerationOptions {
 	return GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"\n"}}
 }
 
-// entityType is what ends an entity in an answer.
+// entityType ends an entity in an answer.
 var entityType = regexp.MustCompile(`\(([A-Z][A-Z_]*)\)`)
 
-// listed are the entities that an answer names: what stands before each "(TYPE)", up to the one before.
+// listed are the entities that an answer names: the text before each "(TYPE)", and the type.
 func listed(answer string) []string {
 	var all []string
 	from := 0
@@ -130,11 +122,11 @@ func listed(answer string) []string {
 	return all
 }
 
-// compare counts the entities of an answer, each as often as it is there.
+// compare counts the entities of an answer that are right. An entity counts as often as the reference has it.
 func compare(want, got string) metric.PRF {
-	gold, said := listed(want), listed(got)
-	c := metric.PRF{Predicted: len(said), Gold: len(gold)}
-	for _, e := range said {
+	gold, predicted := listed(want), listed(got)
+	c := metric.PRF{Predicted: len(predicted), Gold: len(gold)}
+	for _, e := range predicted {
 		if i := slices.Index(gold, e); i >= 0 {
 			c.Correct++
 			gold = slices.Delete(gold, i, i+1)
@@ -143,7 +135,7 @@ func compare(want, got string) metric.PRF {
 	return c
 }
 
-// Score is the answer's F1; where there is no entity, 1 for an answer that names none.
+// Score is the F1 of the answer. Where there is no entity, it is 1 for an answer that names none.
 func (t *NER) Score(want Example, got string) float64 {
 	c := compare(want.Reference, got)
 	if c.Gold == 0 && c.Predicted == 0 && strings.TrimSpace(got) != "" {
@@ -152,14 +144,14 @@ func (t *NER) Score(want Example, got string) float64 {
 	return c.F1()
 }
 
-// ParseAnswer is the entities that are read from an answer.
+// ParseAnswer is the entities that an answer names.
 func (t *NER) ParseAnswer(_ Example, got string) string { return strings.Join(listed(got), ", ") }
 
-// ComputeMetrics is F1, precision and recall over all entities.
-func (t *NER) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
+// ComputeMetrics is F1, precision and recall over the entities of all answers.
+func (t *NER) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	var sum metric.PRF
 	for i, ex := range examples {
-		c := compare(ex.Reference, answers[i].String())
+		c := compare(ex.Reference, predictions[i].String())
 		sum = metric.PRF{Correct: sum.Correct + c.Correct, Predicted: sum.Predicted + c.Predicted, Gold: sum.Gold + c.Gold}
 	}
 	return []Metric{{"f1", sum.F1()}, {"precision", sum.Precision()}, {"recall", sum.Recall()}}, nil

@@ -34,7 +34,7 @@ func decodeOptions(t Task, options map[string]any) error {
 	return nil
 }
 
-// optionNames are the JSON keys of a task's struct, those of embedded structs among them.
+// optionNames are the JSON keys of a task's struct, with those of embedded structs.
 func optionNames(t Task) []string {
 	typ := reflect.TypeOf(t)
 	if typ.Kind() != reflect.Pointer || typ.Elem().Kind() != reflect.Struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-func TestPairsJudge(t *testing.T) {
+func TestPairsMetrics(t *testing.T) {
 	vec := func(angle float64) []float32 {
 		return []float32{float32(3 * math.Cos(angle)), float32(3 * math.Sin(angle))}
 	}
@@ -60,10 +60,10 @@ func TestPairsReads(t *testing.T) {
 		t.Errorf("%d pairs are held out, want 3", len(held))
 	}
 	write(t, path, "text,text_pair,score\nab,cde,high\n")
-	_, err = collect(t, task, Train)
+	_, err = collect(t, mustNew(t, "pairs", map[string]any{"data": path}), Train)
 	wantError(t, err, "d.csv:2", `field "score" is "high", want a number`)
 	write(t, path, "text,text_pair\nab,\n")
-	_, err = collect(t, task, Train)
+	_, err = collect(t, mustNew(t, "pairs", map[string]any{"data": path}), Train)
 	wantError(t, err, "d.csv:2: a text is empty")
 }
 
@@ -103,8 +103,8 @@ func TestSeq2SeqReads(t *testing.T) {
 	}
 }
 
-// TestNewAsker makes every task that answers questions without data, by its name and by its head.
-func TestNewAsker(t *testing.T) {
+// TestNewPromptBuilder makes every task that takes questions without data, by its name and for its head.
+func TestNewPromptBuilder(t *testing.T) {
 	for name, head := range map[string]head.Config{
 		"classify": {Kind: head.SequenceClassification, Labels: []string{"a", "b"}, ProblemType: head.SingleLabel}, "tokens": {Kind: head.TokenClassification, Labels: []string{"O", "B"}},
 		"qa": {Kind: head.QuestionAnswering}, "seq2seq": {Kind: head.Seq2SeqLM}, "mlm": {Kind: head.MaskedLM}, "pairs": {Kind: head.FeatureExtraction},

@@ -1,60 +1,62 @@
 package tasks
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
 	Register("qa", func() Task {
-		return &QA{Files: Files{EvalSize: autoSize, as: data.ReadSQuAD}, MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
+		return &QA{Files: NewFiles(data.ReadSQuAD), MaxSeqLength: 384, DocStride: 128, MaxQueryLength: 64, NBest: 20, MaxAnswerLength: 30}
 	})
 }
 
-// QA finds the answer to a question in a text: files in SQuAD's JSON, version 1.1 or 2.0. Long texts are cut into
-// windows that overlap; in one without the answer, and where there is none, the row's first token is the answer (Devlin
-// et al. 2019, sections 4.2 and 4.3).
+// QA is extractive question answering: the answer to a question is found in a text. Files have SQuAD's JSON, version
+// 1.1 or 2.0. A long text is cut into windows that overlap. In a window without the answer, and where there is no
+// answer, the row's first token is the answer (Devlin et al. 2019, sections 4.2 and 4.3).
 type QA struct {
 	Files
-	// MaxSeqLength is the most tokens of a window, the question's among them, and DocStride how many of the text two
-	// neighbours share, half of it at most. Questions are cut to MaxQueryLength tokens.
+	// MaxSeqLength is the most tokens of a window, with those of the question. DocStride is how many tokens of the text
+	// two neighbours share, at most half of a window. MaxQueryLength is the most tokens of a question.
 	MaxSeqLength   int `json:"max_seq_length"`
 	DocStride      int `json:"doc_stride"`
 	MaxQueryLength int `json:"max_query_length"`
-	// NBest is how many starts and ends of a window are tried, MaxAnswerLength the most tokens of an answer.
+	// NBest is how many starts and ends of each window are tried. MaxAnswerLength is the most tokens of an answer.
 	NBest           int `json:"n_best_size"`
 	MaxAnswerLength int `json:"max_answer_length"`
-	// Version2 says that questions may have no answer; it follows from data that have such questions. The answer is then
-	// "" where its score is above the best span's by more than NullThreshold.
+	// Version2 says that a question may have no answer. Examples sets it when it meets such a question. The answer is
+	// then "" where its score is above the best span's by more than NullThreshold.
 	Version2      bool    `json:"version_2_with_negative"`
 	NullThreshold float64 `json:"null_score_diff_threshold"`
 }
 
-var (
-	_ HeadTask      = (*QA)(nil)
-	_ Postprocessor = (*QA)(nil)
-	_ Metrics       = (*QA)(nil)
-	_ PromptBuilder = (*QA)(nil)
-	_ Checker       = (*QA)(nil)
-	_ Describer     = (*QA)(nil)
-)
+var _ interface {
+	Postprocessor
+	Metrics
+	PromptBuilder
+	Checker
+	DataChecker
+	Describer
+} = (*QA)(nil)
 
 // Describe says what the task is.
 func (t *QA) Describe() string {
 	return "answers found in a text (SQuAD JSON, 1.1 and 2.0); score: exact match, and F1 of words"
 }
 
-// Check refuses values that cannot be.
-func (t *QA) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
-
-func (t *QA) checkOwn() error {
+// Check returns an error if an option is out of range.
+func (t *QA) Check() error {
 	for _, o := range []struct {
 		name   string
 		v, min int
@@ -73,9 +75,20 @@ func (t *QA) Head(head.Config) (head.Config, error) {
 }
 
 // Examples yields the questions of a split.
-func (t *QA) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+func (t *QA) Examples(split Split) iter.Seq2[Example, error] {
+	return func(yield func(Example, error) bool) {
+		for ex, err := range t.Parse(split, parseQA) {
+			if err == nil && len(ex.Input.Answers) == 0 {
+				t.Version2 = true
+			}
+			if !yield(ex, err) {
+				return
+			}
+		}
+	}
+}
 
-func (t *QA) parse(r data.Record) (Example, error) {
+func parseQA(r data.Record) (Example, error) {
 	var q data.SQuADQuestion
 	if err := json.Unmarshal(r.Raw, &q); err != nil {
 		return Example{}, err
@@ -83,37 +96,48 @@ func (t *QA) parse(r data.Record) (Example, error) {
 	if q.Question == nil || strings.TrimSpace(*q.Question) == "" {
 		return Example{}, errors.New(`field "question" is missing or empty`)
 	}
+	if q.Context == nil {
+		return Example{}, errors.New(`field "context" is missing`)
+	}
 	ex := Example{Input: Input{Text: *q.Question, Pair: *q.Context, Known: true}, Prompt: *q.Question}
 	if q.IsImpossible {
-		t.Version2 = true
 		return ex, nil
 	}
-	var answers []struct {
-		Text  *string `json:"text"`
-		Start *int    `json:"answer_start"`
-	}
-	if err := json.Unmarshal(q.Answers, &answers); err != nil {
-		return ex, errors.New(`field "answers" is missing, or no list of {"text", "answer_start"}`)
-	}
-	if len(answers) == 0 {
-		return ex, errors.New(`field "answers" is empty; a question without an answer has "is_impossible": true`)
-	}
-	text := []rune(*q.Context)
-	for _, a := range answers {
-		if a.Text == nil || a.Start == nil || *a.Text == "" {
-			return ex, errors.New(`an answer lacks "text" or "answer_start"`)
-		}
-		n := len([]rune(*a.Text))
-		if *a.Start < 0 || *a.Start+n > len(text) || string(text[*a.Start:*a.Start+n]) != *a.Text {
-			return ex, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
-		}
-		ex.Input.Answers = append(ex.Input.Answers, TextSpan{*a.Text, *a.Start})
+	var err error
+	if ex.Input.Answers, err = parseAnswers(q.Answers, []rune(*q.Context)); err != nil {
+		return Example{}, err
 	}
 	ex.Reference = ex.Input.Answers[0].Text
 	return ex, nil
 }
 
-// BuildPrompt takes a question and the text to look in.
+// parseAnswers reads the answers to a question, one or more, and checks that the context has them.
+func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
+	var answers []struct {
+		Text  *string `json:"text"`
+		Start *int    `json:"answer_start"`
+	}
+	if err := json.Unmarshal(raw, &answers); err != nil {
+		return nil, errors.New(`field "answers" is missing, or is not a list of {"text", "answer_start"}`)
+	}
+	if len(answers) == 0 {
+		return nil, errors.New(`field "answers" is empty; a question without an answer has "is_impossible": true`)
+	}
+	var all []TextSpan
+	for _, a := range answers {
+		if a.Text == nil || a.Start == nil || *a.Text == "" {
+			return nil, errors.New(`an answer lacks "text" or "answer_start"`)
+		}
+		n := len([]rune(*a.Text))
+		if *a.Start < 0 || *a.Start+n > len(context) || string(context[*a.Start:*a.Start+n]) != *a.Text {
+			return nil, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
+		}
+		all = append(all, TextSpan{*a.Text, *a.Start})
+	}
+	return all, nil
+}
+
+// BuildPrompt takes a question, and the text to find the answer in.
 func (t *QA) BuildPrompt(text, pair string) (Example, error) {
 	if text == "" || pair == "" {
 		return Example{}, errors.New("the task qa takes a question and, as the second text, where to look for the answer")
@@ -121,18 +145,18 @@ func (t *QA) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// Encode makes the windows of a question's text.
+// Encode makes a row of each window of the text, with the question before it.
 func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	q, c := texts.tok.EncodePlus(ex.Input.Text, false), texts.tok.EncodePlus(ex.Input.Pair, false)
 	truncated := len(q.IDs) > t.MaxQueryLength
 	query := q.IDs[:min(len(q.IDs), t.MaxQueryLength)]
-	most := t.MaxSeqLength
-	if texts.most > 0 {
-		most = min(most, texts.most)
+	maxLen := t.MaxSeqLength
+	if texts.maxLen > 0 {
+		maxLen = min(maxLen, texts.maxLen)
 	}
-	room := most - texts.two.extra() - len(query)
+	room := maxLen - texts.two.extra() - len(query)
 	if room < 2 {
-		return nil, false, fmt.Errorf("windows of %d tokens leave no place for the text behind a question of %d", most, len(query))
+		return nil, false, fmt.Errorf("windows of %d tokens leave no place for the text after a question of %d", maxLen, len(query))
 	}
 	shared := min(t.DocStride, room/2)
 	if len(c.IDs) == 0 {
@@ -161,7 +185,7 @@ func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	}
 }
 
-// answerTokens are the first and the last token of the first answer; 0 and -1 where there is none.
+// answerTokens are the first and the last token of the first answer; 0 and -1 where there is no answer.
 func answerTokens(offsets [][2]int, answers []TextSpan) (first, last int) {
 	if len(answers) == 0 {
 		return 0, -1
@@ -177,29 +201,109 @@ func answerTokens(offsets [][2]int, answers []TextSpan) (first, last int) {
 	return first, last
 }
 
-// Score is the F1 of the words of the answer, by the best reference.
+// candidate is a possible answer.
+type candidate struct {
+	start, end int     // characters of the text
+	score      float64 // the sum of the logits of start and end
+}
+
+// Postprocess finds the best answer over all windows.
+func (t *QA) Postprocess(_ *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error) {
+	var all []candidate
+	none := math.Inf(1)
+	for w, row := range rows {
+		if len(outputs[w]) != len(row.IDs) || len(outputs[w][0]) != 2 {
+			return Prediction{}, fmt.Errorf("%s: want two outputs for each of %d tokens", ex.Source, len(row.IDs))
+		}
+		none = min(none, float64(outputs[w][0][0])+float64(outputs[w][0][1]))
+		all = append(all, t.candidates(row, outputs[w])...)
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
+	all = all[:min(len(all), t.NBest)]
+	if t.Version2 {
+		all = append(all, candidate{score: none})
+	}
+	if len(all) == 0 {
+		empty := ""
+		return Prediction{Text: &empty}, nil
+	}
+	p := Prediction{Spans: candidateSpans(ex.Input.Pair, all)}
+	best := 0
+	if t.Version2 && (len(all) == 1 || none-all[0].score > t.NullThreshold) {
+		best = len(all) - 1
+	}
+	text := p.Spans[best].Text
+	p.Text = &text
+	return p, nil
+}
+
+// candidates are the answers between the best starts and the best ends of a window.
+func (t *QA) candidates(row Features, outputs [][]float32) []candidate {
+	starts, ends := t.best(row, outputs, 0), t.best(row, outputs, 1)
+	var all []candidate
+	for _, s := range starts {
+		for _, e := range ends {
+			if e >= s && e-s < t.MaxAnswerLength {
+				all = append(all, candidate{row.Offsets[s][0], row.Offsets[e][1], float64(outputs[s][0]) + float64(outputs[e][1])})
+			}
+		}
+	}
+	return all
+}
+
+// best are the tokens of the text with the largest outputs: with end 0 the starts of answers, with end 1 their last
+// tokens.
+func (t *QA) best(row Features, outputs [][]float32, end int) []int {
+	var at []int
+	for i, o := range row.Offsets {
+		if o[0] >= 0 {
+			at = append(at, i)
+		}
+	}
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(outputs[b][end], outputs[a][end]) })
+	return at[:min(len(at), t.NBest)]
+}
+
+// candidateSpans are the texts of candidates, each with its probability among all of them.
+func candidateSpans(text string, all []candidate) []Span {
+	runes := []rune(text)
+	scores := make([]float64, len(all))
+	for i, c := range all {
+		scores[i] = c.score
+	}
+	p := numeric.Softmax(scores)
+	out := make([]Span, len(all))
+	for i, c := range all {
+		start := min(c.start, len(runes))
+		end := min(max(c.end, start), len(runes))
+		out[i] = Span{Text: string(runes[start:end]), Probability: p[i], Start: start, End: end}
+	}
+	return out
+}
+
+// Score is the F1 of the words of the answer, against the reference that suits it best.
 func (t *QA) Score(want Example, got string) float64 {
-	s, err := metric.SQuAD([]string{got}, [][]string{texts(want.Input.Answers)})
+	s, err := metric.SQuAD([]string{got}, [][]string{answerTexts(want)})
 	if err != nil {
 		return 0
 	}
 	return s.F1
 }
 
-func texts(answers []TextSpan) []string {
+func answerTexts(ex Example) []string {
 	var all []string
-	for _, a := range answers {
+	for _, a := range ex.Input.Answers {
 		all = append(all, a.Text)
 	}
 	return all
 }
 
-// ComputeMetrics is exact match and F1, with version 2 of questions with and without an answer together.
-func (t *QA) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
+// ComputeMetrics is F1 and exact match. Questions with and without an answer count alike.
+func (t *QA) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	var got []string
 	var want [][]string
 	for i, ex := range examples {
-		got, want = append(got, answers[i].String()), append(want, texts(ex.Input.Answers))
+		got, want = append(got, predictions[i].String()), append(want, answerTexts(ex))
 	}
 	s, err := metric.SQuAD(got, want)
 	if err != nil {

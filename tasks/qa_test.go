@@ -21,7 +21,7 @@ func qaOn(t *testing.T, content string, options map[string]any) *QA {
 	return mustNew(t, "qa", all).(*QA)
 }
 
-// paragraph is a file with one question; the byte tokenizer has a token a character.
+// paragraph is a file with one question.
 func paragraph(context, question, answers string) string {
 	return `{"data": [{"paragraphs": [{"qas": [{"question": "` + question + `", ` + answers + `}], "context": "` + context + `"}]}]}`
 }
@@ -60,16 +60,16 @@ func TestQAAnswer(t *testing.T) {
 	first := out([6]float32{1, 9, 5, 0, 0, 4}, [6]float32{1, 9, 0, 0, 0, 3})
 	second := out([6]float32{2, 0, 0, 1, 0, 0}, [6]float32{2, 0, 0, 0, 2, 0})
 	for _, c := range []struct {
-		task QA
+		task *QA
 		want string
 	}{
-		{QA{NBest: 4, MaxAnswerLength: 4}, "äbcd"},                                       // 5+3
-		{QA{NBest: 4, MaxAnswerLength: 3}, "d"},                                          // 4+3
-		{QA{NBest: 1, MaxAnswerLength: 3}, "bc"},                                         // only the best ends
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true}, "äbcd"},                       // 8 against the smaller of 2 and 4
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -7}, ""},        // 2-8 is more than -7
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},    // and less than -5
-		{QA{NBest: 4, MaxAnswerLength: 4, Version2: false, NullThreshold: -100}, "äbcd"}, // version 1 always answers
+		{&QA{NBest: 4, MaxAnswerLength: 4}, "äbcd"},                                       // 5+3
+		{&QA{NBest: 4, MaxAnswerLength: 3}, "d"},                                          // 4+3
+		{&QA{NBest: 1, MaxAnswerLength: 3}, "bc"},                                         // only the best ends
+		{&QA{NBest: 4, MaxAnswerLength: 4, Version2: true}, "äbcd"},                       // 8 against the smaller of 2 and 4
+		{&QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -7}, ""},        // 2-8 is more than -7
+		{&QA{NBest: 4, MaxAnswerLength: 4, Version2: true, NullThreshold: -5}, "äbcd"},    // and less than -5
+		{&QA{NBest: 4, MaxAnswerLength: 4, Version2: false, NullThreshold: -100}, "äbcd"}, // version 1 always answers
 	} {
 		a, err := c.task.Postprocess(nil, ex, []Features{row, row}, [][][]float32{first, second})
 		if err != nil || a.String() != c.want {
@@ -90,7 +90,7 @@ func TestQARefuses(t *testing.T) {
 		{"{\"data\": [\n{\"paragraphs\": [}]}", "d.json:2: not valid JSON"},
 		{"[1]", "d.json:1: this is an array"},
 		{"{\"version\": \"1\"}", `d.json:1: field "data" is missing`},
-		{"{\"data\":\n7}", `d.json:2: field "data" is no list`},
+		{"{\"data\":\n7}", `d.json:2: field "data" is not a list`},
 		{"{\"data\": [\n\n{\"paragraphs\": [\n{\"qas\": []}]}]}", `d.json:4: field "context" of the paragraph is missing`},
 		{"{\"data\": [{\"paragraphs\": []}]}", "d.json has no question"},
 		{paragraph("abc", "", `"answers": []`), `d.json:1: field "question" is missing or empty`},
@@ -99,16 +99,16 @@ func TestQARefuses(t *testing.T) {
 		{paragraph("abc", "q", `"answers": [{"text": "c"}]`), `lacks "text" or "answer_start"`},
 		{paragraph("äbc", "q", `"answers": [{"text": "c", "answer_start": 3}]`), `"c" is not at character 3`},
 		{paragraph("abc", "q", `"answers": [{"text": "c", "answer_start": -1}]`), "is not at character -1"},
-		{paragraph("abc", "q", `"answers": "c"`), `no list of {"text", "answer_start"}`},
+		{paragraph("abc", "q", `"answers": "c"`), `not a list of {"text", "answer_start"}`},
 	} {
 		_, _, err := EncodeAll(byteTokenizer{}, nil, qaOn(t, c.content, nil), Train, 0)
 		wantError(t, err, c.want)
 	}
 	_, _, err := EncodeAll(byteTokenizer{addBOS: true}, nil, qaOn(t, paragraph("abc", "a question", `"is_impossible": true`), map[string]any{"max_seq_length": 12}), Train, 0)
-	wantError(t, err, "leave no place for the text behind a question of 10")
+	wantError(t, err, "leave no place for the text after a question of 10")
 }
 
-// TestQALines finds each question's line.
+// TestQALines finds the line of each question.
 func TestQALines(t *testing.T) {
 	content := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"
 	task := qaOn(t, content, nil)
@@ -133,7 +133,7 @@ func FuzzSquad(f *testing.F) {
 		task := &QA{MaxSeqLength: 16, DocStride: 4, MaxQueryLength: 4, NBest: 2, MaxAnswerLength: 2}
 		texts := NewPairEncoder(byteTokenizer{}, 0)
 		for _, r := range records {
-			ex, err := task.parse(r)
+			ex, err := parseQA(r)
 			if err != nil {
 				continue
 			}

@@ -11,46 +11,46 @@ import (
 
 var registry = map[string]func() Task{}
 
-// Register makes a task known by name. create returns a pointer to a struct that holds the defaults of the options. It
-// panics when the name is taken.
+// Register makes a task known by a name, usually in the init function of the task's file. create returns a pointer to a
+// new struct that holds the defaults of the options; the fields' JSON keys are the names of the options.
+//
+// Register panics if the name is taken, and if a method of the task has the name of an optional interface's method but
+// not its signature.
 func Register(name string, create func() Task) {
 	if _, taken := registry[name]; taken {
 		panic("tasks: " + name + " is registered twice")
 	}
+	if err := checkOptional(create()); err != nil {
+		panic("tasks: " + name + ": " + err.Error())
+	}
 	registry[name] = create
 }
 
-// New makes a task with the given options; the others keep their defaults.
+// New makes a task with the given options; the others keep their defaults. The error is ErrUnknownTask if there is no
+// such task, or else names the option that is wrong.
 func New(name string, options map[string]any) (Task, error) {
-	create, ok := registry[name]
-	if !ok {
-		return nil, fmt.Errorf("task: %q is not known%s", name, suggest.Hint(name, Names()))
+	t, err := newTask(name, options)
+	if err != nil {
+		return nil, err
 	}
-	t := create()
-	if err := decodeOptions(t, options); err != nil {
-		return nil, fmt.Errorf("task %s: %w", name, err)
-	}
-	if c, ok := t.(Checker); ok {
-		if err := c.Check(); err != nil {
+	if c, ok := t.(DataChecker); ok {
+		if err := c.CheckData(); err != nil {
 			return nil, fmt.Errorf("task %s: %w", name, err)
 		}
 	}
 	return t, nil
 }
 
-// NewPromptBuilder makes a task without data, for questions.
-func NewPromptBuilder(name string, options map[string]any) (PromptBuilder, error) {
+// newTask makes a task and checks its options, but for those that name data.
+func newTask(name string, options map[string]any) (Task, error) {
 	create, ok := registry[name]
 	if !ok {
-		return nil, fmt.Errorf("task: %q is not known%s", name, suggest.Hint(name, Names()))
+		return nil, fmt.Errorf("task: %q %w%s", name, ErrUnknownTask, suggest.Hint(name, Names()))
 	}
-	t, ok := create().(PromptBuilder)
-	if !ok {
-		return nil, fmt.Errorf("task %s: takes no single question", name)
-	}
+	t := create()
 	err := decodeOptions(t, options)
-	if c, ok := t.(interface{ checkOwn() error }); ok && err == nil {
-		err = c.checkOwn()
+	if c, ok := t.(Checker); ok && err == nil {
+		err = c.Check()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
@@ -58,22 +58,36 @@ func NewPromptBuilder(name string, options map[string]any) (PromptBuilder, error
 	return t, nil
 }
 
-// PromptBuilderFor finds the task that is for a model's head, and gives it that head.
-func PromptBuilderFor(head head.Config) (name string, t PromptBuilder, err error) {
+// NewPromptBuilder makes a task without data, which turns questions into examples.
+func NewPromptBuilder(name string, options map[string]any) (PromptBuilder, error) {
+	if create, ok := registry[name]; ok {
+		if _, ok := create().(PromptBuilder); !ok {
+			return nil, fmt.Errorf("task %s: takes no single question", name)
+		}
+	}
+	t, err := newTask(name, options)
+	if err != nil {
+		return nil, err
+	}
+	return t.(PromptBuilder), nil
+}
+
+// PromptBuilderFor finds the task for a model's head, and makes that head the task's.
+func PromptBuilderFor(own head.Config) (name string, t PromptBuilder, err error) {
 	for _, name := range Names() {
 		if t, err := NewPromptBuilder(name, nil); err == nil {
-			if h, err := t.Head(head); err == nil && h.Kind == head.Kind {
+			if h, err := t.Head(own); err == nil && h.Kind == own.Kind {
 				return name, t, nil
 			}
 		}
 	}
-	return "", nil, fmt.Errorf("task: none answers single questions with a head for %s", head.Kind)
+	return "", nil, fmt.Errorf("task: none answers single questions with a head for %s", own.Kind)
 }
 
-// Names are the names of all tasks, sorted.
+// Names lists the registered tasks, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(registry)) }
 
-// Options are the names of a task's options, sorted; nil where there is no such task.
+// Options lists the options of a task, sorted; nil if there is no such task.
 func Options(name string) []string {
 	create, ok := registry[name]
 	if !ok {
@@ -82,7 +96,7 @@ func Options(name string) []string {
 	return optionNames(create())
 }
 
-// Describe says in a line what a task is, "" where it does not say.
+// Describe says in one line what a task is; "" if there is no such task, or it is not a Describer.
 func Describe(name string) string {
 	if create, ok := registry[name]; ok {
 		if d, ok := create().(Describer); ok {

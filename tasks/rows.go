@@ -10,103 +10,11 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// Features is an example as tokens.
-type Features struct {
-	// IDs are the tokens.
-	IDs []int32
-	// TokenTypeIDs are the tokens' segments, for models that have them; nil is 0 for all.
-	TokenTypeIDs []int32
-	// Labels are what the model's head is scored by, Ignore where it is not: for language models the tokens themselves,
-	// for token classification a class each; for sequence classification a single class, for question answering the
-	// answer's first and last token, for a sequence-to-sequence model the target's tokens.
-	Labels []int32
-	// FloatLabels are the outputs wanted for multi-label classification and regression.
-	FloatLabels []float32
-	// WordIDs are the tokens' words by number, -1 for special tokens; nil where the task does not need them.
-	WordIDs []int32
-	// Offsets are where the tokens of the text that is searched come from, in characters; {-1, -1} for all others.
-	Offsets [][2]int
-	// PairStart is where a second text begins that belongs to the first (sentence embeddings); 0 is none.
-	PairStart int
-	// Source says where the example comes from.
-	Source string
-}
-
-// Scored is the number of tokens that a causal model is scored on: the first has nothing before it.
-func (r Features) Scored() int { return scored(r.Labels) }
-
-// Tokens counts the tokens that the model runs over, those of a target of its own too.
-func (r Features) Tokens() int {
-	if len(r.Labels) > 2 && len(r.Labels) != len(r.IDs) {
-		return len(r.IDs) + len(r.Labels)
-	}
-	return len(r.IDs)
-}
-
-func scored(labels []int32) int {
-	n := 0
-	for _, l := range labels[min(1, len(labels)):] {
-		if l != head.IgnoreIndex {
-			n++
-		}
-	}
-	return n
-}
-
-func (r *Features) append(ids []int32, scored bool) {
-	r.IDs = append(r.IDs, ids...)
-	for _, id := range ids {
-		if !scored {
-			id = head.IgnoreIndex
-		}
-		r.Labels = append(r.Labels, id)
-	}
-}
-
-// Counts says what became of a data set.
-type Counts struct {
-	// Rows and Tokens are what there is, Scored how many of the tokens the loss is taken on.
-	Rows, Tokens, Scored int
-	// Truncated is how many rows lost their end, Skipped how many examples were left out since no scored token
-	// remained.
-	Truncated, Skipped int
-	// Why says of the first skipped example what is wrong with it.
-	Why string
-}
-
-func (c *Counts) add(r Features, scored int, truncated bool) {
-	c.Rows++
-	c.Tokens += len(r.IDs)
-	c.Scored += scored
-	if truncated {
-		c.Truncated++
-	}
-}
-
-func (c *Counts) skip(err error) {
-	if c.Skipped++; c.Skipped == 1 {
-		c.Why = err.Error()
-	}
-}
-
-// String is the counts in a line.
-func (c Counts) String() string {
-	s := fmt.Sprintf("%d rows, %d tokens, %d scored", c.Rows, c.Tokens, c.Scored)
-	if c.Truncated > 0 {
-		s += fmt.Sprintf(", %d truncated", c.Truncated)
-	}
-	if c.Skipped > 0 {
-		s += fmt.Sprintf(", %d skipped (%s)", c.Skipped, c.Why)
-	}
-	return s
-}
-
-// ErrNoExamples says that a split is empty, since no data were given for it.
-var ErrNoExamples = errors.New("no examples")
-
-// EncodeAll turns a split of a task into rows of at most maxLen tokens (0: any length), in the data's order; a Blocker's
-// documents become blocks. Examples without a scored token within maxLen are left out and counted; when none is left
-// the error is ErrNotScored, and ErrNoExamples for an empty split.
+// EncodeAll turns a split of a task into rows of at most maxLen tokens (0: any length), in the order of the data. The
+// documents of a Packer become blocks. Examples without a scored token within maxLen are left out and counted. If none
+// is left, the error is ErrNotScored; for an empty split it is ErrNoExamples.
+//
+// template renders conversations; it may be nil where the data have none.
 func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Features, Counts, error) {
 	e := newEncoder(tok, template, maxLen)
 	var rows []Features
@@ -119,24 +27,24 @@ func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen 
 	return rows, e.counts, nil
 }
 
-// Rows is EncodeAll a row at a time, for those who need only the first few.
+// Rows is EncodeAll one row at a time, for callers that need only the first few.
 func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) { newEncoder(tok, template, maxLen).rows(task, split)(yield) }
 }
 
-// rows yields rows, and an error last where none came.
+// rows yields the rows of a split. An error is the last thing it yields, also where there is no row.
 func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) {
-		s := source{examples: task.Examples(split)}
+		s := watched{examples: task.Examples(split)}
 		if err := e.prepare(task); err != nil {
 			yield(Features{}, err)
 			return
 		}
-		rows := e.each(&s)
-		if b, ok := task.(Packer); ok {
-			rows = e.blocks(&s, b)
+		rows := e.encodeEach(&s)
+		if p, ok := task.(Packer); ok {
+			rows = e.blocks(&s, p)
 		} else if t, ok := task.(Encoder); ok {
-			rows = e.made(&s, t)
+			rows = e.encodeBy(&s, t)
 		}
 		for row, err := range rows {
 			if !yield(row, err) || err != nil {
@@ -153,8 +61,29 @@ func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 	}
 }
 
-// each makes a row of every example.
-func (e *encoder) each(s *source) iter.Seq2[Features, error] {
+// prepare lets a task decide on its head, for which the rows are made.
+func (e *encoder) prepare(task Task) error {
+	want, err := HeadOf(task, head.Config{})
+	if err != nil {
+		return err
+	}
+	e.kind = want.Kind
+	if _, ok := task.(HeadTask); !ok {
+		return nil
+	}
+	full, ok := e.tok.(FullTokenizer)
+	if !ok {
+		return fmt.Errorf("%T is not a tasks.FullTokenizer, which a task for %s needs", e.tok, want.Kind)
+	}
+	e.texts = NewPairEncoder(full, e.maxLen)
+	if _, ok := e.texts.Mask(); !ok && e.kind == head.MaskedLM {
+		return errors.New("the tokenizer has no mask token (mask_token), which masked language modelling needs")
+	}
+	return nil
+}
+
+// encodeEach makes a row of each example.
+func (e *encoder) encodeEach(s *watched) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) {
 		for ex, err := range s.all() {
 			var row Features
@@ -172,8 +101,36 @@ func (e *encoder) each(s *source) iter.Seq2[Features, error] {
 	}
 }
 
-// source watches the examples that go by, for messages.
-type source struct {
+// encodeBy lets a task encode its examples itself.
+func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
+	return func(yield func(Features, error) bool) {
+		for ex, err := range s.all() {
+			if err != nil {
+				yield(Features{}, err)
+				return
+			}
+			rows, truncated, err := t.Encode(e.texts, ex)
+			if errors.Is(err, ErrNotScored) {
+				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, err))
+				continue
+			}
+			if err != nil {
+				yield(Features{}, fmt.Errorf("%s: %w", ex.Source, err))
+				return
+			}
+			for i, row := range rows {
+				row.Source = ex.Source
+				e.counts.add(row, row.scoredBy(e.kind), truncated && i == 0)
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// watched is examples, of which it notes for messages how many there were and from which files.
+type watched struct {
 	examples iter.Seq2[Example, error]
 	seen     int
 	files    []string
@@ -181,7 +138,7 @@ type source struct {
 
 var lineNumber = regexp.MustCompile(`:\d+$`)
 
-func (s *source) all() iter.Seq2[Example, error] {
+func (s *watched) all() iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		for ex, err := range s.examples {
 			if err == nil {
@@ -197,8 +154,8 @@ func (s *source) all() iter.Seq2[Example, error] {
 	}
 }
 
-// names are the first files, for a message.
-func (s *source) names() string {
+// names lists the first three files.
+func (s *watched) names() string {
 	names := ""
 	for i, f := range s.files {
 		switch {

@@ -9,17 +9,16 @@ import (
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
-	"github.com/spagotune/spagotune/tokenizer"
 )
 
 func init() {
 	Register("seq2seq", func() Task {
-		return &Seq2Seq{Files: Files{EvalSize: autoSize}, SourceField: "source", TargetField: "target", Metric: "bleu", MaxTargetLength: 128}
+		return &Seq2Seq{Files: NewFiles(data.ReadAny), SourceField: "source", TargetField: "target", Metric: "bleu", MaxTargetLength: 128}
 	})
 }
 
-// Seq2Seq is translation or summarisation with an encoder and a decoder: records {"source", "target"} in JSON Lines, or
-// CSV or TSV with a header.
+// Seq2Seq is translation or summarisation by an encoder and a decoder. Records are {"source", "target"} in JSON Lines,
+// or CSV or TSV with a header.
 type Seq2Seq struct {
 	Files
 	// SourceField and TargetField are the fields, or columns, of a record.
@@ -31,7 +30,7 @@ type Seq2Seq struct {
 	Metric string `json:"metric"`
 	// MaxTargetLength is the most tokens of a target.
 	MaxTargetLength int `json:"max_target_length"`
-	// The search for an answer: the width of the beam and its settings, as transformers has them.
+	// NumBeams is the width of the beam search for an answer; the others are its settings, as in transformers.
 	NumBeams          int     `json:"num_beams"`
 	LengthPenalty     float64 `json:"length_penalty"`
 	EarlyStopping     bool    `json:"early_stopping"`
@@ -39,25 +38,23 @@ type Seq2Seq struct {
 	NoRepeatNgramSize int     `json:"no_repeat_ngram_size"`
 }
 
-var (
-	_ HeadTask      = (*Seq2Seq)(nil)
-	_ Encoder       = (*Seq2Seq)(nil)
-	_ Generator     = (*Seq2Seq)(nil)
-	_ Metrics       = (*Seq2Seq)(nil)
-	_ PromptBuilder = (*Seq2Seq)(nil)
-	_ Checker       = (*Seq2Seq)(nil)
-	_ Describer     = (*Seq2Seq)(nil)
-)
+var _ interface {
+	Encoder
+	Generator
+	Metrics
+	PromptBuilder
+	Checker
+	DataChecker
+	Describer
+} = (*Seq2Seq)(nil)
 
 // Describe says what the task is.
 func (t *Seq2Seq) Describe() string {
 	return "translation or summarisation (JSONL, TSV: source, target); score: BLEU or ROUGE-L"
 }
 
-// Check refuses options that make no sense together.
-func (t *Seq2Seq) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
-
-func (t *Seq2Seq) checkOwn() error {
+// Check returns an error if an option is out of range.
+func (t *Seq2Seq) Check() error {
 	switch {
 	case t.Metric != "bleu" && t.Metric != "rouge_l":
 		return fmt.Errorf("option metric is %q, want bleu or rouge_l", t.Metric)
@@ -66,7 +63,7 @@ func (t *Seq2Seq) checkOwn() error {
 	case t.MaxTargetLength < 1:
 		return fmt.Errorf("option max_target_length is %d, want 1 or more", t.MaxTargetLength)
 	case t.NumBeams < 0 || t.MinLength < 0 || t.NoRepeatNgramSize < 0:
-		return errors.New("options num_beams, min_length and no_repeat_ngram_size are 0 or more")
+		return errors.New("options num_beams, min_length and no_repeat_ngram_size must be 0 or more")
 	}
 	return nil
 }
@@ -77,17 +74,13 @@ func (t *Seq2Seq) Head(head.Config) (head.Config, error) {
 }
 
 // Examples yields the records of a split.
-func (t *Seq2Seq) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+func (t *Seq2Seq) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, t.parse) }
 
 func (t *Seq2Seq) parse(r data.Record) (Example, error) {
-	o, err := data.ParseObject(r.Raw)
-	if err != nil {
+	f := r.Fields()
+	source, target := f.Text(t.SourceField), f.Text(t.TargetField)
+	if err := f.Err(); err != nil {
 		return Example{}, err
-	}
-	source, err1 := o.Text(t.SourceField)
-	target, err2 := o.Text(t.TargetField)
-	if err := errors.Join(err1, err2); err != nil {
-		return Example{}, oneLine(err)
 	}
 	ex, err := t.BuildPrompt(source, "")
 	ex.Reference = target
@@ -103,17 +96,17 @@ func (t *Seq2Seq) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: source}, Prompt: source}, nil
 }
 
-// Encode makes one of source and target.
+// Encode makes a row of the source, with the tokens of the target as its labels.
 func (t *Seq2Seq) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	row, truncated, err := texts.Row(ex.Input.Text, "")
 	if err != nil {
 		return nil, false, err
 	}
-	most := t.MaxTargetLength
-	if texts.most > 0 {
-		most = min(most, texts.most)
+	maxLen := t.MaxTargetLength
+	if texts.maxLen > 0 {
+		maxLen = min(maxLen, texts.maxLen)
 	}
-	target, cut, err := NewPairEncoder(targetOf(texts.tok), most).Row(ex.Reference, "")
+	target, cut, err := NewPairEncoder(targetTokenizer(texts.tok), maxLen).Row(ex.Reference, "")
 	if err != nil {
 		return nil, false, err
 	}
@@ -121,9 +114,9 @@ func (t *Seq2Seq) Encode(texts *PairEncoder, ex Example) ([]Features, bool, erro
 	return []Features{row}, truncated || cut, nil
 }
 
-// targetOf is the tokenizer of the target's language, where that has its own.
-func targetOf(tok FullTokenizer) FullTokenizer {
-	if t, ok := tok.(interface{ Target() *tokenizer.Tokenizer }); ok {
+// targetTokenizer is the tokenizer of the target's language.
+func targetTokenizer(tok FullTokenizer) FullTokenizer {
+	if t, ok := tok.(TargetTokenizer); ok {
 		return t.Target()
 	}
 	return tok
@@ -135,23 +128,23 @@ func (t *Seq2Seq) Generation() GenerationOptions {
 		EarlyStopping: t.EarlyStopping, MinLength: t.MinLength, NoRepeatNgramSize: t.NoRepeatNgramSize}
 }
 
-// Score is the F measure of ROUGE-L, for a translation too: BLEU is of a whole corpus.
+// Score is the F measure of ROUGE-L, for a translation too: BLEU is defined over a whole corpus.
 func (t *Seq2Seq) Score(want Example, got string) float64 {
 	s, err := metric.RougeL([]string{got}, []string{want.Reference})
 	if err != nil {
 		return 0
 	}
 	if s == 0 && strings.TrimSpace(got) == strings.TrimSpace(want.Reference) {
-		return 1 // of neither is a word in ROUGE's sense
+		return 1 // neither has a word in ROUGE's sense
 	}
 	return s
 }
 
 // ComputeMetrics is BLEU, from 0 to 1, or ROUGE-L.
-func (t *Seq2Seq) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
+func (t *Seq2Seq) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	var got, want []string
 	for i, ex := range examples {
-		got, want = append(got, answers[i].String()), append(want, ex.Reference)
+		got, want = append(got, predictions[i].String()), append(want, ex.Reference)
 	}
 	if t.Metric == "rouge_l" {
 		s, err := metric.RougeL(got, want)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -16,47 +17,51 @@ func init() {
 	Register("text", func() Task { return &Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
 }
 
-// Text is language modelling: running text cut into blocks of which every token is scored. A file named .jsonl, .ndjson,
-// .json, .csv, .tsv or .conll, and one that begins with -DOCSTART-, holds a document a record, any other file is one
-// document of plain text. It is judged by its loss.
+// Text is language modelling: running text cut into blocks, of which every token is scored. In a file named .jsonl,
+// .ndjson, .json, .csv, .tsv or .conll, and in one that begins with -DOCSTART-, each record is a document; any other
+// file is one document of plain text. The task is judged by its loss.
+//
+// Each file is read once, when it is first needed; one that changes after that needs a new task.
 type Text struct {
-	// Data are the files to train on. A source with a weight is taken by its records; of plain text, whose record is the
-	// file, whole or several times.
+	// Data are the files to train on. The weight of a source is how often its records are taken; the one record of
+	// plain text is the whole file.
 	Data data.Sources `json:"data"`
-	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or the
-	// source's eval_size: of the characters of plain text, of the records else.
+	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or its
+	// source's eval_size: a fraction of the characters of plain text, and of the records of other files.
 	EvalData data.Sources `json:"eval_data"`
-	// TestData are the files of the test split; without them it is the eval split.
+	// TestData are the files of the test split. Without them it is the same as the eval split.
 	TestData data.Sources `json:"test_data"`
 	// EvalFraction is held out from training, unless EvalData is given; the default is 0.1.
 	EvalFraction float64 `json:"eval_fraction"`
-	// Field is the field of a record that holds its text, "text" by default; several are joined by line ends, and so are
-	// all the strings of a list, which dots lead into. Records without "text" may be of a known kind (textKinds).
+	// Field names the field of a record that holds its text; the default is "text". The texts of several fields are
+	// joined by line ends, and so are the strings of a list. A dot leads into objects, see data.Object.Texts. Where
+	// records lack "text", they may be of a kind that is known (textLayouts).
 	Field data.Paths `json:"field"`
 	// Seed decides how documents are mixed where a source has a weight.
 	Seed uint64 `json:"seed"`
-	// BlockSize is the number of tokens in a block; a document's last block is as short as it comes.
+	// BlockSize is the number of tokens in a block. The last block of a document may be shorter.
 	BlockSize int `json:"block_size"`
 	// Pack lays documents end to end before they are cut, so that all blocks but the last are full.
 	Pack bool `json:"pack"`
+
+	store data.Store
 }
 
-var (
-	_ Packer    = (*Text)(nil)
-	_ Checker   = (*Text)(nil)
-	_ Describer = (*Text)(nil)
-)
+var _ interface {
+	Packer
+	Checker
+	DataChecker
+	Describer
+} = (*Text)(nil)
 
 // Describe says what the task is.
 func (t *Text) Describe() string {
 	return "language modelling on plain text or JSONL, in blocks; judged by the loss"
 }
 
-// Check refuses values that cannot be.
+// Check returns an error if an option is empty or out of range.
 func (t *Text) Check() error {
 	switch {
-	case len(t.Data)+len(t.EvalData)+len(t.TestData) == 0:
-		return errors.New("option data is missing: a file, or a list of files")
 	case math.IsNaN(t.EvalFraction) || t.EvalFraction < 0 || t.EvalFraction >= 1:
 		return fmt.Errorf("option eval_fraction is %g, want 0 or more, below 1", t.EvalFraction)
 	case t.BlockSize < 2:
@@ -64,7 +69,15 @@ func (t *Text) Check() error {
 	case len(t.Field) == 0:
 		return errors.New("option field is empty, want the name of a field")
 	}
-	return oneOf(t.EvalData.Unweighted("eval_data"), t.TestData.Unweighted("test_data"))
+	return nil
+}
+
+// CheckData returns an error if there are no files, or if the options contradict each other.
+func (t *Text) CheckData() error {
+	if len(t.Data)+len(t.EvalData)+len(t.TestData) == 0 {
+		return errors.New("option data is missing: a file, or a list of files")
+	}
+	return firstError(t.EvalData.Unweighted("eval_data"), t.TestData.Unweighted("test_data"))
 }
 
 // Packing is how the text is cut.
@@ -73,114 +86,199 @@ func (t *Text) Packing() (size int, pack bool) { return t.BlockSize, t.Pack }
 // Score is always 0: there is no answer to judge.
 func (t *Text) Score(Example, string) float64 { return 0 }
 
-// Examples yields a document each.
+// Examples yields the documents of a split.
 func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
-		sources, held, err := t.sources(split)
+		sources, part, err := t.sources(split)
 		if err != nil {
 			yield(Example{}, err)
 			return
 		}
-		if split == Train && sources.Weighted() {
-			t.mixed(sources, held, yield)
-			return
-		}
+		mixed := split == Train && sources.Weighted()
+		var groups [][]Example
 		for _, s := range sources {
-			documents, err := t.read(s, held)
+			documents, err := t.documents(s, part)
 			if err != nil {
 				yield(Example{}, err)
 				return
 			}
-			for _, ex := range documents {
-				if !yield(ex, nil) {
-					return
-				}
+			if mixed {
+				groups = append(groups, documents)
+			} else if !yieldAll(documents, yield) {
+				return
 			}
 		}
+		if mixed {
+			yieldAll(data.Mix(groups, sources, t.Seed), yield)
+		}
 	}
 }
 
-// mixed yields the documents of sources with weights.
-func (t *Text) mixed(sources data.Sources, held holding, yield func(Example, error) bool) {
-	var groups [][]Example
-	for _, s := range sources {
-		documents, err := t.read(s, held)
-		if err != nil {
-			yield(Example{}, err)
-			return
-		}
-		groups = append(groups, documents)
-	}
-	for _, ex := range data.Mix(groups, sources, t.Seed) {
+// yieldAll yields examples; it returns false if the loop over them has ended.
+func yieldAll(examples []Example, yield func(Example, error) bool) bool {
+	for _, ex := range examples {
 		if !yield(ex, nil) {
-			return
+			return false
 		}
 	}
+	return true
 }
 
-// read is a source's documents.
-func (t *Text) read(s data.Source, held holding) ([]Example, error) {
-	name := strings.ToLower(path.Ext(s.Path))
-	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll"}, name) {
-		return t.readRecords(s, held)
+// filePart is the part of each file that belongs to a split.
+type filePart int
+
+const (
+	wholeFile filePart = iota
+	trainPart          // what is not held out
+	evalPart           // what is held out
+)
+
+// sources are the files of a split, and the part of each that belongs to it.
+func (t *Text) sources(split Split) (data.Sources, filePart, error) {
+	switch {
+	case split == Train && len(t.Data) == 0:
+		return nil, 0, errNoTrainData
+	case split == Train && len(t.EvalData) > 0:
+		return t.Data, wholeFile, nil
+	case split == Train:
+		return t.Data, trainPart, nil
+	case split == Test && len(t.TestData) > 0:
+		return t.TestData, wholeFile, nil
+	case (split == Eval || split == Test) && len(t.EvalData) > 0:
+		return t.EvalData, wholeFile, nil
 	}
-	text, err := data.ReadText(s.Path)
+	return t.Data, evalPart, split.check()
+}
+
+// documents are the documents in a part of a source.
+func (t *Text) documents(s data.Source, part filePart) ([]Example, error) {
+	ext := strings.ToLower(path.Ext(s.Path))
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll"}, ext) {
+		return t.records(s, part)
+	}
+	text, err := t.store.Text(s.Path)
 	switch {
 	case err != nil:
 		return nil, err
 	case strings.HasPrefix(text, data.DocStart):
-		return t.readRecords(s, held)
-	case s.Index != "" || s.EvalSize != nil && held != all:
+		return t.records(s, part)
+	case s.Index != "" || s.EvalSize != nil && part != wholeFile:
 		return nil, fmt.Errorf("%s is plain text: it has no records for index and eval_size", s.Path)
 	}
-	return t.plain(s.Path, text, t.part(held)), nil
+	return t.plain(s.Path, text, part), nil
 }
 
-// holding says which part of a file belongs to a split.
-type holding int
-
-const (
-	all     holding = iota
-	allBut          // the part that is not held out
-	heldOut         // the part that is
-)
-
-// part is what a holding comes to by EvalFraction.
-func (t *Text) part(held holding) part {
-	switch held {
-	case allBut:
-		return part{0, 1 - t.EvalFraction}
-	case heldOut:
-		return part{1 - t.EvalFraction, 1}
+// plain is a part of a plain text, as one document.
+func (t *Text) plain(file, text string, part filePart) []Example {
+	from, to := t.cut(part, len(text))
+	from, to = runeStart(text, from), runeStart(text, to)
+	if strings.TrimSpace(text[from:to]) == "" {
+		return nil
 	}
-	return part{0, 1}
+	source := fmt.Sprintf("%s:%d", file, 1+strings.Count(text[:from], "\n"))
+	return []Example{{Segments: []Segment{{Text: t.ended(text[from:to]), Scored: true}}, Source: source}}
 }
 
-// part is a range of a file, as shares of it.
-type part struct{ from, to float64 }
-
-// of is the part's range among n things.
-func (p part) of(n int) (from, to int) { return int(float64(n) * p.from), int(float64(n) * p.to) }
-
-// sources are a split's files and which part of each belongs to it.
-func (t *Text) sources(split Split) (data.Sources, holding, error) {
-	switch split {
-	case Train:
-		if len(t.Data) == 0 {
-			return nil, all, errors.New("option data is missing: there is nothing to train on")
-		}
-		if len(t.EvalData) > 0 {
-			return t.Data, all, nil
-		}
-		return t.Data, allBut, nil
-	case Test, Eval:
-		if split == Test && len(t.TestData) > 0 {
-			return t.TestData, all, nil
-		}
-		if len(t.EvalData) > 0 {
-			return t.EvalData, all, nil
-		}
-		return t.Data, heldOut, nil
+// records is a part of a file of records, each a document. A document ends in the end-of-sequence token, if there is
+// one.
+func (t *Text) records(s data.Source, part filePart) ([]Example, error) {
+	records, err := t.store.Records(s)
+	if err != nil {
+		return nil, err
 	}
-	return nil, all, fmt.Errorf("split %q is not known; known are train, eval, test", split)
+	from, to := t.cut(part, len(records))
+	if s.EvalSize != nil && part != wholeFile {
+		n, err := s.TrainSize(len(records))
+		if err != nil {
+			return nil, err
+		}
+		if from, to = 0, n; part == evalPart {
+			from, to = n, len(records)
+		}
+	}
+	var documents []Example
+	for _, r := range records[from:to] {
+		text, err := t.text(s, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
+		}
+		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Source: r.Source()})
+	}
+	return documents, nil
+}
+
+// cut is the range of a part among n characters or records, by EvalFraction.
+func (t *Text) cut(part filePart, n int) (from, to int) {
+	at := int(float64(n) * (1 - t.EvalFraction))
+	switch part {
+	case trainPart:
+		return 0, at
+	case evalPart:
+		return at, n
+	}
+	return 0, n
+}
+
+// runeStart goes back from byte i to where its character begins.
+func runeStart(text string, i int) int {
+	for i > 0 && i < len(text) && !utf8.RuneStart(text[i]) {
+		i--
+	}
+	return i
+}
+
+// ended is a document with a line end, where another document follows it in a block.
+func (t *Text) ended(s string) string {
+	if t.Pack && !strings.HasSuffix(s, "\n") {
+		return s + "\n"
+	}
+	return s
+}
+
+// textLayouts are records whose text is known to be elsewhere than in "text": the fields that tell them, those that
+// hold the text, and what goes between. They are the records of PubMedQA, MedQuAD, TAT-QA and CoNLL.
+var textLayouts = []struct {
+	fields, text []string
+	between      string
+}{
+	{[]string{"CONTEXTS", "LONG_ANSWER"}, []string{"CONTEXTS", "LONG_ANSWER"}, "\n"},
+	{[]string{"question", "answer", "qtype"}, []string{"answer"}, "\n"},
+	{[]string{"paragraphs", "table"}, []string{"paragraphs.text"}, "\n"},
+	{[]string{"tokens", "tags"}, []string{"tokens"}, " "},
+}
+
+// fields are the fields that hold the text of a file's records, by its first record, and what goes between them.
+func (t *Text) fields(s data.Source, first data.Object) (names []string, between string) {
+	names, between = t.Field, "\n"
+	if s.Field != nil {
+		names = s.Field
+	}
+	if len(names) != 1 || names[0] != "text" || first["text"] != nil {
+		return names, between
+	}
+	for _, l := range textLayouts {
+		if first.Has(l.fields...) {
+			return l.text, l.between
+		}
+	}
+	return names, between
+}
+
+// text is the text of a record.
+func (t *Text) text(s data.Source, r data.Record) (string, error) {
+	first, err1 := r.File.First()
+	o, err2 := r.Object()
+	if err := firstError(err1, err2); err != nil {
+		return "", err
+	}
+	names, between := t.fields(s, first)
+	var parts []string
+	for _, name := range names {
+		texts, err := o.Texts(name)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, texts...)
+	}
+	return strings.Join(parts, between), nil
 }

@@ -66,7 +66,7 @@ func TestTextBlocks(t *testing.T) {
 	}
 }
 
-// TestTextSplits: train and eval together are the file, cut at a character.
+// TestTextSplits: train and eval together are the file. It is cut between characters.
 func TestTextSplits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.txt")
 	text := "äöüß\nabc\ndefg 日本語\n"

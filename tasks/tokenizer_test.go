@@ -15,14 +15,14 @@ const (
 	testMask = 258
 )
 
-// byteTokenizer has a token a byte, and the special tokens <s> and </s>.
+// byteTokenizer has a token for each byte, and the special tokens <s> and </s>.
 type byteTokenizer struct {
 	addBOS, noEOS bool
 }
 
-func (b byteTokenizer) Encode(text string, special bool) []int32 {
+func (b byteTokenizer) Encode(text string, addSpecialTokens bool) []int32 {
 	var ids []int32
-	if special && b.addBOS {
+	if addSpecialTokens && b.addBOS {
 		ids = append(ids, testBOS)
 	}
 	for i := 0; i < len(text); i++ {
@@ -40,13 +40,13 @@ func (b byteTokenizer) Encode(text string, special bool) []int32 {
 	return ids
 }
 
-func (b byteTokenizer) Decode(ids []int32, skipSpecial bool) string {
+func (b byteTokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	var s strings.Builder
 	for _, id := range ids {
 		switch {
 		case id < 256:
 			s.WriteByte(byte(id))
-		case skipSpecial:
+		case skipSpecialTokens:
 		case id == testBOS:
 			s.WriteString("<s>")
 		default:
@@ -56,9 +56,9 @@ func (b byteTokenizer) Decode(ids []int32, skipSpecial bool) string {
 	return s.String()
 }
 
-// EncodeFull has a type and an offset for every token; none of the texts has characters of several bytes.
-func (b byteTokenizer) EncodePlus(text string, special bool) tokenizer.Encoding {
-	e := tokenizer.Encoding{IDs: b.Encode(text, special)}
+// EncodePlus gives every token a type and an offset. The texts of the tests have characters of one byte.
+func (b byteTokenizer) EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding {
+	e := tokenizer.Encoding{IDs: b.Encode(text, addSpecialTokens)}
 	for i := range e.IDs {
 		at := i - (len(e.IDs) - len(b.Encode(text, false)))
 		e.Offsets, e.TypeIDs = append(e.Offsets, [2]int{max(0, at), max(0, at+1)}), append(e.TypeIDs, 0)
@@ -66,11 +66,11 @@ func (b byteTokenizer) EncodePlus(text string, special bool) tokenizer.Encoding 
 	return e
 }
 
-// EncodePair puts </s> between two texts and behind them.
-func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.Encoding {
-	e := b.EncodePlus(first, special)
+// EncodePair puts </s> between two texts and after them.
+func (b byteTokenizer) EncodePair(first, second string, addSpecialTokens bool) tokenizer.Encoding {
+	e := b.EncodePlus(first, addSpecialTokens)
 	two := b.EncodePlus(second, false)
-	if special {
+	if addSpecialTokens {
 		two.IDs = append(append([]int32{testEOS}, two.IDs...), testEOS)
 	}
 	e.IDs = append(e.IDs, two.IDs...)
@@ -81,8 +81,8 @@ func (b byteTokenizer) EncodePair(first, second string, special bool) tokenizer.
 }
 
 // EncodeWords encodes word by word.
-func (b byteTokenizer) EncodeWords(words []string, special bool) tokenizer.Encoding {
-	e := b.EncodePlus("", special)
+func (b byteTokenizer) EncodeWords(words []string, addSpecialTokens bool) tokenizer.Encoding {
+	e := b.EncodePlus("", addSpecialTokens)
 	for range e.IDs {
 		e.Words = append(e.Words, -1)
 	}
@@ -102,7 +102,7 @@ func (b byteTokenizer) EOS() (int32, bool) { return testEOS, !b.noEOS }
 
 func (b byteTokenizer) BOS() (int32, bool) { return testBOS, true }
 
-// testTemplate writes a turn as "[role]content</s>" behind the beginning of the sequence.
+// testTemplate writes a turn as "[role]content</s>" after the beginning of the sequence.
 type testTemplate struct{}
 
 func (testTemplate) Segments(messages []chat.Message, opts chat.Options) ([]chat.Segment, error) {
@@ -122,7 +122,7 @@ var (
 	_ Template  = testTemplate{}
 )
 
-// collect is all that a split yields.
+// collect is all examples that a split yields.
 func collect(t *testing.T, task Task, split Split) ([]Example, error) {
 	t.Helper()
 	var all []Example
@@ -135,7 +135,7 @@ func collect(t *testing.T, task Task, split Split) ([]Example, error) {
 	return all, nil
 }
 
-// mustCollect fails the test on an error.
+// mustCollect is collect that fails the test on an error.
 func mustCollect(t *testing.T, task Task, split Split) []Example {
 	t.Helper()
 	all, err := collect(t, task, split)
@@ -155,7 +155,7 @@ func mustNew(t *testing.T, name string, options map[string]any) Task {
 	return task
 }
 
-// wantError compares an error's text with what it must contain.
+// wantError checks that the text of an error contains some parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {

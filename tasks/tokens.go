@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,48 +8,46 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 func init() {
 	Register("tokens", func() Task {
-		return &Tokens{Files: Files{EvalSize: autoSize, as: data.ReadTagged}, WordsField: "tokens", TagsField: "tags"}
+		return &Tokens{Files: NewFiles(data.ReadTagged), WordsField: "tokens", TagsField: "tags"}
 	})
 }
 
-// Tokens is the tagging of words, such as the search for names: files in CoNLL's columns, or records {"tokens", "tags"}
-// in JSON Lines. A word's label is that of its first token; the others are not scored.
+// Tokens tags words, for example to find names. Files have CoNLL columns, or records {"tokens", "tags"} in JSON Lines.
+// The label of a word is that of its first token; its other tokens are not scored.
 type Tokens struct {
 	Files
 	// WordsField and TagsField are the fields of a JSON record.
 	WordsField string `json:"words_field"`
 	TagsField  string `json:"tags_field"`
-	// Labels are the tags in the order of their ids; by default those of the training data, sorted.
+	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
 
-	head head.Config
-	set  labelSet
+	head *classHead // by Head; nil before
 }
 
-var (
-	_ HeadTask      = (*Tokens)(nil)
-	_ Postprocessor = (*Tokens)(nil)
-	_ Metrics       = (*Tokens)(nil)
-	_ PromptBuilder = (*Tokens)(nil)
-	_ Checker       = (*Tokens)(nil)
-	_ Describer     = (*Tokens)(nil)
-)
+var _ interface {
+	Postprocessor
+	Metrics
+	PromptBuilder
+	Checker
+	DataChecker
+	Describer
+} = (*Tokens)(nil)
 
 // Describe says what the task is.
 func (t *Tokens) Describe() string {
 	return "tags of words, such as names (CoNLL columns, JSONL); score: F1 of entities as conlleval has it"
 }
 
-// Check refuses options that make no sense together.
-func (t *Tokens) Check() error { return oneOf(t.checkOwn(), t.Files.Check()) }
-
-func (t *Tokens) checkOwn() error {
+// Check returns an error if an option is empty, or a label comes twice.
+func (t *Tokens) Check() error {
 	if t.WordsField == "" || t.TagsField == "" {
 		return errors.New("options words_field and tags_field name fields; they may not be empty")
 	}
@@ -58,73 +55,79 @@ func (t *Tokens) checkOwn() error {
 }
 
 // Examples yields the sentences of a split.
-func (t *Tokens) Examples(split Split) iter.Seq2[Example, error] { return t.examples(split, t.parse) }
+func (t *Tokens) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, t.parse) }
 
 func (t *Tokens) parse(r data.Record) (Example, error) {
-	o, err := data.ParseObject(r.Raw)
+	o, err := r.Object()
 	if err != nil {
 		return Example{}, err
 	}
-	words, tags := t.WordsField, t.TagsField
-	if o.Has("tokens", "tags") {
-		words, tags = "tokens", "tags"
+	wordsField, tagsField := t.WordsField, t.TagsField
+	if o.Has("tokens", "tags") { // as a sentence in CoNLL columns has them
+		wordsField, tagsField = "tokens", "tags"
 	}
-	var list []string
-	raw, ok := o[words]
-	if !ok {
-		return Example{}, fmt.Errorf("field %q is missing; the record has %s", words, o.Names())
-	}
-	if json.Unmarshal(raw, &list) != nil {
-		return Example{}, fmt.Errorf("field %q is %s, want a list of words", words, data.KindOf(raw))
-	}
-	labels, err := o.Labels(tags)
+	words, err := o.List(wordsField)
 	if err != nil {
 		return Example{}, err
 	}
-	if len(labels) != len(list) || len(list) == 0 {
-		return Example{}, fmt.Errorf("%d words and %d tags; want as many, and one or more", len(list), len(labels))
+	tags, err := o.Labels(tagsField)
+	if err != nil {
+		return Example{}, err
 	}
-	in := Input{Text: strings.Join(list, " "), Labels: labels}
+	if len(tags) != len(words) || len(words) == 0 {
+		return Example{}, fmt.Errorf("%d words and %d tags; want one or more words, with a tag each", len(words), len(tags))
+	}
+	in := Input{Text: strings.Join(words, " "), Labels: tags}
 	at := 0
-	for _, w := range list {
+	for _, w := range words {
 		in.Words = append(in.Words, [2]int{at, at + len(w)})
 		at += len(w) + 1
 	}
-	return Example{Input: in, Reference: strings.Join(labels, " "), Prompt: in.Text}, nil
+	return Example{Input: in, Reference: in.reference(), Prompt: in.Text}, nil
 }
 
-// Head chooses the tags.
+// Head decides on the tags: those of the trained head, or of the option labels, or of the data.
 func (t *Tokens) Head(trained head.Config) (head.Config, error) {
-	if trained.Kind == "" && t.head.Kind != "" {
-		return t.head, nil
+	if trained.Kind == "" && t.head != nil {
+		return t.head.Config, nil
 	}
+	decided, err := t.decide(trained)
+	if err == nil {
+		t.head = newClassHead(decided)
+	}
+	return decided, err
+}
+
+func (t *Tokens) decide(trained head.Config) (head.Config, error) {
 	own := head.Config{Kind: head.TokenClassification, Labels: t.Labels}
 	if trained.Kind == own.Kind {
 		if len(t.Labels) > 0 && !slices.Equal(t.Labels, trained.Labels) {
 			return own, fmt.Errorf("option labels is %s, the model's head has %s", strings.Join(t.Labels, ", "), strings.Join(trained.Labels, ", "))
 		}
 		own.Labels = trained.Labels
-		if len(t.Data)+len(t.EvalData)+len(t.TestData) > 0 {
-			if err := newLabelSet(own.Labels).checkAgainst(t, dataSplit(len(t.Data) > 0)); err != nil {
+		if t.given() {
+			if err := newClassHead(own).accepts(t.Examples(t.dataSplit())); err != nil {
 				return own, err
 			}
 		}
 	}
 	if len(own.Labels) == 0 {
 		var err error
-		if own.Labels, err = labelsIn(t, len(t.Data) > 0); err != nil {
+		if own.Labels, err = labelsOf(t.Examples(t.dataSplit())); err != nil {
 			return own, err
 		}
 	}
 	if len(own.Labels) < 2 {
 		return own, fmt.Errorf("%s has %d tags; want two or more", t.firstFile(), len(own.Labels))
 	}
-	t.head, t.set = own, newLabelSet(own.Labels)
 	return own, nil
 }
 
-// Encode makes one of a sentence.
+// Encode makes a row of a sentence.
 func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
+	if t.head == nil {
+		return nil, false, ErrNoHead
+	}
 	row, truncated, err := texts.WordRow(ex.Input.Text, ex.Input.Words)
 	if err != nil {
 		return nil, false, err
@@ -133,7 +136,7 @@ func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error
 	for _, w := range row.WordIDs {
 		label := int32(head.IgnoreIndex)
 		if w >= 0 && w != last && ex.Input.Labels != nil {
-			if label, err = t.set.id(ex.Input.Labels[w]); err != nil {
+			if label, err = t.head.id(ex.Input.Labels[w]); err != nil {
 				return nil, false, err
 			}
 			scored = true
@@ -147,13 +150,16 @@ func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error
 	return []Features{row}, truncated, nil
 }
 
-// Postprocess is a tag for every word; words without a token, or behind the end of the row, are "O".
+// Postprocess is a tag for every word. Words without a token, and those after the end of the row, have the tag "O".
 func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error) {
-	a := Prediction{Labels: make([]string, len(ex.Input.Words))}
-	chance := make([]float64, len(ex.Input.Words))
+	if t.head == nil {
+		return Prediction{}, ErrNoHead
+	}
+	p := Prediction{Labels: make([]string, len(ex.Input.Words))}
+	certainty := make([]float64, len(ex.Input.Words))
 	for i, w := range ex.Input.Words {
-		a.Labels[i] = "O"
-		a.Words = append(a.Words, ex.Input.Text[w[0]:w[1]])
+		p.Labels[i] = "O"
+		p.Words = append(p.Words, ex.Input.Text[w[0]:w[1]])
 	}
 	last := int32(-1)
 	for i, w := range rows[0].WordIDs {
@@ -161,19 +167,20 @@ func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, output
 			continue
 		}
 		last = w
-		p := softmax(outputs[0][i])
-		if len(p) != len(t.head.Labels) {
-			return a, fmt.Errorf("the head has %d outputs, want %d", len(p), len(t.head.Labels))
+		probability := probabilities(outputs[0][i])
+		if len(probability) != len(t.head.Labels) {
+			return p, fmt.Errorf("the head has %d outputs, want %d", len(probability), len(t.head.Labels))
 		}
-		best := largest(p)
-		a.Labels[w], chance[w] = t.head.Labels[best], float64(p[best])
+		best := numeric.Argmax(probability)
+		p.Labels[w], certainty[w] = t.head.Labels[best], float64(probability[best])
 	}
-	a.Entities = entities(ex.Input, a.Labels, chance)
-	return a, nil
+	p.Entities = entities(ex.Input, p.Labels, certainty)
+	return p, nil
 }
 
-// entities are the names that tags mark; tags of another scheme mark none. A name's probability is its words' mean.
-func entities(in Input, tags []string, chance []float64) []Entity {
+// entities are the names that tags mark; tags that follow no scheme of entities mark none. The probability of a name is
+// the mean of those of its words.
+func entities(in Input, tags []string, probability []float64) []Entity {
 	found, err := metric.FindEntities(tags)
 	if err != nil {
 		return nil
@@ -182,7 +189,7 @@ func entities(in Input, tags []string, chance []float64) []Entity {
 	for _, f := range found {
 		from, to := in.Words[f.Start][0], in.Words[f.End-1][1]
 		e := Entity{Type: f.Type, Span: Span{Text: in.Text[from:to], Start: characters(in.Text, from), End: characters(in.Text, to)}}
-		for _, p := range chance[f.Start:f.End] {
+		for _, p := range probability[f.Start:f.End] {
 			e.Probability += p / float64(f.End-f.Start)
 		}
 		all = append(all, e)
@@ -190,7 +197,8 @@ func entities(in Input, tags []string, chance []float64) []Entity {
 	return all
 }
 
-// BuildPrompt takes a text, whose words are what stands between white space, punctuation at their ends apart.
+// BuildPrompt takes a text and splits it into words: at white space, with punctuation at the ends of words as words of
+// their own.
 func (t *Tokens) BuildPrompt(text, pair string) (Example, error) {
 	if pair != "" {
 		return Example{}, errors.New("the task tokens takes one text")
@@ -208,23 +216,26 @@ func (t *Tokens) Score(want Example, got string) float64 {
 	return float64(right) / float64(max(1, len(want.Input.Labels)))
 }
 
-// ComputeMetrics is the F1 of entities, with precision and recall, and the share of words whose tag is right; tags of no scheme of
-// entities have that last one alone.
-func (t *Tokens) ComputeMetrics(examples []Example, answers []Prediction) ([]Metric, error) {
+// ComputeMetrics is the F1, precision and recall of entities, and the share of words whose tag is right. Where the tags
+// follow no scheme of entities, it is that share alone.
+func (t *Tokens) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	if t.head == nil {
+		return nil, ErrNoHead
+	}
 	var predicted, gold [][]string
 	right, words := 0, 0
 	for i, ex := range examples {
 		want := make([]string, len(ex.Input.Labels))
 		for j, l := range ex.Input.Labels {
-			id, err := t.set.id(l)
+			id, err := t.head.id(l)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", ex.Source, err)
 			}
 			want[j] = t.head.Labels[id]
-			right += b2i(answers[i].Labels[j] == want[j])
+			right += b2i(predictions[i].Labels[j] == want[j])
 		}
 		words += len(want)
-		predicted, gold = append(predicted, answers[i].Labels), append(gold, want)
+		predicted, gold = append(predicted, predictions[i].Labels), append(gold, want)
 	}
 	accuracy := Metric{"accuracy", float64(right) / float64(max(1, words))}
 	if _, err := metric.FindEntities(t.head.Labels); err != nil {

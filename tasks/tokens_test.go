@@ -41,7 +41,7 @@ func TestTokensAlign(t *testing.T) {
 	}
 }
 
-func TestTokensBehindTheEndAreOutside(t *testing.T) {
+func TestTokensAfterTheEndAreOutside(t *testing.T) {
 	task := tokensOn(t, "d.jsonl", `{"words": ["Ab", "cd"], "ner": ["B-X", "B-X"]}`+"\n"+`{"words": ["e"], "ner": ["O"]}`, map[string]any{"words_field": "words", "tags_field": "ner"})
 	if _, err := task.Head(head.Config{}); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestTokensRefuse(t *testing.T) {
 	wantError(t, err, "d.txt:1", `label "B-LOC" is not known`)
 }
 
-// TestFinNER reads the two files of SEC filings (Salinas Alvarado et al. 2015), where they are.
+// TestFinNER reads two files of SEC filings (Salinas Alvarado et al. 2015), where SPAGOTUNE_EVALDATA has them.
 func TestFinNER(t *testing.T) {
 	dir := os.Getenv("SPAGOTUNE_EVALDATA")
 	train, test := filepath.Join(dir, "fin_ner", "train_FIN5.txt"), filepath.Join(dir, "fin_ner", "test_FIN3.txt")

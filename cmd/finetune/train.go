@@ -171,7 +171,7 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, las
 		return nil
 	}
 	prompt := "TEXT"
-	if example, err := finetune.ExamplePrompt(first); err == nil {
+	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
 		prompt = quote(example)
 	}
 	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)

@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// sentence is a record of words and their tags.
+// sentence is a record that ReadCoNLL makes: words and their tags.
 type sentence struct {
 	Words []string `json:"tokens"`
 	Tags  []string `json:"tags"`
 }
 
-// DocStart is the word of the lines that part documents in CoNLL-2003's files, the first line of each among them.
+// DocStart is the word of the lines that separate documents in the files of CoNLL-2003. Each file begins with one.
 const DocStart = "-DOCSTART-"
 
-// isCoNLL says whether a file begins as CoNLL-2003's do.
+// isCoNLL reports whether a file begins as those of CoNLL-2003 do.
 func isCoNLL(r *bufio.Reader) bool {
 	ahead, _ := r.Peek(len(DocStart))
 	return string(ahead) == DocStart
 }
 
-// ReadTagged reads sentences: JSON by its name, all else in CoNLL's columns.
+// ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
 func ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
 	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
 		return ReadJSON(name, r)
@@ -33,15 +33,15 @@ func ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
 	return ReadCoNLL(name, r)
 }
 
-// ReadCoNLL reads columns divided by blanks (or by tabs, where there is one), the word first and the tag last; an empty
-// line ends a sentence, and -DOCSTART- lines are none. Every line has as many columns as the file's first. A sentence
-// becomes the record {"tokens", "tags"}.
+// ReadCoNLL is the Format of CoNLL columns: a word a line, first the word, last its tag. Columns are separated by white
+// space, or by tabs in a line that has one; all lines have the same number of them. An empty line ends a sentence, and
+// so does a -DOCSTART- line, which is not a word. Each sentence is a record {"tokens", "tags"}.
 func ReadCoNLL(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
 	}
-	c := conll{name: name}
+	var c conll
 	for line := range bytes.Lines(data) {
 		c.line++
 		if err := c.add(columnsOf(string(line))); err != nil {
@@ -57,15 +57,16 @@ func ReadCoNLL(name string, r *bufio.Reader) ([]Record, error) {
 	return c.records, nil
 }
 
-// conll is the state of readCoNLL: the sentence that began at a line, and the file's columns.
+// conll is a file that ReadCoNLL is reading.
 type conll struct {
-	name                 string
-	line, begin, columns int
-	sentence             sentence
-	records              []Record
+	line     int // that is being read, from 1
+	begin    int // the line on which the sentence begins
+	columns  int // of every line; 0 before the first
+	sentence sentence
+	records  []Record
 }
 
-// add takes a line.
+// add takes the columns of a line.
 func (c *conll) add(fields []string) error {
 	if len(fields) == 0 || fields[0] == DocStart {
 		return c.end()
@@ -84,18 +85,18 @@ func (c *conll) add(fields []string) error {
 	return nil
 }
 
-// end makes a record of the sentence.
+// end makes a record of the sentence, if it has a word.
 func (c *conll) end() error {
 	if len(c.sentence.Words) == 0 {
 		return nil
 	}
 	raw, err := json.Marshal(c.sentence)
-	c.records = append(c.records, Record{file: c.name, Line: c.begin, Raw: raw})
+	c.records = append(c.records, Record{Line: c.begin, Raw: raw})
 	c.sentence = sentence{}
 	return err
 }
 
-// columnsOf divides a line.
+// columnsOf splits a line into columns.
 func columnsOf(line string) []string {
 	line = strings.TrimRight(line, "\r\n")
 	if strings.Contains(line, "\t") && strings.TrimSpace(line) != "" {

@@ -7,49 +7,21 @@ import (
 	"strings"
 )
 
-// ReadSource reads the records of a source.
-func ReadSource(s Source, as Format) ([]Record, error) {
-	records, err := ReadFile(s.Path, as)
-	if err != nil || s.Index == "" {
-		return records, err
-	}
-	names, err := readIndex(s.Index)
+// indexed selects the records that an index file names, in the index's order.
+func indexed(records []Record, s Source, index string) ([]Record, error) {
+	names, err := indexNames(s.Index, index)
 	if err != nil {
 		return nil, err
 	}
-	return pick(records, s, names)
-}
-
-// readIndex reads the names in an index file.
-func readIndex(file string) ([]string, error) {
-	text, err := ReadText(file)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for i, line := range strings.Split(text, "\n") {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		if strings.ContainsAny(line, " \t,") {
-			return nil, fmt.Errorf("%s:%d: %q is no name of a record: want one a line", file, i+1, line)
-		}
-		names = append(names, line)
-	}
-	return names, nil
-}
-
-// pick takes the named records, in the names' order.
-func pick(records []Record, s Source, names []string) ([]Record, error) {
-	named := map[string]int{}
 	byLine := strings.EqualFold(path.Ext(s.Index), ".line")
+	at := make(map[string]int, len(records))
 	for i, r := range records {
-		named[r.name(i, byLine)] = i
+		at[r.indexName(i, byLine)] = i
 	}
-	picked := make([]Record, 0, len(names))
+	selected := make([]Record, 0, len(names))
 	seen := map[string]bool{}
 	for _, name := range names {
-		i, ok := named[name]
+		i, ok := at[name]
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("%s: record %s of the index %s is not there", s.Path, name, s.Index)
@@ -57,20 +29,36 @@ func pick(records []Record, s Source, names []string) ([]Record, error) {
 			return nil, fmt.Errorf("%s names record %s twice", s.Index, name)
 		}
 		seen[name] = true
-		picked = append(picked, records[i])
+		selected = append(selected, records[i])
 	}
-	return picked, nil
+	return selected, nil
 }
 
-// name is what an index calls the record at place i of its file.
-func (r Record) name(i int, byLine bool) string {
+// indexNames are the names in an index file, one a line.
+func indexNames(file, text string) ([]string, error) {
+	var names []string
+	for i, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if strings.ContainsAny(line, " \t,") {
+			return nil, fmt.Errorf("%s:%d: %q is not the name of a record; want one name a line", file, i+1, line)
+		}
+		names = append(names, line)
+	}
+	return names, nil
+}
+
+// indexName is the name that an index has for record number i of a file: its line, or its key, or its field "idx", or
+// i.
+func (r Record) indexName(i int, byLine bool) string {
 	switch {
 	case byLine:
 		return strconv.Itoa(r.Line)
 	case r.Key != "":
 		return r.Key
 	}
-	if o, err := ParseObject(r.Raw); err == nil {
+	if o, err := r.Object(); err == nil {
 		if idx := o["idx"]; idx != nil {
 			return strings.Trim(string(idx), `"`)
 		}

@@ -9,13 +9,13 @@ import (
 // Paths is an option that is one path or a list of them.
 type Paths []string
 
-// UnmarshalJSON takes a string or a list of strings; an empty string is no path.
+// UnmarshalJSON takes a string or a list of strings. An empty string is no path.
 func (p *Paths) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
+	var path string
+	if json.Unmarshal(b, &path) == nil {
 		*p = nil
-		if one != "" {
-			*p = Paths{one}
+		if path != "" {
+			*p = Paths{path}
 		}
 		return nil
 	}

@@ -1,115 +1,112 @@
 package data
 
 import (
-	"bufio"
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"os"
+	"math"
+	"strconv"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/spagotune/spagotune/evaldata"
 )
 
-// embedded is the prefix of paths that name a file of package evaldata.
-const embedded = "embedded:"
-
-const (
-	// maxLine bounds a line of a JSONL file.
-	maxLine = 64 << 20
-	// maxFile bounds a file that is read in one piece: text, or a JSON array.
-	maxFile = 1 << 30
-)
-
-// Open opens a data file.
-func Open(path string) (io.ReadCloser, error) {
-	if name, ok := strings.CutPrefix(path, embedded); ok {
-		return evaldata.Open(name)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		_ = f.Close()
-		return nil, fmt.Errorf("data: %s is a folder, want a file", path)
-	}
-	return f, nil
+// Source is a data file and what is taken from it.
+type Source struct {
+	// Path names the file. "embedded:NAME" is a file of package evaldata.
+	Path string `json:"path"`
+	// Weight is how often each record comes in an epoch: 2 takes every record twice, 0.5 takes half of them, chosen by
+	// the seed. 0, the default, means 1. Once any source has a weight, the records of all sources are shuffled by the
+	// seed.
+	Weight float64 `json:"weight"`
+	// Index is a file that names the records to take, one a line and in its order: by the record's key in an object, by
+	// its line where the file is named .line, else by its field "idx" or its number, counted from 0.
+	Index string `json:"index"`
+	// Field names the fields that hold the text, for the task text.
+	Field Paths `json:"field"`
+	// EvalSize is how many records at the end are held out; nil leaves that to the task.
+	EvalSize *int `json:"eval_size"`
 }
 
-// skipBOM drops a byte order mark and refuses those of other encodings.
-func skipBOM(name string, r *bufio.Reader) error {
-	head, err := r.Peek(3)
-	if len(head) == 0 {
-		if err == io.EOF {
-			return fmt.Errorf("%s is empty", name)
-		}
-		return fmt.Errorf("%s: %w", name, err)
+// Sources is an option that is one source or a list of them. In JSON a source is a path, a path with a weight
+// ("a.jsonl*0.5"), or an object with the keys of Source.
+type Sources []Source
+
+// UnmarshalJSON takes each of these forms. An empty string is no source.
+func (s *Sources) UnmarshalJSON(b []byte) error {
+	raw := []json.RawMessage{b}
+	if list := []json.RawMessage(nil); json.Unmarshal(b, &list) == nil {
+		raw = list
+	} else if string(b) == `""` {
+		raw = nil
 	}
-	switch {
-	case bytes.Equal(head, []byte("\xef\xbb\xbf")):
-		_, err := r.Discard(3)
-		return err
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return fmt.Errorf("%s:1: is UTF-16; save it as UTF-8", name)
+	*s = nil
+	for _, r := range raw {
+		source, err := parseSource(r)
+		if err != nil {
+			return err
+		}
+		*s = append(*s, source)
 	}
 	return nil
 }
 
-// readWhole reads the rest of a file and checks that it is UTF-8. line is the number of its first line.
-func readWhole(name string, r io.Reader, line int) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes; cut it, or make it JSONL", name, maxFile)
-	}
-	if at := invalidUTF8(data); at >= 0 {
-		return nil, fmt.Errorf("%s:%d: not valid UTF-8", name, line+bytes.Count(data[:at], []byte("\n")))
-	}
-	return data, nil
-}
-
-// invalidUTF8 is where b stops being UTF-8, or -1.
-func invalidUTF8(b []byte) int {
-	if utf8.Valid(b) {
-		return -1
-	}
-	at := 0
-	for {
-		r, n := utf8.DecodeRune(b[at:])
-		if r == utf8.RuneError && n <= 1 {
-			return at
+func parseSource(raw []byte) (Source, error) {
+	var s Source
+	if json.Unmarshal(raw, &s.Path) == nil && s.Path != "" {
+		if path, weight, ok := cutWeight(s.Path); ok {
+			s.Path, s.Weight = path, weight
 		}
-		at += n
+	} else {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if raw[0] != '{' || d.Decode(&s) != nil || s.Path == "" {
+			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, eval_size}", raw)
+		}
 	}
+	switch {
+	case math.IsNaN(s.Weight) || s.Weight < 0 || s.Weight > 1000:
+		return s, fmt.Errorf("%s: weight is %g, want more than 0, up to 1000", s.Path, s.Weight)
+	case s.EvalSize != nil && *s.EvalSize < 0:
+		return s, fmt.Errorf("%s: eval_size is %d, want 0 or more", s.Path, *s.EvalSize)
+	}
+	return s, nil
 }
 
-// ReadText reads a plain text file, its line ends as \n.
-func ReadText(path string) (string, error) {
-	f, err := Open(path)
-	if err != nil {
-		return "", err
+// cutWeight cuts the weight off "path*weight".
+func cutWeight(s string) (path string, weight float64, ok bool) {
+	i := strings.LastIndex(s, "*")
+	if i < 1 {
+		return s, 0, false
 	}
-	defer f.Close()
-	text, err := readAll(path, f)
-	if err != nil {
-		return "", err
-	}
-	if strings.TrimSpace(text) == "" {
-		return "", fmt.Errorf("%s has no text", path)
-	}
-	return text, nil
+	weight, err := strconv.ParseFloat(s[i+1:], 64)
+	return s[:i], weight, err == nil && weight != 0
 }
 
-// readAll reads a file's text, its line ends as \n.
-func readAll(name string, r io.Reader) (string, error) {
-	br := bufio.NewReader(r)
-	if err := skipBOM(name, br); err != nil {
-		return "", err
+// Weighted reports whether any source has a weight.
+func (s Sources) Weighted() bool {
+	for _, source := range s {
+		if source.Weight != 0 {
+			return true
+		}
 	}
-	data, err := readWhole(name, br, 1)
-	return strings.ReplaceAll(string(data), "\r\n", "\n"), err
+	return false
+}
+
+// Unweighted returns an error if any source has a weight. It is for options whose records are only evaluated.
+func (s Sources) Unweighted(option string) error {
+	if s.Weighted() {
+		return errors.New("option " + option + " has a weight; only data has")
+	}
+	return nil
+}
+
+// TrainSize is how many of the source's n records are left to train on when the last EvalSize are held out.
+func (s Source) TrainSize(n int) (int, error) {
+	if s.EvalSize == nil {
+		return n, nil
+	}
+	if *s.EvalSize > n {
+		return 0, fmt.Errorf("option eval_size of %s is %d, but there are %d records", s.Path, *s.EvalSize, n)
+	}
+	return n - *s.EvalSize, nil
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// SQuADQuestion is a record of SQuAD's, its paragraph's text beside it.
+// SQuADQuestion is a record that ReadSQuAD makes: a question and the text of its paragraph.
 type SQuADQuestion struct {
 	Context      *string         `json:"context"`
 	Question     *string         `json:"question"`
@@ -16,7 +16,8 @@ type SQuADQuestion struct {
 	IsImpossible bool            `json:"is_impossible"`
 }
 
-// ReadSQuAD reads the questions of SQuAD's JSON, version 1.1 or 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}.
+// ReadSQuAD is the Format of SQuAD's JSON, versions 1.1 and 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}. Each
+// question is a record, see SQuADQuestion.
 func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
@@ -32,16 +33,16 @@ func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
 	return s.records, nil
 }
 
-// squad is the state of readSquad.
+// squad is a file that ReadSQuAD is reading.
 type squad struct {
 	name    string
 	data    []byte
 	records []Record
-	line    int // of byte at
+	line    int // the line of byte at, 0 before the first call of lineOf
 	at      int
 }
 
-// lineOf is the line that a byte is in; calls go forward.
+// lineOf is the line of a byte. It is quick where each call asks for a later byte than the one before.
 func (s *squad) lineOf(at int) int {
 	if at < s.at || s.line == 0 {
 		s.line, s.at = 1, 0
@@ -51,13 +52,15 @@ func (s *squad) lineOf(at int) int {
 	return s.line
 }
 
+// errorf is an error at a byte of the file.
 func (s *squad) errorf(at int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %w", s.name, s.lineOf(at), fmt.Errorf(format, args...))
 }
 
+// read goes through articles, paragraphs and questions.
 func (s *squad) read() error {
-	var any json.RawMessage
-	if err := json.Unmarshal(s.data, &any); err != nil {
+	var whole json.RawMessage
+	if err := json.Unmarshal(s.data, &whole); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			return s.errorf(int(syntax.Offset)-1, "not valid JSON: %w", err)
@@ -71,18 +74,18 @@ func (s *squad) read() error {
 				Context *string `json:"context"`
 			}
 			if err := json.Unmarshal(p, &context); err != nil || context.Context == nil {
-				return s.errorf(at, `field "context" of the paragraph is missing, or no string`)
+				return s.errorf(at, `field "context" of the paragraph is missing, or is not a string`)
 			}
 			return s.each(at, p, "qas", func(at int, q []byte) error { return s.question(at, q, *context.Context) })
 		})
 	})
 }
 
-// each calls f with the elements of a list, a field of the object that begins at byte at.
+// each calls f with the elements of a list. The list is a field of the object, which begins at byte at.
 func (s *squad) each(at int, object []byte, field string, f func(at int, element []byte) error) error {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return s.errorf(at, `this is %s, want an object with the field %q`, KindOf(object), field)
+		return s.errorf(at, `this is %s, want an object with the field %q`, TypeName(object), field)
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -97,7 +100,7 @@ func (s *squad) each(at int, object []byte, field string, f func(at int, element
 			continue
 		}
 		if t, err := d.Token(); err != nil || t != json.Delim('[') {
-			return s.errorf(at+int(d.InputOffset())-1, "field %q is no list", field)
+			return s.errorf(at+int(d.InputOffset())-1, "field %q is not a list", field)
 		}
 		for d.More() {
 			var element json.RawMessage
@@ -113,17 +116,17 @@ func (s *squad) each(at int, object []byte, field string, f func(at int, element
 	return s.errorf(at, "field %q is missing", field)
 }
 
-// question keeps a question with its paragraph.
+// question adds a question, with the text of its paragraph.
 func (s *squad) question(at int, raw []byte, context string) error {
 	var q SQuADQuestion
 	if err := json.Unmarshal(raw, &q); err != nil {
-		return s.errorf(at, "a question of another form: %w", err)
+		return s.errorf(at, "this is not a question of SQuAD: %w", err)
 	}
 	q.Context = &context
 	full, err := json.Marshal(q)
 	if err != nil {
 		return s.errorf(at, "%w", err)
 	}
-	s.records = append(s.records, Record{file: s.name, Line: s.lineOf(at), Raw: full})
+	s.records = append(s.records, Record{Line: s.lineOf(at), Raw: full})
 	return nil
 }

@@ -6,28 +6,29 @@ import (
 	"strings"
 )
 
-// BLEUSignature says how BLEU is computed, in sacrebleu's words; a figure is worth little without it.
+// BLEUSignature says how BLEU is computed, in sacrebleu's terms. A BLEU score means little without it.
 const BLEUSignature = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
 
 // bleuOrder is the longest n-gram.
 const bleuOrder = 4
 
-// BLEUScore is BLEU and what it is made of.
+// BLEUScore is BLEU and its parts.
 type BLEUScore struct {
 	// BLEU is from 0 to 100.
 	BLEU float64
-	// Precisions are those of 1- to 4-grams, from 0 to 100, smoothed.
+	// Precisions are the smoothed precisions of 1-grams to 4-grams, from 0 to 100.
 	Precisions [bleuOrder]float64
-	// BrevityPenalty is below 1 when the hypotheses are shorter than the references.
+	// BrevityPenalty is below 1 where the hypotheses are shorter than the references.
 	BrevityPenalty float64
-	// HypothesisLength and ReferenceLength are in tokens, over the corpus.
+	// HypothesisLength and ReferenceLength are the numbers of tokens of the corpus.
 	HypothesisLength, ReferenceLength int
 }
 
 // BLEU is corpus BLEU (Papineni et al., BLEU, 2002): the geometric mean of the n-gram precisions, counted over the
-// corpus, times exp(1 − r/h) where the hypotheses are shorter (h tokens) than the references (r). Tokens are those of
-// mteval-v13a; the k-th order without a match gets precision 1/(2^k·total) (Chen and Cherry, 2014, method 3), as in
-// sacrebleu (Post, A Call for Clarity in Reporting BLEU Scores, 2018). Not meant for single sentences.
+// corpus, times exp(1 − r/h) where the hypotheses (h tokens) are shorter than the references (r tokens). Tokens are
+// those of mteval-v13a. The k-th order without a match gets the precision 1/(2^k·total) (Chen and Cherry, 2014, method
+// 3). Both are as in sacrebleu (Post, A Call for Clarity in Reporting BLEU Scores, 2018). BLEU is not meant for single
+// sentences.
 func BLEU(hypotheses, references []string) (BLEUScore, error) {
 	var s BLEUScore
 	if err := samePairs(len(hypotheses), len(references)); err != nil {
@@ -47,7 +48,7 @@ func BLEU(hypotheses, references []string) (BLEUScore, error) {
 	return s, nil
 }
 
-// combine computes the score from the counts.
+// combine computes the score from the numbers of n-grams that match, and of all n-grams.
 func (s *BLEUScore) combine(correct, total [bleuOrder]int) {
 	s.BrevityPenalty = 1
 	switch h, r := s.HypothesisLength, s.ReferenceLength; {
@@ -75,7 +76,7 @@ func (s *BLEUScore) combine(correct, total [bleuOrder]int) {
 	s.BLEU = s.BrevityPenalty * math.Exp(logs/bleuOrder)
 }
 
-// commonNGrams is how many n-grams of h are in r, each at most as often as it is there.
+// commonNGrams is how many n-grams of h are in r. An n-gram counts at most as often as r has it.
 func commonNGrams(h, r []string, n int) int {
 	left := map[string]int{}
 	for i := 0; i+n <= len(r); i++ {
@@ -93,9 +94,9 @@ func commonNGrams(h, r []string, n int) int {
 }
 
 var (
-	// unescape13a are the replacements before tokens are found, one behind the other.
+	// unescape13a are the replacements that are made first, one after the other.
 	unescape13a = [][2]string{{"<skipped>", ""}, {"-\n", ""}, {"\n", " "}, {"&quot;", `"`}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}}
-	// split13a put blanks around punctuation, but not within numbers.
+	// split13a puts blanks around punctuation, but not inside numbers.
 	split13a = []struct {
 		find *regexp.Regexp
 		put  string

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// Confusion counts pairs of gold and predicted classes.
+// Confusion is a confusion matrix: it counts pairs of gold and predicted classes.
 type Confusion[L cmp.Ordered] struct {
 	// Labels are all classes that occur, gold or predicted, sorted.
 	Labels []L
-	// Counts are by gold and predicted class: Counts[i][j] are of class i and were called j.
+	// Counts[i][j] is the number of examples of class Labels[i] that were predicted as Labels[j].
 	Counts [][]int
 }
 
-// NewConfusion counts predictions of one class each.
+// NewConfusion counts predictions that are one class each. Both slices have the same length, which is not 0.
 func NewConfusion[L cmp.Ordered](predicted, gold []L) (*Confusion[L], error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func NewConfusion[L cmp.Ordered](predicted, gold []L) (*Confusion[L], error) {
 	return c, nil
 }
 
-// Class is the counts of class i alone.
+// Class is the counts of the class Labels[i].
 func (c *Confusion[L]) Class(i int) PRF {
 	s := PRF{Correct: c.Counts[i][i]}
 	for j := range c.Counts {
@@ -53,7 +53,7 @@ func (c *Confusion[L]) classes() []PRF {
 	return all
 }
 
-// Accuracy is the share of right predictions. (So is micro F1, where each example has one class.)
+// Accuracy is the share of predictions that are right. Where each example has one class, micro F1 is the same.
 func (c *Confusion[L]) Accuracy() float64 {
 	var sum PRF
 	for _, s := range c.classes() {
@@ -62,10 +62,10 @@ func (c *Confusion[L]) Accuracy() float64 {
 	return sum.Recall()
 }
 
-// MacroF1 is the mean F1 of the classes (Yang and Liu, A Re-examination of Text Categorization Methods, 1999).
+// MacroF1 is the mean of the F1 of the classes (Yang and Liu, A Re-examination of Text Categorization Methods, 1999).
 func (c *Confusion[L]) MacroF1() float64 { return macroF1(c.classes()) }
 
-// WeightedF1 is the mean of the classes' F1, each weighted by its gold examples.
+// WeightedF1 is the mean of the F1 of the classes, weighted by how many gold examples each has.
 func (c *Confusion[L]) WeightedF1() float64 {
 	sum, n := 0.0, 0
 	for _, s := range c.classes() {

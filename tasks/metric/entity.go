@@ -5,20 +5,21 @@ import (
 	"strings"
 )
 
-// Entity is a run of tokens, from Start up to but not including End, and its type.
+// Entity is a run of tokens and its type. Start is the index of the first token, and End the one after the last.
 type Entity struct {
 	Type       string
 	Start, End int
 }
 
-// EntityScores are the scores of each type that occurs and of all together (micro average).
+// EntityScores are the scores of each type that occurs, and of all types together (micro average).
 type EntityScores struct {
 	Types map[string]PRF
 	Micro PRF
 }
 
-// Entities scores entities: one counts when type and both ends are right, as conlleval does (Tjong Kim Sang and
-// De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and seqeval by default. Both are tags, a sentence each.
+// Entities scores the entities that tags mark. An entity is right if its type and both its ends are, as in conlleval
+// (Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and by default in seqeval.
+// predicted[i] and gold[i] are the tags of sentence i, see FindEntities.
 func Entities(predicted, gold [][]string) (EntityScores, error) {
 	s := EntityScores{Types: map[string]PRF{}}
 	if err := samePairs(len(predicted), len(gold)); err != nil {
@@ -38,7 +39,7 @@ func Entities(predicted, gold [][]string) (EntityScores, error) {
 	return s, nil
 }
 
-// MacroF1 is the mean F1 of the types.
+// MacroF1 is the mean of the F1 of the types.
 func (s EntityScores) MacroF1() float64 {
 	sum := 0.0
 	for _, c := range s.Types {
@@ -47,7 +48,7 @@ func (s EntityScores) MacroF1() float64 {
 	return sum / float64(max(len(s.Types), 1))
 }
 
-// count adds a sentence.
+// count adds the entities of a sentence.
 func (s EntityScores) count(predicted, gold []string) error {
 	p, err := findEntities(predicted)
 	if err != nil {
@@ -72,9 +73,10 @@ func (s EntityScores) count(predicted, gold []string) error {
 	return nil
 }
 
-// FindEntities returns the entities of a sentence's tags, in order. Tags are "O", or B, I, E or S, a dash and a type
-// (without both, the type is "_"). It takes every scheme: an entity begins at B or S, behind E or S, and where I or E
-// follows O or another type, so IOB1, whose entities begin with I, reads as it should.
+// FindEntities returns the entities that the tags of a sentence mark, in order. A tag is "O", or one of B, I, E and S
+// with a dash and a type ("B-PER"); a letter alone has the type "_". All schemes are understood: an entity begins at B
+// and S, after E and S, and where I or E follows O or another type. So IOB1, whose entities begin with I, is read
+// correctly.
 func FindEntities(tags []string) ([]Entity, error) {
 	found, err := findEntities(tags)
 	if err != nil {
@@ -87,31 +89,31 @@ func findEntities(tags []string) ([]Entity, error) {
 	var found []Entity
 	open, prev := false, byte('O')
 	for i, tag := range tags {
-		letter, kind, err := splitTag(tag)
+		letter, typ, err := splitTag(tag)
 		if err != nil {
 			return nil, fmt.Errorf("tag %d: %w", i, err)
 		}
-		continues := open && (letter == 'I' || letter == 'E') && (prev == 'B' || prev == 'I') && found[len(found)-1].Type == kind
+		continues := open && (letter == 'I' || letter == 'E') && (prev == 'B' || prev == 'I') && found[len(found)-1].Type == typ
 		switch {
 		case letter == 'O':
 			open = false
 		case continues:
 			found[len(found)-1].End = i + 1
 		default:
-			found, open = append(found, Entity{Type: kind, Start: i, End: i + 1}), true
+			found, open = append(found, Entity{Type: typ, Start: i, End: i + 1}), true
 		}
 		prev = letter
 	}
 	return found, nil
 }
 
-// splitTag takes "B-PER" apart.
-func splitTag(tag string) (letter byte, kind string, err error) {
+// splitTag splits "B-PER" into B and PER.
+func splitTag(tag string) (letter byte, typ string, err error) {
 	if tag == "O" {
 		return 'O', "", nil
 	}
 	if tag == "" || !strings.Contains("BIES", tag[:1]) || (len(tag) > 1 && tag[1] != '-') {
-		return 0, "", fmt.Errorf("%q is no tag; want O, or B-, I-, E- or S- and a type", tag)
+		return 0, "", fmt.Errorf("%q is not a tag; want O, or B-, I-, E- or S- and a type", tag)
 	}
 	if len(tag) < 3 {
 		return tag[0], "_", nil

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// tolerance is for all values that the reference packages gave, relative to 1 (BLEU: to 100).
+// tolerance is how far a score may be from the value of the reference package, relative to 1 (BLEU: to 100).
 const tolerance = 1e-9
 
 // reference is testdata/golden.json, which scripts/golden/metrics.py made with sacrebleu 2.6.0, rouge_score 0.1.2,
@@ -83,7 +83,7 @@ func golden(t *testing.T) reference {
 	return r
 }
 
-// near compares a score with the reference's.
+// near compares a score with that of the reference package.
 func near(t *testing.T, what string, got, want, scale float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance*scale) {
@@ -91,7 +91,7 @@ func near(t *testing.T, what string, got, want, scale float64) {
 	}
 }
 
-// some fails a test over no cases.
+// some fails the test if there are no cases.
 func some[T any](t *testing.T, all []T) []T {
 	t.Helper()
 	if len(all) == 0 {
@@ -256,9 +256,9 @@ func TestErrors(t *testing.T) {
 		{"squad lengths", "0 predictions for 1 references", second(SQuAD(nil, [][]string{{"a"}}))},
 		{"nothing", "nothing to score", second(NewConfusion[string](nil, nil))},
 		{"class", "a class is not a number", second(NewConfusion([]float64{nan}, []float64{1}))},
-		{"tag", `sentence 0: predicted: tag 1: "X-PER" is no tag; want O, or B-, I-, E- or S- and a type`, second(Entities([][]string{{"O", "X-PER"}}, [][]string{{"O", "O"}}))},
-		{"gold tag", `sentence 0: gold: tag 0: "" is no tag`, second(Entities([][]string{{"O"}}, [][]string{{""}}))},
-		{"no dash", `"BPER" is no tag`, second(FindEntities([]string{"BPER"}))},
+		{"tag", `sentence 0: predicted: tag 1: "X-PER" is not a tag; want O, or B-, I-, E- or S- and a type`, second(Entities([][]string{{"O", "X-PER"}}, [][]string{{"O", "O"}}))},
+		{"gold tag", `sentence 0: gold: tag 0: "" is not a tag`, second(Entities([][]string{{"O"}}, [][]string{{""}}))},
+		{"no dash", `"BPER" is not a tag`, second(FindEntities([]string{"BPER"}))},
 		{"tags", "sentence 1 has 2 predicted tags and 1 gold ones", second(Entities([][]string{{"O"}, {"O", "O"}}, [][]string{{"O"}, {"O"}}))},
 		{"labels", "example 1 has 1 predicted and 2 gold labels; want 2", second(Labels([][]bool{{true, true}, {true}}, [][]bool{{true, true}, {true, true}}))},
 		{"not finite", "pair 1: NaN and 2 are not both finite", second(MSE([]float64{1, nan}, []float64{1, 2}))},

@@ -2,15 +2,16 @@ package metric
 
 import "fmt"
 
-// LabelScores are the scores of predictions of any number of labels each.
+// LabelScores are the scores of predictions that are any number of labels each.
 type LabelScores struct {
-	// Labels are the counts of each label.
+	// Labels are the counts of each label, in the order of the predictions.
 	Labels []PRF
-	// Exact is the share of examples with all labels right.
+	// Exact is the share of examples whose labels are all right.
 	Exact float64
 }
 
-// Labels scores examples × labels: true where a label is predicted, and where it holds.
+// Labels scores examples × labels: predicted[i][l] says that label l is predicted for example i, and gold[i][l] that it
+// holds.
 func Labels(predicted, gold [][]bool) (*LabelScores, error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func one(b bool) int {
 	return 0
 }
 
-// Micro sums the counts of all labels; its F1 is the micro average (Yang and Liu, A Re-examination of Text
+// Micro is the sum of the counts of all labels. Its F1 is the micro average (Yang and Liu, A Re-examination of Text
 // Categorization Methods, 1999).
 func (s *LabelScores) Micro() PRF {
 	var sum PRF
@@ -50,5 +51,5 @@ func (s *LabelScores) Micro() PRF {
 	return sum
 }
 
-// MacroF1 is the mean F1 of the labels; one that is never gold and never predicted counts as 0.
+// MacroF1 is the mean of the F1 of the labels. A label that is never gold and never predicted counts as 0.
 func (s *LabelScores) MacroF1() float64 { return macroF1(s.Labels) }

@@ -1,10 +1,10 @@
 package metric
 
-// PRF counts what precision, recall and F1 are made of (van Rijsbergen, Information Retrieval, 1979, chapter 7).
+// PRF is the counts that precision, recall and F1 are made of (van Rijsbergen, Information Retrieval, 1979, chapter 7).
 type PRF struct {
-	// Correct are those both predicted and gold.
+	// Correct is how many are both predicted and gold.
 	Correct int
-	// Predicted and Gold are all that were predicted, and all that there are.
+	// Predicted is how many were predicted, and Gold how many there are.
 	Predicted, Gold int
 }
 
@@ -17,12 +17,12 @@ func (c PRF) Recall() float64 { return ratio(c.Correct, c.Gold) }
 // F1 is the harmonic mean of precision and recall, 2·Correct / (Predicted + Gold).
 func (c PRF) F1() float64 { return ratio(2*c.Correct, c.Predicted+c.Gold) }
 
-// add sums counts, for a micro average.
+// add is the sum of two counts, for a micro average.
 func (c PRF) add(d PRF) PRF {
 	return PRF{Correct: c.Correct + d.Correct, Predicted: c.Predicted + d.Predicted, Gold: c.Gold + d.Gold}
 }
 
-// ratio is a/b, 0 for b = 0.
+// ratio is a/b, and 0 where b is 0.
 func ratio(a, b int) float64 {
 	if b == 0 {
 		return 0
@@ -30,7 +30,7 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// macroF1 is the mean F1 of classes.
+// macroF1 is the mean of the F1 of classes.
 func macroF1(classes []PRF) float64 {
 	sum := 0.0
 	for _, c := range classes {

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// RunProgram is the result of a ConvFinQA program: steps between semicolons, "name = value" or "name = value op value",
-// with +, -, *, / and >. A value is a number, "13.4%" (0.134) or the name of an earlier step; the last step's is "ans".
-// The result is text: a number rounded to five digits behind the point, or yes or no for a comparison.
+// RunProgram is the result of a program of ConvFinQA. A program is steps separated by semicolons: "name = value" or
+// "name = value op value", where op is +, -, *, / or >. A value is a number, a percentage ("13.4%" is 0.134), or the
+// name of an earlier step. The last step is named ans. The result is text: a number rounded to five decimal places, or
+// for a comparison yes or no.
 func RunProgram(program string) (string, error) {
 	values := map[string]float64{}
 	var last, name string
 	for _, step := range strings.Split(program, ";") {
 		left, right, ok := strings.Cut(step, "=")
 		if name = strings.TrimSpace(left); !ok || name == "" {
-			return "", fmt.Errorf("program %q: step %q is no name = value", program, strings.TrimSpace(step))
+			return "", fmt.Errorf("program %q: step %q is not name = value", program, strings.TrimSpace(step))
 		}
 		words := strings.Fields(right)
 		if len(words) != 1 && len(words) != 3 {
-			return "", fmt.Errorf("program %q: step %q has %d words behind =, want a value, or a value, an operator and a value", program, strings.TrimSpace(step), len(words))
+			return "", fmt.Errorf("program %q: step %q has %d words after =, want a value, or a value, an operator and a value", program, strings.TrimSpace(step), len(words))
 		}
 		v, err := programValue(words[0], values)
 		last = FormatNumber(v)
@@ -38,6 +39,7 @@ func RunProgram(program string) (string, error) {
 	return last, nil
 }
 
+// programValue is the value of a word: a number, or an earlier step.
 func programValue(word string, values map[string]float64) (float64, error) {
 	if v, ok := values[word]; ok {
 		return v, nil
@@ -45,7 +47,7 @@ func programValue(word string, values map[string]float64) (float64, error) {
 	number, percent := strings.CutSuffix(word, "%")
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("%q is no number and no earlier step", word)
+		return 0, fmt.Errorf("%q is not a number, nor an earlier step", word)
 	}
 	if percent {
 		v /= 100
@@ -53,7 +55,7 @@ func programValue(word string, values map[string]float64) (float64, error) {
 	return v, nil
 }
 
-// operate is a step of two values, and its text.
+// operate is the value of a step with an operator, and its text.
 func operate(a float64, op, word string, values map[string]float64) (float64, string, error) {
 	b, err := programValue(word, values)
 	if err != nil {
@@ -78,12 +80,12 @@ func operate(a float64, op, word string, values map[string]float64) (float64, st
 		return 0, "", fmt.Errorf("operator %q is not known; known are + - * / >", op)
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, "", fmt.Errorf("%g %s %g is no number", a, op, b)
+		return 0, "", fmt.Errorf("%g %s %g is not a number", a, op, b)
 	}
 	return v, FormatNumber(v), nil
 }
 
-// FormatNumber is a number with at most five digits behind the point.
+// FormatNumber is a number with at most five decimal places.
 func FormatNumber(v float64) string {
 	s := strings.TrimRight(strconv.FormatFloat(v, 'f', 5, 64), "0")
 	if s = strings.TrimSuffix(s, "."); s == "-0" {

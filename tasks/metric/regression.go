@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// MSE is the mean of the squared differences.
+// MSE is the mean squared error.
 func MSE(predicted, gold []float64) (float64, error) {
 	if err := checkNumbers(predicted, gold); err != nil {
 		return 0, err
@@ -21,14 +21,14 @@ func MSE(predicted, gold []float64) (float64, error) {
 	return sum / float64(len(gold)), nil
 }
 
-// Pearson is the linear correlation, from −1 to 1: the covariance over the product of the standard deviations
-// (Pearson, 1895). It is not defined where all predictions, or all references, are equal: an error.
+// Pearson is the linear correlation, from −1 to 1: the covariance divided by the product of the standard deviations
+// (Pearson, 1895). It is not defined where all predictions, or all references, are equal; that is an error.
 func Pearson(predicted, gold []float64) (float64, error) {
 	if err := checkNumbers(predicted, gold); err != nil {
 		return 0, err
 	}
-	x, err1 := unit(predicted)
-	y, err2 := unit(gold)
+	x, err1 := standardized(predicted)
+	y, err2 := standardized(gold)
 	if err1 != nil {
 		return 0, fmt.Errorf("metric: correlation: predictions %w", err1)
 	}
@@ -42,7 +42,7 @@ func Pearson(predicted, gold []float64) (float64, error) {
 	return max(-1, min(1, r)), nil
 }
 
-// Spearman is the correlation of ranks (Spearman, 1904); equal values share the mean of their ranks.
+// Spearman is the correlation of the ranks, from −1 to 1 (Spearman, 1904). Equal values share the mean of their ranks.
 func Spearman(predicted, gold []float64) (float64, error) {
 	if err := checkNumbers(predicted, gold); err != nil {
 		return 0, err
@@ -50,8 +50,8 @@ func Spearman(predicted, gold []float64) (float64, error) {
 	return Pearson(ranks(predicted), ranks(gold))
 }
 
-// unit is x minus its mean, scaled to length 1.
-func unit(x []float64) ([]float64, error) {
+// standardized is x minus its mean, scaled to length 1.
+func standardized(x []float64) ([]float64, error) {
 	if slices.Max(x) == slices.Min(x) {
 		return nil, errors.New("are all equal")
 	}
@@ -76,7 +76,7 @@ func unit(x []float64) ([]float64, error) {
 	return out, nil
 }
 
-// ranks are the places in sorted order, from 1.
+// ranks are the places of the values in sorted order, counted from 1.
 func ranks(x []float64) []float64 {
 	order := make([]int, len(x))
 	for i := range order {
@@ -97,7 +97,7 @@ func ranks(x []float64) []float64 {
 	return out
 }
 
-// checkNumbers refuses pairs that are not finite.
+// checkNumbers returns an error if a number is not finite.
 func checkNumbers(predicted, gold []float64) error {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return err

@@ -2,14 +2,15 @@ package metric
 
 import "strings"
 
-// SQuADScores are means over questions, from 0 to 1 (papers print them times 100).
+// SQuADScores are means over the questions, from 0 to 1. (Papers print them times 100.)
 type SQuADScores struct {
 	ExactMatch, F1 float64
 }
 
-// SQuAD scores answers against the gold answers of each question, of which the best counts (Rajpurkar et al., SQuAD,
-// 2016; Rajpurkar et al., Know What You Don't Know, 2018). A question without gold answers has none: the right answer
-// is "". Answers are compared in lower case, without ASCII punctuation, the articles a, an, the, and extra blanks.
+// SQuAD scores one answer to each question against its gold answers, of which the one that suits it best counts
+// (Rajpurkar et al., SQuAD, 2016; Rajpurkar et al., Know What You Don't Know, 2018). Without gold answers the right
+// answer is "". Answers are compared in lower case, without ASCII punctuation, the articles a, an and the, and extra
+// blanks.
 func SQuAD(predicted []string, gold [][]string) (SQuADScores, error) {
 	if err := samePairs(len(predicted), len(gold)); err != nil {
 		return SQuADScores{}, err
@@ -26,7 +27,8 @@ func SQuAD(predicted []string, gold [][]string) (SQuADScores, error) {
 	return s, nil
 }
 
-// bestAnswer is the largest exact match and the largest F1; gold answers of no words count only if there are no others.
+// bestAnswer is the largest exact match and the largest F1. Gold answers without words count only if there are no
+// others.
 func bestAnswer(answer []string, gold []string) (exact, f1 float64) {
 	found := false
 	for _, g := range gold {
@@ -52,7 +54,7 @@ func sameWords(a, b []string) float64 {
 	return 0
 }
 
-// wordF1 is the F1 of words, each counted as often as it occurs.
+// wordF1 is the F1 of the words, each counted as often as it occurs.
 func wordF1(answer, want []string) float64 {
 	left := map[string]int{}
 	for _, w := range want {
@@ -68,7 +70,7 @@ func wordF1(answer, want []string) float64 {
 	return c.F1()
 }
 
-// answerWords are the words of an answer that count.
+// answerWords are the words of an answer that are compared.
 func answerWords(s string) []string {
 	s = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", r) {
@@ -79,7 +81,7 @@ func answerWords(s string) []string {
 	return words(withoutArticles(s))
 }
 
-// withoutArticles puts a blank where a, an or the stands between characters that are in no word.
+// withoutArticles replaces each of the words a, an and the by a blank.
 func withoutArticles(s string) string {
 	var out strings.Builder
 	for len(s) > 0 {

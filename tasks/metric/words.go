@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// The published scorers are Python: these are its lower, its split and its idea of a letter in a word.
+// The published scorers are written in Python. These are Python's lower, split and idea of a letter in a word.
 
 func lower(s string) string { return cases.Lower(language.Und).String(s) }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// FormatFeatures is Show for rows of every head: labels that are no token's of the row stand behind it.
+// FormatFeatures is Format for a row of any head. Labels that do not belong to the tokens of the row follow the counts.
 func FormatFeatures(tok Tokenizer, row Features) string {
 	if len(row.Labels) == len(row.IDs) {
 		return Format(tok, row.IDs, row.Labels)
@@ -22,8 +22,8 @@ func FormatFeatures(tok Tokenizer, row Features) string {
 	return s
 }
 
-// Format is a row as the model sees it: the text with its special tokens, the scored part between ⟦ and ⟧, and a line that
-// counts.
+// Format is a row as the model sees it: the text with its special tokens, the scored parts between ⟦ and ⟧, and a line
+// that counts the tokens.
 func Format(tok Tokenizer, ids, labels []int32) string {
 	var b strings.Builder
 	for from := 0; from < len(ids); {

@@ -9,18 +9,21 @@ import (
 	"unicode"
 )
 
-// metamathNumber is MetaMath's pattern: a sign, and at most one separator among the digits. Python's \d is any decimal
-// digit of Unicode.
+// metamathNumber is MetaMath's pattern of a number: a sign, and at most one separator among the digits. Python's \d is
+// any decimal digit of Unicode.
 var metamathNumber = regexp.MustCompile(`[-+]?\p{Nd}*[.,/]?\p{Nd}+`)
 
-// MetaMathEqual is the rule of MetaMath's eval_gsm8k.py (the code, oddities included): the first number behind the last
-// "The answer is: ", a fraction divided out, rounded half to even, equals the gold one.
+// MetaMathEqual is the rule of MetaMath's eval_gsm8k.py, with its oddities: the number of MetaMathAnswer equals the
+// gold number.
 func MetaMathEqual(completion, gold string) bool {
 	got, ok := MetaMathAnswer(completion)
 	want, err := strconv.ParseFloat(strings.ReplaceAll(gold, ",", ""), 64)
 	return ok && err == nil && got == want
 }
 
+// MetaMathAnswer is the final answer that MetaMath's eval_gsm8k.py takes from a completion: the first number after the
+// last AnswerMarker, with fractions divided and the result rounded half to even. It is false where there is no such
+// number.
 func MetaMathAnswer(completion string) (float64, bool) {
 	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {
@@ -42,7 +45,7 @@ func MetaMathAnswer(completion string) (float64, bool) {
 	return math.RoundToEven(v), ok && !math.IsInf(v, 0)
 }
 
-// divide is over/under; over "0", just as MetaMath has it, is over alone.
+// divide is over/under. As in MetaMath, a fraction over "0" is the numerator alone.
 func divide(over, under string) (float64, bool) {
 	a, ok := new(big.Int).SetString(over, 10)
 	if !ok {
@@ -55,13 +58,13 @@ func divide(over, under string) (float64, bool) {
 	case under == "0":
 		b.SetInt64(1)
 	case b.Sign() == 0:
-		return 0, false // MetaMath's code ends in an exception here
+		return 0, false // MetaMath's code raises an exception here
 	}
 	v, _ := new(big.Rat).SetFrac(a, b).Float64()
 	return v, true
 }
 
-// asciiDigit maps decimal digits of other scripts to 0–9.
+// asciiDigit maps the decimal digits of all scripts to 0–9.
 func asciiDigit(r rune) rune {
 	if r < 0x80 {
 		return r
@@ -81,7 +84,7 @@ func asciiDigit(r rune) rune {
 
 var rawNumber = regexp.MustCompile(`[-+]?([0-9][0-9,]*(\.[0-9]+)?|\.[0-9]+)`)
 
-// RawAnswer is the first number behind the last "####", without commas, "" where there is none.
+// RawAnswer is the first number after the last "####", as GSM8K marks it, without commas; "" where there is none.
 func RawAnswer(completion string) string {
 	i := strings.LastIndex(completion, "####")
 	if i < 0 {
@@ -90,7 +93,7 @@ func RawAnswer(completion string) string {
 	return strings.ReplaceAll(rawNumber.FindString(completion[i+4:]), ",", "")
 }
 
-// RawEqual compares the answer with the gold one, by value.
+// RawEqual reports whether the RawAnswer of a completion has the value of the gold number.
 func RawEqual(completion, gold string) bool {
 	got, ok1 := new(big.Rat).SetString(RawAnswer(completion))
 	want, ok2 := new(big.Rat).SetString(strings.ReplaceAll(gold, ",", ""))

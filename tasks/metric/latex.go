@@ -7,11 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// AnswerMarker is what MetaMath's answers have before their final value.
+// AnswerMarker stands before the final answer in MetaMath's answers.
 const AnswerMarker = "The answer is: "
 
-// LaTeXAnswer is what MetaMath's eval_math.py takes from a completion: what follows the last "The answer is: ", up to a
-// full stop that ends its line, without blanks around it and without one full stop at its end.
+// LaTeXAnswer is the final answer that MetaMath's eval_math.py takes from a completion: what follows the last
+// AnswerMarker, up to a full stop that ends its line, without white space around it and without one full stop at its
+// end. It is false where there is no marker.
 func LaTeXAnswer(completion string) (string, bool) {
 	i := strings.LastIndex(completion, AnswerMarker)
 	if i < 0 {
@@ -21,19 +22,19 @@ func LaTeXAnswer(completion string) (string, bool) {
 	return strip(strings.TrimSuffix(strip(text), ".")), true
 }
 
-// strip takes white space off both ends; Python's has four control characters more than Go's.
+// strip cuts white space off both ends. Python counts four control characters as white space that Go does not.
 func strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
 }
 
-// Boxed is the inside of a text's last \boxed{…}.
+// Boxed is the content of the last \boxed{…} of a text; false where there is none, or it does not end.
 func Boxed(text string) (string, bool) {
-	const openFile = `\boxed{`
-	i := strings.LastIndex(text, openFile)
+	const begin = `\boxed{`
+	i := strings.LastIndex(text, begin)
 	if i < 0 {
 		return "", false
 	}
-	text = text[i+len(openFile):]
+	text = text[i+len(begin):]
 	depth := 1
 	for j := range len(text) {
 		switch text[j] {
@@ -48,9 +49,9 @@ func Boxed(text string) (string, bool) {
 	return "", false
 }
 
-// EquivalentLaTeX is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same when they are once a
-// fixed list of spellings is made alike. Where an answer is so odd that the published rule raises an error, both are
-// compared as they are.
+// EquivalentLaTeX is the rule of the MATH data set (Hendrycks et al. 2021): two answers are the same if they are equal
+// once a fixed list of differences in spelling is removed. Where the published rule raises an error for one of the
+// answers, they are compared as they are.
 func EquivalentLaTeX(a, b string) bool {
 	x, ok1 := normal(a)
 	y, ok2 := normal(b)
@@ -60,16 +61,16 @@ func EquivalentLaTeX(a, b string) bool {
 	return a == b
 }
 
-// alike drops what does not change a value: line ends, thin spaces, doubled backslashes, kinds of fractions, sizes of
-// brackets, degrees, dollars. The order counts.
-var alike = [][2]string{
+// spellings are the replacements of what does not change a value: line ends, thin spaces, doubled backslashes, kinds of
+// fractions, sizes of brackets, degrees, dollars. Their order matters.
+var spellings = [][2]string{
 	{"\n", ""}, {`\!`, ""}, {`\\`, `\`}, {"tfrac", "frac"}, {"dfrac", "frac"}, {`\left`, ""}, {`\right`, ""},
 	{`^{\circ}`, ""}, {`^\circ`, ""}, {`\$`, ""},
 }
 
-// normal is the common spelling of an answer; false where the published rule fails.
+// normal is an answer in the spelling that is compared; false where the published rule raises an error.
 func normal(s string) (string, bool) {
-	for _, r := range alike {
+	for _, r := range spellings {
 		s = strings.ReplaceAll(s, r[0], r[1])
 	}
 	const unit = `\text{ `

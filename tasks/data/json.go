@@ -7,69 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 )
 
-// Record is one JSON object of a data file.
-type Record struct {
-	file string
-	Line int
-	Raw  []byte
-	// Key is the record's name in an object of records, else "".
-	Key string
-	// Head is the file's first record, which decides what format the file has.
-	Head []byte
-}
-
-func (r Record) Source() string { return fmt.Sprintf("%s:%d", r.file, r.Line) }
-
-// Format reads the records of a file behind its byte order mark.
-type Format func(name string, r *bufio.Reader) ([]Record, error)
-
-// ReadFile reads the records of a file, one or more.
-func ReadFile(name string, as Format) ([]Record, error) {
-	f, err := Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return Read(as, name, f)
-}
-
-// Read reads records and tells each the first of its file.
-func Read(as Format, name string, r io.Reader) ([]Record, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
-	if err := skipBOM(name, br); err != nil {
-		return nil, err
-	}
-	records, err := as(name, br)
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, fmt.Errorf("%s has no record", name)
-	}
-	for i := range records {
-		records[i].Head = records[0].Raw
-	}
-	return records, nil
-}
-
-// ReadAny reads a table or CoNLL's columns where the name says so, the latter also where the file begins so, else JSON.
-func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
-	switch ext := strings.ToLower(path.Ext(name)); {
-	case ext == ".csv":
-		return ReadCSV(name, r)
-	case ext == ".tsv":
-		return ReadTSV(name, r)
-	case ext == ".conll" || isCoNLL(r):
-		return ReadCoNLL(name, r)
-	}
-	return ReadJSON(name, r)
-}
-
-// ReadJSON reads JSON Lines, a JSON array of records, or an object of them.
+// ReadJSON is the Format of JSON Lines, of a JSON array of records, and of a JSON object whose fields are records.
 func ReadJSON(name string, r *bufio.Reader) ([]Record, error) {
 	line, first, err := skipSpace(r)
 	if err == io.EOF {
@@ -92,7 +33,7 @@ func ReadJSON(name string, r *bufio.Reader) ([]Record, error) {
 	return records, err
 }
 
-// skipSpace goes to the first character that is no white space and tells the line it is in.
+// skipSpace moves to the first character that is not white space. It returns that character and its line.
 func skipSpace(r *bufio.Reader) (line int, first byte, err error) {
 	for line = 1; ; {
 		first, err = r.ReadByte()
@@ -107,10 +48,11 @@ func skipSpace(r *bufio.Reader) (line int, first byte, err error) {
 	}
 }
 
+// readLines reads a record from each line that is not blank.
 func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 	var records []Record
 	for ; ; line++ {
-		b, err := ReadLine(r, maxLine)
+		b, err := readLine(r, maxLine)
 		if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
@@ -121,7 +63,7 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 			if err := checkObject(b); err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 			}
-			records = append(records, Record{file: name, Line: line, Raw: b})
+			records = append(records, Record{Line: line, Raw: b})
 		}
 		if err == io.EOF {
 			return records, nil
@@ -129,8 +71,9 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 	}
 }
 
-// ReadLine reads up to a line end or the end of the file, at most limit bytes.
-func ReadLine(r *bufio.Reader, limit int) ([]byte, error) {
+// readLine reads a line with its end, at most limit bytes. At the end of the file the error is io.EOF, and there may be
+// a line with it.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
@@ -143,6 +86,7 @@ func ReadLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
+// readArray reads a record from each element of the array that the file is.
 func readArray(name string, r *bufio.Reader, line int) ([]Record, error) {
 	data, err := readWhole(name, r, line)
 	if err != nil {
@@ -162,20 +106,20 @@ func readArray(name string, r *bufio.Reader, line int) ([]Record, error) {
 	records := make([]Record, 0, len(all))
 	begin := 1
 	for _, raw := range all {
-		// Between two elements there is nothing but white space and a comma.
+		// Only white space and a comma stand between two elements.
 		begin += bytes.IndexFunc(data[begin:], func(r rune) bool { return !strings.ContainsRune(" \t\r\n,", r) })
 		line += bytes.Count(data[:begin], []byte("\n"))
 		data, begin = data[begin:], 0
 		if err := checkObject(raw); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
-		records = append(records, Record{file: name, Line: line, Raw: raw})
+		records = append(records, Record{Line: line, Raw: raw})
 		begin = len(raw)
 	}
 	return records, nil
 }
 
-// checkObject says what is wrong with the text of a JSON object.
+// checkObject returns an error unless b is the text of a JSON object.
 func checkObject(b []byte) error {
 	if b[0] == '{' && json.Valid(b) {
 		return nil
@@ -184,5 +128,61 @@ func checkObject(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return fmt.Errorf("not valid JSON: %w", err)
 	}
-	return fmt.Errorf("the record is %s, want an object", KindOf(b))
+	return fmt.Errorf("the record is %s, want an object", TypeName(b))
+}
+
+// isOneObject reports whether the first line leaves an object open: then the whole file is that object, not a line of
+// JSON Lines.
+func isOneObject(r *bufio.Reader) bool {
+	ahead, _ := r.Peek(r.Size())
+	line, _, more := bytes.Cut(ahead, []byte("\n"))
+	line = bytes.TrimSpace(line)
+	return more && bytes.IndexByte([]byte("{[,"), line[len(line)-1]) >= 0
+}
+
+// readObject reads a file that is one JSON object, as one record.
+func readObject(name string, r *bufio.Reader, line int) ([]Record, error) {
+	data, err := readWhole(name, r, line)
+	if err != nil {
+		return nil, err
+	}
+	var raw json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		at := len(data)
+		if syntax, ok := err.(*json.SyntaxError); ok {
+			at = min(max(int(syntax.Offset)-1, 0), at)
+		}
+		return nil, fmt.Errorf("%s:%d: not valid JSON: %w", name, line+bytes.Count(data[:at], []byte("\n")), err)
+	}
+	return []Record{{Line: line, Raw: raw}}, nil
+}
+
+// keyed takes apart an object whose fields are all objects: each is a record, named by its key. Any other record is
+// returned as it is.
+func keyed(r Record) []Record {
+	d := json.NewDecoder(bytes.NewReader(r.Raw))
+	if _, err := d.Token(); err != nil {
+		return []Record{r}
+	}
+	var records []Record
+	line, at := r.Line, 0
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return []Record{r}
+		}
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil || raw[0] != '{' {
+			return []Record{r}
+		}
+		begin := int(d.InputOffset()) - len(raw)
+		line += bytes.Count(r.Raw[at:begin], []byte("\n"))
+		at = begin
+		name, _ := key.(string)
+		records = append(records, Record{Line: line, Raw: raw, Key: name})
+	}
+	if len(records) == 0 {
+		return []Record{r}
+	}
+	return records
 }

@@ -1,17 +1,16 @@
 package tasks
 
 import (
-	"bytes"
+	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/head"
-	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// classifyOn is the task on a file.
+// classifyOn is the task classify on a file with the given content.
 func classifyOn(t *testing.T, file, content string, options map[string]any) *Classify {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), file)
@@ -104,7 +103,7 @@ func TestClassifyRefuses(t *testing.T) {
 	}
 }
 
-// TestHeadsTakeSources: weights, index files and the forms of tables are those of all tasks.
+// TestHeadsTakeSources: tasks with heads take weights, index files and all forms of tables, as other tasks do.
 func TestHeadsTakeSources(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -161,28 +160,37 @@ func TestLongTextsAreCut(t *testing.T) {
 	wantError(t, err, "d.jsonl:1", "rows of 4 tokens have no place for text")
 }
 
-func FuzzTable(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "\xef\xbb\xbfa,b\n1\n", "a,a\n", "a\tb\n\"\t\"\n", "\"", ""} {
-		f.Add([]byte(s), true)
-		f.Add([]byte(s), false)
+// TestExamplesDoNotDependOnHead: whether a head has been decided or not, the examples of a file are the same.
+func TestExamplesDoNotDependOnHead(t *testing.T) {
+	for _, content := range []string{"text,label\na,1\nb,2.5\n", "text,label\na,1\nb,2\n", "text,label\na,x\nb,y\n"} {
+		task := classifyOn(t, "d.csv", content, nil)
+		before := mustCollect(t, task, Train)
+		if _, err := task.Head(head.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		if after := mustCollect(t, task, Train); !reflect.DeepEqual(before, after) {
+			t.Errorf("%q: examples were %+v before Head, and are %+v", content, before, after)
+		}
 	}
-	f.Fuzz(func(t *testing.T, content []byte, tabs bool) {
-		name := "d.csv"
-		if tabs {
-			name = "d.tsv"
-		}
-		records, err := data.Read(data.ReadAny, name, bytes.NewReader(content))
-		if err != nil {
-			if !strings.Contains(err.Error(), name) {
-				t.Errorf("the error names no file: %v", err)
+}
+
+func TestErrNoHead(t *testing.T) {
+	texts := NewPairEncoder(byteTokenizer{}, 0)
+	for _, task := range []interface {
+		Postprocessor
+		Metrics
+	}{
+		classifyOn(t, "d.csv", "text,label\na,x\nb,y\n", nil),
+		tokensOn(t, "d.txt", "a O\nb I-X\n", nil),
+	} {
+		examples := mustCollect(t, task, Train)
+		_, _, err1 := task.Encode(texts, examples[0])
+		_, err2 := task.Postprocess(texts, examples[0], nil, nil)
+		_, err3 := task.ComputeMetrics(examples, nil)
+		for _, err := range []error{err1, err2, err3} {
+			if !errors.Is(err, ErrNoHead) {
+				t.Errorf("%T: got %v, want ErrNoHead", task, err)
 			}
-			return
 		}
-		lines := 1 + bytes.Count(content, []byte("\n"))
-		for _, r := range records {
-			if _, err := data.ParseObject(r.Raw); err != nil || r.Line < 1 || r.Line > lines {
-				t.Errorf("record %+v: %v", r, err)
-			}
-		}
-	})
+	}
 }

@@ -1,4 +1,4 @@
-package tasks
+package data
 
 import (
 	"bufio"
@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/spagotune/spagotune/tasks/data"
 )
 
 func TestReadRecords(t *testing.T) {
@@ -28,15 +27,15 @@ func TestReadRecords(t *testing.T) {
 		{"array, mark and CRLF", "\ufeff[\r\n{}\r\n,{}]\r\n", []string{"f:2 {}", "f:3 {}"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			records, err := data.Read(data.ReadJSON, "f", strings.NewReader(c.content))
+			records, err := Read(ReadJSON, "f", strings.NewReader(c.content))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
 			for _, r := range records {
 				got = append(got, r.Source()+" "+string(r.Raw))
-				if string(r.Head) != string(records[0].Raw) {
-					t.Errorf("head is %q", r.Head)
+				if first, err := r.File.First(); err != nil || !reflect.DeepEqual(first, object(t, string(records[0].Raw))) {
+					t.Errorf("the first record is %q, %v", first, err)
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
@@ -61,12 +60,12 @@ func TestReadRecordsRefuses(t *testing.T) {
 		{"array cut", "[\n{},\n{\n", "f:3: not valid JSON: unexpected end"},
 		{"array broken", "[\n{},\n{\"a\" 1},\n{}]", "f:3: not valid JSON: invalid character '1' after object key"},
 		{"array without comma", "[\n{}\n{}]", "f:3: not valid JSON: invalid character '{' after array element"},
-		{"behind the array", "[\n{}\n]\n{}", "f:4: not valid JSON: invalid character '{' after top-level value"},
+		{"after the array", "[\n{}\n]\n{}", "f:4: not valid JSON: invalid character '{' after top-level value"},
 		{"array of strings", "[\n{},\n\"a\"]", "f:3: the record is a string, want an object"},
 		{"array encoding", "[\n{},\n\"\xff\"]", "f:3: not valid UTF-8"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			_, err := data.Read(data.ReadJSON, "f", strings.NewReader(c.content))
+			_, err := Read(ReadJSON, "f", strings.NewReader(c.content))
 			wantError(t, err, c.want)
 		})
 	}
@@ -74,7 +73,7 @@ func TestReadRecordsRefuses(t *testing.T) {
 
 func TestReadLineLimit(t *testing.T) {
 	r := bufio.NewReader(strings.NewReader(strings.Repeat("x", 10_000)))
-	_, err := data.ReadLine(r, 9_999)
+	_, err := readLine(r, 9_999)
 	wantError(t, err, "the line is longer than 9999 bytes")
 }
 
@@ -90,36 +89,12 @@ func (b brokenReader) Read(p []byte) (int, error) {
 
 func TestReadErrors(t *testing.T) {
 	for _, content := range []string{"", " ", "{}\n{}\n", "[{}"} {
-		_, err := data.Read(data.ReadJSON, "f", brokenReader{strings.NewReader(content)})
+		_, err := Read(ReadJSON, "f", brokenReader{strings.NewReader(content)})
 		wantError(t, err, "f", "disk on fire")
 	}
 }
 
-func TestFields(t *testing.T) {
-	o, err := data.ParseObject([]byte(`{"a": "x", "n": null, "d": 1, "A": "y"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err := o.Text("a"); s != "x" || err != nil {
-		t.Errorf("got %q, %v", s, err)
-	}
-	for _, name := range []string{"n", "none"} {
-		if s, err := o.Optional(name); s != "" || err != nil {
-			t.Errorf("%s: got %q, %v", name, s, err)
-		}
-	}
-	_, err = o.Text("none")
-	wantError(t, err, `field "none" is missing; the record has A, a, d, n`)
-	_, err = o.Text("n")
-	wantError(t, err, `field "n" is null`)
-	_, err = o.Text("d")
-	wantError(t, err, `field "d" is a number, want a string`)
-	_, err = data.Object{}.Text("x")
-	wantError(t, err, "the record has no field")
-}
-
-// FuzzRecords: whatever a file holds, each record is an object with its line, or the error names the file; and parsing it
-// as an instruction or a problem does not panic.
+// FuzzRecords: whatever a file holds, each record is an object with its line, or the error names the file.
 func FuzzRecords(f *testing.F) {
 	for _, s := range []string{
 		"{}\n", "[{}]", "\ufeff[\n{\"a\":[1,2]},\n{}]", "{\"instruction\":\"a\",\"output\":\"b\"}\n{\"instruction\":1}",
@@ -128,9 +103,8 @@ func FuzzRecords(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	math := &Math{Form: "metamath"}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		records, err := data.Read(data.ReadJSON, "f", strings.NewReader(string(content)))
+		records, err := Read(ReadJSON, "f", strings.NewReader(string(content)))
 		if err != nil {
 			if records != nil || !strings.HasPrefix(err.Error(), "f") {
 				t.Errorf("error %q, %d records", err, len(records))
@@ -143,11 +117,6 @@ func FuzzRecords(f *testing.F) {
 				t.Errorf("%s: %q", r.Source(), r.Raw)
 			}
 			last = r.Line
-			for _, parse := range []func(data.Record) (Example, error){parseInstruct, math.parse} {
-				if ex, err := parse(r); err == nil && len(ex.Segments)+len(ex.Chat) == 0 {
-					t.Errorf("%q became %+v", r.Raw, ex)
-				}
-			}
 		}
 	})
 }

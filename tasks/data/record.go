@@ -1,0 +1,78 @@
+package data
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+)
+
+// Record is one record of a data file: a JSON object, whatever form the file has.
+type Record struct {
+	// File is the file that the record comes from. Read sets it.
+	File *File
+	// Line is the line on which the record begins, counted from 1.
+	Line int
+	// Key is the record's name in a file that is one object of records, else "".
+	Key string
+	// Raw is the JSON text of the object. Records may share memory: do not change it.
+	Raw []byte
+}
+
+// Source says where the record is, as "file:line".
+func (r Record) Source() string { return fmt.Sprintf("%s:%d", r.File.Name, r.Line) }
+
+// Object parses the record.
+func (r Record) Object() (Object, error) { return ParseObject(r.Raw) }
+
+// File is what all records of a file have in common.
+type File struct {
+	// Name is the file's path, as it was given.
+	Name string
+
+	first func() (Object, error)
+}
+
+// First is the first record of the file, which decides what kind of records the file has. It is parsed once, however
+// many records ask for it, so do not change it.
+func (f *File) First() (Object, error) { return f.first() }
+
+// Format reads all records of a file. The reader stands after the byte order mark, and name is for messages. Read fills
+// in the records' File.
+type Format func(name string, r *bufio.Reader) ([]Record, error)
+
+// Read reads the records of a file, one or more.
+func Read(format Format, name string, r io.Reader) ([]Record, error) {
+	br := bufio.NewReaderSize(r, 1<<16)
+	if err := skipBOM(name, br); err != nil {
+		return nil, err
+	}
+	records, err := format(name, br)
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, fmt.Errorf("%s has no record", name)
+	}
+	file := &File{Name: name, first: sync.OnceValues(records[0].Object)}
+	for i := range records {
+		records[i].File = file
+	}
+	return records, nil
+}
+
+// ReadAny is the Format that a file's name and first bytes call for: CSV, TSV and CoNLL columns by the extension, CoNLL
+// columns also where the file begins with -DOCSTART-, and JSON otherwise.
+func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
+	switch ext := strings.ToLower(path.Ext(name)); {
+	case ext == ".csv":
+		return ReadCSV(name, r)
+	case ext == ".tsv":
+		return ReadTSV(name, r)
+	case ext == ".conll" || isCoNLL(r):
+		return ReadCoNLL(name, r)
+	}
+	return ReadJSON(name, r)
+}

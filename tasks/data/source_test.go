@@ -1,0 +1,37 @@
+package data
+
+import "testing"
+
+func TestSourceForms(t *testing.T) {
+	for _, c := range []struct {
+		json, path string
+		weight     float64
+	}{
+		{`"a*b.jsonl"`, "a*b.jsonl", 0}, {`"a.jsonl*2"`, "a.jsonl", 2}, {`"a*b*0.25"`, "a*b", 0.25}, {`["a*1"]`, "a", 1}, {`{"path":"a","weight":3}`, "a", 3},
+	} {
+		var s Sources
+		if err := s.UnmarshalJSON([]byte(c.json)); err != nil || len(s) != 1 || s[0].Path != c.path || s[0].Weight != c.weight {
+			t.Errorf("%s: got %+v, %v", c.json, s, err)
+		}
+	}
+	for _, bad := range []string{"7", `[""]`, `{"weight":2}`, `{"path":""}`, `["a",["b"]]`, `"a*-1"`, `"a*1e9"`} {
+		var s Sources
+		if err := s.UnmarshalJSON([]byte(bad)); err == nil {
+			t.Errorf("%s: got %+v", bad, s)
+		}
+	}
+}
+
+func TestTrainSize(t *testing.T) {
+	two := 2
+	for _, c := range []struct {
+		s       Source
+		n, want int
+	}{{Source{}, 5, 5}, {Source{EvalSize: &two}, 5, 3}, {Source{EvalSize: &two}, 2, 0}} {
+		if got, err := c.s.TrainSize(c.n); got != c.want || err != nil {
+			t.Errorf("of %d: got %d, %v, want %d", c.n, got, err, c.want)
+		}
+	}
+	_, err := Source{Path: "d", EvalSize: &two}.TrainSize(1)
+	wantError(t, err, "option eval_size of d is 2, but there are 1 records")
+}

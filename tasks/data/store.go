@@ -1,0 +1,111 @@
+package data
+
+import (
+	"io"
+	"strings"
+	"sync"
+)
+
+// Store reads files and keeps what it has read: each file is opened and parsed once, however often its records are
+// asked for. A file that changes later is not read again; make a new Store for that. A failed read is not kept.
+//
+// The zero Store is ready to use. Its methods may be called concurrently.
+type Store struct {
+	// Format is how files are parsed; nil is ReadAny.
+	Format Format
+	// Open opens a file; nil is the function Open.
+	Open func(path string) (io.ReadCloser, error)
+
+	mu      sync.Mutex
+	texts   map[string]string
+	records map[storeKey][]Record
+}
+
+// storeKey names what is kept: the records of a file, or those of them that an index file names.
+type storeKey struct{ path, index string }
+
+// Records are the records of a source: those that its index names, in the index's order, or else all. They are shared
+// with other callers: do not change them.
+func (s *Store) Records(source Source) ([]Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, err := s.keep(storeKey{path: source.Path}, func() ([]Record, error) { return s.parse(source.Path) })
+	if err != nil || source.Index == "" {
+		return all, err
+	}
+	return s.keep(storeKey{source.Path, source.Index}, func() ([]Record, error) {
+		text, err := s.text(source.Index)
+		if err != nil {
+			return nil, err
+		}
+		return indexed(all, source, text)
+	})
+}
+
+// Text is a plain text file. Its line ends are \n.
+func (s *Store) Text(path string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text(path)
+}
+
+// keep returns the records that are kept for a key, or makes and keeps them.
+func (s *Store) keep(key storeKey, read func() ([]Record, error)) ([]Record, error) {
+	if records, ok := s.records[key]; ok {
+		return records, nil
+	}
+	records, err := read()
+	if err != nil {
+		return nil, err
+	}
+	if s.records == nil {
+		s.records = map[storeKey][]Record{}
+	}
+	s.records[key] = records
+	return records, nil
+}
+
+// parse reads the records of a file, from its text where that has been read before.
+func (s *Store) parse(path string) ([]Record, error) {
+	format := s.Format
+	if format == nil {
+		format = ReadAny
+	}
+	if text, ok := s.texts[path]; ok {
+		return Read(format, path, strings.NewReader(text))
+	}
+	f, err := s.open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Read(format, path, f)
+}
+
+// text reads a plain text file.
+func (s *Store) text(path string) (string, error) {
+	if text, ok := s.texts[path]; ok {
+		return text, nil
+	}
+	f, err := s.open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := readText(path, f)
+	if err != nil {
+		return "", err
+	}
+	if s.texts == nil {
+		s.texts = map[string]string{}
+	}
+	s.texts[path] = text
+	return text, nil
+}
+
+func (s *Store) open(path string) (io.ReadCloser, error) {
+	if s.Open != nil {
+		return s.Open(path)
+	}
+	return Open(path)
+}

@@ -1,0 +1,134 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// counted is a store over files in memory. The map counts how often each was opened.
+func counted(files map[string]string) (*Store, map[string]int) {
+	opened := map[string]int{}
+	return &Store{Open: func(path string) (io.ReadCloser, error) {
+		opened[path]++
+		text, ok := files[path]
+		if !ok {
+			return nil, fmt.Errorf("%s is not there", path)
+		}
+		return io.NopCloser(strings.NewReader(text)), nil
+	}}, opened
+}
+
+func TestStoreReadsOnce(t *testing.T) {
+	s, opened := counted(map[string]string{
+		"a.jsonl": `{"x": 1}` + "\n" + `{"x": 2}`, "two.idx": "1\n0\n", "plain": "one\r\ntwo", "conll": "-DOCSTART- O\n\na O\n", "bad": "-DOCSTART- O\n\nword\n",
+	})
+	for range 3 {
+		if r, err := s.Records(Source{Path: "a.jsonl"}); err != nil || len(r) != 2 || r[1].Source() != "a.jsonl:2" {
+			t.Errorf("got %v, %v", r, err)
+		}
+		if r, err := s.Records(Source{Path: "a.jsonl", Index: "two.idx"}); err != nil || len(r) != 2 || r[0].Source() != "a.jsonl:2" {
+			t.Errorf("got %v, %v", r, err)
+		}
+		if text, err := s.Text("plain"); err != nil || text != "one\ntwo" {
+			t.Errorf("got %q, %v", text, err)
+		}
+		if text, err := s.Text("conll"); err != nil || !strings.HasPrefix(text, DocStart) {
+			t.Errorf("got %q, %v", text, err)
+		}
+		if r, err := s.Records(Source{Path: "conll"}); err != nil || len(r) != 1 || r[0].Source() != "conll:3" {
+			t.Errorf("got %v, %v", r, err)
+		}
+		for _, path := range []string{"bad", "none"} {
+			if r, err := s.Records(Source{Path: path}); err == nil || r != nil || !strings.HasPrefix(err.Error(), path) {
+				t.Errorf("%s: got %v, %v", path, r, err)
+			}
+		}
+	}
+	want := map[string]int{"a.jsonl": 1, "two.idx": 1, "plain": 1, "conll": 1, "bad": 3, "none": 3} // errors are not kept
+	if !reflect.DeepEqual(opened, want) {
+		t.Errorf("files were opened %v, want %v", opened, want)
+	}
+}
+
+func TestStoreConcurrently(t *testing.T) {
+	s, opened := counted(map[string]string{"a": `{"x": 1}` + "\n" + `{"x": 2}`, "i": "1"})
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			r, err := s.Records(Source{Path: "a", Index: []string{"", "i"}[i%2]})
+			if err != nil || len(r) != 2-i%2 {
+				t.Errorf("got %v, %v", r, err)
+				return
+			}
+			if first, err := r[0].File.First(); err != nil || string(first["x"]) != "1" {
+				t.Errorf("the first record is %v, %v", first, err)
+			}
+		})
+	}
+	wg.Wait()
+	if opened["a"] != 1 || opened["i"] != 1 {
+		t.Errorf("files were opened %v", opened)
+	}
+}
+
+// TestFirstIsParsedOnce: all records of a file share one parsed first record.
+func TestFirstIsParsedOnce(t *testing.T) {
+	records, err := Read(ReadJSON, "f", strings.NewReader(strings.Repeat(`{"x": [1, 2], "y": "z"}`+"\n", 5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := records[0].File.First()
+	if err != nil || !want.Has("x", "y") {
+		t.Fatalf("got %v, %v", want, err)
+	}
+	for _, r := range records {
+		if got, err := r.File.First(); err != nil || reflect.ValueOf(got).Pointer() != reflect.ValueOf(want).Pointer() {
+			t.Errorf("%s: the first record was parsed again: %v, %v", r.Source(), got, err)
+		}
+		if allocs := testing.AllocsPerRun(10, func() { _, _ = r.File.First() }); allocs != 0 {
+			t.Errorf("%s: the first record costs %g allocations", r.Source(), allocs)
+		}
+	}
+}
+
+// TestReadingChangesNothing: a record reads the same after its fields were read.
+func TestReadingChangesNothing(t *testing.T) {
+	const text = `{"l": ["a", "b"], "p": [{"t": "x"}, {"t": "y"}]}`
+	o := object(t, text)
+	for range 2 {
+		if l, err := o.Labels("l"); err != nil || len(l) != 2 || !o.IsList("l") {
+			t.Errorf("got %q, %v", l, err)
+		}
+		if p, err := o.Texts("p.t"); err != nil || len(p) != 2 || p[0] != "x" {
+			t.Errorf("got %q, %v", p, err)
+		}
+	}
+	if !reflect.DeepEqual(o, object(t, text)) {
+		t.Errorf("got %v", o)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for path, want := range map[string]string{t.TempDir(): "is a folder, want a file", "/none/such": "data: open /none/such", "embedded:none": "none"} {
+		f, err := Open(path)
+		wantError(t, err, want)
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	f, err := Open("embedded:gsm8k/test.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(f); err != nil || len(b) == 0 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if err := errors.Join(f.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,119 @@
+package tasks
+
+import (
+	"fmt"
+
+	"github.com/spagotune/spagotune/head"
+)
+
+// Features is a row: an example, or a part of one, as token ids and labels.
+type Features struct {
+	// IDs are the tokens.
+	IDs []int32
+	// TokenTypeIDs are the types of the tokens, for models that have them; nil means 0 for all.
+	TokenTypeIDs []int32
+	// Labels are what the model's head is scored against, with head.IgnoreIndex for what is not scored. For causal and
+	// masked language models they are the token ids themselves, for token classification a class for each token, for
+	// sequence classification a single class, for question answering the answer's first and last token, and for a
+	// sequence-to-sequence model the tokens of the target.
+	Labels []int32
+	// FloatLabels are the outputs wanted for multi-label classification and for regression.
+	FloatLabels []float32
+	// WordIDs are the numbers of the tokens' words, -1 for special tokens; nil where the task does not need them.
+	WordIDs []int32
+	// Offsets are the characters from which the tokens come, for a text in which an answer is searched; {-1, -1} for
+	// all other tokens.
+	Offsets [][2]int
+	// PairStart is the token at which a second text begins, for sentence embeddings; 0 where there is one text.
+	PairStart int
+	// Source is where the example comes from.
+	Source string
+}
+
+// Scored is the number of tokens that a causal language model is scored on. The first token is not: nothing is before
+// it.
+func (r Features) Scored() int { return scored(r.Labels) }
+
+func scored(labels []int32) int {
+	return countScored(labels[min(1, len(labels)):])
+}
+
+// countScored counts the labels that are not ignored.
+func countScored(labels []int32) int {
+	n := 0
+	for _, l := range labels {
+		if l != head.IgnoreIndex {
+			n++
+		}
+	}
+	return n
+}
+
+// scoredBy is what a row counts for with a head of a kind: tokens, or for a head that is scored once a row, 1 or 0.
+func (r Features) scoredBy(kind head.Kind) int {
+	switch kind {
+	case head.CausalLM:
+		return r.Scored()
+	case head.SequenceClassification, head.QuestionAnswering:
+		return b2i(len(r.FloatLabels) > 0 || len(r.Labels) > 0 && r.Labels[0] != head.IgnoreIndex)
+	case head.FeatureExtraction:
+		return 1
+	}
+	return countScored(r.Labels)
+}
+
+// Tokens is the number of tokens that the model runs over, with those of a target.
+func (r Features) Tokens() int {
+	if len(r.Labels) > 2 && len(r.Labels) != len(r.IDs) {
+		return len(r.IDs) + len(r.Labels)
+	}
+	return len(r.IDs)
+}
+
+// append adds tokens to a row of a language model.
+func (r *Features) append(ids []int32, scored bool) {
+	r.IDs = append(r.IDs, ids...)
+	for _, id := range ids {
+		if !scored {
+			id = head.IgnoreIndex
+		}
+		r.Labels = append(r.Labels, id)
+	}
+}
+
+// Counts says what became of a data set.
+type Counts struct {
+	// Rows and Tokens are the numbers of rows and of their tokens. Scored is how many of the tokens the loss is taken
+	// on.
+	Rows, Tokens, Scored int
+	// Truncated is how many rows lost their end. Skipped is how many examples were left out because no scored token
+	// remained.
+	Truncated, Skipped int
+	// Why says what is wrong with the first example that was skipped.
+	Why string
+}
+
+func (c *Counts) add(r Features, scored int, truncated bool) {
+	c.Rows++
+	c.Tokens += len(r.IDs)
+	c.Scored += scored
+	c.Truncated += b2i(truncated)
+}
+
+func (c *Counts) skip(err error) {
+	if c.Skipped++; c.Skipped == 1 {
+		c.Why = err.Error()
+	}
+}
+
+// String is the counts in one line.
+func (c Counts) String() string {
+	s := fmt.Sprintf("%d rows, %d tokens, %d scored", c.Rows, c.Tokens, c.Scored)
+	if c.Truncated > 0 {
+		s += fmt.Sprintf(", %d truncated", c.Truncated)
+	}
+	if c.Skipped > 0 {
+		s += fmt.Sprintf(", %d skipped (%s)", c.Skipped, c.Why)
+	}
+	return s
+}
