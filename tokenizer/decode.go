@@ -3,11 +3,11 @@ package tokenizer
 import "strings"
 
 // Decode is the text of ids. Ids without a token are left out, and with
-// skipSpecial special tokens are too.
-func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
+// skipSpecialTokens special tokens are too.
+func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if s, ok := t.decoderToken(id, skipSpecial); ok {
+		if s, ok := t.decoderToken(id, skipSpecialTokens); ok {
 			tokens = append(tokens, s)
 		}
 	}
@@ -15,12 +15,12 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 }
 
 // decoderToken is the token of id as the decoder wants it, if it is to be decoded.
-func (t *Tokenizer) decoderToken(id int32, skipSpecial bool) (string, bool) {
+func (t *Tokenizer) decoderToken(id int32, skipSpecialTokens bool) (string, bool) {
 	s, ok := t.added.decoded[id]
 	if !ok {
 		s, ok = t.Token(id)
 	}
-	return s, ok && !(skipSpecial && t.added.special[s])
+	return s, ok && !(skipSpecialTokens && t.added.special[s])
 }
 
 func (t *Tokenizer) decodeTokens(tokens []string) string {

@@ -17,20 +17,20 @@ type Encoding struct {
 }
 
 // Encode is the ids of text. Added tokens are found in it by their content;
-// with special set, the post-processor adds its own (add_special_tokens).
-func (t *Tokenizer) Encode(text string, special bool) []int32 {
+// with addSpecialTokens, the post-processor adds its own (add_special_tokens).
+func (t *Tokenizer) Encode(text string, addSpecialTokens bool) []int32 {
 	e := t.encodeOne(text, 0, false)
-	return t.post.process([]Encoding{e}, special).IDs
+	return t.post.process([]Encoding{e}, addSpecialTokens).IDs
 }
 
 // EncodePlus is Encode with tokens, offsets and type ids.
-func (t *Tokenizer) EncodePlus(text string, special bool) Encoding {
-	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, special)
+func (t *Tokenizer) EncodePlus(text string, addSpecialTokens bool) Encoding {
+	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, addSpecialTokens)
 }
 
 // EncodePair encodes two texts that belong together, such as question and answer.
-func (t *Tokenizer) EncodePair(first, second string, special bool) Encoding {
-	return t.post.process([]Encoding{t.encodeOne(first, 0, true), t.encodeOne(second, 1, true)}, special)
+func (t *Tokenizer) EncodePair(first, second string, addSpecialTokens bool) Encoding {
+	return t.post.process([]Encoding{t.encodeOne(first, 0, true), t.encodeOne(second, 1, true)}, addSpecialTokens)
 }
 
 // workspace is memory that encodings reuse.

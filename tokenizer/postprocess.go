@@ -214,7 +214,7 @@ func parseParts(raws []json.RawMessage, special map[string]specialTokens, n int,
 
 // process runs over the encodings of one or two texts. Where they have ids
 // only, so has the result.
-func (post *postProcessor) process(texts []Encoding, special bool) Encoding {
+func (post *postProcessor) process(texts []Encoding, addSpecialTokens bool) Encoding {
 	for _, t := range post.trims {
 		for i := range texts {
 			t.trim(&texts[i])
@@ -223,7 +223,7 @@ func (post *postProcessor) process(texts []Encoding, special bool) Encoding {
 	if post.template == nil {
 		return join(texts)
 	}
-	if !special && len(texts) == 1 && texts[0].Tokens == nil {
+	if !addSpecialTokens && len(texts) == 1 && texts[0].Tokens == nil {
 		return texts[0]
 	}
 	parts := post.template.single
@@ -234,7 +234,7 @@ func (post *postProcessor) process(texts []Encoding, special bool) Encoding {
 	for _, p := range parts {
 		if p.seq >= 0 {
 			out = append(out, texts[p.seq].withType(p.typeID))
-		} else if special {
+		} else if addSpecialTokens {
 			out = append(out, p.encoding())
 		}
 	}

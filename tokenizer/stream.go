@@ -12,14 +12,14 @@ import (
 // what is new and can no longer change.
 type Stream struct {
 	t           *Tokenizer
-	skipSpecial bool
+	skipSpecialTokens bool
 	tokens      []string // the window
 	emitted     string   // of the text of the window
 }
 
-// NewStream starts a text. With skipSpecial, special tokens are left out.
-func (t *Tokenizer) NewStream(skipSpecial bool) *Stream {
-	return &Stream{t: t, skipSpecial: skipSpecial}
+// NewStream starts a text. With skipSpecialTokens, special tokens are left out.
+func (t *Tokenizer) NewStream(skipSpecialTokens bool) *Stream {
+	return &Stream{t: t, skipSpecialTokens: skipSpecialTokens}
 }
 
 // windowMax and windowMin are the lengths at which the window is cut, and to which.
@@ -27,7 +27,7 @@ const windowMax, windowMin = 64, 8
 
 // Add takes the next id and returns the text that is now certain, which may be "".
 func (s *Stream) Add(id int32) string {
-	token, ok := s.t.decoderToken(id, s.skipSpecial)
+	token, ok := s.t.decoderToken(id, s.skipSpecialTokens)
 	if !ok {
 		return ""
 	}

@@ -7,7 +7,7 @@ package tokenizer
 // Each word is encoded as a text of its own. The byte-level tokenizers of
 // GPT-2, RoBERTa and BART put a space before it, as transformers does for
 // words (add_prefix_space), or they would run into each other.
-func (t *Tokenizer) EncodeWords(words []string, special bool) Encoding {
+func (t *Tokenizer) EncodeWords(words []string, addSpecialTokens bool) Encoding {
 	t = t.forWords()
 	parts := make([]Encoding, 0, len(words))
 	for i, word := range words {
@@ -17,7 +17,7 @@ func (t *Tokenizer) EncodeWords(words []string, special bool) Encoding {
 		}
 		parts = append(parts, e)
 	}
-	return t.post.process([]Encoding{join(parts)}, special)
+	return t.post.process([]Encoding{join(parts)}, addSpecialTokens)
 }
 
 // forWords is t, or one that puts a space before each text where words need it.
