@@ -11,10 +11,10 @@ import (
 // It decodes a window of the last ids again for each new one, and returns
 // what is new and can no longer change.
 type Stream struct {
-	t           *Tokenizer
+	t                 *Tokenizer
 	skipSpecialTokens bool
-	tokens      []string // the window
-	emitted     string   // of the text of the window
+	tokens            []string // the window
+	emitted           string   // of the text of the window
 }
 
 // NewStream starts a text. With skipSpecialTokens, special tokens are left out.

@@ -4,36 +4,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"sync"
-	"unicode/utf8"
+	"slices"
 
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// unigram cuts a piece into the tokens whose scores have the highest sum
-// (Viterbi's algorithm over the vocabulary's trie).
+// unigram cuts a piece into the tokens whose scores have the highest sum.
 type unigram struct {
 	vocab        *vocab
-	scores       []float64
-	trie         *trie
+	viterbi      *viterbi[float64]
 	unk          int32
-	unkScore     float64
-	bytes        [256]int32
+	bytes        [256]int32 // ids of <0x00> to <0xFF>, or -1
 	byteFallback bool
 	cache        *wordCache
-	scratch      sync.Pool // of *[]bestPath
 }
-
-// bestPath is the best way to reach a byte of the text: its last token.
-type bestPath struct {
-	score float64
-	start int32 // of that token, or -1: not reached
-	id    int32
-}
-
-// unkPenalty is how far an unknown character scores below the worst token.
-const unkPenalty = 10.0
 
 // scoredToken is one entry of the vocabulary: ["token", score].
 type scoredToken struct {
@@ -76,24 +61,22 @@ func parseUnigram(raw json.RawMessage, where string) (model, error) {
 	if *c.UnkID < 0 || *c.UnkID >= int64(len(c.Vocab)) {
 		return nil, fmt.Errorf("%s: unk_id %d is out of range, the vocab has %d tokens", where, *c.UnkID, len(c.Vocab))
 	}
-	m := &unigram{
-		vocab: &vocab{ids: make(map[string]int32, len(c.Vocab))}, trie: newTrie(4 * len(c.Vocab)),
-		unk: int32(*c.UnkID), byteFallback: c.ByteFallback, cache: newWordCache(),
-	}
-	m.scratch.New = func() any { return new([]bestPath) }
+	v := &vocab{ids: make(map[string]int32, len(c.Vocab))}
+	best := &viterbi[float64]{trie: newTrie(4 * len(c.Vocab)), unk: int32(*c.UnkID)}
 	worst := math.Inf(1)
 	for id, t := range c.Vocab {
-		m.vocab.ids[t.token] = int32(id)
-		m.vocab.tokens = append(m.vocab.tokens, t.token)
-		m.vocab.used = append(m.vocab.used, true)
-		m.scores = append(m.scores, t.score)
+		v.ids[t.token] = int32(id)
+		v.tokens = append(v.tokens, t.token)
+		v.used = append(v.used, true)
+		best.scores = append(best.scores, t.score)
 		worst = min(worst, t.score)
 		if t.token != "" {
-			m.trie.put(t.token, int32(id))
+			best.trie.put(t.token, int32(id))
 		}
 	}
-	m.unkScore = worst - unkPenalty
-	m.bytes, _ = m.vocab.byteIDs()
+	best.unkScore = worst - unkPenalty
+	m := &unigram{vocab: v, viterbi: best, unk: best.unk, byteFallback: c.ByteFallback, cache: newWordCache()}
+	m.bytes, _ = v.byteIDs()
 	return m, nil
 }
 
@@ -104,82 +87,41 @@ func (m *unigram) tokenize(dst []tok, s string) []tok {
 	return m.cache.tokenize(dst, s, m.cut)
 }
 
-// cut appends the best tokens of s.
+// cut appends the best tokens of s, each run of unknown characters as one token or as its bytes.
 func (m *unigram) cut(dst []tok, s string) []tok {
-	scratch := m.scratch.Get().(*[]bestPath)
-	defer m.scratch.Put(scratch)
-	best := m.paths((*scratch)[:0], s)
-	*scratch = best
 	first := len(dst)
-	for end := int32(len(s)); end > 0; {
-		start, id := best[end].start, best[end].id
-		for id == m.unk && start > 0 && best[start].id == m.unk {
-			start = best[start].start // unknown characters become one token
-		}
-		dst = m.appendReversed(dst, tok{id, start, end}, s)
-		end = start
+	dst = m.viterbi.cut(dst, s)
+	unknown := func(t tok) bool { return t.id == m.unk }
+	if !slices.ContainsFunc(dst[first:], unknown) {
+		return dst
 	}
-	for i, j := first, len(dst)-1; i < j; i, j = i+1, j-1 {
-		dst[i], dst[j] = dst[j], dst[i]
+	toks := slices.Clone(dst[first:])
+	dst = dst[:first]
+	for i, t := range toks {
+		switch {
+		case !unknown(t):
+			dst = append(dst, t)
+		case i+1 < len(toks) && unknown(toks[i+1]):
+			toks[i+1].start = t.start
+		default:
+			dst = m.appendUnknown(dst, t, s)
+		}
 	}
 	return dst
 }
 
-// paths finds the best path to every byte of s that can be reached.
-func (m *unigram) paths(best []bestPath, s string) []bestPath {
-	for range len(s) + 1 {
-		best = append(best, bestPath{start: -1})
-	}
-	for at := 0; at < len(s); {
-		_, width := utf8.DecodeRuneInString(s[at:])
-		here, single := best[at].score, false
-		node := int32(0)
-		for i := at; i < len(s); i++ {
-			if node = m.trie.next(node, s[i]); node < 0 {
-				break
-			}
-			id := m.trie.value[node]
-			if id < 0 {
-				continue
-			}
-			best[i+1].offer(here+m.scores[id], at, id)
-			single = single || i+1-at == width
-		}
-		if !single {
-			best[at+width].offer(here+m.unkScore, at, m.unk)
-		}
-		at += width
-	}
-	return best
-}
-
-// offer takes the path over if it is the first or a better one.
-func (b *bestPath) offer(score float64, start int, id int32) {
-	if b.start < 0 || score > b.score {
-		*b = bestPath{score, int32(start), id}
-	}
-}
-
-// appendReversed appends t, an unknown one as its bytes (last one first) where it can.
-func (m *unigram) appendReversed(dst []tok, t tok, s string) []tok {
-	if t.id != m.unk {
-		return append(dst, t)
-	}
+// appendUnknown appends t, a run of unknown characters: as the token of that text, as its bytes, or as the unknown token.
+func (m *unigram) appendUnknown(dst []tok, t tok, s string) []tok {
 	text := s[t.start:t.end]
 	if id, ok := m.vocab.id(text); ok {
-		t.id = id
-		return append(dst, t)
+		return append(dst, tok{id, t.start, t.end})
 	}
-	if !m.byteFallback {
-		return append(dst, t)
-	}
-	for i := range len(text) {
-		if m.bytes[text[i]] < 0 {
-			return append(dst, t)
+	first := len(dst)
+	for _, b := range []byte(text) {
+		if !m.byteFallback || m.bytes[b] < 0 {
+			return append(dst[:first], t)
 		}
-	}
-	for i := len(text) - 1; i >= 0; i-- {
-		dst = append(dst, tok{m.bytes[text[i]], t.start, t.end})
+		dst = append(dst, tok{m.bytes[b], t.start, t.end})
 	}
 	return dst
 }
