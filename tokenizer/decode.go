@@ -11,7 +11,11 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 			tokens = append(tokens, s)
 		}
 	}
-	return t.decodeTokens(tokens)
+	text := t.decodeTokens(tokens)
+	if t.cleanUp {
+		text = cleanUpText.clean(text)
+	}
+	return text
 }
 
 // decoderToken is the token of id as the decoder wants it, if it is to be decoded.
@@ -23,34 +27,13 @@ func (t *Tokenizer) decoderToken(id int32, skipSpecialTokens bool) (string, bool
 	return s, ok && !(skipSpecialTokens && t.added.special[s])
 }
 
+// decodeTokens is the text of tokens before it is cleaned up.
 func (t *Tokenizer) decodeTokens(tokens []string) string {
-	var text string
-	if t.decoder == nil {
-		text = strings.Join(tokens, " ")
-	} else if len(tokens) > 0 {
-		text = strings.Join(t.decoder.decode(tokens), "")
+	switch {
+	case t.decoder == nil:
+		return strings.Join(tokens, " ")
+	case len(tokens) == 0:
+		return ""
 	}
-	if t.cleanUp {
-		text = cleanUpText.clean(text)
-	}
-	return text
+	return strings.Join(t.decoder.decode(tokens), "")
 }
-
-// replacements are pairs of old and new text, replaced one after the other.
-type replacements []string
-
-func (r replacements) clean(s string) string {
-	for i := 0; i < len(r); i += 2 {
-		s = strings.ReplaceAll(s, r[i], r[i+1])
-	}
-	return s
-}
-
-var (
-	// cleanUpText is clean_up_tokenization_spaces of transformers.
-	cleanUpText = replacements{" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'",
-		" n't", "n't", " 'm", "'m", " 's", "'s", " 've", "'ve", " 're", "'re"}
-	// cleanUpToken is the cleanup of the decoders WordPiece and CTC.
-	cleanUpToken = replacements{" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'",
-		" n't", "n't", " 'm", "'m", " do not", " don't", " 's", "'s", " 've", "'ve", " 're", "'re"}
-)
