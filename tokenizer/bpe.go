@@ -80,7 +80,7 @@ func parseBPE(raw json.RawMessage, where string, traits modelTraits) (model, err
 
 func newBPE(c *bpeConfig, where string, traits modelTraits) (*bpe, error) {
 	if c.Dropout != nil && *c.Dropout != 0 {
-		return nil, fmt.Errorf("%s: dropout is %g; only null or 0 is supported", where, *c.Dropout)
+		return nil, fmt.Errorf("%s: dropout is %g, which is %w; want null or 0", where, *c.Dropout, ErrUnsupported)
 	}
 	m := &bpe{
 		vocab: &c.Vocab, unk: -1, prefix: c.Prefix, suffix: c.Suffix,

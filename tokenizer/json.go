@@ -49,7 +49,7 @@ func decodeObject(raw json.RawMessage, where string, dst any, required ...string
 		}
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("%s: fields not supported: %s", where, strings.Join(unknown, ", "))
+		return fmt.Errorf("%s: fields %w: %s", where, ErrUnsupported, strings.Join(unknown, ", "))
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("%s: fields missing: %s", where, strings.Join(missing, ", "))
@@ -72,8 +72,8 @@ func (r registry[T]) build(raw json.RawMessage, where string) (T, error) {
 	}
 	f, ok := r[kind]
 	if !ok {
-		return none, fmt.Errorf("%s: type %q is not supported; known: %s",
-			where, kind, strings.Join(slices.Sorted(maps.Keys(r)), ", "))
+		return none, fmt.Errorf("%s: type %q is %w; known: %s",
+			where, kind, ErrUnsupported, strings.Join(slices.Sorted(maps.Keys(r)), ", "))
 	}
 	return f(raw, where)
 }

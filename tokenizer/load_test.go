@@ -2,8 +2,11 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // smallVocabTxt, smallVocabJSON and smallMerges are the files of small tokenizers.
@@ -65,6 +68,51 @@ func TestLoadErrors(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
+}
+
+// TestErrorsToTellApart loads folders that are wrong in each of the ways that a caller can tell apart.
+func TestErrorsToTellApart(t *testing.T) {
+	sentinels := []error{ErrNoTokenizer, ErrUnsupported, fs.ErrNotExist}
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  error // of sentinels; nil: none of them
+	}{
+		{"empty folder", nil, ErrNoTokenizer},
+		{"part", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"NFC"`, `"NFX"`, 1)}, ErrUnsupported},
+		{"field", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"NFC"`, `"NFC", "x": 1`, 1)}, ErrUnsupported},
+		{"regular expression", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"x+"`, `"[a&&b]"`, 1)}, ErrUnsupported},
+		{"behavior", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"Removed"`, `"Dropped"`, 1)}, ErrUnsupported},
+		{"class", map[string]string{"tokenizer_config.json": `{"tokenizer_class": "XLNetTokenizer"}`}, ErrUnsupported},
+		{"model type", map[string]string{"config.json": `{"model_type": "roformer"}`}, ErrUnsupported},
+		{"kind of SentencePiece", map[string]string{"spiece.model": string(smallSPM(3, nil).raw)}, ErrUnsupported},
+		{"missing file", map[string]string{"vocab.json": smallVocabJSON(t)}, fs.ErrNotExist},
+		{"missing model", map[string]string{"config.json": `{"model_type": "t5"}`}, fs.ErrNotExist},
+		{"damaged", map[string]string{"tokenizer.json": smallBPE[:100]}, nil},
+		{"contradiction", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"b": 2`, `"b": 1`, 1)}, nil},
+	} {
+		fsys := fstest.MapFS{}
+		for name, text := range c.files {
+			fsys[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		_, err := LoadFS(fsys)
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+		}
+		for _, s := range sentinels {
+			if errors.Is(err, s) != (s == c.want) {
+				t.Errorf("%s: error %v is %q: %t", c.name, err, s, errors.Is(err, s))
+			}
+		}
+	}
+}
+
+func TestLoadFS(t *testing.T) {
+	tk, err := LoadFS(fstest.MapFS{"vocab.txt": {Data: []byte(smallVocabTxt)}, "tokenizer_config.json": {Data: []byte(`{"tokenizer_class": "BertTokenizer"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, 0, "", "ids", tk.Encode("abc", true), []int32{2, 5, 6, 3})
 }
 
 // TestLoadByFiles loads folders that do not say what they are.

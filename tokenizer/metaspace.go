@@ -29,7 +29,7 @@ func parseMetaspace(raw json.RawMessage, where string) (replacement rune, scheme
 		scheme = *c.PrependScheme
 	}
 	if scheme != "always" && scheme != "first" && scheme != "never" {
-		err = fmt.Errorf("%s: prepend_scheme %q is not supported; known: always, first, never", where, scheme)
+		err = fmt.Errorf("%s: prepend_scheme %q is %w; known: always, first, never", where, scheme, ErrUnsupported)
 		return
 	}
 	if c.AddPrefixSpace != nil && !*c.AddPrefixSpace {

@@ -37,7 +37,7 @@ func parseModel(raw json.RawMessage, traits modelTraits) (model, error) {
 	case "WordLevel":
 		return parseWordLevel(raw, where)
 	}
-	return nil, fmt.Errorf("%s: type %q is not supported; known: BPE, Unigram, WordLevel, WordPiece", where, kind)
+	return nil, fmt.Errorf("%s: type %q is %w; known: BPE, Unigram, WordLevel, WordPiece", where, kind, ErrUnsupported)
 }
 
 // modelKind is the type of the model. Old files do not name it: there it

@@ -51,12 +51,12 @@ func (post *postProcessor) parse(raw json.RawMessage, where string) error {
 			post.trims = append(post.trims, trimmer{orTrue(c.AddPrefixSpace)})
 		}
 		if post.template != nil {
-			return fmt.Errorf("%s: a ByteLevel after a template is not supported", where)
+			return fmt.Errorf("%s: a ByteLevel after a template is %w", where, ErrUnsupported)
 		}
 		return err
 	}
 	if post.template != nil {
-		return fmt.Errorf("%s: %s after another template is not supported", where, kind)
+		return fmt.Errorf("%s: %s after another template is %w", where, kind, ErrUnsupported)
 	}
 	switch kind {
 	case "TemplateProcessing":
@@ -66,7 +66,7 @@ func (post *postProcessor) parse(raw json.RawMessage, where string) error {
 	case "RobertaProcessing":
 		err = post.parseClsSep(raw, where, true)
 	default:
-		err = fmt.Errorf("%s: type %q is not supported; known: BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing", where, kind)
+		err = fmt.Errorf("%s: type %q is %w; known: BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing", where, kind, ErrUnsupported)
 	}
 	return err
 }

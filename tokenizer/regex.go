@@ -30,7 +30,7 @@ func newRegex(pattern, where string) (matcher, error) {
 	}
 	re, err := compileRegex(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("%s: regular expression %q: %w", where, pattern, err)
+		return nil, fmt.Errorf("%s: regular expression %q is %w: %w", where, pattern, ErrUnsupported, err)
 	}
 	return regex{re}, nil
 }
@@ -47,7 +47,7 @@ func repeatText(s string, n int) string {
 func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("not supported: %v", r)
+			err = fmt.Errorf("regexp2: %v", r)
 		}
 	}()
 	translated, err := oniguruma.Translate(pattern)

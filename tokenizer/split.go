@@ -101,7 +101,7 @@ func (b *behavior) UnmarshalJSON(raw []byte) error {
 	}
 	v, ok := behaviorNames[strings.ToLower(strings.ReplaceAll(name, "_", ""))]
 	if !ok {
-		return fmt.Errorf("behavior %q is not supported; known: Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous", name)
+		return fmt.Errorf("behavior %q is %w; known: Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous", name, ErrUnsupported)
 	}
 	*b = v
 	return nil

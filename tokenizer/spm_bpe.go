@@ -31,7 +31,7 @@ func newSPMBPE(f *spmFile, unk int32) (*spmBPE, error) {
 	places := map[string]int32{}
 	for i, p := range f.pieces {
 		if p.kind == unusedPiece {
-			return nil, fmt.Errorf("piece %d %q is unused, which is not supported in a BPE model", i, p.text)
+			return nil, fmt.Errorf("piece %d %q is unused, which is %w in a BPE model", i, p.text, ErrUnsupported)
 		}
 		if !p.kind.inText() {
 			continue

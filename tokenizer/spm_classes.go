@@ -1,6 +1,9 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"io/fs"
+)
 
 // spmNames are the names that a SentencePiece model's file may have.
 var spmNames = []string{"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"}
@@ -17,7 +20,7 @@ func buildSPM(d folder, _ *tokenizerConfig, opts *classOptions) (*Tokenizer, err
 		}
 		return t, nil
 	}
-	return nil, fmt.Errorf("no SentencePiece model there: want one of %q", spmNames)
+	return nil, fmt.Errorf("no SentencePiece model there: want one of %q: %w", spmNames, fs.ErrNotExist)
 }
 
 // spm makes a tokenizer from a SentencePiece model's file.

@@ -132,7 +132,7 @@ func (r *spmRules) field(v field) (err error) {
 // check makes sure of what encoding and decoding rely on.
 func (f *spmFile) check() error {
 	if f.modelType != 1 && f.modelType != 2 {
-		return fmt.Errorf("model_type %d is not supported; known: 1 (Unigram), 2 (BPE)", f.modelType)
+		return fmt.Errorf("model_type %d is %w; known: 1 (Unigram), 2 (BPE)", f.modelType, ErrUnsupported)
 	}
 	seen := [2]map[string]int{{}, {}} // pieces found in texts, and the others
 	unknown, bytes := 0, map[string]bool{}

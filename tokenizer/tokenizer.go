@@ -67,7 +67,7 @@ func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 		return nil, err
 	}
 	if f.Version != "" && f.Version != "1.0" {
-		return nil, fmt.Errorf("tokenizer.json: version %q is not supported, want \"1.0\"", f.Version)
+		return nil, fmt.Errorf("tokenizer.json: version %q is %w, want \"1.0\"", f.Version, ErrUnsupported)
 	}
 	t := &Tokenizer{}
 	if err := t.parseParts(&f); err != nil {

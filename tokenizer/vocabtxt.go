@@ -18,7 +18,7 @@ func buildWordPiece(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenize
 // newBERT is BERT's tokenizer with the vocabulary of a vocab.txt.
 func newBERT(vocabTxt []byte, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
 	if opts.BasicTokenize != nil && !*opts.BasicTokenize {
-		return nil, fmt.Errorf("tokenizer_config.json: do_basic_tokenize is false; only true is supported")
+		return nil, fmt.Errorf("tokenizer_config.json: do_basic_tokenize is false, which is %w", ErrUnsupported)
 	}
 	v, err := parseVocabTxt(vocabTxt)
 	if err != nil {
