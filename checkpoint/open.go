@@ -19,8 +19,7 @@ type source struct {
 	close    func() error
 }
 
-// openSource opens one file. Each format is a function like openSafetensors; this is where one is chosen, by the file's
-// first bytes.
+// openSource opens one file.
 func openSource(path string) (*source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -34,26 +33,31 @@ func openSource(path string) (*source, error) {
 		return nil, err
 	}
 	defer f.Close()
-	open := openSafetensors
-	head := make([]byte, 16)
-	if n, _ := f.ReadAt(head, 0); isTorch(head[:n]) {
-		open = openTorch
-	}
-	s, err := open(path, f, info.Size())
+	s, err := readSource(path, f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-// readData reads the bytes start to size of f.
-func readData(f io.ReaderAt, start, size int64) ([]byte, func() error, error) {
+// readSource reads size bytes of r. Each format is a function like openSafetensors; this is where one is chosen, by the
+// first bytes.
+func readSource(path string, r io.ReaderAt, size int64) (*source, error) {
+	head := make([]byte, 16)
+	if n, _ := r.ReadAt(head, 0); isTorch(head[:n]) {
+		return openTorch(path, r, size)
+	}
+	return openSafetensors(path, r, size)
+}
+
+// readData reads the bytes start to size of r.
+func readData(r io.ReaderAt, start, size int64) ([]byte, func() error, error) {
 	n := size - start
 	if int64(int(n)) != n {
 		return nil, nil, fmt.Errorf("%d bytes of data do not fit in this machine's memory", n)
 	}
 	data := make([]byte, n)
-	if _, err := io.ReadFull(io.NewSectionReader(f, start, n), data); err != nil {
+	if _, err := io.ReadFull(io.NewSectionReader(r, start, n), data); err != nil {
 		return nil, nil, fmt.Errorf("read the data: %w", err)
 	}
 	return data, func() error { return nil }, nil
@@ -82,7 +86,7 @@ func Open(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	c := &Checkpoint{tensors: map[string]Tensor{}, metadata: map[string]string{}}
+	c := newCheckpoint()
 	if strings.HasSuffix(path, ".index.json") {
 		err = c.openIndex(path)
 	} else {
@@ -92,6 +96,25 @@ func Open(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("checkpoint: %w", errors.Join(err, c.Close()))
 	}
 	return c, nil
+}
+
+// OpenReader opens a checkpoint that is not a file of its own, such as one inside an archive: size bytes of r, a
+// safetensors file or a state dict of torch.save. The data of an *os.File are memory-mapped, all others read into memory.
+func OpenReader(r io.ReaderAt, size int64) (*Checkpoint, error) {
+	if size < 0 {
+		return nil, fmt.Errorf("checkpoint: a size of %d bytes", size)
+	}
+	s, err := readSource("", r, size)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c := newCheckpoint()
+	c.take(s)
+	return c, nil
+}
+
+func newCheckpoint() *Checkpoint {
+	return &Checkpoint{tensors: map[string]Tensor{}, metadata: map[string]string{}}
 }
 
 // locate finds the file that stands for path, which may be a folder.
@@ -116,12 +139,17 @@ func locate(path string) (string, error) {
 	return "", fmt.Errorf("%s holds none of %s: %w", path, strings.Join(folderFiles, ", "), fs.ErrNotExist)
 }
 
-// add opens a file and takes in its tensors; on a name that is there already, the first stays.
+// add opens a file and takes in its tensors.
 func (c *Checkpoint) add(path string) error {
 	s, err := openSource(path)
-	if err != nil {
-		return err
+	if err == nil {
+		c.take(s)
 	}
+	return err
+}
+
+// take takes in the tensors of a source. Of two with the same name, the first stays.
+func (c *Checkpoint) take(s *source) {
 	c.sources = append(c.sources, s)
 	for _, t := range s.tensors {
 		if _, ok := c.tensors[t.Name]; !ok {
@@ -133,7 +161,6 @@ func (c *Checkpoint) add(path string) error {
 			c.metadata[key] = value
 		}
 	}
-	return nil
 }
 
 // Names are the names of all tensors, sorted.

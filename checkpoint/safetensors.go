@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 )
 
 // maxHeader is the format's own limit, in bytes.
@@ -43,13 +42,13 @@ func readSafetensors(r io.ReaderAt, size int64) ([]entry, map[string]string, int
 	return entries, metadata, start, err
 }
 
-// openSafetensors opens one file; size is what it holds.
-func openSafetensors(path string, f *os.File, size int64) (*source, error) {
-	entries, metadata, start, err := readSafetensors(f, size)
+// openSafetensors opens size bytes of r; path is for messages and for Tensor.File.
+func openSafetensors(path string, r io.ReaderAt, size int64) (*source, error) {
+	entries, metadata, start, err := readSafetensors(r, size)
 	if err != nil {
 		return nil, err
 	}
-	data, unmap, err := mapFile(f, start, size)
+	data, unmap, err := mapFile(r, start, size)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 )
 
@@ -18,9 +18,9 @@ func isZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) && len(head) > 8 && head[8] != '{'
 }
 
-// openTorch opens a state dict that torch.save wrote; size is what the file holds.
-func openTorch(path string, f *os.File, size int64) (*source, error) {
-	raw, unmap, err := mapFile(f, 0, size)
+// openTorch opens a state dict that torch.save wrote, size bytes of r.
+func openTorch(path string, r io.ReaderAt, size int64) (*source, error) {
+	raw, unmap, err := mapFile(r, 0, size)
 	if err != nil {
 		return nil, err
 	}
