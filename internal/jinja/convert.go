@@ -123,8 +123,8 @@ func indentFilter(s *state, v any, a arguments) any {
 	text := s.text(v)
 	s.charge(len(text))
 	lines := pyLines(text+"\n", false)
-	if len(pad) > 0 && len(lines) > MaxText/len(pad) {
-		s.sized(MaxText + 1)
+	if len(pad) > 0 && len(lines) > maxText/len(pad) {
+		s.sized(maxText + 1)
 	}
 	s.sized(len(text) + len(lines)*len(pad))
 	for i, line := range lines {

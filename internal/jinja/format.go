@@ -118,6 +118,8 @@ func pyNumber(i int64, f float64, verb string, prec int, alternate bool) string 
 			format = map[string]string{"x": "%#x", "X": "%#X", "o": "%O", "b": "%#b"}[verb]
 		}
 		return fmt.Sprintf(format, i)
+	case "c":
+		return string(rune(i))
 	}
 	if prec < 0 {
 		prec = 6
@@ -234,7 +236,7 @@ func (s *state) formatValue(v any, spec string) string {
 	i, f, isInt, isNum := number(v)
 	_, isBool := v.(bool)
 	text, align := "", byte('<')
-	if isNum && (!isBool || m[9] != "") && m[9] != "s" {
+	if isNum && (!isBool || m[9] != "") {
 		align = '>'
 		text = s.formatNumber(v, i, f, isInt, prec, m)
 	} else {
@@ -267,10 +269,10 @@ func (s *state) formatNumber(v any, i int64, f float64, isInt bool, prec int, m 
 		text = pyNumber(0, f*100, "f", prec, false) + "%"
 	case isInt && (verb == "" || verb == "n"):
 		text = pyNumber(i, f, "d", prec, false)
-	case isInt || strings.Contains("eEfFgG", verb) && verb != "":
+	case isInt && verb != "s" || verb != "" && strings.Contains("eEfFgG", verb):
 		text = pyNumber(i, f, verb, prec, m[4] != "")
 	case verb != "" && verb != "n":
-		s.fail("unknown format code %q for float", verb)
+		s.fail("unknown format code %q for %s", verb, s.typeName(v))
 	case prec >= 0:
 		text = pyNumber(i, f, "g", prec, false)
 	default:
@@ -331,6 +333,8 @@ func strftimeField(t time.Time, verb string) (text string, pad rune, width int) 
 	isoYear, _ := t.ISOWeek()
 	weekday := int(t.Weekday())
 	switch verb {
+	case "P":
+		return strings.ToLower(t.Format("PM")), ' ', 0
 	case "a", "A", "b", "B", "p":
 		layout := map[string]string{"a": "Mon", "A": "Monday", "b": "Jan", "B": "January", "p": "PM"}[verb]
 		return t.Format(layout), ' ', 0

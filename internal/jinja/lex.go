@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSource bounds the size of a template in bytes; real ones have some 20 KB.
-const MaxSource = 1 << 20
+// maxSource bounds the size of a template in bytes; real ones have some 20 KB.
+const maxSource = 1 << 20
 
 type tokenKind int
 
@@ -52,10 +52,10 @@ type lexer struct {
 	toks []token
 }
 
-// lex cuts a template into tokens; it panics with a jinjaError.
+// lex cuts a template into tokens; it panics with an *Error.
 func lex(src string) []token {
-	if len(src) > MaxSource {
-		panic(failure{fmt.Sprintf("%d bytes of template; the limit is %d", len(src), MaxSource)})
+	if len(src) > maxSource {
+		panic(&Error{Message: fmt.Sprintf("%d bytes of template; the limit is %d", len(src), maxSource)})
 	}
 	l := &lexer{src: strings.TrimSuffix(newlines.Replace(src), "\n"), line: 1}
 	for l.pos < len(l.src) {
@@ -66,7 +66,7 @@ func lex(src string) []token {
 }
 
 func (l *lexer) fail(format string, args ...any) {
-	panic(failure{fmt.Sprintf("line %d: ", l.line) + fmt.Sprintf(format, args...)})
+	panic(&Error{Line: l.line, Message: fmt.Sprintf(format, args...)})
 }
 
 func (l *lexer) emit(kind tokenKind, text string) {

@@ -114,16 +114,16 @@ var dictMethods = map[string]func(s *state, d *dict, a arguments) any{
 	},
 	"items": func(s *state, d *dict, a arguments) any {
 		s.bind("items", a, 0, nil)
-		return &sequence{kind: viewKind, items: s.pairs(d)}
+		return &sequence{kind: viewKind, view: "items", items: s.pairs(d)}
 	},
 	"keys": func(s *state, d *dict, a arguments) any {
 		s.bind("keys", a, 0, nil)
-		return &sequence{kind: viewKind, items: s.iterate(d)}
+		return &sequence{kind: viewKind, view: "keys", items: s.iterate(d)}
 	},
 	"values": func(s *state, d *dict, a arguments) any {
 		s.bind("values", a, 0, nil)
 		s.charge(len(d.values))
-		return &sequence{kind: viewKind, items: slices.Clone(d.values)}
+		return &sequence{kind: viewKind, view: "values", items: slices.Clone(d.values)}
 	},
 	"copy": func(s *state, d *dict, a arguments) any {
 		s.bind("copy", a, 0, nil)

@@ -269,14 +269,14 @@ func (s *state) repeat(v any, n int64, other any) any {
 	n = max(n, 0)
 	switch v := v.(type) {
 	case string:
-		if n > MaxText {
-			s.fail("text of more than %d bytes", MaxText)
+		if n > maxText {
+			s.fail("text of more than %d bytes", maxText)
 		}
 		s.sized(len(v) * int(n))
 		return strings.Repeat(v, int(n))
 	case *sequence:
 		if v.kind <= tupleKind {
-			if n > MaxText {
+			if n > maxText {
 				s.charge(-1)
 			}
 			s.charge(len(v.items) * int(n) * itemWork)

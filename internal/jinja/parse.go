@@ -58,7 +58,7 @@ func (p *parser) next() token {
 }
 
 func (p *parser) fail(format string, args ...any) {
-	panic(failure{fmt.Sprintf("line %d: ", p.cur().line) + fmt.Sprintf(format, args...)})
+	panic(&Error{Line: p.cur().line, Message: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) isOp(op string) bool {

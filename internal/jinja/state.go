@@ -13,7 +13,7 @@ import (
 const (
 	maxWork  = 1 << 28
 	maxDepth = 2000
-	MaxText  = 1 << 25 // of one string or of the output, in bytes
+	maxText  = 1 << 25 // of one string or of the output, in bytes
 	maxRange = 100000  // as in Jinja's sandbox
 	stepWork = 16      // of one expression
 	itemWork = 16      // of one element of a list
@@ -25,7 +25,8 @@ type (
 	sequence  struct { // whatever holds elements in order
 		kind  sequenceKind
 		items []any
-		group bool // a pair of groupby, whose elements have names
+		group bool   // a pair of groupby, whose elements have names
+		view  string // of a dictionary's view: keys, values or items
 	}
 	dict struct {
 		keys, values []any
@@ -96,7 +97,7 @@ func render(body []stmt, vars map[string]any, now func() time.Time) string {
 }
 
 func (s *state) fail(format string, args ...any) {
-	panic(failure{fmt.Sprintf("line %d: ", s.line) + fmt.Sprintf(format, args...)})
+	panic(&Error{Line: s.line, Message: fmt.Sprintf(format, args...)})
 }
 
 // charge pays for work and gives up when there has been too much.
@@ -119,16 +120,16 @@ func (s *state) leave() { s.depth-- }
 
 // sized refuses text of n bytes where that is too much.
 func (s *state) sized(n int) {
-	if n > MaxText {
-		s.fail("text of more than %d bytes", MaxText)
+	if n > maxText {
+		s.fail("text of more than %d bytes", maxText)
 	}
 	s.charge(n)
 }
 
 func (s *state) write(text string) {
 	s.sized(len(text))
-	if s.out.Len()+len(text) > MaxText {
-		s.fail("output of more than %d bytes", MaxText)
+	if s.out.Len()+len(text) > maxText {
+		s.fail("output of more than %d bytes", maxText)
 	}
 	s.out.WriteString(text)
 }

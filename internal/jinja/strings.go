@@ -178,7 +178,7 @@ func padMethod(align byte) stringMethod {
 		}
 		r, n := utf8.DecodeRuneInString(fill)
 		width := s.index("the width", args[0])
-		if n == 0 || n != len(fill) || width > MaxText/4 {
+		if n == 0 || n != len(fill) || width > maxText/4 {
 			s.fail("a fill that is no character, or a width of %d", width)
 		}
 		s.sized(max(width, 0))
@@ -211,7 +211,7 @@ func (s *state) join(items []any, sep string) string {
 	for i, item := range items {
 		parts[i] = s.text(item)
 		n += len(parts[i]) + len(sep)
-		if n > MaxText {
+		if n > maxText {
 			s.sized(n)
 		}
 	}
@@ -230,8 +230,8 @@ func (s *state) replace(v, old, repl string, count int) string {
 	if count >= 0 {
 		n = min(n, count)
 	}
-	if len(repl) > 0 && n > MaxText/len(repl) {
-		s.sized(MaxText + 1)
+	if len(repl) > 0 && n > maxText/len(repl) {
+		s.sized(maxText + 1)
 	}
 	s.sized(len(v) + n*max(0, len(repl)-len(old)))
 	return strings.Replace(v, old, repl, count)

@@ -30,17 +30,27 @@ func (t *Template) Render(vars map[string]any, now func() time.Time) (text strin
 	return render(t.body, vars, now), nil
 }
 
-// failure is what the parser and the interpreter panic with.
-type failure struct{ text string }
+// Error says what is wrong with a template, or with what it does.
+type Error struct {
+	Line    int // of the template, from 1; 0 if the error belongs to no line
+	Message string
+	Raised  bool // by raise_exception
+}
 
-func (e failure) Error() string { return e.text }
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+}
 
-// recovered turns a recovered panic into an error.
+// recovered makes an error of what the parser or the interpreter panicked with. Anything but an *Error is a bug of this
+// package.
 func recovered(r any, err error) error {
 	switch r := r.(type) {
 	case nil:
 		return err
-	case failure:
+	case *Error:
 		return r
 	case runtime.Error:
 		return fmt.Errorf("internal error: %w", r)

@@ -106,8 +106,8 @@ func (s *state) same(a, b any) bool {
 // globals are the functions of every template.
 var globals = map[string]func(s *state, a arguments) any{
 	"raise_exception": func(s *state, a arguments) any {
-		s.fail("%s", s.text(s.bind("raise_exception", a, 1, []string{"message"})[0]))
-		return nil
+		message := s.text(s.bind("raise_exception", a, 1, []string{"message"})[0])
+		panic(&Error{Line: s.line, Message: message, Raised: true})
 	},
 	"strftime_now": func(s *state, a arguments) any {
 		format := s.str("the format", s.bind("strftime_now", a, 1, []string{"format"})[0])

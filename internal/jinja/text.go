@@ -81,7 +81,7 @@ func (s *state) reprSeq(b *strings.Builder, v *sequence) {
 		b.WriteString("<generator>")
 		return
 	case viewKind:
-		b.WriteString("dict_items(")
+		b.WriteString("dict_" + v.view + "(")
 		defer b.WriteByte(')')
 	}
 	b.WriteByte(ends[0])
@@ -208,7 +208,7 @@ func (j *jsonWriter) newline(level int) {
 func (j *jsonWriter) write(v any, level int) {
 	j.s.enter()
 	defer j.s.leave()
-	if j.b.Len() > MaxText {
+	if j.b.Len() > maxText {
 		j.s.sized(j.b.Len())
 	}
 	switch v := v.(type) {

@@ -38,7 +38,7 @@ func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error)
 		}
 		start, end, ok := f.turn(i, done)
 		if _, answer := f.said(i); !ok || start == end && answer != "" {
-			return nil, fmt.Errorf("tokenizer: chat template: cannot tell where the assistant's turn (message %d) is in the rendered conversation", i)
+			return nil, fmt.Errorf("chat: message %d: %w", i, ErrTurnNotFound)
 		}
 		add(whole[done:start], false)
 		add(whole[start:end], true)

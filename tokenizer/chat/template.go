@@ -31,7 +31,7 @@ type Options struct {
 func ParseTemplate(template string) (*Template, error) {
 	t, err := jinja.Parse(template)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: chat template: %w", err)
+		return nil, templateError(err)
 	}
 	return &Template{t}, nil
 }
@@ -41,11 +41,11 @@ func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	list := make([]any, len(messages))
 	for i := range messages {
 		m, err := messages[i].object()
-		if err != nil {
-			return "", err
+		if err == nil {
+			list[i], err = plain(m)
 		}
-		if list[i], err = plain(m); err != nil {
-			return "", fmt.Errorf("tokenizer: message %d of a chat: %w", i, err)
+		if err != nil {
+			return "", fmt.Errorf("chat: message %d: %w", i, err)
 		}
 	}
 	vars := map[string]any{"messages": list, "tools": nil, "documents": nil, "add_generation_prompt": opts.AddGenerationPrompt}
@@ -58,14 +58,14 @@ func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	if len(opts.Tools) > 0 {
 		tools, err := decodeOrdered(opts.Tools)
 		if err != nil {
-			return "", fmt.Errorf("tokenizer: the tools of a chat: %w", err)
+			return "", fmt.Errorf("chat: tools: %w", err)
 		}
 		vars["tools"] = tools
 	}
 	for _, k := range opts.Extra.keys {
 		v, err := plain(opts.Extra.values[k])
 		if err != nil {
-			return "", fmt.Errorf("tokenizer: the variable %s of a chat: %w", k, err)
+			return "", fmt.Errorf("chat: variable %s: %w", k, err)
 		}
 		vars[k] = v
 	}
@@ -75,7 +75,7 @@ func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	}
 	text, err := c.template.Render(vars, now)
 	if err != nil {
-		return "", fmt.Errorf("tokenizer: chat template: %w", err)
+		return "", templateError(err)
 	}
 	return text, nil
 }
