@@ -17,13 +17,13 @@ func Parse(source string) (t *Template, err error) {
 	return &Template{body: parseSource(source)}, nil
 }
 
-// Object is an object with ordered keys, as templates see a mapping.
+// Object is a mapping with ordered keys.
 type Object interface {
 	Keys() []string
 	Get(key string) (value any, ok bool)
 }
 
-// Render runs the template with these variables; now is the clock of strftime_now. The values are nil, bool, string, int,
+// Render runs the template with these variables. now is the clock of strftime_now. Values are nil, bool, string, int,
 // int64, float64, json.Number (an integer beyond int64), []any and Object.
 func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
 	defer func() { err = recovered(recover(), err) }()
@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 }
 
-// recovered makes an error of what the parser or the interpreter panicked with. Anything but an *Error is a bug of this
+// recovered makes an error of what the parser or the interpreter panicked with. Anything but an *Error is a bug in this
 // package.
 func recovered(r any, err error) error {
 	switch r := r.(type) {

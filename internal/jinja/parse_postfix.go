@@ -29,7 +29,7 @@ func (p *parser) attribute(obj expr) expr {
 	return exprFunc(func(s *state) any { return s.getAttr(s.eval(obj), t.text) })
 }
 
-// subscript parses what is in the brackets of x[…]: an index, a slice, or several.
+// subscript parses the brackets of x[…]: an index, a slice, or several of these.
 func (p *parser) subscript(obj expr) expr {
 	var keys []expr
 	for !p.isOp("]") {
@@ -68,7 +68,7 @@ func (p *parser) subscribed() expr {
 	})
 }
 
-// arguments parses the parenthesized arguments of a call.
+// arguments parses the arguments of a call, parentheses included.
 func (p *parser) arguments() (a argExprs) {
 	p.expectOp("(")
 	ensure := func(ok bool) {
@@ -106,7 +106,7 @@ func (p *parser) arguments() (a argExprs) {
 
 func (p *parser) call(fn expr) expr { return &callExpr{fn, p.arguments()} }
 
-// dotted parses the name of a filter or a test and its arguments, if there are any.
+// dotted parses the name of a filter or a test, and its arguments if it has any.
 func (p *parser) dotted() (name string, args argExprs) {
 	name = p.expectName()
 	for p.skipOp(".") {
@@ -118,7 +118,7 @@ func (p *parser) dotted() (name string, args argExprs) {
 	return name, args
 }
 
-// filters parses a chain of filters on e; inline: the first one comes without its bar.
+// filters parses a chain of filters on e. With inline, the first one has no bar before it.
 func (p *parser) filters(e expr, inline bool) expr {
 	for inline || p.skipOp("|") {
 		inline = false

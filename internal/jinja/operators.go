@@ -2,95 +2,10 @@ package jinja
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"slices"
 	"strings"
 )
-
-// typeName is Python's name of v's type, for messages.
-func (s *state) typeName(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		return "bool"
-	case int64, json.Number:
-		return "int"
-	case float64:
-		return "float"
-	case string:
-		return "str"
-	case *sequence:
-		return []string{"list", "tuple", "range", "dict view", "generator"}[v.kind]
-	case *dict:
-		return "dict"
-	case *namespaceObject:
-		return "Namespace"
-	case *undefined:
-		return "undefined value (" + v.name + ")"
-	case *loopVariable:
-		return "loop"
-	}
-	return "function"
-}
-
-// key makes values that are equal equal as keys of a Go map; what Python cannot hash is an error.
-func (s *state) key(v any) any {
-	type noneKey struct{}
-	type undefinedKey struct{}
-	type tupleKey string
-	switch v := v.(type) {
-	case nil:
-		return noneKey{}
-	case *undefined:
-		return undefinedKey{}
-	case bool:
-		if v {
-			return int64(1)
-		}
-		return int64(0)
-	case float64:
-		if i := int64(v); float64(i) == v {
-			return i
-		}
-	case string:
-		s.charge(len(v))
-	case *sequence:
-		if v.kind != tupleKind {
-			s.fail("unhashable %s", s.typeName(v))
-		}
-		return tupleKey(s.repr(v))
-	case *dict:
-		s.fail("unhashable dict")
-	}
-	return v
-}
-
-// number returns v as int64 or float64 where it is a number; booleans are.
-func number(v any) (i int64, f float64, isInt, ok bool) {
-	switch v := v.(type) {
-	case bool:
-		if v {
-			return 1, 1, true, true
-		}
-		return 0, 0, true, true
-	case int64:
-		return v, float64(v), true, true
-	case float64:
-		return 0, v, false, true
-	}
-	return 0, 0, false, false
-}
-
-// index returns v as an integer index.
-func (s *state) index(what string, v any) int {
-	i, _, isInt, _ := number(v)
-	if !isInt {
-		s.fail("%s must be an integer, not %s", what, s.typeName(v))
-	}
-	return int(i)
-}
 
 // equal is Python's ==.
 func (s *state) equal(a, b any) bool {
@@ -132,7 +47,7 @@ func (s *state) equal(a, b any) bool {
 	return a == b
 }
 
-// order compares for <; types that Python does not order are an error.
+// order compares a and b for < and the like. An error if Python does not order their types.
 func (s *state) order(a, b any) int {
 	s.enter()
 	defer s.leave()
@@ -182,7 +97,7 @@ func (s *state) compareOp(op string, a, b any) bool {
 	return map[string]bool{"<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0}[op]
 }
 
-// contains is Python's item in v.
+// contains is Python's "item in v".
 func (s *state) contains(v, item any) bool {
 	switch v := v.(type) {
 	case string:
@@ -199,7 +114,7 @@ func (s *state) contains(v, item any) bool {
 	return slices.ContainsFunc(s.iterate(v), func(x any) bool { return s.equal(x, item) })
 }
 
-// sign is the unary + or -.
+// sign is unary + or -.
 func (s *state) sign(op string, v any) any {
 	i, f, isInt, ok := number(v)
 	if !ok {
@@ -216,7 +131,7 @@ func (s *state) sign(op string, v any) any {
 	return f
 }
 
-// arith is a binary operator that is no comparison.
+// arith applies a binary operator other than a comparison.
 func (s *state) arith(op string, a, b any) any {
 	if op == "~" {
 		x, y := s.text(a), s.text(b)
@@ -264,7 +179,7 @@ func (s *state) concat(a, b any) any {
 	return nil
 }
 
-// repeat is a string or list times n; other is the operand that n came from.
+// repeat returns a string or a list n times. other is the operand that n comes from.
 func (s *state) repeat(v any, n int64, other any) any {
 	n = max(n, 0)
 	switch v := v.(type) {
@@ -287,7 +202,7 @@ func (s *state) repeat(v any, n int64, other any) any {
 	return nil
 }
 
-// intArith computes with integers; ok is false where the result is a float.
+// intArith computes with integers. ok is false if the result is a float.
 func (s *state) intArith(op string, a, b int64) (v any, ok bool) {
 	var r int64
 	exact := true

@@ -1,15 +1,11 @@
 package jinja
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// maxNesting bounds how deep expressions and blocks nest in a template.
-const maxNesting = 200
-
-// expr is an expression; the parser compiles a template to closures.
+// expr is an expression, compiled to a closure.
 type expr interface{ eval(s *state) any }
 
 type exprFunc func(s *state) any
@@ -24,98 +20,13 @@ type argExprs struct {
 	star, kws expr
 }
 
-// callExpr is a node of its own since {% call %} adds an argument to it.
+// callExpr is a call. It is a node and not a closure because {% call %} adds an argument to it.
 type callExpr struct {
 	fn   expr
 	args argExprs
 }
 
-// parser is Jinja 2's parser for expressions (here) and statements (chat_stmt.go).
-type parser struct {
-	toks  []token
-	i     int
-	depth int
-	loops int             // loops around the current statement, within its macro
-	names map[string]bool // names read since the macro began
-}
-
-func parseSource(src string) []stmt {
-	p := &parser{toks: lex(src), names: map[string]bool{}}
-	return p.body()
-}
-
-func (p *parser) cur() token { return p.toks[p.i] }
-
-// look returns the token after the current one.
-func (p *parser) look() token { return p.toks[min(p.i+1, len(p.toks)-1)] }
-
-func (p *parser) next() token {
-	t := p.toks[p.i]
-	if t.kind != endOfText {
-		p.i++
-	}
-	return t
-}
-
-func (p *parser) fail(format string, args ...any) {
-	panic(&Error{Line: p.cur().line, Message: fmt.Sprintf(format, args...)})
-}
-
-func (p *parser) isOp(op string) bool {
-	t := p.cur()
-	return t.kind == opToken && t.text == op
-}
-
-func (p *parser) isName(name string) bool {
-	t := p.cur()
-	return t.kind == nameToken && t.text == name
-}
-
-func (p *parser) skipOp(op string) bool {
-	if p.isOp(op) {
-		p.i++
-		return true
-	}
-	return false
-}
-
-func (p *parser) skipName(name string) bool {
-	if p.isName(name) {
-		p.i++
-		return true
-	}
-	return false
-}
-
-func (p *parser) expectOp(op string) {
-	if !p.skipOp(op) {
-		p.fail("want %q, have %q", op, p.cur().text)
-	}
-}
-
-func (p *parser) expectName() string {
-	if p.cur().kind != nameToken {
-		p.fail("want a name, have %q", p.cur().text)
-	}
-	return p.next().text
-}
-
-func (p *parser) expect(kind tokenKind) {
-	if p.next().kind != kind {
-		p.i--
-		p.fail("unexpected %q", p.cur().text)
-	}
-}
-
-// enter guards a recursion; defer the result.
-func (p *parser) enter() func() {
-	if p.depth++; p.depth > maxNesting {
-		p.fail("nested deeper than %d", maxNesting)
-	}
-	return func() { p.depth-- }
-}
-
-// tuple parses an expression, or several with commas between them: a tuple.
+// tuple parses an expression, or several with commas between them, which make a tuple.
 func (p *parser) tuple(parse func() expr, parens bool) expr {
 	var items []expr
 	isTuple := false
@@ -139,7 +50,7 @@ func (p *parser) tuple(parse func() expr, parens bool) expr {
 	return exprFunc(func(s *state) any { return &sequence{kind: tupleKind, items: s.evalAll(items)} })
 }
 
-// expr parses an expression with conditional expressions.
+// expr parses an expression, conditional ones included.
 func (p *parser) expr() expr {
 	defer p.enter()()
 	e := p.or()
@@ -198,7 +109,7 @@ func (p *parser) not() expr {
 	return exprFunc(func(s *state) any { return !s.truth(s.eval(e)) })
 }
 
-// compare parses a chain of comparisons: a < b <= c is a < b and b <= c.
+// compare parses a chain of comparisons: a < b <= c means a < b and b <= c.
 func (p *parser) compare() expr {
 	first := p.binary(0)
 	var ops []string
@@ -233,7 +144,8 @@ func (p *parser) compare() expr {
 	}
 }
 
-// binaryOperators lists the binary operators from the loosest to the tightest; all bind to the left, ** too.
+// binaryOperators lists the binary operators, from those that bind least to those that bind most. All are
+// left-associative, ** too.
 var binaryOperators = [][]string{{"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}}
 
 func (p *parser) binary(level int) expr {
@@ -318,7 +230,7 @@ func (p *parser) primary() expr {
 	return nil
 }
 
-// list parses elements up to a closing bracket; a last comma is fine.
+// list parses items up to a closing bracket. A comma after the last one is allowed.
 func (p *parser) list(end string, parse func() expr) (items []expr) {
 	for !p.isOp(end) {
 		if len(items) > 0 {

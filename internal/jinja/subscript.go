@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// getItem is obj[key] in Jinja: what is not there is undefined.
+// getItem is obj[key] in Jinja. What does not exist is undefined.
 func (s *state) getItem(obj, key any) any {
 	if sl, ok := key.(slice); ok {
 		return s.slice(obj, sl)
@@ -54,7 +54,7 @@ func (s *state) getItem(obj, key any) any {
 	return &undefined{s.typeName(obj) + " item " + s.short(key)}
 }
 
-// short names a key in messages.
+// short writes a key for a message.
 func (s *state) short(key any) string {
 	text := s.repr(key)
 	if len(text) > 60 {
@@ -63,7 +63,7 @@ func (s *state) short(key any) string {
 	return text
 }
 
-// getAttr is obj.name in Jinja: an attribute or else an item.
+// getAttr is obj.name in Jinja: an attribute, or else an item.
 func (s *state) getAttr(obj any, name string) any {
 	if u, ok := obj.(*undefined); ok {
 		s.fail("%s is undefined", u.name)
@@ -116,7 +116,7 @@ func (s *state) slice(obj any, sl slice) any {
 	return &undefined{s.typeName(obj) + " slice"}
 }
 
-// bounds resolves a slice of a sequence of length n to its first index, its count and its step.
+// bounds returns the first index, the count and the step of a slice of a sequence of length n.
 func (s *state) bounds(sl slice, n int) (start, count, step int) {
 	step = 1
 	if sl.step != nil {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// str returns an argument that must be a string.
+// str returns an argument that must be a string. what names it in the error.
 func (s *state) str(what string, v any) string {
 	text, ok := v.(string)
 	if !ok {
@@ -91,7 +91,7 @@ func boolMethod(f func(string) bool) stringMethod {
 	}
 }
 
-// runeMethod is true where all characters are such and there is one.
+// runeMethod makes a method that is true if the text is not empty and f holds for each of its characters.
 func runeMethod(f func(rune) bool) stringMethod {
 	return boolMethod(func(v string) bool {
 		return v != "" && strings.IndexFunc(v, func(r rune) bool { return !f(r) }) < 0
@@ -113,7 +113,7 @@ func stripMethod(trim func(string, func(rune) bool) string) stringMethod {
 	}
 }
 
-// affixMethod is startswith or endswith, of one string or of a tuple.
+// affixMethod makes startswith or endswith. The argument may be a string or a tuple of strings.
 func affixMethod(has func(string, string) bool) stringMethod {
 	return func(s *state, v string, a arguments) any {
 		args := s.bind("startswith", a, 1, []string{"affix", "start", "end"}, nil, nil)
@@ -179,11 +179,11 @@ func padMethod(align byte) stringMethod {
 		r, n := utf8.DecodeRuneInString(fill)
 		width := s.index("the width", args[0])
 		if n == 0 || n != len(fill) || width > maxText/4 {
-			s.fail("a fill that is no character, or a width of %d", width)
+			s.fail("padding: want one fill character and a width of at most %d, have width %d", maxText/4, width)
 		}
 		s.sized(max(width, 0))
 		count := utf8.RuneCountInString(v)
-		if extra := width - count; align == '^' && extra > 0 { // CPython puts the odd one left if the width is odd
+		if extra := width - count; align == '^' && extra > 0 { // CPython puts the odd space on the left if the width is odd
 			left := extra/2 + (extra & width & 1)
 			return pyPad(pyPad(v, r, '>', count+left), r, '<', width)
 		}
@@ -204,7 +204,7 @@ func joinMethod(s *state, v string, a arguments) any {
 	return s.join(items, v)
 }
 
-// join concatenates elements as text.
+// join concatenates items as text.
 func (s *state) join(items []any, sep string) string {
 	n := 0
 	parts := make([]string, len(items))
@@ -243,7 +243,7 @@ func countMethod(s *state, v string, a arguments) any {
 	return int64(strings.Count(v, s.str("the argument of count", args[0])))
 }
 
-// splitMethod is split or rsplit.
+// splitMethod makes split, or rsplit if right is set.
 func splitMethod(right bool) stringMethod {
 	return func(s *state, v string, a arguments) any {
 		args := s.bind("split", a, 0, []string{"sep", "maxsplit"}, nil, int64(-1))

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// stmt runs a statement or prints a piece of text.
+// stmt runs a statement, or prints a piece of text.
 type stmt func(s *state) flow
 
-// flow says how a statement ended.
+// flow tells how a statement ended.
 type flow int
 
 const (
@@ -17,7 +17,7 @@ const (
 	continueLoop
 )
 
-// body parses text and statements up to a tag that begins with one of ends, and stays at that name.
+// body parses text and statements up to a tag whose name is one of ends. It stops at that name.
 func (p *parser) body(ends ...string) (body []stmt) {
 	defer p.enter()()
 	for {
@@ -55,7 +55,7 @@ func (p *parser) body(ends ...string) (body []stmt) {
 	}
 }
 
-// block parses the end of the opening tag and a body, and moves behind the name that ends it.
+// block parses the end of an opening tag and a body. It stops after the name that ends the body, which it returns.
 func (p *parser) block(ends ...string) (body []stmt, end string) {
 	p.skipOp(":")
 	p.expect(blockEnd)
@@ -115,7 +115,7 @@ func (p *parser) statement() stmt {
 	}
 }
 
-// isolated parses a body that no break leaves.
+// isolated parses a body that break cannot leave.
 func (p *parser) isolated(end string) []stmt {
 	loops := p.loops
 	p.loops = 0
@@ -149,7 +149,8 @@ func (p *parser) ifStmt() stmt {
 	}
 }
 
-// target parses what is assigned to: a name, names with commas, or the attribute of a namespace.
+// target parses what is assigned to: a name, names with commas between them, or (with namespace) an attribute of a
+// namespace.
 func (p *parser) target(namespace bool) func(s *state, v any) {
 	one := func() func(s *state, v any) {
 		if p.skipOp("(") {
@@ -258,7 +259,7 @@ func (p *parser) withStmt() stmt {
 	}
 }
 
-// macro parses a signature and a body; the result makes the callable in the scope where it is defined.
+// macro parses a signature and a body. The result makes the callable in the scope in which it runs.
 func (p *parser) macro(name, end string) func(s *state) *function {
 	m := &macro{name: name}
 	outer := p.names
@@ -273,7 +274,7 @@ func (p *parser) macro(name, end string) func(s *state) *function {
 			if p.skipOp("=") {
 				m.defaults = append(m.defaults, p.expr())
 			} else if len(m.defaults) > 0 {
-				p.fail("a parameter without default after one with a default")
+				p.fail("a parameter without a default after one with a default")
 			}
 		}
 		p.expectOp(")")
@@ -304,7 +305,7 @@ func (p *parser) macro(name, end string) func(s *state) *function {
 	}
 }
 
-// callStmt parses {% call(args) macro(…) %}: the macro gets the body as caller.
+// callStmt parses {% call(args) macro(…) %}. The macro gets the body as its caller.
 func (p *parser) callStmt() stmt {
 	macro := p.macro("caller", "endcall")
 	return func(s *state) flow {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Python's methods of str where Go's strings package has no equal.
+// Python's methods of str that have no equal in Go's package strings.
 
 func pyUpper(v string) string { return strings.ToUpper(strings.ReplaceAll(v, "ß", "SS")) }
 
@@ -19,7 +19,7 @@ func pyCapitalize(v string) string {
 	return string(unicode.ToTitle(r)) + strings.ToLower(v[n:])
 }
 
-// pyTitle puts letters after anything else in upper case, other letters in lower case.
+// pyTitle writes a letter in upper case if it follows something else than a letter, and in lower case otherwise.
 func pyTitle(v string) string {
 	after := false
 	return strings.Map(func(r rune) rune {
@@ -29,19 +29,6 @@ func pyTitle(v string) string {
 			return unicode.ToLower(r)
 		}
 		return unicode.ToTitle(r)
-	}, v)
-}
-
-// titleFilter is the filter title, which begins words after white space, dashes and opening brackets only.
-func titleFilter(v string) string {
-	after := false
-	return strings.Map(func(r rune) rune {
-		splits := pySpace(r) || strings.ContainsRune("-({[<", r)
-		defer func() { after = !splits }()
-		if after {
-			return unicode.ToLower(r)
-		}
-		return unicode.ToUpper(r)
 	}, v)
 }
 
@@ -77,7 +64,7 @@ func pyLines(v string, keep bool) []string {
 	return lines
 }
 
-// pyFields is str.split or str.rsplit by white space.
+// pyFields is str.split by white space, or str.rsplit if right is set.
 func pyFields(v string, most int, right bool) []string {
 	if most < 0 {
 		return strings.FieldsFunc(v, pySpace)
