@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/internal/charclass"
 )
@@ -212,7 +211,7 @@ func (n bertNormalizer) normalize(p *piece) {
 
 // cleanBert drops control characters and makes all white space spaces.
 func cleanBert(p *piece) {
-	p.filter(func(r rune) bool { return r != 0 && r != utf8.RuneError && !charclass.IsControl(r) })
+	p.filter(func(r rune) bool { return !charclass.IsControl(r) })
 	p.mapRunes(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return ' '

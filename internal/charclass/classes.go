@@ -5,17 +5,16 @@ import (
 	"unicode/utf8"
 )
 
-// The classes of characters are those of the Unicode versions that the
-// tokenizers library was built with, which differ from part to part.
-// tables.go has what they add to or lack of Go's.
-
+// IsLetter is \p{L}.
 func IsLetter(r rune) bool { return unicode.IsLetter(r) || unicode.Is(NewLetters, r) }
+
+// IsNumber is \p{N}.
 func IsNumber(r rune) bool { return unicode.IsNumber(r) || unicode.Is(newNumbers, r) }
 
 // IsDigit is what the pre-tokenizer Digits splits at.
 func IsDigit(r rune) bool { return IsNumber(r) || unicode.Is(newestNumbers, r) }
 
-// IsWord is \w: letters, marks, digits, connectors.
+// IsWord is \w: letters, marks, digits and connectors.
 func IsWord(r rune) bool {
 	if r < 128 {
 		return r == '_' || '0' <= r && r <= '9' || 'a' <= r|32 && r|32 <= 'z'
@@ -32,26 +31,28 @@ func IsPunctuation(r rune) bool {
 	return unicode.IsPunct(r) && !unicode.Is(notYetPunctuation, r) || unicode.Is(oncePunctuation, r)
 }
 
-// IsNonspacing is a mark that BERT strips.
+// IsNonspacing is a mark that BERT strips off letters.
 func IsNonspacing(r rune) bool {
 	return unicode.Is(unicode.Mn, r) && !unicode.Is(notYetNonspacing, r) || unicode.Is(onceNonspacing, r)
 }
 
-// IsMark is a mark that StripAccents strips.
-func IsMark(r rune) bool { return unicode.IsMark(r) && !unicode.Is(notYetMark, r) }
+// IsMark is a mark that the normalizer StripAccents strips off letters.
+func IsMark(r rune) bool {
+	return unicode.IsMark(r) && !unicode.Is(notYetMark, r) || unicode.Is(onceMark, r)
+}
 
 // IsControl is what BERT's cleaning removes.
 func IsControl(r rune) bool {
 	if r == '\t' || r == '\n' || r == '\r' {
 		return false
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !unicode.Is(notYetControl, r)
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !unicode.Is(notYetControl, r) || r == utf8.RuneError
 }
 
 // IsChinese is a character that BERT puts spaces around.
 func IsChinese(r rune) bool { return r >= 0x3400 && unicode.Is(chinese, r) }
 
-// chinese has the blocks that BERT's code lists, and its gap at 2B820.
+// chinese has the blocks that BERT's code lists, with its gap at 2B820.
 var chinese = ranges(0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAFF,
 	0x20000, 0x2A6DF, 0x2A700, 0x2B73F, 0x2B740, 0x2B81F, 0x2B920, 0x2CEAF, 0x2F800, 0x2FA1F)
 
@@ -69,9 +70,11 @@ func ranges(pairs ...rune) *unicode.RangeTable {
 	return t
 }
 
+// RuneLen is the number of bytes of the first character of s.
 func RuneLen(s string) int {
 	_, n := utf8.DecodeRuneInString(s)
 	return n
 }
 
+// IsASCIILetter is a letter from A to Z or a to z.
 func IsASCIILetter(r rune) bool { return 'a' <= r|32 && r|32 <= 'z' && r < utf8.RuneSelf }
