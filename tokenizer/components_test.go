@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// componentRow is one text of testdata/components.py, in the order written there.
+// componentRow is one text of scripts/golden/tokenizer_components.py, in the order written there.
 type componentRow struct {
 	text, decoded, decodedSpecial, other string
 	ids, special, types, pair, pairTypes []int32

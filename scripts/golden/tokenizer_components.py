@@ -1,8 +1,10 @@
-"""Makes components.jsonl: small tokenizers, one part each, and what tokenizers 0.23.3 makes of a few texts.
+"""Writes tokenizer/testdata/components.jsonl.gz: small tokenizers, one part each, and what tokenizers 0.23.3 makes of a few texts.
 
-    python components.py [folder with more texts: golden.jsonl files] | gzip -9n > components.jsonl.gz
+    python scripts/golden/tokenizer_components.py [FOLDER]    (from the repository's folder; no seed: nothing is drawn)
+
+FOLDER has more texts: */golden.jsonl. The committed file was made without it, and is made again to the same bytes (before gzip).
 """
-import base64, glob, itertools, json, struct, sys
+import base64, glob, gzip, itertools, json, struct, sys
 from tokenizers import Tokenizer
 
 TEXTS = ["", " ", "Hello, World!", "  two  spaces\tand\nlines\r\n", "héllo ÀÉÎ e\u0301\u0323 x\u0323\u0301 \u1e9b\u0323", "İstanbul ΣΑΣ ẞß",
@@ -111,10 +113,12 @@ texts = list(TEXTS)
 for f in sorted(glob.glob(sys.argv[1] + "/*/golden.jsonl")) if len(sys.argv) > 1 else []:
     texts += [json.loads(l)["text"] for l in open(f)]
 texts = list(dict.fromkeys(texts))
+lines = []
 for name, t in CASES:
     tk = Tokenizer.from_str(json.dumps(t))
     rows = []
     for i, x in enumerate(texts):
         e, s, p = tk.encode(x, add_special_tokens=False), tk.encode(x), tk.encode(x, texts[i - 1])
         rows.append([x, e.ids, e.tokens, e.offsets, s.ids, s.type_ids, texts[i - 1], p.ids, p.type_ids, p.offsets, tk.decode(e.ids, skip_special_tokens=False) if e.ids else "", tk.decode(s.ids) if s.ids else ""])
-    print(json.dumps({"name": name, "tokenizer": t, "rows": rows}, ensure_ascii=True))
+    lines.append(json.dumps({"name": name, "tokenizer": t, "rows": rows}, ensure_ascii=True) + "\n")
+open("tokenizer/testdata/components.jsonl.gz", "wb").write(gzip.compress("".join(lines).encode(), 9, mtime=0))
