@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// englishText is about 1 MB: $SPAGOTUNE_EVALDATA/tinyshakespeare/input.txt if
-// it is there, else generated sentences.
+// englishText is about 1 MB: $SPAGOTUNE_EVALDATA/tinyshakespeare/input.txt if it is there, else generated sentences.
 func englishText() string {
 	raw, err := os.ReadFile(filepath.Join(os.Getenv("SPAGOTUNE_EVALDATA"), "tinyshakespeare", "input.txt"))
 	if err != nil {

@@ -21,9 +21,9 @@ func (r replacements) clean(s string) string {
 	return s
 }
 
-// cleaner does the same with a text that comes in parts: what it returns adds up to the cleaned text. Each pair passes on
-// to the next what it has replaced, and holds back an end that may be the beginning of its old text. The zero cleaner
-// replaces nothing.
+// cleaner does the same with a text that comes in parts: what it returns adds up to the cleaned text. Each pair passes
+// on to the next what it has replaced, and holds back an end that may be the beginning of its old text. The zero
+// cleaner replaces nothing.
 type cleaner struct {
 	pairs replacements
 	held  []string // by pair

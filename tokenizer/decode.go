@@ -2,8 +2,7 @@ package tokenizer
 
 import "strings"
 
-// Decode is the text of ids. Ids without a token are left out, and with
-// skipSpecialTokens special tokens are too.
+// Decode is the text of ids. Ids without a token are left out, and with skipSpecialTokens special tokens are too.
 func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {

@@ -18,10 +18,7 @@ func ExampleLoad() {
 	fmt.Println(ids)
 	fmt.Printf("%q\n", t.Decode(ids, true))
 	fmt.Println(t.VocabSize())
-	// Output:
-	// [19556 28 905 17 216 2]
-	// "Hello, world! "
-	// 49152
+	// Output: [19556 28 905 17 216 2] "Hello, world! " 49152
 }
 
 func ExampleTokenizer_EncodePlus() {
@@ -33,12 +30,7 @@ func ExampleTokenizer_EncodePlus() {
 	for i := range e.IDs {
 		fmt.Println(e.IDs[i], e.Tokens[i], e.Offsets[i])
 	}
-	// Output:
-	// 3546 na [0 2]
-	// 46494 Ã¯ve [2 5]
-	// 216 Ġ [5 6]
-	// 36 4 [6 7]
-	// 34 2 [7 8]
+	// Output: 3546 na [0 2] 46494 Ã¯ve [2 5] 216 Ġ [5 6] 36 4 [6 7] 34 2 [7 8]
 }
 
 func ExampleStream() {
@@ -51,6 +43,5 @@ func ExampleStream() {
 		fmt.Printf("%q ", s.Add(id))
 	}
 	fmt.Printf("%q\n", s.Flush())
-	// Output:
-	// "It" " is" " " "2" "0" " °" "C" " " "" "🫠" "." ""
+	// Output: "It" " is" " " "2" "0" " °" "C" " " "" "🫠" "." ""
 }

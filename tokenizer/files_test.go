@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// fileCase is a tokenizer in other files than tokenizer.json and what
-// sentencepiece or transformers makes of texts (scripts/golden/tokenizer_files.py).
+// fileCase is a tokenizer in other files than tokenizer.json and what sentencepiece or transformers makes of texts
+// (scripts/golden/tokenizer_files.py).
 type fileCase struct {
 	Name  string
 	Files map[string][]byte

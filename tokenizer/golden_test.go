@@ -82,8 +82,7 @@ func jsonLines(t testing.TB, raw []byte, f func(line int, raw []byte)) {
 	}
 }
 
-// loadGolden makes the tokenizer of a golden folder, or returns nil if the
-// folder has none.
+// loadGolden makes the tokenizer of a golden folder, or returns nil if the folder has none.
 func loadGolden(t testing.TB, dir string) *Tokenizer {
 	t.Helper()
 	if tk, ok := goldenTokenizers.Load(dir); ok {
@@ -135,8 +134,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestGoldenFiles writes the vocabulary of each tokenizer.json that BERT's or
-// BART's own files can tell to such files, which must be the same tokenizer.
+// TestGoldenFiles writes the vocabulary of each tokenizer.json that BERT's or BART's own files can tell to such files,
+// which must be the same tokenizer.
 func TestGoldenFiles(t *testing.T) {
 	tried := 0
 	for _, dir := range goldenDirs(t, "*") {
@@ -161,8 +160,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// writeOldFiles writes vocab.txt or vocab.json and merges.txt to a folder, if
-// these can tell what tokenizer.json does.
+// writeOldFiles writes vocab.txt or vocab.json and merges.txt to a folder, if these can tell what tokenizer.json does.
 func writeOldFiles(t *testing.T, tokenizerJSON []byte, dir string) bool {
 	t.Helper()
 	var f struct {

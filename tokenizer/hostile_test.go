@@ -13,8 +13,8 @@ import (
 // hostileValues take the place of each value of a good file in turn.
 var hostileValues = []any{nil, true, -1, 1.5, 1e18, "", "\u2581", "(?", "<0x00>", []any{}, []any{nil, nil}, map[string]any{}, map[string]any{"type": "Sequence"}}
 
-// TestHostileFiles puts wrong values into every place of the small tokenizers
-// of components.jsonl. Parse may accept or refuse; nothing may panic or take long.
+// TestHostileFiles puts wrong values into every place of the small tokenizers of components.jsonl. Parse may accept or
+// refuse; nothing may panic or take long.
 func TestHostileFiles(t *testing.T) {
 	accepted, refused := 0, 0
 	seen := map[string]bool{} // places that were tried, by their surroundings

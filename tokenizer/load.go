@@ -22,8 +22,8 @@ import (
 //	source.spm, target.spm, vocab.json             Marian: SentencePiece with a vocabulary of its own
 //
 // Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
-// exist. A SentencePiece model alone, without these, is used as it is: it has no special tokens to add, and control pieces
-// are not found in texts.
+// exist. A SentencePiece model alone, without these, is used as it is: it has no special tokens to add, and control
+// pieces are not found in texts.
 func Load(dir string) (*Tokenizer, error) {
 	t, err := folder{os.DirFS(cmp.Or(dir, "."))}.load()
 	if err != nil {

@@ -52,15 +52,15 @@ func appendSlice(dst []piece, p piece, i, j int) []piece {
 	return append(dst, p.slice(i, j))
 }
 
-// change is one character of a transformed text: d = 1 is a new character,
-// 0 replaces the character at hand, -n replaces it and drops the n after it.
+// change is one character of a transformed text: d = 1 is a new character, 0 replaces the character at hand, -n
+// replaces it and drops the n after it.
 type change struct {
 	r rune
 	d int32
 }
 
-// transform rewrites p after dropping its first removed characters.
-// New characters belong to the original bytes of the character before them.
+// transform rewrites p after dropping its first removed characters. New characters belong to the original bytes of the
+// character before them.
 func (p *piece) transform(changes []change, removed int) {
 	old, pos := p.s, 0
 	skip := func(n int) {
@@ -167,8 +167,7 @@ func (p *piece) mapRunes(f func(rune) rune) {
 	p.transform(changes, 0)
 }
 
-// replace puts text in the place of each match; it belongs to the last
-// character of the match.
+// replace puts text in the place of each match; it belongs to the last character of the match.
 func (p *piece) replace(m matcher, text string) {
 	var out []byte
 	var al []span
@@ -201,4 +200,12 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// validUTF8 writes each invalid byte of s as U+FFFD.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Stream decodes the ids of one text as they are generated. The parts that it returns add up to Decode of all ids. Each is
-// valid UTF-8, and is returned as soon as no later id can change it. The time for a text is linear in its length.
+// Stream decodes the ids of one text as they are generated. The parts that it returns add up to Decode of all ids. Each
+// is valid UTF-8, and is returned as soon as no later id can change it. The time for a text is linear in its length.
 //
 // A Stream is for one goroutine; several Streams may share a Tokenizer.
 type Stream struct {

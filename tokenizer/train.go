@@ -28,9 +28,10 @@ type Trained struct {
 	JSON, Config []byte
 }
 
-// Train learns byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as GPT-2): the pair of
-// neighbours that is most frequent within words becomes a token, again and again; of equally frequent ones that with the
-// smaller ids does. Words are those of GPT-2's pattern. The result is what Hugging Face's tokenizers learns.
+// Train learns byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as GPT-2):
+// the pair of neighbours that is most frequent within words becomes a token, again and again; of equally frequent ones
+// that with the smaller ids does. Words are those of GPT-2's pattern. The result is what Hugging Face's tokenizers
+// learns.
 func Train(texts iter.Seq2[string, error], o TrainOptions) (*Trained, error) {
 	if o.MinFrequency == 0 {
 		o.MinFrequency = 2
@@ -218,13 +219,17 @@ type queued struct {
 // pairQueue has the most frequent pair first, of equally frequent ones that with the smaller ids.
 type pairQueue []queued
 
-func (q pairQueue) Len() int      { return len(q) }
+func (q pairQueue) Len() int { return len(q) }
+
 func (q pairQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
 func (q pairQueue) Less(i, j int) bool {
 	a, b := q[i], q[j]
 	return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.pair.left, b.pair.left), cmp.Compare(a.pair.right, b.pair.right)) < 0
 }
+
 func (q *pairQueue) Push(v any) { *q = append(*q, v.(queued)) }
+
 func (q *pairQueue) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]

@@ -1,7 +1,7 @@
 package tokenizer
 
-// trie finds the keys that a text starts with, byte by byte. Nodes are
-// numbers, node 0 the root; the edges live in one hash table.
+// trie finds the keys that a text starts with, byte by byte. Nodes are numbers, node 0 the root; the edges live in one
+// hash table.
 type trie struct {
 	root  [256]int32 // children of node 0, or 0
 	edges *table     // node<<8 | byte → child
@@ -55,8 +55,7 @@ func (t *trie) walk(key string) int32 {
 	return node
 }
 
-// longest is the longest key that s starts with, walking from node:
-// its value, or -1, and its length.
+// longest is the longest key that s starts with, walking from node: its value, or -1, and its length.
 func (t *trie) longest(node int32, s string) (v int32, n int) {
 	v = -1
 	for i := 0; i < len(s); i++ {

@@ -13,8 +13,8 @@ type vocab struct {
 	used   []bool   // which ids have a token
 }
 
-// maxID is the largest id accepted for n tokens: a vocabulary may have holes,
-// but one far larger than its number of tokens is a mistake.
+// maxID is the largest id accepted for n tokens: a vocabulary may have holes, but one far larger than its number of
+// tokens is a mistake.
 func maxID(n int) int64 { return 2*int64(n) + 1<<16 }
 
 // UnmarshalJSON reads {"token": id, …} and refuses repeated tokens.

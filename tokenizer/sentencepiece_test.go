@@ -99,8 +99,8 @@ func TestSPMErrors(t *testing.T) {
 	}
 }
 
-// TestSPMDamaged cuts a file off at every byte and changes every byte; the
-// reader may accept or refuse, and what it accepts must work.
+// TestSPMDamaged cuts a file off at every byte and changes every byte; the reader may accept or refuse, and what it
+// accepts must work.
 func TestSPMDamaged(t *testing.T) {
 	for _, modelType := range []uint64{1, 2} {
 		good := smallSPM(modelType, nil).message(3, func(s *spmBytes) { s.number(3, 1).text(2, "\x04\x00\x00\x00\x00\x00\x00\x00x") }).raw
@@ -143,8 +143,7 @@ func TestSPMOffsets(t *testing.T) {
 	}
 }
 
-// TestSPMLongInput makes sure that no input takes time out of proportion where
-// pieces reach over words.
+// TestSPMLongInput makes sure that no input takes time out of proportion where pieces reach over words.
 func TestSPMLongInput(t *testing.T) {
 	for _, modelType := range []uint64{1, 2} {
 		tk, err := parseSmallSPM(smallSPM(modelType, nil).piece("b▁a", -9, normalPiece).piece("a▁", 0, userDefinedPiece).raw)

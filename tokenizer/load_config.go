@@ -54,15 +54,13 @@ func (s *specialToken) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// namedTokens are the special tokens with a part to play, in the order in which
-// transformers adds them.
+// namedTokens are the special tokens with a part to play, in the order in which transformers adds them.
 func (c *tokenizerConfig) namedTokens() (names []string, tokens []*specialToken) {
 	return []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"},
 		[]*specialToken{c.BOS, c.EOS, c.Unk, c.Sep, c.Pad, c.Cls, c.Mask}
 }
 
-// readConfig reads tokenizer_config.json and special_tokens_map.json; the
-// first counts where both say something.
+// readConfig reads tokenizer_config.json and special_tokens_map.json; the first counts where both say something.
 func readConfig(config, specialMap []byte) (*tokenizerConfig, error) {
 	var c tokenizerConfig
 	for _, file := range []struct {
@@ -137,8 +135,7 @@ func (t *Tokenizer) addNumbered(c *tokenizerConfig) error {
 	return nil
 }
 
-// addSpecial adds the special tokens that only the configuration has, as
-// transformers does.
+// addSpecial adds the special tokens that only the configuration has, as transformers does.
 func (t *Tokenizer) addSpecial(c *tokenizerConfig) error {
 	_, special := c.namedTokens()
 	for i := range c.Additional {
@@ -173,8 +170,8 @@ func (t *Tokenizer) nextID() int64 {
 	return next
 }
 
-// setBOSAndEOS makes the post-processor follow add_bos_token and
-// add_eos_token, for the classes of transformers that do so.
+// setBOSAndEOS makes the post-processor follow add_bos_token and add_eos_token, for the classes of transformers that do
+// so.
 func (t *Tokenizer) setBOSAndEOS(c *tokenizerConfig) error {
 	switch strings.TrimSuffix(c.Class, "Fast") {
 	case "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer":

@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// spmModel is the vocabulary of a SentencePiece model and its way to cut text.
-// Within the model a piece has its place in the file as id; the ids that the
-// user sees may be others.
+// spmModel is the vocabulary of a SentencePiece model and its way to cut text. Within the model a piece has its place
+// in the file as id; the ids that the user sees may be others.
 type spmModel struct {
 	cutter  spmCutter
 	ids     []int32 // of each piece, as the user sees them
@@ -23,9 +22,8 @@ type spmCutter interface {
 	cut(dst []tok, s string) []tok
 }
 
-// spmLayout says which ids the pieces have: the tokens before come first,
-// then the pieces from the one with that number on. Earlier pieces are among
-// the tokens before, by name. More tokens may come after.
+// spmLayout says which ids the pieces have: the tokens before come first, then the pieces from the one with that number
+// on. Earlier pieces are among the tokens before, by name. More tokens may come after.
 type spmLayout struct {
 	before []string
 	from   int
@@ -78,8 +76,8 @@ func newSPMModel(f *spmFile, layout spmLayout) (*spmModel, error) {
 	return m, nil
 }
 
-// newSPMModelWith is a model whose ids are those of a vocabulary of its own.
-// Pieces that this does not have are unknown.
+// newSPMModelWith is a model whose ids are those of a vocabulary of its own. Pieces that this does not have are
+// unknown.
 func newSPMModelWith(f *spmFile, v *vocab) (*spmModel, error) {
 	m, err := spmModelOf(f, v)
 	if err != nil {
@@ -128,6 +126,7 @@ func spmModelOf(f *spmFile, v *vocab) (*spmModel, error) {
 }
 
 func (m *spmModel) lookup() *vocab { return m.vocab }
+
 func (m *spmModel) unknown() int32 { return m.ids[m.unk] }
 
 func (m *spmModel) tokenize(dst []tok, s string) []tok {
@@ -145,8 +144,7 @@ func (m *spmModel) tokenize(dst []tok, s string) []tok {
 	return dst
 }
 
-// appendKnown appends toks with unknown text as bytes or, if the model has
-// none, with one token for each run of it.
+// appendKnown appends toks with unknown text as bytes or, if the model has none, with one token for each run of it.
 func (m *spmModel) appendKnown(dst, toks []tok, s string) []tok {
 	for i, t := range toks {
 		switch {

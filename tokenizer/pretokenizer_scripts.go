@@ -6,9 +6,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// splitScripts cuts where the script of the letters changes. Japanese
-// syllables count as Han. Spaces and characters without a script go with what
-// is before them, and are lost where nothing is, as in the library.
+// splitScripts cuts where the script of the letters changes. Japanese syllables count as Han. Spaces and characters
+// without a script go with what is before them, and are lost where nothing is, as in the library.
 func splitScripts(dst []piece, p piece) []piece {
 	start, last := len(p.s), ""
 	for i, r := range p.s {

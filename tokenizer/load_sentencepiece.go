@@ -55,8 +55,8 @@ func spmTokenizer(f *spmFile, opts *classOptions, newModel func(*spmFile) (*spmM
 	return &Tokenizer{normalizer: n, model: m, decoder: dec, byteFallback: f.byteFallback}, nil
 }
 
-// prepareXLMRoberta gives the ids as fairseq has them: its special tokens
-// first, then the pieces but for SentencePiece's own <unk>, <s> and </s>.
+// prepareXLMRoberta gives the ids as fairseq has them: its special tokens first, then the pieces but for
+// SentencePiece's own <unk>, <s> and </s>.
 func prepareXLMRoberta(_ *tokenizerConfig, opts *classOptions) {
 	opts.layout = spmLayout{before: []string{"<s>", "<pad>", "</s>", "<unk>"}, from: 3}
 }

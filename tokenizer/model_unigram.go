@@ -81,6 +81,7 @@ func parseUnigram(raw json.RawMessage, where string) (model, error) {
 }
 
 func (m *unigram) lookup() *vocab { return m.vocab }
+
 func (m *unigram) unknown() int32 { return m.unk }
 
 func (m *unigram) tokenize(dst []tok, s string) []tok {
@@ -110,7 +111,8 @@ func (m *unigram) cut(dst []tok, s string) []tok {
 	return dst
 }
 
-// appendUnknown appends t, a run of unknown characters: as the token of that text, as its bytes, or as the unknown token.
+// appendUnknown appends t, a run of unknown characters: as the token of that text, as its bytes, or as the unknown
+// token.
 func (m *unigram) appendUnknown(dst []tok, t tok, s string) []tok {
 	text := s[t.start:t.end]
 	if id, ok := m.vocab.id(text); ok {

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// wordPattern does the work of the regular expressions that GPT-2 and the
-// models after it split text with. Their matches cover the whole text.
+// wordPattern does the work of the regular expressions that GPT-2 and the models after it split text with. Their
+// matches cover the whole text.
 type wordPattern struct {
 	gpt2      bool // GPT-2's pattern, else Llama 3's
 	maxDigits int  // digits in a number; 0: any number
@@ -133,9 +133,8 @@ func (w wordPattern) next(t classedText, i int) int {
 	return t.run(j, class, 0)
 }
 
-// leads says whether r goes with a word of class after that follows it: a
-// space with any, in Llama 3 with all but numbers, and there letters also
-// take any character that is not a line break.
+// leads says whether r goes with a word of class after that follows it: a space with any, in Llama 3 with all but
+// numbers, and there letters also take any character that is not a line break.
 func (w wordPattern) leads(r rune, after uint8) bool {
 	if !w.gpt2 && after == classLetter {
 		return r != '\r' && r != '\n'
@@ -151,9 +150,8 @@ func (t classedText) newlines(i int) int {
 	return i
 }
 
-// spaces is the end of the white space from byte i that belongs together:
-// up to the last line break in it (Llama 3), else all of it at the end of the
-// text, else all but its last character.
+// spaces is the end of the white space from byte i that belongs together: up to the last line break in it (Llama 3),
+// else all of it at the end of the text, else all but its last character.
 func (w wordPattern) spaces(t classedText, i int) int {
 	j, last, line := i, i, 0
 	for {
@@ -176,8 +174,8 @@ func (w wordPattern) spaces(t classedText, i int) int {
 	return last
 }
 
-// contraction is the end of an English contraction whose apostrophe is before
-// byte i, or 0. Llama 3's may be in capitals, and ſ is an s.
+// contraction is the end of an English contraction whose apostrophe is before byte i, or 0. Llama 3's may be in
+// capitals, and ſ is an s.
 func (w wordPattern) contraction(s string, i int) int {
 	if i >= len(s) {
 		return 0

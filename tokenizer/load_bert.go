@@ -36,8 +36,8 @@ func newBERT(vocabTxt []byte, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	}, nil
 }
 
-// parseVocabTxt reads a token a line. Empty lines count but have no token; of
-// equal lines the last one counts, as in transformers.
+// parseVocabTxt reads a token a line. Empty lines count but have no token; of equal lines the last one counts, as in
+// transformers.
 func parseVocabTxt(raw []byte) (*vocab, error) {
 	text := strings.TrimSuffix(validUTF8(string(raw)), "\n")
 	lines := strings.Split(text, "\n")

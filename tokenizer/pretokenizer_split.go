@@ -4,79 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
-
-// matcher finds the matches of a pattern in s, from left to right.
-type matcher interface {
-	matches(s string, yield func(i, j int))
-}
-
-// runeMatcher matches single characters.
-type runeMatcher func(rune) bool
-
-func (m runeMatcher) matches(s string, yield func(i, j int)) {
-	for i, r := range s {
-		if m(r) {
-			yield(i, i+utf8.RuneLen(r))
-		}
-	}
-}
-
-// textMatcher matches a text that is not empty.
-type textMatcher string
-
-func (m textMatcher) matches(s string, yield func(i, j int)) {
-	for at := 0; ; {
-		i := strings.Index(s[at:], string(m))
-		if i < 0 {
-			return
-		}
-		at += i + len(m)
-		yield(at-len(m), at)
-	}
-}
-
-// repeatMatcher matches min or more of one character.
-type repeatMatcher struct {
-	text string // the character, min times
-	r    rune
-}
-
-func (m repeatMatcher) matches(s string, yield func(i, j int)) {
-	for at := 0; ; {
-		i := strings.Index(s[at:], m.text)
-		if i < 0 {
-			return
-		}
-		i += at
-		at = i + len(m.text)
-		for at < len(s) && strings.HasPrefix(s[at:], string(m.r)) {
-			at += utf8.RuneLen(m.r)
-		}
-		yield(i, at)
-	}
-}
-
-// parsePattern reads {"String": …} or {"Regex": …}.
-func parsePattern(raw json.RawMessage, where string) (matcher, error) {
-	var c struct {
-		String *string `json:"String"`
-		Regex  *string `json:"Regex"`
-	}
-	if err := decodeObject(raw, where, &c); err != nil {
-		return nil, err
-	}
-	switch {
-	case (c.String == nil) == (c.Regex == nil):
-		return nil, fmt.Errorf("%s: want either \"String\" or \"Regex\"", where)
-	case c.Regex != nil:
-		return newRegex(*c.Regex, where)
-	case *c.String == "":
-		return newRegex("", where)
-	}
-	return textMatcher(*c.String), nil
-}
 
 // behavior is what becomes of the matches when a text is split at them.
 type behavior int
@@ -157,8 +85,8 @@ func (b behavior) split(dst []piece, p piece, m matcher, invert bool) []piece {
 	return dst
 }
 
-// fold joins each part with the one before it where join says so. Before the
-// first part there is, so to speak, one that is no match.
+// fold joins each part with the one before it where join says so. Before the first part there is, so to speak, one that
+// is no match.
 func fold(ps []part, join func(match, previous bool) bool) []part {
 	out := ps[:0]
 	previous := false
@@ -180,8 +108,7 @@ func reverse(ps []part) {
 	}
 }
 
-// parseSplit reads a Split. The well-known patterns of GPT-2, Llama 3 and
-// Qwen2 run without a regular expression.
+// parseSplit reads a Split. The well-known patterns of GPT-2, Llama 3 and Qwen2 run without a regular expression.
 func parseSplit(raw json.RawMessage, where string) ([]preTokenizer, error) {
 	var c struct {
 		Pattern  json.RawMessage `json:"pattern"`

@@ -2,8 +2,8 @@ package tokenizer
 
 import "math"
 
-// newSPMUnigram cuts a text into the pieces whose scores have the highest sum, as SentencePiece does: over the whole text
-// at once, with sums in float32.
+// newSPMUnigram cuts a text into the pieces whose scores have the highest sum, as SentencePiece does: over the whole
+// text at once, with sums in float32.
 func newSPMUnigram(f *spmFile, unk int32) *viterbi[float32] {
 	m := &viterbi[float32]{trie: newTrie(4 * len(f.pieces)), scores: make([]float64, len(f.pieces)), unk: unk}
 	worst, best := float32(math.MaxFloat32), float32(0x1p-126) // the largest and the smallest normal float32

@@ -7,9 +7,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// spmNormalizer rewrites text as a SentencePiece model asks: the longest of
-// its rules at each place, spaces taken together and made visible, one more
-// space in front. User-defined pieces stay as they are.
+// spmNormalizer rewrites text as a SentencePiece model asks: the longest of its rules at each place, spaces taken
+// together and made visible, one more space in front. User-defined pieces stay as they are.
 type spmNormalizer struct {
 	rules       *precompiled // or nil
 	pieces      *trie        // user-defined pieces, or nil

@@ -56,8 +56,7 @@ func (a *addedVocab) add(t addedToken, words *vocab, where string) error {
 	return nil
 }
 
-// checkID makes sure that the id of a token and the token of an id are the
-// same for the model and for all added tokens.
+// checkID makes sure that the id of a token and the token of an id are the same for the model and for all added tokens.
 func (a *addedVocab) checkID(content string, id int64, words *vocab) error {
 	if limit := maxID(words.size()); id < 0 || id > limit {
 		return fmt.Errorf("id %d of %q is out of range, want 0 to %d", id, content, limit)
@@ -196,12 +195,4 @@ func startsWithWord(s string) bool {
 func endsInWord(s string) bool {
 	r, n := utf8.DecodeLastRuneInString(s)
 	return n > 0 && charclass.IsWord(r)
-}
-
-// validUTF8 writes each invalid byte of s as U+FFFD.
-func validUTF8(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return string([]rune(s))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// preTokenizer splits pieces; a model never sees across the cuts. Added
-// tokens among the pieces are passed on as they are.
+// preTokenizer splits pieces; a model never sees across the cuts. Added tokens among the pieces are passed on as they
+// are.
 type preTokenizer interface {
 	// run appends the parts of the pieces src to dst.
 	run(dst, src []piece) []piece

@@ -9,10 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// spmBPE merges characters into pieces as SentencePiece does: of all
-// neighbours that together are a piece, those first whose piece has the
-// highest score, and of equals the leftmost. User-defined pieces are found
-// before and take no part.
+// spmBPE merges characters into pieces as SentencePiece does: of all neighbours that together are a piece, those first
+// whose piece has the highest score, and of equals the leftmost. User-defined pieces are found before and take no part.
 type spmBPE struct {
 	bpe     *bpe           // its table of pairs and its merging
 	chars   map[rune]int32 // pieces of one character, and numbers from len(pieces) on for other characters that pieces begin or end with
@@ -95,8 +93,7 @@ func (m *spmBPE) addPairs(text string, id int32, rank int, places map[string]int
 	}
 }
 
-// symbolOf is the number of a piece or of a single character, which gets one
-// if it has none yet.
+// symbolOf is the number of a piece or of a single character, which gets one if it has none yet.
 func (m *spmBPE) symbolOf(text string, places map[string]int32) (int32, bool) {
 	if id, ok := places[text]; ok {
 		return id, true

@@ -13,9 +13,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// precompiled rewrites text by the rules that a SentencePiece model carries:
-// a double array (a trie of bytes as Darts-clone stores it) whose values are
-// places in a list of zero-terminated texts.
+// precompiled rewrites text by the rules that a SentencePiece model carries: a double array (a trie of bytes as
+// Darts-clone stores it) whose values are places in a list of zero-terminated texts.
 type precompiled struct {
 	units []uint32
 	texts string
@@ -67,8 +66,8 @@ func newPrecompiled(blob []byte) (*precompiled, error) {
 	return p, nil
 }
 
-// lookup is the replacement for the SHORTEST key that s starts with. (The
-// library takes the first match too, and models are used with that.)
+// lookup is the replacement for the SHORTEST key that s starts with. (The library takes the first match too, and models
+// are used with that.)
 func (n *precompiled) lookup(s string) (string, bool) {
 	text, ok := "", false
 	n.match(s, func(_ int, t string) bool {
@@ -78,8 +77,8 @@ func (n *precompiled) lookup(s string) (string, bool) {
 	return text, ok
 }
 
-// longest is the replacement for the longest key that s starts with and the
-// length of that key, 0 if there is none (SentencePiece itself).
+// longest is the replacement for the longest key that s starts with and the length of that key, 0 if there is none
+// (SentencePiece itself).
 func (n *precompiled) longest(s string) (text string, size int) {
 	n.match(s, func(i int, t string) bool {
 		text, size = t, i
@@ -102,9 +101,8 @@ func (n *precompiled) plainASCII(c byte) bool {
 	return plain
 }
 
-// match calls found with the length and the replacement of each key that s
-// starts with, shortest first, until it says false. It returns the number of
-// bytes that some key begins with, or len(s) where found has said false.
+// match calls found with the length and the replacement of each key that s starts with, shortest first, until it says
+// false. It returns the number of bytes that some key begins with, or len(s) where found has said false.
 func (n *precompiled) match(s string, found func(size int, text string) bool) int {
 	at := unitOffset(n.units[0])
 	for i := 0; i < len(s) && s[i] != 0; i++ {
@@ -135,8 +133,8 @@ func (n *precompiled) match(s string, found func(size int, text string) bool) in
 	return len(s)
 }
 
-// maxReplacement is the longest replacement accepted, in bytes, lest short
-// texts become huge ones. Unicode's longest has 33.
+// maxReplacement is the longest replacement accepted, in bytes, lest short texts become huge ones. Unicode's longest
+// has 33.
 const maxReplacement = 512
 
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
@@ -185,8 +183,8 @@ func (n *precompiled) normalize(p *piece) {
 	}
 }
 
-// appendReplacement appends the changes that make text out of old. Where old
-// is longer, the surplus goes with whatever character came before.
+// appendReplacement appends the changes that make text out of old. Where old is longer, the surplus goes with whatever
+// character came before.
 func appendReplacement(changes []change, old, text string) []change {
 	surplus := utf8.RuneCountInString(text) - utf8.RuneCountInString(old)
 	for _, r := range text {

@@ -11,9 +11,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// unicodeForm is the normalizers NFC, NFD, NFKC and NFKD. The tables are those of
-// x/text; the algorithm is written out here because the changes of every
-// character are needed for offsets, and because x/text breaks long runs of marks.
+// unicodeForm is the normalizers NFC, NFD, NFKC and NFKD. The tables are those of x/text; the algorithm is written out
+// here because the changes of every character are needed for offsets, and because x/text breaks long runs of marks.
 type unicodeForm struct {
 	form    norm.Form
 	compat  bool // decompose compatibility characters too
@@ -93,8 +92,8 @@ func (f unicodeForm) decompose(s string) []classed {
 	return out
 }
 
-// compose joins characters with the marks after them where a composed
-// character exists, as the Unicode standard says in section 3.11.
+// compose joins characters with the marks after them where a composed character exists, as the Unicode standard says in
+// section 3.11.
 func compose(in []classed) []classed {
 	out := make([]classed, 0, len(in))
 	starter := -1 // in out

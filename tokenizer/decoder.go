@@ -83,8 +83,8 @@ func decodeByteLevel(tokens []string) []string {
 	return []string{lossyUTF8(out)}
 }
 
-// lossyUTF8 is b with U+FFFD for what is not UTF-8: one for each beginning of
-// a character that does not go on, one for each other byte.
+// lossyUTF8 is b with U+FFFD for what is not UTF-8: one for each beginning of a character that does not go on, one for
+// each other byte.
 func lossyUTF8(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -111,8 +111,7 @@ func brokenLen(b []byte) int {
 	return 1
 }
 
-// byteFallbackDecoder reads runs of <0x..> as bytes; if those are not UTF-8,
-// each is U+FFFD.
+// byteFallbackDecoder reads runs of <0x..> as bytes; if those are not UTF-8, each is U+FFFD.
 type byteFallbackDecoder struct{}
 
 func (byteFallbackDecoder) decode(tokens []string) []string {
@@ -188,8 +187,8 @@ func newWordPieceDecoder(prefix string, cleanUp bool) decoder {
 	})
 }
 
-// parseStripDecoder reads a Strip: up to start characters from the left and
-// stop from the right of each token go, as long as they are content.
+// parseStripDecoder reads a Strip: up to start characters from the left and stop from the right of each token go, as
+// long as they are content.
 func parseStripDecoder(raw json.RawMessage, where string) (decoder, error) {
 	var c struct {
 		Content string `json:"content"`
@@ -248,8 +247,7 @@ func parseBPEDecoder(raw json.RawMessage, where string) (decoder, error) {
 	}), nil
 }
 
-// parseCTC reads a CTC: repeated tokens count once, padding goes, the word
-// delimiter becomes a space.
+// parseCTC reads a CTC: repeated tokens count once, padding goes, the word delimiter becomes a space.
 func parseCTC(raw json.RawMessage, where string) (decoder, error) {
 	var c struct {
 		Pad       *string `json:"pad_token"`

@@ -6,11 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// tok is one token of a piece: its id and its bytes of the piece.
-type tok struct{ id, start, end int32 }
-
-// wordCache remembers the tokens of words. Each word has one slot, by its
-// hash; a newer word takes the slot over, so the cache never grows.
+// wordCache remembers the tokens of words. Each word has one slot, by its hash; a newer word takes the slot over, so
+// the cache never grows.
 type wordCache struct {
 	seed  maphash.Seed
 	slots []atomic.Pointer[word]

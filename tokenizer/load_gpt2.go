@@ -8,8 +8,8 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// buildByteLevel reads GPT-2's files: vocab.json with the ids of the tokens
-// and merges.txt with one merge a line, the first one first.
+// buildByteLevel reads GPT-2's files: vocab.json with the ids of the tokens and merges.txt with one merge a line, the
+// first one first.
 func buildByteLevel(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
 	vocabJSON, err := d.read("vocab.json")
 	if err != nil {
@@ -53,8 +53,8 @@ func newByteLevel(vocabJSON, mergesTxt []byte, opts *classOptions) (*Tokenizer, 
 	}, nil
 }
 
-// parseMergesTxt reads two tokens a line, with one space between them. Lines
-// that are empty or begin with #version do not count.
+// parseMergesTxt reads two tokens a line, with one space between them. Lines that are empty or begin with #version do
+// not count.
 func parseMergesTxt(raw []byte) (mergeList, error) {
 	var merges mergeList
 	number := 0
@@ -72,6 +72,3 @@ func parseMergesTxt(raw []byte) (mergeList, error) {
 	}
 	return merges, nil
 }
-
-// orFalse is the value of a setting that is off unless set.
-func orFalse(b *bool) bool { return b != nil && *b }

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// bpe is byte pair encoding: a piece starts as its characters, and the pair
-// of neighbours that was merged first in training is merged first here.
+// bpe is byte pair encoding: a piece starts as its characters, and the pair of neighbours that was merged first in
+// training is merged first here.
 type bpe struct {
 	vocab        *vocab
 	pairs        *table // left id<<32 | right id → rank<<32 | merged id
@@ -161,6 +161,7 @@ func metaInside(token string) bool {
 func pairKey(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
 
 func (m *bpe) lookup() *vocab { return m.vocab }
+
 func (m *bpe) unknown() int32 { return m.unk }
 
 func (m *bpe) tokenize(dst []tok, s string) []tok {

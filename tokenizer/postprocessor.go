@@ -12,8 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// postProcessor adds special tokens to one or two encodings and joins them.
-// A nil template adds nothing.
+// postProcessor adds special tokens to one or two encodings and joins them. A nil template adds nothing.
 type postProcessor struct {
 	trims    []trimmer // in order, before the template
 	template *template
@@ -212,8 +211,7 @@ func parseParts(raws []json.RawMessage, special map[string]specialTokens, n int,
 	return out, nil
 }
 
-// process runs over the encodings of one or two texts. Where they have ids
-// only, so has the result.
+// process runs over the encodings of one or two texts. Where they have ids only, so has the result.
 func (post *postProcessor) process(texts []Encoding, addSpecialTokens bool) Encoding {
 	for _, t := range post.trims {
 		for i := range texts {
@@ -253,32 +251,6 @@ func (p templatePart) encoding() Encoding {
 		e.Special = append(e.Special, true)
 	}
 	return e.withType(p.typeID)
-}
-
-// withType is e with one type id for all.
-func (e Encoding) withType(id int32) Encoding {
-	e.TypeIDs = make([]int32, len(e.IDs))
-	for i := range e.TypeIDs {
-		e.TypeIDs[i] = id
-	}
-	return e
-}
-
-// join puts encodings one after the other.
-func join(es []Encoding) Encoding {
-	if len(es) == 1 {
-		return es[0]
-	}
-	var out Encoding
-	for _, e := range es {
-		out.IDs = append(out.IDs, e.IDs...)
-		out.Tokens = append(out.Tokens, e.Tokens...)
-		out.Offsets = append(out.Offsets, e.Offsets...)
-		out.TypeIDs = append(out.TypeIDs, e.TypeIDs...)
-		out.Words = append(out.Words, e.Words...)
-		out.Special = append(out.Special, e.Special...)
-	}
-	return out
 }
 
 // trim takes the spaces at the ends of each token out of its offsets.

@@ -2,8 +2,8 @@ package tokenizer
 
 import "math/bits"
 
-// table is an open-addressed hash table from uint64 to uint64. The key
-// 2⁶⁴-1 is not allowed. It is read-only, and so shared, once filled.
+// table is an open-addressed hash table from uint64 to uint64. The key 2⁶⁴-1 is not allowed. It is read-only, and so
+// shared, once filled.
 type table struct {
 	slots []slot
 	shift uint

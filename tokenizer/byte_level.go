@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The byte-level alphabet of GPT-2 has a visible character for each byte:
-// printable ones stand for themselves, the others for 256 and up.
+// The byte-level alphabet of GPT-2 has a visible character for each byte: printable ones stand for themselves, the
+// others for 256 and up.
 var (
 	byteToRune [256]rune
 	runeToByte [512]int16 // or -1
@@ -29,8 +29,8 @@ func init() {
 	}
 }
 
-// byteLevel is the settings of a ByteLevel, which may be a pre-tokenizer, a
-// post-processor and a decoder; each reads what concerns it.
+// byteLevel is the settings of a ByteLevel, which may be a pre-tokenizer, a post-processor and a decoder; each reads
+// what concerns it.
 type byteLevel struct {
 	AddPrefixSpace *bool `json:"add_prefix_space"`
 	TrimOffsets    *bool `json:"trim_offsets"`
@@ -41,9 +41,6 @@ func parseByteLevel(raw json.RawMessage, where string) (c byteLevel, err error) 
 	err = decodeObject(raw, where, &c)
 	return c, err
 }
-
-// orTrue is the value of a setting that is on unless set.
-func orTrue(b *bool) bool { return b == nil || *b }
 
 func parseByteLevelSplit(raw json.RawMessage, where string) ([]preTokenizer, error) {
 	c, err := parseByteLevel(raw, where)
@@ -129,8 +126,7 @@ func toByteLevel(p *piece) {
 	p.s = out.String()
 }
 
-// fromByteLevel appends the bytes that token stands for, or the token itself
-// if it has other characters.
+// fromByteLevel appends the bytes that token stands for, or the token itself if it has other characters.
 func fromByteLevel(dst []byte, token string) []byte {
 	n := len(dst)
 	for _, r := range token {

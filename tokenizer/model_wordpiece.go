@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// wordPiece cuts a word into the longest pieces, from left to right. A word
-// that cannot be cut so is unknown as a whole.
+// wordPiece cuts a word into the longest pieces, from left to right. A word that cannot be cut so is unknown as a
+// whole.
 type wordPiece struct {
 	vocab    *vocab
 	trie     *trie
@@ -50,6 +50,7 @@ func newWordPiece(v *vocab, unkToken, prefix string, maxChars int, where string)
 }
 
 func (m *wordPiece) lookup() *vocab { return m.vocab }
+
 func (m *wordPiece) unknown() int32 { return m.unk }
 
 func (m *wordPiece) tokenize(dst []tok, s string) []tok {

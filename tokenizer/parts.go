@@ -25,8 +25,8 @@ func kindOf(raw json.RawMessage, where string) (string, error) {
 	return *c.Type, nil
 }
 
-// decodeObject reads a JSON object into the struct dst. Fields that dst does
-// not have and required ones that are missing are errors, which list them all.
+// decodeObject reads a JSON object into the struct dst. Fields that dst does not have and required ones that are
+// missing are errors, which list them all.
 func decodeObject(raw json.RawMessage, where string, dst any, required ...string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -102,3 +102,9 @@ func oneRune(s, where, field string) (rune, error) {
 
 // noFields is a component without settings.
 type noFields struct{}
+
+// orTrue is the value of a setting that is on unless set.
+func orTrue(b *bool) bool { return b == nil || *b }
+
+// orFalse is the value of a setting that is off unless set.
+func orFalse(b *bool) bool { return b != nil && *b }

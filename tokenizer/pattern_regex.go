@@ -11,8 +11,7 @@ import (
 	"github.com/spagotune/spagotune/internal/oniguruma"
 )
 
-// regex is a matcher for patterns written for Oniguruma (Ruby's syntax),
-// which the tokenizers library uses.
+// regex is a matcher for patterns written for Oniguruma (Ruby's syntax), which the tokenizers library uses.
 type regex struct{ re *regexp2.Regexp }
 
 // repeated is one plain character and a least number of times, as in " {2,}".
