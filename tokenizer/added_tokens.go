@@ -22,18 +22,18 @@ type addedToken struct {
 	Special    bool    `json:"special"`     // dropped by Decode when asked to
 }
 
-// addedVocab is all added tokens.
+// addedVocab holds all added tokens.
 type addedVocab struct {
 	byID    map[int32]*addedToken
 	ids     map[string]int32
-	decoded map[int32]string // of normalized tokens, what the decoder gets
+	decoded map[int32]string // what the decoder gets for a normalized token
 	special map[string]bool
-	raw     tokenFinder // looked for in the text as it is
-	normal  tokenFinder // looked for in the normalized text
-	fresh   int         // tokens that the model does not have
+	raw     tokenFinder // finds tokens in the text as it is
+	normal  tokenFinder // finds tokens in the normalized text
+	fresh   int         // how many tokens the model does not have
 }
 
-// add takes a token in. One that the model knows keeps the model's id.
+// add adds a token. A token that the model has keeps the model's id.
 func (a *addedVocab) add(t addedToken, words *vocab, where string) error {
 	if t.Content == nil || t.ID == nil {
 		return fmt.Errorf("%s: an added token wants an id and a content", where)
@@ -56,7 +56,7 @@ func (a *addedVocab) add(t addedToken, words *vocab, where string) error {
 	return nil
 }
 
-// checkID makes sure that the id of a token and the token of an id are the same for the model and for all added tokens.
+// checkID makes sure that the model and the added tokens agree on the id of a token and on the token of an id.
 func (a *addedVocab) checkID(content string, id int64, words *vocab) error {
 	if limit := maxID(words.size()); id < 0 || id > limit {
 		return fmt.Errorf("id %d of %q is out of range, want 0 to %d", id, content, limit)
@@ -107,7 +107,7 @@ func parseAdded(raw json.RawMessage, words *vocab) (*addedVocab, error) {
 	return a, nil
 }
 
-// index builds the finders, once all tokens are in.
+// index builds the finders. All tokens must be there.
 func (a *addedVocab) index(n normalizer) error {
 	a.raw, a.normal = newTokenFinder(a.byID), newTokenFinder(a.byID)
 	for id, t := range a.byID {
@@ -134,7 +134,8 @@ func (a *addedVocab) index(n normalizer) error {
 	return nil
 }
 
-// tokenFinder finds added tokens in a text: the leftmost, and there the longest.
+// tokenFinder finds added tokens in a text, from left to right. Of several that begin at the same place it takes the
+// longest.
 type tokenFinder struct {
 	tokens map[int32]*addedToken
 	trie   *trie
@@ -150,7 +151,7 @@ func (f *tokenFinder) put(content string, id int32) {
 	f.empty = false
 }
 
-// split appends the tokens in p and the text between them.
+// split appends the tokens in p, and the text between them.
 func (f *tokenFinder) split(dst []piece, p piece) []piece {
 	if f.empty {
 		return appendSlice(dst, p, 0, len(p.s))

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The byte-level alphabet of GPT-2 has a visible character for each byte: printable ones stand for themselves, the
-// others for 256 and up.
+// The byte-level alphabet of GPT-2 has a visible character for each byte. Printable bytes stand for themselves, the
+// others for the characters from 256 on.
 var (
 	byteToRune [256]rune
 	runeToByte [512]int16 // or -1
@@ -29,8 +29,8 @@ func init() {
 	}
 }
 
-// byteLevel is the settings of a ByteLevel, which may be a pre-tokenizer, a post-processor and a decoder; each reads
-// what concerns it.
+// byteLevel is the settings of a ByteLevel. It may be a pre-tokenizer, a post-processor or a decoder; each reads what
+// concerns it.
 type byteLevel struct {
 	AddPrefixSpace *bool `json:"add_prefix_space"`
 	TrimOffsets    *bool `json:"trim_offsets"`
@@ -47,7 +47,7 @@ func parseByteLevelSplit(raw json.RawMessage, where string) ([]preTokenizer, err
 	return []preTokenizer{byteLevelSplit{orTrue(c.AddPrefixSpace), orTrue(c.UseRegex)}}, err
 }
 
-// byteLevelSplit splits as GPT-2 and writes the bytes in the byte-level alphabet.
+// byteLevelSplit splits the text as GPT-2 does, and writes it in the byte-level alphabet.
 type byteLevelSplit struct{ prefixSpace, regex bool }
 
 func (b byteLevelSplit) run(dst, src []piece) []piece {
@@ -69,7 +69,7 @@ func (b byteLevelSplit) run(dst, src []piece) []piece {
 			dst = append(dst, p)
 		}
 	}
-	var all strings.Builder // every piece, one after the other
+	var all strings.Builder // all pieces, one after the other
 	all.Grow(size)
 	for i := first; i < len(dst); i++ {
 		p := &dst[i]
@@ -109,7 +109,7 @@ func writeByteLevel(out *strings.Builder, s string) {
 	out.WriteString(s[start:])
 }
 
-// toByteLevel writes the bytes of p in the byte-level alphabet.
+// toByteLevel writes p in the byte-level alphabet.
 func toByteLevel(p *piece) {
 	var out strings.Builder
 	out.Grow(byteLevelLen(p.s))
@@ -126,7 +126,7 @@ func toByteLevel(p *piece) {
 	p.s = out.String()
 }
 
-// fromByteLevel appends the bytes that token stands for, or the token itself if it has other characters.
+// fromByteLevel appends the bytes that token stands for. A token with other characters stands for itself.
 func fromByteLevel(dst []byte, token string) []byte {
 	n := len(dst)
 	for _, r := range token {

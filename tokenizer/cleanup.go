@@ -21,12 +21,12 @@ func (r replacements) clean(s string) string {
 	return s
 }
 
-// cleaner does the same with a text that comes in parts: what it returns adds up to the cleaned text. Each pair passes
-// on to the next what it has replaced, and holds back an end that may be the beginning of its old text. The zero
+// cleaner does the same with a text that comes in parts. What it returns adds up to the cleaned text. Each pair passes
+// what it has replaced on to the next, and holds back an end that may be the beginning of its old text. The zero
 // cleaner replaces nothing.
 type cleaner struct {
 	pairs replacements
-	held  []string // by pair
+	held  []string // the end that each pair holds back
 }
 
 func newCleaner(r replacements) cleaner { return cleaner{r, make([]string, len(r)/2)} }

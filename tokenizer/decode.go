@@ -2,7 +2,7 @@ package tokenizer
 
 import "strings"
 
-// Decode is the text of ids. Ids without a token are left out, and with skipSpecialTokens special tokens are too.
+// Decode returns the text of ids. It leaves out ids that have no token and, with skipSpecialTokens, special tokens.
 func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
@@ -17,7 +17,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	return text
 }
 
-// decoderToken is the token of id as the decoder wants it, if it is to be decoded.
+// decoderToken returns the token that the decoder gets for id, and whether it gets one.
 func (t *Tokenizer) decoderToken(id int32, skipSpecialTokens bool) (string, bool) {
 	s, ok := t.added.decoded[id]
 	if !ok {
@@ -26,7 +26,7 @@ func (t *Tokenizer) decoderToken(id int32, skipSpecialTokens bool) (string, bool
 	return s, ok && !(skipSpecialTokens && t.added.special[s])
 }
 
-// decodeTokens is the text of tokens before it is cleaned up.
+// decodeTokens returns the text of tokens before it is cleaned up.
 func (t *Tokenizer) decodeTokens(tokens []string) string {
 	switch {
 	case t.decoder == nil:

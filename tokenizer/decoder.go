@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// decoder turns tokens into parts of text, to be joined. There is at least one token.
+// decoder turns tokens, at least one, into parts of text that are then joined.
 type decoder interface {
 	decode(tokens []string) []string
 }
@@ -17,7 +17,7 @@ type decodeFunc func(tokens []string) []string
 
 func (f decodeFunc) decode(tokens []string) []string { return f(tokens) }
 
-// mapTokens is a decoder that looks at one token at a time.
+// mapTokens makes a decoder that looks at one token at a time.
 func mapTokens(f func(i int, token string) string) decodeFunc {
 	return func(tokens []string) []string {
 		out := make([]string, len(tokens))
@@ -83,8 +83,8 @@ func decodeByteLevel(tokens []string) []string {
 	return []string{lossyUTF8(out)}
 }
 
-// lossyUTF8 is b with U+FFFD for what is not UTF-8: one for each beginning of a character that does not go on, one for
-// each other byte.
+// lossyUTF8 returns b with U+FFFD for what is not UTF-8: one for the beginning of a character that does not go on, one
+// for each other byte.
 func lossyUTF8(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -101,7 +101,7 @@ func lossyUTF8(b []byte) string {
 	return out.String()
 }
 
-// brokenLen is the length of the beginning of a character at the start of b.
+// brokenLen returns the length of the beginning of a character that b starts with.
 func brokenLen(b []byte) int {
 	for n := min(3, len(b)); n > 1; n-- {
 		if !utf8.FullRune(b[:n]) { // more bytes could still make a character
@@ -111,7 +111,7 @@ func brokenLen(b []byte) int {
 	return 1
 }
 
-// byteFallbackDecoder reads runs of <0x..> as bytes; if those are not UTF-8, each is U+FFFD.
+// byteFallbackDecoder reads runs of <0x..> as bytes. If a run is not UTF-8, each of its bytes becomes U+FFFD.
 type byteFallbackDecoder struct{}
 
 func (byteFallbackDecoder) decode(tokens []string) []string {
@@ -141,7 +141,7 @@ func (byteFallbackDecoder) decode(tokens []string) []string {
 	return out
 }
 
-// byteToken is the byte that a token such as <0x0A> stands for.
+// byteToken returns the byte that a token such as <0x0A> stands for.
 func byteToken(s string) (byte, bool) {
 	if len(s) != 6 || !strings.HasPrefix(s, "<0x") || s[5] != '>' {
 		return 0, false
@@ -187,8 +187,8 @@ func newWordPieceDecoder(prefix string, cleanUp bool) decoder {
 	})
 }
 
-// parseStripDecoder reads a Strip: up to start characters from the left and stop from the right of each token go, as
-// long as they are content.
+// parseStripDecoder reads a Strip. It removes up to start characters from the left of each token and up to stop from
+// the right, as long as they are content.
 func parseStripDecoder(raw json.RawMessage, where string) (decoder, error) {
 	var c struct {
 		Content string `json:"content"`
@@ -226,7 +226,7 @@ func parseReplaceDecoder(raw json.RawMessage, where string) (decoder, error) {
 	}), err
 }
 
-// parseBPEDecoder reads a BPEDecoder: the suffix that ends words becomes a space.
+// parseBPEDecoder reads a BPEDecoder. The suffix that ends a word becomes a space.
 func parseBPEDecoder(raw json.RawMessage, where string) (decoder, error) {
 	var c struct {
 		Suffix *string `json:"suffix"`
@@ -247,7 +247,8 @@ func parseBPEDecoder(raw json.RawMessage, where string) (decoder, error) {
 	}), nil
 }
 
-// parseCTC reads a CTC: repeated tokens count once, padding goes, the word delimiter becomes a space.
+// parseCTC reads a CTC. Of equal tokens in a row one is kept, padding is removed, and the word delimiter becomes a
+// space.
 func parseCTC(raw json.RawMessage, where string) (decoder, error) {
 	var c struct {
 		Pad       *string `json:"pad_token"`

@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// Encode is the ids of text. Added tokens are found in it by their content; with addSpecialTokens, the post-processor
-// adds its own (add_special_tokens).
+// Encode returns the ids of a text. Added tokens are found in the text by their content. With addSpecialTokens, the
+// post-processor adds its own: [CLS] and [SEP], or whatever the model was trained with.
 func (t *Tokenizer) Encode(text string, addSpecialTokens bool) []int32 {
 	e := t.encodeOne(text, 0, false)
 	return t.post.process([]Encoding{e}, addSpecialTokens).IDs
 }
 
-// EncodePlus is Encode with tokens, offsets and type ids.
+// EncodePlus is Encode that also returns tokens, offsets, type ids and word ids.
 func (t *Tokenizer) EncodePlus(text string, addSpecialTokens bool) Encoding {
 	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, addSpecialTokens)
 }
 
-// EncodePair encodes two texts that belong together, such as question and answer.
+// EncodePair encodes two texts that belong together, such as a question and an answer.
 func (t *Tokenizer) EncodePair(first, second string, addSpecialTokens bool) Encoding {
 	return t.post.process([]Encoding{t.encodeOne(first, 0, true), t.encodeOne(second, 1, true)}, addSpecialTokens)
 }
 
-// workspace is memory that encodings reuse.
+// workspace is memory that encodings use again.
 type workspace struct {
 	a, b []piece
 	toks []tok
@@ -42,7 +42,7 @@ func (w *workspace) release() {
 	workspaces.Put(w)
 }
 
-// encodeOne encodes without the post-processor; full fills all lists.
+// encodeOne encodes without the post-processor. With full, it fills all lists.
 func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 	text = validUTF8(text)
 	w := workspaces.Get().(*workspace)
@@ -66,15 +66,15 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 				e.Tokens = append(e.Tokens, t.tokenText(p, k))
 				e.Offsets = append(e.Offsets, chars.offsets(p, k))
 				e.TypeIDs = append(e.TypeIDs, typeID)
-				e.Words = append(e.Words, int32(i))
-				e.Special = append(e.Special, false)
+				e.WordIDs = append(e.WordIDs, int32(i))
+				e.SpecialTokensMask = append(e.SpecialTokensMask, false)
 			}
 		}
 	}
 	return e
 }
 
-// pieces is the text cut up for the model.
+// pieces cuts the text up for the model.
 func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 	whole := newPiece(text, full || t.trackAlways)
 	w.b = t.added.raw.split(w.b[:0], whole)
@@ -100,8 +100,8 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 	return w.a
 }
 
-// tokenText is the text of a token: as the vocabulary has it, but an added token, and the unknown one of Unigram and
-// SentencePiece, as the text has it.
+// tokenText returns the text of a token as the vocabulary has it. An added token, and the unknown token of Unigram and
+// SentencePiece, have the text that they stand for.
 func (t *Tokenizer) tokenText(p piece, k tok) string {
 	_, isUnigram := t.model.(*unigram)
 	_, isSPM := t.model.(*spmModel)
@@ -112,25 +112,26 @@ func (t *Tokenizer) tokenText(p piece, k tok) string {
 	return s
 }
 
-// EncodeWords encodes a text that is given as words, such as the lines of a CoNLL file: Words has the word of each
-// token (several tokens may have the same, one that vanishes has none), Offsets count from the start of the word.
+// EncodeWords encodes a text that is given as words, such as the lines of a CoNLL file. WordIDs holds the index of each
+// token's word: several tokens may have the same word, and a word that vanishes has no token. Offsets count from the
+// start of the word.
 //
-// Each word is encoded as a text of its own. The byte-level tokenizers of GPT-2, RoBERTa and BART put a space before
-// it, as transformers does for words (add_prefix_space), or they would run into each other.
+// Each word is encoded as a text of its own. With the byte-level tokenizers of GPT-2, RoBERTa and BART, a space is put
+// before each word, as transformers does for words (add_prefix_space); otherwise the words would run into each other.
 func (t *Tokenizer) EncodeWords(words []string, addSpecialTokens bool) Encoding {
 	t = t.forWords()
 	parts := make([]Encoding, 0, len(words))
 	for i, word := range words {
 		e := t.encodeOne(word, 0, true)
-		for j := range e.Words {
-			e.Words[j] = int32(i)
+		for j := range e.WordIDs {
+			e.WordIDs[j] = int32(i)
 		}
 		parts = append(parts, e)
 	}
 	return t.post.process([]Encoding{join(parts)}, addSpecialTokens)
 }
 
-// forWords is t, or one that puts a space before each text where words need it.
+// forWords returns t, or a tokenizer that puts a space before each text where words need one.
 func (t *Tokenizer) forWords() *Tokenizer {
 	if len(t.preTokenizers) != 1 {
 		return t

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// bpeOf is the BPE model of smallBPE with other settings.
+// bpeOf makes a tokenizer with nothing but a BPE model.
 func bpeOf(t *testing.T, model string) *Tokenizer {
 	t.Helper()
 	tk, err := Parse([]byte(oneModel(model)), nil)
@@ -49,7 +49,7 @@ func liveIDs(syms []symbol) []int32 {
 	return ids
 }
 
-// TestLongInput makes sure that no input takes time out of proportion.
+// TestLongInput makes sure that no input takes more time than its length justifies.
 func TestLongInput(t *testing.T) {
 	inputs := []string{
 		strings.Repeat("a", 100_000), strings.Repeat("abcdefghij", 10_000), strings.Repeat(" ", 100_000), strings.Repeat("\n", 100_000),
@@ -63,7 +63,7 @@ func TestLongInput(t *testing.T) {
 		for _, in := range inputs {
 			start := time.Now()
 			tk.Encode(in, true)
-			if d := time.Since(start); d > 2*time.Second { // about 50 ms alone on a machine
+			if d := time.Since(start); d > 2*time.Second { // about 50 ms on a machine that does nothing else
 				t.Errorf("%s: %d bytes of %q take %v", filepath.Base(dir), len(in), in[:4], d)
 			}
 		}

@@ -2,17 +2,23 @@ package tokenizer
 
 import "unicode/utf8"
 
-// Encoding is what becomes of a text: entry i of each list is about token i.
+// Encoding is the result of encoding a text. Entry i of each list is about token i.
 type Encoding struct {
-	IDs     []int32
-	Tokens  []string
-	Offsets [][2]int // characters (not bytes) of the text, end excluded; {0, 0} for tokens added by the post-processor
-	TypeIDs []int32  // 0 for the first text, 1 for the second, or as the post-processor says
-	Words   []int32  // the word (part of the text that the model sees as one) of its text, or as given to EncodeWords; -1 for tokens added by the post-processor
-	Special []bool   // added by the post-processor
+	IDs    []int32
+	Tokens []string
+	// Offsets are where each token is in the text, in characters (not bytes), end excluded. They are {0, 0} for tokens that
+	// the post-processor adds.
+	Offsets [][2]int
+	// TypeIDs are 0 for the first text and 1 for the second, or what the post-processor says.
+	TypeIDs []int32
+	// WordIDs hold the word of each token: the number of the piece of its text that the model sees as one, or the index of
+	// the word that was given to EncodeWords. They are -1 for tokens that the post-processor adds.
+	WordIDs []int32
+	// SpecialTokensMask says which tokens the post-processor added.
+	SpecialTokensMask []bool
 }
 
-// withType is e with one type id for all.
+// withType returns e with one type id for all tokens.
 func (e Encoding) withType(id int32) Encoding {
 	e.TypeIDs = make([]int32, len(e.IDs))
 	for i := range e.TypeIDs {
@@ -32,8 +38,8 @@ func join(es []Encoding) Encoding {
 		out.Tokens = append(out.Tokens, e.Tokens...)
 		out.Offsets = append(out.Offsets, e.Offsets...)
 		out.TypeIDs = append(out.TypeIDs, e.TypeIDs...)
-		out.Words = append(out.Words, e.Words...)
-		out.Special = append(out.Special, e.Special...)
+		out.WordIDs = append(out.WordIDs, e.WordIDs...)
+		out.SpecialTokensMask = append(out.SpecialTokensMask, e.SpecialTokensMask...)
 	}
 	return out
 }
@@ -53,8 +59,8 @@ func newCharIndex(text string) *charIndex {
 	return c
 }
 
-// offsets is where token k of piece p comes from. Odd cases (a token that is longer than its piece) are handled as the
-// library does.
+// offsets returns where token k of piece p is in the text. Odd cases, such as a token that is longer than its piece,
+// are handled as the tokenizers library does.
 func (c *charIndex) offsets(p piece, k tok) [2]int {
 	from, to := int(k.start), int(k.end)
 	if from < to && to <= len(p.al) {

@@ -2,11 +2,12 @@ package tokenizer
 
 import "errors"
 
-// The errors that a caller can tell apart with errors.Is. All others say that a file is damaged or contradicts itself.
+// These errors can be told apart with errors.Is. Any other error says that a file is damaged or contradicts itself.
+// A file that is missing is fs.ErrNotExist.
 var (
-	// ErrNoTokenizer: a folder holds none of the files that Load reads.
+	// ErrNoTokenizer says that a folder has none of the files that Load reads.
 	ErrNoTokenizer = errors.New("no tokenizer there")
-	// ErrUnsupported: a file asks for a part, a setting or a class that this package does not have. The file itself may
-	// be good: the message says what is known instead.
+	// ErrUnsupported says that a file asks for a part, a setting or a class that this package does not have. The file may be
+	// good; the message says what is known instead.
 	ErrUnsupported = errors.New("not supported")
 )

@@ -2,8 +2,8 @@ package tokenizer
 
 import "math/bits"
 
-// table is an open-addressed hash table from uint64 to uint64. The key 2⁶⁴-1 is not allowed. It is read-only, and so
-// shared, once filled.
+// table is an open-addressed hash table from uint64 to uint64. The key 2⁶⁴-1 is not allowed. Once it is filled it is
+// only read, so goroutines can share it.
 type table struct {
 	slots []slot
 	shift uint
@@ -14,7 +14,7 @@ type slot struct{ key, val uint64 }
 
 const emptySlot = ^uint64(0)
 
-// newTable has room for n entries.
+// newTable makes a table with room for n entries.
 func newTable(n int) *table {
 	size := max(16, 1<<bits.Len(uint(2*n)))
 	t := &table{slots: make([]slot, size), shift: 64 - uint(bits.TrailingZeros(uint(size)))}

@@ -32,7 +32,7 @@ func Load(dir string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// LoadFS is Load of a folder that is not on disk, such as an embed.FS.
+// LoadFS loads the tokenizer of a folder in any file system, such as an embed.FS. See Load.
 func LoadFS(fsys fs.FS) (*Tokenizer, error) {
 	t, err := folder{fsys}.load()
 	if err != nil {
@@ -41,7 +41,7 @@ func LoadFS(fsys fs.FS) (*Tokenizer, error) {
 	return t, nil
 }
 
-// folder holds the files of a model.
+// folder is the folder of a model.
 type folder struct{ fs.FS }
 
 func (d folder) has(name string) bool {
@@ -51,7 +51,7 @@ func (d folder) has(name string) bool {
 
 func (d folder) read(name string) ([]byte, error) { return fs.ReadFile(d, name) }
 
-// optional reads a file; nil if there is none.
+// optional reads a file. It returns nil if there is none.
 func (d folder) optional(name string) ([]byte, error) {
 	raw, err := d.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,7 +88,7 @@ func (d folder) load() (*Tokenizer, error) {
 	return t, nil
 }
 
-// build makes a tokenizer from other files than tokenizer.json.
+// build makes a tokenizer from files other than tokenizer.json.
 func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, error) {
 	opts := classOptions{}
 	if raw := files["tokenizer_config.json"]; raw != nil {
@@ -116,7 +116,7 @@ func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, 
 	return t, nil
 }
 
-// finish adds the special tokens and what the class puts around texts.
+// finish adds the special tokens, and what the class puts around texts.
 func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	t.added = newAddedVocab()
 	if err := t.configure(c); err != nil {
@@ -127,13 +127,13 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	}
 	if _, ok := t.normalizer.(*spmNormalizer); ok {
 		for _, a := range t.added.byID {
-			a.Normalized = false // the normalizer is for text between tokens
+			a.Normalized = false // the normalizer is for the text between tokens
 		}
 	}
 	return t.added.index(t.normalizer)
 }
 
-// addOldTokens takes in added_tokens.json, the older form of added_tokens_decoder.
+// addOldTokens reads added_tokens.json, the older form of added_tokens_decoder.
 func (c *tokenizerConfig) addOldTokens(raw []byte) error {
 	if raw == nil || len(c.Decoder) > 0 {
 		return nil
@@ -153,7 +153,7 @@ func (c *tokenizerConfig) addOldTokens(raw []byte) error {
 	return nil
 }
 
-// class says which kind of tokenizer the directory has.
+// class finds out what kind of tokenizer the folder has.
 func (d folder) class(c *tokenizerConfig) (*tokenClass, error) {
 	name := strings.TrimSuffix(c.Class, "Fast")
 	if name != "" && name != "PreTrainedTokenizer" && name != "TokenizersBackend" {

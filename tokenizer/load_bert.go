@@ -15,7 +15,7 @@ func buildWordPiece(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	return newBERT(raw, c, opts)
 }
 
-// newBERT is BERT's tokenizer with the vocabulary of a vocab.txt.
+// newBERT makes BERT's tokenizer with the vocabulary of a vocab.txt.
 func newBERT(vocabTxt []byte, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
 	if opts.BasicTokenize != nil && !*opts.BasicTokenize {
 		return nil, fmt.Errorf("tokenizer_config.json: do_basic_tokenize is false, which is %w", ErrUnsupported)
@@ -36,8 +36,8 @@ func newBERT(vocabTxt []byte, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	}, nil
 }
 
-// parseVocabTxt reads a token a line. Empty lines count but have no token; of equal lines the last one counts, as in
-// transformers.
+// parseVocabTxt reads one token a line. An empty line takes up an id but has no token. Of equal lines the last one
+// counts, as in transformers.
 func parseVocabTxt(raw []byte) (*vocab, error) {
 	text := strings.TrimSuffix(validUTF8(string(raw)), "\n")
 	lines := strings.Split(text, "\n")

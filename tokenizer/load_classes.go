@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// tokenClass is what transformers knows of a tokenizer_class beyond its files.
+// tokenClass is what transformers knows about a tokenizer_class in addition to its files.
 type tokenClass struct {
 	build        func(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error)
 	tokens       map[string]string // special tokens that the files need not name
-	single, pair string            // what stands around texts A and B: names of special tokens, type ids behind a colon
+	single, pair string            // what stands around the texts A and B: names of special tokens, with a type id after a colon
 	maskLStrip   bool              // a mask takes the space before it
-	addBOS       *bool             // add_bos_token, unless the configuration says otherwise; nil: it does not count
+	addBOS       *bool             // add_bos_token, unless the configuration says otherwise; nil: the class does not look at it
 	prepare      func(c *tokenizerConfig, opts *classOptions)
 }
 
-// classOptions are the settings of tokenizer_config.json for tokenizers without tokenizer.json.
+// classOptions are the settings of tokenizer_config.json that matter without a tokenizer.json.
 type classOptions struct {
 	LowerCase      *bool `json:"do_lower_case"`
 	StripAccents   *bool `json:"strip_accents"`
@@ -29,7 +29,7 @@ type classOptions struct {
 	Legacy         *bool `json:"legacy"`    // of SentencePiece: text after an added token begins like a new one
 	SeparateVocabs bool  `json:"separate_vocabs"`
 	layout         spmLayout
-	language       bool // texts may begin with >>xx<<
+	language       bool // a text may begin with >>xx<<
 }
 
 var (
@@ -64,7 +64,7 @@ func init() {
 	}
 }
 
-// modelClasses are the classes of the model types that have one.
+// modelClasses are the classes of the model types that have one of their own.
 var modelClasses = map[string]string{
 	"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer", "mobilebert": "MobileBertTokenizer",
 	"roberta": "RobertaTokenizer", "bart": "BartTokenizer", "longformer": "LongformerTokenizer", "led": "LEDTokenizer",
@@ -72,7 +72,7 @@ var modelClasses = map[string]string{
 	"pegasus": "PegasusTokenizer", "marian": "MarianTokenizer", "llama": "LlamaTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer",
 }
 
-// setDefaults fills in what the configuration does not say.
+// setDefaults fills in what the configuration leaves out.
 func (class *tokenClass) setDefaults(c *tokenizerConfig, opts *classOptions) {
 	for name, p := range map[string]**specialToken{
 		"bos": &c.BOS, "eos": &c.EOS, "unk": &c.Unk, "sep": &c.Sep, "pad": &c.Pad, "cls": &c.Cls, "mask": &c.Mask,
@@ -95,7 +95,7 @@ func (class *tokenClass) setDefaults(c *tokenizerConfig, opts *classOptions) {
 	}
 }
 
-// setTemplate makes the class's template, unless there is one already.
+// setTemplate makes the class's template, unless there already is one.
 func (t *Tokenizer) setTemplate(class *tokenClass) error {
 	if t.post.template != nil || class.single == "" {
 		return nil

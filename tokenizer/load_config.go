@@ -12,7 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// tokenizerConfig is what matters here of tokenizer_config.json and special_tokens_map.json.
+// tokenizerConfig is the part of tokenizer_config.json and special_tokens_map.json that matters here.
 type tokenizerConfig struct {
 	Class        string                     `json:"tokenizer_class"`
 	AddBOS       *bool                      `json:"add_bos_token"`
@@ -29,13 +29,13 @@ type tokenizerConfig struct {
 	Cls          *specialToken              `json:"cls_token"`
 	Mask         *specialToken              `json:"mask_token"`
 
-	followsBOS bool // add_bos_token and add_eos_token count, whatever the class
+	followsBOS bool // add_bos_token and add_eos_token count, whatever the class is
 }
 
-// specialToken is a token given as its text or as an object.
+// specialToken is a token that is given as text or as an object.
 type specialToken struct {
 	addedToken
-	plain bool // as its text
+	plain bool // as text
 }
 
 func (s *specialToken) UnmarshalJSON(raw []byte) error {
@@ -54,13 +54,13 @@ func (s *specialToken) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// namedTokens are the special tokens with a part to play, in the order in which transformers adds them.
+// namedTokens returns the special tokens that have a role, in the order in which transformers adds them.
 func (c *tokenizerConfig) namedTokens() (names []string, tokens []*specialToken) {
 	return []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"},
 		[]*specialToken{c.BOS, c.EOS, c.Unk, c.Sep, c.Pad, c.Cls, c.Mask}
 }
 
-// readConfig reads tokenizer_config.json and special_tokens_map.json; the first counts where both say something.
+// readConfig reads tokenizer_config.json and special_tokens_map.json. Where both say something, the first counts.
 func readConfig(config, specialMap []byte) (*tokenizerConfig, error) {
 	var c tokenizerConfig
 	for _, file := range []struct {
@@ -161,7 +161,7 @@ func (t *Tokenizer) addSpecial(c *tokenizerConfig) error {
 	return nil
 }
 
-// nextID is the id of a token that neither the model nor the added tokens have.
+// nextID returns the first id after those of the model and of the added tokens.
 func (t *Tokenizer) nextID() int64 {
 	next := int64(len(t.model.lookup().tokens))
 	for id := range t.added.byID {
@@ -213,7 +213,7 @@ func (t *Tokenizer) setBOSAndEOS(c *tokenizerConfig) error {
 	return nil
 }
 
-// readChatTemplates reads one template or a list of named ones.
+// readChatTemplates reads one template, or a list of named ones.
 func (t *Tokenizer) readChatTemplates(raw json.RawMessage) error {
 	if jsonvalue.IsNull(raw) {
 		return nil

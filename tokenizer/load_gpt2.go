@@ -8,8 +8,8 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// buildByteLevel reads GPT-2's files: vocab.json with the ids of the tokens and merges.txt with one merge a line, the
-// first one first.
+// buildByteLevel reads GPT-2's files: vocab.json has the ids of the tokens, merges.txt one merge a line, the first to
+// apply first.
 func buildByteLevel(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
 	vocabJSON, err := d.read("vocab.json")
 	if err != nil {
@@ -29,7 +29,7 @@ func buildByteLevel(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	return t, nil
 }
 
-// newByteLevel is a byte-level BPE that splits words as GPT-2 does.
+// newByteLevel makes a byte-level BPE that splits words as GPT-2 does.
 func newByteLevel(vocabJSON, mergesTxt []byte, opts *classOptions) (*Tokenizer, error) {
 	var c bpeConfig
 	if err := json.Unmarshal(vocabJSON, &c.Vocab); err != nil {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// prepareMarian says that texts may begin with a language's code.
+// prepareMarian lets texts begin with the code of a language.
 func prepareMarian(_ *tokenizerConfig, opts *classOptions) { opts.language = true }
 
-// buildMarian reads Marian's files: a SentencePiece model for each side, and vocab.json with the ids of both
-// (target_vocab.json if the sides have their own).
+// buildMarian reads Marian's files: a SentencePiece model for each language, and vocab.json with the ids of both (or
+// target_vocab.json, if each has its own).
 func buildMarian(d folder, _ *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
 	source, err := d.marianSide("source.spm", "vocab.json", opts)
 	if err != nil {
@@ -45,8 +45,8 @@ func (d folder) marianSide(name, vocabName string, opts *classOptions) (*Tokeniz
 	return t, nil
 }
 
-// splitLanguage takes the code of a language off the start of a text: a token, unknown if the vocabulary does not have
-// it.
+// splitLanguage takes the code of a language off the start of a text. It becomes a token: the unknown one if the
+// vocabulary does not have it.
 func (t *Tokenizer) splitLanguage(dst []piece, p piece) ([]piece, piece) {
 	end := strings.Index(p.s, "<<")
 	if !strings.HasPrefix(p.s, ">>") || end < 0 {

@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-// spmNames are the names that a SentencePiece model's file may have.
+// spmNames are the names that the file of a SentencePiece model may have.
 var spmNames = []string{"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"}
 
 // buildSPM reads a SentencePiece model.
@@ -23,7 +23,7 @@ func buildSPM(d folder, _ *tokenizerConfig, opts *classOptions) (*Tokenizer, err
 	return nil, fmt.Errorf("no SentencePiece model there: want one of %q: %w", spmNames, fs.ErrNotExist)
 }
 
-// spm makes a tokenizer from a SentencePiece model's file.
+// spm makes a tokenizer from the file of a SentencePiece model.
 func (d folder) spm(name string, opts *classOptions, newModel func(*spmFile) (*spmModel, error)) (*Tokenizer, error) {
 	raw, err := d.read(name)
 	if err != nil {
@@ -36,7 +36,7 @@ func (d folder) spm(name string, opts *classOptions, newModel func(*spmFile) (*s
 	return spmTokenizer(f, opts, newModel)
 }
 
-// spmTokenizer puts the parts together.
+// spmTokenizer puts the parts of a SentencePiece model together.
 func spmTokenizer(f *spmFile, opts *classOptions, newModel func(*spmFile) (*spmModel, error)) (*Tokenizer, error) {
 	n, err := newSPMNormalizer(f.norm, userDefined(f), f.suffixSpace)
 	if err != nil {
@@ -55,13 +55,13 @@ func spmTokenizer(f *spmFile, opts *classOptions, newModel func(*spmFile) (*spmM
 	return &Tokenizer{normalizer: n, model: m, decoder: dec, byteFallback: f.byteFallback}, nil
 }
 
-// prepareXLMRoberta gives the ids as fairseq has them: its special tokens first, then the pieces but for
+// prepareXLMRoberta numbers the tokens as fairseq does: its special tokens first, then the pieces other than
 // SentencePiece's own <unk>, <s> and </s>.
 func prepareXLMRoberta(_ *tokenizerConfig, opts *classOptions) {
 	opts.layout = spmLayout{before: []string{"<s>", "<pad>", "</s>", "<unk>"}, from: 3}
 }
 
-// prepareCamembert gives the ids as fairseq has them for CamemBERT.
+// prepareCamembert numbers the tokens as fairseq does for CamemBERT.
 func prepareCamembert(_ *tokenizerConfig, opts *classOptions) {
 	opts.layout = spmLayout{before: []string{"<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED"}, from: 1}
 }
@@ -79,7 +79,7 @@ func prepareT5(c *tokenizerConfig, opts *classOptions) {
 	}
 }
 
-// maxExtra bounds the extra tokens that a configuration may ask for.
+// maxExtra bounds how many extra tokens a configuration may ask for.
 const maxExtra = 1 << 12
 
 // preparePegasus puts Pegasus's special tokens before the pieces.

@@ -9,13 +9,13 @@ import (
 type model interface {
 	// tokenize appends the tokens of s, which is not empty.
 	tokenize(dst []tok, s string) []tok
-	// lookup is the model's vocabulary.
+	// lookup returns the model's vocabulary.
 	lookup() *vocab
-	// unknown is the id of the unknown token, or -1.
+	// unknown returns the id of the unknown token, or -1.
 	unknown() int32
 }
 
-// modelTraits is what a model needs to know of the parts before it.
+// modelTraits is what a model must know about the parts before it.
 type modelTraits struct {
 	byteLevel bool // text reaches the model in the byte-level alphabet
 }
@@ -40,7 +40,7 @@ func parseModel(raw json.RawMessage, traits modelTraits) (model, error) {
 	return nil, fmt.Errorf("%s: type %q is %w; known: BPE, Unigram, WordLevel, WordPiece", where, kind, ErrUnsupported)
 }
 
-// modelKind is the type of the model. Old files do not name it: there it follows from the fields.
+// modelKind returns the type of the model. Old files do not name it; it then follows from the fields.
 func modelKind(raw json.RawMessage, where string) (string, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -62,5 +62,5 @@ func modelKind(raw json.RawMessage, where string) (string, error) {
 	return "", fmt.Errorf("%s: has no \"type\"", where)
 }
 
-// tok is one token of a piece: its id and its bytes of the piece.
+// tok is one token of a piece: its id, and its first and last byte in the piece, end excluded.
 type tok struct{ id, start, end int32 }

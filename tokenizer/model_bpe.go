@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// bpe is byte pair encoding: a piece starts as its characters, and the pair of neighbours that was merged first in
-// training is merged first here.
+// bpe is byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909). A piece starts as its characters. The pair of
+// neighbours that was learned first is merged first.
 type bpe struct {
 	vocab        *vocab
 	pairs        *table // left id<<32 | right id → rank<<32 | merged id
 	ascii        [utf8.RuneSelf]int32
 	bytes        [256]int32 // ids of <0x..>
-	unk          int32      // or -1: unknown characters vanish
-	prefix       string     // before each character but the first
-	suffix       string     // after the last character
+	unk          int32      // or -1: unknown characters are left out
+	prefix       string     // stands before each character but the first
+	suffix       string     // stands after the last character
 	fuseUnk      bool
 	byteFallback bool
-	allBytes     bool // and every byte has a token
+	allBytes     bool // byteFallback, and every byte has a token
 	ignoreMerges bool
-	cutAtMeta    bool // no merge reaches over the start of a run of ▁
+	cutAtMeta    bool // no merge goes over the start of a run of ▁
 	cache        *wordCache
 	scratch      sync.Pool // of *mergeState
 }
@@ -39,7 +39,7 @@ type bpeConfig struct {
 	IgnoreMerges bool      `json:"ignore_merges"`
 }
 
-// mergeList reads merges as "a b" or as ["a", "b"].
+// mergeList reads merges, each as "a b" or as ["a", "b"].
 type mergeList [][2]string
 
 func (m *mergeList) UnmarshalJSON(raw []byte) error {
@@ -145,7 +145,7 @@ func (m *bpe) addMerges(merges mergeList, where string) error {
 		meta = meta && !metaInside(merged)
 	}
 	if _, ok := m.vocab.id(metaspace); ok {
-		m.cutAtMeta = meta && (m.unk >= 0 || m.allBytes) // else characters may vanish, which moves offsets
+		m.cutAtMeta = meta && (m.unk >= 0 || m.allBytes) // otherwise characters may be left out, which would move offsets
 	}
 	return nil
 }

@@ -2,10 +2,10 @@ package tokenizer
 
 import "unicode/utf8"
 
-// symbol is a token in the making: a link of the list of a word's tokens.
+// symbol is a token in the making, a link in the list of a word's tokens.
 type symbol struct {
 	id         int32
-	size       int32 // bytes of the text; 0 once merged away
+	size       int32 // bytes of the text; 0 once it is merged away
 	prev, next int32 // or -1
 }
 
@@ -13,10 +13,10 @@ type symbol struct {
 type mergeState struct {
 	syms []symbol
 	heap []uint64 // rank<<32 | position of the left symbol
-	rank []uint64 // merge of each symbol with the next, for short words
+	rank []uint64 // for short words: the merge of each symbol with the next
 }
 
-// longWord is the number of symbols from which a heap beats searching.
+// longWord is the number of symbols from which on a heap is faster than searching.
 const longWord = 48
 
 // merge appends the tokens of s.
@@ -27,7 +27,7 @@ func (m *bpe) merge(dst []tok, s string) []tok {
 	return m.mergeSymbols(dst, st)
 }
 
-// mergeSymbols appends the tokens that the symbols of st become.
+// mergeSymbols merges the symbols of st and appends the tokens that remain.
 func (m *bpe) mergeSymbols(dst []tok, st *mergeState) []tok {
 	if len(st.syms) < longWord {
 		m.mergeShort(st)
@@ -86,7 +86,7 @@ func (m *bpe) symbols(syms []symbol, s string) []symbol {
 	return syms
 }
 
-// linkSymbols makes a list of syms.
+// linkSymbols makes syms a list.
 func linkSymbols(syms []symbol) {
 	for i := range syms {
 		syms[i].prev, syms[i].next = int32(i-1), int32(i+1)
@@ -96,7 +96,7 @@ func linkSymbols(syms []symbol) {
 	}
 }
 
-// charToken is the token of the character s[i:j] of a word s.
+// charToken returns the token of the character s[i:j] of the word s.
 func (m *bpe) charToken(s string, i, j int) string {
 	c := s[i:j]
 	if i > 0 && m.prefix != "" {
@@ -131,7 +131,7 @@ func (m *bpe) pair(a, b int32) uint64 {
 	return noMerge
 }
 
-// mergeShort merges by looking for the best pair again and again.
+// mergeShort searches for the best pair before each merge.
 func (m *bpe) mergeShort(st *mergeState) {
 	syms := st.syms
 	rank := st.rank[:0]
@@ -143,7 +143,7 @@ func (m *bpe) mergeShort(st *mergeState) {
 	for n := len(syms); n > 1; n-- {
 		best, limit, at := noMerge, noMerge, -1
 		for i, v := range rank[:n] {
-			if v < limit { // of a lower rank: among equals the first is merged
+			if v < limit { // a lower rank: of equal ranks the first pair is merged
 				best, limit, at = v, v>>32<<32, i
 			}
 		}
@@ -165,7 +165,7 @@ func (m *bpe) mergeShort(st *mergeState) {
 	}
 }
 
-// mergeLong merges with a heap of pairs, the first to merge on top.
+// mergeLong keeps the pairs in a heap, with the next one to merge on top.
 func (m *bpe) mergeLong(st *mergeState) {
 	syms := st.syms
 	h := st.heap[:0]
@@ -186,7 +186,7 @@ func (m *bpe) mergeLong(st *mergeState) {
 		right := &syms[left.next]
 		v := m.pair(left.id, right.id)
 		if v == noMerge || v>>32 != top>>32 {
-			continue // the pair is no more
+			continue // this pair is gone
 		}
 		left.id = int32(uint32(v))
 		left.size += right.size
@@ -207,7 +207,7 @@ func (m *bpe) mergeLong(st *mergeState) {
 	st.heap = h
 }
 
-// The heap is a slice with the least value first and the children of i at 4i+1 … 4i+4.
+// The heap is a slice. Its least value comes first, and the children of i are 4i+1 … 4i+4.
 
 func heapify(h []uint64) {
 	for i := (len(h) - 2) / 4; i >= 0 && len(h) > 1; i-- {

@@ -88,7 +88,7 @@ func (m *unigram) tokenize(dst []tok, s string) []tok {
 	return m.cache.tokenize(dst, s, m.cut)
 }
 
-// cut appends the best tokens of s, each run of unknown characters as one token or as its bytes.
+// cut appends the best tokens of s. A run of unknown characters becomes one token, or its bytes.
 func (m *unigram) cut(dst []tok, s string) []tok {
 	first := len(dst)
 	dst = m.viterbi.cut(dst, s)
@@ -111,7 +111,7 @@ func (m *unigram) cut(dst []tok, s string) []tok {
 	return dst
 }
 
-// appendUnknown appends t, a run of unknown characters: as the token of that text, as its bytes, or as the unknown
+// appendUnknown appends a run t of unknown characters: as the token with that text, as its bytes, or as the unknown
 // token.
 func (m *unigram) appendUnknown(dst []tok, t tok, s string) []tok {
 	text := s[t.start:t.end]

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// wordPiece cuts a word into the longest pieces, from left to right. A word that cannot be cut so is unknown as a
+// wordPiece cuts a word into the longest pieces, from left to right. A word that cannot be cut this way is unknown as a
 // whole.
 type wordPiece struct {
 	vocab    *vocab
 	trie     *trie
-	inner    int32 // node where pieces inside of a word start, or -1
+	inner    int32 // the node where pieces inside of a word begin, or -1
 	unk      int32
 	maxChars int
 	cache    *wordCache

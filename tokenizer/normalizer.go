@@ -63,7 +63,7 @@ func (l normalizerList) normalize(p *piece) {
 	}
 }
 
-// replaceNormalizer puts a text in the place of each match.
+// replaceNormalizer replaces each match by a text.
 type replaceNormalizer struct {
 	match   matcher
 	content string
@@ -76,7 +76,7 @@ func parseReplaceNormalizer(raw json.RawMessage, where string) (normalizer, erro
 	return replaceNormalizer{m, content}, err
 }
 
-// parseReplace reads a Replace, which is a normalizer and a decoder.
+// parseReplace reads a Replace, which may be a normalizer or a decoder.
 func parseReplace(raw json.RawMessage, where string) (matcher, string, error) {
 	var c struct {
 		Pattern json.RawMessage `json:"pattern"`
@@ -89,7 +89,7 @@ func parseReplace(raw json.RawMessage, where string) (matcher, string, error) {
 	return m, *c.Content, err
 }
 
-// prependNormalizer puts a text before every piece that is not empty.
+// prependNormalizer puts a text before each piece that is not empty.
 type prependNormalizer string
 
 func (n prependNormalizer) normalize(p *piece) { p.prepend(string(n)) }
@@ -102,7 +102,7 @@ func parsePrepend(raw json.RawMessage, where string) (normalizer, error) {
 	return prependNormalizer(c.Prepend), err
 }
 
-// stripNormalizer takes white space off the ends.
+// stripNormalizer removes white space at the ends.
 type stripNormalizer struct {
 	Left  bool `json:"strip_left"`
 	Right bool `json:"strip_right"`
@@ -127,7 +127,7 @@ func parseStripNormalizer(raw json.RawMessage, where string) (normalizer, error)
 	return n, err
 }
 
-// lowercase maps each character by itself; İ becomes i and a dot.
+// lowercase maps each character by itself. İ becomes i and a dot.
 func lowercase(p *piece) {
 	if p.al == nil && isASCII(p.s) {
 		p.s = strings.ToLower(p.s)
@@ -147,7 +147,7 @@ func lowercase(p *piece) {
 	p.transform(changes, 0)
 }
 
-// normalizeNmt is the cleaning of SentencePiece's nmt rules.
+// normalizeNmt cleans text by SentencePiece's nmt rules.
 func normalizeNmt(p *piece) {
 	if plainText(p.s) {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// bertNormalizer is BERT's cleaning, accent stripping and lower-casing.
+// bertNormalizer cleans text, strips accents and writes lower case, as BERT does.
 type bertNormalizer struct {
 	Clean   bool  `json:"clean_text"`
 	Chinese bool  `json:"handle_chinese_chars"`
@@ -42,7 +42,7 @@ func (n bertNormalizer) normalize(p *piece) {
 	}
 }
 
-// cleanBert drops control characters and makes all white space spaces.
+// cleanBert removes control characters, and writes all white space as spaces.
 func cleanBert(p *piece) {
 	p.filter(func(r rune) bool { return !charclass.IsControl(r) })
 	p.mapRunes(func(r rune) rune {
@@ -66,7 +66,7 @@ func spaceChinese(p *piece) {
 	p.transform(changes, 0)
 }
 
-// ascii is normalize for a text without other characters.
+// ascii is normalize for a text of ASCII only.
 func (n bertNormalizer) ascii(s string) string {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {

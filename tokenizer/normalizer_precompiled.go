@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// precompiled rewrites text by the rules that a SentencePiece model carries: a double array (a trie of bytes as
-// Darts-clone stores it) whose values are places in a list of zero-terminated texts.
+// precompiled rewrites text by the rules in a SentencePiece model. They are a double array (a trie of bytes as
+// Darts-clone stores it), whose values are places in a list of zero-terminated texts.
 type precompiled struct {
 	units []uint32
 	texts string
@@ -41,7 +41,7 @@ func parsePrecompiled(raw json.RawMessage, where string) (normalizer, error) {
 	return n, nil
 }
 
-// newPrecompiled reads the size of the double array, the array and the texts.
+// newPrecompiled reads the size of the double array, the array, and the texts.
 func newPrecompiled(blob []byte) (*precompiled, error) {
 	if len(blob) < 4 {
 		return nil, fmt.Errorf("has %d bytes, want 4 at least", len(blob))
@@ -66,8 +66,8 @@ func newPrecompiled(blob []byte) (*precompiled, error) {
 	return p, nil
 }
 
-// lookup is the replacement for the SHORTEST key that s starts with. (The library takes the first match too, and models
-// are used with that.)
+// lookup returns the replacement of the SHORTEST key that s begins with. (The tokenizers library takes the first match
+// too, and models are used with it.)
 func (n *precompiled) lookup(s string) (string, bool) {
 	text, ok := "", false
 	n.match(s, func(_ int, t string) bool {
@@ -77,8 +77,8 @@ func (n *precompiled) lookup(s string) (string, bool) {
 	return text, ok
 }
 
-// longest is the replacement for the longest key that s starts with and the length of that key, 0 if there is none
-// (SentencePiece itself).
+// longest returns the replacement of the longest key that s begins with, and the length of that key, 0 if there is
+// none. SentencePiece itself does this.
 func (n *precompiled) longest(s string) (text string, size int) {
 	n.match(s, func(i int, t string) bool {
 		text, size = t, i
@@ -90,7 +90,7 @@ func (n *precompiled) longest(s string) (text string, size int) {
 	return text, size
 }
 
-// plainASCII says whether c alone is no key and no key goes on from it with ASCII.
+// plainASCII says that c alone is not a key, and that no key goes on from c with ASCII.
 func (n *precompiled) plainASCII(c byte) bool {
 	key := []byte{c, 0}
 	plain := c != 0
@@ -101,8 +101,8 @@ func (n *precompiled) plainASCII(c byte) bool {
 	return plain
 }
 
-// match calls found with the length and the replacement of each key that s starts with, shortest first, until it says
-// false. It returns the number of bytes that some key begins with, or len(s) where found has said false.
+// match calls found with the length and the replacement of each key that s begins with, the shortest first, until found
+// returns false. It returns how many bytes of s some key begins with, or len(s) if found returned false.
 func (n *precompiled) match(s string, found func(size int, text string) bool) int {
 	at := unitOffset(n.units[0])
 	for i := 0; i < len(s) && s[i] != 0; i++ {
@@ -133,15 +133,14 @@ func (n *precompiled) match(s string, found func(size int, text string) bool) in
 	return len(s)
 }
 
-// maxReplacement is the longest replacement accepted, in bytes, lest short texts become huge ones. Unicode's longest
-// has 33.
+// maxReplacement bounds a replacement, in bytes, so that short texts cannot become huge ones. Unicode's longest has 33.
 const maxReplacement = 512
 
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 
 func (n *precompiled) normalize(p *piece) {
 	var changes []change
-	start := 0 // text before this is in changes, once there are any
+	start := 0 // the text before this is in changes, once there are any
 	keep := func(to int) {
 		for _, r := range p.s[start:to] {
 			changes = append(changes, change{r, 0})
@@ -183,8 +182,8 @@ func (n *precompiled) normalize(p *piece) {
 	}
 }
 
-// appendReplacement appends the changes that make text out of old. Where old is longer, the surplus goes with whatever
-// character came before.
+// appendReplacement appends the changes that turn old into text. If old is longer, its surplus goes with the character
+// before.
 func appendReplacement(changes []change, old, text string) []change {
 	surplus := utf8.RuneCountInString(text) - utf8.RuneCountInString(old)
 	for _, r := range text {
@@ -199,7 +198,7 @@ func appendReplacement(changes []change, old, text string) []change {
 	return changes
 }
 
-// clusterLen is the number of bytes of the first grapheme cluster of s.
+// clusterLen returns the number of bytes of the first grapheme cluster of s.
 func clusterLen(s string) int {
 	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
 		if s[0] == '\r' && len(s) > 1 && s[1] == '\n' {

@@ -11,11 +11,11 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// unicodeForm is the normalizers NFC, NFD, NFKC and NFKD. The tables are those of x/text; the algorithm is written out
-// here because the changes of every character are needed for offsets, and because x/text breaks long runs of marks.
+// unicodeForm is one of the normalizers NFC, NFD, NFKC and NFKD. The tables are those of x/text. The algorithm is
+// written out here because offsets need the change of every character, and because x/text breaks up long runs of marks.
 type unicodeForm struct {
 	form    norm.Form
-	compat  bool // decompose compatibility characters too
+	compat  bool // decompose compatibility characters, too
 	compose bool
 }
 
@@ -41,13 +41,13 @@ func (f unicodeForm) normalize(p *piece) {
 	p.transform(changes, 0)
 }
 
-// classed is a change and its character's canonical combining class.
+// classed is a change, with the canonical combining class of its character.
 type classed struct {
 	change
 	class uint8
 }
 
-// decompose is the decomposition of s, marks in canonical order.
+// decompose returns the decomposition of s, with marks in canonical order.
 func (f unicodeForm) decompose(s string) []classed {
 	form := norm.NFD
 	if f.compat {
@@ -92,8 +92,8 @@ func (f unicodeForm) decompose(s string) []classed {
 	return out
 }
 
-// compose joins characters with the marks after them where a composed character exists, as the Unicode standard says in
-// section 3.11.
+// compose joins characters with the marks after them where a composed character exists (Unicode standard, section
+// 3.11).
 func compose(in []classed) []classed {
 	out := make([]classed, 0, len(in))
 	starter := -1 // in out
@@ -117,7 +117,7 @@ func compose(in []classed) []classed {
 	return out
 }
 
-// Hangul syllables are composed by arithmetic (Unicode, section 3.12).
+// Hangul syllables are composed by arithmetic (Unicode standard, section 3.12).
 const (
 	hangulS, hangulL, hangulV, hangulT = 0xAC00, 0x1100, 0x1161, 0x11A7
 	hangulLs, hangulVs, hangulTs       = 19, 21, 28
@@ -146,7 +146,7 @@ func composePair(a, b rune) (rune, bool) {
 	return r, ok
 }
 
-// compositions are all pairs of characters that compose, read off x/text's decompositions.
+// compositions are all pairs of characters that compose, taken from x/text's decompositions.
 var compositions = sync.OnceValue(func() map[[2]rune]rune {
 	pairs := make(map[[2]rune]rune, 1024)
 	for r := rune(0xA0); r < 0x30000; r++ {

@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
-// tokenizerFile is the sections of tokenizer.json.
+// tokenizerFile has the sections of tokenizer.json.
 type tokenizerFile struct {
 	Version       string          `json:"version"`
 	Truncation    json.RawMessage `json:"truncation"`
@@ -20,7 +20,7 @@ type tokenizerFile struct {
 	Model         json.RawMessage `json:"model"`
 }
 
-// Parse makes a tokenizer from the text of tokenizer.json and of tokenizer_config.json, which may be nil.
+// Parse makes a tokenizer from the content of a tokenizer.json and of a tokenizer_config.json, which may be nil.
 func Parse(tokenizerJSON, config []byte) (*Tokenizer, error) {
 	t, err := parse(tokenizerJSON, config, nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func parse(tokenizerJSON, config, specialMap []byte) (*Tokenizer, error) {
 	return parseFile(tokenizerJSON, c)
 }
 
-// parseFile makes a tokenizer from the text of tokenizer.json.
+// parseFile makes a tokenizer from the content of a tokenizer.json.
 func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 	var f tokenizerFile
 	if err := decodeObject(tokenizerJSON, "tokenizer.json", &f, "model"); err != nil {
@@ -86,7 +86,7 @@ func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 	return t.parseOutput(f)
 }
 
-// parseOutput reads the sections for what comes after the model.
+// parseOutput reads the sections of tokenizer.json for what comes after the model.
 func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
 	if !jsonvalue.IsNull(f.PostProcessor) {
 		if err = t.post.parse(f.PostProcessor, "post_processor"); err != nil {
@@ -104,7 +104,7 @@ func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
 	return err
 }
 
-// traits looks at the pre-tokenizers for what the other parts must know.
+// traits finds out from the pre-tokenizers what other parts must know.
 func (t *Tokenizer) traits() modelTraits {
 	var traits modelTraits
 	for i, pt := range t.preTokenizers {

@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
-// kindOf reads the "type" of a component.
+// kindOf reads the "type" of a part.
 func kindOf(raw json.RawMessage, where string) (string, error) {
 	var c struct {
 		Type *string `json:"type"`
@@ -25,8 +25,8 @@ func kindOf(raw json.RawMessage, where string) (string, error) {
 	return *c.Type, nil
 }
 
-// decodeObject reads a JSON object into the struct dst. Fields that dst does not have and required ones that are
-// missing are errors, which list them all.
+// decodeObject reads a JSON object into the struct that dst points to. Fields that dst does not have, and required
+// fields that are missing, are errors that list them all.
 func decodeObject(raw json.RawMessage, where string, dst any, required ...string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -78,7 +78,7 @@ func (r registry[T]) build(raw json.RawMessage, where string) (T, error) {
 	return f(raw, where)
 }
 
-// buildList makes the parts of a Sequence's list, each with build.
+// buildList makes the parts in the list of a Sequence.
 func buildList[T any](raws []json.RawMessage, where string, build func(json.RawMessage, string) (T, error)) ([]T, error) {
 	out := make([]T, 0, len(raws))
 	for i, raw := range raws {
@@ -100,11 +100,11 @@ func oneRune(s, where, field string) (rune, error) {
 	return rs[0], nil
 }
 
-// noFields is a component without settings.
+// noFields is a part without settings.
 type noFields struct{}
 
-// orTrue is the value of a setting that is on unless set.
+// orTrue is the value of a setting that is on by default.
 func orTrue(b *bool) bool { return b == nil || *b }
 
-// orFalse is the value of a setting that is off unless set.
+// orFalse is the value of a setting that is off by default.
 func orFalse(b *bool) bool { return b != nil && *b }

@@ -23,7 +23,7 @@ func (m runeMatcher) matches(s string, yield func(i, j int)) {
 	}
 }
 
-// textMatcher matches a text that is not empty.
+// textMatcher matches a text, which is not empty.
 type textMatcher string
 
 func (m textMatcher) matches(s string, yield func(i, j int)) {
@@ -37,9 +37,9 @@ func (m textMatcher) matches(s string, yield func(i, j int)) {
 	}
 }
 
-// repeatMatcher matches min or more of one character.
+// repeatMatcher matches a run of one character, at least a minimum of times.
 type repeatMatcher struct {
-	text string // the character, min times
+	text string // the character, as often as it must occur
 	r    rune
 }
 

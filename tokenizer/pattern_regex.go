@@ -11,13 +11,13 @@ import (
 	"github.com/spagotune/spagotune/internal/oniguruma"
 )
 
-// regex is a matcher for patterns written for Oniguruma (Ruby's syntax), which the tokenizers library uses.
+// regex is a matcher for a pattern in the syntax of Oniguruma (Ruby's engine), which the tokenizers library uses.
 type regex struct{ re *regexp2.Regexp }
 
-// repeated is one plain character and a least number of times, as in " {2,}".
+// repeated is one plain character with a minimum of times, as in " {2,}".
 var repeated = regexp.MustCompile(`^([^][\\^$.|?*+(){}])\{([1-9][0-9]?),\}$`)
 
-// newRegex compiles a pattern; well-known ones are matched by hand.
+// newRegex compiles a pattern. Well-known patterns have a matcher written by hand.
 func newRegex(pattern, where string) (matcher, error) {
 	if w, ok := wordPatterns[pattern]; ok {
 		return w, nil
@@ -42,7 +42,7 @@ func repeatText(s string, n int) string {
 	return out
 }
 
-// compileRegex compiles a pattern with regexp2, whose parser is not trusted not to panic.
+// compileRegex compiles a pattern with regexp2. Its parser may panic on a bad pattern, which becomes an error.
 func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -59,7 +59,7 @@ func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
 func (m regex) matches(s string, yield func(i, j int)) {
 	text := []rune(s)
 	at, byteAt := 0, 0 // the same place in text and in s
-	last := -1         // end of the match before, where an empty one does not count
+	last := -1         // the end of the last match; an empty match there does not count
 	advance := func(to int) int {
 		for ; at < to; at++ {
 			byteAt += utf8.RuneLen(text[at])

@@ -9,16 +9,16 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// wordPattern does the work of the regular expressions that GPT-2 and the models after it split text with. Their
-// matches cover the whole text.
+// wordPattern does the work of the regular expressions by which GPT-2 and later models split text. Their matches cover
+// the whole text.
 type wordPattern struct {
-	gpt2      bool // GPT-2's pattern, else Llama 3's
-	maxDigits int  // digits in a number; 0: any number
+	gpt2      bool // GPT-2's pattern; otherwise Llama 3's
+	maxDigits int  // how many digits a number has at most; 0: any number
 }
 
 const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
-// wordPatterns are the patterns that are recognised, by their text.
+// wordPatterns are the patterns that are recognised.
 var wordPatterns = map[string]wordPattern{
 	gpt2Pattern: {gpt2: true},
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`: {maxDigits: 3},
@@ -26,7 +26,7 @@ var wordPatterns = map[string]wordPattern{
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`:      {maxDigits: 1},
 }
 
-// Classes of characters.
+// The classes of characters.
 const (
 	classOther = iota
 	classLetter
@@ -34,7 +34,7 @@ const (
 	classSpace
 )
 
-// classes are the classes of the characters below 0x10000.
+// classes has the classes of the characters below 0x10000.
 var classes = sync.OnceValue(func() *[1 << 16]uint8 {
 	t := new([1 << 16]uint8)
 	for r := range rune(len(t)) {
@@ -55,13 +55,13 @@ func classify(r rune) uint8 {
 	return classOther
 }
 
-// classedText is what the patterns look at: a string and the classes.
+// classedText is what the patterns look at: a string, and the classes of characters.
 type classedText struct {
 	s     string
 	table *[1 << 16]uint8
 }
 
-// at is the character at byte i, its class and its length; 0 at the end.
+// at returns the character at byte i, its class and its length. At the end all are 0.
 func (t classedText) at(i int) (r rune, class uint8, n int) {
 	if i >= len(t.s) {
 		return 0, classOther, 0
@@ -76,7 +76,7 @@ func (t classedText) at(i int) (r rune, class uint8, n int) {
 	return r, classify(r), n
 }
 
-// run is the end of the run of a class from byte i, of limit characters at most (0: any number).
+// run returns the end of a run of one class that begins at byte i. It has at most limit characters (0: any number).
 func (t classedText) run(i int, class uint8, limit int) int {
 	for count := 0; limit == 0 || count < limit; count++ {
 		_, c, n := t.at(i)
@@ -102,7 +102,7 @@ func (w wordPattern) matches(s string, yield func(i, j int)) {
 	}
 }
 
-// next is the end of the match that starts at i.
+// next returns the end of the match that begins at i.
 func (w wordPattern) next(t classedText, i int) int {
 	r, class, n := t.at(i)
 	if r == '\'' {
@@ -133,8 +133,8 @@ func (w wordPattern) next(t classedText, i int) int {
 	return t.run(j, class, 0)
 }
 
-// leads says whether r goes with a word of class after that follows it: a space with any, in Llama 3 with all but
-// numbers, and there letters also take any character that is not a line break.
+// leads says whether r belongs to the word of class after that follows it. A space belongs to any word (in Llama 3, to
+// any but a number). In Llama 3, any character but a line break belongs to the letters after it.
 func (w wordPattern) leads(r rune, after uint8) bool {
 	if !w.gpt2 && after == classLetter {
 		return r != '\r' && r != '\n'
@@ -142,7 +142,7 @@ func (w wordPattern) leads(r rune, after uint8) bool {
 	return r == ' ' && after != classSpace && (w.gpt2 || after != classNumber)
 }
 
-// newlines is the end of the line breaks from byte i.
+// newlines returns the end of the line breaks that begin at byte i.
 func (t classedText) newlines(i int) int {
 	for i < len(t.s) && (t.s[i] == '\r' || t.s[i] == '\n') {
 		i++
@@ -150,8 +150,8 @@ func (t classedText) newlines(i int) int {
 	return i
 }
 
-// spaces is the end of the white space from byte i that belongs together: up to the last line break in it (Llama 3),
-// else all of it at the end of the text, else all but its last character.
+// spaces returns the end of the match in the white space from byte i on: in Llama 3 up to its last line break.
+// Otherwise it is all of the white space at the end of the text, and all but its last character elsewhere.
 func (w wordPattern) spaces(t classedText, i int) int {
 	j, last, line := i, i, 0
 	for {
@@ -174,8 +174,8 @@ func (w wordPattern) spaces(t classedText, i int) int {
 	return last
 }
 
-// contraction is the end of an English contraction whose apostrophe is before byte i, or 0. Llama 3's may be in
-// capitals, and ſ is an s.
+// contraction returns the end of an English contraction whose apostrophe is before byte i, or 0. In Llama 3 it may be
+// in capitals, and ſ counts as an s.
 func (w wordPattern) contraction(s string, i int) int {
 	if i >= len(s) {
 		return 0

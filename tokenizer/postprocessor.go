@@ -12,7 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// postProcessor adds special tokens to one or two encodings and joins them. A nil template adds nothing.
+// postProcessor adds special tokens to one or two encodings, and joins them. Without a template it adds nothing.
 type postProcessor struct {
 	trims    []trimmer // in order, before the template
 	template *template
@@ -24,10 +24,9 @@ type trimmer struct{ prefixSpace bool }
 // template is what stands before, between and after the texts.
 type template struct {
 	single, pair []templatePart
-	zeroTypes    bool // all type ids are 0 (RoBERTa)
 }
 
-// templatePart is text seq (0 or 1), or the special tokens if seq is -1.
+// templatePart is the text number seq (0 or 1), or special tokens if seq is -1.
 type templatePart struct {
 	seq    int
 	typeID int32
@@ -35,7 +34,7 @@ type templatePart struct {
 	tokens []string
 }
 
-// parsePost reads the "post_processor" section into post.
+// parse reads the "post_processor" section.
 func (post *postProcessor) parse(raw json.RawMessage, where string) error {
 	kind, err := kindOf(raw, where)
 	if err != nil {
@@ -120,13 +119,13 @@ func (post *postProcessor) parseClsSep(raw json.RawMessage, where string, robert
 	single := []templatePart{token(c.Cls, 0), a, token(c.Sep, 0)}
 	if roberta {
 		b.typeID = 0
-		post.template = &template{single, append(single[:3:3], token(c.Sep, 0), b, token(c.Sep, 0)), true}
+		post.template = &template{single, append(single[:3:3], token(c.Sep, 0), b, token(c.Sep, 0))}
 		if orTrue(c.TrimOffsets) {
 			post.trims = append(post.trims, trimmer{orTrue(c.AddPrefixSpace)})
 		}
 		return nil
 	}
-	post.template = &template{single, append(single[:3:3], b, token(c.Sep, 1)), false}
+	post.template = &template{single, append(single[:3:3], b, token(c.Sep, 1))}
 	return nil
 }
 
@@ -166,7 +165,7 @@ type partRef struct {
 	TypeID typeID `json:"type_id"`
 }
 
-// typeID is a type id, which is not negative.
+// typeID is a type id. It is not negative.
 type typeID int32
 
 func (t *typeID) UnmarshalJSON(raw []byte) error {
@@ -211,7 +210,7 @@ func parseParts(raws []json.RawMessage, special map[string]specialTokens, n int,
 	return out, nil
 }
 
-// process runs over the encodings of one or two texts. Where they have ids only, so has the result.
+// process runs over the encodings of one or two texts. If they have only ids, so does the result.
 func (post *postProcessor) process(texts []Encoding, addSpecialTokens bool) Encoding {
 	for _, t := range post.trims {
 		for i := range texts {
@@ -243,12 +242,12 @@ func (post *postProcessor) process(texts []Encoding, addSpecialTokens bool) Enco
 	return e
 }
 
-// encoding is the special tokens of p.
+// encoding returns the special tokens of p.
 func (p templatePart) encoding() Encoding {
 	e := Encoding{IDs: p.ids, Tokens: p.tokens, Offsets: make([][2]int, len(p.ids))}
 	for range p.ids {
-		e.Words = append(e.Words, -1)
-		e.Special = append(e.Special, true)
+		e.WordIDs = append(e.WordIDs, -1)
+		e.SpecialTokensMask = append(e.SpecialTokensMask, true)
 	}
 	return e.withType(p.typeID)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// preTokenizer splits pieces; a model never sees across the cuts. Added tokens among the pieces are passed on as they
-// are.
+// preTokenizer splits pieces. The model tokenizes each piece by itself. Added tokens among the pieces are passed on as
+// they are.
 type preTokenizer interface {
 	// run appends the parts of the pieces src to dst.
 	run(dst, src []piece) []piece
@@ -70,7 +70,7 @@ func plainSplit(pt preTokenizer) func(json.RawMessage, string) ([]preTokenizer, 
 	}
 }
 
-// splitAt splits at the characters that is holds for.
+// splitAt splits at the characters for which is holds.
 func splitAt(is func(rune) bool, b behavior) splitFunc {
 	return func(dst []piece, p piece) []piece { return b.split(dst, p, runeMatcher(is), false) }
 }
@@ -131,7 +131,7 @@ func parseFixedLength(raw json.RawMessage, where string) ([]preTokenizer, error)
 	})}, nil
 }
 
-// splitBert splits at white space, which goes, and around punctuation.
+// splitBert splits at white space, which it removes, and around punctuation.
 func splitBert(dst []piece, p piece) []piece {
 	start := 0
 	for i, r := range p.s {
@@ -149,7 +149,7 @@ func splitBert(dst []piece, p piece) []piece {
 	return appendSlice(dst, p, start, len(p.s))
 }
 
-// splitWords keeps the runs of \w and the runs of what is neither that nor white space.
+// splitWords keeps the runs of \w, and the runs of characters that are neither \w nor white space.
 func splitWords(dst []piece, p piece) []piece {
 	const space, word, other = 0, 1, 2
 	start, last := 0, space

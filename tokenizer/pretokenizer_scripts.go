@@ -6,8 +6,8 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// splitScripts cuts where the script of the letters changes. Japanese syllables count as Han. Spaces and characters
-// without a script go with what is before them, and are lost where nothing is, as in the library.
+// splitScripts splits where the script of the letters changes. Japanese syllables count as Han. Spaces and characters
+// without a script go with what is before them. If nothing is before them they are lost, as in the tokenizers library.
 func splitScripts(dst []piece, p piece) []piece {
 	start, last := len(p.s), ""
 	for i, r := range p.s {
@@ -24,7 +24,7 @@ func splitScripts(dst []piece, p piece) []piece {
 	return appendSlice(dst, p, start, len(p.s))
 }
 
-// scriptOf is the name of the script of r, "" if it has none.
+// scriptOf returns the name of r's script, "" if it has none.
 func scriptOf(r rune) string {
 	if charclass.IsASCIILetter(r) {
 		return "Latin"

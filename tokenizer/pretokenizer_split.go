@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// behavior is what becomes of the matches when a text is split at them.
+// behavior is what happens to the matches when a text is split at them.
 type behavior int
 
 const (
 	removed            behavior = iota // dropped
-	isolated                           // pieces of their own
+	isolated                           // pieces by themselves
 	mergedWithPrevious                 // at the end of the piece before
 	mergedWithNext                     // at the start of the piece after
-	contiguous                         // neighbouring matches are one piece
+	contiguous                         // matches in a row are one piece
 )
 
 var behaviorNames = map[string]behavior{
@@ -58,7 +58,7 @@ func parts(s string, m matcher, invert bool) []part {
 	return out
 }
 
-// split appends the parts of p; invert takes matches for the rest and the rest for matches.
+// split appends the parts of p. With invert, matches and the text between them change places.
 func (b behavior) split(dst []piece, p piece, m matcher, invert bool) []piece {
 	ps := parts(p.s, m, invert)
 	switch b {
@@ -85,8 +85,8 @@ func (b behavior) split(dst []piece, p piece, m matcher, invert bool) []piece {
 	return dst
 }
 
-// fold joins each part with the one before it where join says so. Before the first part there is, so to speak, one that
-// is no match.
+// fold joins each part to the one before it where join says so. The first part counts as following one that is not a
+// match.
 func fold(ps []part, join func(match, previous bool) bool) []part {
 	out := ps[:0]
 	previous := false

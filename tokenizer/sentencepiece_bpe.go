@@ -9,15 +9,16 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// spmBPE merges characters into pieces as SentencePiece does: of all neighbours that together are a piece, those first
-// whose piece has the highest score, and of equals the leftmost. User-defined pieces are found before and take no part.
+// spmBPE merges characters into pieces as SentencePiece does. Of all neighbours that together are a piece, those whose
+// piece has the highest score are merged first; of equal scores, the leftmost. User-defined pieces are found before
+// that, and are not merged.
 type spmBPE struct {
-	bpe     *bpe           // its table of pairs and its merging
-	chars   map[rune]int32 // pieces of one character, and numbers from len(pieces) on for other characters that pieces begin or end with
-	unk     int32          // place of the unknown piece
+	bpe     *bpe           // only its table of pairs and its merging
+	chars   map[rune]int32 // the pieces of one character; other characters that pieces begin or end with have numbers from len(pieces) on
+	unk     int32          // index of the unknown piece
 	pieces  int32
 	frozen  *trie // user-defined pieces, or nil
-	byWords bool  // no piece reaches over the start of a run of ▁
+	byWords bool  // no piece goes over the start of a run of ▁
 }
 
 func newSPMBPE(f *spmFile, unk int32) (*spmBPE, error) {
@@ -49,7 +50,7 @@ func newSPMBPE(f *spmFile, unk int32) (*spmBPE, error) {
 	return m, nil
 }
 
-// userDefined is the user-defined pieces of a model by their places, nil if there are none.
+// userDefined returns the user-defined pieces of a model with their indices, nil if there are none.
 func userDefined(f *spmFile) *trie {
 	var found *trie
 	for i, p := range f.pieces {
@@ -77,7 +78,7 @@ func scoreRanks(pieces []spmPiece) map[float32]int {
 	return ranks
 }
 
-// addPairs adds every pair of symbols that makes up the piece text.
+// addPairs adds each pair of symbols that makes up the piece text.
 func (m *spmBPE) addPairs(text string, id int32, rank int, places map[string]int32) {
 	for i := range text {
 		if i == 0 {
@@ -93,7 +94,7 @@ func (m *spmBPE) addPairs(text string, id int32, rank int, places map[string]int
 	}
 }
 
-// symbolOf is the number of a piece or of a single character, which gets one if it has none yet.
+// symbolOf returns the number of a piece or of a single character. A character without a number gets one.
 func (m *spmBPE) symbolOf(text string, places map[string]int32) (int32, bool) {
 	if id, ok := places[text]; ok {
 		return id, true
@@ -148,7 +149,7 @@ func (m *spmBPE) merge(dst []tok, s string) []tok {
 	for _, r := range s {
 		id, ok := m.chars[r]
 		if !ok {
-			id = m.pieces // the number of characters that no piece has
+			id = m.pieces // the number for all characters that no piece has
 		}
 		st.syms = append(st.syms, symbol{id: id, size: int32(utf8.RuneLen(r))})
 	}

@@ -7,12 +7,12 @@ import (
 
 // spmDecoder turns pieces into text as SentencePiece does.
 type spmDecoder struct {
-	kinds       map[string]pieceKind // of the pieces that are not plain text
+	kinds       map[string]pieceKind // the kinds of the pieces that are not plain text
 	unkSurface  string
-	stripSpaces bool // in front of the text: the first one
-	stripAll    bool // or all
+	stripSpaces bool // remove the first space of the text
+	stripAll    bool // remove all spaces at the start
 	denorm      *spmNormalizer
-	trim        bool // white space at both ends of the text
+	trim        bool // remove white space at both ends
 }
 
 func newSPMDecoder(f *spmFile) (*spmDecoder, error) {
@@ -36,7 +36,7 @@ func newSPMDecoder(f *spmFile) (*spmDecoder, error) {
 func (d *spmDecoder) decode(tokens []string) []string {
 	var out, run []byte
 	atStart := d.stripSpaces
-	stripped := false // the one space in front is gone
+	stripped := false // the first space was removed
 	for _, s := range tokens {
 		kind := d.kinds[s]
 		if kind == bytePiece {
@@ -69,7 +69,7 @@ func (d *spmDecoder) decode(tokens []string) []string {
 	return []string{p.s}
 }
 
-// appendBytes appends text given as bytes, each that is not UTF-8 as U+FFFD.
+// appendBytes appends text that is given as bytes. Each byte that is not UTF-8 becomes U+FFFD.
 func appendBytes(out, run []byte) []byte {
 	for len(run) > 0 {
 		r, n := utf8.DecodeRune(run)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// spmFile is what a SentencePiece model file (the protobuf ModelProto) says of encoding and decoding.
+// spmFile is the part of a SentencePiece model file (the protobuf ModelProto) that concerns encoding and decoding.
 type spmFile struct {
 	pieces       []spmPiece
 	modelType    uint64 // 1 Unigram, 2 BPE
@@ -27,9 +27,9 @@ type pieceKind uint64
 
 const (
 	normalPiece      pieceKind = 1 + iota
-	unknownPiece               // stands for all text that no other piece covers
+	unknownPiece               // stands for text that no other piece covers
 	controlPiece               // never found in a text, such as <s>
-	userDefinedPiece           // always one token where it stands in a text
+	userDefinedPiece           // is always one token where it occurs in a text
 	unusedPiece
 	bytePiece // <0x00> to <0xFF>
 )
@@ -43,7 +43,7 @@ type spmRules struct {
 	dummyPrefix, removeExtra, escapeSpaces bool
 }
 
-// maxPieceLen is the longest piece accepted, in bytes; training makes none of more than 16 characters.
+// maxPieceLen bounds a piece, in bytes. Training makes none of more than 16 characters.
 const maxPieceLen = 512
 
 // parseSPM reads a SentencePiece model.
@@ -134,7 +134,7 @@ func (f *spmFile) check() error {
 	if f.modelType != 1 && f.modelType != 2 {
 		return fmt.Errorf("model_type %d is %w; known: 1 (Unigram), 2 (BPE)", f.modelType, ErrUnsupported)
 	}
-	seen := [2]map[string]int{{}, {}} // pieces found in texts, and the others
+	seen := [2]map[string]int{{}, {}} // the pieces that are found in texts, and the others
 	unknown, bytes := 0, map[string]bool{}
 	for i, p := range f.pieces {
 		names := seen[0]

@@ -5,32 +5,32 @@ import (
 	"slices"
 )
 
-// spmModel is the vocabulary of a SentencePiece model and its way to cut text. Within the model a piece has its place
-// in the file as id; the ids that the user sees may be others.
+// spmModel is the vocabulary of a SentencePiece model and its way to cut text. Inside of the model, a piece is known by
+// its index in the file. The ids that users see may differ.
 type spmModel struct {
 	cutter  spmCutter
-	ids     []int32 // of each piece, as the user sees them
+	ids     []int32 // the id of each piece, as users see it
 	vocab   *vocab
-	unk     int32      // place of the unknown piece
-	bytes   [256]int32 // places of the byte pieces
+	unk     int32      // index of the unknown piece
+	bytes   [256]int32 // indices of the byte pieces
 	byBytes bool       // unknown text becomes its bytes
 }
 
 // spmCutter finds the pieces of a normalized text.
 type spmCutter interface {
-	// cut appends the pieces of s by their places in the file.
+	// cut appends the pieces of s, by their indices in the file.
 	cut(dst []tok, s string) []tok
 }
 
-// spmLayout says which ids the pieces have: the tokens before come first, then the pieces from the one with that number
-// on. Earlier pieces are among the tokens before, by name. More tokens may come after.
+// spmLayout says which ids the pieces have. The tokens "before" come first, then the pieces from index "from" on, then
+// the tokens "after". The pieces before index "from" are among the tokens "before", by name.
 type spmLayout struct {
 	before []string
 	from   int
 	after  []string
 }
 
-// vocab is the vocabulary of f's pieces in that order.
+// vocab returns the vocabulary in this order.
 func (l spmLayout) vocab(f *spmFile) (*vocab, error) {
 	if l.from > len(f.pieces) {
 		return nil, fmt.Errorf("has %d pieces, want %d or more", len(f.pieces), l.from)
@@ -45,7 +45,7 @@ func (l spmLayout) vocab(f *spmFile) (*vocab, error) {
 	for _, token := range l.before {
 		put(token, false)
 	}
-	for _, p := range f.pieces[l.from:] { // of two, the one that is not found in texts has the name
+	for _, p := range f.pieces[l.from:] { // of two pieces with one name, the one that is not found in texts gets it
 		put(p.text, len(l.before) == 0 && !p.kind.inText())
 	}
 	for _, token := range l.after {
@@ -76,8 +76,7 @@ func newSPMModel(f *spmFile, layout spmLayout) (*spmModel, error) {
 	return m, nil
 }
 
-// newSPMModelWith is a model whose ids are those of a vocabulary of its own. Pieces that this does not have are
-// unknown.
+// newSPMModelWith makes a model whose ids come from a vocabulary of its own. Pieces that are not in it are unknown.
 func newSPMModelWith(f *spmFile, v *vocab) (*spmModel, error) {
 	m, err := spmModelOf(f, v)
 	if err != nil {
@@ -104,7 +103,7 @@ func newSPMModelWith(f *spmFile, v *vocab) (*spmModel, error) {
 	return m, nil
 }
 
-// spmModelOf is a model without ids.
+// spmModelOf makes a model without ids.
 func spmModelOf(f *spmFile, v *vocab) (*spmModel, error) {
 	m := &spmModel{ids: make([]int32, len(f.pieces)), vocab: v, byBytes: f.byteFallback}
 	for i, p := range f.pieces {
@@ -144,7 +143,7 @@ func (m *spmModel) tokenize(dst []tok, s string) []tok {
 	return dst
 }
 
-// appendKnown appends toks with unknown text as bytes or, if the model has none, with one token for each run of it.
+// appendKnown appends toks. Unknown text becomes its bytes or, if the model has none, one unknown token for each run.
 func (m *spmModel) appendKnown(dst, toks []tok, s string) []tok {
 	for i, t := range toks {
 		switch {

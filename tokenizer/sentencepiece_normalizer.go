@@ -7,16 +7,17 @@ import (
 	"github.com/spagotune/spagotune/internal/charclass"
 )
 
-// spmNormalizer rewrites text as a SentencePiece model asks: the longest of its rules at each place, spaces taken
-// together and made visible, one more space in front. User-defined pieces stay as they are.
+// spmNormalizer rewrites text as a SentencePiece model asks for: it applies the longest of the rules at each place,
+// makes one of the spaces in a row, writes spaces as a visible character, and puts one more at the front. User-defined
+// pieces stay as they are.
 type spmNormalizer struct {
 	rules       *precompiled // or nil
 	pieces      *trie        // user-defined pieces, or nil
 	dummyPrefix bool
-	removeExtra bool   // spaces at both ends, and all but the first of a run
+	removeExtra bool   // remove spaces at both ends, and all but the first of a run
 	space       string // what is written for a space
-	suffix      bool   // the extra space goes behind the text
-	firstOnly   bool   // text after an added token goes on without the extra space
+	suffix      bool   // the extra space goes to the end of the text
+	firstOnly   bool   // text after an added token gets no extra space
 	plain       [256]bool
 }
 
@@ -41,7 +42,7 @@ func newSPMNormalizer(r spmRules, pieces *trie, suffix bool) (*spmNormalizer, er
 	return n, nil
 }
 
-// next is what becomes of the start of s, and the size of that start.
+// next returns what the start of s becomes, and the size of that start.
 func (n *spmNormalizer) next(s string) (text string, size int) {
 	if n.pieces != nil {
 		if id, size := n.pieces.longest(0, s); id >= 0 {
@@ -57,14 +58,14 @@ func (n *spmNormalizer) next(s string) (text string, size int) {
 	return s[:size], size
 }
 
-// plainRun is the length of the ASCII at the start of s that no rule changes.
+// plainRun returns the length of the ASCII at the start of s that no rule changes.
 func (n *spmNormalizer) plainRun(s string) int {
 	i := 0
 	for i < len(s) && n.plain[s[i]] {
 		i++
 	}
 	if i > 0 && i < len(s) && s[i] >= utf8.RuneSelf {
-		i-- // a rule may begin with the last one
+		i-- // a rule may begin with the last character
 	}
 	return i
 }
@@ -111,7 +112,7 @@ func (n *spmNormalizer) normalize(p *piece) {
 	p.s, p.al = string(w.out), w.al
 }
 
-// leadingSpaces is the length of the start of s that becomes spaces.
+// leadingSpaces returns the length of the start of s that becomes spaces.
 func (n *spmNormalizer) leadingSpaces(s string) int {
 	at := 0
 	for at < len(s) {
@@ -124,7 +125,7 @@ func (n *spmNormalizer) leadingSpaces(s string) int {
 	return at
 }
 
-// spmWriter gathers a normalized text and the original bytes behind it.
+// spmWriter collects a normalized text, and the original bytes that it comes from.
 type spmWriter struct {
 	from *piece
 	out  []byte
@@ -139,7 +140,7 @@ func (w *spmWriter) copy(i, j int) {
 	}
 }
 
-// write appends text, which stands for bytes i to j, with its spaces as space.
+// write appends text, which comes from bytes i to j, with space for each of its spaces.
 func (w *spmWriter) write(text, space string, i, j int) {
 	before := len(w.out)
 	for k := 0; k < len(text); k++ {
@@ -158,7 +159,7 @@ func (w *spmWriter) write(text, space string, i, j int) {
 	}
 }
 
-// empty appends text that stands for nothing at original byte at.
+// empty appends text that comes from no bytes, at original byte at.
 func (w *spmWriter) empty(text string, at int32) {
 	w.out = append(w.out, text...)
 	if w.from.al == nil {

@@ -18,7 +18,7 @@ type field struct {
 	b   []byte // of a length-delimited field; part of the file's bytes
 }
 
-// eachField calls f with the fields of a message.
+// eachField calls f with each field of a message.
 func eachField(raw []byte, f func(field) error) error {
 	for rest := raw; len(rest) > 0; {
 		at := len(raw) - len(rest)

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// spmBytes builds a SentencePiece model's file for tests.
+// spmBytes builds the file of a SentencePiece model.
 type spmBytes struct{ raw []byte }
 
 func (b *spmBytes) message(num protowire.Number, fields func(*spmBytes)) *spmBytes {
@@ -52,7 +52,7 @@ func smallSPM(modelType uint64, trainer func(*spmBytes)) *spmBytes {
 	})
 }
 
-// parseSmallSPM makes a tokenizer of a file as it is.
+// parseSmallSPM makes a tokenizer from such a file alone.
 func parseSmallSPM(raw []byte) (*Tokenizer, error) {
 	f, err := parseSPM(raw)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestSPMErrors(t *testing.T) {
 	}
 }
 
-// TestSPMDamaged cuts a file off at every byte and changes every byte; the reader may accept or refuse, and what it
+// TestSPMDamaged cuts a file off at every byte, and changes every byte. The reader may accept or refuse it; what it
 // accepts must work.
 func TestSPMDamaged(t *testing.T) {
 	for _, modelType := range []uint64{1, 2} {
@@ -136,14 +136,14 @@ func TestSPMOffsets(t *testing.T) {
 	same(t, 0, "", "offsets", e.Offsets, [][2]int{{2, 4}, {4, 5}, {6, 8}, {8, 9}, {9, 11}})
 	e = tk.EncodeWords([]string{"ab", "", "éa"}, true)
 	same(t, 0, "", "tokens of words", e.Tokens, []string{"▁ab", "▁", "é", "a"})
-	same(t, 0, "", "words", e.Words, []int32{0, 2, 2, 2})
+	same(t, 0, "", "words", e.WordIDs, []int32{0, 2, 2, 2})
 	same(t, 0, "", "offsets in words", e.Offsets, [][2]int{{0, 2}, {0, 0}, {0, 1}, {1, 2}})
 	if !tk.IsSpecial(1) || tk.IsSpecial(4) || tk.IsSpecial(99) {
 		t.Error("<s>, and only that of these, should be special")
 	}
 }
 
-// TestSPMLongInput makes sure that no input takes time out of proportion where pieces reach over words.
+// TestSPMLongInput makes sure that no input takes more time than its length justifies where pieces go over words.
 func TestSPMLongInput(t *testing.T) {
 	for _, modelType := range []uint64{1, 2} {
 		tk, err := parseSmallSPM(smallSPM(modelType, nil).piece("b▁a", -9, normalPiece).piece("a▁", 0, userDefinedPiece).raw)
@@ -153,7 +153,7 @@ func TestSPMLongInput(t *testing.T) {
 		for _, text := range []string{strings.Repeat("ab ", 1<<16), strings.Repeat(" ", 1<<18), strings.Repeat("é", 1<<17)} {
 			start := time.Now()
 			tk.EncodePlus(text, true)
-			if d := time.Since(start); d > 3*time.Second { // about 60 ms alone on a machine
+			if d := time.Since(start); d > 3*time.Second { // about 60 ms on a machine that does nothing else
 				t.Errorf("model type %d: %d bytes of %q take %v", modelType, len(text), text[:3], d)
 			}
 		}

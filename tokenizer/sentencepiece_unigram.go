@@ -2,8 +2,8 @@ package tokenizer
 
 import "math"
 
-// newSPMUnigram cuts a text into the pieces whose scores have the highest sum, as SentencePiece does: over the whole
-// text at once, with sums in float32.
+// newSPMUnigram makes the cutter of a Unigram model. Like SentencePiece, it looks at the whole text at once, and keeps
+// sums in float32.
 func newSPMUnigram(f *spmFile, unk int32) *viterbi[float32] {
 	m := &viterbi[float32]{trie: newTrie(4 * len(f.pieces)), scores: make([]float64, len(f.pieces)), unk: unk}
 	worst, best := float32(math.MaxFloat32), float32(0x1p-126) // the largest and the smallest normal float32
@@ -15,7 +15,7 @@ func newSPMUnigram(f *spmFile, unk int32) *viterbi[float32] {
 	m.unkScore = worst - unkPenalty
 	for i, p := range f.pieces {
 		m.scores[i] = float64(p.score)
-		if p.kind == userDefinedPiece { // better than whatever it could be cut into
+		if p.kind == userDefinedPiece { // better than anything it could be cut into
 			m.scores[i] = float64(float32(len(p.text))*best) - 0.1
 		}
 		if p.kind.inText() {

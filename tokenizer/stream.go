@@ -15,7 +15,7 @@ type Stream struct {
 	skipSpecialTokens bool
 	tokens            []string // the window: the first tokens of the text and the last ones
 	emitted           string   // the part of the window's text that was returned
-	cleaner           cleaner  // works on what is returned
+	cleaner           cleaner  // cleans up what is returned
 }
 
 // NewStream starts a text. With skipSpecialTokens, special tokens are left out.

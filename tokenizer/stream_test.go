@@ -81,7 +81,7 @@ func TestStreamCleansUp(t *testing.T) {
 	}
 }
 
-// streamed streams ids and compares with Decode.
+// streamed streams ids, and compares with Decode.
 func streamed(t *testing.T, tk *Tokenizer, ids []int32) {
 	t.Helper()
 	s := tk.NewStream(true)

@@ -1,10 +1,12 @@
 package tokenizer
 
-// Tokenizer turns text into ids and back. It is made by Load or Parse and safe for concurrent use.
+// Tokenizer turns text into ids and back. Load, LoadFS, Parse and Train make one. It does not change, so goroutines can
+// share it.
 type Tokenizer struct {
-	// ChatTemplate is the Jinja template of the model's chat format, "" if it has none.
+	// ChatTemplate is the Jinja template of the model's chat format, "" if it has none. Package tokenizer/chat renders
+	// it.
 	ChatTemplate string
-	// ChatTemplates are the named templates of models that have several, "default" among them.
+	// ChatTemplates are the named templates of a model that has several. One of them is "default".
 	ChatTemplates map[string]string
 
 	added         *addedVocab
@@ -14,14 +16,14 @@ type Tokenizer struct {
 	post          postProcessor
 	decoder       decoder // or nil
 	byteFallback  bool    // the decoder reads runs of byte tokens
-	trackAlways   bool    // a part needs to know where in the text a piece starts
+	trackAlways   bool    // a part needs to know where in the text a piece begins
 	cleanUp       bool    // clean_up_tokenization_spaces
 	named         map[string]int32
-	language      bool       // a text may begin with a language's code, >>xx<<
-	target        *Tokenizer // of the language translated to, where it is another
+	language      bool       // a text may begin with the code of a language, >>xx<<
+	target        *Tokenizer // for the language that is translated to, if it has one of its own
 }
 
-// Token is the token of an id.
+// Token returns the token of an id.
 func (t *Tokenizer) Token(id int32) (string, bool) {
 	if a := t.added.byID[id]; a != nil {
 		return *a.Content, true
@@ -29,7 +31,7 @@ func (t *Tokenizer) Token(id int32) (string, bool) {
 	return t.model.lookup().token(id)
 }
 
-// ID is the id of a token.
+// ID returns the id of a token.
 func (t *Tokenizer) ID(token string) (int32, bool) {
 	if id, ok := t.added.ids[token]; ok {
 		return id, true
@@ -37,7 +39,7 @@ func (t *Tokenizer) ID(token string) (int32, bool) {
 	return t.model.lookup().id(token)
 }
 
-// VocabSize is the number of tokens, added ones included. Where ids have holes, the largest id is larger.
+// VocabSize is the number of tokens, added ones included. If ids have holes, the largest id is larger than this.
 func (t *Tokenizer) VocabSize() int { return t.model.lookup().size() + t.added.fresh }
 
 // BOS is the id of the token that begins a text, if the model's files name one.
@@ -49,13 +51,13 @@ func (t *Tokenizer) EOS() (id int32, ok bool) { return t.namedID("eos_token") }
 // Pad is the id of the padding token, if the model's files name one.
 func (t *Tokenizer) Pad() (id int32, ok bool) { return t.namedID("pad_token") }
 
-// CLS is the id of the token that classifiers look at, if the model's files name one.
+// CLS is the id of the token whose output classifiers use, if the model's files name one.
 func (t *Tokenizer) CLS() (id int32, ok bool) { return t.namedID("cls_token") }
 
 // SEP is the id of the token between and after texts, if the model's files name one.
 func (t *Tokenizer) SEP() (id int32, ok bool) { return t.namedID("sep_token") }
 
-// Mask is the id of the token that stands for a hidden one, if the model's files name one.
+// Mask is the id of the token that stands for a word to be guessed, if the model's files name one.
 func (t *Tokenizer) Mask() (id int32, ok bool) { return t.namedID("mask_token") }
 
 // Unk is the id of the unknown token, if the model has one.
@@ -72,7 +74,7 @@ func (t *Tokenizer) namedID(name string) (int32, bool) {
 	return id, ok
 }
 
-// IsSpecial says whether id is a special token, which Decode leaves out when asked to, rather than a part of a text.
+// IsSpecial says whether id is a special token, not a part of a text. Decode leaves special tokens out if asked to.
 func (t *Tokenizer) IsSpecial(id int32) bool {
 	token, ok := t.Token(id)
 	if d, isSPM := t.decoder.(*spmDecoder); isSPM && d.kinds[token] == controlPiece {
@@ -81,8 +83,8 @@ func (t *Tokenizer) IsSpecial(id int32) bool {
 	return ok && t.added.special[token]
 }
 
-// Target is the tokenizer for the language that a translation model writes. All other models have one tokenizer for
-// both sides.
+// Target is the tokenizer for the language that a translation model writes. Models of other kinds have one tokenizer
+// for both sides, and Target returns t.
 func (t *Tokenizer) Target() *Tokenizer {
 	if t.target != nil {
 		return t.target

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// files writes the tokenizer's files and reads them.
+// files writes the tokenizer's files, and reads them again.
 func (t *bpeTrainer) files() (*Trained, error) {
 	type object = map[string]any
 	added := []any{}
-	for id, s := range t.o.Special {
+	for id, s := range t.o.SpecialTokens {
 		added = append(added, object{"id": id, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
 	}
 	level := object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
@@ -23,8 +23,8 @@ func (t *bpeTrainer) files() (*Trained, error) {
 		"model": object{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
 			"fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": inOrder(t.tokens), "merges": merges}}
 	about := object{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
-	if len(t.o.Special) > 0 {
-		about["eos_token"] = t.o.Special[0]
+	if len(t.o.SpecialTokens) > 0 {
+		about["eos_token"] = t.o.SpecialTokens[0]
 	}
 	tokenizerJSON, err := marshal(file)
 	if err != nil {
@@ -41,7 +41,7 @@ func (t *bpeTrainer) files() (*Trained, error) {
 	return &Trained{tok, tokenizerJSON, config}, nil
 }
 
-// inOrder is a vocabulary by id.
+// inOrder is a vocabulary, by id.
 type inOrder []string
 
 // MarshalJSON writes an object with the tokens in the order of their ids.
@@ -57,7 +57,7 @@ func (tokens inOrder) MarshalJSON() ([]byte, error) {
 	return append(append([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte{','})...), '}'), nil
 }
 
-// marshal is JSON with <, > and & as they are.
+// marshal writes JSON with <, > and & as they are.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -7,8 +7,7 @@ import (
 )
 
 // viterbi cuts a text into the tokens whose scores have the highest sum (Viterbi 1967; Kudo 2018, arXiv 1804.10959).
-// Sums are kept in F, since near ties are decided by rounding: the tokenizers library keeps float64, SentencePiece
-// float32.
+// Sums are kept in F, because rounding decides near ties: the tokenizers library uses float64, SentencePiece float32.
 type viterbi[F float32 | float64] struct {
 	trie     *trie     // the tokens
 	scores   []float64 // by id
@@ -27,14 +26,14 @@ type bestPath[F float32 | float64] struct {
 	id    int32
 }
 
-// offer takes a path over if it is the first or a better one.
+// offer takes a path if it is the first one or a better one.
 func (p *bestPath[F]) offer(score float64, start int, id int32) {
 	if p.start < 0 || score > float64(p.score) {
 		*p = bestPath[F]{F(score), int32(start), id}
 	}
 }
 
-// cut appends the best tokens of s. A run of unknown characters is one unknown token for each of them.
+// cut appends the best tokens of s. Each unknown character is a token by itself.
 func (v *viterbi[F]) cut(dst []tok, s string) []tok {
 	scratch, _ := v.scratch.Get().(*[]bestPath[F])
 	if scratch == nil {

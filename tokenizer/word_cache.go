@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// wordCache remembers the tokens of words. Each word has one slot, by its hash; a newer word takes the slot over, so
-// the cache never grows.
+// wordCache remembers the tokens of words. The hash of a word selects one slot, and a newer word replaces an older one
+// there, so the cache never grows.
 type wordCache struct {
 	seed  maphash.Seed
 	slots []atomic.Pointer[word]
@@ -20,14 +20,14 @@ type word struct {
 
 const (
 	cacheSlots   = 1 << 15
-	maxCachedLen = 96 // bytes; longer words seldom come twice
+	maxCachedLen = 96 // in bytes; longer words seldom occur twice
 )
 
 func newWordCache() *wordCache {
 	return &wordCache{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[word], cacheSlots)}
 }
 
-// tokenize appends the tokens of s, which compute finds on a miss.
+// tokenize appends the tokens of s. If it does not have them, compute finds them.
 func (c *wordCache) tokenize(dst []tok, s string, compute func([]tok, string) []tok) []tok {
 	if len(s) > maxCachedLen {
 		return compute(dst, s)
@@ -62,7 +62,7 @@ func shift(toks []tok, n int) {
 	}
 }
 
-// metaEnd is the end of the run of ▁ at s[at:] and of the text up to the next ▁.
+// metaEnd returns the end of the run of ▁ at s[at:] and of the text up to the next ▁.
 func metaEnd(s string, at int) int {
 	for strings.HasPrefix(s[at:], metaspace) {
 		at += len(metaspace)
