@@ -10,13 +10,13 @@ import (
 // ErrTurnNotFound says that Segments cannot tell which part of the rendered conversation an assistant's message is.
 var ErrTurnNotFound = errors.New("cannot tell where the assistant's turn is in the rendered conversation")
 
-// TemplateError says what is wrong with a template, or with what it does to a conversation.
+// TemplateError says what is wrong with a template, or why a template refuses a conversation.
 type TemplateError struct {
 	// Line is the line of the template, from 1; 0 if the error belongs to no line.
 	Line    int
 	Message string
-	// Raised says that the template called raise_exception: it refuses the conversation (two user messages in a row, say).
-	// The template itself is fine.
+	// Raised says that the template called raise_exception: it refuses the conversation (two user messages in a row,
+	// say). The template itself is fine.
 	Raised bool
 }
 

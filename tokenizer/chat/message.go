@@ -7,17 +7,21 @@ import (
 	"strings"
 )
 
-// Message is one turn of a conversation.
+// Message is one message of a conversation.
 type Message struct {
-	Role    string
-	Content string          // the text; of a list of parts, the text parts joined
-	Parts   json.RawMessage // content that is no string (a list of parts, null); a template sees it instead of Content
-	Extra   OrderedMap      // other keys: tool_calls, name, reasoning_content …
+	Role string // "system", "user", "assistant", "tool" …
+	// Content is the text. If the content is a list of parts, it is the text of its text parts, joined.
+	Content string
+	// Parts is a content that is not a string: a list of parts, or null. If it is set, templates see it instead of
+	// Content.
+	Parts json.RawMessage
+	// Extra has the other keys: tool_calls, name, reasoning_content …
+	Extra OrderedMap
 
-	keys []string // all keys, in the order they were decoded
+	keys []string // all keys, in the order in which they were decoded
 }
 
-// UnmarshalJSON decodes a message and keeps the order of its keys.
+// UnmarshalJSON decodes a message, and keeps the order of its keys.
 func (m *Message) UnmarshalJSON(data []byte) error {
 	all, err := decodeObject(data)
 	if err != nil {
@@ -53,7 +57,7 @@ func (m Message) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// object is the message as templates see it.
+// object returns the message as templates see it.
 func (m *Message) object() (*OrderedMap, error) {
 	all := &OrderedMap{}
 	set := func(k string) error {
@@ -88,7 +92,7 @@ func (m *Message) object() (*OrderedMap, error) {
 	return all, nil
 }
 
-// partsText joins the text parts of a content list.
+// partsText joins the text parts of a list of parts.
 func partsText(v any) string {
 	list, _ := v.([]any)
 	var b strings.Builder

@@ -30,7 +30,7 @@ func TestMessageJSON(t *testing.T) {
 	}
 }
 
-// FuzzMessage: what is read is written with the same keys and values.
+// FuzzMessage checks that a message is written with the keys and values that were read.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte(`{"role":"user","content":[{"type":"text","text":"a"}],"x":{"b":1e400,"a":[null,12345678901234567890]}}`))
 	f.Add([]byte(`{"content":1,"content":"a"}`))
@@ -41,7 +41,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		first, err := json.Marshal(m)
 		if err != nil {
-			return // a number that is infinite
+			return // an infinite number
 		}
 		if err := json.Unmarshal(first, &again); err != nil {
 			t.Fatal(err)

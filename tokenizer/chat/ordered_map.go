@@ -10,9 +10,9 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// OrderedMap is a JSON object that keeps the order of its keys, which templates that print one depend on.
-// Values are nil, bool, string, int64, float64, json.Number (an integer beyond int64), []any and *OrderedMap.
-// The zero value is empty and ready to use.
+// OrderedMap is a JSON object that keeps the order of its keys, because some templates print them. Its values are nil,
+// bool, string, int64, float64, json.Number (for an integer beyond int64), []any and *OrderedMap. The zero value is
+// empty and ready to use.
 type OrderedMap struct {
 	keys   []string
 	values map[string]any
@@ -30,7 +30,7 @@ func (m *OrderedMap) Get(key string) (any, bool) {
 	return v, ok
 }
 
-// Set sets key to value; a new key goes last.
+// Set sets the value of key. A new key goes last.
 func (m *OrderedMap) Set(key string, value any) {
 	if m.values == nil {
 		m.values = map[string]any{}
@@ -84,7 +84,7 @@ func (m OrderedMap) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// decodeOrdered decodes one JSON value; objects become *OrderedMap.
+// decodeOrdered decodes one JSON value. Objects become *OrderedMap.
 func decodeOrdered(data []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -140,10 +140,10 @@ func orderedList(d *json.Decoder) (any, error) {
 	return list, err
 }
 
-// orderedNumber tells integers from floats as Python's json does.
+// orderedNumber makes an integer or a float of n, as Python's json does.
 func orderedNumber(n json.Number) any {
 	if strings.ContainsAny(string(n), ".eE") {
-		f, _ := n.Float64() // out of range: infinity, as in Python
+		f, _ := n.Float64() // out of range is infinity, as in Python
 		return f
 	}
 	if i, err := n.Int64(); err == nil {

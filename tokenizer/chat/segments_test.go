@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestChatSegments checks what must hold of the segments of any conversation.
+// TestChatSegments checks what must be true of the segments of any conversation.
 func TestChatSegments(t *testing.T) {
 	eachChatCase(t, func(t *testing.T, c *Template, err error, tc *chatCase) {
 		if err != nil || !tc.OK {
@@ -90,7 +90,7 @@ func TestChatSegmentsText(t *testing.T) {
 	}
 }
 
-// FuzzSegments: the segments of any conversation by any template add up to what Render returns.
+// FuzzSegments checks that the segments of any conversation, by any template, add up to what Render returns.
 func FuzzSegments(f *testing.F) {
 	f.Add("{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", "a", "<think>b</think>c")
 	f.Add("{% for m in messages %}{{ m.content.split('</think>')[-1] | trim }}{% endfor %}", "", " c ")

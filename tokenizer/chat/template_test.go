@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// chatCases is what testdata/golden/chat/cases.json holds: conversations as transformers renders them.
+// chatCases is the content of testdata/golden/chat/cases.json: conversations as transformers renders them.
 type chatCases struct {
 	Templates map[string]string
 	Cases     []chatCase
@@ -29,7 +29,7 @@ func (c *chatCase) options() Options {
 	return Options{AddGenerationPrompt: c.GP, Tools: c.Tools, BOS: "<s>", EOS: "</s>"}
 }
 
-// eachChatCase runs f over the committed cases and over those of $SPAGOTUNE_GOLDEN.
+// eachChatCase runs f on the committed cases, and on those of $SPAGOTUNE_GOLDEN.
 func eachChatCase(t *testing.T, f func(t *testing.T, c *Template, err error, tc *chatCase)) {
 	dirs := []string{"../../testdata/golden"}
 	if dir := os.Getenv("SPAGOTUNE_GOLDEN"); dir != "" {
@@ -108,7 +108,7 @@ func TestTemplateErrors(t *testing.T) {
 	}
 }
 
-// TestRenderRefuses gives values that are no JSON.
+// TestRenderRefuses gives templates values that are not JSON.
 func TestRenderRefuses(t *testing.T) {
 	template, err := ParseTemplate("{{ messages }}")
 	if err != nil {
