@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// source is one opened file of named tensors, whatever its format.
+// source is one opened file of named tensors, of any format.
 type source struct {
 	tensors  []Tensor
 	metadata map[string]string
@@ -40,8 +40,7 @@ func openSource(path string) (*source, error) {
 	return s, nil
 }
 
-// readSource reads size bytes of r. Each format is a function like openSafetensors; this is where one is chosen, by the
-// first bytes.
+// readSource reads size bytes of r. Each format is a function like openSafetensors; the first bytes choose it here.
 func readSource(path string, r io.ReaderAt, size int64) (*source, error) {
 	head := make([]byte, 16)
 	if n, _ := r.ReadAt(head, 0); isTorch(head[:n]) {
@@ -63,24 +62,25 @@ func readData(r io.ReaderAt, start, size int64) ([]byte, func() error, error) {
 	return data, func() error { return nil }, nil
 }
 
-// Checkpoint is an opened set of named tensors. It may be used by several goroutines at once.
+// Checkpoint is an opened set of named tensors. Goroutines can share it.
 type Checkpoint struct {
 	tensors  map[string]Tensor
 	metadata map[string]string
 	sources  []*source
 }
 
-// The files that make a folder a checkpoint, in the order in which they are looked for.
+// folderFiles are the files that make a folder a checkpoint, in the order in which they are looked for.
 var folderFiles = []string{
 	"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
 	"adapter_model.safetensors", "adapter_model.bin",
 }
 
-// Open opens a safetensors file, a state dict of torch.save, the index of a sharded one (*.index.json), or a folder
-// that holds model.safetensors, model.safetensors.index.json with its shards, the same as pytorch_model.bin,
-// adapter_model.safetensors or adapter_model.bin; the first of these counts. The error of a missing file or of a
-// folder without any of them is fs.ErrNotExist. While it is open, nobody may cut a file short or write into it: replace
-// it, as AtomicFile does.
+// Open opens a safetensors file, a state dict of torch.save, the index of a sharded one (*.index.json), or a folder. Of
+// a folder it opens the first of these that exists: model.safetensors, model.safetensors.index.json with its shards,
+// pytorch_model.bin, pytorch_model.bin.index.json with its shards, adapter_model.safetensors, adapter_model.bin.
+//
+// If the file is missing, or the folder has none of these, the error is fs.ErrNotExist. While a checkpoint is open, its
+// files must not be truncated or written to: replace them, as AtomicFile does.
 func Open(path string) (*Checkpoint, error) {
 	path, err := locate(path)
 	if err != nil {
@@ -98,8 +98,8 @@ func Open(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// OpenReader opens a checkpoint that is not a file of its own, such as one inside an archive: size bytes of r, a
-// safetensors file or a state dict of torch.save. The data of an *os.File are memory-mapped, all others read into memory.
+// OpenReader opens a checkpoint that is not a file by itself, such as one in an archive: size bytes of r, a safetensors
+// file or a state dict of torch.save. The data of an *os.File are memory-mapped; any other data are read into memory.
 func OpenReader(r io.ReaderAt, size int64) (*Checkpoint, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("checkpoint: a size of %d bytes", size)
@@ -117,7 +117,7 @@ func newCheckpoint() *Checkpoint {
 	return &Checkpoint{tensors: map[string]Tensor{}, metadata: map[string]string{}}
 }
 
-// locate finds the file that stands for path, which may be a folder.
+// locate finds the file for path, which may be a folder.
 func locate(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -163,19 +163,21 @@ func (c *Checkpoint) take(s *source) {
 	}
 }
 
-// Names are the names of all tensors, sorted.
+// Names returns the names of all tensors, sorted.
 func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.tensors)) }
 
-// Get returns the tensor of that name, false if there is none. Its data are valid until Close.
+// Get returns the tensor of this name, and whether there is one. Its data are valid until Close.
 func (c *Checkpoint) Get(name string) (Tensor, bool) {
 	t, ok := c.tensors[name]
 	return t, ok
 }
 
-// Metadata is a copy of the file's own pairs of strings; of shards with the same key, the first in name order counts.
+// Metadata returns the pairs of strings that the file has beside its tensors. If shards have the same key, the first
+// one in name order counts.
 func (c *Checkpoint) Metadata() map[string]string { return maps.Clone(c.metadata) }
 
-// Close unmaps the files: data and views of their tensors must not be used any more. It waits for nobody.
+// Close unmaps the files. After that, the data of tensors, and views of them, must not be used. Close does not wait for
+// anyone who does.
 func (c *Checkpoint) Close() error {
 	var errs []error
 	for _, s := range c.sources {

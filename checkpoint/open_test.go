@@ -134,7 +134,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// readData stands in for the mapping where there is none.
+// TestReadData tests what replaces memory-mapping where there is none.
 func TestReadData(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte("0123456789"), 0o666); err != nil {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// maxHeader is the format's own limit, in bytes.
+// maxHeader is the format's own limit on the header, in bytes.
 const maxHeader = 100_000_000
 
 func checkHeaderSize(n uint64) error {
@@ -17,7 +17,7 @@ func checkHeaderSize(n uint64) error {
 }
 
 // readSafetensors reads and checks the header of size bytes of r. It returns the entries in the order of their data,
-// the metadata, and where the data begin.
+// the metadata, and the position at which the data begin.
 func readSafetensors(r io.ReaderAt, size int64) ([]entry, map[string]string, int64, error) {
 	var prefix [8]byte
 	if size < int64(len(prefix)) {
