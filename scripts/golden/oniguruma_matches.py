@@ -31,7 +31,7 @@ PATTERNS = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    # what Oniguruma has and regexp2 has not, or neither has
+    # what only Oniguruma has, or neither of the two
     "[a&&b]", "[[^a]b]", r"\p{Nonsense}", "(?~a)", r"\X", r"\K", "(a", "a)", "[a", "*a", r"\p{L", "(?z)", "a\\", r"\x{110000}",
 ]
 

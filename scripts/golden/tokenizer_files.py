@@ -36,7 +36,7 @@ def train(edit=None, **kw):
     if edit: edit(m)
     return m.SerializeToString()
 
-def equal_scores(m):  # ties, and characters that pieces have but the vocabulary has not
+def equal_scores(m):  # ties, and characters that are in pieces but not in the vocabulary
     gone = [i for i, p in enumerate(m.pieces) if p.piece in ("k", "b", "e")]
     for i in reversed(gone): del m.pieces[i]
     for i, p in enumerate(m.pieces):
