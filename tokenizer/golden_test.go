@@ -125,6 +125,7 @@ var goldenTokenizers sync.Map
 func TestGolden(t *testing.T) {
 	for _, dir := range goldenDirs(t, "*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			tk := loadGolden(t, dir)
 			if tk == nil {
 				t.Skip("no tokenizer")
@@ -148,6 +149,7 @@ func TestGoldenFiles(t *testing.T) {
 		}
 		tried++
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			tk, err := Load(out)
 			if err != nil {
 				t.Fatal(err)
@@ -257,6 +259,7 @@ func same[T comparable](t *testing.T, n int, text, what string, got, want []T) {
 func TestGoldenSplits(t *testing.T) {
 	for _, path := range goldenDirs(t, filepath.Join("splits", "*.jsonl")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
 			var byHand, byRegex matcher
 			jsonLines(t, readMaybeGzip(t, path), func(n int, raw []byte) {
 				if n == 1 {

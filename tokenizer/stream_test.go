@@ -111,6 +111,7 @@ func TestStreamIsDecode(t *testing.T) {
 			continue
 		}
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			cleaned := *tk
 			cleaned.cleanUp = !tk.cleanUp
 			for _, tk := range []*Tokenizer{tk, &cleaned} {
@@ -122,14 +123,19 @@ func TestStreamIsDecode(t *testing.T) {
 
 // TestStreamOfAnyIDs streams what a bad model may generate: any ids, and the same id again and again.
 func TestStreamOfAnyIDs(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
+	rounds := 10
+	if testing.Short() {
+		rounds = 1
+	}
 	for _, dir := range goldenDirs(t, "*") {
 		tk := loadGolden(t, dir)
 		if tk == nil {
 			continue
 		}
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			for range 20 {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(3, 4))
+			for range rounds {
 				random, same := make([]int32, 500), rng.Int32N(int32(tk.VocabSize()))
 				for i := range random {
 					random[i] = rng.Int32N(int32(tk.VocabSize()))
