@@ -16,84 +16,72 @@ func strftime(t time.Time, format string) string {
 			"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "r": "%I:%M:%S %p", "h": "%b"}[m[2]]; whole != "" {
 			return strftime(t, whole)
 		}
-		text, pad, width := strftimeField(t, m[2])
+		if m[2] == "Z" || m[2] == "z" {
+			return "" // there is no zone
+		}
+		d, ok := directives[m[2]]
+		if !ok {
+			return m[0]
+		}
+		text := d.text(t)
 		switch m[1] {
 		case "-":
-			width = 0
+			d.width = 0
 		case "_":
-			pad = ' '
+			d.pad = ' '
 		case "0":
-			pad = '0'
+			d.pad = '0'
 		case "^":
 			text = strings.ToUpper(text)
 		}
-		if text == "" && m[2] != "Z" && m[2] != "z" {
-			return m[0]
-		}
-		return pyPad(text, pad, '>', width)
+		return pyPad(text, d.pad, '>', d.width)
 	})
 }
 
-// strftimeField returns the text of one directive, and how it is padded.
-func strftimeField(t time.Time, verb string) (text string, pad rune, width int) {
-	number := func(n, width int) (string, rune, int) { return strconv.Itoa(n), '0', width }
-	_, isoWeek := t.ISOWeek()
-	isoYear, _ := t.ISOWeek()
-	weekday := int(t.Weekday())
-	switch verb {
-	case "P":
-		return strings.ToLower(t.Format("PM")), ' ', 0
-	case "a", "A", "b", "B", "p":
-		layout := map[string]string{"a": "Mon", "A": "Monday", "b": "Jan", "B": "January", "p": "PM"}[verb]
-		return t.Format(layout), ' ', 0
-	case "Y":
-		return number(t.Year(), 0)
-	case "G":
-		return number(isoYear, 0)
-	case "C":
-		return number(t.Year()/100, 2)
-	case "y":
-		return number(t.Year()%100, 2)
-	case "m":
-		return number(int(t.Month()), 2)
-	case "d":
-		return number(t.Day(), 2)
-	case "e":
-		return strconv.Itoa(t.Day()), ' ', 2
-	case "H":
-		return number(t.Hour(), 2)
-	case "k":
-		return strconv.Itoa(t.Hour()), ' ', 2
-	case "I":
-		return number((t.Hour()+11)%12+1, 2)
-	case "l":
-		return strconv.Itoa((t.Hour()+11)%12 + 1), ' ', 2
-	case "M":
-		return number(t.Minute(), 2)
-	case "S":
-		return number(t.Second(), 2)
-	case "f":
-		return number(t.Nanosecond()/1000, 6)
-	case "j":
-		return number(t.YearDay(), 3)
-	case "u":
-		return number((weekday+6)%7+1, 1)
-	case "w":
-		return number(weekday, 1)
-	case "U":
-		return number((t.YearDay()+6-weekday)/7, 2)
-	case "W":
-		return number((t.YearDay()+6-(weekday+6)%7)/7, 2)
-	case "V":
-		return number(isoWeek, 2)
-	case "s":
-		return number(int(t.Unix()), 0)
-	case "n":
-		return "\n", ' ', 0
-	case "t":
-		return "\t", ' ', 0
-	case "%":
-		return "%", ' ', 0
-	}
-	return "", ' ', 0
+// directive is how one directive of strftime is written: its text, and how it is padded.
+type directive struct {
+	text  func(t time.Time) string
+	pad   rune
+	width int
+}
+
+// layout writes a time with a layout of package time.
+func layout(l string) directive {
+	return directive{func(t time.Time) string { return t.Format(l) }, ' ', 0}
+}
+
+// padded writes a number.
+func padded(n func(t time.Time) int, pad rune, width int) directive {
+	return directive{func(t time.Time) string { return strconv.Itoa(n(t)) }, pad, width}
+}
+
+func hour12(t time.Time) int { return (t.Hour()+11)%12 + 1 }
+
+// weekday counts from Monday, which is 0.
+func weekday(t time.Time) int { return (int(t.Weekday()) + 6) % 7 }
+
+var directives = map[string]directive{
+	"a": layout("Mon"), "A": layout("Monday"), "b": layout("Jan"), "B": layout("January"), "p": layout("PM"), "P": layout("pm"),
+	"n": layout("\n"), "t": layout("\t"), "%": layout("%"),
+	"Y": padded(time.Time.Year, '0', 0),
+	"C": padded(func(t time.Time) int { return t.Year() / 100 }, '0', 2),
+	"y": padded(func(t time.Time) int { return t.Year() % 100 }, '0', 2),
+	"m": padded(func(t time.Time) int { return int(t.Month()) }, '0', 2),
+	"d": padded(time.Time.Day, '0', 2),
+	"e": padded(time.Time.Day, ' ', 2),
+	"j": padded(time.Time.YearDay, '0', 3),
+	"H": padded(time.Time.Hour, '0', 2),
+	"k": padded(time.Time.Hour, ' ', 2),
+	"I": padded(hour12, '0', 2),
+	"l": padded(hour12, ' ', 2),
+	"M": padded(time.Time.Minute, '0', 2),
+	"S": padded(time.Time.Second, '0', 2),
+	"f": padded(func(t time.Time) int { return t.Nanosecond() / 1000 }, '0', 6),
+	"s": padded(func(t time.Time) int { return int(t.Unix()) }, '0', 0),
+	"u": padded(func(t time.Time) int { return weekday(t) + 1 }, '0', 1),
+	"w": padded(func(t time.Time) int { return int(t.Weekday()) }, '0', 1),
+	"U": padded(func(t time.Time) int { return (t.YearDay() + 6 - int(t.Weekday())) / 7 }, '0', 2),
+	"W": padded(func(t time.Time) int { return (t.YearDay() + 6 - weekday(t)) / 7 }, '0', 2),
+	"V": padded(func(t time.Time) int { _, week := t.ISOWeek(); return week }, '0', 2),
+	"G": padded(func(t time.Time) int { year, _ := t.ISOWeek(); return year }, '0', 0),
 }
