@@ -13,9 +13,9 @@ import (
 	"syscall"
 )
 
-// AtomicFile writes a file whole or not at all: write fills a temporary file in the same folder, which is synced to disk
-// and then takes the place of path. On any error, and on a panic, the temporary is removed and path is as it was. A file
-// that is replaced passes on its permissions; a path that is anything but a regular file is refused.
+// AtomicFile writes a file whole or not at all. write fills a temporary file in the same folder; this is synced to disk
+// and then replaces path. On any error, and on a panic, the temporary file is removed and path is as it was. A file
+// that is replaced passes its permissions on. A path that is not a regular file is refused.
 func AtomicFile(path string, write func(io.Writer) error) error {
 	if err := replace(path, write); err != nil {
 		return fmt.Errorf("checkpoint: write %s: %w", path, err)
@@ -84,7 +84,7 @@ func createTemp(folder string) (*os.File, error) {
 	}
 }
 
-// syncFolder makes a rename last through a loss of power, where the system lets a folder be opened and synced.
+// syncFolder makes a rename survive a loss of power, where the system allows a folder to be opened and synced.
 func syncFolder(folder string) error {
 	if runtime.GOOS == "windows" {
 		return nil

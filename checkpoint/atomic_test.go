@@ -59,7 +59,7 @@ func TestAtomicFileRefuses(t *testing.T) {
 	}
 }
 
-// A new file has ordinary permissions, a replaced one keeps its own.
+// A new file has ordinary permissions; a replaced one keeps its own.
 func TestAtomicFileMode(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no permission bits")

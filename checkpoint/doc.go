@@ -1,8 +1,5 @@
 // Package checkpoint reads and writes files of named tensors: the weights of a model, of an adapter, of an optimizer.
-//
-// [Open] takes a file or a Hugging Face folder and hides how it is stored: safetensors or a state dict of torch.save
-// (pytorch_model.bin), one file or shards behind an index. Nothing is read but the headers; the data of a [Tensor] is a window on the memory-mapped file (read into memory
-// where the system cannot map), so a model larger than memory opens at once:
+// File formats belong here; what a tensor means belongs to the packages that read it.
 //
 //	c, err := checkpoint.Open("SmolLM2-135M")
 //	if err != nil {
@@ -12,11 +9,18 @@
 //	w, ok := c.Get("model.embed_tokens.weight")
 //	x, err := w.Float32s() // a copy, whatever the element type
 //
-// A file is not trusted: its header is checked in full before any data is touched, and what the format forbids
-// (overlaps, holes, trailing bytes, duplicate names, sizes that do not fit) is an error that names the tensor. A
-// PyTorch file is a pickle, a program in a small language: ours knows the few functions that make tensors, runs no
-// others and refuses a file that names one. Its tensors may share data; transposed ones are copied.
+// [Open] takes a file or a Hugging Face folder, and hides how it is stored: safetensors or a state dict of torch.save
+// (pytorch_model.bin), one file or shards with an index. [OpenReader] takes a file in memory or in an archive. Only
+// headers are read. The data of a [Tensor] is a window on the memory-mapped file (or is read into memory where the
+// system cannot map), so a model larger than memory opens at once.
 //
-// [Write] makes a safetensors file as PyTorch's writer does, byte for byte but for the order of the metadata.
-// [AtomicFile] is how it gets to disk: a reader sees the old file or the new one, never a part.
+// [Write] makes a safetensors file of tensors, which [F32], [BF16FromFloat32] and the like make. It writes the same
+// bytes as the Python library, but for the order of the metadata. [AtomicFile] puts any file on disk in such a way that
+// a reader sees the old one or the new one, never a part.
+//
+// A file is not trusted. Its header is checked in full before any data are used. What the format forbids (overlaps,
+// holes, trailing bytes, duplicate names, sizes that do not fit) is an error that names the tensor. A PyTorch file is a
+// pickle, which is a program in a small language: this package knows the few functions that make tensors, runs no
+// others, and refuses a file that names one. Its tensors may share data; transposed ones are copied. The error of a
+// missing file is fs.ErrNotExist.
 package checkpoint

@@ -3,7 +3,7 @@ package checkpoint
 // DType is an element type, by its name in a safetensors header.
 type DType string
 
-// The element types whose values are served.
+// The element types whose values can be read.
 const (
 	DTypeF64  DType = "F64"
 	DTypeF32  DType = "F32"
@@ -20,8 +20,9 @@ const (
 	DTypeBool DType = "BOOL"
 )
 
-// elementTypes are all types of the format, in the order in which its reference writer (safetensors 0.8) turns them
-// into a file, last first. Those without a constant above can be loaded and written, but their values are not served.
+// elementTypes are all types of the format. The reference writer (safetensors 0.8) writes tensors in this order of
+// types, from last to first. Tensors of the types without a constant above can be loaded and written, but their values
+// cannot be read.
 var elementTypes = []struct {
 	name DType
 	bits int
@@ -32,7 +33,7 @@ var elementTypes = []struct {
 	{DTypeI32, 32}, {DTypeU32, 32}, {DTypeF32, 32}, {"C64", 64}, {DTypeF64, 64}, {DTypeI64, 64}, {DTypeU64, 64},
 }
 
-// rank is d's place in elementTypes, -1 for a type that the format does not have.
+// rank returns d's index in elementTypes, -1 for a type that the format does not have.
 func (d DType) rank() int {
 	for i, e := range elementTypes {
 		if e.name == d {
@@ -50,7 +51,7 @@ func (d DType) bits() int {
 	return 0
 }
 
-// Size is the number of bytes of one element: 0 where it is no whole number (F4, F6) and for an unknown type.
+// Size is the number of bytes of one element. It is 0 for an unknown type, and where it is not a whole number (F4, F6).
 func (d DType) Size() int {
 	if b := d.bits(); b%8 == 0 {
 		return b / 8

@@ -44,7 +44,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// readAll takes the values, or a clear error for an element type that is not served.
+// readAll reads the values, or wants a clear error for an element type whose values cannot be read.
 func readAll(t *testing.T, c *checkpoint.Checkpoint, name string) {
 	x, ok := c.Get(name)
 	if !ok {

@@ -11,10 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// metadataKey is the one header key that is no tensor.
+// metadataKey is the one key of the header that is not a tensor.
 const metadataKey = "__metadata__"
 
-// entry is a tensor as the header states it; its data are the bytes begin to end behind the header.
+// entry is a tensor as the header states it. Its data are the bytes from begin to end, counted from the end of the
+// header.
 type entry struct {
 	name       string
 	dtype      DType
@@ -22,7 +23,7 @@ type entry struct {
 	begin, end uint64
 }
 
-// parseHeader reads the JSON header of a safetensors file with dataLen bytes of data and checks all that it states.
+// parseHeader reads the JSON header of a safetensors file with dataLen bytes of data, and checks everything it states.
 // The entries come in the order of their data.
 func parseHeader(raw []byte, dataLen uint64) ([]entry, map[string]string, error) {
 	switch {
@@ -54,7 +55,7 @@ func parseHeader(raw []byte, dataLen uint64) ([]entry, map[string]string, error)
 	return entries, metadata, checkLayout(entries, dataLen)
 }
 
-// readObject reads a JSON object whose keys differ; visit reads the value of each.
+// readObject reads a JSON object, and calls visit to read the value of each key. Equal keys are an error.
 func readObject(dec *json.Decoder, visit func(key string) error) error {
 	if err := readDelim(dec, '{'); err != nil {
 		return err
@@ -100,7 +101,7 @@ func readString(dec *json.Decoder) (string, error) {
 	return s, nil
 }
 
-// readMetadata reads an object of strings; null counts as none, as in the reference.
+// readMetadata reads an object of strings. null counts as an empty object, as in the reference implementation.
 func readMetadata(dec *json.Decoder, into map[string]string) error {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil || string(raw) == "null" {
@@ -189,7 +190,7 @@ func (e *entry) readField(dec *json.Decoder, key string) error {
 	return dec.Decode(new(json.RawMessage)) // a field that this version of the format does not have
 }
 
-// check compares what the entry states with itself and with the data that there is.
+// check compares what the entry states with itself and with the length of the data.
 func (e entry) check(dataLen uint64) error {
 	need, err := byteSize(e.dtype, e.shape)
 	switch {
@@ -205,7 +206,7 @@ func (e entry) check(dataLen uint64) error {
 	return nil
 }
 
-// checkLayout sorts the entries by their data and finds whether they fill it: no overlap, no hole, nothing left.
+// checkLayout sorts the entries by their data, and makes sure that they fill it: without an overlap, a hole or a rest.
 func checkLayout(entries []entry, dataLen uint64) error {
 	for _, e := range entries {
 		if err := e.check(dataLen); err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fileOf is a safetensors file with that header and n bytes of data.
+// fileOf is a safetensors file with this header and n bytes of data.
 func fileOf(header string, n int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, n)...)
@@ -23,7 +23,7 @@ func TestHeader(t *testing.T) {
 	tests := []struct {
 		name, header string
 		data         int
-		want         string // in the error; empty: no error
+		want         string // part of the error; empty: no error
 	}{
 		{"empty", `{}`, 0, ""},
 		{"padding", `{}` + "  \n\t", 0, ""},
@@ -82,12 +82,12 @@ func checkError(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// A stated length is not believed before it is compared with the file and the limit.
+// A stated length is compared with the file and with the limit before it is used.
 func TestHeaderLength(t *testing.T) {
 	tests := []struct {
 		name string
 		file []byte
-		size int64 // of the file, which may hold no more than a beginning
+		size int64 // of the file, which may contain only its beginning
 		want string
 	}{
 		{"nothing", nil, 0, "not a safetensors file: 0 bytes"},
@@ -103,7 +103,7 @@ func TestHeaderLength(t *testing.T) {
 	}
 }
 
-// FuzzOpen holds whatever parses to what the format promises, and to being written back as it was.
+// FuzzOpen checks that a file that is accepted is what the format promises, and can be written back as it was.
 func FuzzOpen(f *testing.F) {
 	seeds, err := filepath.Glob(filepath.Join("..", "testdata", "golden", "safetensors", "*"))
 	if err != nil || len(seeds) == 0 {

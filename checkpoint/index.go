@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// readIndex reads which shard holds each tensor.
+// readIndex reads which shard each tensor is in.
 func readIndex(raw []byte) (map[string]string, error) {
 	if !json.Valid(raw) {
 		return nil, errors.New("not valid JSON")
@@ -38,7 +38,7 @@ func readIndex(raw []byte) (map[string]string, error) {
 	return shardOf, nil
 }
 
-// openIndex opens all shards of an index. Tensors that a shard holds beyond the index are served too.
+// openIndex opens all shards of an index. It also takes in tensors that a shard has but the index does not list.
 func (c *Checkpoint) openIndex(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *Checkpoint) openIndex(path string) error {
 	return nil
 }
 
-// shardFiles finds the shards in the folder; all that are missing are listed.
+// shardFiles finds the shards in the folder. An error lists all that are missing.
 func shardFiles(folder string, shards []string) ([]string, error) {
 	var files, missing []string
 	for _, shard := range shards {
@@ -86,8 +86,8 @@ func shardFiles(folder string, shards []string) ([]string, error) {
 	return files, nil
 }
 
-// checkShards lists the tensors that are not in the shard of the index and those that are in several. Source i is
-// shard i.
+// checkShards lists the tensors that are not in the shard that the index names, and those that are in several. Source i
+// is shard i.
 func (c *Checkpoint) checkShards(shardOf map[string]string, shards []string) []string {
 	holders := map[string][]string{}
 	for i, s := range c.sources {

@@ -2,9 +2,9 @@
 
 package checkpoint
 
-import "os"
+import "io"
 
-// mapFile gives the bytes start to size of f, read into memory.
-func mapFile(f *os.File, start, size int64) (data []byte, unmap func() error, err error) {
-	return readData(f, start, size)
+// mapFile returns the bytes start to size of r, read into memory.
+func mapFile(r io.ReaderAt, start, size int64) (data []byte, unmap func() error, err error) {
+	return readData(r, start, size)
 }

@@ -12,15 +12,14 @@ import (
 	"strings"
 )
 
-// source is one opened file of named tensors, whatever its format.
+// source is one opened file of named tensors, of any format.
 type source struct {
 	tensors  []Tensor
 	metadata map[string]string
 	close    func() error
 }
 
-// openSource opens one file. Each format is a function like openSafetensors; this is where one is chosen, by the file's
-// first bytes.
+// openSource opens one file.
 func openSource(path string) (*source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -34,55 +33,60 @@ func openSource(path string) (*source, error) {
 		return nil, err
 	}
 	defer f.Close()
-	open := openSafetensors
-	head := make([]byte, 16)
-	if n, _ := f.ReadAt(head, 0); isTorch(head[:n]) {
-		open = openTorch
-	}
-	s, err := open(path, f, info.Size())
+	s, err := readSource(path, f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-// readData reads the bytes start to size of f.
-func readData(f io.ReaderAt, start, size int64) ([]byte, func() error, error) {
+// readSource reads size bytes of r. Each format is a function like openSafetensors; the first bytes choose it here.
+func readSource(path string, r io.ReaderAt, size int64) (*source, error) {
+	head := make([]byte, 16)
+	if n, _ := r.ReadAt(head, 0); isTorch(head[:n]) {
+		return openTorch(path, r, size)
+	}
+	return openSafetensors(path, r, size)
+}
+
+// readData reads the bytes start to size of r.
+func readData(r io.ReaderAt, start, size int64) ([]byte, func() error, error) {
 	n := size - start
 	if int64(int(n)) != n {
 		return nil, nil, fmt.Errorf("%d bytes of data do not fit in this machine's memory", n)
 	}
 	data := make([]byte, n)
-	if _, err := io.ReadFull(io.NewSectionReader(f, start, n), data); err != nil {
+	if _, err := io.ReadFull(io.NewSectionReader(r, start, n), data); err != nil {
 		return nil, nil, fmt.Errorf("read the data: %w", err)
 	}
 	return data, func() error { return nil }, nil
 }
 
-// Checkpoint is an opened set of named tensors. It may be used by several goroutines at once.
+// Checkpoint is an opened set of named tensors. Goroutines can share it.
 type Checkpoint struct {
 	tensors  map[string]Tensor
 	metadata map[string]string
 	sources  []*source
 }
 
-// The files that make a folder a checkpoint, in the order in which they are looked for.
+// folderFiles are the files that make a folder a checkpoint, in the order in which they are looked for.
 var folderFiles = []string{
 	"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
 	"adapter_model.safetensors", "adapter_model.bin",
 }
 
-// Open opens a safetensors file, a state dict of torch.save, the index of a sharded one (*.index.json), or a folder
-// that holds model.safetensors, model.safetensors.index.json with its shards, the same as pytorch_model.bin,
-// adapter_model.safetensors or adapter_model.bin; the first of these counts. The error of a missing file or of a
-// folder without any of them is fs.ErrNotExist. While it is open, nobody may cut a file short or write into it: replace
-// it, as AtomicFile does.
+// Open opens a safetensors file, a state dict of torch.save, the index of a sharded one (*.index.json), or a folder. Of
+// a folder it opens the first of these that exists: model.safetensors, model.safetensors.index.json with its shards,
+// pytorch_model.bin, pytorch_model.bin.index.json with its shards, adapter_model.safetensors, adapter_model.bin.
+//
+// If the file is missing, or the folder has none of these, the error is fs.ErrNotExist. While a checkpoint is open, its
+// files must not be truncated or written to: replace them, as AtomicFile does.
 func Open(path string) (*Checkpoint, error) {
 	path, err := locate(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	c := &Checkpoint{tensors: map[string]Tensor{}, metadata: map[string]string{}}
+	c := newCheckpoint()
 	if strings.HasSuffix(path, ".index.json") {
 		err = c.openIndex(path)
 	} else {
@@ -94,7 +98,26 @@ func Open(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// locate finds the file that stands for path, which may be a folder.
+// OpenReader opens a checkpoint that is not a file by itself, such as one in an archive: size bytes of r, a safetensors
+// file or a state dict of torch.save. The data of an *os.File are memory-mapped; any other data are read into memory.
+func OpenReader(r io.ReaderAt, size int64) (*Checkpoint, error) {
+	if size < 0 {
+		return nil, fmt.Errorf("checkpoint: a size of %d bytes", size)
+	}
+	s, err := readSource("", r, size)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c := newCheckpoint()
+	c.take(s)
+	return c, nil
+}
+
+func newCheckpoint() *Checkpoint {
+	return &Checkpoint{tensors: map[string]Tensor{}, metadata: map[string]string{}}
+}
+
+// locate finds the file for path, which may be a folder.
 func locate(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -116,12 +139,17 @@ func locate(path string) (string, error) {
 	return "", fmt.Errorf("%s holds none of %s: %w", path, strings.Join(folderFiles, ", "), fs.ErrNotExist)
 }
 
-// add opens a file and takes in its tensors; on a name that is there already, the first stays.
+// add opens a file and takes in its tensors.
 func (c *Checkpoint) add(path string) error {
 	s, err := openSource(path)
-	if err != nil {
-		return err
+	if err == nil {
+		c.take(s)
 	}
+	return err
+}
+
+// take takes in the tensors of a source. Of two with the same name, the first stays.
+func (c *Checkpoint) take(s *source) {
 	c.sources = append(c.sources, s)
 	for _, t := range s.tensors {
 		if _, ok := c.tensors[t.Name]; !ok {
@@ -133,22 +161,23 @@ func (c *Checkpoint) add(path string) error {
 			c.metadata[key] = value
 		}
 	}
-	return nil
 }
 
-// Names are the names of all tensors, sorted.
+// Names returns the names of all tensors, sorted.
 func (c *Checkpoint) Names() []string { return slices.Sorted(maps.Keys(c.tensors)) }
 
-// Get returns the tensor of that name, false if there is none. Its data are valid until Close.
+// Get returns the tensor of this name, and whether there is one. Its data are valid until Close.
 func (c *Checkpoint) Get(name string) (Tensor, bool) {
 	t, ok := c.tensors[name]
 	return t, ok
 }
 
-// Metadata is a copy of the file's own pairs of strings; of shards with the same key, the first in name order counts.
+// Metadata returns the pairs of strings that the file has beside its tensors. If shards have the same key, the first
+// one in name order counts.
 func (c *Checkpoint) Metadata() map[string]string { return maps.Clone(c.metadata) }
 
-// Close unmaps the files: data and views of their tensors must not be used any more. It waits for nobody.
+// Close unmaps the files. After that, the data of tensors, and views of them, must not be used. Close does not wait for
+// anyone who does.
 func (c *Checkpoint) Close() error {
 	var errs []error
 	for _, s := range c.sources {

@@ -1,7 +1,9 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -132,7 +134,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// readData stands in for the mapping where there is none.
+// TestReadData tests what replaces memory-mapping where there is none.
 func TestReadData(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte("0123456789"), 0o666); err != nil {
@@ -158,5 +160,55 @@ func TestReadData(t *testing.T) {
 	}
 	if _, _, err := readData(f, 0, 11); err == nil {
 		t.Error("a file that is too short: got no error")
+	}
+}
+
+// TestOpenReader opens files as bytes in memory and as open files.
+func TestOpenReader(t *testing.T) {
+	dir := put(t, map[string]any{"model.safetensors": one("a", "bb")})
+	for path, names := range map[string][]string{
+		filepath.Join(dir, "model.safetensors"):                                          {"a", "bb"},
+		filepath.Join("..", "testdata", "golden", "torch", "views", "pytorch_model.bin"): nil,
+	} {
+		want, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []io.ReaderAt{bytes.NewReader(raw), f} {
+			c, err := OpenReader(r, int64(len(raw)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Names(); !slices.Equal(got, want.Names()) || names != nil && !slices.Equal(got, names) {
+				t.Errorf("%s: got %v, want %v", path, got, want.Names())
+			}
+			for _, name := range c.Names() {
+				x, _ := c.Get(name)
+				y, _ := want.Get(name)
+				if x.DType != y.DType || !slices.Equal(x.Shape, y.Shape) || !bytes.Equal(x.Data, y.Data) || x.File != "" {
+					t.Errorf("%s: %s: got %+v, want %+v", path, name, x, y)
+				}
+			}
+			if _, err := OpenReader(r, int64(len(raw))-1); err == nil {
+				t.Errorf("%s: cut off, but no error", path)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(f.Close(), want.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := OpenReader(bytes.NewReader(nil), -1); err == nil {
+		t.Error("a negative size is accepted")
 	}
 }

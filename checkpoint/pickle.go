@@ -6,31 +6,33 @@ import (
 	"strconv"
 )
 
-// maxPickle is the largest pickle that is read, in bytes. Values take up to some 100 times the bytes that make them; the
-// pickle of a state dict has about 150 bytes a tensor, whatever the tensor's size.
+// maxPickle is the size of the largest pickle that is read, in bytes. Values take up to about 100 times as many bytes
+// as the pickle that makes them. The pickle of a state dict has about 150 bytes per tensor, however large the tensor
+// is.
 const maxPickle = 16 << 20
 
 // pickleReader runs the part of Python's pickle language that state dicts are written in (protocols 2 to 5; Python's
-// pickletools.py describes each opcode). It calls nothing: a global is one of those that a table allows, or an error.
-// What it builds shares, never copies, so memory is bounded by the length of raw; cycles are possible, so nobody may
-// walk a value all the way down.
+// pickletools.py describes each opcode). It does not call any Python: a global is one of those in a table, or an error.
+// The values that it builds share their parts and never copy them, so memory is bounded by the length of raw. Cycles
+// are possible, so do not walk a value all the way down.
 type pickleReader struct {
 	raw []byte
 	at  int
-	// stack holds nil, bool, int64, float64, string, []byte, tuple, *list, *dict and what the two functions return.
+	// stack has nil, bool, int64, float64, string, []byte, tuple, *list, *dict, and what the two functions below
+	// return.
 	stack []any
 	marks []int
 	memo  map[int]any
 	// global returns the meaning of module.name.
 	global func(name string) (any, error)
-	// persistent returns what an id, mostly a tuple, stands for.
+	// persistent returns what an id, usually a tuple, stands for.
 	persistent func(id any) (any, error)
 }
 
 type (
 	tuple []any
 	list  struct{ items []any }
-	// dict keeps its pairs as they were set: of equal keys, the last counts.
+	// dict keeps its pairs in the order in which they were set. Of equal keys, the last counts.
 	dict struct{ keys, values []any }
 	// callable is a global that REDUCE may call.
 	callable func(args tuple) (any, error)
@@ -38,7 +40,7 @@ type (
 
 var errPickleEnd = errors.New("the pickle ends early")
 
-// load runs one pickle, from where the reader stands to just behind its STOP.
+// load runs one pickle, from the reader's position up to and including its STOP.
 func (p *pickleReader) load() (any, error) {
 	p.stack, p.marks, p.memo = nil, nil, map[int]any{}
 	for {
@@ -88,7 +90,7 @@ func (p *pickleReader) push(v any) error {
 	return nil
 }
 
-// floor is where the part of the stack above the last mark begins.
+// floor returns the index in the stack at which the part above the last mark begins.
 func (p *pickleReader) floor() int {
 	if len(p.marks) == 0 {
 		return 0
@@ -96,7 +98,7 @@ func (p *pickleReader) floor() int {
 	return p.marks[len(p.marks)-1]
 }
 
-// top returns the uppermost value above the last mark.
+// top returns the topmost value above the last mark.
 func (p *pickleReader) top() (any, error) {
 	if len(p.stack) <= p.floor() {
 		return nil, errors.New("the stack is empty")
@@ -112,7 +114,7 @@ func (p *pickleReader) pop() (any, error) {
 	return v, err
 }
 
-// popMark takes the last mark and a copy of all above it.
+// popMark removes the last mark and everything above it, which it returns.
 func (p *pickleReader) popMark() ([]any, error) {
 	if len(p.marks) == 0 {
 		return nil, errors.New("no mark on the stack")
@@ -124,7 +126,7 @@ func (p *pickleReader) popMark() ([]any, error) {
 	return items, nil
 }
 
-// get returns the value of a key, false if there is none.
+// get returns the value of a key, and whether there is one.
 func (d *dict) get(key string) (any, bool) {
 	for i := len(d.keys) - 1; i >= 0; i-- {
 		if d.keys[i] == any(key) {
@@ -134,7 +136,7 @@ func (d *dict) get(key string) (any, bool) {
 	return nil, false
 }
 
-// kind says what a value is, for messages: the value itself may be without end.
+// kind describes a value in a message. The value itself may be infinitely large.
 func kind(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -165,7 +167,7 @@ func kind(v any) string {
 	return "a type"
 }
 
-// quoted quotes a string, of one that is very long the beginning.
+// quoted quotes a string. If it is very long, it quotes the beginning.
 func quoted(s string) string {
 	const most = 120
 	if len(s) > most {

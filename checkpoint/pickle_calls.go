@@ -8,7 +8,7 @@ import (
 
 // The opcodes that name globals, call them, and store values to be used again.
 
-// takeLine returns the bytes up to a line end, without it.
+// takeLine returns the bytes up to the end of the line.
 func (p *pickleReader) takeLine() (string, error) {
 	n := bytes.IndexByte(p.raw[p.at:], '\n')
 	if n < 0 {
@@ -43,7 +43,7 @@ func opStackGlobal(p *pickleReader) error {
 	module, ok1 := m.(string)
 	name, ok2 := n.(string)
 	if !ok1 || !ok2 {
-		return errors.New("a global whose name is no string")
+		return errors.New("a global whose name is not a string")
 	}
 	return p.pushGlobal(module, name)
 }
@@ -80,7 +80,7 @@ func opReduce(p *pickleReader) error {
 	return p.push(v)
 }
 
-// opBuild drops the attributes of an object: a state dict has its _metadata there, the modules' versions.
+// opBuild drops the attributes of an object. In a state dict they are _metadata, the versions of the modules.
 func opBuild(p *pickleReader) error {
 	if _, err := p.pop(); err != nil {
 		return err

@@ -23,7 +23,7 @@ func opAppends(p *pickleReader) error {
 	return p.extend(items)
 }
 
-// extend puts items behind those of the list on top.
+// extend appends items to the list on top.
 func (p *pickleReader) extend(items []any) error {
 	v, err := p.top()
 	if err != nil {
@@ -77,7 +77,7 @@ func opSetItems(p *pickleReader) error {
 	return p.set(items)
 }
 
-// set puts keys and values, in turn, into the dict on top.
+// set puts pairs of a key and a value into the dict on top.
 func (p *pickleReader) set(items []any) error {
 	v, err := p.top()
 	if err != nil {

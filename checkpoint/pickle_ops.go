@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// longInt is an integer of more than 64 bits: its bytes, lowest first.
+// longInt is an integer of more than 64 bits: its bytes, the lowest first.
 type longInt string
 
-// pickleOps are the opcodes, by the names in Python's pickletools.py. STOP is load's own.
+// pickleOps are the opcodes, with their names in Python's pickletools.py. load handles STOP itself.
 var pickleOps = [256]func(*pickleReader) error{
 	0x80: opProto,
 	0x95: func(p *pickleReader) error { _, err := p.take(8); return err }, // FRAME
@@ -108,13 +108,13 @@ func opFloat(p *pickleReader) error {
 		return err
 	}
 	x := uint64(0)
-	for _, c := range b { // the one number that is stored highest byte first
+	for _, c := range b { // the only number that is stored with its highest byte first
 		x = x<<8 | uint64(c)
 	}
 	return p.push(math.Float64frombits(x))
 }
 
-// takeCounted returns the bytes behind a count of size bytes.
+// takeCounted returns the bytes after a count of size bytes.
 func (p *pickleReader) takeCounted(size uint64) ([]byte, error) {
 	n, err := p.takeUint(size)
 	if err != nil {

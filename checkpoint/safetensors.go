@@ -4,10 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 )
 
-// maxHeader is the format's own limit, in bytes.
+// maxHeader is the format's own limit on the header, in bytes.
 const maxHeader = 100_000_000
 
 func checkHeaderSize(n uint64) error {
@@ -18,7 +17,7 @@ func checkHeaderSize(n uint64) error {
 }
 
 // readSafetensors reads and checks the header of size bytes of r. It returns the entries in the order of their data,
-// the metadata, and where the data begin.
+// the metadata, and the position at which the data begin.
 func readSafetensors(r io.ReaderAt, size int64) ([]entry, map[string]string, int64, error) {
 	var prefix [8]byte
 	if size < int64(len(prefix)) {
@@ -43,13 +42,13 @@ func readSafetensors(r io.ReaderAt, size int64) ([]entry, map[string]string, int
 	return entries, metadata, start, err
 }
 
-// openSafetensors opens one file; size is what it holds.
-func openSafetensors(path string, f *os.File, size int64) (*source, error) {
-	entries, metadata, start, err := readSafetensors(f, size)
+// openSafetensors opens size bytes of r; path is for messages and for Tensor.File.
+func openSafetensors(path string, r io.ReaderAt, size int64) (*source, error) {
+	entries, metadata, start, err := readSafetensors(r, size)
 	if err != nil {
 		return nil, err
 	}
-	data, unmap, err := mapFile(f, start, size)
+	data, unmap, err := mapFile(r, start, size)
 	if err != nil {
 		return nil, err
 	}

@@ -8,15 +8,15 @@ import (
 	"github.com/x448/float16"
 )
 
-// Tensor is a named array, its elements little-endian and in row-major order.
+// Tensor is a named array. Its elements are little-endian and in row-major order.
 type Tensor struct {
 	Name  string
 	DType DType
-	// Shape holds the extents; a scalar has none.
+	// Shape has the size of each dimension. A scalar has none.
 	Shape []int
-	// Data of an opened file may be memory-mapped: never write to it, and do not use it after Close.
+	// Data of an opened file may be memory-mapped. Never write to it, and do not use it after Close.
 	Data []byte
-	// File is the path of the file that the tensor is from, empty for one made here.
+	// File is the path of the file that the tensor is from, or "".
 	File string
 }
 
@@ -29,7 +29,7 @@ func (t Tensor) Size() int {
 	return n
 }
 
-// check says what is wrong with the type, the shape or the length of the data.
+// check returns what is wrong with the type, the shape or the length of the data.
 func (t Tensor) check() error {
 	need, err := byteSize(t.DType, t.Shape)
 	if err != nil {
@@ -41,7 +41,7 @@ func (t Tensor) check() error {
 	return nil
 }
 
-// byteSize is the number of bytes of an array; sizes that do not fit an integer are errors.
+// byteSize returns the number of bytes of an array. A size that does not fit into an integer is an error.
 func byteSize(d DType, shape []int) (uint64, error) {
 	if d.bits() == 0 {
 		return 0, fmt.Errorf("unknown element type %q", d)
@@ -63,8 +63,8 @@ func byteSize(d DType, shape []int) (uint64, error) {
 	return total / 8, nil
 }
 
-// F32 makes a tensor over data, which is not copied: leave it unchanged until the tensor is written. No shape means a
-// scalar. Here and below, a shape that does not fit the data is an error when the tensor is used.
+// F32 makes a tensor over data, which is not copied: do not change it before the tensor is written. Without a shape,
+// the tensor is a scalar. Here and below, a shape that does not fit the data is an error when the tensor is used.
 func F32(name string, data []float32, shape ...int) Tensor {
 	return Tensor{Name: name, DType: DTypeF32, Shape: shape, Data: bytesOf(data)}
 }
@@ -93,7 +93,8 @@ func BF16FromFloat32(name string, data []float32, shape ...int) Tensor {
 	return BF16(name, half, shape...)
 }
 
-// F16FromFloat32 makes a half-precision tensor of data, rounded to nearest, ties to even; beyond 65504 is infinite.
+// F16FromFloat32 makes a half-precision tensor of data, rounded to nearest, ties to even. Values beyond 65504 become
+// infinite.
 func F16FromFloat32(name string, data []float32, shape ...int) Tensor {
 	half := make([]uint16, len(data))
 	for i, x := range data {
@@ -105,7 +106,7 @@ func F16FromFloat32(name string, data []float32, shape ...int) Tensor {
 func bf16(x float32) uint16 {
 	b := math.Float32bits(x)
 	if x != x {
-		return uint16(b>>16) | 0x40 // stays a NaN
+		return uint16(b>>16) | 0x40 // a NaN stays a NaN
 	}
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }

@@ -5,11 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 )
 
-// isTorch recognises a file that torch.save wrote by its beginning. Byte 8 of a safetensors file is a brace.
+// isTorch recognises the beginning of a file that torch.save wrote. Byte 8 of a safetensors file is a brace.
 func isTorch(head []byte) bool {
 	return isZip(head) || bytes.HasPrefix(head, legacyMagic)
 }
@@ -18,9 +18,9 @@ func isZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) && len(head) > 8 && head[8] != '{'
 }
 
-// openTorch opens a state dict that torch.save wrote; size is what the file holds.
-func openTorch(path string, f *os.File, size int64) (*source, error) {
-	raw, unmap, err := mapFile(f, 0, size)
+// openTorch opens a state dict that torch.save wrote, size bytes of r.
+func openTorch(path string, r io.ReaderAt, size int64) (*source, error) {
+	raw, unmap, err := mapFile(r, 0, size)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func openTorch(path string, f *os.File, size int64) (*source, error) {
 	return &source{tensors: tensors, close: unmap}, nil
 }
 
-// readTorch reads the file that raw is; the data of its tensors stay there.
+// readTorch reads the file whose content is raw. The data of its tensors stay there.
 func readTorch(path string, raw []byte) ([]Tensor, error) {
 	read := readTorchZip
 	if !isZip(raw) {
@@ -48,7 +48,7 @@ func readTorch(path string, raw []byte) ([]Tensor, error) {
 	return d.tensors(path, data, copies(len(raw)))
 }
 
-// stateDict finds the dict that holds tensors: v, or what v keeps as "state_dict", as trainers do.
+// stateDict finds the dict with the tensors: v itself, or what v has as "state_dict", as trainers write it.
 func stateDict(v any) (*dict, error) {
 	d, ok := v.(*dict)
 	if !ok {
@@ -78,8 +78,8 @@ func (d *dict) hasTensors() bool {
 	return false
 }
 
-// tensors makes ours of those of a state dict; what else it holds, such as a step count, is left out. The data come
-// from storages by key.
+// tensors converts the tensors of a state dict. Everything else in it, such as a step count, is left out. data has the
+// storages by key.
 func (d *dict) tensors(path string, data map[string][]byte, left copies) ([]Tensor, error) {
 	place := map[string]int{}
 	var out []Tensor
@@ -105,8 +105,8 @@ func (d *dict) tensors(path string, data map[string][]byte, left copies) ([]Tens
 	return out, nil
 }
 
-// torchZip is the form since PyTorch 1.6: NAME/data.pkl is the pickle, NAME/data/KEY a storage. Nothing is compressed,
-// so that storages can be used where they lie.
+// torchZip is the format since PyTorch 1.6. NAME/data.pkl is the pickle, and NAME/data/KEY is a storage. Nothing is
+// compressed, so storages can be used in place.
 type torchZip struct {
 	raw   []byte
 	files map[string]*zip.File
@@ -117,7 +117,7 @@ type torchZip struct {
 func openTorchZip(raw []byte) (*torchZip, error) {
 	r, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
-		return nil, fmt.Errorf("%w: cut off, or no file of torch.save", err)
+		return nil, fmt.Errorf("%w: cut off, or not a file of torch.save", err)
 	}
 	z := &torchZip{raw: raw, files: make(map[string]*zip.File, len(r.File))}
 	for _, f := range r.File {
@@ -133,7 +133,7 @@ func openTorchZip(raw []byte) (*torchZip, error) {
 		}
 	}
 	if z.root == "" {
-		return nil, errors.New("zip: no NAME/data.pkl, so no file of torch.save")
+		return nil, errors.New("zip: no NAME/data.pkl, so this is not a file of torch.save")
 	}
 	if z.files[z.root+"constants.pkl"] != nil {
 		return nil, errors.New("a TorchScript program; want a state dict")
@@ -141,7 +141,7 @@ func openTorchZip(raw []byte) (*torchZip, error) {
 	return z, nil
 }
 
-// bytes returns what an entry holds, in place.
+// bytes returns the content of an entry, in place.
 func (z *torchZip) bytes(name string) ([]byte, error) {
 	f := z.files[z.root+name]
 	switch {
@@ -163,7 +163,7 @@ func (z *torchZip) bytes(name string) ([]byte, error) {
 	return z.raw[start : uint64(start)+size : uint64(start)+size], nil
 }
 
-// readTorchZip returns what the pickle holds and the data of its storages, by key.
+// readTorchZip returns the value of the pickle and the data of its storages, by key.
 func readTorchZip(raw []byte) (any, map[string][]byte, error) {
 	z, err := openTorchZip(raw)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// storageType is torch.FloatStorage and the like: the elements of a storage.
+// storageType is a class such as torch.FloatStorage: the element type of a storage.
 type storageType DType
 
 // torchStorages are the storage classes of torch and torch.cuda.
@@ -25,8 +25,8 @@ var torchTypes = map[string]DType{
 	"float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2fnuz": "F8_E5M2FNUZ",
 }
 
-// torchGlobals returns the meaning of the globals that a state dict needs; any other is an error that names it.
-// OrderedDict copies a list of pairs, at most as many in all as the pickle has bytes.
+// torchGlobals returns the meaning of the globals that a state dict needs. Any other global is an error that names it.
+// OrderedDict copies a list of pairs; in all, it copies at most as many pairs as the pickle has bytes.
 func torchGlobals(pickleSize int) func(name string) (any, error) {
 	functions := map[string]callable{
 		"collections.OrderedDict":                    orderedDict(pickleSize),
@@ -37,7 +37,7 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 		"torch._utils._rebuild_parameter_with_state": rebuildParameter,
 		"torch.Size":   func(args tuple) (any, error) { return first(args) },
 		"torch.device": func(tuple) (any, error) { return nil, nil },
-		// Bytes in protocol 2: text, and an encoding. No tensor needs them.
+		// Bytes in protocol 2: a text and an encoding. Tensors do not need them.
 		"_codecs.encode": func(args tuple) (any, error) { return first(args) },
 	}
 	return func(name string) (any, error) {
@@ -54,7 +54,7 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 		if d, ok := torchTypes[short]; ok && name == "torch."+short {
 			return d, nil
 		}
-		return nil, fmt.Errorf("the pickle asks for %s, which a state dict has no need of: refused, since a pickle can run any program. "+
+		return nil, fmt.Errorf("the pickle asks for %s, which a state dict has no need of: refused, because a pickle can run any program. "+
 			"Save model.state_dict(), best as safetensors", quoted(name))
 	}
 }
@@ -97,7 +97,7 @@ func orderedDict(budget int) callable {
 	}
 }
 
-// rebuildTensor takes (storage, offset, size, stride, …); what follows concerns gradients.
+// rebuildTensor takes (storage, offset, size, stride, …). The other arguments concern gradients.
 func rebuildTensor(args tuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("a tensor of %d arguments; want 4 or more", len(args))
@@ -115,8 +115,8 @@ func rebuildTensor(args tuple) (any, error) {
 	return &torchTensor{storage: s, dtype: s.dtype, offset: offset, shape: shape, stride: stride}, nil
 }
 
-// rebuildTensorV3 takes (storage, offset, size, stride, requires_grad, hooks, dtype, …); it is for the element types
-// that have no storage class.
+// rebuildTensorV3 takes (storage, offset, size, stride, requires_grad, hooks, dtype, …). PyTorch uses it for element
+// types that have no storage class.
 func rebuildTensorV3(args tuple) (any, error) {
 	if len(args) < 7 {
 		return nil, fmt.Errorf("a tensor of %d arguments; want 7 or more", len(args))

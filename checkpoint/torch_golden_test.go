@@ -26,7 +26,7 @@ func open(t *testing.T, path string) *checkpoint.Checkpoint {
 	return c
 }
 
-// What torch.save wrote is, bit for bit, what its safetensors twin holds (scripts/golden/torch_pickles.py).
+// What torch.save wrote is bit for bit the same as the safetensors file beside it (scripts/golden/torch_pickles.py).
 func TestTorchGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "torch") {
 		t.Run(c.Name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTorchGolden(t *testing.T) {
 	}
 }
 
-// A folder with both forms is read from safetensors.
+// Of a folder with both formats, the safetensors file is read.
 func TestSafetensorsFirst(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"pytorch_model.bin", "adapter_model.bin", "pytorch_model.bin.index.json"} {
@@ -66,7 +66,7 @@ func TestSafetensorsFirst(t *testing.T) {
 	}
 }
 
-// torchRefusals are parts of the errors of files in testdata/golden/torch_bad; others need an error only.
+// torchRefusals are parts of the errors for files in testdata/golden/torch_bad. Any error will do for the others.
 var torchRefusals = map[string]string{
 	"system.bin":        `asks for "posix.system"`,
 	"system_key.bin":    `asks for "posix.system"`,

@@ -9,12 +9,12 @@ import (
 // legacyMagic is the pickle that a file of PyTorch before 1.6 begins with: the number 0x1950a86a20f9469cfc6c.
 var legacyMagic = []byte("\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
 
-// legacyProtocol is the one version of the form that there has been.
+// legacyProtocol is the only version of the format that there has been.
 const legacyProtocol = 1001
 
-// readTorchLegacy reads the form before PyTorch 1.6: five pickles (magic number, version, system, state dict, keys of
-// the storages) and then, in the order of the keys, each storage behind its number of elements, 8 bytes. It returns
-// the state dict and the data of the storages, by key.
+// readTorchLegacy reads the format before PyTorch 1.6. It is five pickles (magic number, version, system, state dict,
+// keys of the storages), and then the storages in the order of the keys, each after its number of elements in 8 bytes.
+// It returns the state dict, and the data of the storages by key.
 func readTorchLegacy(raw []byte) (any, map[string][]byte, error) {
 	code := raw[:min(len(raw), maxPickle)]
 	storages := storageSet{}

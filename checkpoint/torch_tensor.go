@@ -7,14 +7,14 @@ import (
 	"math/bits"
 )
 
-// torchStorage is a run of elements that tensors are windows on.
+// torchStorage is a run of elements. Tensors are windows on it.
 type torchStorage struct {
 	key   string
 	dtype DType
 	size  uint64 // in bytes, as the pickle states it
 }
 
-// torchTensor is a tensor as the pickle states it, unchecked. Offset and stride count elements.
+// torchTensor is a tensor as the pickle states it. It is not checked. Offset and strides count elements.
 type torchTensor struct {
 	storage       *torchStorage
 	dtype         DType
@@ -54,10 +54,11 @@ func (s storageSet) find(id any) (*torchStorage, error) {
 	return s[key], nil
 }
 
-// copies is what is left of the bytes that strided tensors of a file may take.
+// copies is how many bytes the strided tensors of a file may still take.
 type copies uint64
 
-// tensor checks t and makes it one of ours: in place where its elements lie in row-major order, else a copy.
+// tensor checks and converts t. If its elements are in row-major order its data stay in place, otherwise they are
+// copied.
 func (t *torchTensor) tensor(name, path string, data []byte, left *copies) (Tensor, error) {
 	shape, stride, err := t.layout()
 	if err != nil {
@@ -91,7 +92,7 @@ func (t *torchTensor) tensor(name, path string, data []byte, left *copies) (Tens
 	return out, nil
 }
 
-// layout reads shape and stride.
+// layout reads shape and strides.
 func (t *torchTensor) layout() (shape, stride []int, err error) {
 	if len(t.shape) != len(t.stride) || len(t.shape) > maxDims {
 		return nil, nil, fmt.Errorf("%d extents with %d strides; want as many, and at most %d", len(t.shape), len(t.stride), maxDims)
@@ -111,7 +112,7 @@ func (t *torchTensor) layout() (shape, stride []int, err error) {
 	return shape, stride, nil
 }
 
-// lastElement is the place of the last element in the storage; no extent is 0. It is false on overflow.
+// lastElement returns the index of the last element in the storage, and false on overflow. No dimension is 0.
 func lastElement(offset int64, shape, stride []int) (uint64, bool) {
 	last := uint64(offset)
 	for i, extent := range shape {
@@ -125,7 +126,7 @@ func lastElement(offset int64, shape, stride []int) (uint64, bool) {
 	return last, true
 }
 
-// rowMajor says that the elements lie one behind the other, in order.
+// rowMajor says that the elements follow each other in order.
 func rowMajor(shape, stride []int) bool {
 	step := 1
 	for i := len(shape) - 1; i >= 0; i-- {
@@ -137,7 +138,7 @@ func rowMajor(shape, stride []int) bool {
 	return true
 }
 
-// gather copies elements of size bytes, need bytes in all, into row-major order.
+// gather copies elements of size bytes, need bytes in total, into row-major order.
 func gather(data []byte, shape, stride []int, size, need int) []byte {
 	out := make([]byte, need)
 	index := make([]int, len(shape))

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// zipOf packs names and contents, in turn.
+// zipOf packs names and contents, which alternate.
 func zipOf(t testing.TB, method uint16, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -63,17 +63,17 @@ func pDict(pairs ...string) string {
 	return out + "u."
 }
 
-// torchFile is a file of that pickle and one storage of 6 float32.
+// torchFile is a file with this pickle and one storage of 6 float32.
 func torchFile(t testing.TB, pickle string) []byte {
 	return zipOf(t, zip.Store, "m/data.pkl", pickle, "m/data/0", strings.Repeat("\x00\x00\x80\x3f", 6))
 }
 
 var six = pStorage("FloatStorage", 6)
 
-// pickleTest is a pickle and a part of the error that it gives; empty: none.
+// pickleTest is a pickle and part of the error that it causes; empty: none.
 type pickleTest struct{ name, pickle, want string }
 
-// checkPickles reads each beside a storage of 6 float32, and within 1 MB of memory.
+// checkPickles reads each of them with a storage of 6 float32, in less than 1 MB of memory.
 func checkPickles(t *testing.T, tests []pickleTest) {
 	t.Helper()
 	for _, tt := range tests {
@@ -159,7 +159,7 @@ func TestPickleErrors(t *testing.T) {
 	})
 }
 
-// allocated is how many bytes f allocates.
+// allocated returns how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -168,7 +168,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// What is shared in the pickle is not multiplied by reading it.
+// Reading does not multiply what the pickle shares.
 func TestTorchAmplification(t *testing.T) {
 	pairs := "](" + strings.Repeat("("+pString("k")+"Nt", 1000) + "eq\x01"
 	calls := strings.Repeat("ccollections\nOrderedDict\nh\x01\x85R0", 1000)
@@ -202,7 +202,7 @@ func TestTorchZips(t *testing.T) {
 		at := bytes.Index(encrypted, []byte(mark)) + 6 + 2*strings.Count(mark, "\x01")
 		encrypted[at] |= 1
 	}
-	larger := torchFile(t, good) // its directory states a data/0 of 2³¹ bytes
+	larger := torchFile(t, good) // its directory states that data/0 has 2³¹ bytes
 	at := bytes.LastIndex(larger, []byte("PK\x01\x02"))
 	for _, field := range []int{20, 24} {
 		binary.LittleEndian.PutUint32(larger[at+field:], 1<<31)
@@ -232,7 +232,7 @@ func TestTorchZips(t *testing.T) {
 	}
 }
 
-// A file is refused wherever it is cut off.
+// A file is refused at whatever byte it is cut off.
 func TestTorchCut(t *testing.T) {
 	for _, name := range []string{"views", "views_legacy"} {
 		raw, err := os.ReadFile(filepath.Join("..", "testdata", "golden", "torch", name, "pytorch_model.bin"))
@@ -268,7 +268,7 @@ func TestTorchLegacyErrors(t *testing.T) {
 	}
 }
 
-// Storages stay in the file: a model larger than memory opens at once.
+// Storages stay in the file, so a model larger than memory opens at once.
 func TestTorchInPlace(t *testing.T) {
 	file := torchFile(t, pDict("w", pTensor(six, 0, []int64{2, 3}, []int64{3, 1}), "v", pTensor(six, 3, []int64{3}, []int64{1})))
 	tensors, err := readTorch("f", file)
@@ -346,7 +346,7 @@ func FuzzTorch(f *testing.F) {
 	})
 }
 
-// FuzzPickle runs pickles alone, which a mutation of a zip file seldom reaches.
+// FuzzPickle runs pickles alone. A mutation of a zip file seldom reaches them.
 func FuzzPickle(f *testing.F) {
 	f.Add([]byte(pDict("w", pTensor(six, 0, []int64{2, 3}, []int64{3, 1}))))
 	f.Add([]byte("\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01w\x94]\x94(K\x01M\x02\x01J\xff\xff\xff\xffG01234567\x88\x89NeC\x02ab\x8a\x01\xff\x85\x86u."))

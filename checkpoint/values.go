@@ -10,14 +10,14 @@ import (
 	"github.com/x448/float16"
 )
 
-// littleEndian says that this machine stores numbers as the files do, so that bytes can be looked at in place.
+// littleEndian says that this machine stores numbers as the files do, so bytes can be read in place.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 type number interface {
 	float32 | uint16 | int64
 }
 
-// view is b as numbers, in place; false where they are not aligned or stored the other way round.
+// view returns b as numbers, in place. It is false if they are not aligned, or stored in the other byte order.
 func view[T number](b []byte) ([]T, bool) {
 	var one T
 	n := len(b) / int(unsafe.Sizeof(one))
@@ -31,7 +31,7 @@ func view[T number](b []byte) ([]T, bool) {
 	return unsafe.Slice((*T)(p), n), true
 }
 
-// bytesOf is x as little-endian bytes, in place where the machine allows.
+// bytesOf returns x as little-endian bytes, in place if the machine allows it.
 func bytesOf[T number](x []T) []byte {
 	if len(x) == 0 {
 		return []byte{}
@@ -39,14 +39,14 @@ func bytesOf[T number](x []T) []byte {
 	if !littleEndian {
 		b, err := binary.Append(nil, binary.LittleEndian, x)
 		if err != nil {
-			panic(err) // no number fails to encode
+			panic(err) // every number can be encoded
 		}
 		return b
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(x[0])))
 }
 
-// Float32View is the data in place: only for F32 that lies aligned in memory. Never write to it.
+// Float32View returns the data in place. That works only for F32 that is aligned in memory. Never write to it.
 func (t Tensor) Float32View() ([]float32, bool) {
 	if t.DType != DTypeF32 || t.check() != nil {
 		return nil, false
@@ -54,8 +54,8 @@ func (t Tensor) Float32View() ([]float32, bool) {
 	return view[float32](t.Data)
 }
 
-// Uint16s are the bits of a 16-bit type (BF16, F16, I16, U16): in place when aligned, so never write to them, else a
-// copy. For other types it is nil.
+// Uint16s returns the bits of a 16-bit type (BF16, F16, I16, U16). If they are aligned they are in place, so never
+// write to them; otherwise they are a copy. For other types it returns nil.
 func (t Tensor) Uint16s() []uint16 {
 	if t.DType.Size() != 2 || t.check() != nil {
 		return nil
@@ -70,7 +70,7 @@ func (t Tensor) Uint16s() []uint16 {
 	return out
 }
 
-// Float32s is a copy of the values, converted from F32, BF16, F16 or F64.
+// Float32s returns a copy of the values, converted from F32, BF16, F16 or F64.
 func (t Tensor) Float32s() ([]float32, error) {
 	if err := t.check(); err != nil {
 		return nil, t.fail(err)
@@ -92,7 +92,7 @@ func (t Tensor) Float32s() ([]float32, error) {
 	return nil, t.fail(fmt.Errorf("tensor %q: element type %s is not read as floats (F32, BF16, F16 and F64 are)", t.Name, t.DType))
 }
 
-// Int64s is a copy of the values of an integer or boolean type.
+// Int64s returns a copy of the values of an integer or boolean type.
 func (t Tensor) Int64s() ([]int64, error) {
 	if err := t.check(); err != nil {
 		return nil, t.fail(err)
@@ -129,7 +129,7 @@ func collect[T number](n int, at func(i int) T) []T {
 	return out
 }
 
-// fail puts the file, where there is one, in front of err.
+// fail puts the file, if there is one, before err.
 func (t Tensor) fail(err error) error {
 	if t.File == "" {
 		return fmt.Errorf("checkpoint: %w", err)

@@ -107,7 +107,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// Rounding is to nearest, ties to even; what does not fit is infinite and NaN stays NaN.
+// Rounding is to nearest, ties to even. What does not fit becomes infinite, and a NaN stays a NaN.
 func TestHalfRounding(t *testing.T) {
 	bits := math.Float32frombits
 	tests := []struct {
@@ -140,7 +140,7 @@ func TestDTypeSize(t *testing.T) {
 	}
 }
 
-// The path of a machine that stores numbers the other way round gives the same bytes and values.
+// A machine with the other byte order writes the same bytes and reads the same values.
 func TestOtherByteOrder(t *testing.T) {
 	if !littleEndian {
 		t.Skip("this is such a machine")

@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// Write makes a safetensors file of the tensors, replacing path at once and whole (see AtomicFile). The tensors may be
-// views of the file that is replaced. Nil metadata leaves the key out.
+// Write makes a safetensors file of the tensors. It replaces path whole and at once (see AtomicFile), so the tensors
+// may be views of the file that is replaced. With nil metadata, the file has no metadata.
 func Write(path string, tensors []Tensor, metadata map[string]string) error {
 	ordered, header, err := makeHeader(tensors, metadata)
 	if err != nil {
@@ -38,8 +38,8 @@ func writeSafetensors(w io.Writer, ordered []Tensor, header []byte) error {
 	return nil
 }
 
-// makeHeader puts the tensors into the order of the reference writer (widest element type first, then by name) and
-// states them, padded with spaces so that the data begin at a multiple of 8.
+// makeHeader puts the tensors into the order of the reference writer (the widest element type first, then by name), and
+// makes the header. It is padded with spaces, so that the data begin at a multiple of 8.
 func makeHeader(tensors []Tensor, metadata map[string]string) ([]Tensor, []byte, error) {
 	if err := checkWritable(tensors, metadata); err != nil {
 		return nil, nil, err
@@ -93,7 +93,7 @@ func (h *headerWriter) string(s string) {
 	enc := json.NewEncoder(&h.buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil {
-		panic(err) // no string fails to encode
+		panic(err) // every string can be encoded
 	}
 	h.buf.Truncate(h.buf.Len() - 1) // the line end that Encode adds
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What safetensors 0.8.0 for Python serializes of the same tensors.
+// reference is what safetensors 0.8.0 for Python writes for the same tensors.
 const reference = "H\x01\x00\x00\x00\x00\x00\x00" + `{"__metadata__":{"format":"pt"},"ids":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},` +
 	`"a<é>\n":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"z":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]},` +
 	`"b.half":{"dtype":"BF16","shape":[2],"data_offsets":[20,24]},"none":{"dtype":"F16","shape":[0,3],"data_offsets":[24,24]}}    ` +
@@ -131,7 +131,7 @@ func (l *limited) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// Wherever the disk runs full, the old file stays and nothing else is left.
+// Wherever the disk runs full, the old file stays, and nothing else remains.
 func TestFullDisk(t *testing.T) {
 	ordered, header, err := makeHeader(referenceTensors(), map[string]string{"format": "pt"})
 	if err != nil {
@@ -149,7 +149,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// checkFolder compares all files of a folder with what they should hold.
+// checkFolder compares all files of a folder with what they should be.
 func checkFolder(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

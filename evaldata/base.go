@@ -16,8 +16,9 @@ import (
 //go:embed base
 var base embed.FS
 
-// Base unpacks the embedded tiny model, a Hugging Face folder, into the user's cache folder, or, where there is none, the
-// folder for temporary files, and returns where it is. A folder that is there already and whole is used as it is.
+// Base unpacks the embedded tiny model, a Hugging Face folder, and returns the path of the folder. It is in the user's
+// cache folder or, if there is none, in the folder for temporary files. A folder that is there already, and complete,
+// is used as it is.
 func Base() (string, error) {
 	files, err := fs.Sub(base, "base")
 	if err != nil {
@@ -67,7 +68,7 @@ func unpack(files fs.FS) (string, error) {
 	return dir, nil
 }
 
-// digest names the content of files.
+// digest returns a name for the content of files.
 func digest(files fs.FS) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {

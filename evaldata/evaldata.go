@@ -10,19 +10,19 @@ import (
 //go:embed gsm8k tinyshakespeare
 var files embed.FS
 
-// Open opens an embedded file.
+// Open opens an embedded file. The error for any other name lists the names that there are, and is fs.ErrNotExist.
 func Open(name string) (fs.File, error) {
 	info, err := fs.Stat(files, name)
 	if err != nil || info.IsDir() {
-		return nil, fmt.Errorf("evaldata: no embedded file %q; there are %s", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("evaldata: no embedded file %q (there are %s): %w", name, strings.Join(Names(), ", "), fs.ErrNotExist)
 	}
 	return files.Open(name)
 }
 
-// Names are the names of all embedded files, sorted.
+// Names returns the names of all embedded data files, sorted.
 func Names() []string {
 	var names []string
-	// The tree is part of the binary: walking it cannot fail.
+	// The tree is part of the binary, so walking it cannot fail.
 	_ = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			names = append(names, path)

@@ -3,6 +3,9 @@ package evaldata_test
 import (
 	"bufio"
 	"fmt"
+	"log"
+	"os"
+	"path/filepath"
 
 	"github.com/spagotune/spagotune/evaldata"
 )
@@ -22,4 +25,28 @@ func ExampleOpen() {
 	// Output:
 	// First Citizen:
 	// Before we proceed any further, hear me speak.
+}
+
+func ExampleNames() {
+	for _, name := range evaldata.Names() {
+		fmt.Println(name)
+	}
+	// Output:
+	// gsm8k/LICENSE
+	// gsm8k/test.jsonl
+	// gsm8k/train.jsonl
+	// tinyshakespeare/input.txt
+}
+
+func ExampleBase() {
+	dir, err := evaldata.Base()
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "model.safetensors"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Size())
+	// Output: 3349936
 }

@@ -19,7 +19,7 @@ func TestTrainTokenizer(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := TokenizerOptions{Data: data, Output: filepath.Join(dir, "new", "tok"),
-		TrainOptions: tokenizer.TrainOptions{VocabSize: 300, Special: []string{"<|endoftext|>"}}}
+		TrainOptions: tokenizer.TrainOptions{VocabSize: 300, SpecialTokens: []string{"<|endoftext|>"}}}
 	n, err := TrainTokenizer(context.Background(), o)
 	if err != nil || n < 265 || n > 300 {
 		t.Fatalf("%d tokens: %v", n, err)

@@ -46,7 +46,7 @@ func (f framed) EncodePair(first, second string, addSpecialTokens bool) tokenize
 func (f framed) EncodeWords(words []string, _ bool) (e tokenizer.Encoding) {
 	for i, w := range words {
 		for _, id := range f.Encode(w, false) {
-			e.IDs, e.Words = append(e.IDs, id), append(e.Words, int32(i))
+			e.IDs, e.WordIDs = append(e.IDs, id), append(e.WordIDs, int32(i))
 		}
 	}
 	return e

@@ -87,7 +87,7 @@ func (t *PairEncoder) WordRow(text string, words [][2]int) (row Features, trunca
 	for i := range row.WordIDs {
 		row.WordIDs[i] = -1
 	}
-	copy(row.WordIDs[starts[0]:], e.Words[:n])
+	copy(row.WordIDs[starts[0]:], e.WordIDs[:n])
 	return row, truncated, nil
 }
 

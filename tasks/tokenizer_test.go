@@ -84,11 +84,11 @@ func (b byteTokenizer) EncodePair(first, second string, addSpecialTokens bool) t
 func (b byteTokenizer) EncodeWords(words []string, addSpecialTokens bool) tokenizer.Encoding {
 	e := b.EncodePlus("", addSpecialTokens)
 	for range e.IDs {
-		e.Words = append(e.Words, -1)
+		e.WordIDs = append(e.WordIDs, -1)
 	}
 	for i, w := range words {
 		for _, id := range b.Encode(w, false) {
-			e.IDs, e.Words, e.TypeIDs = append(e.IDs, id), append(e.Words, int32(i)), append(e.TypeIDs, 0)
+			e.IDs, e.WordIDs, e.TypeIDs = append(e.IDs, id), append(e.WordIDs, int32(i)), append(e.TypeIDs, 0)
 		}
 	}
 	return e

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// englishText is about 1 MB: $SPAGOTUNE_EVALDATA/tinyshakespeare/input.txt if
-// it is there, else generated sentences.
+// englishText is about 1 MB: $SPAGOTUNE_EVALDATA/tinyshakespeare/input.txt if it is there, else generated sentences.
 func englishText() string {
 	raw, err := os.ReadFile(filepath.Join(os.Getenv("SPAGOTUNE_EVALDATA"), "tinyshakespeare", "input.txt"))
 	if err != nil {
@@ -17,7 +16,7 @@ func englishText() string {
 	return string(raw)
 }
 
-// generatedText is n bytes or a little more of sentences that vary.
+// generatedText returns n bytes, or a few more, of sentences that vary.
 func generatedText(n int) string {
 	words := strings.Fields("the king speaks of Harry's loss and his sword, yet nobody listened to 1,234 merry travellers who returned from Rome")
 	var out strings.Builder

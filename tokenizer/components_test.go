@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// componentRow is one text of testdata/components.py, in the order written there.
+// componentRow is one text of scripts/golden/tokenizer_components.py, in the order written there.
 type componentRow struct {
 	text, decoded, decodedSpecial, other string
 	ids, special, types, pair, pairTypes []int32
@@ -19,8 +19,8 @@ func (r *componentRow) UnmarshalJSON(raw []byte) error {
 		&r.other, &r.pair, &r.pairTypes, &r.pairOffsets, &r.decoded, &r.decodedSpecial})
 }
 
-// TestComponents compares each part, in a small tokenizer of its own, with
-// what tokenizers 0.23.3 makes of the same texts.
+// TestComponents compares each part, in a small tokenizer of its own, with what tokenizers 0.23.3 makes of the same
+// texts.
 func TestComponents(t *testing.T) {
 	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "components.jsonl")), func(_ int, raw []byte) {
 		var c struct {

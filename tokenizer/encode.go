@@ -3,37 +3,26 @@ package tokenizer
 import (
 	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
-// Encoding is what becomes of a text: entry i of each list is about token i.
-type Encoding struct {
-	IDs     []int32
-	Tokens  []string
-	Offsets [][2]int // characters (not bytes) of the text, end excluded; {0, 0} for tokens added by the post-processor
-	TypeIDs []int32  // 0 for the first text, 1 for the second, or as the post-processor says
-	Words   []int32  // the word (part of the text that the model sees as one) of its text, or as given to EncodeWords; -1 for tokens added by the post-processor
-	Special []bool   // added by the post-processor
-}
-
-// Encode is the ids of text. Added tokens are found in it by their content;
-// with special set, the post-processor adds its own (add_special_tokens).
-func (t *Tokenizer) Encode(text string, special bool) []int32 {
+// Encode returns the ids of a text. Added tokens are found in the text by their content. With addSpecialTokens, the
+// post-processor adds its own: [CLS] and [SEP], or whatever the model was trained with.
+func (t *Tokenizer) Encode(text string, addSpecialTokens bool) []int32 {
 	e := t.encodeOne(text, 0, false)
-	return t.post.process([]Encoding{e}, special).IDs
+	return t.post.process([]Encoding{e}, addSpecialTokens).IDs
 }
 
-// EncodePlus is Encode with tokens, offsets and type ids.
-func (t *Tokenizer) EncodePlus(text string, special bool) Encoding {
-	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, special)
+// EncodePlus is Encode that also returns tokens, offsets, type ids and word ids.
+func (t *Tokenizer) EncodePlus(text string, addSpecialTokens bool) Encoding {
+	return t.post.process([]Encoding{t.encodeOne(text, 0, true)}, addSpecialTokens)
 }
 
-// EncodePair encodes two texts that belong together, such as question and answer.
-func (t *Tokenizer) EncodePair(first, second string, special bool) Encoding {
-	return t.post.process([]Encoding{t.encodeOne(first, 0, true), t.encodeOne(second, 1, true)}, special)
+// EncodePair encodes two texts that belong together, such as a question and an answer.
+func (t *Tokenizer) EncodePair(first, second string, addSpecialTokens bool) Encoding {
+	return t.post.process([]Encoding{t.encodeOne(first, 0, true), t.encodeOne(second, 1, true)}, addSpecialTokens)
 }
 
-// workspace is memory that encodings reuse.
+// workspace is memory that encodings use again.
 type workspace struct {
 	a, b []piece
 	toks []tok
@@ -53,7 +42,7 @@ func (w *workspace) release() {
 	workspaces.Put(w)
 }
 
-// encodeOne encodes without the post-processor; full fills all lists.
+// encodeOne encodes without the post-processor. With full, it fills all lists.
 func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 	text = validUTF8(text)
 	w := workspaces.Get().(*workspace)
@@ -77,15 +66,15 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 				e.Tokens = append(e.Tokens, t.tokenText(p, k))
 				e.Offsets = append(e.Offsets, chars.offsets(p, k))
 				e.TypeIDs = append(e.TypeIDs, typeID)
-				e.Words = append(e.Words, int32(i))
-				e.Special = append(e.Special, false)
+				e.WordIDs = append(e.WordIDs, int32(i))
+				e.SpecialTokensMask = append(e.SpecialTokensMask, false)
 			}
 		}
 	}
 	return e
 }
 
-// pieces is the text cut up for the model.
+// pieces cuts the text up for the model.
 func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 	whole := newPiece(text, full || t.trackAlways)
 	w.b = t.added.raw.split(w.b[:0], whole)
@@ -111,8 +100,8 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 	return w.a
 }
 
-// tokenText is the text of a token: as the vocabulary has it, but an added
-// token, and the unknown one of Unigram and SentencePiece, as the text has it.
+// tokenText returns the text of a token as the vocabulary has it. An added token, and the unknown token of Unigram and
+// SentencePiece, have the text that they stand for.
 func (t *Tokenizer) tokenText(p piece, k tok) string {
 	_, isUnigram := t.model.(*unigram)
 	_, isSPM := t.model.(*spmModel)
@@ -123,39 +112,39 @@ func (t *Tokenizer) tokenText(p piece, k tok) string {
 	return s
 }
 
-// charIndex turns byte offsets into character offsets.
-type charIndex struct{ of []int32 } // the character of each byte
-
-func newCharIndex(text string) *charIndex {
-	c := &charIndex{make([]int32, 0, len(text))}
-	n := int32(0)
-	for _, r := range text {
-		for range utf8.RuneLen(r) {
-			c.of = append(c.of, n)
+// EncodeWords encodes a text that is given as words, such as the lines of a CoNLL file. WordIDs holds the index of each
+// token's word: several tokens may have the same word, and a word that vanishes has no token. Offsets count from the
+// start of the word.
+//
+// Each word is encoded as a text of its own. With the byte-level tokenizers of GPT-2, RoBERTa and BART, a space is put
+// before each word, as transformers does for words (add_prefix_space); otherwise the words would run into each other.
+func (t *Tokenizer) EncodeWords(words []string, addSpecialTokens bool) Encoding {
+	t = t.forWords()
+	parts := make([]Encoding, 0, len(words))
+	for i, word := range words {
+		e := t.encodeOne(word, 0, true)
+		for j := range e.WordIDs {
+			e.WordIDs[j] = int32(i)
 		}
-		n++
+		parts = append(parts, e)
 	}
-	return c
+	return t.post.process([]Encoding{join(parts)}, addSpecialTokens)
 }
 
-// offsets is where token k of piece p comes from. Odd cases (a token that is
-// longer than its piece) are handled as the library does.
-func (c *charIndex) offsets(p piece, k tok) [2]int {
-	from, to := int(k.start), int(k.end)
-	if from < to && to <= len(p.al) {
-		from, to = int(p.al[from].start), int(p.al[to-1].end)
-	} else if from == to {
-		from, to = from+int(p.off), to+int(p.off)
+// forWords returns t, or a tokenizer that puts a space before each text where words need one.
+func (t *Tokenizer) forWords() *Tokenizer {
+	if len(t.preTokenizers) != 1 {
+		return t
 	}
-	if from < 0 || from >= len(c.of) || to < 0 {
-		return [2]int{from, to}
+	split, ok := t.preTokenizers[0].(byteLevelSplit)
+	if !ok || !split.regex || split.prefixSpace {
+		return t
 	}
-	start := int(c.of[from])
-	switch {
-	case to < len(c.of):
-		return [2]int{start, int(c.of[to])}
-	case to-1 < len(c.of):
-		return [2]int{start, int(c.of[to-1]) + 1}
+	split.prefixSpace = true
+	spaced := *t
+	spaced.preTokenizers = []preTokenizer{split}
+	if len(t.post.trims) > 0 {
+		spaced.post.trims = []trimmer{{prefixSpace: true}}
 	}
-	return [2]int{start, start + 2}
+	return &spaced
 }

@@ -8,10 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 )
 
-// bpeOf is the BPE model of smallBPE with other settings.
+// bpeOf makes a tokenizer with nothing but a BPE model.
 func bpeOf(t *testing.T, model string) *Tokenizer {
 	t.Helper()
 	tk, err := Parse([]byte(oneModel(model)), nil)
@@ -50,21 +49,21 @@ func liveIDs(syms []symbol) []int32 {
 	return ids
 }
 
-// TestLongInput makes sure that no input takes time out of proportion.
+// TestLongInput makes sure that no input takes more time than its length justifies.
 func TestLongInput(t *testing.T) {
 	inputs := []string{
 		strings.Repeat("a", 100_000), strings.Repeat("abcdefghij", 10_000), strings.Repeat(" ", 100_000), strings.Repeat("\n", 100_000),
 		strings.Repeat("<", 100_000), "e" + strings.Repeat("\u0301", 50_000), strings.Repeat("👨\u200d", 14_000), strings.Repeat("中", 33_000),
 	}
-	for _, dir := range goldenDirs(t, "*") {
+	for i, dir := range goldenDirs(t, "*") {
 		tk := loadGolden(t, dir)
-		if tk == nil {
+		if tk == nil || testing.Short() && i%4 != 0 {
 			continue
 		}
 		for _, in := range inputs {
 			start := time.Now()
 			tk.Encode(in, true)
-			if d := time.Since(start); d > 2*time.Second { // about 50 ms alone on a machine
+			if d := time.Since(start); d > 2*time.Second { // about 50 ms on a machine that does nothing else
 				t.Errorf("%s: %d bytes of %q take %v", filepath.Base(dir), len(in), in[:4], d)
 			}
 		}
@@ -107,62 +106,6 @@ func TestLossyUTF8(t *testing.T) {
 	} {
 		if got := lossyUTF8([]byte(c.in)); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
-		}
-	}
-}
-
-func TestStream(t *testing.T) {
-	byteTokens := `{"type": "BPE", "byte_fallback": true, "vocab": {"▁a": 0, "b": 1, "<0xE2>": 2, "<0x82>": 3, "<0xAC>": 4, "▁.": 5, "Ã": 6, "©": 7, "Ġx": 8}, "merges": []}`
-	llama := `{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}`
-	for _, c := range []struct {
-		name, decoder, config string
-		ids                   []int32
-		want                  []string // of each Add, then of Flush
-	}{
-		{"first space", llama, `{}`, []int32{0, 0, 1}, []string{"a", " a", "b", ""}},
-		{"bytes", llama, `{}`, []int32{0, 2, 3, 4, 1}, []string{"a", "", "", "", "€b", ""}},
-		{"broken bytes", llama, `{}`, []int32{2, 3, 1, 2}, []string{"", "", "\uFFFD\uFFFDb", "", "\uFFFD"}},
-		{"byte level", `{"type": "ByteLevel"}`, `{}`, []int32{1, 6, 7, 8, 6}, []string{"b", "", "é", " x", "", "\uFFFD"}},
-		{"clean up", llama, `{"clean_up_tokenization_spaces": true}`, []int32{1, 0, 5, 1}, []string{"b", "", "", " a.b", ""}},
-		{"unknown ids", llama, `{}`, []int32{1, 99, -1, 1}, []string{"b", "", "", "b", ""}},
-	} {
-		tk, err := Parse([]byte(`{"decoder": `+c.decoder+`, "model": `+byteTokens+`}`), []byte(c.config))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := tk.NewStream(false)
-		var got []string
-		for _, id := range c.ids {
-			got = append(got, s.Add(id))
-		}
-		same(t, 0, c.name, "parts", append(got, s.Flush()), c.want)
-	}
-}
-
-// TestStreamIsDecode streams long texts, so that the window moves.
-func TestStreamIsDecode(t *testing.T) {
-	text := generatedText(3000) + " naïve 😀 中文 <s> end ."
-	for _, dir := range goldenDirs(t, "*") {
-		tk := loadGolden(t, dir)
-		if tk == nil {
-			continue
-		}
-		ids := tk.Encode(text, true)
-		s := tk.NewStream(true)
-		var got strings.Builder
-		for _, id := range ids {
-			part := s.Add(id)
-			if !utf8.ValidString(part) {
-				t.Errorf("%s: part %q is not UTF-8", filepath.Base(dir), part)
-			}
-			got.WriteString(part)
-			if len(s.tokens) > 2*windowMax {
-				t.Fatalf("%s: the window has grown to %d tokens", filepath.Base(dir), len(s.tokens))
-			}
-		}
-		got.WriteString(s.Flush())
-		if want := tk.Decode(ids, true); got.String() != want {
-			t.Errorf("%s:\n got %q\nwant %q", filepath.Base(dir), got.String(), want)
 		}
 	}
 }

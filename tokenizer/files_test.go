@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// fileCase is a tokenizer in other files than tokenizer.json and what
-// sentencepiece or transformers makes of texts (testdata/files.py).
+// fileCase is a tokenizer in files other than tokenizer.json, and what sentencepiece or transformers makes of texts
+// (scripts/golden/tokenizer_files.py).
 type fileCase struct {
 	Name  string
 	Files map[string][]byte
@@ -29,7 +29,7 @@ type fileRow struct {
 	SomeText  string  `json:"some_decoded"`
 }
 
-// fileCases calls f with each case, its files in a folder.
+// fileCases calls f with each case. dir holds its files.
 func fileCases(t testing.TB, f func(c *fileCase, dir string)) {
 	t.Helper()
 	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "files.jsonl")), func(_ int, raw []byte) {
@@ -87,7 +87,7 @@ func checkFileRow(t *testing.T, tk *Tokenizer, n int, r *fileRow) {
 	if r.Words != nil {
 		e := tk.EncodeWords(r.Words, true)
 		same(t, n, r.Text, "words_ids", e.IDs, r.WordsIDs)
-		same(t, n, r.Text, "word_ids", e.Words, r.WordIDs)
+		same(t, n, r.Text, "word_ids", e.WordIDs, r.WordIDs)
 	}
 	decoder, ids := tk, r.IDsSpecial
 	if r.Target != nil {

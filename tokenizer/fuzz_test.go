@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzEncodeDecode holds every golden tokenizer to what must be true of any text.
+// FuzzEncodeDecode checks, with each golden tokenizer, what must be true of any text.
 func FuzzEncodeDecode(f *testing.F) {
 	for _, s := range []string{"", "Hello, world!", "  e\u0301 ﬁ\t<s>\r\n", "中文 😀👨\u200d👩", "\xff\xfe", "▁▁ Ġ ##x <0x41>"} {
 		f.Add(s)
@@ -68,12 +68,12 @@ func FuzzEncodeDecode(f *testing.F) {
 	})
 }
 
-// useTokenizer holds a tokenizer of a fuzzed file to what must be true.
+// useTokenizer checks what must be true of a tokenizer from a fuzzed file.
 func useTokenizer(t *testing.T, tk *Tokenizer) {
 	e := tk.EncodePair(">>a<< Hello, w\u00f6rld  ab1", "<s> e\u0301\n", true)
 	n := len(e.IDs)
-	if len(e.Tokens) != n || len(e.Offsets) != n || len(e.TypeIDs) != n || len(e.Words) != n || len(e.Special) != n {
-		t.Errorf("%d ids, %d tokens, %d offsets, %d type ids, %d words, %d special", n, len(e.Tokens), len(e.Offsets), len(e.TypeIDs), len(e.Words), len(e.Special))
+	if len(e.Tokens) != n || len(e.Offsets) != n || len(e.TypeIDs) != n || len(e.WordIDs) != n || len(e.SpecialTokensMask) != n {
+		t.Errorf("%d ids, %d tokens, %d offsets, %d type ids, %d words, %d special", n, len(e.Tokens), len(e.Offsets), len(e.TypeIDs), len(e.WordIDs), len(e.SpecialTokensMask))
 	}
 	tk.Decode(tk.Encode("ab a", true), true)
 	tk.EncodeWords([]string{"ab", "", "<s>"}, true)
@@ -99,7 +99,7 @@ func FuzzSPM(f *testing.F) {
 	})
 }
 
-// FuzzVocabTxt looks for vocab.txt files that make a panic.
+// FuzzVocabTxt looks for vocab.txt files that cause a panic.
 func FuzzVocabTxt(f *testing.F) {
 	f.Add([]byte("[UNK]\n[CLS]\n[SEP]\na\n##b\n\na\r\n"))
 	f.Add([]byte("[UNK]"))
@@ -116,7 +116,7 @@ func FuzzVocabTxt(f *testing.F) {
 	})
 }
 
-// FuzzMergesTxt looks for merges.txt and vocab.json files that make a panic.
+// FuzzMergesTxt looks for merges.txt and vocab.json files that cause a panic.
 func FuzzMergesTxt(f *testing.F) {
 	tokens := map[string]int{"<s>": 300, "</s>": 301, "ab": 302, "\u0120a": 303}
 	for b, r := range byteToRune {

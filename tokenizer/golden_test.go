@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// goldenDirs are the folders with goldens: this repository's and $SPAGOTUNE_GOLDEN's.
+// goldenDirs are the folders with golden files: those of this repository and those of $SPAGOTUNE_GOLDEN.
 func goldenDirs(t testing.TB, pattern string) []string {
 	t.Helper()
 	var dirs []string
@@ -32,7 +32,7 @@ func goldenDirs(t testing.TB, pattern string) []string {
 	return dirs
 }
 
-// readMaybeGzip reads a file, or the gzip file of that name and .gz.
+// readMaybeGzip reads a file, or the gzip file of that name with .gz.
 func readMaybeGzip(t testing.TB, path string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -57,7 +57,7 @@ func readMaybeGzip(t testing.TB, path string) []byte {
 	return raw
 }
 
-// goldenLine is one text and what tokenizers 0.23.3 or sentencepiece 0.2.3 makes of it.
+// goldenLine is one text, and what tokenizers 0.23.3 or sentencepiece 0.2.3 makes of it.
 type goldenLine struct {
 	Text        string   `json:"text"`
 	IDs         []int32  `json:"ids"`
@@ -82,8 +82,7 @@ func jsonLines(t testing.TB, raw []byte, f func(line int, raw []byte)) {
 	}
 }
 
-// loadGolden makes the tokenizer of a golden folder, or returns nil if the
-// folder has none.
+// loadGolden loads the tokenizer of a golden folder. It returns nil if the folder has none.
 func loadGolden(t testing.TB, dir string) *Tokenizer {
 	t.Helper()
 	if tk, ok := goldenTokenizers.Load(dir); ok {
@@ -100,7 +99,7 @@ func loadGolden(t testing.TB, dir string) *Tokenizer {
 	return tk
 }
 
-// unpacked is a folder with the files of a tokenizer in dir, not as gzip files.
+// unpacked returns a folder with the files of the tokenizer in dir, without gzip.
 func unpacked(t testing.TB, dir string) string {
 	t.Helper()
 	out := t.TempDir()
@@ -120,12 +119,13 @@ func unpacked(t testing.TB, dir string) string {
 	return out
 }
 
-// goldenTokenizers are those that loadGolden has made, by folder.
+// goldenTokenizers are those that loadGolden has loaded, by folder.
 var goldenTokenizers sync.Map
 
 func TestGolden(t *testing.T) {
 	for _, dir := range goldenDirs(t, "*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			tk := loadGolden(t, dir)
 			if tk == nil {
 				t.Skip("no tokenizer")
@@ -135,8 +135,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestGoldenFiles writes the vocabulary of each tokenizer.json that BERT's or
-// BART's own files can tell to such files, which must be the same tokenizer.
+// TestGoldenFiles writes the older files of BERT and BART for each tokenizer.json whose content they can hold. Loaded
+// from them, the tokenizer must be the same.
 func TestGoldenFiles(t *testing.T) {
 	tried := 0
 	for _, dir := range goldenDirs(t, "*") {
@@ -149,6 +149,7 @@ func TestGoldenFiles(t *testing.T) {
 		}
 		tried++
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
 			tk, err := Load(out)
 			if err != nil {
 				t.Fatal(err)
@@ -161,8 +162,8 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// writeOldFiles writes vocab.txt or vocab.json and merges.txt to a folder, if
-// these can tell what tokenizer.json does.
+// writeOldFiles writes vocab.txt, or vocab.json and merges.txt, to a folder, if they can hold the content of the
+// tokenizer.json.
 func writeOldFiles(t *testing.T, tokenizerJSON []byte, dir string) bool {
 	t.Helper()
 	var f struct {
@@ -215,7 +216,7 @@ func checkGolden(t *testing.T, tk *Tokenizer, n int, g *goldenLine) {
 	same(t, n, g.Text, "ids_special", tk.Encode(g.Text, true), g.IDsSpecial)
 	same(t, n, g.Text, "ids (full)", full.IDs, g.IDs)
 	same(t, n, g.Text, "ids_special (full)", special.IDs, g.IDsSpecial)
-	if g.Tokens != nil { // SentencePiece's goldens lack some
+	if g.Tokens != nil { // the golden files of SentencePiece do not have all
 		same(t, n, g.Text, "tokens", full.Tokens, g.Tokens)
 	}
 	if g.Offsets != nil {
@@ -258,6 +259,7 @@ func same[T comparable](t *testing.T, n int, text, what string, got, want []T) {
 func TestGoldenSplits(t *testing.T) {
 	for _, path := range goldenDirs(t, filepath.Join("splits", "*.jsonl")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
 			var byHand, byRegex matcher
 			jsonLines(t, readMaybeGzip(t, path), func(n int, raw []byte) {
 				if n == 1 {
@@ -278,7 +280,7 @@ func TestGoldenSplits(t *testing.T) {
 	}
 }
 
-// bothMatchers are the two ways to match a pattern that is well known.
+// bothMatchers returns the two ways to match a well-known pattern.
 func bothMatchers(t *testing.T, rawPattern []byte) (byHand, byRegex matcher) {
 	var pattern string
 	if err := json.Unmarshal(rawPattern, &pattern); err != nil {

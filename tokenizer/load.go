@@ -1,19 +1,19 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Load reads the tokenizer of a model's directory. Where there is a
-// tokenizer.json, that is it. Else the class that tokenizer_config.json names
-// (or the model_type of config.json, or the files alone) says what is read:
+// Load reads the tokenizer of a model's folder. Where there is a tokenizer.json, that is it. Otherwise the class that
+// tokenizer_config.json names (or the model_type of config.json, or the files alone) says what is read:
 //
 //	vocab.txt                                      BERT's WordPiece
 //	vocab.json, merges.txt                         BART's, RoBERTa's and GPT-2's byte-level BPE
@@ -21,32 +21,40 @@ import (
 //	sentencepiece.bpe.model                        SentencePiece, Unigram or BPE
 //	source.spm, target.spm, vocab.json             Marian: SentencePiece with a vocabulary of its own
 //
-// Read as well, where they exist: tokenizer_config.json,
-// special_tokens_map.json, added_tokens.json and chat_template.jinja. A
-// SentencePiece model alone, without these, is used as it is: it has no
-// special tokens to add, and control pieces are not found in texts.
+// Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
+// exist. A SentencePiece model alone, without these, is used as it is: it has no special tokens to add, and control
+// pieces are not found in texts.
 func Load(dir string) (*Tokenizer, error) {
-	t, err := folder(dir).load()
+	t, err := folder{os.DirFS(cmp.Or(dir, "."))}.load()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
 	}
 	return t, nil
 }
 
-// folder is the directory of a model.
-type folder string
+// LoadFS loads the tokenizer of a folder in any file system, such as an embed.FS. See Load.
+func LoadFS(fsys fs.FS) (*Tokenizer, error) {
+	t, err := folder{fsys}.load()
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: load: %w", err)
+	}
+	return t, nil
+}
+
+// folder is the folder of a model.
+type folder struct{ fs.FS }
 
 func (d folder) has(name string) bool {
-	_, err := os.Stat(filepath.Join(string(d), name))
+	_, err := fs.Stat(d, name)
 	return err == nil
 }
 
-func (d folder) read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(string(d), name)) }
+func (d folder) read(name string) ([]byte, error) { return fs.ReadFile(d, name) }
 
-// optional reads a file; nil if there is none.
+// optional reads a file. It returns nil if there is none.
 func (d folder) optional(name string) ([]byte, error) {
 	raw, err := d.read(name)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return raw, err
@@ -80,7 +88,7 @@ func (d folder) load() (*Tokenizer, error) {
 	return t, nil
 }
 
-// build makes a tokenizer from other files than tokenizer.json.
+// build makes a tokenizer from files other than tokenizer.json.
 func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, error) {
 	opts := classOptions{}
 	if raw := files["tokenizer_config.json"]; raw != nil {
@@ -108,7 +116,7 @@ func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, 
 	return t, nil
 }
 
-// finish adds the special tokens and what the class puts around texts.
+// finish adds the special tokens, and what the class puts around texts.
 func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	t.added = newAddedVocab()
 	if err := t.configure(c); err != nil {
@@ -119,13 +127,13 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	}
 	if _, ok := t.normalizer.(*spmNormalizer); ok {
 		for _, a := range t.added.byID {
-			a.Normalized = false // the normalizer is for text between tokens
+			a.Normalized = false // the normalizer is for the text between tokens
 		}
 	}
 	return t.added.index(t.normalizer)
 }
 
-// addOldTokens takes in added_tokens.json, the older form of added_tokens_decoder.
+// addOldTokens reads added_tokens.json, the older form of added_tokens_decoder.
 func (c *tokenizerConfig) addOldTokens(raw []byte) error {
 	if raw == nil || len(c.Decoder) > 0 {
 		return nil
@@ -145,15 +153,15 @@ func (c *tokenizerConfig) addOldTokens(raw []byte) error {
 	return nil
 }
 
-// class says which kind of tokenizer the directory has.
+// class finds out what kind of tokenizer the folder has.
 func (d folder) class(c *tokenizerConfig) (*tokenClass, error) {
 	name := strings.TrimSuffix(c.Class, "Fast")
 	if name != "" && name != "PreTrainedTokenizer" && name != "TokenizersBackend" {
 		if class := tokenClasses[name]; class != nil {
 			return class, nil
 		}
-		return nil, fmt.Errorf("tokenizer_class %q wants a tokenizer.json; without one the known classes are %s",
-			c.Class, strings.Join(slices.Sorted(maps.Keys(tokenClasses)), ", "))
+		return nil, fmt.Errorf("tokenizer_class %q wants a tokenizer.json; without one it is %w, known classes are %s",
+			c.Class, ErrUnsupported, strings.Join(slices.Sorted(maps.Keys(tokenClasses)), ", "))
 	}
 	raw, err := d.optional("config.json")
 	if err != nil {
@@ -171,8 +179,8 @@ func (d folder) class(c *tokenizerConfig) (*tokenClass, error) {
 		return tokenClasses[name], nil
 	}
 	if config.ModelType != "" {
-		return nil, fmt.Errorf("model_type %q wants a tokenizer.json or a tokenizer_class in tokenizer_config.json; without, the known types are %s",
-			config.ModelType, strings.Join(slices.Sorted(maps.Keys(modelClasses)), ", "))
+		return nil, fmt.Errorf("model_type %q wants a tokenizer.json or a tokenizer_class in tokenizer_config.json; without one it is %w, known types are %s",
+			config.ModelType, ErrUnsupported, strings.Join(slices.Sorted(maps.Keys(modelClasses)), ", "))
 	}
 	return d.classByFiles(raw != nil || d.has("tokenizer_config.json"))
 }
@@ -205,6 +213,6 @@ func (d folder) classByFiles(configured bool) (*tokenClass, error) {
 			return &tokenClass{build: buildSPM}, nil
 		}
 	}
-	return nil, fmt.Errorf("no tokenizer there: want tokenizer.json, vocab.txt, vocab.json with merges.txt, source.spm with vocab.json, or one of %s",
-		strings.Join(spmNames, ", "))
+	return nil, fmt.Errorf("%w: want tokenizer.json, vocab.txt, vocab.json with merges.txt, source.spm with vocab.json, or one of %s",
+		ErrNoTokenizer, strings.Join(spmNames, ", "))
 }

@@ -2,11 +2,14 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
-// smallVocabTxt, smallVocabJSON and smallMerges are the files of small tokenizers.
+// smallVocabTxt and smallVocabJSON are the files of small tokenizers.
 const smallVocabTxt = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nab\n##c\na\nA\n"
 
 func smallVocabJSON(t *testing.T, more ...string) string {
@@ -67,6 +70,51 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// TestErrorsToTellApart loads folders that are wrong in each of the ways that a caller can tell apart.
+func TestErrorsToTellApart(t *testing.T) {
+	sentinels := []error{ErrNoTokenizer, ErrUnsupported, fs.ErrNotExist}
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  error // of sentinels; nil: none of them
+	}{
+		{"empty folder", nil, ErrNoTokenizer},
+		{"part", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"NFC"`, `"NFX"`, 1)}, ErrUnsupported},
+		{"field", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"NFC"`, `"NFC", "x": 1`, 1)}, ErrUnsupported},
+		{"regular expression", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"x+"`, `"[a&&b]"`, 1)}, ErrUnsupported},
+		{"behavior", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"Removed"`, `"Dropped"`, 1)}, ErrUnsupported},
+		{"class", map[string]string{"tokenizer_config.json": `{"tokenizer_class": "XLNetTokenizer"}`}, ErrUnsupported},
+		{"model type", map[string]string{"config.json": `{"model_type": "roformer"}`}, ErrUnsupported},
+		{"kind of SentencePiece", map[string]string{"spiece.model": string(smallSPM(3, nil).raw)}, ErrUnsupported},
+		{"missing file", map[string]string{"vocab.json": smallVocabJSON(t)}, fs.ErrNotExist},
+		{"missing model", map[string]string{"config.json": `{"model_type": "t5"}`}, fs.ErrNotExist},
+		{"damaged", map[string]string{"tokenizer.json": smallBPE[:100]}, nil},
+		{"contradiction", map[string]string{"tokenizer.json": strings.Replace(smallBPE, `"b": 2`, `"b": 1`, 1)}, nil},
+	} {
+		fsys := fstest.MapFS{}
+		for name, text := range c.files {
+			fsys[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		_, err := LoadFS(fsys)
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+		}
+		for _, s := range sentinels {
+			if errors.Is(err, s) != (s == c.want) {
+				t.Errorf("%s: error %v is %q: %t", c.name, err, s, errors.Is(err, s))
+			}
+		}
+	}
+}
+
+func TestLoadFS(t *testing.T) {
+	tk, err := LoadFS(fstest.MapFS{"vocab.txt": {Data: []byte(smallVocabTxt)}, "tokenizer_config.json": {Data: []byte(`{"tokenizer_class": "BertTokenizer"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, 0, "", "ids", tk.Encode("abc", true), []int32{2, 5, 6, 3})
+}
+
 // TestLoadByFiles loads folders that do not say what they are.
 func TestLoadByFiles(t *testing.T) {
 	spm := string(smallSPM(2, nil).raw)
@@ -76,7 +124,7 @@ func TestLoadByFiles(t *testing.T) {
 		name       string
 		files      map[string]string
 		text       string
-		ids, words []int32 // of the text, of its words
+		ids, words []int32 // of the text, and of its words
 	}{
 		{"BERT", map[string]string{"vocab.txt": smallVocabTxt}, "abc A[MASK]", []int32{2, 5, 6, 7, 4, 3}, []int32{2, 5, 6, 7, 4, 3}},
 		{"BERT, cased", map[string]string{"vocab.txt": strings.ReplaceAll(smallVocabTxt, "\n", "\r\n"), "tokenizer_config.json": `{"do_lower_case": false}`}, "abc A", []int32{2, 5, 6, 8, 3}, []int32{2, 5, 6, 8, 3}},
@@ -101,7 +149,7 @@ func TestLoadByFiles(t *testing.T) {
 	}
 }
 
-// TestSpecialAndWords checks what a fine-tuner reads off an encoding.
+// TestSpecialAndWords checks what fine-tuning needs of an encoding.
 func TestSpecialAndWords(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "vocab.txt", smallVocabTxt)
@@ -113,10 +161,10 @@ func TestSpecialAndWords(t *testing.T) {
 	same(t, 0, "", "ids", e.IDs, []int32{2, 5, 6, 7, 3, 4, 1, 3})
 	same(t, 0, "", "type ids", e.TypeIDs, []int32{0, 0, 0, 0, 0, 1, 1, 1})
 	same(t, 0, "", "offsets", e.Offsets, [][2]int{{0, 0}, {0, 2}, {2, 3}, {4, 5}, {0, 0}, {0, 6}, {7, 8}, {0, 0}})
-	same(t, 0, "", "words", e.Words, []int32{-1, 0, 0, 1, -1, 0, 1, -1})
-	same(t, 0, "", "special", e.Special, []bool{true, false, false, false, true, false, false, true})
+	same(t, 0, "", "words", e.WordIDs, []int32{-1, 0, 0, 1, -1, 0, 1, -1})
+	same(t, 0, "", "special", e.SpecialTokensMask, []bool{true, false, false, false, true, false, false, true})
 	e = tk.EncodeWords([]string{"a", "abc", "\u200b", "a-b"}, true)
-	same(t, 0, "", "words of a list", e.Words, []int32{-1, 0, 1, 1, 3, 3, 3, -1})
+	same(t, 0, "", "words of a list", e.WordIDs, []int32{-1, 0, 1, 1, 3, 3, 3, -1})
 	same(t, 0, "", "offsets in words", e.Offsets, [][2]int{{0, 0}, {0, 1}, {0, 2}, {2, 3}, {0, 1}, {1, 2}, {2, 3}, {0, 0}})
 	for _, c := range []struct {
 		name string
@@ -130,7 +178,7 @@ func TestSpecialAndWords(t *testing.T) {
 	if _, ok := tk.BOS(); ok || tk.IsSpecial(5) || tk.Target() != tk {
 		t.Error("BERT has no BOS, ab is no special token, and there is one tokenizer for both sides")
 	}
-	if e := tk.EncodeWords(nil, true); len(e.IDs) != 2 || len(e.Words) != 2 {
+	if e := tk.EncodeWords(nil, true); len(e.IDs) != 2 || len(e.WordIDs) != 2 {
 		t.Errorf("no words: %+v", e)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// metaspaceConfig is the settings of a Metaspace, a pre-tokenizer and a decoder.
+// metaspaceConfig is the settings of a Metaspace, which may be a pre-tokenizer or a decoder.
 type metaspaceConfig struct {
 	Replacement    string  `json:"replacement"`
 	AddPrefixSpace *bool   `json:"add_prefix_space"`
@@ -15,7 +15,7 @@ type metaspaceConfig struct {
 	StrRep         *string `json:"str_rep"`
 }
 
-// parseMetaspace reads a Metaspace and says which prepend scheme it follows.
+// parseMetaspace reads a Metaspace, and finds out its prepend scheme.
 func parseMetaspace(raw json.RawMessage, where string) (replacement rune, scheme string, split bool, err error) {
 	var c metaspaceConfig
 	if err = decodeObject(raw, where, &c, "replacement"); err != nil {
@@ -29,7 +29,7 @@ func parseMetaspace(raw json.RawMessage, where string) (replacement rune, scheme
 		scheme = *c.PrependScheme
 	}
 	if scheme != "always" && scheme != "first" && scheme != "never" {
-		err = fmt.Errorf("%s: prepend_scheme %q is not supported; known: always, first, never", where, scheme)
+		err = fmt.Errorf("%s: prepend_scheme %q is %w; known: always, first, never", where, scheme, ErrUnsupported)
 		return
 	}
 	if c.AddPrefixSpace != nil && !*c.AddPrefixSpace {
@@ -42,10 +42,10 @@ func parseMetaspace(raw json.RawMessage, where string) (replacement rune, scheme
 	return replacement, scheme, orTrue(c.Split), nil
 }
 
-// metaspaceSplit writes spaces as a visible character and splits before it.
+// metaspaceSplit writes a visible character for each space, and splits before it.
 type metaspaceSplit struct {
 	text   string // that character
-	scheme string // which pieces get one in front
+	scheme string // which pieces get one at the front
 	cut    bool
 }
 

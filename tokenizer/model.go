@@ -9,13 +9,13 @@ import (
 type model interface {
 	// tokenize appends the tokens of s, which is not empty.
 	tokenize(dst []tok, s string) []tok
-	// lookup is the model's vocabulary.
+	// lookup returns the model's vocabulary.
 	lookup() *vocab
-	// unknown is the id of the unknown token, or -1.
+	// unknown returns the id of the unknown token, or -1.
 	unknown() int32
 }
 
-// modelTraits is what a model needs to know of the parts before it.
+// modelTraits is what a model must know about the parts before it.
 type modelTraits struct {
 	byteLevel bool // text reaches the model in the byte-level alphabet
 }
@@ -37,11 +37,10 @@ func parseModel(raw json.RawMessage, traits modelTraits) (model, error) {
 	case "WordLevel":
 		return parseWordLevel(raw, where)
 	}
-	return nil, fmt.Errorf("%s: type %q is not supported; known: BPE, Unigram, WordLevel, WordPiece", where, kind)
+	return nil, fmt.Errorf("%s: type %q is %w; known: BPE, Unigram, WordLevel, WordPiece", where, kind, ErrUnsupported)
 }
 
-// modelKind is the type of the model. Old files do not name it: there it
-// follows from the fields.
+// modelKind returns the type of the model. Old files do not name it; it then follows from the fields.
 func modelKind(raw json.RawMessage, where string) (string, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -63,34 +62,5 @@ func modelKind(raw json.RawMessage, where string) (string, error) {
 	return "", fmt.Errorf("%s: has no \"type\"", where)
 }
 
-// wordLevel maps whole pieces to ids.
-type wordLevel struct {
-	vocab *vocab
-	unk   int32
-}
-
-func parseWordLevel(raw json.RawMessage, where string) (model, error) {
-	var c struct {
-		Vocab    vocab  `json:"vocab"`
-		UnkToken string `json:"unk_token"`
-	}
-	if err := decodeObject(raw, where, &c, "vocab", "unk_token"); err != nil {
-		return nil, err
-	}
-	unk, ok := c.Vocab.id(c.UnkToken)
-	if !ok {
-		return nil, fmt.Errorf("%s: unk_token %q is not in the vocab", where, c.UnkToken)
-	}
-	return &wordLevel{&c.Vocab, unk}, nil
-}
-
-func (m *wordLevel) lookup() *vocab { return m.vocab }
-func (m *wordLevel) unknown() int32 { return m.unk }
-
-func (m *wordLevel) tokenize(dst []tok, s string) []tok {
-	id, ok := m.vocab.id(s)
-	if !ok {
-		id = m.unk
-	}
-	return append(dst, tok{id, 0, int32(len(s))})
-}
+// tok is one token of a piece: its id, and its first and last byte in the piece, end excluded.
+type tok struct{ id, start, end int32 }

@@ -36,7 +36,7 @@ func TestParseSmall(t *testing.T) {
 	}
 }
 
-// TestParseErrors edits smallBPE and looks for what the error must say.
+// TestParseErrors changes smallBPE, and looks for what the error must say.
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"version", `"1.0"`, `"2.0"`, `version "2.0"`},
@@ -116,7 +116,7 @@ func TestParseTruncated(t *testing.T) {
 	}
 }
 
-// oneModel is a tokenizer.json with nothing but a model.
+// oneModel is a tokenizer.json that has only a model.
 func oneModel(model string) string { return `{"model": ` + model + `}` }
 
 func TestParseModelErrors(t *testing.T) {
@@ -136,7 +136,7 @@ func TestParseModelErrors(t *testing.T) {
 	}
 }
 
-// TestModelWithoutType reads files from before models had a type.
+// TestModelWithoutType reads files from the time before models had a type.
 func TestModelWithoutType(t *testing.T) {
 	for _, model := range []string{
 		`{"vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}`,
@@ -245,7 +245,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// TestAddBOS checks that the classes that follow add_bos_token do, and others do not.
+// TestAddBOS checks that add_bos_token counts for the classes that follow it, and for no others.
 func TestAddBOS(t *testing.T) {
 	for _, c := range []struct {
 		config string

@@ -8,15 +8,15 @@ type span struct{ start, end int32 }
 // piece is a part of the text on its way to the model.
 type piece struct {
 	s   string
-	al  []span // the original bytes behind each byte of s; nil: offsets are not wanted
-	off int32  // where the piece starts in the original text
+	al  []span // the original bytes of each byte of s; nil: offsets are not wanted
+	off int32  // where the piece begins in the original text
 	id  int32  // the added token that the piece is, or noToken
 }
 
-// noToken marks a piece that the model has still to tokenize.
+// noToken marks a piece that the model must still tokenize.
 const noToken int32 = -1
 
-// newPiece is the whole text, with spans when track is set.
+// newPiece returns the whole text as a piece, with spans if track is set.
 func newPiece(text string, track bool) piece {
 	p := piece{s: text, id: noToken}
 	if !track {
@@ -32,7 +32,7 @@ func newPiece(text string, track bool) piece {
 	return p
 }
 
-// slice is bytes i to j of p.
+// slice returns bytes i to j of p.
 func (p piece) slice(i, j int) piece {
 	q := piece{s: p.s[i:j], off: p.off + int32(i), id: noToken}
 	if p.al != nil {
@@ -44,7 +44,7 @@ func (p piece) slice(i, j int) piece {
 	return q
 }
 
-// appendSlice adds bytes i to j of p to dst, unless there are none.
+// appendSlice appends bytes i to j of p to dst, unless there are none.
 func appendSlice(dst []piece, p piece, i, j int) []piece {
 	if i >= j {
 		return dst
@@ -52,15 +52,15 @@ func appendSlice(dst []piece, p piece, i, j int) []piece {
 	return append(dst, p.slice(i, j))
 }
 
-// change is one character of a transformed text: d = 1 is a new character,
-// 0 replaces the character at hand, -n replaces it and drops the n after it.
+// change is one character of a rewritten text. If d is 1, the character is new. If d is 0, it replaces the next
+// character of the old text. If d is -n, it replaces the next character and removes the n after that.
 type change struct {
 	r rune
 	d int32
 }
 
-// transform rewrites p after dropping its first removed characters.
-// New characters belong to the original bytes of the character before them.
+// transform rewrites p. Before that, it drops the first characters, as many as removed says. New characters belong to the
+// original bytes of the character before them.
 func (p *piece) transform(changes []change, removed int) {
 	old, pos := p.s, 0
 	skip := func(n int) {
@@ -95,7 +95,7 @@ func (p *piece) transform(changes []change, removed int) {
 	p.s, p.al = string(out), al
 }
 
-// spanAt is the original range of byte i, empty outside of the piece.
+// spanAt returns the original range of byte i. Outside of the piece it is empty.
 func (p *piece) spanAt(i int) span {
 	if i >= 0 && i < len(p.al) {
 		return p.al[i]
@@ -106,7 +106,7 @@ func (p *piece) spanAt(i int) span {
 	return span{p.off, p.off}
 }
 
-// prepend puts text before p; it belongs to p's first character. An empty p stays empty.
+// prepend puts text before p. It belongs to p's first character. An empty p stays empty.
 func (p *piece) prepend(text string) {
 	if p.s == "" {
 		return
@@ -121,7 +121,7 @@ func (p *piece) prepend(text string) {
 	}
 }
 
-// filter drops the characters that keep refuses.
+// filter removes the characters for which keep is false.
 func (p *piece) filter(keep func(rune) bool) {
 	clean := true
 	for _, r := range p.s {
@@ -148,7 +148,7 @@ func (p *piece) filter(keep func(rune) bool) {
 	p.transform(changes, removed)
 }
 
-// mapRunes replaces each character by f of it.
+// mapRunes replaces each character r by f(r).
 func (p *piece) mapRunes(f func(rune) rune) {
 	same := true
 	for _, r := range p.s {
@@ -167,8 +167,7 @@ func (p *piece) mapRunes(f func(rune) rune) {
 	p.transform(changes, 0)
 }
 
-// replace puts text in the place of each match; it belongs to the last
-// character of the match.
+// replace replaces each match by text, which belongs to the last character of the match.
 func (p *piece) replace(m matcher, text string) {
 	var out []byte
 	var al []span
@@ -201,4 +200,12 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// validUTF8 replaces each invalid byte of s by U+FFFD.
+func validUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }

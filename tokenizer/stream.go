@@ -1,93 +1,86 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Stream decodes the ids of one text as they are generated. The parts that it
-// returns, one after the other, are Decode of all ids.
+// Stream decodes the ids of one text as they are generated. The parts that it returns add up to Decode of all ids. Each
+// is valid UTF-8, and is returned as soon as no later id can change it. The time for a text is linear in its length.
 //
-// It decodes a window of the last ids again for each new one, and returns
-// what is new and can no longer change.
+// A Stream is for one goroutine; several Streams may share a Tokenizer.
 type Stream struct {
-	t           *Tokenizer
-	skipSpecial bool
-	tokens      []string // the window
-	emitted     string   // of the text of the window
+	t                 *Tokenizer
+	skipSpecialTokens bool
+	tokens            []string // the window: the first tokens of the text and the last ones
+	emitted           string   // the part of the window's text that was returned
+	cleaner           cleaner  // cleans up what is returned
 }
 
-// NewStream starts a text. With skipSpecial, special tokens are left out.
-func (t *Tokenizer) NewStream(skipSpecial bool) *Stream {
-	return &Stream{t: t, skipSpecial: skipSpecial}
+// NewStream starts a text. With skipSpecialTokens, special tokens are left out.
+func (t *Tokenizer) NewStream(skipSpecialTokens bool) *Stream {
+	s := &Stream{t: t, skipSpecialTokens: skipSpecialTokens}
+	if t.cleanUp {
+		s.cleaner = newCleaner(cleanUpText)
+	}
+	return s
 }
-
-// windowMax and windowMin are the lengths at which the window is cut, and to which.
-const windowMax, windowMin = 64, 8
 
 // Add takes the next id and returns the text that is now certain, which may be "".
 func (s *Stream) Add(id int32) string {
-	token, ok := s.t.decoderToken(id, s.skipSpecial)
+	token, ok := s.t.decoderToken(id, s.skipSpecialTokens)
 	if !ok {
 		return ""
 	}
 	s.tokens = append(s.tokens, token)
 	if _, ok := byteToken(token); ok && s.t.byteFallback {
-		return "" // the bytes after it decide about a whole run
+		return "" // how a run of bytes is read depends on the bytes that follow
 	}
 	text := s.t.decodeTokens(s.tokens)
-	out := s.emit(text[:s.certain(text)])
+	out := s.emit(strings.TrimSuffix(text, incomplete))
 	s.shrink(text)
-	return out
+	return s.cleaner.write(out)
 }
 
-// Flush ends the text and returns what was held back. The stream can then begin another one.
+// incomplete is how the decoder writes a last character whose other bytes are still to come.
+const incomplete = string(utf8.RuneError)
+
+// Flush ends the text and returns what was held back. The stream can then begin another text.
 func (s *Stream) Flush() string {
-	text := s.t.decodeTokens(s.tokens)
+	out := s.emit(s.t.decodeTokens(s.tokens))
+	s.tokens, s.emitted = s.tokens[:0], ""
+	return s.cleaner.write(out) + s.cleaner.flush()
+}
+
+// emit returns what text has after the part that was returned before.
+func (s *Stream) emit(text string) string {
 	n := 0
 	for n < min(len(text), len(s.emitted)) && text[n] == s.emitted[n] {
 		n++
 	}
-	s.tokens, s.emitted = s.tokens[:0], ""
+	if n == len(text) {
+		return ""
+	}
+	for !utf8.RuneStart(text[n]) {
+		n--
+	}
+	s.emitted = text
 	return text[n:]
 }
 
-// emit returns what text has after the part returned before.
-func (s *Stream) emit(text string) string {
-	out, ok := strings.CutPrefix(text, s.emitted)
-	if !ok || out == "" {
-		return ""
-	}
-	s.emitted = text
-	return out
-}
+// The window is cut when it has windowMax tokens. Its first windowHead and last windowTail tokens stay.
+const windowMax, windowHead, windowTail = 64, 4, 8
 
-// certain is the length of the text without an incomplete character at its
-// end, and without a space that cleaning up may still take away.
-func (s *Stream) certain(text string) int {
-	n := len(text)
-	for strings.HasSuffix(text[:n], string(utf8.RuneError)) {
-		n -= len(string(utf8.RuneError))
-	}
-	if s.t.cleanUp {
-		if i := strings.LastIndexByte(text[:n], ' '); i >= n-3 && i >= 0 {
-			n = i
-		}
-	}
-	return n
-}
-
-// shrink cuts the window, once it is long, where that makes no difference to
-// the text to come: what is left must decode to the end of the text.
+// shrink cuts tokens out of the middle of the window once it is long. That leaves the text to come as it is: a decoder
+// looks at the start of the text (it drops the first space, say) and at a few tokens back (the bytes of a character).
 func (s *Stream) shrink(text string) {
-	if len(s.tokens) < windowMax || s.emitted != text {
+	held, ok := strings.CutPrefix(text, s.emitted)
+	if len(s.tokens) < windowMax || !ok {
 		return
 	}
-	rest := s.tokens[len(s.tokens)-windowMin:]
-	short := s.t.decodeTokens(rest)
-	if strings.TrimSpace(short) == "" || !strings.HasSuffix(text, strings.TrimLeft(short, " ")) {
-		return
+	rest := slices.Concat(s.tokens[:windowHead], s.tokens[len(s.tokens)-windowTail:])
+	if short, ok := strings.CutSuffix(s.t.decodeTokens(rest), held); ok {
+		s.tokens, s.emitted = rest, short
 	}
-	s.tokens = append(s.tokens[:0], rest...)
-	s.emitted = short
 }

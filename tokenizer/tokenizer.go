@@ -1,18 +1,12 @@
 package tokenizer
 
-import (
-	"encoding/json"
-	"fmt"
-
-	"github.com/spagotune/spagotune/internal/jsonvalue"
-)
-
-// Tokenizer turns text into ids and back. It is made by Load or Parse and
-// safe for concurrent use.
+// Tokenizer turns text into ids and back. Load, LoadFS, Parse and Train make one. It does not change, so goroutines can
+// share it.
 type Tokenizer struct {
-	// ChatTemplate is the Jinja template of the model's chat format, "" if it has none.
+	// ChatTemplate is the Jinja template of the model's chat format, "" if it has none. Package tokenizer/chat renders
+	// it.
 	ChatTemplate string
-	// ChatTemplates are the named templates of models that have several, "default" among them.
+	// ChatTemplates are the named templates of a model that has several. One of them is "default".
 	ChatTemplates map[string]string
 
 	added         *addedVocab
@@ -22,155 +16,14 @@ type Tokenizer struct {
 	post          postProcessor
 	decoder       decoder // or nil
 	byteFallback  bool    // the decoder reads runs of byte tokens
-	trackAlways   bool    // a part needs to know where in the text a piece starts
+	trackAlways   bool    // a part needs to know where in the text a piece begins
 	cleanUp       bool    // clean_up_tokenization_spaces
 	named         map[string]int32
-	language      bool       // a text may begin with a language's code, >>xx<<
-	target        *Tokenizer // of the language translated to, where it is another
+	language      bool       // a text may begin with the code of a language, >>xx<<
+	target        *Tokenizer // for the language that is translated to, if it has one of its own
 }
 
-// tokenizerFile is the sections of tokenizer.json.
-type tokenizerFile struct {
-	Version       string          `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"`
-	Padding       json.RawMessage `json:"padding"`
-	AddedTokens   json.RawMessage `json:"added_tokens"`
-	Normalizer    json.RawMessage `json:"normalizer"`
-	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
-	PostProcessor json.RawMessage `json:"post_processor"`
-	Decoder       json.RawMessage `json:"decoder"`
-	Model         json.RawMessage `json:"model"`
-}
-
-// Parse makes a tokenizer from the text of tokenizer.json and of
-// tokenizer_config.json, which may be nil.
-func Parse(tokenizerJSON, config []byte) (*Tokenizer, error) {
-	t, err := parse(tokenizerJSON, config, nil)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	return t, nil
-}
-
-func parse(tokenizerJSON, config, specialMap []byte) (*Tokenizer, error) {
-	c, err := readConfig(config, specialMap)
-	if err != nil {
-		return nil, err
-	}
-	return parseFile(tokenizerJSON, c)
-}
-
-// parseFile makes a tokenizer from the text of tokenizer.json.
-func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
-	var f tokenizerFile
-	if err := decodeObject(tokenizerJSON, "tokenizer.json", &f, "model"); err != nil {
-		return nil, err
-	}
-	if f.Version != "" && f.Version != "1.0" {
-		return nil, fmt.Errorf("tokenizer.json: version %q is not supported, want \"1.0\"", f.Version)
-	}
-	t := &Tokenizer{}
-	if err := t.parseParts(&f); err != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w", err)
-	}
-	if err := t.configure(c); err != nil {
-		return nil, err
-	}
-	if err := t.added.index(t.normalizer); err != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w", err)
-	}
-	return t, nil
-}
-
-// parseParts reads the sections of tokenizer.json.
-func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
-	for name, raw := range map[string]json.RawMessage{"truncation": f.Truncation, "padding": f.Padding} {
-		var any map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &any); err != nil && !jsonvalue.IsNull(raw) {
-			return fmt.Errorf("%s: want an object: %w", name, err)
-		}
-	}
-	if !jsonvalue.IsNull(f.Normalizer) {
-		if t.normalizer, err = normalizers.build(f.Normalizer, "normalizer"); err != nil {
-			return err
-		}
-	}
-	if !jsonvalue.IsNull(f.PreTokenizer) {
-		if t.preTokenizers, err = preTokenizers.build(f.PreTokenizer, "pre_tokenizer"); err != nil {
-			return err
-		}
-	}
-	if t.model, err = parseModel(f.Model, t.traits()); err != nil {
-		return err
-	}
-	if t.added, err = parseAdded(f.AddedTokens, t.model.lookup()); err != nil {
-		return err
-	}
-	return t.parseOutput(f)
-}
-
-// parseOutput reads the sections for what comes after the model.
-func (t *Tokenizer) parseOutput(f *tokenizerFile) (err error) {
-	if !jsonvalue.IsNull(f.PostProcessor) {
-		if err = t.post.parse(f.PostProcessor, "post_processor"); err != nil {
-			return err
-		}
-		if err = t.checkTemplate("post_processor"); err != nil {
-			return err
-		}
-	}
-	if jsonvalue.IsNull(f.Decoder) {
-		return nil
-	}
-	t.decoder, err = decoders.build(f.Decoder, "decoder")
-	t.byteFallback = hasByteFallback(t.decoder)
-	return err
-}
-
-// traits looks at the pre-tokenizers for what the other parts must know.
-func (t *Tokenizer) traits() modelTraits {
-	var traits modelTraits
-	for i, pt := range t.preTokenizers {
-		if _, ok := pt.(byteLevelSplit); ok {
-			traits.byteLevel = true
-		}
-		if m, ok := pt.(metaspaceSplit); ok && m.scheme == "first" && (i > 0 || t.normalizer != nil) {
-			t.trackAlways = true
-		}
-	}
-	return traits
-}
-
-// checkTemplate makes sure that the post-processor's tokens exist.
-func (t *Tokenizer) checkTemplate(where string) error {
-	if t.post.template == nil {
-		return nil
-	}
-	for _, parts := range [][]templatePart{t.post.template.single, t.post.template.pair} {
-		for _, p := range parts {
-			for i, id := range p.ids {
-				if _, ok := t.Token(id); !ok {
-					return fmt.Errorf("%s: special token %q has id %d, which no token has", where, p.tokens[i], id)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func hasByteFallback(d decoder) bool {
-	if list, ok := d.(decoderList); ok {
-		for _, d := range list {
-			if hasByteFallback(d) {
-				return true
-			}
-		}
-	}
-	_, ok := d.(byteFallbackDecoder)
-	return ok
-}
-
-// Token is the token of an id.
+// Token returns the token of an id.
 func (t *Tokenizer) Token(id int32) (string, bool) {
 	if a := t.added.byID[id]; a != nil {
 		return *a.Content, true
@@ -178,7 +31,7 @@ func (t *Tokenizer) Token(id int32) (string, bool) {
 	return t.model.lookup().token(id)
 }
 
-// ID is the id of a token.
+// ID returns the id of a token.
 func (t *Tokenizer) ID(token string) (int32, bool) {
 	if id, ok := t.added.ids[token]; ok {
 		return id, true
@@ -186,8 +39,7 @@ func (t *Tokenizer) ID(token string) (int32, bool) {
 	return t.model.lookup().id(token)
 }
 
-// VocabSize is the number of tokens, added ones included. Where ids have
-// holes, the largest id is larger.
+// VocabSize is the number of tokens, added ones included. If ids have holes, the largest id is larger than this.
 func (t *Tokenizer) VocabSize() int { return t.model.lookup().size() + t.added.fresh }
 
 // BOS is the id of the token that begins a text, if the model's files name one.
@@ -199,13 +51,13 @@ func (t *Tokenizer) EOS() (id int32, ok bool) { return t.namedID("eos_token") }
 // Pad is the id of the padding token, if the model's files name one.
 func (t *Tokenizer) Pad() (id int32, ok bool) { return t.namedID("pad_token") }
 
-// CLS is the id of the token that classifiers look at, if the model's files name one.
+// CLS is the id of the token whose output classifiers use, if the model's files name one.
 func (t *Tokenizer) CLS() (id int32, ok bool) { return t.namedID("cls_token") }
 
 // SEP is the id of the token between and after texts, if the model's files name one.
 func (t *Tokenizer) SEP() (id int32, ok bool) { return t.namedID("sep_token") }
 
-// Mask is the id of the token that stands for a hidden one, if the model's files name one.
+// Mask is the id of the token that stands for a word to be guessed, if the model's files name one.
 func (t *Tokenizer) Mask() (id int32, ok bool) { return t.namedID("mask_token") }
 
 // Unk is the id of the unknown token, if the model has one.
@@ -222,8 +74,7 @@ func (t *Tokenizer) namedID(name string) (int32, bool) {
 	return id, ok
 }
 
-// IsSpecial says whether id is a special token, which Decode leaves out when
-// asked to, rather than a part of a text.
+// IsSpecial says whether id is a special token, not a part of a text. Decode leaves special tokens out if asked to.
 func (t *Tokenizer) IsSpecial(id int32) bool {
 	token, ok := t.Token(id)
 	if d, isSPM := t.decoder.(*spmDecoder); isSPM && d.kinds[token] == controlPiece {
@@ -232,8 +83,8 @@ func (t *Tokenizer) IsSpecial(id int32) bool {
 	return ok && t.added.special[token]
 }
 
-// Target is the tokenizer for the language that a translation model writes.
-// All other models have one tokenizer for both sides.
+// Target is the tokenizer for the language that a translation model writes. Models of other kinds have one tokenizer
+// for both sides, and Target returns t.
 func (t *Tokenizer) Target() *Tokenizer {
 	if t.target != nil {
 		return t.target

@@ -11,26 +11,30 @@ import (
 	"strings"
 )
 
-// TrainOptions are what a tokenizer is trained to be.
+// TrainOptions are the settings of Train.
 type TrainOptions struct {
-	// VocabSize is the number of tokens in all: special ones, 256 bytes, merges. A small text may have fewer merges.
+	// VocabSize is the number of tokens: special ones, 256 bytes, and merges. If there is little text there may be
+	// fewer merges.
 	VocabSize int
-	// MinFrequency is how often a pair must be there to be merged; 0 is 2.
+	// MinFrequency is how often a pair must occur to be merged. 0 means 2.
 	MinFrequency int
-	// Special are the first tokens. The first of them ends a text.
-	Special []string
+	// SpecialTokens are the first tokens. The first of them is the end-of-text token.
+	SpecialTokens []string
 }
 
 // Trained is a tokenizer that Train made.
 type Trained struct {
 	*Tokenizer
-	// JSON and Config are the text of its tokenizer.json and tokenizer_config.json.
+	// JSON and Config are the content of its tokenizer.json and tokenizer_config.json.
 	JSON, Config []byte
 }
 
-// Train learns byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as GPT-2): the pair of
-// neighbours that is most frequent within words becomes a token, again and again; of equally frequent ones that with the
-// smaller ids does. Words are those of GPT-2's pattern. The result is what Hugging Face's tokenizers learns.
+// Train learns a byte-level byte pair encoding from texts (Sennrich et al. 2016, arXiv 1508.07909; over bytes as in
+// GPT-2). Again and again, the pair of neighbours that is most frequent within words becomes a token; of equally
+// frequent pairs, the one with the smaller ids. Words are split by GPT-2's pattern. The result equals what Hugging
+// Face's tokenizers library learns.
+//
+// An error from texts ends the training and is returned.
 func Train(texts iter.Seq2[string, error], o TrainOptions) (*Trained, error) {
 	if o.MinFrequency == 0 {
 		o.MinFrequency = 2
@@ -52,18 +56,18 @@ func Train(texts iter.Seq2[string, error], o TrainOptions) (*Trained, error) {
 	return t.files()
 }
 
-// maxTrainVocab is the largest vocabulary that is trained; the largest in use have a quarter of a million tokens.
+// maxTrainVocab bounds the vocabulary. The largest in use have a quarter of a million tokens.
 const maxTrainVocab = 1 << 20
 
 func (o TrainOptions) check() error {
 	seen := map[string]bool{}
-	for _, s := range o.Special {
+	for _, s := range o.SpecialTokens {
 		if s == "" || seen[s] {
 			return fmt.Errorf("special token %q is empty or there twice", s)
 		}
 		seen[s] = true
 	}
-	if least := len(byteToRune) + len(o.Special); o.VocabSize < least || o.VocabSize > maxTrainVocab {
+	if least := len(byteToRune) + len(o.SpecialTokens); o.VocabSize < least || o.VocabSize > maxTrainVocab {
 		return fmt.Errorf("vocabulary size is %d, want %d (bytes and special tokens) to %d", o.VocabSize, least, maxTrainVocab)
 	}
 	if o.MinFrequency < 1 {
@@ -72,7 +76,7 @@ func (o TrainOptions) check() error {
 	return nil
 }
 
-// tokenPair are two neighbouring tokens.
+// tokenPair is a pair of neighbouring tokens.
 type tokenPair struct{ left, right int32 }
 
 // bpeTrainer is the state of Train.
@@ -83,12 +87,12 @@ type bpeTrainer struct {
 	ids    map[string]int32
 	merges [][2]string
 
-	counts map[tokenPair]int // how often a pair is there
+	counts map[tokenPair]int // how often each pair occurs
 	where  map[tokenPair][]*trainWord
 	queue  pairQueue
 }
 
-// trainWord is a word of the texts, as the tokens that it is made of so far.
+// trainWord is a word of the texts, as the tokens that it consists of so far.
 type trainWord struct {
 	tokens []int32
 	count  int
@@ -96,7 +100,7 @@ type trainWord struct {
 
 func newBPETrainer(o TrainOptions) *bpeTrainer {
 	t := &bpeTrainer{o: o, words: map[string]*trainWord{}, ids: map[string]int32{}, counts: map[tokenPair]int{}, where: map[tokenPair][]*trainWord{}}
-	for _, s := range o.Special {
+	for _, s := range o.SpecialTokens {
 		t.id(s)
 	}
 	for _, r := range slices.Sorted(slices.Values(byteToRune[:])) {
@@ -105,7 +109,7 @@ func newBPETrainer(o TrainOptions) *bpeTrainer {
 	return t
 }
 
-// id is a token's; a new token is given one.
+// id returns the id of a token. A new token gets the next one.
 func (t *bpeTrainer) id(token string) int32 {
 	id, ok := t.ids[token]
 	if !ok {
@@ -128,7 +132,7 @@ func (t *bpeTrainer) count(text string) {
 	}
 }
 
-// learn merges pairs until the vocabulary is full or no pair is frequent enough.
+// learn merges pairs until the vocabulary is full, or until no pair is frequent enough.
 func (t *bpeTrainer) learn() {
 	for _, s := range slices.Sorted(maps.Keys(t.words)) {
 		w := t.words[s]
@@ -147,7 +151,7 @@ func (t *bpeTrainer) learn() {
 		top := heap.Pop(&t.queue).(queued)
 		switch n := t.counts[top.pair]; {
 		case n < t.o.MinFrequency:
-		case n != top.count: // it is rarer by now
+		case n != top.count: // by now it is rarer
 			heap.Push(&t.queue, queued{top.pair, n})
 		default:
 			t.merge(top.pair)
@@ -155,7 +159,7 @@ func (t *bpeTrainer) learn() {
 	}
 }
 
-// add counts the pair at a place of a word times times its count.
+// add changes the count of the pair at a place in a word by times its number of occurrences.
 func (t *bpeTrainer) add(w *trainWord, at, times int) {
 	p := tokenPair{w.tokens[at], w.tokens[at+1]}
 	t.counts[p] += times * w.count
@@ -167,7 +171,7 @@ func (t *bpeTrainer) add(w *trainWord, at, times int) {
 	}
 }
 
-// merge makes a pair one token, in all words that have it.
+// merge makes a pair one token in all words that have it.
 func (t *bpeTrainer) merge(p tokenPair) {
 	left, right := t.tokens[p.left], t.tokens[p.right]
 	t.merges = append(t.merges, [2]string{left, right})
@@ -186,7 +190,7 @@ func (t *bpeTrainer) merge(p tokenPair) {
 	}
 }
 
-// mergeIn merges a pair in a word; fresh takes the pairs that come of it.
+// mergeIn merges a pair in a word. It puts the new pairs that result into fresh.
 func (t *bpeTrainer) mergeIn(w *trainWord, p tokenPair, id int32, fresh map[tokenPair]bool) {
 	for i := 0; i+1 < len(w.tokens); i++ {
 		if w.tokens[i] != p.left || w.tokens[i+1] != p.right {
@@ -209,22 +213,26 @@ func (t *bpeTrainer) mergeIn(w *trainWord, p tokenPair, id int32, fresh map[toke
 	}
 }
 
-// queued is a pair and how often it was there when it was put into the queue; it can only have become rarer.
+// queued is a pair, and how often it occurred when it was put into the queue. Since then it can only have become rarer.
 type queued struct {
 	pair  tokenPair
 	count int
 }
 
-// pairQueue has the most frequent pair first, of equally frequent ones that with the smaller ids.
+// pairQueue has the most frequent pair first; of equally frequent pairs, the one with the smaller ids.
 type pairQueue []queued
 
-func (q pairQueue) Len() int      { return len(q) }
+func (q pairQueue) Len() int { return len(q) }
+
 func (q pairQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
 func (q pairQueue) Less(i, j int) bool {
 	a, b := q[i], q[j]
 	return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.pair.left, b.pair.left), cmp.Compare(a.pair.right, b.pair.right)) < 0
 }
+
 func (q *pairQueue) Push(v any) { *q = append(*q, v.(queued)) }
+
 func (q *pairQueue) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]

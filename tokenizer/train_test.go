@@ -35,7 +35,7 @@ type trained struct {
 	Merges       []string
 }
 
-// learned reads the merges and the tokens behind special ones and bytes of a tokenizer.json.
+// learned reads the merges, and the tokens after the special ones and the bytes, of a tokenizer.json.
 func learned(t *testing.T, raw []byte, special int) (tokens, merges []string) {
 	t.Helper()
 	var f struct {
@@ -57,7 +57,7 @@ func learned(t *testing.T, raw []byte, special int) (tokens, merges []string) {
 	return all[256+special:], merges
 }
 
-// TestTrainLearnsWhatTokenizersLearns: the same merges in the same order.
+// TestTrainLearnsWhatTokenizersLearns wants the same merges in the same order.
 func TestTrainLearnsWhatTokenizersLearns(t *testing.T) {
 	raw, err := os.ReadFile("testdata/trained.json")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestTrainLearnsWhatTokenizersLearns(t *testing.T) {
 			if len(c.Texts) == 0 {
 				c.Texts = []string{embedded(t, strings.TrimPrefix(c.Name, "evaldata/"))}
 			}
-			tok, err := Train(textsOf(c.Texts...), TrainOptions{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, Special: c.Special})
+			tok, err := Train(textsOf(c.Texts...), TrainOptions{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, SpecialTokens: c.Special})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,9 +119,9 @@ func TestTrainRefuses(t *testing.T) {
 		texts iter.Seq2[string, error]
 		want  string
 	}{
-		{TrainOptions{VocabSize: 256, Special: []string{"</s>"}}, textsOf("a"), "vocabulary size is 256, want 257"},
+		{TrainOptions{VocabSize: 256, SpecialTokens: []string{"</s>"}}, textsOf("a"), "vocabulary size is 256, want 257"},
 		{TrainOptions{VocabSize: 1 << 30}, textsOf("a"), "want 256 (bytes and special tokens) to 1048576"},
-		{TrainOptions{VocabSize: 300, Special: []string{"a", "a"}}, textsOf("a"), `special token "a" is empty or there twice`},
+		{TrainOptions{VocabSize: 300, SpecialTokens: []string{"a", "a"}}, textsOf("a"), `special token "a" is empty or there twice`},
 		{TrainOptions{VocabSize: 300, MinFrequency: -1}, textsOf("a"), "least frequency is -1"},
 		{TrainOptions{VocabSize: 300}, textsOf(), "there is no text"},
 		{TrainOptions{VocabSize: 300}, textsOf("", ""), "there is no text"},
@@ -137,7 +137,7 @@ func TestTrainRefuses(t *testing.T) {
 	}
 }
 
-// FuzzTrain: whatever is learned reads its texts back.
+// FuzzTrain wants every tokenizer that is learned to read its texts back.
 func FuzzTrain(f *testing.F) {
 	f.Add("aaaa abab", 300, 1)
 	f.Add("日本 \xff\xfe x", 260, 2)
@@ -149,7 +149,7 @@ func FuzzTrain(f *testing.F) {
 			}
 			return
 		}
-		if back := tok.Decode(tok.Encode(text, false), false); back != string([]rune(text)) { // bytes that are no character become U+FFFD
+		if back := tok.Decode(tok.Encode(text, false), false); back != string([]rune(text)) { // bytes that are not UTF-8 become U+FFFD
 			t.Errorf("%q comes back as %q", text, back)
 		}
 	})

@@ -1,19 +1,19 @@
 package tokenizer
 
-// trie finds the keys that a text starts with, byte by byte. Nodes are
-// numbers, node 0 the root; the edges live in one hash table.
+// trie finds the keys that a text begins with, byte by byte. Nodes are numbers, and 0 is the root. All edges are in one
+// hash table.
 type trie struct {
-	root  [256]int32 // children of node 0, or 0
+	root  [256]int32 // the children of node 0, or 0
 	edges *table     // node<<8 | byte → child
 	value []int32    // of each node, or -1
 }
 
-// newTrie expects about n bytes of keys.
+// newTrie makes a trie for about n bytes of keys.
 func newTrie(n int) *trie {
 	return &trie{edges: newTable(n), value: []int32{-1}}
 }
 
-// put gives key the value v, which must not be negative.
+// put sets the value of key to v, which must not be negative.
 func (t *trie) put(key string, v int32) {
 	node := int32(0)
 	for i := 0; i < len(key); i++ {
@@ -32,7 +32,7 @@ func (t *trie) put(key string, v int32) {
 	t.value[node] = v
 }
 
-// next is the child of node for byte b, or -1.
+// next returns the child of node for byte b, or -1.
 func (t *trie) next(node int32, b byte) int32 {
 	if node == 0 {
 		if c := t.root[b]; c > 0 {
@@ -46,7 +46,7 @@ func (t *trie) next(node int32, b byte) int32 {
 	return -1
 }
 
-// walk is the node reached from the root by key, or -1.
+// walk returns the node that key leads to from the root, or -1.
 func (t *trie) walk(key string) int32 {
 	node := int32(0)
 	for i := 0; i < len(key) && node >= 0; i++ {
@@ -55,8 +55,7 @@ func (t *trie) walk(key string) int32 {
 	return node
 }
 
-// longest is the longest key that s starts with, walking from node:
-// its value, or -1, and its length.
+// longest returns the value of the longest key that s begins with, or -1, and the key's length. It walks from node.
 func (t *trie) longest(node int32, s string) (v int32, n int) {
 	v = -1
 	for i := 0; i < len(s); i++ {

@@ -13,11 +13,11 @@ type vocab struct {
 	used   []bool   // which ids have a token
 }
 
-// maxID is the largest id accepted for n tokens: a vocabulary may have holes,
-// but one far larger than its number of tokens is a mistake.
+// maxID is the largest id that is accepted for n tokens. A vocabulary may have holes, but one that is far larger than
+// its number of tokens is a mistake.
 func maxID(n int) int64 { return 2*int64(n) + 1<<16 }
 
-// UnmarshalJSON reads {"token": id, …} and refuses repeated tokens.
+// UnmarshalJSON reads {"token": id, …}. A token that is listed twice is an error.
 func (v *vocab) UnmarshalJSON(raw []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -81,7 +81,7 @@ func (v *vocab) token(id int32) (string, bool) {
 	return v.tokens[id], true
 }
 
-// byteIDs are the ids of <0x00> to <0xFF>, or -1 where missing.
+// byteIDs returns the ids of <0x00> to <0xFF>, -1 for those that are missing.
 func (v *vocab) byteIDs() (ids [256]int32, complete bool) {
 	complete = true
 	for b := range ids {

@@ -29,7 +29,7 @@ Examples:
 // Run trains it.
 func (c *tokenizerCmd) Run(g *globals) error {
 	o := finetune.TokenizerOptions{Data: c.Data, Output: c.Output,
-		TrainOptions: tokenizer.TrainOptions{VocabSize: c.VocabSize, MinFrequency: c.Least, Special: c.Special}}
+		TrainOptions: tokenizer.TrainOptions{VocabSize: c.VocabSize, MinFrequency: c.Least, SpecialTokens: c.Special}}
 	if len(c.Field) > 0 {
 		o.Field = c.Field
 	}

@@ -1,5 +1,8 @@
-// Package cpu says which instruction set the kernels run on. It is chosen once from the processor's features;
-// SPAGOTUNE_KERNEL (avx512, avx2, neon or go) forces a lower one, so that tests cover all that a processor has.
+// Package cpu says which instruction set the kernels run on. Only that choice belongs here; the kernels are in packages
+// tensor and internal/vec.
+//
+// The choice is made once, from the features of the processor. The environment variable SPAGOTUNE_KERNEL (avx512, avx2,
+// neon or go) forces a lower level, so that tests can run all that a processor has.
 package cpu
 
 import (
@@ -10,10 +13,10 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Level is an instruction set, from pure Go upwards.
+// Level is an instruction set. Pure Go is the lowest.
 type Level int
 
-// The levels that kernels are written for. NEON is arm64's, which always has it and none of those above.
+// The levels that kernels are written for. NEON is that of arm64, which always has it and has none of those above it.
 const (
 	Go Level = iota
 	NEON
@@ -28,10 +31,10 @@ func (l Level) String() string { return names[l] }
 // Best is the highest level of this processor.
 var Best = detect()
 
-// Used is the level in use. Only tests assign it, between products.
+// Used is the level in use. Only tests assign it, while no kernel runs.
 var Used, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
 
-// Err says what is wrong with SPAGOTUNE_KERNEL: a name that is not a level, or one this processor lacks.
+// Err says what is wrong with SPAGOTUNE_KERNEL: its value is not a level, or is one that this processor does not have.
 func Err() error { return forceErr }
 
 func detect() Level {
@@ -67,7 +70,7 @@ func choose(name string) (Level, error) {
 // has says whether this processor can run l.
 func has(l Level) bool { return l <= Best && (l != NEON || Best == NEON) }
 
-// Levels lists the levels that this processor can run, for tests over all of them.
+// Levels returns the levels that this processor can run, for tests over all of them.
 func Levels() []Level {
 	var l []Level
 	for i := Go; i <= Best; i++ {

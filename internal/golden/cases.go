@@ -7,22 +7,22 @@ import (
 	"testing"
 )
 
-// Env names the environment variable of a further root of golden files; a relative path starts at the repository.
+// Env is the environment variable that names a second root of golden files. A relative path starts at the repository.
 const Env = "SPAGOTUNE_GOLDEN"
 
 // Case is one folder of golden files.
 type Case struct {
-	// Name is the folder's, with ~2 behind it for the second of the same name.
+	// Name is the name of the folder. The second one of the same name has ~2 at its end.
 	Name string
 	// Dir is its path.
 	Dir string
 }
 
-// Path is the path of a file of the case.
+// Path returns the path of a file of the case.
 func (c Case) Path(elem ...string) string { return filepath.Join(append([]string{c.Dir}, elem...)...) }
 
-// Roots are the folders that hold files of a kind, given as path elements: at most two, and at least one, else the test
-// fails.
+// Roots returns the folders that hold files of a kind, which is given as path elements. There are one or two; with
+// none, the test fails.
 func Roots(t testing.TB, kind ...string) []string {
 	t.Helper()
 	repo := Repository(t)
@@ -61,7 +61,7 @@ func rootsOf(bases, kind []string) ([]string, error) {
 	return roots, nil
 }
 
-// Cases are the folders of a kind in all roots, at least one, else the test fails.
+// Cases returns the folders of a kind in all roots. With none, the test fails.
 func Cases(t testing.TB, kind ...string) []Case {
 	t.Helper()
 	cases, err := casesIn(Roots(t, kind...))
@@ -101,7 +101,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// Repository is the folder above the test's that holds go.mod.
+// Repository returns the folder above the test's that holds go.mod.
 func Repository(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()

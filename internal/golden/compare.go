@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// MaxAbs is the largest difference: NaN if any value is NaN, infinite if the lengths differ or an infinite value is not
-// the same on both sides.
+// MaxAbs returns the largest difference. It is NaN if any value is NaN, and infinite if the lengths differ, or if an
+// infinite value is not the same on both sides.
 func MaxAbs(got, want []float32) float64 {
 	d, _ := largest(got, want)
 	return d
 }
 
-// MaxRel is the largest difference over the largest finite magnitude of want. Where that is 0, so is a difference of 0,
-// and any other is infinite.
+// MaxRel returns the largest difference, divided by the largest finite magnitude of want. If that is 0, a difference of
+// 0 stays 0, and any other becomes infinite.
 func MaxRel(got, want []float32) float64 {
 	return relativeTo(MaxAbs(got, want), want)
 }
@@ -32,7 +32,7 @@ func relativeTo(d float64, want []float32) float64 {
 	return d / scale
 }
 
-// largest is the largest difference and where it is, -1 if the lengths differ. NaN is larger than all.
+// largest returns the largest difference and its index, or -1 if the lengths differ. NaN is larger than any number.
 func largest(got, want []float32) (float64, int) {
 	if len(got) != len(want) {
 		return math.Inf(1), -1
@@ -54,8 +54,8 @@ func largest(got, want []float32) (float64, int) {
 	return most, at
 }
 
-// Close marks the test as failed unless got is want within tol: the largest difference itself, or that over the largest
-// magnitude of want. NaN never passes.
+// Close fails the test unless got is want within tol: the largest difference or, if relative is set, that difference
+// divided by the largest magnitude of want. NaN never passes.
 func Close(t testing.TB, what string, got, want []float32, tol float64, relative bool) {
 	t.Helper()
 	if message := differ(got, want, tol, relative); message != "" {
@@ -63,7 +63,7 @@ func Close(t testing.TB, what string, got, want []float32, tol float64, relative
 	}
 }
 
-// differ says how got is not close to want; empty if it is.
+// differ says how got differs from want, "" if it is close enough.
 func differ(got, want []float32, tol float64, relative bool) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("got %d values, want %d", len(got), len(want))

@@ -1,8 +1,10 @@
-// Package golden gives tests the values that the reference implementations computed (PyTorch, transformers, PEFT: the
-// scripts that made them are in scripts/golden), and compares with a stated tolerance.
+// Package golden gives tests the values that reference implementations (PyTorch, transformers, PEFT) computed, and
+// compares with a stated tolerance. Finding, reading and comparing these values belongs here; they were made by the
+// scripts in scripts/golden. Where a maker is lost, SOURCE.md in the folder says so.
 //
-// Golden files lie by kind (models, train, peft …) in testdata/golden, and in the folder that SPAGOTUNE_GOLDEN names, if
-// it is set: the same layout, with other models, sizes and seeds. A test that loops over the cases holds for both:
+// Golden files are sorted by kind (models, train, peft …). They are in testdata/golden and, if SPAGOTUNE_GOLDEN is set,
+// in the folder that it names: that has the same layout, but other models, sizes and seeds. A test that loops over the
+// cases runs on both:
 //
 //	for _, c := range golden.Cases(t, "models") {
 //		t.Run(c.Name, func(t *testing.T) {

@@ -9,13 +9,13 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 )
 
-// File is an opened file of named golden values. It is closed when the test that opened it ends.
+// File is an opened file of named golden values. It is closed at the end of the test that opened it.
 type File struct {
 	path string
 	c    *checkpoint.Checkpoint
 }
 
-// Open opens a file or a folder that checkpoint.Open takes; the test fails if it cannot.
+// Open opens a file or folder, as checkpoint.Open does. If it cannot, the test fails.
 func Open(t testing.TB, path string) *File {
 	t.Helper()
 	c, err := checkpoint.Open(path)
@@ -30,7 +30,7 @@ func Open(t testing.TB, path string) *File {
 	return &File{path: path, c: c}
 }
 
-// Names are the names of all values, sorted.
+// Names returns the names of all values, sorted.
 func (f *File) Names() []string { return f.c.Names() }
 
 // Has says whether there is a value of that name.
@@ -39,7 +39,8 @@ func (f *File) Has(name string) bool {
 	return ok
 }
 
-// Float32 is a copy of the named floats; like the methods below, it fails the test when they are missing or of another type.
+// Float32 returns a copy of the named floats. Like the methods below, it fails the test if they are missing or of
+// another type.
 func (f *File) Float32(t testing.TB, name string) []float32 {
 	t.Helper()
 	values, err := f.get(t, name).Float32s()
@@ -49,7 +50,7 @@ func (f *File) Float32(t testing.TB, name string) []float32 {
 	return values
 }
 
-// Int is a copy of the named integers or booleans.
+// Int returns a copy of the named integers or booleans.
 func (f *File) Int(t testing.TB, name string) []int {
 	t.Helper()
 	values, err := f.get(t, name).Int64s()
@@ -63,7 +64,7 @@ func (f *File) Int(t testing.TB, name string) []int {
 	return ints
 }
 
-// Shape is a copy of the extents of the named value; a scalar has none.
+// Shape returns a copy of the shape of the named value. A scalar has none.
 func (f *File) Shape(t testing.TB, name string) []int {
 	t.Helper()
 	return slices.Clone(f.get(t, name).Shape)

@@ -48,7 +48,7 @@ func TestDifferences(t *testing.T) {
 
 func same(a, b float64) bool { return a == b || (math.IsNaN(a) && math.IsNaN(b)) }
 
-// recorder is a test that keeps what it is told.
+// recorder is a test that keeps its error message.
 type recorder struct {
 	testing.TB
 	said string
@@ -84,7 +84,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// folders makes empty folders below a new one.
+// folders makes empty folders in a new one.
 func folders(t *testing.T, paths ...string) string {
 	t.Helper()
 	dir := t.TempDir()

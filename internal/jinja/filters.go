@@ -2,8 +2,6 @@ package jinja
 
 import (
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -80,19 +78,6 @@ func init() {
 	}
 }
 
-func textFilter(f func(string) string) filter {
-	return func(s *state, v any, a arguments) any {
-		s.bind("the filter", a, 0, nil)
-		text := s.text(v)
-		s.charge(8 * len(text))
-		return f(text)
-	}
-}
-
-func escapeHTML(v string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace(v)
-}
-
 func lengthFilter(s *state, v any, a arguments) any {
 	s.bind("length", a, 0, nil)
 	return int64(s.length(v))
@@ -106,217 +91,13 @@ func defaultFilter(s *state, v any, a arguments) any {
 	return v
 }
 
-func listFilter(s *state, v any, a arguments) any {
-	s.bind("list", a, 0, nil)
-	return &sequence{items: slices.Clone(s.iterate(v))}
-}
-
-func firstFilter(s *state, v any, a arguments) any {
-	s.bind("first", a, 0, nil)
-	if seq, ok := v.(*sequence); ok && seq.kind == iteratorKind && len(seq.items) > 0 {
-		first := seq.items[0]
-		seq.items = seq.items[1:]
-		return first
+func attrFilter(s *state, v any, a arguments) any {
+	name := s.text(s.bind("attr", a, 1, []string{"name"})[0])
+	if u, ok := v.(*undefined); ok {
+		s.fail("%s is undefined", u.name)
 	}
-	if items := s.iterate(v); len(items) > 0 {
-		return items[0]
+	if x, ok := s.attribute(v, name); ok {
+		return x
 	}
-	return &undefined{"the first item of an empty sequence"}
-}
-
-func lastFilter(s *state, v any, a arguments) any {
-	s.bind("last", a, 0, nil)
-	if seq, ok := v.(*sequence); ok && seq.kind == iteratorKind {
-		s.fail("a generator is not reversible")
-	}
-	if items := s.iterate(v); len(items) > 0 {
-		return items[len(items)-1]
-	}
-	return &undefined{"the last item of an empty sequence"}
-}
-
-func joinFilter(s *state, v any, a arguments) any {
-	args := s.bind("join", a, 0, []string{"d", "attribute"}, "", nil)
-	items := s.iterate(v)
-	if args[1] != nil {
-		items = s.project(items, args[1])
-	}
-	return s.join(items, s.text(args[0]))
-}
-
-// project takes an attribute of each item.
-func (s *state) project(items []any, attribute any) []any {
-	s.charge(len(items) * itemWork)
-	out := make([]any, len(items))
-	for i, item := range items {
-		out[i] = s.path(item, attribute)
-	}
-	return out
-}
-
-// path follows an attribute like a.b.0; none is the item itself.
-func (s *state) path(item, attribute any) any {
-	name, ok := attribute.(string)
-	if attribute == nil {
-		return item
-	}
-	if !ok {
-		return s.getItem(item, attribute)
-	}
-	for part := range strings.SplitSeq(name, ".") {
-		if n, err := strconv.ParseUint(part, 10, 31); err == nil {
-			item = s.getItem(item, int64(n))
-		} else {
-			item = s.getItem(item, part)
-		}
-	}
-	return item
-}
-
-// fold is what items are sorted by: an attribute, in lower case unless cases count.
-func (s *state) fold(items []any, attribute any, cases bool) []any {
-	keys := s.project(items, attribute)
-	for i, k := range keys {
-		if text, ok := k.(string); ok && !cases {
-			s.charge(len(text))
-			keys[i] = strings.ToLower(text)
-		}
-	}
-	return keys
-}
-
-func itemsFilter(s *state, v any, a arguments) any {
-	s.bind("items", a, 0, nil)
-	switch v := v.(type) {
-	case *undefined:
-		return &sequence{kind: iteratorKind}
-	case *dict:
-		return &sequence{kind: iteratorKind, items: s.pairs(v)}
-	}
-	s.fail("can only get item pairs from a mapping")
-	return nil
-}
-
-func dictsortFilter(s *state, v any, a arguments) any {
-	args := s.bind("dictsort", a, 0, []string{"case_sensitive", "by", "reverse"}, false, "key", false)
-	d, ok := v.(*dict)
-	by := slices.Index([]any{"key", "value"}, args[1])
-	if !ok || by < 0 {
-		s.fail("dictsort: want a mapping, sorted by key or value")
-	}
-	return s.sorted(s.pairs(d), []any{int64(by)}, s.truth(args[0]), s.truth(args[2]))
-}
-
-func sortFilter(s *state, v any, a arguments) any {
-	args := s.bind("sort", a, 0, []string{"reverse", "case_sensitive", "attribute"}, false, false, nil)
-	attributes := []any{args[2]}
-	if text, ok := args[2].(string); ok {
-		attributes = nil
-		for name := range strings.SplitSeq(text, ",") {
-			attributes = append(attributes, name)
-		}
-	}
-	return s.sorted(s.iterate(v), attributes, s.truth(args[1]), s.truth(args[0]))
-}
-
-// sorted is a stable sort by attributes.
-func (s *state) sorted(items []any, attributes []any, cases, reverse bool) any {
-	keys := make([][]any, len(attributes))
-	for i, attribute := range attributes {
-		keys[i] = s.fold(items, attribute, cases)
-	}
-	order := make([]int, len(items))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		for _, k := range keys {
-			if !s.equal(k[a], k[b]) {
-				if reverse {
-					a, b = b, a
-				}
-				return s.order(k[a], k[b])
-			}
-		}
-		return 0
-	})
-	out := &sequence{items: make([]any, len(items))}
-	for i, j := range order {
-		out.items[i] = items[j]
-	}
-	return out
-}
-
-func uniqueFilter(s *state, v any, a arguments) any {
-	args := s.bind("unique", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
-	items := s.iterate(v)
-	seen := map[any]bool{}
-	out := &sequence{kind: iteratorKind}
-	for i, k := range s.fold(items, args[1], s.truth(args[0])) {
-		if key := s.key(k); !seen[key] {
-			seen[key] = true
-			out.items = append(out.items, items[i])
-		}
-	}
-	return out
-}
-
-func reverseFilter(s *state, v any, a arguments) any {
-	s.bind("reverse", a, 0, nil)
-	if text, ok := v.(string); ok {
-		runes := s.runes(text)
-		slices.Reverse(runes)
-		return string(runes)
-	}
-	items := slices.Clone(s.iterate(v))
-	slices.Reverse(items)
-	return &sequence{kind: iteratorKind, items: items}
-}
-
-// extremeFilter is min or max.
-func extremeFilter(op string) filter {
-	return func(s *state, v any, a arguments) any {
-		args := s.bind("min", a, 0, []string{"case_sensitive", "attribute"}, false, nil)
-		items := s.iterate(v)
-		if len(items) == 0 {
-			return &undefined{"no aggregated item, the sequence was empty"}
-		}
-		keys, best := s.fold(items, args[1], s.truth(args[0])), 0
-		for i := range keys {
-			if i > 0 && s.compareOp(op, keys[i], keys[best]) {
-				best = i
-			}
-		}
-		return items[best]
-	}
-}
-
-func sumFilter(s *state, v any, a arguments) any {
-	args := s.bind("sum", a, 0, []string{"attribute", "start"}, nil, int64(0))
-	total := args[1]
-	for _, item := range s.project(s.iterate(v), args[0]) {
-		total = s.arith("+", total, item)
-	}
-	return total
-}
-
-func mapFilter(s *state, v any, a arguments) any {
-	items := s.iterate(v)
-	out := &sequence{kind: iteratorKind, items: make([]any, len(items))}
-	s.charge(len(items) * itemWork)
-	if len(a.pos) == 0 {
-		args := s.bind("map", a, 1, []string{"attribute", "default"}, nil)
-		for i, item := range items {
-			out.items[i] = s.path(item, args[0])
-			if _, ok := out.items[i].(*undefined); ok && args[1] != nil {
-				out.items[i] = args[1]
-			}
-		}
-		return out
-	}
-	name := s.str("the name of a filter", a.pos[0])
-	for i, item := range items {
-		out.items[i] = s.filter(name, item, arguments{a.pos[1:], a.kw})
-	}
-	return out
+	return &undefined{s.typeName(v) + " attribute " + s.short(name)}
 }

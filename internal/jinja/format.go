@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -118,6 +117,8 @@ func pyNumber(i int64, f float64, verb string, prec int, alternate bool) string 
 			format = map[string]string{"x": "%#x", "X": "%#X", "o": "%O", "b": "%#b"}[verb]
 		}
 		return fmt.Sprintf(format, i)
+	case "c":
+		return string(rune(i))
 	}
 	if prec < 0 {
 		prec = 6
@@ -128,7 +129,7 @@ func pyNumber(i int64, f float64, verb string, prec int, alternate bool) string 
 	return fmt.Sprintf("%."+strconv.Itoa(prec)+strings.Replace(verb, "F", "f", 1), f)
 }
 
-// pyPad pads text; '=' pads between sign and digits.
+// pyPad pads text to width. With the alignment '=' the padding goes between the sign and the digits.
 func pyPad(text string, fill rune, align byte, width int) string {
 	n := width - utf8.RuneCountInString(text)
 	if n <= 0 {
@@ -149,7 +150,7 @@ func pyPad(text string, fill rune, align byte, width int) string {
 	return pad + text
 }
 
-// pyReplaceAll is ReplaceAllStringFunc with the submatches.
+// pyReplaceAll is ReplaceAllStringFunc, but f gets the submatches too.
 func pyReplaceAll(re *regexp.Regexp, text string, f func(m []string) string) string {
 	return re.ReplaceAllStringFunc(text, func(m string) string { return f(re.FindStringSubmatch(m)) })
 }
@@ -234,7 +235,7 @@ func (s *state) formatValue(v any, spec string) string {
 	i, f, isInt, isNum := number(v)
 	_, isBool := v.(bool)
 	text, align := "", byte('<')
-	if isNum && (!isBool || m[9] != "") && m[9] != "s" {
+	if isNum && (!isBool || m[9] != "") {
 		align = '>'
 		text = s.formatNumber(v, i, f, isInt, prec, m)
 	} else {
@@ -267,10 +268,10 @@ func (s *state) formatNumber(v any, i int64, f float64, isInt bool, prec int, m 
 		text = pyNumber(0, f*100, "f", prec, false) + "%"
 	case isInt && (verb == "" || verb == "n"):
 		text = pyNumber(i, f, "d", prec, false)
-	case isInt || strings.Contains("eEfFgG", verb) && verb != "":
+	case isInt && verb != "s" || verb != "" && strings.Contains("eEfFgG", verb):
 		text = pyNumber(i, f, verb, prec, m[4] != "")
 	case verb != "" && verb != "n":
-		s.fail("unknown format code %q for float", verb)
+		s.fail("unknown format code %q for %s", verb, s.typeName(v))
 	case prec >= 0:
 		text = pyNumber(i, f, "g", prec, false)
 	default:
@@ -285,7 +286,7 @@ func (s *state) formatNumber(v any, i int64, f float64, isInt bool, prec int, m 
 	return text
 }
 
-// pyGroup separates thousands.
+// pyGroup puts a separator between thousands.
 func pyGroup(text, sep string) string {
 	n := len(text)
 	if i := strings.IndexAny(text, ".e%"); i >= 0 {
@@ -295,93 +296,4 @@ func pyGroup(text, sep string) string {
 		text = text[:i] + sep + text[i:]
 	}
 	return text
-}
-
-var pyTimeDirective = regexp.MustCompile(`%([-_0^#]?)(.)`)
-
-// strftime is Python's on Linux, in the C locale, of a time without zone.
-func strftime(t time.Time, format string) string {
-	return pyReplaceAll(pyTimeDirective, format, func(m []string) string {
-		if whole := map[string]string{"c": "%a %b %e %H:%M:%S %Y", "x": "%m/%d/%y", "D": "%m/%d/%y", "X": "%H:%M:%S",
-			"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "r": "%I:%M:%S %p", "h": "%b"}[m[2]]; whole != "" {
-			return strftime(t, whole)
-		}
-		text, pad, width := strftimeField(t, m[2])
-		switch m[1] {
-		case "-":
-			width = 0
-		case "_":
-			pad = ' '
-		case "0":
-			pad = '0'
-		case "^":
-			text = strings.ToUpper(text)
-		}
-		if text == "" && m[2] != "Z" && m[2] != "z" {
-			return m[0]
-		}
-		return pyPad(text, pad, '>', width)
-	})
-}
-
-// strftimeField is one directive, and how it is padded.
-func strftimeField(t time.Time, verb string) (text string, pad rune, width int) {
-	number := func(n, width int) (string, rune, int) { return strconv.Itoa(n), '0', width }
-	_, isoWeek := t.ISOWeek()
-	isoYear, _ := t.ISOWeek()
-	weekday := int(t.Weekday())
-	switch verb {
-	case "a", "A", "b", "B", "p":
-		layout := map[string]string{"a": "Mon", "A": "Monday", "b": "Jan", "B": "January", "p": "PM"}[verb]
-		return t.Format(layout), ' ', 0
-	case "Y":
-		return number(t.Year(), 0)
-	case "G":
-		return number(isoYear, 0)
-	case "C":
-		return number(t.Year()/100, 2)
-	case "y":
-		return number(t.Year()%100, 2)
-	case "m":
-		return number(int(t.Month()), 2)
-	case "d":
-		return number(t.Day(), 2)
-	case "e":
-		return strconv.Itoa(t.Day()), ' ', 2
-	case "H":
-		return number(t.Hour(), 2)
-	case "k":
-		return strconv.Itoa(t.Hour()), ' ', 2
-	case "I":
-		return number((t.Hour()+11)%12+1, 2)
-	case "l":
-		return strconv.Itoa((t.Hour()+11)%12 + 1), ' ', 2
-	case "M":
-		return number(t.Minute(), 2)
-	case "S":
-		return number(t.Second(), 2)
-	case "f":
-		return number(t.Nanosecond()/1000, 6)
-	case "j":
-		return number(t.YearDay(), 3)
-	case "u":
-		return number((weekday+6)%7+1, 1)
-	case "w":
-		return number(weekday, 1)
-	case "U":
-		return number((t.YearDay()+6-weekday)/7, 2)
-	case "W":
-		return number((t.YearDay()+6-(weekday+6)%7)/7, 2)
-	case "V":
-		return number(isoWeek, 2)
-	case "s":
-		return number(int(t.Unix()), 0)
-	case "n":
-		return "\n", ' ', 0
-	case "t":
-		return "\t", ' ', 0
-	case "%":
-		return "%", ' ', 0
-	}
-	return "", ' ', 0
 }

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSource bounds the size of a template in bytes; real ones have some 20 KB.
-const MaxSource = 1 << 20
+// maxSource bounds the size of a template in bytes. Real ones have about 20 KB.
+const maxSource = 1 << 20
 
 type tokenKind int
 
@@ -28,7 +28,7 @@ const (
 	opToken
 )
 
-// token is one token; text is the decoded string of a literal, num the value of a number.
+// token is one token. text is the decoded string of a literal, num the value of a number.
 type token struct {
 	kind tokenKind
 	text string
@@ -52,10 +52,10 @@ type lexer struct {
 	toks []token
 }
 
-// lex cuts a template into tokens; it panics with a jinjaError.
+// lex cuts a template into tokens. Like the parser and the interpreter, it panics with an *Error.
 func lex(src string) []token {
-	if len(src) > MaxSource {
-		panic(failure{fmt.Sprintf("%d bytes of template; the limit is %d", len(src), MaxSource)})
+	if len(src) > maxSource {
+		panic(&Error{Message: fmt.Sprintf("%d bytes of template; the limit is %d", len(src), maxSource)})
 	}
 	l := &lexer{src: strings.TrimSuffix(newlines.Replace(src), "\n"), line: 1}
 	for l.pos < len(l.src) {
@@ -66,7 +66,7 @@ func lex(src string) []token {
 }
 
 func (l *lexer) fail(format string, args ...any) {
-	panic(failure{fmt.Sprintf("line %d: ", l.line) + fmt.Sprintf(format, args...)})
+	panic(&Error{Line: l.line, Message: fmt.Sprintf(format, args...)})
 }
 
 func (l *lexer) emit(kind tokenKind, text string) {
@@ -79,13 +79,13 @@ func (l *lexer) skip(pos int) {
 	l.pos = pos
 }
 
-// skipSpace moves over white space.
+// skipSpace skips white space.
 func (l *lexer) skipSpace() {
 	rest := strings.TrimLeftFunc(l.src[l.pos:], pySpace)
 	l.skip(len(l.src) - len(rest))
 }
 
-// root reads text up to the next tag, and the tag.
+// root reads the text up to the next tag, then the tag.
 func (l *lexer) root() {
 	at := l.pos
 	for {
@@ -125,7 +125,7 @@ func (l *lexer) root() {
 	}
 }
 
-// data emits the text before the tag at end, stripped as the tag's sign and lstrip_blocks say.
+// data emits the text before the tag at end. The tag's sign and lstrip_blocks decide what is stripped.
 func (l *lexer) data(end int, sign byte, block bool) {
 	text := l.src[l.pos:end]
 	lineStart := l.pos == 0 || l.src[l.pos-1] == '\n'
@@ -147,7 +147,7 @@ func (l *lexer) data(end int, sign byte, block bool) {
 func (l *lexer) raw() {
 	m := rawEnd.FindStringSubmatchIndex(l.src[l.pos:])
 	if m == nil {
-		l.fail("raw block without end")
+		l.fail("raw block without an end")
 	}
 	sign := byte(0)
 	if m[2] < m[3] {
@@ -161,7 +161,7 @@ func (l *lexer) raw() {
 func (l *lexer) comment() {
 	i := strings.Index(l.src[l.pos:], "#}")
 	if i < 0 {
-		l.fail("comment without end")
+		l.fail("comment without an end")
 	}
 	sign := byte(0)
 	if i > 0 {
@@ -171,7 +171,7 @@ func (l *lexer) comment() {
 	l.afterBlock(sign)
 }
 
-// afterBlock removes what a block end with this sign swallows.
+// afterBlock skips what the end of a block with this sign removes.
 func (l *lexer) afterBlock(sign byte) {
 	if sign == '-' {
 		l.skipSpace()
@@ -180,7 +180,7 @@ func (l *lexer) afterBlock(sign byte) {
 	}
 }
 
-// tagEnd reads the end of a tag if it stands here.
+// tagEnd reads the end of a tag if it is next.
 func (l *lexer) tagEnd(end string, kind tokenKind) bool {
 	rest, sign := l.src[l.pos:], byte(0)
 	if rest != "" && (rest[0] == '-' || rest[0] == '+' && kind == blockEnd) && strings.HasPrefix(rest[1:], end) {
@@ -205,7 +205,7 @@ func (l *lexer) tag(end string, kind tokenKind) {
 			return
 		}
 		if l.pos >= len(l.src) {
-			l.fail("tag without %s", end)
+			l.fail("tag without an end, %s", end)
 		}
 		r, _ := utf8.DecodeRuneInString(l.src[l.pos:])
 		switch c := l.src[l.pos]; {
@@ -269,10 +269,10 @@ func (l *lexer) str(quote byte) {
 			return
 		}
 	}
-	l.fail("string without end")
+	l.fail("string without an end")
 }
 
-// op reads an operator and keeps the stack of open brackets.
+// op reads an operator. open is the stack of open brackets, as the brackets that close them.
 func (l *lexer) op(open []byte) []byte {
 	c, n := l.src[l.pos], 1
 	if l.pos+1 < len(l.src) {
@@ -303,7 +303,7 @@ func (l *lexer) op(open []byte) []byte {
 	return open
 }
 
-// pyUnescape decodes the escapes of a Python string literal; unknown ones stay as they are.
+// pyUnescape decodes the escapes of a Python string literal. Unknown escapes stay as they are.
 func pyUnescape(s string) (string, bool) {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, true

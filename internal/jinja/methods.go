@@ -1,10 +1,8 @@
 package jinja
 
-import (
-	"slices"
-)
+import "slices"
 
-// attribute is what Python's getattr finds on a value in the sandbox. Methods that change a list or a
+// attribute returns what Python's getattr finds on a value in the sandbox. Methods that would change a list or a
 // dictionary are undefined there.
 func (s *state) attribute(obj any, name string) (any, bool) {
 	method := func(call func(s *state, a arguments) any) (any, bool) {
@@ -50,57 +48,6 @@ func (s *state) attribute(obj any, name string) (any, bool) {
 	return nil, false
 }
 
-// attribute is an attribute of the variable loop.
-func (l *loopVariable) attribute(s *state, name string) (any, bool) {
-	n := len(l.items)
-	item := func(i int) (any, bool) {
-		if i < 0 || i >= n {
-			return &undefined{"loop." + name}, true
-		}
-		return l.items[i], true
-	}
-	switch name {
-	case "index":
-		return int64(l.index + 1), true
-	case "index0":
-		return int64(l.index), true
-	case "revindex":
-		return int64(n - l.index), true
-	case "revindex0":
-		return int64(n - l.index - 1), true
-	case "first":
-		return l.index == 0, true
-	case "last":
-		return l.index == n-1, true
-	case "length":
-		return int64(n), true
-	case "depth":
-		return int64(l.depth + 1), true
-	case "depth0":
-		return int64(l.depth), true
-	case "previtem":
-		return item(l.index - 1)
-	case "nextitem":
-		return item(l.index + 1)
-	case "cycle":
-		return &function{name, func(s *state, a arguments) any {
-			if len(a.pos) == 0 {
-				s.fail("no items for cycling given")
-			}
-			return a.pos[l.index%len(a.pos)]
-		}}, true
-	case "changed":
-		return &function{name, func(s *state, a arguments) any {
-			if l.changed != nil && slices.EqualFunc(l.changed, a.pos, s.equal) {
-				return false
-			}
-			l.changed = slices.Concat([]any{}, a.pos)
-			return true
-		}}, true
-	}
-	return nil, false
-}
-
 var dictMethods = map[string]func(s *state, d *dict, a arguments) any{
 	"get": func(s *state, d *dict, a arguments) any {
 		args := s.bind("get", arguments{pos: a.pos}, 1, []string{"key", "default"}, nil)
@@ -114,16 +61,16 @@ var dictMethods = map[string]func(s *state, d *dict, a arguments) any{
 	},
 	"items": func(s *state, d *dict, a arguments) any {
 		s.bind("items", a, 0, nil)
-		return &sequence{kind: viewKind, items: s.pairs(d)}
+		return &sequence{kind: viewKind, view: "items", items: s.pairs(d)}
 	},
 	"keys": func(s *state, d *dict, a arguments) any {
 		s.bind("keys", a, 0, nil)
-		return &sequence{kind: viewKind, items: s.iterate(d)}
+		return &sequence{kind: viewKind, view: "keys", items: s.iterate(d)}
 	},
 	"values": func(s *state, d *dict, a arguments) any {
 		s.bind("values", a, 0, nil)
 		s.charge(len(d.values))
-		return &sequence{kind: viewKind, items: slices.Clone(d.values)}
+		return &sequence{kind: viewKind, view: "values", items: slices.Clone(d.values)}
 	},
 	"copy": func(s *state, d *dict, a arguments) any {
 		s.bind("copy", a, 0, nil)
@@ -135,7 +82,7 @@ var dictMethods = map[string]func(s *state, d *dict, a arguments) any{
 	},
 }
 
-// pairs lists a dictionary as tuples.
+// pairs returns the items of a dictionary as tuples.
 func (s *state) pairs(d *dict) []any {
 	s.charge(len(d.keys) * 4 * itemWork)
 	out := make([]any, len(d.keys))

@@ -17,30 +17,40 @@ func Parse(source string) (t *Template, err error) {
 	return &Template{body: parseSource(source)}, nil
 }
 
-// Object is an object with ordered keys, as templates see a mapping.
+// Object is a mapping with ordered keys.
 type Object interface {
 	Keys() []string
 	Get(key string) (value any, ok bool)
 }
 
-// Render runs the template with these variables; now is the clock of strftime_now. The values are nil, bool, string, int,
+// Render runs the template with these variables. now is the clock of strftime_now. Values are nil, bool, string, int,
 // int64, float64, json.Number (an integer beyond int64), []any and Object.
 func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
 	defer func() { err = recovered(recover(), err) }()
 	return render(t.body, vars, now), nil
 }
 
-// failure is what the parser and the interpreter panic with.
-type failure struct{ text string }
+// Error says what is wrong with a template, or with what it does.
+type Error struct {
+	Line    int // of the template, from 1; 0 if the error belongs to no line
+	Message string
+	Raised  bool // by raise_exception
+}
 
-func (e failure) Error() string { return e.text }
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+}
 
-// recovered turns a recovered panic into an error.
+// recovered makes an error of what the parser or the interpreter panicked with. Anything but an *Error is a bug in this
+// package.
 func recovered(r any, err error) error {
 	switch r := r.(type) {
 	case nil:
 		return err
-	case failure:
+	case *Error:
 		return r
 	case runtime.Error:
 		return fmt.Errorf("internal error: %w", r)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestFloats: buffers are zeros, can be written to their ends, and are not the collector's; what is not theirs stays.
+// TestFloats checks that buffers are zeros, can be written up to their ends and are outside of the heap, and that Free
+// leaves other slices alone.
 func TestFloats(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

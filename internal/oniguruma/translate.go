@@ -8,19 +8,19 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// translator rewrites a pattern from Oniguruma's syntax to regexp2's. What
-// has no counterpart is an error.
+// translator is the state of a translation.
 type translator struct {
 	in    string
 	at    int
 	out   strings.Builder
-	atom  int   // where the last atom starts in out; -1: there is none
-	open  []int // where the groups that are open start in out
-	fold  bool  // (?i)
+	atom  int   // where the last atom begins in out; -1: there is none
+	open  []int // where the open groups begin in out
+	fold  bool  // (?i) is on
 	folds []bool
 }
 
-// Translate rewrites a pattern in the syntax of regexp2. What has no counterpart there is an error.
+// Translate returns a pattern of Oniguruma's syntax in that of regexp2, to be compiled with regexp2.Multiline. What has
+// no counterpart there is an error that says where it is.
 func Translate(pattern string) (string, error) {
 	t := &translator{in: pattern, atom: -1}
 	for t.at < len(t.in) {
@@ -33,14 +33,14 @@ func Translate(pattern string) (string, error) {
 
 func (t *translator) rest() string { return t.in[t.at:] }
 
-// emit writes an atom made of n bytes of the input.
+// emit writes an atom that stands for n bytes of the pattern.
 func (t *translator) emit(atom string, n int) {
 	t.atom = t.out.Len()
 	t.out.WriteString(atom)
 	t.at += n
 }
 
-// step rewrites the next piece of the pattern.
+// step translates the next piece of the pattern.
 func (t *translator) step() error {
 	switch c := t.in[t.at]; c {
 	case '\\':
@@ -81,19 +81,19 @@ func (t *translator) step() error {
 	return nil
 }
 
-// literal rewrites a character that stands for itself.
+// literal translates a character that stands for itself.
 func (t *translator) literal() {
 	r, n := utf8.DecodeRuneInString(t.rest())
 	s := t.in[t.at : t.at+n]
 	if t.fold && (r|32 == 's' || r|32 == 'k') {
-		s = map[rune]string{'s': "[sSſ]", 'k': "[kK\u212A]"}[r|32] // these three fold together
+		s = map[rune]string{'s': "[sSſ]", 'k': "[kK\u212A]"}[r|32] // these three are equal when case does not matter
 	} else if r == '#' || r == ' ' {
 		s = `\` + s
 	}
 	t.emit(s, n)
 }
 
-// group rewrites the start of a group, or a setting such as (?i).
+// group translates the beginning of a group, or a setting such as (?i).
 func (t *translator) group() error {
 	start := t.out.Len()
 	push := func(head string, n int, fold bool) error {
@@ -125,12 +125,12 @@ func (t *translator) group() error {
 		return push(s[:3], 3, t.fold)
 	}
 	end := strings.IndexAny(s, ":)")
-	if end < 0 || strings.Trim(s[2:end], "imx-") != "" {
+	if end < 0 || strings.Trim(s[2:end], "im-") != "" {
 		return fmt.Errorf("group %q is not supported", wording.Clip(s, 30))
 	}
 	on, off, _ := strings.Cut(s[2:end], "-")
 	fold := (t.fold || strings.Contains(on, "i")) && !strings.Contains(off, "i")
-	head := strings.ReplaceAll(s[:end+1], "m", "s") // Ruby's m lets the dot match line breaks
+	head := strings.ReplaceAll(s[:end+1], "m", "s") // in Ruby, m lets the dot match line breaks
 	if s[end] == ':' {
 		return push(head, end+1, fold)
 	}
@@ -141,7 +141,7 @@ func (t *translator) group() error {
 	return nil
 }
 
-// quantifier rewrites a repetition; a possessive one becomes an atomic group.
+// quantifier translates a quantifier. A possessive one becomes an atomic group.
 func (t *translator) quantifier() error {
 	s := t.rest()
 	q, n := s[:1], 1
@@ -168,7 +168,7 @@ func (t *translator) quantifier() error {
 	case strings.HasPrefix(t.rest(), "+"):
 		t.at++
 		open, end := "(?>", ")"
-		if q[0] == '{' { // in Ruby's syntax {2}+ repeats the repetition
+		if q[0] == '{' { // in Ruby, {2}+ repeats the repetition
 			open, end = "(?:", ")+"
 		}
 		all := t.out.String()

@@ -1,4 +1,5 @@
-// Package suggest finds what a user meant by a name that is not known.
+// Package suggest finds out what a user meant by an unknown name. Only the comparison of names belongs here; which
+// names are known is the caller's business.
 package suggest
 
 import (
@@ -6,8 +7,8 @@ import (
 	"strings"
 )
 
-// Nearest returns the candidate with the fewest edits from word, or "" where none is near: more than a third of the
-// longer one's letters would change.
+// Nearest returns the candidate that takes the fewest edits to make from word. It returns "" if none is near, which
+// means that more than a third of the letters of the longer one would change.
 func Nearest(word string, candidates []string) string {
 	best, least := "", 0
 	for _, c := range candidates {
@@ -22,7 +23,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// Hint is "; did you mean …?" with the nearest candidate, or, where none is near, the list of them all.
+// Hint returns "; did you mean …?" with the nearest candidate, or the list of all candidates if none is near.
 func Hint(word string, candidates []string) string {
 	if n := Nearest(word, candidates); n != "" {
 		return "; did you mean " + n + "?"
@@ -32,7 +33,8 @@ func Hint(word string, candidates []string) string {
 	return "; known are " + strings.Join(slices.Compact(all), ", ")
 }
 
-// distance is Damerau's: insertions, deletions, changes and swaps of neighbours (optimal string alignment).
+// distance is the Damerau-Levenshtein distance (optimal string alignment): the number of letters that are inserted,
+// deleted, changed, or swapped with their neighbour.
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -69,7 +69,7 @@ func TestExpSum(t *testing.T) {
 	})
 }
 
-// TestExponentialsOfAssembly: AVX2 and AVX-512 have the same bits.
+// TestExponentialsOfAssembly checks that AVX2 and AVX-512 give the same bits.
 func TestExponentialsOfAssembly(t *testing.T) {
 	if cpu.Best < cpu.AVX512 {
 		t.Skip("one instruction set")

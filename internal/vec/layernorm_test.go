@@ -27,7 +27,7 @@ func oracleLayerNorm(x, w, b, dy []float32, eps float64) (y, dx []float64, mean,
 	return y, dx, mean, inv
 }
 
-// TestLayerNorm takes values far from 0, too: the mean must not cost the variance its digits.
+// TestLayerNorm takes values far from 0, too: a large mean must not cost the variance its digits.
 func TestLayerNorm(t *testing.T) {
 	const eps = 1e-5
 	atLevels(t, func(t *testing.T) {

@@ -34,7 +34,7 @@ func SumSquares(x []float32) (sum float64) {
 	return sum
 }
 
-// Max is the greatest of x, NaNs left out; -Inf where there is none.
+// Max is the largest of x. It leaves out NaNs, and is -Inf if nothing is left.
 func Max(x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for i := 0; i < len(x); i += block {
@@ -43,7 +43,7 @@ func Max(x []float32) float32 {
 	return m
 }
 
-// HasNonFinite says whether x holds a NaN or an infinity.
+// HasNonFinite says whether there is a NaN or an infinity in x.
 func HasNonFinite(x []float32) bool {
 	for i := 0; i < len(x); i += block {
 		if nonFinite(cpu.Used, x[i:min(i+block, len(x))]) != 0 {
@@ -105,7 +105,7 @@ func maxGo(x []float32) float32 {
 	return m
 }
 
-// nonFiniteGo is not 0 where x holds a NaN or an infinity.
+// nonFiniteGo is not 0 if there is a NaN or an infinity in x.
 func nonFiniteGo(x []float32) int {
 	const exponent = 0xff << 23
 	for _, v := range x {

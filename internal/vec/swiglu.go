@@ -51,7 +51,7 @@ func swiGLUGradGo(dgate, dup, dy, gate, up []float32) {
 	}
 }
 
-// sigmoid is s = 1/(1+exp(−x)) and 1−s, neither by a difference of near numbers.
+// sigmoid returns s = 1/(1+exp(−x)) and 1−s. Neither is a difference of nearly equal numbers.
 func sigmoid(x float32) (s, rest float32) {
 	if math.Signbit(float64(x)) {
 		e := exp(x)

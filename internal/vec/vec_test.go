@@ -190,7 +190,7 @@ func init() {
 	}
 }
 
-// values are normal ones, and among them the powers of e and the limits that kernels may stumble over.
+// values are ordinary ones, and among them powers of e and limits on which kernels may stumble.
 func values(rng *rand.Rand) func(i int) float32 {
 	odd := []float32{0, float32(math.Copysign(0, -1)), 88, -88, 88.7, -87.3, 1e-40, -1e-40, 20, -20, 1e-10, 50}
 	return func(int) float32 {
@@ -301,7 +301,7 @@ func TestAliases(t *testing.T) {
 	}
 }
 
-// TestPosition: an element's value does not depend on where it stands, in a whole vector or a tail.
+// TestPosition checks that the value of an element does not depend on its position, in a whole vector or in the rest.
 func TestPosition(t *testing.T) {
 	for _, e := range kernels {
 		t.Run(e.name, func(t *testing.T) {

@@ -6,19 +6,20 @@ import (
 	"strings"
 )
 
-// Segment is a piece of a rendered conversation; Assistant marks what the assistant writes: the text from
-// behind the prompt of its turn to the end of the turn, the end token included.
+// Segment is a part of a rendered conversation.
 type Segment struct {
-	Text      string
+	Text string
+	// Assistant says that the assistant writes this: the text from the end of the prompt to the end of the turn, with
+	// the token that ends the turn.
 	Assistant bool
 }
 
-// Segments renders a conversation in pieces that concatenate to what Render returns.
+// Segments renders a conversation in parts that add up to what Render returns.
 //
-// A turn begins where the rendering of the messages before it, with the generation prompt, ends, and ends where
-// the rendering up to and with its message ends. A template that renders earlier turns differently later on
-// (that drops their reasoning, say) breaks this; then the turn is found by its content and by the marker that
-// follows it. Where that fails too, Segments returns an error.
+// A turn of the assistant begins where the rendering of the messages before it, with the generation prompt, ends. It
+// ends where the rendering up to and including its message ends. This fails with a template that renders a turn
+// differently once there are later ones (that drops its reasoning, say). The turn is then found by its content, and by
+// the marker that follows. If that fails, too, the error is ErrTurnNotFound.
 func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error) {
 	whole, err := c.Render(messages, opts)
 	if err != nil {
@@ -38,7 +39,7 @@ func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error)
 		}
 		start, end, ok := f.turn(i, done)
 		if _, answer := f.said(i); !ok || start == end && answer != "" {
-			return nil, fmt.Errorf("tokenizer: chat template: cannot tell where the assistant's turn (message %d) is in the rendered conversation", i)
+			return nil, fmt.Errorf("chat: message %d: %w", i, ErrTurnNotFound)
 		}
 		add(whole[done:start], false)
 		add(whole[start:end], true)
@@ -56,7 +57,7 @@ type turnFinder struct {
 	whole    string
 }
 
-// prefix renders the first n messages; ok is false where that is no beginning of the whole.
+// prefix renders the first n messages. ok says that the whole text begins with that.
 func (f *turnFinder) prefix(n int, prompt bool) (text string, ok bool) {
 	opts := f.opts
 	opts.AddGenerationPrompt = prompt
@@ -64,7 +65,7 @@ func (f *turnFinder) prefix(n int, prompt bool) (text string, ok bool) {
 	return text, err == nil && strings.HasPrefix(f.whole, text)
 }
 
-// turn finds message i behind position from.
+// turn finds message i after position from.
 func (f *turnFinder) turn(i, from int) (start, end int, ok bool) {
 	before, startOK := f.prefix(i, true)
 	after, endOK := f.prefix(i+1, false)
@@ -73,7 +74,7 @@ func (f *turnFinder) turn(i, from int) (start, end int, ok bool) {
 		return start, end, true
 	}
 	said, answer := f.said(i)
-	turn, found := strings.CutPrefix(after, before) // as it is rendered where it is the last one
+	turn, found := strings.CutPrefix(after, before) // as it is rendered when it is the last one
 	if k := strings.LastIndex(after, answer); !found && k >= 0 {
 		turn = after[k:]
 	}
@@ -96,7 +97,7 @@ func (f *turnFinder) turn(i, from int) (start, end int, ok bool) {
 	return start, end, true
 }
 
-// said is the content of message i, and what remains of it without reasoning.
+// said returns the content of message i, and what remains of it without reasoning.
 func (f *turnFinder) said(i int) (said, answer string) {
 	said = strings.TrimSpace(f.messages[i].Content)
 	_, answer, found := strings.Cut(said, "</think>")
@@ -106,10 +107,10 @@ func (f *turnFinder) said(i int) (said, answer string) {
 	return said, strings.TrimSpace(answer)
 }
 
-// turnProbe stands for a content to find where the template puts it.
+// turnProbe takes the place of a content, to find where the template puts it.
 const turnProbe = "\ue000\uf8ff\ue000"
 
-// content finds the text that the content of message i renders to.
+// content finds the text that the content of message i is rendered to.
 func (f *turnFinder) content(i, from int) (start, end int, ok bool) {
 	said, answer := f.said(i)
 	if answer == "" {
@@ -143,13 +144,13 @@ func commonPrefix(a, b string) int {
 
 var turnMarker = regexp.MustCompile(`(?:<[^<>\n]{1,40}>|\[/?[A-Z_]{1,40}\])\s*`)
 
-// turnNear is how many bytes may stand between a content and the marker before or behind it.
+// turnNear is how many bytes there may be between a content and the marker before or after it.
 const turnNear = 16
 
-// lead returns how many bytes at the end of text, before a content, already belong to the turn: those behind
-// the end of the prompt that before ends with.
+// lead returns how many bytes at the end of text, before a content, already belong to the turn: those after the prompt,
+// which is the end of before.
 func (f *turnFinder) lead(before, text string) (n int) {
-	longest := 3 // shorter agreement says nothing
+	longest := 3 // a shorter match says nothing
 	for k := range min(turnNear, len(text)) {
 		same := 0
 		for end := len(text) - k; same < min(end, len(before)) && text[end-1-same] == before[len(before)-1-same]; {
@@ -162,8 +163,8 @@ func (f *turnFinder) lead(before, text string) (n int) {
 	return n
 }
 
-// endOfTurn returns how much of the text at stop still belongs to the turn: up to and with the marker that is
-// also in tail, what follows the content where the conversation ends with this turn.
+// endOfTurn returns how much of the text at stop still belongs to the turn: everything up to and including the marker
+// that is also in tail, which is what follows the content when the conversation ends with this turn.
 func (f *turnFinder) endOfTurn(tail string, stop int) int {
 	rest := f.whole[stop:]
 	m := turnMarker.FindStringIndex(tail)

@@ -8,44 +8,50 @@ import (
 	"github.com/spagotune/spagotune/internal/jinja"
 )
 
-// Template is a parsed Hugging Face chat template, rendered as transformers renders it: Jinja 2 in its
-// sandbox with trim_blocks, lstrip_blocks and loop controls on, raise_exception, strftime_now, tojson as
-// transformers defines it, and the generation tag without effect. It is safe for concurrent use.
+// Template is a parsed chat template. It is Jinja 2 as transformers sets it up: in a sandbox, with trim_blocks,
+// lstrip_blocks and loop controls on, with raise_exception and strftime_now, with transformers' own tojson, and with a
+// generation tag that prints what is inside. Goroutines can share it.
 //
-// A template comes with a model, so it is not trusted: work, depth and output of a rendering are bounded and
-// whatever goes wrong is an error.
+// A template comes with a model, so it is not trusted. The work, the depth and the output of a rendering are bounded,
+// and whatever goes wrong is an error.
 type Template struct {
 	template *jinja.Template
 }
 
-// Options are what a template sees besides the messages.
+// Options are what a template sees in addition to the messages. The zero value is a good default.
 type Options struct {
-	AddGenerationPrompt bool             // end with what opens the assistant's next turn
-	Tools               json.RawMessage  // a list of JSON schemas of functions; nil: none
-	BOS, EOS            string           // bos_token and eos_token; empty: not defined
-	Now                 func() time.Time // the clock of strftime_now; nil: time.Now
-	Extra               OrderedMap       // further variables: documents, enable_thinking, date_string …
+	// AddGenerationPrompt ends the text with what begins the assistant's next turn.
+	AddGenerationPrompt bool
+	// Tools is a list of JSON schemas of functions; nil means none.
+	Tools json.RawMessage
+	// BOS and EOS are bos_token and eos_token. If empty, the template sees them as undefined.
+	BOS, EOS string
+	// Now is the clock of strftime_now; nil means time.Now.
+	Now func() time.Time
+	// Extra has further variables: documents, enable_thinking, date_string …
+	Extra OrderedMap
 }
 
-// ParseTemplate parses the text of a chat template.
-func ParseTemplate(template string) (*Template, error) {
-	t, err := jinja.Parse(template)
+// ParseTemplate parses the source of a chat template. What is wrong with it is a *TemplateError.
+func ParseTemplate(source string) (*Template, error) {
+	t, err := jinja.Parse(source)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: chat template: %w", err)
+		return nil, templateError(err)
 	}
 	return &Template{t}, nil
 }
 
-// Render renders a conversation.
+// Render returns the text of a conversation. An error of the template, or its refusal of the conversation, is a
+// *TemplateError.
 func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	list := make([]any, len(messages))
 	for i := range messages {
 		m, err := messages[i].object()
-		if err != nil {
-			return "", err
+		if err == nil {
+			list[i], err = plain(m)
 		}
-		if list[i], err = plain(m); err != nil {
-			return "", fmt.Errorf("tokenizer: message %d of a chat: %w", i, err)
+		if err != nil {
+			return "", fmt.Errorf("chat: message %d: %w", i, err)
 		}
 	}
 	vars := map[string]any{"messages": list, "tools": nil, "documents": nil, "add_generation_prompt": opts.AddGenerationPrompt}
@@ -58,14 +64,14 @@ func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	if len(opts.Tools) > 0 {
 		tools, err := decodeOrdered(opts.Tools)
 		if err != nil {
-			return "", fmt.Errorf("tokenizer: the tools of a chat: %w", err)
+			return "", fmt.Errorf("chat: tools: %w", err)
 		}
 		vars["tools"] = tools
 	}
 	for _, k := range opts.Extra.keys {
 		v, err := plain(opts.Extra.values[k])
 		if err != nil {
-			return "", fmt.Errorf("tokenizer: the variable %s of a chat: %w", k, err)
+			return "", fmt.Errorf("chat: variable %s: %w", k, err)
 		}
 		vars[k] = v
 	}
@@ -75,12 +81,12 @@ func (c *Template) Render(messages []Message, opts Options) (string, error) {
 	}
 	text, err := c.template.Render(vars, now)
 	if err != nil {
-		return "", fmt.Errorf("tokenizer: chat template: %w", err)
+		return "", templateError(err)
 	}
 	return text, nil
 }
 
-// plain is a value as templates take it; one of another Go type goes by its JSON.
+// plain returns a value as templates take it. A value of another Go type is taken by its JSON.
 func plain(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool, string, int, int64, float64, json.Number:

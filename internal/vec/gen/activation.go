@@ -31,7 +31,7 @@ func (s isa) activations() {
 	s.tanh()
 }
 
-// relu passes NaNs: the instruction gives its last operand, x, where there is one.
+// relu passes NaNs on: where there is one, the instruction returns its last operand, x.
 func (s isa) relu() {
 	k := s.begin("relu", "func(dst, x []float32)", "writes max(x, 0).", "dst", "x")
 	x, zero := k.reg(), k.reg()

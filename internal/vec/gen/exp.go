@@ -37,7 +37,7 @@ type exp struct {
 	z, r, c              reg.VecPhysical
 }
 
-// exp takes registers: the last a kernel asks for, since the constants get what is left.
+// exp takes registers. It must be the last thing a kernel asks for, because the constants get what is left.
 func (k *kernel) exp(overflow bool) *exp {
 	e := &exp{k: k, z: k.reg(), r: k.reg()}
 	if k.lanes == 8 {
@@ -56,8 +56,8 @@ func (k *kernel) exp(overflow bool) *exp {
 	return e
 }
 
-// of writes y = exp(t) = 2ⁿ·exp(r); n is added to the exponent of exp(r). Where that leaves the normal numbers, y is 0
-// or +Inf; where t is no number neither is y, if overflow was asked for.
+// of writes y = exp(t) = 2ⁿ·exp(r); n is added to the exponent of exp(r). Outside of the normal numbers, y is 0 or
+// +Inf. If overflow was asked for, y is NaN where t is NaN.
 func (e *exp) of(t, y reg.VecPhysical) {
 	z, r := e.z, e.r
 	VMOVAPS(e.magic, z)

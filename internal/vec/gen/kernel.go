@@ -14,14 +14,14 @@ import (
 // kernel is a function over slices of equal length while it is written.
 type kernel struct {
 	isa
-	used  int                       // vector registers taken, from the first
+	used  int                       // how many vector registers are taken, from the first on
 	slice map[string]reg.GPPhysical // the slices' first values
-	tail  bool                      // the vector at hand is the last, masked one
+	tail  bool                      // the current vector is the last, masked one
 	mask  reg.VecPhysical           // AVX2's mask of the tail
-	known map[float64]Op            // constants at hand
+	known map[float64]Op            // the constants that are in registers
 }
 
-// Registers: the number of values, the index of the vector at hand, the end of a loop, and the tail's mask.
+// The registers for the number of values, the index of the current vector, the end of a loop, and the mask of the tail.
 var (
 	rN, rI, rEnd = reg.RCX, reg.RAX, reg.RDX
 	kTail        = reg.K1
@@ -155,7 +155,7 @@ func (k *kernel) store(r reg.VecPhysical, name string, i int) {
 	}
 }
 
-// inTail puts r's values outside the tail to those of other.
+// inTail sets the values of r outside of the tail to those of other.
 func (k *kernel) inTail(r, other reg.VecPhysical) {
 	switch {
 	case !k.tail:
@@ -230,7 +230,7 @@ func constants() {
 	}
 }
 
-// constant is c in every lane: in a register while there is one, else, with eight lanes, in memory.
+// constant is c in every lane: in a register as long as there is one, then (with eight lanes) in memory.
 func (k *kernel) constant(c float64) Op {
 	if k.known[c] == nil {
 		m, ok := table[c]

@@ -62,7 +62,7 @@ func (s isa) sumSquares() {
 	end()
 }
 
-// maxOf passes NaNs over: the instruction gives its last operand, the maximum so far, where there is one.
+// maxOf leaves NaNs out: where there is one, the instruction returns its last operand, the maximum so far.
 func (s isa) maxOf() {
 	k := s.begin("maxOf", "func(x []float32) float32", "is the greatest of x.", "x")
 	acc, x := k.regs(4), k.reg()
@@ -79,7 +79,7 @@ func (s isa) maxOf() {
 	k.result(acc[0])
 }
 
-// nonFinite sums 0·x, which is 0 unless a value is infinite or no number.
+// nonFinite sums 0·x, which is 0 unless a value is infinite or NaN.
 func (s isa) nonFinite() {
 	k := s.begin("nonFinite", "func(x []float32) int", "is not 0 where x holds a NaN or an infinity.", "x")
 	acc, x, zero := k.regs(4), k.reg(), k.reg()

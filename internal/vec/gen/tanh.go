@@ -25,7 +25,7 @@ func (k *kernel) newTanh() *tanh {
 	return m
 }
 
-// of writes y = tanh(x). A number that is none takes the polynomial.
+// of writes y = tanh(x). A NaN takes the polynomial.
 func (m *tanh) of(x reg.VecPhysical) {
 	y, t, u := m.y, m.t, m.u
 	VORPS(m.sign, x, t)

@@ -1,0 +1,154 @@
+"""Writes tokenizer/testdata/files.jsonl.gz: small models in other formats than tokenizer.json, and what sentencepiece (cases without
+"named") or transformers makes of a few texts with them.
+
+    python scripts/golden/tokenizer_files.py 12    (from the repository's folder; 12 texts are put together at random, seed 7)
+
+The committed file was made with sentencepiece 0.2.1 and transformers 5.24. sentencepiece 0.2.3 trains other Unigram models, so the
+file does not come out the same; but on the committed models 0.2.3 gives the committed rows, every one.
+"""
+import base64, glob, gzip, io, json, os, random, sys, tempfile
+import sentencepiece as sp
+from sentencepiece import sentencepiece_model_pb2 as pb
+from transformers import AutoTokenizer
+
+PLAIN = ["", "Hello, World!", "the king speaks of his sword", "a1b22 c333 it's I'll don't", "the king of Rome returned in 1234.", "naive cafe (kings) - ab",
+    "x", "unbelievable travellers listened to nobody", "<mask> the king", "the<mask> king </s> of <s>"]
+TEXTS = PLAIN + [" ", "   ", "  two  spaces\tand\nlines\r\n ", "héllo ÀÉÎ e\u0301\u0323 \u1e9b\u0323", "İstanbul ẞß", "한국어", "中文,文本 mixed テスト", "ﬁ ﬂ ½ ㎏ Ⅳ ＡＢ１２",
+    "x\u200by\u00a0z\u3000w \ufeff", "😀👨\u200d👩 🇫🇷", "ab▁c ▁▁d▁", "▁", "foo bar<sep>  foo  bar", "<ctl> <unk> <0x41> <pad>", "foobar foo barfoo bar bar", "aaaaaaa bbbb abab", "a\u0000b",
+    "the king " * 30, "xyzxyz\u00e9\u00e9 qq", "\ufffd �", "kg㎏kg  ㎏", "A AB ABC abc"]
+CORPUS = [w for w in ("the king speaks of his sword|nobody listened to merry travellers|who returned from Rome in 1234|kings and swords|an unbelievable ending of it|"
+    "hello world|abab abba baab|it is not naïve, he said: don't|foo bar foobar|listening speaking returning|x y z xyz|ABC AB A").split("|")] * 20
+RULES = ["41\t61", "E9\t65", "61 62 63\t58", "200B\t", "338F\t6B 67", "9\t20", "A\t20", "D\t20", "A0\t20", "65 301\t65", "65 301 323\t5A", "FB01\t66 69", "FF21\t41", "2581\t20", "BD\t31 2044 32"]
+
+def train(edit=None, **kw):
+    out = io.BytesIO()
+    if "rules" in kw:
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as f: f.write("\n".join(kw.pop("rules")) + "\n")
+        kw["normalization_rule_tsv"] = f.name
+    if "denorm" in kw:
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as f: f.write("\n".join(kw.pop("denorm")) + "\n")
+        kw["denormalization_rule_tsv"] = f.name
+    args = dict(model_type="unigram", vocab_size=90, hard_vocab_limit=False, normalization_rule_name="identity", minloglevel=2, num_threads=1)
+    args.update(kw)
+    if "normalization_rule_tsv" in args: del args["normalization_rule_name"]
+    sp.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS), model_writer=out, **args)
+    m = pb.ModelProto.FromString(out.getvalue())
+    if edit: edit(m)
+    return m.SerializeToString()
+
+def equal_scores(m):  # ties, and characters that are in pieces but not in the vocabulary
+    gone = [i for i, p in enumerate(m.pieces) if p.piece in ("k", "b", "e")]
+    for i in reversed(gone): del m.pieces[i]
+    for i, p in enumerate(m.pieces):
+        if p.type == 1: p.score = -(i // 7)
+
+def unused(m):
+    for i, p in enumerate(m.pieces):
+        if p.type == 1 and i % 5 == 0: p.type = 5
+
+def no_escape(m): m.normalizer_spec.escape_whitespaces = False
+
+user = dict(user_defined_symbols=["<sep>", "foo bar", "bar", "▁king"], control_symbols=["<ctl>"])
+RAW = {
+    "unigram user": train(**user, rules=RULES),
+    "unigram bytes": train(byte_fallback=True, vocab_size=330, add_dummy_prefix=False, remove_extra_whitespaces=False),
+    "unigram suffix": train(treat_whitespace_as_suffix=True, rules=RULES, unk_surface="?"),
+    "unigram keep spaces": train(remove_extra_whitespaces=False, rules=RULES, split_by_whitespace=False, **user),
+    "unigram unused": train(unused),
+    "unigram denorm": train(denorm=["61\t41", "6B 69\t58"], rules=RULES),
+    "unigram plain spaces": train(no_escape),
+    "bpe user": train(model_type="bpe", **user, rules=RULES),
+    "bpe bytes": train(model_type="bpe", byte_fallback=True, vocab_size=360, remove_extra_whitespaces=False, **user),
+    "bpe no prefix": train(model_type="bpe", add_dummy_prefix=False, split_digits=True),
+    "bpe suffix": train(model_type="bpe", treat_whitespace_as_suffix=True),
+    "bpe over words": train(model_type="bpe", split_by_whitespace=False, vocab_size=150),
+    "bpe ties": train(equal_scores, model_type="bpe"),
+    "bpe ties bytes": train(equal_scores, model_type="bpe", byte_fallback=True, vocab_size=360),
+}
+
+def fill(text):  # parts of texts at random
+    parts = [w for t in TEXTS for w in (t.split(" ") if len(t) < 100 else [])] + [" ", "  ", "a", "b", "ab", "é"]
+    return text.join(random.choice(parts) for _ in range(random.randrange(1, 12)))
+
+def raw_case(name, blob, texts):
+    s = sp.SentencePieceProcessor(model_proto=blob)
+    rows = []
+    for t in texts:
+        ids = s.encode(t)
+        assert len(s.encode(t, out_type=str)) == len(ids)
+        some = random.choices(range(s.get_piece_size()), k=12)
+        rows.append(dict(text=t, ids=ids, ids_special=ids, tokens=s.encode(t, out_type=str), decoded=s.decode(ids), decoded_skip=s.decode(ids), some=some, some_decoded=s.decode(some)))
+    return dict(name=name, files={"spiece.model": base64.b64encode(blob).decode()}, rows=rows)
+
+def class_case(name, files, config, texts):
+    files = {k: v if isinstance(v, bytes) else v.encode() for k, v in files.items()}
+    files["tokenizer_config.json"] = json.dumps(config).encode()
+    with tempfile.TemporaryDirectory() as d:
+        for k, v in files.items(): open(os.path.join(d, k), "wb").write(v)
+        tok = AutoTokenizer.from_pretrained(d)
+        fast = getattr(tok, "is_fast", False)
+        rows = []
+        for t in texts:
+            one, two = tok(t, return_token_type_ids=True), tok(t, "the king", return_token_type_ids=True)
+            r = dict(text=t, ids=tok(t, add_special_tokens=False)["input_ids"], ids_special=one["input_ids"], type_ids=one["token_type_ids"],
+                pair=two["input_ids"], decoded_skip=tok.decode(one["input_ids"], skip_special_tokens=True, clean_up_tokenization_spaces=False))
+            if fast and config.get("add_prefix_space", True):
+                w = tok(t.split(" "), is_split_into_words=True)
+                r.update(words=t.split(" "), words_ids=w["input_ids"], word_ids=[-1 if x is None else x for x in w.word_ids()])
+            r.update(pair_types=two["token_type_ids"])
+            if name.startswith("marian"):
+                del r["pair_types"]
+                r.update(target=tok(text_target=t)["input_ids"])
+                del r["type_ids"]  # of no use to these models, and for pairs off by one
+                r.update(decoded_skip=tok.decode(r["target"], skip_special_tokens=True, clean_up_tokenization_spaces=False))
+            rows.append(r)
+        ids = {n: getattr(tok, n + "_token_id") for n in ["bos", "eos", "unk", "sep", "pad", "cls", "mask"]}
+    return dict(name=name, files={k: base64.b64encode(v).decode() for k, v in files.items()}, rows=rows, named={k: v for k, v in ids.items() if v is not None}, size=len(tok))
+
+def wordpiece_vocab():
+    words = sorted({w for line in CORPUS for w in line.lower().split()} - {"xyz"})
+    chars = sorted({c for w in words for c in w} | set("abcdefghijklmnopqrstuvwxyz0123456789.,'!()-中文"))
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + chars + ["##" + c for c in chars] + words + ["##ing", "##s", "A", "H", "é"]
+    return "\n".join(dict.fromkeys(tokens)) + "\n"
+
+def byte_level(specials):
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=330, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    m = json.loads(t.to_str())["model"]
+    return {"vocab.json": json.dumps(m["vocab"], ensure_ascii=False), "merges.txt": "#version: 0.2\n" + "\n".join(" ".join(x) for x in m["merges"]) + "\n"}
+
+def marian():
+    source, target = train(vocab_size=80), train(vocab_size=60, rules=RULES)
+    vocab = {"</s>": 0, "<unk>": 1}
+    for blob in (source, target):
+        for p in pb.ModelProto.FromString(blob).pieces:
+            if p.type == 1 and p.piece not in ("z", "q", "▁king"): vocab.setdefault(p.piece, len(vocab))
+    for t in [">>fra<<", ">>deu<<", "<pad>"]: vocab[t] = len(vocab)
+    return {"source.spm": source, "target.spm": target, "vocab.json": json.dumps(vocab, ensure_ascii=False)}
+
+def classes():
+    t5 = dict(pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
+    mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False, "special": True}
+    yield "bert", {"vocab.txt": wordpiece_vocab()}, {"tokenizer_class": "BertTokenizer"}, TEXTS
+    yield "bert cased", {"vocab.txt": wordpiece_vocab()}, {"tokenizer_class": "BertTokenizerFast", "do_lower_case": False, "tokenize_chinese_chars": False}, TEXTS
+    yield "bert accents", {"vocab.txt": wordpiece_vocab()}, {"tokenizer_class": "BertTokenizer", "strip_accents": False, "mask_token": "[HIDE]"}, TEXTS
+    yield "roberta", byte_level(["<s>", "<pad>", "</s>", "<unk>"]), {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": True, "mask_token": mask}, TEXTS
+    yield "bart", byte_level(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]), {"tokenizer_class": "BartTokenizer", "add_prefix_space": False, "mask_token": mask}, TEXTS
+    yield "gpt2", byte_level(["<|endoftext|>"]), {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}, TEXTS
+    yield "t5", {"spiece.model": train(**t5)}, {"tokenizer_class": "T5Tokenizer", "extra_ids": 7}, PLAIN[:8] + ["the <extra_id_0> king <extra_id_6>"]
+    yield "pegasus", {"spiece.model": train(**t5)}, {"tokenizer_class": "PegasusTokenizer"}, PLAIN[:8] + ["<mask_1>"]
+    yield "xlm-roberta", {"sentencepiece.bpe.model": train()}, {"tokenizer_class": "XLMRobertaTokenizer", "mask_token": mask}, PLAIN
+    yield "camembert", {"sentencepiece.bpe.model": train()}, {"tokenizer_class": "CamembertTokenizer"}, PLAIN[:8]
+    yield "llama", {"tokenizer.model": train(model_type="bpe", byte_fallback=True, vocab_size=360, remove_extra_whitespaces=False)}, {"tokenizer_class": "LlamaTokenizer", "legacy": False, "add_bos_token": True, "add_eos_token": False}, PLAIN
+    yield "marian", marian(), {"tokenizer_class": "MarianTokenizer", "source_lang": "eng", "target_lang": "fra"}, TEXTS + [">>fra<< the king", ">>xxx<< the king", "a >>fra<< b", ">>fra<<", ">> a"]
+    both = marian()
+    yield "marian separate", dict(both, **{"target_vocab.json": json.dumps({k: v + (v > 1) * 3 for k, v in json.loads(both["vocab.json"]).items() if not k.startswith(">>")})}), {"tokenizer_class": "MarianTokenizer", "separate_vocabs": True}, PLAIN
+
+random.seed(7)
+n = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+texts = TEXTS + [fill(random.choice(["", " ", "  "])) for _ in range(n)]
+cases = [raw_case(name, blob, texts) for name, blob in RAW.items()] + [class_case(*c) for c in classes()]
+lines = "".join(json.dumps(c, ensure_ascii=False) + "\n" for c in cases)
+open("tokenizer/testdata/files.jsonl.gz", "wb").write(gzip.compress(lines.encode(), 9, mtime=0))

@@ -1,0 +1,132 @@
+package tokenizer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tokenClass is what transformers knows about a tokenizer_class in addition to its files.
+type tokenClass struct {
+	build        func(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error)
+	tokens       map[string]string // special tokens that the files need not name
+	single, pair string            // what stands around the texts A and B: names of special tokens, with a type id after a colon
+	maskLStrip   bool              // a mask takes the space before it
+	addBOS       *bool             // add_bos_token, unless the configuration says otherwise; nil: the class does not look at it
+	prepare      func(c *tokenizerConfig, opts *classOptions)
+}
+
+// classOptions are the settings of tokenizer_config.json that matter without a tokenizer.json.
+type classOptions struct {
+	LowerCase      *bool `json:"do_lower_case"`
+	StripAccents   *bool `json:"strip_accents"`
+	Chinese        *bool `json:"tokenize_chinese_chars"`
+	BasicTokenize  *bool `json:"do_basic_tokenize"`
+	AddPrefixSpace *bool `json:"add_prefix_space"`
+	TrimOffsets    *bool `json:"trim_offsets"`
+	ExtraIDs       *int  `json:"extra_ids"` // of T5
+	Offset         *int  `json:"offset"`    // of Pegasus
+	Legacy         *bool `json:"legacy"`    // of SentencePiece: text after an added token begins like a new one
+	SeparateVocabs bool  `json:"separate_vocabs"`
+	layout         spmLayout
+	language       bool // a text may begin with >>xx<<
+}
+
+var (
+	bertTokens    = map[string]string{"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
+	robertaTokens = map[string]string{"bos": "<s>", "eos": "</s>", "unk": "<unk>", "sep": "</s>", "pad": "<pad>", "cls": "<s>", "mask": "<mask>"}
+	t5Tokens      = map[string]string{"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}
+)
+
+// tokenClasses are the classes that are known without a tokenizer.json.
+var tokenClasses map[string]*tokenClass
+
+func init() {
+	bert := &tokenClass{build: buildWordPiece, tokens: bertTokens, single: "cls A sep", pair: "cls A sep B:1 sep:1"}
+	roberta := &tokenClass{build: buildByteLevel, tokens: robertaTokens, single: "cls A sep", pair: "cls A sep sep B sep", maskLStrip: true}
+	xlmRoberta := *roberta
+	xlmRoberta.build, xlmRoberta.prepare = buildSPM, prepareXLMRoberta
+	camembert := xlmRoberta
+	camembert.prepare = prepareCamembert
+	pegasusTokens := map[string]string{"eos": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask_2>"}
+	gptEnd, yes, no := "<|endoftext|>", true, false
+	tokenClasses = map[string]*tokenClass{
+		"BertTokenizer": bert, "DistilBertTokenizer": bert, "ElectraTokenizer": bert, "MobileBertTokenizer": bert,
+		"RobertaTokenizer": roberta, "BartTokenizer": roberta, "LongformerTokenizer": roberta, "LEDTokenizer": roberta,
+		"GPT2Tokenizer":       {build: buildByteLevel, tokens: map[string]string{"bos": gptEnd, "eos": gptEnd, "unk": gptEnd}, addBOS: &no},
+		"XLMRobertaTokenizer": &xlmRoberta, "CamembertTokenizer": &camembert,
+		"T5Tokenizer":      {build: buildSPM, tokens: t5Tokens, single: "A eos", pair: "A eos B eos", prepare: prepareT5},
+		"PegasusTokenizer": {build: buildSPM, tokens: pegasusTokens, single: "A eos", pair: "A B eos", prepare: preparePegasus},
+		"MarianTokenizer":  {build: buildMarian, tokens: t5Tokens, single: "A eos", pair: "A B eos", prepare: prepareMarian},
+		"LlamaTokenizer":   {build: buildSPM, tokens: map[string]string{"bos": "<s>", "eos": "</s>", "unk": "<unk>"}, addBOS: &yes},
+		"GemmaTokenizer": {build: buildSPM, addBOS: &yes,
+			tokens: map[string]string{"bos": "<bos>", "eos": "<eos>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}},
+	}
+}
+
+// modelClasses are the classes of the model types that have one of their own.
+var modelClasses = map[string]string{
+	"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer", "mobilebert": "MobileBertTokenizer",
+	"roberta": "RobertaTokenizer", "bart": "BartTokenizer", "longformer": "LongformerTokenizer", "led": "LEDTokenizer",
+	"gpt2": "GPT2Tokenizer", "xlm-roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
+	"pegasus": "PegasusTokenizer", "marian": "MarianTokenizer", "llama": "LlamaTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer",
+}
+
+// setDefaults fills in what the configuration leaves out.
+func (class *tokenClass) setDefaults(c *tokenizerConfig, opts *classOptions) {
+	for name, p := range map[string]**specialToken{
+		"bos": &c.BOS, "eos": &c.EOS, "unk": &c.Unk, "sep": &c.Sep, "pad": &c.Pad, "cls": &c.Cls, "mask": &c.Mask,
+	} {
+		if text, ok := class.tokens[name]; ok && (*p == nil || (*p).Content == nil) {
+			*p = &specialToken{addedToken: addedToken{Content: &text, Special: true}, plain: true}
+		}
+	}
+	if c.Mask != nil && c.Mask.plain && class.maskLStrip {
+		c.Mask.LStrip = true
+	}
+	if class.addBOS != nil {
+		c.followsBOS = true
+		if c.AddBOS == nil {
+			c.AddBOS = class.addBOS
+		}
+	}
+	if class.prepare != nil {
+		class.prepare(c, opts)
+	}
+}
+
+// setTemplate makes the class's template, unless there already is one.
+func (t *Tokenizer) setTemplate(class *tokenClass) error {
+	if t.post.template != nil || class.single == "" {
+		return nil
+	}
+	single, err := t.templateParts(class.single)
+	if err != nil {
+		return err
+	}
+	pair, err := t.templateParts(class.pair)
+	t.post.template = &template{single: single, pair: pair}
+	return err
+}
+
+// templateParts reads a template such as "cls A sep B:1 sep:1".
+func (t *Tokenizer) templateParts(spec string) ([]templatePart, error) {
+	var parts []templatePart
+	for _, word := range strings.Fields(spec) {
+		name, second, _ := strings.Cut(word, ":")
+		p := templatePart{seq: slices.Index([]string{"A", "B"}, name)}
+		if second != "" {
+			p.typeID = 1
+		}
+		if p.seq < 0 {
+			id, ok := t.namedID(name + "_token")
+			if !ok {
+				return nil, fmt.Errorf("the model has no %s_token", name)
+			}
+			token, _ := t.Token(id)
+			p.ids, p.tokens = []int32{id}, []string{token}
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
