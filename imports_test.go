@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"head":       {},
 	"tensor":     {"internal/cpu", "internal/offheap"},
 	"op":         {"tensor", "internal/vec", "internal/offheap"},
-	"model":      {"checkpoint", "head", "op", "tensor", "internal/vec"},
+	"model":      {"checkpoint", "head", "op", "tensor", "internal/folder", "internal/vec"},
 	"adapter":    {"checkpoint", "head", "model", "op", "tensor", "internal/vec"},
 	"tokenizer":  {"internal/jinja", "internal/oniguruma", "internal/charclass"},
 	"pipeline":   {"head", "model", "op", "tensor", "tokenizer"},

@@ -17,7 +17,7 @@ import (
 // tiny is a model with random weights.
 func tiny() *model.Model {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 160,
-		"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": true}`), 1)
+		"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": true}`), model.Options{Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func ExampleLoad() {
 	fmt.Println(b.NumTrainable())
 
 	narrow, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 256, "hidden_size": 32, "intermediate_size": 160,
-		"num_hidden_layers": 2, "num_attention_heads": 4}`), 1)
+		"num_hidden_layers": 2, "num_attention_heads": 4}`), model.Options{Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}

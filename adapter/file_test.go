@@ -146,7 +146,7 @@ func TestLoadRefusesFolders(t *testing.T) {
 // TestAnotherModel: an adapter is not put on a model of another shape.
 func TestAnotherModel(t *testing.T) {
 	other, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 24, "intermediate_size": 40,
-		"num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 64}`), 5)
+		"num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 64}`), model.Options{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func testPEFT(t *testing.T, base, dir string) {
 	closeLogits(t, "logits of the saved adapter", io, m, "again", want)
 
 	full := filepath.Join(t.TempDir(), "merged")
-	if err := m.Save(full, "again", ""); err != nil {
+	if err := m.Save(t.Context(), full, "again", ""); err != nil {
 		t.Fatal(err)
 	}
 	closeLogits(t, "logits of the merged folder", io, loadModel(t, full), "", merged)
@@ -126,7 +126,7 @@ func testPEFT(t *testing.T, base, dir string) {
 
 func loadModel(t testing.TB, dir string) *model.Model {
 	t.Helper()
-	m, err := model.Load(dir)
+	m, err := model.Load(t.Context(), dir, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

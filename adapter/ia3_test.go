@@ -40,7 +40,7 @@ func TestIA3Places(t *testing.T) {
 // TestIA3Bias: a bias is scaled with the outputs when the layer is run, trained, merged and saved.
 func TestIA3Bias(t *testing.T) {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 20, "intermediate_size": 37, "attention_bias": true,
-		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3, "max_position_embeddings": 64}`), 5)
+		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3, "max_position_embeddings": 64}`), model.Options{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestIA3Bias(t *testing.T) {
 		}
 	})
 	folder := filepath.Join(t.TempDir(), "base")
-	if err := m.Save(folder, "", ""); err != nil {
+	if err := m.Save(t.Context(), folder, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	m = loadModel(t, folder)
@@ -62,7 +62,7 @@ func TestIA3Bias(t *testing.T) {
 	checkLoss(t, m, a)
 	want := run(t, m, "a")
 	dir := filepath.Join(t.TempDir(), "saved")
-	if err := m.Save(dir, "a", ""); err != nil {
+	if err := m.Save(t.Context(), dir, "a", ""); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "saved", run(t, loadModel(t, dir), ""), want, 1e-5, false)

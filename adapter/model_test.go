@@ -18,7 +18,7 @@ func tinyModel(t testing.TB, tied bool) *model.Model {
 	t.Helper()
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "llama", "vocab_size": 31, "hidden_size": 20, "intermediate_size": 37,
 		"num_hidden_layers": 3, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 6, "initializer_range": 0.3,
-		"max_position_embeddings": 64, "tie_word_embeddings": %t}`, tied)), 5)
+		"max_position_embeddings": 64, "tie_word_embeddings": %t}`, tied)), model.Options{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,14 +201,14 @@ func TestModulesToSave(t *testing.T) {
 				}
 				golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)
 				dir := filepath.Join(t.TempDir(), "merged")
-				if err := m.Save(dir, "", ""); err != nil {
+				if err := m.Save(t.Context(), dir, "", ""); err != nil {
 					t.Fatal(err)
 				}
 				golden.Close(t, "merged folder", run(t, loadModel(t, dir), ""), want, 1e-4, true)
 				a.Unmerge()
 				golden.Close(t, "unmerged", run(t, m, ""), base, 0, false)
 				dir = filepath.Join(t.TempDir(), "merged")
-				if err := m.Save(dir, "a", ""); err != nil {
+				if err := m.Save(t.Context(), dir, "a", ""); err != nil {
 					t.Fatal(err)
 				}
 				golden.Close(t, "folder saved with the adapter", run(t, loadModel(t, dir), ""), want, 1e-4, true)
@@ -230,7 +230,7 @@ func TestOnHead(t *testing.T) {
 	}
 	golden.Close(t, "merged", run(t, m, ""), want, 1e-4, true)
 	dir := filepath.Join(t.TempDir(), "merged")
-	if err := m.Save(dir, "", ""); err != nil {
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "merged folder", run(t, loadModel(t, dir), ""), want, 1e-4, true)

@@ -58,15 +58,15 @@ func forward(m *model.Model, b *model.Batch) error {
 }
 
 // Model is a model to be measured: one without a head gets one that tells two classes apart.
-func Model(name string) (*model.Model, error) {
+func Model(ctx context.Context, name string) (*model.Model, error) {
 	dir, err := infer.ModelDir(name)
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(dir)
+	m, err := model.Load(ctx, dir, model.Options{})
 	if err == nil && m.Head().Kind == head.FeatureExtraction {
 		_ = m.Close()
-		m, err = model.LoadAs(dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
+		m, err = model.Load(ctx, dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
 	}
 	if err != nil {
 		return nil, err

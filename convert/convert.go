@@ -75,20 +75,20 @@ func run(ctx context.Context, o Options) (*Report, error) {
 	var err error
 	switch o.To {
 	case ToCybertron:
-		if m, err = r.readHuggingFace(o); err != nil {
+		if m, err = r.readHuggingFace(ctx, o); err != nil {
 			return nil, err
 		}
-		save = func(dir string) error { return m.SaveCybertron(dir, "") }
-		read = func(dir string) (*model.Model, error) { return model.LoadCybertron(dir, model.Options{}) }
+		save = func(dir string) error { return m.SaveCybertron(ctx, dir, "") }
+		read = func(dir string) (*model.Model, error) { return model.LoadCybertron(ctx, dir, model.Options{}) }
 	case ToHuggingFace:
 		if err := folder.Wants(o.Model, "spago_model.bin"); err != nil {
 			return nil, err
 		}
-		if m, err = model.LoadCybertron(o.Model, model.Options{}); err != nil {
+		if m, err = model.LoadCybertron(ctx, o.Model, model.Options{}); err != nil {
 			return nil, err
 		}
-		save = func(dir string) error { return m.Save(dir, "", "") }
-		read = model.Load
+		save = func(dir string) error { return m.Save(ctx, dir, "", "") }
+		read = func(dir string) (*model.Model, error) { return model.Load(ctx, dir, model.Options{}) }
 	default:
 		return nil, fmt.Errorf("to %q is not known; known are %s, %s", o.To, ToCybertron, ToHuggingFace)
 	}
@@ -112,12 +112,12 @@ func run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // readHuggingFace reads a Hugging Face folder and makes sure that Cybertron has a place for everything in it.
-func (r *Report) readHuggingFace(o Options) (*model.Model, error) {
+func (r *Report) readHuggingFace(ctx context.Context, o Options) (*model.Model, error) {
 	dir, err := infer.ModelDir(o.Model)
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.LoadAs(dir, model.Options{Numerics: o.Numerics})
+	m, err := model.Load(ctx, dir, model.Options{Numerics: o.Numerics})
 	if err != nil {
 		return nil, err
 	}

@@ -21,12 +21,12 @@ var bertWords = strings.Fields("[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on ma
 func bertFolder(t *testing.T, class, more string, dtype checkpoint.DType) string {
 	t.Helper()
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "bert", "architectures": [%q], "vocab_size": %d, "hidden_size": 24,
-		"intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 20%s}`, class, len(bertWords), more)), 7)
+		"intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 20%s}`, class, len(bertWords), more)), model.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := m.Save(dir, "", dtype); err != nil {
+	if err := m.Save(t.Context(), dir, "", dtype); err != nil {
 		t.Fatal(err)
 	}
 	tiny.Write(t, filepath.Join(dir, "vocab.txt"), strings.Join(bertWords, "\n")+"\n")

@@ -54,7 +54,7 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.Model.Save(tmp, s.Adapter, dtype); err != nil {
+		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err
 		}
 		if err := s.Host.Write(tmp); err != nil {
@@ -63,13 +63,13 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return r.compare(tmp, s.Host.Numerics, probes, before)
+		return r.compare(ctx, tmp, s.Host.Numerics, probes, before)
 	})
 }
 
 // compare reads the merged folder back and compares its logits.
-func (r *MergeReport) compare(dir, numerics string, probes []*model.Batch, before [][]float32) error {
-	m, err := model.LoadAs(dir, model.Options{Numerics: numerics})
+func (r *MergeReport) compare(ctx context.Context, dir, numerics string, probes []*model.Batch, before [][]float32) error {
+	m, err := model.Load(ctx, dir, model.Options{Numerics: numerics})
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func spectra(ctx context.Context, c finetune.Recipe, base *model.Model) ([]adapt
 		}
 		return a.Spectra(ctx, inspect.SingularValueThreshold)
 	}
-	after, err := model.Load(c.Config.Save.OutputDir)
+	after, err := model.Load(ctx, c.Config.Save.OutputDir, model.Options{})
 	if err != nil {
 		return nil, err
 	}

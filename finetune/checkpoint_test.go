@@ -31,7 +31,7 @@ func rowsOf(lengths ...int) []tasks.Features {
 // trainerOf is a trainer of a random model.
 func trainerOf(t *testing.T, config, method string, settings map[string]any) *Trainer {
 	t.Helper()
-	m, err := model.New([]byte(config), 1)
+	m, err := model.New([]byte(config), model.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

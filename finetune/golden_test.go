@@ -93,7 +93,7 @@ func TestGoldenCourses(t *testing.T) {
 
 // newCourse makes the trainer of a course with the initial adapter of its file.
 func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
-	m, err := model.Load(c.Path("base"))
+	m, err := model.Load(t.Context(), c.Path("base"), model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

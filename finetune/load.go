@@ -51,8 +51,8 @@ func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err er
 	return r.c.Source(ctx)
 }
 
-func loader(_ context.Context, dir string) infer.Opener {
-	return func(o model.Options) (*model.Model, error) { return model.LoadAs(dir, o) }
+func loader(ctx context.Context, dir string) infer.Opener {
+	return func(o model.Options) (*model.Model, error) { return model.Load(ctx, dir, o) }
 }
 
 // Source is where the model comes from that a run starts from, and its folder.
@@ -65,7 +65,7 @@ func (c *Config) Source(ctx context.Context) (dir string, open infer.Opener, err
 		config, err := c.Model.Config.Read()
 		return "", func(o model.Options) (*model.Model, error) {
 			o.Seed = stream(c.Train.Seed, forModel, 0)
-			return model.NewAs(config, o)
+			return model.New(config, o)
 		}, err
 	}
 	return "", nil, errors.New("model is empty; name a Hugging Face folder, or embedded")

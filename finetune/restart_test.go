@@ -51,7 +51,7 @@ func TestRestarts(t *testing.T) {
 	if got, want := strings.Join(types, " "), adapter.Neighbours.String()+" "+adapter.NeighboursTiled.String()+" "+adapter.Sharing.String(); got != want {
 		t.Errorf("types behind restarts are %q, want %q", got, want)
 	}
-	if _, err := model.Load(c.Save.OutputDir); err != nil {
+	if _, err := model.Load(t.Context(), c.Save.OutputDir, model.Options{}); err != nil {
 		t.Errorf("the result is no model: %v", err)
 	}
 	if found, _ := filepath.Glob(filepath.Join(c.Save.OutputDir, "adapter_*")); found != nil {

@@ -363,13 +363,14 @@ func (r *run) saveState(dir string) error {
 // saveWeights writes into a folder what the run results in: the adapter, or the whole model with the tokenizer beside it
 // where all of it trains or the adapter is folded in by restarts.
 func (r *run) saveWeights(dir string) error {
+	ctx := context.Background() // after Ctrl-C above all
 	switch {
 	case r.a == nil:
-		if err := r.m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+		if err := r.m.Save(ctx, dir, "", checkpoint.DTypeF32); err != nil {
 			return err
 		}
 	case r.c.Train.ReLoRASteps > 0:
-		if err := r.m.Save(dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
+		if err := r.m.Save(ctx, dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
 			return err
 		}
 	default:

@@ -69,7 +69,7 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.LoadAs(dir, model.Options{Head: host.Config, Numerics: host.Numerics})
+	m, err := model.Load(ctx, dir, model.Options{Head: host.Config, Numerics: host.Numerics})
 	if err != nil {
 		return nil, err
 	}

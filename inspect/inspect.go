@@ -103,14 +103,14 @@ func folder(ctx context.Context, name, modelName string) (*Inspection, error) {
 	if modelName != "" {
 		return nil, fmt.Errorf("%s has no adapter_config.json; --model is for adapters", dir)
 	}
-	m, err := inspectModel(dir)
+	m, err := inspectModel(ctx, dir)
 	return &Inspection{Dir: dir, Model: m}, err
 }
 
 var layerNumber = regexp.MustCompile(`\.\d+\.`)
 
-func inspectModel(dir string) (*ModelInfo, error) {
-	m, err := model.Load(dir)
+func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
+	m, err := model.Load(ctx, dir, model.Options{})
 	if err != nil {
 		return nil, err
 	}

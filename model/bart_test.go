@@ -63,7 +63,7 @@ func TestBARTConfigIsReadOrRefused(t *testing.T) {
 		{[]any{"architectures", []string{"BartForTokenClassification"}}, "bart has no head for token-classification"},
 		{[]any{"model_type", "marian", "architectures", []string{"MarianForSequenceClassification"}}, "marian has no head"},
 	} {
-		_, err := New(tinyBART(t, tt.kv...), 1)
+		_, err := New(tinyBART(t, tt.kv...), Options{Seed: 1})
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%v: error %v, want %q", tt.kv, err, tt.want)
 		}
@@ -71,11 +71,11 @@ func TestBARTConfigIsReadOrRefused(t *testing.T) {
 }
 
 func TestBARTBatchIsRefused(t *testing.T) {
-	m, err := New(tinyBART(t), 1)
+	m, err := New(tinyBART(t), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	classes, err := New(tinyBART(t, "architectures", []string{"BartForSequenceClassification"}), 1)
+	classes, err := New(tinyBART(t, "architectures", []string{"BartForSequenceClassification"}), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestSeq2SeqIsTheSameBits(t *testing.T) {
 
 func goldenModel(t *testing.T, name string) *Model {
 	t.Helper()
-	m, err := Load(filepath.Join("..", "testdata", "golden", "models", name))
+	m, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,10 +205,10 @@ func TestBARTIsSaved(t *testing.T) {
 				v[0]++
 				defer w.Replace(tensor.View(v, w.Shape[0], w.Shape[1]))()
 			}
-			if err := m.Save(dir, "", ""); err != nil {
+			if err := m.Save(t.Context(), dir, "", ""); err != nil {
 				t.Fatal(err)
 			}
-			saved, err := Load(dir)
+			saved, err := Load(t.Context(), dir, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -236,7 +236,7 @@ func TestBARTIsSaved(t *testing.T) {
 // judges by the last token and whose decoder reads the last token first.
 func TestBARTNumerics(t *testing.T) {
 	outputs := func(name, numerics string, b *Batch) []float32 {
-		m, err := LoadAs(filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: numerics})
+		m, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: numerics})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +265,7 @@ func TestBARTNumerics(t *testing.T) {
 		t.Errorf("sinusoids differ by %g", d)
 	}
 	for name, want := range map[string]string{"mbart": "Cybertron serves", "marian-two-tables": "Cybertron serves"} {
-		if _, err := LoadAs(filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: Cybertron}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: Cybertron}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}

@@ -15,7 +15,7 @@ func TestFork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(config, 3)
+	m, err := New(config, Options{Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

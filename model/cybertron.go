@@ -211,11 +211,10 @@ func (p *pairing) share() {
 //
 // The Cybertron model's parameters are moved into buffers of the host's; nothing may run on it meanwhile, nor while an
 // adapter is merged or taken out.
-func FromCybertron(v any) (*Model, error) { return FromCybertronAs(v, Options{}) }
-
-// FromCybertronAs is FromCybertron with Hugging Face's numerics (Options.Numerics), or with another head, which is made
-// anew; the Cybertron model that serves it is then Model.Served.
-func FromCybertronAs(v any, o Options) (*Model, error) {
+//
+// With Hugging Face's numerics (Options.Numerics), or with another head, whose weights are random, the Cybertron model that
+// serves it is Model.Cybertron.
+func FromCybertron(v any, o Options) (*Model, error) {
 	m, err := fromCybertron(unwrap(v), nil, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: from Cybertron: %w", err)

@@ -30,7 +30,7 @@ func tinyBART(t testing.TB, modelType, class, more string) *model.Model {
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": %q, "architectures": [%q], "vocab_size": %d, "d_model": 24, "encoder_layers": 2,
 		"decoder_layers": 2, "encoder_ffn_dim": 37, "decoder_ffn_dim": 29, "encoder_attention_heads": 3, "decoder_attention_heads": 2,
 		"max_position_embeddings": 20, "init_std": 0.4, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
-		"id2label": {"0": "contradiction", "1": "neutral", "2": "entailment"}%s}`, modelType, class, n, more)), 7)
+		"id2label": {"0": "contradiction", "1": "neutral", "2": "entailment"}%s}`, modelType, class, n, more)), model.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestCybertronBART(t *testing.T) {
 		t.Run(tt.class+tt.more, func(t *testing.T) {
 			hf := tinyBART(t, tt.modelType, tt.class, tt.more)
 			task := loadBART(t, saveCybertron(t, hf, ""), hf.Head().Kind)
-			m, err := model.FromCybertron(task)
+			m, err := model.FromCybertron(task, model.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,16 +163,16 @@ func TestCybertronGenerationConfig(t *testing.T) {
 	if c.NumBeams != 3 || c.MaxLength != 12 || c.MinLength != 4 || c.LengthPenalty != 1.5 || c.NoRepeatNGramSize != 2 || c.EarlyStopping || c.BosTokenID != 0 || c.EosTokenID != 2 {
 		t.Errorf("config %+v", c)
 	}
-	m, err := model.LoadCybertron(dir, model.Options{})
+	m, err := model.LoadCybertron(t.Context(), dir, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "loaded", hostedBART(t, m, ""), servedBART(t, m.Cybertron()), 2e-5, true)
 	back := filepath.Join(t.TempDir(), "back")
-	if err := m.Save(back, "", ""); err != nil {
+	if err := m.Save(t.Context(), back, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	again, err := model.Load(back)
+	again, err := model.Load(t.Context(), back, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,18 +182,18 @@ func TestCybertronGenerationConfig(t *testing.T) {
 func TestCybertronRefusesBART(t *testing.T) {
 	for class, want := range map[string]string{"MBartForConditionalGeneration": "mbart is not served", "BartForQuestionAnswering": "no head for question-answering"} {
 		modelType := strings.ToLower(strings.Split(class, "For")[0])
-		err := tinyBART(t, modelType, class, "").SaveCybertron(filepath.Join(t.TempDir(), "out"), "")
+		err := tinyBART(t, modelType, class, "").SaveCybertron(t.Context(), filepath.Join(t.TempDir(), "out"), "")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
 		}
 	}
 	m := tinyBART(t, "bart", "BartForConditionalGeneration", "")
 	write(t, m.Dir, "vocab.json", `{"a": 99}`)
-	if err := m.SaveCybertron(filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), `token "a" has id 99`) {
+	if err := m.SaveCybertron(t.Context(), filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), `token "a" has id 99`) {
 		t.Errorf("got error %v, want one about the vocabulary", err)
 	}
 	_ = os.Remove(filepath.Join(m.Dir, "vocab.json"))
-	if err := m.SaveCybertron(filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), "no vocab.json with merges.txt") {
+	if err := m.SaveCybertron(t.Context(), filepath.Join(t.TempDir(), "out"), ""); err == nil || !strings.Contains(err.Error(), "no vocab.json with merges.txt") {
 		t.Errorf("got error %v, want one about the tokenizer", err)
 	}
 }

@@ -1,8 +1,8 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -28,17 +29,18 @@ const servedFile = "spago_model.bin"
 // spago_model.bin with the weights as a pass with the named adapter ("" is none) sees them, config.json, the vocabulary
 // and the tokenizer's files of Dir. Any BERT, BART, Marian or Pegasus will do, one that FromCybertron made or one of Hugging
 // Face's; norms get the constant that the host computes with. The folder must not exist, or be empty.
-func (m *Model) SaveCybertron(dir, adapter string) error {
-	if err := m.saveCybertron(dir, adapter); err != nil {
+func (m *Model) SaveCybertron(ctx context.Context, dir, adapter string) error {
+	err := folder.MustBeNew(dir)
+	if err == nil {
+		err = folder.New(dir, func(tmp string) error { return m.saveCybertron(ctx, tmp, adapter) })
+	}
+	if err != nil {
 		return fmt.Errorf("model: save %s: %w", dir, err)
 	}
 	return nil
 }
 
-func (m *Model) saveCybertron(dir, adapter string) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return errors.New("folder is not empty")
-	}
+func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 	files, err := m.cybertronFiles()
 	if err != nil {
 		return err
@@ -55,37 +57,19 @@ func (m *Model) saveCybertron(dir, adapter string) error {
 	if b, ok := served.(*cybert.Model); ok {
 		served = cybert.NewModelForSequenceEncoding(b) // what tasks.Load reads
 	}
-	made := !exists(dir)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	err = m.writeCybertron(dir, served, files)
-	if err != nil {
-		for name := range files {
-			_ = os.Remove(filepath.Join(dir, name))
-		}
-		for _, name := range append([]string{servedFile}, companions...) {
-			_ = os.Remove(filepath.Join(dir, name))
-		}
-		if made {
-			_ = os.Remove(dir)
-		}
-	}
-	return err
-}
-
-func (m *Model) writeCybertron(dir string, served any, files map[string][]byte) error {
 	for _, f := range companions {
 		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
 			return err
 		}
 	}
 	for name, data := range files {
-		err := checkpoint.AtomicFile(filepath.Join(dir, name), func(w io.Writer) error {
-			_, err := w.Write(data)
-			return err
-		})
-		if err != nil {
+		if err := folder.WriteFile(filepath.Join(dir, name), data); err != nil {
 			return err
 		}
 	}
@@ -217,15 +201,15 @@ func (m *Model) UnsupportedByCybertron() ([]string, error) {
 
 // LoadCybertron reads a folder as Cybertron's converter or SaveCybertron writes it: spago_model.bin and config.json, of
 // 32-bit precision. Served is then what tasks.Load would have loaded.
-func LoadCybertron(dir string, o Options) (*Model, error) {
-	m, err := loadCybertron(dir, o)
+func LoadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
+	m, err := loadCybertron(ctx, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: load %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func loadCybertron(dir string, o Options) (*Model, error) {
+func loadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
@@ -243,6 +227,9 @@ func loadCybertron(dir string, o Options) (*Model, error) {
 	served, err := readServed(path, described)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	m, err := fromCybertron(served, described.ConfigJSON, o)
 	if err != nil {

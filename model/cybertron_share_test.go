@@ -23,7 +23,7 @@ import (
 
 func fromCybertron(t testing.TB, v any, o model.Options) *model.Model {
 	t.Helper()
-	m, err := model.FromCybertronAs(v, o)
+	m, err := model.FromCybertron(v, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestFromCybertronRefuses(t *testing.T) {
 		"masked":      {made(func(*cybert.Model) {}), model.Options{Head: head.Config{Kind: head.MaskedLM}}, "new head for masked-lm"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := model.FromCybertronAs(tt.v, tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := model.FromCybertron(tt.v, tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
 			}
 		})
@@ -191,19 +191,19 @@ func nan() float64 { z := 0.0; return z / z }
 
 func TestSaveCybertronRefuses(t *testing.T) {
 	m := tinyBERT(t, "BertModel", "")
-	if err := m.SaveCybertron(m.Dir, ""); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if err := m.SaveCybertron(t.Context(), m.Dir, ""); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("got error %v, want one about the folder", err)
 	}
 	m.Dir = ""
 	out := filepath.Join(t.TempDir(), "out")
-	if err := m.SaveCybertron(out, ""); err == nil || !strings.Contains(err.Error(), "set Model.Dir") {
+	if err := m.SaveCybertron(t.Context(), out, ""); err == nil || !strings.Contains(err.Error(), "set Model.Dir") {
 		t.Errorf("got error %v, want one about the tokenizer", err)
 	}
 	relu := tinyBERT(t, "BertForMaskedLM", "")
 	if err := os.Remove(filepath.Join(relu.Dir, "vocab.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if err := relu.SaveCybertron(out, ""); err == nil || !strings.Contains(err.Error(), "no vocab.txt") {
+	if err := relu.SaveCybertron(t.Context(), out, ""); err == nil || !strings.Contains(err.Error(), "no vocab.txt") {
 		t.Errorf("got error %v, want one about the vocabulary", err)
 	}
 	if _, err := os.Stat(out); !os.IsNotExist(err) {

@@ -38,7 +38,7 @@ func tinyBERT(t testing.TB, class, more string) *model.Model {
 	config := fmt.Sprintf(`{"model_type": "bert", "architectures": [%q], "vocab_size": %d, "hidden_size": 24, "intermediate_size": 37,
 		"num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4,
 		"id2label": {"0": "cold", "1": "warm", "2": "hot"}, "hidden_act": "gelu"%s}`, class, len(words), more)
-	m, err := model.New([]byte(config), 7)
+	m, err := model.New([]byte(config), model.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func write(t testing.TB, dir, name, text string) {
 func saveCybertron(t testing.TB, m *model.Model, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "served")
-	if err := m.SaveCybertron(dir, name); err != nil {
+	if err := m.SaveCybertron(t.Context(), dir, name); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -175,7 +175,7 @@ func TestCybertronEndToEnd(t *testing.T) {
 	for kind, class := range classes {
 		t.Run(class, func(t *testing.T) {
 			task := loadTask(t, saveCybertron(t, tinyBERT(t, class, ""), ""), kind)
-			m, err := model.FromCybertron(task)
+			m, err := model.FromCybertron(task, model.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +216,7 @@ func TestCybertronEndToEnd(t *testing.T) {
 // unwrap is the model of a task.
 func unwrap(t testing.TB, task any) any {
 	t.Helper()
-	m, err := model.FromCybertron(task)
+	m, err := model.FromCybertron(task, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

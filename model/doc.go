@@ -5,6 +5,6 @@
 // tensors of a checkpoint, enumerates and saves them, and names what is missing or left over. A family is one file that
 // registers itself by its config's model_type. Linear is the only place where an adapter can sit.
 //
-//	m, err := model.Load("smollm2")
+//	m, err := model.Load(ctx, "smollm2", model.Options{})
 //	text, err := m.Generate(ctx, model.Prompt{IDs: ids}, model.Sampling{MaxNewTokens: 32}, nil)
 package model

@@ -43,7 +43,7 @@ func checkTexts(t *testing.T, root, file string) {
 		m := models[c.Model]
 		if m == nil {
 			var err error
-			if m, err = Load(filepath.Join(root, "models", c.Model)); err != nil {
+			if m, err = Load(t.Context(), filepath.Join(root, "models", c.Model), Options{}); err != nil {
 				t.Fatal(err)
 			}
 			models[c.Model] = m
@@ -74,15 +74,15 @@ func asTold(t *testing.T, m *Model, settings json.RawMessage) GenerationConfig {
 }
 
 func TestGenerateRefuses(t *testing.T) {
-	m, err := New(with(t), 1)
+	m, err := New(with(t), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	seq, err := New(tinyBART(t), 1)
+	seq, err := New(tinyBART(t), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	language, err := New(tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil), 1)
+	language, err := New(tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func rowsAt(v []float32, at []int, cols int) []float32 {
 func TestGoldenModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {
-			m, err := Load(c.Dir)
+			m, err := Load(t.Context(), c.Dir, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -68,7 +68,7 @@ func TestConfigIsReadOrRefused(t *testing.T) {
 		{"not json", []byte("{"), "config.json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(tt.config, 1)
+			_, err := New(tt.config, Options{Seed: 1})
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
 			}
@@ -79,12 +79,12 @@ func TestConfigIsReadOrRefused(t *testing.T) {
 // save writes a model with random weights; change may alter the tensors.
 func save(t *testing.T, config []byte, change func(ts map[string]checkpoint.Tensor)) string {
 	t.Helper()
-	m, err := New(config, 1)
+	m, err := New(config, Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := m.Save(dir, "", ""); err != nil {
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if change == nil {
@@ -131,7 +131,7 @@ func TestLoadListsWhatIsWrong(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load(save(t, with(t), tt.change))
+			_, err := Load(t.Context(), save(t, with(t), tt.change), Options{})
 			if len(tt.want) == 0 && err != nil {
 				t.Fatal(err)
 			}
@@ -151,8 +151,8 @@ func TestLoadRefusesFolders(t *testing.T) {
 		filepath.Join(dir, "config.json"): "is a file",
 		t.TempDir():                       "config.json",
 	} {
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Load(%s): got error %v, want one with %q", path, err, want)
+		if _, err := Load(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Load(t.Context(), %s, Options{}): got error %v, want one with %q", path, err, want)
 		}
 	}
 }
@@ -170,20 +170,20 @@ func logits(t *testing.T, m *Model, ids []int32) []float32 {
 
 func TestSavedModelIsTheSame(t *testing.T) {
 	for _, tie := range []bool{false, true} {
-		m, err := New(with(t, "tie_word_embeddings", tie), 3)
+		m, err := New(with(t, "tie_word_embeddings", tie), Options{Seed: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids := []int32{1, 5, 10, 0}
 		want := logits(t, m, ids)
 		dir := filepath.Join(t.TempDir(), "a")
-		if err := m.Save(dir, "", ""); err != nil {
+		if err := m.Save(t.Context(), dir, "", ""); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.Save(dir, "", ""); err == nil || !strings.Contains(err.Error(), "not empty") {
+		if err := m.Save(t.Context(), dir, "", ""); err == nil || !strings.Contains(err.Error(), "not empty") {
 			t.Errorf("a second Save gave %v, want a refusal", err)
 		}
-		back, err := Load(dir)
+		back, err := Load(t.Context(), dir, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,10 +191,10 @@ func TestSavedModelIsTheSame(t *testing.T) {
 			t.Errorf("tied %v: other logits after Save and Load", tie)
 		}
 		half := filepath.Join(t.TempDir(), "b")
-		if err := back.Save(half, "", checkpoint.DTypeBF16); err != nil {
+		if err := back.Save(t.Context(), half, "", checkpoint.DTypeBF16); err != nil {
 			t.Fatal(err)
 		}
-		again, err := Load(half)
+		again, err := Load(t.Context(), half, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestSavedModelIsTheSame(t *testing.T) {
 }
 
 func TestSaveRefusesNaN(t *testing.T) {
-	m, err := New(with(t), 3)
+	m, err := New(with(t), Options{Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestSaveRefusesNaN(t *testing.T) {
 	v[0] = float32(nan())
 	w.set(v)
 	dir := filepath.Join(t.TempDir(), "a")
-	if err := m.Save(dir, "", ""); err == nil || !strings.Contains(err.Error(), "NaN") {
+	if err := m.Save(t.Context(), dir, "", ""); err == nil || !strings.Contains(err.Error(), "NaN") {
 		t.Errorf("got error %v, want one about NaN", err)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
@@ -226,7 +226,7 @@ func TestSaveRefusesNaN(t *testing.T) {
 func nan() float64 { z := 0.0; return z / z }
 
 func TestBatchIsChecked(t *testing.T) {
-	m, err := New(with(t), 3)
+	m, err := New(with(t), Options{Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestBlankCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Load(dir)
+		m, err := Load(t.Context(), dir, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

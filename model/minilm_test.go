@@ -51,7 +51,7 @@ func hidden(t *testing.T, m *model.Model, b *model.Batch) []float32 {
 // TestMiniLMHuggingFace compares with transformers to 1e-4.
 func TestMiniLMHuggingFace(t *testing.T) {
 	dir, io, b := miniLM(t)
-	m, err := model.Load(dir)
+	m, err := model.Load(t.Context(), dir, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,14 +72,14 @@ func TestMiniLMHuggingFace(t *testing.T) {
 // folder with Cybertron's numerics.
 func TestMiniLMCybertron(t *testing.T) {
 	dir, _, b := miniLM(t)
-	m, err := model.LoadAs(dir, model.Options{Numerics: model.Cybertron})
+	m, err := model.Load(t.Context(), dir, model.Options{Numerics: model.Cybertron})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close() }()
 	folder := saveCybertron(t, m, "")
 	task := loadTask(t, folder, head.FeatureExtraction)
-	host, err := model.FromCybertron(task)
+	host, err := model.FromCybertron(task, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,20 +99,18 @@ type Model struct {
 	file   *checkpoint.Checkpoint
 }
 
-// Load reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, whole or in shards. Weights stay in the file's
-// memory map, so the folder must not change while the model is in use.
-func Load(dir string) (*Model, error) { return LoadAs(dir, Options{}) }
-
-// LoadAs is Load with options: another head than the folder's, which is made anew, or other numerics.
-func LoadAs(dir string, o Options) (*Model, error) {
-	m, err := load(dir, o)
+// Load reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, whole or in shards. Weights stay
+// in the file's memory map, so the folder must not change while the model is in use. The options may ask for another head
+// than the folder's, whose weights are then random, or for other numerics.
+func Load(ctx context.Context, dir string, o Options) (*Model, error) {
+	m, err := load(ctx, dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: load %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func load(dir string, o Options) (*Model, error) {
+func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -133,7 +132,7 @@ func load(dir string, o Options) (*Model, error) {
 	if m.file, err = checkpoint.Open(dir); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(m.bind(), m.readPooling()); err != nil {
+	if err := errors.Join(m.bind(ctx), m.readPooling()); err != nil {
 		_ = m.file.Close()
 		return nil, err
 	}
@@ -184,9 +183,16 @@ func build(config []byte, o Options) (*Model, error) {
 }
 
 // bind gives every weight its tensor and lists all that is missing, left over or misshapen in one error.
-func (m *Model) bind() error {
+func (m *Model) bind(ctx context.Context) error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
-	m.Weights(b.weight)
+	m.Weights(func(w *Weight) {
+		if ctx.Err() == nil {
+			b.weight(w)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.NewlyInitialized = b.drawn > 0
 	for _, name := range m.file.Names() {
 		switch {
@@ -227,10 +233,7 @@ func notFinite(w *Weight) (string, bool) {
 }
 
 // New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
-func New(config []byte, seed uint64) (*Model, error) { return NewAs(config, Options{Seed: seed}) }
-
-// NewAs is New with options: their seed, another head than the config's, or other numerics.
-func NewAs(config []byte, o Options) (*Model, error) {
+func New(config []byte, o Options) (*Model, error) {
 	m, err := build(config, o)
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)

@@ -20,7 +20,7 @@ func TestOtherHeadsAreKept(t *testing.T) {
 		if config.ModelType != "bert" {
 			continue
 		}
-		body, err := LoadAs(c.Dir, Options{Head: head.Config{Kind: head.FeatureExtraction}})
+		body, err := Load(t.Context(), c.Dir, Options{Head: head.Config{Kind: head.FeatureExtraction}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestOtherHeadsAreKept(t *testing.T) {
 		}
 		body.Options.Head = head.Config{} // as if its config.json had said so
 		dir := filepath.Join(t.TempDir(), "body")
-		if err := body.Save(dir, "", ""); err != nil {
+		if err := body.Save(t.Context(), dir, "", ""); err != nil {
 			t.Fatal(err)
 		}
 		saved, err := checkpoint.Open(dir)

@@ -14,7 +14,7 @@ const tinyBERT = `{"model_type": "bert", "architectures": ["BertModel"], "vocab_
 
 // TestPooling: a folder's pooling is that of sentence-transformers' file, and goes along when the model is saved.
 func TestPooling(t *testing.T) {
-	m, err := New([]byte(tinyBERT), 1)
+	m, err := New([]byte(tinyBERT), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestPooling(t *testing.T) {
 		{`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}`, "want one of"},
 	} {
 		dir := filepath.Join(t.TempDir(), "m")
-		if err := m.Save(dir, "", ""); err != nil {
+		if err := m.Save(t.Context(), dir, "", ""); err != nil {
 			t.Fatal(err)
 		}
 		if tt.file != "" {
@@ -36,7 +36,7 @@ func TestPooling(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		loaded, err := Load(dir)
+		loaded, err := Load(t.Context(), dir, Options{})
 		if err != nil {
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: got %v, want %q", tt.file, err, tt.want)
@@ -44,11 +44,11 @@ func TestPooling(t *testing.T) {
 			continue
 		}
 		again := filepath.Join(t.TempDir(), "again")
-		if err := loaded.Save(again, "", ""); err != nil {
+		if err := loaded.Save(t.Context(), again, "", ""); err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range []string{dir, again} {
-			m, err := Load(l)
+			m, err := Load(t.Context(), l, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,7 @@ func TestSharing(t *testing.T) {
 // TestGenerateShares: prompts that begin alike, among others that do not, get the logits and texts that each gets alone,
 // greedily and by beams.
 func TestGenerateShares(t *testing.T) {
-	m, err := New(with(t, "vocab_size", 64, "max_position_embeddings", 256, "initializer_range", 0.5), 5)
+	m, err := New(with(t, "vocab_size", 64, "max_position_embeddings", 256, "initializer_range", 0.5), Options{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

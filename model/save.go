@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -34,45 +36,29 @@ func (m *Model) companions() []string {
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
 // type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
 // the tokenizer's files of the folder that the model came from. The folder must not exist, or be empty.
-func (m *Model) Save(dir, adapter string, dtype checkpoint.DType) error {
-	if err := m.save(dir, adapter, dtype); err != nil {
+func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.DType) error {
+	err := folder.MustBeNew(dir)
+	if err == nil {
+		err = folder.New(dir, func(tmp string) error { return m.save(ctx, tmp, adapter, dtype) })
+	}
+	if err != nil {
 		return fmt.Errorf("model: save %s: %w", dir, err)
 	}
 	return nil
 }
 
-func (m *Model) save(dir, adapter string, dtype checkpoint.DType) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return errors.New("folder is not empty")
-	}
-	made := !exists(dir)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	err := m.writeAll(dir, adapter, dtype)
-	if err != nil {
-		for _, f := range append([]string{"model.safetensors", "config.json"}, m.companions()...) {
-			_ = os.Remove(filepath.Join(dir, f))
-		}
-		_ = os.Remove(filepath.Join(dir, filepath.Dir(poolingFile)))
-		if made {
-			_ = os.Remove(dir)
-		}
-	}
-	return err
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
 // ones have values of their own, and uniform is the first one's type.
-func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
+func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
 	sources := m.adapted(adapter)
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return
+		}
 		src := sources[w.Name]
 		if src == nil {
 			src = w.Source(adapter)
@@ -90,10 +76,8 @@ func (m *Model) tensors(adapter string, dtype checkpoint.DType) (tensors []check
 		if uniform == "" {
 			uniform = want
 		}
-		t, e := encode(w, src, want, adapter)
-		if e != nil && err == nil {
-			err = e
-		}
+		var t checkpoint.Tensor
+		t, err = encode(w, src, want, adapter)
 		tensors = append(tensors, t)
 	})
 	return append(tensors, m.others()...), untied, uniform, err
@@ -113,8 +97,11 @@ func (m *Model) others() []checkpoint.Tensor {
 	return tensors
 }
 
-func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
-	tensors, untied, uniform, err := m.tensors(adapter, dtype)
+func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.DType) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	tensors, untied, uniform, err := m.tensors(ctx, adapter, dtype)
 	if err != nil {
 		return err
 	}
@@ -128,11 +115,7 @@ func (m *Model) writeAll(dir, adapter string, dtype checkpoint.DType) error {
 	if err := checkpoint.Write(filepath.Join(dir, "model.safetensors"), tensors, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
-	err = checkpoint.AtomicFile(filepath.Join(dir, "config.json"), func(w io.Writer) error {
-		_, err := w.Write(config)
-		return err
-	})
-	if err != nil || m.Dir == "" {
+	if err := folder.WriteFile(filepath.Join(dir, "config.json"), config); err != nil || m.Dir == "" {
 		return err
 	}
 	for _, f := range m.companions() {
@@ -201,6 +184,11 @@ func (w *Weight) owner() *Weight {
 		return w.tied
 	}
 	return w
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // encode makes the tensor of src in a type, or passes on the stored one where nothing changed.

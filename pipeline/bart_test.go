@@ -27,7 +27,7 @@ func tinyBART[T any](t testing.TB, class, generation string) (*model.Model, *tok
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "bart", "architectures": [%q], "vocab_size": %d, "d_model": 24, "encoder_layers": 1,
 		"decoder_layers": 2, "encoder_ffn_dim": 37, "decoder_ffn_dim": 29, "encoder_attention_heads": 3, "decoder_attention_heads": 2,
 		"max_position_embeddings": 64, "init_std": 0.3, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2,
-		"id2label": {"0": "contradiction", "1": "neutral", "2": "entailment"}}`, class, 5001)), 5)
+		"id2label": {"0": "contradiction", "1": "neutral", "2": "entailment"}}`, class, 5001)), model.Options{Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,14 +41,14 @@ func tinyBART[T any](t testing.TB, class, generation string) (*model.Model, *tok
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "served")
-	if err := m.SaveCybertron(dir, ""); err != nil {
+	if err := m.SaveCybertron(t.Context(), dir, ""); err != nil {
 		t.Fatal(err)
 	}
 	task, err := tasks.Load[T](&tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: "served", DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err = model.FromCybertron(task); err != nil {
+	if m, err = model.FromCybertron(task, model.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	m.Dir = dir

@@ -21,7 +21,7 @@ func BenchmarkEncoding(b *testing.B) {
 	if dir == "" {
 		b.Skip("SPAGOTUNE_MINILM is not set")
 	}
-	m, err := model.LoadAs(dir, model.Options{Numerics: model.Cybertron})
+	m, err := model.Load(b.Context(), dir, model.Options{Numerics: model.Cybertron})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func BenchmarkEncoding(b *testing.B) {
 		b.Fatal(err)
 	}
 	folder := b.TempDir()
-	if err := m.SaveCybertron(filepath.Join(folder, "minilm"), ""); err != nil {
+	if err := m.SaveCybertron(b.Context(), filepath.Join(folder, "minilm"), ""); err != nil {
 		b.Fatal(err)
 	}
 	theirs, err := tasks.Load[textencoding.Interface](&tasks.Config{ModelsDir: folder, ModelName: "minilm",

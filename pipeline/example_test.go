@@ -22,7 +22,7 @@ import (
 // example makes a model so small that its answers mean nothing, and its tokenizer.
 func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 	m, err := model.New([]byte(`{"model_type": "bert", "architectures": ["`+architecture+`"], "vocab_size": 23, "hidden_size": 8, "intermediate_size": 16,
-		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": {"0": "dull", "1": "fine"}}`), 3)
+		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": {"0": "dull", "1": "fine"}}`), model.Options{Seed: 3})
 	if err != nil {
 		log.Fatal(err)
 	}

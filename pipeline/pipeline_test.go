@@ -42,7 +42,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 	}
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "bert", "architectures": [%q], "vocab_size": %d, "hidden_size": 24,
 		"intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 24, "initializer_range": 0.4,
-		"id2label": {"0": %q, "1": %q, "2": %q}}`, class, len(strings.Fields(vocab)), labels[0], labels[1], labels[2])), 11)
+		"id2label": {"0": %q, "1": %q, "2": %q}}`, class, len(strings.Fields(vocab)), labels[0], labels[1], labels[2])), model.Options{Seed: 11})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,14 +53,14 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "served")
-	if err := m.SaveCybertron(dir, ""); err != nil {
+	if err := m.SaveCybertron(t.Context(), dir, ""); err != nil {
 		t.Fatal(err)
 	}
 	task, err := tasks.Load[T](&tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: "served", DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err = model.FromCybertron(task); err != nil {
+	if m, err = model.FromCybertron(task, model.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	tok, err := tokenizer.Load(dir)

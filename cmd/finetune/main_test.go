@@ -67,12 +67,12 @@ func byteModel(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(config, 1)
+	m, err := model.New(config, model.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "bytes")
-	if err := m.Save(dir, "", checkpoint.DTypeF32); err != nil {
+	if err := m.Save(t.Context(), dir, "", checkpoint.DTypeF32); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json"} {

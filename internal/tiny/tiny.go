@@ -28,7 +28,7 @@ func Write(t testing.TB, path, text string) string {
 // Load loads the model in a folder until the test ends.
 func Load(t testing.TB, dir string) *model.Model {
 	t.Helper()
-	m, err := model.Load(dir)
+	m, err := model.Load(t.Context(), dir, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func Bytes(t testing.TB) (*model.Model, *tokenizer.Tokenizer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(config, 1)
+	m, err := model.New(config, model.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +92,11 @@ func EncoderDecoder(t testing.TB) string {
 func Folder(t testing.TB, config string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "base")
-	m, err := model.New([]byte(config), 7)
+	m, err := model.New([]byte(config), model.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Save(dir, "", ""); err != nil {
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	Write(t, filepath.Join(dir, "vocab.txt"), strings.Join(Vocabulary(), "\n")+"\n")
