@@ -78,7 +78,7 @@ func newBartConfig(raw []byte) (*bartConfig, error) {
 	}
 	var err error
 	if c.act, err = op.ParseActivation(c.ActivationFunction); err != nil {
-		return nil, fmt.Errorf("config.json: activation_function: %w", err)
+		return nil, notSupported("config.json: activation_function: %w", err)
 	}
 	c.scale = 1
 	if c.ScaleEmbedding {
@@ -156,7 +156,7 @@ func (c *bartConfig) checkSizes() error {
 	case c.shared && c.DecoderVocabSize != nil && *c.DecoderVocabSize != c.VocabSize:
 		return fmt.Errorf("config.json: decoder_vocab_size %d with share_encoder_decoder_embeddings; want vocab_size, %d", *c.DecoderVocabSize, c.VocabSize)
 	case c.ModelType != "marian" && !c.shared:
-		return fmt.Errorf("config.json: share_encoder_decoder_embeddings false is not supported for %s", c.ModelType)
+		return notSupported("config.json: share_encoder_decoder_embeddings false is not supported for %s", c.ModelType)
 	}
 	return nil
 }
@@ -173,11 +173,11 @@ func (c *bartConfig) checkLayout() error {
 		{"is_encoder_decoder", c.IsEncoderDecoder, true},
 	} {
 		if k.value != nil && *k.value != k.want {
-			return fmt.Errorf("config.json: %s %v is not supported for %s; want %v", k.name, *k.value, c.ModelType, k.want)
+			return notSupported("config.json: %s %v is not supported for %s; want %v", k.name, *k.value, c.ModelType, k.want)
 		}
 	}
 	if e := c.ExtraPosEmbeddings; e != nil && !c.static && *e != learnedOffset {
-		return fmt.Errorf("config.json: extra_pos_embeddings %d is not supported; want %d", *e, learnedOffset)
+		return notSupported("config.json: extra_pos_embeddings %d is not supported; want %d", *e, learnedOffset)
 	}
 	return nil
 }

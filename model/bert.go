@@ -131,7 +131,7 @@ func (c *bertConfig) complete() error {
 	}
 	var err error
 	if c.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return fmt.Errorf("config.json: hidden_act: %w", err)
+		return notSupported("config.json: hidden_act: %w", err)
 	}
 	if c.roberta() {
 		c.pad = 1
@@ -149,7 +149,7 @@ func (c *bertConfig) complete() error {
 	case c.HiddenSize%c.NumAttentionHeads != 0:
 		return fmt.Errorf("config.json: hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
 	case c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute":
-		return fmt.Errorf("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
+		return notSupported("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (m *bert) newHead(k head.Config) (*Head, error) {
 	case head.MaskedLM:
 		m.maskedLM(h)
 	default:
-		return nil, fmt.Errorf("config.json: %s has no head for %s", c.ModelType, k.Kind)
+		return nil, notSupported("config.json: %s has no head for %s", c.ModelType, k.Kind)
 	}
 	return h, nil
 }

@@ -14,7 +14,7 @@ import (
 type binding struct {
 	m        *Model
 	taken    map[string]bool
-	problems []string
+	mismatch MismatchError
 	drawn    int // weights of the head that the checkpoint lacks
 	seed     uint64
 }
@@ -27,24 +27,24 @@ func (b *binding) weight(w *Weight) {
 	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
 	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.drawn++
-		b.problem(b.random(w))
+		b.invalid(b.random(w))
 	case !ok:
-		b.problem(fmt.Errorf("missing %s", w.Name))
+		b.mismatch.Missing = append(b.mismatch.Missing, w.Name)
 	case !slices.Equal(t.Shape, w.Shape):
-		b.problem(fmt.Errorf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
+		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
 		w.tied = nil
 		if err := w.bind(t); err != nil {
-			b.problem(err)
+			b.invalid(err)
 		} else if name, ok := notFinite(w); ok {
-			b.problem(fmt.Errorf("%s", name))
+			b.mismatch.Invalid = append(b.mismatch.Invalid, name)
 		}
 	}
 }
 
-func (b *binding) problem(err error) {
+func (b *binding) invalid(err error) {
 	if err != nil {
-		b.problems = append(b.problems, err.Error())
+		b.mismatch.Invalid = append(b.mismatch.Invalid, err.Error())
 	}
 }
 

@@ -45,7 +45,7 @@ func DecodeConfig(raw []byte, c any) error {
 	}
 	if len(bad) > 0 {
 		slices.Sort(bad)
-		return fmt.Errorf("config.json: not supported: %s", strings.Join(bad, ", "))
+		return notSupported("config.json: not supported: %s", strings.Join(bad, ", "))
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if err := d.Decode(c); err != nil {

@@ -38,7 +38,7 @@ func bartConfigOf(b *cybart.Model, kind head.Kind) ([]byte, error) {
 	}
 	f, ok := architectures[c.ModelType]
 	if !ok {
-		return nil, fmt.Errorf("model_type %q of the Cybertron model is not supported", c.ModelType)
+		return nil, notSupported("model_type %q of the Cybertron model is not supported", c.ModelType)
 	}
 	suffix := suffixOf(kind)
 	if c.ModelType == "marian" && kind == head.Seq2SeqLM {
@@ -59,7 +59,7 @@ func bartConfigOf(b *cybart.Model, kind head.Kind) ([]byte, error) {
 // bartWithServedHead refuses other heads than the model's own.
 func bartWithServedHead(served any, want head.Config) (any, bool, error) {
 	if b, kind := servedBART(served); kind != want.Kind || want.Kind == head.SequenceClassification && len(want.Labels) != b.Config.NumLabels {
-		return nil, false, fmt.Errorf("a new head for %s on %T is not supported", want.Kind, served)
+		return nil, false, notSupported("a new head for %s on %T is not supported", want.Kind, served)
 	}
 	return served, false, nil
 }
@@ -69,10 +69,10 @@ func (m *bart) newServed(of *Model) (any, error) {
 	c := m.c
 	switch {
 	case c.ModelType == "mbart" || !c.shared:
-		return nil, fmt.Errorf("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
+		return nil, notSupported("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
 	case m.head.Kind == head.SequenceClassification && c.ModelType == "bart", m.head.Kind == head.Seq2SeqLM:
 	default:
-		return nil, fmt.Errorf("no head for %s on Cybertron's %s", m.head.Kind, c.ModelType)
+		return nil, notSupported("no head for %s on Cybertron's %s", m.head.Kind, c.ModelType)
 	}
 	config, err := m.servedConfig(of)
 	if err != nil {

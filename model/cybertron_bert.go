@@ -85,7 +85,7 @@ func withServedHead(served any, want head.Config) (with any, fresh bool, err err
 	own.Config.Architectures = []string{"Bert" + suffixOf(want.Kind)}
 	with, err = bertWithHead(&own, want.Kind)
 	if want.Kind == head.MaskedLM {
-		return nil, false, fmt.Errorf("a new head for %s is not supported", want.Kind)
+		return nil, false, notSupported("a new head for %s is not supported", want.Kind)
 	}
 	return with, want.Kind != head.FeatureExtraction, err
 }
@@ -112,7 +112,7 @@ func bertWithHead(b *cybert.Model, k head.Kind) (any, error) {
 	case head.MaskedLM:
 		return cybert.NewModelForMaskedLM[float32](b), nil
 	}
-	return nil, fmt.Errorf("no head for %s on Cybertron's BERT", k)
+	return nil, notSupported("no head for %s on Cybertron's BERT", k)
 }
 
 // newServed implements cybertronHost.
@@ -156,7 +156,7 @@ func (m *bert) pair(p *pairing, served any) error {
 	case kind != h.Kind:
 		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
 	case m.Project != nil || b.Embeddings.Projector != nil:
-		return fmt.Errorf("embedding_size %d with hidden_size %d is not supported by Cybertron", c.EmbeddingSize, c.HiddenSize)
+		return notSupported("embedding_size %d with hidden_size %d is not supported by Cybertron", c.EmbeddingSize, c.HiddenSize)
 	case len(b.Encoder.Layers) != len(m.Layers):
 		return fmt.Errorf("the Cybertron model has %d layers, config.json %d", len(b.Encoder.Layers), len(m.Layers))
 	}

@@ -80,7 +80,7 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 func (m *Model) toCybertron(adapter string) (any, error) {
 	c, ok := m.Backbone.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Backbone)
+		return nil, notSupported("no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -180,7 +180,7 @@ func (p *pairing) outsiders(tensors []checkpoint.Tensor, dtype checkpoint.DType)
 func (m *Model) UnsupportedByCybertron() ([]string, error) {
 	c, ok := m.Backbone.(cybertronHost)
 	if !ok {
-		return nil, fmt.Errorf("model: no model of this family (%T) in Cybertron", m.Backbone)
+		return nil, notSupported("model: no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	served, err := c.newServed(m)
 	if err != nil {
@@ -248,7 +248,7 @@ func readServed(path string, m *Model) (served any, err error) {
 	}()
 	_, isBART := m.Backbone.(*bart)
 	if _, ok := m.Backbone.(cybertronHost); !ok {
-		return nil, fmt.Errorf("no model of this family (%T) in Cybertron", m.Backbone)
+		return nil, notSupported("no model of this family (%T) in Cybertron", m.Backbone)
 	}
 	switch kind := m.Head().Kind; {
 	case isBART && kind == head.Seq2SeqLM:
@@ -258,7 +258,7 @@ func readServed(path string, m *Model) (served any, err error) {
 		v, err := decodeServed[cybart.ModelForSequenceClassification](path)
 		return v, relink(v.Bart, err)
 	case isBART:
-		return nil, fmt.Errorf("no head for %s on Cybertron's BART", kind)
+		return nil, notSupported("no head for %s on Cybertron's BART", kind)
 	case kind == head.FeatureExtraction:
 		return decodeServed[cybert.ModelForSequenceEncoding](path)
 	case kind == head.SequenceClassification:
@@ -270,7 +270,7 @@ func readServed(path string, m *Model) (served any, err error) {
 	case kind == head.MaskedLM:
 		return decodeServed[cybert.ModelForMaskedLM](path)
 	default:
-		return nil, fmt.Errorf("no head for %s on Cybertron's BERT", kind)
+		return nil, notSupported("no head for %s on Cybertron's BERT", kind)
 	}
 }
 

@@ -97,7 +97,7 @@ func (m *Model) GenerationConfig() (GenerationConfig, error) {
 		return GenerationConfig{}, err
 	}
 	if bad := c.unsupported(); bad != nil {
-		return GenerationConfig{}, fmt.Errorf("model: generation_config.json: not supported: %s", strings.Join(bad, ", "))
+		return GenerationConfig{}, notSupported("model: generation_config.json: not supported: %s", strings.Join(bad, ", "))
 	}
 	s := GenerationConfig{
 		MaxNewTokens: c.MaxNewTokens, MaxLength: c.MaxLength, MinLength: c.MinLength, RepetitionPenalty: c.RepetitionPenalty,

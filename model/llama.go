@@ -130,7 +130,7 @@ func (m *llama) newHead(c head.Config) (*Head, error) {
 		h.Add("score", h.Out)
 	case head.FeatureExtraction:
 	default:
-		return nil, fmt.Errorf("%s has no head for %s", m.c.ModelType, c.Kind)
+		return nil, notSupported("%s has no head for %s", m.c.ModelType, c.Kind)
 	}
 	return h, nil
 }
@@ -171,13 +171,13 @@ func (c *llamaConfig) complete() error {
 	case c.NumAttentionHeads%c.kv != 0:
 		return fmt.Errorf("config.json: num_attention_heads %d is no multiple of num_key_value_heads %d", c.NumAttentionHeads, c.kv)
 	case c.HiddenAct != "" && c.HiddenAct != "silu" && c.HiddenAct != "swish":
-		return fmt.Errorf("config.json: hidden_act %q is not supported; the Llama family has silu", c.HiddenAct)
+		return notSupported("config.json: hidden_act %q is not supported; the Llama family has silu", c.HiddenAct)
 	case c.AttentionDropout != 0:
-		return fmt.Errorf("config.json: attention_dropout %g is not supported; set it to 0", c.AttentionDropout)
+		return notSupported("config.json: attention_dropout %g is not supported; set it to 0", c.AttentionDropout)
 	case c.PretrainingTP > 1:
-		return fmt.Errorf("config.json: pretraining_tp %d is not supported; set it to 1", c.PretrainingTP)
+		return notSupported("config.json: pretraining_tp %d is not supported; set it to 1", c.PretrainingTP)
 	case c.RopeInterleaved:
-		return fmt.Errorf("config.json: rope_interleaved is not supported")
+		return notSupported("config.json: rope_interleaved is not supported")
 	case c.AttentionBias && (c.ModelType == "mistral" || c.ModelType == "qwen2"):
 		return fmt.Errorf("config.json: attention_bias is no key of %s", c.ModelType)
 	case c.MLPBias && c.ModelType != "llama":

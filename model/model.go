@@ -17,7 +17,6 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/vec"
-	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -149,7 +148,7 @@ func build(config []byte, o Options) (*Model, error) {
 	}
 	f, ok := architectures[c.ModelType]
 	if !ok {
-		return nil, fmt.Errorf("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
+		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
 	config, want, err := f.headFor(config, o)
 	if err != nil {
@@ -162,7 +161,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if n, ok := b.(NumericsSetter); ok {
 		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
-		err = fmt.Errorf("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
+		err = notSupported("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
 	}
 	if err != nil {
 		return nil, err
@@ -182,7 +181,7 @@ func build(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// bind gives every weight its tensor and lists all that is missing, left over or misshapen in one error.
+// bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
 func (m *Model) bind(ctx context.Context) error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
 	m.Weights(func(w *Weight) {
@@ -200,13 +199,10 @@ func (m *Model) bind(ctx context.Context) error {
 		case m.arch.ofHead(name):
 			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 		default:
-			b.problems = append(b.problems, "unexpected "+name)
+			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
 		}
 	}
-	if len(b.problems) > 0 {
-		return fmt.Errorf("weights do not fit config.json: %s", wording.List(b.problems, 12, "; "))
-	}
-	return nil
+	return b.mismatch.or()
 }
 
 // notFinite says where a weight holds NaN or an infinity.

@@ -105,7 +105,7 @@ func (m *Model) readPooling() error {
 	}
 	p, ok := poolingModes[on[0]]
 	if !ok {
-		return fmt.Errorf("%s: pooling_mode_%s is not supported; supported are %s", poolingFile, on[0], known)
+		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", poolingFile, on[0], known)
 	}
 	m.Head().Pooling = p
 	return nil

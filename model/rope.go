@@ -50,7 +50,7 @@ func NewRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*
 		c.RopeType = c.Type
 	}
 	if c.RopeTheta < 0 || c.PartialRotaryFactor != 0 && c.PartialRotaryFactor != 1 {
-		return nil, fmt.Errorf("config.json: %s: rope_theta %g, partial_rotary_factor %g are not supported", key, c.RopeTheta, c.PartialRotaryFactor)
+		return nil, notSupported("config.json: %s: rope_theta %g, partial_rotary_factor %g are not supported", key, c.RopeTheta, c.PartialRotaryFactor)
 	}
 	f := make([]float32, headDim/2)
 	for i := range f {
@@ -81,7 +81,7 @@ func (c ropeConfig) scale(key string, f []float32) error {
 			f[i] = c.llama3(f[i])
 		}
 	default:
-		return fmt.Errorf("config.json: %s: rope_type %q is not supported; supported are default, linear, llama3", key, c.RopeType)
+		return notSupported("config.json: %s: rope_type %q is not supported; supported are default, linear, llama3", key, c.RopeType)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package model
 
 import (
-	"fmt"
-
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -12,23 +10,38 @@ import (
 
 // Weight is one tensor of a model. Frozen it stays in the checkpoint's type and memory; trained it is a float32
 // parameter.
+//
+// At most one of tied, twin and computed is set; an architecture sets them when it declares the weight. What each field
+// does:
+//
+//	field     loading                            training                       saving
+//	tied      takes no tensor                    trains as the other weight     not written unless untied
+//	loose     with tied: takes a tensor, and is
+//	          no longer tied, if there is one
+//	untied    (Replace or a copy sets it)        trains alone                   all tied weights are written, and
+//	                                                                            tie_word_embeddings is false
+//	twin      takes a tensor of its own          trains alone                   as tied, while the values are equal
+//	computed  a tensor may be missing            never trains                   written if it was read, or replaced
+//	shared    is a Cybertron model's memory      changes values in place        as others
+//	nameless  not listed by Weights              trains as the other weight     under the other weight's name
 type Weight struct {
 	// Name is its Hugging Face name, such as model.layers.0.self_attn.q_proj.weight.
 	Name string
 	// Shape has one extent (norms, biases) or two ([out, in]).
 	Shape []int
 
-	tied     *Weight              // this weight has that one's values, unless it has a copy of its own
-	untied   bool                 // it would be tied, but for Replace
-	shared   bool                 // its float32 values are also those of a Cybertron model; they change in place
-	twin     *Weight              // where its values are that one's, it is not saved
-	computed bool                 // its values follow from the config; a checkpoint may hold others. It never trains
-	loose    bool                 // it is tied only where the checkpoint does not hold it
-	nameless bool                 // it stands for the weight that it is tied to, and is none of its own
-	stored   checkpoint.Tensor    // as it was read
-	source   tensor.Source        // as it is multiplied with; for one extent, a row
-	param    *nn.Param            // where the base itself trains
-	copies   map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
+	tied     *Weight
+	loose    bool
+	untied   bool
+	twin     *Weight
+	computed bool
+	shared   bool
+	nameless bool
+
+	stored checkpoint.Tensor    // as it was read; its Data are nil where the values are float32 of its own
+	source tensor.Source        // as it is multiplied with; for one extent, a row
+	param  *nn.Param            // where the base itself trains
+	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
 }
 
 // NewWeight declares a tensor that a checkpoint must have.
@@ -88,7 +101,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 	case t.DType == checkpoint.DTypeF16:
 		w.source = tensor.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	default:
-		return fmt.Errorf("%s: element type %s is not served; want F32, BF16 or F16", t.Name, t.DType)
+		return notSupported("%s: element type %s is not served; want F32, BF16 or F16", t.Name, t.DType)
 	}
 	w.stored = t
 	return nil

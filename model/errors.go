@@ -1,0 +1,52 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spagotune/spagotune/internal/wording"
+)
+
+// ErrUnsupported is in the error of a config.json that asks for what is not computed here: a model type, a head, an
+// activation, a kind of positions.
+var ErrUnsupported = errors.New("not supported")
+
+// unsupported is an error with its own text that is ErrUnsupported.
+type unsupported struct{ error }
+
+func (unsupported) Is(target error) bool { return target == ErrUnsupported }
+
+func (e unsupported) Unwrap() error { return e.error }
+
+// notSupported is fmt.Errorf for an error that is ErrUnsupported.
+func notSupported(format string, args ...any) error { return unsupported{fmt.Errorf(format, args...)} }
+
+// MismatchError says how the tensors of a checkpoint do not fit the weights that config.json describes.
+type MismatchError struct {
+	// Missing are the weights that the checkpoint lacks, Unexpected its tensors that no weight takes.
+	Missing, Unexpected []string
+	// Shape and Invalid have a text for each tensor whose shape is another, or whose type or values cannot be used.
+	Shape, Invalid []string
+}
+
+// Error lists the first of them.
+func (e *MismatchError) Error() string {
+	var all []string
+	for _, name := range e.Missing {
+		all = append(all, "missing "+name)
+	}
+	all = slices.Concat(all, e.Shape, e.Invalid)
+	for _, name := range e.Unexpected {
+		all = append(all, "unexpected "+name)
+	}
+	return "weights do not fit config.json: " + wording.List(all, 12, "; ")
+}
+
+// or is nil where everything fits.
+func (e *MismatchError) or() error {
+	if len(e.Missing)+len(e.Unexpected)+len(e.Shape)+len(e.Invalid) == 0 {
+		return nil
+	}
+	return e
+}
