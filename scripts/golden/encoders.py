@@ -1,4 +1,4 @@
-"""Makes golden folders of encoders that ../../testdata/golden/models lacks otherwise: python encoders.py OUTDIR SEED (14).
+"""Makes RoBERTa and ELECTRA of testdata/golden/models: python encoders.py OUTDIR SEED (14; made with transformers 5.24, PyTorch 2.15).
 
 OUTDIR/models/NAME/ is a tiny random Hugging Face checkpoint; io.safetensors: inputs, outputs, loss, gradients of the mean loss.
 """

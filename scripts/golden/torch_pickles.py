@@ -1,7 +1,7 @@
-"""Makes testdata/golden/torch and testdata/golden/torch_bad: python scripts/golden/torch_pickles.py testdata/golden
+"""Makes testdata/golden/torch, torch_bad and torch_bert: python scripts/golden/torch_pickles.py testdata/golden
 
 torch/NAME is a folder with pytorch_model.bin, whole or in shards, and want.safetensors, the same tensors.
-torch_bad/NAME.bin must be refused. Made with torch 2.15, transformers 5.24, safetensors 0.8.
+torch_bad/NAME.bin must be refused. torch_bert is a model in half precision (its config.json is written by hand). Made with torch 2.15, transformers 5.24, safetensors 0.8.
 """
 
 import json
@@ -95,6 +95,14 @@ def bad(root):
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), os.path.join(folder, "torchscript.bin"))
 
 
+def half_bert(root):
+    torch.manual_seed(5)
+    config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=16)
+    folder = os.path.join(root, "torch_bert")
+    os.makedirs(folder, exist_ok=True)
+    torch.save(BertForMaskedLM(config).half().state_dict(), os.path.join(folder, "pytorch_model.bin"))
+
+
 def main(root):
     torch.manual_seed(1)
     case(root, "dtypes", dtypes())
@@ -109,6 +117,7 @@ def main(root):
     case(root, "trainer", model.state_dict(), {"epoch": 3, "loss": 0.5, "state_dict": model.state_dict(), "rng": b"\x00\xff", "args": ("a", None, [1 << 40])})
     shards(root, model.half().state_dict())
     bad(root)
+    half_bert(root)
 
 
 main(sys.argv[1])

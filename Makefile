@@ -1,0 +1,37 @@
+# `make` lists the targets.
+FUZZTIME ?= 10s
+COUNT ?= 6
+PYTHON ?= python3
+GOLDEN ?= golden-new
+
+.DEFAULT_GOAL := help
+.PHONY: build test lint bench golden release fuzz nightly help
+
+build: ## build the command into ./finetune-bin
+	go build -o finetune-bin ./cmd/finetune
+
+test: ## run every test
+	go test ./...
+
+lint: ## vet, staticcheck, golangci-lint, gofmt
+	scripts/lint
+
+bench: ## run the benchmarks of tensor, op and adapter, COUNT times each
+	@go test -run '^$$' -bench . -benchmem -count $(COUNT) ./tensor ./op ./adapter
+	@echo 'To compare two commits: make bench >old.txt; make bench >new.txt; then' >&2
+	@echo '  go run golang.org/x/perf/cmd/benchstat@latest old.txt new.txt' >&2
+
+golden: ## make the golden files again into GOLDEN, with PYTHON (testdata/golden/README.md), and compare them with the committed ones
+	scripts/golden/make $(PYTHON) $(GOLDEN)
+
+release: ## build the release of the last commit into ./dist
+	scripts/release
+
+fuzz: ## run every fuzz target for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+nightly: ## all that CI runs, and what takes longer
+	.ci/run nightly
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\): ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
