@@ -1,0 +1,63 @@
+package gguf_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// A file is written, opened again, and a token multiplied with its weight as it is stored.
+func Example() {
+	dir, err := os.MkdirTemp("", "gguf")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "model.gguf")
+
+	weight := tensor.New(3, 64)
+	for i := range weight.Data {
+		weight.Data[i] = float32(i%5) - 2
+	}
+	m := &gguf.Metadata{}
+	m.Set("general.architecture", "llama")
+	m.Set("llama.block_count", uint32(1))
+	m.Set("tokenizer.ggml.tokens", []string{"<s>", "hello"})
+	err = gguf.Write(context.Background(), path, m, []gguf.Entry{
+		gguf.Quantized("output_norm.weight", gguf.F32, tensor.View([]float32{1, 0.5}, 1, 2), 2),
+		gguf.Quantized("blk.0.ffn_down.weight", gguf.Q8_0, weight, 3, 64),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	f, err := gguf.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	layers, err := f.Metadata().Int("llama.block_count")
+	fmt.Println("layers:", layers, err)
+	for _, t := range f.Tensors() {
+		fmt.Println(t.Name, t.Type, t.Shape, len(t.Data), "bytes")
+	}
+	w, _ := f.Get("blk.0.ffn_down.weight")
+	src, err := w.Source()
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, out := tensor.New(1, 64), tensor.New(1, 3)
+	token.Data[0], token.Data[1] = 1, 10
+	tensor.NT(out, token, src, 0)
+	fmt.Printf("%.0f\n", out.Row(0))
+	// Output:
+	// layers: 1 <nil>
+	// output_norm.weight F32 [2] 8 bytes
+	// blk.0.ffn_down.weight Q8_0 [3 64] 204 bytes
+	// [-12 -18 21]
+}
