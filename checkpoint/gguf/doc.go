@@ -22,7 +22,8 @@
 // (IQ2_XS, TQ1_0 …) have known sizes, so a file with such a tensor opens; its values are [ErrUnsupported].
 //
 // [Write] makes a file of metadata and entries, which are made when it is their turn. [Tensor.Entry] copies a tensor as
-// it is, [Quantized] quantizes a matrix.
+// it is, [Quantized] quantizes a matrix. A [Mixture] such as Q4_K_M says which tensor of a model gets which type;
+// [Mixture.Convert] does it to a file. Types and bytes are those that llama.cpp gives without an importance matrix.
 //
 // A file is not trusted. All of its header is checked before any data are used, and no memory is taken for what a count
 // or a length promises and the file does not have. What is wrong (overlaps, names that are there twice, offsets beyond

@@ -61,3 +61,61 @@ func Example() {
 	// blk.0.ffn_down.weight Q8_0 [3 64] 204 bytes
 	// [-12 -18 21]
 }
+
+// A model is converted to a mixture: its norms stay as they are.
+func ExampleMixture_Convert() {
+	dir, err := os.MkdirTemp("", "gguf")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "F32.gguf")
+	m := &gguf.Metadata{}
+	m.Set("general.architecture", "llama")
+	m.Set("llama.block_count", uint32(1))
+	err = gguf.Write(context.Background(), path, m, []gguf.Entry{
+		gguf.Quantized("token_embd.weight", gguf.F32, tensor.New(8, 256), 8, 256),
+		gguf.Quantized("blk.0.attn_norm.weight", gguf.F32, tensor.New(1, 256), 256),
+		gguf.Quantized("blk.0.attn_q.weight", gguf.F32, tensor.New(2, 256), 2, 256),
+		gguf.Quantized("blk.0.ffn_up.weight", gguf.F32, tensor.New(2, 96), 2, 96),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	mixture, err := gguf.ParseMixture("Q4_K_M")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := mixture.Convert(context.Background(), filepath.Join(dir, "Q4_K_M.gguf"), f); err != nil {
+		log.Fatal(err)
+	}
+	small, err := gguf.Open(filepath.Join(dir, "Q4_K_M.gguf"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer small.Close()
+	for _, t := range small.Tensors() {
+		fmt.Println(t.Name, t.Type)
+	}
+	// Output:
+	// token_embd.weight Q6_K
+	// blk.0.attn_norm.weight F32
+	// blk.0.attn_q.weight Q4_K
+	// blk.0.ffn_up.weight Q5_0
+}
+
+// A type that is not written is refused by its name.
+func ExampleParseMixture() {
+	_, err := gguf.ParseMixture("Q4_KM")
+	fmt.Println(err)
+	m, err := gguf.ParseMixture("q4_k")
+	fmt.Println(m, m.FileType(), err)
+	// Output:
+	// gguf: unknown type "Q4_KM"; did you mean Q4_K?
+	// Q4_K_M 15 <nil>
+}

@@ -4,9 +4,10 @@ import "math"
 
 // Blocks of 256 values. Scales are found by trying some and keeping the one with the smallest weighted square error.
 
-// nearest is the nearest whole number, ties to even: adding 1.5·2²³ leaves it in the low bits.
+// nearest is the nearest whole number, ties to even: adding 1.5·2²³ leaves it in the low bits. The conversion keeps a
+// product x from being fused with the sum.
 func nearest(x float32) int {
-	return int(math.Float32bits(x+12582912)&0x7fffff) - 0x400000
+	return int(math.Float32bits(float32(x)+12582912)&0x7fffff) - 0x400000
 }
 
 // clamped is the nearest whole number from least to most.
@@ -63,12 +64,12 @@ func (g *grid) fit(x *[32]float32) group {
 		f.low = -f.low
 		return f
 	}
-	span, base := high-f.low, f.low
-	f.scale = 1 / (float32(g.most) / span)
-	f.codes = f.round(float32(g.most)/span, base, g.most)
+	inverse := float32(g.most) / (high - f.low)
+	f.scale = 1 / inverse
+	f.codes = f.round(inverse, g.most)
 	best := f.error(&f.codes, f.scale, f.low)
 	for i := range g.steps + 1 {
-		codes := f.round((g.first+float32(0.1*float32(i))+float32(g.most))/span, base, g.most)
+		codes := f.round((g.first+float32(0.1*float32(i))+float32(g.most))/(high-f.low), g.most)
 		scale, low, ok := f.solve(&codes)
 		if !ok {
 			continue
@@ -81,9 +82,10 @@ func (g *grid) fit(x *[32]float32) group {
 	return f
 }
 
-func (f *group) round(inverse, base float32, most int) (codes [32]byte) {
+// round are the codes of the values above the minimum found so far.
+func (f *group) round(inverse float32, most int) (codes [32]byte) {
 	for i, v := range f.x {
-		codes[i] = byte(clamped(inverse*(v-base), 0, most))
+		codes[i] = byte(clamped(inverse*(v-f.low), 0, most))
 	}
 	return codes
 }

@@ -3,7 +3,6 @@ package gguf
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // Blocks of 32 values. Where the scale has a sign, it is that of the value of the largest magnitude, which thus gets the
@@ -22,8 +21,8 @@ func packQ40(dst []byte, src []float32) {
 func packQ41(dst []byte, src []float32) {
 	for ; len(src) >= 32; dst, src = dst[20:], src[32:] {
 		b, x := (*[20]byte)(dst), (*[32]float32)(src)
-		low := slices.Min(x[:])
-		d := (slices.Max(x[:]) - low) / 15
+		low, high := extent(x)
+		d := (high - low) / 15
 		putHalf(b[:], d)
 		putHalf(b[2:], low)
 		codes := linear(x, inverse(d), low, 0.5, 15)
@@ -45,8 +44,8 @@ func packQ50(dst []byte, src []float32) {
 func packQ51(dst []byte, src []float32) {
 	for ; len(src) >= 32; dst, src = dst[24:], src[32:] {
 		b, x := (*[24]byte)(dst), (*[32]float32)(src)
-		low := slices.Min(x[:])
-		d := (slices.Max(x[:]) - low) / 31
+		low, high := extent(x)
+		d := (high - low) / 31
 		putHalf(b[:], d)
 		putHalf(b[2:], low)
 		codes := linear(x, inverse(d), low, 0.5, 31)
@@ -65,6 +64,20 @@ func packQ80(dst []byte, src []float32) {
 			b[2+i] = byte(int8(max(-127, min(127, math.Round(float64(v*id))))))
 		}
 	}
+}
+
+// extent are the smallest and the largest value; of zeros of either sign, the first.
+func extent(x *[32]float32) (low, high float32) {
+	low, high = x[0], x[0]
+	for _, v := range x {
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
+	}
+	return low, high
 }
 
 // linear are the codes (x−low)·id + offset, cut to a whole number from 0 to most.

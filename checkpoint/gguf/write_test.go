@@ -179,7 +179,7 @@ func TestWriteErrors(t *testing.T) {
 		{"row", &Metadata{}, []Entry{Quantized("x", Q4K, x, 2, 64)}, "rows of 64 values are not a whole number of Q4_K's blocks of 256"},
 		{"dimensions", &Metadata{}, []Entry{Quantized("x", F32, x, 1, 1, 1, 2, 64)}, "5 dimensions; there are up to 4"},
 		{"extent", &Metadata{}, []Entry{Quantized("x", F32, x, 0, 64)}, "an extent below 1"},
-		{"overflow", &Metadata{}, []Entry{Quantized("x", F32, x, 1<<40, 1<<40)}, "too large to count"},
+		{"overflow", &Metadata{}, []Entry{Quantized("x", F32, x, math.MaxInt, 64)}, "too large to count"},
 		{"shape", &Metadata{}, []Entry{Quantized("x", F32, x, 4, 32)}, "does not fit values of 2 rows and 64 columns"},
 		{"unwritten type", &Metadata{}, []Entry{Quantized("x", Q2K, ramp(1, 256), 1, 256)}, "unsupported type: Q2_K is not written; F32, F16, Q4_0"},
 		{"removed type", &Metadata{}, []Entry{Quantized("x", 4, x, 2, 64)}, "Q4_2 was removed from the format"},
