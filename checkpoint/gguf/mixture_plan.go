@@ -1,6 +1,9 @@
 package gguf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // plan is what the rules of a mixture know of a model, and count while they go through it.
 type plan struct {
@@ -49,7 +52,9 @@ func groupsQueries(metadata *Metadata) bool {
 
 // isValue says whether a tensor is of attention's values, alone or with queries and keys.
 func isValue(name string) bool {
-	return strings.Contains(name, "attn_v.weight") || strings.Contains(name, "attn_qkv.weight") || strings.Contains(name, "attn_kv_b.weight")
+	return slices.ContainsFunc([]string{"attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight"}, func(part string) bool {
+		return strings.Contains(name, part)
+	})
 }
 
 // choose is the type of the next weight, whatever its row.

@@ -11,22 +11,8 @@ import (
 // is added, as in GGML; that is what float32(…) around a product says.
 func unpack(t Type, dst []float32, src []byte) {
 	switch t {
-	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-	case F64:
-		for i := range dst {
-			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
-		}
-	case F16:
-		for i := range dst {
-			dst[i] = half(src[2*i:])
-		}
-	case BF16:
-		for i := range dst {
-			dst[i] = tensor.FromBF16(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+	case F32, F64, F16, BF16:
+		unpackDense(t, dst, src)
 	case Q4_0:
 		unpackQ40(dst, src)
 	case Q4_1:
@@ -53,6 +39,27 @@ func unpack(t Type, dst []float32, src []byte) {
 		unpackIQ4XS(dst, src)
 	case MXFP4:
 		unpackMXFP4(dst, src)
+	}
+}
+
+func unpackDense(t Type, dst []float32, src []byte) {
+	switch t {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+	case F64:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = half(src[2*i:])
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = tensor.FromBF16(binary.LittleEndian.Uint16(src[2*i:]))
+		}
 	}
 }
 
