@@ -33,6 +33,7 @@ var exportData = sync.OnceValues(func() (map[string]string, error) {
 // compiled is an importer of the packages of the build.
 func compiled(t *testing.T) types.Importer {
 	t.Helper()
+	inputs(t, ".")
 	files, err := exportData()
 	if err != nil {
 		t.Fatal(err)
