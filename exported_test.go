@@ -1,8 +1,11 @@
 package spagotune_test
 
 import (
+	"errors"
 	"fmt"
+	"go/ast"
 	"go/importer"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"io"
@@ -44,6 +47,20 @@ func compiled(t *testing.T) types.Importer {
 		}
 		return os.Open(files[path])
 	})
+}
+
+// typecheck checks a file's source against the packages of the build, as the compiler does.
+func typecheck(t *testing.T, name string, src any) error {
+	t.Helper()
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	var all []error
+	config := types.Config{Importer: compiled(t), Error: func(err error) { all = append(all, err) }}
+	_, _ = config.Check(name, fset, []*ast.File{file}, nil) // its error is the first of all
+	return errors.Join(all...)
 }
 
 // public are the packages that other modules may import, by their paths below the module's.

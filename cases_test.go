@@ -1,0 +1,20 @@
+package spagotune_test
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestCaseHelpersCompile checks the programs with which cases look at packages (scripts/cases): their scripts build them
+// within a clone, with .in taken off their names.
+func TestCaseHelpersCompile(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*", "*.go.in"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("found %q, %v", files, err)
+	}
+	for _, f := range files {
+		if err := typecheck(t, f, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
