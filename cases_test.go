@@ -1,6 +1,7 @@
 package spagotune_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 )
@@ -13,8 +14,8 @@ func TestCaseHelpersCompile(t *testing.T) {
 		t.Fatalf("found %q, %v", files, err)
 	}
 	for _, f := range files {
-		if err := typecheck(t, f, nil); err != nil {
-			t.Error(err)
+		if _, errs := typecheck(t, f, nil); errs != nil {
+			t.Error(errors.Join(errs...))
 		}
 	}
 }

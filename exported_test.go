@@ -1,7 +1,6 @@
 package spagotune_test
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/importer"
@@ -18,66 +17,64 @@ import (
 	"testing"
 )
 
-// exportData is where the compiler left what each package exports, of the whole build, by import path.
-var exportData = sync.OnceValues(func() (map[string]string, error) {
+// build is the packages that go list builds: where the compiler left what each exports, by import path, and an importer.
+var build = sync.OnceValues(func() (b struct {
+	files map[string]string
+	types.Importer
+}, err error) {
 	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./...").Output()
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	files := map[string]string{}
+	b.files = map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		if path, file, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			files[path] = file
+			b.files[path] = file
 		}
 	}
-	return files, nil
+	b.Importer = importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		if b.files[path] == "" {
+			return nil, fmt.Errorf("%s is not part of the build", path)
+		}
+		return os.Open(b.files[path])
+	})
+	return b, nil
 })
 
-// compiled is an importer of the packages of the build.
-func compiled(t *testing.T) types.Importer {
+// typecheck checks a file's source against the packages of the build, as the compiler does.
+func typecheck(t *testing.T, name string, src any) (*types.Package, []error) {
 	t.Helper()
 	inputs(t, ".")
-	files, err := exportData()
+	b, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
-		if files[path] == "" {
-			return nil, fmt.Errorf("%s is not part of the build", path)
-		}
-		return os.Open(files[path])
-	})
-}
-
-// typecheck checks a file's source against the packages of the build, as the compiler does.
-func typecheck(t *testing.T, name string, src any) error {
-	t.Helper()
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
 	if err != nil {
-		return err
+		return nil, []error{err}
 	}
 	var all []error
-	config := types.Config{Importer: compiled(t), Error: func(err error) { all = append(all, err) }}
-	_, _ = config.Check(name, fset, []*ast.File{file}, nil) // its error is the first of all
-	return errors.Join(all...)
+	config := types.Config{Importer: b, Error: func(err error) { all = append(all, err) }}
+	pkg, _ := config.Check(name, fset, []*ast.File{file}, nil) // its error is the first of all
+	return pkg, all
 }
 
 // public are the packages that other modules may import, by their paths below the module's.
 func public(t *testing.T) map[string]*types.Package {
 	t.Helper()
-	from := compiled(t)
-	files, err := exportData()
+	inputs(t, ".")
+	b, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]*types.Package{}
-	for path := range files {
+	for path := range b.files {
 		name, ok := strings.CutPrefix(path, module+"/")
 		if !ok || isInternal(path) || strings.HasPrefix(name, "cmd/") {
 			continue
 		}
-		if all[name], err = from.Import(path); err != nil {
+		if all[name], err = b.Import(path); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,5 +6,5 @@
 // registers itself by its config's model_type. Linear is the only place where an adapter can sit.
 //
 //	m, err := model.Load(ctx, "smollm2", model.Options{})
-//	text, err := m.Generate(ctx, model.Prompt{IDs: ids}, model.Sampling{MaxNewTokens: 32}, nil)
+//	out, err := m.Generate(ctx, [][]int32{ids}, model.GenerationConfig{MaxNewTokens: 32}, nil)
 package model
