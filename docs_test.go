@@ -63,6 +63,7 @@ var (
 	m      *model.Model
 	tok    *tokenizer.Tokenizer
 	ids    []int32
+	task   tasks.Task
 	weight tensor.Source
 )
 `
