@@ -116,8 +116,8 @@ func ExampleOpenPredictionLog() {
 		fmt.Println(strings.Count(string(raw), "\n"), "lines")
 	}
 	// Output:
-	// 3 lines
-	// 3 lines
+	// 2 lines
+	// 2 lines
 }
 
 // Predict asks without references: a classifier says what label a text has, with probabilities.
