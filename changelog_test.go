@@ -121,15 +121,20 @@ func (n naming) follow(name string) string {
 // now is what CHANGELOG.md makes of a name, or !ok where it has been removed. A row with a * is for members that are no
 // longer there.
 func (n naming) now(name string) (to string, ok bool) {
-	if row := n.rows[name]; row != "" {
-		return row[1:max(1, len(row)-1)], !strings.HasPrefix(row, "removed")
-	}
 	pkg, rest, _ := strings.Cut(name, ".")
 	typ, member, isMember := strings.Cut(rest, ".")
-	if !isMember {
-		if row := n.rows[pkg+".*"]; row != "" {
-			return strings.Trim(row, "`*") + rest, true
-		}
+	row := n.rows[name]
+	if row == "" && !isMember {
+		row = n.rows[pkg+".*"]
+	}
+	switch to = strings.Trim(row, "`"); {
+	case strings.HasPrefix(row, "removed"):
+		return "", false
+	case strings.HasSuffix(to, "*"): // the same name, elsewhere
+		return strings.TrimSuffix(to, "*") + name[strings.LastIndexByte(name, '.')+1:], true
+	case row != "":
+		return to, true
+	case !isMember:
 		return name, true
 	}
 	if to, ok = n.now(pkg + "." + typ); !ok {
