@@ -138,9 +138,9 @@ func TestShownTypes(t *testing.T) {
 					t.Errorf("%s: %v", s.where, errs)
 					continue
 				}
-				real := packages[m[2]].Scope().Lookup(m[1])
-				if real == nil || !types.Identical(pkg.Scope().Lookup(m[1]).Type().Underlying(), real.Type().Underlying()) {
-					t.Errorf("%s: %s is not the type of package %s, which is %v", s.where, m[1], m[2], real)
+				theirs := packages[m[2]].Scope().Lookup(m[1])
+				if theirs == nil || !types.Identical(pkg.Scope().Lookup(m[1]).Type().Underlying(), theirs.Type().Underlying()) {
+					t.Errorf("%s: %s is not the type of package %s, which is %v", s.where, m[1], m[2], theirs)
 				}
 			}
 		}

@@ -67,7 +67,7 @@ func ExampleSweep() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if _, err := bench.Sweep(dir, func(o bench.Options, threads int) (*bench.Result, error) {
+	if _, err := bench.Sweep(dir, func(_ bench.Options, _ int) (*bench.Result, error) {
 		return &bench.Result{TokensPerSecond: 100, PeakBytes: 1 << 20}, nil
 	}); err != nil {
 		log.Fatal(err)

@@ -1,6 +1,6 @@
-// Package infer runs models: over rows of a task, over prompts, over continuations to be compared. What belongs here is how
-// inputs become passes and how their outputs are read; what an output means belongs to a task, what is done with it to the
-// caller. Training, evaluation, conversion and the command all run a model through it.
+// Package infer runs models: on rows of a task, on prompts, on continuations whose likelihoods are compared. Training,
+// evaluation, serving and conversion all run a model through it. What belongs here is how inputs are batched into passes and
+// how outputs are read. What an output means belongs to a task.
 //
 //	s, err := infer.Open(ctx, "smollm2", "run") // a model's folder and an adapter's, or "embedded" and ""
 //	if err != nil {

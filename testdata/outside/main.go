@@ -53,7 +53,9 @@ func learn(ctx context.Context, w io.Writer, s *infer.Session) error {
 		return err
 	}
 	s.Adapter = a.Name
-	fmt.Fprintln(w, adapter.MethodName(a.Method), "trains", a.NumTrainable())
+	if _, err := fmt.Fprintln(w, adapter.MethodName(a.Method), "trains", a.NumTrainable()); err != nil {
+		return err
+	}
 	tok, err := s.Tokenizer()
 	if err != nil {
 		return err
@@ -77,8 +79,8 @@ func learn(ctx context.Context, w io.Writer, s *infer.Session) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "loss %.2f, trained %.2f\n", before, after)
-	return nil
+	_, err = fmt.Fprintf(w, "loss %.2f, trained %.2f\n", before, after)
+	return err
 }
 
 // descend is gradient descent with momentum on one batch.
@@ -128,8 +130,8 @@ func answer(ctx context.Context, w io.Writer, s *infer.Session) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s %.2f\n", metrics[0].Name, metrics[0].Value)
-	return nil
+	_, err = fmt.Fprintf(w, "%s %.2f\n", metrics[0].Name, metrics[0].Value)
+	return err
 }
 
 // write streams a text.
@@ -146,8 +148,8 @@ func write(ctx context.Context, w io.Writer, s *infer.Session) error {
 	if streamed != c.Text {
 		return fmt.Errorf("streamed %q, which is not %q", streamed, c.Text)
 	}
-	fmt.Fprintf(w, "streamed %q\n", streamed)
-	return nil
+	_, err = fmt.Fprintf(w, "streamed %q\n", streamed)
+	return err
 }
 
 // look shows the shapes of what a pass computes.
@@ -162,8 +164,8 @@ func look(_ context.Context, w io.Writer, s *infer.Session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "logits %d×%d, hidden states %d×%d\n", logits.Rows, logits.Cols, hidden.Rows, hidden.Cols)
-		return nil
+		_, err = fmt.Fprintf(w, "logits %d×%d, hidden states %d×%d\n", logits.Rows, logits.Cols, hidden.Rows, hidden.Cols)
+		return err
 	})
 }
 
@@ -179,6 +181,6 @@ func embed(ctx context.Context, w io.Writer, s *infer.Session) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%d embeddings of %d\n", len(vectors), len(vectors[0]))
-	return nil
+	_, err = fmt.Fprintf(w, "%d embeddings of %d\n", len(vectors), len(vectors[0]))
+	return err
 }
