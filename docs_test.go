@@ -191,10 +191,10 @@ func markdownSnippets(t *testing.T, file string) []snippet {
 	return all
 }
 
-// packageSnippets are the code blocks of public packages' docs that are Go: those that can be parsed, or assign.
-func packageSnippets(t *testing.T) []snippet {
+// packageDocs are the docs of the public packages, by file.
+func packageDocs(t *testing.T) map[string]string {
 	t.Helper()
-	var all []snippet
+	docs := map[string]string{}
 	eachFile(t, ".", func(file string) {
 		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "testdata/") || isInternal(file) {
 			return
@@ -203,19 +203,57 @@ func packageSnippets(t *testing.T) []snippet {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var p comment.Parser
-		for i, block := range p.Parse(f.Doc.Text()).Content {
-			code, ok := block.(*comment.Code)
-			if !ok {
-				continue
-			}
-			s := snippet{fmt.Sprintf("%s, block %d", file, i+1), code.Text}
-			_, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {"+s.text+"\n}", parser.SkipObjectResolution)
-			if err == nil || strings.Contains(s.text, ":=") || s.isDeclarations() {
-				all = append(all, s)
-			}
+		if f.Doc != nil && f.Name.Name != "main" {
+			docs[file] = f.Doc.Text()
 		}
 	})
+	return docs
+}
+
+// TestPackageDocs wants of each public package a doc that says what belongs there, and shows an example.
+func TestPackageDocs(t *testing.T) {
+	docs := map[string]string{}
+	for file, text := range packageDocs(t) {
+		docs[path.Dir(file)] = text
+		if !strings.Contains(text, "belong") {
+			t.Errorf("%s does not say what belongs in the package", file)
+		}
+		if len(docSnippets(file, text)) == 0 {
+			t.Errorf("%s has no example", file)
+		}
+	}
+	for name := range public(t) {
+		if docs[name] == "" {
+			t.Errorf("%s has no doc", name)
+		}
+	}
+}
+
+// packageSnippets are the Go blocks of the public packages' docs.
+func packageSnippets(t *testing.T) []snippet {
+	t.Helper()
+	var all []snippet
+	for file, text := range packageDocs(t) {
+		all = append(all, docSnippets(file, text)...)
+	}
+	return all
+}
+
+// docSnippets are the blocks of a doc that are Go: those that can be parsed, or assign.
+func docSnippets(file, text string) []snippet {
+	var all []snippet
+	var p comment.Parser
+	for i, block := range p.Parse(text).Content {
+		code, ok := block.(*comment.Code)
+		if !ok {
+			continue
+		}
+		s := snippet{fmt.Sprintf("%s, block %d", file, i+1), code.Text}
+		_, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {"+s.text+"\n}", parser.SkipObjectResolution)
+		if err == nil || strings.Contains(s.text, ":=") || s.isDeclarations() {
+			all = append(all, s)
+		}
+	}
 	return all
 }
 

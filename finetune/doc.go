@@ -1,7 +1,7 @@
 // Package finetune trains models: the loop, the order of the data, AdamW, learning rate schedules, evaluation during
-// training, checkpoints that resume to the same bits, and estimates of memory and time. What belongs
-// here is what a run does from its config to its output folder. A method belongs to package adapter; running a model without
-// training it belongs to package infer.
+// training, checkpoints that resume to the same bits, and estimates of memory and time. What belongs here is what a run does
+// from its config to its output folder. A method belongs to package adapter; running a model without training it belongs to
+// package infer.
 //
 //	c := finetune.Default()
 //	c.Model.Path, c.Task.Name, c.Task.Data = "smollm2", "math", data.Sources{{Path: "gsm8k/train.jsonl"}}
