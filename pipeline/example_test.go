@@ -58,7 +58,7 @@ func fromConfig(config string) (*model.Model, *tokenizer.Tokenizer) {
 	return m, tok
 }
 
-// A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
+// A program that used Cybertron's tasks.Load keeps all but the constructor, and chooses an adapter call by call.
 func ExampleNewTextClassifier() {
 	m, tok := example("BertForSequenceClassification", "dull", "fine")
 	mora, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
