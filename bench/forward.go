@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/model"
@@ -55,21 +54,4 @@ func forward(m *model.Model, b *model.Batch) error {
 		_, err := m.Logits(p, b, nil, nil)
 		return err
 	})
-}
-
-// Model is a model to be measured: one without a head gets one that tells two classes apart.
-func Model(ctx context.Context, name string) (*model.Model, error) {
-	dir, err := infer.ModelDir(name)
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Load(ctx, dir, model.Options{})
-	if err == nil && m.Head().Kind == head.FeatureExtraction {
-		_ = m.Close()
-		m, err = model.Load(ctx, dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
 }

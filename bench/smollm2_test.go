@@ -54,7 +54,7 @@ func TestSmolLM2Greedy(t *testing.T) {
 	}
 	golden.JSON(t, path("greedy.json"), &cases)
 	for _, c := range cases {
-		ids, err := l.EncodePrompt(c.Question, infer.Prompt{Chat: true})
+		ids, err := l.EncodePrompt(c.Question, infer.PromptOptions{Chat: true})
 		if err != nil || !slices.Equal(ids, c.PromptIDs) {
 			t.Errorf("%s: prompt %v, %v, want %v", c.Question, ids, err, c.PromptIDs)
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/finetune"
-	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/suggest"
@@ -156,7 +154,7 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 			tokens = max(tokens, len(infer.Batch(m, micro).IDs))
 		}
 	}
-	r.Memory = finetune.Estimate(m, t.Params, tokens, t.Options.Checkpointing)
+	r.Memory = finetune.EstimateMemory(m, t.Params, tokens, t.Options.Checkpointing)
 	op.ResetPeak()
 	for s := range o.Steps + 1 {
 		if err := ctx.Err(); err != nil {
@@ -249,62 +247,4 @@ func trainer(ctx context.Context, m *model.Model, o Options) (*finetune.Trainer,
 		}
 	}
 	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block"}), nil
-}
-
-// randomRows are n rows of random tokens, with ids from 3 to 40000 where the vocabulary reaches that far. A language model
-// is scored on all of them, a model that classifies on random labels.
-func randomRows(m *model.Model, n, tokens int) []tasks.Features {
-	most := min(40000, m.Config().VocabSize)
-	r := rand.New(rand.NewPCG(0, 0))
-	draw := func(n, below int) []int32 {
-		v := make([]int32, n)
-		for i := range v {
-			v[i] = int32(r.IntN(below))
-		}
-		return v
-	}
-	h := m.Head()
-	rows := make([]tasks.Features, n)
-	for i := range rows {
-		ids := draw(tokens, max(1, most-3))
-		for j := range ids {
-			ids[j] += int32(min(3, most-1))
-		}
-		rows[i] = tasks.Features{IDs: ids, Labels: ids, Source: "random"}
-		switch h.Kind {
-		case head.SequenceClassification:
-			rows[i].Labels = draw(1, len(h.Labels))
-			h.EndDocument(ids)
-		case head.TokenClassification:
-			rows[i].Labels = draw(tokens, len(h.Labels))
-		case head.QuestionAnswering:
-			at := draw(1, tokens)
-			rows[i].Labels = []int32{at[0], at[0]}
-		case head.FeatureExtraction:
-			rows[i].PairStart = max(1, tokens/2)
-		}
-	}
-	return rows
-}
-
-// trainRows are the rows of all steps: the task's first ones, or random ones.
-func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Options) ([]tasks.Features, error) {
-	need := o.Batch * (o.Steps + 1)
-	var rows []tasks.Features
-	if o.Dense > 0 {
-		return randomRows(m, need, o.Dense), nil
-	}
-	template, err := infer.ChatTemplate(tok)
-	if err != nil {
-		return nil, err
-	}
-	for row, err := range tasks.Rows(tok, template, task, tasks.Train, m.Config().MaxPositionEmbeddings) {
-		if err != nil {
-			return nil, err
-		}
-		if rows = append(rows, row); len(rows) == need {
-			return rows, nil
-		}
-	}
-	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d need %d", len(rows), o.Steps, o.Batch, need)
 }

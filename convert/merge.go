@@ -15,7 +15,7 @@ import (
 type MergeReport struct {
 	Output string `json:"output"`
 	// Change is how far the logits are apart, over some tokens.
-	infer.Change
+	infer.LogitChange
 	// Bytes is the size of the merged weights.
 	Bytes int `json:"weight_bytes"`
 }
@@ -57,13 +57,13 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err
 		}
-		if err := s.Host.Write(tmp); err != nil {
+		if err := s.Setup.Write(tmp); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return r.compare(ctx, tmp, s.Host.Numerics, probes, before)
+		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
 	})
 }
 
@@ -79,7 +79,7 @@ func (r *MergeReport) compare(ctx context.Context, dir, numerics string, probes 
 		return err
 	}
 	r.Bytes = m.WeightBytes()
-	r.Change = infer.Compare(before, after)
+	r.LogitChange = infer.CompareLogits(before, after)
 	if r.Largest-r.Largest != 0 || r.Scale-r.Scale != 0 {
 		return errors.New("the merged model's logits are not finite")
 	}

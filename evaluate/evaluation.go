@@ -102,12 +102,12 @@ func (e *evaluation) run(ctx context.Context, t NamedTask) (*Result, []Predictio
 	var answers []Prediction
 	if chooses || generates || judges {
 		var err error
-		if answers, err = e.answers(ctx, r, t); err != nil {
+		if answers, err = e.score(ctx, r, t); err != nil {
 			return nil, nil, err
 		}
 	}
 	if chooses {
-		r.likelihood(answers)
+		r.setChoiceLoss(answers)
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, answers, nil
@@ -123,13 +123,13 @@ func (e *evaluation) loss(ctx context.Context, r *Result, task tasks.Task) error
 	for _, row := range rows {
 		r.Scored += e.session.Model.Scored(row.Labels, row.FloatLabels)
 	}
-	loss, err := e.session.Loss(ctx, rows, infer.EvalTokens(infer.MicroBatchTokens(e.session.Model)))
+	loss, err := e.session.Loss(ctx, rows, infer.EvalTokens(infer.DefaultMicroBatchTokens(e.session.Model)))
 	if err != nil {
 		return err
 	}
 	r.Loss = &loss
 	if e.session.Model.Head().Kind == head.MaskedLM {
-		r.figures([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
+		r.setMetrics([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
 	}
 	return nil
 }
@@ -153,29 +153,29 @@ func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 	return rows, nil
 }
 
-// answers lets the model answer and takes the task's score.
-func (e *evaluation) answers(ctx context.Context, r *Result, t NamedTask) ([]Prediction, error) {
+// score lets the model answer and takes the task's score.
+func (e *evaluation) score(ctx context.Context, r *Result, t NamedTask) ([]Prediction, error) {
 	metrics, answers, err := Score(ctx, e.session, t, tasks.Eval, e.Limit, e.Log)
 	if err != nil {
 		return nil, err
 	}
 	r.Score, r.Answered = &metrics[0].Value, len(answers)
 	if _, ok := t.Task.(tasks.Metrics); ok {
-		r.figures(metrics)
+		r.setMetrics(metrics)
 	}
 	return answers, nil
 }
 
-// figures keeps the task's.
-func (r *Result) figures(metrics []tasks.Metric) {
+// setMetrics keeps the task's.
+func (r *Result) setMetrics(metrics []tasks.Metric) {
 	r.Metrics = ByName(metrics)
 	for _, m := range metrics {
 		r.Names = append(r.Names, m.Name)
 	}
 }
 
-// likelihood is the loss of the right choices, by token.
-func (r *Result) likelihood(answers []Prediction) {
+// setChoiceLoss is the loss of the right choices, by token.
+func (r *Result) setChoiceLoss(answers []Prediction) {
 	sum := 0.0
 	for _, a := range answers {
 		for _, c := range a.Choices {

@@ -48,7 +48,7 @@ func TestEvaluateAll(t *testing.T) {
 	}
 	sum, tokens, right := 0.0, 0, 0.0
 	for line := range bytes.Lines(whole) {
-		var a keptAnswer
+		var a logLine
 		if err := json.Unmarshal(line, &a); err != nil || a.Task != "quiz" || a.Model != "m" || a.Run == "" || a.Verdict != map[float64]string{0: "wrong", 1: "right"}[a.Score] {
 			t.Errorf("%v: %s", err, line)
 		}

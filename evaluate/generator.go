@@ -27,7 +27,7 @@ func newGenerator(s *infer.Session, task tasks.Task, o tasks.GenerationOptions) 
 	if err != nil {
 		return nil, err
 	}
-	config, err := generation(s, o)
+	config, err := generationConfig(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func newGenerator(s *infer.Session, task tasks.Task, o tasks.GenerationOptions) 
 	return &generator{session: s, tok: tok, task: task, template: template, stop: o.Stop, config: config}, err
 }
 
-// generation is how answers are generated: greedily, and by a sequence-to-sequence model as its folder says where the
+// generationConfig is how answers are generated: greedily, and by a sequence-to-sequence model as its folder says where the
 // options do not.
-func generation(s *infer.Session, o tasks.GenerationOptions) (model.GenerationConfig, error) {
+func generationConfig(s *infer.Session, o tasks.GenerationOptions) (model.GenerationConfig, error) {
 	g, err := s.Generation(model.GenerationConfig{MaxNewTokens: o.MaxNewTokens})
 	if err != nil || s.Model.Head().Kind != head.Seq2SeqLM {
 		return g, err
@@ -64,7 +64,7 @@ func generation(s *infer.Session, o tasks.GenerationOptions) (model.GenerationCo
 func (w *generator) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	var answers []Prediction
 	for some := range slices.Chunk(examples, generateBatch) {
-		more, err := w.write(ctx, some)
+		more, err := w.generate(ctx, some)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func (w *generator) predict(ctx context.Context, examples []tasks.Example) ([]Pr
 	return answers, nil
 }
 
-func (w *generator) write(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+func (w *generator) generate(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	prompts := make([][]int32, len(examples))
 	examples = slices.Clone(examples)
 	for i, e := range examples {
@@ -96,7 +96,7 @@ func (w *generator) write(ctx context.Context, examples []tasks.Example) ([]Pred
 		if a.Prompt == "" {
 			a.Prompt = w.tok.Decode(prompts[i], false)
 		}
-		a.judge(w.task, e)
+		a.grade(w.task, e)
 		answers[i] = a
 	}
 	return answers, nil

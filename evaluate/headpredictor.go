@@ -23,9 +23,9 @@ func newHeadPredictor(s *infer.Session, task tasks.Postprocessor) (*headPredicto
 	return &headPredictor{session: s, task: task, texts: tasks.NewPairEncoder(tok, s.Model.Config().MaxPositionEmbeddings)}, nil
 }
 
-// all answers examples, as many at once as fit a pass.
-func (h *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
-	most := infer.EvalTokens(infer.MicroBatchTokens(h.session.Model))
+// predictAll answers examples, as many at once as fit a pass.
+func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
+	most := infer.EvalTokens(infer.DefaultMicroBatchTokens(h.session.Model))
 	var out []tasks.Prediction
 	var rows []tasks.Features
 	var counts []int // rows of the examples that wait
@@ -65,7 +65,7 @@ func (h *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]ta
 
 // predict implements predictor; vectors are judged all together.
 func (h *headPredictor) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
-	said, err := h.all(ctx, examples)
+	said, err := h.predictAll(ctx, examples)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (h *headPredictor) predict(ctx context.Context, examples []tasks.Example) (
 	for i, ex := range examples {
 		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: said[i].String(), Prediction: &said[i]}
 		if said[i].Vectors == nil {
-			answers[i].judge(h.task, ex)
+			answers[i].grade(h.task, ex)
 		}
 	}
 	return answers, nil

@@ -59,8 +59,8 @@ func ReadInputs(path string) ([]Input, error) {
 // promptBuilder is the task that inputs of the model are for: the named one, that of its training, or the one for its head.
 func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBuilder, error) {
 	options := map[string]any{}
-	if name == "" || name == s.Host.Task {
-		for k, v := range s.Host.TaskOptions {
+	if name == "" || name == s.Setup.Task {
+		for k, v := range s.Setup.TaskOptions {
 			options[k] = v
 		}
 	}
@@ -70,7 +70,7 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 		}
 	}
 	if name == "" {
-		name = s.Host.Task
+		name = s.Setup.Task
 	}
 	own := infer.HeadOf(s.Model)
 	if name == "" {
@@ -134,5 +134,5 @@ func predict(ctx context.Context, s *infer.Session, name string, set []string, i
 	if err != nil {
 		return nil, err
 	}
-	return h.all(ctx, examples)
+	return h.predictAll(ctx, examples)
 }

@@ -21,8 +21,8 @@ type Prediction struct {
 	Prediction *tasks.Prediction `json:"prediction,omitempty"`
 }
 
-// judge scores an answer and keeps what the task took from it.
-func (a *Prediction) judge(task tasks.Task, ex tasks.Example) {
+// grade scores an answer and keeps what the task took from it.
+func (a *Prediction) grade(task tasks.Task, ex tasks.Example) {
 	a.Score = task.Score(ex, a.Output)
 	switch a.Score {
 	case 0:
@@ -37,8 +37,8 @@ func (a *Prediction) judge(task tasks.Task, ex tasks.Example) {
 	}
 }
 
-// score is the task's figures for answers, or the mean of their scores.
-func score(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]tasks.Metric, error) {
+// computeMetrics is the task's figures for answers, or the mean of their scores.
+func computeMetrics(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]tasks.Metric, error) {
 	sum := 0.0
 	said := make([]tasks.Prediction, len(answers))
 	for i, a := range answers {

@@ -25,7 +25,7 @@ const (
 func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, err error) {
 	switch t := task.(type) {
 	case tasks.MultipleChoice:
-		p, err = newChooser(s, task)
+		p, err = newLogLikelihoodScorer(s, task)
 		return p, evalBatch, err
 	case tasks.Postprocessor:
 		p, err = newHeadPredictor(s, t)
@@ -63,7 +63,7 @@ func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split
 		}
 		answers = append(answers, more...)
 	}
-	metrics, err := score(t.Task, examples, answers)
+	metrics, err := computeMetrics(t.Task, examples, answers)
 	return metrics, answers, err
 }
 

@@ -27,11 +27,11 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 			return nil, fmt.Errorf("task %s is named twice", name)
 		}
 	}
-	paths, err := dataOf(names, data)
+	paths, err := dataByTask(names, data)
 	if err != nil {
 		return nil, err
 	}
-	own, err := settingsOf(names, set)
+	own, err := settingsByTask(names, set)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 	return all, nil
 }
 
-// dataOf is the data of each task.
-func dataOf(names, data []string) (map[string]string, error) {
+// dataByTask is the data of each task.
+func dataByTask(names, data []string) (map[string]string, error) {
 	paths := map[string]string{}
 	for _, d := range data {
 		name, path, named := strings.Cut(d, "=")
@@ -67,8 +67,8 @@ func dataOf(names, data []string) (map[string]string, error) {
 	return paths, nil
 }
 
-// settingsOf is the settings of each task.
-func settingsOf(names, set []string) (map[string][]string, error) {
+// settingsByTask is the settings of each task.
+func settingsByTask(names, set []string) (map[string][]string, error) {
 	own := map[string][]string{}
 	for _, s := range set {
 		key, _, _ := strings.Cut(s, "=")

@@ -20,8 +20,8 @@ func (t *table) cells() *cells {
 		if !slices.Contains(c.rows, r.name) {
 			c.rows = append(c.rows, r.name)
 		}
-		for i := range t.entries {
-			e := &t.entries[i]
+		for i := range t.records {
+			e := &t.records[i]
 			if e.Search > 0 || e.Error != "" || e.Row != r.name || e.Group != r.group {
 				continue
 			}

@@ -16,8 +16,8 @@ func (t *table) writeCSV(path string) error {
 		w := csv.NewWriter(f)
 		put := func(cells ...string) { _ = w.Write(cells) } // Flush keeps the error
 		put("source", "group", "row", "search", "seed", "step", "metric", "value")
-		for i := range t.entries {
-			e := &t.entries[i]
+		for i := range t.records {
+			e := &t.records[i]
 			add := func(step int, metric string, v float64) {
 				put("run", e.Group, e.Row, strconv.Itoa(e.Search), strconv.FormatUint(e.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
 			}
@@ -27,7 +27,7 @@ func (t *table) writeCSV(path string) error {
 					add(v.Step, "score", *v.Score)
 				}
 			}
-			for _, m := range []map[string]float64{e.EvalTasks, e.Singular} {
+			for _, m := range []map[string]float64{e.EvalTasks, e.SingularValues} {
 				for _, k := range slices.Sorted(maps.Keys(m)) {
 					add(e.Steps, k, m[k])
 				}

@@ -19,7 +19,7 @@ type tableFile struct {
 	Preset string `json:"preset"`
 }
 
-const tableMark = "table.json"
+const tableFileName = "table.json"
 
 // openFolder refuses a folder of something else, and one with runs in it unless they are to go on.
 func (t *table) openFolder() error {
@@ -32,7 +32,7 @@ func (t *table) openFolder() error {
 		return fmt.Errorf("output: %w", err)
 	}
 	var f tableFile
-	if err := readJSON(filepath.Join(dir, tableMark), &f); err != nil {
+	if err := readJSON(filepath.Join(dir, tableFileName), &f); err != nil {
 		return fmt.Errorf("output: %s is not empty and no table's folder (%w); name another one", dir, err)
 	}
 	if f.Table != t.name || f.Preset != t.o.Preset {
@@ -41,22 +41,22 @@ func (t *table) openFolder() error {
 	return nil
 }
 
-// begin marks the folder, before the first run.
-func (t *table) begin() error {
+// createFolder marks the folder, before the first run.
+func (t *table) createFolder() error {
 	for _, d := range []string{"rows", "runs"} {
 		if err := os.MkdirAll(filepath.Join(t.o.Output, d), 0o777); err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
 	}
-	return folder.WriteJSON(filepath.Join(t.o.Output, tableMark), tableFile{t.name, t.o.Preset})
+	return folder.WriteJSON(filepath.Join(t.o.Output, tableFileName), tableFile{t.name, t.o.Preset})
 }
 
-// check reads what is finished; it refuses records of other settings, and runs to go on with unless that is asked for.
-func (t *table) check() error {
+// checkRecords reads what is finished; it refuses records of other settings, and runs to go on with unless that is asked for.
+func (t *table) checkRecords() error {
 	found, begun := 0, ""
-	for _, row := range t.able {
+	for _, row := range t.runnable {
 		for _, s := range append(row.searches(), row.seeds(t.o.Seeds)...) {
-			e, err := t.record(s)
+			e, err := t.readRecord(s)
 			if err != nil {
 				return err
 			}
@@ -79,9 +79,9 @@ func (t *table) check() error {
 func (t *table) recordFile(s job) string { return filepath.Join(t.o.Output, "rows", s.file()+".json") }
 func (t *table) runDir(s job) string     { return filepath.Join(t.o.Output, "runs", s.file()) }
 
-// record reads a finished run; nil where there is none. One of other settings is an error, but for what its row's search
+// readRecord reads a finished run; nil where there is none. One of other settings is an error, but for what its row's search
 // decides.
-func (t *table) record(s job) (*Record, error) {
+func (t *table) readRecord(s job) (*Record, error) {
 	var e Record
 	path := t.recordFile(s)
 	if err := readJSON(path, &e); err != nil {
@@ -99,14 +99,14 @@ func (t *table) record(s job) (*Record, error) {
 			want[k] = e.Settings[k]
 		}
 	}
-	if keys := differing(e.Settings, want); len(keys) > 0 {
+	if keys := differingKeys(e.Settings, want); len(keys) > 0 {
 		return nil, fmt.Errorf("%s is of other settings (%s); name another --output for the new ones", path, strings.Join(keys, ", "))
 	}
 	return &e, nil
 }
 
-// differing lists the keys with unlike values.
-func differing(have, want map[string]any) []string {
+// differingKeys lists the keys with unlike values.
+func differingKeys(have, want map[string]any) []string {
 	var keys []string
 	both := maps.Clone(want)
 	maps.Copy(both, have)

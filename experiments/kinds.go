@@ -2,13 +2,10 @@ package experiments
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/inspect"
@@ -44,8 +41,8 @@ var tableKinds = map[string]tableKind{
 					all = append(all, figure{strconv.Itoa(v.Step), 100 * *v.Score, 1})
 				}
 			}
-			if step, ok := e.reached(wellKnown); ok {
-				all = append(all, figure{fmt.Sprintf("step of %g %%", 100*wellKnown), step, 0})
+			if step, ok := e.reached(learnedAccuracy); ok {
+				all = append(all, figure{fmt.Sprintf("step of %g %%", 100*learnedAccuracy), step, 0})
 			}
 			return all
 		}},
@@ -58,15 +55,15 @@ var tableKinds = map[string]tableKind{
 	"rank": {title: fmt.Sprintf("Singular values of ΔW above %g, averages over layers", inspect.SingularValueThreshold), published: []string{"rank"}, ranks: true,
 		values: func(e *Record, _ finetune.Recipe) []figure {
 			var all []figure
-			for _, m := range slices.Sorted(maps.Keys(e.Singular)) {
-				all = append(all, figure{m, e.Singular[m], 1})
+			for _, m := range slices.Sorted(maps.Keys(e.SingularValues)) {
+				all = append(all, figure{m, e.SingularValues[m], 1})
 			}
 			return all
 		}},
 }
 
-// wellKnown is the accuracy from which pairs count as learned.
-const wellKnown = 0.85
+// learnedAccuracy is the accuracy from which pairs count as learned.
+const learnedAccuracy = 0.85
 
 // reached is the step at which the score came up to a bound, on a straight line between evaluations; ok is false where it
 // did not.
@@ -100,45 +97,3 @@ func scores(e *Record, c finetune.Recipe) []figure {
 
 // Tables lists the tables.
 func Tables() []string { return slices.Sorted(maps.Keys(tableKinds)) }
-
-// publishedFile has the paper's figures, by table.
-const publishedFile = "published.yaml"
-
-// published is a table of the paper.
-type published struct {
-	Source  string   `yaml:"source"`
-	Columns []string `yaml:"columns"`
-	// Rows are by our rows' names; a value is null where the paper has none.
-	Rows map[string]publishedRow `yaml:"rows"`
-}
-
-type publishedRow struct {
-	Label  string     `yaml:"label"`
-	Values []*float64 `yaml:"values"`
-}
-
-// readPublished reads tables of the paper by their keys.
-func readPublished(files fs.FS, keys ...string) ([]published, error) {
-	raw, err := fs.ReadFile(files, publishedFile)
-	if err != nil {
-		return nil, err
-	}
-	var all map[string]published
-	if err := yaml.UnmarshalWithOptions(raw, &all, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %w", publishedFile, err)
-	}
-	var tables []published
-	for _, k := range keys {
-		p, ok := all[k]
-		if !ok {
-			return nil, fmt.Errorf("%s has no table %s", publishedFile, k)
-		}
-		for name, r := range p.Rows {
-			if len(r.Values) != len(p.Columns) {
-				return nil, fmt.Errorf("%s: %s: %s has %d values for %d columns", publishedFile, k, name, len(r.Values), len(p.Columns))
-			}
-		}
-		tables = append(tables, p)
-	}
-	return tables, nil
-}

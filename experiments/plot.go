@@ -49,8 +49,8 @@ func (t *table) drawLines(base string) error {
 		names = append(names, r.label())
 	}
 	points := map[string][]float64{} // by row and step
-	for i := range t.entries {
-		e := &t.entries[i]
+	for i := range t.records {
+		e := &t.records[i]
 		if e.Search > 0 || e.Error != "" {
 			continue
 		}

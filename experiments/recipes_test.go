@@ -102,7 +102,7 @@ func TestPublishedRowsHaveRecipes(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			for i := range rows {
-				if err := rows[i].ready(); err != nil {
+				if err := rows[i].expandSearch(); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}

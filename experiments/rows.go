@@ -28,13 +28,13 @@ func joined(group, between, name string) string {
 	return strings.TrimPrefix(group+between+name, between)
 }
 
-// is says whether a row is meant by NAME, GROUP or GROUP/NAME.
-func (r tableRow) is(what string) bool {
+// matches says whether a row is meant by NAME, GROUP or GROUP/NAME.
+func (r tableRow) matches(what string) bool {
 	return what == r.name || what == r.group || what == r.group+"/"+r.name
 }
 
-// chosen are the rows that are meant by only; all of them where that is empty.
-func chosen(rows []tableRow, only []string) ([]tableRow, error) {
+// selectRows are the rows that are meant by only; all of them where that is empty.
+func selectRows(rows []tableRow, only []string) ([]tableRow, error) {
 	if len(only) == 0 {
 		return rows, nil
 	}
@@ -43,11 +43,11 @@ func chosen(rows []tableRow, only []string) ([]tableRow, error) {
 		known = append(known, joined(r.group, "/", r.name))
 	}
 	for _, what := range only {
-		if !slices.ContainsFunc(rows, func(r tableRow) bool { return r.is(what) }) {
+		if !slices.ContainsFunc(rows, func(r tableRow) bool { return r.matches(what) }) {
 			return nil, fmt.Errorf("no row %q%s", what, suggest.Hint(what, known))
 		}
 	}
-	return slices.DeleteFunc(rows, func(r tableRow) bool { return !slices.ContainsFunc(only, r.is) }), nil
+	return slices.DeleteFunc(rows, func(r tableRow) bool { return !slices.ContainsFunc(only, r.matches) }), nil
 }
 
 // job is a run of a row: one of its search, or one of its seeds.
@@ -116,8 +116,8 @@ func (t *table) readRows() ([]tableRow, error) {
 	return rows, nil
 }
 
-// ready makes the runs of the row's search, and checks its recipe.
-func (r *tableRow) ready() error {
+// expandSearch makes the runs of the row's search, and checks its recipe.
+func (r *tableRow) expandSearch() error {
 	var err error
 	if r.grid, r.values, err = expand(r.c); err != nil {
 		return fmt.Errorf("recipe: %s: %s: search: %w", r.file, r.name, err)

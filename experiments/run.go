@@ -19,7 +19,7 @@ import (
 func (t *table) row(ctx context.Context, row tableRow) error {
 	var best *Record
 	for _, s := range row.searches() {
-		e, err := t.one(ctx, s)
+		e, err := t.runJob(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 		row.c = c
 	}
 	for _, s := range row.seeds(t.o.Seeds) {
-		if _, err := t.one(ctx, s); err != nil {
+		if _, err := t.runJob(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -47,43 +47,43 @@ func (t *table) row(ctx context.Context, row tableRow) error {
 	return nil
 }
 
-// one runs a single run, unless it is finished.
-func (t *table) one(ctx context.Context, s job) (*Record, error) {
-	e, err := t.record(s)
+// runJob runs a single run, unless it is finished.
+func (t *table) runJob(ctx context.Context, s job) (*Record, error) {
+	e, err := t.readRecord(s)
 	if err == nil && e == nil && s.search == 0 {
-		e, err = t.same(s)
+		e, err = t.reuseSearchRun(s)
 	}
 	if err != nil {
 		return nil, err
 	}
 	t.done++
 	if e == nil {
-		t.say("[%d/%d] %s … ", t.done, t.total(), s.file())
-		if e, err = t.train(ctx, s); err != nil {
-			t.say("\n")
+		t.printf("[%d/%d] %s … ", t.done, t.total(), s.file())
+		if e, err = t.trainJob(ctx, s); err != nil {
+			t.printf("\n")
 			return nil, err
 		}
-		t.say("%s\n", e.summary())
+		t.printf("%s\n", e.summary())
 	}
 	if err := folder.WriteJSON(t.recordFile(s), e); err != nil {
 		return nil, err
 	}
-	t.entries = append(t.entries, *e)
+	t.records = append(t.records, *e)
 	return e, nil
 }
 
-// same is a finished run of the search with the very settings of a run of the table; nil where there is none. Its folder
+// reuseSearchRun is a finished run of the search with the very settings of a run of the table; nil where there is none. Its folder
 // and its answers become those of the run.
-func (t *table) same(s job) (*Record, error) {
+func (t *table) reuseSearchRun(s job) (*Record, error) {
 	digest := digestOf(t.settings(s.c))
-	for _, e := range t.entries {
+	for _, e := range t.records {
 		if e.Digest != digest || e.Group != s.row.group || e.Row != s.row.name {
 			continue
 		}
 		from := job{row: s.row, c: s.c, search: e.Search}
-		err := moved(t.runDir(from), t.runDir(s))
+		err := renameIfExists(t.runDir(from), t.runDir(s))
 		for _, b := range s.c.EvalTasks {
-			err = errors.Join(err, moved(t.answersFile(from, b), t.answersFile(s, b)))
+			err = errors.Join(err, renameIfExists(t.answersFile(from, b), t.answersFile(s, b)))
 		}
 		e.Search, e.Params = 0, nil
 		return &e, err
@@ -91,17 +91,17 @@ func (t *table) same(s job) (*Record, error) {
 	return nil, nil
 }
 
-// moved renames what is there: a whole model is not kept, and an earlier try may have come so far.
-func moved(from, to string) error {
+// renameIfExists renames what is there: a whole model is not kept, and an earlier try may have come so far.
+func renameIfExists(from, to string) error {
 	if err := os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// train carries a run out and makes its record.
-func (t *table) train(ctx context.Context, s job) (*Record, error) {
-	c := t.located(s.c)
+// trainJob carries a run out and makes its record.
+func (t *table) trainJob(ctx context.Context, s job) (*Record, error) {
+	c := t.withUserPaths(s.c)
 	c.Config.Save.OutputDir = t.runDir(s)
 	o := finetune.Options{Log: t.o.Log.Level(zerolog.WarnLevel), Progress: t.o.Progress}
 	if found, err := finetune.LatestCheckpoint(c.Config.Save.OutputDir); err == nil && found != "" {
@@ -111,7 +111,7 @@ func (t *table) train(ctx context.Context, s job) (*Record, error) {
 	}
 	measured := process.ResetPeak()
 	r, err := finetune.Run(ctx, c.Config, o)
-	e := t.entry(s, r)
+	e := t.newRecord(s, r)
 	switch {
 	case errors.Is(err, finetune.ErrInterrupted):
 		return nil, fmt.Errorf("%w in %s; go on with --resume", finetune.ErrInterrupted, s.file())
@@ -124,17 +124,17 @@ func (t *table) train(ctx context.Context, s job) (*Record, error) {
 	if !measured {
 		e.PeakBytes = 0
 	}
-	if err := e.read(c.Config.Save.OutputDir); err != nil {
+	if err := e.readMetrics(c.Config.Save.OutputDir); err != nil {
 		return nil, err
 	}
-	if err := t.score(ctx, s, c, e); err != nil {
+	if err := t.scoreRun(ctx, s, c, e); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file(), err)
 	}
-	return e, tidy(c)
+	return e, removeCheckpoints(c)
 }
 
-// tidy removes what nobody will go on from: checkpoints, and whole models.
-func tidy(c finetune.Recipe) error {
+// removeCheckpoints removes what nobody will go on from: checkpoints, and whole models.
+func removeCheckpoints(c finetune.Recipe) error {
 	if c.Config.WholeModel() {
 		return os.RemoveAll(c.Config.Save.OutputDir)
 	}

@@ -15,11 +15,11 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// score asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
-func (t *table) score(ctx context.Context, s job, c finetune.Recipe, e *Record) error {
+// scoreRun asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
+func (t *table) scoreRun(ctx context.Context, s job, c finetune.Recipe, e *Record) error {
 	if t.kind.ranks {
 		var err error
-		if e.Singular, err = singularValues(ctx, c); err != nil {
+		if e.SingularValues, err = singularValues(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -40,7 +40,7 @@ func (t *table) score(ctx context.Context, s job, c finetune.Recipe, e *Record) 
 	}
 	e.EvalTasks = map[string]float64{}
 	for _, b := range c.EvalTasks {
-		e.EvalTasks[b.Name], err = ask(ctx, l, b, run, t.answersFile(s, b))
+		e.EvalTasks[b.Name], err = scoreTask(ctx, l, b, run, t.answersFile(s, b))
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w; go on with --resume", finetune.ErrInterrupted)
@@ -56,8 +56,8 @@ func (t *table) answersFile(s job, b finetune.EvalTask) string {
 	return t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
 }
 
-// ask answers the eval task's examples, keeps the answers in a file, and returns the figure.
-func ask(ctx context.Context, l *infer.Session, b finetune.EvalTask, run evaluate.Run, path string) (float64, error) {
+// scoreTask answers the eval task's examples, keeps the answers in a file, and returns the figure.
+func scoreTask(ctx context.Context, l *infer.Session, b finetune.EvalTask, run evaluate.Run, path string) (float64, error) {
 	task, err := tasks.New(b.Task, b.Options)
 	if err != nil {
 		return 0, err

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/suggest"
 )
 
@@ -48,23 +50,23 @@ func Presets() []string { return []string{"tiny", "smollm2", "paper"} }
 
 // table is the state of Run.
 type table struct {
-	name      string
-	kind      tableKind
-	o         Options
-	rows      []tableRow
-	able      []tableRow // those that have all they need
-	published []published
-	entries   []Record
-	missing   []lack
-	done      int // runs that are finished
-	known     map[string][]string
+	name         string
+	kind         tableKind
+	o            Options
+	rows         []tableRow
+	runnable     []tableRow // those that have all they need
+	published    []published
+	records      []Record
+	missing      []missingRows
+	done         int // runs that are finished
+	missingByKey map[string][]string
 }
 
 // Run makes one of the paper's tables: it runs the rows that are not finished, keeps a record of each (rows/*.json) and
 // writes NAME.md, NAME.csv and plots into the folder. A row whose model or data are not there is named, not run. On
 // cancellation the run that it is at saves a checkpoint, what is finished is written, and finetune.ErrInterrupted is returned.
 func Run(ctx context.Context, name string, o Options) error {
-	t := &table{name: name, o: o, known: map[string][]string{}}
+	t := &table{name: name, o: o, missingByKey: map[string][]string{}}
 	err := t.prepare()
 	if err == nil {
 		err = t.run(ctx)
@@ -77,7 +79,7 @@ func Run(ctx context.Context, name string, o Options) error {
 
 // prepare reads the recipes and checks the folder.
 func (t *table) prepare() error {
-	if err := t.choose(); err != nil {
+	if err := t.validate(); err != nil {
 		return err
 	}
 	if t.o.Out == nil {
@@ -90,11 +92,11 @@ func (t *table) prepare() error {
 	if t.rows, err = t.readRows(); err != nil {
 		return err
 	}
-	if t.rows, err = chosen(t.rows, t.o.Only); err != nil {
+	if t.rows, err = selectRows(t.rows, t.o.Only); err != nil {
 		return err
 	}
 	for i := range t.rows {
-		if err := t.rows[i].ready(); err != nil {
+		if err := t.rows[i].expandSearch(); err != nil {
 			return err
 		}
 	}
@@ -104,8 +106,8 @@ func (t *table) prepare() error {
 	return t.openFolder()
 }
 
-// choose finds the table, the preset and the number of seeds.
-func (t *table) choose() error {
+// validate finds the table, the preset and the number of seeds.
+func (t *table) validate() error {
 	var ok bool
 	if t.kind, ok = tableKinds[t.name]; !ok {
 		return fmt.Errorf("unknown table%s", suggest.Hint(t.name, Tables()))
@@ -128,15 +130,15 @@ func (t *table) choose() error {
 
 // run runs what is to be run, then writes the table.
 func (t *table) run(ctx context.Context) error {
-	t.setAside()
-	if err := t.check(); err != nil {
+	t.splitRunnable()
+	if err := t.checkRecords(); err != nil {
 		return err
 	}
-	if err := t.begin(); err != nil {
+	if err := t.createFolder(); err != nil {
 		return err
 	}
 	var err error
-	for _, row := range t.able {
+	for _, row := range t.runnable {
 		if err = t.row(ctx, row); err != nil {
 			break
 		}
@@ -149,19 +151,19 @@ func (t *table) run(ctx context.Context) error {
 // total counts the runs of the table.
 func (t *table) total() int {
 	n := 0
-	for _, row := range t.able {
+	for _, row := range t.runnable {
 		n += len(row.searches()) + t.o.Seeds
 	}
 	return n
 }
 
-// setAside finds the rows that can be run, and says what the others lack: those that lack the same in one line.
-func (t *table) setAside() {
+// splitRunnable finds the rows that can be run, and says what the others lack: those that lack the same in one line.
+func (t *table) splitRunnable() {
 	at := map[string]int{}
 	for _, row := range t.rows {
-		missing := t.missingOf(row)
+		missing := t.missingInputs(row)
 		if len(missing) == 0 {
-			t.able = append(t.able, row)
+			t.runnable = append(t.runnable, row)
 			continue
 		}
 		why := strings.Join(missing, "; ")
@@ -170,27 +172,40 @@ func (t *table) setAside() {
 			continue
 		}
 		at[why] = len(t.missing)
-		t.missing = append(t.missing, lack{[]string{row.label()}, why})
+		t.missing = append(t.missing, missingRows{[]string{row.label()}, why})
 	}
 }
 
-// lack is what rows need and have not.
-type lack struct {
+// missingRows is what rows need and have not.
+type missingRows struct {
 	rows []string
 	why  string
 }
 
-// missingOf says what a row needs that is not there; rows on the same data are looked at once.
-func (t *table) missingOf(row tableRow) []string {
-	c := t.located(row.c)
+// missingInputs says what a row needs that is not there; rows on the same data are looked at once.
+func (t *table) missingInputs(row tableRow) []string {
+	c := t.withUserPaths(row.c)
 	key := fmt.Sprint(row.group, c.Config.Model.Path, c.Config.Model.Config, c.Config.Task.Name, c.Config.Task.Options, c.Config.Task.Data, c.EvalTasks)
-	if _, ok := t.known[key]; !ok {
-		t.known[key] = c.Missing()
+	if _, ok := t.missingByKey[key]; !ok {
+		t.missingByKey[key] = c.MissingInputs()
 	}
-	return t.known[key]
+	return t.missingByKey[key]
 }
 
-// say prints a line for people.
-func (t *table) say(format string, args ...any) {
+// printf prints a line for people.
+func (t *table) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.o.Out, format, args...)
+}
+
+// write writes NAME.md, NAME.csv and the plots into the folder; it returns the Markdown.
+func (t *table) write() (string, error) {
+	text := t.markdown()
+	base := filepath.Join(t.o.Output, t.name)
+	if err := folder.WriteFile(base+".md", []byte(text)); err != nil {
+		return text, err
+	}
+	if err := t.writeCSV(base + ".csv"); err != nil {
+		return text, err
+	}
+	return text, t.draw(base)
 }

@@ -82,7 +82,7 @@ func records(t *testing.T, dir string) map[string]Record {
 			t.Errorf("%s is not whole: %+v", f, e)
 		}
 		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Record{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Params: e.Params, Steps: e.Steps,
-			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, Singular: e.Singular, Error: e.Error}
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, Error: e.Error}
 	}
 	return all
 }
@@ -318,7 +318,7 @@ func TestLocated(t *testing.T) {
 	r := finetune.Recipe{EvalTasks: []finetune.EvalTask{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
 	r.Config.Model.Path, r.Config.Task.Data = "smollm2", data.Files("data/a")
 	r.Config.Task.Options = map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"}
-	got := tb.located(r)
+	got := tb.withUserPaths(r)
 	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Config.Model.Path, " ", got.Config.Task.Data.Plain(), " ", got.Config.Task.Options, " ", got.EvalTasks) != want {
 		t.Errorf("got %+v, want %s", got, want)
 	}
@@ -327,7 +327,7 @@ func TestLocated(t *testing.T) {
 	}
 	random := finetune.Recipe{}
 	random.Config.Model.Tokenizer = infer.Embedded
-	if got := tb.located(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
+	if got := tb.withUserPaths(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
 		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Path, got.Tokenizer)
 	}
 }
@@ -350,13 +350,13 @@ func TestTableOfBenchmarksAndRanks(t *testing.T) {
 	}
 	got := records(t, o.Output)
 	for name, e := range got {
-		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.Singular) != 7 {
+		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.SingularValues) != 7 {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
 	sum := func(name string) float64 {
 		n := 0.0
-		for _, v := range got[name+".seed-1"].Singular {
+		for _, v := range got[name+".seed-1"].SingularValues {
 			n += v
 		}
 		return n

@@ -1,10 +1,12 @@
 package finetune
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/nlpodyssey/spago/nn"
 
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -19,7 +21,7 @@ type AdamW struct {
 
 	params []model.Param
 	m, v   [][]float32
-	since  []int // steps of each parameter
+	steps  []int // steps of each parameter
 }
 
 // NewAdamW starts with zero moments for params.
@@ -36,15 +38,15 @@ func (o *AdamW) restart(params []model.Param) (reset int) {
 	for i, p := range o.params {
 		at[p.Param] = i
 	}
-	o.params, o.m, o.v, o.since = params, nil, nil, nil
+	o.params, o.m, o.v, o.steps = params, nil, nil, nil
 	for _, p := range params {
 		if i, ok := at[p.Param]; ok {
-			o.m, o.v, o.since = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.since, old.since[i])
+			o.m, o.v, o.steps = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.steps, old.steps[i])
 			continue
 		}
 		n := p.Size()
 		reset += n
-		o.m, o.v, o.since = append(o.m, make([]float32, n)), append(o.v, make([]float32, n)), append(o.since, 0)
+		o.m, o.v, o.steps = append(o.m, make([]float32, n)), append(o.v, make([]float32, n)), append(o.steps, 0)
 	}
 	return reset
 }
@@ -55,8 +57,8 @@ const adamChunk = 1 << 16
 // Step moves every parameter that has a gradient, with learning rate lr.
 func (o *AdamW) Step(lr float64) {
 	for i, p := range o.params {
-		o.since[i]++
-		bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.since[i])), 1-math.Pow(o.Beta2, float64(o.since[i]))
+		o.steps[i]++
+		bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.steps[i])), 1-math.Pow(o.Beta2, float64(o.steps[i]))
 		if !p.HasGrad() {
 			continue
 		}
@@ -102,4 +104,40 @@ func clip(params []model.Param, norm, limit float64) {
 			vec.Scale(g, float32(scale), g)
 		}
 	}
+}
+
+// save writes the moments, m.NAME and v.NAME, and the steps, step.NAME.
+func (o *AdamW) save(path string) error {
+	var ts []checkpoint.Tensor
+	for i, p := range o.params {
+		s := p.Shape()
+		ts = append(ts, checkpoint.F32("m."+p.Name, o.m[i], s...), checkpoint.F32("v."+p.Name, o.v[i], s...),
+			checkpoint.F32("step."+p.Name, []float32{float32(o.steps[i])}, 1))
+	}
+	return checkpoint.Write(path, ts, nil)
+}
+
+// load reads what save wrote.
+func (o *AdamW) load(path string) error {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	for i, p := range o.params {
+		since := make([]float32, 1)
+		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": since} {
+			t, ok := f.Get(prefix + p.Name)
+			if !ok || t.Size() != len(dst) {
+				return fmt.Errorf("%s: no moment of %s in its shape", path, p.Name)
+			}
+			v, err := t.Float32s()
+			if err != nil {
+				return err
+			}
+			copy(dst, v)
+		}
+		o.steps[i] = int(since[0])
+	}
+	return nil
 }

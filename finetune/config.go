@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -266,4 +267,12 @@ func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
 		warmup = int(math.Ceil(t.WarmupRatio * float64(total)))
 	}
 	return perEpoch, total, warmup
+}
+
+// scoresFromHead says whether a task's answers are read off the head and judged: that costs little.
+func scoresFromHead(task string) bool {
+	t, err := tasks.NewPromptBuilder(task, nil)
+	_, reads := t.(tasks.Postprocessor)
+	_, judges := t.(tasks.Metrics)
+	return err == nil && reads && judges
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -66,4 +67,65 @@ func ExamplePrompt(task tasks.Task) (string, error) {
 		return "", errors.New("the task's prompts are conversations")
 	}
 	return examples[0].Prompt, nil
+}
+
+// collate is a row as it is trained on at a place of a step.
+func (r *run) collate(row tasks.Features, step, at int) tasks.Features {
+	if d, ok := r.task.(tasks.Collator); ok {
+		return d.Collate(r.pairEncoder, row, deriveSeed(r.c.Train.Seed, purposeCollate, step<<16|at))
+	}
+	return row
+}
+
+// planContrastive fits the plan to contrastive batches: none has a single pair.
+func (r *run) planContrastive() error {
+	window := r.c.Train.batch()
+	switch {
+	case window < 2:
+		return errors.New("per_device_train_batch_size is 1; a pair is told from the others of its batch: want 2 or more")
+	case len(r.rows) < 2:
+		return fmt.Errorf("there is %d pair to train on; want 2 or more", len(r.rows))
+	case len(r.evalRows) == 1:
+		r.o.Log.Warn().Msg("a single held-out pair cannot be evaluated; it is left out")
+		r.evalRows = nil
+	}
+	if len(r.rows)%window == 1 {
+		r.stepsPerEpoch-- // the last pair of an epoch is left out
+	}
+	return nil
+}
+
+// encode turns the task's examples into rows.
+func (r *run) encode() error {
+	limit := r.c.Task.MaxLength
+	if limit == 0 || limit > r.m.Config().MaxPositionEmbeddings {
+		limit = r.m.Config().MaxPositionEmbeddings
+	}
+	var err error
+	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
+		return err
+	}
+	if r.evalRows, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
+		return err
+	}
+	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
+	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
+	var warmup int
+	r.stepsPerEpoch, r.totalSteps, warmup = r.c.Train.plan(len(r.rows))
+	if r.m.Head().Kind == head.FeatureExtraction {
+		if err := r.planContrastive(); err != nil {
+			return err
+		}
+	}
+	f, err := Schedule(r.c.Train.LRSchedulerType, warmup, r.totalSteps, r.c.Train.MinLRRatio)
+	if err != nil {
+		return err
+	}
+	f = withRestarts(f, r.c.Train.ReLoRASteps, r.c.Train.ReLoRAWarmupSteps)
+	r.lrAt = func(step int) float64 { return r.c.Train.LearningRate * f(step) }
+	if r.o.ShowBatch {
+		row := r.collate(r.rows[0], 0, 0)
+		_, _ = fmt.Fprintln(r.o.Out, tasks.FormatFeatures(r.tok, row))
+	}
+	return nil
 }

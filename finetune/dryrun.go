@@ -23,7 +23,7 @@ type Plan struct {
 	// Parameters are the model's; Trainable what training moves.
 	Parameters, Trainable int
 	// Steps is 0 where only the data would tell. Window is the rows of a step.
-	Steps, Window int
+	Steps, BatchSize int
 	// Tokens are those of all steps; AtMost says that they are a bound.
 	Tokens int
 	AtMost bool
@@ -31,8 +31,8 @@ type Plan struct {
 	Memory        Memory
 	Checkpointing bool
 	// Seconds is the time of all steps without evaluations, 0 where Tokens are not known; From is where it comes from.
-	Seconds float64
-	From    string
+	Seconds   float64
+	TimeBasis string
 }
 
 // DryRun plans a run without training and without writing anything. A model that is not there is planned by its shape,
@@ -41,7 +41,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	p := &Plan{Model: c.Model.Path, Missing: c.Missing(), Window: c.Train.batch()}
+	p := &Plan{Model: c.Model.Path, Missing: c.MissingInputs(), BatchSize: c.Train.batch()}
 	if c.Model.Path == "" {
 		p.Model = "from random weights"
 	}
@@ -49,7 +49,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c)
 	} else {
-		err = p.rough(ctx, c, known)
+		err = p.estimate(ctx, c, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finetune: dry run: %w", err)
@@ -65,16 +65,16 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 			_ = r.m.Close()
 		}
 	}()
-	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.budget}
+	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.planMemory}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return err
 		}
 	}
 	p.Parameters, p.Trainable = r.m.NumParameters(), r.result.Trainable
-	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Options.Checkpointing
-	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.total) / float64(r.perEpoch))
-	slice := infer.MicroBatches(r.m, r.rows[:min(len(r.rows), p.Window)], c.Train.MaxTokensPerMicroBatch)[0]
+	p.Steps, p.Memory, p.Checkpointing = r.totalSteps, r.result.Memory, r.t.Options.Checkpointing
+	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.totalSteps) / float64(r.stepsPerEpoch))
+	slice := infer.MicroBatches(r.m, r.rows[:min(len(r.rows), p.BatchSize)], c.Train.MaxTokensPerMicroBatch)[0]
 	tokens := tokensOf(slice)
 	spent := 0.0
 	for range 2 { // the first one takes its memory
@@ -88,7 +88,7 @@ func (p *Plan) measure(ctx context.Context, c Config) error {
 		spent = time.Since(began).Seconds()
 	}
 	p.Seconds = spent / float64(tokens) * float64(p.Tokens)
-	p.From = fmt.Sprintf("timed: %d tokens of the first step in %.2f s", tokens, spent)
+	p.TimeBasis = fmt.Sprintf("timed: %d tokens of the first step in %.2f s", tokens, spent)
 	return nil
 }
 
@@ -115,9 +115,9 @@ func (p *Plan) Write(w io.Writer) {
 		most = "at most"
 	}
 	if p.Steps == 0 {
-		fmt.Fprintf(&b, "steps: of %s rows; how many the data tell\n", n(p.Window))
+		fmt.Fprintf(&b, "steps: of %s rows; how many the data tell\n", n(p.BatchSize))
 	} else {
-		fmt.Fprintf(&b, "steps: %s of %s rows\ntokens: %s %s\n", n(p.Steps), n(p.Window), most, n(p.Tokens))
+		fmt.Fprintf(&b, "steps: %s of %s rows\ntokens: %s %s\n", n(p.Steps), n(p.BatchSize), most, n(p.Tokens))
 	}
 	fmt.Fprintf(&b, "memory: %s", p.Memory)
 	if p.Checkpointing {
@@ -125,7 +125,7 @@ func (p *Plan) Write(w io.Writer) {
 	}
 	b.WriteString("\n")
 	if p.Steps > 0 {
-		fmt.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, wording.Seconds(p.Seconds), p.From)
+		fmt.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, wording.Seconds(p.Seconds), p.TimeBasis)
 	}
 	_, _ = io.WriteString(w, b.String())
 }

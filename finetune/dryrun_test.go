@@ -73,7 +73,7 @@ func TestDryRunIsTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		near := float64(p.Tokens) / float64(r.Tokens) // windows are not of one length
-		if p.Steps != r.Steps || p.Trainable != r.Trainable || near < 0.9 || near > 1.1 || !strings.HasPrefix(p.From, "timed") {
+		if p.Steps != r.Steps || p.Trainable != r.Trainable || near < 0.9 || near > 1.1 || !strings.HasPrefix(p.TimeBasis, "timed") {
 			t.Errorf("%s: planned %+v, the run had %d steps, %d trainable parameters, %d tokens", method, p, r.Steps, r.Trainable, r.Tokens)
 		}
 	}
@@ -84,7 +84,7 @@ func TestCountByLayers(t *testing.T) {
 	for _, method := range []string{"lora", "mora", "dora", "vera"} {
 		c := Default()
 		c.Method.Name, c.Method.Settings = method, map[string]any{"r": 2, "modules_to_save": []string{"norm", "input_layernorm", "lm_head"}}
-		m, err := shrunk([]byte(smallConfig), 5)
+		m, err := withLayers([]byte(smallConfig), 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestCountByLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := attachedTo(t.Context(), m, c); err != nil || got != want {
+		if want, err := countAttached(t.Context(), m, c); err != nil || got != want {
 			t.Errorf("%s: %d parameters, want %d (%v)", method, got, want, err)
 		}
 	}

@@ -36,7 +36,7 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 	if config.TaskType != "SEQ_CLS" || !slices.Contains(config.Modules, "classifier") {
 		t.Errorf("adapter_config.json has %+v", config)
 	}
-	record, err := infer.ReadHost(c.Save.OutputDir)
+	record, err := infer.ReadModelSetup(c.Save.OutputDir)
 	if err != nil || record.Kind != head.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
 		t.Errorf("host.json has %+v, %v", record, err)
 	}

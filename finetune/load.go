@@ -3,12 +3,9 @@ package finetune
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -23,7 +20,7 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.m, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.c.Model.Numerics, Seed: stream(r.c.Train.Seed, forHead, 0)}); err != nil {
+	if r.m, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.c.Model.Numerics, Seed: deriveSeed(r.c.Train.Seed, purposeHead, 0)}); err != nil {
 		return err
 	}
 	if r.c.Model.Tokenizer != "" {
@@ -45,8 +42,8 @@ func (r *run) load(ctx context.Context) error {
 
 // source is where the model comes from, and its folder.
 func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
-	if r.resumed != "" && r.c.Method.Name == "full" {
-		return r.resumed, loader(ctx, r.resumed), nil
+	if r.resumeFrom != "" && r.c.Method.Name == "full" {
+		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
 	}
 	return r.c.Source(ctx)
 }
@@ -64,44 +61,9 @@ func (c *Config) Source(ctx context.Context) (dir string, open infer.Opener, err
 	case !c.Model.Config.Empty():
 		config, err := c.Model.Config.Read()
 		return "", func(o model.Options) (*model.Model, error) {
-			o.Seed = stream(c.Train.Seed, forModel, 0)
+			o.Seed = deriveSeed(c.Train.Seed, purposeModel, 0)
 			return model.New(config, o)
 		}, err
 	}
 	return "", nil, errors.New("model is empty; name a Hugging Face folder, or embedded")
-}
-
-// encode turns the task's examples into rows.
-func (r *run) encode() error {
-	limit := r.c.Task.MaxLength
-	if limit == 0 || limit > r.m.Config().MaxPositionEmbeddings {
-		limit = r.m.Config().MaxPositionEmbeddings
-	}
-	var err error
-	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.o.Log); err != nil {
-		return err
-	}
-	if r.held, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.o.Log); err != nil {
-		return err
-	}
-	r.texts = tasks.NewPairEncoder(r.tok, limit)
-	infer.CollateEval(r.task, r.texts, r.held)
-	var warmup int
-	r.perEpoch, r.total, warmup = r.c.Train.plan(len(r.rows))
-	if r.m.Head().Kind == head.FeatureExtraction {
-		if err := r.planPairs(); err != nil {
-			return err
-		}
-	}
-	f, err := Schedule(r.c.Train.LRSchedulerType, warmup, r.total, r.c.Train.MinLRRatio)
-	if err != nil {
-		return err
-	}
-	f = withRestarts(f, r.c.Train.ReLoRASteps, r.c.Train.ReLoRAWarmupSteps)
-	r.rate = func(step int) float64 { return r.c.Train.LearningRate * f(step) }
-	if r.o.ShowBatch {
-		row := r.draw(r.rows[0], 0, 0)
-		_, _ = fmt.Fprintln(r.o.Out, tasks.FormatFeatures(r.tok, row))
-	}
-	return nil
 }

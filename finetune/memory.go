@@ -59,15 +59,15 @@ func (m Memory) Parts() []MemoryPart {
 		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
 }
 
-// Estimate is what training params takes at its peak, with slices of so many tokens. What the process holds by now counts
+// EstimateMemory is what training params takes at its peak, with slices of so many tokens. What the process holds by now counts
 // as its program, but for the weights and params.
-func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
+func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
 	trained := 0
 	for _, p := range params {
 		trained += 4 * p.Size()
 	}
 	mapped, own := m.WeightMemory()
-	e := estimate(m, trained, tokens, checkpointing)
+	e := estimateParts(m, trained, tokens, checkpointing)
 	e.Weights = mapped + own
 	if own >= trained && m.NumParameters()*4 == trained {
 		e.Adapter = 0 // all weights train
@@ -75,29 +75,31 @@ func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bo
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
 	rest := max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own)
-	e.program(rest, own)
+	e.setProgram(rest, own)
 	return e
 }
 
-// estimate has all parts but the weights and the program, of trained bytes of parameters.
-func estimate(m *model.Model, trained, tokens int, checkpointing bool) Memory {
+// estimateParts has all parts but the weights and the program, of trained bytes of parameters.
+func estimateParts(m *model.Model, trained, tokens int, checkpointing bool) Memory {
 	f := m.Footprint(infer.AdapterName)
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratch(f, tokens)}
+		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratchBytes(f, tokens)}
 }
 
-// scratch is what products of so many tokens pack their factors into.
-func scratch(f model.Footprint, tokens int) int { return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20 }
+// scratchBytes is what products of so many tokens pack their factors into.
+func scratchBytes(f model.Footprint, tokens int) int {
+	return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20
+}
 
-// program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
-func (e *Memory) program(rest, own int) {
+// setProgram adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
+func (e *Memory) setProgram(rest, own int) {
 	live := rest + own + e.Adapter + e.Gradients + e.Optimizer
-	e.Program = code + rest + live*garbage/100
+	e.Program = programBytes + rest + live*garbagePercent/100
 }
 
 const (
-	code    = 22 << 20 // the program's code and its runtime
-	garbage = 25       // per cent of what is in use, as the garbage collector lets it grow
+	programBytes   = 22 << 20 // the program's code and its runtime
+	garbagePercent = 25       // per cent of what is in use, as the garbage collector lets it grow
 )
 
 // ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
@@ -124,9 +126,9 @@ func ParseSize(text string) (int, error) {
 // checkpointModes are the values of gradient_checkpointing; "" is auto.
 var checkpointModes = []string{"none", "block", "auto"}
 
-// fit decides whether layers are run again in the backward pass: where mode is auto, only if the run would not fit
+// fitMemory decides whether layers are run again in the backward pass: where mode is auto, only if the run would not fit
 // otherwise. A limit of 0 is none.
-func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
+func fitMemory(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
 	checkpointing = mode == "block"
 	e = estimate(checkpointing)
 	if limit == 0 || e.Total() <= limit {
@@ -145,8 +147,8 @@ func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (chec
 	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", wording.MiB(limit), e, help)
 }
 
-// maxTokensOf is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
-func maxTokensOf(rows []tasks.Features, window, tokens int) int {
+// maxMicroBatchTokens is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
+func maxMicroBatchTokens(rows []tasks.Features, window, tokens int) int {
 	longest := 0
 	lengths := make([]int, len(rows))
 	for i, r := range rows {
@@ -161,21 +163,21 @@ func maxTokensOf(rows []tasks.Features, window, tokens int) int {
 	return min(most, max(tokens, longest))
 }
 
-// budget estimates the memory of the run and chooses how to keep to the limit.
-func (r *run) budget() error {
+// planMemory estimates the memory of the run and chooses how to keep to the limit.
+func (r *run) planMemory() error {
 	limit, err := r.c.Memory.limit()
 	if err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what reading and encoding left
 	window, micro := r.c.Train.batch(), r.t.Options.MaxTokensPerMicroBatch
-	tokens := maxTokensOf(r.rows, window, micro)
-	held := maxTokensOf(r.held, len(r.held), infer.EvalTokens(micro))
-	r.t.Options.Checkpointing, r.result.Memory, err = fit(r.c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
+	tokens := maxMicroBatchTokens(r.rows, window, micro)
+	held := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
+	r.t.Options.Checkpointing, r.result.Memory, err = fitMemory(r.c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := EstimateMemory(r.m, r.t.Params, tokens, checkpointing)
 		f := r.m.Footprint(infer.AdapterName)
 		e.Activations = max(e.Activations, 4*held*(f.Hidden+f.Forward))
-		e.Scratch = max(e.Scratch, scratch(f, held))
+		e.Scratch = max(e.Scratch, scratchBytes(f, held))
 		if r.c.Train.ReLoRASteps > 0 { // what adapters are folded into is float32
 			r.a.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}

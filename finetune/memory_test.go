@@ -24,7 +24,7 @@ func TestEstimateOfActivations(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := float64(op.PeakBytes())
-				want := float64(Estimate(tr.Model, tr.Params, 512, checkpoint).Activations)
+				want := float64(EstimateMemory(tr.Model, tr.Params, 512, checkpoint).Activations)
 				if math.Abs(got-want) > 0.2*got {
 					t.Errorf("%s %s, checkpoint %t: expected %.0f KiB of activations, measured %.0f", name, method, checkpoint, want/1024, got/1024)
 				}
@@ -39,13 +39,13 @@ func TestEstimateOfParameters(t *testing.T) {
 	for _, p := range lora.Params {
 		n += 4 * p.Size()
 	}
-	e := Estimate(lora.Model, lora.Params, 64, false)
+	e := EstimateMemory(lora.Model, lora.Params, 64, false)
 	if e.Weights != 4*lora.Model.NumParameters() || e.Adapter != n || e.Gradients != n || e.Optimizer != 2*n {
 		t.Errorf("with an adapter of %d bytes the parts are %+v", n, e)
 	}
 	full := trainerOf(t, smallConfig, "full", nil)
 	n = 4 * full.Model.NumParameters()
-	if e := Estimate(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
+	if e := EstimateMemory(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
 		t.Errorf("where weights of %d bytes train the parts are %+v", n, e)
 	}
 }
@@ -81,7 +81,7 @@ func TestFit(t *testing.T) {
 		{"auto", 200, true, "200 MiB are allowed, and the run needs about 300 MiB: weights 300; a smaller slice_tokens"},
 		{"block", 200, true, "a smaller slice_tokens"},
 	} {
-		checkpointing, _, err := fit(tt.mode, tt.limit<<20, estimate)
+		checkpointing, _, err := fitMemory(tt.mode, tt.limit<<20, estimate)
 		if checkpointing != tt.checkpointing || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%q within %d MiB: %t, %v", tt.mode, tt.limit, checkpointing, err)
 		}

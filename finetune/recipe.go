@@ -42,7 +42,7 @@ type EvalTask struct {
 // ParseRecipes reads a YAML file of a run's keys and puts the settings ("key=value") over them. With the key compare it is
 // a run for each entry, with the entry's keys in place of the file's. An unknown key is an error that suggests a known one.
 func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
-	keys, err := unmarshal(raw)
+	keys, err := parseYAML(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
 	}
 	compare := keys["compare"]
 	delete(keys, "compare")
-	r, err := decode(keys)
+	r, err := decodeKeys(keys)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
 	if len(entries) == 0 {
 		return []Recipe{r}, nil
 	}
-	return compared(raw, set, entries)
+	return parseCompare(raw, set, entries)
 }
 
-// compared are the runs of compare.
-func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
+// parseCompare are the runs of compare.
+func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 	var runs []Recipe
 	for _, e := range entries {
 		entry, ok := e.(map[string]any)
@@ -76,7 +76,7 @@ func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
 		if !ok || entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
 			return nil, fmt.Errorf("compare: every entry needs a name of its own, without slashes")
 		}
-		keys, err := unmarshal(raw)
+		keys, err := parseYAML(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
 			}
 		}
 		delete(keys, "compare")
-		run, err := decode(keys)
+		run, err := decodeKeys(keys)
 		if err != nil {
 			return nil, fmt.Errorf("compare: %s: %w", name, err)
 		}
@@ -102,8 +102,8 @@ func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
 	return runs, nil
 }
 
-// unmarshal reads the keys of a YAML file; an empty one has none.
-func unmarshal(raw []byte) (map[string]any, error) {
+// parseYAML reads the keys of a YAML file; an empty one has none.
+func parseYAML(raw []byte) (map[string]any, error) {
 	var keys map[string]any
 	if err := yaml.Unmarshal(raw, &keys); err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
@@ -117,9 +117,9 @@ func unmarshal(raw []byte) (map[string]any, error) {
 // aliases are other names of keys.
 var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens"}
 
-// decode sorts keys into the run's own and the method's, over the defaults. A key that is searched and has no value of its
+// decodeKeys sorts keys into the run's own and the method's, over the defaults. A key that is searched and has no value of its
 // own has the first of the search.
-func decode(keys map[string]any) (Recipe, error) {
+func decodeKeys(keys map[string]any) (Recipe, error) {
 	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)
 	for alias, key := range aliases {
@@ -259,7 +259,7 @@ func (r Recipe) With(overrides ...map[string]any) (Recipe, error) {
 	for _, o := range overrides {
 		maps.Copy(keys, o)
 	}
-	with, err := decode(keys)
+	with, err := decodeKeys(keys)
 	with.Name = r.Name
 	return with, err
 }
@@ -269,8 +269,8 @@ func (r Recipe) Keys() map[string]any {
 	return r.keysOf(func(key, _ string) bool { return key != "search" && key != "output_dir" })
 }
 
-// course are the keys that decide the course of the run and are not at their defaults.
-func (c Config) course() map[string]any {
+// courseKeys are the keys that decide the course of the run and are not at their defaults.
+func (c Config) courseKeys() map[string]any {
 	return Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
 }
 
@@ -282,14 +282,14 @@ func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
 	standard := (&Recipe{Config: Default()}).fields()
 	for k, f := range r.fields() {
 		if want(k, f.part) && !reflect.DeepEqual(f.Interface(), standard[k].Interface()) {
-			keys[k] = plain(f.Interface())
+			keys[k] = plainValue(f.Interface())
 		}
 	}
 	return keys
 }
 
-// plain is a value as YAML would have it.
-func plain(v any) any {
+// plainValue is a value as YAML would have it.
+func plainValue(v any) any {
 	switch v := v.(type) {
 	case ConfigFile:
 		if v.Path != "" {

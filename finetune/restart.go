@@ -20,7 +20,7 @@ const restartChange = 1e-4
 
 // restartDue says whether the run restarts before its next step: every relora_steps, once.
 func (r *run) restartDue() bool {
-	return r.c.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.c.Train.ReLoRASteps && r.state.Step < r.total
+	return r.c.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.c.Train.ReLoRASteps && r.state.Step < r.totalSteps
 }
 
 // restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
@@ -38,7 +38,7 @@ func (r *run) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.a.Restart(ctx, method, stream(r.c.Train.Seed, forAdapter, r.state.Restarts+1)); err != nil {
+	if err := r.a.Restart(ctx, method, deriveSeed(r.c.Train.Seed, purposeAdapter, r.state.Restarts+1)); err != nil {
 		return err
 	}
 	r.state.Restarts++
@@ -46,7 +46,7 @@ func (r *run) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	change := infer.Compare(before, after)
+	change := infer.CompareLogits(before, after)
 	event := r.o.Log.Info().Int("step", r.state.Step).Float64("largest_logit_change", change.Largest)
 	if m, ok := method.(*adapter.MoRA); ok {
 		event = event.Stringer("mora_type", m.Type)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,26 +76,6 @@ func TestRestartKeys(t *testing.T) {
 	}
 }
 
-func TestJaggedSchedule(t *testing.T) {
-	f, err := Schedule("cosine", 2, 20, 0.1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := withRestarts(f, 6, 3)
-	for step := range 20 {
-		want := f(step)
-		if step >= 6 && step%6 < 3 {
-			want *= float64(step%6) / 3
-		}
-		if got := g(step); math.Abs(got-want) > 1e-12 {
-			t.Errorf("step %d: factor %g, want %g", step, got, want)
-		}
-	}
-	if got := f(20); math.Abs(got-0.1) > 1e-12 {
-		t.Errorf("the last factor is %g, want min_lr_ratio", got)
-	}
-}
-
 // TestOptimizerRestart: parameters that stay keep their moments, new ones start as in a new optimizer.
 func TestOptimizerRestart(t *testing.T) {
 	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
@@ -119,7 +98,7 @@ func TestOptimizerRestart(t *testing.T) {
 	if got, want := op.Data(fresh.Param).Data[0], op.Data(alone.Param).Data[0]; got != want {
 		t.Errorf("a new parameter is at %g, in a new optimizer at %g", got, want)
 	}
-	if o.since[0] != 1 || o.since[1] != 2 {
-		t.Errorf("steps are %v, want [1 2]", o.since)
+	if o.steps[0] != 1 || o.steps[1] != 2 {
+		t.Errorf("steps are %v, want [1 2]", o.steps)
 	}
 }

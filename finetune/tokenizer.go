@@ -34,7 +34,7 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	if err != nil {
 		return 0, err
 	}
-	t, err := tokenizer.Train(textsOf(ctx, task), o.TrainOptions)
+	t, err := tokenizer.Train(trainTexts(ctx, task), o.TrainOptions)
 	if err != nil {
 		return 0, err
 	}
@@ -51,8 +51,8 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	})
 }
 
-// textsOf are the texts of a task's training data.
-func textsOf(ctx context.Context, task tasks.Task) iter.Seq2[string, error] {
+// trainTexts are the texts of a task's training data.
+func trainTexts(ctx context.Context, task tasks.Task) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for ex, err := range task.Examples(tasks.Train) {
 			if err == nil {

@@ -64,7 +64,7 @@ type Trainer struct {
 func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	o.AdamBeta1, o.AdamBeta2 = cmp.Or(o.AdamBeta1, 0.9), cmp.Or(o.AdamBeta2, 0.999)
 	o.AdamEpsilon = cmp.Or(o.AdamEpsilon, 1e-8)
-	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.MicroBatchTokens(m))
+	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
 	t := &Trainer{Model: m, Options: o}
 	if a == nil {
 		t.Params = allParams(m)
@@ -150,7 +150,7 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		sum, err := t.microBatch(micro, stream(t.Options.Seed, forDropout, number<<16|i), 1/float32(s.Scored))
+		sum, err := t.microBatch(micro, deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), 1/float32(s.Scored))
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}

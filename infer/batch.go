@@ -66,9 +66,9 @@ func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Fe
 	return out
 }
 
-// MicroBatchTokens is how many tokens a micro-batch has by default: larger ones pack a weight less often, and take more
+// DefaultMicroBatchTokens is how many tokens a micro-batch has by default: larger ones pack a weight less often, and take more
 // memory.
-func MicroBatchTokens(m *model.Model) int {
+func DefaultMicroBatchTokens(m *model.Model) int {
 	const room = 128 << 20 // bytes of activations
 	return min(max(room/(4*m.Footprint("").Training(false)), 512), 1024)
 }

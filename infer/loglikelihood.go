@@ -51,12 +51,12 @@ type likelihoods struct {
 	questions []Question
 	sums      [][]float64
 	shared    int
-	lanes     *model.Cache // a copy of what is shared for each question that runs at once; nil where nothing is
+	caches    *model.Cache // a copy of what is shared for each question that runs at once; nil where nothing is
 }
 
 func (l *likelihoods) run(ctx context.Context) error {
 	room := sideBySide
-	l.lanes = nil
+	l.caches = nil
 	if l.shared > 0 {
 		cache := l.m.NewCache(1)
 		err := l.pass([][]int32{l.questions[0].Prompt[:l.shared]}, []int{0}, cache, false, func(int, tensor.Matrix) {})
@@ -64,7 +64,7 @@ func (l *likelihoods) run(ctx context.Context) error {
 			return err
 		}
 		room = min(sideBySide, len(l.questions), max(1, cacheBytes/(2*cache.Bytes(0))))
-		l.lanes = cache.Repeat(0, room)
+		l.caches = cache.Repeat(0, room)
 	}
 	for from := 0; from < len(l.questions); {
 		if err := ctx.Err(); err != nil {
@@ -75,7 +75,7 @@ func (l *likelihoods) run(ctx context.Context) error {
 			tokens += len(l.questions[to].Prompt) - l.shared
 			to++
 		}
-		if err := l.batch(from, to); err != nil {
+		if err := l.runBatch(from, to); err != nil {
 			return err
 		}
 		from = to
@@ -83,9 +83,9 @@ func (l *likelihoods) run(ctx context.Context) error {
 	return nil
 }
 
-// batch runs questions from to to-1 side by side.
-func (l *likelihoods) batch(from, to int) error {
-	questions, sums, lanes := l.questions[from:to], l.sums[from:to], l.lanes
+// runBatch runs questions from to to-1 side by side.
+func (l *likelihoods) runBatch(from, to int) error {
+	questions, sums, lanes := l.questions[from:to], l.sums[from:to], l.caches
 	most := 0 // choices of a question that need more than the prompt's logits
 	for _, q := range questions {
 		if slices.ContainsFunc(q.Choices, func(ids []int32) bool { return len(ids) > 1 }) {
@@ -107,7 +107,7 @@ func (l *likelihoods) batch(from, to int) error {
 		}
 	})
 	for j := 0; err == nil && j < most; j++ {
-		err = l.continued(questions, sums, j, lanes)
+		err = l.addContinuations(questions, sums, j, lanes)
 	}
 	for i := range questions {
 		if lanes != nil {
@@ -117,8 +117,8 @@ func (l *likelihoods) batch(from, to int) error {
 	return err
 }
 
-// continued adds the further tokens of every question's choice j, and takes them off the caches again.
-func (l *likelihoods) continued(questions []Question, sums [][]float64, j int, lanes *model.Cache) error {
+// addContinuations adds the further tokens of every question's choice j, and takes them off the caches again.
+func (l *likelihoods) addContinuations(questions []Question, sums [][]float64, j int, lanes *model.Cache) error {
 	var docs [][]int32
 	var at []int
 	for i, q := range questions {

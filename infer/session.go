@@ -34,8 +34,8 @@ type Session struct {
 	Adapter string
 	// Attached is that adapter where Open has read it, else nil.
 	Attached *adapter.Adapter
-	// Host says how the model was opened.
-	Host Host
+	// Setup says how the model was opened.
+	Setup ModelSetup
 
 	tok *tokenizer.Tokenizer
 }
@@ -60,10 +60,10 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := ReadHost(dir)
+	host, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			host, err = adapterHost(adapterDir)
+			host, err = adapterSetup(adapterDir)
 		}
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Model: m, Host: host}
+	s := &Session{Model: m, Setup: host}
 	if adapterDir == "" {
 		return s, nil
 	}

@@ -75,10 +75,10 @@ type AdaptedLayers struct {
 	RHat       int `json:"rhat,omitempty"`
 	Count      int `json:"count"`
 	Parameters int `json:"parameters"`
-	// Singular is how many singular values of ΔW are above SingularValueThreshold, and Largest the largest one: both averages
+	// SingularValues is how many singular values of ΔW are above SingularValueThreshold, and Largest the largest one: both averages
 	// over the layers.
-	Singular float64 `json:"singular_values"`
-	Largest  float64 `json:"largest_singular_value"`
+	SingularValues       float64 `json:"singular_values"`
+	LargestSingularValue float64 `json:"largest_singular_value"`
 }
 
 // Folder reads a model's or an adapter's folder. An adapter is opened on modelName or, where that is "", on the model
@@ -193,8 +193,8 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 		a.add(ranks[i], layer.Adapter)
 	}
 	for i := range a.Layers {
-		a.Layers[i].Singular /= float64(a.Layers[i].Count)
-		a.Layers[i].Largest /= float64(a.Layers[i].Count)
+		a.Layers[i].SingularValues /= float64(a.Layers[i].Count)
+		a.Layers[i].LargestSingularValue /= float64(a.Layers[i].Count)
 	}
 	if len(a.Layers) == 0 {
 		return nil, errors.New("the adapter changes no layer")
@@ -226,6 +226,6 @@ func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
 	s := &a.Layers[at]
 	s.Count++
 	s.Parameters += size
-	s.Singular += float64(r.Rank)
-	s.Largest += r.Largest
+	s.SingularValues += float64(r.Rank)
+	s.LargestSingularValue += r.Largest
 }

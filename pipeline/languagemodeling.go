@@ -16,15 +16,15 @@ import (
 
 // LanguageModel is Cybertron's language modeling over a host: it fills in masked tokens.
 type LanguageModel struct {
-	h    *host
-	mask int32
+	runner *runner
+	mask   int32
 }
 
 var _ languagemodeling.Interface = (*LanguageModel)(nil)
 
 // NewLanguageModel makes one of a model with a head for masked tokens, whose tokenizer has a mask.
 func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
-	h, err := newHost("language modeling", m, tok, o, head.MaskedLM)
+	h, err := newRunner("language modeling", m, tok, o, head.MaskedLM)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 	var docs []tokenizer.Encoding
 	var of []int // the text of each document
 	for i, text := range texts {
-		e, err := c.h.encode(text, languagemodeling.ErrInputSequenceTooLong)
+		e, err := c.runner.encode(text, languagemodeling.ErrInputSequenceTooLong)
 		if err != nil {
 			return nil, which(err, i, len(texts))
 		}
@@ -79,7 +79,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 		}
 	}
 	predictions := pass{c.logits, func(e tokenizer.Encoding) int { return len(c.masks(e.IDs)) }}
-	err := c.h.each(ctx, docs, predictions, func(d int, y tensor.Matrix) {
+	err := c.runner.each(ctx, docs, predictions, func(d int, y tensor.Matrix) {
 		for row, at := range c.masks(docs[d].IDs) {
 			all[of[d]].Tokens = append(all[of[d]].Tokens, c.token(docs[d].Offsets[at], y.Row(row), p.K))
 		}
@@ -89,7 +89,7 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 
 // logits are the scores of the vocabulary for the masks.
 func (c *LanguageModel) logits(t *op.Pass, b *model.Batch) (tensor.Matrix, error) {
-	return c.h.Logits(t, b, c.masks(b.IDs), nil)
+	return c.runner.Logits(t, b, c.masks(b.IDs), nil)
 }
 
 // masks lists the places of the masks.
@@ -108,7 +108,7 @@ func (c *LanguageModel) token(at [2]int, logits []float32, k int) languagemodeli
 	t := languagemodeling.Token{Start: at[0], End: at[1], Words: []string{}, Scores: []float64{}}
 	p := numeric.Softmax(logits)
 	for _, i := range numeric.TopN(p, k) {
-		word, ok := c.h.tok.Token(int32(i))
+		word, ok := c.runner.tok.Token(int32(i))
 		if !ok { // a row of the table that no token has
 			word = "[UNK]"
 		}

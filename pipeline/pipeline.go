@@ -31,8 +31,8 @@ func WithAdapter(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, adapterKey{}, name)
 }
 
-// host is a model with its tokenizer.
-type host struct {
+// runner is a model with its tokenizer.
+type runner struct {
 	*model.Model
 	tok     *tokenizer.Tokenizer
 	options Options
@@ -40,8 +40,8 @@ type host struct {
 	weights []*model.Weight
 }
 
-// newHost checks that a model and a tokenizer fit the task and each other.
-func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, kinds ...head.Kind) (*host, error) {
+// newRunner checks that a model and a tokenizer fit the task and each other.
+func newRunner(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, kinds ...head.Kind) (*runner, error) {
 	wrap := func(format string, args ...any) error {
 		return fmt.Errorf("pipeline: %s: %w", task, fmt.Errorf(format, args...))
 	}
@@ -60,7 +60,7 @@ func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, k
 	if o.BatchTokens == 0 {
 		o.BatchTokens = defaultBatchTokens
 	}
-	h := &host{Model: m, tok: tok, options: o}
+	h := &runner{Model: m, tok: tok, options: o}
 	m.Linears(func(l *model.Linear) { h.linears = append(h.linears, l) })
 	m.Weights(func(w *model.Weight) { h.weights = append(h.weights, w) })
 	if _, err := h.adapter(context.Background()); err != nil {
@@ -70,7 +70,7 @@ func newHost(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, k
 }
 
 // adapter is the name of the adapter that a call applies.
-func (h *host) adapter(ctx context.Context) (string, error) {
+func (h *runner) adapter(ctx context.Context) (string, error) {
 	name, ok := ctx.Value(adapterKey{}).(string)
 	if !ok {
 		name = h.options.Adapter
@@ -83,12 +83,12 @@ func (h *host) adapter(ctx context.Context) (string, error) {
 }
 
 // encode makes the tokens of a text; tooLong is the task's error for one that the model cannot take.
-func (h *host) encode(text string, tooLong error) (tokenizer.Encoding, error) {
+func (h *runner) encode(text string, tooLong error) (tokenizer.Encoding, error) {
 	return h.fits(h.tok.EncodePlus(text, true), tooLong)
 }
 
 // fits checks an encoding's length.
-func (h *host) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
+func (h *runner) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
 	switch n, most := len(e.IDs), h.Config().MaxPositionEmbeddings; {
 	case n > most:
 		return e, fmt.Errorf("%w: %d > %d", tooLong, n, most)
@@ -99,7 +99,7 @@ func (h *host) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, er
 }
 
 // encodeAll makes the tokens of all texts.
-func (h *host) encodeAll(texts []string, tooLong error) ([]tokenizer.Encoding, error) {
+func (h *runner) encodeAll(texts []string, tooLong error) ([]tokenizer.Encoding, error) {
 	all := make([]tokenizer.Encoding, len(texts))
 	for i, text := range texts {
 		e, err := h.encode(text, tooLong)
@@ -130,12 +130,12 @@ func perToken(e tokenizer.Encoding) int { return len(e.IDs) }
 func perText(tokenizer.Encoding) int    { return 1 }
 
 // head is the outputs of the model's head.
-func (h *host) head(rows func(tokenizer.Encoding) int) pass {
+func (h *runner) head(rows func(tokenizer.Encoding) int) pass {
 	return pass{func(t *op.Pass, b *model.Batch) (tensor.Matrix, error) { return h.Logits(t, b, nil, nil) }, rows}
 }
 
 // each computes the documents in batches and gives use the outputs of every one.
-func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) error {
+func (h *runner) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) error {
 	adapter, err := h.adapter(ctx)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (h *host) each(ctx context.Context, docs []tokenizer.Encoding, p pass, use 
 }
 
 // batch computes some documents at once.
-func (h *host) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) (err error) {
+func (h *runner) batch(adapter string, docs []tokenizer.Encoding, p pass, use func(doc int, y tensor.Matrix)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the model does not take this text: %v", r)

@@ -18,13 +18,13 @@ import (
 )
 
 // QuestionAnswerer is Cybertron's extractive question answering over a host.
-type QuestionAnswerer struct{ h *host }
+type QuestionAnswerer struct{ runner *runner }
 
 var _ questionanswering.Interface = (*QuestionAnswerer)(nil)
 
 // NewQuestionAnswerer makes one of a model with a head for question answering.
 func NewQuestionAnswerer(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*QuestionAnswerer, error) {
-	h, err := newHost("question answering", m, tok, o, head.QuestionAnswering)
+	h, err := newRunner("question answering", m, tok, o, head.QuestionAnswering)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	if err != nil {
 		return r, err
 	}
-	e, err := c.h.fits(c.h.tok.EncodePair(question, passage, true), questionanswering.ErrInputSequenceTooLong)
+	e, err := c.runner.fits(c.runner.tok.EncodePair(question, passage, true), questionanswering.ErrInputSequenceTooLong)
 	if err != nil {
 		return r, err
 	}
@@ -56,7 +56,7 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	if err != nil || n == 0 {
 		return r, err
 	}
-	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y tensor.Matrix) {
+	err = c.runner.each(ctx, []tokenizer.Encoding{e}, c.runner.head(perToken), func(_ int, y tensor.Matrix) {
 		s := spans{passage: []rune(passage), offsets: e.Offsets[first : first+n]}
 		for i := first; i < first+n; i++ {
 			s.starts, s.ends = append(s.starts, float64(y.Row(i)[0])), append(s.ends, float64(y.Row(i)[1]))
@@ -81,7 +81,7 @@ func answerOptions(opts *questionanswering.Options) (o questionanswering.Options
 
 // passage finds the passage's tokens in the pair: from which on, and how many.
 func (c *QuestionAnswerer) passage(pair tokenizer.Encoding, passage string) (first, n int, err error) {
-	ids := c.h.tok.Encode(passage, false)
+	ids := c.runner.tok.Encode(passage, false)
 	for first = len(pair.IDs) - len(ids); first >= 0; first-- {
 		if slices.Equal(pair.IDs[first:first+len(ids)], ids) {
 			return first, len(ids), nil

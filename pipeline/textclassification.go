@@ -14,13 +14,13 @@ import (
 )
 
 // TextClassifier is Cybertron's text classification over a host.
-type TextClassifier struct{ h *host }
+type TextClassifier struct{ runner *runner }
 
 var _ textclassification.Interface = (*TextClassifier)(nil)
 
 // NewTextClassifier makes one of a model with a head for sequence classification.
 func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
-	h, err := newHost("text classification", m, tok, o, head.SequenceClassification)
+	h, err := newRunner("text classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +40,9 @@ func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassif
 // ClassifyAll classifies many texts at once.
 func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]textclassification.Response, error) {
 	all := make([]textclassification.Response, len(texts))
-	docs, err := c.h.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
+	docs, err := c.runner.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
 	if err == nil {
-		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) { all[d] = c.response(y.Row(0)) })
+		err = c.runner.each(ctx, docs, c.runner.head(perText), func(d int, y tensor.Matrix) { all[d] = c.response(y.Row(0)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text classification: %w", err)
@@ -51,7 +51,7 @@ func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]tex
 }
 
 func (c *TextClassifier) response(logits []float32) textclassification.Response {
-	h := c.h.Head()
+	h := c.runner.Head()
 	var scores []float64
 	switch {
 	case h.ProblemType == head.MultiLabel:

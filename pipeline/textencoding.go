@@ -15,13 +15,13 @@ import (
 )
 
 // TextEncoder is Cybertron's text encoding over a host.
-type TextEncoder struct{ h *host }
+type TextEncoder struct{ runner *runner }
 
 var _ textencoding.Interface = (*TextEncoder)(nil)
 
 // NewTextEncoder makes one of a model for embeddings.
 func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
-	h, err := newHost("text encoding", m, tok, o, head.FeatureExtraction)
+	h, err := newRunner("text encoding", m, tok, o, head.FeatureExtraction)
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +43,11 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 	compute, pool, err := c.pooling(bert.PoolingStrategyType(poolingStrategy))
 	var docs []tokenizer.Encoding
 	if err == nil {
-		docs, err = c.h.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
+		docs, err = c.runner.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
 	}
 	all := make([]textencoding.Response, len(texts))
 	if err == nil {
-		err = c.h.each(ctx, docs, compute, func(d int, y tensor.Matrix) {
+		err = c.runner.each(ctx, docs, compute, func(d int, y tensor.Matrix) {
 			all[d].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
 		})
 	}
@@ -61,13 +61,13 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(tensor.Matrix) []float32, error) {
 	switch s {
 	case bert.ClsTokenPooling:
-		return pass{c.h.PoolerOutput, perText}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+		return pass{c.runner.PoolerOutput, perText}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
-		return pass{c.h.LastHiddenState, perToken}, mean, nil
+		return pass{c.runner.LastHiddenState, perToken}, mean, nil
 	case bert.MaxPooling:
-		return pass{c.h.LastHiddenState, perToken}, maximum, nil
+		return pass{c.runner.LastHiddenState, perToken}, maximum, nil
 	case bert.MeanMaxPooling:
-		return pass{c.h.LastHiddenState, perToken}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return pass{c.runner.LastHiddenState, perToken}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
 	}
 	return pass{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
 		s, bert.ClsTokenPooling, bert.MeanMaxPooling)

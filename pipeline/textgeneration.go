@@ -18,8 +18,8 @@ import (
 
 // TextGenerator is Cybertron's text generation over a host.
 type TextGenerator struct {
-	h        *host
-	sampling model.GenerationConfig
+	runner *runner
+	config model.GenerationConfig
 }
 
 var _ textgeneration.Interface = (*TextGenerator)(nil)
@@ -27,7 +27,7 @@ var _ textgeneration.Interface = (*TextGenerator)(nil)
 // NewTextGenerator makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
 // penalties, lengths).
 func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
-	h, err := newHost("text generation", m, tok, o, head.Seq2SeqLM)
+	h, err := newRunner("text generation", m, tok, o, head.Seq2SeqLM)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgen
 	if err != nil {
 		return nil, err
 	}
-	docs, err := c.h.encodeAll(texts, textgeneration.ErrInputSequenceTooLong)
+	docs, err := c.runner.encodeAll(texts, textgeneration.ErrInputSequenceTooLong)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgen
 	for i, e := range docs {
 		prompts[i] = e.IDs
 	}
-	out, err := c.h.Generate(ctx, prompts, s, nil)
+	out, err := c.runner.Generate(ctx, prompts, s, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -84,17 +84,17 @@ func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgen
 		if err != nil {
 			return nil, err
 		}
-		all[i] = textgeneration.Response{Texts: []string{c.h.tok.Target().Decode(ids, true)}, Scores: []float64{score}}
+		all[i] = textgeneration.Response{Texts: []string{c.runner.tok.Target().Decode(ids, true)}, Scores: []float64{score}}
 	}
 	return all, nil
 }
 
 // settings are the model's, with a call's options.
 func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options) (model.GenerationConfig, error) {
-	s := c.sampling
+	s := c.config
 	s.Temperature, s.TopK, s.TopP = 0, 0, 0
 	var err error
-	if s.Adapter, err = c.h.adapter(ctx); err != nil || o == nil || !o.Sample.Valid || !o.Sample.Value {
+	if s.Adapter, err = c.runner.adapter(ctx); err != nil || o == nil || !o.Sample.Valid || !o.Sample.Value {
 		return s, err
 	}
 	s.NumBeams, s.Temperature, s.Seed = 1, 1, rand.Uint64()
@@ -126,14 +126,14 @@ func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (fl
 	t := &op.Pass{}
 	defer t.Release()
 	t.Adapter = s.Adapter
-	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
+	y, err := c.runner.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
 	if err != nil {
 		return 0, err
 	}
 	sum := 0.0
 	for i, id := range target {
 		row := y.Row(i)
-		if pad, ok := c.h.tok.Pad(); ok && int(pad) < len(row) && pad != id {
+		if pad, ok := c.runner.tok.Pad(); ok && int(pad) < len(row) && pad != id {
 			row[pad] = float32(math.Inf(-1)) // it never comes, to Cybertron
 		}
 		sum += math.Log(numeric.Softmax(row)[id])
@@ -143,7 +143,7 @@ func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (fl
 
 // room is the most tokens that a text may have, with the decoder's first one.
 func (c *TextGenerator) room(s model.GenerationConfig) int {
-	n := c.h.Config().MaxPositionEmbeddings
+	n := c.runner.Config().MaxPositionEmbeddings
 	switch {
 	case s.MaxNewTokens > 0:
 		return min(n, 1+s.MaxNewTokens)

@@ -17,7 +17,7 @@ import (
 
 // TokenClassifier is Cybertron's token classification over a host.
 type TokenClassifier struct {
-	h      *host
+	runner *runner
 	pieces bool // the vocabulary marks tokens that continue a word with ##
 }
 
@@ -25,11 +25,11 @@ var _ tokenclassification.Interface = (*TokenClassifier)(nil)
 
 // NewTokenClassifier makes one of a model with a head for token classification.
 func NewTokenClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TokenClassifier, error) {
-	h, err := newHost("token classification", m, tok, o, head.TokenClassification)
+	h, err := newRunner("token classification", m, tok, o, head.TokenClassification)
 	if err != nil {
 		return nil, err
 	}
-	c := &TokenClassifier{h: h}
+	c := &TokenClassifier{runner: h}
 	for id := range int32(m.Config().VocabSize) {
 		if s, ok := tok.Token(id); ok && strings.HasPrefix(s, continues) && s != continues {
 			c.pieces = true
@@ -67,12 +67,12 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 		return nil, fmt.Errorf("aggregation strategy %q is not known; known are %s, %s", s,
 			tokenclassification.AggregationStrategyNone, tokenclassification.AggregationStrategySimple)
 	}
-	docs, err := c.h.encodeAll(texts, tokenclassification.ErrInputSequenceTooLong)
+	docs, err := c.runner.encodeAll(texts, tokenclassification.ErrInputSequenceTooLong)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]tokenclassification.Response, len(texts))
-	err = c.h.each(ctx, docs, c.h.head(perToken), func(d int, y tensor.Matrix) {
+	err = c.runner.each(ctx, docs, c.runner.head(perToken), func(d int, y tensor.Matrix) {
 		tokens := c.words([]rune(texts[d]), docs[d], y)
 		if simple {
 			tokens = tokenclassification.FilterNotEntities(tokenclassification.Aggregate(tokens))
@@ -95,7 +95,7 @@ func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y tensor.Matr
 		}
 		p := numeric.Softmax(y.Row(i))
 		best := numeric.Argmax(p)
-		words = append(words, tokenclassification.Token{Start: at[0], End: at[1], Label: c.h.Head().Labels[best], Score: p[best]})
+		words = append(words, tokenclassification.Token{Start: at[0], End: at[1], Label: c.runner.Head().Labels[best], Score: p[best]})
 	}
 	for i, w := range words {
 		words[i].Text = string(text[w.Start:w.End])

@@ -19,7 +19,7 @@ import (
 // ZeroShotClassifier is Cybertron's zero-shot classification over a host: a label fits a text as far as the text entails
 // a sentence with the label (Yin et al. 2019, arXiv 1909.00161).
 type ZeroShotClassifier struct {
-	h                         *host
+	runner                    *runner
 	entailment, contradiction int
 }
 
@@ -27,7 +27,7 @@ var _ zeroshotclassifier.Interface = (*ZeroShotClassifier)(nil)
 
 // NewZeroShotClassifier makes one of a model with a head for sequence classification that has the labels entailment and contradiction.
 func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
-	h, err := newHost("zero-shot classification", m, tok, o, head.SequenceClassification)
+	h, err := newRunner("zero-shot classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +63,14 @@ func (c *ZeroShotClassifier) classify(ctx context.Context, text string, p zerosh
 	}
 	docs := make([]tokenizer.Encoding, len(p.CandidateLabels))
 	for i, label := range p.CandidateLabels {
-		e := c.h.tok.EncodePair(text, strings.ReplaceAll(p.HypothesisTemplate, "{}", label), true)
-		if docs[i], err = c.h.fits(e, zeroshotclassifier.ErrInputSequenceTooLong); err != nil {
+		e := c.runner.tok.EncodePair(text, strings.ReplaceAll(p.HypothesisTemplate, "{}", label), true)
+		if docs[i], err = c.runner.fits(e, zeroshotclassifier.ErrInputSequenceTooLong); err != nil {
 			return r, err
 		}
 	}
 	each := p.MultiLabel || len(docs) == 1
 	scores := make([]float64, len(docs))
-	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) {
+	err = c.runner.each(ctx, docs, c.runner.head(perText), func(d int, y tensor.Matrix) {
 		logits := y.Row(0)
 		scores[d] = float64(logits[c.entailment])
 		if each {

@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// ints reads a tensor of integers with a first extent of rows; nil where the file has none.
-func (v *verification) ints(name string, dims ...int) ([]int64, []int, error) {
+// readInts reads a tensor of integers with a first extent of rows; nil where the file has none.
+func (v *verification) readInts(name string, dims ...int) ([]int64, []int, error) {
 	t, ok := v.file.Get(name)
 	if !ok {
 		return nil, nil, nil
@@ -27,7 +27,7 @@ func (v *verification) ints(name string, dims ...int) ([]int64, []int, error) {
 
 // inputs makes a batch without padding of the file's rows.
 func (v *verification) inputs() error {
-	v.kind = v.m.Head().Kind
+	v.headKind = v.m.Head().Kind
 	t, ok := v.file.Get("input_ids")
 	if !ok {
 		return fmt.Errorf("has no input_ids; it holds %s", wording.List(v.file.Names(), 6, ", "))
@@ -36,9 +36,9 @@ func (v *verification) inputs() error {
 		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
 	}
 	v.rows, v.length = t.Shape[0], t.Shape[1]
-	ids, _, err1 := v.ints("input_ids", v.rows, v.length)
-	mask, _, err2 := v.ints("attention_mask", v.rows, v.length)
-	types, _, err3 := v.ints("token_type_ids", v.rows, v.length)
+	ids, _, err1 := v.readInts("input_ids", v.rows, v.length)
+	mask, _, err2 := v.readInts("attention_mask", v.rows, v.length)
+	types, _, err3 := v.readInts("token_type_ids", v.rows, v.length)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -63,10 +63,10 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 			return fmt.Errorf("input_ids: %d is no token", ids[i])
 		case !pad:
 			visible++
-		case v.kind != head.QuestionAnswering:
+		case v.headKind != head.QuestionAnswering:
 			continue
 		}
-		v.at = append(v.at, i)
+		v.positions = append(v.positions, i)
 		b.IDs = append(b.IDs, int32(ids[i]))
 		if types != nil {
 			b.TokenTypeIDs = append(b.TokenTypeIDs, int32(types[i]))
@@ -74,7 +74,7 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 	}
 	if n := len(b.IDs); n > b.CuSeqLens[len(b.CuSeqLens)-1] {
 		b.CuSeqLens = append(b.CuSeqLens, n)
-		if v.kind == head.QuestionAnswering {
+		if v.headKind == head.QuestionAnswering {
 			b.AttentionLengths = append(b.AttentionLengths, visible)
 		}
 	}
@@ -83,7 +83,7 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 
 // labels reads what the head is scored by.
 func (v *verification) labels(mask []int64) error {
-	switch v.kind {
+	switch v.headKind {
 	case head.SequenceClassification:
 		return v.classes()
 	case head.QuestionAnswering:
@@ -91,7 +91,7 @@ func (v *verification) labels(mask []int64) error {
 	case head.Seq2SeqLM:
 		return v.targets()
 	}
-	labels, _, err := v.ints("labels", v.rows, v.length)
+	labels, _, err := v.readInts("labels", v.rows, v.length)
 	if err != nil || labels == nil {
 		return err
 	}
@@ -100,18 +100,18 @@ func (v *verification) labels(mask []int64) error {
 			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
 		}
 	}
-	for _, i := range v.at {
-		v.batch.Labels = append(v.batch.Labels, label(labels[i]))
+	for _, i := range v.positions {
+		v.batch.Labels = append(v.batch.Labels, clampLabel(labels[i]))
 	}
 	return nil
 }
 
-func label(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
+func clampLabel(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
 
 // classes reads a class for each row, or the values that are wanted.
 func (v *verification) classes() error {
 	for r := range v.rows {
-		v.scored = append(v.scored, r)
+		v.outputPositions = append(v.outputPositions, r)
 	}
 	t, ok := v.file.Get("labels")
 	if !ok {
@@ -122,29 +122,29 @@ func (v *verification) classes() error {
 		v.batch.FloatLabels = values
 		return err
 	}
-	labels, _, err := v.ints("labels", v.rows)
+	labels, _, err := v.readInts("labels", v.rows)
 	for _, l := range labels {
-		v.batch.Labels = append(v.batch.Labels, label(l))
+		v.batch.Labels = append(v.batch.Labels, clampLabel(l))
 	}
 	return err
 }
 
 // spans reads the answers' ends.
 func (v *verification) spans() error {
-	first, _, err1 := v.ints("start_positions", v.rows)
-	last, _, err2 := v.ints("end_positions", v.rows)
+	first, _, err1 := v.readInts("start_positions", v.rows)
+	last, _, err2 := v.readInts("end_positions", v.rows)
 	if err := errors.Join(err1, err2); err != nil || first == nil || last == nil {
 		return err
 	}
 	for r := range v.rows {
-		v.batch.Labels = append(v.batch.Labels, label(first[r]), label(last[r]))
+		v.batch.Labels = append(v.batch.Labels, clampLabel(first[r]), clampLabel(last[r]))
 	}
 	return nil
 }
 
 // targets reads the rows that a sequence-to-sequence model is to write, up to their last scored token.
 func (v *verification) targets() error {
-	labels, shape, err := v.ints("labels")
+	labels, shape, err := v.readInts("labels")
 	if err != nil {
 		return err
 	}
@@ -160,8 +160,8 @@ func (v *verification) targets() error {
 			n--
 		}
 		for c := range n {
-			b.Labels = append(b.Labels, label(row[c]))
-			v.scored = append(v.scored, r*shape[1]+c)
+			b.Labels = append(b.Labels, clampLabel(row[c]))
+			v.outputPositions = append(v.outputPositions, r*shape[1]+c)
 		}
 		b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 	}

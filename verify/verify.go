@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,59 +17,6 @@ import (
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
-
-// Comparison is how far a value is from the reference's.
-type Comparison struct {
-	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
-	Name string `json:"name"`
-	// Difference is the largest one, for gradients over the largest magnitude of the reference.
-	Difference JSONFloat `json:"difference"`
-	// Relative says that it was divided so.
-	Relative bool `json:"relative"`
-	// Values is how many were compared.
-	Values int `json:"values"`
-}
-
-// JSONFloat is a float64 that may be NaN or infinite; in JSON that is a text.
-type JSONFloat float64
-
-// MarshalJSON writes a number, or "NaN", "+Inf", "-Inf".
-func (n JSONFloat) MarshalJSON() ([]byte, error) {
-	if float64(n)-float64(n) != 0 {
-		return fmt.Appendf(nil, "%q", fmt.Sprint(float64(n))), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// Within says whether the difference is no larger than the tolerance; NaN never is.
-func (c Comparison) Within(tolerance float64) bool { return float64(c.Difference) <= tolerance }
-
-// Report is what was compared: what the file holds of logits, loss and gradients, in that order.
-type Report []Comparison
-
-// Worst is the comparison with the largest difference among those whose name has the prefix.
-func (r Report) Worst(prefix string) (worst Comparison, n int) {
-	for _, c := range r {
-		if !strings.HasPrefix(c.Name, prefix) {
-			continue
-		}
-		if n++; n == 1 || c.Difference > worst.Difference || math.IsNaN(float64(c.Difference)) {
-			worst = c
-		}
-	}
-	return worst, n
-}
-
-// Beyond counts the comparisons that are not within the tolerance, and returns the worst of all.
-func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
-	for _, c := range r {
-		if !c.Within(tolerance) {
-			n++
-		}
-	}
-	worst, _ = r.Worst("")
-	return worst, n
-}
 
 // Against runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
 // compares what the file holds: input_ids, and where they are there attention_mask and token_type_ids [rows, length],
@@ -115,18 +61,18 @@ func run(ctx context.Context, m *model.Model, adapter, path string) (Report, err
 
 // verification is the state of Against.
 type verification struct {
-	m       *model.Model
-	adapter string
-	file    *checkpoint.Checkpoint
-	kind    head.Kind
-	batch   *model.Batch
-	at      []int // where the batch's tokens stand in the padded rows
-	scored  []int // where the outputs that the logits are compared at stand, where that is not at
-	length  int   // of the padded rows
-	rows    int
-	trained []*model.Weight // what is frozen again afterwards
-	least   float64         // gradients below it are nothing
-	report  Report
+	m               *model.Model
+	adapter         string
+	file            *checkpoint.Checkpoint
+	headKind        head.Kind
+	batch           *model.Batch
+	positions       []int // where the batch's tokens stand in the padded rows
+	outputPositions []int // where the outputs that the logits are compared at stand, where that is not at
+	length          int   // of the padded rows
+	rows            int
+	unfrozen        []*model.Weight // what is frozen again afterwards
+	zeroGrad        float64         // gradients below it are nothing
+	report          Report
 }
 
 // compare adds a comparison to the report.
@@ -141,8 +87,8 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 			break
 		}
 	}
-	if relative && scale < v.least {
-		scale = 1000 * v.least
+	if relative && scale < v.zeroGrad {
+		scale = 1000 * v.zeroGrad
 	}
 	if relative && most != 0 {
 		most /= scale
@@ -153,7 +99,7 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 // logits compares the head's outputs: with the column that a file has of them, or with all.
 func (v *verification) logits() error {
 	names := []string{"logits"}
-	if v.kind == head.QuestionAnswering {
+	if v.headKind == head.QuestionAnswering {
 		names = []string{"start_logits", "end_logits"}
 	}
 	if _, ok := v.file.Get(names[0]); !ok {
@@ -165,9 +111,9 @@ func (v *verification) logits() error {
 	if err != nil {
 		return err
 	}
-	at, cols := v.at, got.Cols/len(names)
-	if v.scored != nil {
-		at = v.scored
+	at, cols := v.positions, got.Cols/len(names)
+	if v.outputPositions != nil {
+		at = v.outputPositions
 	}
 	for c, name := range names {
 		t, ok := v.file.Get(name)
@@ -237,14 +183,14 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
-// nothing is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
+// zeroGradRatio is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
 // thousand times that: a key's bias has none but for rounding, since it moves all scores of a query alike.
-const nothing = 1e-6
+const zeroGradRatio = 1e-6
 
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
 	for _, p := range params {
 		for _, g := range op.Grad(p).Data {
-			v.least = math.Max(v.least, nothing*math.Abs(float64(g)))
+			v.zeroGrad = math.Max(v.zeroGrad, zeroGradRatio*math.Abs(float64(g)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -266,7 +212,7 @@ func (v *verification) compareGradients(params map[string]*nn.Param) error {
 }
 
 func (v *verification) freeze() {
-	for _, w := range v.trained {
+	for _, w := range v.unfrozen {
 		for ; w.Tied() != nil; w = w.Tied() {
 		}
 		w.Freeze()
@@ -296,7 +242,7 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 			if p := w.Param(v.adapter); p != nil {
 				return p
 			}
-			v.trained = append(v.trained, w)
+			v.unfrozen = append(v.unfrozen, w)
 			return w.Train()
 		})
 	})

@@ -41,7 +41,7 @@ func (c *generateCmd) Run(g *globals) error {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	prompt, err := l.EncodePrompt(c.Prompt, infer.Prompt{Chat: c.Chat, System: c.System})
+	prompt, err := l.EncodePrompt(c.Prompt, infer.PromptOptions{Chat: c.Chat, System: c.System})
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func printAdapter(g *globals, a *inspect.AdapterInfo) {
 			rank = strconv.Itoa(r)
 		}
 		g.printf("%-12s %-12s %6s %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), rank, l.Count,
-			wording.Number(l.Parameters), l.Singular, inspect.SingularValueThreshold, l.Largest)
+			wording.Number(l.Parameters), l.SingularValues, inspect.SingularValueThreshold, l.LargestSingularValue)
 	}
 }
 

@@ -272,7 +272,7 @@ func TestMergeAndInspect(t *testing.T) {
 		if (i.Model == nil) == (i.Adapter == nil) || !strings.Contains(text, "q_proj") {
 			t.Errorf("%v: got %+v\n%s", args, i, text)
 		}
-		if i.Adapter != nil && (i.Adapter.Layers[0].RHat == 0 || i.Adapter.Layers[0].Singular == 0) {
+		if i.Adapter != nil && (i.Adapter.Layers[0].RHat == 0 || i.Adapter.Layers[0].SingularValues == 0) {
 			t.Errorf("%v: got %+v", args, i.Adapter)
 		}
 	}

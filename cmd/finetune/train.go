@@ -207,7 +207,7 @@ func bar(w io.Writer) (update func(finetune.Progress), done func()) {
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
 				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
 		}
-		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.Rate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
+		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.LearningRate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
 		_ = b.Set(p.Step)
 	}
 	return update, func() {

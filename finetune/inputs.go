@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Missing says what a run needs that is not there: its model, tokenizer, data.
-func (c *Config) Missing() []string {
+// MissingInputs says what a run needs that is not there: its model, tokenizer, data.
+func (c *Config) MissingInputs() []string {
 	var missing []string
 	if err := c.missingModel(); err != nil {
 		missing = append(missing, "model: "+err.Error())
@@ -29,24 +29,24 @@ func (c *Config) Missing() []string {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
 	if err != nil {
-		missing = append(missing, aboutData(err))
+		missing = append(missing, dataError(err))
 	}
 	return missing
 }
 
-// Missing says what the recipe needs that is not there: what its run needs, and its eval tasks.
-func (r Recipe) Missing() []string {
-	missing := r.Config.Missing()
+// MissingInputs says what the recipe needs that is not there: what its run needs, and its eval tasks.
+func (r Recipe) MissingInputs() []string {
+	missing := r.Config.MissingInputs()
 	for _, b := range r.EvalTasks {
-		if err := b.missing(); err != nil {
-			missing = append(missing, b.Name+": "+aboutData(err))
+		if err := b.missingInput(); err != nil {
+			missing = append(missing, b.Name+": "+dataError(err))
 		}
 	}
 	return missing
 }
 
-// missing says why a benchmark cannot be asked.
-func (b EvalTask) missing() error {
+// missingInput says why a benchmark cannot be asked.
+func (b EvalTask) missingInput() error {
 	task, err := tasks.New(b.Task, b.Options)
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Eval, 1)
@@ -73,8 +73,8 @@ func (c *Config) missingModel() error {
 	return fmt.Errorf("none is named")
 }
 
-// aboutData is an error about data in a few words.
-func aboutData(err error) string {
+// dataError is an error about data in a few words.
+func dataError(err error) string {
 	text := err.Error()
 	if at := strings.Index(text, "open "); at >= 0 && strings.HasSuffix(text, "no such file or directory") {
 		return "data: " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " is not there"

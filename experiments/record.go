@@ -2,6 +2,8 @@ package experiments
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -50,8 +52,8 @@ type Record struct {
 	PeakBytes   int                   `json:"peak_bytes,omitempty"`
 	Evaluations []finetune.Evaluation `json:"evaluations"`
 	// EvalTasks are scores; Singular counts the singular values of ΔW above SingularValueThreshold by module, averages over layers.
-	EvalTasks map[string]float64 `json:"benchmarks,omitempty"`
-	Singular  map[string]float64 `json:"singular_values,omitempty"`
+	EvalTasks      map[string]float64 `json:"benchmarks,omitempty"`
+	SingularValues map[string]float64 `json:"singular_values,omitempty"`
 }
 
 // final is the last evaluation.
@@ -74,8 +76,8 @@ func (e *Record) better(than *Record) bool {
 	return a.Loss < b.Loss
 }
 
-// entry is a record with all that is known without the run's folder.
-func (t *table) entry(s job, r *finetune.Result) *Record {
+// newRecord is a record with all that is known without the run's folder.
+func (t *table) newRecord(s job, r *finetune.Result) *Record {
 	e := &Record{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Config.Train.Seed,
 		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(),
 		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
@@ -86,8 +88,8 @@ func (t *table) entry(s job, r *finetune.Result) *Record {
 	return e
 }
 
-// read takes the course of the run from its metrics.jsonl: a run that went on after an interruption is there as a whole.
-func (e *Record) read(dir string) error {
+// readMetrics takes the course of the run from its metrics.jsonl: a run that went on after an interruption is there as a whole.
+func (e *Record) readMetrics(dir string) error {
 	curve, err := finetune.ReadCurve("", dir)
 	if err != nil {
 		return err
@@ -133,4 +135,23 @@ func machine() string {
 		}
 	}
 	return runtime.GOOS + "/" + runtime.GOARCH
+}
+
+// settings are the keys that decide a run: a model that the user named counts by its folder's name, data by their names
+// in the recipe.
+func (t *table) settings(c finetune.Recipe) map[string]any {
+	if t.o.Model != "" {
+		setModel(&c.Config, filepath.Base(t.o.Model))
+	}
+	return c.Keys()
+}
+
+// digestOf is of a run's settings.
+func digestOf(settings map[string]any) string {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
 }

@@ -2,9 +2,9 @@ package finetune
 
 import "encoding/json"
 
-// configBefore is what the digest of a run's course was made of up to commit e60e5f3, field by field in its order, so that
+// legacyConfig is what the digest of a run's course was made of up to commit e60e5f3, field by field in its order, so that
 // a checkpoint of that time can be told from one of another run.
-type configBefore struct {
+type legacyConfig struct {
 	Model                                              string
 	ModelConfig                                        any
 	Tokenizer                                          string
@@ -38,10 +38,10 @@ type configBefore struct {
 	Compare                                            []map[string]any
 }
 
-// digestBefore is the run's digest as it was made then.
-func (r *run) digestBefore() string {
+// legacyDigest is the run's digest as it was made then.
+func (r *run) legacyDigest() string {
 	c, t := r.c, r.c.Train
-	before := configBefore{
+	before := legacyConfig{
 		Model: c.Model.Path, Tokenizer: c.Model.Tokenizer, Numerics: c.Model.Numerics,
 		Task: c.Task.Name, Data: c.Task.Data.Plain(), EvalData: c.Task.EvalData.Plain(), TaskOptions: c.Task.Options, MaxLength: c.Task.MaxLength,
 		Method: c.Method.Name, Adapter: c.Method.Settings,
@@ -55,7 +55,7 @@ func (r *run) digestBefore() string {
 		Seed: t.Seed, SliceTokens: t.MaxTokensPerMicroBatch,
 	}
 	if !c.Model.Config.Empty() {
-		before.ModelConfig = plain(c.Model.Config)
+		before.ModelConfig = plainValue(c.Model.Config)
 	}
 	course, err := json.Marshal(before)
 	if err != nil {

@@ -15,13 +15,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// State is what a checkpoint holds beside the weights and the optimizer: trainer_state.json.
-type State struct {
+// TrainerState is what a checkpoint holds beside the weights and the optimizer: trainer_state.json.
+type TrainerState struct {
 	// Step is how many steps are done; with Seed it is the random state and the data position.
 	Step int    `json:"global_step"`
 	Seed uint64 `json:"seed"`
@@ -45,7 +44,7 @@ const stateFile = "trainer_state.json"
 
 // saveCheckpoint writes dir whole or not at all: save writes the weights into a folder, then follow the optimizer and
 // the state.
-func saveCheckpoint(dir string, s State, o *AdamW, save func(dir string) error) error {
+func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
@@ -55,7 +54,7 @@ func saveCheckpoint(dir string, s State, o *AdamW, save func(dir string) error) 
 		}
 		s.Kernel = cpu.Used.String()
 		var err error
-		if s.Files, err = digests(tmp); err != nil {
+		if s.Files, err = fileDigests(tmp); err != nil {
 			return err
 		}
 		return folder.WriteJSON(filepath.Join(tmp, stateFile), s)
@@ -66,8 +65,8 @@ func saveCheckpoint(dir string, s State, o *AdamW, save func(dir string) error) 
 	return nil
 }
 
-// digests are the sha256 of a folder's files.
-func digests(dir string) (map[string]string, error) {
+// fileDigests are the sha256 of a folder's files.
+func fileDigests(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -92,8 +91,8 @@ func digests(dir string) (map[string]string, error) {
 	return sums, nil
 }
 
-// latest finds the newest whole checkpoint of a run's folder; dir is "" where there is none. Broken ones are named.
-func latest(output string) (dir string, s State, broken []string, err error) {
+// latestCheckpoint finds the newest whole checkpoint of a run's folder; dir is "" where there is none. Broken ones are named.
+func latestCheckpoint(output string) (dir string, s TrainerState, broken []string, err error) {
 	entries, err := os.ReadDir(output)
 	if err != nil {
 		return "", s, nil, err
@@ -118,13 +117,13 @@ func latest(output string) (dir string, s State, broken []string, err error) {
 
 // LatestCheckpoint is the newest whole checkpoint of a run's folder, "" where there is none.
 func LatestCheckpoint(output string) (string, error) {
-	dir, _, _, err := latest(output)
+	dir, _, _, err := latestCheckpoint(output)
 	return dir, err
 }
 
 // readState reads a checkpoint's state and checks its files.
-func readState(dir string) (State, error) {
-	var s State
+func readState(dir string) (TrainerState, error) {
+	var s TrainerState
 	b, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return s, err
@@ -132,7 +131,7 @@ func readState(dir string) (State, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", stateFile, err)
 	}
-	sums, err := digests(dir)
+	sums, err := fileDigests(dir)
 	if err != nil {
 		return s, err
 	}
@@ -144,8 +143,8 @@ func readState(dir string) (State, error) {
 	return s, nil
 }
 
-// prune removes all but the newest limit checkpoints.
-func prune(output string, limit int) error {
+// pruneCheckpoints removes all but the newest limit checkpoints.
+func pruneCheckpoints(output string, limit int) error {
 	entries, err := os.ReadDir(output)
 	if err != nil {
 		return err
@@ -168,44 +167,8 @@ func prune(output string, limit int) error {
 	return nil
 }
 
-// save writes the moments, m.NAME and v.NAME, and the steps, step.NAME.
-func (o *AdamW) save(path string) error {
-	var ts []checkpoint.Tensor
-	for i, p := range o.params {
-		s := p.Shape()
-		ts = append(ts, checkpoint.F32("m."+p.Name, o.m[i], s...), checkpoint.F32("v."+p.Name, o.v[i], s...),
-			checkpoint.F32("step."+p.Name, []float32{float32(o.since[i])}, 1))
-	}
-	return checkpoint.Write(path, ts, nil)
-}
-
-// load reads what save wrote.
-func (o *AdamW) load(path string) error {
-	f, err := checkpoint.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	for i, p := range o.params {
-		since := make([]float32, 1)
-		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": since} {
-			t, ok := f.Get(prefix + p.Name)
-			if !ok || t.Size() != len(dst) {
-				return fmt.Errorf("%s: no moment of %s in its shape", path, p.Name)
-			}
-			v, err := t.Float32s()
-			if err != nil {
-				return err
-			}
-			copy(dst, v)
-		}
-		o.since[i] = int(since[0])
-	}
-	return nil
-}
-
-// cutMetrics drops the lines of metrics.jsonl behind a step.
-func cutMetrics(path string, step int) error {
+// truncateMetrics drops the lines of metrics.jsonl behind a step.
+func truncateMetrics(path string, step int) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -37,8 +37,8 @@ type Run struct {
 	ids map[string]string // by task: a digest of all that
 }
 
-// keptAnswer is a line of the file.
-type keptAnswer struct {
+// logLine is a line of the file.
+type logLine struct {
 	Task string `json:"task"`
 	Prediction
 	Model   string `json:"model"`
@@ -88,8 +88,8 @@ func (r *Run) identify() error {
 	return nil
 }
 
-// digestPart is how much of a large file's beginning, middle and end is digested.
-const digestPart = 1 << 20
+// digestPartBytes is how much of a large file's beginning, middle and end is digested.
+const digestPartBytes = 1 << 20
 
 // digest writes what tells a model or an adapter from another: the names, sizes and contents of its folder's files, of
 // large ones three parts.
@@ -126,20 +126,20 @@ func digestFile(w io.Writer, name string) error {
 	if _, err := fmt.Fprintf(w, "%s %d\n", filepath.Base(name), size); err != nil {
 		return err
 	}
-	if size <= 3*digestPart {
+	if size <= 3*digestPartBytes {
 		_, err := io.Copy(w, f)
 		return err
 	}
-	for _, at := range []int64{0, size / 2, size - digestPart} {
-		if _, err := io.Copy(w, io.NewSectionReader(f, at, digestPart)); err != nil {
+	for _, at := range []int64{0, size / 2, size - digestPartBytes} {
+		if _, err := io.Copy(w, io.NewSectionReader(f, at, digestPartBytes)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// maxAnswer bounds a line of the file.
-const maxAnswer = 64 << 20
+// maxLineBytes bounds a line of the file.
+const maxLineBytes = 64 << 20
 
 // read takes the answers that are there and drops a last line that was cut off.
 func (a *PredictionLog) read() error {
@@ -175,8 +175,8 @@ func readAnswerLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxAnswer {
-			return nil, fmt.Errorf("the line is longer than %d bytes", maxAnswer)
+		if line = append(line, part...); len(line) > maxLineBytes {
+			return nil, fmt.Errorf("the line is longer than %d bytes", maxLineBytes)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
@@ -186,7 +186,7 @@ func readAnswerLine(r *bufio.Reader) ([]byte, error) {
 
 // take keeps an answer of this run and refuses any other.
 func (a *PredictionLog) take(line []byte) error {
-	var k keptAnswer
+	var k logLine
 	if err := json.Unmarshal(line, &k); err != nil || k.Run == "" || k.Task == "" {
 		return errors.New("is no answer of an evaluation; name another file")
 	}
@@ -244,7 +244,7 @@ func (a *PredictionLog) add(task string, answers []Prediction) error {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	for _, one := range answers {
-		if err := e.Encode(keptAnswer{Task: task, Prediction: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}); err != nil {
+		if err := e.Encode(logLine{Task: task, Prediction: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}); err != nil {
 			return fmt.Errorf("answers: %w", err)
 		}
 	}

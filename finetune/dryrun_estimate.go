@@ -17,13 +17,13 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// usedShare is the share of the multiply-add peak that training reaches where it cannot be timed: what bench measured on
+// assumedMFU is the share of the multiply-add peak that training reaches where it cannot be timed: what bench measured on
 // SmolLM2-135M (docs/performance.md).
-const usedShare = 0.5
+const assumedMFU = 0.5
 
-// rough plans a run of which something is not there, from the model's shape.
-func (p *Plan) rough(ctx context.Context, c Config, known fs.FS) error {
-	config, err := c.shape(known)
+// estimate plans a run of which something is not there, from the model's shape.
+func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
+	config, err := c.modelConfig(known)
 	if err != nil {
 		return err
 	}
@@ -35,27 +35,27 @@ func (p *Plan) rough(ctx context.Context, c Config, known fs.FS) error {
 	if p.Trainable, err = countTrainable(ctx, m, c); err != nil {
 		return err
 	}
-	length := c.length(m.Config().MaxPositionEmbeddings)
+	length := c.maxRowLength(m.Config().MaxPositionEmbeddings)
 	p.Steps = c.Train.MaxSteps
-	p.Tokens, p.AtMost = p.Steps*p.Window*length, true
-	p.guess(m, c.Method.Name == "full")
-	return p.fit(c, m, min(p.Window*length, max(length, c.Train.MaxTokensPerMicroBatch)))
+	p.Tokens, p.AtMost = p.Steps*p.BatchSize*length, true
+	p.estimateTime(m, c.Method.Name == "full")
+	return p.estimateMemory(c, m, min(p.BatchSize*length, max(length, c.Train.MaxTokensPerMicroBatch)))
 }
 
-// fit estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
-func (p *Plan) fit(c Config, m *model.Model, tokens int) error {
+// estimateMemory estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
+func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int) error {
 	limit, err := c.Memory.limit()
 	if err != nil {
 		return err
 	}
-	p.Checkpointing, p.Memory, err = fit(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := estimate(m, 4*p.Trainable, tokens, checkpointing)
+	p.Checkpointing, p.Memory, err = fitMemory(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := estimateParts(m, 4*p.Trainable, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
 		own := 0
 		if c.Method.Name == "full" {
 			e.Weights, e.Adapter, own = 4*p.Parameters, 0, 4*p.Parameters
 		}
-		e.program(0, own)
+		e.setProgram(0, own)
 		return e
 	})
 	return err
@@ -64,8 +64,8 @@ func (p *Plan) fit(c Config, m *model.Model, tokens int) error {
 // machinePeak is tensor.Peak, measured once.
 var machinePeak = sync.OnceValue(tensor.Peak)
 
-// guess estimates the time from the machine's multiply-add peak, as bench.TrainResult.MFU counts.
-func (p *Plan) guess(m *model.Model, full bool) {
+// estimateTime estimates the time from the machine's multiply-add peak, as bench.TrainResult.MFU counts.
+func (p *Plan) estimateTime(m *model.Model, full bool) {
 	products := 2.0
 	if full {
 		products = 3
@@ -73,12 +73,12 @@ func (p *Plan) guess(m *model.Model, full bool) {
 	flop := 0.0
 	m.Linears(func(l *model.Linear) { flop += 2 * products * float64(l.Weight.Size()) * float64(p.Tokens) })
 	peak := machinePeak()
-	p.Seconds = flop / (float64(tensor.Threads()) * peak * 1e9 * usedShare)
-	p.From = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, tensor.Threads())
+	p.Seconds = flop / (float64(tensor.Threads()) * peak * 1e9 * assumedMFU)
+	p.TimeBasis = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, tensor.Threads())
 }
 
-// length is the longest that a row can be.
-func (c *Config) length(positions int) int {
+// maxRowLength is the longest that a row can be.
+func (c *Config) maxRowLength(positions int) int {
 	n := positions
 	if c.Task.MaxLength > 0 {
 		n = min(n, c.Task.MaxLength)
@@ -89,8 +89,8 @@ func (c *Config) length(positions int) int {
 	return n
 }
 
-// shape is the config.json of the run's model, which need not be there.
-func (c *Config) shape(known fs.FS) ([]byte, error) {
+// modelConfig is the config.json of the run's model, which need not be there.
+func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	if c.Model.Path == "" {
 		return c.Model.Config.Read()
 	}
@@ -125,26 +125,26 @@ func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) 
 		whole = true
 	}
 	if whole {
-		return attachedTo(ctx, m, c)
+		return countAttached(ctx, m, c)
 	}
 	var counts [2]int
 	for i := range counts {
-		small, err := shrunk(m.ConfigJSON, i+1)
+		small, err := withLayers(m.ConfigJSON, i+1)
 		if err != nil {
 			return 0, err
 		}
 		if small.Config().NumHiddenLayers != i+1 {
-			return attachedTo(ctx, m, c)
+			return countAttached(ctx, m, c)
 		}
-		if counts[i], err = attachedTo(ctx, small, c); err != nil {
+		if counts[i], err = countAttached(ctx, small, c); err != nil {
 			return 0, err
 		}
 	}
 	return counts[0] + (layers-1)*(counts[1]-counts[0]), nil
 }
 
-// shrunk is a blank model with so many layers.
-func shrunk(config []byte, layers int) (*model.Model, error) {
+// withLayers is a blank model with so many layers.
+func withLayers(config []byte, layers int) (*model.Model, error) {
 	var keys map[string]any
 	if err := json.Unmarshal(config, &keys); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func shrunk(config []byte, layers int) (*model.Model, error) {
 	return model.NewMeta(raw)
 }
 
-func attachedTo(ctx context.Context, m *model.Model, c Config) (int, error) {
+func countAttached(ctx context.Context, m *model.Model, c Config) (int, error) {
 	method, err := adapter.New(c.Method.Name, c.Method.Settings)
 	if err != nil {
 		return 0, err

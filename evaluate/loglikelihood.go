@@ -8,33 +8,33 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// chooser answers questions by the most likely of their choices (lm-eval's log-likelihood).
-type chooser struct {
+// logLikelihoodScorer answers questions by the most likely of their choices (lm-eval's log-likelihood).
+type logLikelihoodScorer struct {
 	session  *infer.Session
 	tok      tasks.Tokenizer
 	task     tasks.Task
 	template tasks.Template
 }
 
-func newChooser(s *infer.Session, task tasks.Task) (*chooser, error) {
+func newLogLikelihoodScorer(s *infer.Session, task tasks.Task) (*logLikelihoodScorer, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {
 		return nil, err
 	}
 	template, err := infer.ChatTemplate(tok)
-	return &chooser{session: s, tok: tok, task: task, template: template}, err
+	return &logLikelihoodScorer{session: s, tok: tok, task: task, template: template}, err
 }
 
-// question is an example on its way to an answer.
-type question struct {
+// encodedQuestion is an example on its way to an answer.
+type encodedQuestion struct {
 	ex      tasks.Example
 	prompt  []int32
 	choices []tasks.Choice
 }
 
 // predict implements predictor.
-func (c *chooser) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
-	questions, tokens := make([]question, len(examples)), make([]infer.Question, len(examples))
+func (c *logLikelihoodScorer) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+	questions, tokens := make([]encodedQuestion, len(examples)), make([]infer.Question, len(examples))
 	for i, ex := range examples {
 		q, err := c.encode(ex)
 		if err != nil {
@@ -59,36 +59,36 @@ func (c *chooser) predict(ctx context.Context, examples []tasks.Example) ([]Pred
 }
 
 // encode makes the tokens of a question, with fewer worked examples where the model's length asks for it.
-func (c *chooser) encode(ex tasks.Example) (question, error) {
+func (c *logLikelihoodScorer) encode(ex tasks.Example) (encodedQuestion, error) {
 	most := c.session.Model.Config().MaxPositionEmbeddings
 	for {
 		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.MultipleChoice).Choices(ex))
 		if err != nil {
-			return question{}, err
+			return encodedQuestion{}, err
 		}
 		longest := 0
 		for _, ch := range choices {
 			if len(ch.IDs) == 0 {
-				return question{}, fmt.Errorf("%s: the choice %q has no token", ex.Source, ch.Text)
+				return encodedQuestion{}, fmt.Errorf("%s: the choice %q has no token", ex.Source, ch.Text)
 			}
 			longest = max(longest, len(ch.IDs))
 		}
 		if len(prompt) == 0 {
-			return question{}, fmt.Errorf("%s: the prompt has no token", ex.Source)
+			return encodedQuestion{}, fmt.Errorf("%s: the prompt has no token", ex.Source)
 		}
 		if len(prompt)+longest <= most {
-			return question{ex, prompt, choices}, nil
+			return encodedQuestion{ex, prompt, choices}, nil
 		}
 		shorter, ok := ex.DropShot()
 		if !ok {
-			return question{}, infer.TooLong(ex.Source, len(prompt), most)
+			return encodedQuestion{}, infer.TooLong(ex.Source, len(prompt), most)
 		}
 		ex = shorter
 	}
 }
 
 // answer is the most likely choice, the first of several alike.
-func (q question) answer(task tasks.Task, logProbs []float64) (Prediction, error) {
+func (q encodedQuestion) answer(task tasks.Task, logProbs []float64) (Prediction, error) {
 	a := Prediction{Source: q.ex.Source, Prompt: q.ex.Prompt, Reference: q.ex.Reference}
 	best := 0
 	for i, ch := range q.choices {
@@ -102,6 +102,6 @@ func (q question) answer(task tasks.Task, logProbs []float64) (Prediction, error
 		}
 	}
 	a.Output = q.choices[best].Text
-	a.judge(task, q.ex)
+	a.grade(task, q.ex)
 	return a, nil
 }

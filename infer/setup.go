@@ -13,15 +13,13 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
-	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tasks"
 )
 
-// hostFile says beside an adapter, or a model, how its model is to be opened again; PEFT and transformers pass it over.
-const hostFile = "host.json"
+// setupFile says beside an adapter, or a model, how its model is to be opened again; PEFT and transformers pass it over.
+const setupFile = "host.json"
 
-// Host is the content of host.json.
-type Host struct {
+// ModelSetup is the content of host.json.
+type ModelSetup struct {
 	head.Config
 	Numerics string `json:"numerics,omitempty"`
 	// Task and TaskOptions are those of the training, without its data.
@@ -30,16 +28,16 @@ type Host struct {
 }
 
 // Write keeps the record in a folder, unless there is nothing to say.
-func (h Host) Write(dir string) error {
+func (h ModelSetup) Write(dir string) error {
 	if h.Kind == "" && h.Numerics == "" {
 		return nil
 	}
-	return folder.WriteJSON(filepath.Join(dir, hostFile), h)
+	return folder.WriteJSON(filepath.Join(dir, setupFile), h)
 }
 
-// ReadHost reads a folder's record; without one it is the zero record.
-func ReadHost(dir string) (h Host, err error) {
-	path := filepath.Join(dir, hostFile)
+// ReadModelSetup reads a folder's record; without one it is the zero record.
+func ReadModelSetup(dir string) (h ModelSetup, err error) {
+	path := filepath.Join(dir, setupFile)
 	if _, err := os.Stat(path); err != nil {
 		return h, nil
 	}
@@ -62,10 +60,10 @@ var taskTypes = map[head.Kind]string{
 // TaskType is PEFT's name of a kind of model, "" where it has none.
 func TaskType(kind head.Kind) string { return taskTypes[kind] }
 
-// adapterHost reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
+// adapterSetup reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
 // of classes from the classifier that is saved whole.
-func adapterHost(dir string) (Host, error) {
-	h, err := ReadHost(dir)
+func adapterSetup(dir string) (ModelSetup, error) {
+	h, err := ReadModelSetup(dir)
 	if err != nil || h.Kind != "" {
 		return h, err
 	}
@@ -107,60 +105,4 @@ func savedClasses(dir string) ([]string, error) {
 		return labels, nil
 	}
 	return nil, nil
-}
-
-// HeadOf is a model's head, its problem named.
-func HeadOf(m *model.Model) head.Config {
-	h := m.Head().Config
-	if h.Kind == head.SequenceClassification {
-		h.ProblemType = h.Problem()
-	}
-	return h
-}
-
-// Opener reads or makes a model.
-type Opener func(model.Options) (*model.Model, error)
-
-// OpenFor opens a model with the head that a task wants: its own one, where the task's labels are among its labels, or a
-// new one, which is to be trained.
-func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isNew bool, err error) {
-	h, ok := task.(tasks.HeadTask)
-	m, err = open(o)
-	if err == nil {
-		if !ok {
-			return m, false, wantCausal(m)
-		}
-		own := HeadOf(m)
-		if want, e := h.Head(own); e == nil && want.Kind == own.Kind {
-			return m, m.NewlyInitialized, nil
-		}
-		_ = m.Close()
-	}
-	if !ok {
-		return nil, false, err
-	}
-	if o.Head, err = h.Head(head.Config{}); err != nil {
-		return nil, false, err
-	}
-	m, err = open(o)
-	return m, true, err
-}
-
-// wantCausal refuses a model for a task that continues text.
-func wantCausal(m *model.Model) error {
-	if k := m.Head().Kind; k != head.CausalLM {
-		_ = m.Close()
-		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s", head.CausalLM, k)
-	}
-	return nil
-}
-
-// MatchHead gives a task the model's head, or says why they do not go together.
-func MatchHead(task tasks.Task, m *model.Model) error {
-	own := HeadOf(m)
-	want, err := tasks.HeadOf(task, own)
-	if want.Kind != own.Kind && want.Kind != "" {
-		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s: train one", want.Kind, own.Kind)
-	}
-	return err
 }

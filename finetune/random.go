@@ -4,16 +4,16 @@ import "math/rand/v2"
 
 // Purposes of randomness: each has its own stream of the seed.
 const (
-	forOrder = 1 + iota
-	forAdapter
-	forDropout
-	forModel
-	forHead
-	forDraw
+	purposeOrder = 1 + iota
+	purposeAdapter
+	purposeDropout
+	purposeModel
+	purposeHead
+	purposeCollate
 )
 
-// stream returns a number that depends on the seed, the purpose and a count, and nothing else.
-func stream(seed uint64, purpose, n int) uint64 {
+// deriveSeed returns a number that depends on the seed, the purpose and a count, and nothing else.
+func deriveSeed(seed uint64, purpose, n int) uint64 {
 	return rand.New(rand.NewPCG(seed, uint64(purpose)<<48|uint64(n))).Uint64()
 }
 
@@ -21,9 +21,9 @@ func stream(seed uint64, purpose, n int) uint64 {
 // short.
 func batchIndices(seed uint64, rows, size, perEpoch, step int) []int {
 	epoch, at := step/perEpoch, step%perEpoch*size
-	p := rand.New(rand.NewPCG(stream(seed, forOrder, epoch), 0)).Perm(rows)
+	p := rand.New(rand.NewPCG(deriveSeed(seed, purposeOrder, epoch), 0)).Perm(rows)
 	return p[at:min(rows, at+size)]
 }
 
 // AdapterSeed is what a run with a seed draws its adapter with.
-func AdapterSeed(seed uint64) uint64 { return stream(seed, forAdapter, 0) }
+func AdapterSeed(seed uint64) uint64 { return deriveSeed(seed, purposeAdapter, 0) }
