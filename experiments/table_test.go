@@ -286,7 +286,7 @@ func TestTableNamesWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	md := text(t, o.Output, "memory.md")
-	for _, want := range []string{"- lora-8: model: llama-9 is not there\n", "- full: data: elsewhere/c4.jsonl is not there\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
+	for _, want := range []string{"- lora-8: model: llama-9 does not exist\n", "- full: data: elsewhere/c4.jsonl does not exist\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is missing in\n%s", want, md)
 		}

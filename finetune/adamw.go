@@ -13,26 +13,26 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// AdamW is the optimizer of Loshchilov and Hutter 2019 (Algorithm 2) with PyTorch's arithmetic: the weight decay is
-// lr·WeightDecay of the weight, eps is added to the bias-corrected root. A parameter's RateScale multiplies lr, in the
-// weight decay too.
+// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a weight
+// decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale multiplies lr, in
+// the weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
 	params []model.Param
 	m, v   [][]float32
-	steps  []int // steps of each parameter
+	steps  []int // taken by each parameter
 }
 
-// NewAdamW starts with zero moments for params.
+// NewAdamW returns an optimizer of params whose moments are zero.
 func NewAdamW(params []model.Param, beta1, beta2, eps, weightDecay float64) *AdamW {
 	o := &AdamW{Beta1: beta1, Beta2: beta2, Eps: eps, WeightDecay: weightDecay}
 	o.restart(params)
 	return o
 }
 
-// restart goes on with other parameters: those that it has already keep their moments and steps, the others start at
-// zero. It returns how many values start so.
+// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero. It
+// returns the number of values of the new ones.
 func (o *AdamW) restart(params []model.Param) (reset int) {
 	old, at := *o, map[*nn.Param]int{}
 	for i, p := range o.params {
@@ -51,10 +51,10 @@ func (o *AdamW) restart(params []model.Param) (reset int) {
 	return reset
 }
 
-// adamChunk is how many values one job updates.
+// adamChunk is the number of values that one parallel job updates.
 const adamChunk = 1 << 16
 
-// Step moves every parameter that has a gradient, with learning rate lr.
+// Step updates every parameter that has a gradient, with learning rate lr.
 func (o *AdamW) Step(lr float64) {
 	for i, p := range o.params {
 		o.steps[i]++
@@ -74,14 +74,14 @@ func (o *AdamW) Step(lr float64) {
 	}
 }
 
-// zeroGrad forgets the gradients.
+// zeroGrad clears the gradients.
 func (o *AdamW) zeroGrad() {
 	for _, p := range o.params {
 		p.ZeroGrad()
 	}
 }
 
-// gradNorm is the Euclidean norm of all gradients together.
+// gradNorm returns the Euclidean norm of all gradients together.
 func gradNorm(params []model.Param) float64 {
 	sum := 0.0
 	for _, p := range params {
@@ -106,7 +106,7 @@ func clip(params []model.Param, norm, limit float64) {
 	}
 }
 
-// save writes the moments, m.NAME and v.NAME, and the steps, step.NAME.
+// save writes the moments, as m.NAME and v.NAME, and the step counts, as step.NAME.
 func (o *AdamW) save(path string) error {
 	var ts []checkpoint.Tensor
 	for i, p := range o.params {
@@ -125,11 +125,11 @@ func (o *AdamW) load(path string) error {
 	}
 	defer func() { _ = f.Close() }()
 	for i, p := range o.params {
-		since := make([]float32, 1)
-		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": since} {
+		steps := make([]float32, 1)
+		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": steps} {
 			t, ok := f.Get(prefix + p.Name)
 			if !ok || t.Size() != len(dst) {
-				return fmt.Errorf("%s: no moment of %s in its shape", path, p.Name)
+				return fmt.Errorf("%s: %s is missing, or does not have %d values", path, prefix+p.Name, len(dst))
 			}
 			v, err := t.Float32s()
 			if err != nil {
@@ -137,7 +137,7 @@ func (o *AdamW) load(path string) error {
 			}
 			copy(dst, v)
 		}
-		o.steps[i] = int(since[0])
+		o.steps[i] = int(steps[0])
 	}
 	return nil
 }

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-func TestWindowsAreEpochs(t *testing.T) {
+func TestBatchesAreEpochs(t *testing.T) {
 	const rows, size = 10, 4
 	c := Default()
 	c.Train.PerDeviceTrainBatchSize, c.Train.GradientAccumulationSteps, c.Train.NumTrainEpochs = 2, 2, 2.5
 	perEpoch, total, warmup := c.Train.plan(rows)
 	if perEpoch != 3 || total != 8 || warmup != 1 {
-		t.Errorf("plan gives %d steps an epoch, %d in all, %d of warm-up; want 3, 8, 1", perEpoch, total, warmup)
+		t.Errorf("plan gives %d steps per epoch, %d in all, %d of warm-up; want 3, 8, 1", perEpoch, total, warmup)
 	}
 	var first, second []int
 	for step := range 3 {
@@ -27,13 +27,13 @@ func TestWindowsAreEpochs(t *testing.T) {
 		slices.Sort(epoch)
 		for i, v := range epoch {
 			if v != i || len(epoch) != rows {
-				t.Fatalf("an epoch has rows %v, want each once", epoch)
+				t.Fatalf("an epoch has rows %v, want each row once", epoch)
 			}
 		}
 	}
 }
 
-func TestCheckNamesTheKey(t *testing.T) {
+func TestCheck(t *testing.T) {
 	for key, change := range map[string]func(*Config){
 		"per_device_train_batch_size": func(c *Config) { c.Train.PerDeviceTrainBatchSize = 0 },
 		"learning_rate":               func(c *Config) { c.Train.LearningRate = math.NaN() },

@@ -17,13 +17,13 @@ import (
 	"github.com/spagotune/spagotune/internal/plot"
 )
 
-// Curve is what one run's evaluations came to, by step.
+// Curve is the evaluations of a run, by step.
 type Curve struct {
 	Name        string
 	Evaluations []Evaluation
 }
 
-// ReadCurve reads the evaluations of a run's folder from its metrics.jsonl.
+// ReadCurve reads the evaluations of a run from metrics.jsonl in its folder. name is the curve's name.
 func ReadCurve(name, dir string) (Curve, error) {
 	c := Curve{Name: name}
 	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
@@ -45,7 +45,7 @@ func ReadCurve(name, dir string) (Curve, error) {
 	return c, lines.Err()
 }
 
-// value is an evaluation's score in per cent, or its loss where nothing was scored.
+// value returns an evaluation's score in per cent, or its loss if nothing was scored.
 func (e Evaluation) value() (v float64, unit string) {
 	if e.Score != nil {
 		return 100 * *e.Score, "score, %"
@@ -53,7 +53,7 @@ func (e Evaluation) value() (v float64, unit string) {
 	return e.Loss, "held-out loss"
 }
 
-// compare aligns curves by step: rows[i][j] is curve j at steps[i]; a run that was not evaluated there has a null value.
+// compare aligns curves by step: rows[i][j] is curve j at steps[i], a null value if that run was not evaluated there.
 func compare(curves []Curve) (steps []int, rows [][]float64, unit string) {
 	for _, c := range curves {
 		for _, e := range c.Evaluations {
@@ -78,7 +78,7 @@ func compare(curves []Curve) (steps []int, rows [][]float64, unit string) {
 	return steps, rows, unit
 }
 
-// WriteTable prints curves side by side, a step a line.
+// WriteTable prints curves side by side, one step per line.
 func WriteTable(w io.Writer, curves []Curve) {
 	steps, rows, unit := compare(curves)
 	var b strings.Builder
@@ -104,7 +104,7 @@ func WriteTable(w io.Writer, curves []Curve) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-// WriteSVG draws curves into a file.
+// WriteSVG draws curves into an SVG file.
 func WriteSVG(path, title string, curves []Curve) error {
 	steps, rows, unit := compare(curves)
 	values, names, labels := make([][]float64, len(curves)), make([]string, len(curves)), make([]string, len(steps))

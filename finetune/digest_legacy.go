@@ -2,8 +2,8 @@ package finetune
 
 import "encoding/json"
 
-// legacyConfig is what the digest of a run's course was made of up to commit e60e5f3, field by field in its order, so that
-// a checkpoint of that time can be told from one of another run.
+// legacyConfig is the struct that a run's digest was computed from up to commit e60e5f3. With it a checkpoint of that time
+// is recognized as the run's own. Its field names, their order and their omitempty must stay as they are.
 type legacyConfig struct {
 	Model                                              string
 	ModelConfig                                        any
@@ -38,9 +38,9 @@ type legacyConfig struct {
 	Compare                                            []map[string]any
 }
 
-// legacyDigest is the run's digest as it was made then.
+// legacyDigest returns the run's digest as it was computed up to commit e60e5f3.
 func (r *run) legacyDigest() string {
-	c, t := r.c, r.c.Train
+	c, t := r.config, r.config.Train
 	before := legacyConfig{
 		Model: c.Model.Path, Tokenizer: c.Model.Tokenizer, Numerics: c.Model.Numerics,
 		Task: c.Task.Name, Data: c.Task.Data.Plain(), EvalData: c.Task.EvalData.Plain(), TaskOptions: c.Task.Options, MaxLength: c.Task.MaxLength,

@@ -1,7 +1,7 @@
-// Package finetune is the training loop and what surrounds it: data order, AdamW, schedules, evaluation, checkpoints
-// that continue to the same bits, and reports.
+// Package finetune trains models: the loop, the order of the data, AdamW, learning rate schedules, evaluation during
+// training, checkpoints that resume to the same bits, and estimates of memory and time.
 //
-// A run is a Config (a recipe's keys: Hugging Face Trainer's names beside the adapter's PEFT keys). Run reads the model
-// and the data, attaches the adapter and trains; the method is data, the loop is one. Everything that is random depends
-// on (seed, purpose, step) alone, so a resumed run is the run that was interrupted.
+// A Config describes a run. A recipe, its YAML form, uses the names of Hugging Face's Trainer and of PEFT's adapter
+// configs. Run loads the model and the data, attaches the adapter and trains. Every random number depends only on the
+// seed, its purpose and the step, so a resumed run gives the same result as one that was never interrupted.
 package finetune

@@ -17,11 +17,11 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// assumedMFU is the share of the multiply-add peak that training reaches where it cannot be timed: what bench measured on
-// SmolLM2-135M (docs/performance.md).
+// assumedMFU is the model FLOP utilization that is assumed if training cannot be timed: what bench measured for SmolLM2-135M
+// (docs/performance.md).
 const assumedMFU = 0.5
 
-// estimate plans a run of which something is not there, from the model's shape.
+// estimate plans a run that lacks its model or its data, from the model's shape.
 func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
 	config, err := c.modelConfig(known)
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
 	return p.estimateMemory(c, m, min(p.BatchSize*length, max(length, c.Train.MaxTokensPerMicroBatch)))
 }
 
-// estimateMemory estimates the memory of a model whose weights are kept in two bytes each while they are frozen.
+// estimateMemory estimates the memory of the run. Frozen weights are assumed to take two bytes each.
 func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int) error {
 	limit, err := c.Memory.limit()
 	if err != nil {
@@ -61,10 +61,10 @@ func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int) error {
 	return err
 }
 
-// machinePeak is tensor.Peak, measured once.
+// machinePeak returns tensor.Peak, in GFLOP/s of one thread, measured once.
 var machinePeak = sync.OnceValue(tensor.Peak)
 
-// estimateTime estimates the time from the machine's multiply-add peak, as bench.TrainResult.MFU counts.
+// estimateTime estimates the time from the machine's multiply-add peak. FLOP are counted as in bench.Result.MFU.
 func (p *Plan) estimateTime(m *model.Model, full bool) {
 	products := 2.0
 	if full {
@@ -74,10 +74,10 @@ func (p *Plan) estimateTime(m *model.Model, full bool) {
 	m.Linears(func(l *model.Linear) { flop += 2 * products * float64(l.Weight.Size()) * float64(p.Tokens) })
 	peak := machinePeak()
 	p.Seconds = flop / (float64(tensor.Threads()) * peak * 1e9 * assumedMFU)
-	p.TimeBasis = fmt.Sprintf("not timed: from the multiply-add peak, %.0f GFLOP/s on each of %d threads here, of which half is used as on SmolLM2-135M", peak, tensor.Threads())
+	p.TimeBasis = fmt.Sprintf("not timed: estimated from this machine's multiply-add peak, %.0f GFLOP/s on each of %d threads, of which SmolLM2-135M uses half", peak, tensor.Threads())
 }
 
-// maxRowLength is the longest that a row can be.
+// maxRowLength returns the largest number of tokens that a row can have.
 func (c *Config) maxRowLength(positions int) int {
 	n := positions
 	if c.Task.MaxLength > 0 {
@@ -89,7 +89,7 @@ func (c *Config) maxRowLength(positions int) int {
 	return n
 }
 
-// modelConfig is the config.json of the run's model, which need not be there.
+// modelConfig returns the config.json of the run's model: from its folder or, if it is missing, from known.
 func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	if c.Model.Path == "" {
 		return c.Model.Config.Read()
@@ -105,13 +105,13 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	raw, err := fs.ReadFile(known, name+".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		names, _ := fs.Glob(known, "*.json")
-		return nil, fmt.Errorf("model %s is not there, and its shape is not known; known are %s", c.Model.Path, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
+		return nil, fmt.Errorf("model %s is missing, and its shape is not known; known are %s", c.Model.Path, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
 	}
 	return raw, err
 }
 
-// countTrainable counts what would train. Where no setting is about single layers, a model of one layer and one of two
-// tell those of all.
+// countTrainable returns the number of parameters that would train. Unless a setting singles out layers, it attaches the
+// adapter to models of one and of two layers and extrapolates, which is faster for a large model.
 func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) {
 	if c.Method.Name == "full" {
 		return m.NumParameters(), nil
@@ -143,7 +143,7 @@ func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) 
 	return counts[0] + (layers-1)*(counts[1]-counts[0]), nil
 }
 
-// withLayers is a blank model with so many layers.
+// withLayers returns a model without weights, of the shape of a config.json but with another number of layers.
 func withLayers(config []byte, layers int) (*model.Model, error) {
 	var keys map[string]any
 	if err := json.Unmarshal(config, &keys); err != nil {
@@ -157,6 +157,7 @@ func withLayers(config []byte, layers int) (*model.Model, error) {
 	return model.NewMeta(raw)
 }
 
+// countAttached attaches the adapter, counts its parameters and detaches it.
 func countAttached(ctx context.Context, m *model.Model, c Config) (int, error) {
 	method, err := adapter.New(c.Method.Name, c.Method.Settings)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// evaluate takes the held-out loss and, where asked for, scores answers; it keeps the best weights and ends the run when
-// they have not got better for long enough.
+// evaluate computes the held-out loss and, if asked for, the score of the answers. It keeps the best weights and ends the
+// run once the metric has not improved for long enough.
 func (r *run) evaluate(ctx context.Context) error {
 	if len(r.evalRows) == 0 {
 		return nil
@@ -20,14 +20,14 @@ func (r *run) evaluate(ctx context.Context) error {
 	e, err := r.runEvaluation(ctx)
 	if errors.Is(err, context.Canceled) {
 		r.state.EvalPending = true
-		return nil // the loop sees the cancellation and saves
+		return nil // train sees the cancellation and saves a checkpoint
 	}
 	if err != nil {
 		return err
 	}
 	r.state.EvalPending = false
 	r.result.Evaluations = append(r.result.Evaluations, e)
-	event := r.o.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
+	event := r.options.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
 	if e.Score != nil {
 		event = event.Float64("eval_score", *e.Score)
 	}
@@ -38,16 +38,16 @@ func (r *run) evaluate(ctx context.Context) error {
 	return r.trackBest(e)
 }
 
-// runEvaluation takes what an evaluation takes.
+// runEvaluation computes the loss and the score.
 func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	e.Step = r.state.Step
-	if e.Loss, err = r.t.EvalLoss(ctx, r.evalRows); err != nil {
+	if e.Loss, err = r.trainer.EvalLoss(ctx, r.evalRows); err != nil {
 		return e, err
 	}
-	if r.c.Eval.Examples == 0 && !scoresFromHead(r.c.Task.Name) {
+	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
 		return e, nil
 	}
-	metrics, _, err := evaluate.Score(ctx, r.s, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.c.Eval.Examples, nil)
+	metrics, _, err := evaluate.Score(ctx, r.session, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.config.Eval.Examples, nil)
 	if err != nil {
 		return e, err
 	}
@@ -58,16 +58,16 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	return e, nil
 }
 
-// trackBest keeps the best weights and counts evaluations that were no better.
+// trackBest saves the weights if they are the best so far, and otherwise counts evaluations without improvement.
 func (r *run) trackBest(e Evaluation) error {
 	value := -e.Loss
-	if r.c.Train.MetricForBestModel == "score" {
+	if r.config.Train.MetricForBestModel == "score" {
 		value = *e.Score
 	}
 	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
 		r.state.BadEvals++
-		if p := r.c.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
-			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.c.Train.MetricForBestModel, r.state.BestStep)
+		if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
+			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
 		}
 		return nil
 	}
@@ -75,14 +75,14 @@ func (r *run) trackBest(e Evaluation) error {
 	if e.Step == 0 {
 		return nil
 	}
-	return folder.Replace(filepath.Join(r.c.Save.OutputDir, "best"), r.saveWeights)
+	return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights)
 }
 
-// Evaluation is one look at the held-out data.
+// Evaluation holds the results on the held-out data after a step, a line of metrics.jsonl.
 type Evaluation struct {
 	Step  int      `json:"step"`
 	Loss  float64  `json:"eval_loss"`
 	Score *float64 `json:"eval_score,omitempty"`
-	// Metrics are the task's figures over all answers, Score among them.
+	// Metrics are the task's metrics over all answers, by name; Score is one of them.
 	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
 }

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +12,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// MissingInputs says what a run needs that is not there: its model, tokenizer, data.
+// MissingInputs lists which of the run's inputs are missing: its model, its tokenizer, its data. It returns nil if none is.
 func (c *Config) MissingInputs() []string {
 	var missing []string
 	if err := c.missingModel(); err != nil {
@@ -21,7 +22,7 @@ func (c *Config) MissingInputs() []string {
 		if dir, err := infer.ModelDir(c.Model.Tokenizer); err != nil {
 			missing = append(missing, "tokenizer: "+err.Error())
 		} else if _, err := os.Stat(dir); err != nil {
-			missing = append(missing, "tokenizer: "+dir+" is not there")
+			missing = append(missing, "tokenizer: "+dir+" does not exist")
 		}
 	}
 	task, err := c.Task.New()
@@ -34,7 +35,7 @@ func (c *Config) MissingInputs() []string {
 	return missing
 }
 
-// MissingInputs says what the recipe needs that is not there: what its run needs, and its eval tasks.
+// MissingInputs lists which inputs of the recipe's run and of its eval tasks are missing. It returns nil if none is.
 func (r Recipe) MissingInputs() []string {
 	missing := r.Config.MissingInputs()
 	for _, b := range r.EvalTasks {
@@ -45,7 +46,7 @@ func (r Recipe) MissingInputs() []string {
 	return missing
 }
 
-// missingInput says why a benchmark cannot be asked.
+// missingInput returns why the task's data cannot be read, or nil.
 func (b EvalTask) missingInput() error {
 	task, err := tasks.New(b.Task, b.Options)
 	if err == nil {
@@ -54,7 +55,7 @@ func (b EvalTask) missingInput() error {
 	return err
 }
 
-// missingModel says why a run's model cannot be read.
+// missingModel returns why the run's model cannot be read, or nil.
 func (c *Config) missingModel() error {
 	switch {
 	case c.Model.Path != "":
@@ -63,21 +64,21 @@ func (c *Config) missingModel() error {
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
-			return fmt.Errorf("%s is not there", c.Model.Path)
+			return fmt.Errorf("%s does not exist", c.Model.Path)
 		}
 		return nil
 	case !c.Model.Config.Empty():
 		_, err := c.Model.Config.Read()
 		return err
 	}
-	return fmt.Errorf("none is named")
+	return errors.New("none is named")
 }
 
-// dataError is an error about data in a few words.
+// dataError shortens an error about data to a few words.
 func dataError(err error) string {
 	text := err.Error()
 	if at := strings.Index(text, "open "); at >= 0 && strings.HasSuffix(text, "no such file or directory") {
-		return "data: " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " is not there"
+		return "data: " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " does not exist"
 	}
 	return text
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// load makes the task, and reads the model with the head for it, and its tokenizer.
+// load creates the task and loads the model, with the head that the task needs, and the tokenizer.
 func (r *run) load(ctx context.Context) error {
 	var err error
-	if r.task, err = r.c.Task.New(); err != nil {
+	if r.task, err = r.config.Task.New(); err != nil {
 		return err
 	}
 	r.result.Task = r.task
@@ -20,39 +20,40 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.m, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.c.Model.Numerics, Seed: deriveSeed(r.c.Train.Seed, purposeHead, 0)}); err != nil {
+	if r.model, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.config.Model.Numerics, Seed: deriveSeed(r.config.Train.Seed, purposeHead, 0)}); err != nil {
 		return err
 	}
-	if r.c.Model.Tokenizer != "" {
-		if dir, err = infer.ModelDir(r.c.Model.Tokenizer); err != nil {
+	if r.config.Model.Tokenizer != "" {
+		if dir, err = infer.ModelDir(r.config.Model.Tokenizer); err != nil {
 			return err
 		}
 	}
 	if dir == "" {
-		return errors.New("tokenizer is empty; a model from random weights needs one named")
+		return errors.New("tokenizer is empty; name one for a model with random weights")
 	}
 	if r.tok, err = tokenizer.Load(dir); err != nil {
 		return err
 	}
-	if r.m.Dir == "" {
-		r.m.Dir = dir // a model from random weights takes the tokenizer's files along
+	if r.model.Dir == "" {
+		r.model.Dir = dir // so that saving a model with random weights copies the tokenizer's files
 	}
-	return infer.MatchTokenizer(r.tok, r.m, dir)
+	return infer.MatchTokenizer(r.tok, r.model, dir)
 }
 
-// source is where the model comes from, and its folder.
+// source is Config.Source, except that a run of all parameters is resumed from its checkpoint.
 func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
-	if r.resumeFrom != "" && r.c.Method.Name == "full" {
+	if r.resumeFrom != "" && r.config.Method.Name == "full" {
 		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
 	}
-	return r.c.Source(ctx)
+	return r.config.Source(ctx)
 }
 
+// loader returns a function that loads the model in a folder.
 func loader(ctx context.Context, dir string) infer.Opener {
 	return func(o model.Options) (*model.Model, error) { return model.Load(ctx, dir, o) }
 }
 
-// Source is where the model comes from that a run starts from, and its folder.
+// Source returns the folder of the model that a run starts from, "" for random weights, and a function that opens the model.
 func (c *Config) Source(ctx context.Context) (dir string, open infer.Opener, err error) {
 	switch {
 	case c.Model.Path != "":

@@ -17,11 +17,11 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// openOutput makes the output folder and its metrics file.
+// openOutput creates the output folder and opens its metrics file.
 func (r *run) openOutput() error {
-	dir := r.c.Save.OutputDir
+	dir := r.config.Save.OutputDir
 	r.result.OutputDir = dir
-	if r.o.Overwrite {
+	if r.options.Overwrite {
 		if err := removeRun(dir); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (r *run) openOutput() error {
 	return err
 }
 
-// removeRun removes a run's folder, but only if that is what it is.
+// removeRun removes the folder of a run. Any other folder that is not empty is an error.
 func removeRun(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -48,7 +48,7 @@ func removeRun(dir string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "metrics.jsonl")); err != nil {
-		return fmt.Errorf("output_dir: %s is not empty and is no run's folder (it has no metrics.jsonl); it is not overwritten", dir)
+		return fmt.Errorf("output_dir: %s is not empty and is not the folder of a run (it has no metrics.jsonl); it is not overwritten", dir)
 	}
 	return os.RemoveAll(dir)
 }
@@ -63,31 +63,31 @@ func (r *run) record(v any) error {
 	return err
 }
 
-// saveState writes the weights and what else training needs to go on.
+// saveState writes the weights and whatever else the adapter needs to resume.
 func (r *run) saveState(dir string) error {
-	if r.a == nil {
+	if r.adapter == nil {
 		return r.saveWeights(dir)
 	}
 	if err := r.saveAdapter(dir); err != nil {
 		return err
 	}
-	if err := r.a.SaveState(dir); err != nil {
+	if err := r.adapter.SaveState(dir); err != nil {
 		return err
 	}
 	return r.saveBase(dir)
 }
 
-// saveWeights writes into a folder what the run results in: the adapter, or the whole model with the tokenizer beside it
-// where all of it trains or the adapter is folded in by restarts.
+// saveWeights writes the run's result into a folder: the adapter, or, if all parameters train or restarts merge the adapter,
+// the whole model and its tokenizer.
 func (r *run) saveWeights(dir string) error {
-	ctx := context.Background() // after Ctrl-C above all
+	ctx := context.Background() // a cancelled run is saved too
 	switch {
-	case r.a == nil:
-		if err := r.m.Save(ctx, dir, "", checkpoint.DTypeF32); err != nil {
+	case r.adapter == nil:
+		if err := r.model.Save(ctx, dir, "", checkpoint.DTypeF32); err != nil {
 			return err
 		}
-	case r.c.Train.ReLoRASteps > 0:
-		if err := r.m.Save(ctx, dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
+	case r.config.Train.ReLoRASteps > 0:
+		if err := r.model.Save(ctx, dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
 			return err
 		}
 	default:
@@ -96,22 +96,24 @@ func (r *run) saveWeights(dir string) error {
 	return r.modelSetup().Write(dir)
 }
 
+// saveAdapter writes the adapter and how its model is opened.
 func (r *run) saveAdapter(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := r.a.Save(dir); err != nil {
+	if err := r.adapter.Save(dir); err != nil {
 		return err
 	}
 	return r.modelSetup().Write(dir)
 }
 
-// saveHead lets an adapter take a head along that trains whole: a new one, and as in PEFT that of every classifier.
-func (r *run) saveHead(s *adapter.Common) {
+// addHeadToSave adds the model's head to modules_to_save, so that all of the head trains and is saved with the adapter. It
+// does so for a new head and, as PEFT does, for every classifier.
+func (r *run) addHeadToSave(s *adapter.Common) {
 	if _, ok := r.task.(tasks.HeadTask); !ok {
 		return
 	}
-	kind := r.m.Head().Kind
+	kind := r.model.Head().Kind
 	if s.TaskType == "" {
 		s.TaskType = infer.TaskType(kind)
 	}
@@ -120,31 +122,31 @@ func (r *run) saveHead(s *adapter.Common) {
 		return
 	}
 	own := map[string]bool{}
-	r.m.Weights(func(w *model.Weight) { own[w.Name] = w.Tied() == nil })
-	for _, path := range r.m.Head().Modules() {
+	r.model.Weights(func(w *model.Weight) { own[w.Name] = w.Tied() == nil })
+	for _, path := range r.model.Head().Modules() {
 		if own[path+".weight"] && !slices.Contains(s.ModulesToSave, path) {
 			s.ModulesToSave = append(s.ModulesToSave, path)
 		}
 	}
 }
 
-// modelSetup is how the run's model is opened again; the zero record for a causal language model.
+// modelSetup returns how to open the run's model again. It is the zero ModelSetup for a causal language model.
 func (r *run) modelSetup() infer.ModelSetup {
-	rec := infer.ModelSetup{}
-	if r.c.Model.Numerics != model.HuggingFace {
-		rec.Numerics = r.c.Model.Numerics
+	setup := infer.ModelSetup{}
+	if r.config.Model.Numerics != model.HuggingFace {
+		setup.Numerics = r.config.Model.Numerics
 	}
 	if _, ok := r.task.(tasks.HeadTask); !ok {
-		return rec
+		return setup
 	}
-	rec.Config, rec.Task = infer.HeadOf(r.m), r.c.Task.Name
-	for k, v := range r.c.Task.Options {
+	setup.Config, setup.Task = infer.HeadOf(r.model), r.config.Task.Name
+	for k, v := range r.config.Task.Options {
 		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "index", "seed"}, k) {
-			if rec.TaskOptions == nil {
-				rec.TaskOptions = map[string]any{}
+			if setup.TaskOptions == nil {
+				setup.TaskOptions = map[string]any{}
 			}
-			rec.TaskOptions[k] = v
+			setup.TaskOptions[k] = v
 		}
 	}
-	return rec
+	return setup
 }

@@ -2,7 +2,7 @@ package finetune
 
 import "math/rand/v2"
 
-// Purposes of randomness: each has its own stream of the seed.
+// The purposes of random numbers. Each purpose has seeds of its own.
 const (
 	purposeOrder = 1 + iota
 	purposeAdapter
@@ -12,18 +12,18 @@ const (
 	purposeCollate
 )
 
-// deriveSeed returns a number that depends on the seed, the purpose and a count, and nothing else.
+// deriveSeed returns a seed that depends only on the run's seed, a purpose and a counter n, such as the step.
 func deriveSeed(seed uint64, purpose, n int) uint64 {
 	return rand.New(rand.NewPCG(seed, uint64(purpose)<<48|uint64(n))).Uint64()
 }
 
-// batchIndices lists the rows of a step (from 0): every epoch is a permutation of all rows, cut in windows; the last may be
-// short.
+// batchIndices returns the indices of the rows of a step, counted from 0. An epoch is a random permutation of all rows, cut
+// into batches of the given size; its last batch may be smaller.
 func batchIndices(seed uint64, rows, size, perEpoch, step int) []int {
-	epoch, at := step/perEpoch, step%perEpoch*size
+	epoch, from := step/perEpoch, step%perEpoch*size
 	p := rand.New(rand.NewPCG(deriveSeed(seed, purposeOrder, epoch), 0)).Perm(rows)
-	return p[at:min(rows, at+size)]
+	return p[from:min(rows, from+size)]
 }
 
-// AdapterSeed is what a run with a seed draws its adapter with.
+// AdapterSeed returns the seed from which a run with the given seed initializes its adapter.
 func AdapterSeed(seed uint64) uint64 { return deriveSeed(seed, purposeAdapter, 0) }

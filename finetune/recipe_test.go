@@ -42,7 +42,7 @@ func TestRecipe(t *testing.T) {
 	}
 	for _, s := range []string{"learning_rate", "=1", "model.a=1", "a=[", "nokey=1"} {
 		if _, err := one([]byte("model: m"), []string{s}); err == nil {
-			t.Errorf("--set %s was taken", s)
+			t.Errorf("--set %s was accepted", s)
 		}
 	}
 }

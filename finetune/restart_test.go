@@ -15,10 +15,10 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestRestarts: a run with restarts logs each, with an output that stays, goes through the types, resets the adapter's
-// optimizer state and nothing else, and results in a model.
+// TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state of
+// the adapter, and that the result is a whole model.
 func TestRestarts(t *testing.T) {
-	c := small(t, "mora")
+	c := smallRun(t, "mora")
 	c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps, c.Train.ReLoRAMoRATypes, c.Train.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
 	c.Method.Settings["modules_to_save"] = []string{"norm"}
 	var logs bytes.Buffer
@@ -48,13 +48,13 @@ func TestRestarts(t *testing.T) {
 		}
 	}
 	if got, want := strings.Join(types, " "), adapter.Neighbours.String()+" "+adapter.NeighboursTiled.String()+" "+adapter.Sharing.String(); got != want {
-		t.Errorf("types behind restarts are %q, want %q", got, want)
+		t.Errorf("the types after restarts are %q, want %q", got, want)
 	}
 	if _, err := model.Load(t.Context(), c.Save.OutputDir, model.Options{}); err != nil {
-		t.Errorf("the result is no model: %v", err)
+		t.Errorf("the result is not a model: %v", err)
 	}
 	if found, _ := filepath.Glob(filepath.Join(c.Save.OutputDir, "adapter_*")); found != nil {
-		t.Errorf("the result holds %v beside the model", found)
+		t.Errorf("the result also holds %v", found)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestRestartKeys(t *testing.T) {
 	}
 }
 
-// TestOptimizerRestart: parameters that stay keep their moments, new ones start as in a new optimizer.
+// TestOptimizerRestart checks that parameters that stay keep their moments, and that new ones start as in a new optimizer.
 func TestOptimizerRestart(t *testing.T) {
 	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
 	move := func(o *AdamW) {

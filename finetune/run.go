@@ -17,62 +17,65 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Options are how a run is carried out, not what it computes.
+// Options say how a run is carried out. They do not change what it computes.
 type Options struct {
-	// Resume continues from the newest whole checkpoint of the output folder; Overwrite empties the folder first.
-	// Without either an existing folder is refused.
+	// Resume continues from the newest whole checkpoint in the output folder. Overwrite removes an existing run first. Without
+	// either, an output folder that is not empty is an error.
 	Resume, Overwrite bool
-	// ShowBatch prints the first row decoded, with its scored part marked.
+	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
-	// Log takes the run's events; Out what a person reads (may be io.Discard).
+	// Log receives the run's events. Out receives what a person reads; nil discards it.
 	Log zerolog.Logger
 	Out io.Writer
-	// Progress is called after every step.
+	// Progress, if not nil, is called after every step.
 	Progress func(Progress)
 }
 
-// Progress is where a run is.
+// Progress tells how far a run has come.
 type Progress struct {
+	// Step counts from 1; Steps is the number of steps of the run.
 	Step, Steps        int
 	Loss, LearningRate float64
 	TokensPerSecond    float64
 	Remaining          time.Duration
 }
 
-// Result is what a run came to.
+// Result is the outcome of a run.
 type Result struct {
-	// Steps is how many were done; Reason why no more were.
+	// Steps is the number of steps done. Reason says why the run ended.
 	Steps  int
 	Reason string
-	// OutputDir holds the trained adapter, or the model where all of it trained.
+	// OutputDir holds the trained adapter, or the whole model (see Config.WholeModel).
 	OutputDir   string
 	Evaluations []Evaluation
-	Trainable   int
-	// Memory is what was expected, PeakBytes the most that the process has held (0 where the system does not tell).
+	// Trainable is the number of trained parameters.
+	Trainable int
+	// Memory is the estimate made before the run. PeakBytes is the peak memory of the process, 0 if the system does not tell.
 	Memory    Memory
 	PeakBytes int
-	Seconds   float64
-	Tokens    int
+	// Seconds is the wall time of training and evaluations, Tokens the number of tokens trained on.
+	Seconds float64
+	Tokens  int
 	// Task is the task of the run, which has read its data.
 	Task tasks.Task
 }
 
-// ErrInterrupted is returned by a run that was told to stop: it has saved a checkpoint.
+// ErrInterrupted is returned by a run whose context was cancelled. A checkpoint was saved, unless no step was done.
 var ErrInterrupted = errors.New("interrupted")
 
 // run is the state of Run.
 type run struct {
-	c    Config
-	o    Options
-	m    *model.Model
-	tok  *tokenizer.Tokenizer
-	s    *infer.Session
-	task tasks.Task
-	a    *adapter.Adapter // nil where all parameters train
-	t    *Trainer
+	config  Config
+	options Options
+	model   *model.Model
+	tok     *tokenizer.Tokenizer
+	session *infer.Session
+	task    tasks.Task
+	adapter *adapter.Adapter // nil if all parameters train
+	trainer *Trainer
 
-	newHead                   bool               // the head is to be trained
-	pairEncoder               *tasks.PairEncoder // for tasks that draw their rows
+	newHead                   bool               // the head has random weights and is trained
+	pairEncoder               *tasks.PairEncoder // for tasks that change their rows at every step
 	rows, evalRows            []tasks.Features
 	stepsPerEpoch, totalSteps int
 	lrAt                      func(step int) float64
@@ -80,11 +83,11 @@ type run struct {
 	result                    Result
 	metrics                   *os.File
 	trainSeconds              float64 // seconds spent in steps
-	resumeFrom                string  // the checkpoint that the run goes on from
+	resumeFrom                string  // the checkpoint that the run resumes from
 }
 
-// Run trains as c says and leaves the result in c.OutputDir. On cancellation of ctx it saves a checkpoint and returns
-// ErrInterrupted.
+// Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and returns
+// ErrInterrupted. A loss or gradient that is not finite ends it with ErrDiverged.
 func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
@@ -92,10 +95,10 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
-	r := &run{c: c, o: o}
+	r := &run{config: c, options: o}
+	defer r.close()
 	err := r.prepare(ctx)
 	if err == nil {
-		defer r.close()
 		err = r.train(ctx)
 	}
 	if err != nil {
@@ -104,12 +107,17 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	return &r.result, nil
 }
 
+// close releases what prepare has opened so far.
 func (r *run) close() {
-	_ = r.m.Close()
-	_ = r.metrics.Close()
+	if r.model != nil {
+		_ = r.model.Close()
+	}
+	if r.metrics != nil {
+		_ = r.metrics.Close()
+	}
 }
 
-// prepare does all that can fail before the first step; nothing is written before everything else is right.
+// prepare does everything that can fail before the first step. Nothing is written until all of it has succeeded.
 func (r *run) prepare(ctx context.Context) error {
 	if err := r.findCheckpoint(); err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-func TestJaggedSchedule(t *testing.T) {
+func TestScheduleWithRestarts(t *testing.T) {
 	f, err := Schedule("cosine", 2, 20, 0.1)
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,31 +18,31 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// TrainerState is what a checkpoint holds beside the weights and the optimizer: trainer_state.json.
+// TrainerState is the content of a checkpoint's trainer_state.json, beside the weights and the optimizer.
 type TrainerState struct {
-	// Step is how many steps are done; with Seed it is the random state and the data position.
+	// Step is the number of steps done. Together with Seed it determines the random state and the position in the data.
 	Step int    `json:"global_step"`
 	Seed uint64 `json:"seed"`
-	// BestMetric is the best evaluation so far, at BestStep; BadEvals counts evaluations since.
+	// BestMetric is the best evaluation so far, at BestStep. BadEvals counts the evaluations since then.
 	BestMetric *float64 `json:"best_metric"`
 	BestStep   int      `json:"best_step"`
 	BadEvals   int      `json:"bad_evals"`
-	// Restarts is how many restarts (ReLoRA) there were.
+	// Restarts is the number of restarts (ReLoRA) so far.
 	Restarts int `json:"restarts,omitempty"`
-	// EvalPending says that the evaluation at Step was cut short.
+	// EvalPending says that the evaluation at Step was interrupted.
 	EvalPending bool `json:"eval_due,omitempty"`
-	// Kernel is the instruction set that made the numbers.
+	// Kernel is the instruction set that computed the numbers.
 	Kernel string `json:"kernel"`
-	// Digest is of all that decides the course: the recipe's keys and the rows.
+	// Digest identifies the course of the run: the recipe's keys and the rows.
 	Digest string `json:"digest"`
-	// Files are the checkpoint's files with their sha256.
+	// Files maps the checkpoint's files to their SHA-256.
 	Files map[string]string `json:"files"`
 }
 
 const stateFile = "trainer_state.json"
 
-// saveCheckpoint writes dir whole or not at all: save writes the weights into a folder, then follow the optimizer and
-// the state.
+// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the state
+// follow.
 func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
@@ -65,7 +64,7 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 	return nil
 }
 
-// fileDigests are the sha256 of a folder's files.
+// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state.
 func fileDigests(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -91,31 +90,48 @@ func fileDigests(dir string) (map[string]string, error) {
 	return sums, nil
 }
 
-// latestCheckpoint finds the newest whole checkpoint of a run's folder; dir is "" where there is none. Broken ones are named.
-func latestCheckpoint(output string) (dir string, s TrainerState, broken []string, err error) {
+// checkpointDir returns the folder of the checkpoint of a step.
+func checkpointDir(output string, step int) string {
+	return filepath.Join(output, fmt.Sprintf("checkpoint-%d", step))
+}
+
+// checkpointSteps returns the steps that have a checkpoint folder in a run's folder, in ascending order.
+func checkpointSteps(output string) ([]int, error) {
 	entries, err := os.ReadDir(output)
 	if err != nil {
-		return "", s, nil, err
+		return nil, err
 	}
-	steps := map[int]string{}
+	var steps []int
 	for _, e := range entries {
 		if n, ok := strings.CutPrefix(e.Name(), "checkpoint-"); ok && e.IsDir() {
-			if k, err := strconv.Atoi(n); err == nil {
-				steps[k] = filepath.Join(output, e.Name())
+			if step, err := strconv.Atoi(n); err == nil {
+				steps = append(steps, step)
 			}
 		}
 	}
-	for _, k := range slices.Backward(slices.Sorted(maps.Keys(steps))) {
-		s, err := readState(steps[k])
+	slices.Sort(steps)
+	return steps, nil
+}
+
+// latestCheckpoint finds the newest whole checkpoint in a run's folder; dir is "" if there is none. Newer, damaged ones are
+// returned as broken, with the reason.
+func latestCheckpoint(output string) (dir string, s TrainerState, broken []string, err error) {
+	steps, err := checkpointSteps(output)
+	if err != nil {
+		return "", s, nil, err
+	}
+	for _, step := range slices.Backward(steps) {
+		dir := checkpointDir(output, step)
+		s, err := readState(dir)
 		if err == nil {
-			return steps[k], s, broken, nil
+			return dir, s, broken, nil
 		}
-		broken = append(broken, fmt.Sprintf("%s: %v", steps[k], err))
+		broken = append(broken, fmt.Sprintf("%s: %v", dir, err))
 	}
 	return "", s, broken, nil
 }
 
-// LatestCheckpoint is the newest whole checkpoint of a run's folder, "" where there is none.
+// LatestCheckpoint returns the newest whole checkpoint in a run's folder, "" if there is none.
 func LatestCheckpoint(output string) (string, error) {
 	dir, _, _, err := latestCheckpoint(output)
 	return dir, err
@@ -145,21 +161,12 @@ func readState(dir string) (TrainerState, error) {
 
 // pruneCheckpoints removes all but the newest limit checkpoints.
 func pruneCheckpoints(output string, limit int) error {
-	entries, err := os.ReadDir(output)
+	steps, err := checkpointSteps(output)
 	if err != nil {
 		return err
 	}
-	var steps []int
-	for _, e := range entries {
-		if n, ok := strings.CutPrefix(e.Name(), "checkpoint-"); ok {
-			if k, err := strconv.Atoi(n); err == nil {
-				steps = append(steps, k)
-			}
-		}
-	}
-	slices.Sort(steps)
 	for len(steps) > limit {
-		if err := os.RemoveAll(filepath.Join(output, fmt.Sprintf("checkpoint-%d", steps[0]))); err != nil {
+		if err := os.RemoveAll(checkpointDir(output, steps[0])); err != nil {
 			return err
 		}
 		steps = steps[1:]
@@ -167,7 +174,7 @@ func pruneCheckpoints(output string, limit int) error {
 	return nil
 }
 
-// truncateMetrics drops the lines of metrics.jsonl behind a step.
+// truncateMetrics removes the lines of metrics.jsonl after a step.
 func truncateMetrics(path string, step int) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -21,7 +21,7 @@ import (
 
 func TestAdapterFilesOfHeads(t *testing.T) {
 	base := tiny.Encoder(t)
-	c := headedTasks["classify"].config(t, base, 1)
+	c := headCases["classify"].config(t, base, 1)
 	if _, err := Run(t.Context(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +36,9 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 	if config.TaskType != "SEQ_CLS" || !slices.Contains(config.Modules, "classifier") {
 		t.Errorf("adapter_config.json has %+v", config)
 	}
-	record, err := infer.ReadModelSetup(c.Save.OutputDir)
-	if err != nil || record.Kind != head.SequenceClassification || !slices.Equal(record.Labels, []string{"neg", "pos"}) || record.Task != "classify" {
-		t.Errorf("host.json has %+v, %v", record, err)
+	setup, err := infer.ReadModelSetup(c.Save.OutputDir)
+	if err != nil || setup.Kind != head.SequenceClassification || !slices.Equal(setup.Labels, []string{"neg", "pos"}) || setup.Task != "classify" {
+		t.Errorf("host.json has %+v, %v", setup, err)
 	}
 	merged := filepath.Join(t.TempDir(), "merged")
 	if _, err := convert.Merge(t.Context(), base, c.Save.OutputDir, merged, ""); err != nil {
@@ -61,9 +61,9 @@ func TestAdapterFilesOfHeads(t *testing.T) {
 	}
 }
 
-func TestHeadsRefuse(t *testing.T) {
+func TestHeadErrors(t *testing.T) {
 	base := tiny.Encoder(t)
-	run := func(h headed, change func(*Config)) error {
+	run := func(h headCase, change func(*Config)) error {
 		c := h.config(t, base, 2)
 		if change != nil {
 			change(&c)
@@ -74,7 +74,7 @@ func TestHeadsRefuse(t *testing.T) {
 		}
 		return err
 	}
-	classify := headedTasks["classify"]
+	classify := headCases["classify"]
 	for name, c := range map[string]struct {
 		err  error
 		want []string
@@ -82,14 +82,14 @@ func TestHeadsRefuse(t *testing.T) {
 		"label": {run(classify, func(c *Config) {
 			c.Task.EvalData = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "e.csv"), "text,label\ngood,pos\nbad,neutral\n"))
 		}), []string{"e.csv:3", `label "neutral" is not known; known are neg, pos`}},
-		"family":    {run(headed{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
-		"causal":    {run(headed{task: "text", file: "d.txt", data: "some text"}, nil), []string{"for causal-lm", "embedding"}},
-		"columns":   {run(headed{task: "tokens", file: "d.conll", data: "Ann B-PER\nis O\n\nin\n"}, nil), []string{"d.conll:4: 1 columns"}},
-		"csv":       {run(headed{task: "classify", file: "d.csv", data: "text,label\na,b\n\"c,d\n"}, nil), []string{"d.csv:3: not valid CSV"}},
-		"squad":     {run(headed{task: "qa", file: "d.json", data: "{\"data\": [{\"paragraphs\": [\n{\"context\": \"abc\", \"qas\": [\n{\"question\": \"q\", \"answers\": [{\"text\": \"x\", \"answer_start\": 1}]}]}]}]}"}, nil), []string{"d.json:3", `"x" is not at character 1`}},
-		"empty":     {run(headed{task: "classify", file: "d.csv", data: "text,label\n"}, nil), []string{"d.csv has no record"}},
-		"one class": {run(headed{task: "classify", file: "d.csv", data: "text,label\na,b\n"}, nil), []string{"1 classes"}},
-		"one pair":  {run(headedTasks["pairs"], func(c *Config) { c.Train.PerDeviceTrainBatchSize = 1 }), []string{"per_device_train_batch_size is 1"}},
+		"family":    {run(headCase{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
+		"causal":    {run(headCase{task: "text", file: "d.txt", data: "some text"}, nil), []string{"for causal-lm", "embedding"}},
+		"columns":   {run(headCase{task: "tokens", file: "d.conll", data: "Ann B-PER\nis O\n\nin\n"}, nil), []string{"d.conll:4: 1 columns"}},
+		"csv":       {run(headCase{task: "classify", file: "d.csv", data: "text,label\na,b\n\"c,d\n"}, nil), []string{"d.csv:3: not valid CSV"}},
+		"squad":     {run(headCase{task: "qa", file: "d.json", data: "{\"data\": [{\"paragraphs\": [\n{\"context\": \"abc\", \"qas\": [\n{\"question\": \"q\", \"answers\": [{\"text\": \"x\", \"answer_start\": 1}]}]}]}]}"}, nil), []string{"d.json:3", `"x" is not at character 1`}},
+		"empty":     {run(headCase{task: "classify", file: "d.csv", data: "text,label\n"}, nil), []string{"d.csv has no record"}},
+		"one class": {run(headCase{task: "classify", file: "d.csv", data: "text,label\na,b\n"}, nil), []string{"1 classes"}},
+		"one pair":  {run(headCases["pairs"], func(c *Config) { c.Train.PerDeviceTrainBatchSize = 1 }), []string{"per_device_train_batch_size is 1"}},
 		"vocabulary": {run(classify, func(c *Config) {
 			dir := filepath.Join(t.TempDir(), "tok")
 			tiny.Write(t, filepath.Join(dir, "vocab.txt"), strings.Join(append(tiny.Vocabulary(), "more", "words"), "\n")+"\n")
@@ -109,11 +109,11 @@ func TestHeadsRefuse(t *testing.T) {
 	}
 }
 
-// TestPEFTAdaptersHaveTheirHead opens an adapter as PEFT would have written it: without host.json.
-func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
+// TestPEFTAdapterBringsItsHead opens an adapter without host.json, as PEFT writes it.
+func TestPEFTAdapterBringsItsHead(t *testing.T) {
 	base := tiny.Encoder(t)
 	for name, task := range map[string]string{"classify": "classify", "tokens": "tokens", "qa": "qa"} {
-		h := headedTasks[name]
+		h := headCases[name]
 		c := h.config(t, base, 1)
 		if _, err := Run(t.Context(), c, quiet()); err != nil {
 			t.Fatal(err)
@@ -124,7 +124,7 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = l.Close() }()
-			a, err := evaluate.Predict(t.Context(), l, task, nil, []evaluate.Input{h.ask})
+			a, err := evaluate.Predict(t.Context(), l, task, nil, []evaluate.Input{h.input})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,9 +146,9 @@ func TestPEFTAdaptersHaveTheirHead(t *testing.T) {
 	}
 }
 
-func TestNumericsAreKept(t *testing.T) {
+func TestNumericsAreSaved(t *testing.T) {
 	base := tiny.Encoder(t)
-	h := headedTasks["classify"]
+	h := headCases["classify"]
 	for _, numerics := range []string{model.HuggingFace, model.Cybertron} {
 		c := h.config(t, base, 2)
 		c.Model.Numerics = numerics
@@ -177,10 +177,10 @@ func TestNumericsAreKept(t *testing.T) {
 	}
 }
 
-// TestRestartsKeepTheHead folds the adapter into the base between steps.
+// TestRestartsKeepTheHead merges the adapter into the base between steps.
 func TestRestartsKeepTheHead(t *testing.T) {
 	base := tiny.Encoder(t)
-	h := headedTasks["classify"]
+	h := headCases["classify"]
 	c := h.config(t, base, 40)
 	c.Train.ReLoRASteps = 20
 	res, err := Run(t.Context(), c, quiet())
@@ -190,18 +190,18 @@ func TestRestartsKeepTheHead(t *testing.T) {
 	if last := res.Evaluations[len(res.Evaluations)-1]; last.Score == nil || *last.Score < h.score {
 		t.Errorf("got %+v", last)
 	}
-	ask(t, c.Save.OutputDir, "", h)
+	predictOne(t, c.Save.OutputDir, "", h)
 }
 
-// TestModelConfigTakesTheTasksHead trains all of a model from a config that names another head.
-func TestModelConfigTakesTheTasksHead(t *testing.T) {
+// TestModelConfigWithTheTasksHead trains all parameters of a model whose config names another head.
+func TestModelConfigWithTheTasksHead(t *testing.T) {
 	base := tiny.Encoder(t)
-	h := headedTasks["tokens"]
+	h := headCases["tokens"]
 	c := h.config(t, "", 40)
 	c.Model.Config.Path, c.Model.Tokenizer, c.Method.Name, c.Method.Settings = filepath.Join(base, "config.json"), base, "full", nil
 	c.Train.LearningRate = 3e-3
 	if _, err := Run(t.Context(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, c.Save.OutputDir, "", h)
+	predictOne(t, c.Save.OutputDir, "", h)
 }
