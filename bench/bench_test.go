@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-func TestTrainRefuses(t *testing.T) {
+func TestTrainErrors(t *testing.T) {
 	m := tiny.Load(t, tiny.Llama(t))
 	for want, o := range map[string]Options{
 		"batch is 0":        {Method: "lora", Steps: 1, Dense: 8},

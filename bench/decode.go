@@ -40,7 +40,7 @@ func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int)
 	for _, row := range randomRows(m, prompts, tokens) {
 		ids = append(ids, row.IDs)
 	}
-	reads := readSpeeds()
+	reads := memoryBandwidths()
 	began, first := time.Now(), time.Time{}
 	_, err := m.Generate(ctx, ids, model.GenerationConfig{MaxNewTokens: newTokens}, func(prompt int, _ int32) bool {
 		if prompt == prompts-1 && first.IsZero() {
@@ -54,14 +54,14 @@ func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int)
 	decode := time.Since(first).Seconds()
 	r.PrefillTokensPerSecond = float64(r.Tokens) / first.Sub(began).Seconds()
 	r.DecodeTokensPerSecond = float64(prompts*(newTokens-1)) / decode
-	r.MemoryBandwidth = median(append(reads, readSpeeds()...))
+	r.MemoryBandwidth = median(append(reads, memoryBandwidths()...))
 	r.BandwidthUtilization = float64(m.LinearBytes()) * float64(newTokens-1) / decode / r.MemoryBandwidth
 	return r, nil
 }
 
-// readSpeeds measures how many bytes a second all threads together read from memory that no cache holds, in some passes
+// memoryBandwidths measures how many bytes a second all threads together read from memory that no cache holds, in some passes
 // over 256 MiB.
-func readSpeeds() []float64 {
+func memoryBandwidths() []float64 {
 	data := make([]float32, 64<<20)
 	for i := range data {
 		data[i] = 1

@@ -70,8 +70,8 @@ func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Opti
 	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d need %d", len(rows), o.Steps, o.Batch, need)
 }
 
-// Model is a model to be measured: one without a head gets one that tells two classes apart.
-func Model(ctx context.Context, name string) (*model.Model, error) {
+// LoadModel is a model to be measured: one without a head gets one that tells two classes apart.
+func LoadModel(ctx context.Context, name string) (*model.Model, error) {
 	dir, err := infer.ModelDir(name)
 	if err != nil {
 		return nil, err

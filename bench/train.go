@@ -135,7 +135,7 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	t, err := trainer(ctx, m, o)
+	t, err := newTrainer(ctx, m, o)
 	if err != nil {
 		return nil, err
 	}
@@ -174,16 +174,16 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 			r.Tokens, r.Scored = r.Tokens+step.Tokens, r.Scored+step.Scored
 		}
 	}
-	r.rate(m, o)
+	r.setRates(m, o)
 	r.ActivationBytes = op.PeakBytes()
 	if o.Profile {
-		r.profile(t.Profile.Spent())
+		r.setProfile(t.Profile.Spent())
 	}
 	return r, nil
 }
 
-// profile sorts the times by kind; other is what is left of the steps' time.
-func (r *Result) profile(spent map[string]time.Duration) {
+// setProfile sorts the times by kind; other is what is left of the steps' time.
+func (r *Result) setProfile(spent map[string]time.Duration) {
 	total := 0.0
 	for _, s := range r.StepSeconds {
 		total += s
@@ -197,8 +197,8 @@ func (r *Result) profile(spent map[string]time.Duration) {
 	r.Profile = append(r.Profile, OperatorTime{"other", rest, rest / total})
 }
 
-// rate works out speed, memory and share of the peak.
-func (r *Result) rate(m *model.Model, o Options) {
+// setRates works out speed, memory and share of the peak.
+func (r *Result) setRates(m *model.Model, o Options) {
 	seconds := 0.0
 	for _, s := range r.StepSeconds {
 		seconds += s
@@ -225,8 +225,8 @@ func (r *Result) rate(m *model.Model, o Options) {
 
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
 
-// trainer attaches the method.
-func trainer(ctx context.Context, m *model.Model, o Options) (*finetune.Trainer, error) {
+// newTrainer attaches the method.
+func newTrainer(ctx context.Context, m *model.Model, o Options) (*finetune.Trainer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -3,9 +3,9 @@ package evaluate
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -94,7 +94,7 @@ func (q encodedQuestion) answer(task tasks.Task, logProbs []float64) (Prediction
 	best := 0
 	for i, ch := range q.choices {
 		p := logProbs[i]
-		if math.IsNaN(p) || math.IsInf(p, 0) {
+		if !numeric.IsFinite(p) {
 			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Source, ch.Text, p)
 		}
 		a.Choices = append(a.Choices, tasks.ChoiceScore{Text: ch.Text, LogProb: p, Tokens: len(ch.IDs)})
