@@ -31,7 +31,7 @@ func TestTrainErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Method: "mora1", Batch: 2, Steps: 2}
-	if _, err := Train(t.Context(), m, tok, task, o); err == nil || !strings.Contains(err.Error(), "have 5 rows; 2 + 1 steps of 2 need 6") {
+	if _, err := Train(t.Context(), m, tok, task, o); err == nil || !strings.Contains(err.Error(), "have 5 rows; 2 + 1 steps of 2 rows need 6") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestProfile(t *testing.T) {
 			}
 		}
 		if kinds["recomputation"] != (mode == "block") || math.Abs(share-1) > 1e-6 {
-			t.Errorf("%s: kinds are %v, shares come to %g", mode, kinds, share)
+			t.Errorf("%s: kinds are %v, the shares add up to %g", mode, kinds, share)
 		}
 		if r.ActivationBytes == 0 || r.Memory.Activations == 0 {
 			t.Errorf("%s: no memory of activations", mode)

@@ -76,8 +76,8 @@ type AdaptedLayers struct {
 	RHat       int `json:"rhat,omitempty"`
 	Count      int `json:"count"`
 	Parameters int `json:"parameters"`
-	// SingularValues is how many singular values of ΔW are above SingularValueThreshold, and Largest the largest one: both averages
-	// over the layers.
+	// SingularValues is the number of singular values of ΔW above SingularValueThreshold, LargestSingularValue the largest
+	// one. Both are means over the layers.
 	SingularValues       float64 `json:"singular_values"`
 	LargestSingularValue float64 `json:"largest_singular_value"`
 }
