@@ -19,7 +19,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// example makes a model so small that its answers mean nothing, and its tokenizer.
+// example returns a model so small that its answers mean nothing, and its tokenizer.
 func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 	m, err := model.New([]byte(`{"model_type": "bert", "architectures": ["`+architecture+`"], "vocab_size": 23, "hidden_size": 8, "intermediate_size": 16,
 		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": {"0": "dull", "1": "fine"}}`), model.Options{Seed: 3})
@@ -44,7 +44,7 @@ func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 	return m, tok
 }
 
-// A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
+// A program that used Cybertron's tasks.Load changes only the constructor, and can choose an adapter for each call.
 func ExampleNewTextClassifier() {
 	m, tok := example("BertForSequenceClassification")
 	mora, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
