@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
-// badFiles writes a file that is no folder and no tensor file, and JSON Lines that break off.
+// badFiles writes a file that is neither a folder nor a tensor file, and a file of JSON Lines that is cut off.
 func badFiles(t *testing.T, dir string) (file, lines string) {
 	t.Helper()
 	file, lines = filepath.Join(dir, "file"), filepath.Join(dir, "lines.jsonl")
@@ -21,7 +21,7 @@ func badFiles(t *testing.T, dir string) (file, lines string) {
 	return file, lines
 }
 
-// TestWrong gives wrong input: each is one clear line and exit 1 (2 for a wrong command line), and leaves nothing.
+// TestWrong gives wrong input. Each must exit with 1 (with 2 for a wrong command line), print one clear line and leave no file.
 func TestWrong(t *testing.T) {
 	work := t.TempDir()
 	tiny, bytes := tiny(t), byteModel(t)
@@ -85,6 +85,6 @@ func TestWrong(t *testing.T) {
 	}
 	left, err := os.ReadDir(work)
 	if err != nil || len(left) != 2 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("the folder has %v, %v; want only the bad files", left, err)
 	}
 }
