@@ -1,7 +1,7 @@
-"""Makes golden texts with transformers: python generate.py MODELS OUT.json SEED
+"""Generates golden texts with transformers: python generate.py MODELS OUT.json SEED
 
 MODELS is a folder of golden models; testdata/golden/generate/cases.json comes from testdata/golden/models with seed 3. A case is
-a model, a prompt, the settings as generate takes them, and the new tokens up to the end-of-sequence token.
+a model, a prompt, the arguments of generate, and the new tokens up to the end-of-sequence token.
 """
 import json, os, random, sys
 import torch
