@@ -209,7 +209,8 @@ func TestConvertDrop(t *testing.T) {
 	sameTensors(t, dir, back, "cls.seq_relationship.weight", "cls.seq_relationship.bias")
 }
 
-// TestConvertTokenizerJSON checks that Cybertron's tokenizer files are made from tokenizer.json if there is nothing else.
+// TestConvertTokenizerJSON checks that Cybertron's tokenizer files are made from tokenizer.json if there is nothing
+// else.
 func TestConvertTokenizerJSON(t *testing.T) {
 	dir := bertFolder(t, "BertModel", "", checkpoint.DTypeF32)
 	if err := os.Remove(filepath.Join(dir, "vocab.txt")); err != nil {

@@ -16,8 +16,9 @@ import (
 //go:embed base
 var base embed.FS
 
-// Base unpacks the embedded tiny model into a Hugging Face folder and returns its path. The folder is in the user's cache, or in
-// the folder for temporary files if there is no cache. A complete folder from an earlier call is used again.
+// Base unpacks the embedded tiny model into a Hugging Face folder and returns its path. The folder is in the user's
+// cache, or in the folder for temporary files if there is no cache. A complete folder from an earlier call is used
+// again.
 func Base() (string, error) {
 	files, err := fs.Sub(base, "base")
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a weight
-// decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale multiplies lr, in
-// the weight decay too.
+// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a
+// weight decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale
+// multiplies lr, in the weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
@@ -31,8 +31,8 @@ func NewAdamW(params []model.Param, beta1, beta2, eps, weightDecay float64) *Ada
 	return o
 }
 
-// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero. It
-// returns the number of values of the new ones.
+// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero.
+// It returns the number of values of the new ones.
 func (o *AdamW) restart(params []model.Param) (reset int) {
 	old, at := *o, map[*nn.Param]int{}
 	for i, p := range o.params {

@@ -16,8 +16,8 @@ var schedules = map[string]func(progress float64) float64{
 	"cosine":               func(p float64) float64 { return 0.5 * (1 + math.Cos(math.Pi*p)) },
 }
 
-// Schedule returns the factor of the learning rate at each step, counted from 0, as Hugging Face's schedulers compute it:
-// step/warmup during warm-up, then the named decay, which reaches minRatio at step total.
+// Schedule returns the factor of the learning rate at each step, counted from 0, as Hugging Face's schedulers compute
+// it: step/warmup during warm-up, then the named decay, which reaches minRatio at step total.
 func Schedule(name string, warmup, total int, minRatio float64) (func(step int) float64, error) {
 	f, ok := schedules[name]
 	if !ok {
@@ -31,8 +31,8 @@ func Schedule(name string, warmup, total int, minRatio float64) (func(step int) 
 	}, nil
 }
 
-// withRestarts adds a linear warm-up of warmup steps after each restart, which happens every given number of steps (ReLoRA,
-// Lialin et al. 2023, arXiv 2307.05695).
+// withRestarts adds a linear warm-up of warmup steps after each restart, which happens every given number of steps
+// (ReLoRA, Lialin et al. 2023, arXiv 2307.05695).
 func withRestarts(f func(step int) float64, every, warmup int) func(step int) float64 {
 	if every == 0 {
 		return f

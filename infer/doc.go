@@ -1,6 +1,6 @@
 // Package infer runs models: on rows of a task, on prompts, on continuations whose likelihoods are compared. Training,
-// evaluation, serving and conversion all run a model through it. What belongs here is how inputs are batched into passes and
-// how outputs are read. What an output means belongs to a task.
+// evaluation, serving and conversion all run a model through it. What belongs here is how inputs are batched into
+// passes and how outputs are read. What an output means belongs to a task.
 //
 // A Session is an open model, with an adapter if one was named:
 //

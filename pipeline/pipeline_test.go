@@ -33,8 +33,8 @@ import (
 
 const vocab = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ##s ran ##ning fast . , who where home is this about"
 
-// tiny returns a BERT with random weights, Cybertron's numerics and three labels, its tokenizer, and Cybertron's task with the
-// same model. A masked language model keeps upper case, since Cybertron lowercases [MASK] too.
+// tiny returns a BERT with random weights, Cybertron's numerics and three labels, its tokenizer, and Cybertron's task
+// with the same model. A masked language model keeps upper case, since Cybertron lowercases [MASK] too.
 func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *tokenizer.Tokenizer, T) {
 	t.Helper()
 	if labels == nil {

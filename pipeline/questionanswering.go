@@ -31,10 +31,10 @@ func NewQuestionAnswerer(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*
 	return &QuestionAnswerer{h}, nil
 }
 
-// ExtractAnswer returns the spans of a passage that may answer a question, the most likely first. As in Cybertron, scores are
-// probabilities among the candidates: the MaxCandidates best starts combined with the MaxCandidates best ends. Start and End
-// count characters of the passage; End is exclusive. Options that are 0 or nil have Cybertron's defaults: 3 answers of up to
-// 20 tokens with a score of 0.1 or more, from 3 candidates. o is not changed.
+// ExtractAnswer returns the spans of a passage that may answer a question, the most likely first. As in Cybertron,
+// scores are probabilities among the candidates: the MaxCandidates best starts combined with the MaxCandidates best
+// ends. Start and End count characters of the passage; End is exclusive. Options that are 0 or nil have Cybertron's
+// defaults: 3 answers of up to 20 tokens with a score of 0.1 or more, from 3 candidates. o is not changed.
 func (c *QuestionAnswerer) ExtractAnswer(ctx context.Context, question, passage string, o *questionanswering.Options) (questionanswering.Response, error) {
 	r, err := c.extract(ctx, question, passage, o)
 	if err != nil {

@@ -27,8 +27,8 @@ func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*Te
 	return &TextClassifier{h}, nil
 }
 
-// Classify returns the labels, the most likely first, and their scores. These are probabilities that add up to 1, independent
-// probabilities for a multi-label head, or the values of a head for regression. A text that is too long is
+// Classify returns the labels, the most likely first, and their scores. These are probabilities that add up to 1,
+// independent probabilities for a multi-label head, or the values of a head for regression. A text that is too long is
 // textclassification.ErrInputSequenceTooLong.
 func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassification.Response, error) {
 	all, err := c.ClassifyAll(ctx, []string{text})

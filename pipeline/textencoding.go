@@ -28,8 +28,8 @@ func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextE
 	return &TextEncoder{h}, nil
 }
 
-// Encode returns the embedding of a text. poolingStrategy is one of Cybertron's (package bert): ClsTokenPooling, which needs a
-// pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
+// Encode returns the embedding of a text. poolingStrategy is one of Cybertron's (package bert): ClsTokenPooling, which
+// needs a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
 func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy int) (textencoding.Response, error) {
 	all, err := c.EncodeAll(ctx, []string{text}, poolingStrategy)
 	if err != nil {

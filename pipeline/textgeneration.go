@@ -41,8 +41,8 @@ func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*Tex
 	return &TextGenerator{h, s}, nil
 }
 
-// Generate returns the best text and its score: its log-probability divided by its length to the power of the length penalty.
-// With Sample the text is sampled; otherwise it is the result of beam search, or of greedy search.
+// Generate returns the best text and its score: its log-probability divided by its length to the power of the length
+// penalty. With Sample the text is sampled; otherwise it is the result of beam search, or of greedy search.
 func (c *TextGenerator) Generate(ctx context.Context, text string, o *textgeneration.Options) (textgeneration.Response, error) {
 	all, err := c.GenerateAll(ctx, []string{text}, o)
 	if err != nil {
@@ -111,8 +111,8 @@ func (c *TextGenerator) generationConfig(ctx context.Context, o *textgeneration.
 	return s, nil
 }
 
-// score returns the log-probability of a text, including its end token if it ended by itself, divided by its length to the
-// power of the length penalty.
+// score returns the log-probability of a text, including its end token if it ended by itself, divided by its length to
+// the power of the length penalty.
 func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (float64, error) {
 	target := slices.Clone(ids)
 	length := len(ids) + 1 // with the decoder's first token

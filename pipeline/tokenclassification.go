@@ -103,8 +103,8 @@ func (c *TokenClassifier) words(text []rune, e tokenizer.Encoding, y tensor.Matr
 	return words
 }
 
-// continuesWord reports whether a token that begins at start continues the word that ends at end. WordPiece marks such tokens
-// with a prefix; otherwise a letter or digit that directly follows another continues the word.
+// continuesWord reports whether a token that begins at start continues the word that ends at end. WordPiece marks such
+// tokens with a prefix; otherwise a letter or digit that directly follows another continues the word.
 func (c *TokenClassifier) continuesWord(text []rune, token string, end, start int) bool {
 	if c.wordPiece {
 		return strings.HasPrefix(token, continuationPrefix)

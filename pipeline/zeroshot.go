@@ -16,8 +16,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// ZeroShotClassifier implements Cybertron's zero-shot classification: a label fits a text to the degree that the text entails
-// a sentence about the label (Yin et al. 2019, arXiv 1909.00161).
+// ZeroShotClassifier implements Cybertron's zero-shot classification: a label fits a text to the degree that the text
+// entails a sentence about the label (Yin et al. 2019, arXiv 1909.00161).
 type ZeroShotClassifier struct {
 	runner                    *runner
 	entailment, contradiction int // indices of these labels
@@ -25,8 +25,8 @@ type ZeroShotClassifier struct {
 
 var _ zeroshotclassifier.Interface = (*ZeroShotClassifier)(nil)
 
-// NewZeroShotClassifier returns a pipeline for a model with a head for sequence classification whose labels include entailment
-// and contradiction.
+// NewZeroShotClassifier returns a pipeline for a model with a head for sequence classification whose labels include
+// entailment and contradiction.
 func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
 	h, err := newRunner("zero-shot classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
@@ -42,9 +42,9 @@ func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) 
 	return c, nil
 }
 
-// Classify returns the candidate labels, the most likely first, and their probabilities. These add up to 1; with MultiLabel,
-// or a single label, each is independent of the others. {} in the hypothesis template stands for the label; an empty template
-// means Cybertron's default.
+// Classify returns the candidate labels, the most likely first, and their probabilities. These add up to 1; with
+// MultiLabel, or a single label, each is independent of the others. {} in the hypothesis template stands for the label;
+// an empty template means Cybertron's default.
 func (c *ZeroShotClassifier) Classify(ctx context.Context, text string, p zeroshotclassifier.Parameters) (zeroshotclassifier.Response, error) {
 	r, err := c.classify(ctx, text, p)
 	if err != nil {

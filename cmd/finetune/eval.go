@@ -56,7 +56,8 @@ func (c *evalCmd) Run(g *globals) error {
 	return c.print(g, all, results)
 }
 
-// print prints the results. As JSON, the result of a single task is an object, those of several tasks are objects by name.
+// print prints the results. As JSON, the result of a single task is an object, those of several tasks are objects by
+// name.
 func (c *evalCmd) print(g *globals, all []evaluate.NamedTask, results []*evaluate.Result) error {
 	if c.JSON && len(results) == 1 {
 		return g.print(results[0])

@@ -1,5 +1,5 @@
-// Command finetune fine-tunes Hugging Face models, and runs, checks and measures them. Each verb is one file that parses its
-// flags, calls a function of the library and prints the result. `finetune VERB --help` shows examples.
+// Command finetune fine-tunes Hugging Face models, and runs, checks and measures them. Each verb is one file that
+// parses its flags, calls a function of the library and prints the result. `finetune VERB --help` shows examples.
 package main
 
 import (
@@ -104,7 +104,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), or 2 if the command line is wrong.
+// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), or 2 if the command line is
+// wrong.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {

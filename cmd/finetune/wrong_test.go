@@ -28,8 +28,8 @@ type wrongCase struct {
 	args string
 }
 
-// wrongCases returns wrong command lines. They use a model without and one with a tokenizer, an adapter of another model and its
-// base, files that cannot be read, a folder that does not exist, one that is not empty, and one to write.
+// wrongCases returns wrong command lines. They use a model without and one with a tokenizer, an adapter of another
+// model and its base, files that cannot be read, a folder that does not exist, one that is not empty, and one to write.
 func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output string) []wrongCase {
 	return []wrongCase{
 		{2, "unexpected argument tran", "tran"},
@@ -77,8 +77,8 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 	}
 }
 
-// TestWrong gives wrong input. Each must exit with 1 (with 2 for a wrong command line), print one clear line and leave no
-// file.
+// TestWrong gives wrong input. Each must exit with 1 (with 2 for a wrong command line), print one clear line and leave
+// no file.
 func TestWrong(t *testing.T) {
 	work := t.TempDir()
 	peft := golden.Cases(t, "peft")[0]
