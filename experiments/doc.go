@@ -3,4 +3,9 @@
 // reports them; a single run belongs to package finetune.
 //
 //	err := experiments.Run(ctx, "memory", experiments.Options{Recipes: recipes.Files, Preset: "tiny", Out: os.Stdout})
+//
+// # Overview
+//
+// [Tables] lists the tables, [Presets] the sizes that they come in, and [Run] makes one as [Options] say. Each run
+// leaves a [Record] of its settings, its machine and its results. A finished run is never repeated.
 package experiments
