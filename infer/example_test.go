@@ -24,7 +24,7 @@ func embedded() *infer.Session {
 	return s
 }
 
-// A session continues a prompt, and streams the text as it comes.
+// A session continues a prompt and streams the text as it is generated.
 func ExampleOpen() {
 	s, err := infer.Open(context.Background(), infer.Embedded, "")
 	if err != nil {
@@ -44,7 +44,7 @@ func ExampleOpen() {
 	// Output: 12 length true
 }
 
-// NewSession takes a model that is loaded already, and an adapter on it by its name.
+// NewSession takes a model that is loaded already, and the name of an adapter on it.
 func ExampleNewSession() {
 	base := embedded()
 	defer func() { _ = base.Close() }()
@@ -64,7 +64,7 @@ func ExampleNewSession() {
 	// Output: mine 3 [0]
 }
 
-// LogLikelihoods compares continuations: what multiple-choice tasks do.
+// LogLikelihoods compares continuations, as multiple-choice tasks do.
 func ExampleSession_LogLikelihoods() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -83,7 +83,7 @@ func ExampleSession_LogLikelihoods() {
 	// Output: true
 }
 
-// Loss is the mean loss over the scored tokens of rows, without a backward pass.
+// Loss computes the mean loss over the scored tokens of rows, without a backward pass.
 func ExampleSession_Loss() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -107,8 +107,8 @@ func ExampleSession_Loss() {
 	// Output: 4 true
 }
 
-// Logits runs batches and returns a row of outputs for each token, here with and without an adapter. Compare says how far
-// the two are apart.
+// Logits runs batches and returns a row of outputs for each token, here with and without an adapter. CompareLogits
+// tells how much the two differ.
 func ExampleLogits() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -129,7 +129,7 @@ func ExampleLogits() {
 		return infer.CompareLogits(base, with)
 	}
 	fmt.Println(compare().Largest, "at first")
-	for _, p := range a.Params() { // in place of training
+	for _, p := range a.Params() { // instead of training
 		for i := range op.Data(p.Param).Data {
 			op.Data(p.Param).Data[i] = 0.01
 		}
@@ -141,7 +141,7 @@ func ExampleLogits() {
 	// 3 true
 }
 
-// Documents embedded: a folder may be read without its head, and the outputs are then a vector for each document.
+// A model can be loaded without its head. Its outputs are then embeddings, one for each document.
 func ExampleLogits_embeddings() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -159,7 +159,7 @@ func ExampleLogits_embeddings() {
 	// Output: 2 192
 }
 
-// A loop of your own lays rows end to end, and cuts what is too much for one pass into micro-batches of whole rows.
+// A training loop of your own cuts rows into micro-batches that fit a pass, and concatenates the rows of each.
 func ExampleMicroBatches() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -177,7 +177,8 @@ func ExampleMicroBatches() {
 	// [6 7 8 9] [0 4]
 }
 
-// OpenFor opens a model with the head that a task wants; a folder without such a head gets a new one, to be trained.
+// OpenFor opens a model with the head that a task needs. A model without such a head gets a new one, which has to be
+// trained.
 func ExampleOpenFor() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -205,7 +206,7 @@ func ExampleOpenFor() {
 	// Output: true sequence-classification [bad good]
 }
 
-// A folder's host.json says how its model is to be opened: with which head, and by whose numerics.
+// host.json says how to open the model of a folder: with which head and which numerics.
 func ExampleReadModelSetup() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
