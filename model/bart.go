@@ -168,7 +168,7 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 		h.Out = NewLinear(2, c.DModel, true)
 		h.Add("qa_outputs", h.Out)
 	default:
-		return nil, notSupported("config.json: %s has no head for %s", c.ModelType, k.Kind)
+		return nil, noHead(c.ModelType, k.Kind)
 	}
 	return h, nil
 }

@@ -148,9 +148,9 @@ func (c *bartConfig) checkSizes() error {
 	}
 	switch {
 	case c.DModel%c.EncoderAttentionHeads != 0:
-		return fmt.Errorf("config.json: d_model %d is no multiple of encoder_attention_heads %d", c.DModel, c.EncoderAttentionHeads)
+		return fmt.Errorf("config.json: d_model %d is not a multiple of encoder_attention_heads %d", c.DModel, c.EncoderAttentionHeads)
 	case c.DModel%c.DecoderAttentionHeads != 0:
-		return fmt.Errorf("config.json: d_model %d is no multiple of decoder_attention_heads %d", c.DModel, c.DecoderAttentionHeads)
+		return fmt.Errorf("config.json: d_model %d is not a multiple of decoder_attention_heads %d", c.DModel, c.DecoderAttentionHeads)
 	case c.static && c.MaxPositionEmbeddings > 1<<26/c.DModel:
 		return fmt.Errorf("config.json: max_position_embeddings %d of %d values are more than %d", c.MaxPositionEmbeddings, c.DModel, 1<<26)
 	case c.shared && c.DecoderVocabSize != nil && *c.DecoderVocabSize != c.VocabSize:

@@ -147,7 +147,7 @@ func (c *bertConfig) complete() error {
 	}
 	switch {
 	case c.HiddenSize%c.NumAttentionHeads != 0:
-		return fmt.Errorf("config.json: hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
+		return fmt.Errorf("config.json: hidden_size %d is not a multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
 	case c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute":
 		return notSupported("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
 	}
@@ -213,7 +213,7 @@ func (m *bert) newHead(k head.Config) (*Head, error) {
 	case head.MaskedLM:
 		m.maskedLM(h)
 	default:
-		return nil, notSupported("config.json: %s has no head for %s", c.ModelType, k.Kind)
+		return nil, noHead(c.ModelType, k.Kind)
 	}
 	return h, nil
 }

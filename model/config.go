@@ -32,9 +32,8 @@ func DecodeConfig(raw []byte, c any) error {
 		return fmt.Errorf("config.json: %w", err)
 	}
 	known := map[string]bool{}
-	t := reflect.TypeOf(c).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(c).Elem()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		known[name] = true
 	}
 	var bad []string

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -21,6 +22,11 @@ func (e unsupported) Unwrap() error { return e.error }
 
 // notSupported is fmt.Errorf for an error that is ErrUnsupported.
 func notSupported(format string, args ...any) error { return unsupported{fmt.Errorf(format, args...)} }
+
+// noHead refuses a kind of head that a model type does not have.
+func noHead(modelType string, k head.Kind) error {
+	return notSupported("config.json: %s has no head for %s", modelType, k)
+}
 
 // MismatchError says how the tensors of a checkpoint do not fit the weights that config.json describes.
 type MismatchError struct {

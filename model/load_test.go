@@ -54,7 +54,7 @@ func TestConfigIsReadOrRefused(t *testing.T) {
 		{"no vocabulary", with(t, "vocab_size", nil), "vocab_size is 0"},
 		{"absurd size", with(t, "hidden_size", 1<<30), "hidden_size"},
 		{"wrong kind", with(t, "hidden_size", "8"), "config.json"},
-		{"heads", with(t, "num_key_value_heads", 3), "no multiple of num_key_value_heads"},
+		{"heads", with(t, "num_key_value_heads", 3), "not a multiple of num_key_value_heads"},
 		{"odd head", with(t, "head_dim", 5), "head_dim 5 is odd"},
 		{"activation", with(t, "hidden_act", "gelu"), `hidden_act "gelu"`},
 		{"dropout", with(t, "attention_dropout", 0.1), "attention_dropout"},

@@ -37,3 +37,9 @@ func NewRMSNorm(n int, eps float32) *RMSNorm { return &RMSNorm{Weight: NewWeight
 func (n *RMSNorm) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
 	return op.RMSNorm(p, x, n.Weight.Vector(p.Adapter), n.Weight.Param(p.Adapter), n.Eps)
 }
+
+// group is the norm over cols columns of an op.GroupRMSNorm, as many as its weights at a time.
+func (n *RMSNorm) group(p *op.Pass, cols int) op.NormGroup {
+	size := n.Weight.Size()
+	return op.NormGroup{Cols: size, Heads: cols / size, Weight: n.Weight.Vector(p.Adapter), Param: n.Weight.Param(p.Adapter)}
+}
