@@ -189,7 +189,7 @@ func (m *bart) SetNumerics(name string) error {
 	case name != Cybertron:
 		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
 	case c.ModelType == "mbart" || !c.shared:
-		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
+		return notSupported("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
 	}
 	if c.act == op.GELU {
 		c.act = op.GELUTanh

@@ -113,9 +113,9 @@ func (v llamaVariant) check(c *llamaConfig) error {
 	case c.RopeInterleaved:
 		return notSupported("config.json: rope_interleaved is not supported")
 	case c.AttentionBias && !v.attentionBias:
-		return fmt.Errorf("config.json: attention_bias is not a key of %s", c.ModelType)
+		return notSupported("config.json: attention_bias is not a key of %s", c.ModelType)
 	case c.MLPBias && !v.mlpBias:
-		return fmt.Errorf("config.json: mlp_bias is not a key of %s", c.ModelType)
+		return notSupported("config.json: mlp_bias is not a key of %s", c.ModelType)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (v llamaVariant) windows(c *llamaConfig) ([]int, error) {
 	case window < 0:
 		return nil, fmt.Errorf("config.json: sliding_window is %d; want a number of tokens or null", window)
 	case window > 0 && v.window == 0:
-		return nil, fmt.Errorf("config.json: sliding_window is not a key of %s", c.ModelType)
+		return nil, notSupported("config.json: sliding_window is not a key of %s", c.ModelType)
 	}
 	if c.LayerTypes != nil && len(c.LayerTypes) != c.NumHiddenLayers {
 		return nil, fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(c.LayerTypes), c.NumHiddenLayers)
