@@ -28,9 +28,9 @@ func TestFork(t *testing.T) {
 			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 			last = append(last, len(b.IDs)-1)
 		}
-		tape := &op.Pass{}
-		defer tape.Release()
-		out, err := m.Logits(tape, b, last, c)
+		p := &op.Pass{}
+		defer p.Release()
+		out, err := m.Logits(p, b, last, c)
 		if err != nil {
 			t.Fatal(err)
 		}

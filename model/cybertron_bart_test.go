@@ -79,14 +79,14 @@ func servedBART(t testing.TB, v any) []float32 {
 // hostedBART is what the host makes of them.
 func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	tape.Adapter = name
+	p := &op.Pass{}
+	defer p.Release()
+	p.Adapter = name
 	b := &model.Batch{IDs: source}
 	if m.Head().Kind == head.Seq2SeqLM {
 		b.Labels = target
 	}
-	y, err := m.Logits(tape, b, nil, nil)
+	y, err := m.Logits(p, b, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

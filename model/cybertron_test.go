@@ -126,9 +126,9 @@ func served(t testing.TB, v any) []float32 {
 // hosted is what the host makes of it.
 func hosted(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	tape.Adapter = name
+	p := &op.Pass{}
+	defer p.Release()
+	p.Adapter = name
 	b := &model.Batch{}
 	segment := int32(0)
 	for _, w := range sentence {
@@ -141,7 +141,7 @@ func hosted(t testing.TB, m *model.Model, name string) []float32 {
 	if m.Head().Kind == head.MaskedLM {
 		rows = []int{6}
 	}
-	y, err := m.Logits(tape, b, rows, nil)
+	y, err := m.Logits(p, b, rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,15 +141,15 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	sources := [][]int32{{5, 6, 7, 8}, {9, 10}, {11, 12, 13}}
 	order := []int{2, 0, 2}
 	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
-	tape := &op.Pass{}
-	defer tape.Release()
+	p := &op.Pass{}
+	defer p.Release()
 	b, _ := Documents(sources)
 	cache := m.NewCache(3)
-	if err := m.Encode(tape, b, cache); err != nil {
+	if err := m.Encode(p, b, cache); err != nil {
 		t.Fatal(err)
 	}
 	step := func(ids []int32) []float32 {
-		logits, err := m.Logits(tape, &Batch{IDs: ids, CuSeqLens: []int{0, 1, 2, 3}}, nil, cache)
+		logits, err := m.Logits(p, &Batch{IDs: ids, CuSeqLens: []int{0, 1, 2, 3}}, nil, cache)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	got := step([]int32{22, 32, 42})
 	for d, doc := range order {
 		whole := &Batch{IDs: sources[doc], Labels: targets[d]}
-		want, err := m.Logits(tape, whole, []int{3}, nil)
+		want, err := m.Logits(p, whole, []int{3}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

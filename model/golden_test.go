@@ -127,9 +127,9 @@ func TestGoldenModels(t *testing.T) {
 }
 
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
-	tape := &op.Pass{}
-	defer tape.Release()
-	got, err := m.Logits(tape, b.Batch, nil, nil)
+	p := &op.Pass{}
+	defer p.Release()
+	got, err := m.Logits(p, b.Batch, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,9 +151,9 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := &op.Pass{Grad: true}
-	defer tape.Release()
-	losses, err := m.Loss(tape, b.Batch)
+	p := &op.Pass{Grad: true}
+	defer p.Release()
+	losses, err := m.Loss(p, b.Batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 		sum += float64(v)
 	}
 	golden.Close(t, "loss", []float32{float32(sum / float64(n))}, f.Float32(t, "loss"), 2e-5, false)
-	if err := tape.Backward(losses, 1/float32(n)); err != nil {
+	if err := p.Backward(losses, 1/float32(n)); err != nil {
 		t.Fatal(err)
 	}
 	most, want := 0.0, 0

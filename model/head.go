@@ -65,7 +65,7 @@ type objective interface {
 	// check says what is wrong with a checked batch's labels or values.
 	check(h *Head, b *Batch) error
 	// loss returns the losses of everything scored, [scored, 1], from the last hidden states.
-	loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
+	loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
 	// rows lists the hidden states that are projected; nil is all of them.
 	rows(h *Head, b *Batch) []int
 }
@@ -76,21 +76,21 @@ var objectives = map[head.Kind]objective{}
 func Kinds() []head.Kind { return slices.Sorted(maps.Keys(objectives)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
-func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
-	return op.Linear(t, h.states(t, x, rows), h.Out)
+func (h *Head) project(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
+	return op.Linear(p, h.states(p, x, rows), h.Out)
 }
 
 // states are what Out projects.
-func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
+func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
-		x = op.Gather(t, x, rows)
+		x = op.Gather(p, x, rows)
 	}
 	if h.Dense != nil {
-		x = op.Linear(t, x, h.Dense)
-		x = op.Activate(t, x, h.Activation)
+		x = op.Linear(p, x, h.Dense)
+		x = op.Activate(p, x, h.Activation)
 	}
 	if h.Norm != nil {
-		x = h.Norm.Forward(t, x)
+		x = h.Norm.Forward(p, x)
 	}
 	return x
 }

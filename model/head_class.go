@@ -50,19 +50,19 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 
 func (sequenceClass) rows(h *Head, b *Batch) []int { return h.poolRows(b.IDs, b.Bounds()) }
 
-func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (s sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows := s.rows(h, b)
 	switch h.Problem() {
 	case head.MultiLabel:
-		return op.BinaryCrossEntropy(t, h.project(t, x, rows), h.values(b))
+		return op.BinaryCrossEntropy(p, h.project(p, x, rows), h.values(b))
 	case head.Regression:
-		return op.MeanSquares(t, h.project(t, x, rows), h.values(b))
+		return op.MeanSquares(p, h.project(p, x, rows), h.values(b))
 	}
 	at, targets := labelled(b.Labels)
 	for i, d := range at {
 		at[i] = rows[d]
 	}
-	return op.CrossEntropy(t, h.project(t, x, at), targets)
+	return op.CrossEntropy(p, h.project(p, x, at), targets)
 }
 
 // values are a batch's values, a document a row.
@@ -89,7 +89,7 @@ func (tokenClass) check(h *Head, b *Batch) error {
 
 func (tokenClass) rows(*Head, *Batch) []int { return nil }
 
-func (tokenClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
-	return op.CrossEntropy(t, h.project(t, x, rows), targets)
+	return op.CrossEntropy(p, h.project(p, x, rows), targets)
 }

@@ -31,11 +31,11 @@ func (embedding) check(_ *Head, b *Batch) error {
 
 func (embedding) rows(*Head, *Batch) []int { return nil }
 
-func (embedding) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := h.pool(t, x, b)
+func (embedding) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	v := h.pool(p, x, b)
 	var first, second []int
 	for d := 0; d+1 < len(b.Bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)
 	}
-	return op.InfoNCE(t, op.Gather(t, v, first), op.Gather(t, v, second), contrastiveScale)
+	return op.InfoNCE(p, op.Gather(p, v, first), op.Gather(p, v, second), contrastiveScale)
 }

@@ -18,20 +18,20 @@ func init() {
 }
 
 // lmLoss is the cross-entropy over the vocabulary of rows of x.
-func lmLoss(t *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
+func lmLoss(p *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
 	if h.Dense != nil || h.Norm != nil {
-		x = h.states(t, x, rows)
+		x = h.states(p, x, rows)
 		rows = every(len(targets))
 	}
-	o, a := h.Out, t.Adapter
+	o, a := h.Out, p.Adapter
 	if o.Adapter(a) != nil {
-		return op.CrossEntropy(t, op.Linear(t, op.Gather(t, x, rows), o), targets)
+		return op.CrossEntropy(p, op.Linear(p, op.Gather(p, x, rows), o), targets)
 	}
 	var bias *nn.Param
 	if o.Bias != nil {
 		bias = o.Bias.Param(a)
 	}
-	return op.FusedLinearCrossEntropy(t, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
+	return op.FusedLinearCrossEntropy(p, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
 }
 
 func every(n int) []int {
@@ -72,9 +72,9 @@ func (causalLM) check(h *Head, b *Batch) error {
 
 func (causalLM) rows(*Head, *Batch) []int { return nil }
 
-func (causalLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (causalLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := b.Scored()
-	return lmLoss(t, h, x, rows, targets)
+	return lmLoss(p, h, x, rows, targets)
 }
 
 // tokenLM predicts the labelled tokens from the hidden states in their places: a masked model, and a decoder, whose
@@ -94,9 +94,9 @@ func (tokenLM) check(h *Head, b *Batch) error {
 
 func (tokenLM) rows(*Head, *Batch) []int { return nil }
 
-func (tokenLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
-	return lmLoss(t, h, x, rows, targets)
+	return lmLoss(p, h, x, rows, targets)
 }
 
 // labelled lists the labels that are scored, and where they are.

@@ -44,6 +44,6 @@ func (span) rows(*Head, *Batch) []int { return nil }
 
 // loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
 // section 4.2).
-func (span) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.Bounds(), b.Labels, head.IgnoreIndex)
+func (span) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	return op.SpanCrossEntropy(p, h.project(p, x, nil), b.Bounds(), b.Labels, head.IgnoreIndex)
 }

@@ -9,19 +9,19 @@ import (
 )
 
 // LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
-func (m *Model) LastHiddenState(t *op.Pass, b *Batch) (tensor.Matrix, error) {
+func (m *Model) LastHiddenState(p *op.Pass, b *Batch) (tensor.Matrix, error) {
 	if m.Head().Kind == head.Seq2SeqLM {
 		return tensor.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", head.Seq2SeqLM)
 	}
 	if err := b.check(m.Config()); err != nil {
 		return tensor.Matrix{}, err
 	}
-	return op.Matrix(m.Forward(t, b, nil)), nil
+	return op.Matrix(m.Forward(p, b, nil)), nil
 }
 
 // PoolerOutput returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
 // [documents, hidden], of a host for embeddings whose checkpoint has one. It is valid until t is released.
-func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (tensor.Matrix, error) {
+func (m *Model) PoolerOutput(p *op.Pass, b *Batch) (tensor.Matrix, error) {
 	pooler, err := m.pooler()
 	if err != nil {
 		return tensor.Matrix{}, fmt.Errorf("model: %w", err)
@@ -29,10 +29,10 @@ func (m *Model) PoolerOutput(t *op.Pass, b *Batch) (tensor.Matrix, error) {
 	if err := b.check(m.Config()); err != nil {
 		return tensor.Matrix{}, err
 	}
-	x := m.Forward(t, b, nil)
+	x := m.Forward(p, b, nil)
 	bounds := b.Bounds()
-	y := op.Linear(t, op.Gather(t, x, bounds[:len(bounds)-1]), pooler)
-	return op.Matrix(op.Activate(t, y, op.Tanh)), nil
+	y := op.Linear(p, op.Gather(p, x, bounds[:len(bounds)-1]), pooler)
+	return op.Matrix(op.Activate(p, y, op.Tanh)), nil
 }
 
 // pooler is BERT's pooler, on which no adapter sits.

@@ -179,24 +179,24 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 const fewRows = 64
 
 // apart says whether the adapter is applied on its own in a pass over rows tokens, and whether with dropout.
-func (l *Linear) apart(t *op.Pass, a attached, rows int) (apart, dropout bool) {
+func (l *Linear) apart(p *op.Pass, a attached, rows int) (apart, dropout bool) {
 	_, cheap := a.Adapter.(DeltaForwarder)
-	dropout = t.Train && a.dropout > 0
+	dropout = p.Train && a.dropout > 0
 	return dropout || cheap && rows <= fewRows, dropout
 }
 
 // Params are the layer's parameters that train in the pass.
-func (l *Linear) Params(t *op.Pass) []*nn.Param {
+func (l *Linear) Params(p *op.Pass) []*nn.Param {
 	var ps []*nn.Param
-	if p := l.Weight.Param(t.Adapter); op.RequiresGrad(p) {
+	if p := l.Weight.Param(p.Adapter); op.RequiresGrad(p) {
 		ps = append(ps, p)
 	}
 	if l.Bias != nil {
-		if p := l.Bias.Param(t.Adapter); op.RequiresGrad(p) {
+		if p := l.Bias.Param(p.Adapter); op.RequiresGrad(p) {
 			ps = append(ps, p)
 		}
 	}
-	if a, ok := l.adapters[t.Adapter]; ok {
+	if a, ok := l.adapters[p.Adapter]; ok {
 		for _, p := range a.Params() {
 			if p.RequiresGrad() {
 				ps = append(ps, p.Param)
@@ -222,13 +222,13 @@ func RunLayer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tenso
 }
 
 // trained lists the parameters of a part of a host that train in the pass.
-func trained(t *op.Pass, part any) []*nn.Param {
-	if !t.Grad {
+func trained(p *op.Pass, part any) []*nn.Param {
+	if !p.Grad {
 		return nil
 	}
 	var ps []*nn.Param
-	walk(part, func(_ string, l *Linear) { ps = append(ps, l.Params(t)...) }, func(_ string, w *Weight) {
-		if p := w.Param(t.Adapter); op.RequiresGrad(p) {
+	walk(part, func(_ string, l *Linear) { ps = append(ps, l.Params(p)...) }, func(_ string, w *Weight) {
+		if p := w.Param(p.Adapter); op.RequiresGrad(p) {
 			ps = append(ps, p)
 		}
 	})
@@ -258,11 +258,11 @@ func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 }
 
 // addUpdate adds x·ΔWᵀ to y, x through the mask where the adapter's input has dropout.
-func (l *Linear) addUpdate(t *op.Pass, a attached, w tensor.Source, y, x tensor.Matrix, dropout bool) {
+func (l *Linear) addUpdate(p *op.Pass, a attached, w tensor.Source, y, x tensor.Matrix, dropout bool) {
 	if dropout {
-		d := t.New(x.Rows, x.Cols)
-		defer t.Free(d)
-		t.Dropout(d.Matrix(), x, a.dropout, l.path)
+		d := p.New(x.Rows, x.Cols)
+		defer p.Free(d)
+		p.Dropout(d.Matrix(), x, a.dropout, l.path)
 		x = d.Matrix()
 	}
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
@@ -273,42 +273,42 @@ func (l *Linear) addUpdate(t *op.Pass, a attached, w tensor.Source, y, x tensor.
 }
 
 // ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
-func (l *Linear) ParamGrad(t *op.Pass, x, y, gy tensor.Matrix) {
-	l.baseGrad(t, x, gy)
-	if a, ok := l.adapters[t.Adapter]; ok {
-		l.adapterGrad(t, a, x, y, gy)
+func (l *Linear) ParamGrad(p *op.Pass, x, y, gy tensor.Matrix) {
+	l.baseGrad(p, x, gy)
+	if a, ok := l.adapters[p.Adapter]; ok {
+		l.adapterGrad(p, a, x, y, gy)
 	}
 }
 
 // InputGrad computes dx = gy·W' + beta·dx.
-func (l *Linear) InputGrad(t *op.Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
-	w := l.Weight.Source(t.Adapter)
-	if a, ok := l.adapters[t.Adapter]; !ok {
+func (l *Linear) InputGrad(p *op.Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
+	w := l.Weight.Source(p.Adapter)
+	if a, ok := l.adapters[p.Adapter]; !ok {
 		tensor.NN(dx, gy, w, beta)
-	} else if apart, dropout := l.apart(t, a, gy.Rows); !apart {
+	} else if apart, dropout := l.apart(p, a, gy.Rows); !apart {
 		tensor.NN(dx, gy, folded{w, a}, beta)
 	} else {
 		tensor.NN(dx, gy, w, beta)
-		l.updateGrad(t, a, w, dx, gy, dropout)
+		l.updateGrad(p, a, w, dx, gy, dropout)
 	}
 }
 
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
-func (l *Linear) baseGrad(t *op.Pass, x, gy tensor.Matrix) {
-	if p := l.Weight.Param(t.Adapter); op.RequiresGrad(p) {
-		tensor.TN(op.Grad(p), gy, x, 1)
+func (l *Linear) baseGrad(p *op.Pass, x, gy tensor.Matrix) {
+	if w := l.Weight.Param(p.Adapter); op.RequiresGrad(w) {
+		tensor.TN(op.Grad(w), gy, x, 1)
 	}
 	if l.Bias == nil {
 		return
 	}
-	if p := l.Bias.Param(t.Adapter); op.RequiresGrad(p) {
-		sum := t.Zeros(1, gy.Cols)
-		defer t.Free(sum)
-		s, g := sum.Matrix().Data, op.Grad(p).Data
+	if b := l.Bias.Param(p.Adapter); op.RequiresGrad(b) {
+		sum := p.Zeros(1, gy.Cols)
+		defer p.Free(sum)
+		s, g := sum.Matrix().Data, op.Grad(b).Data
 		for i := range gy.Rows {
 			vec.Add(s, s, gy.Row(i))
 		}
-		if a, ok := l.adapters[t.Adapter].Adapter.(BiasMerger); ok {
+		if a, ok := l.adapters[p.Adapter].Adapter.(BiasMerger); ok {
 			a.MergeBias(s)
 		}
 		vec.Add(g, g, s)
@@ -358,16 +358,16 @@ func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, drop
 }
 
 // updateGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
-func (l *Linear) updateGrad(t *op.Pass, a attached, w tensor.Source, dx, gy tensor.Matrix, dropout bool) {
-	d := t.Zeros(dx.Rows, dx.Cols)
-	defer t.Free(d)
+func (l *Linear) updateGrad(p *op.Pass, a attached, w tensor.Source, dx, gy tensor.Matrix, dropout bool) {
+	d := p.Zeros(dx.Rows, dx.Cols)
+	defer p.Free(d)
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Backward(d.Matrix(), gy)
 	} else {
 		tensor.NN(d.Matrix(), gy, update{folded{w, a}}, 0)
 	}
 	if dropout {
-		t.Dropout(d.Matrix(), d.Matrix(), a.dropout, l.path)
+		p.Dropout(d.Matrix(), d.Matrix(), a.dropout, l.path)
 	}
 	for i := range dx.Rows {
 		vec.Add(dx.Row(i), dx.Row(i), d.Matrix().Row(i))

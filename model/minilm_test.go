@@ -39,9 +39,9 @@ func int32s(v []int) []int32 {
 
 func hidden(t *testing.T, m *model.Model, b *model.Batch) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	y, err := m.LastHiddenState(tape, b)
+	p := &op.Pass{}
+	defer p.Release()
+	y, err := m.LastHiddenState(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +59,9 @@ func TestMiniLMHuggingFace(t *testing.T) {
 	h := hidden(t, m, b)
 	golden.Close(t, "last_hidden_state", h, io.Float32(t, "last_hidden_state"), 1e-4, false)
 
-	tape := &op.Pass{}
-	defer tape.Release()
-	y, err := m.PoolerOutput(tape, b)
+	p := &op.Pass{}
+	defer p.Release()
+	y, err := m.PoolerOutput(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}

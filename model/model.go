@@ -34,7 +34,7 @@ type Backbone interface {
 	Config() Config
 	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
 	// label. With a cache the batch continues the cached documents. The batch has been checked.
-	Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor
+	Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor
 }
 
 // NumericsSetter is implemented by a backbone that can compute as Cybertron does.

@@ -30,7 +30,7 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 
 // Loss returns the losses of everything in a batch that the model's head is scored by, as [scored, 1]; for a causal
 // model in the order of Batch.Scored.
-func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
+func (m *Model) Loss(p *op.Pass, b *Batch) (mat.Tensor, error) {
 	h := m.Head()
 	s := objectives[h.Kind]
 	if err := m.check(b, nil); err != nil {
@@ -42,7 +42,7 @@ func (m *Model) Loss(t *op.Pass, b *Batch) (mat.Tensor, error) {
 	if len(b.FloatLabels) == 0 && h.Kind != head.FeatureExtraction && countScored(b.Labels) == 0 {
 		return nil, errors.New("model: nothing in the batch is scored")
 	}
-	return s.loss(t, h, m.Forward(t, b, nil), b), nil
+	return s.loss(p, h, m.Forward(p, b, nil), b), nil
 }
 
 // Scored counts the losses of a document with such labels and values.
@@ -53,7 +53,7 @@ func (m *Model) Scored(labels []int32, values []float32) int {
 // Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
 // else those of the given rows of the batch, [len(rows), outputs]; nil is all rows. For Embedding they are the documents'
 // vectors. With a cache the batch continues the cached documents. The result is valid until t is released.
-func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.Matrix, error) {
+func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.Matrix, error) {
 	h := m.Head()
 	if err := m.check(b, cache); err != nil {
 		return tensor.Matrix{}, err
@@ -61,12 +61,12 @@ func (m *Model) Logits(t *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	if err := h.checkPooling(b); err != nil {
 		return tensor.Matrix{}, err
 	}
-	x := m.Forward(t, b, cache)
+	x := m.Forward(p, b, cache)
 	if h.Out == nil {
-		return op.Matrix(h.pool(t, x, b)), nil
+		return op.Matrix(h.pool(p, x, b)), nil
 	}
 	if own := objectives[h.Kind].rows(h, b); own != nil {
 		rows = own
 	}
-	return op.Matrix(h.project(t, x, rows)), nil
+	return op.Matrix(h.project(p, x, rows)), nil
 }

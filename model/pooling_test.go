@@ -61,13 +61,13 @@ func TestPooling(t *testing.T) {
 
 // pools says what a document's vector is of its hidden states: "mean" or "first".
 func pools(t *testing.T, m *Model, b *Batch) string {
-	tape := &op.Pass{}
-	defer tape.Release()
-	v, err := m.Logits(tape, b, nil, nil)
+	p := &op.Pass{}
+	defer p.Release()
+	v, err := m.Logits(p, b, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := m.LastHiddenState(tape, b)
+	h, err := m.LastHiddenState(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}

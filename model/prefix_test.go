@@ -57,9 +57,9 @@ func TestGenerateShares(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = g.each(rest, func(i int, logits []float32) {
-		tape := &op.Pass{}
-		defer tape.Release()
-		want, err := m.Logits(tape, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
+		p := &op.Pass{}
+		defer p.Release()
+		want, err := m.Logits(p, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 type seq2seq interface {
 	Backbone
 	// remember keeps the sources of a checked batch in a cache, behind those that are there.
-	remember(t *op.Pass, b *Batch, cache *Cache)
+	remember(p *op.Pass, b *Batch, cache *Cache)
 	// depth is the number of the decoder's layers.
 	depth() int
 	// start is the token that the decoder begins with, or nil where the target decides.
@@ -40,7 +40,7 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 
 // Encode reads the sources of a sequence-to-sequence model into the next places of a cache. When every document has one,
 // batches with the cache continue the targets.
-func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
+func (m *Model) Encode(p *op.Pass, b *Batch, cache *Cache) error {
 	s, ok := m.Backbone.(seq2seq)
 	if !ok {
 		return fmt.Errorf("model: %s has no encoder beside a decoder", m.arch.Class)
@@ -51,6 +51,6 @@ func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
 	if got, room := len(b.Bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {
 		return fmt.Errorf("model: %d sources for a cache with room for %d", got, room)
 	}
-	s.remember(t, b, cache)
+	s.remember(p, b, cache)
 	return nil
 }

@@ -15,9 +15,9 @@ func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float
 	t.Helper()
 	const hidden = 16
 	r := rand.New(rand.NewPCG(4, 1))
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	tape.Checkpointing = checkpoint
+	p := &Pass{Grad: true}
+	defer p.Release()
+	p.Checkpointing = checkpoint
 	table := param(r, 9, hidden)
 	params := []*nn.Param{table}
 	words := EmbeddingPart{IDs: []int32{1, 2, 3, 4, 2, 2, 8}, Table: Data(table), Param: table, Padding: []int32{8}}
@@ -26,22 +26,22 @@ func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float
 		params = append(params, w.p)
 		return w
 	}
-	x := EmbeddingSum(tape, words)
+	x := EmbeddingSum(p, words)
 	for range 3 {
 		w := layer()
-		x = Checkpoint(tape, x, []*nn.Param{w.p}, func(t *Pass, x mat.Tensor) mat.Tensor { return Add(t, x, Linear(t, Activate(t, x, Tanh), w)) })
+		x = Checkpoint(p, x, []*nn.Param{w.p}, func(p *Pass, x mat.Tensor) mat.Tensor { return Add(p, x, Linear(p, Activate(p, x, Tanh), w)) })
 	}
 	memory := x
-	y := EmbeddingSum(tape, words)
+	y := EmbeddingSum(p, words)
 	for range 3 {
 		w, v := layer(), layer()
-		y = CheckpointWith(tape, y, memory, []*nn.Param{w.p, v.p}, func(t *Pass, y, memory mat.Tensor) mat.Tensor {
-			return Add(t, y, Linear(t, Linear(t, memory, v), w))
+		y = CheckpointWith(p, y, memory, []*nn.Param{w.p, v.p}, func(p *Pass, y, memory mat.Tensor) mat.Tensor {
+			return Add(p, y, Linear(p, Linear(p, memory, v), w))
 		})
 	}
-	loss := CrossEntropy(tape, y, make([]int32, 7))
+	loss := CrossEntropy(p, y, make([]int32, 7))
 	losses = slices.Clone(Matrix(loss).Data)
-	if err := tape.Backward(loss, 1); err != nil {
+	if err := p.Backward(loss, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range params {
@@ -70,15 +70,15 @@ func TestSharedBlockIsTheSameBits(t *testing.T) {
 }
 
 func TestCopyOfKVIsItsOwn(t *testing.T) {
-	tape := &Pass{}
-	defer tape.Release()
+	p := &Pass{}
+	defer p.Release()
 	s := AttentionShape{Heads: 1, KVHeads: 1, HeadDim: 2, Scale: 1}
 	step := func(c *KV, v float32) {
-		x := tape.Zeros(1, 6)
+		x := p.Zeros(1, 6)
 		for i := range x.m.Data {
 			x.m.Data[i] = v
 		}
-		Attention(tape, x, []int{0, 1}, nil, s, []*KV{c})
+		Attention(p, x, []int{0, 1}, nil, s, []*KV{c})
 	}
 	a := &KV{}
 	step(a, 1)

@@ -12,18 +12,18 @@ import (
 // TestVisible: what is not visible changes no other token, and gradients are right.
 func TestVisible(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	p := param(r, 7, 3*2*4)
+	in := param(r, 7, 3*2*4)
 	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, Visible: []int{2, 3}, Scale: 0.5}
 	bounds := []int{0, 4, 7}
 	run := func() []float32 {
-		tape := &Pass{}
-		defer tape.Release()
-		return slices.Clone(Matrix(Attention(tape, identity(tape, p), bounds, nil, s, nil)).Data)
+		p := &Pass{}
+		defer p.Release()
+		return slices.Clone(Matrix(Attention(p, identity(p, in), bounds, nil, s, nil)).Data)
 	}
 	before := run()
 	for _, row := range []int{2, 3} {
-		for j := range Data(p).Row(row) {
-			Data(p).Row(row)[j] += 1
+		for j := range Data(in).Row(row) {
+			Data(in).Row(row)[j] += 1
 		}
 	}
 	after := run()
@@ -33,7 +33,7 @@ func TestVisible(t *testing.T) {
 			t.Errorf("row %d: same %v, hidden %v", row, same, hidden)
 		}
 	}
-	checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-		return Attention(t, in[0], bounds, nil, s, nil)
+	checkGradients(t, []*nn.Param{in}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+		return Attention(p, in[0], bounds, nil, s, nil)
 	})
 }
