@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // binding is the state of giving a model's weights the tensors of a checkpoint.
@@ -128,4 +131,51 @@ func buffer(name string) bool {
 		}
 	}
 	return false
+}
+
+// bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
+func (m *Model) bind(ctx context.Context) error {
+	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	m.Weights(func(w *Weight) {
+		if ctx.Err() == nil {
+			b.weight(w)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.NewlyInitialized = b.drawn > 0
+	for _, name := range m.file.Names() {
+		switch {
+		case b.taken[name] || buffer(name):
+		case m.arch.ofHead(name):
+			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
+		default:
+			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
+		}
+	}
+	return b.mismatch.or()
+}
+
+// notFinite says where a weight holds NaN or an infinity.
+func notFinite(w *Weight) (string, bool) {
+	rows, cols := w.rowsCols()
+	const step = 256
+	bad := make([]int, (rows+step-1)/step)
+	tensor.Parallel(len(bad), func(i int) {
+		row := make([]float32, cols)
+		for r := i * step; r < min(rows, (i+1)*step); r++ {
+			w.source.Block(row, cols, r, 0, 1, cols)
+			if vec.HasNonFinite(row) {
+				bad[i] = r + 1
+				return
+			}
+		}
+	})
+	for _, r := range bad {
+		if r > 0 {
+			return fmt.Sprintf("%s holds NaN or an infinite value in row %d", w.Name, r-1), true
+		}
+	}
+	return "", false
 }

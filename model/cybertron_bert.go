@@ -16,9 +16,6 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
-const poolerPath = "pooler.dense"
-
 // servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
 func servedBERT(served any) (*cybert.Model, head.Kind) {
 	switch m := served.(type) {

@@ -3,72 +3,12 @@ package model
 import (
 	"slices"
 
-	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
-
-// Param is a trained matrix with the name under which it is saved, such as "lora_A.weight".
-type Param struct {
-	Name string
-	*nn.Param
-	// LRScale multiplies the learning rate of this parameter; 0 counts as 1.
-	LRScale float64
-}
-
-// Adapter changes a frozen linear layer from W to W' = W + ΔW.
-type Adapter interface {
-	nn.Model
-	// Params are the matrices that training moves.
-	Params() []Param
-	// MergeInto turns w, the block of W from row i and column j on, into that block of W'. It is called from several
-	// goroutines at once, while a kernel packs the weight.
-	MergeInto(w tensor.Matrix, i, j int)
-	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
-	// of x·W'ᵀ. Those of other layers' adapters may run at the same time.
-	Grad(x, gy tensor.Matrix)
-}
-
-// DeltaForwarder is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
-// passes with few rows, and dropout on the adapter's input.
-type DeltaForwarder interface {
-	// Forward adds x·ΔWᵀ to y [tokens, out].
-	Forward(y, x tensor.Matrix)
-	// Backward adds gy·ΔW to dx [tokens, in].
-	Backward(dx, gy tensor.Matrix)
-}
-
-// OutputTransformer is implemented by an adapter that has no such form, but whose output comes cheaply from that of W. It serves
-// forward passes with few rows.
-type OutputTransformer interface {
-	// TransformOutput makes x·W'ᵀ of y = x·Wᵀ [tokens, out].
-	TransformOutput(y, x tensor.Matrix)
-}
-
-// OutputGradder is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
-type OutputGradder interface {
-	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
-	// x·W'ᵀ all the same.
-	GradOutput(x, y, gy tensor.Matrix)
-}
-
-// BiasMerger is implemented by an adapter that scales the layer's outputs, and so its bias: y = x·W'ᵀ + b'.
-type BiasMerger interface {
-	// MergeBias turns b into b', or the gradient of b' into that of b.
-	MergeBias(b []float32)
-	// BiasGrad adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
-	BiasGrad(b []float32, gy tensor.Matrix)
-}
-
-// ParamsObserver is implemented by an adapter that keeps values that follow from its parameters or from the layer's weight,
-// such as DoRA's norms.
-type ParamsObserver interface {
-	// ParamsChanged is called after parameters or the weight have changed, before the next pass.
-	ParamsChanged()
-}
 
 // Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
 type Linear struct {
@@ -214,25 +154,6 @@ func (l *Linear) ReadsOutput(p *op.Pass) bool {
 	}
 	_, reads := a.Adapter.(OutputGradder)
 	return reads && slices.ContainsFunc(a.Params(), Param.RequiresGrad)
-}
-
-// RunLayer runs f, a part of a backbone such as a layer, on x, which nobody else reads; part holds its weights. See op.Checkpoint.
-func RunLayer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
-	return op.Checkpoint(p, x, trained(p, part), f)
-}
-
-// trained lists the parameters of a part of a host that train in the pass.
-func trained(p *op.Pass, part any) []*nn.Param {
-	if !p.Grad {
-		return nil
-	}
-	var ps []*nn.Param
-	walk(part, func(_ string, l *Linear) { ps = append(ps, l.Params(p)...) }, func(_ string, w *Weight) {
-		if p := w.Param(p.Adapter); op.RequiresGrad(p) {
-			ps = append(ps, p)
-		}
-	})
-	return ps
 }
 
 // Forward computes y = x·W'ᵀ + b.

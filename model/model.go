@@ -8,73 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/nlpodyssey/spago/mat"
-	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
-	"github.com/spagotune/spagotune/internal/vec"
-	"github.com/spagotune/spagotune/op"
-	"github.com/spagotune/spagotune/tensor"
 )
-
-// Config are what callers need to know of a host.
-type Config struct {
-	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
-	// TypeVocabSize is how many segments a token may be of; 0 is one.
-	TypeVocabSize int
-}
-
-// Backbone is a family's model: structs tagged with Hugging Face names, and how they compute.
-type Backbone interface {
-	nn.Model
-	Config() Config
-	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
-	// label. With a cache the batch continues the cached documents. The batch has been checked.
-	Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor
-}
-
-// NumericsSetter is implemented by a backbone that can compute as Cybertron does.
-type NumericsSetter interface {
-	// SetNumerics chooses HuggingFace ("" too) or Cybertron.
-	SetNumerics(name string) error
-}
-
-// Architecture is a registered kind of host.
-type Architecture struct {
-	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
-	Class   string
-	Classes map[head.Kind]string
-	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
-	Prefix string
-	// Kind is the head where config.json names no architecture.
-	Kind head.Kind
-	// New makes a host without weights. It refuses kinds of heads that the family has not.
-	New func(config []byte, want head.Config) (Backbone, *Head, error)
-}
-
-var architectures = map[string]Architecture{}
-
-// Register makes a family known by its config's model_type; its file's init calls it.
-func Register(modelType string, f Architecture) {
-	if _, ok := architectures[modelType]; ok {
-		panic("model: " + modelType + " is registered twice")
-	}
-	architectures[modelType] = f
-}
-
-// Architectures lists the registered model types.
-func Architectures() []string {
-	var names []string
-	for n := range architectures {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
 
 // Model is a host with its weights and where they came from.
 type Model struct {
@@ -181,53 +119,6 @@ func build(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
-func (m *Model) bind(ctx context.Context) error {
-	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
-	m.Weights(func(w *Weight) {
-		if ctx.Err() == nil {
-			b.weight(w)
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.NewlyInitialized = b.drawn > 0
-	for _, name := range m.file.Names() {
-		switch {
-		case b.taken[name] || buffer(name):
-		case m.arch.ofHead(name):
-			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
-		default:
-			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
-		}
-	}
-	return b.mismatch.or()
-}
-
-// notFinite says where a weight holds NaN or an infinity.
-func notFinite(w *Weight) (string, bool) {
-	rows, cols := w.rowsCols()
-	const step = 256
-	bad := make([]int, (rows+step-1)/step)
-	tensor.Parallel(len(bad), func(i int) {
-		row := make([]float32, cols)
-		for r := i * step; r < min(rows, (i+1)*step); r++ {
-			w.source.Block(row, cols, r, 0, 1, cols)
-			if vec.HasNonFinite(row) {
-				bad[i] = r + 1
-				return
-			}
-		}
-	})
-	for _, r := range bad {
-		if r > 0 {
-			return fmt.Sprintf("%s holds NaN or an infinite value in row %d", w.Name, r-1), true
-		}
-	}
-	return "", false
-}
-
 // New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
 func New(config []byte, o Options) (*Model, error) {
 	m, err := build(config, o)
@@ -271,51 +162,3 @@ func (m *Model) Weights(f func(*Weight)) { m.walk(nil, func(_ string, w *Weight)
 
 // Linears calls f for every linear layer, the LM head too.
 func (m *Model) Linears(f func(*Linear)) { m.walk(func(_ string, l *Linear) { f(l) }, nil) }
-
-// NumParameters counts the values of all weights, tied ones once.
-func (m *Model) NumParameters() int {
-	n := 0
-	m.Weights(func(w *Weight) {
-		if w.tied == nil {
-			n += w.Size()
-		}
-	})
-	return n
-}
-
-// WeightBytes counts the bytes of all weights as they are kept.
-func (m *Model) WeightBytes() int {
-	n := 0
-	m.Weights(func(w *Weight) {
-		if w.tied == nil {
-			n += w.bytes()
-		}
-	})
-	return n
-}
-
-// LinearBytes counts the bytes of the linear layers' matrices as they are kept, the LM head's too: what a token that is
-// generated reads.
-func (m *Model) LinearBytes() int {
-	n := 0
-	m.Linears(func(l *Linear) { n += l.Weight.owner().bytes() })
-	return n
-}
-
-// WeightMemory counts the bytes of memory behind the weights: the checkpoint's, which is mapped and stays, and those of
-// float32 values besides.
-func (m *Model) WeightMemory() (mapped, own int) {
-	if m.file != nil {
-		for _, name := range m.file.Names() {
-			if t, ok := m.file.Get(name); ok {
-				mapped += len(t.Data)
-			}
-		}
-	}
-	m.Weights(func(w *Weight) {
-		if w.tied == nil && w.stored.Data == nil {
-			own += 4 * w.Size()
-		}
-	})
-	return mapped, own
-}

@@ -8,17 +8,6 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
-func (m *Model) LastHiddenState(p *op.Pass, b *Batch) (tensor.Matrix, error) {
-	if m.Head().Kind == head.Seq2SeqLM {
-		return tensor.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", head.Seq2SeqLM)
-	}
-	if err := b.check(m.Config()); err != nil {
-		return tensor.Matrix{}, err
-	}
-	return op.Matrix(m.Forward(p, b, nil)), nil
-}
-
 // PoolerOutput returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
 // [documents, hidden], of a host for embeddings whose checkpoint has one. It is valid until t is released.
 func (m *Model) PoolerOutput(p *op.Pass, b *Batch) (tensor.Matrix, error) {
@@ -55,3 +44,6 @@ func (m *Model) pooler() (*Linear, error) {
 	}
 	return l, nil
 }
+
+// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
+const poolerPath = "pooler.dense"

@@ -70,3 +70,14 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	}
 	return op.Matrix(h.project(p, x, rows)), nil
 }
+
+// LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
+func (m *Model) LastHiddenState(p *op.Pass, b *Batch) (tensor.Matrix, error) {
+	if m.Head().Kind == head.Seq2SeqLM {
+		return tensor.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", head.Seq2SeqLM)
+	}
+	if err := b.check(m.Config()); err != nil {
+		return tensor.Matrix{}, err
+	}
+	return op.Matrix(m.Forward(p, b, nil)), nil
+}
