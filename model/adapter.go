@@ -17,9 +17,9 @@ type Param struct {
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
 type Adapter interface {
 	nn.Model
-	// Params are the matrices that training moves.
+	// Params are the matrices that train.
 	Params() []Param
-	// MergeInto turns w, the block of W from row i and column j on, into that block of W'. It is called from several
+	// MergeInto turns w, the block of W that begins at row i and column j, into that block of W'. It is called from several
 	// goroutines at once, while a kernel packs the weight.
 	MergeInto(w tensor.Matrix, i, j int)
 	// Grad adds to the gradients of Params, given the layer's input x [tokens, in] and the gradient gy [tokens, out]
@@ -27,8 +27,8 @@ type Adapter interface {
 	Grad(x, gy tensor.Matrix)
 }
 
-// DeltaForwarder is implemented by an adapter that can be applied without W at less cost than a product of W's size. It serves
-// passes with few rows, and dropout on the adapter's input.
+// DeltaForwarder is implemented by an adapter that can be applied without W at less cost than a product of W's size. It is
+// used in passes with few rows, and for dropout on the adapter's input.
 type DeltaForwarder interface {
 	// Forward adds x·ΔWᵀ to y [tokens, out].
 	Forward(y, x tensor.Matrix)
@@ -36,17 +36,17 @@ type DeltaForwarder interface {
 	Backward(dx, gy tensor.Matrix)
 }
 
-// OutputTransformer is implemented by an adapter that has no such form, but whose output comes cheaply from that of W. It serves
-// forward passes with few rows.
+// OutputTransformer is implemented by an adapter that has no such form, but whose output follows cheaply from W's. It is used
+// in forward passes with few rows.
 type OutputTransformer interface {
-	// TransformOutput makes x·W'ᵀ of y = x·Wᵀ [tokens, out].
+	// TransformOutput turns y = x·Wᵀ [tokens, out] into x·W'ᵀ.
 	TransformOutput(y, x tensor.Matrix)
 }
 
 // OutputGradder is implemented by an adapter whose gradients need the layer's output; GradOutput replaces Grad.
 type OutputGradder interface {
-	// GradOutput has Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is that input and y is
-	// x·W'ᵀ all the same.
+	// GradOutput takes Grad's arguments and y = x·W'ᵀ. Where the adapter's input has dropout, x is the input after dropout,
+	// and y is its product with W'ᵀ.
 	GradOutput(x, y, gy tensor.Matrix)
 }
 
@@ -54,7 +54,7 @@ type OutputGradder interface {
 type BiasMerger interface {
 	// MergeBias turns b into b', or the gradient of b' into that of b.
 	MergeBias(b []float32)
-	// BiasGrad adds to the gradients of Params what comes through the bias b; gy is [tokens, out].
+	// BiasGrad adds the gradient through the bias b to the gradients of Params; gy is [tokens, out].
 	BiasGrad(b []float32, gy tensor.Matrix)
 }
 

@@ -10,19 +10,19 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Config are what callers need to know of a host.
+// Config has the sizes of a backbone that its callers need.
 type Config struct {
 	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
-	// TypeVocabSize is how many segments a token may be of; 0 is one.
+	// TypeVocabSize is the number of token types (segments); 0 counts as 1.
 	TypeVocabSize int
 }
 
-// Backbone is a family's model: structs tagged with Hugging Face names, and how they compute.
+// Backbone is a model without its head: structs tagged with Hugging Face names, and how they compute.
 type Backbone interface {
 	nn.Model
 	Config() Config
-	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
-	// label. With a cache the batch continues the cached documents. The batch has been checked.
+	// Forward returns the last hidden states, [tokens, hidden]; a sequence-to-sequence model returns the decoder's, one for
+	// each label. With a cache the batch continues the cached documents. The batch has been checked.
 	Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor
 }
 
@@ -32,27 +32,29 @@ type NumericsSetter interface {
 	SetNumerics(name string) error
 }
 
-// Architecture is a registered kind of host.
+// Architecture builds backbones from a config.json.
 type Architecture struct {
-	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
+	// Class begins Hugging Face's class names, such as "Llama"; Classes are class names that do not follow the rule.
 	Class   string
 	Classes map[head.Kind]string
-	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
+	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head.
 	Prefix string
-	// Kind is the head where config.json names no architecture.
+	// Kind is the head where config.json names no class.
 	Kind head.Kind
-	// New makes a host without weights. It refuses kinds of heads that the family has not.
+	// New declares a backbone and its head, without values. config is config.json, which DecodeConfig reads. The error for a
+	// head that the architecture does not have is ErrUnsupported.
 	New func(config []byte, want head.Config) (Backbone, *Head, error)
 }
 
 var architectures = map[string]Architecture{}
 
-// Register makes a family known by its config's model_type; its file's init calls it.
-func Register(modelType string, f Architecture) {
+// Register makes an architecture known under a model_type. The init function of its file calls it; it panics if the
+// model_type is taken.
+func Register(modelType string, a Architecture) {
 	if _, ok := architectures[modelType]; ok {
 		panic("model: " + modelType + " is registered twice")
 	}
-	architectures[modelType] = f
+	architectures[modelType] = a
 }
 
 // Architectures lists the registered model types.

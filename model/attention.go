@@ -13,12 +13,12 @@ type Attention struct {
 	Query *Linear `hf:"q_proj"` // [heads·head dim, hidden]
 	Key   *Linear `hf:"k_proj"` // [key-value heads·head dim, hidden]
 	Value *Linear `hf:"v_proj"` // as Key
-	// QueryNorm and KeyNorm, where not nil, normalise queries and keys before they are rotated: each head on its own where
-	// they have one weight for each of head dim values (Qwen 3), else all heads together (OLMo 2).
+	// QueryNorm and KeyNorm, where not nil, normalise queries and keys before rotation: each head on its own if they have
+	// head dim weights (Qwen 3), else all heads together (OLMo 2).
 	QueryNorm *RMSNorm `hf:"q_norm"`
 	KeyNorm   *RMSNorm `hf:"k_norm"`
 	Output    *Linear  `hf:"o_proj"` // [hidden, heads·head dim]
-	// Window is the number of tokens that a token sees, itself included; 0 is all before it.
+	// Window is the number of tokens that a token sees, itself included; 0 is all tokens before it.
 	Window int
 
 	c *DecoderConfig
@@ -43,8 +43,8 @@ func (a *Attention) NormProjections() {
 	a.QueryNorm, a.KeyNorm = a.c.newNorm(a.c.NumAttentionHeads*a.c.headDim), a.c.newNorm(a.c.kvHeads*a.c.headDim)
 }
 
-// Forward maps x [tokens, hidden] to [tokens, hidden]. Document d is rows bounds[d] to bounds[d+1], which see each other
-// alone. cache, where not nil, has the earlier tokens of each document, and gets these.
+// Forward maps x [tokens, hidden] to [tokens, hidden]. Document d is rows bounds[d] to bounds[d+1]; documents do not see each
+// other. cache, where not nil, holds the earlier tokens of each document, and gets the new ones.
 func (a *Attention) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
 	c := a.c
 	qkv := op.Linear(p, x, a.Query, a.Key, a.Value)

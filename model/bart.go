@@ -23,18 +23,18 @@ func init() {
 }
 
 // bart is the encoder and decoder of BART (Lewis et al. 2020), mBART (Liu et al. 2020), Marian (Junczys-Dowmunt et al.
-// 2018) and Pegasus (Zhang et al. 2020): the Transformer of Vaswani et al. (2017) with the norms behind each part of a
-// layer, or before it, and positions that are learned, or sinusoids.
+// 2018) and Pegasus (Zhang et al. 2020): the Transformer of Vaswani et al. (2017), with norms after each part of a layer or
+// before it, and positions that are learned or sinusoids.
 type bart struct {
 	nn.Module
 	Shared  *Weight    `hf:"@.shared.weight"`
 	Encoder *bartStack `hf:"@.encoder"`
 	Decoder *bartStack `hf:"@.decoder"`
 
-	c       *bartConfig
-	head    *Head
-	places  tensor.Source // the positions as Cybertron computes them, or nil
-	rotates bool          // the decoder reads a source's last token first, as in Cybertron
+	c         *bartConfig
+	head      *Head
+	positions tensor.Source // Cybertron's, or nil
+	rotates   bool          // the decoder reads a source's last token first, as in Cybertron
 }
 
 // bartStack is an encoder or a decoder.
@@ -65,7 +65,7 @@ type bartAttention struct {
 	Output *Linear `hf:"out_proj"`
 }
 
-// bartEps is the epsilon of all norms.
+// bartEps is the constant of all norms.
 const bartEps = 1e-5
 
 func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
@@ -94,10 +94,10 @@ func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
 	return m, m.head, err
 }
 
-// tied says whether the tables of words and the LM head are one.
+// tied says whether the embeddings and the LM head are one matrix.
 func (c *bartConfig) tied() bool { return c.TieWordEmbeddings == nil || *c.TieWordEmbeddings }
 
-// stack declares an encoder or a decoder, without its tables.
+// stack declares an encoder or a decoder without its embeddings.
 func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 	h := m.c.DModel
 	norm := func(has bool) *LayerNorm {
@@ -122,7 +122,7 @@ func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 	return s
 }
 
-// newHead makes the head of a kind.
+// newHead declares the head of a kind.
 func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
 	h := &Head{Config: k}
@@ -171,13 +171,13 @@ func (m *bart) SetNumerics(name string) error {
 	case name != Cybertron:
 		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
 	case c.ModelType == "mbart" || !c.shared:
-		return notSupported("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
+		return notSupported("numerics %q: Cybertron has BART, Marian and Pegasus with one embedding for both sides", name)
 	}
 	if c.act == op.GELU {
 		c.act = op.GELUTanh
 	}
 	if c.static {
-		m.places = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
+		m.positions = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
 	if m.head.Pooling == PoolEOS {
 		m.head.Pooling, m.rotates = PoolLast, true
@@ -194,8 +194,8 @@ func (m *bart) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	return m.decode(p, m.encode(p, b), ids, bounds, b, nil)
 }
 
-// inputs are the tokens that the decoder reads: the targets, or where there are none the sources, each a place on behind
-// the token that a decoder starts with.
+// inputs are the tokens that the decoder reads: the targets, or the sources where there are no targets, shifted by one after
+// the token with which the decoder starts.
 func (m *bart) inputs(b *Batch) (ids []int32, bounds []int) {
 	from, bounds := b.IDs, b.Bounds()
 	if m.head.Kind == head.Seq2SeqLM && b.Labels != nil {
@@ -212,7 +212,7 @@ func (m *bart) inputs(b *Batch) (ids []int32, bounds []int) {
 	return ids, bounds
 }
 
-// first is what the decoder reads first: mBART the target's last token, its language, and the others a token of their own.
+// first is the token with which the decoder starts: for mBART the target's last, its language; else always the same.
 func (m *bart) first(target []int32) int32 {
 	if m.rotates {
 		return target[len(target)-1]
@@ -245,14 +245,14 @@ func (m *bart) encode(p *op.Pass, b *Batch) mat.Tensor {
 	x := m.embed(p, s, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
-			return m.wide(p, l, m.attend(p, shape, l, x, bounds, nil))
+			return m.feedForward(p, l, m.attend(p, shape, l, x, bounds, nil))
 		})
 	}
 	return m.last(p, s, x)
 }
 
-// decode returns the decoder's states. It sees memory, the encoder's states of the batch b, or with a cache what is kept
-// of them there.
+// decode returns the decoder's states. Cross-attention sees memory, the encoder's states of the batch b, or with a cache the
+// keys and values that it holds.
 func (m *bart) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
 	s := m.Decoder
 	x := m.embed(p, s, ids, bounds, cache)
@@ -260,15 +260,15 @@ func (m *bart) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, 
 		x = op.CheckpointWith(p, x, memory, trained(p, l), func(p *op.Pass, x, memory mat.Tensor) mat.Tensor {
 			x = m.attend(p, s.shape, l, x, bounds, cache.Layer(i))
 			x = m.half(p, l.CrossNorm, x, func(h mat.Tensor) mat.Tensor {
-				return m.look(p, l, h, memory, bounds, b, cache.Source(i))
+				return m.crossAttend(p, l, h, memory, bounds, b, cache.Source(i))
 			})
-			return m.wide(p, l, x)
+			return m.feedForward(p, l, x)
 		})
 	}
 	return m.last(p, s, x)
 }
 
-// embed sums the words' and positions' vectors of a stack; a decoder's positions go on behind its cache.
+// embed sums the embeddings of tokens and positions of a stack; a decoder's positions continue those in its cache.
 func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache *Cache) mat.Tensor {
 	positions := make([]int32, len(ids))
 	for d := range len(bounds) - 1 {
@@ -280,12 +280,12 @@ func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache 
 			positions[i] = int32(at + i - bounds[d])
 		}
 	}
-	words, places := s.Words.Lookup(p, ids), s.Positions.Lookup(p, positions)
+	words, at := s.Words.Lookup(p, ids), s.Positions.Lookup(p, positions)
 	words.Scale, words.Padding = m.c.scale, []int32{*m.c.PadTokenID}
-	if m.places != nil {
-		places.Table = m.places
+	if m.positions != nil {
+		at.Table = m.positions
 	}
-	x := op.EmbeddingSum(p, words, places)
+	x := op.EmbeddingSum(p, words, at)
 	if s.EmbeddingNorm != nil {
 		x = s.EmbeddingNorm.Forward(p, x)
 	}
@@ -300,7 +300,7 @@ func (m *bart) last(p *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
 	return s.Norm.Forward(p, x)
 }
 
-// half is a part f of a layer with its norm and its residual: x + f(norm(x)) where norms come first, else norm(x + f(x)).
+// half is a part f of a layer with its norm and residual: x + f(norm(x)) where norms come first, else norm(x + f(x)).
 func (m *bart) half(p *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h mat.Tensor) mat.Tensor) mat.Tensor {
 	if m.c.pre {
 		return op.Add(p, x, f(norm.Forward(p, x)))
@@ -316,8 +316,8 @@ func (m *bart) attend(p *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.T
 	})
 }
 
-// look is attention to the source.
-func (m *bart) look(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
+// crossAttend is attention to the source.
+func (m *bart) crossAttend(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
 	q := op.Linear(p, h, l.Cross.Query)
 	if cache != nil {
 		return op.Linear(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
@@ -328,12 +328,12 @@ func (m *bart) look(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int
 	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
 }
 
-// wide is the feed-forward part.
-func (m *bart) wide(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
+// feedForward is the other half of a layer.
+func (m *bart) feedForward(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
 	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor { return op.MLP(p, h, m.c.act, l.Up, l.Down) })
 }
 
-// remember keeps the keys and values of sources in the cache, for every layer of the decoder.
+// remember implements seq2seq.
 func (m *bart) remember(p *op.Pass, b *Batch, cache *Cache) {
 	memory := m.encode(p, b)
 	for i, l := range m.Decoder.Layers {
@@ -343,8 +343,8 @@ func (m *bart) remember(p *op.Pass, b *Batch, cache *Cache) {
 	}
 }
 
-// depth is the number of the decoder's layers.
+// depth implements seq2seq.
 func (m *bart) depth() int { return len(m.Decoder.Layers) }
 
-// start is the token that the decoder begins with, or nil where the target decides.
+// start implements seq2seq.
 func (m *bart) start() *int32 { return m.c.DecoderStartTokenID }

@@ -106,7 +106,7 @@ func TestBARTBatchIsRefused(t *testing.T) {
 	}
 }
 
-// seq2seqBatch is three documents with targets, some places of which are not scored.
+// seq2seqBatch is three documents with targets, one label of which is not scored.
 func seq2seqBatch() *Batch {
 	return &Batch{
 		IDs: []int32{5, 6, 7, 8, 9, 10, 11, 12, 13, 2}, CuSeqLens: []int{0, 4, 5, 10},
@@ -232,8 +232,8 @@ func TestBARTIsSaved(t *testing.T) {
 	}
 }
 
-// TestBARTNumerics checks what Cybertron computes otherwise: GELU by tanh, sinusoids in float32, and a classifier that
-// judges by the last token and whose decoder reads the last token first.
+// TestBARTNumerics checks what Cybertron computes in another way: GELU by tanh, sinusoids in float32, and a classifier that
+// reads the last token's state and whose decoder reads the last token first.
 func TestBARTNumerics(t *testing.T) {
 	outputs := func(name, numerics string, b *Batch) []float32 {
 		m, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: numerics})
@@ -256,15 +256,15 @@ func TestBARTNumerics(t *testing.T) {
 	}
 	ended, open := &Batch{IDs: []int32{5, 6, 2}}, &Batch{IDs: []int32{5, 2, 6}}
 	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, ended), outputs("bart-seqcls", Cybertron, ended)); d > 1e-3 {
-		t.Errorf("a document that ends in eos is judged otherwise, by %g", d)
+		t.Errorf("a document that ends in eos has other scores, by %g", d)
 	}
 	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, open), outputs("bart-seqcls", Cybertron, open)); d < 1e-2 {
-		t.Errorf("a document with eos in its midst is judged alike, to %g", d)
+		t.Errorf("a document with eos in the middle has the same scores, to %g", d)
 	}
 	if d := golden.MaxAbs(sinusoids(512, 6), sinusoids32(512, 6)); d == 0 || d > 1e-4 {
 		t.Errorf("sinusoids differ by %g", d)
 	}
-	for name, want := range map[string]string{"mbart": "Cybertron serves", "marian-two-tables": "Cybertron serves"} {
+	for name, want := range map[string]string{"mbart": "Cybertron has", "marian-two-tables": "Cybertron has"} {
 		if _, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: Cybertron}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}

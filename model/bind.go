@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// binding is the state of giving a model's weights the tensors of a checkpoint.
+// binding is the state of bind: it gives a model's weights the tensors of a checkpoint.
 type binding struct {
 	m        *Model
 	taken    map[string]bool
@@ -22,7 +22,7 @@ type binding struct {
 	seed     uint64
 }
 
-// weight binds one.
+// weight binds one weight.
 func (b *binding) weight(w *Weight) {
 	name, t, ok := b.find(w.Name)
 	b.taken[name] = true
@@ -51,7 +51,7 @@ func (b *binding) invalid(err error) {
 	}
 }
 
-// find looks a tensor up by its name, with or without the family's prefix, and by the names of older checkpoints.
+// find looks a tensor up by its name, with and without the architecture's prefix, and by the names of older checkpoints.
 func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
 	prefix := b.m.arch.Prefix
 	names := []string{name}
@@ -70,7 +70,7 @@ func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool)
 	return name, t, false
 }
 
-// oldNorm is a LayerNorm's name as checkpoints of TensorFlow's time have it.
+// oldNorm is a LayerNorm's name in checkpoints that were converted from TensorFlow.
 func oldNorm(name string) string {
 	if rest, ok := strings.CutSuffix(name, "LayerNorm.weight"); ok {
 		return rest + "LayerNorm.gamma"
@@ -105,7 +105,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 	w.set(v)
 }
 
-// initializerRange is the deviation of new weights.
+// initializerRange is the standard deviation of new weights.
 func initializerRange(config []byte) (float64, error) {
 	var c struct {
 		InitializerRange float64 `json:"initializer_range"`
@@ -123,7 +123,7 @@ func initializerRange(config []byte) (float64, error) {
 	return 0.02, nil
 }
 
-// buffer says whether a tensor is one that older checkpoints hold and that follows from the config.
+// buffer says whether a tensor of an older checkpoint follows from the config, so that no weight takes it.
 func buffer(name string) bool {
 	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version"} {
 		if strings.HasSuffix(name, s) {
@@ -133,7 +133,7 @@ func buffer(name string) bool {
 	return false
 }
 
-// bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
+// bind gives every weight its tensor. One MismatchError lists all that are missing, left over, or of another shape.
 func (m *Model) bind(ctx context.Context) error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
 	m.Weights(func(w *Weight) {
@@ -157,7 +157,7 @@ func (m *Model) bind(ctx context.Context) error {
 	return b.mismatch.or()
 }
 
-// notFinite says where a weight holds NaN or an infinity.
+// notFinite says where a weight holds NaN or an infinite value.
 func notFinite(w *Weight) (string, bool) {
 	rows, cols := w.rowsCols()
 	const step = 256

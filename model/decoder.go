@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// DecoderConfig has the keys of config.json that a Decoder needs. An architecture's config embeds it and sets transformers'
+// DecoderConfig has the keys of config.json that a Decoder needs. An architecture's config embeds it, and sets transformers'
 // defaults before DecodeConfig reads the file.
 type DecoderConfig struct {
 	ModelType         string `json:"model_type"`
@@ -38,7 +38,8 @@ type DecoderConfig struct {
 	rope             *op.RoPE
 }
 
-// Complete works out what follows from the keys, and says which of them cannot be.
+// Complete derives what follows from the keys, and says which of them are wrong. NewDecoder and the other New methods need it
+// to have been called.
 func (c *DecoderConfig) Complete() error {
 	if err := positive("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "intermediate_size", c.IntermediateSize,
 		"num_hidden_layers", c.NumHiddenLayers, "num_attention_heads", c.NumAttentionHeads,

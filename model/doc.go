@@ -1,10 +1,17 @@
-// Package model holds the hosts: Hugging Face models on Spago's autograd, for package adapter to fine-tune and for
-// everyone to run.
+// Package model holds Hugging Face's models on Spago's autograd: it reads and writes their folders, and computes logits,
+// hidden states, losses and texts. How a model computes belongs here. What its inputs and outputs mean belongs to package
+// tasks, and how its layers change to package adapter.
 //
-// A host is structs tagged with Hugging Face's names (`hf:"self_attn.q_proj"`); one walk over the tags binds the
-// tensors of a checkpoint, enumerates and saves them, and names what is missing or left over. A family is one file that
-// registers itself by its config's model_type. Linear is the only place where an adapter can sit.
+// [Load] reads a [Model] from a folder, [New] makes one with random weights, and [FromCybertron] makes one over a Cybertron
+// model. [Options] ask for another [Head] or other numerics. A [Batch] holds documents end to end, without padding. An
+// op.Pass runs the model on it: [Model.Logits], [Model.Loss] and [Model.LastHiddenState] are functions of a pass and a batch.
+// [Model.Generate] continues prompts as a [GenerationConfig] says; it keeps keys and values in a [Cache]. [Model.Save] writes
+// a folder.
 //
-//	m, err := model.Load(ctx, "smollm2", model.Options{})
-//	text, err := m.Generate(ctx, model.Prompt{IDs: ids}, model.Sampling{MaxNewTokens: 32}, nil)
+// An [Architecture] builds a [Backbone] and its head from a config.json. It is one file, which calls [Register]. A backbone
+// is structs tagged with Hugging Face's names (`hf:"self_attn.q_proj"`): one walk over the tags gives each [Weight] its
+// tensor, names what is missing or left over, and finds each [Linear], the only layer that takes an [Adapter]. [Decoder],
+// [Attention], [GatedMLP] and the norms are parts that architectures share.
+//
+// The examples show all of these; that of Register is a whole architecture.
 package model

@@ -7,13 +7,13 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// GenerationConfig says how tokens are chosen and when generation ends. The zero value is greedy, up to the model's length;
-// Model.Sampling is what the model's folder says.
+// GenerationConfig says how tokens are chosen and when generation ends. The zero value is greedy and ends at the model's
+// length; Model.GenerationConfig is that of the model's folder.
 type GenerationConfig struct {
-	// MaxNewTokens is the most tokens to make, MaxLength (where MaxNewTokens is 0) the most with those of the prompt, or
-	// of Start; 0 is up to the model's length.
+	// MaxNewTokens is the most tokens to generate. MaxLength, used if MaxNewTokens is 0, also counts those of the prompt, or
+	// of DecoderInputIDs. If both are 0 the model's length is the limit.
 	MaxNewTokens, MaxLength int
-	// MinLength is how many tokens, counted as for MaxLength, there are before a stop token may come.
+	// MinLength is the number of tokens, counted as for MaxLength, before one of EOSTokenIDs may come.
 	MinLength int
 	// Temperature divides the logits before sampling; 0 takes the most likely token.
 	Temperature float64
@@ -21,29 +21,28 @@ type GenerationConfig struct {
 	TopK int
 	// TopP keeps the most likely tokens that together reach this probability; 0 or 1 keeps all.
 	TopP float64
-	// RepetitionPenalty divides the positive logits of tokens that were there and multiplies the negative ones (Keskar et
-	// al. 2019, section 4.1); 0 or 1 is none.
+	// RepetitionPenalty divides the positive logits of earlier tokens, and multiplies the negative ones (Keskar et al. 2019,
+	// section 4.1); 0 or 1 is none.
 	RepetitionPenalty float64
-	// NoRepeatNgramSize is the length of runs of tokens that come once at most; 0 is none.
+	// NoRepeatNgramSize is the length of n-grams that come at most once; 0 is none.
 	NoRepeatNgramSize int
-	// BadWordsIDs are runs of tokens that never come.
+	// BadWordsIDs are sequences of tokens that never come.
 	BadWordsIDs [][]int32
-	// ForcedBOSTokenID is the token that follows a single first one, ForcedEOS one of those that end a text without room; none
-	// where they are empty.
+	// ForcedBOSTokenID is the token after a single first one. ForcedEOSTokenID holds tokens, one of which is the last of a
+	// text that uses up its length. Empty is none.
 	ForcedBOSTokenID, ForcedEOSTokenID []int32
-	// NumBeams is how many texts are followed at once, of which the best is taken; 0 or 1 is greedy or sampled. A text
-	// counts by its log-probability over its length to the power of LengthPenalty; transformers' default is 1, and 0 is no
-	// penalty.
+	// NumBeams is the number of texts that a beam search follows; 0 or 1 is greedy or sampled. A text's score is its
+	// log-probability divided by its length to the power of LengthPenalty. transformers' default is 1; 0 is no penalty.
 	NumBeams      int
 	LengthPenalty float64
-	// EarlyStopping ends a search with beams: "true" as soon as there are NumBeams texts, "never" when no text can become
-	// better, "" or "false" when it seems so at the present length.
+	// EarlyStopping says when a beam search ends: "true" as soon as NumBeams texts have ended, "never" when no text can become
+	// better, "" or "false" when none could at its present length.
 	EarlyStopping string
-	// DecoderInputIDs is what a sequence-to-sequence model's target begins with; nil is the model's decoder_start_token_id.
+	// DecoderInputIDs begin the target of a sequence-to-sequence model; nil is the model's decoder_start_token_id.
 	DecoderInputIDs []int32
 	// EOSTokenIDs are tokens that end the text; they are not part of it.
 	EOSTokenIDs []int32
-	// Seed makes the samples.
+	// Seed decides the samples.
 	Seed uint64
 	// Adapter names the adapter to apply; "" is the base alone.
 	Adapter string
@@ -79,10 +78,10 @@ func (s GenerationConfig) check(m *Model) error {
 	return s.checkTokens(m)
 }
 
-// checkTokens says which token the vocabulary has not.
+// checkTokens says which token the vocabulary does not have.
 func (s GenerationConfig) checkTokens(m *Model) error {
 	vocab, _ := m.Head().Out.Dims()
-	for name, ids := range map[string][]int32{"start": s.DecoderInputIDs, "forced_bos_token_id": s.ForcedBOSTokenID, "forced_eos_token_id": s.ForcedEOSTokenID,
+	for name, ids := range map[string][]int32{"decoder_input_ids": s.DecoderInputIDs, "forced_bos_token_id": s.ForcedBOSTokenID, "forced_eos_token_id": s.ForcedEOSTokenID,
 		"bad_words_ids": slices.Concat(s.BadWordsIDs...)} {
 		for _, id := range ids {
 			if id < 0 || int(id) >= vocab {
@@ -93,7 +92,7 @@ func (s GenerationConfig) checkTokens(m *Model) error {
 	return nil
 }
 
-// start is what the targets of a sequence-to-sequence model begin with.
+// start is the beginning of the targets of a sequence-to-sequence model.
 func (s GenerationConfig) start(m seq2seq) ([]int32, error) {
 	if len(s.DecoderInputIDs) > 0 {
 		return s.DecoderInputIDs, nil
@@ -101,5 +100,5 @@ func (s GenerationConfig) start(m seq2seq) ([]int32, error) {
 	if id := m.start(); id != nil {
 		return []int32{*id}, nil
 	}
-	return nil, fmt.Errorf("the model has no decoder_start_token_id; Start says what targets begin with, such as their language's token")
+	return nil, fmt.Errorf("the model has no decoder_start_token_id; set DecoderInputIDs, for example to the token of the target's language")
 }

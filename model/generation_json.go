@@ -27,7 +27,7 @@ func (t *tokenIDs) UnmarshalJSON(raw []byte) error {
 	}
 	var many []int32
 	if err := json.Unmarshal(raw, &many); err != nil {
-		return fmt.Errorf("%s is no token; want a number or a list of them", raw)
+		return fmt.Errorf("%s is not a token; want a number or a list of numbers", raw)
 	}
 	*t = many
 	return nil
@@ -89,8 +89,8 @@ func (m *Model) EOSTokenIDs() ([]int32, error) {
 	return c.EosTokenID, err
 }
 
-// GenerationConfig is how generation_config.json (or else config.json) wants texts generated, as transformers does where it is
-// told no more; without a length up to the model's.
+// GenerationConfig reads generation_config.json, or config.json where the folder has none, with transformers' defaults but
+// for the length: without one the model's is the limit.
 func (m *Model) GenerationConfig() (GenerationConfig, error) {
 	c, err := m.readGenerationConfig()
 	if err != nil {
@@ -129,7 +129,7 @@ func (m *Model) GenerationConfig() (GenerationConfig, error) {
 	return s, nil
 }
 
-// unsupported lists the keys that would change the text and are not served.
+// unsupported lists the keys that would change the text and are not supported.
 func (c generationConfig) unsupported() []string {
 	var bad []string
 	for key, on := range map[string]bool{

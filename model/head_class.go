@@ -15,8 +15,8 @@ func init() {
 	objectives[head.TokenClassification] = tokenClass{}
 }
 
-// sequenceClass judges whole documents: one label a document, or for multi-label and regression a value for each of the
-// head's labels.
+// sequenceClass classifies documents: each has one label, or for multi-label classification and regression a value for each
+// of the head's labels.
 type sequenceClass struct{}
 
 func (sequenceClass) scored(labels []int32, values []float32) int {
@@ -65,7 +65,7 @@ func (s sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Ten
 	return op.CrossEntropy(p, h.project(p, x, at), targets)
 }
 
-// values are a batch's values, a document a row.
+// values are a batch's FloatLabels, [documents, outputs].
 func (h *Head) values(b *Batch) tensor.Matrix {
 	return tensor.View(b.FloatLabels, len(b.FloatLabels)/len(h.Labels), len(h.Labels))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// suffixes are what Hugging Face's class names end in, by kind.
+// suffixes end Hugging Face's class names; each stands for a kind of head.
 var suffixes = []struct {
 	suffix string
 	kind   head.Kind
@@ -44,7 +44,7 @@ func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, er
 			return strings.HasSuffix(k.Architectures[0], s.suffix)
 		})
 		if i < 0 {
-			return nil, own, fmt.Errorf("config.json: architectures: %q has no head that is known", k.Architectures[0])
+			return nil, own, fmt.Errorf("config.json: architectures: the head of %q is not known", k.Architectures[0])
 		}
 		own.Kind = suffixes[i].kind
 	}
@@ -63,7 +63,7 @@ func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, er
 	return config, want, err
 }
 
-// checkHead says what is wrong with a head of that kind that was asked for.
+// checkHead says what is wrong with c, a head that the options ask for, or with the kind k.
 func checkHead(c head.Config, k head.Kind) error {
 	switch {
 	case objectives[k] == nil:
@@ -76,7 +76,7 @@ func checkHead(c head.Config, k head.Kind) error {
 	return nil
 }
 
-// labels are the names of the classes by their ids; without any there are two, as in transformers.
+// labels are the names of the classes in the order of their ids; by default there are two, as in transformers.
 func (k headKeys) labels() ([]string, error) {
 	n := 2
 	if k.NumLabels != nil {
@@ -95,14 +95,14 @@ func (k headKeys) labels() ([]string, error) {
 	for id, l := range k.ID2Label {
 		i, err := strconv.Atoi(id)
 		if err != nil || i < 0 || i >= n {
-			return nil, fmt.Errorf("config.json: id2label: %q is no id from 0 to %d", id, n-1)
+			return nil, fmt.Errorf("config.json: id2label: %q is not an id from 0 to %d", id, n-1)
 		}
 		labels[i] = l
 	}
 	return labels, nil
 }
 
-// withHead is a config.json with another head.
+// withHead is a config.json with another head in it.
 func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
 	var all map[string]any
 	if err := json.Unmarshal(config, &all); err != nil {
@@ -128,10 +128,10 @@ func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
 	return json.MarshalIndent(all, "", "  ")
 }
 
-// wantsHead says whether the options ask for a head, so that one may be made.
+// wantsHead says whether the options ask for a head, so that a new one may be made.
 func (m *Model) wantsHead() bool { return m.Options.Head.Kind != "" }
 
-// ofHead says whether a tensor belongs to a head: it is outside the family's body.
+// ofHead says whether a tensor belongs to a head and not to the backbone.
 func (f Architecture) ofHead(name string) bool {
 	return f.Prefix != "" && !strings.HasPrefix(name, f.Prefix) || strings.Contains(name, "pooler.")
 }

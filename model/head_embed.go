@@ -11,14 +11,14 @@ import (
 
 func init() { objectives[head.FeatureExtraction] = embedding{} }
 
-// contrastiveScale multiplies the cosine similarities of pairs, as sentence-transformers' MultipleNegativesRankingLoss.
+// contrastiveScale multiplies the cosine similarities of pairs, as in sentence-transformers' MultipleNegativesRankingLoss.
 const contrastiveScale = 20
 
-// embedding makes a vector of every document. It is trained by pairs: documents 2i and 2i+1 belong together, all others
-// of the batch do not (Henderson et al. 2017, arXiv 1705.00652, section 4).
+// embedding turns every document into a vector. It trains on pairs: documents 2i and 2i+1 belong together, and all others of
+// the batch do not (Henderson et al. 2017, arXiv 1705.00652, section 4).
 type embedding struct{}
 
-// scored counts a pair.
+// scored: an example is a pair, which has one loss.
 func (embedding) scored([]int32, []float32) int { return 1 }
 
 func (embedding) check(_ *Head, b *Batch) error {

@@ -17,7 +17,7 @@ func init() {
 	objectives[head.Seq2SeqLM] = tokenLM{}
 }
 
-// lmLoss is the cross-entropy over the vocabulary of rows of x.
+// lmLoss is the cross-entropy of rows of x over the vocabulary.
 func lmLoss(p *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
 	if h.Dense != nil || h.Norm != nil {
 		x = h.states(p, x, rows)
@@ -42,7 +42,7 @@ func every(n int) []int {
 	return all
 }
 
-// checkVocabulary says which label is no token.
+// checkVocabulary says which label is not a token.
 func checkVocabulary(h *Head, b *Batch) error {
 	vocab, _ := h.Out.Dims()
 	for i, id := range b.Labels {
@@ -77,8 +77,8 @@ func (causalLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	return lmLoss(p, h, x, rows, targets)
 }
 
-// tokenLM predicts the labelled tokens from the hidden states in their places: a masked model, and a decoder, whose
-// hidden states are one a label.
+// tokenLM predicts each labelled token from the hidden state at its position: in a masked model, and in a decoder, which has
+// a hidden state for each label.
 type tokenLM struct{}
 
 func (tokenLM) scored(labels []int32, _ []float32) int { return countScored(labels) }
@@ -99,7 +99,7 @@ func (tokenLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	return lmLoss(p, h, x, rows, targets)
 }
 
-// labelled lists the labels that are scored, and where they are.
+// labelled lists the labels that are scored, and their rows.
 func labelled(labels []int32) (rows []int, targets []int32) {
 	for i, l := range labels {
 		if l != head.IgnoreIndex {

@@ -7,12 +7,13 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// RunLayer runs f, a part of a backbone such as a layer, on x, which nobody else reads; part holds its weights. See op.Checkpoint.
+// RunLayer runs f, a part of a backbone such as a layer, on x, which nothing else reads. part holds the weights that f uses.
+// It is op.Checkpoint, with the parameters of part that train.
 func RunLayer(p *op.Pass, part any, x mat.Tensor, f func(p *op.Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
 	return op.Checkpoint(p, x, trained(p, part), f)
 }
 
-// trained lists the parameters of a part of a host that train in the pass.
+// trained lists the parameters of a part of a backbone that train in the pass.
 func trained(p *op.Pass, part any) []*nn.Param {
 	if !p.Grad {
 		return nil

@@ -42,8 +42,8 @@ func (l *Linear) Path() string { return l.path }
 // Dims returns the number of outputs and of inputs.
 func (l *Linear) Dims() (out, in int) { return l.Weight.rowsCols() }
 
-// Attach puts a on the layer under a name; dropout is the probability with which values of the adapter's input are
-// zeroed in training. nil takes the adapter of that name away.
+// Attach puts an adapter on the layer under a name; dropout is the probability with which values of the adapter's input are
+// zeroed in training. A nil adapter removes the one of that name.
 func (l *Linear) Attach(name string, a Adapter, dropout float32) {
 	if a == nil {
 		delete(l.adapters, name)
@@ -58,7 +58,7 @@ func (l *Linear) Attach(name string, a Adapter, dropout float32) {
 // Adapter returns the adapter of that name, or nil.
 func (l *Linear) Adapter(name string) Adapter { return l.adapters[name].Adapter }
 
-// ParamsChanged tells every adapter on the layer that the layer's weight has changed, those that have a Refresh method.
+// ParamsChanged tells the layer's adapters that are ParamsObservers that the layer's weight has changed.
 func (l *Linear) ParamsChanged() {
 	for _, a := range l.adapters {
 		if r, ok := a.Adapter.(ParamsObserver); ok {
@@ -67,7 +67,7 @@ func (l *Linear) ParamsChanged() {
 	}
 }
 
-// Source is the layer's matrix with the named adapter folded in.
+// Source is the layer's matrix with the named adapter merged in.
 func (l *Linear) Source(adapter string) tensor.Source {
 	w := l.Weight.Source(adapter)
 	if a, ok := l.adapters[adapter]; ok {
@@ -76,7 +76,7 @@ func (l *Linear) Source(adapter string) tensor.Source {
 	return w
 }
 
-// BiasOf is the layer's bias with the named adapter folded in; the layer must have one.
+// BiasOf is the layer's bias with the named adapter merged in. The layer must have a bias.
 func (l *Linear) BiasOf(adapter string) []float32 {
 	b := l.Bias.Vector(adapter)
 	if a, ok := l.adapters[adapter].Adapter.(BiasMerger); ok {
@@ -86,7 +86,7 @@ func (l *Linear) BiasOf(adapter string) []float32 {
 	return b
 }
 
-// folded is W' of an adapter: blocks of W with the update added.
+// folded is W' of an adapter: it adds ΔW to each block of W.
 type folded struct {
 	tensor.Source
 	a Adapter
@@ -100,7 +100,7 @@ func (f folded) Block(dst []float32, ld, i, j, m, n int) {
 	f.a.MergeInto(tensor.Matrix{Data: dst, Rows: m, Cols: n, Stride: ld}, i, j)
 }
 
-// update is ΔW of an adapter that has no cheaper form: W' − W.
+// update is ΔW of an adapter without a cheaper form: W' − W.
 type update struct{ folded }
 
 func (u update) Block(dst []float32, ld, i, j, m, n int) {
@@ -113,19 +113,19 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 	}
 }
 
-// fewRows is up to how many tokens an adapter is applied on its own: folding it into the whole weight costs more there.
-// By CPU time at r 8 the two are equal at 32 to 64 tokens for MoRA of type 6, at 128 to 256 for LoRA, DoRA and type 1;
-// at 1 token folding costs 2.4 to 9 times as much.
+// fewRows is the most tokens for which an adapter is applied beside the weight; merging into the whole weight costs more
+// there. In CPU time at r 8 the two are equal at 32 to 64 tokens for MoRA of type 6, and at 128 to 256 for LoRA, DoRA and type
+// 1. For 1 token merging costs 2.4 to 9 times as much.
 const fewRows = 64
 
-// apart says whether the adapter is applied on its own in a pass over rows tokens, and whether with dropout.
+// apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout.
 func (l *Linear) apart(p *op.Pass, a attached, rows int) (apart, dropout bool) {
 	_, cheap := a.Adapter.(DeltaForwarder)
 	dropout = p.Train && a.dropout > 0
 	return dropout || cheap && rows <= fewRows, dropout
 }
 
-// Params are the layer's parameters that train in the pass.
+// Params implements op.Projection.
 func (l *Linear) Params(p *op.Pass) []*nn.Param {
 	var ps []*nn.Param
 	if p := l.Weight.Param(p.Adapter); op.RequiresGrad(p) {
@@ -146,7 +146,7 @@ func (l *Linear) Params(p *op.Pass) []*nn.Param {
 	return ps
 }
 
-// ReadsOutput implements op.Projection: an OutputGradder that trains does.
+// ReadsOutput implements op.Projection: an OutputGradder that trains reads it.
 func (l *Linear) ReadsOutput(p *op.Pass) bool {
 	a, ok := l.adapters[p.Adapter]
 	if !ok || !p.Grad {
@@ -178,7 +178,7 @@ func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	}
 }
 
-// addUpdate adds x·ΔWᵀ to y, x through the mask where the adapter's input has dropout.
+// addUpdate adds x·ΔWᵀ to y, with dropout on x where the adapter's input has it.
 func (l *Linear) addUpdate(p *op.Pass, a attached, w tensor.Source, y, x tensor.Matrix, dropout bool) {
 	if dropout {
 		d := p.New(x.Rows, x.Cols)
@@ -193,7 +193,7 @@ func (l *Linear) addUpdate(p *op.Pass, a attached, w tensor.Source, y, x tensor.
 	}
 }
 
-// ParamGrad adds to the gradients of the layer's parameters and of its adapter's.
+// ParamGrad adds to the gradients of the layer's parameters and its adapter's.
 func (l *Linear) ParamGrad(p *op.Pass, x, y, gy tensor.Matrix) {
 	l.baseGrad(p, x, gy)
 	if a, ok := l.adapters[p.Adapter]; ok {
@@ -265,7 +265,7 @@ func (l *Linear) adapterGrad(p *op.Pass, a attached, x, y, gy tensor.Matrix) {
 	o.GradOutput(x, y, gy)
 }
 
-// ownOutput is x·W'ᵀ: what the layer has put out without its bias, or made again where the adapter's input has dropout.
+// ownOutput is x·W'ᵀ: the layer's output without its bias, or a new product where the adapter's input has dropout.
 func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, dropout bool) {
 	if dropout {
 		tensor.NT(own, x, folded{l.Weight.Source(p.Adapter), a}, 0)
@@ -278,7 +278,7 @@ func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, drop
 	}
 }
 
-// updateGrad adds gy·ΔW to dx, through the mask where the adapter's input had dropout.
+// updateGrad adds gy·ΔW to dx, with the mask where the adapter's input had dropout.
 func (l *Linear) updateGrad(p *op.Pass, a attached, w tensor.Source, dx, gy tensor.Matrix, dropout bool) {
 	d := p.Zeros(dx.Rows, dx.Cols)
 	defer p.Free(d)

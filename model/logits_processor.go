@@ -7,8 +7,8 @@ import (
 
 var never = float32(math.Inf(-1))
 
-// process changes the scores of the token behind ids, logits or log-probabilities, as the settings ask; room is the most
-// tokens that there may be.
+// process changes the scores (logits or log-probabilities) of the token that follows ids, as the settings ask; room is the
+// most tokens that there may be.
 func (s GenerationConfig) process(scores []float32, ids []int32, room int) {
 	if p := float32(s.RepetitionPenalty); p != 0 && p != 1 {
 		penalize(scores, ids, p)
@@ -48,7 +48,7 @@ func (s GenerationConfig) process(scores []float32, ids []int32, room int) {
 	}
 }
 
-// force leaves no choice but ids.
+// force leaves only ids to choose from.
 func force(scores []float32, ids []int32) {
 	for i := range scores {
 		scores[i] = never
@@ -58,7 +58,7 @@ func force(scores []float32, ids []int32) {
 	}
 }
 
-// penalize makes the tokens of ids less likely, each once.
+// penalize makes the tokens of ids less likely, each of them once.
 func penalize(scores []float32, ids []int32, p float32) {
 	seen := map[int32]bool{}
 	for _, id := range ids {

@@ -6,17 +6,18 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// NewMeta makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
+// NewMeta makes a model whose weights are zero and take no memory, from a config.json: to count parameters or to estimate
+// memory. It is PyTorch's meta device.
 func NewMeta(config []byte) (*Model, error) {
 	m, err := build(config, Options{})
 	if err != nil {
-		return nil, fmt.Errorf("model: blank: %w", err)
+		return nil, fmt.Errorf("model: new meta: %w", err)
 	}
 	m.Weights(func(w *Weight) {
 		if w.tied == nil {
 			rows, cols := w.rowsCols()
 			w.source = zeros{rows, cols}
-			if rows == 1 { // Vector wants them
+			if rows == 1 { // Vector wants a matrix
 				w.source = tensor.New(rows, cols)
 			}
 		}

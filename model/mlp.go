@@ -15,7 +15,7 @@ type GatedMLP struct {
 	Activation op.Activation
 }
 
-// NewMLP declares one.
+// NewMLP declares a feed-forward part; bias is for all three layers.
 func (c *DecoderConfig) NewMLP(bias bool) *GatedMLP {
 	return &GatedMLP{
 		Gate: NewLinear(c.IntermediateSize, c.HiddenSize, bias), Up: NewLinear(c.IntermediateSize, c.HiddenSize, bias),

@@ -14,31 +14,33 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// Model is a host with its weights and where they came from.
+// Model is a backbone and a head, with their weights.
 type Model struct {
 	Backbone
-	// Dir is the folder that it was read from, or ""; Save takes the tokenizer's files along from there.
+	// Dir is the folder from which the model was read, or ""; Save copies the tokenizer's files from it.
 	Dir string
-	// ConfigJSON is its config.json, that of a new head in it.
+	// ConfigJSON is the config.json, with the head that the options asked for.
 	ConfigJSON json.RawMessage
-	// Options are those that it was loaded with.
+	// Options are those with which the model was loaded.
 	Options Options
-	// NewlyInitialized says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
-	// that belong to another head.
+	// NewlyInitialized says that the head is new: its weights are random until they are trained.
 	NewlyInitialized bool
-	UnexpectedKeys   []string
+	// UnexpectedKeys are tensors of the checkpoint that belong to another head.
+	UnexpectedKeys []string
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
-	head   *Head
-	arch   Architecture
-	served *pairing // with the Cybertron model that shares the weights' memory
-	file   *checkpoint.Checkpoint
+	head      *Head
+	arch      Architecture
+	cybertron *pairing // with the Cybertron model that shares the weights' memory, or nil
+	file      *checkpoint.Checkpoint
 }
 
-// Load reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, whole or in shards. Weights stay
-// in the file's memory map, so the folder must not change while the model is in use. The options may ask for another head
-// than the folder's, whose weights are then random, or for other numerics.
+// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. The weights
+// stay in the file's memory map, so the folder must not change while the model is in use. The options may ask for a new head,
+// whose weights are then random, or for other numerics.
+//
+// A config.json that asks for what is not supported is ErrUnsupported; tensors that do not fit it are a *MismatchError.
 func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 	m, err := load(ctx, dir, o)
 	if err != nil {
@@ -55,7 +57,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that holds it")
+		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
 	}
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
@@ -76,7 +78,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	return m, nil
 }
 
-// build makes the host that a config describes, without weights.
+// build makes the model that a config describes, without values.
 func build(config []byte, o Options) (*Model, error) {
 	var c struct {
 		ModelType string `json:"model_type"`
@@ -99,7 +101,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if n, ok := b.(NumericsSetter); ok {
 		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
-		err = notSupported("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
+		err = notSupported("numerics %q: %s has only Hugging Face's", o.Numerics, c.ModelType)
 	}
 	if err != nil {
 		return nil, err
@@ -108,7 +110,7 @@ func build(config []byte, o Options) (*Model, error) {
 		h.Pooling = PoolMean
 	}
 	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
-	name := func(path string) string { // @. is the family's prefix, which a headless model has not
+	name := func(path string) string { // @. is the architecture's prefix, which a model without a head does not have
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
 		}
@@ -119,7 +121,8 @@ func build(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
+// New makes a model with random weights from a config.json: normal ones with the standard deviation initializer_range (0.02),
+// 1 for norms, 0 for biases.
 func New(config []byte, o Options) (*Model, error) {
 	m, err := build(config, o)
 	if err != nil {
@@ -140,7 +143,7 @@ func New(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// Close gives back the memory map of the weights. The model must not be used after.
+// Close gives back the memory map of the weights. The model must not be used afterwards.
 func (m *Model) Close() error {
 	if m.file == nil {
 		return nil
@@ -148,16 +151,16 @@ func (m *Model) Close() error {
 	return m.file.Close()
 }
 
-// Head is what stands on the backbone's hidden states.
+// Head is the model's head.
 func (m *Model) Head() *Head { return m.head }
 
-// walk calls linear for every linear layer and weight for every weight, those of the backbone first. Either may be nil.
+// walk calls linear for every linear layer and weight for every weight, the backbone's first. Either function may be nil.
 func (m *Model) walk(linear func(path string, l *Linear), weight func(name string, w *Weight)) {
 	walk(m.Backbone, linear, weight)
 	walk(m.head, linear, weight)
 }
 
-// Weights calls f for every weight in the order of the host's fields, tied ones too.
+// Weights calls f for every weight in the order of the fields, tied ones too.
 func (m *Model) Weights(f func(*Weight)) { m.walk(nil, func(_ string, w *Weight) { f(w) }) }
 
 // Linears calls f for every linear layer, the LM head too.

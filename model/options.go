@@ -4,21 +4,20 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// Numerics of a host.
+// The numerics of a model.
 const (
-	// HuggingFace is what config.json says, as transformers computes it.
+	// HuggingFace computes what config.json says, as transformers does.
 	HuggingFace = "huggingface"
-	// Cybertron is what Cybertron computes whatever the config says: GELU by tanh, norms with 1e-5.
+	// Cybertron computes as Cybertron does, whatever config.json says: GELU by tanh, norms with the constant 1e-5.
 	Cybertron = "cybertron"
 )
 
-// Options say how a folder is to be read where that is not what its config.json says.
+// Options change what a folder's config.json says. The zero value changes nothing.
 type Options struct {
-	// Head, where its Kind is not "", is the head that the model is to have. One that the folder does not hold is made
-	// anew; its labels are recorded in Config.
+	// Head, where its Kind is not "", is the head that the model gets. If the folder does not have it, its weights are random.
 	Head head.Config
 	// Numerics is HuggingFace (or "") or Cybertron.
 	Numerics string
-	// Seed makes the weights of a new head.
+	// Seed decides random weights.
 	Seed uint64
 }

@@ -28,8 +28,8 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 	return b.check(sizes)
 }
 
-// Loss returns the losses of everything in a batch that the model's head is scored by, as [scored, 1]; for a causal
-// model in the order of Batch.Scored.
+// Loss returns the losses of all that is scored in a batch, [scored, 1]; a causal model's are in the order of Batch.Scored.
+// op.Matrix reads them, and Pass.Backward propagates their gradients. They are valid until p is released.
 func (m *Model) Loss(p *op.Pass, b *Batch) (mat.Tensor, error) {
 	h := m.Head()
 	s := objectives[h.Kind]
@@ -45,14 +45,15 @@ func (m *Model) Loss(p *op.Pass, b *Batch) (mat.Tensor, error) {
 	return s.loss(p, h, m.Forward(p, b, nil), b), nil
 }
 
-// Scored counts the losses of a document with such labels and values.
-func (m *Model) Scored(labels []int32, values []float32) int {
-	return objectives[m.Head().Kind].scored(labels, values)
+// Scored counts the losses of an example with these labels: of a document, or for feature extraction of a pair.
+func (m *Model) Scored(labels []int32, floatLabels []float32) int {
+	return objectives[m.Head().Kind].scored(labels, floatLabels)
 }
 
-// Logits returns the outputs of the model's head: for sequence classification one row a document, [documents, labels];
-// else those of the given rows of the batch, [len(rows), outputs]; nil is all rows. For Embedding they are the documents'
-// vectors. With a cache the batch continues the cached documents. The result is valid until t is released.
+// Logits returns the outputs of the model's head. Sequence classification has one row for each document, [documents, labels],
+// and feature extraction the documents' vectors, [documents, hidden]. Other heads have a row for each of the given rows of the
+// batch, [len(rows), outputs]; nil is all rows. With a cache the batch continues the cached documents. The result is valid
+// until p is released.
 func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.Matrix, error) {
 	h := m.Head()
 	if err := m.check(b, cache); err != nil {
@@ -71,10 +72,10 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	return op.Matrix(h.project(p, x, rows)), nil
 }
 
-// LastHiddenState returns the last hidden states of every token of a batch, [tokens, hidden], valid until t is released.
+// LastHiddenState returns the last hidden states of a batch, [tokens, hidden], valid until p is released.
 func (m *Model) LastHiddenState(p *op.Pass, b *Batch) (tensor.Matrix, error) {
 	if m.Head().Kind == head.Seq2SeqLM {
-		return tensor.Matrix{}, fmt.Errorf("model: the hidden states of a model for %s are not one a token of the text", head.Seq2SeqLM)
+		return tensor.Matrix{}, fmt.Errorf("model: a model for %s has no hidden state for each token of the text", head.Seq2SeqLM)
 	}
 	if err := b.check(m.Config()); err != nil {
 		return tensor.Matrix{}, err

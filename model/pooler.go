@@ -8,8 +8,9 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// PoolerOutput returns what BERT's pooler, a dense layer with tanh behind it, makes of the first token of every document,
-// [documents, hidden], of a host for embeddings whose checkpoint has one. It is valid until t is released.
+// PoolerOutput returns the output of BERT's pooler, a dense layer followed by tanh, for the first token of every document,
+// [documents, hidden]. The model must be a BERT for feature extraction whose checkpoint has a pooler. The result is valid
+// until p is released.
 func (m *Model) PoolerOutput(p *op.Pass, b *Batch) (tensor.Matrix, error) {
 	pooler, err := m.pooler()
 	if err != nil {
@@ -24,16 +25,16 @@ func (m *Model) PoolerOutput(p *op.Pass, b *Batch) (tensor.Matrix, error) {
 	return op.Matrix(op.Activate(p, y, op.Tanh)), nil
 }
 
-// pooler is BERT's pooler, on which no adapter sits.
+// pooler is BERT's pooler. No adapter can be attached to it.
 func (m *Model) pooler() (*Linear, error) {
 	if _, ok := m.Backbone.(*bert); !ok || m.Head().Kind != head.FeatureExtraction {
-		return nil, fmt.Errorf("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Backbone, head.FeatureExtraction)
+		return nil, notSupported("a model for %s (%T) has no pooler of its own; a BERT for %s has", m.Head().Kind, m.Backbone, head.FeatureExtraction)
 	}
 	n := m.Config().HiddenSize
 	l := NewLinear(n, n, true)
 	l.Weight.Name, l.Bias.Name = poolerPath+".weight", poolerPath+".bias"
 	for _, w := range []*Weight{l.Weight, l.Bias} {
-		src, err := m.outsider(w)
+		src, err := m.extraSource(w)
 		if err != nil {
 			return nil, err
 		}
@@ -45,5 +46,5 @@ func (m *Model) pooler() (*Linear, error) {
 	return l, nil
 }
 
-// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
+// poolerPath is the path of BERT's pooler. It is part of the head for sequence classification.
 const poolerPath = "pooler.dense"

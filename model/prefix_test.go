@@ -30,8 +30,8 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestGenerateShares: prompts that begin alike, among others that do not, get the logits and texts that each gets alone,
-// greedily and by beams.
+// TestGenerateShares: prompts with a common prefix, among others without, get the logits and texts that each gets alone, with
+// greedy and with beam search.
 func TestGenerateShares(t *testing.T) {
 	m, err := New(with(t, "vocab_size", 64, "max_position_embeddings", 256, "initializer_range", 0.5), Options{Seed: 5})
 	if err != nil {

@@ -7,18 +7,20 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// seq2seq is a host with an encoder and a decoder.
+// seq2seq is a backbone with an encoder and a decoder.
 type seq2seq interface {
 	Backbone
-	// remember keeps the sources of a checked batch in a cache, behind those that are there.
+	// remember adds the keys and values of a checked batch's sources to a cache, for every layer of the decoder.
 	remember(p *op.Pass, b *Batch, cache *Cache)
 	// depth is the number of the decoder's layers.
 	depth() int
-	// start is the token that the decoder begins with, or nil where the target decides.
+	// start is the token with which the decoder starts, or nil where the target decides.
 	start() *int32
 }
 
-// checkSources says what is wrong with a batch of sources, and of targets where the decoder reads these.
+var _ seq2seq = (*bart)(nil)
+
+// checkSources says what is wrong with a batch of sources, and with its targets where the decoder reads them.
 func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	h := m.Head()
 	if err := b.check(m.Config()); err != nil {
@@ -38,12 +40,12 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	return nil
 }
 
-// Encode reads the sources of a sequence-to-sequence model into the next places of a cache. When every document has one,
-// batches with the cache continue the targets.
+// Encode reads the sources of a sequence-to-sequence model into a cache, for the next of its documents without a source. When
+// every document has one, batches with the cache continue the targets.
 func (m *Model) Encode(p *op.Pass, b *Batch, cache *Cache) error {
 	s, ok := m.Backbone.(seq2seq)
 	if !ok {
-		return fmt.Errorf("model: %s has no encoder beside a decoder", m.arch.Class)
+		return fmt.Errorf("model: %s is not a sequence-to-sequence model", m.arch.Class)
 	}
 	if err := b.check(m.Config()); err != nil {
 		return err

@@ -2,8 +2,8 @@ package model
 
 import "math"
 
-// sinusoids are fixed positions (Vaswani et al. 2017, section 3.5): the sines in the first half of a row, the cosines in
-// the second.
+// sinusoids are fixed positions (Vaswani et al. 2017, section 3.5), [positions, n]: the first half of a row has the sines, the
+// second the cosines.
 func sinusoids(positions, n int) []float32 {
 	v := make([]float32, positions*n)
 	half := (n + 1) / 2
@@ -21,7 +21,7 @@ func sinusoids(positions, n int) []float32 {
 	return v
 }
 
-// sinusoids32 are the positions as Cybertron computes them, in float32.
+// sinusoids32 are those of Cybertron, which computes in float32.
 func sinusoids32(positions, n int) []float32 {
 	v := make([]float32, positions*n)
 	half := (n + 1) / 2

@@ -1,6 +1,6 @@
 package model
 
-// NumParameters counts the values of all weights, tied ones once.
+// NumParameters counts the values of all weights, each once though others may be tied to it.
 func (m *Model) NumParameters() int {
 	n := 0
 	m.Weights(func(w *Weight) {
@@ -11,7 +11,7 @@ func (m *Model) NumParameters() int {
 	return n
 }
 
-// WeightBytes counts the bytes of all weights as they are kept.
+// WeightBytes counts the bytes of all weights in the types in which they are kept.
 func (m *Model) WeightBytes() int {
 	n := 0
 	m.Weights(func(w *Weight) {
@@ -22,16 +22,16 @@ func (m *Model) WeightBytes() int {
 	return n
 }
 
-// LinearBytes counts the bytes of the linear layers' matrices as they are kept, the LM head's too: what a token that is
-// generated reads.
+// LinearBytes counts the bytes of the linear layers' matrices in the types in which they are kept, the LM head's included:
+// generating a token reads all of them.
 func (m *Model) LinearBytes() int {
 	n := 0
 	m.Linears(func(l *Linear) { n += l.Weight.owner().bytes() })
 	return n
 }
 
-// WeightMemory counts the bytes of memory behind the weights: the checkpoint's, which is mapped and stays, and those of
-// float32 values besides.
+// WeightMemory counts the bytes that the weights hold in memory: the mapped checkpoint's, and those of float32 values of the
+// model's own.
 func (m *Model) WeightMemory() (mapped, own int) {
 	if m.file != nil {
 		for _, name := range m.file.Names() {
