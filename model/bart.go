@@ -241,7 +241,7 @@ func (m *bart) padded(id int32) int32 {
 func (m *bart) encode(p *op.Pass, b *Batch) mat.Tensor {
 	s, bounds := m.Encoder, b.Bounds()
 	shape := s.shape
-	shape.Visible = b.AttentionLengths
+	shape.AttentionLengths = b.AttentionLengths
 	x := m.embed(p, s, b.IDs, bounds, nil)
 	for _, l := range s.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
@@ -323,7 +323,7 @@ func (m *bart) crossAttend(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bound
 		return op.Linear(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
 	}
 	shape := m.Decoder.shape
-	shape.Visible = b.AttentionLengths
+	shape.AttentionLengths = b.AttentionLengths
 	kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
 	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
 }

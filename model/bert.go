@@ -291,7 +291,7 @@ func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 func (m *bert) layer(p *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
 	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.Bounds(), nil, op.AttentionShape{
-		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.AttentionLengths,
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, AttentionLengths: b.AttentionLengths,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
 	x = l.AttentionNorm.Forward(p, op.Add(p, x, op.Linear(p, a, l.Output)))

@@ -48,7 +48,7 @@ func TestActivations(t *testing.T) {
 				t.Errorf("differs from its definition by %.2g", w)
 			}
 			in := param(r, 40, 7)
-			for i, v := range Data(in).Data { // away from ReLU's edge
+			for i, v := range Data(in).Data { // away from ReLU's kink
 				Data(in).Data[i] = v*2 + float32(math.Copysign(0.02, float64(v)))
 			}
 			checkGradients(t, []*nn.Param{in}, func(p *Pass, in []mat.Tensor) mat.Tensor { return Activate(p, in[0], a) })

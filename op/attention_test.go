@@ -40,7 +40,7 @@ func naiveCross(q, kv tensor.Matrix, s AttentionShape) []float64 {
 		func(i, h int) []float64 { return at(kv, i, s.KVHeads+h) })
 }
 
-// naiveHeads is attention of queries to keys and values, which it asks for by row and head.
+// naiveHeads is attention of queries to keys and values; the functions return them by row and head.
 func naiveHeads(queries, keys int, s AttentionShape, query, key, value func(i, h int) []float64) []float64 {
 	out := make([]float64, 0, queries*s.Heads*s.HeadDim)
 	for i := range queries {
@@ -170,7 +170,7 @@ func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 					t.Errorf("differs by %.2g", w)
 				}
 				kept := NewKV(kv, sources, s)
-				for range 2 { // the cache stays as it is
+				for range 2 { // the cache does not change
 					if w := worst(Matrix(CachedCrossAttention(p, q, bounds, s, kept)).Data, want); w > 2e-6 {
 						t.Errorf("from a cache, differs by %.2g", w)
 					}

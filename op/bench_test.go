@@ -30,12 +30,12 @@ func halves(r *rand.Rand, rows, cols int) tensor.BF16 {
 	return tensor.BF16{Data: d, Rows: rows, Cols: cols}
 }
 
-// operator is what BenchmarkOperators runs on an input of SmolLM2-135M: hidden 576, 9 heads and 3 of keys, 1536 gates,
-// 49152 tokens.
+// operator is a case of BenchmarkOperators, in SmolLM2-135M's sizes: hidden 576, 9 heads and 3 key-value heads, intermediate
+// 1536, vocabulary 49152.
 type operator struct {
 	name          string
 	rows, cols    int
-	flop, reverse float64 // of the forward and the backward pass; 0: reported by value
+	flop, reverse float64 // of the forward and the backward pass; 0: the time of a value is reported
 	f             func(p *Pass, x mat.Tensor) mat.Tensor
 }
 
@@ -76,14 +76,14 @@ func operators() []operator {
 		{"swiglu", tokens, 2 * inter, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return Gate(p, x, SiLU) }},
 		{"rows", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return Gather(p, x, rows) }},
 		{"crossentropy", len(rows), vocab / 8, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return CrossEntropy(p, x, make([]int32, len(rows))) }},
-		{"block", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
+		{"layer", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
 			p.Checkpointing = true
 			return Checkpoint(p, x, nil, func(p *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(p, x, norm, nil, 1e-5) })
 		}},
 	}
 }
 
-// rate reports GFLOP/s, or the time of a value where no products are counted.
+// rate reports GFLOP/s, or the time of a value if flop is 0.
 func rate(b *testing.B, flop float64, values int) {
 	if flop > 0 {
 		b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
@@ -157,7 +157,7 @@ func BenchmarkDropout(b *testing.B) {
 	rate(b, 0, len(x.Data))
 }
 
-// BenchmarkEncoderLayer is the forward pass of one post-norm layer of MiniLM: hidden 384, 12 heads, 1536 inside.
+// BenchmarkEncoderLayer is the forward pass of a post-norm layer of MiniLM: hidden 384, 12 heads, intermediate 1536.
 func BenchmarkEncoderLayer(b *testing.B) {
 	const hidden, inter = 384, 1536
 	r := rand.New(rand.NewPCG(9, 10))

@@ -9,7 +9,7 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 )
 
-// layered runs blocks x + down(swiglu(up(norm(x)))) and returns the losses, the gradients and the peak of buffers.
+// layered runs layers x + down(swiglu(up(norm(x)))) and returns the losses, the gradients and the peak of the buffers.
 func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][]float32, peak int) {
 	t.Helper()
 	const tokens, hidden, layers = 100, 32, 8
@@ -44,16 +44,16 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 	return losses, grads, PeakBytes() - 4*before
 }
 
-func TestBlockIsTheSameBits(t *testing.T) {
+func TestCheckpointIsTheSameBits(t *testing.T) {
 	for _, wantsX := range []bool{true, false} {
 		losses, grads, peak := layered(t, false, wantsX)
 		l, g, p := layered(t, true, wantsX)
 		if !slices.Equal(l, losses) {
-			t.Error("with checkpoints the losses are others")
+			t.Error("with checkpoints the losses differ")
 		}
 		for i := range grads {
 			if !slices.Equal(g[i], grads[i]) {
-				t.Errorf("with checkpoints the gradient of parameter %d is another", i)
+				t.Errorf("with checkpoints the gradient of parameter %d differs", i)
 			}
 		}
 		if 2*p > peak {
@@ -62,7 +62,7 @@ func TestBlockIsTheSameBits(t *testing.T) {
 	}
 }
 
-func TestFrozenBlockKeepsNothing(t *testing.T) {
+func TestFrozenCheckpointKeepsNothing(t *testing.T) {
 	p := &Pass{Grad: true}
 	defer p.Release()
 	frozen := NewParam(make([]float32, 16), 4, 4).WithGrad(false)
@@ -77,7 +77,7 @@ func TestFrozenBlockKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestPanicInBlockIsAnError(t *testing.T) {
+func TestPanicInCheckpointIsAnError(t *testing.T) {
 	w := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
 	p := &Pass{Grad: true}
 	defer p.Release()
@@ -90,7 +90,7 @@ func TestPanicInBlockIsAnError(t *testing.T) {
 		return Gate(p, x, SiLU)
 	})
 	if err := p.Backward(y, 1); err == nil {
-		t.Error("no error for a block that panics when it is run again")
+		t.Error("no error for a Checkpoint that panics when it is run again")
 	}
 }
 

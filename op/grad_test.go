@@ -26,7 +26,7 @@ func uniform(r *rand.Rand, n int) []float32 {
 func checkGradients(t *testing.T, inputs []*nn.Param, f func(p *Pass, in []mat.Tensor) mat.Tensor) {
 	t.Helper()
 	var c []float32
-	// value is Σ c·y; through copies of the inputs, since operators may work in place.
+	// value is Σ c·y. It copies the inputs, since operators may work in place.
 	value := func(grad bool) float64 {
 		p := &Pass{Grad: grad, Train: true}
 		defer p.Release()
@@ -119,7 +119,7 @@ func TestGradients(t *testing.T) {
 	head, bias := param(r, 11, 5), param(r, 1, 11)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
-	table, places, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
+	table, positions, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
 	tests := []struct {
 		name   string
 		inputs []*nn.Param
@@ -152,9 +152,9 @@ func TestGradients(t *testing.T) {
 		{"embedding", []*nn.Param{table}, func(p *Pass, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(p, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
 		}},
-		{"embedding sum", []*nn.Param{table, places}, func(p *Pass, _ []mat.Tensor) mat.Tensor {
+		{"embedding sum", []*nn.Param{table, positions}, func(p *Pass, _ []mat.Tensor) mat.Tensor {
 			return EmbeddingSum(p, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
-				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
+				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(positions), Param: positions},
 				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: Data(types)})
 		}},
 		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(p *Pass, in []mat.Tensor) mat.Tensor {

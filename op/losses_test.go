@@ -71,7 +71,7 @@ func cosines(a, b tensor.Matrix) []float64 {
 	return all
 }
 
-func TestContrastive(t *testing.T) {
+func TestInfoNCE(t *testing.T) {
 	r := rand.New(rand.NewPCG(42, 43))
 	for _, c := range []struct{ pairs, candidates, n int }{{1, 1, 3}, {5, 5, 17}, {6, 12, 33}} {
 		a, b := random(r, c.pairs, c.n), random(r, c.candidates, c.n)
@@ -89,7 +89,7 @@ func TestContrastive(t *testing.T) {
 
 func TestEmbeddingSum(t *testing.T) {
 	r := rand.New(rand.NewPCG(44, 45))
-	words, places, types := halves(r, 50, 9), random(r, 100, 9), random(r, 2, 9)
+	words, positions, types := halves(r, 50, 9), random(r, 100, 9), random(r, 2, 9)
 	ids, at, segment := make([]int32, 70), make([]int32, 70), make([]int32, 70)
 	var want []float64
 	wide := make([]float32, 9)
@@ -97,11 +97,11 @@ func TestEmbeddingSum(t *testing.T) {
 		ids[i], at[i], segment[i] = int32(i*7%50), int32(i), int32(i/40)
 		words.Block(wide, 9, int(ids[i]), 0, 1, 9)
 		for j, v := range floats(wide) {
-			want = append(want, 3*v+float64(places.Row(i)[j])+float64(types.Row(i / 40)[j]))
+			want = append(want, 3*v+float64(positions.Row(i)[j])+float64(types.Row(i / 40)[j]))
 		}
 	}
 	checkValues(t, want, func(p *Pass) mat.Tensor {
-		return EmbeddingSum(p, EmbeddingPart{IDs: ids, Table: words, Scale: 3}, EmbeddingPart{IDs: at, Table: places},
+		return EmbeddingSum(p, EmbeddingPart{IDs: ids, Table: words, Scale: 3}, EmbeddingPart{IDs: at, Table: positions},
 			EmbeddingPart{IDs: segment, Table: types})
 	})
 	var alone []float64

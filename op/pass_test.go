@@ -60,7 +60,7 @@ func TestBackwardWithoutParameters(t *testing.T) {
 	p := &Pass{Grad: true}
 	defer p.Release()
 	if err := p.Backward(p.Zeros(1, 1), 1); err == nil {
-		t.Error("no error for a loss that nothing trainable made")
+		t.Error("no error for a loss that depends on nothing that trains")
 	}
 }
 
@@ -108,6 +108,6 @@ func TestDropout(t *testing.T) {
 		t.Errorf("%d of 5000 values dropped, want about 1250", zeros)
 	}
 	if same > 4000 {
-		t.Errorf("the masks of two layers agree in %d of 5000 places", same)
+		t.Errorf("the masks of two layers agree in %d of 5000 values", same)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 )
 
-// twoStacks runs an encoder and a decoder over one table; the decoder's blocks read the encoder's output. It returns the
+// twoStacks runs an encoder and a decoder with one embedding; the decoder's layers read the encoder's output. It returns the
 // losses and the gradients.
 func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float32) {
 	t.Helper()
@@ -50,16 +50,16 @@ func twoStacks(t *testing.T, checkpoint bool) (losses []float32, grads [][]float
 	return losses, grads
 }
 
-func TestSharedBlockIsTheSameBits(t *testing.T) {
+func TestSharedCheckpointIsTheSameBits(t *testing.T) {
 	losses, grads := twoStacks(t, false)
 	for i := range 50 {
 		l, g := twoStacks(t, i%2 == 0)
 		if !slices.Equal(l, losses) {
-			t.Fatalf("run %d: other losses", i)
+			t.Fatalf("run %d: the losses differ", i)
 		}
 		for j := range grads {
 			if !slices.Equal(g[j], grads[j]) {
-				t.Fatalf("run %d: another gradient of parameter %d", i, j)
+				t.Fatalf("run %d: the gradient of parameter %d differs", i, j)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func TestSharedBlockIsTheSameBits(t *testing.T) {
 	}
 }
 
-func TestCopyOfKVIsItsOwn(t *testing.T) {
+func TestCopyOfKVIsIndependent(t *testing.T) {
 	p := &Pass{}
 	defer p.Release()
 	s := AttentionShape{Heads: 1, KVHeads: 1, HeadDim: 2, Scale: 1}
@@ -86,6 +86,6 @@ func TestCopyOfKVIsItsOwn(t *testing.T) {
 	step(a, 2)
 	step(b, 3)
 	if got := []float32{a.keys(0, 2).Row(1)[0], b.keys(0, 2).Row(1)[0], b.values(0, 2).Row(0)[1]}; !slices.Equal(got, []float32{2, 3, 1}) || b.Len != 2 {
-		t.Errorf("got %v, want 2, 3 and the shared beginning, 1", got)
+		t.Errorf("got %v, want 2, 3 and the common beginning, 1", got)
 	}
 }

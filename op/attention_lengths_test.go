@@ -9,11 +9,11 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 )
 
-// TestVisible: what is not visible changes no other token, and gradients are right.
-func TestVisible(t *testing.T) {
+// TestAttentionLengths: tokens beyond a document's length change no other token, and gradients are right.
+func TestAttentionLengths(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	in := param(r, 7, 3*2*4)
-	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, Visible: []int{2, 3}, Scale: 0.5}
+	s := AttentionShape{Heads: 2, KVHeads: 2, HeadDim: 4, Bidirectional: true, AttentionLengths: []int{2, 3}, Scale: 0.5}
 	bounds := []int{0, 4, 7}
 	run := func() []float32 {
 		p := &Pass{}
