@@ -30,7 +30,7 @@ type zeros struct{ rows, cols int }
 
 func (z zeros) Dims() (rows, cols int) { return z.rows, z.cols }
 
-func (z zeros) Block(dst []float32, ld, i, j, m, n int) {
+func (z zeros) Block(dst []float32, ld, _, _, m, n int) {
 	for r := range m {
 		clear(dst[r*ld : r*ld+n])
 	}

@@ -14,9 +14,9 @@ import (
 // check says what is wrong with a batch for the model.
 func (m *Model) check(b *Batch, cache *Cache) error {
 	sizes := m.Config()
-	if s, ok := m.Backbone.(seq2seq); ok {
+	if _, ok := m.Backbone.(seq2seq); ok {
 		if cache == nil {
-			return m.checkSources(s, b)
+			return m.checkSources(b)
 		}
 		if len(cache.sources[0]) != len(cache.layers[0]) {
 			return fmt.Errorf("model: the cache holds %d sources for %d documents; Encode reads them", len(cache.sources[0]), len(cache.layers[0]))

@@ -21,7 +21,7 @@ type seq2seq interface {
 var _ seq2seq = (*bart)(nil)
 
 // checkSources says what is wrong with a batch of sources, and with its targets where the decoder reads them.
-func (m *Model) checkSources(s seq2seq, b *Batch) error {
+func (m *Model) checkSources(b *Batch) error {
 	h := m.Head()
 	if err := b.check(m.Config()); err != nil {
 		return err

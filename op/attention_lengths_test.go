@@ -23,7 +23,7 @@ func TestAttentionLengths(t *testing.T) {
 	before := run()
 	for _, row := range []int{2, 3} {
 		for j := range Data(in).Row(row) {
-			Data(in).Row(row)[j] += 1
+			Data(in).Row(row)[j]++
 		}
 	}
 	after := run()

@@ -50,7 +50,7 @@ func TestPanicInBackwardIsAnError(t *testing.T) {
 	p := &Pass{Grad: true}
 	defer p.Release()
 	x := identity(p, param(r, 2, 3))
-	y := p.Apply(Operator{Operands: []mat.Tensor{x}, Rows: 2, Cols: 3, Forward: func(y tensor.Matrix) {}, Backward: func(*Tensor) []*Tensor { panic("broken") }})
+	y := p.Apply(Operator{Operands: []mat.Tensor{x}, Rows: 2, Cols: 3, Forward: func(tensor.Matrix) {}, Backward: func(*Tensor) []*Tensor { panic("broken") }})
 	if err := p.Backward(y, 1); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("got error %v, want one that says broken", err)
 	}

@@ -129,7 +129,7 @@ func (n *groupNorm) weights(gy tensor.Matrix) {
 	x := Matrix(n.x)
 	for i := range x.Rows {
 		xr, g, inv := x.Row(i), gy.Row(i), n.inv.m.Row(i)
-		n.each(func(gr NormGroup, piece, c, d int) {
+		n.each(func(gr NormGroup, piece, c, _ int) {
 			if !RequiresGrad(gr.Param) {
 				return
 			}
