@@ -1,5 +1,9 @@
-// Package head names what a model is for: the [Kind] of its head, its labels and the problem that it solves. These names are
-// all that belongs here. What a head computes belongs to package model, and what its outputs mean to package tasks.
+// Package head names what a model is for: the [Kind] of its head, its labels and the problem that it solves. Only these names
+// belong here. What a head computes belongs to package model, and what its outputs mean to package tasks.
+//
+//	m, err := model.Load(ctx, "bert", model.Options{
+//		Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"bad", "good"}},
+//	})
 package head
 
 // Kind is a kind of head.
@@ -13,7 +17,7 @@ const (
 	SequenceClassification Kind = "sequence-classification"
 	TokenClassification    Kind = "token-classification"
 	QuestionAnswering      Kind = "question-answering"
-	// FeatureExtraction turns texts into vectors, by pooling the hidden states.
+	// FeatureExtraction turns texts into vectors: there is nothing on the hidden states but pooling.
 	FeatureExtraction Kind = "embedding"
 )
 
@@ -24,15 +28,15 @@ const (
 	Regression  = "regression"
 )
 
-// IgnoreIndex is the label of tokens and documents that are not scored, as in PyTorch.
+// IgnoreIndex is the label of what is not scored, as in PyTorch.
 const IgnoreIndex = -100
 
-// Config decides a head's shape and meaning.
+// Config is what decides a head's shape and meaning.
 type Config struct {
 	Kind Kind `json:"kind"`
 	// Labels are the names of the classes, in the order of their ids; for regression one for each value.
 	Labels []string `json:"labels,omitempty"`
-	// ProblemType is the problem of sequence classification; "" is Regression with one label, else SingleLabel.
+	// ProblemType is what sequence classification is for; "" is Regression with one label, else SingleLabel.
 	ProblemType string `json:"problem_type,omitempty"`
 }
 

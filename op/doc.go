@@ -1,16 +1,31 @@
-// Package op holds the operators that backbones are written with, on Spago's define-by-run autograd. What belongs here
-// computes with matrices, forward and backward, and knows no model.
+// Package op has the operators that models are written with, on Spago's define-by-run autograd. A function of values and its
+// gradient belongs here; weights and layers belong to package model, and products of matrices to package tensor.
 //
-// A [Pass] is a forward pass and the backward pass that may follow. Operators such as [Linear], [Attention] and [RMSNorm] are
-// functions of a pass and values, which are matrices with one token a row; the documents of a batch lie end to end, without
-// padding. [Matrix] reads a value. [Pass.Backward] propagates gradients to parameters: [NewParam] makes one, [Data] and [Grad]
-// read it. [Inference] runs a pass without gradients. [Pass.Apply] runs an [Operator] of your own, and a layer of your own
-// that Linear can run is a [Projection].
+//	p := &op.Pass{Grad: true, Adapter: "mine"}
+//	defer p.Release()
+//	loss, err := m.Loss(p, &model.Batch{IDs: ids, Labels: ids})
+//	if err != nil {
+//		return err
+//	}
+//	err = p.Backward(loss, 1) // the parameters have their gradients now: op.Grad
 //
-// A whole part of a layer is one operator, so a training step has hundreds of graph nodes. Buffers come from an arena and go
-// back to it as soon as nothing reads them any more, so a step allocates next to nothing. [Checkpoint] lets the pass see a
-// layer as a whole: it then gives buffers back earlier, and can run the layer again in the backward pass instead of keeping
-// its values. [Footprints] estimates what a pass will hold.
+// # What a user meets
+//
+// A [Pass] is a forward pass and the backward pass that may follow: it says which adapter is applied, and owns the buffers.
+// [Inference] runs a pass without gradients. [NewParam] makes a parameter, which [Data] and [Grad] read; [Matrix] reads a value.
+//
+// An architecture calls [EmbeddingSum], [Linear] with a [Projection] for each layer, [Attention] with an [AttentionShape] and a
+// [RoPE], [RMSNorm] or [LayerNorm], [Add], [MLP] or [GatedMLP], and wraps its layers in a [Checkpoint]. Heads and losses are
+// [Gather], [CrossEntropy], [FusedLinearCrossEntropy] and their like. A new operator is a function that fills an [Operator] and
+// gives it to [Pass.Apply].
+//
+// # How it works
+//
+// The values are matrices with a token in each row; the documents of a batch lie end to end, without padding. A whole part of a
+// layer is one operator, so a training step has hundreds of graph nodes. Buffers come from an arena and go back to it as soon as
+// nothing reads them any more, so a step allocates next to nothing. A Checkpoint lets the pass see a layer as a whole: buffers
+// then go back earlier, and the backward pass can run the layer again instead of keeping its values. [Footprints] estimates what
+// a pass will hold.
 //
 // Spago's hazards are dealt with here, once:
 //   - Backward must give each operand that wants a gradient exactly one for each occurrence, or the pass never ends; a panic

@@ -1,6 +1,9 @@
 // Package tensor multiplies matrices of float32 on the CPU: C = A·Bᵀ, A·B and Aᵀ·B, on all cores, in Go and Go assembly.
 // Matrices and their products belong here; nothing in it knows what a layer is.
 //
+//	y := tensor.New(3, 2)
+//	tensor.NT(y, tensor.View([]float32{1, 2, 3, 4, 5, 6}, 3, 2), weight, 0) // y = x·Wᵀ, whatever W is stored as
+//
 // A [Matrix] is a view of row-major values; [New] and [View] make one. [NT], [NN] and [TN] multiply two. The second factor may
 // be any [Source]: anything that can write a block of itself as float32, such as [BF16], [F16], or a weight with an adapter's
 // update. [Parallel] runs other work on the same threads, and [SetThreads] limits their number.
