@@ -162,7 +162,7 @@ func (m *bart) Config() Config {
 		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel}
 }
 
-// SetNumerics chooses Hugging Face's computation or Cybertron's.
+// SetNumerics implements NumericsSetter.
 func (m *bart) SetNumerics(name string) error {
 	c := m.c
 	switch {
@@ -333,18 +333,23 @@ func (m *bart) feedForward(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
 	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor { return op.MLP(p, h, m.c.act, l.Up, l.Down) })
 }
 
-// remember implements seq2seq.
-func (m *bart) remember(p *op.Pass, b *Batch, cache *Cache) {
+var (
+	_ EncoderDecoder = (*bart)(nil)
+	_ NumericsSetter = (*bart)(nil)
+)
+
+// EncodeSources implements EncoderDecoder.
+func (m *bart) EncodeSources(p *op.Pass, b *Batch, cache *Cache) {
 	memory := m.encode(p, b)
 	for i, l := range m.Decoder.Layers {
 		kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
-		cache.sources[i] = append(cache.sources[i], op.NewKV(kv, b.Bounds(), m.Decoder.shape)...)
+		cache.AddSources(i, op.NewKV(kv, b.Bounds(), m.Decoder.shape))
 		p.Free(kv.Value().(*op.Tensor))
 	}
 }
 
-// depth implements seq2seq.
-func (m *bart) depth() int { return len(m.Decoder.Layers) }
+// NumDecoderLayers implements EncoderDecoder.
+func (m *bart) NumDecoderLayers() int { return len(m.Decoder.Layers) }
 
-// start implements seq2seq.
-func (m *bart) start() *int32 { return m.c.DecoderStartTokenID }
+// DecoderStartTokenID implements EncoderDecoder.
+func (m *bart) DecoderStartTokenID() *int32 { return m.c.DecoderStartTokenID }

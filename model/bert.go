@@ -156,7 +156,9 @@ func (c *bertConfig) complete() error {
 
 func (c *bertConfig) roberta() bool { return c.ModelType == "roberta" || c.ModelType == "xlm-roberta" }
 
-// SetNumerics chooses Hugging Face's computation or Cybertron's.
+var _ NumericsSetter = (*bert)(nil)
+
+// SetNumerics implements NumericsSetter.
 func (m *bert) SetNumerics(name string) error {
 	switch name {
 	case "", HuggingFace:

@@ -11,8 +11,9 @@ type Cache struct {
 // NewCache makes an empty cache for that many documents.
 func (m *Model) NewCache(documents int) *Cache {
 	c := &Cache{layers: make([][]*op.KV, m.Config().NumHiddenLayers)}
-	if s, ok := m.Backbone.(seq2seq); ok {
-		c.layers, c.sources = make([][]*op.KV, s.depth()), make([][]*op.KV, s.depth())
+	if s, ok := m.Backbone.(EncoderDecoder); ok {
+		n := s.NumDecoderLayers()
+		c.layers, c.sources = make([][]*op.KV, n), make([][]*op.KV, n)
 	}
 	for i := range c.layers {
 		for range documents {
@@ -73,6 +74,9 @@ func (c *Cache) Source(i int) []*op.KV {
 	}
 	return c.sources[i]
 }
+
+// AddSources adds the keys and values of sources in a decoder's layer i, for the next documents without a source.
+func (c *Cache) AddSources(i int, kv []*op.KV) { c.sources[i] = append(c.sources[i], kv...) }
 
 // Repeat makes a new cache of n copies of document d.
 func (c *Cache) Repeat(d, n int) *Cache {

@@ -31,7 +31,7 @@
 // file, such as olmo2.go here. A backbone is structs tagged with Hugging Face's names (`hf:"self_attn.q_proj"`), made of [Weight],
 // [Linear], [LayerNorm] and [RMSNorm]; one walk over the tags gives each weight its tensor, lists and saves the tensors, and names
 // those that are missing or unexpected. [Decoder], with [DecoderConfig], [Attention] and [GatedMLP], has what decoder-only models
-// share. A head is put together by [Head.Add].
+// share. A sequence-to-sequence model is an [EncoderDecoder]. A head is put together by [Head.Add].
 //
 // # The seam
 //

@@ -59,7 +59,7 @@ func (g *generation) begin(ctx context.Context, prompts [][]int32) error {
 		g.live = append(g.live, i)
 	}
 	g.starts = prompts
-	if s, ok := g.m.Backbone.(seq2seq); ok {
+	if s, ok := g.m.Backbone.(EncoderDecoder); ok {
 		start, err := g.s.start(s)
 		if err != nil {
 			return err

@@ -93,11 +93,11 @@ func (s GenerationConfig) checkTokens(m *Model) error {
 }
 
 // start is the beginning of the targets of a sequence-to-sequence model.
-func (s GenerationConfig) start(m seq2seq) ([]int32, error) {
+func (s GenerationConfig) start(m EncoderDecoder) ([]int32, error) {
 	if len(s.DecoderInputIDs) > 0 {
 		return s.DecoderInputIDs, nil
 	}
-	if id := m.start(); id != nil {
+	if id := m.DecoderStartTokenID(); id != nil {
 		return []int32{*id}, nil
 	}
 	return nil, fmt.Errorf("the model has no decoder_start_token_id; set DecoderInputIDs, for example to the token of the target's language")

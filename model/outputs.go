@@ -14,7 +14,7 @@ import (
 // check says what is wrong with a batch for the model.
 func (m *Model) check(b *Batch, cache *Cache) error {
 	sizes := m.Config()
-	if _, ok := m.Backbone.(seq2seq); ok {
+	if _, ok := m.Backbone.(EncoderDecoder); ok {
 		if cache == nil {
 			return m.checkSources(b)
 		}

@@ -44,7 +44,7 @@ func common(a, b []int32) int {
 
 // share reads each prefix that consecutive prompts share, once for all of them, and returns the rest of each prompt.
 func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
-	if _, ok := g.m.Backbone.(seq2seq); ok { // targets begin with few tokens
+	if _, ok := g.m.Backbone.(EncoderDecoder); ok { // targets begin with few tokens
 		return append(rest, g.starts...), nil
 	}
 	for len(rest) < len(g.starts) {
