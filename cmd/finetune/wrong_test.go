@@ -67,7 +67,7 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 		{1, "no such folder", "merge --output " + output + " --adapter " + missing + " --model " + tiny},
 		{1, "does not fit", "merge --output " + output + " --adapter " + lora + " --model " + bytes},
 		{1, "not empty", "merge --output " + work + " --adapter " + lora + " --model " + base},
-		{1, "no folder that can be written", "merge --output " + file + " --adapter " + lora + " --model " + base},
+		{1, "not a folder that can be written", "merge --output " + file + " --adapter " + lora + " --model " + base},
 		{1, "not empty", "tokenizer --data " + lines + " --output " + work},
 		{1, "lines.jsonl:2", "tokenizer --data " + lines + " --field question --output " + output},
 		{1, "want 257", "tokenizer --vocab-size 256 --data " + file + " --output " + output},

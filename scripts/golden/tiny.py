@@ -6,7 +6,7 @@ import torch
 import transformers as T
 from safetensors.torch import save_file
 
-CAUSAL = ("llama", "qwen2", "mistral")
+CAUSAL = ("llama", "qwen2", "mistral", "olmo2", "qwen3", "llama-linear")
 SEQ2SEQ = ("bart", "marian", "pegasus", "mbart", "marian-two-tables")
 
 
@@ -19,6 +19,8 @@ def model(name, vocab=128, width=24, inner=48):
     """Returns a model with random weights; width and inner are the sizes of encoders and encoder-decoders."""
     causal = dict(vocab_size=vocab, hidden_size=32, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
                   max_position_embeddings=256, initializer_range=0.08, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    llama3 = dict(rope_type="llama3", rope_theta=1000.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=3.0, original_max_position_embeddings=32)
+    linear = dict(rope_type="linear", rope_theta=10000.0, factor=2.5)
     encoder = dict(vocab_size=vocab, hidden_size=width, num_hidden_layers=2, num_attention_heads=4, intermediate_size=inner, max_position_embeddings=64,
                    initializer_range=0.08, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, pad_token_id=0)
     both = dict(vocab_size=vocab, d_model=width, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4,
@@ -29,6 +31,10 @@ def model(name, vocab=128, width=24, inner=48):
         "llama": lambda: T.LlamaForCausalLM(T.LlamaConfig(**causal, tie_word_embeddings=True, rope_theta=10000.0)),
         "qwen2": lambda: T.Qwen2ForCausalLM(T.Qwen2Config(**causal, tie_word_embeddings=True)),
         "mistral": lambda: T.MistralForCausalLM(T.MistralConfig(**causal, tie_word_embeddings=False, sliding_window=8)),
+        "olmo2": lambda: T.Olmo2ForCausalLM(T.Olmo2Config(**causal)),
+        "qwen3": lambda: T.Qwen3ForCausalLM(T.Qwen3Config(**causal, head_dim=10, use_sliding_window=True, sliding_window=8, max_window_layers=1,
+                                                          rope_parameters=llama3)),
+        "llama-linear": lambda: T.LlamaForCausalLM(T.LlamaConfig(**causal, attention_bias=True, mlp_bias=True, rope_parameters=linear)),
         "bert-mlm": lambda: T.BertForMaskedLM(T.BertConfig(**encoder)),
         "bert-seqcls": lambda: T.BertForSequenceClassification(T.BertConfig(**encoder, num_labels=3)),
         "bert-tokcls": lambda: T.BertForTokenClassification(T.BertConfig(**encoder, num_labels=5)),
