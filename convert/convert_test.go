@@ -240,7 +240,7 @@ func TestConvertErrors(t *testing.T) {
 		"format":          {"onnx", func(*testing.T) string { return good }, `to "onnx" is not known`},
 		"no spago model":  {ToHuggingFace, func(*testing.T) string { return good }, "has no spago_model.bin"},
 		"no folder":       {ToCybertron, func(*testing.T) string { return good + "x" }, "no such folder"},
-		"another family":  {ToCybertron, func(*testing.T) string { return "../testdata/golden/models/llama" }, "llama has Hugging Face's alone"},
+		"another family":  {ToCybertron, func(*testing.T) string { return "../testdata/golden/models/llama" }, "llama has only Hugging Face's"},
 		"wrong precision": {ToHuggingFace, damaged(good, []byte("what is this")), "spago_model.bin"},
 		"cut off":         {ToHuggingFace, damaged(good, nil), "spago_model.bin"},
 		"no vocabulary": {ToCybertron, func(t *testing.T) string {
