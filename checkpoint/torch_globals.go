@@ -54,7 +54,7 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 		if d, ok := torchTypes[short]; ok && name == "torch."+short {
 			return d, nil
 		}
-		return nil, fmt.Errorf("the pickle asks for %s, which a state dict has no need of: refused, because a pickle can run any program. "+
+		return nil, fmt.Errorf("the pickle asks for %s, which a state dict does not need: refused, because a pickle can run any program. "+
 			"Save model.state_dict(), best as safetensors", quoted(name))
 	}
 }
