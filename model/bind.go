@@ -37,12 +37,25 @@ func (b *binding) weight(w *Weight) {
 		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
 		w.tied = nil
-		if err := w.bind(t); err != nil {
+		if err := b.bind(w, t); err != nil {
 			b.invalid(err)
 		} else if name, ok := notFinite(w); ok {
 			b.mismatch.Invalid = append(b.mismatch.Invalid, name)
 		}
 	}
+}
+
+// bind gives a weight the values of a tensor.
+func (b *binding) bind(w *Weight, t checkpoint.Tensor) error {
+	f, ok := b.m.file.(sourceFile)
+	if !ok {
+		return w.bind(t)
+	}
+	src, err := f.Source(t.Name)
+	if err == nil {
+		w.bindSource(t, src)
+	}
+	return err
 }
 
 func (b *binding) invalid(err error) {

@@ -11,13 +11,15 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Model is a backbone and a head, with their weights.
 type Model struct {
 	Backbone
-	// Dir is the folder from which the model was read, or ""; Save copies the tokenizer's files from it.
+	// Dir is the folder or the GGUF file from which the model was read, or ""; Save copies the tokenizer's files from it.
 	Dir string
 	// ConfigJSON is the config.json, with the head that the options asked for.
 	ConfigJSON json.RawMessage
@@ -33,12 +35,31 @@ type Model struct {
 	head      *Head
 	arch      Architecture
 	cybertron *pairing // with the Cybertron model that shares the weights' memory, or nil
-	file      *checkpoint.Checkpoint
+	file      weightFile
 }
 
-// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. The weights
-// stay in the file's memory map, so the folder must not change while the model is in use. The options may ask for a new head,
-// whose weights are then random, or for other numerics.
+// weightFile is an open checkpoint.
+type weightFile interface {
+	Names() []string
+	Get(name string) (checkpoint.Tensor, bool)
+	Close() error
+}
+
+// sourceFile is implemented by one whose tensors are not all in the types, or the order, of package checkpoint: GGUF.
+type sourceFile interface {
+	Source(name string) (tensor.Source, error)
+}
+
+var (
+	_ weightFile = (*checkpoint.Checkpoint)(nil)
+	_ weightFile = (*llamacpp.Model)(nil)
+	_ sourceFile = (*llamacpp.Model)(nil)
+)
+
+// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. Or it reads a
+// GGUF file, by its name NAME.gguf; its weights stay quantized, and are unpacked a panel at a time. The weights stay in the
+// file's memory map, so it must not change while the model is in use. The options may ask for a new head, whose weights are
+// then random, or for other numerics.
 //
 // A config.json that asks for what is not supported is ErrUnsupported; tensors that do not fit it are a *MismatchError.
 func Load(ctx context.Context, dir string, o Options) (*Model, error) {
@@ -50,32 +71,56 @@ func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func load(ctx context.Context, dir string, o Options) (*Model, error) {
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
-	}
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	config, file, err := open(dir)
 	if err != nil {
 		return nil, err
 	}
 	m, err := build(config, o)
+	if err == nil {
+		m.Dir, m.file = dir, file
+		err = errors.Join(m.bind(ctx), m.readPooling())
+	}
 	if err != nil {
-		return nil, err
-	}
-	m.Dir = dir
-	if m.file, err = checkpoint.Open(dir); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(m.bind(ctx), m.readPooling()); err != nil {
-		_ = m.file.Close()
+		_ = file.Close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// open opens a folder or a GGUF file, and returns its config.json and its weights.
+func open(path string) ([]byte, weightFile, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors, or a GGUF file")
+	case err != nil:
+		return nil, nil, err
+	case llamacpp.IsFile(path):
+		m, err := llamacpp.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		return m.Config(), m, nil
+	case !info.IsDir():
+		return nil, nil, errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file, NAME.gguf")
+	}
+	config, err := os.ReadFile(filepath.Join(path, "config.json"))
+	if err != nil {
+		return nil, nil, withFile(path, err)
+	}
+	file, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return config, file, nil
+}
+
+// withFile names the GGUF file that is in a folder without config.json.
+func withFile(dir string, err error) error {
+	if found, _ := filepath.Glob(filepath.Join(dir, "*.gguf")); len(found) > 0 {
+		return fmt.Errorf("%w; for the GGUF file there, name %s", err, found[0])
+	}
+	return err
 }
 
 // build makes the model that a config describes, without values.

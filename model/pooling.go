@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -82,7 +82,7 @@ var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": Pool
 
 // readPooling reads the pooling of a model for feature extraction from its folder.
 func (m *Model) readPooling() error {
-	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
+	raw, err := fs.ReadFile(m.files(), poolingFile)
 	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
 		return nil
 	}

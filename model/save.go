@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tensor"
@@ -24,6 +26,9 @@ var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
+
+// dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32.
+var dtypes = []checkpoint.DType{checkpoint.DTypeF32, checkpoint.DTypeBF16, checkpoint.DTypeF16}
 
 // companions are the files that Save copies for this model.
 func (m *Model) companions() []string {
@@ -69,7 +74,7 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 		want := dtype
 		if want == "" {
 			want = checkpoint.DTypeF32
-			if o := w.owner(); o.stored.Data != nil {
+			if o := w.owner(); o.stored.Data != nil && slices.Contains(dtypes, o.stored.DType) {
 				want = o.stored.DType
 			}
 		}
@@ -119,7 +124,7 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 		return err
 	}
 	for _, f := range m.companions() {
-		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
+		if err := copyFile(filepath.Join(dir, f), m.files(), f); err != nil {
 			return err
 		}
 	}
@@ -186,14 +191,15 @@ func (w *Weight) owner() *Weight {
 	return w
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
+// has says whether a small file came with the weights.
+func (m *Model) has(name string) bool {
+	_, err := fs.Stat(m.files(), name)
 	return err == nil
 }
 
 // encode makes a tensor of src in a type, or takes the stored one where nothing has changed.
 func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
-	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
+	if !changed(src) && w.stored.Data != nil && !w.blocks && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
@@ -246,9 +252,17 @@ func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error)
 	return json.MarshalIndent(c, "", "  ")
 }
 
+// files are the small files that came with the weights: those of the folder Dir, or what a GGUF file has in their place.
+func (m *Model) files() fs.FS {
+	if f, ok := m.file.(*llamacpp.Model); ok {
+		return f.Files()
+	}
+	return os.DirFS(m.Dir)
+}
+
 // copyFile copies a file, if it exists.
-func copyFile(dst, src string) error {
-	f, err := os.Open(src)
+func copyFile(dst string, from fs.FS, name string) error {
+	f, err := from.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

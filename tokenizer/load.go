@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 )
 
 // Load reads the tokenizer of a model's folder. Where there is a tokenizer.json, that is it. Otherwise the class that
@@ -24,8 +25,14 @@ import (
 // Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
 // exist. A SentencePiece model alone, without these, is used as it is: it has no special tokens to add, and control
 // pieces are not found in texts.
+//
+// Or it reads the tokenizer of a GGUF file, NAME.gguf.
 func Load(dir string) (*Tokenizer, error) {
-	t, err := folder{os.DirFS(cmp.Or(dir, "."))}.load()
+	files, err := llamacpp.Files(cmp.Or(dir, "."))
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: load: %w", err)
+	}
+	t, err := folder{files}.load()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
 	}
