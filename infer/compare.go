@@ -1,11 +1,11 @@
 package infer
 
 import (
+	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
@@ -35,7 +35,11 @@ func (s *Session) Probes() ([]*model.Batch, error) {
 		}
 		return all, nil
 	}
-	if _, err := os.Stat(filepath.Join(m.Dir, "tokenizer.json")); err != nil {
+	files, err := llamacpp.Files(m.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fs.Stat(files, "tokenizer.json"); err != nil {
 		return all, nil
 	}
 	tok, err := s.Tokenizer()

@@ -52,9 +52,10 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	return nil
 }
 
-// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
-// weights now have values of their own; uniform is the first tensor's type.
-func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
+// EachSaved calls f with every weight that Save writes: its values as a pass with the named adapter ("" is none) sees them, and
+// whether they are other than the stored ones. untied says that tied weights now have values of their own. It ends with f's
+// first error, or when ctx is done.
+func (m *Model) EachSaved(ctx context.Context, adapter string, f func(w *Weight, src tensor.Source, differs bool) error) (untied bool, err error) {
 	sources := m.adapted(adapter)
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
@@ -71,19 +72,37 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil && !changed(src) {
 			return
 		}
+		err = f(w, src, changed(src) || w.Param(adapter) != nil)
+	})
+	return untied, err
+}
+
+// DType is the type in which the weight's values are stored, by its name: F32 where they were made here. Those of a GGUF file
+// have its types, such as Q4_K.
+func (w *Weight) DType() checkpoint.DType {
+	if o := w.owner(); o.stored.Data != nil {
+		return o.stored.DType
+	}
+	return checkpoint.DTypeF32
+}
+
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
+// weights now have values of their own; uniform is the first tensor's type.
+func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
+	untied, err = m.EachSaved(ctx, adapter, func(w *Weight, src tensor.Source, _ bool) error {
 		want := dtype
 		if want == "" {
 			want = checkpoint.DTypeF32
-			if o := w.owner(); o.stored.Data != nil && slices.Contains(dtypes, o.stored.DType) {
-				want = o.stored.DType
+			if stored := w.DType(); slices.Contains(dtypes, stored) {
+				want = stored
 			}
 		}
 		if uniform == "" {
 			uniform = want
 		}
-		var t checkpoint.Tensor
-		t, err = encode(w, src, want, adapter)
+		t, err := encode(w, src, want, adapter)
 		tensors = append(tensors, t)
+		return err
 	})
 	return append(tensors, m.others()...), untied, uniform, err
 }

@@ -99,6 +99,12 @@ func (m *Model) Get(name string) (checkpoint.Tensor, bool) {
 	return checkpoint.Tensor{Name: name, DType: checkpoint.DType(t.Type.String()), Shape: t.Shape, Data: t.Data, File: t.File}, ok
 }
 
+// Entry is a tensor as it is stored, for another file.
+func (m *Model) Entry(name string) (gguf.Entry, bool) {
+	t, ok := m.file.Get(m.names[name])
+	return t.Entry(), ok
+}
+
 // Source is a tensor as a matrix in Hugging Face's order, unpacked a block at a time. A missing one is fs.ErrNotExist.
 func (m *Model) Source(name string) (tensor.Source, error) {
 	t, ok := m.file.Get(m.names[name])
