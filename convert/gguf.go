@@ -68,6 +68,7 @@ func writeGGUF(ctx context.Context, o GGUFOptions) (*GGUFReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer f.close()
 	before, err := measure(ctx, s, o.Data)
 	if err != nil {
 		return nil, err
@@ -155,6 +156,12 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 	return f, nil
 }
 
+func (f *ggufFile) close() {
+	if f.base != nil {
+		_ = f.base.Close()
+	}
+}
+
 // reader reads files that may be missing.
 func reader(files fs.FS) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
@@ -186,9 +193,6 @@ func describe(m *gguf.Metadata, dir string, files fs.FS) {
 
 // write writes the file.
 func (f *ggufFile) write(ctx context.Context, adapter string, o GGUFOptions) error {
-	if f.base != nil {
-		defer func() { _ = f.base.Close() }()
-	}
 	var entries []gguf.Entry
 	var sources []tensor.Source // nil for entries that are copied
 	_, err := f.model.EachSaved(ctx, adapter, func(w *model.Weight, src tensor.Source, differs bool) error {
