@@ -17,7 +17,7 @@ var allowed = map[string][]string{
 	"recipes":             {},
 	"head":                {},
 	"tensor":              {"internal/cpu", "internal/offheap"},
-	"checkpoint/gguf":     {"checkpoint", "tensor"},
+	"checkpoint/gguf":     {"checkpoint", "tensor", "internal/cpu"},
 	"checkpoint/llamacpp": {"checkpoint", "checkpoint/gguf", "tensor"},
 	"op":                  {"tensor", "internal/vec", "internal/offheap"},
 	"model":               {"checkpoint", "checkpoint/llamacpp", "head", "op", "tensor", "internal/folder", "internal/vec"},
