@@ -26,7 +26,7 @@ var (
 )
 
 // The registers of all kernels: the blocks left, the next block, and where its values go.
-var rN, rSrc, rDst, rTmp, rBits = reg.RCX, reg.RSI, reg.RDI, reg.RAX, reg.RDX
+var rN, rSrc, rDst, rTmp = reg.RCX, reg.RSI, reg.RDI, reg.RAX
 
 // vectors with a meaning in all kernels; 0 to 5 are for the values in work.
 func (s isa) d() reg.VecPhysical    { return s.v[6] }  // scale
@@ -74,13 +74,41 @@ func (s isa) or(a, b Op, dst reg.VecPhysical) {
 // load copies a constant into a register.
 func (s isa) load(m Mem, r reg.VecPhysical) { VMOVUPS(m, r) }
 
-// half widens the half-precision number at m into all lanes of r.
+// half widens the half-precision number at m into all lanes of r. It reads eight bytes.
 func (s isa) half(m Mem, r reg.VecPhysical) {
-	x := r.AsX()
-	MOVWLZX(m, rTmp.As32())
-	VMOVD(rTmp.As32(), x)
-	VCVTPH2PS(x, x)
-	VBROADCASTSS(x, r)
+	VCVTPH2PS(m, r.AsX())
+	VBROADCASTSS(r.AsX(), r)
+}
+
+// halves widens two that follow one another.
+func (s isa) halves(m Mem, first, second reg.VecPhysical) {
+	VCVTPH2PS(m, first.AsX())
+	VMOVSHDUP(first.AsX(), second.AsX())
+	VBROADCASTSS(first.AsX(), first)
+	VBROADCASTSS(second.AsX(), second)
+}
+
+// tables says whether 16 values of a scale are kept in a vector, of which a code picks one.
+func (s isa) tables() bool { return s.lanes == 16 }
+
+// table32 unpacks 32 codes of 4 bits by a table of their values.
+func (s isa) table32(codes int, numbers Mem, plus bool) {
+	table, c, hi := s.v[0], s.v[1], s.v[2]
+	VMULPS(numbers, s.d(), table)
+	if plus {
+		VADDPS(s.m(), table, table)
+	}
+	VPMOVZXBD(src(codes), c)
+	VPSRLD(Imm(4), c, hi)
+	VPERMPS(table, c, c) // which reads the low 4 bits of an index
+	VPERMPS(table, hi, hi)
+	VMOVUPS(c, dst(0))
+	VMOVUPS(hi, dst(16))
+}
+
+// codeNumbers are the numbers from −zero on.
+func codeNumbers(zero int) func(i int) uint32 {
+	return func(i int) uint32 { return math.Float32bits(float32(i - zero)) }
 }
 
 // values turns the codes in r, one a lane, into d·(code − zero) + m, or parts of that, and stores them.
@@ -120,7 +148,7 @@ func (s isa) common(zero float32) func() {
 	return func() {
 		s.load(same("low4", 15), s.low())
 		if zero != 0 {
-			s.load(same(fmt.Sprintf("less%g", zero), math.Float32bits(zero)), s.zero())
+			s.load(same(fmt.Sprintf("zero%g", zero), math.Float32bits(zero)), s.zero())
 		}
 	}
 }
@@ -157,11 +185,18 @@ func (s isa) nibbles32(codes int, fifth reg.VecPhysical, less, plus bool) {
 func (s isa) simple() {
 	s.kernel("Q40", 32, 18, s.common(8), func() {
 		s.half(src(0), s.d())
+		if s.tables() {
+			s.table32(2, words("less8", codeNumbers(8)), false)
+			return
+		}
 		s.nibbles32(2, nil, true, false)
 	})
 	s.kernel("Q41", 32, 20, s.common(0), func() {
-		s.half(src(0), s.d())
-		s.half(src(2), s.m())
+		s.halves(src(0), s.d(), s.m())
+		if s.tables() {
+			s.table32(4, words("plain", codeNumbers(0)), true)
+			return
+		}
 		s.nibbles32(4, nil, false, true)
 	})
 	bits := func(zero float32) func() {
@@ -177,8 +212,7 @@ func (s isa) simple() {
 		s.nibbles32(6, s.v[3], true, false)
 	})
 	s.kernel("Q51", 32, 24, bits(0), func() {
-		s.half(src(0), s.d())
-		s.half(src(2), s.m())
+		s.halves(src(0), s.d(), s.m())
 		VPBROADCASTD(src(4), s.v[3])
 		s.nibbles32(8, s.v[3], false, true)
 	})
@@ -224,8 +258,7 @@ func (s isa) scales(mem Mem) {
 	VCVTDQ2PS(s8, s8)
 	VCVTDQ2PS(m8, m8)
 	y := func(r reg.VecPhysical) reg.VecPhysical { return r.AsY().(reg.VecPhysical) }
-	s.half(src(0), y(s.d()))
-	s.half(src(2), y(s.m()))
+	s.halves(src(0), y(s.d()), y(s.m()))
 	VMULPS(y(s.d()), s8, s8)
 	VMULPS(y(s.m()), m8, m8)
 	VXORPS(y(s.v[13]), m8, m8) // negated
@@ -284,7 +317,10 @@ func (s isa) q6k() {
 		s.common(32)()
 		s.load(same("low2", 3), s.low2())
 	}, func() {
-		s.half(src(208), s.v[5])
+		MOVWLZX(src(208), rTmp.As32()) // the block ends there
+		VMOVD(rTmp.As32(), s.v[5].AsX())
+		VCVTPH2PS(s.v[5].AsX(), s.v[5].AsX())
+		VBROADCASTSS(s.v[5].AsX(), s.v[5])
 		for h := range 2 {
 			for q := range 4 {
 				for i := 0; i < 32; i += s.lanes {
