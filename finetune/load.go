@@ -26,6 +26,9 @@ func (r *run) load(ctx context.Context) error {
 	if r.m, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.c.Model.Numerics, Seed: stream(r.c.Train.Seed, forHead, 0)}); err != nil {
 		return err
 	}
+	for _, w := range r.m.Warnings {
+		r.o.Log.Warn().Msg(w)
+	}
 	if r.c.Model.Tokenizer != "" {
 		if dir, err = infer.ModelDir(r.c.Model.Tokenizer); err != nil {
 			return err

@@ -85,10 +85,10 @@ type Model struct {
 	ConfigJSON json.RawMessage
 	// Options are those that it was loaded with.
 	Options Options
-	// NewlyInitialized says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
-	// that belong to another head.
-	NewlyInitialized bool
-	UnexpectedKeys   []string
+	// NewlyInitialized says that the head is new: its weights are random and want training. MissingKeys are those that the
+	// checkpoint lacks, UnexpectedKeys are tensors of the checkpoint that belong to another head.
+	NewlyInitialized            bool
+	MissingKeys, UnexpectedKeys []string
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
@@ -183,7 +183,12 @@ func build(config []byte, o Options) (*Model, error) {
 
 // bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
 func (m *Model) bind(ctx context.Context) error {
-	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	b := binding{m: m, taken: map[string]bool{}, ties: map[*Weight][]*Weight{}, seed: m.Options.Seed}
+	m.Weights(func(w *Weight) {
+		if w.tied != nil {
+			b.ties[w.tied] = append(b.ties[w.tied], w)
+		}
+	})
 	m.Weights(func(w *Weight) {
 		if ctx.Err() == nil {
 			b.weight(w)
@@ -192,7 +197,7 @@ func (m *Model) bind(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.NewlyInitialized = b.drawn > 0
+	m.NewlyInitialized = len(m.MissingKeys) > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
