@@ -63,6 +63,13 @@ type BiasMerger interface {
 	BiasGrad(b []float32, gy tensor.Matrix)
 }
 
+// BiasAdder is implemented by an adapter that adds a vector to the layer's output, whether the layer has a bias or not:
+// y = x·W'ᵀ + b + v. Adapter.Grad adds to the vector's gradient, too.
+type BiasAdder interface {
+	// AddBias adds the vector to b [out]; it returns false where there is none.
+	AddBias(b []float32) bool
+}
+
 // ParamsObserver is implemented by an adapter that keeps values that follow from its parameters or from the layer's weight,
 // such as DoRA's norms.
 type ParamsObserver interface {
@@ -136,20 +143,37 @@ func (l *Linear) Source(adapter string) tensor.Source {
 	return w
 }
 
-// BiasOf is the layer's bias with the named adapter folded in; the layer must have one.
+// BiasOf is the layer's bias with the named adapter folded in, or nil where neither has one.
 func (l *Linear) BiasOf(adapter string) []float32 {
-	b := l.Bias.Vector(adapter)
-	if a, ok := l.adapters[adapter].Adapter.(BiasMerger); ok {
-		b = slices.Clone(b)
-		a.MergeBias(b)
+	b, a := l.Bias.Vector(adapter), l.adapters[adapter].Adapter
+	switch a := a.(type) {
+	case BiasMerger:
+		if b != nil {
+			b = slices.Clone(b)
+			a.MergeBias(b)
+		}
+	case BiasAdder:
+		out, _ := l.Dims()
+		sum := make([]float32, out)
+		copy(sum, b)
+		if a.AddBias(sum) {
+			return sum
+		}
 	}
 	return b
+}
+
+// AddsBias says whether the named adapter adds a bias to the layer's output.
+func (l *Linear) AddsBias(adapter string) bool {
+	a, ok := l.adapters[adapter].Adapter.(BiasAdder)
+	out, _ := l.Dims()
+	return ok && a.AddBias(make([]float32, out))
 }
 
 // folded is W' of an adapter: blocks of W with the update added.
 type folded struct {
 	tensor.Source
-	a Adapter
+	a merger
 }
 
 // foldedBias is b' of an adapter.
@@ -249,8 +273,7 @@ func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	} else {
 		tensor.NT(y, x, folded{w, a}, 0)
 	}
-	if l.Bias != nil {
-		b := l.BiasOf(p.Adapter)
+	if b := l.BiasOf(p.Adapter); b != nil {
 		for i := range y.Rows {
 			vec.Add(y.Row(i), y.Row(i), b)
 		}

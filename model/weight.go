@@ -42,6 +42,7 @@ type Weight struct {
 	source tensor.Source        // as it is multiplied with; for one extent, a row
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
+	tables map[string]TableAdapter
 }
 
 // NewWeight declares a tensor that a checkpoint must have.
@@ -137,11 +138,6 @@ func (w *Weight) Source(adapter string) tensor.Source {
 		return w.tied.Source("")
 	}
 	return w.source
-}
-
-// Lookup is the weight as a table of an op.EmbeddingSum: the rows that ids name.
-func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
-	return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
 }
 
 // Tie gives the weight another one's values, as tie_word_embeddings does. It is to be called before values are bound.

@@ -15,9 +15,20 @@ type EmbeddingPart struct {
 	IDs   []int32
 	Table tensor.Source // [rows, hidden]
 	Param *nn.Param     // the table's parameter, or nil where it is frozen
+	// Adapter, where not nil, has made Table of a frozen one and may train.
+	Adapter RowGradder
 	Scale float32       // multiplies the rows; 0 is 1
 	// Padding are rows that get no gradient here.
 	Padding []int32
+}
+
+// RowGradder has parameters that a table was made of.
+type RowGradder interface {
+	// Params are those that train.
+	Params() []*nn.Param
+	// GradRows adds to their gradients, given the rows that were looked up and the gradient gy [len(rows), hidden] of what was
+	// found there; a row below 0 gets none. It must not keep its arguments.
+	GradRows(rows []int32, gy tensor.Matrix)
 }
 
 // EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
@@ -25,9 +36,7 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	_, hidden := parts[0].Table.Dims()
 	o := Operator{Rows: len(parts[0].IDs), Cols: hidden}
 	for _, part := range parts {
-		if RequiresGrad(part.Param) {
-			o.Params = append(o.Params, part.Param)
-		}
+		o.Params = append(o.Params, part.params()...)
 	}
 	o.Forward = func(y tensor.Matrix) {
 		defer p.Time("embedding")()
@@ -43,10 +52,25 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 			if RequiresGrad(part.Param) {
 				part.gradient(gy.m)
 			}
+			if part.Adapter != nil && len(part.Adapter.Params()) > 0 {
+				part.adapterGradient(p, gy.m)
+			}
 		}
 		return nil
 	}
 	return p.Apply(o)
+}
+
+// params are the parameters that train.
+func (p EmbeddingPart) params() []*nn.Param {
+	var all []*nn.Param
+	if RequiresGrad(p.Param) {
+		all = append(all, p.Param)
+	}
+	if p.Adapter != nil {
+		all = append(all, p.Adapter.Params()...)
+	}
+	return all
 }
 
 func (p EmbeddingPart) scale() float32 {
@@ -88,4 +112,23 @@ func (p EmbeddingPart) gradient(gy tensor.Matrix) {
 		}
 		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))
 	}
+}
+
+// adapterGradient hands the tokens' gradients to the adapter, those of padding left out.
+func (p EmbeddingPart) adapterGradient(pass *Pass, gy tensor.Matrix) {
+	rows := slices.Clone(p.IDs)
+	for i, id := range rows {
+		if slices.Contains(p.Padding, id) {
+			rows[i] = -1
+		}
+	}
+	if s := p.scale(); s != 1 {
+		scaled := pass.New(gy.Rows, gy.Cols)
+		defer pass.Free(scaled)
+		for i := range gy.Rows {
+			vec.Scale(scaled.m.Row(i), s, gy.Row(i))
+		}
+		gy = scaled.m
+	}
+	p.Adapter.GradRows(rows, gy)
 }
