@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -47,3 +49,12 @@ func (a *Adapter) makeTables(method Method, on []*model.Weight, rng func(path st
 
 // Tables lists the adapted tables in the model's order.
 func (a *Adapter) Tables() []Table { return slices.Clone(a.tables) }
+
+// spectrum counts the singular values of the table's update.
+func (t Table) spectrum(name string, bound float64) (Spectrum, error) {
+	s := Spectrum{Path: t.Path(), Out: t.Shape[0], In: t.Shape[1]}
+	if f, ok := t.Adapter.(SpectrumFactorer); ok {
+		return s.count(f.SpectrumFactors(s.Out, s.In), bound)
+	}
+	return s.count([]*mat.Dense{difference(t.Source(""), t.Weight.Table(name))}, bound)
+}

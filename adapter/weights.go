@@ -177,9 +177,13 @@ func (a *Adapter) storedBase() []StoredTensor {
 	return all
 }
 
-// Brings says whether the adapter has values of its own for a weight of the model, whole.
-func (a *Adapter) Brings(w *model.Weight) bool {
-	return w.Override(a.Name) != nil || slices.ContainsFunc(a.base, func(b baseWeight) bool { return b.Weight == w })
+// Brings says whether the adapter has values of its own, whole, for all rows of a weight of the model from a row on.
+func (a *Adapter) Brings(w *model.Weight, from int) bool {
+	return w.Override(a.Name) != nil ||
+		slices.ContainsFunc(a.base, func(b baseWeight) bool { return b.Weight == w }) ||
+		slices.ContainsFunc(a.tokens, func(t *tokenRows) bool {
+			return t.weight == w && len(t.within(from, w.Shape[0]-from)) == w.Shape[0]-from
+		})
 }
 
 // copySources puts the trained copies among the sources of merged weights.

@@ -60,6 +60,9 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := s.Host.Write(tmp); err != nil {
 			return err
 		}
+		if err := s.WriteTokenizer(tmp); err != nil {
+			return err
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}

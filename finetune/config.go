@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -110,6 +111,9 @@ type EvalSpec struct {
 // SaveSpec is what is written, and when.
 type SaveSpec struct {
 	OutputDir string `yaml:"output_dir"`
+	// BaseModel is what adapter_config.json says the base is, such as a model's id on the Hugging Face Hub. Empty is the id
+	// that a folder in the Hub's cache shows, else the name of the model's folder.
+	BaseModel string `yaml:"base_model"`
 	// Steps writes a checkpoint every that many steps; 0 only at the end. TotalLimit is how many of them are kept.
 	Steps      int `yaml:"save_steps"`
 	TotalLimit int `yaml:"save_total_limit"`
@@ -215,6 +219,17 @@ func (c *Config) Check() error {
 
 // WholeModel says whether the run results in a model, not in an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
+
+// baseModel is how the adapter's settings name its base.
+func (c *Config) baseModel() string {
+	switch {
+	case c.Save.BaseModel != "":
+		return c.Save.BaseModel
+	case c.Model.Path == infer.Embedded:
+		return infer.Embedded
+	}
+	return adapter.BaseModelName(c.Model.Path)
+}
 
 // checkRestarts says what is wrong with the keys of restarts.
 func (c *Config) checkRestarts() error {

@@ -18,9 +18,6 @@ func (r *run) saveHead(s *adapter.Common) {
 		return
 	}
 	kind := r.m.Head().Kind
-	if s.TaskType == "" {
-		s.TaskType = infer.TaskType(kind)
-	}
 	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering}, kind)
 	if !r.newHead && !classifies {
 		return

@@ -70,7 +70,7 @@ func (r *run) methodAt(restarts int) (adapter.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	method.Settings().BaseModel = r.c.Model.Path
+	method.Settings().BaseModel = r.c.baseModel()
 	r.saveHead(method.Settings())
 	if m, ok := method.(*adapter.MoRA); ok && len(r.c.Train.ReLoRAMoRATypes) > 0 {
 		m.Type = adapter.MoRAType(r.c.Train.ReLoRAMoRATypes[restarts%len(r.c.Train.ReLoRAMoRATypes)])

@@ -244,6 +244,7 @@ func (r *run) adapt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.a.Method.Settings().BaseModel = r.c.baseModel()
 	return r.a.OnTrainBegin(r.total)
 }
 

@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,11 +64,12 @@ type AdapterInfo struct {
 	Layers        []AdaptedLayers `json:"layers"`
 }
 
-// AdaptedLayers is the adapted layers of one name and shape.
+// AdaptedLayers is the adapted layers, or tables of embeddings, of one name and shape.
 type AdaptedLayers struct {
 	Name string `json:"name"`
-	Out  int    `json:"out_features"`
-	In   int    `json:"in_features"`
+	// Out and In are a layer's; of a table they are its rows and the size of one.
+	Out int `json:"out_features"`
+	In  int `json:"in_features"`
 	// R is the rank of LoRA's kin, RHat the side of MoRA's matrix. A method has one of them, or neither.
 	R          int `json:"r,omitempty"`
 	RHat       int `json:"rhat,omitempty"`
@@ -147,31 +147,10 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	return i, nil
 }
 
-// baseModel finds the model that an adapter's settings name: as they have it, or beside the adapter.
-func baseModel(dir string) (string, error) {
-	method, err := adapter.ReadConfig(dir)
-	if err != nil {
-		return "", err
-	}
-	name := method.Settings().BaseModel
-	if name == "" {
-		return "", fmt.Errorf("%s does not say which model it is for; name one with --model", dir)
-	}
-	for _, d := range []string{name, filepath.Join(dir, name), filepath.Join(filepath.Dir(dir), name)} {
-		if _, err := os.Stat(filepath.Join(d, "config.json")); err == nil {
-			return d, nil
-		}
-	}
-	if name == infer.Embedded {
-		return name, nil
-	}
-	return "", fmt.Errorf("%s is for the model %q, which is no folder here; name its folder with --model", dir, name)
-}
-
 func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, error) {
 	if modelName == "" {
 		var err error
-		if modelName, err = baseModel(dir); err != nil {
+		if modelName, err = infer.BaseModel(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -189,21 +168,28 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 	if err != nil {
 		return nil, err
 	}
-	for i, layer := range l.Attached.Layers() {
-		a.add(ranks[i], layer.Adapter)
+	on := []adapted{}
+	for _, layer := range l.Attached.Layers() {
+		on = append(on, layer.Adapter)
+	}
+	for _, table := range l.Attached.Tables() {
+		on = append(on, table.Adapter)
+	}
+	for i, r := range ranks {
+		a.add(r, on[i])
 	}
 	for i := range a.Layers {
 		a.Layers[i].Singular /= float64(a.Layers[i].Count)
 		a.Layers[i].Largest /= float64(a.Layers[i].Count)
 	}
-	if len(a.Layers) == 0 {
-		return nil, errors.New("the adapter changes no layer")
-	}
 	return a, nil
 }
 
-// add counts a layer in.
-func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
+// adapted is an adapter of a layer or of a table.
+type adapted interface{ Params() []model.Param }
+
+// add counts a layer or a table in.
+func (a *AdapterInfo) add(r adapter.Spectrum, on adapted) {
 	g := AdaptedLayers{Name: r.Path[strings.LastIndexByte(r.Path, '.')+1:], Out: r.Out, In: r.In}
 	size := 0
 	for _, p := range on.Params() {

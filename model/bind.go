@@ -29,6 +29,9 @@ func (b *binding) weight(w *Weight) {
 		}
 	}
 	b.taken[name] = true
+	if ok {
+		t = b.resized(w, t)
+	}
 	switch {
 	case w.tied != nil && !ok, w.computed && !ok, w.tied != nil && !w.loose && b.stays(w, t):
 	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():

@@ -89,6 +89,8 @@ type Model struct {
 	// checkpoint lacks, UnexpectedKeys are tensors of the checkpoint that belong to another head.
 	NewlyInitialized            bool
 	MissingKeys, UnexpectedKeys []string
+	// PaddedRows are, by the names of weights that Options.VocabSize has made larger, the first of the rows that are zero.
+	PaddedRows map[string]int
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
@@ -150,6 +152,10 @@ func build(config []byte, o Options) (*Model, error) {
 	if !ok {
 		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
+	config, err := o.vocabulary(config)
+	if err != nil {
+		return nil, err
+	}
 	config, want, err := f.headFor(config, o)
 	if err != nil {
 		return nil, err
@@ -183,6 +189,7 @@ func build(config []byte, o Options) (*Model, error) {
 
 // bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
 func (m *Model) bind(ctx context.Context) error {
+	m.PaddedRows = map[string]int{}
 	b := binding{m: m, taken: map[string]bool{}, ties: map[*Weight][]*Weight{}, seed: m.Options.Seed}
 	m.Weights(func(w *Weight) {
 		if w.tied != nil {

@@ -24,6 +24,10 @@ type Options struct {
 	// Head, where its Kind is not "", is the head that the model is to have. One that the folder does not hold is made
 	// anew; its labels are recorded in Config.
 	Head head.Config
+	// VocabSize is how many tokens the model is to have, where that is not 0 and not the folder's number, as after
+	// transformers' resize_token_embeddings. Further rows of the embeddings and of an LM head are zero; see
+	// Model.PaddedRows.
+	VocabSize int
 	// Numerics is HuggingFace (or "") or Cybertron.
 	Numerics string
 	// Seed makes the weights of a new head.

@@ -17,7 +17,7 @@ type EmbeddingPart struct {
 	Param *nn.Param     // the table's parameter, or nil where it is frozen
 	// Adapter, where not nil, has made Table of a frozen one and may train.
 	Adapter RowGradder
-	Scale float32       // multiplies the rows; 0 is 1
+	Scale   float32 // multiplies the rows; 0 is 1
 	// Padding are rows that get no gradient here.
 	Padding []int32
 }
