@@ -121,7 +121,7 @@ func (a *Adapter) makeLayers(ctx context.Context, method Method, on targets, rng
 	return nil
 }
 
-// putOn puts the layers' and tables' adapters on them.
+// putOn puts the layers' and tables' adapters on them, and the copies in the weights' places.
 func (a *Adapter) putOn() {
 	dropout := float32(0)
 	if d, ok := a.Method.(InputDropper); ok {
@@ -136,9 +136,12 @@ func (a *Adapter) putOn() {
 	for _, t := range a.tokens {
 		t.putOn(a.Name)
 	}
+	for _, c := range a.copies {
+		c.PutOverride(a.Name, c.param)
+	}
 }
 
-// takeOff takes the layers' and tables' adapters off them.
+// takeOff undoes putOn.
 func (a *Adapter) takeOff() {
 	for _, l := range a.layers {
 		l.Attach(a.Name, nil, 0)
@@ -148,6 +151,9 @@ func (a *Adapter) takeOff() {
 	}
 	for _, t := range a.tokens {
 		t.takeOff(a.Name)
+	}
+	for _, c := range a.copies {
+		c.SetOverride(a.Name, nil)
 	}
 }
 
@@ -171,9 +177,6 @@ func cutLast(path string) (before, last string, ok bool) {
 func (a *Adapter) Detach() {
 	a.Unmerge()
 	a.takeOff()
-	for _, c := range a.copies {
-		c.SetOverride(a.Name, nil)
-	}
 	a.restoreBase()
 }
 

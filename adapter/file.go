@@ -195,6 +195,11 @@ func (a *Adapter) fill(file *storedTensors) error {
 	for _, c := range a.copies {
 		read[c.param] = c.optional
 	}
+	for _, t := range a.tokens {
+		for _, path := range t.followers() { // PEFT does not read it either
+			delete(file.names, path+".trainable_tokens_delta")
+		}
+	}
 	tensors := a.tensors()
 	again := map[*nn.Param]bool{}
 	for _, t := range tensors {

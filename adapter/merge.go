@@ -25,8 +25,8 @@ func (a *Adapter) Merge(ctx context.Context) error {
 		sources[w] = m
 	}
 	follows := a.mergedTokens(sources)
-	a.model.Weights(func(w *model.Weight) { // a tied weight keeps its values
-		if t := w.Tied(); t != nil && sources[t] != nil && sources[w] == nil && !follows[w] {
+	a.model.Weights(func(w *model.Weight) { // a tied matrix keeps its values; a bias under another name follows
+		if t := w.Tied(); t != nil && len(w.Shape) == 2 && sources[t] != nil && sources[w] == nil && !follows[w] {
 			sources[w] = t.Source("")
 		}
 	})

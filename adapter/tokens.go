@@ -163,8 +163,8 @@ func newTokenRows(path string, w *model.Weight, ids []int) (*tokenRows, error) {
 	return t, nil
 }
 
-// on puts a weight among those that have the rows.
-func (f *tokenFinder) on(t *tokenRows, w *model.Weight) {
+// put puts a weight among those that have the rows.
+func (f *tokenFinder) put(t *tokenRows, w *model.Weight) {
 	if l := f.layers[w]; l != nil {
 		t.layers = append(t.layers, l)
 	} else {
@@ -194,10 +194,10 @@ func (f *tokenFinder) tie(all []*tokenRows) []*tokenRows {
 		kept = append(kept, t)
 	}
 	for _, t := range kept {
-		f.on(t, t.weight)
+		f.put(t, t.weight)
 		for _, w := range f.ties[t.weight] {
 			if !apart[t.weight] {
-				f.on(t, w)
+				f.put(t, w)
 			}
 		}
 	}
@@ -207,12 +207,12 @@ func (f *tokenFinder) tie(all []*tokenRows) []*tokenRows {
 // free says that a weight has an adapter already: of the same name, or of the method.
 func (t *tokenRows) free(name string) error {
 	for _, w := range t.tables {
-		if w.Adapter(name) != nil || w.Override(name) != nil {
+		if w.Adapter(name) != nil {
 			return t.twice(tablePath(w))
 		}
 	}
 	for _, l := range t.layers {
-		if l.Adapter(name) != nil || l.Weight.Override(name) != nil {
+		if l.Adapter(name) != nil {
 			return t.twice(l.Path())
 		}
 	}
@@ -221,6 +221,17 @@ func (t *tokenRows) free(name string) error {
 
 func (t *tokenRows) twice(path string) error {
 	return ofKind(ErrUnsupported, fmt.Errorf("trainable_token_indices: %s is among target_modules or modules_to_save, too, or has an adapter of this name already", path))
+}
+
+// on says whether a weight has the rows.
+func (t *tokenRows) on(w *model.Weight) bool {
+	return slices.Contains(t.tables, w) || slices.ContainsFunc(t.layers, func(l *model.Linear) bool { return l.Weight == w })
+}
+
+// followers are the paths of the modules that have the rows beside their own.
+func (t *tokenRows) followers() []string {
+	all := targets{t.layers, t.tables}.paths()
+	return slices.DeleteFunc(all, func(path string) bool { return path == t.path })
 }
 
 func (t *tokenRows) putOn(name string) {

@@ -93,18 +93,24 @@ func (a *Adapter) savedModules() []string {
 
 // copyWeights gives the adapter its copies.
 func (a *Adapter) copyWeights(targets []*model.Linear) error {
-	var err error
-	if a.copies, err = wholeWeights(a.model, a.Method, targets); err != nil {
+	copies, err := wholeWeights(a.model, a.Method, targets)
+	if err != nil {
 		return err
 	}
-	for _, c := range a.copies {
+	for _, c := range copies {
 		if c.Override(a.Name) != nil {
-			return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, c.Weight.Name))
+			return a.taken(c.Weight.Name)
+		}
+		for _, t := range a.tokens {
+			if path, _, _ := cutLast(c.Weight.Name); t.on(c.Weight) {
+				return t.twice(path)
+			}
 		}
 	}
-	for i, c := range a.copies {
-		a.copies[i].param = c.SetOverride(a.Name, c.Values(""))
+	for i, c := range copies {
+		copies[i].param = c.SetOverride(a.Name, c.Values(""))
 	}
+	a.copies = copies
 	return nil
 }
 
@@ -123,13 +129,19 @@ func (a *Adapter) replaceBase(file *storedTensors, on targets) error {
 	if err != nil {
 		return err
 	}
+	copied := func(w *model.Weight) bool {
+		return w != nil && slices.ContainsFunc(copies, func(c weightCopy) bool { return c.Weight == w })
+	}
 	var bad MismatchError
 	a.model.Weights(func(w *model.Weight) {
 		t, ok := file.get(w.Name)
-		if !ok || slices.ContainsFunc(copies, func(c weightCopy) bool { return c.Weight == w }) {
+		if !ok || copied(w) {
 			return
 		}
 		delete(file.names, w.Name)
+		if len(w.Shape) == 1 && copied(w.Tied()) {
+			return // it follows the copy
+		}
 		if !slices.Equal(t.Shape, w.Shape) {
 			bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", t.Name, t.Shape, w.Shape))
 			return
@@ -139,7 +151,8 @@ func (a *Adapter) replaceBase(file *storedTensors, on targets) error {
 			bad.Invalid = append(bad.Invalid, err.Error())
 			return
 		}
-		if slices.Equal(v, w.Values("")) {
+		resized := w.Shape[0] == a.model.Options.VocabSize // that it has other rows than the base, the next reader must know
+		if !resized && slices.Equal(v, w.Values("")) {
 			return
 		}
 		rows, cols := w.Source("").Dims()

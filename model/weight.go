@@ -201,12 +201,17 @@ func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 		return nil
 	}
 	rows, cols := w.rowsCols()
+	p := op.NewParam(values, rows, cols)
+	w.PutOverride(adapter, p)
+	return p
+}
+
+// PutOverride gives the named adapter a trained copy that SetOverride has made.
+func (w *Weight) PutOverride(adapter string, p *nn.Param) {
 	if w.copies == nil {
 		w.copies = map[string]*nn.Param{}
 	}
-	p := op.NewParam(values, rows, cols)
 	w.copies[adapter] = p
-	return p
 }
 
 // Override returns the named adapter's trained copy, or nil.
