@@ -78,15 +78,16 @@ func (a *Adapter) Save(dir string) error {
 }
 
 func (a *Adapter) save(dir string) error {
+	method := a.written()
 	var tensors []checkpoint.Tensor
-	for _, t := range append(a.tensors(), a.storedBase()...) {
+	for _, t := range slices.Concat(a.tensors(), a.storedBase(), a.storedHead(method.Settings().TaskType)) {
 		data := t.values()
 		if i := notFinite(data); i >= 0 {
 			return fmt.Errorf("%s holds %v", t.Name, data[i])
 		}
 		tensors = append(tensors, checkpoint.F32(t.Name, data, t.Shape...))
 	}
-	config, err := encode(a.written())
+	config, err := encode(method)
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,9 @@ func fullMatch(expr, s string) (bool, error) {
 // without names, the last number that has a name before it and something after it. It is -1 where there is none.
 func layerIndex(path string, lists []string) int {
 	parts := strings.Split(path, ".")
-	for i := len(parts) - 2; i >= 2; i-- {
-		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 || endsInAny(strings.Join(parts[:i], "."), lists)) {
+	for i := len(parts) - 2; i >= 1; i-- {
+		before := strings.Join(parts[:i], ".")
+		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 && i >= 2 || endsInAny(before, lists)) {
 			return n
 		}
 	}

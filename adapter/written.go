@@ -67,6 +67,21 @@ func (a *Adapter) written() Method {
 	return own
 }
 
+// headModules are the modules that PEFT expects whole in the file of an adapter with a task_type, whatever modules_to_save is.
+var headModules = map[string][]string{"SEQ_CLS": {"classifier", "score"}, "TOKEN_CLS": {"classifier", "score"}, "QUESTION_ANS": {"qa_outputs"}}
+
+// storedHead lists the weights of the head that PEFT expects and that the adapter does not train, as tensors of the file.
+func (a *Adapter) storedHead(taskType string) []StoredTensor {
+	var all []StoredTensor
+	a.model.Weights(func(w *model.Weight) {
+		module, _, _ := cutLast(w.Name)
+		if moduleToSave(module, headModules[taskType]) != "" && !a.Brings(w, 0) {
+			all = append(all, StoredTensor{Name: prefix + w.Name, Shape: w.Shape, Pack: func() []float32 { return w.Values("") }})
+		}
+	})
+	return all
+}
+
 // clone is a copy of a method.
 func clone(m Method) Method {
 	from := reflect.ValueOf(m)
