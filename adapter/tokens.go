@@ -84,7 +84,7 @@ func (a *Adapter) trainTokens() ([]*tokenRows, error) {
 	}
 	all = f.tie(all)
 	for _, t := range all {
-		if err := t.free(a.Name); err != nil {
+		if err := a.free(t); err != nil {
 			return nil, err
 		}
 	}
@@ -204,15 +204,15 @@ func (f *tokenFinder) tie(all []*tokenRows) []*tokenRows {
 	return kept
 }
 
-// free says that a weight has an adapter already: of the same name, or of the method.
-func (t *tokenRows) free(name string) error {
+// free says that one of the modules has an adapter: this one, or another of its name.
+func (a *Adapter) free(t *tokenRows) error {
 	for _, w := range t.tables {
-		if w.Adapter(name) != nil {
+		if w.Adapter(a.Name) != nil || slices.ContainsFunc(a.tables, func(o Table) bool { return o.Weight == w }) {
 			return t.twice(tablePath(w))
 		}
 	}
 	for _, l := range t.layers {
-		if l.Adapter(name) != nil {
+		if l.Adapter(a.Name) != nil || slices.ContainsFunc(a.layers, func(o Layer) bool { return o.Linear == l }) {
 			return t.twice(l.Path())
 		}
 	}

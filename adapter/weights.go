@@ -43,7 +43,7 @@ func wholeWeights(m *model.Model, method Method, targets []*model.Linear) ([]wei
 		case !ok, w.Tied() != nil && len(w.Shape) == 1:
 		case moduleToSave(module, c.ModulesToSave) != "":
 			if l != nil && err == nil {
-				err = ofKind(ErrUnsupported, fmt.Errorf("modules_to_save: %q is %s, which target_modules chooses, too", moduleToSave(module, c.ModulesToSave), l.Path()))
+				err = ofKind(ErrUnsupported, fmt.Errorf("modules_to_save chooses %s, and so does target_modules", l.Path()))
 			}
 			all = append(all, weightCopy{Weight: w, stored: w.Name})
 		case last == "bias" && (bias == "all" || bias != "none" && l != nil):
