@@ -14,8 +14,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Tokenizer is the session's tokenizer, which is read once: the adapter's where its folder has one, else the model's. A chat
-// template in the adapter's folder is used with either.
+// Tokenizer is the session's tokenizer, which is read once: the adapter's where its folder has one, else the model's. The
+// chat template is the adapter's where its folder has one, with either tokenizer, else the model's.
 func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 	if s.tok != nil {
 		return s.tok, nil
@@ -32,13 +32,21 @@ func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
-	dir := s.tokenizerDir()
-	if dir != s.Model.Dir || s.adapterDir == "" {
-		return tokenizer.Load(dir)
+	if s.adapterDir == "" {
+		return tokenizer.Load(s.Model.Dir)
 	}
-	tok, err := tokenizer.LoadFS(beside{os.DirFS(s.adapterDir), os.DirFS(dir)})
+	if s.tokenizerDir() == s.adapterDir {
+		tok, err := tokenizer.Load(s.adapterDir)
+		if err == nil && len(tok.ChatTemplates) == 0 {
+			if own, err := tokenizer.Load(s.Model.Dir); err == nil {
+				tok.ChatTemplates = own.ChatTemplates
+			}
+		}
+		return tok, err
+	}
+	tok, err := tokenizer.LoadFS(beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)})
 	if err != nil {
-		return nil, fmt.Errorf("%s with the chat template of %s: %w", dir, s.adapterDir, err)
+		return nil, fmt.Errorf("%s with the chat template of %s: %w", s.Model.Dir, s.adapterDir, err)
 	}
 	return tok, nil
 }
@@ -69,23 +77,40 @@ func (s *Session) WriteTokenizer(dir string) error {
 	if s.adapterDir == "" {
 		return nil
 	}
-	from := beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)}
+	var from fs.FS = beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)}
 	if s.tokenizerDir() == s.adapterDir {
-		from.model = os.DirFS(s.adapterDir)
+		from = os.DirFS(s.adapterDir)
 	}
 	for _, name := range tokenizerFiles {
-		content, err := fs.ReadFile(from, name)
-		switch {
-		case err == nil:
-			err = folder.WriteFile(filepath.Join(dir, name), content)
-		case errors.Is(err, fs.ErrNotExist):
-			if err = os.Remove(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
-		}
-		if err != nil {
+		if err := copyOver(filepath.Join(dir, name), from, name); err != nil {
 			return err
 		}
+	}
+	tok, err := tokenizer.Load(dir)
+	if err != nil || len(tok.ChatTemplates) > 0 {
+		return nil // without a tokenizer there is no template, either
+	}
+	own, err := s.readTokenizer()
+	if err != nil {
+		return err
+	}
+	if text, ok := own.ChatTemplates["default"]; ok {
+		return folder.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text))
+	}
+	return nil
+}
+
+// copyOver puts the file of a name into the place of path, which is removed where there is none.
+func copyOver(path string, from fs.FS, name string) error {
+	content, err := fs.ReadFile(from, name)
+	if err == nil {
+		return folder.WriteFile(path, content)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
