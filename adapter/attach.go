@@ -204,7 +204,7 @@ func (a *Adapter) Params() []model.Param {
 		add(t.path, t.Params())
 	}
 	for _, c := range a.copies {
-		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param})
+		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional})
 	}
 	return all
 }

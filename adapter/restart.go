@@ -35,6 +35,13 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 	if err := validateMethod(method); err != nil {
 		return err
 	}
+	shared := map[*model.Weight]bool{}
+	a.model.Weights(func(w *model.Weight) { shared[w], shared[w.Tied()] = w.Tied() != nil, len(w.Shape) == 2 })
+	for _, t := range a.tables {
+		if shared[t.Weight] {
+			return fmt.Errorf("%s shares its weight with a layer", t.Path())
+		}
+	}
 	for _, l := range a.layers {
 		if l.Weight.Tied() != nil {
 			return fmt.Errorf("%s shares its weight with another layer", l.Path())

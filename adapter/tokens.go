@@ -254,7 +254,7 @@ func (t *tokenRows) takeOff(name string) {
 
 // Params implements model.Adapter and model.TableAdapter.
 func (t *tokenRows) Params() []model.Param {
-	return []model.Param{{Name: "trainable_tokens_delta", Param: t.values}}
+	return []model.Param{{Name: "trainable_tokens_delta", Param: t.values, Idle: true}}
 }
 
 // stored is the tensor of the file.
@@ -281,13 +281,13 @@ func (t *tokenRows) MergeInto(w tensor.Matrix, i, j int) {
 
 // GradRows implements model.TableAdapter.
 func (t *tokenRows) GradRows(rows []int32, gy tensor.Matrix) {
+	grad := op.Grad(t.values) // zero where no token of the batch is one of these
 	for k, id := range rows {
 		if id < 0 {
 			continue
 		}
 		for _, r := range t.within(int(id), 1) {
-			row := op.Grad(t.values).Row(r.at)
-			vec.Add(row, row, gy.Row(k))
+			vec.Add(grad.Row(r.at), grad.Row(r.at), gy.Row(k))
 		}
 	}
 }

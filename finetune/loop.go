@@ -261,7 +261,7 @@ func checkGradients(params []model.Param) error {
 		}
 	}
 	for _, p := range params {
-		if !alive[layerOf(p.Name)] {
+		if !p.Idle && !alive[layerOf(p.Name)] {
 			return fmt.Errorf("step 1: the gradient of %s is zero everywhere: the layer would never learn", p.Name)
 		}
 	}

@@ -76,7 +76,7 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 
 func TestResumedRunIsTheRun(t *testing.T) {
 	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"} {
-		for _, stop := range []int{1, 5, 8} {
+		resumesTheSame(t, method, func() Config {
 			whole := small(t, method)
 			switch method {
 			case "lora":
@@ -87,34 +87,43 @@ func TestResumedRunIsTheRun(t *testing.T) {
 			case "remora":
 				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
-			cut := whole
-			cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
-			if _, err := Run(context.Background(), whole, quiet()); err != nil {
-				t.Fatal(err)
+			return whole
+		}, 1, 5, 8)
+	}
+}
+
+// resumesTheSame compares a run with one that is stopped after a step and resumed.
+func resumesTheSame(t *testing.T, name string, config func() Config, stops ...int) {
+	t.Helper()
+	for _, stop := range stops {
+		whole := config()
+		cut := whole
+		cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
+		if _, err := Run(context.Background(), whole, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		o := quiet()
+		o.Progress = func(p Progress) {
+			if p.Step == stop {
+				cancel()
 			}
-			ctx, cancel := context.WithCancel(context.Background())
-			o := quiet()
-			o.Progress = func(p Progress) {
-				if p.Step == stop {
-					cancel()
-				}
-			}
-			if _, err := Run(ctx, cut, o); !errors.Is(err, ErrInterrupted) {
-				t.Fatalf("a cancelled run gave %v", err)
-			}
-			o = quiet()
-			o.Resume = true
-			if _, err := Run(context.Background(), cut, o); err != nil {
-				t.Fatal(err)
-			}
-			w1, m1 := content(t, whole)
-			w2, m2 := content(t, cut)
-			if !bytes.Equal(w1, w2) {
-				t.Errorf("%s: resumed after step %d, the weights are others", method, stop)
-			}
-			if !slices.Equal(m1, m2) {
-				t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", method, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
-			}
+		}
+		if _, err := Run(ctx, cut, o); !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("a cancelled run gave %v", err)
+		}
+		o = quiet()
+		o.Resume = true
+		if _, err := Run(context.Background(), cut, o); err != nil {
+			t.Fatal(err)
+		}
+		w1, m1 := content(t, whole)
+		w2, m2 := content(t, cut)
+		if !bytes.Equal(w1, w2) {
+			t.Errorf("%s: resumed after step %d, the weights are others", name, stop)
+		}
+		if !slices.Equal(m1, m2) {
+			t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", name, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
 		}
 	}
 }

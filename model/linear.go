@@ -17,6 +17,9 @@ type Param struct {
 	*nn.Param
 	// LRScale multiplies the learning rate of this parameter; 0 counts as 1.
 	LRScale float64
+	// Idle says that its gradient may be zero in a step: that of rows which no token of a batch reads, or of the bias of keys,
+	// which adds the same to all scores of a query.
+	Idle bool
 }
 
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
