@@ -96,32 +96,32 @@ func TestForeignFiles(t *testing.T) {
 		change func(m *model.Model, all map[string]checkpoint.Tensor)
 		want   string // of the error
 	}{
-		{"the module beside its copy", head(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"the module beside its copy", head(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			all[lm+"original_module.weight"] = checkpoint.F32("", []float32{1}, 1)
 			all[lm+"modules_to_save.default.weight"] = all[lm+"weight"]
 		}, ""},
 		{"two copies", head(), func(m *model.Model, all map[string]checkpoint.Tensor) {
 			all[lm+"modules_to_save.weight"] = moved(m, "lm_head.weight", 1)
 		}, lm + "weight is not the same as " + lm + "modules_to_save.weight"},
-		{"no prefix", smallLoRA(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"no prefix", smallLoRA(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			for n, x := range all {
 				delete(all, n)
 				all[strings.TrimPrefix(n, prefix)] = x
 			}
 		}, ""},
-		{"compiled", smallLoRA(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"compiled", smallLoRA(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			for n, x := range all {
 				delete(all, n)
 				all["_orig_mod."+n] = x
 			}
 		}, ""},
-		{"another layer", smallLoRA(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"another layer", smallLoRA(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			all["base_model.model.model.layers.9.mlp.up_proj.weight"] = checkpoint.F32("", []float32{1}, 1)
 		}, "unexpected base_model.model.model.layers.9.mlp.up_proj.weight"},
-		{"a weight of another shape", smallLoRA(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"a weight of another shape", smallLoRA(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			all["base_model.model.model.norm.weight"] = checkpoint.F32("", []float32{1}, 1)
 		}, "base_model.model.model.norm.weight has shape [1], want [20]"},
-		{"more tokens", smallLoRA(), func(m *model.Model, all map[string]checkpoint.Tensor) {
+		{"more tokens", smallLoRA(), func(_ *model.Model, all map[string]checkpoint.Tensor) {
 			all[embedFile] = checkpoint.F32("", make([]float32, 33*20), 33, 20)
 		}, embedFile + " has shape [33 20], want [31 20]"},
 	}
@@ -158,7 +158,7 @@ func TestBiasesInFiles(t *testing.T) {
 	}
 	const layer = "base_model.model.model.layers.0.self_attn.q_proj."
 	for name, change := range map[string]func(all map[string]checkpoint.Tensor){
-		"as written": func(all map[string]checkpoint.Tensor) {},
+		"as written": func(_ map[string]checkpoint.Tensor) {},
 		"old name": func(all map[string]checkpoint.Tensor) {
 			all[layer+"bias"] = all[layer+"base_layer.bias"]
 			delete(all, layer+"base_layer.bias")

@@ -45,7 +45,7 @@ func TestRecipesKeepTheOrderOfPatterns(t *testing.T) {
 
 func must(t *testing.T, c Config) []byte {
 	t.Helper()
-	raw, err := json.Marshal(c.course())
+	raw, err := json.Marshal(c.courseKeys())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAdaptersNameTheirBase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c := headedTasks["classify"].config(t, base, 1)
+		c := headCases["classify"].config(t, base, 1)
 		c.Save.BaseModel, c.Save.OutputDir = tt.key, filepath.Join(root, "run"+strings.ReplaceAll(tt.want, "/", "-"))
 		c.Train.MaxSteps, c.Save.Steps = 2, 1
 		if _, err := Run(t.Context(), c, quiet()); err != nil {
@@ -104,10 +104,10 @@ func TestEverythingThatAnAdapterTrainsIsResumed(t *testing.T) {
 		"embeddings": {"r": 2, "target_modules": []string{"q_proj", "embed_tokens"}, "modules_to_save": []string{"norm"}, "bias": "all"},
 		"tokens":     {"r": 2, "target_modules": []string{"q_proj", "v_proj"}, "trainable_token_indices": []int{3, 40, 65}, "lora_bias": true},
 	} {
-		resumesTheSame(t, name, func() Config {
-			c := small(t, "lora")
+		checkResume(t, name, []int{5}, func() Config {
+			c := smallRun(t, "lora")
 			c.Method.Settings = settings
 			return c
-		}, 5)
+		})
 	}
 }

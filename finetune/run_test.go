@@ -20,8 +20,8 @@ import (
 const smallConfig = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2,
  "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}`
 
-// small is a run of 10 short steps on a random model.
-func small(t *testing.T, method string) Config {
+// smallRun returns a run of 10 short steps of a model with random weights.
+func smallRun(t *testing.T, method string) Config {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "config.json")
 	if err := os.WriteFile(config, []byte(smallConfig), 0o666); err != nil {
@@ -44,7 +44,7 @@ func small(t *testing.T, method string) Config {
 
 func quiet() Options { return Options{Log: zerolog.Nop()} }
 
-// content reads a run's result and its metrics without the times.
+// content reads the weights of a run's result, and its metrics without the times.
 func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	t.Helper()
 	name := "adapter_model.safetensors"
@@ -74,10 +74,14 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	return weights, metrics
 }
 
-func TestResumedRunIsTheRun(t *testing.T) {
-	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"} {
-		resumesTheSame(t, method, func() Config {
-			whole := small(t, method)
+func TestResume(t *testing.T) {
+	methods, stops := []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"}, []int{1, 5, 8}
+	if testing.Short() {
+		methods, stops = []string{"lora", "full", "adalora", "remora"}, []int{5}
+	}
+	for _, method := range methods {
+		checkResume(t, method, stops, func() Config {
+			whole := smallRun(t, method)
 			switch method {
 			case "lora":
 				whole.Method.Settings["lora_dropout"] = 0.2
@@ -88,12 +92,12 @@ func TestResumedRunIsTheRun(t *testing.T) {
 				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
 			return whole
-		}, 1, 5, 8)
+		})
 	}
 }
 
-// resumesTheSame compares a run with one that is stopped after a step and resumed.
-func resumesTheSame(t *testing.T, name string, config func() Config, stops ...int) {
+// checkResume compares a run with one that is interrupted after each of the steps and resumed.
+func checkResume(t *testing.T, name string, stops []int, config func() Config) {
 	t.Helper()
 	for _, stop := range stops {
 		whole := config()
@@ -120,7 +124,7 @@ func resumesTheSame(t *testing.T, name string, config func() Config, stops ...in
 		w1, m1 := content(t, whole)
 		w2, m2 := content(t, cut)
 		if !bytes.Equal(w1, w2) {
-			t.Errorf("%s: resumed after step %d, the weights are others", name, stop)
+			t.Errorf("%s: resumed after step %d, the run has other weights", name, stop)
 		}
 		if !slices.Equal(m1, m2) {
 			t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", name, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
@@ -128,8 +132,8 @@ func resumesTheSame(t *testing.T, name string, config func() Config, stops ...in
 	}
 }
 
-func TestDamagedCheckpointIsPassedOver(t *testing.T) {
-	c := small(t, "mora")
+func TestDamagedCheckpointIsSkipped(t *testing.T) {
+	c := smallRun(t, "mora")
 	if _, err := Run(context.Background(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
@@ -145,15 +149,15 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	}
 	again, _ := content(t, c)
 	if !bytes.Equal(again, weights) {
-		t.Error("resumed from the older checkpoint, the weights are others")
+		t.Error("resumed from the older checkpoint, the run has other weights")
 	}
 	if !strings.Contains(logs.String(), "checkpoint-10") || !strings.Contains(logs.String(), "checkpoint-8") {
-		t.Errorf("the log names neither the damaged checkpoint nor the one in its place:\n%s", &logs)
+		t.Errorf("the log does not name both the damaged checkpoint and the older one:\n%s", &logs)
 	}
 }
 
-func TestOutputFolderIsNotTakenSilently(t *testing.T) {
-	c := small(t, "lora")
+func TestExistingOutputFolder(t *testing.T) {
+	c := smallRun(t, "lora")
 	c.Train.MaxSteps = 2
 	if _, err := Run(context.Background(), c, quiet()); err != nil {
 		t.Fatal(err)
@@ -184,8 +188,8 @@ func TestOutputFolderIsNotTakenSilently(t *testing.T) {
 	}
 }
 
-func TestDivergenceStopsTheRun(t *testing.T) {
-	c := small(t, "full")
+func TestDivergence(t *testing.T) {
+	c := smallRun(t, "full")
 	c.Train.LearningRate, c.Train.LRSchedulerType, c.Train.WarmupRatio, c.Train.MaxGradNorm, c.Save.Steps = 1e20, "constant", 0, 0, 1
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "step 2") || !strings.Contains(err.Error(), "checkpoint-1") {
@@ -196,8 +200,8 @@ func TestDivergenceStopsTheRun(t *testing.T) {
 	}
 }
 
-func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
-	c := small(t, "lora")
+func TestNoScoredToken(t *testing.T) {
+	c := smallRun(t, "lora")
 	c.Task.MaxLength = 20
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "no scored token") {
@@ -208,17 +212,18 @@ func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
 	}
 }
 
-// TestSlicesAddUpToTheWindow: cut in other slices, with rows of other lengths, the gradients are those of the whole.
-func TestSlicesAddUpToTheWindow(t *testing.T) {
-	c := small(t, "full")
-	r := &run{c: c, o: quiet()}
+// TestMicroBatchesAddUpToTheBatch checks that the gradients of a batch do not depend on how it is cut into
+// micro-batches.
+func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
+	c := smallRun(t, "full")
+	r := &run{config: c, options: quiet()}
 	if err := r.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.encode(); err != nil {
 		t.Fatal(err)
 	}
-	r.o.Out = &bytes.Buffer{}
+	r.options.Out = &bytes.Buffer{}
 	if err := r.attach(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -228,12 +233,12 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 	var want StepStats
 	var grads [][]float32
 	for i, tokens := range []int{1 << 20, 1, 100} {
-		r.t.Options.MaxTokensPerMicroBatch = tokens
-		got, err := r.t.gradients(t.Context(), rows, 0)
+		r.trainer.Options.MaxTokensPerMicroBatch = tokens
+		got, err := r.trainer.gradients(t.Context(), rows, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for j, p := range r.t.Params {
+		for j, p := range r.trainer.Params {
 			g := slices.Clone(op.Grad(p.Param).Data)
 			if i == 0 {
 				grads = append(grads, g)
@@ -241,7 +246,7 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 			}
 			for k := range g {
 				if math.Abs(float64(g[k]-grads[j][k])) > 1e-5 {
-					t.Fatalf("slices of %d tokens: gradient of %s differs: %g, want %g", tokens, p.Name, g[k], grads[j][k])
+					t.Fatalf("micro-batches of %d tokens: the gradient of %s is %g, want %g", tokens, p.Name, g[k], grads[j][k])
 				}
 			}
 		}
@@ -249,14 +254,14 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 			want = got
 		}
 		if math.Abs(got.Loss-want.Loss) > 1e-6 || got.Scored != want.Scored {
-			t.Errorf("slices of %d tokens: %+v, want %+v", tokens, got, want)
+			t.Errorf("micro-batches of %d tokens: %+v, want %+v", tokens, got, want)
 		}
-		r.t.AdamW.zeroGrad()
+		r.trainer.AdamW.zeroGrad()
 	}
 }
 
 func TestEarlyStoppingKeepsTheBest(t *testing.T) {
-	c := small(t, "mora")
+	c := smallRun(t, "mora")
 	c.Train.LearningRate, c.Train.LRSchedulerType, c.Eval.Steps, c.Train.EarlyStoppingPatience, c.Train.LoadBestModelAtEnd, c.Train.MaxSteps = 3, "constant", 1, 2, true, 50
 	res, err := Run(context.Background(), c, quiet())
 	if err != nil {

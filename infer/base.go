@@ -38,7 +38,7 @@ func BaseModel(adapterDir string) (string, error) {
 	if d := cached(name); d != "" {
 		return d, nil
 	}
-	return "", fmt.Errorf("%s is for the model %q, which is no folder here; name its folder with --model", adapterDir, name)
+	return "", fmt.Errorf("%s is for the model %q, which is not a folder here; name its folder with --model", adapterDir, name)
 }
 
 func hasConfig(dir string) bool {

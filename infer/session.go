@@ -14,14 +14,14 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Embedded names the tiny base model that is part of the binary.
+// Embedded is the name of the tiny base model that is embedded in the binary.
 const Embedded = "embedded"
 
-// AdapterName is the name that an opened or a trained adapter has on its model.
+// AdapterName is the name that an adapter has on its model when it is opened or trained.
 const AdapterName = "default"
 
-// ModelDir is the folder of a model: the name itself, or for "embedded" a folder in the user's cache that the model in
-// the binary is unpacked to.
+// ModelDir returns the folder of a model: the name itself, or for "embedded" a folder in the user's cache, into which
+// the model in the binary is unpacked.
 func ModelDir(name string) (string, error) {
 	if name == Embedded {
 		return evaldata.Base()
@@ -29,27 +29,28 @@ func ModelDir(name string) (string, error) {
 	return name, nil
 }
 
-// Session is a model that can be run, with its tokenizer.
+// Session is an open model with its tokenizer.
 type Session struct {
 	Model *model.Model
-	// Adapter is the name of the adapter that is applied; "" is the base alone.
+	// Adapter is the name of the adapter that is applied. "" means the base alone.
 	Adapter string
-	// Attached is that adapter where Open has read it, else nil.
+	// Attached is that adapter if Open has loaded it, otherwise nil.
 	Attached *adapter.Adapter
-	// Host says how the model was opened.
-	Host Host
+	// Setup says how the model was opened.
+	Setup ModelSetup
 
 	adapterDir string
 	tok        *tokenizer.Tokenizer
 }
 
-// NewSession is a session of a model that is loaded already, with the named adapter of it ("" is the base alone).
+// NewSession returns a session of a model that is loaded already. adapterName names an adapter on it; "" means the base
+// alone. tok may be nil; it is then loaded from the model's folder when it is needed.
 func NewSession(m *model.Model, tok *tokenizer.Tokenizer, adapterName string) *Session {
 	return &Session{Model: m, Adapter: adapterName, tok: tok}
 }
 
-// Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "". A head
-// that the adapter was trained with is there again.
+// Open loads a model, by its folder or as "embedded", and the adapter in the folder adapterDir unless that is "". If
+// the adapter was trained with a new head, the model gets that head.
 func Open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	s, err := open(ctx, name, adapterDir)
 	if err != nil {
@@ -63,20 +64,20 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := ReadHost(dir)
+	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			host, err = adapterHost(adapterDir)
+			setup, err = adapterSetup(adapterDir)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Host: host, adapterDir: adapterDir}
-	return s, s.load(ctx, dir, model.Options{Head: host.Config, Numerics: host.Numerics})
+	s := &Session{Setup: setup, adapterDir: adapterDir}
+	return s, s.load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
 }
 
-// load reads the model and its adapter. Where the adapter has resized embeddings, the model gets as many tokens.
+// load loads the model and its adapter. If the adapter has resized embeddings, the model gets as many tokens.
 func (s *Session) load(ctx context.Context, dir string, o model.Options) error {
 	m, err := model.Load(ctx, dir, o)
 	if err != nil {
@@ -128,10 +129,10 @@ func (s *Session) complete(m *model.Model) error {
 		m.Dir, s.adapterDir, strings.Join(lacks, ", "))
 }
 
-// Close gives back the memory map of the model's weights.
+// Close unmaps the model's weights.
 func (s *Session) Close() error { return s.Model.Close() }
 
-// MatchTokenizer refuses a tokenizer, read from dir, with ids that the model does not know.
+// MatchTokenizer returns an error if a tokenizer, loaded from dir, has more tokens than the model.
 func MatchTokenizer(tok *tokenizer.Tokenizer, m *model.Model, dir string) error {
 	if n, v := tok.VocabSize(), m.Config().VocabSize; n > v {
 		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
@@ -139,7 +140,8 @@ func MatchTokenizer(tok *tokenizer.Tokenizer, m *model.Model, dir string) error 
 	return nil
 }
 
-// StopTokens are the tokens that end a text: those of the model's folder, and the tokenizer's end of sequence.
+// StopTokens returns the ids that end a text: those of the model's generation_config.json, and the tokenizer's end of
+// sequence.
 func (s *Session) StopTokens() ([]int32, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {

@@ -125,7 +125,7 @@ func TestBaseModel(t *testing.T) {
 	t.Setenv("HF_HOME", filepath.Join(root, "hf"))
 	t.Setenv("HF_HUB_CACHE", "")
 	const none = " is for the model "
-	if got := at("org/tiny"); !contains(got, none+`"org/tiny", which is no folder here`) {
+	if got := at("org/tiny"); !contains(got, none+`"org/tiny", which is not a folder here`) {
 		t.Errorf("got %s", got)
 	}
 	snapshot := filepath.Join(root, "hf", "hub", "models--org--tiny", "snapshots", "abc")

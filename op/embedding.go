@@ -10,28 +10,28 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// EmbeddingPart is a table of rows and the row that each token takes: words, positions, types of segment.
+// EmbeddingPart is an embedding (of tokens, positions or segments) and the row of each token in it.
 type EmbeddingPart struct {
 	IDs   []int32
 	Table tensor.Source // [rows, hidden]
-	Param *nn.Param     // the table's parameter, or nil where it is frozen
-	// Adapter, where not nil, has made Table of a frozen one and may train.
+	Param *nn.Param     // the table's parameter, or nil if it is frozen
+	// Adapter, if not nil, has made Table from a frozen one, and may train.
 	Adapter RowGradder
-	Scale   float32 // multiplies the rows; 0 is 1
-	// Padding are rows that get no gradient here.
+	Scale   float32 // multiplies the rows; 0 counts as 1
+	// Padding are rows that get no gradient here (PyTorch's padding_idx).
 	Padding []int32
 }
 
-// RowGradder has parameters that a table was made of.
+// RowGradder has the parameters from which a table was made.
 type RowGradder interface {
 	// Params are those that train.
 	Params() []*nn.Param
-	// GradRows adds to their gradients, given the rows that were looked up and the gradient gy [len(rows), hidden] of what was
-	// found there; a row below 0 gets none. It must not keep its arguments.
+	// GradRows adds to their gradients, given the rows that were looked up and the gradient gy [len(rows), hidden] of what
+	// was found there. A row below 0 gets none. GradRows must not keep its arguments.
 	GradRows(rows []int32, gy tensor.Matrix)
 }
 
-// EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
+// EmbeddingSum sums the rows of each token in the parts: [tokens, hidden].
 func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	_, hidden := parts[0].Table.Dims()
 	o := Operator{Rows: len(parts[0].IDs), Cols: hidden}
@@ -62,26 +62,26 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 }
 
 // params are the parameters that train.
-func (p EmbeddingPart) params() []*nn.Param {
+func (e EmbeddingPart) params() []*nn.Param {
 	var all []*nn.Param
-	if RequiresGrad(p.Param) {
-		all = append(all, p.Param)
+	if RequiresGrad(e.Param) {
+		all = append(all, e.Param)
 	}
-	if p.Adapter != nil {
-		all = append(all, p.Adapter.Params()...)
+	if e.Adapter != nil {
+		all = append(all, e.Adapter.Params()...)
 	}
 	return all
 }
 
-func (p EmbeddingPart) scale() float32 {
-	if p.Scale == 0 {
+func (e EmbeddingPart) scale() float32 {
+	if e.Scale == 0 {
 		return 1
 	}
-	return p.Scale
+	return e.Scale
 }
 
 // lookUp writes the rows of tokens from to to-1, or adds them to what is there.
-func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
+func (e EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 	var row []float32
 	if add {
 		var buf span
@@ -93,8 +93,8 @@ func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 		if !add {
 			row = dst
 		}
-		p.Table.Block(row, y.Cols, int(p.IDs[i]), 0, 1, y.Cols)
-		switch s := p.scale(); {
+		e.Table.Block(row, y.Cols, int(e.IDs[i]), 0, 1, y.Cols)
+		switch s := e.scale(); {
 		case add:
 			vec.Axpy(dst, s, row)
 		case s != 1:
@@ -103,26 +103,26 @@ func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 	}
 }
 
-// gradient adds the tokens' gradients to those of their rows, token after token.
-func (p EmbeddingPart) gradient(gy tensor.Matrix) {
-	dw, s := Grad(p.Param), p.scale()
-	for i, id := range p.IDs {
-		if slices.Contains(p.Padding, id) {
+// gradient adds the tokens' gradients to those of their rows, one token after the other.
+func (e EmbeddingPart) gradient(gy tensor.Matrix) {
+	dw, s := Grad(e.Param), e.scale()
+	for i, id := range e.IDs {
+		if slices.Contains(e.Padding, id) {
 			continue
 		}
 		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))
 	}
 }
 
-// adapterGradient hands the tokens' gradients to the adapter, those of padding left out.
-func (p EmbeddingPart) adapterGradient(pass *Pass, gy tensor.Matrix) {
-	rows := slices.Clone(p.IDs)
+// adapterGradient passes the tokens' gradients to the adapter, without those of padding.
+func (e EmbeddingPart) adapterGradient(pass *Pass, gy tensor.Matrix) {
+	rows := slices.Clone(e.IDs)
 	for i, id := range rows {
-		if slices.Contains(p.Padding, id) {
+		if slices.Contains(e.Padding, id) {
 			rows[i] = -1
 		}
 	}
-	if s := p.scale(); s != 1 {
+	if s := e.scale(); s != 1 {
 		scaled := pass.New(gy.Rows, gy.Cols)
 		defer pass.Free(scaled)
 		for i := range gy.Rows {
@@ -130,5 +130,5 @@ func (p EmbeddingPart) adapterGradient(pass *Pass, gy tensor.Matrix) {
 		}
 		gy = scaled.m
 	}
-	p.Adapter.GradRows(rows, gy)
+	e.Adapter.GradRows(rows, gy)
 }

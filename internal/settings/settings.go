@@ -1,5 +1,5 @@
-// Package settings puts "key=value" settings over the keys of a YAML file. What belongs here is the form of a setting; what
-// a key means belongs to whoever reads the keys.
+// Package settings overrides keys of a YAML file with "key=value" settings. What belongs here is the syntax of a
+// setting; what a key means belongs to its reader.
 package settings
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Set puts a setting over the keys: the value is YAML, and dots in the key lead into groups of keys.
+// Set sets a key to a value. The value is YAML, and dots in the key lead into groups of keys.
 func Set(keys map[string]any, setting string) error {
 	key, text, ok := strings.Cut(setting, "=")
 	if !ok || key == "" {
@@ -17,7 +17,7 @@ func Set(keys map[string]any, setting string) error {
 	last := path[len(path)-1]
 	v, err := read(last, []byte(text))
 	if err != nil {
-		return fmt.Errorf("--set %s: the value is no YAML", setting)
+		return fmt.Errorf("--set %s: the value is not valid YAML", setting)
 	}
 	if len(path) > 1 && ordered(path[0]) { // the keys of a pattern have dots of their own
 		if keys[path[0]] == nil {
@@ -32,7 +32,7 @@ func Set(keys map[string]any, setting string) error {
 		inner, ok := keys[p].(map[string]any)
 		if !ok {
 			if keys[p] != nil {
-				return fmt.Errorf("--set %s: %s is no group of keys", setting, p)
+				return fmt.Errorf("--set %s: %s is not a group of keys", setting, p)
 			}
 			inner = map[string]any{}
 			keys[p] = inner
