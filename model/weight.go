@@ -38,6 +38,8 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
+	layerNorm bool // a LayerNorm's weight or bias
+
 	stored checkpoint.Tensor    // as it was read; its Data are nil where the values are float32 of its own
 	source tensor.Source        // as it is multiplied with; for one extent, a row
 	param  *nn.Param            // where the base itself trains
@@ -73,6 +75,9 @@ func (w *Weight) bytes() int {
 	}
 	return len(w.stored.Data)
 }
+
+// OfLayerNorm reports whether the weight is a LayerNorm's.
+func (w *Weight) OfLayerNorm() bool { return w.layerNorm }
 
 // Tied returns the weight that this one is, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }
