@@ -3,6 +3,7 @@ package finetune
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -55,6 +56,9 @@ type TaskSpec struct {
 type MethodSpec struct {
 	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
 	Name string `yaml:"method"`
+	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
+	// and head are kept, so Settings must be empty.
+	Adapter string `yaml:"adapter"`
 	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe they
 	// are top-level keys like all others.
 	Settings map[string]any `yaml:"-"`
@@ -186,6 +190,9 @@ func (c *Config) Check() error {
 	if err := c.checkRestarts(); err != nil {
 		return err
 	}
+	if err := c.Method.checkAdapter(); err != nil {
+		return err
+	}
 	_, err := LRFactors(t.schedule(0, 0))
 	return err
 }
@@ -242,6 +249,8 @@ func (c *Config) checkRestarts() error {
 		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
 	case t.ReLoRASteps == 0:
 		return nil
+	case c.Method.Adapter != "":
+		return fmt.Errorf("relora_steps starts new adapters; it cannot go on from adapter %s", c.Method.Adapter)
 	case c.Method.Name == "full":
 		return fmt.Errorf("relora_steps needs an adapter; method full trains all parameters at once")
 	case len(t.ReLoRAMoRATypes) > 0 && c.Method.Name != "mora":
@@ -253,6 +262,19 @@ func (c *Config) checkRestarts() error {
 		if _, err := adapter.New("mora", map[string]any{"mora_type": m}); err != nil {
 			return fmt.Errorf("relora_mora_types: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkAdapter checks the keys of a run that goes on from an adapter.
+func (m *MethodSpec) checkAdapter() error {
+	switch {
+	case m.Adapter == "":
+		return nil
+	case m.Name == "full":
+		return fmt.Errorf("adapter is %s, method is full; merge the adapter first (finetune merge), and train the result", m.Adapter)
+	case len(m.Settings) > 0:
+		return fmt.Errorf("%s: the settings come with adapter %s; leave them out", strings.Join(slices.Sorted(maps.Keys(m.Settings)), ", "), m.Adapter)
 	}
 	return nil
 }

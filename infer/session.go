@@ -63,7 +63,7 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	host, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			host, err = adapterSetup(adapterDir)
+			host, err = ReadAdapterSetup(adapterDir)
 		}
 	}
 	if err != nil {

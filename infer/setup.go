@@ -60,9 +60,9 @@ var taskTypes = map[head.Kind]string{
 // TaskType is PEFT's name of a kind of model, "" where it has none.
 func TaskType(kind head.Kind) string { return taskTypes[kind] }
 
-// adapterSetup reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
+// ReadAdapterSetup reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
 // of classes from the classifier that is saved whole.
-func adapterSetup(dir string) (ModelSetup, error) {
+func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	h, err := ReadModelSetup(dir)
 	if err != nil || h.Kind != "" {
 		return h, err

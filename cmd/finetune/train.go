@@ -25,13 +25,14 @@ type trainCmd struct {
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key; may be repeated."`
 	Model     string   `help:"Hugging Face folder, or \"embedded\"."`
 	Method    string   `help:"Adapter method: ${methods}; or full."`
+	Adapter   string   `placeholder:"DIR" help:"Go on from the adapter in a folder, with its method and settings."`
 	Task      string   `help:"Task: ${tasks}."`
 	Data      string   `help:"Training data."`
 	Output    string   `help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Most memory to take, such as 4GiB; layers are run again in the backward pass where that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
-	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked."`
+	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked, and go on; with --dry-run, stop there."`
 	DryRun    bool     `help:"Print steps, tokens, trainable parameters, memory and time, and write nothing."`
 	threadsFlag
 }
@@ -49,7 +50,7 @@ func (trainCmd) Help() string {
 // settings are the flags as a recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
@@ -82,7 +83,7 @@ func (c *trainCmd) Run(g *globals) error {
 		return err
 	}
 	if c.DryRun {
-		return dryRun(g, runs)
+		return c.dryRun(g, runs)
 	}
 	var curves []finetune.Curve
 	var last *finetune.Result
@@ -110,7 +111,7 @@ func (c *trainCmd) Run(g *globals) error {
 }
 
 // dryRun plans every run.
-func dryRun(g *globals, runs []finetune.Recipe) error {
+func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
 	if err != nil {
 		return err
@@ -119,7 +120,7 @@ func dryRun(g *globals, runs []finetune.Recipe) error {
 		if r.Name != "" {
 			g.printf("\n== %s: %s\n", r.Name, r.Config.Method.Name)
 		}
-		p, err := finetune.DryRun(g.Ctx, r.Config, known)
+		p, err := finetune.DryRun(g.Ctx, r.Config, known, finetune.Options{ShowBatch: c.ShowBatch, Out: g.Stdout})
 		if err != nil {
 			return err
 		}
