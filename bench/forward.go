@@ -14,7 +14,7 @@ import (
 
 // ForwardResult is what Forward measured.
 type ForwardResult struct {
-	// TokensPerSecond is by the median of the passes.
+	// TokensPerSecond is that of the pass with the median time.
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	PeakBytes       int     `json:"peak_bytes"`
 	Batch           int     `json:"batch"`
@@ -23,7 +23,8 @@ type ForwardResult struct {
 	Threads         int     `json:"threads"`
 }
 
-// Forward measures passes without gradients up to the head's outputs, over batches of rows of so many random tokens.
+// Forward measures forward passes without gradients, including the head. Every pass takes a batch of rows with the given
+// number of random tokens.
 func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*ForwardResult, error) {
 	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Config().MaxPositionEmbeddings {
 		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Config().MaxPositionEmbeddings)
@@ -49,6 +50,7 @@ func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*F
 		Batch: batch, Tokens: tokens, Passes: passes, Threads: tensor.Threads()}, nil
 }
 
+// forward runs one pass.
 func forward(m *model.Model, b *model.Batch) error {
 	return op.Inference("", func(p *op.Pass) error {
 		_, err := m.Logits(p, b, nil, nil)

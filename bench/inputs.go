@@ -12,10 +12,10 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// randomRows are n rows of random tokens, with ids from 3 to 40000 where the vocabulary reaches that far. A language model
-// is scored on all of them, a model that classifies on random labels.
+// randomRows returns n rows of random tokens, with ids from 3 to 39,999 (or the end of the vocabulary). A language model is
+// scored on all tokens, a classifier on random labels.
 func randomRows(m *model.Model, n, tokens int) []tasks.Features {
-	most := min(40000, m.Config().VocabSize)
+	end := min(40000, m.Config().VocabSize)
 	r := rand.New(rand.NewPCG(0, 0))
 	draw := func(n, below int) []int32 {
 		v := make([]int32, n)
@@ -27,9 +27,9 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 	h := m.Head()
 	rows := make([]tasks.Features, n)
 	for i := range rows {
-		ids := draw(tokens, max(1, most-3))
+		ids := draw(tokens, max(1, end-3))
 		for j := range ids {
-			ids[j] += int32(min(3, most-1))
+			ids[j] += int32(min(3, end-1))
 		}
 		rows[i] = tasks.Features{IDs: ids, Labels: ids, Source: "random"}
 		switch h.Kind {
@@ -48,7 +48,7 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 	return rows
 }
 
-// trainRows are the rows of all steps: the task's first ones, or random ones.
+// trainRows returns the rows of all steps: the first ones of the task's training data, or random ones.
 func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Options) ([]tasks.Features, error) {
 	need := o.Batch * (o.Steps + 1)
 	var rows []tasks.Features
@@ -67,11 +67,11 @@ func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Opti
 			return rows, nil
 		}
 	}
-	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d need %d", len(rows), o.Steps, o.Batch, need)
+	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d rows need %d", len(rows), o.Steps, o.Batch, need)
 }
 
-// Model is a model to be measured: one without a head gets one that tells two classes apart.
-func Model(ctx context.Context, name string) (*model.Model, error) {
+// LoadModel loads a model to measure. A model without a head gets one with two classes.
+func LoadModel(ctx context.Context, name string) (*model.Model, error) {
 	dir, err := infer.ModelDir(name)
 	if err != nil {
 		return nil, err

@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// logLikelihoodScorer answers questions by the most likely of their choices (lm-eval's log-likelihood).
+// logLikelihoodScorer answers multiple-choice questions with the most likely choice, as lm-evaluation-harness does.
 type logLikelihoodScorer struct {
 	session  *infer.Session
 	tok      tasks.Tokenizer
@@ -25,7 +26,7 @@ func newLogLikelihoodScorer(s *infer.Session, task tasks.Task) (*logLikelihoodSc
 	return &logLikelihoodScorer{session: s, tok: tok, task: task, template: template}, err
 }
 
-// encodedQuestion is an example on its way to an answer.
+// encodedQuestion is an example with the tokens of its prompt and its choices.
 type encodedQuestion struct {
 	ex      tasks.Example
 	prompt  []int32
@@ -58,9 +59,9 @@ func (c *logLikelihoodScorer) predict(ctx context.Context, examples []tasks.Exam
 	return answers, nil
 }
 
-// encode makes the tokens of a question, with fewer worked examples where the model's length asks for it.
+// encode returns the tokens of a question. It drops few-shot examples until the question fits the model's length.
 func (c *logLikelihoodScorer) encode(ex tasks.Example) (encodedQuestion, error) {
-	most := c.session.Model.Config().MaxPositionEmbeddings
+	maxLength := c.session.Model.Config().MaxPositionEmbeddings
 	for {
 		prompt, choices, err := tasks.EncodeChoices(c.tok, c.template, ex, c.task.(tasks.MultipleChoice).Choices(ex))
 		if err != nil {
@@ -76,24 +77,24 @@ func (c *logLikelihoodScorer) encode(ex tasks.Example) (encodedQuestion, error) 
 		if len(prompt) == 0 {
 			return encodedQuestion{}, fmt.Errorf("%s: the prompt has no token", ex.Source)
 		}
-		if len(prompt)+longest <= most {
+		if len(prompt)+longest <= maxLength {
 			return encodedQuestion{ex, prompt, choices}, nil
 		}
 		shorter, ok := ex.DropShot()
 		if !ok {
-			return encodedQuestion{}, infer.TooLong(ex.Source, len(prompt), most)
+			return encodedQuestion{}, &infer.PromptTooLongError{Source: ex.Source, Tokens: len(prompt), Max: maxLength}
 		}
 		ex = shorter
 	}
 }
 
-// answer is the most likely choice, the first of several alike.
+// answer returns the most likely choice, the first one of equals.
 func (q encodedQuestion) answer(task tasks.Task, logProbs []float64) (Prediction, error) {
 	a := Prediction{Source: q.ex.Source, Prompt: q.ex.Prompt, Reference: q.ex.Reference}
 	best := 0
 	for i, ch := range q.choices {
 		p := logProbs[i]
-		if p-p != 0 {
+		if !numeric.IsFinite(p) {
 			return a, fmt.Errorf("%s: the log-probability of %q is %g: the model's output is not finite", q.ex.Source, ch.Text, p)
 		}
 		a.Choices = append(a.Choices, tasks.ChoiceScore{Text: ch.Text, LogProb: p, Tokens: len(ch.IDs)})

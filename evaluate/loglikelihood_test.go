@@ -16,7 +16,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// quiz is a task of choices; an example's are in Want, between bars, the right one first.
+// quiz is a multiple-choice task. An example's choices are in Reference, separated by bars, the right one first.
 type quiz struct{ Prompts []string }
 
 func (q *quiz) Examples(tasks.Split) iter.Seq2[tasks.Example, error] {
@@ -38,9 +38,9 @@ func (q *quiz) Score(want tasks.Example, got string) float64 {
 	return 0
 }
 
-// TestChoicesAreThoseOfWholeTexts: every choice has the log-probability that the text of prompt and choice has alone,
-// whatever the questions share.
-func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
+// TestChoicesMatchWholeTexts checks that the log-probability of a choice is that computed from prompt and choice as one text,
+// whatever prefixes the questions share.
+func TestChoicesMatchWholeTexts(t *testing.T) {
 	s, tok := byteSession(t)
 	shots, task := strings.Repeat("A worked example. ", 4), &quiz{}
 	for i := range 7 {
@@ -49,10 +49,14 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 	for i := range 5 {
 		task.Prompts = append(task.Prompts, fmt.Sprintf("%d alone:", i)) // share nothing
 	}
-	for i := range evalBatch + 4 {
-		task.Prompts = append(task.Prompts, strings.ToUpper(shots)+strings.Repeat("long ", 40*(i%2))+fmt.Sprint("?", i)) // more than a batch
+	n := evalBatch + 4 // more than a batch
+	if testing.Short() {
+		n = 8
 	}
-	score, answers, err := scored(t.Context(), s, task, 0)
+	for i := range n {
+		task.Prompts = append(task.Prompts, strings.ToUpper(shots)+strings.Repeat("long ", 40*(i%2))+fmt.Sprint("?", i))
+	}
+	score, answers, err := scoreEval(t.Context(), s, task, 0)
 	if err != nil || len(answers) != len(task.Prompts) {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
@@ -60,9 +64,9 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 	for i, a := range answers {
 		best := math.Inf(-1)
 		for _, c := range a.Choices {
-			want := alone(t, s.Model, tok.Encode(a.Prompt+c.Text, false), len(tok.Encode(a.Prompt, false)))
+			want := logProbOf(t, s.Model, tok.Encode(a.Prompt+c.Text, false), len(tok.Encode(a.Prompt, false)))
 			if d := math.Abs(c.LogProb - want); d > 1e-5 || c.Tokens != len(c.Text) {
-				t.Errorf("%d: %q: got %g, alone %g", i, c.Text, c.LogProb, want)
+				t.Errorf("%d: %q: got %g, as one text %g", i, c.Text, c.LogProb, want)
 			}
 			best = max(best, c.LogProb)
 		}
@@ -81,12 +85,12 @@ func TestChoicesAreThoseOfWholeTexts(t *testing.T) {
 	}
 }
 
-// alone is the log-probability of a text's tokens from place n on.
-func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
+// logProbOf returns the log-probability of a text's tokens from position n on.
+func logProbOf(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	logits, err := m.Logits(tape, &model.Batch{IDs: ids}, nil, nil)
+	pass := &op.Pass{}
+	defer pass.Release()
+	logits, err := m.Logits(pass, &model.Batch{IDs: ids}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,24 +102,24 @@ func alone(t *testing.T, m *model.Model, ids []int32, n int) float64 {
 	return sum
 }
 
-func TestChoicesRefuse(t *testing.T) {
+func TestChoiceErrors(t *testing.T) {
 	s, _ := byteSession(t)
 	long := strings.Repeat("x", s.Model.Config().MaxPositionEmbeddings)
-	_, _, err := scored(t.Context(), s, &quiz{Prompts: []string{long}}, 0)
+	_, _, err := scoreEval(t.Context(), s, &quiz{Prompts: []string{long}}, 0)
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("quiz:1: the prompt has %d tokens; the model takes %d", len(long), len(long))) {
 		t.Errorf("got %v", err)
 	}
-	if _, _, err = scored(t.Context(), s, &quiz{Prompts: []string{""}}, 0); err == nil || !strings.Contains(err.Error(), "quiz:1: the prompt has no token") {
+	if _, _, err = scoreEval(t.Context(), s, &quiz{Prompts: []string{""}}, 0); err == nil || !strings.Contains(err.Error(), "quiz:1: the prompt has no token") {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := scored(ctx, s, &quiz{Prompts: []string{"a"}}, 0); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want that the context was cancelled", err)
+	if _, _, err := scoreEval(ctx, s, &quiz{Prompts: []string{"a"}}, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
 
-// scoredQuiz is a quiz whose metrics look at the scores of the choices.
+// scoredQuiz is a quiz that keeps the choice scores that its metrics receive.
 type scoredQuiz struct {
 	quiz
 	choices [][]tasks.ChoiceScore
@@ -128,11 +132,11 @@ func (q *scoredQuiz) ComputeMetrics(_ []tasks.Example, predictions []tasks.Predi
 	return []tasks.Metric{{Name: "none"}}, nil
 }
 
-// TestMetricsSeeTheScoresOfChoices, which acc_norm needs.
-func TestMetricsSeeTheScoresOfChoices(t *testing.T) {
+// TestMetricsReceiveChoiceScores checks that a task's metrics receive the scores of all choices, which acc_norm needs.
+func TestMetricsReceiveChoiceScores(t *testing.T) {
 	s, _ := byteSession(t)
 	task := &scoredQuiz{quiz: quiz{Prompts: []string{"one?", "two?"}}}
-	_, answers, err := scored(t.Context(), s, task, 0)
+	_, answers, err := scoreEval(t.Context(), s, task, 0)
 	if err != nil || len(task.choices) != 2 {
 		t.Fatalf("got %v, %v", task.choices, err)
 	}

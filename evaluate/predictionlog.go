@@ -3,6 +3,7 @@ package evaluate
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -17,8 +18,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// PredictionLog keeps an evaluation's answers as JSON Lines, one an answer as it comes: task, where, prompt, output, what the
-// rule took from it, verdict, and the run that it belongs to. A run that was cut off goes on where its file ends.
+// PredictionLog is a file of an evaluation's answers in JSON Lines. Each answer is written as soon as it is there, with its
+// task, prompt, output, score and the run that it belongs to. An interrupted run resumes where its file ends.
 type PredictionLog struct {
 	path string
 	f    *os.File
@@ -26,15 +27,15 @@ type PredictionLog struct {
 	old  map[string][]Prediction
 }
 
-// Run is what decides an evaluation's answers.
+// Run is what determines the answers of an evaluation.
 type Run struct {
-	// Model and Adapter are their folders; "" is no adapter.
+	// Model and Adapter are their folders; Adapter may be "".
 	Model, Adapter string
-	// Tasks are what is asked, Limit how many examples of each (0: all).
+	// Tasks are the tasks, Limit the number of examples of each (0 means all).
 	Tasks []NamedTask
 	Limit int
 
-	ids map[string]string // by task: a digest of all that
+	ids map[string]string // by task: a digest of the model, the adapter, the task's options and the limit
 }
 
 // logLine is a line of the file.
@@ -46,7 +47,7 @@ type logLine struct {
 	Run     string `json:"run"`
 }
 
-// OpenPredictionLog opens a file of answers, new or of the same run. A file of another run, or of something else, is refused.
+// OpenPredictionLog opens a file of answers, which may be new. A file of another run, or of something else, is an error.
 func OpenPredictionLog(path string, run Run) (*PredictionLog, error) {
 	a := &PredictionLog{path: path, run: run, old: map[string][]Prediction{}}
 	if err := a.run.identify(); err != nil {
@@ -67,7 +68,7 @@ func OpenPredictionLog(path string, run Run) (*PredictionLog, error) {
 // Close closes the file.
 func (a *PredictionLog) Close() error { return a.f.Close() }
 
-// identify digests the model, the adapter and each task's options.
+// identify computes the digest of each task.
 func (r *Run) identify() error {
 	sum := sha256.New()
 	for _, dir := range []string{r.Model, r.Adapter} {
@@ -88,11 +89,11 @@ func (r *Run) identify() error {
 	return nil
 }
 
-// digestPartBytes is how much of a large file's beginning, middle and end is digested.
+// digestPartBytes is the size of the three parts of a large file that are digested.
 const digestPartBytes = 1 << 20
 
-// digest writes what tells a model or an adapter from another: the names, sizes and contents of its folder's files, of
-// large ones three parts.
+// digest writes what identifies a model or an adapter: the names, sizes and contents of the files in its folder. Of a large
+// file it takes a part of the beginning, the middle and the end.
 func digest(w io.Writer, dir string) error {
 	if dir == "" {
 		return nil
@@ -112,6 +113,7 @@ func digest(w io.Writer, dir string) error {
 	return nil
 }
 
+// digestFile writes the name, the size and the content of a file, or parts of it.
 func digestFile(w io.Writer, name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -138,10 +140,10 @@ func digestFile(w io.Writer, name string) error {
 	return nil
 }
 
-// maxLineBytes bounds a line of the file.
+// maxLineBytes is the maximum length of a line of the file.
 const maxLineBytes = 64 << 20
 
-// read takes the answers that are there and drops a last line that was cut off.
+// read reads the answers that are there and removes an incomplete last line.
 func (a *PredictionLog) read() error {
 	r := bufio.NewReaderSize(a.f, 1<<16)
 	end := int64(0)
@@ -160,7 +162,7 @@ func (a *PredictionLog) read() error {
 	}
 	if end == 0 {
 		if info, err := a.f.Stat(); err != nil || info.Size() > 0 {
-			return errors.Join(err, fmt.Errorf("%s:1: is no answer of an evaluation; name another file", a.path))
+			return errors.Join(err, fmt.Errorf("%s:1: this is not an answer of an evaluation; name another file", a.path))
 		}
 	}
 	if err := a.f.Truncate(end); err != nil {
@@ -170,7 +172,7 @@ func (a *PredictionLog) read() error {
 	return err
 }
 
-// readAnswerLine reads a line with its end; io.EOF is for one without.
+// readAnswerLine reads a line including its newline. It returns io.EOF if there is no newline.
 func readAnswerLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
@@ -184,58 +186,52 @@ func readAnswerLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// take keeps an answer of this run and refuses any other.
+// take keeps an answer of this run. An answer of another run is an error.
 func (a *PredictionLog) take(line []byte) error {
 	var k logLine
 	if err := json.Unmarshal(line, &k); err != nil || k.Run == "" || k.Task == "" {
-		return errors.New("is no answer of an evaluation; name another file")
+		return errors.New("this is not an answer of an evaluation; name another file")
 	}
 	id, ours := a.run.ids[k.Task]
-	same := func(what, theirs, own string) error {
-		if own == "" {
-			own = "none"
-		}
-		if theirs == "" {
-			theirs = "none"
-		}
-		return fmt.Errorf("belongs to another run: its %s is %s, this run's %s; name another file", what, theirs, own)
+	otherRun := func(what, theirs, own string) error {
+		return fmt.Errorf("belongs to another run: its %s is %s, this run's is %s; name another file", what, cmp.Or(theirs, "none"), cmp.Or(own, "none"))
 	}
 	switch {
 	case k.Model != a.run.Model:
-		return same("model", k.Model, a.run.Model)
+		return otherRun("model", k.Model, a.run.Model)
 	case k.Adapter != a.run.Adapter:
-		return same("adapter", k.Adapter, a.run.Adapter)
+		return otherRun("adapter", k.Adapter, a.run.Adapter)
 	case !ours:
 		var names []string
 		for _, t := range a.run.Tasks {
 			names = append(names, t.Name)
 		}
-		return same("task", k.Task, strings.Join(names, ", "))
+		return otherRun("task", k.Task, strings.Join(names, ", "))
 	case k.Run != id:
-		return fmt.Errorf("belongs to another run of %s: its data, options, limit or weights are others; name another file", k.Task)
+		return fmt.Errorf("belongs to another run of %s: its data, options, limit or weights are different; name another file", k.Task)
 	}
 	a.old[k.Task] = append(a.old[k.Task], k.Prediction)
 	return nil
 }
 
-// kept are the answers that the file has to the first examples.
+// kept returns the answers that the file has to the first examples.
 func (a *PredictionLog) kept(task string, examples []tasks.Example) ([]Prediction, error) {
 	if a == nil {
 		return nil, nil
 	}
 	old := a.old[task]
 	if len(old) > len(examples) {
-		return nil, fmt.Errorf("answers: %s has %d answers, the data %d examples: they have changed; name another file", a.path, len(old), len(examples))
+		return nil, fmt.Errorf("answers: %s has %d answers, but the data have %d examples: they have changed; name another file", a.path, len(old), len(examples))
 	}
 	for i, k := range old {
 		if ex := examples[i]; k.Source != ex.Source || k.Reference != ex.Reference {
-			return nil, fmt.Errorf("answers: %s: answer %d of %s is to %s, which is not what the data have there: they have changed; name another file", a.path, i+1, task, k.Source)
+			return nil, fmt.Errorf("answers: %s: answer %d of %s is to %s, but the data have another example there: they have changed; name another file", a.path, i+1, task, k.Source)
 		}
 	}
 	return slices.Clip(old), nil
 }
 
-// add writes answers to the end of the file.
+// add appends answers to the file.
 func (a *PredictionLog) add(task string, answers []Prediction) error {
 	if a == nil {
 		return nil

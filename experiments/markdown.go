@@ -12,23 +12,24 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// searchSection has the runs of the searches.
+// searchSection returns the runs of the searches.
 func (t *table) searchSection() string {
 	var b strings.Builder
 	for i := range t.records {
-		e := &t.records[i]
-		if e.Search == 0 {
+		rec := &t.records[i]
+		if rec.Search == 0 {
 			continue
 		}
 		if b.Len() == 0 {
 			b.WriteString("\nSearch (one seed; the best by score, then by loss, is the row's):\n\n" + mdRow("row", "tried", "steps", "score, %", "held-out loss") + mdRule(5))
 		}
-		b.WriteString(mdRow(joined(e.Group, " ", e.Row), tried(e.Params), strconv.Itoa(e.Steps), e.scoreText(), e.lossText()))
+		b.WriteString(mdRow(joinGroup(rec.Group, " ", rec.Row), formatParams(rec.Params), strconv.Itoa(rec.Steps), rec.scoreText(), rec.lossText()))
 	}
 	return b.String()
 }
 
-func tried(values map[string]any) string {
+// formatParams lists keys and values.
+func formatParams(values map[string]any) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		parts = append(parts, fmt.Sprintf("%s %v", k, values[k]))
@@ -36,21 +37,23 @@ func tried(values map[string]any) string {
 	return strings.Join(parts, ", ")
 }
 
-func (e *Record) scoreText() string {
-	if s := e.final().Score; s != nil && e.Error == "" {
+// scoreText returns the score in per cent.
+func (r *Record) scoreText() string {
+	if s := r.lastEvaluation().Score; s != nil && r.Error == "" {
 		return fmt.Sprintf("%.1f", 100**s)
 	}
 	return "–"
 }
 
-func (e *Record) lossText() string {
-	if e.Error != "" {
-		return e.Error
+// lossText returns the held-out loss, or why the run failed.
+func (r *Record) lossText() string {
+	if r.Error != "" {
+		return r.Error
 	}
-	return fmt.Sprintf("%.4f", e.final().Loss)
+	return fmt.Sprintf("%.4f", r.lastEvaluation().Loss)
 }
 
-// noteSection say what is missing, what failed, and where the figures are from.
+// noteSection returns what is missing, what failed, and where the runs were made.
 func (t *table) noteSection() string {
 	var b strings.Builder
 	if len(t.missing) > 0 {
@@ -60,15 +63,15 @@ func (t *table) noteSection() string {
 		}
 	}
 	var from []string
-	for _, e := range t.records {
-		if e.Error != "" && e.Search == 0 {
-			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", e.Row, e.Seed, e.Error)
+	for _, rec := range t.records {
+		if rec.Error != "" && rec.Search == 0 {
+			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", rec.Row, rec.Seed, rec.Error)
 		}
-		commit := e.Commit
+		commit := rec.Commit
 		if commit == "" {
 			commit = "unknown"
 		}
-		from = append(from, fmt.Sprintf("%s, kernel %s, %d threads, commit %s", e.Machine, e.Kernel, e.Threads, commit))
+		from = append(from, fmt.Sprintf("%s, kernel %s, %d threads, commit %s", rec.Machine, rec.Kernel, rec.Threads, commit))
 	}
 	slices.Sort(from)
 	for _, f := range slices.Compact(from) {
@@ -77,21 +80,22 @@ func (t *table) noteSection() string {
 	return b.String()
 }
 
-// mdRow is a line of a Markdown table.
+// mdRow returns a row of a Markdown table.
 func mdRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
 
+// mdRule returns the line below the header of a Markdown table with n columns.
 func mdRule(n int) string { return "|" + strings.Repeat("---|", n) + "\n" }
 
-// markdown is the whole table.
+// markdown returns the whole table.
 func (t *table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s: %s (preset %s)\n\n", t.name, t.kind.title, t.o.Preset)
+	fmt.Fprintf(&b, "## %s: %s (preset %s)\n\n", t.name, t.kind.title, t.options.Preset)
 	b.WriteString(t.mainSection())
 	for _, p := range t.published[1:] {
 		b.WriteString("\nPublished: " + p.Source + ".\n\n" + mdRow(append([]string{"paper"}, p.Columns...)...) + mdRule(1+len(p.Columns)))
 		for _, name := range t.cells().rows {
 			if r, ok := p.Rows[name]; ok {
-				b.WriteString(mdRow(append([]string{r.Label}, p.texts(r)...)...))
+				b.WriteString(mdRow(append([]string{r.Label}, p.format(r)...)...))
 			}
 		}
 	}
@@ -101,7 +105,7 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
-// mainSection has our rows with the published ones on their right.
+// mainSection returns our rows with the published ones on their right.
 func (t *table) mainSection() string {
 	var b strings.Builder
 	p, c := t.published[0], t.cells()
@@ -114,10 +118,10 @@ func (t *table) mainSection() string {
 	for _, row := range c.rows {
 		cells := []string{row}
 		for _, col := range c.columns {
-			cells = append(cells, c.text(row, col))
+			cells = append(cells, c.format(row, col))
 		}
 		if r, ok := p.Rows[row]; ok {
-			cells = append(append(cells, r.Label), p.texts(r)...)
+			cells = append(append(cells, r.Label), p.format(r)...)
 		} else if len(p.Columns) > 0 {
 			cells = append(append(cells, "–"), slices.Repeat([]string{"–"}, len(p.Columns))...)
 		}
@@ -126,18 +130,18 @@ func (t *table) mainSection() string {
 	return b.String() + "\nPublished: " + p.Source + ".\n"
 }
 
-// costSection has what the rows took: settings, parameters, time, memory; means over seeds.
+// costSection returns the settings, parameters, time and memory of the rows, as means over seeds.
 func (t *table) costSection() string {
 	var b strings.Builder
 	for _, r := range t.rows {
 		var trained, seconds, speed, peak []float64
 		var last *Record
 		for i := range t.records {
-			e := &t.records[i]
-			if e.Row == r.name && e.Group == r.group && e.Search == 0 && e.Error == "" {
-				last = e
-				trained, seconds = append(trained, float64(e.Trainable)), append(seconds, e.TrainSeconds)
-				speed, peak = append(speed, float64(e.Tokens)/max(e.TrainSeconds, 1e-9)), append(peak, float64(wording.MiB(e.PeakBytes)))
+			rec := &t.records[i]
+			if rec.Row == r.name && rec.Group == r.group && rec.Search == 0 && rec.Error == "" {
+				last = rec
+				trained, seconds = append(trained, float64(rec.Trainable)), append(seconds, rec.TrainSeconds)
+				speed, peak = append(speed, float64(rec.Tokens)/max(rec.TrainSeconds, 1e-9)), append(peak, float64(wording.MiB(rec.PeakBytes)))
 			}
 		}
 		if last == nil {
@@ -152,10 +156,10 @@ func (t *table) costSection() string {
 	return b.String()
 }
 
-// rounded is the mean as a whole number.
+// rounded returns the mean, rounded to a whole number.
 func rounded(v []float64) string { return wording.Number(int(math.RoundToEven(meanOf(v)))) }
 
-// shortSettings are the settings that tell rows apart, those that the row's method has.
+// shortSettings lists the settings that distinguish rows, as far as the row's method has them.
 func shortSettings(s map[string]any) string {
 	all := map[string]any{"method": finetune.Default().Method.Name, "learning_rate": finetune.Default().Train.LearningRate}
 	maps.Copy(all, s)

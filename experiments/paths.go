@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// setModel puts a folder in the place of the recipe's model, or of the tokenizer where it trains from random weights.
+// setModel replaces the model by a folder, or the tokenizer if the model is trained from random weights.
 func setModel(c *finetune.Config, dir string) {
 	switch {
 	case c.Model.Path != "":
@@ -20,36 +20,36 @@ func setModel(c *finetune.Config, dir string) {
 	}
 }
 
-// withUserPaths puts the folders that the user named in the places of the recipe's.
-func (t *table) withUserPaths(c finetune.Recipe) finetune.Recipe {
-	if t.o.Model != "" {
-		setModel(&c.Config, t.o.Model)
+// withUserPaths replaces the recipe's folders by those in Options.Model and Options.Data.
+func (t *table) withUserPaths(recipe finetune.Recipe) finetune.Recipe {
+	if t.options.Model != "" {
+		setModel(&recipe.Config, t.options.Model)
 	}
-	if t.o.Data == "" {
-		return c
+	if t.options.Data == "" {
+		return recipe
 	}
-	task := &c.Config.Task
+	task := &recipe.Config.Task
 	for _, sources := range []*data.Sources{&task.Data, &task.EvalData} {
 		*sources = slices.Clone(*sources)
 		for i, one := range *sources {
 			(*sources)[i].Path, (*sources)[i].Index = t.underData(one.Path).(string), t.underData(one.Index).(string)
 		}
 	}
-	c.Config.Model.Tokenizer = t.underData(c.Config.Model.Tokenizer).(string)
+	recipe.Config.Model.Tokenizer = t.underData(recipe.Config.Model.Tokenizer).(string)
 	task.Options, _ = t.underData(task.Options).(map[string]any)
-	c.EvalTasks = slices.Clone(c.EvalTasks)
-	for i := range c.EvalTasks {
-		c.EvalTasks[i].Options, _ = t.underData(c.EvalTasks[i].Options).(map[string]any)
+	recipe.EvalTasks = slices.Clone(recipe.EvalTasks)
+	for i := range recipe.EvalTasks {
+		recipe.EvalTasks[i].Options, _ = t.underData(recipe.EvalTasks[i].Options).(map[string]any)
 	}
-	return c
+	return recipe
 }
 
-// underData replaces the folder "data" that paths in a value begin with.
+// underData replaces the leading folder "data" of all paths in a value by Options.Data.
 func (t *table) underData(v any) any {
 	switch v := v.(type) {
 	case string:
 		if rest, ok := strings.CutPrefix(v, "data/"); ok {
-			return filepath.Join(t.o.Data, rest)
+			return filepath.Join(t.options.Data, rest)
 		}
 	case []any:
 		all := make([]any, len(v))

@@ -9,23 +9,24 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// publishedFile has the paper's figures, by table.
+// publishedFile is the name of the file with the paper's figures, by table.
 const publishedFile = "published.yaml"
 
-// published is a table of the paper.
+// published is a table of the paper, or a part of one.
 type published struct {
 	Source  string   `yaml:"source"`
 	Columns []string `yaml:"columns"`
-	// Rows are by our rows' names; a value is null where the paper has none.
+	// Rows maps the names of our rows to the paper's. A value that the paper does not give is null.
 	Rows map[string]publishedRow `yaml:"rows"`
 }
 
+// publishedRow is a row of the paper, by the name that it has there.
 type publishedRow struct {
 	Label  string     `yaml:"label"`
 	Values []*float64 `yaml:"values"`
 }
 
-// readPublished reads tables of the paper by their keys.
+// readPublished reads tables of the paper by their keys in publishedFile.
 func readPublished(files fs.FS, keys ...string) ([]published, error) {
 	raw, err := fs.ReadFile(files, publishedFile)
 	if err != nil {
@@ -51,8 +52,8 @@ func readPublished(files fs.FS, keys ...string) ([]published, error) {
 	return tables, nil
 }
 
-// texts are a published row's values, with as many digits as the table's longest value.
-func (p published) texts(r publishedRow) []string {
+// format returns the values of a row as text, with as many decimals as the table's longest value.
+func (p published) format(r publishedRow) []string {
 	digits := 0
 	for _, row := range p.Rows {
 		for _, v := range row.Values {

@@ -19,17 +19,18 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Record is the record of a run of a table.
+// Record describes a finished run of a table, as it is stored in rows/*.json.
 type Record struct {
 	Table  string `json:"table"`
 	Preset string `json:"preset"`
 	Group  string `json:"group,omitempty"`
 	Row    string `json:"row"`
-	// Search is the number of a run of the row's search, from 1; Tried what it tried.
+	// Search is the number of the run in the row's grid search, from 1; 0 is a run of the table itself. Params are the values
+	// that the search tried.
 	Search int            `json:"search,omitempty"`
 	Params map[string]any `json:"tried,omitempty"`
 	Seed   uint64         `json:"seed"`
-	// Digest is of Settings, the recipe's keys.
+	// Digest is the SHA-256 of Settings, the recipe's keys.
 	Digest   string         `json:"digest"`
 	Settings map[string]any `json:"settings"`
 
@@ -39,62 +40,63 @@ type Record struct {
 	Threads    int       `json:"threads"`
 	FinishedAt time.Time `json:"ended"`
 
-	// Error says why the run came to nothing.
+	// Error says why the run failed.
 	Error     string `json:"failed,omitempty"`
 	Trainable int    `json:"trainable_parameters"`
 	Steps     int    `json:"steps"`
-	// Tokens and TrainSeconds are those of the steps, evaluations not among them. An interruption loses what was not
-	// logged yet, of both.
+	// Tokens and TrainSeconds count the training steps, without evaluations. Steps that were not logged before an
+	// interruption are missing from both.
 	Tokens       int     `json:"tokens"`
 	TrainSeconds float64 `json:"train_seconds"`
-	// PeakBytes is the most memory that the process held in the run (in its last part, where it was interrupted), 0 where
-	// the system does not tell.
+	// PeakBytes is the peak memory of the process during the run (since the last resume), 0 if the system does not tell.
 	PeakBytes   int                   `json:"peak_bytes,omitempty"`
 	Evaluations []finetune.Evaluation `json:"evaluations"`
-	// EvalTasks are scores; Singular counts the singular values of ΔW above SingularValueThreshold by module, averages over layers.
+	// EvalTasks are the scores by the name of the EvalTask. SingularValues are the numbers of singular values of ΔW above
+	// inspect.SingularValueThreshold, by module, as means over layers.
 	EvalTasks      map[string]float64 `json:"benchmarks,omitempty"`
 	SingularValues map[string]float64 `json:"singular_values,omitempty"`
 }
 
-// final is the last evaluation.
-func (e *Record) final() finetune.Evaluation {
-	if len(e.Evaluations) == 0 {
+// lastEvaluation returns the last evaluation. Without one the loss is infinite.
+func (r *Record) lastEvaluation() finetune.Evaluation {
+	if len(r.Evaluations) == 0 {
 		return finetune.Evaluation{Loss: math.Inf(1)}
 	}
-	return e.Evaluations[len(e.Evaluations)-1]
+	return r.Evaluations[len(r.Evaluations)-1]
 }
 
-// better says whether a run of a search did better than another: by the score, then by the loss.
-func (e *Record) better(than *Record) bool {
-	if e.Error != "" || than.Error != "" {
-		return e.Error == "" && than.Error != ""
+// better reports whether a run of a search did better than another: by the score, then by the loss.
+func (r *Record) better(than *Record) bool {
+	if r.Error != "" || than.Error != "" {
+		return r.Error == "" && than.Error != ""
 	}
-	a, b := e.final(), than.final()
+	a, b := r.lastEvaluation(), than.lastEvaluation()
 	if a.Score != nil && b.Score != nil && *a.Score != *b.Score {
 		return *a.Score > *b.Score
 	}
 	return a.Loss < b.Loss
 }
 
-// newRecord is a record with all that is known without the run's folder.
-func (t *table) newRecord(s job, r *finetune.Result) *Record {
-	e := &Record{Table: t.name, Preset: t.o.Preset, Group: s.row.group, Row: s.row.name, Search: s.search, Seed: s.c.Config.Train.Seed,
-		Settings: t.settings(s.c), Commit: t.o.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(),
-		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: r.Trainable, Steps: r.Steps, PeakBytes: r.PeakBytes}
-	e.Digest = digestOf(e.Settings)
-	if s.search > 0 {
-		e.Params = s.row.values[s.search-1]
+// newRecord returns the record of a run with everything that is known without the run's folder.
+func (t *table) newRecord(j job, result *finetune.Result) *Record {
+	rec := &Record{Table: t.name, Preset: t.options.Preset, Group: j.row.group, Row: j.row.name, Search: j.search, Seed: j.recipe.Config.Train.Seed,
+		Settings: t.settings(j.recipe), Commit: t.options.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(),
+		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: result.Trainable, Steps: result.Steps, PeakBytes: result.PeakBytes}
+	rec.Digest = digestOf(rec.Settings)
+	if j.search > 0 {
+		rec.Params = j.row.values[j.search-1]
 	}
-	return e
+	return rec
 }
 
-// readMetrics takes the course of the run from its metrics.jsonl: a run that went on after an interruption is there as a whole.
-func (e *Record) readMetrics(dir string) error {
+// readMetrics reads the evaluations, the tokens and the time from metrics.jsonl, which covers the whole run even if it was
+// resumed.
+func (r *Record) readMetrics(dir string) error {
 	curve, err := finetune.ReadCurve("", dir)
 	if err != nil {
 		return err
 	}
-	e.Evaluations = curve.Evaluations
+	r.Evaluations = curve.Evaluations
 	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
 	if err != nil {
 		return err
@@ -107,26 +109,26 @@ func (e *Record) readMetrics(dir string) error {
 			return fmt.Errorf("%s: %w", f.Name(), err)
 		}
 		if l.TokensPerSecond > 0 {
-			e.Tokens += l.Tokens
-			e.TrainSeconds += float64(l.Tokens) / l.TokensPerSecond
+			r.Tokens += l.Tokens
+			r.TrainSeconds += float64(l.Tokens) / l.TokensPerSecond
 		}
 	}
 	return lines.Err()
 }
 
-// summary is a run in a few words.
-func (e *Record) summary() string {
-	if e.Error != "" {
-		return "failed: " + e.Error
+// summary describes a run in a few words.
+func (r *Record) summary() string {
+	if r.Error != "" {
+		return "failed: " + r.Error
 	}
-	text := fmt.Sprintf("loss %.4f", e.final().Loss)
-	if s := e.final().Score; s != nil {
+	text := fmt.Sprintf("loss %.4f", r.lastEvaluation().Loss)
+	if s := r.lastEvaluation().Score; s != nil {
 		text += fmt.Sprintf(", score %.1f %%", 100**s)
 	}
-	return text + fmt.Sprintf(", %s of training", wording.Seconds(e.TrainSeconds))
+	return text + fmt.Sprintf(", %s of training", wording.Seconds(r.TrainSeconds))
 }
 
-// machine names the processor, or what is known of it.
+// machine returns the name of the processor, or else the platform.
 func machine() string {
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
@@ -137,16 +139,16 @@ func machine() string {
 	return runtime.GOOS + "/" + runtime.GOARCH
 }
 
-// settings are the keys that decide a run: a model that the user named counts by its folder's name, data by their names
-// in the recipe.
-func (t *table) settings(c finetune.Recipe) map[string]any {
-	if t.o.Model != "" {
-		setModel(&c.Config, filepath.Base(t.o.Model))
+// settings returns the keys that decide a run. They do not depend on where the user keeps the model and the data: a model
+// counts by the name of its folder, data count by their names in the recipe.
+func (t *table) settings(recipe finetune.Recipe) map[string]any {
+	if t.options.Model != "" {
+		setModel(&recipe.Config, filepath.Base(t.options.Model))
 	}
-	return c.Keys()
+	return recipe.Keys()
 }
 
-// digestOf is of a run's settings.
+// digestOf returns the SHA-256 of a run's settings, in hexadecimal.
 func digestOf(settings map[string]any) string {
 	raw, err := json.Marshal(settings)
 	if err != nil {

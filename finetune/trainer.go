@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks"
@@ -163,7 +163,7 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}
-		if !finite(sum) {
+		if !numeric.IsFinite(sum) {
 			return s, fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, sum, sourcesOf(micro))
 		}
 		s.Loss += sum
@@ -173,7 +173,7 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		t.hooks.OnPreOptimizerStep()
 	}
 	s.GradNorm = gradNorm(t.Params)
-	if !finite(s.GradNorm) {
+	if !numeric.IsFinite(s.GradNorm) {
 		return s, fmt.Errorf("step %d: %w: the gradient of %s is not finite (loss %g)", number+1, ErrDiverged, t.notFinite(), s.Loss)
 	}
 	return s, nil
@@ -198,7 +198,7 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 	for _, v := range op.Matrix(loss).Data {
 		sum += float64(v)
 	}
-	if !finite(sum) {
+	if !numeric.IsFinite(sum) {
 		return sum, nil
 	}
 	return sum, p.Backward(loss, scale)
@@ -207,7 +207,7 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 // notFinite names a parameter whose gradient is not finite.
 func (t *Trainer) notFinite() string {
 	for _, p := range t.Params {
-		if p.HasGrad() && !finite(gradNorm([]model.Param{p})) {
+		if p.HasGrad() && !numeric.IsFinite(gradNorm([]model.Param{p})) {
 			return p.Name
 		}
 	}
@@ -226,5 +226,3 @@ func sourcesOf(rows []tasks.Features) string {
 	}
 	return rows[0].Source + " to " + rows[len(rows)-1].Source
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

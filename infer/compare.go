@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// Probes are batches on which two versions of a model are compared: random tokens in two documents, a few more on their own
-// (an adapter is applied to few tokens in another way than to many), and a sentence where the folder has a tokenizer.
+// Probes returns batches on which two versions of a model are compared: two documents of random tokens, a short one (an
+// adapter is applied to few tokens by another path than to many), and a sentence if the model's folder has a tokenizer.
 func (s *Session) Probes() ([]*model.Batch, error) {
 	m := s.Model
 	n := min(32, m.Config().MaxPositionEmbeddings)
@@ -48,17 +48,17 @@ func (s *Session) Probes() ([]*model.Batch, error) {
 	return append(all, &model.Batch{IDs: text}), nil
 }
 
-// LogitChange says how far two versions of a model are apart.
+// LogitChange says how much the logits of two versions of a model differ.
 type LogitChange struct {
-	// Largest is the largest difference of a logit between the two, Scale the largest logit there.
+	// Largest is the largest absolute difference of a logit, Scale the largest absolute logit of the first version.
 	Largest float64 `json:"largest_logit_change"`
 	Scale   float64 `json:"largest_logit"`
-	// SameGreedy of Tokens next tokens are the same when the most likely one is taken.
+	// SameGreedy is at how many of Tokens positions both have the same most likely token.
 	SameGreedy int `json:"same_greedy_tokens"`
 	Tokens     int `json:"tokens"`
 }
 
-// CompareLogits compares the logits of two versions, row by row.
+// CompareLogits compares the logits of two versions of a model, row by row.
 func CompareLogits(before, after [][]float32) LogitChange {
 	var c LogitChange
 	for i, a := range before {

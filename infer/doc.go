@@ -1,8 +1,8 @@
-// Package infer runs models: over rows of a task, over prompts, over continuations to be compared. Training, evaluation,
-// serving and conversion all run a model through it. What belongs here is how inputs become passes and how their outputs are
-// read; what an output means belongs to a task, what is done with it to the caller.
+// Package infer runs models: on rows of a task, on prompts, on continuations whose likelihoods are compared. Training,
+// evaluation, serving and conversion all run a model through it. What belongs here is how inputs are batched into passes and
+// how outputs are read. What an output means belongs to a task.
 //
-// A Session is a model that has been opened, with an adapter where one was named:
+// A Session is an open model, with an adapter if one was named:
 //
 //	s, err := infer.Open(ctx, "smollm2", "run")
 //	defer s.Close()

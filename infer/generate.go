@@ -7,20 +7,20 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// Completion is a prompt and what a model made of it.
+// Completion is a prompt and the text that a model generated for it.
 type Completion struct {
-	// Prompt is the text that the model saw, a chat template rendered.
+	// Prompt is the text that the model saw, with the chat template rendered.
 	Prompt string `json:"prompt"`
 	Text   string `json:"text"`
-	// Tokens are the new tokens.
+	// Tokens are the generated tokens.
 	Tokens []int32 `json:"tokens"`
-	// Reason is "stop" where a stop token ended the text, "length" where the room did.
+	// Reason is "stop" if a stop token ended the text, "length" if the maximum length did.
 	Reason string `json:"finish_reason"`
 }
 
-// Complete continues a prompt; emit, where not nil, is given the text piece by piece as it comes: the pieces add up to the
-// completion's text. Stop tokens are those of the model's folder; of a sequence-to-sequence model the prompt is the source,
-// and the search is the folder's.
+// Complete generates a continuation of a prompt. emit, if not nil, is called with each piece of text as it is generated; the
+// pieces add up to the completion's text. g is completed by Generation. For a sequence-to-sequence model the prompt is the
+// source text.
 func (s *Session) Complete(ctx context.Context, prompt []int32, g model.GenerationConfig, emit func(piece string)) (Completion, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {
@@ -51,8 +51,8 @@ func (s *Session) Complete(ctx context.Context, prompt []int32, g model.Generati
 	return c, nil
 }
 
-// Generation is g with the session's adapter and stop tokens, and for a sequence-to-sequence model with what its
-// generation_config.json says besides: beams, lengths, forced and forbidden tokens. Sampled texts have no beams.
+// Generation returns g with the session's adapter and stop tokens. For a sequence-to-sequence model it adds what
+// generation_config.json says: beams, lengths, forced and forbidden tokens. Sampling turns beams off.
 func (s *Session) Generation(g model.GenerationConfig) (model.GenerationConfig, error) {
 	stop, err := s.StopTokens()
 	if err != nil {

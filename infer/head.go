@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// HeadOf is a model's head, its problem named.
+// HeadOf returns the config of a model's head, with its problem type filled in.
 func HeadOf(m *model.Model) head.Config {
 	h := m.Head().Config
 	if h.Kind == head.SequenceClassification {
@@ -17,17 +17,17 @@ func HeadOf(m *model.Model) head.Config {
 	return h
 }
 
-// Opener reads or makes a model.
+// Opener loads a model or creates one with random weights.
 type Opener func(model.Options) (*model.Model, error)
 
-// OpenFor opens a model with the head that a task wants: its own one, where the task's labels are among its labels, or a
-// new one, which is to be trained.
+// OpenFor opens a model with the head that a task needs: the model's own head, if its labels include those of the task, or
+// a new one with random weights. isNew reports that the head has to be trained.
 func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isNew bool, err error) {
 	h, ok := task.(tasks.HeadTask)
 	m, err = open(o)
 	if err == nil {
 		if !ok {
-			return m, false, wantCausal(m)
+			return m, false, requireCausal(m)
 		}
 		own := HeadOf(m)
 		if want, e := h.Head(own); e == nil && want.Kind == own.Kind {
@@ -45,8 +45,8 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	return m, true, err
 }
 
-// wantCausal refuses a model for a task that continues text.
-func wantCausal(m *model.Model) error {
+// requireCausal returns an error, and closes the model, unless it is a causal language model.
+func requireCausal(m *model.Model) error {
 	if k := m.Head().Kind; k != head.CausalLM {
 		_ = m.Close()
 		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s", head.CausalLM, k)
@@ -54,7 +54,7 @@ func wantCausal(m *model.Model) error {
 	return nil
 }
 
-// MatchHead gives a task the model's head, or says why they do not go together.
+// MatchHead tells a task the head of the model. It returns an error if the task needs another kind of head.
 func MatchHead(task tasks.Task, m *model.Model) error {
 	own := HeadOf(m)
 	want, err := tasks.HeadOf(task, own)

@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Logits are the rows of the head's outputs for some batches, a copy each.
+// Logits returns the rows of the head's outputs for some batches, as copies.
 func Logits(m *model.Model, adapterName string, batches []*model.Batch) ([][]float32, error) {
 	var all [][]float32
 	for _, b := range batches {

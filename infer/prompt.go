@@ -10,15 +10,16 @@ import (
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// PromptOptions says how the text of a prompt is put.
+// PromptOptions say how a prompt is built from a text.
 type PromptOptions struct {
-	// Chat puts the text as the user's message into the model's chat template, after System where that is not "".
+	// Chat renders the text as the user's message with the model's chat template, after the system message System unless that
+	// is "".
 	Chat   bool
 	System string
 }
 
-// EncodePrompt makes the tokens of a prompt: of a sequence-to-sequence model the source, with its special tokens, else those
-// of the function of that name.
+// EncodePrompt returns the tokens of a prompt as the model needs them: for a sequence-to-sequence model the text with its
+// special tokens, otherwise the result of the function EncodePrompt.
 func (s *Session) EncodePrompt(text string, p PromptOptions) ([]int32, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {
@@ -33,8 +34,8 @@ func (s *Session) EncodePrompt(text string, p PromptOptions) ([]int32, error) {
 	return tok.Encode(text, true), nil
 }
 
-// EncodePrompt makes the tokens of a prompt: the text after the special tokens that the tokenizer puts before one, or a
-// conversation in the tokenizer's chat template.
+// EncodePrompt returns the tokens of a prompt: the special tokens that begin a text and the text, or a conversation rendered
+// with the tokenizer's chat template.
 func EncodePrompt(tok *tokenizer.Tokenizer, text string, p PromptOptions) ([]int32, error) {
 	ex := tasks.Example{Source: "prompt", Prompt: text}
 	switch {
@@ -55,7 +56,7 @@ func EncodePrompt(tok *tokenizer.Tokenizer, text string, p PromptOptions) ([]int
 	return tasks.EncodePrompt(tok, template, ex)
 }
 
-// ChatTemplate is the tokenizer's, or nil where it has none.
+// ChatTemplate returns the tokenizer's chat template, nil if it has none.
 func ChatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
 	source := tok.ChatTemplate
 	if source == "" {
@@ -64,7 +65,15 @@ func ChatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
 	return chat.ParseTemplate(source)
 }
 
-// TooLong says that a prompt leaves no room for an answer.
-func TooLong(source string, tokens, most int) error {
-	return fmt.Errorf("%s: the prompt has %d tokens; the model takes %d, prompt and answer together", source, tokens, most)
+// PromptTooLongError is the error for a prompt that leaves no room for an answer.
+type PromptTooLongError struct {
+	// Source names the prompt, such as by file and line.
+	Source string
+	// Tokens is the length of the prompt, Max the model's maximum length.
+	Tokens, Max int
+}
+
+// Error implements error.
+func (e *PromptTooLongError) Error() string {
+	return fmt.Sprintf("%s: the prompt has %d tokens; the model takes %d, prompt and answer together", e.Source, e.Tokens, e.Max)
 }

@@ -15,19 +15,20 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// setupFile says beside an adapter, or a model, how its model is to be opened again; PEFT and transformers pass it over.
+// setupFile is the name of the file that holds a ModelSetup. PEFT and transformers ignore it.
 const setupFile = "host.json"
 
-// ModelSetup is the content of host.json.
+// ModelSetup says how to open the model that an adapter was trained on, or a model that was trained. It is written as
+// host.json into the folder of the adapter or the model.
 type ModelSetup struct {
 	head.Config
 	Numerics string `json:"numerics,omitempty"`
-	// Task and TaskOptions are those of the training, without its data.
+	// Task and TaskOptions are the task of the training and its options, without the data.
 	Task        string         `json:"task,omitempty"`
 	TaskOptions map[string]any `json:"task_options,omitempty"`
 }
 
-// Write keeps the record in a folder, unless there is nothing to say.
+// Write writes host.json into a folder, unless the setup is that of any causal language model.
 func (h ModelSetup) Write(dir string) error {
 	if h.Kind == "" && h.Numerics == "" {
 		return nil
@@ -35,7 +36,7 @@ func (h ModelSetup) Write(dir string) error {
 	return folder.WriteJSON(filepath.Join(dir, setupFile), h)
 }
 
-// ReadModelSetup reads a folder's record; without one it is the zero record.
+// ReadModelSetup reads host.json in a folder. It returns the zero ModelSetup if there is none.
 func ReadModelSetup(dir string) (h ModelSetup, err error) {
 	path := filepath.Join(dir, setupFile)
 	if _, err := os.Stat(path); err != nil {
@@ -51,17 +52,17 @@ func ReadModelSetup(dir string) (h ModelSetup, err error) {
 	return h, nil
 }
 
-// taskTypes are PEFT's names of the kinds of models.
+// taskTypes maps kinds of heads to PEFT's task_type.
 var taskTypes = map[head.Kind]string{
 	head.CausalLM: "CAUSAL_LM", head.Seq2SeqLM: "SEQ_2_SEQ_LM", head.SequenceClassification: "SEQ_CLS",
 	head.TokenClassification: "TOKEN_CLS", head.QuestionAnswering: "QUESTION_ANS", head.FeatureExtraction: "FEATURE_EXTRACTION",
 }
 
-// TaskType is PEFT's name of a kind of model, "" where it has none.
+// TaskType returns PEFT's task_type of a kind of head, "" if PEFT has none.
 func TaskType(kind head.Kind) string { return taskTypes[kind] }
 
-// ReadAdapterSetup reads the record beside an adapter. PEFT writes none: there the head follows from task_type, and the number
-// of classes from the classifier that is saved whole.
+// ReadAdapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
+// number of classes from the shape of the saved classifier.
 func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	h, err := ReadModelSetup(dir)
 	if err != nil || h.Kind != "" {
@@ -83,7 +84,7 @@ func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	return h, err
 }
 
-// savedClasses names the classes of the classifier in an adapter's file, none where it holds no classifier.
+// savedClasses returns names for the classes of the classifier in an adapter's file, nil if it has none.
 func savedClasses(dir string) ([]string, error) {
 	f, err := checkpoint.Open(filepath.Join(dir, "adapter_model.safetensors"))
 	if err != nil {

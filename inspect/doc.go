@@ -1,5 +1,5 @@
-// Package inspect says what is in a model's or an adapter's folder: shapes, sizes, ranks, singular values. What belongs here is
-// looking; nothing is changed.
+// Package inspect describes the folder of a model or an adapter: shapes, sizes, ranks, singular values. What belongs here
+// only reads; nothing is changed.
 //
 //	i, err := inspect.Folder(ctx, "run", "smollm2")
 package inspect

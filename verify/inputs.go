@@ -12,7 +12,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// readInts reads a tensor of integers with a first extent of rows; nil where the file has none.
+// readInts reads a tensor of integers whose first dimension is rows, and its shape. dims, if given, is the shape that it
+// must have. It returns nil if the file has no such tensor.
 func (v *verification) readInts(name string, dims ...int) ([]int64, []int, error) {
 	t, ok := v.file.Get(name)
 	if !ok {
@@ -25,12 +26,12 @@ func (v *verification) readInts(name string, dims ...int) ([]int64, []int, error
 	return values, t.Shape, err
 }
 
-// inputs makes a batch without padding of the file's rows.
+// inputs builds a batch without padding from the rows of the file.
 func (v *verification) inputs() error {
 	v.headKind = v.m.Head().Kind
 	t, ok := v.file.Get("input_ids")
 	if !ok {
-		return fmt.Errorf("has no input_ids; it holds %s", wording.List(v.file.Names(), 6, ", "))
+		return fmt.Errorf("has no input_ids; it has %s", wording.List(v.file.Names(), 6, ", "))
 	}
 	if len(t.Shape) != 2 {
 		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
@@ -51,16 +52,16 @@ func (v *verification) inputs() error {
 	return v.labels(mask)
 }
 
-// row appends what is not padding in row r, or for question answering all of it.
+// row appends the tokens of row r to the batch: those that are not padding, or for question answering all of them.
 func (v *verification) row(r int, ids, mask, types []int64) error {
 	b, visible := v.batch, 0
 	for c := range v.length {
 		i := r*v.length + c
 		switch pad := mask != nil && mask[i] == 0; {
 		case !pad && visible < c:
-			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
+			return fmt.Errorf("attention_mask: row %d has a 1 after a 0; rows must be padded on the right", r)
 		case ids[i] != int64(int32(ids[i])):
-			return fmt.Errorf("input_ids: %d is no token", ids[i])
+			return fmt.Errorf("input_ids: %d is not a token", ids[i])
 		case !pad:
 			visible++
 		case v.headKind != head.QuestionAnswering:
@@ -81,7 +82,7 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 	return nil
 }
 
-// labels reads what the head is scored by.
+// labels reads the labels that the head needs.
 func (v *verification) labels(mask []int64) error {
 	switch v.headKind {
 	case head.SequenceClassification:
@@ -97,7 +98,7 @@ func (v *verification) labels(mask []int64) error {
 	}
 	for i, l := range labels {
 		if mask != nil && mask[i] == 0 && l != head.IgnoreIndex {
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d wherever attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
 		}
 	}
 	for _, i := range v.positions {
@@ -106,9 +107,10 @@ func (v *verification) labels(mask []int64) error {
 	return nil
 }
 
+// clampLabel converts a label to int32. One that is out of range stays so, and the model reports it.
 func clampLabel(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
 
-// classes reads a class for each row, or the values that are wanted.
+// classes reads the class of each row, or the target values of regression and multi-label classification.
 func (v *verification) classes() error {
 	for r := range v.rows {
 		v.outputPositions = append(v.outputPositions, r)
@@ -129,7 +131,7 @@ func (v *verification) classes() error {
 	return err
 }
 
-// spans reads the answers' ends.
+// spans reads the first and the last position of each answer.
 func (v *verification) spans() error {
 	first, _, err1 := v.readInts("start_positions", v.rows)
 	last, _, err2 := v.readInts("end_positions", v.rows)
@@ -142,7 +144,7 @@ func (v *verification) spans() error {
 	return nil
 }
 
-// targets reads the rows that a sequence-to-sequence model is to write, up to their last scored token.
+// targets reads the target of each row for a sequence-to-sequence model, up to its last scored token.
 func (v *verification) targets() error {
 	labels, shape, err := v.readInts("labels")
 	if err != nil {

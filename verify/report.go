@@ -5,38 +5,41 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/numeric"
 )
 
-// Comparison is how far a value is from the reference's.
+// Comparison says how much a tensor differs from the reference.
 type Comparison struct {
-	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
+	// Name is logits (for question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
-	// Difference is the largest one, for gradients over the largest magnitude of the reference.
+	// Difference is the largest absolute difference of a value. For gradients it is divided by the largest magnitude in the
+	// reference.
 	Difference JSONFloat `json:"difference"`
-	// Relative says that it was divided so.
+	// Relative says that Difference was divided.
 	Relative bool `json:"relative"`
-	// Values is how many were compared.
+	// Values is the number of compared values.
 	Values int `json:"values"`
 }
 
-// JSONFloat is a float64 that may be NaN or infinite; in JSON that is a text.
+// JSONFloat is a float64 that may be NaN or infinite, which is a string in JSON.
 type JSONFloat float64
 
 // MarshalJSON writes a number, or "NaN", "+Inf", "-Inf".
 func (n JSONFloat) MarshalJSON() ([]byte, error) {
-	if float64(n)-float64(n) != 0 {
+	if !numeric.IsFinite(float64(n)) {
 		return fmt.Appendf(nil, "%q", fmt.Sprint(float64(n))), nil
 	}
 	return json.Marshal(float64(n))
 }
 
-// Within says whether the difference is no larger than the tolerance; NaN never is.
+// Within reports whether the difference is at most the tolerance. NaN never is.
 func (c Comparison) Within(tolerance float64) bool { return float64(c.Difference) <= tolerance }
 
-// Report is what was compared: what the file holds of logits, loss and gradients, in that order.
+// Report lists the comparisons: logits, loss and gradients, as far as the file has them, in that order.
 type Report []Comparison
 
-// Worst is the comparison with the largest difference among those whose name has the prefix.
+// Worst returns the comparison with the largest difference of those whose name has the prefix, and their number n.
 func (r Report) Worst(prefix string) (worst Comparison, n int) {
 	for _, c := range r {
 		if !strings.HasPrefix(c.Name, prefix) {
@@ -49,7 +52,7 @@ func (r Report) Worst(prefix string) (worst Comparison, n int) {
 	return worst, n
 }
 
-// Beyond counts the comparisons that are not within the tolerance, and returns the worst of all.
+// Beyond returns the number n of comparisons that are not within the tolerance, and the worst of all.
 func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
 	for _, c := range r {
 		if !c.Within(tolerance) {

@@ -56,7 +56,7 @@ func (c *benchCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	m, err := bench.Model(g.Ctx, c.Model)
+	m, err := bench.LoadModel(g.Ctx, c.Model)
 	if err != nil {
 		return err
 	}

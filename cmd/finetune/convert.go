@@ -37,7 +37,7 @@ func (c *convertCmd) Run(g *globals) error {
 	for _, list := range []struct {
 		what  string
 		items []string
-	}{{"dropped", r.Dropped}, {"not copied", r.LeftBehind}} {
+	}{{"dropped", r.Dropped}, {"not copied", r.NotCopied}} {
 		if len(list.items) > 0 {
 			g.printf("%s: %s\n", list.what, strings.Join(list.items, ", "))
 		}

@@ -61,7 +61,7 @@ func TestWrong(t *testing.T) {
 		{1, "did you mean math", "eval --task mathe --data " + lines + " --model " + bytes},
 		{1, "did you mean mmlu", "eval --task math,mmul --data math=" + lines + " --model " + bytes},
 		{1, "want NAME=PATH", "eval --task math,gsm8k --data " + lines + " --model " + bytes},
-		{1, "is no answer of an evaluation", "eval --task memory --answers " + lines + " --model " + bytes},
+		{1, "is not an answer of an evaluation", "eval --task memory --answers " + lines + " --model " + bytes},
 		{1, "want the folder that holds dev, val and test", "eval --task mmlu --data " + missing + " --model " + bytes},
 		{1, "takes no data", "eval --task memory --data " + lines + " --model " + bytes},
 		{1, "did you mean pairs", "eval --task memory --set pair=1 --model " + bytes},
