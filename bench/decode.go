@@ -12,12 +12,13 @@ import (
 
 // DecodeResult is what Decode measured.
 type DecodeResult struct {
-	// PrefillTokensPerSecond counts the tokens of the prompts, DecodeTokensPerSecond the new tokens of all prompts from the
-	// second one on.
+	// PrefillTokensPerSecond counts the tokens of the prompts, DecodeTokensPerSecond the new tokens of all prompts from
+	// the second one on.
 	PrefillTokensPerSecond float64 `json:"prefill_tokens_per_second"`
 	DecodeTokensPerSecond  float64 `json:"decode_tokens_per_second"`
-	// MemoryBandwidth is the memory read bandwidth in bytes per second: the median of measurements before and after the run.
-	// BandwidthUtilization is the weight bytes read per second divided by it; a step reads each matrix once for all prompts.
+	// MemoryBandwidth is the memory read bandwidth in bytes per second: the median of measurements before and after the
+	// run. BandwidthUtilization is the weight bytes read per second divided by it; a step reads each matrix once for
+	// all prompts.
 	MemoryBandwidth      float64 `json:"stream_bytes_per_second"`
 	BandwidthUtilization float64 `json:"stream_share"`
 
@@ -27,8 +28,8 @@ type DecodeResult struct {
 	Threads   int `json:"threads"`
 }
 
-// Decode measures greedy generation of newTokens tokens for each of several prompts at once. A prompt has the given number
-// of random tokens.
+// Decode measures greedy generation of newTokens tokens for each of several prompts at once. A prompt has the given
+// number of random tokens.
 func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int) (*DecodeResult, error) {
 	switch maxLength := m.Config().MaxPositionEmbeddings; {
 	case prompts < 1:
@@ -60,8 +61,8 @@ func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int)
 	return r, nil
 }
 
-// memoryBandwidths measures several times how many bytes per second all threads together read from memory. They read 256 MiB,
-// which no cache holds.
+// memoryBandwidths measures several times how many bytes per second all threads together read from memory. They read
+// 256 MiB, which no cache holds.
 func memoryBandwidths() []float64 {
 	data := make([]float32, 64<<20)
 	for i := range data {

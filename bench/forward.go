@@ -23,8 +23,8 @@ type ForwardResult struct {
 	Threads         int     `json:"threads"`
 }
 
-// Forward measures forward passes without gradients, including the head. Every pass takes a batch of rows with the given
-// number of random tokens.
+// Forward measures forward passes without gradients, including the head. Every pass takes a batch of rows with the
+// given number of random tokens.
 func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*ForwardResult, error) {
 	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Config().MaxPositionEmbeddings {
 		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Config().MaxPositionEmbeddings)

@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// randomRows returns n rows of random tokens, with ids from 3 to 39,999 (or the end of the vocabulary). A language model is
-// scored on all tokens, a classifier on random labels.
+// randomRows returns n rows of random tokens, with ids from 3 to 39,999 (or the end of the vocabulary). A language
+// model is scored on all tokens, a classifier on random labels.
 func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 	end := min(40000, m.Config().VocabSize)
 	r := rand.New(rand.NewPCG(0, 0))

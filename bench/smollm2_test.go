@@ -15,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// smolLM2 opens SmolLM2-135M in the folder that SPAGOTUNE_SMOLLM2 names. path returns the path of a golden file of it in the
-// folder that SPAGOTUNE_GOLDEN names. Without both the test is skipped.
+// smolLM2 opens SmolLM2-135M in the folder that SPAGOTUNE_SMOLLM2 names. path returns the path of a golden file of it
+// in the folder that SPAGOTUNE_GOLDEN names (testdata/golden/README.md). Without both the test is skipped.
 func smolLM2(t *testing.T) (s *infer.Session, path func(file string) string) {
 	t.Helper()
 	dir, root := os.Getenv("SPAGOTUNE_SMOLLM2"), os.Getenv(golden.Env)

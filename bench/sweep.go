@@ -41,9 +41,9 @@ func threadCounts() []int {
 // sweepMethods are the columns of Sweep's tables.
 var sweepMethods = []string{"lora", "mora6", "mora1"}
 
-// Sweep measures how the cost of training grows with rows, length, r and threads. It returns Markdown tables and writes them
-// to sweep.md in dir, with a plot NAME-speed.svg for each. measure runs Train on dense rows, best in a process of its own, so
-// that each measurement has its own peak memory.
+// Sweep measures how the cost of training grows with rows, length, r and threads. It returns Markdown tables and writes
+// them to sweep.md in dir, with a plot NAME-speed.svg for each. measure runs Train on dense rows, best in a process of
+// its own, so that each measurement has its own peak memory.
 func Sweep(dir string, measure func(o Options, threads int) (*Result, error)) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("bench: sweep: %w", err)

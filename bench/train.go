@@ -21,8 +21,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Options say what Train measures. All other settings are fixed: lora_alpha 16, an adapter on every linear layer but the
-// head's, no dropout, AdamW with a constant learning rate of 3e-4, no weight decay, no clipping.
+// Options say what Train measures. All other settings are fixed: lora_alpha 16, an adapter on every linear layer but
+// the head's, no dropout, AdamW with a constant learning rate of 3e-4, no weight decay, no clipping.
 type Options struct {
 	// Method is one of Methods.
 	Method string
@@ -42,21 +42,22 @@ type Options struct {
 
 // Result is what Train measured.
 type Result struct {
-	// TokensPerSecond counts the tokens of the batches, which have no padding. With Dense it uses the median time of a step,
-	// otherwise the time of all steps.
+	// TokensPerSecond counts the tokens of the batches, which have no padding. With Dense it uses the median time of a
+	// step, otherwise the time of all steps.
 	TokensPerSecond float64   `json:"tokens_per_second"`
 	StepSeconds     []float64 `json:"step_seconds"`
 	// PeakBytes is the peak memory of the process, 0 if the system does not tell.
 	PeakBytes int `json:"peak_bytes"`
-	// MFU is the model FLOP utilization, the share of the machine's multiply-add peak that products with the model's weights
-	// use:
+	// MFU is the model FLOP utilization, the share of the machine's multiply-add peak that products with the model's
+	// weights use:
 	//
 	//	FLOP = 2·2·(P·tokens + H·scored), or 2·3·(…) if all parameters train
 	//	MFU = FLOP ÷ seconds ÷ (threads · tensor.Peak())
 	//
 	// P is the number of parameters in the matrices of the layers and H that of the LM head. A product takes 2 FLOP per
-	// parameter and token. There are two products, one forward and one for the gradient of the input, and a third for the
-	// gradient of the weight if it trains. Attention, the adapter's own products and everything else are not counted.
+	// parameter and token. There are two products, one forward and one for the gradient of the input, and a third for
+	// the gradient of the weight if it trains. Attention, the adapter's own products and everything else are not
+	// counted.
 	MFU float64 `json:"peak_share"`
 	// Losses are the losses of all steps before their updates, including the step that is not timed.
 	Losses []float64 `json:"losses"`
@@ -80,8 +81,8 @@ type OperatorTime struct {
 	Share   float64 `json:"share"`
 }
 
-// Methods returns the methods that Train knows: those of package adapter, full, and moraK, which is MoRA with mora_type K.
-// mora is mora6.
+// Methods returns the methods that Train knows: those of package adapter, full, and moraK, which is MoRA with mora_type
+// K. mora is mora6.
 func Methods() []string {
 	return append(adapter.Methods(), "mora1", "mora2", "mora3", "mora4", "mora6", "full")
 }
@@ -109,8 +110,8 @@ func method(name string, r int) (adapter.Method, error) {
 	return adapter.New(name, s)
 }
 
-// Train measures training steps on the first rows of a task's training data, in their order. With Dense, tok and task may be
-// nil.
+// Train measures training steps on the first rows of a task's training data, in their order. With Dense, tok and task
+// may be nil.
 func Train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Options) (*Result, error) {
 	r, err := train(ctx, m, tok, task, o)
 	if err != nil {

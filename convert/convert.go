@@ -28,8 +28,9 @@ type Options struct {
 	Model, Output string
 	// To is ToCybertron or ToHuggingFace.
 	To string
-	// Numerics decides the epsilon of the norms. With model.Cybertron (or "") it is Cybertron's own, 1e-5, which suits models
-	// that were trained with these numerics or made by Cybertron's converter. With model.HuggingFace it is config.json's.
+	// Numerics decides the epsilon of the norms. With model.Cybertron (or "") it is Cybertron's own, 1e-5, which suits
+	// models that were trained with these numerics or made by Cybertron's converter. With model.HuggingFace it is
+	// config.json's.
 	Numerics string
 	// Drop lists tensors, by name or prefix, that may be dropped if the other format has no place for them.
 	Drop []string
@@ -51,9 +52,9 @@ type Report struct {
 }
 
 // Convert turns a Hugging Face folder (safetensors or a PyTorch checkpoint, half types too) into one that Cybertron's
-// tasks.Load serves, or such a folder back into a Hugging Face folder. A tensor that the other format has no place for is an
-// error, unless it follows from the config. The new folder appears only once it is complete and has been read back to the
-// same bits.
+// tasks.Load serves, or such a folder back into a Hugging Face folder. A tensor that the other format has no place for
+// is an error, unless it follows from the config. The new folder appears only once it is complete and has been read
+// back to the same bits.
 func Convert(ctx context.Context, o Options) (*Report, error) {
 	r, err := run(ctx, o)
 	if err != nil {
@@ -147,8 +148,8 @@ func (r *Report) loadHuggingFace(ctx context.Context, o Options) (*model.Model, 
 	return m, nil
 }
 
-// sameWeights returns an error unless all weights of two models of the same architecture have the same bits. Buffers that
-// follow from the config are not compared.
+// sameWeights returns an error unless all weights of two models of the same architecture have the same bits. Buffers
+// that follow from the config are not compared.
 func sameWeights(a, b *model.Model) error {
 	values := map[string]*model.Weight{}
 	a.Weights(func(w *model.Weight) { values[w.Name] = w })
@@ -177,8 +178,8 @@ func sameWeights(a, b *model.Model) error {
 	return err
 }
 
-// missingFiles lists the files of a folder that another one lacks, such as a sentence encoder's modules.json. Weights do not
-// count, since the other folder has them in another format.
+// missingFiles lists the files of a folder that another one lacks, such as a sentence encoder's modules.json. Weights
+// do not count, since the other folder has them in another format.
 func missingFiles(source, output string) []string {
 	var missing []string
 	entries, err := os.ReadDir(source)

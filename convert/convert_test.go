@@ -209,7 +209,8 @@ func TestConvertDrop(t *testing.T) {
 	sameTensors(t, dir, back, "cls.seq_relationship.weight", "cls.seq_relationship.bias")
 }
 
-// TestConvertTokenizerJSON checks that Cybertron's tokenizer files are made from tokenizer.json if there is nothing else.
+// TestConvertTokenizerJSON checks that Cybertron's tokenizer files are made from tokenizer.json if there is nothing
+// else.
 func TestConvertTokenizerJSON(t *testing.T) {
 	dir := bertFolder(t, "BertModel", "", checkpoint.DTypeF32)
 	if err := os.Remove(filepath.Join(dir, "vocab.txt")); err != nil {
@@ -239,7 +240,7 @@ func TestConvertErrors(t *testing.T) {
 		"format":          {"onnx", func(*testing.T) string { return good }, `to "onnx" is not known`},
 		"no spago model":  {ToHuggingFace, func(*testing.T) string { return good }, "has no spago_model.bin"},
 		"no folder":       {ToCybertron, func(*testing.T) string { return good + "x" }, "no such folder"},
-		"another family":  {ToCybertron, func(*testing.T) string { return "../testdata/golden/models/llama" }, "llama has Hugging Face's alone"},
+		"another family":  {ToCybertron, func(*testing.T) string { return "../testdata/golden/models/llama" }, "llama has only Hugging Face's"},
 		"wrong precision": {ToHuggingFace, damaged(good, []byte("what is this")), "spago_model.bin"},
 		"cut off":         {ToHuggingFace, damaged(good, nil), "spago_model.bin"},
 		"no vocabulary": {ToCybertron, func(t *testing.T) string {

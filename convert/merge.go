@@ -21,10 +21,10 @@ type MergeReport struct {
 	Bytes int `json:"weight_bytes"`
 }
 
-// Merge merges an adapter into its model and writes a Hugging Face folder, which must not exist, or be empty. dtype is the
-// type of the written weights; "" keeps the type of each stored weight. The folder appears only once it is complete and has
-// been read back. Its logits are then compared with those of the base with the adapter, on fixed random tokens and, if the
-// model has a tokenizer, on a sentence.
+// Merge merges an adapter into its model and writes a Hugging Face folder, which must not exist, or be empty. dtype is
+// the type of the written weights; "" keeps the type of each stored weight. The folder appears only once it is complete
+// and has been read back. Its logits are then compared with those of the base with the adapter, on fixed random tokens
+// and, if the model has a tokenizer, on a sentence.
 func Merge(ctx context.Context, modelName, adapterDir, output string, dtype checkpoint.DType) (*MergeReport, error) {
 	r, err := merge(ctx, modelName, adapterDir, output, dtype)
 	if err != nil {
@@ -46,22 +46,16 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err != nil {
 		return nil, err
 	}
-	before, err := infer.Logits(s.Model, s.Adapter, probes)
+	before, err := infer.Logits(ctx, s.Model, s.Adapter, probes)
 	if err != nil {
 		return nil, err
 	}
 	r := &MergeReport{Output: output}
 	return r, folder.New(output, func(tmp string) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err
 		}
 		if err := s.Setup.Write(tmp); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
@@ -75,7 +69,7 @@ func (r *MergeReport) compare(ctx context.Context, dir, numerics string, probes 
 		return err
 	}
 	defer func() { _ = m.Close() }()
-	after, err := infer.Logits(m, "", probes)
+	after, err := infer.Logits(ctx, m, "", probes)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 
 // Result is how well a model does on a task's data.
 type Result struct {
-	// Loss is the mean over everything that is scored, nil if it was not computed. For multiple choice it is that of the right
-	// choices, per token.
+	// Loss is the mean over everything that is scored, nil if it was not computed. For multiple choice it is that of
+	// the right choices, per token.
 	Loss *float64 `json:"eval_loss"`
 	// Score is the task's first metric, or the mean score of the answers. It is nil if the task has no answers.
 	Score *float64 `json:"eval_score"`
@@ -34,8 +34,8 @@ type Result struct {
 type Options struct {
 	// Limit is the number of examples to take of each task, from the first on; 0 means all.
 	Limit int
-	// Loss computes the loss even if answers are generated, which takes another pass over all examples. Other tasks always
-	// have a loss.
+	// Loss computes the loss even if answers are generated, which takes another pass over all examples. Other tasks
+	// always have a loss.
 	Loss bool
 	// Log, if not nil, receives every answer as soon as it is there. Answers that it holds already are taken from it.
 	Log *PredictionLog
@@ -47,7 +47,8 @@ type NamedTask struct {
 	Task tasks.Task
 }
 
-// Evaluate computes the loss of a task's eval split and, if the task has answers, its score. It returns the answers too.
+// Evaluate computes the loss of a task's eval split and, if the task has answers, its score. It returns the answers
+// too.
 func Evaluate(ctx context.Context, s *infer.Session, task tasks.Task, o Options) (*Result, []Prediction, error) {
 	r, answers, err := evaluate(ctx, s, NamedTask{Task: task}, o)
 	if err != nil {

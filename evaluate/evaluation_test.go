@@ -22,7 +22,8 @@ func quizAndEcho(n int) []NamedTask {
 	return []NamedTask{{"quiz", q}, {"echo", &echo{prompts: q.Prompts, options: tasks.GenerationOptions{MaxNewTokens: 3}}}}
 }
 
-// TestEvaluateAll checks the loss and the score against the answers, and that an interrupted run resumes to the same result.
+// TestEvaluateAll checks the loss and the score against the answers, and that an interrupted run resumes to the same
+// result.
 func TestEvaluateAll(t *testing.T) {
 	s, _ := byteSession(t)
 	all := quizAndEcho(5)[:1]

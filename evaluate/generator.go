@@ -35,8 +35,8 @@ func newGenerator(s *infer.Session, task tasks.Task, o tasks.GenerationOptions) 
 	return &generator{session: s, tok: tok, task: task, template: template, stop: o.Stop, config: config}, err
 }
 
-// generationConfig returns how answers are generated: greedily. For a sequence-to-sequence model, the task's options override
-// those of the model's folder.
+// generationConfig returns how answers are generated: greedily. For a sequence-to-sequence model, the task's options
+// override those of the model's folder.
 func generationConfig(s *infer.Session, o tasks.GenerationOptions) (model.GenerationConfig, error) {
 	c, err := s.Generation(model.GenerationConfig{MaxNewTokens: o.MaxNewTokens})
 	if err != nil || s.Model.Head().Kind != head.Seq2SeqLM {
@@ -103,8 +103,8 @@ func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]P
 	return answers, nil
 }
 
-// prompt returns what generation starts from. A prompt drops few-shot examples until it fits the model's length; the source
-// of a sequence-to-sequence model is truncated.
+// prompt returns what generation starts from. A prompt drops few-shot examples until it fits the model's length; the
+// source of a sequence-to-sequence model is truncated.
 func (g *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
 	maxLength := g.session.Model.Config().MaxPositionEmbeddings
 	if g.session.Model.Head().Kind == head.Seq2SeqLM {
@@ -124,8 +124,8 @@ func (g *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
 	}
 }
 
-// stopped reports whether the last token completed a stop string. It decodes only the end of the answer: since most tokens
-// have a byte or more, the last len(stop)+8 tokens contain the string.
+// stopped reports whether the last token completed a stop string. It decodes only the end of the answer: since most
+// tokens have a byte or more, the last len(stop)+8 tokens contain the string.
 func (g *generator) stopped(ids []int32) bool {
 	for _, s := range g.stop {
 		end := ids[max(0, len(ids)-len(s)-8):]

@@ -42,10 +42,7 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 		if tokens < maxTokens && i+1 < len(examples) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		predictions, err := h.pass(examples[i+1-len(counts):i+1], rows, counts)
+		predictions, err := h.pass(ctx, examples[i+1-len(counts):i+1], rows, counts)
 		if err != nil {
 			return nil, err
 		}
@@ -56,8 +53,8 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 }
 
 // pass predicts for examples that have counts[i] of the rows each.
-func (h *headPredictor) pass(examples []tasks.Example, rows []tasks.Features, counts []int) ([]tasks.Prediction, error) {
-	outputs, err := h.session.Outputs(rows)
+func (h *headPredictor) pass(ctx context.Context, examples []tasks.Example, rows []tasks.Features, counts []int) ([]tasks.Prediction, error) {
+	outputs, err := h.session.Outputs(ctx, rows)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ type Input struct {
 	Pair string `json:"text_pair,omitempty"`
 }
 
-// ReadInputs reads a file of inputs: JSON Lines if it is named .jsonl, .ndjson or .json, otherwise one text per line. Empty
-// lines are skipped.
+// ReadInputs reads a file of inputs: JSON Lines if it is named .jsonl, .ndjson or .json, otherwise one text per line.
+// Empty lines are skipped.
 func ReadInputs(path string) ([]Input, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -59,7 +59,8 @@ func ReadInputs(path string) ([]Input, error) {
 	return all, nil
 }
 
-// promptBuilder returns the task to predict with: the named one, the one of the model's training, or the one for its head.
+// promptBuilder returns the task to predict with: the named one, the one of the model's training, or the one for its
+// head.
 func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBuilder, error) {
 	options := map[string]any{}
 	if name == "" || name == s.Setup.Task {
@@ -90,8 +91,8 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 	return t, infer.MatchHead(t, s.Model)
 }
 
-// Predict returns the model's prediction for each input. name is the task to use, set are options of it ("key=value"). If name is
-// "", the task is that of the model's training, or the one for the model's head.
+// Predict returns the model's prediction for each input. name is the task to use, set are options of it ("key=value").
+// If name is "", the task is that of the model's training, or the one for the model's head.
 func Predict(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input) ([]tasks.Prediction, error) {
 	answers, err := predict(ctx, s, name, set, inputs)
 	if err != nil {

@@ -38,8 +38,8 @@ func (q *quiz) Score(want tasks.Example, got string) float64 {
 	return 0
 }
 
-// TestChoicesMatchWholeTexts checks that the log-probability of a choice is that computed from prompt and choice as one text,
-// whatever prefixes the questions share.
+// TestChoicesMatchWholeTexts checks that the log-probability of a choice is that computed from prompt and choice as one
+// text, whatever prefixes the questions share.
 func TestChoicesMatchWholeTexts(t *testing.T) {
 	s, tok := byteSession(t)
 	shots, task := strings.Repeat("A worked example. ", 4), &quiz{}

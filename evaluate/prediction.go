@@ -12,8 +12,8 @@ type Prediction struct {
 	Output    string  `json:"output"`
 	Reference string  `json:"want"`
 	Score     float64 `json:"score"`
-	// Verdict is "right", "wrong" or "partly", or "" if answers are only scored all together. Extracted is the part of Output
-	// that the task compares.
+	// Verdict is "right", "wrong" or "partly", or "" if answers are only scored all together. Extracted is the part of
+	// Output that the task compares.
 	Verdict   string `json:"verdict"`
 	Extracted string `json:"extracted"`
 	// Choices are the choices of a multiple-choice task, with their log-probabilities.

@@ -18,8 +18,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// PredictionLog is a file of an evaluation's answers in JSON Lines. Each answer is written as soon as it is there, with its
-// task, prompt, output, score and the run that it belongs to. An interrupted run resumes where its file ends.
+// PredictionLog is a file of an evaluation's answers in JSON Lines. Each answer is written as soon as it is there, with
+// its task, prompt, output, score and the run that it belongs to. An interrupted run resumes where its file ends.
 type PredictionLog struct {
 	path string
 	f    *os.File
@@ -47,7 +47,8 @@ type logLine struct {
 	Run     string `json:"run"`
 }
 
-// OpenPredictionLog opens a file of answers, which may be new. A file of another run, or of something else, is an error.
+// OpenPredictionLog opens a file of answers, which may be new. A file of another run, or of something else, is an
+// error.
 func OpenPredictionLog(path string, run Run) (*PredictionLog, error) {
 	a := &PredictionLog{path: path, run: run, old: map[string][]Prediction{}}
 	if err := a.run.identify(); err != nil {
@@ -92,8 +93,8 @@ func (r *Run) identify() error {
 // digestPartBytes is the size of the three parts of a large file that are digested.
 const digestPartBytes = 1 << 20
 
-// digest writes what identifies a model or an adapter: the names, sizes and contents of the files in its folder. Of a large
-// file it takes a part of the beginning, the middle and the end.
+// digest writes what identifies a model or an adapter: the names, sizes and contents of the files in its folder. Of a
+// large file it takes a part of the beginning, the middle and the end.
 func digest(w io.Writer, dir string) error {
 	if dir == "" {
 		return nil

@@ -20,8 +20,8 @@ const (
 	evalBatch     = 128 // examples that are answered at once in other ways
 )
 
-// newPredictor returns the predictor for a task and how many examples to give it at once. Answers are chosen by likelihood,
-// computed from the head's outputs, or generated.
+// newPredictor returns the predictor for a task and how many examples to give it at once. Answers are chosen by
+// likelihood, computed from the head's outputs, or generated.
 func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, err error) {
 	switch t := task.(type) {
 	case tasks.MultipleChoice:
@@ -37,9 +37,9 @@ func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, er
 	return nil, 0, errors.New("this task has no answers to score; it is evaluated by its loss alone")
 }
 
-// Score lets the model answer the examples of a split, at most limit of them (0 means all), and returns the task's metrics
-// and the answers. The first metric is the task's score. log, if not nil, keeps the answers; those that it has already are
-// not computed again.
+// Score lets the model answer the examples of a split, at most limit of them (0 means all), and returns the task's
+// metrics and the answers. The first metric is the task's score. log, if not nil, keeps the answers; those that it has
+// already are not computed again.
 func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split, limit int, log *PredictionLog) ([]tasks.Metric, []Prediction, error) {
 	p, batch, err := newPredictor(s, t.Task)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Tasks returns the tasks of an evaluation by their names. data are "NAME=PATH", or just a path if there is one task. set are
-// "key=value", for every task that has this option, or "NAME.key=value" for one task.
+// Tasks returns the tasks of an evaluation by their names. data are "NAME=PATH", or just a path if there is one task.
+// set are "key=value", for every task that has this option, or "NAME.key=value" for one task.
 func Tasks(names, data, set []string) ([]NamedTask, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no task is named")

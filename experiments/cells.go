@@ -13,8 +13,8 @@ type cells struct {
 	values        map[string][]float64 // by "row\tcolumn", one value per seed
 }
 
-// cells collects the figures of the table's own runs, not of searches. In a table with groups a column's name begins with
-// its group.
+// cells collects the figures of the table's own runs, not of searches. In a table with groups a column's name begins
+// with its group.
 func (t *table) cells() *cells {
 	c := &cells{digits: map[string]int{}, values: map[string][]float64{}}
 	for _, r := range t.rows {

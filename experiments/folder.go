@@ -51,8 +51,8 @@ func (t *table) createFolder() error {
 	return folder.WriteJSON(filepath.Join(t.options.Output, tableFileName), tableFile{t.name, t.options.Preset})
 }
 
-// checkRecords returns an error if finished runs have other settings, or if there are unfinished runs and Options.Resume is
-// not set.
+// checkRecords returns an error if finished runs have other settings, or if there are unfinished runs and
+// Options.Resume is not set.
 func (t *table) checkRecords() error {
 	found, interrupted := 0, ""
 	for _, row := range t.runnable {
@@ -82,8 +82,8 @@ func (t *table) recordFile(j job) string {
 }
 func (t *table) runDir(j job) string { return filepath.Join(t.options.Output, "runs", j.file()) }
 
-// readRecord reads the record of a finished run. It returns nil if there is none. A record with other settings is an error,
-// except for the values that the row's search chose.
+// readRecord reads the record of a finished run. It returns nil if there is none. A record with other settings is an
+// error, except for the values that the row's search chose.
 func (t *table) readRecord(j job) (*Record, error) {
 	var rec Record
 	path := t.recordFile(j)

@@ -64,8 +64,8 @@ var tableKinds = map[string]tableKind{
 // learnedAccuracy is the accuracy at which pairs count as memorized.
 const learnedAccuracy = 0.85
 
-// stepReaching returns the step at which the score reached a bound, interpolated linearly between evaluations. ok is false if
-// it never did.
+// stepReaching returns the step at which the score reached a bound, interpolated linearly between evaluations. ok is
+// false if it never did.
 func (r *Record) stepReaching(bound float64) (step float64, ok bool) {
 	for i, v := range r.Evaluations {
 		if v.Score == nil || *v.Score < bound {

@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// drawPlot draws the table's plot as SVG and PNG: values by step, or the columns as groups of bars. It draws nothing if there
-// are no values.
+// drawPlot draws the table's plot as SVG and PNG: values by step, or the columns as groups of bars. It draws nothing if
+// there are no values.
 func (t *table) drawPlot(base string) error {
 	c := t.cells()
 	if len(c.values) == 0 {

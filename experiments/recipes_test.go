@@ -89,8 +89,8 @@ func checkTask(name string, options map[string]any) error {
 	return nil
 }
 
-// TestPublishedRowsHaveRecipes checks that every row of every preset has a valid recipe, and that every published row is in
-// the preset paper.
+// TestPublishedRowsHaveRecipes checks that every row of every preset has a valid recipe, and that every published row
+// is in the preset paper.
 func TestPublishedRowsHaveRecipes(t *testing.T) {
 	for name, kind := range tableKinds {
 		all, err := readPublished(recipes.Files, kind.published...)

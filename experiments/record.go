@@ -25,8 +25,8 @@ type Record struct {
 	Preset string `json:"preset"`
 	Group  string `json:"group,omitempty"`
 	Row    string `json:"row"`
-	// Search is the number of the run in the row's grid search, from 1; 0 is a run of the table itself. Params are the values
-	// that the search tried.
+	// Search is the number of the run in the row's grid search, from 1; 0 is a run of the table itself. Params are the
+	// values that the search tried.
 	Search int            `json:"search,omitempty"`
 	Params map[string]any `json:"tried,omitempty"`
 	Seed   uint64         `json:"seed"`
@@ -48,11 +48,12 @@ type Record struct {
 	// interruption are missing from both.
 	Tokens       int     `json:"tokens"`
 	TrainSeconds float64 `json:"train_seconds"`
-	// PeakBytes is the peak memory of the process during the run (since the last resume), 0 if the system does not tell.
+	// PeakBytes is the peak memory of the process during the run (since the last resume), 0 if the system does not
+	// tell.
 	PeakBytes   int                   `json:"peak_bytes,omitempty"`
 	Evaluations []finetune.Evaluation `json:"evaluations"`
-	// EvalTasks are the scores by the name of the EvalTask. SingularValues are the numbers of singular values of ΔW above
-	// inspect.SingularValueThreshold, by module, as means over layers.
+	// EvalTasks are the scores by the name of the EvalTask. SingularValues are the numbers of singular values of ΔW
+	// above inspect.SingularValueThreshold, by module, as means over layers.
 	EvalTasks      map[string]float64 `json:"benchmarks,omitempty"`
 	SingularValues map[string]float64 `json:"singular_values,omitempty"`
 }
@@ -89,8 +90,8 @@ func (t *table) newRecord(j job, result *finetune.Result) *Record {
 	return rec
 }
 
-// readMetrics reads the evaluations, the tokens and the time from metrics.jsonl, which covers the whole run even if it was
-// resumed.
+// readMetrics reads the evaluations, the tokens and the time from metrics.jsonl, which covers the whole run even if it
+// was resumed.
 func (r *Record) readMetrics(dir string) error {
 	curve, err := finetune.ReadCurve("", dir)
 	if err != nil {
@@ -139,8 +140,8 @@ func machine() string {
 	return runtime.GOOS + "/" + runtime.GOARCH
 }
 
-// settings returns the keys that decide a run. They do not depend on where the user keeps the model and the data: a model
-// counts by the name of its folder, data count by their names in the recipe.
+// settings returns the keys that decide a run. They do not depend on where the user keeps the model and the data: a
+// model counts by the name of its folder, data count by their names in the recipe.
 func (t *table) settings(recipe finetune.Recipe) map[string]any {
 	if t.options.Model != "" {
 		setModel(&recipe.Config, filepath.Base(t.options.Model))

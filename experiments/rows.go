@@ -130,8 +130,8 @@ func (r *tableRow) expandSearch() error {
 	return nil
 }
 
-// expandGrid returns a recipe for every combination of the values that a recipe's search lists, and these values. A search of
-// a single combination is no search.
+// expandGrid returns a recipe for every combination of the values that a recipe's search lists, and these values. A
+// search of a single combination is no search.
 func expandGrid(recipe finetune.Recipe) (grid []finetune.Recipe, values []map[string]any, err error) {
 	values = []map[string]any{{}}
 	override := map[string]any{}

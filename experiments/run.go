@@ -72,8 +72,8 @@ func (t *table) runJob(ctx context.Context, j job) (*Record, error) {
 	return rec, nil
 }
 
-// reuseSearchRun finds a finished run of the search that has exactly the settings of a run of the table, and makes its folder
-// and its answers those of that run. It returns nil if there is none.
+// reuseSearchRun finds a finished run of the search that has exactly the settings of a run of the table, and makes its
+// folder and its answers those of that run. It returns nil if there is none.
 func (t *table) reuseSearchRun(j job) (*Record, error) {
 	digest := digestOf(t.settings(j.recipe))
 	for _, rec := range t.records {
@@ -91,8 +91,8 @@ func (t *table) reuseSearchRun(j job) (*Record, error) {
 	return nil, nil
 }
 
-// renameIfExists renames a file or folder, if it exists. Whole models are not kept, and an interrupted call may have renamed
-// it already.
+// renameIfExists renames a file or folder, if it exists. Whole models are not kept, and an interrupted call may have
+// renamed it already.
 func renameIfExists(from, to string) error {
 	if err := os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -135,7 +135,8 @@ func (t *table) trainJob(ctx context.Context, j job) (*Record, error) {
 	return rec, removeCheckpoints(recipe)
 }
 
-// removeCheckpoints removes the checkpoints of a finished run. If the run's result is a whole model, it removes that too.
+// removeCheckpoints removes the checkpoints of a finished run. If the run's result is a whole model, it removes that
+// too.
 func removeCheckpoints(recipe finetune.Recipe) error {
 	if recipe.Config.WholeModel() {
 		return os.RemoveAll(recipe.Config.Save.OutputDir)

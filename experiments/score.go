@@ -85,8 +85,8 @@ func scoreTask(ctx context.Context, session *infer.Session, evalTask finetune.Ev
 	return *results[0].Score, nil
 }
 
-// singularValues returns the number of singular values of the run's ΔW above inspect.SingularValueThreshold, by module, as
-// means over the layers. ΔW is that of the adapter, or the difference between the whole model and the base.
+// singularValues returns the number of singular values of the run's ΔW above inspect.SingularValueThreshold, by module,
+// as means over the layers. ΔW is that of the adapter, or the difference between the whole model and the base.
 func singularValues(ctx context.Context, recipe finetune.Recipe) (map[string]float64, error) {
 	_, open, err := recipe.Config.Source(ctx)
 	if err != nil {

@@ -30,8 +30,8 @@ type Options struct {
 	Only []string
 	// Resume continues the table in the folder. Without it, the folder must be new or hold a finished table.
 	Resume bool
-	// Model, if not empty, replaces the recipes' model, or their tokenizer if they train from random weights. Data replaces the
-	// folder "data" at the beginning of their paths.
+	// Model, if not empty, replaces the recipes' model, or their tokenizer if they train from random weights. Data
+	// replaces the folder "data" at the beginning of their paths.
 	Model, Data string
 	// Settings ("key=value") override the keys of all rows.
 	Settings []string
@@ -63,10 +63,10 @@ type table struct {
 	done         int      // finished runs
 }
 
-// Run makes one of the paper's tables. It carries out the runs that have not finished yet, keeps a record of each (rows/*.json)
-// and writes NAME.md, NAME.csv and plots into the output folder. Rows whose model or data are missing are listed, not run. If
-// ctx is cancelled, the current run saves a checkpoint, the table is written as far as it is finished, and Run returns
-// finetune.ErrInterrupted.
+// Run makes one of the paper's tables. It carries out the runs that have not finished yet, keeps a record of each
+// (rows/*.json) and writes NAME.md, NAME.csv and plots into the output folder. Rows whose model or data are missing are
+// listed, not run. If ctx is cancelled, the current run saves a checkpoint, the table is written as far as it is
+// finished, and Run returns finetune.ErrInterrupted.
 func Run(ctx context.Context, name string, o Options) error {
 	t := &table{name: name, options: o, missingByKey: map[string][]string{}}
 	err := t.prepare()
@@ -159,8 +159,8 @@ func (t *table) total() int {
 	return n
 }
 
-// splitRunnable separates the rows that can run from those that lack inputs. Rows that lack the same inputs become one entry
-// of missing.
+// splitRunnable separates the rows that can run from those that lack inputs. Rows that lack the same inputs become one
+// entry of missing.
 func (t *table) splitRunnable() {
 	at := map[string]int{}
 	for _, row := range t.rows {

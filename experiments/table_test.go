@@ -39,7 +39,8 @@ seed: 1
 compare:
 `
 
-// stubRecipes returns recipes with the given rows, by default two rows of a few steps, the first with a search of two rates.
+// stubRecipes returns recipes with the given rows, by default two rows of a few steps, the first with a search of two
+// rates.
 func stubRecipes(rows ...string) fs.FS {
 	if rows == nil {
 		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
@@ -156,8 +157,8 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestSearchRunIsReused checks that a run of a search with the settings of the row is not repeated: its adapter and its answers
-// become those of the first seed.
+// TestSearchRunIsReused checks that a run of a search with the settings of the row is not repeated: its adapter and its
+// answers become those of the first seed.
 func TestSearchRunIsReused(t *testing.T) {
 	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
 	if err != nil {
@@ -411,8 +412,8 @@ func TestSelectedRows(t *testing.T) {
 	}
 }
 
-// TestShortSettings checks that a row's settings include its method and rate, even by default, and no key that the method
-// lacks.
+// TestShortSettings checks that a row's settings include its method and rate, even by default, and no key that the
+// method lacks.
 func TestShortSettings(t *testing.T) {
 	for want, s := range map[string]map[string]any{
 		"method full, learning_rate 0.0003, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},

@@ -15,9 +15,9 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a weight
-// decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale multiplies lr, in
-// the weight decay too.
+// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a
+// weight decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale
+// multiplies lr, in the weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
@@ -50,8 +50,8 @@ func exemptFromDecay(m *model.Model, adapterName string) func(model.Param) bool 
 	return func(p model.Param) bool { return norms[p.Param] || undecayed.MatchString(strings.ToLower(p.Name)) }
 }
 
-// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero. It
-// returns the number of values of the new ones.
+// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero.
+// It returns the number of values of the new ones.
 func (o *AdamW) restart(params []model.Param) (reset int) {
 	old, at := *o, map[*nn.Param]int{}
 	for i, p := range o.params {

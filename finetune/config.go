@@ -14,8 +14,8 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// Config describes a run. Model, Task, Method and Train decide the numbers that come out. Eval, Save and Memory do not, so
-// a run may be resumed with other values of them.
+// Config describes a run. Model, Task, Method and Train decide the numbers that come out. Eval, Save and Memory do not,
+// so a run may be resumed with other values of them.
 type Config struct {
 	Model  ModelSpec
 	Task   TaskSpec
@@ -34,8 +34,8 @@ type ModelSpec struct {
 	Config ConfigFile `yaml:"model_config"`
 	// Tokenizer is the tokenizer's folder, or "embedded". If it is empty, the model's own is used.
 	Tokenizer string `yaml:"tokenizer"`
-	// Numerics is "huggingface" (the default: compute as transformers does) or "cybertron" (compute as Cybertron does, for
-	// models that Cybertron will serve).
+	// Numerics is "huggingface" (the default: compute as transformers does) or "cybertron" (compute as Cybertron does,
+	// for models that Cybertron will serve).
 	Numerics string `yaml:"numerics"`
 }
 
@@ -59,8 +59,8 @@ type MethodSpec struct {
 	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
 	// and head are kept, so Settings must be empty.
 	Adapter string `yaml:"adapter"`
-	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe they
-	// are top-level keys like all others.
+	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe
+	// they are top-level keys like all others.
 	Settings map[string]any `yaml:"-"`
 }
 
@@ -89,15 +89,16 @@ type TrainSpec struct {
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
 
-	// ReLoRASteps is the interval, in steps, at which the adapter is merged into the base and restarted with a new optimizer
-	// state (ReLoRA; with method mora, ReMoRA). 0 means never. After a restart the learning rate warms up over
-	// ReLoRAWarmupSteps. ReLoRAMoRATypes lists the mora_types that the run cycles through, the first one from the start; if
-	// it is empty, the method's type is kept.
+	// ReLoRASteps is the interval, in steps, at which the adapter is merged into the base and restarted with a new
+	// optimizer state (ReLoRA; with method mora, ReMoRA). 0 means never. After a restart the learning rate warms up
+	// over ReLoRAWarmupSteps. ReLoRAMoRATypes lists the mora_types that the run cycles through, the first one from the
+	// start; if it is empty, the method's type is kept.
 	ReLoRASteps       int   `yaml:"relora_steps"`
 	ReLoRAWarmupSteps int   `yaml:"relora_warmup_steps"`
 	ReLoRAMoRATypes   []int `yaml:"relora_mora_types"`
 
-	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it early.
+	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
+	// early.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
 	// MetricForBestModel decides which weights are kept as the best: "loss" (of the held-out data) or "score".
 	MetricForBestModel string `yaml:"metric_for_best_model"`
@@ -105,8 +106,9 @@ type TrainSpec struct {
 	LoadBestModelAtEnd bool `yaml:"load_best_model_at_end"`
 
 	Seed uint64 `yaml:"seed"`
-	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows, and a
-	// longer row is a micro-batch of its own. 0 depends on the model: 512, or up to 1,024 if a token takes little memory.
+	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,
+	// and a longer row is a micro-batch of its own. 0 depends on the model: 512, or up to 1,024 if a token takes little
+	// memory.
 	MaxTokensPerMicroBatch int `yaml:"slice_tokens"`
 }
 
@@ -114,15 +116,16 @@ type TrainSpec struct {
 type EvalSpec struct {
 	// Steps is the interval between evaluations, in steps; 0 evaluates only at the end.
 	Steps int `yaml:"eval_steps"`
-	// Examples is how many held-out examples are answered and scored. 0 means none if answers are generated, all of them
-	// otherwise. The held-out loss is always computed.
+	// Examples is how many held-out examples are answered and scored. 0 means none if answers are generated, all of
+	// them otherwise. The held-out loss is always computed.
 	Examples int `yaml:"eval_examples"`
 }
 
 // SaveSpec says what is written, and when.
 type SaveSpec struct {
 	OutputDir string `yaml:"output_dir"`
-	// Steps is the interval between checkpoints, in steps; 0 writes one only at the end. TotalLimit is how many are kept.
+	// Steps is the interval between checkpoints, in steps; 0 writes one only at the end. TotalLimit is how many are
+	// kept.
 	Steps      int `yaml:"save_steps"`
 	TotalLimit int `yaml:"save_total_limit"`
 	// LoggingSteps is the interval between lines of metrics, in steps.
@@ -131,8 +134,8 @@ type SaveSpec struct {
 
 // MemorySpec bounds the memory of a run. It changes no result.
 type MemorySpec struct {
-	// GradientCheckpointing is "none", "block" (recompute every layer in the backward pass: less memory, more time) or "auto"
-	// (the default: block only if the run would exceed Limit otherwise).
+	// GradientCheckpointing is "none", "block" (recompute every layer in the backward pass: less memory, more time) or
+	// "auto" (the default: block only if the run would exceed Limit otherwise).
 	GradientCheckpointing string `yaml:"gradient_checkpointing"`
 	// Limit is how much memory the run may take, such as 4GiB. An empty Limit means no limit.
 	Limit string `yaml:"memory"`
@@ -155,8 +158,8 @@ func (f ConfigFile) Read() ([]byte, error) {
 	return f.JSON, nil
 }
 
-// Default returns a Config with the defaults of Hugging Face's Trainer, except for a learning rate and a schedule that suit
-// adapters.
+// Default returns a Config with the defaults of Hugging Face's Trainer, except for a learning rate and a schedule that
+// suit adapters.
 func Default() Config {
 	return Config{
 		Method: MethodSpec{Name: "mora"},

@@ -32,8 +32,8 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	return tasks.New(t.Name, options)
 }
 
-// encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single scored
-// token is an error; an eval split may be empty.
+// encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
+// scored token is an error; an eval split may be empty.
 func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
 	template, err := infer.ChatTemplate(tok)
 	if err != nil {
@@ -57,8 +57,8 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	return rows, nil
 }
 
-// ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations is an
-// error.
+// ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations
+// is an error.
 func ExamplePrompt(task tasks.Task) (string, error) {
 	examples, err := evaluate.FirstExamples(task, tasks.Eval, 1)
 	if err != nil {

@@ -2,8 +2,8 @@ package finetune
 
 import "encoding/json"
 
-// legacyConfig is the struct that a run's digest was computed from up to commit e60e5f3. With it a checkpoint of that time
-// is recognized as the run's own. Its field names, their order and their omitempty must stay as they are.
+// legacyConfig is the struct that a run's digest was computed from up to commit e60e5f3. With it a checkpoint of that
+// time is recognized as the run's own. Its field names, their order and their omitempty must stay as they are.
 type legacyConfig struct {
 	Model                                              string
 	ModelConfig                                        any

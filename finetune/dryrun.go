@@ -30,7 +30,8 @@ type Plan struct {
 	// Memory is the estimate. Checkpointing says that layers are recomputed in the backward pass.
 	Memory        Memory
 	Checkpointing bool
-	// Seconds is the time of all steps without evaluations, 0 if Tokens is not known. TimeBasis says how it was estimated.
+	// Seconds is the time of all steps without evaluations, 0 if Tokens is not known. TimeBasis says how it was
+	// estimated.
 	Seconds   float64
 	TimeBasis string
 }

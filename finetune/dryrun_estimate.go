@@ -17,8 +17,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// assumedMFU is the model FLOP utilization that is assumed if training cannot be timed: what bench measured for SmolLM2-135M
-// (docs/performance.md).
+// assumedMFU is the model FLOP utilization that is assumed if training cannot be timed: what bench measured for
+// SmolLM2-135M (docs/performance.md).
 const assumedMFU = 0.5
 
 // estimate plans a run that lacks its model or its data, from the model's shape.
@@ -110,8 +110,8 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	return raw, err
 }
 
-// countTrainable returns the number of parameters that would train. Unless a setting singles out layers, it attaches the
-// adapter to models of one and of two layers and extrapolates, which is faster for a large model.
+// countTrainable returns the number of parameters that would train. Unless a setting singles out layers, it attaches
+// the adapter to models of one and of two layers and extrapolates, which is faster for a large model.
 func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) {
 	if c.Method.Name == "full" {
 		return m.NumParameters(), nil

@@ -21,8 +21,8 @@ func shapes(t *testing.T) fs.FS {
 	return known
 }
 
-// TestDryRunWithoutTheModel plans runs of LLaMA-2 7B, which has 6,738,415,616 parameters. The counts r·(in+out) of LoRA and
-// r̂² of MoRA are computed by hand.
+// TestDryRunWithoutTheModel plans runs of LLaMA-2 7B, which has 6,738,415,616 parameters. The counts r·(in+out) of LoRA
+// and r̂² of MoRA are computed by hand.
 func TestDryRunWithoutTheModel(t *testing.T) {
 	const layers = 32
 	for method, want := range map[string]int{

@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// evaluate computes the held-out loss and, if asked for, the score of the answers. It keeps the best weights and ends the
-// run once the metric has not improved for long enough.
+// evaluate computes the held-out loss and, if asked for, the score of the answers. It keeps the best weights and ends
+// the run once the metric has not improved for long enough.
 func (r *run) evaluate(ctx context.Context) error {
 	if len(r.evalRows) == 0 {
 		return nil

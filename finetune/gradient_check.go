@@ -8,8 +8,8 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// checkGradients checks the first step: every parameter must have a gradient, and every layer a parameter whose gradient is
-// not zero. (The gradient of LoRA's A is zero as long as B is zero.)
+// checkGradients checks the first step: every parameter must have a gradient, and every layer a parameter whose
+// gradient is not zero. (The gradient of LoRA's A is zero as long as B is zero.)
 func checkGradients(params []model.Param) error {
 	learns := map[string]bool{}
 	for _, p := range params {

@@ -79,7 +79,8 @@ func (h headCase) config(t *testing.T, base string, steps int) Config {
 	return c
 }
 
-// TestHeads trains a head for every task, checks its score, predicts with it, merges it and predicts with the merged model.
+// TestHeads trains a head for every task, checks its score, predicts with it, merges it and predicts with the merged
+// model.
 func TestHeads(t *testing.T) {
 	for name, h := range headCases {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +161,8 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	}
 }
 
-// checkResumedAnswers truncates a file of answers and resumes from there. The metrics must be those of a whole evaluation.
+// checkResumedAnswers truncates a file of answers and resumes from there. The metrics must be those of a whole
+// evaluation.
 func checkResumedAnswers(t *testing.T, l *infer.Session, c Config, want *evaluate.Result) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "answers.jsonl")

@@ -12,7 +12,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// MissingInputs lists which of the run's inputs are missing: its model, its tokenizer, its data. It returns nil if none is.
+// MissingInputs lists which of the run's inputs are missing: its model, its tokenizer, its data. It returns nil if none
+// is.
 func (c *Config) MissingInputs() []string {
 	var missing []string
 	if err := c.missingModel(); err != nil {

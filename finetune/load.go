@@ -83,7 +83,8 @@ func loader(ctx context.Context, dir string) infer.Opener {
 	return func(o model.Options) (*model.Model, error) { return model.Load(ctx, dir, o) }
 }
 
-// Source returns the folder of the model that a run starts from, "" for random weights, and a function that opens the model.
+// Source returns the folder of the model that a run starts from, "" for random weights, and a function that opens the
+// model.
 func (c *Config) Source(ctx context.Context) (dir string, open infer.Opener, err error) {
 	switch {
 	case c.Model.Path != "":

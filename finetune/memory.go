@@ -59,9 +59,9 @@ func (m Memory) Parts() []MemoryPart {
 		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
 }
 
-// EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing says
-// that layers are recomputed in the backward pass. What the process holds now, apart from weights and params, counts as
-// Program.
+// EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing
+// says that layers are recomputed in the backward pass. What the process holds now, apart from weights and params,
+// counts as Program.
 func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
 	trained := 0
 	for _, p := range params {
@@ -128,7 +128,8 @@ func ParseSize(text string) (int, error) {
 var checkpointModes = []string{"none", "block", "auto"}
 
 // fitMemory decides whether layers are recomputed in the backward pass: with mode auto, only if the run would otherwise
-// exceed the limit. A limit of 0 means no limit. A run that cannot keep to the limit is an error that says what would help.
+// exceed the limit. A limit of 0 means no limit. A run that cannot keep to the limit is an error that says what would
+// help.
 func fitMemory(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
 	checkpointing = mode == "block"
 	e = estimate(checkpointing)
@@ -148,8 +149,8 @@ func fitMemory(mode string, limit int, estimate func(checkpointing bool) Memory)
 	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, but the run needs %s; %s", wording.MiB(limit), e, help)
 }
 
-// maxMicroBatchTokens returns the largest number of tokens that a micro-batch can have. A micro-batch is whole rows with at
-// most the given number of tokens; a longer row is a micro-batch of its own.
+// maxMicroBatchTokens returns the largest number of tokens that a micro-batch can have. A micro-batch is whole rows
+// with at most the given number of tokens; a longer row is a micro-batch of its own.
 func maxMicroBatchTokens(rows []tasks.Features, batchSize, tokens int) int {
 	longest := 0
 	lengths := make([]int, len(rows))

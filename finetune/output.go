@@ -77,8 +77,8 @@ func (r *run) saveState(dir string) error {
 	return r.saveBase(dir)
 }
 
-// saveWeights writes the run's result into a folder: the adapter, or, if all parameters train or restarts merge the adapter,
-// the whole model and its tokenizer.
+// saveWeights writes the run's result into a folder: the adapter, or, if all parameters train or restarts merge the
+// adapter, the whole model and its tokenizer.
 func (r *run) saveWeights(dir string) error {
 	ctx := context.Background() // a cancelled run is saved too
 	switch {
@@ -107,8 +107,8 @@ func (r *run) saveAdapter(dir string) error {
 	return r.modelSetup().Write(dir)
 }
 
-// addHeadToSave adds the model's head to modules_to_save, so that all of the head trains and is saved with the adapter. It
-// does so for a new head and, as PEFT does, for every classifier.
+// addHeadToSave adds the model's head to modules_to_save, so that all of the head trains and is saved with the adapter.
+// It does so for a new head and, as PEFT does, for every classifier.
 func (r *run) addHeadToSave(s *adapter.Common) {
 	if _, ok := r.task.(tasks.HeadTask); !ok {
 		return

@@ -17,8 +17,8 @@ func deriveSeed(seed uint64, purpose, n int) uint64 {
 	return rand.New(rand.NewPCG(seed, uint64(purpose)<<48|uint64(n))).Uint64()
 }
 
-// batchIndices returns the indices of the rows of a step, counted from 0. An epoch is a random permutation of all rows, cut
-// into batches of the given size; its last batch may be smaller.
+// batchIndices returns the indices of the rows of a step, counted from 0. An epoch is a random permutation of all rows,
+// cut into batches of the given size; its last batch may be smaller.
 func batchIndices(seed uint64, rows, size, perEpoch, step int) []int {
 	epoch, from := step/perEpoch, step%perEpoch*size
 	p := rand.New(rand.NewPCG(deriveSeed(seed, purposeOrder, epoch), 0)).Perm(rows)

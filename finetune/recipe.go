@@ -20,18 +20,19 @@ import (
 
 // Recipe is a run as a YAML file describes it: a Config, and keys that only experiments use.
 type Recipe struct {
-	// Name is the name of an entry of compare, and of its folder in output_dir. It is "" if the file describes a single run.
+	// Name is the name of an entry of compare, and of its folder in output_dir. It is "" if the file describes a single
+	// run.
 	Name   string
 	Config Config
-	// Search is a grid search that an experiment runs first (train ignores it). A list holds the values to try for its key; any
-	// other value replaces that of the run during the search, such as a smaller max_steps.
+	// Search is a grid search that an experiment runs first (train ignores it). A list holds the values to try for its
+	// key; any other value replaces that of the run during the search, such as a smaller max_steps.
 	Search map[string]any `yaml:"search"`
 	// EvalTasks are the tasks that an experiment scores the trained model on.
 	EvalTasks []EvalTask `yaml:"benchmarks"`
 }
 
-// EvalTask is a column of an experiment's table: a task whose eval split is answered, up to Limit examples (0 means all).
-// Metric is the metric to report; if it is empty, the task's score.
+// EvalTask is a column of an experiment's table: a task whose eval split is answered, up to Limit examples (0 means
+// all). Metric is the metric to report; if it is empty, the task's score.
 type EvalTask struct {
 	Name    string         `yaml:"name"`
 	Task    string         `yaml:"task"`
@@ -40,8 +41,9 @@ type EvalTask struct {
 	Metric  string         `yaml:"metric"`
 }
 
-// ParseRecipes parses a YAML recipe and overrides its keys with the settings ("key=value"). A recipe with the key compare
-// yields a run for each entry, whose keys override those of the file. An unknown key is an error that suggests a known one.
+// ParseRecipes parses a YAML recipe and overrides its keys with the settings ("key=value"). A recipe with the key
+// compare yields a run for each entry, whose keys override those of the file. An unknown key is an error that suggests
+// a known one.
 func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
 	keys, err := parseYAML(raw)
 	if err != nil {
@@ -118,8 +120,8 @@ func parseYAML(raw []byte) (map[string]any, error) {
 // aliases maps other names of keys to the names that are used in files.
 var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens"}
 
-// decodeKeys returns the recipe that keys describe, over the defaults. Keys of the adapter's config become settings of the
-// method. A key that is searched and has no value itself takes the first value of the search.
+// decodeKeys returns the recipe that keys describe, over the defaults. Keys of the adapter's config become settings of
+// the method. A key that is searched and has no value itself takes the first value of the search.
 func decodeKeys(keys map[string]any) (Recipe, error) {
 	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)

@@ -23,14 +23,14 @@ func (r *run) restartDue() bool {
 	return r.config.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.config.Train.ReLoRASteps && r.state.Step < r.totalSteps
 }
 
-// restart merges the adapter into the base and attaches a new one, with a new optimizer state (ReLoRA, Lialin et al. 2023).
-// A MoRA takes the next type of its cycle. The model's output must not change.
+// restart merges the adapter into the base and attaches a new one, with a new optimizer state (ReLoRA, Lialin et al.
+// 2023). A MoRA takes the next type of its cycle. The model's output must not change.
 func (r *run) restart(ctx context.Context) error {
 	probes, err := r.session.Probes()
 	if err != nil {
 		return err
 	}
-	before, err := infer.Logits(r.model, infer.AdapterName, probes)
+	before, err := infer.Logits(ctx, r.model, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (r *run) restart(ctx context.Context) error {
 		return err
 	}
 	r.state.Restarts++
-	after, err := infer.Logits(r.model, infer.AdapterName, probes)
+	after, err := infer.Logits(context.WithoutCancel(ctx), r.model, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}

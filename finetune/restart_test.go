@@ -15,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state of
-// the adapter, and that the result is a whole model.
+// TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state
+// of the adapter, and that the result is a whole model.
 func TestRestarts(t *testing.T) {
 	c := smallRun(t, "mora")
 	c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps, c.Train.ReLoRAMoRATypes, c.Train.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
@@ -76,7 +76,8 @@ func TestRestartKeys(t *testing.T) {
 	}
 }
 
-// TestOptimizerRestart checks that parameters that stay keep their moments, and that new ones start as in a new optimizer.
+// TestOptimizerRestart checks that parameters that stay keep their moments, and that new ones start as in a new
+// optimizer.
 func TestOptimizerRestart(t *testing.T) {
 	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
 	move := func(o *AdamW) {

@@ -19,8 +19,8 @@ import (
 
 // Options say how a run is carried out. They do not change what it computes.
 type Options struct {
-	// Resume continues from the newest whole checkpoint in the output folder. Overwrite removes an existing run first. Without
-	// either, an output folder that is not empty is an error.
+	// Resume continues from the newest whole checkpoint in the output folder. Overwrite removes an existing run first.
+	// Without either, an output folder that is not empty is an error.
 	Resume, Overwrite bool
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
@@ -50,7 +50,8 @@ type Result struct {
 	Evaluations []Evaluation
 	// Trainable is the number of trained parameters.
 	Trainable int
-	// Memory is the estimate made before the run. PeakBytes is the peak memory of the process, 0 if the system does not tell.
+	// Memory is the estimate made before the run. PeakBytes is the peak memory of the process, 0 if the system does not
+	// tell.
 	Memory    Memory
 	PeakBytes int
 	// Seconds is the wall time of training and evaluations, Tokens the number of tokens trained on.
@@ -86,8 +87,8 @@ type run struct {
 	resumeFrom                string  // the checkpoint that the run resumes from
 }
 
-// Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and returns
-// ErrInterrupted. A loss or gradient that is not finite ends it with ErrDiverged.
+// Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
+// returns ErrInterrupted. A loss or gradient that is not finite ends it with ErrDiverged.
 func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)

@@ -203,7 +203,8 @@ func TestNoScoredToken(t *testing.T) {
 	}
 }
 
-// TestMicroBatchesAddUpToTheBatch checks that the gradients of a batch do not depend on how it is cut into micro-batches.
+// TestMicroBatchesAddUpToTheBatch checks that the gradients of a batch do not depend on how it is cut into
+// micro-batches.
 func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
 	c := smallRun(t, "full")
 	r := &run{config: c, options: quiet()}

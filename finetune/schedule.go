@@ -254,8 +254,8 @@ func warmupStableDecay(s LRSchedule, k kwargs, step int) float64 {
 	return least
 }
 
-// withRestarts adds a linear warm-up of warmup steps after each restart, which happens every given number of steps (ReLoRA,
-// Lialin et al. 2023, arXiv 2307.05695).
+// withRestarts adds a linear warm-up of warmup steps after each restart, which happens every given number of steps
+// (ReLoRA, Lialin et al. 2023, arXiv 2307.05695).
 func withRestarts(f func(step int) float64, every, warmup int) func(step int) float64 {
 	if every == 0 {
 		return f

@@ -13,16 +13,16 @@ import (
 
 // TokenizerOptions say what TrainTokenizer reads and writes.
 type TokenizerOptions struct {
-	// Data and Field are options of the task text: files of plain text or records, and the field of a record that holds its
-	// text.
+	// Data and Field are options of the task text: files of plain text or records, and the field of a record that holds
+	// its text.
 	Data, Field any
 	// Output is the new folder.
 	Output string
 	tokenizer.TrainOptions
 }
 
-// TrainTokenizer trains a byte-level BPE tokenizer on texts and writes it to a new folder, for models that are trained from
-// random weights. It returns the number of its tokens, which is below VocabSize if the texts have too few merges.
+// TrainTokenizer trains a byte-level BPE tokenizer on texts and writes it to a new folder, for models that are trained
+// from random weights. It returns the number of its tokens, which is below VocabSize if the texts have too few merges.
 func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err error) {
 	if err := folder.MustBeNew(o.Output); err != nil {
 		return 0, err

@@ -18,7 +18,8 @@ import (
 // ErrDiverged is wrapped by the error of a step whose loss or gradients are not finite.
 var ErrDiverged = errors.New("training has diverged")
 
-// TrainerOptions say how a Trainer trains. The zero value is AdamW with PyTorch's betas, without weight decay or clipping.
+// TrainerOptions say how a Trainer trains. The zero value is AdamW with PyTorch's betas, without weight decay or
+// clipping.
 type TrainerOptions struct {
 	// AdamBeta1, AdamBeta2 and AdamEpsilon are AdamW's; 0 means 0.9, 0.999 and 1e-8.
 	AdamBeta1, AdamBeta2, AdamEpsilon float64
@@ -109,7 +110,8 @@ type StepStats struct {
 }
 
 // Step computes the gradients of the mean loss over everything that is scored in rows and updates the parameters with
-// learning rate lr. number counts steps from 0; it decides the dropout masks. After an error the parameters are unchanged.
+// learning rate lr. number counts steps from 0; it decides the dropout masks. After an error the parameters are
+// unchanged.
 func (t *Trainer) Step(ctx context.Context, rows []tasks.Features, number int, lr float64) (StepStats, error) {
 	return t.step(ctx, rows, number, lr, nil)
 }

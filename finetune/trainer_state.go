@@ -41,8 +41,8 @@ type TrainerState struct {
 
 const stateFile = "trainer_state.json"
 
-// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the state
-// follow.
+// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
+// state follow.
 func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
@@ -113,8 +113,8 @@ func checkpointSteps(output string) ([]int, error) {
 	return steps, nil
 }
 
-// latestCheckpoint finds the newest whole checkpoint in a run's folder; dir is "" if there is none. Newer, damaged ones are
-// returned as broken, with the reason.
+// latestCheckpoint finds the newest whole checkpoint in a run's folder; dir is "" if there is none. Newer, damaged ones
+// are returned as broken, with the reason.
 func latestCheckpoint(output string) (dir string, s TrainerState, broken []string, err error) {
 	steps, err := checkpointSteps(output)
 	if err != nil {

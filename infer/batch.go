@@ -41,7 +41,8 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 }
 
 // MicroBatches cuts a batch into micro-batches of whole rows with at most the given number of tokens; a longer row is a
-// micro-batch of its own. A batch for sentence embeddings stays whole, since each embedding is scored against all others.
+// micro-batch of its own. A batch for sentence embeddings stays whole, since each embedding is scored against all
+// others.
 func MicroBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Features {
 	if m.Head().Kind == head.FeatureExtraction {
 		return [][]tasks.Features{rows}
@@ -52,7 +53,8 @@ func MicroBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.F
 // evalPairs is the number of pairs in a batch when a contrastive loss is evaluated.
 const evalPairs = 32
 
-// evalBatches cuts rows into batches for evaluation. Pairs come in batches of evalPairs, whatever the batch size in training.
+// evalBatches cuts rows into batches for evaluation. Pairs come in batches of evalPairs, whatever the batch size in
+// training.
 func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Features {
 	if m.Head().Kind != head.FeatureExtraction {
 		return MicroBatches(m, rows, tokens)
@@ -69,14 +71,15 @@ func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Fe
 	return out
 }
 
-// DefaultMicroBatchTokens returns the default size of a micro-batch in tokens, 512 to 1,024. Larger micro-batches pack the
-// weights less often and take more memory.
+// DefaultMicroBatchTokens returns the default size of a micro-batch in tokens, 512 to 1,024. Larger micro-batches pack
+// the weights less often and take more memory.
 func DefaultMicroBatchTokens(m *model.Model) int {
 	const activationBytes = 128 << 20
 	return min(max(activationBytes/(4*m.Footprint("").Training(false)), 512), 1024)
 }
 
-// EvalTokens returns how many tokens run at once if no backward pass follows, given the tokens of a micro-batch in training.
+// EvalTokens returns how many tokens run at once if no backward pass follows, given the tokens of a micro-batch in
+// training.
 func EvalTokens(microBatch int) int { return 4 * microBatch }
 
 // CollateEval collates held-out rows in place, with the same random numbers in every run.

@@ -18,9 +18,9 @@ type Completion struct {
 	Reason string `json:"finish_reason"`
 }
 
-// Complete generates a continuation of a prompt. emit, if not nil, is called with each piece of text as it is generated; the
-// pieces add up to the completion's text. g is completed by Generation. For a sequence-to-sequence model the prompt is the
-// source text.
+// Complete generates a continuation of a prompt. emit, if not nil, is called with each piece of text as it is
+// generated; the pieces add up to the completion's text. g is completed by Generation. For a sequence-to-sequence model
+// the prompt is the source text.
 func (s *Session) Complete(ctx context.Context, prompt []int32, g model.GenerationConfig, emit func(piece string)) (Completion, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {

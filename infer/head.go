@@ -20,8 +20,8 @@ func HeadOf(m *model.Model) head.Config {
 // Opener loads a model or creates one with random weights.
 type Opener func(model.Options) (*model.Model, error)
 
-// OpenFor opens a model with the head that a task needs: the model's own head, if its labels include those of the task, or
-// a new one with random weights. isNew reports that the head has to be trained.
+// OpenFor opens a model with the head that a task needs: the model's own head, if its labels include those of the task,
+// or a new one with random weights. isNew reports that the head has to be trained.
 func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isNew bool, err error) {
 	h, ok := task.(tasks.HeadTask)
 	m, err = open(o)

@@ -10,8 +10,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Question is a prompt and the continuations of it that are compared, in tokens. The prompt and every choice have one or
-// more tokens.
+// Question is a prompt and the continuations of it that are compared, in tokens. The prompt and every choice have one
+// or more tokens.
 type Question struct {
 	Prompt  []int32
 	Choices [][]int32
@@ -23,9 +23,9 @@ const (
 	maxCacheBytes = 256 << 20 // of the copies of a shared prefix
 )
 
-// LogLikelihoods returns the log-probability of each choice after its prompt: the sum over the choice's tokens. Keys and
-// values of a prompt are computed once and continued by its choices. A prefix that consecutive prompts share, such as
-// few-shot examples, is computed once for all of them.
+// LogLikelihoods returns the log-probability of each choice after its prompt: the sum over the choice's tokens. Keys
+// and values of a prompt are computed once and continued by its choices. A prefix that consecutive prompts share, such
+// as few-shot examples, is computed once for all of them.
 func (s *Session) LogLikelihoods(ctx context.Context, questions []Question) ([][]float64, error) {
 	prompts, sums := make([][]int32, len(questions)), make([][]float64, len(questions))
 	for i, q := range questions {
@@ -116,8 +116,8 @@ func (l *likelihoods) runBatch(questions []Question, sums [][]float64) error {
 	return err
 }
 
-// addContinuations adds the log-probabilities of the tokens after the first in every question's choice j. The caches are as
-// long afterwards as before.
+// addContinuations adds the log-probabilities of the tokens after the first in every question's choice j. The caches
+// are as long afterwards as before.
 func (l *likelihoods) addContinuations(questions []Question, sums [][]float64, j int, caches *model.Cache) error {
 	var docs [][]int32
 	var indices []int // the question of each document
@@ -143,8 +143,9 @@ func (l *likelihoods) addContinuations(questions []Question, sums [][]float64, j
 	return err
 }
 
-// pass runs documents, document d as a continuation of cache entry indices[d] (cache may be nil), and calls use with the
-// logits of each, [rows, vocabulary]: those of all its tokens if everyToken is set, otherwise those of the last one.
+// pass runs documents, document d as a continuation of cache entry indices[d] (cache may be nil), and calls use with
+// the logits of each, [rows, vocabulary]: those of all its tokens if everyToken is set, otherwise those of the last
+// one.
 func (l *likelihoods) pass(docs [][]int32, indices []int, cache *model.Cache, everyToken bool, use func(doc int, logits tensor.Matrix)) error {
 	b, rows := model.Documents(docs)
 	if everyToken {

@@ -10,8 +10,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or is
-// a single longer row.
+// Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or
+// is a single longer row.
 func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
 	sum, n := 0.0, 0
 	for _, batch := range evalBatches(s.Model, rows, tokens) {
@@ -42,12 +42,12 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 
 // Outputs returns the outputs of the head for each row, computed in one pass: one vector per token, a single one for
 // sequence classification, or one per text for sentence embeddings.
-func (s *Session) Outputs(rows []tasks.Features) (out [][][]float32, err error) {
+func (s *Session) Outputs(ctx context.Context, rows []tasks.Features) (out [][][]float32, err error) {
 	unlabelled := make([]tasks.Features, len(rows))
 	for i, row := range rows {
 		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
 	}
-	all, err := Logits(s.Model, s.Adapter, []*model.Batch{Batch(s.Model, unlabelled)})
+	all, err := Logits(ctx, s.Model, s.Adapter, []*model.Batch{Batch(s.Model, unlabelled)})
 	if err != nil {
 		return nil, err
 	}

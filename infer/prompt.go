@@ -12,14 +12,14 @@ import (
 
 // PromptOptions say how a prompt is built from a text.
 type PromptOptions struct {
-	// Chat renders the text as the user's message with the model's chat template, after the system message System unless that
-	// is "".
+	// Chat renders the text as the user's message with the model's chat template, after the system message System
+	// unless that is "".
 	Chat   bool
 	System string
 }
 
-// EncodePrompt returns the tokens of a prompt as the model needs them: for a sequence-to-sequence model the text with its
-// special tokens, otherwise the result of the function EncodePrompt.
+// EncodePrompt returns the tokens of a prompt as the model needs them: for a sequence-to-sequence model the text with
+// its special tokens, otherwise the result of the function EncodePrompt.
 func (s *Session) EncodePrompt(text string, p PromptOptions) ([]int32, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {
@@ -34,8 +34,8 @@ func (s *Session) EncodePrompt(text string, p PromptOptions) ([]int32, error) {
 	return tok.Encode(text, true), nil
 }
 
-// EncodePrompt returns the tokens of a prompt: the special tokens that begin a text and the text, or a conversation rendered
-// with the tokenizer's chat template.
+// EncodePrompt returns the tokens of a prompt: the special tokens that begin a text and the text, or a conversation
+// rendered with the tokenizer's chat template.
 func EncodePrompt(tok *tokenizer.Tokenizer, text string, p PromptOptions) ([]int32, error) {
 	ex := tasks.Example{Source: "prompt", Prompt: text}
 	switch {

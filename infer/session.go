@@ -18,8 +18,8 @@ const Embedded = "embedded"
 // AdapterName is the name that an adapter has on its model when it is opened or trained.
 const AdapterName = "default"
 
-// ModelDir returns the folder of a model: the name itself, or for "embedded" a folder in the user's cache, into which the
-// model in the binary is unpacked.
+// ModelDir returns the folder of a model: the name itself, or for "embedded" a folder in the user's cache, into which
+// the model in the binary is unpacked.
 func ModelDir(name string) (string, error) {
 	if name == Embedded {
 		return evaldata.Base()
@@ -46,8 +46,8 @@ func NewSession(m *model.Model, tok *tokenizer.Tokenizer, adapterName string) *S
 	return &Session{Model: m, Adapter: adapterName, tok: tok}
 }
 
-// Open loads a model, by its folder or as "embedded", and the adapter in the folder adapterDir unless that is "". If the
-// adapter was trained with a new head, the model gets that head.
+// Open loads a model, by its folder or as "embedded", and the adapter in the folder adapterDir unless that is "". If
+// the adapter was trained with a new head, the model gets that head.
 func Open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	s, err := open(ctx, name, adapterDir)
 	if err != nil {

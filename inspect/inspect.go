@@ -71,19 +71,20 @@ type AdaptedLayers struct {
 	Name string `json:"name"`
 	Out  int    `json:"out_features"`
 	In   int    `json:"in_features"`
-	// R is the rank of LoRA and its variants, RHat the side of MoRA's square matrix. A method has one of them, or neither.
+	// R is the rank of LoRA and its variants, RHat the side of MoRA's square matrix. A method has one of them, or
+	// neither.
 	R          int `json:"r,omitempty"`
 	RHat       int `json:"rhat,omitempty"`
 	Count      int `json:"count"`
 	Parameters int `json:"parameters"`
-	// SingularValues is the number of singular values of ΔW above SingularValueThreshold, LargestSingularValue the largest
-	// one. Both are means over the layers.
+	// SingularValues is the number of singular values of ΔW above SingularValueThreshold, LargestSingularValue the
+	// largest one. Both are means over the layers.
 	SingularValues       float64 `json:"singular_values"`
 	LargestSingularValue float64 `json:"largest_singular_value"`
 }
 
-// Folder describes the folder of a model or an adapter. An adapter is opened on modelName or, if that is "", on the model
-// that its adapter_config.json names.
+// Folder describes the folder of a model or an adapter. An adapter is opened on modelName or, if that is "", on the
+// model that its adapter_config.json names.
 func Folder(ctx context.Context, dir, modelName string) (*Inspection, error) {
 	i, err := folder(ctx, dir, modelName)
 	if err != nil {
@@ -150,8 +151,8 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	return i, nil
 }
 
-// baseModel finds the folder of the model that an adapter_config.json names: by its path, or in or next to the adapter's
-// folder.
+// baseModel finds the folder of the model that an adapter_config.json names: by its path, or in or next to the
+// adapter's folder.
 func baseModel(dir string) (string, error) {
 	method, err := adapter.ReadConfig(dir)
 	if err != nil {

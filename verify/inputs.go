@@ -12,8 +12,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// readInts reads a tensor of integers whose first dimension is rows, and its shape. dims, if given, is the shape that it
-// must have. It returns nil if the file has no such tensor.
+// readInts reads a tensor of integers whose first dimension is rows, and its shape. dims, if given, is the shape that
+// it must have. It returns nil if the file has no such tensor.
 func (v *verification) readInts(name string, dims ...int) ([]int64, []int, error) {
 	t, ok := v.file.Get(name)
 	if !ok {

@@ -13,8 +13,8 @@ import (
 type Comparison struct {
 	// Name is logits (for question answering logits.start and logits.end), loss or grad.PARAMETER.
 	Name string `json:"name"`
-	// Difference is the largest absolute difference of a value. For gradients it is divided by the largest magnitude in the
-	// reference.
+	// Difference is the largest absolute difference of a value. For gradients it is divided by the largest magnitude in
+	// the reference.
 	Difference JSONFloat `json:"difference"`
 	// Relative says that Difference was divided.
 	Relative bool `json:"relative"`

@@ -102,8 +102,8 @@ func (v *verification) compare(name string, got, want []float32, relative bool) 
 	v.report = append(v.report, Comparison{Name: name, Difference: JSONFloat(largest), Relative: relative, Values: len(want)})
 }
 
-// logits compares the outputs of the head. The file has them in one tensor, or for question answering in a tensor for each
-// of the two columns.
+// logits compares the outputs of the head. The file has them in one tensor, or for question answering in a tensor for
+// each of the two columns.
 func (v *verification) logits() error {
 	names := []string{"logits"}
 	if v.headKind == head.QuestionAnswering {
@@ -200,9 +200,9 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
-// zeroGradRatio decides which gradients count as zero: those of a tensor whose largest gradient is below this fraction of
-// the largest gradient of all. Their error is divided by 1,000 times that bound. (The gradient of a key's bias is zero but
-// for rounding, since the bias shifts all scores of a query equally.)
+// zeroGradRatio decides which gradients count as zero: those of a tensor whose largest gradient is below this fraction
+// of the largest gradient of all. Their error is divided by 1,000 times that bound. (The gradient of a key's bias is
+// zero but for rounding, since the bias shifts all scores of a query equally.)
 const zeroGradRatio = 1e-6
 
 // compareGradients compares the gradients of the parameters, by their names in the file, and clears them.

@@ -25,8 +25,9 @@ func Argmax[T Float](x []T) int {
 	return best
 }
 
-// TopN returns the indices of the n largest values of x (of all values if n is larger), in descending order of the values;
-// of equal values the first comes first. It takes time len(x)·log n, and n for every value that enters the list.
+// TopN returns the indices of the n largest values of x (of all values if n is larger), in descending order of the
+// values; of equal values the first comes first. It takes time len(x)·log n, and n for every value that enters the
+// list.
 func TopN[T Float](x []T, n int) []int {
 	n = min(n, len(x))
 	if n <= 0 {

@@ -1,5 +1,5 @@
-// Package settings overrides keys of a YAML file with "key=value" settings. What belongs here is the syntax of a setting;
-// what a key means belongs to its reader.
+// Package settings overrides keys of a YAML file with "key=value" settings. What belongs here is the syntax of a
+// setting; what a key means belongs to its reader.
 package settings
 
 import (

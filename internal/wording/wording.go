@@ -1,5 +1,5 @@
-// Package wording formats the parts of error messages and reports: lists, sizes, times, clipped texts. What a message says
-// belongs to its caller.
+// Package wording formats the parts of error messages and reports: lists, sizes, times, clipped texts. What a message
+// says belongs to its caller.
 package wording
 
 import (
@@ -17,7 +17,8 @@ func List(items []string, n int, sep string) string {
 	return fmt.Sprintf("%s%sand %d more", strings.Join(items[:n], sep), sep, len(items)-n)
 }
 
-// Clip returns the first n bytes of a text, followed by an ellipsis if the text is longer. It does not split a character.
+// Clip returns the first n bytes of a text, followed by an ellipsis if the text is longer. It does not split a
+// character.
 func Clip[T ~string | ~[]byte](text T, n int) string {
 	if len(text) <= n {
 		return string(text)

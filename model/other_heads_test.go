@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
-// TestOtherHeadsAreKept: tensors of a head that the model has not are saved as they were read; not so where another head
-// was asked for.
+// TestOtherHeadsAreKept: tensors of a head that the model does not have are saved as they were read, unless the options asked
+// for another head.
 func TestOtherHeadsAreKept(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		var config struct {
@@ -25,7 +25,7 @@ func TestOtherHeadsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(body.UnexpectedKeys) == 0 {
-			t.Errorf("%s: as an embedding host nothing is left of its head", c.Name)
+			t.Errorf("%s: for feature extraction nothing is left of its head", c.Name)
 		}
 		body.Options.Head = head.Config{} // as if its config.json had said so
 		dir := filepath.Join(t.TempDir(), "body")

@@ -10,15 +10,15 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// VocabTile is how many columns of logits exist at once.
+// VocabTile is the most columns of logits that exist at once in FusedLinearCrossEntropy.
 const VocabTile = 1024
 
-// FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator: for the scored rows of h [tokens, hidden] it returns
-// the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist for a tile of the vocabulary at a time: the
-// gradient of h is gathered in the same pass with a running maximum (the softmax of Milakov and Gimelshein 2018).
-// w is [vocabulary, hidden]; pw its parameter, or nil where it is frozen. bias may be nil; pb is its parameter.
+// FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator. For the given rows of h [tokens, hidden] it
+// returns the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist only for a tile of the vocabulary at a
+// time; the same loop sums h's gradient, with a running maximum (the softmax of Milakov and Gimelshein 2018).
+// w is [vocabulary, hidden], and pw its parameter, or nil if it is frozen. bias may be nil; pb is its parameter.
 func FusedLinearCrossEntropy(p *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, pw *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
-	l := &headLoss{pass: p, x: h, rows: rows, targets: targets, w: w, pw: pw, bias: bias, pb: pb, wantsH: p.Grad && wants(h)}
+	l := &fusedLoss{pass: p, x: h, rows: rows, targets: targets, w: w, pw: pw, bias: bias, pb: pb, wantsH: p.Grad && wants(h)}
 	o := Operator{Operands: []mat.Tensor{h}, Rows: len(rows), Cols: 1, Forward: l.forward, Backward: l.backward}
 	for _, q := range []*nn.Param{pw, pb} {
 		if RequiresGrad(q) {
@@ -28,7 +28,7 @@ func FusedLinearCrossEntropy(p *Pass, h mat.Tensor, rows []int, targets []int32,
 	return p.Apply(o)
 }
 
-type headLoss struct {
+type fusedLoss struct {
 	pass    *Pass
 	x       mat.Tensor
 	rows    []int
@@ -44,7 +44,7 @@ type headLoss struct {
 }
 
 // tiles calls f with logits = h·Wᵀ for vocabulary entries [v, v+n).
-func (l *headLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix)) {
+func (l *fusedLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix)) {
 	vocab, _ := l.w.Dims()
 	buf, data := memory.get(len(l.rows) * VocabTile)
 	defer memory.put(buf)
@@ -63,7 +63,7 @@ func (l *headLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix)
 	}
 }
 
-func (l *headLoss) forward(y tensor.Matrix) {
+func (l *fusedLoss) forward(y tensor.Matrix) {
 	defer l.pass.Time("head loss")()
 	x, n := Matrix(l.x), len(l.rows)
 	l.h, l.lse = l.pass.New(n, x.Cols), l.pass.New(n, 1)
@@ -77,7 +77,7 @@ func (l *headLoss) forward(y tensor.Matrix) {
 	}
 }
 
-func (l *headLoss) losses(losses []float32) {
+func (l *fusedLoss) losses(losses []float32) {
 	n := len(l.rows)
 	most, sum, target := make([]float32, n), make([]float32, n), make([]float32, n)
 	for i := range most {
@@ -118,8 +118,8 @@ func (l *headLoss) losses(losses []float32) {
 	}
 }
 
-// finish divides the gathered gradients by the sums and subtracts the targets' rows.
-func (l *headLoss) finish(sum []float32) {
+// finish divides the summed gradients by the softmax's sums, and subtracts the targets' rows.
+func (l *fusedLoss) finish(sum []float32) {
 	row := make([]float32, l.h.m.Cols)
 	for i, target := range l.targets {
 		d := l.dh.m.Row(i)
@@ -129,7 +129,7 @@ func (l *headLoss) finish(sum []float32) {
 	}
 }
 
-func (l *headLoss) backward(gy *Tensor) []*Tensor {
+func (l *fusedLoss) backward(gy *Tensor) []*Tensor {
 	defer l.pass.Time("head loss")()
 	if RequiresGrad(l.pw) || RequiresGrad(l.pb) {
 		l.weights(gy.m.Data)
@@ -148,8 +148,8 @@ func (l *headLoss) backward(gy *Tensor) []*Tensor {
 	return []*Tensor{dx}
 }
 
-// weights adds dW = (softmax − target)ᵀ·h and the bias's gradient, the sum of its rows, from logits made again.
-func (l *headLoss) weights(gy []float32) {
+// weights computes the logits again and adds dW = (softmax − target)ᵀ·h, and the gradient of the bias.
+func (l *fusedLoss) weights(gy []float32) {
 	l.tiles(func(v, n int, _ tensor.Source, logits tensor.Matrix) {
 		byRows(len(l.rows), func(from, to int) {
 			for i := from; i < to; i++ {
@@ -174,7 +174,7 @@ func (l *headLoss) weights(gy []float32) {
 	})
 }
 
-// SourceRows is the view of rows [i, i+n) of a source.
+// SourceRows is a view of rows [i, i+n) of a source.
 func SourceRows(s tensor.Source, i, n int) tensor.Source {
 	switch s := s.(type) {
 	case tensor.Matrix:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/nlpodyssey/spago/mat"
 
+	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -17,8 +18,8 @@ func MeanSquares(p *Pass, x mat.Tensor, targets tensor.Matrix) mat.Tensor {
 	})
 }
 
-// BinaryCrossEntropy is the loss of labels that do not exclude each other: logits and targets, 0 to 1, are [rows, n], the
-// result is the mean of −target·log(p) − (1−target)·log(1−p) with p = sigmoid(logit) over each row, [rows, 1].
+// BinaryCrossEntropy is the loss of labels that do not exclude each other: logits and targets (0 to 1) are [rows, n], the
+// result is the mean of −target·log(p) − (1−target)·log(1−p) over each row, with p = sigmoid(logit), [rows, 1].
 func BinaryCrossEntropy(p *Pass, logits mat.Tensor, targets tensor.Matrix) mat.Tensor {
 	return meanLoss(p, logits, targets, func(x, target float64) (loss, gradient float64) {
 		e := math.Exp(-math.Abs(x)) // cannot overflow
@@ -60,4 +61,44 @@ func meanLoss(p *Pass, x mat.Tensor, targets tensor.Matrix, f func(x, target flo
 			return []*Tensor{dx}
 		},
 	})
+}
+
+// CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]. FusedLinearCrossEntropy does the same without
+// having all logits in memory; this one is for an LM head with an adapter, and for heads with few labels.
+func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
+	rows, cols := dims(logits)
+	var probs *Tensor
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{logits}, Rows: rows, Cols: 1,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("head loss")()
+			m := Matrix(logits)
+			probs = p.New(rows, cols)
+			byRows(rows, func(from, to int) {
+				for i := from; i < to; i++ {
+					y.Data[i] = logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
+				}
+			})
+			if !p.Grad {
+				p.Free(probs)
+			}
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("head loss")()
+			for i := range rows {
+				d := probs.m.Row(i)
+				d[targets[i]]--
+				vec.Scale(d, gy.m.Data[i], d)
+			}
+			return []*Tensor{probs}
+		},
+	})
+}
+
+// logSoftmax writes the probabilities to p, which may be x, and returns the target's loss.
+func logSoftmax(p, x []float32, target int) float32 {
+	m, score := vec.Max(x), x[target]
+	sum := vec.ExpSum(p, x, m)
+	vec.Scale(p, 1/sum, p)
+	return m + float32(math.Log(float64(sum))) - score
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// InfoNCE is the loss of finding a row's partner among all (Henderson et al. 2017, section 4; the multiple negatives
-// ranking loss): row i of a [pairs, n] belongs to row i of b [candidates, n], which may have more rows. With
-// s = scale·cos(a_i, b_j), the result is −log softmax_j(s)[i], [pairs, 1].
+// InfoNCE is the loss of finding each row's partner among all rows (Henderson et al. 2017, section 4; also called the
+// multiple negatives ranking loss). Row i of a [pairs, n] belongs to row i of b [candidates, n], which may have more rows.
+// With s = scale·cos(a_i, b_j), the result is −log softmax_j(s)[i], [pairs, 1].
 func InfoNCE(p *Pass, a, b mat.Tensor, scale float32) mat.Tensor {
 	a, b = Normalize(p, a), Normalize(p, b)
 	rows, cols := dims(a)
