@@ -115,7 +115,7 @@ compare:
 
 // DryRun tells what a run would take. It writes nothing.
 func ExampleDryRun() {
-	plan, err := finetune.DryRun(context.Background(), short("run"), os.DirFS("."))
+	plan, err := finetune.DryRun(context.Background(), short("run"), os.DirFS("."), finetune.Options{Log: zerolog.Nop()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func ExampleNewTrainer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	rate, err := finetune.Schedule("cosine", 2, 10, 0)
+	rate, err := finetune.LRFactors(finetune.LRSchedule{Type: "cosine", Warmup: 2, Total: 10})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -163,9 +163,9 @@ func ExampleNewTrainer() {
 	// Output: true
 }
 
-// Schedule computes factors of the learning rate, here for a warm-up of two steps and a linear decay to a tenth.
-func ExampleSchedule() {
-	rate, err := finetune.Schedule("linear", 2, 6, 0.1)
+// LRFactors computes factors of the learning rate, here for a warm-up of two steps and a linear decay to a tenth.
+func ExampleLRFactors() {
+	rate, err := finetune.LRFactors(finetune.LRSchedule{Type: "linear", Warmup: 2, Total: 6, MinRatio: 0.1})
 	if err != nil {
 		log.Fatal(err)
 	}

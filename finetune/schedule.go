@@ -31,7 +31,7 @@ type scheduleKind struct {
 	factor func(s LRSchedule, k kwargs, step int) float64
 }
 
-// schedules are the types of transformers' optimization.py.
+// schedules are the types that transformers has.
 var schedules = map[string]scheduleKind{
 	"constant":             {factor: func(LRSchedule, kwargs, int) float64 { return 1 }},
 	"constant_with_warmup": {factor: afterWarmup(func(kwargs, float64) float64 { return 1 })},
