@@ -51,9 +51,9 @@ func ReadModelSetup(dir string) (h ModelSetup, err error) {
 	return h, nil
 }
 
-// adapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
+// ReadAdapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
 // number of classes from the shape of the saved classifier.
-func adapterSetup(dir string) (ModelSetup, error) {
+func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	h, err := ReadModelSetup(dir)
 	if err != nil || h.Kind != "" {
 		return h, err
