@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -74,9 +76,24 @@ func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, err
 	return all, nil
 }
 
+// changesBias says whether an adapter changes a layer's bias, which no LoRA does.
+func changesBias(l Layer) bool {
+	if add, ok := l.Adapter.(model.BiasAdder); ok {
+		out, _ := l.Dims()
+		if add.AddBias(make([]float32, out)) {
+			return true
+		}
+	}
+	_, ok := l.Adapter.(model.BiasMerger)
+	return ok && l.Bias != nil
+}
+
 // lowRankOf does one layer.
 func (a *Adapter) lowRankOf(l Layer, o LowRankOptions) (LowRank, error) {
 	out, in := l.Dims()
+	if changesBias(l) {
+		return LowRank{}, ofKind(ErrUnsupported, errors.New("the adapter changes the layer's bias, which a plain LoRA does not; merge it instead"))
+	}
 	f := LowRank{Path: l.Path(), Bound: min(out, in)}
 	own, ok := l.Adapter.(LowRankFactorer)
 	if ok {

@@ -134,10 +134,6 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 	if f.layout, err = layoutOf(m); err != nil {
 		return nil, err
 	}
-	files, err := llamacpp.Files(m.Dir)
-	if err != nil {
-		return nil, err
-	}
 	if llamacpp.IsFile(m.Dir) {
 		f.base, err = llamacpp.Open(m.Dir)
 		if err != nil {
@@ -145,10 +141,10 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 		}
 		f.metadata = f.base.Metadata()
 	} else {
-		if f.metadata, err = f.layout.Metadata(reader(files)); err != nil {
+		if f.metadata, err = f.layout.Metadata(reader(m.Files())); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Dir, err)
 		}
-		describe(f.metadata, m.Dir, files)
+		describe(f.metadata, m.Dir, m.Files())
 	}
 	if o.Adapter != "" {
 		f.metadata.Set("general.finetune", filepath.Base(filepath.Clean(o.Adapter)))

@@ -151,13 +151,14 @@ func (r *LoRAReport) add(l adapter.LowRank) {
 func attachPlain(ctx context.Context, s *infer.Session, layers []adapter.LowRank) (*adapter.Adapter, error) {
 	old := s.Attached.Method.Settings()
 	usual := usualRank(layers)
-	method := &adapter.LoRA{R: usual, Alpha: float64(usual), RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+	method := &adapter.LoRA{R: usual, Alpha: float64(usual)}
 	method.BaseModel, method.TaskType = old.BaseModel, old.TaskType
 	method.TargetModules.List = targets(s.Model, layers)
 	for _, l := range layers {
 		if r := l.A.Rows; r != usual {
 			key := regexp.QuoteMeta(l.Path)
-			method.RankPattern[key], method.AlphaPattern[key] = r, float64(r)
+			method.RankPattern = append(method.RankPattern, adapter.PatternEntry[int]{Key: key, Value: r})
+			method.AlphaPattern = append(method.AlphaPattern, adapter.PatternEntry[float64]{Key: key, Value: float64(r)})
 		}
 	}
 	plain, err := adapter.Attach(ctx, s.Model, plainName, method, 0)

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
@@ -35,11 +34,7 @@ func (s *Session) Probes() ([]*model.Batch, error) {
 		}
 		return all, nil
 	}
-	files, err := llamacpp.Files(m.Dir)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := fs.Stat(files, "tokenizer.json"); err != nil {
+	if _, err := fs.Stat(m.Files(), "tokenizer.json"); err != nil {
 		return all, nil
 	}
 	tok, err := s.Tokenizer()

@@ -64,7 +64,7 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 		return err
 	}
 	for _, f := range companions {
-		if err := copyFile(filepath.Join(dir, f), m.files(), f); err != nil {
+		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,10 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := m.adapted(adapter)
+	sources, err := m.adapted(adapter)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range p.weights {
 		src := sources[t.weight.Name]
 		if t.fixed != nil {

@@ -70,7 +70,7 @@ func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 
 // readIf reads a file that may not be there.
 func (m *Model) readIf(name string) ([]byte, error) {
-	b, err := fs.ReadFile(m.files(), name)
+	b, err := fs.ReadFile(m.Files(), name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

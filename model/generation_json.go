@@ -70,7 +70,7 @@ type generationConfig struct {
 func (m *Model) readGenerationConfig() (c generationConfig, err error) {
 	raw, name := []byte(m.ConfigJSON), "config.json"
 	if m.Dir != "" {
-		g, err := fs.ReadFile(m.files(), "generation_config.json")
+		g, err := fs.ReadFile(m.Files(), "generation_config.json")
 		if err == nil {
 			raw, name = g, "generation_config.json"
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -82,7 +82,7 @@ var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": Pool
 
 // readPooling reads the pooling of a model for feature extraction from its folder.
 func (m *Model) readPooling() error {
-	raw, err := fs.ReadFile(m.files(), poolingFile)
+	raw, err := fs.ReadFile(m.Files(), poolingFile)
 	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
 		return nil
 	}

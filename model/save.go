@@ -56,7 +56,10 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 // whether they are other than the stored ones. untied says that tied weights now have values of their own. It ends with f's
 // first error, or when ctx is done.
 func (m *Model) EachSaved(ctx context.Context, adapter string, f func(w *Weight, src tensor.Source, differs bool) error) (untied bool, err error) {
-	sources := m.adapted(adapter)
+	sources, err := m.adapted(adapter)
+	if err != nil {
+		return false, err
+	}
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		if err == nil {
@@ -143,24 +146,35 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 		return err
 	}
 	for _, f := range m.companions() {
-		if err := copyFile(filepath.Join(dir, f), m.files(), f); err != nil {
+		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// adapted are the layers' weights, by name, as a pass with the named adapter sees them.
-func (m *Model) adapted(adapter string) map[string]tensor.Source {
+// adapted are the weights of layers and tables, by name, as a pass with the named adapter sees them.
+func (m *Model) adapted(adapter string) (map[string]tensor.Source, error) {
 	sources := map[string]tensor.Source{}
+	var err error
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
-		if _, ok := l.adapters[adapter].Adapter.(BiasMerger); ok && l.Bias != nil {
+		_, merges := l.adapters[adapter].Adapter.(BiasMerger)
+		adds := l.AddsBias(adapter)
+		switch {
+		case l.Bias == nil && adds:
+			err = fmt.Errorf("%s has no bias that could take up the adapter's (lora_bias)", l.path)
+		case l.Bias != nil && (merges || adds):
 			b := l.BiasOf(adapter)
 			sources[l.Bias.named().Name] = foldedBias{tensor.View(b, 1, len(b))}
 		}
 	})
-	return sources
+	m.Weights(func(w *Weight) {
+		if w.tables[adapter] != nil {
+			sources[w.Name] = w.Table(adapter)
+		}
+	})
+	return sources, err
 }
 
 // equal says whether two matrices have the same bits.
@@ -179,17 +193,28 @@ func equal(a, b tensor.Source) bool {
 	return true
 }
 
-// unties says whether a weight that is tied to another, or is its twin, now has values of its own. If one has, all are saved
-// untied, since tie_word_embeddings is for all of them.
+// unties says whether a weight that is tied to another, or is its twin, now has other values than that one. If one has, all
+// are saved untied, since tie_word_embeddings is for all of them.
 func (m *Model) unties(adapter string, sources map[string]tensor.Source) bool {
+	source := func(w *Weight) tensor.Source {
+		if src := sources[w.Name]; src != nil {
+			return src
+		}
+		return w.Source(adapter)
+	}
 	untied := false
 	m.Weights(func(w *Weight) {
-		src := sources[w.Name]
-		if src == nil {
-			src = w.Source(adapter)
+		to := w.tied
+		if w.untied || untied || to == nil && w.twin == nil {
+			untied = untied || w.untied
+			return
 		}
-		untied = untied || w.untied || w.tied != nil && (changed(src) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil) ||
-			w.twin != nil && !equal(src, w.twin.Source(adapter))
+		if to == nil {
+			to = w.twin
+		}
+		if w.twin != nil || changed(source(w)) || changed(source(to)) || w.copies[adapter] != nil || to.copies[adapter] != nil {
+			untied = !equal(source(w), source(to))
+		}
 	})
 	return untied
 }
@@ -212,7 +237,7 @@ func (w *Weight) owner() *Weight {
 
 // has says whether a small file came with the weights.
 func (m *Model) has(name string) bool {
-	_, err := fs.Stat(m.files(), name)
+	_, err := fs.Stat(m.Files(), name)
 	return err == nil
 }
 
@@ -271,8 +296,9 @@ func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error)
 	return json.MarshalIndent(c, "", "  ")
 }
 
-// files are the small files that came with the weights: those of the folder Dir, or what a GGUF file has in their place.
-func (m *Model) files() fs.FS {
+// Files are the small files that came with the weights, such as the tokenizer's: those of the folder Dir, or what a GGUF file has
+// in their place.
+func (m *Model) Files() fs.FS {
 	if f, ok := m.file.(*llamacpp.Model); ok {
 		return f.Files()
 	}
