@@ -15,7 +15,8 @@ import (
 type tokenizerJSON struct {
 	Model struct {
 		Type         string          `json:"type"`
-		Vocab        map[string]int  `json:"vocab"`
+		Vocab        json.RawMessage `json:"vocab"`
+		Unk          string          `json:"unk_token"`
 		Merges       json.RawMessage `json:"merges"`
 		IgnoreMerges bool            `json:"ignore_merges"`
 		ByteFallback bool            `json:"byte_fallback"`
@@ -78,6 +79,12 @@ func (l *Layout) setTokenizer(m *gguf.Metadata, read func(name string) ([]byte, 
 			return fmt.Errorf("tokenizer_config.json: %w", err)
 		}
 	}
+	if t.Model.Type != "BPE" && t.Model.Type != "WordPiece" {
+		return fmt.Errorf("tokenizer.json: model %q is not written to GGUF: %w; BPE and WordPiece are", t.Model.Type, ErrUnsupported)
+	}
+	if text(s.Unk) == "" {
+		s.Unk = t.Model.Unk
+	}
 	w := &tokenizerWriter{m: m, t: &t, s: &s}
 	if err := w.list(l.vocab); err != nil {
 		return err
@@ -108,7 +115,11 @@ func (w *tokenizerWriter) list(n int) error {
 		w.tokens[id], w.types[id] = text, int32(kind)
 		return nil
 	}
-	for text, id := range w.t.Model.Vocab {
+	var ids map[string]int
+	if err := json.Unmarshal(w.t.Model.Vocab, &ids); err != nil {
+		return fmt.Errorf("tokenizer.json: vocab: %w", err)
+	}
+	for text, id := range ids {
 		if err := set(text, id, normalToken); err != nil {
 			return err
 		}
@@ -132,21 +143,19 @@ func (w *tokenizerWriter) list(n int) error {
 
 // kind adds what the kind of tokenizer needs.
 func (w *tokenizerWriter) kind() error {
-	bos := w.s.AddBOS != nil && *w.s.AddBOS || w.begins()
+	bos := w.begins() || w.s.AddBOS != nil && *w.s.AddBOS
 	switch t := w.t.Model.Type; {
 	case t == "BPE" && w.t.Model.ByteFallback:
 		return w.sentencePiece(bos)
 	case t == "BPE":
 		return w.byteLevel(bos)
-	case t == "WordPiece":
+	default:
 		w.wordPiece()
 		return nil
-	default:
-		return fmt.Errorf("tokenizer.json: model %q is not written to GGUF: %w; BPE and WordPiece are", t, ErrUnsupported)
 	}
 }
 
-// begins says whether texts begin with bos_token by the post-processor.
+// begins says whether texts begin with bos_token by the post-processor, which names it where tokenizer_config.json does not.
 func (w *tokenizerWriter) begins() bool {
 	var p struct {
 		Type       string `json:"type"`
@@ -169,17 +178,22 @@ func (w *tokenizerWriter) begins() bool {
 		return false
 	}
 	first, ok := single[0]["SpecialToken"].(map[string]any)
+	if ok && text(w.s.BOS) == "" {
+		w.s.BOS = first["id"]
+	}
 	return ok && text(w.s.BOS) != "" && first["id"] == text(w.s.BOS)
 }
 
 func (w *tokenizerWriter) byteLevel(bos bool) error {
-	pre, err := preTokenizerOf(w.t.PreTokenizer, w.t.Model.IgnoreMerges, strings.Contains(string(w.t.Normalizer), `"NFC"`))
-	if err != nil {
-		return err
-	}
 	merges, err := w.merges()
 	if err != nil {
 		return err
+	}
+	pre := preTokenizers[0] // with single bytes alone, it is the same wherever a text is cut
+	if len(merges) > 0 {
+		if pre, err = preTokenizerOf(w.t.PreTokenizer, w.t.Model.IgnoreMerges, strings.Contains(string(w.t.Normalizer), `"NFC"`)); err != nil {
+			return err
+		}
 	}
 	w.vocabulary("gpt2", pre.names[0])
 	w.m.Set("tokenizer.ggml.merges", merges)
@@ -190,14 +204,15 @@ func (w *tokenizerWriter) byteLevel(bos bool) error {
 
 // merges reads merges in their older form, "a b", or as pairs.
 func (w *tokenizerWriter) merges() ([]string, error) {
-	var lines []string
-	if json.Unmarshal(w.t.Model.Merges, &lines) == nil {
-		return lines, nil
+	var old []string
+	if json.Unmarshal(w.t.Model.Merges, &old) == nil {
+		return old, nil
 	}
 	var pairs [][2]string
 	if err := json.Unmarshal(w.t.Model.Merges, &pairs); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: merges: %w", err)
 	}
+	lines := make([]string, 0, len(pairs))
 	for _, p := range pairs {
 		if strings.Contains(p[0]+p[1], " ") {
 			return nil, fmt.Errorf("tokenizer.json: the merge of %q and %q has a space, which GGUF cannot hold: %w", p[0], p[1], ErrUnsupported)
