@@ -50,8 +50,8 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 	k := ceil(a.k, p.values)
 	p.kBlocks = ceil(k, p.g.kc)
 	align := kAlign
-	if b.kind == other {
-		align = sourceAlign / p.values
+	if p.kBlocks > 1 {
+		align = cutAlign / p.values
 	}
 	p.kc = ceil(ceil(k, p.kBlocks), align) * align
 	p.kBlocks = ceil(k, p.kc)
