@@ -36,7 +36,7 @@ type MismatchError struct {
 	Shape, Invalid []string
 }
 
-// Error lists the first twelve.
+// Error says what the names tell of how the checkpoint was made, and lists the first twelve.
 func (e *MismatchError) Error() string {
 	var all []string
 	for _, name := range e.Missing {
@@ -46,7 +46,11 @@ func (e *MismatchError) Error() string {
 	for _, name := range e.Unexpected {
 		all = append(all, "unexpected "+name)
 	}
-	return "weights do not fit config.json: " + wording.List(all, 12, "; ")
+	text := "weights do not fit config.json: "
+	if hint := e.hint(); hint != "" {
+		text += hint + ": "
+	}
+	return text + wording.List(all, 12, "; ")
 }
 
 // or is nil where everything fits.

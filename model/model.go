@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -27,7 +25,7 @@ type Model struct {
 	NewlyInitialized bool
 	// UnexpectedKeys are tensors of the checkpoint that belong to another head.
 	UnexpectedKeys []string
-	// Warnings say what is odd about the weights.
+	// Warnings say what is odd about the weights, and which keys of config.json are not used.
 	Warnings []string
 
 	head      *Head
@@ -50,16 +48,7 @@ func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func load(ctx context.Context, dir string, o Options) (*Model, error) {
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
-	}
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	config, err := readConfigFile(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +83,8 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, h, err := f.New(config, want)
+	file := &ConfigFile{raw: config}
+	b, h, err := f.New(file, want)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +99,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if want.Kind == head.FeatureExtraction {
 		h.Pooling = PoolMean
 	}
-	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
+	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, Warnings: file.note(), head: h, arch: f}
 	name := func(path string) string { // @. is the architecture's prefix, which a model without a head does not have
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")

@@ -44,12 +44,19 @@ type cli struct {
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
-// open sets the number of threads and opens a model, with an adapter unless adapter is "".
-func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
+// open sets the number of threads and opens a model, with an adapter unless adapter is "". It logs what is odd about the model.
+func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}
-	return infer.Open(ctx, name, adapter)
+	s, err := infer.Open(g.Ctx, name, adapter)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range s.Model.Warnings {
+		g.Log.Warn().Msg(w)
+	}
+	return s, nil
 }
 
 // globals is what every verb gets.
