@@ -154,7 +154,11 @@ func (m *Model) bind(ctx context.Context) error {
 			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
 		}
 	}
-	return b.mismatch.or()
+	if err := b.mismatch.or(); err != nil {
+		b.mismatch.Hint = hint(m.file.Names())
+		return err
+	}
+	return nil
 }
 
 // notFinite says where a weight holds NaN or an infinite value.

@@ -22,9 +22,9 @@ var wrappers = []struct{ prefix, by, instead string }{
 	{"base_model.model.", "PEFT saves a model with its adapter", "save model.merge_and_unload()"},
 }
 
-// hint says what the unexpected tensors of a checkpoint tell of how it was made, or "".
-func (e *MismatchError) hint() string {
-	for _, name := range e.Unexpected {
+// hint says what the names of a checkpoint, which does not fit, tell of how it was made, or "".
+func hint(names []string) string {
+	for _, name := range names {
 		for _, l := range leftovers {
 			if strings.HasSuffix(name, l.end) {
 				return fmt.Sprintf("the weights are quantised, by %s (%s), which is not supported; take the model that was quantised", l.method, name)
@@ -33,7 +33,7 @@ func (e *MismatchError) hint() string {
 	}
 	for _, w := range wrappers {
 		other := func(name string) bool { return !strings.HasPrefix(name, w.prefix) }
-		if len(e.Missing) > 0 && len(e.Unexpected) > 0 && !slices.ContainsFunc(e.Unexpected, other) {
+		if len(names) > 0 && !slices.ContainsFunc(names, other) {
 			return fmt.Sprintf("the names begin with %s, as %s; %s instead, or take the prefix off the names", w.prefix, w.by, w.instead)
 		}
 	}

@@ -53,10 +53,15 @@ func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, err
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range s.Model.Warnings {
+	g.warn(s.Model.Warnings)
+	return s, nil
+}
+
+// warn logs what is odd about a model.
+func (g *globals) warn(warnings []string) {
+	for _, w := range warnings {
 		g.Log.Warn().Msg(w)
 	}
-	return s, nil
 }
 
 // globals is what every verb gets.
