@@ -245,6 +245,47 @@ func TestRopeExtendsPositions(t *testing.T) {
 	}
 }
 
+// TestOriginalLengthIsShort: dynamic and longrope change the frequencies of documents that are longer than the original length,
+// and not of those that have it.
+func TestOriginalLengthIsShort(t *testing.T) {
+	for _, scaling := range []string{
+		`{"type": "dynamic", "factor": 2}`,
+		`{"type": "longrope", "short_factor": [1, 1], "long_factor": [2, 3], "original_max_position_embeddings": 8, "attention_factor": 1}`,
+	} {
+		c := RoPEConfig{RopeScaling: json.RawMessage(scaling)}
+		rotated, _, err := c.RoPE(4, 8, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := &op.RoPE{InvFreq: rotated.InvFreq}
+		for n, same := range map[int]bool{7: true, 8: true, 9: false} {
+			if got := slices.Equal(attend(t, rotated, n), attend(t, plain, n)); got != same {
+				t.Errorf("%s: %d tokens: the frequencies are the short ones: %t, want %t", scaling, n, got, same)
+			}
+		}
+	}
+}
+
+// attend is attention over a document of n tokens, with one head of 4 values.
+func attend(t *testing.T, r *op.RoPE, n int) []float32 {
+	t.Helper()
+	qkv := make([]float32, 12*n)
+	for i := range qkv {
+		qkv[i] = float32(i%7) - 3
+	}
+	var out []float32
+	err := op.Inference("", func(p *op.Pass) error {
+		x := p.New(n, 12)
+		copy(op.Matrix(x).Data, qkv)
+		out = slices.Clone(op.Matrix(op.Attention(p, x, []int{0, n}, r, op.AttentionShape{Heads: 1, KVHeads: 1, HeadDim: 4, Scale: 0.5}, nil)).Data)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func FuzzRoPE(f *testing.F) {
 	f.Add(`{"rope_type": "yarn", "factor": 4, "mscale": 1, "mscale_all_dim": 2}`, 4, 32)
 	f.Add(`{"rope_type": "longrope", "short_factor": [1, 1], "long_factor": [2, 2]}`, 4, 32)

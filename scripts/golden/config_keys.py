@@ -37,7 +37,7 @@ def written():
         except Exception:
             continue  # it needs the configuration of another model
         if "vocab_size" in keys:
-            count.update(keys)
+            count.update(keys.keys())
     return count
 
 
