@@ -33,7 +33,7 @@ var usual = strings.Fields(`_attn_implementation _attn_implementation_autoset _c
  transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache`)
 
 // aside matches keys that do not change the computation, whatever else their names say: those of training, and notes.
-var aside = words(`dropout \w*drop pdrop init initializer std loss coef jitter output_router_logits
+var aside = words(`dropout \w*drop pdrop init initializer std loss coef jitter output_router_logits pooler_num_attention_heads
  token_ids? token_index eps epsilon dtype fp32 version checkpointing cache batchnorm kernels sbert_ce`)
 
 // changing matches keys that are known to change what a model computes. Sizes and numbers of layers are not among them:
@@ -43,7 +43,7 @@ var changing = words(`
  window sliding chunk_size chunk_length layer_types layers_block_type block_types? hybrid attention_types? attn_types?
  attn_layers attention_layers local_attention global_attn sparse per_layer_config new_decoder_architecture
  causal bidirectional is_decoder is_encoder cross_attention prefix_lm k_eq_v multi_query
- num_key_value_heads num_kv_heads head_dim \w+_head_dim embedding_size decoder_vocab_size
+ num_key_value_heads num_kv_heads num_attention_heads n_heads? num_heads encoder_attention_heads decoder_attention_heads head_dim \w+_head_dim embedding_size decoder_vocab_size
  \w*norm layernorm norms normali[sz]e\w* normali[sz]ation
  act afn activations? feed_forward_proj \w*gelu \w*glu gated gating gate
  bias \w*softcap softcapping \w*cap clip clamp \w+_limit scale scaling scales scalar rescale alpha_factor beta_factor \w*multipliers? mup temperature_tuning
