@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"evaldata":   {},
 	"recipes":    {},
 	"head":       {},
+	"hub":        {},
 	"tensor":     {"internal/cpu", "internal/offheap"},
 	"op":         {"tensor", "internal/vec", "internal/offheap"},
 	"model":      {"checkpoint", "head", "op", "tensor", "internal/folder", "internal/vec"},
@@ -46,6 +47,7 @@ var allowed = map[string][]string{
 	"internal/folder":    {"checkpoint"},
 	"internal/plot":      {"internal/folder"},
 	"internal/golden":    {"checkpoint"},
+	"internal/hubtest":   {},
 	"internal/tiny":      {"model", "tokenizer", "internal/golden"},
 }
 
