@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -107,7 +106,7 @@ func (s *session) present(r Repo, commit string) ([]File, error) {
 		}
 		st, err := os.Stat(path)
 		if err != nil {
-			return nil //nolint:nilerr // a link to a blob that is gone: the file is not there
+			return nil // a link to a blob that is gone: the file is not there
 		}
 		name, _ := filepath.Rel(root, path) // path is below root
 		f := File{Name: filepath.ToSlash(name), Size: st.Size()}
@@ -240,6 +239,3 @@ func isLink(blob string) bool {
 	st, err := os.Lstat(blob)
 	return err == nil && st.Mode()&fs.ModeSymlink != 0
 }
-
-// isPartial says that a file of blobs is one that a download has not finished.
-func isPartial(name string) bool { return strings.HasSuffix(name, ".incomplete") }

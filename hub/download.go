@@ -3,7 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
-	"crypto/sha1" //nolint:gosec // git's hash
+	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -133,7 +133,7 @@ func (s *session) fetchBlob(ctx context.Context, r Repo, commit string, f File, 
 		return err
 	}
 	p := &partial{name: blob + ".incomplete", file: f, meter: m}
-	defer p.close()
+	defer func() { _ = p.close() }() // what was written has been synced by then, or is only part of a file
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -186,7 +186,8 @@ func (s *session) fetchRest(ctx context.Context, r Repo, to string, p *partial) 
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", r.ID, p.file.Name, err)
 	}
-	defer resp.Body.Close()
+	body := resp.Body
+	defer body.Close()
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		var from int64
@@ -199,10 +200,10 @@ func (s *session) fetchRest(ctx context.Context, r Repo, to string, p *partial) 
 			return err
 		}
 	default:
-		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16)) // whatever of the words can be had
+		b, _ := io.ReadAll(io.LimitReader(body, 1<<16)) // whatever of the words can be had
 		return s.newStatusError(r, p.file.Name, resp, errorWords(resp, b))
 	}
-	_, err = io.Copy(p, io.LimitReader(resp.Body, p.file.Size-p.n+1))
+	_, err = io.Copy(p, io.LimitReader(body, p.file.Size-p.n+1))
 	if err != nil {
 		return fmt.Errorf("%s: %s: after %d of %d bytes: %w", r.ID, p.file.Name, p.n, p.file.Size, err)
 	}
@@ -287,8 +288,8 @@ func newHash(f File) hash.Hash {
 	if f.SHA256 != "" {
 		return sha256.New()
 	}
-	h := sha1.New() //nolint:gosec // git's hash
-	fmt.Fprintf(h, "blob %d\x00", f.Size)
+	h := sha1.New()
+	h.Write(fmt.Appendf(nil, "blob %d\x00", f.Size))
 	return h
 }
 

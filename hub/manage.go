@@ -55,7 +55,7 @@ func (s *session) inventory(r Repo) CachedRepo {
 	for _, dir := range []string{"blobs", "snapshots"} {
 		_ = filepath.WalkDir(s.path(r, dir), func(p string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || dir == "snapshots" && !e.Type().IsRegular() {
-				return nil //nolint:nilerr // what cannot be read does not count
+				return nil // what cannot be read does not count
 			}
 			if st, err := os.Stat(p); err == nil {
 				out.Size += st.Size()
@@ -75,7 +75,7 @@ func (s *session) refs(r Repo) map[string]string {
 	root := s.path(r, "refs")
 	_ = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
-			return nil //nolint:nilerr // what cannot be read does not count
+			return nil // what cannot be read does not count
 		}
 		if b, err := os.ReadFile(p); err == nil && commitID.Match(b) {
 			name, _ := filepath.Rel(root, p) // p is below root

@@ -202,7 +202,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.timer.Reset(w.idle)
 	n, err := w.ReadCloser.Read(p)
 	w.timer.Stop()
-	if err != nil && err != io.EOF { //nolint:errorlint // Read's contract is io.EOF itself
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = w.explain(err)
 	}
 	return n, err
@@ -280,8 +280,9 @@ func (s *session) callOnce(ctx context.Context, r Repo, e exchange) (http.Header
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.ID, err)
 	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body := resp.Body
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, maxAnswer))
 	switch {
 	case resp.StatusCode/100 != 2:
 		return nil, s.newStatusError(r, "", resp, errorWords(resp, b))

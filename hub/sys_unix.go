@@ -28,5 +28,5 @@ func freeSpace(dir string) (int64, bool) {
 	if unix.Statfs(dir, &st) != nil {
 		return 0, false
 	}
-	return int64(st.Bavail) * int64(st.Bsize), true //nolint:unconvert // the types differ by system
+	return int64(st.Bavail) * int64(st.Bsize), true // the types differ by system
 }

@@ -334,24 +334,22 @@ func (s *session) put(ctx context.Context, r Repo, u *upload, to string, from, n
 	defer in.Close()
 	err = s.retry(ctx, retries, func() (bool, error) {
 		sent := int64(0)
-		body := func() (io.ReadCloser, error) {
-			section := io.NewSectionReader(in, from, n)
-			return io.NopCloser(io.TeeReader(section, writerFunc(func(b []byte) (int, error) {
-				sent += int64(len(b))
-				m.add(int64(len(b)))
-				return len(b), nil
-			}))), nil
-		}
+		count := writerFunc(func(b []byte) (int, error) {
+			sent += int64(len(b))
+			m.add(int64(len(b)))
+			return len(b), nil
+		})
 		req, err := http.NewRequest(http.MethodPut, to, nil)
 		if err != nil {
 			return false, err
 		}
-		req.Body, _ = body()
+		req.Body = io.NopCloser(io.TeeReader(io.NewSectionReader(in, from, n), count))
 		req.ContentLength = n
 		resp, err := s.do(ctx, req, max(s.stall, s.metadata*6))
 		if err == nil {
-			defer resp.Body.Close()
-			b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16)) // whatever of the words can be had
+			body := resp.Body
+			defer body.Close()
+			b, _ := io.ReadAll(io.LimitReader(body, 1<<16)) // whatever of the words can be had
 			if resp.StatusCode/100 == 2 {
 				etag = resp.Header.Get("ETag")
 				return true, nil

@@ -3,9 +3,10 @@
 package hubtest
 
 import (
-	"crypto/sha1" //nolint:gosec // git's hash
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/http"
@@ -34,6 +35,7 @@ type Server struct {
 	parts    map[string][]byte
 	requests []Request
 	closers  []func()
+	cert     []byte
 }
 
 // Repo is one repository with one branch, main.
@@ -59,9 +61,15 @@ func start(listen func(http.Handler) *httptest.Server) *Server {
 	s := &Server{repos: map[string]*Repo{}, objects: map[string][]byte{}, parts: map[string][]byte{}}
 	hub, cdn := listen(http.HandlerFunc(s.serveHub)), listen(http.HandlerFunc(s.serveCDN))
 	s.URL, s.CDN, s.Client = hub.URL, cdn.URL, hub.Client()
+	if c := hub.Certificate(); c != nil {
+		s.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	}
 	s.closers = []func(){hub.CloseClientConnections, cdn.CloseClientConnections, hub.Close, cdn.Close}
 	return s
 }
+
+// CertificatePEM is what a client of a server over TLS has to trust. It is good for example.com.
+func (s *Server) CertificatePEM() []byte { return s.cert }
 
 // Close ends the server.
 func (s *Server) Close() {
@@ -97,9 +105,9 @@ func (s *Server) Requests() []Request {
 
 // Commit is the hash of the repository's files.
 func (r *Repo) Commit() string {
-	h := sha1.New() //nolint:gosec // git's hash
+	h := sha1.New()
 	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
-		fmt.Fprintf(h, "%s %s\n", name, BlobSHA1(r.Files[name]))
+		h.Write(fmt.Appendf(nil, "%s %s\n", name, BlobSHA1(r.Files[name])))
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
@@ -123,7 +131,7 @@ func SHA256(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
 // BlobSHA1 is git's name of a file.
 func BlobSHA1(b []byte) string {
-	return fmt.Sprintf("%x", sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(b)), b...))) //nolint:gosec // git's hash
+	return fmt.Sprintf("%x", sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(b)), b...)))
 }
 
 func (s *Server) record(r *http.Request) {
