@@ -183,3 +183,27 @@ except filelock.Timeout:
 		t.Errorf("Python's lock is %s, want held", got)
 	}
 }
+
+// TestPythonUploads holds the server of these tests to what Python sends, and has it list what is uploaded here.
+func TestPythonUploads(t *testing.T) {
+	for _, part := range []int{0, 1 << 20} {
+		s := newServer(t)
+		s.PartSize = part
+		c := newClient(t, s)
+		c.Token = "t"
+		files := modelFiles()
+		dir := folder(t, files)
+		python(t, s, c.CacheDir, fmt.Sprintf(`
+from huggingface_hub import HfApi
+api = HfApi(token="t")
+api.create_repo("me/theirs", exist_ok=True)
+api.upload_folder(repo_id="me/theirs", folder_path=%q)
+`, dir))
+		if _, err := c.Upload(t.Context(), Repo{ID: "me/ours"}, dir, UploadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if theirs, ours := s.Repo("models/me/theirs"), s.Repo("models/me/ours"); theirs.Commit() != ours.Commit() {
+			t.Errorf("Python uploads %q, we %q", slices.Sorted(maps.Keys(theirs.Files)), slices.Sorted(maps.Keys(ours.Files)))
+		}
+	}
+}

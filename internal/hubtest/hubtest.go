@@ -113,6 +113,9 @@ func (r *Repo) Commit() string {
 }
 
 func (r *Repo) isLFS(name string) bool {
+	if content, there := r.Files[name]; there && len(content) == 0 {
+		return false
+	}
 	if r.LFS != nil {
 		return r.LFS(name, r.Files[name])
 	}
@@ -166,6 +169,8 @@ func (s *Server) serveHub(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/api/repos/create":
 		s.create(w, r)
+	case r.URL.Path == "/api/validate-yaml":
+		answer(w, http.StatusOK, map[string]any{"errors": []any{}, "warnings": []any{}})
 	case len(p) >= 5 && p[0] == "api" && (p[1] == "models" || p[1] == "datasets"):
 		s.api(w, r, p[1]+"/"+p[2]+"/"+p[3], p[4], strings.ReplaceAll(strings.Join(p[5:], "/"), "%2F", "/"))
 	case len(p) >= 4 && p[0] == "datasets" && strings.HasSuffix(p[2], ".git"), len(p) >= 3 && strings.HasSuffix(p[1], ".git"):
