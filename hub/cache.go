@@ -183,8 +183,14 @@ func (s *session) tag() error {
 }
 
 // lock holds a blob's lock, which Python takes too, until unlock is called.
-func (s *session) lock(ctx context.Context, r Repo, blob string) (unlock func(), err error) {
-	file := filepath.Join(s.cache, ".locks", r.folder(), blob+".lock")
+func (s *session) lock(ctx context.Context, r Repo, f File) (unlock func(), err error) {
+	return s.lockFile(ctx, filepath.Join(s.cache, ".locks", r.folder(), f.blob()+".lock"), func() {
+		s.client.warn("%s: %s: another process is downloading it; waiting for that", r.ID, f.Name)
+	})
+}
+
+// lockFile waits for a lock. After ten seconds it says so once.
+func (s *session) lockFile(ctx context.Context, file string, say func()) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return nil, err
 	}
@@ -192,7 +198,7 @@ func (s *session) lock(ctx context.Context, r Repo, blob string) (unlock func(),
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for start := time.Now(); ; {
 		locked, err := tryLock(f)
 		if locked {
 			return func() { _ = f.Close() }, nil // which ends the lock
@@ -200,6 +206,10 @@ func (s *session) lock(ctx context.Context, r Repo, blob string) (unlock func(),
 		if err != nil {
 			_ = f.Close()
 			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if say != nil && time.Since(start) > 10*time.Second {
+			say()
+			say = nil
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):

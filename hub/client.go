@@ -24,7 +24,7 @@ type Client struct {
 	Transport http.RoundTripper // nil: http.DefaultTransport, which heeds HTTPS_PROXY
 	UserAgent string            // empty: spagotune
 
-	// Progress is told how many bytes of a download or an upload are done, and of how many. Calls come one at a time, and
+	// Progress is told how many bytes of a download, an upload or a verification are done, and of how many. Calls come one at a time, and
 	// often. done falls where a file has to be started again. It is not called with HF_HUB_DISABLE_PROGRESS_BARS.
 	Progress func(done, total int64)
 	// Warn is told in a sentence what a user may not expect, such as a local folder that is used in place of a repository.
@@ -63,8 +63,8 @@ func (c *Client) Adapter(ctx context.Context, name string) (*Snapshot, error) {
 }
 
 func (c *Client) open(ctx context.Context, name string, choose Choice) (*Snapshot, error) {
-	if local := c.local(name); local != nil {
-		return local, nil
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return c.local(name), nil
 	}
 	r, err := Parse(name)
 	if err != nil {
@@ -77,8 +77,8 @@ func (c *Client) open(ctx context.Context, name string, choose Choice) (*Snapsho
 // of org/name[@revision][:config[/split]]. Without a split it is train; without a config it is the only one, or default. A
 // revision is one that has files named config/split/….parquet.
 func (c *Client) Data(ctx context.Context, name string) (*Snapshot, error) {
-	if local := c.local(name); local != nil {
-		return local, nil
+	if _, err := os.Stat(name); err == nil {
+		return c.local(name), nil
 	}
 	d, err := ParseData(name)
 	if err != nil {
@@ -93,11 +93,8 @@ func (c *Client) Data(ctx context.Context, name string) (*Snapshot, error) {
 	return snap, err
 }
 
-// local is the file or folder of a name. Where the name may be a repository's too, that is said.
+// local is a file or folder that is there. Where its name may be a repository's too, that is said.
 func (c *Client) local(name string) *Snapshot {
-	if _, err := os.Stat(name); err != nil {
-		return nil
-	}
 	if _, err := ParseData(name); err == nil && strings.Contains(name, "/") {
 		c.warn("%s: the local one is used, not the repository of that name on the Hub", name)
 	}

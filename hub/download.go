@@ -98,7 +98,7 @@ func (s *session) blob(r Repo, f File) string { return s.path(r, "blobs", f.blob
 // fetchFile brings one file into the cache, while no other process does.
 func (s *session) fetchFile(ctx context.Context, r Repo, commit string, f File, m *meter) error {
 	pointer, blob := s.pointer(r, commit, f.Name), s.blob(r, f)
-	unlock, err := s.lock(ctx, r, f.blob())
+	unlock, err := s.lock(ctx, r, f)
 	if err != nil {
 		return err
 	}

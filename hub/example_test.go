@@ -91,12 +91,9 @@ func ExampleClient_Download() {
 		log.Fatal(err)
 	}
 	fmt.Println(snap.Files[0].Name)
-	right, err := client.Verify(context.Background(), snap.Repo)
-	fmt.Println(len(right), err)
 	// Output:
 	// 10 of 10 bytes
 	// onnx/model.onnx
-	// 1 <nil>
 }
 
 func ExampleClient_Upload() {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,13 +19,14 @@ import (
 
 const repoName = "models/org/tiny"
 
-// randomBytes are the same on every run.
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	r := rand.NewChaCha8([32]byte{1})
-	_, _ = r.Read(b)
+var noise = sync.OnceValue(func() []byte {
+	b := make([]byte, 3_000_000)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b) // never fails
 	return b
-}
+})
+
+// randomBytes are the same on every run.
+func randomBytes(n int) []byte { return noise()[:n:n] }
 
 func modelFiles() map[string][]byte {
 	return map[string][]byte{

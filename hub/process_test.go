@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,9 +156,12 @@ func TestProxy(t *testing.T) {
 	repo := s.Add(repoName, files)
 	repo.LFS = func(string, []byte) bool { return false } // no redirect to a name that only this machine has
 	newClient(t, s)
+	var mu sync.Mutex
 	var connects []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		connects = append(connects, r.Method+" "+r.Host)
+		mu.Unlock()
 		to, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "https://"))
 		if err != nil {
 			w.WriteHeader(http.StatusBadGateway)
@@ -189,6 +193,8 @@ func TestProxy(t *testing.T) {
 	if err != nil || !bytes.Equal(got, files["pytorch_model.bin"]) {
 		t.Errorf("wrong bytes, %v", err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(connects) == 0 || connects[0] != "CONNECT example.com:443" {
 		t.Errorf("the proxy saw %q", connects)
 	}

@@ -165,7 +165,7 @@ func TestPythonUsesOurLocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := ses.lock(t.Context(), Repo{ID: "org/tiny"}, hubtest.SHA256(repo.Files["model.safetensors"]))
+	unlock, err := ses.lock(t.Context(), Repo{ID: "org/tiny"}, File{SHA256: hubtest.SHA256(repo.Files["model.safetensors"])})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,7 +173,7 @@ func (s *session) do(ctx context.Context, req *http.Request, idle time.Duration)
 	w := &watched{ctx: ctx, cancel: cancel, idle: idle, host: req.URL.Host}
 	w.timer = time.AfterFunc(idle, func() { cancel(fmt.Errorf("no data for %v", idle)) })
 	req = req.WithContext(ctx)
-	if req.Body != nil {
+	if req.Body != nil && req.Body != http.NoBody {
 		req.Body = &sent{ReadCloser: req.Body, watched: w}
 	}
 	resp, err := s.http.Do(req)

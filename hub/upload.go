@@ -155,31 +155,21 @@ func (s *session) create(ctx context.Context, r Repo, private bool) error {
 
 // preupload asks the Hub which files go to LFS, and leaves out those that it has.
 func (s *session) preupload(ctx context.Context, r Repo, files []*upload) ([]*upload, error) {
-	type sample struct {
-		Path   string `json:"path"`
-		Sample []byte `json:"sample"`
-		Size   int64  `json:"size"`
-	}
 	var send []*upload
 	for part := range slices.Chunk(files, 256) {
-		byName, in := map[string]*upload{}, map[string][]sample{}
+		byName := map[string]*upload{}
 		for _, u := range part {
-			head, err := u.head(512)
-			if err != nil {
-				return nil, err
-			}
 			byName[u.Name] = u
-			in["files"] = append(in["files"], sample{u.Name, head, u.Size})
-		}
-		body, err := json.Marshal(in)
-		if err != nil {
-			return nil, err
 		}
 		var out struct {
 			Files []struct {
 				Path, UploadMode, Oid string
 				ShouldIgnore          bool
 			}
+		}
+		body, err := samples(part)
+		if err != nil {
+			return nil, err
 		}
 		if err := s.post(ctx, r, s.api(r, "preupload", r.revision()), "", body, &out); err != nil {
 			return nil, err
@@ -196,6 +186,24 @@ func (s *session) preupload(ctx context.Context, r Repo, files []*upload) ([]*up
 		}
 	}
 	return send, nil
+}
+
+// samples is what the Hub wants to see of files: their names, sizes and first bytes.
+func samples(files []*upload) ([]byte, error) {
+	type sample struct {
+		Path   string `json:"path"`
+		Sample []byte `json:"sample"`
+		Size   int64  `json:"size"`
+	}
+	var all []sample
+	for _, u := range files {
+		head, err := u.head(512)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sample{u.Name, head, u.Size})
+	}
+	return json.Marshal(map[string]any{"files": all})
 }
 
 func (u *upload) head(n int64) ([]byte, error) {

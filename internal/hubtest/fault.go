@@ -3,6 +3,7 @@ package hubtest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,59 +105,67 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, file string, cont
 		f = &Fault{}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	size, half := len(content), len(content)/2
 	if r.Method == http.MethodHead {
-		w.Header().Set("Content-Length", strconv.Itoa(size))
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		return
 	}
-	from := 0
+	from, status := 0, http.StatusOK
 	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n == 1 && !f.NoRanges {
-		if from >= size {
-			w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+		if from >= len(content) {
 			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 			return
 		}
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, size-1, size))
+		status = http.StatusPartialContent
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(content)-1, len(content)))
 	} else {
 		from = 0
 	}
-	body := content[from:]
-	if take(&f.Flip) {
-		body = append([]byte{}, body...)
-		body[len(body)/2] ^= 1
-	}
-	if f.Long {
-		body = append(append([]byte{}, body...), 'x')
-	}
-	length := len(body)
-	ends := len(body)
-	var stall, cut bool
-	switch {
-	case take(&f.Short):
-		ends = max(half-from, 0)
-		length = ends
-	case take(&f.Cut):
-		ends, cut = max(half-from, 0), true
-	case take(&f.Stall):
-		ends, stall = max(half-from, 0), true
-	}
+	body := f.spoil(content[from:])
+	part, length, then := f.end(body, max(len(content)/2-from, 0))
 	if !f.NoLength {
 		w.Header().Set("Content-Length", strconv.Itoa(length))
 	}
-	if w.Header().Get("Content-Range") != "" {
-		w.WriteHeader(http.StatusPartialContent)
+	w.WriteHeader(status)
+	_, _ = w.Write(part)                      // the client may have gone
+	_ = http.NewResponseController(w).Flush() // likewise
+	then(s, r)
+}
+
+// spoil is what is sent in the place of right bytes.
+func (f *Fault) spoil(body []byte) []byte {
+	if take(&f.Flip) {
+		body = slices.Clone(body)
+		body[len(body)/2] ^= 1
 	}
-	_, _ = w.Write(body[:ends])
-	_ = http.NewResponseController(w).Flush()
-	if stall {
-		s.mu.Unlock()
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Minute):
+	if f.Long {
+		body = append(slices.Clone(body), 'x')
+	}
+	return body
+}
+
+// end is how much of a body is sent, the length that is announced, and what happens then. half is what there is of it up to
+// the middle of the file.
+func (f *Fault) end(body []byte, half int) (part []byte, length int, then func(*Server, *http.Request)) {
+	finish := func(*Server, *http.Request) {}
+	abort := func(*Server, *http.Request) { panic(http.ErrAbortHandler) }
+	switch {
+	case take(&f.Short):
+		return body[:half], half, finish
+	case take(&f.Cut):
+		if f.NoLength { // nothing shows that there is more
+			return body[:half], 0, finish
 		}
-		s.mu.Lock()
+		return body[:half], len(body), abort
+	case take(&f.Stall):
+		return body[:half], len(body), func(s *Server, r *http.Request) {
+			s.mu.Unlock()
+			select {
+			case <-r.Context().Done():
+			case <-time.After(time.Minute):
+			}
+			s.mu.Lock()
+			abort(s, r)
+		}
 	}
-	if cut && !f.NoLength || stall {
-		panic(http.ErrAbortHandler)
-	}
+	return body, len(body), finish
 }
