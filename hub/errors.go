@@ -15,7 +15,7 @@ var (
 	ErrRevisionNotFound   = errors.New("no such revision")
 	ErrFileNotFound       = errors.New("no such file")
 	ErrGated              = errors.New("the repository is gated")
-	ErrUnauthorized       = errors.New("not logged in")
+	ErrUnauthorized       = errors.New("a valid token is needed")
 	ErrForbidden          = errors.New("not allowed")
 	ErrTooManyRequests    = errors.New("too many requests")
 	ErrUnavailable        = errors.New("the Hub cannot answer")
@@ -81,6 +81,8 @@ func (s *session) newStatusError(r Repo, file string, resp *http.Response, messa
 		Message: printable(message), retryAfter: retryAfter(resp.Header)}
 	page := s.endpoint + "/" + strings.TrimPrefix(r.Type.String()+"s/", "models/") + r.ID
 	switch {
+	case !sameOrigin(resp.Request.URL, s.origin): // a large file's address, or one to upload to
+		e.kind, e.advice = ErrUnavailable, "the Hub redirects to "+resp.Request.URL.Host+", which refuses"
 	case e.Code == "RevisionNotFound":
 		e.kind, e.advice = ErrRevisionNotFound, fmt.Sprintf("%q is no branch, tag or commit of it", r.revision())
 	case e.Code == "EntryNotFound":

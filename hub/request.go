@@ -33,6 +33,7 @@ type session struct {
 	settings
 	client *Client
 	http   *http.Client
+	origin *url.URL      // of the endpoint
 	pause  time.Duration // before the first retry
 }
 
@@ -49,7 +50,7 @@ func (c *Client) session() (*session, error) {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	s := &session{settings: set, client: c, pause: time.Second}
+	s := &session{settings: set, client: c, origin: origin, pause: time.Second}
 	if c.pause > 0 {
 		s.pause = c.pause
 	}

@@ -104,7 +104,7 @@ func TestUploadFailures(t *testing.T) {
 	}
 	dir = folder(t, map[string][]byte{"model.safetensors": []byte("others")})
 	s.Fault = hubtest.Fault{Status: 403, Times: hubtest.Always, On: "put"}
-	if _, err := c.Upload(t.Context(), r, dir, UploadOptions{}); !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "model.safetensors") {
+	if _, err := c.Upload(t.Context(), r, dir, UploadOptions{}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "model.safetensors") {
 		t.Errorf("403 on put: %v", err)
 	}
 	c.Offline = true
