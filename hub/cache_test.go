@@ -78,7 +78,7 @@ func TestFallsBackOnTheCache(t *testing.T) {
 	for _, status := range []int{503, 401, 0} {
 		var warning string
 		c.Warn = func(m string) { warning = m }
-		s.Fault = hubtest.Fault{Status: status, Times: hubtest.Always, On: "revision"}
+		s.SetFault(hubtest.Fault{Status: status, Times: hubtest.Always, On: "revision"})
 		if status == 0 {
 			s.Close()
 		}

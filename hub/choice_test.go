@@ -117,7 +117,7 @@ func TestRateLimit(t *testing.T) {
 	s := newServer(t)
 	s.Add(repoName, modelFiles())
 	c := newClient(t, s)
-	s.Fault = hubtest.Fault{Status: 429, Times: hubtest.Always, RetryAfter: "Fri, 31 Dec 2100 23:59:59 GMT"}
+	s.SetFault(hubtest.Fault{Status: 429, Times: hubtest.Always, RetryAfter: "Fri, 31 Dec 2100 23:59:59 GMT"})
 	if _, err := c.Model(t.Context(), "org/tiny"); err == nil || !strings.Contains(err.Error(), "the server asks to wait for") {
 		t.Errorf("a date: %v", err)
 	}

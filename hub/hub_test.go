@@ -134,7 +134,7 @@ func TestFaults(t *testing.T) {
 			if test.stall != "" {
 				t.Setenv("HF_HUB_DOWNLOAD_TIMEOUT", test.stall)
 			}
-			s.Fault = test.fault
+			s.SetFault(test.fault)
 			snap, err := c.Model(t.Context(), "org/tiny")
 			if test.want == nil {
 				if err != nil {
@@ -152,7 +152,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			noWrongFile(t, c, repo)
-			s.Fault = hubtest.Fault{} // and once the server behaves
+			s.SetFault(hubtest.Fault{}) // and once the server behaves
 			if snap, err = c.Model(t.Context(), "org/tiny"); err != nil {
 				t.Fatal(err)
 			}
@@ -201,7 +201,7 @@ func TestSeveralGoroutines(t *testing.T) {
 func TestStallEndsWithTheContext(t *testing.T) {
 	s := newServer(t)
 	s.Add(repoName, modelFiles())
-	s.Fault = hubtest.Fault{Stall: hubtest.Always}
+	s.SetFault(hubtest.Fault{Stall: hubtest.Always})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := newClient(t, s).Model(ctx, "org/tiny")
@@ -213,7 +213,7 @@ func TestStallEndsWithTheContext(t *testing.T) {
 func TestStallAlways(t *testing.T) {
 	s := newServer(t)
 	s.Add(repoName, modelFiles())
-	s.Fault = hubtest.Fault{File: "model.safetensors", Stall: hubtest.Always}
+	s.SetFault(hubtest.Fault{File: "model.safetensors", Stall: hubtest.Always})
 	c := newClient(t, s)
 	ses, err := c.session()
 	if err != nil {

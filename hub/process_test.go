@@ -50,7 +50,7 @@ func TestKilled(t *testing.T) {
 	c := newClient(t, s)
 	home := t.TempDir()
 	c.CacheDir = filepath.Join(home, "hub")
-	s.Fault = hubtest.Fault{File: "model.safetensors", Stall: 1}
+	s.SetFault(hubtest.Fault{File: "model.safetensors", Stall: 1})
 	cmd := child(t, s.URL, home)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

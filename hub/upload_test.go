@@ -97,13 +97,13 @@ func TestUploadFailures(t *testing.T) {
 		t.Errorf("no account: %v", err)
 	}
 	for _, on := range []string{"put", "commit"} {
-		s.Fault = hubtest.Fault{Status: 503, Times: 2, On: on}
+		s.SetFault(hubtest.Fault{Status: 503, Times: 2, On: on})
 		if _, err := c.Upload(t.Context(), Repo{ID: "me/" + on}, dir, UploadOptions{}); err != nil {
 			t.Errorf("503 twice on %s: %v", on, err)
 		}
 	}
 	dir = folder(t, map[string][]byte{"model.safetensors": []byte("others")})
-	s.Fault = hubtest.Fault{Status: 403, Times: hubtest.Always, On: "put"}
+	s.SetFault(hubtest.Fault{Status: 403, Times: hubtest.Always, On: "put"})
 	if _, err := c.Upload(t.Context(), r, dir, UploadOptions{}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "model.safetensors") {
 		t.Errorf("403 on put: %v", err)
 	}

@@ -58,7 +58,7 @@ func take(n *int) bool {
 func (s *Server) resolve(w http.ResponseWriter, r *http.Request, name, revision string) {
 	revision = strings.ReplaceAll(revision, "%2F", "/")
 	repo := s.find(w, name, revision)
-	if repo == nil || s.Fault.refuse(w, "resolve") {
+	if repo == nil || s.fault.refuse(w, "resolve") {
 		return
 	}
 	_, file, _ := strings.Cut(r.URL.Path, "/resolve/"+revision+"/")
@@ -93,14 +93,14 @@ func (s *Server) serveCDN(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if !s.Fault.refuse(w, "cdn") {
+	if !s.fault.refuse(w, "cdn") {
 		s.serve(w, r, file, content)
 	}
 }
 
 // serve sends a file with the faults that concern it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, file string, content []byte) {
-	f := &s.Fault
+	f := &s.fault
 	if f.File != "" && f.File != file {
 		f = &Fault{}
 	}

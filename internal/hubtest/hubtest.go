@@ -24,12 +24,12 @@ type Server struct {
 	CDN    string // of the large files: another port of the same host
 	Client *http.Client
 
-	Fault    Fault
 	Token    string // where set, every request to the Hub needs it
 	PageSize int    // entries of a page of a listing; 0: 1000
 	PartSize int    // where set, LFS uploads are in parts of this many bytes
 
 	mu       sync.Mutex
+	fault    Fault
 	repos    map[string]*Repo // "models/org/name"
 	objects  map[string][]byte
 	parts    map[string][]byte
@@ -92,6 +92,13 @@ func (s *Server) Repo(name string) *Repo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.repos[name]
+}
+
+// SetFault says how the server misbehaves from now on.
+func (s *Server) SetFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
 }
 
 // Requests are those since the last call.
@@ -206,7 +213,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, name, verb, revisio
 	if repo == nil {
 		return
 	}
-	if (verb == "revision" || verb == "tree") && s.Fault.refuse(w, verb) {
+	if (verb == "revision" || verb == "tree") && s.fault.refuse(w, verb) {
 		return
 	}
 	_, id, _ := strings.Cut(name, "/")

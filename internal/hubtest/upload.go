@@ -82,7 +82,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) put(w http.ResponseWriter, r *http.Request) {
-	if s.Fault.refuse(w, "put") {
+	if s.fault.refuse(w, "put") {
 		return
 	}
 	b, err := io.ReadAll(r.Body)
@@ -138,7 +138,7 @@ func (s *Server) lfs(w http.ResponseWriter, r *http.Request) {
 
 // commit takes lines of JSON and lays their files into the repository.
 func (s *Server) commit(w http.ResponseWriter, r *http.Request, name string, repo *Repo) {
-	if s.Fault.refuse(w, "commit") {
+	if s.fault.refuse(w, "commit") {
 		return
 	}
 	files := maps.Clone(repo.Files)
