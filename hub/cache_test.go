@@ -237,6 +237,20 @@ func TestSharedBlobs(t *testing.T) {
 	if _, err := c.Model(t.Context(), "org/tiny"); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "a link to the store") {
 		t.Errorf("a cut file in the store: %v", err)
 	}
+	gone := store + ".gone"
+	if err := os.Rename(store, gone); err != nil {
+		t.Fatal(err)
+	}
+	if snap, err = c.Model(t.Context(), "org/tiny"); err != nil { // a link that leads nowhere is downloaded afresh
+		t.Fatal(err)
+	}
+	sameFiles(t, snap, repo)
+	if _, err := os.Stat(store); err == nil {
+		t.Error("the download is written through the link")
+	}
+	if err := os.Rename(gone, store); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Remove(snap.Repo); err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,9 @@ type Client struct {
 	Transport http.RoundTripper // nil: http.DefaultTransport, which heeds HTTPS_PROXY
 	UserAgent string            // empty: spagotune
 
-	// Progress is told how many bytes of a download, an upload or a verification are done, and of how many. Of one of them, calls come
-	// one at a time, and often. done falls where a file has to be started again. It is not called with HF_HUB_DISABLE_PROGRESS_BARS.
+	// Progress is told how many bytes of a download, an upload or a verification are done, and of how many. Calls for one
+	// of them come one at a time, and often. done falls where a file has to be started again. It is not called with
+	// HF_HUB_DISABLE_PROGRESS_BARS.
 	Progress func(done, total int64)
 	// Warn is told in a sentence what a user may not expect, such as a local folder that is used in place of a repository.
 	Warn func(message string)
