@@ -146,6 +146,7 @@ func TestFaults(t *testing.T) {
 			if err == nil {
 				t.Fatalf("no error; want one with %q", test.want)
 			}
+			t.Log(err)
 			for _, w := range test.want {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("the error lacks %q: %v", w, err)
