@@ -1,18 +1,29 @@
-// Package pipeline serves Cybertron's tasks over hosts of package model, with adapters unmerged: one base model in memory,
-// and as many adapters on it as there are customers, languages or tasks. It is for Go programs that use Cybertron: what a
-// constructor here returns implements the interface of Cybertron's task, so that one line of an existing program changes,
+// Package pipeline serves Cybertron's tasks with models of package model and unmerged adapters: one base model in
+// memory, and as many adapters on it as there are customers, languages or tasks. What belongs here is what a Go program
+// calls that uses Cybertron. Instead of Cybertron's tasks.Load it calls one of the constructors here, whose result
+// implements the interface of the same task:
 //
-//	m, err := tasks.Load[textclassification.Interface](config)
+//	c, err := pipeline.NewTextClassifier(m, tok, pipeline.Options{Adapter: "mine"})
+//	if err != nil {
+//		return err
+//	}
+//	r, err := c.Classify(ctx, "Shares fall 5% after weak guidance")
+//	fmt.Println(r.Labels[0], r.Scores[0])
+//	r, err = c.Classify(pipeline.WithAdapter(ctx, "another"), "The cat ran home.")
 //
-// into
+// # Overview
 //
-//	m, err := pipeline.TextClassification(host, tok, pipeline.Options{Adapter: "mine"})
+// The adapter is part of the call: [Options] names the adapter that a pipeline applies, and a context made by
+// [WithAdapter] replaces it for a call. Calls with different adapters may run concurrently. Attaching, merging and
+// training must not run at the same time as calls.
 //
-// The one idea: the adapter is part of the call. Options.Adapter names the one that a pipeline applies, and a context made
-// by [WithAdapter] another one for the calls that get it. Calls may run at the same time, with different adapters;
-// attaching, merging and training must not run beside them.
+// A [TextClassifier] labels texts, and a [ZeroShotClassifier] does so with labels that come with the call. A
+// [TokenClassifier] labels words or finds entities, and a [QuestionAnswerer] finds answers in a passage. A
+// [TextEncoder] computes embeddings, a [TextGenerator] generates texts, and a [LanguageModel] predicts masked tokens.
+// All but the zero-shot classifier and the question answerer also take several texts at once, which is faster than one
+// after another.
 //
-// Texts become tokens as Hugging Face's tokenizer of the model makes them. Cybertron has its own, which differ for text
-// with accents, hyphens, Chinese characters or control characters; offsets are characters in both. A text that is too long
-// is an error, as in Cybertron. Each pipeline also takes many texts at once, which is faster than one after the other.
+// Texts are tokenized as Hugging Face's tokenizer of the model does. Cybertron's own tokenizers differ for text with
+// accents, hyphens, Chinese characters or control characters. Offsets count characters in both. A text that is too long
+// is an error, as in Cybertron.
 package pipeline
