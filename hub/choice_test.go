@@ -53,7 +53,7 @@ func TestChoices(t *testing.T) {
 		{name: "patterns that only exclude", choice: Match("!?.json"), files: []string{"a.json", "ab.json"}, want: []string{"ab.json"}},
 		{name: "patterns are no expressions", choice: Match("a+.[x]"), files: []string{"aa.x", "a+.[x]"}, want: []string{"a+.[x]"}},
 		{name: "patterns without a match", choice: Match("*.gguf"), files: []string{"a.json"}, err: "no file matches *.gguf; there are a.json"},
-		{name: "only config", choice: Parquet("", ""), files: []string{"main/train/0000.parquet", "main/train/0001.parquet", "main/test/0000.parquet", "x.md"},
+		{name: "only config", choice: Parquet("", ""), files: []string{"main/train/0000.parquet", "main/train/0001.parquet", "main/test/0000.parquet", "README.md"},
 			want: []string{"main/train/0000.parquet", "main/train/0001.parquet"}},
 		{name: "default config, only split", choice: Parquet("", ""), files: []string{"default/test/0000.parquet", "other/train/0000.parquet"},
 			want: []string{"default/test/0000.parquet"}},

@@ -1,5 +1,6 @@
 // Package hub brings models, adapters and data sets from the Hugging Face Hub to this machine, and folders to the Hub. It is a
-// library of its own: it needs nothing else of this module, no Python, and no settings other than the environment's.
+// library of its own: it needs nothing else of this module, no Python, and no settings other than the environment's. What
+// belongs here is the client's side of the Hub's protocol and the cache; what the files mean belongs to other packages.
 //
 //	var client hub.Client
 //	snap, err := client.Model(ctx, "org/name")           // or org/name@revision, or a local folder

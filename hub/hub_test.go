@@ -41,7 +41,7 @@ func modelFiles() map[string][]byte {
 		"tf_model.h5":             randomBytes(10),
 		"generation_config.json":  []byte(`{}`),
 		"chat_template.jinja":     []byte(`{{ messages }}`),
-		"training/état \u2028.md": []byte("odd name"),
+		"training/état \u2028.txt": []byte("odd name"),
 	}
 }
 
