@@ -30,17 +30,17 @@ func randomBytes(n int) []byte { return noise()[:n:n] }
 
 func modelFiles() map[string][]byte {
 	return map[string][]byte{
-		"config.json":             []byte(`{"model_type": "llama"}`),
-		"tokenizer.json":          []byte(`{"version": "1.0"}`),
-		"README.md":               []byte("---\nlicense: mit\n---\n"),
-		"model.safetensors":       randomBytes(3_000_000),
-		"pytorch_model.bin":       randomBytes(100),
-		"onnx/model.onnx":         randomBytes(50),
-		"1_Pooling/config.json":   []byte(`{}`),
-		"original/weights.bin":    randomBytes(10),
-		"tf_model.h5":             randomBytes(10),
-		"generation_config.json":  []byte(`{}`),
-		"chat_template.jinja":     []byte(`{{ messages }}`),
+		"config.json":              []byte(`{"model_type": "llama"}`),
+		"tokenizer.json":           []byte(`{"version": "1.0"}`),
+		"README.md":                []byte("---\nlicense: mit\n---\n"),
+		"model.safetensors":        randomBytes(3_000_000),
+		"pytorch_model.bin":        randomBytes(100),
+		"onnx/model.onnx":          randomBytes(50),
+		"1_Pooling/config.json":    []byte(`{}`),
+		"original/weights.bin":     randomBytes(10),
+		"tf_model.h5":              randomBytes(10),
+		"generation_config.json":   []byte(`{}`),
+		"chat_template.jinja":      []byte(`{{ messages }}`),
 		"training/état \u2028.txt": []byte("odd name"),
 	}
 }
