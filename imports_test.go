@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"verify":          {"checkpoint", "head", "model", "op", "tensor"},
 	"convert":         {"checkpoint", "head", "infer", "model", "internal/folder"},
 	"inspect":         {"adapter", "checkpoint", "infer", "model"},
-	"finetune": {"adapter", "checkpoint", "evaluate", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer",
+	"finetune": {"adapter", "checkpoint", "evaluate", "head", "hub", "infer", "model", "op", "tasks", "tensor", "tokenizer",
 		"internal/cpu", "internal/folder", "internal/plot", "internal/vec"},
 	"bench": {"adapter", "finetune", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer",
 		"internal/folder", "internal/plot", "internal/vec"},

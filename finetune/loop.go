@@ -195,7 +195,11 @@ func (r *run) finish() error {
 		from = filepath.Join(r.config.Save.OutputDir, "best")
 	}
 	return folder.Fill(r.config.Save.OutputDir, func(tmp string) error {
-		if from != "" {
+		err := r.writeRecord(tmp)
+		switch {
+		case err != nil:
+			return err
+		case from != "":
 			return os.CopyFS(tmp, os.DirFS(from))
 		}
 		return r.saveWeights(tmp)

@@ -81,9 +81,10 @@ func some(names []string) string {
 }
 
 // companions are the small files that go with weights: settings, tokenizers of every kind, chat templates, the modules of
-// sentence embedders, and the card, which names the licence.
+// sentence embedders, what spagotune writes of a run, and the card, which names the licence.
 var companions = regexp.MustCompile(`^((adapter_|generation_|sentence_\w+_|config_sentence_transformers\.?)?(config)?\.?json` +
 	`|(special_)?\w*tokenizer\w*\.json|special_tokens_map\.json|added_tokens\.json|(\w+_)?vocab\.(json|txt)|merges\.txt|modules\.json` +
+	`|host\.json|run\.json` +
 	`|\w[\w.]*\.(model|spm)|chat_template\.(jinja|json)|additional_chat_templates/[^/]+\.jinja|README\.md|\d+_\w+/config\.json)$`)
 
 // ModelFiles wants what a model needs: its weights, as safetensors if there are any, all shards that their index names, and
@@ -118,6 +119,22 @@ func AdapterFiles(files []File, read func(string) ([]byte, error)) ([]string, er
 			some(names(files)))
 	}
 	return withCompanions(files, chosen), nil
+}
+
+// ModelOrAdapterFiles wants what AdapterFiles or ModelFiles wants, by what the repository is.
+func ModelOrAdapterFiles(files []File, read func(string) ([]byte, error)) ([]string, error) {
+	if _, adapter := find(files, "adapter_config.json"); adapter {
+		return AdapterFiles(files, read)
+	}
+	return ModelFiles(files, read)
+}
+
+// TokenizerFiles wants the small files that a model's folder has beside its weights.
+func TokenizerFiles(files []File, _ func(string) ([]byte, error)) ([]string, error) {
+	if chosen := withCompanions(files, nil); len(chosen) > 0 {
+		return chosen, nil
+	}
+	return nil, fmt.Errorf("no tokenizer; there are %s", some(names(files)))
 }
 
 func withCompanions(files []File, chosen []string) []string {

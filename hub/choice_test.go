@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,11 @@ func TestChoices(t *testing.T) {
 		{name: "adapter", choice: AdapterFiles, files: []string{"adapter_config.json", "adapter_model.bin", "adapter_model.safetensors", "README.md", "optimizer.pt"},
 			want: []string{"README.md", "adapter_config.json", "adapter_model.safetensors"}},
 		{name: "a model as an adapter", choice: AdapterFiles, files: []string{"config.json", "model.safetensors"}, err: "not an adapter"},
+		{name: "an adapter as what it is", choice: ModelOrAdapterFiles, files: []string{"adapter_config.json", "adapter_model.safetensors", "host.json", "run.json", "metrics.jsonl"},
+			want: []string{"adapter_config.json", "adapter_model.safetensors", "host.json", "run.json"}},
+		{name: "a model as what it is", choice: ModelOrAdapterFiles, files: []string{"config.json", "model.safetensors"}, want: []string{"config.json", "model.safetensors"}},
+		{name: "tokenizer", choice: TokenizerFiles, files: []string{"config.json", "model.safetensors", "tokenizer.json"}, want: []string{"config.json", "tokenizer.json"}},
+		{name: "no tokenizer", choice: TokenizerFiles, files: []string{"model.safetensors"}, err: "no tokenizer; there are model.safetensors"},
 		{name: "patterns", choice: Match("*.json", "data/", "!*b.json"), files: []string{"a.json", "b.json", "sub/c.json", "data/x/y", "z"},
 			want: []string{"a.json", "data/x/y", "sub/c.json"}},
 		{name: "patterns that only exclude", choice: Match("!?.json"), files: []string{"a.json", "ab.json"}, want: []string{"ab.json"}},
@@ -101,6 +107,13 @@ func TestAdapterAndData(t *testing.T) {
 		c.Offline = true
 	}
 	c.Offline = false
+	for path, want := range map[string]string{snap.Path("main/test"): "org/set@" + set.Commit() + ":main/test", snap.Dir: "org/set@" + set.Commit(),
+		filepath.Join(c.CacheDir, "models--org--adapter", "snapshots", adapter.Commit()): "org/adapter@" + adapter.Commit(),
+		filepath.Join(c.CacheDir, "models--org--adapter"):                                "", "snapshots/" + set.Commit(): "", "x/snapshots/main": ""} {
+		if name, ok := NameOf(path); ok != (want != "") || ok && name.String() != want {
+			t.Errorf("NameOf(%s): %s, %v; want %q", path, name, ok, want)
+		}
+	}
 	_, err = c.Data(t.Context(), "org/raw")
 	if !errors.Is(err, ErrRevisionNotFound) || !strings.Contains(err.Error(), "has not converted it to Parquet") {
 		t.Errorf("error %v", err)

@@ -85,8 +85,13 @@ func (c *Client) Data(ctx context.Context, name string) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no such file or folder, and %w", err)
 	}
+	return c.DownloadData(ctx, d)
+}
+
+// DownloadData brings the Parquet files that the Hub has converted of a data set into the cache; see Data.
+func (c *Client) DownloadData(ctx context.Context, d Data) (*Snapshot, error) {
 	r := d.Repo
-	r.Revision = cmp.Or(r.Revision, "refs/convert/parquet")
+	r.Type, r.Revision = Dataset, cmp.Or(r.Revision, "refs/convert/parquet")
 	snap, err := c.Download(ctx, r, Parquet(d.Config, d.Split))
 	if errors.Is(err, ErrRevisionNotFound) && d.Revision == "" {
 		err = fmt.Errorf("%w; the Hub has not converted it to Parquet; download its own files, and name them", err)

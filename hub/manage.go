@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,10 +32,7 @@ func (c *Client) Cached() ([]CachedRepo, error) {
 	}
 	var repos []CachedRepo
 	for _, d := range dirs {
-		kind, id, _ := strings.Cut(d.Name(), "--")
-		r, err := Parse(strings.ReplaceAll(id, "--", "/"))
-		if i := slices.Index([]string{"models", "datasets"}, kind); err == nil && i >= 0 && d.IsDir() {
-			r.Type = Type(i)
+		if r, ok := parseFolder(d.Name()); ok && d.IsDir() {
 			repos = append(repos, s.inventory(r))
 		}
 	}
