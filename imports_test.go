@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 		"internal/folder", "internal/plot", "internal/vec"},
 	"experiments": {"adapter", "evaluate", "finetune", "infer", "inspect", "model", "tasks", "tensor",
 		"internal/cpu", "internal/folder"},
-	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "infer", "inspect", "model", "recipes",
+	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "hub", "infer", "inspect", "model", "recipes",
 		"tasks", "tensor", "tokenizer", "verify", "internal/cpu"},
 
 	"internal/vec":       {"internal/cpu"},

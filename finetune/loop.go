@@ -195,13 +195,15 @@ func (r *run) finish() error {
 		from = filepath.Join(r.config.Save.OutputDir, "best")
 	}
 	return folder.Fill(r.config.Save.OutputDir, func(tmp string) error {
-		err := r.writeRecord(tmp)
-		switch {
-		case err != nil:
-			return err
-		case from != "":
-			return os.CopyFS(tmp, os.DirFS(from))
+		var err error
+		if from != "" {
+			err = os.CopyFS(tmp, os.DirFS(from))
+		} else {
+			err = r.saveWeights(tmp)
 		}
-		return r.saveWeights(tmp)
+		if err != nil {
+			return err
+		}
+		return r.writeRecord(tmp)
 	})
 }

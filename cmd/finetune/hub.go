@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/hub"
 )
@@ -192,7 +190,7 @@ func (c *hubUploadCmd) list(g *globals) error {
 		}
 		info, err := os.Stat(path)
 		if err == nil {
-			g.printf("%10s  %s\n", humanize.Bytes(uint64(info.Size())), filepath.ToSlash(name))
+			g.printf("%10s  %s\n", size1000(info.Size()), filepath.ToSlash(name))
 		}
 		return err
 	})
@@ -232,7 +230,7 @@ func (c *hubListCmd) Run(g *globals) error {
 		return g.print(files)
 	}
 	for _, f := range files {
-		g.printf("%10s  %s\n", humanize.Bytes(uint64(f.Size)), f.Name)
+		g.printf("%10s  %s\n", size1000(f.Size), f.Name)
 	}
 	return nil
 }
@@ -254,7 +252,7 @@ func (c *hubListCmd) cache(g *globals, client *hub.Client) error {
 			refs = append(refs, name+" = "+commit[:8])
 		}
 		slices.Sort(refs)
-		g.printf("%10s  %-8s %-45s %s  %s\n", humanize.Bytes(uint64(r.Size)), r.Repo.Type, r.Repo, r.Modified.Format("2006-01-02 15:04"), strings.Join(refs, ", "))
+		g.printf("%10s  %-8s %-45s %s  %s\n", size1000(r.Size), r.Repo.Type, r.Repo, r.Modified.Format("2006-01-02 15:04"), strings.Join(refs, ", "))
 	}
 	return nil
 }

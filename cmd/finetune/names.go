@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/dustin/go-humanize"
+	"github.com/rs/zerolog"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/spagotune/spagotune/adapter"
@@ -53,12 +52,20 @@ func (n *names) flags(c *kong.Context) error {
 		for _, t := range targets {
 			path, err := n.resolve(kind, t.String())
 			if err != nil {
-				return fmt.Errorf("%s: %w", v.Summary(), err)
+				return fmt.Errorf("%s: %w", label(v), err)
 			}
 			t.SetString(path)
 		}
 	}
 	return nil
+}
+
+// label is how messages name a flag or an argument.
+func label(v *kong.Value) string {
+	if v.Flag != nil {
+		return "--" + v.Name
+	}
+	return v.Name
 }
 
 // recipes replaces the names in recipes.
@@ -197,29 +204,31 @@ type transfer struct {
 	g           *globals
 	doing, name string
 	bar         *progressbar.ProgressBar
-	began, said time.Time
+	began, next time.Time // next is when the log gets its next line
 	done, total int64
 }
 
 func (t *transfer) progress(done, total int64) {
-	t.done, t.total = done, total
 	now := time.Now()
 	if t.began.IsZero() {
-		t.began = now
+		t.began, t.next = now, now.Add(time.Second)
 	}
+	t.done, t.total = done, total
 	switch {
-	case !t.g.terminal():
-		if now.Sub(t.said) > 10*time.Second {
-			t.said = now
-			t.g.Log.Info().Str("name", t.name).Str("done", humanize.Bytes(uint64(done))).Str("of", humanize.Bytes(uint64(total))).Msg(t.doing)
+	case t.g.terminal():
+		if t.bar == nil {
+			t.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(t.g.Stderr), progressbar.OptionSetWidth(20), progressbar.OptionShowBytes(true),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetDescription(t.doing+" "+t.name), progressbar.OptionClearOnFinish())
 		}
-	case t.bar == nil:
-		t.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(t.g.Stderr), progressbar.OptionSetWidth(20), progressbar.OptionShowBytes(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetDescription(t.doing+" "+t.name), progressbar.OptionClearOnFinish())
-		fallthrough
-	default:
 		_ = t.bar.Set64(done) // it is only a display
+	case now.After(t.next):
+		t.next = now.Add(10 * time.Second)
+		t.event(t.g.Log.Info()).Msg(t.doing)
 	}
+}
+
+func (t *transfer) event(e *zerolog.Event) *zerolog.Event {
+	return e.Str("name", t.name).Str("done", size1000(t.done)).Str("of", size1000(t.total))
 }
 
 func (t *transfer) end() {
@@ -228,11 +237,12 @@ func (t *transfer) end() {
 	}
 	switch {
 	case t.total == 0:
-	case errors.Is(t.g.Ctx.Err(), context.Canceled):
-		t.g.Log.Warn().Str("name", t.name).Str("done", humanize.Bytes(uint64(t.done))).Str("of", humanize.Bytes(uint64(t.total))).
-			Msg("interrupted; the same command goes on where this one ended")
+	case t.g.Ctx.Err() != nil:
+		t.event(t.g.Log.Warn()).Msg(t.doing + " was interrupted; the same command goes on from there")
 	case t.done == t.total:
-		t.g.Log.Info().Str("name", t.name).Str("size", humanize.Bytes(uint64(t.total))).
-			Stringer("time", time.Since(t.began).Round(time.Millisecond)).Msg(t.doing + ": done")
+		t.g.Log.Info().Str("name", t.name).Str("size", size1000(t.total)).Stringer("time", time.Since(t.began).Round(time.Millisecond)).Msg(t.doing + " is done")
 	}
 }
+
+// size1000 formats a number of bytes as the Hub does, in powers of 1000.
+func size1000(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
