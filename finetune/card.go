@@ -52,7 +52,7 @@ func Card(dir, name string) (string, error) {
 		return "", fmt.Errorf("finetune: card: %w", err)
 	}
 	if c.Known {
-		raw, err := yaml.Marshal(c.Recipe)
+		raw, err := yaml.Marshal(wholeNumbers(c.Recipe))
 		if err != nil {
 			return "", fmt.Errorf("finetune: card: %w", err)
 		}
@@ -64,6 +64,25 @@ func Card(dir, name string) (string, error) {
 		return "", fmt.Errorf("finetune: card: %w", err)
 	}
 	return b.String(), nil
+}
+
+// wholeNumbers returns a value read from JSON with integers where numbers have no fraction.
+func wholeNumbers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if n := int64(v); float64(n) == v {
+			return n
+		}
+	case []any:
+		for i := range v {
+			v[i] = wholeNumbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = wholeNumbers(v[k])
+		}
+	}
+	return v
 }
 
 // describe reads what the folder itself says.

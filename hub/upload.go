@@ -25,6 +25,7 @@ type UploadOptions struct {
 	Description string
 	Private     bool                   // where the repository has to be made first
 	Skip        func(name string) bool // leaves files out; nil: none
+	Extra       map[string][]byte      // further files; one that the folder has too is the folder's
 }
 
 // Commit is what an upload made.
@@ -36,8 +37,24 @@ type Commit struct {
 // upload is a file on its way to the Hub.
 type upload struct {
 	File        // its SHA1 is of the whole file, whether it goes to LFS or not
-	path string // here
+	path string // here; empty: content is the file
 	lfs  bool
+
+	content []byte
+}
+
+// open opens the file for reading.
+func (u *upload) open() (interface {
+	io.ReaderAt
+	io.ReadCloser
+}, error) {
+	if u.path != "" {
+		return os.Open(u.path)
+	}
+	return struct {
+		*bytes.Reader
+		io.Closer
+	}{bytes.NewReader(u.content), io.NopCloser(nil)}, nil
 }
 
 // Upload commits the files of a folder to a repository, which is made if need be. Files that are there already are not sent.
@@ -56,6 +73,11 @@ func (c *Client) Upload(ctx context.Context, r Repo, dir string, opt UploadOptio
 	files, err := collect(dir, opt.Skip)
 	if err != nil {
 		return nil, err
+	}
+	for name, content := range opt.Extra {
+		if !slices.ContainsFunc(files, func(u *upload) bool { return u.Name == name }) {
+			files = append(files, &upload{File: File{Name: name, Size: int64(len(content))}, content: content})
+		}
 	}
 	if err := s.create(ctx, r, opt.Private); err != nil {
 		return nil, err
@@ -112,7 +134,7 @@ func collect(dir string, skip func(string) bool) ([]*upload, error) {
 
 // hash reads the file once for both hashes.
 func (u *upload) hash() error {
-	in, err := os.Open(u.path)
+	in, err := u.open()
 	if err != nil {
 		return err
 	}
@@ -207,7 +229,7 @@ func samples(files []*upload) ([]byte, error) {
 }
 
 func (u *upload) head(n int64) ([]byte, error) {
-	in, err := os.Open(u.path)
+	in, err := u.open()
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +357,7 @@ func (s *session) sendParts(ctx context.Context, r Repo, u *upload, to *action, 
 
 // put sends bytes of a file to an address that the Hub named, and returns their ETag there.
 func (s *session) put(ctx context.Context, r Repo, u *upload, to string, from, n int64, m *meter) (etag string, err error) {
-	in, err := os.Open(u.path)
+	in, err := u.open()
 	if err != nil {
 		return "", err
 	}
@@ -388,7 +410,7 @@ func (s *session) sendCommit(ctx context.Context, r Repo, files []*upload, opt U
 	for _, u := range files {
 		key, value := "lfsFile", map[string]any{"path": u.Name, "algo": "sha256", "oid": u.SHA256, "size": u.Size}
 		if !u.lfs {
-			content, err := os.ReadFile(u.path)
+			content, err := u.head(u.Size)
 			if err != nil {
 				return nil, err
 			}

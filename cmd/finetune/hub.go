@@ -114,8 +114,8 @@ type hubUploadCmd struct {
 
 // Help returns notes and examples for --help.
 func (hubUploadCmd) Help() string {
-	return `A folder without README.md gets one: a model card made from the run. Edit it there and upload again. Checkpoints and other
-states of a run are left out. It needs a token that may write, in HF_TOKEN or by hf auth login.
+	return `With a folder that has no README.md goes a model card, made from the run; --dry-run prints it. Checkpoints and other states of
+a run are left out. An upload needs a token that may write: in HF_TOKEN, or where hf auth login puts it.
 
 Examples:
   finetune hub upload run me/smollm2-math --dry-run
@@ -129,16 +129,17 @@ func (c *hubUploadCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	o := hub.UploadOptions{Message: c.Message, Private: c.Private, Skip: c.skip}
 	if c.Dataset {
 		r.Type = hub.Dataset
-	} else if err := c.card(g); err != nil {
+	} else if o.Extra, err = c.card(); err != nil {
 		return err
 	}
 	if c.DryRun {
-		return c.list(g)
+		return c.list(g, o.Extra)
 	}
 	client, done := g.hub("uploading", c.Name)
-	commit, err := client.Upload(g.Ctx, r, c.Folder, hub.UploadOptions{Message: c.Message, Private: c.Private, Skip: c.skip})
+	commit, err := client.Upload(g.Ctx, r, c.Folder, o)
 	done()
 	switch {
 	case err != nil:
@@ -153,22 +154,16 @@ func (c *hubUploadCmd) Run(g *globals) error {
 	return nil
 }
 
-// card writes the model card, unless there is one.
-func (c *hubUploadCmd) card(g *globals) error {
-	file := filepath.Join(c.Folder, "README.md")
-	if _, err := os.Stat(file); err == nil {
-		return nil
+// card returns the model card as a file, unless the folder has one.
+func (c *hubUploadCmd) card() (map[string][]byte, error) {
+	if _, err := os.Stat(filepath.Join(c.Folder, "README.md")); err == nil {
+		return nil, nil
 	}
 	card, err := finetune.Card(c.Folder, c.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if c.DryRun {
-		g.printf("%s\n", card)
-		return nil
-	}
-	g.Log.Info().Str("file", file).Msg("model card written")
-	return os.WriteFile(file, []byte(card), 0o666)
+	return map[string][]byte{"README.md": []byte(card)}, nil
 }
 
 // skip leaves out what only this machine needs: checkpoints, the best weights so far, which are the result too, and
@@ -178,8 +173,11 @@ func (c *hubUploadCmd) skip(name string) bool {
 	return !c.Dataset && deeper && (strings.HasPrefix(first, "checkpoint-") || first == "best") || strings.HasPrefix(filepath.Base(name), ".")
 }
 
-// list prints the files that would be uploaded.
-func (c *hubUploadCmd) list(g *globals) error {
+// list prints the card and the files that would be uploaded.
+func (c *hubUploadCmd) list(g *globals, extra map[string][]byte) error {
+	for name, content := range extra {
+		g.printf("%s\n%10s  %s\n", content, size1000(int64(len(content))), name)
+	}
 	return filepath.WalkDir(c.Folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err

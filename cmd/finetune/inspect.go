@@ -66,7 +66,7 @@ func printModel(g *globals, m *inspect.ModelInfo) {
 
 // printAdapter prints an adapter's sizes and a table of its layers.
 func printAdapter(g *globals, a *inspect.AdapterInfo) {
-	g.printf("%s on %s\n", a.Method, a.BaseModel)
+	g.printf("%s on %s\n", a.Method, g.Names.asTyped(a.BaseModel))
 	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {
