@@ -112,27 +112,27 @@ func (c *card) describe(dir string) error {
 	return nil
 }
 
-// pipelines maps kinds of heads to the Hub's names of what a model does, and to PEFT's classes.
-var pipelines = map[head.Kind][2]string{
-	head.CausalLM: {"text-generation", "AutoPeftModelForCausalLM"}, head.Seq2SeqLM: {"text2text-generation", "AutoPeftModelForSeq2SeqLM"},
-	head.SequenceClassification: {"text-classification", "AutoPeftModelForSequenceClassification"},
-	head.TokenClassification:    {"token-classification", "AutoPeftModelForTokenClassification"},
-	head.QuestionAnswering:      {"question-answering", "AutoPeftModelForQuestionAnswering"},
-	head.FeatureExtraction:      {"sentence-similarity", "AutoPeftModelForFeatureExtraction"},
+// pipelines maps kinds of heads to the Hub's names of what a model does, and to the classes of transformers.
+var pipelines = map[head.Kind]struct{ tag, class string }{
+	head.CausalLM:               {"text-generation", "AutoModelForCausalLM"},
+	head.MaskedLM:               {"fill-mask", "AutoModelForMaskedLM"},
+	head.Seq2SeqLM:              {"text2text-generation", "AutoModelForSeq2SeqLM"},
+	head.SequenceClassification: {"text-classification", "AutoModelForSequenceClassification"},
+	head.TokenClassification:    {"token-classification", "AutoModelForTokenClassification"},
+	head.QuestionAnswering:      {"question-answering", "AutoModelForQuestionAnswering"},
+	head.FeatureExtraction:      {"sentence-similarity", "AutoModel"},
 }
 
-// Pipeline returns the Hub's name for what the model does, "" where it has none or that is not known.
+// Pipeline returns the Hub's name for what the model does, "" where that is not known.
 func (c card) Pipeline() string {
 	if c.Kind == "" && !c.Known {
 		return ""
 	}
-	return pipelines[cmp.Or(c.Kind, head.CausalLM)][0]
+	return pipelines[cmp.Or(c.Kind, head.CausalLM)].tag
 }
 
-// AutoClass returns the class of PEFT that opens the adapter with its base.
-func (c card) AutoClass() string {
-	return cmp.Or(pipelines[cmp.Or(c.Kind, head.CausalLM)][1], "AutoPeftModel")
-}
+// Class returns the class of transformers that opens the model.
+func (c card) Class() string { return pipelines[cmp.Or(c.Kind, head.CausalLM)].class }
 
 // Number formats a count for people.
 func (c card) Number(n int) string { return wording.Number(n) }
@@ -200,14 +200,19 @@ BASE is the folder of {{or .Base "the base"}}, which is not on the Hub.
 {{- if and .IsAdapter .PEFT .OnHub}}
 With PEFT:
 
-    from peft import {{.AutoClass}}
-    model = {{.AutoClass}}.from_pretrained("{{.Name}}")
+    from peft import PeftModel
+    from transformers import {{.Class}}
+    base = {{.Class}}.from_pretrained("{{.Base}}"{{if .Commit}}, revision="{{.Commit}}"{{end}})
+    model = PeftModel.from_pretrained(base, "{{.Name}}")
 {{else if and .IsAdapter (not .PEFT)}}
 PEFT does not know this method. For transformers, merge it first:
 
     finetune merge --model {{if .OnHub}}{{.Base}}{{else}}BASE{{end}} --adapter {{.Name}} --output merged
 {{else if not .IsAdapter}}
-transformers opens it too, by its name.
+With transformers:
+
+    from transformers import {{.Class}}
+    model = {{.Class}}.from_pretrained("{{.Name}}")
 {{end}}
 {{- if .Known}}
 ## Training

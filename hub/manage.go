@@ -166,9 +166,7 @@ func (c *Client) Remove(r Repo) error {
 		if _, err := os.Stat(s.path(r)); err != nil {
 			return fmt.Errorf("%s: %w", r, ErrNotCached)
 		}
-		// The refs first, so that a removal that ends early leaves nothing that looks whole.
-		return errors.Join(os.RemoveAll(s.path(r, "refs")), os.RemoveAll(s.path(r, "snapshots")), os.RemoveAll(s.path(r)),
-			os.RemoveAll(filepath.Join(s.cache, ".locks", r.folder())))
+		return s.removeAll(r)
 	}
 	commit, err := s.ref(r)
 	if err != nil {
@@ -178,6 +176,12 @@ func (c *Client) Remove(r Repo) error {
 		return fmt.Errorf("%s: %w", r, ErrNotCached)
 	}
 	return s.removeCommit(r, commit)
+}
+
+// removeAll removes a repository, the refs first: a removal that ends early leaves nothing that looks whole.
+func (s *session) removeAll(r Repo) error {
+	return errors.Join(os.RemoveAll(s.path(r, "refs")), os.RemoveAll(s.path(r, "snapshots")), os.RemoveAll(s.path(r)),
+		os.RemoveAll(filepath.Join(s.cache, ".locks", r.folder())))
 }
 
 // removeCommit removes what a commit has for itself.
@@ -195,7 +199,10 @@ func (s *session) removeCommit(r Repo, commit string) error {
 			return err
 		}
 	}
-	others, _ := os.ReadDir(s.path(r, "snapshots")) // none: every blob goes
+	others, _ := os.ReadDir(s.path(r, "snapshots"))
+	if len(others) == 0 {
+		return s.removeAll(r)
+	}
 	for _, o := range others {
 		for blob := range s.blobsOf(r, o.Name()) {
 			delete(blobs, blob)

@@ -139,6 +139,9 @@ func (s *session) retry(ctx context.Context, retries int, try func() (gained boo
 		if wait > maxWait {
 			return fmt.Errorf("%w; the server asks to wait for %v", err, wait)
 		}
+		if failed == 1 {
+			s.client.warn("%v; trying again", err)
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

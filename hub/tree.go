@@ -58,7 +58,7 @@ func (c *Client) List(ctx context.Context, r Repo) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.listing(ctx, r, commit, retries)
+	return s.fetchListing(ctx, r, commit, retries)
 }
 
 func (s *session) api(r Repo, verb, revision string) string {
@@ -91,6 +91,18 @@ func (s *session) listing(ctx context.Context, r Repo, commit string, retries in
 			return files, nil
 		}
 	}
+	files, err := s.fetchListing(ctx, r, commit, retries)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(cached), 0o777); err == nil { // the cache may be read-only
+		_ = writeFile(cached, formatCachedTree(files))
+	}
+	return files, nil
+}
+
+// fetchListing asks the Hub for the files of a commit.
+func (s *session) fetchListing(ctx context.Context, r Repo, commit string, retries int) ([]File, error) {
 	var files []File
 	page := s.api(r, "tree", commit) + "?recursive=true&expand=false"
 	for pages := 0; page != ""; pages++ {
@@ -113,9 +125,6 @@ func (s *session) listing(ctx context.Context, r Repo, commit string, retries in
 		}
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
-	if err := os.MkdirAll(filepath.Dir(cached), 0o777); err == nil { // the cache may be read-only
-		_ = writeFile(cached, formatCachedTree(files))
-	}
 	return files, nil
 }
 
