@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/hub"
@@ -312,5 +315,60 @@ func TestCardWithoutRecord(t *testing.T) {
 	write(finetune.RecordFile, "no record")
 	if _, err := finetune.Card(dir, "me/mora"); err == nil || !strings.Contains(err.Error(), "run.json") {
 		t.Errorf("a wrong record: %v", err)
+	}
+}
+
+// hubBlock matches the blocks of documents that are run against a Hub.
+var hubBlock = regexp.MustCompile("(?s)```sh\n([^`]*finetune hub upload[^`]*)```")
+
+// TestHubDocuments runs the lines of README.md, docs/tour.md and docs/hub.md that download and publish, as they are written.
+func TestHubDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains three times")
+	}
+	lines := map[string][]string{}
+	for _, file := range []string{"README.md", "docs/tour.md", "docs/hub.md"} {
+		raw, err := os.ReadFile(filepath.Join("..", "..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := hubBlock.FindSubmatch(raw)
+		if block == nil {
+			t.Fatalf("%s has no such block", file)
+		}
+		lines[file] = strings.Split(strings.TrimSpace(strings.ReplaceAll(string(block[1]), "\\\n", " ")), "\n")
+	}
+	s := newHub(t)
+	type problem struct {
+		Question string `parquet:"question"`
+		Answer   string `parquet:"answer"`
+	}
+	var problems []problem
+	for i := range 40 {
+		problems = append(problems, problem{fmt.Sprintf("What is %d plus 1?", i), fmt.Sprintf("One more. #### %d", i+1)})
+	}
+	var rows bytes.Buffer
+	if err := parquet.Write(&rows, problems); err != nil {
+		t.Fatal(err)
+	}
+	s.Add("models/HuggingFaceTB/SmolLM2-135M-Instruct", s.Repo("models/org/tiny").Files)
+	s.Add("datasets/openai/gsm8k", map[string][]byte{"main/train/0000.parquet": rows.Bytes(), "main/test/0000.parquet": rows.Bytes()}).Refs =
+		map[string]string{"refs/convert/parquet": ""}
+	t.Setenv("HF_TOKEN", "token")
+	n := 0
+	for file, all := range lines {
+		for _, line := range all {
+			args, err := words(strings.TrimPrefix(line, "finetune "))
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			n++
+			if code, _, text := finetuneCmd(t, args...); code != 0 {
+				t.Errorf("%s: %s: exit %d: %s", file, line, code, text)
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("ran %d lines", n)
 	}
 }
