@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/spagotune/spagotune/internal/lfs"
 )
@@ -47,12 +46,7 @@ func notAFolder(name string) error {
 	if !hubName.MatchString(name) {
 		return errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
 	}
-	repo, revision, _ := strings.Cut(name, "@")
-	if revision != "" {
-		revision = " --revision " + revision
-	}
-	return fmt.Errorf("no such folder; if it is a name on the Hugging Face Hub, download the model first, as with "+
-		"\"hf download %s%s --local-dir DIR\", and name that folder", repo, revision)
+	return fmt.Errorf("no such folder; if it is a name on the Hugging Face Hub, \"finetune hub download %s\" brings the model and prints its folder", name)
 }
 
 // notAModel says what a folder without config.json is.

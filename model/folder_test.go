@@ -64,8 +64,8 @@ func TestPathsThatAreNoModel(t *testing.T) {
 func TestHubNamesAsPaths(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, want := range map[string]string{
-		"HuggingFaceTB/SmolLM2-135M":       `download the model first, as with "hf download HuggingFaceTB/SmolLM2-135M --local-dir DIR"`,
-		"org/name@refs/pr/1":               `"hf download org/name --revision refs/pr/1 --local-dir DIR"`,
+		"HuggingFaceTB/SmolLM2-135M":       `if it is a name on the Hugging Face Hub, "finetune hub download HuggingFaceTB/SmolLM2-135M" brings the model`,
+		"org/name@refs/pr/1":               `"finetune hub download org/name@refs/pr/1"`,
 		"gpt2":                             "no such folder; want",
 		"./a/b":                            "no such folder; want",
 		filepath.Join("a", "b", "c"):       "no such folder; want",
