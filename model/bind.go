@@ -18,12 +18,17 @@ type binding struct {
 	m        *Model
 	taken    map[string]bool
 	mismatch MismatchError
-	drawn    int // weights of the head that the checkpoint lacks
+	drawn    int                // weights of the head that the checkpoint lacks
+	base     map[string]*Weight // with Share: the weights of the other model, by name
 	seed     uint64
 }
 
 // weight binds one weight.
 func (b *binding) weight(w *Weight) {
+	if o := b.shared(w); o != nil {
+		w.share(o)
+		return
+	}
 	name, t, ok := b.find(w.Name)
 	b.taken[name] = true
 	switch {
@@ -53,14 +58,10 @@ func (b *binding) invalid(err error) {
 
 // find looks a tensor up by its name, with and without the architecture's prefix, and by the names of older checkpoints.
 func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
-	prefix := b.m.arch.Prefix
-	names := []string{name}
-	if rest, has := strings.CutPrefix(name, prefix); has {
-		names = append(names, rest)
-	} else {
-		names = append(names, prefix+name)
+	if b.m.file == nil {
+		return name, t, false
 	}
-	for _, n := range names {
+	for _, n := range b.names(name) {
 		for _, n := range []string{n, oldNorm(n)} {
 			if t, ok := b.m.file.Get(n); ok {
 				return n, t, true
@@ -68,6 +69,15 @@ func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool)
 		}
 	}
 	return name, t, false
+}
+
+// names are a weight's name with and without the architecture's prefix, its own first.
+func (b *binding) names(name string) []string {
+	prefix := b.m.arch.Prefix
+	if rest, has := strings.CutPrefix(name, prefix); has {
+		return []string{name, rest}
+	}
+	return []string{name, prefix + name}
 }
 
 // oldNorm is a LayerNorm's name in checkpoints that were converted from TensorFlow.
@@ -88,6 +98,7 @@ func (b *binding) random(w *Weight) error {
 		return err
 	}
 	w.randomize(newRand(b.seed, uint64(b.drawn)), deviation)
+	w.drawn = true
 	return nil
 }
 
@@ -136,15 +147,9 @@ func buffer(name string) bool {
 // bind gives every weight its tensor. One MismatchError lists all that are missing, left over, or of another shape.
 func (m *Model) bind(ctx context.Context) error {
 	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
-	m.Weights(func(w *Weight) {
-		if ctx.Err() == nil {
-			b.weight(w)
-		}
-	})
-	if err := ctx.Err(); err != nil {
+	if err := b.weights(ctx); err != nil {
 		return err
 	}
-	m.NewlyInitialized = b.drawn > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
@@ -155,6 +160,17 @@ func (m *Model) bind(ctx context.Context) error {
 		}
 	}
 	return b.mismatch.or()
+}
+
+// weights binds all weights.
+func (b *binding) weights(ctx context.Context) error {
+	b.m.Weights(func(w *Weight) {
+		if ctx.Err() == nil {
+			b.weight(w)
+		}
+	})
+	b.m.NewlyInitialized = b.drawn > 0
+	return ctx.Err()
 }
 
 // notFinite says where a weight holds NaN or an infinite value.
