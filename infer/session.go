@@ -61,6 +61,23 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(ctx, dir, adapterDir, func(o model.Options) (*model.Model, error) { return model.Load(ctx, dir, o) })
+}
+
+// With returns a session of the same base with another adapter, or without one (""). It has a model of its own, which
+// shares the weights of s but has the head, the numerics and the adapter of the folder. So calls of the two sessions may
+// run at the same time, and either adapter may be merged or dropped. s must stay open for as long as the new session is
+// used; Close of the new one releases nothing of s.
+func (s *Session) With(ctx context.Context, adapterDir string) (*Session, error) {
+	with, err := openWith(ctx, s.Model.Dir, adapterDir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) })
+	if err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	return with, nil
+}
+
+// openWith opens a session with a model from the opener. dir is the model's folder.
+func openWith(ctx context.Context, dir, adapterDir string, open Opener) (*Session, error) {
 	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
@@ -70,7 +87,7 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
+	m, err := open(model.Options{Head: setup.Config, Numerics: setup.Numerics})
 	if err != nil {
 		return nil, err
 	}
