@@ -81,7 +81,7 @@ func openWith(ctx context.Context, dir, adapterDir string, open Opener) (*Sessio
 	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			setup, err = adapterSetup(adapterDir)
+			setup, err = ReadAdapterSetup(adapterDir)
 		}
 	}
 	if err != nil {

@@ -36,6 +36,8 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
+	layerNorm bool // a LayerNorm's weight or bias
+
 	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
@@ -72,6 +74,9 @@ func (w *Weight) bytes() int {
 	}
 	return len(w.stored.Data)
 }
+
+// OfLayerNorm reports whether the weight is a LayerNorm's.
+func (w *Weight) OfLayerNorm() bool { return w.layerNorm }
 
 // Tied returns the weight to which this one is tied, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }

@@ -164,8 +164,8 @@ func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	}
 	first, last := answerTokens(c.Offsets, ex.Input.Answers)
 	var rows []Features
-	for from := 0; ; from += room - shared {
-		to := min(from+room, len(c.IDs))
+	for _, b := range bounds(len(c.IDs), room, shared) {
+		from, to := b[0], b[1]
 		row, starts := texts.two.row(query, c.IDs[from:to])
 		row.Offsets = make([][2]int, len(row.IDs))
 		for i := range row.Offsets {
@@ -179,10 +179,8 @@ func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 			}
 		}
 		rows = append(rows, row)
-		if to == len(c.IDs) {
-			return rows, truncated, nil
-		}
 	}
+	return rows, truncated, nil
 }
 
 // answerTokens are the first and the last token of the first answer; 0 and -1 where there is no answer.
