@@ -93,6 +93,9 @@ func (m *Model) MaxLength() int {
 	return n
 }
 
+// Truncates says whether the model's folder has max_seq_length, so that a longer text is cut and not refused.
+func (m *Model) Truncates() bool { return m.maxSeqLength > 0 }
+
 // readFolder reads the settings of sentence-transformers in the folder of a model for feature extraction.
 func (m *Model) readFolder() error {
 	if m.Dir == "" || m.Head().Kind != head.FeatureExtraction {

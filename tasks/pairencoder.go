@@ -71,7 +71,7 @@ func (t *PairEncoder) WordRows(text string, words [][2]int) ([]Window, error) {
 		parts[i] = text[w[0]:w[1]]
 	}
 	e := t.tok.EncodeWords(parts, false)
-	windows, err := t.Windows(e)
+	windows, err := t.Windows(e.IDs)
 	if err != nil {
 		return nil, err
 	}

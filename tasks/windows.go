@@ -1,10 +1,6 @@
 package tasks
 
-import (
-	"fmt"
-
-	"github.com/spagotune/spagotune/tokenizer"
-)
+import "fmt"
 
 // Window is a row with a part of a text's tokens. Neighbours overlap, so that every token has context on both sides.
 type Window struct {
@@ -43,26 +39,51 @@ func kept(windows [][2]int) [][2]int {
 	return all
 }
 
-// Windows encodes a text as rows of at most the encoder's length. A text that fits is one row. Otherwise neighbours share a
-// quarter of their tokens.
-func (t *PairEncoder) Windows(e tokenizer.Encoding) ([]Window, error) {
-	n := len(e.IDs)
-	if n == 0 {
-		return nil, fmt.Errorf("%w: the text has no token", ErrNotScored)
-	}
+// Windows encodes the tokens of a text as rows of at most the encoder's length. A text that fits is one row. Otherwise
+// neighbours share a quarter of a window. The error is ErrNotScored if there is no token.
+func (t *PairEncoder) Windows(ids []int32) ([]Window, error) {
 	room, err := t.room(t.one)
 	if err != nil {
 		return nil, err
 	}
 	if room == 0 {
-		room = n
+		room = len(ids)
 	}
-	all := bounds(n, room, room/4)
+	return windows(ids, room, room/4, func(ids []int32) (Features, int) {
+		row, starts := t.one.row(ids)
+		return row, starts[0]
+	})
+}
+
+// PairWindows encodes two texts, given as tokens, as rows of at most maxLen tokens: each has all of the first text and a
+// part of the second. Neighbours share as many tokens of the second text as given. The error is ErrNotScored if the second
+// text has no token.
+func (t *PairEncoder) PairWindows(first, second []int32, maxLen, shared int) ([]Window, error) {
+	room := t.pairRoom(first, maxLen)
+	if room < 2 || shared >= room {
+		return nil, fmt.Errorf("windows of %d tokens leave no place for the text after a question of %d", maxLen, len(first))
+	}
+	return windows(second, room, shared, func(ids []int32) (Features, int) {
+		row, starts := t.two.row(first, ids)
+		return row, starts[1]
+	})
+}
+
+// pairRoom is how many tokens of a second text fit into a row.
+func (t *PairEncoder) pairRoom(first []int32, maxLen int) int { return maxLen - t.two.extra() - len(first) }
+
+// windows makes rows of a text's tokens, each with up to room of them. row also returns where the tokens begin in the row.
+func windows(ids []int32, room, shared int, row func(ids []int32) (Features, int)) ([]Window, error) {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%w: the text has no token", ErrNotScored)
+	}
+	all := bounds(len(ids), room, shared)
 	keep := kept(all)
-	windows := make([]Window, len(all))
+	rows := make([]Window, len(all))
 	for i, b := range all {
-		row, starts := t.one.row(e.IDs[b[0]:b[1]])
-		windows[i] = Window{Features: row, From: b[0], To: b[1], First: starts[0], KeepFrom: keep[i][0], KeepTo: keep[i][1]}
+		w := Window{From: b[0], To: b[1], KeepFrom: keep[i][0], KeepTo: keep[i][1]}
+		w.Features, w.First = row(ids[b[0]:b[1]])
+		rows[i] = w
 	}
-	return windows, nil
+	return rows, nil
 }
