@@ -103,7 +103,9 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 		}
 	}
 	predictions := computation{
-		func(p *op.Pass, b *model.Batch) (tensor.Matrix, error) { return s.Logits(p, b, maskPositions(b.IDs, mask), nil) },
+		func(p *op.Pass, b *model.Batch) (tensor.Matrix, error) {
+			return s.Logits(p, b, maskPositions(b.IDs, mask), nil)
+		},
 		func(e tokenizer.Encoding) int { return len(maskPositions(e.IDs, mask)) },
 	}
 	err = c.runner.each(ctx, s, masked, predictions, func(m int, y tensor.Matrix) {

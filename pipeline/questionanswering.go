@@ -161,4 +161,3 @@ func answers(passage []rune, windows []spanWindow, o questionanswering.Options, 
 	slices.SortStableFunc(all, func(a, b questionanswering.Answer) int { return cmp.Compare(b.Score, a.Score) })
 	return all[:min(o.MaxAnswers, len(all))]
 }
-

@@ -70,7 +70,9 @@ func (t *PairEncoder) PairWindows(first, second []int32, maxLen, shared int) ([]
 }
 
 // pairRoom is how many tokens of a second text fit into a row.
-func (t *PairEncoder) pairRoom(first []int32, maxLen int) int { return maxLen - t.two.extra() - len(first) }
+func (t *PairEncoder) pairRoom(first []int32, maxLen int) int {
+	return maxLen - t.two.extra() - len(first)
+}
 
 // windows makes rows of a text's tokens, each with up to room of them. row also returns where the tokens begin in the row.
 func windows(ids []int32, room, shared int, row func(ids []int32) (Features, int)) ([]Window, error) {
