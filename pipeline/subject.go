@@ -53,10 +53,14 @@ func (s *subject) fitsTask(kinds []head.Kind) error {
 	if k := s.Head().Kind; !slices.Contains(kinds, k) {
 		return fmt.Errorf("the model's head is for %s; want one for %v", k, kinds)
 	}
-	if names := s.Untrained(s.adapter); len(names) > 0 {
-		return fmt.Errorf("%w: %s is random, since neither %s nor the adapter %q has it", ErrUntrainedHead, strings.Join(names, ", "), s.Dir, s.adapter)
+	names := strings.Join(s.Untrained(s.adapter), ", ")
+	switch {
+	case names == "":
+		return nil
+	case s.adapter == "":
+		return fmt.Errorf("%w: %s does not have %s; name an adapter that does (Options.Adapter, WithAdapter)", ErrUntrainedHead, s.Dir, names)
 	}
-	return nil
+	return fmt.Errorf("%w: neither %s nor the adapter %q has %s", ErrUntrainedHead, s.Dir, s.adapter, names)
 }
 
 // ErrUntrainedHead is the error of a call whose model has a new head that no training has reached, such as one that names
