@@ -47,7 +47,9 @@ func (b *binding) shared(w *Weight) *Weight {
 }
 
 // share gives the weight the values of another model's, in the same memory.
-func (w *Weight) share(o *Weight) { w.tied, w.stored, w.source = nil, o.stored, o.source }
+func (w *Weight) share(o *Weight) {
+	w.tied, w.untied, w.stored, w.source = nil, o.untied, o.stored, o.source
+}
 
 // Untrained lists the matrices of the head that are random in a pass with the named adapter: the model's folder does not
 // have them, they have not been trained, and the adapter has no trained copies of them.
