@@ -80,15 +80,17 @@ func newTagScheme(labels []string) tagScheme {
 	return tagScheme{}
 }
 
-// tag is what a label says: the type of the entity, and whether the entity begins or ends here in any case.
+// tag is what a label says: the type of the entity, and whether the entity begins or ends here in any case. Label O is
+// outside of entities; an entity may have the type O.
 type tag struct {
 	typ          string
+	outside      bool
 	begins, ends bool
 }
 
 func (s tagScheme) parse(label string) tag {
 	if len(label) < 2 || label[1] != '-' {
-		return tag{typ: label}
+		return tag{typ: label, outside: label == "O"}
 	}
 	switch prefix, typ := label[:2], label[2:]; {
 	case prefix == "B-":
@@ -118,7 +120,7 @@ func (t taggedText) entities(decide decision, s tagScheme, labels []string) []to
 	found := []tokenclassification.Token{}
 	var open entity
 	finish := func() {
-		if open.n > 0 && open.typ != "O" {
+		if open.n > 0 && !open.outside {
 			typ := open.typ
 			if i := strings.IndexByte(typ, '-'); i >= 0 {
 				typ = typ[i+1:]
@@ -133,7 +135,7 @@ func (t taggedText) entities(decide decision, s tagScheme, labels []string) []to
 		}
 		best := numeric.Argmax(scores)
 		tag := s.parse(labels[best])
-		if open.n == 0 || tag.begins || open.ends || tag.typ != open.typ {
+		if open.n == 0 || tag.begins || open.ends || tag.outside != open.outside || tag.typ != open.typ {
 			finish()
 			open = entity{start: word[0].start}
 		}
