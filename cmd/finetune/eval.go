@@ -89,6 +89,9 @@ func printEval(g *globals, r *evaluate.Result) {
 	for _, name := range r.Names {
 		g.printf("%s  %.4f\n", name, r.Metrics[name])
 	}
+	if r.Truncated > 0 {
+		g.printf("%d of %d texts were too long for the model and were cut\n", r.Truncated, r.Answered)
+	}
 	switch {
 	case r.Score != nil && len(r.Names) == 0:
 		g.printf("score  %.1f %% over %d answers\n", 100**r.Score, r.Answered)
