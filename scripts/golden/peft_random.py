@@ -52,7 +52,7 @@ def lora(k, model):
     if model == "llama-untied" and maybe(5) and isinstance(s["target_modules"], list):
         s["target_modules"].append("lm_head")
     s.update(r=2 * random.randint(1, 3), lora_alpha=random.randint(1, 9), use_rslora=maybe(3), lora_dropout=pick(0.0, 0.1),
-             init_lora_weights=pick(True, False, "gaussian", "eva", "orthogonal", "mica"))
+             init_lora_weights=pick(True, False, "gaussian", "eva", "orthogonal", "mica", "pissa", "olora"))
     if s["init_lora_weights"] == "eva":
         s["eva_config"] = peft.EvaConfig()
     listed = isinstance(s["target_modules"], list)
@@ -67,13 +67,13 @@ def lora(k, model):
     s["bias"] = pick("none", "none", "all", "lora_only")
     if maybe(4):
         s["use_dora"] = True
-        if s["init_lora_weights"] == "mica":
+        if s["init_lora_weights"] in ("mica", "pissa", "olora"):
             s["init_lora_weights"] = True
     elif not tables and s["init_lora_weights"] in (True, False) and model != "llama-tied" and maybe(3):
         s["lora_bias"] = True
     if not tables and k not in ("masked", "seq2seq") and maybe(4):
         s["trainable_token_indices"] = pick([3, 9], {TABLES[k][0]: [4], } )
-    if tables and s["init_lora_weights"] in ("eva", "orthogonal"):
+    if tables and s["init_lora_weights"] in ("eva", "orthogonal", "pissa", "olora") or "lm_head" in s["target_modules"] and s["init_lora_weights"] in ("pissa", "olora"):
         s["init_lora_weights"] = True
     return peft.LoraConfig(**s), bool(tables)
 
