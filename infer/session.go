@@ -123,9 +123,9 @@ func (s *Session) load(ctx context.Context, open Opener, o model.Options) error 
 	return err
 }
 
-// complete refuses a model with matrices, or rows of them, that neither its folder nor the adapter has: they would be
-// random or zero. New biases and norms are what they are at the start of any training, 0 and 1.
-func (s *Session) complete(m *model.Model) error {
+// Lacks returns the names of the model's matrices that neither the model's folder nor the adapter (nil is none) has, whole or
+// in some rows. They are random or zero. New biases and norms do not count: they are 0 and 1, as at the start of any training.
+func Lacks(m *model.Model, a *adapter.Adapter) []string {
 	var lacks []string
 	m.Weights(func(w *model.Weight) {
 		from, padded := m.PaddedRows[w.Name]
@@ -135,10 +135,16 @@ func (s *Session) complete(m *model.Model) error {
 		if t := w.Tied(); t != nil {
 			w = t
 		}
-		if s.Attached == nil || !s.Attached.Brings(w, from) {
+		if a == nil || !a.Brings(w, from) {
 			lacks = append(lacks, w.Name)
 		}
 	})
+	return lacks
+}
+
+// complete returns an error if there are weights that neither the model's folder nor the adapter has.
+func (s *Session) complete(m *model.Model) error {
+	lacks := Lacks(m, s.Attached)
 	switch {
 	case lacks == nil:
 		return nil
