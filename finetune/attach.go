@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
@@ -29,9 +29,13 @@ func (r *run) attach(ctx context.Context) error {
 		}
 	}
 	r.suggestLR()
+	if err := r.regularize(); err != nil {
+		return err
+	}
 	c := &r.config.Train
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
-		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
+		Regularization: c.regularization()})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
 }
@@ -82,12 +86,10 @@ func (r *run) continueAdapter(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("adapter: %w", err)
 	}
-	for _, module := range r.model.Head().Modules() {
-		if r.newHead && !slices.Contains(a.Method.Settings().ModulesToSave, module) {
-			return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, module, r.config.Task.Name)
-		}
+	if lacks := infer.Lacks(r.model, a); lacks != nil {
+		return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, strings.Join(lacks, ", "), r.config.Task.Name)
 	}
 	r.adapter = a
-	a.Method.Settings().BaseModel = r.config.Model.Path
+	a.Method.Settings().BaseModel = r.config.baseModel()
 	return a.OnTrainBegin(r.totalSteps)
 }

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -36,6 +38,9 @@ func TestContinueAdapter(t *testing.T) {
 		t.Error("the second run changed nothing")
 	}
 	predictOne(t, base, second.Save.OutputDir, h)
+	if m, err := adapter.ReadConfig(second.Save.OutputDir); err != nil || m.Settings().BaseModel != filepath.Base(base) {
+		t.Errorf("the second run's adapter names its base %q (%v), want the folder's last name", m.Settings().BaseModel, err)
+	}
 
 	for want, change := range map[string]func(c *Config){
 		"r: the settings come with adapter": func(c *Config) { c.Method.Settings = map[string]any{"r": 4} },
@@ -58,14 +63,18 @@ func TestContinueAdapter(t *testing.T) {
 // TestTrainerKeys reads keys as Trainer's users write them.
 func TestTrainerKeys(t *testing.T) {
 	for text, check := range map[string]func(c Config) bool{
-		"max_steps: -1\nnum_train_epochs: 2":                                func(c Config) bool { _, total, _ := c.Train.plan(8); return total == 2 },
-		"gradient_checkpointing: true":                                      func(c Config) bool { return c.Memory.GradientCheckpointing == "block" },
-		"gradient_checkpointing: false":                                     func(c Config) bool { return c.Memory.GradientCheckpointing == "none" },
-		"warmup_steps: 0\nmax_steps: 100":                                   func(c Config) bool { _, _, w := c.Train.plan(8); return w == 0 },
-		"warmup_steps: 0.1\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 10 },
-		"warmup_steps: 7\nwarmup_ratio: 0.5\nmax_steps: 100":                func(c Config) bool { _, _, w := c.Train.plan(8); return w == 7 },
-		"warmup_ratio: 0.5\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 50 },
-		"lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2}":    func(c Config) bool { return c.Train.LRSchedulerKwargs["power"] == uint64(2) },
+		"max_steps: -1\nnum_train_epochs: 2":                             func(c Config) bool { _, total, _ := c.Train.plan(8); return total == 2 },
+		"gradient_checkpointing: true":                                   func(c Config) bool { return c.Memory.GradientCheckpointing == "block" },
+		"gradient_checkpointing: false":                                  func(c Config) bool { return c.Memory.GradientCheckpointing == "none" },
+		"warmup_steps: 0\nmax_steps: 100":                                func(c Config) bool { _, _, w := c.Train.plan(8); return w == 0 },
+		"warmup_steps: 0.1\nmax_steps: 100":                              func(c Config) bool { _, _, w := c.Train.plan(8); return w == 10 },
+		"warmup_steps: 7\nwarmup_ratio: 0.5\nmax_steps: 100":             func(c Config) bool { _, _, w := c.Train.plan(8); return w == 7 },
+		"warmup_ratio: 0.5\nmax_steps: 100":                              func(c Config) bool { _, _, w := c.Train.plan(8); return w == 50 },
+		"lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2}": func(c Config) bool { return c.Train.LRSchedulerKwargs["power"] == uint64(2) },
+		"model_dropout: false\nlabel_smoothing_factor: 0.1\nneftune_noise_alpha: 5": func(c Config) bool {
+			return c.Train.regularization() == op.Regularization{LabelSmoothing: 0.1, EmbeddingNoise: 5}
+		},
+		"max_steps: 1": func(c Config) bool { return c.Train.regularization() == op.Regularization{ModelDropout: true} },
 		"lr_scheduler_type: constant\nmax_steps: 9\nweight_decay_all: true": func(c Config) bool { return c.Train.WeightDecayAll },
 	} {
 		r, err := ParseRecipes([]byte(text), nil)

@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/vec"
@@ -10,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
+// Linear is a fully connected layer, y = x·Wᵀ + b, on which an adapter can sit. Tables of embeddings take a TableAdapter.
 type Linear struct {
 	nn.Module
 	Weight *Weight `hf:"weight"` // [out, in]
@@ -65,6 +66,11 @@ func (l *Linear) ParamsChanged() {
 			r.ParamsChanged()
 		}
 	}
+}
+
+// dropOutput is the dropout of a model's config on the output y of layer l.
+func dropOutput(p *op.Pass, y mat.Tensor, rate float32, l *Linear) mat.Tensor {
+	return op.Dropout(p, y, rate, l.path+" output")
 }
 
 // Source is the layer's matrix with the named adapter merged in.

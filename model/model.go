@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -31,13 +29,17 @@ type Model struct {
 	MissingKeys, UnexpectedKeys []string
 	// PaddedRows has the weights that Options.VocabSize has made larger, by name, with the first of the rows that are zero.
 	PaddedRows map[string]int
-	// Warnings say what is odd about the weights.
+	// Warnings say what is odd about the weights, and which keys of config.json are not used.
 	Warnings []string
 
 	head      *Head
 	arch      Architecture
-	cybertron *pairing // with the Cybertron model that shares the weights' memory, or nil
+	config    json.RawMessage // config.json as the folder has it
+	cybertron *pairing        // with the Cybertron model that shares the weights' memory, or nil
 	file      weightFile
+	borrowed  bool // the file belongs to the model with which this one shares the weights
+
+	maxSeqLength int // of sentence-transformers; 0 is none
 }
 
 // weightFile is an open checkpoint.
@@ -73,56 +75,25 @@ func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func load(ctx context.Context, dir string, o Options) (*Model, error) {
-	config, file, err := open(dir)
+	config, gguf, err := readConfigFile(dir)
 	if err != nil {
 		return nil, err
 	}
 	m, err := build(config, o)
-	if err == nil {
-		m.Dir, m.file = dir, file
-		err = errors.Join(m.bind(ctx), m.readPooling())
-	}
 	if err != nil {
-		_ = file.Close()
+		return nil, errors.Join(err, gguf.Close())
+	}
+	m.Dir, m.file = dir, weightFile(gguf)
+	if gguf == nil {
+		if m.file, err = checkpoint.Open(dir); err != nil {
+			return nil, inCybertronFormat(dir, err)
+		}
+	}
+	if err := errors.Join(m.bind(ctx), m.readFolder()); err != nil {
+		_ = m.file.Close()
 		return nil, err
 	}
 	return m, nil
-}
-
-// open opens a folder or a GGUF file, and returns its config.json and its weights.
-func open(path string) ([]byte, weightFile, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors, or a GGUF file")
-	case err != nil:
-		return nil, nil, err
-	case llamacpp.IsFile(path):
-		m, err := llamacpp.Open(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		return m.Config(), m, nil
-	case !info.IsDir():
-		return nil, nil, errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file, NAME.gguf")
-	}
-	config, err := os.ReadFile(filepath.Join(path, "config.json"))
-	if err != nil {
-		return nil, nil, withFile(path, err)
-	}
-	file, err := checkpoint.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return config, file, nil
-}
-
-// withFile names the GGUF file that is in a folder without config.json.
-func withFile(dir string, err error) error {
-	if found, _ := filepath.Glob(filepath.Join(dir, "*.gguf")); len(found) > 0 {
-		return fmt.Errorf("%w; for the GGUF file there, name %s", err, found[0])
-	}
-	return err
 }
 
 // build makes the model that a config describes, without values.
@@ -137,6 +108,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if !ok {
 		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
+	own := bytes.Clone(config)
 	config, err := o.vocabulary(config)
 	if err != nil {
 		return nil, err
@@ -145,7 +117,8 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, h, err := f.New(config, want)
+	file := &ConfigFile{raw: config}
+	b, h, err := f.New(file, want)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +133,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if want.Kind == head.FeatureExtraction {
 		h.Pooling = PoolMean
 	}
-	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
+	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, Warnings: file.note(), head: h, arch: f, config: own}
 	name := func(path string) string { // @. is the architecture's prefix, which a model without a head does not have
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
@@ -196,7 +169,7 @@ func New(config []byte, o Options) (*Model, error) {
 
 // Close gives back the memory map of the weights. The model must not be used afterwards.
 func (m *Model) Close() error {
-	if m.file == nil {
+	if m.file == nil || m.borrowed {
 		return nil
 	}
 	return m.file.Close()

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/internal/lfs"
 )
 
 // Load reads the tokenizer of a model's folder. Where there is a tokenizer.json, that is it. Otherwise the class that
@@ -56,7 +57,16 @@ func (d folder) has(name string) bool {
 	return err == nil
 }
 
-func (d folder) read(name string) ([]byte, error) { return fs.ReadFile(d, name) }
+func (d folder) read(name string) ([]byte, error) {
+	raw, err := fs.ReadFile(d, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := lfs.Check(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return raw, nil
+}
 
 // optional reads a file. It returns nil if there is none.
 func (d folder) optional(name string) ([]byte, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,17 +23,26 @@ func Files(path string) (fs.FS, error) {
 	return m.Files(), nil
 }
 
-// IsFile says whether a path is that of a GGUF file, by its name.
+// IsFile says whether a path is that of a GGUF file: one that begins as such, whatever its name (ollama's have none), or whose
+// name ends in .gguf, be it there or not.
 func IsFile(path string) bool {
 	info, err := os.Stat(path)
-	return strings.EqualFold(extension(path), ".gguf") && (err != nil || !info.IsDir())
-}
-
-func extension(path string) string {
-	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		return path[i:]
+	switch {
+	case err == nil && info.IsDir():
+		return false
+	case strings.EqualFold(filepath.Ext(path), ".gguf"):
+		return true
+	case err != nil || !info.Mode().IsRegular():
+		return false
 	}
-	return ""
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	magic := make([]byte, 4)
+	n, _ := f.Read(magic)
+	return string(magic[:n]) == "GGUF"
 }
 
 // files are texts by their names. They are made when they are opened: a tokenizer's are large.

@@ -139,5 +139,10 @@ func interleavedBias(src tensor.Source, headDim int) tensor.Source {
 	return tensor.View(v, 1, n)
 }
 
-// Close unmaps the file; sources must not be used afterwards.
-func (m *Model) Close() error { return m.file.Close() }
+// Close unmaps the file; sources must not be used afterwards. A nil Model is closed already.
+func (m *Model) Close() error {
+	if m == nil {
+		return nil
+	}
+	return m.file.Close()
+}

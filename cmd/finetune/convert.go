@@ -11,7 +11,7 @@ import (
 
 // convertCmd is the verb convert.
 type convertCmd struct {
-	Model    string   `required:"" placeholder:"DIR" help:"Folder of the model, a GGUF file, or \"embedded\"."`
+	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of the model, a GGUF file, \"embedded\", or the model's name on the Hub (org/name[@revision])."`
 	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf."`
 	Output   string   `required:"" placeholder:"PATH" help:"Folder to write, or with --to gguf and lora-gguf the file, NAME.gguf. It must not exist; a folder may be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface,gguf,lora-gguf,lora" placeholder:"FORMAT" help:"cybertron (spago_model.bin), huggingface (model.safetensors), gguf (for llama.cpp, ollama), lora-gguf (an adapter for them) or lora (any adapter as PEFT's plain LoRA)."`

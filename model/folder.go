@@ -1,0 +1,92 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/internal/lfs"
+)
+
+// readConfigFile reads the config.json of a model's folder, or opens a GGUF file and returns what it has in its place; gguf is
+// nil for a folder. For a path that is something else, the error says what it is and what to do.
+func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil, notAFolder(dir)
+	case err != nil:
+		return nil, nil, err
+	case llamacpp.IsFile(dir):
+		if gguf, err = llamacpp.Open(dir); err != nil {
+			return nil, nil, err
+		}
+		return gguf.Config(), gguf, nil
+	case !info.IsDir():
+		return nil, nil, errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file")
+	}
+	config, err = readConfigIn(dir)
+	return config, nil, err
+}
+
+func readConfigIn(dir string) ([]byte, error) {
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, notAModel(dir)
+	}
+	if err == nil {
+		err = lfs.Check(config)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	return config, nil
+}
+
+// hubName matches names of the Hugging Face Hub, with or without a revision.
+var hubName = regexp.MustCompile(`^[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?$`)
+
+// notAFolder says what a path that does not exist may be.
+func notAFolder(name string) error {
+	if !hubName.MatchString(name) {
+		return errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors, or a GGUF file")
+	}
+	return fmt.Errorf("no such folder; if it is a name on the Hugging Face Hub, \"finetune hub download %s\" brings the model and prints its folder", name)
+}
+
+// notAModel says what a folder without config.json is.
+func notAModel(dir string) error {
+	match := func(pattern string) string {
+		found, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is right, and dir may only match too little
+		if len(found) == 0 {
+			return ""
+		}
+		return found[0]
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "adapter_config.json")); err == nil {
+		var c struct {
+			Base string `json:"base_model_name_or_path"`
+		}
+		_ = json.Unmarshal(raw, &c) // the name of the base is a help, no more
+		if c.Base != "" {
+			c.Base = " (" + c.Base + ")"
+		}
+		return fmt.Errorf("is the folder of an adapter, not of a model: name its base model%s as the model, and this folder as the adapter; "+
+			"or merge the two", c.Base)
+	}
+	if file := match("*.gguf"); file != "" {
+		return fmt.Errorf("has no config.json, but a GGUF file: to open that, name %s", file)
+	}
+	if snapshot := match("snapshots/*/config.json"); snapshot != "" {
+		return fmt.Errorf("is a repository in the Hub's cache; the model is in %s", filepath.Dir(snapshot))
+	}
+	if match("params.json") != "" {
+		return errors.New("has params.json, the format in which Meta and Mistral publish weights, and no config.json; " +
+			"want the same model in Hugging Face's format")
+	}
+	return errors.New("has no config.json; want a Hugging Face folder with config.json and model.safetensors")
+}
