@@ -57,6 +57,8 @@ func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, err
 		return nil, ErrMerged
 	case len(a.copies) > 0:
 		return nil, ofKind(ErrUnsupported, fmt.Errorf("adapter: modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
+	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
+		return nil, ofKind(ErrUnsupported, errors.New("adapter: it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
 	case o.Rank < 0 || o.Rank > maxRank:
 		return nil, fmt.Errorf("adapter: rank %d; want 1 to %d", o.Rank, maxRank)
 	case !(o.Error >= 0 && o.Error < 1):
