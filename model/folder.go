@@ -22,7 +22,10 @@ func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error)
 	case err != nil:
 		return nil, nil, err
 	case llamacpp.IsFile(dir):
-		if gguf, err = llamacpp.Open(dir); err != nil {
+		if gguf, err = llamacpp.Open(dir); errors.Is(err, llamacpp.ErrUnsupported) {
+			err = notSupported("%w", err)
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 		return gguf.Config(), gguf, nil
