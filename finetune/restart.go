@@ -8,7 +8,6 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/hub"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 )
@@ -71,10 +70,7 @@ func (r *run) methodAt(restarts int) (adapter.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	method.Settings().BaseModel = r.config.Model.Path
-	if name, ok := hub.NameOf(r.config.Model.Path); ok {
-		method.Settings().BaseModel = name.ID
-	}
+	method.Settings().BaseModel = r.config.baseModel()
 	r.addHeadToSave(method.Settings())
 	if m, ok := method.(*adapter.MoRA); ok && len(r.config.Train.ReLoRAMoRATypes) > 0 {
 		m.Type = adapter.MoRAType(r.config.Train.ReLoRAMoRATypes[restarts%len(r.config.Train.ReLoRAMoRATypes)])

@@ -166,6 +166,7 @@ func TestNamesEverywhere(t *testing.T) {
 		"inspect org/tiny", "inspect me/adapter", "inspect run", "bench --model org/tiny --dense 8 --batch 1 --steps 1",
 		"bench --model org/tiny --data org/sums --task text --batch 1 --steps 1", "tokenizer --data org/sums:test --vocab-size 300 --output tok",
 		"train --model org/tiny --task text --data org/sums --output other --dry-run",
+		"train --model org/tiny --task text --data org/sums --output more -s adapter=me/adapter -s max_steps=1 -s task_options.block_size=16",
 	} {
 		ok(t, strings.Fields(args)...)
 	}
