@@ -63,10 +63,10 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := s.WriteTokenizer(tmp); err != nil {
 			return err
 		}
-		if err := copyRecord(adapterDir, tmp); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := copyRecord(adapterDir, tmp); err != nil {
 			return err
 		}
 		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
