@@ -398,7 +398,7 @@ func TestCardOfLocalBase(t *testing.T) {
 			t.Errorf("%s has a path of this machine", name)
 		}
 	}
-	if err := os.WriteFile("run/README.md", []byte("# Mine"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join("run", "README.md"), []byte("# Mine"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	ok(t, "hub", "upload", "run", "me/local")
