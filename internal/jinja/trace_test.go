@@ -68,7 +68,7 @@ func drawn(trace Trace) string {
 func TestHasGeneration(t *testing.T) {
 	for source, want := range map[string]bool{
 		"{% for m in messages %}{%- generation -%}{{ m }}{% endgeneration %}{% endfor %}": true,
-		"{# {% generation %} #}{{ '{% generation %}' }}": false,
+		"{# {% generation %} #}{{ '{% generation %}' }}":                                  false,
 	} {
 		if template, err := Parse(source); err != nil || template.HasGeneration() != want {
 			t.Errorf("%q: got %t (%v)", source, !want, err)
