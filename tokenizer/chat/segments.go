@@ -24,17 +24,19 @@ type Segment struct {
 // rendering of the messages before it, with the generation prompt, ends. It ends where the rendering up to and including
 // its message ends. That does not hold where a template renders a turn differently once there are later ones (without
 // its reasoning, say). The turn is then what the template's loop prints for the message, without the generation prompt.
-// If a turn is not found at all, the error is ErrTurnNotFound.
+// If a turn is not found, or has nothing of what its message says, the error is ErrTurnNotFound.
 func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error) {
 	v, err := c.conversation(messages, opts)
 	if err != nil {
 		return nil, err
 	}
 	skipped := make([]bool, len(messages))
-	for i := range messages {
-		if skipped[i], err = messages[i].skipped(); err != nil {
+	for i, m := range messages {
+		learned, err := m.Learned()
+		if err != nil {
 			return nil, fmt.Errorf("chat: message %d: %w", i, err)
 		}
+		skipped[i] = m.Role == "assistant" && !learned
 	}
 	find := v.turns
 	if c.HasGeneration() {
@@ -66,23 +68,21 @@ func cut(text string, turns []turn) []Segment {
 	return out
 }
 
-// skipped says whether a message of the assistant is not to be learned: train and weight say so.
-func (m *Message) skipped() (bool, error) {
-	if m.Role != "assistant" {
-		return false, nil
-	}
-	skip := false
+// Learned says whether fine-tuning learns a message: it is the assistant's, and neither train nor weight says no. Another
+// value of these keys is an error.
+func (m *Message) Learned() (bool, error) {
+	learned := m.Role == "assistant"
 	for _, key := range []string{"train", "weight"} {
 		switch v, _ := m.Extra.Get(key); v {
 		case nil, true, 1, int64(1), 1.0:
 		case false, 0, int64(0), 0.0:
-			skip = true
+			learned = false
 		default:
 			b, err := json.Marshal(v)
 			return false, errors.Join(err, fmt.Errorf("%s is %s; want true or 1 (the message is learned), or false or 0 (it is not)", key, b))
 		}
 	}
-	return skip, nil
+	return learned, nil
 }
 
 // turn is a part of a conversation's text that the assistant writes.
@@ -90,6 +90,11 @@ type turn struct{ message, start, end int }
 
 // generated are the parts that the template marks, but for those of messages that are skipped.
 func (v *conversation) generated(skipped []bool) ([]turn, error) {
+	for i, m := range v.views {
+		if m.values["role"] == "assistant" && !skipped[i] && !v.holds(i, []turn{{i, 0, len(v.trace.Text)}}) {
+			return nil, notShown(i)
+		}
+	}
 	var all []turn
 	for _, g := range v.trace.Generation {
 		all = append(all, turn{v.messageAt(g[0], g[1]), g[0], g[1]})

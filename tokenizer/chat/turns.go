@@ -22,9 +22,16 @@ func (v *conversation) turns(skipped []bool) ([]turn, error) {
 		if parts == nil {
 			return nil, fmt.Errorf("chat: message %d: %w", i, ErrTurnNotFound)
 		}
+		if !v.holds(i, parts) {
+			return nil, notShown(i)
+		}
 		all, done = append(all, parts...), parts[len(parts)-1].end
 	}
 	return all, nil
+}
+
+func notShown(i int) error {
+	return fmt.Errorf("chat: message %d: the chat template shows nothing of what it says: %w", i, ErrTurnNotFound)
 }
 
 // turn finds message i after position from: one part, or several where the template prints other messages, such as the
@@ -48,7 +55,7 @@ func (v *conversation) turn(i, from int) []turn {
 	if endOK && len(after) >= last.start {
 		last.end = max(last.start, v.withoutPrompt(len(after)))
 	}
-	if first.start < from || first.end < first.start || last.end < last.start || !v.holds(i, parts) {
+	if first.start < from || first.end < first.start || last.end < last.start {
 		return nil
 	}
 	return parts
@@ -251,6 +258,9 @@ func (v *conversation) holds(i int, parts []turn) bool {
 		if slices.ContainsFunc(said, func(s string) bool { return strings.Contains(v.trace.Text[p.start:p.end], s) }) {
 			return true
 		}
+	}
+	if answer(v.views[i]) == "" {
+		return false
 	}
 	trace, err := v.probed(i) // the template may rewrite the content
 	return err == nil && slices.ContainsFunc(printed(trace, i), func(t turn) bool { return strings.Contains(trace.Text[t.start:t.end], turnProbe) })
