@@ -16,7 +16,7 @@ import (
 )
 
 // smolLM2 opens SmolLM2-135M from the folder that SPAGOTUNE_SMOLLM2 names, and the path of its golden files in
-// SPAGOTUNE_GOLDEN (golden/README.md); without both the test is skipped.
+// SPAGOTUNE_GOLDEN (testdata/golden/README.md); without both the test is skipped.
 func smolLM2(t *testing.T) (*infer.Session, func(file string) string) {
 	t.Helper()
 	dir, root := os.Getenv("SPAGOTUNE_SMOLLM2"), os.Getenv(golden.Env)

@@ -205,7 +205,7 @@ func (r *Result) rate(m *model.Model, o Options) {
 	for _, s := range r.StepSeconds {
 		seconds += s
 	}
-	if o.Dense > 0 { // as tools/torch_bench.py
+	if o.Dense > 0 { // as scripts/bench/torch_bench.py
 		seconds = median(r.StepSeconds) * float64(o.Steps)
 	}
 	r.TokensPerSecond = float64(r.Tokens) / seconds

@@ -1,7 +1,17 @@
-// Package convert turns a model's folder into another: an adapter is merged into its model, a Hugging Face folder becomes one
-// that Cybertron serves, and that one a Hugging Face folder again. What belongs here is reading, writing and reading back;
-// what formats are like belongs to packages model and checkpoint.
+// Package convert writes a model's folder in another form: Merge merges an adapter into its model, and Convert turns a
+// Hugging Face folder into one that Cybertron serves, or back. What belongs here is reading, writing and checking what was
+// written. The formats themselves belong to packages model and checkpoint.
 //
-//	report, err := convert.Merge(ctx, "smollm2", "run", "merged", checkpoint.DTypeF32)
-//	report, err := convert.Convert(ctx, convert.Options{Model: "merged", Output: "served", To: convert.ToCybertron})
+//	merged, err := convert.Merge(ctx, "smollm2", "run", "merged", checkpoint.DTypeF32)
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println(merged.Largest) // how far the merged model's logits are from those of the base with the adapter
+//	served, err := convert.Convert(ctx, convert.Options{Model: "minilm", Output: "served", To: convert.ToCybertron})
+//	fmt.Println(served.Parameters)
+//
+// # What a user meets
+//
+// [Merge] writes the folder and returns a [MergeReport]. [Convert] takes [Options] and returns a [Report]: what was converted,
+// what was left out, and what is odd. A new folder appears only when it is whole and has been read back.
 package convert

@@ -109,7 +109,7 @@ func rowsAt(v []float32, at []int, cols int) []float32 {
 }
 
 // TestGoldenModels compares logits, loss, every gradient, greedy generation and beams with transformers'
-// (golden/README.md).
+// (testdata/golden/README.md).
 func TestGoldenModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {

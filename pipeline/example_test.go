@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
@@ -19,10 +20,23 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// example makes a model so small that its answers mean nothing, and its tokenizer.
-func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
-	m, err := model.New([]byte(`{"model_type": "bert", "architectures": ["`+architecture+`"], "vocab_size": 23, "hidden_size": 8, "intermediate_size": 16,
-		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": {"0": "dull", "1": "fine"}}`), model.Options{Seed: 3})
+// example makes a BERT so small that its answers mean nothing, and its tokenizer.
+func example(architecture string, labels ...string) (*model.Model, *tokenizer.Tokenizer) {
+	names := map[string]string{}
+	for i, l := range labels {
+		names[fmt.Sprint(i)] = l
+	}
+	id2label, err := json.Marshal(names)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return fromConfig(`{"model_type": "bert", "architectures": ["` + architecture + `"], "vocab_size": 23, "hidden_size": 8, "intermediate_size": 16,
+		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": ` + string(id2label) + `}`)
+}
+
+// fromConfig makes the model of a config.json, and a tokenizer of 23 words.
+func fromConfig(config string) (*model.Model, *tokenizer.Tokenizer) {
+	m, err := model.New([]byte(config), model.Options{Seed: 3})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -44,9 +58,9 @@ func example(architecture string) (*model.Model, *tokenizer.Tokenizer) {
 	return m, tok
 }
 
-// A program that used Cybertron's tasks.Load keeps everything behind its constructor, and chooses an adapter call by call.
+// A program that used Cybertron's tasks.Load keeps all but the constructor, and chooses an adapter call by call.
 func ExampleNewTextClassifier() {
-	m, tok := example("BertForSequenceClassification")
+	m, tok := example("BertForSequenceClassification", "dull", "fine")
 	mora, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 	if err != nil {
 		log.Fatal(err)

@@ -1,6 +1,11 @@
 // Package tensor multiplies matrices of float32 on the CPU: C = A·Bᵀ, A·B and Aᵀ·B, on all cores, in Go and Go assembly.
-// It is for the layers of package op and whatever else in spagotune has a product to take; nothing in it knows what a
-// layer is.
+// What belongs here is products, and what they read; nothing in it knows what a layer is.
+//
+//	y := tensor.New(3, 2)
+//	tensor.NT(y, tensor.View([]float32{1, 2, 3, 4, 5, 6}, 3, 2), weight, 0) // y = x·Wᵀ, whatever W is stored as
+//
+// A [Matrix] is rows of float32, a [Source] what can be read as one a block at a time, such as [BF16] and [F16]. [NT], [NN] and
+// [TN] multiply; [Parallel] shares out other work on the same threads.
 //
 // The one idea: a weight is anything that can write a block of itself as float32 (Source). Both operands are packed
 // into panels before they are multiplied, and a weight is widened from its storage (bf16, f16, a quantized block, a

@@ -1,6 +1,16 @@
-// Package verify compares a model with a reference: its logits, loss and gradients with those in a file that another program
-// has written. What belongs here is how such a file is read and how values are compared.
+// Package verify compares a model with a reference: its logits, loss and gradients with those in a file that another
+// program, such as transformers, has written. What belongs here is how such a file is read and how values are compared.
 //
 //	report, err := verify.Against(ctx, m, "", "reference.safetensors")
+//	if err != nil {
+//		return err
+//	}
 //	worst, n := report.Beyond(1e-3)
+//	fmt.Println(n, "of", len(report), "are beyond the tolerance, the worst is", worst.Name)
+//
+// # What a user meets
+//
+// [Against] runs the file's inputs and returns a [Report], a [Comparison] for each value that the file holds. [Report.Beyond]
+// counts those that are not within a tolerance, [Report.Worst] finds the worst of a kind. docs/tour.md has the Python that
+// writes a reference.
 package verify

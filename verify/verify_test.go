@@ -17,7 +17,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestVerifyModels holds the models to the bars of logits 2e-4, loss 2e-5 and gradients 1e-3 (golden/README.md).
+// TestVerifyModels holds the models to the bars of logits 2e-4, loss 2e-5 and gradients 1e-3 (testdata/golden/README.md).
 func TestVerifyModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {

@@ -2,13 +2,13 @@
 // them. What a conversation is belongs here: messages, templates, and which part of the text the assistant wrote. The
 // template language belongs to package internal/jinja, and text to ids to package tokenizer.
 //
-//	template, err := chat.ParseTemplate(t.ChatTemplate) // of a *tokenizer.Tokenizer
+//	template, err := chat.ParseTemplate(tok.ChatTemplate) // of a *tokenizer.Tokenizer
 //	if err != nil {
 //		return err
 //	}
 //	messages := []chat.Message{{Role: "user", Content: "Hi!"}}
 //	text, err := template.Render(messages, chat.Options{AddGenerationPrompt: true, EOS: "</s>"})
-//	ids := t.Encode(text, false) // the template has written the special tokens
+//	ids := tok.Encode(text, false) // the template has written the special tokens
 //
 // A conversation is a list of [Message], often read from JSON. [ParseTemplate] makes a [Template], and [Options] are
 // what a template sees in addition to the messages. [Template.Render] returns the text. [Template.Segments] returns it

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// command is a command line in a document.
+type command struct{ where, line string }
+
+// TestCommandsInDocuments parses the command lines of documents and of --help against the verbs and flags.
+func TestCommandsInDocuments(t *testing.T) {
+	all := helpCommands(t)
+	root := filepath.Join("..", "..")
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "evaldata/*.md", "testdata/*/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || files == nil {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			all = append(all, documentCommands(t, f)...)
+		}
+	}
+	if len(all) < 60 {
+		t.Errorf("found %d commands", len(all))
+	}
+	for _, c := range all {
+		if err := parses(c.line); err != nil {
+			t.Errorf("%s: finetune %s: %v", c.where, c.line, err)
+		}
+	}
+}
+
+// TestCommandsAreNoOthers lets wrong command lines fail.
+func TestCommandsAreNoOthers(t *testing.T) {
+	for _, line := range []string{"trian", "train --modle x", "merge --model a --adapter b", "convert --model a --output b --to pytorch", "train a.yaml b.yaml", "train --model 'x"} {
+		if parses(line) == nil {
+			t.Errorf("finetune %s parses", line)
+		}
+	}
+}
+
+// parses parses what comes after the program's name, without running it.
+func parses(line string) error {
+	args, err := words(line)
+	if err != nil {
+		return err
+	}
+	var c cli
+	exits := false
+	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(io.Discard, io.Discard), kong.Vars{"tasks": "", "methods": ""},
+		kong.Exit(func(int) { exits = true })) // --help is a right command
+	if err != nil {
+		return err
+	}
+	if _, err = parser.Parse(args); exits {
+		return nil
+	}
+	return err
+}
+
+// word is one word of a command line, or a comment, which ends the line. Quotes may hold blanks.
+var word = regexp.MustCompile(`^\s*(?:(#.*)|((?:[^\s'"]|'[^']*'|"[^"]*")+))`)
+
+// words cuts a command line as a shell does.
+func words(line string) ([]string, error) {
+	var all []string
+	for strings.TrimSpace(line) != "" {
+		m := word.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+			return nil, fmt.Errorf("a quote is open in %q", line)
+		case m[1] != "":
+			return all, nil
+		}
+		line = line[len(m[0]):]
+		all = append(all, strings.NewReplacer("'", "", `"`, "").Replace(m[2]))
+	}
+	return all, nil
+}
+
+// shell is a line of a document that is a command, inline a command within a sentence that has a flag.
+var (
+	shell  = regexp.MustCompile(`(?m)^(?:    |\t)?(?:go run \./cmd/finetune|finetune) +((?:[^\n\\]|\\\n|\\.)*)$`)
+	inline = regexp.MustCompile("`finetune ([^`]* --[^`]*)`")
+)
+
+// documentCommands are the commands in a Markdown file.
+func documentCommands(t *testing.T, file string) []command {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []command
+	for _, re := range []*regexp.Regexp{shell, inline} {
+		for _, m := range re.FindAllStringSubmatch(string(raw), -1) {
+			all = append(all, command{filepath.ToSlash(file), strings.ReplaceAll(m[1], "\\\n", " ")})
+		}
+	}
+	return all
+}
+
+// example is a line of a verb's help: a command, and after several blanks what it does.
+var example = regexp.MustCompile(`(?m)^  finetune (.*?)(?:   .*)?$`)
+
+// helpCommands are the examples that the verbs' --help has.
+func helpCommands(t *testing.T) []command {
+	t.Helper()
+	var all []command
+	verbs := reflect.ValueOf(cli{})
+	for i := range verbs.NumField() {
+		if h, ok := verbs.Field(i).Interface().(interface{ Help() string }); ok {
+			for _, m := range example.FindAllStringSubmatch(h.Help(), -1) {
+				all = append(all, command{verbs.Type().Field(i).Name + " --help", m[1]})
+			}
+		}
+	}
+	return all
+}
