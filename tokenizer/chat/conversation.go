@@ -40,7 +40,8 @@ func (c *Template) conversation(messages []Message, opts Options) (*conversation
 		for i, m := range v.views {
 			views[i] = f.apply(m)
 		}
-		if trace, again := c.render(views, opts); again == nil {
+		trace, again := c.render(views, opts)
+		if again == nil && (!f.parts || strings.Contains(trace.Text, longestText(v.views))) {
 			v.views, v.trace, err = views, trace, nil
 		}
 	}
@@ -86,16 +87,9 @@ type form struct {
 // formFor looks at what a template made of messages: at its text, or at its failure.
 func formFor(views []*OrderedMap, text string, failed bool) form {
 	var f form
-	texts, shown := 0, false
 	for _, m := range views {
-		switch content := m.values["content"].(type) {
-		case []any:
+		if content, ok := m.values["content"].([]any); ok {
 			f.text = f.text || failed || len(content) > 0 && showsParts(content, text)
-		case string:
-			if content = strings.TrimSpace(content); content != "" {
-				texts++
-				shown = shown || strings.Contains(text, content)
-			}
 		}
 		eachArguments(m, func(arguments string) any {
 			quoted, err := json.Marshal(arguments)
@@ -103,8 +97,19 @@ func formFor(views []*OrderedMap, text string, failed bool) form {
 			return arguments
 		})
 	}
-	f.parts = !failed && texts > 0 && !shown
+	f.parts = !failed && !strings.Contains(text, longestText(views))
 	return f
+}
+
+// longestText is the longest content that is a text; a short one may be in a rendering by chance.
+func longestText(views []*OrderedMap) string {
+	longest := ""
+	for _, m := range views {
+		if s, _ := m.values["content"].(string); len(strings.TrimSpace(s)) > len(longest) {
+			longest = strings.TrimSpace(s)
+		}
+	}
+	return longest
 }
 
 // showsParts says whether a template printed a list of parts as Python or JSON would.

@@ -91,7 +91,11 @@ type turn struct{ message, start, end int }
 // generated are the parts that the template marks, but for those of messages that are skipped.
 func (v *conversation) generated(skipped []bool) ([]turn, error) {
 	for i, m := range v.views {
-		if m.values["role"] == "assistant" && !skipped[i] && !v.holds(i, []turn{{i, 0, len(v.trace.Text)}}) {
+		parts := printed(v.trace, i)
+		if parts == nil {
+			parts = []turn{{i, 0, len(v.trace.Text)}}
+		}
+		if m.values["role"] == "assistant" && !skipped[i] && !v.holds(i, parts) {
 			return nil, notShown(i)
 		}
 	}
