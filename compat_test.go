@@ -42,7 +42,7 @@ func TestEarlierAdapters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := infer.Logits(s.Model, s.Adapter, probes); err != nil {
+		if _, err := infer.Logits(t.Context(), s.Model, s.Adapter, probes); err != nil {
 			t.Errorf("%s %s: %v", tt.model, tt.adapter, err)
 		}
 		if tt.adapter == "classify" {

@@ -47,7 +47,7 @@ func setting(settings map[string]any, name, key string, value any) {
 }
 
 // each runs a test for every registered method and variant. make makes the method, with more settings.
-func each(t *testing.T, f func(t *testing.T, make func(more map[string]any) Method)) {
+func each(t *testing.T, f func(t *testing.T, newMethod func(more map[string]any) Method)) {
 	for _, name := range Methods() {
 		for _, v := range append([]map[string]any{{}}, variants[name]...) {
 			t.Run(fmt.Sprint(name, v), func(t *testing.T) {
@@ -74,11 +74,11 @@ var sizes = [][2]int{{64, 64}, {40, 6}, {6, 40}, {37, 100}, {100, 37}, {61, 67},
 
 // eachSize runs a test for every method, size and rank that the method takes.
 func eachSize(t *testing.T, f func(t *testing.T, rng *rand.Rand, w tensor.Matrix, a model.Adapter)) {
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		done := 0
 		for _, s := range sizes {
 			for _, r := range []int{1, 3, 8} {
-				m := make(map[string]any{"r": r})
+				m := newMethod(map[string]any{"r": r})
 				l := bareLinear(s[0], s[1], 1)
 				rng := rand.New(rand.NewPCG(uint64(r), 2))
 				a, err := m.Adapt(l, rng)
@@ -258,8 +258,8 @@ func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
 // TestLarge runs what several threads share: a product with W', the adapter apart from the weight, and its gradient.
 func TestLarge(t *testing.T) {
 	const out, in, tokens = 300, 500, 700
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
-		a := bare(t, make(nil), out, in)
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
+		a := bare(t, newMethod(nil), out, in)
 		rng := rand.New(rand.NewPCG(5, 6))
 		stir(rng, a)
 		w, x, gy := dense(bareLinear(out, in, 1).Weight.Source("")), random(rng, tokens, in), random(rng, tokens, out)

@@ -14,7 +14,7 @@
 //		fmt.Println(line)
 //	}
 //
-// # What a user meets
+// # Overview
 //
 // A Method is one of the structs LoRA, LoRAPlus, AsyLoRA, DoRA, AdaLoRA, VeRA, LoRAXS, IA3 and MoRA. New makes one by name
 // from a map of settings, as a recipe has them; PiSSA, OLoRA and rank-stabilised LoRA are names of LoRA with other

@@ -65,7 +65,7 @@ func TestErrorKinds(t *testing.T) {
 		{made("lora", map[string]any{"r": 0}), nil},
 	} {
 		for _, kind := range kinds {
-			if errors.Is(tt.err, kind) != (kind == tt.kind) {
+			if errors.Is(tt.err, kind) != errors.Is(tt.kind, kind) {
 				t.Errorf("%v: is %v: %t", tt.err, kind, errors.Is(tt.err, kind))
 			}
 		}

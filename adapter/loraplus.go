@@ -75,8 +75,10 @@ func (c *LoRAPlus) InputDropout() float32 { return float32(c.Dropout) }
 // LayerPatterns implements PatternLister.
 func (c *LoRAPlus) LayerPatterns() map[string][]string { return c.asLoRA().LayerPatterns() }
 
+// ToFile implements ConfigTranslator.
 func (c *LoRAPlus) ToFile(all map[string]any) { c.asLoRA().ToFile(all) }
 
+// FromFile implements ConfigTranslator.
 func (c *LoRAPlus) FromFile() error {
 	l := c.asLoRA()
 	if err := l.FromFile(); err != nil {

@@ -54,8 +54,7 @@ func (s lowRank) validate() error {
 			return fmt.Errorf("%s is %g; want at most %g", k, alpha, maxAlpha)
 		}
 	}
-	switch {
-	case s.dropout < 0 || s.dropout >= 1 || math.IsNaN(s.dropout):
+	if s.dropout < 0 || s.dropout >= 1 || math.IsNaN(s.dropout) {
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", s.dropout)
 	}
 	return validateFrozen(s.bias, s.fanInFanOut)

@@ -64,17 +64,17 @@ func mustAttach(t testing.TB, m *model.Model, name string, method Method) *Adapt
 }
 
 func TestOnModel(t *testing.T) {
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		m := tinyModel(t, false)
 		base, bits := run(t, m, ""), weightBits(m)
-		a := mustAttach(t, m, "one", make(map[string]any{"r": 1}))
+		a := mustAttach(t, m, "one", newMethod(map[string]any{"r": 1}))
 		golden.Close(t, "untrained", run(t, m, "one"), base, 0, false)
 		stirAll(a, 1)
 		one := run(t, m, "one")
 		if golden.MaxAbs(one, base) < 1e-3 {
 			t.Fatal("the adapter does nothing")
 		}
-		b := mustAttach(t, m, "two", make(map[string]any{"r": 1, "target_modules": []string{"down_proj", "q_proj"}}))
+		b := mustAttach(t, m, "two", newMethod(map[string]any{"r": 1, "target_modules": []string{"down_proj", "q_proj"}}))
 		stirAll(b, 2)
 		two := run(t, m, "two")
 		golden.Close(t, "one beside two", run(t, m, "one"), one, 0, false)
@@ -132,9 +132,9 @@ func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 // TestTokenByToken: a pass over one token, which applies the adapter apart from the weight, has the logits of a pass over
 // all tokens.
 func TestTokenByToken(t *testing.T) {
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		m := tinyModel(t, true)
-		stirAll(mustAttach(t, m, "one", make(map[string]any{"r": 1})), 1)
+		stirAll(mustAttach(t, m, "one", newMethod(map[string]any{"r": 1})), 1)
 		whole := run(t, m, "one")
 		var steps []float32
 		cache := m.NewCache(1)
@@ -154,19 +154,19 @@ func TestTokenByToken(t *testing.T) {
 
 // TestSeed: what an adapter draws depends on the seed and the layer alone.
 func TestSeed(t *testing.T) {
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		m := tinyModel(t, true)
 		all := map[string][]float32{}
-		for _, p := range mustAttach(t, m, "all", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"})).Params() {
+		for _, p := range mustAttach(t, m, "all", newMethod(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"})).Params() {
 			all[p.Name] = op.Data(p.Param).Data
 		}
-		some := mustAttach(t, m, "some", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": []string{"up_proj"}}))
+		some := mustAttach(t, m, "some", newMethod(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": []string{"up_proj"}}))
 		for _, p := range some.Params() {
 			if !slices.Equal(all[p.Name], op.Data(p.Param).Data) {
 				t.Errorf("%s depends on other layers", p.Name)
 			}
 		}
-		other, err := Attach(t.Context(), m, "other", make(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
+		other, err := Attach(t.Context(), m, "other", newMethod(map[string]any{"r": 1, "init_lora_weights": false, "target_modules": "all-linear"}), 43)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,10 +242,10 @@ func TestOnHead(t *testing.T) {
 
 // TestTraining runs a backward pass through the model, also with dropout: every parameter gets a gradient.
 func TestTraining(t *testing.T) {
-	each(t, func(t *testing.T, make func(map[string]any) Method) {
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		for _, dropout := range []float64{0, 0.3} {
 			m := tinyModel(t, true)
-			a := mustAttach(t, m, "a", make(map[string]any{"r": 1, "lora_dropout": dropout, "modules_to_save": []string{"lm_head"}}))
+			a := mustAttach(t, m, "a", newMethod(map[string]any{"r": 1, "lora_dropout": dropout, "modules_to_save": []string{"lm_head"}}))
 			stirAll(a, 1)
 			tape := &op.Pass{Grad: true}
 			tape.Adapter, tape.Train, tape.Seed = "a", true, 9

@@ -13,7 +13,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-func TestTrainRefuses(t *testing.T) {
+func TestTrainErrors(t *testing.T) {
 	m := tiny.Load(t, tiny.Llama(t))
 	for want, o := range map[string]Options{
 		"batch is 0":        {Method: "lora", Steps: 1, Dense: 8},
@@ -31,7 +31,7 @@ func TestTrainRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Method: "mora1", Batch: 2, Steps: 2}
-	if _, err := Train(t.Context(), m, tok, task, o); err == nil || !strings.Contains(err.Error(), "have 5 rows; 2 + 1 steps of 2 need 6") {
+	if _, err := Train(t.Context(), m, tok, task, o); err == nil || !strings.Contains(err.Error(), "have 5 rows; 2 + 1 steps of 2 rows need 6") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestProfile(t *testing.T) {
 			}
 		}
 		if kinds["recomputation"] != (mode == "block") || math.Abs(share-1) > 1e-6 {
-			t.Errorf("%s: kinds are %v, shares come to %g", mode, kinds, share)
+			t.Errorf("%s: kinds are %v, the shares add up to %g", mode, kinds, share)
 		}
 		if r.ActivationBytes == 0 || r.Memory.Activations == 0 {
 			t.Errorf("%s: no memory of activations", mode)

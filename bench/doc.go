@@ -7,10 +7,10 @@
 //	}
 //	fmt.Println(r.TokensPerSecond, r.PeakBytes, r.MFU)
 //
-// # What a user meets
+// # Overview
 //
-// [Model] reads a model to be measured. [Train] measures steps as [Options] say and returns a [Result], with an [OperatorTime]
-// for each kind of operator where a profile was asked for; [Methods] lists the methods that it knows. [Forward] measures passes
-// without gradients ([ForwardResult]), [Decode] measures generation ([DecodeResult]), and [Sweep] how the cost of training
-// grows with rows, length, r and threads.
+// [LoadModel] loads a model to measure. [Train] measures training steps as [Options] say and returns a [Result], with
+// an [OperatorTime] for each kind of operator if a profile was asked for; [Methods] lists the methods that it knows.
+// [Forward] measures passes without gradients ([ForwardResult]), [Decode] measures generation ([DecodeResult]), and
+// [Sweep] measures how the cost of training grows with rows, length, r and threads.
 package bench

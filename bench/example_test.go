@@ -11,16 +11,16 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// embedded is the tiny model in the binary.
+// embedded opens the tiny model in the binary.
 func embedded() *model.Model {
-	m, err := bench.Model(context.Background(), infer.Embedded)
+	m, err := bench.LoadModel(context.Background(), infer.Embedded)
 	if err != nil {
 		log.Fatal(err)
 	}
 	return m
 }
 
-// Train measures steps on rows of random tokens, or on those of a task.
+// Train measures training steps on rows of random tokens, or on rows of a task.
 func ExampleTrain() {
 	m := embedded()
 	defer func() { _ = m.Close() }()
@@ -35,7 +35,7 @@ func ExampleTrain() {
 	// true true true
 }
 
-// Forward measures passes without gradients.
+// Forward measures forward passes without gradients.
 func ExampleForward() {
 	m := embedded()
 	defer func() { _ = m.Close() }()
@@ -47,7 +47,7 @@ func ExampleForward() {
 	// Output: 2 16 2 true
 }
 
-// Decode measures greedy generation: two prompts of 8 tokens, side by side, and 4 new tokens after each.
+// Decode measures greedy generation: 4 new tokens for each of two prompts of 8 tokens, both at once.
 func ExampleDecode() {
 	m := embedded()
 	defer func() { _ = m.Close() }()
@@ -59,8 +59,8 @@ func ExampleDecode() {
 	// Output: 2 16 8 true
 }
 
-// Sweep writes tables and plots of how the cost grows. Measure is best Train in a process of its own; here it makes figures
-// up.
+// Sweep writes tables and plots of how the cost grows. measure should run Train in a process of its own; here it
+// returns invented figures.
 func ExampleSweep() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

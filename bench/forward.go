@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/model"
@@ -15,7 +14,7 @@ import (
 
 // ForwardResult is what Forward measured.
 type ForwardResult struct {
-	// TokensPerSecond is by the median of the passes.
+	// TokensPerSecond is that of the pass with the median time.
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	PeakBytes       int     `json:"peak_bytes"`
 	Batch           int     `json:"batch"`
@@ -24,7 +23,8 @@ type ForwardResult struct {
 	Threads         int     `json:"threads"`
 }
 
-// Forward measures passes without gradients up to the head's outputs, over batches of rows of so many random tokens.
+// Forward measures forward passes without gradients, including the head. Every pass takes a batch of rows with the
+// given number of random tokens.
 func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*ForwardResult, error) {
 	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Config().MaxPositionEmbeddings {
 		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Config().MaxPositionEmbeddings)
@@ -50,26 +50,10 @@ func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*F
 		Batch: batch, Tokens: tokens, Passes: passes, Threads: tensor.Threads()}, nil
 }
 
+// forward runs one pass.
 func forward(m *model.Model, b *model.Batch) error {
 	return op.Inference("", func(p *op.Pass) error {
 		_, err := m.Logits(p, b, nil, nil)
 		return err
 	})
-}
-
-// Model is a model to be measured: one without a head gets one that tells two classes apart.
-func Model(ctx context.Context, name string) (*model.Model, error) {
-	dir, err := infer.ModelDir(name)
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Load(ctx, dir, model.Options{})
-	if err == nil && m.Head().Kind == head.FeatureExtraction {
-		_ = m.Close()
-		m, err = model.Load(ctx, dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
 }

@@ -15,28 +15,28 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// smolLM2 opens SmolLM2-135M from the folder that SPAGOTUNE_SMOLLM2 names, and the path of its golden files in
-// SPAGOTUNE_GOLDEN (testdata/golden/README.md); without both the test is skipped.
-func smolLM2(t *testing.T) (*infer.Session, func(file string) string) {
+// smolLM2 opens SmolLM2-135M in the folder that SPAGOTUNE_SMOLLM2 names. path returns the path of a golden file of it
+// in the folder that SPAGOTUNE_GOLDEN names (testdata/golden/README.md). Without both the test is skipped.
+func smolLM2(t *testing.T) (s *infer.Session, path func(file string) string) {
 	t.Helper()
 	dir, root := os.Getenv("SPAGOTUNE_SMOLLM2"), os.Getenv(golden.Env)
 	if dir == "" || root == "" {
 		t.Skip("SPAGOTUNE_SMOLLM2 or " + golden.Env + " is not set")
 	}
-	l, err := infer.Open(t.Context(), dir, "")
+	s, err := infer.Open(t.Context(), dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	if !filepath.IsAbs(root) {
 		root = filepath.Join("..", root)
 	}
-	return l, func(file string) string { return filepath.Join(root, "smollm2", file) }
+	return s, func(file string) string { return filepath.Join(root, "smollm2", file) }
 }
 
 func TestSmolLM2Verify(t *testing.T) {
-	l, path := smolLM2(t)
-	r, err := verify.Against(t.Context(), l.Model, "", path("reference.safetensors"))
+	s, path := smolLM2(t)
+	r, err := verify.Against(t.Context(), s.Model, "", path("reference.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestSmolLM2Verify(t *testing.T) {
 }
 
 func TestSmolLM2Greedy(t *testing.T) {
-	l, path := smolLM2(t)
+	s, path := smolLM2(t)
 	var cases []struct {
 		Question, Prompt, Output string
 		PromptIDs                []int32 `json:"prompt_ids"`
@@ -54,23 +54,23 @@ func TestSmolLM2Greedy(t *testing.T) {
 	}
 	golden.JSON(t, path("greedy.json"), &cases)
 	for _, c := range cases {
-		ids, err := l.EncodePrompt(c.Question, infer.Prompt{Chat: true})
+		ids, err := s.EncodePrompt(c.Question, infer.PromptOptions{Chat: true})
 		if err != nil || !slices.Equal(ids, c.PromptIDs) {
 			t.Errorf("%s: prompt %v, %v, want %v", c.Question, ids, err, c.PromptIDs)
 		}
-		text, err := l.Complete(t.Context(), ids, model.GenerationConfig{MaxNewTokens: len(c.OutputIDs)}, nil)
+		text, err := s.Complete(t.Context(), ids, model.GenerationConfig{MaxNewTokens: len(c.OutputIDs)}, nil)
 		if err != nil || text.Text != c.Output {
 			t.Errorf("%s: got %q, %v, want %q", c.Question, text.Text, err, c.Output)
 		}
 	}
 }
 
-// TestSmolLM2Losses compares the first losses on GSM8K with PyTorch's (gsm8k_losses.json) to 1e-2.
+// TestSmolLM2Losses compares the first losses on GSM8K with PyTorch's (gsm8k_losses.json), to 1e-2 relative.
 func TestSmolLM2Losses(t *testing.T) {
 	for method, key := range map[string]string{"mora6": "mora_type_6", "mora1": "mora_type_1", "lora": "lora_first_step"} {
 		t.Run(method, func(t *testing.T) {
-			l, path := smolLM2(t)
-			tok, err := l.Tokenizer()
+			s, path := smolLM2(t)
+			tok, err := s.Tokenizer()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestSmolLM2Losses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := Train(t.Context(), l.Model, tok, task, Options{Method: method, Batch: 4, Steps: max(1, len(want)-1)})
+			r, err := Train(t.Context(), s.Model, tok, task, Options{Method: method, Batch: 4, Steps: max(1, len(want)-1)})
 			if err != nil {
 				t.Fatal(err)
 			}

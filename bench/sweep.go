@@ -12,14 +12,14 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// axis is one thing that Sweep changes, the others staying as they are.
+// axis is one quantity that Sweep varies while the others stay the same.
 type axis struct {
 	name   string
 	values []int
 	set    func(o *Options, threads *int, v int)
 }
 
-// axes are what Sweep changes, around rows of 256 tokens in batches of 4 at r 8 with all threads.
+// axes returns what Sweep varies. Otherwise it trains on 4 rows of 256 tokens with r 8 and all threads.
 func axes() []axis {
 	return []axis{
 		{"rows", []int{1, 2, 4, 8, 16}, func(o *Options, _ *int, v int) { o.Batch = v }},
@@ -29,6 +29,7 @@ func axes() []axis {
 	}
 }
 
+// threadCounts returns 1, 2, 4 and so on, up to the number of threads.
 func threadCounts() []int {
 	var n []int
 	for t := 1; t < tensor.Threads(); t *= 2 {
@@ -41,8 +42,8 @@ func threadCounts() []int {
 var sweepMethods = []string{"lora", "mora6", "mora1"}
 
 // Sweep measures how the cost of training grows with rows, length, r and threads. It returns Markdown tables and writes
-// them to sweep.md in dir, with a plot for each, NAME-speed.svg. measure is Train on dense rows, best in a process of its
-// own, or memory adds up.
+// them to sweep.md in dir, with a plot NAME-speed.svg for each. measure runs Train on dense rows, best in a process of
+// its own, so that each measurement has its own peak memory.
 func Sweep(dir string, measure func(o Options, threads int) (*Result, error)) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("bench: sweep: %w", err)
@@ -58,7 +59,7 @@ func Sweep(dir string, measure func(o Options, threads int) (*Result, error)) (s
 	return tables.String(), folder.WriteFile(filepath.Join(dir, "sweep.md"), []byte(tables.String()))
 }
 
-// measure makes the axis's table and plot.
+// measure measures along the axis, draws the plot and returns the table.
 func (a axis) measure(dir string, measure func(o Options, threads int) (*Result, error)) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s |", a.name)

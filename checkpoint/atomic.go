@@ -39,7 +39,7 @@ func replace(path string, write func(io.Writer) error) error {
 	inPlace := false
 	defer func() {
 		if !inPlace {
-			f.Close()
+			_ = f.Close()
 			os.Remove(f.Name())
 		}
 	}()

@@ -11,8 +11,8 @@
 //
 // [Open] takes a file or a Hugging Face folder, and hides how it is stored: safetensors or a state dict of torch.save
 // (pytorch_model.bin), one file or shards with an index. [OpenReader] takes a file in memory or in an archive. Only
-// headers are read. The data of a [Tensor] is a window on the memory-mapped file (or is read into memory where the
-// system cannot map), so a model larger than memory opens at once.
+// headers are read. The data of a [Tensor] is a view of the memory-mapped file (or is read into memory where the system
+// cannot map), so a model larger than memory opens at once.
 //
 // [Write] makes a safetensors file of tensors, which [F32], [BF16FromFloat32] and the like make. It writes the same
 // bytes as the Python library, but for the order of the metadata. [AtomicFile] puts any file on disk in such a way that

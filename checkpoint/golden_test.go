@@ -48,7 +48,7 @@ func TestGoldenFiles(t *testing.T) {
 func readAll(t *testing.T, c *checkpoint.Checkpoint, name string) {
 	x, ok := c.Get(name)
 	if !ok {
-		t.Fatalf("%q is named but not there", name)
+		t.Fatalf("%q is named but missing", name)
 	}
 	floats := slices.Contains([]checkpoint.DType{"F16", "F32", "F64", "BF16"}, x.DType)
 	values, err := x.Float32s()

@@ -227,7 +227,7 @@ func checkLayout(entries []entry, dataLen uint64) error {
 		at = e.end
 	}
 	if at != dataLen {
-		return fmt.Errorf("%d bytes behind the last tensor", dataLen-at)
+		return fmt.Errorf("%d bytes after the last tensor", dataLen-at)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestHeader(t *testing.T) {
 		{"backwards", `{"x":{"dtype":"U8","shape":[4],"data_offsets":[4,0]}}`, 4, `data_offsets [4 0] end before they begin`},
 		{"overlap", `{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}`, 6, `tensor "y": data_offsets [2 6] overlap those of tensor "x"`},
 		{"hole", `{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"y":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, 3, `tensor "y": data_offsets [2 3] leave a hole: the data before end at 1`},
-		{"trailing", `{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 3, `2 bytes behind the last tensor`},
+		{"trailing", `{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 3, `2 bytes after the last tensor`},
 	}
 	for _, tt := range tests {
 		_, _, _, err := parse(fileOf(tt.header, tt.data))

@@ -177,7 +177,7 @@ func (c *Checkpoint) Get(name string) (Tensor, bool) {
 func (c *Checkpoint) Metadata() map[string]string { return maps.Clone(c.metadata) }
 
 // Close unmaps the files. After that, the data of tensors, and views of them, must not be used. Close does not wait for
-// anyone who does.
+// goroutines that do.
 func (c *Checkpoint) Close() error {
 	var errs []error
 	for _, s := range c.sources {

@@ -35,10 +35,10 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 		"torch._utils._rebuild_tensor_v3":            rebuildTensorV3,
 		"torch._utils._rebuild_parameter":            rebuildParameter,
 		"torch._utils._rebuild_parameter_with_state": rebuildParameter,
-		"torch.Size":   func(args tuple) (any, error) { return first(args) },
+		"torch.Size":   first,
 		"torch.device": func(tuple) (any, error) { return nil, nil },
 		// Bytes in protocol 2: a text and an encoding. Tensors do not need them.
-		"_codecs.encode": func(args tuple) (any, error) { return first(args) },
+		"_codecs.encode": first,
 	}
 	return func(name string) (any, error) {
 		if f, ok := functions[name]; ok {
@@ -54,7 +54,7 @@ func torchGlobals(pickleSize int) func(name string) (any, error) {
 		if d, ok := torchTypes[short]; ok && name == "torch."+short {
 			return d, nil
 		}
-		return nil, fmt.Errorf("the pickle asks for %s, which a state dict has no need of: refused, because a pickle can run any program. "+
+		return nil, fmt.Errorf("the pickle asks for %s, which a state dict does not need: refused, because a pickle can run any program. "+
 			"Save model.state_dict(), best as safetensors", quoted(name))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// torchStorage is a run of elements. Tensors are windows on it.
+// torchStorage is a run of elements. Tensors are views of it.
 type torchStorage struct {
 	key   string
 	dtype DType
@@ -54,7 +54,7 @@ func (s storageSet) find(id any) (*torchStorage, error) {
 	return s[key], nil
 }
 
-// copies is how many bytes the strided tensors of a file may still take.
+// copies is the number of bytes that the strided tensors of a file may still take.
 type copies uint64
 
 // tensor checks and converts t. If its elements are in row-major order its data stay in place, otherwise they are
@@ -105,7 +105,7 @@ func (t *torchTensor) layout() (shape, stride []int, err error) {
 		extent, ok1 := t.shape[i].(int64)
 		step, ok2 := t.stride[i].(int64)
 		if !ok1 || !ok2 || extent < 0 || step < 0 || int64(int(extent)) != extent || int64(int(step)) != step {
-			return nil, nil, fmt.Errorf("extent %d or its stride is no count", i)
+			return nil, nil, fmt.Errorf("extent %d or its stride is not a count", i)
 		}
 		shape[i], stride[i] = int(extent), int(step)
 	}

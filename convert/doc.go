@@ -1,6 +1,6 @@
 // Package convert writes a model's folder in another form: Merge merges an adapter into its model, and Convert turns a
-// Hugging Face folder into one that Cybertron serves, or back. What belongs here is reading, writing and checking what was
-// written. The formats themselves belong to packages model and checkpoint.
+// Hugging Face folder into one that Cybertron serves, or back. What belongs here is reading, writing and checking what
+// was written. The formats themselves belong to packages model and checkpoint.
 //
 //	merged, err := convert.Merge(ctx, "smollm2", "run", "merged", checkpoint.DTypeF32)
 //	if err != nil {
@@ -10,8 +10,8 @@
 //	served, err := convert.Convert(ctx, convert.Options{Model: "minilm", Output: "served", To: convert.ToCybertron})
 //	fmt.Println(served.Parameters)
 //
-// # What a user meets
+// # Overview
 //
-// [Merge] writes the folder and returns a [MergeReport]. [Convert] takes [Options] and returns a [Report]: what was converted,
-// what was left out, and what is odd. A new folder appears only when it is whole and has been read back.
+// [Merge] writes the folder and returns a [MergeReport]. [Convert] takes [Options] and returns a [Report]: what was
+// converted, what was dropped, and warnings. A new folder appears only once it is complete and has been read back.
 package convert

@@ -14,7 +14,7 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// folder is a new folder for an example; remove takes it away.
+// folder returns a new folder for an example; remove removes it.
 func folder() (dir string, remove func()) {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -23,7 +23,7 @@ func folder() (dir string, remove func()) {
 	return dir, func() { _ = os.RemoveAll(dir) }
 }
 
-// Merge writes a model with its adapter merged, and says how far its logits are from those of the two apart.
+// Merge writes a model with its adapter merged, and compares its logits with those of the unmerged model.
 func ExampleMerge() {
 	dir, remove := folder()
 	defer remove()
@@ -32,7 +32,7 @@ func ExampleMerge() {
 		log.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	a, err := adapter.Attach(context.Background(), s.Model, "mine", &adapter.LoRA{R: 2, Init: adapter.InitRandom}, 1) // in place of training
+	a, err := adapter.Attach(context.Background(), s.Model, "mine", &adapter.LoRA{R: 2, Init: adapter.InitRandom}, 1) // instead of training
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func ExampleMerge() {
 	// 1672896 <nil>
 }
 
-// Convert makes a folder that Cybertron's tasks.Load serves, and a Hugging Face folder of that.
+// Convert writes a folder that Cybertron's tasks.Load serves, and converts that back to a Hugging Face folder.
 func ExampleConvert() {
 	dir, remove := folder()
 	defer remove()

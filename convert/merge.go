@@ -8,22 +8,23 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 )
 
-// MergeReport says how far the merged model is from the base with its adapter.
+// MergeReport says how much the merged model differs from the base with its adapter.
 type MergeReport struct {
 	Output string `json:"output"`
-	// Change is how far the logits are apart, over some tokens.
-	infer.Change
+	// LogitChange compares the logits for a few inputs.
+	infer.LogitChange
 	// Bytes is the size of the merged weights.
 	Bytes int `json:"weight_bytes"`
 }
 
-// Merge folds an adapter into its model and writes a Hugging Face folder, which must not exist or be empty. dtype is the
-// type of the weights, or "" for that in which each was stored. The folder appears only when it is whole and has been
-// read back: its logits are compared with those of the base with the adapter, on fixed random tokens and, where the
-// model has a tokenizer, a sentence.
+// Merge merges an adapter into its model and writes a Hugging Face folder, which must not exist, or be empty. dtype is
+// the type of the written weights; "" keeps the type of each stored weight. The folder appears only once it is complete
+// and has been read back. Its logits are then compared with those of the base with the adapter, on fixed random tokens
+// and, if the model has a tokenizer, on a sentence.
 func Merge(ctx context.Context, modelName, adapterDir, output string, dtype checkpoint.DType) (*MergeReport, error) {
 	r, err := merge(ctx, modelName, adapterDir, output, dtype)
 	if err != nil {
@@ -45,42 +46,36 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err != nil {
 		return nil, err
 	}
-	before, err := infer.Logits(s.Model, s.Adapter, probes)
+	before, err := infer.Logits(ctx, s.Model, s.Adapter, probes)
 	if err != nil {
 		return nil, err
 	}
 	r := &MergeReport{Output: output}
 	return r, folder.New(output, func(tmp string) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err
 		}
-		if err := s.Host.Write(tmp); err != nil {
+		if err := s.Setup.Write(tmp); err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return r.compare(ctx, tmp, s.Host.Numerics, probes, before)
+		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
 	})
 }
 
-// compare reads the merged folder back and compares its logits.
+// compare loads the merged folder and compares its logits.
 func (r *MergeReport) compare(ctx context.Context, dir, numerics string, probes []*model.Batch, before [][]float32) error {
 	m, err := model.Load(ctx, dir, model.Options{Numerics: numerics})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = m.Close() }()
-	after, err := infer.Logits(m, "", probes)
+	after, err := infer.Logits(ctx, m, "", probes)
 	if err != nil {
 		return err
 	}
 	r.Bytes = m.WeightBytes()
-	r.Change = infer.Compare(before, after)
-	if r.Largest-r.Largest != 0 || r.Scale-r.Scale != 0 {
+	r.LogitChange = infer.CompareLogits(before, after)
+	if !numeric.IsFinite(r.Largest) || !numeric.IsFinite(r.Scale) {
 		return errors.New("the merged model's logits are not finite")
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// TestMerge merges the adapters of PEFT and of the published MoRA code and holds the merged folder to their logits.
+// TestMerge merges adapters of PEFT and of the published MoRA code and compares the merged model with their logits.
 func TestMerge(t *testing.T) {
 	for _, c := range golden.Cases(t, "peft") {
 		adapters, err := filepath.Glob(c.Path("*", "io.safetensors"))
@@ -38,10 +38,10 @@ func TestMerge(t *testing.T) {
 					t.Fatal(err)
 				}
 				if worst, _ := report.Worst("logits"); !worst.Within(2e-4) {
-					t.Errorf("logits differ by %g from those of the adapter's maker", worst.Difference)
+					t.Errorf("logits differ by %g from the reference's", worst.Difference)
 				}
 				if left, err := os.ReadDir(filepath.Dir(output)); err != nil || len(left) != 1 {
-					t.Errorf("left behind: %v, %v", left, err)
+					t.Errorf("the folder has %v, %v", left, err)
 				}
 			})
 		}
@@ -50,13 +50,13 @@ func TestMerge(t *testing.T) {
 
 func TestMergeTypes(t *testing.T) {
 	c := golden.Cases(t, "peft")[0]
-	for dtype, most := range map[checkpoint.DType]float64{"": 1e-4, checkpoint.DTypeBF16: 0.2, checkpoint.DTypeF16: 0.02} {
+	for dtype, limit := range map[checkpoint.DType]float64{"": 1e-4, checkpoint.DTypeBF16: 0.2, checkpoint.DTypeF16: 0.02} {
 		r, err := Merge(t.Context(), c.Path("base"), c.Path("lora"), filepath.Join(t.TempDir(), "merged"), dtype)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Largest > most || dtype != "" && r.Largest == 0 {
-			t.Errorf("%q: logits change by %g, want up to %g", dtype, r.Largest, most)
+		if r.Largest > limit || dtype != "" && r.Largest == 0 {
+			t.Errorf("%q: logits change by %g, want up to %g", dtype, r.Largest, limit)
 		}
 	}
 }
@@ -69,11 +69,11 @@ func TestMergeInterrupted(t *testing.T) {
 		t.Error("got no error")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("the folder has %v, %v", left, err)
 	}
 }
 
-// TestMergeSeq2Seq merges an adapter of an encoder-decoder's linear layers, its LM head among them.
+// TestMergeSeq2Seq merges an adapter of an encoder-decoder's linear layers, including its LM head.
 func TestMergeSeq2Seq(t *testing.T) {
 	for name, target := range map[string]string{"bart": ".*(q_proj|fc1|lm_head)", "bart-seqcls": "all-linear", "marian": ".*(k_proj|lm_head)"} {
 		base, dir, output := golden.Roots(t, "models", name)[0], t.TempDir(), filepath.Join(t.TempDir(), "merged")

@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 )
 
-// base is the embedded tiny model: see SOURCE.md.
+// base holds the embedded tiny model, which SOURCE.md describes.
 //
 //go:embed base
 var base embed.FS
 
-// Base unpacks the embedded tiny model, a Hugging Face folder, and returns the path of the folder. It is in the user's
-// cache folder or, if there is none, in the folder for temporary files. A folder that is there already, and complete,
-// is used as it is.
+// Base unpacks the embedded tiny model into a Hugging Face folder and returns its path. The folder is in the user's
+// cache, or in the folder for temporary files if there is no cache. A complete folder from an earlier call is used
+// again.
 func Base() (string, error) {
 	files, err := fs.Sub(base, "base")
 	if err != nil {
@@ -31,6 +31,7 @@ func Base() (string, error) {
 	return dir, nil
 }
 
+// unpack writes files into a folder that is named after their content, and returns its path.
 func unpack(files fs.FS) (string, error) {
 	sum, err := digest(files)
 	if err != nil {
@@ -68,7 +69,7 @@ func unpack(files fs.FS) (string, error) {
 	return dir, nil
 }
 
-// digest returns a name for the content of files.
+// digest returns a short digest of the names and contents of files.
 func digest(files fs.FS) (string, error) {
 	h := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
@@ -76,14 +77,14 @@ func digest(files fs.FS) (string, error) {
 			return err
 		}
 		b, err := fs.ReadFile(files, path)
-		fmt.Fprintf(h, "%s %d\n", path, len(b))
+		h.Write(fmt.Appendf(nil, "%s %d\n", path, len(b)))
 		h.Write(b)
 		return err
 	})
 	return hex.EncodeToString(h.Sum(nil))[:12], err
 }
 
-// same says whether a folder has all files with their content.
+// same reports whether a folder has all files with their content.
 func same(dir string, files fs.FS) bool {
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestBase unpacks the embedded model twice, once over a damaged copy, and compares it with SOURCE.md.
+// TestBase unpacks the embedded model twice, the second time over a damaged copy, and compares it with SOURCE.md.
 func TestBase(t *testing.T) {
 	for _, v := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
 		t.Setenv(v, t.TempDir())

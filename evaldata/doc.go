@@ -1,11 +1,11 @@
-// Package evaldata has the data that is embedded in the binary: small parts of openly licensed data sets and a tiny
-// base model, so that a first run, the examples and the tests need no download. Only files belong here; what reads them
-// belongs to package tasks/data.
+// Package evaldata embeds data in the binary: small parts of openly licensed data sets and a tiny base model, so that a
+// first run, the examples and the tests need no download. Only files belong here; their readers belong to package
+// tasks/data.
 //
 //	f, err := evaldata.Open("gsm8k/train.jsonl")
 //
-// [Open] opens a file, and [Names] lists them all. Names are slash-separated paths. Where a command or a recipe takes a
-// data file, "embedded:gsm8k/train.jsonl" is the embedded one. [Base] returns a folder with the base model.
+// [Open] opens a file, and [Names] lists all files. Names are slash-separated paths. Wherever a command or a recipe
+// takes a data file, "embedded:gsm8k/train.jsonl" names an embedded one. [Base] returns a folder with the base model.
 //
-// SOURCE.md says for each file where it comes from, under which licence, which part it is, and its sha256.
+// SOURCE.md lists for each file its source, its licence, which part of the original it is, and its SHA-256.
 package evaldata

@@ -10,11 +10,11 @@ import (
 //go:embed gsm8k tinyshakespeare
 var files embed.FS
 
-// Open opens an embedded file. The error for any other name lists the names that there are, and is fs.ErrNotExist.
+// Open opens an embedded file. For any other name it returns an error that lists the names and wraps fs.ErrNotExist.
 func Open(name string) (fs.File, error) {
 	info, err := fs.Stat(files, name)
 	if err != nil || info.IsDir() {
-		return nil, fmt.Errorf("evaldata: no embedded file %q (there are %s): %w", name, strings.Join(Names(), ", "), fs.ErrNotExist)
+		return nil, fmt.Errorf("evaldata: there is no embedded file %q; there are %s: %w", name, strings.Join(Names(), ", "), fs.ErrNotExist)
 	}
 	return files.Open(name)
 }

@@ -29,7 +29,7 @@ func read(t *testing.T, name string) []byte {
 	return b
 }
 
-// ours leaves out the base model, which has a test of its own.
+// ours returns the names that do not belong to the base model, which has a test of its own.
 func ours(names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "base/") })
 }
@@ -77,7 +77,7 @@ func TestOpenRefuses(t *testing.T) {
 			continue
 		}
 		if !strings.Contains(err.Error(), "gsm8k/train.jsonl") || !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Open(%q): %v; want the names that there are", name, err)
+			t.Errorf("Open(%q): %v; want one that lists the names", name, err)
 		}
 	}
 }

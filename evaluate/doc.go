@@ -1,6 +1,6 @@
-// Package evaluate scores models: it computes a task's loss, lets a model answer a task's examples, and keeps a log of the
-// answers. It also predicts on single inputs. What belongs here is asking the model and scoring its answers. How a model runs
-// belongs to package infer; what is asked and what counts as right belongs to package tasks.
+// Package evaluate scores models: it computes a task's loss, lets a model answer a task's examples, and keeps a log of
+// the answers. It also predicts on single inputs. What belongs here is asking the model and scoring its answers. How a
+// model runs belongs to package infer; what is asked and what counts as right belongs to package tasks.
 //
 //	s, err := infer.Open(ctx, "smollm2", "run")
 //	if err != nil {
@@ -15,14 +15,15 @@
 //		fmt.Println(r.Names, r.Metrics)
 //	}
 //
-// # What a user meets
+// # Overview
 //
-// [Tasks] makes the tasks of an evaluation by their names, each a [NamedTask], and [Task] makes a single one. [All] evaluates
-// them, [Evaluate] does one of them; both return a [Result]: loss, score and metrics. [Options] limit the examples. [Score] is
-// the part that asks and judges: it returns a [Prediction] for each example, that is what the model said, what the task's rule
-// took from it, and the score.
+// [Tasks] returns the tasks of an evaluation by their names, each a [NamedTask], and [Task] returns a single one. [All]
+// evaluates several tasks, [Evaluate] a single one; both return a [Result] with loss, score and metrics. [Options]
+// limit the examples. [Score] is the part that answers and scores. It returns a [Prediction] for each example: the
+// model's answer, what the task extracts from it, and its score.
 //
-// A [PredictionLog] keeps the answers of a [Run] in a file, and a run that was cut off goes on where its file ends.
+// A [PredictionLog] keeps the answers of a [Run] in a file. An interrupted run resumes where its file ends.
 //
-// [Predict] has no reference to judge by: it lets a model answer an [Input], which [ReadInputs] reads from a file.
+// [Predict] needs no reference: it returns the model's prediction for each [Input]. [ReadInputs] reads inputs from a
+// file.
 package evaluate

@@ -14,40 +14,41 @@ import (
 
 // Result is how well a model does on a task's data.
 type Result struct {
-	// Loss is the mean over all that is scored, nil where it was not taken; of choices it is that of the right ones.
+	// Loss is the mean over everything that is scored, nil if it was not computed. For multiple choice it is that of
+	// the right choices, per token.
 	Loss *float64 `json:"eval_loss"`
-	// Score is the task's, or the mean of the answers', nil where the task has no answers.
+	// Score is the task's first metric, or the mean score of the answers. It is nil if the task has no answers.
 	Score *float64 `json:"eval_score"`
-	// Metrics are the task's figures over all answers, the first of them Score.
+	// Metrics are the task's metrics over all answers, by name. Names lists the names in the task's order.
 	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
-	// Names are the metrics' names in the task's order.
-	Names []string `json:"-"`
-	// Rows and Scored count what Loss is over; Answered what Score is over.
+	Names   []string           `json:"-"`
+	// Rows and Scored count the rows and the scored tokens (or documents) of Loss, Answered the answers of Score.
 	Rows     int `json:"rows"`
 	Scored   int `json:"scored_tokens"`
 	Answered int `json:"answers"`
-	// Seconds is how long it all took.
+	// Seconds is the time of the evaluation.
 	Seconds float64 `json:"seconds"`
 }
 
-// Options are how an evaluation goes.
+// Options say how to evaluate.
 type Options struct {
-	// Limit takes only the first so many examples of each task; 0 is all.
+	// Limit is the number of examples to take of each task, from the first on; 0 means all.
 	Limit int
-	// Loss takes the loss also where answers are generated, for which it is one pass more over all examples. The others
-	// have theirs anyway.
+	// Loss computes the loss even if answers are generated, which takes another pass over all examples. Other tasks
+	// always have a loss.
 	Loss bool
-	// Log, where not nil, keeps every answer as it comes; those that it holds already are not made again.
+	// Log, if not nil, receives every answer as soon as it is there. Answers that it holds already are taken from it.
 	Log *PredictionLog
 }
 
-// NamedTask is a task and the name that it is reported under.
+// NamedTask is a task and the name that it is reported by.
 type NamedTask struct {
 	Name string
 	Task tasks.Task
 }
 
-// Evaluate takes the loss and, where the task has answers, the score of its eval split.
+// Evaluate computes the loss of a task's eval split and, if the task has answers, its score. It returns the answers
+// too.
 func Evaluate(ctx context.Context, s *infer.Session, task tasks.Task, o Options) (*Result, []Prediction, error) {
 	r, answers, err := evaluate(ctx, s, NamedTask{Task: task}, o)
 	if err != nil {
@@ -56,7 +57,7 @@ func Evaluate(ctx context.Context, s *infer.Session, task tasks.Task, o Options)
 	return r, answers, nil
 }
 
-// All evaluates several tasks in turn.
+// All evaluates several tasks in turn and returns a result for each.
 func All(ctx context.Context, s *infer.Session, all []NamedTask, o Options) ([]*Result, error) {
 	var results []*Result
 	for _, t := range all {
@@ -69,6 +70,7 @@ func All(ctx context.Context, s *infer.Session, all []NamedTask, o Options) ([]*
 	return results, nil
 }
 
+// evaluate is Evaluate for a task with a name, by which the log knows it.
 func evaluate(ctx context.Context, s *infer.Session, t NamedTask, o Options) (*Result, []Prediction, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {
@@ -77,14 +79,14 @@ func evaluate(ctx context.Context, s *infer.Session, t NamedTask, o Options) (*R
 	return (&evaluation{s, tok, o}).run(ctx, t)
 }
 
-// evaluation is a task's.
+// evaluation is the state of evaluate.
 type evaluation struct {
 	session *infer.Session
 	tok     *tokenizer.Tokenizer
 	Options
 }
 
-// run takes the loss where it is cheap or wanted, and the answers where the task has some.
+// run computes the loss if it is cheap or wanted, and the answers if the task has any.
 func (e *evaluation) run(ctx context.Context, t NamedTask) (*Result, []Prediction, error) {
 	began := time.Now()
 	if err := infer.MatchHead(t.Task, e.session.Model); err != nil {
@@ -93,27 +95,27 @@ func (e *evaluation) run(ctx context.Context, t NamedTask) (*Result, []Predictio
 	r := &Result{}
 	_, chooses := t.Task.(tasks.MultipleChoice)
 	_, generates := t.Task.(tasks.Generator)
-	_, judges := t.Task.(tasks.Metrics)
+	_, hasMetrics := t.Task.(tasks.Metrics)
 	if !chooses && (!generates || e.Loss) {
 		if err := e.loss(ctx, r, t.Task); err != nil {
 			return nil, nil, err
 		}
 	}
 	var answers []Prediction
-	if chooses || generates || judges {
+	if chooses || generates || hasMetrics {
 		var err error
-		if answers, err = e.answers(ctx, r, t); err != nil {
+		if answers, err = e.score(ctx, r, t); err != nil {
 			return nil, nil, err
 		}
 	}
 	if chooses {
-		r.likelihood(answers)
+		r.setChoiceLoss(answers)
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, answers, nil
 }
 
-// loss takes the mean loss of the task's rows.
+// loss computes the mean loss of the task's rows.
 func (e *evaluation) loss(ctx context.Context, r *Result, task tasks.Task) error {
 	rows, err := e.rows(task)
 	if err != nil {
@@ -123,18 +125,18 @@ func (e *evaluation) loss(ctx context.Context, r *Result, task tasks.Task) error
 	for _, row := range rows {
 		r.Scored += e.session.Model.Scored(row.Labels, row.FloatLabels)
 	}
-	loss, err := e.session.Loss(ctx, rows, infer.EvalTokens(infer.MicroBatchTokens(e.session.Model)))
+	loss, err := e.session.Loss(ctx, rows, infer.EvalTokens(infer.DefaultMicroBatchTokens(e.session.Model)))
 	if err != nil {
 		return err
 	}
 	r.Loss = &loss
 	if e.session.Model.Head().Kind == head.MaskedLM {
-		r.figures([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
+		r.setMetrics([]tasks.Metric{{Name: "pseudo_perplexity", Value: math.Exp(loss)}})
 	}
 	return nil
 }
 
-// rows are the first ones of a task's eval split.
+// rows encodes the examples of the task's eval split, up to the limit.
 func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 	template, err := infer.ChatTemplate(e.tok)
 	if err != nil {
@@ -153,29 +155,29 @@ func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 	return rows, nil
 }
 
-// answers lets the model answer and takes the task's score.
-func (e *evaluation) answers(ctx context.Context, r *Result, t NamedTask) ([]Prediction, error) {
+// score lets the model answer and computes the task's metrics.
+func (e *evaluation) score(ctx context.Context, r *Result, t NamedTask) ([]Prediction, error) {
 	metrics, answers, err := Score(ctx, e.session, t, tasks.Eval, e.Limit, e.Log)
 	if err != nil {
 		return nil, err
 	}
 	r.Score, r.Answered = &metrics[0].Value, len(answers)
 	if _, ok := t.Task.(tasks.Metrics); ok {
-		r.figures(metrics)
+		r.setMetrics(metrics)
 	}
 	return answers, nil
 }
 
-// figures keeps the task's.
-func (r *Result) figures(metrics []tasks.Metric) {
+// setMetrics keeps the task's metrics and the order of their names.
+func (r *Result) setMetrics(metrics []tasks.Metric) {
 	r.Metrics = ByName(metrics)
 	for _, m := range metrics {
 		r.Names = append(r.Names, m.Name)
 	}
 }
 
-// likelihood is the loss of the right choices, by token.
-func (r *Result) likelihood(answers []Prediction) {
+// setChoiceLoss sets the loss of multiple choice: the mean over the tokens of the right choices.
+func (r *Result) setChoiceLoss(answers []Prediction) {
 	sum := 0.0
 	for _, a := range answers {
 		for _, c := range a.Choices {

@@ -24,7 +24,7 @@ func embedded() *infer.Session {
 	return s
 }
 
-// file writes a file for an example; remove takes it away.
+// file writes a file for an example; remove removes it.
 func file(name, text string) (path string, remove func()) {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -37,12 +37,12 @@ func file(name, text string) (path string, remove func()) {
 	return path, func() { _ = os.RemoveAll(dir) }
 }
 
-// films are questions with options, of which the model finds one the most likely.
+// films are multiple-choice questions.
 const films = `{"question": "Which is a film?", "choices": {"text": ["Vertigo", "Potato"], "label": ["A", "B"]}, "answerKey": "A"}
 {"question": "Which is not a film?", "choices": {"text": ["Psycho", "Carrot"], "label": ["A", "B"]}, "answerKey": "B"}
 `
 
-// All evaluates tasks by their names, each with data of its own and settings for all.
+// All evaluates several tasks. Tasks are named; each has its own data, and settings apply to every task that has them.
 func ExampleAll() {
 	path, remove := file("films.jsonl", films)
 	defer remove()
@@ -64,7 +64,7 @@ func ExampleAll() {
 	// memory [] 2 true
 }
 
-// Evaluate takes loss and score of one task, and returns the answers with what the task's rule took from them.
+// Evaluate computes the loss and the score of one task, and returns the answers.
 func ExampleEvaluate() {
 	path, remove := file("films.jsonl", films)
 	defer remove()
@@ -88,7 +88,7 @@ func ExampleEvaluate() {
 	// "Question: Which is not a film?\nAnswer:" " Carrot" of 2
 }
 
-// OpenPredictionLog keeps answers as they come. The same run goes on where its file ends: here it asks nothing again.
+// OpenPredictionLog opens a log of answers. The same run resumes where its file ends; here nothing is left to answer.
 func ExampleOpenPredictionLog() {
 	path, remove := file("films.jsonl", films)
 	defer remove()
@@ -120,7 +120,7 @@ func ExampleOpenPredictionLog() {
 	// 2 lines
 }
 
-// Predict asks without references: a classifier says what label a text has, with probabilities.
+// Predict needs no references. A classifier returns the label of a text, with probabilities.
 func ExamplePredict() {
 	base := embedded()
 	defer func() { _ = base.Close() }()

@@ -12,7 +12,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// generator lets a model generate its answers, up to the task's stop strings.
+// generator generates answers, up to the task's stop strings.
 type generator struct {
 	session  *infer.Session
 	tok      *tokenizer.Tokenizer
@@ -27,7 +27,7 @@ func newGenerator(s *infer.Session, task tasks.Task, o tasks.GenerationOptions) 
 	if err != nil {
 		return nil, err
 	}
-	config, err := generation(s, o)
+	config, err := generationConfig(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -35,36 +35,36 @@ func newGenerator(s *infer.Session, task tasks.Task, o tasks.GenerationOptions) 
 	return &generator{session: s, tok: tok, task: task, template: template, stop: o.Stop, config: config}, err
 }
 
-// generation is how answers are generated: greedily, and by a sequence-to-sequence model as its folder says where the
-// options do not.
-func generation(s *infer.Session, o tasks.GenerationOptions) (model.GenerationConfig, error) {
-	g, err := s.Generation(model.GenerationConfig{MaxNewTokens: o.MaxNewTokens})
+// generationConfig returns how answers are generated: greedily. For a sequence-to-sequence model, the task's options
+// override those of the model's folder.
+func generationConfig(s *infer.Session, o tasks.GenerationOptions) (model.GenerationConfig, error) {
+	c, err := s.Generation(model.GenerationConfig{MaxNewTokens: o.MaxNewTokens})
 	if err != nil || s.Model.Head().Kind != head.Seq2SeqLM {
-		return g, err
+		return c, err
 	}
 	if o.NumBeams > 0 {
-		g.NumBeams = o.NumBeams
+		c.NumBeams = o.NumBeams
 	}
 	if o.LengthPenalty != 0 {
-		g.LengthPenalty = o.LengthPenalty
+		c.LengthPenalty = o.LengthPenalty
 	}
 	if o.EarlyStopping {
-		g.EarlyStopping = "true"
+		c.EarlyStopping = "true"
 	}
 	if o.MinLength > 0 {
-		g.MinLength = o.MinLength
+		c.MinLength = o.MinLength
 	}
 	if o.NoRepeatNgramSize > 0 {
-		g.NoRepeatNgramSize = o.NoRepeatNgramSize
+		c.NoRepeatNgramSize = o.NoRepeatNgramSize
 	}
-	return g, nil
+	return c, nil
 }
 
 // predict implements predictor.
-func (w *generator) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+func (g *generator) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	var answers []Prediction
 	for some := range slices.Chunk(examples, generateBatch) {
-		more, err := w.write(ctx, some)
+		more, err := g.generate(ctx, some)
 		if err != nil {
 			return nil, err
 		}
@@ -73,69 +73,70 @@ func (w *generator) predict(ctx context.Context, examples []tasks.Example) ([]Pr
 	return answers, nil
 }
 
-func (w *generator) write(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+// generate answers one batch of examples.
+func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	prompts := make([][]int32, len(examples))
 	examples = slices.Clone(examples)
 	for i, e := range examples {
 		var err error
-		if examples[i], prompts[i], err = w.prompt(e); err != nil {
+		if examples[i], prompts[i], err = g.prompt(e); err != nil {
 			return nil, err
 		}
 	}
-	said := make([][]int32, len(examples))
-	out, err := w.session.Model.Generate(ctx, prompts, w.config, func(i int, id int32) bool {
-		said[i] = append(said[i], id)
-		return !w.stopped(said[i])
+	generated := make([][]int32, len(examples))
+	out, err := g.session.Model.Generate(ctx, prompts, g.config, func(i int, id int32) bool {
+		generated[i] = append(generated[i], id)
+		return !g.stopped(generated[i])
 	})
 	if err != nil {
 		return nil, err
 	}
 	answers := make([]Prediction, len(examples))
 	for i, e := range examples {
-		a := Prediction{Source: e.Source, Prompt: e.Prompt, Reference: e.Reference, Output: cut(w.tok.Target().Decode(out[i], true), w.stop)}
+		a := Prediction{Source: e.Source, Prompt: e.Prompt, Reference: e.Reference, Output: cut(g.tok.Target().Decode(out[i], true), g.stop)}
 		if a.Prompt == "" {
-			a.Prompt = w.tok.Decode(prompts[i], false)
+			a.Prompt = g.tok.Decode(prompts[i], false)
 		}
-		a.judge(w.task, e)
+		a.grade(g.task, e)
 		answers[i] = a
 	}
 	return answers, nil
 }
 
-// prompt is what generation starts from: the example's prompt, with fewer worked examples where the model's length asks
-// for it, or a source, which may lose its end.
-func (w *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
-	most := w.session.Model.Config().MaxPositionEmbeddings
-	if w.session.Model.Head().Kind == head.Seq2SeqLM {
-		row, _, err := tasks.NewPairEncoder(w.tok, most).Row(ex.Input.Text, "")
+// prompt returns what generation starts from. A prompt drops few-shot examples until it fits the model's length; the
+// source of a sequence-to-sequence model is truncated.
+func (g *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
+	maxLength := g.session.Model.Config().MaxPositionEmbeddings
+	if g.session.Model.Head().Kind == head.Seq2SeqLM {
+		row, _, err := tasks.NewPairEncoder(g.tok, maxLength).Row(ex.Input.Text, "")
 		return ex, row.IDs, err
 	}
 	for {
-		ids, err := tasks.EncodePrompt(w.tok, w.template, ex)
-		if err != nil || len(ids) < most {
+		ids, err := tasks.EncodePrompt(g.tok, g.template, ex)
+		if err != nil || len(ids) < maxLength {
 			return ex, ids, err
 		}
 		shorter, ok := ex.DropShot()
 		if !ok {
-			return ex, nil, infer.TooLong(ex.Source, len(ids), most)
+			return ex, nil, &infer.PromptTooLongError{Source: ex.Source, Tokens: len(ids), Max: maxLength}
 		}
 		ex = shorter
 	}
 }
 
-// stopped says whether the last token completed a stop string. It decodes only the end of the answer: a token is mostly
-// a byte or more, so the string and some tokens lie in it.
-func (w *generator) stopped(ids []int32) bool {
-	for _, s := range w.stop {
+// stopped reports whether the last token completed a stop string. It decodes only the end of the answer: since most
+// tokens have a byte or more, the last len(stop)+8 tokens contain the string.
+func (g *generator) stopped(ids []int32) bool {
+	for _, s := range g.stop {
 		end := ids[max(0, len(ids)-len(s)-8):]
-		if strings.Contains(w.tok.Target().Decode(end, true), s) {
+		if strings.Contains(g.tok.Target().Decode(end, true), s) {
 			return true
 		}
 	}
 	return false
 }
 
-// cut ends a text at the first of the stop strings.
+// cut truncates a text before the first stop string.
 func cut(text string, stop []string) string {
 	for _, s := range stop {
 		text, _, _ = strings.Cut(text, s)

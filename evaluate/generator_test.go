@@ -7,30 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
-	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// byteSession is a session of the embedded base's shape with random weights.
-func byteSession(t *testing.T) (*infer.Session, *tokenizer.Tokenizer) {
-	t.Helper()
-	m, tok := tiny.Bytes(t)
-	return infer.NewSession(m, tok, ""), tok
-}
-
-// scored lets the session answer the eval split; score is the mean of the answers'.
-func scored(ctx context.Context, s *infer.Session, task tasks.Task, limit int) (score float64, answers []Prediction, err error) {
-	_, answers, err = Score(ctx, s, NamedTask{Task: task}, tasks.Eval, limit, nil)
-	for _, a := range answers {
-		score += a.Score
-	}
-	return score / float64(len(answers)), answers, err
-}
-
-// echo is a task whose answers score 1 when they are not empty.
+// echo is a task whose answers score 1 if they are not empty.
 type echo struct {
 	prompts []string
 	options tasks.GenerationOptions
@@ -54,24 +35,24 @@ func (e *echo) Score(_ tasks.Example, got string) float64 { return float64(min(1
 
 func (e *echo) Generation() tasks.GenerationOptions { return e.options }
 
-func TestPredict(t *testing.T) {
+func TestGenerate(t *testing.T) {
 	s, tok := byteSession(t)
 	task := &echo{options: tasks.GenerationOptions{MaxNewTokens: 12}}
 	for i := range generateBatch + 3 {
 		task.prompts = append(task.prompts, strings.Repeat("ab", i+1))
 	}
-	_, free, err := scored(t.Context(), s, task, 0)
+	_, free, err := scoreEval(t.Context(), s, task, 0)
 	if err != nil || len(free) != len(task.prompts) {
 		t.Fatalf("got %d answers, %v", len(free), err)
 	}
-	for i, a := range free { // each is what it is alone
+	for i, a := range free { // each is the completion of its prompt alone
 		text, err := s.Complete(t.Context(), tok.Encode(task.prompts[i], true), model.GenerationConfig{MaxNewTokens: 12}, nil)
 		if err != nil || text.Text != a.Output || a.Prompt != task.prompts[i] {
 			t.Errorf("%d: got %+v, alone %+v, %v", i, a, text, err)
 		}
 	}
 	task.options.Stop = []string{free[0].Output[3:6]}
-	score, cut, err := scored(t.Context(), s, task, 5)
+	score, cut, err := scoreEval(t.Context(), s, task, 5)
 	if err != nil || len(cut) != 5 {
 		t.Fatalf("got %d answers, %v", len(cut), err)
 	}
@@ -83,11 +64,11 @@ func TestPredict(t *testing.T) {
 		t.Errorf("score %g, want the mean %g", score, sum/5)
 	}
 	if want, _, _ := strings.Cut(free[0].Output, task.options.Stop[0]); cut[0].Output != want {
-		t.Errorf("got %q, want %q, which ends before the stop string", cut[0].Output, want)
+		t.Errorf("got %q, want %q, up to the stop string", cut[0].Output, want)
 	}
 }
 
-func TestPredictRefuses(t *testing.T) {
+func TestGenerateErrors(t *testing.T) {
 	s, _ := byteSession(t)
 	long := strings.Repeat("x", s.Model.Config().MaxPositionEmbeddings)
 	for want, task := range map[string]tasks.Task{
@@ -96,13 +77,13 @@ func TestPredictRefuses(t *testing.T) {
 		"the prompt has 1024 toke": &echo{prompts: []string{long}},
 		"loss alone":               struct{ tasks.Task }{},
 	} {
-		if _, _, err := scored(t.Context(), s, task, 0); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := scoreEval(t.Context(), s, task, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := scored(ctx, s, &echo{prompts: []string{"a"}}, 0); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want that the context was cancelled", err)
+	if _, _, err := scoreEval(ctx, s, &echo{prompts: []string{"a"}}, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
 	}
 }

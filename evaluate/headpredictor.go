@@ -8,11 +8,11 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// headPredictor reads answers off the outputs of a model's head.
+// headPredictor computes predictions from the outputs of a model's head.
 type headPredictor struct {
 	session *infer.Session
 	task    tasks.Postprocessor
-	texts   *tasks.PairEncoder
+	pairs   *tasks.PairEncoder
 }
 
 func newHeadPredictor(s *infer.Session, task tasks.Postprocessor) (*headPredictor, error) {
@@ -20,18 +20,18 @@ func newHeadPredictor(s *infer.Session, task tasks.Postprocessor) (*headPredicto
 	if err != nil {
 		return nil, err
 	}
-	return &headPredictor{session: s, task: task, texts: tasks.NewPairEncoder(tok, s.Model.Config().MaxPositionEmbeddings)}, nil
+	return &headPredictor{session: s, task: task, pairs: tasks.NewPairEncoder(tok, s.Model.Config().MaxPositionEmbeddings)}, nil
 }
 
-// all answers examples, as many at once as fit a pass.
-func (h *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
-	most := infer.EvalTokens(infer.MicroBatchTokens(h.session.Model))
+// predictAll predicts for examples, with as many in one pass as have about EvalTokens tokens together.
+func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
+	maxTokens := infer.EvalTokens(infer.DefaultMicroBatchTokens(h.session.Model))
 	var out []tasks.Prediction
-	var rows []tasks.Features
-	var counts []int // rows of the examples that wait
+	var rows []tasks.Features // of the examples of the next pass
+	var counts []int          // rows of each of these examples
 	tokens := 0
 	for i, ex := range examples {
-		more, _, err := h.task.Encode(h.texts, ex)
+		more, _, err := h.task.Encode(h.pairs, ex)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
@@ -39,41 +39,49 @@ func (h *headPredictor) all(ctx context.Context, examples []tasks.Example) ([]ta
 		for _, row := range more {
 			tokens += len(row.IDs)
 		}
-		if tokens < most && i+1 < len(examples) {
+		if tokens < maxTokens && i+1 < len(examples) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		outputs, err := h.session.Outputs(rows)
+		predictions, err := h.pass(ctx, examples[i+1-len(counts):i+1], rows, counts)
 		if err != nil {
 			return nil, err
 		}
-		from := 0
-		for k, n := range counts {
-			ex := examples[i+1-len(counts)+k]
-			a, err := h.task.Postprocess(h.texts, ex, rows[from:from+n], outputs[from:from+n])
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ex.Source, err)
-			}
-			out, from = append(out, a), from+n
-		}
+		out = append(out, predictions...)
 		rows, counts, tokens = nil, nil, 0
 	}
 	return out, nil
 }
 
-// predict implements predictor; vectors are judged all together.
-func (h *headPredictor) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
-	said, err := h.all(ctx, examples)
+// pass predicts for examples that have counts[i] of the rows each.
+func (h *headPredictor) pass(ctx context.Context, examples []tasks.Example, rows []tasks.Features, counts []int) ([]tasks.Prediction, error) {
+	outputs, err := h.session.Outputs(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]Prediction, len(said))
+	out := make([]tasks.Prediction, len(examples))
+	from := 0
 	for i, ex := range examples {
-		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: said[i].String(), Prediction: &said[i]}
-		if said[i].Vectors == nil {
-			answers[i].judge(h.task, ex)
+		to := from + counts[i]
+		if out[i], err = h.task.Postprocess(h.pairs, ex, rows[from:to], outputs[from:to]); err != nil {
+			return nil, fmt.Errorf("%s: %w", ex.Source, err)
+		}
+		from = to
+	}
+	return out, nil
+}
+
+// predict implements predictor. Vectors get no score of their own: they are scored all together.
+func (h *headPredictor) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
+	predictions, err := h.predictAll(ctx, examples)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Prediction, len(predictions))
+	for i, ex := range examples {
+		p := &predictions[i]
+		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: p.String(), Prediction: p}
+		if p.Vectors == nil {
+			answers[i].grade(h.task, ex)
 		}
 	}
 	return answers, nil

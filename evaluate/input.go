@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,13 +19,14 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Input is what a model is asked about: a text, or two that belong together.
+// Input is what a model predicts on: a text, or a pair of texts.
 type Input struct {
 	Text string `json:"text"`
 	Pair string `json:"text_pair,omitempty"`
 }
 
-// ReadInputs reads a file of them: JSON Lines by its name, else a text a line.
+// ReadInputs reads a file of inputs: JSON Lines if it is named .jsonl, .ndjson or .json, otherwise one text per line.
+// Empty lines are skipped.
 func ReadInputs(path string) ([]Input, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -35,20 +38,20 @@ func ReadInputs(path string) ([]Input, error) {
 	lines.Buffer(nil, len(raw)+1)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
-		q := Input{Text: line}
+		in := Input{Text: line}
 		if line == "" {
 			continue
 		}
 		if records {
-			q = Input{}
-			if err := json.Unmarshal([]byte(line), &q); err != nil {
+			in = Input{}
+			if err := json.Unmarshal([]byte(line), &in); err != nil {
 				return nil, fmt.Errorf("%s:%d: not a record of text and text_pair: %w", path, n, err)
 			}
-			if q.Text == "" {
+			if in.Text == "" {
 				return nil, fmt.Errorf(`%s:%d: field "text" is missing or empty`, path, n)
 			}
 		}
-		all = append(all, q)
+		all = append(all, in)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -56,13 +59,12 @@ func ReadInputs(path string) ([]Input, error) {
 	return all, nil
 }
 
-// promptBuilder is the task that inputs of the model are for: the named one, that of its training, or the one for its head.
+// promptBuilder returns the task to predict with: the named one, the one of the model's training, or the one for its
+// head.
 func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBuilder, error) {
 	options := map[string]any{}
-	if name == "" || name == s.Host.Task {
-		for k, v := range s.Host.TaskOptions {
-			options[k] = v
-		}
+	if name == "" || name == s.Setup.Task {
+		maps.Copy(options, s.Setup.TaskOptions)
 	}
 	for _, one := range set {
 		if err := settings.Set(options, one); err != nil {
@@ -70,12 +72,12 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 		}
 	}
 	if name == "" {
-		name = s.Host.Task
+		name = s.Setup.Task
 	}
 	own := infer.HeadOf(s.Model)
 	if name == "" {
 		if own.Kind == head.CausalLM {
-			return nil, fmt.Errorf("the model's head is for %s: it continues texts (generate)", own.Kind)
+			return nil, fmt.Errorf("the model's head is for %s: use generate, which continues texts", own.Kind)
 		}
 		var err error
 		if name, _, err = tasks.PromptBuilderFor(own); err != nil {
@@ -89,8 +91,8 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 	return t, infer.MatchHead(t, s.Model)
 }
 
-// Predict lets the model answer inputs. name and set ("key=value") are the task's and its options; without a name it is the
-// task that the model was trained for, or the one for its head.
+// Predict returns the model's prediction for each input. name is the task to use, set are options of it ("key=value").
+// If name is "", the task is that of the model's training, or the one for the model's head.
 func Predict(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input) ([]tasks.Prediction, error) {
 	answers, err := predict(ctx, s, name, set, inputs)
 	if err != nil {
@@ -115,24 +117,24 @@ func predict(ctx context.Context, s *infer.Session, name string, set []string, i
 		examples[i].Source = fmt.Sprintf("text %d", i+1)
 	}
 	if g, ok := task.(tasks.Generator); ok && s.Model.Head().Kind == head.Seq2SeqLM {
-		w, err := newGenerator(s, task, g.Generation())
+		generator, err := newGenerator(s, task, g.Generation())
 		if err != nil {
 			return nil, err
 		}
-		said, err := w.predict(ctx, examples)
-		answers := make([]tasks.Prediction, len(said))
-		for i := range said {
-			answers[i].Text = &said[i].Output
+		answers, err := generator.predict(ctx, examples)
+		predictions := make([]tasks.Prediction, len(answers))
+		for i := range answers {
+			predictions[i].Text = &answers[i].Output
 		}
-		return answers, err
+		return predictions, err
 	}
-	reads, ok := task.(tasks.Postprocessor)
+	postprocessor, ok := task.(tasks.Postprocessor)
 	if !ok {
-		return nil, fmt.Errorf("the task reads nothing off a head")
+		return nil, errors.New("the task does not use a head's outputs")
 	}
-	h, err := newHeadPredictor(s, reads)
+	h, err := newHeadPredictor(s, postprocessor)
 	if err != nil {
 		return nil, err
 	}
-	return h.all(ctx, examples)
+	return h.predictAll(ctx, examples)
 }

@@ -4,25 +4,26 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Prediction is what a model says of an example, and how the task judges it.
+// Prediction is a model's answer to an example, and its score.
 type Prediction struct {
-	// Source is the example's file and line.
+	// Source is the file and line of the example.
 	Source    string  `json:"where,omitempty"`
 	Prompt    string  `json:"prompt"`
 	Output    string  `json:"output"`
 	Reference string  `json:"want"`
 	Score     float64 `json:"score"`
-	// Verdict is "right", "wrong" or "partly", "" where answers are judged all together only; Extracted what the task's rule took from the output.
+	// Verdict is "right", "wrong" or "partly", or "" if answers are only scored all together. Extracted is the part of
+	// Output that the task compares.
 	Verdict   string `json:"verdict"`
 	Extracted string `json:"extracted"`
-	// Choices are what there was to choose from, where the task has it.
+	// Choices are the choices of a multiple-choice task, with their log-probabilities.
 	Choices []tasks.ChoiceScore `json:"choices,omitempty"`
-	// Prediction is what was read off the outputs of a head, with probabilities.
+	// Prediction is what was computed from the outputs of a head, with probabilities.
 	Prediction *tasks.Prediction `json:"prediction,omitempty"`
 }
 
-// judge scores an answer and keeps what the task took from it.
-func (a *Prediction) judge(task tasks.Task, ex tasks.Example) {
+// grade sets the score, the verdict and what the task extracts from the output.
+func (a *Prediction) grade(task tasks.Task, ex tasks.Example) {
 	a.Score = task.Score(ex, a.Output)
 	switch a.Score {
 	case 0:
@@ -37,25 +38,25 @@ func (a *Prediction) judge(task tasks.Task, ex tasks.Example) {
 	}
 }
 
-// score is the task's figures for answers, or the mean of their scores.
-func score(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]tasks.Metric, error) {
+// computeMetrics returns the task's metrics for answers, or else the mean of their scores.
+func computeMetrics(task tasks.Task, examples []tasks.Example, answers []Prediction) ([]tasks.Metric, error) {
 	sum := 0.0
-	said := make([]tasks.Prediction, len(answers))
+	predictions := make([]tasks.Prediction, len(answers))
 	for i, a := range answers {
 		sum += a.Score
 		if a.Prediction != nil {
-			said[i] = *a.Prediction
+			predictions[i] = *a.Prediction
 		} else {
-			said[i].Text, said[i].Choices = &a.Output, a.Choices
+			predictions[i].Text, predictions[i].Choices = &a.Output, a.Choices
 		}
 	}
-	if j, ok := task.(tasks.Metrics); ok {
-		return j.ComputeMetrics(examples, said)
+	if m, ok := task.(tasks.Metrics); ok {
+		return m.ComputeMetrics(examples, predictions)
 	}
 	return []tasks.Metric{{Name: "score", Value: sum / float64(len(answers))}}, nil
 }
 
-// ByName are figures by their names.
+// ByName returns metrics as a map from names to values.
 func ByName(metrics []tasks.Metric) map[string]float64 {
 	all := make(map[string]float64, len(metrics))
 	for _, m := range metrics {

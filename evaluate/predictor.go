@@ -10,22 +10,22 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// predictor makes predictions for examples of a task and judges each.
+// predictor answers examples of a task and grades each answer.
 type predictor interface {
 	predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error)
 }
 
 const (
-	// generateBatch is how many texts are generated at once, evalBatch how many answers are chosen or read.
-	generateBatch = 32
-	evalBatch     = 128
+	generateBatch = 32  // texts that are generated at once
+	evalBatch     = 128 // examples that are answered at once in other ways
 )
 
-// newPredictor is how the task's answers are made: chosen, read off the head's outputs, or generated; and how many at once.
+// newPredictor returns the predictor for a task and how many examples to give it at once. Answers are chosen by
+// likelihood, computed from the head's outputs, or generated.
 func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, err error) {
 	switch t := task.(type) {
 	case tasks.MultipleChoice:
-		p, err = newChooser(s, task)
+		p, err = newLogLikelihoodScorer(s, task)
 		return p, evalBatch, err
 	case tasks.Postprocessor:
 		p, err = newHeadPredictor(s, t)
@@ -34,12 +34,12 @@ func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, er
 		p, err = newGenerator(s, task, t.Generation())
 		return p, generateBatch, err
 	}
-	return nil, 0, errors.New("this task has no answers to score; it is judged by its loss alone")
+	return nil, 0, errors.New("this task has no answers to score; it is evaluated by its loss alone")
 }
 
-// Score lets the model answer the examples of a split, at most limit of them (0: all), and judges the answers. The first
-// figure is the task's score. Answers that the log (nil: none) has are not made again, the others are kept there as they
-// come.
+// Score lets the model answer the examples of a split, at most limit of them (0 means all), and returns the task's
+// metrics and the answers. The first metric is the task's score. log, if not nil, keeps the answers; those that it has
+// already are not computed again.
 func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split, limit int, log *PredictionLog) ([]tasks.Metric, []Prediction, error) {
 	p, batch, err := newPredictor(s, t.Task)
 	if err != nil {
@@ -63,11 +63,11 @@ func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split
 		}
 		answers = append(answers, more...)
 	}
-	metrics, err := score(t.Task, examples, answers)
+	metrics, err := computeMetrics(t.Task, examples, answers)
 	return metrics, answers, err
 }
 
-// FirstExamples lists up to limit examples of a split (0: all); none is an error.
+// FirstExamples returns up to limit examples of a split (0 means all). A split without examples is an error.
 func FirstExamples(task tasks.Task, split tasks.Split, limit int) ([]tasks.Example, error) {
 	var all []tasks.Example
 	for e, err := range task.Examples(split) {

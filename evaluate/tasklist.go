@@ -11,8 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Tasks makes the tasks of an evaluation. data are "NAME=PATH", or a path alone where there is one task. settings are
-// "key=value", for every task that has the option, or "NAME.key=value" for one.
+// Tasks returns the tasks of an evaluation by their names. data are "NAME=PATH", or just a path if there is one task.
+// set are "key=value", for every task that has this option, or "NAME.key=value" for one task.
 func Tasks(names, data, set []string) ([]NamedTask, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no task is named")
@@ -20,18 +20,18 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 	var all []NamedTask
 	for i, name := range names {
 		if tasks.Options(name) == nil {
-			_, err := tasks.New(name, nil) // says what is known
+			_, err := tasks.New(name, nil) // its error lists the known tasks
 			return nil, err
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("task %s is named twice", name)
 		}
 	}
-	paths, err := dataOf(names, data)
+	paths, err := dataByTask(names, data)
 	if err != nil {
 		return nil, err
 	}
-	own, err := settingsOf(names, set)
+	own, err := settingsByTask(names, set)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 	return all, nil
 }
 
-// dataOf is the data of each task.
-func dataOf(names, data []string) (map[string]string, error) {
+// dataByTask returns the data of each task.
+func dataByTask(names, data []string) (map[string]string, error) {
 	paths := map[string]string{}
 	for _, d := range data {
 		name, path, named := strings.Cut(d, "=")
@@ -55,7 +55,7 @@ func dataOf(names, data []string) (map[string]string, error) {
 		case len(names) == 1:
 			name, path = names[0], d
 		case named:
-			return nil, fmt.Errorf("data %s: %q is no task of this run%s", d, name, suggest.Hint(name, names))
+			return nil, fmt.Errorf("data %s: %q is not a task of this run%s", d, name, suggest.Hint(name, names))
 		default:
 			return nil, fmt.Errorf("data %s: with several tasks, want NAME=PATH", d)
 		}
@@ -67,8 +67,8 @@ func dataOf(names, data []string) (map[string]string, error) {
 	return paths, nil
 }
 
-// settingsOf is the settings of each task.
-func settingsOf(names, set []string) (map[string][]string, error) {
+// settingsByTask returns the settings of each task.
+func settingsByTask(names, set []string) (map[string][]string, error) {
 	own := map[string][]string{}
 	for _, s := range set {
 		key, _, _ := strings.Cut(s, "=")
@@ -76,25 +76,25 @@ func settingsOf(names, set []string) (map[string][]string, error) {
 			own[name] = append(own[name], s[len(name)+1:])
 			continue
 		}
-		taken := false
+		known := false
 		for _, name := range names {
 			if len(names) == 1 || slices.Contains(tasks.Options(name), key) {
 				own[name] = append(own[name], s)
-				taken = true
+				known = true
 			}
 		}
-		if !taken {
+		if !known {
 			return nil, fmt.Errorf("setting %s: none of the tasks %s has an option %s", s, strings.Join(names, ", "), key)
 		}
 	}
 	return own, nil
 }
 
-// Task makes a task with data as one split, all of it, and settings ("key=value") of its own options.
+// Task returns a task that uses all of data as one split, with settings ("key=value") of its options.
 func Task(name string, split tasks.Split, data string, set []string) (tasks.Task, error) {
 	options, known := map[string]any{}, tasks.Options(name)
 	if known == nil {
-		return tasks.New(name, nil) // says what is known
+		return tasks.New(name, nil) // its error lists the known tasks
 	}
 	key := map[tasks.Split]string{tasks.Train: "data", tasks.Eval: "eval_data", tasks.Test: "test_data"}[split]
 	switch {

@@ -6,27 +6,28 @@ import (
 	"slices"
 )
 
-// cells are our rows' figures, gathered over groups and seeds.
+// cells holds the figures of our rows, collected over groups and seeds.
 type cells struct {
 	rows, columns []string
 	digits        map[string]int
-	values        map[string][]float64 // by "row\tcolumn", a value a seed
+	values        map[string][]float64 // by "row\tcolumn", one value per seed
 }
 
-// cells gathers the runs of the table itself. A column of one group among several has the group's name in front.
+// cells collects the figures of the table's own runs, not of searches. In a table with groups a column's name begins
+// with its group.
 func (t *table) cells() *cells {
 	c := &cells{digits: map[string]int{}, values: map[string][]float64{}}
 	for _, r := range t.rows {
 		if !slices.Contains(c.rows, r.name) {
 			c.rows = append(c.rows, r.name)
 		}
-		for i := range t.entries {
-			e := &t.entries[i]
-			if e.Search > 0 || e.Error != "" || e.Row != r.name || e.Group != r.group {
+		for i := range t.records {
+			rec := &t.records[i]
+			if rec.Search > 0 || rec.Error != "" || rec.Row != r.name || rec.Group != r.group {
 				continue
 			}
-			for _, f := range t.kind.values(e, r.c) {
-				name := joined(r.group, " ", f.column)
+			for _, f := range t.kind.values(rec, r.recipe) {
+				name := joinGroup(r.group, " ", f.column)
 				if !slices.Contains(c.columns, name) {
 					c.columns = append(c.columns, name)
 				}
@@ -38,25 +39,26 @@ func (t *table) cells() *cells {
 	return c
 }
 
-// mean is a cell's mean over seeds and its deviation; ok is false where there is no value.
+// mean returns a cell's mean over seeds, the standard deviation and the number n of values.
 func (c *cells) mean(row, column string) (mean, deviation float64, n int) {
 	v := c.values[row+"\t"+column]
 	return meanOf(v), deviationOf(v), len(v)
 }
 
-// text is a cell as people read it: the mean, with several seeds ± their deviation.
-func (c *cells) text(row, column string) string {
+// format returns a cell as text: the mean, with several seeds also ± their standard deviation.
+func (c *cells) format(row, column string) string {
 	mean, deviation, n := c.mean(row, column)
 	d := c.digits[column]
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		return "–"
-	case n == 1:
+	case 1:
 		return fmt.Sprintf("%.*f", d, mean)
 	}
 	return fmt.Sprintf("%.*f ± %.*f", d, mean, d, deviation)
 }
 
+// meanOf returns the mean, 0 if there is no value.
 func meanOf(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -65,7 +67,7 @@ func meanOf(v []float64) float64 {
 	return sum / float64(max(1, len(v)))
 }
 
-// deviationOf is the sample's standard deviation.
+// deviationOf returns the sample standard deviation.
 func deviationOf(v []float64) float64 {
 	mean, sum := meanOf(v), 0.0
 	for _, x := range v {

@@ -1,48 +1,49 @@
 package experiments
 
 import (
+	"bytes"
 	"encoding/csv"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
 
-	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// writeCSV writes every figure of every run, a line each, and the published ones.
+// writeCSV writes every figure of every run and every published one, one per line.
 func (t *table) writeCSV(path string) error {
-	return checkpoint.AtomicFile(path, func(f io.Writer) error {
-		w := csv.NewWriter(f)
-		put := func(cells ...string) { _ = w.Write(cells) } // Flush keeps the error
-		put("source", "group", "row", "search", "seed", "step", "metric", "value")
-		for i := range t.entries {
-			e := &t.entries[i]
-			add := func(step int, metric string, v float64) {
-				put("run", e.Group, e.Row, strconv.Itoa(e.Search), strconv.FormatUint(e.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
-			}
-			for _, v := range e.Evaluations {
-				add(v.Step, "held-out loss", v.Loss)
-				if v.Score != nil {
-					add(v.Step, "score", *v.Score)
-				}
-			}
-			for _, m := range []map[string]float64{e.EvalTasks, e.Singular} {
-				for _, k := range slices.Sorted(maps.Keys(m)) {
-					add(e.Steps, k, m[k])
-				}
-			}
-			add(e.Steps, "training seconds", e.TrainSeconds)
-			add(e.Steps, "peak bytes", float64(e.PeakBytes))
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	put := func(cells ...string) { _ = w.Write(cells) } // w.Error returns the error
+	put("source", "group", "row", "search", "seed", "step", "metric", "value")
+	for i := range t.records {
+		r := &t.records[i]
+		add := func(step int, metric string, v float64) {
+			put("run", r.Group, r.Row, strconv.Itoa(r.Search), strconv.FormatUint(r.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
 		}
-		for _, p := range t.published {
-			for _, name := range slices.Sorted(maps.Keys(p.Rows)) {
-				for i, v := range p.texts(p.Rows[name]) {
-					put("paper", "", name, "", "", "", p.Columns[i], v)
-				}
+		for _, e := range r.Evaluations {
+			add(e.Step, "held-out loss", e.Loss)
+			if e.Score != nil {
+				add(e.Step, "score", *e.Score)
 			}
 		}
-		w.Flush()
+		for _, m := range []map[string]float64{r.EvalTasks, r.SingularValues} {
+			for _, k := range slices.Sorted(maps.Keys(m)) {
+				add(r.Steps, k, m[k])
+			}
+		}
+		add(r.Steps, "training seconds", r.TrainSeconds)
+		add(r.Steps, "peak bytes", float64(r.PeakBytes))
+	}
+	for _, p := range t.published {
+		for _, name := range slices.Sorted(maps.Keys(p.Rows)) {
+			for i, v := range p.format(p.Rows[name]) {
+				put("paper", "", name, "", "", "", p.Columns[i], v)
+			}
+		}
+	}
+	if w.Flush(); w.Error() != nil {
 		return w.Error()
-	})
+	}
+	return folder.WriteFile(path, b.Bytes())
 }

@@ -21,7 +21,7 @@ func ExampleTables() {
 	// [tiny smollm2 paper]
 }
 
-// Run makes two rows of a table, here with settings so small that the figures mean nothing. It leaves the table, and a
+// Run makes two rows of a table, here with settings so small that the figures mean nothing. It writes the table and a
 // record of each run.
 func ExampleRun() {
 	dir, err := os.MkdirTemp("", "")

@@ -13,17 +13,17 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// tableFile says what a folder is for.
+// tableFile is the content of table.json, which marks the folder of a table.
 type tableFile struct {
 	Table  string `json:"table"`
 	Preset string `json:"preset"`
 }
 
-const tableMark = "table.json"
+const tableFileName = "table.json"
 
-// openFolder refuses a folder of something else, and one with runs in it unless they are to go on.
+// openFolder returns an error if the output folder has content of anything but this table.
 func (t *table) openFolder() error {
-	dir := t.o.Output
+	dir := t.options.Output
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
@@ -32,81 +32,84 @@ func (t *table) openFolder() error {
 		return fmt.Errorf("output: %w", err)
 	}
 	var f tableFile
-	if err := readJSON(filepath.Join(dir, tableMark), &f); err != nil {
-		return fmt.Errorf("output: %s is not empty and no table's folder (%w); name another one", dir, err)
+	if err := readJSON(filepath.Join(dir, tableFileName), &f); err != nil {
+		return fmt.Errorf("output: %s is not empty and not the folder of a table (%w); name another one", dir, err)
 	}
-	if f.Table != t.name || f.Preset != t.o.Preset {
-		return fmt.Errorf("output: %s holds the table %s, preset %s; name another folder for %s, preset %s", dir, f.Table, f.Preset, t.name, t.o.Preset)
+	if f.Table != t.name || f.Preset != t.options.Preset {
+		return fmt.Errorf("output: %s holds the table %s, preset %s; name another folder for %s, preset %s", dir, f.Table, f.Preset, t.name, t.options.Preset)
 	}
 	return nil
 }
 
-// begin marks the folder, before the first run.
-func (t *table) begin() error {
+// createFolder creates the folders and table.json.
+func (t *table) createFolder() error {
 	for _, d := range []string{"rows", "runs"} {
-		if err := os.MkdirAll(filepath.Join(t.o.Output, d), 0o777); err != nil {
+		if err := os.MkdirAll(filepath.Join(t.options.Output, d), 0o777); err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
 	}
-	return folder.WriteJSON(filepath.Join(t.o.Output, tableMark), tableFile{t.name, t.o.Preset})
+	return folder.WriteJSON(filepath.Join(t.options.Output, tableFileName), tableFile{t.name, t.options.Preset})
 }
 
-// check reads what is finished; it refuses records of other settings, and runs to go on with unless that is asked for.
-func (t *table) check() error {
-	found, begun := 0, ""
-	for _, row := range t.able {
-		for _, s := range append(row.searches(), row.seeds(t.o.Seeds)...) {
-			e, err := t.record(s)
+// checkRecords returns an error if finished runs have other settings, or if there are unfinished runs and
+// Options.Resume is not set.
+func (t *table) checkRecords() error {
+	found, interrupted := 0, ""
+	for _, row := range t.runnable {
+		for _, j := range append(row.searches(), row.seeds(t.options.Seeds)...) {
+			rec, err := t.readRecord(j)
 			if err != nil {
 				return err
 			}
-			if e != nil {
+			if rec != nil {
 				found++
-			} else if _, err := os.Stat(t.runDir(s)); err == nil {
-				begun = s.file()
+			} else if _, err := os.Stat(t.runDir(j)); err == nil {
+				interrupted = j.file()
 			}
 		}
 	}
-	if !t.o.Resume && begun != "" {
-		return fmt.Errorf("output: %s holds an interrupted run, %s; go on with --resume, or name another folder", t.o.Output, begun)
+	if !t.options.Resume && interrupted != "" {
+		return fmt.Errorf("output: %s holds an interrupted run, %s; continue with --resume, or name another folder", t.options.Output, interrupted)
 	}
-	if !t.o.Resume && found > 0 && found < t.total() {
-		return fmt.Errorf("output: %s holds %d finished runs of %d; go on with --resume, or name another folder", t.o.Output, found, t.total())
+	if !t.options.Resume && found > 0 && found < t.total() {
+		return fmt.Errorf("output: %s holds %d finished runs of %d; continue with --resume, or name another folder", t.options.Output, found, t.total())
 	}
 	return nil
 }
 
-func (t *table) recordFile(s job) string { return filepath.Join(t.o.Output, "rows", s.file()+".json") }
-func (t *table) runDir(s job) string     { return filepath.Join(t.o.Output, "runs", s.file()) }
+func (t *table) recordFile(j job) string {
+	return filepath.Join(t.options.Output, "rows", j.file()+".json")
+}
+func (t *table) runDir(j job) string { return filepath.Join(t.options.Output, "runs", j.file()) }
 
-// record reads a finished run; nil where there is none. One of other settings is an error, but for what its row's search
-// decides.
-func (t *table) record(s job) (*Record, error) {
-	var e Record
-	path := t.recordFile(s)
-	if err := readJSON(path, &e); err != nil {
+// readRecord reads the record of a finished run. It returns nil if there is none. A record with other settings is an
+// error, except for the values that the row's search chose.
+func (t *table) readRecord(j job) (*Record, error) {
+	var rec Record
+	path := t.recordFile(j)
+	if err := readJSON(path, &rec); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	if e.Digest != digestOf(e.Settings) {
-		return nil, fmt.Errorf("%s: settings and digest do not belong together; remove the file to run it again", path)
+	if rec.Digest != digestOf(rec.Settings) {
+		return nil, fmt.Errorf("%s: the digest is not that of the settings; remove the file to run it again", path)
 	}
-	want := t.settings(s.c)
-	if s.search == 0 && len(s.row.values) > 0 {
-		for k := range s.row.values[0] {
-			want[k] = e.Settings[k]
+	want := t.settings(j.recipe)
+	if j.search == 0 && len(j.row.values) > 0 {
+		for k := range j.row.values[0] {
+			want[k] = rec.Settings[k]
 		}
 	}
-	if keys := differing(e.Settings, want); len(keys) > 0 {
-		return nil, fmt.Errorf("%s is of other settings (%s); name another --output for the new ones", path, strings.Join(keys, ", "))
+	if keys := differingKeys(rec.Settings, want); len(keys) > 0 {
+		return nil, fmt.Errorf("%s has other settings (%s); name another --output for the new ones", path, strings.Join(keys, ", "))
 	}
-	return &e, nil
+	return &rec, nil
 }
 
-// differing lists the keys with unlike values.
-func differing(have, want map[string]any) []string {
+// differingKeys returns the keys whose values differ.
+func differingKeys(have, want map[string]any) []string {
 	var keys []string
 	both := maps.Clone(want)
 	maps.Copy(both, have)
@@ -120,7 +123,7 @@ func differing(have, want map[string]any) []string {
 	return keys
 }
 
-// readJSON reads a file that writeJSON wrote.
+// readJSON decodes a JSON file.
 func readJSON(path string, v any) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {

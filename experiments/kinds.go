@@ -2,27 +2,23 @@ package experiments
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/inspect"
 )
 
-// tableKind is one of the paper's tables.
+// tableKind describes one of the paper's tables.
 type tableKind struct {
-	// title says what it is about.
 	title string
-	// published are the keys of its figures; the first one's stand beside our rows.
+	// published are the keys of its published figures. Those of the first key stand next to our rows.
 	published []string
-	// values are a run's figures.
-	values func(e *Record, c finetune.Recipe) []figure
-	// lines says that the plot is of value by step, not of figures side by side.
+	// values returns the figures of a run.
+	values func(r *Record, recipe finetune.Recipe) []figure
+	// lines says that the plot shows values by step, not figures as bars.
 	lines bool
 	// ranks says that singular values are counted.
 	ranks bool
@@ -37,108 +33,66 @@ type figure struct {
 
 var tableKinds = map[string]tableKind{
 	"memory": {title: "Memory of random UUIDs: character accuracy of the value by step, %", published: []string{"memory"}, lines: true,
-		values: func(e *Record, _ finetune.Recipe) []figure {
+		values: func(r *Record, _ finetune.Recipe) []figure {
 			var all []figure
-			for _, v := range e.Evaluations {
+			for _, v := range r.Evaluations {
 				if v.Step > 0 && v.Score != nil {
 					all = append(all, figure{strconv.Itoa(v.Step), 100 * *v.Score, 1})
 				}
 			}
-			if step, ok := e.reached(wellKnown); ok {
-				all = append(all, figure{fmt.Sprintf("step of %g %%", 100*wellKnown), step, 0})
+			if step, ok := r.stepReaching(learnedAccuracy); ok {
+				all = append(all, figure{fmt.Sprintf("step of %g %%", 100*learnedAccuracy), step, 0})
 			}
 			return all
 		}},
 	"pretraining": {title: "Pretraining from random weights: held-out perplexity", published: []string{"pretraining"}, lines: true,
-		values: func(e *Record, _ finetune.Recipe) []figure {
-			return []figure{{"perplexity", math.Exp(e.final().Loss), 2}}
+		values: func(r *Record, _ finetune.Recipe) []figure {
+			return []figure{{"perplexity", math.Exp(r.lastEvaluation().Loss), 2}}
 		}},
-	"ablation": {title: "MoRA's operators", published: []string{"ablation"}, values: scores},
-	"main":     {title: "Fine-tuning tasks", published: []string{"main", "main-biomedicine", "main-finance"}, values: scores},
+	"ablation": {title: "MoRA's operators", published: []string{"ablation"}, values: scoreFigures},
+	"main":     {title: "Fine-tuning tasks", published: []string{"main", "main-biomedicine", "main-finance"}, values: scoreFigures},
 	"rank": {title: fmt.Sprintf("Singular values of ΔW above %g, averages over layers", inspect.SingularValueThreshold), published: []string{"rank"}, ranks: true,
-		values: func(e *Record, _ finetune.Recipe) []figure {
+		values: func(r *Record, _ finetune.Recipe) []figure {
 			var all []figure
-			for _, m := range slices.Sorted(maps.Keys(e.Singular)) {
-				all = append(all, figure{m, e.Singular[m], 1})
+			for _, m := range slices.Sorted(maps.Keys(r.SingularValues)) {
+				all = append(all, figure{m, r.SingularValues[m], 1})
 			}
 			return all
 		}},
 }
 
-// wellKnown is the accuracy from which pairs count as learned.
-const wellKnown = 0.85
+// learnedAccuracy is the accuracy at which pairs count as memorized.
+const learnedAccuracy = 0.85
 
-// reached is the step at which the score came up to a bound, on a straight line between evaluations; ok is false where it
-// did not.
-func (e *Record) reached(bound float64) (step float64, ok bool) {
-	for i, v := range e.Evaluations {
+// stepReaching returns the step at which the score reached a bound, interpolated linearly between evaluations. ok is
+// false if it never did.
+func (r *Record) stepReaching(bound float64) (step float64, ok bool) {
+	for i, v := range r.Evaluations {
 		if v.Score == nil || *v.Score < bound {
 			continue
 		}
-		if i == 0 || e.Evaluations[i-1].Score == nil {
+		if i == 0 || r.Evaluations[i-1].Score == nil {
 			return float64(v.Step), true
 		}
-		before := e.Evaluations[i-1]
+		before := r.Evaluations[i-1]
 		return float64(before.Step) + float64(v.Step-before.Step)*(bound-*before.Score)/(*v.Score-*before.Score), true
 	}
 	return 0, false
 }
 
-// scores are a run's benchmarks, or its own score, and its held-out loss.
-func scores(e *Record, c finetune.Recipe) []figure {
-	var all []figure
-	for _, b := range c.EvalTasks {
-		if v, ok := e.EvalTasks[b.Name]; ok {
-			all = append(all, figure{b.Name + ", %", 100 * v, 1})
+// scoreFigures returns a run's scores on its eval tasks, its own score and its held-out loss.
+func scoreFigures(rec *Record, recipe finetune.Recipe) []figure {
+	var figures []figure
+	for _, task := range recipe.EvalTasks {
+		if v, ok := rec.EvalTasks[task.Name]; ok {
+			figures = append(figures, figure{task.Name + ", %", 100 * v, 1})
 		}
 	}
-	if f := e.final(); f.Score != nil {
-		all = append(all, figure{"score, %", 100 * *f.Score, 1})
+	if f := rec.lastEvaluation(); f.Score != nil {
+		figures = append(figures, figure{"score, %", 100 * *f.Score, 1})
 	}
-	return append(all, figure{"held-out loss", e.final().Loss, 4})
+	return append(figures, figure{"held-out loss", rec.lastEvaluation().Loss, 4})
 }
 
-// Tables lists the tables.
+// Tables returns the names of the tables.
 func Tables() []string { return slices.Sorted(maps.Keys(tableKinds)) }
-
-// publishedFile has the paper's figures, by table.
-const publishedFile = "published.yaml"
-
-// published is a table of the paper.
-type published struct {
-	Source  string   `yaml:"source"`
-	Columns []string `yaml:"columns"`
-	// Rows are by our rows' names; a value is null where the paper has none.
-	Rows map[string]publishedRow `yaml:"rows"`
-}
-
-type publishedRow struct {
-	Label  string     `yaml:"label"`
-	Values []*float64 `yaml:"values"`
-}
-
-// readPublished reads tables of the paper by their keys.
-func readPublished(files fs.FS, keys ...string) ([]published, error) {
-	raw, err := fs.ReadFile(files, publishedFile)
-	if err != nil {
-		return nil, err
-	}
-	var all map[string]published
-	if err := yaml.UnmarshalWithOptions(raw, &all, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %w", publishedFile, err)
-	}
-	var tables []published
-	for _, k := range keys {
-		p, ok := all[k]
-		if !ok {
-			return nil, fmt.Errorf("%s has no table %s", publishedFile, k)
-		}
-		for name, r := range p.Rows {
-			if len(r.Values) != len(p.Columns) {
-				return nil, fmt.Errorf("%s: %s: %s has %d values for %d columns", publishedFile, k, name, len(r.Values), len(p.Columns))
-			}
-		}
-		tables = append(tables, p)
-	}
-	return tables, nil
-}

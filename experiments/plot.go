@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -10,12 +9,13 @@ import (
 
 	"github.com/go-analyze/charts"
 
-	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// draw draws the table's plot as SVG and PNG: value by step, or the columns as groups of bars. Without a value there is none.
-func (t *table) draw(base string) error {
+// drawPlot draws the table's plot as SVG and PNG: values by step, or the columns as groups of bars. It draws nothing if
+// there are no values.
+func (t *table) drawPlot(base string) error {
 	c := t.cells()
 	if len(c.values) == 0 {
 		return nil
@@ -34,11 +34,11 @@ func (t *table) draw(base string) error {
 		}
 	}
 	opt := charts.NewBarChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.o.Preset+")", t.kind.title
+	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.options.Preset+")", t.kind.title
 	opt.Legend.SeriesNames = c.rows
 	opt.Legend.Offset = charts.OffsetRight
 	opt.CategoryAxis.Labels = c.columns
-	return render(base, func(p *charts.Painter) error { return p.BarChart(opt) })
+	return writePlot(base, func(p *charts.Painter) error { return p.BarChart(opt) })
 }
 
 // drawLines draws the means over seeds by step.
@@ -49,18 +49,18 @@ func (t *table) drawLines(base string) error {
 		names = append(names, r.label())
 	}
 	points := map[string][]float64{} // by row and step
-	for i := range t.entries {
-		e := &t.entries[i]
-		if e.Search > 0 || e.Error != "" {
+	for i := range t.records {
+		rec := &t.records[i]
+		if rec.Search > 0 || rec.Error != "" {
 			continue
 		}
-		for _, v := range e.Evaluations {
-			if t.name != "memory" && v.Step == 0 {
+		for _, e := range rec.Evaluations {
+			if t.name != "memory" && e.Step == 0 {
 				continue // the perplexity of random weights would flatten all else
 			}
-			steps = append(steps, v.Step)
-			key := fmt.Sprint(joined(e.Group, " ", e.Row), " ", v.Step)
-			points[key] = append(points[key], t.plotted(v))
+			steps = append(steps, e.Step)
+			key := fmt.Sprint(joinGroup(rec.Group, " ", rec.Row), " ", e.Step)
+			points[key] = append(points[key], t.plotted(e))
 		}
 	}
 	slices.Sort(steps)
@@ -76,16 +76,16 @@ func (t *table) drawLines(base string) error {
 		}
 	}
 	opt := charts.NewLineChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.o.Preset+")", t.kind.title
+	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.options.Preset+")", t.kind.title
 	opt.Legend.SeriesNames = names
 	opt.Legend.Offset = charts.OffsetRight
 	for _, s := range steps {
 		opt.XAxis.Labels = append(opt.XAxis.Labels, strconv.Itoa(s))
 	}
-	return render(base, func(p *charts.Painter) error { return p.LineChart(opt) })
+	return writePlot(base, func(p *charts.Painter) error { return p.LineChart(opt) })
 }
 
-// plotted is what the plot shows of an evaluation.
+// plotted returns the value of an evaluation that the plot shows: accuracy in per cent, or perplexity.
 func (t *table) plotted(e finetune.Evaluation) float64 {
 	if t.name == "memory" && e.Score != nil {
 		return 100 * *e.Score
@@ -93,23 +93,20 @@ func (t *table) plotted(e finetune.Evaluation) float64 {
 	return math.Exp(e.Loss)
 }
 
-// render writes a plot as base.svg and base.png.
-func render(base string, chart func(*charts.Painter) error) error {
+// writePlot writes a chart as base.svg and base.png.
+func writePlot(base string, draw func(*charts.Painter) error) error {
 	for _, format := range []string{charts.ChartOutputSVG, charts.ChartOutputPNG} {
 		path := base + "." + format
 		p := charts.NewPainter(charts.PainterOptions{OutputFormat: format, Width: 800, Height: 480})
-		err := chart(p)
-		if err == nil {
-			var picture []byte
-			if picture, err = p.Bytes(); err == nil {
-				err = checkpoint.AtomicFile(path, func(w io.Writer) error {
-					_, err := w.Write(picture)
-					return err
-				})
-			}
+		if err := draw(p); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
+		picture, err := p.Bytes()
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		if err := folder.WriteFile(path, picture); err != nil {
+			return err
 		}
 	}
 	return nil

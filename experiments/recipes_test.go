@@ -14,8 +14,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// TestRecipesAreWhole reads every recipe that comes with the binary as a run would.
-func TestRecipesAreWhole(t *testing.T) {
+// TestRecipes reads every embedded recipe as a run does.
+func TestRecipes(t *testing.T) {
 	files := []string{}
 	err := fs.WalkDir(recipes.Files, ".", func(name string, _ fs.DirEntry, err error) error {
 		if path.Ext(name) == ".yaml" && name != publishedFile {
@@ -36,18 +36,18 @@ func TestRecipesAreWhole(t *testing.T) {
 			t.Errorf("%s: %v", f, err)
 		}
 		for _, c := range runs {
-			if err := wholeRecipe(c); err != nil {
+			if err := checkRecipe(c); err != nil {
 				t.Errorf("%s %s: %v", f, c.Name, err)
 			}
 			if again, err := c.With(); err != nil || !reflect.DeepEqual(again.Keys(), c.Keys()) || digestOf(again.Keys()) != digestOf(c.Keys()) {
-				t.Errorf("%s %s: from its keys the recipe is another one: %v, want %v (%v)", f, c.Name, again, c, err)
+				t.Errorf("%s %s: the recipe made from its keys is %v, want %v (%v)", f, c.Name, again, c, err)
 			}
-			expanded, _, err := expand(c)
+			expanded, _, err := expandGrid(c)
 			if err != nil {
 				t.Errorf("%s %s: search: %v", f, c.Name, err)
 			}
 			for _, s := range expanded {
-				if err := wholeRecipe(s); err != nil {
+				if err := checkRecipe(s); err != nil {
 					t.Errorf("%s %s: search: %v", f, c.Name, err)
 				}
 			}
@@ -55,17 +55,17 @@ func TestRecipesAreWhole(t *testing.T) {
 	}
 }
 
-// wholeRecipe checks all that can be checked without the data.
-func wholeRecipe(r finetune.Recipe) error {
+// checkRecipe checks everything that can be checked without the data.
+func checkRecipe(r finetune.Recipe) error {
 	c := r.Config
 	if err := c.Check(); err != nil {
 		return err
 	}
-	if err := knownTask(c.Task.Name, c.Task.Options); err != nil {
+	if err := checkTask(c.Task.Name, c.Task.Options); err != nil {
 		return err
 	}
 	for _, b := range r.EvalTasks {
-		if err := knownTask(b.Task, b.Options); err != nil {
+		if err := checkTask(b.Task, b.Options); err != nil {
 			return fmt.Errorf("%s: %w", b.Name, err)
 		}
 	}
@@ -76,7 +76,8 @@ func wholeRecipe(r finetune.Recipe) error {
 	return err
 }
 
-func knownTask(name string, options map[string]any) error {
+// checkTask checks a task's name and the names of its options.
+func checkTask(name string, options map[string]any) error {
 	if !slices.Contains(tasks.Names(), name) {
 		return fmt.Errorf("task %q is not known", name)
 	}
@@ -88,7 +89,8 @@ func knownTask(name string, options map[string]any) error {
 	return nil
 }
 
-// TestPublishedRowsHaveRecipes: every row of every preset can run, and every row that the paper has figures of is one of the preset paper.
+// TestPublishedRowsHaveRecipes checks that every row of every preset has a valid recipe, and that every published row
+// is in the preset paper.
 func TestPublishedRowsHaveRecipes(t *testing.T) {
 	for name, kind := range tableKinds {
 		all, err := readPublished(recipes.Files, kind.published...)
@@ -96,13 +98,13 @@ func TestPublishedRowsHaveRecipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, preset := range Presets() {
-			tb := &table{name: name, o: Options{Recipes: recipes.Files, Preset: preset}}
+			tb := &table{name: name, options: Options{Recipes: recipes.Files, Preset: preset}}
 			rows, err := tb.readRows()
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			for i := range rows {
-				if err := rows[i].ready(); err != nil {
+				if err := rows[i].expandSearch(); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}

@@ -15,136 +15,139 @@ import (
 	"github.com/spagotune/spagotune/internal/process"
 )
 
-// row runs a row: its search, then its seeds with what the search found.
-func (t *table) row(ctx context.Context, row tableRow) error {
+// runRow runs a row: its grid search, then its seeds with the best values found.
+func (t *table) runRow(ctx context.Context, row tableRow) error {
 	var best *Record
-	for _, s := range row.searches() {
-		e, err := t.one(ctx, s)
+	for _, j := range row.searches() {
+		rec, err := t.runJob(ctx, j)
 		if err != nil {
 			return err
 		}
-		if best == nil || e.better(best) {
-			best = e
+		if best == nil || rec.better(best) {
+			best = rec
 		}
 	}
 	if best != nil {
-		c, err := row.c.With(best.Params)
+		recipe, err := row.recipe.With(best.Params)
 		if err != nil {
 			return err
 		}
-		row.c = c
+		row.recipe = recipe
 	}
-	for _, s := range row.seeds(t.o.Seeds) {
-		if _, err := t.one(ctx, s); err != nil {
+	for _, j := range row.seeds(t.options.Seeds) {
+		if _, err := t.runJob(ctx, j); err != nil {
 			return err
 		}
 	}
-	for _, s := range row.searches() {
-		if err := os.RemoveAll(t.runDir(s)); err != nil {
+	for _, j := range row.searches() {
+		if err := os.RemoveAll(t.runDir(j)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one runs a single run, unless it is finished.
-func (t *table) one(ctx context.Context, s job) (*Record, error) {
-	e, err := t.record(s)
-	if err == nil && e == nil && s.search == 0 {
-		e, err = t.same(s)
+// runJob runs a single run, unless it has finished before.
+func (t *table) runJob(ctx context.Context, j job) (*Record, error) {
+	rec, err := t.readRecord(j)
+	if err == nil && rec == nil && j.search == 0 {
+		rec, err = t.reuseSearchRun(j)
 	}
 	if err != nil {
 		return nil, err
 	}
 	t.done++
-	if e == nil {
-		t.say("[%d/%d] %s … ", t.done, t.total(), s.file())
-		if e, err = t.train(ctx, s); err != nil {
-			t.say("\n")
+	if rec == nil {
+		t.printf("[%d/%d] %s … ", t.done, t.total(), j.file())
+		if rec, err = t.trainJob(ctx, j); err != nil {
+			t.printf("\n")
 			return nil, err
 		}
-		t.say("%s\n", e.summary())
+		t.printf("%s\n", rec.summary())
 	}
-	if err := folder.WriteJSON(t.recordFile(s), e); err != nil {
+	if err := folder.WriteJSON(t.recordFile(j), rec); err != nil {
 		return nil, err
 	}
-	t.entries = append(t.entries, *e)
-	return e, nil
+	t.records = append(t.records, *rec)
+	return rec, nil
 }
 
-// same is a finished run of the search with the very settings of a run of the table; nil where there is none. Its folder
-// and its answers become those of the run.
-func (t *table) same(s job) (*Record, error) {
-	digest := digestOf(t.settings(s.c))
-	for _, e := range t.entries {
-		if e.Digest != digest || e.Group != s.row.group || e.Row != s.row.name {
+// reuseSearchRun finds a finished run of the search that has exactly the settings of a run of the table, and makes its
+// folder and its answers those of that run. It returns nil if there is none.
+func (t *table) reuseSearchRun(j job) (*Record, error) {
+	digest := digestOf(t.settings(j.recipe))
+	for _, rec := range t.records {
+		if rec.Digest != digest || rec.Group != j.row.group || rec.Row != j.row.name {
 			continue
 		}
-		from := job{row: s.row, c: s.c, search: e.Search}
-		err := moved(t.runDir(from), t.runDir(s))
-		for _, b := range s.c.EvalTasks {
-			err = errors.Join(err, moved(t.answersFile(from, b), t.answersFile(s, b)))
+		from := job{row: j.row, recipe: j.recipe, search: rec.Search}
+		err := renameIfExists(t.runDir(from), t.runDir(j))
+		for _, task := range j.recipe.EvalTasks {
+			err = errors.Join(err, renameIfExists(t.answersFile(from, task), t.answersFile(j, task)))
 		}
-		e.Search, e.Params = 0, nil
-		return &e, err
+		rec.Search, rec.Params = 0, nil
+		return &rec, err
 	}
 	return nil, nil
 }
 
-// moved renames what is there: a whole model is not kept, and an earlier try may have come so far.
-func moved(from, to string) error {
+// renameIfExists renames a file or folder, if it exists. Whole models are not kept, and an interrupted call may have
+// renamed it already.
+func renameIfExists(from, to string) error {
 	if err := os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// train carries a run out and makes its record.
-func (t *table) train(ctx context.Context, s job) (*Record, error) {
-	c := t.located(s.c)
-	c.Config.Save.OutputDir = t.runDir(s)
-	o := finetune.Options{Log: t.o.Log.Level(zerolog.WarnLevel), Progress: t.o.Progress}
-	if found, err := finetune.LatestCheckpoint(c.Config.Save.OutputDir); err == nil && found != "" {
+// trainJob carries out a run and returns its record.
+func (t *table) trainJob(ctx context.Context, j job) (*Record, error) {
+	recipe := t.withUserPaths(j.recipe)
+	recipe.Config.Save.OutputDir = t.runDir(j)
+	o := finetune.Options{Log: t.options.Log.Level(zerolog.WarnLevel), Progress: t.options.Progress}
+	if found, err := finetune.LatestCheckpoint(recipe.Config.Save.OutputDir); err == nil && found != "" {
 		o.Resume = true
-	} else if err := os.RemoveAll(c.Config.Save.OutputDir); err != nil {
+	} else if err := os.RemoveAll(recipe.Config.Save.OutputDir); err != nil {
 		return nil, err
 	}
 	measured := process.ResetPeak()
-	r, err := finetune.Run(ctx, c.Config, o)
-	e := t.entry(s, r)
+	result, err := finetune.Run(ctx, recipe.Config, o)
 	switch {
 	case errors.Is(err, finetune.ErrInterrupted):
-		return nil, fmt.Errorf("%w in %s; go on with --resume", finetune.ErrInterrupted, s.file())
+		return nil, fmt.Errorf("%w in %s; continue with --resume", finetune.ErrInterrupted, j.file())
 	case errors.Is(err, finetune.ErrDiverged):
-		e.Error = err.Error()
-		return e, os.RemoveAll(c.Config.Save.OutputDir)
+		rec := t.newRecord(j, result)
+		rec.Error = err.Error()
+		return rec, os.RemoveAll(recipe.Config.Save.OutputDir)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", s.file(), err)
+		return nil, fmt.Errorf("%s: %w", j.file(), err)
 	}
+	rec := t.newRecord(j, result)
 	if !measured {
-		e.PeakBytes = 0
+		rec.PeakBytes = 0
 	}
-	if err := e.read(c.Config.Save.OutputDir); err != nil {
+	if err := rec.readMetrics(recipe.Config.Save.OutputDir); err != nil {
 		return nil, err
 	}
-	if err := t.score(ctx, s, c, e); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.file(), err)
+	if err := t.scoreRun(ctx, j, recipe, rec); err != nil {
+		return nil, fmt.Errorf("%s: %w", j.file(), err)
 	}
-	return e, tidy(c)
+	return rec, removeCheckpoints(recipe)
 }
 
-// tidy removes what nobody will go on from: checkpoints, and whole models.
-func tidy(c finetune.Recipe) error {
-	if c.Config.WholeModel() {
-		return os.RemoveAll(c.Config.Save.OutputDir)
+// removeCheckpoints removes the checkpoints of a finished run. If the run's result is a whole model, it removes that
+// too.
+func removeCheckpoints(recipe finetune.Recipe) error {
+	if recipe.Config.WholeModel() {
+		return os.RemoveAll(recipe.Config.Save.OutputDir)
 	}
-	entries, err := os.ReadDir(c.Config.Save.OutputDir)
+	entries, err := os.ReadDir(recipe.Config.Save.OutputDir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if e.IsDir() && (strings.HasPrefix(e.Name(), "checkpoint-") || e.Name() == "best") {
-			if err := os.RemoveAll(filepath.Join(c.Config.Save.OutputDir, e.Name())); err != nil {
+			if err := os.RemoveAll(filepath.Join(recipe.Config.Save.OutputDir, e.Name())); err != nil {
 				return err
 			}
 		}

@@ -15,80 +15,80 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// score asks a finished run the row's benchmarks, and counts its singular values where the table is about them.
-func (t *table) score(ctx context.Context, s job, c finetune.Recipe, e *Record) error {
+// scoreRun scores a finished run on the row's eval tasks and, if the table is about ranks, counts its singular values.
+func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec *Record) error {
 	if t.kind.ranks {
 		var err error
-		if e.Singular, err = singularValues(ctx, c); err != nil {
+		if rec.SingularValues, err = singularValues(ctx, recipe); err != nil {
 			return err
 		}
 	}
-	if len(c.EvalTasks) == 0 {
+	if len(recipe.EvalTasks) == 0 {
 		return nil
 	}
-	run := evaluate.Run{Model: c.Config.Model.Path, Adapter: c.Config.Save.OutputDir}
-	if c.Config.WholeModel() {
-		run = evaluate.Run{Model: c.Config.Save.OutputDir}
+	evalRun := evaluate.Run{Model: recipe.Config.Model.Path, Adapter: recipe.Config.Save.OutputDir}
+	if recipe.Config.WholeModel() {
+		evalRun = evaluate.Run{Model: recipe.Config.Save.OutputDir}
 	}
-	l, err := infer.Open(ctx, run.Model, run.Adapter)
+	session, err := infer.Open(ctx, evalRun.Model, evalRun.Adapter)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
-	if run.Model, err = infer.ModelDir(run.Model); err != nil {
+	defer func() { _ = session.Close() }()
+	if evalRun.Model, err = infer.ModelDir(evalRun.Model); err != nil {
 		return err
 	}
-	e.EvalTasks = map[string]float64{}
-	for _, b := range c.EvalTasks {
-		e.EvalTasks[b.Name], err = ask(ctx, l, b, run, t.answersFile(s, b))
+	rec.EvalTasks = map[string]float64{}
+	for _, task := range recipe.EvalTasks {
+		rec.EvalTasks[task.Name], err = scoreTask(ctx, session, task, evalRun, t.answersFile(j, task))
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w; go on with --resume", finetune.ErrInterrupted)
+			return fmt.Errorf("%w; continue with --resume", finetune.ErrInterrupted)
 		case err != nil:
-			return fmt.Errorf("%s: %w", b.Name, err)
+			return fmt.Errorf("%s: %w", task.Name, err)
 		}
 	}
 	return nil
 }
 
-// answersFile keeps a run's answers to a benchmark.
-func (t *table) answersFile(s job, b finetune.EvalTask) string {
-	return t.recordFile(s) + "." + strings.ReplaceAll(b.Name, " ", "-") + ".jsonl"
+// answersFile returns the path of a run's answers to an eval task.
+func (t *table) answersFile(j job, task finetune.EvalTask) string {
+	return t.recordFile(j) + "." + strings.ReplaceAll(task.Name, " ", "-") + ".jsonl"
 }
 
-// ask answers the eval task's examples, keeps the answers in a file, and returns the figure.
-func ask(ctx context.Context, l *infer.Session, b finetune.EvalTask, run evaluate.Run, path string) (float64, error) {
-	task, err := tasks.New(b.Task, b.Options)
+// scoreTask scores the session on an eval task, logs the answers to a file and returns the wanted metric.
+func scoreTask(ctx context.Context, session *infer.Session, evalTask finetune.EvalTask, run evaluate.Run, path string) (float64, error) {
+	task, err := tasks.New(evalTask.Task, evalTask.Options)
 	if err != nil {
 		return 0, err
 	}
-	run.Tasks, run.Limit = []evaluate.NamedTask{{Name: b.Task, Task: task}}, b.Limit
+	run.Tasks, run.Limit = []evaluate.NamedTask{{Name: evalTask.Task, Task: task}}, evalTask.Limit
 	file, err := evaluate.OpenPredictionLog(path, run)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = file.Close() }()
-	r, err := evaluate.All(ctx, l, run.Tasks, evaluate.Options{Limit: b.Limit, Log: file})
+	results, err := evaluate.All(ctx, session, run.Tasks, evaluate.Options{Limit: evalTask.Limit, Log: file})
 	if err != nil {
 		return 0, err
 	}
-	if b.Metric != "" {
-		v, ok := r[0].Metrics[b.Metric]
+	if evalTask.Metric != "" {
+		v, ok := results[0].Metrics[evalTask.Metric]
 		if !ok {
-			return 0, fmt.Errorf("task %s has no metric %s%s", b.Task, b.Metric, suggest.Hint(b.Metric, r[0].Names))
+			return 0, fmt.Errorf("task %s has no metric %s%s", evalTask.Task, evalTask.Metric, suggest.Hint(evalTask.Metric, results[0].Names))
 		}
 		return v, nil
 	}
-	if r[0].Score == nil {
-		return 0, fmt.Errorf("task %s has no score", b.Task)
+	if results[0].Score == nil {
+		return 0, fmt.Errorf("task %s has no score", evalTask.Task)
 	}
-	return *r[0].Score, nil
+	return *results[0].Score, nil
 }
 
-// singularValues counts, for each kind of layer, how many singular values of the run's ΔW are above SingularValueThreshold: the mean
-// over the layers. ΔW is what the adapter makes of the base, or the whole model's difference from it.
-func singularValues(ctx context.Context, c finetune.Recipe) (map[string]float64, error) {
-	_, open, err := c.Config.Source(ctx)
+// singularValues returns the number of singular values of the run's ΔW above inspect.SingularValueThreshold, by module,
+// as means over the layers. ΔW is that of the adapter, or the difference between the whole model and the base.
+func singularValues(ctx context.Context, recipe finetune.Recipe) (map[string]float64, error) {
+	_, open, err := recipe.Config.Source(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +97,14 @@ func singularValues(ctx context.Context, c finetune.Recipe) (map[string]float64,
 		return nil, err
 	}
 	defer func() { _ = base.Close() }()
-	ranks, err := spectra(ctx, c, base)
+	all, err := spectra(ctx, recipe, base)
 	if err != nil {
 		return nil, err
 	}
 	sums, counts := map[string]float64{}, map[string]float64{}
-	for _, r := range ranks {
-		name := r.Path[strings.LastIndexByte(r.Path, '.')+1:]
-		sums[name] += float64(r.Rank)
+	for _, s := range all {
+		name := s.Path[strings.LastIndexByte(s.Path, '.')+1:]
+		sums[name] += float64(s.Rank)
 		counts[name]++
 	}
 	for name := range sums {
@@ -113,15 +113,16 @@ func singularValues(ctx context.Context, c finetune.Recipe) (map[string]float64,
 	return sums, nil
 }
 
-func spectra(ctx context.Context, c finetune.Recipe, base *model.Model) ([]adapter.Spectrum, error) {
-	if !c.Config.WholeModel() {
-		a, err := adapter.Load(ctx, base, c.Config.Save.OutputDir, infer.AdapterName)
+// spectra returns the spectrum of ΔW of every layer of a run.
+func spectra(ctx context.Context, recipe finetune.Recipe, base *model.Model) ([]adapter.Spectrum, error) {
+	if !recipe.Config.WholeModel() {
+		a, err := adapter.Load(ctx, base, recipe.Config.Save.OutputDir, infer.AdapterName)
 		if err != nil {
 			return nil, err
 		}
 		return a.Spectra(ctx, inspect.SingularValueThreshold)
 	}
-	after, err := model.Load(ctx, c.Config.Save.OutputDir, model.Options{})
+	after, err := model.Load(ctx, recipe.Config.Save.OutputDir, model.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -6,33 +6,36 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/suggest"
 )
 
-// Options are how a table is made.
+// Options say how a table is made.
 type Options struct {
-	// Recipes has the presets' folders with a recipe a table or group, and published.yaml.
+	// Recipes holds a folder for each preset, with a recipe for each table or group of rows, and published.yaml.
 	Recipes fs.FS
-	Preset  string
-	// Output is the table's folder; empty is NAME-PRESET.
+	// Preset is one of Presets; "" means the first.
+	Preset string
+	// Output is the table's folder; "" means NAME-PRESET.
 	Output string
-	// Seeds is how many seeds a row is run with; 0 is the preset's number.
+	// Seeds is the number of seeds of a row; 0 means the preset's number.
 	Seeds int
-	// Only names the rows to make, as NAME, GROUP or GROUP/NAME; none is all.
+	// Only selects the rows to run, as NAME, GROUP or GROUP/NAME; empty means all.
 	Only []string
-	// Resume goes on with what is in the folder. Without it only a finished table or a new folder is taken.
+	// Resume continues the table in the folder. Without it, the folder must be new or hold a finished table.
 	Resume bool
-	// Model, where not empty, is in the place of the recipes' model, or of the tokenizer where they train from random
-	// weights; Data of the folder "data" that their paths begin with.
+	// Model, if not empty, replaces the recipes' model, or their tokenizer if they train from random weights. Data
+	// replaces the folder "data" at the beginning of their paths.
 	Model, Data string
-	// Settings ("key=value") are put over the keys of all rows.
+	// Settings ("key=value") override the keys of all rows.
 	Settings []string
-	// Commit is the program's, for the records.
+	// Commit is the commit of the program, for the records.
 	Commit string
 
 	Log      zerolog.Logger
@@ -40,31 +43,32 @@ type Options struct {
 	Progress func(finetune.Progress)
 }
 
-// presetSeeds are the presets and how many seeds a row of theirs has.
+// presetSeeds maps each preset to the number of seeds of a row.
 var presetSeeds = map[string]int{"tiny": 3, "smollm2": 1, "paper": 1}
 
-// Presets lists the presets of tables.
+// Presets returns the presets.
 func Presets() []string { return []string{"tiny", "smollm2", "paper"} }
 
 // table is the state of Run.
 type table struct {
-	name      string
-	kind      tableKind
-	o         Options
-	rows      []tableRow
-	able      []tableRow // those that have all they need
-	published []published
-	entries   []Record
-	missing   []lack
-	done      int // runs that are finished
-	known     map[string][]string
+	name         string
+	kind         tableKind
+	options      Options
+	rows         []tableRow
+	runnable     []tableRow // rows whose inputs are all there
+	missing      []missingRows
+	missingByKey map[string][]string // the results of missingInputs
+	published    []published
+	records      []Record // of finished runs
+	done         int      // finished runs
 }
 
-// Run makes one of the paper's tables: it runs the rows that are not finished, keeps a record of each (rows/*.json) and
-// writes NAME.md, NAME.csv and plots into the folder. A row whose model or data are not there is named, not run. On
-// cancellation the run that it is at saves a checkpoint, what is finished is written, and finetune.ErrInterrupted is returned.
+// Run makes one of the paper's tables. It carries out the runs that have not finished yet, keeps a record of each
+// (rows/*.json) and writes NAME.md, NAME.csv and plots into the output folder. Rows whose model or data are missing are
+// listed, not run. If ctx is cancelled, the current run saves a checkpoint, the table is written as far as it is
+// finished, and Run returns finetune.ErrInterrupted.
 func Run(ctx context.Context, name string, o Options) error {
-	t := &table{name: name, o: o, known: map[string][]string{}}
+	t := &table{name: name, options: o, missingByKey: map[string][]string{}}
 	err := t.prepare()
 	if err == nil {
 		err = t.run(ctx)
@@ -77,91 +81,92 @@ func Run(ctx context.Context, name string, o Options) error {
 
 // prepare reads the recipes and checks the folder.
 func (t *table) prepare() error {
-	if err := t.choose(); err != nil {
+	if err := t.validate(); err != nil {
 		return err
 	}
-	if t.o.Out == nil {
-		t.o.Out = io.Discard
+	if t.options.Out == nil {
+		t.options.Out = io.Discard
 	}
-	if t.o.Output == "" {
-		t.o.Output = t.name + "-" + t.o.Preset
+	if t.options.Output == "" {
+		t.options.Output = t.name + "-" + t.options.Preset
 	}
 	var err error
 	if t.rows, err = t.readRows(); err != nil {
 		return err
 	}
-	if t.rows, err = chosen(t.rows, t.o.Only); err != nil {
+	if t.rows, err = selectRows(t.rows, t.options.Only); err != nil {
 		return err
 	}
 	for i := range t.rows {
-		if err := t.rows[i].ready(); err != nil {
+		if err := t.rows[i].expandSearch(); err != nil {
 			return err
 		}
 	}
-	if t.published, err = readPublished(t.o.Recipes, t.kind.published...); err != nil {
+	if t.published, err = readPublished(t.options.Recipes, t.kind.published...); err != nil {
 		return err
 	}
 	return t.openFolder()
 }
 
-// choose finds the table, the preset and the number of seeds.
-func (t *table) choose() error {
+// validate checks the table's name and the preset, and fills in defaults.
+func (t *table) validate() error {
 	var ok bool
 	if t.kind, ok = tableKinds[t.name]; !ok {
 		return fmt.Errorf("unknown table%s", suggest.Hint(t.name, Tables()))
 	}
-	if t.o.Preset == "" {
-		t.o.Preset = Presets()[0]
+	if t.options.Preset == "" {
+		t.options.Preset = Presets()[0]
 	}
-	seeds, ok := presetSeeds[t.o.Preset]
+	seeds, ok := presetSeeds[t.options.Preset]
 	if !ok {
-		return fmt.Errorf("unknown preset %q%s", t.o.Preset, suggest.Hint(t.o.Preset, Presets()))
+		return fmt.Errorf("unknown preset %q%s", t.options.Preset, suggest.Hint(t.options.Preset, Presets()))
 	}
 	switch {
-	case t.o.Seeds < 0:
-		return fmt.Errorf("seeds is %d; want 1 or more", t.o.Seeds)
-	case t.o.Seeds == 0:
-		t.o.Seeds = seeds
+	case t.options.Seeds < 0:
+		return fmt.Errorf("seeds is %d; want 1 or more", t.options.Seeds)
+	case t.options.Seeds == 0:
+		t.options.Seeds = seeds
 	}
 	return nil
 }
 
-// run runs what is to be run, then writes the table.
+// run runs the rows, then writes the table.
 func (t *table) run(ctx context.Context) error {
-	t.setAside()
-	if err := t.check(); err != nil {
+	t.splitRunnable()
+	if err := t.checkRecords(); err != nil {
 		return err
 	}
-	if err := t.begin(); err != nil {
+	if err := t.createFolder(); err != nil {
 		return err
 	}
 	var err error
-	for _, row := range t.able {
-		if err = t.row(ctx, row); err != nil {
+	for _, row := range t.runnable {
+		if err = t.runRow(ctx, row); err != nil {
 			break
 		}
 	}
 	text, werr := t.write()
-	_, _ = io.WriteString(t.o.Out, text)
+	_, _ = io.WriteString(t.options.Out, text)
 	return errors.Join(err, werr)
 }
 
-// total counts the runs of the table.
+// total returns the number of runs of the table, including searches.
 func (t *table) total() int {
 	n := 0
-	for _, row := range t.able {
-		n += len(row.searches()) + t.o.Seeds
+	for _, row := range t.runnable {
+		n += len(row.searches()) + t.options.Seeds
 	}
 	return n
 }
 
-// setAside finds the rows that can be run, and says what the others lack: those that lack the same in one line.
-func (t *table) setAside() {
+// splitRunnable separates the rows that can run from those that lack inputs. Rows that lack the same inputs become one
+// entry of missing.
+func (t *table) splitRunnable() {
 	at := map[string]int{}
 	for _, row := range t.rows {
-		missing := t.missingOf(row)
+		missing := t.missingInputs(row)
 		if len(missing) == 0 {
-			t.able = append(t.able, row)
+			t.runnable = append(t.runnable, row)
 			continue
 		}
 		why := strings.Join(missing, "; ")
@@ -170,27 +175,40 @@ func (t *table) setAside() {
 			continue
 		}
 		at[why] = len(t.missing)
-		t.missing = append(t.missing, lack{[]string{row.label()}, why})
+		t.missing = append(t.missing, missingRows{[]string{row.label()}, why})
 	}
 }
 
-// lack is what rows need and have not.
-type lack struct {
+// missingRows are rows that lack the same inputs.
+type missingRows struct {
 	rows []string
 	why  string
 }
 
-// missingOf says what a row needs that is not there; rows on the same data are looked at once.
-func (t *table) missingOf(row tableRow) []string {
-	c := t.located(row.c)
-	key := fmt.Sprint(row.group, c.Config.Model.Path, c.Config.Model.Config, c.Config.Task.Name, c.Config.Task.Options, c.Config.Task.Data, c.EvalTasks)
-	if _, ok := t.known[key]; !ok {
-		t.known[key] = c.Missing()
+// missingInputs returns which inputs of a row are missing. Rows with the same inputs are checked once.
+func (t *table) missingInputs(row tableRow) []string {
+	recipe := t.withUserPaths(row.recipe)
+	key := fmt.Sprint(row.group, recipe.Config.Model.Path, recipe.Config.Model.Config, recipe.Config.Task.Name, recipe.Config.Task.Options, recipe.Config.Task.Data, recipe.EvalTasks)
+	if _, ok := t.missingByKey[key]; !ok {
+		t.missingByKey[key] = recipe.MissingInputs()
 	}
-	return t.known[key]
+	return t.missingByKey[key]
 }
 
-// say prints a line for people.
-func (t *table) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.o.Out, format, args...)
+// printf prints progress to Options.Out.
+func (t *table) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.options.Out, format, args...)
+}
+
+// write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown.
+func (t *table) write() (string, error) {
+	text := t.markdown()
+	base := filepath.Join(t.options.Output, t.name)
+	if err := folder.WriteFile(base+".md", []byte(text)); err != nil {
+		return text, err
+	}
+	if err := t.writeCSV(base + ".csv"); err != nil {
+		return text, err
+	}
+	return text, t.drawPlot(base)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-const stubHead = `
+const stubKeys = `
 model_config: {model_type: llama, vocab_size: 256, hidden_size: 16, intermediate_size: 24, initializer_range: 0.2,
   num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 128}
 tokenizer: embedded
@@ -39,12 +39,13 @@ seed: 1
 compare:
 `
 
-// stub are recipes of two rows of a few steps, the first with a search of two rates.
-func stub(rows ...string) fs.FS {
+// stubRecipes returns recipes with the given rows, by default two rows of a few steps, the first with a search of two
+// rates.
+func stubRecipes(rows ...string) fs.FS {
 	if rows == nil {
 		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
 	}
-	text := stubHead
+	text := stubKeys
 	for _, r := range rows {
 		text += "  - " + r + "\n"
 	}
@@ -59,14 +60,14 @@ rank: {source: a figure, columns: [], rows: {}}
 	return files
 }
 
-// stubTable are options to make a table of recipes in a folder of the test's own.
-func stubTable(t *testing.T, recipes fs.FS) Options {
+// stubOptions returns options to make a table of recipes in a temporary folder.
+func stubOptions(t *testing.T, recipes fs.FS) Options {
 	t.Helper()
 	return Options{Recipes: recipes, Preset: "tiny", Output: filepath.Join(t.TempDir(), "table"), Seeds: 2, Log: zerolog.Nop()}
 }
 
-// records reads the records of a table by their file names, without what differs from run to run.
-func records(t *testing.T, dir string) map[string]Record {
+// readRecords reads the records of a table by file name, without what differs from run to run.
+func readRecords(t *testing.T, dir string) map[string]Record {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "rows", "*.json"))
 	if err != nil {
@@ -79,15 +80,16 @@ func records(t *testing.T, dir string) map[string]Record {
 			t.Fatal(err)
 		}
 		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.FinishedAt.IsZero() || e.Digest != digestOf(e.Settings) {
-			t.Errorf("%s is not whole: %+v", f, e)
+			t.Errorf("%s is not complete: %+v", f, e)
 		}
 		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Record{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Params: e.Params, Steps: e.Steps,
-			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, Singular: e.Singular, Error: e.Error}
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, Error: e.Error}
 	}
 	return all
 }
 
-func text(t *testing.T, path ...string) string {
+// readText reads a file.
+func readText(t *testing.T, path ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(path...))
 	if err != nil {
@@ -96,51 +98,51 @@ func text(t *testing.T, path ...string) string {
 	return string(b)
 }
 
-// TestTable makes a table from beginning to end; made again, nothing runs.
+// TestTable makes a table. Made again, the table is the same and nothing runs.
 func TestTable(t *testing.T) {
-	o := stubTable(t, stub())
+	o := stubOptions(t, stubRecipes())
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"lora-8.search-1", "lora-8.search-2", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
-	got := records(t, o.Output)
+	got := readRecords(t, o.Output)
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Fatalf("records are %v, want %v", names, want)
 	}
 	if a, b := got["lora-8.search-1"], got["lora-8.seed-1"]; a.Steps != 4 || b.Steps != 6 || len(b.Evaluations) != 3 || b.Tokens == 0 {
 		t.Errorf("a search has %d steps, its row %+v", a.Steps, b)
 	}
-	md := text(t, o.Output, "memory.md")
+	md := readText(t, o.Output, "memory.md")
 	for _, want := range []string{"| row | 3 | 6 | paper | 300 | 900 |", " ± ", "| LoRA r=8 | 9.9 | 54.0 |", "| MoRA r=8 | – | 100.0 |", "learning_rate 0.001", "method mora, r 2, mora_type 1, learning_rate 0.02"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is missing in\n%s", want, md)
 		}
 	}
-	if csv := text(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,0,2,6,score,") || !strings.Contains(csv, "paper,,lora-8,,,,900,54.0") {
+	if csv := readText(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,0,2,6,score,") || !strings.Contains(csv, "paper,,lora-8,,,,900,54.0") {
 		t.Errorf("CSV is\n%s", csv)
 	}
-	if svg := text(t, o.Output, "memory.svg"); !strings.Contains(svg, "mora-8") || !strings.HasPrefix(text(t, o.Output, "memory.png"), "\x89PNG") {
-		t.Error("the plots are not whole")
+	if svg := readText(t, o.Output, "memory.svg"); !strings.Contains(svg, "mora-8") || !strings.HasPrefix(readText(t, o.Output, "memory.png"), "\x89PNG") {
+		t.Error("the plots are not complete")
 	}
 	o.Progress = func(finetune.Progress) { t.Fatal("a finished run ran again") }
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
-	if again := text(t, o.Output, "memory.md"); again != md {
+	if again := readText(t, o.Output, "memory.md"); again != md {
 		t.Errorf("made again, the table is\n%s\nwant\n%s", again, md)
 	}
 }
 
-// TestSearchChooses: the row has the values of the search's best run, and the better one is by score, then by loss.
-func TestSearchChooses(t *testing.T) {
-	o := stubTable(t, stub("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
+// TestSearch checks that a row uses the values of the search's best run: by score, then by loss.
+func TestSearch(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
 	o.Seeds = 1
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
-	got := records(t, o.Output)
-	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.final().Loss >= a.final().Loss {
-		t.Fatalf("the test's rates end in losses %g and %g", a.final().Loss, b.final().Loss)
+	got := readRecords(t, o.Output)
+	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.lastEvaluation().Loss >= a.lastEvaluation().Loss {
+		t.Fatalf("the test's rates end in losses %g and %g", a.lastEvaluation().Loss, b.lastEvaluation().Loss)
 	}
 	var e Record
 	if err := readJSON(filepath.Join(o.Output, "rows", "lora-8.seed-1.json"), &e); err != nil {
@@ -151,12 +153,13 @@ func TestSearchChooses(t *testing.T) {
 	}
 	score := func(s float64) *Record { return &Record{Evaluations: []finetune.Evaluation{{Loss: 1, Score: &s}}} }
 	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Record{Error: "x"}) == false || (&Record{Error: "x"}).better(score(0)) {
-		t.Error("better does not go by score, or takes a failed run")
+		t.Error("better does not compare scores, or prefers a failed run")
 	}
 }
 
-// TestSearchIsAFirstSeed: a search as long as the runs is not run again for its best value; its adapter and answers are the first seed's.
-func TestSearchIsAFirstSeed(t *testing.T) {
+// TestSearchRunIsReused checks that a run of a search with the settings of the row is not repeated: its adapter and its
+// answers become those of the first seed.
+func TestSearchRunIsReused(t *testing.T) {
 	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
 	if err != nil {
 		t.Fatal(err)
@@ -167,15 +170,18 @@ func TestSearchIsAFirstSeed(t *testing.T) {
 		steps       int
 	}{
 		{"[1.0e-8, 3.0e-2]", "lora-8.search-2", "lora-8.search-1", 3 * 6},
-		{"[3.0e-2, 1.0e-8, 3.0e-2]", "lora-8.search-1", "lora-8.search-2", 4 * 6}, // a rate that is named twice
+		{"[3.0e-2, 1.0e-8, 3.0e-2]", "lora-8.search-1", "lora-8.search-2", 4 * 6}, // with a repeated rate
 	} {
-		o := stubTable(t, stub("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
+		if testing.Short() && c.steps > 3*6 {
+			continue
+		}
+		o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
 		steps := 0
 		o.Progress = func(finetune.Progress) { steps++ }
 		if err := Run(context.Background(), "memory", o); err != nil {
 			t.Fatal(err)
 		}
-		got := records(t, o.Output)
+		got := readRecords(t, o.Output)
 		searched, first := got[c.best], got["lora-8.seed-1"]
 		searched.Params = nil
 		if a, b := outcome(searched), outcome(first); a != b || steps != c.steps {
@@ -192,14 +198,18 @@ func TestSearchIsAFirstSeed(t *testing.T) {
 	}
 }
 
-// TestTableGoesOn: interrupted anywhere and resumed, the table is that of a run in one go.
-func TestTableGoesOn(t *testing.T) {
-	whole := stubTable(t, stub())
+// TestTableResumes checks that a table that was interrupted and resumed is that of an uninterrupted run.
+func TestTableResumes(t *testing.T) {
+	whole := stubOptions(t, stubRecipes())
 	if err := Run(context.Background(), "memory", whole); err != nil {
 		t.Fatal(err)
 	}
-	for _, stop := range []int{1, 4, 11, 23} { // in the search, in its last evaluation, in the first row's seeds, in the second row
-		cut := stubTable(t, stub())
+	stops := []int{1, 4, 11, 23} // in the search, in its last evaluation, in the first row's seeds, in the second row
+	if testing.Short() {
+		stops = stops[2:3]
+	}
+	for _, stop := range stops {
+		cut := stubOptions(t, stubRecipes())
 		ctx, cancel := context.WithCancel(context.Background())
 		steps := 0
 		cut.Progress = func(finetune.Progress) {
@@ -212,25 +222,25 @@ func TestTableGoesOn(t *testing.T) {
 			t.Fatalf("stopped after step %d: got %v", stop, err)
 		}
 		if err := Run(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
-			t.Errorf("an interrupted table was gone on with: %v", err)
+			t.Errorf("an interrupted table was continued without --resume: %v", err)
 		}
 		cut.Resume = true
 		if err := Run(context.Background(), "memory", cut); err != nil {
 			t.Fatal(err)
 		}
-		want, got := records(t, whole.Output), records(t, cut.Output)
+		want, got := readRecords(t, whole.Output), readRecords(t, cut.Output)
 		for name := range want {
 			if a, b := outcome(want[name]), outcome(got[name]); a != b {
 				t.Errorf("resumed after step %d, %s is\n%s\nwant\n%s", stop, name, b, a)
 			}
 		}
-		if min := 30 - stop - 2; steps-stop < min || steps-stop > 32-stop { // a checkpoint is at most two steps back
-			t.Errorf("resumed after step %d, %d steps followed, want about %d", stop, steps-stop, min)
+		if atLeast := 30 - stop - 2; steps-stop < atLeast || steps-stop > 32-stop { // a checkpoint is at most two steps back
+			t.Errorf("resumed after step %d, %d steps followed, want about %d", stop, steps-stop, atLeast)
 		}
 	}
 }
 
-// outcome is a record without Tokens, of which an interruption loses those that were not logged yet.
+// outcome returns a record as JSON, without Tokens: an interruption loses the tokens that were not logged yet.
 func outcome(e Record) string {
 	e.Tokens = 0
 	b, err := json.Marshal(e)
@@ -240,8 +250,8 @@ func outcome(e Record) string {
 	return string(b)
 }
 
-func TestTableRefuses(t *testing.T) {
-	made := stubTable(t, stub())
+func TestTableErrors(t *testing.T) {
+	made := stubOptions(t, stubRecipes())
 	made.Seeds = 1
 	if err := Run(context.Background(), "memory", made); err != nil {
 		t.Fatal(err)
@@ -257,11 +267,11 @@ func TestTableRefuses(t *testing.T) {
 	}{
 		{"memroy", nil, "did you mean memory?"},
 		{"memory", func(o *Options) { o.Preset = "tinny" }, "did you mean tiny?"},
-		{"memory", func(o *Options) { o.Preset = "paper" }, "no recipe of it"},
+		{"memory", func(o *Options) { o.Preset = "paper" }, "no recipe for it"},
 		{"memory", func(o *Options) { o.Seeds = -1 }, "seeds is -1"},
 		{"ablation", nil, "holds the table memory, preset tiny"},
-		{"memory", func(o *Options) { o.Output = foreign }, "no table's folder"},
-		{"memory", func(o *Options) { o.Settings = []string{"max_steps=7"} }, "of other settings (max_steps)"},
+		{"memory", func(o *Options) { o.Output = foreign }, "not the folder of a table"},
+		{"memory", func(o *Options) { o.Settings = []string{"max_steps=7"} }, "has other settings (max_steps)"},
 		{"memory", func(o *Options) { o.Settings = []string{"max_step=7"} }, `unknown key "max_step"`},
 		{"memory", func(o *Options) { o.Seeds = 2 }, "4 finished runs of 6"},
 		{"memory", func(o *Options) { o.Seeds, o.Resume = 2, true }, ""},
@@ -277,48 +287,48 @@ func TestTableRefuses(t *testing.T) {
 	}
 }
 
-// TestTableNamesWhatIsMissing: rows without model or data are named, the others run.
-func TestTableNamesWhatIsMissing(t *testing.T) {
-	o := stubTable(t, stub("{name: lora-8, method: lora, model: llama-9}", "{name: mora-8, method: mora, mora_type: 1}",
+// TestMissingInputs checks that rows without model or data are listed and that the others run.
+func TestMissingInputs(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, model: llama-9}", "{name: mora-8, method: mora, mora_type: 1}",
 		"{name: full, method: full, task: text, task_options: {data: data/c4.jsonl}, eval_examples: 0}"))
 	o.Seeds, o.Data = 1, "elsewhere"
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
-	md := text(t, o.Output, "memory.md")
-	for _, want := range []string{"- lora-8: model: llama-9 is not there\n", "- full: data: elsewhere/c4.jsonl is not there\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
+	md := readText(t, o.Output, "memory.md")
+	for _, want := range []string{"- lora-8: model: llama-9 does not exist\n", "- full: data: elsewhere/c4.jsonl does not exist\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is missing in\n%s", want, md)
 		}
 	}
-	if got := records(t, o.Output); len(got) != 1 || got["mora-8.seed-1"].Steps != 6 {
+	if got := readRecords(t, o.Output); len(got) != 1 || got["mora-8.seed-1"].Steps != 6 {
 		t.Errorf("records are %+v", got)
 	}
 }
 
-// TestTableKeepsAFailure: a run that diverges is a record, and the table goes on.
-func TestTableKeepsAFailure(t *testing.T) {
-	o := stubTable(t, stub("{name: lora-8, method: full, learning_rate: 1.0e+20, lr_scheduler_type: constant, max_grad_norm: 0}", "{name: mora-8, method: mora, mora_type: 1}"))
+// TestDivergedRun checks that a run that diverges is recorded and that the table continues.
+func TestDivergedRun(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: lora-8, method: full, learning_rate: 1.0e+20, lr_scheduler_type: constant, max_grad_norm: 0}", "{name: mora-8, method: mora, mora_type: 1}"))
 	o.Seeds = 1
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
-	got := records(t, o.Output)
+	got := readRecords(t, o.Output)
 	if !strings.Contains(got["lora-8.seed-1"].Error, "diverged") || got["mora-8.seed-1"].Error != "" {
 		t.Errorf("records are %+v", got)
 	}
-	if md := text(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
+	if md := readText(t, o.Output, "memory.md"); !strings.Contains(md, "lora-8, seed 1, failed:") {
 		t.Errorf("the table does not name the failure:\n%s", md)
 	}
 }
 
-// TestLocated: the user's folders take the places of the recipe's, in data of every form, and only there.
-func TestLocated(t *testing.T) {
-	tb := &table{o: Options{Model: "/models/m", Data: "/d"}}
+// TestUserPaths checks that the user's folders replace those of the recipe, in every form of data, and nothing else.
+func TestUserPaths(t *testing.T) {
+	tb := &table{options: Options{Model: "/models/m", Data: "/d"}}
 	r := finetune.Recipe{EvalTasks: []finetune.EvalTask{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
 	r.Config.Model.Path, r.Config.Task.Data = "smollm2", data.Files("data/a")
 	r.Config.Task.Options = map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"}
-	got := tb.located(r)
+	got := tb.withUserPaths(r)
 	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Config.Model.Path, " ", got.Config.Task.Data.Plain(), " ", got.Config.Task.Options, " ", got.EvalTasks) != want {
 		t.Errorf("got %+v, want %s", got, want)
 	}
@@ -327,13 +337,13 @@ func TestLocated(t *testing.T) {
 	}
 	random := finetune.Recipe{}
 	random.Config.Model.Tokenizer = infer.Embedded
-	if got := tb.located(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
+	if got := tb.withUserPaths(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
 		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Path, got.Tokenizer)
 	}
 }
 
-// TestTableOfBenchmarksAndRanks: rows with adapters and with whole models are scored and their ranks counted.
-func TestTableOfBenchmarksAndRanks(t *testing.T) {
+// TestEvalTasksAndSingularValues scores rows with adapters and with whole models and counts their singular values.
+func TestEvalTasksAndSingularValues(t *testing.T) {
 	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
 	if err != nil {
 		t.Fatal(err)
@@ -343,20 +353,20 @@ func TestTableOfBenchmarksAndRanks(t *testing.T) {
 	for _, r := range []string{"{name: lora, method: lora", "{name: mora, method: mora, mora_type: 6", "{name: relora, method: lora, relora_steps: 3, relora_warmup_steps: 1"} {
 		rows = append(rows, r+", learning_rate: 0.02, warmup_ratio: 0, model: "+base+", "+bench+"}")
 	}
-	o := stubTable(t, stub(rows...))
+	o := stubOptions(t, stubRecipes(rows...))
 	o.Seeds = 1
 	if err := Run(context.Background(), "rank", o); err != nil {
 		t.Fatal(err)
 	}
-	got := records(t, o.Output)
+	got := readRecords(t, o.Output)
 	for name, e := range got {
-		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.Singular) != 7 {
+		if _, ok := e.EvalTasks["pairs"]; !ok || len(e.SingularValues) != 7 {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
 	sum := func(name string) float64 {
 		n := 0.0
-		for _, v := range got[name+".seed-1"].Singular {
+		for _, v := range got[name+".seed-1"].SingularValues {
 			n += v
 		}
 		return n
@@ -364,14 +374,14 @@ func TestTableOfBenchmarksAndRanks(t *testing.T) {
 	if lora, mora, relora := sum("lora"), sum("mora"), sum("relora"); !(lora > 0 && lora <= 7*2 && mora > lora && relora > 0 && relora <= 2*7*2) {
 		t.Errorf("singular values of LoRA %g, MoRA %g, ReLoRA %g", lora, mora, relora)
 	}
-	if md := text(t, o.Output, "rank.md"); !strings.Contains(md, "| row | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj |\n") {
+	if md := readText(t, o.Output, "rank.md"); !strings.Contains(md, "| row | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj |\n") {
 		t.Errorf("the table is\n%s", md)
 	}
 }
 
-// TestTableOfSomeRows: only the rows that are named run, by name, group or both.
-func TestTableOfSomeRows(t *testing.T) {
-	recipes := stub("{name: lora-8, method: lora}", "{name: mora-8, method: mora}", "{name: mora-high, method: mora, r: 4}").(fstest.MapFS)
+// TestSelectedRows checks that only the rows that are selected by name, group or both run.
+func TestSelectedRows(t *testing.T) {
+	recipes := stubRecipes("{name: lora-8, method: lora}", "{name: mora-8, method: mora}", "{name: mora-high, method: mora, r: 4}").(fstest.MapFS)
 	recipes["tiny/memory-more.yaml"] = recipes["tiny/memory.yaml"]
 	for _, c := range []struct {
 		only []string
@@ -381,28 +391,29 @@ func TestTableOfSomeRows(t *testing.T) {
 		{[]string{"more/mora-8", "more/lora-8"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1"}},
 		{[]string{"more"}, []string{"more.lora-8.seed-1", "more.mora-8.seed-1", "more.mora-high.seed-1"}},
 	} {
-		o := stubTable(t, recipes)
+		o := stubOptions(t, recipes)
 		o.Seeds, o.Only, o.Settings = 1, c.only, []string{"max_steps=1", "eval_steps=0"}
 		if err := Run(context.Background(), "memory", o); err != nil {
 			t.Fatal(err)
 		}
-		if names := slices.Sorted(maps.Keys(records(t, o.Output))); !slices.Equal(names, c.want) {
+		if names := slices.Sorted(maps.Keys(readRecords(t, o.Output))); !slices.Equal(names, c.want) {
 			t.Errorf("%v: records are %v, want %v", c.only, names, c.want)
 		}
 	}
-	o := stubTable(t, stub("{name: full, method: full}", "{name: lora-8, method: lora}"))
+	o := stubOptions(t, stubRecipes("{name: full, method: full}", "{name: lora-8, method: lora}"))
 	o.Seeds, o.Only, o.Settings = 1, []string{"lora-8"}, []string{"max_steps=2", "eval_steps=0", "relora_steps=1", "relora_warmup_steps=0"} // full takes no restarts
 	if err := Run(context.Background(), "memory", o); err != nil {
-		t.Errorf("a setting for the rows that are made: %v", err)
+		t.Errorf("a setting that only the selected rows support: %v", err)
 	}
-	o = stubTable(t, recipes)
+	o = stubOptions(t, recipes)
 	o.Only = []string{"more/mora8"}
 	if err := Run(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), `no row "more/mora8"; did you mean more/mora-8?`) {
 		t.Errorf("an unknown row: %v", err)
 	}
 }
 
-// TestShortSettings: a row's settings have its method and its rate, given or not, and no key that the method has not.
+// TestShortSettings checks that a row's settings include its method and rate, even by default, and no key that the
+// method lacks.
 func TestShortSettings(t *testing.T) {
 	for want, s := range map[string]map[string]any{
 		"method full, learning_rate 0.0003, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},
@@ -415,8 +426,8 @@ func TestShortSettings(t *testing.T) {
 	}
 }
 
-// TestReached: the step of a score lies on the line between two evaluations.
-func TestReached(t *testing.T) {
+// TestStepReaching checks that the step of a score is interpolated between two evaluations.
+func TestStepReaching(t *testing.T) {
 	at := func(step int, score float64) finetune.Evaluation {
 		return finetune.Evaluation{Step: step, Score: &score}
 	}
@@ -431,7 +442,7 @@ func TestReached(t *testing.T) {
 		{[]finetune.Evaluation{at(0, 0), at(100, 0.84)}, 0, false},
 		{nil, 0, false},
 	} {
-		if step, ok := (&Record{Evaluations: c.course}).reached(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
+		if step, ok := (&Record{Evaluations: c.course}).stepReaching(0.85); ok != c.ok || math.Abs(step-c.step) > 1e-9 {
 			t.Errorf("%v: %g, %t, want %g, %t", c.course, step, ok, c.step, c.ok)
 		}
 	}

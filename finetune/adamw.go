@@ -1,62 +1,64 @@
 package finetune
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/nlpodyssey/spago/nn"
 
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// AdamW is the optimizer of Loshchilov and Hutter 2019 (Algorithm 2) with PyTorch's arithmetic: the weight decay is
-// lr·WeightDecay of the weight, eps is added to the bias-corrected root. A parameter's RateScale multiplies lr, in the
-// weight decay too.
+// AdamW is the optimizer of Loshchilov and Hutter (2019, arXiv 1711.05101, Algorithm 2), computed as PyTorch does: a
+// weight decays by lr·WeightDecay of itself, and Eps is added to the bias-corrected root. A parameter's LRScale
+// multiplies lr, in the weight decay too.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
 	params []model.Param
 	m, v   [][]float32
-	since  []int // steps of each parameter
+	steps  []int // taken by each parameter
 }
 
-// NewAdamW starts with zero moments for params.
+// NewAdamW returns an optimizer of params whose moments are zero.
 func NewAdamW(params []model.Param, beta1, beta2, eps, weightDecay float64) *AdamW {
 	o := &AdamW{Beta1: beta1, Beta2: beta2, Eps: eps, WeightDecay: weightDecay}
 	o.restart(params)
 	return o
 }
 
-// restart goes on with other parameters: those that it has already keep their moments and steps, the others start at
-// zero. It returns how many values start so.
+// restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero.
+// It returns the number of values of the new ones.
 func (o *AdamW) restart(params []model.Param) (reset int) {
 	old, at := *o, map[*nn.Param]int{}
 	for i, p := range o.params {
 		at[p.Param] = i
 	}
-	o.params, o.m, o.v, o.since = params, nil, nil, nil
+	o.params, o.m, o.v, o.steps = params, nil, nil, nil
 	for _, p := range params {
 		if i, ok := at[p.Param]; ok {
-			o.m, o.v, o.since = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.since, old.since[i])
+			o.m, o.v, o.steps = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.steps, old.steps[i])
 			continue
 		}
 		n := p.Size()
 		reset += n
-		o.m, o.v, o.since = append(o.m, make([]float32, n)), append(o.v, make([]float32, n)), append(o.since, 0)
+		o.m, o.v, o.steps = append(o.m, make([]float32, n)), append(o.v, make([]float32, n)), append(o.steps, 0)
 	}
 	return reset
 }
 
-// adamChunk is how many values one job updates.
+// adamChunk is the number of values that one parallel job updates.
 const adamChunk = 1 << 16
 
-// Step moves every parameter that has a gradient, with learning rate lr.
+// Step updates every parameter that has a gradient, with learning rate lr.
 func (o *AdamW) Step(lr float64) {
 	for i, p := range o.params {
-		o.since[i]++
-		bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.since[i])), 1-math.Pow(o.Beta2, float64(o.since[i]))
+		o.steps[i]++
+		bias1, bias2 := 1-math.Pow(o.Beta1, float64(o.steps[i])), 1-math.Pow(o.Beta2, float64(o.steps[i]))
 		if !p.HasGrad() {
 			continue
 		}
@@ -72,14 +74,14 @@ func (o *AdamW) Step(lr float64) {
 	}
 }
 
-// zeroGrad forgets the gradients.
+// zeroGrad clears the gradients.
 func (o *AdamW) zeroGrad() {
 	for _, p := range o.params {
 		p.ZeroGrad()
 	}
 }
 
-// gradNorm is the Euclidean norm of all gradients together.
+// gradNorm returns the Euclidean norm of all gradients together.
 func gradNorm(params []model.Param) float64 {
 	sum := 0.0
 	for _, p := range params {
@@ -102,4 +104,40 @@ func clip(params []model.Param, norm, limit float64) {
 			vec.Scale(g, float32(scale), g)
 		}
 	}
+}
+
+// save writes the moments, as m.NAME and v.NAME, and the step counts, as step.NAME.
+func (o *AdamW) save(path string) error {
+	var ts []checkpoint.Tensor
+	for i, p := range o.params {
+		s := p.Shape()
+		ts = append(ts, checkpoint.F32("m."+p.Name, o.m[i], s...), checkpoint.F32("v."+p.Name, o.v[i], s...),
+			checkpoint.F32("step."+p.Name, []float32{float32(o.steps[i])}, 1))
+	}
+	return checkpoint.Write(path, ts, nil)
+}
+
+// load reads what save wrote.
+func (o *AdamW) load(path string) error {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	for i, p := range o.params {
+		steps := make([]float32, 1)
+		for prefix, dst := range map[string][]float32{"m.": o.m[i], "v.": o.v[i], "step.": steps} {
+			t, ok := f.Get(prefix + p.Name)
+			if !ok || t.Size() != len(dst) {
+				return fmt.Errorf("%s: %s is missing, or does not have %d values", path, prefix+p.Name, len(dst))
+			}
+			v, err := t.Float32s()
+			if err != nil {
+				return err
+			}
+			copy(dst, v)
+		}
+		o.steps[i] = int(steps[0])
+	}
+	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestRateScale: under a constant gradient AdamW moves a weight by the rate at every step, w ← w·(1 − lr·λ) − lr, so
-// after n steps it is at (w₀ + 1/λ)·(1 − lr·λ)ⁿ − 1/λ, with lr scaled as the parameter says.
-func TestRateScale(t *testing.T) {
+// TestLRScale uses a constant gradient, under which AdamW changes a weight by the learning rate at every step,
+// w ← w·(1 − lr·λ) − lr. After n steps the weight is (w₀ + 1/λ)·(1 − lr·λ)ⁿ − 1/λ, with lr scaled by LRScale.
+func TestLRScale(t *testing.T) {
 	const lr, decay, steps, start = 0.01, 0.1, 20, 3.0
 	scales := []float64{0, 1, 4, 0.5}
 	var params []model.Param

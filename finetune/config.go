@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// Config is a run. Model, Task, Method and Train decide its course: what numbers come out. Eval, Save and Memory do not, so
-// a run may go on with others.
+// Config describes a run. Model, Task, Method and Train decide the numbers that come out. Eval, Save and Memory do not,
+// so a run may be resumed with other values of them.
 type Config struct {
 	Model  ModelSpec
 	Task   TaskSpec
@@ -24,42 +25,42 @@ type Config struct {
 	Memory MemorySpec
 }
 
-// ModelSpec is what is trained. The tags of this and the other parts are a recipe's keys.
+// ModelSpec says which model is trained. The yaml tags of this and the other parts are the keys of a recipe.
 type ModelSpec struct {
 	// Path is a Hugging Face folder, or "embedded" for the tiny base in the binary.
 	Path string `yaml:"model"`
-	// Config, where Path is empty, is the config.json of a model that is trained from random weights.
+	// Config is the config.json of a model to train from random weights. It is used if Path is empty.
 	Config ConfigFile `yaml:"model_config"`
-	// Tokenizer is the folder of the tokenizer, or "embedded"; empty is the model's own.
+	// Tokenizer is the tokenizer's folder, or "embedded". If it is empty, the model's own is used.
 	Tokenizer string `yaml:"tokenizer"`
-	// Numerics is "huggingface" (as transformers computes, the default) or "cybertron" (as Cybertron does, for models that it
-	// is to serve).
+	// Numerics is "huggingface" (the default: compute as transformers does) or "cybertron" (compute as Cybertron does,
+	// for models that Cybertron will serve).
 	Numerics string `yaml:"numerics"`
 }
 
-// TaskSpec is what the model learns.
+// TaskSpec says what the model learns.
 type TaskSpec struct {
-	// Name is the registered task: how data become examples, and how answers are scored.
+	// Name is the name of a registered task, which turns data into examples and scores answers.
 	Name string `yaml:"task"`
-	// Data are the files to train on, EvalData those of the eval split; see the task for its default.
+	// Data lists the files to train on, EvalData those of the eval split. Each task documents its own default.
 	Data     data.Sources `yaml:"data"`
 	EvalData data.Sources `yaml:"eval_data"`
-	// Options are the task's own, by the JSON keys of its struct.
+	// Options are the task's own options, by the JSON keys of its struct.
 	Options map[string]any `yaml:"task_options"`
-	// MaxLength cuts rows to that many tokens; 0 is the model's length.
+	// MaxLength truncates rows to this many tokens; 0 means the model's maximum length.
 	MaxLength int `yaml:"max_length"`
 }
 
-// MethodSpec is what trains.
+// MethodSpec says which parameters train.
 type MethodSpec struct {
-	// Name is a registered adapter method (mora, lora, …) or "full", which trains every parameter.
+	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
 	Name string `yaml:"method"`
-	// Settings are the method's, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe they stand
-	// beside the other keys.
+	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe
+	// they are top-level keys like all others.
 	Settings map[string]any `yaml:"-"`
 }
 
-// TrainSpec is how it is trained. Names and defaults are those of Hugging Face Trainer.
+// TrainSpec says how the model is trained. Names and defaults are those of Hugging Face's Trainer.
 type TrainSpec struct {
 	MaxSteps                  int     `yaml:"max_steps"`
 	NumTrainEpochs            float64 `yaml:"num_train_epochs"`
@@ -69,70 +70,74 @@ type TrainSpec struct {
 	LRSchedulerType           string  `yaml:"lr_scheduler_type"`
 	WarmupSteps               int     `yaml:"warmup_steps"`
 	WarmupRatio               float64 `yaml:"warmup_ratio"`
-	// MinLRRatio is the least factor that the schedule comes down to.
+	// MinLRRatio is the factor of LearningRate at which the schedule ends.
 	MinLRRatio  float64 `yaml:"min_lr_ratio"`
 	WeightDecay float64 `yaml:"weight_decay"`
 	AdamBeta1   float64 `yaml:"adam_beta1"`
 	AdamBeta2   float64 `yaml:"adam_beta2"`
 	AdamEpsilon float64 `yaml:"adam_epsilon"`
-	// MaxGradNorm clips the gradients' global norm; 0 leaves them.
+	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
 
-	// ReLoRASteps folds the adapter into the base every that many steps and restarts it, with a new optimizer state (ReLoRA;
-	// ReMoRA with method mora); 0 never. After a restart the rate warms up over ReLoRAWarmupSteps. ReLoRAMoRATypes are the
-	// mora_types that restarts go through, the first one at the start; empty keeps the method's.
+	// ReLoRASteps is the interval, in steps, at which the adapter is merged into the base and restarted with a new
+	// optimizer state (ReLoRA; with method mora, ReMoRA). 0 means never. After a restart the learning rate warms up
+	// over ReLoRAWarmupSteps. ReLoRAMoRATypes lists the mora_types that the run cycles through, the first one from the
+	// start; if it is empty, the method's type is kept.
 	ReLoRASteps       int   `yaml:"relora_steps"`
 	ReLoRAWarmupSteps int   `yaml:"relora_warmup_steps"`
 	ReLoRAMoRATypes   []int `yaml:"relora_mora_types"`
 
-	// EarlyStoppingPatience ends the run when that many evaluations in a row were no better; 0 never.
+	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
+	// early.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
-	// MetricForBestModel chooses the checkpoint that is kept as best: "loss" (held-out) or "score".
+	// MetricForBestModel decides which weights are kept as the best: "loss" (of the held-out data) or "score".
 	MetricForBestModel string `yaml:"metric_for_best_model"`
-	// LoadBestModelAtEnd saves the best evaluation's weights as the run's result instead of the last.
+	// LoadBestModelAtEnd saves the weights of the best evaluation as the run's result, not the last ones.
 	LoadBestModelAtEnd bool `yaml:"load_best_model_at_end"`
 
 	Seed uint64 `yaml:"seed"`
-	// MaxTokensPerMicroBatch is about how many tokens run at once: a batch runs in micro-batches of whole rows. 0 goes by
-	// the model: 512, or up to twice as many where a token takes little memory.
+	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,
+	// and a longer row is a micro-batch of its own. 0 depends on the model: 512, or up to 1,024 if a token takes little
+	// memory.
 	MaxTokensPerMicroBatch int `yaml:"slice_tokens"`
 }
 
-// EvalSpec is when and on what the model is evaluated.
+// EvalSpec says when and on what the model is evaluated.
 type EvalSpec struct {
-	// Steps evaluates every that many steps and at the end; 0 only at the end.
+	// Steps is the interval between evaluations, in steps; 0 evaluates only at the end.
 	Steps int `yaml:"eval_steps"`
-	// Examples is how many held-out examples are answered and scored; 0 none where answers are generated, else all (the
-	// held-out loss is always taken).
+	// Examples is how many held-out examples are answered and scored. 0 means none if answers are generated, all of
+	// them otherwise. The held-out loss is always computed.
 	Examples int `yaml:"eval_examples"`
 }
 
-// SaveSpec is what is written, and when.
+// SaveSpec says what is written, and when.
 type SaveSpec struct {
 	OutputDir string `yaml:"output_dir"`
-	// Steps writes a checkpoint every that many steps; 0 only at the end. TotalLimit is how many of them are kept.
+	// Steps is the interval between checkpoints, in steps; 0 writes one only at the end. TotalLimit is how many are
+	// kept.
 	Steps      int `yaml:"save_steps"`
 	TotalLimit int `yaml:"save_total_limit"`
-	// LoggingSteps writes a line of metrics every that many steps.
+	// LoggingSteps is the interval between lines of metrics, in steps.
 	LoggingSteps int `yaml:"logging_steps"`
 }
 
-// MemorySpec is how much memory a run takes. It changes no number.
+// MemorySpec bounds the memory of a run. It changes no result.
 type MemorySpec struct {
-	// GradientCheckpointing is "none", "block" (every layer is run again in the backward pass, which takes less memory and
-	// more time) or "auto": block only where the run would not keep to Limit otherwise.
+	// GradientCheckpointing is "none", "block" (recompute every layer in the backward pass: less memory, more time) or
+	// "auto" (the default: block only if the run would exceed Limit otherwise).
 	GradientCheckpointing string `yaml:"gradient_checkpointing"`
-	// Limit is how much the run may take, such as 4GiB; empty is no limit.
+	// Limit is how much memory the run may take, such as 4GiB. An empty Limit means no limit.
 	Limit string `yaml:"memory"`
 }
 
-// ConfigFile is a config.json: a file's path, or the content itself.
+// ConfigFile is a config.json: either the path of the file or its content.
 type ConfigFile struct {
 	Path string
 	JSON json.RawMessage
 }
 
-// Empty says whether there is none.
+// Empty reports whether neither a path nor content is given.
 func (f ConfigFile) Empty() bool { return f.Path == "" && len(f.JSON) == 0 }
 
 // Read returns the content.
@@ -143,7 +148,8 @@ func (f ConfigFile) Read() ([]byte, error) {
 	return f.JSON, nil
 }
 
-// Default is a Config with Hugging Face Trainer's defaults, but for a rate and a schedule that suit adapters.
+// Default returns a Config with the defaults of Hugging Face's Trainer, except for a learning rate and a schedule that
+// suit adapters.
 func Default() Config {
 	return Config{
 		Method: MethodSpec{Name: "mora"},
@@ -156,8 +162,33 @@ func Default() Config {
 	}
 }
 
-// Check says which key has a value that cannot be.
+// Check returns an error that names the first key with an invalid value.
 func (c *Config) Check() error {
+	if err := c.checkRanges(); err != nil {
+		return err
+	}
+	t := &c.Train
+	if t.MetricForBestModel != "loss" && t.MetricForBestModel != "score" {
+		return fmt.Errorf("metric_for_best_model is %q; want loss or score", t.MetricForBestModel)
+	}
+	if t.MetricForBestModel == "score" && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
+		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
+	}
+	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
+		return fmt.Errorf("gradient_checkpointing is %q; want %s", m, strings.Join(checkpointModes, ", "))
+	}
+	if _, err := c.Memory.limit(); err != nil {
+		return err
+	}
+	if err := c.checkRestarts(); err != nil {
+		return err
+	}
+	_, err := Schedule(t.LRSchedulerType, 0, 1, t.MinLRRatio)
+	return err
+}
+
+// checkRanges checks every key that is a number.
+func (c *Config) checkRanges() error {
 	t := &c.Train
 	for _, k := range []struct {
 		key  string
@@ -194,29 +225,13 @@ func (c *Config) Check() error {
 			return fmt.Errorf("%s is %g; want %s", k.key, k.v, k.want)
 		}
 	}
-	if t.MetricForBestModel != "loss" && t.MetricForBestModel != "score" {
-		return fmt.Errorf("metric_for_best_model is %q; want loss or score", t.MetricForBestModel)
-	}
-	if t.MetricForBestModel == "score" && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
-		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
-	}
-	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
-		return fmt.Errorf("gradient_checkpointing is %q; want %s", m, strings.Join(checkpointModes, ", "))
-	}
-	if _, err := c.Memory.limit(); err != nil {
-		return err
-	}
-	if err := c.checkRestarts(); err != nil {
-		return err
-	}
-	_, err := Schedule(t.LRSchedulerType, 0, 1, t.MinLRRatio)
-	return err
+	return nil
 }
 
-// WholeModel says whether the run results in a model, not in an adapter.
+// WholeModel reports whether the result of the run is a whole model, not an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
 
-// checkRestarts says what is wrong with the keys of restarts.
+// checkRestarts checks the keys of ReLoRA.
 func (c *Config) checkRestarts() error {
 	t := &c.Train
 	switch {
@@ -229,7 +244,7 @@ func (c *Config) checkRestarts() error {
 	case len(t.ReLoRAMoRATypes) > 0 && c.Method.Name != "mora":
 		return fmt.Errorf("relora_mora_types is for method mora, not %s", c.Method.Name)
 	case t.LoadBestModelAtEnd:
-		return fmt.Errorf("load_best_model_at_end does not go with relora_steps: an earlier adapter belongs to an earlier base")
+		return fmt.Errorf("load_best_model_at_end cannot be used with relora_steps: an earlier adapter belongs to an earlier base")
 	}
 	for _, m := range t.ReLoRAMoRATypes {
 		if _, err := adapter.New("mora", map[string]any{"mora_type": m}); err != nil {
@@ -239,7 +254,7 @@ func (c *Config) checkRestarts() error {
 	return nil
 }
 
-// limit is Limit in bytes; 0 is no limit.
+// limit returns Limit in bytes, 0 for no limit.
 func (m *MemorySpec) limit() (int, error) {
 	if m.Limit == "" {
 		return 0, nil
@@ -251,12 +266,12 @@ func (m *MemorySpec) limit() (int, error) {
 	return n, nil
 }
 
-// batch is how many rows a step takes.
-func (t *TrainSpec) batch() int { return t.PerDeviceTrainBatchSize * t.GradientAccumulationSteps }
+// batchSize returns the number of rows of an optimizer step.
+func (t *TrainSpec) batchSize() int { return t.PerDeviceTrainBatchSize * t.GradientAccumulationSteps }
 
-// plan is how many steps a run over rows takes and how many of them warm up.
+// plan returns the steps of an epoch over rows, the steps of the whole run, and how many of these warm up.
 func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
-	perEpoch = (rows + t.batch() - 1) / t.batch()
+	perEpoch = (rows + t.batchSize() - 1) / t.batchSize()
 	total = t.MaxSteps
 	if total == 0 {
 		total = int(math.Ceil(t.NumTrainEpochs * float64(perEpoch)))
@@ -266,4 +281,12 @@ func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
 		warmup = int(math.Ceil(t.WarmupRatio * float64(total)))
 	}
 	return perEpoch, total, warmup
+}
+
+// scoresFromHead reports whether a task reads its predictions from the model's head and scores them, which is cheap.
+func scoresFromHead(task string) bool {
+	t, err := tasks.NewPromptBuilder(task, nil)
+	_, reads := t.(tasks.Postprocessor)
+	_, judges := t.(tasks.Metrics)
+	return err == nil && reads && judges
 }

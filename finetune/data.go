@@ -8,12 +8,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// New makes the task with its options and data.
+// New returns the task with its options and data.
 func (t TaskSpec) New() (tasks.Task, error) {
 	if t.Name == "" {
 		return nil, fmt.Errorf("task is empty; name one of %v", tasks.Names())
@@ -31,8 +32,8 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	return tasks.New(t.Name, options)
 }
 
-// encodeSplit turns a split of a task into rows of tokens and logs what they are. A training split without one scored
-// token is an error; an eval split may be empty.
+// encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
+// scored token is an error; an eval split may be empty.
 func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
 	template, err := infer.ChatTemplate(tok)
 	if err != nil {
@@ -48,15 +49,16 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
 		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
 	if counts.Truncated > 0 {
-		log.Warn().Int("truncated", counts.Truncated).Int("max_length", maxLength).Msg("examples that are too long lost their ends")
+		log.Warn().Int("truncated", counts.Truncated).Int("max_length", maxLength).Msg("examples were too long and were truncated")
 	}
 	if counts.Skipped > 0 {
-		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were left out")
+		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
 	return rows, nil
 }
 
-// ExamplePrompt is the prompt of the first example of a task's eval split.
+// ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations
+// is an error.
 func ExamplePrompt(task tasks.Task) (string, error) {
 	examples, err := evaluate.FirstExamples(task, tasks.Eval, 1)
 	if err != nil {
@@ -66,4 +68,65 @@ func ExamplePrompt(task tasks.Task) (string, error) {
 		return "", errors.New("the task's prompts are conversations")
 	}
 	return examples[0].Prompt, nil
+}
+
+// collate returns a row as it is trained on at a position of a step's batch. A task with random masks draws them here.
+func (r *run) collate(row tasks.Features, step, position int) tasks.Features {
+	if c, ok := r.task.(tasks.Collator); ok {
+		return c.Collate(r.pairEncoder, row, deriveSeed(r.config.Train.Seed, purposeCollate, step<<16|position))
+	}
+	return row
+}
+
+// planContrastive adjusts the plan so that no batch of a contrastive loss has a single pair.
+func (r *run) planContrastive() error {
+	batchSize := r.config.Train.batchSize()
+	switch {
+	case batchSize < 2:
+		return errors.New("per_device_train_batch_size is 1; a pair is contrasted with the others of its batch: want 2 or more")
+	case len(r.rows) < 2:
+		return fmt.Errorf("there is %d pair to train on; want 2 or more", len(r.rows))
+	case len(r.evalRows) == 1:
+		r.options.Log.Warn().Msg("a single held-out pair cannot be evaluated; it is skipped")
+		r.evalRows = nil
+	}
+	if len(r.rows)%batchSize == 1 {
+		r.stepsPerEpoch-- // skip the last pair of an epoch
+	}
+	return nil
+}
+
+// encode turns the task's examples into rows and plans the steps and the learning rate over them.
+func (r *run) encode() error {
+	limit := r.config.Task.MaxLength
+	if limit == 0 || limit > r.model.Config().MaxPositionEmbeddings {
+		limit = r.model.Config().MaxPositionEmbeddings
+	}
+	var err error
+	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
+		return err
+	}
+	if r.evalRows, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
+		return err
+	}
+	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
+	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
+	var warmup int
+	r.stepsPerEpoch, r.totalSteps, warmup = r.config.Train.plan(len(r.rows))
+	if r.model.Head().Kind == head.FeatureExtraction {
+		if err := r.planContrastive(); err != nil {
+			return err
+		}
+	}
+	f, err := Schedule(r.config.Train.LRSchedulerType, warmup, r.totalSteps, r.config.Train.MinLRRatio)
+	if err != nil {
+		return err
+	}
+	f = withRestarts(f, r.config.Train.ReLoRASteps, r.config.Train.ReLoRAWarmupSteps)
+	r.lrAt = func(step int) float64 { return r.config.Train.LearningRate * f(step) }
+	if r.options.ShowBatch {
+		row := r.collate(r.rows[0], 0, 0)
+		_, _ = fmt.Fprintln(r.options.Out, tasks.FormatFeatures(r.tok, row))
+	}
+	return nil
 }

@@ -15,33 +15,34 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Plan is what a run would do, as far as it can be told before.
+// Plan describes what a run would do, as far as that is known beforehand.
 type Plan struct {
-	// Model is its name; Missing is what the run needs and is not there. Figures that depend on it are rough.
+	// Model is its name. Missing lists what the run needs and lacks; figures that depend on it are rough.
 	Model   string
 	Missing []string
-	// Parameters are the model's; Trainable what training moves.
+	// Parameters is the number of the model's parameters, Trainable that of the trained ones.
 	Parameters, Trainable int
-	// Steps is 0 where only the data would tell. Window is the rows of a step.
-	Steps, Window int
-	// Tokens are those of all steps; AtMost says that they are a bound.
+	// Steps is 0 if it depends on data that are missing. BatchSize is the number of rows of a step.
+	Steps, BatchSize int
+	// Tokens is the number of tokens of all steps. AtMost says that it is an upper bound.
 	Tokens int
 	AtMost bool
-	// Memory is the estimate; Checkpointing says that layers are run again.
+	// Memory is the estimate. Checkpointing says that layers are recomputed in the backward pass.
 	Memory        Memory
 	Checkpointing bool
-	// Seconds is the time of all steps without evaluations, 0 where Tokens are not known; From is where it comes from.
-	Seconds float64
-	From    string
+	// Seconds is the time of all steps without evaluations, 0 if Tokens is not known. TimeBasis says how it was
+	// estimated.
+	Seconds   float64
+	TimeBasis string
 }
 
-// DryRun plans a run without training and without writing anything. A model that is not there is planned by its shape,
-// where known has NAME.json.
+// DryRun plans a run without training and without writing anything. If the model is missing, the plan is made from its
+// shape, which known holds as NAME.json, a config.json.
 func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	p := &Plan{Model: c.Model.Path, Missing: c.Missing(), Window: c.Train.batch()}
+	p := &Plan{Model: c.Model.Path, Missing: c.MissingInputs(), BatchSize: c.Train.batchSize()}
 	if c.Model.Path == "" {
 		p.Model = "from random weights"
 	}
@@ -49,7 +50,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c)
 	} else {
-		err = p.rough(ctx, c, known)
+		err = p.estimate(ctx, c, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finetune: dry run: %w", err)
@@ -57,42 +58,38 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	return p, nil
 }
 
-// measure plans a run that could begin: it encodes the data, attaches the adapter and times a slice of the first step.
+// measure plans a run that lacks nothing: it encodes the data, attaches the adapter and times the first micro-batch.
 func (p *Plan) measure(ctx context.Context, c Config) error {
-	r := &run{c: c, o: Options{Out: io.Discard, Log: zerolog.Nop()}}
-	defer func() {
-		if r.m != nil {
-			_ = r.m.Close()
-		}
-	}()
-	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.budget}
+	r := &run{config: c, options: Options{Out: io.Discard, Log: zerolog.Nop()}}
+	defer r.close()
+	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.planMemory}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return err
 		}
 	}
-	p.Parameters, p.Trainable = r.m.NumParameters(), r.result.Trainable
-	p.Steps, p.Memory, p.Checkpointing = r.total, r.result.Memory, r.t.Options.Checkpointing
-	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.total) / float64(r.perEpoch))
-	slice := infer.MicroBatches(r.m, r.rows[:min(len(r.rows), p.Window)], c.Train.MaxTokensPerMicroBatch)[0]
-	tokens := tokensOf(slice)
-	spent := 0.0
-	for range 2 { // the first one takes its memory
+	p.Parameters, p.Trainable = r.model.NumParameters(), r.result.Trainable
+	p.Steps, p.Memory, p.Checkpointing = r.totalSteps, r.result.Memory, r.trainer.Options.Checkpointing
+	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.totalSteps) / float64(r.stepsPerEpoch))
+	first := infer.MicroBatches(r.model, r.rows[:min(len(r.rows), p.BatchSize)], c.Train.MaxTokensPerMicroBatch)[0]
+	tokens := tokensOf(first)
+	seconds := 0.0
+	for range 2 { // the first time its memory is allocated
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		began := time.Now()
-		if _, err := r.t.microBatch(slice, 0, 1); err != nil {
+		if _, err := r.trainer.addGradients(first, 0, 1); err != nil {
 			return err
 		}
-		spent = time.Since(began).Seconds()
+		seconds = time.Since(began).Seconds()
 	}
-	p.Seconds = spent / float64(tokens) * float64(p.Tokens)
-	p.From = fmt.Sprintf("timed: %d tokens of the first step in %.2f s", tokens, spent)
+	p.Seconds = seconds / float64(tokens) * float64(p.Tokens)
+	p.TimeBasis = fmt.Sprintf("timed: %d tokens of the first step in %.2f s", tokens, seconds)
 	return nil
 }
 
-// tokensOf counts the tokens of rows.
+// tokensOf returns the number of tokens of rows.
 func tokensOf(rows []tasks.Features) int {
 	n := 0
 	for _, r := range rows {
@@ -115,9 +112,9 @@ func (p *Plan) Write(w io.Writer) {
 		most = "at most"
 	}
 	if p.Steps == 0 {
-		fmt.Fprintf(&b, "steps: of %s rows; how many the data tell\n", n(p.Window))
+		fmt.Fprintf(&b, "steps: of %s rows; their number depends on the data\n", n(p.BatchSize))
 	} else {
-		fmt.Fprintf(&b, "steps: %s of %s rows\ntokens: %s %s\n", n(p.Steps), n(p.Window), most, n(p.Tokens))
+		fmt.Fprintf(&b, "steps: %s of %s rows\ntokens: %s %s\n", n(p.Steps), n(p.BatchSize), most, n(p.Tokens))
 	}
 	fmt.Fprintf(&b, "memory: %s", p.Memory)
 	if p.Checkpointing {
@@ -125,7 +122,7 @@ func (p *Plan) Write(w io.Writer) {
 	}
 	b.WriteString("\n")
 	if p.Steps > 0 {
-		fmt.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, wording.Seconds(p.Seconds), p.From)
+		fmt.Fprintf(&b, "time: %s %s without evaluations (%s)\n", most, wording.Seconds(p.Seconds), p.TimeBasis)
 	}
 	_, _ = io.WriteString(w, b.String())
 }

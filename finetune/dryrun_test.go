@@ -11,6 +11,7 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
+// shapes returns the config.json of models whose shape is known.
 func shapes(t *testing.T) fs.FS {
 	t.Helper()
 	known, err := fs.Sub(recipes.Files, "models")
@@ -20,9 +21,9 @@ func shapes(t *testing.T) fs.FS {
 	return known
 }
 
-// TestDryRunOfAModelThatIsNotThere: LLaMA-2 7B has 6,738,415,616 parameters; LoRA's r (in+out) and MoRA's r̂² of its
-// layers are counted by hand.
-func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
+// TestDryRunWithoutTheModel plans runs of LLaMA-2 7B, which has 6,738,415,616 parameters. The counts r·(in+out) of LoRA
+// and r̂² of MoRA are computed by hand.
+func TestDryRunWithoutTheModel(t *testing.T) {
 	const layers = 32
 	for method, want := range map[string]int{
 		"full": 6738415616,
@@ -44,7 +45,7 @@ func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
 		}
 		var b strings.Builder
 		p.Write(&b)
-		for _, text := range []string{"missing: model: models/Llama-2-7b is not there", "at most 4,000", "not timed"} {
+		for _, text := range []string{"missing: model: models/Llama-2-7b does not exist", "at most 4,000", "not timed"} {
 			if !strings.Contains(b.String(), text) {
 				t.Errorf("%s: %q is missing in\n%s", method, text, &b)
 			}
@@ -53,38 +54,38 @@ func TestDryRunOfAModelThatIsNotThere(t *testing.T) {
 	c := Default()
 	c.Model.Path, c.Task.Name, c.Save.OutputDir = "llama-3", "memory", t.TempDir()
 	if _, err := DryRun(context.Background(), c, shapes(t)); err == nil || !strings.Contains(err.Error(), "known are llama-2-7b") {
-		t.Errorf("a model of unknown shape gave %v", err)
+		t.Errorf("a model of unknown shape: %v", err)
 	}
 }
 
-// TestDryRunIsTheRun: what a dry run says of a run that could begin is what the run does; nothing is written.
-func TestDryRunIsTheRun(t *testing.T) {
+// TestDryRunMatchesTheRun checks that a run does what its dry run says, and that the dry run writes nothing.
+func TestDryRunMatchesTheRun(t *testing.T) {
 	for _, method := range []string{"mora", "lora", "full"} {
-		c := small(t, method)
+		c := smallRun(t, method)
 		p, err := DryRun(context.Background(), c, shapes(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(c.Save.OutputDir); !os.IsNotExist(err) {
-			t.Error("a dry run made the output folder")
+			t.Error("the dry run created the output folder")
 		}
 		r, err := Run(context.Background(), c, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
-		near := float64(p.Tokens) / float64(r.Tokens) // windows are not of one length
-		if p.Steps != r.Steps || p.Trainable != r.Trainable || near < 0.9 || near > 1.1 || !strings.HasPrefix(p.From, "timed") {
+		ratio := float64(p.Tokens) / float64(r.Tokens) // batches differ in length
+		if p.Steps != r.Steps || p.Trainable != r.Trainable || ratio < 0.9 || ratio > 1.1 || !strings.HasPrefix(p.TimeBasis, "timed") {
 			t.Errorf("%s: planned %+v, the run had %d steps, %d trainable parameters, %d tokens", method, p, r.Steps, r.Trainable, r.Tokens)
 		}
 	}
 }
 
-// TestCountByLayers: counted from one and two layers, what trains is what is counted on all.
-func TestCountByLayers(t *testing.T) {
+// TestCountTrainable checks that the count extrapolated from one and two layers is that of all layers.
+func TestCountTrainable(t *testing.T) {
 	for _, method := range []string{"lora", "mora", "dora", "vera"} {
 		c := Default()
 		c.Method.Name, c.Method.Settings = method, map[string]any{"r": 2, "modules_to_save": []string{"norm", "input_layernorm", "lm_head"}}
-		m, err := shrunk([]byte(smallConfig), 5)
+		m, err := withLayers([]byte(smallConfig), 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,21 +93,21 @@ func TestCountByLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := attachedTo(t.Context(), m, c); err != nil || got != want {
+		if want, err := countAttached(t.Context(), m, c); err != nil || got != want {
 			t.Errorf("%s: %d parameters, want %d (%v)", method, got, want, err)
 		}
 	}
 }
 
-func TestDryRunSaysWhatIsMissing(t *testing.T) {
-	c := small(t, "lora")
+func TestDryRunListsMissingInputs(t *testing.T) {
+	c := smallRun(t, "lora")
 	c.Task.Name, c.Task.Options, c.Model.Tokenizer = "math", nil, "nowhere"
 	c.Task.Data = data.Files("data/none.jsonl")
 	p, err := DryRun(context.Background(), c, shapes(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(p.Missing, "; "); got != "tokenizer: nowhere is not there; data: data/none.jsonl is not there" {
+	if got := strings.Join(p.Missing, "; "); got != "tokenizer: nowhere does not exist; data: data/none.jsonl does not exist" {
 		t.Errorf("missing is %q", got)
 	}
 }

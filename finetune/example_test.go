@@ -21,7 +21,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// folder is a new folder for an example; remove takes it away.
+// folder returns a new folder for an example; remove removes it.
 func folder() (dir string, remove func()) {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -30,7 +30,7 @@ func folder() (dir string, remove func()) {
 	return dir, func() { _ = os.RemoveAll(dir) }
 }
 
-// short is a run of three steps on the tiny model in the binary.
+// short returns a run of three steps of the tiny model in the binary.
 func short(output string) finetune.Config {
 	c := finetune.Default()
 	c.Model.Path = infer.Embedded
@@ -41,7 +41,7 @@ func short(output string) finetune.Config {
 	return c
 }
 
-// Run trains as a config says, and leaves the adapter in its output folder.
+// Run trains as a config says and writes the adapter to its output folder.
 func ExampleRun() {
 	dir, remove := folder()
 	defer remove()
@@ -63,7 +63,7 @@ func ExampleRun() {
 	// 5072
 }
 
-// A run that is told to stop saves a checkpoint; the same run with Resume goes on from there.
+// A run whose context is cancelled saves a checkpoint. With Resume, the same run continues from there.
 func ExampleRun_resume() {
 	dir, remove := folder()
 	defer remove()
@@ -87,7 +87,7 @@ func ExampleRun_resume() {
 	// 3
 }
 
-// A recipe is a config as YAML; with the key compare it is several. An unknown key is refused.
+// A recipe is a config in YAML, or several with the key compare. An unknown key is an error.
 func ExampleParseRecipes() {
 	recipe := []byte(`
 model: embedded
@@ -112,17 +112,17 @@ compare:
 	// unknown key "max_step"; did you mean max_steps?
 }
 
-// DryRun says what a run would take, and writes nothing.
+// DryRun tells what a run would take. It writes nothing.
 func ExampleDryRun() {
 	plan, err := finetune.DryRun(context.Background(), short("run"), os.DirFS("."))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(plan.Parameters, plan.Trainable, plan.Steps, plan.Window, plan.Memory.Adapter)
+	fmt.Println(plan.Parameters, plan.Trainable, plan.Steps, plan.BatchSize, plan.Memory.Adapter)
 	// Output: 1672896 5072 3 2 20288
 }
 
-// A loop of your own takes steps with a Trainer.
+// A training loop of your own calls a Trainer for each step.
 func ExampleNewTrainer() {
 	s, err := infer.Open(context.Background(), infer.Embedded, "")
 	if err != nil {
@@ -162,7 +162,7 @@ func ExampleNewTrainer() {
 	// Output: true
 }
 
-// Schedule is a learning rate's course, here a warm-up of two steps and a line down to a tenth.
+// Schedule computes factors of the learning rate, here for a warm-up of two steps and a linear decay to a tenth.
 func ExampleSchedule() {
 	rate, err := finetune.Schedule("linear", 2, 6, 0.1)
 	if err != nil {
@@ -174,20 +174,20 @@ func ExampleSchedule() {
 	// Output: 0.000 0.500 1.000 0.775 0.550 0.325
 }
 
-// Estimate says what a step of full fine-tuning holds.
-func ExampleEstimate() {
+// EstimateMemory estimates the memory of a step of full fine-tuning.
+func ExampleEstimateMemory() {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 160,
 		"num_hidden_layers": 2, "num_attention_heads": 4}`), model.Options{Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}
 	t := finetune.NewTrainer(m, nil, finetune.TrainerOptions{})
-	e := finetune.Estimate(m, t.Params, 512, false)
+	e := finetune.EstimateMemory(m, t.Params, 512, false)
 	fmt.Println(m.NumParameters(), e.Gradients, e.Optimizer)
 	// Output: 127296 509184 1018368
 }
 
-// ReadCurve reads what a run's evaluations came to, WriteTable puts curves side by side, and WriteSVG draws them.
+// ReadCurve reads the evaluations of a run, WriteTable prints curves side by side, and WriteSVG draws them.
 func ExampleWriteTable() {
 	dir, remove := folder()
 	defer remove()
@@ -216,7 +216,7 @@ func ExampleWriteTable() {
 	// 20 75.0 40.0
 }
 
-// TrainTokenizer makes a folder with a byte-level BPE tokenizer, for a model that is trained from random weights.
+// TrainTokenizer writes a folder with a byte-level BPE tokenizer, for a model that is trained from random weights.
 func ExampleTrainTokenizer() {
 	dir, remove := folder()
 	defer remove()
@@ -250,7 +250,7 @@ func ExampleParseSize() {
 	// 536870912
 }
 
-// A part of a config makes its own: TaskSpec the task with its data.
+// TaskSpec.New creates the task of a config with its data.
 func ExampleTaskSpec_New() {
 	dir, remove := folder()
 	defer remove()

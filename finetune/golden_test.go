@@ -15,8 +15,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// course is METHOD.json of golden/train.
-type course struct {
+// goldenRun is the content of METHOD.json in testdata/golden/train: the settings and the results of a run in PyTorch.
+type goldenRun struct {
 	Method        string    `json:"method"`
 	R             int       `json:"r"`
 	LoraAlpha     float64   `json:"lora_alpha"`
@@ -29,20 +29,20 @@ type course struct {
 	Steps         int       `json:"steps"`
 	Losses        []float64 `json:"losses"`
 	GradNorms     []float64 `json:"grad_norms"`
-	// Settings are the method's where r and lora_alpha are not all.
+	// Settings are the method's settings, for methods that need more than r and lora_alpha.
 	Settings map[string]any `json:"settings"`
 }
 
-// rate is the course's schedule, by step from 1.
-func (c course) rate(s int) float64 {
+// rate returns the learning rate of a step, counted from 1.
+func (c goldenRun) rate(s int) float64 {
 	if s <= 3 {
 		return c.LR * float64(s) / 3
 	}
 	return c.LR * 0.5 * (1 + math.Cos(math.Pi*float64(s-3)/float64(c.Steps-3)))
 }
 
-// goldenRows reads right-padded rows for a head of that kind; at lists where what is scored stood.
-func goldenRows(t *testing.T, f *golden.File, prefix string, kind head.Kind) (rows []tasks.Features, at []int) {
+// goldenRows reads right-padded rows for a kind of head. positions lists where the labels were in the padded rows.
+func goldenRows(t *testing.T, f *golden.File, prefix string, kind head.Kind) (rows []tasks.Features, positions []int) {
 	ids, mask, labels := f.Int(t, prefix+"input_ids"), f.Int(t, prefix+"attention_mask"), f.Int(t, prefix+"labels")
 	types := make([]int, len(ids))
 	if f.Has(prefix + "token_type_ids") {
@@ -68,31 +68,31 @@ func goldenRows(t *testing.T, f *golden.File, prefix string, kind head.Kind) (ro
 			n = len(row.IDs)
 		}
 		for i := r * width; i < r*width+n; i++ {
-			row.Labels, at = append(row.Labels, int32(labels[i])), append(at, i)
+			row.Labels, positions = append(row.Labels, int32(labels[i])), append(positions, i)
 		}
 		rows = append(rows, row)
 	}
-	return rows, at
+	return rows, positions
 }
 
-// TestGoldenCourses follows PyTorch's course of every method that golden/train has.
-func TestGoldenCourses(t *testing.T) {
+// TestGoldenRuns trains as PyTorch did, with every method in testdata/golden/train, and compares each step.
+func TestGoldenRuns(t *testing.T) {
 	for _, c := range golden.Cases(t, "train") {
 		methods, err := filepath.Glob(c.Path("*.json"))
 		if err != nil || len(methods) == 0 {
-			t.Fatalf("%s has no courses (%v)", c.Dir, err)
+			t.Fatalf("%s has no runs (%v)", c.Dir, err)
 		}
 		for _, path := range methods {
 			name := strings.TrimSuffix(filepath.Base(path), ".json")
 			t.Run(c.Name+"/"+name, func(t *testing.T) {
-				follow(t, c, name)
+				followGolden(t, c, name)
 			})
 		}
 	}
 }
 
-// newCourse makes the trainer of a course with the initial adapter of its file.
-func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
+// newGoldenTrainer returns the trainer of a golden run, with the run's initial adapter.
+func newGoldenTrainer(t *testing.T, c golden.Case, g goldenRun, f *golden.File) *Trainer {
 	m, err := model.Load(t.Context(), c.Path("base"), model.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -137,17 +137,18 @@ func newCourse(t *testing.T, c golden.Case, g course, f *golden.File) *Trainer {
 	return tr
 }
 
-// goldenName is a parameter's name as golden/train has it.
+// goldenName returns a parameter's name as it is in testdata/golden/train.
 func goldenName(name string) string {
 	name = strings.TrimSuffix(name, ".weight")
 	return strings.Replace(name, "lora_magnitude_vector", "magnitude", 1)
 }
 
-func follow(t *testing.T, c golden.Case, name string) {
-	var g course
+// followGolden runs the steps of a golden run and compares losses, gradient norms, final parameters and logits.
+func followGolden(t *testing.T, c golden.Case, name string) {
+	var g goldenRun
 	golden.JSON(t, c.Path(name+".json"), &g)
 	f, batches := golden.Open(t, c.Path(name+".safetensors")), golden.Open(t, c.Path("batches.safetensors"))
-	tr := newCourse(t, c, g, f)
+	tr := newGoldenTrainer(t, c, g, f)
 	for s := 1; s <= g.Steps; s++ {
 		rows, _ := goldenRows(t, batches, "step"+string(rune('0'+s))+".", tr.Model.Head().Kind)
 		got, err := tr.Step(t.Context(), rows, s-1, g.rate(s))
@@ -162,23 +163,22 @@ func follow(t *testing.T, c golden.Case, name string) {
 		}
 	}
 	checkFinal(t, tr, f)
-	rows, at := goldenRows(t, f, "eval.", tr.Model.Head().Kind)
-	tape := &op.Pass{}
-	defer tape.Release()
-	tape.Adapter = tr.adapter
-	logits, err := tr.Model.Logits(tape, infer.Batch(tr.Model, rows), nil, nil)
+	rows, positions := goldenRows(t, f, "eval.", tr.Model.Head().Kind)
+	pass := &op.Pass{Adapter: tr.adapter}
+	defer pass.Release()
+	logits, err := tr.Model.Logits(pass, infer.Batch(tr.Model, rows), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want []float32
 	all, n := f.Float32(t, "eval_logits"), logits.Cols
-	for _, i := range at {
+	for _, i := range positions {
 		want = append(want, all[i*n:(i+1)*n]...)
 	}
 	golden.Close(t, "eval_logits", logits.Data, want, 1e-3, false)
 }
 
-// checkFinal compares the trained parameters: 99.9 % of the entries within 1e-4.
+// checkFinal compares the trained parameters: 99.9 % of the entries must be within 1e-4.
 func checkFinal(t *testing.T, tr *Trainer, f *golden.File) {
 	n, off, worst := 0, 0, 0.0
 	for _, p := range tr.Params {

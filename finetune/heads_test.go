@@ -19,44 +19,44 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// base is a random model for the task.
-func (h headed) base(t *testing.T) string {
+// base returns the folder of a model with random weights for the task.
+func (h headCase) base(t *testing.T) string {
 	if h.task == "seq2seq" {
 		return tiny.EncoderDecoder(t)
 	}
 	return tiny.Encoder(t)
 }
 
-// headed is a task for a head, with data that a tiny model can learn.
-type headed struct {
+// headCase is a task for a head, with data that a tiny model can learn.
+type headCase struct {
 	task, file, data string
 	options          map[string]any
-	ask              evaluate.Input
-	said             func(a tasks.Prediction) bool
-	score            float64 // to be reached in training
+	input            evaluate.Input
+	correct          func(a tasks.Prediction) bool
+	score            float64 // to be reached by training
 }
 
-var headedTasks = map[string]headed{
+var headCases = map[string]headCase{
 	"classify": {task: "classify", file: "d.csv", data: "text,label\n" + strings.Repeat("a good film,pos\n\"a bad, bad film\",neg\n", 12),
-		ask: evaluate.Input{Text: "a good film"}, said: func(a tasks.Prediction) bool { return a.Label == "pos" }, score: 0.99},
+		input: evaluate.Input{Text: "a good film"}, correct: func(a tasks.Prediction) bool { return a.Label == "pos" }, score: 0.99},
 	"multi-label": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": ["g"]}`+"\n"+`{"text": "bad", "label": ["b"]}`+"\n"+`{"text": "good bad", "label": ["b", "g"]}`+"\n"+`{"text": "film", "label": []}`+"\n", 10),
-		ask: evaluate.Input{Text: "good"}, said: func(a tasks.Prediction) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
+		input: evaluate.Input{Text: "good"}, correct: func(a tasks.Prediction) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
 	"regression": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": 1.5}`+"\n"+`{"text": "bad", "text_pair": "film", "label": -0.5}`+"\n"+`{"text": "film", "label": 0.25}`+"\n", 12),
-		ask: evaluate.Input{Text: "good"}, said: func(a tasks.Prediction) bool { return a.Values["LABEL_0"] > 0.5 }, score: 0.9},
+		input: evaluate.Input{Text: "good"}, correct: func(a tasks.Prediction) bool { return a.Values["LABEL_0"] > 0.5 }, score: 0.9},
 	"tokens": {task: "tokens", file: "d.conll", data: strings.Repeat("Ann B-PER\nis O\nin O\n( O\nUlm B-LOC\n) O\n. O\n\nUlm B-LOC\nis O\nxyz O\n\n", 12),
-		ask: evaluate.Input{Text: "Ann is in (Ulm)."}, said: func(a tasks.Prediction) bool {
+		input: evaluate.Input{Text: "Ann is in (Ulm)."}, correct: func(a tasks.Prediction) bool {
 			return len(a.Entities) == 2 && a.Entities[0].Type == "PER" && a.Entities[0].Text == "Ann" && a.Entities[1].Start == 11
 		}, score: 0.99},
 	"qa": {task: "qa", file: "d.json", options: map[string]any{"max_seq_length": 24, "doc_stride": 4},
 		data: `{"data": [{"paragraphs": [{"context": "the good film is in ulm, the bad film is in abcdefghijklm", "qas": [{"question": "where is the film",
  "answers": [{"text": "ulm", "answer_start": 20}]}]}` + strings.Repeat(`, {"context": "ann is in ulm", "qas": [{"question": "where is ann", "answers": [{"text": "ulm", "answer_start": 10}]}]}`, 11) + `]}]}`,
-		ask: evaluate.Input{Text: "where is ann", Pair: "ann is in ulm"}, said: func(a tasks.Prediction) bool { return a.String() == "ulm" }, score: 0.9},
+		input: evaluate.Input{Text: "where is ann", Pair: "ann is in ulm"}, correct: func(a tasks.Prediction) bool { return a.String() == "ulm" }, score: 0.9},
 	"mlm": {task: "mlm", file: "d.txt", data: strings.Repeat("the good film is in ulm. the bad film is in the film, where ann is.\n", 40), options: map[string]any{"block_size": 24},
-		ask: evaluate.Input{Text: "the [MASK] film"}, said: func(a tasks.Prediction) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
+		input: evaluate.Input{Text: "the [MASK] film"}, correct: func(a tasks.Prediction) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
 	"seq2seq": {task: "seq2seq", file: "d.jsonl", data: strings.Repeat(`{"source": "good", "target": "the film is in ulm"}`+"\n"+`{"source": "bad", "target": "where is ann in ulm"}`+"\n", 12),
-		options: map[string]any{"max_target_length": 12, "num_beams": 2}, ask: evaluate.Input{Text: "bad"}, said: func(a tasks.Prediction) bool { return a.String() == "where is ann in ulm" }},
-	"pairs": {task: "pairs", file: "d.jsonl", data: pairLines(30), ask: evaluate.Input{Text: "a 1", Pair: "b 1"},
-		said: func(a tasks.Prediction) bool { return len(a.Vectors) == 2 && *a.Similarity > 0 }},
+		options: map[string]any{"max_target_length": 12, "num_beams": 2}, input: evaluate.Input{Text: "bad"}, correct: func(a tasks.Prediction) bool { return a.String() == "where is ann in ulm" }},
+	"pairs": {task: "pairs", file: "d.jsonl", data: pairLines(30), input: evaluate.Input{Text: "a 1", Pair: "b 1"},
+		correct: func(a tasks.Prediction) bool { return len(a.Vectors) == 2 && *a.Similarity > 0 }},
 }
 
 func pairLines(n int) string {
@@ -67,8 +67,8 @@ func pairLines(n int) string {
 	return b.String()
 }
 
-// run is a run of so many steps of a task for a head.
-func (h headed) config(t *testing.T, base string, steps int) Config {
+// config returns a run of the task with a number of steps.
+func (h headCase) config(t *testing.T, base string, steps int) Config {
 	t.Helper()
 	c := Default()
 	c.Model.Path, c.Task.Name, c.Task.Options = base, h.task, h.options
@@ -79,9 +79,10 @@ func (h headed) config(t *testing.T, base string, steps int) Config {
 	return c
 }
 
-// TestHeads trains a head for every task, takes its score, asks it, merges it and asks the merged model.
+// TestHeads trains a head for every task, checks its score, predicts with it, merges it and predicts with the merged
+// model.
 func TestHeads(t *testing.T) {
-	for name, h := range headedTasks {
+	for name, h := range headCases {
 		t.Run(name, func(t *testing.T) {
 			base := h.base(t)
 			c := h.config(t, base, 60)
@@ -99,38 +100,38 @@ func TestHeads(t *testing.T) {
 			if h.score > 0 && (last.Score == nil || *last.Score < h.score) {
 				t.Errorf("the score is %v, want %g: %v", last.Score, h.score, last.Metrics)
 			}
-			answer := ask(t, base, c.Save.OutputDir, h)
+			answer := predictOne(t, base, c.Save.OutputDir, h)
 			merged := filepath.Join(t.TempDir(), "merged")
 			if _, err := convert.Merge(t.Context(), base, c.Save.OutputDir, merged, ""); err != nil {
 				t.Fatal(err)
 			}
-			if again := ask(t, merged, "", h); again.String() != answer.String() && len(again.Values) == 0 && again.Similarity == nil {
-				t.Errorf("merged, the answer is %q, before %q", again, answer)
+			if again := predictOne(t, merged, "", h); again.String() != answer.String() && len(again.Values) == 0 && again.Similarity == nil {
+				t.Errorf("the merged model answers %q, want %q as before", again, answer)
 			}
 			checkEval(t, c, base, last)
 		})
 	}
 }
 
-// ask opens a model and asks it.
-func ask(t *testing.T, name, adapter string, h headed) tasks.Prediction {
+// predictOne opens a model and predicts the answer to the case's input.
+func predictOne(t *testing.T, name, adapter string, h headCase) tasks.Prediction {
 	t.Helper()
 	l, err := infer.Open(t.Context(), name, adapter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	answers, err := evaluate.Predict(t.Context(), l, "", nil, []evaluate.Input{h.ask})
+	answers, err := evaluate.Predict(t.Context(), l, "", nil, []evaluate.Input{h.input})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !h.said(answers[0]) || answers[0].Report() == "" {
-		t.Errorf("%+v: got %+v", h.ask, answers[0])
+	if !h.correct(answers[0]) || answers[0].Report() == "" {
+		t.Errorf("%+v: got %+v", h.input, answers[0])
 	}
 	return answers[0]
 }
 
-// checkEval holds `eval` to the last evaluation of the run.
+// checkEval checks that evaluate gives the results of the run's last evaluation.
 func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 	t.Helper()
 	l, err := infer.Open(t.Context(), base, c.Save.OutputDir)
@@ -147,21 +148,22 @@ func checkEval(t *testing.T, c Config, base string, want Evaluation) {
 		t.Fatal(err)
 	}
 	if *r.Loss != want.Loss || (want.Score != nil && *r.Score != *want.Score) {
-		t.Errorf("evaluated, loss and score are %g and %v, in the run %g and %v", *r.Loss, r.Score, want.Loss, want.Score)
+		t.Errorf("loss and score are %g and %v, in the run they were %g and %v", *r.Loss, r.Score, want.Loss, want.Score)
 	}
 	if want.Score != nil && (len(answers) == 0 || answers[0].Prediction == nil || answers[0].Source == "") {
 		t.Errorf("answers are %+v", answers)
 	}
 	if r.Score != nil {
-		checkKept(t, l, c, r)
+		checkResumedAnswers(t, l, c, r)
 	}
 	if c.Task.Name == "mlm" && !(r.Metrics["pseudo_perplexity"] > 1) {
 		t.Errorf("metrics are %v", r.Metrics)
 	}
 }
 
-// checkKept cuts a file of answers in the middle and goes on from there, to the figures of the whole.
-func checkKept(t *testing.T, l *infer.Session, c Config, want *evaluate.Result) {
+// checkResumedAnswers truncates a file of answers and resumes from there. The metrics must be those of a whole
+// evaluation.
+func checkResumedAnswers(t *testing.T, l *infer.Session, c Config, want *evaluate.Result) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "answers.jsonl")
 	for _, lines := range []int{0, want.Answered / 2, want.Answered} {
@@ -188,16 +190,19 @@ func checkKept(t *testing.T, l *infer.Session, c Config, want *evaluate.Result) 
 		}
 		for name, v := range want.Metrics {
 			if g := got[0].Metrics[name]; len(got[0].Metrics) != len(want.Metrics) || g < v-1e-6 || g > v+1e-6 {
-				t.Errorf("from %d answers on the figures are %v, want %v", lines, got[0].Metrics, want.Metrics)
+				t.Errorf("resumed after %d answers, the metrics are %v, want %v", lines, got[0].Metrics, want.Metrics)
 			}
 		}
 	}
 }
 
-// TestHeadsResume cuts runs and goes on, to the same bits; masks are drawn anew from the step.
-func TestHeadsResume(t *testing.T) {
-	for name, h := range headedTasks {
+// TestResumeHeads interrupts and resumes runs. The weights must be the same bits; random masks depend only on the step.
+func TestResumeHeads(t *testing.T) {
+	for name, h := range headCases {
 		for _, method := range []string{"mora", "full"} {
+			if testing.Short() && (method == "full" || name != "mlm" && name != "qa") {
+				continue
+			}
 			t.Run(name+" "+method, func(t *testing.T) {
 				base := h.base(t)
 				whole := h.config(t, base, 6)
@@ -230,7 +235,7 @@ func TestHeadsResume(t *testing.T) {
 				w1, _ := content(t, whole)
 				w2, _ := content(t, part)
 				if !bytes.Equal(w1, w2) {
-					t.Error("resumed, the weights are others")
+					t.Error("the resumed run has other weights")
 				}
 			})
 		}

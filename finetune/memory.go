@@ -16,27 +16,27 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Memory is what training holds at its peak, in bytes.
+// Memory is the peak memory of training by part, in bytes.
 type Memory struct {
-	// Weights are the model's, as they are kept; Adapter those that train beside them.
+	// Weights is the size of the model's weights as they are stored, Adapter that of the adapter's parameters.
 	Weights int `json:"weights"`
 	Adapter int `json:"adapter"`
-	// Gradients and Optimizer (AdamW's moments) go with the trained parameters.
+	// Gradients and Optimizer (AdamW's moments) belong to the trained parameters.
 	Gradients int `json:"gradients"`
 	Optimizer int `json:"optimizer"`
-	// Activations are the values of a slice, and their gradients.
+	// Activations are the values of a micro-batch that are kept for the backward pass, and their gradients.
 	Activations int `json:"activations"`
-	// Scratch is what kernels pack matrices into; Program all else: the program, its tokenizer and data, garbage.
+	// Scratch is what kernels pack matrices into. Program is everything else: code, tokenizer, data, garbage.
 	Scratch int `json:"scratch"`
 	Program int `json:"program"`
 }
 
-// Total is the sum of the parts.
+// Total returns the sum of the parts.
 func (m Memory) Total() int {
 	return m.Weights + m.Adapter + m.Gradients + m.Optimizer + m.Activations + m.Scratch + m.Program
 }
 
-// String is "about 664 MiB: weights 257, adapter 9 …", without the parts that are nothing.
+// String returns the parts that are not zero, in MiB: "about 664 MiB: weights 257, adapter 9, …".
 func (m Memory) String() string {
 	var parts []string
 	for _, p := range m.Parts() {
@@ -47,60 +47,63 @@ func (m Memory) String() string {
 	return fmt.Sprintf("about %d MiB: %s", wording.MiB(m.Total()), strings.Join(parts, ", "))
 }
 
-// MemoryPart is one of Memory's parts.
+// MemoryPart is a part of Memory and its size.
 type MemoryPart struct {
 	Name  string
 	Bytes int
 }
 
-// Parts lists the parts.
+// Parts returns the parts in the order of the fields.
 func (m Memory) Parts() []MemoryPart {
 	return []MemoryPart{{"weights", m.Weights}, {"adapter", m.Adapter}, {"gradients", m.Gradients}, {"optimizer", m.Optimizer},
 		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
 }
 
-// Estimate is what training params takes at its peak, with slices of so many tokens. What the process holds by now counts
-// as its program, but for the weights and params.
-func Estimate(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
+// EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing
+// says that layers are recomputed in the backward pass. What the process holds now, apart from weights and params,
+// counts as Program.
+func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
 	trained := 0
 	for _, p := range params {
 		trained += 4 * p.Size()
 	}
 	mapped, own := m.WeightMemory()
-	e := estimate(m, trained, tokens, checkpointing)
+	e := estimateParts(m, trained, tokens, checkpointing)
 	e.Weights = mapped + own
 	if own >= trained && m.NumParameters()*4 == trained {
-		e.Adapter = 0 // all weights train
+		e.Adapter = 0 // the trained parameters are the weights
 	}
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
 	rest := max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own)
-	e.program(rest, own)
+	e.setProgram(rest, own)
 	return e
 }
 
-// estimate has all parts but the weights and the program, of trained bytes of parameters.
-func estimate(m *model.Model, trained, tokens int, checkpointing bool) Memory {
+// estimateParts estimates all parts but Weights and Program. trained is the size of the trained parameters in bytes.
+func estimateParts(m *model.Model, trained, tokens int, checkpointing bool) Memory {
 	f := m.Footprint(infer.AdapterName)
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratch(f, tokens)}
+		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratchBytes(f, tokens)}
 }
 
-// scratch is what products of so many tokens pack their factors into.
-func scratch(f model.Footprint, tokens int) int { return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20 }
+// scratchBytes estimates what matrix products of a number of tokens pack their factors into.
+func scratchBytes(f model.Footprint, tokens int) int {
+	return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20
+}
 
-// program adds the program's part: rest is what it holds by now, own the weights outside of a checkpoint's map.
-func (e *Memory) program(rest, own int) {
-	live := rest + own + e.Adapter + e.Gradients + e.Optimizer
-	e.Program = code + rest + live*garbage/100
+// setProgram estimates Program. rest is what the process holds now, own the size of weights that are not memory-mapped.
+func (m *Memory) setProgram(rest, own int) {
+	live := rest + own + m.Adapter + m.Gradients + m.Optimizer
+	m.Program = programBytes + rest + live*garbagePercent/100
 }
 
 const (
-	code    = 22 << 20 // the program's code and its runtime
-	garbage = 25       // per cent of what is in use, as the garbage collector lets it grow
+	programBytes   = 22 << 20 // the program's code and the Go runtime
+	garbagePercent = 25       // garbage that the collector lets grow, of the memory in use
 )
 
-// ParseSize reads a number of bytes: 700MiB, 4GiB, 2GB, 512M (as MiB), or a bare number.
+// ParseSize parses a number of bytes: 700MiB, 4GiB, 2GB, 512M (MiB), or a number alone.
 func ParseSize(text string) (int, error) {
 	units := []struct {
 		name string
@@ -116,17 +119,18 @@ func ParseSize(text string) (int, error) {
 	}
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(v > 0) || v*unit < 1 || v*unit > math.MaxInt64/2 {
-		return 0, fmt.Errorf("%q is no size; want one such as 700MiB, 4GiB or 2GB", text)
+		return 0, fmt.Errorf("%q is not a size; want one such as 700MiB, 4GiB or 2GB", text)
 	}
 	return int(v * unit), nil
 }
 
-// checkpointModes are the values of gradient_checkpointing; "" is auto.
+// checkpointModes are the values of gradient_checkpointing. An empty value means auto.
 var checkpointModes = []string{"none", "block", "auto"}
 
-// fit decides whether layers are run again in the backward pass: where mode is auto, only if the run would not fit
-// otherwise. A limit of 0 is none.
-func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
+// fitMemory decides whether layers are recomputed in the backward pass: with mode auto, only if the run would otherwise
+// exceed the limit. A limit of 0 means no limit. A run that cannot keep to the limit is an error that says what would
+// help.
+func fitMemory(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
 	checkpointing = mode == "block"
 	e = estimate(checkpointing)
 	if limit == 0 || e.Total() <= limit {
@@ -142,11 +146,12 @@ func fit(mode string, limit int, estimate func(checkpointing bool) Memory) (chec
 	if b := estimate(true); !checkpointing && b.Total() < e.Total() {
 		help = fmt.Sprintf("gradient_checkpointing: block would need about %d MiB; else %s", wording.MiB(b.Total()), help)
 	}
-	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, and the run needs %s; %s", wording.MiB(limit), e, help)
+	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, but the run needs %s; %s", wording.MiB(limit), e, help)
 }
 
-// maxTokensOf is the most tokens that a slice may have: slices are whole rows, and a row may be longer than asked for.
-func maxTokensOf(rows []tasks.Features, window, tokens int) int {
+// maxMicroBatchTokens returns the largest number of tokens that a micro-batch can have. A micro-batch is whole rows
+// with at most the given number of tokens; a longer row is a micro-batch of its own.
+func maxMicroBatchTokens(rows []tasks.Features, batchSize, tokens int) int {
 	longest := 0
 	lengths := make([]int, len(rows))
 	for i, r := range rows {
@@ -154,30 +159,30 @@ func maxTokensOf(rows []tasks.Features, window, tokens int) int {
 		longest = max(longest, lengths[i])
 	}
 	slices.Sort(lengths)
-	most := 0 // of a window
-	for _, n := range lengths[max(0, len(lengths)-window):] {
-		most += n
+	largestBatch := 0
+	for _, n := range lengths[max(0, len(lengths)-batchSize):] {
+		largestBatch += n
 	}
-	return min(most, max(tokens, longest))
+	return min(largestBatch, max(tokens, longest))
 }
 
-// budget estimates the memory of the run and chooses how to keep to the limit.
-func (r *run) budget() error {
-	limit, err := r.c.Memory.limit()
+// planMemory estimates the memory of the run and decides how to keep it within the limit.
+func (r *run) planMemory() error {
+	limit, err := r.config.Memory.limit()
 	if err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // what reading and encoding left
-	window, micro := r.c.Train.batch(), r.t.Options.MaxTokensPerMicroBatch
-	tokens := maxTokensOf(r.rows, window, micro)
-	held := maxTokensOf(r.held, len(r.held), infer.EvalTokens(micro))
-	r.t.Options.Checkpointing, r.result.Memory, err = fit(r.c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := Estimate(r.m, r.t.Params, tokens, checkpointing)
-		f := r.m.Footprint(infer.AdapterName)
-		e.Activations = max(e.Activations, 4*held*(f.Hidden+f.Forward))
-		e.Scratch = max(e.Scratch, scratch(f, held))
-		if r.c.Train.ReLoRASteps > 0 { // what adapters are folded into is float32
-			r.a.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
+	debug.FreeOSMemory() // garbage of reading and encoding the data
+	micro := r.trainer.Options.MaxTokensPerMicroBatch
+	tokens := maxMicroBatchTokens(r.rows, r.config.Train.batchSize(), micro)
+	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
+	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)
+		f := r.model.Footprint(infer.AdapterName)
+		e.Activations = max(e.Activations, 4*evalTokens*(f.Hidden+f.Forward))
+		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))
+		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32
+			r.adapter.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
 		}
 		return e
 	})
@@ -185,9 +190,9 @@ func (r *run) budget() error {
 		return err
 	}
 	with := ""
-	if r.t.Options.Checkpointing {
+	if r.trainer.Options.Checkpointing {
 		with = " (gradient_checkpointing: block)"
 	}
-	_, _ = fmt.Fprintf(r.o.Out, "memory: %s%s\n", r.result.Memory, with)
+	_, _ = fmt.Fprintf(r.options.Out, "memory: %s%s\n", r.result.Memory, with)
 	return nil
 }

@@ -9,24 +9,28 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// shallow has the proportions of SmolLM2 at an eighth of its width.
-const shallow = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 72, "intermediate_size": 192, "head_dim": 8,
+// shallowConfig is a model with SmolLM2's proportions at an eighth of its width.
+const shallowConfig = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 72, "intermediate_size": 192, "head_dim": 8,
  "num_hidden_layers": 8, "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 512}`
 
 func TestEstimateOfActivations(t *testing.T) {
-	for name, config := range map[string]string{"llama": shallow, "qwen3": strings.Replace(shallow, "llama", "qwen3", 1)} {
-		for _, method := range []string{"lora", "mora", "dora", "full"} {
-			for _, checkpoint := range []bool{false, true} {
+	methods := []string{"lora", "mora", "dora", "full"}
+	if testing.Short() {
+		methods = methods[:1]
+	}
+	for name, config := range map[string]string{"llama": shallowConfig, "qwen3": strings.Replace(shallowConfig, "llama", "qwen3", 1)} {
+		for _, method := range methods {
+			for _, checkpointing := range []bool{false, true} {
 				tr := trainerOf(t, config, method, map[string]any{"r": 4})
-				tr.Options.Checkpointing, tr.Options.MaxTokensPerMicroBatch = checkpoint, 512
+				tr.Options.Checkpointing, tr.Options.MaxTokensPerMicroBatch = checkpointing, 512
 				op.ResetPeak()
 				if _, err := tr.gradients(t.Context(), rowsOf(200, 150, 100, 62), 0); err != nil {
 					t.Fatal(err)
 				}
 				got := float64(op.PeakBytes())
-				want := float64(Estimate(tr.Model, tr.Params, 512, checkpoint).Activations)
+				want := float64(EstimateMemory(tr.Model, tr.Params, 512, checkpointing).Activations)
 				if math.Abs(got-want) > 0.2*got {
-					t.Errorf("%s %s, checkpoint %t: expected %.0f KiB of activations, measured %.0f", name, method, checkpoint, want/1024, got/1024)
+					t.Errorf("%s %s, checkpointing %t: expected %.0f KiB of activations, measured %.0f", name, method, checkpointing, want/1024, got/1024)
 				}
 			}
 		}
@@ -39,14 +43,14 @@ func TestEstimateOfParameters(t *testing.T) {
 	for _, p := range lora.Params {
 		n += 4 * p.Size()
 	}
-	e := Estimate(lora.Model, lora.Params, 64, false)
+	e := EstimateMemory(lora.Model, lora.Params, 64, false)
 	if e.Weights != 4*lora.Model.NumParameters() || e.Adapter != n || e.Gradients != n || e.Optimizer != 2*n {
 		t.Errorf("with an adapter of %d bytes the parts are %+v", n, e)
 	}
 	full := trainerOf(t, smallConfig, "full", nil)
 	n = 4 * full.Model.NumParameters()
-	if e := Estimate(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
-		t.Errorf("where weights of %d bytes train the parts are %+v", n, e)
+	if e := EstimateMemory(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
+		t.Errorf("if weights of %d bytes train, the parts are %+v", n, e)
 	}
 }
 
@@ -63,7 +67,7 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-func TestFit(t *testing.T) {
+func TestFitMemory(t *testing.T) {
 	estimate := func(checkpointing bool) Memory {
 		if checkpointing {
 			return Memory{Weights: 300 << 20}
@@ -78,20 +82,20 @@ func TestFit(t *testing.T) {
 	}{
 		{"", 0, false, ""}, {"auto", 0, false, ""}, {"block", 0, true, ""}, {"none", 600, false, ""}, {"auto", 600, false, ""},
 		{"auto", 400, true, ""}, {"none", 400, false, "block would need about 300 MiB"}, {"block", 400, true, ""},
-		{"auto", 200, true, "200 MiB are allowed, and the run needs about 300 MiB: weights 300; a smaller slice_tokens"},
+		{"auto", 200, true, "200 MiB are allowed, but the run needs about 300 MiB: weights 300; a smaller slice_tokens"},
 		{"block", 200, true, "a smaller slice_tokens"},
 	} {
-		checkpointing, _, err := fit(tt.mode, tt.limit<<20, estimate)
+		checkpointing, _, err := fitMemory(tt.mode, tt.limit<<20, estimate)
 		if checkpointing != tt.checkpointing || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%q within %d MiB: %t, %v", tt.mode, tt.limit, checkpointing, err)
 		}
 	}
 }
 
-func TestRunKeepsToItsMemory(t *testing.T) {
+func TestMemoryLimit(t *testing.T) {
 	var want []byte
 	for _, mode := range []string{"none", "block"} {
-		c := small(t, "lora")
+		c := smallRun(t, "lora")
 		c.Memory.GradientCheckpointing, c.Memory.Limit = mode, "4GiB"
 		var out bytes.Buffer
 		o := quiet()
@@ -109,15 +113,15 @@ func TestRunKeepsToItsMemory(t *testing.T) {
 		if want == nil {
 			want = weights
 		} else if !bytes.Equal(weights, want) {
-			t.Error("with checkpoints the weights are others")
+			t.Error("gradient checkpointing changes the weights")
 		}
 	}
 	for want, change := range map[string]func(c *Config){
 		"memory: 1 MiB are allowed":       func(c *Config) { c.Memory.Limit = "1MiB" },
-		"\"some\" is no size":             func(c *Config) { c.Memory.Limit = "some" },
+		"\"some\" is not a size":          func(c *Config) { c.Memory.Limit = "some" },
 		"gradient_checkpointing is \"x\"": func(c *Config) { c.Memory.GradientCheckpointing = "x" },
 	} {
-		c := small(t, "lora")
+		c := smallRun(t, "lora")
 		change(&c)
 		if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

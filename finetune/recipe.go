@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -17,20 +18,21 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// Recipe is a run as a YAML file describes it: a Config, and what is for experiments alone.
+// Recipe is a run as a YAML file describes it: a Config, and keys that only experiments use.
 type Recipe struct {
-	// Name is that of the entry of compare, its folder below output_dir; "" where the file is a single run.
+	// Name is the name of an entry of compare, and of its folder in output_dir. It is "" if the file describes a single
+	// run.
 	Name   string
 	Config Config
-	// Search is what an experiment tries before the run, and train does not: a list has values of its key, of which the best
-	// are kept; any other value replaces the run's own meanwhile (max_steps, say).
+	// Search is a grid search that an experiment runs first (train ignores it). A list holds the values to try for its
+	// key; any other value replaces that of the run during the search, such as a smaller max_steps.
 	Search map[string]any `yaml:"search"`
-	// EvalTasks are what an experiment scores the trained model on.
+	// EvalTasks are the tasks that an experiment scores the trained model on.
 	EvalTasks []EvalTask `yaml:"benchmarks"`
 }
 
-// EvalTask is a column of a table: a task's eval split, of which Limit examples are answered (0: all). Metric is the
-// task's figure that counts; empty is its score.
+// EvalTask is a column of an experiment's table: a task whose eval split is answered, up to Limit examples (0 means
+// all). Metric is the metric to report; if it is empty, the task's score.
 type EvalTask struct {
 	Name    string         `yaml:"name"`
 	Task    string         `yaml:"task"`
@@ -39,10 +41,11 @@ type EvalTask struct {
 	Metric  string         `yaml:"metric"`
 }
 
-// ParseRecipes reads a YAML file of a run's keys and puts the settings ("key=value") over them. With the key compare it is
-// a run for each entry, with the entry's keys in place of the file's. An unknown key is an error that suggests a known one.
+// ParseRecipes parses a YAML recipe and overrides its keys with the settings ("key=value"). A recipe with the key
+// compare yields a run for each entry, whose keys override those of the file. An unknown key is an error that suggests
+// a known one.
 func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
-	keys, err := unmarshal(raw)
+	keys, err := parseYAML(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -53,30 +56,30 @@ func ParseRecipes(raw []byte, set []string) ([]Recipe, error) {
 	}
 	compare := keys["compare"]
 	delete(keys, "compare")
-	r, err := decode(keys)
+	r, err := decodeKeys(keys)
 	if err != nil {
 		return nil, err
 	}
 	entries, ok := compare.([]any)
 	if compare != nil && !ok {
-		return nil, fmt.Errorf("compare: %v is not of its kind (want a list of groups of keys)", compare)
+		return nil, fmt.Errorf("compare: %v has the wrong type; want a list of groups of keys", compare)
 	}
 	if len(entries) == 0 {
 		return []Recipe{r}, nil
 	}
-	return compared(raw, set, entries)
+	return parseCompare(raw, set, entries)
 }
 
-// compared are the runs of compare.
-func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
+// parseCompare returns a recipe for each entry of compare.
+func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 	var runs []Recipe
 	for _, e := range entries {
 		entry, ok := e.(map[string]any)
 		name := fmt.Sprint(entry["name"])
 		if !ok || entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
-			return nil, fmt.Errorf("compare: every entry needs a name of its own, without slashes")
+			return nil, errors.New("compare: every entry needs a name of its own, without slashes")
 		}
-		keys, err := unmarshal(raw)
+		keys, err := parseYAML(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +95,7 @@ func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
 			}
 		}
 		delete(keys, "compare")
-		run, err := decode(keys)
+		run, err := decodeKeys(keys)
 		if err != nil {
 			return nil, fmt.Errorf("compare: %s: %w", name, err)
 		}
@@ -102,8 +105,8 @@ func compared(raw []byte, set []string, entries []any) ([]Recipe, error) {
 	return runs, nil
 }
 
-// unmarshal reads the keys of a YAML file; an empty one has none.
-func unmarshal(raw []byte) (map[string]any, error) {
+// parseYAML parses the keys of a YAML file, which may be empty.
+func parseYAML(raw []byte) (map[string]any, error) {
 	var keys map[string]any
 	if err := yaml.Unmarshal(raw, &keys); err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
@@ -114,18 +117,18 @@ func unmarshal(raw []byte) (map[string]any, error) {
 	return keys, nil
 }
 
-// aliases are other names of keys.
+// aliases maps other names of keys to the names that are used in files.
 var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens"}
 
-// decode sorts keys into the run's own and the method's, over the defaults. A key that is searched and has no value of its
-// own has the first of the search.
-func decode(keys map[string]any) (Recipe, error) {
+// decodeKeys returns the recipe that keys describe, over the defaults. Keys of the adapter's config become settings of
+// the method. A key that is searched and has no value itself takes the first value of the search.
+func decodeKeys(keys map[string]any) (Recipe, error) {
 	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)
 	for alias, key := range aliases {
 		if v, ok := keys[alias]; ok {
 			if _, both := keys[key]; both {
-				return r, fmt.Errorf("%s and %s are one key; give one of them", alias, key)
+				return r, fmt.Errorf("%s and %s are names of the same key; set only one of them", alias, key)
 			}
 			keys[key] = v
 			delete(keys, alias)
@@ -156,13 +159,13 @@ func decode(keys map[string]any) (Recipe, error) {
 	return r, nil
 }
 
-// field is what a key sets, in a part of a recipe.
+// field is the struct field that a key sets, in a part of Config ("" for fields of Recipe itself).
 type field struct {
 	reflect.Value
 	part string
 }
 
-// fields are what a recipe's keys set.
+// fields maps a recipe's keys to the fields that they set.
 func (r *Recipe) fields() map[string]field {
 	all := map[string]field{}
 	add := func(part string, v reflect.Value) {
@@ -180,7 +183,7 @@ func (r *Recipe) fields() map[string]field {
 	return all
 }
 
-// set decodes a value of YAML into the field of a key.
+// set decodes a YAML value into the field of a key.
 func (f field) set(key string, value any) error {
 	switch {
 	case f.Type() == reflect.TypeFor[ConfigFile]():
@@ -188,11 +191,11 @@ func (f field) set(key string, value any) error {
 	case f.Type() == reflect.TypeFor[data.Sources]():
 		return f.setSources(key, value)
 	}
-	if n, ok := value.(float64); ok && n != math.Trunc(n) && f.kind() == "want a whole number" {
-		return fmt.Errorf("%s: %v is no whole number", key, value)
+	if n, ok := value.(float64); ok && n != math.Trunc(n) && f.want() == wantInteger {
+		return fmt.Errorf("%s: %v is not a whole number", key, value)
 	}
 	if value != nil && reflect.TypeOf(value).AssignableTo(f.Type()) {
-		f.Set(reflect.ValueOf(value)) // a round through YAML would make a text of 1e-05
+		f.Set(reflect.ValueOf(value)) // a round trip through YAML would turn 1e-05 into a string
 		return nil
 	}
 	raw, err := yaml.Marshal(value)
@@ -200,11 +203,12 @@ func (f field) set(key string, value any) error {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	if err := yaml.UnmarshalWithOptions(raw, f.Addr().Interface(), yaml.Strict()); err != nil {
-		return fmt.Errorf("%s: %v is not of its kind (%s)", key, value, f.kind())
+		return fmt.Errorf("%s: %v has the wrong type; want %s", key, value, f.want())
 	}
 	return nil
 }
 
+// setConfig sets a ConfigFile from a path or from the keys of a config.json.
 func (f field) setConfig(key string, value any) error {
 	c := ConfigFile{}
 	switch v := value.(type) {
@@ -217,12 +221,13 @@ func (f field) setConfig(key string, value any) error {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 	default:
-		return fmt.Errorf("%s: %v is not of its kind (want a path, or the keys of a config.json)", key, value)
+		return fmt.Errorf("%s: %v has the wrong type; want a path, or the keys of a config.json", key, value)
 	}
 	f.Set(reflect.ValueOf(c))
 	return nil
 }
 
+// setSources sets data.Sources by way of its JSON form.
 func (f field) setSources(key string, value any) error {
 	var s data.Sources
 	if value != nil {
@@ -238,42 +243,45 @@ func (f field) setSources(key string, value any) error {
 	return nil
 }
 
-// kind says what a key wants.
-func (f field) kind() string {
+const wantInteger = "a whole number"
+
+// want names the type of value that a key takes, for messages.
+func (f field) want() string {
 	switch f.Kind() {
 	case reflect.Int, reflect.Uint64:
-		return "want a whole number"
+		return wantInteger
 	case reflect.Float64:
-		return "want a number"
+		return "a number"
 	case reflect.Bool:
-		return "want true or false"
+		return "true or false"
 	case reflect.String:
-		return "want a text"
+		return "a string"
 	}
-	return "want a list or a group of keys"
+	return "a list or a group of keys"
 }
 
-// With is the recipe with other values of some keys, without its search.
+// With returns the recipe with other values of some keys, and without its search.
 func (r Recipe) With(overrides ...map[string]any) (Recipe, error) {
 	keys := r.Keys()
 	for _, o := range overrides {
 		maps.Copy(keys, o)
 	}
-	with, err := decode(keys)
+	with, err := decodeKeys(keys)
 	with.Name = r.Name
 	return with, err
 }
 
-// Keys are the recipe's keys that are not at their defaults, without those that are about the folder or other runs.
+// Keys returns the keys that differ from their defaults, except search and output_dir.
 func (r Recipe) Keys() map[string]any {
 	return r.keysOf(func(key, _ string) bool { return key != "search" && key != "output_dir" })
 }
 
-// course are the keys that decide the course of the run and are not at their defaults.
-func (c Config) course() map[string]any {
+// courseKeys returns the keys that decide the course of the run and differ from their defaults.
+func (c Config) courseKeys() map[string]any {
 	return Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
 }
 
+// keysOf returns the wanted keys that differ from their defaults, and all settings of the method.
 func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
 	keys := maps.Clone(r.Config.Method.Settings)
 	if keys == nil {
@@ -282,14 +290,14 @@ func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
 	standard := (&Recipe{Config: Default()}).fields()
 	for k, f := range r.fields() {
 		if want(k, f.part) && !reflect.DeepEqual(f.Interface(), standard[k].Interface()) {
-			keys[k] = plain(f.Interface())
+			keys[k] = plainValue(f.Interface())
 		}
 	}
 	return keys
 }
 
-// plain is a value as YAML would have it.
-func plain(v any) any {
+// plainValue converts the value of a field to what YAML would decode it from.
+func plainValue(v any) any {
 	switch v := v.(type) {
 	case ConfigFile:
 		if v.Path != "" {

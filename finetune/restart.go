@@ -12,25 +12,25 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// baseFile holds, in a checkpoint of a run that has restarted, the weights that adapters were folded into.
+// baseFile is the file of a checkpoint that holds the base weights that earlier adapters were merged into.
 const baseFile = "base.safetensors"
 
-// restartChange is how far a restart may move a logit, over the largest logit.
+// restartChange is how much a restart may change a logit, relative to the largest logit.
 const restartChange = 1e-4
 
-// restartDue says whether the run restarts before its next step: every relora_steps, once.
+// restartDue reports whether the run restarts before its next step: once every relora_steps.
 func (r *run) restartDue() bool {
-	return r.c.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.c.Train.ReLoRASteps && r.state.Step < r.total
+	return r.config.Train.ReLoRASteps > 0 && r.state.Restarts < r.state.Step/r.config.Train.ReLoRASteps && r.state.Step < r.totalSteps
 }
 
-// restart folds the adapter into the base and starts it anew, as the next type of a MoRA's cycle, with a new optimizer
-// state. The model's output must be what it was.
+// restart merges the adapter into the base and attaches a new one, with a new optimizer state (ReLoRA, Lialin et al.
+// 2023). A MoRA takes the next type of its cycle. The model's output must not change.
 func (r *run) restart(ctx context.Context) error {
-	probes, err := r.s.Probes()
+	probes, err := r.session.Probes()
 	if err != nil {
 		return err
 	}
-	before, err := infer.Logits(r.m, infer.AdapterName, probes)
+	before, err := infer.Logits(ctx, r.model, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}
@@ -38,57 +38,57 @@ func (r *run) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.a.Restart(ctx, method, stream(r.c.Train.Seed, forAdapter, r.state.Restarts+1)); err != nil {
+	if err := r.adapter.Restart(ctx, method, deriveSeed(r.config.Train.Seed, purposeAdapter, r.state.Restarts+1)); err != nil {
 		return err
 	}
 	r.state.Restarts++
-	after, err := infer.Logits(r.m, infer.AdapterName, probes)
+	after, err := infer.Logits(context.WithoutCancel(ctx), r.model, infer.AdapterName, probes)
 	if err != nil {
 		return err
 	}
-	change := infer.Compare(before, after)
-	event := r.o.Log.Info().Int("step", r.state.Step).Float64("largest_logit_change", change.Largest)
+	change := infer.CompareLogits(before, after)
+	event := r.options.Log.Info().Int("step", r.state.Step).Float64("largest_logit_change", change.Largest)
 	if m, ok := method.(*adapter.MoRA); ok {
 		event = event.Stringer("mora_type", m.Type)
 	}
-	event.Msg("restart: the adapter is folded into the base and starts anew")
+	event.Msg("restart: the adapter was merged into the base, a new one begins")
 	if !(change.Largest <= restartChange*math.Max(1, change.Scale)) {
 		return fmt.Errorf("restart after step %d: a logit changed by %g (the largest is %g): the output must stay what it was", r.state.Step, change.Largest, change.Scale)
 	}
-	reset := r.t.AdamW.restart(r.a.Params())
+	reset := r.trainer.AdamW.restart(r.adapter.Params())
 	if reset == 0 {
 		return fmt.Errorf("restart after step %d: no optimizer state was reset", r.state.Step)
 	}
-	r.t.use(r.a)
-	r.o.Log.Info().Int("step", r.state.Step).Int("reset", reset).Msg("optimizer state of the adapter's parameters is zero again")
+	r.trainer.setAdapter(r.adapter)
+	r.options.Log.Info().Int("step", r.state.Step).Int("reset", reset).Msg("optimizer state of the adapter's parameters was reset to zero")
 	return nil
 }
 
-// methodAt is the run's method behind so many restarts: a MoRA takes the types of relora_mora_types in turns.
+// methodAt returns the run's method after a number of restarts. A MoRA takes the types of relora_mora_types in turn.
 func (r *run) methodAt(restarts int) (adapter.Method, error) {
-	method, err := adapter.New(r.c.Method.Name, r.c.Method.Settings)
+	method, err := adapter.New(r.config.Method.Name, r.config.Method.Settings)
 	if err != nil {
 		return nil, err
 	}
-	method.Settings().BaseModel = r.c.Model.Path
-	r.saveHead(method.Settings())
-	if m, ok := method.(*adapter.MoRA); ok && len(r.c.Train.ReLoRAMoRATypes) > 0 {
-		m.Type = adapter.MoRAType(r.c.Train.ReLoRAMoRATypes[restarts%len(r.c.Train.ReLoRAMoRATypes)])
+	method.Settings().BaseModel = r.config.Model.Path
+	r.addHeadToSave(method.Settings())
+	if m, ok := method.(*adapter.MoRA); ok && len(r.config.Train.ReLoRAMoRATypes) > 0 {
+		m.Type = adapter.MoRAType(r.config.Train.ReLoRAMoRATypes[restarts%len(r.config.Train.ReLoRAMoRATypes)])
 	}
 	return method, nil
 }
 
-// saveBase writes the weights that adapters were folded into.
+// saveBase writes the base weights that adapters were merged into.
 func (r *run) saveBase(dir string) error {
 	if r.state.Restarts == 0 {
 		return nil
 	}
 	var tensors []checkpoint.Tensor
-	r.a.BaseWeights(func(w *model.Weight) { tensors = append(tensors, checkpoint.F32(w.Name, w.Values(""), w.Shape...)) })
+	r.adapter.BaseWeights(func(w *model.Weight) { tensors = append(tensors, checkpoint.F32(w.Name, w.Values(""), w.Shape...)) })
 	return checkpoint.Write(filepath.Join(dir, baseFile), tensors, nil)
 }
 
-// loadBase puts them back.
+// loadBase restores what saveBase wrote.
 func (r *run) loadBase(dir string) error {
 	path := filepath.Join(dir, baseFile)
 	if r.state.Restarts == 0 {
@@ -100,10 +100,10 @@ func (r *run) loadBase(dir string) error {
 	}
 	defer func() { _ = f.Close() }()
 	values := map[string][]float32{}
-	r.a.BaseWeights(func(w *model.Weight) {
+	r.adapter.BaseWeights(func(w *model.Weight) {
 		t, ok := f.Get(w.Name)
 		if !ok || t.Size() != w.Size() {
-			err = fmt.Errorf("%s: no %s in its shape", path, w.Name)
+			err = fmt.Errorf("%s: %s is missing or has another shape; want %v", path, w.Name, w.Shape)
 		} else if v, e := t.Float32s(); e != nil {
 			err = e
 		} else {
@@ -113,6 +113,6 @@ func (r *run) loadBase(dir string) error {
 	if err != nil {
 		return err
 	}
-	r.a.RestoreBase(values)
+	r.adapter.RestoreBase(values)
 	return nil
 }

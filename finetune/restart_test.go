@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,10 +15,10 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestRestarts: a run with restarts logs each, with an output that stays, goes through the types, resets the adapter's
-// optimizer state and nothing else, and results in a model.
+// TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state
+// of the adapter, and that the result is a whole model.
 func TestRestarts(t *testing.T) {
-	c := small(t, "mora")
+	c := smallRun(t, "mora")
 	c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps, c.Train.ReLoRAMoRATypes, c.Train.LearningRate = 3, 2, []int{1, 2, 3}, 0.05
 	c.Method.Settings["modules_to_save"] = []string{"norm"}
 	var logs bytes.Buffer
@@ -49,13 +48,13 @@ func TestRestarts(t *testing.T) {
 		}
 	}
 	if got, want := strings.Join(types, " "), adapter.Neighbours.String()+" "+adapter.NeighboursTiled.String()+" "+adapter.Sharing.String(); got != want {
-		t.Errorf("types behind restarts are %q, want %q", got, want)
+		t.Errorf("the types after restarts are %q, want %q", got, want)
 	}
 	if _, err := model.Load(t.Context(), c.Save.OutputDir, model.Options{}); err != nil {
-		t.Errorf("the result is no model: %v", err)
+		t.Errorf("the result is not a model: %v", err)
 	}
 	if found, _ := filepath.Glob(filepath.Join(c.Save.OutputDir, "adapter_*")); found != nil {
-		t.Errorf("the result holds %v beside the model", found)
+		t.Errorf("the result also holds %v", found)
 	}
 }
 
@@ -77,27 +76,8 @@ func TestRestartKeys(t *testing.T) {
 	}
 }
 
-func TestJaggedSchedule(t *testing.T) {
-	f, err := Schedule("cosine", 2, 20, 0.1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := withRestarts(f, 6, 3)
-	for step := range 20 {
-		want := f(step)
-		if step >= 6 && step%6 < 3 {
-			want *= float64(step%6) / 3
-		}
-		if got := g(step); math.Abs(got-want) > 1e-12 {
-			t.Errorf("step %d: factor %g, want %g", step, got, want)
-		}
-	}
-	if got := f(20); math.Abs(got-0.1) > 1e-12 {
-		t.Errorf("the last factor is %g, want min_lr_ratio", got)
-	}
-}
-
-// TestOptimizerRestart: parameters that stay keep their moments, new ones start as in a new optimizer.
+// TestOptimizerRestart checks that parameters that stay keep their moments, and that new ones start as in a new
+// optimizer.
 func TestOptimizerRestart(t *testing.T) {
 	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
 	move := func(o *AdamW) {
@@ -119,7 +99,7 @@ func TestOptimizerRestart(t *testing.T) {
 	if got, want := op.Data(fresh.Param).Data[0], op.Data(alone.Param).Data[0]; got != want {
 		t.Errorf("a new parameter is at %g, in a new optimizer at %g", got, want)
 	}
-	if o.since[0] != 1 || o.since[1] != 2 {
-		t.Errorf("steps are %v, want [1 2]", o.since)
+	if o.steps[0] != 1 || o.steps[1] != 2 {
+		t.Errorf("steps are %v, want [1 2]", o.steps)
 	}
 }

@@ -20,8 +20,8 @@ import (
 const smallConfig = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2,
  "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}`
 
-// small is a run of 10 short steps on a random model.
-func small(t *testing.T, method string) Config {
+// smallRun returns a run of 10 short steps of a model with random weights.
+func smallRun(t *testing.T, method string) Config {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "config.json")
 	if err := os.WriteFile(config, []byte(smallConfig), 0o666); err != nil {
@@ -44,7 +44,7 @@ func small(t *testing.T, method string) Config {
 
 func quiet() Options { return Options{Log: zerolog.Nop()} }
 
-// content reads a run's result and its metrics without the times.
+// content reads the weights of a run's result, and its metrics without the times.
 func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	t.Helper()
 	name := "adapter_model.safetensors"
@@ -74,10 +74,14 @@ func content(t *testing.T, c Config) (weights []byte, metrics []string) {
 	return weights, metrics
 }
 
-func TestResumedRunIsTheRun(t *testing.T) {
-	for _, method := range []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"} {
-		for _, stop := range []int{1, 5, 8} {
-			whole := small(t, method)
+func TestResume(t *testing.T) {
+	methods, stops := []string{"mora", "lora", "dora", "full", "loraplus", "pissa", "vera", "adalora", "relora", "remora"}, []int{1, 5, 8}
+	if testing.Short() {
+		methods, stops = []string{"lora", "full", "adalora", "remora"}, []int{5}
+	}
+	for _, method := range methods {
+		for _, stop := range stops {
+			whole := smallRun(t, method)
 			switch method {
 			case "lora":
 				whole.Method.Settings["lora_dropout"] = 0.2
@@ -110,7 +114,7 @@ func TestResumedRunIsTheRun(t *testing.T) {
 			w1, m1 := content(t, whole)
 			w2, m2 := content(t, cut)
 			if !bytes.Equal(w1, w2) {
-				t.Errorf("%s: resumed after step %d, the weights are others", method, stop)
+				t.Errorf("%s: resumed after step %d, the run has other weights", method, stop)
 			}
 			if !slices.Equal(m1, m2) {
 				t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", method, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
@@ -119,8 +123,8 @@ func TestResumedRunIsTheRun(t *testing.T) {
 	}
 }
 
-func TestDamagedCheckpointIsPassedOver(t *testing.T) {
-	c := small(t, "mora")
+func TestDamagedCheckpointIsSkipped(t *testing.T) {
+	c := smallRun(t, "mora")
 	if _, err := Run(context.Background(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}
@@ -136,15 +140,15 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	}
 	again, _ := content(t, c)
 	if !bytes.Equal(again, weights) {
-		t.Error("resumed from the older checkpoint, the weights are others")
+		t.Error("resumed from the older checkpoint, the run has other weights")
 	}
 	if !strings.Contains(logs.String(), "checkpoint-10") || !strings.Contains(logs.String(), "checkpoint-8") {
-		t.Errorf("the log names neither the damaged checkpoint nor the one in its place:\n%s", &logs)
+		t.Errorf("the log does not name both the damaged checkpoint and the older one:\n%s", &logs)
 	}
 }
 
-func TestOutputFolderIsNotTakenSilently(t *testing.T) {
-	c := small(t, "lora")
+func TestExistingOutputFolder(t *testing.T) {
+	c := smallRun(t, "lora")
 	c.Train.MaxSteps = 2
 	if _, err := Run(context.Background(), c, quiet()); err != nil {
 		t.Fatal(err)
@@ -175,8 +179,8 @@ func TestOutputFolderIsNotTakenSilently(t *testing.T) {
 	}
 }
 
-func TestDivergenceStopsTheRun(t *testing.T) {
-	c := small(t, "full")
+func TestDivergence(t *testing.T) {
+	c := smallRun(t, "full")
 	c.Train.LearningRate, c.Train.LRSchedulerType, c.Train.WarmupRatio, c.Train.MaxGradNorm, c.Save.Steps = 1e20, "constant", 0, 0, 1
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "step 2") || !strings.Contains(err.Error(), "checkpoint-1") {
@@ -187,8 +191,8 @@ func TestDivergenceStopsTheRun(t *testing.T) {
 	}
 }
 
-func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
-	c := small(t, "lora")
+func TestNoScoredToken(t *testing.T) {
+	c := smallRun(t, "lora")
 	c.Task.MaxLength = 20
 	_, err := Run(context.Background(), c, quiet())
 	if err == nil || !strings.Contains(err.Error(), "no scored token") {
@@ -199,17 +203,18 @@ func TestDataWithoutScoredTokenAreRefused(t *testing.T) {
 	}
 }
 
-// TestSlicesAddUpToTheWindow: cut in other slices, with rows of other lengths, the gradients are those of the whole.
-func TestSlicesAddUpToTheWindow(t *testing.T) {
-	c := small(t, "full")
-	r := &run{c: c, o: quiet()}
+// TestMicroBatchesAddUpToTheBatch checks that the gradients of a batch do not depend on how it is cut into
+// micro-batches.
+func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
+	c := smallRun(t, "full")
+	r := &run{config: c, options: quiet()}
 	if err := r.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.encode(); err != nil {
 		t.Fatal(err)
 	}
-	r.o.Out = &bytes.Buffer{}
+	r.options.Out = &bytes.Buffer{}
 	if err := r.attach(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -219,12 +224,12 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 	var want StepStats
 	var grads [][]float32
 	for i, tokens := range []int{1 << 20, 1, 100} {
-		r.t.Options.MaxTokensPerMicroBatch = tokens
-		got, err := r.t.gradients(t.Context(), rows, 0)
+		r.trainer.Options.MaxTokensPerMicroBatch = tokens
+		got, err := r.trainer.gradients(t.Context(), rows, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for j, p := range r.t.Params {
+		for j, p := range r.trainer.Params {
 			g := slices.Clone(op.Grad(p.Param).Data)
 			if i == 0 {
 				grads = append(grads, g)
@@ -232,7 +237,7 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 			}
 			for k := range g {
 				if math.Abs(float64(g[k]-grads[j][k])) > 1e-5 {
-					t.Fatalf("slices of %d tokens: gradient of %s differs: %g, want %g", tokens, p.Name, g[k], grads[j][k])
+					t.Fatalf("micro-batches of %d tokens: the gradient of %s is %g, want %g", tokens, p.Name, g[k], grads[j][k])
 				}
 			}
 		}
@@ -240,14 +245,14 @@ func TestSlicesAddUpToTheWindow(t *testing.T) {
 			want = got
 		}
 		if math.Abs(got.Loss-want.Loss) > 1e-6 || got.Scored != want.Scored {
-			t.Errorf("slices of %d tokens: %+v, want %+v", tokens, got, want)
+			t.Errorf("micro-batches of %d tokens: %+v, want %+v", tokens, got, want)
 		}
-		r.t.AdamW.zeroGrad()
+		r.trainer.AdamW.zeroGrad()
 	}
 }
 
 func TestEarlyStoppingKeepsTheBest(t *testing.T) {
-	c := small(t, "mora")
+	c := smallRun(t, "mora")
 	c.Train.LearningRate, c.Train.LRSchedulerType, c.Eval.Steps, c.Train.EarlyStoppingPatience, c.Train.LoadBestModelAtEnd, c.Train.MaxSteps = 3, "constant", 1, 2, true, 50
 	res, err := Run(context.Background(), c, quiet())
 	if err != nil {

@@ -11,17 +11,18 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// TokenizerOptions are how TrainTokenizer goes.
+// TokenizerOptions say what TrainTokenizer reads and writes.
 type TokenizerOptions struct {
-	// Data and Field are the task text's: files of plain text or records, and the records' field.
+	// Data and Field are options of the task text: files of plain text or records, and the field of a record that holds
+	// its text.
 	Data, Field any
 	// Output is the new folder.
 	Output string
 	tokenizer.TrainOptions
 }
 
-// TrainTokenizer trains a byte-level BPE tokenizer on texts and writes its folder, for models that are trained from random
-// weights. It returns the number of its tokens, which is less than asked for where the texts have no more.
+// TrainTokenizer trains a byte-level BPE tokenizer on texts and writes it to a new folder, for models that are trained
+// from random weights. It returns the number of its tokens, which is below VocabSize if the texts have too few merges.
 func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err error) {
 	if err := folder.MustBeNew(o.Output); err != nil {
 		return 0, err
@@ -34,7 +35,7 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	if err != nil {
 		return 0, err
 	}
-	t, err := tokenizer.Train(textsOf(ctx, task), o.TrainOptions)
+	t, err := tokenizer.Train(trainTexts(ctx, task), o.TrainOptions)
 	if err != nil {
 		return 0, err
 	}
@@ -51,8 +52,8 @@ func TrainTokenizer(ctx context.Context, o TokenizerOptions) (tokens int, err er
 	})
 }
 
-// textsOf are the texts of a task's training data.
-func textsOf(ctx context.Context, task tasks.Task) iter.Seq2[string, error] {
+// trainTexts iterates over the texts of a task's training data.
+func trainTexts(ctx context.Context, task tasks.Task) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for ex, err := range task.Examples(tasks.Train) {
 			if err == nil {

@@ -1,5 +1,5 @@
-// Package head names what a model is for: the kind of its head, its labels and the problem that it solves. Models, tasks and
-// adapters agree on these names; what a head computes belongs to package model, what its outputs mean to package tasks.
+// Package head names what a model is for: the [Kind] of its head, its labels and the problem that it solves. Only these names
+// belong here. What a head computes belongs to package model, and what its outputs mean to package tasks.
 //
 //	m, err := model.Load(ctx, "bert", model.Options{
 //		Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"bad", "good"}},

@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Batch lays rows end to end, as the model's head wants them.
+// Batch concatenates rows into a batch without padding, as the model's head needs them.
 func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 	b := &model.Batch{CuSeqLens: []int{0}}
 	seq2seq := m.Head().Kind == head.Seq2SeqLM
@@ -37,8 +37,9 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 	return b
 }
 
-// MicroBatches cuts a batch of rows into runs of whole rows with about as many tokens as asked for, at least one row each.
-// Sentence embeddings are scored against all others of their batch: there it stays whole.
+// MicroBatches cuts a batch into micro-batches of whole rows with at most the given number of tokens; a longer row is a
+// micro-batch of its own. A batch for sentence embeddings stays whole, since each embedding is scored against all
+// others.
 func MicroBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Features {
 	if m.Head().Kind == head.FeatureExtraction {
 		return [][]tasks.Features{rows}
@@ -46,10 +47,11 @@ func MicroBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.F
 	return model.Runs(rows, tokens, tasks.Features.Tokens)
 }
 
-// evalPairs is how many pairs are told apart where the held-out loss is taken.
+// evalPairs is the number of pairs in a batch when a contrastive loss is evaluated.
 const evalPairs = 32
 
-// evalBatches cuts rows that are evaluated; pairs come by a fixed number, whatever the training's batch is.
+// evalBatches cuts rows into batches for evaluation. Pairs come in batches of evalPairs, whatever the batch size in
+// training.
 func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Features {
 	if m.Head().Kind != head.FeatureExtraction {
 		return MicroBatches(m, rows, tokens)
@@ -58,7 +60,7 @@ func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Fe
 	for from := 0; from < len(rows); {
 		to := min(from+evalPairs, len(rows))
 		if to == len(rows)-1 {
-			to++ // none is left alone
+			to++ // a batch of a single pair would have no loss
 		}
 		out = append(out, rows[from:to])
 		from = to
@@ -66,21 +68,22 @@ func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Fe
 	return out
 }
 
-// MicroBatchTokens is how many tokens a micro-batch has by default: larger ones pack a weight less often, and take more
-// memory.
-func MicroBatchTokens(m *model.Model) int {
-	const room = 128 << 20 // bytes of activations
-	return min(max(room/(4*m.Footprint("").Training(false)), 512), 1024)
+// DefaultMicroBatchTokens returns the default size of a micro-batch in tokens, 512 to 1,024. Larger micro-batches pack
+// the weights less often and take more memory.
+func DefaultMicroBatchTokens(m *model.Model) int {
+	const activationBytes = 128 << 20
+	return min(max(activationBytes/(4*m.Footprint("").Training(false)), 512), 1024)
 }
 
-// EvalTokens is how many tokens run at once where no backward pass follows, if a micro-batch of the training has that many.
+// EvalTokens returns how many tokens run at once if no backward pass follows, given the tokens of a micro-batch in
+// training.
 func EvalTokens(microBatch int) int { return 4 * microBatch }
 
-// CollateEval draws held-out rows once for all, the same for every run.
-func CollateEval(task tasks.Task, texts *tasks.PairEncoder, rows []tasks.Features) {
-	if d, ok := task.(tasks.Collator); ok {
+// CollateEval collates held-out rows in place, with the same random numbers in every run.
+func CollateEval(task tasks.Task, pairs *tasks.PairEncoder, rows []tasks.Features) {
+	if c, ok := task.(tasks.Collator); ok {
 		for i, row := range rows {
-			rows[i] = d.Collate(texts, row, rand.New(rand.NewPCG(1, uint64(i))).Uint64())
+			rows[i] = c.Collate(pairs, row, rand.New(rand.NewPCG(1, uint64(i))).Uint64())
 		}
 	}
 }

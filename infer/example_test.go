@@ -24,14 +24,14 @@ func embedded() *infer.Session {
 	return s
 }
 
-// A session continues a prompt, and streams the text as it comes.
+// A session continues a prompt and streams the text as it is generated.
 func ExampleOpen() {
 	s, err := infer.Open(context.Background(), infer.Embedded, "")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	prompt, err := s.EncodePrompt("Natalia sold clips to 48 of her friends in April", infer.Prompt{})
+	prompt, err := s.EncodePrompt("Natalia sold clips to 48 of her friends in April", infer.PromptOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func ExampleOpen() {
 	// Output: 12 length true
 }
 
-// NewSession takes a model that is loaded already, and an adapter on it by its name.
+// NewSession takes a model that is loaded already, and the name of an adapter on it.
 func ExampleNewSession() {
 	base := embedded()
 	defer func() { _ = base.Close() }()
@@ -64,7 +64,7 @@ func ExampleNewSession() {
 	// Output: mine 3 [0]
 }
 
-// LogLikelihoods compares continuations: what multiple-choice tasks do.
+// LogLikelihoods compares continuations, as multiple-choice tasks do.
 func ExampleSession_LogLikelihoods() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -83,7 +83,7 @@ func ExampleSession_LogLikelihoods() {
 	// Output: true
 }
 
-// Loss is the mean loss over the scored tokens of rows, without a backward pass.
+// Loss computes the mean loss over the scored tokens of rows, without a backward pass.
 func ExampleSession_Loss() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -107,8 +107,8 @@ func ExampleSession_Loss() {
 	// Output: 4 true
 }
 
-// Logits runs batches and returns a row of outputs for each token, here with and without an adapter. Compare says how far
-// the two are apart.
+// Logits runs batches and returns a row of outputs for each token, here with and without an adapter. CompareLogits
+// tells how much the two differ.
 func ExampleLogits() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -117,19 +117,19 @@ func ExampleLogits() {
 		log.Fatal(err)
 	}
 	batches := []*model.Batch{{IDs: []int32{72, 105, 33}}}
-	compare := func() infer.Change {
-		base, err := infer.Logits(s.Model, "", batches)
+	compare := func() infer.LogitChange {
+		base, err := infer.Logits(context.Background(), s.Model, "", batches)
 		if err != nil {
 			log.Fatal(err)
 		}
-		with, err := infer.Logits(s.Model, "mine", batches)
+		with, err := infer.Logits(context.Background(), s.Model, "mine", batches)
 		if err != nil {
 			log.Fatal(err)
 		}
-		return infer.Compare(base, with)
+		return infer.CompareLogits(base, with)
 	}
 	fmt.Println(compare().Largest, "at first")
-	for _, p := range a.Params() { // in place of training
+	for _, p := range a.Params() { // instead of training
 		for i := range op.Data(p.Param).Data {
 			op.Data(p.Param).Data[i] = 0.01
 		}
@@ -141,7 +141,7 @@ func ExampleLogits() {
 	// 3 true
 }
 
-// Documents embedded: a folder may be read without its head, and the outputs are then a vector for each document.
+// A model can be loaded without its head. Its outputs are then embeddings, one for each document.
 func ExampleLogits_embeddings() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -151,7 +151,7 @@ func ExampleLogits_embeddings() {
 	}
 	defer func() { _ = m.Close() }()
 	texts, _ := model.Documents([][]int32{{72, 105}, {33}})
-	vectors, err := infer.Logits(m, "", []*model.Batch{texts})
+	vectors, err := infer.Logits(context.Background(), m, "", []*model.Batch{texts})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func ExampleLogits_embeddings() {
 	// Output: 2 192
 }
 
-// A loop of your own lays rows end to end, and cuts what is too much for one pass into micro-batches of whole rows.
+// A training loop of your own cuts rows into micro-batches that fit a pass, and concatenates the rows of each.
 func ExampleMicroBatches() {
 	s := embedded()
 	defer func() { _ = s.Close() }()
@@ -177,7 +177,8 @@ func ExampleMicroBatches() {
 	// [6 7 8 9] [0 4]
 }
 
-// OpenFor opens a model with the head that a task wants; a folder without such a head gets a new one, to be trained.
+// OpenFor opens a model with the head that a task needs. A model without such a head gets a new one, which has to be
+// trained.
 func ExampleOpenFor() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -205,18 +206,18 @@ func ExampleOpenFor() {
 	// Output: true sequence-classification [bad good]
 }
 
-// A folder's host.json says how its model is to be opened: with which head, and by whose numerics.
-func ExampleReadHost() {
+// host.json says how to open the model of a folder: with which head and which numerics.
+func ExampleReadModelSetup() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	h := infer.Host{Config: head.Config{Kind: head.SequenceClassification, Labels: []string{"bad", "good"}}, Numerics: model.Cybertron}
+	h := infer.ModelSetup{Config: head.Config{Kind: head.SequenceClassification, Labels: []string{"bad", "good"}}, Numerics: model.Cybertron}
 	if err := h.Write(dir); err != nil {
 		log.Fatal(err)
 	}
-	read, err := infer.ReadHost(dir)
+	read, err := infer.ReadModelSetup(dir)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,72 +10,72 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Question is a prompt and continuations of it that are compared, in tokens: at least one each.
+// Question is a prompt and the continuations of it that are compared, in tokens. The prompt and every choice have one
+// or more tokens.
 type Question struct {
 	Prompt  []int32
 	Choices [][]int32
 }
 
 const (
-	// sideBySide is how many questions run at once, questionTokens about how many of their tokens one pass takes, and
-	// cacheBytes how much memory copies of what they share may take.
-	sideBySide     = 32
-	questionTokens = 1024
-	cacheBytes     = 256 << 20
+	maxQuestions  = 32        // run at once
+	maxPassTokens = 1024      // of the questions that run at once, about
+	maxCacheBytes = 256 << 20 // of the copies of a shared prefix
 )
 
-// LogLikelihoods is the log-probability of each choice after its prompt, the sum over its tokens. The prompts' keys and
-// values are computed once and the choices continue them; what a run of questions begins with alike, such as worked
-// examples, is computed once for all.
+// LogLikelihoods returns the log-probability of each choice after its prompt: the sum over the choice's tokens. Keys
+// and values of a prompt are computed once and continued by its choices. A prefix that consecutive prompts share, such
+// as few-shot examples, is computed once for all of them.
 func (s *Session) LogLikelihoods(ctx context.Context, questions []Question) ([][]float64, error) {
-	prompts, all := make([][]int32, len(questions)), make([][]float64, len(questions))
+	prompts, sums := make([][]int32, len(questions)), make([][]float64, len(questions))
 	for i, q := range questions {
-		prompts[i], all[i] = q.Prompt, make([]float64, len(q.Choices))
+		prompts[i], sums[i] = q.Prompt, make([]float64, len(q.Choices))
 	}
 	l := &likelihoods{m: s.Model, adapter: s.Adapter}
 	for from := 0; from < len(questions); {
 		n, shared := model.SharedPrefix(prompts[from:])
-		l.questions, l.sums, l.shared = questions[from:from+n], all[from:from+n], shared
+		l.questions, l.sums, l.shared = questions[from:from+n], sums[from:from+n], shared
 		if err := l.run(ctx); err != nil {
 			return nil, err
 		}
 		from += n
 	}
-	return all, nil
+	return sums, nil
 }
 
-// likelihoods is the state of LogLikelihoods, for questions whose first tokens are the same: so many as are shared.
+// likelihoods is the state of LogLikelihoods for questions whose prompts share a prefix.
 type likelihoods struct {
 	m         *model.Model
 	adapter   string
 	questions []Question
-	sums      [][]float64
-	shared    int
-	lanes     *model.Cache // a copy of what is shared for each question that runs at once; nil where nothing is
+	sums      [][]float64  // the results, by question and choice
+	shared    int          // length of the shared prefix in tokens
+	caches    *model.Cache // a copy of the prefix for each question that runs at once; nil if nothing is shared
 }
 
+// run computes the shared prefix, then the questions, as many at once as the limits allow.
 func (l *likelihoods) run(ctx context.Context) error {
-	room := sideBySide
-	l.lanes = nil
+	limit := maxQuestions
+	l.caches = nil
 	if l.shared > 0 {
-		cache := l.m.NewCache(1)
-		err := l.pass([][]int32{l.questions[0].Prompt[:l.shared]}, []int{0}, cache, false, func(int, tensor.Matrix) {})
+		prefix := l.m.NewCache(1)
+		err := l.pass([][]int32{l.questions[0].Prompt[:l.shared]}, []int{0}, prefix, false, func(int, tensor.Matrix) {})
 		if err != nil {
 			return err
 		}
-		room = min(sideBySide, len(l.questions), max(1, cacheBytes/(2*cache.Bytes(0))))
-		l.lanes = cache.Repeat(0, room)
+		limit = min(maxQuestions, len(l.questions), max(1, maxCacheBytes/(2*prefix.Bytes(0))))
+		l.caches = prefix.Repeat(0, limit)
 	}
 	for from := 0; from < len(l.questions); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		to, tokens := from, 0
-		for to < min(from+room, len(l.questions)) && (to == from || tokens+len(l.questions[to].Prompt)-l.shared <= questionTokens) {
+		for to < min(from+limit, len(l.questions)) && (to == from || tokens+len(l.questions[to].Prompt)-l.shared <= maxPassTokens) {
 			tokens += len(l.questions[to].Prompt) - l.shared
 			to++
 		}
-		if err := l.batch(from, to); err != nil {
+		if err := l.runBatch(l.questions[from:to], l.sums[from:to]); err != nil {
 			return err
 		}
 		from = to
@@ -83,75 +83,76 @@ func (l *likelihoods) run(ctx context.Context) error {
 	return nil
 }
 
-// batch runs questions from to to-1 side by side.
-func (l *likelihoods) batch(from, to int) error {
-	questions, sums, lanes := l.questions[from:to], l.sums[from:to], l.lanes
-	most := 0 // choices of a question that need more than the prompt's logits
+// runBatch runs some questions at once: their prompts, then their first choices, their second choices and so on.
+func (l *likelihoods) runBatch(questions []Question, sums [][]float64) error {
+	caches, longChoices := l.caches, 0 // the most choices of a question that needs more than its prompt's logits
 	for _, q := range questions {
 		if slices.ContainsFunc(q.Choices, func(ids []int32) bool { return len(ids) > 1 }) {
-			most = max(most, len(q.Choices))
+			longChoices = max(longChoices, len(q.Choices))
 		}
 	}
-	if lanes == nil && most > 0 {
-		lanes = l.m.NewCache(len(questions))
+	if caches == nil && longChoices > 0 {
+		caches = l.m.NewCache(len(questions))
 	}
-	docs, at := make([][]int32, len(questions)), make([]int, len(questions))
+	docs, indices := make([][]int32, len(questions)), make([]int, len(questions))
 	for i, q := range questions {
-		docs[i], at[i] = q.Prompt[l.shared:], i
+		docs[i], indices[i] = q.Prompt[l.shared:], i
 	}
-	err := l.pass(docs, at, lanes, false, func(i int, logits tensor.Matrix) {
+	err := l.pass(docs, indices, caches, false, func(i int, logits tensor.Matrix) {
 		row := logits.Row(0)
 		norm := numeric.LogSumExp(row)
 		for j, ids := range questions[i].Choices {
 			sums[i][j] = float64(row[ids[0]]) - norm
 		}
 	})
-	for j := 0; err == nil && j < most; j++ {
-		err = l.continued(questions, sums, j, lanes)
+	for j := 0; err == nil && j < longChoices; j++ {
+		err = l.addContinuations(questions, sums, j, caches)
 	}
 	for i := range questions {
-		if lanes != nil {
-			lanes.Crop(i, l.shared)
+		if caches != nil {
+			caches.Crop(i, l.shared)
 		}
 	}
 	return err
 }
 
-// continued adds the further tokens of every question's choice j, and takes them off the caches again.
-func (l *likelihoods) continued(questions []Question, sums [][]float64, j int, lanes *model.Cache) error {
+// addContinuations adds the log-probabilities of the tokens after the first in every question's choice j. The caches
+// are as long afterwards as before.
+func (l *likelihoods) addContinuations(questions []Question, sums [][]float64, j int, caches *model.Cache) error {
 	var docs [][]int32
-	var at []int
+	var indices []int // the question of each document
 	for i, q := range questions {
 		if j < len(q.Choices) && len(q.Choices[j]) > 1 {
 			ids := q.Choices[j]
-			docs, at = append(docs, ids[:len(ids)-1]), append(at, i)
+			docs, indices = append(docs, ids[:len(ids)-1]), append(indices, i)
 		}
 	}
 	if len(docs) == 0 {
 		return nil
 	}
-	err := l.pass(docs, at, lanes, true, func(d int, logits tensor.Matrix) {
-		i := at[d]
+	err := l.pass(docs, indices, caches, true, func(d int, logits tensor.Matrix) {
+		i := indices[d]
 		for k, id := range questions[i].Choices[j][1:] {
 			row := logits.Row(k)
 			sums[i][j] += float64(row[id]) - numeric.LogSumExp(row)
 		}
 	})
-	for _, i := range at {
-		lanes.Crop(i, len(questions[i].Prompt))
+	for _, i := range indices {
+		caches.Crop(i, len(questions[i].Prompt))
 	}
 	return err
 }
 
-// pass runs documents that continue the named ones of a cache (nil: none) and gives out each one's logits: of every token,
-// or of the last alone.
-func (l *likelihoods) pass(docs [][]int32, at []int, cache *model.Cache, every bool, each func(doc int, logits tensor.Matrix)) error {
+// pass runs documents, document d as a continuation of cache entry indices[d] (cache may be nil), and calls use with
+// the logits of each, [rows, vocabulary]: those of all its tokens if everyToken is set, otherwise those of the last
+// one.
+func (l *likelihoods) pass(docs [][]int32, indices []int, cache *model.Cache, everyToken bool, use func(doc int, logits tensor.Matrix)) error {
 	b, rows := model.Documents(docs)
-	if every {
+	if everyToken {
 		rows = nil
 	}
 	if cache != nil {
-		cache = cache.Select(at)
+		cache = cache.Select(indices)
 	}
 	return op.Inference(l.adapter, func(p *op.Pass) error {
 		logits, err := l.m.Logits(p, b, rows, cache)
@@ -161,10 +162,10 @@ func (l *likelihoods) pass(docs [][]int32, at []int, cache *model.Cache, every b
 		from := 0
 		for d := range docs {
 			n := 1
-			if every {
+			if everyToken {
 				n = len(docs[d])
 			}
-			each(d, logits.Slice(from, 0, n, logits.Cols))
+			use(d, logits.Slice(from, 0, n, logits.Cols))
 			from += n
 		}
 		return nil

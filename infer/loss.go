@@ -10,8 +10,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Loss is the mean loss over all that is scored in rows, in passes of about as many tokens as asked for. On cancellation
-// the context's error is returned.
+// Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or
+// is a single longer row.
 func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
 	sum, n := 0.0, 0
 	for _, batch := range evalBatches(s.Model, rows, tokens) {
@@ -35,19 +35,19 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 		}
 	}
 	if n == 0 {
-		return 0, fmt.Errorf("nothing is scored in %d held-out rows", len(rows))
+		return 0, fmt.Errorf("none of %d held-out rows has a scored token", len(rows))
 	}
 	return sum / float64(n), nil
 }
 
-// Outputs are those of the head for each row, in one pass: a list for every token, or for sequence classification a single
-// one, and for sentence embeddings one for each text.
-func (s *Session) Outputs(rows []tasks.Features) (out [][][]float32, err error) {
-	bare := make([]tasks.Features, len(rows))
+// Outputs returns the outputs of the head for each row, computed in one pass: one vector per token, a single one for
+// sequence classification, or one per text for sentence embeddings.
+func (s *Session) Outputs(ctx context.Context, rows []tasks.Features) (out [][][]float32, err error) {
+	unlabelled := make([]tasks.Features, len(rows))
 	for i, row := range rows {
-		bare[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
+		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
 	}
-	all, err := Logits(s.Model, s.Adapter, []*model.Batch{Batch(s.Model, bare)})
+	all, err := Logits(ctx, s.Model, s.Adapter, []*model.Batch{Batch(s.Model, unlabelled)})
 	if err != nil {
 		return nil, err
 	}

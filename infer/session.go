@@ -12,14 +12,14 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// Embedded names the tiny base model that is part of the binary.
+// Embedded is the name of the tiny base model that is embedded in the binary.
 const Embedded = "embedded"
 
-// AdapterName is the name that an opened or a trained adapter has on its model.
+// AdapterName is the name that an adapter has on its model when it is opened or trained.
 const AdapterName = "default"
 
-// ModelDir is the folder of a model: the name itself, or for "embedded" a folder in the user's cache that the model in
-// the binary is unpacked to.
+// ModelDir returns the folder of a model: the name itself, or for "embedded" a folder in the user's cache, into which
+// the model in the binary is unpacked.
 func ModelDir(name string) (string, error) {
 	if name == Embedded {
 		return evaldata.Base()
@@ -27,26 +27,27 @@ func ModelDir(name string) (string, error) {
 	return name, nil
 }
 
-// Session is a model that can be run, with its tokenizer.
+// Session is an open model with its tokenizer.
 type Session struct {
 	Model *model.Model
-	// Adapter is the name of the adapter that is applied; "" is the base alone.
+	// Adapter is the name of the adapter that is applied. "" means the base alone.
 	Adapter string
-	// Attached is that adapter where Open has read it, else nil.
+	// Attached is that adapter if Open has loaded it, otherwise nil.
 	Attached *adapter.Adapter
-	// Host says how the model was opened.
-	Host Host
+	// Setup says how the model was opened.
+	Setup ModelSetup
 
 	tok *tokenizer.Tokenizer
 }
 
-// NewSession is a session of a model that is loaded already, with the named adapter of it ("" is the base alone).
+// NewSession returns a session of a model that is loaded already. adapterName names an adapter on it; "" means the base
+// alone. tok may be nil; it is then loaded from the model's folder when it is needed.
 func NewSession(m *model.Model, tok *tokenizer.Tokenizer, adapterName string) *Session {
 	return &Session{Model: m, Adapter: adapterName, tok: tok}
 }
 
-// Open reads a model by its folder's name or "embedded", and the adapter in another folder where that is not "". A head
-// that the adapter was trained with is there again.
+// Open loads a model, by its folder or as "embedded", and the adapter in the folder adapterDir unless that is "". If
+// the adapter was trained with a new head, the model gets that head.
 func Open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	s, err := open(ctx, name, adapterDir)
 	if err != nil {
@@ -60,20 +61,20 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := ReadHost(dir)
+	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			host, err = adapterHost(adapterDir)
+			setup, err = adapterSetup(adapterDir)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(ctx, dir, model.Options{Head: host.Config, Numerics: host.Numerics})
+	m, err := model.Load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Model: m, Host: host}
+	s := &Session{Model: m, Setup: setup}
 	if adapterDir == "" {
 		return s, nil
 	}
@@ -85,10 +86,10 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	return s, nil
 }
 
-// Close gives back the memory map of the model's weights.
+// Close unmaps the model's weights.
 func (s *Session) Close() error { return s.Model.Close() }
 
-// Tokenizer is the tokenizer of the model's folder, which is read once.
+// Tokenizer returns the session's tokenizer. It is loaded from the model's folder once.
 func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 	if s.tok != nil {
 		return s.tok, nil
@@ -104,7 +105,7 @@ func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 	return tok, nil
 }
 
-// MatchTokenizer refuses a tokenizer, read from dir, with ids that the model does not know.
+// MatchTokenizer returns an error if a tokenizer, loaded from dir, has more tokens than the model.
 func MatchTokenizer(tok *tokenizer.Tokenizer, m *model.Model, dir string) error {
 	if n, v := tok.VocabSize(), m.Config().VocabSize; n > v {
 		return fmt.Errorf("the tokenizer in %s has %d tokens, the model %d", dir, n, v)
@@ -112,7 +113,8 @@ func MatchTokenizer(tok *tokenizer.Tokenizer, m *model.Model, dir string) error 
 	return nil
 }
 
-// StopTokens are the tokens that end a text: those of the model's folder, and the tokenizer's end of sequence.
+// StopTokens returns the ids that end a text: those of the model's generation_config.json, and the tokenizer's end of
+// sequence.
 func (s *Session) StopTokens() ([]int32, error) {
 	tok, err := s.Tokenizer()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// TestCompleteStreamsTheText: the pieces that are streamed make the text, with a WordPiece tokenizer too, which takes away
-// the space before a full stop when the text is decoded.
+// TestCompleteStreamsTheText checks that the streamed pieces add up to the text, also with a WordPiece tokenizer, which
+// removes the space before a full stop when it decodes.
 func TestCompleteStreamsTheText(t *testing.T) {
 	dir := tiny.Folder(t, fmt.Sprintf(`{"model_type": "llama", "vocab_size": %d, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2,
  "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 256}`, len(tiny.Vocabulary())))
@@ -19,7 +19,7 @@ func TestCompleteStreamsTheText(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	prompt, err := s.EncodePrompt("ann is in ulm. where is the film?", Prompt{})
+	prompt, err := s.EncodePrompt("ann is in ulm. where is the film?", PromptOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,17 +1,18 @@
-// Package inspect describes the folder of a model or an adapter: shapes, sizes, ranks, singular values. What belongs here
-// only reads; nothing is changed.
+// Package inspect describes the folder of a model or an adapter: shapes, sizes, ranks, singular values. What belongs
+// here only reads; nothing is changed.
 //
 //	i, err := inspect.Folder(ctx, "run", "smollm2")
 //	if err != nil {
 //		return err
 //	}
 //	for _, l := range i.Adapter.Layers {
-//		fmt.Println(l.Name, l.Out, l.In, l.Parameters, l.Singular)
+//		fmt.Println(l.Name, l.Out, l.In, l.Parameters, l.SingularValues)
 //	}
 //
-// # What a user meets
+// # Overview
 //
-// [Folder] returns an [Inspection]. Of a model it has a [ModelInfo], with a [TensorGroup] for the tensors that differ in their
-// layer's number alone. Of an adapter it has an [AdapterInfo], with [AdaptedLayers] for the layers of one name and shape: how
-// many parameters they have, and how many singular values of ΔW are above [SingularValueThreshold].
+// [Folder] returns an [Inspection]. For a model it holds a [ModelInfo], with a [TensorGroup] for tensors that differ
+// only in the number of their layer. For an adapter it holds an [AdapterInfo], with [AdaptedLayers] for the layers of
+// one name and shape: how many parameters they have, and how many singular values of ΔW are above
+// [SingularValueThreshold].
 package inspect

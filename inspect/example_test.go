@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/inspect"
 )
 
-// A model's folder: its sizes, and its tensors by name and shape.
+// Folder describes a model: its sizes, and its tensors by name and shape.
 func ExampleFolder() {
 	i, err := inspect.Folder(context.Background(), infer.Embedded, "")
 	if err != nil {
@@ -28,7 +28,7 @@ func ExampleFolder() {
 	// model.layers.*.self_attn.q_proj.weight [192 192] BF16 4
 }
 
-// An adapter's folder: how many parameters the layers have, and of what rank their updates are.
+// Folder describes an adapter: the parameters of its layers and the rank of their updates.
 func ExampleFolder_adapter() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -56,7 +56,7 @@ func ExampleFolder_adapter() {
 	}
 	fmt.Println(i.Adapter.Method, i.Adapter.Parameters)
 	for _, l := range i.Adapter.Layers {
-		fmt.Printf("%s %d×%d: r %d, %d layers, %g singular values above %g\n", l.Name, l.Out, l.In, l.R, l.Count, l.Singular, inspect.SingularValueThreshold)
+		fmt.Printf("%s %d×%d: r %d, %d layers, %g singular values above %g\n", l.Name, l.Out, l.In, l.R, l.Count, l.SingularValues, inspect.SingularValueThreshold)
 	}
 	// Output:
 	// LoRA 7680

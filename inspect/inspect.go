@@ -17,10 +17,11 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// SingularValueThreshold is the bound above which singular values of ΔW are counted, the MoRA paper's.
+// SingularValueThreshold is the bound above which singular values of ΔW are counted, as in the MoRA paper (Jiang et al.
+// 2024, arXiv 2405.12130).
 const SingularValueThreshold = 0.1
 
-// Inspection is what is in a folder: a model's, or an adapter's.
+// Inspection describes a folder. Either Model or Adapter is set.
 type Inspection struct {
 	Dir     string       `json:"dir"`
 	Model   *ModelInfo   `json:"model,omitempty"`
@@ -35,14 +36,14 @@ type ModelInfo struct {
 	Vocab      int    `json:"vocab_size"`
 	Positions  int    `json:"max_position_embeddings"`
 	Parameters int    `json:"parameters"`
-	// Bytes is what the weights take as they are stored; they stay so while they are frozen.
+	// Bytes is the size of the weights as they are stored. Frozen weights take as much in memory.
 	Bytes   int           `json:"weight_bytes"`
 	Tensors []TensorGroup `json:"tensors"`
 }
 
-// TensorGroup is the tensors that differ only in their layer's number.
+// TensorGroup describes tensors that differ only in the number of their layer.
 type TensorGroup struct {
-	// Name has * for the number.
+	// Name has * in place of the number.
 	Name       string           `json:"name"`
 	Shape      []int            `json:"shape"`
 	DType      checkpoint.DType `json:"dtype"`
@@ -52,37 +53,38 @@ type TensorGroup struct {
 
 // AdapterInfo describes an adapter.
 type AdapterInfo struct {
-	// Method is the kind of adapter, with MoRA's operators.
+	// Method is the name of the method, for MoRA with its operators.
 	Method string `json:"method"`
-	// BaseModel is the model that it was opened on.
+	// BaseModel is the model that the adapter was opened on.
 	BaseModel  string `json:"base_model"`
 	Parameters int    `json:"parameters"`
-	// Share is of the base's parameters and its own.
+	// Share is Parameters divided by the parameters of base and adapter together.
 	Share float64 `json:"share"`
-	// Bytes is its size as float32; TrainingBytes with gradients and AdamW's moments.
+	// Bytes is the adapter's size in float32, TrainingBytes its size with gradients and AdamW's moments.
 	Bytes         int             `json:"bytes"`
 	TrainingBytes int             `json:"training_bytes"`
 	Layers        []AdaptedLayers `json:"layers"`
 }
 
-// AdaptedLayers is the adapted layers of one name and shape.
+// AdaptedLayers describes the adapted layers of one name and shape.
 type AdaptedLayers struct {
 	Name string `json:"name"`
 	Out  int    `json:"out_features"`
 	In   int    `json:"in_features"`
-	// R is the rank of LoRA's kin, RHat the side of MoRA's matrix. A method has one of them, or neither.
+	// R is the rank of LoRA and its variants, RHat the side of MoRA's square matrix. A method has one of them, or
+	// neither.
 	R          int `json:"r,omitempty"`
 	RHat       int `json:"rhat,omitempty"`
 	Count      int `json:"count"`
 	Parameters int `json:"parameters"`
-	// Singular is how many singular values of ΔW are above SingularValueThreshold, and Largest the largest one: both averages
-	// over the layers.
-	Singular float64 `json:"singular_values"`
-	Largest  float64 `json:"largest_singular_value"`
+	// SingularValues is the number of singular values of ΔW above SingularValueThreshold, LargestSingularValue the
+	// largest one. Both are means over the layers.
+	SingularValues       float64 `json:"singular_values"`
+	LargestSingularValue float64 `json:"largest_singular_value"`
 }
 
-// Folder reads a model's or an adapter's folder. An adapter is opened on modelName or, where that is "", on the model
-// that its settings name.
+// Folder describes the folder of a model or an adapter. An adapter is opened on modelName or, if that is "", on the
+// model that its adapter_config.json names.
 func Folder(ctx context.Context, dir, modelName string) (*Inspection, error) {
 	i, err := folder(ctx, dir, modelName)
 	if err != nil {
@@ -109,21 +111,23 @@ func folder(ctx context.Context, name, modelName string) (*Inspection, error) {
 
 var layerNumber = regexp.MustCompile(`\.\d+\.`)
 
+// inspectModel describes the model in a folder.
 func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	m, err := model.Load(ctx, dir, model.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = m.Close() }()
-	s := m.Config()
-	i := &ModelInfo{Layers: s.NumHiddenLayers, Hidden: s.HiddenSize, Vocab: s.VocabSize, Positions: s.MaxPositionEmbeddings, Parameters: m.NumParameters(), Bytes: m.WeightBytes()}
-	var c struct {
+	c := m.Config()
+	i := &ModelInfo{Layers: c.NumHiddenLayers, Hidden: c.HiddenSize, Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings,
+		Parameters: m.NumParameters(), Bytes: m.WeightBytes()}
+	var config struct {
 		ModelType string `json:"model_type"`
 	}
-	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
+	if err := json.Unmarshal(m.ConfigJSON, &config); err != nil {
 		return nil, err
 	}
-	i.ModelType = c.ModelType
+	i.ModelType = config.ModelType
 	file, err := checkpoint.Open(dir)
 	if err != nil {
 		return nil, err
@@ -147,7 +151,8 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	return i, nil
 }
 
-// baseModel finds the model that an adapter's settings name: as they have it, or beside the adapter.
+// baseModel finds the folder of the model that an adapter_config.json names: by its path, or in or next to the
+// adapter's folder.
 func baseModel(dir string) (string, error) {
 	method, err := adapter.ReadConfig(dir)
 	if err != nil {
@@ -165,9 +170,10 @@ func baseModel(dir string) (string, error) {
 	if name == infer.Embedded {
 		return name, nil
 	}
-	return "", fmt.Errorf("%s is for the model %q, which is no folder here; name its folder with --model", dir, name)
+	return "", fmt.Errorf("%s is for the model %q, which is not a folder here; name its folder with --model", dir, name)
 }
 
+// inspectAdapter describes the adapter in a folder.
 func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, error) {
 	if modelName == "" {
 		var err error
@@ -175,26 +181,26 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 			return nil, err
 		}
 	}
-	l, err := infer.Open(ctx, modelName, dir)
+	s, err := infer.Open(ctx, modelName, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = l.Close() }()
-	n := l.Attached.NumTrainable()
+	defer func() { _ = s.Close() }()
+	n := s.Attached.NumTrainable()
 	a := &AdapterInfo{
-		Method: adapter.MethodName(l.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+l.Model.NumParameters()),
+		Method: adapter.MethodName(s.Attached.Method), BaseModel: modelName, Parameters: n, Share: float64(n) / float64(n+s.Model.NumParameters()),
 		Bytes: 4 * n, TrainingBytes: 16 * n,
 	}
-	ranks, err := l.Attached.Spectra(ctx, SingularValueThreshold)
+	spectra, err := s.Attached.Spectra(ctx, SingularValueThreshold)
 	if err != nil {
 		return nil, err
 	}
-	for i, layer := range l.Attached.Layers() {
-		a.add(ranks[i], layer.Adapter)
+	for i, layer := range s.Attached.Layers() {
+		a.add(spectra[i], layer.Adapter)
 	}
 	for i := range a.Layers {
-		a.Layers[i].Singular /= float64(a.Layers[i].Count)
-		a.Layers[i].Largest /= float64(a.Layers[i].Count)
+		a.Layers[i].SingularValues /= float64(a.Layers[i].Count)
+		a.Layers[i].LargestSingularValue /= float64(a.Layers[i].Count)
 	}
 	if len(a.Layers) == 0 {
 		return nil, errors.New("the adapter changes no layer")
@@ -202,14 +208,14 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 	return a, nil
 }
 
-// add counts a layer in.
-func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
-	g := AdaptedLayers{Name: r.Path[strings.LastIndexByte(r.Path, '.')+1:], Out: r.Out, In: r.In}
+// add counts a layer with its adapter and the spectrum of its ΔW.
+func (a *AdapterInfo) add(s adapter.Spectrum, layer model.Adapter) {
+	g := AdaptedLayers{Name: s.Path[strings.LastIndexByte(s.Path, '.')+1:], Out: s.Out, In: s.In}
 	size := 0
-	for _, p := range on.Params() {
+	for _, p := range layer.Params() {
 		size += p.Size()
 	}
-	if r, ok := on.(adapter.Ranker); ok {
+	if r, ok := layer.(adapter.Ranker); ok {
 		switch symbol, n := r.Rank(); symbol {
 		case "r":
 			g.R = n
@@ -223,9 +229,9 @@ func (a *AdapterInfo) add(r adapter.Spectrum, on model.Adapter) {
 	if at < 0 {
 		a.Layers, at = append(a.Layers, g), len(a.Layers)
 	}
-	s := &a.Layers[at]
-	s.Count++
-	s.Parameters += size
-	s.Singular += float64(r.Rank)
-	s.Largest += r.Largest
+	l := &a.Layers[at]
+	l.Count++
+	l.Parameters += size
+	l.SingularValues += float64(s.Rank)
+	l.LargestSingularValue += s.Largest
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/internal/tiny"
 )
 
-// TestAdapters: a method tells its own name and rank.
+// TestAdapters checks the name and the rank of every method.
 func TestAdapters(t *testing.T) {
 	base := golden.Cases(t, "peft")[0].Path("base")
 	for _, tt := range []struct {

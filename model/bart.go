@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/head"
@@ -22,18 +23,18 @@ func init() {
 }
 
 // bart is the encoder and decoder of BART (Lewis et al. 2020), mBART (Liu et al. 2020), Marian (Junczys-Dowmunt et al.
-// 2018) and Pegasus (Zhang et al. 2020): the Transformer of Vaswani et al. (2017) with the norms behind each part of a
-// layer, or before it, and positions that are learned, or sinusoids.
+// 2018) and Pegasus (Zhang et al. 2020): the Transformer of Vaswani et al. (2017), with norms after each part of a layer or
+// before it, and positions that are learned or sinusoids.
 type bart struct {
 	nn.Module
 	Shared  *Weight    `hf:"@.shared.weight"`
 	Encoder *bartStack `hf:"@.encoder"`
 	Decoder *bartStack `hf:"@.decoder"`
 
-	c       *bartConfig
-	head    *Head
-	places  tensor.Source // the positions as Cybertron computes them, or nil
-	rotates bool          // the decoder reads a source's last token first, as in Cybertron
+	c         *bartConfig
+	head      *Head
+	positions tensor.Source // Cybertron's, or nil
+	rotates   bool          // the decoder reads a source's last token first, as in Cybertron
 }
 
 // bartStack is an encoder or a decoder.
@@ -64,7 +65,7 @@ type bartAttention struct {
 	Output *Linear `hf:"out_proj"`
 }
 
-// bartEps is the epsilon of all norms.
+// bartEps is the constant of all norms.
 const bartEps = 1e-5
 
 func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
@@ -93,10 +94,10 @@ func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
 	return m, m.head, err
 }
 
-// tied says whether the tables of words and the LM head are one.
+// tied says whether the embeddings and the LM head are one matrix.
 func (c *bartConfig) tied() bool { return c.TieWordEmbeddings == nil || *c.TieWordEmbeddings }
 
-// stack declares an encoder or a decoder, without its tables.
+// stack declares an encoder or a decoder without its embeddings.
 func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 	h := m.c.DModel
 	norm := func(has bool) *LayerNorm {
@@ -121,26 +122,7 @@ func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 	return s
 }
 
-// sinusoids are fixed positions (Vaswani et al. 2017, section 3.5): the sines in the first half of a row, the cosines in
-// the second.
-func sinusoids(positions, n int) []float32 {
-	v := make([]float32, positions*n)
-	half := (n + 1) / 2
-	for p := range positions {
-		row := v[p*n:]
-		for j := range n {
-			angle := float64(p) / math.Pow(10000, float64(2*(j/2))/float64(n))
-			if j%2 == 0 {
-				row[j/2] = float32(math.Sin(angle))
-			} else {
-				row[half+j/2] = float32(math.Cos(angle))
-			}
-		}
-	}
-	return v
-}
-
-// newHead makes the head of a kind.
+// newHead declares the head of a kind.
 func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
 	h := &Head{Config: k}
@@ -168,7 +150,7 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 		h.Out = NewLinear(2, c.DModel, true)
 		h.Add("qa_outputs", h.Out)
 	default:
-		return nil, notSupported("config.json: %s has no head for %s", c.ModelType, k.Kind)
+		return nil, noHead(c.ModelType, k.Kind)
 	}
 	return h, nil
 }
@@ -180,7 +162,7 @@ func (m *bart) Config() Config {
 		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel}
 }
 
-// SetNumerics chooses Hugging Face's computation or Cybertron's.
+// SetNumerics implements NumericsSetter.
 func (m *bart) SetNumerics(name string) error {
 	c := m.c
 	switch {
@@ -189,13 +171,13 @@ func (m *bart) SetNumerics(name string) error {
 	case name != Cybertron:
 		return fmt.Errorf("numerics %q is not known; known are %s, %s", name, HuggingFace, Cybertron)
 	case c.ModelType == "mbart" || !c.shared:
-		return fmt.Errorf("numerics %q: Cybertron serves BART, Marian and Pegasus with one table of words for both sides", name)
+		return notSupported("numerics %q: Cybertron has BART, Marian and Pegasus with one embedding for both sides", name)
 	}
 	if c.act == op.GELU {
 		c.act = op.GELUTanh
 	}
 	if c.static {
-		m.places = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
+		m.positions = tensor.View(sinusoids32(c.MaxPositionEmbeddings, c.DModel), c.MaxPositionEmbeddings, c.DModel)
 	}
 	if m.head.Pooling == PoolEOS {
 		m.head.Pooling, m.rotates = PoolLast, true
@@ -203,20 +185,171 @@ func (m *bart) SetNumerics(name string) error {
 	return nil
 }
 
-// sinusoids32 are the positions as Cybertron computes them, in float32.
-func sinusoids32(positions, n int) []float32 {
-	v := make([]float32, positions*n)
-	half := (n + 1) / 2
-	for p := range positions {
-		row := v[p*n:]
-		for j := range n {
-			angle := float32(p) / float32(math.Pow(10000, float64(2*float32(j/2)/float32(n))))
-			if j%2 == 0 {
-				row[j/2] = float32(math.Sin(float64(angle)))
-			} else {
-				row[half+j/2] = float32(math.Cos(float64(angle)))
-			}
+// Forward implements Backbone. With a cache, whose sources have been encoded, the batch is tokens of the targets.
+func (m *bart) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
+	if cache != nil {
+		return m.decode(p, nil, b.IDs, b.Bounds(), b, cache)
+	}
+	ids, bounds := m.inputs(b)
+	return m.decode(p, m.encode(p, b), ids, bounds, b, nil)
+}
+
+// inputs are the tokens that the decoder reads: the targets, or the sources where there are no targets, shifted by one after
+// the token with which the decoder starts.
+func (m *bart) inputs(b *Batch) (ids []int32, bounds []int) {
+	from, bounds := b.IDs, b.Bounds()
+	if m.head.Kind == head.Seq2SeqLM && b.Labels != nil {
+		from, bounds = b.Labels, b.TargetBounds()
+	}
+	ids = make([]int32, len(from))
+	for d := range len(bounds) - 1 {
+		doc, in := from[bounds[d]:bounds[d+1]], ids[bounds[d]:bounds[d+1]]
+		in[0] = m.first(doc)
+		for i := range len(doc) - 1 {
+			in[i+1] = m.padded(doc[i])
 		}
 	}
-	return v
+	return ids, bounds
 }
+
+// first is the token with which the decoder starts: for mBART the target's last, its language; else always the same.
+func (m *bart) first(target []int32) int32 {
+	if m.rotates {
+		return target[len(target)-1]
+	}
+	if m.c.ModelType != "mbart" {
+		return *m.c.DecoderStartTokenID
+	}
+	n := 0
+	for _, id := range target {
+		if m.padded(id) != *m.c.PadTokenID {
+			n++
+		}
+	}
+	return m.padded(target[max(0, n-1)])
+}
+
+// padded is a label as the decoder reads it.
+func (m *bart) padded(id int32) int32 {
+	if id == head.IgnoreIndex {
+		return *m.c.PadTokenID
+	}
+	return id
+}
+
+// encode returns the encoder's states, [tokens of the sources, hidden].
+func (m *bart) encode(p *op.Pass, b *Batch) mat.Tensor {
+	s, bounds := m.Encoder, b.Bounds()
+	shape := s.shape
+	shape.AttentionLengths = b.AttentionLengths
+	x := m.embed(p, s, b.IDs, bounds, nil)
+	for _, l := range s.Layers {
+		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
+			return m.feedForward(p, l, m.attend(p, shape, l, x, bounds, nil))
+		})
+	}
+	return m.last(p, s, x)
+}
+
+// decode returns the decoder's states. Cross-attention sees memory, the encoder's states of the batch b, or with a cache the
+// keys and values that it holds.
+func (m *bart) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
+	s := m.Decoder
+	x := m.embed(p, s, ids, bounds, cache)
+	for i, l := range s.Layers {
+		x = op.CheckpointWith(p, x, memory, trained(p, l), func(p *op.Pass, x, memory mat.Tensor) mat.Tensor {
+			x = m.attend(p, s.shape, l, x, bounds, cache.Layer(i))
+			x = m.half(p, l.CrossNorm, x, func(h mat.Tensor) mat.Tensor {
+				return m.crossAttend(p, l, h, memory, bounds, b, cache.Source(i))
+			})
+			return m.feedForward(p, l, x)
+		})
+	}
+	return m.last(p, s, x)
+}
+
+// embed sums the embeddings of tokens and positions of a stack; a decoder's positions continue those in its cache.
+func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache *Cache) mat.Tensor {
+	positions := make([]int32, len(ids))
+	for d := range len(bounds) - 1 {
+		at := m.c.offset()
+		if cache != nil {
+			at += cache.Len(d)
+		}
+		for i := bounds[d]; i < bounds[d+1]; i++ {
+			positions[i] = int32(at + i - bounds[d])
+		}
+	}
+	words, at := s.Words.Lookup(p, ids), s.Positions.Lookup(p, positions)
+	words.Scale, words.Padding = m.c.scale, []int32{*m.c.PadTokenID}
+	if m.positions != nil {
+		at.Table = m.positions
+	}
+	x := op.EmbeddingSum(p, words, at)
+	if s.EmbeddingNorm != nil {
+		x = s.EmbeddingNorm.Forward(p, x)
+	}
+	return x
+}
+
+// last is the norm after the last layer.
+func (m *bart) last(p *op.Pass, s *bartStack, x mat.Tensor) mat.Tensor {
+	if s.Norm == nil {
+		return x
+	}
+	return s.Norm.Forward(p, x)
+}
+
+// half is a part f of a layer with its norm and residual: x + f(norm(x)) where norms come first, else norm(x + f(x)).
+func (m *bart) half(p *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h mat.Tensor) mat.Tensor) mat.Tensor {
+	if m.c.pre {
+		return op.Add(p, x, f(norm.Forward(p, x)))
+	}
+	return norm.Forward(p, op.Add(p, x, f(x)))
+}
+
+// attend is self-attention.
+func (m *bart) attend(p *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
+	return m.half(p, l.SelfNorm, x, func(h mat.Tensor) mat.Tensor {
+		qkv := op.Linear(p, h, l.Self.Query, l.Self.Key, l.Self.Value)
+		return op.Linear(p, op.Attention(p, qkv, bounds, nil, shape, cache), l.Self.Output)
+	})
+}
+
+// crossAttend is attention to the source.
+func (m *bart) crossAttend(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
+	q := op.Linear(p, h, l.Cross.Query)
+	if cache != nil {
+		return op.Linear(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
+	}
+	shape := m.Decoder.shape
+	shape.AttentionLengths = b.AttentionLengths
+	kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
+	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
+}
+
+// feedForward is the other half of a layer.
+func (m *bart) feedForward(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
+	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor { return op.MLP(p, h, m.c.act, l.Up, l.Down) })
+}
+
+var (
+	_ EncoderDecoder = (*bart)(nil)
+	_ NumericsSetter = (*bart)(nil)
+)
+
+// EncodeSources implements EncoderDecoder.
+func (m *bart) EncodeSources(p *op.Pass, b *Batch, cache *Cache) {
+	memory := m.encode(p, b)
+	for i, l := range m.Decoder.Layers {
+		kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
+		cache.AddSources(i, op.NewKV(kv, b.Bounds(), m.Decoder.shape))
+		p.Free(kv.Value().(*op.Tensor))
+	}
+}
+
+// NumDecoderLayers implements EncoderDecoder.
+func (m *bart) NumDecoderLayers() int { return len(m.Decoder.Layers) }
+
+// DecoderStartTokenID implements EncoderDecoder.
+func (m *bart) DecoderStartTokenID() *int32 { return m.c.DecoderStartTokenID }

@@ -7,8 +7,8 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// bartConfig has the keys of config.json for BART, Marian, Pegasus and mBART. Dropout, of values or of layers, is that of
-// pretraining; adapters have their own, and the host has none.
+// bartConfig has the keys of config.json for BART, Marian, Pegasus and mBART. Its dropout, of values or of layers, was for
+// pretraining and is not used; adapters have their own.
 type bartConfig struct {
 	ModelType                     string   `json:"model_type"`
 	VocabSize                     int      `json:"vocab_size"`
@@ -33,12 +33,12 @@ type bartConfig struct {
 	NormalizeEmbedding            *bool    `json:"normalize_embedding"`
 	AddFinalLayerNorm             *bool    `json:"add_final_layer_norm"`
 	StaticPositionEmbeddings      *bool    `json:"static_position_embeddings"`
-	AddBiasLogits                 bool     `json:"add_bias_logits"` // final_logits_bias is added whatever it says
+	AddBiasLogits                 bool     `json:"add_bias_logits"` // not used: final_logits_bias is always added
 	IsEncoderDecoder              *bool    `json:"is_encoder_decoder"`
 	PadTokenID                    *int32   `json:"pad_token_id"`
 	EosTokenID                    tokenIDs `json:"eos_token_id"`
 	DecoderStartTokenID           *int32   `json:"decoder_start_token_id"`
-	ForceBosTokenToBeGenerated    bool     `json:"force_bos_token_to_be_generated"` // read where text is generated
+	ForceBosTokenToBeGenerated    bool     `json:"force_bos_token_to_be_generated"` // generationConfig reads it
 	Dropout                       float64  `json:"dropout"`
 	AttentionDropout              float64  `json:"attention_dropout"`
 	ActivationDropout             float64  `json:"activation_dropout"`
@@ -52,17 +52,17 @@ type bartConfig struct {
 	OutputPast                    bool     `json:"output_past"`
 	GradientCheckpointing         bool     `json:"gradient_checkpointing"`
 
-	pre, final, normed, static bool // norms before each half, behind the last layer, on the embeddings; sinusoids
-	shared                     bool // one table of words for encoder and decoder
-	targets                    int  // the decoder's vocabulary
+	pre, final, normed, static bool // norms before each half, after the last layer, on the embeddings; sinusoids
+	shared                     bool // encoder and decoder have one embedding
+	targets                    int  // the size of the decoder's vocabulary
 	act                        op.Activation
-	scale                      float32 // of the words' vectors
+	scale                      float32 // of token embeddings
 }
 
-// learnedOffset is where learned positions begin in their table.
+// learnedOffset is the row of the first position in a table of learned ones.
 const learnedOffset = 2
 
-// newBartConfig reads config.json with the defaults that Hugging Face gives the family, and refuses what is not served.
+// newBartConfig reads config.json with transformers' defaults, and refuses what is not supported.
 func newBartConfig(raw []byte) (*bartConfig, error) {
 	c := &bartConfig{VocabSize: 50265, DModel: 1024, EncoderLayers: 12, EncoderFFNDim: 4096, EncoderAttentionHeads: 16,
 		DecoderLayers: 12, DecoderFFNDim: 4096, DecoderAttentionHeads: 16, MaxPositionEmbeddings: 1024, ActivationFunction: "gelu"}
@@ -123,7 +123,7 @@ func (c *bartConfig) defaults() {
 	}
 }
 
-// offset is where positions begin in their table.
+// offset is the row of the first position in the table.
 func (c *bartConfig) offset() int {
 	if c.static {
 		return 0
@@ -131,7 +131,7 @@ func (c *bartConfig) offset() int {
 	return learnedOffset
 }
 
-// checkSizes says which sizes do not fit each other.
+// checkSizes says which sizes contradict each other.
 func (c *bartConfig) checkSizes() error {
 	for _, s := range []struct {
 		alias string
@@ -148,9 +148,9 @@ func (c *bartConfig) checkSizes() error {
 	}
 	switch {
 	case c.DModel%c.EncoderAttentionHeads != 0:
-		return fmt.Errorf("config.json: d_model %d is no multiple of encoder_attention_heads %d", c.DModel, c.EncoderAttentionHeads)
+		return fmt.Errorf("config.json: d_model %d is not a multiple of encoder_attention_heads %d", c.DModel, c.EncoderAttentionHeads)
 	case c.DModel%c.DecoderAttentionHeads != 0:
-		return fmt.Errorf("config.json: d_model %d is no multiple of decoder_attention_heads %d", c.DModel, c.DecoderAttentionHeads)
+		return fmt.Errorf("config.json: d_model %d is not a multiple of decoder_attention_heads %d", c.DModel, c.DecoderAttentionHeads)
 	case c.static && c.MaxPositionEmbeddings > 1<<26/c.DModel:
 		return fmt.Errorf("config.json: max_position_embeddings %d of %d values are more than %d", c.MaxPositionEmbeddings, c.DModel, 1<<26)
 	case c.shared && c.DecoderVocabSize != nil && *c.DecoderVocabSize != c.VocabSize:
@@ -161,7 +161,7 @@ func (c *bartConfig) checkSizes() error {
 	return nil
 }
 
-// checkLayout refuses the keys that older versions had for the layout where they contradict the model type.
+// checkLayout refuses keys of older versions for the layout that contradict the model type.
 func (c *bartConfig) checkLayout() error {
 	for _, k := range []struct {
 		name  string
@@ -182,7 +182,7 @@ func (c *bartConfig) checkLayout() error {
 	return nil
 }
 
-// checkTokens says which special token the vocabulary has not.
+// checkTokens says which special token the vocabulary does not have.
 func (c *bartConfig) checkTokens() error {
 	for _, t := range []struct {
 		name string

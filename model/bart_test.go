@@ -90,23 +90,23 @@ func TestBARTBatchIsRefused(t *testing.T) {
 		{m, Batch{IDs: []int32{3, 4}, Labels: []int32{}}, "target"},
 		{classes, Batch{IDs: []int32{2, 3, 4, 3}, CuSeqLens: []int{0, 2, 4}, Labels: []int32{0, 1}}, "document 1 has no token 2"},
 	} {
-		tape := &op.Pass{}
-		defer tape.Release()
-		if _, err := tt.m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
+		p := &op.Pass{}
+		defer p.Release()
+		if _, err := tt.m.Loss(p, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.b, err, tt.want)
 		}
-		if _, err := tt.m.Logits(tape, &tt.b, nil, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := tt.m.Logits(p, &tt.b, nil, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("logits of %+v: error %v, want %q", tt.b, err, tt.want)
 		}
 	}
-	tape := &op.Pass{}
-	defer tape.Release()
-	if _, err := m.Logits(tape, &Batch{IDs: []int32{3}}, nil, m.NewCache(1)); err == nil || !strings.Contains(err.Error(), "the cache holds 0 sources") {
+	p := &op.Pass{}
+	defer p.Release()
+	if _, err := m.Logits(p, &Batch{IDs: []int32{3}}, nil, m.NewCache(1)); err == nil || !strings.Contains(err.Error(), "the cache holds 0 sources") {
 		t.Errorf("decoding without a source: error %v", err)
 	}
 }
 
-// seq2seqBatch is three documents with targets, some places of which are not scored.
+// seq2seqBatch is three documents with targets, one label of which is not scored.
 func seq2seqBatch() *Batch {
 	return &Batch{
 		IDs: []int32{5, 6, 7, 8, 9, 10, 11, 12, 13, 2}, CuSeqLens: []int{0, 4, 5, 10},
@@ -119,15 +119,15 @@ func passOf(t *testing.T, m *Model, b *Batch, checkpoint bool) (losses []float32
 	t.Helper()
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := &op.Pass{Grad: true}
-	defer tape.Release()
-	tape.Checkpointing = checkpoint
-	y, err := m.Loss(tape, b)
+	p := &op.Pass{Grad: true}
+	defer p.Release()
+	p.Checkpointing = checkpoint
+	y, err := m.Loss(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	losses = slices.Clone(op.Matrix(y).Data)
-	if err := tape.Backward(y, 1); err != nil {
+	if err := p.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
 	m.Weights(func(w *Weight) {
@@ -177,15 +177,15 @@ func goldenModel(t *testing.T, name string) *Model {
 func TestSeq2SeqDocumentsAreApart(t *testing.T) {
 	for _, name := range []string{"bart", "mbart", "marian", "pegasus"} {
 		m, b := goldenModel(t, name), seq2seqBatch()
-		tape := &op.Pass{}
-		defer tape.Release()
-		all, err := m.Logits(tape, b, nil, nil)
+		p := &op.Pass{}
+		defer p.Release()
+		all, err := m.Logits(p, b, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for d := range len(b.CuSeqLens) - 1 {
 			from, to := b.TargetCuSeqLens[d], b.TargetCuSeqLens[d+1]
-			one, err := m.Logits(tape, &Batch{IDs: b.IDs[b.CuSeqLens[d]:b.CuSeqLens[d+1]], Labels: b.Labels[from:to]}, nil, nil)
+			one, err := m.Logits(p, &Batch{IDs: b.IDs[b.CuSeqLens[d]:b.CuSeqLens[d+1]], Labels: b.Labels[from:to]}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,34 +215,34 @@ func TestBARTIsSaved(t *testing.T) {
 			if _, tables := saved.file.Get("model.decoder.embed_tokens.weight"); tables != (own || name == "marian-two-tables") {
 				t.Errorf("%s, own head %v: the decoder's table is written: %v", name, own, tables)
 			}
-			tape := &op.Pass{}
-			want, err := m.Logits(tape, seq2seqBatch(), nil, nil)
+			p := &op.Pass{}
+			want, err := m.Logits(p, seq2seqBatch(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := saved.Logits(tape, seq2seqBatch(), nil, nil)
+			got, err := saved.Logits(p, seq2seqBatch(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(got.Data, want.Data) {
 				t.Errorf("%s, own head %v: other logits", name, own)
 			}
-			tape.Release()
+			p.Release()
 		}
 	}
 }
 
-// TestBARTNumerics checks what Cybertron computes otherwise: GELU by tanh, sinusoids in float32, and a classifier that
-// judges by the last token and whose decoder reads the last token first.
+// TestBARTNumerics checks what Cybertron computes in another way: GELU by tanh, sinusoids in float32, and a classifier that
+// reads the last token's state and whose decoder reads the last token first.
 func TestBARTNumerics(t *testing.T) {
 	outputs := func(name, numerics string, b *Batch) []float32 {
 		m, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: numerics})
 		if err != nil {
 			t.Fatal(err)
 		}
-		tape := &op.Pass{}
-		defer tape.Release()
-		y, err := m.Logits(tape, b, nil, nil)
+		p := &op.Pass{}
+		defer p.Release()
+		y, err := m.Logits(p, b, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,15 +256,15 @@ func TestBARTNumerics(t *testing.T) {
 	}
 	ended, open := &Batch{IDs: []int32{5, 6, 2}}, &Batch{IDs: []int32{5, 2, 6}}
 	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, ended), outputs("bart-seqcls", Cybertron, ended)); d > 1e-3 {
-		t.Errorf("a document that ends in eos is judged otherwise, by %g", d)
+		t.Errorf("a document that ends in eos has other scores, by %g", d)
 	}
 	if d := golden.MaxAbs(outputs("bart-seqcls", HuggingFace, open), outputs("bart-seqcls", Cybertron, open)); d < 1e-2 {
-		t.Errorf("a document with eos in its midst is judged alike, to %g", d)
+		t.Errorf("a document with eos in the middle has the same scores, to %g", d)
 	}
 	if d := golden.MaxAbs(sinusoids(512, 6), sinusoids32(512, 6)); d == 0 || d > 1e-4 {
 		t.Errorf("sinusoids differ by %g", d)
 	}
-	for name, want := range map[string]string{"mbart": "Cybertron serves", "marian-two-tables": "Cybertron serves"} {
+	for name, want := range map[string]string{"mbart": "Cybertron has", "marian-two-tables": "Cybertron has"} {
 		if _, err := Load(t.Context(), filepath.Join("..", "testdata", "golden", "models", name), Options{Numerics: Cybertron}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}

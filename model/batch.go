@@ -12,22 +12,22 @@ type Batch struct {
 	IDs []int32
 	// TokenTypeIDs are the tokens' segments, for models that have them; nil is 0 for all.
 	TokenTypeIDs []int32
-	// Labels are what the model's head is scored by, Ignore where it is not: for language models and token
-	// classification one a token (a causal model predicts it from the tokens before; a document's first is never scored),
-	// for sequence classification one a document, for question answering two a document (the answer's first and last
-	// token), for a sequence-to-sequence model the tokens of the target.
+	// Labels are the head's targets, head.IgnoreIndex for those that are not scored. Language models and token classification
+	// have one for each token (a causal model predicts it from the tokens before it, so a document's first is never scored),
+	// sequence classification one for each document, question answering two for each document (the first and the last token
+	// of the answer). Those of a sequence-to-sequence model are the tokens of the targets.
 	Labels []int32
-	// FloatLabels are one a document and output, for multi-label classification (0 or 1) and regression.
+	// FloatLabels are the targets of multi-label classification (0 or 1) and regression: [documents, outputs].
 	FloatLabels []float32
-	// CuSeqLens are where documents begin; the last entry is len(IDs). Empty means a single document. TargetBounds are those
-	// of a sequence-to-sequence model's Labels.
+	// CuSeqLens says where documents begin; its last entry is len(IDs). Empty means a single document. TargetCuSeqLens is the
+	// same for the Labels of a sequence-to-sequence model.
 	CuSeqLens, TargetCuSeqLens []int
-	// AttentionLengths is how many of each document's tokens others see; nil is all. The rest is padding, for an encoder that is to
-	// be compared with one that computes it: transformers' question answering scores padded places too.
+	// AttentionLengths is the number of tokens of each document, from its first on, that attention sees; nil is all. The
+	// others are padding. It is for comparisons with transformers, whose question answering scores padding too.
 	AttentionLengths []int
 }
 
-// Documents is a batch of documents without labels, and the last row of each.
+// Documents makes a batch of documents without labels, and returns the last row of each.
 func Documents(docs [][]int32) (b *Batch, last []int) {
 	b = &Batch{CuSeqLens: []int{0}}
 	for _, d := range docs {
@@ -38,7 +38,7 @@ func Documents(docs [][]int32) (b *Batch, last []int) {
 	return b, last
 }
 
-// Runs cuts items into runs that have, together, at most as many tokens as asked for; an item with more is a run alone.
+// Runs cuts items into runs of at most that many tokens; an item with more tokens is a run of its own.
 func Runs[T any](items []T, tokens int, size func(T) int) [][]T {
 	var runs [][]T
 	for from := 0; from < len(items); {
@@ -53,7 +53,7 @@ func Runs[T any](items []T, tokens int, size func(T) int) [][]T {
 	return runs
 }
 
-// Bounds returns Bounds, or those of a single document.
+// Bounds returns CuSeqLens, or that of a single document.
 func (b *Batch) Bounds() []int {
 	if len(b.CuSeqLens) == 0 {
 		return []int{0, len(b.IDs)}
@@ -61,7 +61,7 @@ func (b *Batch) Bounds() []int {
 	return b.CuSeqLens
 }
 
-// TargetBounds returns TargetBounds, or those of a single target.
+// TargetBounds returns TargetCuSeqLens, or that of a single target.
 func (b *Batch) TargetBounds() []int {
 	if len(b.TargetCuSeqLens) == 0 {
 		return []int{0, len(b.Labels)}
@@ -110,7 +110,7 @@ func (b *Batch) checkTargets(positions int) error {
 	return checkBounds("target", b.TargetBounds(), len(b.Labels), positions)
 }
 
-// checkBounds says why bounds do not divide so many tokens.
+// checkBounds says why bounds do not divide that many tokens.
 func checkBounds(what string, bounds []int, tokens, positions int) error {
 	for d := range len(bounds) - 1 {
 		n := bounds[d+1] - bounds[d]
@@ -124,7 +124,7 @@ func checkBounds(what string, bounds []int, tokens, positions int) error {
 	return nil
 }
 
-// perToken says whether there is a label for every token.
+// perToken says that there is not a label for every token.
 func (b *Batch) perToken() error {
 	if len(b.Labels) != len(b.IDs) {
 		return fmt.Errorf("model: batch has %d tokens and %d labels", len(b.IDs), len(b.Labels))
@@ -132,7 +132,7 @@ func (b *Batch) perToken() error {
 	return nil
 }
 
-// Scored lists the rows whose next token is scored by a causal model, and those tokens.
+// Scored lists the rows whose next token a causal model is scored on, and the labels of those tokens.
 func (b *Batch) Scored() (rows []int, targets []int32) {
 	bounds := b.Bounds()
 	for d := range len(bounds) - 1 {

@@ -9,9 +9,9 @@ import (
 	"github.com/spagotune/spagotune/internal/numeric"
 )
 
-// beam is a text with its log-probability, or when it has ended that over its length to the power of the penalty.
+// beam is a text. Its score is its log-probability, divided, when it has ended, by its length to the power of the penalty.
 type beam struct {
-	ids    []int32 // behind the prompt
+	ids    []int32 // after the prompt
 	score  float32
 	parent int // the document of the cache that it continues
 }
@@ -21,12 +21,12 @@ type search struct {
 	s          GenerationConfig
 	start      []int32
 	room       int
-	running    []beam // from the best on
-	ended      []beam // from the best on, at most NumBeams
+	running    []beam // the best first
+	ended      []beam // the best first, at most NumBeams
 	candidates []beam
 }
 
-// beams makes the texts by beam searches side by side. The cache's documents are the running beams of the live prompts.
+// beams generates the texts by beam searches side by side. The cache's documents are the running beams of the live prompts.
 func (g *generation) beams(ctx context.Context) error {
 	searches := make([]*search, len(g.starts))
 	next, err := g.share(ctx)
@@ -54,7 +54,7 @@ func (g *generation) beams(ctx context.Context) error {
 	return nil
 }
 
-// advance takes the searches a token on and returns the tokens that the running beams read next, and whose they are.
+// advance moves the searches on by a token. It returns the tokens that the running beams read next, and the search of each.
 func (g *generation) advance(searches []*search, owner []int) (next [][]int32, owners []int) {
 	var parents []int
 	for _, p := range slices.Compact(owner) {
@@ -73,7 +73,7 @@ func (g *generation) advance(searches []*search, owner []int) (next [][]int32, o
 	return next, owners
 }
 
-// settle takes the best text of a search.
+// settle outputs the best text of a search.
 func (g *generation) settle(p int, s *search) {
 	best := s.running
 	if len(s.ended) > 0 {
@@ -90,10 +90,10 @@ func (g *generation) settle(p int, s *search) {
 	}
 }
 
-// kept is how many continuations are looked at in a step: enough for NumBeams to go on when each text may end.
+// kept is the number of continuations in a step: enough for NumBeams to go on although some texts may end.
 func (s *search) kept() int { return max(2, 1+len(s.s.EOSTokenIDs)) * s.s.NumBeams }
 
-// extend adds the best continuations of a running beam, which is a document of the cache, to the candidates.
+// extend adds the best continuations of a running beam, which is that document of the cache, to the candidates.
 func (s *search) extend(beamNumber, document int, logits []float32) {
 	b := s.running[beamNumber]
 	numeric.LogSoftmax(logits)
@@ -106,7 +106,7 @@ func (s *search) extend(beamNumber, document int, logits []float32) {
 	}
 }
 
-// step makes the candidates the running and the ended texts and says whether the search goes on.
+// step turns the candidates into running and ended texts, and says whether the search goes on.
 func (s *search) step() bool {
 	c := s.candidates
 	s.candidates = nil
@@ -134,7 +134,7 @@ func (s *search) step() bool {
 	return s.goesOn()
 }
 
-// goesOn says whether a running text may yet be better than those that ended.
+// goesOn says whether a running text may still become better than those that have ended.
 func (s *search) goesOn() bool {
 	if len(s.ended) < s.s.NumBeams {
 		return true
@@ -147,7 +147,7 @@ func (s *search) goesOn() bool {
 	return s.s.EarlyStopping != "true" && s.s.penalized(s.running[0].score, length) > worst
 }
 
-// penalized is a log-probability over the length to the power of the penalty.
+// penalized is a log-probability divided by the length to the power of the penalty.
 func (s GenerationConfig) penalized(score float32, length int) float32 {
 	return score / float32(math.Pow(float64(length), s.LengthPenalty))
 }

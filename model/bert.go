@@ -21,8 +21,8 @@ func init() {
 	}
 }
 
-// bertConfig has the keys of config.json for BERT, ELECTRA and RoBERTa. Dropout is that of pretraining; adapters have
-// their own, and the host has none.
+// bertConfig has the keys of config.json for BERT, ELECTRA and RoBERTa. Its dropout was for pretraining and is not used;
+// adapters have their own.
 type bertConfig struct {
 	ModelType                 string   `json:"model_type"`
 	VocabSize                 int      `json:"vocab_size"`
@@ -50,12 +50,12 @@ type bertConfig struct {
 
 	eps   float32
 	act   op.Activation
-	first int // the position of a document's first token
+	first int // position of a document's first token
 	pad   int32
 }
 
-// bert is the encoder of BERT (Devlin et al. 2019), ELECTRA (Clark et al. 2020) and RoBERTa (Liu et al. 2019): norms
-// behind each half of a layer, every token sees its whole document.
+// bert is the encoder of BERT (Devlin et al. 2019), ELECTRA (Clark et al. 2020) and RoBERTa (Liu et al. 2019): a norm follows
+// each half of a layer, and every token sees its whole document.
 type bert struct {
 	nn.Module
 	Words     *Weight      `hf:"@.embeddings.word_embeddings.weight"`
@@ -109,7 +109,7 @@ func newBERT(config []byte, want head.Config) (Backbone, *Head, error) {
 	return m, m.head, err
 }
 
-// complete fills in the defaults that Hugging Face gives the family, and refuses what is not served.
+// complete fills in transformers' defaults, and refuses what is not supported.
 func (c *bertConfig) complete() error {
 	if c.EmbeddingSize == 0 || c.ModelType != "electra" {
 		c.EmbeddingSize = c.HiddenSize
@@ -147,7 +147,7 @@ func (c *bertConfig) complete() error {
 	}
 	switch {
 	case c.HiddenSize%c.NumAttentionHeads != 0:
-		return fmt.Errorf("config.json: hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
+		return fmt.Errorf("config.json: hidden_size %d is not a multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
 	case c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute":
 		return notSupported("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
 	}
@@ -156,7 +156,9 @@ func (c *bertConfig) complete() error {
 
 func (c *bertConfig) roberta() bool { return c.ModelType == "roberta" || c.ModelType == "xlm-roberta" }
 
-// SetNumerics chooses Hugging Face's computation or Cybertron's.
+var _ NumericsSetter = (*bert)(nil)
+
+// SetNumerics implements NumericsSetter.
 func (m *bert) SetNumerics(name string) error {
 	switch name {
 	case "", HuggingFace:
@@ -183,7 +185,7 @@ func (m *bert) SetNumerics(name string) error {
 	return nil
 }
 
-// newHead makes the head of a kind, with the names that each family gives it.
+// newHead declares the head of a kind, with the names of the model type.
 func (m *bert) newHead(k head.Config) (*Head, error) {
 	c := &m.c
 	h, n, labels := &Head{Config: k}, c.HiddenSize, len(k.Labels)
@@ -213,12 +215,12 @@ func (m *bert) newHead(k head.Config) (*Head, error) {
 	case head.MaskedLM:
 		m.maskedLM(h)
 	default:
-		return nil, notSupported("config.json: %s has no head for %s", c.ModelType, k.Kind)
+		return nil, noHead(c.ModelType, k.Kind)
 	}
 	return h, nil
 }
 
-// maskedLM fills in a head that predicts masked tokens.
+// maskedLM declares the parts of a head that predicts masked tokens.
 func (m *bert) maskedLM(h *Head) {
 	c := &m.c
 	h.Dense, h.Activation = NewLinear(c.EmbeddingSize, c.HiddenSize, true), op.GELU
@@ -227,7 +229,7 @@ func (m *bert) maskedLM(h *Head) {
 	if c.TieWordEmbeddings == nil || *c.TieWordEmbeddings {
 		h.Out.Weight.tied = m.Words
 	}
-	bias := func(name string) { // the projection's bias is this one
+	bias := func(name string) { // the projection's bias, under a name of its own
 		b := NewWeight(c.VocabSize)
 		h.Add(name, b)
 		h.Out.Bias.tied = b
@@ -267,7 +269,7 @@ func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 	return x
 }
 
-// embed sums the tokens', positions' and segments' vectors.
+// embed sums the embeddings of tokens, positions and segments.
 func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 	positions, types := make([]int32, len(b.IDs)), b.TokenTypeIDs
 	bounds := b.Bounds()
@@ -291,7 +293,7 @@ func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 func (m *bert) layer(p *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tensor {
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
 	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.Bounds(), nil, op.AttentionShape{
-		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, Visible: b.AttentionLengths,
+		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, AttentionLengths: b.AttentionLengths,
 		Scale: float32(1 / math.Sqrt(float64(dim))),
 	}, nil)
 	x = l.AttentionNorm.Forward(p, op.Add(p, x, op.Linear(p, a, l.Output)))

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -8,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/vec"
+	"github.com/spagotune/spagotune/tensor"
 )
 
-// binding is the state of giving a model's weights the tensors of a checkpoint.
+// binding is the state of bind: it gives a model's weights the tensors of a checkpoint.
 type binding struct {
 	m        *Model
 	taken    map[string]bool
@@ -19,7 +22,7 @@ type binding struct {
 	seed     uint64
 }
 
-// weight binds one.
+// weight binds one weight.
 func (b *binding) weight(w *Weight) {
 	name, t, ok := b.find(w.Name)
 	b.taken[name] = true
@@ -48,7 +51,7 @@ func (b *binding) invalid(err error) {
 	}
 }
 
-// find looks a tensor up by its name, with or without the family's prefix, and by the names of older checkpoints.
+// find looks a tensor up by its name, with and without the architecture's prefix, and by the names of older checkpoints.
 func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
 	prefix := b.m.arch.Prefix
 	names := []string{name}
@@ -67,7 +70,7 @@ func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool)
 	return name, t, false
 }
 
-// oldNorm is a LayerNorm's name as checkpoints of TensorFlow's time have it.
+// oldNorm is a LayerNorm's name in checkpoints that were converted from TensorFlow.
 func oldNorm(name string) string {
 	if rest, ok := strings.CutSuffix(name, "LayerNorm.weight"); ok {
 		return rest + "LayerNorm.gamma"
@@ -102,7 +105,7 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 	w.set(v)
 }
 
-// initializerRange is the deviation of new weights.
+// initializerRange is the standard deviation of new weights.
 func initializerRange(config []byte) (float64, error) {
 	var c struct {
 		InitializerRange float64 `json:"initializer_range"`
@@ -120,7 +123,7 @@ func initializerRange(config []byte) (float64, error) {
 	return 0.02, nil
 }
 
-// buffer says whether a tensor is one that older checkpoints hold and that follows from the config.
+// buffer says whether a tensor of an older checkpoint follows from the config, so that no weight takes it.
 func buffer(name string) bool {
 	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version"} {
 		if strings.HasSuffix(name, s) {
@@ -128,4 +131,51 @@ func buffer(name string) bool {
 		}
 	}
 	return false
+}
+
+// bind gives every weight its tensor. One MismatchError lists all that are missing, left over, or of another shape.
+func (m *Model) bind(ctx context.Context) error {
+	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	m.Weights(func(w *Weight) {
+		if ctx.Err() == nil {
+			b.weight(w)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.NewlyInitialized = b.drawn > 0
+	for _, name := range m.file.Names() {
+		switch {
+		case b.taken[name] || buffer(name):
+		case m.arch.ofHead(name):
+			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
+		default:
+			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
+		}
+	}
+	return b.mismatch.or()
+}
+
+// notFinite says where a weight holds NaN or an infinite value.
+func notFinite(w *Weight) (string, bool) {
+	rows, cols := w.rowsCols()
+	const step = 256
+	bad := make([]int, (rows+step-1)/step)
+	tensor.Parallel(len(bad), func(i int) {
+		row := make([]float32, cols)
+		for r := i * step; r < min(rows, (i+1)*step); r++ {
+			w.source.Block(row, cols, r, 0, 1, cols)
+			if vec.HasNonFinite(row) {
+				bad[i] = r + 1
+				return
+			}
+		}
+	})
+	for _, r := range bad {
+		if r > 0 {
+			return fmt.Sprintf("%s holds NaN or an infinite value in row %d", w.Name, r-1), true
+		}
+	}
+	return "", false
 }

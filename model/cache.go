@@ -2,17 +2,18 @@ package model
 
 import "github.com/spagotune/spagotune/op"
 
-// Cache is what generation keeps of the tokens so far: keys and values by layer and document.
+// Cache holds the keys and values of the tokens so far, for each layer and document.
 type Cache struct {
 	layers  [][]*op.KV
-	sources [][]*op.KV // of a sequence-to-sequence model: those of the sources, which do not change
+	sources [][]*op.KV // in a sequence-to-sequence model: those of the sources, which do not change
 }
 
 // NewCache makes an empty cache for that many documents.
 func (m *Model) NewCache(documents int) *Cache {
 	c := &Cache{layers: make([][]*op.KV, m.Config().NumHiddenLayers)}
-	if s, ok := m.Backbone.(seq2seq); ok {
-		c.layers, c.sources = make([][]*op.KV, s.depth()), make([][]*op.KV, s.depth())
+	if s, ok := m.Backbone.(EncoderDecoder); ok {
+		n := s.NumDecoderLayers()
+		c.layers, c.sources = make([][]*op.KV, n), make([][]*op.KV, n)
 	}
 	for i := range c.layers {
 		for range documents {
@@ -22,10 +23,10 @@ func (m *Model) NewCache(documents int) *Cache {
 	return c
 }
 
-// Len is how many tokens of document d are cached.
+// Len is the number of cached tokens of document d.
 func (c *Cache) Len(d int) int { return c.layers[0][d].Len }
 
-// Reorder drops all but the named documents, in that order. One that is named again is copied: both go on by themselves.
+// Reorder makes the named documents, in that order, all that the cache holds. One that is named again is copied.
 func (c *Cache) Reorder(documents []int) {
 	for i, l := range c.layers {
 		kept, seen := make([]*op.KV, len(documents)), map[int]bool{}
@@ -46,7 +47,7 @@ func (c *Cache) Reorder(documents []int) {
 	}
 }
 
-// part is the cache of documents from to to-1, which share their memory with it.
+// part is a cache of documents from to to-1, which shares their memory.
 func (c *Cache) part(from, to int) *Cache {
 	p := &Cache{}
 	for _, l := range c.layers {
@@ -58,6 +59,7 @@ func (c *Cache) part(from, to int) *Cache {
 	return p
 }
 
+// Layer holds the documents' keys and values in a decoder's layer i, for op.Attention; nil for a nil cache.
 func (c *Cache) Layer(i int) []*op.KV {
 	if c == nil {
 		return nil
@@ -65,6 +67,7 @@ func (c *Cache) Layer(i int) []*op.KV {
 	return c.layers[i]
 }
 
+// Source holds the sources' keys and values in a decoder's layer i, for op.CachedCrossAttention; nil for a nil cache.
 func (c *Cache) Source(i int) []*op.KV {
 	if c == nil {
 		return nil
@@ -72,7 +75,10 @@ func (c *Cache) Source(i int) []*op.KV {
 	return c.sources[i]
 }
 
-// Repeat is a new cache of n documents that each begin as document d, which stays as it is.
+// AddSources adds the keys and values of sources in a decoder's layer i, for the next documents without a source.
+func (c *Cache) AddSources(i int, kv []*op.KV) { c.sources[i] = append(c.sources[i], kv...) }
+
+// Repeat makes a new cache of n copies of document d.
 func (c *Cache) Repeat(d, n int) *Cache {
 	f := &Cache{layers: make([][]*op.KV, len(c.layers))}
 	for i, l := range c.layers {
@@ -83,21 +89,21 @@ func (c *Cache) Repeat(d, n int) *Cache {
 	return f
 }
 
-// Crop drops the tokens of document d from place n on.
+// Crop keeps only the first n tokens of document d.
 func (c *Cache) Crop(d, n int) {
 	for _, l := range c.layers {
 		l[d].Len = min(l[d].Len, n)
 	}
 }
 
-// Select is the named documents of the cache, in that order; what is computed with it lands in the cache itself.
+// Select is a view of the named documents, in that order: tokens that are added to it are added to c.
 func (c *Cache) Select(documents []int) *Cache {
 	v := &Cache{layers: append([][]*op.KV(nil), c.layers...)}
 	v.Reorder(documents)
 	return v
 }
 
-// Bytes is the memory of document d.
+// Bytes is the memory that document d takes.
 func (c *Cache) Bytes(d int) int {
 	n := 0
 	for _, l := range c.layers {

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestFork: a fork continues as the whole text does, its origin stays as it is, and so does a truncated document.
-func TestFork(t *testing.T) {
+// TestRepeatedCache: a copy of a document, and one that was cropped, continue as the whole text does; the origin does not change.
+func TestRepeatedCache(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join("..", "evaldata", "base", "config.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,9 +28,9 @@ func TestFork(t *testing.T) {
 			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 			last = append(last, len(b.IDs)-1)
 		}
-		tape := &op.Pass{}
-		defer tape.Release()
-		out, err := m.Logits(tape, b, last, c)
+		p := &op.Pass{}
+		defer p.Release()
+		out, err := m.Logits(p, b, last, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,15 +44,15 @@ func TestFork(t *testing.T) {
 	want := logits(nil, append(prefix[:5:5], x...), append(prefix[:5:5], y...))
 	origin := m.NewCache(1)
 	logits(origin, prefix)
-	for range 2 { // the second time from the same origin, and from a truncated fork
-		fork := origin.Repeat(0, 3)
-		logits(fork.Select([]int{2, 0}), y, x)
+	for range 2 { // the second time from the same origin
+		copies := origin.Repeat(0, 3)
+		logits(copies.Select([]int{2, 0}), y, x)
 		for d := range 3 {
-			fork.Crop(d, len(prefix))
+			copies.Crop(d, len(prefix))
 		}
-		golden.Close(t, "continued", logits(fork.Select([]int{1, 2}), x, y), want, 1e-5, false)
-		if origin.Len(0) != len(prefix) || fork.Len(0) != len(prefix) || fork.Len(2) != len(prefix)+len(y) || fork.Bytes(2) == 0 {
-			t.Errorf("lengths %d, %d, %d", origin.Len(0), fork.Len(0), fork.Len(2))
+		golden.Close(t, "continued", logits(copies.Select([]int{1, 2}), x, y), want, 1e-5, false)
+		if origin.Len(0) != len(prefix) || copies.Len(0) != len(prefix) || copies.Len(2) != len(prefix)+len(y) || copies.Bytes(2) == 0 {
+			t.Errorf("lengths %d, %d, %d", origin.Len(0), copies.Len(0), copies.Len(2))
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// harmless are keys of config.json that say nothing about how a causal model computes.
+// harmless are keys of config.json that do not change what a model computes.
 var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled
  _from_model_config _name_or_path _remove_final_layer_norm architectures auto_map bad_words_ids begin_suppress_tokens
  bos_token_id chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping
@@ -24,17 +24,16 @@ var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset
  task_specific_params temperature tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript
  transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache`)
 
-// DecodeConfig reads the keys of config.json that c's json tags name, and refuses every other key that could change
-// what the model computes.
+// DecodeConfig reads config.json into the struct that c points to, by its json tags. It refuses every key without a tag that
+// could change what the model computes, unless the key's value is off (false, null, 0 …); the error is ErrUnsupported.
 func DecodeConfig(raw []byte, c any) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
 	known := map[string]bool{}
-	t := reflect.TypeOf(c).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(c).Elem()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		known[name] = true
 	}
 	var bad []string
@@ -54,7 +53,7 @@ func DecodeConfig(raw []byte, c any) error {
 	return nil
 }
 
-// positive checks that required sizes are there.
+// positive checks pairs of a key and its size.
 func positive(pairs ...any) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if n := pairs[i+1].(int); n <= 0 || n > 1<<24 {

@@ -16,87 +16,87 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// cybertronHost is implemented by hosts that Cybertron has a model for.
-type cybertronHost interface {
+// cybertronBackbone is implemented by backbones for which Cybertron has a model.
+type cybertronBackbone interface {
 	Backbone
-	// pair says which parameters of a Cybertron model hold which of the host's weights.
-	pair(p *pairing, served any) error
-	// newServed makes the Cybertron model of the host's sizes and head, its values zero. The model has the config.
-	newServed(m *Model) (any, error)
-	// hosted is called when the host shares a Cybertron model's memory.
-	hosted()
+	// pair says which parameters of the Cybertron model cyb hold which of the backbone's weights.
+	pair(p *pairing, cyb any) error
+	// newCybertron makes the Cybertron model of the same sizes and head, with values that are zero. m has the config.
+	newCybertron(m *Model) (any, error)
+	// sharesMemory is called when the backbone shares a Cybertron model's memory.
+	sharesMemory()
 }
 
-// pairing says where a host's weights are in a Cybertron model.
+// pairing says where a model's weights are in a Cybertron model.
 type pairing struct {
-	served any
-	ties   []tie
-	norms  []normTie
-	tables []*Weight
-	// extra are tensors of the Cybertron model that the host has no use for, such as BERT's pooler.
+	model   any // Cybertron's
+	weights []weightPair
+	norms   []normPair
+	tables  []*Weight
+	// extra are tensors of the Cybertron model that the backbone does not use, such as BERT's pooler.
 	extra []*Weight
 	// buffers are constants of the Cybertron model.
 	buffers []**nn.Buffer
 }
 
-// tie is one weight: the parameters that hold its rows, one after the other. Cybertron has a parameter for every head of
-// an attention and for every row of an embedding.
-type tie struct {
+// weightPair is a weight and the Cybertron parameters that hold its rows, in their order. Cybertron has a parameter for
+// every head of an attention and for every row of an embedding.
+type weightPair struct {
 	weight *Weight
 	parts  []*nn.Param
-	fixed  tensor.Source // what the host computes with in the weight's place, or nil
+	fixed  tensor.Source // replaces the weight in the backbone's computation, or nil
 }
 
-type normTie struct {
-	norm   *LayerNorm
-	served *layernorm.Model
+type normPair struct {
+	norm  *LayerNorm
+	model *layernorm.Model // Cybertron's
 }
 
 func (p *pairing) linear(l *Linear, parts ...*linear.Model) {
-	w, b := tie{weight: l.Weight}, tie{weight: l.Bias}
+	w, b := weightPair{weight: l.Weight}, weightPair{weight: l.Bias}
 	if l.Bias.nameless {
 		b.weight = l.Bias.tied
 	}
 	for _, m := range parts {
 		w.parts, b.parts = append(w.parts, m.W), append(b.parts, m.B)
 	}
-	p.ties = append(p.ties, w, b)
+	p.weights = append(p.weights, w, b)
 }
 
 func (p *pairing) norm(n *LayerNorm, m *layernorm.Model) {
-	p.ties = append(p.ties, tie{weight: n.Weight, parts: []*nn.Param{m.W}}, tie{weight: n.Bias, parts: []*nn.Param{m.B}})
-	p.norms = append(p.norms, normTie{n, m})
+	p.weights = append(p.weights, weightPair{weight: n.Weight, parts: []*nn.Param{m.W}}, weightPair{weight: n.Bias, parts: []*nn.Param{m.B}})
+	p.norms = append(p.norms, normPair{n, m})
 	p.buffers = append(p.buffers, &m.Eps)
 }
 
 func (p *pairing) table(w *Weight, m *spagoembedding.Model) {
-	p.ties = append(p.ties, tie{weight: w, parts: m.Weights})
+	p.weights = append(p.weights, weightPair{weight: w, parts: m.Weights})
 	p.tables = append(p.tables, w)
 }
 
-// unused is a norm that neither the host nor Cybertron computes with.
+// unused pairs a norm with which neither side computes.
 func (p *pairing) unused(m *layernorm.Model) {
 	if m != nil {
 		n := m.W.Size()
-		p.ties = append(p.ties, tie{weight: NewWeight(n), parts: []*nn.Param{m.W}}, tie{weight: NewWeight(n), parts: []*nn.Param{m.B}})
+		p.weights = append(p.weights, weightPair{weight: NewWeight(n), parts: []*nn.Param{m.W}}, weightPair{weight: NewWeight(n), parts: []*nn.Param{m.B}})
 		p.buffers = append(p.buffers, &m.Eps)
 	}
 }
 
-// outside is a layer that the host has not.
-func (p *pairing) outside(path string, out, in int, m *linear.Model) {
+// addExtra pairs a layer that the backbone does not have.
+func (p *pairing) addExtra(path string, out, in int, m *linear.Model) {
 	l := NewLinear(out, in, true)
 	l.path, l.Weight.Name, l.Bias.Name = path, path+".weight", path+".bias"
 	p.linear(l, m)
 	p.extra = append(p.extra, l.Weight, l.Bias)
 }
 
-// errIncomplete is what becomes of a panic while a Cybertron model is walked through.
+// errIncomplete replaces a panic while a Cybertron model is walked through.
 var errIncomplete = errors.New("the Cybertron model is incomplete")
 
-// pairUp pairs a host with a Cybertron model and checks that every part is there.
-func pairUp(h Backbone, served any) (p *pairing, err error) {
-	c, ok := h.(cybertronHost)
+// pairUp pairs a backbone with a Cybertron model and checks that every part is there.
+func pairUp(h Backbone, cyb any) (p *pairing, err error) {
+	c, ok := h.(cybertronBackbone)
 	if !ok {
 		return nil, fmt.Errorf("%T has no counterpart in Cybertron", h)
 	}
@@ -105,11 +105,11 @@ func pairUp(h Backbone, served any) (p *pairing, err error) {
 			p, err = nil, fmt.Errorf("%w: %v", errIncomplete, r)
 		}
 	}()
-	p = &pairing{served: served}
-	if err := c.pair(p, served); err != nil {
+	p = &pairing{model: cyb}
+	if err := c.pair(p, cyb); err != nil {
 		return nil, err
 	}
-	for _, t := range p.ties {
+	for _, t := range p.weights {
 		if err := t.check(); err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func pairUp(h Backbone, served any) (p *pairing, err error) {
 }
 
 // check says why the parts are not the weight's rows.
-func (t tie) check() error {
+func (t weightPair) check() error {
 	rows, cols := t.weight.rowsCols()
 	n := 0
 	for _, p := range t.parts {
@@ -133,7 +133,7 @@ func (t tie) check() error {
 	return nil
 }
 
-// checkPart says why a parameter is not some rows of so many values. (Spago ends the process on a wrong shape.)
+// checkPart says why a parameter is not rows of cols values. (Spago ends the process on a wrong shape.)
 func checkPart(p *nn.Param, cols int, rows bool) error {
 	if p == nil || p.Matrix == nil {
 		return fmt.Errorf("%w: a parameter is empty", errIncomplete)
@@ -151,10 +151,10 @@ func checkPart(p *nn.Param, cols int, rows bool) error {
 	return nil
 }
 
-// values is the buffer that the parts lie in, one after the other: the one that they are views of already, or a new one
-// that they become views of. A spare value at the end of a buffer says that it was made here; one that was read from
-// a file may be misaligned and is part of the whole file's, which would stay in memory.
-func (t tie) values() []float32 {
+// values is the buffer that holds the parts, one after the other: the one of which they are views already, or a new one of
+// which they become views. A buffer that was made here has a spare value at its end. One that was read from a file may be
+// misaligned, and is part of the whole file's buffer, which would stay in memory.
+func (t weightPair) values() []float32 {
 	n := t.weight.Size()
 	first := mat.Data[float32](t.parts[0].Matrix)
 	if cap(first) > n {
@@ -177,7 +177,7 @@ func (t tie) values() []float32 {
 }
 
 // view makes the parts views of v, which has a spare value at the end.
-func (t tie) view(v []float32) {
+func (t weightPair) view(v []float32) {
 	at := 0
 	for _, p := range t.parts {
 		n := p.Size()
@@ -188,11 +188,11 @@ func (t tie) view(v []float32) {
 
 // share makes the weights and the Cybertron model's parameters the same memory.
 func (p *pairing) share() {
-	for _, t := range p.ties {
+	for _, t := range p.weights {
 		w := t.weight
 		w.set(t.values())
 		w.shared = true
-		if w.tied != nil { // Cybertron has one tensor, by that one's name
+		if w.tied != nil { // Cybertron has one tensor, under the other weight's name
 			w.tied.nameless = true
 			w.Name, w.tied = w.tied.Name, nil
 		}
@@ -204,16 +204,16 @@ func (p *pairing) share() {
 	}
 }
 
-// FromCybertron makes a host over a model that Cybertron has loaded: one of package bert's (ModelForSequenceClassification,
+// FromCybertron makes a model over one that Cybertron has loaded: one of package bert's (ModelForSequenceClassification,
 // ForTokenClassification, ForQuestionAnswering, ForMaskedLM, ForSequenceEncoding) or of package bart's
-// (ModelForConditionalGeneration, ForSequenceClassification), or the task that tasks.Load returned. Both share one memory: an adapter that is merged, and full fine-tuning, change what Cybertron
-// serves at once. The host computes what Cybertron does (Numerics is Cybertron). Names are Hugging Face's.
+// (ModelForConditionalGeneration, ForSequenceClassification), or the task that tasks.Load returned. Both share one memory:
+// merging an adapter, and full fine-tuning, change the Cybertron model at once. The model computes as Cybertron does, unless
+// the options ask for Hugging Face's numerics. Names are Hugging Face's.
 //
-// The Cybertron model's parameters are moved into buffers of the host's; nothing may run on it meanwhile, nor while an
-// adapter is merged or taken out.
+// The Cybertron model's parameters move into new buffers. Nothing may run on the Cybertron model meanwhile, nor while an
+// adapter is merged or unmerged.
 //
-// With Hugging Face's numerics (Options.Numerics), or with another head, whose weights are random, the Cybertron model that
-// serves it is Model.Cybertron.
+// With a new head, whose weights are random, the Cybertron model is another one too: Model.Cybertron.
 func FromCybertron(v any, o Options) (*Model, error) {
 	m, err := fromCybertron(unwrap(v), nil, o)
 	if err != nil {
@@ -240,30 +240,30 @@ func unwrap(v any) any {
 	}
 }
 
-// servedConfig is the config.json of a Cybertron model.
-func servedConfig(served any) (config []byte, err error) {
+// configOf is the config.json of the Cybertron model cyb.
+func configOf(cyb any) (config []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errIncomplete, r)
 		}
 	}()
-	if b, kind := servedBERT(served); kind != "" {
+	if b, kind := cybertronBERT(cyb); kind != "" {
 		return bertConfigOf(b, kind)
 	}
-	if b, kind := servedBART(served); kind != "" {
+	if b, kind := cybertronBART(cyb); kind != "" {
 		return bartConfigOf(b, kind)
 	}
-	return nil, fmt.Errorf("%T is no model that is supported; supported are Cybertron's bert.ModelForSequenceClassification, "+
+	return nil, fmt.Errorf("%T is not supported; supported are Cybertron's bert.ModelForSequenceClassification, "+
 		"ForTokenClassification, ForQuestionAnswering, ForMaskedLM and ForSequenceEncoding, bart.ModelForConditionalGeneration "+
-		"and ForSequenceClassification, and the tasks with them", served)
+		"and ForSequenceClassification, and the tasks with them", cyb)
 }
 
-// fromCybertron makes the host; config is its config.json where there is one.
-func fromCybertron(served any, config []byte, o Options) (*Model, error) {
+// fromCybertron makes the model over cyb; config is its config.json, or nil.
+func fromCybertron(cyb any, config []byte, o Options) (*Model, error) {
 	if o.Numerics == "" {
 		o.Numerics = Cybertron
 	}
-	own, err := servedConfig(served)
+	own, err := configOf(cyb)
 	if err != nil {
 		return nil, err
 	}
@@ -281,24 +281,24 @@ func fromCybertron(served any, config []byte, o Options) (*Model, error) {
 	if o.Head.Kind == "" {
 		m.ConfigJSON = config
 	} else {
-		if served, m.NewlyInitialized, err = withServedHead(served, m.Head().Config); err != nil {
+		if cyb, m.NewlyInitialized, err = withCybertronHead(cyb, m.Head().Config); err != nil {
 			return nil, err
 		}
 	}
-	if m.served, err = pairUp(m.Backbone, served); err != nil {
+	if m.cybertron, err = pairUp(m.Backbone, cyb); err != nil {
 		return nil, err
 	}
-	m.served.share()
-	m.Backbone.(cybertronHost).hosted()
+	m.cybertron.share()
+	m.Backbone.(cybertronBackbone).sharesMemory()
 	if m.NewlyInitialized {
 		if err := m.drawHead(); err != nil {
 			return nil, err
 		}
 	}
-	return m, m.checkServed()
+	return m, m.checkCybertron()
 }
 
-// drawHead draws the values of a new head: of its weights that are zero, for a pooler may be there.
+// drawHead draws values for the weights of a new head that are zero. Others have values: Cybertron's pooler may be one.
 func (m *Model) drawHead() error {
 	b := binding{m: m, seed: m.Options.Seed}
 	var err error
@@ -318,19 +318,19 @@ func (m *Model) drawHead() error {
 	return err
 }
 
-// checkServed refuses values that are not finite, takes over the norms' constants and notes what is odd.
-func (m *Model) checkServed() error {
-	for _, t := range m.served.ties {
+// checkCybertron refuses values that are not finite, takes over the norms' constants and warns of empty rows.
+func (m *Model) checkCybertron() error {
+	for _, t := range m.cybertron.weights {
 		if text, bad := notFinite(t.weight); bad {
 			return errors.New(text)
 		}
 	}
-	for _, n := range m.served.norms {
+	for _, n := range m.cybertron.norms {
 		if m.Options.Numerics == Cybertron {
-			n.norm.Eps = float32(n.served.Eps.Value().Item().F64())
+			n.norm.Eps = float32(n.model.Eps.Value().Item().F64())
 		}
 	}
-	for _, w := range m.served.tables {
+	for _, w := range m.cybertron.tables {
 		rows, cols := w.rowsCols()
 		if zero := emptyRows(w.Vector(""), rows, cols); zero > 0 {
 			m.Warnings = append(m.Warnings, fmt.Sprintf("%s: the last %d of %d rows are zero, as Cybertron's converter leaves the end of a vocabulary",
@@ -352,12 +352,12 @@ func emptyRows(v []float32, rows, cols int) int {
 	return rows
 }
 
-// Cybertron is the Cybertron model that shares the host's memory, or nil where there is none.
+// Cybertron is the Cybertron model that shares the model's memory, or nil.
 func (m *Model) Cybertron() any {
-	if m.served == nil {
+	if m.cybertron == nil {
 		return nil
 	}
-	return m.served.served
+	return m.cybertron.model
 }
 
 // setKey is a JSON object with a key set.

@@ -11,9 +11,9 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
-// servedBART is the encoder and decoder of one of Cybertron's models, and the kind of its head.
-func servedBART(served any) (*cybart.Model, head.Kind) {
-	switch m := served.(type) {
+// cybertronBART is the encoder and decoder of one of Cybertron's models, and the kind of its head.
+func cybertronBART(cyb any) (*cybart.Model, head.Kind) {
+	switch m := cyb.(type) {
 	case *cybart.ModelForConditionalGeneration:
 		return m.Bart, head.Seq2SeqLM
 	case *cybart.ModelForSequenceClassification:
@@ -56,25 +56,25 @@ func bartConfigOf(b *cybart.Model, kind head.Kind) ([]byte, error) {
 	return json.MarshalIndent(all, "", "  ")
 }
 
-// bartWithServedHead refuses other heads than the model's own.
-func bartWithServedHead(served any, want head.Config) (any, bool, error) {
-	if b, kind := servedBART(served); kind != want.Kind || want.Kind == head.SequenceClassification && len(want.Labels) != b.Config.NumLabels {
-		return nil, false, notSupported("a new head for %s on %T is not supported", want.Kind, served)
+// bartWithCybertronHead refuses heads other than the model's own.
+func bartWithCybertronHead(cyb any, want head.Config) (any, bool, error) {
+	if b, kind := cybertronBART(cyb); kind != want.Kind || want.Kind == head.SequenceClassification && len(want.Labels) != b.Config.NumLabels {
+		return nil, false, notSupported("a new head for %s on %T is not supported", want.Kind, cyb)
 	}
-	return served, false, nil
+	return cyb, false, nil
 }
 
-// newServed implements cybertronHost.
-func (m *bart) newServed(of *Model) (any, error) {
+// newCybertron implements cybertronBackbone.
+func (m *bart) newCybertron(of *Model) (any, error) {
 	c := m.c
 	switch {
 	case c.ModelType == "mbart" || !c.shared:
-		return nil, notSupported("%s is not served by Cybertron; BART, Marian and Pegasus are, with one table of words for both sides", c.ModelType)
+		return nil, notSupported("Cybertron has no %s; it has BART, Marian and Pegasus with one embedding for both sides", c.ModelType)
 	case m.head.Kind == head.SequenceClassification && c.ModelType == "bart", m.head.Kind == head.Seq2SeqLM:
 	default:
-		return nil, notSupported("no head for %s on Cybertron's %s", m.head.Kind, c.ModelType)
+		return nil, notSupported("Cybertron's %s has no head for %s", c.ModelType, m.head.Kind)
 	}
-	config, err := m.servedConfig(of)
+	config, err := m.cybertronConfig(of)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +85,12 @@ func (m *bart) newServed(of *Model) (any, error) {
 	return cybart.NewModelForConditionalGeneration[float32](b), nil
 }
 
-// servedConfig is Cybertron's config: config.json, with how texts are generated from generation_config.json, where newer
+// configOf is Cybertron's config: config.json, with how texts are generated from generation_config.json, where newer
 // models have that, and the layout that newer models leave to the model type. Cybertron knows no other defaults than zero.
-func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
+func (m *bart) cybertronConfig(of *Model) (cybart.Config, error) {
 	c := m.c
 	var config cybart.Config
-	act, ok := servedActivations[c.act]
+	act, ok := cybertronActivations[c.act]
 	if !ok {
 		return config, fmt.Errorf("config.json: activation_function %q: Cybertron has no such function", c.ActivationFunction)
 	}
@@ -136,10 +136,10 @@ func (m *bart) servedConfig(of *Model) (cybart.Config, error) {
 	return config, nil
 }
 
-// hosted implements cybertronHost: positions are the Cybertron model's, and a bias of the logits that is anything is
-// saved.
-func (m *bart) hosted() {
-	m.places = nil
+// sharesMemory implements cybertronBackbone: positions are the Cybertron model's, and the logits' bias is saved unless it is
+// zero.
+func (m *bart) sharesMemory() {
+	m.positions = nil
 	if out := m.head.Out; m.head.Kind == head.Seq2SeqLM {
 		b := out.Bias.tied
 		rows, cols := b.rowsCols()
@@ -147,20 +147,20 @@ func (m *bart) hosted() {
 	}
 }
 
-// pair implements cybertronHost.
-func (m *bart) pair(p *pairing, served any) error {
-	b, kind := servedBART(served)
+// pair implements cybertronBackbone.
+func (m *bart) pair(p *pairing, cyb any) error {
+	b, kind := cybertronBART(cyb)
 	c, h := m.c, m.head
 	switch {
 	case b == nil:
-		return fmt.Errorf("%T is no BART, as config.json has it", served)
+		return fmt.Errorf("%T is not a BART, which config.json describes", cyb)
 	case kind != h.Kind:
-		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
+		return fmt.Errorf("%T has a head for %s, config.json one for %s", cyb, kind, h.Kind)
 	case len(b.Encoder.Layers) != len(m.Encoder.Layers) || len(b.Decoder.Layers) != len(m.Decoder.Layers):
 		return fmt.Errorf("the Cybertron model has %d and %d layers, config.json %d and %d",
 			len(b.Encoder.Layers), len(b.Decoder.Layers), len(m.Encoder.Layers), len(m.Decoder.Layers))
 	case b.Config.FinalLayerNorm != c.final || b.Config.NormalizeEmbedding != c.normed || b.Config.ScaleEmbedding != c.ScaleEmbedding:
-		return fmt.Errorf("the Cybertron model has other norms or scales than config.json's model_type %s", c.ModelType)
+		return fmt.Errorf("the Cybertron model's norms or scales are not those of model_type %s in config.json", c.ModelType)
 	}
 	p.table(m.Shared, b.Embeddings)
 	m.pairEnds(p, m.Encoder, b.Encoder.Embeddings)
@@ -184,13 +184,13 @@ func (m *bart) pair(p *pairing, served any) error {
 		p.unused(b.Encoder.LayerNorm)
 		p.unused(b.Decoder.LayerNorm)
 	}
-	m.pairHead(p, served)
+	m.pairHead(p, cyb)
 	return nil
 }
 
 // pairEnds pairs what is before the layers of a stack.
 func (m *bart) pairEnds(p *pairing, s *bartStack, e *cybart.Embeddings) {
-	p.ties = append(p.ties, tie{weight: s.Positions, parts: e.PositionalEncoder.Embeddings.Weights, fixed: m.places})
+	p.weights = append(p.weights, weightPair{weight: s.Positions, parts: e.PositionalEncoder.Embeddings.Weights, fixed: m.positions})
 	if m.c.normed {
 		p.norm(s.EmbeddingNorm, e.Norm)
 	} else {
@@ -199,9 +199,9 @@ func (m *bart) pairEnds(p *pairing, s *bartStack, e *cybart.Embeddings) {
 	p.buffers = append(p.buffers, &e.ScaleFactor)
 }
 
-func (m *bart) pairHead(p *pairing, served any) {
+func (m *bart) pairHead(p *pairing, cyb any) {
 	h := m.head
-	switch s := served.(type) {
+	switch s := cyb.(type) {
 	case *cybart.ModelForConditionalGeneration:
 		p.linear(h.Out, s.Projection)
 		h.Out.Weight.twin = m.Shared
@@ -275,4 +275,4 @@ func feedBlock(b cybart.ResidualNormFeedForward) (f *cybart.FeedForwardBlock, pr
 	return b.(*cybart.PostNormFeedForwardBlock).FeedForwardBlock, false
 }
 
-var _ cybertronHost = (*bart)(nil)
+var _ cybertronBackbone = (*bart)(nil)

@@ -23,7 +23,7 @@ import (
 
 const letters = "<s> <pad> </s> <unk> a b c d e f g h i j k l m n o p q r s t u v w x y z Ġ ."
 
-// tinyBART makes a model with random weights and a folder with a tokenizer of letters.
+// tinyBART makes a model with random weights, and a folder with a tokenizer of letters.
 func tinyBART(t testing.TB, modelType, class, more string) *model.Model {
 	t.Helper()
 	n := len(strings.Fields(letters))
@@ -48,8 +48,8 @@ func tinyBART(t testing.TB, modelType, class, more string) *model.Model {
 
 var source, target = []int32{0, 4, 9, 30, 16, 25, 7, 2}, []int32{5, 6, 31, 8, 2}
 
-// servedBART is what Cybertron's own forward pass makes of the source and the target.
-func servedBART(t testing.TB, v any) []float32 {
+// cybertronLogits are those of Cybertron's own forward pass for the source and the target.
+func cybertronLogits(t testing.TB, v any) []float32 {
 	t.Helper()
 	ids := make([]int, len(source))
 	for i, id := range source {
@@ -76,17 +76,17 @@ func servedBART(t testing.TB, v any) []float32 {
 	return all
 }
 
-// hostedBART is what the host makes of them.
-func hostedBART(t testing.TB, m *model.Model, name string) []float32 {
+// modelLogits are our model's for the same.
+func modelLogits(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	tape.Adapter = name
+	p := &op.Pass{}
+	defer p.Release()
+	p.Adapter = name
 	b := &model.Batch{IDs: source}
 	if m.Head().Kind == head.Seq2SeqLM {
 		b.Labels = target
 	}
-	y, err := m.Logits(tape, b, nil, nil)
+	y, err := m.Logits(p, b, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func loadBART(t testing.TB, dir string, kind head.Kind) any {
 	return task
 }
 
-// TestCybertronBART: as TestCybertronEndToEnd, for the families with an encoder and a decoder.
+// TestCybertronBART is TestCybertronEndToEnd for the model types with an encoder and a decoder.
 func TestCybertronBART(t *testing.T) {
 	for _, tt := range []struct{ modelType, class, more string }{
 		{"bart", "BartForConditionalGeneration", ""},
@@ -125,32 +125,32 @@ func TestCybertronBART(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			base := servedBART(t, m.Cybertron())
-			golden.Close(t, "base", hostedBART(t, m, ""), base, 2e-5, true)
+			base := cybertronLogits(t, m.Cybertron())
+			golden.Close(t, "base", modelLogits(t, m, ""), base, 2e-5, true)
 			a, err := adapter.Attach(t.Context(), m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
 			stir(a)
-			want, before := hostedBART(t, m, "a"), bits(m)
+			want, before := modelLogits(t, m, "a"), bits(m)
 			if golden.MaxAbs(want, base) < 1e-2 {
 				t.Fatal("the adapter does nothing")
 			}
 			m.Dir = hf.Dir
 			again := unwrap(t, loadBART(t, saveCybertron(t, m, "a"), m.Head().Kind))
-			golden.Close(t, "saved with the adapter", servedBART(t, again), want, 2e-5, true)
+			golden.Close(t, "saved with the adapter", cybertronLogits(t, again), want, 2e-5, true)
 			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			golden.Close(t, "merged, Cybertron", servedBART(t, m.Cybertron()), want, 2e-5, true)
-			merged := servedBART(t, m.Cybertron())
+			golden.Close(t, "merged, Cybertron", cybertronLogits(t, m.Cybertron()), want, 2e-5, true)
+			merged := cybertronLogits(t, m.Cybertron())
 			again = unwrap(t, loadBART(t, saveCybertron(t, m, ""), m.Head().Kind))
-			golden.Close(t, "merged and saved", servedBART(t, again), merged, 0, false)
+			golden.Close(t, "merged and saved", cybertronLogits(t, again), merged, 0, false)
 			a.Unmerge()
 			if bits(m) != before {
 				t.Error("unmerged weights are not the same bits")
 			}
-			golden.Close(t, "unmerged, Cybertron", servedBART(t, m.Cybertron()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", cybertronLogits(t, m.Cybertron()), base, 0, false)
 		})
 	}
 }
@@ -167,7 +167,7 @@ func TestCybertronGenerationConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Close(t, "loaded", hostedBART(t, m, ""), servedBART(t, m.Cybertron()), 2e-5, true)
+	golden.Close(t, "loaded", modelLogits(t, m, ""), cybertronLogits(t, m.Cybertron()), 2e-5, true)
 	back := filepath.Join(t.TempDir(), "back")
 	if err := m.Save(t.Context(), back, "", ""); err != nil {
 		t.Fatal(err)
@@ -176,11 +176,11 @@ func TestCybertronGenerationConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden.Close(t, "back at Hugging Face's", hostedBART(t, again, ""), hostedBART(t, hf, ""), 1e-6, true)
+	golden.Close(t, "back at Hugging Face's", modelLogits(t, again, ""), modelLogits(t, hf, ""), 1e-6, true)
 }
 
 func TestCybertronRefusesBART(t *testing.T) {
-	for class, want := range map[string]string{"MBartForConditionalGeneration": "mbart is not served", "BartForQuestionAnswering": "no head for question-answering"} {
+	for class, want := range map[string]string{"MBartForConditionalGeneration": "Cybertron has no mbart", "BartForQuestionAnswering": "no head for question-answering"} {
 		modelType := strings.ToLower(strings.Split(class, "For")[0])
 		err := tinyBART(t, modelType, class, "").SaveCybertron(t.Context(), filepath.Join(t.TempDir(), "out"), "")
 		if err == nil || !strings.Contains(err.Error(), want) {

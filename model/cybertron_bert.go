@@ -16,12 +16,9 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// poolerPath is BERT's layer on the first token, which sequence classification and some encoders use.
-const poolerPath = "pooler.dense"
-
-// servedBERT is the encoder of one of Cybertron's models, and the kind of its head.
-func servedBERT(served any) (*cybert.Model, head.Kind) {
-	switch m := served.(type) {
+// cybertronBERT is the encoder of one of Cybertron's models, and the kind of its head.
+func cybertronBERT(cyb any) (*cybert.Model, head.Kind) {
+	switch m := cyb.(type) {
 	case *cybert.Model:
 		return m, head.FeatureExtraction
 	case *cybert.ModelForSequenceEncoding:
@@ -60,7 +57,7 @@ func bertConfigOf(b *cybert.Model, kind head.Kind) ([]byte, error) {
 	return json.MarshalIndent(all, "", "  ")
 }
 
-// suffixOf is what class names with a kind of head end in.
+// suffixOf is the end of class names with a kind of head.
 func suffixOf(k head.Kind) string {
 	for _, s := range suffixes {
 		if s.kind == k {
@@ -70,15 +67,15 @@ func suffixOf(k head.Kind) string {
 	return ""
 }
 
-// withServedHead puts a new head on a Cybertron model, in the model's own type; fresh is false where the head is the one
-// that it has.
-func withServedHead(served any, want head.Config) (with any, fresh bool, err error) {
-	b, kind := servedBERT(served)
+// withCybertronHead puts a new head on a Cybertron model, in the Cybertron type for that head; fresh is false where the model
+// has that head already.
+func withCybertronHead(cyb any, want head.Config) (with any, fresh bool, err error) {
+	b, kind := cybertronBERT(cyb)
 	if b == nil {
-		return bartWithServedHead(served, want)
+		return bartWithCybertronHead(cyb, want)
 	}
 	if kind == want.Kind && (len(want.Labels) == 0 || len(want.Labels) == len(b.Config.ID2Label)) {
-		return served, false, nil
+		return cyb, false, nil
 	}
 	own := *b
 	own.Config.ID2Label = labelMap(want.Labels)
@@ -112,16 +109,16 @@ func bertWithHead(b *cybert.Model, k head.Kind) (any, error) {
 	case head.MaskedLM:
 		return cybert.NewModelForMaskedLM[float32](b), nil
 	}
-	return nil, notSupported("no head for %s on Cybertron's BERT", k)
+	return nil, notSupported("Cybertron's BERT has no head for %s", k)
 }
 
-// newServed implements cybertronHost.
-func (m *bert) newServed(*Model) (any, error) {
+// newCybertron implements cybertronBackbone.
+func (m *bert) newCybertron(*Model) (any, error) {
 	c := &m.c
 	if c.ModelType != "bert" {
-		return nil, fmt.Errorf("no tasks for model_type %q in Cybertron; there are for bert", c.ModelType)
+		return nil, fmt.Errorf("Cybertron has no tasks for model_type %q; it has them for bert", c.ModelType)
 	}
-	act, ok := servedActivations[c.act]
+	act, ok := cybertronActivations[c.act]
 	if !ok {
 		return nil, fmt.Errorf("config.json: hidden_act %q: Cybertron has no such function", c.HiddenAct)
 	}
@@ -143,18 +140,18 @@ func (m *bert) newServed(*Model) (any, error) {
 	return bertWithHead(cybert.New[float32](config), m.head.Kind)
 }
 
-// hosted implements cybertronHost.
-func (m *bert) hosted() {}
+// sharesMemory implements cybertronBackbone.
+func (m *bert) sharesMemory() {}
 
-// pair implements cybertronHost.
-func (m *bert) pair(p *pairing, served any) error {
-	b, kind := servedBERT(served)
+// pair implements cybertronBackbone.
+func (m *bert) pair(p *pairing, cyb any) error {
+	b, kind := cybertronBERT(cyb)
 	c, h := &m.c, m.head
 	switch {
 	case b == nil:
-		return fmt.Errorf("%T is no BERT, as config.json has it", served)
+		return fmt.Errorf("%T is not a BERT, which config.json describes", cyb)
 	case kind != h.Kind:
-		return fmt.Errorf("%T has a head for %s, config.json one for %s", served, kind, h.Kind)
+		return fmt.Errorf("%T has a head for %s, config.json one for %s", cyb, kind, h.Kind)
 	case m.Project != nil || b.Embeddings.Projector != nil:
 		return notSupported("embedding_size %d with hidden_size %d is not supported by Cybertron", c.EmbeddingSize, c.HiddenSize)
 	case len(b.Encoder.Layers) != len(m.Layers):
@@ -177,9 +174,9 @@ func (m *bert) pair(p *pairing, served any) error {
 		if kind != head.FeatureExtraction {
 			prefix = "bert."
 		}
-		p.outside(prefix+poolerPath, c.HiddenSize, c.HiddenSize, pooler)
+		p.addExtra(prefix+poolerPath, c.HiddenSize, c.HiddenSize, pooler)
 	}
-	switch s := served.(type) {
+	switch s := cyb.(type) {
 	case *cybert.ModelForSequenceClassification:
 		p.linear(h.Out, s.Classifier)
 	case *cybert.ModelForTokenClassification:
@@ -206,7 +203,7 @@ func (l *bertLayer) pair(p *pairing, s *cybert.EncoderLayer, c *bertConfig) erro
 	return checkActivation(s.FF.MLP[1], c.act)
 }
 
-// attention pairs the layers of an attention, whose rows Cybertron has head by head.
+// attention pairs the layers of an attention. Cybertron has a layer for the rows of each head.
 func (p *pairing) attention(a *multiheadattention.Model, heads int, query, key, value, output *Linear) error {
 	if len(a.Heads) != heads {
 		return fmt.Errorf("the Cybertron model has %d heads, config.json %d", len(a.Heads), heads)
@@ -227,9 +224,9 @@ func (p *pairing) attention(a *multiheadattention.Model, heads int, query, key, 
 func checkActivation(m nn.StandardModel, act op.Activation) error {
 	a, ok := m.(*activation.Model)
 	if !ok {
-		return fmt.Errorf("%T is no activation", m)
+		return fmt.Errorf("%T is not an activation", m)
 	}
-	if name, ok := servedActivations[act]; ok {
+	if name, ok := cybertronActivations[act]; ok {
 		if want, err := activation.ParseActivation(name); err == nil && (want == a.Activation || want == activation.SiLU && a.Activation == activation.Swish) {
 			return nil
 		}
@@ -237,7 +234,7 @@ func checkActivation(m nn.StandardModel, act op.Activation) error {
 	return fmt.Errorf("the Cybertron model's activation is number %d, config.json's another", a.Activation)
 }
 
-// servedActivations are Cybertron's names of activations. Its GELU is always by tanh.
-var servedActivations = map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}
+// cybertronActivations are Cybertron's names of activations. Its GELU is always by tanh.
+var cybertronActivations = map[op.Activation]string{op.GELU: "gelu", op.GELUTanh: "gelu", op.ReLU: "relu", op.SiLU: "silu", op.Tanh: "tanh"}
 
-var _ cybertronHost = (*bert)(nil)
+var _ cybertronBackbone = (*bert)(nil)

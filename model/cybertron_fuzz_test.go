@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzTokenizerFiles: whatever a tokenizer.json says, the files that are made of it for Cybertron have every token once,
-// in its place, or there is an error.
+// FuzzTokenizerFiles: whatever a tokenizer.json says, the files that are made from it for Cybertron have every token once,
+// in the line of its id, or there is an error.
 func FuzzTokenizerFiles(f *testing.F) {
 	for _, s := range []string{
 		`{"model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}}, "added_tokens": [{"id": 4, "content": "b"}], "normalizer": {"lowercase": false}}`,

@@ -23,7 +23,7 @@ type bpeFile struct {
 }
 
 // pairFiles are those of Cybertron's tokenizers for BART, Marian and Pegasus: a SentencePiece model, or byte pairs as
-// vocab.json and merges.txt, which are made of tokenizer.json where a folder has only that.
+// vocab.json and merges.txt, which are made from tokenizer.json where a folder has only that.
 func (m *Model) pairFiles() (map[string][]byte, error) {
 	pieces := exists(filepath.Join(m.Dir, "spiece.model")) || exists(filepath.Join(m.Dir, "source.spm"))
 	files := map[string][]byte{}
@@ -53,10 +53,10 @@ func (m *Model) pairFiles() (map[string][]byte, error) {
 	return files, m.checkVocabularyJSON(files["vocab.json"])
 }
 
-// bpeFiles makes vocab.json and merges.txt of a tokenizer.json.
+// bpeFiles makes vocab.json and merges.txt from a tokenizer.json.
 func bpeFiles(raw []byte) (map[string][]byte, error) {
 	if raw == nil {
-		return nil, fmt.Errorf("there is no vocab.json with merges.txt, no spiece.model and no source.spm, one of which Cybertron's tokenizer needs")
+		return nil, fmt.Errorf("there is no vocab.json with merges.txt, no spiece.model and no source.spm; Cybertron's tokenizer needs one of them")
 	}
 	var f bpeFile
 	if err := json.Unmarshal(raw, &f); err != nil {
@@ -97,7 +97,7 @@ func (m *Model) checkVocabularyJSON(raw []byte) error {
 	}
 	for token, id := range vocab {
 		if id < 0 || id >= int64(m.Config().VocabSize) {
-			return fmt.Errorf("vocab.json: token %q has id %d; the model's vocabulary ends at %d: it is another model's", token, id, m.Config().VocabSize-1)
+			return fmt.Errorf("vocab.json: token %q has id %d; the model's vocabulary ends at %d: the file is another model's", token, id, m.Config().VocabSize-1)
 		}
 	}
 	return nil

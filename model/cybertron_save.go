@@ -22,13 +22,13 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// servedFile holds the weights of a Cybertron model, as Spago writes them.
-const servedFile = "spago_model.bin"
+// cybertronFile holds the weights of a Cybertron model, as Spago writes them.
+const cybertronFile = "spago_model.bin"
 
-// SaveCybertron writes a folder that Cybertron's tasks.Load serves (with DownloadNever and ConvertNever):
-// spago_model.bin with the weights as a pass with the named adapter ("" is none) sees them, config.json, the vocabulary
-// and the tokenizer's files of Dir. Any BERT, BART, Marian or Pegasus will do, one that FromCybertron made or one of Hugging
-// Face's; norms get the constant that the host computes with. The folder must not exist, or be empty.
+// SaveCybertron writes a folder that Cybertron's tasks.Load reads (with DownloadNever and ConvertNever): spago_model.bin
+// with the weights as a pass with the named adapter ("" is none) sees them, config.json, the vocabulary, and the tokenizer's
+// files from Dir. The model may be any BERT, BART, Marian or Pegasus, from FromCybertron or from Load; norms get the constant
+// with which the model computes. The folder must not exist, or must be empty.
 func (m *Model) SaveCybertron(ctx context.Context, dir, adapter string) error {
 	err := folder.MustBeNew(dir)
 	if err == nil {
@@ -45,17 +45,17 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 	if err != nil {
 		return err
 	}
-	served := m.Cybertron()
-	if served == nil || adapter != "" {
-		if served, err = m.toCybertron(adapter); err != nil {
+	cyb := m.Cybertron()
+	if cyb == nil || adapter != "" {
+		if cyb, err = m.toCybertron(adapter); err != nil {
 			return err
 		}
-		if b, _ := servedBERT(served); b != nil {
+		if b, _ := cybertronBERT(cyb); b != nil {
 			b.Embeddings.Vocab = vocabulary.New(vocabularyLines(files["vocab.txt"]))
 		}
 	}
-	if b, ok := served.(*cybert.Model); ok {
-		served = cybert.NewModelForSequenceEncoding(b) // what tasks.Load reads
+	if b, ok := cyb.(*cybert.Model); ok {
+		cyb = cybert.NewModelForSequenceEncoding(b) // what tasks.Load reads
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -73,31 +73,31 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 			return err
 		}
 	}
-	return checkpoint.AtomicFile(filepath.Join(dir, servedFile), func(w io.Writer) error { return nn.Dump(served, w) })
+	return checkpoint.AtomicFile(filepath.Join(dir, cybertronFile), func(w io.Writer) error { return nn.Dump(cyb, w) })
 }
 
 // toCybertron makes a Cybertron model with the values that a pass with the named adapter sees.
 func (m *Model) toCybertron(adapter string) (any, error) {
-	c, ok := m.Backbone.(cybertronHost)
+	c, ok := m.Backbone.(cybertronBackbone)
 	if !ok {
-		return nil, notSupported("no model of this family (%T) in Cybertron", m.Backbone)
+		return nil, m.noCybertron()
 	}
-	served, err := c.newServed(m)
+	cyb, err := c.newCybertron(m)
 	if err != nil {
 		return nil, err
 	}
-	p, err := pairUp(c, served)
+	p, err := pairUp(c, cyb)
 	if err != nil {
 		return nil, err
 	}
 	sources := m.adapted(adapter)
-	for _, t := range p.ties {
+	for _, t := range p.weights {
 		src := sources[t.weight.Name]
 		if t.fixed != nil {
 			src = t.fixed
 		}
 		if slices.Contains(p.extra, t.weight) {
-			if src, err = m.outsider(t.weight); err != nil {
+			if src, err = m.extraSource(t.weight); err != nil {
 				return nil, err
 			}
 		} else if src == nil {
@@ -117,16 +117,19 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 		t.view(v)
 	}
 	for _, n := range p.norms {
-		n.served.Eps = nn.Buf(mat.Scalar(n.norm.Eps))
+		n.model.Eps = nn.Buf(mat.Scalar(n.norm.Eps))
 	}
-	return served, nil
+	return cyb, nil
 }
 
-// outsider is a tensor that the host has not and a Cybertron model has: from the Cybertron model that the host shares
-// memory with, or from the checkpoint that it was read from; nil where there is none.
-func (m *Model) outsider(w *Weight) (tensor.Source, error) {
-	if m.served != nil {
-		for _, own := range m.served.extra {
+// noCybertron refuses a model that Cybertron does not have.
+func (m *Model) noCybertron() error { return notSupported("Cybertron has no model for %T", m.Backbone) }
+
+// extraSource is a tensor that the backbone does not have and a Cybertron model has. It comes from the Cybertron model that
+// shares the memory, or from the checkpoint; nil if neither has it.
+func (m *Model) extraSource(w *Weight) (tensor.Source, error) {
+	if m.cybertron != nil {
+		for _, own := range m.cybertron.extra {
 			if own.Name == w.Name {
 				return own.Source(""), nil
 			}
@@ -150,8 +153,8 @@ func (m *Model) outsider(w *Weight) (tensor.Source, error) {
 	return own.Source(""), nil
 }
 
-// outsiders appends the tensors of a Cybertron model that the host has not, those that hold anything.
-func (p *pairing) outsiders(tensors []checkpoint.Tensor, dtype checkpoint.DType) ([]checkpoint.Tensor, error) {
+// withExtra appends the tensors of a Cybertron model that the backbone does not have, unless all of them are zero.
+func (p *pairing) withExtra(tensors []checkpoint.Tensor, dtype checkpoint.DType) ([]checkpoint.Tensor, error) {
 	if p == nil {
 		return tensors, nil
 	}
@@ -176,17 +179,17 @@ func (p *pairing) outsiders(tensors []checkpoint.Tensor, dtype checkpoint.DType)
 	return tensors, nil
 }
 
-// UnsupportedByCybertron lists the tensors of the checkpoint that a Cybertron model of this host has no place for, sorted.
+// UnsupportedByCybertron lists the tensors of the checkpoint that SaveCybertron would lose, sorted.
 func (m *Model) UnsupportedByCybertron() ([]string, error) {
-	c, ok := m.Backbone.(cybertronHost)
+	c, ok := m.Backbone.(cybertronBackbone)
 	if !ok {
-		return nil, notSupported("model: no model of this family (%T) in Cybertron", m.Backbone)
+		return nil, fmt.Errorf("model: %w", m.noCybertron())
 	}
-	served, err := c.newServed(m)
+	cyb, err := c.newCybertron(m)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	p, err := pairUp(c, served)
+	p, err := pairUp(c, cyb)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -199,8 +202,8 @@ func (m *Model) UnsupportedByCybertron() ([]string, error) {
 	return left, nil
 }
 
-// LoadCybertron reads a folder as Cybertron's converter or SaveCybertron writes it: spago_model.bin and config.json, of
-// 32-bit precision. Served is then what tasks.Load would have loaded.
+// LoadCybertron reads a folder as Cybertron's converter or SaveCybertron writes it: spago_model.bin, of 32-bit precision, and
+// config.json. Model.Cybertron is then the model that tasks.Load would have loaded.
 func LoadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
 	m, err := loadCybertron(ctx, dir, o)
 	if err != nil {
@@ -218,20 +221,20 @@ func loadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, servedFile)
+	path := filepath.Join(dir, cybertronFile)
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if want := 4 * int64(described.NumParameters()); info.Size() < want {
 		return nil, fmt.Errorf("%s has %d bytes; the weights that config.json describes have %d in 32-bit precision", path, info.Size(), want)
 	}
-	served, err := readServed(path, described)
+	cyb, err := readCybertron(path, described)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, err := fromCybertron(served, described.ConfigJSON, o)
+	m, err := fromCybertron(cyb, described.ConfigJSON, o)
 	if err != nil {
 		return nil, err
 	}
@@ -239,42 +242,42 @@ func loadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
 	return m, nil
 }
 
-// readServed decodes a file of the type that config.json's architecture has.
-func readServed(path string, m *Model) (served any, err error) {
+// readCybertron decodes a file of the type that config.json's architecture has.
+func readCybertron(path string, m *Model) (cyb any, err error) {
 	defer func() {
 		if r := recover(); r != nil { // Spago's decoder panics on a damaged file
 			err = fmt.Errorf("is damaged: %v", r)
 		}
 	}()
 	_, isBART := m.Backbone.(*bart)
-	if _, ok := m.Backbone.(cybertronHost); !ok {
-		return nil, notSupported("no model of this family (%T) in Cybertron", m.Backbone)
+	if _, ok := m.Backbone.(cybertronBackbone); !ok {
+		return nil, m.noCybertron()
 	}
 	switch kind := m.Head().Kind; {
 	case isBART && kind == head.Seq2SeqLM:
-		v, err := decodeServed[cybart.ModelForConditionalGeneration](path)
+		v, err := decodeCybertron[cybart.ModelForConditionalGeneration](path)
 		return v, relink(v.Bart, err)
 	case isBART && kind == head.SequenceClassification:
-		v, err := decodeServed[cybart.ModelForSequenceClassification](path)
+		v, err := decodeCybertron[cybart.ModelForSequenceClassification](path)
 		return v, relink(v.Bart, err)
 	case isBART:
-		return nil, notSupported("no head for %s on Cybertron's BART", kind)
+		return nil, notSupported("Cybertron's BART has no head for %s", kind)
 	case kind == head.FeatureExtraction:
-		return decodeServed[cybert.ModelForSequenceEncoding](path)
+		return decodeCybertron[cybert.ModelForSequenceEncoding](path)
 	case kind == head.SequenceClassification:
-		return decodeServed[cybert.ModelForSequenceClassification](path)
+		return decodeCybertron[cybert.ModelForSequenceClassification](path)
 	case kind == head.TokenClassification:
-		return decodeServed[cybert.ModelForTokenClassification](path)
+		return decodeCybertron[cybert.ModelForTokenClassification](path)
 	case kind == head.QuestionAnswering:
-		return decodeServed[cybert.ModelForQuestionAnswering](path)
+		return decodeCybertron[cybert.ModelForQuestionAnswering](path)
 	case kind == head.MaskedLM:
-		return decodeServed[cybert.ModelForMaskedLM](path)
+		return decodeCybertron[cybert.ModelForMaskedLM](path)
 	default:
-		return nil, notSupported("no head for %s on Cybertron's BERT", kind)
+		return nil, notSupported("Cybertron's BERT has no head for %s", kind)
 	}
 }
 
-// relink gives both sides of a BART that was read their table of words again, which is saved once.
+// relink gives both sides of a BART their embedding again, which is saved once.
 func relink(b *cybart.Model, err error) error {
 	if err == nil {
 		shared := spagoembedding.Shared{Model: b.Embeddings}
@@ -283,7 +286,7 @@ func relink(b *cybart.Model, err error) error {
 	return err
 }
 
-func decodeServed[T any](path string) (*T, error) {
+func decodeCybertron[T any](path string) (*T, error) {
 	v, err := nn.LoadFromFile[*T](path)
 	if err != nil {
 		return new(T), fmt.Errorf("as %T: %w", v, err)
@@ -291,8 +294,8 @@ func decodeServed[T any](path string) (*T, error) {
 	return v, nil
 }
 
-// servedConfigFile is config.json for Cybertron: with the weights' type, and with labels for a head that has them.
-func (m *Model) servedConfigFile() ([]byte, error) {
+// cybertronConfigFile is config.json for Cybertron, with the weights' type, and with the labels of a head with classes.
+func (m *Model) cybertronConfigFile() ([]byte, error) {
 	config, err := m.savedConfig(false, checkpoint.DTypeF32)
 	if err != nil {
 		return nil, err
@@ -303,7 +306,7 @@ func (m *Model) servedConfigFile() ([]byte, error) {
 		}
 	}
 	if _, ok := m.Backbone.(*bert); !ok {
-		return config, nil // of which Cybertron reads the model type alone
+		return config, nil // Cybertron reads its model type alone
 	}
 	var c cybert.Config
 	if err := json.Unmarshal(config, &c); err != nil {

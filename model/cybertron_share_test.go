@@ -44,8 +44,8 @@ func weight(t testing.TB, m *model.Model, name string) []float32 {
 	return found
 }
 
-// TestCybertronSharesMemory: heads' parameters and embeddings' rows are views of the host's weights, also for a second
-// host over the same model.
+// TestCybertronSharesMemory: the parameters of heads and the rows of embeddings are views of the model's weights, also for a
+// second model over the same Cybertron model.
 func TestCybertronSharesMemory(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForTokenClassification", ""), ""), head.TokenClassification)
 	m := fromCybertron(t, task, model.Options{})
@@ -66,30 +66,30 @@ func TestCybertronSharesMemory(t *testing.T) {
 		d := mat.Data[float32](part.p.Matrix)
 		for i, h := range []*model.Model{m, second} {
 			if w := weight(t, h, name); &w[part.at] != &d[0] || len(w) < part.at+len(d) {
-				t.Errorf("host %d: %s is not the same memory", i, name)
+				t.Errorf("model %d: %s is not the same memory", i, name)
 			}
 		}
 	}
 }
 
-// TestCybertronTrains: full fine-tuning changes what Cybertron serves.
+// TestCybertronTrains: full fine-tuning changes what Cybertron computes.
 func TestCybertronTrains(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertForSequenceClassification", ""), ""), head.SequenceClassification)
 	m := fromCybertron(t, task, model.Options{})
-	before := served(t, m.Cybertron())
+	before := cybertronOutputs(t, m.Cybertron())
 	m.Weights(func(w *model.Weight) {
 		d := op.Data(w.Train())
 		for i := range d.Data {
 			d.Data[i] *= 1.1
 		}
 	})
-	golden.Close(t, "trained", hosted(t, m, ""), served(t, m.Cybertron()), 1e-5, true)
-	if golden.MaxAbs(before, served(t, m.Cybertron())) < 1e-3 {
+	golden.Close(t, "trained", modelOutputs(t, m, ""), cybertronOutputs(t, m.Cybertron()), 1e-5, true)
+	if golden.MaxAbs(before, cybertronOutputs(t, m.Cybertron())) < 1e-3 {
 		t.Error("training changed nothing")
 	}
 }
 
-// TestCybertronNewHead: an encoder gets a head for sequence classification, and Cybertron serves it.
+// TestCybertronNewHead: an encoder gets a head for sequence classification, and Cybertron runs it.
 func TestCybertronNewHead(t *testing.T) {
 	source := tinyBERT(t, "BertModel", "")
 	task := loadTask(t, saveCybertron(t, source, ""), head.FeatureExtraction)
@@ -98,13 +98,13 @@ func TestCybertronNewHead(t *testing.T) {
 	if !m.NewlyInitialized || !slices.Equal(m.Head().Labels, newHead.Labels) {
 		t.Errorf("fresh %v, labels %v", m.NewlyInitialized, m.Head().Labels)
 	}
-	golden.Close(t, "new head", hosted(t, m, ""), served(t, m.Cybertron()), 1e-5, true)
-	if y := served(t, m.Cybertron()); len(y) != 2 || y[0] == y[1] {
+	golden.Close(t, "new head", modelOutputs(t, m, ""), cybertronOutputs(t, m.Cybertron()), 1e-5, true)
+	if y := cybertronOutputs(t, m.Cybertron()); len(y) != 2 || y[0] == y[1] {
 		t.Errorf("outputs %v", y)
 	}
 	m.Dir = source.Dir
 	dir := saveCybertron(t, m, "")
-	golden.Close(t, "saved", served(t, unwrap(t, loadTask(t, dir, head.SequenceClassification))), served(t, m.Cybertron()), 0, false)
+	golden.Close(t, "saved", cybertronOutputs(t, unwrap(t, loadTask(t, dir, head.SequenceClassification))), cybertronOutputs(t, m.Cybertron()), 0, false)
 	var config struct{ ID2Label map[string]string }
 	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err == nil {
@@ -113,22 +113,22 @@ func TestCybertronNewHead(t *testing.T) {
 	if err != nil || config.ID2Label["1"] != "yes" {
 		t.Errorf("labels %v, %v", config.ID2Label, err)
 	}
-	if y := served(t, unwrap(t, task)); len(y) != 24 {
+	if y := cybertronOutputs(t, unwrap(t, task)); len(y) != 24 {
 		t.Errorf("the encoder's task now has %d outputs", len(y))
 	}
 }
 
-// TestCybertronHuggingFaceNumerics: the host computes GELU and norms as the config says where it is asked to.
+// TestCybertronHuggingFaceNumerics: with those numerics the model computes GELU and norms as the config says.
 func TestCybertronHuggingFaceNumerics(t *testing.T) {
 	source := tinyBERT(t, "BertForQuestionAnswering", "")
 	task := loadTask(t, saveCybertron(t, source, ""), head.QuestionAnswering)
-	golden.Close(t, "host", hosted(t, fromCybertron(t, task, model.Options{Numerics: model.HuggingFace}), ""), hosted(t, source, ""), 1e-6, true)
-	if d := golden.MaxAbs(served(t, unwrap(t, task)), hosted(t, source, "")); d < 1e-5 {
+	golden.Close(t, "model", modelOutputs(t, fromCybertron(t, task, model.Options{Numerics: model.HuggingFace}), ""), modelOutputs(t, source, ""), 1e-6, true)
+	if d := golden.MaxAbs(cybertronOutputs(t, unwrap(t, task)), modelOutputs(t, source, "")); d < 1e-5 {
 		t.Errorf("Cybertron's numerics are Hugging Face's (%g)", d)
 	}
 }
 
-// TestCybertronLastRow: what Cybertron's converter leaves zero is noted.
+// TestCybertronLastRow: rows that Cybertron's converter leaves zero give a warning.
 func TestCybertronLastRow(t *testing.T) {
 	task := loadTask(t, saveCybertron(t, tinyBERT(t, "BertModel", ""), ""), head.FeatureExtraction)
 	b := unwrap(t, task).(*cybert.ModelForSequenceEncoding).Bert
@@ -136,7 +136,7 @@ func TestCybertronLastRow(t *testing.T) {
 	clear(row)
 	m := fromCybertron(t, task, model.Options{})
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "word_embeddings.weight: the last 1 of 20 rows are zero") {
-		t.Errorf("notes %q", m.Warnings)
+		t.Errorf("warnings %q", m.Warnings)
 	}
 }
 
@@ -153,8 +153,8 @@ func TestFromCybertronRefuses(t *testing.T) {
 		o    model.Options
 		want string
 	}{
-		"nothing":      {nil, model.Options{}, "<nil> is no model that is supported"},
-		"a number":     {3, model.Options{}, "int is no model"},
+		"nothing":      {nil, model.Options{}, "<nil> is not supported"},
+		"a number":     {3, model.Options{}, "int is not supported"},
 		"a nil model":  {(*cybert.ModelForQuestionAnswering)(nil), model.Options{}, "incomplete"},
 		"without BERT": {&cybert.ModelForQuestionAnswering{}, model.Options{}, "incomplete"},
 		"float64":      {cybert.New[float64](config), model.Options{}, "want 32-bit precision"},
@@ -211,7 +211,7 @@ func TestSaveCybertronRefuses(t *testing.T) {
 	}
 }
 
-// TestCybertronModulesToSave: trained copies, of tensors that Hugging Face ties too, come to Cybertron when they are merged.
+// TestCybertronModulesToSave: merging brings trained copies to Cybertron, also of tensors that Hugging Face ties.
 func TestCybertronModulesToSave(t *testing.T) {
 	for kind, modules := range map[head.Kind][]string{
 		head.MaskedLM: {"cls.predictions", "embeddings.LayerNorm"}, head.SequenceClassification: {"classifier", "pooler", "word_embeddings"},
@@ -223,14 +223,14 @@ func TestCybertronModulesToSave(t *testing.T) {
 			t.Fatal(err)
 		}
 		stir(a)
-		want, before := hosted(t, m, "a"), bits(m)
+		want, before := modelOutputs(t, m, "a"), bits(m)
 		m.Dir = tinyBERT(t, classes[kind], "").Dir
-		golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
+		golden.Close(t, "saved with the adapter", cybertronOutputs(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
 		if err := a.Merge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)
-		golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
+		golden.Close(t, "merged, Cybertron", cybertronOutputs(t, m.Cybertron()), want, 1e-5, true)
+		golden.Close(t, "merged", modelOutputs(t, m, ""), want, 1e-5, true)
 		a.Unmerge()
 		if bits(m) != before {
 			t.Error("unmerged weights are not the same bits")

@@ -28,11 +28,11 @@ import (
 
 var words = strings.Fields("[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ##s ran ##ning fast . , who where home")
 
-// classes are Hugging Face's, one a kind of head that Cybertron has.
+// classes are Hugging Face's, one for each kind of head that Cybertron has.
 var classes = map[head.Kind]string{head.FeatureExtraction: "BertModel", head.SequenceClassification: "BertForSequenceClassification",
 	head.TokenClassification: "BertForTokenClassification", head.QuestionAnswering: "BertForQuestionAnswering", head.MaskedLM: "BertForMaskedLM"}
 
-// tinyBERT makes a model with random weights, three labels and a folder with a tokenizer.
+// tinyBERT makes a model with random weights and three labels, and a folder with a tokenizer.
 func tinyBERT(t testing.TB, class, more string) *model.Model {
 	t.Helper()
 	config := fmt.Sprintf(`{"model_type": "bert", "architectures": [%q], "vocab_size": %d, "hidden_size": 24, "intermediate_size": 37,
@@ -58,14 +58,14 @@ func write(t testing.TB, dir, name, text string) {
 // saveCybertron saves into a new folder.
 func saveCybertron(t testing.TB, m *model.Model, name string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "served")
+	dir := filepath.Join(t.TempDir(), "saved")
 	if err := m.SaveCybertron(t.Context(), dir, name); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// loadTask is tasks.Load of what a folder is for.
+// loadTask calls tasks.Load for the task of a kind of head.
 func loadTask(t testing.TB, dir string, kind head.Kind) any {
 	t.Helper()
 	c := &tasks.Config{ModelsDir: filepath.Dir(dir), ModelName: filepath.Base(dir), DownloadPolicy: tasks.DownloadNever, ConversionPolicy: tasks.ConvertNever}
@@ -91,8 +91,8 @@ func loadTask(t testing.TB, dir string, kind head.Kind) any {
 
 var sentence = strings.Fields("[CLS] the cat ##s sat on [MASK] . [SEP] where home [SEP]")
 
-// served is what Cybertron's own forward pass makes of the sentence.
-func served(t testing.TB, v any) []float32 {
+// cybertronOutputs are those of Cybertron's own forward pass for the sentence.
+func cybertronOutputs(t testing.TB, v any) []float32 {
 	t.Helper()
 	var ys []mat.Tensor
 	switch m := v.(type) {
@@ -123,12 +123,12 @@ func served(t testing.TB, v any) []float32 {
 	return all
 }
 
-// hosted is what the host makes of it.
-func hosted(t testing.TB, m *model.Model, name string) []float32 {
+// modelOutputs are our model's for the same.
+func modelOutputs(t testing.TB, m *model.Model, name string) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	tape.Adapter = name
+	p := &op.Pass{}
+	defer p.Release()
+	p.Adapter = name
 	b := &model.Batch{}
 	segment := int32(0)
 	for _, w := range sentence {
@@ -141,7 +141,7 @@ func hosted(t testing.TB, m *model.Model, name string) []float32 {
 	if m.Head().Kind == head.MaskedLM {
 		rows = []int{6}
 	}
-	y, err := m.Logits(tape, b, rows, nil)
+	y, err := m.Logits(p, b, rows, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +169,8 @@ func bits(m *model.Model) string {
 	return s.String()
 }
 
-// TestCybertronEndToEnd: load, attach, merge, save, load again, for every head: what our host computes is what Cybertron
-// serves.
+// TestCybertronEndToEnd loads, attaches, merges, saves and loads again, for every head: our model computes what Cybertron
+// computes.
 func TestCybertronEndToEnd(t *testing.T) {
 	for kind, class := range classes {
 		t.Run(class, func(t *testing.T) {
@@ -180,35 +180,35 @@ func TestCybertronEndToEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(m.Warnings) != 0 || m.NewlyInitialized {
-				t.Errorf("notes %q, fresh %v", m.Warnings, m.NewlyInitialized)
+				t.Errorf("warnings %q, newly initialized %v", m.Warnings, m.NewlyInitialized)
 			}
-			base := served(t, m.Cybertron())
-			golden.Close(t, "base", hosted(t, m, ""), base, 1e-5, true)
+			base := cybertronOutputs(t, m.Cybertron())
+			golden.Close(t, "base", modelOutputs(t, m, ""), base, 1e-5, true)
 
 			a, err := adapter.Attach(t.Context(), m, "a", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
 			stir(a)
-			want, before := hosted(t, m, "a"), bits(m)
+			want, before := modelOutputs(t, m, "a"), bits(m)
 			if golden.MaxAbs(want, base) < 1e-2 {
 				t.Fatal("the adapter does nothing")
 			}
-			golden.Close(t, "unmerged, Cybertron", served(t, m.Cybertron()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", cybertronOutputs(t, m.Cybertron()), base, 0, false)
 			m.Dir = tinyBERT(t, class, "").Dir
-			golden.Close(t, "saved with the adapter", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
+			golden.Close(t, "saved with the adapter", cybertronOutputs(t, unwrap(t, loadTask(t, saveCybertron(t, m, "a"), kind))), want, 1e-5, true)
 			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			golden.Close(t, "merged, Cybertron", served(t, m.Cybertron()), want, 1e-5, true)
-			golden.Close(t, "merged", hosted(t, m, ""), want, 1e-5, true)
-			merged := served(t, m.Cybertron())
-			golden.Close(t, "merged and saved", served(t, unwrap(t, loadTask(t, saveCybertron(t, m, ""), kind))), merged, 0, false)
+			golden.Close(t, "merged, Cybertron", cybertronOutputs(t, m.Cybertron()), want, 1e-5, true)
+			golden.Close(t, "merged", modelOutputs(t, m, ""), want, 1e-5, true)
+			merged := cybertronOutputs(t, m.Cybertron())
+			golden.Close(t, "merged and saved", cybertronOutputs(t, unwrap(t, loadTask(t, saveCybertron(t, m, ""), kind))), merged, 0, false)
 			a.Unmerge()
 			if bits(m) != before {
 				t.Error("unmerged weights are not the same bits")
 			}
-			golden.Close(t, "unmerged, Cybertron", served(t, m.Cybertron()), base, 0, false)
+			golden.Close(t, "unmerged, Cybertron", cybertronOutputs(t, m.Cybertron()), base, 0, false)
 		})
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// cybertronFiles are the files, besides the weights, without which Cybertron does not load a model.
+// cybertronFiles are the files beside the weights that Cybertron needs to load a model.
 func (m *Model) cybertronFiles() (map[string][]byte, error) {
 	if m.Dir == "" {
 		return nil, errors.New("no folder with the tokenizer's files: set Model.Dir to the one that the model came from")
 	}
-	config, err := m.servedConfigFile()
+	config, err := m.cybertronConfigFile()
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (m *Model) cybertronFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// wordPieceFiles are those of Cybertron's tokenizer for BERT.
+// wordPieceFiles are those that Cybertron's tokenizer for BERT needs.
 func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 	raw, err := readIf(filepath.Join(m.Dir, "tokenizer.json"))
 	if err != nil {
@@ -95,7 +95,7 @@ type wordPieceFile struct {
 // vocabulary is the text of a vocab.txt with the tokens of tokenizer.json.
 func (f wordPieceFile) vocabulary() ([]byte, error) {
 	if f.Model.Type != "WordPiece" {
-		return nil, fmt.Errorf("there is no vocab.txt, and tokenizer.json has a model of type %q; Cybertron's BERT has WordPiece alone", f.Model.Type)
+		return nil, fmt.Errorf("there is no vocab.txt, and tokenizer.json has a model of type %q; Cybertron's BERT has only WordPiece", f.Model.Type)
 	}
 	tokens := make([]string, len(f.Model.Vocab)+len(f.AddedTokens))
 	n := 0
@@ -104,7 +104,7 @@ func (f wordPieceFile) vocabulary() ([]byte, error) {
 			return fmt.Errorf("tokenizer.json: token %q has id %d; want ids without holes", s, id)
 		}
 		if strings.ContainsAny(s, "\r\n") {
-			return fmt.Errorf("tokenizer.json: token %q has a line's end, which vocab.txt cannot hold", s)
+			return fmt.Errorf("tokenizer.json: token %q has a line break, which vocab.txt cannot hold", s)
 		}
 		tokens[id], n = s, max(n, int(id)+1)
 		return nil
@@ -125,18 +125,18 @@ func (f wordPieceFile) vocabulary() ([]byte, error) {
 	return []byte(strings.Join(tokens[:n], "\n") + "\n"), nil
 }
 
-// checkVocabularyFile makes sure that Cybertron gives every token the id that the model knows it by: it numbers
-// different lines, and ends the process on one that has no row.
+// checkVocabularyFile makes sure that Cybertron gives every token the model's id: Cybertron numbers the lines, each text
+// once, and ends the process on a token without a row.
 func checkVocabularyFile(text []byte, rows int) error {
 	ids := map[string]int{}
 	for i, t := range vocabularyLines(text) {
 		if first, ok := ids[t]; ok {
-			return fmt.Errorf("lines %d and %d are both %q; Cybertron would shift the ids behind", first+1, i+1, t)
+			return fmt.Errorf("lines %d and %d are both %q; Cybertron would shift the ids after them", first+1, i+1, t)
 		}
 		ids[t] = i
 	}
 	if len(ids) > rows {
-		return fmt.Errorf("%d tokens for a model with a vocabulary of %d: it is another model's", len(ids), rows)
+		return fmt.Errorf("%d tokens for a model with a vocabulary of %d: the file is another model's", len(ids), rows)
 	}
 	for _, t := range []string{"[CLS]", "[SEP]", "[UNK]"} {
 		if _, ok := ids[t]; !ok {

@@ -5,32 +5,38 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// ErrUnsupported is in the error of a config.json that asks for what is not computed here: a model type, a head, an
-// activation, a kind of positions.
+// ErrUnsupported is wrapped by the error of a config.json that asks for something that this package cannot compute: a model
+// type, a head, an activation, a kind of positions.
 var ErrUnsupported = errors.New("not supported")
 
-// unsupported is an error with its own text that is ErrUnsupported.
+// unsupported is an ErrUnsupported with a text of its own.
 type unsupported struct{ error }
 
 func (unsupported) Is(target error) bool { return target == ErrUnsupported }
 
 func (e unsupported) Unwrap() error { return e.error }
 
-// notSupported is fmt.Errorf for an error that is ErrUnsupported.
+// notSupported is fmt.Errorf for ErrUnsupported.
 func notSupported(format string, args ...any) error { return unsupported{fmt.Errorf(format, args...)} }
+
+// noHead refuses a kind of head that a model type does not have.
+func noHead(modelType string, k head.Kind) error {
+	return notSupported("config.json: %s has no head for %s", modelType, k)
+}
 
 // MismatchError says how the tensors of a checkpoint do not fit the weights that config.json describes.
 type MismatchError struct {
 	// Missing are the weights that the checkpoint lacks, Unexpected its tensors that no weight takes.
 	Missing, Unexpected []string
-	// Shape and Invalid have a text for each tensor whose shape is another, or whose type or values cannot be used.
+	// Shape has a text for each tensor of a wrong shape, Invalid one for each whose type or values cannot be used.
 	Shape, Invalid []string
 }
 
-// Error lists the first of them.
+// Error lists the first twelve.
 func (e *MismatchError) Error() string {
 	var all []string
 	for _, name := range e.Missing {

@@ -10,13 +10,14 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
-// TestErrorsAreToldApart: a config that asks for what is not computed here, and weights that do not fit.
+// TestErrorsAreToldApart: ErrUnsupported is for configs that ask for more than this package computes, and MismatchError for
+// weights that do not fit.
 func TestErrorsAreToldApart(t *testing.T) {
 	if _, err := New([]byte(`{"model_type": "mamba"}`), Options{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New([]byte(`{"model_type": "llama"}`), Options{}); err == nil || errors.Is(err, ErrUnsupported) {
-		t.Errorf("a config without sizes is not unsupported: %v", err)
+		t.Errorf("a config without sizes is wrong, not unsupported: %v", err)
 	}
 	m, err := Load(t.Context(), golden.Roots(t, "models", "llama")[0], Options{})
 	if err != nil {

@@ -5,23 +5,22 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Footprint is what passes hold of a token, in float32 values, beside the weights.
+// Footprint is the memory that passes hold for each token, in float32 values, without the weights.
 type Footprint struct {
-	// Kept is what all layers keep for the backward pass, Backward the most that it holds besides.
+	// Kept is what all layers keep for the backward pass, Backward the most that the backward pass holds in addition.
 	Kept, Backward int
-	// Results is what they keep where layers are run again (op.Pass.Checkpointing), Again the most that a layer then holds
-	// besides.
+	// Results and Again are the same where layers are run again (op.Pass.Checkpointing).
 	Results, Again int
 	// Forward is the most that a layer holds where no backward pass follows.
 	Forward int
-	// Hidden is a hidden state, Head what the head's loss holds at most.
+	// Hidden is the size of a hidden state, Head the most that the head's loss holds.
 	Hidden, Head int
 	// Widest is the widest input or output of a linear layer.
 	Widest int
 }
 
-// Training is what a micro-batch holds at its peak: after the head's loss, or in the backward pass of a layer; checkpointing
-// says that layers are run again.
+// Training is the most that a micro-batch holds for each token: after the head's loss, or in the backward pass of a layer.
+// checkpointing says that layers are run again.
 func (f Footprint) Training(checkpointing bool) int {
 	if checkpointing {
 		return f.Results + f.Hidden + max(f.Again, f.Head)
@@ -29,7 +28,7 @@ func (f Footprint) Training(checkpointing bool) int {
 	return f.Kept + f.Hidden + max(f.Backward, f.Head)
 }
 
-// Footprint works out what passes with the named adapter hold. It computes nothing, so the weights need not be there.
+// Footprint estimates what passes with the named adapter hold. It runs no operator, so a model from NewMeta will do.
 func (m *Model) Footprint(adapter string) Footprint {
 	n := min(64, m.Config().MaxPositionEmbeddings)
 	b := &Batch{IDs: make([]int32, n)}

@@ -8,10 +8,12 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Generate continues each prompt and returns the new tokens, without the stop token. For a sequence-to-sequence model the
-// prompts are the sources, and the targets begin with Sampling.Start. The prompts run side by side, and what consecutive
-// ones begin with alike is read once; each gets the tokens that it would get alone. emit, where not nil, is called with every new token as it comes, with beams when the text is
-// settled; when it returns false that prompt ends.
+// Generate continues each prompt and returns the new tokens, without the token that ends a text. For a sequence-to-sequence
+// model the prompts are the sources, and the targets begin with DecoderInputIDs. The prompts run side by side, and a prefix
+// that consecutive prompts share is read once; each prompt gets the tokens that it would get alone.
+//
+// emit, where not nil, is called with every new token as it comes; with beams it is called when the text is complete. If it
+// returns false, that prompt's text ends. When ctx ends, Generate returns what there is and the context's error.
 func (m *Model) Generate(ctx context.Context, prompts [][]int32, s GenerationConfig, emit func(prompt int, id int32) bool) ([][]int32, error) {
 	g := &generation{m: m, s: s, emit: emit, out: make([][]int32, len(prompts)), cache: m.NewCache(len(prompts))}
 	if err := g.begin(ctx, prompts); err != nil {
@@ -30,16 +32,16 @@ func (m *Model) Generate(ctx context.Context, prompts [][]int32, s GenerationCon
 	return g.out, nil
 }
 
-// generation is the state of Generate; live are the prompts that still run, in the cache's order.
+// generation is the state of Generate.
 type generation struct {
 	m      *Model
 	s      GenerationConfig
 	emit   func(int, int32) bool
-	starts [][]int32 // what each text begins with: the prompt, or what a decoder starts with
-	texts  [][]int32 // each start with what has followed it
+	starts [][]int32 // the beginning of each text: the prompt, or DecoderInputIDs
+	texts  [][]int32 // each start, with the tokens that have followed
 	out    [][]int32
 	cache  *Cache
-	live   []int
+	live   []int // the prompts that still run, in the cache's order
 }
 
 // begin checks the prompts and reads the sources of a sequence-to-sequence model.
@@ -57,7 +59,7 @@ func (g *generation) begin(ctx context.Context, prompts [][]int32) error {
 		g.live = append(g.live, i)
 	}
 	g.starts = prompts
-	if s, ok := g.m.Backbone.(seq2seq); ok {
+	if s, ok := g.m.Backbone.(EncoderDecoder); ok {
 		start, err := g.s.start(s)
 		if err != nil {
 			return err
@@ -89,7 +91,7 @@ func (g *generation) encode(ctx context.Context, sources [][]int32) error {
 	})
 }
 
-// run makes the texts token by token.
+// run generates the texts token by token.
 func (g *generation) run(ctx context.Context) error {
 	next, err := g.share(ctx)
 	if err != nil {
@@ -138,8 +140,8 @@ func (g *generation) accept(p int, id int32) bool {
 	return len(g.starts[p])+len(g.out[p]) < g.room(p)
 }
 
-// room is the most tokens that prompt p and its text may be. The last need not be read again, so it may be one more than
-// the model's length.
+// room is the most tokens that prompt p and its text may have together. The last token is not read again, so it may be one
+// more than the model's positions.
 func (g *generation) room(p int) int {
 	n := g.m.Config().MaxPositionEmbeddings + 1
 	switch s := g.s; {
@@ -151,10 +153,10 @@ func (g *generation) room(p int) int {
 	return n
 }
 
-// prefillTokens is about how many prompt tokens one pass takes.
+// prefillTokens is the most prompt tokens in a pass, unless a single prompt has more.
 const prefillTokens = 2048
 
-// inPasses calls f for runs of documents that one pass takes: from is the first of each.
+// inPasses calls f for each run of documents that fits a pass; from is the index of its first.
 func inPasses(docs [][]int32, f func(from int, docs [][]int32) error) error {
 	from := 0
 	for _, run := range Runs(docs, prefillTokens, func(d []int32) int { return len(d) }) {
@@ -166,8 +168,8 @@ func inPasses(docs [][]int32, f func(from int, docs [][]int32) error) error {
 	return nil
 }
 
-// each feeds the next tokens of every document of the cache and calls f with its place there and the logits of the token
-// behind them, which f may change.
+// each reads the next tokens of every document of the cache. It calls f with the index of the document and the logits of the
+// token that follows, which f may change.
 func (g *generation) each(next [][]int32, f func(i int, logits []float32)) error {
 	return inPasses(next, func(from int, docs [][]int32) error {
 		b, last := Documents(docs)

@@ -59,7 +59,7 @@ func checkTexts(t *testing.T, root, file string) {
 	}
 }
 
-// asTold is the sampling of settings, which are keys of generation_config.json; the rest is the model's own.
+// asTold makes a GenerationConfig of settings, which are keys of generation_config.json; the rest is the model's.
 func asTold(t *testing.T, m *Model, settings json.RawMessage) GenerationConfig {
 	own, err := m.GenerationConfig()
 	if err != nil {
@@ -96,7 +96,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{m, GenerationConfig{EarlyStopping: "maybe"}, "early_stopping"},
 		{m, GenerationConfig{BadWordsIDs: [][]int32{{1, 11}}}, "bad_words_ids has token 11; the vocabulary ends at 10"},
 		{m, GenerationConfig{MaxLength: 2}, "prompt 0 has 3 tokens; max_length is 2"},
-		{seq, GenerationConfig{DecoderInputIDs: []int32{11}}, "start has token 11"},
+		{seq, GenerationConfig{DecoderInputIDs: []int32{11}}, "decoder_input_ids has token 11"},
 		{language, GenerationConfig{}, "no decoder_start_token_id"},
 	} {
 		if _, err := tt.m.Generate(context.Background(), [][]int32{{3, 4, 5}}, tt.s, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -119,7 +119,7 @@ func TestSamplingIsReadOrRefused(t *testing.T) {
 		{`{"do_sample": true, "top_p": 0.9}`, GenerationConfig{Temperature: 1, TopK: 50, TopP: 0.9, LengthPenalty: 1}, ""},
 		{`{"temperature": 0.7, "eos_token_id": null}`, GenerationConfig{LengthPenalty: 1}, ""},
 		{`{"early_stopping": 3}`, GenerationConfig{}, "early_stopping is 3"},
-		{`{"eos_token_id": "x"}`, GenerationConfig{}, `"x" is no token`},
+		{`{"eos_token_id": "x"}`, GenerationConfig{}, `"x" is not a token`},
 		{`{"num_beam_groups": 2, "suppress_tokens": [1], "do_sample": true, "min_p": 0.1}`, GenerationConfig{},
 			"not supported: min_p, num_beam_groups, suppress_tokens"},
 	} {
@@ -134,22 +134,22 @@ func TestSamplingIsReadOrRefused(t *testing.T) {
 	}
 }
 
-// TestCacheIsNoShortcut decodes a target token by token over a cache that was reordered with a document twice, and
-// compares the logits with those of the whole target.
-func TestCacheIsNoShortcut(t *testing.T) {
+// TestReorderedCache decodes targets token by token with a cache that was reordered, one document twice, and compares the
+// logits with those of the whole targets.
+func TestReorderedCache(t *testing.T) {
 	m := goldenModel(t, "bart")
 	sources := [][]int32{{5, 6, 7, 8}, {9, 10}, {11, 12, 13}}
 	order := []int{2, 0, 2}
-	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the last two of the third are its own
-	tape := &op.Pass{}
-	defer tape.Release()
+	targets := [][]int32{{20, 21, 22, 23}, {30, 31, 32, 33}, {20, 21, 42, 43}} // the third differs from the first in the last two
+	p := &op.Pass{}
+	defer p.Release()
 	b, _ := Documents(sources)
 	cache := m.NewCache(3)
-	if err := m.Encode(tape, b, cache); err != nil {
+	if err := m.Encode(p, b, cache); err != nil {
 		t.Fatal(err)
 	}
 	step := func(ids []int32) []float32 {
-		logits, err := m.Logits(tape, &Batch{IDs: ids, CuSeqLens: []int{0, 1, 2, 3}}, nil, cache)
+		logits, err := m.Logits(p, &Batch{IDs: ids, CuSeqLens: []int{0, 1, 2, 3}}, nil, cache)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestCacheIsNoShortcut(t *testing.T) {
 	got := step([]int32{22, 32, 42})
 	for d, doc := range order {
 		whole := &Batch{IDs: sources[doc], Labels: targets[d]}
-		want, err := m.Logits(tape, whole, []int{3}, nil)
+		want, err := m.Logits(p, whole, []int{3}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,152 +1,104 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/head"
 )
 
-// tokenIDs is one token or a list of them in JSON.
-type tokenIDs []int32
+// GenerationConfig says how tokens are chosen and when generation ends. The zero value is greedy and ends at the model's
+// length; Model.GenerationConfig is that of the model's folder.
+type GenerationConfig struct {
+	// MaxNewTokens is the most tokens to generate. MaxLength, used if MaxNewTokens is 0, also counts those of the prompt, or
+	// of DecoderInputIDs. If both are 0 the model's length is the limit.
+	MaxNewTokens, MaxLength int
+	// MinLength is the number of tokens, counted as for MaxLength, before one of EOSTokenIDs may come.
+	MinLength int
+	// Temperature divides the logits before sampling; 0 takes the most likely token.
+	Temperature float64
+	// TopK keeps the k most likely tokens; 0 keeps all.
+	TopK int
+	// TopP keeps the most likely tokens that together reach this probability; 0 or 1 keeps all.
+	TopP float64
+	// RepetitionPenalty divides the positive logits of earlier tokens, and multiplies the negative ones (Keskar et al. 2019,
+	// section 4.1); 0 or 1 is none.
+	RepetitionPenalty float64
+	// NoRepeatNgramSize is the length of n-grams that come at most once; 0 is none.
+	NoRepeatNgramSize int
+	// BadWordsIDs are sequences of tokens that never come.
+	BadWordsIDs [][]int32
+	// ForcedBOSTokenID is the token after a single first one. ForcedEOSTokenID holds tokens, one of which is the last of a
+	// text that uses up its length. Empty is none.
+	ForcedBOSTokenID, ForcedEOSTokenID []int32
+	// NumBeams is the number of texts that a beam search follows; 0 or 1 is greedy or sampled. A text's score is its
+	// log-probability divided by its length to the power of LengthPenalty. transformers' default is 1; 0 is no penalty.
+	NumBeams      int
+	LengthPenalty float64
+	// EarlyStopping says when a beam search ends: "true" as soon as NumBeams texts have ended, "never" when no text can become
+	// better, "" or "false" when none could at its present length.
+	EarlyStopping string
+	// DecoderInputIDs begin the target of a sequence-to-sequence model; nil is the model's decoder_start_token_id.
+	DecoderInputIDs []int32
+	// EOSTokenIDs are tokens that end the text; they are not part of it.
+	EOSTokenIDs []int32
+	// Seed decides the samples.
+	Seed uint64
+	// Adapter names the adapter to apply; "" is the base alone.
+	Adapter string
+}
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *tokenIDs) UnmarshalJSON(raw []byte) error {
-	var one int32
-	if string(raw) == "null" {
-		*t = nil
-		return nil
+// check says what is wrong with the settings.
+func (s GenerationConfig) check(m *Model) error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"max_new_tokens", s.MaxNewTokens}, {"max_length", s.MaxLength}, {"min_length", s.MinLength}, {"top_k", s.TopK},
+		{"no_repeat_ngram_size", s.NoRepeatNgramSize}, {"num_beams", s.NumBeams},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%s is %d; want 0 or more", n.name, n.value)
+		}
 	}
-	if json.Unmarshal(raw, &one) == nil {
-		*t = tokenIDs{one}
-		return nil
+	switch {
+	case s.Temperature < 0:
+		return fmt.Errorf("temperature is %g; want 0 or more", s.Temperature)
+	case s.TopP < 0 || s.TopP > 1:
+		return fmt.Errorf("top_p is %g; want 0 to 1", s.TopP)
+	case s.RepetitionPenalty < 0:
+		return fmt.Errorf("repetition_penalty is %g; want more than 0", s.RepetitionPenalty)
+	case s.NumBeams > 1 && s.Temperature > 0:
+		return fmt.Errorf("num_beams %d with temperature %g; beams are not sampled", s.NumBeams, s.Temperature)
+	case !slices.Contains([]string{"", "false", "true", "never"}, s.EarlyStopping):
+		return fmt.Errorf("early_stopping is %q; want false, true or never", s.EarlyStopping)
+	case m.Head().Kind != head.CausalLM && m.Head().Kind != head.Seq2SeqLM:
+		return fmt.Errorf("the model's head is for %s; want %s or %s", m.Head().Kind, head.CausalLM, head.Seq2SeqLM)
 	}
-	var many []int32
-	if err := json.Unmarshal(raw, &many); err != nil {
-		return fmt.Errorf("%s is no token; want a number or a list of them", raw)
+	return s.checkTokens(m)
+}
+
+// checkTokens says which token the vocabulary does not have.
+func (s GenerationConfig) checkTokens(m *Model) error {
+	vocab, _ := m.Head().Out.Dims()
+	for name, ids := range map[string][]int32{"decoder_input_ids": s.DecoderInputIDs, "forced_bos_token_id": s.ForcedBOSTokenID, "forced_eos_token_id": s.ForcedEOSTokenID,
+		"bad_words_ids": slices.Concat(s.BadWordsIDs...)} {
+		for _, id := range ids {
+			if id < 0 || int(id) >= vocab {
+				return fmt.Errorf("%s has token %d; the vocabulary ends at %d", name, id, vocab-1)
+			}
+		}
 	}
-	*t = many
 	return nil
 }
 
-// generationConfig has the keys of generation_config.json, which older models have in config.json.
-type generationConfig struct {
-	EosTokenID           tokenIDs        `json:"eos_token_id"`
-	BosTokenID           tokenIDs        `json:"bos_token_id"`
-	DecoderStartTokenID  tokenIDs        `json:"decoder_start_token_id"`
-	ForcedBosTokenID     tokenIDs        `json:"forced_bos_token_id"`
-	ForcedEosTokenID     tokenIDs        `json:"forced_eos_token_id"`
-	ForceBos             bool            `json:"force_bos_token_to_be_generated"`
-	MaxNewTokens         int             `json:"max_new_tokens"`
-	MaxLength            int             `json:"max_length"`
-	MinLength            int             `json:"min_length"`
-	DoSample             bool            `json:"do_sample"`
-	Temperature          *float64        `json:"temperature"`
-	TopK                 *int            `json:"top_k"`
-	TopP                 float64         `json:"top_p"`
-	RepetitionPenalty    float64         `json:"repetition_penalty"`
-	NoRepeatNGramSize    int             `json:"no_repeat_ngram_size"`
-	BadWordsIDs          [][]int32       `json:"bad_words_ids"`
-	NumBeams             int             `json:"num_beams"`
-	LengthPenalty        *float64        `json:"length_penalty"`
-	EarlyStopping        json.RawMessage `json:"early_stopping"`
-	NumBeamGroups        int             `json:"num_beam_groups"`
-	EncoderNoRepeatNGram int             `json:"encoder_no_repeat_ngram_size"`
-	SuppressTokens       []int32         `json:"suppress_tokens"`
-	BeginSuppressTokens  []int32         `json:"begin_suppress_tokens"`
-	ExponentialDecay     json.RawMessage `json:"exponential_decay_length_penalty"`
-	SequenceBias         json.RawMessage `json:"sequence_bias"`
-	TypicalP             *float64        `json:"typical_p"`
-	MinP                 float64         `json:"min_p"`
-	GuidanceScale        float64         `json:"guidance_scale"`
-	MinNewTokens         int             `json:"min_new_tokens"`
-}
-
-// readGenerationConfig reads generation_config.json, or config.json where the folder has none.
-func (m *Model) readGenerationConfig() (c generationConfig, err error) {
-	raw, name := []byte(m.ConfigJSON), "config.json"
-	if m.Dir != "" {
-		g, err := os.ReadFile(filepath.Join(m.Dir, "generation_config.json"))
-		if err == nil {
-			raw, name = g, "generation_config.json"
-		} else if !os.IsNotExist(err) {
-			return c, fmt.Errorf("model: %w", err)
-		}
+// start is the beginning of the targets of a sequence-to-sequence model.
+func (s GenerationConfig) start(m EncoderDecoder) ([]int32, error) {
+	if len(s.DecoderInputIDs) > 0 {
+		return s.DecoderInputIDs, nil
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("model: %s: %w", name, err)
+	if id := m.DecoderStartTokenID(); id != nil {
+		return []int32{*id}, nil
 	}
-	return c, nil
-}
-
-// EOSTokenIDs are the eos_token_id of generation_config.json, or else of config.json.
-func (m *Model) EOSTokenIDs() ([]int32, error) {
-	c, err := m.readGenerationConfig()
-	return c.EosTokenID, err
-}
-
-// GenerationConfig is how generation_config.json (or else config.json) wants texts generated, as transformers does where it is
-// told no more; without a length up to the model's.
-func (m *Model) GenerationConfig() (GenerationConfig, error) {
-	c, err := m.readGenerationConfig()
-	if err != nil {
-		return GenerationConfig{}, err
-	}
-	if bad := c.unsupported(); bad != nil {
-		return GenerationConfig{}, notSupported("model: generation_config.json: not supported: %s", strings.Join(bad, ", "))
-	}
-	s := GenerationConfig{
-		MaxNewTokens: c.MaxNewTokens, MaxLength: c.MaxLength, MinLength: c.MinLength, RepetitionPenalty: c.RepetitionPenalty,
-		NoRepeatNgramSize: c.NoRepeatNGramSize, BadWordsIDs: c.BadWordsIDs, ForcedBOSTokenID: c.ForcedBosTokenID, ForcedEOSTokenID: c.ForcedEosTokenID,
-		NumBeams: c.NumBeams, LengthPenalty: 1, DecoderInputIDs: c.DecoderStartTokenID, EOSTokenIDs: c.EosTokenID,
-	}
-	if c.ForceBos && s.ForcedBOSTokenID == nil {
-		s.ForcedBOSTokenID = c.BosTokenID
-	}
-	if c.LengthPenalty != nil {
-		s.LengthPenalty = *c.LengthPenalty
-	}
-	if c.DoSample {
-		s.Temperature, s.TopK, s.TopP = 1, 50, c.TopP
-		if c.Temperature != nil {
-			s.Temperature = *c.Temperature
-		}
-		if c.TopK != nil {
-			s.TopK = *c.TopK
-		}
-	}
-	switch stop := strings.Trim(string(c.EarlyStopping), `"`); stop {
-	case "", "null", "false":
-	case "true", "never":
-		s.EarlyStopping = stop
-	default:
-		return s, fmt.Errorf("model: generation_config.json: early_stopping is %s; want false, true or \"never\"", c.EarlyStopping)
-	}
-	return s, nil
-}
-
-// unsupported lists the keys that would change the text and are not served.
-func (c generationConfig) unsupported() []string {
-	var bad []string
-	for key, on := range map[string]bool{
-		"num_beam_groups": c.NumBeamGroups > 1, "encoder_no_repeat_ngram_size": c.EncoderNoRepeatNGram > 0,
-		"suppress_tokens": len(c.SuppressTokens) > 0, "begin_suppress_tokens": len(c.BeginSuppressTokens) > 0,
-		"exponential_decay_length_penalty": len(c.ExponentialDecay) > 0 && !jsonvalue.IsOff(c.ExponentialDecay),
-		"sequence_bias":                    len(c.SequenceBias) > 0 && !jsonvalue.IsOff(c.SequenceBias),
-		"typical_p":                        c.DoSample && c.TypicalP != nil && *c.TypicalP < 1,
-		"min_p":                            c.DoSample && c.MinP > 0,
-		"guidance_scale":                   c.GuidanceScale != 0 && c.GuidanceScale != 1,
-		"min_new_tokens":                   c.MinNewTokens > 0,
-		"do_sample with num_beams":         c.DoSample && c.NumBeams > 1,
-	} {
-		if on {
-			bad = append(bad, key)
-		}
-	}
-	slices.Sort(bad)
-	return bad
+	return nil, fmt.Errorf("the model has no decoder_start_token_id; set DecoderInputIDs, for example to the token of the target's language")
 }

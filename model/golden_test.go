@@ -11,14 +11,14 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// goldenBatch is a batch of a golden file, and where what it is scored by stands in the file's padded values.
+// goldenBatch is a batch of a golden file. at has the indices, in the file's padded rows, of what is scored.
 type goldenBatch struct {
 	*Batch
 	at []int
 }
 
 // readGolden reads a file's padded rows as a batch without padding, for a head of that kind. Question answering keeps the
-// padding at its documents' ends: transformers scores these places too.
+// padding, which transformers scores too.
 func readGolden(t testing.TB, f *golden.File, kind head.Kind) goldenBatch {
 	g := goldenBatch{Batch: &Batch{CuSeqLens: []int{0}}}
 	ids, shape := f.Int(t, "input_ids"), f.Shape(t, "input_ids")
@@ -57,7 +57,7 @@ func optional(t testing.TB, f *golden.File, name string) []int {
 	return f.Int(t, name)
 }
 
-// label reads what the head is scored by.
+// label reads the labels.
 func (g *goldenBatch) label(t testing.TB, f *golden.File, kind head.Kind) {
 	labels := optional(t, f, "labels")
 	switch kind {
@@ -82,7 +82,7 @@ func (g *goldenBatch) label(t testing.TB, f *golden.File, kind head.Kind) {
 	}
 }
 
-// targets reads right-padded labels; ignored ones between others stay.
+// targets reads labels without the padding at their ends.
 func (g *goldenBatch) targets(labels, shape []int) {
 	g.at, g.TargetCuSeqLens = nil, []int{0}
 	for r := range shape[0] {
@@ -108,7 +108,7 @@ func rowsAt(v []float32, at []int, cols int) []float32 {
 	return out
 }
 
-// TestGoldenModels compares logits, loss, every gradient, greedy generation and beams with transformers'
+// TestGoldenModels compares logits, loss, every gradient, greedy generation and beam search with transformers'
 // (testdata/golden/README.md).
 func TestGoldenModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
@@ -127,9 +127,9 @@ func TestGoldenModels(t *testing.T) {
 }
 
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
-	tape := &op.Pass{}
-	defer tape.Release()
-	got, err := m.Logits(tape, b.Batch, nil, nil)
+	p := &op.Pass{}
+	defer p.Release()
+	got, err := m.Logits(p, b.Batch, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,9 +151,9 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) { w.Train() })
 	defer m.Weights(func(w *Weight) { w.Freeze() })
-	tape := &op.Pass{Grad: true}
-	defer tape.Release()
-	losses, err := m.Loss(tape, b.Batch)
+	p := &op.Pass{Grad: true}
+	defer p.Release()
+	losses, err := m.Loss(p, b.Batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 		sum += float64(v)
 	}
 	golden.Close(t, "loss", []float32{float32(sum / float64(n))}, f.Float32(t, "loss"), 2e-5, false)
-	if err := tape.Backward(losses, 1/float32(n)); err != nil {
+	if err := p.Backward(losses, 1/float32(n)); err != nil {
 		t.Fatal(err)
 	}
 	most, want := 0.0, 0
@@ -184,8 +184,8 @@ func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	}
 }
 
-// checkGradient allows 1e-3 of the tensor's largest magnitude. Some gradients are zero but for rounding, such as those of
-// the keys' biases, by which softmax does not change: there it allows 1e-6 of the largest of the file, most.
+// checkGradient allows 1e-3 of the tensor's largest magnitude. Some gradients are zero but for rounding, such as those of the
+// keys' biases, which do not change the softmax: there it allows 1e-6 of most, the largest magnitude of the file.
 func checkGradient(t *testing.T, name string, got, want []float32, most float64) {
 	if magnitude(want) < 1e-6*most {
 		golden.Close(t, name, got, make([]float32, len(want)), 1e-6*most, false)
@@ -196,7 +196,7 @@ func checkGradient(t *testing.T, name string, got, want []float32, most float64)
 
 func magnitude(v []float32) float64 { return golden.MaxAbs(v, make([]float32, len(v))) }
 
-// checkGeneration compares a file's texts, each beside one that begins otherwise. Causal ones take no stop token.
+// checkGeneration compares a file's texts, each in a batch with another prompt. Those of causal models have no end token.
 func checkGeneration(t *testing.T, m *Model, f *golden.File) {
 	for name, beams := range map[string]int{"greedy": 1, "beam4": 4} {
 		if !f.Has(name) {

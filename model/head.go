@@ -12,18 +12,18 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Head is what stands on the last hidden states: dense, activation and norm where the family has them, then a projection
-// onto the vocabulary or the labels. A family gives the weights their names; what they compute is here once for all.
+// Head turns the last hidden states into scores: dense, activation and norm where the architecture has them, then a
+// projection onto the vocabulary or the labels. An architecture declares the parts and names them (Add).
 type Head struct {
 	head.Config
-	// Dense, Activation and Norm may be nil or "".
+	// Dense, which is followed by Activation, and Norm may be nil.
 	Dense      *Linear
 	Activation op.Activation
 	Norm       *LayerNorm
 	// Out is nil for feature extraction.
 	Out *Linear
 	// Pooling is for sequence classification and feature extraction; PoolEOS looks for EOSTokenID. An architecture sets it
-	// for the first kind: feature extraction takes the mean, or what the folder's 1_Pooling/config.json says.
+	// for sequence classification; feature extraction takes the mean, or the mode in the folder's 1_Pooling/config.json.
 	Pooling    Pooling
 	EOSTokenID int32
 
@@ -31,7 +31,7 @@ type Head struct {
 	order []string
 }
 
-// Add names one of the head's parts, a *Linear, *LayerNorm or *Weight, by its Hugging Face path.
+// Add names one of the head's parts, a *Linear, *LayerNorm or *Weight, by its Hugging Face path, such as "lm_head".
 func (h *Head) Add(path string, part any) {
 	if h.parts == nil {
 		h.parts = map[string]any{}
@@ -50,7 +50,7 @@ func (h *Head) rename(name func(string) string) {
 	}
 }
 
-// Modules are the paths of the head's parts: what trains whole where the head is new.
+// Modules are the paths of the head's parts. They train whole if the head is new.
 func (h *Head) Modules() []string { return slices.Clone(h.order) }
 
 // Has says whether a path is one of the head's modules or weights.
@@ -58,14 +58,14 @@ func (h *Head) Has(path string) bool {
 	return slices.ContainsFunc(h.order, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
 }
 
-// objective is how a kind of head is scored: one file a kind.
+// objective scores a kind of head; each kind has a file.
 type objective interface {
-	// scored counts the losses of a document by its labels and values.
-	scored(labels []int32, values []float32) int
-	// check says what is wrong with a checked batch's labels or values.
+	// scored counts the losses of a document by its labels.
+	scored(labels []int32, floatLabels []float32) int
+	// check says what is wrong with the labels of a batch that is checked otherwise.
 	check(h *Head, b *Batch) error
-	// loss returns the losses of everything scored, [scored, 1], from the last hidden states.
-	loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
+	// loss returns the losses of all that is scored, [scored, 1], from the last hidden states.
+	loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
 	// rows lists the hidden states that are projected; nil is all of them.
 	rows(h *Head, b *Batch) []int
 }
@@ -76,21 +76,21 @@ var objectives = map[head.Kind]objective{}
 func Kinds() []head.Kind { return slices.Sorted(maps.Keys(objectives)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
-func (h *Head) project(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
-	return op.Linear(t, h.states(t, x, rows), h.Out)
+func (h *Head) project(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
+	return op.Linear(p, h.states(p, x, rows), h.Out)
 }
 
-// states are what Out projects.
-func (h *Head) states(t *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
+// states are the inputs of Out.
+func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
-		x = op.Gather(t, x, rows)
+		x = op.Gather(p, x, rows)
 	}
 	if h.Dense != nil {
-		x = op.Linear(t, x, h.Dense)
-		x = op.Activate(t, x, h.Activation)
+		x = op.Linear(p, x, h.Dense)
+		x = op.Activate(p, x, h.Activation)
 	}
 	if h.Norm != nil {
-		x = h.Norm.Forward(t, x)
+		x = h.Norm.Forward(p, x)
 	}
 	return x
 }

@@ -15,8 +15,8 @@ func init() {
 	objectives[head.TokenClassification] = tokenClass{}
 }
 
-// sequenceClass judges whole documents: one label a document, or for multi-label and regression a value for each of the
-// head's labels.
+// sequenceClass classifies documents: each has one label, or for multi-label classification and regression a value for each
+// of the head's labels.
 type sequenceClass struct{}
 
 func (sequenceClass) scored(labels []int32, values []float32) int {
@@ -50,22 +50,22 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 
 func (sequenceClass) rows(h *Head, b *Batch) []int { return h.poolRows(b.IDs, b.Bounds()) }
 
-func (s sequenceClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (s sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows := s.rows(h, b)
 	switch h.Problem() {
 	case head.MultiLabel:
-		return op.BinaryCrossEntropy(t, h.project(t, x, rows), h.values(b))
+		return op.BinaryCrossEntropy(p, h.project(p, x, rows), h.values(b))
 	case head.Regression:
-		return op.MeanSquares(t, h.project(t, x, rows), h.values(b))
+		return op.MeanSquares(p, h.project(p, x, rows), h.values(b))
 	}
 	at, targets := labelled(b.Labels)
 	for i, d := range at {
 		at[i] = rows[d]
 	}
-	return op.CrossEntropy(t, h.project(t, x, at), targets)
+	return op.CrossEntropy(p, h.project(p, x, at), targets)
 }
 
-// values are a batch's values, a document a row.
+// values are a batch's FloatLabels, [documents, outputs].
 func (h *Head) values(b *Batch) tensor.Matrix {
 	return tensor.View(b.FloatLabels, len(b.FloatLabels)/len(h.Labels), len(h.Labels))
 }
@@ -89,7 +89,7 @@ func (tokenClass) check(h *Head, b *Batch) error {
 
 func (tokenClass) rows(*Head, *Batch) []int { return nil }
 
-func (tokenClass) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
-	return op.CrossEntropy(t, h.project(t, x, rows), targets)
+	return op.CrossEntropy(p, h.project(p, x, rows), targets)
 }

@@ -11,14 +11,14 @@ import (
 
 func init() { objectives[head.FeatureExtraction] = embedding{} }
 
-// contrastiveScale multiplies the cosine similarities of pairs, as sentence-transformers' MultipleNegativesRankingLoss.
+// contrastiveScale multiplies the cosine similarities of pairs, as in sentence-transformers' MultipleNegativesRankingLoss.
 const contrastiveScale = 20
 
-// embedding makes a vector of every document. It is trained by pairs: documents 2i and 2i+1 belong together, all others
-// of the batch do not (Henderson et al. 2017, arXiv 1705.00652, section 4).
+// embedding turns every document into a vector. It trains on pairs: documents 2i and 2i+1 belong together, and all others of
+// the batch do not (Henderson et al. 2017, arXiv 1705.00652, section 4).
 type embedding struct{}
 
-// scored counts a pair.
+// scored: an example is a pair, which has one loss.
 func (embedding) scored([]int32, []float32) int { return 1 }
 
 func (embedding) check(_ *Head, b *Batch) error {
@@ -31,11 +31,11 @@ func (embedding) check(_ *Head, b *Batch) error {
 
 func (embedding) rows(*Head, *Batch) []int { return nil }
 
-func (embedding) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := h.pool(t, x, b)
+func (embedding) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	v := h.pool(p, x, b)
 	var first, second []int
 	for d := 0; d+1 < len(b.Bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)
 	}
-	return op.InfoNCE(t, op.Gather(t, v, first), op.Gather(t, v, second), contrastiveScale)
+	return op.InfoNCE(p, op.Gather(p, v, first), op.Gather(p, v, second), contrastiveScale)
 }

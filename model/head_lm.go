@@ -17,21 +17,21 @@ func init() {
 	objectives[head.Seq2SeqLM] = tokenLM{}
 }
 
-// lmLoss is the cross-entropy over the vocabulary of rows of x.
-func lmLoss(t *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
+// lmLoss is the cross-entropy of rows of x over the vocabulary.
+func lmLoss(p *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
 	if h.Dense != nil || h.Norm != nil {
-		x = h.states(t, x, rows)
+		x = h.states(p, x, rows)
 		rows = every(len(targets))
 	}
-	o, a := h.Out, t.Adapter
+	o, a := h.Out, p.Adapter
 	if o.Adapter(a) != nil {
-		return op.CrossEntropy(t, op.Linear(t, op.Gather(t, x, rows), o), targets)
+		return op.CrossEntropy(p, op.Linear(p, op.Gather(p, x, rows), o), targets)
 	}
 	var bias *nn.Param
 	if o.Bias != nil {
 		bias = o.Bias.Param(a)
 	}
-	return op.FusedLinearCrossEntropy(t, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
+	return op.FusedLinearCrossEntropy(p, x, rows, targets, o.Weight.Source(a), o.Weight.Param(a), o.Bias.Vector(a), bias)
 }
 
 func every(n int) []int {
@@ -42,7 +42,7 @@ func every(n int) []int {
 	return all
 }
 
-// checkVocabulary says which label is no token.
+// checkVocabulary says which label is not a token.
 func checkVocabulary(h *Head, b *Batch) error {
 	vocab, _ := h.Out.Dims()
 	for i, id := range b.Labels {
@@ -72,13 +72,13 @@ func (causalLM) check(h *Head, b *Batch) error {
 
 func (causalLM) rows(*Head, *Batch) []int { return nil }
 
-func (causalLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (causalLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := b.Scored()
-	return lmLoss(t, h, x, rows, targets)
+	return lmLoss(p, h, x, rows, targets)
 }
 
-// tokenLM predicts the labelled tokens from the hidden states in their places: a masked model, and a decoder, whose
-// hidden states are one a label.
+// tokenLM predicts each labelled token from the hidden state at its position: in a masked model, and in a decoder, which has
+// a hidden state for each label.
 type tokenLM struct{}
 
 func (tokenLM) scored(labels []int32, _ []float32) int { return countScored(labels) }
@@ -94,12 +94,12 @@ func (tokenLM) check(h *Head, b *Batch) error {
 
 func (tokenLM) rows(*Head, *Batch) []int { return nil }
 
-func (tokenLM) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+func (tokenLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
-	return lmLoss(t, h, x, rows, targets)
+	return lmLoss(p, h, x, rows, targets)
 }
 
-// labelled lists the labels that are scored, and where they are.
+// labelled lists the labels that are scored, and their rows.
 func labelled(labels []int32) (rows []int, targets []int32) {
 	for i, l := range labels {
 		if l != head.IgnoreIndex {

@@ -11,8 +11,8 @@ import (
 
 func init() { objectives[head.QuestionAnswering] = span{} }
 
-// span finds an answer in a document: two outputs a token, how well the answer starts and ends there. A document's labels
-// are the first and the last token of its answer, counted from its own start.
+// span finds an answer in a document. Each token has two outputs: the scores of the answer starting and ending there. A
+// document's labels are the first and the last token of its answer, counted from the document's start.
 type span struct{}
 
 func (span) scored(labels []int32, _ []float32) int {
@@ -42,8 +42,8 @@ func (span) check(_ *Head, b *Batch) error {
 
 func (span) rows(*Head, *Batch) []int { return nil }
 
-// loss is the mean of the cross-entropies of first and last token, over the tokens of the document (Devlin et al. 2019,
+// loss is the mean of two cross-entropies over the document's tokens: of the first and of the last token (Devlin et al. 2019,
 // section 4.2).
-func (span) loss(t *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	return op.SpanCrossEntropy(t, h.project(t, x, nil), b.Bounds(), b.Labels, head.IgnoreIndex)
+func (span) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	return op.SpanCrossEntropy(p, h.project(p, x, nil), b.Bounds(), b.Labels, head.IgnoreIndex)
 }

@@ -54,7 +54,7 @@ func TestConfigIsReadOrRefused(t *testing.T) {
 		{"no vocabulary", with(t, "vocab_size", nil), "vocab_size is 0"},
 		{"absurd size", with(t, "hidden_size", 1<<30), "hidden_size"},
 		{"wrong kind", with(t, "hidden_size", "8"), "config.json"},
-		{"heads", with(t, "num_key_value_heads", 3), "no multiple of num_key_value_heads"},
+		{"heads", with(t, "num_key_value_heads", 3), "not a multiple of num_key_value_heads"},
 		{"odd head", with(t, "head_dim", 5), "head_dim 5 is odd"},
 		{"activation", with(t, "hidden_act", "gelu"), `hidden_act "gelu"`},
 		{"dropout", with(t, "attention_dropout", 0.1), "attention_dropout"},
@@ -159,9 +159,9 @@ func TestLoadRefusesFolders(t *testing.T) {
 
 func logits(t *testing.T, m *Model, ids []int32) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	y, err := m.Logits(tape, &Batch{IDs: ids}, nil, nil)
+	p := &op.Pass{}
+	defer p.Release()
+	y, err := m.Logits(p, &Batch{IDs: ids}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,8 +248,8 @@ func TestBatchIsChecked(t *testing.T) {
 		{Batch{IDs: []int32{1, 2}, CuSeqLens: []int{0, 2, 1, 2}}, "bounds"},
 		{Batch{IDs: long}, "max_position_embeddings is 32"},
 	} {
-		tape := &op.Pass{}
-		if _, err := m.Loss(tape, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
+		p := &op.Pass{}
+		if _, err := m.Loss(p, &tt.b); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: got error %v, want one with %q", tt.b, err, tt.want)
 		}
 	}

@@ -6,17 +6,18 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// NewMeta makes a model from a config.json without its weights: to count with. Each of them is zero and takes no memory.
+// NewMeta makes a model whose weights are zero and take no memory, from a config.json: to count parameters or to estimate
+// memory. It is PyTorch's meta device.
 func NewMeta(config []byte) (*Model, error) {
 	m, err := build(config, Options{})
 	if err != nil {
-		return nil, fmt.Errorf("model: blank: %w", err)
+		return nil, fmt.Errorf("model: new meta: %w", err)
 	}
 	m.Weights(func(w *Weight) {
 		if w.tied == nil {
 			rows, cols := w.rowsCols()
 			w.source = zeros{rows, cols}
-			if rows == 1 { // Vector wants them
+			if rows == 1 { // Vector wants a matrix
 				w.source = tensor.New(rows, cols)
 			}
 		}
@@ -29,7 +30,7 @@ type zeros struct{ rows, cols int }
 
 func (z zeros) Dims() (rows, cols int) { return z.rows, z.cols }
 
-func (z zeros) Block(dst []float32, ld, i, j, m, n int) {
+func (z zeros) Block(dst []float32, ld, _, _, m, n int) {
 	for r := range m {
 		clear(dst[r*ld : r*ld+n])
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
-// TestBlankCounts: without its weights a model has the parameters that it has with them.
-func TestBlankCounts(t *testing.T) {
+// TestMetaCounts: a model without values has as many parameters as one with values.
+func TestMetaCounts(t *testing.T) {
 	for _, dir := range golden.Roots(t, "models", "llama") {
 		config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 		if err != nil {
@@ -25,7 +25,7 @@ func TestBlankCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if b.NumParameters() != m.NumParameters() || b.Config() != m.Config() {
-			t.Errorf("%s: blank has %d parameters and %+v, want %d and %+v", dir, b.NumParameters(), b.Config(), m.NumParameters(), m.Config())
+			t.Errorf("%s: the model without values has %d parameters and %+v, want %d and %+v", dir, b.NumParameters(), b.Config(), m.NumParameters(), m.Config())
 		}
 		_ = m.Close()
 	}

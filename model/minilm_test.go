@@ -16,8 +16,8 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// miniLM is the folder of all-MiniLM-L6-v2 that SPAGOTUNE_MINILM names; without it the test is skipped. What transformers
-// makes of some sentences is in testdata/golden/minilm: ids, last hidden states, pooler's output.
+// miniLM is the folder of all-MiniLM-L6-v2 that SPAGOTUNE_MINILM names; without it the test is skipped. testdata/golden/minilm
+// has transformers' outputs for some sentences: ids, last hidden states, the pooler's output.
 func miniLM(t *testing.T) (dir string, io *golden.File, b *model.Batch) {
 	t.Helper()
 	dir = os.Getenv("SPAGOTUNE_MINILM")
@@ -39,9 +39,9 @@ func int32s(v []int) []int32 {
 
 func hidden(t *testing.T, m *model.Model, b *model.Batch) []float32 {
 	t.Helper()
-	tape := &op.Pass{}
-	defer tape.Release()
-	y, err := m.LastHiddenState(tape, b)
+	p := &op.Pass{}
+	defer p.Release()
+	y, err := m.LastHiddenState(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,17 +59,17 @@ func TestMiniLMHuggingFace(t *testing.T) {
 	h := hidden(t, m, b)
 	golden.Close(t, "last_hidden_state", h, io.Float32(t, "last_hidden_state"), 1e-4, false)
 
-	tape := &op.Pass{}
-	defer tape.Release()
-	y, err := m.PoolerOutput(tape, b)
+	p := &op.Pass{}
+	defer p.Release()
+	y, err := m.PoolerOutput(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden.Close(t, "pooler_output", y.Data, io.Float32(t, "pooler_output"), 1e-4, false)
 }
 
-// TestMiniLMCybertron: converted, the host computes what Cybertron does, to 1e-5; also when it reads Hugging Face's
-// folder with Cybertron's numerics.
+// TestMiniLMCybertron: the converted model computes what Cybertron does, to 1e-5; so does the model that is read from Hugging
+// Face's folder with Cybertron's numerics.
 func TestMiniLMCybertron(t *testing.T) {
 	dir, _, b := miniLM(t)
 	m, err := model.Load(t.Context(), dir, model.Options{Numerics: model.Cybertron})
@@ -79,18 +79,18 @@ func TestMiniLMCybertron(t *testing.T) {
 	defer func() { _ = m.Close() }()
 	folder := saveCybertron(t, m, "")
 	task := loadTask(t, folder, head.FeatureExtraction)
-	host, err := model.FromCybertron(task, model.Options{})
+	converted, err := model.FromCybertron(task, model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(host.Warnings) > 0 {
-		t.Error(host.Warnings)
+	if len(converted.Warnings) > 0 {
+		t.Error(converted.Warnings)
 	}
 	tok, err := tokenizer.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bert := host.Cybertron().(*cybert.ModelForSequenceEncoding).Bert
+	bert := converted.Cybertron().(*cybert.ModelForSequenceEncoding).Bert
 	var want []float32
 	for d := range len(b.CuSeqLens) - 1 {
 		var tokens []string
@@ -102,8 +102,8 @@ func TestMiniLMCybertron(t *testing.T) {
 			want = append(want, mat.Data[float32](y.Value())...)
 		}
 	}
-	golden.Close(t, "the host over Cybertron's model", hidden(t, host, b), want, 1e-5, false)
-	golden.Close(t, "the host over Hugging Face's folder", hidden(t, m, b), want, 1e-5, false)
+	golden.Close(t, "from Cybertron", hidden(t, converted, b), want, 1e-5, false)
+	golden.Close(t, "from Hugging Face's folder", hidden(t, m, b), want, 1e-5, false)
 	if _, err := task.(textencoding.Interface).Encode(t.Context(), "The cat sat .", 1); err != nil {
 		t.Error(err)
 	}

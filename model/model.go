@@ -8,99 +8,39 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/nlpodyssey/spago/mat"
-	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
-	"github.com/spagotune/spagotune/internal/vec"
-	"github.com/spagotune/spagotune/op"
-	"github.com/spagotune/spagotune/tensor"
 )
 
-// Config are what callers need to know of a host.
-type Config struct {
-	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
-	// TypeVocabSize is how many segments a token may be of; 0 is one.
-	TypeVocabSize int
-}
-
-// Backbone is a family's model: structs tagged with Hugging Face names, and how they compute.
-type Backbone interface {
-	nn.Model
-	Config() Config
-	// Forward returns the last hidden states, [tokens, hidden]; of a sequence-to-sequence model those of the decoder, one a
-	// label. With a cache the batch continues the cached documents. The batch has been checked.
-	Forward(t *op.Pass, b *Batch, cache *Cache) mat.Tensor
-}
-
-// NumericsSetter is implemented by a backbone that can compute as Cybertron does.
-type NumericsSetter interface {
-	// SetNumerics chooses HuggingFace ("" too) or Cybertron.
-	SetNumerics(name string) error
-}
-
-// Architecture is a registered kind of host.
-type Architecture struct {
-	// Class is what Hugging Face's class names begin with, such as "Llama"; Classes are names that do not follow the rule.
-	Class   string
-	Classes map[head.Kind]string
-	// Prefix is what the names of a headless checkpoint lack, such as "bert."; a headless host's weights have no prefix.
-	Prefix string
-	// Kind is the head where config.json names no architecture.
-	Kind head.Kind
-	// New makes a host without weights. It refuses kinds of heads that the family has not.
-	New func(config []byte, want head.Config) (Backbone, *Head, error)
-}
-
-var architectures = map[string]Architecture{}
-
-// Register makes a family known by its config's model_type; its file's init calls it.
-func Register(modelType string, f Architecture) {
-	if _, ok := architectures[modelType]; ok {
-		panic("model: " + modelType + " is registered twice")
-	}
-	architectures[modelType] = f
-}
-
-// Architectures lists the registered model types.
-func Architectures() []string {
-	var names []string
-	for n := range architectures {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Model is a host with its weights and where they came from.
+// Model is a backbone and a head, with their weights.
 type Model struct {
 	Backbone
-	// Dir is the folder that it was read from, or ""; Save takes the tokenizer's files along from there.
+	// Dir is the folder from which the model was read, or ""; Save copies the tokenizer's files from it.
 	Dir string
-	// ConfigJSON is its config.json, that of a new head in it.
+	// ConfigJSON is the config.json, with the head that the options asked for.
 	ConfigJSON json.RawMessage
-	// Options are those that it was loaded with.
+	// Options are those with which the model was loaded.
 	Options Options
-	// NewlyInitialized says that the head is new: its weights are random and want training. Unused are tensors of the checkpoint
-	// that belong to another head.
+	// NewlyInitialized says that the head is new: its weights are random until they are trained.
 	NewlyInitialized bool
-	UnexpectedKeys   []string
+	// UnexpectedKeys are tensors of the checkpoint that belong to another head.
+	UnexpectedKeys []string
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
-	head   *Head
-	arch   Architecture
-	served *pairing // with the Cybertron model that shares the weights' memory
-	file   *checkpoint.Checkpoint
+	head      *Head
+	arch      Architecture
+	cybertron *pairing // with the Cybertron model that shares the weights' memory, or nil
+	file      *checkpoint.Checkpoint
 }
 
-// Load reads a Hugging Face folder: config.json and model.safetensors or pytorch_model.bin, whole or in shards. Weights stay
-// in the file's memory map, so the folder must not change while the model is in use. The options may ask for another head
-// than the folder's, whose weights are then random, or for other numerics.
+// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. The weights
+// stay in the file's memory map, so the folder must not change while the model is in use. The options may ask for a new head,
+// whose weights are then random, or for other numerics.
+//
+// A config.json that asks for what is not supported is ErrUnsupported; tensors that do not fit it are a *MismatchError.
 func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 	m, err := load(ctx, dir, o)
 	if err != nil {
@@ -117,7 +57,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that holds it")
+		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
 	}
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
@@ -138,7 +78,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	return m, nil
 }
 
-// build makes the host that a config describes, without weights.
+// build makes the model that a config describes, without values.
 func build(config []byte, o Options) (*Model, error) {
 	var c struct {
 		ModelType string `json:"model_type"`
@@ -161,7 +101,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if n, ok := b.(NumericsSetter); ok {
 		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
-		err = notSupported("numerics %q: %s has Hugging Face's alone", o.Numerics, c.ModelType)
+		err = notSupported("numerics %q: %s has only Hugging Face's", o.Numerics, c.ModelType)
 	}
 	if err != nil {
 		return nil, err
@@ -170,7 +110,7 @@ func build(config []byte, o Options) (*Model, error) {
 		h.Pooling = PoolMean
 	}
 	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
-	name := func(path string) string { // @. is the family's prefix, which a headless model has not
+	name := func(path string) string { // @. is the architecture's prefix, which a model without a head does not have
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
 		}
@@ -181,54 +121,8 @@ func build(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// bind gives every weight its tensor and lists all that is missing, left over or of another shape in one MismatchError.
-func (m *Model) bind(ctx context.Context) error {
-	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
-	m.Weights(func(w *Weight) {
-		if ctx.Err() == nil {
-			b.weight(w)
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.NewlyInitialized = b.drawn > 0
-	for _, name := range m.file.Names() {
-		switch {
-		case b.taken[name] || buffer(name):
-		case m.arch.ofHead(name):
-			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
-		default:
-			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
-		}
-	}
-	return b.mismatch.or()
-}
-
-// notFinite says where a weight holds NaN or an infinity.
-func notFinite(w *Weight) (string, bool) {
-	rows, cols := w.rowsCols()
-	const step = 256
-	bad := make([]int, (rows+step-1)/step)
-	tensor.Parallel(len(bad), func(i int) {
-		row := make([]float32, cols)
-		for r := i * step; r < min(rows, (i+1)*step); r++ {
-			w.source.Block(row, cols, r, 0, 1, cols)
-			if vec.HasNonFinite(row) {
-				bad[i] = r + 1
-				return
-			}
-		}
-	})
-	for _, r := range bad {
-		if r > 0 {
-			return fmt.Sprintf("%s holds NaN or an infinite value in row %d", w.Name, r-1), true
-		}
-	}
-	return "", false
-}
-
-// New makes a model with random weights from a config.json: normal with deviation initializer_range (0.02), norms at 1.
+// New makes a model with random weights from a config.json: normal ones with the standard deviation initializer_range (0.02),
+// 1 for norms, 0 for biases.
 func New(config []byte, o Options) (*Model, error) {
 	m, err := build(config, o)
 	if err != nil {
@@ -249,7 +143,7 @@ func New(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
-// Close gives back the memory map of the weights. The model must not be used after.
+// Close gives back the memory map of the weights. The model must not be used afterwards.
 func (m *Model) Close() error {
 	if m.file == nil {
 		return nil
@@ -257,65 +151,17 @@ func (m *Model) Close() error {
 	return m.file.Close()
 }
 
-// Head is what stands on the backbone's hidden states.
+// Head is the model's head.
 func (m *Model) Head() *Head { return m.head }
 
-// walk calls linear for every linear layer and weight for every weight, those of the backbone first. Either may be nil.
+// walk calls linear for every linear layer and weight for every weight, the backbone's first. Either function may be nil.
 func (m *Model) walk(linear func(path string, l *Linear), weight func(name string, w *Weight)) {
 	walk(m.Backbone, linear, weight)
 	walk(m.head, linear, weight)
 }
 
-// Weights calls f for every weight in the order of the host's fields, tied ones too.
+// Weights calls f for every weight in the order of the fields, tied ones too.
 func (m *Model) Weights(f func(*Weight)) { m.walk(nil, func(_ string, w *Weight) { f(w) }) }
 
 // Linears calls f for every linear layer, the LM head too.
 func (m *Model) Linears(f func(*Linear)) { m.walk(func(_ string, l *Linear) { f(l) }, nil) }
-
-// NumParameters counts the values of all weights, tied ones once.
-func (m *Model) NumParameters() int {
-	n := 0
-	m.Weights(func(w *Weight) {
-		if w.tied == nil {
-			n += w.Size()
-		}
-	})
-	return n
-}
-
-// WeightBytes counts the bytes of all weights as they are kept.
-func (m *Model) WeightBytes() int {
-	n := 0
-	m.Weights(func(w *Weight) {
-		if w.tied == nil {
-			n += w.bytes()
-		}
-	})
-	return n
-}
-
-// LinearBytes counts the bytes of the linear layers' matrices as they are kept, the LM head's too: what a token that is
-// generated reads.
-func (m *Model) LinearBytes() int {
-	n := 0
-	m.Linears(func(l *Linear) { n += l.Weight.owner().bytes() })
-	return n
-}
-
-// WeightMemory counts the bytes of memory behind the weights: the checkpoint's, which is mapped and stays, and those of
-// float32 values besides.
-func (m *Model) WeightMemory() (mapped, own int) {
-	if m.file != nil {
-		for _, name := range m.file.Names() {
-			if t, ok := m.file.Get(name); ok {
-				mapped += len(t.Data)
-			}
-		}
-	}
-	m.Weights(func(w *Weight) {
-		if w.tied == nil && w.stored.Data == nil {
-			own += 4 * w.Size()
-		}
-	})
-	return mapped, own
-}

@@ -6,14 +6,14 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// LayerNorm is the weights of a layer normalisation (Ba et al. 2016).
+// LayerNorm is a layer normalisation (Ba et al. 2016).
 type LayerNorm struct {
 	Weight *Weight `hf:"weight"`
 	Bias   *Weight `hf:"bias"`
 	Eps    float32
 }
 
-// NewLayerNorm declares one of n values.
+// NewLayerNorm declares a norm of n values.
 func NewLayerNorm(n int, eps float32) *LayerNorm {
 	return &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
 }
@@ -24,16 +24,22 @@ func (l *LayerNorm) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
 	return op.LayerNorm(p, x, l.Weight.Vector(a), l.Bias.Vector(a), l.Weight.Param(a), l.Bias.Param(a), l.Eps)
 }
 
-// RMSNorm is the weight of a root mean square normalisation (Zhang and Sennrich 2019).
+// RMSNorm is a root mean square normalisation (Zhang and Sennrich 2019).
 type RMSNorm struct {
 	Weight *Weight `hf:"weight"`
 	Eps    float32
 }
 
-// NewRMSNorm declares one of n values.
+// NewRMSNorm declares a norm of n values.
 func NewRMSNorm(n int, eps float32) *RMSNorm { return &RMSNorm{Weight: NewWeight(n), Eps: eps} }
 
 // Forward normalises each row of x.
 func (n *RMSNorm) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
 	return op.RMSNorm(p, x, n.Weight.Vector(p.Adapter), n.Weight.Param(p.Adapter), n.Eps)
+}
+
+// group is the norm of cols columns in an op.GroupRMSNorm: of as many at a time as it has weights.
+func (n *RMSNorm) group(p *op.Pass, cols int) op.NormGroup {
+	size := n.Weight.Size()
+	return op.NormGroup{Cols: size, Heads: cols / size, Weight: n.Weight.Vector(p.Adapter), Param: n.Weight.Param(p.Adapter)}
 }

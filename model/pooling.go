@@ -16,7 +16,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// Pooling says how the hidden states of a document become one vector.
+// Pooling is the way in which the hidden states of a document become one vector.
 type Pooling int
 
 // The poolings. All but PoolMean take the state of a single token.
@@ -27,14 +27,14 @@ const (
 	PoolMean                // the mean over all tokens
 )
 
-// EndDocument puts the token by which the head judges a document at its end, where it goes by a token.
+// EndDocument replaces a document's last token by EOSTokenID if the head classifies a document by that token.
 func (h *Head) EndDocument(ids []int32) {
 	if h.Kind == head.SequenceClassification && h.Pooling == PoolEOS {
 		ids[len(ids)-1] = h.EOSTokenID
 	}
 }
 
-// checkPooling says which document lacks the token that it would be classified by.
+// checkPooling says which document lacks the token by which it would be classified.
 func (h *Head) checkPooling(b *Batch) error {
 	bounds := b.Bounds()
 	for d := range len(bounds) - 1 {
@@ -45,7 +45,7 @@ func (h *Head) checkPooling(b *Batch) error {
 	return nil
 }
 
-// pool makes one row a document of the tokens' rows.
+// pool turns the tokens' rows into a row for each document.
 func (h *Head) pool(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
 	if h.Pooling == PoolMean {
 		return op.MeanPool(p, x, b.Bounds())
@@ -53,7 +53,7 @@ func (h *Head) pool(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
 	return op.Gather(p, x, h.poolRows(b.IDs, b.Bounds()))
 }
 
-// poolRows is the row of the token that each document is judged by.
+// poolRows are the rows of the tokens by which the documents are classified.
 func (h *Head) poolRows(ids []int32, bounds []int) []int {
 	rows := make([]int, len(bounds)-1)
 	for d := range rows {
@@ -74,13 +74,13 @@ func (h *Head) poolRows(ids []int32, bounds []int) []int {
 	return rows
 }
 
-// poolingFile is where sentence-transformers says how a model's vectors are made.
+// poolingFile holds sentence-transformers' settings of pooling.
 const poolingFile = "1_Pooling/config.json"
 
-// poolingModes are the modes of that file which are served, without their pooling_mode_.
+// poolingModes are the supported modes of that file, without their prefix pooling_mode_.
 var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": PoolCLS, "lasttoken": PoolLast}
 
-// readPooling reads how a folder's model for feature extraction pools.
+// readPooling reads the pooling of a model for feature extraction from its folder.
 func (m *Model) readPooling() error {
 	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
 	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {

@@ -12,7 +12,7 @@ import (
 const tinyBERT = `{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
  "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 16}`
 
-// TestPooling: a folder's pooling is that of sentence-transformers' file, and goes along when the model is saved.
+// TestPooling: a folder's pooling is that of sentence-transformers' file, which Save copies.
 func TestPooling(t *testing.T) {
 	m, err := New([]byte(tinyBERT), Options{Seed: 1})
 	if err != nil {
@@ -59,15 +59,15 @@ func TestPooling(t *testing.T) {
 	}
 }
 
-// pools says what a document's vector is of its hidden states: "mean" or "first".
+// pools says whether a document's vector is the mean of its hidden states or the first: "mean" or "first".
 func pools(t *testing.T, m *Model, b *Batch) string {
-	tape := &op.Pass{}
-	defer tape.Release()
-	v, err := m.Logits(tape, b, nil, nil)
+	p := &op.Pass{}
+	defer p.Release()
+	v, err := m.Logits(p, b, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := m.LastHiddenState(tape, b)
+	h, err := m.LastHiddenState(p, b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,11 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// minShared is how many tokens prompts must have in common for these to be computed apart.
+// minShared is the fewest common tokens for which a prefix is computed once.
 const minShared = 32
 
-// SharedPrefix finds how many of the first prompts, of which there is one or more, go together and how many first tokens these
-// have in common, 0 where that is too few to matter. At least a last token of each is its own.
+// SharedPrefix finds the number n of the first prompts that go together, and the length of the prefix that they share, 0 where
+// it is too short to matter. There is at least one prompt, and at least the last token of each is not part of the prefix.
 func SharedPrefix(prompts [][]int32) (n, shared int) {
 	if len(prompts) == 1 {
 		return 1, 0
@@ -18,7 +18,7 @@ func SharedPrefix(prompts [][]int32) (n, shared int) {
 	if shared = common(prompts[0], prompts[1]); shared < minShared {
 		for n = 2; n < len(prompts) && common(prompts[n-1], prompts[n]) < minShared; n++ {
 		}
-		if n < len(prompts) { // the last one shares with the next
+		if n < len(prompts) { // the last one shares a prefix with the next
 			n--
 		}
 		return n, 0
@@ -33,7 +33,7 @@ func SharedPrefix(prompts [][]int32) (n, shared int) {
 	return n, shared
 }
 
-// common is how many first tokens two prompts have in common; a last token of each is not counted.
+// common is the length of the prefix that two prompts share; the last token of each is not counted.
 func common(a, b []int32) int {
 	n := 0
 	for n < min(len(a), len(b))-1 && a[n] == b[n] {
@@ -42,9 +42,9 @@ func common(a, b []int32) int {
 	return n
 }
 
-// share reads what consecutive prompts have in common once for all of them, and returns what is left to read of each.
+// share reads each prefix that consecutive prompts share, once for all of them, and returns the rest of each prompt.
 func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
-	if _, ok := g.m.Backbone.(seq2seq); ok { // the targets begin with a token or two
+	if _, ok := g.m.Backbone.(EncoderDecoder); ok { // targets begin with few tokens
 		return append(rest, g.starts...), nil
 	}
 	for len(rest) < len(g.starts) {
@@ -65,7 +65,7 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 	return rest, nil
 }
 
-// read puts tokens into the cache of n documents.
+// read reads tokens into the cache of n documents.
 func (g *generation) read(ids []int32, from, n int) error {
 	origin := g.m.NewCache(1)
 	err := op.Inference(g.s.Adapter, func(p *op.Pass) error {

@@ -30,8 +30,8 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestGenerateShares: prompts that begin alike, among others that do not, get the logits and texts that each gets alone,
-// greedily and by beams.
+// TestGenerateShares: prompts with a common prefix, among others without, get the logits and texts that each gets alone, with
+// greedy and with beam search.
 func TestGenerateShares(t *testing.T) {
 	m, err := New(with(t, "vocab_size", 64, "max_position_embeddings", 256, "initializer_range", 0.5), Options{Seed: 5})
 	if err != nil {
@@ -57,9 +57,9 @@ func TestGenerateShares(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = g.each(rest, func(i int, logits []float32) {
-		tape := &op.Pass{}
-		defer tape.Release()
-		want, err := m.Logits(tape, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
+		p := &op.Pass{}
+		defer p.Release()
+		want, err := m.Logits(p, &Batch{IDs: prompts[i]}, []int{len(prompts[i]) - 1}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// ropeConfig is how a config states rotary positions: rope_theta beside rope_scaling, or both in rope_parameters.
+// ropeConfig has the keys of rope_scaling, which stands beside rope_theta, and of rope_parameters, which has both.
 type ropeConfig struct {
 	RopeType string `json:"rope_type"`
 	// Type is the older name of RopeType.
@@ -23,7 +23,8 @@ type ropeConfig struct {
 	PartialRotaryFactor           float64 `json:"partial_rotary_factor"`
 }
 
-// NewRoPE makes the tables for a head size from rope_theta (0: absent), rope_scaling and rope_parameters.
+// NewRoPE makes the rotary positions for a head size, from the keys rope_theta (0: absent), rope_scaling and rope_parameters
+// of config.json. The types default, linear and llama3 are supported.
 func NewRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*op.RoPE, error) {
 	if headDim%2 != 0 {
 		return nil, fmt.Errorf("config.json: head_dim %d is odd; rotary positions need pairs", headDim)
@@ -62,7 +63,7 @@ func NewRoPE(headDim int, theta float64, scaling, parameters json.RawMessage) (*
 	return &op.RoPE{InvFreq: f}, nil
 }
 
-// scale changes the frequencies as rope_type says.
+// scale changes the frequencies as the rope type says.
 func (c ropeConfig) scale(key string, f []float32) error {
 	switch c.RopeType {
 	case "", "default":
@@ -86,7 +87,7 @@ func (c ropeConfig) scale(key string, f []float32) error {
 	return nil
 }
 
-// llama3 is Llama 3.1's scaling: long waves are stretched by factor, short ones stay, those between are blended.
+// llama3 is Llama 3.1's scaling: long waves are stretched by factor, short ones stay, and those between are interpolated.
 func (c ropeConfig) llama3(f float32) float32 {
 	wave := 2 * math.Pi / float64(f)
 	low, high := c.OriginalMaxPositionEmbeddings/c.LowFreqFactor, c.OriginalMaxPositionEmbeddings/c.HighFreqFactor

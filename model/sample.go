@@ -7,8 +7,8 @@ import (
 	"github.com/spagotune/spagotune/internal/vec"
 )
 
-// choose takes a token by its logits: the first of the largest where the temperature is 0, else a sample that the seed and
-// the token's number decide. It changes logits.
+// choose takes a token by its logits: the first of the largest if the temperature is 0, else a sample that depends on the seed
+// and the token's number. It changes logits.
 func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	if s.Temperature == 0 {
 		return int32(numeric.Argmax(logits))
@@ -34,15 +34,15 @@ func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	return int32(i)
 }
 
-// distribution is the tokens that may be sampled, the most likely first, the first of equals first. They need not be
-// sorted: a histogram says how much weight there is above a token's, so that only a few need a closer look.
+// distribution samples tokens as if they were sorted, the most likely first, and equals by their number. They are not sorted:
+// a histogram says how much weight is above each bucket, so that only the tokens of one bucket need a closer look.
 type distribution struct {
 	weights []float32 // exp(logit/temperature), scaled so that the largest is 1
 	above   [buckets + 1]float64
 	total   float64
 }
 
-// buckets is how many there are for weights from 0 to 1: by their exponent and the first bits of their mantissa.
+// buckets is the number of buckets for weights from 0 to 1; the exponent and the first bits of the mantissa choose one.
 const buckets = 0x3f800000>>bucketBits + 1
 
 const bucketBits = 20
@@ -62,7 +62,7 @@ func newDistribution(logits []float32, temperature float64) *distribution {
 	return d
 }
 
-// at is the token at which the weights, added up in order, reach want, and what they then add up to.
+// at is the token at which the sum of the weights, in order, reaches want, and that sum.
 func (d *distribution) at(want float64) (token int, sum float64) {
 	b := 0
 	for b < buckets && d.above[b] >= want && d.above[b] > 0 {
@@ -92,8 +92,8 @@ func (a candidate) before(b candidate) bool {
 	return a.weight > b.weight || a.weight == b.weight && a.token < b.token
 }
 
-// reach puts the first candidates of the order to the front until their weights add up to want, and returns how many that
-// takes, at least one and at most all; the last of them is in its place. It is quickselect by weight.
+// reach moves the first candidates of the order to the front until their weights add up to want, and returns their number, at
+// least one and at most all; the last of them stands where sorting would put it. It is quickselect by weight.
 func reach(c []candidate, want float64) int {
 	lo, hi, sum := 0, len(c), 0.0 // sum is the weight of c[:lo]
 	for hi-lo > 1 {
@@ -114,8 +114,8 @@ func reach(c []candidate, want float64) int {
 	return min(lo+1, len(c))
 }
 
-// split puts what comes before the median of three candidates of c[lo:hi] on its left, what comes after on its right, and
-// returns its place.
+// split takes the median of three candidates of c[lo:hi], moves what comes before it to its left and the rest to its right,
+// and returns its index.
 func split(c []candidate, lo, hi int) int {
 	first, middle, last := c[lo], c[lo+(hi-lo)/2], c[hi-1]
 	pivot := hi - 1

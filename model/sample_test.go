@@ -58,7 +58,7 @@ func TestDistribution(t *testing.T) {
 	for range 2000 {
 		logits := make([]float32, 1+r.IntN(40))
 		for i := range logits {
-			logits[i] = float32(r.IntN(12)-3) / float32(1+r.IntN(3)) // with equals
+			logits[i] = float32(r.IntN(12)-3) / float32(1+r.IntN(3)) // some are equal
 			if r.IntN(10) == 0 {
 				logits[i] = never
 			}

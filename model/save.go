@@ -17,15 +17,15 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// companions are the files beside the weights that a copy of a model takes along.
+// companions are the files beside the weights that Save copies.
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
 	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
 	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
 
-// sentenceFiles are sentence-transformers' beside an embedding model.
+// sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
 
-// companions are the files that a copy of this model takes along.
+// companions are the files that Save copies for this model.
 func (m *Model) companions() []string {
 	if m.Head().Kind == head.FeatureExtraction {
 		return append(slices.Clone(sentenceFiles), companions...)
@@ -33,9 +33,9 @@ func (m *Model) companions() []string {
 	return companions
 }
 
-// Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, each in the
-// type that it was read in, or in dtype where that is not "" (weights made or trained here are F32); config.json; and
-// the tokenizer's files of the folder that the model came from. The folder must not exist, or be empty.
+// Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, config.json, and the
+// tokenizer's files from Dir. Each weight has the type in which it was read, or dtype where that is not ""; weights that were
+// made or trained here are F32. The folder must not exist, or must be empty.
 func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.DType) error {
 	err := folder.MustBeNew(dir)
 	if err == nil {
@@ -47,8 +47,8 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	return nil
 }
 
-// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype; untied says that tied
-// ones have values of their own, and uniform is the first one's type.
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
+// weights now have values of their own; uniform is the first tensor's type.
 func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
 	sources := m.adapted(adapter)
 	untied = m.unties(adapter, sources)
@@ -83,8 +83,8 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 	return append(tensors, m.others()...), untied, uniform, err
 }
 
-// others are the checkpoint's tensors of heads that this model has not, as they were read: BERT's pooler, say. They do
-// not go with a head that was asked for.
+// others are the checkpoint's tensors of heads that this model does not have, as they were read, such as BERT's pooler. They
+// are not saved with a head that the options asked for.
 func (m *Model) others() []checkpoint.Tensor {
 	var tensors []checkpoint.Tensor
 	if m.Options.Head.Kind == "" {
@@ -105,7 +105,7 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	if err != nil {
 		return err
 	}
-	if tensors, err = m.served.outsiders(tensors, dtype); err != nil {
+	if tensors, err = m.cybertron.withExtra(tensors, dtype); err != nil {
 		return err
 	}
 	config, err := m.savedConfig(untied, uniform)
@@ -155,8 +155,8 @@ func equal(a, b tensor.Source) bool {
 	return true
 }
 
-// unties says whether a weight that is tied to another, or is its twin, has values of its own by now;
-// tie_word_embeddings, which is then false, unties all.
+// unties says whether a weight that is tied to another, or is its twin, now has values of its own. If one has, all are saved
+// untied, since tie_word_embeddings is for all of them.
 func (m *Model) unties(adapter string, sources map[string]tensor.Source) bool {
 	untied := false
 	m.Weights(func(w *Weight) {
@@ -191,7 +191,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// encode makes the tensor of src in a type, or passes on the stored one where nothing changed.
+// encode makes a tensor of src in a type, or takes the stored one where nothing has changed.
 func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
 	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
@@ -219,7 +219,7 @@ func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string
 	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
 }
 
-// changed says whether an adapter is folded into a source.
+// changed says whether an adapter is merged into a source.
 func changed(src tensor.Source) bool {
 	switch src.(type) {
 	case folded, foldedBias:
@@ -228,7 +228,7 @@ func changed(src tensor.Source) bool {
 	return false
 }
 
-// savedConfig is config.json with the weights' type, and untied where the LM head has values of its own.
+// savedConfig is config.json with the weights' type, and with tie_word_embeddings false where untied.
 func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
 	var c map[string]any
 	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
@@ -246,7 +246,7 @@ func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error)
 	return json.MarshalIndent(c, "", "  ")
 }
 
-// copyFile copies a file that may not be there.
+// copyFile copies a file, if it exists.
 func copyFile(dst, src string) error {
 	f, err := os.Open(src)
 	if errors.Is(err, os.ErrNotExist) {

@@ -7,19 +7,21 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// seq2seq is a host with an encoder and a decoder.
-type seq2seq interface {
+// EncoderDecoder is implemented by the backbone of a sequence-to-sequence model. Its Forward reads the sources, and the Labels
+// as targets; with a cache it continues targets whose sources EncodeSources has read.
+type EncoderDecoder interface {
 	Backbone
-	// remember keeps the sources of a checked batch in a cache, behind those that are there.
-	remember(t *op.Pass, b *Batch, cache *Cache)
-	// depth is the number of the decoder's layers.
-	depth() int
-	// start is the token that the decoder begins with, or nil where the target decides.
-	start() *int32
+	// EncodeSources reads a checked batch's sources, and adds their keys and values in each of the decoder's layers to a
+	// cache, by Cache.AddSources.
+	EncodeSources(p *op.Pass, b *Batch, cache *Cache)
+	// NumDecoderLayers is the number of the decoder's layers.
+	NumDecoderLayers() int
+	// DecoderStartTokenID is the token with which the decoder starts, or nil where the target decides.
+	DecoderStartTokenID() *int32
 }
 
-// checkSources says what is wrong with a batch of sources, and of targets where the decoder reads these.
-func (m *Model) checkSources(s seq2seq, b *Batch) error {
+// checkSources says what is wrong with a batch of sources, and with its targets where the decoder reads them.
+func (m *Model) checkSources(b *Batch) error {
 	h := m.Head()
 	if err := b.check(m.Config()); err != nil {
 		return err
@@ -38,12 +40,12 @@ func (m *Model) checkSources(s seq2seq, b *Batch) error {
 	return nil
 }
 
-// Encode reads the sources of a sequence-to-sequence model into the next places of a cache. When every document has one,
-// batches with the cache continue the targets.
-func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
-	s, ok := m.Backbone.(seq2seq)
+// Encode reads the sources of a sequence-to-sequence model into a cache, for the next of its documents without a source. When
+// every document has one, batches with the cache continue the targets.
+func (m *Model) Encode(p *op.Pass, b *Batch, cache *Cache) error {
+	s, ok := m.Backbone.(EncoderDecoder)
 	if !ok {
-		return fmt.Errorf("model: %s has no encoder beside a decoder", m.arch.Class)
+		return fmt.Errorf("model: %s is not a sequence-to-sequence model", m.arch.Class)
 	}
 	if err := b.check(m.Config()); err != nil {
 		return err
@@ -51,6 +53,6 @@ func (m *Model) Encode(t *op.Pass, b *Batch, cache *Cache) error {
 	if got, room := len(b.Bounds())-1, len(cache.layers[0])-len(cache.sources[0]); got > room {
 		return fmt.Errorf("model: %d sources for a cache with room for %d", got, room)
 	}
-	s.remember(t, b, cache)
+	s.EncodeSources(p, b, cache)
 	return nil
 }

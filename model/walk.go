@@ -5,11 +5,11 @@ import (
 	"strconv"
 )
 
-// walk calls linear for every Linear and weight for every Weight of a host, in the order of its fields, with their
-// Hugging Face paths. Either may be nil.
-func walk(host any, linear func(path string, l *Linear), weight func(name string, w *Weight)) {
+// walk calls linear for every Linear and weight for every Weight of a struct with hf tags, in the order of its fields, with
+// their Hugging Face paths. Either function may be nil.
+func walk(part any, linear func(path string, l *Linear), weight func(name string, w *Weight)) {
 	w := walker{linear: linear, weight: weight}
-	w.visit("", reflect.ValueOf(host))
+	w.visit("", reflect.ValueOf(part))
 }
 
 type walker struct {

@@ -8,28 +8,26 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Weight is one tensor of a model. Frozen it stays in the checkpoint's type and memory; trained it is a float32
-// parameter.
-//
-// At most one of tied, twin and computed is set; an architecture sets them when it declares the weight. What each field
-// does:
-//
-//	field     loading                            training                       saving
-//	tied      takes no tensor                    trains as the other weight     not written unless untied
-//	loose     with tied: takes a tensor, and is
-//	          no longer tied, if there is one
-//	untied    (Replace or a copy sets it)        trains alone                   all tied weights are written, and
-//	                                                                            tie_word_embeddings is false
-//	twin      takes a tensor of its own          trains alone                   as tied, while the values are equal
-//	computed  a tensor may be missing            never trains                   written if it was read, or replaced
-//	shared    is a Cybertron model's memory      changes values in place        as others
-//	nameless  not listed by Weights              trains as the other weight     under the other weight's name
+// Weight is a tensor of a model. While it is frozen it stays in the checkpoint's type and memory; when it trains it is a
+// float32 parameter.
 type Weight struct {
 	// Name is its Hugging Face name, such as model.layers.0.self_attn.q_proj.weight.
 	Name string
 	// Shape has one extent (norms, biases) or two ([out, in]).
 	Shape []int
 
+	// At most one of tied, twin and computed is set; an architecture sets them when it declares the weight.
+	//
+	//	field     loading                            training                    saving
+	//	tied      takes no tensor                    trains as the other weight  not written unless untied
+	//	loose     with tied: takes a tensor if there
+	//	          is one, and is then not tied
+	//	untied    (Replace or a copy sets it)        trains alone                all tied weights are written, and
+	//	                                                                         tie_word_embeddings is false
+	//	twin      takes a tensor of its own          trains alone                as tied, while the values are equal
+	//	computed  a tensor may be missing            never trains                written if it was read or replaced
+	//	shared    is a Cybertron model's memory      changes values in place     as others
+	//	nameless  not listed by Weights              trains as the other weight  under the other weight's name
 	tied     *Weight
 	loose    bool
 	untied   bool
@@ -38,13 +36,13 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
-	stored checkpoint.Tensor    // as it was read; its Data are nil where the values are float32 of its own
-	source tensor.Source        // as it is multiplied with; for one extent, a row
+	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
+	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
-	copies map[string]*nn.Param // an adapter's trained copy (modules_to_save), by the adapter's name
+	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
 }
 
-// NewWeight declares a tensor that a checkpoint must have.
+// NewWeight declares a weight, which a checkpoint must have.
 func NewWeight(shape ...int) *Weight { return &Weight{Shape: shape} }
 
 func (w *Weight) rowsCols() (rows, cols int) {
@@ -60,13 +58,13 @@ func (w *Weight) Size() int {
 	return r * c
 }
 
-// DerivedBuffer says whether the weight is a table that follows from the config (sinusoids), of which formats hold their own.
+// DerivedBuffer says whether the weight is a table that follows from the config (sinusoids); formats differ in such tables.
 func (w *Weight) DerivedBuffer() bool {
 	rows, _ := w.rowsCols()
 	return w.computed && rows > 1
 }
 
-// bytes counts the bytes of the values as they are kept.
+// bytes counts the bytes of the values in the type in which they are kept.
 func (w *Weight) bytes() int {
 	if w.stored.Data == nil {
 		return 4 * w.Size()
@@ -74,10 +72,10 @@ func (w *Weight) bytes() int {
 	return len(w.stored.Data)
 }
 
-// Tied returns the weight that this one is, or nil.
+// Tied returns the weight to which this one is tied, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }
 
-// bind takes the weight's values from a checkpoint, without a copy where the type can be multiplied with as it is.
+// bind takes the weight's values from a checkpoint, without a copy if products can read the type.
 func (w *Weight) bind(t checkpoint.Tensor) error {
 	rows, cols := w.rowsCols()
 	switch {
@@ -101,7 +99,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 	case t.DType == checkpoint.DTypeF16:
 		w.source = tensor.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	default:
-		return notSupported("%s: element type %s is not served; want F32, BF16 or F16", t.Name, t.DType)
+		return notSupported("%s: element type %s is not supported; want F32, BF16 or F16", t.Name, t.DType)
 	}
 	w.stored = t
 	return nil
@@ -125,7 +123,7 @@ func (w *Weight) Param(adapter string) *nn.Param {
 	case len(w.Shape) == 1: // a masked-LM head's bias under its other name
 		return w.tied.Param(adapter)
 	}
-	return w.tied.Param("") // an adapter's copy of that one is not for this one, as in PEFT
+	return w.tied.Param("") // as in PEFT, an adapter's copy of the other weight is not used here
 }
 
 // Source is the matrix [out, in] in a pass with the named adapter.
@@ -139,15 +137,15 @@ func (w *Weight) Source(adapter string) tensor.Source {
 	return w.source
 }
 
-// Lookup is the weight as a table of an op.EmbeddingSum: the rows that ids name.
+// Lookup makes an embedding of the weight, for op.EmbeddingSum: ids are the rows.
 func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
 	return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
 }
 
-// Tie gives the weight another one's values, as tie_word_embeddings does. It is to be called before values are bound.
+// Tie makes the weight share another one's values, as tie_word_embeddings does. An architecture's New calls it.
 func (w *Weight) Tie(to *Weight) { w.tied = to }
 
-// Vector is a weight with one extent or one row, in a pass with the named adapter.
+// Vector returns the values of a weight with one extent or one row in a pass with the named adapter; nil for a nil weight.
 func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
 		return nil
@@ -163,17 +161,17 @@ func (w *Weight) Values(adapter string) []float32 {
 	return v
 }
 
-// Buffer says that the weight's values follow from the config: it never trains.
+// Buffer says whether the weight's values follow from the config, so that it never trains.
 func (w *Weight) Buffer() bool { return w.computed }
 
-// compute declares a weight by its values.
+// compute declares a weight whose values follow from the config.
 func compute(values []float32, shape ...int) *Weight {
 	w := &Weight{Shape: shape, computed: true}
 	w.set(values)
 	return w
 }
 
-// Train makes the weight a float32 parameter; nil for a computed one.
+// Train makes the weight a float32 parameter and returns it; nil for a Buffer.
 func (w *Weight) Train() *nn.Param {
 	if w.tied != nil {
 		return w.tied.Train()
@@ -198,7 +196,7 @@ func (w *Weight) own() []float32 {
 // Freeze ends training; the weight keeps its values.
 func (w *Weight) Freeze() { w.param = nil }
 
-// SetOverride gives the named adapter a trained copy of the weight; nil takes it away. The weight itself stays.
+// SetOverride gives the named adapter a trained copy of the weight; nil removes the copy. The weight itself does not change.
 func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 	if values == nil {
 		delete(w.copies, adapter)
@@ -216,11 +214,11 @@ func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 // Override returns the named adapter's trained copy, or nil.
 func (w *Weight) Override(adapter string) *nn.Param { return w.copies[adapter] }
 
-// SetValues gives the weight other values for good, which it keeps.
+// SetValues gives the weight new values. It keeps the slice.
 func (w *Weight) SetValues(values []float32) { w.set(values) }
 
-// Replace puts a matrix in the place of the weight's own until restore is called; a tied weight is one of its own
-// meanwhile. Trained copies stay as they are. The values of a model that Cybertron serves are written over, and restored.
+// Replace gives the weight another matrix until restore is called. A tied weight is not tied meanwhile; trained copies do not
+// change. In memory that a Cybertron model shares the values are overwritten, and restored.
 func (w *Weight) Replace(src tensor.Source) (restore func()) {
 	if w.shared {
 		rows, cols := w.rowsCols()

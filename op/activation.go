@@ -44,7 +44,7 @@ func ParseActivation(name string) (Activation, error) {
 	return a, nil
 }
 
-// geluScale is the factor of x in the sigmoid that the tanh form is: ½·(1 + tanh(u)) = sigmoid(2·u).
+// geluScale is the factor of x in the tanh form, written as a sigmoid: ½·(1 + tanh(u)) = sigmoid(2·u).
 var geluScale = float32(math.Sqrt(8 / math.Pi))
 
 func (a Activation) apply(dst, x []float32) {

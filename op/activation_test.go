@@ -34,9 +34,9 @@ func TestActivations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tape := &Pass{}
-			defer tape.Release()
-			x := tape.New(70, 33)
+			p := &Pass{}
+			defer p.Release()
+			x := p.New(70, 33)
 			for i := range x.m.Data {
 				x.m.Data[i] = float32(3 * r.NormFloat64())
 			}
@@ -44,14 +44,14 @@ func TestActivations(t *testing.T) {
 			for i, v := range x.m.Data {
 				want[i] = f(float64(v))
 			}
-			if w := worst(Matrix(Activate(tape, x, a)).Data, want); w > 3e-6 {
+			if w := worst(Matrix(Activate(p, x, a)).Data, want); w > 3e-6 {
 				t.Errorf("differs from its definition by %.2g", w)
 			}
-			p := param(r, 40, 7)
-			for i, v := range Data(p).Data { // away from ReLU's edge
-				Data(p).Data[i] = v*2 + float32(math.Copysign(0.02, float64(v)))
+			in := param(r, 40, 7)
+			for i, v := range Data(in).Data { // away from ReLU's kink
+				Data(in).Data[i] = v*2 + float32(math.Copysign(0.02, float64(v)))
 			}
-			checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Activate(t, in[0], a) })
+			checkGradients(t, []*nn.Param{in}, func(p *Pass, in []mat.Tensor) mat.Tensor { return Activate(p, in[0], a) })
 		})
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Add is x + y, both [tokens, n]: the residual connection. It takes no buffer of its own where nobody else reads y.
+// Add is x + y, both [tokens, n]: the residual connection. It needs no new buffer if nothing else reads x or y.
 func Add(p *Pass, x, y mat.Tensor) mat.Tensor {
 	rows, cols := dims(x)
 	return p.Apply(Operator{

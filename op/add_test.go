@@ -39,8 +39,8 @@ func TestManyReaders(t *testing.T) {
 	}
 }
 
-// TestBuffersInACheckpoint: without gradients a buffer comes back after its last reader, and a sum takes one of its
-// operands' buffers; with gradients what is cheap and read by Linear alone is dropped.
+// TestBuffersInACheckpoint: without gradients a buffer comes back after its last reader, and a sum takes one of its operands'
+// buffers; with gradients cheap values that only Linear reads are dropped.
 func TestBuffersInACheckpoint(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const rows, n = 10, 16 // a buffer has 160 values
@@ -76,8 +76,8 @@ func TestBuffersInACheckpoint(t *testing.T) {
 	}
 }
 
-// TestContentIsThereWhenAsked: who reads a value inside of a Checkpoint gets it.
-func TestContentIsThereWhenAsked(t *testing.T) {
+// TestContentInsideACheckpoint: reading a value inside of a Checkpoint runs the operators before it.
+func TestContentInsideACheckpoint(t *testing.T) {
 	p := &Pass{}
 	defer p.Release()
 	x := p.Zeros(2, 2)
@@ -92,7 +92,7 @@ func TestContentIsThereWhenAsked(t *testing.T) {
 	}
 }
 
-// TestFootprint compares what is worked out with what passes hold.
+// TestFootprint compares estimates with what passes hold.
 func TestFootprint(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const rows, n = 100, 16
@@ -137,7 +137,7 @@ func TestFootprint(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := PeakBytes()/4 - held; math.Abs(float64(got-want.Backward)) > 0.1*float64(got) {
-			t.Errorf("%s: the backward pass holds %d values besides, %d expected", name, got, want.Backward)
+			t.Errorf("%s: the backward pass holds %d more values, %d expected", name, got, want.Backward)
 		}
 		p.Release()
 	}

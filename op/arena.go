@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/internal/offheap"
 )
 
-// slabSize is the least size of a slab in float32 values: 64 MiB. Pages never touched cost no memory.
+// slabSize is the smallest size of a slab, in float32 values: 64 MiB. Pages that are never touched cost no memory.
 const slabSize = 16 << 20
 
 // span is a run of float32 values in a slab.
@@ -16,7 +16,7 @@ type span struct {
 	off, n int
 }
 
-// slab is one large allocation, with its free spans in order. It stays for the life of the process.
+// slab is a large allocation, with its free spans in order. It is never given back to the system.
 type slab struct {
 	mem  []float32
 	free []span
@@ -81,15 +81,15 @@ func (a *arena) put(f span) {
 	}
 }
 
-// PeakBytes is the most that operators have held at once since the last ResetPeak: activations, gradients of activations
-// and scratch.
+// PeakBytes is the most that operators have held at once since the last ResetPeak: activations, their gradients, and scratch
+// memory.
 func PeakBytes() int {
 	memory.mu.Lock()
 	defer memory.mu.Unlock()
 	return 4 * memory.peak
 }
 
-// ResetPeak forgets the peak so far.
+// ResetPeak starts a new measurement for PeakBytes.
 func ResetPeak() {
 	memory.mu.Lock()
 	defer memory.mu.Unlock()

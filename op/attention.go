@@ -10,21 +10,22 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// AttentionShape says how a row of queries, keys and values is laid out and who sees whom.
+// AttentionShape describes a row of queries, keys and values, and which tokens see which.
 type AttentionShape struct {
 	Heads, KVHeads, HeadDim int
-	// Bidirectional lets a token see all tokens of its document, those behind it too. It takes no window.
+	// Bidirectional lets a token see all tokens of its document, not only those up to itself. Window is then not used.
 	Bidirectional bool
-	// Visible is how many of each document's tokens others see, the first ones, where Bidirectional; nil is all.
-	Visible []int
-	// Window is how many positions back a token sees, itself included; 0 is all.
+	// AttentionLengths is the number of tokens of each document, from its first on, that are seen where Bidirectional; nil is
+	// all.
+	AttentionLengths []int
+	// Window is the number of tokens that a token sees, itself included; 0 is all.
 	Window int
 	// Scale multiplies the scores, usually 1/√HeadDim.
 	Scale float32
 }
 
-// queryTile is how many queries are scored at once. Where all see the same keys, these are packed once for twice as many;
-// causal ones would score too many that they do not see.
+// queryTile is the number of queries that are scored at once. It is twice as large where all see the same keys: then these
+// are packed less often, while causal queries would score too many keys that they do not see.
 const queryTile = 64
 
 func (s AttentionShape) queryTile() int {
@@ -37,10 +38,10 @@ func (s AttentionShape) queryTile() int {
 // Attention is softmax self-attention, causal or bidirectional, with rotary positions or none (r nil) and grouped heads
 // (Vaswani et al. 2017, Eq. 1; Su et al. 2021; Ainslie et al. 2023) over documents that never see each other.
 //
-// qkv is [tokens, (Heads+2·KVHeads)·HeadDim], queries before keys before values; with r the queries and keys are rotated
-// in place, and back in the backward pass, so nothing else may read qkv between. Document d is rows bounds[d] to
-// bounds[d+1]; its positions start at 0, or behind cache[d] where cache is not nil (generation: causal, without
-// gradients). The result is [tokens, Heads·HeadDim].
+// qkv is [tokens, (Heads+2·KVHeads)·HeadDim], queries before keys before values. With r the queries and keys are rotated in
+// place, and back in the backward pass, so nothing else may read qkv in between. Document d is rows bounds[d] to bounds[d+1].
+// Its positions start at 0, or continue those in cache[d] where cache is not nil (generation: causal, without gradients).
+// The result is [tokens, Heads·HeadDim].
 func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
@@ -51,7 +52,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			a.q = Matrix(qkv)
 			a.kv = a.q
 			if r != nil {
-				a.place()
+				a.setPositions()
 			}
 			a.rotate(a.q, false)
 			a.store()
@@ -91,7 +92,7 @@ func CrossAttention(p *Pass, q, kv mat.Tensor, bounds, sources []int, s Attentio
 	})
 }
 
-// CachedCrossAttention is CrossAttention to documents that NewKV keeps, without gradients: for generation.
+// CachedCrossAttention is CrossAttention to sources that NewKV has kept, without gradients: for generation.
 func CachedCrossAttention(p *Pass, q mat.Tensor, bounds []int, s AttentionShape, cache []*KV) mat.Tensor {
 	s.Bidirectional = true
 	a := &attention{pass: p, bounds: bounds, s: s, cache: cache}
@@ -105,7 +106,7 @@ func CachedCrossAttention(p *Pass, q mat.Tensor, bounds []int, s AttentionShape,
 
 type attention struct {
 	pass            *Pass
-	q, kv           tensor.Matrix // kv has the keys from column col on, and the values after them; in self-attention it is q
+	q, kv           tensor.Matrix // keys begin at column col of kv, and values follow; in self-attention kv is q
 	col             int
 	y               tensor.Matrix
 	lse             *Tensor // per query and head: log Σ exp of its scores; nil without gradients
@@ -113,7 +114,7 @@ type attention struct {
 	rope            *RoPE
 	s               AttentionShape
 	cache           []*KV
-	positions       []int // of every row in its document, where there are rotations
+	positions       []int // of every row in its document, if there are rotations
 }
 
 // run computes the result.
@@ -125,10 +126,10 @@ func (a *attention) run(y tensor.Matrix) {
 	a.heads((len(a.bounds) - 1) * a.s.KVHeads)
 }
 
-// serialScores is up to how many scores the caller computes all heads itself: a worker would come too late.
+// serialScores is the most scores for which the caller computes all heads itself: a worker would come too late.
 const serialScores = 1 << 14
 
-// heads does the jobs of a forward pass, one for each document and key-value head.
+// heads runs the jobs of a forward pass, one for each document and key-value head.
 func (a *attention) heads(jobs int) {
 	scores := 0
 	for d := range len(a.bounds) - 1 {
@@ -144,20 +145,20 @@ func (a *attention) heads(jobs int) {
 	}
 }
 
-// queries is the number of queries of document d, keys that of the keys that it has, cached ones included.
+// queries is the number of document d's queries, keys that of its keys, cached ones included.
 func (a *attention) queries(d int) int { return a.bounds[d+1] - a.bounds[d] }
 
 func (a *attention) keys(d int) int {
 	switch {
 	case a.cache != nil:
 		return a.cache[d].Len
-	case a.s.Visible != nil:
-		return a.s.Visible[d]
+	case a.s.AttentionLengths != nil:
+		return a.s.AttentionLengths[d]
 	}
 	return a.sources[d+1] - a.sources[d]
 }
 
-// rotate turns the queries and keys of every row by its position, or back.
+// rotate rotates the queries and keys of every row by its position, or back.
 func (a *attention) rotate(x tensor.Matrix, back bool) {
 	if len(a.positions) == 0 {
 		return
@@ -178,8 +179,8 @@ func (a *attention) rotate(x tensor.Matrix, back bool) {
 	})
 }
 
-// place finds the position of every row.
-func (a *attention) place() {
+// setPositions finds the position of every row.
+func (a *attention) setPositions() {
 	a.positions = make([]int, a.q.Rows)
 	for d := range len(a.bounds) - 1 {
 		past := 0
@@ -210,7 +211,7 @@ func (a *attention) source(m tensor.Matrix, d, kv int) (k, v tensor.Matrix) {
 	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
 }
 
-// keysValues are what document d's queries look at, for one key-value head.
+// keysValues are the keys and values of one head that document d's queries see.
 func (a *attention) keysValues(d, kv int) (k, v tensor.Matrix) {
 	if a.cache != nil {
 		return a.cache[d].keys(kv, a.s.HeadDim), a.cache[d].values(kv, a.s.HeadDim)
@@ -218,8 +219,8 @@ func (a *attention) keysValues(d, kv int) (k, v tensor.Matrix) {
 	return a.source(a.kv, d, kv)
 }
 
-// tile is a run of queries [from, to) of a document and the keys [lo, hi) that any of them sees; past is how many keys
-// lie before the first query's.
+// tile is a run of queries [from, to) of a document, with the keys [lo, hi) that any of them sees; past is the number of keys
+// before the first query's.
 type tile struct{ from, to, lo, hi, past int }
 
 // tiles calls f for tile after tile.
@@ -272,8 +273,8 @@ func (a *attention) forward(d, kv int) {
 	}
 }
 
-// single is forward for one query, a token that is being generated: the heads of the group, from h on, which look at the
-// same keys and values, are the rows of one product.
+// single is forward for one query, a token that is being generated. The heads of the group, of which h is the first, see the
+// same keys and values, so they are the rows of one product.
 func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 	row, dim := a.bounds[d], a.s.HeadDim
 	a.tiles(1, k.Rows, func(w tile) {
@@ -289,8 +290,8 @@ func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 	})
 }
 
-// softmax turns the scores of query i, which is that row, into probabilities, zero where it does not look, and keeps the
-// log of their sum for a backward pass.
+// softmax turns the scores of query i, which is that row of the batch, into probabilities, zero for what it does not see. It
+// keeps the log of their sum for the backward pass.
 func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	from, to := w.seen(i, a.s)
 	clear(s[:from])

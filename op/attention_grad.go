@@ -5,8 +5,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq; one
-// job has all queries of a key-value head, so sums are in a fixed order.
+// backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq. A job
+// takes all queries of a key-value head, so sums have a fixed order.
 func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
 	tensor.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
 		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
@@ -14,7 +14,7 @@ func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
 	a.pass.Free(a.lse)
 }
 
-// gradients does backward's job for one document and key-value head.
+// gradients is backward's job for one document and key-value head.
 func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
 	g := headGrad{a: a, d: d}
 	g.k, g.v = a.keysValues(d, kv)
@@ -40,7 +40,7 @@ type headGrad struct {
 	p, ds      []float32 // scratch for a tile's scores
 }
 
-// tile follows Dao et al. 2022 (appendix B.2): the probabilities P are made again from the scores and their log-sum;
+// tile follows Dao et al. 2022 (appendix B.2). The probabilities P are computed again from the scores and their log-sum:
 // dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P∘(dP − rowsum(dO∘O)), dQ = dS·K, dK = dSᵀ·Q.
 func (g *headGrad) tile(w tile) {
 	rows, n, dim := w.to-w.from, w.hi-w.lo, g.k.Cols

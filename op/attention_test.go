@@ -40,7 +40,7 @@ func naiveCross(q, kv tensor.Matrix, s AttentionShape) []float64 {
 		func(i, h int) []float64 { return at(kv, i, s.KVHeads+h) })
 }
 
-// naiveHeads is attention of queries to keys and values, which it asks for by row and head.
+// naiveHeads is attention of queries to keys and values; the functions return them by row and head.
 func naiveHeads(queries, keys int, s AttentionShape, query, key, value func(i, h int) []float64) []float64 {
 	out := make([]float64, 0, queries*s.Heads*s.HeadDim)
 	for i := range queries {
@@ -115,17 +115,17 @@ func worst(got []float32, want []float64) float64 {
 	return w
 }
 
-func copied(t *Pass, x tensor.Matrix) *Tensor {
-	in := t.New(x.Rows, x.Cols)
+func copied(p *Pass, x tensor.Matrix) *Tensor {
+	in := p.New(x.Rows, x.Cols)
 	copy(in.m.Data, x.Data)
 	return in
 }
 
 // attend runs Attention over documents of those lengths.
 func attend(x tensor.Matrix, lengths []int, r *RoPE, s AttentionShape, cache []*KV) []float32 {
-	t := &Pass{}
-	defer t.Release()
-	return slices.Clone(Matrix(Attention(t, copied(t, x), boundsOf(lengths), r, s, cache)).Data)
+	p := &Pass{}
+	defer p.Release()
+	return slices.Clone(Matrix(Attention(p, copied(p, x), boundsOf(lengths), r, s, cache)).Data)
 }
 
 func TestAttentionIsItsDefinitionInEachDocument(t *testing.T) {
@@ -156,22 +156,22 @@ func TestCrossAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 			{[]int{1}, []int{1}}, {[]int{1, 3, 1}, []int{7, 1, 70}}, {[]int{65, 2}, []int{3, 150}}, {[]int{300}, []int{90}},
 		} {
 			t.Run(fmt.Sprintf("%+v %v", s, c), func(t *testing.T) {
-				tape := &Pass{}
-				defer tape.Release()
+				p := &Pass{}
+				defer p.Release()
 				bounds, sources := boundsOf(c.targets), boundsOf(c.sources)
-				q := copied(tape, random(r, bounds[len(c.targets)], s.Heads*s.HeadDim))
-				kv := copied(tape, random(r, sources[len(c.sources)], 2*s.KVHeads*s.HeadDim))
+				q := copied(p, random(r, bounds[len(c.targets)], s.Heads*s.HeadDim))
+				kv := copied(p, random(r, sources[len(c.sources)], 2*s.KVHeads*s.HeadDim))
 				var want []float64
 				for d := range c.targets {
 					want = append(want, naiveCross(q.m.Slice(bounds[d], 0, c.targets[d], q.m.Cols),
 						kv.m.Slice(sources[d], 0, c.sources[d], kv.m.Cols), s)...)
 				}
-				if w := worst(Matrix(CrossAttention(tape, q, kv, bounds, sources, s)).Data, want); w > 2e-6 {
+				if w := worst(Matrix(CrossAttention(p, q, kv, bounds, sources, s)).Data, want); w > 2e-6 {
 					t.Errorf("differs by %.2g", w)
 				}
 				kept := NewKV(kv, sources, s)
-				for range 2 { // the cache stays as it is
-					if w := worst(Matrix(CachedCrossAttention(tape, q, bounds, s, kept)).Data, want); w > 2e-6 {
+				for range 2 { // the cache does not change
+					if w := worst(Matrix(CachedCrossAttention(p, q, bounds, s, kept)).Data, want); w > 2e-6 {
 						t.Errorf("from a cache, differs by %.2g", w)
 					}
 				}

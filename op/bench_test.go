@@ -30,13 +30,13 @@ func halves(r *rand.Rand, rows, cols int) tensor.BF16 {
 	return tensor.BF16{Data: d, Rows: rows, Cols: cols}
 }
 
-// operator is what BenchmarkOperators runs on an input of SmolLM2-135M: hidden 576, 9 heads and 3 of keys, 1536 gates,
-// 49152 tokens.
+// operator is a case of BenchmarkOperators, in SmolLM2-135M's sizes: hidden 576, 9 heads and 3 key-value heads, intermediate
+// 1536, vocabulary 49152.
 type operator struct {
 	name          string
 	rows, cols    int
-	flop, reverse float64 // of the forward and the backward pass; 0: reported by value
-	f             func(t *Pass, x mat.Tensor) mat.Tensor
+	flop, reverse float64 // of the forward and the backward pass; 0: the time of a value is reported
+	f             func(p *Pass, x mat.Tensor) mat.Tensor
 }
 
 func operators() []operator {
@@ -59,31 +59,31 @@ func operators() []operator {
 	scores := 2 * pairs * 9 * 64
 	logits := 2.0 * tokens / 2 * vocab * hidden
 	return []operator{
-		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, gateUp) }},
-		{"linear/down", tokens, inter, product, product, func(t *Pass, x mat.Tensor) mat.Tensor { return Linear(t, x, down) }},
-		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(t *Pass, x mat.Tensor) mat.Tensor { return Attention(t, x, bounds, rope, shape, nil) }},
-		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(t *Pass, x mat.Tensor) mat.Tensor {
-			return Attention(t, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
+		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(p *Pass, x mat.Tensor) mat.Tensor { return Linear(p, x, gateUp) }},
+		{"linear/down", tokens, inter, product, product, func(p *Pass, x mat.Tensor) mat.Tensor { return Linear(p, x, down) }},
+		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(p *Pass, x mat.Tensor) mat.Tensor { return Attention(p, x, bounds, rope, shape, nil) }},
+		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return Attention(p, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
 		}},
-		{"headloss", tokens, hidden, 2 * logits, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
-			return FusedLinearCrossEntropy(t, x, rows, targets, head, nil, nil, nil)
+		{"headloss", tokens, hidden, 2 * logits, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(p, x, rows, targets, head, nil, nil, nil)
 		}},
-		{"rmsnorm", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) }},
-		{"layernorm", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
-			return LayerNorm(t, x, norm, norm, nil, nil, 1e-12)
+		{"rmsnorm", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(p, x, norm, nil, 1e-5) }},
+		{"layernorm", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return LayerNorm(p, x, norm, norm, nil, nil, 1e-12)
 		}},
-		{"gelu", tokens, inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Activate(t, x, GELU) }},
-		{"swiglu", tokens, 2 * inter, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Gate(t, x, SiLU) }},
-		{"rows", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return Gather(t, x, rows) }},
-		{"crossentropy", len(rows), vocab / 8, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor { return CrossEntropy(t, x, make([]int32, len(rows))) }},
-		{"block", tokens, hidden, 0, 0, func(t *Pass, x mat.Tensor) mat.Tensor {
-			t.Checkpointing = true
-			return Checkpoint(t, x, nil, func(t *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(t, x, norm, nil, 1e-5) })
+		{"gelu", tokens, inter, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return Activate(p, x, GELU) }},
+		{"swiglu", tokens, 2 * inter, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return Gate(p, x, SiLU) }},
+		{"rows", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return Gather(p, x, rows) }},
+		{"crossentropy", len(rows), vocab / 8, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor { return CrossEntropy(p, x, make([]int32, len(rows))) }},
+		{"layer", tokens, hidden, 0, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
+			p.Checkpointing = true
+			return Checkpoint(p, x, nil, func(p *Pass, x mat.Tensor) mat.Tensor { return RMSNorm(p, x, norm, nil, 1e-5) })
 		}},
 	}
 }
 
-// rate reports GFLOP/s, or the time of a value where no products are counted.
+// rate reports GFLOP/s, or the time of a value if flop is 0.
 func rate(b *testing.B, flop float64, values int) {
 	if flop > 0 {
 		b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
@@ -93,10 +93,10 @@ func rate(b *testing.B, flop float64, values int) {
 }
 
 // input is a copy of x that wants a gradient.
-func input(t *Pass, x tensor.Matrix) mat.Tensor {
-	in := t.New(x.Rows, x.Cols)
+func input(p *Pass, x tensor.Matrix) mat.Tensor {
+	in := p.New(x.Rows, x.Cols)
 	copy(in.m.Data, x.Data)
-	return t.view(in.m, true)
+	return p.view(in.m, true)
 }
 
 func BenchmarkOperators(b *testing.B) {
@@ -104,14 +104,14 @@ func BenchmarkOperators(b *testing.B) {
 	for _, o := range operators() {
 		x := random(r, o.rows, o.cols)
 		b.Run(o.name+"/forward", func(b *testing.B) {
-			tape := &Pass{Grad: true}
+			p := &Pass{Grad: true}
 			for b.Loop() {
 				b.StopTimer()
-				in := input(tape, x)
+				in := input(p, x)
 				b.StartTimer()
-				o.f(tape, in)
+				o.f(p, in)
 				b.StopTimer()
-				tape.Release()
+				p.Release()
 				b.StartTimer()
 			}
 			rate(b, o.flop, o.rows*o.cols)
@@ -119,14 +119,14 @@ func BenchmarkOperators(b *testing.B) {
 		b.Run(o.name+"/backward", func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				tape := &Pass{Grad: true}
-				y := o.f(tape, input(tape, x))
+				p := &Pass{Grad: true}
+				y := o.f(p, input(p, x))
 				b.StartTimer()
-				if err := tape.Backward(y, 1); err != nil {
+				if err := p.Backward(y, 1); err != nil {
 					b.Fatal(err)
 				}
 				b.StopTimer()
-				tape.Release()
+				p.Release()
 				b.StartTimer()
 			}
 			rate(b, o.reverse, o.rows*o.cols)
@@ -140,24 +140,24 @@ func BenchmarkEmbedding(b *testing.B) {
 	for i := range ids {
 		ids[i] = int32(i * 91 % vocab)
 	}
-	tape := &Pass{}
+	p := &Pass{}
 	for b.Loop() {
-		EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: w})
-		tape.Release()
+		EmbeddingSum(p, EmbeddingPart{IDs: ids, Table: w})
+		p.Release()
 	}
 	rate(b, 0, tokens*hidden)
 }
 
 func BenchmarkDropout(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
-	x, y, tape := random(r, 512, 576), tensor.New(512, 576), &Pass{Grad: true}
+	x, y, p := random(r, 512, 576), tensor.New(512, 576), &Pass{Grad: true}
 	for b.Loop() {
-		tape.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
+		p.Dropout(y, x, 0.1, "model.layers.0.mlp.gate_proj")
 	}
 	rate(b, 0, len(x.Data))
 }
 
-// BenchmarkEncoderLayer is the forward pass of one post-norm layer of MiniLM: hidden 384, 12 heads, 1536 inside.
+// BenchmarkEncoderLayer is the forward pass of a post-norm layer of MiniLM: hidden 384, 12 heads, intermediate 1536.
 func BenchmarkEncoderLayer(b *testing.B) {
 	const hidden, inter = 384, 1536
 	r := rand.New(rand.NewPCG(9, 10))
@@ -173,12 +173,12 @@ func BenchmarkEncoderLayer(b *testing.B) {
 			bounds := boundsOf(lengths)
 			x := random(r, c.documents*c.tokens, hidden)
 			for b.Loop() {
-				t := &Pass{}
-				in := t.view(x, false)
-				a := Attention(t, Linear(t, in, qkv), bounds, nil, s, nil)
-				h := LayerNorm(t, Add(t, in, Linear(t, a, out)), norm, norm, nil, nil, 1e-12)
-				LayerNorm(t, Add(t, h, MLP(t, h, GELU, up, down)), norm, norm, nil, nil, 1e-12)
-				t.Release()
+				p := &Pass{}
+				in := p.view(x, false)
+				a := Attention(p, Linear(p, in, qkv), bounds, nil, s, nil)
+				h := LayerNorm(p, Add(p, in, Linear(p, a, out)), norm, norm, nil, nil, 1e-12)
+				LayerNorm(p, Add(p, h, MLP(p, h, GELU, up, down)), norm, norm, nil, nil, 1e-12)
+				p.Release()
 			}
 			perToken := 2*float64(4*hidden*hidden+2*hidden*inter) + 4*float64(c.tokens)*hidden
 			rate(b, perToken*float64(x.Rows), len(x.Data))

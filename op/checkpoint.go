@@ -9,18 +9,18 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Checkpoint is f(x), where f is a part of a model such as a layer, params are its parameters that may train, and nobody
-// else reads x. The pass sees f as a whole: it gives each buffer back after its last reader, and makes cheap values again in
+// Checkpoint is f(x), where f is a part of a model such as a layer. params are its parameters that may train; nothing else
+// reads x. The pass sees f as a whole: it gives each buffer back after its last reader, and computes cheap values again in
 // the backward pass instead of keeping them.
 //
-// In a pass with Checkpointing all that f keeps for its backward pass is gone at once, and the backward pass runs f again
-// (Chen et al. 2016, arXiv 1604.06174), to the same bits: f must depend on nothing but x, the parameters and the pass. Where
-// neither x nor a parameter wants a gradient, f keeps nothing in any pass.
+// In a pass with Checkpointing f's values are not kept at all: the backward pass runs f again (Chen et al. 2016, arXiv
+// 1604.06174), to the same bits. So f must depend on nothing but x, the parameters and the pass. If neither x nor a parameter
+// wants a gradient, f keeps nothing in any pass.
 func Checkpoint(p *Pass, x mat.Tensor, params []*nn.Param, f func(p *Pass, x mat.Tensor) mat.Tensor) mat.Tensor {
 	return CheckpointWith(p, x, nil, params, func(p *Pass, x, _ mat.Tensor) mat.Tensor { return f(p, x) })
 }
 
-// CheckpointWith is Checkpoint for a part that reads a second value, which others may read too. shared may be nil.
+// CheckpointWith is Checkpoint for a part that reads a second value, shared, which others may read too. It may be nil.
 func CheckpointWith(p *Pass, x, shared mat.Tensor, params []*nn.Param, f func(p *Pass, x, shared mat.Tensor) mat.Tensor) mat.Tensor {
 	if p.scope != nil { // a part of a part
 		return f(p, x, shared)
@@ -53,7 +53,7 @@ func CheckpointWith(p *Pass, x, shared mat.Tensor, params []*nn.Param, f func(p 
 	return p.record(&operation{Operator: Operator{Operands: operands, Params: params, Backward: c.backward}, pass: p, out: c.y})
 }
 
-// whole runs the operators of f together; see scope.
+// whole runs the operators of f together (see scope).
 func (p *Pass) whole(own, known *Tensor, f func() mat.Tensor) mat.Tensor {
 	s := &scope{pass: p}
 	p.scope = s

@@ -9,19 +9,19 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 )
 
-// layered runs blocks x + down(swiglu(up(norm(x)))) and returns the losses, the gradients and the peak of buffers.
+// layered runs layers x + down(swiglu(up(norm(x)))) and returns the losses, the gradients and the peak of the buffers.
 func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][]float32, peak int) {
 	t.Helper()
 	const tokens, hidden, layers = 100, 32, 8
 	r := rand.New(rand.NewPCG(4, 1))
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	tape.Checkpointing = checkpoint
+	p := &Pass{Grad: true}
+	defer p.Release()
+	p.Checkpointing = checkpoint
 	first := param(r, tokens, hidden)
-	var x mat.Tensor = tape.view(Data(first), false)
+	var x mat.Tensor = p.view(Data(first), false)
 	params := []*nn.Param{first}
 	if wantsX {
-		x = identity(tape, first)
+		x = identity(p, first)
 	}
 	before := memory.used
 	ResetPeak()
@@ -29,13 +29,13 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 		up, down, norm := weight{param(r, 4*hidden, hidden)}, weight{param(r, hidden, 2*hidden)}, param(r, 1, hidden)
 		inside := []*nn.Param{up.p, down.p, norm}
 		params = append(params, inside...)
-		x = Checkpoint(tape, x, inside, func(t *Pass, x mat.Tensor) mat.Tensor {
-			return Add(t, x, Linear(t, Gate(t, Linear(t, RMSNorm(t, x, Data(norm).Data, norm, 1e-5), up), SiLU), down))
+		x = Checkpoint(p, x, inside, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return Add(p, x, Linear(p, Gate(p, Linear(p, RMSNorm(p, x, Data(norm).Data, norm, 1e-5), up), SiLU), down))
 		})
 	}
-	y := CrossEntropy(tape, x, make([]int32, tokens))
+	y := CrossEntropy(p, x, make([]int32, tokens))
 	losses = slices.Clone(Matrix(y).Data)
-	if err := tape.Backward(y, 0.5); err != nil {
+	if err := p.Backward(y, 0.5); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range params {
@@ -44,16 +44,16 @@ func layered(t *testing.T, checkpoint, wantsX bool) (losses []float32, grads [][
 	return losses, grads, PeakBytes() - 4*before
 }
 
-func TestBlockIsTheSameBits(t *testing.T) {
+func TestCheckpointIsTheSameBits(t *testing.T) {
 	for _, wantsX := range []bool{true, false} {
 		losses, grads, peak := layered(t, false, wantsX)
 		l, g, p := layered(t, true, wantsX)
 		if !slices.Equal(l, losses) {
-			t.Error("with checkpoints the losses are others")
+			t.Error("with checkpoints the losses differ")
 		}
 		for i := range grads {
 			if !slices.Equal(g[i], grads[i]) {
-				t.Errorf("with checkpoints the gradient of parameter %d is another", i)
+				t.Errorf("with checkpoints the gradient of parameter %d differs", i)
 			}
 		}
 		if 2*p > peak {
@@ -62,48 +62,48 @@ func TestBlockIsTheSameBits(t *testing.T) {
 	}
 }
 
-func TestFrozenBlockKeepsNothing(t *testing.T) {
-	tape := &Pass{Grad: true}
-	defer tape.Release()
+func TestFrozenCheckpointKeepsNothing(t *testing.T) {
+	p := &Pass{Grad: true}
+	defer p.Release()
 	frozen := NewParam(make([]float32, 16), 4, 4).WithGrad(false)
-	var x mat.Tensor = tape.Zeros(8, 4)
+	var x mat.Tensor = p.Zeros(8, 4)
 	for range 3 {
-		x = Checkpoint(tape, x, []*nn.Param{frozen}, func(t *Pass, x mat.Tensor) mat.Tensor {
-			return Linear(t, x, weight{frozen})
+		x = Checkpoint(p, x, []*nn.Param{frozen}, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return Linear(p, x, weight{frozen})
 		})
 	}
-	if len(tape.live) != 1 {
-		t.Errorf("%d tensors are held, want the last", len(tape.live))
+	if len(p.live) != 1 {
+		t.Errorf("%d tensors are held, want the last", len(p.live))
 	}
 }
 
-func TestPanicInBlockIsAnError(t *testing.T) {
-	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	tape.Checkpointing = true
+func TestPanicInCheckpointIsAnError(t *testing.T) {
+	w := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
+	p := &Pass{Grad: true}
+	defer p.Release()
+	p.Checkpointing = true
 	runs := 0
-	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor {
+	y := Checkpoint(p, identity(p, w), nil, func(p *Pass, x mat.Tensor) mat.Tensor {
 		if runs++; runs > 1 {
 			panic("broken")
 		}
-		return Gate(t, x, SiLU)
+		return Gate(p, x, SiLU)
 	})
-	if err := tape.Backward(y, 1); err == nil {
-		t.Error("no error for a block that panics when it is run again")
+	if err := p.Backward(y, 1); err == nil {
+		t.Error("no error for a Checkpoint that panics when it is run again")
 	}
 }
 
 func TestProfile(t *testing.T) {
-	p := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	tape.Checkpointing, tape.Profile = true, &Profile{}
-	y := Checkpoint(tape, identity(tape, p), nil, func(t *Pass, x mat.Tensor) mat.Tensor { return Gate(t, x, SiLU) })
-	if err := tape.Backward(y, 1); err != nil {
+	w := param(rand.New(rand.NewPCG(1, 1)), 2, 4)
+	p := &Pass{Grad: true}
+	defer p.Release()
+	p.Checkpointing, p.Profile = true, &Profile{}
+	y := Checkpoint(p, identity(p, w), nil, func(p *Pass, x mat.Tensor) mat.Tensor { return Gate(p, x, SiLU) })
+	if err := p.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
-	spent := tape.Profile.Spent()
+	spent := p.Profile.Spent()
 	if len(spent) != 2 || spent["swiglu"] == 0 || spent["recomputation"] == 0 {
 		t.Errorf("got %v, want times of swiglu and of recomputation", spent)
 	}

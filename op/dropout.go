@@ -2,8 +2,8 @@ package op
 
 import "github.com/spagotune/spagotune/tensor"
 
-// Dropout writes x to dst with each value zeroed with probability rate and the rest scaled by 1/(1−rate). The mask depends
-// only on the pass's seed, the name of the layer and the place, so a backward pass can make it again.
+// Dropout writes x to dst: it zeroes each value with probability rate and scales the others by 1/(1−rate). The mask depends
+// only on the pass's seed, the name of the layer and the value's index, so the backward pass can make it again.
 func (p *Pass) Dropout(dst, x tensor.Matrix, rate float32, name string) {
 	key := p.Seed
 	for i := range len(name) {

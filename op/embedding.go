@@ -10,17 +10,17 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// EmbeddingPart is a table of rows and the row that each token takes: words, positions, types of segment.
+// EmbeddingPart is an embedding (of tokens, positions or segments) and the row of each token in it.
 type EmbeddingPart struct {
 	IDs   []int32
 	Table tensor.Source // [rows, hidden]
-	Param *nn.Param     // the table's parameter, or nil where it is frozen
-	Scale float32       // multiplies the rows; 0 is 1
-	// Padding are rows that get no gradient here.
+	Param *nn.Param     // the table's parameter, or nil if it is frozen
+	Scale float32       // multiplies the rows; 0 counts as 1
+	// Padding are rows that get no gradient here (PyTorch's padding_idx).
 	Padding []int32
 }
 
-// EmbeddingSum adds up the rows that each token takes of the parts' tables: [tokens, hidden].
+// EmbeddingSum sums the rows of each token in the parts: [tokens, hidden].
 func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	_, hidden := parts[0].Table.Dims()
 	o := Operator{Rows: len(parts[0].IDs), Cols: hidden}
@@ -49,15 +49,15 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	return p.Apply(o)
 }
 
-func (p EmbeddingPart) scale() float32 {
-	if p.Scale == 0 {
+func (e EmbeddingPart) scale() float32 {
+	if e.Scale == 0 {
 		return 1
 	}
-	return p.Scale
+	return e.Scale
 }
 
 // lookUp writes the rows of tokens from to to-1, or adds them to what is there.
-func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
+func (e EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 	var row []float32
 	if add {
 		var buf span
@@ -69,8 +69,8 @@ func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 		if !add {
 			row = dst
 		}
-		p.Table.Block(row, y.Cols, int(p.IDs[i]), 0, 1, y.Cols)
-		switch s := p.scale(); {
+		e.Table.Block(row, y.Cols, int(e.IDs[i]), 0, 1, y.Cols)
+		switch s := e.scale(); {
 		case add:
 			vec.Axpy(dst, s, row)
 		case s != 1:
@@ -79,11 +79,11 @@ func (p EmbeddingPart) lookUp(y tensor.Matrix, from, to int, add bool) {
 	}
 }
 
-// gradient adds the tokens' gradients to those of their rows, token after token.
-func (p EmbeddingPart) gradient(gy tensor.Matrix) {
-	dw, s := Grad(p.Param), p.scale()
-	for i, id := range p.IDs {
-		if slices.Contains(p.Padding, id) {
+// gradient adds the tokens' gradients to those of their rows, one token after the other.
+func (e EmbeddingPart) gradient(gy tensor.Matrix) {
+	dw, s := Grad(e.Param), e.scale()
+	for i, id := range e.IDs {
+		if slices.Contains(e.Padding, id) {
 			continue
 		}
 		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))

@@ -10,16 +10,16 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// encoder is a step through the operators of an encoder, a decoder's look at it and a head, with values dropped where
-// they can be.
+// encoder is a step through the operators of an encoder, a decoder's cross-attention to it and a head. Values are dropped
+// where they can be.
 func encoder(t *testing.T) (losses, grad []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(32, 33))
-	words, places := param(r, 90, 48), param(r, 130, 48)
+	words, positions := param(r, 90, 48), param(r, 130, 48)
 	qkv, up, down, kv := weight{param(r, 3*48, 48)}, weight{param(r, 300, 48)}, weight{param(r, 48, 300)}, weight{param(r, 2*48, 48)}
 	w, b := param(r, 1, 48), param(r, 1, 48)
-	tape := &Pass{Grad: true}
-	defer tape.Release()
+	p := &Pass{Grad: true}
+	defer p.Release()
 	ids, at, bounds := make([]int32, 200), make([]int32, 200), []int{0, 70, 75, 200}
 	for d := range 3 {
 		for i := bounds[d]; i < bounds[d+1]; i++ {
@@ -27,18 +27,18 @@ func encoder(t *testing.T) (losses, grad []float32) {
 		}
 	}
 	s := AttentionShape{Heads: 4, KVHeads: 4, HeadDim: 12, Scale: 0.3, Bidirectional: true}
-	x := EmbeddingSum(tape, EmbeddingPart{IDs: ids, Table: Data(words), Param: words}, EmbeddingPart{IDs: at, Table: Data(places), Param: places})
-	h := LayerNorm(tape, x, Data(w).Data, Data(b).Data, w, b, 1e-12)
-	a := Attention(tape, Linear(tape, h, qkv), bounds, nil, s, nil)
-	u := Activate(tape, Linear(tape, a, up), GELU)
-	z := Linear(tape, u, down)
-	c := CrossAttention(tape, z, Linear(tape, a, kv), bounds, bounds, s)
-	y := InfoNCE(tape, MeanPool(tape, c, bounds), MeanPool(tape, z, bounds), 20)
+	x := EmbeddingSum(p, EmbeddingPart{IDs: ids, Table: Data(words), Param: words}, EmbeddingPart{IDs: at, Table: Data(positions), Param: positions})
+	h := LayerNorm(p, x, Data(w).Data, Data(b).Data, w, b, 1e-12)
+	a := Attention(p, Linear(p, h, qkv), bounds, nil, s, nil)
+	u := Activate(p, Linear(p, a, up), GELU)
+	z := Linear(p, u, down)
+	c := CrossAttention(p, z, Linear(p, a, kv), bounds, bounds, s)
+	y := InfoNCE(p, MeanPool(p, c, bounds), MeanPool(p, z, bounds), 20)
 	losses = slices.Clone(Matrix(y).Data)
-	if err := tape.Backward(y, 1); err != nil {
+	if err := p.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*nn.Param{words, places, qkv.p, up.p, down.p, kv.p, w, b} {
+	for _, p := range []*nn.Param{words, positions, qkv.p, up.p, down.p, kv.p, w, b} {
 		grad = append(grad, Grad(p).Data...)
 	}
 	return losses, grad

@@ -1,18 +1,19 @@
 package op
 
-// Footprint is what a Checkpoint holds, in float32 values.
+// Footprint is the memory that a Checkpoint holds, in float32 values.
 type Footprint struct {
-	// Result is its result. Kept is what it keeps for the backward pass, the result included; its operand is not.
+	// Result is the size of its result. Kept is what it keeps for the backward pass: the result is included, the operand is
+	// not.
 	Result, Kept int
-	// Backward is the most that the backward pass holds besides Kept, Again the most that it holds besides Result where the
-	// Checkpoint is run again.
+	// Backward is the most that the backward pass holds in addition to Kept. Again is the most that it holds in addition to
+	// Result if the Checkpoint is run again.
 	Backward, Again int
-	// Forward is the most that the forward pass holds at once where no backward pass follows, operand and result included.
+	// Forward is the most that the forward pass holds at once if no backward pass follows, operand and result included.
 	Forward int
 }
 
-// Footprints are those of the Checkpoints that f runs, in their order. Nothing is computed: no operator is run, and values
-// have no content. Every value is taken to want a gradient.
+// Footprints are those of the Checkpoints that f runs, in their order. No operator is run, and values have no content. Every
+// value counts as one that wants a gradient.
 func Footprints(f func(p *Pass)) []Footprint {
 	m := &meter{}
 	f(&Pass{Grad: true, meter: m})
@@ -22,11 +23,11 @@ func Footprints(f func(p *Pass)) []Footprint {
 // meter is in a pass that computes nothing.
 type meter struct{ found []Footprint }
 
-// measure works out what the scope's operators hold. What it knows of them is what run goes by.
+// measure estimates what the scope's operators hold, by the same rules as run.
 func (s *scope) measure(result, own *Tensor) {
 	s.pass.scope = nil
 	f := Footprint{Result: result.Size(), Kept: s.kept(result), Forward: s.forwardPeak(result, own), Backward: s.backwardPeak(result)}
-	s.pass.again = true // nothing is dropped, and the result is there
+	s.pass.again = true // nothing is dropped, and the result exists
 	f.Again = s.kept(result) - result.Size() + s.backwardPeak(result)
 	s.pass.again = false
 	s.pass.meter.found = append(s.pass.meter.found, f)
@@ -35,7 +36,7 @@ func (s *scope) measure(result, own *Tensor) {
 	}
 }
 
-// stays says whether a value has a buffer when the forward pass is over: it is not dropped, and no sum has taken it.
+// stays says whether a value has a buffer after the forward pass: it is not dropped, and no sum has taken its buffer.
 func (s *scope) stays(v, result *Tensor) bool {
 	if v == result {
 		return true
@@ -48,7 +49,7 @@ func (s *scope) stays(v, result *Tensor) bool {
 	return s.pass.again || !v.droppable()
 }
 
-// taken is the operand in whose buffer a sum is made where a backward pass follows.
+// taken is the operand whose buffer a sum takes where a backward pass follows.
 func (o *operation) taken() *Tensor {
 	for i := len(o.values) - 1; i >= 0; i-- {
 		if v := o.values[i]; v.readers == 1 && !v.saved && v.scope == o.out.scope {
@@ -58,7 +59,7 @@ func (o *operation) taken() *Tensor {
 	return nil
 }
 
-// kept is what stays for the backward pass.
+// kept is what the backward pass will need.
 func (s *scope) kept(result *Tensor) int {
 	n := 0
 	for _, o := range s.ops {
@@ -70,7 +71,7 @@ func (s *scope) kept(result *Tensor) int {
 	return n
 }
 
-// forwardPeak is the most that is held at once where each value goes after its last reader, own too.
+// forwardPeak is the most that is held at once if each value is freed after its last reader, own too.
 func (s *scope) forwardPeak(result, own *Tensor) int {
 	reads := map[*Tensor]int{result: 1}
 	for _, o := range s.ops {
@@ -94,10 +95,10 @@ func (s *scope) forwardPeak(result, own *Tensor) int {
 	return peak
 }
 
-// gradient is a buffer in a backward pass that is worked out: hands counts the values whose gradient it is.
+// gradient is a buffer in the estimate of a backward pass: hands counts the values whose gradient it is.
 type gradient struct{ size, hands int }
 
-// backwardPeak is the most that the backward pass holds besides what was kept: gradients, and contents made again.
+// backwardPeak is the most that the backward pass holds in addition to what was kept: gradients, and values computed again.
 func (s *scope) backwardPeak(result *Tensor) int {
 	grads := map[*Tensor]*gradient{result: {size: result.Size(), hands: 1}}
 	held, peak := result.Size(), 0
@@ -109,7 +110,7 @@ func (s *scope) backwardPeak(result *Tensor) int {
 	for i := len(s.ops) - 1; i >= 0; i-- {
 		o := s.ops[i]
 		g := grads[o.out]
-		if g == nil { // nobody reads the value
+		if g == nil { // nothing reads the value
 			continue
 		}
 		if o.fetches && len(o.values) > 0 && !s.pass.again && o.values[0].droppable() {

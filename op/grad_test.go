@@ -23,19 +23,18 @@ func uniform(r *rand.Rand, n int) []float32 {
 
 // checkGradients compares the gradients of Σ c·f(inputs…) with central differences, for fixed random c. Every input is a
 // parameter [rows, cols], so that its gradient can be read after the pass.
-func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.Tensor) mat.Tensor) {
+func checkGradients(t *testing.T, inputs []*nn.Param, f func(p *Pass, in []mat.Tensor) mat.Tensor) {
 	t.Helper()
 	var c []float32
-	// value is Σ c·y; through copies of the inputs, since operators may work in place.
+	// value is Σ c·y. It copies the inputs, since operators may work in place.
 	value := func(grad bool) float64 {
-		tape := &Pass{Grad: grad}
-		defer tape.Release()
-		tape.Train = true
+		p := &Pass{Grad: grad, Train: true}
+		defer p.Release()
 		in := make([]mat.Tensor, len(inputs))
-		for i, p := range inputs {
-			in[i] = identity(tape, p)
+		for i, x := range inputs {
+			in[i] = identity(p, x)
 		}
-		y := f(tape, in)
+		y := f(p, in)
 		m := Matrix(y)
 		if c == nil {
 			c = uniform(rand.New(rand.NewPCG(7, 7)), len(m.Data))
@@ -45,9 +44,9 @@ func checkGradients(t *testing.T, inputs []*nn.Param, f func(t *Pass, in []mat.T
 			sum += float64(c[i]) * float64(v)
 		}
 		if grad {
-			g := tape.New(m.Rows, m.Cols)
+			g := p.New(m.Rows, m.Cols)
 			copy(g.m.Data, c)
-			if err := tape.propagate(y, g); err != nil {
+			if err := p.propagate(y, g); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -84,14 +83,14 @@ func compareDifferences(t *testing.T, k int, p *nn.Param, value func() float64) 
 }
 
 // identity is an operator that copies a parameter.
-func identity(t *Pass, p *nn.Param) mat.Tensor {
-	m := Data(p)
-	return t.Apply(Operator{
-		Params: []*nn.Param{p}, Rows: m.Rows, Cols: m.Cols,
+func identity(p *Pass, w *nn.Param) mat.Tensor {
+	m := Data(w)
+	return p.Apply(Operator{
+		Params: []*nn.Param{w}, Rows: m.Rows, Cols: m.Cols,
 		Forward: func(y tensor.Matrix) { copy(y.Data, m.Data) },
 		Backward: func(gy *Tensor) []*Tensor {
 			for i, v := range gy.m.Data {
-				Grad(p).Data[i] += v
+				Grad(w).Data[i] += v
 			}
 			return nil
 		},
@@ -120,51 +119,51 @@ func TestGradients(t *testing.T) {
 	head, bias := param(r, 11, 5), param(r, 1, 11)
 	big := param(r, VocabTile+3, 2)
 	a, b := weight{param(r, 4, 5)}, weight{param(r, 3, 5)}
-	table, places, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
+	table, positions, types := param(r, 7, 3), param(r, 4, 3), param(r, 2, 3)
 	tests := []struct {
 		name   string
 		inputs []*nn.Param
-		f      func(t *Pass, in []mat.Tensor) mat.Tensor
+		f      func(p *Pass, in []mat.Tensor) mat.Tensor
 	}{
-		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Linear(t, in[0], a, b) }},
-		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return Add(t, in[1], Linear(t, in[0], a))
+		{"linear", []*nn.Param{param(r, 6, 5), a.p, b.p}, func(p *Pass, in []mat.Tensor) mat.Tensor { return Linear(p, in[0], a, b) }},
+		{"linear residual", []*nn.Param{param(r, 6, 5), param(r, 6, 4), a.p}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return Add(p, in[1], Linear(p, in[0], a))
 		}},
-		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return RMSNorm(t, in[0], Data(norm).Data, norm, 1e-5)
+		{"rmsnorm", []*nn.Param{param(r, 40, 6), norm}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(p, in[0], Data(norm).Data, norm, 1e-5)
 		}},
-		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return RMSNorm(t, in[0], Data(norm).Data, nil, 1e-5)
+		{"rmsnorm frozen", []*nn.Param{param(r, 3, 6)}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return RMSNorm(p, in[0], Data(norm).Data, nil, 1e-5)
 		}},
-		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return GroupRMSNorm(t, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
+		{"group rmsnorm", []*nn.Param{param(r, 3, 22), norm}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return GroupRMSNorm(p, in[0], []NormGroup{{Cols: 6, Heads: 2, Weight: Data(norm).Data, Param: norm}, {Cols: 5, Heads: 2}}, 1e-6)
 		}},
-		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
+		{"layernorm", []*nn.Param{param(r, 40, 6), norm, shift}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(p, in[0], Data(norm).Data, Data(shift).Data, norm, shift, 1e-5)
 		}},
-		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
+		{"layernorm, weight frozen", []*nn.Param{param(r, 3, 6), shift}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(p, in[0], Data(norm).Data, Data(shift).Data, nil, shift, 1e-12)
 		}},
-		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return LayerNorm(t, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
+		{"layernorm frozen", []*nn.Param{param(r, 3, 6)}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return LayerNorm(p, in[0], Data(norm).Data, Data(shift).Data, nil, nil, 1e-12)
 		}},
-		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gate(t, in[0], SiLU) }},
-		{"rows", []*nn.Param{param(r, 5, 3)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return Gather(t, in[0], []int{4, 1}) }},
-		{"embedding", []*nn.Param{table}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
-			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
+		{"swiglu", []*nn.Param{param(r, 35, 8)}, func(p *Pass, in []mat.Tensor) mat.Tensor { return Gate(p, in[0], SiLU) }},
+		{"rows", []*nn.Param{param(r, 5, 3)}, func(p *Pass, in []mat.Tensor) mat.Tensor { return Gather(p, in[0], []int{4, 1}) }},
+		{"embedding", []*nn.Param{table}, func(p *Pass, _ []mat.Tensor) mat.Tensor {
+			return EmbeddingSum(p, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table})
 		}},
-		{"embedding sum", []*nn.Param{table, places}, func(t *Pass, _ []mat.Tensor) mat.Tensor {
-			return EmbeddingSum(t, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
-				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(places), Param: places},
+		{"embedding sum", []*nn.Param{table, positions}, func(p *Pass, _ []mat.Tensor) mat.Tensor {
+			return EmbeddingSum(p, EmbeddingPart{IDs: []int32{6, 0, 6, 2}, Table: Data(table), Param: table, Scale: 1.7},
+				EmbeddingPart{IDs: []int32{0, 1, 2, 3}, Table: Data(positions), Param: positions},
 				EmbeddingPart{IDs: []int32{0, 0, 1, 1}, Table: Data(types)})
 		}},
-		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return FusedLinearCrossEntropy(t, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
+		{"head loss", []*nn.Param{param(r, 5, 5), head, bias}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(p, in[0], []int{0, 2, 4}, []int32{10, 0, 3}, Data(head), head, Data(bias).Data, bias)
 		}},
-		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-			return FusedLinearCrossEntropy(t, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
+		{"head loss in tiles", []*nn.Param{param(r, 3, 2)}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return FusedLinearCrossEntropy(p, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
 		}},
-		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(t *Pass, in []mat.Tensor) mat.Tensor { return CrossEntropy(t, in[0], []int32{8, 0, 4}) }},
+		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(p *Pass, in []mat.Tensor) mat.Tensor { return CrossEntropy(p, in[0], []int32{8, 0, 4}) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })
@@ -192,8 +191,8 @@ func TestAttentionGradients(t *testing.T) {
 			if tt.withoutPos {
 				pos = nil
 			}
-			checkGradients(t, []*nn.Param{p}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-				return Attention(t, in[0], tt.bounds, pos, s, nil)
+			checkGradients(t, []*nn.Param{p}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+				return Attention(p, in[0], tt.bounds, pos, s, nil)
 			})
 		})
 	}
@@ -210,8 +209,8 @@ func TestCrossAttentionGradients(t *testing.T) {
 		t.Run(fmt.Sprintf("%v", tt), func(t *testing.T) {
 			q, kv := param(r, tt.bounds[len(tt.bounds)-1], tt.heads*4), param(r, tt.sources[len(tt.sources)-1], 2*tt.kv*4)
 			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Scale: 0.5}
-			checkGradients(t, []*nn.Param{q, kv}, func(t *Pass, in []mat.Tensor) mat.Tensor {
-				return CrossAttention(t, in[0], in[1], tt.bounds, tt.sources, s)
+			checkGradients(t, []*nn.Param{q, kv}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+				return CrossAttention(p, in[0], in[1], tt.bounds, tt.sources, s)
 			})
 		})
 	}

@@ -8,14 +8,17 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// KV is the key-value cache of one document in one layer: rotated keys and values, [kv head][position][head dim].
+// KV is the key-value cache of a document in a layer: rotated keys, and values, [kv head][position][head dim]. The zero value
+// is empty.
 type KV struct {
-	Len, cap int
-	k, v     []float32
+	// Len is the number of tokens. It may be set to less.
+	Len  int
+	cap  int
+	k, v []float32
 }
 
-// NewKV keeps the keys and values of documents that are attended to again and again, one for each: kv and sources are
-// CrossAttention's.
+// NewKV keeps the keys and values of sources for CachedCrossAttention, a KV for each document; kv and sources are as for
+// CrossAttention.
 func NewKV(kv mat.Tensor, sources []int, s AttentionShape) []*KV {
 	x := Matrix(kv)
 	cache := make([]*KV, len(sources)-1)
@@ -26,7 +29,7 @@ func NewKV(kv mat.Tensor, sources []int, s AttentionShape) []*KV {
 	return cache
 }
 
-// add appends the keys and values of x, which has the keys from column col on and the values after them.
+// add appends the keys and values of x. Keys begin at column col, and values follow.
 func (c *KV) add(x tensor.Matrix, col int, s AttentionShape) {
 	c.grow(c.Len+x.Rows, s)
 	dim := s.HeadDim
@@ -57,12 +60,12 @@ func (c *KV) grow(n int, s AttentionShape) {
 	c.k, c.v, c.cap = move(c.k), move(c.v), room
 }
 
-// Copy returns a cache with the same content and memory of its own.
+// Copy returns a copy of the cache.
 func (c *KV) Copy() *KV {
 	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v)}
 }
 
-// Bytes is the memory behind the keys and values.
+// Bytes is the memory that the keys and values take.
 func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v)) }
 
 func (c *KV) keys(h, dim int) tensor.Matrix {

@@ -9,7 +9,7 @@ import (
 )
 
 // LayerNorm shifts and scales each row of x to mean 0 and variance 1, then by weight and bias (Ba et al. 2016, Eq. 4):
-// y = weight·(x−mean)/√(variance+eps) + bias. pw and pb are their parameters, or nil where they are frozen.
+// y = weight·(x−mean)/√(variance+eps) + bias. pw and pb are the parameters of weight and bias, or nil if they are frozen.
 func LayerNorm(p *Pass, x mat.Tensor, weight, bias []float32, pw, pb *nn.Param, eps float32) mat.Tensor {
 	n := &layerNorm{pass: p, x: x, weight: weight, bias: bias, pw: pw, pb: pb, eps: eps}
 	rows, cols := dims(x)
@@ -68,7 +68,7 @@ func (n *layerNorm) backward(gy *Tensor) []*Tensor {
 	return []*Tensor{dx}
 }
 
-// normCols is how many columns of the weights' gradients one job sums, over all rows, so that the order is fixed.
+// normCols is the number of columns of the weights' gradients that a job sums, over all rows, so that the order is fixed.
 const normCols = 128
 
 // weights adds dw = Σ gy·(x−mean)·inv and db = Σ gy.

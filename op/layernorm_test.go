@@ -12,8 +12,8 @@ func TestLayerNormIsItsDefinition(t *testing.T) {
 		rows, cols int
 		eps        float32
 	}{{1, 2, 1e-5}, {3, 7, 1e-12}, {100, 384, 1e-12}, {33, 5, 0.1}} {
-		tape := &Pass{}
-		x, w, b := tape.New(c.rows, c.cols), uniform(r, c.cols), uniform(r, c.cols)
+		p := &Pass{}
+		x, w, b := p.New(c.rows, c.cols), uniform(r, c.cols), uniform(r, c.cols)
 		copy(x.m.Data, uniform(r, c.rows*c.cols))
 		want := make([]float64, 0, c.rows*c.cols)
 		for i := range c.rows {
@@ -28,9 +28,9 @@ func TestLayerNormIsItsDefinition(t *testing.T) {
 				want = append(want, float64(w[j])*(float64(v)-mean)/math.Sqrt(variance+float64(c.eps))+float64(b[j]))
 			}
 		}
-		if d := worst(Matrix(LayerNorm(tape, x, w, b, nil, nil, c.eps)).Data, want); d > 2e-6 {
+		if d := worst(Matrix(LayerNorm(p, x, w, b, nil, nil, c.eps)).Data, want); d > 2e-6 {
 			t.Errorf("%d×%d, eps %g: differs by %.2g", c.rows, c.cols, c.eps, d)
 		}
-		tape.Release()
+		p.Release()
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Projection is a linear layer as Linear runs it: y = x·Wᵀ + b, with whatever adapter sits on it.
+// Projection is a linear layer that Linear runs: y = x·Wᵀ + b, with whatever adapter the pass names.
 type Projection interface {
 	// Dims returns the number of outputs and of inputs.
 	Dims() (out, in int)
@@ -17,9 +17,8 @@ type Projection interface {
 	ReadsOutput(p *Pass) bool
 	// Forward writes the layer's output for x, one token a row, to y.
 	Forward(p *Pass, y, x tensor.Matrix)
-	// ParamGrad adds to the gradients of the parameters that train, given the gradient gy of the output; y is what Forward
-	// made, where ReadsOutput asks for it. It must not keep its arguments; that of another projection may run at the same
-	// time.
+	// ParamGrad adds to the gradients of the parameters that train, given the gradient gy of the output; y is the output of
+	// Forward if ReadsOutput asks for it. It must not keep its arguments. Other projections' may run at the same time.
 	ParamGrad(p *Pass, x, y, gy tensor.Matrix)
 	// InputGrad writes the gradient of the input plus beta·dx to dx.
 	InputGrad(p *Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix)
@@ -53,7 +52,7 @@ func (l *linear) forward(y tensor.Matrix) {
 	l.each(func(p Projection, c, n int) { p.Forward(l.pass, y.Slice(0, c, x.Rows, n), x) })
 }
 
-// each calls f with the columns of every projection's output.
+// each calls f for every projection, with the columns of its output.
 func (l *linear) each(f func(p Projection, col, n int)) {
 	c := 0
 	for _, p := range l.projections {
@@ -79,7 +78,7 @@ func (l *linear) backward(gy *Tensor) []*Tensor {
 	return []*Tensor{dx}
 }
 
-// paramGrads adds to the gradients of the projections that train, several at a time: an adapter's products are small.
+// paramGrads adds to the gradients of the projections that train, several at a time, since an adapter's products are small.
 func (l *linear) paramGrads(gy tensor.Matrix) {
 	var jobs []func(x tensor.Matrix)
 	l.each(func(p Projection, c, n int) {

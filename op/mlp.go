@@ -19,8 +19,8 @@ func GatedMLP(p *Pass, x mat.Tensor, a Activation, gate, up, down Projection) ma
 	return Linear(p, Gate(p, Linear(p, x, gate, up), a), down)
 }
 
-// Gate is a(g)∘u: x is [tokens, 2n], the gate's outputs g before the up projection's u; the result is [tokens, n].
-// With SiLU it is SwiGLU, with GELU GeGLU (Shazeer 2020, Eq. 6).
+// Gate is a(g)∘u: x is [tokens, 2n], with the gate's outputs g before the up projection's u; the result is [tokens, n]. With
+// SiLU it is SwiGLU, with GELU GeGLU (Shazeer 2020, Eq. 6).
 func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 	rows, cols := dims(x)
 	n, kind := cols/2, "gate"

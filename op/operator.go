@@ -13,30 +13,30 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Operator is a function of values: how its value is made and how a gradient goes back through it. Pass.Apply runs it.
+// Operator is a function of values: how its result is computed, and how a gradient goes back through it. Pass.Apply runs it.
 type Operator struct {
 	// Operands are what it reads; Params are the trainable parameters whose gradients Backward adds to.
 	Operands []mat.Tensor
 	Params   []*nn.Param
 	// Rows and Cols are the shape of its value.
 	Rows, Cols int
-	// Forward writes the value to y. The contents of the operands are there when it is called (Matrix), not before.
+	// Forward writes the value to y. It may read the operands (Matrix), which have their content by then.
 	Forward func(y tensor.Matrix)
-	// Backward computes the gradients of the operands, in their order, from the gradient gy of the value; nil for one that
-	// wants none. It may return gy itself, for several operands too, and write to what Exclusive returns of it.
+	// Backward computes the gradients of the operands, in their order, from the gradient gy of the value; nil for an operand
+	// that wants none. It may return gy itself, even for several operands. It may write to Pass.Exclusive(gy).
 	Backward func(gy *Tensor) []*Tensor
 
-	// Cheap says that Forward may be called again, to make a value anew that was dropped.
+	// Cheap says that Forward may be called again, if the value was dropped and is needed after all.
 	Cheap bool
-	// Saves says that Backward reads the value: its buffer stays as it is.
+	// Saves says that Backward reads the value, so its buffer must not be reused.
 	Saves bool
 	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
-	// sums says that the value is the sum of the operands, which may be made in the buffer of one of them.
+	// sums says that the value is the sum of the operands, which may be computed in the buffer of one of them.
 	sums bool
-	// pure says that Forward does nothing but make the value, which Backward does not need.
+	// pure says that Forward computes only the value, and that Backward does not need it.
 	pure bool
-	// keeps is how many values Forward keeps for Backward besides its own; inPlace says that Backward returns gy.
+	// keeps is the number of values that Forward keeps for Backward beside its own; inPlace says that Backward returns gy.
 	keeps   int
 	inPlace bool
 }
@@ -47,11 +47,11 @@ type operation struct {
 	pass   *Pass
 	out    *Tensor
 	values []*Tensor // the operands that are values of operators
-	done   bool      // it has run, or need not
+	done   bool      // it has run, or need not run
 }
 
-// Apply runs an operator: at once, or within a Checkpoint when the Checkpoint's function has returned, so that the pass
-// knows who reads what, and gives a buffer back after its last reader.
+// Apply runs an operator: at once, or within a Checkpoint after the Checkpoint's function has returned. By then the pass
+// knows which operators read which values, and gives each buffer back after its last reader.
 func (p *Pass) Apply(o Operator) mat.Tensor {
 	run := &operation{Operator: o, pass: p, out: p.declare(o.Rows, o.Cols)}
 	run.out.saved = o.Saves
@@ -84,10 +84,10 @@ func (p *Pass) Apply(o Operator) mat.Tensor {
 	return p.record(run)
 }
 
-// execute makes the value.
+// execute computes the value.
 func (o *operation) execute() {
 	o.done = true
-	if from := o.place(); from != nil {
+	if from := o.reusable(); from != nil {
 		o.out.take(from)
 	} else {
 		o.out.allocate()
@@ -95,8 +95,8 @@ func (o *operation) execute() {
 	o.Forward(o.out.m)
 }
 
-// place is an operand in whose buffer a sum can be made: nobody else reads it, now or in the backward pass.
-func (o *operation) place() *Tensor {
+// reusable is an operand in whose buffer a sum can be computed: nothing else reads it, now or in the backward pass.
+func (o *operation) reusable() *Tensor {
 	if !o.sums || o.out.scope == nil {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (o *operation) place() *Tensor {
 	return nil
 }
 
-// read counts the operands as read and calls last for those that nobody reads any more.
+// read counts the operands as read, and calls last for those that have no further reader.
 func (o *operation) read(last func(v *Tensor)) {
 	for _, v := range o.values {
 		if v.reads--; v.reads == 0 {
@@ -125,7 +125,7 @@ type node struct {
 	after, turn chan struct{}
 }
 
-// record makes an operation part of the graph. Where nothing wants a gradient it is the bare value.
+// record makes an operation part of the graph. If no operand wants a gradient it returns the bare value.
 func (p *Pass) record(o *operation) mat.Tensor {
 	n := &node{operation: o}
 	if !slices.ContainsFunc(n.Operands(), wants) {
@@ -177,8 +177,8 @@ func (p *Pass) order(y mat.Tensor) {
 	}
 }
 
-// Backward hands out the operands' gradients. After an operand has its gradient its producer may run and free what this
-// node read, so that comes last.
+// Backward hands out the operands' gradients. As soon as an operand has its gradient its producer may run, and free what this
+// node read; so that comes last.
 func (n *node) Backward(gy mat.Tensor) error {
 	if n.after != nil {
 		<-n.after
@@ -193,7 +193,7 @@ func (n *node) Backward(gy mat.Tensor) error {
 	grads := n.gradients(g)
 	n.pass.Free(n.out)
 	n.Operator.Forward, n.Operator.Backward = nil, nil
-	hands := -1 // in which g is, but for this node
+	hands := -1 // the holders of g, without this node
 	for i, x := range n.operation.Operands {
 		if grads[i] == g && x.RequiresGrad() {
 			hands++
@@ -227,5 +227,5 @@ func (n *node) gradients(g *Tensor) (grads []*Tensor) {
 	return n.Operator.Backward(g)
 }
 
-// wants says whether x is to be given a gradient.
+// wants says whether x wants a gradient.
 func wants(x mat.Tensor) bool { return x != nil && x.RequiresGrad() }

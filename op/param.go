@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// leaf is a parameter's matrix with a gradient buffer that stays from step to step.
+// leaf is a parameter's matrix, with a gradient buffer that it keeps from step to step.
 type leaf struct {
 	*mat.Dense[float32]
 	m    tensor.Matrix
@@ -17,7 +17,7 @@ type leaf struct {
 	has  bool
 }
 
-// NewParam makes a trainable rows×cols parameter over data, which it shares.
+// NewParam makes a trainable rows×cols parameter over data, which it does not copy.
 func NewParam(data []float32, rows, cols int) *nn.Param {
 	l := &leaf{
 		Dense: mat.NewDense[float32](mat.WithShape(rows, cols), mat.WithBacking(data), mat.WithGrad(true)),
@@ -58,11 +58,11 @@ func (l *leaf) buffer() tensor.Matrix {
 	return l.g
 }
 
-// Data is the content of a parameter made by NewParam.
+// Data is the matrix of a parameter made by NewParam, for reading and writing.
 func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
 
-// Grad is the gradient of a parameter made by NewParam, zero at first, to be added to in place.
+// Grad is the gradient of a parameter made by NewParam: zero at first, and summed over passes until ZeroGrad.
 func Grad(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).buffer() }
 
-// RequiresGrad says whether p is a parameter that wants a gradient.
+// RequiresGrad says whether p is not nil and wants a gradient.
 func RequiresGrad(p *nn.Param) bool { return p != nil && p.RequiresGrad() }

@@ -10,20 +10,20 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Pass is one forward pass and the backward pass that may follow. It owns the buffers of both. The zero value is a pass
-// of the base model without gradients.
+// Pass is a forward pass and the backward pass that may follow. It owns the buffers of both. The zero value is a pass of the
+// base model without gradients.
 type Pass struct {
-	// Grad says that a backward pass follows: graphs are built and values kept for it.
+	// Grad says that a backward pass follows, for which values are kept.
 	Grad bool
-	// Adapter names the adapter that the layers apply; "" is the base alone. Passes with different adapters may run at
-	// the same time.
+	// Adapter names the adapter that the layers apply; "" is the base alone. Passes with different adapters may run at the
+	// same time.
 	Adapter string
 	// Train turns dropout on; Seed decides its masks.
 	Train bool
 	Seed  uint64
-	// Checkpointing lets every Checkpoint forget its inside and compute it again in the backward pass.
+	// Checkpointing lets every Checkpoint drop its values and compute them again in the backward pass.
 	Checkpointing bool
-	// Profile, where not nil, gathers the operators' times.
+	// Profile, where not nil, collects the operators' times.
 	Profile *Profile
 
 	mu    sync.Mutex
@@ -31,14 +31,13 @@ type Pass struct {
 	nodes map[mat.Tensor]*node
 	err   error
 
-	scope *scope // operators that have been declared and not run yet; nil outside of a Checkpoint
-	again bool   // a Checkpoint is run again: its time is recomputation
-	meter *meter // nothing is computed, but what it would hold counted
-
+	scope *scope // operators that were declared and have not run yet; nil outside of a Checkpoint
+	again bool   // a Checkpoint is run again: its time counts as recomputation
+	meter *meter // where not nil, nothing is computed; what it would hold is counted
 }
 
-// Inference runs f with a pass without gradients that applies the named adapter ("" is the base alone). Nothing of the pass
-// may be used after f has returned.
+// Inference runs f with a pass without gradients that applies the named adapter ("" is the base alone). Values of the pass
+// must not be used after f has returned.
 func Inference(adapter string, f func(p *Pass) error) error {
 	p := &Pass{Adapter: adapter}
 	defer p.Release()
@@ -59,7 +58,7 @@ func (p *Pass) Zeros(rows, cols int) *Tensor {
 	return x
 }
 
-// Free gives a tensor's buffer back, or one of the hands that it is in; a call too many does nothing.
+// Free gives a tensor's buffer back, if nothing else holds it. A second call does nothing.
 func (p *Pass) Free(x *Tensor) {
 	p.mu.Lock()
 	if x.shared > 0 {
@@ -75,7 +74,7 @@ func (p *Pass) Free(x *Tensor) {
 	}
 }
 
-// Release gives back every buffer of the pass. Nothing of it may be used after.
+// Release gives back every buffer of the pass. Values of the pass must not be used afterwards.
 func (p *Pass) Release() {
 	p.mu.Lock()
 	live := p.live
@@ -86,11 +85,11 @@ func (p *Pass) Release() {
 	}
 }
 
-// Backward gives every value of y the gradient seed and propagates it. The gradients of parameters are added to; the
-// values of the pass are gone after.
+// Backward gives every value of y the gradient seed and propagates it. It adds to the gradients of the parameters. Afterwards
+// the values of the pass are gone.
 func (p *Pass) Backward(y mat.Tensor, seed float32) error {
 	if !y.RequiresGrad() {
-		return fmt.Errorf("op: backward: nothing that made the loss is trainable")
+		return fmt.Errorf("op: backward: the loss depends on nothing that trains")
 	}
 	v := Matrix(y)
 	g := p.New(v.Rows, v.Cols)
@@ -100,7 +99,7 @@ func (p *Pass) Backward(y mat.Tensor, seed float32) error {
 	return p.propagate(y, g)
 }
 
-// propagate gives y a gradient and runs the backward pass, one operator after the other, the last one first: sums have a
+// propagate gives y a gradient and runs the backward pass, one operator after the other, the last one first. So sums have a
 // fixed order, and a value's gradient is complete before it is read.
 func (p *Pass) propagate(y mat.Tensor, g *Tensor) error {
 	p.order(y)
@@ -145,7 +144,7 @@ func (p *Pass) hold(x *Tensor) {
 	p.live[x] = struct{}{}
 }
 
-// view is a tensor over memory that is not the pass's.
+// view is a tensor over memory that does not belong to the pass.
 func (p *Pass) view(m tensor.Matrix, grad bool) *Tensor {
 	return &Tensor{
 		Dense: mat.NewDense[float32](mat.WithShape(m.Rows, m.Cols), mat.WithBacking(m.Data)),

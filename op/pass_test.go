@@ -16,17 +16,17 @@ func step(t *testing.T, seed uint64) (losses, grad []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	x, w, head := param(r, 200, 48), weight{param(r, 96, 48)}, param(r, 60, 48)
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	h := identity(tape, x)
-	h2 := Gate(tape, Linear(tape, h, w), SiLU)
+	p := &Pass{Grad: true}
+	defer p.Release()
+	h := identity(p, x)
+	h2 := Gate(p, Linear(p, h, w), SiLU)
 	rows, targets := []int{}, []int32{}
 	for i := range 150 {
 		rows, targets = append(rows, i), append(targets, int32(i%60))
 	}
-	y := FusedLinearCrossEntropy(tape, h2, rows, targets, Data(head), head, nil, nil)
+	y := FusedLinearCrossEntropy(p, h2, rows, targets, Data(head), head, nil, nil)
 	losses = append(losses, Matrix(y).Data...)
-	if err := tape.Backward(y, 1); err != nil {
+	if err := p.Backward(y, 1); err != nil {
 		t.Fatal(err)
 	}
 	return losses, append(slices.Clone(Grad(x).Data), Grad(head).Data...)
@@ -47,20 +47,20 @@ func TestSameBitsForAnyNumberOfThreads(t *testing.T) {
 
 func TestPanicInBackwardIsAnError(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	x := identity(tape, param(r, 2, 3))
-	y := tape.Apply(Operator{Operands: []mat.Tensor{x}, Rows: 2, Cols: 3, Forward: func(y tensor.Matrix) {}, Backward: func(*Tensor) []*Tensor { panic("broken") }})
-	if err := tape.Backward(y, 1); err == nil || !strings.Contains(err.Error(), "broken") {
+	p := &Pass{Grad: true}
+	defer p.Release()
+	x := identity(p, param(r, 2, 3))
+	y := p.Apply(Operator{Operands: []mat.Tensor{x}, Rows: 2, Cols: 3, Forward: func(tensor.Matrix) {}, Backward: func(*Tensor) []*Tensor { panic("broken") }})
+	if err := p.Backward(y, 1); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("got error %v, want one that says broken", err)
 	}
 }
 
 func TestBackwardWithoutParameters(t *testing.T) {
-	tape := &Pass{Grad: true}
-	defer tape.Release()
-	if err := tape.Backward(tape.Zeros(1, 1), 1); err == nil {
-		t.Error("no error for a loss that nothing trainable made")
+	p := &Pass{Grad: true}
+	defer p.Release()
+	if err := p.Backward(p.Zeros(1, 1), 1); err == nil {
+		t.Error("no error for a loss that depends on nothing that trains")
 	}
 }
 
@@ -80,16 +80,16 @@ func TestBuffersComeBack(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	tape := &Pass{}
-	tape.Seed = 5
+	p := &Pass{}
+	p.Seed = 5
 	x := tensor.New(100, 50)
 	for i := range x.Data {
 		x.Data[i] = 1
 	}
 	a, b, c := tensor.New(100, 50), tensor.New(100, 50), tensor.New(100, 50)
-	tape.Dropout(a, x, 0.25, "layer")
-	tape.Dropout(b, x, 0.25, "layer")
-	tape.Dropout(c, x, 0.25, "other")
+	p.Dropout(a, x, 0.25, "layer")
+	p.Dropout(b, x, 0.25, "layer")
+	p.Dropout(c, x, 0.25, "other")
 	zeros, same := 0, 0
 	for i, v := range a.Data {
 		if v == 0 {
@@ -108,6 +108,6 @@ func TestDropout(t *testing.T) {
 		t.Errorf("%d of 5000 values dropped, want about 1250", zeros)
 	}
 	if same > 4000 {
-		t.Errorf("the masks of two layers agree in %d of 5000 places", same)
+		t.Errorf("the masks of two layers agree in %d of 5000 values", same)
 	}
 }

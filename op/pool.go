@@ -9,8 +9,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// MeanPool is the mean of each document's rows: x is [tokens, n], document d rows bounds[d] to bounds[d+1], the result
-// [documents, n].
+// MeanPool is the mean of each document's rows: x is [tokens, n], document d is rows bounds[d] to bounds[d+1], and the result
+// is [documents, n].
 func MeanPool(p *Pass, x mat.Tensor, bounds []int) mat.Tensor {
 	rows, cols := dims(x)
 	return p.Apply(Operator{

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Profile gathers how long operators took, by kind. Its methods may be called from several goroutines.
+// Profile collects how long operators took, by kind. Its methods may be called from several goroutines.
 type Profile struct {
 	mu    sync.Mutex
 	spent map[string]time.Duration
 }
 
-// Add counts a time.
+// Add adds a time to a kind.
 func (p *Profile) Add(kind string, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *Profile) Spent() map[string]time.Duration {
 
 func nothing() {}
 
-// Time measures until the function that it returns is called. Kinds must not be nested, or the sum counts twice.
+// Time measures until stop is called. Calls must not be nested, or the time counts twice.
 func (p *Pass) Time(kind string) (stop func()) {
 	if p.Profile == nil {
 		return nothing

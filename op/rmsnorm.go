@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// rowsPerJob is how many rows of an element-wise operator one job takes.
+// rowsPerJob is the number of rows of an element-wise operator that a job takes.
 const rowsPerJob = 32
 
 // byRows runs f over blocks of rows.
@@ -21,20 +21,20 @@ func byRows(rows int, f func(from, to int)) {
 }
 
 // RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):
-// y = w·x/√(mean(x²)+eps). param is w's parameter, or nil where w is frozen.
+// y = w·x/√(mean(x²)+eps). param is w's parameter, or nil if w is frozen.
 func RMSNorm(p *Pass, x mat.Tensor, w []float32, param *nn.Param, eps float32) mat.Tensor {
 	return GroupRMSNorm(p, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: param}}, eps)
 }
 
-// NormGroup is a run of columns: Heads pieces of Cols columns each, normalised piece by piece with the same weights, or,
-// where Weight is nil, copied as they are.
+// NormGroup is a run of columns: Heads pieces of Cols columns each. Each piece is normalised on its own, with the same
+// weights; without Weight the columns are copied.
 type NormGroup struct {
 	Cols, Heads int
 	Weight      []float32
 	Param       *nn.Param
 }
 
-// GroupRMSNorm normalises runs of columns on their own, as the query and key norms of Qwen3.
+// GroupRMSNorm is RMSNorm of runs of columns, each on its own, as for the norms of queries and keys in Qwen 3.
 func GroupRMSNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
 	n := &groupNorm{pass: p, x: x, groups: groups, eps: eps}
 	rows, cols := dims(x)
@@ -81,7 +81,7 @@ func (n *groupNorm) forward(y tensor.Matrix) {
 	}
 }
 
-// each calls f for every piece with its columns [c, d).
+// each calls f for every piece, with its columns [c, d).
 func (n *groupNorm) each(f func(g NormGroup, piece, c, d int)) {
 	piece, c := 0, 0
 	for _, g := range n.groups {
@@ -117,7 +117,7 @@ func (n *groupNorm) backward(gy *Tensor) []*Tensor {
 	return []*Tensor{dx}
 }
 
-// weights adds dw = Σ gy·x·inv, row after row so that the order is fixed.
+// weights adds dw = Σ gy·x·inv, one row after the other, so that the order is fixed.
 func (n *groupNorm) weights(gy tensor.Matrix) {
 	train := false
 	for _, g := range n.groups {
@@ -129,7 +129,7 @@ func (n *groupNorm) weights(gy tensor.Matrix) {
 	x := Matrix(n.x)
 	for i := range x.Rows {
 		xr, g, inv := x.Row(i), gy.Row(i), n.inv.m.Row(i)
-		n.each(func(gr NormGroup, piece, c, d int) {
+		n.each(func(gr NormGroup, piece, c, _ int) {
 			if !RequiresGrad(gr.Param) {
 				return
 			}

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// RoPE holds the rotary tables of one model (Su et al. 2021), computed in float32 as Hugging Face does: the angle of
-// position p and pair i is p·InvFreq[i].
+// RoPE holds the rotary positions of a model (Su et al. 2021), computed in float32 as transformers does: the angle of position
+// p and pair i is p·InvFreq[i].
 type RoPE struct {
-	// InvFreq has one frequency for each pair of a head's halves.
+	// InvFreq has a frequency for each pair of values, of which one is in each half of a head.
 	InvFreq []float32
 
 	mu       sync.Mutex

@@ -1,20 +1,20 @@
 package op
 
-// scope is the operators of a Checkpoint, from their declaration until its function has returned. Then it is known who
-// reads each value, and they are run in their order; a buffer is given back after its last reader.
+// scope holds the operators of a Checkpoint from their declaration until the Checkpoint's function has returned. Then the
+// readers of each value are known: the operators run in their order, and each buffer is given back after its last reader.
 type scope struct {
 	pass *Pass
 	ops  []*operation
 }
 
-// add takes an operation that is to be run later.
+// add adds an operation, to be run later.
 func (s *scope) add(o *operation) {
 	o.out.scope = s
 	s.ops = append(s.ops, o)
 }
 
-// flush runs what has been declared so far, since somebody reads a content before the end. Nothing is given back: who
-// reads what is not known yet.
+// flush runs what has been declared so far, since a content is read before the end. No buffer is given back, since the
+// readers are not known yet.
 func (s *scope) flush() {
 	for _, o := range s.ops {
 		if !o.done {
@@ -23,14 +23,14 @@ func (s *scope) flush() {
 	}
 }
 
-// run runs all operators; result is what the Checkpoint's function has returned, own the value that it alone reads (nil:
-// none). Where the result is known, what only makes the result is not run.
+// run runs all operators. result is what the Checkpoint's function has returned; own is the value that nothing else reads, or
+// nil. If the result is known, operators that only compute the result are not run.
 func (s *scope) run(result, own, known *Tensor) {
 	s.pass.scope = nil
 	if known != nil {
 		s.skip(result, known)
 	}
-	result.reads++ // by whoever asked for it
+	result.reads++ // by the caller
 	for _, o := range s.ops {
 		if !o.done {
 			o.execute()
@@ -50,8 +50,8 @@ func (s *scope) run(result, own, known *Tensor) {
 	}
 }
 
-// skip marks the operators that need not be run where the result is known: the one that makes it, and those whose values
-// are for such operators alone.
+// skip marks the operators that need not run if the result is known: the one that computes it, and those whose values only
+// such operators read.
 func (s *scope) skip(result, known *Tensor) {
 	needed := map[*Tensor]bool{}
 	for i := len(s.ops) - 1; i >= 0; i-- {
@@ -72,9 +72,9 @@ func (s *scope) skip(result, known *Tensor) {
 	}
 }
 
-// last is told that a value has had its last reader of the forward pass. Without a backward pass the buffer is free. Where
-// one follows, so it is for a value that is cheap to make and that all its readers can fetch; but where the Checkpoint is
-// run again the backward pass is next: it stays.
+// last is called for a value after its last reader in the forward pass. Without a backward pass its buffer is free. If one
+// follows, it is free too if the value is cheap to compute and all its readers can fetch it; but not if the Checkpoint is run
+// again, since then the backward pass is next.
 func (s *scope) last(v *Tensor) {
 	switch {
 	case !s.pass.Grad:

@@ -6,9 +6,10 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// SpanCrossEntropy scores where answers start and end: logits is [tokens, 2], document d is rows bounds[d] to bounds[d+1],
-// labels has two entries a document, the first and the last token of its answer from the document's start on, or ignore.
-// The losses [documents that are scored, 1] are the mean of the two cross-entropies over the document's tokens.
+// SpanCrossEntropy is the loss of finding answers. logits is [tokens, 2]: the scores of an answer starting and ending at each
+// token. Document d is rows bounds[d] to bounds[d+1]. labels has two entries for each document, the first and the last token
+// of its answer, counted from the document's start, or ignore. The losses, [scored documents, 1], are the means of two
+// cross-entropies over the document's tokens.
 func SpanCrossEntropy(p *Pass, logits mat.Tensor, bounds []int, labels []int32, ignore int32) mat.Tensor {
 	var docs []int
 	for d := range len(bounds) - 1 {

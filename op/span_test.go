@@ -13,9 +13,9 @@ func TestSpanCrossEntropy(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := NewParam(uniform(r, 2*9), 9, 2)
 	bounds, labels := []int{0, 4, 6, 9}, []int32{1, 3, -100, -100, 0, 0}
-	tape := &Pass{}
-	defer tape.Release()
-	got := Matrix(SpanCrossEntropy(tape, x, bounds, labels, -100))
+	p := &Pass{}
+	defer p.Release()
+	got := Matrix(SpanCrossEntropy(p, x, bounds, labels, -100))
 	if got.Rows != 2 {
 		t.Fatalf("%d losses, want 2", got.Rows)
 	}
@@ -32,7 +32,7 @@ func TestSpanCrossEntropy(t *testing.T) {
 			t.Errorf("document %d: loss %g, want %g", d, got.Data[i], want)
 		}
 	}
-	checkGradients(t, []*nn.Param{x}, func(tape *Pass, in []mat.Tensor) mat.Tensor {
-		return SpanCrossEntropy(tape, in[0], bounds, labels, -100)
+	checkGradients(t, []*nn.Param{x}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+		return SpanCrossEntropy(p, in[0], bounds, labels, -100)
 	})
 }

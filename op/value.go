@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Tensor is the value of an operator: a float32 matrix with one token a row, in a buffer of the arena.
+// Tensor is the value of an operator: a float32 matrix with a token in each row, in a buffer of the arena.
 type Tensor struct {
 	*mat.Dense[float32] // nil until the value has a buffer
 	m                   tensor.Matrix
@@ -17,17 +17,17 @@ type Tensor struct {
 	requiresGrad        bool
 	pass                *Pass
 	span                span
-	ready               bool // there is content
+	ready               bool // it has content
 
 	// What the pass knows of the value's use.
 	scope   *scope                  // where it was declared, or nil
-	reads   int                     // operators that have yet to run and read it
+	reads   int                     // operators that read it and have not run yet
 	readers int                     // operators that read it, in all
-	fetched int                     // those that can fetch it again in the backward pass
-	remake  func(dst tensor.Matrix) // makes the content again, or nil
-	saved   bool                    // the operator that made it reads it in its backward pass
-	dropped bool                    // the buffer is gone; remake makes it again
-	shared  int                     // further operands that a gradient was handed to
+	fetched int                     // those that can fetch it in the backward pass
+	remake  func(dst tensor.Matrix) // computes the content again, or nil
+	saved   bool                    // the operator that computed it reads it in its backward pass
+	dropped bool                    // the buffer is gone; remake computes the content again
+	shared  int                     // further operands to which a gradient was handed
 
 	mu   sync.Mutex
 	grad *Tensor
@@ -38,20 +38,20 @@ func (p *Pass) declare(rows, cols int) *Tensor {
 	return &Tensor{rows: rows, cols: cols, pass: p}
 }
 
-// allocate gives a declared tensor a buffer, its content undefined.
+// allocate gives a declared tensor a buffer with undefined content.
 func (x *Tensor) allocate() {
 	s, data := memory.get(x.rows * x.cols)
 	x.own(s, tensor.View(data, x.rows, x.cols))
 	x.pass.hold(x)
 }
 
-// own makes a buffer the tensor's.
+// own gives the tensor a buffer.
 func (x *Tensor) own(s span, m tensor.Matrix) {
 	x.span, x.m, x.ready = s, m, true
 	x.Dense = mat.NewDense[float32](mat.WithShape(m.Rows, m.Cols), mat.WithBacking(m.Data))
 }
 
-// take gives x the buffer of from, which has no use for it any more.
+// take gives x the buffer of from, which does not need it any more.
 func (x *Tensor) take(from *Tensor) {
 	from.pass.mu.Lock()
 	delete(from.pass.live, from)
@@ -60,7 +60,7 @@ func (x *Tensor) take(from *Tensor) {
 	x.pass.hold(x)
 }
 
-// droppable says whether the value is cheap to make and all its readers can fetch it again.
+// droppable says whether the value is cheap to compute and all its readers can fetch it.
 func (x *Tensor) droppable() bool {
 	return x.remake != nil && x.readers > 0 && x.fetched == x.readers && !x.saved
 }
@@ -83,7 +83,7 @@ func dims(x mat.Tensor) (rows, cols int) {
 	return s[0], s[1]
 }
 
-// content returns what is in x, made again where it was dropped; the caller frees made, which may be nil.
+// content returns the content of x, computed again if it was dropped. The caller frees made, which may be nil.
 func (p *Pass) content(x mat.Tensor) (m tensor.Matrix, made *Tensor) {
 	v, ok := x.Value().(*Tensor)
 	if !ok || !v.dropped {
@@ -143,7 +143,7 @@ func (x *Tensor) ZeroGrad() {
 	}
 }
 
-// AccGrad adopts g if it is a Tensor (the caller must not use it again), and adds it where there is one already.
+// AccGrad takes g over if it is a Tensor (the caller must not use it again), or adds it to the gradient that there is.
 func (x *Tensor) AccGrad(g mat.Tensor) {
 	gt, ok := g.(*Tensor)
 	if !ok {
@@ -159,7 +159,7 @@ func (x *Tensor) AccGrad(g mat.Tensor) {
 	x.grad = x.pass.sum(x.grad, gt)
 }
 
-// sum is a+b, in the buffer of one of them where nobody else has it; both are given up.
+// sum is a+b, in the buffer of one of them if nothing else holds it; both are given up.
 func (p *Pass) sum(a, b *Tensor) *Tensor {
 	dst := a
 	switch {
@@ -178,7 +178,7 @@ func (p *Pass) sum(a, b *Tensor) *Tensor {
 	return dst
 }
 
-// Exclusive is the gradient that a Backward was given, in a buffer that nobody else reads, so that it may be written to.
+// Exclusive is the gradient g, in a buffer that nothing else reads: an operator's Backward may write to it.
 func (p *Pass) Exclusive(g *Tensor) *Tensor {
 	if g.shared == 0 {
 		return g

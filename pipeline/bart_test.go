@@ -21,7 +21,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// tinyBART makes a BART with random weights and a byte-level tokenizer, and the task that Cybertron makes of it.
+// tinyBART returns a BART with random weights, its byte-level tokenizer, and Cybertron's task with the same model.
 func tinyBART[T any](t testing.TB, class, generation string) (*model.Model, *tokenizer.Tokenizer, T) {
 	t.Helper()
 	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": "bart", "architectures": [%q], "vocab_size": %d, "d_model": 24, "encoder_layers": 1,
@@ -77,11 +77,11 @@ func TestZeroShotBART(t *testing.T) {
 	}
 }
 
-// TestTextGeneration: greedy texts and their scores are Cybertron's.
+// TestTextGeneration compares greedy texts and their scores with Cybertron's.
 func TestTextGeneration(t *testing.T) {
 	m, tok, task := tinyBART[textgeneration.Interface](t, "BartForConditionalGeneration",
 		`{"num_beams": 1, "early_stopping": true, "max_length": 40, "min_length": 7, "length_penalty": 1.5, "decoder_start_token_id": 2, "eos_token_id": 2, "forced_eos_token_id": 2, "bad_words_ids": [[1]]}`)
-	bias := m.Cybertron().(*bart.ModelForConditionalGeneration).Projection.B // texts end as soon as they may
+	bias := m.Cybertron().(*bart.ModelForConditionalGeneration).Projection.B // makes texts end as early as possible
 	mat.Data[float32](bias.Matrix)[2] = 9
 	c := must[*pipeline.TextGenerator](t)(pipeline.NewTextGenerator(m, tok, pipeline.Options{}))
 	got := must[textgeneration.Response](t)

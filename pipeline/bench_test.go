@@ -15,7 +15,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// BenchmarkEncoding encodes a text of 128 tokens with the model that SPAGOTUNE_MINILM names: here, and in Cybertron.
+// BenchmarkEncoding encodes a text of 128 tokens with the model that SPAGOTUNE_MINILM names, here and in Cybertron.
 func BenchmarkEncoding(b *testing.B) {
 	dir := os.Getenv("SPAGOTUNE_MINILM")
 	if dir == "" {

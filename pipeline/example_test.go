@@ -20,7 +20,7 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// example makes a BERT so small that its answers mean nothing, and its tokenizer.
+// example returns a BERT so small that its answers mean nothing, and its tokenizer.
 func example(architecture string, labels ...string) (*model.Model, *tokenizer.Tokenizer) {
 	names := map[string]string{}
 	for i, l := range labels {
@@ -34,7 +34,7 @@ func example(architecture string, labels ...string) (*model.Model, *tokenizer.To
 		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 24, "initializer_range": 0.5, "id2label": ` + string(id2label) + `}`)
 }
 
-// fromConfig makes the model of a config.json, and a tokenizer of 23 words.
+// fromConfig returns the model of a config.json with random weights, and a tokenizer of 23 words.
 func fromConfig(config string) (*model.Model, *tokenizer.Tokenizer) {
 	m, err := model.New([]byte(config), model.Options{Seed: 3})
 	if err != nil {
@@ -58,14 +58,14 @@ func fromConfig(config string) (*model.Model, *tokenizer.Tokenizer) {
 	return m, tok
 }
 
-// A program that used Cybertron's tasks.Load keeps all but the constructor, and chooses an adapter call by call.
+// A program that used Cybertron's tasks.Load changes only the constructor, and can choose an adapter for each call.
 func ExampleNewTextClassifier() {
 	m, tok := example("BertForSequenceClassification", "dull", "fine")
 	mora, err := adapter.Attach(context.Background(), m, "mine", &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, 1)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, p := range mora.Params() { // in place of training
+	for _, p := range mora.Params() { // instead of training
 		for i := range op.Data(p.Param).Data {
 			op.Data(p.Param).Data[i] = 0.5
 		}

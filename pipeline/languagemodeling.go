@@ -14,17 +14,17 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// LanguageModel is Cybertron's language modeling over a host: it fills in masked tokens.
+// LanguageModel implements Cybertron's language modeling: it predicts masked tokens.
 type LanguageModel struct {
-	h    *host
-	mask int32
+	runner *runner
+	maskID int32
 }
 
 var _ languagemodeling.Interface = (*LanguageModel)(nil)
 
-// NewLanguageModel makes one of a model with a head for masked tokens, whose tokenizer has a mask.
+// NewLanguageModel returns a pipeline for a masked language model. The tokenizer must have a mask token.
 func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
-	h, err := newHost("language modeling", m, tok, o, head.MaskedLM)
+	h, err := newRunner("language modeling", m, tok, o, head.MaskedLM)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +37,10 @@ func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*Lan
 	return &LanguageModel{h, mask}, nil
 }
 
-// defaultWords is how many words are predicted for a mask where the parameters name no number, as in Cybertron.
-const defaultWords = 10
+// defaultK is the default number of words that are predicted for a mask, as in Cybertron.
+const defaultK = 10
 
-// Predict returns the likeliest K tokens for every mask of a text, in the text's order; a text without a mask has none.
+// Predict returns the K most likely tokens for every mask of a text, in the order of the text.
 func (c *LanguageModel) Predict(ctx context.Context, text string, p languagemodeling.Parameters) (languagemodeling.Response, error) {
 	all, err := c.PredictAll(ctx, []string{text}, p)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *LanguageModel) Predict(ctx context.Context, text string, p languagemode
 	return all[0], nil
 }
 
-// PredictAll fills in the masks of many texts at once.
+// PredictAll is Predict for several texts at once.
 func (c *LanguageModel) PredictAll(ctx context.Context, texts []string, p languagemodeling.Parameters) ([]languagemodeling.Response, error) {
 	all, err := c.predict(ctx, texts, p)
 	if err != nil {
@@ -63,53 +63,54 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 		return nil, fmt.Errorf("parameter K is %d; want 0 or more", p.K)
 	}
 	if p.K == 0 {
-		p.K = defaultWords
+		p.K = defaultK
 	}
 	all := make([]languagemodeling.Response, len(texts))
-	var docs []tokenizer.Encoding
-	var of []int // the text of each document
+	var masked []tokenizer.Encoding
+	var indices []int // of the texts with masks
 	for i, text := range texts {
-		e, err := c.h.encode(text, languagemodeling.ErrInputSequenceTooLong)
+		e, err := c.runner.encode(text, languagemodeling.ErrInputSequenceTooLong)
 		if err != nil {
-			return nil, which(err, i, len(texts))
+			return nil, textError(err, i, len(texts))
 		}
 		all[i].Tokens = []languagemodeling.Token{}
-		if len(c.masks(e.IDs)) > 0 {
-			docs, of = append(docs, e), append(of, i)
+		if len(c.maskPositions(e.IDs)) > 0 {
+			masked, indices = append(masked, e), append(indices, i)
 		}
 	}
-	predictions := pass{c.logits, func(e tokenizer.Encoding) int { return len(c.masks(e.IDs)) }}
-	err := c.h.each(ctx, docs, predictions, func(d int, y tensor.Matrix) {
-		for row, at := range c.masks(docs[d].IDs) {
-			all[of[d]].Tokens = append(all[of[d]].Tokens, c.token(docs[d].Offsets[at], y.Row(row), p.K))
+	predictions := computation{c.logits, func(e tokenizer.Encoding) int { return len(c.maskPositions(e.IDs)) }}
+	err := c.runner.each(ctx, masked, predictions, func(m int, y tensor.Matrix) {
+		response := &all[indices[m]]
+		for row, position := range c.maskPositions(masked[m].IDs) {
+			response.Tokens = append(response.Tokens, c.prediction(masked[m].Offsets[position], y.Row(row), p.K))
 		}
 	})
 	return all, err
 }
 
-// logits are the scores of the vocabulary for the masks.
-func (c *LanguageModel) logits(t *op.Pass, b *model.Batch) (tensor.Matrix, error) {
-	return c.h.Logits(t, b, c.masks(b.IDs), nil)
+// logits returns the logits at the masks, [masks, vocabulary].
+func (c *LanguageModel) logits(p *op.Pass, b *model.Batch) (tensor.Matrix, error) {
+	return c.runner.Logits(p, b, c.maskPositions(b.IDs), nil)
 }
 
-// masks lists the places of the masks.
-func (c *LanguageModel) masks(ids []int32) []int {
-	var at []int
+// maskPositions returns the indices of the masks.
+func (c *LanguageModel) maskPositions(ids []int32) []int {
+	var positions []int
 	for i, id := range ids {
-		if id == c.mask {
-			at = append(at, i)
+		if id == c.maskID {
+			positions = append(positions, i)
 		}
 	}
-	return at
+	return positions
 }
 
-// token is the answer for a mask.
-func (c *LanguageModel) token(at [2]int, logits []float32, k int) languagemodeling.Token {
-	t := languagemodeling.Token{Start: at[0], End: at[1], Words: []string{}, Scores: []float64{}}
+// prediction returns the k most likely words for a mask with the given offsets.
+func (c *LanguageModel) prediction(offsets [2]int, logits []float32, k int) languagemodeling.Token {
+	t := languagemodeling.Token{Start: offsets[0], End: offsets[1], Words: []string{}, Scores: []float64{}}
 	p := numeric.Softmax(logits)
 	for _, i := range numeric.TopN(p, k) {
-		word, ok := c.h.tok.Token(int32(i))
-		if !ok { // a row of the table that no token has
+		word, ok := c.runner.tok.Token(int32(i))
+		if !ok { // the vocabulary is padded
 			word = "[UNK]"
 		}
 		t.Words, t.Scores = append(t.Words, word), append(t.Scores, p[i])

@@ -33,8 +33,8 @@ import (
 
 const vocab = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ##s ran ##ning fast . , who where home is this about"
 
-// tiny makes a BERT with random weights, Cybertron's numerics, three labels and a tokenizer, and the task that Cybertron
-// makes of it. One for masks keeps upper case, for Cybertron's lower case knows no [MASK].
+// tiny returns a BERT with random weights, Cybertron's numerics and three labels, its tokenizer, and Cybertron's task
+// with the same model. A masked language model keeps upper case, since Cybertron lowercases [MASK] too.
 func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *tokenizer.Tokenizer, T) {
 	t.Helper()
 	if labels == nil {
@@ -70,7 +70,7 @@ func tiny[T any](t testing.TB, class string, labels ...string) (*model.Model, *t
 	return m, tok, task
 }
 
-// attach puts a stirred adapter on a model.
+// attach attaches an adapter with random values to a model.
 func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Adapter {
 	t.Helper()
 	a, err := adapter.Attach(t.Context(), m, name, &adapter.MoRA{Common: adapter.Common{TargetModules: adapter.AllLinear}, R: 2, Type: adapter.Rotation}, seed)
@@ -87,7 +87,7 @@ func attach(t testing.TB, m *model.Model, name string, seed uint64) *adapter.Ada
 	return a
 }
 
-// same compares two responses: texts and numbers of places must be equal, floats close.
+// same compares two responses: texts and integers must be equal, floats close.
 func same(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if !alike(reflect.ValueOf(got), reflect.ValueOf(want)) {
@@ -122,7 +122,7 @@ func alike(a, b reflect.Value) bool {
 
 var texts = []string{"The cats sat on the mat .", "who ran ?", "The dog, running fast, is home.", "zebra cat"}
 
-// must returns the value of a call that must succeed.
+// must returns a function that returns the value of a call and fails the test if the call has failed.
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -133,7 +133,7 @@ func must[T any](t testing.TB) func(v T, err error) T {
 	}
 }
 
-// TestTextClassification: as Cybertron answers, and with an adapter as Cybertron does once it is merged.
+// TestTextClassification compares with Cybertron, and with an adapter with Cybertron after the adapter is merged.
 func TestTextClassification(t *testing.T) {
 	m, tok, task := tiny[textclassification.Interface](t, "BertForSequenceClassification")
 	c := must[*pipeline.TextClassifier](t)(pipeline.NewTextClassifier(m, tok, pipeline.Options{BatchTokens: 16}))
@@ -154,7 +154,7 @@ func TestTextClassification(t *testing.T) {
 		same(t, "merged: "+text, with[i], got(task.Classify(t.Context(), text)))
 	}
 	if alike(reflect.ValueOf(with[0]), reflect.ValueOf(base)) {
-		t.Error("the adapter does nothing")
+		t.Error("the adapter has no effect")
 	}
 }
 
@@ -251,7 +251,7 @@ func TestTextEncoding(t *testing.T) {
 	}
 }
 
-// named gives the vocabulary's last token the name that Cybertron has for it.
+// named renames the vocabulary's last token to Cybertron's name for it.
 func named(r languagemodeling.Response) languagemodeling.Response {
 	for _, token := range r.Tokens {
 		if i := slices.Index(token.Words, "about"); i >= 0 {
@@ -287,7 +287,7 @@ func TestLanguageModeling(t *testing.T) {
 	}
 }
 
-// TestZeroShot: a BERT that knows entailment; the scores are those of its logits for the pairs.
+// TestZeroShot compares the scores with those computed from the logits of the pairs.
 func TestZeroShot(t *testing.T) {
 	m, tok, _ := tiny[textclassification.Interface](t, "BertForSequenceClassification", "contradiction", "neutral", "ENTAILMENT")
 	c := must[*pipeline.ZeroShotClassifier](t)(pipeline.NewZeroShotClassifier(m, tok, pipeline.Options{}))
@@ -296,13 +296,13 @@ func TestZeroShot(t *testing.T) {
 	logits := map[string][]float32{}
 	for _, l := range labels {
 		e := tok.EncodePair("the cat sat", "this is about "+l+".", true)
-		tape := &op.Pass{}
-		y, err := m.Logits(tape, &model.Batch{IDs: e.IDs, TokenTypeIDs: e.TypeIDs}, nil, nil)
+		pass := &op.Pass{}
+		y, err := m.Logits(pass, &model.Batch{IDs: e.IDs, TokenTypeIDs: e.TypeIDs}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		logits[l] = append([]float32(nil), y.Data...)
-		tape.Release()
+		pass.Release()
 	}
 	p := zeroshotclassifier.Parameters{CandidateLabels: labels, HypothesisTemplate: "this is about {}."}
 	sum := 0.0
@@ -330,7 +330,7 @@ func TestZeroShot(t *testing.T) {
 	}
 }
 
-// TestConcurrentAdapters: calls with different adapters at the same time answer as one after the other.
+// TestConcurrentAdapters checks that concurrent calls with different adapters give the same results as sequential ones.
 func TestConcurrentAdapters(t *testing.T) {
 	m, tok, _ := tiny[tokenclassification.Interface](t, "BertForTokenClassification")
 	attach(t, m, "a", 1)
@@ -342,7 +342,7 @@ func TestConcurrentAdapters(t *testing.T) {
 		want[name] = must[[]tokenclassification.Response](t)(c.ClassifyAll(ctx, texts, tokenclassification.Parameters{}))
 	}
 	if reflect.DeepEqual(want["a"], want["b"]) || reflect.DeepEqual(want["a"], want[""]) {
-		t.Fatal("adapters do nothing")
+		t.Fatal("the adapters have no effect")
 	}
 	var wg sync.WaitGroup
 	for range 4 {

@@ -17,24 +17,24 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// QuestionAnswerer is Cybertron's extractive question answering over a host.
-type QuestionAnswerer struct{ h *host }
+// QuestionAnswerer implements Cybertron's extractive question answering.
+type QuestionAnswerer struct{ runner *runner }
 
 var _ questionanswering.Interface = (*QuestionAnswerer)(nil)
 
-// NewQuestionAnswerer makes one of a model with a head for question answering.
+// NewQuestionAnswerer returns a pipeline for a model with a head for question answering.
 func NewQuestionAnswerer(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*QuestionAnswerer, error) {
-	h, err := newHost("question answering", m, tok, o, head.QuestionAnswering)
+	h, err := newRunner("question answering", m, tok, o, head.QuestionAnswering)
 	if err != nil {
 		return nil, err
 	}
 	return &QuestionAnswerer{h}, nil
 }
 
-// ExtractAnswer returns the spans of a passage that may answer a question, the likeliest first: Cybertron's answers, whose
-// scores are probabilities among the candidates (the MaxCandidates best starts with the MaxCandidates best ends). Start and
-// End are characters of the passage, End excluded. Options that are 0, or nil, have Cybertron's defaults: 3 answers of up to
-// 20 tokens, of a score of 0.1 or more, from 3 candidates; the options stay as they are.
+// ExtractAnswer returns the spans of a passage that may answer a question, the most likely first. As in Cybertron,
+// scores are probabilities among the candidates: the MaxCandidates best starts combined with the MaxCandidates best
+// ends. Start and End count characters of the passage; End is exclusive. Options that are 0 or nil have Cybertron's
+// defaults: 3 answers of up to 20 tokens with a score of 0.1 or more, from 3 candidates. o is not changed.
 func (c *QuestionAnswerer) ExtractAnswer(ctx context.Context, question, passage string, o *questionanswering.Options) (questionanswering.Response, error) {
 	r, err := c.extract(ctx, question, passage, o)
 	if err != nil {
@@ -48,16 +48,16 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	if err != nil {
 		return r, err
 	}
-	e, err := c.h.fits(c.h.tok.EncodePair(question, passage, true), questionanswering.ErrInputSequenceTooLong)
+	e, err := c.runner.fits(c.runner.tok.EncodePair(question, passage, true), questionanswering.ErrInputSequenceTooLong)
 	if err != nil {
 		return r, err
 	}
-	first, n, err := c.passage(e, passage)
+	first, n, err := c.findPassage(e, passage)
 	if err != nil || n == 0 {
 		return r, err
 	}
-	err = c.h.each(ctx, []tokenizer.Encoding{e}, c.h.head(perToken), func(_ int, y tensor.Matrix) {
-		s := spans{passage: []rune(passage), offsets: e.Offsets[first : first+n]}
+	err = c.runner.each(ctx, []tokenizer.Encoding{e}, c.runner.headOutputs(tokenRows), func(_ int, y tensor.Matrix) {
+		s := spanScores{passage: []rune(passage), offsets: e.Offsets[first : first+n]}
 		for i := first; i < first+n; i++ {
 			s.starts, s.ends = append(s.starts, float64(y.Row(i)[0])), append(s.ends, float64(y.Row(i)[1]))
 		}
@@ -66,39 +66,39 @@ func (c *QuestionAnswerer) extract(ctx context.Context, question, passage string
 	return r, err
 }
 
-// answerOptions are the options with Cybertron's defaults.
+// answerOptions returns the options with Cybertron's defaults filled in.
 func answerOptions(opts *questionanswering.Options) (o questionanswering.Options, err error) {
 	if opts != nil {
 		o = *opts
 	}
 	if o.MaxAnswers < 0 || o.MaxAnswerLength < 0 || o.MaxCandidates < 0 || o.MinScore < 0 {
-		return o, errors.New("a negative option; want 0 or more")
+		return o, errors.New("an option is negative; want 0 or more")
 	}
 	o.MaxAnswers, o.MaxAnswerLength = cmp.Or(o.MaxAnswers, 3), cmp.Or(o.MaxAnswerLength, 20)
 	o.MaxCandidates, o.MinScore = cmp.Or(o.MaxCandidates, 3), cmp.Or(o.MinScore, 0.1)
 	return o, nil
 }
 
-// passage finds the passage's tokens in the pair: from which on, and how many.
-func (c *QuestionAnswerer) passage(pair tokenizer.Encoding, passage string) (first, n int, err error) {
-	ids := c.h.tok.Encode(passage, false)
+// findPassage finds the passage's tokens in the pair: the index of the first one and their number n.
+func (c *QuestionAnswerer) findPassage(pair tokenizer.Encoding, passage string) (first, n int, err error) {
+	ids := c.runner.tok.Encode(passage, false)
 	for first = len(pair.IDs) - len(ids); first >= 0; first-- {
 		if slices.Equal(pair.IDs[first:first+len(ids)], ids) {
 			return first, len(ids), nil
 		}
 	}
-	return 0, 0, errors.New("the tokenizer's pair of question and passage has not the passage's tokens")
+	return 0, 0, errors.New("the tokens of the passage are not in the tokenizer's pair of question and passage")
 }
 
-// spans are the scores of a passage's tokens.
-type spans struct {
+// spanScores holds the start and end scores of a passage's tokens.
+type spanScores struct {
 	passage      []rune
 	offsets      [][2]int
 	starts, ends []float64
 }
 
-// answers are the best spans.
-func (s spans) answers(o questionanswering.Options) []questionanswering.Answer {
+// answers returns the best spans.
+func (s spanScores) answers(o questionanswering.Options) []questionanswering.Answer {
 	var all []questionanswering.Answer
 	var scores []float64
 	for _, i := range numeric.TopN(s.starts, o.MaxCandidates) {

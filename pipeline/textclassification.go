@@ -13,22 +13,23 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// TextClassifier is Cybertron's text classification over a host.
-type TextClassifier struct{ h *host }
+// TextClassifier implements Cybertron's text classification.
+type TextClassifier struct{ runner *runner }
 
 var _ textclassification.Interface = (*TextClassifier)(nil)
 
-// NewTextClassifier makes one of a model with a head for sequence classification.
+// NewTextClassifier returns a pipeline for a model with a head for sequence classification.
 func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
-	h, err := newHost("text classification", m, tok, o, head.SequenceClassification)
+	h, err := newRunner("text classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
 	return &TextClassifier{h}, nil
 }
 
-// Classify returns the labels, the likeliest first, and their probabilities: together 1, or for a multi-label head each
-// on its own; of a head for regression they are the values. The error of a long text is ErrInputSequenceTooLong.
+// Classify returns the labels, the most likely first, and their scores. These are probabilities that add up to 1,
+// independent probabilities for a multi-label head, or the values of a head for regression. A text that is too long is
+// textclassification.ErrInputSequenceTooLong.
 func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassification.Response, error) {
 	all, err := c.ClassifyAll(ctx, []string{text})
 	if err != nil {
@@ -37,12 +38,12 @@ func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassif
 	return all[0], nil
 }
 
-// ClassifyAll classifies many texts at once.
+// ClassifyAll is Classify for several texts at once.
 func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]textclassification.Response, error) {
 	all := make([]textclassification.Response, len(texts))
-	docs, err := c.h.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
+	encodings, err := c.runner.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
 	if err == nil {
-		err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) { all[d] = c.response(y.Row(0)) })
+		err = c.runner.each(ctx, encodings, c.runner.headOutputs(oneRow), func(i int, y tensor.Matrix) { all[i] = c.response(y.Row(0)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text classification: %w", err)
@@ -50,8 +51,9 @@ func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]tex
 	return all, nil
 }
 
+// response sorts the labels by their scores.
 func (c *TextClassifier) response(logits []float32) textclassification.Response {
-	h := c.h.Head()
+	h := c.runner.Head()
 	var scores []float64
 	switch {
 	case h.ProblemType == head.MultiLabel:

@@ -14,22 +14,22 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// TextEncoder is Cybertron's text encoding over a host.
-type TextEncoder struct{ h *host }
+// TextEncoder implements Cybertron's text encoding.
+type TextEncoder struct{ runner *runner }
 
 var _ textencoding.Interface = (*TextEncoder)(nil)
 
-// NewTextEncoder makes one of a model for embeddings.
+// NewTextEncoder returns a pipeline for a model that computes embeddings.
 func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
-	h, err := newHost("text encoding", m, tok, o, head.FeatureExtraction)
+	h, err := newRunner("text encoding", m, tok, o, head.FeatureExtraction)
 	if err != nil {
 		return nil, err
 	}
 	return &TextEncoder{h}, nil
 }
 
-// Encode returns a text's vector. The pooling strategy is one of Cybertron's (package bert): ClsTokenPooling, which wants
-// a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
+// Encode returns the embedding of a text. poolingStrategy is one of Cybertron's (package bert): ClsTokenPooling, which
+// needs a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
 func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy int) (textencoding.Response, error) {
 	all, err := c.EncodeAll(ctx, []string{text}, poolingStrategy)
 	if err != nil {
@@ -38,17 +38,17 @@ func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy i
 	return all[0], nil
 }
 
-// EncodeAll returns the vectors of many texts at once.
+// EncodeAll is Encode for several texts at once.
 func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStrategy int) ([]textencoding.Response, error) {
 	compute, pool, err := c.pooling(bert.PoolingStrategyType(poolingStrategy))
-	var docs []tokenizer.Encoding
+	var encodings []tokenizer.Encoding
 	if err == nil {
-		docs, err = c.h.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
+		encodings, err = c.runner.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
 	}
 	all := make([]textencoding.Response, len(texts))
 	if err == nil {
-		err = c.h.each(ctx, docs, compute, func(d int, y tensor.Matrix) {
-			all[d].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
+		err = c.runner.each(ctx, encodings, compute, func(i int, y tensor.Matrix) {
+			all[i].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
 		})
 	}
 	if err != nil {
@@ -57,23 +57,23 @@ func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStra
 	return all, nil
 }
 
-// pooling is what the host computes for a strategy, and how the rows become one vector.
-func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (pass, func(tensor.Matrix) []float32, error) {
+// pooling returns what to compute for a strategy and how to pool the rows of a text into one vector.
+func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (computation, func(tensor.Matrix) []float32, error) {
 	switch s {
 	case bert.ClsTokenPooling:
-		return pass{c.h.PoolerOutput, perText}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+		return computation{c.runner.PoolerOutput, oneRow}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
-		return pass{c.h.LastHiddenState, perToken}, mean, nil
+		return computation{c.runner.LastHiddenState, tokenRows}, mean, nil
 	case bert.MaxPooling:
-		return pass{c.h.LastHiddenState, perToken}, maximum, nil
+		return computation{c.runner.LastHiddenState, tokenRows}, maximum, nil
 	case bert.MeanMaxPooling:
-		return pass{c.h.LastHiddenState, perToken}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return computation{c.runner.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
 	}
-	return pass{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
+	return computation{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
 		s, bert.ClsTokenPooling, bert.MeanMaxPooling)
 }
 
-// mean averages the rows.
+// mean returns the mean of the rows.
 func mean(y tensor.Matrix) []float32 {
 	sum := make([]float64, y.Cols)
 	for i := range y.Rows {
@@ -88,7 +88,7 @@ func mean(y tensor.Matrix) []float32 {
 	return v
 }
 
-// maximum takes the largest of each column.
+// maximum returns the maximum of each column.
 func maximum(y tensor.Matrix) []float32 {
 	v := append([]float32(nil), y.Row(0)...)
 	for i := range y.Rows {

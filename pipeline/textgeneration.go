@@ -16,18 +16,18 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// TextGenerator is Cybertron's text generation over a host.
+// TextGenerator implements Cybertron's text generation.
 type TextGenerator struct {
-	h        *host
-	sampling model.GenerationConfig
+	runner *runner
+	config model.GenerationConfig
 }
 
 var _ textgeneration.Interface = (*TextGenerator)(nil)
 
-// NewTextGenerator makes one of a sequence-to-sequence model. How texts are made is what the model's folder says (beams,
-// penalties, lengths).
+// NewTextGenerator returns a pipeline for a sequence-to-sequence model. Texts are generated as the model's
+// generation_config.json says (beams, penalties, lengths).
 func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextGenerator, error) {
-	h, err := newHost("text generation", m, tok, o, head.Seq2SeqLM)
+	h, err := newRunner("text generation", m, tok, o, head.Seq2SeqLM)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +41,8 @@ func NewTextGenerator(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*Tex
 	return &TextGenerator{h, s}, nil
 }
 
-// Generate returns the best text with its score: its log-probability over its length to the power of the length penalty.
-// With Sample the text is drawn, else it is that of the beam search, or the greedy one. A call that is cancelled returns
-// the context's error.
+// Generate returns the best text and its score: its log-probability divided by its length to the power of the length
+// penalty. With Sample the text is sampled; otherwise it is the result of beam search, or of greedy search.
 func (c *TextGenerator) Generate(ctx context.Context, text string, o *textgeneration.Options) (textgeneration.Response, error) {
 	all, err := c.GenerateAll(ctx, []string{text}, o)
 	if err != nil {
@@ -52,7 +51,7 @@ func (c *TextGenerator) Generate(ctx context.Context, text string, o *textgenera
 	return all[0], nil
 }
 
-// GenerateAll makes the texts for many at once.
+// GenerateAll is Generate for several texts at once.
 func (c *TextGenerator) GenerateAll(ctx context.Context, texts []string, o *textgeneration.Options) ([]textgeneration.Response, error) {
 	all, err := c.generate(ctx, texts, o)
 	if err != nil {
@@ -62,19 +61,19 @@ func (c *TextGenerator) GenerateAll(ctx context.Context, texts []string, o *text
 }
 
 func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgeneration.Options) ([]textgeneration.Response, error) {
-	s, err := c.settings(ctx, o)
+	s, err := c.generationConfig(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	docs, err := c.h.encodeAll(texts, textgeneration.ErrInputSequenceTooLong)
+	encodings, err := c.runner.encodeAll(texts, textgeneration.ErrInputSequenceTooLong)
 	if err != nil {
 		return nil, err
 	}
-	prompts := make([][]int32, len(docs))
-	for i, e := range docs {
+	prompts := make([][]int32, len(encodings))
+	for i, e := range encodings {
 		prompts[i] = e.IDs
 	}
-	out, err := c.h.Generate(ctx, prompts, s, nil)
+	out, err := c.runner.Generate(ctx, prompts, s, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -84,17 +83,17 @@ func (c *TextGenerator) generate(ctx context.Context, texts []string, o *textgen
 		if err != nil {
 			return nil, err
 		}
-		all[i] = textgeneration.Response{Texts: []string{c.h.tok.Target().Decode(ids, true)}, Scores: []float64{score}}
+		all[i] = textgeneration.Response{Texts: []string{c.runner.tok.Target().Decode(ids, true)}, Scores: []float64{score}}
 	}
 	return all, nil
 }
 
-// settings are the model's, with a call's options.
-func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options) (model.GenerationConfig, error) {
-	s := c.sampling
+// generationConfig returns the model's settings with a call's options.
+func (c *TextGenerator) generationConfig(ctx context.Context, o *textgeneration.Options) (model.GenerationConfig, error) {
+	s := c.config
 	s.Temperature, s.TopK, s.TopP = 0, 0, 0
 	var err error
-	if s.Adapter, err = c.h.adapter(ctx); err != nil || o == nil || !o.Sample.Valid || !o.Sample.Value {
+	if s.Adapter, err = c.runner.adapter(ctx); err != nil || o == nil || !o.Sample.Valid || !o.Sample.Value {
 		return s, err
 	}
 	s.NumBeams, s.Temperature, s.Seed = 1, 1, rand.Uint64()
@@ -112,38 +111,38 @@ func (c *TextGenerator) settings(ctx context.Context, o *textgeneration.Options)
 	return s, nil
 }
 
-// score is the log-probability of a text, its end included where it ended by itself, over its length to the power of the
-// length penalty.
+// score returns the log-probability of a text, including its end token if it ended by itself, divided by its length to
+// the power of the length penalty.
 func (c *TextGenerator) score(s model.GenerationConfig, source, ids []int32) (float64, error) {
 	target := slices.Clone(ids)
 	length := len(ids) + 1 // with the decoder's first token
-	if length < c.room(s) && len(s.EOSTokenIDs) > 0 {
+	if length < c.maxLength(s) && len(s.EOSTokenIDs) > 0 {
 		target = append(target, s.EOSTokenIDs[0])
 	}
 	if len(target) == 0 {
 		return 0, nil
 	}
-	t := &op.Pass{}
-	defer t.Release()
-	t.Adapter = s.Adapter
-	y, err := c.h.Logits(t, &model.Batch{IDs: source, Labels: target}, nil, nil)
-	if err != nil {
-		return 0, err
-	}
 	sum := 0.0
-	for i, id := range target {
-		row := y.Row(i)
-		if pad, ok := c.h.tok.Pad(); ok && int(pad) < len(row) && pad != id {
-			row[pad] = float32(math.Inf(-1)) // it never comes, to Cybertron
+	err := op.Inference(s.Adapter, func(p *op.Pass) error {
+		y, err := c.runner.Logits(p, &model.Batch{IDs: source, Labels: target}, nil, nil)
+		if err != nil {
+			return err
 		}
-		sum += math.Log(numeric.Softmax(row)[id])
-	}
-	return sum / math.Pow(float64(length), s.LengthPenalty), nil
+		for i, id := range target {
+			row := y.Row(i)
+			if pad, ok := c.runner.tok.Pad(); ok && int(pad) < len(row) && pad != id {
+				row[pad] = float32(math.Inf(-1)) // Cybertron never generates it
+			}
+			sum += math.Log(numeric.Softmax(row)[id])
+		}
+		return nil
+	})
+	return sum / math.Pow(float64(length), s.LengthPenalty), err
 }
 
-// room is the most tokens that a text may have, with the decoder's first one.
-func (c *TextGenerator) room(s model.GenerationConfig) int {
-	n := c.h.Config().MaxPositionEmbeddings
+// maxLength returns the maximum number of tokens of a text, including the decoder's first one.
+func (c *TextGenerator) maxLength(s model.GenerationConfig) int {
+	n := c.runner.Config().MaxPositionEmbeddings
 	switch {
 	case s.MaxNewTokens > 0:
 		return min(n, 1+s.MaxNewTokens)

@@ -16,18 +16,19 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// ZeroShotClassifier is Cybertron's zero-shot classification over a host: a label fits a text as far as the text entails
-// a sentence with the label (Yin et al. 2019, arXiv 1909.00161).
+// ZeroShotClassifier implements Cybertron's zero-shot classification: a label fits a text to the degree that the text
+// entails a sentence about the label (Yin et al. 2019, arXiv 1909.00161).
 type ZeroShotClassifier struct {
-	h                         *host
-	entailment, contradiction int
+	runner                    *runner
+	entailment, contradiction int // indices of these labels
 }
 
 var _ zeroshotclassifier.Interface = (*ZeroShotClassifier)(nil)
 
-// NewZeroShotClassifier makes one of a model with a head for sequence classification that has the labels entailment and contradiction.
+// NewZeroShotClassifier returns a pipeline for a model with a head for sequence classification whose labels include
+// entailment and contradiction.
 func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*ZeroShotClassifier, error) {
-	h, err := newHost("zero-shot classification", m, tok, o, head.SequenceClassification)
+	h, err := newRunner("zero-shot classification", m, tok, o, head.SequenceClassification)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,9 @@ func NewZeroShotClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) 
 	return c, nil
 }
 
-// Classify returns the candidate labels, the likeliest first, and their probabilities: together 1, or with MultiLabel (or
-// a single label) each on its own. The template has {} where the label goes; "" is Cybertron's default.
+// Classify returns the candidate labels, the most likely first, and their probabilities. These add up to 1; with
+// MultiLabel, or a single label, each is independent of the others. {} in the hypothesis template stands for the label;
+// an empty template means Cybertron's default.
 func (c *ZeroShotClassifier) Classify(ctx context.Context, text string, p zeroshotclassifier.Parameters) (zeroshotclassifier.Response, error) {
 	r, err := c.classify(ctx, text, p)
 	if err != nil {
@@ -57,30 +59,30 @@ func (c *ZeroShotClassifier) classify(ctx context.Context, text string, p zerosh
 	}
 	switch {
 	case len(p.CandidateLabels) == 0:
-		return r, errors.New("no candidate labels")
+		return r, errors.New("there are no candidate labels")
 	case !strings.Contains(p.HypothesisTemplate, "{}"):
 		return r, fmt.Errorf("hypothesis template %q has no {} for the label", p.HypothesisTemplate)
 	}
-	docs := make([]tokenizer.Encoding, len(p.CandidateLabels))
+	pairs := make([]tokenizer.Encoding, len(p.CandidateLabels))
 	for i, label := range p.CandidateLabels {
-		e := c.h.tok.EncodePair(text, strings.ReplaceAll(p.HypothesisTemplate, "{}", label), true)
-		if docs[i], err = c.h.fits(e, zeroshotclassifier.ErrInputSequenceTooLong); err != nil {
+		e := c.runner.tok.EncodePair(text, strings.ReplaceAll(p.HypothesisTemplate, "{}", label), true)
+		if pairs[i], err = c.runner.fits(e, zeroshotclassifier.ErrInputSequenceTooLong); err != nil {
 			return r, err
 		}
 	}
-	each := p.MultiLabel || len(docs) == 1
-	scores := make([]float64, len(docs))
-	err = c.h.each(ctx, docs, c.h.head(perText), func(d int, y tensor.Matrix) {
+	independent := p.MultiLabel || len(pairs) == 1
+	scores := make([]float64, len(pairs))
+	err = c.runner.each(ctx, pairs, c.runner.headOutputs(oneRow), func(i int, y tensor.Matrix) {
 		logits := y.Row(0)
-		scores[d] = float64(logits[c.entailment])
-		if each {
-			scores[d] = numeric.Softmax([]float32{logits[c.entailment], logits[c.contradiction]})[0]
+		scores[i] = float64(logits[c.entailment])
+		if independent {
+			scores[i] = numeric.Softmax([]float32{logits[c.entailment], logits[c.contradiction]})[0]
 		}
 	})
 	if err != nil {
 		return r, err
 	}
-	if !each {
+	if !independent {
 		scores = numeric.Softmax(scores)
 	}
 	for _, i := range numeric.TopN(scores, len(scores)) {

@@ -1,12 +1,13 @@
-// Package recipes holds whole runs as YAML files, embedded so that the binary has them with it. What belongs here is settings;
-// packages finetune and experiments read them.
+// Package recipes embeds runs as YAML files in the binary. What belongs here are settings; packages finetune and
+// experiments read them.
 //
 //	raw, err := recipes.Files.ReadFile(recipes.Quickstart)
 //	runs, err := finetune.ParseRecipes(raw, nil)
 //
-// A folder is a preset of the paper's tables: tiny and smollm2 run here, paper is the paper's own set-up. Its files are TABLE.yaml, or TABLE-GROUP.yaml
-// where a table has several groups of rows; every entry of their compare is a row. published.yaml has the paper's figures,
-// models/ the config.json of models that recipes name.
+// Each folder is a preset of the paper's tables: tiny and smollm2 run on a small machine, paper is the paper's own
+// setup. A preset has a file TABLE.yaml for each table, or TABLE-GROUP.yaml if the table has groups of rows. Each entry
+// of compare in such a file is a row. published.yaml holds the paper's figures, and models/ the config.json of models
+// that recipes name.
 package recipes
 
 import "embed"

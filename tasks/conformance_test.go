@@ -60,8 +60,8 @@ func TestConformance(t *testing.T) {
 			}
 			options := map[string]any{}
 			reads := slices.Contains(Options(name), "data")
-			if make := folders[name]; make != nil {
-				options["data"], options["subjects"], reads = make(t), []string{"anatomy"}, false
+			if folder := folders[name]; folder != nil {
+				options["data"], options["subjects"], reads = folder(t), []string{"anatomy"}, false
 			}
 			if reads {
 				path := filepath.Join(t.TempDir(), file)

@@ -26,9 +26,9 @@ func (wrongChoices) Choices(Example) string                               { retu
 func (wrongMetrics) ComputeMetrics([]Example, []Prediction) []Metric      { return nil }
 func (*wrongCheck) Check(...int) error                                    { return nil }
 func (headless) Encode(*PairEncoder, Example) ([]Features, bool, error)   { return nil, false, nil }
-func (headless) BuildPrompt(text, pair string) (Example, error)           { return Example{}, nil }
-func (wrongHead) Head(trained *head.Config) (head.Config, error)          { return head.Config{}, nil }
-func (wrongHead) Collate(t *PairEncoder, row Features, _ uint64) Features { return row }
+func (headless) BuildPrompt(_, _ string) (Example, error)                 { return Example{}, nil }
+func (wrongHead) Head(*head.Config) (head.Config, error)                  { return head.Config{}, nil }
+func (wrongHead) Collate(_ *PairEncoder, row Features, _ uint64) Features { return row }
 
 // TestNearMissesAreRefused: a method that no type assertion would find is an error at once.
 func TestNearMissesAreRefused(t *testing.T) {

@@ -35,7 +35,7 @@ func halves(rows, cols int) []uint16 {
 	return d
 }
 
-// BenchmarkNT is a layer forward: tokens × a frozen weight.
+// BenchmarkNT is a layer's forward pass: tokens times a frozen weight.
 func BenchmarkNT(b *testing.B) {
 	for _, s := range [][3]int{{1024, 576, 1536}, {512, 768, 3072}, {256, 4096, 4096}} {
 		m, k, n := s[0], s[1], s[2]
@@ -55,7 +55,7 @@ func BenchmarkNT(b *testing.B) {
 	}
 }
 
-// BenchmarkBackward is the other two products, with the shapes of training.
+// BenchmarkBackward is the other two products, in the shapes of training.
 func BenchmarkBackward(b *testing.B) {
 	x, gy, w, gx, gw := filled(1024, 576), filled(1024, 1536), filled(1536, 576), New(1024, 576), New(1536, 576)
 	h := BF16{halves(1536, 576), 1536, 576}
@@ -83,7 +83,7 @@ func BenchmarkBackward(b *testing.B) {
 	SetThreads(0)
 }
 
-// BenchmarkTile is what attention does: small products of views.
+// BenchmarkTile is attention's kind of product: small ones of views.
 func BenchmarkTile(b *testing.B) {
 	for _, n := range []int{16, 32, 64, 128} {
 		x, y, c := filled(n, 9*64), filled(n, 9*64), New(n, 9*64)
@@ -99,7 +99,7 @@ func BenchmarkTile(b *testing.B) {
 	}
 }
 
-// BenchmarkDecode is one token through a big weight.
+// BenchmarkDecode multiplies one token by a big weight.
 func BenchmarkDecode(b *testing.B) {
 	const n, k = 8192, 4096
 	w := BF16{halves(n, k), n, k}

@@ -9,7 +9,7 @@ import (
 // serialFLOP is the size below which a product stays in its caller: waking a worker would cost more.
 const serialFLOP = 2e6
 
-// packedA is the most values of A that are packed at a time.
+// packedA is the largest number of values of A that are packed at a time.
 const packedA = 8 << 20
 
 // product is one call: the matrices, how they are cut, and the packed rows of A.
@@ -22,7 +22,7 @@ type product struct {
 
 	kc, kBlocks int // k in a block, a multiple of kAlign; blocks
 
-	// The rows in hand, packed: for every block of k, every panel of mr rows.
+	// The current rows, packed: for every block of k, every panel of mr rows.
 	row, rows  int
 	mr, panels int
 	buf, ap    []float32
@@ -79,7 +79,7 @@ func (p *product) cutRows() {
 	p.ap = grow(&p.buf, p.kBlocks*p.panels*p.kc*p.g.lanes+1) // a tile of odd height reads one value more
 }
 
-// cutJobs returns the number of jobs: enough of them to keep the threads equally busy, no smaller than that.
+// cutJobs cuts the current rows into jobs, just enough of them to keep the threads equally busy, and returns their number.
 func (p *product) cutJobs(threads int) int {
 	n, g := p.c.Cols, p.g
 	p.jobPanels = p.panels
@@ -96,7 +96,7 @@ func (p *product) cutJobs(threads int) int {
 	return p.colJobs * ceil(p.panels, p.jobPanels)
 }
 
-// packGroup is how many panels of A one job packs.
+// packGroup is the number of panels of A that a job packs.
 const packGroup = 8
 
 func (p *product) packRows(job int) {
@@ -116,8 +116,8 @@ func (p *product) packRows(job int) {
 	}
 }
 
-// lane is where the vector of rows starts that panel i of A lies in, and how far into it the panel starts: the last
-// vector of the matrix is moved back to be a whole one.
+// lane is the row at which the vector with panel i of A starts, and the number of rows before the panel in it: the last vector
+// of the matrix starts earlier, so that it is a whole one.
 func (p *product) lane(i int) (lane, skip int) {
 	row := p.row + i*p.mr
 	lane = max(0, min(row, p.a.lanes-p.g.lanes))

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	dotRows   = 8       // most rows of A for which NT takes dot products
-	dotChunk  = 1 << 13 // most k of one call of the kernel
-	dotSerial = 1 << 16 // values of B below which the caller does it all
+	dotRows   = 8       // most rows of A for which NT uses dot products
+	dotChunk  = 1 << 13 // most k in a call of the kernel
+	dotSerial = 1 << 16 // with fewer values of B the caller does everything
 	dotJob    = 1 << 19 // most values of B in a job
-	dotBlock  = 1 << 15 // values of a Source read at a time
+	dotBlock  = 1 << 15 // values of a Source that are read at a time
 )
 
-// dots are products of few rows with the rows of B, each read once.
+// dotProduct is a product of few rows with the rows of B, each of which is read once.
 type dotProduct struct {
 	level   cpu.Level
 	c, a    Matrix
@@ -43,7 +43,7 @@ func (p *dotProduct) run(c, a Matrix, b operand, beta float32) {
 	p.c, p.a, p.b = Matrix{}, Matrix{}, operand{}
 }
 
-// rows does a job: some rows of B.
+// rows is a job: some rows of B.
 func (p *dotProduct) rows(job int) {
 	first, end := job*p.jobRows, min(p.b.lanes, (job+1)*p.jobRows)
 	if p.b.kind != other {
@@ -61,8 +61,8 @@ func (p *dotProduct) rows(job int) {
 	scratches.put(s)
 }
 
-// groups computes columns [j,end) of C from the rows of b from lane on: four at a time, the last few singly, as four
-// times the same.
+// groups computes columns [j,end) of C from the rows of b, of which lane is the first: four at a time, the last few one by
+// one, as four times the same row.
 func (p *dotProduct) groups(b *operand, lane, j, end int) {
 	for j < end {
 		n, ld := 4, b.ld
@@ -114,7 +114,7 @@ func (p *dotProduct) dots(sum []float32, i, k0 int, k kind, w unsafe.Pointer, ld
 	}
 }
 
-// dotRest adds the products of x with four rows at w, less than a vector each, to t. A LoRA's r is no more than that.
+// dotRest adds the products of x with four rows at w, which are shorter than a vector, to t. A LoRA's r is that short.
 func dotRest(t, x []float32, w *float32, ld int) {
 	v := unsafe.Slice(w, 3*ld+len(x))
 	v1, v2, v3 := v[ld:ld+len(x)], v[2*ld:2*ld+len(x)], v[3*ld:3*ld+len(x)]

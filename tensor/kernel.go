@@ -32,17 +32,17 @@ type geometry struct {
 	nb    int // most columns of a job: its panels of B stay in the L2 cache
 }
 
-// geometries were measured: a panel of A as large as the L1 cache, the job's panels of B in a quarter of the L2.
+// geometries were measured: a panel of A is as large as the L1 cache, and the job's panels of B take a quarter of the L2.
 var geometries = [...]geometry{
 	cpu.Go:     {mr: 4, nr: 4, lanes: 4, kc: 256, nb: 64},
 	cpu.AVX2:   {mr: 6, nr: 16, lanes: 8, kc: 512, nb: 64},
 	cpu.AVX512: {mr: 14, nr: 32, lanes: 16, kc: 512, nb: 128},
 }
 
-// kAlign is what k in a panel is rounded up to: the largest block of a transposing pack.
+// kAlign is the multiple to which k in a panel is rounded up: the largest block of a transposing pack.
 const kAlign = 32
 
-// transposeBlock is the k that one block of transpose takes.
+// transposeBlock is the extent in k of a block of transpose.
 func transposeBlock(g *geometry, k kind) int {
 	if k == bf16 {
 		return 2 * g.lanes
@@ -50,7 +50,7 @@ func transposeBlock(g *geometry, k kind) int {
 	return g.lanes
 }
 
-// The pure-Go twins of the kernels.
+// The rest of the file has the pure-Go twins of the kernels.
 
 // tileGo adds the product of a panel of A (4 values for each k) and one of B (4) to rows×cols of beta·C.
 func tileGo(k int, pa, pb, pc *float32, ldc, rows, cols int, beta float32) {

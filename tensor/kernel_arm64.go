@@ -6,8 +6,8 @@ import (
 	"github.com/spagotune/spagotune/internal/cpu"
 )
 
-// The kernels take their sums of 8×8 in 16 of the 32 registers. The caches' shares are those of amd64: no arm64
-// machine was there to measure on.
+// The kernels keep their 8×8 sums in 16 of the 32 registers. The caches' shares are those of amd64, since there was no arm64
+// machine to measure on.
 func init() {
 	geometries[cpu.NEON] = geometry{mr: 8, nr: 8, lanes: 8, kc: 512, nb: 64}
 }

@@ -22,8 +22,8 @@ func TN(c, a, b Matrix, beta float32) {
 	multiply("TN", c, ofMat(a, true), ofMat(b, true), a, beta)
 }
 
-// of turns a Source into an operand. That S is a type parameter, and not simply Source, spares callers an allocation:
-// a Mat need not become an interface.
+// of turns a Source into an operand. S is a type parameter, and not simply Source, to spare callers an allocation: a Matrix
+// need not become an interface.
 func of[S Source](b S, kMajor bool) operand {
 	switch b := any(b).(type) {
 	case Matrix:

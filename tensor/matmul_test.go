@@ -21,7 +21,7 @@ func atLevels(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// random returns a strided view with NaN around it, so that a read or write outside shows.
+// random returns a strided view with NaN around it, so that reads and writes outside of it show.
 func random(rng *rand.Rand, rows, cols int) Matrix {
 	m := New(rows+2, cols+5)
 	for i := range m.Data {
@@ -42,7 +42,7 @@ func clone(m Matrix) Matrix {
 	return c
 }
 
-// scaled hides a Mat behind a Source of its own: twice the matrix.
+// scaled is a Source that is twice a matrix.
 type scaled struct{ m Matrix }
 
 func (s *scaled) Dims() (int, int) { return s.m.Dims() }

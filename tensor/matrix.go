@@ -58,8 +58,8 @@ func (m Matrix) check(name string) {
 	}
 }
 
-// Source is a matrix that can be read as float32 a block at a time: a frozen weight in any storage, with or without an
-// adapter's update folded in.
+// Source is a matrix that can be read as float32, a block at a time: a frozen weight in any storage, with or without an
+// adapter's update.
 type Source interface {
 	Dims() (rows, cols int)
 	// Block writes rows [i,i+m) and columns [j,j+n) to dst as float32, row-major, ld values from row to row.

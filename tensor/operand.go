@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/internal/cpu"
 )
 
-// operand is a factor as packing sees it: lanes, which become rows or columns of C, and k.
+// operand is a factor in the terms of packing: lanes, which become rows or columns of C, and k.
 type operand struct {
 	kind     kind
 	f        []float32
@@ -81,8 +81,7 @@ func (o *operand) pack(l cpu.Level, g *geometry, dst []float32, stride, lane, k0
 	}
 }
 
-// packTransposed does so for an operand whose k runs along the rows. Blocks that are not whole go by way of a copy
-// padded with zeros.
+// packTransposed is pack for an operand whose k runs along the rows. Incomplete blocks are copied and padded with zeros first.
 func (o *operand) packTransposed(l cpu.Level, g *geometry, dst []float32, stride, lane, lanes, k0, kc int) {
 	block := transposeBlock(g, o.kind)
 	whole := kc / block
@@ -115,7 +114,7 @@ func (o *operand) packTransposed(l cpu.Level, g *geometry, dst []float32, stride
 	}
 }
 
-// sourceLanes is how many lanes of a Source are read at a time: with kc, a block of some 100 KB.
+// sourceLanes is the number of lanes of a Source that are read at a time: with kc they are a block of some 100 KB.
 const sourceLanes = 64
 
 // packPanels writes lanes [lane,lane+n), k in [k0,k0+kc), as panels of g.nr lanes, each size values long.
@@ -135,8 +134,8 @@ func (o *operand) packPanels(l cpu.Level, g *geometry, s *scratch, dst []float32
 	}
 }
 
-// packStep is how much of k to pack before the next lanes: where k runs down the rows, little, so that what is read is
-// some whole lines of some rows and not one line of each row.
+// packStep is the extent in k to pack before the next lanes. It is small where k runs down the rows, so that whole cache lines
+// of some rows are read, and not one line of each row.
 func (o *operand) packStep(kc int) int {
 	if o.kMajor {
 		return min(kc, 64)

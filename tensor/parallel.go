@@ -10,23 +10,23 @@ import (
 
 var threads atomic.Int64 // 0: GOMAXPROCS
 
-// crew is the workers, started when first wanted, and the calls of Parallel that want them, oldest first.
+// crew has the workers, which start when they are first wanted, and the calls of Parallel that want them, oldest first.
 var crew struct {
 	sync.Mutex
 	wanted  sync.Cond
 	calls   []*task
 	workers int
-	listed  atomic.Int32 // len(calls), for those who look without the lock
+	listed  atomic.Int32 // len(calls), for reading without the lock
 }
 
 func init() { crew.wanted.L = &crew }
 
 var tasks pool[task]
 
-// SetThreads sets how many threads a product uses, its caller included; 0 means GOMAXPROCS.
+// SetThreads sets the number of threads for a product, its caller's included; 0 means GOMAXPROCS.
 func SetThreads(n int) { threads.Store(int64(max(n, 0))) }
 
-// Threads is how many threads a product uses.
+// Threads is the number of threads for a product.
 func Threads() int {
 	if n := int(threads.Load()); n > 0 {
 		return n
@@ -34,9 +34,9 @@ func Threads() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Parallel runs f(0) to f(n-1) on the caller and on idle workers, whoever is free taking the next. The caller waits for
-// nothing but calls already begun, so nested calls cannot deadlock. A panic in f stops the rest and is raised again in
-// the caller.
+// Parallel runs f(0) to f(n-1) on the caller's thread and on idle workers; whichever is free takes the next. The caller waits
+// only for calls that have begun, so nested calls cannot deadlock. A panic in f stops the others, and is raised again in the
+// caller.
 func Parallel(n int, f func(i int)) {
 	helpers := min(n, Threads()) - 1
 	if helpers < 1 {
@@ -51,8 +51,8 @@ func Parallel(n int, f func(i int)) {
 	t.run()
 }
 
-// spinTime is how long a thread looks for what it waits for before it sleeps: one that sleeps comes late, and in a
-// training step the next product is seldom farther away.
+// spinTime is the time for which a waiting thread polls before it sleeps: a thread that sleeps wakes up late, and in a
+// training step the next product seldom takes longer to come.
 const spinTime = 200 * time.Microsecond
 
 // spin returns when ready does, or after spinTime.
@@ -115,7 +115,7 @@ func (t *task) close() {
 	}
 }
 
-// leave takes the task off the list: no worker joins any more.
+// leave takes the task off the list, so that no further worker joins.
 func (t *task) leave() {
 	if i := slices.Index(crew.calls, t); i >= 0 {
 		crew.calls = slices.Delete(crew.calls, i, i+1)
@@ -129,7 +129,7 @@ func (t *task) run() {
 		if done {
 			return
 		}
-		t.next.Store(t.n) // a panic, or a Goexit: the rest is not run
+		t.next.Store(t.n) // after a panic or a Goexit the rest is not run
 		if v := recover(); v != nil {
 			crew.Lock()
 			if !t.failed {

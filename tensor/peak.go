@@ -6,8 +6,8 @@ import (
 	"github.com/spagotune/spagotune/internal/cpu"
 )
 
-// Peak measures the most multiply-adds that one thread can do at the level in use, in GFLOP/s: a loop on registers
-// only, the best of some short runs.
+// Peak measures the most multiply-adds that a thread can do at the level in use, in GFLOP/s: the best of some short loops on
+// registers alone.
 func Peak() float64 {
 	best := 0.0
 	for range 200 {

@@ -40,10 +40,10 @@ type scratch struct {
 
 var scratches pool[scratch]
 
-// offheapSize is how many values of scratch are worth a mapping of their own.
+// offheapSize is the number of values from which scratch memory gets a mapping of its own.
 const offheapSize = 1 << 16
 
-// grow returns buf with room for n values, aligned to 64 bytes. It keeps no content, and what buf was is gone.
+// grow returns buf with room for n values, aligned to 64 bytes. The content is undefined, and the old buffer must not be used.
 func grow(buf *[]float32, n int) []float32 {
 	if len(*buf) < n {
 		offheap.Free(*buf)

@@ -70,7 +70,7 @@ func TestRowsAreIndependent(t *testing.T) {
 	})
 }
 
-// TestChunks packs A in more than one piece.
+// TestChunks packs A in several pieces.
 func TestChunks(t *testing.T) {
 	k := 2000
 	a, b := filled(2*packedA/k+77, k), filled(3, k)
@@ -146,7 +146,7 @@ func TestConcurrentCallers(t *testing.T) {
 	wg.Wait()
 }
 
-// productSource is a weight whose blocks are products themselves, as an adapter's are.
+// productSource is a weight whose blocks are products, as an adapter's are.
 type productSource struct{ u, v Matrix }
 
 func (s *productSource) Dims() (int, int) { return s.u.Rows, s.v.Rows }

@@ -100,7 +100,7 @@ func TestErrorsToTellApart(t *testing.T) {
 			t.Errorf("%s: no error", c.name)
 		}
 		for _, s := range sentinels {
-			if errors.Is(err, s) != (s == c.want) {
+			if errors.Is(err, s) != errors.Is(c.want, s) {
 				t.Errorf("%s: error %v is %q: %t", c.name, err, s, errors.Is(err, s))
 			}
 		}

@@ -62,8 +62,8 @@ func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 // parseParts reads the sections of tokenizer.json.
 func (t *Tokenizer) parseParts(f *tokenizerFile) (err error) {
 	for name, raw := range map[string]json.RawMessage{"truncation": f.Truncation, "padding": f.Padding} {
-		var any map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &any); err != nil && !jsonvalue.IsNull(raw) {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &object); err != nil && !jsonvalue.IsNull(raw) {
 			return fmt.Errorf("%s: want an object: %w", name, err)
 		}
 	}

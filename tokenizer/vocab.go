@@ -32,8 +32,11 @@ func (v *vocab) UnmarshalJSON(raw []byte) error {
 		}
 		token := key.(string)
 		var p *int64
-		if err := dec.Decode(&p); err != nil || p == nil {
-			return fmt.Errorf("vocab: id of %q: want a whole number (%v)", token, err)
+		if err := dec.Decode(&p); err != nil {
+			return fmt.Errorf("vocab: id of %q: want a whole number: %w", token, err)
+		}
+		if p == nil {
+			return fmt.Errorf("vocab: id of %q is null, want a whole number", token)
 		}
 		id := *p
 		if id < 0 || id != int64(int32(id)) {

@@ -8,9 +8,9 @@
 //	worst, n := report.Beyond(1e-3)
 //	fmt.Println(n, "of", len(report), "are beyond the tolerance, the worst is", worst.Name)
 //
-// # What a user meets
+// # Overview
 //
-// [Against] runs the file's inputs and returns a [Report], a [Comparison] for each value that the file holds. [Report.Beyond]
-// counts those that are not within a tolerance, [Report.Worst] finds the worst of a kind. docs/tour.md has the Python that
-// writes a reference.
+// [Against] runs the file's inputs and returns a [Report]: a [Comparison] for each tensor in the file. [Report.Beyond]
+// counts those that exceed a tolerance, and [Report.Worst] finds the worst of a kind. docs/tour.md shows how to write a
+// reference with Python.
 package verify

@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// Against compares a model with what another program has written; here that program is this one, and one of its logits is
-// wrong by a tenth.
+// Against compares a model with a file of another program. Here this program writes the file itself, with an error of
+// 0.1 in one of the logits.
 func ExampleAgainst() {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 16, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
 		"num_attention_heads": 2}`), model.Options{Seed: 1})

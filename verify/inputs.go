@@ -12,8 +12,9 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// ints reads a tensor of integers with a first extent of rows; nil where the file has none.
-func (v *verification) ints(name string, dims ...int) ([]int64, []int, error) {
+// readInts reads a tensor of integers whose first dimension is rows, and its shape. dims, if given, is the shape that
+// it must have. It returns nil if the file has no such tensor.
+func (v *verification) readInts(name string, dims ...int) ([]int64, []int, error) {
 	t, ok := v.file.Get(name)
 	if !ok {
 		return nil, nil, nil
@@ -25,20 +26,20 @@ func (v *verification) ints(name string, dims ...int) ([]int64, []int, error) {
 	return values, t.Shape, err
 }
 
-// inputs makes a batch without padding of the file's rows.
+// inputs builds a batch without padding from the rows of the file.
 func (v *verification) inputs() error {
-	v.kind = v.m.Head().Kind
+	v.headKind = v.m.Head().Kind
 	t, ok := v.file.Get("input_ids")
 	if !ok {
-		return fmt.Errorf("has no input_ids; it holds %s", wording.List(v.file.Names(), 6, ", "))
+		return fmt.Errorf("has no input_ids; it has %s", wording.List(v.file.Names(), 6, ", "))
 	}
 	if len(t.Shape) != 2 {
 		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
 	}
 	v.rows, v.length = t.Shape[0], t.Shape[1]
-	ids, _, err1 := v.ints("input_ids", v.rows, v.length)
-	mask, _, err2 := v.ints("attention_mask", v.rows, v.length)
-	types, _, err3 := v.ints("token_type_ids", v.rows, v.length)
+	ids, _, err1 := v.readInts("input_ids", v.rows, v.length)
+	mask, _, err2 := v.readInts("attention_mask", v.rows, v.length)
+	types, _, err3 := v.readInts("token_type_ids", v.rows, v.length)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -51,22 +52,22 @@ func (v *verification) inputs() error {
 	return v.labels(mask)
 }
 
-// row appends what is not padding in row r, or for question answering all of it.
+// row appends the tokens of row r to the batch: those that are not padding, or for question answering all of them.
 func (v *verification) row(r int, ids, mask, types []int64) error {
 	b, visible := v.batch, 0
 	for c := range v.length {
 		i := r*v.length + c
 		switch pad := mask != nil && mask[i] == 0; {
 		case !pad && visible < c:
-			return fmt.Errorf("attention_mask: row %d has a 1 behind a 0; rows must be padded on the right", r)
+			return fmt.Errorf("attention_mask: row %d has a 1 after a 0; rows must be padded on the right", r)
 		case ids[i] != int64(int32(ids[i])):
-			return fmt.Errorf("input_ids: %d is no token", ids[i])
+			return fmt.Errorf("input_ids: %d is not a token", ids[i])
 		case !pad:
 			visible++
-		case v.kind != head.QuestionAnswering:
+		case v.headKind != head.QuestionAnswering:
 			continue
 		}
-		v.at = append(v.at, i)
+		v.positions = append(v.positions, i)
 		b.IDs = append(b.IDs, int32(ids[i]))
 		if types != nil {
 			b.TokenTypeIDs = append(b.TokenTypeIDs, int32(types[i]))
@@ -74,16 +75,16 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 	}
 	if n := len(b.IDs); n > b.CuSeqLens[len(b.CuSeqLens)-1] {
 		b.CuSeqLens = append(b.CuSeqLens, n)
-		if v.kind == head.QuestionAnswering {
+		if v.headKind == head.QuestionAnswering {
 			b.AttentionLengths = append(b.AttentionLengths, visible)
 		}
 	}
 	return nil
 }
 
-// labels reads what the head is scored by.
+// labels reads the labels that the head needs.
 func (v *verification) labels(mask []int64) error {
-	switch v.kind {
+	switch v.headKind {
 	case head.SequenceClassification:
 		return v.classes()
 	case head.QuestionAnswering:
@@ -91,27 +92,28 @@ func (v *verification) labels(mask []int64) error {
 	case head.Seq2SeqLM:
 		return v.targets()
 	}
-	labels, _, err := v.ints("labels", v.rows, v.length)
+	labels, _, err := v.readInts("labels", v.rows, v.length)
 	if err != nil || labels == nil {
 		return err
 	}
 	for i, l := range labels {
 		if mask != nil && mask[i] == 0 && l != head.IgnoreIndex {
-			return fmt.Errorf("labels: row %d scores the padding at %d; want %d where attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
+			return fmt.Errorf("labels: row %d scores the padding at %d; want %d wherever attention_mask is 0", i/v.length, i%v.length, head.IgnoreIndex)
 		}
 	}
-	for _, i := range v.at {
-		v.batch.Labels = append(v.batch.Labels, label(labels[i]))
+	for _, i := range v.positions {
+		v.batch.Labels = append(v.batch.Labels, clampLabel(labels[i]))
 	}
 	return nil
 }
 
-func label(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
+// clampLabel converts a label to int32. One that is out of range stays so, and the model reports it.
+func clampLabel(l int64) int32 { return int32(min(max(l, math.MinInt32), math.MaxInt32)) }
 
-// classes reads a class for each row, or the values that are wanted.
+// classes reads the class of each row, or the target values of regression and multi-label classification.
 func (v *verification) classes() error {
 	for r := range v.rows {
-		v.scored = append(v.scored, r)
+		v.outputPositions = append(v.outputPositions, r)
 	}
 	t, ok := v.file.Get("labels")
 	if !ok {
@@ -122,29 +124,29 @@ func (v *verification) classes() error {
 		v.batch.FloatLabels = values
 		return err
 	}
-	labels, _, err := v.ints("labels", v.rows)
+	labels, _, err := v.readInts("labels", v.rows)
 	for _, l := range labels {
-		v.batch.Labels = append(v.batch.Labels, label(l))
+		v.batch.Labels = append(v.batch.Labels, clampLabel(l))
 	}
 	return err
 }
 
-// spans reads the answers' ends.
+// spans reads the first and the last position of each answer.
 func (v *verification) spans() error {
-	first, _, err1 := v.ints("start_positions", v.rows)
-	last, _, err2 := v.ints("end_positions", v.rows)
+	first, _, err1 := v.readInts("start_positions", v.rows)
+	last, _, err2 := v.readInts("end_positions", v.rows)
 	if err := errors.Join(err1, err2); err != nil || first == nil || last == nil {
 		return err
 	}
 	for r := range v.rows {
-		v.batch.Labels = append(v.batch.Labels, label(first[r]), label(last[r]))
+		v.batch.Labels = append(v.batch.Labels, clampLabel(first[r]), clampLabel(last[r]))
 	}
 	return nil
 }
 
-// targets reads the rows that a sequence-to-sequence model is to write, up to their last scored token.
+// targets reads the target of each row for a sequence-to-sequence model, up to its last scored token.
 func (v *verification) targets() error {
-	labels, shape, err := v.ints("labels")
+	labels, shape, err := v.readInts("labels")
 	if err != nil {
 		return err
 	}
@@ -160,8 +162,8 @@ func (v *verification) targets() error {
 			n--
 		}
 		for c := range n {
-			b.Labels = append(b.Labels, label(row[c]))
-			v.scored = append(v.scored, r*shape[1]+c)
+			b.Labels = append(b.Labels, clampLabel(row[c]))
+			v.outputPositions = append(v.outputPositions, r*shape[1]+c)
 		}
 		b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 	}

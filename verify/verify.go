@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,69 +16,23 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
-// Comparison is how far a value is from the reference's.
-type Comparison struct {
-	// Name is logits (of question answering logits.start and logits.end), loss or grad.PARAMETER.
-	Name string `json:"name"`
-	// Difference is the largest one, for gradients over the largest magnitude of the reference.
-	Difference JSONFloat `json:"difference"`
-	// Relative says that it was divided so.
-	Relative bool `json:"relative"`
-	// Values is how many were compared.
-	Values int `json:"values"`
-}
-
-// JSONFloat is a float64 that may be NaN or infinite; in JSON that is a text.
-type JSONFloat float64
-
-// MarshalJSON writes a number, or "NaN", "+Inf", "-Inf".
-func (n JSONFloat) MarshalJSON() ([]byte, error) {
-	if float64(n)-float64(n) != 0 {
-		return fmt.Appendf(nil, "%q", fmt.Sprint(float64(n))), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// Within says whether the difference is no larger than the tolerance; NaN never is.
-func (c Comparison) Within(tolerance float64) bool { return float64(c.Difference) <= tolerance }
-
-// Report is what was compared: what the file holds of logits, loss and gradients, in that order.
-type Report []Comparison
-
-// Worst is the comparison with the largest difference among those whose name has the prefix.
-func (r Report) Worst(prefix string) (worst Comparison, n int) {
-	for _, c := range r {
-		if !strings.HasPrefix(c.Name, prefix) {
-			continue
-		}
-		if n++; n == 1 || c.Difference > worst.Difference || math.IsNaN(float64(c.Difference)) {
-			worst = c
-		}
-	}
-	return worst, n
-}
-
-// Beyond counts the comparisons that are not within the tolerance, and returns the worst of all.
-func (r Report) Beyond(tolerance float64) (worst Comparison, n int) {
-	for _, c := range r {
-		if !c.Within(tolerance) {
-			n++
-		}
-	}
-	worst, _ = r.Worst("")
-	return worst, n
-}
-
-// Against runs the inputs of a reference file through the model with the named adapter ("" is the base alone) and
-// compares what the file holds: input_ids, and where they are there attention_mask and token_type_ids [rows, length],
-// padded on the right; what the head is scored by (labels [rows, length], one a row for sequence classification, [rows,
-// target length] for a sequence-to-sequence model; start_positions and end_positions [rows] for question answering);
-// logits (start_logits and end_logits [rows, length] for question answering), looked at where nothing is padding; loss,
-// the mean over what is scored; grad.PARAMETER of it, with the parameter's name as Hugging Face or PEFT has it. What the
-// file lacks is skipped; a gradient in it that belongs to no parameter is an error. Question answering keeps the padding:
-// transformers scores padded places too.
+// Against runs the inputs in a reference file through the model with the named adapter ("" means the base alone) and
+// compares the results with those in the file. The file is a safetensors file with these tensors:
+//
+//   - input_ids [rows, length], and optionally attention_mask and token_type_ids of the same shape. Rows are padded on the
+//     right.
+//   - The labels, named as in transformers: labels [rows, length] for language models and token classification, [rows] for
+//     sequence classification, [rows, target length] for sequence-to-sequence models; start_positions and end_positions
+//     [rows] for question answering.
+//   - logits, or start_logits and end_logits [rows, length] for question answering. Padding is not compared.
+//   - loss, the mean over everything that is scored.
+//   - grad.PARAMETER, the gradient of the loss, with the name that the parameter has in transformers or PEFT.
+//
+// What the file lacks is skipped. A gradient of an unknown parameter is an error. For question answering the padding is
+// kept, since transformers scores padded positions too.
 func Against(ctx context.Context, m *model.Model, adapter, path string) (Report, error) {
 	r, err := run(ctx, m, adapter, path)
 	if err != nil {
@@ -108,95 +61,105 @@ func run(ctx context.Context, m *model.Model, adapter, path string) (Report, err
 		return nil, err
 	}
 	if len(v.report) == 0 {
-		return nil, errors.New("holds nothing to compare: neither logits nor loss nor grad.PARAMETER")
+		return nil, errors.New("has nothing to compare: no logits, no loss and no grad.PARAMETER")
 	}
 	return v.report, nil
 }
 
 // verification is the state of Against.
 type verification struct {
-	m       *model.Model
-	adapter string
-	file    *checkpoint.Checkpoint
-	kind    head.Kind
-	batch   *model.Batch
-	at      []int // where the batch's tokens stand in the padded rows
-	scored  []int // where the outputs that the logits are compared at stand, where that is not at
-	length  int   // of the padded rows
-	rows    int
-	trained []*model.Weight // what is frozen again afterwards
-	least   float64         // gradients below it are nothing
-	report  Report
+	m               *model.Model
+	adapter         string
+	file            *checkpoint.Checkpoint
+	headKind        head.Kind
+	batch           *model.Batch
+	rows, length    int             // shape of the padded input_ids
+	positions       []int           // of the batch's tokens in the padded rows
+	outputPositions []int           // of the outputs in the file's padded logits; nil if they are the positions of the tokens
+	unfrozen        []*model.Weight // weights that were made trainable and must be frozen again
+	zeroGrad        float64         // a tensor whose largest gradient is below this counts as zero
+	report          Report
 }
 
 // compare adds a comparison to the report.
 func (v *verification) compare(name string, got, want []float32, relative bool) {
-	most, scale := 0.0, 0.0
+	largest, scale := 0.0, 0.0
 	for i, w := range want {
-		if d := math.Abs(float64(got[i]) - float64(w)); d > most || math.IsNaN(d) {
-			most = d
+		if d := math.Abs(float64(got[i]) - float64(w)); d > largest || math.IsNaN(d) {
+			largest = d
 		}
 		scale = math.Max(scale, math.Abs(float64(w)))
-		if math.IsNaN(most) {
+		if math.IsNaN(largest) {
 			break
 		}
 	}
-	if relative && scale < v.least {
-		scale = 1000 * v.least
+	if relative && scale < v.zeroGrad {
+		scale = 1000 * v.zeroGrad
 	}
-	if relative && most != 0 {
-		most /= scale
+	if relative && largest != 0 {
+		largest /= scale
 	}
-	v.report = append(v.report, Comparison{Name: name, Difference: JSONFloat(most), Relative: relative, Values: len(want)})
+	v.report = append(v.report, Comparison{Name: name, Difference: JSONFloat(largest), Relative: relative, Values: len(want)})
 }
 
-// logits compares the head's outputs: with the column that a file has of them, or with all.
+// logits compares the outputs of the head. The file has them in one tensor, or for question answering in a tensor for
+// each of the two columns.
 func (v *verification) logits() error {
 	names := []string{"logits"}
-	if v.kind == head.QuestionAnswering {
+	if v.headKind == head.QuestionAnswering {
 		names = []string{"start_logits", "end_logits"}
 	}
 	if _, ok := v.file.Get(names[0]); !ok {
 		return nil
 	}
-	p := &op.Pass{Adapter: v.adapter}
-	defer p.Release()
-	got, err := v.m.Logits(p, v.batch, nil, nil)
-	if err != nil {
-		return err
-	}
-	at, cols := v.at, got.Cols/len(names)
-	if v.scored != nil {
-		at = v.scored
-	}
-	for c, name := range names {
-		t, ok := v.file.Get(name)
-		if !ok {
-			continue
-		}
-		if n := len(t.Shape); n < 1 || len(names) == 1 && t.Shape[n-1] != cols || t.Size() < (slices.Max(at)+1)*cols {
-			return fmt.Errorf("%s has shape %v; the model makes %d values for each of %d places", name, t.Shape, cols, len(at))
-		}
-		padded, err := t.Float32s()
+	return op.Inference(v.adapter, func(p *op.Pass) error {
+		got, err := v.m.Logits(p, v.batch, nil, nil)
 		if err != nil {
 			return err
 		}
-		var have, want []float32
-		for r, i := range at {
-			have = append(have, got.Row(r)[c*cols:(c+1)*cols]...)
-			want = append(want, padded[i*cols:(i+1)*cols]...)
+		cols := got.Cols / len(names)
+		for i, name := range names {
+			if err := v.compareLogits(name, got.Slice(0, i*cols, got.Rows, cols)); err != nil {
+				return err
+			}
 		}
-		if len(names) > 1 {
-			name = "logits." + strings.TrimSuffix(name, "_logits")
-		}
-		v.compare(name, have, want, false)
+		return nil
+	})
+}
+
+// compareLogits compares outputs [positions, columns] with a padded tensor of the file, if it is there.
+func (v *verification) compareLogits(name string, got tensor.Matrix) error {
+	t, ok := v.file.Get(name)
+	if !ok {
+		return nil
 	}
+	positions := v.positions
+	if v.outputPositions != nil {
+		positions = v.outputPositions
+	}
+	cols := got.Cols
+	if n := len(t.Shape); n < 1 || name == "logits" && t.Shape[n-1] != cols || t.Size() < (slices.Max(positions)+1)*cols {
+		return fmt.Errorf("%s has shape %v; the model computes %d values for each of %d positions", name, t.Shape, cols, len(positions))
+	}
+	padded, err := t.Float32s()
+	if err != nil {
+		return err
+	}
+	var have, want []float32
+	for r, i := range positions {
+		have = append(have, got.Row(r)...)
+		want = append(want, padded[i*cols:(i+1)*cols]...)
+	}
+	if part, ok := strings.CutSuffix(name, "_logits"); ok {
+		name = "logits." + part
+	}
+	v.compare(name, have, want, false)
 	return nil
 }
 
-// gradients compares the loss, and the gradients in the file.
+// gradients compares the loss and the gradients.
 func (v *verification) gradients() error {
-	params, err := v.params()
+	params, err := v.gradientParams()
 	if err != nil {
 		return err
 	}
@@ -237,14 +200,16 @@ func (v *verification) gradients() error {
 	return v.compareGradients(params)
 }
 
-// nothing is below what part of the largest gradient of all a tensor's gradient counts as zero, and is measured by a
-// thousand times that: a key's bias has none but for rounding, since it moves all scores of a query alike.
-const nothing = 1e-6
+// zeroGradRatio decides which gradients count as zero: those of a tensor whose largest gradient is below this fraction
+// of the largest gradient of all. Their error is divided by 1,000 times that bound. (The gradient of a key's bias is
+// zero but for rounding, since the bias shifts all scores of a query equally.)
+const zeroGradRatio = 1e-6
 
+// compareGradients compares the gradients of the parameters, by their names in the file, and clears them.
 func (v *verification) compareGradients(params map[string]*nn.Param) error {
 	for _, p := range params {
 		for _, g := range op.Grad(p).Data {
-			v.least = math.Max(v.least, nothing*math.Abs(float64(g)))
+			v.zeroGrad = math.Max(v.zeroGrad, zeroGradRatio*math.Abs(float64(g)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -265,17 +230,19 @@ func (v *verification) compareGradients(params map[string]*nn.Param) error {
 	return nil
 }
 
+// freeze freezes the weights that gradientParams made trainable.
 func (v *verification) freeze() {
-	for _, w := range v.trained {
+	for _, w := range v.unfrozen {
 		for ; w.Tied() != nil; w = w.Tied() {
 		}
 		w.Freeze()
 	}
 }
 
-// params finds the parameter of every gradient in the file and makes it trainable.
-func (v *verification) params() (map[string]*nn.Param, error) {
-	wanted := map[string]string{} // by the parameter's name: that in the file
+// gradientParams finds the parameter of every gradient in the file and makes it trainable. It returns the parameters by
+// their names in the file.
+func (v *verification) gradientParams() (map[string]*nn.Param, error) {
+	wanted := map[string]string{} // from the plain name of a parameter to its name in the file
 	for _, name := range v.file.Names() {
 		if p, ok := strings.CutPrefix(name, "grad."); ok {
 			wanted[plainName(p)] = name
@@ -283,8 +250,8 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 	}
 	found := map[string]*nn.Param{}
 	take := func(name string, param func() *nn.Param) {
-		if key, ok := wanted[plainName(name)]; ok { // the name in the file
-			found[key] = param()
+		if inFile, ok := wanted[plainName(name)]; ok {
+			found[inFile] = param()
 			delete(wanted, plainName(name))
 		}
 	}
@@ -296,7 +263,7 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 			if p := w.Param(v.adapter); p != nil {
 				return p
 			}
-			v.trained = append(v.trained, w)
+			v.unfrozen = append(v.unfrozen, w)
 			return w.Train()
 		})
 	})
@@ -308,12 +275,12 @@ func (v *verification) params() (map[string]*nn.Param, error) {
 		}
 	})
 	if len(wanted) > 0 {
-		return nil, fmt.Errorf("has gradients of what is no parameter here: %s", wording.List(slices.Sorted(maps.Values(wanted)), 6, ", "))
+		return nil, fmt.Errorf("has gradients of unknown parameters: %s", wording.List(slices.Sorted(maps.Values(wanted)), 6, ", "))
 	}
 	return found, nil
 }
 
-// plainName is a parameter's name without what PEFT wraps round it.
+// plainName returns a parameter's name without the prefixes and suffixes that PEFT adds.
 func plainName(name string) string {
 	name = strings.TrimPrefix(name, "base_model.model.")
 	for _, s := range []string{".base_layer", ".modules_to_save.default", ".default"} {

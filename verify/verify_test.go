@@ -17,7 +17,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// TestVerifyModels holds the models to the bars of logits 2e-4, loss 2e-5 and gradients 1e-3 (testdata/golden/README.md).
+// TestVerifyModels compares the golden models with transformers: logits to 2e-4, losses to 2e-5, gradients to 1e-3.
 func TestVerifyModels(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {
@@ -33,15 +33,15 @@ func TestVerifyModels(t *testing.T) {
 					grads++
 				}
 			}
-			type bar struct {
+			type bound struct {
 				tol float64
 				n   int
 			}
-			bars := map[string]bar{"logits": {2e-4, 1}, "loss": {2e-5, 1}, "grad.": {1e-3, grads}}
+			bounds := map[string]bound{"logits": {2e-4, 1}, "loss": {2e-5, 1}, "grad.": {1e-3, grads}}
 			if m.Head().Kind == head.QuestionAnswering {
-				bars["logits"] = bar{2e-4, 2}
+				bounds["logits"] = bound{2e-4, 2}
 			}
-			for prefix, want := range bars {
+			for prefix, want := range bounds {
 				if worst, n := r.Worst(prefix); n != want.n || !worst.Within(want.tol) {
 					t.Errorf("%s: %d compared, want %d; largest difference %g at %s, want up to %g", prefix, n, want.n, worst.Difference, worst.Name, want.tol)
 				}
@@ -55,7 +55,7 @@ func TestVerifyModels(t *testing.T) {
 	}
 }
 
-func TestVerifyRefuses(t *testing.T) {
+func TestVerifyErrors(t *testing.T) {
 	m := tiny.Load(t, tiny.Llama(t))
 	ids := checkpoint.I64("input_ids", []int64{5, 6, 7, 5, 6, 0}, 2, 3)
 	mask := checkpoint.I64("attention_mask", []int64{1, 1, 1, 1, 1, 0}, 2, 3)
@@ -65,19 +65,19 @@ func TestVerifyRefuses(t *testing.T) {
 		tensors []checkpoint.Tensor
 		want    string
 	}{
-		"no inputs":         {[]checkpoint.Tensor{loss}, "has no input_ids; it holds loss"},
+		"no inputs":         {[]checkpoint.Tensor{loss}, "has no input_ids; it has loss"},
 		"nothing":           {[]checkpoint.Tensor{ids, mask, labels}, "nothing to compare"},
 		"no labels":         {[]checkpoint.Tensor{ids, mask, loss}, "no labels"},
 		"flat":              {[]checkpoint.Tensor{checkpoint.I64("input_ids", []int64{1, 2}, 2), loss}, "input_ids has shape [2]"},
 		"vocabulary":        {[]checkpoint.Tensor{checkpoint.I64("input_ids", []int64{1, 1 << 20}, 1, 2), checkpoint.F32("logits", make([]float32, 256), 1, 2, 128)}, "token 1 has id 1048576"},
-		"left padding":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1, 1, 1, 0, 1, 1}, 2, 3), loss}, "row 1 has a 1 behind a 0"},
+		"left padding":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1, 1, 1, 0, 1, 1}, 2, 3), loss}, "row 1 has a 1 after a 0"},
 		"scored padding":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", make([]int64, 6), 2, 3), loss}, "row 1 scores the padding at 2"},
 		"nothing scored":    {[]checkpoint.Tensor{ids, mask, checkpoint.I64("labels", slices.Repeat([]int64{-100}, 6), 2, 3), loss}, "no token of the batch is scored"},
 		"mask's shape":      {[]checkpoint.Tensor{ids, checkpoint.I64("attention_mask", []int64{1}, 1, 1), loss}, "attention_mask has shape [1 1]"},
-		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1]; the model makes 128 values for each of 6 places"},
-		"unknown gradient":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.nrm.weight", []float32{1}, 1)}, "no parameter here: grad.model.nrm.weight"},
+		"logits' shape":     {[]checkpoint.Tensor{ids, checkpoint.F32("logits", []float32{1}, 1, 1, 1)}, "logits has shape [1 1 1]; the model computes 128 values for each of 6 positions"},
+		"unknown gradient":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.nrm.weight", []float32{1}, 1)}, "unknown parameters: grad.model.nrm.weight"},
 		"gradient's shape":  {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("grad.model.norm.weight", []float32{1}, 1)}, "grad.model.norm.weight has shape [1]"},
-		"loss is no scalar": {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("loss", []float32{1, 2}, 2)}, "loss has 2 values"},
+		"loss not a scalar": {[]checkpoint.Tensor{ids, mask, labels, checkpoint.F32("loss", []float32{1, 2}, 2)}, "loss has 2 values"},
 	} {
 		path := filepath.Join(t.TempDir(), "reference.safetensors")
 		if err := checkpoint.Write(path, tt.tensors, nil); err != nil {
@@ -89,8 +89,8 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// TestVerifyRefusesOtherHeads gives each head labels of another's shape.
-func TestVerifyRefusesOtherHeads(t *testing.T) {
+// TestVerifyHeadErrors gives each kind of head labels of a wrong shape.
+func TestVerifyHeadErrors(t *testing.T) {
 	ids := checkpoint.I64("input_ids", []int64{5, 6, 7, 5, 6, 2}, 2, 3)
 	three := []int64{0, 1, 0}
 	for _, tt := range []struct {
@@ -110,7 +110,7 @@ func TestVerifyRefusesOtherHeads(t *testing.T) {
 		if err := checkpoint.Write(path, append(tt.tensors, ids, checkpoint.F32("loss", []float32{4})), nil); err != nil {
 			t.Fatal(err)
 		}
-		m := tiny.Load(t, filepath.Join(golden.Roots(t, "models", tt.model)[0]))
+		m := tiny.Load(t, golden.Roots(t, "models", tt.model)[0])
 		if _, err := Against(t.Context(), m, "", path); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
@@ -146,7 +146,7 @@ func TestPlainName(t *testing.T) {
 	}
 }
 
-// TestVerifyAdapterGradients gives Verify an adapter's own gradients under PEFT's names, and a changed one.
+// TestVerifyAdapterGradients compares an adapter with its own gradients under PEFT's names, one of which is changed.
 func TestVerifyAdapterGradients(t *testing.T) {
 	c := golden.Cases(t, "peft")[0]
 	for _, name := range []string{"lora", "dora", "mora6"} {
@@ -171,7 +171,7 @@ func TestVerifyAdapterGradients(t *testing.T) {
 			g := op.Grad(p.Param)
 			v := slices.Clone(g.Data)
 			if i == 0 {
-				v[0] += 1
+				v[0]++
 			}
 			shape := []int{g.Rows, g.Cols}
 			if strings.HasSuffix(p.Name, "magnitude") || strings.Contains(p.Name, "magnitude_vector") {
@@ -190,7 +190,7 @@ func TestVerifyAdapterGradients(t *testing.T) {
 			t.Fatal(err)
 		}
 		if worst, bad := r.Beyond(1e-6); bad != 1 || len(r) != len(params) || !strings.Contains(worst.Name, "lora_") {
-			t.Errorf("%s: %d of %d differ, the worst %+v; want the one that was changed", name, bad, len(r), worst)
+			t.Errorf("%s: %d of %d differ, the worst %+v; want only the changed one", name, bad, len(r), worst)
 		}
 		_ = l.Close()
 	}

@@ -16,32 +16,33 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
-// benchCmd measures training.
+// benchCmd is the verb bench.
 type benchCmd struct {
 	Model                 string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Data                  string   `placeholder:"FILE" help:"Training data; its rows are taken in their order."`
-	Task                  string   `default:"math" help:"Task that the data are for."`
-	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. math has form=raw here."`
-	Dense                 int      `placeholder:"LENGTH" help:"In place of data: rows of so many random tokens, all scored."`
-	Method                string   `default:"mora" help:"Adapter method: ${methods}; moraK for MoRA with mora_type K; or full."`
-	Batch                 int      `default:"4" placeholder:"N" help:"Rows of a step. Default ${default}."`
-	Steps                 int      `default:"5" placeholder:"N" help:"Steps that are timed, behind one that is not. Default ${default}."`
-	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block: run every layer again in the backward pass, for less memory."`
-	R                     int      `name:"r" default:"8" placeholder:"N" help:"The adapter's r. Default ${default}."`
-	Decode                int      `placeholder:"N" help:"Measure generation in place of training: N new tokens behind each of --prompts prompts of --prompt-tokens tokens."`
-	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: prompts side by side. Default ${default}."`
-	PromptTokens          int      `default:"256" placeholder:"N" help:"With --decode: the length of a prompt. Default ${default}."`
-	Forward               int      `placeholder:"LENGTH" help:"Measure passes without gradients in place of training: --steps passes over --batch rows of so many random tokens."`
-	Sweep                 string   `placeholder:"DIR" help:"Measure how the cost grows with rows, length, r and threads, on dense rows; tables and plots go into the folder."`
-	Profile               bool     `help:"Time by kind of operator, and memory by part."`
+	Data                  string   `placeholder:"FILE" help:"Training data. Rows are used in their order."`
+	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`
+	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. Here math has form=raw by default."`
+	Dense                 int      `placeholder:"LENGTH" help:"Train on rows of LENGTH random tokens instead of data. All tokens are scored."`
+	Method                string   `default:"mora" placeholder:"NAME" help:"Method: ${methods}; moraK for MoRA with mora_type K; or full. Default ${default}."`
+	Batch                 int      `default:"4" placeholder:"N" help:"Rows per step. Default ${default}."`
+	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
+	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
+	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
+	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
+	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: number of prompts at once. Default ${default}."`
+	PromptTokens          int      `default:"256" placeholder:"N" help:"With --decode: length of a prompt. Default ${default}."`
+	Forward               int      `placeholder:"LENGTH" help:"Measure forward passes instead of training: --steps passes over --batch rows of LENGTH random tokens."`
+	Sweep                 string   `placeholder:"DIR" help:"Measure how the cost grows with rows, length, r and threads. Write tables and plots into DIR."`
+	Profile               bool     `help:"Print the time of each kind of operator and the parts of the memory."`
 	JSON                  bool     `name:"json" help:"Print JSON: tokens_per_second, step_seconds, peak_bytes, peak_share, losses …"`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (benchCmd) Help() string {
-	return `The settings are fixed: lora_alpha 16, every linear layer but the head's without dropout, AdamW at a constant 3e-4 without
-weight decay, no clipping. A model without a head gets one with two classes. Padding does not exist, so every token counted is a real one.
+	return `All other settings are fixed: lora_alpha 16, an adapter on every linear layer but the head's, no dropout, AdamW with a
+constant learning rate of 3e-4, no weight decay, no clipping. A model without a head gets one with two classes. Batches have no
+padding, so tokens per second count real tokens.
 
 Examples:
   finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
@@ -56,7 +57,7 @@ func (c *benchCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	m, err := bench.Model(g.Ctx, c.Model)
+	m, err := bench.LoadModel(g.Ctx, c.Model)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (c *benchCmd) Run(g *globals) error {
 			return err
 		}
 	} else if c.Data != "" {
-		return errors.New("bench: --dense makes its own rows; leave out --data")
+		return errors.New("bench: --dense needs no data; leave out --data")
 	}
 	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
 		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
@@ -86,20 +87,25 @@ func (c *benchCmd) Run(g *globals) error {
 	if c.JSON {
 		return g.print(r)
 	}
+	c.printTraining(g, r)
+	if c.Profile {
+		printProfile(g, r)
+	}
+	return nil
+}
+
+// printTraining prints what a training measurement found.
+func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
 	g.printf("peak memory        %s\n", size(r.PeakBytes))
-	g.printf("share of the peak  %.1f %% of what the multiply-add units can do\n", 100*r.MFU)
+	g.printf("utilization        %.1f %% of the machine's multiply-add peak\n", 100*r.MFU)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)
 	}
 	g.printf("\n")
-	if c.Profile {
-		printProfile(g, r)
-	}
-	return nil
 }
 
 // decode measures generation and prints.
@@ -112,13 +118,13 @@ func (c *benchCmd) decode(g *globals, m *model.Model) error {
 		return g.print(r)
 	}
 	g.printf("%d prompts of %d tokens, %d new tokens each, %d threads\n", r.Prompts, c.PromptTokens, c.Decode, r.Threads)
-	g.printf("prefill            %.0f tokens a second\n", r.PrefillTokensPerSecond)
-	g.printf("decode             %.1f tokens a second\n", r.DecodeTokensPerSecond)
-	g.printf("share of the read  %.0f %% of the %.1f GB/s that memory gives\n", 100*r.BandwidthUtilization, r.MemoryBandwidth/1e9)
+	g.printf("prefill            %.0f tokens per second\n", r.PrefillTokensPerSecond)
+	g.printf("decode             %.1f tokens per second\n", r.DecodeTokensPerSecond)
+	g.printf("memory bandwidth   %.0f %% of %.1f GB/s are used\n", 100*r.BandwidthUtilization, r.MemoryBandwidth/1e9)
 	return nil
 }
 
-// forward measures passes without gradients and prints.
+// forward measures forward passes and prints.
 func (c *benchCmd) forward(g *globals, m *model.Model) error {
 	r, err := bench.Forward(g.Ctx, m, c.Batch, c.Forward, c.Steps)
 	if err != nil {
@@ -133,7 +139,7 @@ func (c *benchCmd) forward(g *globals, m *model.Model) error {
 	return nil
 }
 
-// sweep measures every point in a process of its own, so that each has its own peak of memory.
+// sweep measures every point in a process of its own, so that each has its own peak memory.
 func (c *benchCmd) sweep(g *globals) error {
 	program, err := os.Executable()
 	if err != nil {
@@ -157,9 +163,9 @@ func (c *benchCmd) sweep(g *globals) error {
 	return nil
 }
 
-// printProfile prints where time and memory went.
+// printProfile prints the time of each kind of operator and the parts of the memory.
 func printProfile(g *globals, r *bench.Result) {
-	g.printf("\n%-20s %9s %7s\n", "time by operator", "s a step", "share")
+	g.printf("\n%-20s %9s %7s\n", "time by operator", "s/step", "share")
 	for _, t := range r.Profile {
 		g.printf("%-20s %9.3f %5.1f %%\n", t.Kind, t.Seconds/float64(len(r.StepSeconds)), 100*t.Share)
 	}
@@ -178,7 +184,7 @@ func printProfile(g *globals, r *bench.Result) {
 	g.printf("\n")
 }
 
-// load reads the tokenizer and the task's data.
+// load loads the tokenizer and the task.
 func (c *benchCmd) load(m *model.Model) (*tokenizer.Tokenizer, tasks.Task, error) {
 	settings := c.Set
 	hasForm := slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "form=") })

@@ -6,17 +6,17 @@ import (
 	"github.com/spagotune/spagotune/convert"
 )
 
-// convertCmd turns a model's folder into that of another program.
+// convertCmd is the verb convert.
 type convertCmd struct {
-	Model    string   `required:"" placeholder:"DIR" help:"The model's folder."`
-	Output   string   `required:"" placeholder:"DIR" help:"The new folder; it must not exist or be empty."`
+	Model    string   `required:"" placeholder:"DIR" help:"Folder of the model."`
+	Output   string   `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface" placeholder:"FORMAT" help:"cybertron (spago_model.bin) or huggingface (model.safetensors)."`
-	Numerics string   `enum:"cybertron,huggingface" default:"cybertron" help:"For Cybertron: norms with Cybertron's own constant, 1e-5, or with config.json's (huggingface)."`
-	Drop     []string `placeholder:"NAME" help:"Leave out tensors of this name, or whose names begin so, that the other format has no place for."`
-	JSON     bool     `help:"Print one JSON object."`
+	Numerics string   `enum:"cybertron,huggingface" default:"cybertron" placeholder:"NAME" help:"Epsilon of the norms with --to cybertron: Cybertron's own, 1e-5 (cybertron), or config.json's (huggingface). Default ${default}."`
+	Drop     []string `placeholder:"NAME" help:"Drop tensors with this name or prefix if the other format has no place for them; may be repeated."`
+	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
-// Help has examples.
+// Help returns examples for --help.
 func (c *convertCmd) Help() string {
 	return `Examples:
   finetune convert --model ./bert --output ./served/bert --to cybertron
@@ -24,7 +24,7 @@ func (c *convertCmd) Help() string {
   finetune convert --model ./served/bert --output ./bert-back --to huggingface`
 }
 
-// Run converts and says what came of it.
+// Run converts and prints a report.
 func (c *convertCmd) Run(g *globals) error {
 	r, err := convert.Convert(g.Ctx, convert.Options{Model: c.Model, Output: c.Output, To: c.To, Numerics: c.Numerics, Drop: c.Drop})
 	if err != nil {
@@ -33,11 +33,11 @@ func (c *convertCmd) Run(g *globals) error {
 	if c.JSON {
 		return g.print(r)
 	}
-	g.printf("converted into %s for %s: %s, %d parameters, read back to the same bits\n", r.Output, r.To, r.Head, r.Parameters)
+	g.printf("converted to %s for %s: %s, %d parameters, read back to the same bits\n", r.Output, r.To, r.Head, r.Parameters)
 	for _, list := range []struct {
 		what  string
 		items []string
-	}{{"dropped", r.Dropped}, {"not copied", r.LeftBehind}} {
+	}{{"dropped", r.Dropped}, {"not copied", r.NotCopied}} {
 		if len(list.items) > 0 {
 			g.printf("%s: %s\n", list.what, strings.Join(list.items, ", "))
 		}

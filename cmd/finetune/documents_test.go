@@ -39,8 +39,8 @@ func TestCommandsInDocuments(t *testing.T) {
 	}
 }
 
-// TestCommandsAreNoOthers lets wrong command lines fail.
-func TestCommandsAreNoOthers(t *testing.T) {
+// TestWrongCommandsDoNotParse checks that wrong command lines are rejected.
+func TestWrongCommandsDoNotParse(t *testing.T) {
 	for _, line := range []string{"trian", "train --modle x", "merge --model a --adapter b", "convert --model a --output b --to pytorch", "train a.yaml b.yaml", "train --model 'x"} {
 		if parses(line) == nil {
 			t.Errorf("finetune %s parses", line)
@@ -48,7 +48,7 @@ func TestCommandsAreNoOthers(t *testing.T) {
 	}
 }
 
-// parses parses what comes after the program's name, without running it.
+// parses parses what follows the program's name, without running it.
 func parses(line string) error {
 	args, err := words(line)
 	if err != nil {
@@ -57,7 +57,7 @@ func parses(line string) error {
 	var c cli
 	exits := false
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(io.Discard, io.Discard), kong.Vars{"tasks": "", "methods": ""},
-		kong.Exit(func(int) { exits = true })) // --help is a right command
+		kong.Exit(func(int) { exits = true })) // --help is a valid command
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,10 @@ func parses(line string) error {
 	return err
 }
 
-// word is one word of a command line, or a comment, which ends the line. Quotes may hold blanks.
+// word matches a word of a command line, or a comment, which ends the line. Quoted words may contain spaces.
 var word = regexp.MustCompile(`^\s*(?:(#.*)|((?:[^\s'"]|'[^']*'|"[^"]*")+))`)
 
-// words cuts a command line as a shell does.
+// words splits a command line as a shell does.
 func words(line string) ([]string, error) {
 	var all []string
 	for strings.TrimSpace(line) != "" {
@@ -87,13 +87,13 @@ func words(line string) ([]string, error) {
 	return all, nil
 }
 
-// shell is a line of a document that is a command, inline a command within a sentence that has a flag.
+// shell matches a line of a document that is a command; inline matches a command with a flag inside a sentence.
 var (
 	shell  = regexp.MustCompile(`(?m)^(?:    |\t)?(?:go run \./cmd/finetune|finetune) +((?:[^\n\\]|\\\n|\\.)*)$`)
 	inline = regexp.MustCompile("`finetune ([^`]* --[^`]*)`")
 )
 
-// documentCommands are the commands in a Markdown file.
+// documentCommands returns the commands in a Markdown file.
 func documentCommands(t *testing.T, file string) []command {
 	t.Helper()
 	raw, err := os.ReadFile(file)
@@ -109,10 +109,10 @@ func documentCommands(t *testing.T, file string) []command {
 	return all
 }
 
-// example is a line of a verb's help: a command, and after several blanks what it does.
+// example matches a line of a verb's help: a command and, after several spaces, what it does.
 var example = regexp.MustCompile(`(?m)^  finetune (.*?)(?:   .*)?$`)
 
-// helpCommands are the examples that the verbs' --help has.
+// helpCommands returns the examples in the help of all verbs.
 func helpCommands(t *testing.T) []command {
 	t.Helper()
 	var all []command

@@ -2,26 +2,25 @@ package main
 
 import "github.com/spagotune/spagotune/evaluate"
 
-// evalCmd scores a model.
+// evalCmd is the verb eval.
 type evalCmd struct {
 	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Adapter string   `placeholder:"DIR" help:"Adapter's folder."`
-	Task    []string `required:"" placeholder:"NAME,…" help:"Tasks: ${tasks}."`
-	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"A task's data; all of it is evaluated. Repeated, with the task's name, for several."`
-	Limit   int      `placeholder:"N" help:"Take only the first N examples of each task; 0 is all."`
-	Set     []string `sep:"none" placeholder:"[NAME.]KEY=VALUE" help:"Set an option of the tasks, or of one; may be repeated."`
-	Loss    bool     `help:"Take the loss too where answers are generated; all else has it anyway."`
-	Answers string   `placeholder:"FILE" help:"Keep the answers as JSON Lines; a run that was cut off goes on from there."`
+	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
+	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
+	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated. With several tasks, repeat it with their names."`
+	Limit   int      `placeholder:"N" help:"Evaluate only the first N examples of each task. 0 means all."`
+	Set     []string `sep:"none" placeholder:"[NAME.]KEY=VALUE" help:"Set an option of all tasks that have it, or of one task; may be repeated."`
+	Loss    bool     `help:"Compute the loss of tasks whose answers are generated, too. Other tasks always have one."`
+	Answers string   `placeholder:"FILE" help:"Write the answers as JSON Lines. An interrupted evaluation resumes from this file."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (evalCmd) Help() string {
-	return `Answers are generated greedily, chosen by log-likelihood, or read off the model's head, and judged by the task. The loss is the
-mean over all that is scored; where answers are generated it takes a pass of its own, for which --loss asks. The file of answers
-has for each: task, where, prompt, output, want, score, verdict, what the task's rule extracted from the output, and choices or
-prediction with their probabilities.
+	return `Depending on the task, answers are generated greedily, chosen by log-likelihood, or computed by the model's head. The task
+scores them. The loss is the mean over everything that is scored. Each line of the file of answers has the keys task, where, prompt,
+output, want, score, verdict, extracted (the part of the output that is compared), and choices or prediction with probabilities.
 
 Examples:
   finetune eval --model smollm2 --task math --data gsm8k/test.jsonl --limit 50 --answers answers.jsonl
@@ -37,27 +36,28 @@ func (c *evalCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	l, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
+	defer func() { _ = s.Close() }()
 	o := evaluate.Options{Limit: max(c.Limit, 0), Loss: c.Loss}
 	if c.Answers != "" {
-		o.Log, err = evaluate.OpenPredictionLog(c.Answers, evaluate.Run{Model: l.Model.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
+		o.Log, err = evaluate.OpenPredictionLog(c.Answers, evaluate.Run{Model: s.Model.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
 		if err != nil {
 			return err
 		}
 		defer func() { _ = o.Log.Close() }()
 	}
-	results, err := evaluate.All(g.Ctx, l, all, o)
+	results, err := evaluate.All(g.Ctx, s, all, o)
 	if err != nil {
 		return err
 	}
 	return c.print(g, all, results)
 }
 
-// print writes the results: as JSON one task's as it is, several by their names.
+// print prints the results. As JSON, the result of a single task is an object, those of several tasks are objects by
+// name.
 func (c *evalCmd) print(g *globals, all []evaluate.NamedTask, results []*evaluate.Result) error {
 	if c.JSON && len(results) == 1 {
 		return g.print(results[0])
@@ -78,7 +78,7 @@ func (c *evalCmd) print(g *globals, all []evaluate.NamedTask, results []*evaluat
 	return nil
 }
 
-// printEval writes a task's loss, score and figures.
+// printEval prints a task's loss, score and metrics.
 func printEval(g *globals, r *evaluate.Result) {
 	if r.Loss != nil {
 		g.printf("loss   %.4f over %d scored tokens of %d rows\n", *r.Loss, r.Scored, r.Rows)

@@ -7,25 +7,25 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
-// generateCmd continues a text.
+// generateCmd is the verb generate.
 type generateCmd struct {
 	Model        string  `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Adapter      string  `placeholder:"DIR" help:"Adapter's folder."`
-	Prompt       string  `required:"" placeholder:"TEXT" help:"What to continue."`
-	Chat         bool    `help:"Put the prompt into the model's chat template, as the user's message."`
-	System       string  `placeholder:"TEXT" help:"With --chat, the system's message."`
-	MaxNewTokens int     `default:"256" placeholder:"N" help:"Most tokens to make; 0 is up to the model's length. Default ${default}."`
-	Temperature  float64 `default:"0" help:"0 takes the most likely token; more samples."`
-	TopK         int     `default:"0" placeholder:"K" help:"Sample among the K most likely tokens; 0 is all."`
-	TopP         float64 `default:"0" placeholder:"P" help:"Sample among the most likely tokens that reach probability P; 0 is all."`
-	Seed         uint64  `default:"0" placeholder:"N" help:"Seed of the samples."`
-	JSON         bool    `name:"json" help:"Print JSON when all is done, in place of the text as it comes."`
+	Adapter      string  `placeholder:"DIR" help:"Folder of an adapter."`
+	Prompt       string  `required:"" placeholder:"TEXT" help:"Text to continue."`
+	Chat         bool    `help:"Render the prompt as the user's message, with the model's chat template."`
+	System       string  `placeholder:"TEXT" help:"With --chat: the system message."`
+	MaxNewTokens int     `default:"256" placeholder:"N" help:"Maximum number of tokens to generate. 0 means up to the model's length. Default ${default}."`
+	Temperature  float64 `default:"0" placeholder:"T" help:"0 always takes the most likely token; a higher temperature samples. Default ${default}."`
+	TopK         int     `default:"0" placeholder:"K" help:"Sample from the K most likely tokens. 0 means all."`
+	TopP         float64 `default:"0" placeholder:"P" help:"Sample from the most likely tokens whose probabilities add up to P. 0 means all."`
+	Seed         uint64  `default:"0" placeholder:"N" help:"Seed for sampling."`
+	JSON         bool    `name:"json" help:"Print JSON at the end, instead of the text as it is generated."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (generateCmd) Help() string {
-	return `The text ends at a stop token of the model's generation_config.json, or after --max-new-tokens.
+	return `Generation ends at a stop token of the model's generation_config.json, or after --max-new-tokens tokens.
 
 Examples:
   finetune generate --model smollm2 --prompt "The capital of France is"
@@ -34,31 +34,31 @@ Examples:
   finetune generate --model embedded --prompt "Once" --max-new-tokens 20 --json`
 }
 
-// Run prints the text.
+// Run generates and prints the text.
 func (c *generateCmd) Run(g *globals) error {
-	l, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
-	prompt, err := l.EncodePrompt(c.Prompt, infer.Prompt{Chat: c.Chat, System: c.System})
+	defer func() { _ = s.Close() }()
+	prompt, err := s.EncodePrompt(c.Prompt, infer.PromptOptions{Chat: c.Chat, System: c.System})
 	if err != nil {
 		return err
 	}
-	s := model.GenerationConfig{MaxNewTokens: c.MaxNewTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}
+	config := model.GenerationConfig{MaxNewTokens: c.MaxNewTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}
 	if c.JSON {
-		text, err := l.Complete(g.Ctx, prompt, s, nil)
+		completion, err := s.Complete(g.Ctx, prompt, config, nil)
 		if err != nil {
 			return err
 		}
-		return g.print(text)
+		return g.print(completion)
 	}
-	line := "\n" // what was printed last
-	_, err = l.Complete(g.Ctx, prompt, s, func(piece string) {
+	last := "\n" // the last piece that was printed
+	_, err = s.Complete(g.Ctx, prompt, config, func(piece string) {
 		g.printf("%s", piece)
-		line = piece
+		last = piece
 	})
-	if !strings.HasSuffix(line, "\n") {
+	if !strings.HasSuffix(last, "\n") {
 		g.printf("\n")
 	}
 	return err

@@ -10,17 +10,17 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// inspectCmd describes a folder.
+// inspectCmd is the verb inspect.
 type inspectCmd struct {
-	Dir   string `arg:"" help:"A model's folder (or \"embedded\"), or an adapter's."`
-	Model string `placeholder:"DIR" help:"For an adapter: its model; else the one that adapter_config.json names."`
+	Dir   string `arg:"" help:"Folder of a model (or \"embedded\"), or of an adapter."`
+	Model string `placeholder:"DIR" help:"For an adapter: folder of its model, if not the one that adapter_config.json names."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (inspectCmd) Help() string {
-	return `Of an adapter it counts, layer by layer, the singular values of ΔW that are above 0.1, as the MoRA paper does.
+	return `For an adapter it also counts the singular values of ΔW above 0.1 in each layer, as the MoRA paper does.
 
 Examples:
   finetune inspect smollm2
@@ -28,9 +28,9 @@ Examples:
   finetune inspect run --json`
 }
 
-// Run prints what is there.
+// Run prints a description of the folder.
 func (c *inspectCmd) Run(g *globals) error {
-	signal.Reset() // there is nothing to tidy up: Ctrl-C ends it at once
+	signal.Reset() // there is nothing to clean up: Ctrl-C ends it at once
 	if err := c.apply(); err != nil {
 		return err
 	}
@@ -48,6 +48,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	return nil
 }
 
+// printModel prints a model's sizes and a table of its tensors.
 func printModel(g *globals, m *inspect.ModelInfo) {
 	g.printf("%s: %d layers, hidden size %d, vocabulary %d, length %d\n", m.ModelType, m.Layers, m.Hidden, m.Vocab, m.Positions)
 	g.printf("%s parameters, %s of weights\n\n", wording.Number(m.Parameters), size(m.Bytes))
@@ -57,6 +58,7 @@ func printModel(g *globals, m *inspect.ModelInfo) {
 	}
 }
 
+// printAdapter prints an adapter's sizes and a table of its layers.
 func printAdapter(g *globals, a *inspect.AdapterInfo) {
 	g.printf("%s on %s\n", a.Method, a.BaseModel)
 	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
@@ -67,10 +69,11 @@ func printAdapter(g *globals, a *inspect.AdapterInfo) {
 			rank = strconv.Itoa(r)
 		}
 		g.printf("%-12s %-12s %6s %6d %14s   %.1f above %g, the largest %.3g\n", l.Name, shape([]int{l.Out, l.In}), rank, l.Count,
-			wording.Number(l.Parameters), l.Singular, inspect.SingularValueThreshold, l.Largest)
+			wording.Number(l.Parameters), l.SingularValues, inspect.SingularValueThreshold, l.LargestSingularValue)
 	}
 }
 
+// shape formats a shape as 576×1536.
 func shape(s []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(s), "[]"), " ", "×")
 }

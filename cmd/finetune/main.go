@@ -1,5 +1,5 @@
-// Command finetune fine-tunes Hugging Face models, and runs, checks and measures them. Each verb is one file: it parses
-// its flags, calls one function of the library and prints. `finetune VERB --help` has examples.
+// Command finetune fine-tunes Hugging Face models, and runs, checks and measures them. Each verb is one file that
+// parses its flags, calls a function of the library and prints the result. `finetune VERB --help` shows examples.
 package main
 
 import (
@@ -26,25 +26,25 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// cli is the command line: a verb a field.
+// cli is the command line. Each verb is a field.
 type cli struct {
-	LogFormat string `enum:"console,json" default:"console" help:"How events are logged on standard error: console or json."`
+	LogFormat string `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
 
-	Train     trainCmd     `cmd:"" help:"Fine-tune a model; without arguments, the quickstart: MoRA beside LoRA."`
+	Train     trainCmd     `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
 	Generate  generateCmd  `cmd:"" help:"Continue a text."`
 	Predict   predictCmd   `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
-	Eval      evalCmd      `cmd:"" help:"Score a model on a task's data."`
-	Merge     mergeCmd     `cmd:"" help:"Fold an adapter into its model and write a Hugging Face folder."`
-	Convert   convertCmd   `cmd:"" help:"Turn a Hugging Face folder into one that Cybertron serves, or back."`
-	Inspect   inspectCmd   `cmd:"" help:"Say what is in a model's or an adapter's folder."`
-	Table     tableCmd     `cmd:"" help:"Make one of the MoRA paper's tables: our rows beside the published ones."`
+	Eval      evalCmd      `cmd:"" help:"Evaluate a model on tasks."`
+	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
+	Convert   convertCmd   `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
+	Inspect   inspectCmd   `cmd:"" help:"Describe the folder of a model or an adapter."`
+	Table     tableCmd     `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
-	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with a reference's."`
-	Bench     benchCmd     `cmd:"" help:"Measure the speed and the memory of training."`
+	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
-// open sets the threads and reads a model with, where one is named, an adapter on it.
+// open sets the number of threads and opens a model, with an adapter unless adapter is "".
 func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
@@ -52,17 +52,17 @@ func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Ses
 	return infer.Open(ctx, name, adapter)
 }
 
-// globals is what a verb works with.
+// globals is what every verb gets.
 type globals struct {
-	// Ctx ends with the first Ctrl-C; a second one ends the process.
+	// Ctx is cancelled by the first Ctrl-C. A second one ends the process.
 	Ctx            context.Context
 	Stdout, Stderr io.Writer
 	Log            zerolog.Logger
-	// Program is what to type to run this program.
+	// Program is what to type to run this program again.
 	Program string
 }
 
-// terminal says whether a person watches stderr.
+// terminal reports whether stderr is a terminal.
 func (g *globals) terminal() bool { return isTerminal(g.Stderr) }
 
 func isTerminal(w io.Writer) bool {
@@ -70,21 +70,22 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// print writes a value to stdout as a line of JSON.
+// print prints a value as a line of JSON.
 func (g *globals) print(v any) error {
 	e := json.NewEncoder(g.Stdout)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
-// printf writes to stdout.
+// printf prints to stdout.
 func (g *globals) printf(format string, args ...any) { _, _ = fmt.Fprintf(g.Stdout, format, args...) }
 
 // threadsFlag is --threads, for the verbs that compute.
 type threadsFlag struct {
-	Threads int `placeholder:"N" help:"How many threads compute; 0 takes all processors."`
+	Threads int `placeholder:"N" help:"Number of threads. 0 means all processors."`
 }
 
+// apply sets the number of threads.
 func (t threadsFlag) apply() error {
 	if t.Threads < 0 {
 		return fmt.Errorf("--threads is %d; want 0 (all processors) or more", t.Threads)
@@ -98,13 +99,13 @@ func (t threadsFlag) apply() error {
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // there is little garbage; memory counts for more
+		debug.SetGCPercent(50) // there is little garbage; memory matters more than speed
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the command: it returns 0, 1 where something failed (one line on stderr says what) or 2 where the command line
-// is wrong.
+// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), or 2 if the command line is
+// wrong.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {
@@ -118,7 +119,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	}()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
-		kong.Description("Fine-tune Hugging Face models in Go: MoRA, LoRA and their kin."),
+		kong.Description("Fine-tune Hugging Face models in Go, with MoRA, LoRA and their variants."),
 		kong.Vars{"tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(exit(code)) }))
@@ -142,7 +143,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	return 0
 }
 
-// program is what to type to run this program again.
+// program returns what to type to run this program again.
 func program() string {
 	if strings.Contains(os.Args[0], "go-build") {
 		return "go run ./cmd/finetune"
@@ -150,7 +151,7 @@ func program() string {
 	return os.Args[0]
 }
 
-// fail prints an error on one line.
+// fail prints an error on one line and returns the exit code.
 func fail(stderr io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
@@ -160,7 +161,7 @@ func fail(stderr io.Writer, err error) int {
 	return 1
 }
 
-// logger writes events to stderr, in colour where that is a terminal.
+// logger logs to stderr, in colour if that is a terminal.
 func logger(stderr io.Writer, format string) zerolog.Logger {
 	if format == "json" {
 		return zerolog.New(stderr).With().Timestamp().Logger()

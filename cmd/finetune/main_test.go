@@ -20,7 +20,7 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// finetuneCmd runs the command.
+// finetuneCmd runs the command and returns its exit code and output.
 func finetuneCmd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -28,7 +28,7 @@ func finetuneCmd(t *testing.T, args ...string) (code int, stdout, stderr string)
 	return code, out.String(), err.String()
 }
 
-// ok runs the command, which must succeed.
+// ok runs the command, which must succeed, and returns its output.
 func ok(t *testing.T, args ...string) string {
 	t.Helper()
 	code, out, err := finetuneCmd(t, args...)
@@ -47,10 +47,10 @@ func okJSON(t *testing.T, v any, args ...string) {
 	}
 }
 
-// tiny is a golden model of the Llama family.
+// tiny returns the folder of the golden Llama.
 func tiny(t *testing.T) string { return golden.Roots(t, "models", "llama")[0] }
 
-// causal says whether a folder holds a causal model.
+// causal reports whether a folder holds a causal model.
 func causal(t *testing.T, dir string) bool {
 	var c struct {
 		ModelType string `json:"model_type"`
@@ -59,7 +59,7 @@ func causal(t *testing.T, dir string) bool {
 	return slices.Contains(model.Architectures(), c.ModelType)
 }
 
-// byteModel is the embedded base's shape with random weights, and its byte-level tokenizer.
+// byteModel returns the folder of a model with the embedded base's shape, random weights and its byte-level tokenizer.
 func byteModel(t *testing.T) string {
 	t.Helper()
 	base := filepath.Join("..", "..", "evaldata", "base")
@@ -100,7 +100,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestMethodHelp: the help of --method names every registered method.
+// TestMethodHelp checks that the help of --method names every registered method.
 func TestMethodHelp(t *testing.T) {
 	help := strings.Join(strings.Fields(ok(t, "train", "--help")), " ")
 	if want := strings.Join(adapter.Methods(), ", ") + "; or full."; !strings.Contains(help, want) {
@@ -125,7 +125,7 @@ func TestVerify(t *testing.T) {
 	for _, c := range golden.Cases(t, "models") {
 		t.Run(c.Name, func(t *testing.T) {
 			if !causal(t, c.Dir) {
-				t.Skip("no causal model")
+				t.Skip("not a causal model")
 			}
 			args := []string{"verify", "--model", c.Dir, "--reference", c.Path("io.safetensors")}
 			if out := ok(t, args...); !strings.Contains(out, "all within 0.001") {
@@ -182,7 +182,11 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestBenchDense(t *testing.T) {
-	for _, method := range bench.Methods() {
+	methods := bench.Methods()
+	if testing.Short() {
+		methods = []string{"lora", "mora6", "full"}
+	}
+	for _, method := range methods {
 		var r bench.Result
 		okJSON(t, &r, "bench", "--model", byteModel(t), "--dense", "24", "--batch", "2", "--steps", "2", "--method", method)
 		if len(r.StepSeconds) != 2 || len(r.Losses) != 3 || r.Tokens != 96 || r.Scored != 92 || r.TokensPerSecond <= 0 || r.MFU <= 0 || r.MFU > 1.5 {
@@ -207,7 +211,7 @@ func TestEval(t *testing.T) {
 	}
 }
 
-// TestEvalSeveral evaluates two tasks at once, prints them by name and goes on with the answers that there are.
+// TestEvalSeveral evaluates two tasks at once, checks that results are printed by name, and reuses the file of answers.
 func TestEvalSeveral(t *testing.T) {
 	dir := byteModel(t)
 	answers, data := filepath.Join(t.TempDir(), "answers.jsonl"), filepath.Join(t.TempDir(), "sent.csv")
@@ -272,7 +276,7 @@ func TestMergeAndInspect(t *testing.T) {
 		if (i.Model == nil) == (i.Adapter == nil) || !strings.Contains(text, "q_proj") {
 			t.Errorf("%v: got %+v\n%s", args, i, text)
 		}
-		if i.Adapter != nil && (i.Adapter.Layers[0].RHat == 0 || i.Adapter.Layers[0].Singular == 0) {
+		if i.Adapter != nil && (i.Adapter.Layers[0].RHat == 0 || i.Adapter.Layers[0].SingularValues == 0) {
 			t.Errorf("%v: got %+v", args, i.Adapter)
 		}
 	}

@@ -7,23 +7,23 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// predictCmd asks a model about texts.
+// predictCmd is the verb predict.
 type predictCmd struct {
 	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder."`
-	Adapter string   `placeholder:"DIR" help:"Adapter's folder."`
-	Text    []string `sep:"none" placeholder:"TEXT" help:"A text, or a question; may be repeated."`
-	Pair    []string `sep:"none" placeholder:"TEXT" help:"The second text that belongs to a --text, such as where to look for the answer; one for all, or one each."`
-	File    string   `placeholder:"FILE" help:"JSON Lines with text and text_pair, or a text a line."`
-	Task    string   `placeholder:"TASK" help:"The task; by default that of the training, or the one for the model's head."`
+	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
+	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
+	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
+	File    string   `placeholder:"FILE" help:"File of texts: JSON Lines with the keys text and text_pair, or one text per line."`
+	Task    string   `placeholder:"NAME" help:"Task. By default that of the training, or the one for the model's head."`
 	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated."`
 	JSON    bool     `name:"json" help:"Print JSON Lines."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (predictCmd) Help() string {
-	return `What is printed depends on the model's head: classes with their probabilities, names in a text, answers to a question,
-translations, likely words for masks, or a vector.
+	return `The output depends on the model's head: classes and their probabilities, entities in a text, answers to a question,
+generated text such as a translation, likely words for masks, or an embedding.
 
 Examples:
   finetune predict --model bert --adapter run --text "A fine film." --text "A waste of time."
@@ -32,8 +32,8 @@ Examples:
   finetune predict --model minilm --file texts.jsonl --json`
 }
 
-// questions are what the flags ask.
-func (c *predictCmd) questions() ([]evaluate.Input, error) {
+// inputs returns the texts that the flags name.
+func (c *predictCmd) inputs() ([]evaluate.Input, error) {
 	var all []evaluate.Input
 	if c.File != "" {
 		var err error
@@ -45,52 +45,52 @@ func (c *predictCmd) questions() ([]evaluate.Input, error) {
 		return nil, errors.New("--pair: want one for all, or one for each --text")
 	}
 	for i, text := range c.Text {
-		q := evaluate.Input{Text: text}
+		in := evaluate.Input{Text: text}
 		switch len(c.Pair) {
 		case 0:
 		case 1:
-			q.Pair = c.Pair[0]
+			in.Pair = c.Pair[0]
 		default:
-			q.Pair = c.Pair[i]
+			in.Pair = c.Pair[i]
 		}
-		all = append(all, q)
+		all = append(all, in)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is no text; name one with --text, or a file of them with --file")
+		return nil, errors.New("there is no text; give one with --text, or a file of texts with --file")
 	}
 	return all, nil
 }
 
-// Run prints an answer to each question.
+// Run prints the prediction for each input.
 func (c *predictCmd) Run(g *globals) error {
-	questions, err := c.questions()
+	inputs, err := c.inputs()
 	if err != nil {
 		return err
 	}
-	l, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
-	answers, err := evaluate.Predict(g.Ctx, l, c.Task, c.Set, questions)
+	defer func() { _ = s.Close() }()
+	predictions, err := evaluate.Predict(g.Ctx, s, c.Task, c.Set, inputs)
 	if err != nil {
 		return err
 	}
-	for i, a := range answers {
+	for i, p := range predictions {
 		if c.JSON {
 			err = g.print(struct {
 				evaluate.Input
 				tasks.Prediction
-			}{questions[i], a})
+			}{inputs[i], p})
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		if len(answers) > 1 {
-			g.printf("%s\n", questions[i].Text)
+		if len(predictions) > 1 {
+			g.printf("%s\n", inputs[i].Text)
 		}
-		g.printf("%s\n", a.Report())
+		g.printf("%s\n", p.Report())
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// TestPredict trains a classifier on the command line, evaluates it and asks it, with its adapter and merged.
+// TestPredict trains a classifier on the command line, evaluates it and predicts with it, with its adapter and merged.
 func TestPredict(t *testing.T) {
 	base, work := byteModel(t), t.TempDir()
 	data, run, merged, answers := filepath.Join(work, "d.csv"), filepath.Join(work, "run"), filepath.Join(work, "merged"), filepath.Join(work, "answers.jsonl")
@@ -41,12 +41,18 @@ func TestPredict(t *testing.T) {
 			t.Errorf("%v: got %+v", args, a)
 		}
 	}
-	questions := filepath.Join(work, "q.txt")
-	write(t, questions, "yes\nno\n")
-	out = ok(t, "predict", "--model", base, "--adapter", run, "--file", questions, "--text", "yes")
+	texts := filepath.Join(work, "q.txt")
+	write(t, texts, "yes\nno\n")
+	out = ok(t, "predict", "--model", base, "--adapter", run, "--file", texts, "--text", "yes")
 	if lines := strings.Split(out, "\n"); len(lines) != 10 || lines[0] != "yes" || !strings.HasPrefix(lines[1], "up\t") || !strings.HasPrefix(lines[4], "down\t") {
 		t.Errorf("got %q", out)
 	}
+	checkPredictErrors(t, base, run, work)
+}
+
+// checkPredictErrors gives predict wrong arguments.
+func checkPredictErrors(t *testing.T, base, run, work string) {
+	t.Helper()
 	for want, args := range map[string]string{
 		"there is no text":         "",
 		"want one for all":         "--text a --text b --text c --pair d --pair e",

@@ -5,29 +5,29 @@ import (
 	"github.com/spagotune/spagotune/recipes"
 )
 
-// tableCmd makes a table of the paper.
+// tableCmd is the verb table.
 type tableCmd struct {
 	Name   string   `arg:"" help:"memory, pretraining, ablation, main or rank."`
-	Preset string   `default:"tiny" help:"tiny (the embedded model; minutes), smollm2 (hours) or paper (its own set-up)."`
-	Seeds  int      `placeholder:"N" help:"How many seeds a row is run with; 0 is the preset's number."`
-	Row    []string `sep:"," placeholder:"ROW" help:"Make only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
-	Output string   `placeholder:"DIR" help:"Folder of the table; NAME-PRESET by default."`
-	Model  string   `placeholder:"DIR" help:"Folder of the model, in place of the recipes'; of the tokenizer where they train from random weights."`
-	Data   string   `placeholder:"DIR" help:"Folder of the data, in place of the recipes' data."`
-	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key in all rows; may be repeated."`
-	Resume bool     `help:"Go on with what is in the output folder."`
+	Preset string   `default:"tiny" placeholder:"NAME" help:"tiny (the embedded model; minutes), smollm2 (hours) or paper (the paper's own setup). Default ${default}."`
+	Seeds  int      `placeholder:"N" help:"Number of seeds for each row. 0 means the preset's number."`
+	Row    []string `sep:"," placeholder:"ROW" help:"Run only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
+	Output string   `placeholder:"DIR" help:"Folder of the table. By default NAME-PRESET."`
+	Model  string   `placeholder:"DIR" help:"Folder of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
+	Data   string   `placeholder:"DIR" help:"Folder to use instead of the recipes' folder data."`
+	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe in all rows; may be repeated."`
+	Resume bool     `help:"Continue the table in the output folder."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (tableCmd) Help() string {
-	return `Runs what is missing, keeps a JSON record of each run in DIR/rows and writes Markdown, CSV and plots into DIR. A finished run is never
-run again. Rows whose model or data are not there are named; the published figures are printed all the same. The rows are
-the recipes PRESET/NAME*.yaml; docs/reproduction.md says what the presets mean.
+	return `Carries out the runs that have not finished yet, keeps a JSON record of each in DIR/rows and writes Markdown, CSV and plots into
+DIR. A finished run is never repeated. Rows whose model or data are missing are listed, and the published figures are printed anyway.
+The rows are the recipes PRESET/NAME*.yaml; docs/reproduction.md explains the presets.
 
 Examples:
-  finetune table memory                             Table 2 in small, on the embedded model
-  finetune table memory --resume                    go on after Ctrl-C
+  finetune table memory                             a small version of Table 2, on the embedded model
+  finetune table memory --resume                    continue after Ctrl-C
   finetune table ablation --preset smollm2 --model smollm2 --data evaldata
   finetune table main --preset smollm2 --row mathematics/lora-8,mathematics/mora-8 --model smollm2 --data evaldata
   finetune table main --preset paper                the published rows, and what is missing to run them`

@@ -19,34 +19,37 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// trainCmd trains as a recipe says; without arguments it runs recipes/quickstart.yaml.
+// trainCmd is the verb train. Without arguments it runs recipes/quickstart.yaml.
 type trainCmd struct {
-	Recipe    string   `arg:"" optional:"" help:"YAML recipe; without one and without --model, the quickstart."`
-	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a recipe's key; may be repeated."`
-	Model     string   `help:"Hugging Face folder, or \"embedded\"."`
-	Method    string   `help:"Adapter method: ${methods}; or full."`
-	Task      string   `help:"Task: ${tasks}."`
-	Data      string   `help:"Training data."`
-	Output    string   `help:"Folder of the run."`
-	Memory    string   `placeholder:"SIZE" help:"Most memory to take, such as 4GiB; layers are run again in the backward pass where that is needed."`
+	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
+	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
+	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
+	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
+	Data      string   `placeholder:"PATH" help:"Training data."`
+	Output    string   `placeholder:"DIR" help:"Folder of the run."`
+	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
-	ShowBatch bool     `help:"Print the first row decoded, with its scored part marked."`
-	DryRun    bool     `help:"Print steps, tokens, trainable parameters, memory and time, and write nothing."`
+	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked."`
+	DryRun    bool     `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (trainCmd) Help() string {
-	return `Examples:
-  finetune train                                    the quickstart: MoRA beside LoRA, in minutes
+	return `A recipe is a YAML file whose keys are named as in Hugging Face's Trainer and PEFT: learning_rate, max_steps, r, lora_alpha …
+Flags override its keys, and --set sets any key. Without a recipe, --model, --task, --data and --output describe the run.
+
+Examples:
+  finetune train                                    the quickstart, which compares MoRA and LoRA in minutes
   finetune train --model smollm2 --task math --data gsm8k/train.jsonl --output run
   finetune train recipe.yaml --set learning_rate=1e-4 --set max_steps=200
-  finetune train recipe.yaml --dry-run              what it would take
-  finetune train recipe.yaml --resume               go on after Ctrl-C`
+  finetune train recipe.yaml --dry-run              what the run would take
+  finetune train recipe.yaml --resume               continue after Ctrl-C`
 }
 
-// settings are the flags as a recipe's keys.
+// settings returns the flags as settings of the recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
 	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
@@ -57,7 +60,7 @@ func (c *trainCmd) settings() []string {
 	return append(s, c.Set...)
 }
 
-// recipe reads the recipe that the arguments name.
+// recipe reads the recipe that the arguments name. It returns nil if flags alone describe the run.
 func (c *trainCmd) recipe() ([]byte, error) {
 	switch {
 	case c.Recipe != "":
@@ -68,7 +71,7 @@ func (c *trainCmd) recipe() ([]byte, error) {
 	return nil, nil
 }
 
-// Run trains every run of the recipe and reports them.
+// Run carries out every run of the recipe and prints a report.
 func (c *trainCmd) Run(g *globals) error {
 	raw, err := c.recipe()
 	if err != nil {
@@ -95,7 +98,7 @@ func (c *trainCmd) Run(g *globals) error {
 		output = run.Save.OutputDir
 		if r.Name != "" {
 			run.Save.OutputDir = filepath.Join(run.Save.OutputDir, r.Name)
-			_, _ = fmt.Fprintf(g.Stdout, "\n== %s: %s\n", r.Name, run.Method.Name)
+			g.printf("\n== %s: %s\n", r.Name, run.Method.Name)
 		}
 		if last, err = c.one(g, run); err != nil {
 			return err
@@ -109,7 +112,7 @@ func (c *trainCmd) Run(g *globals) error {
 	return c.report(g, output, runs, last, curves)
 }
 
-// dryRun plans every run.
+// dryRun prints the plan of every run.
 func dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
 	if err != nil {
@@ -128,7 +131,7 @@ func dryRun(g *globals, runs []finetune.Recipe) error {
 	return nil
 }
 
-// one runs a single training with a progress bar on a terminal.
+// one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
 	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
@@ -141,7 +144,7 @@ func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error
 	if err != nil {
 		return r, err
 	}
-	_, _ = fmt.Fprintf(g.Stdout, "%s in %s: %d tokens, %.0f a second\n", r.Reason,
+	g.printf("%s in %s: %d tokens, %.0f per second\n", r.Reason,
 		time.Duration(r.Seconds*float64(time.Second)).Round(time.Second), r.Tokens, float64(r.Tokens)/max(r.Seconds, 1e-9))
 	return r, nil
 }
@@ -149,50 +152,50 @@ func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error
 // report prints the curves and what to do next.
 func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, last *finetune.Result, curves []finetune.Curve) error {
 	if len(curves[0].Evaluations) > 0 {
-		_, _ = fmt.Fprintln(g.Stdout)
+		g.printf("\n")
 		finetune.WriteTable(g.Stdout, curves)
 		svg := filepath.Join(output, "curves.svg")
 		if err := finetune.WriteSVG(svg, runs[0].Config.Task.Name, curves); err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(g.Stdout, "drawn in %s\n", svg)
+		g.printf("plot written to %s\n", svg)
 	}
 	first := runs[0].Config
 	dir := last.OutputDir
 	if len(runs) > 1 {
 		dir = filepath.Join(output, curves[0].Name)
 	}
-	_, _ = fmt.Fprintf(g.Stdout, "\nsaved in %s; next:\n", dir)
-	if asker, err := tasks.NewPromptBuilder(first.Task.Name, nil); err == nil && asker != nil {
-		return c.reportAsker(g, first, dir)
+	g.printf("\nsaved in %s; next:\n", dir)
+	if builder, err := tasks.NewPromptBuilder(first.Task.Name, nil); err == nil && builder != nil {
+		suggestPredict(g, first, dir)
+		return nil
 	}
 	if first.WholeModel() {
-		_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --prompt TEXT\n", g.Program, dir)
+		g.printf("  %s generate --model %s --prompt TEXT\n", g.Program, dir)
 		return nil
 	}
 	prompt := "TEXT"
 	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
 		prompt = quote(example)
 	}
-	_, _ = fmt.Fprintf(g.Stdout, "  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
-	_, _ = fmt.Fprintf(g.Stdout, "  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
+	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
+	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
 	return nil
 }
 
-// reportAsker says what to do next with a model that answers questions.
-func (c *trainCmd) reportAsker(g *globals, run finetune.Config, dir string) error {
+// suggestPredict prints what to do next with a model that predicts, as opposed to one that continues texts.
+func suggestPredict(g *globals, run finetune.Config, dir string) {
 	model := fmt.Sprintf("--model %s --adapter %s", run.Model.Path, dir)
 	if run.WholeModel() {
 		model = "--model " + dir
 	}
-	_, _ = fmt.Fprintf(g.Stdout, "  %s predict %s --text TEXT\n", g.Program, model)
+	g.printf("  %s predict %s --text TEXT\n", g.Program, model)
 	if !run.WholeModel() {
-		_, _ = fmt.Fprintf(g.Stdout, "  %s merge %s --output merged\n", g.Program, model)
+		g.printf("  %s merge %s --output merged\n", g.Program, model)
 	}
-	return nil
 }
 
-// bar shows a run's progress; done clears it.
+// bar returns functions that update a progress bar, and that clear it.
 func bar(w io.Writer) (update func(finetune.Progress), done func()) {
 	var b *progressbar.ProgressBar
 	width := 30
@@ -207,7 +210,7 @@ func bar(w io.Writer) (update func(finetune.Progress), done func()) {
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
 				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
 		}
-		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.Rate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
+		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.LearningRate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
 		_ = b.Set(p.Step)
 	}
 	return update, func() {
@@ -217,7 +220,7 @@ func bar(w io.Writer) (update func(finetune.Progress), done func()) {
 	}
 }
 
-// quote makes a text an argument of a shell.
+// quote quotes a text as an argument for a shell.
 func quote(text string) string {
 	if !strings.ContainsAny(text, "\n\t'\\") {
 		return "'" + text + "'"

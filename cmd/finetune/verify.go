@@ -8,44 +8,44 @@ import (
 	"github.com/spagotune/spagotune/verify"
 )
 
-// verifyCmd compares a model with a reference.
+// verifyCmd is the verb verify.
 type verifyCmd struct {
 	Model     string  `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Adapter   string  `placeholder:"DIR" help:"Adapter's folder."`
-	Reference string  `required:"" placeholder:"FILE" help:"safetensors file with input_ids and what to compare: logits, loss (with labels), grad.PARAMETER."`
-	Tolerance float64 `default:"1e-3" help:"Largest difference: of logits and loss itself, of gradients over their largest magnitude."`
+	Adapter   string  `placeholder:"DIR" help:"Folder of an adapter."`
+	Reference string  `required:"" placeholder:"FILE" help:"safetensors file with input_ids and what to compare: logits, loss (needs labels), grad.PARAMETER."`
+	Tolerance float64 `default:"1e-3" placeholder:"T" help:"Maximum difference: absolute for logits and loss, for gradients relative to the largest value of the tensor. Default ${default}."`
 	JSON      bool    `name:"json" help:"Print JSON."`
 	threadsFlag
 }
 
-// Help is shown by --help.
+// Help returns notes and examples for --help.
 func (verifyCmd) Help() string {
-	return `Exit code 1 says that a difference is beyond the tolerance, or that nothing could be compared. What the file lacks is
-skipped. Rows are padded on the right; logits are looked at where attention_mask is 1.
+	return `Exits with 1 if a difference exceeds the tolerance or nothing could be compared. What the file lacks is skipped. Rows must be
+padded on the right; logits are compared where attention_mask is 1.
 
 Examples:
   finetune verify --model smollm2 --reference reference.safetensors
   finetune verify --model smollm2 --adapter run --reference reference.safetensors --tolerance 1e-4
 
-A reference, made with Python:
+To write a reference with Python:
   out = model(input_ids=ids, attention_mask=mask, labels=labels); out.loss.backward()
   save_file({"input_ids": ids, "attention_mask": mask, "labels": labels, "loss": out.loss.detach().reshape(1),
     "logits": out.logits.detach(), **{"grad." + n: p.grad for n, p in model.named_parameters() if p.grad is not None}},
     "reference.safetensors")`
 }
 
-// Run prints the report; it fails where a difference is beyond the tolerance.
+// Run prints the report. It fails if a difference exceeds the tolerance.
 func (c *verifyCmd) Run(g *globals) error {
-	signal.Reset() // there is nothing to tidy up: Ctrl-C ends it at once
+	signal.Reset() // there is nothing to clean up: Ctrl-C ends it at once
 	if math.IsNaN(c.Tolerance) || c.Tolerance < 0 {
 		return fmt.Errorf("--tolerance is %g; want 0 or more", c.Tolerance)
 	}
-	l, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g.Ctx, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
-	report, err := verify.Against(g.Ctx, l.Model, l.Adapter, c.Reference)
+	defer func() { _ = s.Close() }()
+	report, err := verify.Against(g.Ctx, s.Model, s.Adapter, c.Reference)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func (c *verifyCmd) Run(g *globals) error {
 	return err
 }
 
+// text prints the report for people: a line for each kind of comparison.
 func (c *verifyCmd) text(g *globals, report verify.Report) {
 	for _, kind := range []string{"logits", "loss", "grad."} {
 		worst, n := report.Worst(kind)

@@ -8,14 +8,15 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// version is stamped by go build -ldflags "-X main.version=v1.2.3"; empty, it is the module's.
+// version is set by go build -ldflags "-X main.version=v1.2.3". If it is empty, the module's version is used.
 var version string
 
+// versionCmd is the verb version.
 type versionCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// Help implements kong.HelpProvider.
+// Help returns examples for --help.
 func (versionCmd) Help() string {
 	return `Examples:
 
@@ -23,7 +24,7 @@ func (versionCmd) Help() string {
   finetune version --json`
 }
 
-// build is what the binary says of itself.
+// build describes the binary.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
@@ -35,6 +36,7 @@ type build struct {
 	Threads  int    `json:"threads"`
 }
 
+// thisBuild returns the build information of the running binary.
 func thisBuild() build {
 	b := build{
 		Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,

@@ -9,7 +9,7 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 )
 
-// badFiles writes a file that is no folder and no tensor file, and JSON Lines that break off.
+// badFiles writes a file that is neither a folder nor a tensor file, and a file of JSON Lines that is cut off.
 func badFiles(t *testing.T, dir string) (file, lines string) {
 	t.Helper()
 	file, lines = filepath.Join(dir, "file"), filepath.Join(dir, "lines.jsonl")
@@ -21,20 +21,17 @@ func badFiles(t *testing.T, dir string) (file, lines string) {
 	return file, lines
 }
 
-// TestWrong gives wrong input: each is one clear line and exit 1 (2 for a wrong command line), and leaves nothing.
-func TestWrong(t *testing.T) {
-	work := t.TempDir()
-	tiny, bytes := tiny(t), byteModel(t)
-	base := golden.Cases(t, "peft")[0].Path("base")
-	lora := golden.Cases(t, "peft")[0].Path("lora")
-	file, lines := badFiles(t, work)
-	output := filepath.Join(work, "output")
-	missing := filepath.Join(work, "missing")
-	for _, tt := range []struct {
-		code int
-		want string
-		args string
-	}{
+// wrongCase is a command line, its exit code and a part of its error message.
+type wrongCase struct {
+	code int
+	want string
+	args string
+}
+
+// wrongCases returns wrong command lines. They use a model without and one with a tokenizer, an adapter of another
+// model and its base, files that cannot be read, a folder that does not exist, one that is not empty, and one to write.
+func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output string) []wrongCase {
+	return []wrongCase{
 		{2, "unexpected argument tran", "tran"},
 		{2, "missing flags: --model", "generate --prompt x"},
 		{2, "--dtype must be one of", "merge --model a --adapter b --output c --dtype F8"},
@@ -61,7 +58,7 @@ func TestWrong(t *testing.T) {
 		{1, "did you mean math", "eval --task mathe --data " + lines + " --model " + bytes},
 		{1, "did you mean mmlu", "eval --task math,mmul --data math=" + lines + " --model " + bytes},
 		{1, "want NAME=PATH", "eval --task math,gsm8k --data " + lines + " --model " + bytes},
-		{1, "is no answer of an evaluation", "eval --task memory --answers " + lines + " --model " + bytes},
+		{1, "is not an answer of an evaluation", "eval --task memory --answers " + lines + " --model " + bytes},
 		{1, "want the folder that holds dev, val and test", "eval --task mmlu --data " + missing + " --model " + bytes},
 		{1, "takes no data", "eval --task memory --data " + lines + " --model " + bytes},
 		{1, "did you mean pairs", "eval --task memory --set pair=1 --model " + bytes},
@@ -70,14 +67,24 @@ func TestWrong(t *testing.T) {
 		{1, "no such folder", "merge --output " + output + " --adapter " + missing + " --model " + tiny},
 		{1, "does not fit", "merge --output " + output + " --adapter " + lora + " --model " + bytes},
 		{1, "not empty", "merge --output " + work + " --adapter " + lora + " --model " + base},
-		{1, "no folder that can be written", "merge --output " + file + " --adapter " + lora + " --model " + base},
+		{1, "not a folder that can be written", "merge --output " + file + " --adapter " + lora + " --model " + base},
 		{1, "not empty", "tokenizer --data " + lines + " --output " + work},
 		{1, "lines.jsonl:2", "tokenizer --data " + lines + " --field question --output " + output},
 		{1, "want 257", "tokenizer --vocab-size 256 --data " + file + " --output " + output},
 		{1, "no such folder", "inspect " + missing},
 		{1, "--model is for adapters", "inspect " + base + " --model " + base},
 		{1, "does not fit", "inspect " + lora + " --model " + bytes},
-	} {
+	}
+}
+
+// TestWrong gives wrong input. Each must exit with 1 (with 2 for a wrong command line), print one clear line and leave
+// no file.
+func TestWrong(t *testing.T) {
+	work := t.TempDir()
+	peft := golden.Cases(t, "peft")[0]
+	file, lines := badFiles(t, work)
+	for _, tt := range wrongCases(tiny(t), byteModel(t), peft.Path("base"), peft.Path("lora"), file, lines, filepath.Join(work, "missing"),
+		work, filepath.Join(work, "output")) {
 		code, out, err := finetuneCmd(t, strings.Fields(tt.args)...)
 		if code != tt.code || !strings.Contains(err, tt.want) || !strings.HasPrefix(err, "finetune: ") || strings.Count(err, "\n") != 1 || out != "" {
 			t.Errorf("finetune %s:\ngot exit %d, %q and %q\nwant %d and a line with %q", tt.args, code, err, out, tt.code, tt.want)
@@ -85,6 +92,6 @@ func TestWrong(t *testing.T) {
 	}
 	left, err := os.ReadDir(work)
 	if err != nil || len(left) != 2 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("the folder has %v, %v; want only the bad files", left, err)
 	}
 }

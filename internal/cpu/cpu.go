@@ -16,7 +16,7 @@ import (
 // Level is an instruction set. Pure Go is the lowest.
 type Level int
 
-// The levels that kernels are written for. NEON is that of arm64, which always has it and has none of those above it.
+// The levels that kernels are written for. NEON is arm64's: all of these processors have it, and none has a higher level.
 const (
 	Go Level = iota
 	NEON

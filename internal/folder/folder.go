@@ -1,5 +1,5 @@
-// Package folder makes folders that appear whole or not at all, and the small files in them. What belongs here is how
-// something is written; what is written belongs to its caller.
+// Package folder makes folders, and small files, that appear whole or not at all. How they are written belongs here; what is
+// written belongs to the caller.
 package folder
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 )
 
-// New makes a folder whole or not at all: fill writes into another one beside it, which then gets its name. The folder must
-// not exist, or be empty. What was made on the way, parents too, is gone after an error.
+// New makes a folder whole or not at all: fill makes and fills the folder tmp beside it, which then gets its name. The folder
+// must not exist, or must be empty. After an error nothing is left, and new parent folders are removed.
 func New(dir string, fill func(tmp string) error) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -46,22 +46,22 @@ func New(dir string, fill func(tmp string) error) error {
 	return err
 }
 
-// MustBeNew refuses an output folder with content, and a file.
+// MustBeNew refuses a path for a new folder that is a file, or a folder with content.
 func MustBeNew(dir string) error {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("output %s: is no folder that can be written: %w", dir, err)
+		return fmt.Errorf("output %s: is not a folder that can be written: %w", dir, err)
 	case len(entries) > 0:
 		return fmt.Errorf("output %s: the folder is not empty; name a new one", dir)
 	}
 	return nil
 }
 
-// Replace puts a new version of a folder in the place of an old one: fill writes into another one beside it. After an
-// error the old one is there as it was.
+// Replace replaces a folder by a new version: fill makes and fills the folder tmp beside it. After an error the old version is
+// unchanged.
 func Replace(dir string, fill func(tmp string) error) error {
 	tmp, old := dir+".tmp", dir+".old"
 	if err := os.RemoveAll(tmp); err != nil {
@@ -86,8 +86,8 @@ func Replace(dir string, fill func(tmp string) error) error {
 	return os.RemoveAll(old)
 }
 
-// Fill adds files to a folder, which need not exist: fill writes them into another one inside of it, and each then gets its
-// place, in the order of the names. A folder of the same name is replaced.
+// Fill adds files to a folder: fill makes the folder tmp inside of it and writes them there. Then each is moved up, in the
+// order of the names, and replaces a file of the same name.
 func Fill(dir string, fill func(tmp string) error) error {
 	tmp := filepath.Join(dir, ".filling.tmp")
 	if err := os.RemoveAll(tmp); err != nil {
@@ -126,7 +126,7 @@ func WriteJSON(path string, v any) error {
 	return WriteFile(path, append(b, '\n'))
 }
 
-// Wants says in a line what is wrong with a folder that should hold a file.
+// Wants says what is wrong with a folder that should have a file.
 func Wants(dir, file string) error {
 	info, err := os.Stat(dir)
 	switch {

@@ -32,7 +32,7 @@ func Roots(t testing.TB, kind ...string) []string {
 			extra = filepath.Join(repo, extra)
 		}
 		if !isDir(extra) {
-			t.Fatalf("golden: %s is no folder: %s", Env, extra)
+			t.Fatalf("golden: %s is not a folder: %s", Env, extra)
 		}
 		bases = append(bases, extra)
 	}

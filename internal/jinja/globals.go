@@ -20,7 +20,7 @@ var globals = map[string]func(s *state, a arguments) any{
 	"dict": dictGlobal,
 	"joiner": func(s *state, a arguments) any {
 		sep, used := s.bind("joiner", a, 0, []string{"sep"}, ", ")[0], false
-		return &function{"joiner", func(s *state, a arguments) any {
+		return &function{"joiner", func(*state, arguments) any {
 			if !used {
 				used = true
 				return ""
@@ -104,13 +104,13 @@ func (c *cycler) attribute(name string) (any, bool) {
 	case "current":
 		return c.items[c.pos], true
 	case "next":
-		return &function{name, func(s *state, a arguments) any {
+		return &function{name, func(*state, arguments) any {
 			v := c.items[c.pos]
 			c.pos = (c.pos + 1) % len(c.items)
 			return v
 		}}, true
 	case "reset":
-		return &function{name, func(s *state, a arguments) any {
+		return &function{name, func(*state, arguments) any {
 			c.pos = 0
 			return nil
 		}}, true

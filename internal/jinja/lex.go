@@ -320,19 +320,20 @@ func pyUnescape(s string) (string, bool) {
 			continue
 		}
 		digits, base, n := "", 16, map[byte]int{'x': 2, 'u': 4, 'U': 8}[s[i]]
-		if n > 0 {
+		switch {
+		case n > 0:
 			if i+n >= len(s) {
 				return "", false
 			}
 			digits = s[i+1 : i+1+n]
 			i += n
-		} else if s[i] >= '0' && s[i] <= '7' {
+		case s[i] >= '0' && s[i] <= '7':
 			base = 8
 			for n = 1; n < 3 && i+n < len(s) && s[i+n] >= '0' && s[i+n] <= '7'; n++ {
 			}
 			digits = s[i : i+n]
 			i += n - 1
-		} else {
+		default:
 			b.WriteByte('\\')
 			b.WriteByte(s[i])
 			continue

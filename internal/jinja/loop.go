@@ -63,7 +63,7 @@ func (l *loopVariable) recurse(s *state, v any) any {
 }
 
 // attribute returns an attribute of the variable "loop".
-func (l *loopVariable) attribute(s *state, name string) (any, bool) {
+func (l *loopVariable) attribute(_ *state, name string) (any, bool) {
 	n := len(l.items)
 	item := func(i int) (any, bool) {
 		if i < 0 || i >= n {

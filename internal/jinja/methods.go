@@ -110,7 +110,7 @@ var sequenceMethods = map[string]func(s *state, v *sequence, a arguments) any{
 		}
 		return int64(n)
 	},
-	"copy": func(s *state, v *sequence, a arguments) any {
+	"copy": func(s *state, v *sequence, _ arguments) any {
 		s.charge(len(v.items) * itemWork)
 		return &sequence{items: slices.Clone(v.items)}
 	},

@@ -1,5 +1,5 @@
-// Package jsonvalue answers questions about raw JSON values. What belongs here is what several readers of configuration
-// files ask of a value before they decode it.
+// Package jsonvalue answers questions about raw JSON values. What belongs here are checks that several readers of
+// configuration files make before they decode a value.
 package jsonvalue
 
 import (
@@ -21,7 +21,7 @@ func IsOff(raw json.RawMessage) bool {
 		slices.Contains([]string{"null", "false", "0", "0.0", `""`, "[]", "{}"}, b.String())
 }
 
-// OneOrMore decodes a value, or a list of such values, into list.
+// OneOrMore decodes a value, or a list of values, into list.
 func OneOrMore[T any](raw []byte, list *[]T) error {
 	var one T
 	if json.Unmarshal(raw, &one) == nil && !IsNull(raw) {

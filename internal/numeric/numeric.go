@@ -1,6 +1,6 @@
 // Package numeric turns a model's outputs into probabilities and choices: softmax, log-sum-exp, sigmoid, the largest
-// values of a vector. Whatever is a pure function of one vector of logits belongs here; what runs on whole matrices, or
-// has a gradient, is package op's.
+// values of a vector. Pure functions of one vector of logits belong here. Functions of whole matrices, and those with a
+// gradient, belong to package op.
 package numeric
 
 import (
@@ -11,7 +11,10 @@ import (
 // Float is a floating-point type.
 type Float interface{ ~float32 | ~float64 }
 
-// Argmax is the index of the largest value of x, the first of equals. x has one or more values.
+// IsFinite reports whether x is neither NaN nor infinite.
+func IsFinite[T Float](x T) bool { return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0) }
+
+// Argmax returns the index of the largest value of x, the first of equals. x has one or more values.
 func Argmax[T Float](x []T) int {
 	best := 0
 	for i, v := range x {
@@ -22,8 +25,9 @@ func Argmax[T Float](x []T) int {
 	return best
 }
 
-// TopN lists the indices of the n largest values of x (all where n is larger), from the largest on, the first of equals
-// first. It takes time len(x)·log n, and n for every value that gets into the list.
+// TopN returns the indices of the n largest values of x (of all values if n is larger), in descending order of the
+// values; of equal values the first comes first. It takes time len(x)·log n, and n for every value that enters the
+// list.
 func TopN[T Float](x []T, n int) []int {
 	n = min(n, len(x))
 	if n <= 0 {
@@ -46,7 +50,7 @@ func TopN[T Float](x []T, n int) []int {
 	return best
 }
 
-// Softmax is exp(xᵢ) / Σⱼ exp(xⱼ). The largest value is subtracted first, so nothing overflows.
+// Softmax returns exp(xᵢ) / Σⱼ exp(xⱼ). It subtracts the largest value first, so nothing overflows.
 func Softmax[T Float](x []T) []float64 {
 	p, sum := make([]float64, len(x)), 0.0
 	if len(x) == 0 {
@@ -63,7 +67,7 @@ func Softmax[T Float](x []T) []float64 {
 	return p
 }
 
-// LogSumExp is log Σᵢ exp(xᵢ), computed in float64. x has one or more values.
+// LogSumExp returns log Σᵢ exp(xᵢ), computed in float64. x has one or more values.
 func LogSumExp[T Float](x []T) float64 {
 	largest, sum := float64(x[Argmax(x)]), 0.0
 	for _, v := range x {
@@ -72,7 +76,7 @@ func LogSumExp[T Float](x []T) float64 {
 	return largest + math.Log(sum)
 }
 
-// LogSoftmax puts the log-probabilities log softmax(x) in place of the logits x, which are one or more.
+// LogSoftmax replaces the logits x by log softmax(x). x has one or more values.
 func LogSoftmax(x []float32) {
 	largest, sum := x[Argmax(x)], 0.0
 	for _, v := range x {
@@ -84,5 +88,5 @@ func LogSoftmax(x []float32) {
 	}
 }
 
-// Sigmoid is 1 / (1 + exp(−x)).
+// Sigmoid returns 1 / (1 + exp(−x)).
 func Sigmoid[T Float](x T) float64 { return 1 / (1 + math.Exp(-float64(x))) }

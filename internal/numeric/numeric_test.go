@@ -32,7 +32,7 @@ func TestArgmaxAndTopN(t *testing.T) {
 	}
 }
 
-// TestTopNSorts compares with a stable sort, on values with many equals.
+// TestTopNSorts compares TopN with a stable sort, on values with many equal ones.
 func TestTopNSorts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -57,7 +57,7 @@ func TestProbabilities(t *testing.T) {
 			t.Errorf("%s is %v, want %v", what, got, want)
 		}
 	}
-	// softmax(log 1, log 2, log 5) is (1, 2, 5)/8, also where exp alone would overflow or vanish.
+	// softmax(log 1, log 2, log 5) is (1, 2, 5)/8, even if exp alone would overflow or underflow.
 	for _, shift := range []float64{0, 1e4, -1e4} {
 		x := []float64{shift, shift + math.Log(2), shift + math.Log(5)}
 		for i, p := range Softmax(x) {
@@ -82,15 +82,18 @@ func TestProbabilities(t *testing.T) {
 	near("sigmoid log 3", Sigmoid(math.Log(3)), 0.75)
 	near("sigmoid -1e4", Sigmoid(float32(-1e4)), 0)
 	if got := Softmax([]float32{}); len(got) != 0 {
-		t.Errorf("the softmax of nothing is %v", got)
+		t.Errorf("the softmax of an empty vector is %v", got)
 	}
 }
 
-// TestNotFinite: a value that is not a number is not lost on the way.
+// TestNotFinite checks that a value that is not finite shows in the results.
 func TestNotFinite(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+		if IsFinite(bad) || IsFinite(float64(-bad)) || !IsFinite(float32(3)) {
+			t.Errorf("IsFinite is wrong for %v", bad)
+		}
 		for _, x := range [][]float32{{bad, 1}, {1, bad}} {
-			if got := LogSumExp(x); got-got == 0 {
+			if got := LogSumExp(x); IsFinite(got) {
 				t.Errorf("log-sum-exp of %v is %v", x, got)
 			}
 			if p := Softmax(x); !math.IsNaN(p[0] + p[1]) {

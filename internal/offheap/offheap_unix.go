@@ -16,7 +16,7 @@ func Floats(n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), n)
 }
 
-// Free frees what Floats returned. Nobody may use it after that. Other slices it leaves alone.
+// Free frees what Floats returned, which must not be used after that. It leaves other slices alone.
 func Free(f []float32) {
 	if len(f) > 0 {
 		_ = syscall.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), 4*len(f))) // refuses what Mmap did not return

@@ -1,4 +1,4 @@
-// Package plot draws figures into files. What belongs here is how a plot looks; what it shows belongs to its caller.
+// Package plot draws charts into files. What belongs here is how a chart looks; what it shows belongs to its caller.
 package plot
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// Lines draws lines, values[j] by labels, into an SVG file.
+// Lines writes a line chart as an SVG file. values[j] are the values of line names[j], one for each label of the x
+// axis.
 func Lines(path, title, subtitle string, labels, names []string, values [][]float64) error {
 	opt := charts.NewLineChartOptionWithData(values)
 	opt.Title.Text, opt.Title.Subtext = title, subtitle

@@ -1,8 +1,7 @@
-// Package process tells what the system knows of this process. What belongs here is asking the system; what a figure means
-// belongs to whoever asks.
+// Package process asks the operating system about this process. What a figure means belongs to the caller.
 package process
 
 import "os"
 
-// ResetPeak lets PeakMemory count from now on; it says whether the system can.
+// ResetPeak resets the peak that PeakMemory returns. It reports whether the system supports that.
 func ResetPeak() bool { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) == nil }

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// PeakMemory is the most memory in bytes that the process has held so far: VmHWM on Linux, getrusage's maximum elsewhere.
+// PeakMemory returns the peak memory of the process in bytes: VmHWM on Linux, getrusage's maximum elsewhere. It returns
+// 0 if the system does not tell.
 func PeakMemory() int {
 	if runtime.GOOS == "linux" {
 		status, _ := os.ReadFile("/proc/self/status")

@@ -1,5 +1,5 @@
-// Package settings puts "key=value" settings over the keys of a YAML file. What belongs here is the form of a setting; what
-// a key means belongs to whoever reads the keys.
+// Package settings overrides keys of a YAML file with "key=value" settings. What belongs here is the syntax of a
+// setting; what a key means belongs to its reader.
 package settings
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Set puts a setting over the keys: the value is YAML, and dots in the key lead into groups of keys.
+// Set sets a key to a value. The value is YAML, and dots in the key lead into groups of keys.
 func Set(keys map[string]any, setting string) error {
 	key, text, ok := strings.Cut(setting, "=")
 	if !ok || key == "" {
@@ -17,14 +17,14 @@ func Set(keys map[string]any, setting string) error {
 	}
 	var v any
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		return fmt.Errorf("--set %s: the value is no YAML", setting)
+		return fmt.Errorf("--set %s: the value is not valid YAML", setting)
 	}
 	path := strings.Split(key, ".")
 	for _, p := range path[:len(path)-1] {
 		inner, ok := keys[p].(map[string]any)
 		if !ok {
 			if keys[p] != nil {
-				return fmt.Errorf("--set %s: %s is no group of keys", setting, p)
+				return fmt.Errorf("--set %s: %s is not a group of keys", setting, p)
 			}
 			inner = map[string]any{}
 			keys[p] = inner

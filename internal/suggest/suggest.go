@@ -1,5 +1,5 @@
-// Package suggest finds out what a user meant by an unknown name. Only the comparison of names belongs here; which
-// names are known is the caller's business.
+// Package suggest guesses what a user meant by an unknown name. What belongs here is the comparison of names; the
+// caller decides which names are known.
 package suggest
 
 import (
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Nearest returns the candidate that takes the fewest edits to make from word. It returns "" if none is near, which
-// means that more than a third of the letters of the longer one would change.
+// Nearest returns the candidate with the smallest edit distance to word, ignoring case. It returns "" if none is near,
+// that is if more than a third of the letters of the longer word would have to change.
 func Nearest(word string, candidates []string) string {
 	best, least := "", 0
 	for _, c := range candidates {
@@ -33,8 +33,8 @@ func Hint(word string, candidates []string) string {
 	return "; known are " + strings.Join(slices.Compact(all), ", ")
 }
 
-// distance is the Damerau-Levenshtein distance (optimal string alignment): the number of letters that are inserted,
-// deleted, changed, or swapped with their neighbour.
+// distance returns the Damerau-Levenshtein distance (optimal string alignment): the number of letters that are
+// inserted, deleted, changed, or swapped with their neighbour.
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

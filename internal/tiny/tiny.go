@@ -1,4 +1,7 @@
-// Package tiny makes small models with random weights, and their folders, for tests.
+// Package tiny makes small models with random weights, and their folders, for tests. What several packages' tests need of
+// such models belongs here.
+//
+//	m := tiny.Load(t, tiny.Encoder(t)) // a BERT with a WordPiece tokenizer beside it, until the test ends
 package tiny
 
 import (
@@ -42,7 +45,7 @@ func Llama(t testing.TB) string {
 	return golden.Roots(t, "models", "llama")[0]
 }
 
-// Bytes is a model of the embedded base's shape and its tokenizer, which is byte-level.
+// Bytes is a model of the embedded base's sizes, and its tokenizer, which is byte-level.
 func Bytes(t testing.TB) (*model.Model, *tokenizer.Tokenizer) {
 	t.Helper()
 	base := filepath.Join(golden.Repository(t), "evaldata", "base")
@@ -61,7 +64,7 @@ func Bytes(t testing.TB) (*model.Model, *tokenizer.Tokenizer) {
 	return m, tok
 }
 
-// Vocabulary is that of Encoder: special tokens, some words, letters and their continuations, digits.
+// Vocabulary is Encoder's: special tokens, some words, letters and their continuations, digits.
 func Vocabulary() []string {
 	v := []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "?", "good", "(", ")", "bad", "film", "ann", "ulm", "where", "is", "in", "the"}
 	for c := 'a'; c <= 'z'; c++ {
@@ -88,7 +91,7 @@ func EncoderDecoder(t testing.TB) string {
  "max_position_embeddings": 64, "init_std": 0.2, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 3}`, len(Vocabulary())))
 }
 
-// Folder is a folder with a model of a config.json and Encoder's tokenizer.
+// Folder is a folder with a model with random weights, made from a config.json, and Encoder's tokenizer.
 func Folder(t testing.TB, config string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "base")

@@ -1,5 +1,5 @@
-// Package wording makes the pieces that error messages and reports are written with. What belongs here is how a message
-// names things; what the message says belongs to its caller.
+// Package wording formats the parts of error messages and reports: lists, sizes, times, clipped texts. What a message
+// says belongs to its caller.
 package wording
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// List joins up to n items by sep and says how many more there are.
+// List joins up to n items with sep and says how many more there are.
 func List(items []string, n int, sep string) string {
 	if len(items) <= n {
 		return strings.Join(items, sep)
@@ -17,7 +17,8 @@ func List(items []string, n int, sep string) string {
 	return fmt.Sprintf("%s%sand %d more", strings.Join(items[:n], sep), sep, len(items)-n)
 }
 
-// Clip returns the first n bytes of a text, with an ellipsis where it is longer. It never cuts a character in two.
+// Clip returns the first n bytes of a text, followed by an ellipsis if the text is longer. It does not split a
+// character.
 func Clip[T ~string | ~[]byte](text T, n int) string {
 	if len(text) <= n {
 		return string(text)
@@ -25,10 +26,10 @@ func Clip[T ~string | ~[]byte](text T, n int) string {
 	return strings.ToValidUTF8(string(text[:n]), "") + "…"
 }
 
-// Number writes 1234567 as 1,234,567.
+// Number formats 1234567 as 1,234,567.
 func Number(n int) string { return humanize.Comma(int64(n)) }
 
-// Seconds is a time in the units that people use: 90 s, 12 min, 3.5 h, 2.0 days.
+// Seconds formats a time in seconds with a suitable unit: 90 s, 12 min, 3.5 h, 2.0 days.
 func Seconds(s float64) string {
 	switch {
 	case s < 120:
@@ -41,5 +42,5 @@ func Seconds(s float64) string {
 	return fmt.Sprintf("%.1f days", s/86400)
 }
 
-// MiB is a number of bytes in MiB, rounded.
+// MiB converts a number of bytes to MiB, rounded.
 func MiB(bytes int) int { return (bytes + 1<<19) >> 20 }

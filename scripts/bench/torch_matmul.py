@@ -1,5 +1,5 @@
 """PyTorch's matmul at the sizes of tensor's BenchmarkNT, on a number of threads: python torch_matmul.py THREADS
-Prints a line a size: m k n GFLOP/s, by the median of the runs of 2 seconds."""
+Prints m k n GFLOP/s for each size, the median of runs during 2 seconds."""
 import statistics, sys, time
 import torch
 

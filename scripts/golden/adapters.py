@@ -1,7 +1,7 @@
-"""Makes golden values of the methods beside LoRA with PEFT: python adapters.py GOLDEN (made with PEFT 0.21, PyTorch 2.15).
+"""Computes golden values of methods other than LoRA with PEFT: python adapters.py GOLDEN (made with PEFT 0.21, PyTorch 2.15).
 
-GOLDEN/peft/llama/NAME  adapters that PEFT wrote on GOLDEN/peft/llama/base, with the outputs before and after merging
-GOLDEN/train/llama/NAME the course of a short run on GOLDEN/train/llama/batches.safetensors: start, losses, norms, end
+GOLDEN/peft/llama/NAME  adapters of GOLDEN/peft/llama/base as PEFT saves them, with the outputs before and after merging
+GOLDEN/train/llama/NAME a short run on GOLDEN/train/llama/batches.safetensors: initial values, losses, gradient norms, final values
 """
 import json, math, os, sys
 import torch
@@ -58,7 +58,7 @@ def write(name, config, before_saving=None, **how):
 
 
 def cut(model):
-    """Takes some triplets away, all of one layer among them."""
+    """Prunes some triplets, including all of one layer."""
     pattern = {}
     for i, (n, p) in enumerate((n, p) for n, p in model.base_model.model.named_parameters() if "lora_E" in n):
         kept = [False] * len(p) if i == 1 else [(i + k) % 3 != 0 for k in range(len(p))]

@@ -1,9 +1,9 @@
-"""Writes internal/charclass/testdata/classes.json: what tokenizers 0.23.3 says of every character.
+"""Writes internal/charclass/testdata/classes.json: the classes of every character in tokenizers 0.23.3.
 
-    python scripts/golden/character_classes.py    (from the repository's folder; no seed: nothing is drawn)
+    python scripts/golden/character_classes.py    (from the repository's folder; nothing is random)
 
-Each class is a list of ranges, first and last character in turn. internal/charclass/tables.go has where these differ from Go's
-package unicode; the tables were read off such a file.
+Each class is a list of ranges: first and last characters alternate. internal/charclass/tables.go lists the differences from Go's
+package unicode; its tables were made from such a file.
 """
 import json
 import pathlib

@@ -1,10 +1,10 @@
 """Renders the conversations of testdata/golden/chat/cases.json again, with transformers, and writes the file.
 
-    python scripts/golden/chat.py [FOLDER]    (from the repository's folder; transformers 5.23.0, Jinja2 3.1.6; no seed: nothing is drawn)
+    python scripts/golden/chat.py [FOLDER]    (from the repository's folder; transformers 5.23.0, Jinja2 3.1.6; nothing is random)
 
-The templates and the conversations are part of the file and stay: to add a case, write it there without "ok" and "out". FOLDER is
-testdata/golden, or another one with the same layout. In a case, gp is add_generation_prompt; bos_token is <s> and eos_token </s>.
-ok is false where the template raises; out is then the first 100 characters of what it raises, else the rendered text.
+The templates and the conversations in the file are kept. To add a case, write it there without "ok" and "out". FOLDER is
+testdata/golden, or another folder with the same layout. In a case, gp is add_generation_prompt; bos_token is <s> and eos_token </s>.
+ok is false if the template raises an error; out is then the first 100 characters of the error, otherwise the rendered text.
 """
 import json
 import pathlib

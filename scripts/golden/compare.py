@@ -1,7 +1,7 @@
-"""Compares golden files made again with those committed: python compare.py NEW COMMITTED
+"""Compares golden files that were made again with the committed ones: python compare.py NEW COMMITTED
 
-Numbers may differ by 1e-4 of the number, or of their tensor's largest, and by 1e-6: other versions and processors round otherwise.
-A list of names is a set. Versions, and torch's pickles, whose tensors stand beside them, are not compared. Exits 1 if anything differs.
+Numbers may differ by 1e-4, relative to the number or to the largest one of its tensor, and by 1e-6 absolute: other versions and processors round differently.
+A list of names is a set. Versions are not compared, and neither are PyTorch's pickles, since their tensors are also in safetensors files. Exits 1 if anything differs.
 """
 import json
 import os

@@ -1,6 +1,6 @@
-"""Makes further encoder-decoders of testdata/golden/models: python encoder_decoders.py GOLDEN (seed 12; made with transformers 5.24, PyTorch 2.15).
+"""Makes more encoder-decoders in testdata/golden/models: python encoder_decoders.py GOLDEN (seed 12; made with transformers 5.24, PyTorch 2.15).
 
-pegasus, mbart, marian with two tables of embeddings, and BART's heads for classification and question answering, laid out as models.py does.
+pegasus, mbart, marian with two tables of embeddings, and BART's heads for classification and question answering, in the layout of models.py.
 """
 import os
 import sys
@@ -24,7 +24,7 @@ def main(golden):
         m.save_pretrained(folder)
         d = tiny.batch(name, torch.Generator().manual_seed(SEED), VOCAB, TARGETS)
         if tiny.kind(name) == "seq2seq":
-            d["labels"][2, 3:5] = -100  # a hole in what is scored
+            d["labels"][2, 3:5] = -100  # some labels in the middle are not scored
         if name == "bart-seqcls":  # the head reads each document's last end-of-sequence token
             d["input_ids"][range(3), d["attention_mask"].sum(1) - 1] = 2
         tiny.save(tiny.run(name, m, d), folder, "io.safetensors")

@@ -1,6 +1,6 @@
-"""Makes RoBERTa and ELECTRA of testdata/golden/models: python encoders.py OUTDIR SEED (14; made with transformers 5.24, PyTorch 2.15).
+"""Makes RoBERTa and ELECTRA in testdata/golden/models: python encoders.py OUTDIR SEED (14; made with transformers 5.24, PyTorch 2.15).
 
-OUTDIR/models/NAME/ is a tiny random Hugging Face checkpoint; io.safetensors: inputs, outputs, loss, gradients of the mean loss.
+OUTDIR/models/NAME/ is a tiny Hugging Face checkpoint with random weights; io.safetensors holds inputs, outputs, loss, gradients of the mean loss.
 """
 import os, sys
 import torch
@@ -25,12 +25,12 @@ for name, cls in models.items():
     if kind == "qa":
         config.num_labels = 2
     m = cls(config).eval()
-    with torch.no_grad():  # biases and norms are not at their start
+    with torch.no_grad():  # so that biases and norms do not have their initial values
         for n, p in m.named_parameters():
             if p.dim() == 1: p.add_(torch.randn_like(p) * 0.1)
     pad = config.pad_token_id
     ids = torch.randint(3, V, (B, S)); mask = torch.ones_like(ids)
-    if kind != "qa":  # transformers scores padded places there
+    if kind != "qa":  # transformers scores padded positions there
         mask[1, 12:] = 0; mask[2, 7:] = 0; ids[mask == 0] = pad
     d = dict(input_ids=ids, attention_mask=mask)
     if family == "electra":

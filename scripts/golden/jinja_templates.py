@@ -1,9 +1,9 @@
-"""Writes internal/jinja/testdata/templates.json: small templates, and what Jinja makes of them as transformers sets it up.
+"""Writes internal/jinja/testdata/templates.json: small templates, and their output with Jinja as transformers configures it.
 
-    python scripts/golden/jinja_templates.py    (from the repository's folder; Jinja2 3.1.6, transformers 5.23.0; no seed: nothing is drawn)
+    python scripts/golden/jinja_templates.py    (from the repository's folder; Jinja2 3.1.6, transformers 5.23.0; nothing is random)
 
-Each entry is a template and its output, null where it is an error. The clock stands at 2026-07-04 17:06:09.000123. Error messages
-are not compared: ours are not Jinja's. Where the two differ on purpose (integers beyond 64 bits, bounds), nothing is listed.
+Each entry is a template and its output, null if it is an error. The clock is set to 2026-07-04 17:06:09.000123. Error messages
+are not compared: ours are not Jinja's. Deliberate differences (integers beyond 64 bits, limits) are not listed.
 """
 import datetime
 import json
@@ -18,7 +18,7 @@ VARS = {
     "map": {"b": 1, "a": [1, None], "C": {"d": True}}, "ümlaut": "ß", "nested": [[1, [2]], []],
 }
 
-# Expressions, by kind; each becomes {{ … }}.
+# Expressions, by kind. Each is rendered as {{ … }}.
 EXPRESSIONS = {
     "literals": r"""
 1 | 1_000 | 0x1F | 0o17 | 0b101 | 1.5 | 1e3 | 1.5e-7 | 1E16 | 123456789012345.0 | 1e15 | 1e-5 | 0.1 + 0.2 | 'a' | "b" | 'a' 'b' | 'it\'s' | '\x41\u00e9\n'

@@ -1,8 +1,8 @@
-"""Makes LoRA and its nearest kin of testdata/golden/peft/llama with PEFT: python lora.py GOLDEN
+"""Makes LoRA and its closest variants in testdata/golden/peft/llama with PEFT: python lora.py GOLDEN
 (seed 11; made with PEFT 0.21, transformers 5.23, PyTorch 2.15). adapters.py makes the other methods on the same base.
 
-base is the model; a folder each for lora, rslora, dora, pattern (ranks and alphas of their own) and save (one layer alone): the adapter as
-PEFT writes it, and io.safetensors with the logits while it is active and once it is merged.
+base is the model. lora, rslora, dora, pattern (rank and alpha patterns) and save (a single layer) are folders with the adapter as PEFT
+saves it, and io.safetensors with the logits before and after merging.
 """
 import os
 import sys

@@ -2,8 +2,8 @@
 
 The folders are clones of meta-math/MetaMath (fe667b14), hendrycks/math (985bdc16) and openai/prm800k (7ecc7947). Each line
 keeps its task, source, prediction, gold and note; extracted and equal are made by MetaMath's graders, equal_hendrycks and
-equal_prm800k by the two others, of the same extracted answer. What wrote the predictions is lost: those of GSM8K's test split
-come from its answers, the rest was written by hand. Made with Python 3.11, sympy 1.14.0, pylatexenc 2.11.
+equal_prm800k by the two others, for the same extracted answer. The program that wrote the predictions is lost: those of GSM8K's
+test split come from its answers, the others were written by hand. Made with Python 3.11, sympy 1.14.0, pylatexenc 2.11.
 """
 import ast
 import fractions
@@ -18,7 +18,7 @@ sys.path[:0] = [metamath, os.path.join(hendrycks, "modeling"), os.path.join(prm8
 
 
 def functions(file, **names):
-    """The functions of a file, without its imports (they need a GPU's libraries): names are what they want of them."""
+    """Returns the functions of a file without running its imports, which need GPU libraries. names replaces what they import."""
     tree = ast.parse(open(file).read())
     tree.body = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
     exec(compile(tree, file, "exec"), names)

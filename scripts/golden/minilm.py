@@ -1,6 +1,6 @@
 """Makes testdata/golden/minilm: python minilm.py MODEL GOLDEN, where MODEL is the folder of all-MiniLM-L6-v2.
 
-io.safetensors holds some texts and a pair of texts end to end, and what transformers makes of each alone in float32.
+io.safetensors holds some texts and a pair of texts, concatenated, and the outputs of transformers for each of them in float32.
 Made with transformers 5.24.0, PyTorch 2.15.
 """
 import json

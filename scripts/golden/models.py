@@ -1,7 +1,7 @@
 """Makes most of testdata/golden/models: python models.py GOLDEN (made with transformers 5.23, PyTorch 2.15).
 
-models/NAME is a tiny random Hugging Face folder; io.safetensors is described at tiny.run. encoders.py and encoder_decoders.py make the
-others. Seed 11, but 12 for bart; the first eight follow the operators of mora.py in one stream of random numbers.
+models/NAME is a tiny Hugging Face folder with random weights; tiny.run describes io.safetensors. encoders.py and encoder_decoders.py make
+the others. The seed is 11, for bart 12, for olmo2, qwen3 and llama-linear 15. The first eight continue the stream of random numbers that mora.py begins.
 """
 import os
 import sys
@@ -31,6 +31,9 @@ def main(golden):
     write(golden, "marian", 11)
     torch.manual_seed(12)
     write(golden, "bart", 12)
+    for name in ("olmo2", "qwen3", "llama-linear"):
+        torch.manual_seed(15)
+        write(golden, name, 15)
 
 
 torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""Makes testdata/golden/mora, the operators of mora_ref.py on awkward sizes: python mora.py GOLDEN (seed 11; made with PyTorch 2.15).
+"""Makes testdata/golden/mora, the operators of mora_ref.py at odd sizes: python mora.py GOLDEN (seed 11; made with PyTorch 2.15).
 
-cases.json lists them. mora.safetensors holds, by case, NAME.x and NAME.M, NAME.y = ΔW x, NAME.dy and the gradients NAME.dx and
-NAME.dM that it gives, and NAME.delta = ΔW where that is small. Computed in float64.
+cases.json lists them. mora.safetensors holds, by case, NAME.x and NAME.M, NAME.y = ΔW x, NAME.dy and the resulting gradients
+NAME.dx and NAME.dM, and NAME.delta = ΔW if that is small. Computed in float64.
 """
 import json
 import os
@@ -16,7 +16,7 @@ SIZES = [(64, 64), (64, 192), (192, 64), (100, 37), (37, 100), (96, 96), (576, 1
 
 
 def operators():
-    """The cases and their tensors. It draws from PyTorch's generator."""
+    """Yields the cases and their tensors, which come from PyTorch's random generator."""
     cases, tensors = [], {}
     for inputs, outputs in SIZES:
         for r in (1, 2, 8):
@@ -29,7 +29,7 @@ def operators():
                 y = mora_ref.mora(x, m, outputs, kind)
                 dy = torch.randn_like(y)
                 if inputs * outputs > 50000 and r == 8:
-                    continue  # drawn, so that what follows stays as it is, but too large to keep
+                    continue  # too large to keep, but drawn, so that the random numbers of the following cases stay the same
                 y.backward(dy)
                 name = f"{inputs}x{outputs}_r{r}_t{kind}"
                 cases.append(dict(name=name, in_features=inputs, out_features=outputs, r=r, mora_type=kind, side=q))

@@ -1,11 +1,11 @@
-"""MoRA's operators in PyTorch, written from the paper (arXiv 2405.12130) and independent of the Go code: mora.py makes golden values with them.
+"""MoRA's operators in PyTorch, written from the paper (arXiv 2405.12130) and independent of the Go code: mora.py computes golden values with them.
 
-ΔW x = decompress(M compress(x)), M is r̂ by r̂. The types have the numbers of the published implementation:
+ΔW x = decompress(M compress(x)), M is r̂ by r̂. The types are numbered as in the published implementation:
   1  sharing: groups of r̂ inputs, the last one filled from the beginning, are summed; the output is repeated end to end
   2  decoupling: neighbouring inputs are summed, each output serves neighbours
   3  neighbouring inputs are summed, the output is repeated end to end
   4  groups of r̂ inputs are summed, each output serves neighbours
-  6  rotation: each group is rotated by its place (RoPE, base 10000) before the M that they share; the groups' outputs lie end to end
+  6  rotation: each group is rotated by its position (RoPE, base 10000) before the shared M; the outputs of the groups are concatenated
 """
 import math
 
@@ -13,13 +13,13 @@ import torch
 
 
 def side(inputs, outputs, r, kind):
-    """r̂: M has as many parameters as LoRA's A and B of rank r, and an even side where pairs are rotated."""
+    """Returns r̂: M has as many parameters as LoRA's A and B of rank r, and an even side if pairs are rotated."""
     q = int(math.sqrt((inputs + outputs) * r) + 0.5)
     return q // 2 * 2 if kind == 6 else q
 
 
 def neighbours(n, q):
-    """The group, of q, that each of n places falls into: groups are runs of neighbours, and the first n % q of them are one longer."""
+    """Returns the group, of q groups, of each of n positions: groups are runs of neighbours, and the first n % q of them are longer by one."""
     return torch.arange(q).repeat_interleave(torch.tensor([n // q + (g < n % q) for g in range(q)]))
 
 
@@ -50,7 +50,7 @@ def decompress(z, outputs, q, kind):
 
 
 def mora(x, m, outputs, kind):
-    """What the adapter adds to a layer's outputs: x is [..., inputs], m is [r̂, r̂]."""
+    """Returns what the adapter adds to a layer's outputs: x is [..., inputs], m is [r̂, r̂]."""
     q = m.shape[0]
     return decompress(compress(x, q, kind) @ m.T, outputs, q, kind)
 

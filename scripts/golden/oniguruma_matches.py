@@ -1,8 +1,8 @@
-"""Writes internal/oniguruma/testdata/matches.json: what the regular expressions of tokenizers 0.23.3 (Oniguruma's) find in some texts.
+"""Writes internal/oniguruma/testdata/matches.json: the matches of regular expressions in some texts, with tokenizers 0.23.3 (which uses Oniguruma).
 
-    python scripts/golden/oniguruma_matches.py    (from the repository's folder; no seed: nothing is drawn)
+    python scripts/golden/oniguruma_matches.py    (from the repository's folder; nothing is random)
 
-Each entry is a pattern and its matches in each of the texts, empty ones left out; null: Oniguruma refuses the pattern.
+Each entry is a pattern and its matches in each of the texts, without empty ones; null means that Oniguruma rejects the pattern.
 """
 import json
 import pathlib
@@ -31,7 +31,7 @@ PATTERNS = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    # what only Oniguruma has, or neither of the two
+    # syntax that only Oniguruma supports, or neither of the two
     "[a&&b]", "[[^a]b]", r"\p{Nonsense}", "(?~a)", r"\X", r"\K", "(a", "a)", "[a", "*a", r"\p{L", "(?z)", "a\\", r"\x{110000}",
 ]
 

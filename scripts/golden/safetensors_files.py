@@ -1,8 +1,8 @@
-"""Writes testdata/golden/safetensors: small files that a reader must take (ok_) or refuse (bad_).
+"""Writes testdata/golden/safetensors: small files that a reader must accept (ok_) or reject (bad_).
 
-    python scripts/golden/safetensors_files.py    (from the repository's folder; safetensors 0.8.0; no seed: nothing is drawn)
+    python scripts/golden/safetensors_files.py    (from the repository's folder; safetensors 0.8.0; nothing is random)
 
-safetensors itself is asked whether it agrees.
+The script checks that safetensors itself agrees.
 """
 import json
 import pathlib
@@ -12,7 +12,7 @@ from safetensors import deserialize
 
 
 def file(header, data=0):
-    """A header, as JSON or as it is, and that many bytes of data, all 0."""
+    """Returns a file: a header, given as an object or as bytes, and a number of zero bytes of data."""
     if isinstance(header, dict):
         header = json.dumps(header).encode()
     return struct.pack("<Q", len(header)) + header + bytes(data)

@@ -1,4 +1,4 @@
-"""Tiny random models and batches for them, which the makers of golden files share. All of it draws from PyTorch's generators."""
+"""Tiny models with random weights, and batches for them, which the makers of golden files share. Everything comes from PyTorch's random generators."""
 import json
 import os
 
@@ -6,19 +6,21 @@ import torch
 import transformers as T
 from safetensors.torch import save_file
 
-CAUSAL = ("llama", "qwen2", "mistral")
+CAUSAL = ("llama", "qwen2", "mistral", "olmo2", "qwen3", "llama-linear")
 SEQ2SEQ = ("bart", "marian", "pegasus", "mbart", "marian-two-tables")
 
 
 def kind(name):
-    """What a model of that name computes: causal, seq2seq, or the end of its name."""
+    """Returns what a model computes, by its name: causal, seq2seq, or the end of the name."""
     return "causal" if name in CAUSAL else "seq2seq" if name in SEQ2SEQ else name.split("-")[1]
 
 
 def model(name, vocab=128, width=24, inner=48):
-    """A random model; width and inner are the sizes of the encoders and encoder-decoders."""
+    """Returns a model with random weights; width and inner are the sizes of encoders and encoder-decoders."""
     causal = dict(vocab_size=vocab, hidden_size=32, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
                   max_position_embeddings=256, initializer_range=0.08, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    llama3 = dict(rope_type="llama3", rope_theta=1000.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=3.0, original_max_position_embeddings=32)
+    linear = dict(rope_type="linear", rope_theta=10000.0, factor=2.5)
     encoder = dict(vocab_size=vocab, hidden_size=width, num_hidden_layers=2, num_attention_heads=4, intermediate_size=inner, max_position_embeddings=64,
                    initializer_range=0.08, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, pad_token_id=0)
     both = dict(vocab_size=vocab, d_model=width, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4,
@@ -29,6 +31,10 @@ def model(name, vocab=128, width=24, inner=48):
         "llama": lambda: T.LlamaForCausalLM(T.LlamaConfig(**causal, tie_word_embeddings=True, rope_theta=10000.0)),
         "qwen2": lambda: T.Qwen2ForCausalLM(T.Qwen2Config(**causal, tie_word_embeddings=True)),
         "mistral": lambda: T.MistralForCausalLM(T.MistralConfig(**causal, tie_word_embeddings=False, sliding_window=8)),
+        "olmo2": lambda: T.Olmo2ForCausalLM(T.Olmo2Config(**causal)),
+        "qwen3": lambda: T.Qwen3ForCausalLM(T.Qwen3Config(**causal, head_dim=10, use_sliding_window=True, sliding_window=8, max_window_layers=1,
+                                                          rope_parameters=llama3)),
+        "llama-linear": lambda: T.LlamaForCausalLM(T.LlamaConfig(**causal, attention_bias=True, mlp_bias=True, rope_parameters=linear)),
         "bert-mlm": lambda: T.BertForMaskedLM(T.BertConfig(**encoder)),
         "bert-seqcls": lambda: T.BertForSequenceClassification(T.BertConfig(**encoder, num_labels=3)),
         "bert-tokcls": lambda: T.BertForTokenClassification(T.BertConfig(**encoder, num_labels=5)),
@@ -43,7 +49,7 @@ def model(name, vocab=128, width=24, inner=48):
         "pegasus": lambda: T.PegasusForConditionalGeneration(T.PegasusConfig(**pad_starts, scale_embedding=True, activation_function="relu")),
     }
     m = make[name]()
-    with torch.no_grad():  # norms and biases away from 1 and 0
+    with torch.no_grad():  # so that norms and biases are not 1 and 0
         for p in m.parameters():
             if p.dim() == 1:
                 p.add_(0.05 * torch.randn_like(p))
@@ -51,7 +57,7 @@ def model(name, vocab=128, width=24, inner=48):
 
 
 def batch(name, g, vocab=128, targets=128):
-    """Three documents of different lengths, padded on the right, with labels; g is a generator, targets the vocabulary of what is generated."""
+    """Returns three documents of different lengths, padded on the right, with labels; g is a random generator, targets the size of the target vocabulary."""
     rows, length = 3, 20
     ids = torch.randint(3, vocab, (rows, length), generator=g)
     mask = torch.ones_like(ids)
@@ -87,7 +93,7 @@ def batch(name, g, vocab=128, targets=128):
 
 
 def run(name, m, d):
-    """What io.safetensors holds: the batch, the loss, the logits, the gradient of every parameter, and what is generated."""
+    """Returns the content of io.safetensors: the batch, the loss, the logits, the gradient of every parameter, and generated tokens."""
     out = m(**d)
     out.loss.backward()
     t = dict(d, loss=out.loss.reshape(1), **logits(out))
@@ -106,7 +112,7 @@ def logits(out, prefix=""):
 
 
 def spread(m):
-    """Larger weights, so that an untrained model does not repeat one token for ever."""
+    """Enlarges the weights, so that an untrained model does not repeat one token forever."""
     with torch.no_grad():
         for n, p in m.named_parameters():
             if p.dim() == 2 and "embed" not in n and "shared" not in n:

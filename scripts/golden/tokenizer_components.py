@@ -1,8 +1,8 @@
-"""Writes tokenizer/testdata/components.jsonl.gz: small tokenizers, one part each, and what tokenizers 0.23.3 makes of a few texts.
+"""Writes tokenizer/testdata/components.jsonl.gz: small tokenizers, one for each component, and the output of tokenizers 0.23.3 for a few texts.
 
-    python scripts/golden/tokenizer_components.py [FOLDER]    (from the repository's folder; no seed: nothing is drawn)
+    python scripts/golden/tokenizer_components.py [FOLDER]    (from the repository's folder; nothing is random)
 
-FOLDER has more texts: */golden.jsonl. The committed file was made without it, and is made again to the same bytes (before gzip).
+FOLDER has more texts: */golden.jsonl. The committed file was made without it; made again, it has the same bytes (before gzip).
 """
 import base64, glob, gzip, itertools, json, struct, sys
 from tokenizers import Tokenizer
@@ -19,7 +19,7 @@ def tok(name, **parts):
     return name, t
 
 def charsmap(rules):
-    """A double array for byte keys (Darts-clone's layout) and its texts."""
+    """Builds a double array for byte keys, in the layout of Darts-clone, and its texts."""
     texts, values = b"", {}
     for k, v in sorted(rules.items()):
         values[k.encode()] = len(texts)

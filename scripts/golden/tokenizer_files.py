@@ -1,10 +1,10 @@
-"""Writes tokenizer/testdata/files.jsonl.gz: small models in other formats than tokenizer.json, and what sentencepiece (cases without
-"named") or transformers makes of a few texts with them.
+"""Writes tokenizer/testdata/files.jsonl.gz: small models in formats other than tokenizer.json, and the output of sentencepiece (cases
+without "named") or transformers for a few texts.
 
-    python scripts/golden/tokenizer_files.py 12    (from the repository's folder; 12 texts are put together at random, seed 7)
+    python scripts/golden/tokenizer_files.py 12    (from the repository's folder; 12 texts are composed at random, with seed 7)
 
-The committed file was made with sentencepiece 0.2.1 and transformers 5.24. sentencepiece 0.2.3 trains other Unigram models, so the
-file does not come out the same; but on the committed models 0.2.3 gives the committed rows, every one.
+The committed file was made with sentencepiece 0.2.1 and transformers 5.24. sentencepiece 0.2.3 trains different Unigram models, so
+the file changes; but with the committed models 0.2.3 gives exactly the committed rows.
 """
 import base64, glob, gzip, io, json, os, random, sys, tempfile
 import sentencepiece as sp
@@ -66,7 +66,7 @@ RAW = {
     "bpe ties bytes": train(equal_scores, model_type="bpe", byte_fallback=True, vocab_size=360),
 }
 
-def fill(text):  # parts of texts at random
+def fill(text):  # random parts of texts
     parts = [w for t in TEXTS for w in (t.split(" ") if len(t) < 100 else [])] + [" ", "  ", "a", "b", "ab", "é"]
     return text.join(random.choice(parts) for _ in range(random.randrange(1, 12)))
 
@@ -99,7 +99,7 @@ def class_case(name, files, config, texts):
             if name.startswith("marian"):
                 del r["pair_types"]
                 r.update(target=tok(text_target=t)["input_ids"])
-                del r["type_ids"]  # of no use to these models, and for pairs off by one
+                del r["type_ids"]  # these models do not use them, and for pairs they are off by one
                 r.update(decoded_skip=tok.decode(r["target"], skip_special_tokens=True, clean_up_tokenization_spaces=False))
             rows.append(r)
         ids = {n: getattr(tok, n + "_token_id") for n in ["bos", "eos", "unk", "sep", "pad", "cls", "mask"]}

@@ -1,12 +1,12 @@
 """Encodes and decodes the texts of testdata/golden/tokenizers/*/golden.jsonl again, and writes these files.
 
-    python scripts/golden/tokenizer_texts.py [FOLDER]    (from the repository's folder; tokenizers 0.23.3, sentencepiece 0.2.3; no seed: nothing is drawn)
+    python scripts/golden/tokenizer_texts.py [FOLDER]    (from the repository's folder; tokenizers 0.23.3, sentencepiece 0.2.3; nothing is random)
 
-The tokenizers (tokenizer.json or spiece.model) and the texts stay; testdata/golden/tokenizers/SOURCE.md says where they are from. To
-add a text, add a line {"text": …}. FOLDER is testdata/golden, or another one with the same layout. A line has ids (no special
+The tokenizers (tokenizer.json or spiece.model) and the texts are kept; testdata/golden/tokenizers/SOURCE.md names their sources. To
+add a text, add a line {"text": …}. FOLDER is testdata/golden, or another folder with the same layout. A line has ids (no special
 tokens), ids_special, tokens, offsets (characters), type_ids, decoded (of ids) and decoded_skip (of ids_special, special tokens
 skipped); a SentencePiece model has no special tokens, offsets and type ids. In splits/ the first line is a regular expression, and
-the others are texts and the parts that it cuts them into.
+the others are texts and the parts that it splits them into.
 """
 import gzip
 import json
@@ -18,7 +18,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 
 def read(path):
-    """The content of a file, or of the gzip file of that name and .gz."""
+    """Returns the content of a file, or of the file with the suffix .gz."""
     if path.exists():
         return path.read_bytes()
     return gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
@@ -50,7 +50,7 @@ def by_sentencepiece(raw):
     def row(text, old):
         ids = s.encode(text)
         out = dict(text=text, ids=ids, ids_special=ids, decoded=s.decode(ids), decoded_skip=s.decode(ids))
-        if "tokens" in old or len(old) == 1:  # for spm_bpe_llama they are not kept: it has those of spm_bpe
+        if "tokens" in old or len(old) == 1:  # spm_bpe_llama has the same ones as spm_bpe, so they are not stored
             out = dict(text=text, ids=ids, ids_special=ids, tokens=s.encode(text, out_type=str), decoded=s.decode(ids), decoded_skip=s.decode(ids))
         return out
     return row

@@ -1,7 +1,7 @@
 """Makes testdata/golden/torch, torch_bad and torch_bert: python scripts/golden/torch_pickles.py testdata/golden
 
-torch/NAME is a folder with pytorch_model.bin, whole or in shards, and want.safetensors, the same tensors.
-torch_bad/NAME.bin must be refused. torch_bert is a model in half precision (its config.json is written by hand). Made with torch 2.15, transformers 5.24, safetensors 0.8.
+torch/NAME is a folder with pytorch_model.bin, in one file or in shards, and want.safetensors with the same tensors.
+torch_bad/NAME.bin must be rejected. torch_bert is a model in half precision (its config.json is written by hand). Made with torch 2.15, transformers 5.24, safetensors 0.8.
 """
 
 import json
@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 
 def case(root, name, state, saved=None, **options):
-    """Saves saved (state itself if None) and beside it the tensors of state."""
+    """Saves saved (state itself if None), and the tensors of state next to it."""
     folder = os.path.join(root, "torch", name)
     os.makedirs(folder, exist_ok=True)
     torch.save(state if saved is None else saved, os.path.join(folder, "pytorch_model.bin"), **options)
@@ -45,7 +45,7 @@ def shards(root, state):
 
 
 def dtypes():
-    """Every element type, with its extremes."""
+    """Tensors of every element type, with its extreme values."""
     out = OrderedDict()
     for d in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
         i = torch.finfo(d)

@@ -1,8 +1,8 @@
-"""Makes testdata/golden/train but for what adapters.py adds, the course of short training runs: python train.py GOLDEN
-(seed 11; made with transformers 5.23, PyTorch 2.15; the adapters are written here, independent of PEFT and of the Go code).
+"""Makes short training runs for testdata/golden/train, except those of adapters.py: python train.py GOLDEN
+(seed 11; made with transformers 5.23, PyTorch 2.15; the adapters are written here, independently of PEFT and of the Go code).
 
 train/NAME/base is the model, batches.safetensors the inputs (stepN.*). METHOD.json has settings, losses and gradient norms before clipping,
-METHOD.safetensors the adapter before (init.*, where it is random) and after (final.*), and the outputs of one more batch (eval.*, eval_*).
+METHOD.safetensors the adapter before (init.*, if it is random) and after training (final.*), and the outputs for one more batch (eval.*, eval_*).
 A parameter's name is its module's path and lora_A, lora_B or magnitude; MoRA's matrix is lora_A. Method full trains all parameters.
 """
 import math

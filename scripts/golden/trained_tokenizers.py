@@ -1,4 +1,4 @@
-"""Writes tokenizer/testdata/trained.json: byte-level BPE that Hugging Face's tokenizers learn from some texts.
+"""Writes tokenizer/testdata/trained.json: byte-level BPE tokenizers that Hugging Face's tokenizers library trains on some texts.
 
     python scripts/golden/trained_tokenizers.py    (from the repository's folder; tokenizers 0.23.3)
 """

@@ -11,7 +11,7 @@ import (
 
 func ExampleStore() {
 	opened := 0
-	store := data.Store{Open: func(path string) (io.ReadCloser, error) { // without Open, paths name files
+	store := data.Store{Open: func(string) (io.ReadCloser, error) { // without Open, paths name files
 		opened++
 		return io.NopCloser(strings.NewReader("question,answer\nHow many legs has a spider?,eight\nWhat is hot?,the sun\n")), nil
 	}}

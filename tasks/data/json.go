@@ -13,7 +13,7 @@ import (
 // ReadJSON is the Format of JSON Lines, of a JSON array of records, and of a JSON object whose fields are records.
 func ReadJSON(name string, r *bufio.Reader) ([]Record, error) {
 	line, first, err := skipSpace(r)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 	var records []Record
 	for ; ; line++ {
 		b, err := readLine(r, maxLine)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 		if b = bytes.TrimSpace(b); len(b) > 0 {
@@ -65,7 +65,7 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 			}
 			records = append(records, Record{Line: line, Raw: b})
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return records, nil
 		}
 	}
@@ -80,7 +80,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 		if line = append(line, part...); len(line) > limit {
 			return nil, fmt.Errorf("the line is longer than %d bytes", limit)
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
@@ -109,7 +109,7 @@ func readArray(name string, r *bufio.Reader, line int) ([]Record, error) {
 		// Only white space and a comma stand between two elements.
 		begin += bytes.IndexFunc(data[begin:], func(r rune) bool { return !strings.ContainsRune(" \t\r\n,", r) })
 		line += bytes.Count(data[:begin], []byte("\n"))
-		data, begin = data[begin:], 0
+		data = data[begin:]
 		if err := checkObject(raw); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
@@ -149,7 +149,8 @@ func readObject(name string, r *bufio.Reader, line int) ([]Record, error) {
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		at := len(data)
-		if syntax, ok := err.(*json.SyntaxError); ok {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
 			at = min(max(int(syntax.Offset)-1, 0), at)
 		}
 		return nil, fmt.Errorf("%s:%d: not valid JSON: %w", name, line+bytes.Count(data[:at], []byte("\n")), err)

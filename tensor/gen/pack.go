@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// transpose writes dst[k][i] = src[i][k] for a vector's worth of rows i; a block is as many k as a register of
-// loaded values holds. bf16 goes through in pairs and is parted on the way out, at half the shuffles.
+// transpose writes dst[k][i] = src[i][k] for a vector of rows i; a block has as many k as a register of loaded values.
+// bf16 values are shuffled in pairs and split at the end, which halves the shuffles.
 func (s isa) transpose(k kind) {
 	name := "transpose" + k.name + s.name
 	begin(name, "func(blocks int, src *"+k.typ+", ld int, dst *float32, stride int)",

@@ -136,7 +136,7 @@ func answer(ctx context.Context, w io.Writer, s *infer.Session) error {
 
 // write streams a text.
 func write(ctx context.Context, w io.Writer, s *infer.Session) error {
-	prompt, err := s.EncodePrompt("Whales breathe air.\nQuestion: is a whale a fish?\nAnswer:", infer.Prompt{})
+	prompt, err := s.EncodePrompt("Whales breathe air.\nQuestion: is a whale a fish?\nAnswer:", infer.PromptOptions{})
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func embed(ctx context.Context, w io.Writer, s *infer.Session) error {
 	}
 	defer func() { _ = m.Close() }()
 	texts, _ := model.Documents([][]int32{{72, 105}, {33}})
-	vectors, err := infer.Logits(m, "", []*model.Batch{texts})
+	vectors, err := infer.Logits(ctx, m, "", []*model.Batch{texts})
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func TestSaveAndLoad(t *testing.T) {
 	m, a := tiny(t)
 	dir, adapterDir := t.TempDir(), t.TempDir()
 	probe := []*model.Batch{{IDs: ids(12)}}
-	want, err := infer.Logits(m, a.Name, probe)
+	want, err := infer.Logits(t.Context(), m, a.Name, probe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,11 +139,11 @@ func TestSaveAndLoad(t *testing.T) {
 		name, adapter string
 		m             *model.Model
 	}{{"merged", "", merged}, {"loaded", "read", base}} {
-		got, err := infer.Logits(tt.m, tt.adapter, probe)
+		got, err := infer.Logits(t.Context(), tt.m, tt.adapter, probe)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := infer.Compare(want, got); c.Largest > 1e-4 {
+		if c := infer.CompareLogits(want, got); c.Largest > 1e-4 {
 			t.Errorf("%s: logits are off by %g", tt.name, c.Largest)
 		}
 	}
@@ -158,7 +158,7 @@ func TestGenerate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range out[0] {
-		logits, err := infer.Logits(m, a.Name, []*model.Batch{{IDs: prompt}})
+		logits, err := infer.Logits(t.Context(), m, a.Name, []*model.Batch{{IDs: prompt}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,88 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// randomRows returns n rows of random tokens, with ids from 3 to 39,999 (or the end of the vocabulary). A language
+// model is scored on all tokens, a classifier on random labels.
+func randomRows(m *model.Model, n, tokens int) []tasks.Features {
+	end := min(40000, m.Config().VocabSize)
+	r := rand.New(rand.NewPCG(0, 0))
+	draw := func(n, below int) []int32 {
+		v := make([]int32, n)
+		for i := range v {
+			v[i] = int32(r.IntN(below))
+		}
+		return v
+	}
+	h := m.Head()
+	rows := make([]tasks.Features, n)
+	for i := range rows {
+		ids := draw(tokens, max(1, end-3))
+		for j := range ids {
+			ids[j] += int32(min(3, end-1))
+		}
+		rows[i] = tasks.Features{IDs: ids, Labels: ids, Source: "random"}
+		switch h.Kind {
+		case head.SequenceClassification:
+			rows[i].Labels = draw(1, len(h.Labels))
+			h.EndDocument(ids)
+		case head.TokenClassification:
+			rows[i].Labels = draw(tokens, len(h.Labels))
+		case head.QuestionAnswering:
+			at := draw(1, tokens)
+			rows[i].Labels = []int32{at[0], at[0]}
+		case head.FeatureExtraction:
+			rows[i].PairStart = max(1, tokens/2)
+		}
+	}
+	return rows
+}
+
+// trainRows returns the rows of all steps: the first ones of the task's training data, or random ones.
+func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Options) ([]tasks.Features, error) {
+	need := o.Batch * (o.Steps + 1)
+	var rows []tasks.Features
+	if o.Dense > 0 {
+		return randomRows(m, need, o.Dense), nil
+	}
+	template, err := infer.ChatTemplate(tok)
+	if err != nil {
+		return nil, err
+	}
+	for row, err := range tasks.Rows(tok, template, task, tasks.Train, m.Config().MaxPositionEmbeddings) {
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, row); len(rows) == need {
+			return rows, nil
+		}
+	}
+	return nil, fmt.Errorf("the data have %d rows; %d + 1 steps of %d rows need %d", len(rows), o.Steps, o.Batch, need)
+}
+
+// LoadModel loads a model to measure. A model without a head gets one with two classes.
+func LoadModel(ctx context.Context, name string) (*model.Model, error) {
+	dir, err := infer.ModelDir(name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Load(ctx, dir, model.Options{})
+	if err == nil && m.Head().Kind == head.FeatureExtraction {
+		_ = m.Close()
+		m, err = model.Load(ctx, dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}

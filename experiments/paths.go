@@ -1,0 +1,68 @@
+package experiments
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/tasks/data"
+)
+
+// setModel replaces the model by a folder, or the tokenizer if the model is trained from random weights.
+func setModel(c *finetune.Config, dir string) {
+	switch {
+	case c.Model.Path != "":
+		c.Model.Path = dir
+	case c.Model.Tokenizer != infer.Embedded:
+		c.Model.Tokenizer = dir
+	}
+}
+
+// withUserPaths replaces the recipe's folders by those in Options.Model and Options.Data.
+func (t *table) withUserPaths(recipe finetune.Recipe) finetune.Recipe {
+	if t.options.Model != "" {
+		setModel(&recipe.Config, t.options.Model)
+	}
+	if t.options.Data == "" {
+		return recipe
+	}
+	task := &recipe.Config.Task
+	for _, sources := range []*data.Sources{&task.Data, &task.EvalData} {
+		*sources = slices.Clone(*sources)
+		for i, one := range *sources {
+			(*sources)[i].Path, (*sources)[i].Index = t.underData(one.Path).(string), t.underData(one.Index).(string)
+		}
+	}
+	recipe.Config.Model.Tokenizer = t.underData(recipe.Config.Model.Tokenizer).(string)
+	task.Options, _ = t.underData(task.Options).(map[string]any)
+	recipe.EvalTasks = slices.Clone(recipe.EvalTasks)
+	for i := range recipe.EvalTasks {
+		recipe.EvalTasks[i].Options, _ = t.underData(recipe.EvalTasks[i].Options).(map[string]any)
+	}
+	return recipe
+}
+
+// underData replaces the leading folder "data" of all paths in a value by Options.Data.
+func (t *table) underData(v any) any {
+	switch v := v.(type) {
+	case string:
+		if rest, ok := strings.CutPrefix(v, "data/"); ok {
+			return filepath.Join(t.options.Data, rest)
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = t.underData(v[i])
+		}
+		return all
+	case map[string]any:
+		all := map[string]any{}
+		for k := range v {
+			all[k] = t.underData(v[k])
+		}
+		return all
+	}
+	return v
+}

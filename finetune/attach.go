@@ -1,0 +1,72 @@
+package finetune
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
+)
+
+// attach attaches the adapter, if the method has one, and creates the trainer.
+func (r *run) attach(ctx context.Context) error {
+	total := r.model.NumParameters()
+	if r.config.Method.Name == "full" {
+		r.result.Trainable = total
+		_, _ = fmt.Fprintf(r.options.Out, "trainable parameters: %s of %s (100 %%)\n", wording.Number(total), wording.Number(total))
+	} else {
+		if err := r.attachAdapter(ctx); err != nil {
+			return err
+		}
+		r.result.Trainable = r.adapter.NumTrainable()
+		for _, line := range r.adapter.Describe() {
+			_, _ = fmt.Fprintln(r.options.Out, line)
+		}
+	}
+	r.suggestLR()
+	c := &r.config.Train
+	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
+		WeightDecay: c.WeightDecay, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
+	return nil
+}
+
+// suggestLR prints the usual learning rates for the method, and warns if the run's rate is far from them. They hold for
+// causal models with a hundred million parameters or more, so tiny and new models are skipped.
+func (r *run) suggestLR() {
+	var settings struct{ R int }
+	if b, err := json.Marshal(r.config.Method.Settings); err != nil || json.Unmarshal(b, &settings) != nil {
+		return
+	}
+	s, err := adapter.SuggestLR(r.config.Method.Name, cmp.Or(settings.R, 8))
+	if err != nil || r.config.Model.Path == infer.Embedded || r.config.Model.Path == "" || r.model.Head().Kind != head.CausalLM {
+		return
+	}
+	_, _ = fmt.Fprintf(r.options.Out, "learning_rate %.3g; the usual range is %.2g to %.2g (%s)\n", r.config.Train.LearningRate, s.Low, s.High, s.Reason)
+	if advice := s.Warn(r.config.Train.LearningRate); advice != "" {
+		r.options.Log.Warn().Msg(advice)
+	}
+}
+
+// attachAdapter attaches the run's adapter: a new one, or that of the checkpoint.
+func (r *run) attachAdapter(ctx context.Context) error {
+	method, err := r.methodAt(0)
+	if err != nil {
+		return err
+	}
+	if r.resumeFrom != "" {
+		if r.adapter, err = adapter.Load(ctx, r.model, r.resumeFrom, infer.AdapterName); err == nil {
+			err = r.loadBase(r.resumeFrom)
+		}
+	} else {
+		r.adapter, err = adapter.Attach(ctx, r.model, infer.AdapterName, method, deriveSeed(r.config.Train.Seed, purposeAdapter, 0))
+	}
+	if err != nil {
+		return err
+	}
+	return r.adapter.OnTrainBegin(r.totalSteps)
+}

@@ -1,0 +1,121 @@
+package finetune
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-analyze/charts"
+
+	"github.com/spagotune/spagotune/internal/plot"
+)
+
+// Curve is the evaluations of a run, by step.
+type Curve struct {
+	Name        string
+	Evaluations []Evaluation
+}
+
+// ReadCurve reads the evaluations of a run from metrics.jsonl in its folder. name is the curve's name.
+func ReadCurve(name, dir string) (Curve, error) {
+	c := Curve{Name: name}
+	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		return c, fmt.Errorf("finetune: report: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var e Evaluation
+		if !bytes.Contains(lines.Bytes(), []byte(`"eval_loss"`)) {
+			continue
+		}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return c, fmt.Errorf("finetune: report: %s: %w", f.Name(), err)
+		}
+		c.Evaluations = append(c.Evaluations, e)
+	}
+	return c, lines.Err()
+}
+
+// value returns an evaluation's score in per cent, or its loss if nothing was scored.
+func (e Evaluation) value() (v float64, unit string) {
+	if e.Score != nil {
+		return 100 * *e.Score, "score, %"
+	}
+	return e.Loss, "held-out loss"
+}
+
+// compare aligns curves by step: rows[i][j] is curve j at steps[i], a null value if that run was not evaluated there.
+func compare(curves []Curve) (steps []int, rows [][]float64, unit string) {
+	for _, c := range curves {
+		for _, e := range c.Evaluations {
+			steps = append(steps, e.Step)
+			_, unit = e.value()
+		}
+	}
+	slices.Sort(steps)
+	steps = slices.Compact(steps)
+	for _, s := range steps {
+		row := make([]float64, len(curves))
+		for j, c := range curves {
+			row[j] = charts.GetNullValue()
+			for _, e := range c.Evaluations {
+				if e.Step == s {
+					row[j], _ = e.value()
+				}
+			}
+		}
+		rows = append(rows, row)
+	}
+	return steps, rows, unit
+}
+
+// WriteTable prints curves side by side, one step per line.
+func WriteTable(w io.Writer, curves []Curve) {
+	steps, rows, unit := compare(curves)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%6s", "step")
+	for _, c := range curves {
+		fmt.Fprintf(&b, "  %10s", c.Name)
+	}
+	fmt.Fprintf(&b, "   (%s)\n", unit)
+	for i, s := range steps {
+		fmt.Fprintf(&b, "%6d", s)
+		for _, v := range rows[i] {
+			switch {
+			case v == charts.GetNullValue():
+				fmt.Fprintf(&b, "  %10s", "–")
+			case strings.HasSuffix(unit, "%"):
+				fmt.Fprintf(&b, "  %10.1f", v)
+			default:
+				fmt.Fprintf(&b, "  %10.4f", v)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, _ = io.WriteString(w, b.String())
+}
+
+// WriteSVG draws curves into an SVG file.
+func WriteSVG(path, title string, curves []Curve) error {
+	steps, rows, unit := compare(curves)
+	values, names, labels := make([][]float64, len(curves)), make([]string, len(curves)), make([]string, len(steps))
+	for j, c := range curves {
+		names[j] = c.Name
+		for i := range steps {
+			values[j] = append(values[j], rows[i][j])
+		}
+	}
+	for i, s := range steps {
+		labels[i] = strconv.Itoa(s)
+	}
+	return plot.Lines(path, title, unit+" by step", labels, names, values)
+}

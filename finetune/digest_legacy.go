@@ -1,0 +1,65 @@
+package finetune
+
+import "encoding/json"
+
+// legacyConfig is the struct that a run's digest was computed from up to commit e60e5f3. With it a checkpoint of that
+// time is recognized as the run's own. Its field names, their order and their omitempty must stay as they are.
+type legacyConfig struct {
+	Model                                              string
+	ModelConfig                                        any
+	Tokenizer                                          string
+	Numerics                                           string `json:",omitempty"`
+	Task                                               string
+	Data, EvalData                                     any
+	TaskOptions                                        map[string]any
+	MaxLength                                          int
+	Method                                             string
+	Adapter                                            map[string]any
+	MaxSteps                                           int
+	NumTrainEpochs                                     float64
+	PerDeviceTrainBatchSize, GradientAccumulationSteps int
+	LearningRate                                       float64
+	LRSchedulerType                                    string
+	WarmupSteps                                        int
+	WarmupRatio                                        float64
+	MinLRRatio                                         float64 `json:",omitempty"`
+	WeightDecay, AdamBeta1, AdamBeta2                  float64
+	AdamEpsilon, MaxGradNorm                           float64
+	ReLoRASteps                                        int   `json:",omitempty"`
+	ReLoRAWarmupSteps                                  int   `json:",omitempty"`
+	ReLoRAMoRATypes                                    []int `json:",omitempty"`
+	EvalSteps, EvalExamples, EarlyStoppingPatience     int
+	MetricForBestModel                                 string
+	LoadBestModelAtEnd                                 bool
+	SaveSteps, SaveTotalLimit, LoggingSteps            int
+	Seed                                               uint64
+	OutputDir                                          string
+	SliceTokens                                        int
+	Compare                                            []map[string]any
+}
+
+// legacyDigest returns the run's digest as it was computed up to commit e60e5f3.
+func (r *run) legacyDigest() string {
+	c, t := r.config, r.config.Train
+	before := legacyConfig{
+		Model: c.Model.Path, Tokenizer: c.Model.Tokenizer, Numerics: c.Model.Numerics,
+		Task: c.Task.Name, Data: c.Task.Data.Plain(), EvalData: c.Task.EvalData.Plain(), TaskOptions: c.Task.Options, MaxLength: c.Task.MaxLength,
+		Method: c.Method.Name, Adapter: c.Method.Settings,
+		MaxSteps: t.MaxSteps, NumTrainEpochs: t.NumTrainEpochs,
+		PerDeviceTrainBatchSize: t.PerDeviceTrainBatchSize, GradientAccumulationSteps: t.GradientAccumulationSteps,
+		LearningRate: t.LearningRate, LRSchedulerType: t.LRSchedulerType, WarmupSteps: t.WarmupSteps, WarmupRatio: t.WarmupRatio,
+		MinLRRatio: t.MinLRRatio, WeightDecay: t.WeightDecay, AdamBeta1: t.AdamBeta1, AdamBeta2: t.AdamBeta2,
+		AdamEpsilon: t.AdamEpsilon, MaxGradNorm: t.MaxGradNorm,
+		ReLoRASteps: t.ReLoRASteps, ReLoRAWarmupSteps: t.ReLoRAWarmupSteps, ReLoRAMoRATypes: t.ReLoRAMoRATypes,
+		EarlyStoppingPatience: t.EarlyStoppingPatience, MetricForBestModel: t.MetricForBestModel, LoadBestModelAtEnd: t.LoadBestModelAtEnd,
+		Seed: t.Seed, SliceTokens: t.MaxTokensPerMicroBatch,
+	}
+	if !c.Model.Config.Empty() {
+		before.ModelConfig = plainValue(c.Model.Config)
+	}
+	course, err := json.Marshal(before)
+	if err != nil {
+		return ""
+	}
+	return digestOf(course, r.rows)
+}

@@ -1,0 +1,172 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// assumedMFU is the model FLOP utilization that is assumed if training cannot be timed: what bench measured for
+// SmolLM2-135M (docs/performance.md).
+const assumedMFU = 0.5
+
+// estimate plans a run that lacks its model or its data, from the model's shape.
+func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
+	config, err := c.modelConfig(known)
+	if err != nil {
+		return err
+	}
+	m, err := model.NewMeta(config)
+	if err != nil {
+		return err
+	}
+	p.Parameters = m.NumParameters()
+	if p.Trainable, err = countTrainable(ctx, m, c); err != nil {
+		return err
+	}
+	length := c.maxRowLength(m.Config().MaxPositionEmbeddings)
+	p.Steps = c.Train.MaxSteps
+	p.Tokens, p.AtMost = p.Steps*p.BatchSize*length, true
+	p.estimateTime(m, c.Method.Name == "full")
+	return p.estimateMemory(c, m, min(p.BatchSize*length, max(length, c.Train.MaxTokensPerMicroBatch)))
+}
+
+// estimateMemory estimates the memory of the run. Frozen weights are assumed to take two bytes each.
+func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int) error {
+	limit, err := c.Memory.limit()
+	if err != nil {
+		return err
+	}
+	p.Checkpointing, p.Memory, err = fitMemory(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
+		e := estimateParts(m, 4*p.Trainable, tokens, checkpointing)
+		e.Weights = 2 * p.Parameters
+		own := 0
+		if c.Method.Name == "full" {
+			e.Weights, e.Adapter, own = 4*p.Parameters, 0, 4*p.Parameters
+		}
+		e.setProgram(0, own)
+		return e
+	})
+	return err
+}
+
+// machinePeak returns tensor.Peak, in GFLOP/s of one thread, measured once.
+var machinePeak = sync.OnceValue(tensor.Peak)
+
+// estimateTime estimates the time from the machine's multiply-add peak. FLOP are counted as in bench.Result.MFU.
+func (p *Plan) estimateTime(m *model.Model, full bool) {
+	products := 2.0
+	if full {
+		products = 3
+	}
+	flop := 0.0
+	m.Linears(func(l *model.Linear) { flop += 2 * products * float64(l.Weight.Size()) * float64(p.Tokens) })
+	peak := machinePeak()
+	p.Seconds = flop / (float64(tensor.Threads()) * peak * 1e9 * assumedMFU)
+	p.TimeBasis = fmt.Sprintf("not timed: estimated from this machine's multiply-add peak, %.0f GFLOP/s on each of %d threads, of which SmolLM2-135M uses half", peak, tensor.Threads())
+}
+
+// maxRowLength returns the largest number of tokens that a row can have.
+func (c *Config) maxRowLength(positions int) int {
+	n := positions
+	if c.Task.MaxLength > 0 {
+		n = min(n, c.Task.MaxLength)
+	}
+	if b, ok := c.Task.Options["block_size"].(uint64); ok {
+		n = min(n, int(b))
+	}
+	return n
+}
+
+// modelConfig returns the config.json of the run's model: from its folder or, if it is missing, from known.
+func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
+	if c.Model.Path == "" {
+		return c.Model.Config.Read()
+	}
+	dir, err := infer.ModelDir(c.Model.Path)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil {
+		return raw, nil
+	}
+	name := strings.ToLower(filepath.Base(c.Model.Path))
+	raw, err := fs.ReadFile(known, name+".json")
+	if errors.Is(err, fs.ErrNotExist) {
+		names, _ := fs.Glob(known, "*.json")
+		return nil, fmt.Errorf("model %s is missing, and its shape is not known; known are %s", c.Model.Path, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
+	}
+	return raw, err
+}
+
+// countTrainable returns the number of parameters that would train. Unless a setting singles out layers, it attaches
+// the adapter to models of one and of two layers and extrapolates, which is faster for a large model.
+func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) {
+	if c.Method.Name == "full" {
+		return m.NumParameters(), nil
+	}
+	layers := m.Config().NumHiddenLayers
+	whole := layers < 3
+	for _, k := range []string{"layers_to_transform", "rank_pattern", "exclude_modules"} {
+		whole = whole || c.Method.Settings[k] != nil
+	}
+	if _, expr := c.Method.Settings["target_modules"].(string); expr {
+		whole = true
+	}
+	if whole {
+		return countAttached(ctx, m, c)
+	}
+	var counts [2]int
+	for i := range counts {
+		small, err := withLayers(m.ConfigJSON, i+1)
+		if err != nil {
+			return 0, err
+		}
+		if small.Config().NumHiddenLayers != i+1 {
+			return countAttached(ctx, m, c)
+		}
+		if counts[i], err = countAttached(ctx, small, c); err != nil {
+			return 0, err
+		}
+	}
+	return counts[0] + (layers-1)*(counts[1]-counts[0]), nil
+}
+
+// withLayers returns a model without weights, of the shape of a config.json but with another number of layers.
+func withLayers(config []byte, layers int) (*model.Model, error) {
+	var keys map[string]any
+	if err := json.Unmarshal(config, &keys); err != nil {
+		return nil, err
+	}
+	keys["num_hidden_layers"] = layers
+	raw, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	return model.NewMeta(raw)
+}
+
+// countAttached attaches the adapter, counts its parameters and detaches it.
+func countAttached(ctx context.Context, m *model.Model, c Config) (int, error) {
+	method, err := adapter.New(c.Method.Name, c.Method.Settings)
+	if err != nil {
+		return 0, err
+	}
+	a, err := adapter.Attach(ctx, m, infer.AdapterName, method, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Detach()
+	return a.NumTrainable(), nil
+}

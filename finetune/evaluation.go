@@ -1,0 +1,88 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// evaluate computes the held-out loss and, if asked for, the score of the answers. It keeps the best weights and ends
+// the run once the metric has not improved for long enough.
+func (r *run) evaluate(ctx context.Context) error {
+	if len(r.evalRows) == 0 {
+		return nil
+	}
+	e, err := r.runEvaluation(ctx)
+	if errors.Is(err, context.Canceled) {
+		r.state.EvalPending = true
+		return nil // train sees the cancellation and saves a checkpoint
+	}
+	if err != nil {
+		return err
+	}
+	r.state.EvalPending = false
+	r.result.Evaluations = append(r.result.Evaluations, e)
+	event := r.options.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
+	if e.Score != nil {
+		event = event.Float64("eval_score", *e.Score)
+	}
+	event.Msg("eval")
+	if err := r.record(e); err != nil {
+		return err
+	}
+	return r.trackBest(e)
+}
+
+// runEvaluation computes the loss and the score.
+func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
+	e.Step = r.state.Step
+	if e.Loss, err = r.trainer.EvalLoss(ctx, r.evalRows); err != nil {
+		return e, err
+	}
+	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
+		return e, nil
+	}
+	metrics, _, err := evaluate.Score(ctx, r.session, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.config.Eval.Examples, nil)
+	if err != nil {
+		return e, err
+	}
+	e.Score = &metrics[0].Value
+	if _, ok := r.task.(tasks.Metrics); ok {
+		e.Metrics = evaluate.ByName(metrics)
+	}
+	return e, nil
+}
+
+// trackBest saves the weights if they are the best so far, and otherwise counts evaluations without improvement.
+func (r *run) trackBest(e Evaluation) error {
+	value := -e.Loss
+	if r.config.Train.MetricForBestModel == "score" {
+		value = *e.Score
+	}
+	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
+		r.state.BadEvals++
+		if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
+			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
+		}
+		return nil
+	}
+	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
+	if e.Step == 0 {
+		return nil
+	}
+	return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights)
+}
+
+// Evaluation holds the results on the held-out data after a step, a line of metrics.jsonl.
+type Evaluation struct {
+	Step  int      `json:"step"`
+	Loss  float64  `json:"eval_loss"`
+	Score *float64 `json:"eval_score,omitempty"`
+	// Metrics are the task's metrics over all answers, by name; Score is one of them.
+	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
+}

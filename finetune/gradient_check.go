@@ -1,0 +1,39 @@
+package finetune
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+)
+
+// checkGradients checks the first step: every parameter must have a gradient, and every layer a parameter whose
+// gradient is not zero. (The gradient of LoRA's A is zero as long as B is zero.)
+func checkGradients(params []model.Param) error {
+	learns := map[string]bool{}
+	for _, p := range params {
+		layer := layerOf(p.Name)
+		if !p.HasGrad() {
+			return fmt.Errorf("step 1: %s has no gradient: the loss does not depend on it", p.Name)
+		}
+		for _, v := range op.Grad(p.Param).Data {
+			if v != 0 {
+				learns[layer] = true
+				break
+			}
+		}
+	}
+	for _, p := range params {
+		if !learns[layerOf(p.Name)] {
+			return fmt.Errorf("step 1: the gradient of %s is zero everywhere: the layer would never learn", p.Name)
+		}
+	}
+	return nil
+}
+
+// layerOf returns the path of the layer that a parameter belongs to.
+func layerOf(name string) string {
+	name = strings.TrimSuffix(name, ".weight")
+	return name[:max(0, strings.LastIndexByte(name, '.'))]
+}

@@ -1,0 +1,152 @@
+package finetune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// openOutput creates the output folder and opens its metrics file.
+func (r *run) openOutput() error {
+	dir := r.config.Save.OutputDir
+	r.result.OutputDir = dir
+	if r.options.Overwrite {
+		if err := removeRun(dir); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
+	path := filepath.Join(dir, "metrics.jsonl")
+	if err := truncateMetrics(path, r.state.Step); err != nil {
+		return err
+	}
+	var err error
+	r.metrics, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	return err
+}
+
+// removeRun removes the folder of a run. Any other folder that is not empty is an error.
+func removeRun(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "metrics.jsonl")); err != nil {
+		return fmt.Errorf("output_dir: %s is not empty and is not the folder of a run (it has no metrics.jsonl); it is not overwritten", dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// record appends a line to metrics.jsonl.
+func (r *run) record(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = r.metrics.Write(append(b, '\n'))
+	return err
+}
+
+// saveState writes the weights and whatever else the adapter needs to resume.
+func (r *run) saveState(dir string) error {
+	if r.adapter == nil {
+		return r.saveWeights(dir)
+	}
+	if err := r.saveAdapter(dir); err != nil {
+		return err
+	}
+	if err := r.adapter.SaveState(dir); err != nil {
+		return err
+	}
+	return r.saveBase(dir)
+}
+
+// saveWeights writes the run's result into a folder: the adapter, or, if all parameters train or restarts merge the
+// adapter, the whole model and its tokenizer.
+func (r *run) saveWeights(dir string) error {
+	ctx := context.Background() // a cancelled run is saved too
+	switch {
+	case r.adapter == nil:
+		if err := r.model.Save(ctx, dir, "", checkpoint.DTypeF32); err != nil {
+			return err
+		}
+	case r.config.Train.ReLoRASteps > 0:
+		if err := r.model.Save(ctx, dir, infer.AdapterName, checkpoint.DTypeF32); err != nil {
+			return err
+		}
+	default:
+		return r.saveAdapter(dir)
+	}
+	return r.modelSetup().Write(dir)
+}
+
+// saveAdapter writes the adapter and how its model is opened.
+func (r *run) saveAdapter(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := r.adapter.Save(dir); err != nil {
+		return err
+	}
+	return r.modelSetup().Write(dir)
+}
+
+// addHeadToSave adds the model's head to modules_to_save, so that all of the head trains and is saved with the adapter.
+// It does so for a new head and, as PEFT does, for every classifier.
+func (r *run) addHeadToSave(s *adapter.Common) {
+	if _, ok := r.task.(tasks.HeadTask); !ok {
+		return
+	}
+	kind := r.model.Head().Kind
+	if s.TaskType == "" {
+		s.TaskType = infer.TaskType(kind)
+	}
+	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering}, kind)
+	if !r.newHead && !classifies {
+		return
+	}
+	own := map[string]bool{}
+	r.model.Weights(func(w *model.Weight) { own[w.Name] = w.Tied() == nil })
+	for _, path := range r.model.Head().Modules() {
+		if own[path+".weight"] && !slices.Contains(s.ModulesToSave, path) {
+			s.ModulesToSave = append(s.ModulesToSave, path)
+		}
+	}
+}
+
+// modelSetup returns how to open the run's model again. It is the zero ModelSetup for a causal language model.
+func (r *run) modelSetup() infer.ModelSetup {
+	setup := infer.ModelSetup{}
+	if r.config.Model.Numerics != model.HuggingFace {
+		setup.Numerics = r.config.Model.Numerics
+	}
+	if _, ok := r.task.(tasks.HeadTask); !ok {
+		return setup
+	}
+	setup.Config, setup.Task = infer.HeadOf(r.model), r.config.Task.Name
+	for k, v := range r.config.Task.Options {
+		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "index", "seed"}, k) {
+			if setup.TaskOptions == nil {
+				setup.TaskOptions = map[string]any{}
+			}
+			setup.TaskOptions[k] = v
+		}
+	}
+	return setup
+}

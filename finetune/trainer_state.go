@@ -1,0 +1,196 @@
+package finetune
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/folder"
+)
+
+// TrainerState is the content of a checkpoint's trainer_state.json, beside the weights and the optimizer.
+type TrainerState struct {
+	// Step is the number of steps done. Together with Seed it determines the random state and the position in the data.
+	Step int    `json:"global_step"`
+	Seed uint64 `json:"seed"`
+	// BestMetric is the best evaluation so far, at BestStep. BadEvals counts the evaluations since then.
+	BestMetric *float64 `json:"best_metric"`
+	BestStep   int      `json:"best_step"`
+	BadEvals   int      `json:"bad_evals"`
+	// Restarts is the number of restarts (ReLoRA) so far.
+	Restarts int `json:"restarts,omitempty"`
+	// EvalPending says that the evaluation at Step was interrupted.
+	EvalPending bool `json:"eval_due,omitempty"`
+	// Kernel is the instruction set that computed the numbers.
+	Kernel string `json:"kernel"`
+	// Digest identifies the course of the run: the recipe's keys and the rows.
+	Digest string `json:"digest"`
+	// Files maps the checkpoint's files to their SHA-256.
+	Files map[string]string `json:"files"`
+}
+
+const stateFile = "trainer_state.json"
+
+// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
+// state follow.
+func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
+	err := folder.Replace(dir, func(tmp string) error {
+		if err := save(tmp); err != nil {
+			return err
+		}
+		if err := o.save(filepath.Join(tmp, "optimizer.safetensors")); err != nil {
+			return err
+		}
+		s.Kernel = cpu.Used.String()
+		var err error
+		if s.Files, err = fileDigests(tmp); err != nil {
+			return err
+		}
+		return folder.WriteJSON(filepath.Join(tmp, stateFile), s)
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	return nil
+}
+
+// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state.
+func fileDigests(dir string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]string{}
+	for _, e := range entries {
+		if e.Name() == stateFile {
+			continue
+		}
+		f, err := os.Open(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		_ = f.Close()
+		if err != nil {
+			return nil, err
+		}
+		sums[e.Name()] = hex.EncodeToString(h.Sum(nil))
+	}
+	return sums, nil
+}
+
+// checkpointDir returns the folder of the checkpoint of a step.
+func checkpointDir(output string, step int) string {
+	return filepath.Join(output, fmt.Sprintf("checkpoint-%d", step))
+}
+
+// checkpointSteps returns the steps that have a checkpoint folder in a run's folder, in ascending order.
+func checkpointSteps(output string) ([]int, error) {
+	entries, err := os.ReadDir(output)
+	if err != nil {
+		return nil, err
+	}
+	var steps []int
+	for _, e := range entries {
+		if n, ok := strings.CutPrefix(e.Name(), "checkpoint-"); ok && e.IsDir() {
+			if step, err := strconv.Atoi(n); err == nil {
+				steps = append(steps, step)
+			}
+		}
+	}
+	slices.Sort(steps)
+	return steps, nil
+}
+
+// latestCheckpoint finds the newest whole checkpoint in a run's folder; dir is "" if there is none. Newer, damaged ones
+// are returned as broken, with the reason.
+func latestCheckpoint(output string) (dir string, s TrainerState, broken []string, err error) {
+	steps, err := checkpointSteps(output)
+	if err != nil {
+		return "", s, nil, err
+	}
+	for _, step := range slices.Backward(steps) {
+		dir := checkpointDir(output, step)
+		s, err := readState(dir)
+		if err == nil {
+			return dir, s, broken, nil
+		}
+		broken = append(broken, fmt.Sprintf("%s: %v", dir, err))
+	}
+	return "", s, broken, nil
+}
+
+// LatestCheckpoint returns the newest whole checkpoint in a run's folder, "" if there is none.
+func LatestCheckpoint(output string) (string, error) {
+	dir, _, _, err := latestCheckpoint(output)
+	return dir, err
+}
+
+// readState reads a checkpoint's state and checks its files.
+func readState(dir string) (TrainerState, error) {
+	var s TrainerState
+	b, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("%s: %w", stateFile, err)
+	}
+	sums, err := fileDigests(dir)
+	if err != nil {
+		return s, err
+	}
+	for name, sum := range s.Files {
+		if sums[name] != sum {
+			return s, fmt.Errorf("%s is damaged or missing", name)
+		}
+	}
+	return s, nil
+}
+
+// pruneCheckpoints removes all but the newest limit checkpoints.
+func pruneCheckpoints(output string, limit int) error {
+	steps, err := checkpointSteps(output)
+	if err != nil {
+		return err
+	}
+	for len(steps) > limit {
+		if err := os.RemoveAll(checkpointDir(output, steps[0])); err != nil {
+			return err
+		}
+		steps = steps[1:]
+	}
+	return nil
+}
+
+// truncateMetrics removes the lines of metrics.jsonl after a step.
+func truncateMetrics(path string, step int) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var kept bytes.Buffer
+	for line := range bytes.Lines(b) {
+		var m struct {
+			Step int `json:"step"`
+		}
+		if json.Unmarshal(line, &m) == nil && m.Step <= step {
+			kept.Write(line)
+		}
+	}
+	return folder.WriteFile(path, kept.Bytes())
+}

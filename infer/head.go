@@ -1,0 +1,65 @@
+package infer
+
+import (
+	"fmt"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// HeadOf returns the config of a model's head, with its problem type filled in.
+func HeadOf(m *model.Model) head.Config {
+	h := m.Head().Config
+	if h.Kind == head.SequenceClassification {
+		h.ProblemType = h.Problem()
+	}
+	return h
+}
+
+// Opener loads a model or creates one with random weights.
+type Opener func(model.Options) (*model.Model, error)
+
+// OpenFor opens a model with the head that a task needs: the model's own head, if its labels include those of the task,
+// or a new one with random weights. isNew reports that the head has to be trained.
+func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isNew bool, err error) {
+	h, ok := task.(tasks.HeadTask)
+	m, err = open(o)
+	if err == nil {
+		if !ok {
+			return m, false, requireCausal(m)
+		}
+		own := HeadOf(m)
+		if want, e := h.Head(own); e == nil && want.Kind == own.Kind {
+			return m, m.NewlyInitialized, nil
+		}
+		_ = m.Close()
+	}
+	if !ok {
+		return nil, false, err
+	}
+	if o.Head, err = h.Head(head.Config{}); err != nil {
+		return nil, false, err
+	}
+	m, err = open(o)
+	return m, true, err
+}
+
+// requireCausal returns an error, and closes the model, unless it is a causal language model.
+func requireCausal(m *model.Model) error {
+	if k := m.Head().Kind; k != head.CausalLM {
+		_ = m.Close()
+		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s", head.CausalLM, k)
+	}
+	return nil
+}
+
+// MatchHead tells a task the head of the model. It returns an error if the task needs another kind of head.
+func MatchHead(task tasks.Task, m *model.Model) error {
+	own := HeadOf(m)
+	want, err := tasks.HeadOf(task, own)
+	if want.Kind != own.Kind && want.Kind != "" {
+		return fmt.Errorf("the task is for a model with a head for %s; this one's is for %s: train one", want.Kind, own.Kind)
+	}
+	return err
+}

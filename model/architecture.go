@@ -1,0 +1,68 @@
+package model
+
+import (
+	"slices"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+)
+
+// Config has the sizes of a backbone that its callers need.
+type Config struct {
+	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
+	// TypeVocabSize is the number of token types (segments); 0 counts as 1.
+	TypeVocabSize int
+}
+
+// Backbone is a model without its head: structs tagged with Hugging Face names, and how they compute.
+type Backbone interface {
+	nn.Model
+	Config() Config
+	// Forward returns the last hidden states, [tokens, hidden]; a sequence-to-sequence model returns the decoder's, one for
+	// each label. With a cache the batch continues the cached documents. The batch has been checked.
+	Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor
+}
+
+// NumericsSetter is implemented by a backbone that can compute as Cybertron does.
+type NumericsSetter interface {
+	// SetNumerics chooses HuggingFace ("" too) or Cybertron.
+	SetNumerics(name string) error
+}
+
+// Architecture builds backbones from a config.json.
+type Architecture struct {
+	// Class begins Hugging Face's class names, such as "Llama"; Classes are class names that do not follow the rule.
+	Class   string
+	Classes map[head.Kind]string
+	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head.
+	Prefix string
+	// Kind is the head where config.json names no class.
+	Kind head.Kind
+	// New declares a backbone and its head, without values. config is config.json, which DecodeConfig reads. The error for a
+	// head that the architecture does not have is ErrUnsupported.
+	New func(config []byte, want head.Config) (Backbone, *Head, error)
+}
+
+var architectures = map[string]Architecture{}
+
+// Register makes an architecture known under a model_type. The init function of its file calls it; it panics if the
+// model_type is taken.
+func Register(modelType string, a Architecture) {
+	if _, ok := architectures[modelType]; ok {
+		panic("model: " + modelType + " is registered twice")
+	}
+	architectures[modelType] = a
+}
+
+// Architectures lists the registered model types.
+func Architectures() []string {
+	var names []string
+	for n := range architectures {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,141 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+)
+
+// DecoderConfig has the keys of config.json that a Decoder needs. An architecture's config embeds it, and sets transformers'
+// defaults before DecodeConfig reads the file.
+type DecoderConfig struct {
+	ModelType         string `json:"model_type"`
+	VocabSize         int    `json:"vocab_size"`
+	HiddenSize        int    `json:"hidden_size"`
+	IntermediateSize  int    `json:"intermediate_size"`
+	NumHiddenLayers   int    `json:"num_hidden_layers"`
+	NumAttentionHeads int    `json:"num_attention_heads"`
+	// NumKeyValueHeads is by default NumAttentionHeads, HeadDim HiddenSize/NumAttentionHeads.
+	NumKeyValueHeads      *int            `json:"num_key_value_heads"`
+	HeadDim               *int            `json:"head_dim"`
+	MaxPositionEmbeddings int             `json:"max_position_embeddings"`
+	RMSNormEps            float64         `json:"rms_norm_eps"`
+	HiddenAct             string          `json:"hidden_act"`
+	TieWordEmbeddings     bool            `json:"tie_word_embeddings"`
+	AttentionDropout      float64         `json:"attention_dropout"`
+	PadTokenID            *int32          `json:"pad_token_id"`
+	RopeTheta             float64         `json:"rope_theta"`
+	RopeScaling           json.RawMessage `json:"rope_scaling"`
+	RopeParameters        json.RawMessage `json:"rope_parameters"`
+
+	kvHeads, headDim int
+	activation       op.Activation
+	rope             *op.RoPE
+}
+
+// Complete derives what follows from the keys, and says which of them are wrong. NewDecoder and the other New methods need it
+// to have been called.
+func (c *DecoderConfig) Complete() error {
+	if err := positive("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "intermediate_size", c.IntermediateSize,
+		"num_hidden_layers", c.NumHiddenLayers, "num_attention_heads", c.NumAttentionHeads,
+		"max_position_embeddings", c.MaxPositionEmbeddings); err != nil {
+		return err
+	}
+	c.kvHeads = c.NumAttentionHeads
+	if c.NumKeyValueHeads != nil {
+		c.kvHeads = *c.NumKeyValueHeads
+	}
+	c.headDim = c.HiddenSize / c.NumAttentionHeads
+	if c.HeadDim != nil {
+		c.headDim = *c.HeadDim
+	} else if c.HiddenSize%c.NumAttentionHeads != 0 {
+		return fmt.Errorf("config.json: hidden_size %d is not a multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
+	}
+	if err := positive("num_key_value_heads", c.kvHeads, "head_dim", c.headDim); err != nil {
+		return err
+	}
+	if c.NumAttentionHeads%c.kvHeads != 0 {
+		return fmt.Errorf("config.json: num_attention_heads %d is not a multiple of num_key_value_heads %d", c.NumAttentionHeads, c.kvHeads)
+	}
+	if c.AttentionDropout != 0 {
+		return notSupported("config.json: attention_dropout %g is not supported; set it to 0", c.AttentionDropout)
+	}
+	var err error
+	if c.activation, err = op.ParseActivation(c.HiddenAct); err != nil {
+		return notSupported("config.json: hidden_act: %w", err)
+	}
+	c.rope, err = NewRoPE(c.headDim, c.RopeTheta, c.RopeScaling, c.RopeParameters)
+	return err
+}
+
+// NewNorm declares a norm of hidden states.
+func (c *DecoderConfig) NewNorm() *RMSNorm { return c.newNorm(c.HiddenSize) }
+
+func (c *DecoderConfig) newNorm(n int) *RMSNorm { return NewRMSNorm(n, float32(c.RMSNormEps)) }
+
+// Decoder is the backbone of a decoder-only language model (Radford et al. 2018): embedded tokens, layers, a norm.
+type Decoder struct {
+	nn.Module
+	Embed  *Weight        `hf:"@.embed_tokens.weight"`
+	Layers []DecoderLayer `hf:"@.layers"`
+	Norm   *RMSNorm       `hf:"@.norm"`
+
+	c *DecoderConfig
+}
+
+// DecoderLayer is a layer of a Decoder: a pointer to a struct with hf tags.
+type DecoderLayer interface {
+	// Forward maps the hidden states x [tokens, hidden], which nothing else reads, to those after the layer. Document d is
+	// rows bounds[d] to bounds[d+1]; cache is for the layer's Attention.
+	Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor
+}
+
+var _ Backbone = (*Decoder)(nil)
+
+// NewDecoder declares a decoder and its head. The config is complete; layer declares layer i.
+func NewDecoder(c *DecoderConfig, want head.Config, layer func(i int) DecoderLayer) (*Decoder, *Head, error) {
+	d := &Decoder{Embed: NewWeight(c.VocabSize, c.HiddenSize), Norm: c.NewNorm(), c: c}
+	for i := range c.NumHiddenLayers {
+		d.Layers = append(d.Layers, layer(i))
+	}
+	h := &Head{Config: want, Pooling: PoolLast}
+	switch want.Kind {
+	case head.CausalLM:
+		h.Out = NewLinear(c.VocabSize, c.HiddenSize, false)
+		if c.TieWordEmbeddings {
+			h.Out.Weight.Tie(d.Embed)
+		}
+		h.Add("lm_head", h.Out)
+	case head.SequenceClassification, head.TokenClassification:
+		h.Out = NewLinear(len(want.Labels), c.HiddenSize, want.Kind == head.TokenClassification)
+		h.Add("score", h.Out)
+	case head.FeatureExtraction:
+	default:
+		return nil, nil, noHead(c.ModelType, want.Kind)
+	}
+	return d, h, nil
+}
+
+// Config implements Backbone.
+func (d *Decoder) Config() Config {
+	return Config{VocabSize: d.c.VocabSize, MaxPositionEmbeddings: d.c.MaxPositionEmbeddings,
+		NumHiddenLayers: d.c.NumHiddenLayers, HiddenSize: d.c.HiddenSize}
+}
+
+// Forward implements Backbone.
+func (d *Decoder) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
+	words := d.Embed.Lookup(p, b.IDs)
+	if d.c.PadTokenID != nil { // as PyTorch's padding_idx
+		words.Padding = []int32{*d.c.PadTokenID}
+	}
+	x := op.EmbeddingSum(p, words)
+	for i, l := range d.Layers {
+		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return l.Forward(p, x, b.Bounds(), cache.Layer(i)) })
+	}
+	return d.Norm.Forward(p, x)
+}
