@@ -37,6 +37,7 @@ import (
 	"github.com/spagotune/spagotune/adapter/spectrum"
 	"github.com/spagotune/spagotune/bench"
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/convert"
 	"github.com/spagotune/spagotune/evaldata"
 	"github.com/spagotune/spagotune/evaluate"

@@ -16,7 +16,7 @@
 //
 // [Write] makes a safetensors file of tensors, which [F32], [BF16FromFloat32] and the like make. It writes the same
 // bytes as the Python library, but for the order of the metadata. [AtomicFile] puts any file on disk in such a way that
-// a reader sees the old one or the new one, never a part.
+// a reader sees the old one or the new one, never a part. [Map] maps any file into memory. GGUF files are package gguf's.
 //
 // A file is not trusted. Its header is checked in full before any data are used. What the format forbids (overlaps,
 // holes, trailing bytes, duplicate names, sizes that do not fit) is an error that names the tensor. A PyTorch file is a

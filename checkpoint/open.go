@@ -62,6 +62,18 @@ func readData(r io.ReaderAt, start, size int64) ([]byte, func() error, error) {
 	return data, func() error { return nil }, nil
 }
 
+// Map returns size bytes of r: memory-mapped and read-only if r is an *os.File that can be mapped, else read into memory.
+// The file may be closed once it is mapped. Call unmap when the data are no longer used.
+func Map(r io.ReaderAt, size int64) (data []byte, unmap func() error, err error) {
+	if size < 0 {
+		return nil, nil, fmt.Errorf("checkpoint: a size of %d bytes", size)
+	}
+	if data, unmap, err = mapFile(r, 0, size); err != nil {
+		return nil, nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	return data, unmap, nil
+}
+
 // Checkpoint is an opened set of named tensors. Goroutines can share it.
 type Checkpoint struct {
 	tensors  map[string]Tensor

@@ -163,6 +163,39 @@ func TestReadData(t *testing.T) {
 	}
 }
 
+// TestMap maps an open file, which may then be closed, and reads what is not a file.
+func TestMap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("0123456789"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []io.ReaderAt{bytes.NewReader([]byte("0123456789")), f} {
+		got, unmap, err := Map(r, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r == f {
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(got) != "0123456789" {
+			t.Errorf("got %q", got)
+		}
+		if err := unmap(); err != nil {
+			t.Error(err)
+		}
+	}
+	_, _, err = Map(bytes.NewReader(nil), -1)
+	checkError(t, "negative", err, "a size of -1 bytes")
+	_, _, err = Map(bytes.NewReader(nil), 1)
+	checkError(t, "too short", err, "read the data")
+}
+
 // TestOpenReader opens files as bytes in memory and as open files.
 func TestOpenReader(t *testing.T) {
 	dir := put(t, map[string]any{"model.safetensors": one("a", "bb")})

@@ -55,6 +55,29 @@ func BenchmarkNT(b *testing.B) {
 	}
 }
 
+// BenchmarkNTBF16 is BenchmarkNT in bfloat16, by unit.
+func BenchmarkNTBF16(b *testing.B) {
+	used := cpu.UsedUnit
+	defer func() { cpu.UsedUnit = used }()
+	for _, s := range [][3]int{{1024, 576, 1536}, {512, 896, 4864}, {256, 4096, 4096}} {
+		m, k, n := s[0], s[1], s[2]
+		a, w, c := filled(m, k), filled(n, k), New(m, n)
+		for name, src := range map[string]Source{"f32": w, "bf16": BF16{halves(n, k), n, k}} {
+			for _, u := range cpu.Units() {
+				b.Run(fmt.Sprintf("%dx%dx%d/%s/%s", m, k, n, name, u), func(b *testing.B) {
+					cpu.UsedUnit = u
+					SetThreads(1)
+					defer SetThreads(0)
+					for b.Loop() {
+						NTBF16(c, a, src, 0)
+					}
+					report(b, 2*float64(m*n*k))
+				})
+			}
+		}
+	}
+}
+
 // BenchmarkBackward is the other two products, in the shapes of training.
 func BenchmarkBackward(b *testing.B) {
 	x, gy, w, gx, gw := filled(1024, 576), filled(1024, 1536), filled(1536, 576), New(1024, 576), New(1536, 576)

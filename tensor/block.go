@@ -15,12 +15,14 @@ const packedA = 8 << 20
 // product is one call: the matrices, how they are cut, and the packed rows of A.
 type product struct {
 	level cpu.Level
+	form  form
 	g     *geometry
 	c     Matrix
 	a, b  operand
 	beta  float32
 
-	kc, kBlocks int // k in a block, a multiple of kAlign; blocks
+	// kc is the elements of k in a block, a multiple of kAlign; an element holds values of k (form.values).
+	kc, values, kBlocks int
 
 	// The current rows, packed: for every block of k, every panel of mr rows.
 	row, rows  int
@@ -35,18 +37,23 @@ type product struct {
 
 var products pool[product]
 
-func (p *product) run(l cpu.Level, c Matrix, a, b operand, beta float32) {
-	p.level, p.g, p.c, p.a, p.b, p.beta = l, &geometries[l], c, a, b, beta
+func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32) {
+	p.level, p.form, p.g, p.c, p.a, p.b, p.beta = l, f, f.geometry(l), c, a, b, beta
 	if p.packJob == nil {
 		p.packJob, p.tileJob = p.packRows, p.tiles
 	}
-	k := a.k
+	if f == tiled && beta != 0 && beta != 1 { // tiles are added as they are
+		scale(c, beta)
+		p.beta = 1
+	}
+	p.values = f.values()
+	k := ceil(a.k, p.values)
 	p.kBlocks = ceil(k, p.g.kc)
 	p.kc = ceil(ceil(k, p.kBlocks), kAlign) * kAlign
 	p.kBlocks = ceil(k, p.kc)
-	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(k) < serialFLOP
+	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(a.k) < serialFLOP
 
-	chunks := ceil(c.Rows, max(16*p.g.mr, packedA/k))
+	chunks := ceil(c.Rows, max(16*p.g.mr, packedA/a.k))
 	chunk := ceil(c.Rows, chunks)
 	for p.row = 0; p.row < c.Rows; p.row += chunk {
 		p.rows = min(chunk, c.Rows-p.row)
@@ -100,18 +107,46 @@ func (p *product) cutJobs(threads int) int {
 const packGroup = 8
 
 func (p *product) packRows(job int) {
-	size := p.kc * p.g.lanes
 	first, last := job*packGroup, min(p.panels, (job+1)*packGroup)
+	if p.form == tiled {
+		p.packTiles(first, last)
+		return
+	}
+	size := p.kc * p.g.lanes
 	for kb := range p.kBlocks {
-		k0 := kb * p.kc
-		kc := min(p.kc, p.a.k-k0)
+		k0, kc := p.block(kb)
 		step := p.a.packStep(kc)
 		for k := 0; k < kc; k += step {
 			for i := first; i < last; i++ {
 				lane, _ := p.lane(i)
-				dst := p.ap[(kb*p.panels+i)*size+k*p.g.lanes:]
-				p.a.pack(p.level, p.g, dst, p.g.lanes, lane, k0+k, min(step, kc-k))
+				dst := p.ap[(kb*p.panels+i)*size+k/p.values*p.g.lanes:]
+				p.a.pack(p.level, p.form, p.g, dst, p.g.lanes, lane, k0+k, min(step, kc-k))
 			}
+		}
+		if p.form == rounded {
+			for i := first; i < last; i++ {
+				roundBF16(p.level, p.ap[(kb*p.panels+i)*size:][:kc*p.g.lanes])
+			}
+		}
+	}
+}
+
+// block is the first k of block kb, and how many there are.
+func (p *product) block(kb int) (k0, kc int) {
+	k0 = kb * p.kc * p.values
+	return k0, min(p.kc*p.values, p.a.k-k0)
+}
+
+// packTiles packs panels of A for AMX.
+func (p *product) packTiles(first, last int) {
+	size := p.kc * p.g.lanes
+	var buf [pairLanes * pairLanes]float32
+	for kb := range p.kBlocks {
+		k0, kc := p.block(kb)
+		for i := first; i < last; i++ {
+			dst := unsafe.Slice((*uint16)(unsafe.Pointer(&p.ap[(kb*p.panels+i)*size])), 2*size)
+			row := i * p.mr
+			p.a.packTiled(buf[:], dst, 2*p.kc, p.row+row, min(p.mr, p.rows-row), k0, kc)
 		}
 	}
 }
@@ -135,11 +170,14 @@ func (p *product) tiles(job int) {
 	bp := grow(&s.b, ceil(cols, p.g.nr)*size)
 	beta := p.beta
 	for kb := range p.kBlocks {
-		k0 := kb * p.kc
-		kc := min(p.kc, p.a.k-k0)
-		p.b.packPanels(p.level, p.g, s, bp, size, col, cols, k0, kc)
+		k0, kc := p.block(kb)
+		p.b.packPanels(p.level, p.form, p.g, s, bp, size, col, cols, k0, kc)
 		for i := first; i < last; i++ {
-			p.tileRow(kb, i, kc, col, cols, bp, beta)
+			if p.form == tiled {
+				p.tileTiles(kb, i, kc, col, cols, bp, beta != 0)
+			} else {
+				p.tileRow(kb, i, ceil(kc, p.values), col, cols, bp, beta)
+			}
 		}
 		beta = 1
 	}
@@ -161,7 +199,29 @@ func (p *product) tileRow(kb, i, kc, col, cols int, bp []float32, beta float32) 
 		if j < 2*g.nr {
 			next += uintptr(4*size + 32*kc*(j/g.nr))
 		}
-		tile(p.level, kc, a, &bp[j*p.kc], &c[j], p.c.Stride, rows, min(g.nr, cols-j), beta, next)
+		if p.form == paired {
+			tilePairs(kc, a, &bp[j*p.kc], &c[j], p.c.Stride, rows, min(g.nr, cols-j), beta, next)
+		} else {
+			tile(p.level, kc, a, &bp[j*p.kc], &c[j], p.c.Stride, rows, min(g.nr, cols-j), beta, next)
+		}
+	}
+}
+
+// tileTiles is tileRow for AMX.
+func (p *product) tileTiles(kb, i, kc, col, cols int, bp []float32, add bool) {
+	g := p.g
+	a := (*uint16)(unsafe.Pointer(&p.ap[(kb*p.panels+i)*p.kc*g.lanes]))
+	row := p.row + i*p.mr
+	rows := min(p.mr, p.row+p.rows-row)
+	c := p.c.Data[row*p.c.Stride+col:]
+	var config tileConfig
+	width := 0
+	for j := 0; j < cols; j += g.nr {
+		if n := min(g.nr, cols-j); n != width {
+			width = n
+			configTiles(&config, rows, width)
+		}
+		tileTiles(&config, ceil(kc, pairBlock)*pairBlock/2, a, 2*p.kc, &bp[j*p.kc], &c[j], p.c.Stride, rows, width, add)
 	}
 }
 

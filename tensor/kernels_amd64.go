@@ -87,6 +87,11 @@ func dot2F16AVX512(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)
 //go:noescape
 func peakAVX512(n int)
 
+// roundAVX512 rounds vectors to bfloat16 in place; subnormal numbers become zeros.
+//
+//go:noescape
+func roundAVX512(blocks int, dst *float32)
+
 // tileAVX2 is tile on panels, k rounded up to a multiple of 4.
 //
 //go:noescape
@@ -161,3 +166,38 @@ func dot2F16AVX2(k int, x *float32, ldx int, w *uint16, ldw int, out *float32)
 //
 //go:noescape
 func peakAVX2(n int)
+
+// roundAVX2 rounds vectors to bfloat16 in place; subnormal numbers become zeros.
+//
+//go:noescape
+func roundAVX2(blocks int, dst *float32)
+
+// tileBF16AVX512 is tile on panels, k rounded up to a multiple of 4.
+//
+//go:noescape
+func tileBF16AVX512(k int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, beta float32, next uintptr)
+
+// pairsF32AVX512 rounds a vector of rows of src, and transposes their pairs into rows of dst, in blocks.
+//
+//go:noescape
+func pairsF32AVX512(blocks int, src *float32, ld int, dst *float32, stride int)
+
+// mergeF32AVX512 makes pairs of every two rows of src, the first cols values of a vector of each; the rest are zeros.
+//
+//go:noescape
+func mergeF32AVX512(rows int, src *float32, ld int, dst *float32, stride int, cols int)
+
+// mergeBF16AVX512 makes pairs of every two rows of src, the first cols values of a vector of each; the rest are zeros.
+//
+//go:noescape
+func mergeBF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int, cols int)
+
+// narrowAVX512 rounds blocks of 32 values to bfloat16.
+//
+//go:noescape
+func narrowAVX512(blocks int, src *float32, dst *uint16)
+
+// tileAMX is tile on tile registers: k counts pairs, in multiples of 16; with add the products are added to C.
+//
+//go:noescape
+func tileAMX(config *byte, k int, a *uint16, lda int, b *float32, c *float32, ldc int, rowTiles int, colTiles int, add int)

@@ -5141,6 +5141,50 @@ loop:
 	VZEROUPPER
 	RET
 
+// func roundAVX512(blocks int, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·roundAVX512(SB), NOSPLIT, $0-16
+	MOVQ         blocks+0(FP), DX
+	MOVQ         dst+8(FP), R8
+	MOVL         $0x00000001, R11
+	VMOVD        R11, X8
+	VPBROADCASTD X8, Z8
+	MOVL         $0x00007fff, R11
+	VMOVD        R11, X9
+	VPBROADCASTD X9, Z9
+	MOVL         $0xffff0000, R11
+	VMOVD        R11, X10
+	VPBROADCASTD X10, Z10
+	MOVL         $0x7f800000, R11
+	VMOVD        R11, X11
+	VPBROADCASTD X11, Z11
+	MOVL         $0x80000000, R11
+	VMOVD        R11, X12
+	VPBROADCASTD X12, Z12
+
+loop:
+	VMOVUPS      (R8), Z0
+	VPSRLD       $0x10, Z0, Z1
+	VPANDD       Z8, Z1, Z1
+	VPADDD       Z9, Z1, Z1
+	VPADDD       Z0, Z1, Z1
+	VPANDD       Z10, Z1, Z1
+	VPANDD       Z11, Z0, Z2
+	VPCMPEQD     Z11, Z2, K1
+	VPANDD       Z10, Z0, K1, Z1
+	VCMPPS       $0x03, Z0, Z0, K2
+	VPTESTNMD    Z11, Z0, K1
+	VPANDD       Z12, Z0, K1, Z1
+	MOVL         $0x00400000, R11
+	VPBROADCASTD R11, Z2
+	VPORD        Z2, Z1, K2, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         $0x00000040, R8
+	DECQ         DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 // func tileAVX2(k int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, beta float32, next uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2(SB), NOSPLIT, $0-72
@@ -6967,5 +7011,8154 @@ loop:
 	VFMADD231PS Y15, Y14, Y11
 	DECQ        DX
 	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func roundAVX2(blocks int, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·roundAVX2(SB), NOSPLIT, $0-16
+	MOVQ         blocks+0(FP), DX
+	MOVQ         dst+8(FP), R8
+	MOVL         $0x00000001, R11
+	VMOVD        R11, X8
+	VPBROADCASTD X8, Y8
+	MOVL         $0x00007fff, R11
+	VMOVD        R11, X9
+	VPBROADCASTD X9, Y9
+	MOVL         $0xffff0000, R11
+	VMOVD        R11, X10
+	VPBROADCASTD X10, Y10
+	MOVL         $0x7f800000, R11
+	VMOVD        R11, X11
+	VPBROADCASTD X11, Y11
+	MOVL         $0x80000000, R11
+	VMOVD        R11, X12
+	VPBROADCASTD X12, Y12
+
+loop:
+	VMOVUPS   (R8), Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPAND     Y8, Y1, Y1
+	VPADDD    Y9, Y1, Y1
+	VPADDD    Y0, Y1, Y1
+	VPAND     Y10, Y1, Y1
+	VPAND     Y11, Y0, Y2
+	VPAND     Y10, Y0, Y3
+	VPCMPEQD  Y11, Y2, Y4
+	VPBLENDVB Y4, Y3, Y1, Y1
+	VPXOR     Y4, Y4, Y4
+	VPCMPEQD  Y4, Y2, Y4
+	VPAND     Y12, Y0, Y3
+	VPBLENDVB Y4, Y3, Y1, Y1
+	VCMPPS    $0x03, Y0, Y0, Y4
+	VPSRLD    $0x1f, Y4, Y4
+	VPSLLD    $0x16, Y4, Y4
+	VPOR      Y4, Y1, Y1
+	VMOVUPS   Y1, (R8)
+	ADDQ      $0x00000020, R8
+	DECQ      DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func tileBF16AVX512(k int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, beta float32, next uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16AVX512(SB), NOSPLIT, $0-72
+	MOVQ k+0(FP), DX
+	MOVQ rows+40(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ c+24(FP), R8
+	MOVQ ldc+32(FP), R9
+	MOVQ cols+48(FP), CX
+	MOVQ next+64(FP), R13
+	SHLQ $0x02, R9
+	CMPQ CX, $0x00000010
+	JLE  narrow
+	CMPQ R10, $0x0000000c
+	JG   rows14x2
+	CMPQ R10, $0x0000000a
+	JG   rows12x2
+	CMPQ R10, $0x00000008
+	JG   rows10x2
+	CMPQ R10, $0x00000006
+	JG   rows8x2
+	CMPQ R10, $0x00000004
+	JG   rows6x2
+	CMPQ R10, $0x00000002
+	JG   rows4x2
+	JMP  rows2x2
+
+narrow:
+	CMPQ R10, $0x0000000c
+	JG   rows14x1
+	CMPQ R10, $0x0000000a
+	JG   rows12x1
+	CMPQ R10, $0x00000008
+	JG   rows10x1
+	CMPQ R10, $0x00000006
+	JG   rows8x1
+	CMPQ R10, $0x00000004
+	JG   rows6x1
+	CMPQ R10, $0x00000002
+	JG   rows4x1
+	JMP  rows2x1
+
+rows14x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop14x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 40(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 44(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 48(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 52(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 104(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 108(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 112(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 116(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 168(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 172(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 176(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 180(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 232(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 236(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 240(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 244(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x02
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop14x2
+	CMPQ         CX, $0x00000020
+	JNE          part14x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero14x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	VFMADD231PS  64(R8), Z31, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	VFMADD231PS  64(R8), Z31, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z12
+	VMOVUPS      Z12, (R8)
+	VFMADD231PS  64(R8), Z31, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z14
+	VMOVUPS      Z14, (R8)
+	VFMADD231PS  64(R8), Z31, Z15
+	VMOVUPS      Z15, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z16
+	VMOVUPS      Z16, (R8)
+	VFMADD231PS  64(R8), Z31, Z17
+	VMOVUPS      Z17, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z18
+	VMOVUPS      Z18, (R8)
+	VFMADD231PS  64(R8), Z31, Z19
+	VMOVUPS      Z19, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z20
+	VMOVUPS      Z20, (R8)
+	VFMADD231PS  64(R8), Z31, Z21
+	VMOVUPS      Z21, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z22
+	VMOVUPS      Z22, (R8)
+	VFMADD231PS  64(R8), Z31, Z23
+	VMOVUPS      Z23, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z24
+	VMOVUPS      Z24, (R8)
+	VFMADD231PS  64(R8), Z31, Z25
+	VMOVUPS      Z25, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000e
+	JLT          done14x2
+	VFMADD231PS  (R8), Z31, Z26
+	VMOVUPS      Z26, (R8)
+	VFMADD231PS  64(R8), Z31, Z27
+	VMOVUPS      Z27, 64(R8)
+
+done14x2:
+	VZEROUPPER
+	RET
+
+zero14x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z18, (R8)
+	VMOVUPS Z19, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z20, (R8)
+	VMOVUPS Z21, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z22, (R8)
+	VMOVUPS Z23, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z24, (R8)
+	VMOVUPS Z25, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000e
+	JLT     done14x2z
+	VMOVUPS Z26, (R8)
+	VMOVUPS Z27, 64(R8)
+
+done14x2z:
+	VZEROUPPER
+	RET
+
+part14x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart14x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z9
+	VMOVUPS      Z9, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z11
+	VMOVUPS      Z11, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z12
+	VMOVUPS      Z12, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z13
+	VMOVUPS      Z13, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z14
+	VMOVUPS      Z14, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z15
+	VMOVUPS      Z15, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z16
+	VMOVUPS      Z16, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z17
+	VMOVUPS      Z17, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z18
+	VMOVUPS      Z18, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z19
+	VMOVUPS      Z19, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z20
+	VMOVUPS      Z20, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z21
+	VMOVUPS      Z21, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z22
+	VMOVUPS      Z22, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z23
+	VMOVUPS      Z23, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z24
+	VMOVUPS      Z24, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z25
+	VMOVUPS      Z25, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000e
+	JLT          done14x2p
+	VFMADD231PS  (R8), Z31, K1, Z26
+	VMOVUPS      Z26, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z27
+	VMOVUPS      Z27, K2, 64(R8)
+
+done14x2p:
+	VZEROUPPER
+	RET
+
+zeropart14x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	VMOVUPS Z11, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, K1, (R8)
+	VMOVUPS Z13, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, K1, (R8)
+	VMOVUPS Z15, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, K1, (R8)
+	VMOVUPS Z17, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z18, K1, (R8)
+	VMOVUPS Z19, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z20, K1, (R8)
+	VMOVUPS Z21, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z22, K1, (R8)
+	VMOVUPS Z23, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z24, K1, (R8)
+	VMOVUPS Z25, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000e
+	JLT     done14x2pz
+	VMOVUPS Z26, K1, (R8)
+	VMOVUPS Z27, K2, 64(R8)
+
+done14x2pz:
+	VZEROUPPER
+	RET
+
+rows12x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop12x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 40(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 44(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 104(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 108(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 168(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 172(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 232(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 236(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop12x2
+	CMPQ         CX, $0x00000020
+	JNE          part12x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero12x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	VFMADD231PS  64(R8), Z31, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	VFMADD231PS  64(R8), Z31, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z12
+	VMOVUPS      Z12, (R8)
+	VFMADD231PS  64(R8), Z31, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z14
+	VMOVUPS      Z14, (R8)
+	VFMADD231PS  64(R8), Z31, Z15
+	VMOVUPS      Z15, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z16
+	VMOVUPS      Z16, (R8)
+	VFMADD231PS  64(R8), Z31, Z17
+	VMOVUPS      Z17, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z18
+	VMOVUPS      Z18, (R8)
+	VFMADD231PS  64(R8), Z31, Z19
+	VMOVUPS      Z19, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z20
+	VMOVUPS      Z20, (R8)
+	VFMADD231PS  64(R8), Z31, Z21
+	VMOVUPS      Z21, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000c
+	JLT          done12x2
+	VFMADD231PS  (R8), Z31, Z22
+	VMOVUPS      Z22, (R8)
+	VFMADD231PS  64(R8), Z31, Z23
+	VMOVUPS      Z23, 64(R8)
+
+done12x2:
+	VZEROUPPER
+	RET
+
+zero12x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z18, (R8)
+	VMOVUPS Z19, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z20, (R8)
+	VMOVUPS Z21, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000c
+	JLT     done12x2z
+	VMOVUPS Z22, (R8)
+	VMOVUPS Z23, 64(R8)
+
+done12x2z:
+	VZEROUPPER
+	RET
+
+part12x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart12x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z9
+	VMOVUPS      Z9, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z11
+	VMOVUPS      Z11, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z12
+	VMOVUPS      Z12, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z13
+	VMOVUPS      Z13, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z14
+	VMOVUPS      Z14, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z15
+	VMOVUPS      Z15, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z16
+	VMOVUPS      Z16, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z17
+	VMOVUPS      Z17, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z18
+	VMOVUPS      Z18, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z19
+	VMOVUPS      Z19, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z20
+	VMOVUPS      Z20, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z21
+	VMOVUPS      Z21, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000c
+	JLT          done12x2p
+	VFMADD231PS  (R8), Z31, K1, Z22
+	VMOVUPS      Z22, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z23
+	VMOVUPS      Z23, K2, 64(R8)
+
+done12x2p:
+	VZEROUPPER
+	RET
+
+zeropart12x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	VMOVUPS Z11, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, K1, (R8)
+	VMOVUPS Z13, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, K1, (R8)
+	VMOVUPS Z15, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, K1, (R8)
+	VMOVUPS Z17, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z18, K1, (R8)
+	VMOVUPS Z19, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z20, K1, (R8)
+	VMOVUPS Z21, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000c
+	JLT     done12x2pz
+	VMOVUPS Z22, K1, (R8)
+	VMOVUPS Z23, K2, 64(R8)
+
+done12x2pz:
+	VZEROUPPER
+	RET
+
+rows10x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop10x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x82
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop10x2
+	CMPQ         CX, $0x00000020
+	JNE          part10x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero10x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	VFMADD231PS  64(R8), Z31, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	VFMADD231PS  64(R8), Z31, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z12
+	VMOVUPS      Z12, (R8)
+	VFMADD231PS  64(R8), Z31, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z14
+	VMOVUPS      Z14, (R8)
+	VFMADD231PS  64(R8), Z31, Z15
+	VMOVUPS      Z15, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z16
+	VMOVUPS      Z16, (R8)
+	VFMADD231PS  64(R8), Z31, Z17
+	VMOVUPS      Z17, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000a
+	JLT          done10x2
+	VFMADD231PS  (R8), Z31, Z18
+	VMOVUPS      Z18, (R8)
+	VFMADD231PS  64(R8), Z31, Z19
+	VMOVUPS      Z19, 64(R8)
+
+done10x2:
+	VZEROUPPER
+	RET
+
+zero10x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000a
+	JLT     done10x2z
+	VMOVUPS Z18, (R8)
+	VMOVUPS Z19, 64(R8)
+
+done10x2z:
+	VZEROUPPER
+	RET
+
+part10x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart10x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z9
+	VMOVUPS      Z9, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z11
+	VMOVUPS      Z11, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z12
+	VMOVUPS      Z12, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z13
+	VMOVUPS      Z13, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z14
+	VMOVUPS      Z14, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z15
+	VMOVUPS      Z15, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z16
+	VMOVUPS      Z16, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z17
+	VMOVUPS      Z17, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000a
+	JLT          done10x2p
+	VFMADD231PS  (R8), Z31, K1, Z18
+	VMOVUPS      Z18, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z19
+	VMOVUPS      Z19, K2, 64(R8)
+
+done10x2p:
+	VZEROUPPER
+	RET
+
+zeropart10x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	VMOVUPS Z11, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, K1, (R8)
+	VMOVUPS Z13, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z14, K1, (R8)
+	VMOVUPS Z15, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z16, K1, (R8)
+	VMOVUPS Z17, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000a
+	JLT     done10x2pz
+	VMOVUPS Z18, K1, (R8)
+	VMOVUPS Z19, K2, 64(R8)
+
+done10x2pz:
+	VZEROUPPER
+	RET
+
+rows8x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop8x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop8x2
+	CMPQ         CX, $0x00000020
+	JNE          part8x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero8x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	VFMADD231PS  64(R8), Z31, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	VFMADD231PS  64(R8), Z31, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z12
+	VMOVUPS      Z12, (R8)
+	VFMADD231PS  64(R8), Z31, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000008
+	JLT          done8x2
+	VFMADD231PS  (R8), Z31, Z14
+	VMOVUPS      Z14, (R8)
+	VFMADD231PS  64(R8), Z31, Z15
+	VMOVUPS      Z15, 64(R8)
+
+done8x2:
+	VZEROUPPER
+	RET
+
+zero8x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000008
+	JLT     done8x2z
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+
+done8x2z:
+	VZEROUPPER
+	RET
+
+part8x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart8x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z9
+	VMOVUPS      Z9, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z11
+	VMOVUPS      Z11, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z12
+	VMOVUPS      Z12, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z13
+	VMOVUPS      Z13, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000008
+	JLT          done8x2p
+	VFMADD231PS  (R8), Z31, K1, Z14
+	VMOVUPS      Z14, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z15
+	VMOVUPS      Z15, K2, 64(R8)
+
+done8x2p:
+	VZEROUPPER
+	RET
+
+zeropart8x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	VMOVUPS Z11, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, K1, (R8)
+	VMOVUPS Z13, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000008
+	JLT     done8x2pz
+	VMOVUPS Z14, K1, (R8)
+	VMOVUPS Z15, K2, 64(R8)
+
+done8x2pz:
+	VZEROUPPER
+	RET
+
+rows6x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop6x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop6x2
+	CMPQ         CX, $0x00000020
+	JNE          part6x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero6x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	VFMADD231PS  64(R8), Z31, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000006
+	JLT          done6x2
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	VFMADD231PS  64(R8), Z31, Z11
+	VMOVUPS      Z11, 64(R8)
+
+done6x2:
+	VZEROUPPER
+	RET
+
+zero6x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000006
+	JLT     done6x2z
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+
+done6x2z:
+	VZEROUPPER
+	RET
+
+part6x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart6x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z9
+	VMOVUPS      Z9, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000006
+	JLT          done6x2p
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z11
+	VMOVUPS      Z11, K2, 64(R8)
+
+done6x2p:
+	VZEROUPPER
+	RET
+
+zeropart6x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000006
+	JLT     done6x2pz
+	VMOVUPS Z10, K1, (R8)
+	VMOVUPS Z11, K2, 64(R8)
+
+done6x2pz:
+	VZEROUPPER
+	RET
+
+rows4x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop4x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xed
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop4x2
+	CMPQ         CX, $0x00000020
+	JNE          part4x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero4x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	VFMADD231PS  64(R8), Z31, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000004
+	JLT          done4x2
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	VFMADD231PS  64(R8), Z31, Z7
+	VMOVUPS      Z7, 64(R8)
+
+done4x2:
+	VZEROUPPER
+	RET
+
+zero4x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000004
+	JLT     done4x2z
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+
+done4x2z:
+	VZEROUPPER
+	RET
+
+part4x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart4x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z5
+	VMOVUPS      Z5, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000004
+	JLT          done4x2p
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z7
+	VMOVUPS      Z7, K2, 64(R8)
+
+done4x2p:
+	VZEROUPPER
+	RET
+
+zeropart4x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000004
+	JLT     done4x2pz
+	VMOVUPS Z6, K1, (R8)
+	VMOVUPS Z7, K2, 64(R8)
+
+done4x2pz:
+	VZEROUPPER
+	RET
+
+rows2x2:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	PREFETCHT0 124(R12)
+
+loop2x2:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      64(DI), Z29
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	VMOVUPS      192(DI), Z29
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	VMOVUPS      256(DI), Z28
+	VMOVUPS      320(DI), Z29
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	VMOVUPS      448(DI), Z29
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcd
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdd
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop2x2
+	CMPQ         CX, $0x00000020
+	JNE          part2x2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero2x2
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	VFMADD231PS  64(R8), Z31, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000002
+	JLT          done2x2
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	VFMADD231PS  64(R8), Z31, Z3
+	VMOVUPS      Z3, 64(R8)
+
+done2x2:
+	VZEROUPPER
+	RET
+
+zero2x2:
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000002
+	JLT     done2x2z
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+
+done2x2z:
+	VZEROUPPER
+	RET
+
+part2x2:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart2x2
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z1
+	VMOVUPS      Z1, K2, 64(R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000002
+	JLT          done2x2p
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	VFMADD231PS  64(R8), Z31, K2, Z3
+	VMOVUPS      Z3, K2, 64(R8)
+
+done2x2p:
+	VZEROUPPER
+	RET
+
+zeropart2x2:
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K2, 64(R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000002
+	JLT     done2x2pz
+	VMOVUPS Z2, K1, (R8)
+	VMOVUPS Z3, K2, 64(R8)
+
+done2x2pz:
+	VZEROUPPER
+	RET
+
+rows14x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z12, Z12, Z12
+	PREFETCHT0 (R12)
+	VPXORD     Z13, Z13, Z13
+	PREFETCHT0 (R12)
+
+loop14x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 40(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 44(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 48(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 52(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 104(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 108(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 112(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 116(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 168(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 172(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 176(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 180(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 232(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 236(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 240(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 244(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop14x1
+	CMPQ         CX, $0x00000010
+	JNE          part14x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero14x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000e
+	JLT          done14x1
+	VFMADD231PS  (R8), Z31, Z13
+	VMOVUPS      Z13, (R8)
+
+done14x1:
+	VZEROUPPER
+	RET
+
+zero14x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z9, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z11, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000e
+	JLT     done14x1z
+	VMOVUPS Z13, (R8)
+
+done14x1z:
+	VZEROUPPER
+	RET
+
+part14x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart14x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z7
+	VMOVUPS      Z7, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z9
+	VMOVUPS      Z9, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z11
+	VMOVUPS      Z11, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z12
+	VMOVUPS      Z12, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000e
+	JLT          done14x1p
+	VFMADD231PS  (R8), Z31, K1, Z13
+	VMOVUPS      Z13, K1, (R8)
+
+done14x1p:
+	VZEROUPPER
+	RET
+
+zeropart14x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z9, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z11, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z12, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000e
+	JLT     done14x1pz
+	VMOVUPS Z13, K1, (R8)
+
+done14x1pz:
+	VZEROUPPER
+	RET
+
+rows12x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z10, Z10, Z10
+	PREFETCHT0 (R12)
+	VPXORD     Z11, Z11, Z11
+	PREFETCHT0 (R12)
+
+loop12x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 40(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 44(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 104(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 108(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 168(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 172(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 232(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 236(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop12x1
+	CMPQ         CX, $0x00000010
+	JNE          part12x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero12x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000c
+	JLT          done12x1
+	VFMADD231PS  (R8), Z31, Z11
+	VMOVUPS      Z11, (R8)
+
+done12x1:
+	VZEROUPPER
+	RET
+
+zero12x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z9, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000c
+	JLT     done12x1z
+	VMOVUPS Z11, (R8)
+
+done12x1z:
+	VZEROUPPER
+	RET
+
+part12x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart12x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z7
+	VMOVUPS      Z7, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z9
+	VMOVUPS      Z9, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z10
+	VMOVUPS      Z10, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000c
+	JLT          done12x1p
+	VFMADD231PS  (R8), Z31, K1, Z11
+	VMOVUPS      Z11, K1, (R8)
+
+done12x1p:
+	VZEROUPPER
+	RET
+
+zeropart12x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z9, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z10, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000c
+	JLT     done12x1pz
+	VMOVUPS Z11, K1, (R8)
+
+done12x1pz:
+	VZEROUPPER
+	RET
+
+rows10x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z8, Z8, Z8
+	PREFETCHT0 (R12)
+	VPXORD     Z9, Z9, Z9
+	PREFETCHT0 (R12)
+
+loop10x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 32(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 36(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 96(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 100(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 160(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 164(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VBROADCASTSS 224(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 228(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x12
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop10x1
+	CMPQ         CX, $0x00000010
+	JNE          part10x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero10x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000a
+	JLT          done10x1
+	VFMADD231PS  (R8), Z31, Z9
+	VMOVUPS      Z9, (R8)
+
+done10x1:
+	VZEROUPPER
+	RET
+
+zero10x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000a
+	JLT     done10x1z
+	VMOVUPS Z9, (R8)
+
+done10x1z:
+	VZEROUPPER
+	RET
+
+part10x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart10x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z7
+	VMOVUPS      Z7, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z8
+	VMOVUPS      Z8, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x0000000a
+	JLT          done10x1p
+	VFMADD231PS  (R8), Z31, K1, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done10x1p:
+	VZEROUPPER
+	RET
+
+zeropart10x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z7, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z8, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x0000000a
+	JLT     done10x1pz
+	VMOVUPS Z9, K1, (R8)
+
+done10x1pz:
+	VZEROUPPER
+	RET
+
+rows8x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z6, Z6, Z6
+	PREFETCHT0 (R12)
+	VPXORD     Z7, Z7, Z7
+	PREFETCHT0 (R12)
+
+loop8x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 24(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 28(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 88(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 92(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 152(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 156(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VBROADCASTSS 216(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xf4
+	VBROADCASTSS 220(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xfc
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop8x1
+	CMPQ         CX, $0x00000010
+	JNE          part8x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero8x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000008
+	JLT          done8x1
+	VFMADD231PS  (R8), Z31, Z7
+	VMOVUPS      Z7, (R8)
+
+done8x1:
+	VZEROUPPER
+	RET
+
+zero8x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000008
+	JLT     done8x1z
+	VMOVUPS Z7, (R8)
+
+done8x1z:
+	VZEROUPPER
+	RET
+
+part8x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart8x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z5
+	VMOVUPS      Z5, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z6
+	VMOVUPS      Z6, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000008
+	JLT          done8x1p
+	VFMADD231PS  (R8), Z31, K1, Z7
+	VMOVUPS      Z7, K1, (R8)
+
+done8x1p:
+	VZEROUPPER
+	RET
+
+zeropart8x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000008
+	JLT     done8x1pz
+	VMOVUPS Z7, K1, (R8)
+
+done8x1pz:
+	VZEROUPPER
+	RET
+
+rows6x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z4, Z4, Z4
+	PREFETCHT0 (R12)
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 (R12)
+
+loop6x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 16(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 20(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 80(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 84(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 144(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 148(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VBROADCASTSS 208(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xe4
+	VBROADCASTSS 212(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xec
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop6x1
+	CMPQ         CX, $0x00000010
+	JNE          part6x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero6x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000006
+	JLT          done6x1
+	VFMADD231PS  (R8), Z31, Z5
+	VMOVUPS      Z5, (R8)
+
+done6x1:
+	VZEROUPPER
+	RET
+
+zero6x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000006
+	JLT     done6x1z
+	VMOVUPS Z5, (R8)
+
+done6x1z:
+	VZEROUPPER
+	RET
+
+part6x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart6x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z4
+	VMOVUPS      Z4, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000006
+	JLT          done6x1p
+	VFMADD231PS  (R8), Z31, K1, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done6x1p:
+	VZEROUPPER
+	RET
+
+zeropart6x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000006
+	JLT     done6x1pz
+	VMOVUPS Z5, K1, (R8)
+
+done6x1pz:
+	VZEROUPPER
+	RET
+
+rows4x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+	ADDQ       R9, R12
+	VPXORD     Z2, Z2, Z2
+	PREFETCHT0 (R12)
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 (R12)
+
+loop4x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 8(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 12(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 72(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 76(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 136(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 140(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VBROADCASTSS 200(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xd4
+	VBROADCASTSS 204(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xdc
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop4x1
+	CMPQ         CX, $0x00000010
+	JNE          part4x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero4x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000004
+	JLT          done4x1
+	VFMADD231PS  (R8), Z31, Z3
+	VMOVUPS      Z3, (R8)
+
+done4x1:
+	VZEROUPPER
+	RET
+
+zero4x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000004
+	JLT     done4x1z
+	VMOVUPS Z3, (R8)
+
+done4x1z:
+	VZEROUPPER
+	RET
+
+part4x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart4x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+	ADDQ         R9, R8
+	VFMADD231PS  (R8), Z31, K1, Z2
+	VMOVUPS      Z2, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000004
+	JLT          done4x1p
+	VFMADD231PS  (R8), Z31, K1, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done4x1p:
+	VZEROUPPER
+	RET
+
+zeropart4x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    R9, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000004
+	JLT     done4x1pz
+	VMOVUPS Z3, K1, (R8)
+
+done4x1pz:
+	VZEROUPPER
+	RET
+
+rows2x1:
+	MOVQ       R8, R12
+	VPXORD     Z0, Z0, Z0
+	PREFETCHT0 (R12)
+	VPXORD     Z1, Z1, Z1
+	PREFETCHT0 (R12)
+
+loop2x1:
+	VMOVUPS      (DI), Z28
+	PREFETCHT0   1024(DI)
+	PREFETCHT0   1088(DI)
+	VBROADCASTSS (SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 4(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	PREFETCHT1   (R13)
+	VMOVUPS      128(DI), Z28
+	PREFETCHT0   1152(DI)
+	PREFETCHT0   1216(DI)
+	VBROADCASTSS 64(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 68(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	VMOVUPS      256(DI), Z28
+	PREFETCHT0   1280(DI)
+	PREFETCHT0   1344(DI)
+	VBROADCASTSS 128(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 132(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	PREFETCHT1   64(R13)
+	ADDQ         $0x00000080, R13
+	VMOVUPS      384(DI), Z28
+	PREFETCHT0   1408(DI)
+	PREFETCHT0   1472(DI)
+	VBROADCASTSS 192(SI), Z30
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x0e
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xc4
+	VBROADCASTSS 196(SI), Z31
+	BYTE         $0x62
+	BYTE         $0x92
+	BYTE         $0x06
+	BYTE         $0x40
+	BYTE         $0x52
+	BYTE         $0xcc
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x00000004, DX
+	JG           loop2x1
+	CMPQ         CX, $0x00000010
+	JNE          part2x1
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zero2x1
+	VFMADD231PS  (R8), Z31, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000002
+	JLT          done2x1
+	VFMADD231PS  (R8), Z31, Z1
+	VMOVUPS      Z1, (R8)
+
+done2x1:
+	VZEROUPPER
+	RET
+
+zero2x1:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000002
+	JLT     done2x1z
+	VMOVUPS Z1, (R8)
+
+done2x1z:
+	VZEROUPPER
+	RET
+
+part2x1:
+	MOVQ         $0x00000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	SHRQ         $0x10, R11
+	KMOVW        R11, K2
+	VBROADCASTSS beta+56(FP), Z31
+	TESTL        $0x7fffffff, beta+56(FP)
+	JZ           zeropart2x1
+	VFMADD231PS  (R8), Z31, K1, Z0
+	VMOVUPS      Z0, K1, (R8)
+	ADDQ         R9, R8
+	CMPQ         R10, $0x00000002
+	JLT          done2x1p
+	VFMADD231PS  (R8), Z31, K1, Z1
+	VMOVUPS      Z1, K1, (R8)
+
+done2x1p:
+	VZEROUPPER
+	RET
+
+zeropart2x1:
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    R9, R8
+	CMPQ    R10, $0x00000002
+	JLT     done2x1pz
+	VMOVUPS Z1, K1, (R8)
+
+done2x1pz:
+	VZEROUPPER
+	RET
+
+// func pairsF32AVX512(blocks int, src *float32, ld int, dst *float32, stride int)
+// Requires: AVX, AVX512F
+TEXT ·pairsF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ blocks+0(FP), DX
+	MOVQ src+8(FP), SI
+	MOVQ ld+16(FP), R9
+	MOVQ dst+24(FP), R8
+	MOVQ stride+32(FP), CX
+	SHLQ $0x02, R9
+	SHLQ $0x02, CX
+
+loop:
+	MOVQ       SI, R12
+	VMOVUPS    (R12), Z0
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xc0
+	VMOVUPS    (R12), Z1
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xc9
+	VMOVUPS    (R12), Z2
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xd2
+	VMOVUPS    (R12), Z3
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xdb
+	VMOVUPS    (R12), Z4
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xe4
+	VMOVUPS    (R12), Z5
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xed
+	VMOVUPS    (R12), Z6
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xf6
+	VMOVUPS    (R12), Z7
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0xf2
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xff
+	VMOVUPS    (R12), Z8
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xc0
+	VMOVUPS    (R12), Z9
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xc9
+	VMOVUPS    (R12), Z10
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xd2
+	VMOVUPS    (R12), Z11
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xdb
+	VMOVUPS    (R12), Z12
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xe4
+	VMOVUPS    (R12), Z13
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xed
+	VMOVUPS    (R12), Z14
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xf6
+	VMOVUPS    (R12), Z15
+	VMOVUPS    64(R12), Z16
+	ADDQ       R9, R12
+	BYTE       $0x62
+	BYTE       $0x52
+	BYTE       $0x7f
+	BYTE       $0x40
+	BYTE       $0x72
+	BYTE       $0xff
+	VUNPCKLPS  Z1, Z0, Z16
+	VUNPCKHPS  Z1, Z0, Z17
+	VUNPCKLPS  Z3, Z2, Z18
+	VUNPCKHPS  Z3, Z2, Z19
+	VUNPCKLPS  Z5, Z4, Z20
+	VUNPCKHPS  Z5, Z4, Z21
+	VUNPCKLPS  Z7, Z6, Z22
+	VUNPCKHPS  Z7, Z6, Z23
+	VUNPCKLPS  Z9, Z8, Z24
+	VUNPCKHPS  Z9, Z8, Z25
+	VUNPCKLPS  Z11, Z10, Z26
+	VUNPCKHPS  Z11, Z10, Z27
+	VUNPCKLPS  Z13, Z12, Z28
+	VUNPCKHPS  Z13, Z12, Z29
+	VUNPCKLPS  Z15, Z14, Z30
+	VUNPCKHPS  Z15, Z14, Z31
+	VUNPCKLPD  Z18, Z16, Z0
+	VUNPCKHPD  Z18, Z16, Z1
+	VUNPCKLPD  Z19, Z17, Z2
+	VUNPCKHPD  Z19, Z17, Z3
+	VUNPCKLPD  Z22, Z20, Z4
+	VUNPCKHPD  Z22, Z20, Z5
+	VUNPCKLPD  Z23, Z21, Z6
+	VUNPCKHPD  Z23, Z21, Z7
+	VUNPCKLPD  Z26, Z24, Z8
+	VUNPCKHPD  Z26, Z24, Z9
+	VUNPCKLPD  Z27, Z25, Z10
+	VUNPCKHPD  Z27, Z25, Z11
+	VUNPCKLPD  Z30, Z28, Z12
+	VUNPCKHPD  Z30, Z28, Z13
+	VUNPCKLPD  Z31, Z29, Z14
+	VUNPCKHPD  Z31, Z29, Z15
+	VSHUFF32X4 $0x88, Z4, Z0, Z16
+	VSHUFF32X4 $0xdd, Z4, Z0, Z17
+	VSHUFF32X4 $0x88, Z12, Z8, Z18
+	VSHUFF32X4 $0xdd, Z12, Z8, Z19
+	VSHUFF32X4 $0x88, Z18, Z16, Z0
+	VSHUFF32X4 $0x88, Z19, Z17, Z4
+	VSHUFF32X4 $0xdd, Z18, Z16, Z8
+	VSHUFF32X4 $0xdd, Z19, Z17, Z12
+	VSHUFF32X4 $0x88, Z5, Z1, Z20
+	VSHUFF32X4 $0xdd, Z5, Z1, Z21
+	VSHUFF32X4 $0x88, Z13, Z9, Z22
+	VSHUFF32X4 $0xdd, Z13, Z9, Z23
+	VSHUFF32X4 $0x88, Z22, Z20, Z1
+	VSHUFF32X4 $0x88, Z23, Z21, Z5
+	VSHUFF32X4 $0xdd, Z22, Z20, Z9
+	VSHUFF32X4 $0xdd, Z23, Z21, Z13
+	VSHUFF32X4 $0x88, Z6, Z2, Z24
+	VSHUFF32X4 $0xdd, Z6, Z2, Z25
+	VSHUFF32X4 $0x88, Z14, Z10, Z26
+	VSHUFF32X4 $0xdd, Z14, Z10, Z27
+	VSHUFF32X4 $0x88, Z26, Z24, Z2
+	VSHUFF32X4 $0x88, Z27, Z25, Z6
+	VSHUFF32X4 $0xdd, Z26, Z24, Z10
+	VSHUFF32X4 $0xdd, Z27, Z25, Z14
+	VSHUFF32X4 $0x88, Z7, Z3, Z28
+	VSHUFF32X4 $0xdd, Z7, Z3, Z29
+	VSHUFF32X4 $0x88, Z15, Z11, Z30
+	VSHUFF32X4 $0xdd, Z15, Z11, Z31
+	VSHUFF32X4 $0x88, Z30, Z28, Z3
+	VSHUFF32X4 $0x88, Z31, Z29, Z7
+	VSHUFF32X4 $0xdd, Z30, Z28, Z11
+	VSHUFF32X4 $0xdd, Z31, Z29, Z15
+	ADDQ       $0x00000080, SI
+	VMOVUPS    Z0, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z1, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z2, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z3, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z4, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z5, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z6, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z7, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z8, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z9, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z10, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z11, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z12, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z13, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z14, (R8)
+	ADDQ       CX, R8
+	VMOVUPS    Z15, (R8)
+	ADDQ       CX, R8
+	DECQ       DX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func mergeF32AVX512(rows int, src *float32, ld int, dst *float32, stride int, cols int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·mergeF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ      rows+0(FP), DX
+	MOVQ      src+8(FP), SI
+	MOVQ      ld+16(FP), R9
+	MOVQ      dst+24(FP), R8
+	MOVQ      stride+32(FP), DI
+	MOVQ      cols+40(FP), CX
+	SHLQ      $0x02, R9
+	SHLQ      $0x02, DI
+	MOVQ      $0x00000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	SHRQ      $0x10, R11
+	KMOVW     R11, K2
+	VMOVDQU64 pairIndex<>+0(SB), Z2
+
+loop:
+	VMOVUPS.Z (SI), K1, Z0
+	ADDQ      R9, SI
+	VPXORD    Z1, Z1, Z1
+	CMPQ      DX, $0x00000001
+	JE        single
+	VMOVUPS.Z (SI), K1, Z1
+
+single:
+	ADDQ    R9, SI
+	BYTE    $0x62
+	BYTE    $0xf2
+	BYTE    $0x77
+	BYTE    $0x48
+	BYTE    $0x72
+	BYTE    $0xc0
+	VPERMW  Z0, Z2, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    DI, R8
+	SUBQ    $0x02, DX
+	JG      loop
+	VZEROUPPER
+	RET
+
+DATA pairIndex<>+0(SB)/4, $0x00100000
+DATA pairIndex<>+4(SB)/4, $0x00110001
+DATA pairIndex<>+8(SB)/4, $0x00120002
+DATA pairIndex<>+12(SB)/4, $0x00130003
+DATA pairIndex<>+16(SB)/4, $0x00140004
+DATA pairIndex<>+20(SB)/4, $0x00150005
+DATA pairIndex<>+24(SB)/4, $0x00160006
+DATA pairIndex<>+28(SB)/4, $0x00170007
+DATA pairIndex<>+32(SB)/4, $0x00180008
+DATA pairIndex<>+36(SB)/4, $0x00190009
+DATA pairIndex<>+40(SB)/4, $0x001a000a
+DATA pairIndex<>+44(SB)/4, $0x001b000b
+DATA pairIndex<>+48(SB)/4, $0x001c000c
+DATA pairIndex<>+52(SB)/4, $0x001d000d
+DATA pairIndex<>+56(SB)/4, $0x001e000e
+DATA pairIndex<>+60(SB)/4, $0x001f000f
+GLOBL pairIndex<>(SB), RODATA|NOPTR, $64
+
+// func mergeBF16AVX512(rows int, src *uint16, ld int, dst *float32, stride int, cols int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·mergeBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ      rows+0(FP), DX
+	MOVQ      src+8(FP), SI
+	MOVQ      ld+16(FP), R9
+	MOVQ      dst+24(FP), R8
+	MOVQ      stride+32(FP), DI
+	MOVQ      cols+40(FP), CX
+	SHLQ      $0x01, R9
+	SHLQ      $0x02, DI
+	MOVQ      $0x00000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	SHRQ      $0x10, R11
+	KMOVW     R11, K2
+	VMOVDQU64 pairIndex<>+0(SB), Z2
+
+loop:
+	VMOVDQU16.Z (SI), K1, Y0
+	ADDQ        R9, SI
+	VPXORD      Z1, Z1, Z1
+	CMPQ        DX, $0x00000001
+	JE          single
+	VMOVDQU16.Z (SI), K1, Y1
+
+single:
+	ADDQ         R9, SI
+	VINSERTI64X4 $0x01, Y1, Z0, Z0
+	VPERMW       Z0, Z2, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         DI, R8
+	SUBQ         $0x02, DX
+	JG           loop
+	VZEROUPPER
+	RET
+
+// func narrowAVX512(blocks int, src *float32, dst *uint16)
+// Requires: AVX, AVX512F
+TEXT ·narrowAVX512(SB), NOSPLIT, $0-24
+	MOVQ blocks+0(FP), DX
+	MOVQ src+8(FP), SI
+	MOVQ dst+16(FP), R8
+
+loop:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	BYTE    $0x62
+	BYTE    $0xf2
+	BYTE    $0x77
+	BYTE    $0x48
+	BYTE    $0x72
+	BYTE    $0xc0
+	VMOVUPS Z0, (R8)
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000040, R8
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func tileAMX(config *byte, k int, a *uint16, lda int, b *float32, c *float32, ldc int, rowTiles int, colTiles int, add int)
+// Requires: AVX
+TEXT ·tileAMX(SB), NOSPLIT, $0-80
+	MOVQ k+8(FP), DX
+	MOVQ a+16(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ c+40(FP), R8
+	MOVQ ldc+48(FP), R9
+	MOVQ config+0(FP), AX
+	MOVQ lda+24(FP), R13
+	MOVQ add+72(FP), CX
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0x00
+	SHLQ $0x01, R13
+	SHLQ $0x02, R9
+	SHRQ $0x04, DX
+	MOVQ R13, R11
+	SHLQ $0x04, R11
+	ADDQ SI, R11
+	MOVQ R9, R12
+	SHLQ $0x04, R12
+	ADDQ R8, R12
+	MOVQ $0x00000080, BX
+	CMPQ rowTiles+56(FP), $0x01
+	JE   low
+	CMPQ colTiles+64(FP), $0x01
+	JE   tiles2x1
+	CMPQ CX, $0x00
+	JE   zero2x2
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x14
+	BYTE $0x0c
+	ADDQ $0x40, R8
+	ADDQ $0x40, R12
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x0c
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x1c
+	BYTE $0x0c
+	SUBQ $0x40, R8
+	SUBQ $0x40, R12
+	JMP  loop2x2
+
+zero2x2:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+
+loop2x2:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x34
+	BYTE $0x1f
+	ADDQ $0x40, DI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x3c
+	BYTE $0x1f
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x24
+	BYTE $0x2e
+	ADDQ $0x40, SI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x2c
+	BYTE $0x2b
+	ADDQ $0x40, R11
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+	ADDQ $0x000007c0, DI
+	DECQ DX
+	JNZ  loop2x2
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x14
+	BYTE $0x0c
+	ADDQ $0x40, R8
+	ADDQ $0x40, R12
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x0c
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x1c
+	BYTE $0x0c
+	SUBQ $0x40, R8
+	SUBQ $0x40, R12
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+tiles2x1:
+	CMPQ CX, $0x00
+	JE   zero2x1
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x14
+	BYTE $0x0c
+	JMP  loop2x1
+
+zero2x1:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+loop2x1:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x34
+	BYTE $0x1f
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x24
+	BYTE $0x2e
+	ADDQ $0x40, SI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x2c
+	BYTE $0x2b
+	ADDQ $0x40, R11
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+	ADDQ $0x00000800, DI
+	DECQ DX
+	JNZ  loop2x1
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x14
+	BYTE $0x0c
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+low:
+	CMPQ colTiles+64(FP), $0x01
+	JE   tiles1x1
+	CMPQ CX, $0x00
+	JE   zero1x2
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	ADDQ $0x40, R8
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x0c
+	BYTE $0x08
+	SUBQ $0x40, R8
+	JMP  loop1x2
+
+zero1x2:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+loop1x2:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x34
+	BYTE $0x1f
+	ADDQ $0x40, DI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x3c
+	BYTE $0x1f
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x24
+	BYTE $0x2e
+	ADDQ $0x40, SI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+	ADDQ $0x000007c0, DI
+	DECQ DX
+	JNZ  loop1x2
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	ADDQ $0x40, R8
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x0c
+	BYTE $0x08
+	SUBQ $0x40, R8
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+tiles1x1:
+	CMPQ CX, $0x00
+	JE   zero1x1
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	JMP  loop1x1
+
+zero1x1:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+loop1x1:
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x34
+	BYTE $0x1f
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0x24
+	BYTE $0x2e
+	ADDQ $0x40, SI
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+	ADDQ $0x00000800, DI
+	DECQ DX
+	JNZ  loop1x1
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x04
+	BYTE $0x08
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
 	VZEROUPPER
 	RET

@@ -8,18 +8,18 @@ import (
 
 // NT computes C[m,n] = A[m,k]·B[n,k]ᵀ + beta·C; beta 0 ignores what is in C.
 func NT[S Source](c, a Matrix, b S, beta float32) {
-	multiply("NT", c, ofMat(a, false), of(b, false), a, beta)
+	multiply("NT", false, c, ofMat(a, false), of(b, false), a, beta)
 }
 
 // NN computes C[m,n] = A[m,k]·B[k,n] + beta·C; beta 0 ignores what is in C.
 func NN[S Source](c, a Matrix, b S, beta float32) {
-	multiply("NN", c, ofMat(a, false), of(b, true), a, beta)
+	multiply("NN", false, c, ofMat(a, false), of(b, true), a, beta)
 }
 
 // TN computes C[m,n] = A[k,m]ᵀ·B[k,n] + beta·C; beta 0 ignores what is in C.
 func TN(c, a, b Matrix, beta float32) {
 	b.check("B")
-	multiply("TN", c, ofMat(a, true), ofMat(b, true), a, beta)
+	multiply("TN", false, c, ofMat(a, true), ofMat(b, true), a, beta)
 }
 
 // of turns a Source into an operand. S is a type parameter, and not simply Source, to spare callers an allocation: a Matrix
@@ -37,7 +37,7 @@ func of[S Source](b S, kMajor bool) operand {
 	return ofSource(b, kMajor)
 }
 
-func multiply(name string, c Matrix, a, b operand, am Matrix, beta float32) {
+func multiply(name string, bfloat16 bool, c Matrix, a, b operand, am Matrix, beta float32) {
 	am.check("A")
 	c.check("C")
 	if a.lanes != c.Rows || b.lanes != c.Cols || a.k != b.k {
@@ -53,7 +53,7 @@ func multiply(name string, c Matrix, a, b operand, am Matrix, beta float32) {
 		dots.put(p)
 	default:
 		p := products.get()
-		p.run(cpu.Used, c, a, b, beta)
+		p.run(cpu.Used, formOf(cpu.Used, bfloat16), c, a, b, beta)
 		products.put(p)
 	}
 }

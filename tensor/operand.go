@@ -69,7 +69,11 @@ func (o *operand) size() int {
 
 // pack writes one vector of lanes, from lane on, k in [k0,k0+kc), to dst: dst[i·stride+j] is value (lane+j, k0+i).
 // Lanes past the last are zeros; so are the k up to the next multiple of 4, and dst has room up to one of kAlign.
-func (o *operand) pack(l cpu.Level, g *geometry, dst []float32, stride, lane, k0, kc int) {
+func (o *operand) pack(l cpu.Level, f form, g *geometry, dst []float32, stride, lane, k0, kc int) {
+	if f.values() == 2 {
+		o.packPairs(dst, stride, lane, k0, kc)
+		return
+	}
 	lanes := min(g.lanes, o.lanes-lane)
 	if !o.kMajor {
 		o.packTransposed(l, g, dst, stride, lane, lanes, k0, kc)
@@ -118,18 +122,23 @@ func (o *operand) packTransposed(l cpu.Level, g *geometry, dst []float32, stride
 const sourceLanes = 64
 
 // packPanels writes lanes [lane,lane+n), k in [k0,k0+kc), as panels of g.nr lanes, each size values long.
-func (o *operand) packPanels(l cpu.Level, g *geometry, s *scratch, dst []float32, size, lane, n, k0, kc int) {
-	if o.kind == other {
+func (o *operand) packPanels(l cpu.Level, f form, g *geometry, s *scratch, dst []float32, size, lane, n, k0, kc int) {
+	if o.kind == other || o.kind == f16 && f.values() == 2 {
 		for i := 0; i < n; i += sourceLanes {
-			o.packSource(l, g, s, dst[i/g.nr*size:], size, lane+i, min(sourceLanes, n-i), k0, kc)
+			o.packSource(l, f, g, s, dst[i/g.nr*size:], size, lane+i, min(sourceLanes, n-i), k0, kc)
 		}
 		return
 	}
-	step := o.packStep(kc)
+	step, lanes := o.packStep(kc), f.lanes(g)
 	for k := 0; k < kc; k += step {
-		for i := 0; i < n; i += g.lanes {
-			at := i/g.nr*size + i%g.nr + k*g.nr
-			o.pack(l, g, dst[at:], g.nr, lane+i, k0+k, min(step, kc-k))
+		for i := 0; i < n; i += lanes {
+			at := i/g.nr*size + i%g.nr + k/f.values()*g.nr
+			o.pack(l, f, g, dst[at:], g.nr, lane+i, k0+k, min(step, kc-k))
+		}
+	}
+	if f == rounded {
+		for i := 0; i < n; i += g.nr {
+			roundBF16(l, dst[i/g.nr*size:][:kc*g.nr])
 		}
 	}
 }
@@ -143,14 +152,18 @@ func (o *operand) packStep(kc int) int {
 	return kc
 }
 
-func (o *operand) packSource(l cpu.Level, g *geometry, s *scratch, dst []float32, size, lane, n, k0, kc int) {
+func (o *operand) packSource(l cpu.Level, f form, g *geometry, s *scratch, dst []float32, size, lane, n, k0, kc int) {
 	buf := grow(&s.block, n*kc)
 	b := operand{kind: f32, f: buf, ld: kc, lanes: n, k: kc, kMajor: o.kMajor}
+	src := o.src
+	if o.kind == f16 {
+		src = F16{Data: o.u, Rows: len(o.u) / o.ld, Cols: o.ld}
+	}
 	if o.kMajor {
 		b.ld = n
-		o.src.Block(buf, n, k0, lane, kc, n)
+		src.Block(buf, n, k0, lane, kc, n)
 	} else {
-		o.src.Block(buf, kc, lane, k0, n, kc)
+		src.Block(buf, kc, lane, k0, n, kc)
 	}
-	b.packPanels(l, g, s, dst, size, 0, n, 0, kc)
+	b.packPanels(l, f, g, s, dst, size, 0, n, 0, kc)
 }

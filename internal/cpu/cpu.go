@@ -1,14 +1,17 @@
 // Package cpu says which instruction set the kernels run on. Only that choice belongs here; the kernels are in packages
 // tensor and internal/vec.
 //
-// The choice is made once, from the features of the processor. The environment variable SPAGOTUNE_KERNEL (avx512, avx2,
-// neon or go) forces a lower level, so that tests can run all that a processor has.
+// The choice is made once, from the features of the processor. The environment variable SPAGOTUNE_KERNEL (go,
+// neon, avx2, avx512, or avx512 with a unit for bfloat16: avx512_bf16, amx) forces a lower level, so that tests can run
+// all that a processor has.
 package cpu
 
 import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/cpu"
 )
@@ -31,8 +34,8 @@ func (l Level) String() string { return names[l] }
 // Best is the highest level of this processor.
 var Best = detect()
 
-// Used is the level in use. Only tests assign it, while no kernel runs.
-var Used, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
+// Used and UsedUnit are the level and the unit in use. Only tests assign them, while no kernel runs.
+var Used, UsedUnit, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
 
 // Err says what is wrong with SPAGOTUNE_KERNEL: its value is not a level, or is one that this processor does not have.
 func Err() error { return forceErr }
@@ -51,20 +54,21 @@ func detect() Level {
 	return Go
 }
 
-func choose(name string) (Level, error) {
+// choose reads the name of a level, or of a unit beside AVX512; a level alone is without unit.
+func choose(name string) (Level, Unit, error) {
 	if name == "" {
-		return Best, nil
+		return Best, BestUnit, nil
 	}
-	for i, n := range names {
-		if n != name {
-			continue
-		}
-		if !has(Level(i)) {
-			return Best, fmt.Errorf("SPAGOTUNE_KERNEL: this processor has no %s; the best it has is %s", name, Best)
-		}
-		return Level(i), nil
+	level, unit := slices.Index(names[:], name), slices.Index(unitNames[1:], name)
+	switch {
+	case level >= 0 && has(Level(level)):
+		return Level(level), NoUnit, nil
+	case unit >= 0 && slices.Contains(units, Unit(unit+1)):
+		return AVX512, Unit(unit + 1), nil
+	case level >= 0 || unit >= 0:
+		return Best, BestUnit, fmt.Errorf("SPAGOTUNE_KERNEL: this processor has no %s; the best it has is %s", name, Best)
 	}
-	return Best, fmt.Errorf("SPAGOTUNE_KERNEL: %q is not one of go, neon, avx2, avx512", name)
+	return Best, BestUnit, fmt.Errorf("SPAGOTUNE_KERNEL: %q is not one of %s", name, strings.Join(append(names[:], unitNames[1:]...), ", "))
 }
 
 // has says whether this processor can run l.

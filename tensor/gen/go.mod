@@ -1,4 +1,4 @@
-module github.com/spagotune/spagotune/internal/gemm/gen
+module github.com/spagotune/spagotune/tensor/gen
 
 go 1.26.0
 

@@ -14,14 +14,15 @@ type isa struct {
 	name  string
 	lanes int
 	v     []reg.VecPhysical
+	pairs bool // of bfloat16 numbers, for the tile alone
 }
 
 var (
-	avx512 = isa{"AVX512", 16, []reg.VecPhysical{
+	avx512 = isa{name: "AVX512", lanes: 16, v: []reg.VecPhysical{
 		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10,
 		reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15, reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21,
 		reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}}
-	avx2 = isa{"AVX2", 8, []reg.VecPhysical{
+	avx2 = isa{name: "AVX2", lanes: 8, v: []reg.VecPhysical{
 		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8,
 		reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}}
 )
@@ -90,7 +91,16 @@ func main() {
 			s.dot(k, 2)
 		}
 		s.peak()
+		s.round()
 	}
+	paired := avx512
+	paired.name, paired.pairs = "BF16AVX512", true
+	paired.tile()
+	avx512.pairsF32()
+	avx512.merge(f32)
+	avx512.merge(bf16)
+	avx512.narrow()
+	tileAMX()
 	Generate()
 }
 

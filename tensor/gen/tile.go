@@ -79,7 +79,11 @@ func (s isa) tileOf(h, w, pad int) {
 		for i := range h {
 			VBROADCASTSS(Mem{Base: rA, Disp: (u*pad + i) * 4}, bc[i%2])
 			for j := range w {
-				VFMADD231PS(b[j], bc[i%2], s.v[i*w+j])
+				if s.pairs {
+					dpbf16(bc[i%2], b[j], s.v[i*w+j])
+				} else {
+					VFMADD231PS(b[j], bc[i%2], s.v[i*w+j])
+				}
 			}
 		}
 		switch u {
