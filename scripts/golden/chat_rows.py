@@ -137,10 +137,10 @@ def differs(template, c, whole):
     """Why this project makes something else of a conversation."""
     def parts(m):
         return m["content"] if isinstance(m.get("content"), list) else []
-    said = [m["content"].strip() for m in c["messages"] if isinstance(m.get("content"), str) and m["content"].strip()]
+    said = [m["content"].split("</think>", 1)[-1].strip() for m in c["messages"] if isinstance(m.get("content"), str)]
     if any(p["text"].strip() not in whole for m in c["messages"] for p in parts(m)) or "{'type': 'text'" in whole or '{"type": "text"' in whole:
         return "form"
-    if said and not any(s in whole for s in said):
+    if max(said, key=len, default="") not in whole:
         return "form"
     if "&#34;" in whole:
         return "form"  # |safe of MarkupSafe, which escapes what is added to it
@@ -161,13 +161,24 @@ def differs(template, c, whole):
     return None
 
 
-def row(tok, template, c):
+def twin_spans(twin, c, whole):
+    """The ranges that the template's twin with generation tags holds, where it renders the same text."""
+    try:
+        text, spans = render(twin, c)
+    except Exception:
+        return None
+    return spans if text == whole else None
+
+
+def row(tok, template, c, twin=None):
     try:
         whole, spans = render(template, c)
     except Exception as e:
         return {"error": str(e)[:80]}
     if not tagged(template):
         spans = by_prefix(template, c, whole)
+        if spans is None and twin is not None:
+            spans = twin_spans(twin, c, whole)
     enc = tok(whole, add_special_tokens=False, return_offsets_mapping=True)
     ids, mask = enc["input_ids"], None
     if spans is not None:
@@ -200,7 +211,7 @@ def main():
     for t, (name, template) in enumerate(templates.items()):
         for i, c in enumerate(conversations):
             tok = TOKENIZERS[(t + i) % len(TOKENIZERS)]
-            rows.append({"template": name, "conversation": i, "tokenizer": tok} | row(toks[tok], template, c))
+            rows.append({"template": name, "conversation": i, "tokenizer": tok} | row(toks[tok], template, c, templates.get(name + "_training")))
     names = {"templates": templates} if folder else {"extra": {"tagged": TAGGED, "thinks": THINKS}}
     with open(out, "w") as f:
         json.dump(names | {"conversations": conversations}, f, ensure_ascii=False)

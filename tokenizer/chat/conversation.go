@@ -101,12 +101,17 @@ func formFor(views []*OrderedMap, text string, failed bool) form {
 	return f
 }
 
-// longestText is the longest content that is a text; a short one may be in a rendering by chance.
+// longestText is the longest content that is a text, without reasoning, which templates drop; a short one may be in a
+// rendering by chance.
 func longestText(views []*OrderedMap) string {
 	longest := ""
 	for _, m := range views {
-		if s, _ := m.values["content"].(string); len(strings.TrimSpace(s)) > len(longest) {
-			longest = strings.TrimSpace(s)
+		s, _ := m.values["content"].(string)
+		if _, rest, found := strings.Cut(s, "</think>"); found {
+			s = rest
+		}
+		if s = strings.TrimSpace(s); len(s) > len(longest) {
+			longest = s
 		}
 	}
 	return longest
