@@ -140,7 +140,7 @@ func (r *goldenRow) compare(t *testing.T, tok *tokenizer.Tokenizer, template *ch
 		t.Errorf("%s: %v", ex.Source, err)
 		return
 	case !slices.Equal(ids, r.IDs):
-		t.Errorf("%s, %s: ids\n got %d\nwant %d", ex.Source, r.Tokenizer, ids, r.IDs)
+		t.Errorf("%s, %s: ids\n got %d %q\nwant %d %q", ex.Source, r.Tokenizer, ids, tok.Decode(ids, false), r.IDs, tok.Decode(r.IDs, false))
 		return
 	case r.Mask == nil:
 		return

@@ -27,6 +27,7 @@ from transformers.utils import chat_template_utils as T
 
 TOKENIZERS = ["llama2_metaspace", "qwen2", "unigram_t5", "llama3"]
 BOS, EOS = "<s>", "</s>"
+NO_TWINS = {"trl/diffusion_gemma", "trl/llava_next"}  # their twins leave the token out that ends a call, and the blank that ends a turn
 TAGGED = """{%- for m in messages -%}
 {{ '<|im_start|>' + m.role + '\\n' }}
 {%- if m.role == 'assistant' -%}{%- generation -%}{{ (m.content or '') + (m.tool_calls | tojson if m.tool_calls else '') + '<|im_end|>' }}{%- endgeneration -%}{{ '\\n' }}
@@ -140,8 +141,14 @@ def differs(template, c, whole):
     said = [m["content"].split("</think>", 1)[-1].strip() for m in c["messages"] if isinstance(m.get("content"), str)]
     if any(p["text"].strip() not in whole for m in c["messages"] for p in parts(m)) or "{'type': 'text'" in whole or '{"type": "text"' in whole:
         return "form"
-    if max(said, key=len, default="") not in whole:
-        return "form"
+    longest = max(said, key=len, default="")
+    if longest not in whole:
+        parts_too = [m | {"content": [{"type": "text", "text": m["content"]}]} if isinstance(m.get("content"), str) else m for m in c["messages"]]
+        try:
+            if longest in render(template, c | {"messages": parts_too})[0]:
+                return "form"
+        except Exception:
+            pass
     if "&#34;" in whole:
         return "form"  # |safe of MarkupSafe, which escapes what is added to it
     for i, m in enumerate(c["messages"]):
@@ -161,13 +168,19 @@ def differs(template, c, whole):
     return None
 
 
-def twin_spans(twin, c, whole):
-    """The ranges that the template's twin with generation tags holds, where it renders the same text."""
+def twin_spans(template, twin, c, whole):
+    """The ranges that the template's twin with generation tags holds, where it renders the same text, without what a generation prompt has of them."""
     try:
         text, spans = render(twin, c)
+        prompts = [render(template, c, i, True)[0] for i, m in enumerate(c["messages"]) if m["role"] == "assistant"]
+        plain = [render(template, c, i)[0] for i, m in enumerate(c["messages"]) if m["role"] == "assistant"]
     except Exception:
         return None
-    return spans if text == whole else None
+    if text != whole:
+        return None
+    prompts = [p[len(os.path.commonprefix([p, q])):] for p, q in zip(prompts, plain)]
+    cut = lambda s: max([n for p in prompts for n in range(len(p) + 1) if whole.startswith(p[len(p) - n:], s)], default=0)
+    return [[s + cut(s), e] for s, e in spans]
 
 
 def row(tok, template, c, twin=None):
@@ -178,7 +191,7 @@ def row(tok, template, c, twin=None):
     if not tagged(template):
         spans = by_prefix(template, c, whole)
         if spans is None and twin is not None:
-            spans = twin_spans(twin, c, whole)
+            spans = twin_spans(template, twin, c, whole)
     enc = tok(whole, add_special_tokens=False, return_offsets_mapping=True)
     ids, mask = enc["input_ids"], None
     if spans is not None:
@@ -211,7 +224,7 @@ def main():
     for t, (name, template) in enumerate(templates.items()):
         for i, c in enumerate(conversations):
             tok = TOKENIZERS[(t + i) % len(TOKENIZERS)]
-            rows.append({"template": name, "conversation": i, "tokenizer": tok} | row(toks[tok], template, c, templates.get(name + "_training")))
+            rows.append({"template": name, "conversation": i, "tokenizer": tok} | row(toks[tok], template, c, templates.get(name + "_training") if name not in NO_TWINS else None))
     names = {"templates": templates} if folder else {"extra": {"tagged": TAGGED, "thinks": THINKS}}
     with open(out, "w") as f:
         json.dump(names | {"conversations": conversations}, f, ensure_ascii=False)
