@@ -32,23 +32,7 @@ func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
-	if s.adapterDir == "" {
-		return tokenizer.Load(s.Model.Dir)
-	}
-	if s.tokenizerDir() == s.adapterDir {
-		tok, err := tokenizer.Load(s.adapterDir)
-		if err == nil && len(tok.ChatTemplates) == 0 {
-			if own, err := tokenizer.Load(s.Model.Dir); err == nil {
-				tok.ChatTemplates = own.ChatTemplates
-			}
-		}
-		return tok, err
-	}
-	tok, err := tokenizer.LoadFS(beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)})
-	if err != nil {
-		return nil, fmt.Errorf("%s with the chat template of %s: %w", s.Model.Dir, s.adapterDir, err)
-	}
-	return tok, nil
+	return NewTokenizerFiles(s.Model.Dir, s.adapterDir).Load()
 }
 
 // vocabularies are the files, one of which every tokenizer has.
@@ -60,15 +44,17 @@ var tokenizerFiles = append([]string{"tokenizer_config.json", "special_tokens_ma
 
 // tokenizerDir is the folder that has the vocabulary.
 func (s *Session) tokenizerDir() string {
-	for _, name := range vocabularies {
-		if s.adapterDir == "" {
-			break
-		}
-		if _, err := os.Stat(filepath.Join(s.adapterDir, name)); err == nil {
-			return s.adapterDir
-		}
+	if hasVocabulary(s.adapterDir) {
+		return s.adapterDir
 	}
 	return s.Model.Dir
+}
+
+func hasVocabulary(adapterDir string) bool {
+	return adapterDir != "" && slices.ContainsFunc(vocabularies, func(name string) bool {
+		_, err := os.Stat(filepath.Join(adapterDir, name))
+		return err == nil
+	})
 }
 
 // WriteTokenizer puts the session's tokenizer into a folder that has the model's already, such as a merged model's: it
@@ -77,27 +63,7 @@ func (s *Session) WriteTokenizer(dir string) error {
 	if s.adapterDir == "" {
 		return nil
 	}
-	var from fs.FS = beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)}
-	if s.tokenizerDir() == s.adapterDir {
-		from = os.DirFS(s.adapterDir)
-	}
-	for _, name := range tokenizerFiles {
-		if err := copyOver(filepath.Join(dir, name), from, name); err != nil {
-			return err
-		}
-	}
-	tok, err := tokenizer.Load(dir)
-	if err != nil || len(tok.ChatTemplates) > 0 {
-		return nil // without a tokenizer there is no template, either
-	}
-	own, err := s.readTokenizer()
-	if err != nil {
-		return err
-	}
-	if text, ok := own.ChatTemplates["default"]; ok {
-		return folder.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text))
-	}
-	return nil
+	return NewTokenizerFiles(s.Model.Dir, s.adapterDir).Write(dir)
 }
 
 // copyOver puts the file of a name into the place of path, which is removed where there is none.
