@@ -31,8 +31,18 @@ MAKE = {
     "masked-bert": lambda **c: T.BertForMaskedLM(T.BertConfig(**BERT | c)),
     "tagger-bert": lambda **c: T.BertForTokenClassification(T.BertConfig(**BERT | c, num_labels=3)),
 }
-AUTO = {"llama": T.AutoModelForCausalLM, "masked": T.AutoModelForMaskedLM, "tagger": T.AutoModelForTokenClassification}
-TASK = {"llama": "CAUSAL_LM", "masked": None, "tagger": "TOKEN_CLS"}
+# Those of random comparisons alone.
+MORE = {
+    "seqcls-bert": lambda **c: T.BertForSequenceClassification(T.BertConfig(**BERT | c, num_labels=3)),
+    "qa-bert": lambda **c: T.BertForQuestionAnswering(T.BertConfig(**BERT | c)),
+    "seq2seq-bart": lambda **c: T.BartForConditionalGeneration(T.BartConfig(
+        vocab_size=VOCAB, d_model=16, encoder_ffn_dim=24, decoder_ffn_dim=24, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        max_position_embeddings=64, init_std=0.2, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=2, forced_eos_token_id=None, **c)),
+}
+AUTO = {"llama": T.AutoModelForCausalLM, "masked": T.AutoModelForMaskedLM, "tagger": T.AutoModelForTokenClassification, "seqcls": T.AutoModelForSequenceClassification,
+        "qa": T.AutoModelForQuestionAnswering, "seq2seq": T.AutoModelForSeq2SeqLM}
+TASK = {"llama": "CAUSAL_LM", "masked": None, "tagger": "TOKEN_CLS", "seqcls": "SEQ_CLS", "qa": "QUESTION_ANS", "seq2seq": "SEQ_2_SEQ_LM"}
 TARGETS = {"llama": ["q_proj", "down_proj"], "masked": ["query", "output.dense"], "tagger": ["query", "output.dense"]}
 EMBED = {"llama": "embed_tokens", "masked": "word_embeddings", "tagger": "word_embeddings"}
 
@@ -43,12 +53,20 @@ def kind(model):
 
 def make_base(folder, model, **config):
     """A random model, its biases and norms away from 0 and 1."""
-    m = MAKE[model](**config)
+    m = (MAKE | MORE)[model](**config)
     with torch.no_grad():
         for p in m.parameters():
             if p.dim() == 1:
                 p.add_(0.2 * torch.randn_like(p))
     m.save_pretrained(folder)
+
+
+def outputs(m, io):
+    """A model's logits, those of an answer's ends side by side, or its last hidden states; io has input_ids, and labels for a target."""
+    out = m(**{k: v for k, v in io.items() if k in ("input_ids", "labels")})
+    if "start_logits" in out:
+        return torch.stack([out.start_logits, out.end_logits], dim=-1)
+    return out.logits if "logits" in out else out.last_hidden_state
 
 
 def stir(m):
@@ -72,15 +90,17 @@ def write(base, folder, config, before=None, after=None, merges=True, **how):
     if after:
         after(m)
     m.eval()
-    ids = torch.randint(3, min(vocab, m.config.vocab_size), (2, 9))
+    io = {"input_ids": torch.randint(3, min(vocab, m.config.vocab_size), (2, 9))}
+    if kind(model) == "seq2seq":
+        io["labels"] = torch.randint(3, vocab, (2, 7))
     with torch.no_grad():
-        logits = m(input_ids=ids).logits
+        logits = outputs(m, io)
         m.peft_config["default"].base_model_name_or_path = "base"
         m.save_pretrained(folder, **how)
         if os.path.exists(os.path.join(folder, "README.md")):
             os.remove(os.path.join(folder, "README.md"))
-        merged = m.merge_and_unload()(input_ids=ids).logits if merges else logits.clone()
-    save_file({"input_ids": ids, "logits": logits.contiguous(), "merged_logits": merged.contiguous()}, os.path.join(folder, "io.safetensors"))
+        merged = outputs(m.merge_and_unload(), io) if merges else logits.clone()
+    save_file(io | {"logits": logits.contiguous(), "merged_logits": merged.contiguous()}, os.path.join(folder, "io.safetensors"))
     print(os.path.relpath(folder), float((logits - merged).abs().max()))
 
 

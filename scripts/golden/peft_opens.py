@@ -1,7 +1,7 @@
 """Opens adapters in PEFT and compares what it computes: python peft_opens.py FOLDER
 
-FOLDER has a folder for each model: base, and adapters whose config calls the model base. io.safetensors in an adapter's folder has input_ids and
-output, what is to come out: the logits, or the last hidden states of a model without a head. Adapters are opened as their task_type says, which
+FOLDER has a folder for each model: base, and adapters whose config calls the model base. io.safetensors in an adapter's folder has input_ids,
+labels for a target, and output, what is to come out: the logits, or the last hidden states of a model without a head. Adapters are opened as their task_type says, which
 must find the base by its name; every tensor of the file must be used, and none be missing. Prints a line each, and exits 1 if anything is wrong.
 """
 import os
@@ -13,7 +13,9 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-AUTO = {"CAUSAL_LM": peft.AutoPeftModelForCausalLM, "SEQ_CLS": peft.AutoPeftModelForSequenceClassification, "TOKEN_CLS": peft.AutoPeftModelForTokenClassification,
+import peft_files
+
+AUTO = {"CAUSAL_LM": peft.AutoPeftModelForCausalLM, "SEQ_2_SEQ_LM": peft.AutoPeftModelForSeq2SeqLM, "SEQ_CLS": peft.AutoPeftModelForSequenceClassification, "TOKEN_CLS": peft.AutoPeftModelForTokenClassification,
         "QUESTION_ANS": peft.AutoPeftModelForQuestionAnswering, "FEATURE_EXTRACTION": peft.AutoPeftModelForFeatureExtraction}
 TOLERANCE = 1e-4  # of the largest output
 
@@ -23,13 +25,6 @@ def open_adapter(name):
     if task:
         return AUTO[task].from_pretrained(name)
     return peft.PeftModel.from_pretrained(transformers.AutoModelForMaskedLM.from_pretrained("base"), name)
-
-
-def outputs(m, ids):
-    out = m(input_ids=ids)
-    if "start_logits" in out:
-        return torch.stack([out.start_logits, out.end_logits], dim=-1)
-    return out.logits if "logits" in out else out.last_hidden_state
 
 
 unused = []  # the tensors of the last file that PEFT passes over
@@ -52,7 +47,7 @@ def check(name):
         m = open_adapter(name).eval()
     problems = [str(w.message) for w in caught if "missing adapter keys" in str(w.message)] + ["unused " + k for k in unused]
     with torch.no_grad():
-        got = outputs(m, io["input_ids"])
+        got = peft_files.outputs(m, io)
     want = io["output"].reshape(got.shape)
     off = float((got - want).abs().max() / want.abs().max())
     if not off <= TOLERANCE:

@@ -15,10 +15,14 @@ import peft_files
 warnings.filterwarnings("ignore")
 LINEAR = {"llama": ["q_proj", "k_proj", "v_proj", "o_proj", "mlp.up_proj", "down_proj"],
           "masked": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "0.output.dense"]}
-LINEAR["tagger"] = LINEAR["masked"]
+LINEAR["tagger"] = LINEAR["seqcls"] = LINEAR["qa"] = LINEAR["masked"]
+LINEAR["seq2seq"] = ["q_proj", "v_proj", "encoder_attn.k_proj", "out_proj", "fc1", "decoder.layers.1.fc2"]
 TABLES = {"llama": ["embed_tokens"], "masked": ["word_embeddings", "token_type_embeddings", "position_embeddings"], "tagger": ["word_embeddings", "position_embeddings"]}
+TABLES["seqcls"] = TABLES["qa"] = TABLES["tagger"]
+TABLES["seq2seq"] = ["encoder.embed_tokens", "decoder.embed_tokens", "embed_tokens"]
 NORMS = {"llama": ["norm", "input_layernorm", "1.post_attention_layernorm"], "masked": ["Norm", "output.LayerNorm", "embeddings.LayerNorm"]}
-NORMS["tagger"] = NORMS["masked"]
+NORMS["tagger"] = NORMS["seqcls"] = NORMS["qa"] = NORMS["masked"]
+NORMS["seq2seq"] = ["final_layer_norm", "layernorm_embedding", "1.self_attn_layer_norm"]
 
 
 def maybe(n):
@@ -67,7 +71,7 @@ def lora(k, model):
             s["init_lora_weights"] = True
     elif not tables and s["init_lora_weights"] in (True, False) and model != "llama-tied" and maybe(3):
         s["lora_bias"] = True
-    if not tables and k != "masked" and maybe(4):
+    if not tables and k not in ("masked", "seq2seq") and maybe(4):
         s["trainable_token_indices"] = pick([3, 9], {TABLES[k][0]: [4], } )
     if tables and s["init_lora_weights"] in ("eva", "orthogonal"):
         s["init_lora_weights"] = True
@@ -94,7 +98,7 @@ def one(root, model, name):
     how = dict(save_embedding_layers=True) if moved or maybe(4) else {}
     if maybe(6):
         how["safe_serialization"] = False
-    merges = not (tables and model in ("llama-tied", "masked-bert"))  # where merge_and_unload changes the tied head, too
+    merges = not (tables and model in ("llama-tied", "masked-bert", "seq2seq-bart"))  # where merge_and_unload changes the tied head, too
     try:
         peft_files.write(base, folder, config, before=peft_files.move if moved else None, merges=merges, **how)
     except (TypeError, ValueError) as e:
@@ -110,7 +114,7 @@ def main(folder, count, seed):
     random.seed(seed)
     torch.manual_seed(seed)
     root = os.path.join(folder, "peft")
-    for model in peft_files.MAKE:
+    for model in peft_files.MAKE | peft_files.MORE:
         peft_files.make_base(os.path.join(root, model, "base"), model)
         for i in range(count):
             one(root, model, str(i))
