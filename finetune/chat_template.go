@@ -1,18 +1,14 @@
 package finetune
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -93,12 +89,5 @@ func (r *run) saveTokenizer(dir string, whole bool) error {
 	if err != nil {
 		return err
 	}
-	path, config := filepath.Join(dir, "generation_config.json"), map[string]any{}
-	if raw, err := os.ReadFile(path); err == nil {
-		if err := json.Unmarshal(raw, &config); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	config["eos_token_id"] = stop
-	return folder.WriteJSON(path, config)
+	return infer.WriteStopTokens(dir, stop)
 }

@@ -38,17 +38,23 @@ func TestChatTemplate(t *testing.T) {
 		settings         map[string]any
 		tokens           []string // that are added
 		prompt, stop     string
+		embedded         bool // the base has no rows to spare, and ties its head to them
 	}{
-		"lora":  {"chatml", "lora", map[string]any{"r": 2}, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"},
-		"mora":  {"chatml", "mora", map[string]any{"r": 2}, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"},
-		"saved": {"gemma", "lora", map[string]any{"r": 2, "modules_to_save": []string{"embed_tokens", "lm_head"}}, []string{"<start_of_turn>", "<end_of_turn>"}, "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n", "<end_of_turn>"},
-		"full":  {"chatml", "full", nil, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"},
-		"text":  {"zephyr", "lora", map[string]any{"r": 2}, nil, "<|user|>\nHi</s>\n<|assistant|>\n", "</s>"},
-		"file":  {file, "vera", map[string]any{"r": 2}, nil, "user: Hi</s>", "</s>"},
+		"lora":         {"chatml", "lora", map[string]any{"r": 2}, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>", false},
+		"mora":         {"chatml", "mora", map[string]any{"r": 2}, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>", false},
+		"saved":        {"gemma", "lora", map[string]any{"r": 2, "modules_to_save": []string{"embed_tokens", "lm_head"}}, []string{"<start_of_turn>", "<end_of_turn>"}, "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n", "<end_of_turn>", false},
+		"full":         {"chatml", "full", nil, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>", false},
+		"resized":      {"chatml", "lora", map[string]any{"r": 2}, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>", true},
+		"resized full": {"chatml", "full", nil, []string{"<|im_start|>", "<|im_end|>"}, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>", true},
+		"text":         {"zephyr", "lora", map[string]any{"r": 2}, nil, "<|user|>\nHi</s>\n<|assistant|>\n", "</s>", false},
+		"file":         {file, "vera", map[string]any{"r": 2}, nil, "user: Hi</s>", "</s>", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := smallRun(t, c.method)
 			dir, task := baseModel(t)
+			if c.embedded {
+				dir = infer.Embedded
+			}
 			run.Model, run.Task = ModelSpec{Path: dir, ChatTemplate: c.template}, task
 			run.Method.Settings, run.Train.MaxSteps, run.Train.LearningRate = c.settings, 4, 0.05
 			if _, err := Run(t.Context(), run, quiet()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -58,12 +59,39 @@ func hasVocabulary(adapterDir string) bool {
 }
 
 // WriteTokenizer puts the session's tokenizer into a folder that has the model's already, such as a merged model's: it
-// changes nothing where the adapter has no tokenizer and no chat template.
+// changes nothing where the adapter has no tokenizer and no chat template. A token that ends texts in the adapter's
+// tokenizer alone goes into generation_config.json.
 func (s *Session) WriteTokenizer(dir string) error {
-	if s.adapterDir == "" {
+	files := NewTokenizerFiles(s.Model.Dir, s.adapterDir)
+	if !files.FromAdapter() {
 		return nil
 	}
-	return NewTokenizerFiles(s.Model.Dir, s.adapterDir).Write(dir)
+	if err := files.Write(dir); err != nil || s.Model.Head().Kind != head.CausalLM {
+		return err
+	}
+	stop, err := s.StopTokens()
+	if errors.Is(err, tokenizer.ErrNoTokenizer) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if own, err := s.Model.EOSTokenIDs(); err != nil || len(own) == len(stop) {
+		return err
+	}
+	return WriteStopTokens(dir, stop)
+}
+
+// WriteStopTokens makes ids the tokens that end texts in a model folder's generation_config.json.
+func WriteStopTokens(dir string, ids []int32) error {
+	path, config := filepath.Join(dir, "generation_config.json"), map[string]any{}
+	if raw, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(raw, &config); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	config["eos_token_id"] = ids
+	return folder.WriteJSON(path, config)
 }
 
 // copyOver puts the file of a name into the place of path, which is removed where there is none.

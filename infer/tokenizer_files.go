@@ -142,7 +142,7 @@ func (f *TokenizerFiles) configure(tokens []newToken, eos string) error {
 			token.ID = nil
 			all[id] = token
 		}
-		raw, err := json.Marshal(all)
+		raw, err := marshal(all)
 		config["added_tokens_decoder"] = raw
 		return err
 	})
@@ -152,7 +152,7 @@ func (f *TokenizerFiles) configure(tokens []newToken, eos string) error {
 	if eos != "" {
 		for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
 			err := f.edit(name, false, func(config map[string]json.RawMessage) error {
-				config["eos_token"], err = json.Marshal(eos)
+				config["eos_token"], err = marshal(eos)
 				return err
 			})
 			if err != nil {
@@ -219,7 +219,7 @@ func (f *TokenizerFiles) addTokens(tokens []newToken) error {
 			continue
 		}
 		end := int(d.InputOffset()) - 1 // of the bracket
-		entries, err := json.Marshal(tokens)
+		entries, err := marshal(tokens)
 		if err != nil {
 			return err
 		}
@@ -231,4 +231,13 @@ func (f *TokenizerFiles) addTokens(tokens []newToken) error {
 		return nil
 	}
 	return errors.New("tokenizer.json has no added_tokens")
+}
+
+// marshal is json.Marshal without escapes of < and >.
+func marshal(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }
