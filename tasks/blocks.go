@@ -84,9 +84,7 @@ func (e *encoder) appendDocument(rest Features, ex Example) Features {
 		segments[i].EOS = segments[i].EOS && e.eos != ""
 	}
 	document, _ := e.join(segments, e.before) // the only error is a missing end of the sequence
-	for i := range e.before {
-		document.Labels[i] = e.before[i]
-	}
+	copy(document.Labels, e.before)
 	rest.IDs, rest.Labels = append(rest.IDs, document.IDs...), append(rest.Labels, document.Labels...)
 	return rest
 }

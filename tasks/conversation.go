@@ -71,15 +71,15 @@ func (e *encoder) render(ex Example, generate bool) ([]chat.Segment, error) {
 func (e *encoder) withoutDoubles(messages []chat.Message, opts chat.Options) []chat.Message {
 	for _, end := range []struct {
 		token string
-		cut   func(i int, content string) string
+		cut   func(content string) string
 	}{
-		{e.bos, func(i int, content string) string {
+		{e.bos, func(content string) string {
 			if rest := strings.TrimLeft(content, " \t\r\n"); strings.HasPrefix(rest, e.bos) {
 				return strings.TrimPrefix(rest, e.bos)
 			}
 			return content
 		}},
-		{e.eos, func(_ int, content string) string { return trimEnds(content, e.eos) }},
+		{e.eos, func(content string) string { return trimEnds(content, e.eos) }},
 	} {
 		if end.token == "" {
 			continue
@@ -87,7 +87,7 @@ func (e *encoder) withoutDoubles(messages []chat.Message, opts chat.Options) []c
 		cut, changed := slices.Clone(messages), false
 		for i := range cut {
 			if m := &cut[i]; m.Parts == nil {
-				content := end.cut(i, m.Content)
+				content := end.cut(m.Content)
 				changed = changed || content != m.Content
 				m.Content = content
 			}

@@ -79,10 +79,10 @@ func message(raw json.RawMessage) (chat.Message, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return m, err
 	}
-	switch {
-	case m.Role == "":
+	switch m.Role {
+	case "":
 		return m, errors.New("has no role")
-	case m.Role == "function": // of OpenAI's older form, as is function_call
+	case "function": // of OpenAI's older form, as is function_call
 		m.Role = "tool"
 	}
 	call, ok := m.Extra.Get("function_call")

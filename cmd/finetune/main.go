@@ -40,6 +40,7 @@ type cli struct {
 	Table     tableCmd     `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
 	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Hub       hubCmd       `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
@@ -60,6 +61,8 @@ type globals struct {
 	Log            zerolog.Logger
 	// Program is what to type to run this program again.
 	Program string
+	// Names resolves names of the Hub.
+	Names *names
 }
 
 // terminal reports whether stderr is a terminal.
@@ -137,7 +140,12 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	if err := parsed.Run(&globals{ctx, stdout, stderr, logger(stderr, c.LogFormat), program()}); err != nil {
+	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, c.LogFormat), Program: program()}
+	g.Names = &names{g: g}
+	if err := g.Names.flags(parsed); err != nil {
+		return fail(stderr, err)
+	}
+	if err := parsed.Run(g); err != nil {
 		return fail(stderr, err)
 	}
 	return 0

@@ -23,11 +23,11 @@ import (
 type trainCmd struct {
 	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Model     string   `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
 	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      string   `placeholder:"PATH" help:"Training data."`
+	Data      string   `placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
@@ -81,6 +81,9 @@ func (c *trainCmd) Run(g *globals) error {
 	runs, err := finetune.ParseRecipes(raw, c.settings())
 	if err != nil {
 		return fmt.Errorf("recipe: %w", err)
+	}
+	if err := g.Names.recipes(runs); err != nil {
+		return err
 	}
 	if err := c.apply(); err != nil {
 		return err
@@ -179,14 +182,14 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, las
 	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
 		prompt = quote(example)
 	}
-	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
-	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
+	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, g.Names.asTyped(first.Model.Path), dir, prompt)
+	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, g.Names.asTyped(first.Model.Path), dir)
 	return nil
 }
 
 // suggestPredict prints what to do next with a model that predicts, as opposed to one that continues texts.
 func suggestPredict(g *globals, run finetune.Config, dir string) {
-	model := fmt.Sprintf("--model %s --adapter %s", run.Model.Path, dir)
+	model := fmt.Sprintf("--model %s --adapter %s", g.Names.asTyped(run.Model.Path), dir)
 	if run.WholeModel() {
 		model = "--model " + dir
 	}

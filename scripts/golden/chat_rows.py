@@ -10,7 +10,7 @@ tokenizers of testdata/golden/tokenizers. A row has
                  end of the rendering of the messages before the answer, with the generation prompt, to the end of that with the answer. null: a
                  prefix does not hold, since the template renders a turn otherwise once others follow it, or the prompt is always there, or
                  the text repeats it.
-    differs      why this project's rows are others on purpose (docs/decisions/0019): "form" (the template does not take the messages as they are)
+    differs      why this project's rows are others on purpose (docs/decisions/0023): "form" (the template does not take the messages as they are)
                  or "dropped" (it shows nothing of a turn, which is refused). null: they must be equal
     error        what the template says where it refuses the conversation
 """
@@ -27,7 +27,8 @@ from transformers.utils import chat_template_utils as T
 
 TOKENIZERS = ["llama2_metaspace", "qwen2", "unigram_t5", "llama3"]
 BOS, EOS = "<s>", "</s>"
-NO_TWINS = {"trl/diffusion_gemma", "trl/llava_next"}  # their twins leave the token out that ends a call, and the blank that ends a turn
+NO_TWINS = {"trl/diffusion_gemma", "trl/llava_next",  # their twins leave the token out that ends a call, and the blank that ends a turn
+            "trl/deepseek_r1_distill", "trl/deepseekv3"}  # theirs count the prompt
 TAGGED = """{%- for m in messages -%}
 {{ '<|im_start|>' + m.role + '\\n' }}
 {%- if m.role == 'assistant' -%}{%- generation -%}{{ (m.content or '') + (m.tool_calls | tojson if m.tool_calls else '') + '<|im_end|>' }}{%- endgeneration -%}{{ '\\n' }}
@@ -195,7 +196,7 @@ def row(tok, template, c, twin=None):
     enc = tok(whole, add_special_tokens=False, return_offsets_mapping=True)
     ids, mask = enc["input_ids"], None
     if spans is not None:
-        empty = any(s[0] == s[1] for s in spans)  # for which transformers takes a token that lies around the place (0019)
+        empty = any(s[0] == s[1] for s in spans)  # for which transformers takes a token that lies around the place (0023)
         spans = [s for s in spans if s[0] < s[1]]
         in_span = [any(b > s[0] and a < s[1] for s in spans) for a, b in enc["offset_mapping"]]
         mask = [[i, next((j for j in range(i, len(ids)) if not in_span[j]), len(ids))] for i in range(len(ids)) if in_span[i] and (i == 0 or not in_span[i - 1])]

@@ -92,7 +92,7 @@ func TestSkipped(t *testing.T) {
 // TestForms: templates see messages as transformers 5.24 shows them, in the form that they take.
 func TestForms(t *testing.T) {
 	const reasons = "{% for m in messages %}{{ m.keys() | list | join(' ') }}: {{ m.reasoning_content }}, {{ m.thinking }}\n{% endfor %}"
-	const strings_ = "{% for m in messages %}{{ m.role + ': ' + m.content }}\n{% endfor %}"
+	const inWords = "{% for m in messages %}{{ m.role + ': ' + m.content }}\n{% endfor %}"
 	const shown = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 	const both = "{% for m in messages %}{{ m.role }}: {% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}({{ p.text }}){% endfor %}{% endif %}\n{% endfor %}"
 	const parts = "{% for m in messages %}{{ m.role }}:{% for p in m.content %} {{ p.text }}{% endfor %}\n{% endfor %}"
@@ -110,7 +110,7 @@ func TestForms(t *testing.T) {
 		{"two names", reasons, `[{"role":"assistant","thinking":"b","reasoning_content":"a"}]`, "thinking role reasoning_content: a, b\n"},
 		{"null name", reasons, `[{"role":"assistant","reasoning_content":null,"reasoning":"why"}]`, "thinking role reasoning reasoning_content: why, why\n"},
 		{"null", undefined, `[{"role":"assistant","content":null,"tool_calls":null}]`, "none \n"},
-		{"parts for a text", strings_, inParts, "user: ab\n"},
+		{"parts for a text", inWords, inParts, "user: ab\n"},
 		{"parts printed", shown, inParts, "user: ab\n"},
 		{"parts", both, inParts, "user: (a)(b)"},
 		{"text", both, `[{"role":"user","content":"a"}]`, "user: a"},
