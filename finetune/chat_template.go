@@ -15,6 +15,14 @@ import (
 // loadTokenizer reads the tokenizer: that of the adapter that the run goes on from, if it has one, else that of the key
 // tokenizer, else that in the model's folder dir. It gets the template of chat_template.
 func (r *run) loadTokenizer(dir string) (err error) {
+	if s := r.options.Session; s != nil && r.config.Model.Tokenizer == "" {
+		if r.config.Model.ChatTemplate != "" {
+			return errors.New("chat_template cannot be given to a model that is loaded already")
+		}
+		r.tokenizerDir = r.model.Dir
+		r.tok, err = s.Tokenizer()
+		return err
+	}
 	if r.config.Model.Tokenizer != "" {
 		if dir, err = infer.ModelDir(r.config.Model.Tokenizer); err != nil {
 			return err

@@ -346,7 +346,7 @@ func (t *TrainSpec) warmupSteps() float64 {
 	return t.WarmupRatio
 }
 
-// schedule returns the schedule of a run with so many steps of warm-up and in all; 0 is unknown.
+// schedule returns the schedule of a run of total steps, warmup of them for warm-up; 0 is unknown.
 func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
 	return LRSchedule{Type: t.LRSchedulerType, Kwargs: t.LRSchedulerKwargs, LearningRate: t.LearningRate, Warmup: warmup, Total: total, MinRatio: t.MinLRRatio}
 }

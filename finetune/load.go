@@ -63,12 +63,20 @@ func (r *run) load(ctx context.Context) error {
 	return infer.MatchTokenizer(r.tok, r.model, r.tokenizerDir)
 }
 
-// source is Config.Source, except that a run of all parameters is resumed from its checkpoint.
+// source is Config.Source, except that a run may have a session, and that a run of all parameters is resumed from its
+// checkpoint.
 func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
 	if r.resumeFrom != "" && r.config.Method.Name == "full" {
 		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
 	}
-	return r.config.Source(ctx)
+	s := r.options.Session
+	switch {
+	case s == nil:
+		return r.config.Source(ctx)
+	case s.Adapter != "":
+		return "", nil, fmt.Errorf("the session has the adapter %q; open the base alone to train on it", s.Adapter)
+	}
+	return s.Model.Dir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) }, nil
 }
 
 // withSetup returns open with the head and the numerics of an adapter, unless the caller asks for others.

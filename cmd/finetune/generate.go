@@ -36,7 +36,7 @@ Examples:
 
 // Run generates and prints the text.
 func (c *generateCmd) Run(g *globals) error {
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
