@@ -12,7 +12,7 @@ const module = "github.com/spagotune/spagotune"
 // allowed lists what each part of the tree may import of the rest, from the bottom up (docs/design.md, "Layout"). Besides,
 // each may import the leaves.
 var allowed = map[string][]string{
-	"checkpoint":      {},
+	"checkpoint":      {"internal/lfs"},
 	"evaldata":        {},
 	"recipes":         {},
 	"head":            {},
@@ -20,9 +20,9 @@ var allowed = map[string][]string{
 	"tensor":          {"internal/cpu", "internal/offheap"},
 	"checkpoint/gguf": {"checkpoint", "tensor"},
 	"op":              {"tensor", "internal/vec", "internal/offheap"},
-	"model":           {"checkpoint", "head", "op", "tensor", "internal/folder", "internal/vec"},
+	"model":           {"checkpoint", "head", "op", "tensor", "internal/folder", "internal/lfs", "internal/vec"},
 	"adapter":         {"checkpoint", "head", "model", "op", "tensor", "internal/vec"},
-	"tokenizer":       {"internal/jinja", "internal/oniguruma", "internal/charclass"},
+	"tokenizer":       {"internal/jinja", "internal/lfs", "internal/oniguruma", "internal/charclass"},
 	"tasks":           {"evaldata", "head", "tokenizer"},
 	"infer":           {"adapter", "checkpoint", "evaldata", "head", "model", "op", "tasks", "tensor", "tokenizer", "internal/folder"},
 	"pipeline":        {"head", "infer", "model", "op", "tasks", "tensor", "tokenizer"},
