@@ -141,7 +141,7 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 		}
 		f.metadata = f.base.Metadata()
 	} else {
-		if f.metadata, err = f.layout.Metadata(reader(m.Files())); err != nil {
+		if f.metadata, err = f.layout.Metadata(reader(infer.NewTokenizerFiles(m.Dir, o.Adapter))); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Dir, err)
 		}
 		describe(f.metadata, m.Dir, m.Files())

@@ -98,10 +98,8 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if files, err := llamacpp.Files(dir); err == nil {
-		if raw, err := fs.ReadFile(files, "config.json"); err == nil {
-			return raw, nil
-		}
+	if raw, err := fs.ReadFile(llamacpp.Files(dir), "config.json"); err == nil {
+		return raw, nil
 	}
 	name := strings.ToLower(filepath.Base(c.Model.Path))
 	raw, err := fs.ReadFile(known, name+".json")

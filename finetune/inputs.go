@@ -65,10 +65,7 @@ func (c *Config) missingModel() error {
 		if err != nil {
 			return err
 		}
-		files, err := llamacpp.Files(dir)
-		if err == nil {
-			_, err = fs.Stat(files, "config.json")
-		}
+		_, err = fs.Stat(llamacpp.Files(dir), "config.json")
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s does not exist", c.Model.Path)
 		}

@@ -29,11 +29,7 @@ import (
 //
 // Or it reads the tokenizer of a GGUF file, NAME.gguf.
 func Load(dir string) (*Tokenizer, error) {
-	files, err := llamacpp.Files(cmp.Or(dir, "."))
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: load: %w", err)
-	}
-	t, err := folder{files}.load()
+	t, err := folder{llamacpp.Files(cmp.Or(dir, "."))}.load()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
 	}

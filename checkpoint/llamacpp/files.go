@@ -10,17 +10,25 @@ import (
 )
 
 // Files are the files of a model: of a folder, or those that a GGUF file stands for (config.json, generation_config.json,
-// the tokenizer's). The weights' are not among the latter.
-func Files(path string) (fs.FS, error) {
+// the tokenizer's). The weights' are not among the latter. A file that cannot be opened is the error of all of them.
+func Files(path string) fs.FS {
 	if !IsFile(path) {
-		return os.DirFS(path), nil
+		return os.DirFS(path)
 	}
 	m, err := Open(path)
 	if err != nil {
-		return nil, err
+		return broken{err}
 	}
 	defer func() { _ = m.Close() }()
-	return m.Files(), nil
+	return m.Files()
+}
+
+// broken is a file that cannot be opened.
+type broken struct{ err error }
+
+// Open implements fs.FS.
+func (b broken) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: b.err}
 }
 
 // IsFile says whether a path is that of a GGUF file: one that begins as such, whatever its name (ollama's have none), or whose
