@@ -36,6 +36,8 @@ type Options struct {
 	Dense int
 	// GradientCheckpointing is none (or empty) or block.
 	GradientCheckpointing string
+	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
+	BF16 bool
 	// Profile measures the time of each kind of operator.
 	Profile bool
 }
@@ -258,5 +260,5 @@ func newTrainer(ctx context.Context, m *model.Model, o Options) (*finetune.Train
 			return nil, err
 		}
 	}
-	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block"}), nil
+	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block", BF16: o.BF16}), nil
 }

@@ -30,7 +30,7 @@ func (r *run) attach(ctx context.Context) error {
 	r.suggestLR()
 	c := &r.config.Train
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
-		WeightDecay: c.WeightDecay, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+		WeightDecay: c.WeightDecay, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, BF16: c.BF16, Seed: c.Seed})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
 }

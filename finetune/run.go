@@ -126,6 +126,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	r.logArithmetic()
 	if err := r.encode(); err != nil {
 		return err
 	}

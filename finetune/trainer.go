@@ -31,6 +31,8 @@ type TrainerOptions struct {
 	MaxTokensPerMicroBatch int
 	// Checkpointing recomputes every layer in the backward pass instead of keeping its activations.
 	Checkpointing bool
+	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
+	BF16 bool
 	// Seed decides the dropout masks.
 	Seed uint64
 }
@@ -184,7 +186,8 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 	if n == 0 {
 		return 0, nil
 	}
-	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Checkpointing: t.Options.Checkpointing, Profile: t.Profile}
+	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Checkpointing: t.Options.Checkpointing,
+		BF16: t.Options.BF16, Profile: t.Profile}
 	defer p.Release()
 	loss, err := t.Model.Loss(p, infer.Batch(t.Model, rows))
 	if err != nil {
@@ -212,7 +215,9 @@ func (t *Trainer) notFinite() string {
 
 // EvalLoss returns the mean loss over everything that is scored in rows.
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
-	return infer.NewSession(t.Model, nil, t.adapter).Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
+	s := infer.NewSession(t.Model, nil, t.adapter)
+	s.BF16 = t.Options.BF16
+	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
 }
 
 // sourcesOf names the data that rows come from, for a message.

@@ -27,6 +27,7 @@ type benchCmd struct {
 	Batch                 int      `default:"4" placeholder:"N" help:"Rows per step. Default ${default}."`
 	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
+	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
 	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: number of prompts at once. Default ${default}."`
@@ -80,7 +81,7 @@ func (c *benchCmd) Run(g *globals) error {
 		return errors.New("bench: --dense needs no data; leave out --data")
 	}
 	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
-		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
+		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile, BF16: c.BF16})
 	if err != nil {
 		return err
 	}
