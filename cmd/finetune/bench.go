@@ -18,7 +18,8 @@ import (
 
 // benchCmd is the verb bench.
 type benchCmd struct {
-	Model                 string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Model                 string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	RandomModel           string   `placeholder:"FILE" help:"Instead of --model: measure a model of the shape in a config.json, with random weights stored in bfloat16. Needs --dense, --decode or --forward."`
 	Data                  string   `placeholder:"FILE" help:"Training data. Rows are used in their order."`
 	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`
 	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. Here math has form=raw by default."`
@@ -48,6 +49,8 @@ padding, so tokens per second count real tokens.
 Examples:
   finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
   finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json
+  finetune bench --model smollm2 --dense 256 --method lora --bf16
+  finetune bench --random-model qwen2.5-0.5b/config.json --dense 256 --method lora --bf16
   finetune bench --model smollm2 --decode 256
   finetune bench --model minilm --forward 128 --batch 1 --steps 50
   finetune bench --model smollm2 --sweep cost`
@@ -58,7 +61,7 @@ func (c *benchCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	m, err := bench.LoadModel(g.Ctx, c.Model)
+	m, err := c.open(g)
 	if err != nil {
 		return err
 	}
@@ -95,13 +98,35 @@ func (c *benchCmd) Run(g *globals) error {
 	return nil
 }
 
+// open checks which flags are used together, and opens the model.
+func (c *benchCmd) open(g *globals) (*model.Model, error) {
+	switch {
+	case (c.Model == "") == (c.RandomModel == ""):
+		return nil, errors.New("bench: name a model with either --model or --random-model")
+	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
+		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
+	case c.RandomModel == "":
+		return bench.LoadModel(g.Ctx, c.Model)
+	case c.Sweep != "":
+		return nil, errors.New("bench: --sweep needs --model")
+	case c.Dense == 0 && c.Decode == 0 && c.Forward == 0:
+		return nil, errors.New("bench: --random-model has no tokenizer to read data with; add --dense, --decode or --forward")
+	}
+	return bench.RandomModel(g.Ctx, c.RandomModel)
+}
+
 // printTraining prints what a training measurement found.
 func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
 	g.printf("peak memory        %s\n", size(r.PeakBytes))
-	g.printf("utilization        %.1f %% of the machine's multiply-add peak\n", 100*r.MFU)
+	arithmetic := "float32"
+	if r.BF16 {
+		arithmetic = "bfloat16"
+	}
+	g.printf("utilization        %.1f %% of the machine's multiply-add peak in %s\n", 100*r.MFU, arithmetic)
+	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread\n", r.Float32Peak, r.BFloat16Peak)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)
@@ -149,6 +174,9 @@ func (c *benchCmd) sweep(g *globals) error {
 	tables, err := bench.Sweep(c.Sweep, func(o bench.Options, threads int) (*bench.Result, error) {
 		cmd := exec.CommandContext(g.Ctx, program, "bench", "--json", "--model", c.Model, "--method", o.Method, "--r", strconv.Itoa(o.R),
 			"--dense", strconv.Itoa(o.Dense), "--batch", strconv.Itoa(o.Batch), "--steps", strconv.Itoa(c.Steps), "--threads", strconv.Itoa(threads))
+		if c.BF16 {
+			cmd.Args = append(cmd.Args, "--bf16")
+		}
 		cmd.Stderr = g.Stderr
 		out, err := cmd.Output()
 		if err != nil {
