@@ -48,6 +48,9 @@ type Result struct {
 	// step, otherwise the time of all steps.
 	TokensPerSecond float64   `json:"tokens_per_second"`
 	StepSeconds     []float64 `json:"step_seconds"`
+	// CPUSeconds is the processor time of the timed steps on all threads: what to compare on a machine that does other
+	// work too. It is 0 if the system does not tell.
+	CPUSeconds float64 `json:"cpu_seconds"`
 	// PeakBytes is the peak memory of the process, 0 if the system does not tell.
 	PeakBytes int `json:"peak_bytes"`
 	// Float32Peak and BFloat16Peak are the machine's multiply-add peaks in GFLOP/s of a thread: tensor.Peak and PeakBF16.
@@ -188,7 +191,7 @@ func (r *Result) runSteps(ctx context.Context, t *finetune.Trainer, rows []tasks
 		if s == 1 && o.Profile {
 			t.Profile = &op.Profile{}
 		}
-		began := time.Now()
+		began, used := time.Now(), process.CPUSeconds()
 		stats, err := t.Step(ctx, rows[s*o.Batch:(s+1)*o.Batch], s, 3e-4)
 		if err != nil {
 			return err
@@ -196,6 +199,7 @@ func (r *Result) runSteps(ctx context.Context, t *finetune.Trainer, rows []tasks
 		r.Losses = append(r.Losses, stats.Loss)
 		if s > 0 {
 			r.StepSeconds = append(r.StepSeconds, time.Since(began).Seconds())
+			r.CPUSeconds += process.CPUSeconds() - used
 			r.Tokens, r.Scored = r.Tokens+stats.Tokens, r.Scored+stats.Scored
 		}
 	}

@@ -120,6 +120,9 @@ func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
+	if r.CPUSeconds > 0 {
+		g.printf("processor time     %.1f s, %.1f tokens a second of it\n", r.CPUSeconds, float64(r.Tokens)/r.CPUSeconds)
+	}
 	g.printf("peak memory        %s\n", size(r.PeakBytes))
 	arithmetic := "float32"
 	if r.BF16 {
