@@ -118,11 +118,13 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 // 1. For 1 token merging costs 2.4 to 9 times as much.
 const fewRows = 64
 
-// apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout.
+// apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout. With
+// BF16 it always is: entries of ΔW are mostly smaller than half the distance between neighbouring bfloat16 numbers, so W + ΔW
+// would be rounded to W.
 func (l *Linear) apart(p *op.Pass, a attached, rows int) (apart, dropout bool) {
 	_, cheap := a.Adapter.(DeltaForwarder)
 	dropout = p.Train && a.dropout > 0
-	return dropout || cheap && rows <= fewRows, dropout
+	return dropout || p.BF16 || cheap && rows <= fewRows, dropout
 }
 
 // Params implements op.Projection.
@@ -159,15 +161,19 @@ func (l *Linear) ReadsOutput(p *op.Pass) bool {
 // Forward computes y = x·W'ᵀ + b.
 func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	w := l.Weight.Source(p.Adapter)
-	if a, ok := l.adapters[p.Adapter]; !ok {
+	a, ok := l.adapters[p.Adapter]
+	apart, dropout := l.apart(p, a, x.Rows)
+	t, transforms := a.Adapter.(OutputTransformer)
+	switch {
+	case !ok:
 		op.NT(p, y, x, w, 0)
-	} else if apart, dropout := l.apart(p, a, x.Rows); apart {
-		op.NT(p, y, x, w, 0)
-		l.addUpdate(p, a, w, y, x, dropout)
-	} else if t, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
+	case transforms && !dropout && (p.BF16 || x.Rows <= fewRows):
 		op.NT(p, y, x, w, 0)
 		t.TransformOutput(y, x)
-	} else {
+	case apart:
+		op.NT(p, y, x, w, 0)
+		l.addUpdate(p, a, w, y, x, dropout)
+	default:
 		op.NT(p, y, x, folded{w, a}, 0)
 	}
 	if l.Bias != nil {
@@ -268,7 +274,13 @@ func (l *Linear) adapterGrad(p *op.Pass, a attached, x, y, gy tensor.Matrix) {
 // ownOutput is x·W'ᵀ: the layer's output without its bias, or a new product where the adapter's input has dropout.
 func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, dropout bool) {
 	if dropout {
-		op.NT(p, own, x, folded{l.Weight.Source(p.Adapter), a}, 0)
+		w := l.Weight.Source(p.Adapter)
+		if p.BF16 {
+			op.NT(p, own, x, w, 0)
+			l.addUpdate(p, a, w, own, x, false)
+			return
+		}
+		op.NT(p, own, x, folded{w, a}, 0)
 		return
 	}
 	bias := l.BiasOf(p.Adapter)
