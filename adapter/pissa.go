@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,6 +63,9 @@ func (i Init) niter() int {
 // residual says whether the adapter starts with a part of W.
 func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.niter() > 0 }
 
+// keepsResidual says that a file has only A and B: what the start left of W must be computed.
+func (c *LoRA) keepsResidual() bool { return c.Init.residual() && c.ConvertedFrom == InitDefault }
+
 // residual is a LoRA that starts with a part s·B₀·A₀ of W. In the papers the residual W − s·B₀·A₀ takes the place of W.
 // Here W stays as it is, and W' = W + s·(B·A − B₀·A₀). The difference is computed as (B−B₀)·A + B₀·(A−A₀), which is
 // exactly 0 at the start. To a base that stays as it is, this is the LoRA [B, −B₀]·[A; A₀] of rank 2r, and so it is saved,
@@ -86,7 +90,7 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	if err := hasSingularValues(l, a.Rows); err != nil {
 		return nil, err
 	}
-	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
+	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.keepsResidual()}
 	if rng == nil && !d.raw {
 		return d, nil
 	}
@@ -289,12 +293,12 @@ func (c *LoRA) ToFile(all map[string]any) {
 	if !c.Init.residual() {
 		return
 	}
-	ranks, alphas := map[string]int{}, map[string]float64{}
-	for k, r := range c.RankPattern {
-		ranks[k] = 2 * r
+	ranks, alphas := slices.Clone(c.RankPattern), slices.Clone(c.AlphaPattern)
+	for i := range ranks {
+		ranks[i].Value *= 2
 	}
-	for k, alpha := range c.AlphaPattern {
-		alphas[k] = alpha * c.wider()
+	for i := range alphas {
+		alphas[i].Value *= c.wider()
 	}
 	all["r"], all["lora_alpha"], all["rank_pattern"], all["alpha_pattern"] = 2*c.R, c.Alpha*c.wider(), ranks, alphas
 	all["init_lora_weights"], all["converted_from"] = InitDefault, c.Init
@@ -312,14 +316,14 @@ func (c *LoRA) FromFile() error {
 	}
 	c.R /= 2
 	c.Alpha = digits12(c.Alpha / c.wider())
-	for k, r := range c.RankPattern {
-		if r%2 != 0 {
-			return fmt.Errorf("rank_pattern: %s is %d and converted_from is %q: want an even rank", k, r, string(c.Init))
+	for i, e := range c.RankPattern {
+		if e.Value%2 != 0 {
+			return fmt.Errorf("rank_pattern: %s is %d and converted_from is %q: want an even rank", e.Key, e.Value, string(c.Init))
 		}
-		c.RankPattern[k] = r / 2
+		c.RankPattern[i].Value /= 2
 	}
-	for k, alpha := range c.AlphaPattern {
-		c.AlphaPattern[k] = digits12(alpha / c.wider())
+	for i := range c.AlphaPattern {
+		c.AlphaPattern[i].Value = digits12(c.AlphaPattern[i].Value / c.wider())
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
@@ -19,6 +21,8 @@ type MergeReport struct {
 	infer.LogitChange
 	// Bytes is the size of the merged weights.
 	Bytes int `json:"weight_bytes"`
+	// Notes say what is odd about the model.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Merge merges an adapter into its model and writes a Hugging Face folder, which must not exist, or be empty. dtype is
@@ -50,7 +54,7 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err != nil {
 		return nil, err
 	}
-	r := &MergeReport{Output: output}
+	r := &MergeReport{Output: output, Notes: s.Model.Warnings}
 	return r, folder.New(output, func(tmp string) error {
 		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err
@@ -58,8 +62,29 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := s.Setup.Write(tmp); err != nil {
 			return err
 		}
+		if err := s.WriteTokenizer(tmp); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := copyRecord(adapterDir, tmp); err != nil {
+			return err
+		}
 		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
 	})
+}
+
+// copyRecord copies what the adapter's run says of itself, if it does. With it the merged model gets a card.
+func copyRecord(adapterDir, dir string) error {
+	record, err := os.ReadFile(filepath.Join(adapterDir, "run.json"))
+	if adapterDir == "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return folder.WriteFile(filepath.Join(dir, "run.json"), record)
 }
 
 // compare loads the merged folder and compares its logits.

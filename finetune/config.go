@@ -3,12 +3,14 @@ package finetune
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -55,6 +57,9 @@ type TaskSpec struct {
 type MethodSpec struct {
 	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
 	Name string `yaml:"method"`
+	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
+	// and head are kept, so Settings must be empty.
+	Adapter string `yaml:"adapter"`
 	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe
 	// they are top-level keys like all others.
 	Settings map[string]any `yaml:"-"`
@@ -62,22 +67,35 @@ type MethodSpec struct {
 
 // TrainSpec says how the model is trained. Names and defaults are those of Hugging Face's Trainer.
 type TrainSpec struct {
+	// MaxSteps is the number of steps; 0 or -1 means by NumTrainEpochs.
 	MaxSteps                  int     `yaml:"max_steps"`
 	NumTrainEpochs            float64 `yaml:"num_train_epochs"`
 	PerDeviceTrainBatchSize   int     `yaml:"per_device_train_batch_size"`
 	GradientAccumulationSteps int     `yaml:"gradient_accumulation_steps"`
 	LearningRate              float64 `yaml:"learning_rate"`
 	LRSchedulerType           string  `yaml:"lr_scheduler_type"`
-	WarmupSteps               int     `yaml:"warmup_steps"`
-	WarmupRatio               float64 `yaml:"warmup_ratio"`
+	// LRSchedulerKwargs are the schedule's own keys, such as num_cycles.
+	LRSchedulerKwargs map[string]any `yaml:"lr_scheduler_kwargs"`
+	// WarmupSteps is the number of steps of warm-up, or below 1 a share of all steps. If it is nil, WarmupRatio says that share.
+	WarmupSteps *float64 `yaml:"warmup_steps"`
+	WarmupRatio float64  `yaml:"warmup_ratio"`
 	// MinLRRatio is the factor of LearningRate at which the schedule ends.
 	MinLRRatio  float64 `yaml:"min_lr_ratio"`
 	WeightDecay float64 `yaml:"weight_decay"`
-	AdamBeta1   float64 `yaml:"adam_beta1"`
-	AdamBeta2   float64 `yaml:"adam_beta2"`
-	AdamEpsilon float64 `yaml:"adam_epsilon"`
+	// WeightDecayAll lets norms and biases decay too, which Trainer leaves out.
+	WeightDecayAll bool    `yaml:"weight_decay_all"`
+	AdamBeta1      float64 `yaml:"adam_beta1"`
+	AdamBeta2      float64 `yaml:"adam_beta2"`
+	AdamEpsilon    float64 `yaml:"adam_epsilon"`
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
+
+	// ModelDropout applies the dropout that the model's config.json names, as transformers does in training.
+	ModelDropout bool `yaml:"model_dropout"`
+	// LabelSmoothingFactor is the part of each label that is spread evenly over all classes or tokens, in training only.
+	LabelSmoothingFactor float64 `yaml:"label_smoothing_factor"`
+	// NEFTuneNoiseAlpha is the size of the noise on embeddings in training (NEFTune); 0 is none.
+	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha"`
 
 	// ReLoRASteps is the interval, in steps, at which the adapter is merged into the base and restarted with a new
 	// optimizer state (ReLoRA; with method mora, ReMoRA). 0 means never. After a restart the learning rate warms up
@@ -117,6 +135,9 @@ type EvalSpec struct {
 // SaveSpec says what is written, and when.
 type SaveSpec struct {
 	OutputDir string `yaml:"output_dir"`
+	// BaseModel is what adapter_config.json says that the base is, such as a model's id on the Hugging Face Hub. Empty means
+	// the id that a folder in the Hub's cache shows, or else the name of the model's folder.
+	BaseModel string `yaml:"base_model"`
 	// Steps is the interval between checkpoints, in steps; 0 writes one only at the end. TotalLimit is how many are
 	// kept.
 	Steps      int `yaml:"save_steps"`
@@ -158,7 +179,7 @@ func Default() Config {
 		Method: MethodSpec{Name: "mora"},
 		Train: TrainSpec{
 			NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
-			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
+			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
 			ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", Seed: 42,
 		},
 		Save: SaveSpec{TotalLimit: 2, LoggingSteps: 10},
@@ -186,7 +207,10 @@ func (c *Config) Check() error {
 	if err := c.checkRestarts(); err != nil {
 		return err
 	}
-	_, err := Schedule(t.LRSchedulerType, 0, 1, t.MinLRRatio)
+	if err := c.Method.checkAdapter(); err != nil {
+		return err
+	}
+	_, err := LRFactors(t.schedule(0, 0))
 	return err
 }
 
@@ -200,12 +224,12 @@ func (c *Config) checkRanges() error {
 		max  float64
 		want string
 	}{
-		{"max_steps", float64(t.MaxSteps), 0, 1e9, "0 (by num_train_epochs) or more"},
+		{"max_steps", float64(t.MaxSteps), -1, 1e9, "-1 or 0 (by num_train_epochs), or more"},
 		{"num_train_epochs", t.NumTrainEpochs, 0, 1e6, "0 or more"},
 		{"per_device_train_batch_size", float64(t.PerDeviceTrainBatchSize), 1, 1e6, "1 or more"},
 		{"gradient_accumulation_steps", float64(t.GradientAccumulationSteps), 1, 1e6, "1 or more"},
 		{"learning_rate", t.LearningRate, 0, 1e30, "0 or more"},
-		{"warmup_steps", float64(t.WarmupSteps), 0, 1e9, "0 or more"},
+		{"warmup_steps", t.warmupSteps(), 0, 1e9, "0 or more"},
 		{"warmup_ratio", t.WarmupRatio, 0, 1, "0 to 1"},
 		{"min_lr_ratio", t.MinLRRatio, 0, 1, "0 to 1"},
 		{"relora_steps", float64(t.ReLoRASteps), 0, 1e9, "0 (no restarts) or more"},
@@ -215,6 +239,8 @@ func (c *Config) checkRanges() error {
 		{"adam_beta2", t.AdamBeta2, 0, 1 - 1e-12, "0 or more, below 1"},
 		{"adam_epsilon", t.AdamEpsilon, 1e-30, 1, "above 0"},
 		{"max_grad_norm", t.MaxGradNorm, 0, 1e9, "0 (no clipping) or more"},
+		{"label_smoothing_factor", t.LabelSmoothingFactor, 0, 1 - 1e-12, "0 or more, below 1"},
+		{"neftune_noise_alpha", t.NEFTuneNoiseAlpha, 0, 1e6, "0 (no noise) or more; usual are 5 to 15"},
 		{"eval_steps", float64(c.Eval.Steps), 0, 1e9, "0 or more"},
 		{"eval_examples", float64(c.Eval.Examples), 0, 1e9, "0 or more"},
 		{"early_stopping_patience", float64(t.EarlyStoppingPatience), 0, 1e9, "0 or more"},
@@ -234,6 +260,17 @@ func (c *Config) checkRanges() error {
 // WholeModel reports whether the result of the run is a whole model, not an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
 
+// baseModel returns how the adapter's settings name its base.
+func (c *Config) baseModel() string {
+	switch {
+	case c.Save.BaseModel != "":
+		return c.Save.BaseModel
+	case c.Model.Path == infer.Embedded:
+		return infer.Embedded
+	}
+	return adapter.BaseModelName(c.Model.Path)
+}
+
 // checkRestarts checks the keys of ReLoRA.
 func (c *Config) checkRestarts() error {
 	t := &c.Train
@@ -242,6 +279,8 @@ func (c *Config) checkRestarts() error {
 		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
 	case t.ReLoRASteps == 0:
 		return nil
+	case c.Method.Adapter != "":
+		return fmt.Errorf("relora_steps starts new adapters; it cannot go on from adapter %s", c.Method.Adapter)
 	case c.Method.Name == "full":
 		return fmt.Errorf("relora_steps needs an adapter; method full trains all parameters at once")
 	case len(t.ReLoRAMoRATypes) > 0 && c.Method.Name != "mora":
@@ -253,6 +292,19 @@ func (c *Config) checkRestarts() error {
 		if _, err := adapter.New("mora", map[string]any{"mora_type": m}); err != nil {
 			return fmt.Errorf("relora_mora_types: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkAdapter checks the keys of a run that goes on from an adapter.
+func (m *MethodSpec) checkAdapter() error {
+	switch {
+	case m.Adapter == "":
+		return nil
+	case m.Name == "full":
+		return fmt.Errorf("adapter is %s, method is full; merge the adapter first (finetune merge), and train the result", m.Adapter)
+	case len(m.Settings) > 0:
+		return fmt.Errorf("%s: the settings come with adapter %s; leave them out", strings.Join(slices.Sorted(maps.Keys(m.Settings)), ", "), m.Adapter)
 	}
 	return nil
 }
@@ -276,14 +328,26 @@ func (t *TrainSpec) batchSize() int { return t.PerDeviceTrainBatchSize * t.Gradi
 func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
 	perEpoch = (rows + t.batchSize() - 1) / t.batchSize()
 	total = t.MaxSteps
-	if total == 0 {
+	if total <= 0 {
 		total = int(math.Ceil(t.NumTrainEpochs * float64(perEpoch)))
 	}
-	warmup = t.WarmupSteps
-	if warmup == 0 {
-		warmup = int(math.Ceil(t.WarmupRatio * float64(total)))
+	if n := t.warmupSteps(); n >= 1 {
+		return perEpoch, total, int(n)
 	}
-	return perEpoch, total, warmup
+	return perEpoch, total, int(math.Ceil(t.warmupSteps() * float64(total)))
+}
+
+// warmupSteps returns WarmupSteps, or the ratio in its place.
+func (t *TrainSpec) warmupSteps() float64 {
+	if t.WarmupSteps != nil {
+		return *t.WarmupSteps
+	}
+	return t.WarmupRatio
+}
+
+// schedule returns the schedule of a run of total steps, warmup of them for warm-up; 0 is unknown.
+func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
+	return LRSchedule{Type: t.LRSchedulerType, Kwargs: t.LRSchedulerKwargs, LearningRate: t.LearningRate, Warmup: warmup, Total: total, MinRatio: t.MinLRRatio}
 }
 
 // scoresFromHead reports whether a task reads its predictions from the model's head and scores them, which is cheap.

@@ -99,8 +99,8 @@ func (r *run) planContrastive() error {
 // encode turns the task's examples into rows and plans the steps and the learning rate over them.
 func (r *run) encode() error {
 	limit := r.config.Task.MaxLength
-	if limit == 0 || limit > r.model.Config().MaxPositionEmbeddings {
-		limit = r.model.Config().MaxPositionEmbeddings
+	if limit == 0 || limit > r.model.MaxLength() {
+		limit = r.model.MaxLength()
 	}
 	var err error
 	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
@@ -118,7 +118,10 @@ func (r *run) encode() error {
 			return err
 		}
 	}
-	f, err := Schedule(r.config.Train.LRSchedulerType, warmup, r.totalSteps, r.config.Train.MinLRRatio)
+	if w := r.config.Train.WarmupSteps; w != nil && *w > 0 && r.config.Train.LRSchedulerType == "constant" {
+		r.options.Log.Warn().Float64("warmup_steps", *w).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
+	}
+	f, err := LRFactors(r.config.Train.schedule(warmup, r.totalSteps))
 	if err != nil {
 		return err
 	}

@@ -107,9 +107,13 @@ func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 
 // parseYAML parses the keys of a YAML file, which may be empty.
 func parseYAML(raw []byte) (map[string]any, error) {
-	var keys map[string]any
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
+	v, err := settings.Read(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	keys, ok := v.(map[string]any)
+	if v != nil && !ok {
+		return nil, fmt.Errorf("the file holds %T; want keys with their values", v)
 	}
 	if keys == nil {
 		keys = map[string]any{}
@@ -190,6 +194,21 @@ func (f field) set(key string, value any) error {
 		return f.setConfig(key, value)
 	case f.Type() == reflect.TypeFor[data.Sources]():
 		return f.setSources(key, value)
+	}
+	if f.Kind() == reflect.Pointer {
+		if value == nil {
+			f.SetZero()
+			return nil
+		}
+		v := reflect.New(f.Type().Elem())
+		if err := (field{v.Elem(), f.part}).set(key, value); err != nil {
+			return err
+		}
+		f.Set(v)
+		return nil
+	}
+	if on, ok := value.(bool); ok && key == "gradient_checkpointing" { // as in Trainer
+		value = map[bool]string{true: "block", false: "none"}[on]
 	}
 	if n, ok := value.(float64); ok && n != math.Trunc(n) && f.want() == wantInteger {
 		return fmt.Errorf("%s: %v is not a whole number", key, value)
@@ -278,7 +297,13 @@ func (r Recipe) Keys() map[string]any {
 
 // courseKeys returns the keys that decide the course of the run and differ from their defaults.
 func (c Config) courseKeys() map[string]any {
-	return Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
+	keys := Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
+	for _, k := range []string{"model", "tokenizer", "data", "eval_data", "task_options"} {
+		if keys[k] != nil {
+			keys[k] = portable(keys[k])
+		}
+	}
+	return keys
 }
 
 // keysOf returns the wanted keys that differ from their defaults, and all settings of the method.
@@ -299,6 +324,11 @@ func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
 // plainValue converts the value of a field to what YAML would decode it from.
 func plainValue(v any) any {
 	switch v := v.(type) {
+	case *float64:
+		if v == nil {
+			return nil
+		}
+		return *v
 	case ConfigFile:
 		if v.Path != "" {
 			return v.Path

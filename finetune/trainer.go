@@ -24,6 +24,8 @@ type TrainerOptions struct {
 	// AdamBeta1, AdamBeta2 and AdamEpsilon are AdamW's; 0 means 0.9, 0.999 and 1e-8.
 	AdamBeta1, AdamBeta2, AdamEpsilon float64
 	WeightDecay                       float64
+	// WeightDecayAll lets norms and biases decay too, which Hugging Face's Trainer leaves out.
+	WeightDecayAll bool
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have; 0 depends on the model, see
@@ -33,8 +35,10 @@ type TrainerOptions struct {
 	Checkpointing bool
 	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
 	BF16 bool
-	// Seed decides the dropout masks.
+	// Seed decides the dropout masks and the noise on embeddings.
 	Seed uint64
+	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
+	op.Regularization
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -75,7 +79,11 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	} else {
 		t.setAdapter(a)
 	}
-	t.AdamW = NewAdamW(t.Params, o.AdamBeta1, o.AdamBeta2, o.AdamEpsilon, o.WeightDecay)
+	t.AdamW = &AdamW{Beta1: o.AdamBeta1, Beta2: o.AdamBeta2, Eps: o.AdamEpsilon, WeightDecay: o.WeightDecay}
+	if !o.WeightDecayAll {
+		t.AdamW.exempt = exemptFromDecay(m, t.adapter)
+	}
+	t.AdamW.restart(t.Params)
 	return t
 }
 
@@ -186,8 +194,8 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 	if n == 0 {
 		return 0, nil
 	}
-	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Checkpointing: t.Options.Checkpointing,
-		BF16: t.Options.BF16, Profile: t.Profile}
+	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Regularization: t.Options.Regularization,
+		Checkpointing: t.Options.Checkpointing, BF16: t.Options.BF16, Profile: t.Profile}
 	defer p.Release()
 	loss, err := t.Model.Loss(p, infer.Batch(t.Model, rows))
 	if err != nil {

@@ -15,6 +15,8 @@ type Config struct {
 	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
 	// TypeVocabSize is the number of token types (segments); 0 counts as 1.
 	TypeVocabSize int
+	// Dropout and AttentionDropout are the rates that config.json names for hidden states and for attention's probabilities.
+	Dropout, AttentionDropout float64
 }
 
 // Backbone is a model without its head: structs tagged with Hugging Face names, and how they compute.
@@ -41,9 +43,9 @@ type Architecture struct {
 	Prefix string
 	// Kind is the head where config.json names no class.
 	Kind head.Kind
-	// New declares a backbone and its head, without values. config is config.json, which DecodeConfig reads. The error for a
-	// head that the architecture does not have is ErrUnsupported.
-	New func(config []byte, want head.Config) (Backbone, *Head, error)
+	// New declares a backbone and its head, without values. The error for a head that the architecture does not have is
+	// ErrUnsupported.
+	New func(config *ConfigFile, want head.Config) (Backbone, *Head, error)
 }
 
 var architectures = map[string]Architecture{}

@@ -90,7 +90,10 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := m.adapted(adapter)
+	sources, err := m.adapted(adapter)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range p.weights {
 		src := sources[t.weight.Name]
 		if t.fixed != nil {
@@ -313,4 +316,15 @@ func (m *Model) cybertronConfigFile() ([]byte, error) {
 		return nil, fmt.Errorf("config.json: as Cybertron reads it: %w", err)
 	}
 	return config, nil
+}
+
+// inCybertronFormat is the error for a folder without a checkpoint: where it holds a Cybertron model, it names the command
+// that converts it.
+func inCybertronFormat(dir string, err error) error {
+	if _, e := os.Stat(filepath.Join(dir, cybertronFile)); e != nil {
+		return err
+	}
+	dir = filepath.Clean(dir)
+	return fmt.Errorf("the folder holds a Cybertron model (%s); convert it first: finetune convert --model %s --output %s-huggingface --to huggingface",
+		cybertronFile, dir, dir)
 }

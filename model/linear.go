@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/vec"
@@ -10,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
+// Linear is a fully connected layer, y = x·Wᵀ + b, on which an adapter can sit. Tables of embeddings take a TableAdapter.
 type Linear struct {
 	nn.Module
 	Weight *Weight `hf:"weight"` // [out, in]
@@ -67,6 +68,11 @@ func (l *Linear) ParamsChanged() {
 	}
 }
 
+// dropOutput is the dropout of a model's config on the output y of layer l.
+func dropOutput(p *op.Pass, y mat.Tensor, rate float32, l *Linear) mat.Tensor {
+	return op.Dropout(p, y, rate, l.path+" output")
+}
+
 // Source is the layer's matrix with the named adapter merged in.
 func (l *Linear) Source(adapter string) tensor.Source {
 	w := l.Weight.Source(adapter)
@@ -76,20 +82,37 @@ func (l *Linear) Source(adapter string) tensor.Source {
 	return w
 }
 
-// BiasOf is the layer's bias with the named adapter merged in. The layer must have a bias.
+// BiasOf is the layer's bias with the named adapter merged in, or nil where neither has one.
 func (l *Linear) BiasOf(adapter string) []float32 {
-	b := l.Bias.Vector(adapter)
-	if a, ok := l.adapters[adapter].Adapter.(BiasMerger); ok {
-		b = slices.Clone(b)
-		a.MergeBias(b)
+	b, a := l.Bias.Vector(adapter), l.adapters[adapter].Adapter
+	switch a := a.(type) {
+	case BiasMerger:
+		if b != nil {
+			b = slices.Clone(b)
+			a.MergeBias(b)
+		}
+	case BiasAdder:
+		out, _ := l.Dims()
+		sum := make([]float32, out)
+		copy(sum, b)
+		if a.AddBias(sum) {
+			return sum
+		}
 	}
 	return b
+}
+
+// AddsBias says whether the named adapter adds a bias to the layer's output.
+func (l *Linear) AddsBias(adapter string) bool {
+	a, ok := l.adapters[adapter].Adapter.(BiasAdder)
+	out, _ := l.Dims()
+	return ok && a.AddBias(make([]float32, out))
 }
 
 // folded is W' of an adapter: it adds ΔW to each block of W.
 type folded struct {
 	tensor.Source
-	a Adapter
+	a merger
 }
 
 // foldedBias is b' of an adapter.
@@ -176,8 +199,7 @@ func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	default:
 		op.NT(p, y, x, folded{w, a}, 0)
 	}
-	if l.Bias != nil {
-		b := l.BiasOf(p.Adapter)
+	if b := l.BiasOf(p.Adapter); b != nil {
 		for i := range y.Rows {
 			vec.Add(y.Row(i), y.Row(i), b)
 		}

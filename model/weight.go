@@ -36,10 +36,14 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
+	layerNorm bool // a LayerNorm's weight or bias
+
+	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
+	tables map[string]TableAdapter
 }
 
 // NewWeight declares a weight, which a checkpoint must have.
@@ -71,6 +75,9 @@ func (w *Weight) bytes() int {
 	}
 	return len(w.stored.Data)
 }
+
+// OfLayerNorm reports whether the weight is a LayerNorm's.
+func (w *Weight) OfLayerNorm() bool { return w.layerNorm }
 
 // Tied returns the weight to which this one is tied, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }
@@ -110,6 +117,7 @@ func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
 	w.source = tensor.View(values, rows, cols)
 	w.stored = checkpoint.Tensor{}
+	w.drawn = false
 }
 
 // Param is the parameter that trains in a pass with the named adapter, or nil.
@@ -135,11 +143,6 @@ func (w *Weight) Source(adapter string) tensor.Source {
 		return w.tied.Source("")
 	}
 	return w.source
-}
-
-// Lookup makes an embedding of the weight, for op.EmbeddingSum: ids are the rows.
-func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
-	return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
 }
 
 // Tie makes the weight share another one's values, as tie_word_embeddings does. An architecture's New calls it.
@@ -203,12 +206,17 @@ func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 		return nil
 	}
 	rows, cols := w.rowsCols()
+	p := op.NewParam(values, rows, cols)
+	w.PutOverride(adapter, p)
+	return p
+}
+
+// PutOverride gives the named adapter a trained copy that SetOverride has made.
+func (w *Weight) PutOverride(adapter string, p *nn.Param) {
 	if w.copies == nil {
 		w.copies = map[string]*nn.Param{}
 	}
-	p := op.NewParam(values, rows, cols)
 	w.copies[adapter] = p
-	return p
 }
 
 // Override returns the named adapter's trained copy, or nil.
@@ -227,9 +235,9 @@ func (w *Weight) Replace(src tensor.Source) (restore func()) {
 		return func() { copy(v, base) }
 	}
 	old := *w
-	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
+	w.tied, w.stored, w.source, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, false
 	w.untied = w.untied || old.tied != nil
 	return func() {
-		w.tied, w.stored, w.source, w.param, w.untied = old.tied, old.stored, old.source, old.param, old.untied
+		w.tied, w.stored, w.source, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.param, old.untied, old.drawn
 	}
 }

@@ -2,7 +2,6 @@ package op
 
 import (
 	"math"
-	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -22,6 +21,9 @@ type AttentionShape struct {
 	Window int
 	// Scale multiplies the scores, usually 1/√HeadDim.
 	Scale float32
+	// Dropout is the rate at which probabilities are dropped where Pass.ModelDropout is; Name tells its masks from others'.
+	Dropout float32
+	Name    string
 }
 
 // queryTile is the number of queries that are scored at once. It is twice as large where all see the same keys: then these
@@ -52,9 +54,9 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			a.q = Matrix(qkv)
 			a.kv = a.q
 			if r != nil {
-				a.setPositions()
+				a.setTurns()
 			}
-			a.rotate(a.q, false)
+			a.rotate(a.q, vec.Rotate)
 			a.store()
 			a.run(y)
 		},
@@ -62,8 +64,8 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			defer p.Time("attention backward")()
 			dx := p.Zeros(rows, cols)
 			a.backward(dx.m, dx.m, gy.m)
-			a.rotate(dx.m, true)
-			a.rotate(a.q, true)
+			a.rotate(dx.m, vec.Unrotate)
+			a.rotate(a.q, r.undo)
 			return []*Tensor{dx}
 		},
 	})
@@ -114,7 +116,7 @@ type attention struct {
 	rope            *RoPE
 	s               AttentionShape
 	cache           []*KV
-	positions       []int // of every row in its document, if there are rotations
+	turns           []ropeTable // of every row, if there are rotations; its own angles come first
 }
 
 // run computes the result.
@@ -158,37 +160,34 @@ func (a *attention) keys(d int) int {
 	return a.sources[d+1] - a.sources[d]
 }
 
-// rotate rotates the queries and keys of every row by its position, or back.
-func (a *attention) rotate(x tensor.Matrix, back bool) {
-	if len(a.positions) == 0 {
+// rotate calls turn for the pairs of every head of the queries and keys, with the angles of the row.
+func (a *attention) rotate(x tensor.Matrix, turn func(x, cos, sin []float32)) {
+	if len(a.turns) == 0 {
 		return
 	}
-	cos, sin := a.rope.table(slices.Max(a.positions) + 1)
-	half, dim := a.s.HeadDim/2, a.s.HeadDim
+	half, dim := len(a.rope.InvFreq), a.s.HeadDim
 	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
-			row, p := x.Row(i), a.positions[i]*half
+			row, cos, sin := x.Row(i), a.turns[i].cos[:half], a.turns[i].sin[:half]
 			for h := range a.s.Heads + a.s.KVHeads {
-				if back {
-					vec.Unrotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-				} else {
-					vec.Rotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-				}
+				turn(row[h*dim:h*dim+2*half], cos, sin)
 			}
 		}
 	})
 }
 
-// setPositions finds the position of every row.
-func (a *attention) setPositions() {
-	a.positions = make([]int, a.q.Rows)
+// setTurns finds the angles of every row. Those of a document depend on its own length, whatever else is in the batch.
+func (a *attention) setTurns() {
+	a.turns = make([]ropeTable, a.q.Rows)
+	half := len(a.rope.InvFreq)
 	for d := range len(a.bounds) - 1 {
 		past := 0
 		if a.cache != nil {
 			past = a.cache[d].Len
 		}
+		t := a.rope.table(past, past+a.queries(d))
 		for i := range a.queries(d) {
-			a.positions[a.bounds[d]+i] = past + i
+			a.turns[a.bounds[d]+i] = ropeTable{t.cos[i*half:], t.sin[i*half:]}
 		}
 	}
 }
@@ -266,7 +265,9 @@ func (a *attention) forward(d, kv int) {
 			s := tensor.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
 			NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 			for i := range s.Rows {
-				a.softmax(s.Row(i), w, w.from+i, a.bounds[d]+w.from+i, h)
+				row := a.bounds[d] + w.from + i
+				a.softmax(s.Row(i), w, w.from+i, row, h)
+				a.drop(s.Row(i), w, row, h)
 			}
 			NN(a.pass, y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
 		})
@@ -285,6 +286,7 @@ func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 		NT(a.pass, s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
 			a.softmax(s.Row(i), w, 0, row, h+i)
+			a.drop(s.Row(i), w, row, h+i)
 		}
 		NN(a.pass, tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
@@ -303,5 +305,12 @@ func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	vec.Scale(s, 1/sum, s)
 	if a.lse != nil {
 		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
+	}
+}
+
+// drop applies dropout to the tile's values s of a query, which is that row of the batch: probabilities, or their gradients.
+func (a *attention) drop(s []float32, w tile, row, h int) {
+	if a.s.Dropout > 0 && a.pass.drops() {
+		a.pass.mask(s, s, a.s.Dropout, a.s.Name, mix(uint64(row)<<20|uint64(h))+uint64(w.lo))
 	}
 }

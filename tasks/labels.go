@@ -26,12 +26,20 @@ func newClassHead(c head.Config) *classHead {
 	return h
 }
 
-// id is the id of a label, which is the name of a class or its number.
+// numbers reports whether the name of a class is a number. A label is then never the number of a class.
+func (h *classHead) numbers() bool {
+	return slices.ContainsFunc(h.Labels, func(l string) bool {
+		_, err := strconv.ParseFloat(l, 64)
+		return err == nil
+	})
+}
+
+// id is the id of a label, which is the name of a class or, unless names are numbers, its number.
 func (h *classHead) id(label string) (int32, error) {
 	if id, ok := h.ids[label]; ok {
 		return id, nil
 	}
-	if n, err := strconv.Atoi(label); err == nil && n >= 0 && n < len(h.Labels) {
+	if n, err := strconv.Atoi(label); err == nil && strconv.Itoa(n) == label && n >= 0 && n < len(h.Labels) && !h.numbers() {
 		return int32(n), nil
 	}
 	if len(h.Labels) > 20 {

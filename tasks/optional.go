@@ -69,10 +69,25 @@ type Metric struct {
 	Value float64
 }
 
+// OptionLearner is a task some of whose options follow from its data. They are kept beside the trained model, so that it
+// answers as its task did.
+type OptionLearner interface {
+	// LearnedOptions are these options and their values, once the data have been read.
+	LearnedOptions() map[string]any
+}
+
 // Packer is a task of running text, whose documents are cut into blocks.
 type Packer interface {
-	// Packing is the number of tokens in a block, and whether the documents are laid end to end before they are cut.
-	Packing() (size int, pack bool)
+	// Packing is how the documents are cut.
+	Packing() Packing
+}
+
+// Packing is how documents become blocks.
+type Packing struct {
+	// Size is the number of tokens in a block.
+	Size int
+	// Pack lays the documents end to end before they are cut. With Isolate the documents of a block do not see each other.
+	Pack, Isolate bool
 }
 
 // optional lists the optional interfaces of a task, each with the method that is its own.
@@ -87,6 +102,7 @@ var optional = []struct {
 	{"Choices", reflect.TypeFor[MultipleChoice]()},
 	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},
 	{"ComputeMetrics", reflect.TypeFor[Metrics]()},
+	{"LearnedOptions", reflect.TypeFor[OptionLearner]()},
 	{"Packing", reflect.TypeFor[Packer]()},
 	{"Head", reflect.TypeFor[HeadTask]()},
 	{"Encode", reflect.TypeFor[Encoder]()},

@@ -4,10 +4,10 @@ import "github.com/spagotune/spagotune/evaluate"
 
 // evalCmd is the verb eval.
 type evalCmd struct {
-	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
+	Model   string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
-	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated. With several tasks, repeat it with their names."`
+	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated: a path, or org/name[:config/split] on the Hub. With several tasks, repeat it with their names."`
 	Limit   int      `placeholder:"N" help:"Evaluate only the first N examples of each task. 0 means all."`
 	Set     []string `sep:"none" placeholder:"[NAME.]KEY=VALUE" help:"Set an option of all tasks that have it, or of one task; may be repeated."`
 	Loss    bool     `help:"Compute the loss of tasks whose answers are generated, too. Other tasks always have one."`
@@ -32,11 +32,14 @@ Examples:
 
 // Run evaluates and prints.
 func (c *evalCmd) Run(g *globals) error {
+	if err := g.Names.taskData(c.Task, c.Data, c.Set); err != nil {
+		return err
+	}
 	all, err := evaluate.Tasks(c.Task, c.Data, c.Set)
 	if err != nil {
 		return err
 	}
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
@@ -85,6 +88,9 @@ func printEval(g *globals, r *evaluate.Result) {
 	}
 	for _, name := range r.Names {
 		g.printf("%s  %.4f\n", name, r.Metrics[name])
+	}
+	if r.Truncated > 0 {
+		g.printf("%d of %d texts were too long for the model and were cut\n", r.Truncated, r.Answered)
 	}
 	switch {
 	case r.Score != nil && len(r.Names) == 0:

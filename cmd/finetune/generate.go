@@ -9,8 +9,8 @@ import (
 
 // generateCmd is the verb generate.
 type generateCmd struct {
-	Model        string  `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Adapter      string  `placeholder:"DIR" help:"Folder of an adapter."`
+	Model        string  `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Adapter      string  `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Prompt       string  `required:"" placeholder:"TEXT" help:"Text to continue."`
 	Chat         bool    `help:"Render the prompt as the user's message, with the model's chat template."`
 	System       string  `placeholder:"TEXT" help:"With --chat: the system message."`
@@ -36,7 +36,7 @@ Examples:
 
 // Run generates and prints the text.
 func (c *generateCmd) Run(g *globals) error {
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}

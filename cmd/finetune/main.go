@@ -40,16 +40,29 @@ type cli struct {
 	Table     tableCmd     `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
 	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Hub       hubCmd       `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
-// open sets the number of threads and opens a model, with an adapter unless adapter is "".
-func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
+// open sets the number of threads and opens a model, with an adapter unless adapter is "". It logs what is odd about the model.
+func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}
-	return infer.Open(ctx, name, adapter)
+	s, err := infer.Open(g.Ctx, name, adapter)
+	if err != nil {
+		return nil, err
+	}
+	g.warn(s.Model.Warnings)
+	return s, nil
+}
+
+// warn logs what is odd about a model.
+func (g *globals) warn(warnings []string) {
+	for _, w := range warnings {
+		g.Log.Warn().Msg(w)
+	}
 }
 
 // globals is what every verb gets.
@@ -60,6 +73,8 @@ type globals struct {
 	Log            zerolog.Logger
 	// Program is what to type to run this program again.
 	Program string
+	// Names resolves names of the Hub.
+	Names *names
 }
 
 // terminal reports whether stderr is a terminal.
@@ -137,7 +152,12 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	if err := parsed.Run(&globals{ctx, stdout, stderr, logger(stderr, c.LogFormat), program()}); err != nil {
+	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, c.LogFormat), Program: program()}
+	g.Names = &names{g: g}
+	if err := g.Names.flags(parsed); err != nil {
+		return fail(stderr, err)
+	}
+	if err := parsed.Run(g); err != nil {
 		return fail(stderr, err)
 	}
 	return 0

@@ -9,8 +9,8 @@ import (
 
 // predictCmd is the verb predict.
 type predictCmd struct {
-	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder."`
-	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
+	Model   string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, or name on the Hub (org/name[@revision])."`
+	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
 	File    string   `placeholder:"FILE" help:"File of texts: JSON Lines with the keys text and text_pair, or one text per line."`
@@ -67,7 +67,7 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,11 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	truncated := 0
 	for i, p := range predictions {
+		if p.Truncated {
+			truncated++
+		}
 		if c.JSON {
 			err = g.print(struct {
 				evaluate.Input
@@ -91,6 +95,10 @@ func (c *predictCmd) Run(g *globals) error {
 			g.printf("%s\n", inputs[i].Text)
 		}
 		g.printf("%s\n", p.Report())
+	}
+	if truncated > 0 {
+		g.Log.Warn().Int("truncated", truncated).Int("texts", len(predictions)).Int("max_length", s.Model.MaxLength()).
+			Msg("texts were too long for the model and were cut")
 	}
 	return nil
 }

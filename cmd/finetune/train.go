@@ -23,15 +23,16 @@ import (
 type trainCmd struct {
 	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Model     string   `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
+	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      string   `placeholder:"PATH" help:"Training data."`
+	Data      string   `placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
-	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked."`
+	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
 	DryRun    bool     `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
 	threadsFlag
 }
@@ -52,7 +53,7 @@ Examples:
 // settings returns the flags as settings of the recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
@@ -81,11 +82,14 @@ func (c *trainCmd) Run(g *globals) error {
 	if err != nil {
 		return fmt.Errorf("recipe: %w", err)
 	}
+	if err := g.Names.recipes(runs); err != nil {
+		return err
+	}
 	if err := c.apply(); err != nil {
 		return err
 	}
 	if c.DryRun {
-		return dryRun(g, runs)
+		return c.dryRun(g, runs)
 	}
 	var curves []finetune.Curve
 	var last *finetune.Result
@@ -113,7 +117,7 @@ func (c *trainCmd) Run(g *globals) error {
 }
 
 // dryRun prints the plan of every run.
-func dryRun(g *globals, runs []finetune.Recipe) error {
+func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
 	if err != nil {
 		return err
@@ -122,7 +126,7 @@ func dryRun(g *globals, runs []finetune.Recipe) error {
 		if r.Name != "" {
 			g.printf("\n== %s: %s\n", r.Name, r.Config.Method.Name)
 		}
-		p, err := finetune.DryRun(g.Ctx, r.Config, known)
+		p, err := finetune.DryRun(g.Ctx, r.Config, known, finetune.Options{ShowBatch: c.ShowBatch, Out: g.Stdout})
 		if err != nil {
 			return err
 		}
@@ -178,14 +182,14 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, las
 	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
 		prompt = quote(example)
 	}
-	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
-	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
+	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, g.Names.asTyped(first.Model.Path), dir, prompt)
+	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, g.Names.asTyped(first.Model.Path), dir)
 	return nil
 }
 
 // suggestPredict prints what to do next with a model that predicts, as opposed to one that continues texts.
 func suggestPredict(g *globals, run finetune.Config, dir string) {
-	model := fmt.Sprintf("--model %s --adapter %s", run.Model.Path, dir)
+	model := fmt.Sprintf("--model %s --adapter %s", g.Names.asTyped(run.Model.Path), dir)
 	if run.WholeModel() {
 		model = "--model " + dir
 	}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -27,7 +26,7 @@ func isCoNLL(r *bufio.Reader) bool {
 
 // ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
 func ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
-	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, kindOf(name)) {
 		return ReadJSON(name, r)
 	}
 	return ReadCoNLL(name, r)
