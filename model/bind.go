@@ -161,6 +161,16 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 	w.set(v)
 }
 
+// randomizeBF16 draws a matrix's values as randomize does, and stores them in bfloat16.
+func (w *Weight) randomizeBF16(r *rand.Rand, deviation float64) {
+	v := make([]uint16, w.Size())
+	for j := range v {
+		v[j] = tensor.ToBF16(float32(r.NormFloat64() * deviation))
+	}
+	w.stored = checkpoint.BF16(w.Name, v, w.Shape...)
+	w.source = tensor.BF16{Data: v, Rows: w.Shape[0], Cols: w.Shape[1]}
+}
+
 // initializerRange is the standard deviation of new weights.
 func initializerRange(config []byte) (float64, error) {
 	var c struct {

@@ -157,13 +157,19 @@ func New(config []byte, o Options) (*Model, error) {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
 	m.NewlyInitialized = true
+	var draw []func()
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
-		if w.tied == nil && !w.computed {
-			w.randomize(newRand(o.Seed, i), deviation)
+		switch r := newRand(o.Seed, i); {
+		case w.tied != nil || w.computed:
+		case o.BF16 && len(w.Shape) == 2:
+			draw = append(draw, func() { w.randomizeBF16(r, deviation) })
+		default:
+			draw = append(draw, func() { w.randomize(r, deviation) })
 		}
 	})
+	tensor.Parallel(len(draw), func(i int) { draw[i]() })
 	return m, nil
 }
 
