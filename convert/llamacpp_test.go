@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/infer"
@@ -33,9 +34,11 @@ func llamaTexts(t *testing.T, model, lora string, prompts [][]int32, n int) [][]
 		t.Fatal(err)
 	}
 	c := exec.Command(python, filepath.Join("testdata", "greedy.py"), model, lora, string(ids), fmt.Sprint(n))
+	var said strings.Builder
+	c.Stderr = &said
 	out, err := c.Output()
 	if err != nil {
-		t.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
+		t.Fatalf("%v: %s", err, said.String())
 	}
 	var texts [][]llamaToken
 	if err := json.Unmarshal(out, &texts); err != nil {

@@ -204,11 +204,11 @@ func targets(m *model.Model, layers []adapter.LowRank) []string {
 		names[l.Path[strings.LastIndexByte(l.Path, '.')+1:]] = true
 		paths = append(paths, l.Path)
 	}
-	clear := true
+	unique := true
 	m.Linears(func(l *model.Linear) {
-		clear = clear && (adapted[l.Path()] || !names[l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]])
+		unique = unique && (adapted[l.Path()] || !names[l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]])
 	})
-	if !clear {
+	if !unique {
 		return paths
 	}
 	var short []string

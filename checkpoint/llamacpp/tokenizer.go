@@ -30,9 +30,12 @@ type vocabulary struct {
 	types  []int
 }
 
+// separatorKey is spelt so in GGUF.
+const separatorKey = "seperator" //nolint:misspell // GGUF's own
+
 // special are the roles of tokens: Hugging Face's name, and llama.cpp's key without tokenizer.ggml. and _token_id.
 var special = []names{{"bos_token", "bos"}, {"eos_token", "eos"}, {"unk_token", "unknown"}, {"pad_token", "padding"},
-	{"sep_token", "seperator"}, {"cls_token", "cls"}, {"mask_token", "mask"}}
+	{"sep_token", separatorKey}, {"cls_token", "cls"}, {"mask_token", "mask"}}
 
 // makeFiles lists config.json, the tokenizer's files and what else a folder would have.
 func (m *Model) makeFiles() files {

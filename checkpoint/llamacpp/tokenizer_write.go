@@ -278,7 +278,7 @@ func (w *tokenizerWriter) roles() {
 	for _, r := range []struct {
 		key   string
 		token any
-	}{{"bos", w.s.BOS}, {"eos", w.s.EOS}, {"unknown", w.s.Unk}, {"padding", w.s.Pad}, {"seperator", w.s.Sep}, {"cls", w.s.Cls}, {"mask", w.s.Mask}} {
+	}{{"bos", w.s.BOS}, {"eos", w.s.EOS}, {"unknown", w.s.Unk}, {"padding", w.s.Pad}, {separatorKey, w.s.Sep}, {"cls", w.s.Cls}, {"mask", w.s.Mask}} {
 		if id, ok := ids[text(r.token)]; ok && text(r.token) != "" && id <= math.MaxInt32 {
 			w.m.Set("tokenizer.ggml."+r.key+"_token_id", uint32(id))
 		}
