@@ -50,12 +50,25 @@ func (b *binding) weight(w *Weight) {
 		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
 		w.untied, w.tied = w.tied != nil && !w.loose, nil
-		if err := w.bind(t); err != nil {
+		if err := b.bind(w, t); err != nil {
 			b.invalid(err)
 		} else if name, ok := notFinite(w); ok {
 			b.mismatch.Invalid = append(b.mismatch.Invalid, name)
 		}
 	}
+}
+
+// bind gives a weight the values of a tensor.
+func (b *binding) bind(w *Weight, t checkpoint.Tensor) error {
+	f, ok := b.m.file.(sourceFile)
+	if !ok {
+		return w.bind(t)
+	}
+	src, err := f.Source(t.Name)
+	if err == nil {
+		w.bindSource(t, src)
+	}
+	return err
 }
 
 // stays says whether a weight stays tied, though the checkpoint has a tensor for it: where that has the other weight's
@@ -71,7 +84,7 @@ func (b *binding) stays(w *Weight, t checkpoint.Tensor) bool {
 	if w.tied.source == nil { // it is missing, which has been noted
 		return true
 	}
-	if own.bind(t) != nil {
+	if b.bind(&own, t) != nil {
 		return false
 	}
 	if equal(own.source, w.tied.source) {
