@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"iter"
@@ -15,7 +16,9 @@ import (
 
 func init() {
 	Register("tokens", func() Task {
-		return &Tokens{Files: NewFiles(data.ReadTagged), WordsField: "tokens", TagsField: "tags"}
+		t := &Tokens{WordsField: "tokens", TagsField: "tags"}
+		t.Files = NewFiles(t.read)
+		return t
 	})
 }
 
@@ -26,6 +29,10 @@ type Tokens struct {
 	// WordsField and TagsField are the fields of a JSON record.
 	WordsField string `json:"words_field"`
 	TagsField  string `json:"tags_field"`
+	// WordColumn and TagColumn are the columns of a CoNLL file, by number (from 1, or with a minus from the end) or by
+	// name. The defaults are the first column and the last one; in a file named .conllu the words are the second.
+	WordColumn data.Column `json:"word_column"`
+	TagColumn  data.Column `json:"tag_column"`
 	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
 
@@ -44,6 +51,11 @@ var _ interface {
 // Describe says what the task is.
 func (t *Tokens) Describe() string {
 	return "tags of words, such as names (CoNLL columns, JSONL); score: F1 of entities as conlleval has it"
+}
+
+// read is the format of the files.
+func (t *Tokens) read(name string, r *bufio.Reader) ([]data.Record, error) {
+	return data.Columns{Word: t.WordColumn, Tag: t.TagColumn}.ReadTagged(name, r)
 }
 
 // Check returns an error if an option is empty, or a label comes twice.
