@@ -31,8 +31,8 @@ type Tokens struct {
 	TagsField  string `json:"tags_field"`
 	// WordColumn and TagColumn are the columns of a CoNLL file, by number (from 1, or with a minus from the end) or by
 	// name. The defaults are the first column and the last one; in a file named .conllu the words are the second.
-	WordColumn data.Column `json:"word_column"`
-	TagColumn  data.Column `json:"tag_column"`
+	WordColumn data.Column `json:"word_column,omitempty"`
+	TagColumn  data.Column `json:"tag_column,omitempty"`
 	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
 
