@@ -141,7 +141,7 @@ func (r *run) modelSetup() infer.ModelSetup {
 	}
 	setup.Config, setup.Task = infer.HeadOf(r.model), r.config.Task.Name
 	for k, v := range r.config.Task.Options {
-		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "index", "seed"}, k) {
+		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "class_weights", "index", "seed"}, k) {
 			if setup.TaskOptions == nil {
 				setup.TaskOptions = map[string]any{}
 			}

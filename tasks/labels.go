@@ -18,6 +18,8 @@ type classHead struct {
 	ids map[string]int32 // of the labels
 	// named says that a class has a number for its name: then a number is a name, not an id.
 	named bool
+	// weights are the classes' weights in the loss; nil is 1 for each.
+	weights []float32
 }
 
 func newClassHead(c head.Config) *classHead {

@@ -35,6 +35,8 @@ type Tokens struct {
 	TagColumn  data.Column `json:"tag_column,omitempty"`
 	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
+	// ClassWeights are how much each tag counts in the loss: "balanced", or weights by tag.
+	ClassWeights *ClassWeights `json:"class_weights,omitempty"`
 
 	head *classHead // by Head; nil before
 }
@@ -104,8 +106,11 @@ func (t *Tokens) Head(trained head.Config) (head.Config, error) {
 		return t.head.Config, nil
 	}
 	decided, err := t.decide(trained)
-	if err == nil {
-		t.head = newClassHead(decided)
+	if err != nil {
+		return decided, err
+	}
+	if t.head = newClassHead(decided); t.given() {
+		t.head.weights, err = t.ClassWeights.of(t.head, t.Examples(t.dataSplit()))
 	}
 	return decided, err
 }
@@ -159,6 +164,7 @@ func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error
 	if !scored && ex.Input.Labels != nil {
 		return nil, false, fmt.Errorf("%w: no word of the sentence has one", ErrNotScored)
 	}
+	t.head.weigh(&row)
 	return []Features{row}, truncated, nil
 }
 
