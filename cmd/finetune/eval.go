@@ -7,7 +7,7 @@ type evalCmd struct {
 	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
 	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
 	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
-	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated. With several tasks, repeat it with their names."`
+	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated; several files are read one after the other. With several tasks, give it with their names."`
 	Limit   int      `placeholder:"N" help:"Evaluate only the first N examples of each task. 0 means all."`
 	Set     []string `sep:"none" placeholder:"[NAME.]KEY=VALUE" help:"Set an option of all tasks that have it, or of one task; may be repeated."`
 	Loss    bool     `help:"Compute the loss of tasks whose answers are generated, too. Other tasks always have one."`

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ type trainCmd struct {
 	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      string   `placeholder:"PATH" help:"Training data."`
+	Data      []string `sep:"none" placeholder:"PATH" help:"Training data; several files are read one after the other."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
@@ -52,12 +53,27 @@ Examples:
 // settings returns the flags as settings of the recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
 	}
+	if len(c.Data) > 0 {
+		s = append(s, "data="+flowList(c.Data))
+	}
 	return append(s, c.Set...)
+}
+
+// flowList is a list of strings as YAML has it in one line; a single one is the string itself.
+func flowList(all []string) string {
+	quoted := make([]string, len(all))
+	for i, v := range all {
+		quoted[i] = strconv.Quote(v)
+	}
+	if len(all) == 1 {
+		return quoted[0]
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // recipe reads the recipe that the arguments name. It returns nil if flags alone describe the run.
@@ -65,7 +81,7 @@ func (c *trainCmd) recipe() ([]byte, error) {
 	switch {
 	case c.Recipe != "":
 		return os.ReadFile(c.Recipe)
-	case c.Model == "" && c.Task == "" && c.Data == "":
+	case c.Model == "" && c.Task == "" && len(c.Data) == 0:
 		return recipes.Files.ReadFile(recipes.Quickstart)
 	}
 	return nil, nil
