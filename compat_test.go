@@ -143,7 +143,7 @@ func TestEarlierAnswersAndTables(t *testing.T) {
 	}
 	o := experiments.Options{Recipes: recipes.Files, Preset: "tiny", Output: "table", Seeds: 1, Only: []string{"mora-8"}, Resume: true, Log: zerolog.Nop(),
 		Settings: []string{"max_steps=2", "task_options.pairs=4", "per_device_train_batch_size=2", "learning_rate=0.003", "search={learning_rate: [0.003]}", "warmup_steps=1",
-			"eval_steps=2", "eval_examples=2", "save_steps=0", "r=2", "target_modules=[q_proj]"},
+			"eval_steps=2", "eval_examples=2", "save_steps=0", "r=2", "target_modules=[q_proj]", "lr_scheduler_type=constant"},
 		Progress: func(finetune.Progress) { t.Error("a finished run ran again") }}
 	if err := experiments.Run(t.Context(), "memory", o); err != nil {
 		t.Fatal(err)

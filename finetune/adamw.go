@@ -3,6 +3,8 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
 
@@ -19,7 +21,9 @@ import (
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 
+	exempt func(model.Param) bool // from weight decay; nil exempts none
 	params []model.Param
+	decays []bool
 	m, v   [][]float32
 	steps  []int // taken by each parameter
 }
@@ -31,6 +35,21 @@ func NewAdamW(params []model.Param, beta1, beta2, eps, weightDecay float64) *Ada
 	return o
 }
 
+// undecayed matches the lower-case names of parameters that Trainer exempts from weight decay
+// (transformers' Trainer.get_decay_parameter_names); besides, it exempts the layers that are LayerNorms.
+var undecayed = regexp.MustCompile(`bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)`)
+
+// exemptFromDecay returns a function that tells the parameters which Trainer exempts.
+func exemptFromDecay(m *model.Model, adapterName string) func(model.Param) bool {
+	norms := map[*nn.Param]bool{}
+	m.Weights(func(w *model.Weight) {
+		if p := w.Param(adapterName); p != nil && w.OfLayerNorm() {
+			norms[p] = true
+		}
+	})
+	return func(p model.Param) bool { return norms[p.Param] || undecayed.MatchString(strings.ToLower(p.Name)) }
+}
+
 // restart changes the parameters. Those that it has already keep their moments and step counts, new ones start at zero.
 // It returns the number of values of the new ones.
 func (o *AdamW) restart(params []model.Param) (reset int) {
@@ -38,8 +57,9 @@ func (o *AdamW) restart(params []model.Param) (reset int) {
 	for i, p := range o.params {
 		at[p.Param] = i
 	}
-	o.params, o.m, o.v, o.steps = params, nil, nil, nil
+	o.params, o.decays, o.m, o.v, o.steps = params, nil, nil, nil, nil
 	for _, p := range params {
+		o.decays = append(o.decays, o.exempt == nil || !o.exempt(p))
 		if i, ok := at[p.Param]; ok {
 			o.m, o.v, o.steps = append(o.m, old.m[i]), append(o.v, old.v[i]), append(o.steps, old.steps[i])
 			continue
@@ -66,10 +86,14 @@ func (o *AdamW) Step(lr float64) {
 		if p.LRScale != 0 {
 			rate *= p.LRScale
 		}
+		decay := 0.0
+		if o.decays[i] {
+			decay = o.WeightDecay
+		}
 		w, g, m, v := op.Data(p.Param).Data, op.Grad(p.Param).Data, o.m[i], o.v[i]
 		tensor.Parallel((len(w)+adamChunk-1)/adamChunk, func(c int) {
 			a, b := c*adamChunk, min(len(w), (c+1)*adamChunk)
-			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], rate, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, bias1, bias2)
+			vec.AdamW(w[a:b], g[a:b], m[a:b], v[a:b], rate, o.Beta1, o.Beta2, o.Eps, decay, bias1, bias2)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
@@ -30,7 +31,7 @@ func (r *run) attach(ctx context.Context) error {
 	r.suggestLR()
 	c := &r.config.Train
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
-		WeightDecay: c.WeightDecay, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
 }
@@ -43,7 +44,7 @@ func (r *run) suggestLR() {
 		return
 	}
 	s, err := adapter.SuggestLR(r.config.Method.Name, cmp.Or(settings.R, 8))
-	if err != nil || r.config.Model.Path == infer.Embedded || r.config.Model.Path == "" || r.model.Head().Kind != head.CausalLM {
+	if err != nil || r.config.Method.Adapter != "" || r.config.Model.Path == infer.Embedded || r.config.Model.Path == "" || r.model.Head().Kind != head.CausalLM {
 		return
 	}
 	_, _ = fmt.Fprintf(r.options.Out, "learning_rate %.3g; the usual range is %.2g to %.2g (%s)\n", r.config.Train.LearningRate, s.Low, s.High, s.Reason)
@@ -54,6 +55,9 @@ func (r *run) suggestLR() {
 
 // attachAdapter attaches the run's adapter: a new one, or that of the checkpoint.
 func (r *run) attachAdapter(ctx context.Context) error {
+	if r.resumeFrom == "" && r.config.Method.Adapter != "" {
+		return r.continueAdapter(ctx)
+	}
 	method, err := r.methodAt(0)
 	if err != nil {
 		return err
@@ -69,4 +73,20 @@ func (r *run) attachAdapter(ctx context.Context) error {
 		return err
 	}
 	return r.adapter.OnTrainBegin(r.totalSteps)
+}
+
+// continueAdapter loads the adapter that the run goes on from.
+func (r *run) continueAdapter(ctx context.Context) error {
+	a, err := adapter.Load(ctx, r.model, r.config.Method.Adapter, infer.AdapterName)
+	if err != nil {
+		return fmt.Errorf("adapter: %w", err)
+	}
+	for _, module := range r.model.Head().Modules() {
+		if r.newHead && !slices.Contains(a.Method.Settings().ModulesToSave, module) {
+			return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, module, r.config.Task.Name)
+		}
+	}
+	r.adapter = a
+	a.Method.Settings().BaseModel = r.config.Model.Path
+	return a.OnTrainBegin(r.totalSteps)
 }

@@ -3,6 +3,7 @@ package finetune
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -55,6 +56,9 @@ type TaskSpec struct {
 type MethodSpec struct {
 	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
 	Name string `yaml:"method"`
+	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
+	// and head are kept, so Settings must be empty.
+	Adapter string `yaml:"adapter"`
 	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe
 	// they are top-level keys like all others.
 	Settings map[string]any `yaml:"-"`
@@ -62,20 +66,26 @@ type MethodSpec struct {
 
 // TrainSpec says how the model is trained. Names and defaults are those of Hugging Face's Trainer.
 type TrainSpec struct {
+	// MaxSteps is the number of steps; 0 or -1 means by NumTrainEpochs.
 	MaxSteps                  int     `yaml:"max_steps"`
 	NumTrainEpochs            float64 `yaml:"num_train_epochs"`
 	PerDeviceTrainBatchSize   int     `yaml:"per_device_train_batch_size"`
 	GradientAccumulationSteps int     `yaml:"gradient_accumulation_steps"`
 	LearningRate              float64 `yaml:"learning_rate"`
 	LRSchedulerType           string  `yaml:"lr_scheduler_type"`
-	WarmupSteps               int     `yaml:"warmup_steps"`
-	WarmupRatio               float64 `yaml:"warmup_ratio"`
+	// LRSchedulerKwargs are the schedule's own keys, such as num_cycles.
+	LRSchedulerKwargs map[string]any `yaml:"lr_scheduler_kwargs"`
+	// WarmupSteps is the number of steps of warm-up, or below 1 a share of all steps. If it is nil, WarmupRatio says that share.
+	WarmupSteps *float64 `yaml:"warmup_steps"`
+	WarmupRatio float64  `yaml:"warmup_ratio"`
 	// MinLRRatio is the factor of LearningRate at which the schedule ends.
 	MinLRRatio  float64 `yaml:"min_lr_ratio"`
 	WeightDecay float64 `yaml:"weight_decay"`
-	AdamBeta1   float64 `yaml:"adam_beta1"`
-	AdamBeta2   float64 `yaml:"adam_beta2"`
-	AdamEpsilon float64 `yaml:"adam_epsilon"`
+	// WeightDecayAll lets norms and biases decay too, which Trainer leaves out.
+	WeightDecayAll bool    `yaml:"weight_decay_all"`
+	AdamBeta1      float64 `yaml:"adam_beta1"`
+	AdamBeta2      float64 `yaml:"adam_beta2"`
+	AdamEpsilon    float64 `yaml:"adam_epsilon"`
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
 
@@ -183,7 +193,10 @@ func (c *Config) Check() error {
 	if err := c.checkRestarts(); err != nil {
 		return err
 	}
-	_, err := Schedule(t.LRSchedulerType, 0, 1, t.MinLRRatio)
+	if err := c.Method.checkAdapter(); err != nil {
+		return err
+	}
+	_, err := LRFactors(t.schedule(0, 0))
 	return err
 }
 
@@ -197,12 +210,12 @@ func (c *Config) checkRanges() error {
 		max  float64
 		want string
 	}{
-		{"max_steps", float64(t.MaxSteps), 0, 1e9, "0 (by num_train_epochs) or more"},
+		{"max_steps", float64(t.MaxSteps), -1, 1e9, "-1 or 0 (by num_train_epochs), or more"},
 		{"num_train_epochs", t.NumTrainEpochs, 0, 1e6, "0 or more"},
 		{"per_device_train_batch_size", float64(t.PerDeviceTrainBatchSize), 1, 1e6, "1 or more"},
 		{"gradient_accumulation_steps", float64(t.GradientAccumulationSteps), 1, 1e6, "1 or more"},
 		{"learning_rate", t.LearningRate, 0, 1e30, "0 or more"},
-		{"warmup_steps", float64(t.WarmupSteps), 0, 1e9, "0 or more"},
+		{"warmup_steps", t.warmupSteps(), 0, 1e9, "0 or more"},
 		{"warmup_ratio", t.WarmupRatio, 0, 1, "0 to 1"},
 		{"min_lr_ratio", t.MinLRRatio, 0, 1, "0 to 1"},
 		{"relora_steps", float64(t.ReLoRASteps), 0, 1e9, "0 (no restarts) or more"},
@@ -239,6 +252,8 @@ func (c *Config) checkRestarts() error {
 		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
 	case t.ReLoRASteps == 0:
 		return nil
+	case c.Method.Adapter != "":
+		return fmt.Errorf("relora_steps starts new adapters; it cannot go on from adapter %s", c.Method.Adapter)
 	case c.Method.Name == "full":
 		return fmt.Errorf("relora_steps needs an adapter; method full trains all parameters at once")
 	case len(t.ReLoRAMoRATypes) > 0 && c.Method.Name != "mora":
@@ -250,6 +265,19 @@ func (c *Config) checkRestarts() error {
 		if _, err := adapter.New("mora", map[string]any{"mora_type": m}); err != nil {
 			return fmt.Errorf("relora_mora_types: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkAdapter checks the keys of a run that goes on from an adapter.
+func (m *MethodSpec) checkAdapter() error {
+	switch {
+	case m.Adapter == "":
+		return nil
+	case m.Name == "full":
+		return fmt.Errorf("adapter is %s, method is full; merge the adapter first (finetune merge), and train the result", m.Adapter)
+	case len(m.Settings) > 0:
+		return fmt.Errorf("%s: the settings come with adapter %s; leave them out", strings.Join(slices.Sorted(maps.Keys(m.Settings)), ", "), m.Adapter)
 	}
 	return nil
 }
@@ -273,14 +301,26 @@ func (t *TrainSpec) batchSize() int { return t.PerDeviceTrainBatchSize * t.Gradi
 func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
 	perEpoch = (rows + t.batchSize() - 1) / t.batchSize()
 	total = t.MaxSteps
-	if total == 0 {
+	if total <= 0 {
 		total = int(math.Ceil(t.NumTrainEpochs * float64(perEpoch)))
 	}
-	warmup = t.WarmupSteps
-	if warmup == 0 {
-		warmup = int(math.Ceil(t.WarmupRatio * float64(total)))
+	if n := t.warmupSteps(); n >= 1 {
+		return perEpoch, total, int(n)
 	}
-	return perEpoch, total, warmup
+	return perEpoch, total, int(math.Ceil(t.warmupSteps() * float64(total)))
+}
+
+// warmupSteps returns WarmupSteps, or the ratio in its place.
+func (t *TrainSpec) warmupSteps() float64 {
+	if t.WarmupSteps != nil {
+		return *t.WarmupSteps
+	}
+	return t.WarmupRatio
+}
+
+// schedule returns the schedule of a run with so many steps of warm-up and in all; 0 is unknown.
+func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
+	return LRSchedule{Type: t.LRSchedulerType, Kwargs: t.LRSchedulerKwargs, LearningRate: t.LearningRate, Warmup: warmup, Total: total, MinRatio: t.MinLRRatio}
 }
 
 // scoresFromHead reports whether a task reads its predictions from the model's head and scores them, which is cheap.

@@ -118,7 +118,10 @@ func (r *run) encode() error {
 			return err
 		}
 	}
-	f, err := Schedule(r.config.Train.LRSchedulerType, warmup, r.totalSteps, r.config.Train.MinLRRatio)
+	if w := r.config.Train.WarmupSteps; w != nil && *w > 0 && r.config.Train.LRSchedulerType == "constant" {
+		r.options.Log.Warn().Float64("warmup_steps", *w).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
+	}
+	f, err := LRFactors(r.config.Train.schedule(warmup, r.totalSteps))
 	if err != nil {
 		return err
 	}

@@ -38,8 +38,8 @@ type legacyConfig struct {
 	Compare                                            []map[string]any
 }
 
-// legacyDigest returns the run's digest as it was computed up to commit e60e5f3.
-func (r *run) legacyDigest() string {
+// legacyDigest returns the run's digest as it was computed up to commit e60e5f3, with a type of schedule of that time.
+func (r *run) legacyDigest(schedule string) string {
 	c, t := r.config, r.config.Train
 	before := legacyConfig{
 		Model: c.Model.Path, Tokenizer: c.Model.Tokenizer, Numerics: c.Model.Numerics,
@@ -47,12 +47,15 @@ func (r *run) legacyDigest() string {
 		Method: c.Method.Name, Adapter: c.Method.Settings,
 		MaxSteps: t.MaxSteps, NumTrainEpochs: t.NumTrainEpochs,
 		PerDeviceTrainBatchSize: t.PerDeviceTrainBatchSize, GradientAccumulationSteps: t.GradientAccumulationSteps,
-		LearningRate: t.LearningRate, LRSchedulerType: t.LRSchedulerType, WarmupSteps: t.WarmupSteps, WarmupRatio: t.WarmupRatio,
+		LearningRate: t.LearningRate, LRSchedulerType: schedule, WarmupRatio: t.WarmupRatio,
 		MinLRRatio: t.MinLRRatio, WeightDecay: t.WeightDecay, AdamBeta1: t.AdamBeta1, AdamBeta2: t.AdamBeta2,
 		AdamEpsilon: t.AdamEpsilon, MaxGradNorm: t.MaxGradNorm,
 		ReLoRASteps: t.ReLoRASteps, ReLoRAWarmupSteps: t.ReLoRAWarmupSteps, ReLoRAMoRATypes: t.ReLoRAMoRATypes,
 		EarlyStoppingPatience: t.EarlyStoppingPatience, MetricForBestModel: t.MetricForBestModel, LoadBestModelAtEnd: t.LoadBestModelAtEnd,
 		Seed: t.Seed, SliceTokens: t.MaxTokensPerMicroBatch,
+	}
+	if t.WarmupSteps != nil {
+		before.WarmupSteps = int(*t.WarmupSteps)
 	}
 	if !c.Model.Config.Empty() {
 		before.ModelConfig = plainValue(c.Model.Config)
@@ -62,4 +65,24 @@ func (r *run) legacyDigest() string {
 		return ""
 	}
 	return digestOf(course, r.rows)
+}
+
+// legacyRun reports whether a digest is that of this run as of commit e60e5f3, and what of its course has another meaning
+// since, "" for nothing.
+func (r *run) legacyRun(digest string) (ok bool, changed string) {
+	t := r.config.Train
+	switch {
+	case digest == r.legacyDigest(t.LRSchedulerType):
+	case t.LRSchedulerType == "constant_with_warmup" && digest == r.legacyDigest("constant"):
+	default:
+		return false, ""
+	}
+	_, total, warmup := t.plan(len(r.rows))
+	switch {
+	case t.LRSchedulerType == "constant" && warmup > 0 && total > 0:
+		return true, "lr_scheduler_type constant warmed up then; set constant_with_warmup"
+	case t.WeightDecay > 0 && !t.WeightDecayAll:
+		return true, "norms and biases decayed then; set weight_decay_all: true"
+	}
+	return true, ""
 }

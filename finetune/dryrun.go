@@ -37,8 +37,8 @@ type Plan struct {
 }
 
 // DryRun plans a run without training and without writing anything. If the model is missing, the plan is made from its
-// shape, which known holds as NAME.json, a config.json.
-func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
+// shape, which known holds as NAME.json, a config.json. Of the options ShowBatch and Out count.
+func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
@@ -48,7 +48,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 	}
 	var err error
 	if len(p.Missing) == 0 {
-		err = p.measure(ctx, c)
+		err = p.measure(ctx, c, o)
 	} else {
 		err = p.estimate(ctx, c, known)
 	}
@@ -59,10 +59,18 @@ func DryRun(ctx context.Context, c Config, known fs.FS) (*Plan, error) {
 }
 
 // measure plans a run that lacks nothing: it encodes the data, attaches the adapter and times the first micro-batch.
-func (p *Plan) measure(ctx context.Context, c Config) error {
+func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
 	r := &run{config: c, options: Options{Out: io.Discard, Log: zerolog.Nop()}}
+	if o.ShowBatch && o.Out != nil {
+		r.options.ShowBatch, r.options.Out = true, o.Out
+	}
 	defer r.close()
-	steps := []func() error{func() error { return r.load(ctx) }, r.encode, func() error { return r.attach(ctx) }, r.planMemory}
+	encode := func() error { // and shows the batch
+		err := r.encode()
+		r.options.Out = io.Discard
+		return err
+	}
+	steps := []func() error{func() error { return r.load(ctx) }, encode, func() error { return r.attach(ctx) }, r.planMemory}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return err

@@ -36,7 +36,7 @@ func TestDryRunWithoutTheModel(t *testing.T) {
 		if method != "full" {
 			c.Method.Settings = map[string]any{"r": 8}
 		}
-		p, err := DryRun(context.Background(), c, shapes(t))
+		p, err := DryRun(context.Background(), c, shapes(t), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestDryRunWithoutTheModel(t *testing.T) {
 	}
 	c := Default()
 	c.Model.Path, c.Task.Name, c.Save.OutputDir = "llama-3", "memory", t.TempDir()
-	if _, err := DryRun(context.Background(), c, shapes(t)); err == nil || !strings.Contains(err.Error(), "known are llama-2-7b") {
+	if _, err := DryRun(context.Background(), c, shapes(t), Options{}); err == nil || !strings.Contains(err.Error(), "known are llama-2-7b") {
 		t.Errorf("a model of unknown shape: %v", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestDryRunWithoutTheModel(t *testing.T) {
 func TestDryRunMatchesTheRun(t *testing.T) {
 	for _, method := range []string{"mora", "lora", "full"} {
 		c := smallRun(t, method)
-		p, err := DryRun(context.Background(), c, shapes(t))
+		p, err := DryRun(context.Background(), c, shapes(t), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestDryRunListsMissingInputs(t *testing.T) {
 	c := smallRun(t, "lora")
 	c.Task.Name, c.Task.Options, c.Model.Tokenizer = "math", nil, "nowhere"
 	c.Task.Data = data.Files("data/none.jsonl")
-	p, err := DryRun(context.Background(), c, shapes(t))
+	p, err := DryRun(context.Background(), c, shapes(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,8 +72,8 @@ func (r *run) trackBest(e Evaluation) error {
 		return nil
 	}
 	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
-	if e.Step == 0 {
-		return nil
+	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd {
+		return nil // the start is no result
 	}
 	return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights)
 }

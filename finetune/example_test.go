@@ -36,7 +36,8 @@ func short(output string) finetune.Config {
 	c.Model.Path = infer.Embedded
 	c.Task.Name, c.Task.Options = "memory", map[string]any{"pairs": 4}
 	c.Method = finetune.MethodSpec{Name: "mora", Settings: map[string]any{"r": 2, "target_modules": []string{"q_proj", "v_proj"}}}
-	c.Train.MaxSteps, c.Train.PerDeviceTrainBatchSize, c.Train.WarmupSteps = 3, 2, 1
+	warmup := 1.0
+	c.Train.MaxSteps, c.Train.PerDeviceTrainBatchSize, c.Train.WarmupSteps = 3, 2, &warmup
 	c.Save.OutputDir, c.Save.LoggingSteps = output, 1
 	return c
 }
@@ -114,7 +115,7 @@ compare:
 
 // DryRun tells what a run would take. It writes nothing.
 func ExampleDryRun() {
-	plan, err := finetune.DryRun(context.Background(), short("run"), os.DirFS("."))
+	plan, err := finetune.DryRun(context.Background(), short("run"), os.DirFS("."), finetune.Options{Log: zerolog.Nop()})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func ExampleNewTrainer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	rate, err := finetune.Schedule("cosine", 2, 10, 0)
+	rate, err := finetune.LRFactors(finetune.LRSchedule{Type: "cosine", Warmup: 2, Total: 10})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -162,9 +163,9 @@ func ExampleNewTrainer() {
 	// Output: true
 }
 
-// Schedule computes factors of the learning rate, here for a warm-up of two steps and a linear decay to a tenth.
-func ExampleSchedule() {
-	rate, err := finetune.Schedule("linear", 2, 6, 0.1)
+// LRFactors computes factors of the learning rate, here for a warm-up of two steps and a linear decay to a tenth.
+func ExampleLRFactors() {
+	rate, err := finetune.LRFactors(finetune.LRSchedule{Type: "linear", Warmup: 2, Total: 6, MinRatio: 0.1})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func newGoldenTrainer(t *testing.T, c golden.Case, g goldenRun, f *golden.File) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := TrainerOptions{AdamBeta1: g.Betas[0], AdamBeta2: g.Betas[1], AdamEpsilon: g.Eps, WeightDecay: g.WeightDecay,
+	o := TrainerOptions{AdamBeta1: g.Betas[0], AdamBeta2: g.Betas[1], AdamEpsilon: g.Eps, WeightDecay: g.WeightDecay, WeightDecayAll: true,
 		MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
 	var tr *Trainer
 	if g.Method == "full" {

@@ -1,10 +1,15 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -20,8 +25,22 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var setup infer.ModelSetup // of the adapter that the run goes on from
+	if dir := r.config.Method.Adapter; dir != "" {
+		if err := folder.Wants(dir, "adapter_config.json"); err != nil {
+			return fmt.Errorf("adapter: %w", err)
+		}
+		if setup, err = infer.ReadAdapterSetup(dir); err != nil {
+			return fmt.Errorf("adapter: %w", err)
+		}
+		open = withSetup(open, setup)
+	}
 	if r.model, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.config.Model.Numerics, Seed: deriveSeed(r.config.Train.Seed, purposeHead, 0)}); err != nil {
 		return err
+	}
+	if own := infer.HeadOf(r.model); setup.Kind != "" && (own.Kind != setup.Kind || !slices.Equal(own.Labels, setup.Labels)) {
+		return fmt.Errorf("adapter: %s has a head for %s with the labels %s; the task wants %s with %s", r.config.Method.Adapter,
+			setup.Kind, wording.List(setup.Labels, 8, ", "), own.Kind, wording.List(own.Labels, 8, ", "))
 	}
 	if r.config.Model.Tokenizer != "" {
 		if dir, err = infer.ModelDir(r.config.Model.Tokenizer); err != nil {
@@ -46,6 +65,17 @@ func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err er
 		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
 	}
 	return r.config.Source(ctx)
+}
+
+// withSetup returns open with the head and the numerics of an adapter, unless the caller asks for others.
+func withSetup(open infer.Opener, s infer.ModelSetup) infer.Opener {
+	return func(o model.Options) (*model.Model, error) {
+		if o.Head.Kind == "" {
+			o.Head = s.Config
+		}
+		o.Numerics = cmp.Or(o.Numerics, s.Numerics)
+		return open(o)
+	}
 }
 
 // loader returns a function that loads the model in a folder.

@@ -191,8 +191,12 @@ func (r *run) finish() error {
 		r.result.Reason = fmt.Sprintf("all %d steps done", r.totalSteps)
 	}
 	from := ""
-	if r.config.Train.LoadBestModelAtEnd && r.state.BestStep > 0 && r.state.BestStep != r.state.Step {
+	if r.config.Train.LoadBestModelAtEnd && r.state.BestMetric != nil && r.state.BestStep != r.state.Step {
 		from = filepath.Join(r.config.Save.OutputDir, "best")
+		r.result.Reason += fmt.Sprintf("; the result is the best evaluation's, of step %d", r.state.BestStep)
+		if r.state.BestStep == 0 {
+			r.options.Log.Warn().Str("metric", r.config.Train.MetricForBestModel).Msg("no evaluation was better than the one before training: the result is the untouched start")
+		}
 	}
 	return folder.Fill(r.config.Save.OutputDir, func(tmp string) error {
 		if from != "" {

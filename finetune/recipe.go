@@ -191,6 +191,21 @@ func (f field) set(key string, value any) error {
 	case f.Type() == reflect.TypeFor[data.Sources]():
 		return f.setSources(key, value)
 	}
+	if f.Kind() == reflect.Pointer {
+		if value == nil {
+			f.SetZero()
+			return nil
+		}
+		v := reflect.New(f.Type().Elem())
+		if err := (field{v.Elem(), f.part}).set(key, value); err != nil {
+			return err
+		}
+		f.Set(v)
+		return nil
+	}
+	if on, ok := value.(bool); ok && key == "gradient_checkpointing" { // as in Trainer
+		value = map[bool]string{true: "block", false: "none"}[on]
+	}
 	if n, ok := value.(float64); ok && n != math.Trunc(n) && f.want() == wantInteger {
 		return fmt.Errorf("%s: %v is not a whole number", key, value)
 	}
@@ -299,6 +314,11 @@ func (r Recipe) keysOf(want func(key, part string) bool) map[string]any {
 // plainValue converts the value of a field to what YAML would decode it from.
 func plainValue(v any) any {
 	switch v := v.(type) {
+	case *float64:
+		if v == nil {
+			return nil
+		}
+		return *v
 	case ConfigFile:
 		if v.Path != "" {
 			return v.Path

@@ -58,9 +58,12 @@ func (r *run) restore() error {
 		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest}
 		return nil
 	}
-	switch r.state.Digest {
-	case digest:
-	case r.legacyDigest():
+	legacy, changed := r.legacyRun(r.state.Digest)
+	switch {
+	case r.state.Digest == digest:
+	case legacy && changed != "":
+		return fmt.Errorf("%s was made by an earlier version: %s", r.resumeFrom, changed)
+	case legacy:
 		r.options.Log.Warn().Msg("the checkpoint was made by an earlier version: the run continues, but not to the same bits")
 		r.state.Digest = digest
 	default:

@@ -2,8 +2,11 @@ package finetune
 
 import (
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
 )
 
 func TestSchedule(t *testing.T) {
@@ -13,14 +16,14 @@ func TestSchedule(t *testing.T) {
 		want          []float64
 	}{
 		{"constant", 0, 4, []float64{1, 1, 1, 1}},
-		{"constant", 2, 4, []float64{0, 0.5, 1, 1}},
+		{"constant", 2, 4, []float64{1, 1, 1, 1}},
 		{"constant_with_warmup", 2, 4, []float64{0, 0.5, 1, 1}},
 		{"linear", 0, 4, []float64{1, 0.75, 0.5, 0.25, 0, 0}},
 		{"linear", 2, 4, []float64{0, 0.5, 1, 0.5, 0}},
 		{"cosine", 0, 4, []float64{1, 0.5 * (1 + math.Sqrt2/2), 0.5, 0.5 * (1 - math.Sqrt2/2), 0}},
 		{"cosine", 4, 4, []float64{0, 0.25, 0.5, 0.75}},
 	} {
-		f, err := Schedule(tt.name, tt.warmup, tt.total, 0)
+		f, err := LRFactors(LRSchedule{Type: tt.name, Warmup: tt.warmup, Total: tt.total})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,13 +33,13 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Schedule("cosin", 0, 1, 0); err == nil || !strings.Contains(err.Error(), "cosine") {
+	if _, err := LRFactors(LRSchedule{Type: "cosin"}); err == nil || !strings.Contains(err.Error(), "cosine") {
 		t.Errorf("got %v, want an error that lists the schedules", err)
 	}
 }
 
 func TestScheduleWithRestarts(t *testing.T) {
-	f, err := Schedule("cosine", 2, 20, 0.1)
+	f, err := LRFactors(LRSchedule{Type: "cosine", Warmup: 2, Total: 20, MinRatio: 0.1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,5 +55,58 @@ func TestScheduleWithRestarts(t *testing.T) {
 	}
 	if got := f(20); math.Abs(got-0.1) > 1e-12 {
 		t.Errorf("the last factor is %g, want min_lr_ratio", got)
+	}
+}
+
+// TestGoldenSchedules holds every schedule to the rates that transformers computes.
+func TestGoldenSchedules(t *testing.T) {
+	for _, root := range golden.Roots(t, "schedules") {
+		var file struct {
+			LearningRate float64 `json:"learning_rate"`
+			Cases        []struct {
+				Type          string
+				Warmup, Total int
+				Kwargs        map[string]any
+				Rates         []float64
+			}
+		}
+		golden.JSON(t, filepath.Join(root, "rates.json"), &file)
+		seen := map[string]bool{}
+		for _, c := range file.Cases {
+			f, err := LRFactors(LRSchedule{Type: c.Type, Kwargs: c.Kwargs, LearningRate: file.LearningRate, Warmup: c.Warmup, Total: c.Total})
+			if err != nil {
+				t.Fatalf("%s %v: %v", c.Type, c.Kwargs, err)
+			}
+			seen[c.Type] = true
+			for step, want := range c.Rates {
+				if got := file.LearningRate * f(step); math.Abs(got-want) > 1e-12 {
+					t.Errorf("%s %v, %d of %d: rate %g at step %d, want %g", c.Type, c.Kwargs, c.Warmup, c.Total, got, step, want)
+				}
+			}
+		}
+		for name := range schedules {
+			if !seen[name] {
+				t.Errorf("%s is not in %s", name, root)
+			}
+		}
+	}
+}
+
+func TestScheduleKwargs(t *testing.T) {
+	for want, s := range map[string]LRSchedule{
+		"did you mean num_cycles":               {Type: "cosine", Kwargs: map[string]any{"num_cycle": 2}},
+		"linear has no keys":                    {Type: "linear", Kwargs: map[string]any{"power": 2}},
+		"one of min_lr and min_lr_rate":         {Type: "cosine_with_min_lr"},
+		"power: two is not a number":            {Type: "polynomial", LearningRate: 1, Kwargs: map[string]any{"power": "two"}},
+		"must be below learning_rate":           {Type: "polynomial", LearningRate: 1e-8},
+		"needs num_decay_steps":                 {Type: "warmup_stable_decay"},
+		"num_decay_steps is 9; the run has 8 ":  {Type: "warmup_stable_decay", Warmup: 2, Total: 10, Kwargs: map[string]any{"num_decay_steps": 9}},
+		`decay_type is "square"; want linear`:   {Type: "warmup_stable_decay", Kwargs: map[string]any{"num_decay_steps": 1, "decay_type": "square"}},
+		"greedy is not supported":               {Type: "greedy"},
+		"reduce_lr_on_plateau is not supported": {Type: "reduce_lr_on_plateau"},
+	} {
+		if _, err := LRFactors(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

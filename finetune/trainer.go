@@ -24,6 +24,8 @@ type TrainerOptions struct {
 	// AdamBeta1, AdamBeta2 and AdamEpsilon are AdamW's; 0 means 0.9, 0.999 and 1e-8.
 	AdamBeta1, AdamBeta2, AdamEpsilon float64
 	WeightDecay                       float64
+	// WeightDecayAll lets norms and biases decay too, which Hugging Face's Trainer leaves out.
+	WeightDecayAll bool
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have; 0 depends on the model, see
@@ -73,7 +75,11 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	} else {
 		t.setAdapter(a)
 	}
-	t.AdamW = NewAdamW(t.Params, o.AdamBeta1, o.AdamBeta2, o.AdamEpsilon, o.WeightDecay)
+	t.AdamW = &AdamW{Beta1: o.AdamBeta1, Beta2: o.AdamBeta2, Eps: o.AdamEpsilon, WeightDecay: o.WeightDecay}
+	if !o.WeightDecayAll {
+		t.AdamW.exempt = exemptFromDecay(m, t.adapter)
+	}
+	t.AdamW.restart(t.Params)
 	return t
 }
 

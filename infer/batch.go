@@ -19,6 +19,9 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 		if r.PairStart > 0 {
 			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs)+r.PairStart)
 		}
+		for _, start := range r.DocumentStarts {
+			b.CuSeqLens = append(b.CuSeqLens, len(b.IDs)+start)
+		}
 		b.IDs = append(b.IDs, r.IDs...)
 		b.Labels = append(b.Labels, r.Labels...)
 		b.FloatLabels = append(b.FloatLabels, r.FloatLabels...)

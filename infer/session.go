@@ -64,7 +64,7 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
-			setup, err = adapterSetup(adapterDir)
+			setup, err = ReadAdapterSetup(adapterDir)
 		}
 	}
 	if err != nil {

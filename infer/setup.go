@@ -61,9 +61,9 @@ var taskTypes = map[head.Kind]string{
 // TaskType returns PEFT's task_type of a kind of head, "" if PEFT has none.
 func TaskType(kind head.Kind) string { return taskTypes[kind] }
 
-// adapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
+// ReadAdapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
 // number of classes from the shape of the saved classifier.
-func adapterSetup(dir string) (ModelSetup, error) {
+func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	h, err := ReadModelSetup(dir)
 	if err != nil || h.Kind != "" {
 		return h, err

@@ -15,7 +15,9 @@ type LayerNorm struct {
 
 // NewLayerNorm declares a norm of n values.
 func NewLayerNorm(n int, eps float32) *LayerNorm {
-	return &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
+	l := &LayerNorm{Weight: NewWeight(n), Bias: NewWeight(n), Eps: eps}
+	l.Weight.layerNorm, l.Bias.layerNorm = true, true
+	return l
 }
 
 // Forward normalises each row of x.

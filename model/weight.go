@@ -36,6 +36,8 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
+	layerNorm bool // a LayerNorm's weight or bias
+
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
@@ -71,6 +73,9 @@ func (w *Weight) bytes() int {
 	}
 	return len(w.stored.Data)
 }
+
+// OfLayerNorm reports whether the weight is a LayerNorm's.
+func (w *Weight) OfLayerNorm() bool { return w.layerNorm }
 
 // Tied returns the weight to which this one is tied, or nil.
 func (w *Weight) Tied() *Weight { return w.tied }

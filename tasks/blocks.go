@@ -10,7 +10,8 @@ import (
 
 // blocks cuts documents into blocks.
 func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
-	size, pack := p.Packing()
+	packing := p.Packing()
+	size, pack := packing.Size, packing.Pack
 	if e.maxLen > 0 {
 		size = min(size, e.maxLen)
 	}
@@ -29,6 +30,9 @@ func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
 				return
 			}
 			rows := e.counts.Rows
+			if start := len(rest.IDs); start > 0 && packing.Isolate {
+				rest.DocumentStarts = append(rest.DocumentStarts, start)
+			}
 			rest = e.appendDocument(rest, ex)
 			for len(rest.IDs) >= size || (!pack && len(rest.IDs) > 0) {
 				var row Features
@@ -53,6 +57,10 @@ func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
 func (e *encoder) yieldBlock(row Features, yield func(Features, error) bool) bool {
 	if e.kind == head.MaskedLM {
 		row = e.addSpecialTokens(row)
+	} else {
+		for _, start := range row.DocumentStarts {
+			row.Labels[start] = head.IgnoreIndex // nothing is before it
+		}
 	}
 	scored := row.scoredBy(e.kind)
 	if scored == 0 {
@@ -105,6 +113,14 @@ func (r Features) cut(size int, source string) (Features, Features) {
 	if r.WordIDs != nil {
 		first.WordIDs, rest.WordIDs = slices.Clip(r.WordIDs[:size]), r.WordIDs[size:]
 	}
+	for _, start := range r.DocumentStarts {
+		switch {
+		case start < size:
+			first.DocumentStarts = append(first.DocumentStarts, start)
+		case start > size:
+			rest.DocumentStarts = append(rest.DocumentStarts, start-size)
+		}
+	}
 	return first, rest
 }
 
@@ -118,5 +134,8 @@ func (e *encoder) addSpecialTokens(block Features) Features {
 	}
 	copy(row.WordIDs[starts[0]:], block.WordIDs)
 	copy(row.Labels[starts[0]:], block.Labels)
+	for _, start := range block.DocumentStarts {
+		row.DocumentStarts = append(row.DocumentStarts, starts[0]+start)
+	}
 	return row
 }

@@ -26,6 +26,9 @@ type Features struct {
 	// Offsets are the characters from which the tokens come, for a text in which an answer is searched; {-1, -1} for
 	// all other tokens.
 	Offsets [][2]int
+	// DocumentStarts are the tokens at which further documents begin, for a block of several documents that do not see each
+	// other; the first one begins at 0.
+	DocumentStarts []int
 	// PairStart is the token at which a second text begins, for sentence embeddings; 0 where there is one text.
 	PairStart int
 	// Source is where the example comes from.

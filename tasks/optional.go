@@ -71,8 +71,16 @@ type Metric struct {
 
 // Packer is a task of running text, whose documents are cut into blocks.
 type Packer interface {
-	// Packing is the number of tokens in a block, and whether the documents are laid end to end before they are cut.
-	Packing() (size int, pack bool)
+	// Packing is how the documents are cut.
+	Packing() Packing
+}
+
+// Packing is how documents become blocks.
+type Packing struct {
+	// Size is the number of tokens in a block.
+	Size int
+	// Pack lays the documents end to end before they are cut. With Isolate the documents of a block do not see each other.
+	Pack, Isolate bool
 }
 
 // optional lists the optional interfaces of a task, each with the method that is its own.

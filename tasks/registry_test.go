@@ -21,7 +21,7 @@ func TestOptionsJSON(t *testing.T) {
 		"medmcqa":   files + `"shots":0}`,
 		"medqa":     files + `"shots":0}`,
 		"memory":    `{"pairs":100,"seed":0,"format":"lines","score_key":false}`,
-		"mlm":       `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_fraction":0.1,"field":["text"],"seed":0,"block_size":128,"pack":false,"mlm_probability":0.15,"whole_word_mask":true}`,
+		"mlm":       `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_fraction":0.1,"field":["text"],"seed":0,"block_size":128,"pack":false,"isolate":false,"mlm_probability":0.15,"whole_word_mask":true}`,
 		"mmlu":      `{"data":"d","split":"test","shots":0,"subjects":null}`,
 		"ner":       files + `"shots":0,"max_new_tokens":128}`,
 		"pairs":     files + `"text_field":"text","text_pair_field":"text_pair","score_field":"score","min_score":0}`,
@@ -29,7 +29,7 @@ func TestOptionsJSON(t *testing.T) {
 		"qa":        files + `"max_seq_length":384,"doc_stride":128,"max_query_length":64,"n_best_size":20,"max_answer_length":30,"version_2_with_negative":false,"null_score_diff_threshold":0}`,
 		"sentiment": files + `"shots":0}`,
 		"seq2seq":   files + `"source_field":"source","target_field":"target","source_prefix":"","metric":"bleu","max_target_length":128,"num_beams":0,"length_penalty":0,"early_stopping":false,"min_length":0,"no_repeat_ngram_size":0}`,
-		"text":      `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_fraction":0.1,"field":["text"],"seed":0,"block_size":128,"pack":false}`,
+		"text":      `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_fraction":0.1,"field":["text"],"seed":0,"block_size":128,"pack":false,"isolate":true}`,
 		"tokens":    files + `"words_field":"tokens","tags_field":"tags","labels":null}`,
 	} {
 		options := map[string]any{}

@@ -14,7 +14,7 @@ import (
 )
 
 func init() {
-	Register("text", func() Task { return &Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1} })
+	Register("text", func() Task { return &Text{Field: data.Paths{"text"}, BlockSize: 128, EvalFraction: 0.1, Isolate: true} })
 }
 
 // Text is language modelling: running text cut into blocks, of which every token is scored. In a file named .jsonl,
@@ -41,8 +41,10 @@ type Text struct {
 	Seed uint64 `json:"seed"`
 	// BlockSize is the number of tokens in a block. The last block of a document may be shorter.
 	BlockSize int `json:"block_size"`
-	// Pack lays documents end to end before they are cut, so that all blocks but the last are full.
-	Pack bool `json:"pack"`
+	// Pack lays documents end to end before they are cut, so that all blocks but the last are full. The documents of a block
+	// do not see each other, unless Isolate is false; the default is true.
+	Pack    bool `json:"pack"`
+	Isolate bool `json:"isolate"`
 
 	store data.Store
 }
@@ -81,7 +83,7 @@ func (t *Text) CheckData() error {
 }
 
 // Packing is how the text is cut.
-func (t *Text) Packing() (size int, pack bool) { return t.BlockSize, t.Pack }
+func (t *Text) Packing() Packing { return Packing{Size: t.BlockSize, Pack: t.Pack, Isolate: t.Isolate} }
 
 // Score is always 0: there is no answer to judge.
 func (t *Text) Score(Example, string) float64 { return 0 }
@@ -227,9 +229,9 @@ func runeStart(text string, i int) int {
 	return i
 }
 
-// ended is a document with a line end, where another document follows it in a block.
+// ended is a document with a line end, where another document that sees it follows it in a block.
 func (t *Text) ended(s string) string {
-	if t.Pack && !strings.HasSuffix(s, "\n") {
+	if t.Pack && !t.Isolate && !strings.HasSuffix(s, "\n") {
 		return s + "\n"
 	}
 	return s

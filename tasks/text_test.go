@@ -2,8 +2,12 @@ package tasks
 
 import (
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/head"
 )
 
 // rowsOf are the rows of a split as text.
@@ -17,7 +21,7 @@ func rowsOf(t *testing.T, tok Tokenizer, task Task, split Split, maxLen int) ([]
 	for _, r := range rows {
 		texts = append(texts, tok.Decode(r.IDs, false))
 		for i := range r.IDs {
-			if r.Labels[i] != r.IDs[i] {
+			if want := r.IDs[i]; r.Labels[i] != want && !(slices.Contains(r.DocumentStarts, i) && r.Labels[i] == head.IgnoreIndex) {
 				t.Errorf("%s: token %d is not scored", r.Source, i)
 			}
 		}
@@ -43,8 +47,9 @@ func TestTextBlocks(t *testing.T) {
 		{"records", "d.jsonl", lines, nil, byteTokenizer{}, 0, "abcdef</s>|g</s>|hijk</s>", Counts{Rows: 3, Tokens: 14, Scored: 11}},
 		{"no end token", "d.jsonl", lines, nil, byteTokenizer{noEOS: true}, 0, "abcdef|hijk",
 			Counts{Rows: 2, Tokens: 10, Scored: 8, Skipped: 1, Why: "DIR/d.jsonl:2: no scored token"}},
-		{"packed", "d.jsonl", lines, map[string]any{"pack": true}, byteTokenizer{}, 0, "abcdef\n</s>|g\n</s>hijk\n|", Counts{Rows: 2, Tokens: 16, Scored: 14}},
-		{"packed, no end token", "d.JSON", "[" + strings.ReplaceAll(lines[:len(lines)-1], "\n", ",") + "]", map[string]any{"pack": true},
+		{"packed", "d.jsonl", lines, map[string]any{"pack": true}, byteTokenizer{}, 0, "abcdef</s>g|</s>hijk</s>", Counts{Rows: 2, Tokens: 14, Scored: 10}},
+		{"packed, seen", "d.jsonl", lines, map[string]any{"pack": true, "isolate": false}, byteTokenizer{}, 0, "abcdef\n</s>|g\n</s>hijk\n|", Counts{Rows: 2, Tokens: 16, Scored: 14}},
+		{"packed, no end token", "d.JSON", "[" + strings.ReplaceAll(lines[:len(lines)-1], "\n", ",") + "]", map[string]any{"pack": true, "isolate": false},
 			byteTokenizer{noEOS: true}, 0, "abcdef\ng|\nhijk\n", Counts{Rows: 2, Tokens: 14, Scored: 12}},
 		{"fields", "d.jsonl", `{"q":"ab","a":"cd"}`, map[string]any{"field": []string{"q", "a"}}, byteTokenizer{}, 0, "ab\ncd</s>",
 			Counts{Rows: 1, Tokens: 6, Scored: 5}},
@@ -63,6 +68,28 @@ func TestTextBlocks(t *testing.T) {
 				t.Errorf("got %q, %+v; want %q, %+v", got, counts, c.want, c.counts)
 			}
 		})
+	}
+}
+
+// TestDocumentStarts: a block says where its documents begin, and the first token of each is not scored.
+func TestDocumentStarts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d.jsonl")
+	write(t, path, `{"text":"abc"}`+"\n"+`{"text":"de"}`+"\n"+`{"text":"fghijk"}`+"\n")
+	rows, _, err := EncodeAll(byteTokenizer{}, nil, mustNew(t, "text", map[string]any{"data": path, "eval_fraction": 0, "block_size": 7, "pack": true}), Train, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]int
+	for _, r := range rows {
+		all = append(all, r.DocumentStarts)
+		for _, start := range r.DocumentStarts {
+			if r.Labels[start] != head.IgnoreIndex {
+				t.Errorf("token %d begins a document and is scored", start)
+			}
+		}
+	}
+	if want := [][]int{{4}, nil}; !reflect.DeepEqual(all, want) { // abc</s> de</s> | fghijk</s>
+		t.Errorf("documents begin at %v, want %v", all, want)
 	}
 }
 

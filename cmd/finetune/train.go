@@ -26,13 +26,14 @@ type trainCmd struct {
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
 	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
+	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
 	Data      []string `sep:"none" placeholder:"PATH" help:"Training data; several files are read one after the other."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
-	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked."`
+	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
 	DryRun    bool     `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
 	threadsFlag
 }
@@ -53,7 +54,7 @@ Examples:
 // settings returns the flags as settings of the recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"task", c.Task}, {"output_dir", c.Output}, {"memory", c.Memory}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
@@ -101,7 +102,7 @@ func (c *trainCmd) Run(g *globals) error {
 		return err
 	}
 	if c.DryRun {
-		return dryRun(g, runs)
+		return c.dryRun(g, runs)
 	}
 	var curves []finetune.Curve
 	var last *finetune.Result
@@ -129,7 +130,7 @@ func (c *trainCmd) Run(g *globals) error {
 }
 
 // dryRun prints the plan of every run.
-func dryRun(g *globals, runs []finetune.Recipe) error {
+func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func dryRun(g *globals, runs []finetune.Recipe) error {
 		if r.Name != "" {
 			g.printf("\n== %s: %s\n", r.Name, r.Config.Method.Name)
 		}
-		p, err := finetune.DryRun(g.Ctx, r.Config, known)
+		p, err := finetune.DryRun(g.Ctx, r.Config, known, finetune.Options{ShowBatch: c.ShowBatch, Out: g.Stdout})
 		if err != nil {
 			return err
 		}

@@ -34,8 +34,13 @@ func (l Level) String() string { return names[l] }
 // Best is the highest level of this processor.
 var Best = detect()
 
-// Used and UsedUnit are the level and the unit in use. Only tests assign them, while no kernel runs.
-var Used, UsedUnit, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
+var usedLevel, usedUnit, forceErr = choose(os.Getenv("SPAGOTUNE_KERNEL"))
+
+// Used is the level in use. Only tests assign it, while no kernel runs.
+var Used = usedLevel
+
+// UsedUnit is the unit in use. Only tests assign it, while no kernel runs.
+var UsedUnit = usedUnit
 
 // Err says what is wrong with SPAGOTUNE_KERNEL: its value is not a level, or is one that this processor does not have.
 func Err() error { return forceErr }

@@ -1,0 +1,83 @@
+package finetune
+
+import (
+	"bytes"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/tasks/data"
+)
+
+// TestContinueAdapter: a run goes on from an adapter, its head included, with other steps and another rate.
+func TestContinueAdapter(t *testing.T) {
+	base := tiny.Encoder(t)
+	h := headCases["classify"]
+	first := h.config(t, base, 12)
+	one, err := Run(t.Context(), first, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := h.config(t, base, 6)
+	second.Method = MethodSpec{Name: "mora", Adapter: first.Save.OutputDir}
+	second.Train.LearningRate, second.Train.Seed = 1e-3, 5
+	two, err := Run(t.Context(), second, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if was, is := one.Evaluations[len(one.Evaluations)-1].Loss, two.Evaluations[0].Loss; math.Abs(was-is) > 1e-6 {
+		t.Errorf("the second run begins at a loss of %g, the first ended at %g", is, was)
+	}
+	w1, _ := content(t, first)
+	w2, _ := content(t, second)
+	if bytes.Equal(w1, w2) {
+		t.Error("the second run changed nothing")
+	}
+	predictOne(t, base, second.Save.OutputDir, h)
+
+	for want, change := range map[string]func(c *Config){
+		"r: the settings come with adapter": func(c *Config) { c.Method.Settings = map[string]any{"r": 4} },
+		"method is full":                    func(c *Config) { c.Method.Name = "full" },
+		"cannot go on from adapter":         func(c *Config) { c.Train.ReLoRASteps = 2 },
+		"no such folder":                    func(c *Config) { c.Method.Adapter += "x" },
+		"with the labels neg, pos; the task wants": func(c *Config) {
+			c.Task.Data = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "d.csv"), "text,label\n"+strings.Repeat("good,up\nbad,down\n", 12)))
+		},
+	} {
+		c := second
+		c.Save.OutputDir = filepath.Join(t.TempDir(), "run")
+		change(&c)
+		if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestTrainerKeys reads keys as Trainer's users write them.
+func TestTrainerKeys(t *testing.T) {
+	for text, check := range map[string]func(c Config) bool{
+		"max_steps: -1\nnum_train_epochs: 2":                                func(c Config) bool { _, total, _ := c.Train.plan(8); return total == 2 },
+		"gradient_checkpointing: true":                                      func(c Config) bool { return c.Memory.GradientCheckpointing == "block" },
+		"gradient_checkpointing: false":                                     func(c Config) bool { return c.Memory.GradientCheckpointing == "none" },
+		"warmup_steps: 0\nmax_steps: 100":                                   func(c Config) bool { _, _, w := c.Train.plan(8); return w == 0 },
+		"warmup_steps: 0.1\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 10 },
+		"warmup_steps: 7\nwarmup_ratio: 0.5\nmax_steps: 100":                func(c Config) bool { _, _, w := c.Train.plan(8); return w == 7 },
+		"warmup_ratio: 0.5\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 50 },
+		"lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2}":    func(c Config) bool { return c.Train.LRSchedulerKwargs["power"] == uint64(2) },
+		"lr_scheduler_type: constant\nmax_steps: 9\nweight_decay_all: true": func(c Config) bool { return c.Train.WeightDecayAll },
+	} {
+		r, err := ParseRecipes([]byte(text), nil)
+		if err == nil {
+			err = r[0].Config.Check()
+		}
+		if err != nil || !check(r[0].Config) {
+			t.Errorf("%q: %v, %+v", text, err, r)
+		}
+		again, err := r[0].With()
+		if err != nil || !check(again.Config) {
+			t.Errorf("%q, read again from its keys: %v, %+v", text, err, again)
+		}
+	}
+}
