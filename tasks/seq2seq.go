@@ -32,7 +32,8 @@ type Seq2Seq struct {
 	Metric string `json:"metric"`
 	// MaxTargetLength is the most tokens of a target.
 	MaxTargetLength int `json:"max_target_length"`
-	// NumBeams is the width of the beam search for an answer; the others are its settings, as in transformers.
+	// NumBeams is the width of the beam search for an answer; 0 and 1 take the most likely token each time. LengthPenalty,
+	// EarlyStopping, MinLength and NoRepeatNgramSize are the settings of the search, as in transformers.
 	NumBeams          int     `json:"num_beams"`
 	LengthPenalty     float64 `json:"length_penalty"`
 	EarlyStopping     bool    `json:"early_stopping"`
