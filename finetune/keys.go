@@ -37,7 +37,7 @@ var otherNames = map[string]string{
 	"eval_dataset":               "write eval_data",
 	"val_set_size":               "write task_options: {eval_size: N}",
 	"output":                     "write output_dir",
-	"max_seq_length":             "write max_length",
+	"max_seq_length":             "write max_length, or for the task qa task_options: {max_seq_length: N}",
 	"max_seq_len":                "write max_length",
 	"sequence_len":               "write max_length",
 	"cutoff_len":                 "write max_length",
@@ -67,7 +67,7 @@ var otherNames = map[string]string{
 	"save_strategy":              "write save_steps; 0 saves only at the end",
 	"resume_from_checkpoint":     "use --resume, which goes on from the last checkpoint in output_dir",
 	"train_on_inputs":            "leave it out; the task says what is scored",
-	"early_stopping":             "write early_stopping_patience",
+	"early_stopping":             "write early_stopping_patience; that of a beam search is task_options: {early_stopping: true}",
 }
 
 // unknownKey is the error about a key of a recipe that is not one of the known ones.
