@@ -58,7 +58,7 @@ type AdaLoRA struct {
 	Dropout float64 `json:"lora_dropout"`
 	// Init says how the adapter starts: by default E is zero; InitRandom draws everything.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
@@ -106,7 +106,7 @@ func (c *AdaLoRA) Validate() error {
 			return err
 		}
 	}
-	return validateFrozen(c.Bias, c.FanInFanOut)
+	return validateBias(c.Bias, "lora_only", c.FanInFanOut)
 }
 
 // fits says whether a run of total steps has room for the schedule.

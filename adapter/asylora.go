@@ -13,7 +13,7 @@ import (
 func init() {
 	Register("asylora", Registration{PEFTType: "LORA", Flag: "use_asylora", New: func() Method {
 		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{}}
 	}})
 }
 
@@ -28,11 +28,11 @@ type AsyLoRA struct {
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how B starts: InitDefault or InitRandom.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`

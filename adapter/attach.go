@@ -9,14 +9,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nlpodyssey/spago/nn"
-
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
 
-// Adapter is an adapter on a model: what its method made for every layer that the settings choose, and the trained copies
-// of modules_to_save.
+// Adapter is an adapter on a model: what its method made for every layer and table that the settings choose, the trained
+// rows of trainable_token_indices, and the trained copies of modules_to_save and of biases.
 type Adapter struct {
 	// Name chooses the adapter in a pass (op.Pass.Adapter).
 	Name string
@@ -25,15 +23,12 @@ type Adapter struct {
 
 	model    *model.Model
 	layers   []Layer
+	tables   []Table
+	tokens   []*tokenRows
 	copies   []weightCopy
+	base     []baseWeight
 	hooks    Hooks    // nil where the method has none
 	restores []func() // not nil while merged
-}
-
-// weightCopy is a weight that is trained whole.
-type weightCopy struct {
-	*model.Weight
-	param *nn.Param
 }
 
 // Attach puts an untrained adapter on a model under a name. Settings that are zero in method take their defaults; method
@@ -60,51 +55,49 @@ func attachNew(ctx context.Context, m *model.Model, name string, method Method, 
 	if err != nil {
 		return nil, err
 	}
-	return attach(ctx, m, name, own, targets, func(path string) *rand.Rand { return layerRand(seed, path) })
+	a := &Adapter{Name: name, Method: own, model: m}
+	return a, a.attach(ctx, targets, func(path string) *rand.Rand { return layerRand(seed, path) })
 }
 
-// attach puts an adapter on the targets; rng makes the generator of a layer.
-func attach(ctx context.Context, m *model.Model, name string, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) (*Adapter, error) {
-	if name == "" {
-		return nil, errors.New("a name is needed; the empty one is the model without adapter")
+// attach puts the adapter on the targets; rng makes the generator of a layer.
+func (a *Adapter) attach(ctx context.Context, on targets, rng func(path string) *rand.Rand) error {
+	if a.Name == "" {
+		return errors.New("a name is needed; the empty one is the model without adapter")
 	}
-	a := &Adapter{Name: name, model: m}
-	if err := a.makeLayers(ctx, method, targets, rng); err != nil {
-		return nil, err
+	if err := a.makeLayers(ctx, a.Method, on, rng); err != nil {
+		return err
 	}
-	m.Weights(func(w *model.Weight) {
-		bias := w.Tied() != nil && len(w.Shape) == 1 // such a bias follows the copy of the weight that it is tied to
-		if module, _, ok := cutLast(w.Name); ok && !bias && inModules(module, a.Method.Settings().ModulesToSave) {
-			a.copies = append(a.copies, weightCopy{Weight: w})
-		}
-	})
-	for _, c := range a.copies {
-		if c.Override(name) != nil {
-			return nil, ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", name, c.Weight.Name))
-		}
+	var err error
+	if a.tokens, err = a.trainTokens(); err != nil {
+		return err
 	}
-	for i, c := range a.copies {
-		a.copies[i].param = c.SetOverride(name, c.Values(""))
+	if err := a.copyWeights(on.layers); err != nil {
+		return err
 	}
 	a.putOn()
-	return a, nil
+	return nil
 }
 
-// makeLayers makes the layers' adapters, and puts them on no layer yet.
-func (a *Adapter) makeLayers(ctx context.Context, method Method, targets []*model.Linear, rng func(path string) *rand.Rand) error {
-	for _, l := range targets {
+// taken says that a layer or a table has an adapter of the name.
+func (a *Adapter) taken(path string) error {
+	return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, path))
+}
+
+// makeLayers makes the layers' and tables' adapters, and puts them on none yet.
+func (a *Adapter) makeLayers(ctx context.Context, method Method, on targets, rng func(path string) *rand.Rand) error {
+	for _, l := range on.layers {
 		if l.Adapter(a.Name) != nil {
-			return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on %s already", a.Name, l.Path()))
+			return a.taken(l.Path())
 		}
 	}
 	if p, ok := method.(TargetPreparer); ok {
 		var err error
-		if method, err = p.PrepareTargets(targets); err != nil {
+		if method, err = p.PrepareTargets(on.layers); err != nil {
 			return err
 		}
 	}
 	var layers []Layer
-	for _, l := range targets {
+	for _, l := range on.layers {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -117,14 +110,18 @@ func (a *Adapter) makeLayers(ctx context.Context, method Method, targets []*mode
 		}
 		layers = append(layers, Layer{l, made})
 	}
-	a.Method, a.layers = method, layers
+	tables, err := a.makeTables(method, on.tables, rng)
+	if err != nil {
+		return err
+	}
+	a.Method, a.layers, a.tables = method, layers, tables
 	if h, ok := method.(HookProvider); ok {
 		a.hooks = h.Hooks(layers)
 	}
 	return nil
 }
 
-// putOn puts the layers' adapters on their layers.
+// putOn puts the layers' and tables' adapters on them, and the copies in the weights' places.
 func (a *Adapter) putOn() {
 	dropout := float32(0)
 	if d, ok := a.Method.(InputDropper); ok {
@@ -133,12 +130,30 @@ func (a *Adapter) putOn() {
 	for _, l := range a.layers {
 		l.Attach(a.Name, l.Adapter, dropout)
 	}
+	for _, t := range a.tables {
+		t.Attach(a.Name, t.Adapter)
+	}
+	for _, t := range a.tokens {
+		t.putOn(a.Name)
+	}
+	for _, c := range a.copies {
+		c.PutOverride(a.Name, c.param)
+	}
 }
 
-// takeOff takes the layers' adapters off their layers.
+// takeOff undoes putOn.
 func (a *Adapter) takeOff() {
 	for _, l := range a.layers {
 		l.Attach(a.Name, nil, 0)
+	}
+	for _, t := range a.tables {
+		t.Attach(a.Name, nil)
+	}
+	for _, t := range a.tokens {
+		t.takeOff(a.Name)
+	}
+	for _, c := range a.copies {
+		c.SetOverride(a.Name, nil)
 	}
 }
 
@@ -162,27 +177,34 @@ func cutLast(path string) (before, last string, ok bool) {
 func (a *Adapter) Detach() {
 	a.Unmerge()
 	a.takeOff()
-	for _, c := range a.copies {
-		c.SetOverride(a.Name, nil)
-	}
+	a.restoreBase()
 }
 
 // Layers lists the adapted layers in the model's order.
 func (a *Adapter) Layers() []Layer { return slices.Clone(a.layers) }
 
-// Params lists what training moves: the parameters of the adapted layers in the model's order, then the trained copies of
-// weights. A layer's parameter is named after the layer's path, such as model.layers.0.mlp.up_proj.lora_A; a copy has the
-// weight's name.
+// Params lists what training moves: the parameters of the adapted layers in the model's order, those of tables and of
+// tokens, then the trained copies of weights. A layer's parameter is named after the layer's path, such as
+// model.layers.0.mlp.up_proj.lora_A; a copy has the weight's name.
 func (a *Adapter) Params() []model.Param {
 	var all []model.Param
-	for _, l := range a.layers {
-		for _, p := range l.Adapter.Params() {
-			p.Name = l.Path() + "." + strings.TrimSuffix(p.Name, ".weight")
+	add := func(path string, params []model.Param) {
+		for _, p := range params {
+			p.Name = path + "." + strings.TrimSuffix(p.Name, ".weight")
 			all = append(all, p)
 		}
 	}
+	for _, l := range a.layers {
+		add(l.Path(), l.Adapter.Params())
+	}
+	for _, t := range a.tables {
+		add(t.Path(), t.Adapter.Params())
+	}
+	for _, t := range a.tokens {
+		add(t.path, t.Params())
+	}
 	for _, c := range a.copies {
-		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param})
+		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional})
 	}
 	return all
 }
@@ -200,6 +222,11 @@ func (a *Adapter) NumTrainable() int {
 func (a *Adapter) ParamsChanged() {
 	for _, l := range a.layers {
 		if r, ok := l.Adapter.(model.ParamsObserver); ok {
+			r.ParamsChanged()
+		}
+	}
+	for _, t := range a.tables {
+		if r, ok := t.Adapter.(model.ParamsObserver); ok {
 			r.ParamsChanged()
 		}
 	}

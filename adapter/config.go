@@ -29,8 +29,11 @@ type Common struct {
 	LayersToTransform intList `json:"layers_to_transform"`
 	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the last list in a path.
 	LayersPattern stringList `json:"layers_pattern"`
-	// ModulesToSave are path suffixes of modules that are trained whole, in a copy, and saved with the adapter.
+	// ModulesToSave are the ends of the paths of modules that are trained whole, in a copy, and saved with the adapter. As in
+	// PEFT an end need not be whole components: "norm" is every norm, input_layernorm too.
 	ModulesToSave stringList `json:"modules_to_save"`
+	// TrainableTokenIndices are tokens whose rows of the embeddings are trained, and saved with the adapter.
+	TrainableTokenIndices TokenIndices `json:"trainable_token_indices"`
 }
 
 // Settings implements Method for a struct that embeds Common.
@@ -147,7 +150,12 @@ func (r Registration) flagged(raw json.RawMessage) bool {
 }
 
 // harmless are keys of PEFT's files that change nothing in what an adapter computes, whatever their value.
-var harmless = []string{"auto_mapping", "megatron_core", "peft_version", "qalora_group_size", "revision", "runtime_config"}
+// Those that end in _config say how an adapter started; where that changed the base, init_lora_weights is refused.
+var harmless = []string{"auto_mapping", "corda_config", "eva_config", "loftq_config", "lora_ga_config", "megatron_core", "peft_version",
+	"qalora_group_size", "revision", "runtime_config"}
+
+// later are keys that earlier versions of PEFT do not know, and stop at: they are written only where they are set.
+var later = []string{"exclude_modules", "lora_bias", "trainable_token_indices"}
 
 // encode makes adapter_config.json.
 func encode(m Method) ([]byte, error) {
@@ -166,6 +174,11 @@ func encode(m Method) ([]byte, error) {
 		}
 	}
 	all["inference_mode"] = true
+	for _, key := range later {
+		if f, ok := all[key]; ok && reflect.ValueOf(f).IsZero() {
+			delete(all, key)
+		}
+	}
 	if t, ok := m.(ConfigTranslator); ok {
 		t.ToFile(all)
 	}
@@ -204,16 +217,24 @@ func (f field) set(raw json.RawMessage) error {
 	err := json.Unmarshal(raw, v.Interface())
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
-		t := f.Type()
-		if t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
-		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), kinds[t.Kind()])
+		return fmt.Errorf("%s is not of its kind; want %s", wording.Clip(raw, 60), f.wants())
 	}
 	if err == nil {
 		f.Set(v.Elem())
 	}
 	return err
+}
+
+// wants says what the field's JSON is.
+func (f field) wants() string {
+	if w, ok := f.Interface().(interface{ wants() string }); ok {
+		return w.wants()
+	}
+	t := f.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return kinds[t.Kind()]
 }
 
 var kinds = map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",

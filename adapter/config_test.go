@@ -38,7 +38,7 @@ func peftConfig(t testing.TB, change string) []byte {
 
 func TestParse(t *testing.T) {
 	common := Common{TaskType: "CAUSAL_LM", BaseModel: "base", InferenceMode: true, TargetModules: Suffixes("v_proj", "o_proj")}
-	ranks, alphas := map[string]int{}, map[string]float64{}
+	ranks, alphas := Pattern[int]{}, Pattern[float64]{}
 	lora := func(r int, rs bool) *LoRA {
 		return &LoRA{Common: common, R: r, Alpha: 8, Bias: "none", RankPattern: ranks, AlphaPattern: alphas, RSLoRA: rs}
 	}
@@ -75,7 +75,7 @@ func TestParseLists(t *testing.T) {
 	}
 	c := m.(*LoRA)
 	if c.TargetModules.Expr != ".*_proj" || c.ExcludeModules.List[0] != "k_proj" || c.ModulesToSave[0] != "lm_head" ||
-		c.RankPattern["q_proj"] != 2 || c.AlphaPattern["q_proj"] != 1.5 || c.Init != InitGaussian {
+		at(c.RankPattern, "q_proj") != 2 || at(c.AlphaPattern, "q_proj") != 1.5 || c.Init != InitGaussian {
 		t.Errorf("got %+v", c)
 	}
 	for layers, want := range map[string]intList{"3": {3}, "[1, 2]": {1, 2}} {
@@ -88,19 +88,21 @@ func TestParseLists(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for change, want := range map[string]string{
-		`{"use_frobnicate": true, "trainable_token_indices": [1]}`: `adapter_config.json: not supported: trainable_token_indices = [1], use_frobnicate = true`,
-		`{"use_dora": true, "use_mora": true, "mora_type": 6}`:     "not supported: mora_type = 6, use_mora = true",
-		`{"use_mora": true, "mora_type": 6, "use_rslora": true}`:   "not supported: use_rslora = true",
-		`{"use_mora": true}`:                                  "mora_type is missing",
-		`{"use_mora": true, "mora_type": 5}`:                  "mora_type: 5 is not supported; want 1, 2, 3, 4, 6",
-		`{"use_mora": true, "mora_type": "x"}`:                `mora_type: "x" is not supported`,
-		`{"target_modules": null}`:                            "target_modules is missing",
-		`{"target_modules": []}`:                              "target_modules is empty",
-		`{"target_modules": 3}`:                               "target_modules: 3 is not of its kind; want a text or a list of texts",
-		`{"target_modules": [""]}`:                            "holds an empty one",
-		`{"peft_type": "C3A"}`:                                `peft_type "C3A" is not supported; supported is `,
-		`{"peft_type": "-"}`:                                  "peft_type is missing",
-		`{"bias": "all"}`:                                     `bias "all" is not supported; want "none"`,
+		`{"use_frobnicate": true, "target_parameters": ["x"]}`:   `adapter_config.json: not supported: target_parameters = ["x"], use_frobnicate = true`,
+		`{"use_dora": true, "use_mora": true, "mora_type": 6}`:   "not supported: mora_type = 6, use_mora = true",
+		`{"use_mora": true, "mora_type": 6, "use_rslora": true}`: "not supported: use_rslora = true",
+		`{"use_mora": true}`:                                   "mora_type is missing",
+		`{"use_mora": true, "mora_type": 5}`:                   "mora_type: 5 is not supported; want 1, 2, 3, 4, 6",
+		`{"use_mora": true, "mora_type": "x"}`:                 `mora_type: "x" is not supported`,
+		`{"target_modules": null}`:                             "target_modules is missing",
+		`{"target_modules": []}`:                               "target_modules is empty",
+		`{"target_modules": 3}`:                                "target_modules: 3 is not of its kind; want a text or a list of texts",
+		`{"target_modules": [""]}`:                             "holds an empty one",
+		`{"peft_type": "C3A"}`:                                 `peft_type "C3A" is not supported; supported is `,
+		`{"peft_type": "-"}`:                                   "peft_type is missing",
+		`{"bias": "some"}`:                                     `bias "some" is not supported; want "none", "all" or "lora_only"`,
+		`{"trainable_token_indices": "x"}`:                     `trainable_token_indices: "x" is not of its kind; want a list of token ids, or such lists by module`,
+		`{"lora_bias": true, "init_lora_weights": "gaussian"}`: `lora_bias: init_lora_weights is "gaussian"; want true or false`,
 		`{"r": 0}`:                                            "r is 0; want 1 to 65536",
 		`{"r": "four"}`:                                       `r: "four" is not of its kind; want a whole number`,
 		`{"r": 1000000}`:                                      "r is 1000000",
@@ -169,7 +171,8 @@ func TestParseOthers(t *testing.T) {
 		{"IA3", `{"layers_to_transform": [1]}`, "not supported: layers_to_transform = [1]"},
 		{"IA3", `{"init_ia3_weights": "gaussian"}`, `init_ia3_weights is "gaussian"; want true or false`},
 		{"VERA", `{"exclude_modules": ["x"]}`, `not supported: exclude_modules = ["x"]`},
-		{"VERA", `{"bias": "vera_only"}`, `bias "vera_only" is not supported`},
+		{"VERA", `{"bias": "lora_only"}`, `bias "lora_only" is not supported; want "none", "all" or "vera_only"`},
+		{"VERA", `{"trainable_token_indices": [1]}`, "not supported: trainable_token_indices = [1]"},
 		{"VERA", `{"r": 0}`, "r is 0; want 1 to 65536"},
 		{"VERA", `{"projection_prng_key": -1}`, "projection_prng_key is -1"},
 		{"VERA", `{"vera_dropout": 1}`, "vera_dropout is 1"},

@@ -197,7 +197,7 @@ func lossOf(w tensor.Matrix, a model.Adapter, x, gy tensor.Matrix) func() float6
 }
 
 // checkDirections compares, for each parameter and some random directions, the gradient with a difference of the loss.
-func checkDirections(t *testing.T, what string, rng *rand.Rand, a model.Adapter, loss func() float64) {
+func checkDirections(t *testing.T, what string, rng *rand.Rand, a interface{ Params() []model.Param }, loss func() float64) {
 	t.Helper()
 	for _, p := range a.Params() {
 		m, g := op.Data(p.Param), op.Grad(p.Param)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
 
@@ -20,19 +21,28 @@ func (a *Adapter) Describe() []string {
 		}
 		count[line]++
 	}
-	for _, l := range a.layers {
-		_, name, _ := cutLast(l.Path())
-		out, in := l.Dims()
+	adapted := func(path string, rows, cols int, on any, params []model.Param) {
+		_, name, _ := cutLast(path)
 		size := 0
-		for _, p := range l.Adapter.Params() {
+		for _, p := range params {
 			size += len(op.Data(p.Param).Data)
 		}
 		label := ""
-		if r, ok := l.Adapter.(Ranker); ok {
+		if r, ok := on.(Ranker); ok {
 			symbol, n := r.Rank()
 			label = fmt.Sprintf("%s %d, ", symbol, n)
 		}
-		add(fmt.Sprintf("%s %d×%d: %s%s", name, out, in, label, counted(size, "parameter")))
+		add(fmt.Sprintf("%s %d×%d: %s%s", name, rows, cols, label, counted(size, "parameter")))
+	}
+	for _, l := range a.layers {
+		out, in := l.Dims()
+		adapted(l.Path(), out, in, l.Adapter, l.Adapter.Params())
+	}
+	for _, t := range a.tables {
+		adapted(t.Path(), t.Shape[0], t.Shape[1], t.Adapter, t.Adapter.Params())
+	}
+	for _, t := range a.tokens {
+		add(fmt.Sprintf("%s: %s trained whole, %s", t.path, counted(len(t.rows), "token"), counted(len(op.Data(t.values).Data), "parameter")))
 	}
 	for _, c := range a.copies {
 		add(fmt.Sprintf("%s: trained whole, %s", c.Weight.Name, counted(c.Size(), "parameter")))

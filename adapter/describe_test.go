@@ -11,7 +11,7 @@ import (
 func TestDescribe(t *testing.T) {
 	m := tinyModel(t, true)
 	c := &MoRA{Common: Common{TargetModules: Suffixes("down_proj", "q_proj"), ModulesToSave: stringList{"lm_head"}},
-		R: 2, RankPattern: map[string]int{"2.mlp.down_proj": 1}, Type: Rotation}
+		R: 2, RankPattern: Pattern[int]{{"2.mlp.down_proj", 1}}, Type: Rotation}
 	a := mustAttach(t, m, "a", c)
 	want := []string{
 		"q_proj 18×20: r̂ 8, 64 parameters, 3 layers",

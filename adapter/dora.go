@@ -15,7 +15,7 @@ import (
 func init() {
 	Register("dora", Registration{PEFTType: "LORA", Flag: "use_dora", New: func() Method {
 		return &DoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{}}
 	}})
 }
 
@@ -30,11 +30,11 @@ type DoRA struct {
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how A and B start: InitDefault, InitGaussian or InitRandom. The magnitudes start as the norms of W's rows.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
@@ -57,7 +57,7 @@ var (
 
 // Validate implements Validator.
 func (c *DoRA) Validate() error {
-	if err := c.Init.only("DoRA", InitDefault, InitRandom, InitGaussian); err != nil {
+	if err := c.Init.only("DoRA", append([]Init{InitDefault, InitRandom, InitGaussian}, fromFile...)...); err != nil {
 		return err
 	}
 	return c.lowRank().validateScaled()

@@ -34,6 +34,17 @@ type MismatchError struct {
 	// Invalid says of tensors in their shape what is wrong with the values: their type, NaN, or two copies of one matrix that
 	// are not the same.
 	Invalid []string
+	// VocabSize is how many tokens the file's embeddings have, where that is not the model's number: load the model with
+	// model.Options.VocabSize then. Elsewhere it is 0.
+	VocabSize int
+}
+
+// or is nil where everything fits.
+func (e *MismatchError) or() error {
+	if len(e.Missing)+len(e.Unexpected)+len(e.Shape)+len(e.Invalid) == 0 {
+		return nil
+	}
+	return e
 }
 
 // Error lists up to six of all that is wrong.

@@ -10,19 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
-)
-
-const (
-	configFile = "adapter_config.json"
-	tensorFile = "adapter_model.safetensors"
-	prefix     = "base_model.model." // PEFT's, before a module's path
 )
 
 // values are the numbers that the file holds.
@@ -43,21 +36,30 @@ func asStored(params []model.Param) []StoredTensor {
 	return all
 }
 
-// tensors lists the tensors of the file by their full names.
+// tensors lists the tensors that belong to the adapter's parameters, by their full names.
 func (a *Adapter) tensors() []StoredTensor {
 	var all []StoredTensor
-	for _, l := range a.layers {
-		own := asStored(l.Adapter.Params())
-		if s, ok := l.Adapter.(TensorStorer); ok {
+	add := func(path string, on any, params []model.Param) {
+		own := asStored(params)
+		if s, ok := on.(TensorStorer); ok {
 			own = s.StoredTensors()
 		}
 		for _, t := range own {
-			t.Name = prefix + l.Path() + "." + t.Name
+			t.Name = prefix + path + "." + t.Name
 			all = append(all, t)
 		}
 	}
+	for _, l := range a.layers {
+		add(l.Path(), l.Adapter, l.Adapter.Params())
+	}
+	for _, t := range a.tables {
+		add(t.Path(), t.Adapter, t.Adapter.Params())
+	}
+	for _, t := range a.tokens {
+		all = append(all, t.stored())
+	}
 	for _, c := range a.copies {
-		all = append(all, StoredTensor{Name: prefix + c.Weight.Name, Shape: c.Shape, Param: c.param})
+		all = append(all, StoredTensor{Name: prefix + c.stored, Shape: c.Shape, Param: c.param})
 	}
 	if s, ok := a.Method.(SharedTensorStorer); ok {
 		all = append(all, s.SharedTensors()...)
@@ -66,7 +68,8 @@ func (a *Adapter) tensors() []StoredTensor {
 }
 
 // Save writes adapter_config.json and adapter_model.safetensors into a folder, as PEFT does and, for MoRA, as the published
-// code does. Each file is replaced as a whole or not at all.
+// code does: with the names of the modules that the settings choose, and PEFT's name of the model's kind. Each file is
+// replaced as a whole or not at all.
 func (a *Adapter) Save(dir string) error {
 	if err := a.save(dir); err != nil {
 		return fmt.Errorf("adapter: save %s: %w", dir, err)
@@ -75,19 +78,16 @@ func (a *Adapter) Save(dir string) error {
 }
 
 func (a *Adapter) save(dir string) error {
+	method := a.written()
 	var tensors []checkpoint.Tensor
-	for _, t := range a.tensors() {
+	for _, t := range slices.Concat(a.tensors(), a.storedBase(), a.storedHead(method.Settings().TaskType)) {
 		data := t.values()
 		if i := notFinite(data); i >= 0 {
 			return fmt.Errorf("%s holds %v", t.Name, data[i])
 		}
 		tensors = append(tensors, checkpoint.F32(t.Name, data, t.Shape...))
 	}
-	c := a.Method.Settings()
-	if c.BaseModel == "" {
-		c.BaseModel = a.model.Dir
-	}
-	config, err := encode(a.Method)
+	config, err := encode(method)
 	if err != nil {
 		return err
 	}
@@ -149,54 +149,73 @@ func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 	if err != nil {
 		return nil, err
 	}
-	file, err := checkpoint.Open(filepath.Join(dir, tensorFile))
+	file, err := openTensors(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	targets, err := resolve(m, method, false)
-	if err != nil {
-		return nil, err
-	}
-	a, err := attach(ctx, m, name, method, targets, func(string) *rand.Rand { return nil })
-	if err != nil {
-		return nil, err
-	}
-	if err := a.fill(file); err != nil {
+	a := &Adapter{Name: name, Method: method, model: m}
+	if err := a.fromFile(ctx, file); err != nil {
 		a.Detach()
 		return nil, err
+	}
+	a.ParamsChanged()
+	return a, nil
+}
+
+// fromFile attaches the adapter with the tensors of a file.
+func (a *Adapter) fromFile(ctx context.Context, file *storedTensors) error {
+	on, err := resolve(a.model, a.Method, false)
+	if err != nil {
+		return err
+	}
+	if err := file.fits(a.model, a.Method); err != nil {
+		return err
+	}
+	if err := a.replaceBase(file, on); err != nil {
+		return err
+	}
+	if err := a.attach(ctx, on, func(string) *rand.Rand { return nil }); err != nil {
+		return err
+	}
+	if err := a.fill(file); err != nil {
+		return err
 	}
 	for _, l := range a.layers {
 		if r, ok := l.Adapter.(AfterLoader); ok {
 			r.AfterLoad()
 		}
 	}
-	a.ParamsChanged()
-	return a, nil
+	return nil
 }
 
 // fill sets the parameters to the values in the file.
-func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
-	names := map[string]string{} // from our names to those of the file
-	for _, n := range file.Names() {
-		names[strings.Replace(n, ".modules_to_save.", ".", 1)] = n
-	}
-	var bad MismatchError
+func (a *Adapter) fill(file *storedTensors) error {
+	bad := MismatchError{Invalid: file.copies}
 	read := map[*nn.Param]bool{}
+	for _, c := range a.copies {
+		read[c.param] = c.optional
+	}
+	for _, t := range a.tokens {
+		for _, path := range t.followers() { // PEFT does not read it either
+			delete(file.names, path+".trainable_tokens_delta")
+		}
+	}
 	tensors := a.tensors()
+	again := map[*nn.Param]bool{}
 	for _, t := range tensors {
-		name, ok := names[t.Name]
+		plain := plainName(t.Name)
+		src, ok := file.get(plain)
 		if !ok {
 			continue
 		}
-		delete(names, t.Name)
-		src, _ := file.Get(name)
+		delete(file.names, plain)
 		if !slices.Equal(src.Shape, t.Shape) {
-			bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", name, src.Shape, t.Shape))
-		} else if err := t.read(src, read[t.Param]); err != nil {
+			bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", src.Name, src.Shape, t.Shape))
+		} else if err := t.read(src, again[t.Param]); err != nil {
 			bad.Invalid = append(bad.Invalid, err.Error())
 		}
-		read[t.Param] = true
+		read[t.Param], again[t.Param] = true, true
 	}
 	for _, t := range tensors {
 		if !read[t.Param] {
@@ -204,24 +223,18 @@ func (a *Adapter) fill(file *checkpoint.Checkpoint) error {
 			read[t.Param] = true
 		}
 	}
-	bad.Unexpected = slices.Sorted(maps.Values(names))
-	if len(bad.Shape)+len(bad.Invalid)+len(bad.Missing)+len(bad.Unexpected) > 0 {
-		return &bad
-	}
-	return nil
+	bad.Unexpected = slices.Sorted(maps.Values(file.names))
+	return bad.or()
 }
 
 // read fills the parameter from a tensor of the file in the right shape. Where the parameter has been read under another
 // name, both must agree.
 func (t StoredTensor) read(src checkpoint.Tensor, again bool) error {
-	v, err := src.Float32s()
+	v, err := finite(src)
 	if err != nil {
 		return err
 	}
 	data := op.Data(t.Param).Data
-	if i := notFinite(v); i >= 0 {
-		return fmt.Errorf("%s holds %v", src.Name, v[i])
-	}
 	if t.Unpack != nil {
 		t.Unpack(v)
 		return nil
@@ -231,6 +244,18 @@ func (t StoredTensor) read(src checkpoint.Tensor, again bool) error {
 	}
 	copy(data, v)
 	return nil
+}
+
+// finite are a tensor's values.
+func finite(src checkpoint.Tensor) ([]float32, error) {
+	v, err := src.Float32s()
+	if err != nil {
+		return nil, err
+	}
+	if i := notFinite(v); i >= 0 {
+		return nil, fmt.Errorf("%s holds %v", src.Name, v[i])
+	}
+	return v, nil
 }
 
 // notFinite is the index of the first value that is NaN or infinite, or -1.

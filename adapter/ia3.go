@@ -16,7 +16,7 @@ import (
 )
 
 func init() {
-	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"layers_to_transform", "layers_pattern"},
+	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"trainable_token_indices", "layers_to_transform", "layers_pattern"},
 		LearningRate: func(int) LRRange {
 			return LRRange{1e-3, 1e-2, "not in the MoRA paper; around the 3e-3 of its paper"}
 		},
@@ -67,7 +67,7 @@ func (c *IA3) Validate() error {
 			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
 		}
 	}
-	return validateFrozen("none", c.FanInFanOut)
+	return validateBias("none", "none", c.FanInFanOut)
 }
 
 // MethodName implements MethodNamer.

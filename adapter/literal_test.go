@@ -61,7 +61,8 @@ func TestLiterals(t *testing.T) {
 		method Method
 		want   string // JSON of the settings that matter
 	}{
-		{&LoRA{R: 4}, `{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "bias": "none", "rank_pattern": {}}`},
+		{&LoRA{R: 4}, `{"r": 4, "lora_alpha": 8, "bias": "none", "rank_pattern": {},
+			"target_modules": ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]}`},
 		{&LoRAPlus{R: 4}, `{"r": 4, "loraplus_lr_ratio": 4}`},
 		{&LoRAPlus{Ratio: 2}, `{"r": 8, "loraplus_lr_ratio": 2}`},
 		{&AsyLoRA{R: 4, RSLoRA: true}, `{"r": 4, "use_rslora": true}`},

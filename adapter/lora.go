@@ -1,7 +1,7 @@
 package adapter
 
 import (
-	"math"
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/nlpodyssey/spago/nn"
@@ -33,18 +33,19 @@ type LoRA struct {
 	Alpha float64 `json:"lora_alpha"`
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
-	// RankPattern and AlphaPattern give another rank or alpha to layers whose path ends in a match of the key, which is a
-	// regular expression. Where several keys match, the first in alphabetical order counts.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	// RankPattern and AlphaPattern give some layers another rank or alpha.
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how the adapter starts.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// RSLoRA scales by α/√r instead of α/r (Kalajdzievski 2023, arXiv 2312.03732).
 	RSLoRA bool `json:"use_rslora"`
+	// LoRABias trains a bias beside B, too: W'·x gets α/r·(B·A·x + b). It can be merged only into layers that have a bias.
+	LoRABias bool `json:"lora_bias"`
 	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank. Only files set it.
 	ConvertedFrom Init `json:"converted_from"`
 }
@@ -57,13 +58,14 @@ var (
 	_ PatternLister        = (*LoRA)(nil)
 	_ model.Adapter        = (*lora)(nil)
 	_ model.DeltaForwarder = (*lora)(nil)
+	_ model.BiasAdder      = (*lora)(nil)
 	_ Ranker               = (*lora)(nil)
 	_ SpectrumFactorer     = (*lora)(nil)
 )
 
 func newLoRA() *LoRA {
 	return &LoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-		RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+		RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{}}
 }
 
 // MethodName implements MethodNamer: PiSSA and OLoRA are LoRA with another start.
@@ -86,7 +88,12 @@ func (c *LoRA) lowRank() lowRank {
 }
 
 // Validate implements Validator.
-func (c *LoRA) Validate() error { return c.lowRank().validateScaled() }
+func (c *LoRA) Validate() error {
+	if c.LoRABias && c.Init != InitDefault && c.Init != InitRandom {
+		return ofKind(ErrUnsupported, fmt.Errorf("lora_bias: init_lora_weights is %q; want true or false", string(c.Init)))
+	}
+	return c.lowRank().validateScaled()
+}
 
 // InputDropout implements InputDropper.
 func (c *LoRA) InputDropout() float32 { return float32(c.Dropout) }
@@ -97,8 +104,19 @@ func (c *LoRA) LayerPatterns() map[string][]string { return c.lowRank().patterns
 // Adapt implements Method.
 func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	low, err := newLora(c.lowRank(), l, rng)
-	if err != nil || !c.Init.residual() {
-		return low, err
+	if err != nil {
+		return nil, err
+	}
+	if c.LoRABias {
+		out, _ := l.Dims()
+		v := make([]float32, out)
+		if c.Init == InitRandom {
+			v = kaiming(rng, out, op.Data(low.a).Rows)
+		}
+		low.bias = op.NewParam(v, 1, out)
+	}
+	if !c.Init.residual() {
+		return low, nil
 	}
 	return c.residual(low, l, rng)
 }
@@ -107,13 +125,17 @@ func (c *LoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 type lora struct {
 	nn.Module
 	a, b  *nn.Param // [r, in], [out, r]
+	bias  *nn.Param // [1, out], or nil
 	scale float32
 	ratio float64 // the learning rate of B over that of A; 0 counts as 1
 }
 
 // newLora draws A and B of a layer.
 func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
-	r, alpha, err := s.on(l)
+	r, alpha, err := s.on(l.Path())
+	if err == nil {
+		err = s.start.drawn(rng)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,16 +147,34 @@ func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
 	case InitGaussian:
 		a = normal(rng, r*in, 1/float64(r))
 	}
-	scale := alpha / float64(r)
-	if s.rsLoRA {
-		scale = alpha / math.Sqrt(float64(r))
-	}
-	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: float32(scale)}, nil
+	return &lora{a: op.NewParam(a, r, in), b: op.NewParam(b, out, r), scale: s.scale(r, alpha)}, nil
 }
 
 // Params implements model.Adapter.
 func (l *lora) Params() []model.Param {
-	return []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
+	ps := []model.Param{{Name: "lora_A.weight", Param: l.a}, {Name: "lora_B.weight", Param: l.b, LRScale: l.ratio}}
+	if l.bias != nil {
+		ps = append(ps, model.Param{Name: "lora_B.bias", Param: l.bias, LRScale: l.ratio})
+	}
+	return ps
+}
+
+// StoredTensors implements TensorStorer: PEFT's bias has one extent.
+func (l *lora) StoredTensors() []StoredTensor {
+	all := asStored(l.Params())
+	if l.bias != nil {
+		all[2].Shape = all[2].Shape[1:]
+	}
+	return all
+}
+
+// AddBias implements model.BiasAdder: b += s·bias.
+func (l *lora) AddBias(b []float32) bool {
+	if l.bias == nil {
+		return false
+	}
+	vec.Axpy(b, l.scale, op.Data(l.bias).Data)
+	return true
 }
 
 // Rank implements Ranker.
@@ -186,10 +226,15 @@ func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {
 	return []*mat.Dense{spectrum.LowRank(op.Data(l.b), op.Data(l.a), l.scale)}
 }
 
-// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x. It computes dBᵀ = s·(A·xᵀ)·gy, in which the
+// Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x, and for a bias db += s·Σ gy. It computes dBᵀ = s·(A·xᵀ)·gy, in which the
 // narrow matrices are operands of few rows, so that no kernel packs x and gy.
 func (l *lora) Grad(x, gy tensor.Matrix) {
 	a, b := op.Data(l.a), op.Data(l.b)
+	if l.bias != nil && op.RequiresGrad(l.bias) {
+		for t := range gy.Rows {
+			vec.Axpy(op.Grad(l.bias).Data, l.scale, gy.Row(t))
+		}
+	}
 	tensor.Parallel(2, func(i int) {
 		switch {
 		case i == 0 && op.RequiresGrad(l.b):

@@ -11,7 +11,7 @@ import (
 func init() {
 	Register("loraplus", Registration{PEFTType: "LORA", Flag: "loraplus_lr_ratio", New: func() Method {
 		return &LoRAPlus{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
+			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{},
 			Ratio: 4}
 	}})
 }
@@ -27,16 +27,18 @@ type LoRAPlus struct {
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how the adapter starts.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// RSLoRA scales by α/√r instead of α/r.
 	RSLoRA bool `json:"use_rslora"`
+	// LoRABias is LoRA's.
+	LoRABias bool `json:"lora_bias"`
 	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank. Only files set it.
 	ConvertedFrom Init `json:"converted_from"`
 	// Ratio is λ = η_B/η_A. The MoRA paper searches 2 and 4.
@@ -66,7 +68,7 @@ func (c *LoRAPlus) MethodName() string { return "LoRA+" }
 // asLoRA is the LoRA that it is when it is run.
 func (c *LoRAPlus) asLoRA() *LoRA {
 	return &LoRA{Common: c.Common, R: c.R, Alpha: c.Alpha, Dropout: c.Dropout, RankPattern: c.RankPattern, AlphaPattern: c.AlphaPattern,
-		Init: c.Init, Bias: c.Bias, FanInFanOut: c.FanInFanOut, RSLoRA: c.RSLoRA, ConvertedFrom: c.ConvertedFrom}
+		Init: c.Init, Bias: c.Bias, FanInFanOut: c.FanInFanOut, RSLoRA: c.RSLoRA, LoRABias: c.LoRABias, ConvertedFrom: c.ConvertedFrom}
 }
 
 // InputDropout implements InputDropper.

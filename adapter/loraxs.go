@@ -21,7 +21,7 @@ func init() {
 		},
 		New: func() Method {
 			return &LoRAXS{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-				RankPattern: map[string]int{}, AlphaPattern: map[string]float64{}}
+				RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{}}
 		},
 	})
 }
@@ -45,11 +45,11 @@ type LoRAXS struct {
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how R starts: InitDefault, InitGaussian or InitRandom.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
@@ -91,7 +91,7 @@ func (c *LoRAXS) LayerPatterns() map[string][]string { return c.lowRank().patter
 
 // Adapt implements Method.
 func (c *LoRAXS) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	r, alpha, err := c.lowRank().on(l)
+	r, alpha, err := c.lowRank().on(l.Path())
 	if err != nil {
 		return nil, err
 	}

@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/wording"
-	"github.com/spagotune/spagotune/model"
 )
 
 // lowRank is a view of the settings that LoRA, its kin and MoRA share. Each of these methods declares them as fields of
@@ -20,8 +18,8 @@ type lowRank struct {
 	r            int
 	alpha        float64
 	dropout      float64
-	rankPattern  map[string]int
-	alphaPattern map[string]float64
+	rankPattern  Pattern[int]
+	alphaPattern Pattern[float64]
 	start        Init
 	bias         string
 	fanInFanOut  bool
@@ -39,51 +37,51 @@ const (
 
 // validate says which setting cannot be.
 func (s lowRank) validate() error {
-	ranks := map[string]int{"r": s.r}
-	for k, r := range s.rankPattern {
-		ranks["rank_pattern: "+k] = r
-	}
-	for _, k := range slices.Sorted(maps.Keys(ranks)) {
-		if r := ranks[k]; r < 1 || r > maxRank {
-			return fmt.Errorf("%s is %d; want 1 to %d", k, r, maxRank)
+	for _, e := range append(Pattern[int]{{"r", s.r}}, named("rank_pattern: ", s.rankPattern)...) {
+		if e.Value < 1 || e.Value > maxRank {
+			return fmt.Errorf("%s is %d; want 1 to %d", e.Key, e.Value, maxRank)
 		}
 	}
-	alphas := s.alphas()
-	for _, k := range slices.Sorted(maps.Keys(alphas)) {
-		if alpha := alphas[k]; !(math.Abs(alpha) <= maxAlpha) {
-			return fmt.Errorf("%s is %g; want at most %g", k, alpha, maxAlpha)
+	for _, e := range s.alphas() {
+		if !(math.Abs(e.Value) <= maxAlpha) {
+			return fmt.Errorf("%s is %g; want at most %g", e.Key, e.Value, maxAlpha)
 		}
 	}
 	if s.dropout < 0 || s.dropout >= 1 || math.IsNaN(s.dropout) {
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", s.dropout)
 	}
-	return validateFrozen(s.bias, s.fanInFanOut)
+	return validateBias(s.bias, "lora_only", s.fanInFanOut)
 }
 
 // validateScaled is validate for a method whose update is scaled by alpha, which must not be 0 then.
 func (s lowRank) validateScaled() error {
-	alphas := s.alphas()
-	for _, k := range slices.Sorted(maps.Keys(alphas)) {
-		if alphas[k] == 0 {
-			return fmt.Errorf("%s is 0: the update would be nothing; want another number", k)
+	for _, e := range s.alphas() {
+		if e.Value == 0 {
+			return fmt.Errorf("%s is 0: the update would be nothing; want another number", e.Key)
 		}
 	}
 	return s.validate()
 }
 
 // alphas are all alphas by the name of their setting.
-func (s lowRank) alphas() map[string]float64 {
-	all := map[string]float64{"lora_alpha": s.alpha}
-	for k, alpha := range s.alphaPattern {
-		all["alpha_pattern: "+k] = alpha
+func (s lowRank) alphas() Pattern[float64] {
+	return append(Pattern[float64]{{"lora_alpha", s.alpha}}, named("alpha_pattern: ", s.alphaPattern)...)
+}
+
+// named puts the name of a pattern before its keys.
+func named[T any](name string, p Pattern[T]) Pattern[T] {
+	all := slices.Clone(p)
+	for i := range all {
+		all[i].Key = name + all[i].Key
 	}
 	return all
 }
 
-// validateFrozen refuses what PEFT has and this package does not: biases that train, and weights that are [in, out].
-func validateFrozen(bias string, fanInFanOut bool) error {
-	if bias != "none" {
-		return ofKind(ErrUnsupported, fmt.Errorf("bias %q is not supported; want \"none\"", bias))
+// validateBias refuses a bias that PEFT does not have for the method, whose own value is only, and weights that are
+// [in, out].
+func validateBias(bias, only string, fanInFanOut bool) error {
+	if bias != "none" && bias != "all" && bias != only {
+		return ofKind(ErrUnsupported, fmt.Errorf("bias %q is not supported; want \"none\", \"all\" or %q", bias, only))
 	}
 	if fanInFanOut {
 		return ofKind(ErrUnsupported, errors.New("fan_in_fan_out is not supported; want false"))
@@ -93,38 +91,36 @@ func validateFrozen(bias string, fanInFanOut bool) error {
 
 // patterns are the keys, by the name of their setting, each of which must match a layer.
 func (s lowRank) patterns() map[string][]string {
-	return map[string][]string{"rank_pattern": slices.Sorted(maps.Keys(s.rankPattern)), "alpha_pattern": slices.Sorted(maps.Keys(s.alphaPattern))}
+	return map[string][]string{"rank_pattern": s.rankPattern.Keys(), "alpha_pattern": s.alphaPattern.Keys()}
 }
 
-// on returns the rank and the alpha on a layer.
-func (s lowRank) on(l *model.Linear) (r int, alpha float64, err error) {
+// on returns the rank and the alpha on the layer with a path.
+func (s lowRank) on(path string) (r int, alpha float64, err error) {
 	r, alpha = s.r, s.alpha
-	if err := override(&r, s.rankPattern, l.Path()); err != nil {
+	if err := s.rankPattern.override(&r, path); err != nil {
 		return 0, 0, fmt.Errorf("rank_pattern: %w", err)
 	}
-	if err := override(&alpha, s.alphaPattern, l.Path()); err != nil {
+	if err := s.alphaPattern.override(&alpha, path); err != nil {
 		return 0, 0, fmt.Errorf("alpha_pattern: %w", err)
 	}
 	return r, alpha, nil
 }
 
-// override sets v to the value of the first key, in alphabetical order, that matches the path.
-func override[T any](v *T, patterns map[string]T, path string) error {
-	for _, k := range slices.Sorted(maps.Keys(patterns)) {
-		ok, err := matchesKey(k, path)
-		if err != nil {
-			return err
-		}
-		if ok {
-			*v = patterns[k]
-			return nil
-		}
+// scale is α/r, or α/√r for rank-stabilised LoRA.
+func (s lowRank) scale(r int, alpha float64) float32 {
+	if s.rsLoRA {
+		return float32(alpha / math.Sqrt(float64(r)))
 	}
-	return nil
+	return float32(alpha / float64(r))
 }
 
-// Init says how an adapter starts: InitDefault, InitRandom, InitGaussian, InitPiSSA, "pissa_niter_N" or InitOLoRA.
+// Init says how an adapter starts: InitDefault, InitRandom, InitGaussian, InitPiSSA, "pissa_niter_N" or InitOLoRA. Files
+// may name another start of PEFT's that leaves the base as it is: "eva", "orthogonal" or "mica". What was trained from
+// there is a plain LoRA.
 type Init string
+
+// fromFile are the starts that only files have.
+var fromFile = []Init{"eva", "orthogonal", "mica"}
 
 const (
 	// InitDefault (true in JSON) leaves the model's output as it is: LoRA's A is Kaiming-uniform with a = √5 and its B is
@@ -138,10 +134,10 @@ const (
 
 // MarshalJSON writes true, false or the name.
 func (i Init) MarshalJSON() ([]byte, error) {
-	if i == InitGaussian || i.residual() {
-		return json.Marshal(string(i))
+	if i == InitDefault || i == InitRandom {
+		return json.Marshal(i == InitDefault)
 	}
-	return json.Marshal(i == InitDefault)
+	return json.Marshal(string(i))
 }
 
 // UnmarshalJSON reads true, false or the name.
@@ -151,11 +147,9 @@ func (i *Init) UnmarshalJSON(raw []byte) error {
 		*i = InitDefault
 	case "false":
 		*i = InitRandom
-	case `"gaussian"`:
-		*i = InitGaussian
 	default:
-		*i = Init(strings.Trim(string(raw), `"`))
-		if !i.residual() {
+		*i = Init(strings.ToLower(strings.Trim(string(raw), `"`)))
+		if *i != InitGaussian && !i.residual() && !slices.Contains(fromFile, *i) {
 			return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want true, false, \"gaussian\", \"pissa\", \"pissa_niter_N\" or \"olora\"", wording.Clip(raw, 60)))
 		}
 	}
@@ -168,6 +162,14 @@ func (i Init) only(method string, have ...Init) error {
 		return nil
 	}
 	return ofKind(ErrUnsupported, fmt.Errorf("init_lora_weights: %s has no start %q", method, string(i)))
+}
+
+// drawn refuses to draw a start that only files have.
+func (i Init) drawn(rng *rand.Rand) error {
+	if rng == nil || !slices.Contains(fromFile, i) {
+		return nil
+	}
+	return ofKind(ErrUnsupported, fmt.Errorf("init_lora_weights %q is a start of PEFT's, which only its files have; start with true, false, \"gaussian\", \"pissa\" or \"olora\"", string(i)))
 }
 
 // kaiming draws n numbers as PyTorch does for a linear layer: uniform within ±1/√in. Without a generator they are

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -16,19 +15,18 @@ func (a *Adapter) Merge(ctx context.Context) error {
 	if a.restores != nil {
 		return ofKind(ErrMerged, fmt.Errorf("adapter: %q is merged already", a.Name))
 	}
-	layers, err := a.merged(ctx)
+	merged, err := a.merged(ctx)
 	if err != nil {
 		return fmt.Errorf("adapter: merge: %w", err)
 	}
 	sources := map[*model.Weight]tensor.Source{}
-	for w, m := range layers {
+	a.copySources(sources)
+	for w, m := range merged {
 		sources[w] = m
 	}
-	for _, c := range a.copies {
-		sources[c.Weight] = dense(op.Data(c.param))
-	}
-	a.model.Weights(func(w *model.Weight) { // a tied weight keeps its values
-		if t := w.Tied(); t != nil && sources[t] != nil && sources[w] == nil {
+	follows := a.mergedTokens(sources)
+	a.model.Weights(func(w *model.Weight) { // a tied matrix keeps its values; a bias under another name follows
+		if t := w.Tied(); t != nil && len(w.Shape) == 2 && sources[t] != nil && sources[w] == nil && !follows[w] {
 			sources[w] = t.Source("")
 		}
 	})
@@ -62,7 +60,7 @@ func (a *Adapter) baseChanged() {
 	}
 }
 
-// merged are the layers' weights and biases with the adapter folded in.
+// merged are the layers' weights and biases, and the tables, with the adapter folded in.
 func (a *Adapter) merged(ctx context.Context) (map[*model.Weight]tensor.Matrix, error) {
 	sources := map[*model.Weight]tensor.Matrix{}
 	for _, l := range a.layers {
@@ -75,6 +73,9 @@ func (a *Adapter) merged(ctx context.Context) (map[*model.Weight]tensor.Matrix, 
 		}
 		sources[l.Weight] = w
 		if l.Bias == nil {
+			if l.AddsBias(a.Name) {
+				return nil, fmt.Errorf("%s has no bias that could take up the adapter's (lora_bias)", l.Path())
+			}
 			continue
 		}
 		b := tensor.New(1, l.Bias.Size())
@@ -83,6 +84,13 @@ func (a *Adapter) merged(ctx context.Context) (map[*model.Weight]tensor.Matrix, 
 			return nil, fmt.Errorf("%s.bias would hold NaN or an infinite value", l.Path())
 		}
 		sources[l.Bias] = b
+	}
+	for _, t := range a.tables {
+		w := dense(t.Table(a.Name))
+		if notFinite(w.Data) >= 0 {
+			return nil, fmt.Errorf("%s would hold NaN or an infinite value", t.Weight.Name)
+		}
+		sources[t.Weight] = w
 	}
 	return sources, nil
 }

@@ -121,8 +121,8 @@ func reload(t *testing.T, m *model.Model, a *Adapter, logits []float32) {
 		}
 	}
 	golden.Close(t, "loaded", run(t, m, "again"), logits, 0, false)
-	one, _ := encode(a.Method)
-	two, _ := encode(b.Method)
+	one, _ := encode(a.written())
+	two, _ := encode(b.written())
 	if string(one) != string(two) {
 		t.Errorf("settings were\n%s\nand are\n%s", one, two)
 	}
@@ -178,7 +178,7 @@ func TestSeed(t *testing.T) {
 
 func TestModulesToSave(t *testing.T) {
 	for _, tied := range []bool{false, true} {
-		for _, modules := range [][]string{{"lm_head"}, {"embed_tokens"}, {"norm", "input_layernorm"}, {"embed_tokens", "lm_head"}, {"layers.1.mlp"}} {
+		for _, modules := range [][]string{{"lm_head"}, {"embed_tokens"}, {"model.norm", "input_layernorm"}, {"embed_tokens", "lm_head"}, {"layers.1.mlp"}} {
 			t.Run(fmt.Sprint(modules, tied), func(t *testing.T) {
 				m := tinyModel(t, tied)
 				base := run(t, m, "")

@@ -21,7 +21,7 @@ import (
 func init() {
 	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, LearningRate: moraRates, New: func() Method {
 		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-			RankPattern: map[string]int{}, AlphaPattern: map[string]float64{},
+			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{},
 			Type: Rotation}
 	}})
 }
@@ -38,11 +38,11 @@ type MoRA struct {
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
-	RankPattern  map[string]int     `json:"rank_pattern"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
+	RankPattern  Pattern[int]     `json:"rank_pattern"`
+	AlphaPattern Pattern[float64] `json:"alpha_pattern"`
 	// Init says how M starts: InitDefault or InitRandom.
 	Init Init `json:"init_lora_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
@@ -160,7 +160,7 @@ func (t MoRAType) rhat(in, out, r int) int {
 
 // Adapt implements Method.
 func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
-	r, _, err := c.lowRank().on(l)
+	r, _, err := c.lowRank().on(l.Path())
 	if err != nil {
 		return nil, err
 	}

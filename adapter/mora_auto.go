@@ -26,7 +26,7 @@ func (c *MoRA) PrepareTargets(targets []*model.Linear) (Method, error) {
 	}
 	var shares []float64
 	for _, l := range targets {
-		r, _, err := c.lowRank().on(l)
+		r, _, err := c.lowRank().on(l.Path())
 		if err != nil {
 			return nil, err
 		}

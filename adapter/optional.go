@@ -12,12 +12,12 @@ import (
 // The optional interfaces of a method, and those of a layer's adapter.
 var (
 	methodInterfaces = []reflect.Type{
-		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[InputDropper](),
+		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[TableMethod](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[InputDropper](),
 		reflect.TypeFor[PatternLister](), reflect.TypeFor[MethodNamer](), reflect.TypeFor[Noter](), reflect.TypeFor[SharedTensorStorer](), reflect.TypeFor[HookProvider](),
 	}
 	layerInterfaces = []reflect.Type{
 		reflect.TypeFor[model.DeltaForwarder](), reflect.TypeFor[model.OutputTransformer](), reflect.TypeFor[model.OutputGradder](),
-		reflect.TypeFor[model.BiasMerger](), reflect.TypeFor[model.ParamsObserver](),
+		reflect.TypeFor[model.BiasMerger](), reflect.TypeFor[model.BiasAdder](), reflect.TypeFor[model.ParamsObserver](),
 		reflect.TypeFor[Ranker](), reflect.TypeFor[SpectrumFactorer](), reflect.TypeFor[TensorStorer](), reflect.TypeFor[AfterLoader](),
 	}
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -289,12 +290,12 @@ func (c *LoRA) ToFile(all map[string]any) {
 	if !c.Init.residual() {
 		return
 	}
-	ranks, alphas := map[string]int{}, map[string]float64{}
-	for k, r := range c.RankPattern {
-		ranks[k] = 2 * r
+	ranks, alphas := slices.Clone(c.RankPattern), slices.Clone(c.AlphaPattern)
+	for i := range ranks {
+		ranks[i].Value *= 2
 	}
-	for k, alpha := range c.AlphaPattern {
-		alphas[k] = alpha * c.wider()
+	for i := range alphas {
+		alphas[i].Value *= c.wider()
 	}
 	all["r"], all["lora_alpha"], all["rank_pattern"], all["alpha_pattern"] = 2*c.R, c.Alpha*c.wider(), ranks, alphas
 	all["init_lora_weights"], all["converted_from"] = InitDefault, c.Init
@@ -312,14 +313,14 @@ func (c *LoRA) FromFile() error {
 	}
 	c.R /= 2
 	c.Alpha = digits12(c.Alpha / c.wider())
-	for k, r := range c.RankPattern {
-		if r%2 != 0 {
-			return fmt.Errorf("rank_pattern: %s is %d and converted_from is %q: want an even rank", k, r, string(c.Init))
+	for i, e := range c.RankPattern {
+		if e.Value%2 != 0 {
+			return fmt.Errorf("rank_pattern: %s is %d and converted_from is %q: want an even rank", e.Key, e.Value, string(c.Init))
 		}
-		c.RankPattern[k] = r / 2
+		c.RankPattern[i].Value /= 2
 	}
-	for k, alpha := range c.AlphaPattern {
-		c.AlphaPattern[k] = digits12(alpha / c.wider())
+	for i := range c.AlphaPattern {
+		c.AlphaPattern[i].Value = digits12(c.AlphaPattern[i].Value / c.wider())
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func TestConverted(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, d := a.Method.(*LoRA), b.Method.(*LoRA)
-		if c.R != d.R || c.Alpha != d.Alpha || d.Init != InitPiSSA || d.RankPattern["q_proj"] != 3 || d.AlphaPattern["q_proj"] != 5 {
+		if c.R != d.R || c.Alpha != d.Alpha || d.Init != InitPiSSA || at(d.RankPattern, "q_proj") != 3 || at(d.AlphaPattern, "q_proj") != 5 {
 			t.Errorf("settings %+v came back as %+v", c, d)
 		}
 		for i, l := range a.layers {

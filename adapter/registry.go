@@ -204,19 +204,16 @@ func complete(m Method) (Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := reflect.ValueOf(m)
-	if from.IsNil() {
+	if reflect.ValueOf(m).IsNil() {
 		return nil, fmt.Errorf("the method is a nil %T", m)
 	}
-	own := reflect.New(from.Type().Elem())
-	own.Elem().Set(from.Elem())
-	defaults := fields(r.New())
-	for key, f := range fields(own.Interface()) {
+	own, defaults := clone(m), fields(r.New())
+	for key, f := range fields(own) {
 		if f.IsZero() {
 			f.Set(defaults[key].Value)
 		}
 	}
-	return own.Interface().(Method), nil
+	return own, nil
 }
 
 // registrationOf finds how a method is registered: as the name that was registered first for its type.

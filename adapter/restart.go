@@ -35,9 +35,19 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 	if err := validateMethod(method); err != nil {
 		return err
 	}
+	shared := map[*model.Weight]bool{}
+	a.model.Weights(func(w *model.Weight) { shared[w], shared[w.Tied()] = w.Tied() != nil, len(w.Shape) == 2 })
+	for _, t := range a.tables {
+		if shared[t.Weight] {
+			return fmt.Errorf("%s shares its weight with a layer", t.Path())
+		}
+	}
 	for _, l := range a.layers {
 		if l.Weight.Tied() != nil {
 			return fmt.Errorf("%s shares its weight with another layer", l.Path())
+		}
+		if _, adds := l.Adapter.(model.BiasAdder); adds && l.AddsBias(a.Name) {
+			return errors.New("an adapter with lora_bias cannot be folded away and start again")
 		}
 	}
 	return a.begin(ctx, method, func(path string) *rand.Rand { return layerRand(seed, path) })
@@ -49,16 +59,19 @@ func (a *Adapter) begin(ctx context.Context, method Method, rng func(path string
 	if err != nil {
 		return err
 	}
-	var targets []*model.Linear
+	var on targets
 	for _, l := range a.layers {
-		targets = append(targets, l.Linear)
+		on.layers = append(on.layers, l.Linear)
+	}
+	for _, t := range a.tables {
+		on.tables = append(on.tables, t.Weight)
 	}
 	a.takeOff()
 	var restores []func()
 	for w, m := range folded {
 		restores = append(restores, w.Replace(m))
 	}
-	err = a.makeLayers(ctx, method, targets, rng)
+	err = a.makeLayers(ctx, method, on, rng)
 	for _, restore := range restores {
 		restore()
 	}
@@ -72,13 +85,17 @@ func (a *Adapter) begin(ctx context.Context, method Method, rng func(path string
 	return err
 }
 
-// BaseWeights calls f for the weights and biases of the adapted layers, in the model's order: Restart folds into these.
+// BaseWeights calls f for the weights and biases of the adapted layers and for the adapted tables, in the model's order:
+// Restart folds into these.
 func (a *Adapter) BaseWeights(f func(w *model.Weight)) {
 	for _, l := range a.layers {
 		f(l.Weight)
 		if l.Bias != nil {
 			f(l.Bias)
 		}
+	}
+	for _, t := range a.tables {
+		f(t.Weight)
 	}
 }
 

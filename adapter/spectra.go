@@ -11,24 +11,27 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Spectrum counts the singular values of one layer's update ΔW = W' − W.
+// Spectrum counts the singular values of the update ΔW = W' − W of one layer, or of one table of embeddings.
 type Spectrum struct {
 	// Path is the layer's path.
 	Path string
-	// Out and In are the layer's dimensions.
+	// Out and In are the layer's dimensions; of a table they are its rows and the size of one.
 	Out, In int
 	// Rank is how many of the min(Out, In) singular values are above the bound, and Largest is the largest one.
 	Rank    int
 	Largest float64
 }
 
-// Spectra counts, layer by layer, the singular values of the update that are above bound. The adapter must not be merged.
+// Spectra counts, layer by layer and then table by table, the singular values of the update that are above bound. The adapter must not be merged.
 // Methods without SpectrumFactors take a decomposition of the whole update, which is seconds for a large layer.
 func (a *Adapter) Spectra(ctx context.Context, bound float64) ([]Spectrum, error) {
 	if a.restores != nil {
 		return nil, ErrMerged
 	}
-	return spectra(ctx, len(a.layers), func(i int) (Spectrum, error) {
+	return spectra(ctx, len(a.layers)+len(a.tables), func(i int) (Spectrum, error) {
+		if i >= len(a.layers) {
+			return a.tables[i-len(a.layers)].spectrum(a.Name, bound)
+		}
 		l := a.layers[i]
 		s := newSpectrum(l.Linear)
 		if f, ok := l.Adapter.(SpectrumFactorer); ok {

@@ -49,8 +49,9 @@ func fullMatch(expr, s string) (bool, error) {
 // without names, the last number that has a name before it and something after it. It is -1 where there is none.
 func layerIndex(path string, lists []string) int {
 	parts := strings.Split(path, ".")
-	for i := len(parts) - 2; i >= 2; i-- {
-		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 || endsInAny(strings.Join(parts[:i], "."), lists)) {
+	for i := len(parts) - 2; i >= 1; i-- {
+		before := strings.Join(parts[:i], ".")
+		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 && i >= 2 || endsInAny(before, lists)) {
 			return n
 		}
 	}
@@ -66,63 +67,103 @@ type resolver struct {
 	m        *model.Model
 	c        *Common
 	linears  []*model.Linear
-	targets  []*model.Linear
+	tables   []*model.Weight // those that the method can change
+	targets  targets
 	problems []string
+}
+
+// targets are the layers and tables that a method is for.
+type targets struct {
+	layers []*model.Linear
+	tables []*model.Weight
 }
 
 // resolve lists the layers that a method is for. If strict, each name and pattern of the settings must match something;
 // else it is enough that there is a layer, as for a file, whose tensors show what does not fit.
-func resolve(m *model.Model, method Method, strict bool) ([]*model.Linear, error) {
+func resolve(m *model.Model, method Method, strict bool) (targets, error) {
 	r := &resolver{m: m, c: method.Settings()}
 	m.Linears(func(l *model.Linear) { r.linears = append(r.linears, l) })
+	if _, ok := method.(TableMethod); ok {
+		m.Tables(func(w *model.Weight) { r.tables = append(r.tables, w) })
+	}
 	if err := r.find(); err != nil {
-		return nil, err
+		return targets{}, err
 	}
 	if strict {
 		r.checkNames()
 		if p, ok := method.(PatternLister); ok {
 			if err := r.checkKeys(p.LayerPatterns()); err != nil {
-				return nil, err
+				return targets{}, err
 			}
 		}
 	}
-	if len(r.targets) == 0 && len(r.problems) == 0 {
+	if len(r.targets.paths()) == 0 && len(r.problems) == 0 {
 		r.nothing()
 	}
 	if len(r.problems) > 0 {
-		return nil, ofKind(ErrNoMatch, errors.New(wording.List(r.problems, 6, "; ")))
+		return targets{}, ofKind(ErrNoMatch, errors.New(wording.List(r.problems, 6, "; ")))
 	}
 	return r.targets, nil
 }
 
-// find collects the layers that the settings choose.
+// paths are the paths of all targets.
+func (t targets) paths() []string {
+	var all []string
+	for _, l := range t.layers {
+		all = append(all, l.Path())
+	}
+	for _, w := range t.tables {
+		all = append(all, tablePath(w))
+	}
+	return all
+}
+
+// find collects the layers and tables that the settings choose.
 func (r *resolver) find() error {
-	head := r.m.Head()
 	for _, l := range r.linears {
-		ok := !head.Has(l.Path())
-		var err error
-		if r.c.TargetModules.Expr != AllLinear.Expr {
-			ok, err = r.c.TargetModules.matches(l.Path())
-		}
+		ok, err := r.chosen(l.Path(), !r.m.Head().Has(l.Path()))
 		if err != nil {
-			return fmt.Errorf("target_modules: %w", err)
+			return err
 		}
-		out, err := r.c.ExcludeModules.matches(l.Path())
+		if ok {
+			r.targets.layers = append(r.targets.layers, l)
+		}
+	}
+	for _, w := range r.tables {
+		ok, err := r.chosen(tablePath(w), false)
 		if err != nil {
-			return fmt.Errorf("exclude_modules: %w", err)
+			return err
 		}
-		if ok && !out && r.inLayers(l.Path()) && !inModules(l.Path(), r.c.ModulesToSave) {
-			r.targets = append(r.targets, l)
+		if ok {
+			r.targets.tables = append(r.targets.tables, w)
 		}
 	}
 	return nil
+}
+
+// chosen says whether the settings choose the module with a path; inAll says that "all-linear" does.
+func (r *resolver) chosen(path string, inAll bool) (bool, error) {
+	ok := inAll
+	var err error
+	if r.c.TargetModules.Expr != AllLinear.Expr {
+		ok, err = r.c.TargetModules.matches(path)
+	}
+	if err != nil {
+		return false, fmt.Errorf("target_modules: %w", err)
+	}
+	out, err := r.c.ExcludeModules.matches(path)
+	if err != nil {
+		return false, fmt.Errorf("exclude_modules: %w", err)
+	}
+	return ok && !out && r.inLayers(path) && !inModules(path, r.c.ModulesToSave), nil
 }
 
 func (r *resolver) inLayers(path string) bool {
 	return len(r.c.LayersToTransform) == 0 || slices.Contains(r.c.LayersToTransform, layerIndex(path, r.c.LayersPattern))
 }
 
-// inModules says whether a path is the path of one of the modules, or lies inside it.
+// inModules says whether a path is the path of one of the modules, or lies inside it, whole components compared: as in
+// PEFT, no adapter is put there.
 func inModules(path string, modules []string) bool {
 	for path != "" {
 		if endsInAny(path, modules) {
@@ -136,9 +177,9 @@ func inModules(path string, modules []string) bool {
 // checkNames notes the names and indices of the settings that match nothing.
 func (r *resolver) checkNames() {
 	var paths, indices []string
-	for _, l := range r.linears {
-		paths = append(paths, l.Path())
-		if i := layerIndex(l.Path(), r.c.LayersPattern); i >= 0 {
+	for _, path := range (targets{r.linears, r.tables}).paths() {
+		paths = append(paths, path)
+		if i := layerIndex(path, r.c.LayersPattern); i >= 0 {
 			indices = append(indices, strconv.Itoa(i))
 		}
 	}
@@ -151,7 +192,7 @@ func (r *resolver) checkNames() {
 	}
 	modules := r.modules()
 	for _, n := range r.c.ModulesToSave {
-		if !slices.ContainsFunc(modules, func(p string) bool { return endsIn(p, n) }) {
+		if !slices.ContainsFunc(modules, func(p string) bool { return strings.HasSuffix(p, n) }) {
 			r.miss("modules_to_save", "module matches", n, modules)
 		}
 	}
@@ -165,10 +206,7 @@ func (r *resolver) checkNames() {
 
 // checkKeys notes a method's regular expressions that match none of its layers.
 func (r *resolver) checkKeys(patterns map[string][]string) error {
-	var paths []string
-	for _, l := range r.targets {
-		paths = append(paths, l.Path())
-	}
+	paths := r.targets.paths()
 	for setting, keys := range patterns {
 		for _, k := range keys {
 			found := false
@@ -223,10 +261,7 @@ func (r *resolver) miss(setting, what, name string, paths []string) {
 
 // nothing notes why no layer is chosen at all.
 func (r *resolver) nothing() {
-	var paths []string
-	for _, l := range r.linears {
-		paths = append(paths, l.Path())
-	}
+	paths := targets{r.linears, r.tables}.paths()
 	t := r.c.TargetModules
 	switch matched := slices.ContainsFunc(paths, func(p string) bool { ok, _ := t.matches(p); return ok }); {
 	case matched || t.Expr == AllLinear.Expr:

@@ -16,8 +16,8 @@ func paths(t *testing.T, c Common, strict bool) []string {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, l := range ls {
-		all = append(all, strings.TrimPrefix(l.Path(), "model.layers."))
+	for _, path := range ls.paths() {
+		all = append(all, strings.TrimPrefix(path, "model.layers."))
 	}
 	return all
 }
@@ -56,12 +56,12 @@ func TestUnmatched(t *testing.T) {
 	m := tinyModel(t, true)
 	tests := []struct {
 		c    Common
-		rank map[string]int
+		rank Pattern[int]
 		want string
 	}{
 		{Common{TargetModules: Suffixes("qproj", "v_proj")}, nil, `target_modules: no layer matches "qproj"; did you mean q_proj?`},
 		{Common{TargetModules: Suffixes("mpl.up_proj")}, nil, `target_modules: no layer matches "mpl.up_proj"; did you mean mlp.up_proj?`},
-		{Common{TargetModules: Suffixes("embed_tokens")}, nil, `no layer matches "embed_tokens"; there are down_proj; gate_proj; k_proj; lm_head;`},
+		{Common{TargetModules: Suffixes("wordtable")}, nil, `no layer matches "wordtable"; there are down_proj; embed_tokens; gate_proj; k_proj; lm_head;`},
 		{Common{TargetModules: TargetModules{Expr: "q_proj"}}, nil, `no layer matches the regular expression "q_proj"; the whole path must match, such as model.layers.0.self_attn.q_proj`},
 		{Common{TargetModules: TargetModules{Expr: "("}}, nil, `target_modules: "(" is no regular expression`},
 		{Common{TargetModules: TargetModules{Expr: "(.+)+x"}}, nil, `target_modules: `},
@@ -70,9 +70,9 @@ func TestUnmatched(t *testing.T) {
 		{Common{TargetModules: Suffixes("q_proj"), LayersToTransform: intList{1, 7}}, nil, `layers_to_transform: no layer has index 7; there are 0 to 2`},
 		{Common{TargetModules: Suffixes("q_proj"), LayersToTransform: intList{1}, LayersPattern: stringList{"h"}}, nil, `layers_to_transform: no layer has index 1; there are none`},
 		{Common{TargetModules: Suffixes("q_proj"), ModulesToSave: stringList{"lmhead"}}, nil, `modules_to_save: no module matches "lmhead"; did you mean lm_head?`},
-		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"layers.1.self_atn.q_proj": 2}, `rank_pattern: no adapted layer matches "layers.1.self_atn.q_proj"; did you mean layers.1.self_attn.q_proj?`},
-		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"up_proj": 2}, `rank_pattern: no adapted layer matches "up_proj"; did you mean q_proj?`},
-		{Common{TargetModules: Suffixes("q_proj")}, map[string]int{"(": 2}, `rank_pattern: "(`},
+		{Common{TargetModules: Suffixes("q_proj")}, Pattern[int]{{"layers.1.self_atn.q_proj", 2}}, `rank_pattern: no adapted layer matches "layers.1.self_atn.q_proj"; did you mean layers.1.self_attn.q_proj?`},
+		{Common{TargetModules: Suffixes("q_proj")}, Pattern[int]{{"up_proj", 2}}, `rank_pattern: no adapted layer matches "up_proj"; did you mean q_proj?`},
+		{Common{TargetModules: Suffixes("q_proj")}, Pattern[int]{{"(", 2}}, `rank_pattern: "(`},
 	}
 	for _, tt := range tests {
 		_, err := Attach(t.Context(), m, "a", &LoRA{Common: tt.c, RankPattern: tt.rank}, 1)
@@ -99,8 +99,8 @@ func TestAttachRefuses(t *testing.T) {
 		{"", lora, "a name is needed"},
 		{"a", lora, `there is an adapter "a" on model.layers.0.self_attn.q_proj already`},
 		{"b", &LoRA{R: -1}, "r is -1"},
-		{"b", &LoRA{RankPattern: map[string]int{"q_proj": 0}}, "rank_pattern: q_proj is 0"},
-		{"b", &LoRA{AlphaPattern: map[string]float64{"q_proj": 0}}, "alpha_pattern: q_proj is 0"},
+		{"b", &LoRA{RankPattern: Pattern[int]{{"q_proj", 0}}}, "rank_pattern: q_proj is 0"},
+		{"b", &LoRA{AlphaPattern: Pattern[float64]{{"q_proj", 0}}}, "alpha_pattern: q_proj is 0"},
 		{"b", &LoRA{Common: Common{TargetModules: Suffixes()}}, "target_modules is empty"},
 		{"b", &MoRA{R: 1, Type: 5}, "mora_type is 5"},
 		{"b", (*LoRA)(nil), "a nil *adapter.LoRA"},
@@ -116,14 +116,14 @@ func TestAttachRefuses(t *testing.T) {
 
 // TestPatterns: layers get their ranks and alphas by keys, which are matched as in PEFT.
 func TestPatterns(t *testing.T) {
-	c := &LoRA{R: 8, Alpha: 16, RankPattern: map[string]int{"q_proj": 2, `layers\.1\..*_proj`: 3, "proj": 9},
-		AlphaPattern: map[string]float64{`^model.*v_proj`: 5}}
+	c := &LoRA{R: 8, Alpha: 16, RankPattern: Pattern[int]{{`layers\.1\..*_proj`, 3}, {"proj", 9}, {"q_proj", 2}},
+		AlphaPattern: Pattern[float64]{{`^model.*v_proj`, 5}}}
 	m := tinyModel(t, true)
 	want := map[string][2]float64{"model.layers.0.self_attn.q_proj": {2, 16}, "model.layers.1.self_attn.q_proj": {3, 16},
 		"model.layers.1.self_attn.v_proj": {3, 5}, "model.layers.0.self_attn.v_proj": {8, 5}, "lm_head": {8, 16}}
 	m.Linears(func(l *model.Linear) {
 		if w, ok := want[l.Path()]; ok {
-			if r, alpha, err := c.lowRank().on(l); err != nil || float64(r) != w[0] || alpha != w[1] {
+			if r, alpha, err := c.lowRank().on(l.Path()); err != nil || float64(r) != w[0] || alpha != w[1] {
 				t.Errorf("%s: got r %d, alpha %g, %v, want %v", l.Path(), r, alpha, err, w)
 			}
 		}

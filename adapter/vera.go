@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	Register("vera", Registration{PEFTType: "VERA", Without: []string{"exclude_modules"},
+	Register("vera", Registration{PEFTType: "VERA", Without: []string{"trainable_token_indices", "exclude_modules"},
 		LearningRate: func(int) LRRange {
 			return LRRange{1e-3, 2e-2, "not in the MoRA paper; its paper's for GLUE; it trains vectors, which need more than matrices"}
 		},
@@ -43,7 +43,7 @@ type VeRA struct {
 	DInitial *float64 `json:"d_initial"`
 	// Init says how b and d start: by default b is zero; for InitRandom b is one and d is random.
 	Init Init `json:"init_weights"`
-	// Bias is "none": biases stay frozen.
+	// Bias says which of the model's own biases train, and are saved: "none", "all", or "vera_only", those of adapted layers.
 	Bias string `json:"bias"`
 	// FanInFanOut is false: weights are [out, in].
 	FanInFanOut bool `json:"fan_in_fan_out"`
@@ -75,7 +75,7 @@ func (c *VeRA) Validate() error {
 	case c.Init != InitDefault && c.Init != InitRandom:
 		return fmt.Errorf("init_weights is %q; want true or false", string(c.Init))
 	}
-	return validateFrozen(c.Bias, c.FanInFanOut)
+	return validateBias(c.Bias, "vera_only", c.FanInFanOut)
 }
 
 // InputDropout implements InputDropper.

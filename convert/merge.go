@@ -58,6 +58,12 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := s.Setup.Write(tmp); err != nil {
 			return err
 		}
+		if err := s.WriteTokenizer(tmp); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
 	})
 }

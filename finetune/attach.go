@@ -72,6 +72,7 @@ func (r *run) attachAdapter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.adapter.Method.Settings().BaseModel = r.config.baseModel()
 	return r.adapter.OnTrainBegin(r.totalSteps)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -134,6 +135,9 @@ type EvalSpec struct {
 type SaveSpec struct {
 	// OutputDir is the folder of the run.
 	OutputDir string `yaml:"output_dir"`
+	// BaseModel is what adapter_config.json says that the base is, such as a model's id on the Hugging Face Hub. Empty means
+	// the id that a folder in the Hub's cache shows, or else the name of the model's folder.
+	BaseModel string `yaml:"base_model"`
 	// Steps is the interval between checkpoints, in steps; 0 writes one only at the end. TotalLimit is how many are
 	// kept.
 	Steps      int `yaml:"save_steps"`
@@ -253,6 +257,17 @@ func (c *Config) checkRanges() error {
 
 // WholeModel reports whether the result of the run is a whole model, not an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
+
+// baseModel returns how the adapter's settings name its base.
+func (c *Config) baseModel() string {
+	switch {
+	case c.Save.BaseModel != "":
+		return c.Save.BaseModel
+	case c.Model.Path == infer.Embedded:
+		return infer.Embedded
+	}
+	return adapter.BaseModelName(c.Model.Path)
+}
 
 // checkRestarts checks the keys of ReLoRA.
 func (c *Config) checkRestarts() error {

@@ -25,7 +25,7 @@ func checkGradients(params []model.Param) error {
 		}
 	}
 	for _, p := range params {
-		if !learns[layerOf(p.Name)] {
+		if !p.Idle && !learns[layerOf(p.Name)] {
 			return fmt.Errorf("step 1: the gradient of %s is zero everywhere: the layer would never learn", p.Name)
 		}
 	}

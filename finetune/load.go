@@ -38,6 +38,9 @@ func (r *run) load(ctx context.Context) error {
 	if r.model, r.newHead, err = infer.OpenFor(r.task, open, model.Options{Numerics: r.config.Model.Numerics, Seed: deriveSeed(r.config.Train.Seed, purposeHead, 0)}); err != nil {
 		return err
 	}
+	for _, w := range r.model.Warnings {
+		r.options.Log.Warn().Msg(w)
+	}
 	if own := infer.HeadOf(r.model); setup.Kind != "" && (own.Kind != setup.Kind || !slices.Equal(own.Labels, setup.Labels)) {
 		return fmt.Errorf("adapter: %s has a head for %s with the labels %s; the task wants %s with %s", r.config.Method.Adapter,
 			setup.Kind, wording.List(setup.Labels, 8, ", "), own.Kind, wording.List(own.Labels, 8, ", "))

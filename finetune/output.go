@@ -114,9 +114,6 @@ func (r *run) addHeadToSave(s *adapter.Common) {
 		return
 	}
 	kind := r.model.Head().Kind
-	if s.TaskType == "" {
-		s.TaskType = infer.TaskType(kind)
-	}
 	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering}, kind)
 	if !r.newHead && !classifies {
 		return

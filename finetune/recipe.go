@@ -111,9 +111,13 @@ func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 
 // parseYAML parses the keys of a YAML file, which may be empty.
 func parseYAML(raw []byte) (map[string]any, error) {
-	var keys map[string]any
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
+	v, err := settings.Read(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	keys, ok := v.(map[string]any)
+	if v != nil && !ok {
+		return nil, fmt.Errorf("the file holds %T; want keys with their values", v)
 	}
 	if keys == nil {
 		keys = map[string]any{}

@@ -70,7 +70,7 @@ func (r *run) methodAt(restarts int) (adapter.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	method.Settings().BaseModel = r.config.Model.Path
+	method.Settings().BaseModel = r.config.baseModel()
 	r.addHeadToSave(method.Settings())
 	if m, ok := method.(*adapter.MoRA); ok && len(r.config.Train.ReLoRAMoRATypes) > 0 {
 		m.Type = adapter.MoRAType(r.config.Train.ReLoRAMoRATypes[restarts%len(r.config.Train.ReLoRAMoRATypes)])

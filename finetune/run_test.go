@@ -80,7 +80,7 @@ func TestResume(t *testing.T) {
 		methods, stops = []string{"lora", "full", "adalora", "remora"}, []int{5}
 	}
 	for _, method := range methods {
-		for _, stop := range stops {
+		checkResume(t, method, stops, func() Config {
 			whole := smallRun(t, method)
 			switch method {
 			case "lora":
@@ -91,34 +91,43 @@ func TestResume(t *testing.T) {
 			case "remora":
 				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
 			}
-			cut := whole
-			cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
-			if _, err := Run(context.Background(), whole, quiet()); err != nil {
-				t.Fatal(err)
+			return whole
+		})
+	}
+}
+
+// checkResume compares a run with one that is interrupted after each of the steps and resumed.
+func checkResume(t *testing.T, name string, stops []int, config func() Config) {
+	t.Helper()
+	for _, stop := range stops {
+		whole := config()
+		cut := whole
+		cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
+		if _, err := Run(context.Background(), whole, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		o := quiet()
+		o.Progress = func(p Progress) {
+			if p.Step == stop {
+				cancel()
 			}
-			ctx, cancel := context.WithCancel(context.Background())
-			o := quiet()
-			o.Progress = func(p Progress) {
-				if p.Step == stop {
-					cancel()
-				}
-			}
-			if _, err := Run(ctx, cut, o); !errors.Is(err, ErrInterrupted) {
-				t.Fatalf("a cancelled run gave %v", err)
-			}
-			o = quiet()
-			o.Resume = true
-			if _, err := Run(context.Background(), cut, o); err != nil {
-				t.Fatal(err)
-			}
-			w1, m1 := content(t, whole)
-			w2, m2 := content(t, cut)
-			if !bytes.Equal(w1, w2) {
-				t.Errorf("%s: resumed after step %d, the run has other weights", method, stop)
-			}
-			if !slices.Equal(m1, m2) {
-				t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", method, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
-			}
+		}
+		if _, err := Run(ctx, cut, o); !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("a cancelled run gave %v", err)
+		}
+		o = quiet()
+		o.Resume = true
+		if _, err := Run(context.Background(), cut, o); err != nil {
+			t.Fatal(err)
+		}
+		w1, m1 := content(t, whole)
+		w2, m2 := content(t, cut)
+		if !bytes.Equal(w1, w2) {
+			t.Errorf("%s: resumed after step %d, the run has other weights", name, stop)
+		}
+		if !slices.Equal(m1, m2) {
+			t.Errorf("%s: resumed after step %d, the metrics are\n%s\nwant\n%s", name, stop, strings.Join(m2, "\n"), strings.Join(m1, "\n"))
 		}
 	}
 }

@@ -2,8 +2,10 @@ package infer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/evaldata"
@@ -37,7 +39,8 @@ type Session struct {
 	// Setup says how the model was opened.
 	Setup ModelSetup
 
-	tok *tokenizer.Tokenizer
+	adapterDir string
+	tok        *tokenizer.Tokenizer
 }
 
 // NewSession returns a session of a model that is loaded already. adapterName names an adapter on it; "" means the base
@@ -70,40 +73,64 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
+	s := &Session{Setup: setup, adapterDir: adapterDir}
+	return s, s.load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
+}
+
+// load loads the model and its adapter. If the adapter has resized embeddings, the model gets as many tokens.
+func (s *Session) load(ctx context.Context, dir string, o model.Options) error {
+	m, err := model.Load(ctx, dir, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Session{Model: m, Setup: setup}
-	if adapterDir == "" {
-		return s, nil
+	if s.adapterDir != "" {
+		s.Adapter = AdapterName
+		s.Attached, err = adapter.Load(ctx, m, s.adapterDir, AdapterName)
 	}
-	if s.Attached, err = adapter.Load(ctx, m, adapterDir, AdapterName); err != nil {
-		_ = m.Close()
-		return nil, err
+	if err == nil {
+		err = s.complete(m)
 	}
-	s.Adapter = AdapterName
-	return s, nil
+	if err == nil {
+		s.Model = m
+		return nil
+	}
+	_ = m.Close()
+	var bad *adapter.MismatchError
+	if errors.As(err, &bad) && bad.VocabSize > 0 && o.VocabSize == 0 {
+		o.VocabSize = bad.VocabSize
+		return s.load(ctx, dir, o)
+	}
+	return err
+}
+
+// complete refuses a model with matrices, or rows of them, that neither its folder nor the adapter has: they would be
+// random or zero. New biases and norms are what they are at the start of any training, 0 and 1.
+func (s *Session) complete(m *model.Model) error {
+	var lacks []string
+	m.Weights(func(w *model.Weight) {
+		from, padded := m.PaddedRows[w.Name]
+		if !padded && (len(w.Shape) == 1 || !slices.Contains(m.MissingKeys, w.Name)) {
+			return
+		}
+		if t := w.Tied(); t != nil {
+			w = t
+		}
+		if s.Attached == nil || !s.Attached.Brings(w, from) {
+			lacks = append(lacks, w.Name)
+		}
+	})
+	switch {
+	case lacks == nil:
+		return nil
+	case s.Attached == nil:
+		return fmt.Errorf("%s does not have %s; train the head that it is a part of first", m.Dir, strings.Join(lacks, ", "))
+	}
+	return fmt.Errorf("neither %s nor the adapter in %s has %s, which would be random: name the model that the adapter was trained on, or train it with modules_to_save",
+		m.Dir, s.adapterDir, strings.Join(lacks, ", "))
 }
 
 // Close unmaps the model's weights.
 func (s *Session) Close() error { return s.Model.Close() }
-
-// Tokenizer returns the session's tokenizer. It is loaded from the model's folder once.
-func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
-	if s.tok != nil {
-		return s.tok, nil
-	}
-	tok, err := tokenizer.Load(s.Model.Dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := MatchTokenizer(tok, s.Model, s.Model.Dir); err != nil {
-		return nil, fmt.Errorf("infer: %w", err)
-	}
-	s.tok = tok
-	return tok, nil
-}
 
 // MatchTokenizer returns an error if a tokenizer, loaded from dir, has more tokens than the model.
 func MatchTokenizer(tok *tokenizer.Tokenizer, m *model.Model, dir string) error {

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 )
@@ -52,15 +51,6 @@ func ReadModelSetup(dir string) (h ModelSetup, err error) {
 	return h, nil
 }
 
-// taskTypes maps kinds of heads to PEFT's task_type.
-var taskTypes = map[head.Kind]string{
-	head.CausalLM: "CAUSAL_LM", head.Seq2SeqLM: "SEQ_2_SEQ_LM", head.SequenceClassification: "SEQ_CLS",
-	head.TokenClassification: "TOKEN_CLS", head.QuestionAnswering: "QUESTION_ANS", head.FeatureExtraction: "FEATURE_EXTRACTION",
-}
-
-// TaskType returns PEFT's task_type of a kind of head, "" if PEFT has none.
-func TaskType(kind head.Kind) string { return taskTypes[kind] }
-
 // ReadAdapterSetup reads the setup in an adapter's folder. PEFT writes none; the head then follows from task_type, and the
 // number of classes from the shape of the saved classifier.
 func ReadAdapterSetup(dir string) (ModelSetup, error) {
@@ -72,34 +62,30 @@ func ReadAdapterSetup(dir string) (ModelSetup, error) {
 	if err != nil {
 		return h, err
 	}
-	for kind, name := range taskTypes {
-		if name != method.Settings().TaskType || kind == head.CausalLM || kind == head.Seq2SeqLM {
-			continue
-		}
+	switch kind := adapter.HeadOf(method.Settings().TaskType); kind {
+	case head.SequenceClassification, head.TokenClassification:
 		h.Kind = kind
-		if kind == head.SequenceClassification || kind == head.TokenClassification {
-			h.Labels, err = savedClasses(dir)
-		}
+		h.Labels, err = savedClasses(dir)
+	case head.QuestionAnswering, head.FeatureExtraction:
+		h.Kind = kind
 	}
 	return h, err
 }
 
 // savedClasses returns names for the classes of the classifier in an adapter's file, nil if it has none.
 func savedClasses(dir string) ([]string, error) {
-	f, err := checkpoint.Open(filepath.Join(dir, "adapter_model.safetensors"))
+	shapes, err := adapter.WeightShapes(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	for _, name := range f.Names() {
+	for name, shape := range shapes {
 		out := slices.ContainsFunc([]string{"classifier.weight", "score.weight", "out_proj.weight"}, func(s string) bool {
-			return strings.HasSuffix(name, "."+s)
+			return name == s || strings.HasSuffix(name, "."+s)
 		})
-		t, ok := f.Get(name)
-		if !out || !ok || len(t.Shape) != 2 || strings.Contains(name, "lora_") {
+		if !out || len(shape) != 2 {
 			continue
 		}
-		labels := make([]string, t.Shape[0])
+		labels := make([]string, shape[0])
 		for i := range labels {
 			labels[i] = "LABEL_" + strconv.Itoa(i)
 		}

@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,11 +65,12 @@ type AdapterInfo struct {
 	Layers        []AdaptedLayers `json:"layers"`
 }
 
-// AdaptedLayers describes the adapted layers of one name and shape.
+// AdaptedLayers describes the adapted layers, or tables of embeddings, of one name and shape.
 type AdaptedLayers struct {
 	Name string `json:"name"`
-	Out  int    `json:"out_features"`
-	In   int    `json:"in_features"`
+	// Out and In are a layer's; a table has that many rows, each of that size.
+	Out int `json:"out_features"`
+	In  int `json:"in_features"`
 	// R is the rank of LoRA and its variants, RHat the side of MoRA's square matrix. A method has one of them, or
 	// neither.
 	R          int `json:"r,omitempty"`
@@ -151,33 +151,11 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	return i, nil
 }
 
-// baseModel finds the folder of the model that an adapter_config.json names: by its path, or in or next to the
-// adapter's folder.
-func baseModel(dir string) (string, error) {
-	method, err := adapter.ReadConfig(dir)
-	if err != nil {
-		return "", err
-	}
-	name := method.Settings().BaseModel
-	if name == "" {
-		return "", fmt.Errorf("%s does not say which model it is for; name one with --model", dir)
-	}
-	for _, d := range []string{name, filepath.Join(dir, name), filepath.Join(filepath.Dir(dir), name)} {
-		if _, err := os.Stat(filepath.Join(d, "config.json")); err == nil {
-			return d, nil
-		}
-	}
-	if name == infer.Embedded {
-		return name, nil
-	}
-	return "", fmt.Errorf("%s is for the model %q, which is not a folder here; name its folder with --model", dir, name)
-}
-
 // inspectAdapter describes the adapter in a folder.
 func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, error) {
 	if modelName == "" {
 		var err error
-		if modelName, err = baseModel(dir); err != nil {
+		if modelName, err = infer.BaseModel(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -195,27 +173,34 @@ func inspectAdapter(ctx context.Context, dir, modelName string) (*AdapterInfo, e
 	if err != nil {
 		return nil, err
 	}
-	for i, layer := range s.Attached.Layers() {
-		a.add(spectra[i], layer.Adapter)
+	on := []adapted{}
+	for _, layer := range s.Attached.Layers() {
+		on = append(on, layer.Adapter)
+	}
+	for _, table := range s.Attached.Tables() {
+		on = append(on, table.Adapter)
+	}
+	for i, spectrum := range spectra {
+		a.add(spectrum, on[i])
 	}
 	for i := range a.Layers {
 		a.Layers[i].SingularValues /= float64(a.Layers[i].Count)
 		a.Layers[i].LargestSingularValue /= float64(a.Layers[i].Count)
 	}
-	if len(a.Layers) == 0 {
-		return nil, errors.New("the adapter changes no layer")
-	}
 	return a, nil
 }
 
-// add counts a layer with its adapter and the spectrum of its ΔW.
-func (a *AdapterInfo) add(s adapter.Spectrum, layer model.Adapter) {
+// adapted is an adapter of a layer or of a table.
+type adapted interface{ Params() []model.Param }
+
+// add counts a layer or a table with its adapter and the spectrum of its ΔW.
+func (a *AdapterInfo) add(s adapter.Spectrum, on adapted) {
 	g := AdaptedLayers{Name: s.Path[strings.LastIndexByte(s.Path, '.')+1:], Out: s.Out, In: s.In}
 	size := 0
-	for _, p := range layer.Params() {
+	for _, p := range on.Params() {
 		size += p.Size()
 	}
-	if r, ok := layer.(adapter.Ranker); ok {
+	if r, ok := on.(adapter.Ranker); ok {
 		switch symbol, n := r.Rank(); symbol {
 		case "r":
 			g.R = n

@@ -12,6 +12,9 @@ type Param struct {
 	*nn.Param
 	// LRScale multiplies the learning rate of this parameter; 0 counts as 1.
 	LRScale float64
+	// Idle says that its gradient may be zero in a step: that of rows that no token of a batch reads, or of the bias of keys,
+	// which adds the same to all scores of a query.
+	Idle bool
 }
 
 // Adapter changes a frozen linear layer from W to W' = W + ΔW.
@@ -56,6 +59,13 @@ type BiasMerger interface {
 	MergeBias(b []float32)
 	// BiasGrad adds the gradient through the bias b to the gradients of Params; gy is [tokens, out].
 	BiasGrad(b []float32, gy tensor.Matrix)
+}
+
+// BiasAdder is implemented by an adapter that adds a vector to the layer's output, whether the layer has a bias or not:
+// y = x·W'ᵀ + b + v. Adapter.Grad adds to the vector's gradient, too.
+type BiasAdder interface {
+	// AddBias adds the vector to b [out]. It returns false if there is none.
+	AddBias(b []float32) bool
 }
 
 // ParamsObserver is implemented by an adapter that keeps values that follow from its parameters or from the layer's weight,

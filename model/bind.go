@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,32 +18,62 @@ import (
 type binding struct {
 	m        *Model
 	taken    map[string]bool
+	ties     map[*Weight][]*Weight // the weights that are tied to one
 	mismatch MismatchError
-	drawn    int // weights of the head that the checkpoint lacks
 	seed     uint64
 }
 
 // weight binds one weight.
 func (b *binding) weight(w *Weight) {
 	name, t, ok := b.find(w.Name)
+	for _, other := range b.ties[w] { // a checkpoint may hold tied weights under any of their names
+		if !ok {
+			name, t, ok = b.find(other.Name)
+		}
+	}
 	b.taken[name] = true
+	if ok {
+		t = b.resized(w, t)
+	}
 	switch {
-	case w.tied != nil && !(ok && w.loose), w.computed && !ok:
+	case w.tied != nil && !ok, w.computed && !ok, w.tied != nil && !w.loose && b.stays(w, t):
 	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
-		b.drawn++
 		b.invalid(b.random(w))
 	case !ok:
 		b.mismatch.Missing = append(b.mismatch.Missing, w.Name)
 	case !slices.Equal(t.Shape, w.Shape):
 		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
-		w.tied = nil
+		w.untied, w.tied = w.tied != nil && !w.loose, nil
 		if err := w.bind(t); err != nil {
 			b.invalid(err)
 		} else if name, ok := notFinite(w); ok {
 			b.mismatch.Invalid = append(b.mismatch.Invalid, name)
 		}
 	}
+}
+
+// stays says whether a weight stays tied, though the checkpoint has a tensor for it: where that has the other weight's
+// values. One with its own shape does not stay tied, so that the shape is reported.
+func (b *binding) stays(w *Weight, t checkpoint.Tensor) bool {
+	if !slices.Equal(t.Shape, w.Shape) {
+		return false
+	}
+	if o := w.tied.stored; o.DType == t.DType && bytes.Equal(o.Data, t.Data) {
+		return true
+	}
+	own := Weight{Shape: w.Shape}
+	if w.tied.source == nil { // it is missing, which has been noted
+		return true
+	}
+	if own.bind(t) != nil {
+		return false
+	}
+	if equal(own.source, w.tied.source) {
+		return true
+	}
+	b.m.Warnings = append(b.m.Warnings, fmt.Sprintf("%s differs from %s, to which config.json ties it: it is kept, as in transformers 5", w.Name, w.tied.Name))
+	return false
 }
 
 func (b *binding) invalid(err error) {
@@ -87,7 +118,8 @@ func (b *binding) random(w *Weight) error {
 	if err != nil {
 		return err
 	}
-	w.randomize(newRand(b.seed, uint64(b.drawn)), deviation)
+	b.m.MissingKeys = append(b.m.MissingKeys, w.Name)
+	w.randomize(newRand(b.seed, uint64(len(b.m.MissingKeys))), deviation)
 	return nil
 }
 
@@ -135,7 +167,13 @@ func buffer(name string) bool {
 
 // bind gives every weight its tensor. One MismatchError lists all that are missing, left over, or of another shape.
 func (m *Model) bind(ctx context.Context) error {
-	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	m.PaddedRows = map[string]int{}
+	b := binding{m: m, taken: map[string]bool{}, ties: map[*Weight][]*Weight{}, seed: m.Options.Seed}
+	m.Weights(func(w *Weight) {
+		if w.tied != nil {
+			b.ties[w.tied] = append(b.ties[w.tied], w)
+		}
+	})
 	m.Weights(func(w *Weight) {
 		if ctx.Err() == nil {
 			b.weight(w)
@@ -144,7 +182,7 @@ func (m *Model) bind(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.NewlyInitialized = b.drawn > 0
+	m.NewlyInitialized = len(m.MissingKeys) > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):

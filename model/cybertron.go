@@ -307,7 +307,6 @@ func (m *Model) drawHead() error {
 		if !m.Head().Has(w.Name) || slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
 			return
 		}
-		b.drawn++
 		if e := b.random(w); e != nil {
 			err = e
 			return

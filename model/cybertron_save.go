@@ -90,7 +90,10 @@ func (m *Model) toCybertron(adapter string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := m.adapted(adapter)
+	sources, err := m.adapted(adapter)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range p.weights {
 		src := sources[t.weight.Name]
 		if t.fixed != nil {

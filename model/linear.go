@@ -76,20 +76,37 @@ func (l *Linear) Source(adapter string) tensor.Source {
 	return w
 }
 
-// BiasOf is the layer's bias with the named adapter merged in. The layer must have a bias.
+// BiasOf is the layer's bias with the named adapter merged in, or nil where neither has one.
 func (l *Linear) BiasOf(adapter string) []float32 {
-	b := l.Bias.Vector(adapter)
-	if a, ok := l.adapters[adapter].Adapter.(BiasMerger); ok {
-		b = slices.Clone(b)
-		a.MergeBias(b)
+	b, a := l.Bias.Vector(adapter), l.adapters[adapter].Adapter
+	switch a := a.(type) {
+	case BiasMerger:
+		if b != nil {
+			b = slices.Clone(b)
+			a.MergeBias(b)
+		}
+	case BiasAdder:
+		out, _ := l.Dims()
+		sum := make([]float32, out)
+		copy(sum, b)
+		if a.AddBias(sum) {
+			return sum
+		}
 	}
 	return b
+}
+
+// AddsBias says whether the named adapter adds a bias to the layer's output.
+func (l *Linear) AddsBias(adapter string) bool {
+	a, ok := l.adapters[adapter].Adapter.(BiasAdder)
+	out, _ := l.Dims()
+	return ok && a.AddBias(make([]float32, out))
 }
 
 // folded is W' of an adapter: it adds ΔW to each block of W.
 type folded struct {
 	tensor.Source
-	a Adapter
+	a merger
 }
 
 // foldedBias is b' of an adapter.
@@ -170,8 +187,7 @@ func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	} else {
 		tensor.NT(y, x, folded{w, a}, 0)
 	}
-	if l.Bias != nil {
-		b := l.BiasOf(p.Adapter)
+	if b := l.BiasOf(p.Adapter); b != nil {
 		for i := range y.Rows {
 			vec.Add(y.Row(i), y.Row(i), b)
 		}

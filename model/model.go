@@ -25,8 +25,10 @@ type Model struct {
 	Options Options
 	// NewlyInitialized says that the head is new: its weights are random until they are trained.
 	NewlyInitialized bool
-	// UnexpectedKeys are tensors of the checkpoint that belong to another head.
-	UnexpectedKeys []string
+	// MissingKeys are the weights that the checkpoint lacks. UnexpectedKeys are its tensors that belong to another head.
+	MissingKeys, UnexpectedKeys []string
+	// PaddedRows has the weights that Options.VocabSize has made larger, by name, with the first of the rows that are zero.
+	PaddedRows map[string]int
 	// Warnings say what is odd about the weights.
 	Warnings []string
 
@@ -89,6 +91,10 @@ func build(config []byte, o Options) (*Model, error) {
 	f, ok := architectures[c.ModelType]
 	if !ok {
 		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
+	}
+	config, err := o.vocabulary(config)
+	if err != nil {
+		return nil, err
 	}
 	config, want, err := f.headFor(config, o)
 	if err != nil {

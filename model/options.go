@@ -16,6 +16,10 @@ const (
 type Options struct {
 	// Head, where its Kind is not "", is the head that the model gets. If the folder does not have it, its weights are random.
 	Head head.Config
+	// VocabSize is how many tokens the model is to have, where that is not 0 and not the folder's number, as after
+	// transformers' resize_token_embeddings. Further rows of the embeddings and of an LM head are zero; see
+	// Model.PaddedRows.
+	VocabSize int
 	// Numerics is HuggingFace (or "") or Cybertron.
 	Numerics string
 	// Seed decides random weights.

@@ -50,7 +50,10 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 // tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
 // weights now have values of their own; uniform is the first tensor's type.
 func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
-	sources := m.adapted(adapter)
+	sources, err := m.adapted(adapter)
+	if err != nil {
+		return nil, false, "", err
+	}
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
 		if err == nil {
@@ -126,17 +129,28 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	return nil
 }
 
-// adapted are the layers' weights, by name, as a pass with the named adapter sees them.
-func (m *Model) adapted(adapter string) map[string]tensor.Source {
+// adapted are the weights of layers and tables, by name, as a pass with the named adapter sees them.
+func (m *Model) adapted(adapter string) (map[string]tensor.Source, error) {
 	sources := map[string]tensor.Source{}
+	var err error
 	m.Linears(func(l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
-		if _, ok := l.adapters[adapter].Adapter.(BiasMerger); ok && l.Bias != nil {
+		_, merges := l.adapters[adapter].Adapter.(BiasMerger)
+		adds := l.AddsBias(adapter)
+		switch {
+		case l.Bias == nil && adds:
+			err = fmt.Errorf("%s has no bias that could take up the adapter's (lora_bias)", l.path)
+		case l.Bias != nil && (merges || adds):
 			b := l.BiasOf(adapter)
 			sources[l.Bias.named().Name] = foldedBias{tensor.View(b, 1, len(b))}
 		}
 	})
-	return sources
+	m.Weights(func(w *Weight) {
+		if w.tables[adapter] != nil {
+			sources[w.Name] = w.Table(adapter)
+		}
+	})
+	return sources, err
 }
 
 // equal says whether two matrices have the same bits.
@@ -155,17 +169,28 @@ func equal(a, b tensor.Source) bool {
 	return true
 }
 
-// unties says whether a weight that is tied to another, or is its twin, now has values of its own. If one has, all are saved
-// untied, since tie_word_embeddings is for all of them.
+// unties says whether a weight that is tied to another, or is its twin, now has other values than that one. If one has, all
+// are saved untied, since tie_word_embeddings is for all of them.
 func (m *Model) unties(adapter string, sources map[string]tensor.Source) bool {
+	source := func(w *Weight) tensor.Source {
+		if src := sources[w.Name]; src != nil {
+			return src
+		}
+		return w.Source(adapter)
+	}
 	untied := false
 	m.Weights(func(w *Weight) {
-		src := sources[w.Name]
-		if src == nil {
-			src = w.Source(adapter)
+		to := w.tied
+		if w.untied || untied || to == nil && w.twin == nil {
+			untied = untied || w.untied
+			return
 		}
-		untied = untied || w.untied || w.tied != nil && (changed(src) || w.copies[adapter] != nil || w.tied.copies[adapter] != nil) ||
-			w.twin != nil && !equal(src, w.twin.Source(adapter))
+		if to == nil {
+			to = w.twin
+		}
+		if w.twin != nil || changed(source(w)) || changed(source(to)) || w.copies[adapter] != nil || to.copies[adapter] != nil {
+			untied = !equal(source(w), source(to))
+		}
 	})
 	return untied
 }

@@ -42,6 +42,7 @@ type Weight struct {
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
+	tables map[string]TableAdapter
 }
 
 // NewWeight declares a weight, which a checkpoint must have.
@@ -142,11 +143,6 @@ func (w *Weight) Source(adapter string) tensor.Source {
 	return w.source
 }
 
-// Lookup makes an embedding of the weight, for op.EmbeddingSum: ids are the rows.
-func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
-	return op.EmbeddingPart{IDs: ids, Table: w.Source(p.Adapter), Param: w.Param(p.Adapter)}
-}
-
 // Tie makes the weight share another one's values, as tie_word_embeddings does. An architecture's New calls it.
 func (w *Weight) Tie(to *Weight) { w.tied = to }
 
@@ -208,12 +204,17 @@ func (w *Weight) SetOverride(adapter string, values []float32) *nn.Param {
 		return nil
 	}
 	rows, cols := w.rowsCols()
+	p := op.NewParam(values, rows, cols)
+	w.PutOverride(adapter, p)
+	return p
+}
+
+// PutOverride gives the named adapter a trained copy that SetOverride has made.
+func (w *Weight) PutOverride(adapter string, p *nn.Param) {
 	if w.copies == nil {
 		w.copies = map[string]*nn.Param{}
 	}
-	p := op.NewParam(values, rows, cols)
 	w.copies[adapter] = p
-	return p
 }
 
 // Override returns the named adapter's trained copy, or nil.

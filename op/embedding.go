@@ -15,9 +15,20 @@ type EmbeddingPart struct {
 	IDs   []int32
 	Table tensor.Source // [rows, hidden]
 	Param *nn.Param     // the table's parameter, or nil if it is frozen
-	Scale float32       // multiplies the rows; 0 counts as 1
+	// Adapter, if not nil, has made Table from a frozen one, and may train.
+	Adapter RowGradder
+	Scale   float32 // multiplies the rows; 0 counts as 1
 	// Padding are rows that get no gradient here (PyTorch's padding_idx).
 	Padding []int32
+}
+
+// RowGradder has the parameters from which a table was made.
+type RowGradder interface {
+	// Params are those that train.
+	Params() []*nn.Param
+	// GradRows adds to their gradients, given the rows that were looked up and the gradient gy [len(rows), hidden] of what
+	// was found there. A row below 0 gets none. GradRows must not keep its arguments.
+	GradRows(rows []int32, gy tensor.Matrix)
 }
 
 // EmbeddingSum sums the rows of each token in the parts: [tokens, hidden].
@@ -25,9 +36,7 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 	_, hidden := parts[0].Table.Dims()
 	o := Operator{Rows: len(parts[0].IDs), Cols: hidden}
 	for _, part := range parts {
-		if RequiresGrad(part.Param) {
-			o.Params = append(o.Params, part.Param)
-		}
+		o.Params = append(o.Params, part.params()...)
 	}
 	o.Forward = func(y tensor.Matrix) {
 		defer p.Time("embedding")()
@@ -43,10 +52,25 @@ func EmbeddingSum(p *Pass, parts ...EmbeddingPart) mat.Tensor {
 			if RequiresGrad(part.Param) {
 				part.gradient(gy.m)
 			}
+			if part.Adapter != nil && len(part.Adapter.Params()) > 0 {
+				part.adapterGradient(p, gy.m)
+			}
 		}
 		return nil
 	}
 	return p.Apply(o)
+}
+
+// params are the parameters that train.
+func (e EmbeddingPart) params() []*nn.Param {
+	var all []*nn.Param
+	if RequiresGrad(e.Param) {
+		all = append(all, e.Param)
+	}
+	if e.Adapter != nil {
+		all = append(all, e.Adapter.Params()...)
+	}
+	return all
 }
 
 func (e EmbeddingPart) scale() float32 {
@@ -88,4 +112,23 @@ func (e EmbeddingPart) gradient(gy tensor.Matrix) {
 		}
 		vec.Axpy(dw.Row(int(id)), s, gy.Row(i))
 	}
+}
+
+// adapterGradient passes the tokens' gradients to the adapter, without those of padding.
+func (e EmbeddingPart) adapterGradient(pass *Pass, gy tensor.Matrix) {
+	rows := slices.Clone(e.IDs)
+	for i, id := range rows {
+		if slices.Contains(e.Padding, id) {
+			rows[i] = -1
+		}
+	}
+	if s := e.scale(); s != 1 {
+		scaled := pass.New(gy.Rows, gy.Cols)
+		defer pass.Free(scaled)
+		for i := range gy.Rows {
+			vec.Scale(scaled.m.Row(i), s, gy.Row(i))
+		}
+		gy = scaled.m
+	}
+	e.Adapter.GradRows(rows, gy)
 }

@@ -5,8 +5,6 @@ package settings
 import (
 	"fmt"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Set sets a key to a value. The value is YAML in one line, and dots in the key lead into groups of keys. Lists and groups
@@ -16,13 +14,21 @@ func Set(keys map[string]any, setting string) error {
 	if !ok || key == "" {
 		return fmt.Errorf("--set %s: want key=value", setting)
 	}
-	var v any
-	if isText(text) {
-		v = text
-	} else if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+	path := strings.Split(key, ".")
+	last := path[len(path)-1]
+	v, err := readText(last, text)
+	if err != nil {
 		return fmt.Errorf("--set %s: the value is not valid YAML", setting)
 	}
-	path := strings.Split(key, ".")
+	if len(path) > 1 && ordered(path[0]) { // the keys of a pattern have dots of their own
+		if keys[path[0]] == nil {
+			keys[path[0]] = &Pattern{}
+		}
+		if p, ok := keys[path[0]].(*Pattern); ok {
+			p.Set(strings.Join(path[1:], "."), v)
+			return nil
+		}
+	}
 	for _, p := range path[:len(path)-1] {
 		inner, ok := keys[p].(map[string]any)
 		if !ok {
@@ -34,8 +40,16 @@ func Set(keys map[string]any, setting string) error {
 		}
 		keys = inner
 	}
-	keys[path[len(path)-1]] = v
+	keys[last] = v
 	return nil
+}
+
+// readText is the value of a setting.
+func readText(key, text string) (any, error) {
+	if isText(text) {
+		return text, nil
+	}
+	return read(key, []byte(text))
 }
 
 // isText reports whether YAML would read a text without quotes or brackets as a group of keys.

@@ -1,0 +1,145 @@
+package infer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/tokenizer"
+)
+
+// Tokenizer is the session's tokenizer, which is read once: the adapter's where its folder has one, else the model's. The
+// chat template is the adapter's where its folder has one, with either tokenizer, else the model's.
+func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if s.tok != nil {
+		return s.tok, nil
+	}
+	tok, err := s.readTokenizer()
+	if err != nil {
+		return nil, err
+	}
+	if err := MatchTokenizer(tok, s.Model, s.tokenizerDir()); err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	s.tok = tok
+	return tok, nil
+}
+
+func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
+	if s.adapterDir == "" {
+		return tokenizer.Load(s.Model.Dir)
+	}
+	if s.tokenizerDir() == s.adapterDir {
+		tok, err := tokenizer.Load(s.adapterDir)
+		if err == nil && len(tok.ChatTemplates) == 0 {
+			if own, err := tokenizer.Load(s.Model.Dir); err == nil {
+				tok.ChatTemplates = own.ChatTemplates
+			}
+		}
+		return tok, err
+	}
+	tok, err := tokenizer.LoadFS(beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)})
+	if err != nil {
+		return nil, fmt.Errorf("%s with the chat template of %s: %w", s.Model.Dir, s.adapterDir, err)
+	}
+	return tok, nil
+}
+
+// vocabularies are the files, one of which every tokenizer has.
+var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm"}
+
+// tokenizerFiles are the files of a tokenizer.
+var tokenizerFiles = append([]string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "merges.txt", "target.spm",
+	"target_vocab.json"}, vocabularies...)
+
+// tokenizerDir is the folder that has the vocabulary.
+func (s *Session) tokenizerDir() string {
+	for _, name := range vocabularies {
+		if s.adapterDir == "" {
+			break
+		}
+		if _, err := os.Stat(filepath.Join(s.adapterDir, name)); err == nil {
+			return s.adapterDir
+		}
+	}
+	return s.Model.Dir
+}
+
+// WriteTokenizer puts the session's tokenizer into a folder that has the model's already, such as a merged model's: it
+// changes nothing where the adapter has no tokenizer and no chat template.
+func (s *Session) WriteTokenizer(dir string) error {
+	if s.adapterDir == "" {
+		return nil
+	}
+	var from fs.FS = beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)}
+	if s.tokenizerDir() == s.adapterDir {
+		from = os.DirFS(s.adapterDir)
+	}
+	for _, name := range tokenizerFiles {
+		if err := copyOver(filepath.Join(dir, name), from, name); err != nil {
+			return err
+		}
+	}
+	tok, err := tokenizer.Load(dir)
+	if err != nil || len(tok.ChatTemplates) > 0 {
+		return nil // without a tokenizer there is no template, either
+	}
+	own, err := s.readTokenizer()
+	if err != nil {
+		return err
+	}
+	if text, ok := own.ChatTemplates["default"]; ok {
+		return folder.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text))
+	}
+	return nil
+}
+
+// copyOver puts the file of a name into the place of path, which is removed where there is none.
+func copyOver(path string, from fs.FS, name string) error {
+	content, err := fs.ReadFile(from, name)
+	if err == nil {
+		return folder.WriteFile(path, content)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// beside is a model's folder with the files of an adapter's folder over it that have a chat template.
+type beside struct{ adapter, model fs.FS }
+
+// Open opens chat_template.jinja, and tokenizer_config.json if it has a template, of the adapter's folder; all else is the
+// model's. A template of the adapter's tokenizer_config.json hides the model's chat_template.jinja.
+func (b beside) Open(name string) (fs.File, error) {
+	configured := b.configured()
+	own := []string{"chat_template.jinja"}
+	if configured {
+		own = append(own, "tokenizer_config.json")
+	}
+	if slices.Contains(own, name) {
+		f, err := b.adapter.Open(name)
+		if err == nil || configured || !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return b.model.Open(name)
+}
+
+// configured says whether the adapter's tokenizer_config.json has a chat template.
+func (b beside) configured() bool {
+	raw, err := fs.ReadFile(b.adapter, "tokenizer_config.json")
+	var c struct {
+		ChatTemplate json.RawMessage `json:"chat_template"`
+	}
+	return err == nil && json.Unmarshal(raw, &c) == nil && !jsonvalue.IsNull(c.ChatTemplate)
+}
