@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
@@ -28,20 +26,22 @@ import (
 
 // cli is the command line. Each verb is a field.
 type cli struct {
-	LogFormat string `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
+	LogFormat   string           `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
 
-	Train     trainCmd     `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
-	Generate  generateCmd  `cmd:"" help:"Continue a text."`
-	Predict   predictCmd   `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
-	Eval      evalCmd      `cmd:"" help:"Evaluate a model on tasks."`
-	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
-	Convert   convertCmd   `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
-	Inspect   inspectCmd   `cmd:"" help:"Describe the folder of a model or an adapter."`
-	Table     tableCmd     `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
-	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
-	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Train      trainCmd      `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
+	Generate   generateCmd   `cmd:"" help:"Continue a text."`
+	Predict    predictCmd    `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
+	Eval       evalCmd       `cmd:"" help:"Evaluate a model on tasks."`
+	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
+	Convert    convertCmd    `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
+	Inspect    inspectCmd    `cmd:"" help:"Describe the folder of a model or an adapter."`
+	Table      tableCmd      `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
+	Tokenizer  tokenizerCmd  `cmd:"" help:"Train a tokenizer."`
+	Verify     verifyCmd     `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Bench      benchCmd      `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // open sets the number of threads and opens a model, with an adapter unless adapter is "".
@@ -58,6 +58,8 @@ type globals struct {
 	Ctx            context.Context
 	Stdout, Stderr io.Writer
 	Log            zerolog.Logger
+	// LogFormat is console or json.
+	LogFormat string
 	// Program is what to type to run this program again.
 	Program string
 }
@@ -104,8 +106,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), or 2 if the command line is
-// wrong.
+// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), 2 if the command line is wrong, or
+// 130 if it was interrupted.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {
@@ -120,7 +122,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Description("Fine-tune Hugging Face models in Go, with MoRA, LoRA and their variants."),
-		kong.Vars{"tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
+		kong.Vars{"version": versionText(thisBuild()), "tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
@@ -134,11 +136,15 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err := cpu.Err(); err != nil {
 		return fail(stderr, err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(stderr, parsed.Selected().Name)
 	defer stop()
-	context.AfterFunc(ctx, stop)
-	if err := parsed.Run(&globals{ctx, stdout, stderr, logger(stderr, c.LogFormat), program()}); err != nil {
-		return fail(stderr, err)
+	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, stderr, c.LogFormat), LogFormat: c.LogFormat, Program: program()}
+	if err := parsed.Run(g); err != nil {
+		code := fail(stderr, err)
+		if ctx.Err() != nil {
+			return interrupted
+		}
+		return code
 	}
 	return 0
 }
@@ -159,13 +165,4 @@ func fail(stderr io.Writer, err error) int {
 	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "finetune: ")
 	_, _ = fmt.Fprintln(stderr, "finetune:", text)
 	return 1
-}
-
-// logger logs to stderr, in colour if that is a terminal.
-func logger(stderr io.Writer, format string) zerolog.Logger {
-	if format == "json" {
-		return zerolog.New(stderr).With().Timestamp().Logger()
-	}
-	plain := !isTerminal(stderr) || os.Getenv("NO_COLOR") != ""
-	return zerolog.New(zerolog.ConsoleWriter{Out: stderr, NoColor: plain, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,12 +11,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/recipes"
-	"github.com/spagotune/spagotune/tasks"
 )
 
 // trainCmd is the verb train. Without arguments it runs recipes/quickstart.yaml.
@@ -153,8 +149,9 @@ func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error
 	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
 	if g.terminal() {
-		o.Progress, done = bar(g.Stderr)
-		o.Log = g.Log.Level(zerolog.WarnLevel)
+		bar := &progress{w: g.Stderr}
+		o.Progress, done = bar.update, bar.done
+		o.Log = logger(bar, g.Stderr, g.LogFormat).Hook(zerolog.HookFunc(withoutSteps))
 	}
 	r, err := finetune.Run(g.Ctx, run, o)
 	done()
@@ -183,64 +180,6 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, las
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	g.printf("\nsaved in %s; next:\n", dir)
-	if builder, err := tasks.NewPromptBuilder(first.Task.Name, nil); err == nil && builder != nil {
-		suggestPredict(g, first, dir)
-		return nil
-	}
-	if first.WholeModel() {
-		g.printf("  %s generate --model %s --prompt TEXT\n", g.Program, dir)
-		return nil
-	}
-	prompt := "TEXT"
-	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
-		prompt = quote(example)
-	}
-	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, first.Model.Path, dir, prompt)
-	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, first.Model.Path, dir)
+	suggest(g, first, dir, last.Task)
 	return nil
-}
-
-// suggestPredict prints what to do next with a model that predicts, as opposed to one that continues texts.
-func suggestPredict(g *globals, run finetune.Config, dir string) {
-	model := fmt.Sprintf("--model %s --adapter %s", run.Model.Path, dir)
-	if run.WholeModel() {
-		model = "--model " + dir
-	}
-	g.printf("  %s predict %s --text TEXT\n", g.Program, model)
-	if !run.WholeModel() {
-		g.printf("  %s merge %s --output merged\n", g.Program, model)
-	}
-}
-
-// bar returns functions that update a progress bar, and that clear it.
-func bar(w io.Writer) (update func(finetune.Progress), done func()) {
-	var b *progressbar.ProgressBar
-	width := 30
-	if f, ok := w.(*os.File); ok {
-		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols < 110 {
-			width = 10
-		}
-	}
-	update = func(p finetune.Progress) {
-		if b == nil {
-			b = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
-				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
-		}
-		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.LearningRate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
-		_ = b.Set(p.Step)
-	}
-	return update, func() {
-		if b != nil {
-			_ = b.Finish()
-		}
-	}
-}
-
-// quote quotes a text as an argument for a shell.
-func quote(text string) string {
-	if !strings.ContainsAny(text, "\n\t'\\") {
-		return "'" + text + "'"
-	}
-	return "$'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\n", "\\n", "\t", "\\t").Replace(text) + "'"
 }
