@@ -21,9 +21,9 @@ func (completionCmd) Help() string {
 	return `The script completes verbs, flags, names of tasks and methods, and files.
 
 Examples:
-  finetune completion bash >~/.local/share/bash-completion/completions/finetune
-  finetune completion zsh >"${fpath[1]}/_finetune"
-  finetune completion fish >~/.config/fish/completions/finetune.fish`
+  finetune completion bash    written to ~/.local/share/bash-completion/completions/finetune
+  finetune completion zsh     written to _finetune in a folder of $fpath
+  finetune completion fish    written to ~/.config/fish/completions/finetune.fish`
 }
 
 // completion is what can stand after a verb.

@@ -4,7 +4,7 @@ import "github.com/spagotune/spagotune/evaluate"
 
 // evalCmd is the verb eval.
 type evalCmd struct {
-	Model   string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Model   string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\". Without it, the base that the adapter names."`
 	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
 	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
 	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated; several files are read one after the other. With several tasks, give it with their names."`
@@ -15,6 +15,9 @@ type evalCmd struct {
 	JSON    bool     `name:"json" help:"Print JSON."`
 	threadsFlag
 }
+
+// Validate says that the model is missing.
+func (c *evalCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
 
 // Help returns notes and examples for --help.
 func (evalCmd) Help() string {

@@ -44,10 +44,17 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
-// open sets the number of threads and opens a model, with an adapter unless adapter is "".
+// open sets the number of threads and opens a model, with an adapter unless adapter is "". Without a name, it is the model that
+// the adapter names.
 func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
+	}
+	if name == "" {
+		var err error
+		if name, err = baseOf(adapter); err != nil {
+			return nil, err
+		}
 	}
 	return infer.Open(ctx, name, adapter)
 }
