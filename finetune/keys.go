@@ -28,7 +28,6 @@ var otherNames = map[string]string{
 	"warmup":                     "write warmup_steps or warmup_ratio",
 	"grad_clip":                  "write max_grad_norm",
 	"gradient_clipping":          "write max_grad_norm",
-	"base_model":                 "write model",
 	"model_name_or_path":         "write model",
 	"dataset":                    "write data, a path or a list of them",
 	"datasets":                   "write data, a path or a list of them",
