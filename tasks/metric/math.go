@@ -92,7 +92,7 @@ func RawAnswer(completion string) string {
 	if i < 0 {
 		return ""
 	}
-	m := rawNumber.FindStringSubmatch(completion[i+4:])
+	m := rawNumber.FindStringSubmatch(strings.ReplaceAll(completion[i+4:], "{,}", ",")) // LaTeX's comma
 	if m == nil {
 		return ""
 	}
