@@ -44,6 +44,7 @@ import (
 	"github.com/spagotune/spagotune/experiments"
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/hub"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/inspect"
 	"github.com/spagotune/spagotune/model"

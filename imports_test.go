@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"evaldata":        {},
 	"recipes":         {},
 	"head":            {},
+	"hub":             {},
 	"tensor":          {"internal/cpu", "internal/offheap"},
 	"checkpoint/gguf": {"checkpoint", "tensor"},
 	"op":              {"tensor", "internal/vec", "internal/offheap"},
@@ -29,13 +30,13 @@ var allowed = map[string][]string{
 	"verify":          {"checkpoint", "head", "model", "op", "tensor"},
 	"convert":         {"checkpoint", "head", "infer", "model", "internal/folder"},
 	"inspect":         {"adapter", "checkpoint", "infer", "model"},
-	"finetune": {"adapter", "checkpoint", "evaluate", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer",
+	"finetune": {"adapter", "checkpoint", "evaluate", "head", "hub", "infer", "model", "op", "tasks", "tensor", "tokenizer",
 		"internal/cpu", "internal/folder", "internal/plot", "internal/vec"},
 	"bench": {"adapter", "finetune", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer",
 		"internal/folder", "internal/plot", "internal/vec"},
 	"experiments": {"adapter", "evaluate", "finetune", "infer", "inspect", "model", "tasks", "tensor",
 		"internal/cpu", "internal/folder"},
-	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "infer", "inspect", "model", "recipes",
+	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "hub", "infer", "inspect", "model", "recipes",
 		"tasks", "tensor", "tokenizer", "verify", "internal/cpu"},
 
 	"internal/reference": {"adapter", "finetune", "tasks"},
@@ -48,6 +49,7 @@ var allowed = map[string][]string{
 	"internal/folder":    {"checkpoint"},
 	"internal/plot":      {"internal/folder"},
 	"internal/golden":    {"checkpoint"},
+	"internal/hubtest":   {},
 	"internal/tiny":      {"model", "tokenizer", "internal/golden"},
 }
 

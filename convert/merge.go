@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
@@ -64,8 +66,23 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if err := copyRecord(adapterDir, tmp); err != nil {
+			return err
+		}
 		return r.compare(ctx, tmp, s.Setup.Numerics, probes, before)
 	})
+}
+
+// copyRecord copies what the adapter's run says of itself, if it does. With it the merged model gets a card.
+func copyRecord(adapterDir, dir string) error {
+	record, err := os.ReadFile(filepath.Join(adapterDir, "run.json"))
+	if adapterDir == "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return folder.WriteFile(filepath.Join(dir, "run.json"), record)
 }
 
 // compare loads the merged folder and compares its logits.

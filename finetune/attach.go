@@ -29,9 +29,13 @@ func (r *run) attach(ctx context.Context) error {
 		}
 	}
 	r.suggestLR()
+	if err := r.regularize(); err != nil {
+		return err
+	}
 	c := &r.config.Train
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
-		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed})
+		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
+		Regularization: c.regularization()})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
 }

@@ -98,6 +98,13 @@ type TrainSpec struct {
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
 
+	// ModelDropout applies the dropout that the model's config.json names, as transformers does in training.
+	ModelDropout bool `yaml:"model_dropout"`
+	// LabelSmoothingFactor is the part of each label that is spread evenly over all classes or tokens, in training only.
+	LabelSmoothingFactor float64 `yaml:"label_smoothing_factor"`
+	// NEFTuneNoiseAlpha is the size of the noise on embeddings in training (NEFTune); 0 is none.
+	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha"`
+
 	// ReLoRASteps is the interval, in steps, at which the adapter is merged into the base and restarted with a new
 	// optimizer state (ReLoRA; with method mora, ReMoRA). 0 means never. After a restart the learning rate warms up
 	// over ReLoRAWarmupSteps. ReLoRAMoRATypes lists the mora_types that the run cycles through, the first one from the
@@ -179,7 +186,7 @@ func Default() Config {
 		Method: MethodSpec{Name: "mora"},
 		Train: TrainSpec{
 			NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
-			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
+			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
 			ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", Seed: 42,
 		},
 		Save: SaveSpec{TotalLimit: 2, LoggingSteps: 10},
@@ -239,6 +246,8 @@ func (c *Config) checkRanges() error {
 		{"adam_beta2", t.AdamBeta2, 0, 1 - 1e-12, "0 or more, below 1"},
 		{"adam_epsilon", t.AdamEpsilon, 1e-30, 1, "above 0"},
 		{"max_grad_norm", t.MaxGradNorm, 0, 1e9, "0 (no clipping) or more"},
+		{"label_smoothing_factor", t.LabelSmoothingFactor, 0, 1 - 1e-12, "0 or more, below 1"},
+		{"neftune_noise_alpha", t.NEFTuneNoiseAlpha, 0, 1e6, "0 (no noise) or more; usual are 5 to 15"},
 		{"eval_steps", float64(c.Eval.Steps), 0, 1e9, "0 or more"},
 		{"eval_examples", float64(c.Eval.Examples), 0, 1e9, "0 or more"},
 		{"early_stopping_patience", float64(t.EarlyStoppingPatience), 0, 1e9, "0 or more"},
@@ -343,7 +352,7 @@ func (t *TrainSpec) warmupSteps() float64 {
 	return t.WarmupRatio
 }
 
-// schedule returns the schedule of a run with so many steps of warm-up and in all; 0 is unknown.
+// schedule returns the schedule of a run of total steps, warmup of them for warm-up; 0 is unknown.
 func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
 	return LRSchedule{Type: t.LRSchedulerType, Kwargs: t.LRSchedulerKwargs, LearningRate: t.LearningRate, Warmup: warmup, Total: total, MinRatio: t.MinLRRatio}
 }

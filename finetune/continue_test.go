@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -58,14 +59,18 @@ func TestContinueAdapter(t *testing.T) {
 // TestTrainerKeys reads keys as Trainer's users write them.
 func TestTrainerKeys(t *testing.T) {
 	for text, check := range map[string]func(c Config) bool{
-		"max_steps: -1\nnum_train_epochs: 2":                                func(c Config) bool { _, total, _ := c.Train.plan(8); return total == 2 },
-		"gradient_checkpointing: true":                                      func(c Config) bool { return c.Memory.GradientCheckpointing == "block" },
-		"gradient_checkpointing: false":                                     func(c Config) bool { return c.Memory.GradientCheckpointing == "none" },
-		"warmup_steps: 0\nmax_steps: 100":                                   func(c Config) bool { _, _, w := c.Train.plan(8); return w == 0 },
-		"warmup_steps: 0.1\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 10 },
-		"warmup_steps: 7\nwarmup_ratio: 0.5\nmax_steps: 100":                func(c Config) bool { _, _, w := c.Train.plan(8); return w == 7 },
-		"warmup_ratio: 0.5\nmax_steps: 100":                                 func(c Config) bool { _, _, w := c.Train.plan(8); return w == 50 },
-		"lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2}":    func(c Config) bool { return c.Train.LRSchedulerKwargs["power"] == uint64(2) },
+		"max_steps: -1\nnum_train_epochs: 2":                             func(c Config) bool { _, total, _ := c.Train.plan(8); return total == 2 },
+		"gradient_checkpointing: true":                                   func(c Config) bool { return c.Memory.GradientCheckpointing == "block" },
+		"gradient_checkpointing: false":                                  func(c Config) bool { return c.Memory.GradientCheckpointing == "none" },
+		"warmup_steps: 0\nmax_steps: 100":                                func(c Config) bool { _, _, w := c.Train.plan(8); return w == 0 },
+		"warmup_steps: 0.1\nmax_steps: 100":                              func(c Config) bool { _, _, w := c.Train.plan(8); return w == 10 },
+		"warmup_steps: 7\nwarmup_ratio: 0.5\nmax_steps: 100":             func(c Config) bool { _, _, w := c.Train.plan(8); return w == 7 },
+		"warmup_ratio: 0.5\nmax_steps: 100":                              func(c Config) bool { _, _, w := c.Train.plan(8); return w == 50 },
+		"lr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2}": func(c Config) bool { return c.Train.LRSchedulerKwargs["power"] == uint64(2) },
+		"model_dropout: false\nlabel_smoothing_factor: 0.1\nneftune_noise_alpha: 5": func(c Config) bool {
+			return c.Train.regularization() == op.Regularization{LabelSmoothing: 0.1, EmbeddingNoise: 5}
+		},
+		"max_steps: 1": func(c Config) bool { return c.Train.regularization() == op.Regularization{ModelDropout: true} },
 		"lr_scheduler_type: constant\nmax_steps: 9\nweight_decay_all: true": func(c Config) bool { return c.Train.WeightDecayAll },
 	} {
 		r, err := ParseRecipes([]byte(text), nil)

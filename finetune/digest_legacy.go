@@ -83,6 +83,8 @@ func (r *run) legacyRun(digest string) (ok bool, changed string) {
 		return true, "lr_scheduler_type constant warmed up then; set constant_with_warmup"
 	case t.WeightDecay > 0 && !t.WeightDecayAll:
 		return true, "norms and biases decayed then; set weight_decay_all: true"
+	case t.ModelDropout && (r.model.Config().Dropout > 0 || r.model.Config().AttentionDropout > 0):
+		return true, "the model's own dropout was not applied then; set model_dropout: false"
 	}
 	return true, ""
 }

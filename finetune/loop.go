@@ -202,9 +202,15 @@ func (r *run) finish() error {
 		}
 	}
 	return folder.Fill(r.config.Save.OutputDir, func(tmp string) error {
+		var err error
 		if from != "" {
-			return os.CopyFS(tmp, os.DirFS(from))
+			err = os.CopyFS(tmp, os.DirFS(from))
+		} else {
+			err = r.saveWeights(tmp)
 		}
-		return r.saveWeights(tmp)
+		if err != nil {
+			return err
+		}
+		return r.writeRecord(tmp)
 	})
 }

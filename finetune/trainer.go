@@ -33,8 +33,10 @@ type TrainerOptions struct {
 	MaxTokensPerMicroBatch int
 	// Checkpointing recomputes every layer in the backward pass instead of keeping its activations.
 	Checkpointing bool
-	// Seed decides the dropout masks.
+	// Seed decides the dropout masks and the noise on embeddings.
 	Seed uint64
+	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
+	op.Regularization
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -195,7 +197,8 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 	if n == 0 {
 		return 0, nil
 	}
-	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Checkpointing: t.Options.Checkpointing, Profile: t.Profile}
+	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Regularization: t.Options.Regularization,
+		Checkpointing: t.Options.Checkpointing, Profile: t.Profile}
 	defer p.Release()
 	loss, err := t.Model.Loss(p, infer.Batch(t.Model, rows))
 	if err != nil {

@@ -15,6 +15,8 @@ type Config struct {
 	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
 	// TypeVocabSize is the number of token types (segments); 0 counts as 1.
 	TypeVocabSize int
+	// Dropout and AttentionDropout are the rates that config.json names for hidden states and for attention's probabilities.
+	Dropout, AttentionDropout float64
 }
 
 // Backbone is a model without its head: structs tagged with Hugging Face names, and how they compute.

@@ -55,6 +55,7 @@ func (a *Attention) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.
 	}
 	y := op.Attention(p, qkv, bounds, c.rope, op.AttentionShape{
 		Heads: c.NumAttentionHeads, KVHeads: c.kvHeads, HeadDim: c.headDim, Window: a.Window, Scale: float32(1 / math.Sqrt(float64(c.headDim))),
+		Dropout: float32(c.AttentionDropout), Name: a.Query.path,
 	}, cache)
 	return op.Linear(p, y, a.Output)
 }

@@ -45,6 +45,7 @@ type bartStack struct {
 	Layers        []*bartLayer `hf:"layers"`
 	Norm          *LayerNorm   `hf:"layer_norm"`
 
+	name  string
 	shape op.AttentionShape
 }
 
@@ -109,9 +110,12 @@ func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 	attention := func() *bartAttention {
 		return &bartAttention{NewLinear(h, h, true), NewLinear(h, h, true), NewLinear(h, h, true), NewLinear(h, h, true)}
 	}
-	s := &bartStack{EmbeddingNorm: norm(m.c.normed), Norm: norm(m.c.final)}
+	s := &bartStack{name: "encoder", EmbeddingNorm: norm(m.c.normed), Norm: norm(m.c.final)}
 	s.shape = op.AttentionShape{Heads: heads, KVHeads: heads, HeadDim: h / heads, Bidirectional: !decoder,
-		Scale: float32(1 / math.Sqrt(float64(h/heads)))}
+		Scale: float32(1 / math.Sqrt(float64(h/heads))), Dropout: float32(m.c.AttentionDropout)}
+	if decoder {
+		s.name = "decoder"
+	}
 	for range layers {
 		l := &bartLayer{Self: attention(), SelfNorm: norm(true), Up: NewLinear(ffn, h, true), Down: NewLinear(h, ffn, true), Norm: norm(true)}
 		if decoder {
@@ -125,7 +129,7 @@ func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 // newHead declares the head of a kind.
 func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
-	h := &Head{Config: k}
+	h := &Head{Config: k, Dropout: float32(c.ClassifierDropout + c.ClassifDropout)}
 	classes := c.ModelType == "bart" || c.ModelType == "mbart"
 	switch {
 	case k.Kind == head.FeatureExtraction && c.shared:
@@ -159,7 +163,8 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 func (m *bart) Config() Config {
 	c := m.c
 	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings,
-		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel}
+		NumHiddenLayers: max(c.EncoderLayers, c.DecoderLayers), HiddenSize: c.DModel,
+		Dropout: c.Dropout, AttentionDropout: c.AttentionDropout}
 }
 
 // SetNumerics implements NumericsSetter.
@@ -289,7 +294,7 @@ func (m *bart) embed(p *op.Pass, s *bartStack, ids []int32, bounds []int, cache 
 	if s.EmbeddingNorm != nil {
 		x = s.EmbeddingNorm.Forward(p, x)
 	}
-	return x
+	return op.Dropout(p, x, float32(m.c.Dropout), s.name+" embeddings")
 }
 
 // last is the norm after the last layer.
@@ -312,7 +317,8 @@ func (m *bart) half(p *op.Pass, norm *LayerNorm, x mat.Tensor, f func(h mat.Tens
 func (m *bart) attend(p *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
 	return m.half(p, l.SelfNorm, x, func(h mat.Tensor) mat.Tensor {
 		qkv := op.Linear(p, h, l.Self.Query, l.Self.Key, l.Self.Value)
-		return op.Linear(p, op.Attention(p, qkv, bounds, nil, shape, cache), l.Self.Output)
+		shape.Name = l.Self.Query.path
+		return m.output(p, op.Attention(p, qkv, bounds, nil, shape, cache), l.Self.Output)
 	})
 }
 
@@ -320,17 +326,25 @@ func (m *bart) attend(p *op.Pass, shape op.AttentionShape, l *bartLayer, x mat.T
 func (m *bart) crossAttend(p *op.Pass, l *bartLayer, h, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
 	q := op.Linear(p, h, l.Cross.Query)
 	if cache != nil {
-		return op.Linear(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
+		return m.output(p, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), l.Cross.Output)
 	}
 	shape := m.Decoder.shape
-	shape.AttentionLengths = b.AttentionLengths
+	shape.AttentionLengths, shape.Name = b.AttentionLengths, l.Cross.Query.path
 	kv := op.Linear(p, memory, l.Cross.Key, l.Cross.Value)
-	return op.Linear(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
+	return m.output(p, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), l.Cross.Output)
+}
+
+// output is the last layer l of a part, with dropout.
+func (m *bart) output(p *op.Pass, x mat.Tensor, l *Linear) mat.Tensor {
+	return dropOutput(p, op.Linear(p, x, l), float32(m.c.Dropout), l)
 }
 
 // feedForward is the other half of a layer.
 func (m *bart) feedForward(p *op.Pass, l *bartLayer, x mat.Tensor) mat.Tensor {
-	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor { return op.MLP(p, h, m.c.act, l.Up, l.Down) })
+	return m.half(p, l.Norm, x, func(h mat.Tensor) mat.Tensor {
+		a := op.Activate(p, op.Linear(p, h, l.Up), m.c.act)
+		return m.output(p, dropOutput(p, a, float32(m.c.ActivationDropout), l.Up), l.Down)
+	})
 }
 
 var (

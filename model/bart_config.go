@@ -7,8 +7,7 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// bartConfig has the keys of config.json for BART, Marian, Pegasus and mBART. Its dropout, of values or of layers, was for
-// pretraining and is not used; adapters have their own.
+// bartConfig has the keys of config.json for BART, Marian, Pegasus and mBART. Dropout of whole layers is not applied.
 type bartConfig struct {
 	ModelType                     string   `json:"model_type"`
 	VocabSize                     int      `json:"vocab_size"`
@@ -65,7 +64,7 @@ const learnedOffset = 2
 // newBartConfig reads config.json with transformers' defaults, and refuses what is not supported.
 func newBartConfig(raw []byte) (*bartConfig, error) {
 	c := &bartConfig{VocabSize: 50265, DModel: 1024, EncoderLayers: 12, EncoderFFNDim: 4096, EncoderAttentionHeads: 16,
-		DecoderLayers: 12, DecoderFFNDim: 4096, DecoderAttentionHeads: 16, MaxPositionEmbeddings: 1024, ActivationFunction: "gelu"}
+		DecoderLayers: 12, DecoderFFNDim: 4096, DecoderAttentionHeads: 16, MaxPositionEmbeddings: 1024, ActivationFunction: "gelu", Dropout: 0.1}
 	if err := DecodeConfig(raw, c); err != nil {
 		return nil, err
 	}

@@ -21,8 +21,7 @@ func init() {
 	}
 }
 
-// bertConfig has the keys of config.json for BERT, ELECTRA and RoBERTa. Its dropout was for pretraining and is not used;
-// adapters have their own.
+// bertConfig has the keys of config.json for BERT, ELECTRA and RoBERTa.
 type bertConfig struct {
 	ModelType                 string   `json:"model_type"`
 	VocabSize                 int      `json:"vocab_size"`
@@ -40,7 +39,7 @@ type bertConfig struct {
 	PadTokenID                *int     `json:"pad_token_id"`
 	HiddenDropoutProb         float64  `json:"hidden_dropout_prob"`
 	AttentionProbsDropoutProb float64  `json:"attention_probs_dropout_prob"`
-	ClassifierDropout         *float64 `json:"classifier_dropout"`
+	ClassifierDropout         *float64 `json:"classifier_dropout"` // by default HiddenDropoutProb
 	SummaryType               string   `json:"summary_type"`
 	SummaryActivation         string   `json:"summary_activation"`
 	SummaryLastDropout        float64  `json:"summary_last_dropout"`
@@ -81,7 +80,7 @@ type bertLayer struct {
 }
 
 func newBERT(config []byte, want head.Config) (Backbone, *Head, error) {
-	m := &bert{}
+	m := &bert{c: bertConfig{HiddenDropoutProb: 0.1, AttentionProbsDropoutProb: 0.1}}
 	c := &m.c
 	if err := DecodeConfig(config, c); err != nil {
 		return nil, nil, err
@@ -188,7 +187,10 @@ func (m *bert) SetNumerics(name string) error {
 // newHead declares the head of a kind, with the names of the model type.
 func (m *bert) newHead(k head.Config) (*Head, error) {
 	c := &m.c
-	h, n, labels := &Head{Config: k}, c.HiddenSize, len(k.Labels)
+	h, n, labels := &Head{Config: k, Dropout: float32(c.HiddenDropoutProb)}, c.HiddenSize, len(k.Labels)
+	if c.ClassifierDropout != nil {
+		h.Dropout = float32(*c.ClassifierDropout)
+	}
 	switch k.Kind {
 	case head.FeatureExtraction:
 	case head.QuestionAnswering:
@@ -201,7 +203,7 @@ func (m *bert) newHead(k head.Config) (*Head, error) {
 		h.Dense, h.Out = NewLinear(n, n, true), NewLinear(labels, n, true)
 		switch {
 		case c.ModelType == "bert":
-			h.Activation = op.Tanh
+			h.Activation, h.DenseIsPooler = op.Tanh, true
 			h.Add("@.pooler.dense", h.Dense)
 			h.Add("classifier", h.Out)
 			return h, nil
@@ -257,7 +259,8 @@ func (m *bert) maskedLM(h *Head) {
 func (m *bert) Config() Config {
 	c := &m.c
 	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.MaxPositionEmbeddings - c.first, TypeVocabSize: c.TypeVocabSize,
-		NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize}
+		NumHiddenLayers: c.NumHiddenLayers, HiddenSize: c.HiddenSize,
+		Dropout: c.HiddenDropoutProb, AttentionDropout: c.AttentionProbsDropoutProb}
 }
 
 // Forward implements Backbone.
@@ -283,7 +286,9 @@ func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
 	}
 	words := m.Words.Lookup(p, b.IDs)
 	words.Padding = []int32{m.c.pad}
-	x := m.Norm.Forward(p, op.EmbeddingSum(p, words, m.Positions.Lookup(p, positions), m.Types.Lookup(p, types)))
+	sum := op.EmbeddingSum(p, words, m.Positions.Lookup(p, positions), m.Types.Lookup(p, types))
+	x := m.Norm.Forward(p, op.EmbeddingNoise(p, sum, bounds))
+	x = op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings")
 	if m.Project != nil {
 		x = op.Linear(p, x, m.Project)
 	}
@@ -294,8 +299,9 @@ func (m *bert) layer(p *op.Pass, l *bertLayer, x mat.Tensor, b *Batch) mat.Tenso
 	dim := m.c.HiddenSize / m.c.NumAttentionHeads
 	a := op.Attention(p, op.Linear(p, x, l.Query, l.Key, l.Value), b.Bounds(), nil, op.AttentionShape{
 		Heads: m.c.NumAttentionHeads, KVHeads: m.c.NumAttentionHeads, HeadDim: dim, Bidirectional: true, AttentionLengths: b.AttentionLengths,
-		Scale: float32(1 / math.Sqrt(float64(dim))),
+		Scale: float32(1 / math.Sqrt(float64(dim))), Dropout: float32(m.c.AttentionProbsDropoutProb), Name: l.Query.path,
 	}, nil)
-	x = l.AttentionNorm.Forward(p, op.Add(p, x, op.Linear(p, a, l.Output)))
-	return l.Norm.Forward(p, op.Add(p, x, op.MLP(p, x, m.c.act, l.Up, l.Down)))
+	drop := float32(m.c.HiddenDropoutProb)
+	x = l.AttentionNorm.Forward(p, op.Add(p, x, dropOutput(p, op.Linear(p, a, l.Output), drop, l.Output)))
+	return l.Norm.Forward(p, op.Add(p, x, dropOutput(p, op.MLP(p, x, m.c.act, l.Up, l.Down), drop, l.Down)))
 }

@@ -62,9 +62,6 @@ func (c *DecoderConfig) Complete() error {
 	if c.NumAttentionHeads%c.kvHeads != 0 {
 		return fmt.Errorf("config.json: num_attention_heads %d is not a multiple of num_key_value_heads %d", c.NumAttentionHeads, c.kvHeads)
 	}
-	if c.AttentionDropout != 0 {
-		return notSupported("config.json: attention_dropout %g is not supported; set it to 0", c.AttentionDropout)
-	}
 	var err error
 	if c.activation, err = op.ParseActivation(c.HiddenAct); err != nil {
 		return notSupported("config.json: hidden_act: %w", err)
@@ -124,7 +121,7 @@ func NewDecoder(c *DecoderConfig, want head.Config, layer func(i int) DecoderLay
 // Config implements Backbone.
 func (d *Decoder) Config() Config {
 	return Config{VocabSize: d.c.VocabSize, MaxPositionEmbeddings: d.c.MaxPositionEmbeddings,
-		NumHiddenLayers: d.c.NumHiddenLayers, HiddenSize: d.c.HiddenSize}
+		NumHiddenLayers: d.c.NumHiddenLayers, HiddenSize: d.c.HiddenSize, AttentionDropout: d.c.AttentionDropout}
 }
 
 // Forward implements Backbone.
@@ -133,7 +130,7 @@ func (d *Decoder) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	if d.c.PadTokenID != nil { // as PyTorch's padding_idx
 		words.Padding = []int32{*d.c.PadTokenID}
 	}
-	x := op.EmbeddingSum(p, words)
+	x := op.EmbeddingNoise(p, op.EmbeddingSum(p, words), b.Bounds())
 	for i, l := range d.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return l.Forward(p, x, b.Bounds(), cache.Layer(i)) })
 	}

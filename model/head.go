@@ -22,6 +22,9 @@ type Head struct {
 	Norm       *LayerNorm
 	// Out is nil for feature extraction.
 	Out *Linear
+	// Dropout is the rate in training (op.Dropout) before Out, and before Dense unless DenseIsPooler; for classes only.
+	Dropout       float32
+	DenseIsPooler bool
 	// Pooling is for sequence classification and feature extraction; PoolEOS looks for EOSTokenID. An architecture sets it
 	// for sequence classification; feature extraction takes the mean, or the mode in the folder's 1_Pooling/config.json.
 	Pooling    Pooling
@@ -85,14 +88,32 @@ func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
 		x = op.Gather(p, x, rows)
 	}
+	drop := h.Dropout
+	if h.Kind != head.SequenceClassification && h.Kind != head.TokenClassification {
+		drop = 0
+	}
 	if h.Dense != nil {
+		if !h.DenseIsPooler {
+			x = op.Dropout(p, x, drop, "head dense")
+		}
 		x = op.Linear(p, x, h.Dense)
 		x = op.Activate(p, x, h.Activation)
 	}
 	if h.Norm != nil {
 		x = h.Norm.Forward(p, x)
 	}
-	return x
+	return op.Dropout(p, x, drop, "head")
+}
+
+// hasClasses says whether the loss is the cross-entropy of one class or token among all.
+func (h *Head) hasClasses() bool {
+	switch h.Kind {
+	case head.SequenceClassification:
+		return h.Problem() == head.SingleLabel
+	case head.QuestionAnswering, head.FeatureExtraction:
+		return false
+	}
+	return true
 }
 
 // classLabel says what is wrong with a label of a head with classes.

@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/internal/vec"
@@ -65,6 +66,11 @@ func (l *Linear) ParamsChanged() {
 			r.ParamsChanged()
 		}
 	}
+}
+
+// dropOutput is the dropout of a model's config on the output y of layer l.
+func dropOutput(p *op.Pass, y mat.Tensor, rate float32, l *Linear) mat.Tensor {
+	return op.Dropout(p, y, rate, l.path+" output")
 }
 
 // Source is the layer's matrix with the named adapter merged in.

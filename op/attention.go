@@ -22,6 +22,9 @@ type AttentionShape struct {
 	Window int
 	// Scale multiplies the scores, usually 1/√HeadDim.
 	Scale float32
+	// Dropout is the rate at which probabilities are dropped where Pass.ModelDropout is; Name tells its masks from others'.
+	Dropout float32
+	Name    string
 }
 
 // queryTile is the number of queries that are scored at once. It is twice as large where all see the same keys: then these
@@ -266,7 +269,9 @@ func (a *attention) forward(d, kv int) {
 			s := tensor.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
 			tensor.NT(s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 			for i := range s.Rows {
-				a.softmax(s.Row(i), w, w.from+i, a.bounds[d]+w.from+i, h)
+				row := a.bounds[d] + w.from + i
+				a.softmax(s.Row(i), w, w.from+i, row, h)
+				a.drop(s.Row(i), w, row, h)
 			}
 			tensor.NN(y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
 		})
@@ -285,6 +290,7 @@ func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 		tensor.NT(s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
 			a.softmax(s.Row(i), w, 0, row, h+i)
+			a.drop(s.Row(i), w, row, h+i)
 		}
 		tensor.NN(tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
@@ -303,5 +309,12 @@ func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	vec.Scale(s, 1/sum, s)
 	if a.lse != nil {
 		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
+	}
+}
+
+// drop applies dropout to the tile's values s of a query, which is that row of the batch: probabilities, or their gradients.
+func (a *attention) drop(s []float32, w tile, row, h int) {
+	if a.s.Dropout > 0 && a.pass.drops() {
+		a.pass.mask(s, s, a.s.Dropout, a.s.Name, mix(uint64(row)<<20|uint64(h))+uint64(w.lo))
 	}
 }

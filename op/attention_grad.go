@@ -50,8 +50,10 @@ func (g *headGrad) tile(w tile) {
 	tensor.NT(p, q, k, 0)
 	tensor.NT(ds, dy, v, 0)
 	for i := range rows {
-		lse := g.a.lse.m.Row(g.a.bounds[g.d] + w.from + i)[g.h]
-		g.a.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, lse, vec.Dot(dy.Row(i), y.Row(i)))
+		row := g.a.bounds[g.d] + w.from + i
+		g.a.drop(ds.Row(i), w, row, g.h)
+		g.a.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, g.a.lse.m.Row(row)[g.h], vec.Dot(dy.Row(i), y.Row(i)))
+		g.a.drop(p.Row(i), w, row, g.h)
 	}
 	tensor.TN(g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
 	tensor.NN(g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)

@@ -1,29 +1,67 @@
 package op
 
-import "github.com/spagotune/spagotune/tensor"
+import (
+	"github.com/nlpodyssey/spago/mat"
 
-// Dropout writes x to dst: it zeroes each value with probability rate and scales the others by 1/(1−rate). The mask depends
-// only on the pass's seed, the name of the layer and the value's index, so the backward pass can make it again.
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// drops says whether the model's own dropout applies.
+func (p *Pass) drops() bool { return p.Train && p.ModelDropout }
+
+// Dropout is the dropout of a model's config (Srivastava et al. 2014), which only a pass with ModelDropout applies: it zeroes
+// values of x with probability rate and scales the others by 1/(1−rate). The name tells its mask from others'.
+func Dropout(p *Pass, x mat.Tensor, rate float32, name string) mat.Tensor {
+	if rate == 0 || !p.drops() {
+		return x
+	}
+	rows, cols := dims(x)
+	return p.Apply(Operator{
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, pure: true, inPlace: true,
+		Forward: func(y tensor.Matrix) {
+			defer p.Time("dropout")()
+			p.Dropout(y, Matrix(x), rate, name)
+		},
+		Backward: func(gy *Tensor) []*Tensor {
+			defer p.Time("dropout")()
+			g := p.Exclusive(gy)
+			p.Dropout(g.m, g.m, rate, name)
+			return []*Tensor{g}
+		},
+	})
+}
+
+// Dropout writes x to dst, which may be x: it zeroes each value with probability rate and scales the others by 1/(1−rate). The
+// mask depends only on the pass's seed, the name of the layer and the value's index, so the backward pass can make it again.
 func (p *Pass) Dropout(dst, x tensor.Matrix, rate float32, name string) {
+	byRows(x.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			p.mask(dst.Row(i), x.Row(i), rate, name, uint64(i)*uint64(x.Cols))
+		}
+	})
+}
+
+// mask is Dropout for a row whose first value has that index.
+func (p *Pass) mask(dst, x []float32, rate float32, name string, index uint64) {
+	keep := 1 / (1 - rate)
+	limit := uint64(float64(rate) * (1 << 32))
+	base := p.key(name) + index
+	for j, v := range x {
+		if mix(base+uint64(j))>>32 < limit {
+			dst[j] = 0
+		} else {
+			dst[j] = keep * v
+		}
+	}
+}
+
+// key is the seed of what has a name (FNV-1).
+func (p *Pass) key(name string) uint64 {
 	key := p.Seed
 	for i := range len(name) {
 		key = (key ^ uint64(name[i])) * 0x100000001b3
 	}
-	keep := 1 / (1 - rate)
-	limit := uint64(float64(rate) * (1 << 32))
-	byRows(x.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			d, r := dst.Row(i), x.Row(i)
-			base := uint64(i) * uint64(x.Cols)
-			for j := range r {
-				if mix(key+base+uint64(j))>>32 < limit {
-					d[j] = 0
-				} else {
-					d[j] = keep * r[j]
-				}
-			}
-		}
-	})
+	return key
 }
 
 // mix is the finaliser of splitmix64 (Steele, Lea and Flood 2014).

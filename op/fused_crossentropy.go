@@ -14,7 +14,7 @@ import (
 const VocabTile = 1024
 
 // FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator. For the given rows of h [tokens, hidden] it
-// returns the losses [len(rows), 1], −log softmax(w·h_row + bias)[target]. Logits exist only for a tile of the vocabulary at a
+// returns the losses [len(rows), 1], −log softmax(w·h_row + bias)[target], or with label smoothing CrossEntropy's. Logits exist only for a tile of the vocabulary at a
 // time; the same loop sums h's gradient, with a running maximum (the softmax of Milakov and Gimelshein 2018).
 // w is [vocabulary, hidden], and pw its parameter, or nil if it is frozen. bias may be nil; pb is its parameter.
 func FusedLinearCrossEntropy(p *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, pw *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
@@ -79,7 +79,8 @@ func (l *fusedLoss) forward(y tensor.Matrix) {
 
 func (l *fusedLoss) losses(losses []float32) {
 	n := len(l.rows)
-	most, sum, target := make([]float32, n), make([]float32, n), make([]float32, n)
+	vocab, _ := l.w.Dims()
+	most, sum, target, total := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 	for i := range most {
 		most[i] = float32(math.Inf(-1))
 	}
@@ -92,6 +93,9 @@ func (l *fusedLoss) losses(losses []float32) {
 				x := logits.Row(i)
 				if j := int(l.targets[i]) - v; j >= 0 && j < cols {
 					target[i] = x[j]
+				}
+				if l.pass.LabelSmoothing > 0 {
+					total[i] += vec.Sum(x)
 				}
 				if m := vec.Max(x); m > most[i] {
 					shrink := float32(math.Exp(float64(most[i] - m)))
@@ -111,22 +115,43 @@ func (l *fusedLoss) losses(losses []float32) {
 	for i := range n {
 		lse := most[i] + float32(math.Log(float64(sum[i])))
 		l.lse.m.Data[i] = lse
-		losses[i] = lse - target[i]
+		losses[i] = smooth{l.pass.LabelSmoothing, vocab, total[i]}.loss(lse, target[i])
 	}
 	if l.wantsH {
 		l.finish(sum)
 	}
 }
 
-// finish divides the summed gradients by the softmax's sums, and subtracts the targets' rows.
+// finish divides the summed gradients by the softmax's sums, and subtracts the targets' rows, and with label smoothing the
+// mean of all rows.
 func (l *fusedLoss) finish(sum []float32) {
-	row := make([]float32, l.h.m.Cols)
+	row, even, part := make([]float32, l.h.m.Cols), l.meanRow(), l.pass.LabelSmoothing
 	for i, target := range l.targets {
 		d := l.dh.m.Row(i)
 		l.w.Block(row, len(row), int(target), 0, 1, len(row))
 		vec.Scale(d, 1/sum[i], d)
-		vec.Axpy(d, -1, row)
+		vec.Axpy(d, part-1, row)
+		if part > 0 {
+			vec.Axpy(d, -part, even)
+		}
 	}
+}
+
+// meanRow is the mean of the rows of w, [hidden], which label smoothing needs; else nil.
+func (l *fusedLoss) meanRow() []float32 {
+	if l.pass.LabelSmoothing == 0 {
+		return nil
+	}
+	vocab, hidden := l.w.Dims()
+	mean, ones := tensor.New(1, hidden), tensor.New(1, VocabTile)
+	for i := range ones.Data {
+		ones.Data[i] = 1 / float32(vocab)
+	}
+	for v := 0; v < vocab; v += VocabTile {
+		n := min(VocabTile, vocab-v)
+		tensor.NN(mean, ones.Slice(0, 0, 1, n), SourceRows(l.w, v, n), 1)
+	}
+	return mean.Data
 }
 
 func (l *fusedLoss) backward(gy *Tensor) []*Tensor {
@@ -150,14 +175,13 @@ func (l *fusedLoss) backward(gy *Tensor) []*Tensor {
 
 // weights computes the logits again and adds dW = (softmax − target)ᵀ·h, and the gradient of the bias.
 func (l *fusedLoss) weights(gy []float32) {
+	vocab, _ := l.w.Dims()
 	l.tiles(func(v, n int, _ tensor.Source, logits tensor.Matrix) {
 		byRows(len(l.rows), func(from, to int) {
 			for i := from; i < to; i++ {
 				x := logits.Row(i)
 				vec.ExpSum(x, x, l.lse.m.Data[i])
-				if j := int(l.targets[i]) - v; j >= 0 && j < n {
-					x[j]--
-				}
+				smooth{l.pass.LabelSmoothing, vocab, 0}.gradient(x, int(l.targets[i])-v)
 				vec.Scale(x, gy[i], x)
 			}
 		})

@@ -24,7 +24,8 @@ func InfoNCE(p *Pass, a, b mat.Tensor, scale float32) mat.Tensor {
 			for i := range rows {
 				s := probs.m.Row(i)
 				vec.Scale(s, scale, s)
-				y.Data[i] = logSoftmax(s, s, i)
+				lse, score := logSoftmax(s, s, i)
+				y.Data[i] = lse - score
 			}
 			if !p.Grad {
 				p.Free(probs)

@@ -64,8 +64,9 @@ func meanLoss(p *Pass, x mat.Tensor, targets tensor.Matrix, f func(x, target flo
 	})
 }
 
-// CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]. FusedLinearCrossEntropy does the same without
-// having all logits in memory; this one is for an LM head with an adapter, and for heads with few labels.
+// CrossEntropy returns −log softmax(logits)[target] of every row, [rows, 1]; with Pass.LabelSmoothing ε it is (1−ε) times that
+// and ε times the mean over all columns of −log softmax(logits). FusedLinearCrossEntropy does the same without having all
+// logits in memory; this one is for an LM head with an adapter, and for heads with few labels.
 func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
 	return WeightedCrossEntropy(p, logits, targets, nil)
 }
@@ -85,7 +86,9 @@ func WeightedCrossEntropy(p *Pass, logits mat.Tensor, targets []int32, weights [
 			probs = p.New(rows, cols)
 			byRows(rows, func(from, to int) {
 				for i := from; i < to; i++ {
-					y.Data[i] = weights[i] * logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
+					s := smooth{p.LabelSmoothing, cols, vec.Sum(m.Row(i))}
+					lse, target := logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
+					y.Data[i] = weights[i] * s.loss(lse, target)
 				}
 			})
 			if !p.Grad {
@@ -96,7 +99,7 @@ func WeightedCrossEntropy(p *Pass, logits mat.Tensor, targets []int32, weights [
 			defer p.Time("head loss")()
 			for i := range rows {
 				d := probs.m.Row(i)
-				d[targets[i]]--
+				smooth{p.LabelSmoothing, cols, 0}.gradient(d, int(targets[i]))
 				vec.Scale(d, weights[i]*gy.m.Data[i], d)
 			}
 			return []*Tensor{probs}
@@ -104,10 +107,40 @@ func WeightedCrossEntropy(p *Pass, logits mat.Tensor, targets []int32, weights [
 	})
 }
 
-// logSoftmax writes the probabilities to p, which may be x, and returns the target's loss.
-func logSoftmax(p, x []float32, target int) float32 {
-	m, score := vec.Max(x), x[target]
+// smooth is label smoothing over a row of that many logits, whose sum is sum.
+type smooth struct {
+	part  float32
+	count int
+	sum   float32
+}
+
+// loss is the loss of a row, from the log of its exponentials' sum and the target's logit.
+func (s smooth) loss(lse, target float32) float32 {
+	if s.part == 0 {
+		return lse - target
+	}
+	return lse - (1-s.part)*target - s.part*s.sum/float32(s.count)
+}
+
+// gradient turns probabilities into the gradient of the row's logits. The target may be outside.
+func (s smooth) gradient(probs []float32, target int) {
+	if target >= 0 && target < len(probs) {
+		probs[target] -= 1 - s.part
+	}
+	if s.part == 0 {
+		return
+	}
+	even := s.part / float32(s.count)
+	for j := range probs {
+		probs[j] -= even
+	}
+}
+
+// logSoftmax writes the probabilities to p, which may be x, and returns the log of the exponentials' sum and the target's score.
+func logSoftmax(p, x []float32, target int) (lse, score float32) {
+	score = x[target]
+	m := vec.Max(x)
 	sum := vec.ExpSum(p, x, m)
 	vec.Scale(p, 1/sum, p)
-	return m + float32(math.Log(float64(sum))) - score
+	return m + float32(math.Log(float64(sum))), score
 }

@@ -18,9 +18,11 @@ type Pass struct {
 	// Adapter names the adapter that the layers apply; "" is the base alone. Passes with different adapters may run at the
 	// same time.
 	Adapter string
-	// Train turns dropout on; Seed decides its masks.
+	// Train turns the adapter's dropout on; Seed decides all masks and noise.
 	Train bool
 	Seed  uint64
+	// Regularization is applied in training besides.
+	Regularization
 	// Checkpointing lets every Checkpoint drop its values and compute them again in the backward pass.
 	Checkpointing bool
 	// Profile, where not nil, collects the operators' times.
@@ -34,6 +36,16 @@ type Pass struct {
 	scope *scope // operators that were declared and have not run yet; nil outside of a Checkpoint
 	again bool   // a Checkpoint is run again: its time counts as recomputation
 	meter *meter // where not nil, nothing is computed; what it would hold is counted
+}
+
+// Regularization is what a training pass does against overfitting, beside the adapter's dropout. The zero value is nothing.
+type Regularization struct {
+	// ModelDropout applies the dropout that the model's config names.
+	ModelDropout bool
+	// LabelSmoothing is the part of each label that is spread evenly over all classes, 0 to 1 (Szegedy et al. 2016, section 7).
+	LabelSmoothing float32
+	// EmbeddingNoise is α of NEFTune (Jain et al. 2023): EmbeddingNoise adds noise of that size.
+	EmbeddingNoise float32
 }
 
 // Inference runs f with a pass without gradients that applies the named adapter ("" is the base alone). Values of the pass
@@ -121,7 +133,7 @@ func (p *Pass) fail(err error) {
 
 // nested starts a pass within this one.
 func (p *Pass) nested(grad bool) *Pass {
-	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Profile: p.Profile}
+	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Regularization: p.Regularization, Profile: p.Profile}
 }
 
 // adopt moves a tensor from its pass to this one.

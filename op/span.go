@@ -33,7 +33,8 @@ func SpanCrossEntropy(p *Pass, logits mat.Tensor, bounds []int, labels []int32, 
 						column[j] = m.Row(from + j)[c]
 					}
 					target := int(labels[2*d+c])
-					y.Data[i] += logSoftmax(column[n:], column[:n], target) / 2
+					lse, score := logSoftmax(column[n:], column[:n], target)
+					y.Data[i] += (lse - score) / 2
 					column[n+target]--
 					for j := range n {
 						dx.m.Row(from + j)[c] = column[n+j] / 2

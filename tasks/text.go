@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"path"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -154,8 +152,7 @@ func (t *Text) sources(split Split) (data.Sources, filePart, error) {
 
 // documents are the documents in a part of a source.
 func (t *Text) documents(s data.Source, part filePart) ([]Example, error) {
-	ext := strings.ToLower(path.Ext(s.Path))
-	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll"}, ext) {
+	if data.HoldsRecords(s.Path) {
 		return t.records(s, part)
 	}
 	text, err := t.store.Text(s.Path)

@@ -18,8 +18,8 @@ import (
 
 // benchCmd is the verb bench.
 type benchCmd struct {
-	Model                 string   `required:"" placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
-	Data                  string   `placeholder:"FILE" help:"Training data. Rows are used in their order."`
+	Model                 string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Data                  string   `hub:"data" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub. Rows are used in their order."`
 	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`
 	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. Here math has form=raw by default."`
 	Dense                 int      `placeholder:"LENGTH" help:"Train on rows of LENGTH random tokens instead of data. All tokens are scored."`

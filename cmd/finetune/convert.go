@@ -8,7 +8,7 @@ import (
 
 // convertCmd is the verb convert.
 type convertCmd struct {
-	Model    string   `required:"" placeholder:"DIR" help:"Folder of the model."`
+	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of the model, or its name on the Hub (org/name[@revision])."`
 	Output   string   `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface" placeholder:"FORMAT" help:"cybertron (spago_model.bin) or huggingface (model.safetensors)."`
 	Numerics string   `enum:"cybertron,huggingface" default:"cybertron" placeholder:"NAME" help:"Epsilon of the norms with --to cybertron: Cybertron's own, 1e-5 (cybertron), or config.json's (huggingface). Default ${default}."`

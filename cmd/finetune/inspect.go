@@ -12,8 +12,8 @@ import (
 
 // inspectCmd is the verb inspect.
 type inspectCmd struct {
-	Dir   string `arg:"" help:"Folder of a model (or \"embedded\"), or of an adapter."`
-	Model string `placeholder:"DIR" help:"For an adapter: folder of its model, if not the one that adapter_config.json names."`
+	Dir   string `arg:"" hub:"any" help:"Folder of a model (or \"embedded\") or of an adapter, or its name on the Hub (org/name[@revision])."`
+	Model string `hub:"model" placeholder:"NAME" help:"For an adapter: folder or name of its model, if not the one that adapter_config.json names."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 	threadsFlag
 }
@@ -33,6 +33,12 @@ func (c *inspectCmd) Run(g *globals) error {
 	signal.Reset() // there is nothing to clean up: Ctrl-C ends it at once
 	if err := c.apply(); err != nil {
 		return err
+	}
+	if c.Model == "" {
+		var err error
+		if c.Model, err = g.Names.base(c.Dir); err != nil {
+			return err
+		}
 	}
 	i, err := inspect.Folder(g.Ctx, c.Dir, c.Model)
 	switch {
@@ -60,7 +66,7 @@ func printModel(g *globals, m *inspect.ModelInfo) {
 
 // printAdapter prints an adapter's sizes and a table of its layers.
 func printAdapter(g *globals, a *inspect.AdapterInfo) {
-	g.printf("%s on %s\n", a.Method, a.BaseModel)
+	g.printf("%s on %s\n", a.Method, g.Names.asTyped(a.BaseModel))
 	g.printf("%s parameters (%.4f %% of the whole), %s; in training %s\n\n", wording.Number(a.Parameters), 100*a.Share, size(a.Bytes), size(a.TrainingBytes))
 	g.printf("%-12s %-12s %6s %6s %14s   singular values of ΔW, on average\n", "layer", "out×in", "r, r̂  ", "count", "parameters")
 	for _, l := range a.Layers {

@@ -39,6 +39,7 @@ type cli struct {
 	Table      tableCmd      `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train a tokenizer."`
 	Verify     verifyCmd     `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Hub        hubCmd        `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
 	Bench      benchCmd      `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
@@ -69,6 +70,8 @@ type globals struct {
 	LogFormat string
 	// Program is what to type to run this program again.
 	Program string
+	// Names resolves names of the Hub.
+	Names *names
 }
 
 // terminal reports whether stderr is a terminal.
@@ -146,7 +149,12 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	ctx, stop := untilSignal(stderr, parsed.Selected().Name)
 	defer stop()
 	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, stderr, c.LogFormat), LogFormat: c.LogFormat, Program: program()}
-	if err := parsed.Run(g); err != nil {
+	g.Names = &names{g: g}
+	err = g.Names.flags(parsed)
+	if err == nil {
+		err = parsed.Run(g)
+	}
+	if err != nil {
 		code := fail(stderr, err)
 		if ctx.Err() != nil {
 			return interrupted

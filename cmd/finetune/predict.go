@@ -9,8 +9,8 @@ import (
 
 // predictCmd is the verb predict.
 type predictCmd struct {
-	Model   string   `placeholder:"DIR" help:"Hugging Face folder. Without it, the base that the adapter names."`
-	Adapter string   `placeholder:"DIR" help:"Folder of an adapter."`
+	Model   string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, or name on the Hub (org/name[@revision]). Without it, the base that the adapter names."`
+	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
 	File    string   `placeholder:"FILE" help:"File of texts: JSON Lines with the keys text and text_pair, or one text per line."`

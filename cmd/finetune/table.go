@@ -12,7 +12,7 @@ type tableCmd struct {
 	Seeds  int      `placeholder:"N" help:"Number of seeds for each row. 0 means the preset's number."`
 	Row    []string `sep:"," placeholder:"ROW" help:"Run only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
 	Output string   `placeholder:"DIR" help:"Folder of the table. By default NAME-PRESET."`
-	Model  string   `placeholder:"DIR" help:"Folder of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
+	Model  string   `hub:"model" placeholder:"NAME" help:"Folder or name of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
 	Data   string   `placeholder:"DIR" help:"Folder to use instead of the recipes' folder data."`
 	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe in all rows; may be repeated."`
 	Resume bool     `help:"Continue the table in the output folder."`

@@ -7,7 +7,7 @@ import (
 
 // tokenizerCmd is the verb tokenizer.
 type tokenizerCmd struct {
-	Data         []string `required:"" placeholder:"PATH" help:"Plain text, or records (.jsonl, .json, .csv …); may be repeated."`
+	Data         []string `required:"" hub:"data" placeholder:"PATH" help:"Plain text, records (.jsonl, .json, .csv …), or org/name[:config/split] on the Hub; may be repeated."`
 	Field        []string `placeholder:"NAME" help:"Field of a record that holds its text; may be repeated. Default text."`
 	Output       string   `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
 	VocabSize    int      `default:"8192" placeholder:"N" help:"Size of the vocabulary: special tokens, the 256 bytes and merges. Default ${default}."`

@@ -20,11 +20,11 @@ import (
 type trainCmd struct {
 	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string   `placeholder:"DIR" help:"Hugging Face folder, or \"embedded\"."`
+	Model     string   `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
 	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      []string `sep:"none" placeholder:"PATH" help:"Training data; several files are read one after the other."`
+	Data      []string `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
@@ -93,6 +93,9 @@ func (c *trainCmd) Run(g *globals) error {
 	runs, err := finetune.ParseRecipes(raw, c.settings())
 	if err != nil {
 		return fmt.Errorf("recipe: %w", err)
+	}
+	if err := g.Names.recipes(runs); err != nil {
+		return err
 	}
 	if err := c.apply(); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func (c Column) named() bool { return c != "" && c.number() == 0 }
 
 // ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
 func (c Columns) ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
-	if slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(path.Ext(name))) {
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, kindOf(name)) {
 		return ReadJSON(name, r)
 	}
 	return c.Read(name, r)
@@ -83,7 +82,7 @@ func (c Columns) Read(name string, r *bufio.Reader) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := conll{conllu: strings.EqualFold(path.Ext(name), ".conllu")}
+	f := conll{conllu: kindOf(name) == ".conllu"}
 	for line := range bytes.Lines(data) {
 		f.lines = append(f.lines, columnsOf(string(line)))
 	}

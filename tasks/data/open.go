@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/evaldata"
@@ -22,8 +23,21 @@ const (
 	maxFile = 1 << 30
 )
 
-// Open opens a data file: a path, or "embedded:NAME" for a file of package evaldata.
+// stdin is the path that stands for standard input.
+const stdin = "-"
+
+// readStdin reads standard input, once for all who name it.
+var readStdin = sync.OnceValues(func() ([]byte, error) { return io.ReadAll(os.Stdin) })
+
+// Open opens a data file: a path, "-" for standard input, or "embedded:NAME" for a file of package evaldata.
 func Open(path string) (io.ReadCloser, error) {
+	if path == stdin {
+		input, err := readStdin()
+		if err != nil {
+			return nil, fmt.Errorf("data: standard input: %w", err)
+		}
+		return io.NopCloser(bytes.NewReader(input)), nil
+	}
 	if name, ok := strings.CutPrefix(path, embedded); ok {
 		return evaldata.Open(name)
 	}
@@ -98,8 +112,8 @@ func readText(name string, r io.Reader) (string, error) {
 
 // readAll reads the text of a file. Its line ends become \n.
 func readAll(name string, r io.Reader) (string, error) {
-	br := bufio.NewReader(r)
-	if err := skipBOM(name, br); err != nil {
+	br, err := open(name, r)
+	if err != nil {
 		return "", err
 	}
 	data, err := readWhole(name, br, 1)

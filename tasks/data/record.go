@@ -2,10 +2,9 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
-	"path"
-	"strings"
 	"sync"
 )
 
@@ -45,8 +44,8 @@ type Format func(name string, r *bufio.Reader) ([]Record, error)
 
 // Read reads the records of a file, one or more.
 func Read(format Format, name string, r io.Reader) ([]Record, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
-	if err := skipBOM(name, br); err != nil {
+	br, err := open(name, r)
+	if err != nil {
 		return nil, err
 	}
 	records, err := format(name, br)
@@ -63,10 +62,34 @@ func Read(format Format, name string, r io.Reader) ([]Record, error) {
 	return records, nil
 }
 
+// open returns a reader of a file's text: decompressed, Parquet as JSON Lines, after the byte order mark.
+func open(name string, r io.Reader) (*bufio.Reader, error) {
+	r, err := unpack(name, r)
+	if err != nil {
+		return nil, err
+	}
+	br := bufio.NewReaderSize(r, 1<<16)
+	if ahead, _ := br.Peek(len(parquetMagic)); bytes.Equal(ahead, parquetMagic) {
+		file, err := io.ReadAll(br)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		lines, err := parquetLines(name, file)
+		if err != nil {
+			return nil, err
+		}
+		br = bufio.NewReaderSize(bytes.NewReader(lines), 1<<16)
+		if len(lines) == 0 {
+			return nil, fmt.Errorf("%s has no row", name)
+		}
+	}
+	return br, skipBOM(name, br)
+}
+
 // ReadAny is the Format that a file's name and first bytes call for: CSV, TSV and CoNLL columns by the extension, CoNLL
 // columns also where the file begins with -DOCSTART-, and JSON otherwise.
 func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
-	switch ext := strings.ToLower(path.Ext(name)); {
+	switch ext := kindOf(name); {
 	case ext == ".csv":
 		return ReadCSV(name, r)
 	case ext == ".tsv":

@@ -12,7 +12,9 @@ import (
 
 // Source is a data file and what is taken from it.
 type Source struct {
-	// Path names the file. "embedded:NAME" is a file of package evaldata.
+	// Path names the file: JSON Lines, JSON, CSV, TSV, CoNLL, Parquet or plain text, all but Parquet also compressed by gzip
+	// or zstd. It may be a folder or a pattern with * or ?, which stand for their files in the order of the names, "-" for
+	// standard input, or "embedded:NAME" for a file of package evaldata.
 	Path string `json:"path"`
 	// Weight is how often each record comes in an epoch: 2 takes every record twice, 0.5 takes half of them, chosen by
 	// the seed. 0, the default, means 1. Once any source has a weight, the records of all sources are shuffled by the

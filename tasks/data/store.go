@@ -42,7 +42,7 @@ func (s *Store) Records(source Source) ([]Record, error) {
 	})
 }
 
-// Text is a plain text file. Its line ends are \n.
+// Text is a plain text file, or those that the path stands for, end to end. Its line ends are \n.
 func (s *Store) Text(path string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,8 +65,25 @@ func (s *Store) keep(key storeKey, read func() ([]Record, error)) ([]Record, err
 	return records, nil
 }
 
-// parse reads the records of a file, from its text where that has been read before.
+// parse reads the records of all files that a path stands for.
 func (s *Store) parse(path string) ([]Record, error) {
+	files, err := expand(path)
+	if err != nil {
+		return nil, err
+	}
+	var all []Record
+	for _, file := range files {
+		records, err := s.parseFile(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, records...)
+	}
+	return all, nil
+}
+
+// parseFile reads the records of a file, from its text where that has been read before.
+func (s *Store) parseFile(path string) ([]Record, error) {
 	format := s.Format
 	if format == nil {
 		format = ReadAny
@@ -82,25 +99,37 @@ func (s *Store) parse(path string) ([]Record, error) {
 	return Read(format, path, f)
 }
 
-// text reads a plain text file.
+// text reads a plain text file, or all that the path stands for, end to end.
 func (s *Store) text(path string) (string, error) {
 	if text, ok := s.texts[path]; ok {
 		return text, nil
 	}
-	f, err := s.open(path)
+	files, err := expand(path)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	text, err := readText(path, f)
-	if err != nil {
-		return "", err
+	text := ""
+	for _, file := range files {
+		part, err := s.readFile(file)
+		if err != nil {
+			return "", err
+		}
+		text += part
 	}
 	if s.texts == nil {
 		s.texts = map[string]string{}
 	}
 	s.texts[path] = text
 	return text, nil
+}
+
+func (s *Store) readFile(path string) (string, error) {
+	f, err := s.open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return readText(path, f)
 }
 
 func (s *Store) open(path string) (io.ReadCloser, error) {
