@@ -20,6 +20,9 @@ var (
 	ErrNoMatch = errors.New("adapter: nothing matches")
 	// ErrNameTaken: the model has an adapter of that name already. Attach and Load return it.
 	ErrNameTaken = errors.New("adapter: the name is taken")
+	// ErrOtherHead: the adapter was trained with another head, other labels or other numerics than the model has. Load returns
+	// it.
+	ErrOtherHead = errors.New("adapter: trained with another head")
 	// ErrMerged: the adapter is merged and must be unmerged first. Merge, Restart and Spectra return it.
 	ErrMerged = errors.New("adapter: merged; unmerge it first")
 )

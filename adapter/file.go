@@ -135,7 +135,7 @@ func readConfig(dir string) (Method, error) {
 }
 
 // Load attaches an adapter that PEFT or Save wrote into a folder, under a name. Where its tensors do not fit, the error is
-// a *MismatchError that lists all of them. After an error, or when ctx ends first, nothing is attached.
+// a *MismatchError that lists all of them; an adapter that was trained with another head than the model's is ErrOtherHead. After an error, or when ctx ends first, nothing is attached.
 func Load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
 	a, err := load(ctx, m, dir, name)
 	if err != nil {
@@ -147,6 +147,9 @@ func Load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, error) {
 	method, err := readConfig(dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkHead(m, dir); err != nil {
 		return nil, err
 	}
 	file, err := openTensors(dir)

@@ -77,6 +77,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"missing", smallLoRA(), func(all map[string]checkpoint.Tensor) { delete(all, qA) }, "missing " + qA},
 		{"unexpected", smallLoRA(), func(all map[string]checkpoint.Tensor) { all["x"] = checkpoint.F32("", []float32{1}, 1) }, "unexpected x"},
 		{"shape", smallLoRA(), func(all map[string]checkpoint.Tensor) { all[qA] = checkpoint.F32("", make([]float32, 42), 2, 21) }, qA + " has shape [2 21], want [2 20]"},
+		{"no values", smallLoRA(), func(all map[string]checkpoint.Tensor) { all[qA] = checkpoint.F32("", nil, 0) }, qA + " has shape [0], want [2 20]"},
+		{"DoRA without magnitudes", &DoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2}, func(all map[string]checkpoint.Tensor) {
+			for name := range all {
+				if strings.HasSuffix(name, magnitude) {
+					delete(all, name)
+				}
+			}
+		}, "missing " + strings.Replace(qA, "lora_A.weight", magnitude, 1)},
 		{"NaN", smallLoRA(), func(all map[string]checkpoint.Tensor) {
 			v := make([]float32, 40)
 			v[7] = nan

@@ -27,6 +27,7 @@ func TestPlainName(t *testing.T) {
 		"base_model.model.classifier.modules_to_save.default.dense.weight":                    "classifier.dense.weight",
 		"base_model.model.classifier.modules_to_save.weight":                                  "classifier.weight",
 		"base_model.model.classifier.original_module.weight":                                  "",
+		"base_model.model.encoder.pair_weighted_averaging.lora_A.default.weight":              "encoder.pair_weighted_averaging.lora_A.weight",
 		"base_model.vera_A":                        "vera_A",
 		"base_model.vera_A.default":                "vera_A",
 		"base_model.model." + q + "default.weight": q + "default.weight",

@@ -196,7 +196,7 @@ func randomSettings(rng *rand.Rand, m *model.Model) (string, map[string]any) {
 	case m.Head().Kind == head.Seq2SeqLM:
 		linears, tables, others = []string{"q_proj", "encoder_attn.v_proj", "out_proj", "fc1"}, []string{"decoder.embed_tokens", "embed_tokens"}, []any{"layer_norm", "layernorm_embedding", "1.final_layer_norm"}
 	case llama:
-		linears, tables, others = []string{"q_proj", "v_proj", "o_proj", "down_proj", "mlp.up_proj"}, []string{"embed_tokens"}, []any{"norm", "input_layernorm", "post_attention_layernorm"}
+		linears, tables, others = []string{"q_proj", "v_proj", "o_proj", "down_proj", "mlp.up_proj"}, []string{"embed_tokens"}, []any{"norm", "input_layernorm", "post_attention_layernorm", "embed_tokens", "lm_head"}
 	}
 	keys := Keys(name)
 	s := map[string]any{}

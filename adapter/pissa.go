@@ -63,6 +63,9 @@ func (i Init) niter() int {
 // residual says whether the adapter starts with a part of W.
 func (i Init) residual() bool { return i == InitPiSSA || i == InitOLoRA || i.niter() > 0 }
 
+// keepsResidual says that a file has only A and B: what the start left of W must be computed.
+func (c *LoRA) keepsResidual() bool { return c.Init.residual() && c.ConvertedFrom == InitDefault }
+
 // residual is a LoRA that starts with a part s·B₀·A₀ of W. In the papers the residual W − s·B₀·A₀ takes the place of W.
 // Here W stays as it is, and W' = W + s·(B·A − B₀·A₀). The difference is computed as (B−B₀)·A + B₀·(A−A₀), which is
 // exactly 0 at the start. To a base that stays as it is, this is the LoRA [B, −B₀]·[A; A₀] of rank 2r, and so it is saved,
@@ -87,7 +90,7 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	if err := hasSingularValues(l, a.Rows); err != nil {
 		return nil, err
 	}
-	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.ConvertedFrom == InitDefault}
+	d := &residual{lora: low, a0: tensor.New(a.Rows, in), b0: tensor.New(out, a.Rows), raw: rng == nil && c.keepsResidual()}
 	if rng == nil && !d.raw {
 		return d, nil
 	}

@@ -155,6 +155,10 @@ func (a *Adapter) replaceBase(file *storedTensors, on targets) error {
 		if !resized && slices.Equal(v, w.Values("")) {
 			return
 		}
+		if c, ok := a.Method.(*LoRA); ok && c.keepsResidual() && slices.ContainsFunc(on.layers, func(l *model.Linear) bool { return l.Weight == w }) {
+			bad.Invalid = append(bad.Invalid, fmt.Sprintf("%s is what init_lora_weights %q left of the base's; let PEFT save the adapter with path_initial_model_for_weight_conversion", t.Name, string(c.Init)))
+			return
+		}
 		rows, cols := w.Source("").Dims()
 		m := tensor.View(v, rows, cols)
 		a.base = append(a.base, baseWeight{w, m, w.Replace(m)})

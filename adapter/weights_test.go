@@ -8,6 +8,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -143,6 +144,27 @@ func TestForeignFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResidualHead: what PiSSA left of a head, which PEFT saves beside an adapter of the head, is not taken for the base's.
+func TestResidualHead(t *testing.T) {
+	dir := savedAdapter(t, &LoRA{Common: Common{TargetModules: Suffixes("lm_head")}, R: 2})
+	m := tinyModel(t, true)
+	rewrite(t, dir, func(all map[string]checkpoint.Tensor) {
+		all["base_model.model.lm_head.base_layer.weight"] = moved(m, "lm_head.weight", 1)
+	})
+	a, err := Load(t.Context(), m, dir, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Detach()
+	path := filepath.Join(dir, configFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiny.Write(t, path, strings.Replace(string(raw), `"init_lora_weights": true`, `"init_lora_weights": "pissa"`, 1))
+	refused(t, m, dir, `lm_head.base_layer.weight is what init_lora_weights "pissa" left of the base's`)
 }
 
 // TestBiasesInFiles: biases have PEFT's names of today or of before, and a file may lack them.

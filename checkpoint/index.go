@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/lfs"
 )
 
 // readIndex reads which shard each tensor is in.
@@ -43,6 +45,9 @@ func (c *Checkpoint) openIndex(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
+	}
+	if err := lfs.Check(raw); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	shardOf, err := readIndex(raw)
 	if err != nil {

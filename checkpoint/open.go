@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/lfs"
 )
 
 // source is one opened file of named tensors, of any format.
@@ -42,8 +44,12 @@ func openSource(path string) (*source, error) {
 
 // readSource reads size bytes of r. Each format is a function like openSafetensors; the first bytes choose it here.
 func readSource(path string, r io.ReaderAt, size int64) (*source, error) {
-	head := make([]byte, 16)
-	if n, _ := r.ReadAt(head, 0); isTorch(head[:n]) {
+	head := make([]byte, lfs.Size)
+	n, _ := r.ReadAt(head, 0)
+	if err := lfs.Check(head[:n]); err != nil {
+		return nil, err
+	}
+	if isTorch(head[:n]) {
 		return openTorch(path, r, size)
 	}
 	return openSafetensors(path, r, size)

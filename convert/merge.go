@@ -21,6 +21,8 @@ type MergeReport struct {
 	infer.LogitChange
 	// Bytes is the size of the merged weights.
 	Bytes int `json:"weight_bytes"`
+	// Notes say what is odd about the model.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Merge merges an adapter into its model and writes a Hugging Face folder, which must not exist, or be empty. dtype is
@@ -52,7 +54,7 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 	if err != nil {
 		return nil, err
 	}
-	r := &MergeReport{Output: output}
+	r := &MergeReport{Output: output, Notes: s.Model.Warnings}
 	return r, folder.New(output, func(tmp string) error {
 		if err := s.Model.Save(ctx, tmp, s.Adapter, dtype); err != nil {
 			return err

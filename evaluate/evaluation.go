@@ -26,6 +26,8 @@ type Result struct {
 	Rows     int `json:"rows"`
 	Scored   int `json:"scored_tokens"`
 	Answered int `json:"answers"`
+	// Truncated counts the answers to examples that were too long for the model and were cut.
+	Truncated int `json:"truncated,omitempty"`
 	// Seconds is the time of the evaluation.
 	Seconds float64 `json:"seconds"`
 }
@@ -143,7 +145,7 @@ func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 		return nil, err
 	}
 	var rows []tasks.Features
-	for row, err := range tasks.Rows(e.tok, template, task, tasks.Eval, e.session.Model.Config().MaxPositionEmbeddings) {
+	for row, err := range tasks.Rows(e.tok, template, task, tasks.Eval, e.session.Model.MaxLength()) {
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +153,7 @@ func (e *evaluation) rows(task tasks.Task) ([]tasks.Features, error) {
 			break
 		}
 	}
-	infer.CollateEval(task, tasks.NewPairEncoder(e.tok, e.session.Model.Config().MaxPositionEmbeddings), rows)
+	infer.CollateEval(task, tasks.NewPairEncoder(e.tok, e.session.Model.MaxLength()), rows)
 	return rows, nil
 }
 
@@ -162,6 +164,11 @@ func (e *evaluation) score(ctx context.Context, r *Result, t NamedTask) ([]Predi
 		return nil, err
 	}
 	r.Score, r.Answered = &metrics[0].Value, len(answers)
+	for _, a := range answers {
+		if a.Truncated {
+			r.Truncated++
+		}
+	}
 	if _, ok := t.Task.(tasks.Metrics); ok {
 		r.setMetrics(metrics)
 	}

@@ -76,10 +76,11 @@ func (g *generator) predict(ctx context.Context, examples []tasks.Example) ([]Pr
 // generate answers one batch of examples.
 func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	prompts := make([][]int32, len(examples))
+	truncated := make([]bool, len(examples))
 	examples = slices.Clone(examples)
 	for i, e := range examples {
 		var err error
-		if examples[i], prompts[i], err = g.prompt(e); err != nil {
+		if examples[i], prompts[i], truncated[i], err = g.prompt(e); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +94,7 @@ func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]P
 	}
 	answers := make([]Prediction, len(examples))
 	for i, e := range examples {
-		a := Prediction{Source: e.Source, Prompt: e.Prompt, Reference: e.Reference, Output: cut(g.tok.Target().Decode(out[i], true), g.stop)}
+		a := Prediction{Source: e.Source, Prompt: e.Prompt, Reference: e.Reference, Truncated: truncated[i], Output: cut(g.tok.Target().Decode(out[i], true), g.stop)}
 		if a.Prompt == "" {
 			a.Prompt = g.tok.Decode(prompts[i], false)
 		}
@@ -105,20 +106,20 @@ func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]P
 
 // prompt returns what generation starts from. A prompt drops few-shot examples until it fits the model's length; the
 // source of a sequence-to-sequence model is truncated.
-func (g *generator) prompt(ex tasks.Example) (tasks.Example, []int32, error) {
+func (g *generator) prompt(ex tasks.Example) (shown tasks.Example, ids []int32, truncated bool, err error) {
 	maxLength := g.session.Model.Config().MaxPositionEmbeddings
 	if g.session.Model.Head().Kind == head.Seq2SeqLM {
-		row, _, err := tasks.NewPairEncoder(g.tok, maxLength).Row(ex.Input.Text, "")
-		return ex, row.IDs, err
+		row, truncated, err := tasks.NewPairEncoder(g.tok, maxLength).Row(ex.Input.Text, "")
+		return ex, row.IDs, truncated, err
 	}
 	for {
 		ids, err := tasks.EncodePrompt(g.tok, g.template, ex)
 		if err != nil || len(ids) < maxLength {
-			return ex, ids, err
+			return ex, ids, false, err
 		}
 		shorter, ok := ex.DropShot()
 		if !ok {
-			return ex, nil, &infer.PromptTooLongError{Source: ex.Source, Tokens: len(ids), Max: maxLength}
+			return ex, nil, false, &infer.PromptTooLongError{Source: ex.Source, Tokens: len(ids), Max: maxLength}
 		}
 		ex = shorter
 	}

@@ -20,7 +20,7 @@ func newHeadPredictor(s *infer.Session, task tasks.Postprocessor) (*headPredicto
 	if err != nil {
 		return nil, err
 	}
-	return &headPredictor{session: s, task: task, pairs: tasks.NewPairEncoder(tok, s.Model.Config().MaxPositionEmbeddings)}, nil
+	return &headPredictor{session: s, task: task, pairs: tasks.NewPairEncoder(tok, s.Model.MaxLength())}, nil
 }
 
 // predictAll predicts for examples, with as many in one pass as have about EvalTokens tokens together.
@@ -29,13 +29,14 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 	var out []tasks.Prediction
 	var rows []tasks.Features // of the examples of the next pass
 	var counts []int          // rows of each of these examples
+	truncated := make([]bool, len(examples))
 	tokens := 0
 	for i, ex := range examples {
-		more, _, err := h.task.Encode(h.pairs, ex)
+		more, cut, err := h.task.Encode(h.pairs, ex)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
-		rows, counts = append(rows, more...), append(counts, len(more))
+		rows, counts, truncated[i] = append(rows, more...), append(counts, len(more)), cut
 		for _, row := range more {
 			tokens += len(row.IDs)
 		}
@@ -48,6 +49,9 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 		}
 		out = append(out, predictions...)
 		rows, counts, tokens = nil, nil, 0
+	}
+	for i := range out {
+		out[i].Truncated = truncated[i]
 	}
 	return out, nil
 }
@@ -79,7 +83,7 @@ func (h *headPredictor) predict(ctx context.Context, examples []tasks.Example) (
 	answers := make([]Prediction, len(predictions))
 	for i, ex := range examples {
 		p := &predictions[i]
-		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: p.String(), Prediction: p}
+		answers[i] = Prediction{Source: ex.Source, Prompt: ex.Prompt, Reference: ex.Reference, Output: p.String(), Truncated: p.Truncated, Prediction: p}
 		if p.Vectors == nil {
 			answers[i].grade(h.task, ex)
 		}

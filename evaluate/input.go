@@ -124,7 +124,7 @@ func predict(ctx context.Context, s *infer.Session, name string, set []string, i
 		answers, err := generator.predict(ctx, examples)
 		predictions := make([]tasks.Prediction, len(answers))
 		for i := range answers {
-			predictions[i].Text = &answers[i].Output
+			predictions[i].Text, predictions[i].Truncated = &answers[i].Output, answers[i].Truncated
 		}
 		return predictions, err
 	}

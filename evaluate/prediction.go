@@ -16,6 +16,8 @@ type Prediction struct {
 	// Output that the task compares.
 	Verdict   string `json:"verdict"`
 	Extracted string `json:"extracted"`
+	// Truncated says that the example was too long for the model, and that the answer is about its beginning.
+	Truncated bool `json:"truncated,omitempty"`
 	// Choices are the choices of a multiple-choice task, with their log-probabilities.
 	Choices []tasks.ChoiceScore `json:"choices,omitempty"`
 	// Prediction is what was computed from the outputs of a head, with probabilities.

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
@@ -86,12 +86,10 @@ func (r *run) continueAdapter(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("adapter: %w", err)
 	}
-	for _, module := range r.model.Head().Modules() {
-		if r.newHead && !slices.Contains(a.Method.Settings().ModulesToSave, module) {
-			return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, module, r.config.Task.Name)
-		}
+	if lacks := infer.Lacks(r.model, a); lacks != nil {
+		return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, strings.Join(lacks, ", "), r.config.Task.Name)
 	}
 	r.adapter = a
-	a.Method.Settings().BaseModel = r.config.Model.Path
+	a.Method.Settings().BaseModel = r.config.baseModel()
 	return a.OnTrainBegin(r.totalSteps)
 }

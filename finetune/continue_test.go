@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks/data"
@@ -37,6 +38,9 @@ func TestContinueAdapter(t *testing.T) {
 		t.Error("the second run changed nothing")
 	}
 	predictOne(t, base, second.Save.OutputDir, h)
+	if m, err := adapter.ReadConfig(second.Save.OutputDir); err != nil || m.Settings().BaseModel != filepath.Base(base) {
+		t.Errorf("the second run's adapter names its base %q (%v), want the folder's last name", m.Settings().BaseModel, err)
+	}
 
 	for want, change := range map[string]func(c *Config){
 		"r: the settings come with adapter": func(c *Config) { c.Method.Settings = map[string]any{"r": 4} },

@@ -99,8 +99,8 @@ func (r *run) planContrastive() error {
 // encode turns the task's examples into rows and plans the steps and the learning rate over them.
 func (r *run) encode() error {
 	limit := r.config.Task.MaxLength
-	if limit == 0 || limit > r.model.Config().MaxPositionEmbeddings {
-		limit = r.model.Config().MaxPositionEmbeddings
+	if limit == 0 || limit > r.model.MaxLength() {
+		limit = r.model.MaxLength()
 	}
 	var err error
 	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {

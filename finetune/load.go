@@ -45,6 +45,15 @@ func (r *run) load(ctx context.Context) error {
 		return fmt.Errorf("adapter: %s has a head for %s with the labels %s; the task wants %s with %s", r.config.Method.Adapter,
 			setup.Kind, wording.List(setup.Labels, 8, ", "), own.Kind, wording.List(own.Labels, 8, ", "))
 	}
+	return r.loadTokenizer(dir)
+}
+
+// loadTokenizer loads the tokenizer that the run names, or else that of the model. dir is the model's folder.
+func (r *run) loadTokenizer(dir string) (err error) {
+	if s := r.options.Session; s != nil && r.config.Model.Tokenizer == "" {
+		r.tok, err = s.Tokenizer()
+		return err
+	}
 	if r.config.Model.Tokenizer != "" {
 		if dir, err = infer.ModelDir(r.config.Model.Tokenizer); err != nil {
 			return err
@@ -62,12 +71,20 @@ func (r *run) load(ctx context.Context) error {
 	return infer.MatchTokenizer(r.tok, r.model, dir)
 }
 
-// source is Config.Source, except that a run of all parameters is resumed from its checkpoint.
+// source is Config.Source, except that a run may have a session, and that a run of all parameters is resumed from its
+// checkpoint.
 func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
 	if r.resumeFrom != "" && r.config.Method.Name == "full" {
 		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
 	}
-	return r.config.Source(ctx)
+	s := r.options.Session
+	switch {
+	case s == nil:
+		return r.config.Source(ctx)
+	case s.Adapter != "":
+		return "", nil, fmt.Errorf("the session has the adapter %q; open the base alone to train on it", s.Adapter)
+	}
+	return s.Model.Dir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) }, nil
 }
 
 // withSetup returns open with the head and the numerics of an adapter, unless the caller asks for others.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,13 +138,18 @@ func (r *run) modelSetup() infer.ModelSetup {
 		return setup
 	}
 	setup.Config, setup.Task = infer.HeadOf(r.model), r.config.Task.Name
-	for k, v := range r.config.Task.Options {
-		if !slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "class_weights", "index", "seed"}, k) {
-			if setup.TaskOptions == nil {
-				setup.TaskOptions = map[string]any{}
-			}
-			setup.TaskOptions[k] = v
+	options := maps.Clone(r.config.Task.Options)
+	if l, ok := r.task.(tasks.OptionLearner); ok {
+		if options == nil {
+			options = map[string]any{}
 		}
+		maps.Copy(options, l.LearnedOptions())
+	}
+	maps.DeleteFunc(options, func(k string, _ any) bool {
+		return slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "class_weights", "index", "seed"}, k)
+	})
+	if len(options) > 0 {
+		setup.TaskOptions = options
 	}
 	return setup
 }

@@ -22,6 +22,10 @@ type Options struct {
 	// Resume continues from the newest whole checkpoint in the output folder. Overwrite removes an existing run first.
 	// Without either, an output folder that is not empty is an error.
 	Resume, Overwrite bool
+	// Session, if not nil, is a base model that is loaded already, without an adapter. It is trained instead of the model that
+	// Config.Model names, with its tokenizer unless Config.Model names one. The run works on a model of its own that shares
+	// the weights, so the session stays as it is and may be in use; it must stay open. infer.Session.With opens the result.
+	Session *infer.Session
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
 	// Log receives the run's events. Out receives what a person reads; nil discards it.
@@ -125,6 +129,9 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	if err := r.load(ctx); err != nil {
 		return err
+	}
+	for _, w := range r.model.Warnings {
+		r.options.Log.Warn().Msg(w)
 	}
 	if err := r.encode(); err != nil {
 		return err

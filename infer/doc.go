@@ -13,7 +13,8 @@
 //
 // # Overview
 //
-// [Open] opens a [Session]: a model, its tokenizer and, if one is named, an adapter. [NewSession] returns a session of
+// [Open] opens a [Session]: a model, its tokenizer and, if one is named, an adapter. [Session.With] opens another adapter on
+// the same weights, with its own head. [NewSession] returns a session of
 // a model that is loaded already, and [ModelDir] the folder of the embedded model. A [ModelSetup], the content of
 // host.json, says how to open a model again.
 //

@@ -64,6 +64,26 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(ctx, dir, adapterDir, func(o model.Options) (*model.Model, error) { return model.Load(ctx, dir, o) })
+}
+
+// With returns a session of the same base with another adapter, or without one (""). It has a model of its own, which
+// shares the weights of s but has the head, the numerics and the adapter of the folder. So calls of the two sessions may
+// run at the same time, and either adapter may be merged or dropped. s must stay open for as long as the new session is
+// used; Close of the new one releases nothing of s.
+func (s *Session) With(ctx context.Context, adapterDir string) (*Session, error) {
+	with, err := openWith(ctx, s.Model.Dir, adapterDir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) })
+	if err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	if !with.ownTokenizer() {
+		with.tok = s.tok
+	}
+	return with, nil
+}
+
+// openWith opens a session with a model from the opener. dir is the model's folder.
+func openWith(ctx context.Context, dir, adapterDir string, open Opener) (*Session, error) {
 	setup, err := ReadModelSetup(dir)
 	if err == nil && adapterDir != "" {
 		if err = folder.Wants(adapterDir, "adapter_config.json"); err == nil {
@@ -74,12 +94,12 @@ func open(ctx context.Context, name, adapterDir string) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{Setup: setup, adapterDir: adapterDir}
-	return s, s.load(ctx, dir, model.Options{Head: setup.Config, Numerics: setup.Numerics})
+	return s, s.load(ctx, open, model.Options{Head: setup.Config, Numerics: setup.Numerics})
 }
 
 // load loads the model and its adapter. If the adapter has resized embeddings, the model gets as many tokens.
-func (s *Session) load(ctx context.Context, dir string, o model.Options) error {
-	m, err := model.Load(ctx, dir, o)
+func (s *Session) load(ctx context.Context, open Opener, o model.Options) error {
+	m, err := open(o)
 	if err != nil {
 		return err
 	}
@@ -98,14 +118,14 @@ func (s *Session) load(ctx context.Context, dir string, o model.Options) error {
 	var bad *adapter.MismatchError
 	if errors.As(err, &bad) && bad.VocabSize > 0 && o.VocabSize == 0 {
 		o.VocabSize = bad.VocabSize
-		return s.load(ctx, dir, o)
+		return s.load(ctx, open, o)
 	}
 	return err
 }
 
-// complete refuses a model with matrices, or rows of them, that neither its folder nor the adapter has: they would be
-// random or zero. New biases and norms are what they are at the start of any training, 0 and 1.
-func (s *Session) complete(m *model.Model) error {
+// Lacks returns the names of the model's matrices that neither the model's folder nor the adapter (nil is none) has, whole or
+// in some rows. They are random or zero. New biases and norms do not count: they are 0 and 1, as at the start of any training.
+func Lacks(m *model.Model, a *adapter.Adapter) []string {
 	var lacks []string
 	m.Weights(func(w *model.Weight) {
 		from, padded := m.PaddedRows[w.Name]
@@ -115,10 +135,16 @@ func (s *Session) complete(m *model.Model) error {
 		if t := w.Tied(); t != nil {
 			w = t
 		}
-		if s.Attached == nil || !s.Attached.Brings(w, from) {
+		if a == nil || !a.Brings(w, from) {
 			lacks = append(lacks, w.Name)
 		}
 	})
+	return lacks
+}
+
+// complete returns an error if there are weights that neither the model's folder nor the adapter has.
+func (s *Session) complete(m *model.Model) error {
+	lacks := Lacks(m, s.Attached)
 	switch {
 	case lacks == nil:
 		return nil

@@ -14,9 +14,6 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// setupFile is the name of the file that holds a ModelSetup. PEFT and transformers ignore it.
-const setupFile = "host.json"
-
 // ModelSetup says how to open the model that an adapter was trained on, or a model that was trained. It is written as
 // host.json into the folder of the adapter or the model.
 type ModelSetup struct {
@@ -32,12 +29,12 @@ func (h ModelSetup) Write(dir string) error {
 	if h.Kind == "" && h.Numerics == "" {
 		return nil
 	}
-	return folder.WriteJSON(filepath.Join(dir, setupFile), h)
+	return folder.WriteJSON(filepath.Join(dir, adapter.SetupFile), h)
 }
 
 // ReadModelSetup reads host.json in a folder. It returns the zero ModelSetup if there is none.
 func ReadModelSetup(dir string) (h ModelSetup, err error) {
-	path := filepath.Join(dir, setupFile)
+	path := filepath.Join(dir, adapter.SetupFile)
 	if _, err := os.Stat(path); err != nil {
 		return h, nil
 	}

@@ -58,6 +58,14 @@ var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokeni
 var tokenizerFiles = append([]string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "merges.txt", "target.spm",
 	"target_vocab.json"}, vocabularies...)
 
+// ownTokenizer reports whether the adapter's folder has a file of a tokenizer.
+func (s *Session) ownTokenizer() bool {
+	return s.adapterDir != "" && slices.ContainsFunc(tokenizerFiles, func(name string) bool {
+		_, err := os.Stat(filepath.Join(s.adapterDir, name))
+		return err == nil
+	})
+}
+
 // tokenizerDir is the folder that has the vocabulary.
 func (s *Session) tokenizerDir() string {
 	for _, name := range vocabularies {

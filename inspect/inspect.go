@@ -38,6 +38,8 @@ type ModelInfo struct {
 	// Bytes is the size of the weights as they are stored. Frozen weights take as much in memory.
 	Bytes   int           `json:"weight_bytes"`
 	Tensors []TensorGroup `json:"tensors"`
+	// Notes say what is odd about the model.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // TensorGroup describes tensors that differ only in the number of their layer.
@@ -120,7 +122,7 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 	defer func() { _ = m.Close() }()
 	c := m.Config()
 	i := &ModelInfo{Layers: c.NumHiddenLayers, Hidden: c.HiddenSize, Vocab: c.VocabSize, Positions: c.MaxPositionEmbeddings,
-		Parameters: m.NumParameters(), Bytes: m.WeightBytes()}
+		Parameters: m.NumParameters(), Bytes: m.WeightBytes(), Notes: m.Warnings}
 	var config struct {
 		ModelType string `json:"model_type"`
 	}

@@ -43,9 +43,9 @@ type Architecture struct {
 	Prefix string
 	// Kind is the head where config.json names no class.
 	Kind head.Kind
-	// New declares a backbone and its head, without values. config is config.json, which DecodeConfig reads. The error for a
-	// head that the architecture does not have is ErrUnsupported.
-	New func(config []byte, want head.Config) (Backbone, *Head, error)
+	// New declares a backbone and its head, without values. The error for a head that the architecture does not have is
+	// ErrUnsupported.
+	New func(config *ConfigFile, want head.Config) (Backbone, *Head, error)
 }
 
 var architectures = map[string]Architecture{}

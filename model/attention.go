@@ -20,6 +20,8 @@ type Attention struct {
 	Output    *Linear  `hf:"o_proj"` // [hidden, heads·head dim]
 	// Window is the number of tokens that a token sees, itself included; 0 is all tokens before it.
 	Window int
+	// RoPE rotates queries and keys; nil is no rotation.
+	RoPE *op.RoPE
 
 	c *DecoderConfig
 }
@@ -29,7 +31,7 @@ func (c *DecoderConfig) NewAttention(bias, outputBias bool) *Attention {
 	q, kv := c.NumAttentionHeads*c.headDim, c.kvHeads*c.headDim
 	return &Attention{
 		Query: NewLinear(q, c.HiddenSize, bias), Key: NewLinear(kv, c.HiddenSize, bias), Value: NewLinear(kv, c.HiddenSize, bias),
-		Output: NewLinear(c.HiddenSize, q, outputBias), c: c,
+		Output: NewLinear(c.HiddenSize, q, outputBias), RoPE: c.rope, c: c,
 	}
 }
 
@@ -53,7 +55,7 @@ func (a *Attention) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.
 			a.QueryNorm.group(p, c.NumAttentionHeads*c.headDim), a.KeyNorm.group(p, c.kvHeads*c.headDim), {Cols: c.kvHeads * c.headDim, Heads: 1},
 		}, a.QueryNorm.Eps)
 	}
-	y := op.Attention(p, qkv, bounds, c.rope, op.AttentionShape{
+	y := op.Attention(p, qkv, bounds, a.RoPE, op.AttentionShape{
 		Heads: c.NumAttentionHeads, KVHeads: c.kvHeads, HeadDim: c.headDim, Window: a.Window, Scale: float32(1 / math.Sqrt(float64(c.headDim))),
 		Dropout: float32(c.AttentionDropout), Name: a.Query.path,
 	}, cache)

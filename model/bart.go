@@ -69,7 +69,7 @@ type bartAttention struct {
 // bartEps is the constant of all norms.
 const bartEps = 1e-5
 
-func newBART(config []byte, want head.Config) (Backbone, *Head, error) {
+func newBART(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c, err := newBartConfig(config)
 	if err != nil {
 		return nil, nil, err

@@ -62,10 +62,10 @@ type bartConfig struct {
 const learnedOffset = 2
 
 // newBartConfig reads config.json with transformers' defaults, and refuses what is not supported.
-func newBartConfig(raw []byte) (*bartConfig, error) {
+func newBartConfig(config *ConfigFile) (*bartConfig, error) {
 	c := &bartConfig{VocabSize: 50265, DModel: 1024, EncoderLayers: 12, EncoderFFNDim: 4096, EncoderAttentionHeads: 16,
 		DecoderLayers: 12, DecoderFFNDim: 4096, DecoderAttentionHeads: 16, MaxPositionEmbeddings: 1024, ActivationFunction: "gelu", Dropout: 0.1}
-	if err := DecodeConfig(raw, c); err != nil {
+	if err := config.Decode(c); err != nil {
 		return nil, err
 	}
 	c.defaults()

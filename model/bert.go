@@ -79,10 +79,10 @@ type bertLayer struct {
 	Norm          *LayerNorm `hf:"output.LayerNorm"`
 }
 
-func newBERT(config []byte, want head.Config) (Backbone, *Head, error) {
+func newBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	m := &bert{c: bertConfig{HiddenDropoutProb: 0.1, AttentionProbsDropoutProb: 0.1}}
 	c := &m.c
-	if err := DecodeConfig(config, c); err != nil {
+	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}
 	if err := c.complete(); err != nil {

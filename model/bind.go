@@ -20,11 +20,16 @@ type binding struct {
 	taken    map[string]bool
 	ties     map[*Weight][]*Weight // the weights that are tied to one
 	mismatch MismatchError
+	base     map[string]*Weight // with Share: the weights of the other model, by name
 	seed     uint64
 }
 
 // weight binds one weight.
 func (b *binding) weight(w *Weight) {
+	if o := b.shared(w); o != nil {
+		w.share(o)
+		return
+	}
 	name, t, ok := b.find(w.Name)
 	for _, other := range b.ties[w] { // a checkpoint may hold tied weights under any of their names
 		if !ok {
@@ -84,14 +89,10 @@ func (b *binding) invalid(err error) {
 
 // find looks a tensor up by its name, with and without the architecture's prefix, and by the names of older checkpoints.
 func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool) {
-	prefix := b.m.arch.Prefix
-	names := []string{name}
-	if rest, has := strings.CutPrefix(name, prefix); has {
-		names = append(names, rest)
-	} else {
-		names = append(names, prefix+name)
+	if b.m.file == nil {
+		return name, t, false
 	}
-	for _, n := range names {
+	for _, n := range b.names(name) {
 		for _, n := range []string{n, oldNorm(n)} {
 			if t, ok := b.m.file.Get(n); ok {
 				return n, t, true
@@ -99,6 +100,15 @@ func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool)
 		}
 	}
 	return name, t, false
+}
+
+// names are a weight's name with and without the architecture's prefix, its own first.
+func (b *binding) names(name string) []string {
+	prefix := b.m.arch.Prefix
+	if rest, has := strings.CutPrefix(name, prefix); has {
+		return []string{name, rest}
+	}
+	return []string{name, prefix + name}
 }
 
 // oldNorm is a LayerNorm's name in checkpoints that were converted from TensorFlow.
@@ -120,6 +130,7 @@ func (b *binding) random(w *Weight) error {
 	}
 	b.m.MissingKeys = append(b.m.MissingKeys, w.Name)
 	w.randomize(newRand(b.seed, uint64(len(b.m.MissingKeys))), deviation)
+	w.drawn = true
 	return nil
 }
 
@@ -167,22 +178,10 @@ func buffer(name string) bool {
 
 // bind gives every weight its tensor. One MismatchError lists all that are missing, left over, or of another shape.
 func (m *Model) bind(ctx context.Context) error {
-	m.PaddedRows = map[string]int{}
-	b := binding{m: m, taken: map[string]bool{}, ties: map[*Weight][]*Weight{}, seed: m.Options.Seed}
-	m.Weights(func(w *Weight) {
-		if w.tied != nil {
-			b.ties[w.tied] = append(b.ties[w.tied], w)
-		}
-	})
-	m.Weights(func(w *Weight) {
-		if ctx.Err() == nil {
-			b.weight(w)
-		}
-	})
-	if err := ctx.Err(); err != nil {
+	b := binding{m: m, taken: map[string]bool{}, seed: m.Options.Seed}
+	if err := b.weights(ctx); err != nil {
 		return err
 	}
-	m.NewlyInitialized = len(m.MissingKeys) > 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
@@ -192,7 +191,28 @@ func (m *Model) bind(ctx context.Context) error {
 			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)
 		}
 	}
-	return b.mismatch.or()
+	if err := b.mismatch.or(); err != nil {
+		b.mismatch.Hint = hint(m.file.Names())
+		return err
+	}
+	return nil
+}
+
+// weights binds all weights.
+func (b *binding) weights(ctx context.Context) error {
+	b.m.PaddedRows, b.ties = map[string]int{}, map[*Weight][]*Weight{}
+	b.m.Weights(func(w *Weight) {
+		if w.tied != nil {
+			b.ties[w.tied] = append(b.ties[w.tied], w)
+		}
+	})
+	b.m.Weights(func(w *Weight) {
+		if ctx.Err() == nil {
+			b.weight(w)
+		}
+	})
+	b.m.NewlyInitialized = len(b.m.MissingKeys) > 0
+	return ctx.Err()
 }
 
 // notFinite says where a weight holds NaN or an infinite value.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,8 +13,15 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// harmless are keys of config.json that do not change what a model computes.
-var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled
+// ConfigFile is a config.json, as an Architecture reads it.
+type ConfigFile struct {
+	raw json.RawMessage
+	// unused are the keys that Decode has passed over and that are worth a note.
+	unused []string
+}
+
+// usual are keys that most files have and that say nothing about the computation: they are passed over without a note.
+var usual = strings.Fields(`_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled
  _from_model_config _name_or_path _remove_final_layer_norm architectures auto_map bad_words_ids begin_suppress_tokens
  bos_token_id chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping
  encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
@@ -24,33 +32,79 @@ var harmless = strings.Fields(`_attn_implementation _attn_implementation_autoset
  task_specific_params temperature tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript
  transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache`)
 
-// DecodeConfig reads config.json into the struct that c points to, by its json tags. It refuses every key without a tag that
-// could change what the model computes, unless the key's value is off (false, null, 0 …); the error is ErrUnsupported.
-func DecodeConfig(raw []byte, c any) error {
+// aside matches keys that do not change the computation, whatever else their names say: those of training, and notes.
+var aside = words(`dropout \w*drop pdrop init initializer std loss coef jitter output_router_logits pooler_num_attention_heads
+ token_ids? token_index eps epsilon dtype fp32 version checkpointing cache batchnorm kernels sbert_ce`)
+
+// changing matches keys that are known to change what a model computes. Sizes and numbers of layers are not among them:
+// they show in the weights, and tensors that do not fit are refused when they are read.
+var changing = words(`
+ rope \w*rotary alibi relative rel_pos\w* pos_\w+ position_bias\w* positions?_embeddings?_type sinusoidal
+ window sliding chunk_size chunk_length layer_types layers_block_type block_types? hybrid attention_types? attn_types?
+ attn_layers attention_layers local_attention global_attn sparse per_layer_config new_decoder_architecture
+ causal bidirectional is_decoder is_encoder cross_attention prefix_lm k_eq_v multi_query
+ num_key_value_heads num_kv_heads num_attention_heads n_heads? num_heads encoder_attention_heads decoder_attention_heads head_dim \w+_head_dim embedding_size decoder_vocab_size
+ \w*norm layernorm norms normali[sz]e\w* normali[sz]ation
+ act afn activations? feed_forward_proj \w*gelu \w*glu gated gating gate
+ bias \w*softcap softcapping \w*cap clip clamp \w+_limit scale scaling scales scalar rescale alpha_factor beta_factor \w*multipliers? mup temperature_tuning
+ residual parallel_attn parallel_attention parallel_block
+ moe experts? router routed routing topk mamba ssm recurrent lru conv linear_attn linear_attention lora_rank altup laurel
+ shared? sinks? quant\w* compression_config
+ vision_config audio_config text_config attn_config ffn_config encoder_config decoder_config`)
+
+// words is an expression for keys that have one of these words, or runs of words, between underscores.
+func words(list string) *regexp.Regexp {
+	return regexp.MustCompile(`(^|_)(` + strings.Join(strings.Fields(list), "|") + `)(_|$)`)
+}
+
+// Decode reads the file into the struct that c points to, by its json tags. A key without a tag that is known to change what a
+// model computes is refused, unless its value is off (false, null, 0 …); the error is ErrUnsupported. Other keys without a tag
+// are passed over, and Model.Warnings names them.
+func (f *ConfigFile) Decode(c any) error {
 	var all map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil {
+	if err := json.Unmarshal(f.raw, &all); err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
 	known := map[string]bool{}
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(c).Elem()) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(c).Elem()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		known[name] = true
 	}
+	if err := quantized(all, known); err != nil {
+		return err
+	}
 	var bad []string
+	f.unused = nil
 	for k, v := range all {
-		if !known[k] && !slices.Contains(harmless, k) && !jsonvalue.IsOff(v) {
+		switch {
+		case known[k] || slices.Contains(usual, k) || jsonvalue.IsOff(v):
+		case changes(k):
 			bad = append(bad, fmt.Sprintf("%s = %s", k, wording.Clip(v, 60)))
+		default:
+			f.unused = append(f.unused, k)
 		}
 	}
+	slices.Sort(f.unused)
 	if len(bad) > 0 {
 		slices.Sort(bad)
 		return notSupported("config.json: not supported: %s", strings.Join(bad, ", "))
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
+	d := json.NewDecoder(bytes.NewReader(f.raw))
 	if err := d.Decode(c); err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
 	return nil
+}
+
+// changes reports whether a key is known to change what a model computes.
+func changes(key string) bool { return changing.MatchString(key) && !aside.MatchString(key) }
+
+// note says which keys were passed over, or nothing.
+func (f *ConfigFile) note() []string {
+	if len(f.unused) == 0 {
+		return nil
+	}
+	return []string{"config.json: keys that are not used: " + wording.List(f.unused, 20, ", ")}
 }
 
 // positive checks pairs of a key and its size.

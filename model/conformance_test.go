@@ -38,6 +38,7 @@ var sizes = []keys{
 var variants = map[string]keys{
 	"linear rope":      {"rope_theta": 100, "rope_scaling": ropes["linear"]},
 	"llama3 rope":      {"rope_parameters": ropes["llama3"]},
+	"yarn rope":        {"rope_parameters": ropes["yarn"]},
 	"window":           {"sliding_window": 3},
 	"windows by index": {"sliding_window": 3, "use_sliding_window": true, "max_window_layers": 1},
 	"windows by type":  {"sliding_window": 3, "layer_types": []string{"sliding_attention", "full_attention"}},
@@ -57,6 +58,9 @@ var ropes = map[string]keys{
 	"linear":  {"rope_type": "linear", "rope_theta": 100, "factor": 2.5},
 	"llama3": {"rope_type": "llama3", "rope_theta": 100, "factor": 4, "low_freq_factor": 1, "high_freq_factor": 3,
 		"original_max_position_embeddings": 32},
+	"yarn": {"rope_type": "yarn", "rope_theta": 100, "factor": 4, "original_max_position_embeddings": 8, "beta_fast": 2, "beta_slow": 0.25},
+	"longrope": {"rope_type": "longrope", "rope_theta": 100, "short_factor": []float64{1, 1.2, 1.5}, "long_factor": []float64{1.5, 2, 4},
+		"original_max_position_embeddings": 4},
 }
 
 // heads are those of every kind.

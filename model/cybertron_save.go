@@ -317,3 +317,14 @@ func (m *Model) cybertronConfigFile() ([]byte, error) {
 	}
 	return config, nil
 }
+
+// inCybertronFormat is the error for a folder without a checkpoint: where it holds a Cybertron model, it names the command
+// that converts it.
+func inCybertronFormat(dir string, err error) error {
+	if _, e := os.Stat(filepath.Join(dir, cybertronFile)); e != nil {
+		return err
+	}
+	dir = filepath.Clean(dir)
+	return fmt.Errorf("the folder holds a Cybertron model (%s); convert it first: finetune convert --model %s --output %s-huggingface --to huggingface",
+		cybertronFile, dir, dir)
+}

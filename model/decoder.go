@@ -1,7 +1,6 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/nlpodyssey/spago/mat"
@@ -12,7 +11,7 @@ import (
 )
 
 // DecoderConfig has the keys of config.json that a Decoder needs. An architecture's config embeds it, and sets transformers'
-// defaults before DecodeConfig reads the file.
+// defaults before ConfigFile.Decode reads the file.
 type DecoderConfig struct {
 	ModelType         string `json:"model_type"`
 	VocabSize         int    `json:"vocab_size"`
@@ -21,21 +20,20 @@ type DecoderConfig struct {
 	NumHiddenLayers   int    `json:"num_hidden_layers"`
 	NumAttentionHeads int    `json:"num_attention_heads"`
 	// NumKeyValueHeads is by default NumAttentionHeads, HeadDim HiddenSize/NumAttentionHeads.
-	NumKeyValueHeads      *int            `json:"num_key_value_heads"`
-	HeadDim               *int            `json:"head_dim"`
-	MaxPositionEmbeddings int             `json:"max_position_embeddings"`
-	RMSNormEps            float64         `json:"rms_norm_eps"`
-	HiddenAct             string          `json:"hidden_act"`
-	TieWordEmbeddings     bool            `json:"tie_word_embeddings"`
-	AttentionDropout      float64         `json:"attention_dropout"`
-	PadTokenID            *int32          `json:"pad_token_id"`
-	RopeTheta             float64         `json:"rope_theta"`
-	RopeScaling           json.RawMessage `json:"rope_scaling"`
-	RopeParameters        json.RawMessage `json:"rope_parameters"`
+	NumKeyValueHeads      *int    `json:"num_key_value_heads"`
+	HeadDim               *int    `json:"head_dim"`
+	MaxPositionEmbeddings int     `json:"max_position_embeddings"`
+	RMSNormEps            float64 `json:"rms_norm_eps"`
+	HiddenAct             string  `json:"hidden_act"`
+	TieWordEmbeddings     bool    `json:"tie_word_embeddings"`
+	AttentionDropout      float64 `json:"attention_dropout"`
+	PadTokenID            *int32  `json:"pad_token_id"`
+	RoPEConfig
 
 	kvHeads, headDim int
 	activation       op.Activation
 	rope             *op.RoPE
+	positions        int // the longest document, which some rope types extend beyond MaxPositionEmbeddings
 }
 
 // Complete derives what follows from the keys, and says which of them are wrong. NewDecoder and the other New methods need it
@@ -66,7 +64,7 @@ func (c *DecoderConfig) Complete() error {
 	if c.activation, err = op.ParseActivation(c.HiddenAct); err != nil {
 		return notSupported("config.json: hidden_act: %w", err)
 	}
-	c.rope, err = NewRoPE(c.headDim, c.RopeTheta, c.RopeScaling, c.RopeParameters)
+	c.rope, c.positions, err = c.RoPE(c.headDim, c.MaxPositionEmbeddings, "")
 	return err
 }
 
@@ -120,7 +118,7 @@ func NewDecoder(c *DecoderConfig, want head.Config, layer func(i int) DecoderLay
 
 // Config implements Backbone.
 func (d *Decoder) Config() Config {
-	return Config{VocabSize: d.c.VocabSize, MaxPositionEmbeddings: d.c.MaxPositionEmbeddings,
+	return Config{VocabSize: d.c.VocabSize, MaxPositionEmbeddings: d.c.positions,
 		NumHiddenLayers: d.c.NumHiddenLayers, HiddenSize: d.c.HiddenSize, AttentionDropout: d.c.AttentionDropout}
 }
 

@@ -30,13 +30,15 @@ func noHead(modelType string, k head.Kind) error {
 
 // MismatchError says how the tensors of a checkpoint do not fit the weights that config.json describes.
 type MismatchError struct {
+	// Hint says what the names of the tensors tell of how the checkpoint was made, if anything.
+	Hint string
 	// Missing are the weights that the checkpoint lacks, Unexpected its tensors that no weight takes.
 	Missing, Unexpected []string
 	// Shape has a text for each tensor of a wrong shape, Invalid one for each whose type or values cannot be used.
 	Shape, Invalid []string
 }
 
-// Error lists the first twelve.
+// Error lists the first twelve, after Hint.
 func (e *MismatchError) Error() string {
 	var all []string
 	for _, name := range e.Missing {
@@ -46,7 +48,11 @@ func (e *MismatchError) Error() string {
 	for _, name := range e.Unexpected {
 		all = append(all, "unexpected "+name)
 	}
-	return "weights do not fit config.json: " + wording.List(all, 12, "; ")
+	text := "weights do not fit config.json: "
+	if e.Hint != "" {
+		text += e.Hint + ": "
+	}
+	return text + wording.List(all, 12, "; ")
 }
 
 // or is nil where everything fits.

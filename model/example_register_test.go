@@ -25,9 +25,9 @@ func (l *parallelLayer) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []
 }
 
 // newParallel declares the architecture's models.
-func newParallel(config []byte, want head.Config) (model.Backbone, *model.Head, error) {
+func newParallel(config *model.ConfigFile, want head.Config) (model.Backbone, *model.Head, error) {
 	c := &model.DecoderConfig{MaxPositionEmbeddings: 2048, RMSNormEps: 1e-6, HiddenAct: "gelu_new"}
-	if err := errors.Join(model.DecodeConfig(config, c), c.Complete()); err != nil {
+	if err := errors.Join(config.Decode(c), c.Complete()); err != nil {
 		return nil, nil, err
 	}
 	return model.NewDecoder(c, want, func(int) model.DecoderLayer {

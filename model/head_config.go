@@ -53,6 +53,9 @@ func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, er
 		return nil, own, err
 	}
 	want := o.Head
+	if want.Kind == own.Kind && defaultNames(want.Labels) && len(want.Labels) == len(own.Labels) && (want.ProblemType == "" || want.ProblemType == own.Problem()) {
+		want.Labels = nil // such names say nothing, so the model's own stay
+	}
 	if want.Kind == "" || want.Kind == own.Kind && want.Labels == nil {
 		return config, own, checkHead(want, own.Kind)
 	}
@@ -90,7 +93,7 @@ func (k headKeys) labels() ([]string, error) {
 	}
 	labels := make([]string, n)
 	for i := range labels {
-		labels[i] = "LABEL_" + strconv.Itoa(i)
+		labels[i] = defaultName(i)
 	}
 	for id, l := range k.ID2Label {
 		i, err := strconv.Atoi(id)
@@ -100,6 +103,19 @@ func (k headKeys) labels() ([]string, error) {
 		labels[i] = l
 	}
 	return labels, nil
+}
+
+// defaultName is transformers' name of a class that config.json does not name.
+func defaultName(id int) string { return "LABEL_" + strconv.Itoa(id) }
+
+// defaultNames says whether all names of classes are default ones.
+func defaultNames(labels []string) bool {
+	for i, l := range labels {
+		if l != defaultName(i) {
+			return false
+		}
+	}
+	return len(labels) > 0
 }
 
 // withHead is a config.json with another head in it.

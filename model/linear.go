@@ -11,7 +11,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// Linear is a fully connected layer, y = x·Wᵀ + b, and the one place where an adapter can sit.
+// Linear is a fully connected layer, y = x·Wᵀ + b, on which an adapter can sit. Tables of embeddings take a TableAdapter.
 type Linear struct {
 	nn.Module
 	Weight *Weight `hf:"weight"` // [out, in]

@@ -52,7 +52,7 @@ type llamaConfig struct {
 }
 
 // new declares a decoder of the Llama family (Touvron et al. 2023).
-func (v llamaVariant) new(config []byte, want head.Config) (Backbone, *Head, error) {
+func (v llamaVariant) new(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &llamaConfig{
 		DecoderConfig:   DecoderConfig{MaxPositionEmbeddings: v.maxPositions, RMSNormEps: 1e-6, HiddenAct: "silu"},
 		MaxWindowLayers: 28, SlidingWindow: new(v.window),
@@ -63,7 +63,7 @@ func (v llamaVariant) new(config []byte, want head.Config) (Backbone, *Head, err
 	if v.headDim > 0 {
 		c.HeadDim = new(v.headDim)
 	}
-	if err := DecodeConfig(config, c); err != nil {
+	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}
 	if err := c.Complete(); err != nil {

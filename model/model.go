@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -29,13 +27,17 @@ type Model struct {
 	MissingKeys, UnexpectedKeys []string
 	// PaddedRows has the weights that Options.VocabSize has made larger, by name, with the first of the rows that are zero.
 	PaddedRows map[string]int
-	// Warnings say what is odd about the weights.
+	// Warnings say what is odd about the weights, and which keys of config.json are not used.
 	Warnings []string
 
 	head      *Head
 	arch      Architecture
-	cybertron *pairing // with the Cybertron model that shares the weights' memory, or nil
+	config    json.RawMessage // config.json as the folder has it
+	cybertron *pairing        // with the Cybertron model that shares the weights' memory, or nil
 	file      *checkpoint.Checkpoint
+	borrowed  bool // the file belongs to the model with which this one shares the weights
+
+	maxSeqLength int // of sentence-transformers; 0 is none
 }
 
 // Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. The weights
@@ -52,16 +54,7 @@ func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func load(ctx context.Context, dir string, o Options) (*Model, error) {
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
-	}
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	config, err := readConfigFile(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +64,9 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	}
 	m.Dir = dir
 	if m.file, err = checkpoint.Open(dir); err != nil {
-		return nil, err
+		return nil, inCybertronFormat(dir, err)
 	}
-	if err := errors.Join(m.bind(ctx), m.readPooling()); err != nil {
+	if err := errors.Join(m.bind(ctx), m.readFolder()); err != nil {
 		_ = m.file.Close()
 		return nil, err
 	}
@@ -92,6 +85,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if !ok {
 		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
 	}
+	own := bytes.Clone(config)
 	config, err := o.vocabulary(config)
 	if err != nil {
 		return nil, err
@@ -100,7 +94,8 @@ func build(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, h, err := f.New(config, want)
+	file := &ConfigFile{raw: config}
+	b, h, err := f.New(file, want)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +110,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if want.Kind == head.FeatureExtraction {
 		h.Pooling = PoolMean
 	}
-	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, head: h, arch: f}
+	m := &Model{Backbone: b, ConfigJSON: bytes.Clone(config), Options: o, Warnings: file.note(), head: h, arch: f, config: own}
 	name := func(path string) string { // @. is the architecture's prefix, which a model without a head does not have
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
@@ -151,7 +146,7 @@ func New(config []byte, o Options) (*Model, error) {
 
 // Close gives back the memory map of the weights. The model must not be used afterwards.
 func (m *Model) Close() error {
-	if m.file == nil {
+	if m.file == nil || m.borrowed {
 		return nil
 	}
 	return m.file.Close()

@@ -18,9 +18,9 @@ type olmo2Config struct {
 }
 
 // newOLMo2 declares a decoder of OLMo 2 (OLMo et al. 2024, arXiv 2501.00656, section 3).
-func newOLMo2(config []byte, want head.Config) (Backbone, *Head, error) {
+func newOLMo2(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &olmo2Config{DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 2048, RMSNormEps: 1e-5, HiddenAct: "silu", PadTokenID: new(int32(1))}}
-	if err := DecodeConfig(config, c); err != nil {
+	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}
 	if err := c.Complete(); err != nil {

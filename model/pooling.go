@@ -74,16 +74,65 @@ func (h *Head) poolRows(ids []int32, bounds []int) []int {
 	return rows
 }
 
-// poolingFile holds sentence-transformers' settings of pooling.
-const poolingFile = "1_Pooling/config.json"
+// poolingFile holds sentence-transformers' settings of pooling, and lengthFile the most tokens of a text.
+const (
+	poolingFile = "1_Pooling/config.json"
+	lengthFile  = "sentence_bert_config.json"
+)
 
 // poolingModes are the supported modes of that file, without their prefix pooling_mode_.
 var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": PoolCLS, "lasttoken": PoolLast}
 
+// MaxLength is the most tokens of a text: those for which there are positions or, for a model that turns texts into vectors,
+// max_seq_length in the folder's sentence_bert_config.json. sentence-transformers cuts longer texts.
+func (m *Model) MaxLength() int {
+	n := m.Config().MaxPositionEmbeddings
+	if m.maxSeqLength > 0 {
+		return min(n, m.maxSeqLength)
+	}
+	return n
+}
+
+// Truncates says whether the model's folder has max_seq_length, so that a longer text is cut and not refused.
+func (m *Model) Truncates() bool { return m.maxSeqLength > 0 }
+
+// readFolder reads the settings of sentence-transformers in the folder of a model for feature extraction.
+func (m *Model) readFolder() error {
+	if m.Dir == "" || m.Head().Kind != head.FeatureExtraction {
+		return nil
+	}
+	return errors.Join(m.readPooling(), m.readMaxSeqLength())
+}
+
+// readMaxSeqLength reads the most tokens of a text; without the file, or with null in it, there is no other limit than the
+// model's.
+func (m *Model) readMaxSeqLength() error {
+	raw, err := os.ReadFile(filepath.Join(m.Dir, lengthFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var c struct {
+		MaxSeqLength *int `json:"max_seq_length"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return fmt.Errorf("%s: %w", lengthFile, err)
+	}
+	if c.MaxSeqLength == nil {
+		return nil
+	}
+	if m.maxSeqLength = *c.MaxSeqLength; m.maxSeqLength < 3 {
+		return fmt.Errorf("%s: max_seq_length is %d; want 3 or more", lengthFile, m.maxSeqLength)
+	}
+	return nil
+}
+
 // readPooling reads the pooling of a model for feature extraction from its folder.
 func (m *Model) readPooling() error {
 	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
-	if errors.Is(err, os.ErrNotExist) || m.Head().Kind != head.FeatureExtraction {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {

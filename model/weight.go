@@ -38,6 +38,7 @@ type Weight struct {
 
 	layerNorm bool // a LayerNorm's weight or bias
 
+	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
@@ -116,6 +117,7 @@ func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
 	w.source = tensor.View(values, rows, cols)
 	w.stored = checkpoint.Tensor{}
+	w.drawn = false
 }
 
 // Param is the parameter that trains in a pass with the named adapter, or nil.
@@ -233,9 +235,9 @@ func (w *Weight) Replace(src tensor.Source) (restore func()) {
 		return func() { copy(v, base) }
 	}
 	old := *w
-	w.tied, w.stored, w.source, w.param = nil, checkpoint.Tensor{}, src, nil
+	w.tied, w.stored, w.source, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, false
 	w.untied = w.untied || old.tied != nil
 	return func() {
-		w.tied, w.stored, w.source, w.param, w.untied = old.tied, old.stored, old.source, old.param, old.untied
+		w.tied, w.stored, w.source, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.param, old.untied, old.drawn
 	}
 }

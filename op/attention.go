@@ -2,7 +2,6 @@ package op
 
 import (
 	"math"
-	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -55,9 +54,9 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			a.q = Matrix(qkv)
 			a.kv = a.q
 			if r != nil {
-				a.setPositions()
+				a.setTurns()
 			}
-			a.rotate(a.q, false)
+			a.rotate(a.q, vec.Rotate)
 			a.store()
 			a.run(y)
 		},
@@ -65,8 +64,8 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			defer p.Time("attention backward")()
 			dx := p.Zeros(rows, cols)
 			a.backward(dx.m, dx.m, gy.m)
-			a.rotate(dx.m, true)
-			a.rotate(a.q, true)
+			a.rotate(dx.m, vec.Unrotate)
+			a.rotate(a.q, r.undo)
 			return []*Tensor{dx}
 		},
 	})
@@ -117,7 +116,7 @@ type attention struct {
 	rope            *RoPE
 	s               AttentionShape
 	cache           []*KV
-	positions       []int // of every row in its document, if there are rotations
+	turns           []ropeTable // of every row, if there are rotations; its own angles come first
 }
 
 // run computes the result.
@@ -161,37 +160,34 @@ func (a *attention) keys(d int) int {
 	return a.sources[d+1] - a.sources[d]
 }
 
-// rotate rotates the queries and keys of every row by its position, or back.
-func (a *attention) rotate(x tensor.Matrix, back bool) {
-	if len(a.positions) == 0 {
+// rotate calls turn for the pairs of every head of the queries and keys, with the angles of the row.
+func (a *attention) rotate(x tensor.Matrix, turn func(x, cos, sin []float32)) {
+	if len(a.turns) == 0 {
 		return
 	}
-	cos, sin := a.rope.table(slices.Max(a.positions) + 1)
-	half, dim := a.s.HeadDim/2, a.s.HeadDim
+	half, dim := len(a.rope.InvFreq), a.s.HeadDim
 	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
-			row, p := x.Row(i), a.positions[i]*half
+			row, cos, sin := x.Row(i), a.turns[i].cos[:half], a.turns[i].sin[:half]
 			for h := range a.s.Heads + a.s.KVHeads {
-				if back {
-					vec.Unrotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-				} else {
-					vec.Rotate(row[h*dim:(h+1)*dim], cos[p:p+half], sin[p:p+half])
-				}
+				turn(row[h*dim:h*dim+2*half], cos, sin)
 			}
 		}
 	})
 }
 
-// setPositions finds the position of every row.
-func (a *attention) setPositions() {
-	a.positions = make([]int, a.q.Rows)
+// setTurns finds the angles of every row. Those of a document depend on its own length, whatever else is in the batch.
+func (a *attention) setTurns() {
+	a.turns = make([]ropeTable, a.q.Rows)
+	half := len(a.rope.InvFreq)
 	for d := range len(a.bounds) - 1 {
 		past := 0
 		if a.cache != nil {
 			past = a.cache[d].Len
 		}
+		t := a.rope.table(past, past+a.queries(d))
 		for i := range a.queries(d) {
-			a.positions[a.bounds[d]+i] = past + i
+			a.turns[a.bounds[d]+i] = ropeTable{t.cos[i*half:], t.sin[i*half:]}
 		}
 	}
 }

@@ -7,21 +7,27 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
 	"github.com/spagotune/spagotune/tensor"
 )
 
 // naive is self-attention in float64, straight from its definition, over one document.
 func naive(x tensor.Matrix, r *RoPE, s AttentionShape) []float64 {
-	dim, half := s.HeadDim, s.HeadDim/2
+	dim := s.HeadDim
 	at := func(i, h int) []float64 {
 		v := floats(x.Row(i)[h*dim : (h+1)*dim])
 		if r == nil || h >= s.Heads+s.KVHeads {
 			return v
 		}
-		w := make([]float64, dim)
-		for j := range half {
-			sin, cos := math.Sincos(float64(float32(i) * r.InvFreq[j]))
-			w[j], w[j+half] = v[j]*cos-v[j+half]*sin, v[j+half]*cos+v[j]*sin
+		freq, scale, w := r.InvFreq, float64(max(r.Scale, 1)), slices.Clone(v)
+		if r.Long != nil && x.Rows > r.Original {
+			freq = r.Long(x.Rows)
+		}
+		for j, half := 0, len(freq); j < half; j++ {
+			sin, cos := math.Sincos(float64(float32(i) * freq[j]))
+			w[j], w[j+half] = scale*(v[j]*cos-v[j+half]*sin), scale*(v[j+half]*cos+v[j]*sin)
 		}
 		return w
 	}
@@ -103,6 +109,21 @@ func testRoPE(dim int) *RoPE {
 	return r
 }
 
+// longRoPE rotates all but two values of each head, scales them, and has other frequencies for documents of more than 64
+// tokens, which depend on their lengths.
+func longRoPE(dim int) *RoPE {
+	r := testRoPE(dim - 2)
+	r.Scale, r.Original = 1.2, 64
+	r.Long = func(n int) []float32 {
+		freq := slices.Clone(r.InvFreq)
+		for i := range freq {
+			freq[i] *= 64 / float32(n)
+		}
+		return freq
+	}
+	return r
+}
+
 func random(r *rand.Rand, rows, cols int) tensor.Matrix {
 	return tensor.View(uniform(r, rows*cols), rows, cols)
 }
@@ -132,8 +153,8 @@ func TestAttentionIsItsDefinitionInEachDocument(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, s := range attentionShapes {
 		for _, lengths := range [][]int{{1}, {2, 1, 5}, {63, 64, 65}, {150, 3}, {300}} {
-			for _, rope := range []*RoPE{testRoPE(s.HeadDim), nil} {
-				t.Run(fmt.Sprintf("%+v %v positions %t", s, lengths, rope != nil), func(t *testing.T) {
+			for name, rope := range map[string]*RoPE{"rotated": testRoPE(s.HeadDim), "long": longRoPE(s.HeadDim), "as they are": nil} {
+				t.Run(fmt.Sprintf("%+v %v %s", s, lengths, name), func(t *testing.T) {
 					bounds := boundsOf(lengths)
 					x := random(r, bounds[len(lengths)], (s.Heads+2*s.KVHeads)*s.HeadDim)
 					var want []float64
@@ -211,5 +232,61 @@ func TestAttentionCacheContinuesDocuments(t *testing.T) {
 				t.Errorf("second document differs by %.2g", w)
 			}
 		})
+	}
+}
+
+// TestLongDocumentsInACache: the frequencies follow the length that a document has when a token is added; earlier keys stay.
+func TestLongDocumentsInACache(t *testing.T) {
+	s := AttentionShape{Heads: 2, KVHeads: 1, HeadDim: 6, Scale: 0.4}
+	rope := longRoPE(s.HeadDim)
+	r := rand.New(rand.NewPCG(10, 11))
+	x := random(r, 67, (s.Heads+2*s.KVHeads)*s.HeadDim)
+	cache := []*KV{{}}
+	attend(x.Slice(0, 0, 64, x.Cols), []int{64}, rope, s, cache)
+	for n := 65; n <= 67; n++ {
+		one := tensor.New(1, x.Cols)
+		copy(one.Data, x.Row(n-1))
+		attend(one, []int{1}, rope, s, cache)
+		want := tensor.New(1, x.Cols)
+		copy(want.Data, x.Row(n-1))
+		key := want.Data[s.Heads*s.HeadDim:][:s.HeadDim]
+		freq := rope.Long(n)
+		for j, f := range freq {
+			sin, cos := math.Sincos(float64(float32(n-1) * f))
+			lo, hi := float64(key[j]), float64(key[j+len(freq)])
+			key[j], key[j+len(freq)] = float32(1.2*(lo*cos-hi*sin)), float32(1.2*(hi*cos+lo*sin))
+		}
+		if got := cache[0].keys(0, s.HeadDim).Row(n - 1); worst(got, floats(key)) > 1e-6 {
+			t.Errorf("key %d is %v, want %v", n, got, key)
+		}
+	}
+}
+
+// TestAttentionGivesItsInputBack: after the backward pass, queries and keys are as they were before they were rotated.
+func TestAttentionGivesItsInputBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 13))
+	s := AttentionShape{Heads: 2, KVHeads: 1, HeadDim: 8, Scale: 0.35}
+	for name, rope := range map[string]*RoPE{"rotated": testRoPE(s.HeadDim), "long": longRoPE(s.HeadDim)} {
+		x := param(r, 80, (s.Heads+2*s.KVHeads)*s.HeadDim)
+		seen := false
+		p := &Pass{Grad: true}
+		var in mat.Tensor
+		in = p.Apply(Operator{
+			Params: []*nn.Param{x}, Rows: 80, Cols: Data(x).Cols,
+			Forward: func(y tensor.Matrix) { copy(y.Data, Data(x).Data) },
+			Backward: func(*Tensor) []*Tensor {
+				seen = true
+				if w := worst(Matrix(in).Data, floats(Data(x).Data)); w > 1e-6 {
+					t.Errorf("%s: differs by %.2g", name, w)
+				}
+				return nil
+			},
+		})
+		y := Attention(p, in, []int{0, 75, 80}, rope, s, nil)
+		Matrix(y)
+		if err := p.Backward(y, 1); err != nil || !seen {
+			t.Errorf("%s: %v, seen %t", name, err, seen)
+		}
+		p.Release()
 	}
 }

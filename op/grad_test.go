@@ -176,21 +176,27 @@ func TestGradients(t *testing.T) {
 func TestAttentionGradients(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	rope := &RoPE{InvFreq: []float32{1, 0.1}}
+	part := &RoPE{InvFreq: []float32{0.7}, Scale: 1.3, Original: 4, Long: func(n int) []float32 { return []float32{1 / float32(n)} }}
 	for _, tt := range []struct {
 		bounds     []int
 		heads, kv  int
 		window     int
 		both       bool
 		withoutPos bool
+		partly     bool
 	}{
-		{[]int{0, 7}, 2, 2, 0, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false}, {[]int{0, 9}, 3, 1, 4, false, false},
-		{[]int{0, 6, 10}, 2, 1, 1, false, false}, {[]int{0, 5}, 2, 1, 0, false, true}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false},
-		{[]int{0, 7}, 2, 2, 0, true, true}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false}, {[]int{0, 2, 2*queryTile + 7}, 1, 1, 0, true, true},
+		{[]int{0, 3, 4, 9}, 4, 2, 0, false, false, true}, {[]int{0, 6}, 2, 1, 0, true, false, true},
+		{[]int{0, 7}, 2, 2, 0, false, false, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, false, false, false}, {[]int{0, 9}, 3, 1, 4, false, false, false},
+		{[]int{0, 6, 10}, 2, 1, 1, false, false, false}, {[]int{0, 5}, 2, 1, 0, false, true, false}, {[]int{0, queryTile + 5}, 1, 1, 3, false, false, false},
+		{[]int{0, 7}, 2, 2, 0, true, true, false}, {[]int{0, 3, 4, 9}, 4, 2, 0, true, false, false}, {[]int{0, 2, 2*queryTile + 7}, 1, 1, 0, true, true, false},
 	} {
 		t.Run(fmt.Sprintf("%v h%d kv%d w%d both %t", tt.bounds, tt.heads, tt.kv, tt.window, tt.both), func(t *testing.T) {
 			p := param(r, tt.bounds[len(tt.bounds)-1], (tt.heads+2*tt.kv)*4)
 			s := AttentionShape{Heads: tt.heads, KVHeads: tt.kv, HeadDim: 4, Window: tt.window, Bidirectional: tt.both, Scale: 0.5}
 			pos := rope
+			if tt.partly {
+				pos = part
+			}
 			if tt.withoutPos {
 				pos = nil
 			}

@@ -3,35 +3,84 @@ package op
 import (
 	"math"
 	"sync"
+
+	"github.com/spagotune/spagotune/internal/vec"
 )
 
 // RoPE holds the rotary positions of a model (Su et al. 2021), computed in float32 as transformers does: the angle of position
 // p and pair i is p·InvFreq[i].
 type RoPE struct {
-	// InvFreq has a frequency for each pair of values, of which one is in each half of a head.
+	// InvFreq has a frequency for each pair of values: value i of a head and value i+len(InvFreq). What a head has beyond
+	// 2·len(InvFreq) values is not rotated (partial rotary positions).
 	InvFreq []float32
+	// Scale multiplies the rotated values: the attention factor of YaRN and LongRoPE. 0 counts as 1.
+	Scale float32
+	// Long, where not nil, returns the frequencies for a document of n tokens, those in its cache included, where n is more
+	// than Original. It is called by several goroutines.
+	Long     func(n int) []float32
+	Original int
 
 	mu       sync.Mutex
-	cos, sin []float32 // positions × len(InvFreq)
+	cos, sin []float32            // positions × len(InvFreq)
+	long     map[[2]int]ropeTable // by the tokens of a document and the first position of the table
+	kept     int                  // values in long
 }
 
-// table returns cos and sin for positions below n.
-func (r *RoPE) table(n int) (cos, sin []float32) {
+// ropeTable has cosines and sines, each times Scale: a row of len(InvFreq) for each position from a first one on.
+type ropeTable struct{ cos, sin []float32 }
+
+// maxLong is the most values that the tables of long documents keep.
+const maxLong = 1 << 22
+
+// table returns the angles of positions first to n-1 in a document of n tokens.
+func (r *RoPE) table(first, n int) ropeTable {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	half := len(r.InvFreq)
-	have := len(r.cos) / half
-	if have < n {
-		n = max(n, min(2*have, have+4096))
-		cos := append(make([]float32, 0, n*half), r.cos...)
-		sin := append(make([]float32, 0, n*half), r.sin...)
-		for p := have; p < n; p++ {
-			for _, f := range r.InvFreq {
-				s, c := math.Sincos(float64(float32(p) * f))
-				cos, sin = append(cos, float32(c)), append(sin, float32(s))
-			}
+	if r.Long == nil || n <= r.Original {
+		if have := len(r.cos) / half; have < n {
+			r.cos, r.sin = r.angles(r.cos, r.sin, r.InvFreq, have, max(n, min(2*have, have+4096)))
 		}
-		r.cos, r.sin = cos, sin
+		return ropeTable{r.cos[first*half:], r.sin[first*half:]}
 	}
-	return r.cos, r.sin
+	key := [2]int{n, first}
+	t, ok := r.long[key]
+	if !ok {
+		t.cos, t.sin = r.angles(nil, nil, r.Long(n), first, n)
+		if r.kept += len(t.cos); r.long == nil || r.kept > maxLong {
+			r.long, r.kept = map[[2]int]ropeTable{}, len(t.cos)
+		}
+		r.long[key] = t
+	}
+	return t
+}
+
+// angles appends the rows of positions first to n-1.
+func (r *RoPE) angles(cos, sin, freq []float32, first, n int) (newCos, newSin []float32) {
+	rows := n - first
+	newCos = append(make([]float32, 0, len(cos)+rows*len(freq)), cos...)
+	newSin = append(make([]float32, 0, len(sin)+rows*len(freq)), sin...)
+	scale := r.scale()
+	for p := first; p < n; p++ {
+		for _, f := range freq {
+			s, c := math.Sincos(float64(float32(p) * f))
+			newCos, newSin = append(newCos, float32(c)*scale), append(newSin, float32(s)*scale)
+		}
+	}
+	return newCos, newSin
+}
+
+func (r *RoPE) scale() float32 {
+	if r.Scale == 0 {
+		return 1
+	}
+	return r.Scale
+}
+
+// undo is the inverse of vec.Rotate with a table of r, which multiplies by Scale; vec.Unrotate is its gradient.
+func (r *RoPE) undo(x, cos, sin []float32) {
+	vec.Unrotate(x, cos, sin)
+	if s := r.scale(); s != 1 {
+		vec.Scale(x, 1/(s*s), x)
+	}
 }

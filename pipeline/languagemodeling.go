@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nlpodyssey/cybertron/pkg/tasks/languagemodeling"
@@ -15,26 +16,41 @@ import (
 )
 
 // LanguageModel implements Cybertron's language modeling: it predicts masked tokens.
-type LanguageModel struct {
-	runner *runner
-	maskID int32
-}
+type LanguageModel struct{ runner *runner }
 
 var _ languagemodeling.Interface = (*LanguageModel)(nil)
 
 // NewLanguageModel returns a pipeline for a masked language model. The tokenizer must have a mask token.
 func NewLanguageModel(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*LanguageModel, error) {
-	h, err := newRunner("language modeling", m, tok, o, head.MaskedLM)
+	src, err := sourceOf("language modeling", m, tok)
 	if err != nil {
 		return nil, err
 	}
-	mask, ok := tok.Mask()
-	if !ok {
-		if mask, ok = tok.ID("[MASK]"); !ok {
-			return nil, fmt.Errorf("pipeline: language modeling: the tokenizer has no mask token")
+	return newLanguageModel(src, o)
+}
+
+func newLanguageModel(src source, o Options) (*LanguageModel, error) {
+	r, err := newRunner("language modeling", src, o, head.MaskedLM)
+	if err != nil {
+		return nil, err
+	}
+	if s, err := r.subject(context.Background()); err == nil {
+		if _, err := s.mask(); err != nil {
+			return nil, fmt.Errorf("pipeline: language modeling: %w", err)
 		}
 	}
-	return &LanguageModel{h, mask}, nil
+	return &LanguageModel{r}, nil
+}
+
+// mask is the token that stands for one to be predicted.
+func (s *subject) mask() (int32, error) {
+	if id, ok := s.tok.Mask(); ok {
+		return id, nil
+	}
+	if id, ok := s.tok.ID("[MASK]"); ok {
+		return id, nil
+	}
+	return 0, errors.New("the tokenizer has no mask token")
 }
 
 // defaultK is the default number of words that are predicted for a mask, as in Cybertron.
@@ -65,39 +81,47 @@ func (c *LanguageModel) predict(ctx context.Context, texts []string, p languagem
 	if p.K == 0 {
 		p.K = defaultK
 	}
+	s, err := c.runner.subject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mask, err := s.mask()
+	if err != nil {
+		return nil, err
+	}
 	all := make([]languagemodeling.Response, len(texts))
 	var masked []tokenizer.Encoding
 	var indices []int // of the texts with masks
 	for i, text := range texts {
-		e, err := c.runner.encode(text, languagemodeling.ErrInputSequenceTooLong)
+		e, err := s.encode(text, languagemodeling.ErrInputSequenceTooLong)
 		if err != nil {
 			return nil, textError(err, i, len(texts))
 		}
 		all[i].Tokens = []languagemodeling.Token{}
-		if len(c.maskPositions(e.IDs)) > 0 {
+		if len(maskPositions(e.IDs, mask)) > 0 {
 			masked, indices = append(masked, e), append(indices, i)
 		}
 	}
-	predictions := computation{c.logits, func(e tokenizer.Encoding) int { return len(c.maskPositions(e.IDs)) }}
-	err := c.runner.each(ctx, masked, predictions, func(m int, y tensor.Matrix) {
+	predictions := computation{
+		func(p *op.Pass, b *model.Batch) (tensor.Matrix, error) {
+			return s.Logits(p, b, maskPositions(b.IDs, mask), nil)
+		},
+		func(e tokenizer.Encoding) int { return len(maskPositions(e.IDs, mask)) },
+	}
+	err = c.runner.each(ctx, s, masked, predictions, func(m int, y tensor.Matrix) {
 		response := &all[indices[m]]
-		for row, position := range c.maskPositions(masked[m].IDs) {
-			response.Tokens = append(response.Tokens, c.prediction(masked[m].Offsets[position], y.Row(row), p.K))
+		for row, position := range maskPositions(masked[m].IDs, mask) {
+			response.Tokens = append(response.Tokens, s.prediction(masked[m].Offsets[position], y.Row(row), p.K))
 		}
 	})
 	return all, err
 }
 
-// logits returns the logits at the masks, [masks, vocabulary].
-func (c *LanguageModel) logits(p *op.Pass, b *model.Batch) (tensor.Matrix, error) {
-	return c.runner.Logits(p, b, c.maskPositions(b.IDs), nil)
-}
-
 // maskPositions returns the indices of the masks.
-func (c *LanguageModel) maskPositions(ids []int32) []int {
+func maskPositions(ids []int32, mask int32) []int {
 	var positions []int
 	for i, id := range ids {
-		if id == c.maskID {
+		if id == mask {
 			positions = append(positions, i)
 		}
 	}
@@ -105,11 +129,11 @@ func (c *LanguageModel) maskPositions(ids []int32) []int {
 }
 
 // prediction returns the k most likely words for a mask with the given offsets.
-func (c *LanguageModel) prediction(offsets [2]int, logits []float32, k int) languagemodeling.Token {
+func (s *subject) prediction(offsets [2]int, logits []float32, k int) languagemodeling.Token {
 	t := languagemodeling.Token{Start: offsets[0], End: offsets[1], Words: []string{}, Scores: []float64{}}
 	p := numeric.Softmax(logits)
 	for _, i := range numeric.TopN(p, k) {
-		word, ok := c.runner.tok.Token(int32(i))
+		word, ok := s.tok.Token(int32(i))
 		if !ok { // the vocabulary is padded
 			word = "[UNK]"
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
@@ -19,6 +18,12 @@ type Options struct {
 	Adapter string
 	// BatchTokens is the maximum number of tokens of a batch of texts; 0 means 2,048.
 	BatchTokens int
+	// NoAnswer lets a model for question answering say that the passage has no answer. It is for models of SQuAD 2.0's kind.
+	// An adapter that Open has loaded does so if its training data had such questions.
+	NoAnswer bool
+	// MaxNewTokens is the maximum number of tokens of a generated text. 0 means that of the model's generation_config.json;
+	// without one it is 256 for a causal model, and for others the model's length.
+	MaxNewTokens int
 }
 
 // defaultBatchTokens is enough to use all processors, and keeps the memory small.
@@ -31,78 +36,82 @@ func WithAdapter(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, adapterKey{}, name)
 }
 
-// runner runs texts through a model. It is what all pipelines share.
+// runner runs texts through the models of a source. It is what all pipelines share.
 type runner struct {
-	*model.Model
-	tok     *tokenizer.Tokenizer
+	source  source
 	options Options
-	linears []*model.Linear
-	weights []*model.Weight
+	kinds   []head.Kind // of the heads that the task is for
 }
 
-// newRunner returns a runner. It checks that the model and the tokenizer fit the task and each other.
-func newRunner(task string, m *model.Model, tok *tokenizer.Tokenizer, o Options, kinds ...head.Kind) (*runner, error) {
-	wrap := func(format string, args ...any) error {
-		return fmt.Errorf("pipeline: %s: %w", task, fmt.Errorf(format, args...))
-	}
-	switch {
-	case m == nil || m.Backbone == nil:
-		return nil, wrap("there is no model")
-	case tok == nil:
-		return nil, wrap("there is no tokenizer")
-	case !slices.Contains(kinds, m.Head().Kind):
-		return nil, wrap("the model's head is for %s; want one for %v", m.Head().Kind, kinds)
-	case tok.VocabSize() > m.Config().VocabSize:
-		return nil, wrap("the tokenizer has %d tokens, the model %d: it belongs to another model", tok.VocabSize(), m.Config().VocabSize)
-	case o.BatchTokens < 0:
-		return nil, wrap("BatchTokens is %d; want 0 or more", o.BatchTokens)
+// newRunner returns a runner. It checks the options, and that the adapter that they name suits the task. A source of
+// several models may lack a head for the task where no adapter is named: calls may name one.
+func newRunner(task string, src source, o Options, kinds ...head.Kind) (*runner, error) {
+	r := &runner{source: src, options: o, kinds: kinds}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("pipeline: %s: %w", task, err)
 	}
 	if o.BatchTokens == 0 {
-		o.BatchTokens = defaultBatchTokens
-	}
-	r := &runner{Model: m, tok: tok, options: o}
-	m.Linears(func(l *model.Linear) { r.linears = append(r.linears, l) })
-	m.Weights(func(w *model.Weight) { r.weights = append(r.weights, w) })
-	if _, err := r.adapter(context.Background()); err != nil {
-		return nil, wrap("%w", err)
+		r.options.BatchTokens = defaultBatchTokens
 	}
 	return r, nil
 }
 
-// adapter returns the name of the adapter that a call applies.
-func (r *runner) adapter(ctx context.Context) (string, error) {
+func (r *runner) check() error {
+	if n := r.options.BatchTokens; n < 0 {
+		return fmt.Errorf("BatchTokens is %d; want 0 or more", n)
+	}
+	if n := r.options.MaxNewTokens; n < 0 {
+		return fmt.Errorf("MaxNewTokens is %d; want 0 or more", n)
+	}
+	_, err := r.subject(context.Background())
+	if r.options.Adapter == "" && (r.several() || errors.Is(err, ErrUntrainedHead)) {
+		return nil // each call is checked
+	}
+	return err
+}
+
+// several reports whether the source has a model for each adapter.
+func (r *runner) several() bool {
+	_, one := r.source.(*single)
+	return !one
+}
+
+// subject returns what answers a call, after a check that it suits the task.
+func (r *runner) subject(ctx context.Context) (*subject, error) {
 	name, ok := ctx.Value(adapterKey{}).(string)
 	if !ok {
 		name = r.options.Adapter
 	}
-	if name == "" || slices.ContainsFunc(r.linears, func(l *model.Linear) bool { return l.Adapter(name) != nil }) ||
-		slices.ContainsFunc(r.weights, func(w *model.Weight) bool { return w.Override(name) != nil }) {
-		return name, nil
+	s, err := r.source.subject(name)
+	if err == nil {
+		err = s.fitsTask(r.kinds)
 	}
-	return "", fmt.Errorf("the model has no adapter %q", name)
+	return s, err
 }
 
 // encode tokenizes a text. tooLong is the task's error for a text that exceeds the model's length.
-func (r *runner) encode(text string, tooLong error) (tokenizer.Encoding, error) {
-	return r.fits(r.tok.EncodePlus(text, true), tooLong)
+func (s *subject) encode(text string, tooLong error) (tokenizer.Encoding, error) {
+	return s.fits(s.tok.EncodePlus(text, true), tooLong)
 }
 
 // fits returns an encoding after a check of its length.
-func (r *runner) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
-	switch n, most := len(e.IDs), r.Config().MaxPositionEmbeddings; {
+func (s *subject) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
+	switch n, most := len(e.IDs), s.Config().MaxPositionEmbeddings; {
 	case n > most:
 		return e, fmt.Errorf("%w: %d > %d", tooLong, n, most)
 	case n == 0:
-		return e, errors.New("the text has no tokens")
+		return e, errNoTokens
 	}
 	return e, nil
 }
 
+var errNoTokens = errors.New("the text has no tokens")
+
 // encodeAll tokenizes several texts.
-func (r *runner) encodeAll(texts []string, tooLong error) ([]tokenizer.Encoding, error) {
+func (s *subject) encodeAll(texts []string, tooLong error) ([]tokenizer.Encoding, error) {
 	all := make([]tokenizer.Encoding, len(texts))
 	for i, text := range texts {
-		e, err := r.encode(text, tooLong)
+		e, err := s.encode(text, tooLong)
 		if err != nil {
 			return nil, textError(err, i, len(texts))
 		}
@@ -130,22 +139,18 @@ func tokenRows(e tokenizer.Encoding) int { return len(e.IDs) }
 func oneRow(tokenizer.Encoding) int      { return 1 }
 
 // headOutputs computes the outputs of the model's head.
-func (r *runner) headOutputs(rows func(tokenizer.Encoding) int) computation {
-	return computation{func(p *op.Pass, b *model.Batch) (tensor.Matrix, error) { return r.Logits(p, b, nil, nil) }, rows}
+func (s *subject) headOutputs(rows func(tokenizer.Encoding) int) computation {
+	return computation{func(p *op.Pass, b *model.Batch) (tensor.Matrix, error) { return s.Logits(p, b, nil, nil) }, rows}
 }
 
-// each runs a computation on texts, in batches, and calls use with the result for each text.
-func (r *runner) each(ctx context.Context, texts []tokenizer.Encoding, c computation, use func(text int, y tensor.Matrix)) error {
-	adapter, err := r.adapter(ctx)
-	if err != nil {
-		return err
-	}
+// each runs a computation of a subject on texts, in batches, and calls use with the result for each text.
+func (r *runner) each(ctx context.Context, s *subject, texts []tokenizer.Encoding, c computation, use func(text int, y tensor.Matrix)) error {
 	from := 0
 	for _, batch := range model.Runs(texts, r.options.BatchTokens, tokenRows) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.batch(adapter, batch, c, func(i int, y tensor.Matrix) { use(from+i, y) }); err != nil {
+		if err := s.batch(batch, c, func(i int, y tensor.Matrix) { use(from+i, y) }); err != nil {
 			return err
 		}
 		from += len(batch)
@@ -154,7 +159,7 @@ func (r *runner) each(ctx context.Context, texts []tokenizer.Encoding, c computa
 }
 
 // batch runs a computation on one batch of texts.
-func (r *runner) batch(adapter string, texts []tokenizer.Encoding, c computation, use func(text int, y tensor.Matrix)) (err error) {
+func (s *subject) batch(texts []tokenizer.Encoding, c computation, use func(text int, y tensor.Matrix)) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the model does not take this text: %v", v)
@@ -165,7 +170,7 @@ func (r *runner) batch(adapter string, texts []tokenizer.Encoding, c computation
 		b.IDs, b.TokenTypeIDs = append(b.IDs, e.IDs...), append(b.TokenTypeIDs, e.TypeIDs...)
 		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 	}
-	return op.Inference(adapter, func(p *op.Pass) error {
+	return op.Inference(s.adapter, func(p *op.Pass) error {
 		y, err := c.run(p, b)
 		if err != nil {
 			return err

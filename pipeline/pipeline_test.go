@@ -182,7 +182,7 @@ func TestTokenClassification(t *testing.T) {
 	m, tok, task := tiny[tokenclassification.Interface](t, "BertForTokenClassification")
 	c := must[*pipeline.TokenClassifier](t)(pipeline.NewTokenClassifier(m, tok, pipeline.Options{}))
 	got := must[tokenclassification.Response](t)
-	for _, s := range []tokenclassification.AggregationStrategy{"", tokenclassification.AggregationStrategyNone, tokenclassification.AggregationStrategySimple} {
+	for _, s := range []tokenclassification.AggregationStrategy{"", tokenclassification.AggregationStrategyNone} {
 		p := tokenclassification.Parameters{AggregationStrategy: s}
 		for _, text := range texts {
 			same(t, text, got(c.Classify(t.Context(), text, p)), got(task.Classify(t.Context(), text, p)))
@@ -196,7 +196,7 @@ func TestTokenClassification(t *testing.T) {
 	if fmt.Sprint(words) != "[Thé 0-3 cats 4-8 猫 9-10 Ran 11-14]" {
 		t.Errorf("words %q", words)
 	}
-	if _, err := c.Classify(t.Context(), "cat", tokenclassification.Parameters{AggregationStrategy: "max"}); err == nil || !strings.Contains(err.Error(), `"max" is not known`) {
+	if _, err := c.Classify(t.Context(), "cat", tokenclassification.Parameters{AggregationStrategy: "best"}); err == nil || !strings.Contains(err.Error(), `"best" is not known`) {
 		t.Errorf("got error %v", err)
 	}
 }
@@ -393,7 +393,7 @@ func TestRefusals(t *testing.T) {
 		{tooLong, "input sequence too long: 25 > 24"}, {second, "text 1: input sequence too long"}, {unknown, `no adapter "nobody"`}, {stopped, "context canceled"},
 		{noModel, "no model"}, {empty, "no model"}, {noTok, "no tokenizer"}, {other, "head is for sequence-classification; want one for [question-answering]"},
 		{vocabulary, "the tokenizer has 30522 tokens, the model 23"}, {missing, `no adapter "a"`}, {negative, "BatchTokens is -1"},
-		{labels, "want entailment and contradiction"}, {generation, "want one for [seq2seq-lm]"},
+		{labels, "want entailment and contradiction"}, {generation, "want one for [seq2seq-lm causal-lm]"},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("got error %v, want one with %q", tt.err, tt.want)

@@ -20,11 +20,19 @@ var _ textclassification.Interface = (*TextClassifier)(nil)
 
 // NewTextClassifier returns a pipeline for a model with a head for sequence classification.
 func NewTextClassifier(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextClassifier, error) {
-	h, err := newRunner("text classification", m, tok, o, head.SequenceClassification)
+	src, err := sourceOf("text classification", m, tok)
 	if err != nil {
 		return nil, err
 	}
-	return &TextClassifier{h}, nil
+	return newTextClassifier(src, o)
+}
+
+func newTextClassifier(src source, o Options) (*TextClassifier, error) {
+	r, err := newRunner("text classification", src, o, head.SequenceClassification)
+	if err != nil {
+		return nil, err
+	}
+	return &TextClassifier{r}, nil
 }
 
 // Classify returns the labels, the most likely first, and their scores. These are probabilities that add up to 1,
@@ -40,20 +48,29 @@ func (c *TextClassifier) Classify(ctx context.Context, text string) (textclassif
 
 // ClassifyAll is Classify for several texts at once.
 func (c *TextClassifier) ClassifyAll(ctx context.Context, texts []string) ([]textclassification.Response, error) {
-	all := make([]textclassification.Response, len(texts))
-	encodings, err := c.runner.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
-	if err == nil {
-		err = c.runner.each(ctx, encodings, c.runner.headOutputs(oneRow), func(i int, y tensor.Matrix) { all[i] = c.response(y.Row(0)) })
-	}
+	all, err := c.classify(ctx, texts)
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text classification: %w", err)
 	}
 	return all, nil
 }
 
-// response sorts the labels by their scores.
-func (c *TextClassifier) response(logits []float32) textclassification.Response {
-	h := c.runner.Head()
+func (c *TextClassifier) classify(ctx context.Context, texts []string) ([]textclassification.Response, error) {
+	s, err := c.runner.subject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	encodings, err := s.encodeAll(texts, textclassification.ErrInputSequenceTooLong)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]textclassification.Response, len(texts))
+	err = c.runner.each(ctx, s, encodings, s.headOutputs(oneRow), func(i int, y tensor.Matrix) { all[i] = classes(s.Head().Config, y.Row(0)) })
+	return all, err
+}
+
+// classes sorts the labels of a head by their scores.
+func classes(h head.Config, logits []float32) textclassification.Response {
 	var scores []float64
 	switch {
 	case h.ProblemType == head.MultiLabel:

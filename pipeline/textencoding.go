@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nlpodyssey/cybertron/pkg/models/bert"
 	"github.com/nlpodyssey/cybertron/pkg/tasks/textencoding"
@@ -15,21 +16,36 @@ import (
 )
 
 // TextEncoder implements Cybertron's text encoding.
-type TextEncoder struct{ runner *runner }
+type TextEncoder struct {
+	runner    *runner
+	truncated atomic.Int64
+}
 
 var _ textencoding.Interface = (*TextEncoder)(nil)
 
 // NewTextEncoder returns a pipeline for a model that computes embeddings.
 func NewTextEncoder(m *model.Model, tok *tokenizer.Tokenizer, o Options) (*TextEncoder, error) {
-	h, err := newRunner("text encoding", m, tok, o, head.FeatureExtraction)
+	src, err := sourceOf("text encoding", m, tok)
 	if err != nil {
 		return nil, err
 	}
-	return &TextEncoder{h}, nil
+	return newTextEncoder(src, o)
 }
 
+func newTextEncoder(src source, o Options) (*TextEncoder, error) {
+	r, err := newRunner("text encoding", src, o, head.FeatureExtraction)
+	if err != nil {
+		return nil, err
+	}
+	return &TextEncoder{runner: r}, nil
+}
+
+// Truncated counts the texts that were cut so far, to max_seq_length of their model's folder.
+func (c *TextEncoder) Truncated() int { return int(c.truncated.Load()) }
+
 // Encode returns the embedding of a text. poolingStrategy is one of Cybertron's (package bert): ClsTokenPooling, which
-// needs a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling.
+// needs a pooler in the checkpoint, MeanPooling, MaxPooling or MeanMaxPooling. A text that is too long is
+// textencoding.ErrInputSequenceTooLong; where the model's folder has sentence-transformers' max_seq_length, it is cut.
 func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy int) (textencoding.Response, error) {
 	all, err := c.EncodeAll(ctx, []string{text}, poolingStrategy)
 	if err != nil {
@@ -40,37 +56,60 @@ func (c *TextEncoder) Encode(ctx context.Context, text string, poolingStrategy i
 
 // EncodeAll is Encode for several texts at once.
 func (c *TextEncoder) EncodeAll(ctx context.Context, texts []string, poolingStrategy int) ([]textencoding.Response, error) {
-	compute, pool, err := c.pooling(bert.PoolingStrategyType(poolingStrategy))
-	var encodings []tokenizer.Encoding
-	if err == nil {
-		encodings, err = c.runner.encodeAll(texts, textencoding.ErrInputSequenceTooLong)
-	}
-	all := make([]textencoding.Response, len(texts))
-	if err == nil {
-		err = c.runner.each(ctx, encodings, compute, func(i int, y tensor.Matrix) {
-			all[i].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
-		})
-	}
+	all, err := c.encode(ctx, texts, bert.PoolingStrategyType(poolingStrategy))
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: text encoding: %w", err)
 	}
 	return all, nil
 }
 
+func (c *TextEncoder) encode(ctx context.Context, texts []string, strategy bert.PoolingStrategyType) ([]textencoding.Response, error) {
+	s, err := c.runner.subject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	compute, pool, err := s.pooling(strategy)
+	if err != nil {
+		return nil, err
+	}
+	encodings := make([]tokenizer.Encoding, len(texts))
+	for i, text := range texts {
+		if encodings[i], err = c.tokens(s, text); err != nil {
+			return nil, textError(err, i, len(texts))
+		}
+	}
+	all := make([]textencoding.Response, len(texts))
+	err = c.runner.each(ctx, s, encodings, compute, func(i int, y tensor.Matrix) {
+		all[i].Vector = mat.NewDense[float32](mat.WithBacking(pool(y)))
+	})
+	return all, err
+}
+
+// tokens tokenizes a text. Where the model's folder has max_seq_length, a longer text is cut, as in sentence-transformers.
+func (c *TextEncoder) tokens(s *subject, text string) (tokenizer.Encoding, error) {
+	e := s.tok.EncodePlus(text, true)
+	if !s.Truncates() || len(e.IDs) <= s.MaxLength() {
+		return s.fits(e, textencoding.ErrInputSequenceTooLong)
+	}
+	row, _, err := s.once.pairs().Row(text, "")
+	c.truncated.Add(1)
+	return tokenizer.Encoding{IDs: row.IDs, TypeIDs: typesOf(row)}, err
+}
+
 // pooling returns what to compute for a strategy and how to pool the rows of a text into one vector.
-func (c *TextEncoder) pooling(s bert.PoolingStrategyType) (computation, func(tensor.Matrix) []float32, error) {
-	switch s {
+func (s *subject) pooling(strategy bert.PoolingStrategyType) (computation, func(tensor.Matrix) []float32, error) {
+	switch strategy {
 	case bert.ClsTokenPooling:
-		return computation{c.runner.PoolerOutput, oneRow}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
+		return computation{s.PoolerOutput, oneRow}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
-		return computation{c.runner.LastHiddenState, tokenRows}, mean, nil
+		return computation{s.LastHiddenState, tokenRows}, mean, nil
 	case bert.MaxPooling:
-		return computation{c.runner.LastHiddenState, tokenRows}, maximum, nil
+		return computation{s.LastHiddenState, tokenRows}, maximum, nil
 	case bert.MeanMaxPooling:
-		return computation{c.runner.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return computation{s.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
 	}
 	return computation{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
-		s, bert.ClsTokenPooling, bert.MeanMaxPooling)
+		strategy, bert.ClsTokenPooling, bert.MeanMaxPooling)
 }
 
 // mean returns the mean of the rows.

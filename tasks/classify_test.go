@@ -194,3 +194,21 @@ func TestErrNoHead(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersAsLabels checks when a label may be the number of a class.
+func TestNumbersAsLabels(t *testing.T) {
+	for _, tt := range []struct {
+		classes []string
+		label   string
+		want    int32 // -1 is an error
+	}{
+		{[]string{"bad", "good"}, "1", 1}, {[]string{"bad", "good"}, "+1", -1}, {[]string{"bad", "good"}, "01", -1}, {[]string{"bad", "good"}, "2", -1},
+		{[]string{"1", "2", "3"}, "1", 0}, {[]string{"1", "2", "3"}, "0", -1}, {[]string{"-1", "0", "1"}, "+1", -1}, {[]string{"-1", "0", "1"}, "1", 2},
+		{[]string{"0", "1"}, "1", 1}, {[]string{"0.5", "high"}, "1", -1},
+	} {
+		id, err := newClassHead(head.Config{Labels: tt.classes}).id(tt.label)
+		if (err == nil) != (tt.want >= 0) || err == nil && id != tt.want {
+			t.Errorf("%q of %q: %d, %v; want %d", tt.label, tt.classes, id, err, tt.want)
+		}
+	}
+}

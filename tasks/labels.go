@@ -16,8 +16,6 @@ import (
 type classHead struct {
 	head.Config
 	ids map[string]int32 // of the labels
-	// named says that a class has a number for its name: then a number is a name, not an id.
-	named bool
 	// weights are the classes' weights in the loss; nil is 1 for each.
 	weights []float32
 }
@@ -26,18 +24,24 @@ func newClassHead(c head.Config) *classHead {
 	h := &classHead{Config: c, ids: make(map[string]int32, len(c.Labels))}
 	for i, name := range c.Labels {
 		h.ids[name] = int32(i)
-		_, err := strconv.ParseFloat(name, 64)
-		h.named = h.named || err == nil
 	}
 	return h
 }
 
-// id is the id of a label, which is the name of a class, or its number where no class has a number for its name.
+// numbers reports whether the name of a class is a number. A label is then never the number of a class.
+func (h *classHead) numbers() bool {
+	return slices.ContainsFunc(h.Labels, func(l string) bool {
+		_, err := strconv.ParseFloat(l, 64)
+		return err == nil
+	})
+}
+
+// id is the id of a label, which is the name of a class or, unless names are numbers, its number.
 func (h *classHead) id(label string) (int32, error) {
 	if id, ok := h.ids[label]; ok {
 		return id, nil
 	}
-	if n, err := strconv.Atoi(label); err == nil && !h.named && n >= 0 && n < len(h.Labels) {
+	if n, err := strconv.Atoi(label); err == nil && strconv.Itoa(n) == label && n >= 0 && n < len(h.Labels) && !h.numbers() {
 		return int32(n), nil
 	}
 	if len(h.Labels) > 20 {

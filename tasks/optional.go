@@ -69,6 +69,13 @@ type Metric struct {
 	Value float64
 }
 
+// OptionLearner is a task some of whose options follow from its data. They are kept beside the trained model, so that it
+// answers as its task did.
+type OptionLearner interface {
+	// LearnedOptions are these options and their values, once the data have been read.
+	LearnedOptions() map[string]any
+}
+
 // Packer is a task of running text, whose documents are cut into blocks.
 type Packer interface {
 	// Packing is how the documents are cut.
@@ -95,6 +102,7 @@ var optional = []struct {
 	{"Choices", reflect.TypeFor[MultipleChoice]()},
 	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},
 	{"ComputeMetrics", reflect.TypeFor[Metrics]()},
+	{"LearnedOptions", reflect.TypeFor[OptionLearner]()},
 	{"Packing", reflect.TypeFor[Packer]()},
 	{"Head", reflect.TypeFor[HeadTask]()},
 	{"Encode", reflect.TypeFor[Encoder]()},

@@ -63,32 +63,27 @@ func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err 
 	return row, truncated, nil
 }
 
-// WordRow encodes a text as a row with the numbers of its words, which are given as ranges of its bytes. Where the row
-// would be too long, it loses its end. The error is ErrNotScored if there is no token.
-func (t *PairEncoder) WordRow(text string, words [][2]int) (row Features, truncated bool, err error) {
+// WordRows encodes a text as rows with the numbers of its words, which are given as ranges of its bytes. A text that fits is
+// one row, and a longer one is cut into windows. The error is ErrNotScored if there is no token.
+func (t *PairEncoder) WordRows(text string, words [][2]int) ([]Window, error) {
 	parts := make([]string, len(words))
 	for i, w := range words {
 		parts[i] = text[w[0]:w[1]]
 	}
 	e := t.tok.EncodeWords(parts, false)
-	room, err := t.room(t.one)
+	windows, err := t.Windows(e.IDs)
 	if err != nil {
-		return Features{}, false, err
+		return nil, err
 	}
-	n := len(e.IDs)
-	if room > 0 && n > room {
-		n, truncated = room, true
+	for i := range windows {
+		w := &windows[i]
+		w.WordIDs = make([]int32, len(w.IDs))
+		for j := range w.WordIDs {
+			w.WordIDs[j] = -1
+		}
+		copy(w.WordIDs[w.First+w.KeepFrom-w.From:], e.WordIDs[w.KeepFrom:w.KeepTo])
 	}
-	if n == 0 {
-		return Features{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
-	}
-	row, starts := t.one.row(e.IDs[:n])
-	row.WordIDs = make([]int32, len(row.IDs))
-	for i := range row.WordIDs {
-		row.WordIDs[i] = -1
-	}
-	copy(row.WordIDs[starts[0]:], e.WordIDs[:n])
-	return row, truncated, nil
+	return windows, nil
 }
 
 // room is how many tokens of text fit into a row; 0 is any number.

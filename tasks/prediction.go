@@ -27,6 +27,8 @@ type Prediction struct {
 	// Vectors are the embeddings of the texts, and Similarity is the cosine of the angle between two of them.
 	Vectors    [][]float32 `json:"vectors,omitempty"`
 	Similarity *float64    `json:"similarity,omitempty"`
+	// Truncated says that the example was too long for the model, and that the prediction is about its beginning.
+	Truncated bool `json:"truncated,omitempty"`
 	// Choices are the scores of all that could have been chosen, for the metrics that need them.
 	Choices []ChoiceScore `json:"-"`
 }

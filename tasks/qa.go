@@ -49,7 +49,16 @@ var _ interface {
 	Checker
 	DataChecker
 	Describer
+	OptionLearner
 } = (*QA)(nil)
+
+// LearnedOptions says whether a question had no answer.
+func (t *QA) LearnedOptions() map[string]any {
+	if !t.Version2 {
+		return nil
+	}
+	return map[string]any{"version_2_with_negative": true}
+}
 
 // Describe says what the task is.
 func (t *QA) Describe() string {
@@ -182,35 +191,28 @@ func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	if texts.maxLen > 0 {
 		maxLen = min(maxLen, texts.maxLen)
 	}
-	room := maxLen - texts.two.extra() - len(query)
-	if room < 2 {
-		return nil, false, fmt.Errorf("windows of %d tokens leave no place for the text after a question of %d", maxLen, len(query))
-	}
-	shared := min(t.DocStride, room/2)
-	if len(c.IDs) == 0 {
-		return nil, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
+	windows, err := texts.PairWindows(query, c.IDs, maxLen, max(0, min(t.DocStride, texts.pairRoom(query, maxLen)/2)))
+	if err != nil {
+		return nil, false, err
 	}
 	first, last := answerTokens(c.Offsets, ex.Input.Answers)
-	var rows []Features
-	for from := 0; ; from += room - shared {
-		to := min(from+room, len(c.IDs))
-		row, starts := texts.two.row(query, c.IDs[from:to])
+	rows := make([]Features, len(windows))
+	for i, w := range windows {
+		row := w.Features
 		row.Offsets = make([][2]int, len(row.IDs))
-		for i := range row.Offsets {
-			row.Offsets[i] = [2]int{-1, -1}
+		for j := range row.Offsets {
+			row.Offsets[j] = [2]int{-1, -1}
 		}
-		copy(row.Offsets[starts[1]:], c.Offsets[from:to])
+		copy(row.Offsets[w.First:], c.Offsets[w.From:w.To])
 		if ex.Input.Known {
 			row.Labels = []int32{0, 0}
-			if first >= from && last < to && first <= last {
-				row.Labels = []int32{int32(starts[1] + first - from), int32(starts[1] + last - from)}
+			if first >= w.From && last < w.To && first <= last {
+				row.Labels = []int32{int32(w.First + first - w.From), int32(w.First + last - w.From)}
 			}
 		}
-		rows = append(rows, row)
-		if to == len(c.IDs) {
-			return rows, truncated, nil
-		}
+		rows[i] = row
 	}
+	return rows, truncated, nil
 }
 
 // answerTokens are the first and the last token of the first answer; 0 and -1 where there is no answer.

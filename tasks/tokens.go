@@ -140,35 +140,41 @@ func (t *Tokens) decide(trained head.Config) (head.Config, error) {
 	return own, nil
 }
 
-// Encode makes a row of a sentence.
+// Encode makes a row of a sentence, or several that overlap where it is too long for one. Each word has its label in one row.
 func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
 	if t.head == nil {
 		return nil, false, ErrNoHead
 	}
-	row, truncated, err := texts.WordRow(ex.Input.Text, ex.Input.Words)
+	windows, err := texts.WordRows(ex.Input.Text, ex.Input.Words)
 	if err != nil {
 		return nil, false, err
 	}
-	last, scored := int32(-1), false
-	for _, w := range row.WordIDs {
-		label := int32(head.IgnoreIndex)
-		if w >= 0 && w != last && ex.Input.Labels != nil {
-			if label, err = t.head.id(ex.Input.Labels[w]); err != nil {
-				return nil, false, err
+	var rows []Features
+	last := int32(-1)
+	for _, window := range windows {
+		row, before := window.Features, last
+		for _, w := range row.WordIDs {
+			label := int32(head.IgnoreIndex)
+			if w > last && ex.Input.Labels != nil {
+				if label, err = t.head.id(ex.Input.Labels[w]); err != nil {
+					return nil, false, err
+				}
 			}
-			scored = true
+			last = max(last, w)
+			row.Labels = append(row.Labels, label)
 		}
-		last = max(last, w)
-		row.Labels = append(row.Labels, label)
+		t.head.weigh(&row)
+		if last > before || ex.Input.Labels == nil { // a word begins in the window
+			rows = append(rows, row)
+		}
 	}
-	if !scored && ex.Input.Labels != nil {
+	if len(rows) == 0 {
 		return nil, false, fmt.Errorf("%w: no word of the sentence has one", ErrNotScored)
 	}
-	t.head.weigh(&row)
-	return []Features{row}, truncated, nil
+	return rows, false, nil
 }
 
-// Postprocess is a tag for every word. Words without a token, and those after the end of the row, have the tag "O".
+// Postprocess is a tag for every word. Words without a token have the tag "O".
 func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error) {
 	if t.head == nil {
 		return Prediction{}, ErrNoHead
@@ -180,17 +186,19 @@ func (t *Tokens) Postprocess(_ *PairEncoder, ex Example, rows []Features, output
 		p.Words = append(p.Words, ex.Input.Text[w[0]:w[1]])
 	}
 	last := int32(-1)
-	for i, w := range rows[0].WordIDs {
-		if w <= last {
-			continue
+	for r, row := range rows {
+		for i, w := range row.WordIDs {
+			if w <= last {
+				continue
+			}
+			last = w
+			probability := probabilities(outputs[r][i])
+			if len(probability) != len(t.head.Labels) {
+				return p, fmt.Errorf("the head has %d outputs, want %d", len(probability), len(t.head.Labels))
+			}
+			best := numeric.Argmax(probability)
+			p.Labels[w], certainty[w] = t.head.Labels[best], float64(probability[best])
 		}
-		last = w
-		probability := probabilities(outputs[0][i])
-		if len(probability) != len(t.head.Labels) {
-			return p, fmt.Errorf("the head has %d outputs, want %d", len(probability), len(t.head.Labels))
-		}
-		best := numeric.Argmax(probability)
-		p.Labels[w], certainty[w] = t.head.Labels[best], float64(probability[best])
 	}
 	p.Entities = entities(ex.Input, p.Labels, certainty)
 	return p, nil

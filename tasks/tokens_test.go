@@ -41,7 +41,9 @@ func TestTokensAlign(t *testing.T) {
 	}
 }
 
-func TestTokensAfterTheEndAreOutside(t *testing.T) {
+// TestTokensAreReadInWindows checks that words for which a row has no place are in the next one, and that a row in which no
+// word begins is left out.
+func TestTokensAreReadInWindows(t *testing.T) {
 	task := tokensOn(t, "d.jsonl", `{"words": ["Ab", "cd"], "ner": ["B-X", "B-X"]}`+"\n"+`{"words": ["e"], "ner": ["O"]}`, map[string]any{"words_field": "words", "tags_field": "ner"})
 	if _, err := task.Head(head.Config{}); err != nil {
 		t.Fatal(err)
@@ -49,15 +51,15 @@ func TestTokensAfterTheEndAreOutside(t *testing.T) {
 	texts := NewPairEncoder(byteTokenizer{}, 3)
 	ex := mustCollect(t, task, Train)[0]
 	rows, truncated, err := task.Encode(texts, ex)
-	if err != nil || !truncated || len(rows[0].IDs) != 3 {
+	if err != nil || truncated || len(rows) != 1 || len(rows[0].IDs) != 3 {
 		t.Fatalf("got %+v, %v, %v", rows, truncated, err)
 	}
 	texts = NewPairEncoder(byteTokenizer{}, 2)
 	if rows, _, err = task.Encode(texts, ex); err != nil {
 		t.Fatal(err)
 	}
-	a, err := task.Postprocess(texts, ex, rows, [][][]float32{{{9, 0}, {0, 9}}})
-	if err != nil || !slices.Equal(a.Labels, []string{"B-X", "O"}) {
+	a, err := task.Postprocess(texts, ex, rows, [][][]float32{{{9, 0}, {0, 9}}, {{0, 9}, {9, 0}}})
+	if err != nil || len(rows) != 2 || !slices.Equal(a.Labels, []string{"B-X", "O"}) {
 		t.Errorf("got %q, %v", a.Labels, err)
 	}
 	if want := (Entity{"X", Span{"Ab", a.Entities[0].Probability, 0, 2}}); len(a.Entities) != 1 || a.Entities[0] != want || want.Probability < 0.99 {

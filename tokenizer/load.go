@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/lfs"
 )
 
 // Load reads the tokenizer of a model's folder. Where there is a tokenizer.json, that is it. Otherwise the class that
@@ -49,7 +51,16 @@ func (d folder) has(name string) bool {
 	return err == nil
 }
 
-func (d folder) read(name string) ([]byte, error) { return fs.ReadFile(d, name) }
+func (d folder) read(name string) ([]byte, error) {
+	raw, err := fs.ReadFile(d, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := lfs.Check(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return raw, nil
+}
 
 // optional reads a file. It returns nil if there is none.
 func (d folder) optional(name string) ([]byte, error) {

@@ -42,7 +42,7 @@ func (c *evalCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,9 @@ func printEval(g *globals, r *evaluate.Result) {
 	}
 	for _, name := range r.Names {
 		g.printf("%s  %.4f\n", name, r.Metrics[name])
+	}
+	if r.Truncated > 0 {
+		g.printf("%d of %d texts were too long for the model and were cut\n", r.Truncated, r.Answered)
 	}
 	switch {
 	case r.Score != nil && len(r.Names) == 0:

@@ -70,7 +70,7 @@ func (c *generateCmd) config() model.GenerationConfig {
 
 // Run generates and prints the text, or the texts of a file of prompts.
 func (c *generateCmd) Run(g *globals) error {
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	case i.Adapter != nil:
 		printAdapter(g, i.Adapter)
 	default:
+		g.warn(i.Model.Notes)
 		printModel(g, i.Model)
 	}
 	return nil

@@ -45,9 +45,9 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
-// open sets the number of threads and opens a model, with an adapter unless adapter is "". Without a name, it is the model that
-// the adapter names.
-func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Session, error) {
+// open sets the number of threads and opens a model, with an adapter unless adapter is "". Without a name, it is the model
+// that the adapter names. It logs what is odd about the model.
+func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,19 @@ func (t threadsFlag) open(ctx context.Context, name, adapter string) (*infer.Ses
 			return nil, err
 		}
 	}
-	return infer.Open(ctx, name, adapter)
+	s, err := infer.Open(g.Ctx, name, adapter)
+	if err != nil {
+		return nil, err
+	}
+	g.warn(s.Model.Warnings)
+	return s, nil
+}
+
+// warn logs what is odd about a model.
+func (g *globals) warn(warnings []string) {
+	for _, w := range warnings {
+		g.Log.Warn().Msg(w)
+	}
 }
 
 // globals is what every verb gets.

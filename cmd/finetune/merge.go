@@ -49,6 +49,7 @@ func (c *mergeCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	g.warn(r.Notes)
 	if c.JSON {
 		return g.print(r)
 	}

@@ -70,7 +70,7 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,11 @@ func (c *predictCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	truncated := 0
 	for i, p := range predictions {
+		if p.Truncated {
+			truncated++
+		}
 		if c.JSON {
 			err = g.print(struct {
 				evaluate.Input
@@ -94,6 +98,10 @@ func (c *predictCmd) Run(g *globals) error {
 			g.printf("%s\n", inputs[i].Text)
 		}
 		g.printf("%s\n", p.Report())
+	}
+	if truncated > 0 {
+		g.Log.Warn().Int("truncated", truncated).Int("texts", len(predictions)).Int("max_length", s.Model.MaxLength()).
+			Msg("texts were too long for the model and were cut")
 	}
 	return nil
 }

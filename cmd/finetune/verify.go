@@ -40,7 +40,7 @@ func (c *verifyCmd) Run(g *globals) error {
 	if math.IsNaN(c.Tolerance) || c.Tolerance < 0 {
 		return fmt.Errorf("--tolerance is %g; want 0 or more", c.Tolerance)
 	}
-	s, err := c.open(g.Ctx, c.Model, c.Adapter)
+	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,11 @@ def make_base(folder, model, **config):
 
 def outputs(m, io):
     """A model's logits, those of an answer's ends side by side, or its last hidden states; io has input_ids, and labels for a target."""
-    out = m(**{k: v for k, v in io.items() if k in ("input_ids", "labels")})
+    more = {}
+    if "labels" in io:  # as they are shifted to the right; PEFT's AdaLoRA takes labels in training alone
+        start = torch.full_like(io["labels"][:, :1], m.config.decoder_start_token_id)
+        more["decoder_input_ids"] = torch.cat([start, io["labels"][:, :-1]], dim=1)
+    out = m(input_ids=io["input_ids"], **more)
     if "start_logits" in out:
         return torch.stack([out.start_logits, out.end_logits], dim=-1)
     return out.logits if "logits" in out else out.last_hidden_state

@@ -23,6 +23,7 @@ TABLES["seq2seq"] = ["encoder.embed_tokens", "decoder.embed_tokens", "embed_toke
 NORMS = {"llama": ["norm", "input_layernorm", "1.post_attention_layernorm"], "masked": ["Norm", "output.LayerNorm", "embeddings.LayerNorm"]}
 NORMS["tagger"] = NORMS["seqcls"] = NORMS["qa"] = NORMS["masked"]
 NORMS["seq2seq"] = ["final_layer_norm", "layernorm_embedding", "1.self_attn_layer_norm"]
+SAVED = {"llama": ["embed_tokens", "lm_head"], "tagger": ["classifier", "LayerNorm"], "seqcls": ["classifier", "pooler"], "qa": ["qa_outputs", "token_type_embeddings"]}
 
 
 def maybe(n):
@@ -41,18 +42,22 @@ def common(k, model, more=()):
         s["target_modules"] = ".*(" + "|".join(t.replace(".", r"\.") for t in targets) + ")"
     if maybe(6) and not more:
         s["target_modules"] = "all-linear"
-    if maybe(4):
-        s["modules_to_save"] = [pick(*NORMS[k])]
+    if maybe(3):
+        s["modules_to_save"] = pick([pick(*NORMS[k])], SAVED.get(k, NORMS[k]))
+        if k == "llama" and maybe(2):
+            s["modules_to_save"] = [pick("embed_tokens", "lm_head")]
     return s
 
 
 def lora(k, model):
     tables = [pick(*TABLES[k])] if maybe(3) else []
     s = common(k, model, tables)
-    if model == "llama-untied" and maybe(5) and isinstance(s["target_modules"], list):
+    if tables and k == "llama":
+        s.pop("modules_to_save", None)
+    if model == "llama-untied" and maybe(5) and isinstance(s["target_modules"], list) and "lm_head" not in s.get("modules_to_save", []):
         s["target_modules"].append("lm_head")
     s.update(r=2 * random.randint(1, 3), lora_alpha=random.randint(1, 9), use_rslora=maybe(3), lora_dropout=pick(0.0, 0.1),
-             init_lora_weights=pick(True, False, "gaussian", "eva", "orthogonal", "mica"))
+             init_lora_weights=pick(True, False, "gaussian", "eva", "orthogonal", "mica", "pissa", "olora"))
     if s["init_lora_weights"] == "eva":
         s["eva_config"] = peft.EvaConfig()
     listed = isinstance(s["target_modules"], list)
@@ -67,13 +72,13 @@ def lora(k, model):
     s["bias"] = pick("none", "none", "all", "lora_only")
     if maybe(4):
         s["use_dora"] = True
-        if s["init_lora_weights"] == "mica":
+        if s["init_lora_weights"] in ("mica", "pissa", "olora"):
             s["init_lora_weights"] = True
     elif not tables and s["init_lora_weights"] in (True, False) and model != "llama-tied" and maybe(3):
         s["lora_bias"] = True
-    if not tables and k not in ("masked", "seq2seq") and maybe(4):
+    if not tables and k not in ("masked", "seq2seq") and not {"embed_tokens", "lm_head"} & set(s.get("modules_to_save", [])) and maybe(4):
         s["trainable_token_indices"] = pick([3, 9], {TABLES[k][0]: [4], } )
-    if tables and s["init_lora_weights"] in ("eva", "orthogonal"):
+    if tables and s["init_lora_weights"] in ("eva", "orthogonal", "pissa", "olora") or "lm_head" in s["target_modules"] and s["init_lora_weights"] in ("pissa", "olora"):
         s["init_lora_weights"] = True
     return peft.LoraConfig(**s), bool(tables)
 
@@ -94,11 +99,12 @@ def one(root, model, name):
     """Writes an adapter of random settings, or says why PEFT refuses them."""
     k, base, folder = peft_files.kind(model), os.path.join(root, model, "base"), os.path.join(root, model, name)
     config, tables = lora(k, model) if not maybe(4) else others(k, model)
-    moved = k == "llama" and not tables and "lm_head" not in config.target_modules and maybe(4)
+    moved = k == "llama" and not tables and not config.modules_to_save and "lm_head" not in config.target_modules and maybe(4)
     how = dict(save_embedding_layers=True) if moved or maybe(4) else {}
     if maybe(6):
         how["safe_serialization"] = False
-    merges = not (tables and model in ("llama-tied", "masked-bert", "seq2seq-bart"))  # where merge_and_unload changes the tied head, too
+    half = model == "llama-tied" and len({"embed_tokens", "lm_head"} & set(config.modules_to_save or [])) == 1
+    merges = not half and not (tables and model in ("llama-tied", "masked-bert", "seq2seq-bart"))  # where merge_and_unload changes the tied head, too
     try:
         peft_files.write(base, folder, config, before=peft_files.move if moved else None, merges=merges, **how)
     except (TypeError, ValueError) as e:

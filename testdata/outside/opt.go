@@ -82,9 +82,9 @@ type optLayer struct {
 	Down          *model.Linear    `hf:"fc2"`
 }
 
-func newOPT(config []byte, want head.Config) (model.Backbone, *model.Head, error) {
+func newOPT(config *model.ConfigFile, want head.Config) (model.Backbone, *model.Head, error) {
 	m := &opt{}
-	if err := model.DecodeConfig(config, &m.c); err != nil {
+	if err := config.Decode(&m.c); err != nil {
 		return nil, nil, err
 	}
 	if err := m.c.complete(); err != nil {

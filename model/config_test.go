@@ -1,0 +1,124 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/internal/golden"
+)
+
+// TestUnknownKeys: a key is refused where it is known to change the computation, and noted otherwise.
+func TestUnknownKeys(t *testing.T) {
+	for _, tt := range []struct {
+		key   string
+		value any
+		want  string // "refused", "noted" or "" for neither
+	}{
+		{"attn_logit_softcapping", 50, "refused"}, {"logit_scale", 2, "refused"}, {"embedding_multiplier", 12, "refused"}, {"alibi", true, "refused"},
+		{"num_experts", 8, "refused"}, {"use_qk_norm", true, "refused"}, {"qk_layernorm", true, "refused"}, {"no_rope_layers", []int{1, 0}, "refused"},
+		{"partial_rotary", 0.5, "refused"}, {"attention_chunk_size", 8192, "refused"}, {"is_causal", true, "refused"}, {"clip_qkv", 8, "refused"},
+		{"parallel_attn", true, "refused"}, {"hidden_activation", "gelu", "refused"}, {"text_config", object{"a": 1}, "refused"},
+		{"attn_logit_softcapping", nil, ""}, {"num_experts", 0, ""}, {"use_qk_norm", false, ""}, {"vision_config", object{}, ""},
+		{"directionality", "bidi", "noted"}, {"pooler_fc_size", 768, "noted"}, {"sbert_ce_default_activation_function", "torch.nn.Identity", "noted"},
+		{"output_past", true, "noted"}, {"resid_pdrop", 0.1, "noted"}, {"gate_dropout", 0.1, "noted"}, {"router_aux_loss_coef", 0.001, "noted"},
+		{"layer_norm_eps", 1e-5, "noted"}, {"ffn_act_dtype", "float32", "noted"}, {"scaled", "is no word of the list", "noted"}, {"num_labels", 3, "noted"},
+		{"transformers_version", "5", ""}, {"torch_dtype", "float32", ""},
+	} {
+		m, err := NewMeta(with(t, tt.key, tt.value))
+		got := ""
+		switch {
+		case errors.Is(err, ErrUnsupported) && strings.Contains(err.Error(), "not supported: "+tt.key+" = "):
+			got = "refused"
+		case err != nil:
+			t.Errorf("%s = %v: %v", tt.key, tt.value, err)
+		case slices.Equal(m.Warnings, []string{"config.json: keys that are not used: " + tt.key}):
+			got = "noted"
+		case len(m.Warnings) > 0:
+			t.Errorf("%s = %v: warnings %q", tt.key, tt.value, m.Warnings)
+		}
+		if got != tt.want {
+			t.Errorf("%s = %v is %q, want %q", tt.key, tt.value, got, tt.want)
+		}
+	}
+	m, err := NewMeta(with(t, "b", 1, "a", 1))
+	if want := "config.json: keys that are not used: a, b"; err != nil || !slices.Equal(m.Warnings, []string{want}) {
+		t.Errorf("two keys: %v, %v, want one note: %s", m, err, want)
+	}
+}
+
+// TestKeysThatChangeTheComputation compares the patterns with what transformers computes (scripts/golden/config_keys.py).
+func TestKeysThatChangeTheComputation(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(golden.Roots(t, "config")[0], "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]struct {
+		Classes, Weights, Same int
+		Changes                []string
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	// Keys that change the computation and are passed over all the same, where an architecture does not read them.
+	passed := map[string]string{
+		"layer_norm_eps": "a norm's constant changes little, and files name one that their architecture does not read", "layer_norm_epsilon": "the same",
+		"norm_eps": "the same", "norm_epsilon": "the same", "rms_norm_eps": "the same",
+		"original_max_position_embeddings": "it counts only beside rotary positions, whose keys are refused",
+		"pad_token_id":                     "every file has it; the architectures that count positions from it read it",
+		"tie_word_embeddings":              "what it ties shows in the weights",
+	}
+	// Keys that match a pattern, though they change none of the tiny models: there they need another key.
+	idle := strings.Fields(`_sliding_window_pattern decoder_vocab_size feed_forward_proj global_attn_every_n_layers max_relative_positions max_window_layers
+		no_rope_layer_interval partial_rotary_factor pos_att_type sinusoidal_pos_embds sliding_window_pattern sparse_pred_ignore_index sparse_prediction`)
+	measured := 0
+	for key, k := range all {
+		_, ok := passed[key]
+		switch refused := changes(key) && !slices.Contains(usual, key); {
+		case len(k.Changes) > 0:
+			measured++
+			if refused == ok {
+				t.Errorf("%s changes %v: refused %t", key, k.Changes, refused)
+			}
+		case k.Same > 0 && k.Weights == 0 && refused && !slices.Contains(idle, key):
+			t.Errorf("%s is refused, and changes nothing in %d models", key, k.Same)
+		}
+	}
+	if len(all) < 800 || measured < 40 {
+		t.Errorf("%d keys, of which %d change the computation", len(all), measured)
+	}
+}
+
+// TestPublishedConfigs: config.json files as they were found in public code, logs and notes open, and the notes are those keys
+// that say nothing.
+func TestPublishedConfigs(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "published.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]struct {
+		Config json.RawMessage
+		Unused []string
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range all {
+		m, err := NewMeta(c.Config)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var want []string
+		if len(c.Unused) > 0 {
+			want = []string{"config.json: keys that are not used: " + strings.Join(c.Unused, ", ")}
+		}
+		if !slices.Equal(m.Warnings, want) {
+			t.Errorf("%s: notes %q, want %q", name, m.Warnings, want)
+		}
+	}
+}
