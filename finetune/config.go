@@ -35,6 +35,10 @@ type ModelSpec struct {
 	Config ConfigFile `yaml:"model_config"`
 	// Tokenizer is the tokenizer's folder, or "embedded". If it is empty, the model's own is used.
 	Tokenizer string `yaml:"tokenizer"`
+	// ChatTemplate gives the model a chat template: one of chat.BuiltinNames, or a file. A builtin template may add special
+	// tokens: their rows of the embeddings are trained, and saved with the tokenizer in the run's result. If it is empty, the
+	// tokenizer's own template is used.
+	ChatTemplate string `yaml:"chat_template" json:",omitempty"`
 	// Numerics is "huggingface" (the default: compute as transformers does) or "cybertron" (compute as Cybertron does,
 	// for models that Cybertron will serve).
 	Numerics string `yaml:"numerics"`

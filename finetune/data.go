@@ -34,17 +34,17 @@ func (t TaskSpec) New() (tasks.Task, error) {
 
 // encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
 // scored token is an error; an eval split may be empty.
-func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, error) {
+func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, *tasks.Notes, error) {
 	template, err := infer.ChatTemplate(tok)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rows, counts, err := tasks.EncodeAll(tok, template, task, split, maxLength)
 	if errors.Is(err, tasks.ErrNoExamples) && split != tasks.Train {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
 		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
@@ -54,7 +54,7 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	if counts.Skipped > 0 {
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
-	return rows, nil
+	return rows, counts.Notes, nil
 }
 
 // ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations
@@ -103,10 +103,14 @@ func (r *run) encode() error {
 		limit = r.model.MaxLength()
 	}
 	var err error
-	if r.rows, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
+	var notes, evalNotes *tasks.Notes
+	if r.rows, notes, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
 		return err
 	}
-	if r.evalRows, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
+	if r.evalRows, evalNotes, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
+		return err
+	}
+	if err := r.logNotes(notes, evalNotes); err != nil {
 		return err
 	}
 	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)

@@ -11,7 +11,6 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // load creates the task and loads the model, with the head that the task needs, and the tokenizer.
@@ -45,30 +44,23 @@ func (r *run) load(ctx context.Context) error {
 		return fmt.Errorf("adapter: %s has a head for %s with the labels %s; the task wants %s with %s", r.config.Method.Adapter,
 			setup.Kind, wording.List(setup.Labels, 8, ", "), own.Kind, wording.List(own.Labels, 8, ", "))
 	}
-	return r.loadTokenizer(dir)
-}
-
-// loadTokenizer loads the tokenizer that the run names, or else that of the model. dir is the model's folder.
-func (r *run) loadTokenizer(dir string) (err error) {
-	if s := r.options.Session; s != nil && r.config.Model.Tokenizer == "" {
-		r.tok, err = s.Tokenizer()
+	if err := r.loadTokenizer(dir); err != nil {
 		return err
 	}
-	if r.config.Model.Tokenizer != "" {
-		if dir, err = infer.ModelDir(r.config.Model.Tokenizer); err != nil {
+	if n := r.tok.VocabSize(); r.tokenizerFiles != nil && n > r.model.Config().VocabSize {
+		options := r.model.Options
+		if err := r.model.Close(); err != nil {
+			return err
+		}
+		options.VocabSize = n
+		if r.model, err = open(options); err != nil {
 			return err
 		}
 	}
-	if dir == "" {
-		return errors.New("tokenizer is empty; name one for a model with random weights")
-	}
-	if r.tok, err = tokenizer.Load(dir); err != nil {
-		return err
-	}
 	if r.model.Dir == "" {
-		r.model.Dir = dir // so that saving a model with random weights copies the tokenizer's files
+		r.model.Dir = r.tokenizerDir // so that saving a model with random weights copies the tokenizer's files
 	}
-	return infer.MatchTokenizer(r.tok, r.model, dir)
+	return infer.MatchTokenizer(r.tok, r.model, r.tokenizerDir)
 }
 
 // source is Config.Source, except that a run may have a session, and that a run of all parameters is resumed from its

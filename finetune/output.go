@@ -94,6 +94,9 @@ func (r *run) saveWeights(dir string) error {
 	default:
 		return r.saveAdapter(dir)
 	}
+	if err := r.saveTokenizer(dir, true); err != nil {
+		return err
+	}
 	return r.modelSetup().Write(dir)
 }
 
@@ -103,6 +106,9 @@ func (r *run) saveAdapter(dir string) error {
 		return err
 	}
 	if err := r.adapter.Save(dir); err != nil {
+		return err
+	}
+	if err := r.saveTokenizer(dir, false); err != nil {
 		return err
 	}
 	return r.modelSetup().Write(dir)

@@ -10,14 +10,14 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// EachPath replaces every path of the recipe by what f returns for it and its kind: "model", "tokenizer" or "data". With
+// EachPath replaces every path of the recipe by what f returns for it and its kind: "model", "tokenizer", "adapter" or "data". With
 // it a program resolves names of its own before the run, as the command does for those of the Hub.
 func (r *Recipe) EachPath(f func(kind, path string) (string, error)) error {
 	c := &r.Config
 	for _, p := range []struct {
 		key  string
 		path *string
-	}{{"model", &c.Model.Path}, {"tokenizer", &c.Model.Tokenizer}} {
+	}{{"model", &c.Model.Path}, {"tokenizer", &c.Model.Tokenizer}, {"adapter", &c.Method.Adapter}} {
 		if *p.path == "" {
 			continue
 		}

@@ -301,7 +301,7 @@ func (r Recipe) Keys() map[string]any {
 // courseKeys returns the keys that decide the course of the run and differ from their defaults.
 func (c Config) courseKeys() map[string]any {
 	keys := Recipe{Config: c}.keysOf(func(_, part string) bool { return slices.Contains([]string{"Model", "Task", "Method", "Train"}, part) })
-	for _, k := range []string{"model", "tokenizer", "data", "eval_data", "task_options"} {
+	for _, k := range []string{"model", "tokenizer", "adapter", "data", "eval_data", "task_options"} {
 		if keys[k] != nil {
 			keys[k] = portable(keys[k])
 		}

@@ -62,9 +62,11 @@ func (r *run) writeRecord(dir string) error {
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))
 	}
-	record.Base, record.Commit = baseName(r.config.Model.Path)
 	if path := r.config.Model.Path; path != "" {
-		record.License = license(r.model.Dir)
+		record.Base, record.License = r.config.baseModel(), license(r.model.Dir)
+		if name, ok := hub.NameOf(path); ok {
+			record.Commit = name.Revision
+		}
 	}
 	for _, s := range append(r.config.Task.Data[:len(r.config.Task.Data):len(r.config.Task.Data)], r.config.Task.EvalData...) {
 		if name, ok := hub.NameOf(s.Path); ok && name.Type == hub.Dataset {
@@ -75,17 +77,6 @@ func (r *run) writeRecord(dir string) error {
 		return err
 	}
 	return folder.WriteJSON(filepath.Join(dir, RecordFile), record)
-}
-
-// baseName returns the name that a model has elsewhere, and its commit if it comes from the Hub.
-func baseName(path string) (name, commit string) {
-	if n, ok := hub.NameOf(path); ok {
-		return n.ID, n.Revision
-	}
-	if path == "" {
-		return "", ""
-	}
-	return filepath.Base(path), ""
 }
 
 // pathKeys are the keys of a recipe whose values are paths.

@@ -72,6 +72,9 @@ func (r *run) methodAt(restarts int) (adapter.Method, error) {
 	}
 	method.Settings().BaseModel = r.config.baseModel()
 	r.addHeadToSave(method.Settings())
+	if err := r.addNewTokens(method.Settings()); err != nil {
+		return nil, err
+	}
 	if m, ok := method.(*adapter.MoRA); ok && len(r.config.Train.ReLoRAMoRATypes) > 0 {
 		m.Type = adapter.MoRAType(r.config.Train.ReLoRAMoRATypes[restarts%len(r.config.Train.ReLoRAMoRATypes)])
 	}

@@ -79,8 +79,11 @@ type run struct {
 	adapter *adapter.Adapter // nil if all parameters train
 	trainer *Trainer
 
-	newHead                   bool               // the head has random weights and is trained
-	pairEncoder               *tasks.PairEncoder // for tasks that change their rows at every step
+	tokenizerDir              string
+	tokenizerFiles            *infer.TokenizerFiles // saved with the result; nil if they are those of tokenizerDir
+	newTokens                 []int                 // that chat_template adds
+	newHead                   bool                  // the head has random weights and is trained
+	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
 	rows, evalRows            []tasks.Features
 	stepsPerEpoch, totalSteps int
 	lrAt                      func(step int) float64

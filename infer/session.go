@@ -173,7 +173,12 @@ func (s *Session) StopTokens() ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop, err := s.Model.EOSTokenIDs()
+	return StopTokens(s.Model, tok)
+}
+
+// StopTokens returns the ids that end a text of a model with a tokenizer. See Session.StopTokens.
+func StopTokens(m *model.Model, tok *tokenizer.Tokenizer) ([]int32, error) {
+	stop, err := m.EOSTokenIDs()
 	if err != nil {
 		return nil, err
 	}

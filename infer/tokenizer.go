@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -32,23 +33,7 @@ func (s *Session) Tokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
-	if s.adapterDir == "" {
-		return tokenizer.Load(s.Model.Dir)
-	}
-	if s.tokenizerDir() == s.adapterDir {
-		tok, err := tokenizer.Load(s.adapterDir)
-		if err == nil && len(tok.ChatTemplates) == 0 {
-			if own, err := tokenizer.Load(s.Model.Dir); err == nil {
-				tok.ChatTemplates = own.ChatTemplates
-			}
-		}
-		return tok, err
-	}
-	tok, err := tokenizer.LoadFS(beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)})
-	if err != nil {
-		return nil, fmt.Errorf("%s with the chat template of %s: %w", s.Model.Dir, s.adapterDir, err)
-	}
-	return tok, nil
+	return NewTokenizerFiles(s.Model.Dir, s.adapterDir).Load()
 }
 
 // vocabularies are the files, one of which every tokenizer has.
@@ -68,44 +53,53 @@ func (s *Session) ownTokenizer() bool {
 
 // tokenizerDir is the folder that has the vocabulary.
 func (s *Session) tokenizerDir() string {
-	for _, name := range vocabularies {
-		if s.adapterDir == "" {
-			break
-		}
-		if _, err := os.Stat(filepath.Join(s.adapterDir, name)); err == nil {
-			return s.adapterDir
-		}
+	if hasVocabulary(s.adapterDir) {
+		return s.adapterDir
 	}
 	return s.Model.Dir
 }
 
+func hasVocabulary(adapterDir string) bool {
+	return adapterDir != "" && slices.ContainsFunc(vocabularies, func(name string) bool {
+		_, err := os.Stat(filepath.Join(adapterDir, name))
+		return err == nil
+	})
+}
+
 // WriteTokenizer puts the session's tokenizer into a folder that has the model's already, such as a merged model's: it
-// changes nothing where the adapter has no tokenizer and no chat template.
+// changes nothing where the adapter has no tokenizer and no chat template. A token that ends texts in the adapter's
+// tokenizer alone goes into generation_config.json.
 func (s *Session) WriteTokenizer(dir string) error {
-	if s.adapterDir == "" {
+	files := NewTokenizerFiles(s.Model.Dir, s.adapterDir)
+	if !files.FromAdapter() {
 		return nil
 	}
-	var from fs.FS = beside{os.DirFS(s.adapterDir), os.DirFS(s.Model.Dir)}
-	if s.tokenizerDir() == s.adapterDir {
-		from = os.DirFS(s.adapterDir)
+	if err := files.Write(dir); err != nil || s.Model.Head().Kind != head.CausalLM {
+		return err
 	}
-	for _, name := range tokenizerFiles {
-		if err := copyOver(filepath.Join(dir, name), from, name); err != nil {
-			return err
-		}
+	stop, err := s.StopTokens()
+	if errors.Is(err, tokenizer.ErrNoTokenizer) {
+		return nil
 	}
-	tok, err := tokenizer.Load(dir)
-	if err != nil || len(tok.ChatTemplates) > 0 {
-		return nil // without a tokenizer there is no template, either
-	}
-	own, err := s.readTokenizer()
 	if err != nil {
 		return err
 	}
-	if text, ok := own.ChatTemplates["default"]; ok {
-		return folder.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text))
+	if own, err := s.Model.EOSTokenIDs(); err != nil || len(own) == len(stop) {
+		return err
 	}
-	return nil
+	return WriteStopTokens(dir, stop)
+}
+
+// WriteStopTokens makes ids the tokens that end texts in a model folder's generation_config.json.
+func WriteStopTokens(dir string, ids []int32) error {
+	path, config := filepath.Join(dir, "generation_config.json"), map[string]any{}
+	if raw, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(raw, &config); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	config["eos_token_id"] = ids
+	return folder.WriteJSON(path, config)
 }
 
 // copyOver puts the file of a name into the place of path, which is removed where there is none.

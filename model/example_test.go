@@ -28,7 +28,7 @@ func ExampleLoad() {
 	}
 	defer func() { _ = m.Close() }()
 	fmt.Printf("a model for %s with %d parameters, %+v\n", m.Head().Kind, m.NumParameters(), m.Config())
-	// Output: a model for causal-lm with 1672896 parameters, {VocabSize:256 MaxPositionEmbeddings:1024 NumHiddenLayers:4 HiddenSize:192 TypeVocabSize:0}
+	// Output: a model for causal-lm with 1672896 parameters, {VocabSize:256 MaxPositionEmbeddings:1024 NumHiddenLayers:4 HiddenSize:192 TypeVocabSize:0 Dropout:0 AttentionDropout:0}
 }
 
 // The options ask for another head than the folder's; it is new, and wants training.

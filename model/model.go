@@ -25,7 +25,7 @@ type Model struct {
 	NewlyInitialized bool
 	// MissingKeys are the weights that the checkpoint lacks. UnexpectedKeys are its tensors that belong to another head.
 	MissingKeys, UnexpectedKeys []string
-	// PaddedRows has the weights that Options.VocabSize has made larger, by name, with the first of the rows that are zero.
+	// PaddedRows has the weights that Options.VocabSize has made larger, by name, with the first of the rows that were added.
 	PaddedRows map[string]int
 	// Warnings say what is odd about the weights, and which keys of config.json are not used.
 	Warnings []string

@@ -17,7 +17,7 @@ type Options struct {
 	// Head, where its Kind is not "", is the head that the model gets. If the folder does not have it, its weights are random.
 	Head head.Config
 	// VocabSize is how many tokens the model is to have, where that is not 0 and not the folder's number, as after
-	// transformers' resize_token_embeddings. Further rows of the embeddings and of an LM head are zero; see
+	// transformers' resize_token_embeddings. Further rows of the embeddings and of an LM head are the mean of the others; see
 	// Model.PaddedRows.
 	VocabSize int
 	// Numerics is HuggingFace (or "") or Cybertron.

@@ -79,13 +79,13 @@ func (e *encoder) appendDocument(rest Features, ex Example) Features {
 	if e.kind == head.MaskedLM {
 		return e.appendWords(rest, ex)
 	}
-	rest.append(e.before, true)
-	for _, s := range ex.Segments {
-		rest.append(e.tok.Encode(s.Text, false), s.Scored)
-		if id, ok := e.tok.EOS(); s.EOS && ok {
-			rest.append([]int32{id}, s.Scored)
-		}
+	segments := slices.Clone(ex.Segments)
+	for i := range segments {
+		segments[i].EOS = segments[i].EOS && e.eos != ""
 	}
+	document, _ := e.join(segments, e.before) // the only error is a missing end of the sequence
+	copy(document.Labels, e.before)
+	rest.IDs, rest.Labels = append(rest.IDs, document.IDs...), append(rest.Labels, document.Labels...)
 	return rest
 }
 

@@ -1,8 +1,11 @@
 package tasks
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -13,6 +16,8 @@ import (
 type Tokenizer interface {
 	// Encode turns text into ids. addSpecialTokens adds the tokens that the model expects around a whole text.
 	Encode(text string, addSpecialTokens bool) []int32
+	// EncodePlus is Encode with the offsets of the tokens, in characters, and with their types.
+	EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding
 	// Decode turns ids into text.
 	Decode(ids []int32, skipSpecialTokens bool) string
 	// EOS is the end-of-sequence token, if there is one.
@@ -22,9 +27,7 @@ type Tokenizer interface {
 // FullTokenizer is what tasks for other heads than a causal language model's need; *tokenizer.Tokenizer is one.
 type FullTokenizer interface {
 	Tokenizer
-	// EncodePlus is Encode with the offsets and the types of the tokens. EncodePair takes two texts that belong
-	// together.
-	EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding
+	// EncodePair encodes two texts that belong together.
 	EncodePair(first, second string, addSpecialTokens bool) tokenizer.Encoding
 	// EncodeWords encodes a text that is given as words. The encoding has the number of each token's word.
 	EncodeWords(words []string, addSpecialTokens bool) tokenizer.Encoding
@@ -63,11 +66,12 @@ var (
 // Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else
 // head.IgnoreIndex.
 //
-// Segments are tokenised one by one. Only two kinds of special tokens are added: those that the tokenizer puts before
-// every text, such as Llama's beginning of sequence (not for a conversation, whose template has its own), and the end
-// of the sequence where a segment asks for it. A row longer than maxLen (0: any length) loses its end. If no scored
-// token is left, the error is ErrNotScored. The first token may have a label, but a causal model is never scored on it,
-// so it does not count.
+// The text of an example is tokenised once, as a whole, and a token is scored if any of it lies in a scored segment, or in
+// what the assistant says. Only two kinds of special tokens are added: those that the tokenizer puts before every text,
+// such as Llama's beginning of sequence (not for a conversation, whose template has its own), and the end of the sequence
+// where a segment asks for it. Neither is added where the text has it already. A row longer than maxLen (0: any length)
+// loses its end. If no scored token is left, the error is ErrNotScored. The first token may have a label, but a causal
+// model is never scored on it, so it does not count.
 func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labels []int32, err error) {
 	e := newEncoder(tok, template, maxLen)
 	row, err := e.encode(ex)
@@ -79,17 +83,21 @@ func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labe
 func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error) {
 	e := newEncoder(tok, template, 0)
 	if ex.Chat == nil {
-		return append(slices.Clone(e.before), tok.Encode(ex.Prompt, false)...), nil
+		row, err := e.join(append(slices.Clone(ex.earlier), Segment{Text: ex.Prompt}), e.before)
+		return row.IDs, err
 	}
 	if i := lastAssistant(ex.Chat); i >= 0 {
 		ex.Chat = ex.Chat[:i]
 	}
-	var err error
-	if ex.Segments, err = e.render(ex, true); err != nil {
+	parts, err := e.render(ex, true)
+	if err != nil {
 		return nil, err
 	}
-	row, err := e.join(ex, nil)
-	return row.IDs, err
+	var text strings.Builder
+	for _, p := range parts {
+		text.WriteString(p.Text)
+	}
+	return tok.Encode(text.String(), false), nil
 }
 
 // encoder turns examples into rows for one model.
@@ -97,9 +105,11 @@ type encoder struct {
 	tok      Tokenizer
 	template Template
 	maxLen   int
-	// before are the special tokens that the tokenizer puts before a text.
-	before []int32
-	counts Counts
+	// before are the special tokens that the tokenizer puts before a text. bos and eos are the texts of the tokens that
+	// begin and end a sequence, "" where there is none.
+	before   []int32
+	bos, eos string
+	counts   Counts
 	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language
 	// model's.
 	kind  head.Kind
@@ -110,7 +120,12 @@ func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
 	if chat, ok := template.(*chat.Template); ok && chat == nil {
 		template = nil
 	}
-	return &encoder{tok: tok, template: template, maxLen: maxLen, before: before(tok)}
+	e := &encoder{tok: tok, template: template, maxLen: maxLen, before: before(tok)}
+	if b, ok := tok.(BOSTokenizer); ok {
+		e.bos = e.tokenText(b.BOS())
+	}
+	e.eos = e.tokenText(tok.EOS())
+	return e
 }
 
 // before finds the special tokens that a tokenizer puts before every text.
@@ -126,18 +141,11 @@ func before(tok Tokenizer) []int32 {
 
 // encode makes a row of an example and counts it.
 func (e *encoder) encode(ex Example) (Features, error) {
-	lead := e.before
-	if ex.Chat != nil {
-		segments, err := e.render(ex, false)
-		if err != nil {
-			return Features{}, err
-		}
-		ex.Segments, lead = segments, nil
-	}
-	row, err := e.join(ex, lead)
+	row, err := e.row(ex)
 	if err != nil {
 		return Features{}, err
 	}
+	row.Source = ex.Source
 	full := len(row.IDs)
 	if e.maxLen > 0 && full > e.maxLen {
 		row.IDs, row.Labels = row.IDs[:e.maxLen], row.Labels[:e.maxLen]
@@ -152,44 +160,104 @@ func (e *encoder) encode(ex Example) (Features, error) {
 	return row, nil
 }
 
-// join lays the segments of an example end to end, after the lead.
-func (e *encoder) join(ex Example, lead []int32) (Features, error) {
-	row := Features{Source: ex.Source}
-	row.append(lead, false)
-	for _, s := range ex.Segments {
-		row.append(e.tok.Encode(s.Text, false), s.Scored)
-		if !s.EOS {
-			continue
-		}
-		id, ok := e.tok.EOS()
-		if !ok {
-			return Features{}, fmt.Errorf("%s: the text is to end in the end-of-sequence token, but the tokenizer has none (eos_token)", ex.Source)
-		}
-		row.append([]int32{id}, s.Scored)
+// row makes the whole row of an example.
+func (e *encoder) row(ex Example) (Features, error) {
+	e.noteUnused(ex.Source, ex.Unused...)
+	if ex.Chat != nil {
+		return e.conversation(ex)
+	}
+	row, err := e.join(ex.Segments, e.before)
+	if err != nil {
+		return Features{}, fmt.Errorf("%s: %w", ex.Source, err)
 	}
 	return row, nil
 }
 
-// render is a conversation as the model's template writes it. With generate it ends where a turn of the assistant
-// begins.
-func (e *encoder) render(ex Example, generate bool) ([]Segment, error) {
-	if e.template == nil {
-		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none (chat_template)", ex.Source)
+// join tokenises segments as one text, after the lead. A segment that asks for the end of the sequence has it, also where
+// others follow.
+func (e *encoder) join(segments []Segment, lead []int32) (Features, error) {
+	segments = e.withoutEnds(segments, lead)
+	var text strings.Builder
+	var scored [][2]int // ranges of characters
+	at := 0
+	for i, s := range segments {
+		piece := s.Text
+		if s.EOS && e.eos == "" {
+			return Features{}, errors.New("the text is to end in the end-of-sequence token, but the tokenizer has none (eos_token)")
+		}
+		if s.EOS && i+1 < len(segments) {
+			piece += e.eos
+		}
+		text.WriteString(piece)
+		n := utf8.RuneCountInString(piece)
+		if s.Scored {
+			scored = append(scored, [2]int{at, at + n})
+		}
+		at += n
 	}
-	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools}
-	if b, ok := e.tok.(BOSTokenizer); ok {
-		opts.BOS = e.tokenText(b.BOS())
+	row := Features{}
+	row.append(lead, false)
+	e.appendText(&row, text.String(), scored, at)
+	if n := len(segments); n > 0 && segments[n-1].EOS {
+		id, _ := e.tok.EOS()
+		row.append([]int32{id}, segments[n-1].Scored)
 	}
-	opts.EOS = e.tokenText(e.tok.EOS())
-	parts, err := e.template.Segments(ex.Chat, opts)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ex.Source, err)
+	return row, nil
+}
+
+// withoutEnds takes away what would stand twice: the token that begins a sequence from the start of the text, if the
+// lead has it, and the token that ends one from the end of the text, if it is added there.
+func (e *encoder) withoutEnds(segments []Segment, lead []int32) []Segment {
+	n := len(segments)
+	if n == 0 {
+		return segments
 	}
-	var segments []Segment
-	for _, p := range parts {
-		segments = append(segments, Segment{Text: p.Text, Scored: p.Assistant})
+	segments = slices.Clone(segments)
+	if len(lead) > 0 {
+		first := &segments[0].Text
+		for rest := strings.TrimLeft(*first, " \t\r\n"); e.bos != "" && strings.HasPrefix(rest, e.bos); rest = strings.TrimLeft(*first, " \t\r\n") {
+			*first = rest[len(e.bos):]
+		}
 	}
-	return segments, nil
+	if last := &segments[n-1]; last.EOS {
+		last.Text = trimEnds(last.Text, e.eos)
+	}
+	return segments
+}
+
+// trimEnds takes a token off the end of a text, with white space after it.
+func trimEnds(text, token string) string {
+	for {
+		rest := strings.TrimRight(text, " \t\r\n")
+		if token == "" || !strings.HasSuffix(rest, token) {
+			return text
+		}
+		text = strings.TrimSuffix(rest, token)
+	}
+}
+
+// appendText appends the tokens of a text of n characters. A token is scored if any of it lies in a scored range.
+func (e *encoder) appendText(row *Features, text string, scored [][2]int, n int) {
+	if len(scored) == 0 || len(scored) == 1 && scored[0] == [2]int{0, n} {
+		row.append(e.tok.Encode(text, false), len(scored) > 0)
+		return
+	}
+	enc := e.tok.EncodePlus(text, false)
+	for i, in := range overlaps(enc.Offsets, scored) {
+		row.append(enc.IDs[i:i+1], in)
+	}
+}
+
+// overlaps says which tokens lie in one of some ranges, at least in part. Tokens and ranges are in the order of the text.
+func overlaps(tokens, ranges [][2]int) []bool {
+	in, r := make([]bool, len(tokens)), 0
+	for i, t := range tokens {
+		for r < len(ranges) && t[0] >= ranges[r][1] {
+			r++
+		}
+		in[i] = r < len(ranges) && t[1] > ranges[r][0]
+	}
+	return in
 }
 
 // tokenText is the text of a special token, "" where there is none.

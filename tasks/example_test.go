@@ -16,6 +16,14 @@ type runes struct{}
 
 func (runes) Encode(text string, _ bool) []int32 { return []rune(text) }
 
+func (r runes) EncodePlus(text string, _ bool) tokenizer.Encoding {
+	e := tokenizer.Encoding{IDs: r.Encode(text, false)}
+	for i := range e.IDs {
+		e.Offsets = append(e.Offsets, [2]int{i, i + 1})
+	}
+	return e
+}
+
 func (runes) Decode(ids []int32, _ bool) string { return string([]rune(ids)) }
 
 func (runes) EOS() (int32, bool) { return '.', true }

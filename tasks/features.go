@@ -108,6 +108,25 @@ type Counts struct {
 	Truncated, Skipped int
 	// Why says what is wrong with the first example that was skipped.
 	Why string
+	// Notes is what else there is to say; nil where there is nothing.
+	Notes *Notes
+}
+
+// Notes is what a user should know of a data set.
+type Notes struct {
+	// Unused are fields that say something of their records and are not used, each once.
+	Unused []UnusedField
+	// Ends counts the tokens in which the assistant's turns of conversations end. If none of them is one at which
+	// generation stops, the model does not learn to stop.
+	Ends map[int32]int
+}
+
+// notes makes sure that there is a place for notes.
+func (c *Counts) notes() *Notes {
+	if c.Notes == nil {
+		c.Notes = &Notes{Ends: map[int32]int{}}
+	}
+	return c.Notes
 }
 
 func (c *Counts) add(r Features, scored int, truncated bool) {

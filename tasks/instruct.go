@@ -20,14 +20,17 @@ func init() {
 // Instruct is instruction tuning: the prompt is masked, and the response and the end of the sequence are scored. The
 // first record of a file tells its format:
 //
-//	messages    {"messages": [{"role": …, "content": …}, …]}, rendered by the model's chat template
-//	sharegpt    {"conversations": [{"from": human, gpt or system, "value": …}, …]}, rendered by the chat template
+//	messages    {"messages": [{"role", "content", "tool_calls" …}, …]}, rendered by the model's chat template
+//	sharegpt    {"conversations": [{"from": human, gpt, system, function_call or observation, "value": …}, …]}, likewise
 //	instances   {"instruction", "instances": [{"input", "output"}, …]}, the first instance in the Alpaca prompt
 //	flan        a .tsv of question, answer and chain of thought: the thought and "The answer is: …", in the Alpaca prompt
-//	alpaca      {"instruction", "input" (optional), "output"}, in the Alpaca prompt
+//	alpaca      {"instruction", "input", "output", "system", "history"}, in the Alpaca prompt; only instruction and output must be
 //	dolly       {"instruction", "context" (optional), "response"}, in the Alpaca prompt
-//	prompt      {"prompt", "response"}, as they are
-//	completion  {"prompt", "completion"}, as they are
+//	prompt      {"prompt", "response"}, as they are, or as lists of messages
+//	completion  {"prompt", "completion"}, likewise
+//
+// A conversation may have tools (schemas, or their JSON as a text), system, documents and chat_template_kwargs beside its
+// messages. docs/conversations.md says what of it is scored. Other fields that say something of a record are in Counts.Notes.
 //
 // An answer scores 1 if it equals the reference up to white space at both ends, else 0.
 type Instruct struct {
@@ -79,17 +82,19 @@ type instructFormat struct {
 	// fields are those by which a file's first record shows the format.
 	fields []string
 	parse  func(data.Object) (Example, error)
+	// used are further fields that the format has a use for.
+	used []string
 }
 
 var instructFormats = []instructFormat{
-	{"messages", []string{"messages"}, parseMessages},
-	{"sharegpt", []string{"conversations"}, parseConversations},
-	{"instances", []string{"instruction", "instances"}, parseInstances},
-	{"flan", []string{"question", "answer", data.ChainOfThought}, parseChainOfThought},
-	{"alpaca", []string{"instruction", "output"}, alpacaFields("instruction", "input", "output")},
-	{"dolly", []string{"instruction", "response"}, alpacaFields("instruction", "context", "response")},
-	{"prompt", []string{"prompt", "response"}, plainFields("prompt", "response")},
-	{"completion", []string{"prompt", "completion"}, plainFields("prompt", "completion")},
+	{"messages", []string{"messages"}, parseMessages, conversationFields},
+	{"sharegpt", []string{"conversations"}, parseConversations, conversationFields},
+	{"instances", []string{"instruction", "instances"}, parseInstances, []string{"input"}},
+	{"flan", []string{"question", "answer", data.ChainOfThought}, parseChainOfThought, nil},
+	{"alpaca", []string{"instruction", "output"}, parseAlpaca, []string{"input", "system", "history", "text"}},
+	{"dolly", []string{"instruction", "response"}, parseDolly, []string{"context"}},
+	{"prompt", []string{"prompt", "response"}, plainFields("prompt", "response"), nil},
+	{"completion", []string{"prompt", "completion"}, plainFields("prompt", "completion"), nil},
 }
 
 func parseInstruct(r data.Record) (Example, error) {
@@ -105,10 +110,12 @@ func parseInstruct(r data.Record) (Example, error) {
 	if err != nil {
 		return Example{}, err
 	}
-	ex, err := instructFormats[i].parse(o)
+	format := instructFormats[i]
+	ex, err := format.parse(o)
 	if err != nil {
-		return Example{}, fmt.Errorf("%w (the file's format is %s, by its first record)", err, instructFormats[i].name)
+		return Example{}, fmt.Errorf("%w (the file's format is %s, by its first record)", err, format.name)
 	}
+	ex.Unused = unusedFields(o, slices.Concat(format.fields, format.used)...)
 	return ex, nil
 }
 
@@ -121,16 +128,11 @@ func formatFields() string {
 	return strings.Join(all, ", or ")
 }
 
-func alpacaFields(instruction, input, output string) func(data.Object) (Example, error) {
-	return func(o data.Object) (Example, error) {
-		f := o.Fields()
-		ex := Answered(alpacaPrompt(f.Text(instruction), f.Optional(input)), f.Text(output))
-		return ex, f.Err()
-	}
-}
-
 func plainFields(prompt, response string) func(data.Object) (Example, error) {
 	return func(o data.Object) (Example, error) {
+		if o.IsList(prompt) && o.IsList(response) {
+			return parsePromptMessages(o, prompt, response)
+		}
 		f := o.Fields()
 		ex := Answered(f.Text(prompt), f.Text(response))
 		return ex, f.Err()
@@ -160,63 +162,6 @@ func parseChainOfThought(o data.Object) (Example, error) {
 	f := o.Fields()
 	ex := Answered(alpacaPrompt(f.Text("question"), ""), f.Text(data.ChainOfThought)+"\n"+metric.AnswerMarker+f.Text("answer"))
 	return ex, f.Err()
-}
-
-func parseMessages(o data.Object) (Example, error) {
-	raw, ok := o["messages"]
-	if !ok {
-		return Example{}, fmt.Errorf("field \"messages\" is missing; the record has %s", o.Names())
-	}
-	var messages []chat.Message
-	if err := json.Unmarshal(raw, &messages); err != nil {
-		return Example{}, fmt.Errorf("field \"messages\" is not a list of messages: %w", err)
-	}
-	for n, m := range messages {
-		if m.Role == "" {
-			return Example{}, fmt.Errorf("message %d has no role", n+1)
-		}
-	}
-	return chatExample(messages, "messages", o["tools"])
-}
-
-// shareGPTRoles are the roles of the names that ShareGPT has for speakers.
-var shareGPTRoles = map[string]string{
-	"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "bing": "assistant",
-	"bard": "assistant", "system": "system", "tool": "tool",
-}
-
-// parseConversations is a record of ShareGPT.
-func parseConversations(o data.Object) (Example, error) {
-	raw, ok := o["conversations"]
-	if !ok {
-		return Example{}, fmt.Errorf("field \"conversations\" is missing; the record has %s", o.Names())
-	}
-	var turns []struct{ From, Value string }
-	if err := json.Unmarshal(raw, &turns); err != nil {
-		return Example{}, fmt.Errorf("field \"conversations\" is not a list of from and value: %w", err)
-	}
-	messages := make([]chat.Message, len(turns))
-	for i, turn := range turns {
-		role := shareGPTRoles[turn.From]
-		if role == "" {
-			return Example{}, fmt.Errorf("conversation, turn %d: from is %q, want human, gpt, system or tool", i+1, turn.From)
-		}
-		messages[i] = chat.Message{Role: role, Content: turn.Value}
-	}
-	return chatExample(messages, "conversations", o["tools"])
-}
-
-// chatExample is a conversation from the given field.
-func chatExample(messages []chat.Message, field string, tools json.RawMessage) (Example, error) {
-	i := lastAssistant(messages)
-	if i < 0 {
-		return Example{}, fmt.Errorf("field %q has no message of role assistant: nothing to score", field)
-	}
-	ex := Example{Chat: messages, Reference: messages[i].Content}
-	if string(tools) != "null" {
-		ex.Tools = tools
-	}
-	return ex, nil
 }
 
 // lastAssistant is the index of the last message of the assistant, or -1.

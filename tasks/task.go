@@ -42,10 +42,13 @@ func (s Split) check() error {
 type Example struct {
 	// Segments are the text to train on, in order. They are nil where Chat or Input holds it.
 	Segments []Segment
-	// Chat is a conversation. The model's chat template renders it, and the assistant's turns are scored.
+	// Chat is a conversation. The model's chat template renders it, and the assistant's turns are scored
+	// (chat.Template.Segments says what they are).
 	Chat []chat.Message
 	// Tools are the functions that the conversation may call, as JSON; nil for none.
 	Tools json.RawMessage
+	// TemplateArgs are further variables of the chat template (enable_thinking, documents …).
+	TemplateArgs chat.OrderedMap
 	// Prompt is the text that generation, or a choice, continues. It may differ from the prompt in Segments. It is
 	// empty for a Chat, whose prompt is everything before the last turn of the assistant.
 	Prompt string
@@ -61,9 +64,13 @@ type Example struct {
 	Group string
 	// Source is where the example comes from, as "file:line", for messages.
 	Source string
+	// Unused are the names of the record's fields that say something and are not used.
+	Unused []string
 
 	latex bool   // answers are compared as LaTeX, not as numbers
 	shots *shots // the worked examples in Prompt
+
+	earlier []Segment // the rounds before Prompt
 }
 
 // Segment is a piece of the text of an example.

@@ -59,9 +59,19 @@ func (b byteTokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 // EncodePlus gives every token a type and an offset. The texts of the tests have characters of one byte.
 func (b byteTokenizer) EncodePlus(text string, addSpecialTokens bool) tokenizer.Encoding {
 	e := tokenizer.Encoding{IDs: b.Encode(text, addSpecialTokens)}
-	for i := range e.IDs {
-		at := i - (len(e.IDs) - len(b.Encode(text, false)))
-		e.Offsets, e.TypeIDs = append(e.Offsets, [2]int{max(0, at), max(0, at+1)}), append(e.TypeIDs, 0)
+	at, added := 0, len(e.IDs)-len(b.Encode(text, false))
+	for i, id := range e.IDs {
+		n := 1
+		switch {
+		case i < added:
+			n = 0
+		case id == testBOS:
+			n = len("<s>")
+		case id == testEOS:
+			n = len("</s>")
+		}
+		e.Offsets, e.TypeIDs = append(e.Offsets, [2]int{at, at + n}), append(e.TypeIDs, 0)
+		at += n
 	}
 	return e
 }

@@ -3,6 +3,10 @@ package tokenizer
 import "strings"
 
 // Decode returns the text of ids. It leaves out ids that have no token and, with skipSpecialTokens, special tokens.
+//
+// Where tokenizer_config.json says clean_up_tokenization_spaces, spaces before punctuation and English contractions are
+// removed, but not from the text of a BPE model, which has none that tokenization put there. So does transformers since
+// 5.7; docs/decisions/0023 has more.
 func (t *Tokenizer) Decode(ids []int32, skipSpecialTokens bool) string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {

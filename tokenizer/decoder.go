@@ -38,6 +38,32 @@ func (l decoderList) decode(tokens []string) []string {
 	return tokens
 }
 
+// fuseDecoder makes one token of all.
+type fuseDecoder struct{}
+
+func (fuseDecoder) decode(tokens []string) []string { return []string{strings.Join(tokens, "")} }
+
+// rewritesText says whether a decoder replaces in the text of all tokens together: a later token may then change what
+// the ones before it are.
+func rewritesText(d decoder) bool {
+	list, ok := d.(decoderList)
+	if !ok {
+		spm, ok := d.(*spmDecoder)
+		return ok && spm.denorm != nil
+	}
+	fused := false
+	for _, d := range list {
+		r, replaces := d.(replaceDecoder)
+		text, isText := r.m.(textMatcher)
+		if rewritesText(d) || fused && replaces && (!isText || len(text) > 1) {
+			return true
+		}
+		_, fuses := d.(fuseDecoder)
+		fused = fused || fuses
+	}
+	return false
+}
+
 var decoders registry[decoder]
 
 func init() {
@@ -57,7 +83,7 @@ func init() {
 			return decodeFunc(decodeByteLevel), err
 		},
 		"ByteFallback": plainDecoder(byteFallbackDecoder{}),
-		"Fuse":         plainDecoder(decodeFunc(func(tokens []string) []string { return []string{strings.Join(tokens, "")} })),
+		"Fuse":         plainDecoder(fuseDecoder{}),
 		"Metaspace":    parseMetaspaceDecoder,
 		"WordPiece":    parseWordPieceDecoder,
 		"Strip":        parseStripDecoder,
@@ -217,13 +243,25 @@ func parseStripDecoder(raw json.RawMessage, where string) (decoder, error) {
 	}), nil
 }
 
+// replaceDecoder replaces each match in a token.
+type replaceDecoder struct {
+	m       matcher
+	content string
+}
+
+func (d replaceDecoder) decode(tokens []string) []string {
+	out := make([]string, len(tokens))
+	for i, s := range tokens {
+		p := piece{s: s}
+		p.replace(d.m, d.content)
+		out[i] = p.s
+	}
+	return out
+}
+
 func parseReplaceDecoder(raw json.RawMessage, where string) (decoder, error) {
 	m, content, err := parseReplace(raw, where)
-	return mapTokens(func(_ int, s string) string {
-		p := piece{s: s}
-		p.replace(m, content)
-		return p.s
-	}), err
+	return replaceDecoder{m, content}, err
 }
 
 // parseBPEDecoder reads a BPEDecoder. The suffix that ends a word becomes a space.

@@ -18,6 +18,7 @@ type tokenizerConfig struct {
 	AddBOS       *bool                      `json:"add_bos_token"`
 	AddEOS       *bool                      `json:"add_eos_token"`
 	CleanUp      bool                       `json:"clean_up_tokenization_spaces"`
+	CleanUpBPE   bool                       `json:"clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"`
 	ChatTemplate json.RawMessage            `json:"chat_template"`
 	Decoder      map[string]json.RawMessage `json:"added_tokens_decoder"`
 	Additional   []specialToken             `json:"additional_special_tokens"`
@@ -79,7 +80,7 @@ func readConfig(config, specialMap []byte) (*tokenizerConfig, error) {
 
 // configure applies tokenizer_config.json and special_tokens_map.json.
 func (t *Tokenizer) configure(c *tokenizerConfig) error {
-	t.cleanUp = c.CleanUp
+	t.cleanUp = c.CleanUp && (c.CleanUpBPE || !t.isBPE())
 	if err := t.addNumbered(c); err != nil {
 		return fmt.Errorf("tokenizer_config.json: %w", err)
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 // Stream decodes the ids of one text as they are generated. The parts that it returns add up to Decode of all ids. Each
-// is valid UTF-8, and is returned as soon as no later id can change it. The time for a text is linear in its length.
+// is valid UTF-8, and is returned as soon as no later id can change it. The time for a text is linear in its length. A
+// decoder that replaces in the whole text at its end, which is rare, lets nothing be returned before Flush.
 //
 // A Stream is for one goroutine; several Streams may share a Tokenizer.
 type Stream struct {
@@ -16,11 +17,12 @@ type Stream struct {
 	tokens            []string // the window: the first tokens of the text and the last ones
 	emitted           string   // the part of the window's text that was returned
 	cleaner           cleaner  // cleans up what is returned
+	whole             bool     // any token may change the text before it: all of it is held back
 }
 
 // NewStream starts a text. With skipSpecialTokens, special tokens are left out.
 func (t *Tokenizer) NewStream(skipSpecialTokens bool) *Stream {
-	s := &Stream{t: t, skipSpecialTokens: skipSpecialTokens}
+	s := &Stream{t: t, skipSpecialTokens: skipSpecialTokens, whole: rewritesText(t.decoder)}
 	if t.cleanUp {
 		s.cleaner = newCleaner(cleanUpText)
 	}
@@ -36,6 +38,9 @@ func (s *Stream) Add(id int32) string {
 	s.tokens = append(s.tokens, token)
 	if _, ok := byteToken(token); ok && s.t.byteFallback {
 		return "" // how a run of bytes is read depends on the bytes that follow
+	}
+	if s.whole {
+		return ""
 	}
 	text := s.t.decodeTokens(s.tokens)
 	out := s.emit(strings.TrimSuffix(text, incomplete))

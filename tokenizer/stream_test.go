@@ -22,7 +22,11 @@ func TestStream(t *testing.T) {
 		{"bytes", llama, `{}`, []int32{0, 2, 3, 4, 1}, []string{"a", "", "", "", "€b", ""}},
 		{"broken bytes", llama, `{}`, []int32{2, 3, 1, 2}, []string{"", "", "\uFFFD\uFFFDb", "", "\uFFFD"}},
 		{"byte level", `{"type": "ByteLevel"}`, `{}`, []int32{1, 6, 7, 8, 6}, []string{"b", "", "é", " x", "", "\uFFFD"}},
-		{"clean up", llama, `{"clean_up_tokenization_spaces": true}`, []int32{1, 0, 5, 1}, []string{"b", " a", ".", "b", ""}},
+		{"no clean up of BPE", llama, `{"clean_up_tokenization_spaces": true}`, []int32{1, 0, 5, 1}, []string{"b", " a", " .", "b", ""}},
+		{"clean up", llama, `{"clean_up_tokenization_spaces": true, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": true}`,
+			[]int32{1, 0, 5, 1}, []string{"b", " a", ".", "b", ""}},
+		{"replaced in the whole", `{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Replace", "pattern": {"String": "b▁a"}, "content": "x"}]}`, `{}`,
+			[]int32{1, 0, 1}, []string{"", "", "", "xb"}},
 		{"unknown ids", llama, `{}`, []int32{1, 99, -1, 1}, []string{"b", "", "", "b", ""}},
 	} {
 		tk, err := Parse([]byte(`{"decoder": `+c.decoder+`, "model": `+byteTokens+`}`), []byte(c.config))
@@ -92,7 +96,7 @@ func streamed(t *testing.T, tk *Tokenizer, ids []int32) {
 			t.Errorf("part %q is not UTF-8", part)
 		}
 		got.WriteString(part)
-		if token, _ := tk.Token(id); len(s.tokens) > windowMax && !(tk.byteFallback && isByte(token)) { // a run of bytes stays whole
+		if token, _ := tk.Token(id); len(s.tokens) > windowMax && !s.whole && !(tk.byteFallback && isByte(token)) { // a run of bytes stays whole
 			t.Fatalf("the window has grown to %d tokens", len(s.tokens))
 		}
 	}
@@ -149,6 +153,36 @@ func TestStreamOfAnyIDs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStreamOfAnyDecoder streams any ids with each kind of decoder.
+func TestStreamOfAnyDecoder(t *testing.T) {
+	const vocab = `{"▁a": 0, "b": 1, "<0xE2>": 2, "<0x82>": 3, "<0xAC>": 4, "▁.": 5, "Ã": 6, "©": 7, "Ġx": 8, "a</w>": 9, "c": 10,
+		"|": 11, "<pad>": 12, "▁": 13, "▁▁": 14, "##s": 15, "'": 16, "n't": 17, " ": 18, "s": 19}`
+	const replace = `{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}`
+	for _, decoder := range []string{
+		`null`, `{"type": "BPEDecoder", "suffix": "</w>"}`, `{"type": "WordPiece", "prefix": "##", "cleanup": true}`,
+		`{"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}`, `{"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": false}`,
+		`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}`, `{"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "ByteLevel"}]}`,
+		`{"type": "Sequence", "decoders": [` + replace + `, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 2, "stop": 2}]}`,
+		`{"type": "Sequence", "decoders": [{"type": "Fuse"}, ` + replace + `]}`,
+		`{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Replace", "pattern": {"Regex": "b?c"}, "content": "x"}]}`,
+	} {
+		for _, model := range []string{`{"type": "BPE", "byte_fallback": true, "merges": [], "vocab": `, `{"type": "WordLevel", "unk_token": "b", "vocab": `} {
+			tk, err := Parse([]byte(`{"decoder": `+decoder+`, "model": `+model+vocab+`}}`), []byte(`{"clean_up_tokenization_spaces": true}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(5, 6))
+			for range 300 {
+				ids := make([]int32, 1+rng.IntN(100))
+				for i := range ids {
+					ids[i] = rng.Int32N(20)
+				}
+				streamed(t, tk, ids)
+			}
+		}
 	}
 }
 

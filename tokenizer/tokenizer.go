@@ -17,7 +17,7 @@ type Tokenizer struct {
 	decoder       decoder // or nil
 	byteFallback  bool    // the decoder reads runs of byte tokens
 	trackAlways   bool    // a part needs to know where in the text a piece begins
-	cleanUp       bool    // clean_up_tokenization_spaces
+	cleanUp       bool    // clean_up_tokenization_spaces, which does nothing to BPE
 	named         map[string]int32
 	language      bool       // a text may begin with the code of a language, >>xx<<
 	target        *Tokenizer // for the language that is translated to, if it has one of its own
@@ -72,6 +72,18 @@ func (t *Tokenizer) Unk() (id int32, ok bool) {
 func (t *Tokenizer) namedID(name string) (int32, bool) {
 	id, ok := t.named[name]
 	return id, ok
+}
+
+// isBPE says whether the model is byte-pair encoding, in a tokenizer.json or in SentencePiece's form.
+func (t *Tokenizer) isBPE() bool {
+	switch m := t.model.(type) {
+	case *bpe:
+		return true
+	case *spmModel:
+		_, ok := m.cutter.(*spmBPE)
+		return ok
+	}
+	return false
 }
 
 // IsSpecial says whether id is a special token, not a part of a text. Decode leaves special tokens out if asked to.

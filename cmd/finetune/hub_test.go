@@ -166,6 +166,7 @@ func TestNamesEverywhere(t *testing.T) {
 		"inspect org/tiny", "inspect me/adapter", "inspect run", "bench --model org/tiny --dense 8 --batch 1 --steps 1",
 		"bench --model org/tiny --data org/sums --task text --batch 1 --steps 1", "tokenizer --data org/sums:test --vocab-size 300 --output tok",
 		"train --model org/tiny --task text --data org/sums --output other --dry-run",
+		"train --model org/tiny --task text --data org/sums --output more -s adapter=me/adapter -s max_steps=1 -s task_options.block_size=16",
 	} {
 		ok(t, strings.Fields(args)...)
 	}
@@ -276,7 +277,7 @@ func TestHubInterrupted(t *testing.T) {
 		}
 	}()
 	code, _, text := finetuneCmd(t, "hub", "download", "org/tiny")
-	if code != 1 || !strings.Contains(text, "was interrupted; the same command goes on from there") || !strings.HasSuffix(text, "finetune: interrupted\n") {
+	if code != interrupted || !strings.Contains(text, "was interrupted; the same command goes on from there") || !strings.HasSuffix(text, "finetune: interrupted\n") {
 		t.Errorf("exit %d, %q", code, text)
 	}
 	s.Requests()
@@ -370,5 +371,38 @@ func TestHubDocuments(t *testing.T) {
 	}
 	if n < 15 {
 		t.Errorf("ran %d lines", n)
+	}
+}
+
+// TestCardOfLocalBase uploads an adapter of a base that is only here. The card has no path of this machine, and one that
+// the folder has is not replaced.
+func TestCardOfLocalBase(t *testing.T) {
+	base, err := filepath.Abs(filepath.Join("..", "..", "evaldata", "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newHub(t)
+	t.Setenv("HF_TOKEN", "token")
+	if err := os.WriteFile("data.txt", []byte(strings.Repeat("one two three\n", 100)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	ok(t, "train", "--model", base, "--task", "text", "--data", "./data.txt", "--output", "run", "-s", "max_steps=1", "-s", "task_options.block_size=16")
+	ok(t, "hub", "upload", "run", "me/local")
+	card := string(s.Repo("models/me/local").Files["README.md"])
+	if strings.Contains(card, filepath.Dir(base)) || strings.Contains(card, "base_model:") || !strings.Contains(card, "BASE is the folder of base, which is not on the Hub.") ||
+		!strings.Contains(card, "data: data.txt\n") || !strings.Contains(card, "finetune merge --model BASE --adapter me/local") {
+		t.Errorf("the card:\n%s", card)
+	}
+	for name, content := range s.Repo("models/me/local").Files {
+		if bytes.Contains(content, []byte(filepath.Dir(base))) {
+			t.Errorf("%s has a path of this machine", name)
+		}
+	}
+	if err := os.WriteFile(filepath.Join("run", "README.md"), []byte("# Mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	ok(t, "hub", "upload", "run", "me/local")
+	if card := string(s.Repo("models/me/local").Files["README.md"]); card != "# Mine" {
+		t.Errorf("the folder's own card is replaced: %q", card)
 	}
 }

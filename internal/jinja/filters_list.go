@@ -200,8 +200,16 @@ func sumFilter(s *state, v any, a arguments) any {
 	return total
 }
 
+// itemsOf are the items for map, select and their kin, to which none, false and 0 are empty.
+func (s *state) itemsOf(v any) []any {
+	if !s.truth(v) {
+		return nil
+	}
+	return s.iterate(v)
+}
+
 func mapFilter(s *state, v any, a arguments) any {
-	items := s.iterate(v)
+	items := s.itemsOf(v)
 	out := &sequence{kind: iteratorKind, items: make([]any, len(items))}
 	s.charge(len(items) * itemWork)
 	if len(a.pos) == 0 {
@@ -225,8 +233,8 @@ func mapFilter(s *state, v any, a arguments) any {
 func selectFilter(attribute, want bool) filter {
 	return func(s *state, v any, a arguments) any {
 		out := &sequence{kind: iteratorKind}
-		items := s.iterate(v)
-		if !s.truth(v) {
+		items := s.itemsOf(v)
+		if len(items) == 0 {
 			return out
 		}
 		keys := items

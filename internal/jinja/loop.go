@@ -42,7 +42,7 @@ func (f *forLoop) run(s *state, v any, depth int) flow {
 		s.scope = &variables{up: outer}
 		s.scope.set("loop", loop)
 		f.target(s, item)
-		control := s.run(f.body)
+		control := s.turn(item, f.body)
 		if control == breakLoop {
 			break
 		}

@@ -91,9 +91,12 @@ func (p *parser) statement() stmt {
 	case "with":
 		return p.withStmt()
 	case "generation":
+		p.generation = true
 		body := p.isolated("endgeneration")
 		return func(s *state) flow {
+			from := s.out.Len()
 			s.write(s.capture(s.scope, body))
+			s.out.mark(generated, from)
 			return next
 		}
 	case "print":
@@ -221,7 +224,9 @@ func (p *parser) setStmt() stmt {
 	if p.skipOp("=") {
 		value := p.tuple(p.expr, false)
 		return func(s *state) flow {
-			target(s, s.eval(value))
+			v := s.eval(value)
+			s.trace.assigned(v)
+			target(s, v)
 			return next
 		}
 	}

@@ -10,15 +10,14 @@ type parser struct {
 	depth int
 	loops int             // how many loops are around the current statement, within its macro
 	names map[string]bool // the names that were read since the macro began
+
+	generation bool // there is a generation tag
 }
 
 // maxNesting bounds how deeply expressions and blocks are nested in a template.
 const maxNesting = 200
 
-func parseSource(src string) []stmt {
-	p := &parser{toks: lex(src), names: map[string]bool{}}
-	return p.body()
-}
+func newParser(src string) *parser { return &parser{toks: lex(src), names: map[string]bool{}} }
 
 func (p *parser) cur() token { return p.toks[p.i] }
 

@@ -2,7 +2,6 @@ package jinja
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -32,26 +31,31 @@ func (sc *variables) set(name string, v any) {
 // state is one rendering.
 type state struct {
 	scope    *variables
-	out      *strings.Builder
+	out      *output
 	captured string // what a filter block or a set block has printed
 	line     int
 	work     int
 	depth    int
 	now      func() time.Time
+	trace    tracer
 }
 
-// render runs a template with these variables.
-func render(body []stmt, vars map[string]any, now func() time.Time) string {
-	s := &state{scope: &variables{}, out: &strings.Builder{}, work: maxWork, now: now}
+// render runs a template with these variables. The items of the variable list are followed.
+func render(body []stmt, vars map[string]any, now func() time.Time, list string) *output {
+	s := &state{scope: &variables{}, out: &output{}, work: maxWork, now: now}
 	for name, f := range globals {
 		s.scope.set(name, &function{name, f})
 	}
 	for name, v := range vars {
-		s.scope.set(name, s.value(v))
+		value := s.value(v)
+		s.scope.set(name, value)
+		if name == list {
+			s.trace.follow(value)
+		}
 	}
 	s.scope = &variables{up: s.scope}
 	s.run(body)
-	return s.out.String()
+	return s.out
 }
 
 func (s *state) fail(format string, args ...any) {
@@ -89,6 +93,7 @@ func (s *state) write(text string) {
 	if s.out.Len()+len(text) > maxText {
 		s.fail("output of more than %d bytes", maxText)
 	}
+	s.placeMarks(text)
 	s.out.WriteString(text)
 }
 
@@ -123,9 +128,12 @@ func (s *state) run(body []stmt) flow {
 // capture runs body in a scope inside up and returns what it prints.
 func (s *state) capture(up *variables, body []stmt) string {
 	out, scope := s.out, s.scope
-	s.out, s.scope = &strings.Builder{}, &variables{up: up}
+	s.out, s.scope = &output{}, &variables{up: up}
 	s.run(body)
 	text := s.out.String()
+	if len(s.out.marks) > 0 {
+		s.trace.captured = append(s.trace.captured, markedText{text, s.out.marks})
+	}
 	s.out, s.scope = out, scope
 	return text
 }

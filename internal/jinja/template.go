@@ -8,14 +8,20 @@ import (
 
 // Template is a parsed template. It is safe for concurrent use.
 type Template struct {
-	body []stmt
+	body       []stmt
+	generation bool
 }
 
 // Parse parses the source of a template.
 func Parse(source string) (t *Template, err error) {
 	defer func() { err = recovered(recover(), err) }()
-	return &Template{body: parseSource(source)}, nil
+	p := newParser(source)
+	body := p.body()
+	return &Template{body, p.generation}, nil
 }
+
+// HasGeneration says whether the template has a generation tag.
+func (t *Template) HasGeneration() bool { return t.generation }
 
 // Object is a mapping with ordered keys.
 type Object interface {
@@ -27,7 +33,14 @@ type Object interface {
 // int64, float64, json.Number (an integer beyond int64), []any and Object.
 func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
 	defer func() { err = recovered(recover(), err) }()
-	return render(t.body, vars, now), nil
+	return render(t.body, vars, now, "").String(), nil
+}
+
+// RenderTraced is Render that also tells where the text comes from. list names a variable that is a list of objects:
+// what loops print for each of them is in Trace.Items.
+func (t *Template) RenderTraced(vars map[string]any, now func() time.Time, list string) (trace Trace, err error) {
+	defer func() { err = recovered(recover(), err) }()
+	return render(t.body, vars, now, list).trace(), nil
 }
 
 // Error says what is wrong with a template, or with what it does.

@@ -12,7 +12,7 @@ import (
 
 const dataIntro = "# Data\n\n" +
 	"Which files a task reads, what a record holds, and which options (`task_options`) the task has. `go run ./internal/reference` makes this page from the\n" +
-	"code and its comments.\n"
+	"code and its comments. What is scored of a conversation is in [conversations.md](conversations.md).\n"
 
 // formats are the functions that read files, as they are described.
 var formats = []struct{ title, function string }{

@@ -1,5 +1,5 @@
 // Package data reads the files that tasks are trained and scored on: JSON Lines, JSON arrays and objects, CSV, TSV,
-// CoNLL columns, SQuAD and plain text. What belongs here is how a file becomes records; what a record means is a
+// CoNLL columns, SQuAD, Parquet and plain text, compressed or not. What belongs here is how a file becomes records; what a record means is a
 // task's.
 //
 //	var store data.Store

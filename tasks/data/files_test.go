@@ -99,8 +99,8 @@ func TestManyFiles(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"lines/a.jsonl": "{\"x\": 1}\n", "lines/b.jsonl.gz": pack(t, ".gz", "{\"x\": 2}\n{\"x\": 3}\n"), "lines/c.jsonl.zst": pack(t, ".zst", "{\"x\": 4}\n"),
-		"lines/README.md": "# no data", "lines/.hidden.jsonl": "{", "table/a.csv.gz": pack(t, ".gz", "x\n1\n2\n"),
-		"mixed/a.csv": "x\n1\n", "mixed/b.jsonl": "{\"x\": 2}", "none/README.md": "", "text/1.txt": "one\n", "text/2.txt.zst": pack(t, ".zst", "two\n"),
+		"lines/README": "# no data", "lines/.hidden.jsonl": "{", "table/a.csv.gz": pack(t, ".gz", "x\n1\n2\n"),
+		"mixed/a.csv": "x\n1\n", "mixed/b.jsonl": "{\"x\": 2}", "none/README": "", "text/1.txt": "one\n", "text/2.txt.zst": pack(t, ".zst", "two\n"),
 		"cut.jsonl.gz": pack(t, ".gz", strings.Repeat("{\"x\": 1}\n", 99))[:30],
 	} {
 		file := filepath.Join(dir, filepath.FromSlash(name))

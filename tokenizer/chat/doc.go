@@ -13,7 +13,8 @@
 // A conversation is a list of [Message], often read from JSON. [ParseTemplate] makes a [Template], and [Options] are
 // what a template sees in addition to the messages. [Template.Render] returns the text. [Template.Segments] returns it
 // in parts, and marks those that the assistant wrote: that is what fine-tuning learns. [OrderedMap] is a JSON object
-// whose keys keep their order, because some templates print them.
+// whose keys keep their order, because some templates print them. [BuiltinTemplate] has templates for base models, which
+// come without one.
 //
 // An error of a template is a [*TemplateError]; it tells a broken template from one that refuses the conversation.
 // Segments may also return [ErrTurnNotFound].

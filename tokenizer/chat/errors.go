@@ -7,8 +7,9 @@ import (
 	"github.com/spagotune/spagotune/internal/jinja"
 )
 
-// ErrTurnNotFound says that Segments cannot tell which part of the rendered conversation an assistant's message is.
-var ErrTurnNotFound = errors.New("cannot tell where the assistant's turn is in the rendered conversation")
+// ErrTurnNotFound says that Segments cannot tell which part of the rendered conversation an assistant's message is, or
+// that the template leaves the message out.
+var ErrTurnNotFound = errors.New("the assistant's turn is not found in the rendered conversation")
 
 // TemplateError says what is wrong with a template, or why a template refuses a conversation.
 type TemplateError struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,6 +40,13 @@ func (m *OrderedMap) Set(key string, value any) {
 		m.keys = append(m.keys, key)
 	}
 	m.values[key] = value
+}
+
+// with returns a copy in which key has another value.
+func (m *OrderedMap) with(key string, value any) *OrderedMap {
+	out := &OrderedMap{keys: slices.Clone(m.keys), values: maps.Clone(m.values)}
+	out.Set(key, value)
+	return out
 }
 
 // UnmarshalJSON decodes an object.

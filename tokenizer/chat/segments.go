@@ -1,184 +1,124 @@
 package chat
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
-	"regexp"
-	"strings"
+	"slices"
 )
 
 // Segment is a part of a rendered conversation.
 type Segment struct {
 	Text string
-	// Assistant says that the assistant writes this: the text from the end of the prompt to the end of the turn, with
-	// the token that ends the turn.
+	// Assistant says that the assistant writes this, and that it is to be learned: a part that the template marks with
+	// {% generation %}, or else the text from the end of the prompt to the end of the turn, with the token that ends the
+	// turn. A message with "train": false or "weight": 0 is not to be learned.
 	Assistant bool
+	// Message is the index of the message that the assistant writes here, or -1.
+	Message int
 }
 
 // Segments renders a conversation in parts that add up to what Render returns.
 //
-// A turn of the assistant begins where the rendering of the messages before it, with the generation prompt, ends. It
-// ends where the rendering up to and including its message ends. This fails with a template that renders a turn
-// differently once there are later ones (that drops its reasoning, say). The turn is then found by its content, and by
-// the marker that follows. If that fails, too, the error is ErrTurnNotFound.
+// Where the template has {% generation %} tags, they say what the assistant writes. Otherwise a turn begins where the
+// rendering of the messages before it, with the generation prompt, ends. It ends where the rendering up to and including
+// its message ends. That does not hold where a template renders a turn differently once there are later ones (without
+// its reasoning, say). The turn is then what the template's loop prints for the message, without the generation prompt.
+// If a turn is not found, or has nothing of what its message says, the error is ErrTurnNotFound.
 func (c *Template) Segments(messages []Message, opts Options) ([]Segment, error) {
-	whole, err := c.Render(messages, opts)
+	v, err := c.conversation(messages, opts)
 	if err != nil {
 		return nil, err
 	}
-	f := &turnFinder{c: c, messages: messages, opts: opts, whole: whole}
-	var out []Segment
-	add := func(text string, assistant bool) {
-		if text != "" {
-			out = append(out, Segment{text, assistant})
-		}
-	}
-	done := 0
+	skipped := make([]bool, len(messages))
 	for i, m := range messages {
-		if m.Role != "assistant" {
-			continue
+		learned, err := m.Learned()
+		if err != nil {
+			return nil, fmt.Errorf("chat: message %d: %w", i, err)
 		}
-		start, end, ok := f.turn(i, done)
-		if _, answer := f.said(i); !ok || start == end && answer != "" {
-			return nil, fmt.Errorf("chat: message %d: %w", i, ErrTurnNotFound)
-		}
-		add(whole[done:start], false)
-		add(whole[start:end], true)
-		done = end
+		skipped[i] = m.Role == "assistant" && !learned
 	}
-	add(whole[done:], false)
-	return out, nil
+	find := v.turns
+	if c.HasGeneration() {
+		find = v.generated
+	}
+	found, err := find(skipped)
+	if err != nil {
+		return nil, err
+	}
+	return cut(v.trace.Text, found), nil
 }
 
-// turnFinder looks for assistant turns in the text of a whole conversation.
-type turnFinder struct {
-	c        *Template
-	messages []Message
-	opts     Options
-	whole    string
+// cut cuts a text into its turns and what lies between them.
+func cut(text string, turns []turn) []Segment {
+	var out []Segment
+	done := 0
+	for _, t := range turns {
+		if done < t.start {
+			out = append(out, Segment{text[done:t.start], false, -1})
+		}
+		if t.start < t.end {
+			out = append(out, Segment{text[t.start:t.end], true, t.message})
+		}
+		done = t.end
+	}
+	if done < len(text) {
+		out = append(out, Segment{text[done:], false, -1})
+	}
+	return out
 }
 
-// prefix renders the first n messages. ok says that the whole text begins with that.
-func (f *turnFinder) prefix(n int, prompt bool) (text string, ok bool) {
-	opts := f.opts
-	opts.AddGenerationPrompt = prompt
-	text, err := f.c.Render(f.messages[:n], opts)
-	return text, err == nil && strings.HasPrefix(f.whole, text)
+// Learned says whether fine-tuning learns a message: it is the assistant's, and neither train nor weight says no. Another
+// value of these keys is an error.
+func (m *Message) Learned() (bool, error) {
+	learned := m.Role == "assistant"
+	for _, key := range []string{"train", "weight"} {
+		switch v, _ := m.Extra.Get(key); v {
+		case nil, true, 1, int64(1), 1.0:
+		case false, 0, int64(0), 0.0:
+			learned = false
+		default:
+			b, err := json.Marshal(v)
+			return false, errors.Join(err, fmt.Errorf("%s is %s; want true or 1 (the message is learned), or false or 0 (it is not)", key, b))
+		}
+	}
+	return learned, nil
 }
 
-// turn finds message i after position from.
-func (f *turnFinder) turn(i, from int) (start, end int, ok bool) {
-	before, startOK := f.prefix(i, true)
-	after, endOK := f.prefix(i+1, false)
-	start, end = len(before), len(after)
-	if startOK = startOK && start >= from; startOK && endOK && end >= start {
-		return start, end, true
-	}
-	said, answer := f.said(i)
-	turn, found := strings.CutPrefix(after, before) // as it is rendered when it is the last one
-	if k := strings.LastIndex(after, answer); !found && k >= 0 {
-		turn = after[k:]
-	}
-	at, stop := start, start
-	if answer != "" || !startOK {
-		if at, stop, ok = f.content(i, from); !ok || startOK && at < start {
-			return 0, 0, false
+// turn is a part of a conversation's text that the assistant writes.
+type turn struct{ message, start, end int }
+
+// generated are the parts that the template marks, but for those of messages that are skipped.
+func (v *conversation) generated(skipped []bool) ([]turn, error) {
+	for i, m := range v.views {
+		parts := printed(v.trace, i)
+		if parts == nil {
+			parts = []turn{{i, 0, len(v.trace.Text)}}
+		}
+		if m.values["role"] == "assistant" && !skipped[i] && !v.holds(i, parts) {
+			return nil, notShown(i)
 		}
 	}
-	_, tail, found := strings.Cut(turn, said)
-	if !found {
-		_, tail, _ = strings.Cut(turn, answer)
+	var all []turn
+	for _, g := range v.trace.Generation {
+		all = append(all, turn{v.messageAt(g[0], g[1]), g[0], g[1]})
 	}
-	if !startOK {
-		start = at - f.lead(before, f.whole[from:at])
+	if !slices.Contains(skipped, true) {
+		return all, nil
 	}
-	if !endOK || end < stop {
-		end = stop + f.endOfTurn(tail, stop)
+	if slices.ContainsFunc(all, func(t turn) bool { return t.message < 0 }) {
+		return nil, fmt.Errorf("chat: a message is not to be learned, but the template's generation tags do not tell which message they are about: %w", ErrTurnNotFound)
 	}
-	return start, end, true
+	return slices.DeleteFunc(all, func(t turn) bool { return skipped[t.message] }), nil
 }
 
-// said returns the content of message i, and what remains of it without reasoning.
-func (f *turnFinder) said(i int) (said, answer string) {
-	said = strings.TrimSpace(f.messages[i].Content)
-	_, answer, found := strings.Cut(said, "</think>")
-	if !found {
-		answer = said
-	}
-	return said, strings.TrimSpace(answer)
-}
-
-// turnProbe takes the place of a content, to find where the template puts it.
-const turnProbe = "\ue000\uf8ff\ue000"
-
-// content finds the text that the content of message i is rendered to.
-func (f *turnFinder) content(i, from int) (start, end int, ok bool) {
-	said, answer := f.said(i)
-	if answer == "" {
-		return 0, 0, false
-	}
-	probed := append([]Message(nil), f.messages...)
-	probed[i].Content, probed[i].Parts = turnProbe, nil
-	if text, err := f.c.Render(probed, f.opts); err == nil && strings.Count(text, turnProbe) == 1 {
-		start = commonPrefix(f.whole, text)
-		end = len(f.whole) - (len(text) - strings.Index(text, turnProbe) - len(turnProbe))
-		if start >= from && end > start && end <= len(f.whole) && strings.HasSuffix(f.whole, text[len(text)-len(f.whole)+end:]) &&
-			strings.Contains(f.whole[start:end], answer) {
-			return start, end, true
+// messageAt is the message for which a loop printed a range of the text, or -1.
+func (v *conversation) messageAt(start, end int) int {
+	at := -1
+	for _, r := range v.trace.Items { // an inner range comes after the outer one
+		if r.Start <= start && end <= r.End {
+			at = r.Item
 		}
 	}
-	for _, want := range []string{said, answer} {
-		if k := strings.Index(f.whole[from:], want); k >= 0 {
-			return from + k, from + k + len(want), true
-		}
-	}
-	return 0, 0, false
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-var turnMarker = regexp.MustCompile(`(?:<[^<>\n]{1,40}>|\[/?[A-Z_]{1,40}\])\s*`)
-
-// turnNear is how many bytes there may be between a content and the marker before or after it.
-const turnNear = 16
-
-// lead returns how many bytes at the end of text, before a content, already belong to the turn: those after the prompt,
-// which is the end of before.
-func (f *turnFinder) lead(before, text string) (n int) {
-	longest := 3 // a shorter match says nothing
-	for k := range min(turnNear, len(text)) {
-		same := 0
-		for end := len(text) - k; same < min(end, len(before)) && text[end-1-same] == before[len(before)-1-same]; {
-			same++
-		}
-		if same > longest {
-			longest, n = same, k
-		}
-	}
-	return n
-}
-
-// endOfTurn returns how much of the text at stop still belongs to the turn: everything up to and including the marker
-// that is also in tail, which is what follows the content when the conversation ends with this turn.
-func (f *turnFinder) endOfTurn(tail string, stop int) int {
-	rest := f.whole[stop:]
-	m := turnMarker.FindStringIndex(tail)
-	if m != nil && m[0] <= turnNear {
-		marker := strings.TrimSpace(tail[m[0]:m[1]])
-		if k := strings.Index(rest, marker); k >= 0 && k <= turnNear {
-			k += len(marker)
-			return k + commonPrefix(rest[k:], tail[m[0]+len(marker):m[1]])
-		}
-	}
-	if eos := f.opts.EOS; eos != "" {
-		if k := len(rest) - len(strings.TrimLeft(rest, " \n")); strings.HasPrefix(rest[k:], eos) {
-			return k + len(eos)
-		}
-	}
-	return 0
+	return at
 }

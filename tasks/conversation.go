@@ -1,0 +1,106 @@
+package tasks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spagotune/spagotune/tokenizer/chat"
+)
+
+// conversation makes a row of a conversation: its text as the model's template writes it, tokenised as a whole.
+func (e *encoder) conversation(ex Example) (Features, error) {
+	parts, err := e.render(ex, false)
+	if err != nil {
+		return Features{}, err
+	}
+	var text strings.Builder
+	var scored [][2]int
+	at := 0
+	for _, p := range parts {
+		text.WriteString(p.Text)
+		n := utf8.RuneCountInString(p.Text)
+		if p.Assistant {
+			scored = append(scored, [2]int{at, at + n})
+		}
+		at += n
+	}
+	e.noteUnshown(ex, text.String())
+	enc := e.tok.EncodePlus(text.String(), false)
+	var row Features
+	for i, in := range overlaps(enc.Offsets, scored) {
+		row.append(enc.IDs[i:i+1], in)
+	}
+	e.countEnds([]rune(text.String()), enc.IDs, enc.Offsets, scored)
+	return row, nil
+}
+
+// countEnds counts the tokens in which the assistant's turns end, but for white space.
+func (e *encoder) countEnds(text []rune, ids []int32, offsets, turns [][2]int) {
+	i := 0
+	for _, turn := range turns {
+		last := int32(-1)
+		for ; i < len(ids) && offsets[i][0] < turn[1]; i++ {
+			from, to := max(offsets[i][0], turn[0]), min(offsets[i][1], turn[1])
+			if from < to && to <= len(text) && strings.TrimSpace(string(text[from:to])) != "" {
+				last = ids[i]
+			}
+		}
+		if last >= 0 {
+			e.counts.notes().Ends[last]++
+		}
+	}
+}
+
+// render is a conversation as the model's template writes it. With generate it ends where a turn of the assistant
+// begins.
+func (e *encoder) render(ex Example, generate bool) ([]chat.Segment, error) {
+	if e.template == nil {
+		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none; chat_template gives it one", ex.Source)
+	}
+	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools, Extra: ex.TemplateArgs, BOS: e.bos, EOS: e.eos}
+	parts, err := e.template.Segments(e.withoutDoubles(ex.Chat, opts), opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ex.Source, err)
+	}
+	return parts, nil
+}
+
+// withoutDoubles takes the tokens that begin and end a sequence off the messages, if the template writes them itself.
+func (e *encoder) withoutDoubles(messages []chat.Message, opts chat.Options) []chat.Message {
+	for _, end := range []struct {
+		token string
+		cut   func(content string) string
+	}{
+		{e.bos, func(content string) string {
+			if rest := strings.TrimLeft(content, " \t\r\n"); strings.HasPrefix(rest, e.bos) {
+				return strings.TrimPrefix(rest, e.bos)
+			}
+			return content
+		}},
+		{e.eos, func(content string) string { return trimEnds(content, e.eos) }},
+	} {
+		if end.token == "" {
+			continue
+		}
+		cut, changed := slices.Clone(messages), false
+		for i := range cut {
+			if m := &cut[i]; m.Parts == nil {
+				content := end.cut(m.Content)
+				changed = changed || content != m.Content
+				m.Content = content
+			}
+		}
+		if changed && e.writes(cut, opts, end.token) {
+			messages = cut
+		}
+	}
+	return messages
+}
+
+// writes says whether the template writes a token around messages.
+func (e *encoder) writes(messages []chat.Message, opts chat.Options, token string) bool {
+	parts, err := e.template.Segments(messages, opts)
+	return err == nil && slices.ContainsFunc(parts, func(p chat.Segment) bool { return strings.Contains(p.Text, token) })
+}
