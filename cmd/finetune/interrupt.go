@@ -15,14 +15,21 @@ const interrupted = 130
 // untilSignal is a context that the first Ctrl-C, or a request to terminate, cancels, which is said on stderr. The second
 // one ends the process. stop releases it.
 func untilSignal(stderr io.Writer, verb string) (ctx context.Context, stop func()) {
-	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	unsay := context.AfterFunc(ctx, func() {
-		_, _ = fmt.Fprintf(stderr, "\nfinetune: %s Ctrl-C again ends it at once.\n", stopping(verb))
-		release()
-	})
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			_, _ = fmt.Fprintf(stderr, "\nfinetune: %s Ctrl-C again ends it at once.\n", stopping(verb))
+			signal.Stop(signals)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	return ctx, func() {
-		unsay()
-		release()
+		signal.Stop(signals)
+		cancel()
 	}
 }
 
