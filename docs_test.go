@@ -38,6 +38,7 @@ import (
 	"github.com/spagotune/spagotune/bench"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/convert"
 	"github.com/spagotune/spagotune/evaldata"
 	"github.com/spagotune/spagotune/evaluate"

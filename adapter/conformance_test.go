@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
@@ -281,5 +282,56 @@ func TestLarge(t *testing.T) {
 		wantT := tensor.New(tokens, in)
 		tensor.NN(wantT, gy, folded(w, a), 0)
 		golden.Close(t, "gy·W and Backward", dx.Data, wantT.Data, 1e-5, true)
+	})
+}
+
+// TestBF16KeepsSmallUpdates: with BF16 an update that is much smaller than the distance between bfloat16 numbers is not lost,
+// forward or backward. What it adds to the output must be within 5 % of ΔW's part in float32.
+func TestBF16KeepsSmallUpdates(t *testing.T) {
+	const out, in, tokens = 40, 48, 80
+	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
+		rng := rand.New(rand.NewPCG(16, 2))
+		l := bareLinear(out, in, 1)
+		w := dense(l.Weight.Source(""))
+		for i, v := range w.Data {
+			w.Data[i] = tensor.FromBF16(tensor.ToBF16(v))
+		}
+		l.Weight.SetValues(w.Data)
+		a, err := newMethod(map[string]any{"r": 2}).Adapt(l, rng)
+		if err != nil {
+			t.Skip(err)
+		}
+		l.Attach("mine", a, 0)
+		var delta tensor.Matrix
+		for step := float32(1e-4); delta.Data == nil || vec.Max(delta.Data) < 2e-4; step *= 2 { // small, but not beside float32's rounding
+			for _, p := range a.Params() {
+				for i, v := range random(rng, 1, p.Size()).Data {
+					op.Data(p.Param).Data[i] += step * v
+				}
+			}
+			l.ParamsChanged()
+			delta = folded(w, a)
+			vec.Axpy(delta.Data, -1, w.Data)
+		}
+		x, gy := random(rng, tokens, in), random(rng, tokens, out)
+		y, dx := tensor.New(tokens, out), tensor.New(tokens, in)
+		tensor.NT(y, x, delta, 0)
+		tensor.NN(dx, gy, delta, 0)
+		var got [2]tensor.Matrix
+		for i, name := range []string{"mine", ""} {
+			p := &op.Pass{Adapter: name, BF16: true}
+			o, d := tensor.New(tokens, out), tensor.New(tokens, in)
+			l.Forward(p, o, x)
+			l.InputGrad(p, d, 0, gy)
+			p.Release()
+			if i == 0 {
+				got = [2]tensor.Matrix{o, d}
+				continue
+			}
+			vec.Axpy(got[0].Data, -1, o.Data)
+			vec.Axpy(got[1].Data, -1, d.Data)
+		}
+		golden.Close(t, "x·ΔWᵀ", got[0].Data, y.Data, 5e-2, true)
+		golden.Close(t, "gy·ΔW", got[1].Data, dx.Data, 5e-2, true)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Method is a way of changing linear layers: a pointer to a struct that embeds Common and whose JSON is
@@ -18,8 +19,8 @@ type Method interface {
 	// Adapt makes the adapter of one layer, untrained. Attach calls it with settings that are complete and valid. rng is the
 	// layer's own generator. It is nil where the values are about to be read from a file and need not be drawn.
 	//
-	// The adapter may implement, besides the optional interfaces of package model, Ranker, TensorStorer, AfterLoader and
-	// SpectrumFactorer.
+	// The adapter may implement, besides the optional interfaces of package model, Ranker, TensorStorer, AfterLoader,
+	// SpectrumFactorer and LowRankFactorer.
 	Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error)
 }
 
@@ -81,6 +82,12 @@ type SpectrumFactorer interface {
 	// SpectrumFactors returns matrices that have, together, the singular values of ΔW [out, in] other than 0. Package
 	// spectrum has functions that make them.
 	SpectrumFactors(out, in int) []*mat.Dense
+}
+
+// LowRankFactorer is implemented by a layer's adapter whose ΔW is a product of two smaller matrices.
+type LowRankFactorer interface {
+	// LowRankFactors returns matrices of the caller's own with ΔW = b·a: b [out, r] and a [r, in].
+	LowRankFactors(out, in int) (b, a tensor.Matrix)
 }
 
 // StoredTensor is a tensor in an adapter's file. Several tensors may stand for the same parameter: Save writes all of

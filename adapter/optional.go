@@ -18,7 +18,7 @@ var (
 	layerInterfaces = []reflect.Type{
 		reflect.TypeFor[model.DeltaForwarder](), reflect.TypeFor[model.OutputTransformer](), reflect.TypeFor[model.OutputGradder](),
 		reflect.TypeFor[model.BiasMerger](), reflect.TypeFor[model.BiasAdder](), reflect.TypeFor[model.ParamsObserver](),
-		reflect.TypeFor[Ranker](), reflect.TypeFor[SpectrumFactorer](), reflect.TypeFor[TensorStorer](), reflect.TypeFor[AfterLoader](),
+		reflect.TypeFor[Ranker](), reflect.TypeFor[SpectrumFactorer](), reflect.TypeFor[LowRankFactorer](), reflect.TypeFor[TensorStorer](), reflect.TypeFor[AfterLoader](),
 	}
 )
 

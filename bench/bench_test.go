@@ -115,3 +115,39 @@ func TestProfile(t *testing.T) {
 		t.Error("no error for gradient_checkpointing auto")
 	}
 }
+
+// TestBF16AndRandomModel: a shape is measured without its weights, in either arithmetic.
+func TestBF16AndRandomModel(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	config := `{"model_type": "llama", "vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2,
+		"max_position_embeddings": 64, "tie_word_embeddings": true}`
+	if err := os.WriteFile(path, []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var losses [2][]float64
+	for i, bf16 := range []bool{false, true} {
+		m, err := RandomModel(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, own := m.WeightMemory(); own > 2*m.NumParameters()+4*5*64 {
+			t.Errorf("%d parameters take %d bytes", m.NumParameters(), own)
+		}
+		r, err := Train(t.Context(), m, nil, nil, Options{Method: "lora", Batch: 4, Steps: 2, Dense: 32, BF16: bf16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.BF16 != bf16 || !(r.Float32Peak > 0) || !(r.BFloat16Peak > 0) || !(r.MFU > 0) {
+			t.Errorf("got %+v", r)
+		}
+		losses[i] = r.Losses
+	}
+	for i, v := range losses[0] {
+		if d := math.Abs(losses[1][i] - v); !(d <= 1e-2*v) || d == 0 {
+			t.Errorf("step %d: the loss is %g in float32, %g in bfloat16", i, v, losses[1][i])
+		}
+	}
+	if _, err := RandomModel(t.Context(), filepath.Join(t.TempDir(), "none.json")); err == nil {
+		t.Error("no error without a file")
+	}
+}

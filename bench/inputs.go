@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
@@ -79,10 +80,33 @@ func LoadModel(ctx context.Context, name string) (*model.Model, error) {
 	m, err := model.Load(ctx, dir, model.Options{})
 	if err == nil && m.Head().Kind == head.FeatureExtraction {
 		_ = m.Close()
-		m, err = model.Load(ctx, dir, model.Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
+		m, err = model.Load(ctx, dir, model.Options{Head: twoClasses})
 	}
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
+
+// RandomModel makes a model of the shape in a config.json, with random weights stored in bfloat16, to measure a shape without
+// its weights.
+func RandomModel(ctx context.Context, path string) (*model.Model, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	config, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	m, err := model.New(config, model.Options{Seed: 42, BF16: true})
+	if err == nil && m.Head().Kind == head.FeatureExtraction {
+		m, err = model.New(config, model.Options{Seed: 42, BF16: true, Head: twoClasses})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// twoClasses is the head of a model without one.
+var twoClasses = head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}

@@ -36,6 +36,8 @@ type Options struct {
 	Dense int
 	// GradientCheckpointing is none (or empty) or block.
 	GradientCheckpointing string
+	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
+	BF16 bool
 	// Profile measures the time of each kind of operator.
 	Profile bool
 }
@@ -46,13 +48,21 @@ type Result struct {
 	// step, otherwise the time of all steps.
 	TokensPerSecond float64   `json:"tokens_per_second"`
 	StepSeconds     []float64 `json:"step_seconds"`
+	// CPUSeconds is the processor time of the timed steps on all threads: what to compare on a machine that does other
+	// work too. It is 0 if the system does not tell.
+	CPUSeconds float64 `json:"cpu_seconds"`
 	// PeakBytes is the peak memory of the process, 0 if the system does not tell.
 	PeakBytes int `json:"peak_bytes"`
+	// Float32Peak and BFloat16Peak are the machine's multiply-add peaks in GFLOP/s of a thread: tensor.Peak and PeakBF16.
+	Float32Peak  float64 `json:"float32_peak_gflops"`
+	BFloat16Peak float64 `json:"bfloat16_peak_gflops"`
 	// MFU is the model FLOP utilization, the share of the machine's multiply-add peak that products with the model's
 	// weights use:
 	//
 	//	FLOP = 2·2·(P·tokens + H·scored), or 2·3·(…) if all parameters train
-	//	MFU = FLOP ÷ seconds ÷ (threads · tensor.Peak())
+	//	MFU = FLOP ÷ seconds ÷ (threads · peak)
+	//
+	// The peak is that of the arithmetic in use.
 	//
 	// P is the number of parameters in the matrices of the layers and H that of the LM head. A product takes 2 FLOP per
 	// parameter and token. There are two products, one forward and one for the gradient of the input, and a third for
@@ -68,6 +78,7 @@ type Result struct {
 	ActivationBytes int             `json:"activation_bytes"`
 
 	Method    string `json:"method"`
+	BF16      bool   `json:"bf16"`
 	Trainable int    `json:"trainable_parameters"`
 	Tokens    int    `json:"tokens"`
 	Scored    int    `json:"scored_tokens"`
@@ -147,7 +158,7 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Method: o.Method, Threads: tensor.Threads()}
+	r := &Result{Method: o.Method, BF16: o.BF16, Threads: tensor.Threads()}
 	for _, p := range t.Params {
 		r.Trainable += p.Size()
 	}
@@ -180,7 +191,7 @@ func (r *Result) runSteps(ctx context.Context, t *finetune.Trainer, rows []tasks
 		if s == 1 && o.Profile {
 			t.Profile = &op.Profile{}
 		}
-		began := time.Now()
+		began, used := time.Now(), process.CPUSeconds()
 		stats, err := t.Step(ctx, rows[s*o.Batch:(s+1)*o.Batch], s, 3e-4)
 		if err != nil {
 			return err
@@ -188,6 +199,7 @@ func (r *Result) runSteps(ctx context.Context, t *finetune.Trainer, rows []tasks
 		r.Losses = append(r.Losses, stats.Loss)
 		if s > 0 {
 			r.StepSeconds = append(r.StepSeconds, time.Since(began).Seconds())
+			r.CPUSeconds += process.CPUSeconds() - used
 			r.Tokens, r.Scored = r.Tokens+stats.Tokens, r.Scored+stats.Scored
 		}
 	}
@@ -232,7 +244,12 @@ func (r *Result) setRates(m *model.Model, o Options) {
 		}
 		flop += 2 * products * float64(l.Weight.Size()) * float64(n)
 	})
-	r.MFU = flop / seconds / (float64(r.Threads) * tensor.Peak() * 1e9)
+	r.Float32Peak, r.BFloat16Peak = tensor.Peak(), tensor.PeakBF16()
+	peak := r.Float32Peak
+	if o.BF16 {
+		peak = r.BFloat16Peak
+	}
+	r.MFU = flop / seconds / (float64(r.Threads) * peak * 1e9)
 }
 
 func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
@@ -258,5 +275,5 @@ func newTrainer(ctx context.Context, m *model.Model, o Options) (*finetune.Train
 			return nil, err
 		}
 	}
-	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block"}), nil
+	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block", BF16: o.BF16}), nil
 }

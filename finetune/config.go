@@ -125,6 +125,10 @@ type TrainSpec struct {
 	// LoadBestModelAtEnd saves the weights of the best evaluation as the run's result, not the last ones.
 	LoadBestModelAtEnd bool `yaml:"load_best_model_at_end"`
 
+	// BF16 rounds the factors of matrix products to bfloat16 in training and for the held-out loss, as Trainer's bf16 does
+	// with autocast. Sums, parameters, gradients and the optimizer stay float32 (see op.Pass). Answers are scored in float32.
+	BF16 bool `yaml:"bf16"`
+
 	// Seed decides everything that is random: the order of rows, the adapter's start, dropout.
 	Seed uint64 `yaml:"seed"`
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,

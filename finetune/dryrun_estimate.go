@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
@@ -98,7 +98,7 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if raw, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil {
+	if raw, err := fs.ReadFile(llamacpp.Files(dir), "config.json"); err == nil {
 		return raw, nil
 	}
 	name := strings.ToLower(filepath.Base(c.Model.Path))

@@ -3,10 +3,11 @@ package finetune
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
@@ -64,10 +65,11 @@ func (c *Config) missingModel() error {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+		_, err = fs.Stat(llamacpp.Files(dir), "config.json")
+		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s does not exist", c.Model.Path)
 		}
-		return nil
+		return err
 	case !c.Model.Config.Empty():
 		_, err := c.Model.Config.Read()
 		return err

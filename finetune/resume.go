@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -48,14 +47,14 @@ func (r *run) findCheckpoint() error {
 		return fmt.Errorf("seed is %d, but the run in %s has %d", r.config.Train.Seed, dir, s.Seed)
 	}
 	r.resumeFrom, r.state = found, s
-	return nil
+	return r.checkArithmetic()
 }
 
 // restore loads the state of the optimizer and the adapter from the checkpoint that the run resumes from.
 func (r *run) restore() error {
 	digest := r.digest()
 	if r.resumeFrom == "" {
-		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest}
+		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest, Arithmetic: r.config.Train.arithmetic()}
 		return nil
 	}
 	legacy, changed := r.legacyRun(r.state.Digest)
@@ -69,8 +68,8 @@ func (r *run) restore() error {
 	default:
 		return fmt.Errorf("the recipe or the data have changed since %s was written; use --overwrite to start again", r.resumeFrom)
 	}
-	if r.state.Kernel != cpu.Used.String() {
-		r.options.Log.Warn().Str("then", r.state.Kernel).Str("now", cpu.Used.String()).
+	if now := kernel(r.config.Train.arithmetic()); r.state.Kernel != now {
+		r.options.Log.Warn().Str("then", r.state.Kernel).Str("now", now).
 			Msg("the checkpoint was made on another kernel: the run continues, but not to the same bits")
 	}
 	if err := r.trainer.AdamW.load(filepath.Join(r.resumeFrom, "optimizer.safetensors")); err != nil {

@@ -136,6 +136,7 @@ func (r *run) prepare(ctx context.Context) error {
 	for _, w := range r.model.Warnings {
 		r.options.Log.Warn().Msg(w)
 	}
+	r.logArithmetic()
 	if err := r.encode(); err != nil {
 		return err
 	}

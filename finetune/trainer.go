@@ -33,6 +33,8 @@ type TrainerOptions struct {
 	MaxTokensPerMicroBatch int
 	// Checkpointing recomputes every layer in the backward pass instead of keeping its activations.
 	Checkpointing bool
+	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
+	BF16 bool
 	// Seed decides the dropout masks and the noise on embeddings.
 	Seed uint64
 	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
@@ -198,7 +200,7 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 		return 0, nil
 	}
 	p := &op.Pass{Grad: true, Adapter: t.adapter, Train: true, Seed: seed, Regularization: t.Options.Regularization,
-		Checkpointing: t.Options.Checkpointing, Profile: t.Profile}
+		Checkpointing: t.Options.Checkpointing, BF16: t.Options.BF16, Profile: t.Profile}
 	defer p.Release()
 	loss, err := t.Model.Loss(p, infer.Batch(t.Model, rows))
 	if err != nil {
@@ -226,7 +228,9 @@ func (t *Trainer) notFinite() string {
 
 // EvalLoss returns the mean loss over everything that is scored in rows.
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
-	return infer.NewSession(t.Model, nil, t.adapter).Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
+	s := infer.NewSession(t.Model, nil, t.adapter)
+	s.BF16 = t.Options.BF16
+	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
 }
 
 // sourcesOf names the data that rows come from, for a message.

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
@@ -31,7 +30,9 @@ type TrainerState struct {
 	Restarts int `json:"restarts,omitempty"`
 	// EvalPending says that the evaluation at Step was interrupted.
 	EvalPending bool `json:"eval_due,omitempty"`
-	// Kernel is the instruction set that computed the numbers.
+	// Arithmetic is float32 or bfloat16 (see TrainSpec.BF16); "" is float32.
+	Arithmetic string `json:"arithmetic,omitempty"`
+	// Kernel is what computed the products: an instruction set, or a unit for bfloat16.
 	Kernel string `json:"kernel"`
 	// Digest identifies the course of the run: the recipe's keys and the rows.
 	Digest string `json:"digest"`
@@ -51,7 +52,7 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 		if err := o.save(filepath.Join(tmp, "optimizer.safetensors")); err != nil {
 			return err
 		}
-		s.Kernel = cpu.Used.String()
+		s.Kernel = kernel(s.Arithmetic)
 		var err error
 		if s.Files, err = fileDigests(tmp); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 )
 
 // BaseModel finds the model that the settings of an adapter's folder name: a folder of that name here, in the adapter's
@@ -41,8 +42,12 @@ func BaseModel(adapterDir string) (string, error) {
 	return "", fmt.Errorf("%s is for the model %q, which is not a folder here; name its folder with --model", adapterDir, name)
 }
 
+// hasConfig says whether there is a model: a folder with a config.json, or a GGUF file.
 func hasConfig(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "config.json"))
+	if !llamacpp.IsFile(dir) {
+		dir = filepath.Join(dir, "config.json")
+	}
+	_, err := os.Stat(dir)
 	return err == nil
 }
 

@@ -1,10 +1,9 @@
 package infer
 
 import (
+	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/numeric"
@@ -35,7 +34,7 @@ func (s *Session) Probes() ([]*model.Batch, error) {
 		}
 		return all, nil
 	}
-	if _, err := os.Stat(filepath.Join(m.Dir, "tokenizer.json")); err != nil {
+	if _, err := fs.Stat(m.Files(), "tokenizer.json"); err != nil {
 		return all, nil
 	}
 	tok, err := s.Tokenizer()

@@ -19,6 +19,7 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 			return 0, err
 		}
 		err := op.Inference(s.Adapter, func(p *op.Pass) error {
+			p.BF16 = s.BF16
 			loss, err := s.Model.Loss(p, Batch(s.Model, batch))
 			if err != nil {
 				return err

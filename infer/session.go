@@ -36,6 +36,8 @@ type Session struct {
 	Adapter string
 	// Attached is that adapter if Open has loaded it, otherwise nil.
 	Attached *adapter.Adapter
+	// BF16 rounds the factors of matrix products to bfloat16 in Loss, see op.Pass. All else is float32.
+	BF16 bool
 	// Setup says how the model was opened.
 	Setup ModelSetup
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"testing/fstest"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/tokenizer"
 	"github.com/spagotune/spagotune/tokenizer/chat"
@@ -27,7 +28,7 @@ type TokenizerFiles struct {
 // NewTokenizerFiles are the files of the tokenizer of a model with an adapter ("" is none). They are the adapter's if its
 // folder has a vocabulary, else the model's. The chat template is the adapter's if its folder has one, else the model's.
 func NewTokenizerFiles(modelDir, adapterDir string) *TokenizerFiles {
-	f := &TokenizerFiles{folder: os.DirFS(modelDir), changed: fstest.MapFS{}}
+	f := &TokenizerFiles{folder: llamacpp.Files(modelDir), changed: fstest.MapFS{}}
 	if adapterDir == "" {
 		return f
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 )
@@ -130,7 +131,7 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 		return nil, err
 	}
 	i.ModelType = config.ModelType
-	file, err := checkpoint.Open(dir)
+	file, err := openWeights(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +152,19 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 		i.Tensors[at].Parameters += t.Size()
 	})
 	return i, nil
+}
+
+// weights are a folder's or a GGUF file's.
+type weights interface {
+	Get(name string) (checkpoint.Tensor, bool)
+	Close() error
+}
+
+func openWeights(path string) (weights, error) {
+	if llamacpp.IsFile(path) {
+		return llamacpp.Open(path)
+	}
+	return checkpoint.Open(path)
 }
 
 // inspectAdapter describes the adapter in a folder.

@@ -50,12 +50,25 @@ func (b *binding) weight(w *Weight) {
 		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
 	default:
 		w.untied, w.tied = w.tied != nil && !w.loose, nil
-		if err := w.bind(t); err != nil {
+		if err := b.bind(w, t); err != nil {
 			b.invalid(err)
 		} else if name, ok := notFinite(w); ok {
 			b.mismatch.Invalid = append(b.mismatch.Invalid, name)
 		}
 	}
+}
+
+// bind gives a weight the values of a tensor.
+func (b *binding) bind(w *Weight, t checkpoint.Tensor) error {
+	f, ok := b.m.file.(sourceFile)
+	if !ok {
+		return w.bind(t)
+	}
+	src, err := f.Source(t.Name)
+	if err == nil {
+		w.bindSource(t, src)
+	}
+	return err
 }
 
 // stays says whether a weight stays tied, though the checkpoint has a tensor for it: where that has the other weight's
@@ -71,7 +84,7 @@ func (b *binding) stays(w *Weight, t checkpoint.Tensor) bool {
 	if w.tied.source == nil { // it is missing, which has been noted
 		return true
 	}
-	if own.bind(t) != nil {
+	if b.bind(&own, t) != nil {
 		return false
 	}
 	if equal(own.source, w.tied.source) {
@@ -146,6 +159,16 @@ func (w *Weight) randomize(r *rand.Rand, deviation float64) {
 		}
 	}
 	w.set(v)
+}
+
+// randomizeBF16 draws a matrix's values as randomize does, and stores them in bfloat16.
+func (w *Weight) randomizeBF16(r *rand.Rand, deviation float64) {
+	v := make([]uint16, w.Size())
+	for j := range v {
+		v[j] = tensor.ToBF16(float32(r.NormFloat64() * deviation))
+	}
+	w.stored = checkpoint.BF16(w.Name, v, w.Shape...)
+	w.source = tensor.BF16{Data: v, Rows: w.Shape[0], Cols: w.Shape[1]}
 }
 
 // initializerRange is the standard deviation of new weights.

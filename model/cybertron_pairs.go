@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/wording"
@@ -25,10 +24,10 @@ type bpeFile struct {
 // pairFiles are those of Cybertron's tokenizers for BART, Marian and Pegasus: a SentencePiece model, or byte pairs as
 // vocab.json and merges.txt, which are made from tokenizer.json where a folder has only that.
 func (m *Model) pairFiles() (map[string][]byte, error) {
-	pieces := exists(filepath.Join(m.Dir, "spiece.model")) || exists(filepath.Join(m.Dir, "source.spm"))
+	pieces := m.has("spiece.model") || m.has("source.spm")
 	files := map[string][]byte{}
 	for _, name := range []string{"vocab.json", "merges.txt", "tokenizer.json"} {
-		raw, err := readIf(filepath.Join(m.Dir, name))
+		raw, err := m.readIf(name)
 		if err != nil {
 			return nil, err
 		}

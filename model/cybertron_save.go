@@ -64,7 +64,7 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 		return err
 	}
 	for _, f := range companions {
-		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
+		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (m *Model) extraSource(w *Weight) (tensor.Source, error) {
 		return nil, fmt.Errorf("%s has shape %v, want %v", name, t.Shape, w.Shape)
 	}
 	own := &Weight{Name: w.Name, Shape: w.Shape}
-	if err := own.bind(t); err != nil {
+	if err := (&binding{m: m}).bind(own, t); err != nil {
 		return nil, err
 	}
 	return own.Source(""), nil

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -36,7 +36,7 @@ func (m *Model) cybertronFiles() (map[string][]byte, error) {
 
 // wordPieceFiles are those that Cybertron's tokenizer for BERT needs.
 func (m *Model) wordPieceFiles() (map[string][]byte, error) {
-	raw, err := readIf(filepath.Join(m.Dir, "tokenizer.json"))
+	raw, err := m.readIf("tokenizer.json")
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 			return nil, fmt.Errorf("tokenizer.json: %w", err)
 		}
 	}
-	vocab, err := readIf(filepath.Join(m.Dir, "vocab.txt"))
+	vocab, err := m.readIf("vocab.txt")
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 	if err := checkVocabularyFile(vocab, m.Config().VocabSize); err != nil {
 		return nil, fmt.Errorf("vocab.txt: %w", err)
 	}
-	settings, err := readIf(filepath.Join(m.Dir, "tokenizer_config.json"))
+	settings, err := m.readIf("tokenizer_config.json")
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func (m *Model) wordPieceFiles() (map[string][]byte, error) {
 }
 
 // readIf reads a file that may not be there.
-func readIf(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+func (m *Model) readIf(name string) ([]byte, error) {
+	b, err := fs.ReadFile(m.Files(), name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

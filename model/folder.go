@@ -8,23 +8,35 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/lfs"
 )
 
-// readConfigFile reads the config.json of a model's folder. For a path that is something else, the error says what it is and
-// what to do.
-func readConfigFile(dir string) ([]byte, error) {
+// readConfigFile reads the config.json of a model's folder, or opens a GGUF file and returns what it has in its place; gguf is
+// nil for a folder. For a path that is something else, the error says what it is and what to do.
+func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, notAFolder(dir)
+		return nil, nil, notAFolder(dir)
 	case err != nil:
-		return nil, err
-	case isGGUF(dir):
-		return nil, openGGUF(dir)
+		return nil, nil, err
+	case llamacpp.IsFile(dir):
+		if gguf, err = llamacpp.Open(dir); errors.Is(err, llamacpp.ErrUnsupported) {
+			err = notSupported("%w", err)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return gguf.Config(), gguf, nil
 	case !info.IsDir():
-		return nil, errors.New("is a file; want the Hugging Face folder that contains it")
+		return nil, nil, errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file")
 	}
+	config, err = readConfigIn(dir)
+	return config, nil, err
+}
+
+func readConfigIn(dir string) ([]byte, error) {
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notAModel(dir)
@@ -44,7 +56,7 @@ var hubName = regexp.MustCompile(`^[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?$`)
 // notAFolder says what a path that does not exist may be.
 func notAFolder(name string) error {
 	if !hubName.MatchString(name) {
-		return errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors")
+		return errors.New("no such folder; want a Hugging Face folder with config.json and model.safetensors, or a GGUF file")
 	}
 	return fmt.Errorf("no such folder; if it is a name on the Hugging Face Hub, \"finetune hub download %s\" brings the model and prints its folder", name)
 }
@@ -70,7 +82,7 @@ func notAModel(dir string) error {
 			"or merge the two", c.Base)
 	}
 	if file := match("*.gguf"); file != "" {
-		return openGGUF(file)
+		return fmt.Errorf("has no config.json, but a GGUF file: to open that, name %s", file)
 	}
 	if snapshot := match("snapshots/*/config.json"); snapshot != "" {
 		return fmt.Errorf("is a repository in the Hub's cache; the model is in %s", filepath.Dir(snapshot))
@@ -80,22 +92,4 @@ func notAModel(dir string) error {
 			"want the same model in Hugging Face's format")
 	}
 	return errors.New("has no config.json; want a Hugging Face folder with config.json and model.safetensors")
-}
-
-// isGGUF reports whether a path is a GGUF file.
-func isGGUF(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = f.Close() }()
-	magic := make([]byte, 4)
-	n, _ := f.Read(magic)
-	return string(magic[:n]) == "GGUF"
-}
-
-// openGGUF refuses a GGUF file.
-func openGGUF(path string) error {
-	return notSupported("%s is a GGUF file, which holds a model for llama.cpp, most often quantised; "+
-		"want the Hugging Face folder of the model that it was made from", filepath.Base(path))
 }

@@ -2,9 +2,9 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -70,10 +70,10 @@ type generationConfig struct {
 func (m *Model) readGenerationConfig() (c generationConfig, err error) {
 	raw, name := []byte(m.ConfigJSON), "config.json"
 	if m.Dir != "" {
-		g, err := os.ReadFile(filepath.Join(m.Dir, "generation_config.json"))
+		g, err := fs.ReadFile(m.Files(), "generation_config.json")
 		if err == nil {
 			raw, name = g, "generation_config.json"
-		} else if !os.IsNotExist(err) {
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			return c, fmt.Errorf("model: %w", err)
 		}
 	}

@@ -119,22 +119,27 @@ func TestGoldenModels(t *testing.T) {
 			}
 			f := golden.Open(t, c.Path("io.safetensors"))
 			b := readGolden(t, f, m.Head().Kind)
-			checkLogits(t, m, f, b)
+			checkLogits(t, m, f, b, false)
+			checkLogits(t, m, f, b, true)
 			checkGradients(t, m, f, b)
 			checkGeneration(t, m, f)
 		})
 	}
 }
 
-func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
-	p := &op.Pass{}
+// checkLogits allows 2e-4, and in bfloat16 2e-2 of the largest magnitude.
+func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch, bf16 bool) {
+	p, tolerance := &op.Pass{BF16: bf16}, 2e-4
+	if bf16 {
+		tolerance = 2e-2
+	}
 	defer p.Release()
 	got, err := m.Logits(p, b.Batch, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Head().Kind != head.QuestionAnswering {
-		golden.Close(t, "logits", got.Data, rowsAt(f.Float32(t, "logits"), b.at, got.Cols), 2e-4, false)
+		golden.Close(t, "logits", got.Data, rowsAt(f.Float32(t, "logits"), b.at, got.Cols), tolerance, bf16)
 		return
 	}
 	for c, name := range []string{"start_logits", "end_logits"} {
@@ -144,7 +149,7 @@ func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 				column, want = append(column, got.Row(i)[c]), append(want, v)
 			}
 		}
-		golden.Close(t, name, column, want, 2e-4, false)
+		golden.Close(t, name, column, want, tolerance, bf16)
 	}
 }
 

@@ -141,11 +141,13 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 // 1. For 1 token merging costs 2.4 to 9 times as much.
 const fewRows = 64
 
-// apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout.
+// apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout. With
+// BF16 it always is: entries of ΔW are mostly smaller than half the distance between neighbouring bfloat16 numbers, so W + ΔW
+// would be rounded to W.
 func (l *Linear) apart(p *op.Pass, a attached, rows int) (apart, dropout bool) {
 	_, cheap := a.Adapter.(DeltaForwarder)
 	dropout = p.Train && a.dropout > 0
-	return dropout || cheap && rows <= fewRows, dropout
+	return dropout || p.BF16 || cheap && rows <= fewRows, dropout
 }
 
 // Params implements op.Projection.
@@ -182,16 +184,20 @@ func (l *Linear) ReadsOutput(p *op.Pass) bool {
 // Forward computes y = x·W'ᵀ + b.
 func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
 	w := l.Weight.Source(p.Adapter)
-	if a, ok := l.adapters[p.Adapter]; !ok {
-		tensor.NT(y, x, w, 0)
-	} else if apart, dropout := l.apart(p, a, x.Rows); apart {
-		tensor.NT(y, x, w, 0)
-		l.addUpdate(p, a, w, y, x, dropout)
-	} else if t, ok := a.Adapter.(OutputTransformer); ok && x.Rows <= fewRows {
-		tensor.NT(y, x, w, 0)
+	a, ok := l.adapters[p.Adapter]
+	apart, dropout := l.apart(p, a, x.Rows)
+	t, transforms := a.Adapter.(OutputTransformer)
+	switch {
+	case !ok:
+		op.NT(p, y, x, w, 0)
+	case transforms && !dropout && (p.BF16 || x.Rows <= fewRows):
+		op.NT(p, y, x, w, 0)
 		t.TransformOutput(y, x)
-	} else {
-		tensor.NT(y, x, folded{w, a}, 0)
+	case apart:
+		op.NT(p, y, x, w, 0)
+		l.addUpdate(p, a, w, y, x, dropout)
+	default:
+		op.NT(p, y, x, folded{w, a}, 0)
 	}
 	if b := l.BiasOf(p.Adapter); b != nil {
 		for i := range y.Rows {
@@ -211,7 +217,7 @@ func (l *Linear) addUpdate(p *op.Pass, a attached, w tensor.Source, y, x tensor.
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Forward(y, x)
 	} else {
-		tensor.NT(y, x, update{folded{w, a}}, 1)
+		op.NT(p, y, x, update{folded{w, a}}, 1)
 	}
 }
 
@@ -227,11 +233,11 @@ func (l *Linear) ParamGrad(p *op.Pass, x, y, gy tensor.Matrix) {
 func (l *Linear) InputGrad(p *op.Pass, dx tensor.Matrix, beta float32, gy tensor.Matrix) {
 	w := l.Weight.Source(p.Adapter)
 	if a, ok := l.adapters[p.Adapter]; !ok {
-		tensor.NN(dx, gy, w, beta)
+		op.NN(p, dx, gy, w, beta)
 	} else if apart, dropout := l.apart(p, a, gy.Rows); !apart {
-		tensor.NN(dx, gy, folded{w, a}, beta)
+		op.NN(p, dx, gy, folded{w, a}, beta)
 	} else {
-		tensor.NN(dx, gy, w, beta)
+		op.NN(p, dx, gy, w, beta)
 		l.updateGrad(p, a, w, dx, gy, dropout)
 	}
 }
@@ -239,7 +245,7 @@ func (l *Linear) InputGrad(p *op.Pass, dx tensor.Matrix, beta float32, gy tensor
 // baseGrad adds dW = gyᵀ·x and db = Σ gy where the layer itself trains.
 func (l *Linear) baseGrad(p *op.Pass, x, gy tensor.Matrix) {
 	if w := l.Weight.Param(p.Adapter); op.RequiresGrad(w) {
-		tensor.TN(op.Grad(w), gy, x, 1)
+		op.TN(p, op.Grad(w), gy, x, 1)
 	}
 	if l.Bias == nil {
 		return
@@ -290,7 +296,13 @@ func (l *Linear) adapterGrad(p *op.Pass, a attached, x, y, gy tensor.Matrix) {
 // ownOutput is x·W'ᵀ: the layer's output without its bias, or a new product where the adapter's input has dropout.
 func (l *Linear) ownOutput(p *op.Pass, a attached, own, x, y tensor.Matrix, dropout bool) {
 	if dropout {
-		tensor.NT(own, x, folded{l.Weight.Source(p.Adapter), a}, 0)
+		w := l.Weight.Source(p.Adapter)
+		if p.BF16 {
+			op.NT(p, own, x, w, 0)
+			l.addUpdate(p, a, w, own, x, false)
+			return
+		}
+		op.NT(p, own, x, folded{w, a}, 0)
 		return
 	}
 	bias := l.BiasOf(p.Adapter)
@@ -307,7 +319,7 @@ func (l *Linear) updateGrad(p *op.Pass, a attached, w tensor.Source, dx, gy tens
 	if s, ok := a.Adapter.(DeltaForwarder); ok {
 		s.Backward(d.Matrix(), gy)
 	} else {
-		tensor.NN(d.Matrix(), gy, update{folded{w, a}}, 0)
+		op.NN(p, d.Matrix(), gy, update{folded{w, a}}, 0)
 	}
 	if dropout {
 		p.Dropout(d.Matrix(), d.Matrix(), a.dropout, l.path)

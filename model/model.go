@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // Model is a backbone and a head, with their weights.
 type Model struct {
 	Backbone
-	// Dir is the folder from which the model was read, or ""; Save copies the tokenizer's files from it.
+	// Dir is the folder or the GGUF file from which the model was read, or ""; Save copies the tokenizer's files from it.
 	Dir string
 	// ConfigJSON is the config.json, with the head that the options asked for.
 	ConfigJSON json.RawMessage
@@ -34,15 +36,34 @@ type Model struct {
 	arch      Architecture
 	config    json.RawMessage // config.json as the folder has it
 	cybertron *pairing        // with the Cybertron model that shares the weights' memory, or nil
-	file      *checkpoint.Checkpoint
+	file      weightFile
 	borrowed  bool // the file belongs to the model with which this one shares the weights
 
 	maxSeqLength int // of sentence-transformers; 0 is none
 }
 
-// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. The weights
-// stay in the file's memory map, so the folder must not change while the model is in use. The options may ask for a new head,
-// whose weights are then random, or for other numerics.
+// weightFile is an open checkpoint.
+type weightFile interface {
+	Names() []string
+	Get(name string) (checkpoint.Tensor, bool)
+	Close() error
+}
+
+// sourceFile is implemented by one whose tensors are not all in the types, or the order, of package checkpoint: GGUF.
+type sourceFile interface {
+	Source(name string) (tensor.Source, error)
+}
+
+var (
+	_ weightFile = (*checkpoint.Checkpoint)(nil)
+	_ weightFile = (*llamacpp.Model)(nil)
+	_ sourceFile = (*llamacpp.Model)(nil)
+)
+
+// Load reads a Hugging Face folder: config.json, and model.safetensors or pytorch_model.bin, whole or in shards. Or it reads a
+// GGUF file, by its name NAME.gguf; its weights stay quantized, and are unpacked a panel at a time. The weights stay in the
+// file's memory map, so it must not change while the model is in use. The options may ask for a new head, whose weights are
+// then random, or for other numerics.
 //
 // A config.json that asks for what is not supported is ErrUnsupported; tensors that do not fit it are a *MismatchError.
 func Load(ctx context.Context, dir string, o Options) (*Model, error) {
@@ -54,17 +75,19 @@ func Load(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func load(ctx context.Context, dir string, o Options) (*Model, error) {
-	config, err := readConfigFile(dir)
+	config, gguf, err := readConfigFile(dir)
 	if err != nil {
 		return nil, err
 	}
 	m, err := build(config, o)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, gguf.Close())
 	}
-	m.Dir = dir
-	if m.file, err = checkpoint.Open(dir); err != nil {
-		return nil, inCybertronFormat(dir, err)
+	m.Dir, m.file = dir, weightFile(gguf)
+	if gguf == nil {
+		if m.file, err = checkpoint.Open(dir); err != nil {
+			return nil, inCybertronFormat(dir, err)
+		}
 	}
 	if err := errors.Join(m.bind(ctx), m.readFolder()); err != nil {
 		_ = m.file.Close()
@@ -134,13 +157,19 @@ func New(config []byte, o Options) (*Model, error) {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
 	m.NewlyInitialized = true
+	var draw []func()
 	i := uint64(0)
 	m.Weights(func(w *Weight) {
 		i++
-		if w.tied == nil && !w.computed {
-			w.randomize(newRand(o.Seed, i), deviation)
+		switch r := newRand(o.Seed, i); {
+		case w.tied != nil || w.computed:
+		case o.BF16 && len(w.Shape) == 2:
+			draw = append(draw, func() { w.randomizeBF16(r, deviation) })
+		default:
+			draw = append(draw, func() { w.randomize(r, deviation) })
 		}
 	})
+	tensor.Parallel(len(draw), func(i int) { draw[i]() })
 	return m, nil
 }
 

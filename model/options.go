@@ -24,4 +24,6 @@ type Options struct {
 	Numerics string
 	// Seed decides random weights.
 	Seed uint64
+	// BF16 lets New store the matrices in bfloat16, in half the memory of float32. Vectors are float32.
+	BF16 bool
 }

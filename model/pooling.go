@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -107,7 +107,7 @@ func (m *Model) readFolder() error {
 // readMaxSeqLength reads the most tokens of a text; without the file, or with null in it, there is no other limit than the
 // model's.
 func (m *Model) readMaxSeqLength() error {
-	raw, err := os.ReadFile(filepath.Join(m.Dir, lengthFile))
+	raw, err := fs.ReadFile(m.Files(), lengthFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -131,8 +131,8 @@ func (m *Model) readMaxSeqLength() error {
 
 // readPooling reads the pooling of a model for feature extraction from its folder.
 func (m *Model) readPooling() error {
-	raw, err := os.ReadFile(filepath.Join(m.Dir, filepath.FromSlash(poolingFile)))
-	if errors.Is(err, os.ErrNotExist) {
+	raw, err := fs.ReadFile(m.Files(), poolingFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tensor"
@@ -24,6 +26,9 @@ var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
+
+// dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32.
+var dtypes = []checkpoint.DType{checkpoint.DTypeF32, checkpoint.DTypeBF16, checkpoint.DTypeF16}
 
 // companions are the files that Save copies for this model.
 func (m *Model) companions() []string {
@@ -47,12 +52,13 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	return nil
 }
 
-// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
-// weights now have values of their own; uniform is the first tensor's type.
-func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
+// EachSaved calls f with every weight that Save writes: its values as a pass with the named adapter ("" is none) sees them, and
+// whether they are other than the stored ones. untied says that tied weights now have values of their own. It ends with f's
+// first error, or when ctx is done.
+func (m *Model) EachSaved(ctx context.Context, adapter string, f func(w *Weight, src tensor.Source, differs bool) error) (untied bool, err error) {
 	sources, err := m.adapted(adapter)
 	if err != nil {
-		return nil, false, "", err
+		return false, err
 	}
 	untied = m.unties(adapter, sources)
 	m.Weights(func(w *Weight) {
@@ -69,19 +75,37 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 		if (w.tied != nil || w.twin != nil) && !untied || w.computed && w.stored.Data == nil && !changed(src) {
 			return
 		}
+		err = f(w, src, changed(src) || w.Param(adapter) != nil)
+	})
+	return untied, err
+}
+
+// DType is the type in which the weight's values are stored, by its name: F32 where they were made here. Those of a GGUF file
+// have its types, such as Q4_K.
+func (w *Weight) DType() checkpoint.DType {
+	if o := w.owner(); o.stored.Data != nil {
+		return o.stored.DType
+	}
+	return checkpoint.DTypeF32
+}
+
+// tensors are the weights as a pass with the named adapter sees them, in their types or in dtype. untied says that tied
+// weights now have values of their own; uniform is the first tensor's type.
+func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DType) (tensors []checkpoint.Tensor, untied bool, uniform checkpoint.DType, err error) {
+	untied, err = m.EachSaved(ctx, adapter, func(w *Weight, src tensor.Source, _ bool) error {
 		want := dtype
 		if want == "" {
 			want = checkpoint.DTypeF32
-			if o := w.owner(); o.stored.Data != nil {
-				want = o.stored.DType
+			if stored := w.DType(); slices.Contains(dtypes, stored) {
+				want = stored
 			}
 		}
 		if uniform == "" {
 			uniform = want
 		}
-		var t checkpoint.Tensor
-		t, err = encode(w, src, want, adapter)
+		t, err := encode(w, src, want, adapter)
 		tensors = append(tensors, t)
+		return err
 	})
 	return append(tensors, m.others()...), untied, uniform, err
 }
@@ -122,7 +146,7 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 		return err
 	}
 	for _, f := range m.companions() {
-		if err := copyFile(filepath.Join(dir, f), filepath.Join(m.Dir, f)); err != nil {
+		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
 			return err
 		}
 	}
@@ -211,14 +235,15 @@ func (w *Weight) owner() *Weight {
 	return w
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
+// has says whether a small file came with the weights.
+func (m *Model) has(name string) bool {
+	_, err := fs.Stat(m.Files(), name)
 	return err == nil
 }
 
 // encode makes a tensor of src in a type, or takes the stored one where nothing has changed.
 func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string) (checkpoint.Tensor, error) {
-	if !changed(src) && w.stored.Data != nil && w.stored.DType == dtype && w.Param(adapter) == nil {
+	if !changed(src) && w.stored.Data != nil && !w.blocks && w.stored.DType == dtype && w.Param(adapter) == nil {
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
@@ -271,9 +296,18 @@ func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error)
 	return json.MarshalIndent(c, "", "  ")
 }
 
+// Files are the small files that came with the weights, such as the tokenizer's: those of the folder Dir, or what a GGUF file has
+// in their place.
+func (m *Model) Files() fs.FS {
+	if f, ok := m.file.(*llamacpp.Model); ok {
+		return f.Files()
+	}
+	return os.DirFS(m.Dir)
+}
+
 // copyFile copies a file, if it exists.
-func copyFile(dst, src string) error {
-	f, err := os.Open(src)
+func copyFile(dst string, from fs.FS, name string) error {
+	f, err := from.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

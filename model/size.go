@@ -30,7 +30,7 @@ func (m *Model) LinearBytes() int {
 	return n
 }
 
-// WeightMemory counts the bytes that the weights hold in memory: the mapped checkpoint's, and those of float32 values of the
+// WeightMemory counts the bytes that the weights hold in memory: the mapped checkpoint's, and those of values of the
 // model's own.
 func (m *Model) WeightMemory() (mapped, own int) {
 	if m.file != nil {
@@ -41,8 +41,8 @@ func (m *Model) WeightMemory() (mapped, own int) {
 		}
 	}
 	m.Weights(func(w *Weight) {
-		if w.tied == nil && w.stored.Data == nil {
-			own += 4 * w.Size()
+		if w.tied == nil && (w.stored.Data == nil || m.file == nil) {
+			own += w.bytes()
 		}
 	})
 	return mapped, own

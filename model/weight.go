@@ -40,6 +40,7 @@ type Weight struct {
 
 	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
+	blocks bool                 // stored has a type or an order of GGUF's: only source reads it
 	source tensor.Source        // the matrix for products; a weight with one extent is a row
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
@@ -85,6 +86,7 @@ func (w *Weight) Tied() *Weight { return w.tied }
 // bind takes the weight's values from a checkpoint, without a copy if products can read the type.
 func (w *Weight) bind(t checkpoint.Tensor) error {
 	rows, cols := w.rowsCols()
+	w.blocks = false
 	switch {
 	case rows == 1 || t.DType == checkpoint.DTypeF64: // Vector wants float32
 		v, err := t.Float32s()
@@ -110,6 +112,16 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 	}
 	w.stored = t
 	return nil
+}
+
+// bindSource takes the weight's values from a file that unpacks them itself; t is the tensor as it is stored.
+func (w *Weight) bindSource(t checkpoint.Tensor, src tensor.Source) {
+	if rows, cols := w.rowsCols(); rows == 1 { // Vector wants float32
+		v := make([]float32, cols)
+		src.Block(v, cols, 0, 0, 1, cols)
+		src = tensor.View(v, 1, cols)
+	}
+	w.source, w.stored, w.blocks = src, t, true
 }
 
 // set gives the weight float32 values of its own.

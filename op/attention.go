@@ -263,13 +263,13 @@ func (a *attention) forward(d, kv int) {
 		a.tiles(queries, k.Rows, func(w tile) {
 			n := w.hi - w.lo
 			s := tensor.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
-			tensor.NT(s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
+			NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 			for i := range s.Rows {
 				row := a.bounds[d] + w.from + i
 				a.softmax(s.Row(i), w, w.from+i, row, h)
 				a.drop(s.Row(i), w, row, h)
 			}
-			tensor.NN(y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
+			NN(a.pass, y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
 		})
 	}
 }
@@ -283,12 +283,12 @@ func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 		buf, scores := memory.get(group * n)
 		defer memory.put(buf)
 		s := tensor.View(scores, group, n)
-		tensor.NT(s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
+		NT(a.pass, s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
 			a.softmax(s.Row(i), w, 0, row, h+i)
 			a.drop(s.Row(i), w, row, h+i)
 		}
-		tensor.NN(tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
+		NN(a.pass, tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
 }
 

@@ -47,17 +47,17 @@ func (g *headGrad) tile(w tile) {
 	p, ds := tensor.View(g.p[:rows*n], rows, n), tensor.View(g.ds[:rows*n], rows, n)
 	q, y, dy := g.q.Slice(w.from, 0, rows, dim), g.y.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
 	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
-	tensor.NT(p, q, k, 0)
-	tensor.NT(ds, dy, v, 0)
+	NT(g.a.pass, p, q, k, 0)
+	NT(g.a.pass, ds, dy, v, 0)
 	for i := range rows {
 		row := g.a.bounds[g.d] + w.from + i
 		g.a.drop(ds.Row(i), w, row, g.h)
 		g.a.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, g.a.lse.m.Row(row)[g.h], vec.Dot(dy.Row(i), y.Row(i)))
 		g.a.drop(p.Row(i), w, row, g.h)
 	}
-	tensor.TN(g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
-	tensor.NN(g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)
-	tensor.TN(g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
+	TN(g.a.pass, g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
+	NN(g.a.pass, g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)
+	TN(g.a.pass, g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
 }
 
 // scoreGrad turns raw scores into probabilities p, and dP in ds into the gradient of the raw scores.

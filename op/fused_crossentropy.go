@@ -51,7 +51,7 @@ func (l *fusedLoss) tiles(f func(v, n int, w tensor.Source, logits tensor.Matrix
 	for v := 0; v < vocab; v += VocabTile {
 		n := min(VocabTile, vocab-v)
 		w, logits := SourceRows(l.w, v, n), tensor.View(data[:len(l.rows)*n], len(l.rows), n)
-		tensor.NT(logits, l.h.m, w, 0)
+		NT(l.pass, logits, l.h.m, w, 0)
 		if l.bias != nil {
 			byRows(logits.Rows, func(from, to int) {
 				for i := from; i < to; i++ {
@@ -109,7 +109,7 @@ func (l *fusedLoss) losses(losses []float32) {
 			}
 		})
 		if l.wantsH {
-			tensor.NN(l.dh.m, logits, w, 1)
+			NN(l.pass, l.dh.m, logits, w, 1)
 		}
 	})
 	for i := range n {
@@ -187,7 +187,7 @@ func (l *fusedLoss) weights(gy []float32) {
 		})
 		if RequiresGrad(l.pw) {
 			dw := Grad(l.pw)
-			tensor.TN(dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
+			TN(l.pass, dw.Slice(v, 0, n, dw.Cols), logits, l.h.m, 1)
 		}
 		if RequiresGrad(l.pb) {
 			db := Grad(l.pb).Data[v : v+n]

@@ -25,6 +25,10 @@ type Pass struct {
 	Regularization
 	// Checkpointing lets every Checkpoint drop its values and compute them again in the backward pass.
 	Checkpointing bool
+	// BF16 rounds the factors of matrix products to bfloat16: those of linear layers, of attention, of the head and of weights'
+	// gradients. Sums, and all that is not a product, stay float32, and so do an adapter's own products. It is PyTorch's
+	// autocast, without its rounding of results.
+	BF16 bool
 	// Profile, where not nil, collects the operators' times.
 	Profile *Profile
 
@@ -133,7 +137,7 @@ func (p *Pass) fail(err error) {
 
 // nested starts a pass within this one.
 func (p *Pass) nested(grad bool) *Pass {
-	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Regularization: p.Regularization, Profile: p.Profile}
+	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Regularization: p.Regularization, BF16: p.BF16, Profile: p.Profile}
 }
 
 // adopt moves a tensor from its pass to this one.

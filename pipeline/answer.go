@@ -79,7 +79,7 @@ func addAnswer(all []questionanswering.Answer, passage []rune, span questionansw
 	span.End = min(span.End, len(passage))
 	span.Start = min(span.Start, span.End)
 	span.Text = string(passage[span.Start:span.End])
-	i := slices.IndexFunc(all, func(a questionanswering.Answer) bool { return strings.ToLower(a.Text) == strings.ToLower(span.Text) })
+	i := slices.IndexFunc(all, func(a questionanswering.Answer) bool { return strings.EqualFold(a.Text, span.Text) })
 	if i < 0 {
 		return append(all, span)
 	}

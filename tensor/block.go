@@ -49,7 +49,11 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 	p.values = f.values()
 	k := ceil(a.k, p.values)
 	p.kBlocks = ceil(k, p.g.kc)
-	p.kc = ceil(ceil(k, p.kBlocks), kAlign) * kAlign
+	align := kAlign
+	if p.kBlocks > 1 {
+		align = cutAlign / p.values
+	}
+	p.kc = ceil(ceil(k, p.kBlocks), align) * align
 	p.kBlocks = ceil(k, p.kc)
 	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(a.k) < serialFLOP
 

@@ -11,7 +11,7 @@ const (
 	dotChunk  = 1 << 13 // most k in a call of the kernel
 	dotSerial = 1 << 16 // with fewer values of B the caller does everything
 	dotJob    = 1 << 19 // most values of B in a job
-	dotBlock  = 1 << 15 // values of a Source that are read at a time
+	dotBlock  = 1 << 12 // values of a Source that are read at a time
 )
 
 // dotProduct is a product of few rows with the rows of B, each of which is read once.

@@ -42,6 +42,10 @@ var geometries = [...]geometry{
 // kAlign is the multiple to which k in a panel is rounded up: the largest block of a transposing pack.
 const kAlign = 32
 
+// cutAlign is the multiple of k at which operands are cut, so that no cut falls into one of the blocks of 256 values, or fewer,
+// in which quantized weights are stored.
+const cutAlign = 256
+
 // transposeBlock is the extent in k of a block of transpose.
 func transposeBlock(g *geometry, k kind) int {
 	if k == bf16 {

@@ -137,3 +137,15 @@ func peakRounds(l cpu.Level, n int) (flop float64) {
 	}
 	return peakGo(n)
 }
+
+// peakUnitRounds is peakRounds for a unit of bfloat16.
+func peakUnitRounds(u cpu.Unit, n int) (flop float64) {
+	if u == cpu.AMX {
+		var config tileConfig
+		configTiles(&config, 32, 32)
+		peakAMX(&config[0], n)
+		return float64(n) * 4 * 16 * 16 * 32 * 2
+	}
+	peakBF16AVX512(n)
+	return float64(n) * 28 * 32 * 2
+}

@@ -177,6 +177,11 @@ func roundAVX2(blocks int, dst *float32)
 //go:noescape
 func tileBF16AVX512(k int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, beta float32, next uintptr)
 
+// peakBF16AVX512 runs n rounds of 28 multiply-adds of 16 values, or pairs.
+//
+//go:noescape
+func peakBF16AVX512(n int)
+
 // pairsF32AVX512 rounds a vector of rows of src, and transposes their pairs into rows of dst, in blocks.
 //
 //go:noescape
@@ -201,3 +206,8 @@ func narrowAVX512(blocks int, src *float32, dst *uint16)
 //
 //go:noescape
 func tileAMX(config *byte, k int, a *uint16, lda int, b *float32, c *float32, ldc int, rowTiles int, colTiles int, add int)
+
+// peakAMX runs n rounds of 4 products of 16×32 by 32×16 values.
+//
+//go:noescape
+func peakAMX(config *byte, n int)

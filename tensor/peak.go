@@ -9,10 +9,22 @@ import (
 // Peak measures the most multiply-adds that a thread can do at the level in use, in GFLOP/s: the best of some short loops on
 // registers alone.
 func Peak() float64 {
+	return peak(func(n int) float64 { return peakRounds(cpu.Used, n) })
+}
+
+// PeakBF16 is Peak for the products of NTBF16 and its like. Where the processor has no unit for bfloat16 it is Peak.
+func PeakBF16() float64 {
+	if formOf(cpu.Used, true) == rounded {
+		return Peak()
+	}
+	return peak(func(n int) float64 { return peakUnitRounds(cpu.UsedUnit, n) })
+}
+
+func peak(rounds func(n int) (flop float64)) float64 {
 	best := 0.0
 	for range 200 {
 		start := time.Now()
-		flop := peakRounds(cpu.Used, 1000)
+		flop := rounds(1000)
 		if s := time.Since(start).Seconds(); s > 0 {
 			best = max(best, flop/s/1e9)
 		}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/lfs"
 )
 
@@ -26,8 +26,10 @@ import (
 // Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
 // exist. A SentencePiece model alone, without these, is used as it is: it has no special tokens to add, and control
 // pieces are not found in texts.
+//
+// Or it reads the tokenizer of a GGUF file, NAME.gguf.
 func Load(dir string) (*Tokenizer, error) {
-	t, err := folder{os.DirFS(cmp.Or(dir, "."))}.load()
+	t, err := folder{llamacpp.Files(cmp.Or(dir, "."))}.load()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: load %s: %w", dir, err)
 	}

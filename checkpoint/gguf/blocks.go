@@ -39,6 +39,16 @@ func (b Blocks) Row(i int) []byte {
 func (b Blocks) Block(dst []float32, ld, i, j, m, n int) {
 	l := b.typ.layout()
 	first := j / l.values
+	switch whole := j%l.values == 0 && n%l.values == 0; {
+	case whole && n == b.cols && ld == n: // rows lie end to end, in dst as here
+		unpack(b.typ, dst[:m*n], b.data[i*(n/l.values)*l.bytes:])
+		return
+	case whole:
+		for r := range m {
+			unpack(b.typ, dst[r*ld:r*ld+n], b.Row(i + r)[first*l.bytes:])
+		}
+		return
+	}
 	for r := range m {
 		unpackPart(b.typ, l, dst[r*ld:r*ld+n], b.Row(i + r)[first*l.bytes:], j-first*l.values)
 	}

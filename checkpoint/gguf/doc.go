@@ -30,3 +30,5 @@
 // the end, shapes that blocks do not divide) is an error of one line that names the tensor or the key. The error of a
 // missing file is fs.ErrNotExist.
 package gguf
+
+//go:generate sh -c "cd gen && go run . -pkg gguf -out ../unpack_amd64.s -stubs ../unpack_stubs_amd64.go"

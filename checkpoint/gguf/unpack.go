@@ -10,6 +10,13 @@ import (
 // unpack writes the values of whole blocks of type t to dst, as many as fill it. Each product is rounded before something
 // is added, as in GGML; that is what float32(…) around a product says.
 func unpack(t Type, dst []float32, src []byte) {
+	if !unpackVectors(t, dst, src) {
+		unpackGo(t, dst, src)
+	}
+}
+
+// unpackGo is unpack in Go.
+func unpackGo(t Type, dst []float32, src []byte) {
 	switch t {
 	case F32, F64, F16, BF16:
 		unpackDense(t, dst, src)

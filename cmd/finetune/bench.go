@@ -18,7 +18,8 @@ import (
 
 // benchCmd is the verb bench.
 type benchCmd struct {
-	Model                 string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model                 string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	RandomModel           string   `placeholder:"FILE" help:"Instead of --model: measure a model of the shape in a config.json, with random weights stored in bfloat16. Needs --dense, --decode or --forward."`
 	Data                  string   `hub:"data" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub. Rows are used in their order."`
 	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`
 	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. Here math has form=raw by default."`
@@ -27,6 +28,7 @@ type benchCmd struct {
 	Batch                 int      `default:"4" placeholder:"N" help:"Rows per step. Default ${default}."`
 	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
+	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
 	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: number of prompts at once. Default ${default}."`
@@ -47,6 +49,8 @@ padding, so tokens per second count real tokens.
 Examples:
   finetune bench --model smollm2 --data gsm8k/train.jsonl --task math --method mora --batch 4 --steps 5
   finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json
+  finetune bench --model smollm2 --dense 256 --method lora --bf16
+  finetune bench --random-model qwen2.5-0.5b/config.json --dense 256 --method lora --bf16
   finetune bench --model smollm2 --decode 256
   finetune bench --model minilm --forward 128 --batch 1 --steps 50
   finetune bench --model smollm2 --sweep cost`
@@ -57,7 +61,7 @@ func (c *benchCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	m, err := bench.LoadModel(g.Ctx, c.Model)
+	m, err := c.open(g)
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (c *benchCmd) Run(g *globals) error {
 		return errors.New("bench: --dense needs no data; leave out --data")
 	}
 	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
-		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile})
+		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile, BF16: c.BF16})
 	if err != nil {
 		return err
 	}
@@ -94,13 +98,38 @@ func (c *benchCmd) Run(g *globals) error {
 	return nil
 }
 
+// open checks which flags are used together, and opens the model.
+func (c *benchCmd) open(g *globals) (*model.Model, error) {
+	switch {
+	case (c.Model == "") == (c.RandomModel == ""):
+		return nil, errors.New("bench: name a model with either --model or --random-model")
+	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
+		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
+	case c.RandomModel == "":
+		return bench.LoadModel(g.Ctx, c.Model)
+	case c.Sweep != "":
+		return nil, errors.New("bench: --sweep needs --model")
+	case c.Dense == 0 && c.Decode == 0 && c.Forward == 0:
+		return nil, errors.New("bench: --random-model has no tokenizer to read data with; add --dense, --decode or --forward")
+	}
+	return bench.RandomModel(g.Ctx, c.RandomModel)
+}
+
 // printTraining prints what a training measurement found.
 func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
+	if r.CPUSeconds > 0 {
+		g.printf("processor time     %.1f s, %.1f tokens a second of it\n", r.CPUSeconds, float64(r.Tokens)/r.CPUSeconds)
+	}
 	g.printf("peak memory        %s\n", size(r.PeakBytes))
-	g.printf("utilization        %.1f %% of the machine's multiply-add peak\n", 100*r.MFU)
+	arithmetic := "float32"
+	if r.BF16 {
+		arithmetic = "bfloat16"
+	}
+	g.printf("utilization        %.1f %% of the machine's multiply-add peak in %s\n", 100*r.MFU, arithmetic)
+	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread\n", r.Float32Peak, r.BFloat16Peak)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)
@@ -148,6 +177,9 @@ func (c *benchCmd) sweep(g *globals) error {
 	tables, err := bench.Sweep(c.Sweep, func(o bench.Options, threads int) (*bench.Result, error) {
 		cmd := exec.CommandContext(g.Ctx, program, "bench", "--json", "--model", c.Model, "--method", o.Method, "--r", strconv.Itoa(o.R),
 			"--dense", strconv.Itoa(o.Dense), "--batch", strconv.Itoa(o.Batch), "--steps", strconv.Itoa(c.Steps), "--threads", strconv.Itoa(threads))
+		if c.BF16 {
+			cmd.Args = append(cmd.Args, "--bf16")
+		}
 		cmd.Stderr = g.Stderr
 		out, err := cmd.Output()
 		if err != nil {

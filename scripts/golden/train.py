@@ -86,7 +86,7 @@ def course(folder, name, method):
     losses, norms = [], []
     for s in range(1, STEPS + 1):
         for group in optimizer.param_groups:
-            group["lr"] = lr * (s / 3 if s <= 3 else 0.5 * (1 + math.cos(math.pi * (s - 3) / (STEPS - 3))))
+            group["lr"] = rate(lr, s)
         out = m(**batch(name, s))
         optimizer.zero_grad()
         out.loss.backward()
@@ -104,6 +104,11 @@ def course(folder, name, method):
                    losses=losses, grad_norms=norms), folder, method + ".json")
 
 
+def rate(lr, s):
+    """Returns the learning rate of step s, counted from 1."""
+    return lr * (s / 3 if s <= 3 else 0.5 * (1 + math.cos(math.pi * (s - 3) / (STEPS - 3))))
+
+
 def batch(name, step):
     return tiny.batch(name, torch.Generator().manual_seed(1000 + step))
 
@@ -118,5 +123,6 @@ def main(golden):
         tiny.model(name).save_pretrained(os.path.join(folder, "base"))
 
 
-torch.set_num_threads(1)
-main(sys.argv[1])
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1])

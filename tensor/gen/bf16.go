@@ -304,3 +304,22 @@ func amxLoop(h, w int, rA1, rC1, rLDA, rStep, rAdd reg.GPPhysical) {
 	emit(0xc4, 0xe2, 0x78, 0x49, 0xc0) // tilerelease
 	end()
 }
+
+// peakAMX is a loop of products of tile registers only.
+func peakAMX() {
+	begin("peakAMX", "func(config *byte, n int)", "peakAMX runs n rounds of 4 products of 16×32 by 32×16 values.", nil)
+	Load(Param("config"), reg.RAX)
+	Load(Param("n"), rK)
+	emit(0xc4, 0xe2, 0x78, 0x49, 0x00) // ldtilecfg (AX)
+	for tile := range 8 {
+		tileZero(tile)
+	}
+	Label("loop")
+	for i := range 4 {
+		tileProduct(sumTile+i, aTile+i/2, bTile+i%2)
+	}
+	DECQ(rK)
+	JNZ(LabelRef("loop"))
+	emit(0xc4, 0xe2, 0x78, 0x49, 0xc0) // tilerelease
+	end()
+}

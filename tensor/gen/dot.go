@@ -91,14 +91,18 @@ func (s isa) sumFour(v []reg.VecPhysical, m Mem) {
 func (s isa) peak() {
 	acc := s.v[:len(s.v)-4]
 	begin("peak"+s.name, "func(n int)",
-		label("peak%s runs n rounds of %d multiply-adds of %d values.", s.name, len(acc), s.lanes),
+		label("peak%s runs n rounds of %d multiply-adds of %d values%s.", s.name, len(acc), s.lanes, map[bool]string{true: ", or pairs"}[s.pairs]),
 		map[string]reg.Register{"n": rK})
 	for _, r := range s.v {
 		s.zero(r)
 	}
 	Label("loop")
 	for _, r := range acc {
-		VFMADD231PS(s.v[len(s.v)-1], s.v[len(s.v)-2], r)
+		if s.pairs {
+			dpbf16(s.v[len(s.v)-1], s.v[len(s.v)-2], r)
+		} else {
+			VFMADD231PS(s.v[len(s.v)-1], s.v[len(s.v)-2], r)
+		}
 	}
 	DECQ(rK)
 	JNZ(LabelRef("loop"))

@@ -96,11 +96,13 @@ func main() {
 	paired := avx512
 	paired.name, paired.pairs = "BF16AVX512", true
 	paired.tile()
+	paired.peak()
 	avx512.pairsF32()
 	avx512.merge(f32)
 	avx512.merge(bf16)
 	avx512.narrow()
 	tileAMX()
+	peakAMX()
 	Generate()
 }
 

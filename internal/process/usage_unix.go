@@ -32,3 +32,12 @@ func PeakMemory() int {
 	}
 	return int(u.Maxrss) << 10
 }
+
+// CPUSeconds returns the processor time that the process has used on all threads, 0 if the system does not tell.
+func CPUSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}

@@ -1,0 +1,297 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+)
+
+// decoderFolder saves a model with random weights, and the embedded base's tokenizer, whose tokens are bytes.
+func decoderFolder(t *testing.T, modelType, more string) string {
+	t.Helper()
+	m, err := model.New([]byte(fmt.Sprintf(`{"model_type": %q, "vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+		"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.2, "eos_token_id": 0%s}`, modelType, more)), model.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), modelType)
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json"} {
+		raw, err := os.ReadFile(filepath.Join(golden.Repository(t), "evaldata", "base", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tiny.Write(t, filepath.Join(dir, name), string(raw))
+	}
+	return dir
+}
+
+var decoders = []struct{ name, modelType, more string }{
+	{"llama", "llama", ""}, {"tied", "llama", `, "tie_word_embeddings": true`}, {"biases", "llama", `, "attention_bias": true`},
+	{"llama3", "llama", `, "rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+		"original_max_position_embeddings": 8192}`},
+	{"linear", "llama", `, "rope_scaling": {"rope_type": "linear", "factor": 2.0}`},
+	{"mistral", "mistral", `, "sliding_window": null`}, {"qwen2", "qwen2", ""}, {"qwen3", "qwen3", `, "head_dim": 32`}, {"olmo2", "olmo2", ""},
+}
+
+// TestGGUFRoundTrip: a model in F32 has the same logits as a GGUF file, and again as a folder that is made of the file.
+func TestGGUFRoundTrip(t *testing.T) {
+	for _, tt := range decoders {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "m.gguf")
+			r, err := GGUF(t.Context(), GGUFOptions{Model: decoderFolder(t, tt.modelType, tt.more), Output: out})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Largest > 1e-4*r.Scale || r.SameGreedy != r.LogitChange.Tokens || r.LossBefore == 0 {
+				t.Errorf("%+v", r)
+			}
+			if raw, err := os.ReadFile(r.Modelfile); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
+				t.Errorf("Modelfile: %v\n%s", err, raw)
+			}
+			back, err := Merge(t.Context(), out, "", filepath.Join(t.TempDir(), "back"), "")
+			if err != nil || back.Largest != 0 {
+				t.Errorf("back: %+v, %v", back, err)
+			}
+		})
+	}
+}
+
+// TestGGUFEncoder does it with a BERT.
+func TestGGUFEncoder(t *testing.T) {
+	dir := tiny.Encoder(t)
+	out := filepath.Join(t.TempDir(), "m.gguf")
+	if _, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: out}); err == nil || !strings.Contains(err.Error(), "tokenizer.json") {
+		t.Errorf("a folder without tokenizer.json: %v", err)
+	}
+	var vocab []string
+	for i, word := range tiny.Vocabulary() {
+		vocab = append(vocab, fmt.Sprintf("%q: %d", word, i))
+	}
+	tiny.Write(t, filepath.Join(dir, "tokenizer.json"), `{"version": "1.0", "added_tokens": [], "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+		"pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+		"max_input_chars_per_word": 100, "vocab": {`+strings.Join(vocab, ", ")+`}}}`)
+	r, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: out})
+	if err != nil || r.Largest > 1e-5 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestGGUFTypes quantizes: the error falls with the bits, and the file's types are those that were asked for.
+func TestGGUFTypes(t *testing.T) {
+	dir, last := decoderFolder(t, "llama", ""), 1e9
+	for _, typ := range []string{"Q4_0", "Q8_0", "F16"} {
+		out := filepath.Join(t.TempDir(), "m.gguf")
+		r, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: out, Type: typ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Type != typ || r.Largest >= last || r.Largest == 0 {
+			t.Errorf("%s: largest change %g after %g", typ, r.Largest, last)
+		}
+		last = r.Largest
+		f, err := gguf.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, ok := f.Get("blk.1.attn_q.weight"); !ok || w.Type.String() != typ {
+			t.Errorf("attn_q has %s, want %s", w.Type, typ)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := filepath.Join(t.TempDir(), "again.gguf")
+		if r, err = GGUF(t.Context(), GGUFOptions{Model: out, Output: again}); err != nil || r.Largest != 0 {
+			t.Errorf("%s in its own types: %+v, %v", typ, r, err)
+		}
+	}
+}
+
+// stirAdapter saves an adapter with random values.
+func stirAdapter(t *testing.T, base, method string, settings map[string]any) string {
+	t.Helper()
+	m := tiny.Load(t, base)
+	way, err := adapter.New(method, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := adapter.Attach(t.Context(), m, "x", way, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range a.Params() {
+		for i := range op.Data(p.Param).Data {
+			op.Data(p.Param).Data[i] += float32(i%7-3) * 0.02
+		}
+	}
+	a.ParamsChanged()
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := a.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var loras = []struct {
+	name, method string
+	settings     map[string]any
+	exact        bool
+}{
+	{"lora", "lora", map[string]any{"r": 4}, true}, {"rslora", "rslora", map[string]any{"r": 4}, true},
+	{"patterns", "lora", map[string]any{"r": 4, "rank_pattern": map[string]any{"q_proj": 2}, "alpha_pattern": map[string]any{"v_proj": 32}}, true},
+	{"mora1", "mora", map[string]any{"r": 2, "mora_type": 1}, true}, {"mora6", "mora", map[string]any{"r": 2, "mora_type": 6}, true},
+	{"vera", "vera", map[string]any{"r": 8}, true}, {"dora", "dora", map[string]any{"r": 4}, false},
+}
+
+// TestLoRA: the plain LoRA has the adapter's logits, from its folder too.
+func TestLoRA(t *testing.T) {
+	for _, tt := range loras {
+		t.Run(tt.name, func(t *testing.T) {
+			base := decoderFolder(t, "llama", "")
+			dir, out := stirAdapter(t, base, tt.method, tt.settings), filepath.Join(t.TempDir(), "plain")
+			r, err := LoRA(t.Context(), LoRAOptions{Model: base, Adapter: dir, Output: out})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Exact != tt.exact || tt.exact && r.Largest > 1e-4*r.Scale || len(r.Layers) == 0 {
+				t.Errorf("%+v", r)
+			}
+			before, err := infer.Open(t.Context(), base, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = before.Close() }()
+			o, err := measure(t.Context(), before, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := infer.Open(t.Context(), base, out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = after.Close() }()
+			e, err := o.against(t.Context(), after)
+			if err != nil || tt.exact && e.Largest > 1e-4*e.Scale {
+				t.Errorf("opened again: %+v, %v", e, err)
+			}
+		})
+	}
+}
+
+// TestLoRAGGUF reads the tensors back: their product times alpha over the rank is ΔW, with its rows in llama.cpp's order.
+func TestLoRAGGUF(t *testing.T) {
+	base := decoderFolder(t, "llama", "")
+	dir := stirAdapter(t, base, "lora", map[string]any{"r": 4, "use_rslora": true, "rank_pattern": map[string]any{"q_proj": 2}})
+	out := filepath.Join(t.TempDir(), "lora.gguf")
+	if _, err := LoRAGGUF(t.Context(), LoRAOptions{Model: base, Adapter: dir, Output: out}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	s, err := infer.Open(t.Context(), base, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	alpha, err := f.Metadata().Float("adapter.lora.alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range s.Attached.Layers() {
+		hf := l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]
+		name := map[string]string{"q_proj": "attn_q", "down_proj": "ffn_down"}[hf]
+		if name == "" || !strings.Contains(l.Path(), "layers.1.") {
+			continue
+		}
+		a, b := values(t, f, "blk.1."+name+".weight.lora_a"), values(t, f, "blk.1."+name+".weight.lora_b")
+		rows, cols := l.Dims()
+		r := len(a) / cols
+		want, base := make([]float32, cols), make([]float32, cols)
+		for i := range rows {
+			row := i
+			if hf == "q_proj" { // heads of 16: row 2j is row j, row 2j+1 is row j+8
+				row = i/16*16 + i%16/2 + i%2*8
+			}
+			l.Source(s.Adapter).Block(want, cols, row, 0, 1, cols)
+			l.Weight.Source("").Block(base, cols, row, 0, 1, cols)
+			for j := range cols {
+				sum := 0.0
+				for k := range r {
+					sum += float64(b[i*r+k]) * float64(a[k*cols+j])
+				}
+				if got, want := sum*alpha/float64(r), float64(want[j]-base[j]); got-want > 1e-5 || want-got > 1e-5 {
+					t.Fatalf("%s: ΔW[%d,%d] is %g, want %g", name, i, j, got, want)
+				}
+			}
+		}
+	}
+}
+
+func values(t *testing.T, f *gguf.File, name string) []float32 {
+	t.Helper()
+	x, ok := f.Get(name)
+	if !ok {
+		t.Fatalf("no %s among %v", name, f.Names())
+	}
+	v, err := x.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestWrongGGUF: what cannot be is one clear error, and leaves no file.
+func TestWrongGGUF(t *testing.T) {
+	base := decoderFolder(t, "llama", `, "tie_word_embeddings": true`)
+	there := tiny.Write(t, filepath.Join(t.TempDir(), "there.gguf"), "x")
+	out := filepath.Join(t.TempDir(), "m.gguf")
+	head := stirAdapter(t, base, "lora", map[string]any{"r": 2, "target_modules": []string{"lm_head"}})
+	for _, tt := range []struct {
+		want string
+		run  func() error
+	}{
+		{"ends in .gguf", func() error { _, err := GGUF(t.Context(), GGUFOptions{Model: base, Output: t.TempDir()}); return err }},
+		{"exists already", func() error { _, err := GGUF(t.Context(), GGUFOptions{Model: base, Output: there}); return err }},
+		{"Q2_K is not written", func() error {
+			_, err := GGUF(t.Context(), GGUFOptions{Model: base, Output: out, Type: "Q2_K"})
+			return err
+		}},
+		{"did you mean Q4_K_M", func() error {
+			_, err := GGUF(t.Context(), GGUFOptions{Model: base, Output: out, Type: "Q4KM"})
+			return err
+		}},
+		{"no adapter is named", func() error { _, err := LoRAGGUF(t.Context(), LoRAOptions{Model: base, Output: out}); return err }},
+		{"merge the adapter", func() error {
+			_, err := LoRAGGUF(t.Context(), LoRAOptions{Model: base, Adapter: head, Output: out})
+			return err
+		}},
+	} {
+		if err := tt.run(); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v; want one line with %q", err, tt.want)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a file is left")
+	}
+	bart := tiny.EncoderDecoder(t)
+	if _, err := GGUF(t.Context(), GGUFOptions{Model: bart, Output: out}); !errors.Is(err, llamacpp.ErrUnsupported) {
+		t.Errorf("BART: %v", err)
+	}
+}

@@ -1,0 +1,261 @@
+package convert
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// LoRAOptions say which adapter to write as plain LoRA.
+type LoRAOptions struct {
+	// Model is the base: a folder, a GGUF file or "embedded". Adapter is the adapter's folder.
+	Model, Adapter string
+	// Output is the folder to write, or for LoRAGGUF the file, NAME.gguf.
+	Output string
+	adapter.LowRankOptions
+	// Data is a text file on which the change of the loss is measured; "" is a text in the program.
+	Data string
+}
+
+// LoRAReport describes an adapter that was written as plain LoRA.
+type LoRAReport struct {
+	Output string `json:"output"`
+	// Method is the method that was converted.
+	Method string `json:"method"`
+	// Exact says that every layer's ΔW is followed exactly; else Error is the largest ‖ΔW − B·A‖/‖ΔW‖ of a layer, and Worst
+	// that layer.
+	Exact bool    `json:"exact"`
+	Error float64 `json:"error"`
+	Worst string  `json:"worst_layer,omitempty"`
+	// Layers has the layers of one name together.
+	Layers []LoRALayers `json:"layers"`
+	// Modelfile is ollama's file beside a GGUF file.
+	Modelfile string `json:"modelfile,omitempty"`
+	Effect
+}
+
+// LoRALayers are layers of one name.
+type LoRALayers struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+	// Rank is the largest rank that was written, Bound the largest that the method's ΔW can have, Error the largest error.
+	Rank  int     `json:"rank"`
+	Bound int     `json:"rank_bound"`
+	Error float64 `json:"error"`
+}
+
+// LoRA writes an adapter of any method as a plain LoRA, in PEFT's format: exactly where the method's update is a product of
+// smaller matrices, else by its largest singular values. The folder must not exist, or be empty.
+func LoRA(ctx context.Context, o LoRAOptions) (*LoRAReport, error) {
+	if err := folder.MustBeNew(o.Output); err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	r, err := convertLoRA(ctx, o, func(s *infer.Session, _ []adapter.LowRank, plain *adapter.Adapter, _ *LoRAReport) error {
+		return folder.New(o.Output, func(tmp string) error {
+			if err := os.MkdirAll(tmp, 0o777); err != nil {
+				return err
+			}
+			return errors.Join(plain.Save(tmp), s.Setup.Write(tmp))
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	return r, nil
+}
+
+// LoRAGGUF writes an adapter of any method as a LoRA that llama.cpp applies, and a Modelfile for ollama beside it. The scale is
+// part of B, so that alpha is the rank.
+func LoRAGGUF(ctx context.Context, o LoRAOptions) (*LoRAReport, error) {
+	if err := newFile(o.Output); err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	r, err := convertLoRA(ctx, o, func(s *infer.Session, layers []adapter.LowRank, _ *adapter.Adapter, r *LoRAReport) error {
+		return r.writeGGUF(ctx, s.Model, layers, o)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	return r, nil
+}
+
+type writeLoRA func(s *infer.Session, layers []adapter.LowRank, plain *adapter.Adapter, r *LoRAReport) error
+
+// plainName is the plain LoRA's name on the model.
+const plainName = "plain"
+
+// convertLoRA makes the plain LoRA, compares it with the adapter and writes it.
+func convertLoRA(ctx context.Context, o LoRAOptions, write writeLoRA) (*LoRAReport, error) {
+	if o.Adapter == "" {
+		return nil, errors.New("no adapter is named; name its folder with --adapter")
+	}
+	s, err := infer.Open(ctx, o.Model, o.Adapter)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	layers, err := s.Attached.LowRank(ctx, o.LowRankOptions)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := attachPlain(ctx, s, layers)
+	if err != nil {
+		return nil, err
+	}
+	before, err := measure(ctx, s, o.Data)
+	if err != nil {
+		return nil, err
+	}
+	r := &LoRAReport{Output: o.Output, Method: adapter.MethodName(s.Attached.Method), Exact: true}
+	for _, l := range layers {
+		r.add(l)
+	}
+	converted := *s
+	converted.Adapter = plainName
+	if r.Effect, err = before.against(ctx, &converted); err != nil {
+		return nil, err
+	}
+	return r, write(s, layers, plain, r)
+}
+
+// add counts a layer.
+func (r *LoRAReport) add(l adapter.LowRank) {
+	name := l.Path[strings.LastIndexByte(l.Path, '.')+1:]
+	at := slices.IndexFunc(r.Layers, func(o LoRALayers) bool { return o.Name == name })
+	if at < 0 {
+		at, r.Layers = len(r.Layers), append(r.Layers, LoRALayers{Name: name})
+	}
+	g := &r.Layers[at]
+	g.Count, g.Rank, g.Bound, g.Error = g.Count+1, max(g.Rank, l.A.Rows), max(g.Bound, l.Bound), max(g.Error, l.Error)
+	if r.Exact = r.Exact && l.Exact; l.Error > r.Error {
+		r.Error, r.Worst = l.Error, l.Path
+	}
+}
+
+// attachPlain puts the LoRA on the session's model.
+func attachPlain(ctx context.Context, s *infer.Session, layers []adapter.LowRank) (*adapter.Adapter, error) {
+	old := s.Attached.Method.Settings()
+	usual := usualRank(layers)
+	method := &adapter.LoRA{R: usual, Alpha: float64(usual)}
+	method.BaseModel, method.TaskType = old.BaseModel, old.TaskType
+	method.TargetModules.List = targets(s.Model, layers)
+	for _, l := range layers {
+		if r := l.A.Rows; r != usual {
+			key := regexp.QuoteMeta(l.Path)
+			method.RankPattern = append(method.RankPattern, adapter.PatternEntry[int]{Key: key, Value: r})
+			method.AlphaPattern = append(method.AlphaPattern, adapter.PatternEntry[float64]{Key: key, Value: float64(r)})
+		}
+	}
+	plain, err := adapter.Attach(ctx, s.Model, plainName, method, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range plain.Layers() {
+		if l.Path() != layers[i].Path {
+			return nil, fmt.Errorf("layer %s is where %s was", l.Path(), layers[i].Path)
+		}
+		for _, p := range l.Adapter.Params() {
+			from := layers[i].A
+			if strings.HasPrefix(p.Name, "lora_B") {
+				from = layers[i].B
+			}
+			copy(op.Data(p.Param).Data, from.Data)
+		}
+	}
+	plain.ParamsChanged()
+	return plain, nil
+}
+
+// usualRank is the rank that most layers have, the smaller of equals.
+func usualRank(layers []adapter.LowRank) int {
+	count := map[int]int{}
+	for _, l := range layers {
+		count[l.A.Rows]++
+	}
+	best := 0
+	for r, n := range count {
+		if best == 0 || cmp.Or(cmp.Compare(n, count[best]), cmp.Compare(best, r)) > 0 {
+			best = r
+		}
+	}
+	return best
+}
+
+// targets are the last names of the adapted layers where they mean no others, else their whole paths.
+func targets(m *model.Model, layers []adapter.LowRank) []string {
+	adapted, names, paths := map[string]bool{}, map[string]bool{}, []string{}
+	for _, l := range layers {
+		adapted[l.Path] = true
+		names[l.Path[strings.LastIndexByte(l.Path, '.')+1:]] = true
+		paths = append(paths, l.Path)
+	}
+	clear := true
+	m.Linears(func(l *model.Linear) {
+		clear = clear && (adapted[l.Path()] || !names[l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]])
+	})
+	if !clear {
+		return paths
+	}
+	var short []string
+	for n := range names {
+		short = append(short, n)
+	}
+	slices.Sort(short)
+	return short
+}
+
+// writeGGUF writes the LoRA for llama.cpp.
+func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []adapter.LowRank, o LoRAOptions) error {
+	layout, err := layoutOf(m)
+	if err != nil {
+		return err
+	}
+	tied := map[string]bool{}
+	m.Linears(func(l *model.Linear) { tied[l.Path()] = l.Weight.Tied() != nil })
+	alpha := usualRank(layers)
+	var entries []gguf.Entry
+	for _, l := range layers {
+		if tied[l.Path] {
+			return fmt.Errorf("%s is adapted, and its weight is the embeddings' too: llama.cpp applies no LoRA to it; merge the adapter instead", l.Path)
+		}
+		b := tensor.New(l.B.Rows, l.B.Cols)
+		for i, v := range l.B.Data { // llama.cpp scales by alpha over the layer's own rank
+			b.Data[i] = v * (float32(l.A.Rows) / float32(alpha))
+		}
+		two, err := layout.LoRA(l.Path+".weight", b, l.A)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, two...)
+	}
+	metadata := layout.AdapterMetadata(float32(alpha))
+	metadata.Set("general.name", filepath.Base(filepath.Clean(o.Adapter)))
+	metadata.Set("general.base_model.count", uint32(1))
+	metadata.Set("general.base_model.0.name", wording.Clip(filepath.Base(filepath.Clean(m.Dir)), 100))
+	if err := gguf.Write(ctx, o.Output, metadata, entries); err != nil {
+		return err
+	}
+	described, err := newGGUFFile(m, GGUFOptions{})
+	if err != nil {
+		return err
+	}
+	defer described.close()
+	from := fmt.Sprintf("FROM %s\nADAPTER ./%s", m.Dir, filepath.Base(o.Output))
+	r.Modelfile, err = writeModelfile(o.Output, from, described.metadata)
+	return err
+}

@@ -1,0 +1,30 @@
+package op
+
+import "github.com/spagotune/spagotune/tensor"
+
+// NT is tensor.NT in the pass's arithmetic: tensor.NTBF16 where the pass has BF16.
+func NT[S tensor.Source](p *Pass, c, a tensor.Matrix, b S, beta float32) {
+	if p.BF16 {
+		tensor.NTBF16(c, a, b, beta)
+		return
+	}
+	tensor.NT(c, a, b, beta)
+}
+
+// NN is tensor.NN in the pass's arithmetic.
+func NN[S tensor.Source](p *Pass, c, a tensor.Matrix, b S, beta float32) {
+	if p.BF16 {
+		tensor.NNBF16(c, a, b, beta)
+		return
+	}
+	tensor.NN(c, a, b, beta)
+}
+
+// TN is tensor.TN in the pass's arithmetic.
+func TN(p *Pass, c, a, b tensor.Matrix, beta float32) {
+	if p.BF16 {
+		tensor.TNBF16(c, a, b, beta)
+		return
+	}
+	tensor.TN(c, a, b, beta)
+}
