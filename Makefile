@@ -5,7 +5,7 @@ PYTHON ?= python3
 GOLDEN ?= golden-new
 
 .DEFAULT_GOAL := help
-.PHONY: build test lint bench golden release fuzz nightly help
+.PHONY: build test lint bench golden reference release fuzz nightly help
 
 build: ## build the command into ./finetune-bin
 	go build -o finetune-bin ./cmd/finetune
@@ -23,6 +23,9 @@ bench: ## run the benchmarks of tensor, op and adapter, COUNT times each
 
 golden: ## make the golden files again into GOLDEN, with PYTHON (testdata/golden/README.md), and compare them with the committed ones
 	scripts/golden/make $(PYTHON) $(GOLDEN)
+
+reference: ## write docs/recipe.md and docs/data.md from the code and its comments
+	go run ./internal/reference
 
 release: ## build the release of the last commit into ./dist
 	scripts/release

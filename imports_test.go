@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "hub", "infer", "inspect", "model", "recipes",
 		"tasks", "tensor", "tokenizer", "verify", "internal/cpu"},
 
+	"internal/reference": {"adapter", "finetune", "tasks"},
 	"internal/vec":       {"internal/cpu"},
 	"internal/cpu":       {},
 	"internal/jinja":     {},

@@ -11,7 +11,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Tasks returns the tasks of an evaluation by their names. data are "NAME=PATH", or just a path if there is one task.
+// Tasks returns the tasks of an evaluation by their names. data are "NAME=PATH", or just a path if there is one task; a task
+// that is given several reads all of them.
 // set are "key=value", for every task that has this option, or "NAME.key=value" for one task.
 func Tasks(names, data, set []string) ([]NamedTask, error) {
 	if len(names) == 0 {
@@ -36,7 +37,7 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		t, err := Task(name, tasks.Eval, paths[name], own[name])
+		t, err := taskOn(name, tasks.Eval, paths[name], own[name])
 		if err != nil {
 			return nil, err
 		}
@@ -46,8 +47,8 @@ func Tasks(names, data, set []string) ([]NamedTask, error) {
 }
 
 // dataByTask returns the data of each task.
-func dataByTask(names, data []string) (map[string]string, error) {
-	paths := map[string]string{}
+func dataByTask(names, data []string) (map[string][]string, error) {
+	paths := map[string][]string{}
 	for _, d := range data {
 		name, path, named := strings.Cut(d, "=")
 		switch {
@@ -59,10 +60,7 @@ func dataByTask(names, data []string) (map[string]string, error) {
 		default:
 			return nil, fmt.Errorf("data %s: with several tasks, want NAME=PATH", d)
 		}
-		if paths[name] != "" {
-			return nil, fmt.Errorf("data %s: task %s has data already", d, name)
-		}
-		paths[name] = path
+		paths[name] = append(paths[name], path)
 	}
 	return paths, nil
 }
@@ -92,19 +90,32 @@ func settingsByTask(names, set []string) (map[string][]string, error) {
 
 // Task returns a task that uses all of data as one split, with settings ("key=value") of its options.
 func Task(name string, split tasks.Split, data string, set []string) (tasks.Task, error) {
+	if data == "" {
+		return taskOn(name, split, nil, set)
+	}
+	return taskOn(name, split, []string{data}, set)
+}
+
+// taskOn is Task with several data files.
+func taskOn(name string, split tasks.Split, paths, set []string) (tasks.Task, error) {
 	options, known := map[string]any{}, tasks.Options(name)
 	if known == nil {
 		return tasks.New(name, nil) // its error lists the known tasks
 	}
 	key := map[tasks.Split]string{tasks.Train: "data", tasks.Eval: "eval_data", tasks.Test: "test_data"}[split]
 	switch {
-	case data == "":
+	case len(paths) == 0:
 	case !slices.Contains(known, key) && slices.Contains(known, "data"):
-		options["data"] = data
+		if len(paths) > 1 {
+			return nil, fmt.Errorf("task %s takes one folder of data; --data names %s", name, strings.Join(paths, " and "))
+		}
+		options["data"] = paths[0]
 	case !slices.Contains(known, key):
 		return nil, fmt.Errorf("task %s takes no data", name)
 	default:
-		options[key] = data
+		if options[key] = paths[0]; len(paths) > 1 {
+			options[key] = paths
+		}
 		if split == tasks.Train && slices.Contains(known, "eval_size") {
 			options["eval_size"] = 0
 		}

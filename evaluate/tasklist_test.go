@@ -20,6 +20,10 @@ func TestTasks(t *testing.T) {
 	if all, err = Tasks([]string{"math"}, []string{"a=b.jsonl"}, nil); err != nil || all[0].Task.(*tasks.Math).EvalData[0].Path != "a=b.jsonl" {
 		t.Errorf("got %+v, %v", all, err)
 	}
+	all, err = Tasks([]string{"math", "gsm8k"}, []string{"math=" + gsm, "gsm8k=" + gsm, "math=embedded:gsm8k/train.jsonl"}, nil)
+	if err != nil || len(all[0].Task.(*tasks.Math).EvalData) != 2 || len(all[1].Task.(*tasks.Math).EvalData) != 1 {
+		t.Errorf("data given twice: got %+v, %v", all, err)
+	}
 	for _, c := range []struct {
 		names, data, settings []string
 		want                  string
@@ -29,7 +33,7 @@ func TestTasks(t *testing.T) {
 		{[]string{"math", "math"}, []string{gsm}, nil, "task math is named twice"},
 		{[]string{"math", "gsm8k"}, []string{gsm}, nil, "with several tasks, want NAME=PATH"},
 		{[]string{"math", "gsm8k"}, []string{"gsm8=" + gsm}, nil, `"gsm8" is not a task of this run; did you mean gsm8k?`},
-		{[]string{"math"}, []string{gsm, gsm}, nil, "task math has data already"},
+		{[]string{"mmlu"}, []string{"a", "b"}, nil, "task mmlu takes one folder of data; --data names a and b"},
 		{[]string{"math", "memory"}, []string{"math=" + gsm}, []string{"peirs=3"}, "none of the tasks math, memory has an option peirs"},
 		{[]string{"memory"}, nil, []string{"peirs=3"}, "did you mean pairs?"},
 		{[]string{"math", "gsm8k"}, []string{"math=" + gsm}, nil, "task gsm8k: option data is missing"},

@@ -51,7 +51,7 @@ type TaskSpec struct {
 	// Data lists the files to train on, EvalData those of the eval split. Each task documents its own default.
 	Data     data.Sources `yaml:"data"`
 	EvalData data.Sources `yaml:"eval_data"`
-	// Options are the task's own options, by the JSON keys of its struct.
+	// Options are the task's own options (docs/data.md), by the JSON keys of its struct.
 	Options map[string]any `yaml:"task_options"`
 	// MaxLength truncates rows to this many tokens; 0 means the model's maximum length.
 	MaxLength int `yaml:"max_length"`
@@ -62,7 +62,7 @@ type MethodSpec struct {
 	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
 	Name string `yaml:"method"`
 	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
-	// and head are kept, so Settings must be empty.
+	// and head are kept: it excludes the method's own keys.
 	Adapter string `yaml:"adapter"`
 	// Settings are the method's settings, by their PEFT keys (r, lora_alpha, mora_type, target_modules …). In a recipe
 	// they are top-level keys like all others.
@@ -72,25 +72,33 @@ type MethodSpec struct {
 // TrainSpec says how the model is trained. Names and defaults are those of Hugging Face's Trainer.
 type TrainSpec struct {
 	// MaxSteps is the number of steps; 0 or -1 means by NumTrainEpochs.
-	MaxSteps                  int     `yaml:"max_steps"`
-	NumTrainEpochs            float64 `yaml:"num_train_epochs"`
-	PerDeviceTrainBatchSize   int     `yaml:"per_device_train_batch_size"`
-	GradientAccumulationSteps int     `yaml:"gradient_accumulation_steps"`
-	LearningRate              float64 `yaml:"learning_rate"`
-	LRSchedulerType           string  `yaml:"lr_scheduler_type"`
+	MaxSteps int `yaml:"max_steps"`
+	// NumTrainEpochs is how often the run goes over the data, unless MaxSteps ends it.
+	NumTrainEpochs float64 `yaml:"num_train_epochs"`
+	// PerDeviceTrainBatchSize is the number of rows of a step, times GradientAccumulationSteps.
+	PerDeviceTrainBatchSize int `yaml:"per_device_train_batch_size"`
+	// GradientAccumulationSteps multiplies the rows of a step.
+	GradientAccumulationSteps int `yaml:"gradient_accumulation_steps"`
+	// LearningRate is the largest learning rate, after the warm-up.
+	LearningRate float64 `yaml:"learning_rate"`
+	// LRSchedulerType is the course of the learning rate after the warm-up, by Trainer's name: constant, linear, cosine …
+	LRSchedulerType string `yaml:"lr_scheduler_type"`
 	// LRSchedulerKwargs are the schedule's own keys, such as num_cycles.
 	LRSchedulerKwargs map[string]any `yaml:"lr_scheduler_kwargs"`
-	// WarmupSteps is the number of steps of warm-up, or below 1 a share of all steps. If it is nil, WarmupRatio says that share.
+	// WarmupSteps is the number of steps of warm-up, or below 1 a share of all steps. Without it, WarmupRatio says that share.
 	WarmupSteps *float64 `yaml:"warmup_steps"`
-	WarmupRatio float64  `yaml:"warmup_ratio"`
+	// WarmupRatio is the share of all steps in which the learning rate rises.
+	WarmupRatio float64 `yaml:"warmup_ratio"`
 	// MinLRRatio is the factor of LearningRate at which the schedule ends.
-	MinLRRatio  float64 `yaml:"min_lr_ratio"`
+	MinLRRatio float64 `yaml:"min_lr_ratio"`
+	// WeightDecay is the weight decay of AdamW.
 	WeightDecay float64 `yaml:"weight_decay"`
 	// WeightDecayAll lets norms and biases decay too, which Trainer leaves out.
-	WeightDecayAll bool    `yaml:"weight_decay_all"`
-	AdamBeta1      float64 `yaml:"adam_beta1"`
-	AdamBeta2      float64 `yaml:"adam_beta2"`
-	AdamEpsilon    float64 `yaml:"adam_epsilon"`
+	WeightDecayAll bool `yaml:"weight_decay_all"`
+	// AdamBeta1, AdamBeta2 and AdamEpsilon are the constants of AdamW.
+	AdamBeta1   float64 `yaml:"adam_beta1"`
+	AdamBeta2   float64 `yaml:"adam_beta2"`
+	AdamEpsilon float64 `yaml:"adam_epsilon"`
 	// MaxGradNorm clips the global norm of the gradients; 0 does not clip.
 	MaxGradNorm float64 `yaml:"max_grad_norm"`
 
@@ -119,7 +127,9 @@ type TrainSpec struct {
 
 	// BF16 rounds the factors of matrix products to bfloat16 in training and for the held-out loss, as Trainer's bf16 does
 	// with autocast. Sums, parameters, gradients and the optimizer stay float32 (see op.Pass). Answers are scored in float32.
-	BF16 bool   `yaml:"bf16"`
+	BF16 bool `yaml:"bf16"`
+
+	// Seed decides everything that is random: the order of rows, the adapter's start, dropout.
 	Seed uint64 `yaml:"seed"`
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,
 	// and a longer row is a micro-batch of its own. 0 depends on the model: 512, or up to 1,024 if a token takes little
@@ -138,6 +148,7 @@ type EvalSpec struct {
 
 // SaveSpec says what is written, and when.
 type SaveSpec struct {
+	// OutputDir is the folder of the run.
 	OutputDir string `yaml:"output_dir"`
 	// BaseModel is what adapter_config.json says that the base is, such as a model's id on the Hugging Face Hub. Empty means
 	// the id that a folder in the Hub's cache shows, or else the name of the model's folder.

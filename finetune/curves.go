@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-analyze/charts"
@@ -106,16 +105,14 @@ func WriteTable(w io.Writer, curves []Curve) {
 
 // WriteSVG draws curves into an SVG file.
 func WriteSVG(path, title string, curves []Curve) error {
-	steps, rows, unit := compare(curves)
-	values, names, labels := make([][]float64, len(curves)), make([]string, len(curves)), make([]string, len(steps))
+	names, points, unit := make([]string, len(curves)), make([][]plot.Point, len(curves)), ""
 	for j, c := range curves {
 		names[j] = c.Name
-		for i := range steps {
-			values[j] = append(values[j], rows[i][j])
+		for _, e := range c.Evaluations {
+			p := plot.Point{X: e.Step}
+			p.Y, unit = e.value()
+			points[j] = append(points[j], p)
 		}
 	}
-	for i, s := range steps {
-		labels[i] = strconv.Itoa(s)
-	}
-	return plot.Lines(path, title, unit+" by step", labels, names, values)
+	return plot.Curves(path, title, unit+" by step", names, points)
 }

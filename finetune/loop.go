@@ -27,6 +27,9 @@ type LogLine struct {
 	TokensPerSecond float64 `json:"tokens_per_second"`
 }
 
+// StepMessage is the message of the log's lines about steps.
+const StepMessage = "train"
+
 // logSums gathers the steps of the next LogLine.
 type logSums struct {
 	loss, gradNorm, seconds float64
@@ -134,7 +137,7 @@ func (r *run) log(sums *logSums, lr float64) error {
 		return err
 	}
 	r.options.Log.Info().Int("step", step).Float64("loss", line.Loss).Float64("learning_rate", lr).
-		Float64("grad_norm", line.GradNorm).Float64("tokens_per_second", line.TokensPerSecond).Msg("train")
+		Float64("grad_norm", line.GradNorm).Float64("tokens_per_second", line.TokensPerSecond).Msg(StepMessage)
 	return nil
 }
 

@@ -14,14 +14,13 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/settings"
-	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // Recipe is a run as a YAML file describes it: a Config, and keys that only experiments use.
 type Recipe struct {
-	// Name is the name of an entry of compare, and of its folder in output_dir. It is "" if the file describes a single
-	// run.
+	// Name is the name of an entry of compare, and of its folder in output_dir; "" if the file describes a single run. Each
+	// entry of compare is a run of its own: a group of keys with a name, which override those of the file.
 	Name   string
 	Config Config
 	// Search is a grid search that an experiment runs first (train ignores it). A list holds the values to try for its
@@ -34,11 +33,16 @@ type Recipe struct {
 // EvalTask is a column of an experiment's table: a task whose eval split is answered, up to Limit examples (0 means
 // all). Metric is the metric to report; if it is empty, the task's score.
 type EvalTask struct {
-	Name    string         `yaml:"name"`
-	Task    string         `yaml:"task"`
+	// Name is the title of the column.
+	Name string `yaml:"name"`
+	// Task is the name of the task.
+	Task string `yaml:"task"`
+	// Options are the options of the task.
 	Options map[string]any `yaml:"options"`
-	Limit   int            `yaml:"limit"`
-	Metric  string         `yaml:"metric"`
+	// Limit is how many examples are answered; 0 means all.
+	Limit int `yaml:"limit"`
+	// Metric is the metric to report; if it is empty, the task's score.
+	Metric string `yaml:"metric"`
 }
 
 // ParseRecipes parses a YAML recipe and overrides its keys with the settings ("key=value"). A recipe with the key
@@ -156,8 +160,7 @@ func decodeKeys(keys map[string]any) (Recipe, error) {
 		case slices.Contains(adapter.Keys(), k):
 			r.Config.Method.Settings[k] = keys[k]
 		default:
-			known := slices.Sorted(maps.Keys(fields))
-			return r, fmt.Errorf("unknown key %q%s", k, suggest.Hint(k, append(known, adapter.Keys()...)))
+			return r, unknownKey(k, slices.Sorted(maps.Keys(fields)))
 		}
 	}
 	return r, nil

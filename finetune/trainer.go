@@ -153,10 +153,15 @@ func (t *Trainer) update(norm float64, step int, lr float64) {
 
 // gradients runs the batch in micro-batches and accumulates the gradients in the parameters.
 func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number int) (StepStats, error) {
-	s := StepStats{}
+	s, weight := StepStats{}, 0.0
 	for _, r := range rows {
 		s.Tokens += len(r.IDs)
-		s.Scored += t.Model.Scored(r.Labels, r.FloatLabels)
+		n := t.Model.Scored(r.Labels, r.FloatLabels)
+		s.Scored += n
+		weight += r.LossWeight(n)
+	}
+	if weight == 0 {
+		weight = 1 // all weights are 0, and so are the losses
 	}
 	if s.Scored == 0 {
 		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
@@ -165,7 +170,7 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		sum, err := t.addGradients(micro, deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), 1/float32(s.Scored))
+		sum, err := t.addGradients(micro, deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), 1/float32(weight))
 		if err != nil {
 			return s, fmt.Errorf("step %d: %w", number+1, err)
 		}
@@ -174,7 +179,7 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		}
 		s.Loss += sum
 	}
-	s.Loss /= float64(s.Scored)
+	s.Loss /= weight
 	if t.hooks != nil {
 		t.hooks.OnPreOptimizerStep()
 	}

@@ -25,6 +25,7 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 		b.IDs = append(b.IDs, r.IDs...)
 		b.Labels = append(b.Labels, r.Labels...)
 		b.FloatLabels = append(b.FloatLabels, r.FloatLabels...)
+		b.Weights = append(b.Weights, r.Weights...)
 		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 		if r.TokenTypeIDs != nil || b.TokenTypeIDs != nil {
 			b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(r.IDs)-len(b.TokenTypeIDs))...)

@@ -13,7 +13,7 @@ import (
 // Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or
 // is a single longer row.
 func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
-	sum, n := 0.0, 0
+	sum, n := 0.0, 0.0
 	for _, batch := range evalBatches(s.Model, rows, tokens) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -28,7 +28,7 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 			for _, v := range m.Data {
 				sum += float64(v)
 			}
-			n += m.Rows
+			n += lossWeight(batch, m.Rows)
 			return nil
 		})
 		if err != nil {
@@ -38,7 +38,19 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 	if n == 0 {
 		return 0, fmt.Errorf("none of %d held-out rows has a scored token", len(rows))
 	}
-	return sum / float64(n), nil
+	return sum / n, nil
+}
+
+// lossWeight is what rows count for in a mean of losses, where that many of their labels are scored.
+func lossWeight(rows []tasks.Features, scored int) float64 {
+	if rows[0].Weights == nil {
+		return float64(scored)
+	}
+	sum := 0.0
+	for _, r := range rows {
+		sum += r.LossWeight(0)
+	}
+	return sum
 }
 
 // Outputs returns the outputs of the head for each row, computed in one pass: one vector per token, a single one for

@@ -19,6 +19,8 @@ type Batch struct {
 	Labels []int32
 	// FloatLabels are the targets of multi-label classification (0 or 1) and regression: [documents, outputs].
 	FloatLabels []float32
+	// Weights are how much each of the Labels of a classification counts: its loss is multiplied by it. Empty is 1 for each.
+	Weights []float32
 	// CuSeqLens says where documents begin; its last entry is len(IDs). Empty means a single document. TargetCuSeqLens is the
 	// same for the Labels of a sequence-to-sequence model.
 	CuSeqLens, TargetCuSeqLens []int
@@ -77,6 +79,9 @@ func (b *Batch) check(s Config) error {
 	}
 	if b.TokenTypeIDs != nil && len(b.TokenTypeIDs) != len(b.IDs) {
 		return fmt.Errorf("model: batch has %d tokens and %d types", len(b.IDs), len(b.TokenTypeIDs))
+	}
+	if len(b.Weights) != 0 && len(b.Weights) != len(b.Labels) {
+		return fmt.Errorf("model: batch has %d labels and %d weights", len(b.Labels), len(b.Weights))
 	}
 	for i, k := range b.TokenTypeIDs {
 		if k < 0 || int(k) >= max(s.TypeVocabSize, 1) {

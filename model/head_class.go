@@ -59,10 +59,23 @@ func (s sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Ten
 		return op.MeanSquares(p, h.project(p, x, rows), h.values(b))
 	}
 	at, targets := labelled(b.Labels)
+	weights := b.weights(at)
 	for i, d := range at {
 		at[i] = rows[d]
 	}
-	return op.CrossEntropy(p, h.project(p, x, at), targets)
+	return op.WeightedCrossEntropy(p, h.project(p, x, at), targets, weights)
+}
+
+// weights are those of some labels of a batch; nil is 1 for each.
+func (b *Batch) weights(at []int) []float32 {
+	if len(b.Weights) == 0 {
+		return nil
+	}
+	w := make([]float32, len(at))
+	for i, j := range at {
+		w[i] = b.Weights[j]
+	}
+	return w
 }
 
 // values are a batch's FloatLabels, [documents, outputs].
@@ -91,5 +104,5 @@ func (tokenClass) rows(*Head, *Batch) []int { return nil }
 
 func (tokenClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)
-	return op.CrossEntropy(p, h.project(p, x, rows), targets)
+	return op.WeightedCrossEntropy(p, h.project(p, x, rows), targets, b.weights(rows))
 }

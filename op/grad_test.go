@@ -164,6 +164,9 @@ func TestGradients(t *testing.T) {
 			return FusedLinearCrossEntropy(p, in[0], []int{0, 2}, []int32{VocabTile + 1, 5}, Data(big), nil, nil, nil)
 		}},
 		{"cross-entropy", []*nn.Param{param(r, 3, 9)}, func(p *Pass, in []mat.Tensor) mat.Tensor { return CrossEntropy(p, in[0], []int32{8, 0, 4}) }},
+		{"weighted cross-entropy", []*nn.Param{param(r, 3, 9)}, func(p *Pass, in []mat.Tensor) mat.Tensor {
+			return WeightedCrossEntropy(p, in[0], []int32{8, 0, 4}, []float32{0.5, 3, 0})
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { checkGradients(t, tt.inputs, tt.f) })

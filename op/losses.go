@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 
@@ -67,7 +68,15 @@ func meanLoss(p *Pass, x mat.Tensor, targets tensor.Matrix, f func(x, target flo
 // and ε times the mean over all columns of −log softmax(logits). FusedLinearCrossEntropy does the same without having all
 // logits in memory; this one is for an LM head with an adapter, and for heads with few labels.
 func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
+	return WeightedCrossEntropy(p, logits, targets, nil)
+}
+
+// WeightedCrossEntropy is CrossEntropy with the loss of each row multiplied by its weight; nil is 1 for each.
+func WeightedCrossEntropy(p *Pass, logits mat.Tensor, targets []int32, weights []float32) mat.Tensor {
 	rows, cols := dims(logits)
+	if weights == nil {
+		weights = slices.Repeat([]float32{1}, rows)
+	}
 	var probs *Tensor
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{logits}, Rows: rows, Cols: 1,
@@ -79,7 +88,7 @@ func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
 				for i := from; i < to; i++ {
 					s := smooth{p.LabelSmoothing, cols, vec.Sum(m.Row(i))}
 					lse, target := logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
-					y.Data[i] = s.loss(lse, target)
+					y.Data[i] = weights[i] * s.loss(lse, target)
 				}
 			})
 			if !p.Grad {
@@ -91,7 +100,7 @@ func CrossEntropy(p *Pass, logits mat.Tensor, targets []int32) mat.Tensor {
 			for i := range rows {
 				d := probs.m.Row(i)
 				smooth{p.LabelSmoothing, cols, 0}.gradient(d, int(targets[i]))
-				vec.Scale(d, gy.m.Data[i], d)
+				vec.Scale(d, weights[i]*gy.m.Data[i], d)
 			}
 			return []*Tensor{probs}
 		},

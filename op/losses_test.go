@@ -34,6 +34,15 @@ func TestMeanSquares(t *testing.T) {
 	checkValues(t, []float64{(1 + 0.25) / 2, 4. / 2}, func(p *Pass) mat.Tensor { return MeanSquares(p, copied(p, x), y) })
 }
 
+// TestWeightedCrossEntropy has the values of torch.nn.functional.cross_entropy(x, target, weight=[0.5, 3, 1.25], reduction="none"), PyTorch 2.15.
+func TestWeightedCrossEntropy(t *testing.T) {
+	x := tensor.View([]float32{0.5, -1, 2, 1.5, 0.25, -0.75, 0, 0, 1, -2, 3, 0.5}, 4, 3)
+	want := []float64{0.3016391694545746, 0.16533629596233368, 4.65433406829834, 0.25529178977012634}
+	checkValues(t, want, func(p *Pass) mat.Tensor {
+		return WeightedCrossEntropy(p, copied(p, x), []int32{2, 0, 1, 1}, []float32{1.25, 0.5, 3, 3})
+	})
+}
+
 func TestBinaryCrossEntropy(t *testing.T) {
 	x, y := tensor.View([]float32{0, 2, -3, 200, -200, 0.25}, 3, 2), tensor.View([]float32{1, 0, 0.3, 1, 0, 0.5}, 3, 2)
 	want := make([]float64, 3)

@@ -34,6 +34,8 @@ type Classify struct {
 	// ProblemType is single_label_classification, multi_label_classification or regression. The default is what the
 	// data look like. If it is multi_label_classification, a "|" in CSV separates labels.
 	ProblemType string `json:"problem_type"`
+	// ClassWeights are how much each class counts in the loss, where a text has one: "balanced", or weights by class.
+	ClassWeights *ClassWeights `json:"class_weights,omitempty"`
 	// Threshold is the least probability of a label that holds, where several may.
 	Threshold float64 `json:"threshold"`
 
@@ -171,6 +173,7 @@ func (t *Classify) label(row *Features, in Input) error {
 			return err
 		}
 		row.Labels = []int32{id}
+		t.head.weigh(row)
 	}
 	return nil
 }

@@ -16,9 +16,16 @@ func (t *Classify) Head(trained head.Config) (head.Config, error) {
 		return t.head.Config, nil
 	}
 	decided, err := t.decide(trained)
-	if err == nil {
-		t.head = newClassHead(decided)
+	if err != nil {
+		return decided, err
 	}
+	if t.head = newClassHead(decided); t.ClassWeights == nil || !t.given() {
+		return decided, nil
+	}
+	if decided.ProblemType != head.SingleLabel {
+		return decided, fmt.Errorf("option class_weights is for texts with one class; the problem_type is %s", decided.ProblemType)
+	}
+	t.head.weights, err = t.ClassWeights.of(t.head, t.Examples(t.dataSplit()))
 	return decided, err
 }
 

@@ -19,8 +19,8 @@ func init() {
 
 // ConvFinQA is conversations about the text and the table of a financial report (Chen et al. 2022). The last question
 // counts; the answers to the questions before it are shown. Records have "text", "table", "questions", "programs" and
-// "answer". An answer is right if any number in it is within 0.01 of the gold one (AdaptLLM's rule), or for yes and no
-// if it begins with that word.
+// "answer". An answer is right if any number in it is within 0.01 of the gold one (AdaptLLM's rule, for which 13.4% is
+// 0.134 and exponents count), or for yes and no if it begins with that word.
 type ConvFinQA struct {
 	Files
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
@@ -105,11 +105,13 @@ func (t *ConvFinQA) ParseAnswer(want Example, got string) string {
 	return answer
 }
 
-// spokenNumber is a number in an answer, with or without commas between its thousands.
-var spokenNumber = regexp.MustCompile(`[-+]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?|[-+]?\.[0-9]+`)
+// spokenNumber is a number in an answer, as AdaptLLM finds it. Python's \d is any decimal digit.
+var spokenNumber = regexp.MustCompile(`[-+]?[.]?\p{Nd}+(?:,\p{Nd}{3})*[.]?\p{Nd}*(?:[eE][-+]?\p{Nd}+)?%*`)
 
-// findAnswer finds in a text what answers the question, and whether it is right.
+// findAnswer finds in the first line of a text what answers the question, and whether it is right. This is the rule of
+// AdaptLLM's code (qa_utils.normalized_num and metric.compute_ConvFinQA), but for yes and no, which are never right there.
 func findAnswer(reference, got string) (answer string, right bool) {
+	got, _, _ = strings.Cut(got, "\n")
 	gold, err := strconv.ParseFloat(reference, 64)
 	if err != nil {
 		word := strings.ToLower(strings.TrimSpace(got))
@@ -123,10 +125,27 @@ func findAnswer(reference, got string) (answer string, right bool) {
 		if answer == "" {
 			answer = s
 		}
-		// A little more than 0.01, since the difference is rounded.
-		if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v-gold) <= 0.01+1e-9 {
+		v, ok := spokenValue(s)
+		if ok && math.Abs(v-gold) <= max(0.01, 1e-9*max(math.Abs(v), math.Abs(gold))) {
 			return s, true
 		}
 	}
 	return answer, false
+}
+
+// leadingZeros begins a number that Python does not take for an integer.
+var leadingZeros = regexp.MustCompile(`^[-+]?0+[1-9][0-9]*$`)
+
+// spokenValue is the value of a number in an answer. Each percent sign divides it by 100. It is false for what Python does
+// not read as a number.
+func spokenValue(s string) (float64, bool) {
+	number := strings.TrimRight(s, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || leadingZeros.MatchString(number) {
+		return 0, false
+	}
+	for range len(s) - len(number) {
+		v /= 100
+	}
+	return v, true
 }

@@ -19,6 +19,8 @@ type Features struct {
 	Labels []int32
 	// FloatLabels are the outputs wanted for multi-label classification and for regression.
 	FloatLabels []float32
+	// Weights are how much each of Labels counts in the loss of a classification; nil is 1 for each.
+	Weights []float32
 	// WordIDs are the numbers of the tokens' words, -1 for special tokens; nil where the task does not need them.
 	WordIDs []int32
 	// Offsets are the characters from which the tokens come, for a text in which an answer is searched; {-1, -1} for
@@ -63,6 +65,18 @@ func (r Features) scoredBy(kind head.Kind) int {
 		return 1
 	}
 	return countScored(r.Labels)
+}
+
+// LossWeight is what the row counts for in a mean of losses, where n of its labels are scored: n, or the sum of the weights.
+func (r Features) LossWeight(n int) float64 {
+	if r.Weights == nil {
+		return float64(n)
+	}
+	sum := 0.0
+	for _, w := range r.Weights {
+		sum += float64(w)
+	}
+	return sum
 }
 
 // Tokens is the number of tokens that the model runs over, with those of a target.

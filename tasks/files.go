@@ -24,7 +24,7 @@ type Files struct {
 	EvalData data.Sources `json:"eval_data"`
 	// TestData are the files of the test split. Without them it is the same as the eval split.
 	TestData data.Sources `json:"test_data"`
-	// EvalSize is how many records at the end of Data are held out from training. AutoEvalSize, the default, holds out
+	// EvalSize is how many records at the end of Data are held out from training. -1 (AutoEvalSize), the default, holds out
 	// a tenth of them, at most 100, and none where EvalData is given.
 	EvalSize int `json:"eval_size"`
 	// Index names a file that lists the records to take, see data.Source. It is for Data, or where there is no Data for

@@ -30,7 +30,7 @@ func init() {
 //	completion  {"prompt", "completion"}, likewise
 //
 // A conversation may have tools (schemas, or their JSON as a text), system, documents and chat_template_kwargs beside its
-// messages. docs/data.md says what of it is scored. Other fields that say something of a record are in Counts.Notes.
+// messages. docs/conversations.md says what of it is scored. Other fields that say something of a record are in Counts.Notes.
 //
 // An answer scores 1 if it equals the reference up to white space at both ends, else 0.
 type Instruct struct {

@@ -16,6 +16,8 @@ import (
 type classHead struct {
 	head.Config
 	ids map[string]int32 // of the labels
+	// weights are the classes' weights in the loss; nil is 1 for each.
+	weights []float32
 }
 
 func newClassHead(c head.Config) *classHead {

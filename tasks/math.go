@@ -35,6 +35,10 @@ func init() {
 //     "The answer is: " is compared by Hendrycks' rule (MetaMath's eval_math.py).
 //   - "raw" trains on the record as it is: the prompt ends in " Let's think step by step.", and the answer follows a blank.
 //     The first number after the last "####" counts, compared by value; for MATH the last box counts, by Hendrycks' rule.
+//
+// Beside the score there are the two that lm-evaluation-harness has for GSM8K: strict_match (the number after "#### ",
+// compared as text) and flexible_extract (the last number of the answer, wherever it stands). Both leave out the problems
+// whose answers are LaTeX.
 type Math struct {
 	Files
 	// Form is "metamath" or "raw".
@@ -47,6 +51,7 @@ type Math struct {
 var _ interface {
 	Generator
 	AnswerParser
+	Metrics
 	Checker
 	DataChecker
 	Describer
@@ -227,6 +232,25 @@ func (t *Math) Score(want Example, got string) float64 {
 		return float64(b2i(metric.RawEqual(got, want.Reference)))
 	}
 	return float64(b2i(metric.MetaMathEqual(got, want.Reference)))
+}
+
+// ComputeMetrics is the share of answers that are right, by the task's form and by the two rules of lm-evaluation-harness.
+func (t *Math) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
+	right, strict, flexible, numbers := 0.0, 0, 0, 0
+	for i, ex := range examples {
+		got := predictions[i].String()
+		right += t.Score(ex, got)
+		if !ex.latex {
+			numbers++
+			strict += b2i(metric.StrictMatch(got, ex.Reference))
+			flexible += b2i(metric.FlexibleExtract(got, ex.Reference))
+		}
+	}
+	all := []Metric{{"accuracy", right / float64(max(1, len(examples)))}}
+	if numbers > 0 {
+		all = append(all, Metric{"strict_match", float64(strict) / float64(numbers)}, Metric{"flexible_extract", float64(flexible) / float64(numbers)})
+	}
+	return all, nil
 }
 
 // ParseAnswer is the final answer, "" where there is none.

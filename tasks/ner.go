@@ -72,31 +72,21 @@ func parseNER(r data.Record) (Example, error) {
 	return ex, nil
 }
 
-// entitiesOf lists the entities of a sentence as "Name (TYPE)". An entity is a run of I-TYPE tags; B-TYPE begins a new
-// one (IOB1 and IOB2).
+// entitiesOf lists the entities of a sentence as "Name (TYPE)".
 func entitiesOf(tokens, tags []string) ([]string, error) {
-	var all []string
-	var name []string
-	open := ""
-	end := func() {
-		if open != "" {
-			all = append(all, strings.Join(name, " ")+" ("+open+")")
-		}
-		name, open = nil, ""
-	}
 	for i, tag := range tags {
-		prefix, typ, _ := strings.Cut(tag, "-")
-		if tag != "O" && (prefix != "I" && prefix != "B" || typ == "") {
-			return nil, fmt.Errorf("tag %q of %q, want O, I-TYPE or B-TYPE", tag, tokens[i])
-		}
-		if prefix != "I" || typ != open {
-			end()
-		}
-		if tag != "O" {
-			name, open = append(name, tokens[i]), typ
+		if found, err := metric.FindEntities([]string{tag}); err != nil || len(found) > 0 && !strings.Contains(tag, "-") {
+			return nil, fmt.Errorf("tag %q of %q, want O, I-TYPE or B-TYPE, or the letters of BMES or BILOU with a type", tag, tokens[i])
 		}
 	}
-	end()
+	found, err := metric.FindEntities(tags)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range found {
+		all = append(all, strings.Join(tokens[e.Start:e.End], " ")+" ("+e.Type+")")
+	}
 	return all, nil
 }
 

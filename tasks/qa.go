@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ func init() {
 }
 
 // QA is extractive question answering: the answer to a question is found in a text. Files have SQuAD's JSON, version
-// 1.1 or 2.0. A long text is cut into windows that overlap. In a window without the answer, and where there is no
+// 1.1 or 2.0, or SQuAD's records as the Hub has them. A long text is cut into windows that overlap. In a window without the answer, and where there is no
 // answer, the row's first token is the answer (Devlin et al. 2019, sections 4.2 and 4.3).
 type QA struct {
 	Files
@@ -61,7 +62,7 @@ func (t *QA) LearnedOptions() map[string]any {
 
 // Describe says what the task is.
 func (t *QA) Describe() string {
-	return "answers found in a text (SQuAD JSON, 1.1 and 2.0); score: exact match, and F1 of words"
+	return "answers found in a text (SQuAD JSON, 1.1 and 2.0, or the Hub's JSONL); score: exact match, and F1 of words"
 }
 
 // Check returns an error if an option is out of range.
@@ -116,21 +117,23 @@ func parseQA(r data.Record) (Example, error) {
 	if ex.Input.Answers, err = parseAnswers(q.Answers, []rune(*q.Context)); err != nil {
 		return Example{}, err
 	}
-	ex.Reference = ex.Input.Answers[0].Text
+	if len(ex.Input.Answers) > 0 {
+		ex.Reference = ex.Input.Answers[0].Text
+	}
 	return ex, nil
 }
 
-// parseAnswers reads the answers to a question, one or more, and checks that the context has them.
+// answer is an answer of SQuAD.
+type answer struct {
+	Text  *string `json:"text"`
+	Start *int    `json:"answer_start"`
+}
+
+// parseAnswers reads the answers to a question and checks that the context has them. Only the Hub's form may have none.
 func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
-	var answers []struct {
-		Text  *string `json:"text"`
-		Start *int    `json:"answer_start"`
-	}
-	if err := json.Unmarshal(raw, &answers); err != nil {
-		return nil, errors.New(`field "answers" is missing, or is not a list of {"text", "answer_start"}`)
-	}
-	if len(answers) == 0 {
-		return nil, errors.New(`field "answers" is empty; a question without an answer has "is_impossible": true`)
+	answers, err := readAnswers(raw)
+	if err != nil {
+		return nil, err
 	}
 	var all []TextSpan
 	for _, a := range answers {
@@ -144,6 +147,31 @@ func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
 		all = append(all, TextSpan{*a.Text, *a.Start})
 	}
 	return all, nil
+}
+
+// readAnswers reads both forms of the field: a list of answers, one or more, and an object of lists, which may be empty.
+func readAnswers(raw json.RawMessage) ([]answer, error) {
+	var answers []answer
+	if bytes.HasPrefix(raw, []byte("{")) {
+		var hub struct {
+			Text  []*string `json:"text"`
+			Start []*int    `json:"answer_start"`
+		}
+		if json.Unmarshal(raw, &hub) != nil || hub.Text == nil || len(hub.Text) != len(hub.Start) {
+			return nil, errors.New(`field "answers" is an object; want the lists "text" and "answer_start" in it, as long as each other`)
+		}
+		for i, text := range hub.Text {
+			answers = append(answers, answer{text, hub.Start[i]})
+		}
+		return answers, nil
+	}
+	if err := json.Unmarshal(raw, &answers); err != nil {
+		return nil, errors.New(`field "answers" is missing, or is not a list of {"text", "answer_start"}`)
+	}
+	if len(answers) == 0 {
+		return nil, errors.New(`field "answers" is empty; a question without an answer has "is_impossible": true`)
+	}
+	return answers, nil
 }
 
 // BuildPrompt takes a question, and the text to find the answer in.

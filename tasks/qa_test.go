@@ -108,6 +108,35 @@ func TestQARefuses(t *testing.T) {
 	wantError(t, err, "leave no place for the text after a question of 10")
 }
 
+// TestQAHub reads SQuAD as the Hub's data sets have it, in three forms, and the answers of SQuAD's own form in it.
+func TestQAHub(t *testing.T) {
+	const with = `{"id": "1", "title": "t", "context": "Ann lives in Ulm.", "question": "Where?", "answers": {"text": ["Ulm", "in Ulm"], "answer_start": [13, 10]}}`
+	const without = `{"id": "2", "context": "Ann lives in Ulm.", "question": "When?", "answers": {"text": [], "answer_start": []}}`
+	const own = `{"context": "Ann lives in Ulm.", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 0}]}`
+	for _, content := range []string{with + "\n" + without + "\n" + own + "\n", "[" + with + ",\n" + without + ",\n" + own + "]",
+		`{"version": "x", "data": [` + with + ",\n" + without + ",\n" + own + "]}"} {
+		task := qaOn(t, content, nil)
+		all := mustCollect(t, task, Train)
+		if len(all) != 3 || all[0].Reference != "Ulm" || len(all[0].Input.Answers) != 2 || all[1].Reference != "" || all[2].Reference != "Ann" || !task.Version2 {
+			t.Errorf("got %+v of %s", all, content)
+		}
+		for i, ex := range all {
+			if want := []string{":1", ":2", ":3"}[i]; !strings.HasSuffix(ex.Source, want) {
+				t.Errorf("question %d is at %s, want %s", i, ex.Source, want)
+			}
+		}
+	}
+	for content, want := range map[string]string{
+		`{"context": "abc", "question": "q", "answers": {"text": ["c"], "answer_start": []}}`:  "as long as each other",
+		`{"context": "abc", "question": "q", "answers": {"text": "c", "answer_start": 2}}`:     "as long as each other",
+		`{"context": "abc", "question": "q", "answers": {"text": ["c"], "answer_start": [0]}}`: `"c" is not at character 0`,
+		`{"context": "abc", "question": "q", "answers": []}`:                                   `field "answers" is empty`,
+	} {
+		_, err := collect(t, qaOn(t, content, nil), Train)
+		wantError(t, err, want)
+	}
+}
+
 // TestQALines finds the line of each question.
 func TestQALines(t *testing.T) {
 	content := "\n{\"data\": [{\"title\": \"qas\",\n\"paragraphs\": [{\"context\": \"abc\",\n\"qas\": [\n{\"question\": \"1\", \"is_impossible\": true},\n\n{\"question\": \"2\", \"is_impossible\": true}]}]}]}"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
@@ -26,11 +27,13 @@ type Seq2Seq struct {
 	TargetField string `json:"target_field"`
 	// SourcePrefix stands before every source, such as T5's "summarize: ".
 	SourcePrefix string `json:"source_prefix"`
-	// Metric is "bleu" (translation) or "rouge_l" (summarisation).
+	// Metric is "bleu" (translation), or for a summary the score's ROUGE: "rouge_l", "rouge_1", "rouge_2" or "rouge_lsum",
+	// whose sentences are lines. The others of ROUGE are reported beside it.
 	Metric string `json:"metric"`
 	// MaxTargetLength is the most tokens of a target.
 	MaxTargetLength int `json:"max_target_length"`
-	// NumBeams is the width of the beam search for an answer; the others are its settings, as in transformers.
+	// NumBeams is the width of the beam search for an answer; 0 and 1 take the most likely token each time. LengthPenalty,
+	// EarlyStopping, MinLength and NoRepeatNgramSize are the settings of the search, as in transformers.
 	NumBeams          int     `json:"num_beams"`
 	LengthPenalty     float64 `json:"length_penalty"`
 	EarlyStopping     bool    `json:"early_stopping"`
@@ -56,8 +59,8 @@ func (t *Seq2Seq) Describe() string {
 // Check returns an error if an option is out of range.
 func (t *Seq2Seq) Check() error {
 	switch {
-	case t.Metric != "bleu" && t.Metric != "rouge_l":
-		return fmt.Errorf("option metric is %q, want bleu or rouge_l", t.Metric)
+	case t.Metric != "bleu" && rougeNamed(t.Metric) < 0:
+		return fmt.Errorf("option metric is %q, want bleu, rouge_l, rouge_1, rouge_2 or rouge_lsum", t.Metric)
 	case t.SourceField == "" || t.TargetField == "":
 		return errors.New("options source_field and target_field name fields; they may not be empty")
 	case t.MaxTargetLength < 1:
@@ -140,16 +143,46 @@ func (t *Seq2Seq) Score(want Example, got string) float64 {
 	return s
 }
 
-// ComputeMetrics is BLEU, from 0 to 1, or ROUGE-L.
+// rouges are the kinds of ROUGE, by the names of the option metric.
+var rouges = []struct {
+	name  string
+	score func(hypotheses, references []string) (float64, error)
+}{
+	{"rouge_l", metric.RougeL},
+	{"rouge_1", func(h, r []string) (float64, error) { return metric.RougeN(1, h, r) }},
+	{"rouge_2", func(h, r []string) (float64, error) { return metric.RougeN(2, h, r) }},
+	{"rouge_lsum", metric.RougeLsum},
+}
+
+// rougeNamed is the place of a kind in rouges, -1 for no kind.
+func rougeNamed(name string) int {
+	for i, r := range rouges {
+		if r.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// ComputeMetrics is BLEU, from 0 to 1, or all kinds of ROUGE, the one of the option metric first.
 func (t *Seq2Seq) ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {
 	var got, want []string
 	for i, ex := range examples {
 		got, want = append(got, predictions[i].String()), append(want, ex.Reference)
 	}
-	if t.Metric == "rouge_l" {
-		s, err := metric.RougeL(got, want)
-		return []Metric{{"rouge_l", s}}, err
+	first := rougeNamed(t.Metric)
+	if first < 0 {
+		s, err := metric.BLEU(got, want)
+		return []Metric{{"bleu", s.BLEU / 100}}, err
 	}
-	s, err := metric.BLEU(got, want)
-	return []Metric{{"bleu", s.BLEU / 100}}, err
+	var all []Metric
+	for _, r := range rouges {
+		s, err := r.score(got, want)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Metric{r.name, s})
+	}
+	own := all[first]
+	return append([]Metric{own}, slices.Delete(all, first, first+1)...), nil
 }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"iter"
@@ -15,7 +16,9 @@ import (
 
 func init() {
 	Register("tokens", func() Task {
-		return &Tokens{Files: NewFiles(data.ReadTagged), WordsField: "tokens", TagsField: "tags"}
+		t := &Tokens{WordsField: "tokens", TagsField: "tags"}
+		t.Files = NewFiles(t.read)
+		return t
 	})
 }
 
@@ -26,8 +29,14 @@ type Tokens struct {
 	// WordsField and TagsField are the fields of a JSON record.
 	WordsField string `json:"words_field"`
 	TagsField  string `json:"tags_field"`
+	// WordColumn and TagColumn are the columns of a CoNLL file, by number (from 1, or with a minus from the end) or by
+	// name. The defaults are the first column and the last one; in a file named .conllu the words are the second.
+	WordColumn data.Column `json:"word_column,omitempty"`
+	TagColumn  data.Column `json:"tag_column,omitempty"`
 	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
+	// ClassWeights are how much each tag counts in the loss: "balanced", or weights by tag.
+	ClassWeights *ClassWeights `json:"class_weights,omitempty"`
 
 	head *classHead // by Head; nil before
 }
@@ -44,6 +53,11 @@ var _ interface {
 // Describe says what the task is.
 func (t *Tokens) Describe() string {
 	return "tags of words, such as names (CoNLL columns, JSONL); score: F1 of entities as conlleval has it"
+}
+
+// read is the format of the files.
+func (t *Tokens) read(name string, r *bufio.Reader) ([]data.Record, error) {
+	return data.Columns{Word: t.WordColumn, Tag: t.TagColumn}.ReadTagged(name, r)
 }
 
 // Check returns an error if an option is empty, or a label comes twice.
@@ -92,8 +106,11 @@ func (t *Tokens) Head(trained head.Config) (head.Config, error) {
 		return t.head.Config, nil
 	}
 	decided, err := t.decide(trained)
-	if err == nil {
-		t.head = newClassHead(decided)
+	if err != nil {
+		return decided, err
+	}
+	if t.head = newClassHead(decided); t.given() {
+		t.head.weights, err = t.ClassWeights.of(t.head, t.Examples(t.dataSplit()))
 	}
 	return decided, err
 }
@@ -146,6 +163,7 @@ func (t *Tokens) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error
 			last = max(last, w)
 			row.Labels = append(row.Labels, label)
 		}
+		t.head.weigh(&row)
 		if last > before || ex.Input.Labels == nil { // a word begins in the window
 			rows = append(rows, row)
 		}

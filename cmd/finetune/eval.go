@@ -4,10 +4,10 @@ import "github.com/spagotune/spagotune/evaluate"
 
 // evalCmd is the verb eval.
 type evalCmd struct {
-	Model   string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model   string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
-	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated: a path, or org/name[:config/split] on the Hub. With several tasks, repeat it with their names."`
+	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated: a path, or org/name[:config/split] on the Hub; several are read one after the other. With several tasks, give it with their names."`
 	Limit   int      `placeholder:"N" help:"Evaluate only the first N examples of each task. 0 means all."`
 	Set     []string `sep:"none" placeholder:"[NAME.]KEY=VALUE" help:"Set an option of all tasks that have it, or of one task; may be repeated."`
 	Loss    bool     `help:"Compute the loss of tasks whose answers are generated, too. Other tasks always have one."`
@@ -15,6 +15,9 @@ type evalCmd struct {
 	JSON    bool     `name:"json" help:"Print JSON."`
 	threadsFlag
 }
+
+// Validate says that the model is missing.
+func (c *evalCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
 
 // Help returns notes and examples for --help.
 func (evalCmd) Help() string {

@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
@@ -28,27 +26,36 @@ import (
 
 // cli is the command line. Each verb is a field.
 type cli struct {
-	LogFormat string `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
+	LogFormat   string           `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
 
-	Train     trainCmd     `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
-	Generate  generateCmd  `cmd:"" help:"Continue a text."`
-	Predict   predictCmd   `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
-	Eval      evalCmd      `cmd:"" help:"Evaluate a model on tasks."`
-	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
-	Convert   convertCmd   `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
-	Inspect   inspectCmd   `cmd:"" help:"Describe the folder of a model or an adapter."`
-	Table     tableCmd     `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
-	Tokenizer tokenizerCmd `cmd:"" help:"Train a tokenizer."`
-	Verify    verifyCmd    `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
-	Hub       hubCmd       `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Train      trainCmd      `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
+	Generate   generateCmd   `cmd:"" help:"Continue a text."`
+	Predict    predictCmd    `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
+	Eval       evalCmd       `cmd:"" help:"Evaluate a model on tasks."`
+	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
+	Convert    convertCmd    `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
+	Inspect    inspectCmd    `cmd:"" help:"Describe the folder of a model or an adapter."`
+	Table      tableCmd      `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
+	Tokenizer  tokenizerCmd  `cmd:"" help:"Train a tokenizer."`
+	Verify     verifyCmd     `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
+	Hub        hubCmd        `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
+	Bench      benchCmd      `cmd:"" help:"Measure speed and memory of training, forward passes and generation."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
-// open sets the number of threads and opens a model, with an adapter unless adapter is "". It logs what is odd about the model.
+// open sets the number of threads and opens a model, with an adapter unless adapter is "". Without a name, it is the model
+// that the adapter names. It logs what is odd about the model.
 func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, error) {
 	if err := t.apply(); err != nil {
 		return nil, err
+	}
+	if name == "" {
+		var err error
+		if name, err = baseOf(adapter); err != nil {
+			return nil, err
+		}
 	}
 	s, err := infer.Open(g.Ctx, name, adapter)
 	if err != nil {
@@ -71,6 +78,8 @@ type globals struct {
 	Ctx            context.Context
 	Stdout, Stderr io.Writer
 	Log            zerolog.Logger
+	// LogFormat is console or json.
+	LogFormat string
 	// Program is what to type to run this program again.
 	Program string
 	// Names resolves names of the Hub.
@@ -119,8 +128,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), or 2 if the command line is
-// wrong.
+// run runs the command. It returns 0, 1 if something failed (a line on stderr says what), 2 if the command line is wrong, or
+// 130 if it was interrupted.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {
@@ -135,7 +144,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Description("Fine-tune Hugging Face models in Go, with MoRA, LoRA and their variants."),
-		kong.Vars{"tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
+		kong.Vars{"version": versionText(thisBuild()), "tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
@@ -149,16 +158,20 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err := cpu.Err(); err != nil {
 		return fail(stderr, err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(stderr, parsed.Selected().Name)
 	defer stop()
-	context.AfterFunc(ctx, stop)
-	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, c.LogFormat), Program: program()}
+	g := &globals{Ctx: ctx, Stdout: stdout, Stderr: stderr, Log: logger(stderr, stderr, c.LogFormat), LogFormat: c.LogFormat, Program: program()}
 	g.Names = &names{g: g}
-	if err := g.Names.flags(parsed); err != nil {
-		return fail(stderr, err)
+	err = g.Names.flags(parsed)
+	if err == nil {
+		err = parsed.Run(g)
 	}
-	if err := parsed.Run(g); err != nil {
-		return fail(stderr, err)
+	if err != nil {
+		code := fail(stderr, err)
+		if ctx.Err() != nil {
+			return interrupted
+		}
+		return code
 	}
 	return 0
 }
@@ -179,13 +192,4 @@ func fail(stderr io.Writer, err error) int {
 	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "finetune: ")
 	_, _ = fmt.Fprintln(stderr, "finetune:", text)
 	return 1
-}
-
-// logger logs to stderr, in colour if that is a terminal.
-func logger(stderr io.Writer, format string) zerolog.Logger {
-	if format == "json" {
-		return zerolog.New(stderr).With().Timestamp().Logger()
-	}
-	plain := !isTerminal(stderr) || os.Getenv("NO_COLOR") != ""
-	return zerolog.New(zerolog.ConsoleWriter{Out: stderr, NoColor: plain, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
 }

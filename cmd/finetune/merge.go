@@ -9,13 +9,16 @@ import (
 
 // mergeCmd is the verb merge.
 type mergeCmd struct {
-	Model   string `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder of the base, its name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model   string `hub:"model" placeholder:"NAME" help:"Hugging Face folder of the base, its name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter string `hub:"adapter" placeholder:"NAME" help:"Folder of the adapter, or its name on the Hub. Without one, the model is only written in another type."`
 	Output  string `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
 	DType   string `name:"dtype" enum:"F32,BF16,F16,stored" default:"F32" placeholder:"TYPE" help:"Type of the written weights: F32 (exact), BF16, F16, or stored (that of each weight in the base). Default ${default}."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 	threadsFlag
 }
+
+// Validate says that the model is missing.
+func (c *mergeCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
 
 // Help returns notes and examples for --help.
 func (mergeCmd) Help() string {
@@ -31,6 +34,12 @@ Examples:
 func (c *mergeCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
+	}
+	if c.Model == "" {
+		var err error
+		if c.Model, err = baseOf(c.Adapter); err != nil {
+			return err
+		}
 	}
 	dtype := checkpoint.DType(c.DType)
 	if c.DType == "stored" {

@@ -9,7 +9,7 @@ import (
 
 // predictCmd is the verb predict.
 type predictCmd struct {
-	Model   string   `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, or name on the Hub (org/name[@revision])."`
+	Model   string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, or name on the Hub (org/name[@revision]). Without it, the base that the adapter names."`
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
@@ -19,6 +19,9 @@ type predictCmd struct {
 	JSON    bool     `name:"json" help:"Print JSON Lines."`
 	threadsFlag
 }
+
+// Validate says that the model is missing.
+func (c *predictCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
 
 // Help returns notes and examples for --help.
 func (predictCmd) Help() string {

@@ -46,7 +46,8 @@ func (c *tableCmd) Run(g *globals) error {
 	}
 	done := func() {}
 	if g.terminal() {
-		o.Progress, done = bar(g.Stderr)
+		bar := &progress{w: g.Stderr}
+		o.Progress, done = bar.update, bar.done
 	}
 	err := experiments.Run(g.Ctx, c.Name, o)
 	done()

@@ -3,20 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/recipes"
-	"github.com/spagotune/spagotune/tasks"
 )
 
 // trainCmd is the verb train. Without arguments it runs recipes/quickstart.yaml.
@@ -27,7 +24,7 @@ type trainCmd struct {
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
 	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      string   `placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub."`
+	Data      []string `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool     `help:"Continue the run in the output folder."`
@@ -53,12 +50,27 @@ Examples:
 // settings returns the flags as settings of the recipe's keys.
 func (c *trainCmd) settings() []string {
 	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"data", c.Data}, {"output_dir", c.Output}, {"memory", c.Memory}} {
+	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"output_dir", c.Output}, {"memory", c.Memory}} {
 		if kv[1] != "" {
 			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
 	}
+	if len(c.Data) > 0 {
+		s = append(s, "data="+flowList(c.Data))
+	}
 	return append(s, c.Set...)
+}
+
+// flowList is a list of strings as YAML has it in one line; a single one is the string itself.
+func flowList(all []string) string {
+	quoted := make([]string, len(all))
+	for i, v := range all {
+		quoted[i] = strconv.Quote(v)
+	}
+	if len(all) == 1 {
+		return quoted[0]
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // recipe reads the recipe that the arguments name. It returns nil if flags alone describe the run.
@@ -66,7 +78,7 @@ func (c *trainCmd) recipe() ([]byte, error) {
 	switch {
 	case c.Recipe != "":
 		return os.ReadFile(c.Recipe)
-	case c.Model == "" && c.Task == "" && c.Data == "":
+	case c.Model == "" && c.Task == "" && len(c.Data) == 0:
 		return recipes.Files.ReadFile(recipes.Quickstart)
 	}
 	return nil, nil
@@ -140,8 +152,9 @@ func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error
 	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
 	if g.terminal() {
-		o.Progress, done = bar(g.Stderr)
-		o.Log = g.Log.Level(zerolog.WarnLevel)
+		bar := &progress{w: g.Stderr}
+		o.Progress, done = bar.update, bar.done
+		o.Log = logger(bar, g.Stderr, g.LogFormat).Hook(zerolog.HookFunc(withoutSteps))
 	}
 	r, err := finetune.Run(g.Ctx, run, o)
 	done()
@@ -170,64 +183,6 @@ func (c *trainCmd) report(g *globals, output string, runs []finetune.Recipe, las
 		dir = filepath.Join(output, curves[0].Name)
 	}
 	g.printf("\nsaved in %s; next:\n", dir)
-	if builder, err := tasks.NewPromptBuilder(first.Task.Name, nil); err == nil && builder != nil {
-		suggestPredict(g, first, dir)
-		return nil
-	}
-	if first.WholeModel() {
-		g.printf("  %s generate --model %s --prompt TEXT\n", g.Program, dir)
-		return nil
-	}
-	prompt := "TEXT"
-	if example, err := finetune.ExamplePrompt(last.Task); err == nil {
-		prompt = quote(example)
-	}
-	g.printf("  %s generate --model %s --adapter %s --prompt %s\n", g.Program, g.Names.asTyped(first.Model.Path), dir, prompt)
-	g.printf("  %s merge --model %s --adapter %s --output merged\n", g.Program, g.Names.asTyped(first.Model.Path), dir)
+	suggest(g, first, dir, last.Task)
 	return nil
-}
-
-// suggestPredict prints what to do next with a model that predicts, as opposed to one that continues texts.
-func suggestPredict(g *globals, run finetune.Config, dir string) {
-	model := fmt.Sprintf("--model %s --adapter %s", g.Names.asTyped(run.Model.Path), dir)
-	if run.WholeModel() {
-		model = "--model " + dir
-	}
-	g.printf("  %s predict %s --text TEXT\n", g.Program, model)
-	if !run.WholeModel() {
-		g.printf("  %s merge %s --output merged\n", g.Program, model)
-	}
-}
-
-// bar returns functions that update a progress bar, and that clear it.
-func bar(w io.Writer) (update func(finetune.Progress), done func()) {
-	var b *progressbar.ProgressBar
-	width := 30
-	if f, ok := w.(*os.File); ok {
-		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols < 110 {
-			width = 10
-		}
-	}
-	update = func(p finetune.Progress) {
-		if b == nil {
-			b = progressbar.NewOptions(p.Steps, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(width),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(false),
-				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
-		}
-		b.Describe(fmt.Sprintf("loss %.4f  lr %.1e  %.0f tokens/s  ETA %s", p.Loss, p.LearningRate, p.TokensPerSecond, p.Remaining.Round(time.Second)))
-		_ = b.Set(p.Step)
-	}
-	return update, func() {
-		if b != nil {
-			_ = b.Finish()
-		}
-	}
-}
-
-// quote quotes a text as an argument for a shell.
-func quote(text string) string {
-	if !strings.ContainsAny(text, "\n\t'\\") {
-		return "'" + text + "'"
-	}
-	return "$'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\n", "\\n", "\t", "\\t").Replace(text) + "'"
 }

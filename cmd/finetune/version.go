@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -69,6 +70,12 @@ func (c versionCmd) Run(g *globals) error {
 	if c.JSON {
 		return g.print(b)
 	}
+	g.printf("%s", versionText(b))
+	return nil
+}
+
+// versionText is the version for people.
+func versionText(b build) string {
 	revision := ""
 	if b.Revision != "" {
 		revision = " (" + b.Revision[:min(12, len(b.Revision))]
@@ -77,6 +84,5 @@ func (c versionCmd) Run(g *globals) error {
 		}
 		revision += ")"
 	}
-	g.printf("finetune %s%s\n%s %s/%s, kernel %s, %d threads\n", b.Version, revision, b.Go, b.OS, b.Arch, b.Kernel, b.Threads)
-	return nil
+	return fmt.Sprintf("finetune %s%s\n%s %s/%s, kernel %s, %d threads\n", b.Version, revision, b.Go, b.OS, b.Arch, b.Kernel, b.Threads)
 }

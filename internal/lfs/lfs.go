@@ -18,7 +18,7 @@ var ErrPointer = errors.New("Git LFS pointer") //nolint:staticcheck // a name
 const Size = 1024
 
 // Check returns an error that says what to do if a file, which begins with head, is a pointer
-// (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+// (its specification in the repository git-lfs/git-lfs).
 func Check(head []byte) error {
 	if !bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/v")) {
 		return nil

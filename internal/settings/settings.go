@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Set sets a key to a value. The value is YAML, and dots in the key lead into groups of keys.
+// Set sets a key to a value. The value is YAML in one line, and dots in the key lead into groups of keys. Lists and groups
+// of keys are in brackets, so a text with a colon ("summarize: ") is that text.
 func Set(keys map[string]any, setting string) error {
 	key, text, ok := strings.Cut(setting, "=")
 	if !ok || key == "" {
@@ -15,7 +16,7 @@ func Set(keys map[string]any, setting string) error {
 	}
 	path := strings.Split(key, ".")
 	last := path[len(path)-1]
-	v, err := read(last, []byte(text))
+	v, err := readText(last, text)
 	if err != nil {
 		return fmt.Errorf("--set %s: the value is not valid YAML", setting)
 	}
@@ -41,4 +42,17 @@ func Set(keys map[string]any, setting string) error {
 	}
 	keys[last] = v
 	return nil
+}
+
+// readText is the value of a setting.
+func readText(key, text string) (any, error) {
+	if isText(text) {
+		return text, nil
+	}
+	return read(key, []byte(text))
+}
+
+// isText reports whether YAML would read a text without quotes or brackets as a group of keys.
+func isText(text string) bool {
+	return text != "" && !strings.ContainsAny(text[:1], `"'{[|>&*!%@`+"`") && strings.Contains(text+" ", ": ")
 }

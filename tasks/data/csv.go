@@ -47,7 +47,7 @@ var columnName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // ReadTSV is the Format of tab-separated values, where quotes have no meaning. The first row names the columns. Only
 // where it is three cells that do not all look like names is it a record, as in FLAN's chains of thought: then the
-// columns are question, answer and ChainOfThought, and \n in a cell is a line end.
+// columns are question, answer and chain_of_thought, and \n in a cell is a line end.
 func ReadTSV(name string, r *bufio.Reader) ([]Record, error) {
 	text, err := readAll(name, r)
 	if err != nil {

@@ -94,7 +94,7 @@ func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
 		return ReadCSV(name, r)
 	case ext == ".tsv":
 		return ReadTSV(name, r)
-	case ext == ".conll" || isCoNLL(r):
+	case ext == ".conll" || ext == ".conllu" || isCoNLL(r):
 		return ReadCoNLL(name, r)
 	}
 	return ReadJSON(name, r)

@@ -25,7 +25,7 @@ type Source struct {
 	Index string `json:"index"`
 	// Field names the fields that hold the text, for the task text.
 	Field Paths `json:"field"`
-	// EvalSize is how many records at the end are held out; nil leaves that to the task.
+	// EvalSize is how many records at the end are held out; without it, the task decides.
 	EvalSize *int `json:"eval_size"`
 }
 

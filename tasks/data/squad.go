@@ -8,7 +8,8 @@ import (
 	"fmt"
 )
 
-// SQuADQuestion is a record that ReadSQuAD makes: a question and the text of its paragraph.
+// SQuADQuestion is a record that ReadSQuAD makes: a question and the text of its paragraph. Answers is the JSON of a list
+// of {"text", "answer_start"}, or as the Hub's data sets have it of an object with the lists "text" and "answer_start".
 type SQuADQuestion struct {
 	Context      *string         `json:"context"`
 	Question     *string         `json:"question"`
@@ -16,12 +17,16 @@ type SQuADQuestion struct {
 	IsImpossible bool            `json:"is_impossible"`
 }
 
-// ReadSQuAD is the Format of SQuAD's JSON, versions 1.1 and 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}. Each
-// question is a record, see SQuADQuestion.
+// ReadSQuAD is the Format of SQuAD's JSON, versions 1.1 and 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}, and of
+// SQuAD as the Hub's data sets have it, a question a record {"context", "question", "answers"}: JSON Lines, a JSON array or
+// {"data": […]}. Each question is a record, see SQuADQuestion.
 func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err
+	}
+	if isFlat(data) {
+		return ReadJSON(name, bufio.NewReader(bytes.NewReader(data)))
 	}
 	s := squad{name: name, data: data}
 	if err := s.read(); err != nil {
@@ -31,6 +36,16 @@ func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
 		return nil, fmt.Errorf("%s has no question", name)
 	}
 	return s.records, nil
+}
+
+// isFlat reports whether the file's first object is a question with its context, and not SQuAD's tree of articles.
+func isFlat(data []byte) bool {
+	data = bytes.TrimLeft(data, "[ \t\r\n")
+	var first Object
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&first); err != nil {
+		return false
+	}
+	return first.Has("context", "question")
 }
 
 // squad is a file that ReadSQuAD is reading.
@@ -69,6 +84,10 @@ func (s *squad) read() error {
 	}
 	start := bytes.IndexFunc(s.data, func(r rune) bool { return r != ' ' && r != '\n' && r != '\t' && r != '\r' })
 	return s.each(start, s.data[start:], "data", func(at int, article []byte) error {
+		if isFlat(article) {
+			s.records = append(s.records, Record{Line: s.lineOf(at), Raw: article})
+			return nil
+		}
 		return s.each(at, article, "paragraphs", func(at int, p []byte) error {
 			var context struct {
 				Context *string `json:"context"`

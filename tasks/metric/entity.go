@@ -1,9 +1,6 @@
 package metric
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Entity is a run of tokens and its type. Start is the index of the first token, and End the one after the last.
 type Entity struct {
@@ -18,7 +15,8 @@ type EntityScores struct {
 }
 
 // Entities scores the entities that tags mark. An entity is right if its type and both its ends are, as in conlleval
-// (Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and by default in seqeval.
+// (Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003) and by default in seqeval, which has
+// the letters L, U and M in its strict mode only.
 // predicted[i] and gold[i] are the tags of sentence i, see FindEntities.
 func Entities(predicted, gold [][]string) (EntityScores, error) {
 	s := EntityScores{Types: map[string]PRF{}}
@@ -73,10 +71,11 @@ func (s EntityScores) count(predicted, gold []string) error {
 	return nil
 }
 
-// FindEntities returns the entities that the tags of a sentence mark, in order. A tag is "O", or one of B, I, E and S
-// with a dash and a type ("B-PER"); a letter alone has the type "_". All schemes are understood: an entity begins at B
-// and S, after E and S, and where I or E follows O or another type. So IOB1, whose entities begin with I, is read
-// correctly.
+// FindEntities returns the entities that the tags of a sentence mark, in order. A tag is "O", or a letter with a dash and
+// a type ("B-PER"); a letter alone has the type "_". The letters of all schemes are understood: B begins an entity, I (in
+// BMES M) continues one, E (in BILOU L) ends one, and S (in BILOU U) is one of a single token. An entity begins at B and
+// S, after E and S, and where I or E follows O or another type. So IOB1, whose entities begin with I, is read correctly,
+// and tags that a model puts together wrongly still mark entities.
 func FindEntities(tags []string) ([]Entity, error) {
 	found, err := findEntities(tags)
 	if err != nil {
@@ -107,16 +106,22 @@ func findEntities(tags []string) ([]Entity, error) {
 	return found, nil
 }
 
-// splitTag splits "B-PER" into B and PER.
+// letters maps the letters of all schemes to those of IOBES.
+var letters = map[byte]byte{'B': 'B', 'I': 'I', 'M': 'I', 'E': 'E', 'L': 'E', 'S': 'S', 'U': 'S'}
+
+// splitTag splits "B-PER" into B and PER. The letter is one of IOBES.
 func splitTag(tag string) (letter byte, typ string, err error) {
 	if tag == "O" {
 		return 'O', "", nil
 	}
-	if tag == "" || !strings.Contains("BIES", tag[:1]) || (len(tag) > 1 && tag[1] != '-') {
+	if tag != "" {
+		letter = letters[tag[0]]
+	}
+	if letter == 0 || (len(tag) > 1 && tag[1] != '-') {
 		return 0, "", fmt.Errorf("%q is not a tag; want O, or B-, I-, E- or S- and a type", tag)
 	}
 	if len(tag) < 3 {
-		return tag[0], "_", nil
+		return letter, "_", nil
 	}
-	return tag[0], tag[2:], nil
+	return letter, tag[2:], nil
 }

@@ -27,14 +27,30 @@ func strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
 }
 
-// Boxed is the content of the last \boxed{…} of a text; false where there is none, or it does not end.
+// boxes begin a box, with its brace or the white space in its place: \boxed, or in a text that has none of those \fbox.
+var boxes = []*regexp.Regexp{regexp.MustCompile(`\\boxed(?:\s*\{|\s+)`), regexp.MustCompile(`\\fbox(?:\s*\{|\s+)`)}
+
+// Boxed is the content of the last \boxed{…} of a text. A box without braces, as in "$\boxed 5$", ends at the next dollar
+// or line end. It is false where there is no box, or the last one does not end, or has neither a brace nor content.
 func Boxed(text string) (string, bool) {
-	const begin = `\boxed{`
-	i := strings.LastIndex(text, begin)
-	if i < 0 {
-		return "", false
+	for _, box := range boxes {
+		if all := box.FindAllStringIndex(text, -1); len(all) > 0 {
+			last := all[len(all)-1]
+			return boxContent(text[last[1]:], text[last[1]-1] == '{')
+		}
 	}
-	text = text[i+len(begin):]
+	return "", false
+}
+
+// boxContent is what stands in the box that the text before this one has begun.
+func boxContent(text string, braced bool) (string, bool) {
+	if !braced {
+		if end := strings.IndexAny(text, "$\n"); end >= 0 {
+			text = text[:end]
+		}
+		text = strings.TrimSuffix(strings.TrimSpace(text), ".")
+		return text, text != ""
+	}
 	depth := 1
 	for j := range len(text) {
 		switch text[j] {

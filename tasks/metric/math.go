@@ -82,15 +82,21 @@ func asciiDigit(r rune) rune {
 	return r
 }
 
-var rawNumber = regexp.MustCompile(`[-+]?([0-9][0-9,]*(\.[0-9]+)?|\.[0-9]+)`)
+// rawNumber is a number with its sign, which may stand before a dollar or a blank, and may be the minus of typography.
+var rawNumber = regexp.MustCompile(`([-+−]?)\s*\$?\s*([-+−]?)([0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)`)
 
-// RawAnswer is the first number after the last "####", as GSM8K marks it, without commas; "" where there is none.
+// RawAnswer is the first number after the last "####", as GSM8K marks it, without commas, dollars and blanks; "" where
+// there is none.
 func RawAnswer(completion string) string {
 	i := strings.LastIndex(completion, "####")
 	if i < 0 {
 		return ""
 	}
-	return strings.ReplaceAll(rawNumber.FindString(completion[i+4:]), ",", "")
+	m := rawNumber.FindStringSubmatch(strings.ReplaceAll(completion[i+4:], "{,}", ",")) // LaTeX's comma
+	if m == nil {
+		return ""
+	}
+	return strings.ReplaceAll(m[1]+m[2], "−", "-") + strings.ReplaceAll(m[3], ",", "")
 }
 
 // RawEqual reports whether the RawAnswer of a completion has the value of the gold number.
@@ -98,4 +104,33 @@ func RawEqual(completion, gold string) bool {
 	got, ok1 := new(big.Rat).SetString(RawAnswer(completion))
 	want, ok2 := new(big.Rat).SetString(strings.ReplaceAll(gold, ",", ""))
 	return ok1 && ok2 && got.Cmp(want) == 0
+}
+
+// The two patterns that lm-evaluation-harness reads answers to GSM8K by (version 0.4.13), with its \s and \d.
+var (
+	strictAnswer   = regexp.MustCompile(`#### (-?[0-9.,]+)`)
+	flexibleAnswer = regexp.MustCompile(`(-?[$0-9.,]{2,})|(-?[0-9]+)`)
+)
+
+// StrictMatch is the filter strict-match of lm-evaluation-harness for GSM8K: the first number after "#### " equals the
+// gold answer as text, but for commas, dollars and a full stop at the end.
+func StrictMatch(completion, gold string) bool {
+	m := strictAnswer.FindStringSubmatch(completion)
+	return m != nil && plainAnswer(m[1]) == plainAnswer(gold)
+}
+
+// FlexibleExtract is the filter flexible-extract of lm-evaluation-harness for GSM8K: what looks like a number last in the
+// completion, wherever it stands, equals the gold answer as StrictMatch compares them.
+func FlexibleExtract(completion, gold string) bool {
+	all := flexibleAnswer.FindAllString(completion, -1)
+	return len(all) > 0 && plainAnswer(all[len(all)-1]) == plainAnswer(gold)
+}
+
+// plainAnswer is an answer as lm-evaluation-harness compares it.
+func plainAnswer(s string) string {
+	s = strings.NewReplacer(",", "", "$", "").Replace(s)
+	if i := strings.LastIndex(s, "#### "); i >= 0 {
+		s = s[i+len("#### "):]
+	}
+	return strings.TrimSuffix(s, ".")
 }

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spagotune/spagotune/infer"
+)
+
+// promptBatch is how many prompts of a file run side by side.
+const promptBatch = 16
+
+// answer is a line of the output of generate --file.
+type answer struct {
+	infer.Completion
+	// Run names what made the text: model, adapter, settings and prompt.
+	Run string `json:"run,omitempty"`
+}
+
+// file continues the prompts of a file, batch by batch, and prints each text or writes it to --answers.
+func (c *generateCmd) file(g *globals, s *infer.Session) error {
+	prompts, err := readPrompts(c.File)
+	if err != nil {
+		return err
+	}
+	give, done := func(a answer) error { return c.printAnswer(g, a) }, 0
+	if c.Answers != "" {
+		log, err := openAnswers(c.Answers, c.runs(s, prompts))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = log.Close() }()
+		give, done = log.write, log.done
+	}
+	// A batch is always whole, so that samples do not depend on where a run was interrupted.
+	for from := done / promptBatch * promptBatch; from < len(prompts); from += promptBatch {
+		batch := prompts[from:min(from+promptBatch, len(prompts))]
+		ids := make([][]int32, len(batch))
+		for i, p := range batch {
+			if ids[i], err = s.EncodePrompt(p, infer.PromptOptions{Chat: c.Chat, System: c.System}); err != nil {
+				return fmt.Errorf("prompt %d: %w", from+i+1, err)
+			}
+		}
+		texts, err := s.CompleteAll(g.Ctx, ids, c.config(), c.Stop)
+		if err != nil {
+			return err
+		}
+		for i, text := range texts {
+			if from+i < done {
+				continue
+			}
+			if err := give(answer{Completion: text}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// printAnswer prints a text, or with --json the line of it.
+func (c *generateCmd) printAnswer(g *globals, a answer) error {
+	if c.JSON {
+		return g.print(a)
+	}
+	g.printf("%s\n", a.Text)
+	return nil
+}
+
+// runs names what makes each text.
+func (c *generateCmd) runs(s *infer.Session, prompts []string) []string {
+	settings := *c
+	settings.File, settings.Answers, settings.JSON, settings.threadsFlag = "", "", false, threadsFlag{}
+	settings.Model = s.Model.Dir
+	weights, _ := os.ReadFile(filepath.Join(c.Adapter, "adapter_model.safetensors")) // none without an adapter
+	adapter := sha256.Sum256(weights)
+	all := make([]string, len(prompts))
+	for i, p := range prompts {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%+v\n%x\n%s", settings, adapter, p))
+		all[i] = hex.EncodeToString(sum[:8])
+	}
+	return all
+}
+
+// answers is the file of --answers.
+type answers struct {
+	f    *os.File
+	runs []string
+	done int // how many texts it has
+}
+
+// openAnswers opens a file of answers, which may be new. What an interrupted run left of a line is cut off.
+func openAnswers(path string, runs []string) (*answers, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("answers: %w", err)
+	}
+	a := &answers{f: f, runs: runs}
+	if err := a.read(path); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("answers: %w", err)
+	}
+	return a, nil
+}
+
+// read counts the lines that are there, and goes to the end of the last whole one.
+func (a *answers) read(path string) error {
+	raw, err := io.ReadAll(a.f)
+	if err != nil {
+		return err
+	}
+	end := bytes.LastIndexByte(raw, '\n') + 1
+	for line := range bytes.Lines(raw[:end]) {
+		var old answer
+		if err := json.Unmarshal(line, &old); err != nil || old.Run == "" {
+			return fmt.Errorf("%s:%d: is not a line that generate has written", path, a.done+1)
+		}
+		if a.done >= len(a.runs) || old.Run != a.runs[a.done] {
+			return fmt.Errorf("%s:%d: belongs to another run (other prompts, model, adapter or settings); name another file", path, a.done+1)
+		}
+		a.done++
+	}
+	if err := a.f.Truncate(int64(end)); err != nil {
+		return err
+	}
+	_, err = a.f.Seek(int64(end), io.SeekStart)
+	return err
+}
+
+// write adds the next text.
+func (a *answers) write(next answer) error {
+	next.Run = a.runs[a.done]
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(next); err != nil {
+		return err
+	}
+	a.done++
+	_, err := a.f.Write(line.Bytes())
+	return err
+}
+
+// Close closes the file.
+func (a *answers) Close() error { return a.f.Close() }
+
+// readPrompts reads the prompts of a file, or of standard input ("-"): JSON Lines where the first line begins with a brace
+// or the file's name says so, else a prompt a line. Empty lines are skipped.
+func readPrompts(path string) ([]string, error) {
+	raw, name, err := []byte(nil), path, error(nil)
+	if path == "-" {
+		name = "standard input"
+		raw, err = io.ReadAll(os.Stdin)
+	} else {
+		raw, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	records := slices.Contains([]string{".jsonl", ".ndjson", ".json"}, filepath.Ext(path)) || bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{"))
+	var all []string
+	lines := bufio.NewScanner(bytes.NewReader(raw))
+	lines.Buffer(nil, len(raw)+1)
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		switch {
+		case len(line) == 0:
+		case !records:
+			all = append(all, string(line))
+		default:
+			var r struct{ Prompt, Text string }
+			if err := json.Unmarshal(line, &r); err != nil {
+				return nil, fmt.Errorf("%s:%d: not a record: %w", name, n, err)
+			}
+			p := cmp.Or(r.Prompt, r.Text)
+			if p == "" {
+				return nil, fmt.Errorf(`%s:%d: field "prompt" is missing or empty, and so is "text"`, name, n)
+			}
+			all = append(all, p)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(all) == 0 {
+		return nil, errors.New(name + " has no prompt")
+	}
+	return all, nil
+}
