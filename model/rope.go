@@ -80,13 +80,13 @@ func (c *RoPEConfig) RoPE(headDim, maxPositions int, layerType string) (rope *op
 			return nil, 0, fmt.Errorf("config.json: %s: partial_rotary_factor %g of head_dim %d is %d values; want an even number from 2 to %d", p.key, *f, headDim, p.dim, headDim)
 		}
 	}
-	make, ok := ropeTypes[p.RopeType]
+	fill, ok := ropeTypes[p.RopeType]
 	if !ok {
 		return nil, 0, notSupported("config.json: %s: rope_type %q is not supported; supported are %s", p.key, p.RopeType,
 			strings.Join(slices.Sorted(maps.Keys(ropeTypes)), ", "))
 	}
 	rope = &op.RoPE{}
-	if err := make(p, rope); err != nil {
+	if err := fill(p, rope); err != nil {
 		return nil, 0, fmt.Errorf("config.json: %s: %w", p.key, err)
 	}
 	return rope, max(maxPositions, p.extended()), nil

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrPointer is wrapped by Check's error.
-var ErrPointer = errors.New("Git LFS pointer") //nolint:staticcheck // a name
+var ErrPointer = errors.New("a Git LFS pointer")
 
 // Size is the most bytes of a file that Check needs.
 const Size = 1024
@@ -31,5 +31,5 @@ func Check(head []byte) error {
 			}
 		}
 	}
-	return fmt.Errorf("this is a %w, not the file itself%s: run \"git lfs install\" and \"git lfs pull\" in the folder, or download the file", ErrPointer, size)
+	return fmt.Errorf("this is %w, not the file itself%s: run \"git lfs install\" and \"git lfs pull\" in the folder, or download the file", ErrPointer, size)
 }
