@@ -69,7 +69,7 @@ func stirred(t *testing.T, name string, settings map[string]any) *Adapter {
 	return a
 }
 
-// TestLowRank holds the rank and the error of every layer to the options, with the error measured anew on the whole ΔW.
+// TestLowRank holds the rank and the error of every layer to the options, with the error measured again on the whole ΔW.
 func TestLowRank(t *testing.T) {
 	for _, tt := range []struct {
 		method   string

@@ -49,7 +49,7 @@ func (s *session) fetch(ctx context.Context, r Repo, commit string, files []File
 	})
 }
 
-// parallel does something with each item, so many at a time. The first error ends it all, and is returned.
+// parallel calls a function for each item, at most n at a time. The first error ends it all, and is returned.
 func parallel[T any](ctx context.Context, workers int, items []T, do func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

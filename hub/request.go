@@ -110,7 +110,7 @@ func temporary(err error) bool {
 	return errors.As(err, &network)
 }
 
-// retry tries again after a temporary failure, ever more slowly, and gives up after so many failures in a row. A try that
+// retry tries again after a temporary failure, ever more slowly, and gives up after too many failures in a row. A try that
 // gained something starts the count afresh.
 func (s *session) retry(ctx context.Context, retries int, try func() (gained bool, err error)) error {
 	for failed := 0; ; {
@@ -258,7 +258,7 @@ type exchange struct {
 // lfsKind is the JSON of git's large files.
 const lfsKind = "application/vnd.git-lfs+json"
 
-// call carries out an exchange, again so many times after temporary failures, and returns the answer's header.
+// call carries out an exchange, again after temporary failures, and returns the answer's header.
 func (s *session) call(ctx context.Context, r Repo, retries int, e exchange) (http.Header, error) {
 	var header http.Header
 	err := s.retry(ctx, retries, func() (bool, error) {

@@ -46,7 +46,7 @@ func tensorInfo(name string, typ Type, offset uint64, shape ...uint64) []byte {
 	return append(append(b, raw(shape)...), raw(uint32(typ), offset)...)
 }
 
-// whole pads a header and adds so many bytes of data.
+// whole pads a header and adds a number of bytes of data.
 func whole(header []byte, data int) []byte {
 	return append(header, make([]byte, (32-len(header)%32)%32+data)...)
 }

@@ -42,7 +42,7 @@ func quantize(t Type, dst []byte, src []float32) error {
 	return nil
 }
 
-// fits is an error unless so many values are whole blocks in so many bytes.
+// fits is an error unless the values are whole blocks that fill the bytes.
 func (t Type) fits(values, bytes int) error {
 	if l := t.layout(); values%l.values != 0 || bytes != values/l.values*l.bytes {
 		return fmt.Errorf("%d values in %d bytes; %s has blocks of %d values in %d bytes", values, bytes, t, l.values, l.bytes)
@@ -50,7 +50,7 @@ func (t Type) fits(values, bytes int) error {
 	return nil
 }
 
-// Dequantize reads whole blocks of type t: the len(dst) values that src has in just so many bytes as they need. A type
+// Dequantize reads whole blocks of type t: the len(dst) values that src has in exactly the bytes that they need. A type
 // that is not read is ErrUnsupported.
 func (t Type) Dequantize(dst []float32, src []byte) error {
 	if err := t.readable(); err != nil {

@@ -64,7 +64,7 @@ func (r *reader) uint64(what string) (uint64, error) {
 	return binary.LittleEndian.Uint64(b), nil
 }
 
-// count reads how many of something follow. Each takes at least so many bytes, which the file must have.
+// count reads how many of something follow. Each takes at least a given number of bytes, which the file must have.
 func (r *reader) count(what string, least int) (int, error) {
 	n, err := r.uint64("the number of " + what)
 	if err != nil {

@@ -54,7 +54,7 @@ const (
 	transient            // a type of computations, which no file has
 )
 
-// layout says how a type is stored: in blocks of so many values and bytes.
+// layout says how a type is stored: in blocks of how many values and bytes.
 type layout struct {
 	name          string
 	values, bytes int

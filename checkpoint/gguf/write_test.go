@@ -198,7 +198,7 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("%s: %q does not name the file", tt.name, err)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-			t.Errorf("%s: left behind: %v, %v", tt.name, left, err)
+			t.Errorf("%s: files are left: %v, %v", tt.name, left, err)
 		}
 	}
 	err := Write(t.Context(), filepath.Join(t.TempDir(), "x"), &Metadata{}, []Entry{Quantized("x", Q2K, ramp(1, 256), 1, 256)})

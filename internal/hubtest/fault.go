@@ -16,11 +16,11 @@ const Always = 1 << 30
 type Fault struct {
 	File string // the one file that is concerned; empty: every one
 
-	Cut      int  // so many answers end in the middle of the file
-	Stall    int  // so many answers stop in the middle of the file and keep the connection
+	Cut      int  // number of answers that end in the middle of the file
+	Stall    int  // number of answers that stop in the middle of the file and keep the connection
 	NoLength bool // answers come without Content-Length
-	Short    int  // so many answers have a Content-Length of half the file, and half the file
-	Flip     int  // so many answers have a wrong byte
+	Short    int  // number of answers that have a Content-Length of half the file, and half the file
+	Flip     int  // number of answers that have a wrong byte
 	Long     bool // answers have a byte too many
 	NoRanges bool // Range is ignored
 
