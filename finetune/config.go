@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -224,6 +225,9 @@ func (c *Config) Check() error {
 	}
 	if err := c.Method.checkAdapter(); err != nil {
 		return err
+	}
+	if a := c.Method.Adapter; a != "" && filepath.Clean(a) == filepath.Clean(c.Save.OutputDir) {
+		return fmt.Errorf("adapter and output_dir are both %s: the run would replace the adapter that it goes on from; name another output_dir", a)
 	}
 	_, err := LRFactors(t.schedule(0, 0))
 	return err

@@ -47,6 +47,7 @@ func TestContinueAdapter(t *testing.T) {
 		"method is full":                    func(c *Config) { c.Method.Name = "full" },
 		"cannot go on from adapter":         func(c *Config) { c.Train.ReLoRASteps = 2 },
 		"no such folder":                    func(c *Config) { c.Method.Adapter += "x" },
+		"the run would replace the adapter": func(c *Config) { c.Save.OutputDir = c.Method.Adapter + "/" },
 		"with the labels neg, pos; the task wants": func(c *Config) {
 			c.Task.Data = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "d.csv"), "text,label\n"+strings.Repeat("good,up\nbad,down\n", 12)))
 		},

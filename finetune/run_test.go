@@ -14,7 +14,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 const smallConfig = `{"model_type": "llama", "vocab_size": 256, "hidden_size": 16, "intermediate_size": 24, "initializer_range": 0.2,
@@ -209,6 +211,17 @@ func TestNoScoredToken(t *testing.T) {
 	}
 	if _, err := os.Stat(c.Save.OutputDir); !os.IsNotExist(err) {
 		t.Error("a refused run left its folder")
+	}
+}
+
+// TestBestOfNoEvaluation wants an error where nothing can say which model is the best.
+func TestBestOfNoEvaluation(t *testing.T) {
+	c := smallRun(t, "lora")
+	c.Train.LoadBestModelAtEnd = true
+	path := tiny.Write(t, filepath.Join(t.TempDir(), "d.jsonl"), strings.Repeat(`{"question": "1+1?", "answer": "2\n#### 2"}`+"\n", 8))
+	c.Task = TaskSpec{Name: "math", Data: data.Files(path), Options: map[string]any{"eval_size": 0, "form": "raw"}}
+	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), "load_best_model_at_end: nothing is held out") {
+		t.Errorf("got %v, want an error that names load_best_model_at_end", err)
 	}
 }
 

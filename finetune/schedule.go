@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/suggest"
@@ -58,9 +59,17 @@ var schedules = map[string]scheduleKind{
 		if end := k.number("lr_end"); !(end < s.LearningRate) {
 			return fmt.Errorf("lr_scheduler_kwargs: lr_end %g must be below learning_rate %g", end, s.LearningRate)
 		}
+		if power := k.number("power"); !(power > 0) {
+			return fmt.Errorf("lr_scheduler_kwargs: power is %g; want above 0", power)
+		}
 		return nil
 	}, factor: polynomial},
-	"inverse_sqrt": {kwargs: map[string]any{"timescale": math.NaN()}, factor: inverseSqrt},
+	"inverse_sqrt": {kwargs: map[string]any{"timescale": math.NaN()}, check: func(_ LRSchedule, k kwargs) error {
+		if scale := k.number("timescale"); k.given("timescale") && !(scale > 0) {
+			return fmt.Errorf("lr_scheduler_kwargs: timescale is %g; want above 0", scale)
+		}
+		return nil
+	}, factor: inverseSqrt},
 	"warmup_stable_decay": {kwargs: map[string]any{"num_decay_steps": math.NaN(), "num_stable_steps": math.NaN(), "warmup_type": "linear", "decay_type": "cosine",
 		"min_lr_ratio": 0.0, "num_cycles": 0.5}, check: checkStable, factor: warmupStableDecay},
 }
@@ -145,6 +154,10 @@ func likeDefault(v, standard any) (any, error) {
 		return nil, fmt.Errorf("%v is not a text", v)
 	}
 	switch v := v.(type) {
+	case string: // YAML reads 1e-5, without a point, as a text
+		if f, err := strconv.ParseFloat(v, 64); err == nil {
+			return f, nil
+		}
 	case float64:
 		return v, nil
 	case int:
@@ -170,9 +183,12 @@ func afterWarmup(f func(k kwargs, progress float64) float64) func(s LRSchedule, 
 // cosine falls from 1 at 0 to 0 at 1.
 func cosine(x float64) float64 { return 0.5 * (1 + math.Cos(math.Pi*x)) }
 
-func oneMinimum(_ LRSchedule, k kwargs) error {
+func oneMinimum(s LRSchedule, k kwargs) error {
 	if k.given("min_lr") == k.given("min_lr_rate") {
 		return fmt.Errorf("lr_scheduler_kwargs: want one of min_lr and min_lr_rate")
+	}
+	if least := k.minimum(s); s.LearningRate > 0 && !(least >= 0 && least <= 1) {
+		return fmt.Errorf("lr_scheduler_kwargs: the schedule would end at %g times learning_rate %g; want min_lr from 0 to learning_rate, or min_lr_rate from 0 to 1", least, s.LearningRate)
 	}
 	return nil
 }
