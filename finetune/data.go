@@ -114,7 +114,7 @@ func (r *run) encode() error {
 		return err
 	}
 	if r.config.Train.LoadBestModelAtEnd && len(r.evalRows) == 0 {
-		return errors.New("load_best_model_at_end: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size")
+		return errors.New("load_best_model_at_end: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction")
 	}
 	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)

@@ -218,8 +218,8 @@ func TestNoScoredToken(t *testing.T) {
 func TestBestOfNoEvaluation(t *testing.T) {
 	c := smallRun(t, "lora")
 	c.Train.LoadBestModelAtEnd = true
-	path := tiny.Write(t, filepath.Join(t.TempDir(), "d.jsonl"), strings.Repeat(`{"question": "1+1?", "answer": "2\n#### 2"}`+"\n", 8))
-	c.Task = TaskSpec{Name: "math", Data: data.Files(path), Options: map[string]any{"eval_size": 0, "form": "raw"}}
+	path := tiny.Write(t, filepath.Join(t.TempDir(), "d.txt"), strings.Repeat("One and two are three. ", 40))
+	c.Task = TaskSpec{Name: "text", Data: data.Files(path), Options: map[string]any{"eval_fraction": 0, "block_size": 16}}
 	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), "load_best_model_at_end: nothing is held out") {
 		t.Errorf("got %v, want an error that names load_best_model_at_end", err)
 	}
