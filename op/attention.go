@@ -117,11 +117,12 @@ type attention struct {
 	s               AttentionShape
 	cache           []*KV
 	turns           []ropeTable // of every row, if there are rotations; its own angles come first
+	key             uint64      // of the mask of dropout
 }
 
 // run computes the result.
 func (a *attention) run(y tensor.Matrix) {
-	a.y = y
+	a.y, a.key = y, a.pass.key(a.s.Name)
 	if a.pass.Grad {
 		a.lse = a.pass.New(a.q.Rows, a.s.Heads)
 	}
@@ -311,6 +312,6 @@ func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 // drop applies dropout to the tile's values s of a query, which is that row of the batch: probabilities, or their gradients.
 func (a *attention) drop(s []float32, w tile, row, h int) {
 	if a.s.Dropout > 0 && a.pass.drops() {
-		a.pass.mask(s, s, a.s.Dropout, a.s.Name, mix(uint64(row)<<20|uint64(h))+uint64(w.lo))
+		mask(s, s, a.s.Dropout, a.key+mix(uint64(row)<<20|uint64(h))+uint64(w.lo))
 	}
 }

@@ -34,18 +34,18 @@ func Dropout(p *Pass, x mat.Tensor, rate float32, name string) mat.Tensor {
 // Dropout writes x to dst, which may be x: it zeroes each value with probability rate and scales the others by 1/(1−rate). The
 // mask depends only on the pass's seed, the name of the layer and the value's index, so the backward pass can make it again.
 func (p *Pass) Dropout(dst, x tensor.Matrix, rate float32, name string) {
+	key := p.key(name)
 	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
-			p.mask(dst.Row(i), x.Row(i), rate, name, uint64(i)*uint64(x.Cols))
+			mask(dst.Row(i), x.Row(i), rate, key+uint64(i)*uint64(x.Cols))
 		}
 	})
 }
 
-// mask is Dropout for a row whose first value has that index.
-func (p *Pass) mask(dst, x []float32, rate float32, name string, index uint64) {
+// mask is Dropout for a row whose first value has the number base: the key of the mask and the value's index.
+func mask(dst, x []float32, rate float32, base uint64) {
 	keep := 1 / (1 - rate)
 	limit := uint64(float64(rate) * (1 << 32))
-	base := p.key(name) + index
 	for j, v := range x {
 		if mix(base+uint64(j))>>32 < limit {
 			dst[j] = 0

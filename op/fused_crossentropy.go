@@ -14,8 +14,9 @@ import (
 const VocabTile = 1024
 
 // FusedLinearCrossEntropy is the LM head and the cross-entropy as one operator. For the given rows of h [tokens, hidden] it
-// returns the losses [len(rows), 1], −log softmax(w·h_row + bias)[target], or with label smoothing CrossEntropy's. Logits exist only for a tile of the vocabulary at a
-// time; the same loop sums h's gradient, with a running maximum (the softmax of Milakov and Gimelshein 2018).
+// returns the losses [len(rows), 1], −log softmax(w·h_row + bias)[target], or with label smoothing CrossEntropy's. Logits exist
+// only for a tile of the vocabulary at a time; the same loop sums h's gradient, with a running maximum (the softmax of Milakov
+// and Gimelshein 2018).
 // w is [vocabulary, hidden], and pw its parameter, or nil if it is frozen. bias may be nil; pb is its parameter.
 func FusedLinearCrossEntropy(p *Pass, h mat.Tensor, rows []int, targets []int32, w tensor.Source, pw *nn.Param, bias []float32, pb *nn.Param) mat.Tensor {
 	l := &fusedLoss{pass: p, x: h, rows: rows, targets: targets, w: w, pw: pw, bias: bias, pb: pb, wantsH: p.Grad && wants(h)}

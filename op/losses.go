@@ -86,7 +86,10 @@ func WeightedCrossEntropy(p *Pass, logits mat.Tensor, targets []int32, weights [
 			probs = p.New(rows, cols)
 			byRows(rows, func(from, to int) {
 				for i := from; i < to; i++ {
-					s := smooth{p.LabelSmoothing, cols, vec.Sum(m.Row(i))}
+					s := smooth{part: p.LabelSmoothing, count: cols}
+					if s.part > 0 {
+						s.sum = vec.Sum(m.Row(i))
+					}
 					lse, target := logSoftmax(probs.m.Row(i), m.Row(i), int(targets[i]))
 					y.Data[i] = weights[i] * s.loss(lse, target)
 				}
