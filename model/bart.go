@@ -129,7 +129,7 @@ func (m *bart) stack(layers, ffn, heads int, decoder bool) *bartStack {
 // newHead declares the head of a kind.
 func (m *bart) newHead(k head.Config) (*Head, error) {
 	c := m.c
-	h := &Head{Config: k, Dropout: float32(c.ClassifierDropout + c.ClassifDropout)}
+	h := &Head{Config: k}
 	classes := c.ModelType == "bart" || c.ModelType == "mbart"
 	switch {
 	case k.Kind == head.FeatureExtraction && c.shared:
@@ -147,7 +147,7 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 		h.Add("final_logits_bias", bias)
 	case k.Kind == head.SequenceClassification && classes:
 		h.Dense, h.Activation, h.Out = NewLinear(c.DModel, c.DModel, true), op.Tanh, NewLinear(len(k.Labels), c.DModel, true)
-		h.Pooling, h.EOSTokenID = PoolEOS, c.EosTokenID[0]
+		h.Pooling, h.EOSTokenID, h.Dropout = PoolEOS, c.EosTokenID[0], float32(c.ClassifierDropout+c.ClassifDropout)
 		h.Add("classification_head.dense", h.Dense)
 		h.Add("classification_head.out_proj", h.Out)
 	case k.Kind == head.QuestionAnswering && classes:

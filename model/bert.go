@@ -187,9 +187,10 @@ func (m *bert) SetNumerics(name string) error {
 // newHead declares the head of a kind, with the names of the model type.
 func (m *bert) newHead(k head.Config) (*Head, error) {
 	c := &m.c
-	h, n, labels := &Head{Config: k, Dropout: float32(c.HiddenDropoutProb)}, c.HiddenSize, len(k.Labels)
+	h, n, labels := &Head{Config: k}, c.HiddenSize, len(k.Labels)
+	drop := float32(c.HiddenDropoutProb)
 	if c.ClassifierDropout != nil {
-		h.Dropout = float32(*c.ClassifierDropout)
+		drop = float32(*c.ClassifierDropout)
 	}
 	switch k.Kind {
 	case head.FeatureExtraction:
@@ -197,10 +198,10 @@ func (m *bert) newHead(k head.Config) (*Head, error) {
 		h.Out = NewLinear(2, n, true)
 		h.Add("qa_outputs", h.Out)
 	case head.TokenClassification:
-		h.Out = NewLinear(labels, n, true)
+		h.Out, h.Dropout = NewLinear(labels, n, true), drop
 		h.Add("classifier", h.Out)
 	case head.SequenceClassification:
-		h.Dense, h.Out = NewLinear(n, n, true), NewLinear(labels, n, true)
+		h.Dense, h.Out, h.Dropout = NewLinear(n, n, true), NewLinear(labels, n, true), drop
 		switch {
 		case c.ModelType == "bert":
 			h.Activation, h.DenseIsPooler = op.Tanh, true

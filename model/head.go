@@ -22,7 +22,7 @@ type Head struct {
 	Norm       *LayerNorm
 	// Out is nil for feature extraction.
 	Out *Linear
-	// Dropout is the rate in training (op.Dropout) before Out, and before Dense unless DenseIsPooler; for classes only.
+	// Dropout is the rate in training (op.Dropout) before Out, and before Dense unless DenseIsPooler.
 	Dropout       float32
 	DenseIsPooler bool
 	// Pooling is for sequence classification and feature extraction; PoolEOS looks for EOSTokenID. An architecture sets it
@@ -88,13 +88,9 @@ func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if rows != nil {
 		x = op.Gather(p, x, rows)
 	}
-	drop := h.Dropout
-	if h.Kind != head.SequenceClassification && h.Kind != head.TokenClassification {
-		drop = 0
-	}
 	if h.Dense != nil {
 		if !h.DenseIsPooler {
-			x = op.Dropout(p, x, drop, "head dense")
+			x = op.Dropout(p, x, h.Dropout, "head dense")
 		}
 		x = op.Linear(p, x, h.Dense)
 		x = op.Activate(p, x, h.Activation)
@@ -102,7 +98,7 @@ func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if h.Norm != nil {
 		x = h.Norm.Forward(p, x)
 	}
-	return op.Dropout(p, x, drop, "head")
+	return op.Dropout(p, x, h.Dropout, "head")
 }
 
 // hasClasses says whether the loss is the cross-entropy of one class or token among all.
