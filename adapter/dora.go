@@ -97,14 +97,17 @@ type dora struct {
 
 // Params implements model.Adapter.
 func (d *dora) Params() []model.Param {
-	return append(d.low.Params(), model.Param{Name: "lora_magnitude_vector", Param: d.m})
+	return append(d.low.Params(), model.Param{Name: magnitude, Param: d.m})
 }
 
-// StoredTensors implements TensorStorer: PEFT's magnitudes have one extent.
+// storedMagnitude lists low-rank factors and a magnitude [1, n] as tensors of a file, in which PEFT's magnitudes have one extent.
+func storedMagnitude(low []model.Param, m *nn.Param) []StoredTensor {
+	return append(asStored(low), StoredTensor{Name: magnitude, Shape: []int{op.Data(m).Cols}, Param: m})
+}
+
+// StoredTensors implements TensorStorer.
 func (d *dora) StoredTensors() []StoredTensor {
-	out := len(d.norm)
-	low := asStored(d.low.Params())
-	return append(low, StoredTensor{Name: "lora_magnitude_vector", Shape: []int{out}, Param: d.m})
+	return storedMagnitude(d.low.Params(), d.m)
 }
 
 // Rank implements Ranker.

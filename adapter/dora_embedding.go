@@ -48,9 +48,9 @@ func (d *doraTable) Params() []model.Param {
 	return append(d.low.Params(), model.Param{Name: magnitude, Param: d.m})
 }
 
-// StoredTensors implements TensorStorer: PEFT's magnitudes have one extent.
+// StoredTensors implements TensorStorer.
 func (d *doraTable) StoredTensors() []StoredTensor {
-	return append(asStored(d.low.Params()), StoredTensor{Name: magnitude, Shape: []int{len(d.norm)}, Param: d.m})
+	return storedMagnitude(d.low.Params(), d.m)
 }
 
 // Rank implements Ranker.
