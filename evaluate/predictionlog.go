@@ -1,8 +1,6 @@
 package evaluate
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,16 +13,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/internal/linelog"
 	"github.com/spagotune/spagotune/tasks"
 )
 
 // PredictionLog is a file of an evaluation's answers in JSON Lines. Each answer is written as soon as it is there, with
 // its task, prompt, output, score and the run that it belongs to. An interrupted run resumes where its file ends.
 type PredictionLog struct {
-	path string
-	f    *os.File
-	run  Run
-	old  map[string][]Prediction
+	path  string
+	lines *linelog.File
+	run   Run
+	old   map[string][]Prediction
 }
 
 // Run is what determines the answers of an evaluation.
@@ -54,20 +53,15 @@ func OpenPredictionLog(path string, run Run) (*PredictionLog, error) {
 	if err := a.run.identify(); err != nil {
 		return nil, fmt.Errorf("answers: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("answers: %w", err)
-	}
-	a.f = f
-	if err := a.read(); err != nil {
-		_ = f.Close()
+	var err error
+	if a.lines, err = linelog.Open(path, errNoAnswer, a.take); err != nil {
 		return nil, fmt.Errorf("answers: %w", err)
 	}
 	return a, nil
 }
 
 // Close closes the file.
-func (a *PredictionLog) Close() error { return a.f.Close() }
+func (a *PredictionLog) Close() error { return a.lines.Close() }
 
 // identify computes the digest of each task.
 func (r *Run) identify() error {
@@ -141,57 +135,14 @@ func digestFile(w io.Writer, name string) error {
 	return nil
 }
 
-// maxLineBytes is the maximum length of a line of the file.
-const maxLineBytes = 64 << 20
-
-// read reads the answers that are there and removes an incomplete last line.
-func (a *PredictionLog) read() error {
-	r := bufio.NewReaderSize(a.f, 1<<16)
-	end := int64(0)
-	for n := 1; ; n++ {
-		line, err := readAnswerLine(r)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = a.take(line)
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", a.path, n, err)
-		}
-		end += int64(len(line))
-	}
-	if end == 0 {
-		if info, err := a.f.Stat(); err != nil || info.Size() > 0 {
-			return errors.Join(err, fmt.Errorf("%s:1: this is not an answer of an evaluation; name another file", a.path))
-		}
-	}
-	if err := a.f.Truncate(end); err != nil {
-		return err
-	}
-	_, err := a.f.Seek(end, io.SeekStart)
-	return err
-}
-
-// readAnswerLine reads a line including its newline. It returns io.EOF if there is no newline.
-func readAnswerLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxLineBytes {
-			return nil, fmt.Errorf("the line is longer than %d bytes", maxLineBytes)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
-		}
-	}
-}
+// errNoAnswer is the error of a file that no evaluation has written.
+var errNoAnswer = errors.New("this is not an answer of an evaluation; name another file")
 
 // take keeps an answer of this run. An answer of another run is an error.
 func (a *PredictionLog) take(line []byte) error {
 	var k logLine
 	if err := json.Unmarshal(line, &k); err != nil || k.Run == "" || k.Task == "" {
-		return errors.New("this is not an answer of an evaluation; name another file")
+		return errNoAnswer
 	}
 	id, ours := a.run.ids[k.Task]
 	otherRun := func(what, theirs, own string) error {
@@ -237,15 +188,11 @@ func (a *PredictionLog) add(task string, answers []Prediction) error {
 	if a == nil {
 		return nil
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	for _, one := range answers {
-		if err := e.Encode(logLine{Task: task, Prediction: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}); err != nil {
-			return fmt.Errorf("answers: %w", err)
-		}
+	lines := make([]logLine, len(answers))
+	for i, one := range answers {
+		lines[i] = logLine{Task: task, Prediction: one, Model: a.run.Model, Adapter: a.run.Adapter, Run: a.run.ids[task]}
 	}
-	if _, err := a.f.Write(b.Bytes()); err != nil {
+	if err := linelog.Append(a.lines, lines...); err != nil {
 		return fmt.Errorf("answers: %w", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 // promptBatch is how many prompts of a file run side by side.
@@ -93,65 +94,46 @@ func (c *generateCmd) runs(s *infer.Session, prompts []string) []string {
 
 // answers is the file of --answers.
 type answers struct {
-	f    *os.File
-	runs []string
-	done int // how many texts it has
+	lines *linelog.File
+	runs  []string
+	done  int // how many texts it has
 }
 
-// openAnswers opens a file of answers, which may be new. What an interrupted run left of a line is cut off.
+// errNoAnswer is the error of a file that generate has not written.
+var errNoAnswer = errors.New("is not a line that generate has written")
+
+// openAnswers opens a file of answers, which may be new.
 func openAnswers(path string, runs []string) (*answers, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("answers: %w", err)
-	}
-	a := &answers{f: f, runs: runs}
-	if err := a.read(path); err != nil {
-		_ = f.Close()
+	a := &answers{runs: runs}
+	var err error
+	if a.lines, err = linelog.Open(path, errNoAnswer, a.take); err != nil {
 		return nil, fmt.Errorf("answers: %w", err)
 	}
 	return a, nil
 }
 
-// read counts the lines that are there, and goes to the end of the last whole one.
-func (a *answers) read(path string) error {
-	raw, err := io.ReadAll(a.f)
-	if err != nil {
-		return err
+// take counts a line that is there.
+func (a *answers) take(line []byte) error {
+	var old answer
+	if err := json.Unmarshal(line, &old); err != nil || old.Run == "" {
+		return errNoAnswer
 	}
-	end := bytes.LastIndexByte(raw, '\n') + 1
-	for line := range bytes.Lines(raw[:end]) {
-		var old answer
-		if err := json.Unmarshal(line, &old); err != nil || old.Run == "" {
-			return fmt.Errorf("%s:%d: is not a line that generate has written", path, a.done+1)
-		}
-		if a.done >= len(a.runs) || old.Run != a.runs[a.done] {
-			return fmt.Errorf("%s:%d: belongs to another run (other prompts, model, adapter or settings); name another file", path, a.done+1)
-		}
-		a.done++
+	if a.done >= len(a.runs) || old.Run != a.runs[a.done] {
+		return errors.New("belongs to another run (other prompts, model, adapter or settings); name another file")
 	}
-	if err := a.f.Truncate(int64(end)); err != nil {
-		return err
-	}
-	_, err = a.f.Seek(int64(end), io.SeekStart)
-	return err
+	a.done++
+	return nil
 }
 
 // write adds the next text.
 func (a *answers) write(next answer) error {
 	next.Run = a.runs[a.done]
-	var line bytes.Buffer
-	e := json.NewEncoder(&line)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(next); err != nil {
-		return err
-	}
 	a.done++
-	_, err := a.f.Write(line.Bytes())
-	return err
+	return linelog.Append(a.lines, next)
 }
 
 // Close closes the file.
-func (a *answers) Close() error { return a.f.Close() }
+func (a *answers) Close() error { return a.lines.Close() }
 
 // readPrompts reads the prompts of a file, or of standard input ("-"): JSON Lines where the first line begins with a brace
 // or the file's name says so, else a prompt a line. Empty lines are skipped.
