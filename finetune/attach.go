@@ -28,6 +28,9 @@ func (r *run) attach(ctx context.Context) error {
 			_, _ = fmt.Fprintln(r.options.Out, line)
 		}
 	}
+	for _, key := range adapter.NoEffect(r.config.Method.Name, r.config.Method.Settings) {
+		r.options.Log.Warn().Str("key", key).Msgf("%s has no effect: %s does not use it", key, r.config.Method.Name)
+	}
 	r.suggestLR()
 	if err := r.regularize(); err != nil {
 		return err

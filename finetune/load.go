@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/wording"
@@ -29,6 +30,11 @@ func (r *run) load(ctx context.Context) error {
 		if err := folder.Wants(dir, "adapter_config.json"); err != nil {
 			return fmt.Errorf("adapter: %w", err)
 		}
+		method, err := r.config.Method.method()
+		if err != nil {
+			return err
+		}
+		r.config.Method.Name = adapter.NameOf(method)
 		if setup, err = infer.ReadAdapterSetup(dir); err != nil {
 			return fmt.Errorf("adapter: %w", err)
 		}
