@@ -2,7 +2,9 @@ package finetune
 
 import (
 	"bytes"
+	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +12,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -92,6 +96,49 @@ func TestTrainerKeys(t *testing.T) {
 		if err != nil || !check(again.Config) {
 			t.Errorf("%q, read again from its keys: %v, %+v", text, err, again)
 		}
+	}
+}
+
+// TestContinueResized: a run goes on from an adapter with more tokens than its base, also after an interruption.
+func TestContinueResized(t *testing.T) {
+	base, err := infer.ModelDir(infer.Embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocab := tiny.Load(t, base).Config().VocabSize
+	m, err := model.Load(t.Context(), base, model.Options{VocabSize: vocab + 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := adapter.Attach(t.Context(), m, "a", &adapter.LoRA{Common: adapter.Common{ModulesToSave: []string{"embed_tokens", "lm_head"}}, R: 2}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := errors.Join(a.Save(dir), m.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := smallRun(t, "")
+	c.Model, c.Method = ModelSpec{Path: infer.Embedded}, MethodSpec{Adapter: dir}
+	c.Task = TaskSpec{Name: "memory", Options: map[string]any{"pairs": 4}}
+	c.Train.MaxSteps, c.Save.Steps = 2, 1
+	for _, resume := range []bool{false, true} {
+		if resume {
+			if err := os.Remove(filepath.Join(c.Save.OutputDir, "adapter_model.safetensors")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Run(t.Context(), c, Options{Resume: resume}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := infer.Open(t.Context(), infer.Embedded, c.Save.OutputDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.Model.Config().VocabSize; n != vocab+3 {
+			t.Errorf("%d tokens, want %d", n, vocab+3)
+		}
+		_ = s.Close()
 	}
 }
 

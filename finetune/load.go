@@ -53,13 +53,9 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.loadTokenizer(dir); err != nil {
 		return err
 	}
+	r.open = open
 	if n := r.tok.VocabSize(); r.tokenizerFiles != nil && n > r.model.Config().VocabSize {
-		options := r.model.Options
-		if err := r.model.Close(); err != nil {
-			return err
-		}
-		options.VocabSize = n
-		if r.model, err = open(options); err != nil {
+		if err := r.resize(n); err != nil {
 			return err
 		}
 	}
@@ -67,6 +63,19 @@ func (r *run) load(ctx context.Context) error {
 		r.model.Dir = r.tokenizerDir // so that saving a model with random weights copies the tokenizer's files
 	}
 	return infer.MatchTokenizer(r.tok, r.model, r.tokenizerDir)
+}
+
+// resize opens the model again, with embeddings of another number of tokens.
+func (r *run) resize(tokens int) (err error) {
+	options, dir := r.model.Options, r.model.Dir
+	if err := r.model.Close(); err != nil {
+		return err
+	}
+	options.VocabSize = tokens
+	if r.model, err = r.open(options); err == nil && r.model.Dir == "" {
+		r.model.Dir = dir
+	}
+	return err
 }
 
 // source is Config.Source, except that a run may have a session, and that a run of all parameters is resumed from its
