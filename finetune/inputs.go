@@ -2,7 +2,6 @@ package finetune
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -34,7 +33,7 @@ func (c *Config) absentInputs() (missing []string, err error) {
 		case in.absent():
 			missing = append(missing, in.String())
 		default:
-			return nil, fmt.Errorf("%s: %w", in.name, in.err)
+			return nil, in.err
 		}
 	}
 	return missing, nil
