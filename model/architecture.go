@@ -34,6 +34,13 @@ type NumericsSetter interface {
 	SetNumerics(name string) error
 }
 
+// CacheRenewer is implemented by a backbone that reads a text again as a whole when it has grown beyond a number of tokens
+// while it is generated, since longer texts have other rotary positions.
+type CacheRenewer interface {
+	// CacheLimit is that number.
+	CacheLimit() int
+}
+
 // Architecture builds backbones from a config.json.
 type Architecture struct {
 	// Class begins Hugging Face's class names, such as "Llama"; Classes are class names that do not follow the rule.

@@ -127,11 +127,12 @@ func TestGoldenModels(t *testing.T) {
 	}
 }
 
-// checkLogits allows 2e-4, and in bfloat16 2e-2 of the largest magnitude.
+// checkLogits allows 2e-4, and in bfloat16 5e-2 of the largest magnitude: 8 bits a value, and norms that amplify what is left
+// of sums that nearly cancel out.
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch, bf16 bool) {
 	p, tolerance := &op.Pass{BF16: bf16}, 2e-4
 	if bf16 {
-		tolerance = 2e-2
+		tolerance = 5e-2
 	}
 	defer p.Release()
 	got, err := m.Logits(p, b.Batch, nil, nil)
