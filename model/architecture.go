@@ -48,6 +48,11 @@ type Architecture struct {
 	Classes map[head.Kind]string
 	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head.
 	Prefix string
+	// Stored says in which tensors of a checkpoint a weight lies, where that is not one of its name; it returns nil for others.
+	Stored func(name string) []StoredPart
+	// CopiedThrough begins the names of tensors that the backbone does not have, such as those for images: they are saved as they
+	// were read.
+	CopiedThrough []string
 	// Kind is the head where config.json names no class.
 	Kind head.Kind
 	// New declares a backbone and its head, without values. The error for a head that the architecture does not have is

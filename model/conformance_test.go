@@ -32,6 +32,9 @@ var sizes = []keys{
 	{"hidden_size": 24, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
 		"partial_rotary_factor": 1},
 	{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4},
+	{"n_embd": 20, "n_inner": 28, "n_layer": 2, "n_head": 4, "n_positions": 24},
+	{"text_config": keys{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+		"head_dim": 6, "max_position_embeddings": 24, "pad_token_id": 0}},
 	{"d_model": 20, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 28, "decoder_ffn_dim": 24, "encoder_attention_heads": 2,
 		"decoder_attention_heads": 4, "decoder_start_token_id": 2, "init_std": 0.2},
 }

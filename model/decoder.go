@@ -35,6 +35,7 @@ type DecoderConfig struct {
 	ropeByType       bool        // layers' rotary positions depend on their type: the architecture makes them
 	normOffset       float32     // RMSNorm.Offset of the norms
 	headBias         bool        // the language-model head has a bias
+	tokenHead        string      // the path of a head for token classification, where not score
 	lacks            []head.Kind // heads for which transformers has no class
 	activation       op.Activation
 	rope             *op.RoPE
@@ -138,7 +139,11 @@ func (c *DecoderConfig) newHead(want head.Config, embed *Weight) (*Head, error) 
 		h.Add("lm_head", h.Out)
 	case head.SequenceClassification, head.TokenClassification:
 		h.Out = NewLinear(len(want.Labels), c.HiddenSize, want.Kind == head.TokenClassification)
-		h.Add("score", h.Out)
+		name := "score"
+		if want.Kind == head.TokenClassification && c.tokenHead != "" {
+			name = c.tokenHead
+		}
+		h.Add(name, h.Out)
 	case head.FeatureExtraction:
 	default:
 		return nil, noHead(c.ModelType, want.Kind)
