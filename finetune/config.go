@@ -121,6 +121,8 @@ type TrainSpec struct {
 	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
 	// early.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
+	// StopAtScore ends the run at the first evaluation whose score is at least this; 0 never does.
+	StopAtScore float64 `yaml:"stop_at_score"`
 	// MetricForBestModel decides which weights are kept as the best: "loss" (of the held-out data) or "score".
 	MetricForBestModel string `yaml:"metric_for_best_model"`
 	// LoadBestModelAtEnd saves the weights of the best evaluation as the run's result, not the last ones.
@@ -214,6 +216,9 @@ func (c *Config) Check() error {
 	if t.MetricForBestModel == "score" && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
+	if t.StopAtScore > 0 && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
+		return fmt.Errorf("stop_at_score is %g, but eval_examples is 0: nothing is scored", t.StopAtScore)
+	}
 	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
 		return fmt.Errorf("gradient_checkpointing is %q; want %s", m, strings.Join(checkpointModes, ", "))
 	}
@@ -263,6 +268,7 @@ func (c *Config) checkRanges() error {
 		{"eval_steps", float64(c.Eval.Steps), 0, 1e9, "0 or more"},
 		{"eval_examples", float64(c.Eval.Examples), 0, 1e9, "0 or more"},
 		{"early_stopping_patience", float64(t.EarlyStoppingPatience), 0, 1e9, "0 or more"},
+		{"stop_at_score", t.StopAtScore, 0, 1, "0 (never) to 1"},
 		{"save_steps", float64(c.Save.Steps), 0, 1e9, "0 or more"},
 		{"save_total_limit", float64(c.Save.TotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.Save.LoggingSteps), 1, 1e9, "1 or more"},
