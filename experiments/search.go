@@ -207,7 +207,7 @@ func (a *axis) next(v any) (any, bool) {
 	if !a.scale || at != 0 && at != len(a.values)-1 {
 		return nil, false
 	}
-	neighbour := max(1, at-1)
+	neighbour := at - 1
 	if at == 0 {
 		neighbour = 1
 	}
