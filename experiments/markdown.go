@@ -76,7 +76,7 @@ func (t *table) noteSection() string {
 	}
 	var from []string
 	add := func(rec *Record) {
-		commit := rec.Program.Program
+		commit := rec.Revision
 		if commit == "" {
 			commit = "unknown"
 		}

@@ -39,7 +39,7 @@ func (t *table) withUserPaths(recipe finetune.Recipe) (finetune.Recipe, error) {
 	for i := range recipe.EvalTasks {
 		recipe.EvalTasks[i].Options, _ = t.underData(recipe.EvalTasks[i].Options).(map[string]any)
 	}
-	if t.options.Resolve == nil {
+	if t.options.Resolve == nil || t.options.Preset != "" {
 		return recipe, nil
 	}
 	return recipe, t.options.Resolve(&recipe)

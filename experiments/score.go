@@ -27,7 +27,7 @@ func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec
 	if len(recipe.EvalTasks) == 0 {
 		return nil
 	}
-	evalRun := evaluate.Run{Model: recipe.Config.Model.Path, Adapter: recipe.Config.Save.OutputDir}
+	evalRun := evaluate.Run{Model: recipe.Config.Base(), Adapter: recipe.Config.Save.OutputDir}
 	if recipe.Config.WholeModel() {
 		evalRun = evaluate.Run{Model: recipe.Config.Save.OutputDir}
 	}

@@ -37,7 +37,7 @@ type Options struct {
 	Model, Data string
 	// Settings ("key=value") override the keys of all rows.
 	Settings []string
-	// Resolve, if not nil, replaces names in a recipe by paths before a run, as of models on the Hub.
+	// Resolve, if not nil, replaces names in a recipe of a file by paths before a run, as of models on the Hub.
 	Resolve func(*finetune.Recipe) error
 	// Commit is the commit of the program, for the records.
 	Commit string
@@ -268,14 +268,14 @@ func (t *table) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.options.Out, format, args...)
 }
 
-// write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown. After Search it writes the
-// search and the best recipes.
+// write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown. After Search it writes what
+// was tried and the best recipes.
 func (t *table) write() (string, error) {
 	base := filepath.Join(t.options.Output, t.name)
 	if t.searchOnly {
 		text := strings.TrimPrefix(t.searchSection()+t.noteSection(), "\n")
 		commands, err := t.writeBest()
-		return text + commands, errors.Join(err, folder.WriteFile(base+".search.md", []byte(text)))
+		return text + commands, errors.Join(err, folder.WriteFile(base+".md", []byte(text)))
 	}
 	text := t.markdown()
 	if err := folder.WriteFile(base+".md", []byte(text)); err != nil {

@@ -285,6 +285,23 @@ func (c *Config) checkRanges() error {
 // WholeModel reports whether the result of the run is a whole model, not an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
 
+// Base returns the model that the run's adapter belongs to: Model.Path or, if the base has random weights, the folder in
+// which the run saves them.
+func (c *Config) Base() string {
+	if c.randomBase() {
+		return filepath.Join(c.Save.OutputDir, randomBaseDir)
+	}
+	return c.Model.Path
+}
+
+// randomBaseDir is the folder, in that of a run from random weights, that holds them: nobody could load them otherwise.
+const randomBaseDir = "base"
+
+// randomBase reports whether the run's result is an adapter on random weights.
+func (c *Config) randomBase() bool {
+	return c.Model.Path == "" && !c.Model.Config.Empty() && !c.WholeModel()
+}
+
 // baseModel returns how the adapter's settings name its base.
 func (c *Config) baseModel() string {
 	switch {
@@ -292,6 +309,8 @@ func (c *Config) baseModel() string {
 		return c.Save.BaseModel
 	case c.Model.Path == infer.Embedded:
 		return infer.Embedded
+	case c.randomBase():
+		return randomBaseDir
 	}
 	return adapter.BaseModelName(c.Model.Path)
 }

@@ -49,8 +49,8 @@ type Record struct {
 
 // Program says what program carried out a run, and on what machine.
 type Program struct {
-	// Program is the commit of the program, "" if it is not known.
-	Program string `json:"commit,omitempty"`
+	// Revision is the commit of the program, "" if it is not known.
+	Revision string `json:"commit,omitempty"`
 	// Machine is the name of the processor, Kernel the instruction set of the kernels.
 	Machine string `json:"machine"`
 	Kernel  string `json:"kernel"`
@@ -61,7 +61,7 @@ type Program struct {
 
 // ThisProgram describes the running program; commit is its commit.
 func ThisProgram(commit string) Program {
-	return Program{Program: commit, Machine: process.Machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(), Time: time.Now().UTC().Truncate(time.Second)}
+	return Program{Revision: commit, Machine: process.Machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(), Time: time.Now().UTC().Truncate(time.Second)}
 }
 
 // ReadRecord reads the record in a folder. Where there is none, the error is fs.ErrNotExist.
