@@ -125,8 +125,8 @@ func (r *run) encode() error {
 			return err
 		}
 	}
-	if w := r.config.Train.WarmupSteps; w != nil && *w > 0 && r.config.Train.LRSchedulerType == "constant" {
-		r.options.Log.Warn().Float64("warmup_steps", *w).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
+	if err := r.checkWarmup(warmup); err != nil {
+		return err
 	}
 	f, err := LRFactors(r.config.Train.schedule(warmup, r.totalSteps))
 	if err != nil {
