@@ -163,17 +163,17 @@ func (t *table) mainSection(c *cells) string {
 		b.WriteString(mdRow(padded(line, len(header))...))
 	}
 	for i, level := range []string{"chance", "most frequent answer"} {
-		line, any := []string{level, "–"}, false
+		line, found := []string{level, "–"}, false
 		for _, col := range c.columns {
 			text := strings.Join(c.levels[col][i == 1], ", ")
 			if text == "" {
 				text = "–"
 			} else {
-				any = true
+				found = true
 			}
 			line = append(line, text)
 		}
-		if any {
+		if found {
 			b.WriteString(mdRow(padded(line, len(header))...))
 		}
 	}
