@@ -30,8 +30,14 @@ func (r *run) openOutput() error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("output_dir: %w", err)
 	}
-	path := filepath.Join(dir, "metrics.jsonl")
-	if err := truncateMetrics(path, r.state.Step); err != nil {
+	path, step := filepath.Join(dir, "metrics.jsonl"), r.state.Step
+	if r.resumeFrom == "" {
+		step = -1
+	}
+	if err := truncateMetrics(path, step, r.state.EvalPending && !r.evalChanged); err != nil {
+		return err
+	}
+	if err := r.writeRecipe(); err != nil {
 		return err
 	}
 	var err error

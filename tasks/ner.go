@@ -22,7 +22,7 @@ func init() {
 type NER struct {
 	FewShot
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
-	MaxNewTokens int `json:"max_new_tokens"`
+	MaxNewTokens int `json:"max_new_tokens" affects:"answers"`
 }
 
 var _ interface {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/spagotune/spagotune/experiments"
+	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -38,7 +39,7 @@ func (c *tableCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	b := thisBuild()
+	b := build.This(version)
 	o := experiments.Options{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Only: c.Row, Resume: c.Resume,
 		Model: c.Model, Data: c.Data, Settings: c.Set, Commit: b.Revision, Log: g.Log, Out: g.Stdout}
 	if b.Modified {
