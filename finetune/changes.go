@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -234,10 +235,20 @@ func (r *run) writeRecipe() error {
 	if err != nil {
 		return err
 	}
-	if err := folder.WriteFile(filepath.Join(r.config.Save.OutputDir, RecipeFile), text); err != nil {
+	environment, err := json.MarshalIndent(build.This(r.options.Version), "", "  ")
+	if err != nil {
 		return err
 	}
-	return folder.WriteJSON(filepath.Join(r.config.Save.OutputDir, EnvironmentFile), build.This(r.options.Version))
+	for name, content := range map[string][]byte{RecipeFile: text, EnvironmentFile: append(environment, '\n')} {
+		path := filepath.Join(r.config.Save.OutputDir, name)
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+			continue
+		}
+		if err := folder.WriteFile(path, content); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // digestOf returns the SHA-256 of a run's keys and its rows, in hexadecimal.
