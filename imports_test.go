@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"model":               {"checkpoint", "checkpoint/llamacpp", "head", "op", "tensor", "internal/folder", "internal/lfs", "internal/vec"},
 	"adapter":             {"checkpoint", "head", "model", "op", "tensor", "internal/vec"},
 	"tokenizer":           {"checkpoint/llamacpp", "internal/jinja", "internal/lfs", "internal/oniguruma", "internal/charclass"},
-	"tasks":               {"evaldata", "head", "tokenizer"},
+	"tasks":               {"evaldata", "head", "tokenizer", "internal/lfs"},
 	"infer":               {"adapter", "checkpoint", "checkpoint/llamacpp", "evaldata", "head", "model", "op", "tasks", "tensor", "tokenizer", "internal/folder"},
 	"pipeline":            {"head", "infer", "model", "op", "tasks", "tensor", "tokenizer"},
 	"evaluate":            {"head", "infer", "model", "tasks", "tokenizer"},

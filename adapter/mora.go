@@ -19,11 +19,12 @@ import (
 )
 
 func init() {
-	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, LearningRate: moraRates, New: func() Method {
-		return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
-			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{},
-			Type: Rotation}
-	}})
+	Register("mora", Registration{PEFTType: "LORA", Flag: "use_mora", Needs: []string{"mora_type"}, LearningRate: moraRates,
+		NoEffect: []string{"lora_alpha", "alpha_pattern"}, New: func() Method {
+			return &MoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+				RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{},
+				Type: Rotation}
+		}})
 }
 
 // MoRA is high-rank updating (Jiang et al. 2024, arXiv 2405.12130, Eq. 3): ΔW·x = decompress(M·compress(x)), with one

@@ -28,6 +28,8 @@ type Registration struct {
 	Without []string
 	// Ignores are the keys that PEFT writes for this PEFTType and does not use.
 	Ignores []string
+	// NoEffect are settings that the method takes and that change nothing in it.
+	NoEffect []string
 	// AtRank returns the settings, by key, of an adapter of about rank r; nil sets r alone where the method has that key.
 	AtRank func(r int) map[string]any
 	// LearningRate returns the rates to search at rank r; nil has the MoRA paper's for LoRA and its kin.
@@ -136,6 +138,30 @@ func MethodName(m Method) string {
 	}
 	name := fmt.Sprintf("%T", m)
 	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// NoEffect lists which of the settings the named method takes without effect, so that a program can say so.
+func NoEffect(name string, settings map[string]any) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(settings)), func(key string) bool { return !slices.Contains(methods[name].NoEffect, key) })
+}
+
+// NameOf is the name under which a method is registered: of several for its type, the one that its settings fit, such as
+// rslora; "" if its type is none.
+func NameOf(m Method) string {
+	found := ""
+	for _, name := range order {
+		made := methods[name].New()
+		if reflect.TypeOf(made) != reflect.TypeOf(m) {
+			continue
+		}
+		if MethodName(made) == MethodName(m) {
+			return name
+		}
+		if found == "" {
+			found = name
+		}
+	}
+	return found
 }
 
 // New returns a method by its name. settings has other values than the defaults, by their PEFT keys; the defaults are

@@ -70,6 +70,7 @@ type resolver struct {
 	tables   []*model.Weight // those that the method can change
 	targets  targets
 	problems []string
+	listed   string // the names that a problem has listed already
 }
 
 // targets are the layers and tables that a method is for.
@@ -253,8 +254,8 @@ func (r *resolver) miss(setting, what, name string, paths []string) {
 	hint := ""
 	if n := suggest.Nearest(name, near); n != "" {
 		hint = "; did you mean " + n + "?"
-	} else if len(near) > 0 {
-		hint = "; there are " + wording.List(near, 12, "; ")
+	} else if list := wording.List(near, 12, "; "); len(near) > 0 && list != r.listed {
+		hint, r.listed = "; there are "+list, list
 	}
 	r.problems = append(r.problems, fmt.Sprintf("%s: no %s %q%s", setting, what, name, hint))
 }

@@ -62,6 +62,7 @@ func TestUnmatched(t *testing.T) {
 		{Common{TargetModules: Suffixes("qproj", "v_proj")}, nil, `target_modules: no layer matches "qproj"; did you mean q_proj?`},
 		{Common{TargetModules: Suffixes("mpl.up_proj")}, nil, `target_modules: no layer matches "mpl.up_proj"; did you mean mlp.up_proj?`},
 		{Common{TargetModules: Suffixes("wordtable")}, nil, `no layer matches "wordtable"; there are down_proj; embed_tokens; gate_proj; k_proj; lm_head;`},
+		{Common{TargetModules: Suffixes("query", "wordtable")}, nil, `lm_head; o_proj; q_proj; up_proj; v_proj; target_modules: no layer matches "wordtable"`},
 		{Common{TargetModules: TargetModules{Expr: "q_proj"}}, nil, `no layer matches the regular expression "q_proj"; the whole path must match, such as model.layers.0.self_attn.q_proj`},
 		{Common{TargetModules: TargetModules{Expr: "("}}, nil, `target_modules: "(" is no regular expression`},
 		{Common{TargetModules: TargetModules{Expr: "(.+)+x"}}, nil, `target_modules: `},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,9 @@ func (r *run) attach(ctx context.Context) error {
 		for _, line := range r.adapter.Describe() {
 			_, _ = fmt.Fprintln(r.options.Out, line)
 		}
+	}
+	for _, key := range adapter.NoEffect(r.config.Method.Name, r.config.Method.Settings) {
+		r.options.Log.Warn().Str("key", key).Msgf("%s has no effect: %s does not use it", key, r.config.Method.Name)
 	}
 	r.suggestLR()
 	if err := r.regularize(); err != nil {
@@ -67,7 +71,7 @@ func (r *run) attachAdapter(ctx context.Context) error {
 		return err
 	}
 	if r.resumeFrom != "" {
-		if r.adapter, err = adapter.Load(ctx, r.model, r.resumeFrom, infer.AdapterName); err == nil {
+		if r.adapter, err = r.loadAdapter(ctx, r.resumeFrom); err == nil {
 			err = r.loadBase(r.resumeFrom)
 		}
 	} else {
@@ -85,7 +89,7 @@ func (r *run) attachAdapter(ctx context.Context) error {
 
 // continueAdapter loads the adapter that the run goes on from.
 func (r *run) continueAdapter(ctx context.Context) error {
-	a, err := adapter.Load(ctx, r.model, r.config.Method.Adapter, infer.AdapterName)
+	a, err := r.loadAdapter(ctx, r.config.Method.Adapter)
 	if err != nil {
 		return fmt.Errorf("adapter: %w", err)
 	}
@@ -95,4 +99,17 @@ func (r *run) continueAdapter(ctx context.Context) error {
 	r.adapter = a
 	a.Method.Settings().BaseModel = r.config.baseModel()
 	return a.OnTrainBegin(r.totalSteps)
+}
+
+// loadAdapter loads the adapter in a folder. If it has resized embeddings, the model gets as many tokens.
+func (r *run) loadAdapter(ctx context.Context, dir string) (*adapter.Adapter, error) {
+	a, err := adapter.Load(ctx, r.model, dir, infer.AdapterName)
+	var bad *adapter.MismatchError
+	if !errors.As(err, &bad) || bad.VocabSize == 0 {
+		return a, err
+	}
+	if err := r.resize(bad.VocabSize); err != nil {
+		return nil, err
+	}
+	return adapter.Load(ctx, r.model, dir, infer.AdapterName)
 }

@@ -58,6 +58,7 @@ func asMap(all []setting) map[string]json.RawMessage {
 // changes returns the settings that differ from those that a run was begun with. A key that the run does not have counts as
 // having its default: it may be newer than the run. If the method or the task is another one, its settings are not compared.
 func (c Config) changes(then map[string]json.RawMessage) ([]change, error) {
+	c.fill()
 	for key, value := range map[string]string{"method": c.Method.Name, "task": c.Task.Name} {
 		if raw, err := json.Marshal(value); err != nil || string(raw) != string(then[key]) {
 			return []change{{setting{key, partOf(key), raw}, string(then[key])}}, err

@@ -226,3 +226,30 @@ func TestResumeBeforeTheFirstCheckpoint(t *testing.T) {
 		t.Errorf("the metrics are\n%s\nwant\n%s", strings.Join(m, "\n"), strings.Join(metrics, "\n"))
 	}
 }
+
+// TestResumeOfAContinuedAdapter: the method that the adapter brings is that of the recipe.
+func TestResumeOfAContinuedAdapter(t *testing.T) {
+	first := smallRun(t, "lora")
+	first.Train.MaxSteps = 2
+	if _, err := Run(t.Context(), first, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	c := smallRun(t, "lora")
+	c.Model, c.Train.MaxSteps, c.Method = first.Model, 2, MethodSpec{Adapter: first.Save.OutputDir}
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(c.Save.OutputDir, RecipeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := ParseRecipes(raw, []string{"output_dir=" + c.Save.OutputDir})
+	if err != nil || kept[0].Config.Method.Name != "lora" || kept[0].Config.Method.Adapter != first.Save.OutputDir {
+		t.Fatalf("%v:\n%s", err, raw)
+	}
+	for _, c := range []Config{c, kept[0].Config} {
+		if _, log, err := resumeRun(t, c); err != nil || strings.Contains(log, "has changed") {
+			t.Errorf("%v\n%s", err, log)
+		}
+	}
+}

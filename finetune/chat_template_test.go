@@ -73,6 +73,9 @@ func TestChatTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if n := s.Model.Config().VocabSize; n < tok.VocabSize() || c.embedded && n != tok.VocabSize() {
+				t.Errorf("the model has %d tokens, the tokenizer %d", n, tok.VocabSize())
+			}
 			ids, err := s.EncodePrompt("Hi", infer.PromptOptions{Chat: true})
 			if err != nil {
 				t.Fatal(err)

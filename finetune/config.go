@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -60,7 +61,8 @@ type TaskSpec struct {
 
 // MethodSpec says which parameters train.
 type MethodSpec struct {
-	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter.
+	// Name is a registered adapter method (mora, lora, …), or "full" to train every parameter. Where Adapter is set, it is
+	// that adapter's method, or empty.
 	Name string `yaml:"method"`
 	// Adapter is the folder of an adapter that the run goes on from, with other data, steps or rates. Its method, settings
 	// and head are kept: it excludes the method's own keys.
@@ -214,8 +216,11 @@ func (c *Config) Check() error {
 	if t.MetricForBestModel == "score" && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
+	if err := t.checkLength(); err != nil {
+		return err
+	}
 	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
-		return fmt.Errorf("gradient_checkpointing is %q; want %s", m, strings.Join(checkpointModes, ", "))
+		return fmt.Errorf("gradient_checkpointing is %q; want true (block), false (none), %s", m, strings.Join(checkpointModes, ", "))
 	}
 	if _, err := c.Memory.limit(); err != nil {
 		return err
@@ -231,6 +236,27 @@ func (c *Config) Check() error {
 	}
 	_, err := LRFactors(t.schedule(0, 0))
 	return err
+}
+
+// checkLength checks the keys that say how long the run and its warm-up are.
+func (t *TrainSpec) checkLength() error {
+	if t.MaxSteps <= 0 && t.NumTrainEpochs == 0 {
+		return errors.New("num_train_epochs is 0 and max_steps is not set: nothing would be trained")
+	}
+	w := t.WarmupSteps
+	switch {
+	case w == nil:
+	case *w >= 1 && *w != math.Trunc(*w):
+		return fmt.Errorf("warmup_steps is %g; want a whole number of steps, or below 1 a share of all steps", *w)
+	case t.MaxSteps > 0 && *w > float64(t.MaxSteps):
+		return t.warmupOutlasts(t.MaxSteps)
+	}
+	return nil
+}
+
+// warmupOutlasts is the error of a warm-up that is longer than a run of steps.
+func (t *TrainSpec) warmupOutlasts(steps int) error {
+	return fmt.Errorf("warmup_steps is %g, but the run has %d steps: learning_rate would never be reached; want fewer, or a share of all steps such as 0.1", *t.WarmupSteps, steps)
 }
 
 // checkRanges checks every key that is a number.
@@ -326,6 +352,21 @@ func (m *MethodSpec) checkAdapter() error {
 		return fmt.Errorf("%s: the settings come with adapter %s; leave them out", strings.Join(slices.Sorted(maps.Keys(m.Settings)), ", "), m.Adapter)
 	}
 	return nil
+}
+
+// method returns the adapter method: that of Adapter, if the run goes on from one, which must be the named one.
+func (m *MethodSpec) method() (adapter.Method, error) {
+	if m.Adapter == "" {
+		return adapter.New(m.Name, m.Settings)
+	}
+	own, err := adapter.ReadConfig(m.Adapter)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	if name := adapter.NameOf(own); m.Name != "" && m.Name != name {
+		return nil, fmt.Errorf("method is %s, and adapter %s is of method %s, which the run goes on with; leave method out", m.Name, m.Adapter, name)
+	}
+	return own, nil
 }
 
 // limit returns Limit in bytes, 0 for no limit.

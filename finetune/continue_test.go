@@ -2,13 +2,19 @@ package finetune
 
 import (
 	"bytes"
+	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -23,7 +29,7 @@ func TestContinueAdapter(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := h.config(t, base, 6)
-	second.Method = MethodSpec{Name: "mora", Adapter: first.Save.OutputDir}
+	second.Method = MethodSpec{Adapter: first.Save.OutputDir}
 	second.Train.LearningRate, second.Train.Seed = 1e-3, 5
 	two, err := Run(t.Context(), second, quiet())
 	if err != nil {
@@ -43,11 +49,12 @@ func TestContinueAdapter(t *testing.T) {
 	}
 
 	for want, change := range map[string]func(c *Config){
-		"r: the settings come with adapter": func(c *Config) { c.Method.Settings = map[string]any{"r": 4} },
-		"method is full":                    func(c *Config) { c.Method.Name = "full" },
-		"cannot go on from adapter":         func(c *Config) { c.Train.ReLoRASteps = 2 },
-		"no such folder":                    func(c *Config) { c.Method.Adapter += "x" },
-		"the run would replace the adapter": func(c *Config) { c.Save.OutputDir = c.Method.Adapter + "/" },
+		"r: the settings come with adapter":          func(c *Config) { c.Method.Settings = map[string]any{"r": 4} },
+		"of method lora, which the run goes on with": func(c *Config) { c.Method.Name = "mora" },
+		"method is full":                             func(c *Config) { c.Method.Name = "full" },
+		"cannot go on from adapter":                  func(c *Config) { c.Train.ReLoRASteps = 2 },
+		"no such folder":                             func(c *Config) { c.Method.Adapter += "x" },
+		"the run would replace the adapter":          func(c *Config) { c.Save.OutputDir = c.Method.Adapter + "/" },
 		"with the labels neg, pos; the task wants": func(c *Config) {
 			c.Task.Data = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "d.csv"), "text,label\n"+strings.Repeat("good,up\nbad,down\n", 12)))
 		},
@@ -89,5 +96,92 @@ func TestTrainerKeys(t *testing.T) {
 		if err != nil || !check(again.Config) {
 			t.Errorf("%q, read again from its keys: %v, %+v", text, err, again)
 		}
+	}
+}
+
+// TestContinueResized: a run goes on from an adapter with more tokens than its base, also after an interruption.
+func TestContinueResized(t *testing.T) {
+	base, err := infer.ModelDir(infer.Embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocab := tiny.Load(t, base).Config().VocabSize
+	m, err := model.Load(t.Context(), base, model.Options{VocabSize: vocab + 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := adapter.Attach(t.Context(), m, "a", &adapter.LoRA{Common: adapter.Common{ModulesToSave: []string{"embed_tokens", "lm_head"}}, R: 2}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := errors.Join(a.Save(dir), m.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := smallRun(t, "")
+	c.Model, c.Method = ModelSpec{Path: infer.Embedded}, MethodSpec{Adapter: dir}
+	c.Task = TaskSpec{Name: "memory", Options: map[string]any{"pairs": 4}}
+	c.Train.MaxSteps, c.Save.Steps = 2, 1
+	for _, resume := range []bool{false, true} {
+		if resume {
+			if err := os.Remove(filepath.Join(c.Save.OutputDir, "adapter_model.safetensors")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Run(t.Context(), c, Options{Resume: resume}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := infer.Open(t.Context(), infer.Embedded, c.Save.OutputDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.Model.Config().VocabSize; n != vocab+3 {
+			t.Errorf("%d tokens, want %d", n, vocab+3)
+		}
+		_ = s.Close()
+	}
+}
+
+// TestLengthKeys: what would train nothing, or never reach the rate, is refused.
+func TestLengthKeys(t *testing.T) {
+	for text, want := range map[string]string{
+		"max_steps: -1\nnum_train_epochs: 0": "num_train_epochs is 0 and max_steps is not set",
+		"num_train_epochs: 0\nmax_steps: 3":  "",
+		"warmup_steps: 1.5":                  "warmup_steps is 1.5; want a whole number of steps, or below 1 a share",
+		"warmup_steps: 11\nmax_steps: 10":    "warmup_steps is 11, but the run has 10 steps",
+		"warmup_steps: 10\nmax_steps: 10":    "",
+		"gradient_checkpointing: \"yes\"":    "want true (block), false (none), none, block, auto",
+		"adapter: dir\nmethod: full":         "method is full",
+		"warm_up: 3":                         "write warmup_steps or warmup_ratio",
+	} {
+		runs, err := ParseRecipes([]byte(text), nil)
+		if err == nil {
+			err = runs[0].Config.Check()
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestUnusedSettings: what a user sets and the run does not use is said.
+func TestUnusedSettings(t *testing.T) {
+	c := smallRun(t, "mora")
+	c.Method.Settings = map[string]any{"r": 2, "lora_alpha": 0}
+	w := 2.0
+	c.Train.MaxSteps, c.Train.WarmupSteps, c.Train.WarmupRatio = 3, &w, 0.5
+	var log bytes.Buffer
+	if _, err := Run(t.Context(), c, Options{Log: zerolog.New(&log)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"lora_alpha has no effect: mora does not use it", "warmup_ratio is not used: warmup_steps is set", "evaluating the model before its first step"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is not in the log:\n%s", want, &log)
+		}
+	}
+	c.Save.OutputDir = filepath.Join(t.TempDir(), "run")
+	c.Train.MaxSteps, w = -1, 1000
+	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), "warmup_steps is 1000, but the run has") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -123,16 +123,17 @@ func (r *run) encode() error {
 	}
 	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
-	r.stepsPerEpoch, _, _ = r.config.Train.plan(len(r.rows))
+	var warmup int
+	r.stepsPerEpoch, r.totalSteps, warmup = r.config.Train.plan(len(r.rows))
 	if r.model.Head().Kind == head.FeatureExtraction {
 		if err := r.planContrastive(); err != nil {
 			return err
 		}
 	}
-	if w := r.config.Train.WarmupSteps; w != nil && *w > 0 && r.config.Train.LRSchedulerType == "constant" {
-		r.options.Log.Warn().Float64("warmup_steps", *w).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
+	if err := r.checkWarmup(warmup); err != nil {
+		return err
 	}
-	if r.totalSteps, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
+	if _, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
 		return err
 	}
 	if r.options.ShowBatch {

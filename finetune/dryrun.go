@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
@@ -37,16 +35,20 @@ type Plan struct {
 }
 
 // DryRun plans a run without training and without writing anything. If the model is missing, the plan is made from its
-// shape, which known holds as NAME.json, a config.json. Of the options ShowBatch and Out count.
+// shape, which known holds as NAME.json, a config.json. An input that is there and cannot be used is an error. Of the options
+// ShowBatch, Log and Out count.
 func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	p := &Plan{Model: c.Model.Path, Missing: c.MissingInputs(), BatchSize: c.Train.batchSize()}
+	missing, err := c.absentInputs()
+	if err != nil {
+		return nil, fmt.Errorf("finetune: %w", err)
+	}
+	p := &Plan{Model: c.Model.Path, Missing: missing, BatchSize: c.Train.batchSize()}
 	if c.Model.Path == "" {
 		p.Model = "from random weights"
 	}
-	var err error
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c, o)
 	} else {
@@ -60,7 +62,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error
 
 // measure plans a run that lacks nothing: it encodes the data, attaches the adapter and times the first micro-batch.
 func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
-	r := &run{config: c, options: Options{Out: io.Discard, Log: zerolog.Nop()}}
+	r := &run{config: c, options: Options{Out: io.Discard, Log: o.Log}}
 	if o.ShowBatch && o.Out != nil {
 		r.options.ShowBatch, r.options.Out = true, o.Out
 	}

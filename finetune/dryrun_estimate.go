@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
@@ -95,17 +94,16 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 		return c.Model.Config.Read()
 	}
 	dir, err := infer.ModelDir(c.Model.Path)
-	if err != nil {
-		return nil, err
-	}
-	if raw, err := fs.ReadFile(llamacpp.Files(dir), "config.json"); err == nil {
-		return raw, nil
+	if err == nil && exists(dir) == nil {
+		return model.ReadConfig(dir)
 	}
 	name := strings.ToLower(filepath.Base(c.Model.Path))
 	raw, err := fs.ReadFile(known, name+".json")
 	if errors.Is(err, fs.ErrNotExist) {
 		names, _ := fs.Glob(known, "*.json")
-		return nil, fmt.Errorf("model %s is missing, and its shape is not known; known are %s", c.Model.Path, strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
+		_, err := model.ReadConfig(dir) // says what the name may be
+		return nil, fmt.Errorf("%w. A plan can be made without the model where its shape is known; known are %s", err,
+			strings.ReplaceAll(strings.Join(names, ", "), ".json", ""))
 	}
 	return raw, err
 }
@@ -159,7 +157,7 @@ func withLayers(config []byte, layers int) (*model.Model, error) {
 
 // countAttached attaches the adapter, counts its parameters and detaches it.
 func countAttached(ctx context.Context, m *model.Model, c Config) (int, error) {
-	method, err := adapter.New(c.Method.Name, c.Method.Settings)
+	method, err := c.Method.method()
 	if err != nil {
 		return 0, err
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/recipes"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -109,5 +111,27 @@ func TestDryRunListsMissingInputs(t *testing.T) {
 	}
 	if got := strings.Join(p.Missing, "; "); got != "tokenizer: nowhere does not exist; data: data/none.jsonl does not exist" {
 		t.Errorf("missing is %q", got)
+	}
+	c.Task.Data, c.Task.EvalData, c.Model.Tokenizer = data.Files("embedded:gsm8k/train.jsonl"), data.Files("nowhere.jsonl"), ""
+	if got := strings.Join(c.MissingInputs(), "; "); got != "eval_data: nowhere.jsonl does not exist" {
+		t.Errorf("missing is %q", got)
+	}
+	dir := t.TempDir()
+	pointer := tiny.Write(t, filepath.Join(dir, "lfs.jsonl"), "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 269060552\n")
+	tiny.Write(t, filepath.Join(dir, "adapter_config.json"), `{"peft_type": "LORA", "base_model_name_or_path": "org/base"}`)
+	for want, change := range map[string]func(c *Config){
+		"is the folder of an adapter, not of a model":                                                      func(c *Config) { c.Model.Path = dir },
+		"model: load " + pointer + ": this is a Git LFS pointer, not the file itself of 269,060,552 bytes": func(c *Config) { c.Model.Path = pointer },
+		"if it is a name on the Hugging Face Hub":                                                          func(c *Config) { c.Model.Path = "org/other" },
+		pointer + ": this is a Git LFS pointer":                                                            func(c *Config) { c.Task.Data = data.Files(pointer) },
+		`option "evalsize" is not known`:                                                                   func(c *Config) { c.Task.Options = map[string]any{"evalsize": 3} },
+	} {
+		c := smallRun(t, "lora")
+		c.Task.Name, c.Task.Options = "math", nil
+		c.Task.Data = data.Files("data/none.jsonl")
+		change(&c)
+		if p, err := DryRun(t.Context(), c, shapes(t), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %+v, %v; want %q", p, err, want)
+		}
 	}
 }

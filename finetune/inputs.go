@@ -2,40 +2,109 @@ package finetune
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
-	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// MissingInputs lists which of the run's inputs are missing: its model, its tokenizer, its data. It returns nil if none
-// is.
+// MissingInputs lists which of the run's inputs are missing or cannot be read: its model, its adapter, its tokenizer, its
+// data. It returns nil if all can be.
 func (c *Config) MissingInputs() []string {
 	var missing []string
-	if err := c.missingModel(); err != nil {
-		missing = append(missing, "model: "+err.Error())
+	for _, in := range c.inputs() {
+		if in.err != nil {
+			missing = append(missing, in.String())
+		}
+	}
+	return missing
+}
+
+// absentInputs lists which of the run's inputs are not there. One that is there and cannot be used is an error.
+func (c *Config) absentInputs() (missing []string, err error) {
+	for _, in := range c.inputs() {
+		switch {
+		case in.err == nil:
+		case in.absent():
+			missing = append(missing, in.String())
+		default:
+			return nil, in.err
+		}
+	}
+	return missing, nil
+}
+
+// input is what a run reads; err says why it cannot.
+type input struct {
+	name string
+	err  error
+}
+
+// String is a line about an input that cannot be read.
+func (in input) String() string {
+	if in.name == inputData {
+		return dataError(in.err)
+	}
+	return in.name + ": " + in.err.Error()
+}
+
+// absent says whether the input is not there, as opposed to wrong.
+func (in input) absent() bool {
+	return errors.Is(in.err, fs.ErrNotExist) || errors.Is(in.err, errNotNamed)
+}
+
+const inputData = "data"
+
+// errNotNamed is the error of an input that the recipe does not name.
+var errNotNamed = errors.New("none is named")
+
+// inputs tries all that the run reads.
+func (c *Config) inputs() []input {
+	all := []input{{"model", c.missingModel()}}
+	if dir := c.Method.Adapter; dir != "" {
+		_, err := adapter.ReadConfig(dir)
+		all = append(all, input{"adapter", err})
 	}
 	if c.Model.Tokenizer != "" {
-		if dir, err := infer.ModelDir(c.Model.Tokenizer); err != nil {
-			missing = append(missing, "tokenizer: "+err.Error())
-		} else if _, err := os.Stat(dir); err != nil {
-			missing = append(missing, "tokenizer: "+dir+" does not exist")
+		dir, err := infer.ModelDir(c.Model.Tokenizer)
+		if err == nil {
+			err = exists(dir)
 		}
+		all = append(all, input{"tokenizer", err})
 	}
 	task, err := c.Task.New()
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
-	if err != nil {
-		missing = append(missing, dataError(err))
+	if err == nil && len(c.Task.EvalData) > 0 {
+		if _, err = evaluate.FirstExamples(task, tasks.Eval, 1); errors.Is(err, tasks.ErrNoExamples) {
+			err = nil
+		}
 	}
-	return missing
+	return append(all, input{inputData, err})
 }
+
+// exists returns an error that is fs.ErrNotExist if nothing has the name.
+func exists(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return absentError(path)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// absentError is an fs.ErrNotExist about a path.
+type absentError string
+
+func (e absentError) Error() string { return string(e) + " does not exist" }
+
+func (absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // MissingInputs lists which inputs of the recipe's run and of its eval tasks are missing. It returns nil if none is.
 func (r Recipe) MissingInputs() []string {
@@ -62,26 +131,29 @@ func (c *Config) missingModel() error {
 	switch {
 	case c.Model.Path != "":
 		dir, err := infer.ModelDir(c.Model.Path)
-		if err != nil {
-			return err
+		if err == nil {
+			err = exists(dir)
 		}
-		_, err = fs.Stat(llamacpp.Files(dir), "config.json")
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s does not exist", c.Model.Path)
+		if err == nil {
+			_, err = model.ReadConfig(dir)
 		}
 		return err
 	case !c.Model.Config.Empty():
 		_, err := c.Model.Config.Read()
 		return err
 	}
-	return errors.New("none is named")
+	return errNotNamed
 }
 
 // dataError shortens an error about data to a few words.
 func dataError(err error) string {
 	text := err.Error()
+	key := inputData
+	if strings.HasPrefix(text, "eval_data: ") {
+		key = "eval_data"
+	}
 	if at := strings.Index(text, "open "); at >= 0 && strings.HasSuffix(text, "no such file or directory") {
-		return "data: " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " does not exist"
+		return key + ": " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " does not exist"
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/wording"
@@ -29,6 +30,11 @@ func (r *run) load(ctx context.Context) error {
 		if err := folder.Wants(dir, "adapter_config.json"); err != nil {
 			return fmt.Errorf("adapter: %w", err)
 		}
+		method, err := r.config.Method.method()
+		if err != nil {
+			return err
+		}
+		r.config.Method.Name = adapter.NameOf(method)
 		if setup, err = infer.ReadAdapterSetup(dir); err != nil {
 			return fmt.Errorf("adapter: %w", err)
 		}
@@ -47,13 +53,9 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.loadTokenizer(dir); err != nil {
 		return err
 	}
+	r.open = open
 	if n := r.tok.VocabSize(); r.tokenizerFiles != nil && n > r.model.Config().VocabSize {
-		options := r.model.Options
-		if err := r.model.Close(); err != nil {
-			return err
-		}
-		options.VocabSize = n
-		if r.model, err = open(options); err != nil {
+		if err := r.resize(n); err != nil {
 			return err
 		}
 	}
@@ -61,6 +63,19 @@ func (r *run) load(ctx context.Context) error {
 		r.model.Dir = r.tokenizerDir // so that saving a model with random weights copies the tokenizer's files
 	}
 	return infer.MatchTokenizer(r.tok, r.model, r.tokenizerDir)
+}
+
+// resize opens the model again, with embeddings of another number of tokens.
+func (r *run) resize(tokens int) (err error) {
+	options, dir := r.model.Options, r.model.Dir
+	if err := r.model.Close(); err != nil {
+		return err
+	}
+	options.VocabSize = tokens
+	if r.model, err = r.open(options); err == nil && r.model.Dir == "" {
+		r.model.Dir = dir
+	}
+	return err
 }
 
 // source is Config.Source, except that a run may have a session, and that the weights of a run of all parameters are those of

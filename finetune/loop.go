@@ -45,6 +45,9 @@ func (l *logSums) add(s StepStats, seconds float64) {
 func (r *run) train(ctx context.Context) error {
 	began := time.Now()
 	if r.state.Step == 0 || r.state.EvalPending {
+		if r.state.Step == 0 && len(r.evalRows) > 0 {
+			r.options.Log.Info().Int("rows", len(r.evalRows)).Msg("evaluating the model before its first step")
+		}
 		if err := r.evaluate(ctx); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// logNotes logs what a user should know of the data: fields that are not used, each once, and turns of the assistant that
+// logNotes logs what a user should know of the data: fields that are not used, each once, what is odd, and turns of the assistant that
 // end in no token at which generation stops. The notes are those of the training split and of the eval split.
 func (r *run) logNotes(train, eval *tasks.Notes) error {
 	reported := map[string]bool{}
@@ -20,6 +20,12 @@ func (r *run) logNotes(train, eval *tasks.Notes) error {
 			if !reported[f.Name] {
 				r.options.Log.Warn().Str("field", f.Name).Str("first", f.Source).Msg("a field of the data is not used: what it says is not learned")
 				reported[f.Name] = true
+			}
+		}
+		for _, f := range notes.Remarks {
+			if !reported[f.Text] {
+				r.options.Log.Warn().Int("records", f.Records).Str("first", f.Source).Msg(f.Text)
+				reported[f.Text] = true
 			}
 		}
 	}

@@ -163,6 +163,9 @@ func decodeKeys(keys map[string]any) (Recipe, error) {
 			return r, unknownKey(k, slices.Sorted(maps.Keys(fields)))
 		}
 	}
+	if _, named := keys["method"]; r.Config.Method.Adapter != "" && !named {
+		r.Config.Method.Name = "" // that of the adapter
+	}
 	return r, nil
 }
 
@@ -305,6 +308,9 @@ func (c Config) courseKeys() map[string]any {
 		if keys[k] != nil {
 			keys[k] = portable(keys[k])
 		}
+	}
+	if c.Method.Adapter != "" {
+		delete(keys, "method") // the adapter's
 	}
 	return keys
 }

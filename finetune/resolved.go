@@ -66,6 +66,11 @@ func (c Config) resolved() ([]setting, error) {
 func (c *Config) fill() {
 	c.Model.Numerics = cmp.Or(c.Model.Numerics, model.HuggingFace)
 	c.Memory.GradientCheckpointing = cmp.Or(c.Memory.GradientCheckpointing, "auto")
+	if c.Method.Adapter != "" && c.Method.Name == "" {
+		if m, err := adapter.ReadConfig(c.Method.Adapter); err == nil { // else the run says what is wrong with it
+			c.Method.Name = adapter.NameOf(m)
+		}
+	}
 	if c.Model.Path != "" {
 		c.Save.BaseModel = c.baseModel()
 	}

@@ -81,6 +81,7 @@ type run struct {
 	adapter *adapter.Adapter // nil if all parameters train
 	trainer *Trainer
 
+	open                      infer.Opener // of the model
 	tokenizerDir              string
 	tokenizerFiles            *infer.TokenizerFiles // saved with the result; nil if they are those of tokenizerDir
 	newTokens                 []int                 // that chat_template adds

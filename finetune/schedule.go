@@ -37,10 +37,10 @@ var schedules = map[string]scheduleKind{
 	"constant":             {factor: func(LRSchedule, kwargs, int) float64 { return 1 }},
 	"constant_with_warmup": {factor: afterWarmup(func(kwargs, float64) float64 { return 1 })},
 	"linear":               {factor: afterWarmup(func(_ kwargs, p float64) float64 { return max(0, 1-p) })},
-	"cosine": {kwargs: map[string]any{"num_cycles": 0.5}, factor: afterWarmup(func(k kwargs, p float64) float64 {
+	"cosine": {kwargs: map[string]any{"num_cycles": 0.5}, check: someCycles, factor: afterWarmup(func(k kwargs, p float64) float64 {
 		return max(0, cosine(2*k.number("num_cycles")*p))
 	})},
-	"cosine_with_restarts": {kwargs: map[string]any{"num_cycles": 1.0}, factor: afterWarmup(func(k kwargs, p float64) float64 {
+	"cosine_with_restarts": {kwargs: map[string]any{"num_cycles": 1.0}, check: someCycles, factor: afterWarmup(func(k kwargs, p float64) float64 {
 		if p >= 1 {
 			return 0
 		}
@@ -87,7 +87,7 @@ func LRFactors(s LRSchedule) (func(step int) float64, error) {
 	}
 	kind, ok := schedules[s.Type]
 	if !ok {
-		return nil, fmt.Errorf("lr_scheduler_type: %q is not known; known are %s", s.Type, scheduleNames())
+		return nil, fmt.Errorf("lr_scheduler_type: %q is not known%s", s.Type, suggest.Hint(s.Type, slices.Collect(maps.Keys(schedules))))
 	}
 	k, err := kind.read(s)
 	if err != nil {
@@ -183,7 +183,17 @@ func afterWarmup(f func(k kwargs, progress float64) float64) func(s LRSchedule, 
 // cosine falls from 1 at 0 to 0 at 1.
 func cosine(x float64) float64 { return 0.5 * (1 + math.Cos(math.Pi*x)) }
 
+func someCycles(_ LRSchedule, k kwargs) error {
+	if n := k.number("num_cycles"); !(n > 0) {
+		return fmt.Errorf("lr_scheduler_kwargs: num_cycles is %g; want above 0", n)
+	}
+	return nil
+}
+
 func oneMinimum(s LRSchedule, k kwargs) error {
+	if err := someCycles(s, k); err != nil {
+		return err
+	}
 	if k.given("min_lr") == k.given("min_lr_rate") {
 		return fmt.Errorf("lr_scheduler_kwargs: want one of min_lr and min_lr_rate")
 	}
@@ -268,6 +278,24 @@ func warmupStableDecay(s LRSchedule, k kwargs, step int) float64 {
 		return max(0, f*(1-least)+least)
 	}
 	return least
+}
+
+// checkWarmup refuses a warm-up that outlasts the run, and reports what the user set of it and is not used.
+func (r *run) checkWarmup(warmup int) error {
+	t := &r.config.Train
+	if t.WarmupSteps == nil {
+		return nil
+	}
+	if warmup > r.totalSteps {
+		return t.warmupOutlasts(r.totalSteps)
+	}
+	if *t.WarmupSteps > 0 && t.LRSchedulerType == "constant" {
+		r.options.Log.Warn().Float64("warmup_steps", *t.WarmupSteps).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
+	}
+	if t.WarmupRatio != Default().Train.WarmupRatio {
+		r.options.Log.Warn().Float64("warmup_ratio", t.WarmupRatio).Msg("warmup_ratio is not used: warmup_steps is set")
+	}
+	return nil
 }
 
 // withRestarts adds a linear warm-up of warmup steps after each restart, which happens every given number of steps

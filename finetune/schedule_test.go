@@ -94,19 +94,21 @@ func TestGoldenSchedules(t *testing.T) {
 
 func TestScheduleKwargs(t *testing.T) {
 	for want, s := range map[string]LRSchedule{
-		"did you mean num_cycles":                {Type: "cosine", Kwargs: map[string]any{"num_cycle": 2}},
-		"linear has no keys":                     {Type: "linear", Kwargs: map[string]any{"power": 2}},
-		"one of min_lr and min_lr_rate":          {Type: "cosine_with_min_lr"},
-		"power: two is not a number":             {Type: "polynomial", LearningRate: 1, Kwargs: map[string]any{"power": "two"}},
-		"must be below learning_rate":            {Type: "polynomial", LearningRate: 1e-8},
-		"would end at 2 times learning_rate 0.5": {Type: "cosine_with_min_lr", LearningRate: 0.5, Kwargs: map[string]any{"min_lr": "1e0"}},
-		"power is -1; want above 0":              {Type: "polynomial", LearningRate: 1, Kwargs: map[string]any{"power": -1}},
-		"timescale is 0; want above 0":           {Type: "inverse_sqrt", Kwargs: map[string]any{"timescale": 0}},
-		"needs num_decay_steps":                  {Type: "warmup_stable_decay"},
-		"num_decay_steps is 9; the run has 8 ":   {Type: "warmup_stable_decay", Warmup: 2, Total: 10, Kwargs: map[string]any{"num_decay_steps": 9}},
-		`decay_type is "square"; want linear`:    {Type: "warmup_stable_decay", Kwargs: map[string]any{"num_decay_steps": 1, "decay_type": "square"}},
-		"greedy is not supported":                {Type: "greedy"},
-		"reduce_lr_on_plateau is not supported":  {Type: "reduce_lr_on_plateau"},
+		"did you mean num_cycles":                    {Type: "cosine", Kwargs: map[string]any{"num_cycle": 2}},
+		"num_cycles is 0; want above 0":              {Type: "cosine_with_restarts", Kwargs: map[string]any{"num_cycles": 0}},
+		`"cosin" is not known; did you mean cosine?`: {Type: "cosin"},
+		"linear has no keys":                         {Type: "linear", Kwargs: map[string]any{"power": 2}},
+		"one of min_lr and min_lr_rate":              {Type: "cosine_with_min_lr"},
+		"power: two is not a number":                 {Type: "polynomial", LearningRate: 1, Kwargs: map[string]any{"power": "two"}},
+		"must be below learning_rate":                {Type: "polynomial", LearningRate: 1e-8},
+		"would end at 2 times learning_rate 0.5":     {Type: "cosine_with_min_lr", LearningRate: 0.5, Kwargs: map[string]any{"min_lr": "1e0"}},
+		"power is -1; want above 0":                  {Type: "polynomial", LearningRate: 1, Kwargs: map[string]any{"power": -1}},
+		"timescale is 0; want above 0":               {Type: "inverse_sqrt", Kwargs: map[string]any{"timescale": 0}},
+		"needs num_decay_steps":                      {Type: "warmup_stable_decay"},
+		"num_decay_steps is 9; the run has 8 ":       {Type: "warmup_stable_decay", Warmup: 2, Total: 10, Kwargs: map[string]any{"num_decay_steps": 9}},
+		`decay_type is "square"; want linear`:        {Type: "warmup_stable_decay", Kwargs: map[string]any{"num_decay_steps": 1, "decay_type": "square"}},
+		"greedy is not supported":                    {Type: "greedy"},
+		"reduce_lr_on_plateau is not supported":      {Type: "reduce_lr_on_plateau"},
 	} {
 		if _, err := LRFactors(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

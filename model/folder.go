@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,19 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/lfs"
 )
+
+// ReadConfig returns the config.json of a model's folder, or what a GGUF file has in its place. The error about a path that is
+// something else says what it is and what to do.
+func ReadConfig(path string) ([]byte, error) {
+	config, gguf, err := readConfigFile(path)
+	if gguf != nil {
+		err = errors.Join(err, gguf.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model: load %s: %w", path, err)
+	}
+	return config, nil
+}
 
 // readConfigFile reads the config.json of a model's folder, or opens a GGUF file and returns what it has in its place; gguf is
 // nil for a folder. For a path that is something else, the error says what it is and what to do.
@@ -30,10 +44,24 @@ func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error)
 		}
 		return gguf.Config(), gguf, nil
 	case !info.IsDir():
-		return nil, nil, errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file")
+		return nil, nil, notAModelFile(dir)
 	}
 	config, err = readConfigIn(dir)
 	return config, nil, err
+}
+
+// notAModelFile says what is wrong with a file that is not GGUF.
+func notAModelFile(path string) error {
+	head := make([]byte, lfs.Size)
+	if f, err := os.Open(path); err == nil {
+		n, _ := io.ReadFull(f, head) // a shorter file is all there
+		head = head[:n]
+		_ = f.Close()
+	}
+	if err := lfs.Check(head); err != nil {
+		return err
+	}
+	return errors.New("is a file; want the Hugging Face folder that contains it, or a GGUF file")
 }
 
 func readConfigIn(dir string) ([]byte, error) {

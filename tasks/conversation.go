@@ -27,6 +27,14 @@ func (e *encoder) conversation(ex Example) (Features, error) {
 		at += n
 	}
 	e.noteUnshown(ex, text.String())
+	for _, m := range ex.Chat {
+		if learned, err := m.Learned(); err == nil && learned && m.SaysNothing() {
+			e.remark(ex.Source, emptyAnswer)
+		}
+		if m.Contradicts() {
+			e.remark(ex.Source, contradiction)
+		}
+	}
 	enc := e.tok.EncodePlus(text.String(), false)
 	var row Features
 	for i, in := range overlaps(enc.Offsets, scored) {
@@ -60,7 +68,7 @@ func (e *encoder) render(ex Example, generate bool) ([]chat.Segment, error) {
 		return nil, fmt.Errorf("%s: chat messages need a chat template, and the model has none; chat_template gives it one", ex.Source)
 	}
 	opts := chat.Options{AddGenerationPrompt: generate, Tools: ex.Tools, Extra: ex.TemplateArgs, BOS: e.bos, EOS: e.eos}
-	parts, err := e.template.Segments(e.withoutDoubles(ex.Chat, opts), opts)
+	parts, err := e.template.Segments(e.withoutDoubles(ex, opts), opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ex.Source, err)
 	}
@@ -68,7 +76,8 @@ func (e *encoder) render(ex Example, generate bool) ([]chat.Segment, error) {
 }
 
 // withoutDoubles takes the tokens that begin and end a sequence off the messages, if the template writes them itself.
-func (e *encoder) withoutDoubles(messages []chat.Message, opts chat.Options) []chat.Message {
+func (e *encoder) withoutDoubles(ex Example, opts chat.Options) []chat.Message {
+	messages := ex.Chat
 	for _, end := range []struct {
 		token string
 		cut   func(content string) string
@@ -94,6 +103,7 @@ func (e *encoder) withoutDoubles(messages []chat.Message, opts chat.Options) []c
 		}
 		if changed && e.writes(cut, opts, end.token) {
 			messages = cut
+			e.remark(ex.Source, doubleToken)
 		}
 	}
 	return messages

@@ -110,6 +110,8 @@ type encoder struct {
 	before   []int32
 	bos, eos string
 	counts   Counts
+	// toolsShown says that the template has shown the tools of a conversation.
+	toolsShown bool
 	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language
 	// model's.
 	kind  head.Kind
@@ -169,6 +171,12 @@ func (e *encoder) row(ex Example) (Features, error) {
 	row, err := e.join(ex.Segments, e.before)
 	if err != nil {
 		return Features{}, fmt.Errorf("%s: %w", ex.Source, err)
+	}
+	if slices.ContainsFunc(ex.Segments, func(s Segment) bool { return s.Scored && s.EOS && strings.TrimSpace(s.Text) == "" }) {
+		e.remark(ex.Source, emptyAnswer)
+	}
+	if !slices.Equal(e.withoutEnds(ex.Segments, e.before), ex.Segments) {
+		e.remark(ex.Source, doubleToken)
 	}
 	return row, nil
 }

@@ -144,7 +144,7 @@ func TestFormat(t *testing.T) {
 	}{
 		{nil, nil, "\n0 tokens, 0 scored"},
 		{[]int32{'a', testEOS}, []int32{head.IgnoreIndex, testEOS}, "a⟦</s>⟧\n2 tokens, 1 scored"},
-		{[]int32{'a', 'b', 'c'}, []int32{'a', head.IgnoreIndex, 'c'}, "⟦a⟧b⟦c⟧\n3 tokens, 1 scored"},
+		{[]int32{'a', 'b', 'c'}, []int32{'a', head.IgnoreIndex, 'c'}, "ab⟦c⟧\n3 tokens, 1 scored"},
 	} {
 		if got := Format(byteTokenizer{}, c.ids, c.labels); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/head"
 )
@@ -116,10 +117,35 @@ type Counts struct {
 type Notes struct {
 	// Unused are fields that say something of their records and are not used, each once.
 	Unused []UnusedField
+	// Remarks are what else is odd in the data, each once.
+	Remarks []Remark
 	// Ends counts the tokens in which the assistant's turns of conversations end. If none of them is one at which
 	// generation stops, the model does not learn to stop.
 	Ends map[int32]int
 }
+
+// Remark is something odd in the data: what it is, the first record that has it, as "file:line", and how many have it.
+type Remark struct {
+	Text, Source string
+	Records      int
+}
+
+// remark notes something odd in a record.
+func (e *encoder) remark(source, text string) {
+	notes := e.counts.notes()
+	i := slices.IndexFunc(notes.Remarks, func(r Remark) bool { return r.Text == text })
+	if i < 0 {
+		i, notes.Remarks = len(notes.Remarks), append(notes.Remarks, Remark{Text: text, Source: source})
+	}
+	notes.Remarks[i].Records++
+}
+
+// What is remarked on.
+const (
+	emptyAnswer   = "an answer is empty: only the token that ends it is learned"
+	contradiction = "train and weight of a message contradict each other: it is not learned"
+	doubleToken   = "the text has the token that begins or ends a sequence itself, which is put there anyway: it is taken off the text"
+)
 
 // notes makes sure that there is a place for notes.
 func (c *Counts) notes() *Notes {

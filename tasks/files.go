@@ -99,9 +99,9 @@ func (f *Files) records(split Split) ([]data.Record, error) {
 	case split == Train && len(f.Data) == 0:
 		return nil, errNoTrainData
 	case split == Test && len(f.TestData) > 0:
-		return f.all(f.TestData)
+		return f.all("test_data", f.TestData)
 	case (split == Eval || split == Test) && len(f.EvalData) > 0:
-		return f.all(f.EvalData)
+		return f.all("eval_data", f.EvalData)
 	}
 	if err := split.check(); err != nil {
 		return nil, err
@@ -120,10 +120,13 @@ func (f *Files) records(split Split) ([]data.Record, error) {
 	return heldOut, nil
 }
 
-// all is the records of sources that are only evaluated, end to end.
-func (f *Files) all(sources data.Sources) ([]data.Record, error) {
+// all is the records of sources that are only evaluated, which a key names, end to end.
+func (f *Files) all(key string, sources data.Sources) ([]data.Record, error) {
 	groups, err := f.groups(sources, len(f.Data) == 0)
-	return slices.Concat(groups...), err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return slices.Concat(groups...), nil
 }
 
 // groups is the records of each source. useIndex says that the option index is for these sources.

@@ -23,16 +23,17 @@ func FormatFeatures(tok Tokenizer, row Features) string {
 }
 
 // Format is a row as the model sees it: the text with its special tokens, the scored parts between ⟦ and ⟧, and a line
-// that counts the tokens.
+// that counts the tokens. The first token is never scored (see Encode).
 func Format(tok Tokenizer, ids, labels []int32) string {
+	isScored := func(i int) bool { return i > 0 && labels[i] != head.IgnoreIndex }
 	var b strings.Builder
 	for from := 0; from < len(ids); {
 		to := from + 1
-		for to < len(ids) && (labels[to] == head.IgnoreIndex) == (labels[from] == head.IgnoreIndex) {
+		for to < len(ids) && isScored(to) == isScored(from) {
 			to++
 		}
 		text := tok.Decode(ids[from:to], false)
-		if labels[from] != head.IgnoreIndex {
+		if isScored(from) {
 			text = "⟦" + text + "⟧"
 		}
 		b.WriteString(text)

@@ -79,10 +79,13 @@ func message(raw json.RawMessage) (chat.Message, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return m, err
 	}
-	switch m.Role {
-	case "":
+	switch means := shareGPTRoles[strings.ToLower(m.Role)]; {
+	case m.Role == "":
 		return m, errors.New("has no role")
-	case "function": // of OpenAI's older form, as is function_call
+	case m.Role != means && (means == "user" || means == "assistant"): // a template may show it all the same, unlearned
+		return m, fmt.Errorf("has the role %q; want %q", m.Role, means)
+	}
+	if m.Role == "function" { // of OpenAI's older form, as is function_call
 		m.Role = "tool"
 	}
 	call, ok := m.Extra.Get("function_call")
@@ -96,7 +99,19 @@ func message(raw json.RawMessage) (chat.Message, error) {
 		}
 		m.Extra.Set("tool_calls", []any{toolCall(call)})
 	}
+	if m.Parts == nil && m.Content == "" || string(m.Parts) == "null" {
+		if keys := said(raw); !slices.Contains(keys, "content") && m.SaysNothing() {
+			return m, fmt.Errorf("has no content; it has %s", strings.Join(keys, ", "))
+		}
+	}
 	return m, checkParts(m)
+}
+
+// said are the keys of a message whose value is not null.
+func said(raw json.RawMessage) []string {
+	var all chat.OrderedMap
+	_ = all.UnmarshalJSON(raw) // was a message
+	return slices.DeleteFunc(slices.Clone(all.Keys()), func(k string) bool { v, _ := all.Get(k); return v == nil })
 }
 
 // checkParts refuses a content with parts that are no text.

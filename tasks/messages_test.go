@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -59,6 +61,9 @@ func TestConversations(t *testing.T) {
 	}
 	for _, c := range []struct{ name, data, want string }{
 		{"image", `{"messages":[{"role":"user","content":[{"type":"image_url"}]},{"role":"assistant","content":"A"}]}`, "d.jsonl:1: message 1 has a part of type image_url"},
+		{"no content", `{"messages":[{"role":"user","content":"U"},{"role":"assistant","contents":"A","name":null}]}`, "d.jsonl:1: message 2 has no content; it has role, contents"},
+		{"null alone", `{"messages":[{"role":"user","content":null},{"role":"assistant","content":"A"}]}`, "d.jsonl:1: message 1 has no content; it has role"},
+		{"role", `{"messages":[{"role":"user","content":"U"},{"role":"Assistant","content":"A"}]}`, `d.jsonl:1: message 2 has the role "Assistant"; want "assistant"`},
 		{"call", `{"conversations":[{"from":"human","value":"U"},{"from":"function_call","value":"f(1)"}]}`, "d.jsonl:1: conversation, turn 2: from is function_call, but value is not the JSON"},
 		{"call's name", `{"conversations":[{"from":"human","value":"U"},{"from":"function_call","value":"{}"}]}`, "d.jsonl:1: conversation, turn 2: from is function_call, but value has no name"},
 		{"value", `{"conversations":[{"from":"human","value":1}]}`, "d.jsonl:1: conversation, turn 1: from is human, but value is no text"},
@@ -120,6 +125,7 @@ func TestUnusedFields(t *testing.T) {
 		{"record", `{` + turns + `,"images":["a.png"],"rejected":"B"}` + "\n" + `{` + turns + `,"images":["b.png"]}`, "images:1 rejected:1"},
 		{"second record", `{` + turns + `}` + "\n" + `{` + turns + `,"mask":[0]}`, "mask:2"},
 		{"tools", `{` + turns + `,"tools":[{"type":"function","function":{"name":"f"}}]}`, "tools:1"},
+		{"tools, called", `{"tools":[{"name":"f"}],"messages":[{"role":"user","content":"U of f"},{"role":"assistant","content":"f"}]}`, "tools:1"},
 		{"message", `{"messages":[{"role":"user","content":"U","speaker":"Ann","tool_call_id":"x"},{"role":"assistant","content":"A","reasoning":"R","loss":false,"train":true,"tool_calls":[{"function":{"name":"f"}}]}]}`,
 			"speaker:1 reasoning:1 loss:1 tool_calls:1"},
 		{"alpaca", `{"instruction":"I","output":"O","images":["a.png"],"input":"","history":[]}`, "images:1"},
@@ -140,6 +146,56 @@ func TestUnusedFields(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestRemarks: what is odd in the data is remarked on once, with the number of its records.
+func TestRemarks(t *testing.T) {
+	template, err := chat.ParseTemplate(chatML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const user, ok = `{"role":"user","content":"U"}`, `{"role":"assistant","content":"A"}`
+	for _, c := range []struct{ name, data, want string }{
+		{"none", `{"messages":[` + user + `,` + ok + `]}`, ""},
+		{"empty", `{"messages":[` + user + `,` + ok + `]}` + "\n" + strings.Repeat(`{"messages":[`+user+`,{"role":"assistant","content":" "}]}`+"\n", 2), emptyAnswer + " 2 d.jsonl:2"},
+		{"empty and not learned", `{"messages":[` + user + `,{"role":"assistant","content":"","weight":0},` + user + `,` + ok + `]}`, ""},
+		{"calls alone", `{"messages":[` + user + `,{"role":"assistant","content":"","tool_calls":[{"id":"a","function":{"name":"f","arguments":{}}}]}]}`, ""},
+		{"both", `{"messages":[` + user + `,{"role":"assistant","content":"A","weight":0,"train":true},` + user + `,` + ok + `]}`, contradiction + " 1 d.jsonl:1"},
+		{"end", `{"messages":[` + user + `,{"role":"assistant","content":"A</s>"}]}`, doubleToken + " 1 d.jsonl:1"},
+		{"response", `{"prompt":"P","response":""}` + "\n" + `{"prompt":"P","response":"R</s>"}`, emptyAnswer + " 1 d.jsonl:1, " + doubleToken + " 1 d.jsonl:2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, counts, err := EncodeAll(byteTokenizer{addBOS: true}, template, instruct(t, c.data), Train, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			if counts.Notes != nil {
+				for _, r := range counts.Notes.Remarks {
+					got = append(got, fmt.Sprint(r.Text, " ", r.Records, " ", filepath.Base(r.Source)))
+				}
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestContentForTemplates: a message without a content has an empty one where the template needs one.
+func TestContentForTemplates(t *testing.T) {
+	adds, err := chat.ParseTemplate("{% for m in messages %}{{ '<' + m.role + '>' + m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}{{ eos_token }}{% endfor %}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ex := mustCollect(t, instruct(t, `{"messages":[{"role":"user","content":"U"},{"role":"assistant","content":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":{}}}]}]}`), Train)[0]
+	ids, labels, err := Encode(byteTokenizer{}, adds, ex, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := strings.Cut(Format(byteTokenizer{}, ids, labels), "\n"); got != "<user>U</s>⟦<assistant>f</s>⟧" {
+		t.Errorf("got %s", got)
 	}
 }
 

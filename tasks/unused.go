@@ -71,7 +71,7 @@ func isEmpty(raw []byte) bool {
 
 // noteUnshown notes the fields of a conversation that its text has nothing of.
 func (e *encoder) noteUnshown(ex Example, text string) {
-	if names := toolNames(ex.Tools); len(names) > 0 && !containsAny(text, names) {
+	if len(ex.Tools) > 0 && !e.showsTools(ex, text) {
 		e.noteUnused(ex.Source, "tools")
 	}
 	source, _ := e.template.(interface{ Mentions(name string) bool })
@@ -87,6 +87,22 @@ func (e *encoder) noteUnshown(ex Example, text string) {
 			e.noteUnused(ex.Source, "content beside tool_calls")
 		}
 	}
+}
+
+// showsTools says whether the text of a conversation differs from that without its tools. Their names alone do not tell: tool
+// calls have them too.
+func (e *encoder) showsTools(ex Example, text string) bool {
+	if e.toolsShown { // by the template, for an earlier record
+		return true
+	}
+	ex.Tools = nil
+	parts, err := e.render(ex, false)
+	var without strings.Builder
+	for _, p := range parts {
+		without.WriteString(p.Text)
+	}
+	e.toolsShown = err != nil || without.String() != text
+	return e.toolsShown
 }
 
 // saidIn is what a key of a message lets the text have; known is false for keys of which only the template knows.
@@ -106,18 +122,6 @@ func saidIn(key string, v any) (said []string, known bool) {
 // containsAny says whether a text has one of some parts, or there is none to have.
 func containsAny(text string, parts []string) bool {
 	return len(parts) == 0 || slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
-}
-
-// toolNames are the names of functions, as JSON schemas describe them.
-func toolNames(tools []byte) []string {
-	var v struct {
-		List chat.OrderedMap
-	}
-	if err := v.List.UnmarshalJSON([]byte(`{"tools":` + string(tools) + `}`)); err != nil {
-		return nil
-	}
-	list, _ := v.List.Get("tools")
-	return callNames(list)
 }
 
 // callNames are the names of functions in a list of tools or of tool calls.

@@ -169,9 +169,12 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 		if r.Name != "" {
 			g.printf("\n== %s: %s\n", r.Name, r.Config.Method.Name)
 		}
-		p, err := finetune.DryRun(g.Ctx, r.Config, known, finetune.Options{ShowBatch: c.ShowBatch, Out: g.Stdout})
+		p, err := finetune.DryRun(g.Ctx, r.Config, known, finetune.Options{ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout})
 		if err != nil {
 			return err
+		}
+		if c.ShowBatch && len(p.Missing) > 0 {
+			g.printf("no row is shown, since inputs are missing\n")
 		}
 		p.Write(g.Stdout)
 	}

@@ -79,6 +79,7 @@ func seen(m *OrderedMap) *OrderedMap {
 
 // form says how messages must change for a template that does not take them as they are.
 type form struct {
+	empty bool // a message without a content, such as one of tool calls alone, has an empty one
 	text  bool // a content that is a list of parts becomes the text of its parts
 	parts bool // a content that is a text becomes a list of one part
 	calls bool // the arguments of a tool call that are the text of a JSON object become that object
@@ -88,6 +89,7 @@ type form struct {
 func formFor(views []*OrderedMap, text string, failed bool) form {
 	var f form
 	for _, m := range views {
+		f.empty = f.empty || failed && m.values["content"] == nil
 		if content, ok := m.values["content"].([]any); ok {
 			f.text = f.text || failed || len(content) > 0 && showsParts(content, text)
 		}
@@ -161,6 +163,10 @@ func changed(function *OrderedMap, f func(string) any) *OrderedMap {
 // apply changes a message.
 func (f form) apply(m *OrderedMap) *OrderedMap {
 	switch content := m.values["content"].(type) {
+	case nil:
+		if f.empty {
+			m = m.with("content", "")
+		}
 	case []any:
 		if f.text {
 			m = m.with("content", partsText(content))

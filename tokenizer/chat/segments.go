@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Segment is a part of a rendered conversation.
@@ -71,18 +72,54 @@ func cut(text string, turns []turn) []Segment {
 // Learned says whether fine-tuning learns a message: it is the assistant's, and neither train nor weight says no. Another
 // value of these keys is an error.
 func (m *Message) Learned() (bool, error) {
-	learned := m.Role == "assistant"
+	_, no, err := m.learnedBy()
+	return m.Role == "assistant" && no == "", err
+}
+
+// Contradicts says whether train and weight of a message contradict each other. It is not learned then.
+func (m *Message) Contradicts() bool {
+	yes, no, _ := m.learnedBy()
+	return yes != "" && no != ""
+}
+
+// learnedBy returns the keys that say that a message is learned, and that it is not.
+func (m *Message) learnedBy() (yes, no string, err error) {
 	for _, key := range []string{"train", "weight"} {
 		switch v, _ := m.Extra.Get(key); v {
-		case nil, true, 1, int64(1), 1.0:
+		case nil:
+		case true, 1, int64(1), 1.0:
+			yes = key
 		case false, 0, int64(0), 0.0:
-			learned = false
+			no = key
 		default:
 			b, err := json.Marshal(v)
-			return false, errors.Join(err, fmt.Errorf("%s is %s; want true or 1 (the message is learned), or false or 0 (it is not)", key, b))
+			return "", "", errors.Join(err, fmt.Errorf("%s is %s; want true or 1 (the message is learned), or false or 0 (it is not)", key, b))
 		}
 	}
-	return learned, nil
+	return yes, no, nil
+}
+
+// SaysNothing says whether a message has neither a content but for white space, nor a tool call, nor a reasoning.
+func (m *Message) SaysNothing() bool {
+	if strings.TrimSpace(m.Content) != "" {
+		return false
+	}
+	for _, key := range append([]string{"tool_calls", "function_call"}, reasoningNames...) {
+		switch v, _ := m.Extra.Get(key); v := v.(type) {
+		case nil:
+		case string:
+			if v != "" {
+				return false
+			}
+		case []any:
+			if len(v) > 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // turn is a part of a conversation's text that the assistant writes.
