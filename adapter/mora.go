@@ -174,11 +174,14 @@ func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	}
 	out, in := l.Dims()
 	q := c.Type.rhat(in, out, r)
-	widest := slices.Contains([]MoRAType{Neighbours, NeighboursTiled, Truncation}, c.Type)
+	widest, most := slices.Contains([]MoRAType{Neighbours, NeighboursTiled, Truncation}, c.Type), in
+	if c.Type == Rotation { // the inputs lie on r̂ coordinates, and the first of them again on what is left
+		most = 2 * in
+	}
 	switch {
 	case q < 1:
 		return nil, fmt.Errorf("%s of %d inputs and %d outputs is too small for %s: r̂ is 0 at r %d", l.Path(), in, out, c.Type, r)
-	case q > in:
+	case q > most:
 		return nil, fmt.Errorf("r̂ %d (of r %d) is larger than in_features %d of %s; lower r, or rank_pattern for that layer", q, r, in, l.Path())
 	case q > out && widest:
 		return nil, fmt.Errorf("r̂ %d (of r %d) is larger than out_features %d of %s, which mora_type %s does not allow; lower r, or rank_pattern for that layer", q, r, out, l.Path(), c.Type)

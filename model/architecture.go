@@ -34,6 +34,13 @@ type NumericsSetter interface {
 	SetNumerics(name string) error
 }
 
+// CacheRenewer is implemented by a backbone that reads a text again as a whole when it has grown beyond a number of tokens
+// while it is generated, since longer texts have other rotary positions.
+type CacheRenewer interface {
+	// CacheLimit is that number.
+	CacheLimit() int
+}
+
 // Architecture builds backbones from a config.json.
 type Architecture struct {
 	// Class begins Hugging Face's class names, such as "Llama"; Classes are class names that do not follow the rule.
@@ -41,6 +48,11 @@ type Architecture struct {
 	Classes map[head.Kind]string
 	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head.
 	Prefix string
+	// Stored says in which tensors of a checkpoint a weight lies, where that is not one of its name; it returns nil for others.
+	Stored func(name string) []StoredPart
+	// CopiedThrough begins the names of tensors that the backbone does not have, such as those for images: they are saved as they
+	// were read.
+	CopiedThrough []string
 	// Kind is the head where config.json names no class.
 	Kind head.Kind
 	// New declares a backbone and its head, without values. The error for a head that the architecture does not have is

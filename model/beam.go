@@ -45,6 +45,10 @@ func (g *generation) beams(ctx context.Context) error {
 		for i := len(owner) - 1; i >= 0; i-- {
 			at[owner[i]] = i
 		}
+		g.renew(next, func(i int) []int32 {
+			s := searches[owner[i]]
+			return slices.Concat(s.start, s.running[i-at[owner[i]]].ids)
+		})
 		err := g.each(next, func(i int, logits []float32) { searches[owner[i]].extend(i-at[owner[i]], i, logits) })
 		if err != nil {
 			return err

@@ -30,24 +30,23 @@ func (b *binding) weight(w *Weight) {
 		w.share(o)
 		return
 	}
-	name, t, ok := b.find(w.Name)
+	t, ok := b.read(w.Name)
 	for _, other := range b.ties[w] { // a checkpoint may hold tied weights under any of their names
 		if !ok {
-			name, t, ok = b.find(other.Name)
+			t, ok = b.read(other.Name)
 		}
 	}
-	b.taken[name] = true
 	if ok {
 		t = b.resized(w, t)
 	}
 	switch {
 	case w.tied != nil && !ok, w.computed && !ok, w.tied != nil && !w.loose && b.stays(w, t):
-	case (!ok || !slices.Equal(t.Shape, w.Shape)) && b.m.Head().Has(w.Name) && b.m.wantsHead():
+	case (!ok || !slices.Equal(t.Shape, w.shape())) && b.m.Head().Has(w.Name) && b.m.wantsHead():
 		b.invalid(b.random(w))
 	case !ok:
 		b.mismatch.Missing = append(b.mismatch.Missing, w.Name)
-	case !slices.Equal(t.Shape, w.Shape):
-		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.Shape))
+	case !slices.Equal(t.Shape, w.shape()):
+		b.mismatch.Shape = append(b.mismatch.Shape, fmt.Sprintf("%s has shape %v, want %v", w.Name, t.Shape, w.shape()))
 	default:
 		w.untied, w.tied = w.tied != nil && !w.loose, nil
 		if err := b.bind(w, t); err != nil {
@@ -74,13 +73,13 @@ func (b *binding) bind(w *Weight, t checkpoint.Tensor) error {
 // stays says whether a weight stays tied, though the checkpoint has a tensor for it: where that has the other weight's
 // values. One with its own shape does not stay tied, so that the shape is reported.
 func (b *binding) stays(w *Weight, t checkpoint.Tensor) bool {
-	if !slices.Equal(t.Shape, w.Shape) {
+	if !slices.Equal(t.Shape, w.shape()) {
 		return false
 	}
 	if o := w.tied.stored; o.DType == t.DType && bytes.Equal(o.Data, t.Data) {
 		return true
 	}
-	own := Weight{Shape: w.Shape}
+	own := Weight{Shape: w.Shape, transposed: w.transposed}
 	if w.tied.source == nil { // it is missing, which has been noted
 		return true
 	}
@@ -98,6 +97,33 @@ func (b *binding) invalid(err error) {
 	if err != nil {
 		b.mismatch.Invalid = append(b.mismatch.Invalid, err.Error())
 	}
+}
+
+// read looks up the tensor of a weight, or puts it together from the parts in which it is stored.
+func (b *binding) read(name string) (checkpoint.Tensor, bool) {
+	var parts []checkpoint.Tensor
+	for _, p := range b.m.arch.storedParts(name) {
+		found, t, ok := b.find(p.Name)
+		if !ok && p.Name != name && p.Of == 0 {
+			found, t, ok = b.find(name)
+		}
+		b.taken[found] = true
+		if !ok {
+			return t, false
+		}
+		t, err := p.part(t)
+		b.invalid(err)
+		if p.Name != name {
+			t.Name = name
+		}
+		parts = append(parts, t)
+	}
+	if len(parts) == 1 {
+		return parts[0], true
+	}
+	t, err := stack(name, parts)
+	b.invalid(err)
+	return t, true
 }
 
 // find looks a tensor up by its name, with and without the architecture's prefix, and by the names of older checkpoints.
@@ -191,7 +217,8 @@ func initializerRange(config []byte) (float64, error) {
 
 // buffer says whether a tensor of an older checkpoint follows from the config, so that no weight takes it.
 func buffer(name string) bool {
-	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version"} {
+	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version",
+		".attn.bias", ".attn.masked_bias", "attention.bias", "attention.masked_bias"} {
 		if strings.HasSuffix(name, s) {
 			return true
 		}
@@ -205,9 +232,13 @@ func (m *Model) bind(ctx context.Context) error {
 	if err := b.weights(ctx); err != nil {
 		return err
 	}
+	copied := 0
 	for _, name := range m.file.Names() {
 		switch {
 		case b.taken[name] || buffer(name):
+		case m.arch.copiesThrough(name):
+			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
+			copied++
 		case m.arch.ofHead(name):
 			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 		default:
@@ -218,7 +249,16 @@ func (m *Model) bind(ctx context.Context) error {
 		b.mismatch.Hint = hint(m.file.Names())
 		return err
 	}
+	if copied > 0 {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%d tensors of %s* are not used; Save copies them as they are", copied,
+			strings.Join(m.arch.CopiedThrough, "*, ")))
+	}
 	return nil
+}
+
+// copiesThrough says whether a tensor is one of CopiedThrough.
+func (f Architecture) copiesThrough(name string) bool {
+	return slices.ContainsFunc(f.CopiedThrough, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // weights binds all weights.

@@ -29,7 +29,12 @@ type keys = map[string]any
 // have. An architecture that takes one of these needs no entry of its own.
 var sizes = []keys{
 	{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6},
+	{"hidden_size": 24, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+		"partial_rotary_factor": 1},
 	{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4},
+	{"n_embd": 20, "n_inner": 28, "n_layer": 2, "n_head": 4, "n_positions": 24},
+	{"text_config": keys{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+		"head_dim": 6, "max_position_embeddings": 24, "pad_token_id": 0}},
 	{"d_model": 20, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 28, "decoder_ffn_dim": 24, "encoder_attention_heads": 2,
 		"decoder_attention_heads": 4, "decoder_start_token_id": 2, "init_std": 0.2},
 }
@@ -44,6 +49,12 @@ var variants = map[string]keys{
 	"windows by type":  {"sliding_window": 3, "layer_types": []string{"sliding_attention", "full_attention"}},
 	"biases":           {"attention_bias": true},
 	"MLP's biases":     {"mlp_bias": true},
+	"partial rope":     {"partial_rotary_factor": 0.7},
+	"soft caps":        {"attn_logit_softcapping": 0.5, "final_logit_softcapping": 0.7},
+	"query norms":      {"qk_layernorm": true},
+	"parallel halves":  {"use_parallel_residual": true},
+	"multipliers":      {"embedding_multiplier": 1.5, "logits_scaling": 0.5, "residual_multiplier": 0.6, "attention_multiplier": 0.3},
+	"layers no rope":   {"no_rope_layers": []int{0, 1}},
 	"tied":             {"tie_word_embeddings": true},
 	"untied":           {"tie_word_embeddings": false},
 	"narrow words":     {"embedding_size": 12},
@@ -98,6 +109,17 @@ func config(t *testing.T, modelType string, more keys) (raw []byte, ok bool) {
 	}
 	t.Fatalf("%s takes none of sizes", modelType)
 	return nil, false
+}
+
+// configWith is config with the keys maybe too, where the type has them.
+func configWith(t *testing.T, modelType string, more, maybe keys) (raw []byte, ok bool) {
+	t.Helper()
+	all := maps.Clone(maybe)
+	maps.Copy(all, more)
+	if raw, ok := config(t, modelType, all); ok {
+		return raw, true
+	}
+	return config(t, modelType, more)
 }
 
 func accepted(raw []byte) bool {
@@ -554,7 +576,7 @@ func TestHiddenStatesOfEveryModel(t *testing.T) {
 		if n := m.Config().HiddenSize; x.Rows != len(b.IDs) || x.Cols != n {
 			t.Errorf("%d×%d values for %d tokens of %d", x.Rows, x.Cols, len(b.IDs), n)
 		}
-		if h.Out == nil || h.Dense != nil || h.Norm != nil || h.Kind == head.SequenceClassification {
+		if h.Out == nil || h.Dense != nil || h.Norm != nil || h.LogitScale != 0 || h.SoftCap != 0 || h.Kind == head.SequenceClassification {
 			return
 		}
 		n, _ := h.Out.Dims()
@@ -636,7 +658,7 @@ func TestRopesOfEveryArchitecture(t *testing.T) {
 			delete(scaling, "rope_theta")
 			var first []float32
 			for _, more := range []keys{{"rope_parameters": parameters}, {"rope_theta": 100, "rope_scaling": scaling}} {
-				raw, ok := config(t, modelType, more)
+				raw, ok := configWith(t, modelType, more, keys{"layer_types": []string{"sliding_attention", "full_attention"}})
 				if !ok {
 					continue
 				}
@@ -674,7 +696,8 @@ func TestRopesOfEveryArchitecture(t *testing.T) {
 func TestWindowsOfEveryArchitecture(t *testing.T) {
 	taken := 0
 	for _, modelType := range model.Architectures() {
-		raw, ok := config(t, modelType, keys{"sliding_window": 3, "layer_types": []string{"sliding_attention", "sliding_attention"}})
+		windows := keys{"sliding_window": 3, "layer_types": []string{"sliding_attention", "sliding_attention"}}
+		raw, ok := configWith(t, modelType, windows, keys{"use_sliding_window": true})
 		if !ok {
 			continue
 		}

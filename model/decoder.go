@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
@@ -31,6 +32,11 @@ type DecoderConfig struct {
 	RoPEConfig
 
 	kvHeads, headDim int
+	ropeByType       bool        // layers' rotary positions depend on their type: the architecture makes them
+	normOffset       float32     // RMSNorm.Offset of the norms
+	headBias         bool        // the language-model head has a bias
+	tokenHead        string      // the path of a head for token classification, where not score
+	lacks            []head.Kind // heads for which transformers has no class
 	activation       op.Activation
 	rope             *op.RoPE
 	positions        int // the longest document, which some rope types extend beyond MaxPositionEmbeddings
@@ -64,21 +70,40 @@ func (c *DecoderConfig) Complete() error {
 	if c.activation, err = op.ParseActivation(c.HiddenAct); err != nil {
 		return notSupported("config.json: hidden_act: %w", err)
 	}
+	if c.ropeByType {
+		c.positions = c.MaxPositionEmbeddings
+		return nil
+	}
 	c.rope, c.positions, err = c.RoPE(c.headDim, c.MaxPositionEmbeddings, "")
 	return err
+}
+
+// decodeDecoder reads the file into the config of an architecture, of which c is the part that decoders share, and completes
+// that.
+func (f *ConfigFile) decodeDecoder(config any, c *DecoderConfig) error {
+	if err := f.Decode(config); err != nil {
+		return err
+	}
+	return c.Complete()
 }
 
 // NewNorm declares a norm of hidden states.
 func (c *DecoderConfig) NewNorm() *RMSNorm { return c.newNorm(c.HiddenSize) }
 
-func (c *DecoderConfig) newNorm(n int) *RMSNorm { return NewRMSNorm(n, float32(c.RMSNormEps)) }
+func (c *DecoderConfig) newNorm(n int) *RMSNorm {
+	norm := NewRMSNorm(n, float32(c.RMSNormEps))
+	norm.Offset = c.normOffset
+	return norm
+}
 
 // Decoder is the backbone of a decoder-only language model (Radford et al. 2018): embedded tokens, layers, a norm.
 type Decoder struct {
 	nn.Module
 	Embed  *Weight        `hf:"@.embed_tokens.weight"`
 	Layers []DecoderLayer `hf:"@.layers"`
-	Norm   *RMSNorm       `hf:"@.norm"`
+	Norm   Norm           `hf:"@.norm"`
+	// EmbeddingScale multiplies the embedded tokens; 0 counts as 1. EmbeddingDropout is the rate of their dropout.
+	EmbeddingScale, EmbeddingDropout float32
 
 	c *DecoderConfig
 }
@@ -98,39 +123,71 @@ func NewDecoder(c *DecoderConfig, want head.Config, layer func(i int) DecoderLay
 	for i := range c.NumHiddenLayers {
 		d.Layers = append(d.Layers, layer(i))
 	}
+	h, err := c.newHead(want, d.Embed)
+	return d, h, err
+}
+
+// newHead declares the head of a decoder with these embeddings.
+func (c *DecoderConfig) newHead(want head.Config, embed *Weight) (*Head, error) {
 	h := &Head{Config: want, Pooling: PoolLast}
 	switch want.Kind {
 	case head.CausalLM:
-		h.Out = NewLinear(c.VocabSize, c.HiddenSize, false)
+		h.Out = NewLinear(c.VocabSize, c.HiddenSize, c.headBias)
 		if c.TieWordEmbeddings {
-			h.Out.Weight.Tie(d.Embed)
+			h.Out.Weight.Tie(embed)
 		}
 		h.Add("lm_head", h.Out)
 	case head.SequenceClassification, head.TokenClassification:
 		h.Out = NewLinear(len(want.Labels), c.HiddenSize, want.Kind == head.TokenClassification)
-		h.Add("score", h.Out)
+		name := "score"
+		if want.Kind == head.TokenClassification && c.tokenHead != "" {
+			name = c.tokenHead
+		}
+		h.Add(name, h.Out)
 	case head.FeatureExtraction:
 	default:
-		return nil, nil, noHead(c.ModelType, want.Kind)
+		return nil, noHead(c.ModelType, want.Kind)
 	}
-	return d, h, nil
+	if slices.Contains(c.lacks, want.Kind) {
+		return nil, noHead(c.ModelType, want.Kind)
+	}
+	return h, nil
 }
 
 // Config implements Backbone.
-func (d *Decoder) Config() Config {
-	return Config{VocabSize: d.c.VocabSize, MaxPositionEmbeddings: d.c.positions,
-		NumHiddenLayers: d.c.NumHiddenLayers, HiddenSize: d.c.HiddenSize, AttentionDropout: d.c.AttentionDropout}
+func (d *Decoder) Config() Config { return d.c.sizes() }
+
+// sizes are those of a backbone.
+func (c *DecoderConfig) sizes() Config {
+	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.positions, NumHiddenLayers: c.NumHiddenLayers,
+		HiddenSize: c.HiddenSize, AttentionDropout: c.AttentionDropout}
 }
 
 // Forward implements Backbone.
 func (d *Decoder) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
-	words := d.Embed.Lookup(p, b.IDs)
-	if d.c.PadTokenID != nil { // as PyTorch's padding_idx
-		words.Padding = []int32{*d.c.PadTokenID}
+	x := op.Dropout(p, d.embed(p, b), d.EmbeddingDropout, "embeddings")
+	return d.Norm.Forward(p, runLayers(p, d.Layers, x, b, cache))
+}
+
+// embed looks the batch's tokens up.
+func (d *Decoder) embed(p *op.Pass, b *Batch) mat.Tensor {
+	return d.c.embed(p, d.Embed, b, d.EmbeddingScale)
+}
+
+// embed looks the batch's tokens up in a table, and multiplies them by scale.
+func (c *DecoderConfig) embed(p *op.Pass, table *Weight, b *Batch, scale float32) mat.Tensor {
+	words := table.Lookup(p, b.IDs)
+	words.Scale = scale
+	if c.PadTokenID != nil { // as PyTorch's padding_idx
+		words.Padding = []int32{*c.PadTokenID}
 	}
-	x := op.EmbeddingNoise(p, op.EmbeddingSum(p, words), b.Bounds())
-	for i, l := range d.Layers {
+	return op.EmbeddingNoise(p, op.EmbeddingSum(p, words), b.Bounds())
+}
+
+// runLayers runs a decoder's layers one after the other.
+func runLayers(p *op.Pass, layers []DecoderLayer, x mat.Tensor, b *Batch, cache *Cache) mat.Tensor {
+	for i, l := range layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return l.Forward(p, x, b.Bounds(), cache.Layer(i)) })
 	}
-	return d.Norm.Forward(p, x)
+	return x
 }

@@ -103,6 +103,7 @@ func (g *generation) run(ctx context.Context) error {
 		}
 		var chosen [][]int32
 		var kept []int
+		g.renew(next, func(i int) []int32 { return g.texts[g.live[i]] })
 		err = g.each(next, func(i int, logits []float32) {
 			p := g.live[i]
 			g.s.process(logits, g.texts[p], g.room(p))
@@ -166,6 +167,21 @@ func inPasses(docs [][]int32, f func(from int, docs [][]int32) error) error {
 		from += len(run)
 	}
 	return nil
+}
+
+// renew lets documents of the cache that next makes longer than a CacheRenewer's limit be read again; text is all of one.
+func (g *generation) renew(next [][]int32, text func(i int) []int32) {
+	r, ok := g.m.Backbone.(CacheRenewer)
+	if !ok {
+		return
+	}
+	limit := r.CacheLimit()
+	for i := range next {
+		if past := g.cache.Len(i); past > 0 && past <= limit && past+len(next[i]) > limit {
+			g.cache.Crop(i, 0)
+			next[i] = text(i)
+		}
+	}
 }
 
 // each reads the next tokens of every document of the cache. It calls f with the index of the document and the logits of the

@@ -9,6 +9,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // goldenBatch is a batch of a golden file. at has the indices, in the file's padded rows, of what is scored.
@@ -127,11 +128,12 @@ func TestGoldenModels(t *testing.T) {
 	}
 }
 
-// checkLogits allows 2e-4, and in bfloat16 2e-2 of the largest magnitude.
+// checkLogits allows 2e-4, and in bfloat16 5e-2 of the largest magnitude: 8 bits a value, and norms that amplify what is left
+// of sums that nearly cancel out.
 func checkLogits(t *testing.T, m *Model, f *golden.File, b goldenBatch, bf16 bool) {
 	p, tolerance := &op.Pass{BF16: bf16}, 2e-4
 	if bf16 {
-		tolerance = 2e-2
+		tolerance = 5e-2
 	}
 	defer p.Release()
 	got, err := m.Logits(p, b.Batch, nil, nil)
@@ -181,7 +183,11 @@ func checkGradients(t *testing.T, m *Model, f *golden.File, b goldenBatch) {
 	m.Weights(func(w *Weight) {
 		if name := "grad." + w.Name; f.Has(name) {
 			seen++
-			checkGradient(t, name, op.Grad(w.Param("")).Data, f.Float32(t, name), most)
+			got := op.Grad(w.Param(""))
+			if w.transposed {
+				got = tensor.View(transpose(got.Data, got.Rows, got.Cols), got.Cols, got.Rows)
+			}
+			checkGradient(t, name, got.Data, f.Float32(t, name), most)
 		}
 	})
 	if seen != want || want == 0 {

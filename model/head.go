@@ -22,6 +22,8 @@ type Head struct {
 	Norm       *LayerNorm
 	// Out is nil for feature extraction.
 	Out *Linear
+	// LogitScale multiplies Out's outputs, 0 counts as 1; then SoftCap is op.SoftCap's.
+	LogitScale, SoftCap float32
 	// Dropout is the rate in training (op.Dropout) before Out, and before Dense unless DenseIsPooler.
 	Dropout       float32
 	DenseIsPooler bool
@@ -80,7 +82,7 @@ func Kinds() []head.Kind { return slices.Sorted(maps.Keys(objectives)) }
 
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
 func (h *Head) project(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
-	return op.Linear(p, h.states(p, x, rows), h.Out)
+	return op.SoftCap(p, op.Linear(p, h.states(p, x, rows), h.Out), h.SoftCap)
 }
 
 // states are the inputs of Out.
@@ -98,7 +100,11 @@ func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	if h.Norm != nil {
 		x = h.Norm.Forward(p, x)
 	}
-	return op.Dropout(p, x, h.Dropout, "head")
+	x = op.Dropout(p, x, h.Dropout, "head")
+	if h.LogitScale != 0 { // a factor of the inputs is one of the outputs
+		x = op.Scale(p, x, h.LogitScale)
+	}
+	return x
 }
 
 // hasClasses says whether the loss is the cross-entropy of one class or token among all.

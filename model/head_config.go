@@ -47,6 +47,11 @@ func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, er
 			return nil, own, fmt.Errorf("config.json: architectures: the head of %q is not known", k.Architectures[0])
 		}
 		own.Kind = suffixes[i].kind
+		for kind, class := range f.Classes {
+			if class == k.Architectures[0] {
+				own.Kind = kind
+			}
+		}
 	}
 	var err error
 	if own.Labels, err = k.labels(); err != nil {

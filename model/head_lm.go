@@ -19,13 +19,13 @@ func init() {
 
 // lmLoss is the cross-entropy of rows of x over the vocabulary.
 func lmLoss(p *op.Pass, h *Head, x mat.Tensor, rows []int, targets []int32) mat.Tensor {
-	if h.Dense != nil || h.Norm != nil {
+	o, a := h.Out, p.Adapter
+	if o.Adapter(a) != nil || h.SoftCap > 0 {
+		return op.CrossEntropy(p, h.project(p, x, rows), targets)
+	}
+	if h.Dense != nil || h.Norm != nil || h.LogitScale != 0 {
 		x = h.states(p, x, rows)
 		rows = every(len(targets))
-	}
-	o, a := h.Out, p.Adapter
-	if o.Adapter(a) != nil {
-		return op.CrossEntropy(p, op.Linear(p, op.Gather(p, x, rows), o), targets)
 	}
 	var bias *nn.Param
 	if o.Bias != nil {

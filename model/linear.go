@@ -35,6 +35,13 @@ func NewLinear(out, in int, bias bool) *Linear {
 	return l
 }
 
+// newConv1D declares a layer whose matrix a checkpoint holds as [in, out], as transformers' Conv1D does.
+func newConv1D(out, in int) *Linear {
+	l := NewLinear(out, in, true)
+	l.Weight.transposed = true
+	return l
+}
+
 var _ op.Projection = (*Linear)(nil)
 
 // Path is the layer's Hugging Face path, such as model.layers.0.self_attn.q_proj.

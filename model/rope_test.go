@@ -33,7 +33,7 @@ func newPartialLlama(config *ConfigFile, want head.Config) (Backbone, *Head, err
 		return nil, nil, err
 	}
 	return NewDecoder(c, want, func(int) DecoderLayer {
-		return &llamaLayer{InputNorm: c.NewNorm(), Attention: c.NewAttention(false, false), PostNorm: c.NewNorm(), MLP: c.NewMLP(false)}
+		return &preNormLayer{InputNorm: c.NewNorm(), Attention: c.NewAttention(false, false), PostNorm: c.NewNorm(), MLP: c.NewMLP(false)}
 	})
 }
 

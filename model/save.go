@@ -107,18 +107,22 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 		tensors = append(tensors, t)
 		return err
 	})
+	if err == nil {
+		tensors, err = m.arch.toStored(tensors)
+	}
 	return append(tensors, m.others()...), untied, uniform, err
 }
 
 // others are the checkpoint's tensors of heads that this model does not have, as they were read, such as BERT's pooler. They
-// are not saved with a head that the options asked for.
+// are not saved with a head that the options asked for, unless the architecture copies them through.
 func (m *Model) others() []checkpoint.Tensor {
 	var tensors []checkpoint.Tensor
-	if m.Options.Head.Kind == "" {
-		for _, name := range m.UnexpectedKeys {
-			if t, ok := m.file.Get(name); ok {
-				tensors = append(tensors, t)
-			}
+	for _, name := range m.UnexpectedKeys {
+		if m.Options.Head.Kind != "" && !m.arch.copiesThrough(name) {
+			continue
+		}
+		if t, ok := m.file.Get(name); ok {
+			tensors = append(tensors, t)
 		}
 	}
 	return tensors
@@ -258,13 +262,16 @@ func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string
 			return checkpoint.Tensor{}, fmt.Errorf("%s holds NaN or an infinite value in row %d", w.Name, i/cols)
 		}
 	}
+	if w.transposed {
+		v = transpose(v, rows, cols)
+	}
 	switch dtype {
 	case checkpoint.DTypeF32:
-		return checkpoint.F32(w.Name, v, w.Shape...), nil
+		return checkpoint.F32(w.Name, v, w.shape()...), nil
 	case checkpoint.DTypeBF16:
-		return checkpoint.BF16FromFloat32(w.Name, v, w.Shape...), nil
+		return checkpoint.BF16FromFloat32(w.Name, v, w.shape()...), nil
 	case checkpoint.DTypeF16:
-		return checkpoint.F16FromFloat32(w.Name, v, w.Shape...), nil
+		return checkpoint.F16FromFloat32(w.Name, v, w.shape()...), nil
 	}
 	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
 }

@@ -36,7 +36,8 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
-	layerNorm bool // a LayerNorm's weight or bias
+	layerNorm  bool // a LayerNorm's weight or bias
+	transposed bool // a checkpoint holds the matrix as [in, out]
 
 	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own
@@ -85,6 +86,14 @@ func (w *Weight) Tied() *Weight { return w.tied }
 
 // bind takes the weight's values from a checkpoint, without a copy if products can read the type.
 func (w *Weight) bind(t checkpoint.Tensor) error {
+	if w.transposed {
+		as := &Weight{Shape: w.shape()}
+		if err := as.bind(t); err != nil {
+			return err
+		}
+		w.source, w.stored, w.blocks = transposed{as.source}, t, false
+		return nil
+	}
 	rows, cols := w.rowsCols()
 	w.blocks = false
 	switch {

@@ -16,18 +16,20 @@ import (
 type Activation int
 
 // The activations. GELU is x·Φ(x), GELUTanh its approximation ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) (Hendrycks and
-// Gimpel 2016), SiLU x·sigmoid(x).
+// Gimpel 2016), SiLU x·sigmoid(x), ReLU2 max(x, 0)²
+// (So et al. 2021, arXiv 2109.08668).
 const (
 	GELU Activation = iota
 	GELUTanh
 	ReLU
 	SiLU
 	Tanh
+	ReLU2
 )
 
 var activationNames = map[string]Activation{
 	"gelu": GELU, "gelu_new": GELUTanh, "gelu_pytorch_tanh": GELUTanh, "gelu_fast": GELUTanh,
-	"relu": ReLU, "silu": SiLU, "swish": SiLU, "tanh": Tanh,
+	"relu": ReLU, "relu2": ReLU2, "silu": SiLU, "swish": SiLU, "tanh": Tanh,
 }
 
 // ParseActivation reads Hugging Face's names, those of hidden_act.
@@ -59,6 +61,9 @@ func (a Activation) apply(dst, x []float32) {
 		vec.Gate(dst, x, 1, 0)
 	case Tanh:
 		vec.Tanh(dst, x)
+	case ReLU2:
+		vec.ReLU(dst, x)
+		vec.Mul(dst, dst, dst)
 	}
 }
 
@@ -74,6 +79,10 @@ func (a Activation) gradient(dx, dy, x []float32) {
 		vec.GateGrad(dx, dy, x, 1, 0)
 	case Tanh:
 		vec.TanhGrad(dx, dy, x)
+	case ReLU2:
+		for i, v := range x {
+			dx[i] = dy[i] * 2 * max(v, 0)
+		}
 	}
 }
 

@@ -12,15 +12,21 @@ import (
 // AttentionShape describes a row of queries, keys and values, and which tokens see which.
 type AttentionShape struct {
 	Heads, KVHeads, HeadDim int
-	// Bidirectional lets a token see all tokens of its document, not only those up to itself. Window is then not used.
+	// Bidirectional lets a token see all tokens of its document, not only those up to itself.
 	Bidirectional bool
 	// AttentionLengths is the number of tokens of each document, from its first on, that are seen where Bidirectional; nil is
 	// all.
 	AttentionLengths []int
-	// Window is the number of tokens that a token sees, itself included; 0 is all.
+	// Window is the number of tokens that a token sees, itself included, or where Bidirectional the number that it sees on
+	// either side; 0 is all.
 	Window int
-	// Scale multiplies the scores, usually 1/√HeadDim.
-	Scale float32
+	// Scale multiplies the scores, usually 1/√HeadDim. QueryScale, where not nil, multiplies those of a query besides, by its
+	// position.
+	Scale      float32
+	QueryScale func(position int) float32
+	// SoftCap keeps the scores s between -SoftCap and SoftCap, as SoftCap·tanh(s/SoftCap) (Gemma Team 2024, arXiv 2408.00118,
+	// section 2); 0 is no cap.
+	SoftCap float32
 	// Dropout is the rate at which probabilities are dropped where Pass.ModelDropout is; Name tells its masks from others'.
 	Dropout float32
 	Name    string
@@ -56,7 +62,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			if r != nil {
 				a.setTurns()
 			}
-			a.rotate(a.q, vec.Rotate)
+			a.rotate(a.q, r.rotate)
 			a.store()
 			a.run(y)
 		},
@@ -64,7 +70,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			defer p.Time("attention backward")()
 			dx := p.Zeros(rows, cols)
 			a.backward(dx.m, dx.m, gy.m)
-			a.rotate(dx.m, vec.Unrotate)
+			a.rotate(dx.m, r.unrotate)
 			a.rotate(a.q, r.undo)
 			return []*Tensor{dx}
 		},
@@ -228,18 +234,24 @@ func (a *attention) tiles(queries, keys int, f func(tile)) {
 	past, step := keys-queries, a.s.queryTile()
 	for from := 0; from < queries; from += step {
 		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past}
-		if !a.s.Bidirectional {
+		switch {
+		case !a.s.Bidirectional && a.s.Window > 0:
+			w.lo, w.hi = max(0, past+from-a.s.Window+1), past+w.to
+		case !a.s.Bidirectional:
 			w.hi = past + w.to
-			if a.s.Window > 0 {
-				w.lo = max(0, past+from-a.s.Window+1)
-			}
+		case a.s.Window > 0:
+			w.lo, w.hi = min(keys, max(0, from-a.s.Window)), min(keys, w.to+a.s.Window)
 		}
 		f(w)
 	}
 }
 
-// seen returns the columns of the tile's scores that query i sees: keys [max(lo, i+past−window+1), i+past], or all.
+// seen returns the columns of the tile's scores that query i sees: keys [max(lo, i+past−window+1), i+past], or where
+// bidirectional [i−window, i+window], or all.
 func (w tile) seen(i int, s AttentionShape) (from, to int) {
+	if s.Bidirectional && s.Window > 0 {
+		return min(w.hi-w.lo, max(0, i-s.Window-w.lo)), min(w.hi-w.lo, i+s.Window+1-w.lo)
+	}
 	if s.Bidirectional {
 		return 0, w.hi - w.lo
 	}
@@ -300,13 +312,32 @@ func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	clear(s[:from])
 	clear(s[to:])
 	s = s[from:to]
-	vec.Scale(s, a.s.Scale, s)
+	a.score(s, w, i)
 	m := vec.Max(s)
 	sum := vec.ExpSum(s, s, m)
 	vec.Scale(s, 1/sum, s)
 	if a.lse != nil {
 		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
 	}
+}
+
+// scale is what multiplies the products of query i of the tile.
+func (a *attention) scale(w tile, i int) float32 {
+	if a.s.QueryScale == nil {
+		return a.s.Scale
+	}
+	return a.s.Scale * a.s.QueryScale(w.past+i)
+}
+
+// score turns the products s of query i with keys into scores.
+func (a *attention) score(s []float32, w tile, i int) {
+	if a.s.SoftCap == 0 {
+		vec.Scale(s, a.scale(w, i), s)
+		return
+	}
+	vec.Scale(s, a.scale(w, i)/a.s.SoftCap, s)
+	vec.Tanh(s, s)
+	vec.Scale(s, a.s.SoftCap, s)
 }
 
 // drop applies dropout to the tile's values s of a query, which is that row of the batch: probabilities, or their gradients.

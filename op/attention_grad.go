@@ -68,11 +68,16 @@ func (a *attention) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32
 	clear(ds[:from])
 	clear(ds[to:])
 	p, ds = p[from:to], ds[from:to]
-	vec.Scale(p, a.s.Scale, p)
-	vec.ExpSum(p, p, lse)
+	a.score(p, w, i)
 	for j := range ds {
 		ds[j] -= delta
 	}
+	if c := a.s.SoftCap; c > 0 { // the slope of the cap is 1 − (s/c)²
+		for j, s := range p {
+			ds[j] *= 1 - s/c*(s/c)
+		}
+	}
+	vec.ExpSum(p, p, lse)
 	vec.Mul(ds, ds, p)
-	vec.Scale(ds, a.s.Scale, ds)
+	vec.Scale(ds, a.scale(w, i), ds)
 }

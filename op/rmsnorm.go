@@ -32,6 +32,32 @@ type NormGroup struct {
 	Cols, Heads int
 	Weight      []float32
 	Param       *nn.Param
+	// Bias, which may be nil, and its parameter are for GroupLayerNorm.
+	Bias      []float32
+	BiasParam *nn.Param
+}
+
+// params are the parameters that train.
+func (g NormGroup) params() []*nn.Param {
+	var ps []*nn.Param
+	for _, p := range []*nn.Param{g.Param, g.BiasParam} {
+		if RequiresGrad(p) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// eachPiece calls f for every piece of the groups, with its columns [c, d).
+func eachPiece(groups []NormGroup, f func(g NormGroup, piece, c, d int)) {
+	piece, c := 0, 0
+	for _, g := range groups {
+		for range g.Heads {
+			f(g, piece, c, c+g.Cols)
+			piece++
+			c += g.Cols
+		}
+	}
 }
 
 // GroupRMSNorm is RMSNorm of runs of columns, each on its own, as for the norms of queries and keys in Qwen 3.
@@ -67,7 +93,7 @@ func (n *groupNorm) forward(y tensor.Matrix) {
 	byRows(x.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
 			xr, yr, inv := x.Row(i), y.Row(i), n.inv.m.Row(i)
-			n.each(func(g NormGroup, piece, c, d int) {
+			eachPiece(n.groups, func(g NormGroup, piece, c, d int) {
 				if g.Weight == nil {
 					copy(yr[c:d], xr[c:d])
 					return
@@ -81,18 +107,6 @@ func (n *groupNorm) forward(y tensor.Matrix) {
 	}
 }
 
-// each calls f for every piece, with its columns [c, d).
-func (n *groupNorm) each(f func(g NormGroup, piece, c, d int)) {
-	piece, c := 0, 0
-	for _, g := range n.groups {
-		for range g.Heads {
-			f(g, piece, c, c+g.Cols)
-			piece++
-			c += g.Cols
-		}
-	}
-}
-
 func (n *groupNorm) backward(gy *Tensor) []*Tensor {
 	defer n.pass.Time("rmsnorm")()
 	n.weights(gy.m)
@@ -103,7 +117,7 @@ func (n *groupNorm) backward(gy *Tensor) []*Tensor {
 		byRows(x.Rows, func(from, to int) {
 			for i := from; i < to; i++ {
 				xr, g, d, inv := x.Row(i), gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
-				n.each(func(gr NormGroup, piece, c, e int) {
+				eachPiece(n.groups, func(gr NormGroup, piece, c, e int) {
 					if gr.Weight == nil {
 						copy(d[c:e], g[c:e])
 						return
@@ -129,7 +143,7 @@ func (n *groupNorm) weights(gy tensor.Matrix) {
 	x := Matrix(n.x)
 	for i := range x.Rows {
 		xr, g, inv := x.Row(i), gy.Row(i), n.inv.m.Row(i)
-		n.each(func(gr NormGroup, piece, c, _ int) {
+		eachPiece(n.groups, func(gr NormGroup, piece, c, _ int) {
 			if !RequiresGrad(gr.Param) {
 				return
 			}

@@ -13,6 +13,8 @@ type RoPE struct {
 	// InvFreq has a frequency for each pair of values: value i of a head and value i+len(InvFreq). What a head has beyond
 	// 2·len(InvFreq) values is not rotated (partial rotary positions).
 	InvFreq []float32
+	// Interleaved says that pair i is values 2i and 2i+1 of a head, as in Su et al.
+	Interleaved bool
 	// Scale multiplies the rotated values: the attention factor of YaRN and LongRoPE. 0 counts as 1.
 	Scale float32
 	// Long, where not nil, returns the frequencies for a document of n tokens, those in its cache included, where n is more
@@ -77,9 +79,33 @@ func (r *RoPE) scale() float32 {
 	return r.Scale
 }
 
-// undo is the inverse of vec.Rotate with a table of r, which multiplies by Scale; vec.Unrotate is its gradient.
+// rotate turns the pairs of x, the values of a head that are rotated, by the angles of a table of r.
+func (r *RoPE) rotate(x, cos, sin []float32) {
+	if !r.Interleaved {
+		vec.Rotate(x, cos, sin)
+		return
+	}
+	for i, c := range cos {
+		a, b := x[2*i], x[2*i+1]
+		x[2*i], x[2*i+1] = a*c-b*sin[i], b*c+a*sin[i]
+	}
+}
+
+// unrotate is the gradient of rotate: the same by the opposite angles.
+func (r *RoPE) unrotate(x, cos, sin []float32) {
+	if !r.Interleaved {
+		vec.Unrotate(x, cos, sin)
+		return
+	}
+	for i, c := range cos {
+		a, b := x[2*i], x[2*i+1]
+		x[2*i], x[2*i+1] = a*c+b*sin[i], b*c-a*sin[i]
+	}
+}
+
+// undo is the inverse of rotate, which multiplies by Scale.
 func (r *RoPE) undo(x, cos, sin []float32) {
-	vec.Unrotate(x, cos, sin)
+	r.unrotate(x, cos, sin)
 	if s := r.scale(); s != 1 {
 		vec.Scale(x, 1/(s*s), x)
 	}

@@ -47,7 +47,7 @@ func run(ctx context.Context, m *model.Model, adapter, path string) (Report, err
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	v := &verification{m: m, adapter: adapter, file: f}
+	v := &verification{m: m, adapter: adapter, file: f, transposed: map[*nn.Param]*model.Weight{}}
 	if err := v.inputs(); err != nil {
 		return nil, err
 	}
@@ -73,11 +73,12 @@ type verification struct {
 	file            *checkpoint.Checkpoint
 	headKind        head.Kind
 	batch           *model.Batch
-	rows, length    int             // shape of the padded input_ids
-	positions       []int           // of the batch's tokens in the padded rows
-	outputPositions []int           // of the outputs in the file's padded logits; nil if they are the positions of the tokens
-	unfrozen        []*model.Weight // weights that were made trainable and must be frozen again
-	zeroGrad        float64         // a tensor whose largest gradient is below this counts as zero
+	rows, length    int                         // shape of the padded input_ids
+	positions       []int                       // of the batch's tokens in the padded rows
+	outputPositions []int                       // of the outputs in the file's padded logits; nil if they are the positions of the tokens
+	unfrozen        []*model.Weight             // weights that were made trainable and must be frozen again
+	transposed      map[*nn.Param]*model.Weight // the weights, of the parameters, that a checkpoint holds transposed
+	zeroGrad        float64                     // a tensor whose largest gradient is below this counts as zero
 	report          Report
 }
 
@@ -219,10 +220,14 @@ func (v *verification) compareGradients(params map[string]*nn.Param) error {
 			return err
 		}
 		p := params[name]
-		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != p.Shape()[0] {
-			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, p.Shape())
+		rows, cols, got := p.Shape()[0], p.Shape()[1], op.Grad(p).Data
+		if w := v.transposed[p]; w != nil {
+			rows, cols, got = cols, rows, w.Transpose(got)
 		}
-		v.compare(name, op.Grad(p).Data, want, true)
+		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != rows {
+			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, []int{rows, cols})
+		}
+		v.compare(name, got, want, true)
 	}
 	for _, p := range params {
 		p.ZeroGrad()
@@ -260,11 +265,15 @@ func (v *verification) gradientParams() (map[string]*nn.Param, error) {
 			return
 		}
 		take(w.Name, func() *nn.Param {
-			if p := w.Param(v.adapter); p != nil {
-				return p
+			p := w.Param(v.adapter)
+			if p == nil {
+				v.unfrozen = append(v.unfrozen, w)
+				p = w.Train()
 			}
-			v.unfrozen = append(v.unfrozen, w)
-			return w.Train()
+			if w.Transposed() {
+				v.transposed[p] = w
+			}
+			return p
 		})
 	})
 	v.m.Linears(func(l *model.Linear) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,7 +131,7 @@ func main() {
 }
 
 // run runs the command. It returns 0, 1 if something failed (a line on stderr says what), 2 if the command line is wrong, or
-// 130 if it was interrupted.
+// 128 and its number if a signal interrupted it: 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {
@@ -169,10 +170,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	}
 	if err != nil {
 		code := fail(stderr, err)
-		if ctx.Err() != nil {
-			return interrupted
-		}
-		return code
+		return cmp.Or(exitCode(ctx), code)
 	}
 	return 0
 }

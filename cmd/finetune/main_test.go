@@ -140,6 +140,9 @@ func TestVerify(t *testing.T) {
 			if e := json.Unmarshal([]byte(out), &report); e != nil || report.OK || len(report.Comparisons) < 3 {
 				t.Errorf("got %+v, %v", report, e)
 			}
+			if before, after, ok := strings.Cut(err, "Save copies them as they are\n"); ok && strings.Contains(before, " WRN ") {
+				err = after // tensors for images, of which every command warns
+			}
 			if code != 1 || !strings.HasPrefix(err, "finetune: verify: ") || strings.Count(err, "\n") != 1 {
 				t.Errorf("got exit %d, %q; want 1 and a line", code, err)
 			}

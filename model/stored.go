@@ -1,0 +1,135 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// StoredPart is one of the tensors of a checkpoint in which a weight lies: the whole of it, or part Index of Of equal runs of
+// rows.
+type StoredPart struct {
+	Name      string
+	Index, Of int
+}
+
+// storedParts are the tensors in which a weight lies; several lie one below the other. Without Architecture.Stored there is
+// one, of the weight's own name.
+func (f Architecture) storedParts(name string) []StoredPart {
+	if f.Stored != nil {
+		if parts := f.Stored(name); parts != nil {
+			return parts
+		}
+	}
+	return []StoredPart{{Name: name}}
+}
+
+// shape is the shape in which a tensor holds the weight.
+func (w *Weight) shape() []int {
+	if !w.transposed {
+		return w.Shape
+	}
+	return []int{w.Shape[1], w.Shape[0]}
+}
+
+// part is that part of a tensor.
+func (s StoredPart) part(t checkpoint.Tensor) (checkpoint.Tensor, error) {
+	if s.Of == 0 {
+		return t, nil
+	}
+	if len(t.Shape) == 0 || t.Shape[0]%s.Of != 0 {
+		return t, fmt.Errorf("%s has shape %v; want a multiple of %d rows", t.Name, t.Shape, s.Of)
+	}
+	rows, size := t.Shape[0]/s.Of, len(t.Data)/s.Of
+	t.Shape = append([]int{rows}, t.Shape[1:]...)
+	t.Data = t.Data[s.Index*size : (s.Index+1)*size]
+	return t, nil
+}
+
+// stack makes one tensor of several, one below the other. Its values are copied.
+func stack(name string, parts []checkpoint.Tensor) (checkpoint.Tensor, error) {
+	all := parts[0]
+	all.Name, all.Shape, all.Data = name, slices.Clone(all.Shape), slices.Clone(all.Data)
+	for _, t := range parts[1:] {
+		if t.DType != all.DType || len(t.Shape) == 0 || !slices.Equal(t.Shape[1:], all.Shape[1:]) {
+			return all, fmt.Errorf("%s has shape %v of %s, %s has %v of %s", t.Name, t.Shape, t.DType, parts[0].Name, parts[0].Shape, parts[0].DType)
+		}
+		all.Shape[0] += t.Shape[0]
+		all.Data = append(all.Data, t.Data...)
+	}
+	return all, nil
+}
+
+// toStored turns weights, as tensors under their own names, into the tensors of a checkpoint.
+func (f Architecture) toStored(weights []checkpoint.Tensor) ([]checkpoint.Tensor, error) {
+	if f.Stored == nil {
+		return weights, nil
+	}
+	var out []checkpoint.Tensor
+	runs := map[string][]checkpoint.Tensor{} // of tensors that hold several weights
+	for _, w := range weights {
+		parts := f.storedParts(w.Name)
+		for i, p := range parts {
+			t, err := StoredPart{Index: i, Of: len(parts)}.part(w)
+			if err != nil {
+				return nil, err
+			}
+			t.Name = p.Name
+			if p.Of == 0 {
+				out = append(out, t)
+				continue
+			}
+			if runs[p.Name] == nil {
+				runs[p.Name] = make([]checkpoint.Tensor, p.Of)
+				out = append(out, checkpoint.Tensor{Name: p.Name})
+			}
+			runs[p.Name][p.Index] = t
+		}
+	}
+	for i, t := range out {
+		if run := runs[t.Name]; run != nil {
+			var err error
+			if out[i], err = stack(t.Name, run); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// transposed is a matrix whose rows are another one's columns.
+type transposed struct{ of tensor.Source }
+
+var _ tensor.Source = transposed{}
+
+// Dims implements tensor.Source.
+func (t transposed) Dims() (rows, cols int) {
+	cols, rows = t.of.Dims()
+	return rows, cols
+}
+
+// Block implements tensor.Source.
+func (t transposed) Block(dst []float32, ld, i, j, m, n int) {
+	b := make([]float32, n*m)
+	t.of.Block(b, m, j, i, n, m)
+	for c := range n {
+		for r, v := range b[c*m : (c+1)*m] {
+			dst[r*ld+c] = v
+		}
+	}
+}
+
+// Transposed says whether a checkpoint holds the matrix as [in, out], as for transformers' Conv1D.
+func (w *Weight) Transposed() bool { return w.transposed }
+
+// Transpose returns values of the matrix, [out, in], as [in, out].
+func (w *Weight) Transpose(v []float32) []float32 { return transpose(v, w.Shape[0], w.Shape[1]) }
+
+// transpose writes the rows×cols values of v as cols×rows.
+func transpose(v []float32, rows, cols int) []float32 {
+	t := make([]float32, len(v))
+	transposed{tensor.View(v, rows, cols)}.Block(t, rows, 0, 0, cols, rows)
+	return t
+}
