@@ -246,7 +246,7 @@ func yamlNumber(n string) string {
 }
 
 // plainText are the texts that YAML reads as they stand, but for the words in yamlWords.
-var plainText = regexp.MustCompile(`^[A-Za-z_][\w./-]*$`)
+var plainText = regexp.MustCompile(`^(?:[A-Za-z_]|\.{0,2}/)[\w./-]*$`)
 
 // yamlWords are texts that YAML reads as something else.
 var yamlWords = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
