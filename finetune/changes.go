@@ -20,7 +20,7 @@ import (
 )
 
 // endKeys are keys of Train that a run may be resumed with other values of: how long it is, and what is its best result.
-var endKeys = []string{"max_steps", "num_train_epochs", "early_stopping_patience", "metric_for_best_model", "load_best_model_at_end"}
+var endKeys = []string{"max_steps", "num_train_epochs", "stop_at_score", "early_stopping_patience", "metric_for_best_model", "load_best_model_at_end"}
 
 // mayChange reports whether a run of a task may be resumed with another value of a setting.
 func (s setting) mayChange(task string) bool {
@@ -195,8 +195,8 @@ func (r *run) evaluationDigest(all []setting) string {
 	return digestOf(course, r.evalRows)
 }
 
-// stopEarly ends a run that had met its patience when the checkpoint was written.
-func (r *run) stopEarly() {
+// endWithoutPatience ends a run whose evaluations have not improved for long enough.
+func (r *run) endWithoutPatience() {
 	if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
 		r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
 	}

@@ -38,7 +38,8 @@ type cli struct {
 	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
 	Convert    convertCmd    `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
 	Inspect    inspectCmd    `cmd:"" help:"Describe the folder of a model or an adapter."`
-	Table      tableCmd      `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
+	Search     searchCmd     `cmd:"" help:"Find the best settings for a recipe."`
+	Table      tableCmd      `cmd:"" help:"Make a table of runs: of your own rows, or one of the MoRA paper beside the published figures."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train a tokenizer."`
 	Verify     verifyCmd     `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
 	Hub        hubCmd        `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -115,6 +116,9 @@ func (c *trainCmd) Run(g *globals) error {
 	if c.DryRun {
 		return c.dryRun(g, runs)
 	}
+	if err := refuseSearch(c.Recipe, runs); err != nil {
+		return err
+	}
 	if err := c.keepRecipes(runs); err != nil {
 		return err
 	}
@@ -159,6 +163,17 @@ func (c *trainCmd) keepRecipes(runs []finetune.Recipe) error {
 	return os.WriteFile(filepath.Join(dir, finetune.RecipeFile), raw, 0o666)
 }
 
+// refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
+func refuseSearch(file string, runs []finetune.Recipe) error {
+	for _, r := range runs {
+		if len(r.Search) > 0 {
+			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
+				"and --set search={} trains with the first values", file)
+		}
+	}
+	return nil
+}
+
 // dryRun prints the plan of every run.
 func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
@@ -183,7 +198,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout, Version: version, Commit: build.This(version).Commit()}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}
