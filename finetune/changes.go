@@ -20,7 +20,7 @@ import (
 )
 
 // endKeys are keys of Train that a run may be resumed with other values of: how long it is, and what is its best result.
-var endKeys = []string{"max_steps", "num_train_epochs", "stop_at_score", "early_stopping_patience", "metric_for_best_model", "load_best_model_at_end"}
+var endKeys = []string{"max_steps", "num_train_epochs", "early_stopping_patience", "stop_at_score", "metric_for_best_model", "load_best_model_at_end"}
 
 // mayChange reports whether a run of a task may be resumed with another value of a setting.
 func (s setting) mayChange(task string) bool {
@@ -195,8 +195,12 @@ func (r *run) evaluationDigest(all []setting) string {
 	return digestOf(course, r.evalRows)
 }
 
-// endWithoutPatience ends a run whose evaluations have not improved for long enough.
-func (r *run) endWithoutPatience() {
+// stopEarly ends the run if its state says so, after an evaluation or when it is resumed: it has reached its score, or no
+// evaluation has been better for long enough.
+func (r *run) stopEarly() {
+	if bound, score := r.config.Train.StopAtScore, r.state.LastScore; bound > 0 && score != nil && *score >= bound {
+		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *score)
+	}
 	if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
 		r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
 	}
@@ -210,7 +214,7 @@ func (r *run) restartBest(digest string) {
 		return
 	}
 	r.options.Log.Warn().Int("step", r.state.Step).Msg("the evaluation data, or what is scored, have changed: evaluations before and after this step cannot be compared; metrics.jsonl marks the step, and the best score starts again")
-	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = nil, 0, 0
+	r.state.BestMetric, r.state.BestStep, r.state.BadEvals, r.state.LastScore = nil, 0, 0, nil
 	r.evalChanged = len(r.evalRows) > 0
 	r.state.EvalPending = r.evalChanged
 }

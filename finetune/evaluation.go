@@ -3,7 +3,6 @@ package finetune
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/spagotune/spagotune/evaluate"
@@ -39,21 +38,14 @@ func (r *run) evaluate(ctx context.Context) error {
 	if err := r.trackBest(e); err != nil {
 		return err
 	}
-	r.stopEarly(e)
+	r.state.LastScore = e.Score
+	r.stopEarly()
+	if r.options.Evaluated != nil {
+		if why := r.options.Evaluated(e); why != "" {
+			r.result.Reason = "stopped early: " + why
+		}
+	}
 	return nil
-}
-
-// stopEarly ends the run if it has reached its score, or if the caller says so.
-func (r *run) stopEarly(e Evaluation) {
-	if bound := r.config.Train.StopAtScore; bound > 0 && e.Score != nil && *e.Score >= bound {
-		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *e.Score)
-	}
-	if r.options.Evaluated == nil {
-		return
-	}
-	if why := r.options.Evaluated(e); why != "" {
-		r.result.Reason = "stopped early: " + why
-	}
 }
 
 // runEvaluation computes the loss and the score.
@@ -84,7 +76,6 @@ func (r *run) trackBest(e Evaluation) error {
 	}
 	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
 		r.state.BadEvals++
-		r.endWithoutPatience()
 		return nil
 	}
 	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0

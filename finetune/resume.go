@@ -74,7 +74,7 @@ func (r *run) restore() error {
 		return err
 	}
 	r.restartBest(evaluation)
-	r.endWithoutPatience()
+	r.stopEarly()
 	r.state.Digest, r.state.Recipe = digest, asMap(settings)
 	return r.loadState()
 }

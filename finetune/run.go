@@ -26,7 +26,7 @@ type Options struct {
 	// Config.Model names, with its tokenizer unless Config.Model names one. The run works on a model of its own that shares
 	// the weights, so the session stays as it is and may be in use; it must stay open. infer.Session.With opens the result.
 	Session *infer.Session
-	// Version is the version of the program, for environment.json; if it is empty, it is the module's.
+	// Version is the version of the program, for environment.json and the run's record; if it is empty, it is the module's.
 	Version string
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
@@ -37,8 +37,6 @@ type Options struct {
 	Progress func(Progress)
 	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
 	Evaluated func(Evaluation) string
-	// Commit is the commit of the program, for the run's record.
-	Commit string
 }
 
 // Progress tells how far a run has come.

@@ -26,6 +26,8 @@ type TrainerState struct {
 	BestMetric *float64 `json:"best_metric"`
 	BestStep   int      `json:"best_step"`
 	BadEvals   int      `json:"bad_evals"`
+	// LastScore is the score of the last evaluation, nil without one.
+	LastScore *float64 `json:"last_score,omitempty"`
 	// Restarts is the number of restarts (ReLoRA) so far.
 	Restarts int `json:"restarts,omitempty"`
 	// EvalPending says that the evaluation at Step was interrupted.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spagotune/spagotune/experiments"
 	"github.com/spagotune/spagotune/finetune"
-	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -25,7 +24,7 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 		return err
 	}
 	o.Recipes, o.Only, o.Model, o.Data, o.Settings, o.DryRun = recipes.Files, f.Row, f.Model, f.Data, f.Set, f.DryRun
-	o.Commit, o.Log, o.Out = build.This(version).Commit(), g.Log, g.Stdout
+	o.Version, o.Log, o.Out = version, g.Log, g.Stdout
 	o.Resolve = func(r *finetune.Recipe) error { return r.EachPath(g.Names.resolve) }
 	done := func() {}
 	if g.terminal() {

@@ -13,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/finetune"
-	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -147,6 +146,17 @@ func (c *trainCmd) Run(g *globals) error {
 	return c.report(g, output, runs, last, curves)
 }
 
+// refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
+func refuseSearch(file string, runs []finetune.Recipe) error {
+	for _, r := range runs {
+		if len(r.Search) > 0 {
+			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
+				"and --set search={} trains with the first values", file)
+		}
+	}
+	return nil
+}
+
 // keepRecipes writes the recipe of several runs into the folder that theirs are in; a single run does so itself.
 func (c *trainCmd) keepRecipes(runs []finetune.Recipe) error {
 	dir := runs[0].Config.Save.OutputDir
@@ -161,17 +171,6 @@ func (c *trainCmd) keepRecipes(runs []finetune.Recipe) error {
 		return fmt.Errorf("output_dir: %w", err)
 	}
 	return os.WriteFile(filepath.Join(dir, finetune.RecipeFile), raw, 0o666)
-}
-
-// refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
-func refuseSearch(file string, runs []finetune.Recipe) error {
-	for _, r := range runs {
-		if len(r.Search) > 0 {
-			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
-				"and --set search={} trains with the first values", file)
-		}
-	}
-	return nil
 }
 
 // dryRun prints the plan of every run.
@@ -198,7 +197,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout, Version: version, Commit: build.This(version).Commit()}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}

@@ -48,14 +48,6 @@ func This(version string) Info {
 	return b
 }
 
-// Commit returns the commit that the program was built from, and whether it was modified.
-func (b Info) Commit() string {
-	if b.Modified {
-		return b.Revision + ", modified"
-	}
-	return b.Revision
-}
-
 // moduleVersion is the version of the module, "" if it was built from a checkout.
 func moduleVersion(info *debug.BuildInfo) string {
 	modules := append([]*debug.Module{&info.Main}, info.Deps...)
