@@ -164,6 +164,8 @@ func TestRemarks(t *testing.T) {
 		{"both", `{"messages":[` + user + `,{"role":"assistant","content":"A","weight":0,"train":true},` + user + `,` + ok + `]}`, contradiction + " 1 d.jsonl:1"},
 		{"end", `{"messages":[` + user + `,{"role":"assistant","content":"A</s>"}]}`, doubleToken + " 1 d.jsonl:1"},
 		{"response", `{"prompt":"P","response":""}` + "\n" + `{"prompt":"P","response":"R</s>"}`, emptyAnswer + " 1 d.jsonl:1, " + doubleToken + " 1 d.jsonl:2"},
+		{"start of the response", `{"prompt":"P","response":" <s>R"}`, doubleToken + " 1 d.jsonl:1"},
+		{"earlier answers", `{"instruction":"U","output":"A","history":[["U","A</s>"]]}`, doubleToken + " 1 d.jsonl:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, counts, err := EncodeAll(byteTokenizer{addBOS: true}, template, instruct(t, c.data), Train, 0)
