@@ -69,8 +69,8 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	if h.Out == nil {
 		return op.Matrix(h.pool(p, x, b)), nil
 	}
-	if own := objectives[h.Kind].rows(h, b); own != nil {
-		rows = own
+	if h.Kind == head.SequenceClassification {
+		return op.Matrix(h.documents(p, x, b)), nil
 	}
 	return op.Matrix(h.project(p, x, rows)), nil
 }
