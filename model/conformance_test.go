@@ -57,6 +57,7 @@ var variants = map[string]keys{
 	"parallel halves":  {"use_parallel_residual": true},
 	"multipliers":      {"embedding_multiplier": 1.5, "logits_scaling": 0.5, "residual_multiplier": 0.6, "attention_multiplier": 0.3},
 	"local attention":  {"local_attention": 4},
+	"disentangled":     {"relative_attention": true, "pos_att_type": []string{"p2c", "c2p"}, "position_buckets": 4, "norm_rel_ebd": "layer_norm"},
 	"pooled late":      {"classifier_pooling": "mean"},
 	"layers no rope":   {"no_rope_layers": []int{0, 1}},
 	"tied":             {"tie_word_embeddings": true},
