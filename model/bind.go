@@ -218,7 +218,8 @@ func initializerRange(config []byte) (float64, error) {
 // buffer says whether a tensor of an older checkpoint follows from the config, so that no weight takes it.
 func buffer(name string) bool {
 	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version",
-		".attn.bias", ".attn.masked_bias", "attention.bias", "attention.masked_bias"} {
+		".attn.bias", ".attn.masked_bias", "attention.bias", "attention.masked_bias",
+		"EncDecAttention.relative_attention_bias.weight"} {
 		if strings.HasSuffix(name, s) {
 			return true
 		}

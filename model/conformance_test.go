@@ -37,6 +37,7 @@ var sizes = []keys{
 	{"n_embd": 20, "n_inner": 28, "n_layer": 2, "n_head": 4, "n_positions": 24},
 	{"text_config": keys{"hidden_size": 20, "intermediate_size": 28, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
 		"head_dim": 6, "max_position_embeddings": 24, "pad_token_id": 0}},
+	{"d_model": 20, "d_kv": 6, "d_ff": 28, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 2},
 	{"d_model": 20, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 28, "decoder_ffn_dim": 24, "encoder_attention_heads": 2,
 		"decoder_attention_heads": 4, "decoder_start_token_id": 2, "init_std": 0.2},
 }
@@ -64,6 +65,7 @@ var variants = map[string]keys{
 	"untied":           {"tie_word_embeddings": false},
 	"narrow words":     {"embedding_size": 12},
 	"SiLU":             {"hidden_act": "silu"},
+	"gated":            {"feed_forward_proj": "gated-gelu"},
 	"scaled words":     {"scale_embedding": true},
 	"two tables":       {"share_encoder_decoder_embeddings": false, "decoder_vocab_size": 36},
 }
