@@ -12,19 +12,23 @@ import (
 
 func init() {
 	Register("asylora", Registration{PEFTType: "LORA", Flag: "use_asylora", New: func() Method {
-		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none",
+		return &AsyLoRA{Common: Common{TargetModules: AllLinear}, R: defaultRank, Alpha: defaultAlpha, Bias: "none", FreezeA: new(true),
 			RankPattern: Pattern[int]{}, AlphaPattern: Pattern[float64]{}}
 	}})
 }
 
 // AsyLoRA is asymmetric LoRA (Zhu et al. 2024, arXiv 2402.16842, section 4): LoRA with a random A that stays frozen,
-// A·Aᵀ = I. Only B is trained. The file is LoRA's.
+// A·Aᵀ = I. Only B is trained. The file is LoRA's. With FreezeA false A is trained too: that is the AsyLoRA of Table 1 of
+// the MoRA paper, whose released trainer takes only the start from AsyLoRA. (PEFT's init_lora_weights "orthogonal" is
+// another start: its B is not zero.)
 type AsyLoRA struct {
 	Common
 	// R is the rank.
 	R int `json:"r"`
 	// Alpha over R scales the update.
 	Alpha float64 `json:"lora_alpha"`
+	// FreezeA keeps A as it starts. The default is true.
+	FreezeA *bool `json:"freeze_a"`
 	// Dropout is the probability with which a value of the adapter's input is zeroed in training.
 	Dropout float64 `json:"lora_dropout"`
 	// RankPattern and AlphaPattern are LoRA's.
@@ -80,11 +84,14 @@ func (c *AsyLoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) 
 		q, _ := spectrum.ThinQR(spectrum.Float64(tensor.View(normal(rng, in*r, 1), in, r)))
 		copy(op.Data(low.a).Data, spectrum.Float32(q.T()))
 	}
+	if !valueOf(c.FreezeA) {
+		return low, nil
+	}
 	low.a.SetRequiresGrad(false)
 	return &asylora{low}, nil
 }
 
-// asylora is AsyLoRA on one layer.
+// asylora is AsyLoRA on one layer, with a frozen A.
 type asylora struct{ *lora }
 
 // Params implements model.Adapter.

@@ -34,3 +34,29 @@ func TestAsyLoRA(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAsyLoRATrainsA: with freeze_a false A starts orthogonal too, and both are trained and saved.
+func TestAsyLoRATrainsA(t *testing.T) {
+	m := tinyModel(t, true)
+	a := mustAttach(t, m, "a", mustNew(t, "asylora", map[string]any{"r": 3, "freeze_a": false, "target_modules": []string{"up_proj"}}))
+	if a.NumTrainable() != 3*3*(20+37) || len(a.tensors()) != 6 {
+		t.Errorf("%d trainable, %d tensors", a.NumTrainable(), len(a.tensors()))
+	}
+	for _, l := range a.layers {
+		low := l.Adapter.(*lora)
+		gram := tensor.New(3, 3)
+		tensor.NT(gram, op.Data(low.a), op.Data(low.a), 0)
+		golden.Close(t, "A·Aᵀ", gram.Data, identity(3).Data, 1e-6, false)
+		if op.Data(low.b).Data[0] != 0 {
+			t.Error("B is not zero")
+		}
+	}
+	dir := t.TempDir()
+	if err := a.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(t.Context(), tinyModel(t, true), dir, "b")
+	if err != nil || again.NumTrainable() != a.NumTrainable() {
+		t.Errorf("loaded, it has %d trainable parameters (%v)", again.NumTrainable(), err)
+	}
+}

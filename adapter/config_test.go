@@ -242,7 +242,7 @@ var configKeys = map[string][]string{
 }
 
 // ourKeys are keys that PEFT warns about and ignores. It takes the file for a LoRA, which is right.
-var ourKeys = []string{"use_asylora", "loraplus_lr_ratio", "converted_from"}
+var ourKeys = []string{"use_asylora", "freeze_a", "loraplus_lr_ratio", "converted_from"}
 
 // keysOf are the keys that may be in a file of a peft_type; nil where PEFT does not have the type.
 func keysOf(peftType string, lora map[string]any) []string {

@@ -20,6 +20,7 @@ var variants = map[string][]map[string]any{
 	"pissa":    {{"init_lora_weights": "pissa_niter_3", "use_rslora": true}},
 	"loraplus": {{"init_lora_weights": "olora"}},
 	"dora":     {{"use_rslora": true}},
+	"asylora":  {{"freeze_a": false}},
 	"mora":     {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}, {"mora_type": "auto"}},
 	"ia3":      {{"feedforward_modules": ".*"}},
 	"adalora":  {{"lora_alpha": 0}},

@@ -1,6 +1,6 @@
-// Package evaldata embeds data in the binary: small parts of openly licensed data sets and a tiny base model, so that a
-// first run, the examples and the tests need no download. Only files belong here; their readers belong to package
-// tasks/data.
+// Package evaldata embeds data in the binary: parts of openly licensed data sets, 5 MB of text in the public domain, and
+// a tiny base model, so that a first run, the examples and the tests need no download. Only files belong here; their
+// readers belong to package tasks/data.
 //
 //	f, err := evaldata.Open("gsm8k/train.jsonl")
 //

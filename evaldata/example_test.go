@@ -33,9 +33,18 @@ func ExampleNames() {
 	}
 	// Output:
 	// gsm8k/LICENSE
+	// gsm8k/test-first400.jsonl
 	// gsm8k/test.jsonl
+	// gsm8k/train-last740.jsonl
 	// gsm8k/train.jsonl
+	// gutenberg/pg11.txt
+	// gutenberg/pg1342.txt
+	// gutenberg/pg1661.txt
+	// gutenberg/pg35.txt
+	// gutenberg/pg84.txt
+	// state_union/state_union.jsonl
 	// tinyshakespeare/input.txt
+	// tinyshakespeare/whole.txt
 }
 
 func ExampleBase() {

@@ -16,10 +16,9 @@ func (t *table) writeCSV(path string) error {
 	w := csv.NewWriter(&b)
 	put := func(cells ...string) { _ = w.Write(cells) } // w.Error returns the error
 	put("source", "group", "row", "search", "seed", "step", "metric", "value")
-	for i := range t.records {
-		r := &t.records[i]
+	for _, r := range t.allRuns() {
 		add := func(step int, metric string, v float64) {
-			put("run", r.Group, r.Row, strconv.Itoa(r.Search), strconv.FormatUint(r.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
+			put("run", r.Group, r.Row, strconv.FormatBool(r.Search), strconv.FormatUint(r.Seed, 10), strconv.Itoa(step), metric, strconv.FormatFloat(v, 'g', -1, 64))
 		}
 		for _, e := range r.Evaluations {
 			add(e.Step, "held-out loss", e.Loss)
@@ -38,7 +37,7 @@ func (t *table) writeCSV(path string) error {
 	for _, p := range t.published {
 		for _, name := range slices.Sorted(maps.Keys(p.Rows)) {
 			for i, v := range p.format(p.Rows[name]) {
-				put("paper", "", name, "", "", "", p.Columns[i], v)
+				put("published", "", name, "", "", "", p.Columns[i], v)
 			}
 		}
 	}
@@ -46,4 +45,16 @@ func (t *table) writeCSV(path string) error {
 		return w.Error()
 	}
 	return folder.WriteFile(path, b.Bytes())
+}
+
+// allRuns returns the runs of the searches and those of the rows.
+func (t *table) allRuns() []*Record {
+	var all []*Record
+	for _, row := range t.rows {
+		for _, tried := range row.trials {
+			all = append(all, tried.runs...)
+		}
+		all = append(all, row.runs...)
+	}
+	return all
 }

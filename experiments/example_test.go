@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func ExampleTables() {
-	fmt.Println(experiments.Tables())
+	fmt.Println(experiments.Tables(recipes.Files))
 	fmt.Println(experiments.Presets())
 	// Output:
 	// [ablation main memory pretraining rank]
@@ -31,7 +32,7 @@ func ExampleRun() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := experiments.Run(context.Background(), "memory", experiments.Options{
 		Recipes: recipes.Files, Preset: "tiny", Output: dir, Seeds: 1, Only: []string{"lora-8", "mora-8"}, Log: zerolog.Nop(),
-		Settings: []string{"max_steps=1", "warmup_steps=0", "task_options.pairs=2", "per_device_train_batch_size=2", "search={learning_rate: [0.003]}",
+		Settings: []string{"max_steps=1", "warmup_steps=0", "task_options.pairs=2", "per_device_train_batch_size=2", "search={learning_rate: [0.003]}", "learning_rate=0.003",
 			"eval_steps=1", "eval_examples=1", "save_steps=0", "target_modules=[q_proj]"},
 	}); err != nil {
 		log.Fatal(err)
@@ -46,7 +47,8 @@ func ExampleRun() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			fmt.Println(filepath.ToSlash(name))
+			row, _, _ := strings.Cut(filepath.ToSlash(name), ".seed-") // after the seed comes the digest of the settings
+			fmt.Println(row)
 		}
 	}
 	// Output:
@@ -54,6 +56,6 @@ func ExampleRun() {
 	// memory.md
 	// memory.png
 	// memory.svg
-	// rows/lora-8.seed-1.json
-	// rows/mora-8.seed-1.json
+	// rows/lora-8
+	// rows/mora-8
 }

@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spagotune/spagotune/internal/folder"
 )
@@ -16,7 +13,7 @@ import (
 // tableFile is the content of table.json, which marks the folder of a table.
 type tableFile struct {
 	Table  string `json:"table"`
-	Preset string `json:"preset"`
+	Preset string `json:"preset,omitempty"`
 }
 
 const tableFileName = "table.json"
@@ -35,10 +32,18 @@ func (t *table) openFolder() error {
 	if err := readJSON(filepath.Join(dir, tableFileName), &f); err != nil {
 		return fmt.Errorf("output: %s is not empty and not the folder of a table (%w); name another one", dir, err)
 	}
-	if f.Table != t.name || f.Preset != t.options.Preset {
-		return fmt.Errorf("output: %s holds the table %s, preset %s; name another folder for %s, preset %s", dir, f.Table, f.Preset, t.name, t.options.Preset)
+	if want := (tableFile{t.name, t.options.Preset}); f != want {
+		return fmt.Errorf("output: %s holds the table %s; name another folder for %s", dir, f, want)
 	}
 	return nil
+}
+
+// String names the table and its preset.
+func (f tableFile) String() string {
+	if f.Preset == "" {
+		return f.Table
+	}
+	return f.Table + ", preset " + f.Preset
 }
 
 // createFolder creates the folders and table.json.
@@ -51,39 +56,20 @@ func (t *table) createFolder() error {
 	return folder.WriteJSON(filepath.Join(t.options.Output, tableFileName), tableFile{t.name, t.options.Preset})
 }
 
-// checkRecords returns an error if finished runs have other settings, or if there are unfinished runs and
-// Options.Resume is not set.
-func (t *table) checkRecords() error {
-	found, interrupted := 0, ""
-	for _, row := range t.runnable {
-		for _, j := range append(row.searches(), row.seeds(t.options.Seeds)...) {
-			rec, err := t.readRecord(j)
-			if err != nil {
-				return err
-			}
-			if rec != nil {
-				found++
-			} else if _, err := os.Stat(t.runDir(j)); err == nil {
-				interrupted = j.file()
-			}
-		}
-	}
-	if !t.options.Resume && interrupted != "" {
-		return fmt.Errorf("output: %s holds an interrupted run, %s; continue with --resume, or name another folder", t.options.Output, interrupted)
-	}
-	if !t.options.Resume && found > 0 && found < t.total() {
-		return fmt.Errorf("output: %s holds %d finished runs of %d; continue with --resume, or name another folder", t.options.Output, found, t.total())
-	}
-	return nil
+// file returns the name of a run's record and folder, without an extension: row, seed and the first digits of the digest
+// of its settings. So a run of the same settings is found again, whatever it was made for, and one of others is another.
+func (t *table) file(j job) string {
+	return fmt.Sprintf("%s.seed-%d.%.8s", joinGroup(j.row.group, ".", j.row.name), j.recipe.Config.Train.Seed, digestOf(t.settings(j.recipe)))
 }
 
 func (t *table) recordFile(j job) string {
-	return filepath.Join(t.options.Output, "rows", j.file()+".json")
+	return filepath.Join(t.options.Output, "rows", t.file(j)+".json")
 }
-func (t *table) runDir(j job) string { return filepath.Join(t.options.Output, "runs", j.file()) }
 
-// readRecord reads the record of a finished run. It returns nil if there is none. A record with other settings is an
-// error, except for the values that the row's search chose.
+func (t *table) runDir(j job) string { return filepath.Join(t.options.Output, "runs", t.file(j)) }
+
+// readRecord reads the record of a finished run. It returns nil if there is none, or if the run was ended as hopeless
+// and this one may not be.
 func (t *table) readRecord(j job) (*Record, error) {
 	var rec Record
 	path := t.recordFile(j)
@@ -93,34 +79,13 @@ func (t *table) readRecord(j job) (*Record, error) {
 		}
 		return nil, err
 	}
-	if rec.Digest != digestOf(rec.Settings) {
+	if rec.Digest != digestOf(rec.Settings) || rec.Digest != digestOf(t.settings(j.recipe)) {
 		return nil, fmt.Errorf("%s: the digest is not that of the settings; remove the file to run it again", path)
 	}
-	want := t.settings(j.recipe)
-	if j.search == 0 && len(j.row.values) > 0 {
-		for k := range j.row.values[0] {
-			want[k] = rec.Settings[k]
-		}
-	}
-	if keys := differingKeys(rec.Settings, want); len(keys) > 0 {
-		return nil, fmt.Errorf("%s has other settings (%s); name another --output for the new ones", path, strings.Join(keys, ", "))
+	if rec.Stopped != "" && j.hopeless == nil {
+		return nil, nil
 	}
 	return &rec, nil
-}
-
-// differingKeys returns the keys whose values differ.
-func differingKeys(have, want map[string]any) []string {
-	var keys []string
-	both := maps.Clone(want)
-	maps.Copy(both, have)
-	for _, k := range slices.Sorted(maps.Keys(both)) {
-		a, errA := json.Marshal(have[k])
-		b, errB := json.Marshal(want[k])
-		if errA != nil || errB != nil || string(a) != string(b) {
-			keys = append(keys, k)
-		}
-	}
-	return keys
 }
 
 // readJSON decodes a JSON file.

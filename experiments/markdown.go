@@ -12,20 +12,29 @@ import (
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
-// searchSection returns the runs of the searches.
+// searchSection returns what the searches tried.
 func (t *table) searchSection() string {
 	var b strings.Builder
-	for i := range t.records {
-		rec := &t.records[i]
-		if rec.Search == 0 {
-			continue
+	for _, row := range t.rows {
+		for _, tried := range row.trials {
+			if b.Len() == 0 {
+				b.WriteString("\n" + mdRow("row", "tried", "by", "mean", "seeds", "score, %", "held-out loss", "") + mdRule(8))
+			}
+			var scores, losses, seeds []string
+			for _, rec := range tried.runs {
+				scores, losses, seeds = append(scores, rec.scoreText()), append(losses, rec.lossText()), append(seeds, strconv.FormatUint(rec.Seed, 10))
+			}
+			value := "–"
+			if !math.IsInf(tried.value, 0) {
+				value = strconv.FormatFloat(math.Abs(tried.value), 'f', 4, 64)
+			}
+			b.WriteString(mdRow(row.label(), formatParams(tried.params), row.search.metric, value, strings.Join(seeds, ", "), strings.Join(scores, ", "), strings.Join(losses, ", "), tried.note))
 		}
-		if b.Len() == 0 {
-			b.WriteString("\nSearch (one seed; the best by score, then by loss, is the row's):\n\n" + mdRow("row", "tried", "steps", "score, %", "held-out loss") + mdRule(5))
-		}
-		b.WriteString(mdRow(joinGroup(rec.Group, " ", rec.Row), formatParams(rec.Params), strconv.Itoa(rec.Steps), rec.scoreText(), rec.lossText()))
 	}
-	return b.String()
+	if b.Len() > 0 {
+		return "\nSearch. The runs are full ones, with seeds that no row reports. \"At the edge\" means that the best value is the last one tried on its side.\n" + b.String()
+	}
+	return ""
 }
 
 // formatParams lists keys and values.
@@ -45,10 +54,13 @@ func (r *Record) scoreText() string {
 	return "–"
 }
 
-// lossText returns the held-out loss, or why the run failed.
+// lossText returns the held-out loss, or why the run did not come to its end.
 func (r *Record) lossText() string {
-	if r.Error != "" {
+	switch {
+	case r.Error != "":
 		return r.Error
+	case r.Stopped != "":
+		return fmt.Sprintf("ended after step %d", r.Steps)
 	}
 	return fmt.Sprintf("%.4f", r.lastEvaluation().Loss)
 }
@@ -63,15 +75,25 @@ func (t *table) noteSection() string {
 		}
 	}
 	var from []string
-	for _, rec := range t.records {
-		if rec.Error != "" && rec.Search == 0 {
-			fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", rec.Row, rec.Seed, rec.Error)
-		}
-		commit := rec.Commit
+	add := func(rec *Record) {
+		commit := rec.Revision
 		if commit == "" {
 			commit = "unknown"
 		}
 		from = append(from, fmt.Sprintf("%s, kernel %s, %d threads, commit %s", rec.Machine, rec.Kernel, rec.Threads, commit))
+	}
+	for _, row := range t.rows {
+		for _, rec := range row.runs {
+			if rec.Error != "" {
+				fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", row.label(), rec.Seed, rec.Error)
+			}
+			add(rec)
+		}
+		for _, tried := range row.trials {
+			for _, rec := range tried.runs {
+				add(rec)
+			}
+		}
 	}
 	slices.Sort(from)
 	for _, f := range slices.Compact(from) {
@@ -86,48 +108,120 @@ func mdRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + 
 // mdRule returns the line below the header of a Markdown table with n columns.
 func mdRule(n int) string { return "|" + strings.Repeat("---|", n) + "\n" }
 
+// title returns the table's title, or its name.
+func (t *table) title() string {
+	for _, row := range t.rows {
+		if row.recipe.Table.Title != "" {
+			return row.recipe.Table.Title
+		}
+	}
+	return t.name
+}
+
 // markdown returns the whole table.
 func (t *table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s: %s (preset %s)\n\n", t.name, t.kind.title, t.options.Preset)
-	b.WriteString(t.mainSection())
-	for _, p := range t.published[1:] {
-		b.WriteString("\nPublished: " + p.Source + ".\n\n" + mdRow(append([]string{"paper"}, p.Columns...)...) + mdRule(1+len(p.Columns)))
-		for _, name := range t.cells().rows {
-			if r, ok := p.Rows[name]; ok {
+	fmt.Fprintf(&b, "## %s: %s\n\n", tableFile{t.name, t.options.Preset}, t.title())
+	c := t.cells()
+	b.WriteString(t.mainSection(c))
+	for _, p := range t.published[min(1, len(t.published)):] {
+		b.WriteString("\nPublished: " + p.Source + ".\n\n" + mdRow(append([]string{"published"}, p.Columns...)...) + mdRule(1+len(p.Columns)))
+		for _, name := range c.rows {
+			if r, ok := p.Rows[c.published[name]]; ok {
 				b.WriteString(mdRow(append([]string{r.Label}, p.format(r)...)...))
 			}
 		}
 	}
+	b.WriteString(t.testSection(c))
 	b.WriteString(t.costSection())
 	b.WriteString(t.searchSection())
 	b.WriteString(t.noteSection())
 	return b.String()
 }
 
-// mainSection returns our rows with the published ones on their right.
-func (t *table) mainSection() string {
+// mainSection returns our rows with the published ones on their right, and the levels of chance and of the majority.
+func (t *table) mainSection(c *cells) string {
 	var b strings.Builder
-	p, c := t.published[0], t.cells()
-	header := append([]string{"row"}, c.columns...)
+	var p published
+	if len(t.published) > 0 {
+		p = t.published[0]
+	}
+	header := append([]string{"row", "n"}, c.columns...)
 	if len(p.Columns) > 0 {
-		header = append(header, "paper")
-		header = append(header, p.Columns...)
+		header = append(append(header, "published"), p.Columns...)
 	}
 	b.WriteString(mdRow(header...) + mdRule(len(header)))
 	for _, row := range c.rows {
-		cells := []string{row}
+		runs := t.runsOf(row)
+		line := []string{row, strconv.Itoa(runs)}
 		for _, col := range c.columns {
-			cells = append(cells, c.format(row, col))
+			line = append(line, c.format(row, col, runs))
 		}
-		if r, ok := p.Rows[row]; ok {
-			cells = append(append(cells, r.Label), p.format(r)...)
-		} else if len(p.Columns) > 0 {
-			cells = append(append(cells, "–"), slices.Repeat([]string{"–"}, len(p.Columns))...)
+		if r, ok := p.Rows[c.published[row]]; ok {
+			line = append(append(line, r.Label), p.format(r)...)
 		}
-		b.WriteString(mdRow(cells...))
+		b.WriteString(mdRow(padded(line, len(header))...))
 	}
-	return b.String() + "\nPublished: " + p.Source + ".\n"
+	for i, level := range []string{"chance", "most frequent answer"} {
+		line, found := []string{level, "–"}, false
+		for _, col := range c.columns {
+			text := strings.Join(c.levels[col][i == 1], ", ")
+			if text == "" {
+				text = "–"
+			} else {
+				found = true
+			}
+			line = append(line, text)
+		}
+		if found {
+			b.WriteString(mdRow(padded(line, len(header))...))
+		}
+	}
+	if p.Source != "" {
+		b.WriteString("\nPublished: " + p.Source + ".\n")
+	}
+	return b.String()
+}
+
+// padded fills up a line with empty cells.
+func padded(line []string, n int) []string {
+	return append(line, slices.Repeat([]string{"–"}, max(0, n-len(line)))...)
+}
+
+// runsOf returns the number of finished runs of the rows of a name, in the group that has most.
+func (t *table) runsOf(name string) int {
+	n := 0
+	for _, r := range t.rows {
+		if r.name == name {
+			n = max(n, len(r.runs))
+		}
+	}
+	return n
+}
+
+// testSection returns the rows' differences from their baselines, seed by seed.
+func (t *table) testSection(c *cells) string {
+	var b strings.Builder
+	for _, row := range t.rows {
+		base := t.baselineOf(row)
+		if base == nil {
+			continue
+		}
+		for _, col := range c.columns {
+			test := testPairs(c.bySeed[row.name+"\t"+col], c.bySeed[base.name+"\t"+col])
+			if c.many[col] || test.n < 2 || row.group != "" && !strings.HasPrefix(col, row.group+" ") {
+				continue
+			}
+			if b.Len() == 0 {
+				b.WriteString("\nDifferences of pairs of the same seed (and the same data), with the 95 % interval of Student's t and the p of no difference:\n\n" +
+					mdRow("row", "against", "figure", "n", "difference", "95 % interval", "p") + mdRule(7))
+			}
+			d := max(1, c.digits[col])
+			b.WriteString(mdRow(row.label(), base.label(), col, strconv.Itoa(test.n), fmt.Sprintf("%+.*f", d, test.difference),
+				fmt.Sprintf("%+.*f to %+.*f", d, test.difference-test.half, d, test.difference+test.half), fmt.Sprintf("%.2g", test.p)))
+		}
+	}
+	return b.String()
 }
 
 // costSection returns the settings, parameters, time and memory of the rows, as means over seeds.
@@ -136,9 +230,8 @@ func (t *table) costSection() string {
 	for _, r := range t.rows {
 		var trained, seconds, speed, peak []float64
 		var last *Record
-		for i := range t.records {
-			rec := &t.records[i]
-			if rec.Row == r.name && rec.Group == r.group && rec.Search == 0 && rec.Error == "" {
+		for _, rec := range r.runs {
+			if rec.Error == "" {
 				last = rec
 				trained, seconds = append(trained, float64(rec.Trainable)), append(seconds, rec.TrainSeconds)
 				speed, peak = append(speed, float64(rec.Tokens)/max(rec.TrainSeconds, 1e-9)), append(peak, float64(wording.MiB(rec.PeakBytes)))
@@ -161,11 +254,11 @@ func rounded(v []float64) string { return wording.Number(int(math.RoundToEven(me
 
 // shortSettings lists the settings that distinguish rows, as far as the row's method has them.
 func shortSettings(s map[string]any) string {
-	all := map[string]any{"method": finetune.Default().Method.Name, "learning_rate": finetune.Default().Train.LearningRate}
+	all := map[string]any{"method": finetune.Default().Method.Name, "learning_rate": finetune.Default().Train.LearningRate, "lr_scheduler_type": finetune.Default().Train.LRSchedulerType}
 	maps.Copy(all, s)
 	unused := map[any][]string{"full": {"r", "lora_alpha"}, "mora": {"lora_alpha"}}[all["method"]]
 	var parts []string
-	for _, k := range []string{"method", "r", "lora_alpha", "mora_type", "relora_steps", "loraplus_lr_ratio", "learning_rate", "max_steps"} {
+	for _, k := range []string{"method", "r", "lora_alpha", "mora_type", "freeze_a", "relora_steps", "loraplus_lr_ratio", "learning_rate", "lr_scheduler_type", "max_steps"} {
 		if v, ok := all[k]; ok && !slices.Contains(unused, k) {
 			parts = append(parts, fmt.Sprintf("%s %v", k, v))
 		}

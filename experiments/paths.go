@@ -20,13 +20,11 @@ func setModel(c *finetune.Config, dir string) {
 	}
 }
 
-// withUserPaths replaces the recipe's folders by those in Options.Model and Options.Data.
-func (t *table) withUserPaths(recipe finetune.Recipe) finetune.Recipe {
+// withUserPaths returns a copy of the recipe with the folders in Options.Model and Options.Data in place of its own, and
+// with names resolved.
+func (t *table) withUserPaths(recipe finetune.Recipe) (finetune.Recipe, error) {
 	if t.options.Model != "" {
 		setModel(&recipe.Config, t.options.Model)
-	}
-	if t.options.Data == "" {
-		return recipe
 	}
 	task := &recipe.Config.Task
 	for _, sources := range []*data.Sources{&task.Data, &task.EvalData} {
@@ -41,14 +39,18 @@ func (t *table) withUserPaths(recipe finetune.Recipe) finetune.Recipe {
 	for i := range recipe.EvalTasks {
 		recipe.EvalTasks[i].Options, _ = t.underData(recipe.EvalTasks[i].Options).(map[string]any)
 	}
-	return recipe
+	if t.options.Resolve == nil || t.options.Preset != "" {
+		return recipe, nil
+	}
+	return recipe, t.options.Resolve(&recipe)
 }
 
-// underData replaces the leading folder "data" of all paths in a value by Options.Data.
+// underData returns a copy of a value in which Options.Data, if it is set, replaces the leading folder "data" of all
+// paths.
 func (t *table) underData(v any) any {
 	switch v := v.(type) {
 	case string:
-		if rest, ok := strings.CutPrefix(v, "data/"); ok {
+		if rest, ok := strings.CutPrefix(v, "data/"); ok && t.options.Data != "" {
 			return filepath.Join(t.options.Data, rest)
 		}
 	case []any:

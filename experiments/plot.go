@@ -20,8 +20,16 @@ func (t *table) drawPlot(base string) error {
 	if len(c.values) == 0 {
 		return nil
 	}
-	if t.kind.lines {
-		return t.drawLines(base)
+	switch {
+	case t.hasColumn("score by step"):
+		return t.drawLines(base, 0, func(e finetune.Evaluation) float64 {
+			if e.Score == nil {
+				return charts.GetNullValue()
+			}
+			return 100 * *e.Score
+		})
+	case t.hasColumn("perplexity"):
+		return t.drawLines(base, 1, func(e finetune.Evaluation) float64 { return math.Exp(e.Loss) }) // that of random weights would flatten all else
 	}
 	values := make([][]float64, len(c.rows))
 	for i, row := range c.rows {
@@ -34,33 +42,36 @@ func (t *table) drawPlot(base string) error {
 		}
 	}
 	opt := charts.NewBarChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.options.Preset+")", t.kind.title
+	opt.Title.Text, opt.Title.Subtext = tableFile{t.name, t.options.Preset}.String(), t.title()
 	opt.Legend.SeriesNames = c.rows
 	opt.Legend.Offset = charts.OffsetRight
 	opt.CategoryAxis.Labels = c.columns
 	return writePlot(base, func(p *charts.Painter) error { return p.BarChart(opt) })
 }
 
-// drawLines draws the means over seeds by step.
-func (t *table) drawLines(base string) error {
+// hasColumn reports whether a row has a column.
+func (t *table) hasColumn(name string) bool {
+	return slices.ContainsFunc(t.rows, func(r *tableRow) bool { return slices.Contains(r.recipe.Table.Columns, name) })
+}
+
+// drawLines draws the means over seeds by step, from a step on.
+func (t *table) drawLines(base string, from int, value func(finetune.Evaluation) float64) error {
 	var steps []int
 	var names []string
 	for _, r := range t.rows {
 		names = append(names, r.label())
 	}
 	points := map[string][]float64{} // by row and step
-	for i := range t.records {
-		rec := &t.records[i]
-		if rec.Search > 0 || rec.Error != "" {
-			continue
-		}
-		for _, e := range rec.Evaluations {
-			if t.name != "memory" && e.Step == 0 {
-				continue // the perplexity of random weights would flatten all else
+	for _, row := range t.rows {
+		for _, rec := range row.runs {
+			for _, e := range rec.Evaluations {
+				if e.Step < from || rec.Error != "" {
+					continue
+				}
+				steps = append(steps, e.Step)
+				key := fmt.Sprint(row.label(), " ", e.Step)
+				points[key] = append(points[key], value(e))
 			}
-			steps = append(steps, e.Step)
-			key := fmt.Sprint(joinGroup(rec.Group, " ", rec.Row), " ", e.Step)
-			points[key] = append(points[key], t.plotted(e))
 		}
 	}
 	slices.Sort(steps)
@@ -76,21 +87,13 @@ func (t *table) drawLines(base string) error {
 		}
 	}
 	opt := charts.NewLineChartOptionWithData(values)
-	opt.Title.Text, opt.Title.Subtext = t.name+" ("+t.options.Preset+")", t.kind.title
+	opt.Title.Text, opt.Title.Subtext = tableFile{t.name, t.options.Preset}.String(), t.title()
 	opt.Legend.SeriesNames = names
 	opt.Legend.Offset = charts.OffsetRight
 	for _, s := range steps {
 		opt.XAxis.Labels = append(opt.XAxis.Labels, strconv.Itoa(s))
 	}
 	return writePlot(base, func(p *charts.Painter) error { return p.LineChart(opt) })
-}
-
-// plotted returns the value of an evaluation that the plot shows: accuracy in per cent, or perplexity.
-func (t *table) plotted(e finetune.Evaluation) float64 {
-	if t.name == "memory" && e.Score != nil {
-		return 100 * *e.Score
-	}
-	return math.Exp(e.Loss)
 }
 
 // writePlot writes a chart as base.svg and base.png.

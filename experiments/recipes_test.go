@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -18,7 +19,7 @@ import (
 func TestRecipes(t *testing.T) {
 	files := []string{}
 	err := fs.WalkDir(recipes.Files, ".", func(name string, _ fs.DirEntry, err error) error {
-		if path.Ext(name) == ".yaml" && name != publishedFile {
+		if path.Ext(name) == ".yaml" && name != "published.yaml" {
 			files = append(files, name)
 		}
 		return err
@@ -42,17 +43,34 @@ func TestRecipes(t *testing.T) {
 			if again, err := c.With(); err != nil || !reflect.DeepEqual(again.Keys(), c.Keys()) || digestOf(again.Keys()) != digestOf(c.Keys()) {
 				t.Errorf("%s %s: the recipe made from its keys is %v, want %v (%v)", f, c.Name, again, c, err)
 			}
-			expanded, _, err := expandGrid(c)
-			if err != nil {
-				t.Errorf("%s %s: search: %v", f, c.Name, err)
-			}
-			for _, s := range expanded {
-				if err := checkRecipe(s); err != nil {
+			for _, searched := range searchedRecipes(t, c) {
+				if err := checkRecipe(searched); err != nil {
 					t.Errorf("%s %s: search: %v", f, c.Name, err)
 				}
 			}
 		}
 	}
+}
+
+// searchedRecipes returns the recipes of the runs of a recipe's search.
+func searchedRecipes(t *testing.T, c finetune.Recipe) []finetune.Recipe {
+	t.Helper()
+	row := &tableRow{name: c.Name, recipe: c}
+	if err := row.check(false); err != nil || row.search == nil {
+		if err != nil {
+			t.Error(err)
+		}
+		return nil
+	}
+	var all []finetune.Recipe
+	for _, params := range row.search.grid() {
+		j, err := row.searchJob(row.search, params, 1)
+		if err != nil {
+			t.Errorf("%s: search: %v", c.Name, err)
+		}
+		all = append(all, j.recipe)
+	}
+	return all
 }
 
 // checkRecipe checks everything that can be checked without the data.
@@ -89,29 +107,20 @@ func checkTask(name string, options map[string]any) error {
 	return nil
 }
 
-// TestPublishedRowsHaveRecipes checks that every row of every preset has a valid recipe, and that every published row
-// is in the preset paper.
+// TestPublishedRowsHaveRecipes checks that every table of every preset has valid recipes, and that every published row is
+// named by a row of the preset paper.
 func TestPublishedRowsHaveRecipes(t *testing.T) {
-	for name, kind := range tableKinds {
-		all, err := readPublished(recipes.Files, kind.published...)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range Tables(recipes.Files) {
 		for _, preset := range Presets() {
-			tb := &table{name: name, options: Options{Recipes: recipes.Files, Preset: preset}}
-			rows, err := tb.readRows()
+			tb, err := prepare(name, Options{Recipes: recipes.Files, Preset: preset, Output: filepath.Join(t.TempDir(), "t")}, false)
 			if err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s %s: %v", name, preset, err)
+				continue
 			}
-			for i := range rows {
-				if err := rows[i].expandSearch(); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-			for _, p := range all {
-				for row := range p.Rows {
-					if preset == "paper" && !slices.ContainsFunc(rows, func(r tableRow) bool { return r.name == row }) {
-						t.Errorf("%s: the published row %s has no recipe", name, row)
+			for _, p := range tb.published {
+				for key := range p.Rows {
+					if preset == "paper" && !slices.ContainsFunc(tb.rows, func(r *tableRow) bool { return r.recipe.Table.PublishedRow == key }) {
+						t.Errorf("%s: no recipe names the published row %s", name, key)
 					}
 				}
 			}

@@ -6,42 +6,31 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
-	"time"
 
 	"github.com/spagotune/spagotune/finetune"
-	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/wording"
-	"github.com/spagotune/spagotune/tensor"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // Record describes a finished run of a table, as it is stored in rows/*.json.
 type Record struct {
 	Table  string `json:"table"`
-	Preset string `json:"preset"`
+	Preset string `json:"preset,omitempty"`
 	Group  string `json:"group,omitempty"`
 	Row    string `json:"row"`
-	// Search is the number of the run in the row's grid search, from 1; 0 is a run of the table itself. Params are the
-	// values that the search tried.
-	Search int            `json:"search,omitempty"`
-	Params map[string]any `json:"tried,omitempty"`
-	Seed   uint64         `json:"seed"`
+	// Search says that the run was made for the row's search.
+	Search bool   `json:"search,omitempty"`
+	Seed   uint64 `json:"seed"`
 	// Digest is the SHA-256 of Settings, the recipe's keys.
 	Digest   string         `json:"digest"`
 	Settings map[string]any `json:"settings"`
+	finetune.Program
 
-	Commit     string    `json:"commit,omitempty"`
-	Machine    string    `json:"machine"`
-	Kernel     string    `json:"kernel"`
-	Threads    int       `json:"threads"`
-	FinishedAt time.Time `json:"ended"`
-
-	// Error says why the run failed.
+	// Error says why the run failed, Stopped why its search ended it early.
 	Error     string `json:"failed,omitempty"`
+	Stopped   string `json:"stopped,omitempty"`
 	Trainable int    `json:"trainable_parameters"`
 	Steps     int    `json:"steps"`
 	// Tokens and TrainSeconds count the training steps, without evaluations. Steps that were not logged before an
@@ -56,37 +45,15 @@ type Record struct {
 	// above inspect.SingularValueThreshold, by module, as means over layers.
 	EvalTasks      map[string]float64 `json:"benchmarks,omitempty"`
 	SingularValues map[string]float64 `json:"singular_values,omitempty"`
-}
-
-// lastEvaluation returns the last evaluation. Without one the loss is infinite.
-func (r *Record) lastEvaluation() finetune.Evaluation {
-	if len(r.Evaluations) == 0 {
-		return finetune.Evaluation{Loss: math.Inf(1)}
-	}
-	return r.Evaluations[len(r.Evaluations)-1]
-}
-
-// better reports whether a run of a search did better than another: by the score, then by the loss.
-func (r *Record) better(than *Record) bool {
-	if r.Error != "" || than.Error != "" {
-		return r.Error == "" && than.Error != ""
-	}
-	a, b := r.lastEvaluation(), than.lastEvaluation()
-	if a.Score != nil && b.Score != nil && *a.Score != *b.Score {
-		return *a.Score > *b.Score
-	}
-	return a.Loss < b.Loss
+	// Levels are what guessing and the most frequent answer get, by the name of the EvalTask; "score" is the run's own.
+	Levels map[string]tasks.Levels `json:"levels,omitempty"`
 }
 
 // newRecord returns the record of a run with everything that is known without the run's folder.
 func (t *table) newRecord(j job, result *finetune.Result) *Record {
 	rec := &Record{Table: t.name, Preset: t.options.Preset, Group: j.row.group, Row: j.row.name, Search: j.search, Seed: j.recipe.Config.Train.Seed,
-		Settings: t.settings(j.recipe), Commit: t.options.Commit, Machine: machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(),
-		FinishedAt: time.Now().UTC().Truncate(time.Second), Trainable: result.Trainable, Steps: result.Steps, PeakBytes: result.PeakBytes}
+		Settings: t.settings(j.recipe), Program: finetune.ThisProgram(t.options.Commit), Trainable: result.Trainable, Steps: result.Steps, PeakBytes: result.PeakBytes}
 	rec.Digest = digestOf(rec.Settings)
-	if j.search > 0 {
-		rec.Params = j.row.values[j.search-1]
-	}
 	return rec
 }
 
@@ -126,18 +93,10 @@ func (r *Record) summary() string {
 	if s := r.lastEvaluation().Score; s != nil {
 		text += fmt.Sprintf(", score %.1f %%", 100**s)
 	}
-	return text + fmt.Sprintf(", %s of training", wording.Seconds(r.TrainSeconds))
-}
-
-// machine returns the name of the processor, or else the platform.
-func machine() string {
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(info)) {
-		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-			return strings.TrimSpace(v)
-		}
+	if r.Stopped != "" {
+		text += fmt.Sprintf(", ended after step %d", r.Steps)
 	}
-	return runtime.GOOS + "/" + runtime.GOARCH
+	return text + fmt.Sprintf(", %s of training", wording.Seconds(r.TrainSeconds))
 }
 
 // settings returns the keys that decide a run. They do not depend on where the user keeps the model and the data: a

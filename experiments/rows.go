@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // tableRow is a row of a table: an entry of a recipe's compare.
@@ -17,12 +20,14 @@ type tableRow struct {
 	file        string // the recipe's
 	group, name string
 	recipe      finetune.Recipe
-	grid        []finetune.Recipe // the recipes of its grid search
-	values      []map[string]any  // the values that each of them tries
+	search      *search // nil for none
+	trials      []trial // what the search has tried
+	seeds       int
+	runs        []*Record // of the row itself, one for each seed
 }
 
 // label returns the row's name with its group.
-func (r tableRow) label() string { return joinGroup(r.group, " ", r.name) }
+func (r *tableRow) label() string { return joinGroup(r.group, " ", r.name) }
 
 // joinGroup joins a group and a name. Most tables have no groups; group is then "".
 func joinGroup(group, between, name string) string {
@@ -30,12 +35,12 @@ func joinGroup(group, between, name string) string {
 }
 
 // matches reports whether a row is selected by NAME, GROUP or GROUP/NAME.
-func (r tableRow) matches(what string) bool {
+func (r *tableRow) matches(what string) bool {
 	return what == r.name || what == r.group || what == r.group+"/"+r.name
 }
 
 // selectRows returns the rows that only selects, or all of them if it is empty.
-func selectRows(rows []tableRow, only []string) ([]tableRow, error) {
+func selectRows(rows []*tableRow, only []string) ([]*tableRow, error) {
 	if len(only) == 0 {
 		return rows, nil
 	}
@@ -44,128 +49,126 @@ func selectRows(rows []tableRow, only []string) ([]tableRow, error) {
 		known = append(known, joinGroup(r.group, "/", r.name))
 	}
 	for _, what := range only {
-		if !slices.ContainsFunc(rows, func(r tableRow) bool { return r.matches(what) }) {
+		if !slices.ContainsFunc(rows, func(r *tableRow) bool { return r.matches(what) }) {
 			return nil, fmt.Errorf("no row %q%s", what, suggest.Hint(what, known))
 		}
 	}
-	return slices.DeleteFunc(rows, func(r tableRow) bool { return !slices.ContainsFunc(only, r.matches) }), nil
+	return slices.DeleteFunc(rows, func(r *tableRow) bool { return !slices.ContainsFunc(only, r.matches) }), nil
 }
 
 // job is a run of a row: one of its search, or one of its seeds.
 type job struct {
-	row    tableRow
+	row    *tableRow
 	recipe finetune.Recipe
-	search int // the number in the search, from 1; 0 for a run of the table itself
+	search bool
+	// hopeless, if not nil, says why the run is to end after an evaluation, "" if it is to go on.
+	hopeless func(finetune.Evaluation) string
 }
 
-// file returns the name of the run's record and folder, without an extension.
-func (j job) file() string {
-	name := joinGroup(j.row.group, ".", j.row.name)
-	if j.search > 0 {
-		return fmt.Sprintf("%s.search-%d", name, j.search)
-	}
-	return fmt.Sprintf("%s.seed-%d", name, j.recipe.Config.Train.Seed)
-}
-
-// searches returns the runs of the row's search.
-func (r tableRow) searches() []job {
+// seedJobs returns the row's own runs with the recipe that its search found.
+func (r *tableRow) seedJobs(recipe finetune.Recipe) []job {
 	var all []job
-	for i, recipe := range r.grid {
-		all = append(all, job{r, recipe, i + 1})
+	for i := range r.seeds {
+		all = append(all, job{row: r, recipe: withSeed(recipe, recipe.Config.Train.Seed+uint64(i))})
 	}
 	return all
 }
 
-// seeds returns the row's own runs, with n seeds.
-func (r tableRow) seeds(n int) []job {
-	var all []job
-	for i := range n {
-		recipe := r.recipe
-		recipe.Config.Train.Seed += uint64(i)
-		all = append(all, job{row: r, recipe: recipe})
+// withSeed returns the recipe with a seed: that of training and, if the task draws its data by a seed that the recipe
+// does not set, that of the data.
+func withSeed(recipe finetune.Recipe, seed uint64) finetune.Recipe {
+	recipe.Config.Train.Seed = seed
+	if _, fixed := recipe.Config.Task.Options["seed"]; fixed || !slices.Contains(tasks.Options(recipe.Config.Task.Name), "seed") {
+		return recipe
 	}
-	return all
+	options := maps.Clone(recipe.Config.Task.Options)
+	if options == nil {
+		options = map[string]any{}
+	}
+	options["seed"] = seed
+	recipe.Config.Task.Options = options
+	return recipe
 }
 
-// readRows reads the table's recipes in the preset: PRESET/NAME.yaml or PRESET/NAME-GROUP.yaml.
-func (t *table) readRows() ([]tableRow, error) {
-	files, err := fs.Glob(t.options.Recipes, path.Join(t.options.Preset, t.name+"*.yaml"))
+// ofFile reports whether the name of a table is that of a file, not of a table in Options.Recipes.
+func ofFile(name string) bool { return slices.Contains([]string{".yaml", ".yml"}, path.Ext(name)) }
+
+// tableName returns the name of the table in a file.
+func tableName(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+}
+
+// readRows reads the table's recipes: its file, or PRESET/NAME.yaml and PRESET/NAME-GROUP.yaml.
+func (t *table) readRows(name string) error {
+	if ofFile(name) {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return t.addRows(name, "", raw)
+	}
+	files, err := fs.Glob(t.options.Recipes, path.Join(t.options.Preset, name+"*.yaml"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var rows []tableRow
 	for _, f := range files {
-		stem := strings.TrimSuffix(path.Base(f), ".yaml")
-		if stem != t.name && !strings.HasPrefix(stem, t.name+"-") {
+		stem := tableName(f)
+		if stem != name && !strings.HasPrefix(stem, name+"-") {
 			continue
 		}
 		raw, err := fs.ReadFile(t.options.Recipes, f)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		runs, err := finetune.ParseRecipes(raw, t.options.Settings)
-		if err != nil {
-			return nil, fmt.Errorf("recipe: %s: %w", f, err)
-		}
-		for _, recipe := range runs {
-			rows = append(rows, tableRow{file: f, group: strings.TrimPrefix(strings.TrimPrefix(stem, t.name), "-"), name: recipe.Name, recipe: recipe})
+		if err := t.addRows(f, strings.TrimPrefix(strings.TrimPrefix(stem, name), "-"), raw); err != nil {
+			return err
 		}
 	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("the preset %s has no recipe for it", t.options.Preset)
-	}
-	return rows, nil
-}
-
-// expandSearch builds the recipes of the row's grid search and checks the row's own recipe.
-func (r *tableRow) expandSearch() error {
-	var err error
-	if r.grid, r.values, err = expandGrid(r.recipe); err != nil {
-		return fmt.Errorf("recipe: %s: %s: search: %w", r.file, r.name, err)
-	}
-	r.recipe.Search = nil
-	if err := r.recipe.Config.Check(); err != nil {
-		return fmt.Errorf("recipe: %s: %s: %w", r.file, r.name, err)
+	if len(t.rows) == 0 {
+		return fmt.Errorf("the preset %s has no recipe for it", t.options.Preset)
 	}
 	return nil
 }
 
-// expandGrid returns a recipe for every combination of the values that a recipe's search lists, and these values. A
-// search of a single combination is no search.
-func expandGrid(recipe finetune.Recipe) (grid []finetune.Recipe, values []map[string]any, err error) {
-	values = []map[string]any{{}}
-	override := map[string]any{}
-	for _, k := range slices.Sorted(maps.Keys(recipe.Search)) {
-		list, ok := recipe.Search[k].([]any)
-		if !ok {
-			override[k] = recipe.Search[k]
-			continue
+// addRows adds the rows of a recipe.
+func (t *table) addRows(file, group string, raw []byte) error {
+	runs, err := finetune.ParseRecipes(raw, t.options.Settings)
+	if err != nil {
+		return fmt.Errorf("recipe: %s: %w", file, err)
+	}
+	for _, recipe := range runs {
+		row := &tableRow{file: file, group: group, name: recipe.Name, recipe: recipe, seeds: max(1, recipe.Table.Seeds)}
+		if row.name == "" {
+			row.name = tableName(file)
 		}
-		var next []map[string]any
-		for _, have := range values {
-			for _, v := range list {
-				one := maps.Clone(have)
-				one[k] = v
-				next = append(next, one)
+		if t.options.Seeds > 0 {
+			row.seeds = t.options.Seeds
+		}
+		t.rows = append(t.rows, row)
+	}
+	return nil
+}
+
+// check reads the row's search and checks its recipes.
+func (r *tableRow) check(stopEarly bool) error {
+	s, err := parseSearch(r.recipe.Search, stopEarly)
+	if err == nil {
+		r.search, r.recipe.Search = s, nil
+		err = r.recipe.Config.Check()
+	}
+	if err == nil && s != nil {
+		for _, params := range s.grid() {
+			j, err := r.searchJob(s, params, s.seeds[0])
+			if err == nil {
+				err = j.recipe.Config.Check()
+			}
+			if err != nil {
+				return fmt.Errorf("recipe: %s: %s: search: %w", r.file, r.name, err)
 			}
 		}
-		values = next
 	}
-	if len(values) < 2 {
-		return nil, nil, nil
+	if err != nil {
+		return fmt.Errorf("recipe: %s: %s: %w", r.file, r.name, err)
 	}
-	if len(override) > 0 { // shorter runs are compared by their last evaluation only
-		override["eval_steps"] = 0
-	}
-	for _, v := range values {
-		one, err := recipe.With(override, v)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(override) > 0 {
-			one.EvalTasks = nil
-		}
-		grid = append(grid, one)
-	}
-	return grid, values, nil
+	return nil
 }

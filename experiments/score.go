@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
@@ -17,7 +18,7 @@ import (
 
 // scoreRun scores a finished run on the row's eval tasks and, if the table is about ranks, counts its singular values.
 func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec *Record) error {
-	if t.kind.ranks {
+	if slices.Contains(recipe.Table.Columns, "singular values") {
 		var err error
 		if rec.SingularValues, err = singularValues(ctx, recipe); err != nil {
 			return err
@@ -26,7 +27,7 @@ func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec
 	if len(recipe.EvalTasks) == 0 {
 		return nil
 	}
-	evalRun := evaluate.Run{Model: recipe.Config.Model.Path, Adapter: recipe.Config.Save.OutputDir}
+	evalRun := evaluate.Run{Model: recipe.Config.Base(), Adapter: recipe.Config.Save.OutputDir}
 	if recipe.Config.WholeModel() {
 		evalRun = evaluate.Run{Model: recipe.Config.Save.OutputDir}
 	}
@@ -40,10 +41,10 @@ func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec
 	}
 	rec.EvalTasks = map[string]float64{}
 	for _, task := range recipe.EvalTasks {
-		rec.EvalTasks[task.Name], err = scoreTask(ctx, session, task, evalRun, t.answersFile(j, task))
+		err = t.scoreTask(ctx, session, task, evalRun, j, rec)
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w; continue with --resume", finetune.ErrInterrupted)
+			return fmt.Errorf("%w; the same command goes on", finetune.ErrInterrupted)
 		case err != nil:
 			return fmt.Errorf("%s: %w", task.Name, err)
 		}
@@ -56,33 +57,36 @@ func (t *table) answersFile(j job, task finetune.EvalTask) string {
 	return t.recordFile(j) + "." + strings.ReplaceAll(task.Name, " ", "-") + ".jsonl"
 }
 
-// scoreTask scores the session on an eval task, logs the answers to a file and returns the wanted metric.
-func scoreTask(ctx context.Context, session *infer.Session, evalTask finetune.EvalTask, run evaluate.Run, path string) (float64, error) {
+// scoreTask scores the session on an eval task, logs the answers to a file and puts the wanted metric into the record.
+func (t *table) scoreTask(ctx context.Context, session *infer.Session, evalTask finetune.EvalTask, run evaluate.Run, j job, rec *Record) error {
 	task, err := tasks.New(evalTask.Task, evalTask.Options)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	run.Tasks, run.Limit = []evaluate.NamedTask{{Name: evalTask.Task, Task: task}}, evalTask.Limit
-	file, err := evaluate.OpenPredictionLog(path, run)
+	file, err := evaluate.OpenPredictionLog(t.answersFile(j, evalTask), run)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = file.Close() }()
 	results, err := evaluate.All(ctx, session, run.Tasks, evaluate.Options{Limit: evalTask.Limit, Log: file})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if evalTask.Metric != "" {
-		v, ok := results[0].Metrics[evalTask.Metric]
-		if !ok {
-			return 0, fmt.Errorf("task %s has no metric %s%s", evalTask.Task, evalTask.Metric, suggest.Hint(evalTask.Metric, results[0].Names))
-		}
-		return v, nil
+	if err := rec.addLevels(evalTask.Name, task, evalTask.Limit, evalTask.Metric); err != nil {
+		return err
 	}
-	if results[0].Score == nil {
-		return 0, fmt.Errorf("task %s has no score", evalTask.Task)
+	v, ok := results[0].Metrics[evalTask.Metric]
+	switch {
+	case evalTask.Metric == "" && results[0].Score == nil:
+		return fmt.Errorf("task %s has no score", evalTask.Task)
+	case evalTask.Metric == "":
+		v = *results[0].Score
+	case !ok:
+		return fmt.Errorf("task %s has no metric %s%s", evalTask.Task, evalTask.Metric, suggest.Hint(evalTask.Metric, results[0].Names))
 	}
-	return *results[0].Score, nil
+	rec.EvalTasks[evalTask.Name] = v
+	return nil
 }
 
 // singularValues returns the number of singular values of the run's ΔW above inspect.SingularValueThreshold, by module,

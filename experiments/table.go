@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -18,23 +19,26 @@ import (
 
 // Options say how a table is made.
 type Options struct {
-	// Recipes holds a folder for each preset, with a recipe for each table or group of rows, and published.yaml.
+	// Recipes holds the tables that have a name: a folder for each preset, with a recipe for each table or group of rows,
+	// and the published figures that they name. It may be nil for a table of a file.
 	Recipes fs.FS
-	// Preset is one of Presets; "" means the first.
+	// Preset is one of Presets; "" means the first. A table of a file has none.
 	Preset string
-	// Output is the table's folder; "" means NAME-PRESET.
+	// Output is the table's folder; "" means NAME-PRESET, or NAME for a file. A table that was stopped goes on in it.
 	Output string
-	// Seeds is the number of seeds of a row; 0 means the preset's number.
+	// Seeds is the number of seeds of a row; 0 means the recipe's number.
 	Seeds int
 	// Only selects the rows to run, as NAME, GROUP or GROUP/NAME; empty means all.
 	Only []string
-	// Resume continues the table in the folder. Without it, the folder must be new or hold a finished table.
-	Resume bool
+	// DryRun only prints what would run and how long it would take.
+	DryRun bool
 	// Model, if not empty, replaces the recipes' model, or their tokenizer if they train from random weights. Data
 	// replaces the folder "data" at the beginning of their paths.
 	Model, Data string
 	// Settings ("key=value") override the keys of all rows.
 	Settings []string
+	// Resolve, if not nil, replaces names in a recipe of a file by paths before a run, as of models on the Hub.
+	Resolve func(*finetune.Recipe) error
 	// Commit is the commit of the program, for the records.
 	Commit string
 
@@ -43,33 +47,44 @@ type Options struct {
 	Progress func(finetune.Progress)
 }
 
-// presetSeeds maps each preset to the number of seeds of a row.
-var presetSeeds = map[string]int{"tiny": 3, "smollm2": 1, "paper": 1}
-
 // Presets returns the presets.
 func Presets() []string { return []string{"tiny", "smollm2", "paper"} }
 
-// table is the state of Run.
+// Tables returns the names of the tables in a folder of recipes.
+func Tables(recipes fs.FS) []string {
+	var names []string
+	files, err := fs.Glob(recipes, Presets()[0]+"/*.yaml")
+	if err != nil {
+		return nil
+	}
+	for _, f := range files {
+		name, _, _ := strings.Cut(tableName(f), "-")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// table is the state of Run and Search.
 type table struct {
 	name         string
-	kind         tableKind
 	options      Options
-	rows         []tableRow
-	runnable     []tableRow // rows whose inputs are all there
+	searchOnly   bool
+	rows         []*tableRow
+	runnable     []*tableRow // rows whose inputs are all there
 	missing      []missingRows
 	missingByKey map[string][]string // the results of missingInputs
 	published    []published
-	records      []Record // of finished runs
-	done         int      // finished runs
+	started      int // runs that were carried out, not read from records
 }
 
-// Run makes one of the paper's tables. It carries out the runs that have not finished yet, keeps a record of each
-// (rows/*.json) and writes NAME.md, NAME.csv and plots into the output folder. Rows whose model or data are missing are
-// listed, not run. If ctx is cancelled, the current run saves a checkpoint, the table is written as far as it is
-// finished, and Run returns finetune.ErrInterrupted.
+// Run makes a table: of a recipe file (a name that ends in .yaml), or one of those in Options.Recipes by name. It carries
+// out the runs that have no record yet, keeps a record of each (rows/*.json) and writes NAME.md, NAME.csv and plots into
+// the output folder. Rows whose model or data are missing are listed, not run. If ctx is cancelled, the current run saves
+// a checkpoint, the table is written as far as it is finished, and Run returns finetune.ErrInterrupted; the same call
+// goes on.
 func Run(ctx context.Context, name string, o Options) error {
-	t := &table{name: name, options: o, missingByKey: map[string][]string{}}
-	err := t.prepare()
+	t, err := prepare(name, o, false)
 	if err == nil {
 		err = t.run(ctx)
 	}
@@ -79,62 +94,117 @@ func Run(ctx context.Context, name string, o Options) error {
 	return nil
 }
 
-// prepare reads the recipes and checks the folder.
-func (t *table) prepare() error {
-	if err := t.validate(); err != nil {
-		return err
-	}
-	if t.options.Out == nil {
-		t.options.Out = io.Discard
-	}
-	if t.options.Output == "" {
-		t.options.Output = t.name + "-" + t.options.Preset
-	}
-	var err error
-	if t.rows, err = t.readRows(); err != nil {
-		return err
-	}
-	if t.rows, err = selectRows(t.rows, t.options.Only); err != nil {
-		return err
-	}
-	for i := range t.rows {
-		if err := t.rows[i].expandSearch(); err != nil {
-			return err
+// Search runs the searches of a recipe file and prints what was tried. For each row it writes the recipe with the best
+// values into the output folder, and prints the command that trains it. Unless the recipe says stop_early: false, runs
+// that look hopeless end early.
+func Search(ctx context.Context, name string, o Options) error {
+	t, err := prepare(name, o, true)
+	if err == nil {
+		t.rows = slices.DeleteFunc(t.rows, func(r *tableRow) bool { return r.search == nil })
+		if len(t.rows) == 0 {
+			err = errors.New("the recipe has no key search with at least two values; write search: {learning_rate: [1.0e-4, 3.0e-4, 1.0e-3]}")
 		}
 	}
-	if t.published, err = readPublished(t.options.Recipes, t.kind.published...); err != nil {
-		return err
+	if err == nil {
+		err = t.run(ctx)
 	}
-	return t.openFolder()
+	if err != nil {
+		return fmt.Errorf("search %s: %w", name, err)
+	}
+	return nil
+}
+
+// prepare reads the recipes and checks the folder.
+func prepare(name string, o Options, searchOnly bool) (*table, error) {
+	t := &table{name: name, options: o, searchOnly: searchOnly, missingByKey: map[string][]string{}}
+	if err := t.validate(name); err != nil {
+		return nil, err
+	}
+	if err := t.readRows(name); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.rows, err = selectRows(t.rows, t.options.Only); err != nil {
+		return nil, err
+	}
+	for _, row := range t.rows {
+		if err := row.check(searchOnly); err != nil {
+			return nil, err
+		}
+		for _, c := range row.recipe.Table.Columns {
+			if _, _, err := findColumn(c); err != nil {
+				return nil, fmt.Errorf("recipe: %s: columns: %w", row.file, err)
+			}
+		}
+	}
+	if err := t.checkBaseline(); err != nil {
+		return nil, err
+	}
+	if t.published, err = t.readPublished(); err != nil {
+		return nil, err
+	}
+	return t, t.openFolder()
 }
 
 // validate checks the table's name and the preset, and fills in defaults.
-func (t *table) validate() error {
-	var ok bool
-	if t.kind, ok = tableKinds[t.name]; !ok {
-		return fmt.Errorf("unknown table%s", suggest.Hint(t.name, Tables()))
+func (t *table) validate(name string) error {
+	if t.options.Out == nil {
+		t.options.Out = io.Discard
 	}
-	if t.options.Preset == "" {
-		t.options.Preset = Presets()[0]
-	}
-	seeds, ok := presetSeeds[t.options.Preset]
-	if !ok {
-		return fmt.Errorf("unknown preset %q%s", t.options.Preset, suggest.Hint(t.options.Preset, Presets()))
-	}
-	switch {
-	case t.options.Seeds < 0:
+	if t.options.Seeds < 0 {
 		return fmt.Errorf("seeds is %d; want 1 or more", t.options.Seeds)
-	case t.options.Seeds == 0:
-		t.options.Seeds = seeds
+	}
+	if ofFile(name) {
+		t.name, t.options.Preset = tableName(name), ""
+	} else {
+		if known := Tables(t.options.Recipes); !slices.Contains(known, name) {
+			return fmt.Errorf("unknown table%s, or a recipe, FILE.yaml", suggest.Hint(name, known))
+		}
+		if t.options.Preset == "" {
+			t.options.Preset = Presets()[0]
+		}
+		if !slices.Contains(Presets(), t.options.Preset) {
+			return fmt.Errorf("unknown preset %q%s", t.options.Preset, suggest.Hint(t.options.Preset, Presets()))
+		}
+	}
+	if t.options.Output == "" {
+		t.options.Output = joinGroup(t.name, "-", t.options.Preset)
+	}
+	t.options.Output = strings.TrimSuffix(t.options.Output, "-")
+	return nil
+}
+
+// checkBaseline returns an error if a baseline is not a row.
+func (t *table) checkBaseline() error {
+	for _, row := range t.rows {
+		if b := row.recipe.Table.Baseline; b != "" && len(t.options.Only) == 0 && t.baselineOf(row) == nil && b != row.name {
+			var names []string
+			for _, r := range t.rows {
+				names = append(names, r.name)
+			}
+			return fmt.Errorf("recipe: %s: baseline: no row %q%s", row.file, b, suggest.Hint(b, names))
+		}
+	}
+	return nil
+}
+
+// baselineOf returns the row that a row is tested against, nil for none.
+func (t *table) baselineOf(row *tableRow) *tableRow {
+	for _, r := range t.rows {
+		if r != row && r.group == row.group && r.name == row.recipe.Table.Baseline {
+			return r
+		}
 	}
 	return nil
 }
 
 // run runs the rows, then writes the table.
 func (t *table) run(ctx context.Context) error {
-	t.splitRunnable()
-	if err := t.checkRecords(); err != nil {
+	if err := t.splitRunnable(); err != nil {
 		return err
+	}
+	if t.options.DryRun {
+		return t.plan(ctx)
 	}
 	if err := t.createFolder(); err != nil {
 		return err
@@ -150,21 +220,15 @@ func (t *table) run(ctx context.Context) error {
 	return errors.Join(err, werr)
 }
 
-// total returns the number of runs of the table, including searches.
-func (t *table) total() int {
-	n := 0
-	for _, row := range t.runnable {
-		n += len(row.searches()) + t.options.Seeds
-	}
-	return n
-}
-
 // splitRunnable separates the rows that can run from those that lack inputs. Rows that lack the same inputs become one
 // entry of missing.
-func (t *table) splitRunnable() {
+func (t *table) splitRunnable() error {
 	at := map[string]int{}
 	for _, row := range t.rows {
-		missing := t.missingInputs(row)
+		missing, err := t.missingInputs(row)
+		if err != nil {
+			return err
+		}
 		if len(missing) == 0 {
 			t.runnable = append(t.runnable, row)
 			continue
@@ -177,6 +241,7 @@ func (t *table) splitRunnable() {
 		at[why] = len(t.missing)
 		t.missing = append(t.missing, missingRows{[]string{row.label()}, why})
 	}
+	return nil
 }
 
 // missingRows are rows that lack the same inputs.
@@ -186,13 +251,16 @@ type missingRows struct {
 }
 
 // missingInputs returns which inputs of a row are missing. Rows with the same inputs are checked once.
-func (t *table) missingInputs(row tableRow) []string {
-	recipe := t.withUserPaths(row.recipe)
+func (t *table) missingInputs(row *tableRow) ([]string, error) {
+	recipe, err := t.withUserPaths(row.recipe)
+	if err != nil {
+		return nil, err
+	}
 	key := fmt.Sprint(row.group, recipe.Config.Model.Path, recipe.Config.Model.Config, recipe.Config.Task.Name, recipe.Config.Task.Options, recipe.Config.Task.Data, recipe.EvalTasks)
 	if _, ok := t.missingByKey[key]; !ok {
 		t.missingByKey[key] = recipe.MissingInputs()
 	}
-	return t.missingByKey[key]
+	return t.missingByKey[key], nil
 }
 
 // printf prints progress to Options.Out.
@@ -200,10 +268,16 @@ func (t *table) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.options.Out, format, args...)
 }
 
-// write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown.
+// write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown. After Search it writes what
+// was tried and the best recipes.
 func (t *table) write() (string, error) {
-	text := t.markdown()
 	base := filepath.Join(t.options.Output, t.name)
+	if t.searchOnly {
+		text := strings.TrimPrefix(t.searchSection()+t.noteSection(), "\n")
+		commands, err := t.writeBest()
+		return text + commands, errors.Join(err, folder.WriteFile(base+".md", []byte(text)))
+	}
+	text := t.markdown()
 	if err := folder.WriteFile(base+".md", []byte(text)); err != nil {
 		return text, err
 	}

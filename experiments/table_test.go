@@ -43,20 +43,22 @@ compare:
 // rates.
 func stubRecipes(rows ...string) fs.FS {
 	if rows == nil {
-		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
+		rows = []string{"{name: lora-8, method: lora, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 4, widen: 0}}", "{name: mora-8, method: mora, mora_type: 1, learning_rate: 0.02}"}
 	}
-	text := stubKeys
+	text := "columns: [score by step, loss]\npublished: published.yaml#memory\n" + stubKeys
 	for _, r := range rows {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(r, "{name: "), ","); name == "lora-8" || name == "mora-8" {
+			r = "{published_row: " + name + ", " + strings.TrimPrefix(r, "{")
+		}
 		text += "  - " + r + "\n"
 	}
 	files := fstest.MapFS{"published.yaml": {Data: []byte(`
 memory: {source: Table 2, columns: ["300", "900"], rows: {lora-8: {label: LoRA r=8, values: [9.9, 54]}, mora-8: {label: MoRA r=8, values: [null, 100]}}}
-ablation: {source: Table 4, columns: [], rows: {}}
-rank: {source: a figure, columns: [], rows: {}}
 `)}}
 	for _, name := range []string{"memory", "ablation", "rank"} {
 		files["tiny/"+name+".yaml"] = &fstest.MapFile{Data: []byte(text)}
 	}
+	files["tiny/rank.yaml"].Data = []byte(strings.Replace(text, "score by step", "singular values", 1))
 	return files
 }
 
@@ -66,7 +68,8 @@ func stubOptions(t *testing.T, recipes fs.FS) Options {
 	return Options{Recipes: recipes, Preset: "tiny", Output: filepath.Join(t.TempDir(), "table"), Seeds: 2, Log: zerolog.Nop()}
 }
 
-// readRecords reads the records of a table by file name, without what differs from run to run.
+// readRecords reads the records of a table by row and seed, and with "search" by the values tried in place of the seed,
+// without what differs from run to run.
 func readRecords(t *testing.T, dir string) map[string]Record {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "rows", "*.json"))
@@ -79,11 +82,15 @@ func readRecords(t *testing.T, dir string) map[string]Record {
 		if err := readJSON(f, &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.FinishedAt.IsZero() || e.Digest != digestOf(e.Settings) {
+		if e.Threads < 1 || e.Kernel == "" || e.Machine == "" || e.Time.IsZero() || e.Digest != digestOf(e.Settings) {
 			t.Errorf("%s is not complete: %+v", f, e)
 		}
-		all[strings.TrimSuffix(filepath.Base(f), ".json")] = Record{Row: e.Row, Seed: e.Seed, Digest: e.Digest, Params: e.Params, Steps: e.Steps,
-			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, Error: e.Error}
+		name := fmt.Sprintf("%s.seed-%d", joinGroup(e.Group, ".", e.Row), e.Seed)
+		if e.Search {
+			name = fmt.Sprintf("%s.search-%v", joinGroup(e.Group, ".", e.Row), e.Settings["learning_rate"])
+		}
+		all[name] = Record{Row: e.Row, Search: e.Search, Seed: e.Seed, Digest: e.Digest, Steps: e.Steps,
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, Error: e.Error, Levels: e.Levels}
 	}
 	return all
 }
@@ -104,21 +111,21 @@ func TestTable(t *testing.T) {
 	if err := Run(context.Background(), "memory", o); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"lora-8.search-1", "lora-8.search-2", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
+	want := []string{"lora-8.search-0.001", "lora-8.search-0.01", "lora-8.seed-1", "lora-8.seed-2", "mora-8.seed-1", "mora-8.seed-2"}
 	got := readRecords(t, o.Output)
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Fatalf("records are %v, want %v", names, want)
 	}
-	if a, b := got["lora-8.search-1"], got["lora-8.seed-1"]; a.Steps != 4 || b.Steps != 6 || len(b.Evaluations) != 3 || b.Tokens == 0 {
+	if a, b := got["lora-8.search-0.001"], got["lora-8.seed-1"]; a.Steps != 4 || a.Seed != 101 || b.Steps != 6 || len(b.Evaluations) != 3 || b.Tokens == 0 {
 		t.Errorf("a search has %d steps, its row %+v", a.Steps, b)
 	}
 	md := readText(t, o.Output, "memory.md")
-	for _, want := range []string{"| row | 3 | 6 | paper | 300 | 900 |", " ± ", "| LoRA r=8 | 9.9 | 54.0 |", "| MoRA r=8 | – | 100.0 |", "learning_rate 0.001", "method mora, r 2, mora_type 1, learning_rate 0.02"} {
+	for _, want := range []string{"| row | n | 3 | 6 | held-out loss | published | 300 | 900 |", "| chance | – | 9.8 | 9.8 | – |", " ± ", "| LoRA r=8 | 9.9 | 54.0 |", "| MoRA r=8 | – | 100.0 |", "learning_rate 0.001", "| chosen, learning_rate at the edge |", "method mora, r 2, mora_type 1, learning_rate 0.02"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is missing in\n%s", want, md)
 		}
 	}
-	if csv := readText(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,0,2,6,score,") || !strings.Contains(csv, "paper,,lora-8,,,,900,54.0") {
+	if csv := readText(t, o.Output, "memory.csv"); !strings.Contains(csv, "run,,mora-8,false,2,6,score,") || !strings.Contains(csv, "published,,lora-8,,,,900,54.0") {
 		t.Errorf("CSV is\n%s", csv)
 	}
 	if svg := readText(t, o.Output, "memory.svg"); !strings.Contains(svg, "mora-8") || !strings.HasPrefix(readText(t, o.Output, "memory.png"), "\x89PNG") {
@@ -130,71 +137,6 @@ func TestTable(t *testing.T) {
 	}
 	if again := readText(t, o.Output, "memory.md"); again != md {
 		t.Errorf("made again, the table is\n%s\nwant\n%s", again, md)
-	}
-}
-
-// TestSearch checks that a row uses the values of the search's best run: by score, then by loss.
-func TestSearch(t *testing.T) {
-	o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, search: {learning_rate: [1.0e-8, 3.0e-2], max_steps: 5, warmup_ratio: 0}, eval_examples: 0}"))
-	o.Seeds = 1
-	if err := Run(context.Background(), "memory", o); err != nil {
-		t.Fatal(err)
-	}
-	got := readRecords(t, o.Output)
-	if a, b := got["lora-8.search-1"], got["lora-8.search-2"]; b.lastEvaluation().Loss >= a.lastEvaluation().Loss {
-		t.Fatalf("the test's rates end in losses %g and %g", a.lastEvaluation().Loss, b.lastEvaluation().Loss)
-	}
-	var e Record
-	if err := readJSON(filepath.Join(o.Output, "rows", "lora-8.seed-1.json"), &e); err != nil {
-		t.Fatal(err)
-	}
-	if e.Settings["learning_rate"] != 0.03 || e.Settings["max_steps"] != 6.0 {
-		t.Errorf("the row was run with %v", e.Settings)
-	}
-	score := func(s float64) *Record { return &Record{Evaluations: []finetune.Evaluation{{Loss: 1, Score: &s}}} }
-	if !score(0.2).better(score(0.1)) || score(0.1).better(score(0.1)) || score(0.1).better(&Record{Error: "x"}) == false || (&Record{Error: "x"}).better(score(0)) {
-		t.Error("better does not compare scores, or prefers a failed run")
-	}
-}
-
-// TestSearchRunIsReused checks that a run of a search with the settings of the row is not repeated: its adapter and its
-// answers become those of the first seed.
-func TestSearchRunIsReused(t *testing.T) {
-	base, err := filepath.Abs(filepath.Join("..", "evaldata", "base"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		rates       string
-		best, other string
-		steps       int
-	}{
-		{"[1.0e-8, 3.0e-2]", "lora-8.search-2", "lora-8.search-1", 3 * 6},
-		{"[3.0e-2, 1.0e-8, 3.0e-2]", "lora-8.search-1", "lora-8.search-2", 4 * 6}, // with a repeated rate
-	} {
-		if testing.Short() && c.steps > 3*6 {
-			continue
-		}
-		o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, model: "+base+", search: {learning_rate: "+c.rates+"}, benchmarks: [{name: pairs, task: memory, options: {pairs: 3}, limit: 2}]}"))
-		steps := 0
-		o.Progress = func(finetune.Progress) { steps++ }
-		if err := Run(context.Background(), "memory", o); err != nil {
-			t.Fatal(err)
-		}
-		got := readRecords(t, o.Output)
-		searched, first := got[c.best], got["lora-8.seed-1"]
-		searched.Params = nil
-		if a, b := outcome(searched), outcome(first); a != b || steps != c.steps {
-			t.Errorf("%s: %d steps, want %d; the first seed's run is\n%s\nwant\n%s", c.rates, steps, c.steps, b, a)
-		}
-		for _, name := range []string{"runs/lora-8.seed-1/adapter_model.safetensors", "runs/lora-8.seed-2/adapter_model.safetensors", "rows/lora-8.seed-1.json.pairs.jsonl", "rows/" + c.other + ".json.pairs.jsonl"} {
-			if _, err := os.Stat(filepath.Join(o.Output, name)); err != nil {
-				t.Errorf("%s: %v", c.rates, err)
-			}
-		}
-		if left, _ := filepath.Glob(filepath.Join(o.Output, "runs", "*search*")); left != nil {
-			t.Errorf("%s: %v are left", c.rates, left)
-		}
 	}
 }
 
@@ -218,13 +160,9 @@ func TestTableResumes(t *testing.T) {
 			}
 		}
 		err := Run(ctx, "memory", cut)
-		if !errors.Is(err, finetune.ErrInterrupted) || !strings.Contains(err.Error(), "--resume") {
+		if !errors.Is(err, finetune.ErrInterrupted) || !strings.Contains(err.Error(), "the same command goes on") {
 			t.Fatalf("stopped after step %d: got %v", stop, err)
 		}
-		if err := Run(context.Background(), "memory", cut); err == nil || !strings.Contains(err.Error(), "--resume") {
-			t.Errorf("an interrupted table was continued without --resume: %v", err)
-		}
-		cut.Resume = true
 		if err := Run(context.Background(), "memory", cut); err != nil {
 			t.Fatal(err)
 		}
@@ -271,10 +209,17 @@ func TestTableErrors(t *testing.T) {
 		{"memory", func(o *Options) { o.Seeds = -1 }, "seeds is -1"},
 		{"ablation", nil, "holds the table memory, preset tiny"},
 		{"memory", func(o *Options) { o.Output = foreign }, "not the folder of a table"},
-		{"memory", func(o *Options) { o.Settings = []string{"max_steps=7"} }, "has other settings (max_steps)"},
 		{"memory", func(o *Options) { o.Settings = []string{"max_step=7"} }, `unknown key "max_step"`},
-		{"memory", func(o *Options) { o.Seeds = 2 }, "4 finished runs of 6"},
-		{"memory", func(o *Options) { o.Seeds, o.Resume = 2, true }, ""},
+		{"memory", func(o *Options) { o.Settings = []string{"columns=[los]"} }, "did you mean loss?"},
+		{"memory", func(o *Options) { o.Settings = []string{"baseline=lora"} }, "did you mean lora-8?"},
+		{"memory", func(o *Options) { o.Settings = []string{"published=published.yaml#memry"} }, "published.yaml has no table memry"},
+		{"memory", func(o *Options) { o.Settings = []string{"published={source: S, columns: [a], rows: {}}"} }, "no published table has a row \"lora-8\""},
+		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: [1, 2], metric: los}"} }, "did you mean loss?"},
+		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: [1, 2], metric: benchmarks}"} }, "several figures a run"},
+		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: []}"} }, "is empty"},
+		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rat: [1, 2]}"} }, "unknown key"},
+		{"missing.yaml", nil, "no such file"},
+		{"memory", func(o *Options) { o.Seeds = 2 }, ""},
 	} {
 		o := made
 		if tt.change != nil {
@@ -296,7 +241,7 @@ func TestMissingInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	md := readText(t, o.Output, "memory.md")
-	for _, want := range []string{"- lora-8: model: llama-9 does not exist\n", "- full: data: elsewhere/c4.jsonl does not exist\n", "| LoRA r=8 | 9.9 | 54.0 |"} {
+	for _, want := range []string{"- lora-8: model: llama-9 does not exist\n", "- full: data: elsewhere/c4.jsonl does not exist\n", "| lora-8 | 0 | – | – | – | LoRA r=8 | 9.9 | 54.0 |"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("%q is missing in\n%s", want, md)
 		}
@@ -328,7 +273,10 @@ func TestUserPaths(t *testing.T) {
 	r := finetune.Recipe{EvalTasks: []finetune.EvalTask{{Options: map[string]any{"eval_data": "data/e", "other": "embedded:data/f"}}}}
 	r.Config.Model.Path, r.Config.Task.Data = "smollm2", data.Files("data/a")
 	r.Config.Task.Options = map[string]any{"data": []any{"data/b", map[string]any{"path": "data/c", "weight": 0.5}}, "form": "raw"}
-	got := tb.withUserPaths(r)
+	got, err := tb.withUserPaths(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if want := "/models/m /d/a map[data:[/d/b map[path:/d/c weight:0.5]] form:raw] [{  map[eval_data:/d/e other:embedded:data/f] 0 }]"; fmt.Sprint(got.Config.Model.Path, " ", got.Config.Task.Data.Plain(), " ", got.Config.Task.Options, " ", got.EvalTasks) != want {
 		t.Errorf("got %+v, want %s", got, want)
 	}
@@ -337,8 +285,8 @@ func TestUserPaths(t *testing.T) {
 	}
 	random := finetune.Recipe{}
 	random.Config.Model.Tokenizer = infer.Embedded
-	if got := tb.withUserPaths(random).Config.Model; got.Tokenizer != infer.Embedded || got.Path != "" {
-		t.Errorf("a model from random weights became %q with the tokenizer %q", got.Path, got.Tokenizer)
+	if got, err := tb.withUserPaths(random); err != nil || got.Config.Model.Tokenizer != infer.Embedded || got.Config.Model.Path != "" {
+		t.Errorf("a model from random weights became %q with the tokenizer %q (%v)", got.Config.Model.Path, got.Config.Model.Tokenizer, err)
 	}
 }
 
@@ -374,7 +322,7 @@ func TestEvalTasksAndSingularValues(t *testing.T) {
 	if lora, mora, relora := sum("lora"), sum("mora"), sum("relora"); !(lora > 0 && lora <= 7*2 && mora > lora && relora > 0 && relora <= 2*7*2) {
 		t.Errorf("singular values of LoRA %g, MoRA %g, ReLoRA %g", lora, mora, relora)
 	}
-	if md := readText(t, o.Output, "rank.md"); !strings.Contains(md, "| row | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj |\n") {
+	if md := readText(t, o.Output, "rank.md"); !strings.Contains(md, "| row | n | down_proj | gate_proj | k_proj | o_proj | q_proj | up_proj | v_proj | held-out loss |") {
 		t.Errorf("the table is\n%s", md)
 	}
 }
@@ -416,9 +364,9 @@ func TestSelectedRows(t *testing.T) {
 // method lacks.
 func TestShortSettings(t *testing.T) {
 	for want, s := range map[string]map[string]any{
-		"method full, learning_rate 0.0003, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},
-		"method mora, r 8, mora_type 6, learning_rate 0.01":                     {"r": 8, "lora_alpha": 16, "mora_type": 6, "learning_rate": 0.01},
-		"method lora, r 4, lora_alpha 16, relora_steps 3, learning_rate 0.0003": {"method": "lora", "r": 4, "lora_alpha": 16, "relora_steps": 3},
+		"method full, learning_rate 0.0003, lr_scheduler_type cosine, max_steps 6":                        {"method": "full", "r": 8, "lora_alpha": 16, "max_steps": 6},
+		"method mora, r 8, mora_type 6, learning_rate 0.01, lr_scheduler_type cosine":                     {"r": 8, "lora_alpha": 16, "mora_type": 6, "learning_rate": 0.01},
+		"method lora, r 4, lora_alpha 16, relora_steps 3, learning_rate 0.0003, lr_scheduler_type cosine": {"method": "lora", "r": 4, "lora_alpha": 16, "relora_steps": 3},
 	} {
 		if got := shortSettings(s); got != want {
 			t.Errorf("%v: %q, want %q", s, got, want)

@@ -123,6 +123,8 @@ type TrainSpec struct {
 	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
 	// early.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
+	// StopAtScore ends the run at the first evaluation whose score is at least this; 0 never does.
+	StopAtScore float64 `yaml:"stop_at_score"`
 	// MetricForBestModel decides which weights are kept as the best: "loss" (of the held-out data) or "score".
 	MetricForBestModel string `yaml:"metric_for_best_model"`
 	// LoadBestModelAtEnd saves the weights of the best evaluation as the run's result, not the last ones.
@@ -216,6 +218,9 @@ func (c *Config) Check() error {
 	if t.MetricForBestModel == "score" && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
 		return fmt.Errorf("metric_for_best_model is score, but eval_examples is 0: nothing is scored")
 	}
+	if t.StopAtScore > 0 && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
+		return fmt.Errorf("stop_at_score is %g, but eval_examples is 0: nothing is scored", t.StopAtScore)
+	}
 	if err := t.checkLength(); err != nil {
 		return err
 	}
@@ -289,6 +294,7 @@ func (c *Config) checkRanges() error {
 		{"eval_steps", float64(c.Eval.Steps), 0, 1e9, "0 or more"},
 		{"eval_examples", float64(c.Eval.Examples), 0, 1e9, "0 or more"},
 		{"early_stopping_patience", float64(t.EarlyStoppingPatience), 0, 1e9, "0 or more"},
+		{"stop_at_score", t.StopAtScore, 0, 1, "0 (never) to 1"},
 		{"save_steps", float64(c.Save.Steps), 0, 1e9, "0 or more"},
 		{"save_total_limit", float64(c.Save.TotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.Save.LoggingSteps), 1, 1e9, "1 or more"},
@@ -305,6 +311,23 @@ func (c *Config) checkRanges() error {
 // WholeModel reports whether the result of the run is a whole model, not an adapter.
 func (c *Config) WholeModel() bool { return c.Method.Name == "full" || c.Train.ReLoRASteps > 0 }
 
+// Base returns the model that the run's adapter belongs to: Model.Path or, if the base has random weights, the folder in
+// which the run saves them.
+func (c *Config) Base() string {
+	if c.randomBase() {
+		return filepath.Join(c.Save.OutputDir, randomBaseDir)
+	}
+	return c.Model.Path
+}
+
+// randomBaseDir is the folder, in that of a run from random weights, that holds them: nobody could load them otherwise.
+const randomBaseDir = "base"
+
+// randomBase reports whether the run's result is an adapter on random weights.
+func (c *Config) randomBase() bool {
+	return c.Model.Path == "" && !c.Model.Config.Empty() && !c.WholeModel()
+}
+
 // baseModel returns how the adapter's settings name its base.
 func (c *Config) baseModel() string {
 	switch {
@@ -312,6 +335,8 @@ func (c *Config) baseModel() string {
 		return c.Save.BaseModel
 	case c.Model.Path == infer.Embedded:
 		return infer.Embedded
+	case c.randomBase():
+		return randomBaseDir
 	}
 	return adapter.BaseModelName(c.Model.Path)
 }

@@ -35,7 +35,24 @@ func (r *run) evaluate(ctx context.Context) error {
 	if err := r.record(e); err != nil {
 		return err
 	}
-	return r.trackBest(e)
+	if err := r.trackBest(e); err != nil {
+		return err
+	}
+	r.stopEarly(e)
+	return nil
+}
+
+// stopEarly ends the run if it has reached its score, or if the caller says so.
+func (r *run) stopEarly(e Evaluation) {
+	if bound := r.config.Train.StopAtScore; bound > 0 && e.Score != nil && *e.Score >= bound {
+		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *e.Score)
+	}
+	if r.options.Evaluated == nil {
+		return
+	}
+	if why := r.options.Evaluated(e); why != "" {
+		r.result.Reason = "stopped early: " + why
+	}
 }
 
 // runEvaluation computes the loss and the score.

@@ -211,6 +211,11 @@ func (r *run) finish() error {
 		} else {
 			err = r.saveWeights(tmp)
 		}
+		if err == nil && r.config.randomBase() {
+			if err = os.RemoveAll(filepath.Join(r.config.Save.OutputDir, randomBaseDir)); err == nil { // of an earlier finish
+				err = r.saveRandomBase(filepath.Join(tmp, randomBaseDir))
+			}
+		}
 		if err != nil {
 			return err
 		}

@@ -100,6 +100,14 @@ func (r *run) saveWeights(dir string) error {
 	return r.modelSetup().Write(dir)
 }
 
+// saveRandomBase writes the random weights that the adapter belongs to.
+func (r *run) saveRandomBase(dir string) error {
+	if err := r.model.Save(context.Background(), dir, "", checkpoint.DTypeF32); err != nil {
+		return err
+	}
+	return r.saveTokenizer(dir, true)
+}
+
 // saveAdapter writes the adapter and how its model is opened.
 func (r *run) saveAdapter(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -17,17 +17,38 @@ import (
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
-// Recipe is a run as a YAML file describes it: a Config, and keys that only experiments use.
+// Recipe is a run as a YAML file describes it: a Config, and keys that only package experiments uses.
 type Recipe struct {
 	// Name is the name of an entry of compare, and of its folder in output_dir; "" if the file describes a single run. Each
 	// entry of compare is a run of its own: a group of keys with a name, which override those of the file.
 	Name   string
 	Config Config
-	// Search is a grid search that an experiment runs first (train ignores it). A list holds the values to try for its
-	// key; any other value replaces that of the run during the search, such as a smaller max_steps.
+	// Search is a grid search for the run's settings, which `finetune search` and `finetune table` run (docs/reproduction.md).
+	// A list holds the values to try for its key; metric, seeds, widen and stop_early say how; any other value replaces that
+	// of the run during the search, such as other eval_data.
 	Search map[string]any `yaml:"search"`
+	// Table says how the runs are reported as a table.
+	Table TableSpec
 	// EvalTasks are the tasks that an experiment scores the trained model on.
 	EvalTasks []EvalTask `yaml:"benchmarks"`
+}
+
+// TableSpec says how package experiments makes a table of the runs of a file. It changes no run.
+type TableSpec struct {
+	// Title stands above the table.
+	Title string `yaml:"title"`
+	// Columns are the figures to report, such as "score by step" or "best loss" (docs/reproduction.md lists them). Without
+	// any, they follow from what the runs measure.
+	Columns []string `yaml:"columns"`
+	// Seeds is how many seeds a row is run with, from the row's own seed on; 0 means 1.
+	Seeds int `yaml:"seeds"`
+	// Baseline is the name of the row that the others are tested against, seed by seed.
+	Baseline string `yaml:"baseline"`
+	// Published is a table to print beside this one, or a list of them: each is a group with source, columns and rows, or
+	// the text "FILE#KEY" for a group in another file.
+	Published any `yaml:"published"`
+	// PublishedRow is the key of the published row that an entry of compare stands beside.
+	PublishedRow string `yaml:"published_row"`
 }
 
 // EvalTask is a column of an experiment's table: a task whose eval split is answered, up to Limit examples (0 means
@@ -186,6 +207,7 @@ func (r *Recipe) fields() map[string]field {
 		}
 	}
 	add("", reflect.ValueOf(r).Elem())
+	add("Table", reflect.ValueOf(&r.Table).Elem())
 	c := reflect.ValueOf(&r.Config).Elem()
 	for i := range c.NumField() {
 		add(c.Type().Field(i).Name, c.Field(i))
@@ -285,20 +307,22 @@ func (f field) want() string {
 	return "a list or a group of keys"
 }
 
-// With returns the recipe with other values of some keys, and without its search.
+// With returns the recipe with other values of some keys, and without its search. A key whose value is nil takes its
+// default.
 func (r Recipe) With(overrides ...map[string]any) (Recipe, error) {
 	keys := r.Keys()
 	for _, o := range overrides {
 		maps.Copy(keys, o)
 	}
+	maps.DeleteFunc(keys, func(_ string, v any) bool { return v == nil })
 	with, err := decodeKeys(keys)
-	with.Name = r.Name
+	with.Name, with.Table = r.Name, r.Table
 	return with, err
 }
 
-// Keys returns the keys that differ from their defaults, except search and output_dir.
+// Keys returns the keys that differ from their defaults, except search, output_dir and those of the table.
 func (r Recipe) Keys() map[string]any {
-	return r.keysOf(func(key, _ string) bool { return key != "search" && key != "output_dir" })
+	return r.keysOf(func(key, part string) bool { return part != "Table" && key != "search" && key != "output_dir" })
 }
 
 // courseKeys returns the keys that decide the course of the run and differ from their defaults.

@@ -9,9 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spagotune/spagotune/hub"
+	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/process"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // RecordFile is the name of the file in which a run keeps its Record. Merge copies it.
@@ -40,6 +44,24 @@ type Record struct {
 	FirstLoss   float64      `json:"first_loss"`
 	LastLoss    float64      `json:"last_loss"`
 	Evaluations []Evaluation `json:"evaluations,omitempty"`
+	Program
+}
+
+// Program says what program carried out a run, and on what machine.
+type Program struct {
+	// Revision is the commit of the program, "" if it is not known.
+	Revision string `json:"commit,omitempty"`
+	// Machine is the name of the processor, Kernel the instruction set of the kernels.
+	Machine string `json:"machine"`
+	Kernel  string `json:"kernel"`
+	Threads int    `json:"threads"`
+	// Time is when the run ended.
+	Time time.Time `json:"ended"`
+}
+
+// ThisProgram describes the running program; commit is its commit.
+func ThisProgram(commit string) Program {
+	return Program{Revision: commit, Machine: process.Machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(), Time: time.Now().UTC().Truncate(time.Second)}
 }
 
 // ReadRecord reads the record in a folder. Where there is none, the error is fs.ErrNotExist.
@@ -58,7 +80,7 @@ func ReadRecord(dir string) (*Record, error) {
 // writeRecord writes the run's record into a folder.
 func (r *run) writeRecord(dir string) error {
 	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: len(r.rows), Trainable: r.result.Trainable,
-		Recipe: Recipe{Config: r.config}.Keys()}
+		Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Commit)}
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))
 	}

@@ -33,6 +33,10 @@ type Options struct {
 	Out io.Writer
 	// Progress, if not nil, is called after every step.
 	Progress func(Progress)
+	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
+	Evaluated func(Evaluation) string
+	// Commit is the commit of the program, for the run's record.
+	Commit string
 }
 
 // Progress tells how far a run has come.

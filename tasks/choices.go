@@ -29,6 +29,7 @@ type ChoiceAnswers struct{}
 var (
 	_ MultipleChoice = ChoiceAnswers{}
 	_ AnswerParser   = ChoiceAnswers{}
+	_ Guesser        = ChoiceAnswers{}
 	_ Checker        = (*FewShot)(nil)
 	_ DataChecker    = (*Files)(nil)
 )
@@ -41,6 +42,22 @@ func (ChoiceAnswers) Score(want Example, got string) float64 { return exactly(wa
 
 // ParseAnswer is the choice without the blank before it.
 func (ChoiceAnswers) ParseAnswer(_ Example, got string) string { return strings.TrimSpace(got) }
+
+// Guesses are a choice at random, and the choice at the place where most of the right ones are.
+func (ChoiceAnswers) Guesses(examples []Example) Guesses {
+	chance, right := 0.0, map[int]int{}
+	for _, ex := range examples {
+		chance += 1 / float64(len(ex.Choices)) / float64(len(examples))
+		right[slices.Index(ex.Choices, ex.Reference)]++
+	}
+	at := mostFrequent(right)
+	g := Guesses{Chance: &chance}
+	for _, ex := range examples {
+		text := ex.Choices[min(at, len(ex.Choices)-1)]
+		g.Majority = append(g.Majority, Prediction{Text: &text})
+	}
+	return g
+}
 
 // exactly is 1 for the reference, else 0.
 func exactly(want Example, got string) float64 { return float64(b2i(got == want.Reference)) }
@@ -162,5 +179,5 @@ func EncodeChoices(tok Tokenizer, template Template, ex Example, choices []strin
 		}
 		all = append(all, c)
 	}
-	return prompt, all, nil
+	return prompt, all, tokenizerErr(tok)
 }

@@ -49,6 +49,7 @@ var _ interface {
 	Checker
 	DataChecker
 	Describer
+	Guesser
 } = (*Classify)(nil)
 
 // Describe says what the task is.
@@ -280,6 +281,19 @@ func (t *Classify) ComputeMetrics(examples []Example, predictions []Prediction) 
 		return nil, err
 	}
 	return []Metric{{"accuracy", c.Accuracy()}, {"macro_f1", c.MacroF1()}, {"weighted_f1", c.WeightedF1()}}, nil
+}
+
+// Guesses are a class at random, and the most frequent one, where an example has one class. Otherwise there are none.
+func (t *Classify) Guesses(examples []Example) Guesses {
+	if t.head == nil || t.head.ProblemType != head.SingleLabel {
+		return Guesses{}
+	}
+	count := map[string]int{}
+	for _, ex := range examples {
+		count[ex.Reference]++
+	}
+	chance, label := 1/float64(len(t.head.Labels)), mostFrequent(count)
+	return Guesses{Chance: &chance, Majority: slices.Repeat([]Prediction{{Label: label}}, len(examples))}
 }
 
 func (t *Classify) multiLabelMetrics(examples []Example, predictions []Prediction) ([]Metric, error) {

@@ -114,7 +114,7 @@ func ExampleNames() {
 	// Output:
 	// true true
 	// random pairs of UUIDs to learn by heart; score: character accuracy of the value
-	// [format pairs score_key seed]
+	// [dashes format pairs score_key seed]
 	// true task: "memry" is not known; did you mean memory?
 }
 

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"math"
 	"regexp"
 	"testing"
 )
@@ -67,7 +68,7 @@ func TestMemoryScore(t *testing.T) {
 		want.Reference + "0000":                    1,
 		want.Reference[:18]:                        0.5,
 		"111111111111111111" + want.Reference[18:]: 0.5,
-		"0":                                    1.0 / 36,
+		"0":                                    1.0 / 32,
 		"":                                     0,
 		"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz": 0,
 	} {
@@ -75,8 +76,30 @@ func TestMemoryScore(t *testing.T) {
 			t.Errorf("%q scores %g, want %g", got, s, score)
 		}
 	}
+	dashes := &Memory{Dashes: true}
+	for got, score := range map[string]float64{want.Reference: 1, "0": 1.0 / 36, "00000000-": 9.0 / 36, "zzzzzzzz-zzzz-zzzz-zzzz-": 4.0 / 36} {
+		if s := dashes.Score(want, got); s != score {
+			t.Errorf("with dashes %q scores %g, want %g", got, s, score)
+		}
+	}
 	// By place, not by order: what is shifted is wrong.
 	if s := m.Score(Example{Reference: "abab"}, "xaba"); s != 0 {
 		t.Errorf("a shifted answer scores %g, want 0", s)
+	}
+}
+
+// TestMemoryGuesses checks the level of guessing against random answers.
+func TestMemoryGuesses(t *testing.T) {
+	for dashes, want := range map[bool]float64{false: 0.0977, true: 0.1979} {
+		m := &Memory{Pairs: 4000, Dashes: dashes}
+		others := &Memory{Pairs: 4000, Seed: 1}
+		sum := 0.0
+		for i := range m.Pairs {
+			sum += m.Score(m.example(i), others.example(i).Reference)
+		}
+		chance := *m.Guesses(nil).Chance
+		if math.Abs(chance-want) > 1e-4 || math.Abs(sum/float64(m.Pairs)-chance) > 0.003 {
+			t.Errorf("dashes %t: guessing scores %.4f, and should %.4f, want %.4f", dashes, sum/float64(m.Pairs), chance, want)
+		}
 	}
 }

@@ -76,6 +76,20 @@ type OptionLearner interface {
 	LearnedOptions() map[string]any
 }
 
+// Guesser is a task whose answers are right now and then without any knowledge.
+type Guesser interface {
+	// Guesses says how good answers are that know nothing of the examples.
+	Guesses(examples []Example) Guesses
+}
+
+// Guesses are answers that know nothing of their questions.
+type Guesses struct {
+	// Chance is the score that guessing is expected to get, nil if it is not known.
+	Chance *float64
+	// Majority always gives the most frequent answer, a prediction for each example; nil if there is no such answer.
+	Majority []Prediction
+}
+
 // Packer is a task of running text, whose documents are cut into blocks.
 type Packer interface {
 	// Packing is how the documents are cut.
@@ -103,6 +117,7 @@ var optional = []struct {
 	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},
 	{"ComputeMetrics", reflect.TypeFor[Metrics]()},
 	{"LearnedOptions", reflect.TypeFor[OptionLearner]()},
+	{"Guesses", reflect.TypeFor[Guesser]()},
 	{"Packing", reflect.TypeFor[Packer]()},
 	{"Head", reflect.TypeFor[HeadTask]()},
 	{"Encode", reflect.TypeFor[Encoder]()},

@@ -141,7 +141,7 @@ func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
 			return nil, errors.New(`an answer lacks "text" or "answer_start"`)
 		}
 		n := len([]rune(*a.Text))
-		if *a.Start < 0 || *a.Start+n > len(context) || string(context[*a.Start:*a.Start+n]) != *a.Text {
+		if *a.Start < 0 || *a.Start > len(context)-n || string(context[*a.Start:*a.Start+n]) != *a.Text {
 			return nil, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
 		}
 		all = append(all, TextSpan{*a.Text, *a.Start})

@@ -12,7 +12,8 @@ import (
 	"github.com/spagotune/spagotune/infer"
 )
 
-// baseOf is the model that an adapter's config names: a folder, one beside the adapter, or one in the Hub's cache.
+// baseOf is the model that an adapter's config names: a folder in the adapter's own (random weights), any other, one beside the
+// adapter, or one in the Hub's cache.
 func baseOf(adapterDir string) (string, error) {
 	m, err := adapter.ReadConfig(adapterDir)
 	if err != nil {
@@ -26,7 +27,7 @@ func baseOf(adapterDir string) (string, error) {
 		return name, nil
 	}
 	beside := filepath.Dir(filepath.Clean(adapterDir))
-	for _, dir := range []string{name, filepath.Join(beside, name), filepath.Join(beside, filepath.Base(name)), cached(name)} {
+	for _, dir := range []string{filepath.Join(adapterDir, name), name, filepath.Join(beside, name), filepath.Join(beside, filepath.Base(name)), cached(name)} {
 		if _, err := os.Stat(filepath.Join(dir, "config.json")); dir != "" && err == nil {
 			return dir, nil
 		}

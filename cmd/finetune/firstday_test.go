@@ -114,26 +114,70 @@ func TestNoticesAboveTheBar(t *testing.T) {
 	}
 }
 
-// TestInterrupt sends Ctrl-C to a run: it says that it stops, saves a checkpoint and exits with 130.
+// TestInterrupt sends signals to a run: it says that it stops, saves a checkpoint and exits with 128 and the signal's number.
 func TestInterrupt(t *testing.T) {
-	output := filepath.Join(t.TempDir(), "run")
-	args := []string{"train", "--model", byteModel(t), "--task", "memory", "--method", "lora", "--output", output, "--set", "max_steps=100000", "--set", "logging_steps=1"}
-	go func() {
-		for range 600 {
-			if b, err := os.ReadFile(filepath.Join(output, "metrics.jsonl")); err == nil && bytes.Contains(b, []byte(`"step":2`)) {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
+	for s, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		output := filepath.Join(t.TempDir(), "run")
+		args := []string{"train", "--model", byteModel(t), "--task", "memory", "--method", "lora", "--output", output, "--set", "max_steps=100000", "--set", "logging_steps=1"}
+		go func() {
+			waitForStep(output)
+			_ = syscall.Kill(os.Getpid(), s)
+		}()
+		code, _, stderr := finetuneCmd(t, args...)
+		if code != want || !strings.Contains(stderr, "it stops after this step") || !strings.Contains(stderr, "continue with --resume") {
+			t.Errorf("%s: exit %d: %s", s, code, stderr)
 		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
-	}()
-	code, _, stderr := finetuneCmd(t, args...)
-	if code != interrupted || !strings.Contains(stderr, "it stops after this step") || !strings.Contains(stderr, "continue with --resume") {
-		t.Errorf("exit %d: %s", code, stderr)
+		wantCheckpoint(t, output)
 	}
+}
+
+// waitForStep waits until a run has logged its second step.
+func waitForStep(output string) {
+	for range 600 {
+		if b, err := os.ReadFile(filepath.Join(output, "metrics.jsonl")); err == nil && bytes.Contains(b, []byte(`"step":2`)) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func wantCheckpoint(t *testing.T, output string) {
+	t.Helper()
 	if dirs, err := filepath.Glob(filepath.Join(output, "checkpoint-*")); err != nil || len(dirs) == 0 {
 		t.Errorf("checkpoints: %v, %v", dirs, err)
 	}
+}
+
+// TestClosedPipe: a run goes on, and Ctrl-C saves a checkpoint, where nobody reads what it prints any more, as after
+// `2>&1 | tee log` and Ctrl-C, which ends tee too.
+func TestClosedPipe(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "run")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := exec.Command(os.Args[0], "-test.run=^$")
+	self.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", byteModel(t), "--task", "memory", "--method", "lora",
+		"--output", output, "--set", "max_steps=100000", "--set", "logging_steps=1"}, "\n"))
+	self.Stdout, self.Stderr = w, w
+	if err := self.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.Close(), w.Close()
+	waitForStep(output)
+	_ = self.Process.Signal(os.Interrupt)
+	if err := self.Wait(); self.ProcessState.ExitCode() != 130 {
+		t.Errorf("exit %v, want 130", err)
+	}
+	wantCheckpoint(t, output)
+}
+
+// TestMain runs the command itself where FINETUNE_ARGS has its arguments, a line each.
+func TestMain(m *testing.M) {
+	if args := os.Getenv("FINETUNE_ARGS"); args != "" {
+		os.Exit(run(strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
 }
 
 // TestNextCommandsWork runs what the last lines of train name.

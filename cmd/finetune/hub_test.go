@@ -277,7 +277,7 @@ func TestHubInterrupted(t *testing.T) {
 		}
 	}()
 	code, _, text := finetuneCmd(t, "hub", "download", "org/tiny")
-	if code != interrupted || !strings.Contains(text, "was interrupted; the same command goes on from there") || !strings.HasSuffix(text, "finetune: interrupted\n") {
+	if code != 130 || !strings.Contains(text, "was interrupted; the same command goes on from there") || !strings.HasSuffix(text, "finetune: interrupted\n") {
 		t.Errorf("exit %d, %q", code, text)
 	}
 	s.Requests()

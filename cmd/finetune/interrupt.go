@@ -2,34 +2,68 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
-// interrupted is the exit code after Ctrl-C, that of a shell: 128 and the number of the signal.
-const interrupted = 130
+// signalError is the cause of a context that a signal cancelled.
+type signalError struct{ syscall.Signal }
 
-// untilSignal is a context that the first Ctrl-C, or a request to terminate, cancels, which is said on stderr. The second
-// one ends the process. stop releases it.
+func (s signalError) Error() string {
+	if s.Signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "interrupted: " + s.String()
+}
+
+// exitCode is that of a shell: 128 and the number of the signal, so 130 after Ctrl-C.
+func (s signalError) exitCode() int { return 128 + int(s.Signal) }
+
+// exitCode returns the exit code of a context that a signal has cancelled, or 0.
+func exitCode(ctx context.Context) int {
+	var s signalError
+	if !errors.As(context.Cause(ctx), &s) {
+		return 0
+	}
+	return s.exitCode()
+}
+
+// writers are the verbs whose result is a file: they go on where nobody reads what they print, as after `| head`.
+var writers = []string{"train", "table", "search", "merge", "convert", "download", "upload"}
+
+// untilSignal is a context that the first Ctrl-C, a request to terminate or a terminal that closes cancels, which is said on
+// stderr. The second one ends the process. A hang-up that is ignored, as under nohup, stays so. stop releases it.
 func untilSignal(stderr io.Writer, verb string) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	watched := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		watched = append(watched, syscall.SIGHUP)
+	}
+	signal.Notify(signals, watched...)
+	if slices.Contains(writers, verb) {
+		signal.Ignore(syscall.SIGPIPE)
+	}
 	go func() {
 		select {
-		case <-signals:
+		case s := <-signals:
 			_, _ = fmt.Fprintf(stderr, "\nfinetune: %s Ctrl-C again ends it at once.\n", stopping(verb))
-			signal.Stop(signals)
-			cancel()
+			if s != syscall.SIGHUP { // a terminal that closes may send it several times
+				signal.Stop(signals)
+			}
+			number, _ := s.(syscall.Signal)
+			cancel(signalError{number})
 		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
-		cancel()
+		cancel(nil)
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,8 @@ type cli struct {
 	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
 	Convert    convertCmd    `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
 	Inspect    inspectCmd    `cmd:"" help:"Describe the folder of a model or an adapter."`
-	Table      tableCmd      `cmd:"" help:"Reproduce a table of the MoRA paper, next to the published figures."`
+	Search     searchCmd     `cmd:"" help:"Find the best settings for a recipe."`
+	Table      tableCmd      `cmd:"" help:"Make a table of runs: of your own rows, or one of the MoRA paper beside the published figures."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train a tokenizer."`
 	Verify     verifyCmd     `cmd:"" help:"Compare logits, loss and gradients with those of a reference."`
 	Hub        hubCmd        `cmd:"" help:"Download, upload, list, verify and remove models, adapters and data sets of the Hugging Face Hub."`
@@ -129,7 +131,7 @@ func main() {
 }
 
 // run runs the command. It returns 0, 1 if something failed (a line on stderr says what), 2 if the command line is wrong, or
-// 130 if it was interrupted.
+// 128 and its number if a signal interrupted it: 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) (code int) {
 	type exit int
 	defer func() {
@@ -168,10 +170,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	}
 	if err != nil {
 		code := fail(stderr, err)
-		if ctx.Err() != nil {
-			return interrupted
-		}
-		return code
+		return cmp.Or(exitCode(ctx), code)
 	}
 	return 0
 }

@@ -12,7 +12,8 @@ import (
 
 // suggest prints what to do next with the result of a run in a folder: commands that work as they stand.
 func suggest(g *globals, run finetune.Config, dir string, task tasks.Task) {
-	model := "--model " + shellArg(g.Names.asTyped(run.Model.Path)) + " --adapter " + shellArg(dir)
+	run.Save.OutputDir = dir
+	model := "--model " + shellArg(g.Names.asTyped(run.Base())) + " --adapter " + shellArg(dir)
 	if run.WholeModel() {
 		model = "--model " + shellArg(dir)
 	}

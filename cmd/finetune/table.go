@@ -1,33 +1,68 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spagotune/spagotune/experiments"
+	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/recipes"
 )
 
-// tableCmd is the verb table.
-type tableCmd struct {
-	Name   string   `arg:"" help:"memory, pretraining, ablation, main or rank."`
-	Preset string   `default:"tiny" placeholder:"NAME" help:"tiny (the embedded model; minutes), smollm2 (hours) or paper (the paper's own setup). Default ${default}."`
-	Seeds  int      `placeholder:"N" help:"Number of seeds for each row. 0 means the preset's number."`
+// experimentFlags are the flags of table and search.
+type experimentFlags struct {
 	Row    []string `sep:"," placeholder:"ROW" help:"Run only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
-	Output string   `placeholder:"DIR" help:"Folder of the table. By default NAME-PRESET."`
 	Model  string   `hub:"model" placeholder:"NAME" help:"Folder or name of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
 	Data   string   `placeholder:"DIR" help:"Folder to use instead of the recipes' folder data."`
 	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe in all rows; may be repeated."`
-	Resume bool     `help:"Continue the table in the output folder."`
+	DryRun bool     `help:"Only print the number of runs and about how long they take. Write nothing."`
 	threadsFlag
+}
+
+// run makes a table or a search of it.
+func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do func(context.Context, string, experiments.Options) error) error {
+	if err := f.apply(); err != nil {
+		return err
+	}
+	o.Recipes, o.Only, o.Model, o.Data, o.Settings, o.DryRun = recipes.Files, f.Row, f.Model, f.Data, f.Set, f.DryRun
+	o.Commit, o.Log, o.Out = thisBuild().commit(), g.Log, g.Stdout
+	o.Resolve = func(r *finetune.Recipe) error { return r.EachPath(g.Names.resolve) }
+	done := func() {}
+	if g.terminal() {
+		bar := &progress{w: g.Stderr}
+		o.Progress, done = bar.update, bar.done
+	}
+	err := do(g.Ctx, name, o)
+	done()
+	return err
+}
+
+// commit returns the commit of the program, and whether it was modified.
+func (b build) commit() string {
+	if b.Modified {
+		return b.Revision + ", modified"
+	}
+	return b.Revision
+}
+
+// tableCmd is the verb table.
+type tableCmd struct {
+	Name   string `arg:"" placeholder:"FILE.yaml" help:"A recipe, FILE.yaml; or one of the paper's tables: memory, pretraining, ablation, main or rank."`
+	Preset string `placeholder:"NAME" help:"Of the paper's tables: tiny (the embedded model), smollm2 (hours) or paper (the paper's own setup). Default tiny."`
+	Seeds  int    `placeholder:"N" help:"Number of seeds for each row. 0 means the recipe's number."`
+	Output string `placeholder:"DIR" help:"Folder of the table. By default NAME-PRESET, or the file's name. A table that was stopped goes on in it."`
+	experimentFlags
 }
 
 // Help returns notes and examples for --help.
 func (tableCmd) Help() string {
-	return `Carries out the runs that have not finished yet, keeps a JSON record of each in DIR/rows and writes Markdown, CSV and plots into
-DIR. A finished run is never repeated. Rows whose model or data are missing are listed, and the published figures are printed anyway.
-The rows are the recipes PRESET/NAME*.yaml; docs/reproduction.md explains the presets.
+	return `Each entry of the recipe's compare is a row. A row with a search is first run for the values in it; then it is run with several seeds at its
+best values. A JSON record of each run is kept in DIR/rows, and Markdown, CSV and plots are written into DIR. A run that has a record is
+never repeated, so after Ctrl-C the same command goes on. Rows whose model or data are missing are listed. docs/reproduction.md has the keys.
 
 Examples:
-  finetune table memory                             a small version of Table 2, on the embedded model
-  finetune table memory --resume                    continue after Ctrl-C
+  finetune table mine.yaml                          a table of your own rows
+  finetune table mine.yaml --dry-run                how many runs it needs, and how long they take
+  finetune table memory                             a small version of the paper's Table 2, on the embedded model
   finetune table ablation --preset smollm2 --model smollm2 --data evaldata
   finetune table main --preset smollm2 --row mathematics/lora-8,mathematics/mora-8 --model smollm2 --data evaldata
   finetune table main --preset paper                the published rows, and what is missing to run them`
@@ -35,21 +70,29 @@ Examples:
 
 // Run makes the table.
 func (c *tableCmd) Run(g *globals) error {
-	if err := c.apply(); err != nil {
-		return err
-	}
-	b := thisBuild()
-	o := experiments.Options{Recipes: recipes.Files, Preset: c.Preset, Output: c.Output, Seeds: c.Seeds, Only: c.Row, Resume: c.Resume,
-		Model: c.Model, Data: c.Data, Settings: c.Set, Commit: b.Revision, Log: g.Log, Out: g.Stdout}
-	if b.Modified {
-		o.Commit += ", modified"
-	}
-	done := func() {}
-	if g.terminal() {
-		bar := &progress{w: g.Stderr}
-		o.Progress, done = bar.update, bar.done
-	}
-	err := experiments.Run(g.Ctx, c.Name, o)
-	done()
-	return err
+	return c.run(g, c.Name, experiments.Options{Preset: c.Preset, Output: c.Output, Seeds: c.Seeds}, experiments.Run)
+}
+
+// searchCmd is the verb search.
+type searchCmd struct {
+	Recipe string `arg:"" placeholder:"RECIPE.yaml" help:"YAML recipe with the key search."`
+	Output string `placeholder:"DIR" help:"Folder of the search. By default the recipe's name. A search that was stopped goes on in it."`
+	experimentFlags
+}
+
+// Help returns notes and examples for --help.
+func (searchCmd) Help() string {
+	return `Runs the recipe for all combinations of the values in its key search, such as
+  search: {learning_rate: [1.0e-4, 3.0e-4, 1.0e-3], lora_alpha: [16, 64]}
+and goes on beyond the end of a list while the best value is there. Runs whose loss falls behind end early. The best recipe is written into DIR
+with the command that trains it. The best is that with the lowest held-out loss; search: {metric: score} chooses by another column of a table.
+
+Examples:
+  finetune search recipe.yaml
+  finetune search recipe.yaml --dry-run             how many runs it needs, and how long they take`
+}
+
+// Run searches.
+func (c *searchCmd) Run(g *globals) error {
+	return c.run(g, c.Recipe, experiments.Options{Output: c.Output}, experiments.Search)
 }

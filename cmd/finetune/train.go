@@ -103,6 +103,9 @@ func (c *trainCmd) Run(g *globals) error {
 	if c.DryRun {
 		return c.dryRun(g, runs)
 	}
+	if err := refuseSearch(c.Recipe, runs); err != nil {
+		return err
+	}
 	var curves []finetune.Curve
 	var last *finetune.Result
 	output := ""
@@ -126,6 +129,17 @@ func (c *trainCmd) Run(g *globals) error {
 		curves = append(curves, curve)
 	}
 	return c.report(g, output, runs, last, curves)
+}
+
+// refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
+func refuseSearch(file string, runs []finetune.Recipe) error {
+	for _, r := range runs {
+		if len(r.Search) > 0 {
+			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
+				"and --set search={} trains with the first values", file)
+		}
+	}
+	return nil
 }
 
 // dryRun prints the plan of every run.
@@ -152,7 +166,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout, Commit: thisBuild().commit()}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}

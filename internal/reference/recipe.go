@@ -62,13 +62,17 @@ func experimentKeys(b *strings.Builder, src *source) error {
 	if err != nil {
 		return err
 	}
+	tableKeys, err := src.keysOf(reflect.ValueOf(finetune.TableSpec{}), "yaml")
+	if err != nil {
+		return err
+	}
 	compare := key{"compare", "list of groups of keys", "", meaning(src.structs["Recipe"].fields["Name"], "name", map[string]string{"Name": "name"})}
 	columns, err := src.keysOf(reflect.ValueOf(finetune.EvalTask{}), "yaml")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n## Several runs\n\nKeys that `finetune train` (`compare`) and `finetune table` know besides.\n\n%s\nThe keys of an entry of `benchmarks`:\n\n%s",
-		table(append([]key{compare}, keys...)), table(columns))
+	fmt.Fprintf(b, "\n## Several runs\n\nKeys of files with several runs. `finetune train` knows `compare`; `finetune table` and `finetune search` know all.\n\n%s\nKeys of a table of the runs:\n\n%s\nThe keys of an entry of `benchmarks`:\n\n%s",
+		table(append([]key{compare}, keys...)), table(tableKeys), table(columns))
 	return nil
 }
 

@@ -1,8 +1,10 @@
 // Outside is a program in a module of its own. It uses spagotune as any other module can: it registers an adapter method
 // (circulant.go), an architecture (opt.go) and a task (boolq.go), trains with a loop of its own, and asks the model for
-// logits, hidden states, embeddings and text.
+// logits, hidden states, embeddings and text. With the name of a recipe it makes a table of the recipe's rows, which may
+// use all that is registered here.
 //
 //	cd testdata/outside && go run .
+//	cd testdata/outside && go run . pairs.yaml
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/experiments"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
@@ -22,7 +25,13 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	err := error(nil)
+	if len(os.Args) > 1 {
+		err = experiments.Run(context.Background(), os.Args[1], experiments.Options{Out: os.Stdout})
+	} else {
+		err = run(context.Background(), os.Stdout)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/experiments"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
@@ -34,6 +35,20 @@ func TestRun(t *testing.T) {
 	}
 	if !(before > 1 && after < 0.2) || acc != 1 || streamed == "" {
 		t.Errorf("it has not learned the answers by heart:\n%s", &out)
+	}
+}
+
+// TestTable makes the table of pairs.yaml, whose rows are a method of spagotune's and the one registered here.
+func TestTable(t *testing.T) {
+	var out bytes.Buffer
+	o := experiments.Options{Output: t.TempDir(), Seeds: 2, Settings: []string{"max_steps=2", "warmup_steps=0"}, Out: &out}
+	if err := experiments.Run(t.Context(), "pairs.yaml", o); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| lora | 2 | ", "| circulant | 2 | ", "| circulant | lora | held-out loss | 2 | ", "chosen"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &out)
+		}
 	}
 }
 

@@ -1,0 +1,364 @@
+package experiments
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/spagotune/spagotune/finetune"
+)
+
+// search is the grid search of a row, as the recipe's key search describes it.
+type search struct {
+	axes []axis
+	// with holds the keys that the search's runs have in place of the row's.
+	with map[string]any
+	// metric is the column that the best values are best in.
+	metric string
+	seeds  []uint64
+	// widen is how often the search goes on beyond the end of an axis because the best value is there.
+	widen int
+	// stopEarly ends runs that the median rule calls hopeless.
+	stopEarly bool
+}
+
+// axis is a key of the search with its values. Those of a scale are sorted numbers.
+type axis struct {
+	key    string
+	values []any
+	scale  bool
+}
+
+// named are keys whose numbers are names of something: the next larger one is not more of it.
+var named = []string{"mora_type", "seed", "relora_mora_types"}
+
+// searchSeed is the seed of a search, unless the recipe says another: no row reports it.
+const searchSeed = 101
+
+// parseSearch reads the key search of a recipe. It returns nil if there is none, or only a single combination.
+func parseSearch(keys map[string]any, stopEarly bool) (*search, error) {
+	s := &search{with: map[string]any{}, metric: "loss", seeds: []uint64{searchSeed}, widen: 3, stopEarly: stopEarly}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if err := s.set(k, keys[k]); err != nil {
+			return nil, fmt.Errorf("search: %w", err)
+		}
+	}
+	if s.size() < 2 {
+		return nil, nil
+	}
+	if c, _, err := findColumn(s.metric); err != nil {
+		return nil, fmt.Errorf("search: metric: %w", err)
+	} else if c.many {
+		return nil, fmt.Errorf("search: metric: %q has several figures a run; choose by one", s.metric)
+	}
+	return s, nil
+}
+
+// set sets a key of the group.
+func (s *search) set(key string, v any) error {
+	list, isList := v.([]any)
+	var ok bool
+	switch key {
+	case "metric":
+		if s.metric, ok = v.(string); !ok {
+			return fmt.Errorf("metric: %v has the wrong type; want the name of a column, such as loss", v)
+		}
+	case "stop_early":
+		if s.stopEarly, ok = v.(bool); !ok {
+			return fmt.Errorf("stop_early: %v has the wrong type; want true or false", v)
+		}
+	case "widen":
+		n, ok := v.(uint64)
+		if !ok || n > 100 {
+			return fmt.Errorf("widen: %v; want a whole number of 0 to 100", v)
+		}
+		s.widen = int(n)
+	case "seeds":
+		s.seeds = nil
+		for _, one := range list {
+			n, ok := one.(uint64)
+			if !ok {
+				return fmt.Errorf("seeds: %v is not a whole number", one)
+			}
+			s.seeds = append(s.seeds, n)
+		}
+		if len(s.seeds) == 0 {
+			return fmt.Errorf("seeds: %v; want a list of whole numbers", v)
+		}
+	default:
+		switch {
+		case isList && len(list) == 0:
+			return fmt.Errorf("%s: the list of values to try is empty", key)
+		case isList:
+			s.axes = append(s.axes, newAxis(key, list))
+		default:
+			s.with[key] = v
+		}
+	}
+	return nil
+}
+
+// newAxis returns the axis of a key. At least two different positive numbers make a scale.
+func newAxis(key string, list []any) axis {
+	a := axis{key: key, scale: len(list) > 1 && !slices.Contains(named, key)}
+	for _, v := range list {
+		n, ok := number(v)
+		a.scale = a.scale && ok && n > 0
+		if !slices.Contains(a.values, v) {
+			a.values = append(a.values, v)
+		}
+	}
+	if a.scale = a.scale && len(a.values) > 1; a.scale {
+		slices.SortFunc(a.values, func(x, y any) int {
+			p, _ := number(x)
+			q, _ := number(y)
+			return int(math.Copysign(1, p-q))
+		})
+	}
+	return a
+}
+
+// number returns the value of a number of YAML.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case uint64:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	}
+	return 0, false
+}
+
+// size returns the number of combinations of the grid.
+func (s *search) size() int {
+	if s == nil {
+		return 0
+	}
+	n := 1
+	for _, a := range s.axes {
+		n *= len(a.values)
+	}
+	return n
+}
+
+// grid returns every combination of the axes' values.
+func (s *search) grid() []map[string]any {
+	all := []map[string]any{{}}
+	for _, a := range s.axes {
+		all = cross(all, a.key, a.values)
+	}
+	return all
+}
+
+// cross combines values of a key with all that are there.
+func cross(all []map[string]any, key string, values []any) []map[string]any {
+	var next []map[string]any
+	for _, have := range all {
+		for _, v := range values {
+			one := maps.Clone(have)
+			one[key] = v
+			next = append(next, one)
+		}
+	}
+	return next
+}
+
+// beyond widens every scale at whose end the best values lie, and returns what is to be tried there: the new value with
+// the best values of the other axes and, on scales, their neighbours.
+func (s *search) beyond(best map[string]any) []map[string]any {
+	var more []map[string]any
+	for i := range s.axes {
+		a := &s.axes[i]
+		v, ok := a.next(best[a.key])
+		if !ok {
+			continue
+		}
+		tries := []map[string]any{{a.key: v}}
+		for _, other := range s.axes {
+			if other.key != a.key {
+				tries = cross(tries, other.key, other.around(best[other.key]))
+			}
+		}
+		more = append(more, tries...)
+		a.insert(v)
+	}
+	return more
+}
+
+// edges returns the keys at whose end the best values lie.
+func (s *search) edges(best map[string]any) []string {
+	var keys []string
+	for _, a := range s.axes {
+		if at := slices.Index(a.values, best[a.key]); a.scale && (at == 0 || at == len(a.values)-1) {
+			keys = append(keys, a.key)
+		}
+	}
+	return keys
+}
+
+// next returns the value beyond an end of a scale, as far from it as its neighbour on the other side (by ratio).
+func (a *axis) next(v any) (any, bool) {
+	at := slices.Index(a.values, v)
+	if !a.scale || at != 0 && at != len(a.values)-1 {
+		return nil, false
+	}
+	neighbour := at - 1
+	if at == 0 {
+		neighbour = 1
+	}
+	edge, _ := number(v)
+	other, _ := number(a.values[neighbour])
+	n, err := strconv.ParseFloat(strconv.FormatFloat(edge*edge/other, 'g', 2, 64), 64)
+	if err != nil || n <= 0 {
+		return nil, false
+	}
+	if _, whole := v.(uint64); whole {
+		if n = math.Round(edge * edge / other); n < 1 || n == edge {
+			return nil, false
+		}
+		return uint64(n), true
+	}
+	return n, true
+}
+
+// around returns a value and, on a scale, its neighbours.
+func (a *axis) around(v any) []any {
+	at := slices.Index(a.values, v)
+	if !a.scale || at < 0 {
+		return []any{v}
+	}
+	return a.values[max(0, at-1):min(len(a.values), at+2)]
+}
+
+// insert adds the value beyond one end.
+func (a *axis) insert(v any) {
+	n, _ := number(v)
+	if first, _ := number(a.values[0]); n < first {
+		a.values = slices.Insert(a.values, 0, v)
+		return
+	}
+	a.values = append(a.values, v)
+}
+
+// chosenNote begins the note of the best combination.
+const chosenNote = "chosen"
+
+// trial is a combination that a search has tried.
+type trial struct {
+	params map[string]any
+	runs   []*Record
+	// value is the mean of the metric over the seeds; the lower the better.
+	value float64
+	// note says what is special: that it was chosen, and on which edges it lies.
+	note string
+}
+
+// runSearch runs the row's search and returns the recipe with the best values.
+func (t *table) runSearch(ctx context.Context, row *tableRow) (finetune.Recipe, error) {
+	s := *row.search
+	s.axes = slices.Clone(s.axes)
+	for i := range s.axes {
+		s.axes[i].values = slices.Clone(s.axes[i].values)
+	}
+	row.trials = nil
+	best, todo := 0, s.grid()
+	for round := 0; len(todo) > 0; round++ {
+		for _, params := range todo {
+			if err := t.try(ctx, row, &s, params); err != nil {
+				return row.recipe, err
+			}
+			if row.trials[len(row.trials)-1].value < row.trials[best].value {
+				best = len(row.trials) - 1
+			}
+		}
+		if todo = nil; round < s.widen && !math.IsInf(row.trials[best].value, 1) {
+			todo = s.beyond(row.trials[best].params)
+		}
+	}
+	chosen := &row.trials[best]
+	if math.IsInf(chosen.value, 1) {
+		return row.recipe, fmt.Errorf("%s: search: no run came to a %s; try other values", row.label(), s.metric)
+	}
+	chosen.note = chosenNote
+	for _, k := range s.edges(chosen.params) {
+		chosen.note += ", " + k + " at the edge"
+	}
+	return row.recipe.With(chosen.params)
+}
+
+// try runs one combination with every seed of the search.
+func (t *table) try(ctx context.Context, row *tableRow, s *search, params map[string]any) error {
+	tried := trial{params: params}
+	for _, seed := range s.seeds {
+		j, err := row.searchJob(s, params, seed)
+		if err != nil {
+			return err
+		}
+		if s.stopEarly {
+			j.hopeless = medianRule(row.finished())
+		}
+		rec, err := t.runJob(ctx, j)
+		if err != nil {
+			return err
+		}
+		tried.runs = append(tried.runs, rec)
+		tried.value += metricOf(rec, s.metric) / float64(len(s.seeds))
+	}
+	row.trials = append(row.trials, tried)
+	return nil
+}
+
+// finished returns the runs of the search that came to their end.
+func (r *tableRow) finished() []*Record {
+	var all []*Record
+	for _, tried := range r.trials {
+		for _, rec := range tried.runs {
+			if rec.Error == "" && rec.Stopped == "" {
+				all = append(all, rec)
+			}
+		}
+	}
+	return all
+}
+
+// searchJob returns a run of the row's search.
+func (r *tableRow) searchJob(s *search, params map[string]any, seed uint64) (job, error) {
+	recipe, err := r.recipe.With(s.with, params, map[string]any{"stop_at_score": nil, "benchmarks": nil})
+	return job{row: r, recipe: withSeed(recipe, seed), search: true}, err
+}
+
+// medianRule returns what ends a run as hopeless: its loss is above the median, over the finished runs, of their mean
+// loss up to that step (after the median stopping rule of Golovin et al. 2017, Google Vizier, section 3.2.2, which takes
+// the best loss so far). It returns nil while fewer than three runs are finished.
+func medianRule(finished []*Record) func(finetune.Evaluation) string {
+	if len(finished) < 3 {
+		return nil
+	}
+	return func(e finetune.Evaluation) string {
+		if e.Step == 0 {
+			return ""
+		}
+		var means []float64
+		for _, r := range finished {
+			sum, n := 0.0, 0
+			for _, v := range r.Evaluations {
+				if v.Step > 0 && v.Step <= e.Step {
+					sum, n = sum+v.Loss, n+1
+				}
+			}
+			if n > 0 {
+				means = append(means, sum/float64(n))
+			}
+		}
+		slices.Sort(means)
+		if len(means) == 0 || e.Loss <= means[len(means)/2] {
+			return ""
+		}
+		return fmt.Sprintf("the held-out loss after step %d, %.4f, is above the median of the search, %.4f", e.Step, e.Loss, means[len(means)/2])
+	}
+}
