@@ -33,6 +33,7 @@ type attention struct {
 	Bidirectional bool
 	// QueryScale multiplies the scores of a query by its position; nil is 1.
 	QueryScale func(position int) float32
+	sinks      *op.Sinks
 
 	c *DecoderConfig
 }
@@ -85,6 +86,6 @@ func (a *attention) attend(p *op.Pass, qkv mat.Tensor, bounds []int, cache []*op
 	c := a.c
 	return op.Attention(p, qkv, bounds, a.RoPE, op.AttentionShape{
 		Heads: c.NumAttentionHeads, KVHeads: c.kvHeads, HeadDim: c.headDim, Bidirectional: a.Bidirectional, Window: a.Window, Scale: a.Scale, SoftCap: a.SoftCap,
-		QueryScale: a.QueryScale, Dropout: float32(c.AttentionDropout), Name: query.path,
+		QueryScale: a.QueryScale, Sinks: a.sinks, Dropout: float32(c.AttentionDropout), Name: query.path,
 	}, cache)
 }

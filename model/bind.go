@@ -104,7 +104,7 @@ func (b *binding) read(name string) (checkpoint.Tensor, bool) {
 	var parts []checkpoint.Tensor
 	for _, p := range b.m.arch.storedParts(name) {
 		found, t, ok := b.find(p.Name)
-		if !ok && p.Name != name && p.Of == 0 {
+		if !ok && p.Name != name && p.Of == 0 && !p.Entry {
 			found, t, ok = b.find(name)
 		}
 		b.taken[found] = true
