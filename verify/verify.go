@@ -79,6 +79,7 @@ type verification struct {
 	outputPositions []int                       // of the outputs in the file's padded logits; nil if they are the positions of the tokens
 	unfrozen        []*model.Weight             // weights that were made trainable and must be frozen again
 	transposed      map[*nn.Param]*model.Weight // the weights, of the parameters, that a checkpoint holds transposed
+	entries         map[string][]*nn.Param      // the parameters whose gradients are the entries of a tensor, by its name in the file
 	zeroGrad        float64                     // a tensor whose largest gradient is below this counts as zero
 	report          Report
 }
