@@ -26,6 +26,10 @@ type Options struct {
 	// Config.Model names, with its tokenizer unless Config.Model names one. The run works on a model of its own that shares
 	// the weights, so the session stays as it is and may be in use; it must stay open. infer.Session.With opens the result.
 	Session *infer.Session
+	// Version is the version of the program, for environment.json and the run's record; if it is empty, it is the module's.
+	Version string
+	// MaxTime ends the session in a checkpoint after the step in which it is used up; 0 is no limit.
+	MaxTime time.Duration
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
 	// Log receives the run's events. Out receives what a person reads; nil discards it.
@@ -35,8 +39,6 @@ type Options struct {
 	Progress func(Progress)
 	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
 	Evaluated func(Evaluation) string
-	// Commit is the commit of the program, for the run's record.
-	Commit string
 }
 
 // Progress tells how far a run has come.
@@ -72,6 +74,9 @@ type Result struct {
 // ErrInterrupted is returned by a run whose context was cancelled. A checkpoint was saved, unless no step was done.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrTimeUp is returned by a run that has used Options.MaxTime. A checkpoint was saved, unless no step was done.
+var ErrTimeUp = errors.New("the time is up")
+
 // run is the state of Run.
 type run struct {
 	config  Config
@@ -95,8 +100,12 @@ type run struct {
 	state                     TrainerState
 	result                    Result
 	metrics                   *os.File
-	trainSeconds              float64 // seconds spent in steps
-	resumeFrom                string  // the checkpoint that the run resumes from
+	unlock                    func() // gives the output folder free; nil before it is the run's
+	clock                     clock
+	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
+	resumeFrom                string    // the checkpoint that the run resumes from
+	rescaled                  bool      // the run was begun with another number of steps
+	evalChanged               bool      // the next evaluation cannot be compared with those before
 }
 
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
@@ -128,6 +137,9 @@ func (r *run) close() {
 	if r.metrics != nil {
 		_ = r.metrics.Close()
 	}
+	if r.unlock != nil {
+		r.unlock()
+	}
 }
 
 // prepare does everything that can fail before the first step. Nothing is written until all of it has succeeded.
@@ -143,6 +155,9 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.logArithmetic()
 	if err := r.encode(); err != nil {
+		return err
+	}
+	if err := r.rescale(); err != nil {
 		return err
 	}
 	if err := r.attach(ctx); err != nil {

@@ -26,6 +26,8 @@ type TrainerState struct {
 	BestMetric *float64 `json:"best_metric"`
 	BestStep   int      `json:"best_step"`
 	BadEvals   int      `json:"bad_evals"`
+	// LastScore is the score of the last evaluation, nil without one.
+	LastScore *float64 `json:"last_score,omitempty"`
 	// Restarts is the number of restarts (ReLoRA) so far.
 	Restarts int `json:"restarts,omitempty"`
 	// EvalPending says that the evaluation at Step was interrupted.
@@ -34,17 +36,60 @@ type TrainerState struct {
 	Arithmetic string `json:"arithmetic,omitempty"`
 	// Kernel is what computed the products: an instruction set, or a unit for bfloat16.
 	Kernel string `json:"kernel"`
-	// Digest identifies the course of the run: the recipe's keys and the rows.
-	Digest string `json:"digest"`
-	// Files maps the checkpoint's files to their SHA-256.
-	Files map[string]string `json:"files"`
+	// Digest identifies the course of the run: the recipe's keys that must stay, and the rows. EvalDigest identifies what the
+	// best evaluation was measured with.
+	Digest     string `json:"digest"`
+	EvalDigest string `json:"eval_digest,omitempty"`
+	// Recipe has the keys that the run was computed with, with their final values.
+	Recipe map[string]json.RawMessage `json:"recipe,omitempty"`
+	// Books are the figures so far.
+	Books Books `json:"books,omitzero"`
+	// Files maps the checkpoint's files to their SHA-256. SHA256 is that of the state itself, without this key.
+	Files  map[string]string `json:"files"`
+	SHA256 string            `json:"sha256,omitempty"`
+}
+
+// Books are figures of a run that a resumed one goes on with.
+type Books struct {
+	// Tokens were trained on.
+	Tokens int `json:"tokens"`
+	// Line gathers the steps since the last line of the log.
+	Line LogSums `json:"line,omitzero"`
+}
+
+// clock is what the clock has told of a run so far, in seconds. It has a file of its own in a checkpoint: all others have the same
+// bits if the same run is made again.
+type clock struct {
+	// Steps is the time in steps, Line that of the steps since the last line of the log, Wall the time of all sessions.
+	Steps float64 `json:"steps"`
+	Line  float64 `json:"line"`
+	Wall  float64 `json:"wall"`
+}
+
+// clockFile may be missing.
+const clockFile = "clock.json"
+
+// readClock reads the clock of a checkpoint; it is zero where there is none.
+func readClock(dir string) (c clock) {
+	if b, err := os.ReadFile(filepath.Join(dir, clockFile)); err == nil {
+		_ = json.Unmarshal(b, &c) // figures for people alone
+	}
+	return c
+}
+
+// digest is the SHA-256 of the state without that key.
+func (s TrainerState) digest() (string, error) {
+	s.SHA256 = ""
+	b, err := json.Marshal(s)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), err
 }
 
 const stateFile = "trainer_state.json"
 
 // saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
 // state follow.
-func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
+func saveCheckpoint(dir string, s TrainerState, c clock, o *AdamW, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
@@ -57,6 +102,12 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 		if s.Files, err = fileDigests(tmp); err != nil {
 			return err
 		}
+		if s.SHA256, err = s.digest(); err != nil {
+			return err
+		}
+		if err := folder.WriteJSON(filepath.Join(tmp, clockFile), c); err != nil {
+			return err
+		}
 		return folder.WriteJSON(filepath.Join(tmp, stateFile), s)
 	})
 	if err != nil {
@@ -65,7 +116,7 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 	return nil
 }
 
-// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state.
+// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state and the clock.
 func fileDigests(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -73,7 +124,7 @@ func fileDigests(dir string) (map[string]string, error) {
 	}
 	sums := map[string]string{}
 	for _, e := range entries {
-		if e.Name() == stateFile {
+		if e.Name() == stateFile || e.Name() == clockFile {
 			continue
 		}
 		f, err := os.Open(filepath.Join(dir, e.Name()))
@@ -148,6 +199,9 @@ func readState(dir string) (TrainerState, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", stateFile, err)
 	}
+	if err := s.check(dir); err != nil {
+		return s, fmt.Errorf("%s: %w", stateFile, err)
+	}
 	sums, err := fileDigests(dir)
 	if err != nil {
 		return s, err
@@ -158,6 +212,21 @@ func readState(dir string) (TrainerState, error) {
 		}
 	}
 	return s, nil
+}
+
+// check says what is wrong with the state of the checkpoint in a folder.
+func (s TrainerState) check(dir string) error {
+	if filepath.Base(dir) != filepath.Base(checkpointDir("", s.Step)) {
+		return fmt.Errorf("global_step is %d, which is not the step of the folder's name", s.Step)
+	}
+	if s.SHA256 == "" && s.Recipe == nil { // of an earlier version
+		return nil
+	}
+	digest, err := s.digest()
+	if err == nil && digest != s.SHA256 {
+		err = errors.New("has been changed, or is damaged")
+	}
+	return err
 }
 
 // pruneCheckpoints removes all but the newest limit checkpoints.
@@ -175,8 +244,9 @@ func pruneCheckpoints(output string, limit int) error {
 	return nil
 }
 
-// truncateMetrics removes the lines of metrics.jsonl after a step.
-func truncateMetrics(path string, step int) error {
+// truncateMetrics removes the lines of metrics.jsonl after a step, and of the evaluations at it those that are made again: all
+// of them where the evaluation is pending, or else those of other data.
+func truncateMetrics(path string, step int, pending bool) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -187,9 +257,14 @@ func truncateMetrics(path string, step int) error {
 	var kept bytes.Buffer
 	for line := range bytes.Lines(b) {
 		var m struct {
-			Step int `json:"step"`
+			Step        int      `json:"step"`
+			EvalLoss    *float64 `json:"eval_loss"`
+			DataChanged bool     `json:"eval_data_changed"`
 		}
-		if json.Unmarshal(line, &m) == nil && m.Step <= step {
+		if json.Unmarshal(line, &m) != nil || m.Step > step {
+			continue
+		}
+		if again := m.Step == step && m.EvalLoss != nil && (pending || m.DataChanged); !again {
 			kept.Write(line)
 		}
 	}
