@@ -56,7 +56,7 @@ func newGPTOSS(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if c.SwigluLimit <= 0 {
 		return nil, nil, fmt.Errorf("config.json: swiglu_limit is %g; want more than 0", c.SwigluLimit)
 	}
-	return NewDecoder(&c.DecoderConfig, want, func(i int) DecoderLayer {
+	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(i int) DecoderLayer {
 		a := &gptOSSAttention{Attention: c.NewAttention(c.AttentionBias, c.AttentionBias), Sinks: NewWeight(c.NumAttentionHeads)}
 		a.Window = c.windowOf(i)
 		return &preNormLayer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(), MLP: c.newGPTOSSMixture(n)}
@@ -76,28 +76,28 @@ func (a *gptOSSAttention) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache 
 	return one.Forward(p, x, bounds, cache)
 }
 
-// gptOSSMixture is a mixture of experts with biases, whose router has one too.
+// gptOSSMixture is a mixture of experts with biases, whose router has one too, and another name.
 type gptOSSMixture struct {
 	Router  *Linear   `hf:"router"`
 	Experts []*expert `hf:"experts"`
 
-	k    int
-	gate op.GateFunc
+	mixture mixtureOfExperts // the same ones
 }
 
+// newGPTOSSMixture declares n experts. The softmax of the chosen logits is what is normalized of the softmax of all.
 func (c *gptOSSConfig) newGPTOSSMixture(n int) *gptOSSMixture {
-	m := &gptOSSMixture{Router: NewLinear(n, c.HiddenSize, true), k: c.NumExpertsPerTok, gate: clampedGate(c.SwigluAlpha, c.SwigluLimit)}
+	m := &gptOSSMixture{Router: NewLinear(n, c.HiddenSize, true)}
 	m.Router.parameter = true
 	for i := range n {
 		m.Experts = append(m.Experts, newExpert(newConv1D(2*c.IntermediateSize, c.HiddenSize), newConv1D(c.HiddenSize, c.IntermediateSize), i, n))
 	}
+	m.mixture = mixtureOfExperts{Router: m.Router, Experts: m.Experts, k: c.NumExpertsPerTok, normalize: true, balanced: c.auxLoss() != 0,
+		gate: clampedGate(c.SwigluAlpha, c.SwigluLimit)}
 	return m
 }
 
-// Forward implements feedForward. The softmax of the chosen logits is what is normalized of the softmax of all.
-func (m *gptOSSMixture) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
-	return mix(p, x, m.Router, m.Experts, m.k, true, m.gate)
-}
+// Forward implements feedForward.
+func (m *gptOSSMixture) Forward(p *op.Pass, x mat.Tensor) mat.Tensor { return m.mixture.Forward(p, x) }
 
 // clampedGate is (u + 1)·g·sigmoid(alpha·g), with the gates g and the up projection's outputs u in turns, g at most limit and u
 // between -limit and limit.

@@ -45,7 +45,7 @@ func newMixtral(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := w.complete(c.NumHiddenLayers, func(int) bool { return true }); err != nil {
 		return nil, nil, err
 	}
-	return NewDecoder(&c.DecoderConfig, want, func(int) DecoderLayer {
+	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(int) DecoderLayer {
 		a := c.NewAttention(false, false)
 		a.Window = w.window()
 		return &preNormLayer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(), MLP: c.newMixture(&c.MoEConfig, n, c.IntermediateSize, true)}

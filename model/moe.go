@@ -35,11 +35,15 @@ func (c *MoEConfig) experts() (int, error) {
 	if c.NumExpertsPerTok > n {
 		return 0, fmt.Errorf("config.json: num_experts_per_tok is %d, num_experts %d", c.NumExpertsPerTok, n)
 	}
-	if c.OutputRouterLogits && c.RouterAuxLossCoef != 0 {
-		return 0, notSupported("config.json: output_router_logits with router_aux_loss_coef %g: the routers' auxiliary loss is not supported; set output_router_logits to false",
-			c.RouterAuxLossCoef)
-	}
 	return n, nil
+}
+
+// auxLoss is the factor of the routers' auxiliary loss in the loss of a language model.
+func (c *MoEConfig) auxLoss() float32 {
+	if !c.OutputRouterLogits {
+		return 0
+	}
+	return float32(c.RouterAuxLossCoef)
 }
 
 // mixtureOfExperts is a feed-forward part of experts, of which a router chooses some for each token (Shazeer et al. 2017, arXiv
@@ -50,6 +54,7 @@ type mixtureOfExperts struct {
 
 	k         int
 	normalize bool
+	balanced  bool // AddBalance's loss counts the choices
 	gate      op.GateFunc
 }
 
@@ -62,7 +67,8 @@ type expert struct {
 
 // newMixture declares n experts of an intermediate size.
 func (c *DecoderConfig) newMixture(m *MoEConfig, n, intermediate int, normalize bool) *mixtureOfExperts {
-	x := &mixtureOfExperts{Router: NewLinear(n, c.HiddenSize, false), k: m.NumExpertsPerTok, normalize: normalize, gate: op.GateOf(c.activation)}
+	x := &mixtureOfExperts{Router: NewLinear(n, c.HiddenSize, false), k: m.NumExpertsPerTok, normalize: normalize,
+		balanced: m.auxLoss() != 0, gate: op.GateOf(c.activation)}
 	x.Router.parameter = true
 	for i := range n {
 		x.Experts = append(x.Experts, newExpert(NewLinear(2*intermediate, c.HiddenSize, false), NewLinear(c.HiddenSize, intermediate, false), i, n))
@@ -85,16 +91,12 @@ func newExpert(gateUp, down *Linear, i, n int) *expert {
 
 // Forward implements feedForward.
 func (m *mixtureOfExperts) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
-	return mix(p, x, m.Router, m.Experts, m.k, m.normalize, m.gate)
-}
-
-// mix computes a mixture of experts.
-func mix(p *op.Pass, x mat.Tensor, router *Linear, experts []*expert, k int, normalize bool, gate op.GateFunc) mat.Tensor {
-	all := make([]op.Expert, len(experts))
-	for i, e := range experts {
+	all := make([]op.Expert, len(m.Experts))
+	for i, e := range m.Experts {
 		all[i] = op.Expert{GateUp: e.GateUp, Down: e.Down}
 	}
-	return op.Experts(p, x, op.TopK(p, op.Linear(p, x, router), k, normalize), k, all, gate)
+	weights := op.TopK(p, op.Linear(p, x, m.Router), m.k, m.normalize, m.balanced)
+	return op.Experts(p, x, weights, m.k, all, m.gate)
 }
 
 var expertName = regexp.MustCompile(`\.experts\.(\d+)\.(gate_up_proj|down_proj)\.(weight|bias)$`)

@@ -37,7 +37,7 @@ func newOLMoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if c.ClipQKV != nil {
 		return nil, nil, notSupported("config.json: clip_qkv %g is not supported", *c.ClipQKV)
 	}
-	return NewDecoder(&c.DecoderConfig, want, func(int) DecoderLayer {
+	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(int) DecoderLayer {
 		a := c.NewAttention(c.AttentionBias, c.AttentionBias)
 		a.NormProjections()
 		return &preNormLayer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(),

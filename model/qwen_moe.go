@@ -70,7 +70,7 @@ func newQwen2MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) 
 	if err := positive("shared_expert_intermediate_size", c.SharedExpertIntermediateSize); err != nil {
 		return nil, nil, err
 	}
-	return NewDecoder(&c.DecoderConfig, want, func(i int) DecoderLayer {
+	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(i int) DecoderLayer {
 		a := c.NewAttention(c.QKVBias, false)
 		if c.UseSlidingWindow {
 			a.Window = c.windowOf(i)
@@ -115,7 +115,7 @@ func newQwen3MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) 
 	if err := c.complete2(func(int) bool { return c.UseSlidingWindow }); err != nil {
 		return nil, nil, err
 	}
-	return NewDecoder(&c.DecoderConfig, want, func(i int) DecoderLayer {
+	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(i int) DecoderLayer {
 		a := c.NewAttention(c.AttentionBias, c.AttentionBias)
 		a.NormHeads()
 		if c.UseSlidingWindow {

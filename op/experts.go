@@ -12,10 +12,13 @@ import (
 
 // TopK turns the logits of a router, [tokens, experts], into the experts' weights, of the same shape: of each token the k
 // largest of their softmax, and 0 for the others (Shazeer et al. 2017, arXiv 1701.06538, Eq. 3 to 5). With normalize the
-// weights of a token add up to 1.
-func TopK(p *Pass, logits mat.Tensor, k int, normalize bool) mat.Tensor {
+// weights of a token add up to 1. With balanced AddBalance's loss counts the choices.
+func TopK(p *Pass, logits mat.Tensor, k int, normalize, balanced bool) mat.Tensor {
 	rows, cols := dims(logits)
 	var out tensor.Matrix
+	if balanced && p.balance == nil {
+		p.balance = &balance{}
+	}
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{logits}, Rows: rows, Cols: cols, Saves: true,
 		Forward: func(y tensor.Matrix) {
@@ -27,6 +30,9 @@ func TopK(p *Pass, logits mat.Tensor, k int, normalize bool) mat.Tensor {
 					topK(y.Row(i), m.Row(i), k, normalize)
 				}
 			})
+			if balanced {
+				p.balance.add(y, m)
+			}
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time("router")()
@@ -38,10 +44,13 @@ func TopK(p *Pass, logits mat.Tensor, k int, normalize bool) mat.Tensor {
 					all := s
 					if !normalize {
 						all = make([]float32, cols)
-						vec.Scale(all, 1/vec.ExpSum(all, m.Row(i), vec.Max(m.Row(i))), all)
+						softmax(all, m.Row(i))
 					}
 					for j := range d {
 						d[j] = s[j]*g[j] - all[j]*sum
+					}
+					if balanced {
+						p.balance.gradient(d, m.Row(i))
 					}
 				}
 			})
