@@ -67,10 +67,8 @@ func (a axis) measure(dir string, measure func(o Options, threads int) (*Result,
 		fmt.Fprintf(&b, " %s, tokens/s | MiB |", m)
 	}
 	fmt.Fprintf(&b, "\n|---|%s\n", strings.Repeat("---|", 2*len(sweepMethods)))
-	speeds := make([][]float64, len(sweepMethods))
-	var labels []string
+	speeds := make([][]plot.Point, len(sweepMethods))
 	for _, v := range a.values {
-		labels = append(labels, fmt.Sprint(v))
 		fmt.Fprintf(&b, "| %d |", v)
 		for j, m := range sweepMethods {
 			o, threads := Options{Method: m, R: 8, Batch: 4, Dense: 256}, tensor.Threads()
@@ -79,11 +77,11 @@ func (a axis) measure(dir string, measure func(o Options, threads int) (*Result,
 			if err != nil {
 				return "", err
 			}
-			speeds[j] = append(speeds[j], r.TokensPerSecond)
+			speeds[j] = append(speeds[j], plot.Point{X: v, Y: r.TokensPerSecond})
 			fmt.Fprintf(&b, " %.0f | %d |", r.TokensPerSecond, wording.MiB(r.PeakBytes))
 		}
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
-	return b.String(), plot.Lines(filepath.Join(dir, a.name+"-speed.svg"), "training", "tokens a second by "+a.name, labels, sweepMethods, speeds)
+	return b.String(), plot.Curves(filepath.Join(dir, a.name+"-speed.svg"), "training", "tokens a second by "+a.name, sweepMethods, speeds)
 }

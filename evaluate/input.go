@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,14 +26,22 @@ type Input struct {
 	Pair string `json:"text_pair,omitempty"`
 }
 
-// ReadInputs reads a file of inputs: JSON Lines if it is named .jsonl, .ndjson or .json, otherwise one text per line.
-// Empty lines are skipped.
+// ReadInputs reads a file of inputs, or standard input ("-"): JSON Lines if it is named .jsonl, .ndjson or .json, or if
+// standard input begins with a brace, otherwise one text per line. Empty lines are skipped.
 func ReadInputs(path string) ([]Input, error) {
-	raw, err := os.ReadFile(path)
+	var raw []byte
+	var err error
+	standard := path == "-"
+	if standard {
+		path = "standard input"
+		raw, err = io.ReadAll(os.Stdin)
+	} else {
+		raw, err = os.ReadFile(path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	records := slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(filepath.Ext(path)))
+	records := standard && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) || slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(filepath.Ext(path)))
 	var all []Input
 	lines := bufio.NewScanner(bytes.NewReader(raw))
 	lines.Buffer(nil, len(raw)+1)
@@ -94,47 +103,75 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 // Predict returns the model's prediction for each input. name is the task to use, set are options of it ("key=value").
 // If name is "", the task is that of the model's training, or the one for the model's head.
 func Predict(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input) ([]tasks.Prediction, error) {
-	answers, err := predict(ctx, s, name, set, inputs)
-	if err != nil {
-		return nil, fmt.Errorf("predict: %w", err)
-	}
-	return answers, nil
+	var all []tasks.Prediction
+	err := PredictFrom(ctx, s, name, set, inputs, 0, func(p tasks.Prediction) error {
+		all = append(all, p)
+		return nil
+	})
+	return all, err
 }
 
-func predict(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input) ([]tasks.Prediction, error) {
+// predictBatch is how many inputs are predicted before any of them is given.
+const predictBatch = 64
+
+// PredictFrom is Predict for all inputs but the first done ones. It calls give with each prediction, as soon as those of some
+// inputs are there. Inputs are always taken together in the same way, wherever it begins.
+func PredictFrom(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input, done int, give func(tasks.Prediction) error) error {
+	predict, examples, err := inputPredictor(s, name, set, inputs)
+	if err != nil {
+		return fmt.Errorf("predict: %w", err)
+	}
+	for from := done / predictBatch * predictBatch; from < len(examples); from += predictBatch {
+		predictions, err := predict(ctx, examples[from:min(from+predictBatch, len(examples))])
+		if err != nil {
+			return fmt.Errorf("predict: %w", err)
+		}
+		for _, p := range predictions[max(0, min(done-from, len(predictions))):] {
+			if err := give(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inputPredictor returns a function that predicts for examples, and the examples of inputs.
+func inputPredictor(s *infer.Session, name string, set []string, inputs []Input) (func(context.Context, []tasks.Example) ([]tasks.Prediction, error), []tasks.Example, error) {
 	task, err := promptBuilder(s, name, set)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	examples := make([]tasks.Example, len(inputs))
 	for i, in := range inputs {
 		if strings.TrimSpace(in.Text) == "" {
-			return nil, fmt.Errorf("text %d is empty", i+1)
+			return nil, nil, fmt.Errorf("text %d is empty", i+1)
 		}
 		if examples[i], err = task.BuildPrompt(in.Text, in.Pair); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		examples[i].Source = fmt.Sprintf("text %d", i+1)
 	}
 	if g, ok := task.(tasks.Generator); ok && s.Model.Head().Kind == head.Seq2SeqLM {
 		generator, err := newGenerator(s, task, g.Generation())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		answers, err := generator.predict(ctx, examples)
-		predictions := make([]tasks.Prediction, len(answers))
-		for i := range answers {
-			predictions[i].Text, predictions[i].Truncated = &answers[i].Output, answers[i].Truncated
-		}
-		return predictions, err
+		return func(ctx context.Context, examples []tasks.Example) ([]tasks.Prediction, error) {
+			answers, err := generator.predict(ctx, examples)
+			predictions := make([]tasks.Prediction, len(answers))
+			for i := range answers {
+				predictions[i].Text, predictions[i].Truncated = &answers[i].Output, answers[i].Truncated
+			}
+			return predictions, err
+		}, examples, nil
 	}
 	postprocessor, ok := task.(tasks.Postprocessor)
 	if !ok {
-		return nil, errors.New("the task does not use a head's outputs")
+		return nil, nil, errors.New("the task does not use a head's outputs")
 	}
 	h, err := newHeadPredictor(s, postprocessor)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return h.predictAll(ctx, examples)
+	return h.predictAll, examples, nil
 }

@@ -52,7 +52,7 @@ type Record struct {
 // newRecord returns the record of a run with everything that is known without the run's folder.
 func (t *table) newRecord(j job, result *finetune.Result) *Record {
 	rec := &Record{Table: t.name, Preset: t.options.Preset, Group: j.row.group, Row: j.row.name, Search: j.search, Seed: j.recipe.Config.Train.Seed,
-		Settings: t.settings(j.recipe), Program: finetune.ThisProgram(t.options.Commit), Trainable: result.Trainable, Steps: result.Steps, PeakBytes: result.PeakBytes}
+		Settings: t.settings(j.recipe), Program: finetune.ThisProgram(t.options.Version), Trainable: result.Trainable, Steps: result.Steps, PeakBytes: result.PeakBytes}
 	rec.Digest = digestOf(rec.Settings)
 	return rec
 }

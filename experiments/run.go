@@ -64,7 +64,7 @@ func (t *table) trainJob(ctx context.Context, j job) (*Record, error) {
 	}
 	dir := t.runDir(j)
 	recipe.Config.Save.OutputDir = dir
-	o := finetune.Options{Log: t.options.Log.Level(zerolog.WarnLevel), Progress: t.options.Progress, Commit: t.options.Commit}
+	o := finetune.Options{Log: t.options.Log.Level(zerolog.WarnLevel), Progress: t.options.Progress, Version: t.options.Version}
 	stopped := ""
 	if j.hopeless != nil {
 		o.Evaluated = func(e finetune.Evaluation) string {

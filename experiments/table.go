@@ -39,8 +39,8 @@ type Options struct {
 	Settings []string
 	// Resolve, if not nil, replaces names in a recipe of a file by paths before a run, as of models on the Hub.
 	Resolve func(*finetune.Recipe) error
-	// Commit is the commit of the program, for the records.
-	Commit string
+	// Version is the version of the program, for the records.
+	Version string
 
 	Log      zerolog.Logger
 	Out      io.Writer

@@ -81,6 +81,9 @@ func (r *run) attachAdapter(ctx context.Context) error {
 		return err
 	}
 	r.adapter.Method.Settings().BaseModel = r.config.baseModel()
+	if m, ok := r.adapter.Method.(*adapter.AdaLoRA); ok && r.rescaled && r.config.Method.Settings["total_step"] == nil {
+		m.TotalStep = 0 // so that the budget, too, follows the run's new length
+	}
 	return r.adapter.OnTrainBegin(r.totalSteps)
 }
 

@@ -435,6 +435,17 @@ func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
 	return LRSchedule{Type: t.LRSchedulerType, Kwargs: t.LRSchedulerKwargs, LearningRate: t.LearningRate, Warmup: warmup, Total: total, MinRatio: t.MinLRRatio}
 }
 
+// rates returns the number of steps of a run over rows, and the learning rate at each step.
+func (t TrainSpec) rates(rows int) (total int, lrAt func(step int) float64, err error) {
+	_, total, warmup := t.plan(rows)
+	f, err := LRFactors(t.schedule(warmup, total))
+	if err != nil {
+		return 0, nil, err
+	}
+	f = withRestarts(f, t.ReLoRASteps, t.ReLoRAWarmupSteps)
+	return total, func(step int) float64 { return t.LearningRate * f(step) }, nil
+}
+
 // scoresFromHead reports whether a task reads its predictions from the model's head and scores them, which is cheap.
 func scoresFromHead(task string) bool {
 	t, err := tasks.NewPromptBuilder(task, nil)

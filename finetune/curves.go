@@ -100,18 +100,30 @@ func WriteTable(w io.Writer, curves []Curve) {
 		}
 		b.WriteByte('\n')
 	}
+	for _, c := range curves {
+		for _, e := range c.Evaluations {
+			if e.DataChanged {
+				b.WriteString(strings.TrimSpace(fmt.Sprintf("%s from step %d on", c.Name, e.Step)) + ": other evaluation data than before\n")
+			}
+		}
+	}
 	_, _ = io.WriteString(w, b.String())
 }
 
 // WriteSVG draws curves into an SVG file.
 func WriteSVG(path, title string, curves []Curve) error {
-	names, points, unit := make([]string, len(curves)), make([][]plot.Point, len(curves)), ""
-	for j, c := range curves {
-		names[j] = c.Name
+	var names []string
+	var points [][]plot.Point
+	unit := ""
+	for _, c := range curves {
+		names, points = append(names, c.Name), append(points, nil)
 		for _, e := range c.Evaluations {
+			if e.DataChanged { // what cannot be compared is a curve of its own
+				names, points = append(names, strings.TrimSpace(fmt.Sprintf("%s other data from step %d on", c.Name, e.Step))), append(points, nil)
+			}
 			p := plot.Point{X: e.Step}
 			p.Y, unit = e.value()
-			points[j] = append(points[j], p)
+			points[len(points)-1] = append(points[len(points)-1], p)
 		}
 	}
 	return plot.Curves(path, title, unit+" by step", names, points)

@@ -19,6 +19,11 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	if t.Name == "" {
 		return nil, fmt.Errorf("task is empty; name one of %v", tasks.Names())
 	}
+	return tasks.New(t.Name, t.options())
+}
+
+// options returns the task's options with its data.
+func (t TaskSpec) options() map[string]any {
 	options := maps.Clone(t.Options)
 	if options == nil {
 		options = map[string]any{}
@@ -29,7 +34,7 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	if v := t.EvalData.Plain(); v != nil {
 		options["eval_data"] = v
 	}
-	return tasks.New(t.Name, options)
+	return options
 }
 
 // encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
@@ -128,12 +133,9 @@ func (r *run) encode() error {
 	if err := r.checkWarmup(warmup); err != nil {
 		return err
 	}
-	f, err := LRFactors(r.config.Train.schedule(warmup, r.totalSteps))
-	if err != nil {
+	if _, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
 		return err
 	}
-	f = withRestarts(f, r.config.Train.ReLoRASteps, r.config.Train.ReLoRAWarmupSteps)
-	r.lrAt = func(step int) float64 { return r.config.Train.LearningRate * f(step) }
 	if r.options.ShowBatch {
 		row := r.collate(r.rows[0], 0, 0)
 		_, _ = fmt.Fprintln(r.options.Out, tasks.FormatFeatures(r.tok, row))

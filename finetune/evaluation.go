@@ -3,7 +3,6 @@ package finetune
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/spagotune/spagotune/evaluate"
@@ -26,6 +25,7 @@ func (r *run) evaluate(ctx context.Context) error {
 		return err
 	}
 	r.state.EvalPending = false
+	e.DataChanged, r.evalChanged = r.evalChanged, false
 	r.result.Evaluations = append(r.result.Evaluations, e)
 	event := r.options.Log.Info().Int("step", e.Step).Float64("eval_loss", e.Loss)
 	if e.Score != nil {
@@ -38,21 +38,14 @@ func (r *run) evaluate(ctx context.Context) error {
 	if err := r.trackBest(e); err != nil {
 		return err
 	}
-	r.stopEarly(e)
+	r.state.LastScore = e.Score
+	r.stopEarly()
+	if r.options.Evaluated != nil {
+		if why := r.options.Evaluated(e); why != "" {
+			r.result.Reason = "stopped early: " + why
+		}
+	}
 	return nil
-}
-
-// stopEarly ends the run if it has reached its score, or if the caller says so.
-func (r *run) stopEarly(e Evaluation) {
-	if bound := r.config.Train.StopAtScore; bound > 0 && e.Score != nil && *e.Score >= bound {
-		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *e.Score)
-	}
-	if r.options.Evaluated == nil {
-		return
-	}
-	if why := r.options.Evaluated(e); why != "" {
-		r.result.Reason = "stopped early: " + why
-	}
 }
 
 // runEvaluation computes the loss and the score.
@@ -83,9 +76,6 @@ func (r *run) trackBest(e Evaluation) error {
 	}
 	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
 		r.state.BadEvals++
-		if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
-			r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
-		}
 		return nil
 	}
 	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
@@ -102,4 +92,7 @@ type Evaluation struct {
 	Score *float64 `json:"eval_score,omitempty"`
 	// Metrics are the task's metrics over all answers, by name; Score is one of them.
 	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
+	// DataChanged says that the run was resumed here with other evaluation data, or another score: evaluations before this one
+	// cannot be compared with those from it on.
+	DataChanged bool `json:"eval_data_changed,omitempty"`
 }

@@ -78,20 +78,28 @@ func (r *run) resize(tokens int) (err error) {
 	return err
 }
 
-// source is Config.Source, except that a run may have a session, and that a run of all parameters is resumed from its
-// checkpoint.
+// source is Config.Source, except that a run may have a session, and that the weights of a run of all parameters are those of
+// its checkpoint. Its other files are still those of the model that it began with: the checkpoint is removed one day.
 func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err error) {
-	if r.resumeFrom != "" && r.config.Method.Name == "full" {
-		return r.resumeFrom, loader(ctx, r.resumeFrom), nil
-	}
 	s := r.options.Session
 	switch {
 	case s == nil:
-		return r.config.Source(ctx)
+		dir, open, err = r.config.Source(ctx)
 	case s.Adapter != "":
 		return "", nil, fmt.Errorf("the session has the adapter %q; open the base alone to train on it", s.Adapter)
+	default:
+		dir, open = s.Model.Dir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) }
 	}
-	return s.Model.Dir, func(o model.Options) (*model.Model, error) { return s.Model.Share(ctx, o) }, nil
+	if err == nil && r.resumeFrom != "" && r.config.Method.Name == "full" {
+		open = func(o model.Options) (*model.Model, error) {
+			m, err := model.Load(ctx, r.resumeFrom, o)
+			if err == nil {
+				m.Dir = dir
+			}
+			return m, err
+		}
+	}
+	return dir, open, err
 }
 
 // withSetup returns open with the head and the numerics of an adapter, unless the caller asks for others.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
@@ -30,12 +31,32 @@ func (r *run) openOutput() error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("output_dir: %w", err)
 	}
-	path := filepath.Join(dir, "metrics.jsonl")
-	if err := truncateMetrics(path, r.state.Step); err != nil {
+	if err := removeTemporary(dir); err != nil {
+		return err
+	}
+	path, step := filepath.Join(dir, "metrics.jsonl"), r.state.Step
+	if r.resumeFrom == "" {
+		step = -1
+	}
+	if err := truncateMetrics(path, step, r.state.EvalPending && !r.evalChanged); err != nil {
+		return err
+	}
+	if err := r.writeRecipe(); err != nil {
 		return err
 	}
 	var err error
 	r.metrics, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	return err
+}
+
+// removeTemporary removes the files that a killed run was writing.
+func removeTemporary(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".spagotune-") && strings.HasSuffix(e.Name(), ".tmp") {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
 	return err
 }
 

@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"github.com/spagotune/spagotune/hub"
-	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/process"
-	"github.com/spagotune/spagotune/tensor"
 )
 
 // RecordFile is the name of the file in which a run keeps its Record. Merge copies it.
@@ -59,9 +58,13 @@ type Program struct {
 	Time time.Time `json:"ended"`
 }
 
-// ThisProgram describes the running program; commit is its commit.
-func ThisProgram(commit string) Program {
-	return Program{Revision: commit, Machine: process.Machine(), Kernel: cpu.Used.String(), Threads: tensor.Threads(), Time: time.Now().UTC().Truncate(time.Second)}
+// ThisProgram describes the running program; version is what it calls itself.
+func ThisProgram(version string) Program {
+	b := build.This(version)
+	if b.Modified {
+		b.Revision += ", modified"
+	}
+	return Program{Revision: b.Revision, Machine: process.Machine(), Kernel: b.Kernel, Threads: b.Threads, Time: time.Now().UTC().Truncate(time.Second)}
 }
 
 // ReadRecord reads the record in a folder. Where there is none, the error is fs.ErrNotExist.
@@ -80,7 +83,7 @@ func ReadRecord(dir string) (*Record, error) {
 // writeRecord writes the run's record into a folder.
 func (r *run) writeRecord(dir string) error {
 	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: len(r.rows), Trainable: r.result.Trainable,
-		Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Commit)}
+		Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))
 	}

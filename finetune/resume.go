@@ -1,16 +1,11 @@
 package finetune
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/spagotune/spagotune/tasks"
 )
 
 // findCheckpoint looks at the output folder. An existing run is resumed, overwritten or refused, as the options say.
@@ -40,34 +35,71 @@ func (r *run) findCheckpoint() error {
 	for _, b := range broken {
 		r.options.Log.Warn().Str("checkpoint", b).Msg("checkpoint is damaged; an older one is used")
 	}
+	if _, err := os.Stat(filepath.Join(dir, RecipeFile)); found == "" && broken == nil && err == nil {
+		r.options.Log.Info().Str("output_dir", dir).Msg("the run has no checkpoint yet; starting from the beginning")
+		return nil
+	}
 	if found == "" {
 		return fmt.Errorf("output_dir: %s has no whole checkpoint to resume; use --overwrite to start again", dir)
+	}
+	r.resumeFrom, r.state = found, s
+	if err := r.checkArithmetic(); err != nil {
+		return err
+	}
+	if err := r.compareRecipe(); err != nil {
+		return err
 	}
 	if s.Seed != r.config.Train.Seed {
 		return fmt.Errorf("seed is %d, but the run in %s has %d", r.config.Train.Seed, dir, s.Seed)
 	}
-	r.resumeFrom, r.state = found, s
-	return r.checkArithmetic()
+	return nil
 }
 
 // restore loads the state of the optimizer and the adapter from the checkpoint that the run resumes from.
 func (r *run) restore() error {
-	digest := r.digest()
+	settings, err := r.config.resolved()
+	if err != nil {
+		return err
+	}
+	digest, err := r.fixedDigest(settings)
+	if err != nil {
+		return err
+	}
+	evaluation := r.evaluationDigest(settings)
 	if r.resumeFrom == "" {
-		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest, Arithmetic: r.config.Train.arithmetic()}
+		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic()}
 		return nil
+	}
+	if err := r.checkDigest(digest); err != nil {
+		return err
+	}
+	r.restartBest(evaluation)
+	r.stopEarly()
+	r.state.Digest, r.state.Recipe = digest, asMap(settings)
+	return r.loadState()
+}
+
+// checkDigest compares the run with the one that the checkpoint is of.
+func (r *run) checkDigest(digest string) error {
+	if r.state.Digest == digest || r.state.Recipe == nil && r.state.Digest == r.earlierDigest() {
+		return nil
+	}
+	if r.state.Recipe != nil {
+		return r.rowsChanged()
 	}
 	legacy, changed := r.legacyRun(r.state.Digest)
 	switch {
-	case r.state.Digest == digest:
-	case legacy && changed != "":
-		return fmt.Errorf("%s was made by an earlier version: %s", r.resumeFrom, changed)
-	case legacy:
-		r.options.Log.Warn().Msg("the checkpoint was made by an earlier version: the run continues, but not to the same bits")
-		r.state.Digest = digest
-	default:
+	case !legacy:
 		return fmt.Errorf("the recipe or the data have changed since %s was written; use --overwrite to start again", r.resumeFrom)
+	case changed != "":
+		return fmt.Errorf("%s was made by an earlier version: %s", r.resumeFrom, changed)
 	}
+	r.options.Log.Warn().Msg("the checkpoint was made by an earlier version: the run continues, but not to the same bits")
+	return nil
+}
+
+// loadState loads the state of the optimizer and the adapter.
+func (r *run) loadState() error {
 	if now := kernel(r.config.Train.arithmetic()); r.state.Kernel != now {
 		r.options.Log.Warn().Str("then", r.state.Kernel).Str("now", now).
 			Msg("the checkpoint was made on another kernel: the run continues, but not to the same bits")
@@ -84,24 +116,12 @@ func (r *run) restore() error {
 	return nil
 }
 
-// digest identifies the course of the run: it covers the keys that decide it and the training rows.
-func (r *run) digest() string {
+// earlierDigest is the digest of runs whose checkpoints do not keep the recipe: it covers all keys that decide the course, the
+// length of the run too, and the training rows.
+func (r *run) earlierDigest() string {
 	course, err := json.Marshal(r.config.courseKeys())
 	if err != nil {
 		return ""
 	}
 	return digestOf(course, r.rows)
-}
-
-// digestOf returns the SHA-256 of a run's keys and its rows, in hexadecimal.
-func digestOf(course []byte, rows []tasks.Features) string {
-	h := sha256.New()
-	h.Write(course)
-	for _, row := range rows {
-		_ = binary.Write(h, binary.LittleEndian, row.IDs)
-		_ = binary.Write(h, binary.LittleEndian, row.Labels)
-		_ = binary.Write(h, binary.LittleEndian, row.FloatLabels)
-		_ = binary.Write(h, binary.LittleEndian, row.TokenTypeIDs)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -26,6 +26,8 @@ type Options struct {
 	// Config.Model names, with its tokenizer unless Config.Model names one. The run works on a model of its own that shares
 	// the weights, so the session stays as it is and may be in use; it must stay open. infer.Session.With opens the result.
 	Session *infer.Session
+	// Version is the version of the program, for environment.json and the run's record; if it is empty, it is the module's.
+	Version string
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
 	// Log receives the run's events. Out receives what a person reads; nil discards it.
@@ -35,8 +37,6 @@ type Options struct {
 	Progress func(Progress)
 	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
 	Evaluated func(Evaluation) string
-	// Commit is the commit of the program, for the run's record.
-	Commit string
 }
 
 // Progress tells how far a run has come.
@@ -97,6 +97,8 @@ type run struct {
 	metrics                   *os.File
 	trainSeconds              float64 // seconds spent in steps
 	resumeFrom                string  // the checkpoint that the run resumes from
+	rescaled                  bool    // the run was begun with another number of steps
+	evalChanged               bool    // the next evaluation cannot be compared with those before
 }
 
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
@@ -143,6 +145,9 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.logArithmetic()
 	if err := r.encode(); err != nil {
+		return err
+	}
+	if err := r.rescale(); err != nil {
 		return err
 	}
 	if err := r.attach(ctx); err != nil {

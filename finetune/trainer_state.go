@@ -26,6 +26,8 @@ type TrainerState struct {
 	BestMetric *float64 `json:"best_metric"`
 	BestStep   int      `json:"best_step"`
 	BadEvals   int      `json:"bad_evals"`
+	// LastScore is the score of the last evaluation, nil without one.
+	LastScore *float64 `json:"last_score,omitempty"`
 	// Restarts is the number of restarts (ReLoRA) so far.
 	Restarts int `json:"restarts,omitempty"`
 	// EvalPending says that the evaluation at Step was interrupted.
@@ -34,8 +36,12 @@ type TrainerState struct {
 	Arithmetic string `json:"arithmetic,omitempty"`
 	// Kernel is what computed the products: an instruction set, or a unit for bfloat16.
 	Kernel string `json:"kernel"`
-	// Digest identifies the course of the run: the recipe's keys and the rows.
-	Digest string `json:"digest"`
+	// Digest identifies the course of the run: the recipe's keys that must stay, and the rows. EvalDigest identifies what the
+	// best evaluation was measured with.
+	Digest     string `json:"digest"`
+	EvalDigest string `json:"eval_digest,omitempty"`
+	// Recipe has the keys that the run was computed with, with their final values.
+	Recipe map[string]json.RawMessage `json:"recipe,omitempty"`
 	// Files maps the checkpoint's files to their SHA-256.
 	Files map[string]string `json:"files"`
 }
@@ -175,8 +181,9 @@ func pruneCheckpoints(output string, limit int) error {
 	return nil
 }
 
-// truncateMetrics removes the lines of metrics.jsonl after a step.
-func truncateMetrics(path string, step int) error {
+// truncateMetrics removes the lines of metrics.jsonl after a step, and of the evaluations at it those that are made again: all
+// of them where the evaluation is pending, or else those of other data.
+func truncateMetrics(path string, step int, pending bool) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -187,9 +194,14 @@ func truncateMetrics(path string, step int) error {
 	var kept bytes.Buffer
 	for line := range bytes.Lines(b) {
 		var m struct {
-			Step int `json:"step"`
+			Step        int      `json:"step"`
+			EvalLoss    *float64 `json:"eval_loss"`
+			DataChanged bool     `json:"eval_data_changed"`
 		}
-		if json.Unmarshal(line, &m) == nil && m.Step <= step {
+		if json.Unmarshal(line, &m) != nil || m.Step > step {
+			continue
+		}
+		if again := m.Step == step && m.EvalLoss != nil && (pending || m.DataChanged); !again {
 			kept.Write(line)
 		}
 	}

@@ -31,7 +31,7 @@ func (s *Session) EncodePrompt(text string, p PromptOptions) ([]int32, error) {
 	if p.Chat || p.System != "" {
 		return nil, errors.New("a sequence-to-sequence model has no chat template")
 	}
-	return tok.Encode(text, true), nil
+	return tok.Encode(text, true), tok.Err()
 }
 
 // EncodePrompt returns the tokens of a prompt: the special tokens that begin a text and the text, or a conversation

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -110,9 +111,34 @@ func (f *ConfigFile) note() []string {
 // positive checks pairs of a key and its size.
 func positive(pairs ...any) error {
 	for i := 0; i < len(pairs); i += 2 {
-		if n := pairs[i+1].(int); n <= 0 || n > 1<<24 {
-			return fmt.Errorf("config.json: %s is %d; want a number from 1 to %d", pairs[i], n, 1<<24)
+		most := 1 << 24
+		if strings.Contains(pairs[i].(string), "layer") {
+			most = maxLayers
 		}
+		if n := pairs[i+1].(int); n <= 0 || n > most {
+			return fmt.Errorf("config.json: %s is %d; want a number from 1 to %d", pairs[i], n, most)
+		}
+	}
+	return nil
+}
+
+// maxLayers bounds the layers that a config.json may ask for, which take memory before there are weights.
+const maxLayers = 1024
+
+// fitsMachine returns an error if weights of the model's own would take more than the machine's memory.
+func (m *Model) fitsMachine() error {
+	values := 0.0
+	m.Weights(func(w *Weight) {
+		if w.tied == nil {
+			n := 1.0
+			for _, d := range w.Shape {
+				n *= float64(d)
+			}
+			values += n
+		}
+	})
+	if most := process.Memory(); most > 0 && 4*values > float64(most) {
+		return fmt.Errorf("config.json: the model has %.3g parameters, which take %.3g GiB; this machine has %.3g", values, 4*values/(1<<30), float64(most)/(1<<30))
 	}
 	return nil
 }

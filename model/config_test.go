@@ -122,3 +122,19 @@ func TestPublishedConfigs(t *testing.T) {
 		}
 	}
 }
+
+// TestSizesAreChecked: what a config.json asks for is looked at before memory is taken.
+func TestSizesAreChecked(t *testing.T) {
+	const rest = `"model_type":"llama","intermediate_size":8,"num_attention_heads":4,"max_position_embeddings":64,`
+	for _, c := range []struct{ config, want string }{
+		{`{` + rest + `"vocab_size":16,"hidden_size":8,"num_hidden_layers":65536}`, "num_hidden_layers is 65536; want a number from 1 to 1024"},
+		{`{` + rest + `"vocab_size":16777216,"hidden_size":16777216,"num_hidden_layers":1}`, "this machine has"},
+		{`{"model_type":"gpt2","vocab_size":16,"n_layer":65536}`, "is 65536; want"},
+		{`{"model_type":"bert","vocab_size":16,"hidden_size":8,"intermediate_size":8,"num_attention_heads":2,"num_hidden_layers":16777216}`, "num_hidden_layers is 16777216; want"},
+		{`{"model_type":"bart","encoder_layers":16777216}`, "encoder_layers is 16777216; want"},
+	} {
+		if _, err := New([]byte(c.config), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.config, err, c.want)
+		}
+	}
+}

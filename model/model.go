@@ -152,6 +152,9 @@ func New(config []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)
 	}
+	if err := m.fitsMachine(); err != nil {
+		return nil, fmt.Errorf("model: new: %w", err)
+	}
 	deviation, err := initializerRange(config)
 	if err != nil {
 		return nil, fmt.Errorf("model: new: %w", err)

@@ -96,6 +96,9 @@ func (s *subject) encode(text string, tooLong error) (tokenizer.Encoding, error)
 
 // fits returns an encoding after a check of its length.
 func (s *subject) fits(e tokenizer.Encoding, tooLong error) (tokenizer.Encoding, error) {
+	if err := s.tok.Err(); err != nil {
+		return e, err
+	}
 	switch n, most := len(e.IDs), s.Config().MaxPositionEmbeddings; {
 	case n > most:
 		return e, fmt.Errorf("%w: %d > %d", tooLong, n, most)
@@ -145,6 +148,9 @@ func (s *subject) headOutputs(rows func(tokenizer.Encoding) int) computation {
 
 // each runs a computation of a subject on texts, in batches, and calls use with the result for each text.
 func (r *runner) each(ctx context.Context, s *subject, texts []tokenizer.Encoding, c computation, use func(text int, y tensor.Matrix)) error {
+	if err := s.tok.Err(); err != nil {
+		return err
+	}
 	from := 0
 	for _, batch := range model.Runs(texts, r.options.BatchTokens, tokenRows) {
 		if err := ctx.Err(); err != nil {

@@ -128,7 +128,7 @@ func (s *subject) chatPrompt(messages []chat.Message) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.tok.Encode(text, false), nil
+	return s.tok.Encode(text, false), s.tok.Err()
 }
 
 // prompt returns the tokens that generation starts from: those of a source text, or of a text to continue.

@@ -179,5 +179,5 @@ func EncodeChoices(tok Tokenizer, template Template, ex Example, choices []strin
 		}
 		all = append(all, c)
 	}
-	return prompt, all, nil
+	return prompt, all, tokenizerErr(tok)
 }

@@ -37,7 +37,7 @@ type Classify struct {
 	// ClassWeights are how much each class counts in the loss, where a text has one: "balanced", or weights by class.
 	ClassWeights *ClassWeights `json:"class_weights,omitempty"`
 	// Threshold is the least probability of a label that holds, where several may.
-	Threshold float64 `json:"threshold"`
+	Threshold float64 `json:"threshold" affects:"answers"`
 
 	head *classHead // by Head; nil before
 }

@@ -24,7 +24,7 @@ func init() {
 type ConvFinQA struct {
 	Files
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
-	MaxNewTokens int `json:"max_new_tokens"`
+	MaxNewTokens int `json:"max_new_tokens" affects:"answers"`
 }
 
 var _ interface {

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -84,7 +85,7 @@ func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error)
 	e := newEncoder(tok, template, 0)
 	if ex.Chat == nil {
 		row, err := e.join(append(slices.Clone(ex.earlier), Segment{Text: ex.Prompt}), e.before)
-		return row.IDs, err
+		return row.IDs, cmp.Or(err, tokenizerErr(tok))
 	}
 	if i := lastAssistant(ex.Chat); i >= 0 {
 		ex.Chat = ex.Chat[:i]
@@ -97,7 +98,7 @@ func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error)
 	for _, p := range parts {
 		text.WriteString(p.Text)
 	}
-	return tok.Encode(text.String(), false), nil
+	return tok.Encode(text.String(), false), tokenizerErr(tok)
 }
 
 // encoder turns examples into rows for one model.
@@ -144,6 +145,9 @@ func before(tok Tokenizer) []int32 {
 // encode makes a row of an example and counts it.
 func (e *encoder) encode(ex Example) (Features, error) {
 	row, err := e.row(ex)
+	if err == nil {
+		err = tokenizerErr(e.tok)
+	}
 	if err != nil {
 		return Features{}, err
 	}
@@ -160,6 +164,14 @@ func (e *encoder) encode(ex Example) (Features, error) {
 	}
 	e.counts.add(row, row.Scored(), len(row.IDs) < full)
 	return row, nil
+}
+
+// tokenizerErr is the error of a tokenizer whose files take too much for a text (*tokenizer.Tokenizer.Err).
+func tokenizerErr(tok Tokenizer) error {
+	if t, ok := tok.(interface{ Err() error }); ok {
+		return t.Err()
+	}
+	return nil
 }
 
 // row makes the whole row of an example.

@@ -16,7 +16,7 @@ import (
 type FewShot struct {
 	Files
 	// Shots is how many worked examples are shown before each question; the default is 0.
-	Shots int `json:"shots"`
+	Shots int `json:"shots" affects:"answers"`
 }
 
 // NewFewShot are the options with their defaults, for files in a format.

@@ -21,12 +21,12 @@ type Files struct {
 	// FLAN's TSV.
 	Data data.Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalSize records of Data.
-	EvalData data.Sources `json:"eval_data"`
+	EvalData data.Sources `json:"eval_data" affects:"answers"`
 	// TestData are the files of the test split. Without them it is the same as the eval split.
-	TestData data.Sources `json:"test_data"`
+	TestData data.Sources `json:"test_data" affects:"answers"`
 	// EvalSize is how many records at the end of Data are held out from training. -1 (AutoEvalSize), the default, holds out
 	// a tenth of them, at most 100, and none where EvalData is given.
-	EvalSize int `json:"eval_size"`
+	EvalSize int `json:"eval_size" affects:"answers"`
 	// Index names a file that lists the records to take, see data.Source. It is for Data, or where there is no Data for
 	// EvalData and TestData. A source may have an index of its own instead.
 	Index string `json:"index"`

@@ -36,7 +36,7 @@ func init() {
 type Instruct struct {
 	Files
 	// MaxNewTokens is the most tokens of an answer.
-	MaxNewTokens int `json:"max_new_tokens"`
+	MaxNewTokens int `json:"max_new_tokens" affects:"answers"`
 }
 
 var _ interface {

@@ -45,7 +45,7 @@ type Math struct {
 	Form string `json:"form"`
 	// MaxNewTokens is the most tokens of an answer. 0, the default, is 512, or 2048 where there are records of MATH, as
 	// in MetaMath.
-	MaxNewTokens int `json:"max_new_tokens"`
+	MaxNewTokens int `json:"max_new_tokens" affects:"answers"`
 }
 
 var _ interface {

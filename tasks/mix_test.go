@@ -206,8 +206,8 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	math := &Math{Form: "metamath"}
-	parsers := []func(data.Record) (Example, error){parseInstruct, math.parse, parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, parseNER, parseARC}
+	math, ner := &Math{Form: "metamath"}, &NER{TaggedColumns: newTaggedColumns()}
+	parsers := []func(data.Record) (Example, error){parseInstruct, math.parse, parsePubMedQA, parseMedQA, parseMedMCQA, parseSentiment, parseConvFinQA, ner.parse, parseARC}
 	f.Fuzz(func(t *testing.T, content string) {
 		for _, format := range []data.Format{data.ReadAny, data.ReadCSV, data.ReadTSV} {
 			records, err := data.Read(format, "f", strings.NewReader(content))

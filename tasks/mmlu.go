@@ -30,12 +30,12 @@ type MMLU struct {
 	// Data is the folder that holds the folders dev, val and test, which hold a file SUBJECT_dev.csv and so on each.
 	Data string `json:"data"`
 	// Split is the folder that is evaluated: test, the default, or val.
-	Split string `json:"split"`
+	Split string `json:"split" affects:"answers"`
 	// Shots is how many worked examples are shown, 0 to 5; the paper has 0 and 5.
-	Shots int `json:"shots"`
+	Shots int `json:"shots" affects:"answers"`
 	// Subjects are the subjects to ask about, as in the names of the files. The default is all of them, and for biommlu
 	// those of biomedicine.
-	Subjects []string `json:"subjects"`
+	Subjects []string `json:"subjects" affects:"answers"`
 
 	store data.Store
 }

@@ -12,17 +12,22 @@ import (
 )
 
 func init() {
-	Register("ner", func() Task { return &NER{FewShot: NewFewShot(data.ReadTagged), MaxNewTokens: 128} })
+	Register("ner", func() Task {
+		t := &NER{TaggedColumns: newTaggedColumns(), MaxNewTokens: 128}
+		t.FewShot = NewFewShot(t.read)
+		return t
+	})
 }
 
 // NER is named entities as text: the sentence of a file in CoNLL columns, then "List the entities:", and as the answer
 // "Name (PER), Other (ORG)" in the order of the sentence, or "none". The score of one answer is its F1. The score of
 // all answers together is the F1 over pairs of name and type. Worked examples are in turn sentences with entities and
-// sentences without; BloombergGPT and AdaptLLM show 20.
+// sentences without; BloombergGPT and AdaptLLM show 20. Records in JSON Lines are {"tokens", "tags"}.
 type NER struct {
 	FewShot
+	TaggedColumns
 	// MaxNewTokens is the most tokens of an answer, which also ends with its line.
-	MaxNewTokens int `json:"max_new_tokens"`
+	MaxNewTokens int `json:"max_new_tokens" affects:"answers"`
 }
 
 var _ interface {
@@ -44,20 +49,16 @@ func (t *NER) Describe() string {
 
 // Check returns an error if an option is out of range.
 func (t *NER) Check() error {
-	return firstError(checkMaxNewTokens(t.MaxNewTokens), t.FewShot.Check())
+	return firstError(checkMaxNewTokens(t.MaxNewTokens), t.FewShot.Check(), t.TaggedColumns.Check())
 }
 
 // Examples yields the sentences of a split.
-func (t *NER) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, parseNER) }
+func (t *NER) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, t.parse) }
 
-func parseNER(r data.Record) (Example, error) {
-	f := r.Fields()
-	tokens, tags := f.List("tokens"), f.List("tags")
-	if err := f.Err(); err != nil {
+func (t *NER) parse(r data.Record) (Example, error) {
+	tokens, tags, err := t.sentence(r)
+	if err != nil {
 		return Example{}, err
-	}
-	if len(tokens) != len(tags) {
-		return Example{}, fmt.Errorf("%d tokens and %d tags, want a tag each", len(tokens), len(tags))
 	}
 	entities, err := entitiesOf(tokens, tags)
 	if err != nil {

@@ -106,7 +106,7 @@ func TestRecordsRefused(t *testing.T) {
 		{"convfinqa", `{"text":"t","table":"","questions":["a","b"],"programs":["ans = 1"],"answer":1}`, "2 questions and 1 programs"},
 		{"convfinqa", `{"text":"t","table":"","questions":["a"],"programs":["ans = 1"],"answer":"many"}`, `field "answer" is "many", want a number, yes or no`},
 		{"convfinqa", `{"text":"t","table":"","questions":["a","b"],"programs":["ans = x0","ans = 1"],"answer":1}`, `program "ans = x0": "x0" is not a number`},
-		{"ner", `{"tokens":["a"],"tags":[]}`, "1 tokens and 0 tags"},
+		{"ner", `{"tokens":["a"],"tags":[]}`, "1 words and 0 tags"},
 		{"ner", `{"tokens":["a"],"tags":["PER"]}`, `tag "PER" of "a", want O, I-TYPE or B-TYPE`},
 	} {
 		path := filepath.Join(t.TempDir(), "d.jsonl")
@@ -218,4 +218,42 @@ func (pairTokenizer) Encode(text string, _ bool) []int32 {
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+// TestNERColumns reads words and tags from columns and fields that options name, as the task tokens does.
+func TestNERColumns(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		file, content string
+		options       map[string]any
+		err           string
+	}{
+		{"d.conll", "1 B-PER Ann _\n2 O left _\n", map[string]any{"word_column": 3, "tag_column": 2}, ""},
+		{"d.conll", "1 B-PER Ann _\n2 O left _\n", map[string]any{"word_column": -2, "tag_column": "2"}, ""},
+		{"d.jsonl", `{"words": ["Ann", "left"], "ner": ["B-PER", "O"]}`, map[string]any{"words_field": "words", "tags_field": "ner"}, ""},
+		{"d.jsonl", `{"words": ["Ann", "left"], "ner": ["B-PER", "O"]}`, nil, `field "tokens" is missing`},
+		{"d.conll", "1 B-PER Ann _\n", map[string]any{"word_column": 9}, "column"},
+		{"d.conll", "Ann B-PER\n", map[string]any{"words_field": ""}, "words_field"},
+	} {
+		path := filepath.Join(dir, tt.file)
+		write(t, path, tt.content)
+		options := map[string]any{"data": path, "eval_size": 0}
+		for k, v := range tt.options {
+			options[k] = v
+		}
+		task, err := New("ner", options)
+		var all []Example
+		if err == nil {
+			all, err = collect(t, task, Train)
+		}
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%v: got %v, want %q", tt.options, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || len(all) != 1 || all[0].Prompt != "Ann left\nList the entities:" || strings.TrimSpace(all[0].Reference) != "Ann (PER)" {
+			t.Errorf("%v: got %+v, %v", tt.options, all, err)
+		}
+	}
 }

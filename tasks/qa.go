@@ -34,12 +34,12 @@ type QA struct {
 	DocStride      int `json:"doc_stride"`
 	MaxQueryLength int `json:"max_query_length"`
 	// NBest is how many starts and ends of each window are tried. MaxAnswerLength is the most tokens of an answer.
-	NBest           int `json:"n_best_size"`
-	MaxAnswerLength int `json:"max_answer_length"`
+	NBest           int `json:"n_best_size" affects:"answers"`
+	MaxAnswerLength int `json:"max_answer_length" affects:"answers"`
 	// Version2 says that a question may have no answer. Examples sets it when it meets such a question. The answer is
 	// then "" where its score is above the best span's by more than NullThreshold.
 	Version2      bool    `json:"version_2_with_negative"`
-	NullThreshold float64 `json:"null_score_diff_threshold"`
+	NullThreshold float64 `json:"null_score_diff_threshold" affects:"answers"`
 }
 
 var _ interface {
@@ -141,7 +141,7 @@ func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
 			return nil, errors.New(`an answer lacks "text" or "answer_start"`)
 		}
 		n := len([]rune(*a.Text))
-		if *a.Start < 0 || *a.Start+n > len(context) || string(context[*a.Start:*a.Start+n]) != *a.Text {
+		if *a.Start < 0 || *a.Start > len(context)-n || string(context[*a.Start:*a.Start+n]) != *a.Text {
 			return nil, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
 		}
 		all = append(all, TextSpan{*a.Text, *a.Start})

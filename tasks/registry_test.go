@@ -23,7 +23,7 @@ func TestOptionsJSON(t *testing.T) {
 		"memory":    `{"pairs":100,"seed":0,"format":"lines","score_key":false}`,
 		"mlm":       `{"data":[{"path":"d","weight":0,"index":"","field":null,"eval_size":null}],"eval_data":null,"test_data":null,"eval_fraction":0.1,"field":["text"],"seed":0,"block_size":128,"pack":false,"isolate":false,"mlm_probability":0.15,"whole_word_mask":true}`,
 		"mmlu":      `{"data":"d","split":"test","shots":0,"subjects":null}`,
-		"ner":       files + `"shots":0,"max_new_tokens":128}`,
+		"ner":       files + `"shots":0,"words_field":"tokens","tags_field":"tags","max_new_tokens":128}`,
 		"pairs":     files + `"text_field":"text","text_pair_field":"text_pair","score_field":"score","min_score":0}`,
 		"pubmedqa":  files + `"shots":0}`,
 		"qa":        files + `"max_seq_length":384,"doc_stride":128,"max_query_length":64,"n_best_size":20,"max_answer_length":30,"version_2_with_negative":false,"null_score_diff_threshold":0}`,

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -110,6 +111,7 @@ func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
 				return
 			}
 			rows, truncated, err := t.Encode(e.texts, ex)
+			err = cmp.Or(tokenizerErr(e.tok), err)
 			if errors.Is(err, ErrNotScored) {
 				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, err))
 				continue

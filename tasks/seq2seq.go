@@ -29,16 +29,16 @@ type Seq2Seq struct {
 	SourcePrefix string `json:"source_prefix"`
 	// Metric is "bleu" (translation), or for a summary the score's ROUGE: "rouge_l", "rouge_1", "rouge_2" or "rouge_lsum",
 	// whose sentences are lines. The others of ROUGE are reported beside it.
-	Metric string `json:"metric"`
+	Metric string `json:"metric" affects:"answers"`
 	// MaxTargetLength is the most tokens of a target.
 	MaxTargetLength int `json:"max_target_length"`
 	// NumBeams is the width of the beam search for an answer; 0 and 1 take the most likely token each time. LengthPenalty,
 	// EarlyStopping, MinLength and NoRepeatNgramSize are the settings of the search, as in transformers.
-	NumBeams          int     `json:"num_beams"`
-	LengthPenalty     float64 `json:"length_penalty"`
-	EarlyStopping     bool    `json:"early_stopping"`
-	MinLength         int     `json:"min_length"`
-	NoRepeatNgramSize int     `json:"no_repeat_ngram_size"`
+	NumBeams          int     `json:"num_beams" affects:"answers"`
+	LengthPenalty     float64 `json:"length_penalty" affects:"answers"`
+	EarlyStopping     bool    `json:"early_stopping" affects:"answers"`
+	MinLength         int     `json:"min_length" affects:"answers"`
+	NoRepeatNgramSize int     `json:"no_repeat_ngram_size" affects:"answers"`
 }
 
 var _ interface {

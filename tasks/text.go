@@ -26,11 +26,11 @@ type Text struct {
 	Data data.Sources `json:"data"`
 	// EvalData are the files of the eval split. Without them it is the last EvalFraction of each file of Data, or its
 	// source's eval_size: a fraction of the characters of plain text, and of the records of other files.
-	EvalData data.Sources `json:"eval_data"`
+	EvalData data.Sources `json:"eval_data" affects:"answers"`
 	// TestData are the files of the test split. Without them it is the same as the eval split.
-	TestData data.Sources `json:"test_data"`
+	TestData data.Sources `json:"test_data" affects:"answers"`
 	// EvalFraction is held out from training, unless EvalData is given; the default is 0.1.
-	EvalFraction float64 `json:"eval_fraction"`
+	EvalFraction float64 `json:"eval_fraction" affects:"answers"`
 	// Field names the field of a record that holds its text; the default is "text". The texts of several fields are
 	// joined by line ends, and so are the strings of a list. A dot leads into objects, see data.Object.Texts. Where
 	// records lack "text", they may be of a kind that is known (textLayouts).

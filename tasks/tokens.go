@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,7 +15,7 @@ import (
 
 func init() {
 	Register("tokens", func() Task {
-		t := &Tokens{WordsField: "tokens", TagsField: "tags"}
+		t := &Tokens{TaggedColumns: newTaggedColumns()}
 		t.Files = NewFiles(t.read)
 		return t
 	})
@@ -26,13 +25,7 @@ func init() {
 // The label of a word is that of its first token; its other tokens are not scored.
 type Tokens struct {
 	Files
-	// WordsField and TagsField are the fields of a JSON record.
-	WordsField string `json:"words_field"`
-	TagsField  string `json:"tags_field"`
-	// WordColumn and TagColumn are the columns of a CoNLL file, by number (from 1, or with a minus from the end) or by
-	// name. The defaults are the first column and the last one; in a file named .conllu the words are the second.
-	WordColumn data.Column `json:"word_column,omitempty"`
-	TagColumn  data.Column `json:"tag_column,omitempty"`
+	TaggedColumns
 	// Labels are the tags in the order of their ids. The default is those of the training data, sorted.
 	Labels []string `json:"labels"`
 	// ClassWeights are how much each tag counts in the loss: "balanced", or weights by tag.
@@ -55,41 +48,16 @@ func (t *Tokens) Describe() string {
 	return "tags of words, such as names (CoNLL columns, JSONL); score: F1 of entities as conlleval has it"
 }
 
-// read is the format of the files.
-func (t *Tokens) read(name string, r *bufio.Reader) ([]data.Record, error) {
-	return data.Columns{Word: t.WordColumn, Tag: t.TagColumn}.ReadTagged(name, r)
-}
-
 // Check returns an error if an option is empty, or a label comes twice.
-func (t *Tokens) Check() error {
-	if t.WordsField == "" || t.TagsField == "" {
-		return errors.New("options words_field and tags_field name fields; they may not be empty")
-	}
-	return checkLabels(t.Labels)
-}
+func (t *Tokens) Check() error { return firstError(t.TaggedColumns.Check(), checkLabels(t.Labels)) }
 
 // Examples yields the sentences of a split.
 func (t *Tokens) Examples(split Split) iter.Seq2[Example, error] { return t.Parse(split, t.parse) }
 
 func (t *Tokens) parse(r data.Record) (Example, error) {
-	o, err := r.Object()
+	words, tags, err := t.sentence(r)
 	if err != nil {
 		return Example{}, err
-	}
-	wordsField, tagsField := t.WordsField, t.TagsField
-	if o.Has("tokens", "tags") { // as a sentence in CoNLL columns has them
-		wordsField, tagsField = "tokens", "tags"
-	}
-	words, err := o.List(wordsField)
-	if err != nil {
-		return Example{}, err
-	}
-	tags, err := o.Labels(tagsField)
-	if err != nil {
-		return Example{}, err
-	}
-	if len(tags) != len(words) || len(words) == 0 {
-		return Example{}, fmt.Errorf("%d words and %d tags; want one or more words, with a tag each", len(words), len(tags))
 	}
 	in := Input{Text: strings.Join(words, " "), Labels: tags}
 	at := 0

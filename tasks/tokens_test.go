@@ -131,7 +131,7 @@ func FuzzCoNLL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		task := &Tokens{WordsField: "tokens", TagsField: "tags"}
+		task := &Tokens{TaggedColumns: newTaggedColumns()}
 		for _, r := range records {
 			ex, err := task.parse(r)
 			if err != nil || r.Line < 1 {

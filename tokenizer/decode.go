@@ -32,6 +32,7 @@ func (t *Tokenizer) decoderToken(id int32, skipSpecialTokens bool) (string, bool
 
 // decodeTokens returns the text of tokens before it is cleaned up.
 func (t *Tokenizer) decodeTokens(tokens []string) string {
+	defer t.failed.guard()
 	switch {
 	case t.decoder == nil:
 		return strings.Join(tokens, " ")

@@ -44,6 +44,7 @@ func (w *workspace) release() {
 
 // encodeOne encodes without the post-processor. With full, it fills all lists.
 func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
+	defer t.failed.guard()
 	text = validUTF8(text)
 	w := workspaces.Get().(*workspace)
 	defer w.release()
@@ -96,6 +97,7 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 	for _, pt := range t.preTokenizers {
 		w.b = pt.run(w.b, w.a)
 		w.swap()
+		bounded(len(text), bytesOf(w.a))
 	}
 	return w.a
 }

@@ -131,7 +131,7 @@ func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, 
 
 // finish adds the special tokens, and what the class puts around texts.
 func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
-	t.added = newAddedVocab()
+	t.added, t.failed = newAddedVocab(), new(failure)
 	if err := t.configure(c); err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 			a.Normalized = false // the normalizer is for the text between tokens
 		}
 	}
-	return t.added.index(t.normalizer)
+	return t.indexAdded()
 }
 
 // addOldTokens reads added_tokens.json, the older form of added_tokens_decoder.

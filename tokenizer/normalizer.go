@@ -58,8 +58,10 @@ func (f normalizeFunc) normalize(p *piece) { f(p) }
 type normalizerList []normalizer
 
 func (l normalizerList) normalize(p *piece) {
+	from := len(p.s)
 	for _, n := range l {
 		n.normalize(p)
+		bounded(from, len(p.s))
 	}
 }
 

@@ -46,17 +46,29 @@ func parseFile(tokenizerJSON []byte, c *tokenizerConfig) (*Tokenizer, error) {
 	if f.Version != "" && f.Version != "1.0" {
 		return nil, fmt.Errorf("tokenizer.json: version %q is %w, want \"1.0\"", f.Version, ErrUnsupported)
 	}
-	t := &Tokenizer{}
+	t := &Tokenizer{failed: new(failure)}
 	if err := t.parseParts(&f); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	if err := t.configure(c); err != nil {
 		return nil, err
 	}
-	if err := t.added.index(t.normalizer); err != nil {
+	if err := t.indexAdded(); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	return t, nil
+}
+
+// indexAdded normalizes the added tokens, and makes them known.
+func (t *Tokenizer) indexAdded() error {
+	index := func() error {
+		defer t.failed.guard()
+		return t.added.index(t.normalizer)
+	}
+	if err := index(); err != nil {
+		return err
+	}
+	return t.Err()
 }
 
 // parseParts reads the sections of tokenizer.json.

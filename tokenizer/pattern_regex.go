@@ -53,7 +53,10 @@ func compileRegex(pattern string) (re *regexp2.Regexp, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return regexp2.Compile(translated, regexp2.Multiline)
+	if re, err = regexp2.Compile(translated, regexp2.Multiline); err == nil {
+		re.MatchTimeout = matchTimeout
+	}
+	return re, err
 }
 
 func (m regex) matches(s string, yield func(i, j int)) {
@@ -66,7 +69,8 @@ func (m regex) matches(s string, yield func(i, j int)) {
 		}
 		return byteAt
 	}
-	for g, err := m.re.FindRunesMatch(text); g != nil && err == nil; g, err = m.re.FindNextMatch(g) {
+	g := inTime(m.re, func() (*regexp2.Match, error) { return m.re.FindRunesMatch(text) })
+	for ; g != nil; g = inTime(m.re, func() (*regexp2.Match, error) { return m.re.FindNextMatch(g) }) {
 		if g.Length == 0 && g.Index == last {
 			continue
 		}

@@ -175,6 +175,7 @@ func (p *piece) replace(m matcher, text string) {
 	m.matches(p.s, func(i, j int) {
 		changed = true
 		out = append(append(out, p.s[last:i]...), text...)
+		bounded(len(p.s), len(out))
 		if p.al != nil {
 			al = append(al, p.al[last:i]...)
 			a := p.spanAt(j - 1)

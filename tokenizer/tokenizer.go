@@ -19,7 +19,8 @@ type Tokenizer struct {
 	trackAlways   bool    // a part needs to know where in the text a piece begins
 	cleanUp       bool    // clean_up_tokenization_spaces, which does nothing to BPE
 	named         map[string]int32
-	language      bool       // a text may begin with the code of a language, >>xx<<
+	language      bool // a text may begin with the code of a language, >>xx<<
+	failed        *failure
 	target        *Tokenizer // for the language that is translated to, if it has one of its own
 }
 

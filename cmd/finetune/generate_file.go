@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +13,6 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 // promptBatch is how many prompts of a file run side by side.
@@ -41,7 +38,10 @@ func (c *generateCmd) file(g *globals, s *infer.Session) error {
 			return err
 		}
 		defer func() { _ = log.Close() }()
-		give, done = log.write, log.done
+		done = log.done
+		give = func(a answer) error {
+			return log.add(func(run string) any { a.Run = run; return a })
+		}
 	}
 	// A batch is always whole, so that samples do not depend on where a run was interrupted.
 	for from := done / promptBatch * promptBatch; from < len(prompts); from += promptBatch {
@@ -82,58 +82,8 @@ func (c *generateCmd) runs(s *infer.Session, prompts []string) []string {
 	settings := *c
 	settings.File, settings.Answers, settings.JSON, settings.threadsFlag = "", "", false, threadsFlag{}
 	settings.Model = s.Model.Dir
-	weights, _ := os.ReadFile(filepath.Join(c.Adapter, "adapter_model.safetensors")) // none without an adapter
-	adapter := sha256.Sum256(weights)
-	all := make([]string, len(prompts))
-	for i, p := range prompts {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%+v\n%x\n%s", settings, adapter, p))
-		all[i] = hex.EncodeToString(sum[:8])
-	}
-	return all
+	return runsOf(settings, c.Adapter, prompts)
 }
-
-// answers is the file of --answers.
-type answers struct {
-	lines *linelog.File
-	runs  []string
-	done  int // how many texts it has
-}
-
-// errNoAnswer is the error of a file that generate has not written.
-var errNoAnswer = errors.New("is not a line that generate has written")
-
-// openAnswers opens a file of answers, which may be new.
-func openAnswers(path string, runs []string) (*answers, error) {
-	a := &answers{runs: runs}
-	var err error
-	if a.lines, err = linelog.Open(path, errNoAnswer, a.take); err != nil {
-		return nil, fmt.Errorf("answers: %w", err)
-	}
-	return a, nil
-}
-
-// take counts a line that is there.
-func (a *answers) take(line []byte) error {
-	var old answer
-	if err := json.Unmarshal(line, &old); err != nil || old.Run == "" {
-		return errNoAnswer
-	}
-	if a.done >= len(a.runs) || old.Run != a.runs[a.done] {
-		return errors.New("belongs to another run (other prompts, model, adapter or settings); name another file")
-	}
-	a.done++
-	return nil
-}
-
-// write adds the next text.
-func (a *answers) write(next answer) error {
-	next.Run = a.runs[a.done]
-	a.done++
-	return linelog.Append(a.lines, next)
-}
-
-// Close closes the file.
-func (a *answers) Close() error { return a.lines.Close() }
 
 // readPrompts reads the prompts of a file, or of standard input ("-"): JSON Lines where the first line begins with a brace
 // or the file's name says so, else a prompt a line. Empty lines are skipped.

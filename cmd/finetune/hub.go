@@ -166,11 +166,11 @@ func (c *hubUploadCmd) card() (map[string][]byte, error) {
 	return map[string][]byte{"README.md": []byte(card)}, nil
 }
 
-// skip leaves out what only this machine needs: checkpoints, the best weights so far, which are the result too, and
-// hidden files.
+// skip leaves out what only this machine needs: checkpoints, the best weights so far, which are the result too, the recipe
+// with paths of this machine (run.json has it without them), and hidden files.
 func (c *hubUploadCmd) skip(name string) bool {
 	first, _, deeper := strings.Cut(name, "/")
-	return !c.Dataset && deeper && (strings.HasPrefix(first, "checkpoint-") || first == "best") || strings.HasPrefix(filepath.Base(name), ".")
+	return !c.Dataset && deeper && (strings.HasPrefix(first, "checkpoint-") || first == "best") || !c.Dataset && name == finetune.RecipeFile || strings.HasPrefix(filepath.Base(name), ".")
 }
 
 // list prints the card and the files that would be uploaded.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
@@ -146,7 +147,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("finetune"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Description("Fine-tune Hugging Face models in Go, with MoRA, LoRA and their variants."),
-		kong.Vars{"version": versionText(thisBuild()), "tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
+		kong.Vars{"version": versionText(build.This(version)), "tasks": strings.Join(tasks.Names(), ", "), "methods": strings.Join(adapter.Methods(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 		kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/inspect"
+	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/verify"
@@ -114,7 +115,7 @@ func TestVersion(t *testing.T) {
 	}
 	version = "v9.8.7"
 	defer func() { version = "" }()
-	var b build
+	var b build.Info
 	okJSON(t, &b, "version")
 	if b.Version != "v9.8.7" || b.Go == "" || b.Kernel == "" || b.Threads < 1 {
 		t.Errorf("got %+v", b)

@@ -18,6 +18,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/hub"
+	"github.com/spagotune/spagotune/internal/build"
 )
 
 // names turns names of the Hub into paths. It is the one place where a path that a user gives may be a name: the flags
@@ -196,7 +197,7 @@ func (n *names) asTyped(path string) string {
 // ends the display.
 func (g *globals) hub(doing, name string) (client *hub.Client, done func()) {
 	t := &transfer{g: g, doing: doing, name: name}
-	return &hub.Client{UserAgent: "spagotune/" + thisBuild().Version, Progress: t.progress, Warn: func(m string) { g.Log.Warn().Msg(m) }}, t.end
+	return &hub.Client{UserAgent: "spagotune/" + build.This(version).Version, Progress: t.progress, Warn: func(m string) { g.Log.Warn().Msg(m) }}, t.end
 }
 
 // transfer is the display of a download, an upload or a verification.

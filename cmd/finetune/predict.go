@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -13,7 +14,8 @@ type predictCmd struct {
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
-	File    string   `placeholder:"FILE" help:"File of texts: JSON Lines with the keys text and text_pair, or one text per line."`
+	File    string   `placeholder:"FILE" help:"File of texts, or - for standard input: JSON Lines with the keys text and text_pair, or one text per line."`
+	Answers string   `placeholder:"FILE" help:"Write the predictions as JSON Lines. An interrupted run resumes from this file."`
 	Task    string   `placeholder:"NAME" help:"Task. By default that of the training, or the one for the model's head."`
 	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated."`
 	JSON    bool     `name:"json" help:"Print JSON Lines."`
@@ -32,7 +34,8 @@ Examples:
   finetune predict --model bert --adapter run --text "A fine film." --text "A waste of time."
   finetune predict --model bert-ner --text "Ann lives in Ulm." --json
   finetune predict --model bert-qa --text "Where does Ann live?" --pair "Ann lives in Ulm."
-  finetune predict --model minilm --file texts.jsonl --json`
+  finetune predict --model minilm --file texts.jsonl --json
+  finetune predict --model minilm --file texts.jsonl --answers predictions.jsonl`
 }
 
 // inputs returns the texts that the flags name.
@@ -75,33 +78,57 @@ func (c *predictCmd) Run(g *globals) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	predictions, err := evaluate.Predict(g.Ctx, s, c.Task, c.Set, inputs)
-	if err != nil {
-		return err
+	give, done := func(i int, p tasks.Prediction) error { return c.show(g, inputs, i, p) }, 0
+	if c.Answers != "" {
+		log, err := openAnswers(c.Answers, c.runs(s, inputs))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = log.Close() }()
+		done = log.done
+		give = func(i int, p tasks.Prediction) error {
+			return log.add(func(run string) any { return predictionLine{inputs[i], p, run} })
+		}
 	}
-	truncated := 0
-	for i, p := range predictions {
+	next, truncated := done, 0
+	err = evaluate.PredictFrom(g.Ctx, s, c.Task, c.Set, inputs, done, func(p tasks.Prediction) error {
 		if p.Truncated {
 			truncated++
 		}
-		if c.JSON {
-			err = g.print(struct {
-				evaluate.Input
-				tasks.Prediction
-			}{inputs[i], p})
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if len(predictions) > 1 {
-			g.printf("%s\n", inputs[i].Text)
-		}
-		g.printf("%s\n", p.Report())
-	}
+		next++
+		return give(next-1, p)
+	})
 	if truncated > 0 {
-		g.Log.Warn().Int("truncated", truncated).Int("texts", len(predictions)).Int("max_length", s.Model.MaxLength()).
+		g.Log.Warn().Int("truncated", truncated).Int("texts", len(inputs)).Int("max_length", s.Model.MaxLength()).
 			Msg("texts were too long for the model and were cut")
 	}
+	return err
+}
+
+// predictionLine is a line of JSON about an input.
+type predictionLine struct {
+	evaluate.Input
+	tasks.Prediction
+	// Run names what made the prediction: model, adapter, settings and input.
+	Run string `json:"run,omitempty"`
+}
+
+// show prints a prediction.
+func (c *predictCmd) show(g *globals, inputs []evaluate.Input, i int, p tasks.Prediction) error {
+	if c.JSON {
+		return g.print(predictionLine{inputs[i], p, ""})
+	}
+	if len(inputs) > 1 {
+		g.printf("%s\n", inputs[i].Text)
+	}
+	g.printf("%s\n", p.Report())
 	return nil
+}
+
+// runs names what makes each prediction.
+func (c *predictCmd) runs(s *infer.Session, inputs []evaluate.Input) []string {
+	settings := *c
+	settings.Text, settings.Pair, settings.File, settings.Answers, settings.JSON, settings.threadsFlag = nil, nil, "", "", false, threadsFlag{}
+	settings.Model = s.Model.Dir
+	return runsOf(settings, c.Adapter, inputs)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,5 +82,49 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPredictAnswers: a file of predictions that was cut off is completed to the same bytes, and those of other inputs or settings
+// are refused.
+func TestPredictAnswers(t *testing.T) {
+	base, work := byteModel(t), t.TempDir()
+	data, run := filepath.Join(work, "d.csv"), filepath.Join(work, "run")
+	write(t, data, "text,label\n"+strings.Repeat("yes,up\nno,down\n", 16))
+	ok(t, "train", "--model", base, "--task", "classify", "--data", data, "--output", run, "--method", "lora", "--set", "max_steps=2")
+	var lines strings.Builder
+	for i := range 150 {
+		fmt.Fprintf(&lines, "{\"text\": \"text <%d>\"}\n", i)
+	}
+	texts, out := filepath.Join(work, "q.jsonl"), filepath.Join(work, "a.jsonl")
+	write(t, texts, lines.String())
+	args := []string{"predict", "--model", base, "--adapter", run, "--file", texts, "--answers", out}
+	ok(t, args...)
+	whole, err := os.ReadFile(out)
+	if err != nil || bytes.Count(whole, []byte("\n")) != 150 || !bytes.Contains(whole, []byte(`"text":"text <149>"`)) || !bytes.Contains(whole, []byte(`"label":`)) {
+		t.Fatalf("%v, %s", err, whole)
+	}
+	for _, cut := range []int{0, len(whole) / 3, len(whole) / 2, len(whole) - 2, len(whole)} {
+		write(t, out, string(whole[:cut]))
+		ok(t, args...)
+		if again, err := os.ReadFile(out); err != nil || !bytes.Equal(again, whole) {
+			t.Errorf("cut at %d: %v, got\n%s\nwant\n%s", cut, err, again, whole)
+		}
+	}
+	other := filepath.Join(work, "other.jsonl")
+	write(t, other, strings.Replace(lines.String(), "<3>", "<three>", 1))
+	notes := filepath.Join(work, "notes.txt")
+	write(t, notes, "my own notes")
+	for want, args := range map[string]string{
+		"belongs to another run": "--adapter " + run + " --file " + other + " --answers " + out,
+		"belongs to another":     "--adapter " + run + " --file " + texts + " --set threshold=0.7 --answers " + out,
+		"notes.txt:1: is not":    "--adapter " + run + " --file " + texts + " --answers " + notes,
+	} {
+		if code, _, stderr := finetuneCmd(t, append([]string{"predict", "--model", base}, strings.Fields(args)...)...); code != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %s; want %q", args, code, stderr, want)
+		}
+	}
+	if b, err := os.ReadFile(notes); err != nil || string(b) != "my own notes" {
+		t.Errorf("a file of somebody's own is now %q, %v", b, err)
 	}
 }

@@ -24,7 +24,7 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 		return err
 	}
 	o.Recipes, o.Only, o.Model, o.Data, o.Settings, o.DryRun = recipes.Files, f.Row, f.Model, f.Data, f.Set, f.DryRun
-	o.Commit, o.Log, o.Out = thisBuild().commit(), g.Log, g.Stdout
+	o.Version, o.Log, o.Out = version, g.Log, g.Stdout
 	o.Resolve = func(r *finetune.Recipe) error { return r.EachPath(g.Names.resolve) }
 	done := func() {}
 	if g.terminal() {
@@ -34,14 +34,6 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 	err := do(g.Ctx, name, o)
 	done()
 	return err
-}
-
-// commit returns the commit of the program, and whether it was modified.
-func (b build) commit() string {
-	if b.Modified {
-		return b.Revision + ", modified"
-	}
-	return b.Revision
 }
 
 // tableCmd is the verb table.

@@ -27,7 +27,7 @@ type trainCmd struct {
 	Data      []string `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
 	Output    string   `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
-	Resume    bool     `help:"Continue the run in the output folder."`
+	Resume    bool     `help:"Continue the run in the output folder. Without a recipe, with the one that the folder keeps."`
 	Overwrite bool     `help:"Replace the run in the output folder."`
 	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
 	DryRun    bool     `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
@@ -44,7 +44,8 @@ Examples:
   finetune train --model smollm2 --task math --data gsm8k/train.jsonl --output run
   finetune train recipe.yaml --set learning_rate=1e-4 --set max_steps=200
   finetune train recipe.yaml --dry-run              what the run would take
-  finetune train recipe.yaml --resume               continue after Ctrl-C`
+  finetune train --resume --output run              continue after Ctrl-C, with the recipe that the folder keeps
+  finetune train --resume --output run --set max_steps=400`
 }
 
 // settings returns the flags as settings of the recipe's keys.
@@ -73,16 +74,27 @@ func flowList(all []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// recipe reads the recipe that the arguments name. It returns nil if flags alone describe the run.
+// recipe reads the recipe that the arguments name, or that of the run to resume. It returns nil if flags alone describe the run.
 func (c *trainCmd) recipe() ([]byte, error) {
+	if c.Recipe == "" && c.Resume && c.Output != "" {
+		raw, err := os.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return raw, err
+		}
+	}
 	switch {
 	case c.Recipe != "":
 		return os.ReadFile(c.Recipe)
-	case c.Model == "" && c.Task == "" && len(c.Data) == 0:
+	case c.Resume && c.Output != "" && !c.describesRun():
+		return nil, fmt.Errorf("--resume: %s has no %s; name the recipe, or the flags that the run was begun with", c.Output, finetune.RecipeFile)
+	case !c.describesRun():
 		return recipes.Files.ReadFile(recipes.Quickstart)
 	}
 	return nil, nil
 }
+
+// describesRun reports whether flags describe a run, and not only how the quickstart is to be run.
+func (c *trainCmd) describesRun() bool { return c.Model != "" || c.Task != "" || len(c.Data) > 0 }
 
 // Run carries out every run of the recipe and prints a report.
 func (c *trainCmd) Run(g *globals) error {
@@ -104,6 +116,9 @@ func (c *trainCmd) Run(g *globals) error {
 		return c.dryRun(g, runs)
 	}
 	if err := refuseSearch(c.Recipe, runs); err != nil {
+		return err
+	}
+	if err := c.keepRecipes(runs); err != nil {
 		return err
 	}
 	var curves []finetune.Curve
@@ -142,6 +157,22 @@ func refuseSearch(file string, runs []finetune.Recipe) error {
 	return nil
 }
 
+// keepRecipes writes the recipe of several runs into the folder that theirs are in; a single run does so itself.
+func (c *trainCmd) keepRecipes(runs []finetune.Recipe) error {
+	dir := runs[0].Config.Save.OutputDir
+	if runs[0].Name == "" || dir == "" {
+		return nil
+	}
+	raw, err := finetune.EncodeRecipes(runs...)
+	if err != nil {
+		return fmt.Errorf("recipe: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, finetune.RecipeFile), raw, 0o666)
+}
+
 // dryRun prints the plan of every run.
 func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 	known, err := fs.Sub(recipes.Files, "models")
@@ -166,7 +197,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout, Commit: thisBuild().commit()}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}

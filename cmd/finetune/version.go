@@ -2,11 +2,8 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
-	"github.com/spagotune/spagotune/internal/cpu"
-	"github.com/spagotune/spagotune/tensor"
+	"github.com/spagotune/spagotune/internal/build"
 )
 
 // version is set by go build -ldflags "-X main.version=v1.2.3". If it is empty, the module's version is used.
@@ -25,48 +22,9 @@ func (versionCmd) Help() string {
   finetune version --json`
 }
 
-// build describes the binary.
-type build struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
-	Go       string `json:"go"`
-	OS       string `json:"os"`
-	Arch     string `json:"arch"`
-	Kernel   string `json:"kernel"`
-	Threads  int    `json:"threads"`
-}
-
-// thisBuild returns the build information of the running binary.
-func thisBuild() build {
-	b := build{
-		Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Kernel: cpu.Used.String(), Threads: tensor.Threads(),
-	}
-	info, ok := debug.ReadBuildInfo()
-	if ok && b.Version == "" && info.Main.Version != "(devel)" {
-		b.Version = info.Main.Version
-	}
-	if b.Version == "" {
-		b.Version = "devel"
-	}
-	if !ok {
-		return b
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	return b
-}
-
 // Run prints the version.
 func (c versionCmd) Run(g *globals) error {
-	b := thisBuild()
+	b := build.This(version)
 	if c.JSON {
 		return g.print(b)
 	}
@@ -75,7 +33,7 @@ func (c versionCmd) Run(g *globals) error {
 }
 
 // versionText is the version for people.
-func versionText(b build) string {
+func versionText(b build.Info) string {
 	revision := ""
 	if b.Revision != "" {
 		revision = " (" + b.Revision[:min(12, len(b.Revision))]

@@ -27,7 +27,7 @@ func Curves(path, title, subtitle string, names []string, curves [][]Point) erro
 	for j, points := range curves {
 		values[j] = sample(points, grid)
 	}
-	return Lines(path, title, subtitle, labels, names, values)
+	return lines(path, title, subtitle, labels, names, values)
 }
 
 // gridOf are places at equal distances from the first to the last point: all points are among them, unless there would be

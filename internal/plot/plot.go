@@ -9,9 +9,9 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 )
 
-// Lines writes a line chart as an SVG file. values[j] are the values of line names[j], one for each label of the x
+// lines writes a line chart as an SVG file. values[j] are the values of line names[j], one for each label of the x
 // axis.
-func Lines(path, title, subtitle string, labels, names []string, values [][]float64) error {
+func lines(path, title, subtitle string, labels, names []string, values [][]float64) error {
 	opt := charts.NewLineChartOptionWithData(values)
 	opt.Title.Text, opt.Title.Subtext = title, subtitle
 	opt.Legend.SeriesNames = names

@@ -15,8 +15,12 @@ func Read(raw []byte) (any, error) { return read("", raw) }
 
 // read decodes the value of a key.
 func read(key string, raw []byte) (any, error) {
+	node, err := parse(raw)
+	if err != nil || node == nil {
+		return nil, err
+	}
 	var v any
-	if err := yaml.UnmarshalWithOptions(raw, &v, yaml.UseOrderedMap()); err != nil {
+	if err := yaml.NodeToValue(node, &v, yaml.UseOrderedMap()); err != nil {
 		return nil, err
 	}
 	return convert(key, v), nil

@@ -180,7 +180,7 @@ def twin_spans(template, twin, c, whole):
     if text != whole:
         return None
     prompts = [p[len(os.path.commonprefix([p, q])):] for p, q in zip(prompts, plain)]
-    cut = lambda s: max([n for p in prompts for n in range(len(p) + 1) if whole.startswith(p[len(p) - n:], s)], default=0)
+    cut = lambda s: max([n for p in prompts for n in range(len(p) + 1) if s >= len(p) - n and whole.startswith(p, s - len(p) + n)], default=0)
     return [[s + cut(s), e] for s, e in spans]
 
 
