@@ -18,6 +18,7 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/settings"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // Input is what a model predicts on: a text, or a pair of texts.
@@ -27,7 +28,8 @@ type Input struct {
 }
 
 // ReadInputs reads a file of inputs, or standard input ("-"): JSON Lines if it is named .jsonl, .ndjson or .json, or if
-// standard input begins with a brace, otherwise one text per line. Empty lines are skipped.
+// standard input begins with a brace, the columns text and text_pair of a .csv or .tsv, otherwise one text per line. Empty
+// lines are skipped.
 func ReadInputs(path string) ([]Input, error) {
 	var raw []byte
 	var err error
@@ -40,6 +42,9 @@ func ReadInputs(path string) ([]Input, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if format := map[string]data.Format{".csv": data.ReadCSV, ".tsv": data.ReadTSV}[strings.ToLower(filepath.Ext(path))]; format != nil {
+		return readTable(format, path, raw)
 	}
 	records := standard && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) || slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(filepath.Ext(path)))
 	var all []Input
@@ -64,6 +69,30 @@ func ReadInputs(path string) ([]Input, error) {
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return all, nil
+}
+
+// readTable reads the columns text and text_pair of a table.
+func readTable(format data.Format, path string, raw []byte) ([]Input, error) {
+	records, err := data.Read(format, path, bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	var all []Input
+	for _, r := range records {
+		var in Input
+		o, err := r.Object()
+		if err == nil {
+			in.Text, err = o.Text("text")
+		}
+		if err == nil && o.Has("text_pair") {
+			in.Pair, err = o.Text("text_pair")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
+		}
+		all = append(all, in)
 	}
 	return all, nil
 }

@@ -19,6 +19,13 @@ func TestReadInputs(t *testing.T) {
 	if err != nil || !slices.Equal(got, []Input{{"one", ""}, {"two", ""}}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	got, err = ReadInputs(tiny.Write(t, filepath.Join(dir, "q.csv"), "label,text,text_pair\nx,\"a, b\",c\n"))
+	if err != nil || !slices.Equal(got, []Input{{"a, b", "c"}}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err = ReadInputs(tiny.Write(t, filepath.Join(dir, "q.csv"), "Text\na\n")); err == nil || !strings.Contains(err.Error(), `q.csv:2: field "text" is missing; the record has Text; did you mean "Text"?`) {
+		t.Errorf("got %v", err)
+	}
 	for text, want := range map[string]string{"{\"text\": \"a\"}\n{\"text\": 7}": "q.jsonl:2", "{\"x\": 1}": `q.jsonl:1: field "text"`} {
 		if _, err := ReadInputs(tiny.Write(t, filepath.Join(dir, "q.jsonl"), text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

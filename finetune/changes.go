@@ -20,7 +20,7 @@ import (
 )
 
 // endKeys are keys of Train that a run may be resumed with other values of: how long it is, and what is its best result.
-var endKeys = []string{"max_steps", "num_train_epochs", "early_stopping_patience", "metric_for_best_model", "load_best_model_at_end"}
+var endKeys = []string{"max_steps", "num_train_epochs", "early_stopping_patience", "stop_at_score", "metric_for_best_model", "load_best_model_at_end"}
 
 // mayChange reports whether a run of a task may be resumed with another value of a setting.
 func (s setting) mayChange(task string) bool {

@@ -162,6 +162,8 @@ type SaveSpec struct {
 	// kept.
 	Steps      int `yaml:"save_steps"`
 	TotalLimit int `yaml:"save_total_limit"`
+	// Minutes is the time between checkpoints, beside Steps; 0 writes none by the clock.
+	Minutes float64 `yaml:"save_minutes"`
 	// LoggingSteps is the interval between lines of metrics, in steps.
 	LoggingSteps int `yaml:"logging_steps"`
 }
@@ -202,7 +204,7 @@ func Default() Config {
 			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
 			ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", Seed: 42,
 		},
-		Save: SaveSpec{TotalLimit: 2, LoggingSteps: 10},
+		Save: SaveSpec{TotalLimit: 2, Minutes: 10, LoggingSteps: 10},
 	}
 }
 
@@ -295,6 +297,7 @@ func (c *Config) checkRanges() error {
 		{"eval_examples", float64(c.Eval.Examples), 0, 1e9, "0 or more"},
 		{"early_stopping_patience", float64(t.EarlyStoppingPatience), 0, 1e9, "0 or more"},
 		{"stop_at_score", t.StopAtScore, 0, 1, "0 (never) to 1"},
+		{"save_minutes", c.Save.Minutes, 0, 1e6, "0 (never) or more"},
 		{"save_steps", float64(c.Save.Steps), 0, 1e9, "0 or more"},
 		{"save_total_limit", float64(c.Save.TotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.Save.LoggingSteps), 1, 1e9, "1 or more"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spagotune/spagotune/internal/folder"
@@ -30,20 +31,23 @@ type LogLine struct {
 // StepMessage is the message of the log's lines about steps.
 const StepMessage = "train"
 
-// logSums gathers the steps of the next LogLine.
-type logSums struct {
-	loss, gradNorm, seconds float64
-	tokens, steps           int
+// LogSums gathers the steps of the next LogLine.
+type LogSums struct {
+	Loss     float64 `json:"loss"`
+	GradNorm float64 `json:"grad_norm"`
+	Tokens   int     `json:"tokens"`
+	Steps    int     `json:"steps"`
 }
 
-func (l *logSums) add(s StepStats, seconds float64) {
-	l.loss, l.gradNorm, l.seconds = l.loss+s.Loss, l.gradNorm+s.GradNorm, l.seconds+seconds
-	l.tokens, l.steps = l.tokens+s.Tokens, l.steps+1
+func (l *LogSums) add(s StepStats) {
+	l.Loss, l.GradNorm = l.Loss+s.Loss, l.GradNorm+s.GradNorm
+	l.Tokens, l.Steps = l.Tokens+s.Tokens, l.Steps+1
 }
 
-// train runs the remaining steps, with restarts, evaluations and checkpoints between them.
+// train runs the remaining steps, with restarts, evaluations and checkpoints between them, and writes the result.
 func (r *run) train(ctx context.Context) error {
-	began := time.Now()
+	r.began = time.Now()
+	r.saved = r.began
 	if r.state.Step == 0 || r.state.EvalPending {
 		if r.state.Step == 0 && len(r.evalRows) > 0 {
 			r.options.Log.Info().Int("rows", len(r.evalRows)).Msg("evaluating the model before its first step")
@@ -52,12 +56,14 @@ func (r *run) train(ctx context.Context) error {
 			return err
 		}
 	}
-	var sums logSums
 	for r.state.Step < r.totalSteps && r.result.Reason == "" {
 		if ctx.Err() != nil {
 			return r.interrupt()
 		}
-		err := r.restartAndStep(ctx, &sums)
+		if most := r.options.MaxTime; most > 0 && time.Since(r.began) >= most {
+			return r.timeUp()
+		}
+		err := r.restartAndStep(ctx)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupt() // nothing has changed since the last whole step
 		}
@@ -70,7 +76,7 @@ func (r *run) train(ctx context.Context) error {
 				return err
 			}
 		}
-		if r.due(r.config.Save.Steps) || last || r.result.Reason != "" {
+		if !last && r.result.Reason == "" && (r.due(r.config.Save.Steps) || r.minutesDue()) {
 			if err := r.checkpoint(); err != nil {
 				return err
 			}
@@ -79,15 +85,35 @@ func (r *run) train(ctx context.Context) error {
 	if r.state.EvalPending {
 		return r.interrupt() // the last evaluation was cancelled
 	}
-	r.result.Steps, r.result.Seconds = r.state.Step, time.Since(began).Seconds()
+	return r.end()
+}
+
+// minutesDue reports whether the last checkpoint is save_minutes old.
+func (r *run) minutesDue() bool {
+	every := r.config.Save.Minutes
+	return every > 0 && time.Since(r.saved).Minutes() >= every
+}
+
+// end writes the result before all else, so that it is there if the disk has no room for another checkpoint.
+func (r *run) end() error {
+	r.result.Steps, r.result.Tokens, r.result.Seconds = r.state.Step, r.state.Books.Tokens, r.wall()
 	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
 		_, _ = fmt.Fprintf(r.options.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
 	}
-	return r.finish()
+	if err := r.finish(); err != nil {
+		return err
+	}
+	if err := r.checkpoint(); err != nil {
+		return fmt.Errorf("the result is saved in %s; its last checkpoint is not: %w", r.config.Save.OutputDir, err)
+	}
+	return nil
 }
 
+// wall is the time of the run so far, in seconds, with that of the sessions before.
+func (r *run) wall() float64 { return r.clock.Wall + time.Since(r.began).Seconds() }
+
 // restartAndStep restarts the adapter if that is due, runs the next step and reports it.
-func (r *run) restartAndStep(ctx context.Context, sums *logSums) error {
+func (r *run) restartAndStep(ctx context.Context) error {
 	if r.restartDue() {
 		if err := r.restart(ctx); err != nil {
 			return err
@@ -98,16 +124,18 @@ func (r *run) restartAndStep(ctx context.Context, sums *logSums) error {
 	if err != nil {
 		return err
 	}
-	seconds := time.Since(began).Seconds()
-	r.trainSeconds += seconds
-	r.result.Tokens += stats.Tokens
-	sums.add(stats, seconds)
+	seconds, books := time.Since(began).Seconds(), &r.state.Books
+	r.clock.Steps += seconds
+	r.clock.Line += seconds
+	books.Tokens += stats.Tokens
+	books.Line.add(stats)
+	r.result.Tokens = books.Tokens
 	r.progress(stats, lr)
 	if r.state.Step%r.config.Save.LoggingSteps != 0 && r.state.Step != r.totalSteps {
 		return nil
 	}
-	defer func() { *sums = logSums{} }()
-	return r.log(sums, lr)
+	defer func() { books.Line, r.clock.Line = LogSums{}, 0 }()
+	return r.log(books.Line, lr)
 }
 
 // step runs the next optimizer step. The first one of the run must give every layer a gradient.
@@ -132,10 +160,10 @@ func (r *run) step(ctx context.Context) (stats StepStats, lr float64, err error)
 }
 
 // log writes the means of some steps to metrics.jsonl and to the log.
-func (r *run) log(sums *logSums, lr float64) error {
-	step, n := r.state.Step, float64(sums.steps)
-	line := LogLine{Step: step, Epoch: float64(step) / float64(r.stepsPerEpoch), Loss: sums.loss / n, LearningRate: lr,
-		GradNorm: sums.gradNorm / n, Tokens: sums.tokens, TokensPerSecond: float64(sums.tokens) / sums.seconds}
+func (r *run) log(sums LogSums, lr float64) error {
+	step, n := r.state.Step, float64(sums.Steps)
+	line := LogLine{Step: step, Epoch: float64(step) / float64(r.stepsPerEpoch), Loss: sums.Loss / n, LearningRate: lr,
+		GradNorm: sums.GradNorm / n, Tokens: sums.Tokens, TokensPerSecond: float64(sums.Tokens) / r.clock.Line}
 	if err := r.record(line); err != nil {
 		return err
 	}
@@ -161,7 +189,7 @@ func (r *run) progress(s StepStats, lr float64) {
 	if r.options.Progress == nil {
 		return
 	}
-	p := Progress{Step: r.state.Step, Steps: r.totalSteps, Loss: s.Loss, LearningRate: lr, TokensPerSecond: float64(r.result.Tokens) / r.trainSeconds}
+	p := Progress{Step: r.state.Step, Steps: r.totalSteps, Loss: s.Loss, LearningRate: lr, TokensPerSecond: float64(r.state.Books.Tokens) / r.clock.Steps}
 	secondsPerStep := float64(s.Tokens) / p.TokensPerSecond
 	p.Remaining = time.Duration(secondsPerStep * float64(r.totalSteps-r.state.Step) * float64(time.Second))
 	r.options.Progress(p)
@@ -178,17 +206,46 @@ func (r *run) interrupt() error {
 	return fmt.Errorf("%w after step %d; continue with --resume", ErrInterrupted, r.state.Step)
 }
 
-// checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones.
-func (r *run) checkpoint() error {
-	dir := checkpointDir(r.config.Save.OutputDir, r.state.Step)
-	if _, err := readState(dir); err == nil {
-		return nil
+// timeUp saves a checkpoint of a run whose time is up and returns ErrTimeUp.
+func (r *run) timeUp() error {
+	if r.state.Step == 0 {
+		return fmt.Errorf("%w before the first step; nothing was saved", ErrTimeUp)
 	}
-	if err := saveCheckpoint(dir, r.state, r.trainer.AdamW, r.saveState); err != nil {
+	if err := r.checkpoint(); err != nil {
 		return err
 	}
+	return fmt.Errorf("%w after step %d of %d; continue with --resume", ErrTimeUp, r.state.Step, r.totalSteps)
+}
+
+// checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones. On a full disk older
+// ones give way, but for the last.
+func (r *run) checkpoint() error {
+	output := r.config.Save.OutputDir
+	dir := checkpointDir(output, r.state.Step)
+	if there, err := readState(dir); err == nil && there.Digest == r.state.Digest && there.Seed == r.state.Seed && there.EvalPending == r.state.EvalPending {
+		return nil
+	}
+	c := r.clock
+	c.Wall = r.wall()
+	save := func() error { return saveCheckpoint(dir, r.state, c, r.trainer.AdamW, r.saveState) }
+	err := save()
+	for errors.Is(err, syscall.ENOSPC) {
+		steps, listed := checkpointSteps(output)
+		if listed != nil || len(steps) < 2 {
+			break
+		}
+		r.options.Log.Warn().Str("checkpoint", checkpointDir(output, steps[0])).Msg("the disk is full; an older checkpoint is removed")
+		if err := os.RemoveAll(checkpointDir(output, steps[0])); err != nil {
+			return err
+		}
+		err = save()
+	}
+	if err != nil {
+		return fmt.Errorf("%w%s", err, r.lastGood())
+	}
+	r.saved = time.Now()
 	r.options.Log.Info().Str("checkpoint", dir).Msg("saved")
-	return pruneCheckpoints(r.config.Save.OutputDir, r.config.Save.TotalLimit)
+	return pruneCheckpoints(output, r.config.Save.TotalLimit)
 }
 
 // finish writes the result into the output folder itself: the last weights, or the best ones.

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
@@ -19,22 +19,29 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// openOutput creates the output folder and opens its metrics file.
+// openOutput creates the output folder, which is the run's alone until it ends, and opens its metrics file.
 func (r *run) openOutput() error {
 	dir := r.config.Save.OutputDir
 	r.result.OutputDir = dir
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
+	fresh := r.unlock == nil
+	if err := r.lock(); err != nil {
+		return err
+	}
+	if left, err := os.ReadDir(dir); err != nil || fresh && len(left) > 1 {
+		return cmp.Or(err, fmt.Errorf("output_dir: another run has used %s meanwhile", dir))
+	}
 	if r.options.Overwrite {
 		if err := removeRun(dir); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("output_dir: %w", err)
-	}
-	if err := removeTemporary(dir); err != nil {
+	if err := sweep(dir); err != nil {
 		return err
 	}
-	path, step := filepath.Join(dir, "metrics.jsonl"), r.state.Step
+	path, step := filepath.Join(dir, metricsFile), r.state.Step
 	if r.resumeFrom == "" {
 		step = -1
 	}
@@ -44,35 +51,16 @@ func (r *run) openOutput() error {
 	if err := r.writeRecipe(); err != nil {
 		return err
 	}
+	if r.resumeFrom != "" {
+		curve, err := ReadCurve("", dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		r.result.Evaluations = curve.Evaluations
+	}
 	var err error
 	r.metrics, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	return err
-}
-
-// removeTemporary removes the files that a killed run was writing.
-func removeTemporary(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".spagotune-") && strings.HasSuffix(e.Name(), ".tmp") {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
-		}
-	}
-	return err
-}
-
-// removeRun removes the folder of a run. Any other folder that is not empty is an error.
-func removeRun(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "metrics.jsonl")); err != nil {
-		return fmt.Errorf("output_dir: %s is not empty and is not the folder of a run (it has no metrics.jsonl); it is not overwritten", dir)
-	}
-	return os.RemoveAll(dir)
 }
 
 // record appends a line to metrics.jsonl.

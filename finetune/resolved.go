@@ -131,8 +131,8 @@ func group(key, part string, values map[string]json.RawMessage) []setting {
 	return all
 }
 
-// methodSettings returns the settings of the adapter method. A run that goes on from an adapter has those of that adapter, and
-// one of all parameters has none.
+// methodSettings returns the settings of the adapter method that have an effect. A run that goes on from an adapter has those
+// of that adapter, and one of all parameters has none.
 func (c *Config) methodSettings() ([]setting, error) {
 	if c.Method.Name == "full" || c.Method.Adapter != "" {
 		return nil, nil
@@ -142,16 +142,16 @@ func (c *Config) methodSettings() ([]setting, error) {
 		return nil, err
 	}
 	raw, err := json.Marshal(m)
-	var values map[string]json.RawMessage
+	values, all := map[string]json.RawMessage{}, []setting(nil)
 	if err == nil {
 		err = json.Unmarshal(raw, &values)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("method %s: %w", c.Method.Name, err)
 	}
-	var all []setting
 	for _, k := range adapter.Keys(c.Method.Name) {
-		if v := string(values[k]); v != "" && v != "null" && v != `""` {
+		v, unused := string(values[k]), len(adapter.NoEffect(c.Method.Name, map[string]any{k: nil})) > 0
+		if !unused && v != "" && v != "null" && v != `""` {
 			all = append(all, setting{k, "Method", values[k]})
 		}
 	}

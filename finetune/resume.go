@@ -1,11 +1,13 @@
 package finetune
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // findCheckpoint looks at the output folder. An existing run is resumed, overwritten or refused, as the options say.
@@ -14,7 +16,14 @@ func (r *run) findCheckpoint() error {
 	if dir == "" {
 		return errors.New("output_dir is empty; name a folder for the run")
 	}
+	if r.options.Resume && r.options.Overwrite {
+		return errors.New("--resume and --overwrite are given: want one of them")
+	}
+	if err := r.config.holdsInput(); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(dir)
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == lockFile })
 	switch {
 	case errors.Is(err, os.ErrNotExist), err == nil && len(entries) == 0:
 		if r.options.Resume {
@@ -24,9 +33,15 @@ func (r *run) findCheckpoint() error {
 	case err != nil:
 		return fmt.Errorf("output_dir: %w", err)
 	case r.options.Overwrite:
-		return nil
+		return cmp.Or(checkRun(dir), r.lock())
 	case !r.options.Resume:
 		return fmt.Errorf("output_dir: %s is not empty; use --resume to continue that run or --overwrite to replace it", dir)
+	}
+	if err := r.lock(); err != nil {
+		return err
+	}
+	if err := sweep(dir); err != nil {
+		return err
 	}
 	found, s, broken, err := latestCheckpoint(dir)
 	if err != nil {
@@ -35,14 +50,14 @@ func (r *run) findCheckpoint() error {
 	for _, b := range broken {
 		r.options.Log.Warn().Str("checkpoint", b).Msg("checkpoint is damaged; an older one is used")
 	}
-	if _, err := os.Stat(filepath.Join(dir, RecipeFile)); found == "" && broken == nil && err == nil {
+	if foreign, err := others(dir); found == "" && broken == nil && err == nil && len(foreign) == 0 {
 		r.options.Log.Info().Str("output_dir", dir).Msg("the run has no checkpoint yet; starting from the beginning")
 		return nil
 	}
 	if found == "" {
 		return fmt.Errorf("output_dir: %s has no whole checkpoint to resume; use --overwrite to start again", dir)
 	}
-	r.resumeFrom, r.state = found, s
+	r.resumeFrom, r.state, r.clock = found, s, readClock(found)
 	if err := r.checkArithmetic(); err != nil {
 		return err
 	}

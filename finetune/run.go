@@ -28,6 +28,8 @@ type Options struct {
 	Session *infer.Session
 	// Version is the version of the program, for environment.json and the run's record; if it is empty, it is the module's.
 	Version string
+	// MaxTime ends the session in a checkpoint after the step in which it is used up; 0 is no limit.
+	MaxTime time.Duration
 	// ShowBatch prints the first row, decoded, with its scored part marked.
 	ShowBatch bool
 	// Log receives the run's events. Out receives what a person reads; nil discards it.
@@ -72,6 +74,9 @@ type Result struct {
 // ErrInterrupted is returned by a run whose context was cancelled. A checkpoint was saved, unless no step was done.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrTimeUp is returned by a run that has used Options.MaxTime. A checkpoint was saved, unless no step was done.
+var ErrTimeUp = errors.New("the time is up")
+
 // run is the state of Run.
 type run struct {
 	config  Config
@@ -95,10 +100,12 @@ type run struct {
 	state                     TrainerState
 	result                    Result
 	metrics                   *os.File
-	trainSeconds              float64 // seconds spent in steps
-	resumeFrom                string  // the checkpoint that the run resumes from
-	rescaled                  bool    // the run was begun with another number of steps
-	evalChanged               bool    // the next evaluation cannot be compared with those before
+	unlock                    func() // gives the output folder free; nil before it is the run's
+	clock                     clock
+	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
+	resumeFrom                string    // the checkpoint that the run resumes from
+	rescaled                  bool      // the run was begun with another number of steps
+	evalChanged               bool      // the next evaluation cannot be compared with those before
 }
 
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
@@ -129,6 +136,9 @@ func (r *run) close() {
 	}
 	if r.metrics != nil {
 		_ = r.metrics.Close()
+	}
+	if r.unlock != nil {
+		r.unlock()
 	}
 }
 

@@ -42,15 +42,54 @@ type TrainerState struct {
 	EvalDigest string `json:"eval_digest,omitempty"`
 	// Recipe has the keys that the run was computed with, with their final values.
 	Recipe map[string]json.RawMessage `json:"recipe,omitempty"`
-	// Files maps the checkpoint's files to their SHA-256.
-	Files map[string]string `json:"files"`
+	// Books are the figures so far.
+	Books Books `json:"books,omitzero"`
+	// Files maps the checkpoint's files to their SHA-256. SHA256 is that of the state itself, without this key.
+	Files  map[string]string `json:"files"`
+	SHA256 string            `json:"sha256,omitempty"`
+}
+
+// Books are figures of a run that a resumed one goes on with.
+type Books struct {
+	// Tokens were trained on.
+	Tokens int `json:"tokens"`
+	// Line gathers the steps since the last line of the log.
+	Line LogSums `json:"line,omitzero"`
+}
+
+// clock is what the clock has told of a run so far, in seconds. It has a file of its own in a checkpoint: all others have the same
+// bits if the same run is made again.
+type clock struct {
+	// Steps is the time in steps, Line that of the steps since the last line of the log, Wall the time of all sessions.
+	Steps float64 `json:"steps"`
+	Line  float64 `json:"line"`
+	Wall  float64 `json:"wall"`
+}
+
+// clockFile may be missing.
+const clockFile = "clock.json"
+
+// readClock reads the clock of a checkpoint; it is zero where there is none.
+func readClock(dir string) (c clock) {
+	if b, err := os.ReadFile(filepath.Join(dir, clockFile)); err == nil {
+		_ = json.Unmarshal(b, &c) // figures for people alone
+	}
+	return c
+}
+
+// digest is the SHA-256 of the state without that key.
+func (s TrainerState) digest() (string, error) {
+	s.SHA256 = ""
+	b, err := json.Marshal(s)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), err
 }
 
 const stateFile = "trainer_state.json"
 
 // saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
 // state follow.
-func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) error) error {
+func saveCheckpoint(dir string, s TrainerState, c clock, o *AdamW, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
@@ -63,6 +102,12 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 		if s.Files, err = fileDigests(tmp); err != nil {
 			return err
 		}
+		if s.SHA256, err = s.digest(); err != nil {
+			return err
+		}
+		if err := folder.WriteJSON(filepath.Join(tmp, clockFile), c); err != nil {
+			return err
+		}
 		return folder.WriteJSON(filepath.Join(tmp, stateFile), s)
 	})
 	if err != nil {
@@ -71,7 +116,7 @@ func saveCheckpoint(dir string, s TrainerState, o *AdamW, save func(dir string) 
 	return nil
 }
 
-// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state.
+// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state and the clock.
 func fileDigests(dir string) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -79,7 +124,7 @@ func fileDigests(dir string) (map[string]string, error) {
 	}
 	sums := map[string]string{}
 	for _, e := range entries {
-		if e.Name() == stateFile {
+		if e.Name() == stateFile || e.Name() == clockFile {
 			continue
 		}
 		f, err := os.Open(filepath.Join(dir, e.Name()))
@@ -154,6 +199,9 @@ func readState(dir string) (TrainerState, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", stateFile, err)
 	}
+	if err := s.check(dir); err != nil {
+		return s, fmt.Errorf("%s: %w", stateFile, err)
+	}
 	sums, err := fileDigests(dir)
 	if err != nil {
 		return s, err
@@ -164,6 +212,21 @@ func readState(dir string) (TrainerState, error) {
 		}
 	}
 	return s, nil
+}
+
+// check says what is wrong with the state of the checkpoint in a folder.
+func (s TrainerState) check(dir string) error {
+	if filepath.Base(dir) != filepath.Base(checkpointDir("", s.Step)) {
+		return fmt.Errorf("global_step is %d, which is not the step of the folder's name", s.Step)
+	}
+	if s.SHA256 == "" && s.Recipe == nil { // of an earlier version
+		return nil
+	}
+	digest, err := s.digest()
+	if err == nil && digest != s.SHA256 {
+		err = errors.New("has been changed, or is damaged")
+	}
+	return err
 }
 
 // pruneCheckpoints removes all but the newest limit checkpoints.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/spagotune/spagotune/internal/filelock"
 )
 
 // path is a place in the repository's folder of the cache.
@@ -199,7 +201,7 @@ func (s *session) lockFile(ctx context.Context, file string, say func()) (unlock
 		return nil, err
 	}
 	for start := time.Now(); ; {
-		locked, err := tryLock(f)
+		locked, err := filelock.TryLock(f)
 		if locked {
 			return func() { _ = f.Close() }, nil // which ends the lock
 		}

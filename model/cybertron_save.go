@@ -63,10 +63,8 @@ func (m *Model) saveCybertron(ctx context.Context, dir, adapter string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, f := range companions {
-		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
-			return err
-		}
+	if err := m.copyCompanions(dir, companions); err != nil {
+		return err
 	}
 	for name, data := range files {
 		if err := folder.WriteFile(filepath.Join(dir, name), data); err != nil {

@@ -37,7 +37,8 @@ type Model struct {
 	config    json.RawMessage // config.json as the folder has it
 	cybertron *pairing        // with the Cybertron model that shares the weights' memory, or nil
 	file      weightFile
-	borrowed  bool // the file belongs to the model with which this one shares the weights
+	had       map[string]bool // the small files that were in Dir when the model was opened
+	borrowed  bool            // the file belongs to the model with which this one shares the weights
 
 	maxSeqLength int // of sentence-transformers; 0 is none
 }
@@ -89,6 +90,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 			return nil, inCybertronFormat(dir, err)
 		}
 	}
+	m.noteCompanions()
 	if err := errors.Join(m.bind(ctx), m.readFolder()); err != nil {
 		_ = m.file.Close()
 		return nil, err

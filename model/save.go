@@ -149,12 +149,34 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 	if err := folder.WriteFile(filepath.Join(dir, "config.json"), config); err != nil || m.Dir == "" {
 		return err
 	}
-	for _, f := range m.companions() {
-		if err := copyFile(filepath.Join(dir, f), m.Files(), f); err != nil {
-			return err
+	return m.copyCompanions(dir, m.companions())
+}
+
+// copyCompanions copies files from Dir, as far as they are there.
+func (m *Model) copyCompanions(dir string, names []string) error {
+	for _, f := range names {
+		err := copyFile(filepath.Join(dir, f), m.Files(), f)
+		if errors.Is(err, os.ErrNotExist) && !m.had[f] {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("a file of the model that was there when it was opened: %w", err)
 		}
 	}
 	return nil
+}
+
+// Companions are the names of the files that Save may copy from the folder of a model.
+func Companions() []string { return slices.Concat(companions, sentenceFiles) }
+
+// noteCompanions notes which files there are to copy, so that Save does not leave out what has gone since.
+func (m *Model) noteCompanions() {
+	m.had = map[string]bool{}
+	for _, f := range Companions() {
+		if _, err := fs.Stat(m.Files(), f); err == nil {
+			m.had[f] = true
+		}
+	}
 }
 
 // adapted are the weights of layers and tables, by name, as a pass with the named adapter sees them.
@@ -312,12 +334,9 @@ func (m *Model) Files() fs.FS {
 	return os.DirFS(m.Dir)
 }
 
-// copyFile copies a file, if it exists.
+// copyFile copies a file.
 func copyFile(dst string, from fs.FS, name string) error {
 	f, err := from.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (m *Model) share(ctx context.Context, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Dir, s.file, s.borrowed = m.Dir, m.file, true
+	s.Dir, s.file, s.had, s.borrowed = m.Dir, m.file, m.had, true
 	b := binding{m: s, taken: map[string]bool{}, seed: o.Seed, base: map[string]*Weight{}}
 	m.Weights(func(w *Weight) { b.base[w.Name] = w })
 	if err := b.weights(ctx); err != nil {

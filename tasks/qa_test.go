@@ -106,6 +106,10 @@ func TestQARefuses(t *testing.T) {
 	}
 	_, _, err := EncodeAll(byteTokenizer{addBOS: true}, nil, qaOn(t, paragraph("abc", "a question", `"is_impossible": true`), map[string]any{"max_seq_length": 12}), Train, 0)
 	wantError(t, err, "leave no place for the text after a question of 10")
+	// A text that fits needs no windows, however much they would share, as in transformers.
+	if rows, err := NewPairEncoder(byteTokenizer{}, 16).PairWindows(make([]int32, 10), make([]int32, 4), 16, 8); err != nil || len(rows) != 1 {
+		t.Errorf("a text that fits: %d rows, %v", len(rows), err)
+	}
 }
 
 // TestQAHub reads SQuAD as the Hub's data sets have it, in three forms, and the answers of SQuAD's own form in it.

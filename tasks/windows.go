@@ -60,7 +60,7 @@ func (t *PairEncoder) Windows(ids []int32) ([]Window, error) {
 // text has no token.
 func (t *PairEncoder) PairWindows(first, second []int32, maxLen, shared int) ([]Window, error) {
 	room := t.pairRoom(first, maxLen)
-	if room < 2 || shared >= room {
+	if fits := room > 0 && len(second) <= room; !fits && (room < 2 || shared >= room) {
 		return nil, fmt.Errorf("windows of %d tokens leave no place for the text after a question of %d", maxLen, len(first))
 	}
 	return windows(second, room, shared, func(ids []int32) (Features, int) {

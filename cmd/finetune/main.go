@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/cpu"
@@ -131,6 +132,9 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// timeUp is the exit code of a run that has used its --max-time, that of the command timeout.
+const timeUp = 124
+
 // run runs the command. It returns 0, 1 if something failed (a line on stderr says what), 2 if the command line is wrong, or
 // 128 and its number if a signal interrupted it: 130 after Ctrl-C.
 func run(args []string, stdout, stderr io.Writer) (code int) {
@@ -171,6 +175,9 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	}
 	if err != nil {
 		code := fail(stderr, err)
+		if errors.Is(err, finetune.ErrTimeUp) {
+			code = timeUp
+		}
 		return cmp.Or(exitCode(ctx), code)
 	}
 	return 0

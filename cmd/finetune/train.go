@@ -18,19 +18,20 @@ import (
 
 // trainCmd is the verb train. Without arguments it runs recipes/quickstart.yaml.
 type trainCmd struct {
-	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
-	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string   `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
-	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
-	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
-	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      []string `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
-	Output    string   `placeholder:"DIR" help:"Folder of the run."`
-	Memory    string   `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
-	Resume    bool     `help:"Continue the run in the output folder. Without a recipe, with the one that the folder keeps."`
-	Overwrite bool     `help:"Replace the run in the output folder."`
-	ShowBatch bool     `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
-	DryRun    bool     `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
+	Recipe    string        `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
+	Set       []string      `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
+	Model     string        `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Method    string        `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
+	Adapter   string        `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
+	Task      string        `placeholder:"NAME" help:"Task: ${tasks}."`
+	Data      []string      `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
+	Output    string        `placeholder:"DIR" help:"Folder of the run."`
+	Memory    string        `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
+	Resume    bool          `help:"Continue the run in the output folder. Without a recipe, with the one that the folder keeps."`
+	Overwrite bool          `help:"Replace the run in the output folder."`
+	MaxTime   time.Duration `placeholder:"TIME" help:"Stop in a checkpoint after this time, such as 90m or 2h; the exit code is then 124."`
+	ShowBatch bool          `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
+	DryRun    bool          `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
 	threadsFlag
 }
 
@@ -197,7 +198,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, MaxTime: c.MaxTime, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}

@@ -9,8 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/process"
 )
 
 // New makes a folder whole or not at all: fill makes and fills the folder tmp beside it, which then gets its name. The folder
@@ -28,6 +31,7 @@ func New(dir string, fill func(tmp string) error) error {
 		parents = append(parents, p)
 	}
 	tmp := fmt.Sprintf("%s.tmp-%d", dir, os.Getpid())
+	sweepDead(dir)
 	err = fill(tmp)
 	if err == nil {
 		if err = os.Remove(dir); errors.Is(err, os.ErrNotExist) {
@@ -35,7 +39,7 @@ func New(dir string, fill func(tmp string) error) error {
 		}
 	}
 	if err == nil {
-		err = os.Rename(tmp, dir)
+		err = rename(tmp, dir)
 	}
 	if err != nil {
 		_ = os.RemoveAll(tmp)
@@ -44,6 +48,17 @@ func New(dir string, fill func(tmp string) error) error {
 		}
 	}
 	return err
+}
+
+// sweepDead removes what New has left of a folder in processes that are gone.
+func sweepDead(dir string) {
+	left, _ := filepath.Glob(filepath.Clean(dir) + ".tmp-*") // a name with brackets finds nothing
+	for _, path := range left {
+		pid, err := strconv.Atoi(path[strings.LastIndex(path, "-")+1:])
+		if err == nil && !process.Alive(pid) {
+			_ = os.RemoveAll(path)
+		}
+	}
 }
 
 // MustBeNew refuses a path for a new folder that is a file, or a folder with content.
@@ -77,7 +92,7 @@ func Replace(dir string, fill func(tmp string) error) error {
 		}
 	}
 	if err == nil {
-		err = os.Rename(tmp, dir)
+		err = rename(tmp, dir)
 	}
 	if err != nil {
 		_ = os.RemoveAll(tmp)
@@ -86,10 +101,51 @@ func Replace(dir string, fill func(tmp string) error) error {
 	return os.RemoveAll(old)
 }
 
+// rename renames a folder, and sees to it that the new name outlasts a power cut.
+func rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if d, err := os.Open(filepath.Dir(to)); err == nil {
+		_ = d.Sync() // some systems cannot
+		_ = d.Close()
+	}
+	return nil
+}
+
+// Sweep removes what Replace, Fill and WriteFile have left in a folder when their process was killed. Of folders, that is those
+// for which own holds. A version that was being replaced gets its name back.
+func Sweep(dir string, own func(name string) bool) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		path, name := filepath.Join(dir, e.Name()), e.Name()
+		switch {
+		case e.IsDir() && strings.HasSuffix(name, ".old") && own(strings.TrimSuffix(name, ".old")):
+			if now := strings.TrimSuffix(path, ".old"); !exists(now) {
+				err = errors.Join(err, rename(path, now))
+				continue
+			}
+		case e.IsDir() && strings.HasSuffix(name, ".tmp") && own(strings.TrimSuffix(name, ".tmp")), name == filling, strings.HasPrefix(name, ".spagotune-") && strings.HasSuffix(name, ".tmp"):
+		default:
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// filling is the folder in which Fill writes.
+const filling = ".filling.tmp"
+
 // Fill adds files to a folder: fill makes the folder tmp inside of it and writes them there. Then each is moved up, in the
 // order of the names, and replaces a file of the same name.
 func Fill(dir string, fill func(tmp string) error) error {
-	tmp := filepath.Join(dir, ".filling.tmp")
+	tmp := filepath.Join(dir, filling)
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}

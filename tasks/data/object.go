@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/suggest"
 )
 
 // Object is the fields of a record, by their exact names. Its methods read a field as a type; their errors say which
@@ -40,7 +42,11 @@ func (o Object) IsList(name string) bool { return strings.HasPrefix(string(o[nam
 func (o Object) required(name string) (json.RawMessage, error) {
 	raw, ok := o[name]
 	if !ok {
-		return nil, fmt.Errorf("field %q is missing; the record has %s", name, o.Names())
+		hint := ""
+		if near := suggest.Nearest(name, slices.Collect(maps.Keys(o))); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return nil, fmt.Errorf("field %q is missing; the record has %s%s", name, o.Names(), hint)
 	}
 	return raw, nil
 }

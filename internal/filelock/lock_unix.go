@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package hub
+package filelock
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes the lock that Python's filelock takes, an exclusive flock. Where a file system has no such locks it says
+// TryLock takes the lock that Python's filelock takes, an exclusive flock. Where a file system has no such locks it says
 // that it has it: files are written so that a missing lock costs time only.
-func tryLock(f *os.File) (bool, error) {
+func TryLock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case err == nil, errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK):
@@ -20,13 +20,4 @@ func tryLock(f *os.File) (bool, error) {
 		return false, nil
 	}
 	return false, err
-}
-
-// freeSpace is how many bytes may be written below a folder.
-func freeSpace(dir string) (int64, bool) {
-	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return 0, false
-	}
-	return int64(st.Bavail) * int64(st.Bsize), true // the types differ by system
 }

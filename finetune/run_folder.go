@@ -1,0 +1,128 @@
+package finetune
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/filelock"
+	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/model"
+)
+
+// lockFile, in a run's folder, is locked while a process works on the run. It is empty.
+const lockFile = ".lock"
+
+// metricsFile has a line of JSON for each evaluation, and for the means of some steps.
+const metricsFile = "metrics.jsonl"
+
+// lock takes the lock of the run's folder, which exists, unless it has it.
+func (r *run) lock() error {
+	if r.unlock != nil {
+		return nil
+	}
+	dir := r.config.Save.OutputDir
+	unlock, err := filelock.Take(filepath.Join(dir, lockFile))
+	if errors.Is(err, filelock.ErrHeld) {
+		return fmt.Errorf("output_dir: another run is working in %s; name another folder, or wait for it", dir)
+	}
+	r.unlock = unlock
+	return err
+}
+
+// runFiles are the names that a run gives to what it writes into its folder.
+var runFiles = slices.Concat(model.Companions(), []string{metricsFile, RecipeFile, EnvironmentFile, RecordFile, "curves.svg", "README.md", randomBaseDir, "best",
+	"adapter_config.json", "adapter_model.safetensors", adapter.SetupFile, "config.json", "model.safetensors", "1_Pooling", lockFile})
+
+// isRunFile says whether a run gives this name to something that it writes.
+func isRunFile(name string) bool {
+	return slices.Contains(runFiles, name) || isCheckpoint(name) || strings.HasPrefix(name, ".spagotune-") || strings.HasPrefix(name, ".filling") ||
+		slices.ContainsFunc([]string{".tmp", ".old"}, func(end string) bool {
+			name, ok := strings.CutSuffix(name, end)
+			return ok && ownFolder(name)
+		})
+}
+
+func isCheckpoint(name string) bool {
+	n, ok := strings.CutPrefix(name, "checkpoint-")
+	return ok && n != "" && strings.Trim(n, "0123456789") == ""
+}
+
+// ownFolder says whether a run replaces a folder of this name.
+func ownFolder(name string) bool { return name == "best" || isCheckpoint(name) }
+
+// others lists what is in a folder that no run has written.
+func others(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if !isRunFile(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// holdsInput returns an error if something that the run reads lies in its folder: the run would write over it, or remove it.
+func (c *Config) holdsInput() error {
+	output, err := filepath.Abs(c.Save.OutputDir)
+	if err != nil {
+		return err
+	}
+	output = resolved(output)
+	r := Recipe{Config: *c}
+	return r.EachPath(func(kind, path string) (string, error) {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return path, nil // not a path
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return path, nil
+		}
+		if in, err := filepath.Rel(output, resolved(abs)); err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(filepath.Separator)) {
+			return path, fmt.Errorf("%s lies in output_dir %s, where the run would replace it; name another output_dir", path, c.Save.OutputDir)
+		}
+		return path, nil
+	})
+}
+
+// resolved is a path without links, as far as it exists.
+func resolved(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	return path
+}
+
+// checkRun returns an error for a folder with other files and without those of a run.
+func checkRun(dir string) error {
+	foreign, err := others(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, metricsFile)); err != nil && len(foreign) > 0 {
+		return fmt.Errorf("output_dir: %s is not empty and is not the folder of a run (it has no %s); it is not overwritten", dir, metricsFile)
+	}
+	return nil
+}
+
+// removeRun removes what a run has written into a folder, and nothing else.
+func removeRun(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if isRunFile(e.Name()) && e.Name() != lockFile {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// sweep removes what a killed run has left half written.
+func sweep(dir string) error { return folder.Sweep(dir, ownFolder) }

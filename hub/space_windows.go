@@ -1,0 +1,14 @@
+package hub
+
+import "golang.org/x/sys/windows"
+
+// freeSpace is how many bytes may be written below a folder.
+func freeSpace(dir string) (int64, bool) {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, false
+	}
+	var free uint64
+	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
+	return int64(free), err == nil
+}
