@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -119,9 +120,14 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	}
 	r := &run{config: c, options: o}
 	defer r.close()
-	err := r.prepare(ctx)
-	if err == nil {
-		err = r.train(ctx)
+	err := checkpoint.Guarded(func() error {
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
+		return r.train(ctx)
+	})
+	if errors.Is(err, checkpoint.ErrFault) {
+		err = fmt.Errorf("%w%s", err, r.lastGood())
 	}
 	if err != nil {
 		return &r.result, fmt.Errorf("finetune: %w", err)
