@@ -29,10 +29,13 @@ func (f Architecture) storedParts(name string) []StoredPart {
 
 // shape is the shape in which a tensor holds the weight.
 func (w *Weight) shape() []int {
-	if !w.transposed {
-		return w.Shape
+	switch {
+	case w.transposed:
+		return []int{w.Shape[1], w.Shape[0]}
+	case w.channelwise:
+		return []int{w.Shape[0], 1, w.Shape[1]}
 	}
-	return []int{w.Shape[1], w.Shape[0]}
+	return w.Shape
 }
 
 // part is that part of a tensor.

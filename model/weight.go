@@ -36,7 +36,8 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
-	layerNorm bool // a LayerNorm's weight or bias
+	layerNorm   bool // a LayerNorm's weight or bias
+	channelwise bool // a checkpoint holds the matrix with an extent of 1 between its two (a convolution of each channel)
 	// entry and entries say that the weight is an entry of a parameter of transformers (Entry).
 	entry, entries int
 	transposed     bool // a checkpoint holds the matrix as [in, out]
