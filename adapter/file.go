@@ -50,8 +50,11 @@ func (a *Adapter) tensors() []StoredTensor {
 		}
 	}
 	for _, l := range a.layers {
-		add(l.Path(), l.Adapter, l.Adapter.Params())
+		if _, _, n := l.Weight.Entry(); n == 0 {
+			add(l.Path(), l.Adapter, l.Adapter.Params())
+		}
 	}
+	all = append(all, a.expertTensors()...)
 	for _, t := range a.tables {
 		add(t.Path(), t.Adapter, t.Adapter.Params())
 	}
