@@ -38,7 +38,8 @@ type Options struct {
 	Out io.Writer
 	// Progress, if not nil, is called after every step.
 	Progress func(Progress)
-	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
+	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
+	// ends there.
 	Evaluated func(Evaluation) string
 }
 
