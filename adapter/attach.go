@@ -20,6 +20,9 @@ type Adapter struct {
 	Name string
 	// Method has the settings, complete.
 	Method Method
+	// OtherBase says that the adapter, which was loaded, was trained on another file than the model's (see
+	// model.Model.Fingerprint): other weights, or the same ones in another type.
+	OtherBase bool
 
 	model    *model.Model
 	layers   []Layer

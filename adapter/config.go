@@ -39,10 +39,10 @@ type Common struct {
 // Settings implements Method for a struct that embeds Common.
 func (c *Common) Settings() *Common { return c }
 
-// validate says which of the settings cannot be.
-func (c *Common) validate() error {
+// validate says which of the settings cannot be; parameters says that others than these choose something.
+func (c *Common) validate(parameters bool) error {
 	switch {
-	case c.TargetModules.empty():
+	case c.TargetModules.empty() && !parameters:
 		return errors.New("target_modules is empty; want path suffixes, a regular expression or \"all-linear\"")
 	case c.TargetModules.Expr != "" && c.TargetModules.Expr != AllLinear.Expr && len(c.LayersToTransform) > 0:
 		return errors.New("layers_to_transform needs target_modules as a list; a regular expression chooses layers itself")
@@ -78,6 +78,12 @@ func parse(raw []byte) (Method, error) {
 	}
 	m := r.New()
 	for _, need := range append([]string{"target_modules"}, r.Needs...) {
+		if parameters := all["target_parameters"]; need == "target_modules" && len(parameters) > 0 && !jsonvalue.IsOff(parameters) {
+			if jsonvalue.IsNull(all[need]) {
+				all[need] = json.RawMessage("[]")
+			}
+			continue
+		}
 		if jsonvalue.IsNull(all[need]) {
 			return nil, fmt.Errorf("%s is missing", need)
 		}
@@ -155,7 +161,7 @@ var harmless = []string{"auto_mapping", "corda_config", "eva_config", "loftq_con
 	"qalora_group_size", "revision", "runtime_config"}
 
 // later are keys that earlier versions of PEFT do not know, and stop at: they are written only where they are set.
-var later = []string{"exclude_modules", "lora_bias", "trainable_token_indices"}
+var later = []string{"exclude_modules", "lora_bias", "target_parameters", "trainable_token_indices"}
 
 // encode makes adapter_config.json.
 func encode(m Method) ([]byte, error) {

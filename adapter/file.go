@@ -50,8 +50,11 @@ func (a *Adapter) tensors() []StoredTensor {
 		}
 	}
 	for _, l := range a.layers {
-		add(l.Path(), l.Adapter, l.Adapter.Params())
+		if _, _, n := l.Weight.Entry(); n == 0 {
+			add(l.Path(), l.Adapter, l.Adapter.Params())
+		}
 	}
+	all = append(all, a.expertTensors()...)
 	for _, t := range a.tables {
 		add(t.Path(), t.Adapter, t.Adapter.Params())
 	}
@@ -98,7 +101,7 @@ func (a *Adapter) save(dir string) error {
 	}
 	_, err = os.Stat(filepath.Join(dir, tensorFile))
 	fresh := errors.Is(err, os.ErrNotExist)
-	err = checkpoint.Write(filepath.Join(dir, tensorFile), tensors, map[string]string{"format": "pt"})
+	err = checkpoint.Write(filepath.Join(dir, tensorFile), tensors, a.metadata())
 	if err == nil {
 		err = checkpoint.AtomicFile(filepath.Join(dir, configFile), func(w io.Writer) error {
 			_, err := w.Write(append(config, '\n'))
@@ -162,8 +165,27 @@ func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 		a.Detach()
 		return nil, err
 	}
+	a.checkBase(file)
 	a.ParamsChanged()
 	return a, nil
+}
+
+// fingerprintKey names, in the file's metadata, the fingerprint of the base that the adapter was trained on.
+const fingerprintKey = "base_fingerprint"
+
+// metadata is what the file says beside its tensors.
+func (a *Adapter) metadata() map[string]string {
+	m := map[string]string{"format": "pt"}
+	if f := a.model.Fingerprint(); f != "" {
+		m[fingerprintKey] = f
+	}
+	return m
+}
+
+// checkBase notes that the adapter was trained on another base than the model that it is loaded on.
+func (a *Adapter) checkBase(file *storedTensors) {
+	then, now := file.Metadata()[fingerprintKey], a.model.Fingerprint()
+	a.OtherBase = then != "" && now != "" && then != now
 }
 
 // fromFile attaches the adapter with the tensors of a file.

@@ -46,6 +46,9 @@ type LoRA struct {
 	RSLoRA bool `json:"use_rslora"`
 	// LoRABias trains a bias beside B, too: W'·x gets α/r·(B·A·x + b). It can be merged only into layers that have a bias.
 	LoRABias bool `json:"lora_bias"`
+	// TargetParameters are ends of the paths of experts' parameters, such as "mlp.experts.down_proj", that are adapted beside
+	// TargetModules: each expert has an A and a B of its own. To adapt nothing else, TargetModules is Suffixes().
+	TargetParameters stringList `json:"target_parameters"`
 	// ConvertedFrom says that a file holds PiSSA or OLoRA as a LoRA of twice the rank. Only files set it.
 	ConvertedFrom Init `json:"converted_from"`
 }
@@ -91,6 +94,9 @@ func (c *LoRA) lowRank() lowRank {
 func (c *LoRA) Validate() error {
 	if c.LoRABias && c.Init != InitDefault && c.Init != InitRandom {
 		return ofKind(ErrUnsupported, fmt.Errorf("lora_bias: init_lora_weights is %q; want true or false", string(c.Init)))
+	}
+	if err := c.validateParameters(); err != nil {
+		return err
 	}
 	return c.lowRank().validateScaled()
 }

@@ -46,11 +46,14 @@ func plainName(name string) string {
 	}
 	var kept []string
 	before := "" // the component before
-	for _, p := range strings.Split(name, ".") {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
 		own := func(s string) bool { return strings.HasPrefix(before, s) }
 		switch {
 		case slices.Contains(unused, p):
 			return ""
+		case p == "base_layer" && before == "experts" && i+1 < len(parts) && strings.HasPrefix(parts[i+1], "lora_"):
+			kept = append(kept, p) // the inner one of two parameters' adapters
 		case slices.Contains(around, p):
 		case p == adapterName && (before == "modules_to_save" || slices.ContainsFunc(ofAdapters, own)):
 		case p == "weight" && len(kept) > 0 && kept[len(kept)-1] == magnitude:

@@ -14,6 +14,7 @@ var (
 	methodInterfaces = []reflect.Type{
 		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[TableMethod](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[InputDropper](),
 		reflect.TypeFor[PatternLister](), reflect.TypeFor[MethodNamer](), reflect.TypeFor[Noter](), reflect.TypeFor[SharedTensorStorer](), reflect.TypeFor[HookProvider](),
+		reflect.TypeFor[ParameterTargeter](),
 	}
 	layerInterfaces = []reflect.Type{
 		reflect.TypeFor[model.DeltaForwarder](), reflect.TypeFor[model.OutputTransformer](), reflect.TypeFor[model.OutputGradder](),

@@ -214,7 +214,7 @@ func validateMethod(m Method) error {
 			return ofKind(ErrUnsupported, fmt.Errorf("%s is set; PEFT has no such setting for %s", key, r.PEFTType))
 		}
 	}
-	if err := m.Settings().validate(); err != nil {
+	if err := m.Settings().validate(len(parametersOf(m)) > 0); err != nil {
 		return err
 	}
 	if v, ok := m.(Validator); ok {

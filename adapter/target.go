@@ -90,6 +90,7 @@ func resolve(m *model.Model, method Method, strict bool) (targets, error) {
 	if err := r.find(); err != nil {
 		return targets{}, err
 	}
+	r.findExperts(parametersOf(method))
 	if strict {
 		r.checkNames()
 		if p, ok := method.(PatternLister); ok {

@@ -128,6 +128,9 @@ func TestLaterKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, key := range later {
+			if key == "target_parameters" && want {
+				continue // of a model with experts
+			}
 			if strings.Contains(string(raw), `"`+key+`"`) != want {
 				t.Errorf("%s is there: %t, want %t", key, !want, want)
 			}

@@ -19,7 +19,7 @@ func ExampleTables() {
 	fmt.Println(experiments.Presets())
 	// Output:
 	// [ablation main memory pretraining rank]
-	// [tiny smollm2 paper]
+	// [tiny smollm2 paper released]
 }
 
 // Run makes two rows of a table, here with settings so small that the figures mean nothing. It writes the table and a

@@ -48,7 +48,7 @@ type Options struct {
 }
 
 // Presets returns the presets.
-func Presets() []string { return []string{"tiny", "smollm2", "paper"} }
+func Presets() []string { return []string{"tiny", "smollm2", "paper", "released"} }
 
 // Tables returns the names of the tables in a folder of recipes.
 func Tables(recipes fs.FS) []string {

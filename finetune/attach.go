@@ -71,7 +71,10 @@ func (r *run) attachAdapter(ctx context.Context) error {
 		return err
 	}
 	if r.resumeFrom != "" {
-		if r.adapter, err = r.loadAdapter(ctx, r.resumeFrom); err == nil {
+		if r.adapter, err = r.loadAdapter(ctx, r.resumeFrom); err == nil && r.adapter.OtherBase {
+			err = fmt.Errorf("model: the files of %s have changed since %s was written: the run cannot go on with other weights; use --overwrite to start again", r.config.Model.Path, r.resumeFrom)
+		}
+		if err == nil {
 			err = r.loadBase(r.resumeFrom)
 		}
 	} else {
@@ -95,6 +98,9 @@ func (r *run) continueAdapter(ctx context.Context) error {
 	}
 	if lacks := infer.Lacks(r.model, a); lacks != nil {
 		return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, strings.Join(lacks, ", "), r.config.Task.Name)
+	}
+	if a.OtherBase {
+		r.options.Log.Warn().Str("adapter", r.config.Method.Adapter).Msg("the adapter was trained on another base than this model: on other weights, or on the same ones in another type")
 	}
 	r.adapter = a
 	a.Method.Settings().BaseModel = r.config.baseModel()

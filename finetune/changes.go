@@ -240,7 +240,7 @@ func (r *run) evaluationDigest(all []setting) string {
 // stopEarly ends the run if its state says so, after an evaluation or when it is resumed: it has reached its score, or no
 // evaluation has been better for long enough.
 func (r *run) stopEarly() {
-	if bound, score := r.config.Train.StopAtScore, r.state.LastScore; bound > 0 && score != nil && *score >= bound {
+	if bound, score := r.config.Train.StopAtScore, r.state.LastScore; r.state.Step > 0 && bound > 0 && score != nil && *score >= bound {
 		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *score)
 	}
 	if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {

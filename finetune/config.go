@@ -123,7 +123,7 @@ type TrainSpec struct {
 	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
 	// early.
 	EarlyStoppingPatience int `yaml:"early_stopping_patience"`
-	// StopAtScore ends the run at the first evaluation whose score is at least this; 0 never does.
+	// StopAtScore ends the run at the first evaluation after a step whose score is at least this; 0 never does.
 	StopAtScore float64 `yaml:"stop_at_score"`
 	// MetricForBestModel decides which weights are kept as the best: "loss" (of the held-out data) or "score".
 	MetricForBestModel string `yaml:"metric_for_best_model"`

@@ -3,6 +3,8 @@ package finetune
 import (
 	"math"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,8 +130,8 @@ func newGoldenTrainer(t *testing.T, c golden.Case, g goldenRun, f *golden.File) 
 		}
 		tr = NewTrainer(m, a, o)
 		for _, p := range tr.Params {
-			if n := "init." + goldenName(p.Name); f.Has(n) {
-				copy(op.Data(p.Param).Data, f.Float32(t, n))
+			if v, ok := goldenValues(t, m, f, "init.", p.Name); ok {
+				copy(op.Data(p.Param).Data, v)
 			}
 		}
 		a.ParamsChanged()
@@ -141,6 +143,40 @@ func newGoldenTrainer(t *testing.T, c golden.Case, g goldenRun, f *golden.File) 
 func goldenName(name string) string {
 	name = strings.TrimSuffix(name, ".weight")
 	return strings.Replace(name, "lora_magnitude_vector", "magnitude", 1)
+}
+
+var expertParam = regexp.MustCompile(`^(.*\.experts)\.(\d+)\.(gate_up_proj|down_proj)\.(lora_[AB])$`)
+
+// goldenValues are a parameter's in a file, if it has them. PEFT has those of all experts in one: the rows of lora_A expert by
+// expert, the columns of lora_B rank by rank.
+func goldenValues(t *testing.T, m *model.Model, f *golden.File, prefix, name string) ([]float32, bool) {
+	name = goldenName(name)
+	e := expertParam.FindStringSubmatch(name)
+	if e == nil {
+		if !f.Has(prefix + name) {
+			return nil, false
+		}
+		return f.Float32(t, prefix+name), true
+	}
+	whole := prefix + e[1] + "." + e[4]
+	if e[3] == "gate_up_proj" {
+		whole = prefix + e[1] + ".base_layer." + e[4]
+	}
+	n := 0
+	m.Experts(func(l *model.Linear) { _, _, n = l.Weight.Entry() })
+	i, err := strconv.Atoi(e[2])
+	if err != nil || !f.Has(whole) {
+		return nil, false
+	}
+	all := f.Float32(t, whole)
+	if e[4] == "lora_A" {
+		return all[i*len(all)/n : (i+1)*len(all)/n], true
+	}
+	var own []float32
+	for j := i; j < len(all); j += n {
+		own = append(own, all[j])
+	}
+	return own, true
 }
 
 // followGolden runs the steps of a golden run and compares losses, gradient norms, final parameters and logits.
@@ -182,14 +218,14 @@ func followGolden(t *testing.T, c golden.Case, name string) {
 func checkFinal(t *testing.T, tr *Trainer, f *golden.File) {
 	n, off, worst := 0, 0, 0.0
 	for _, p := range tr.Params {
-		name := "final." + goldenName(p.Name)
-		if !f.Has(name) {
+		final, ok := goldenValues(t, tr.Model, f, "final.", p.Name)
+		if !ok {
 			if tr.adapter != "" {
-				t.Errorf("the file has no %s", name)
+				t.Errorf("the file has no %s", p.Name)
 			}
 			continue
 		}
-		for i, v := range f.Float32(t, name) {
+		for i, v := range final {
 			d := math.Abs(float64(v - op.Data(p.Param).Data[i]))
 			worst = max(worst, d)
 			n++

@@ -85,7 +85,20 @@ func (r *run) train(ctx context.Context) error {
 	if r.state.EvalPending {
 		return r.interrupt() // the last evaluation was cancelled
 	}
+	if err := r.logSteps(); err != nil {
+		return err
+	}
 	return r.end()
+}
+
+// logSteps logs the steps since the last line, if there are any.
+func (r *run) logSteps() error {
+	books := &r.state.Books
+	if books.Line.Steps == 0 {
+		return nil
+	}
+	defer func() { books.Line, r.clock.Line = LogSums{}, 0 }()
+	return r.log(books.Line, r.lrAt(r.state.Step-1))
 }
 
 // minutesDue reports whether the last checkpoint is save_minutes old.
@@ -134,8 +147,7 @@ func (r *run) restartAndStep(ctx context.Context) error {
 	if r.state.Step%r.config.Save.LoggingSteps != 0 && r.state.Step != r.totalSteps {
 		return nil
 	}
-	defer func() { books.Line, r.clock.Line = LogSums{}, 0 }()
-	return r.log(books.Line, lr)
+	return r.logSteps()
 }
 
 // step runs the next optimizer step. The first one of the run must give every layer a gradient.

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -37,7 +38,8 @@ type Options struct {
 	Out io.Writer
 	// Progress, if not nil, is called after every step.
 	Progress func(Progress)
-	// Evaluated, if not nil, is called after every evaluation. If it returns a reason, the run ends there.
+	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
+	// ends there.
 	Evaluated func(Evaluation) string
 }
 
@@ -122,9 +124,14 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	}
 	r := &run{config: c, options: o, givenOptions: c.Task.Options}
 	defer r.close()
-	err := r.prepare(ctx)
-	if err == nil {
-		err = r.train(ctx)
+	err := checkpoint.Guarded(func() error {
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
+		return r.train(ctx)
+	})
+	if errors.Is(err, checkpoint.ErrFault) {
+		err = fmt.Errorf("%w%s", err, r.lastGood())
 	}
 	if err != nil {
 		return &r.result, fmt.Errorf("finetune: %w", err)

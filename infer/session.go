@@ -108,6 +108,9 @@ func (s *Session) load(ctx context.Context, open Opener, o model.Options) error 
 	if s.adapterDir != "" {
 		s.Adapter = AdapterName
 		s.Attached, err = adapter.Load(ctx, m, s.adapterDir, AdapterName)
+		if err == nil && s.Attached.OtherBase {
+			m.Warnings = append(m.Warnings, fmt.Sprintf("the adapter in %s was trained on another base than this model: on other weights, or on the same ones in another type", s.adapterDir))
+		}
 	}
 	if err == nil {
 		err = s.complete(m)

@@ -29,8 +29,11 @@ type attention struct {
 	RoPE *op.RoPE
 	// Scale multiplies the scores; by default it is 1/√(head dim). SoftCap is op.AttentionShape's.
 	Scale, SoftCap float32
+	// Bidirectional lets a token see all tokens of its document.
+	Bidirectional bool
 	// QueryScale multiplies the scores of a query by its position; nil is 1.
 	QueryScale func(position int) float32
+	sinks      *op.Sinks
 
 	c *DecoderConfig
 }
@@ -82,7 +85,7 @@ func (a *attention) values() op.NormGroup { return op.NormGroup{Cols: a.c.keyCol
 func (a *attention) attend(p *op.Pass, qkv mat.Tensor, bounds []int, cache []*op.KV, query *Linear) mat.Tensor {
 	c := a.c
 	return op.Attention(p, qkv, bounds, a.RoPE, op.AttentionShape{
-		Heads: c.NumAttentionHeads, KVHeads: c.kvHeads, HeadDim: c.headDim, Window: a.Window, Scale: a.Scale, SoftCap: a.SoftCap,
-		QueryScale: a.QueryScale, Dropout: float32(c.AttentionDropout), Name: query.path,
+		Heads: c.NumAttentionHeads, KVHeads: c.kvHeads, HeadDim: c.headDim, Bidirectional: a.Bidirectional, Window: a.Window, Scale: a.Scale, SoftCap: a.SoftCap,
+		QueryScale: a.QueryScale, Sinks: a.sinks, Dropout: float32(c.AttentionDropout), Name: query.path,
 	}, cache)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus"} {
+	for modelType, class := range map[string]string{"bart": "Bart", "mbart": "MBart", "marian": "Marian", "pegasus": "Pegasus", "m2m_100": "M2M100"} {
 		f := Architecture{Class: class, Prefix: "model.", Kind: head.Seq2SeqLM, New: newBART}
 		if modelType == "marian" {
 			f.Classes = map[head.Kind]string{head.Seq2SeqLM: "MarianMTModel"}
@@ -23,7 +23,7 @@ func init() {
 }
 
 // bart is the encoder and decoder of BART (Lewis et al. 2020), mBART (Liu et al. 2020), Marian (Junczys-Dowmunt et al.
-// 2018) and Pegasus (Zhang et al. 2020): the Transformer of Vaswani et al. (2017), with norms after each part of a layer or
+// 2018), Pegasus (Zhang et al. 2020) and M2M-100 (Fan et al. 2020; NLLB too): the Transformer of Vaswani et al. (2017), with norms after each part of a layer or
 // before it, and positions that are learned or sinusoids.
 type bart struct {
 	nn.Module
@@ -84,13 +84,7 @@ func newBART(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 			w.tied, w.loose = m.Shared, !c.tied()
 		}
 	}
-	if m.Encoder.Positions = NewWeight(c.MaxPositionEmbeddings+learnedOffset, c.DModel); c.static {
-		values := sinusoids(c.MaxPositionEmbeddings, c.DModel)
-		m.Encoder.Positions = compute(values, c.MaxPositionEmbeddings, c.DModel)
-		m.Decoder.Positions = compute(values, c.MaxPositionEmbeddings, c.DModel)
-	} else {
-		m.Decoder.Positions = NewWeight(c.MaxPositionEmbeddings+learnedOffset, c.DModel)
-	}
+	m.Encoder.Positions, m.Decoder.Positions = c.newPositions(), c.newPositions()
 	m.head, err = m.newHead(want)
 	return m, m.head, err
 }
@@ -141,9 +135,12 @@ func (m *bart) newHead(k head.Config) (*Head, error) {
 				h.Out.Weight.tied = m.Decoder.Words
 			}
 		}
+		h.Add("lm_head", h.Out)
+		if !c.logitsBias {
+			break
+		}
 		bias := compute(make([]float32, c.targets), 1, c.targets)
 		h.Out.Bias = &Weight{Shape: []int{c.targets}, tied: bias, nameless: true}
-		h.Add("lm_head", h.Out)
 		h.Add("final_logits_bias", bias)
 	case k.Kind == head.SequenceClassification && classes:
 		h.Dense, h.Activation, h.Out = NewLinear(c.DModel, c.DModel, true), op.Tanh, NewLinear(len(k.Labels), c.DModel, true)

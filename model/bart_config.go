@@ -52,6 +52,8 @@ type bartConfig struct {
 	GradientCheckpointing         bool     `json:"gradient_checkpointing"`
 
 	pre, final, normed, static bool // norms before each half, after the last layer, on the embeddings; sinusoids
+	sines                      bool // M2M-100's sinusoids, from the row of learned positions on
+	logitsBias                 bool // final_logits_bias
 	shared                     bool // encoder and decoder have one embedding
 	targets                    int  // the size of the decoder's vocabulary
 	act                        op.Activation
@@ -94,11 +96,14 @@ func newBartConfig(config *ConfigFile) (*bartConfig, error) {
 // defaults fills in what the model type decides.
 func (c *bartConfig) defaults() {
 	pad, eos, start := int32(1), int32(2), int32(2)
+	c.logitsBias = c.ModelType != "m2m_100"
 	switch c.ModelType {
 	case "bart":
 		c.normed = true
 	case "mbart":
 		c.pre, c.final, c.normed = true, true, true
+	case "m2m_100":
+		c.pre, c.final, c.sines = true, true, true
 	case "marian":
 		c.static = true
 		pad, eos, start = 58100, 0, 58100
@@ -120,6 +125,18 @@ func (c *bartConfig) defaults() {
 	if !c.shared && c.DecoderVocabSize != nil {
 		c.targets = *c.DecoderVocabSize
 	}
+}
+
+// newPositions declares the positions of a stack.
+func (c *bartConfig) newPositions() *Weight {
+	rows := c.MaxPositionEmbeddings + c.offset()
+	switch {
+	case c.static:
+		return compute(sinusoids(rows, c.DModel), rows, c.DModel)
+	case c.sines:
+		return compute(geometricSinusoids(rows, c.DModel), rows, c.DModel)
+	}
+	return NewWeight(rows, c.DModel)
 }
 
 // offset is the row of the first position in the table.

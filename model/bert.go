@@ -275,20 +275,10 @@ func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 
 // embed sums the embeddings of tokens, positions and segments.
 func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
-	positions, types := make([]int32, len(b.IDs)), b.TokenTypeIDs
-	bounds := b.Bounds()
-	for d := range len(bounds) - 1 {
-		for i := bounds[d]; i < bounds[d+1]; i++ {
-			positions[i] = int32(m.c.first + i - bounds[d])
-		}
-	}
-	if types == nil {
-		types = make([]int32, len(b.IDs))
-	}
 	words := m.Words.Lookup(p, b.IDs)
 	words.Padding = []int32{m.c.pad}
-	sum := op.EmbeddingSum(p, words, m.Positions.Lookup(p, positions), m.Types.Lookup(p, types))
-	x := m.Norm.Forward(p, op.EmbeddingNoise(p, sum, bounds))
+	sum := op.EmbeddingSum(p, words, m.Positions.Lookup(p, b.positions(m.c.first)), m.Types.Lookup(p, b.types()))
+	x := m.Norm.Forward(p, op.EmbeddingNoise(p, sum, b.Bounds()))
 	x = op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings")
 	if m.Project != nil {
 		x = op.Linear(p, x, m.Project)

@@ -104,7 +104,7 @@ func (b *binding) read(name string) (checkpoint.Tensor, bool) {
 	var parts []checkpoint.Tensor
 	for _, p := range b.m.arch.storedParts(name) {
 		found, t, ok := b.find(p.Name)
-		if !ok && p.Name != name && p.Of == 0 {
+		if !ok && p.Name != name && p.Of == 0 && !p.Entry {
 			found, t, ok = b.find(name)
 		}
 		b.taken[found] = true
@@ -218,7 +218,8 @@ func initializerRange(config []byte) (float64, error) {
 // buffer says whether a tensor of an older checkpoint follows from the config, so that no weight takes it.
 func buffer(name string) bool {
 	for _, s := range []string{"rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.token_type_ids", "encoder.version", "decoder.version",
-		".attn.bias", ".attn.masked_bias", "attention.bias", "attention.masked_bias"} {
+		".attn.bias", ".attn.masked_bias", "attention.bias", "attention.masked_bias",
+		"EncDecAttention.relative_attention_bias.weight"} {
 		if strings.HasSuffix(name, s) {
 			return true
 		}

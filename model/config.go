@@ -24,9 +24,9 @@ type ConfigFile struct {
 // usual are keys that most files have and that say nothing about the computation: they are passed over without a note.
 var usual = strings.Fields(`_attn_implementation _attn_implementation_autoset _commit_hash _flash_attn_2_enabled
  _from_model_config _name_or_path _remove_final_layer_norm architectures auto_map bad_words_ids begin_suppress_tokens
- bos_token_id chunk_size_feed_forward decoder_start_token_id diversity_penalty do_sample dtype early_stopping
+ bos_token_id chunk_size_feed_forward cls_token_id decoder_start_token_id diversity_penalty do_sample dtype early_stopping
  encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
- forced_eos_token_id id2label initializer_range is_llama_config keys_to_ignore_at_inference label2id language
+ forced_eos_token_id id2label initializer_cutoff_factor initializer_range is_llama_config keys_to_ignore_at_inference label2id language mask_token_id
  length_penalty max_length min_length model_type no_repeat_ngram_size num_beam_groups num_beams
  num_return_sequences output_attentions output_hidden_states output_scores pad_token_id prefix problem_type pruned_heads
  remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id spagotune suppress_tokens

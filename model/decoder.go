@@ -105,7 +105,8 @@ type Decoder struct {
 	// EmbeddingScale multiplies the embedded tokens; 0 counts as 1. EmbeddingDropout is the rate of their dropout.
 	EmbeddingScale, EmbeddingDropout float32
 
-	c *DecoderConfig
+	c       *DecoderConfig
+	auxLoss float32 // the factor of the routers' auxiliary loss
 }
 
 // DecoderLayer is a layer of a Decoder: a pointer to a struct with hf tags.
@@ -161,6 +162,15 @@ func (d *Decoder) Config() Config { return d.c.sizes() }
 func (c *DecoderConfig) sizes() Config {
 	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: c.positions, NumHiddenLayers: c.NumHiddenLayers,
 		HiddenSize: c.HiddenSize, AttentionDropout: c.AttentionDropout}
+}
+
+// newMoEDecoder is NewDecoder for mixtures of experts.
+func newMoEDecoder(c *DecoderConfig, m *MoEConfig, want head.Config, layer func(i int) DecoderLayer) (Backbone, *Head, error) {
+	d, h, err := NewDecoder(c, want, layer)
+	if err == nil && want.Kind == head.CausalLM { // transformers has the auxiliary loss for this head alone
+		d.auxLoss = m.auxLoss()
+	}
+	return d, h, err
 }
 
 // Forward implements Backbone.

@@ -37,9 +37,9 @@ func newGemma(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d.EmbeddingScale = c.gemmaScale()
+	d.EmbeddingScale = sqrt32(c.HiddenSize)
 	return d, h, nil
 }
 
-// gemmaScale is the factor of Gemma's embeddings.
-func (c *DecoderConfig) gemmaScale() float32 { return float32(math.Sqrt(float64(c.HiddenSize))) }
+// sqrt32 is √n.
+func sqrt32(n int) float32 { return float32(math.Sqrt(float64(n))) }

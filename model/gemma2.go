@@ -71,7 +71,7 @@ func (c *gemma2Config) decoder(want head.Config, more func(i int, a *Attention))
 	if err != nil {
 		return nil, nil, err
 	}
-	d.EmbeddingScale = c.gemmaScale()
+	d.EmbeddingScale = sqrt32(c.HiddenSize)
 	if want.Kind == head.CausalLM {
 		h.SoftCap = orZero(c.FinalLogitSoftcapping)
 	}

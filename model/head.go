@@ -31,6 +31,8 @@ type Head struct {
 	// for sequence classification; feature extraction takes the mean, or the mode in the folder's 1_Pooling/config.json.
 	Pooling    Pooling
 	EOSTokenID int32
+	// PoolsLate says that Dense and its activation come before the pooling, which is PoolMean.
+	PoolsLate bool
 
 	parts map[string]any // the modules and weights by their Hugging Face paths
 	order []string
@@ -71,8 +73,6 @@ type objective interface {
 	check(h *Head, b *Batch) error
 	// loss returns the losses of all that is scored, [scored, 1], from the last hidden states.
 	loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor
-	// rows lists the hidden states that are projected; nil is all of them.
-	rows(h *Head, b *Batch) []int
 }
 
 var objectives = map[head.Kind]objective{}
@@ -83,6 +83,18 @@ func Kinds() []head.Kind { return slices.Sorted(maps.Keys(objectives)) }
 // project computes the head's outputs for rows of x (nil: all), [rows, outputs].
 func (h *Head) project(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	return op.SoftCap(p, op.Linear(p, h.states(p, x, rows), h.Out), h.SoftCap)
+}
+
+// documents computes the outputs of sequence classification, [documents, labels].
+func (h *Head) documents(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
+	switch {
+	case h.PoolsLate:
+		x = h.pool(p, op.Activate(p, op.Linear(p, x, h.Dense), h.Activation), b)
+		return op.Linear(p, op.Dropout(p, x, h.Dropout, "head"), h.Out)
+	case h.Pooling == PoolMean:
+		return h.project(p, h.pool(p, x, b), nil)
+	}
+	return h.project(p, x, h.poolRows(b.IDs, b.Bounds()))
 }
 
 // states are the inputs of Out.

@@ -48,22 +48,19 @@ func (sequenceClass) check(h *Head, b *Batch) error {
 	return nil
 }
 
-func (sequenceClass) rows(h *Head, b *Batch) []int { return h.poolRows(b.IDs, b.Bounds()) }
-
-func (s sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	rows := s.rows(h, b)
+func (sequenceClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
+	y := h.documents(p, x, b)
 	switch h.Problem() {
 	case head.MultiLabel:
-		return op.BinaryCrossEntropy(p, h.project(p, x, rows), h.values(b))
+		return op.BinaryCrossEntropy(p, y, h.values(b))
 	case head.Regression:
-		return op.MeanSquares(p, h.project(p, x, rows), h.values(b))
+		return op.MeanSquares(p, y, h.values(b))
 	}
 	at, targets := labelled(b.Labels)
-	weights := b.weights(at)
-	for i, d := range at {
-		at[i] = rows[d]
+	if len(at) < len(b.Labels) {
+		y = op.Gather(p, y, at)
 	}
-	return op.WeightedCrossEntropy(p, h.project(p, x, at), targets, weights)
+	return op.WeightedCrossEntropy(p, y, targets, b.weights(at))
 }
 
 // weights are those of some labels of a batch; nil is 1 for each.
@@ -99,8 +96,6 @@ func (tokenClass) check(h *Head, b *Batch) error {
 	}
 	return nil
 }
-
-func (tokenClass) rows(*Head, *Batch) []int { return nil }
 
 func (tokenClass) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)

@@ -29,8 +29,6 @@ func (embedding) check(_ *Head, b *Batch) error {
 	return nil
 }
 
-func (embedding) rows(*Head, *Batch) []int { return nil }
-
 func (embedding) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	v := h.pool(p, x, b)
 	var first, second []int

@@ -70,8 +70,6 @@ func (causalLM) check(h *Head, b *Batch) error {
 	return checkVocabulary(h, b)
 }
 
-func (causalLM) rows(*Head, *Batch) []int { return nil }
-
 func (causalLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := b.Scored()
 	return lmLoss(p, h, x, rows, targets)
@@ -91,8 +89,6 @@ func (tokenLM) check(h *Head, b *Batch) error {
 	}
 	return checkVocabulary(h, b)
 }
-
-func (tokenLM) rows(*Head, *Batch) []int { return nil }
 
 func (tokenLM) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
 	rows, targets := labelled(b.Labels)

@@ -40,8 +40,6 @@ func (span) check(_ *Head, b *Batch) error {
 	return nil
 }
 
-func (span) rows(*Head, *Batch) []int { return nil }
-
 // loss is the mean of two cross-entropies over the document's tokens: of the first and of the last token (Devlin et al. 2019,
 // section 4.2).
 func (span) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {

@@ -17,8 +17,10 @@ type Linear struct {
 	Weight *Weight `hf:"weight"` // [out, in]
 	Bias   *Weight `hf:"bias"`   // [out], or nil
 
-	path     string
-	adapters map[string]attached
+	path string
+	// parameter says that in transformers the layer is no module but a parameter: all-linear and target_modules pass over it.
+	parameter bool
+	adapters  map[string]attached
 }
 
 type attached struct {

@@ -198,5 +198,20 @@ func (m *Model) walk(linear func(path string, l *Linear), weight func(name strin
 // Weights calls f for every weight in the order of the fields, tied ones too.
 func (m *Model) Weights(f func(*Weight)) { m.walk(nil, func(_ string, w *Weight) { f(w) }) }
 
-// Linears calls f for every linear layer, the LM head too.
-func (m *Model) Linears(f func(*Linear)) { m.walk(func(_ string, l *Linear) { f(l) }, nil) }
+// Linears calls f for every linear layer, the LM head too, but not for routers and experts.
+func (m *Model) Linears(f func(*Linear)) {
+	m.walk(func(_ string, l *Linear) {
+		if !l.parameter {
+			f(l)
+		}
+	}, nil)
+}
+
+// Experts calls f for every layer of an expert.
+func (m *Model) Experts(f func(*Linear)) {
+	m.walk(func(_ string, l *Linear) {
+		if l.Weight.entries > 0 {
+			f(l)
+		}
+	}, nil)
+}

@@ -45,7 +45,11 @@ func (m *Model) Loss(p *op.Pass, b *Batch) (mat.Tensor, error) {
 	if len(b.FloatLabels) == 0 && h.Kind != head.FeatureExtraction && countScored(b.Labels) == 0 {
 		return nil, errors.New("model: nothing in the batch is scored")
 	}
-	return s.loss(p, h, m.Forward(p, b, nil), b), nil
+	losses := s.loss(p, h, m.Forward(p, b, nil), b)
+	if d, ok := m.Backbone.(*Decoder); ok {
+		losses = op.AddBalance(p, losses, d.auxLoss)
+	}
+	return losses, nil
 }
 
 // Scored counts the losses of an example with these labels: of a document, or for feature extraction of a pair.
@@ -69,8 +73,8 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	if h.Out == nil {
 		return op.Matrix(h.pool(p, x, b)), nil
 	}
-	if own := objectives[h.Kind].rows(h, b); own != nil {
-		rows = own
+	if h.Kind == head.SequenceClassification {
+		return op.Matrix(h.documents(p, x, b)), nil
 	}
 	return op.Matrix(h.project(p, x, rows)), nil
 }

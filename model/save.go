@@ -183,7 +183,7 @@ func (m *Model) noteCompanions() {
 func (m *Model) adapted(adapter string) (map[string]tensor.Source, error) {
 	sources := map[string]tensor.Source{}
 	var err error
-	m.Linears(func(l *Linear) {
+	m.walk(func(_ string, l *Linear) {
 		sources[l.Weight.Name] = l.Source(adapter)
 		_, merges := l.adapters[adapter].Adapter.(BiasMerger)
 		adds := l.AddsBias(adapter)
@@ -194,7 +194,7 @@ func (m *Model) adapted(adapter string) (map[string]tensor.Source, error) {
 			b := l.BiasOf(adapter)
 			sources[l.Bias.named().Name] = foldedBias{tensor.View(b, 1, len(b))}
 		}
-	})
+	}, nil)
 	m.Weights(func(w *Weight) {
 		if w.tables[adapter] != nil {
 			sources[w.Name] = w.Table(adapter)

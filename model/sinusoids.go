@@ -38,3 +38,17 @@ func sinusoids32(positions, n int) []float32 {
 	}
 	return v
 }
+
+// geometricSinusoids are those of tensor2tensor, [positions, n], in float32: frequencies from 1 to 1/10000, the sines before
+// the cosines.
+func geometricSinusoids(positions, n int) []float32 {
+	v, half := make([]float32, positions*n), n/2
+	step := math.Log(10000) / float64(max(half-1, 1))
+	for p := range positions {
+		for j := range half {
+			angle := float64(float32(p) * float32(math.Exp(float64(-float32(step)*float32(j)))))
+			v[p*n+j], v[p*n+half+j] = float32(math.Sin(angle)), float32(math.Cos(angle))
+		}
+	}
+	return v
+}

@@ -9,10 +9,11 @@ import (
 )
 
 // StoredPart is one of the tensors of a checkpoint in which a weight lies: the whole of it, or part Index of Of equal runs of
-// rows.
+// rows; or, where Entry, entry Index along its first dimension.
 type StoredPart struct {
 	Name      string
 	Index, Of int
+	Entry     bool
 }
 
 // storedParts are the tensors in which a weight lies; several lie one below the other. Without Architecture.Stored there is
@@ -28,14 +29,25 @@ func (f Architecture) storedParts(name string) []StoredPart {
 
 // shape is the shape in which a tensor holds the weight.
 func (w *Weight) shape() []int {
-	if !w.transposed {
-		return w.Shape
+	switch {
+	case w.transposed:
+		return []int{w.Shape[1], w.Shape[0]}
+	case w.channelwise:
+		return []int{w.Shape[0], 1, w.Shape[1]}
 	}
-	return []int{w.Shape[1], w.Shape[0]}
+	return w.Shape
 }
 
 // part is that part of a tensor.
 func (s StoredPart) part(t checkpoint.Tensor) (checkpoint.Tensor, error) {
+	if s.Entry {
+		if len(t.Shape) < 2 || s.Index >= t.Shape[0] {
+			return t, fmt.Errorf("%s has shape %v; want an entry %d", t.Name, t.Shape, s.Index)
+		}
+		size := len(t.Data) / t.Shape[0]
+		t.Shape, t.Data = t.Shape[1:], t.Data[s.Index*size:(s.Index+1)*size]
+		return t, nil
+	}
 	if s.Of == 0 {
 		return t, nil
 	}
@@ -72,19 +84,25 @@ func (f Architecture) toStored(weights []checkpoint.Tensor) ([]checkpoint.Tensor
 	for _, w := range weights {
 		parts := f.storedParts(w.Name)
 		for i, p := range parts {
-			t, err := StoredPart{Index: i, Of: len(parts)}.part(w)
+			t, err := w, error(nil)
+			if len(parts) > 1 {
+				t, err = StoredPart{Index: i, Of: len(parts)}.part(w)
+			}
 			if err != nil {
 				return nil, err
 			}
 			t.Name = p.Name
-			if p.Of == 0 {
+			if p.Of == 0 && !p.Entry {
 				out = append(out, t)
 				continue
 			}
 			if runs[p.Name] == nil {
-				runs[p.Name] = make([]checkpoint.Tensor, p.Of)
 				out = append(out, checkpoint.Tensor{Name: p.Name})
 			}
+			if p.Entry {
+				t.Shape = append([]int{1}, t.Shape...)
+			}
+			runs[p.Name] = append(runs[p.Name], make([]checkpoint.Tensor, max(0, p.Index+1-len(runs[p.Name])))...)
 			runs[p.Name][p.Index] = t
 		}
 	}

@@ -36,8 +36,11 @@ type Weight struct {
 	shared   bool
 	nameless bool
 
-	layerNorm  bool // a LayerNorm's weight or bias
-	transposed bool // a checkpoint holds the matrix as [in, out]
+	layerNorm   bool // a LayerNorm's weight or bias
+	channelwise bool // a checkpoint holds the matrix with an extent of 1 between its two (a convolution of each channel)
+	// entry and entries say that the weight is an entry of a parameter of transformers (Entry).
+	entry, entries int
+	transposed     bool // a checkpoint holds the matrix as [in, out]
 
 	drawn  bool                 // the values are random since the checkpoint lacks them, and nothing has trained them
 	stored checkpoint.Tensor    // the tensor that was read; without Data if the values are float32 of the weight's own

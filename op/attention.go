@@ -27,6 +27,9 @@ type AttentionShape struct {
 	// SoftCap keeps the scores s between -SoftCap and SoftCap, as SoftCap·tanh(s/SoftCap) (Gemma Team 2024, arXiv 2408.00118,
 	// section 2); 0 is no cap.
 	SoftCap float32
+	// Bias and Sinks may be nil.
+	Bias  *RelativeBias
+	Sinks *Sinks
 	// Dropout is the rate at which probabilities are dropped where Pass.ModelDropout is; Name tells its masks from others'.
 	Dropout float32
 	Name    string
@@ -54,7 +57,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{qkv}, Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
+		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q = Matrix(qkv)
@@ -122,13 +125,15 @@ type attention struct {
 	rope            *RoPE
 	s               AttentionShape
 	cache           []*KV
+	spread          biases
+	terms           []termGrads // of every document, in the backward pass
 	turns           []ropeTable // of every row, if there are rotations; its own angles come first
 	key             uint64      // of the mask of dropout
 }
 
 // run computes the result.
 func (a *attention) run(y tensor.Matrix) {
-	a.y, a.key = y, a.pass.key(a.s.Name)
+	a.y, a.key, a.spread = y, a.pass.key(a.s.Name), a.s.Bias.spread(a)
 	if a.pass.Grad {
 		a.lse = a.pass.New(a.q.Rows, a.s.Heads)
 	}
@@ -283,6 +288,7 @@ func (a *attention) forward(d, kv int) {
 				a.drop(s.Row(i), w, row, h)
 			}
 			NN(a.pass, y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
+			a.eachBlind(w, func(i int) { a.average(y.Row(i), d, kv) })
 		})
 	}
 }
@@ -311,10 +317,18 @@ func (a *attention) softmax(s []float32, w tile, i, row, h int) {
 	from, to := w.seen(i, a.s)
 	clear(s[:from])
 	clear(s[to:])
-	s = s[from:to]
-	a.score(s, w, i)
+	if s = s[from:to]; len(s) == 0 {
+		return
+	}
+	a.score(s, w, i, h, from)
 	m := vec.Max(s)
+	if a.s.Sinks != nil {
+		m = max(m, a.s.Sinks.Scores[h])
+	}
 	sum := vec.ExpSum(s, s, m)
+	if a.s.Sinks != nil {
+		sum += a.s.Sinks.sink(h, m)
+	}
 	vec.Scale(s, 1/sum, s)
 	if a.lse != nil {
 		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
@@ -326,13 +340,16 @@ func (a *attention) scale(w tile, i int) float32 {
 	if a.s.QueryScale == nil {
 		return a.s.Scale
 	}
-	return a.s.Scale * a.s.QueryScale(w.past+i)
+	return a.s.Scale * a.s.QueryScale(w.position(i))
 }
 
-// score turns the products s of query i with keys into scores.
-func (a *attention) score(s []float32, w tile, i int) {
+// score turns the products s of query i with keys, from the tile's column from on, into scores.
+func (a *attention) score(s []float32, w tile, i, h, from int) {
 	if a.s.SoftCap == 0 {
 		vec.Scale(s, a.scale(w, i), s)
+		if a.s.Bias != nil {
+			vec.Add(s, s, a.spread.at(a.spread.values, w, i, h, from, len(s)))
+		}
 		return
 	}
 	vec.Scale(s, a.scale(w, i)/a.s.SoftCap, s)

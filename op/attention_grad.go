@@ -8,15 +8,17 @@ import (
 // backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq. A job
 // takes all queries of a key-value head, so sums have a fixed order.
 func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
+	a.terms = a.newTermGrads()
 	tensor.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
 		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
 	})
+	a.addTermGrads()
 	a.pass.Free(a.lse)
 }
 
 // gradients is backward's job for one document and key-value head.
 func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
-	g := headGrad{a: a, d: d}
+	g := headGrad{a: a, d: d, dkv: dkv}
 	g.k, g.v = a.keysValues(d, kv)
 	g.dk, g.dv = a.source(dkv, d, kv)
 	n := min(a.queries(d), a.s.queryTile()) * g.k.Rows
@@ -36,6 +38,7 @@ type headGrad struct {
 	d, h       int
 	q, k, v, y tensor.Matrix
 	dq, dk, dv tensor.Matrix
+	dkv        tensor.Matrix // the gradients of all keys and values
 	dy         tensor.Matrix
 	p, ds      []float32 // scratch for a tile's scores
 }
@@ -52,23 +55,27 @@ func (g *headGrad) tile(w tile) {
 	for i := range rows {
 		row := g.a.bounds[g.d] + w.from + i
 		g.a.drop(ds.Row(i), w, row, g.h)
-		g.a.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, g.a.lse.m.Row(row)[g.h], vec.Dot(dy.Row(i), y.Row(i)))
+		g.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, g.a.lse.m.Row(row)[g.h], vec.Dot(dy.Row(i), y.Row(i)))
 		g.a.drop(p.Row(i), w, row, g.h)
 	}
 	TN(g.a.pass, g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
 	NN(g.a.pass, g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)
 	TN(g.a.pass, g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
+	g.a.eachBlind(w, g.blind)
 }
 
 // scoreGrad turns raw scores into probabilities p, and dP in ds into the gradient of the raw scores.
-func (a *attention) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32) {
+func (g *headGrad) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32) {
+	a := g.a
 	from, to := w.seen(i, a.s)
 	clear(p[:from])
 	clear(p[to:])
 	clear(ds[:from])
 	clear(ds[to:])
-	p, ds = p[from:to], ds[from:to]
-	a.score(p, w, i)
+	if p, ds = p[from:to], ds[from:to]; len(p) == 0 {
+		return
+	}
+	a.score(p, w, i, g.h, from)
 	for j := range ds {
 		ds[j] -= delta
 	}
@@ -79,5 +86,12 @@ func (a *attention) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32
 	}
 	vec.ExpSum(p, p, lse)
 	vec.Mul(ds, ds, p)
+	if db := a.terms[g.d].biases; db != nil {
+		db = a.spread.at(db, w, i, g.h, from, len(ds))
+		vec.Add(db, db, ds)
+	}
+	if dk := a.terms[g.d].sinks; dk != nil {
+		dk[g.h] -= a.s.Sinks.sink(g.h, lse) * delta
+	}
 	vec.Scale(ds, a.scale(w, i), ds)
 }

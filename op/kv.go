@@ -15,6 +15,9 @@ type KV struct {
 	Len  int
 	cap  int
 	k, v []float32
+	// Of GatedDelta: what it has read of each token, and the state after stateLen tokens.
+	rows, state []float32
+	stateLen    int
 }
 
 // NewKV keeps the keys and values of sources for CachedCrossAttention, a KV for each document; kv and sources are as for
@@ -62,11 +65,12 @@ func (c *KV) grow(n int, s AttentionShape) {
 
 // Copy returns a copy of the cache.
 func (c *KV) Copy() *KV {
-	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v)}
+	return &KV{Len: c.Len, cap: c.cap, k: slices.Clone(c.k), v: slices.Clone(c.v), rows: slices.Clone(c.rows),
+		state: slices.Clone(c.state), stateLen: c.stateLen}
 }
 
 // Bytes is the memory that the keys and values take.
-func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v)) }
+func (c *KV) Bytes() int { return 4 * (len(c.k) + len(c.v) + len(c.rows) + len(c.state)) }
 
 func (c *KV) keys(h, dim int) tensor.Matrix {
 	return tensor.View(c.k[h*c.cap*dim:][:c.Len*dim], c.Len, dim)

@@ -37,9 +37,10 @@ type Pass struct {
 	nodes map[mat.Tensor]*node
 	err   error
 
-	scope *scope // operators that were declared and have not run yet; nil outside of a Checkpoint
-	again bool   // a Checkpoint is run again: its time counts as recomputation
-	meter *meter // where not nil, nothing is computed; what it would hold is counted
+	scope   *scope   // operators that were declared and have not run yet; nil outside of a Checkpoint
+	balance *balance // what routers chose, where the auxiliary loss wants it; shared with passes within this one
+	again   bool     // a Checkpoint is run again: its time counts as recomputation
+	meter   *meter   // where not nil, nothing is computed; what it would hold is counted
 }
 
 // Regularization is what a training pass does against overfitting, beside the adapter's dropout. The zero value is nothing.
@@ -137,7 +138,10 @@ func (p *Pass) fail(err error) {
 
 // nested starts a pass within this one.
 func (p *Pass) nested(grad bool) *Pass {
-	return &Pass{Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Regularization: p.Regularization, BF16: p.BF16, Profile: p.Profile}
+	if p.balance == nil {
+		p.balance = &balance{}
+	}
+	return &Pass{balance: p.balance, Grad: grad, Adapter: p.Adapter, Seed: p.Seed, Train: p.Train, Regularization: p.Regularization, BF16: p.BF16, Profile: p.Profile}
 }
 
 // adopt moves a tensor from its pass to this one.

@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -176,6 +177,7 @@ func (t *task) help() {
 }
 
 func work() {
+	debug.SetPanicOnFault(true)  // a file that is cut while it is mapped: see checkpoint.Guarded
 	defer func() { go work() }() // only a Goexit in a caller's function gets here
 	for {
 		join().help()

@@ -47,7 +47,8 @@ func run(ctx context.Context, m *model.Model, adapter, path string) (Report, err
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	v := &verification{m: m, adapter: adapter, file: f, transposed: map[*nn.Param]*model.Weight{}}
+	v := &verification{m: m, adapter: adapter, file: f, transposed: map[*nn.Param]*model.Weight{},
+		entries: map[string][]*nn.Param{}}
 	if err := v.inputs(); err != nil {
 		return nil, err
 	}
@@ -78,6 +79,7 @@ type verification struct {
 	outputPositions []int                       // of the outputs in the file's padded logits; nil if they are the positions of the tokens
 	unfrozen        []*model.Weight             // weights that were made trainable and must be frozen again
 	transposed      map[*nn.Param]*model.Weight // the weights, of the parameters, that a checkpoint holds transposed
+	entries         map[string][]*nn.Param      // the parameters whose gradients are the entries of a tensor, by its name in the file
 	zeroGrad        float64                     // a tensor whose largest gradient is below this counts as zero
 	report          Report
 }
@@ -213,25 +215,44 @@ func (v *verification) compareGradients(params map[string]*nn.Param) error {
 			v.zeroGrad = math.Max(v.zeroGrad, zeroGradRatio*math.Abs(float64(g)))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		t, _ := v.file.Get(name)
-		want, err := t.Float32s()
-		if err != nil {
+	for _, name := range v.file.Names() {
+		of := v.entries[name]
+		if p := params[name]; p != nil {
+			of = []*nn.Param{p}
+		}
+		if err := v.compareGradient(name, of); err != nil {
 			return err
 		}
-		p := params[name]
-		rows, cols, got := p.Shape()[0], p.Shape()[1], op.Grad(p).Data
-		if w := v.transposed[p]; w != nil {
-			rows, cols, got = cols, rows, w.Transpose(got)
-		}
-		if len(want) != p.Size() || len(t.Shape) == 2 && t.Shape[0] != rows {
-			return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, []int{rows, cols})
-		}
-		v.compare(name, got, want, true)
 	}
 	for _, p := range params {
 		p.ZeroGrad()
 	}
+	return nil
+}
+
+// compareGradient compares a tensor of the file with the gradients of the parameters that lie in it one after the other.
+func (v *verification) compareGradient(name string, of []*nn.Param) error {
+	if len(of) == 0 {
+		return nil
+	}
+	t, _ := v.file.Get(name)
+	want, err := t.Float32s()
+	if err != nil {
+		return err
+	}
+	var got []float32
+	shape := of[0].Shape()
+	for _, p := range of {
+		g := op.Grad(p).Data
+		if w := v.transposed[p]; w != nil {
+			shape, g = []int{w.Shape[1], w.Shape[0]}, w.Transpose(g)
+		}
+		got = append(got, g...)
+	}
+	if len(want) != len(got) || len(of) == 1 && len(t.Shape) == 2 && t.Shape[0] != shape[0] {
+		return fmt.Errorf("%s has shape %v, the parameter %v", name, t.Shape, shape)
+	}
+	v.compare(name, got, want, true)
 	return nil
 }
 
@@ -260,21 +281,30 @@ func (v *verification) gradientParams() (map[string]*nn.Param, error) {
 			delete(wanted, plainName(name))
 		}
 	}
+	param := func(w *model.Weight) *nn.Param {
+		p := w.Param(v.adapter)
+		if p == nil {
+			v.unfrozen = append(v.unfrozen, w)
+			p = w.Train()
+		}
+		if w.Transposed() {
+			v.transposed[p] = w
+		}
+		return p
+	}
+	entries := map[string]bool{} // parameters whose entries are weights
 	v.m.Weights(func(w *model.Weight) {
+		if parameter, i, n := w.Entry(); n > 0 {
+			if inFile, ok := wanted[parameter]; ok {
+				found[fmt.Sprintf("%s[%d]", inFile, i)] = param(w)
+				v.entries[inFile] = append(v.entries[inFile], param(w))
+				entries[parameter] = true
+			}
+		}
 		if w.Buffer() {
 			return
 		}
-		take(w.Name, func() *nn.Param {
-			p := w.Param(v.adapter)
-			if p == nil {
-				v.unfrozen = append(v.unfrozen, w)
-				p = w.Train()
-			}
-			if w.Transposed() {
-				v.transposed[p] = w
-			}
-			return p
-		})
+		take(w.Name, func() *nn.Param { return param(w) })
 	})
 	v.m.Linears(func(l *model.Linear) {
 		if a := l.Adapter(v.adapter); a != nil {
@@ -283,6 +313,9 @@ func (v *verification) gradientParams() (map[string]*nn.Param, error) {
 			}
 		}
 	})
+	for parameter := range entries {
+		delete(wanted, parameter)
+	}
 	if len(wanted) > 0 {
 		return nil, fmt.Errorf("has gradients of unknown parameters: %s", wording.List(slices.Sorted(maps.Values(wanted)), 6, ", "))
 	}

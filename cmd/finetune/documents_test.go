@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/spagotune/spagotune/internal/cpu"
 )
 
 // command is a command line in a document.
@@ -125,4 +127,34 @@ func helpCommands(t *testing.T) []command {
 		}
 	}
 	return all
+}
+
+// reducedRun is a command in docs/reproduction.md with a line of what it prints on the pure-Go kernel.
+var reducedRun = regexp.MustCompile(`(?m)^    SPAGOTUNE_KERNEL=go finetune (table .+)\n    (\| .+ \|)$`)
+
+// TestReducedRuns runs the reduced runs of docs/reproduction.md and compares every digit.
+func TestReducedRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains on the slowest kernel")
+	}
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "reproduction.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := reducedRun.FindAllStringSubmatch(string(raw), -1)
+	if len(all) != 3 {
+		t.Fatalf("found %d reduced runs", len(all))
+	}
+	before := cpu.Used
+	cpu.Used = cpu.Go
+	defer func() { cpu.Used = before }()
+	for _, m := range all {
+		args, err := words(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := ok(t, append(args, "--output", filepath.Join(t.TempDir(), "table"))...); !strings.Contains(out, m[2]+"\n") {
+			t.Errorf("finetune %s prints\n%s\nwant the line\n%s", m[1], out, m[2])
+		}
+	}
 }

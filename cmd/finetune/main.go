@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/build"
@@ -171,7 +172,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	g.Names = &names{g: g}
 	err = g.Names.flags(parsed)
 	if err == nil {
-		err = parsed.Run(g)
+		err = checkpoint.Guarded(func() error { return parsed.Run(g) })
 	}
 	if err != nil {
 		code := fail(stderr, err)

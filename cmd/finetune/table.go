@@ -39,7 +39,7 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 // tableCmd is the verb table.
 type tableCmd struct {
 	Name   string `arg:"" placeholder:"FILE.yaml" help:"A recipe, FILE.yaml; or one of the paper's tables: memory, pretraining, ablation, main or rank."`
-	Preset string `placeholder:"NAME" help:"Of the paper's tables: tiny (the embedded model), smollm2 (hours) or paper (the paper's own setup). Default tiny."`
+	Preset string `placeholder:"NAME" help:"Of the paper's tables: tiny (the embedded model), smollm2 (hours), paper (the paper's own setup) or released (the released commands). Default tiny."`
 	Seeds  int    `placeholder:"N" help:"Number of seeds for each row. 0 means the recipe's number."`
 	Output string `placeholder:"DIR" help:"Folder of the table. By default NAME-PRESET, or the file's name. A table that was stopped goes on in it."`
 	experimentFlags

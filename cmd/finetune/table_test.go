@@ -50,3 +50,55 @@ func TestDryRun(t *testing.T) {
 		}
 	}
 }
+
+// ownRecipe is a recipe of one's own with a search.
+const ownRecipe = `
+model: embedded
+task: memory
+task_options: {pairs: 2}
+target_modules: [q_proj]
+r: 2
+max_steps: 2
+per_device_train_batch_size: 2
+warmup_ratio: 0
+seed: 1
+search: {learning_rate: [1.0e-3, 1.0e-2], widen: 0}
+compare:
+  - {name: lora, method: lora}
+  - {name: mora, method: mora}
+`
+
+// TestOwnTable plans a recipe's table, makes it, searches it, and trains the recipe that the search writes; train alone says
+// what to use for a recipe with a search.
+func TestOwnTable(t *testing.T) {
+	dir := t.TempDir()
+	recipe := filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(recipe, []byte(ownRecipe), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	table, search := filepath.Join(dir, "table"), filepath.Join(dir, "search")
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"table", recipe, "--dry-run", "--output", table}, []string{"| lora | 2 | 1 | 0 | 2 | ", "In all about "}},
+		{[]string{"table", recipe, "--output", table}, []string{"| lora | 1 | ", "| mora | 1 | ", "| chosen"}},
+		{[]string{"table", recipe, "--dry-run", "--output", table}, []string{"| lora | 2 | 1 | 2 | 2 | "}},
+		{[]string{"search", recipe, "--row", "mora", "--output", search}, []string{"| chosen", "finetune train " + filepath.Join(search, "mora.yaml")}},
+		{[]string{"train", filepath.Join(search, "mora.yaml"), "--output", filepath.Join(dir, "run")}, []string{"saved in "}},
+	} {
+		out := ok(t, tt.args...)
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is missing in\n%s", tt.args, want, out)
+			}
+		}
+	}
+	code, _, stderr := finetuneCmd(t, "train", recipe, "--output", filepath.Join(dir, "none"))
+	if code != 1 || !strings.Contains(stderr, "finetune search "+recipe) {
+		t.Errorf("train with a search: exit %d, %q", code, stderr)
+	}
+	if out := ok(t, "train", recipe, "--set", "search={}", "--output", filepath.Join(dir, "first")); !strings.Contains(out, "== lora") {
+		t.Errorf("train without the search prints\n%s", out)
+	}
+}

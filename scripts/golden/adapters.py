@@ -111,6 +111,15 @@ def adalora(lr):
     return model, torch.optim.AdamW(ps, lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01), lambda m, s: m.base_model.update_and_allocate(s)
 
 
+def plain(config, **settings):
+    """A course of AdamW with a method that needs nothing after a step."""
+    def make(lr):
+        model = peft.get_peft_model(base("train"), config(target_modules=ALL, task_type="CAUSAL_LM", **settings))
+        ps = [p for p in model.parameters() if p.requires_grad]
+        return model, torch.optim.AdamW(ps, lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01), lambda m, s: None
+    return make
+
+
 write("ia3", peft.IA3Config(feedforward_modules=["down_proj"], **SOME))
 write("vera", peft.VeraConfig(r=4, projection_prng_key=5, **SOME))
 write("veraprng", peft.VeraConfig(r=4, projection_prng_key=6, save_projection=False, **SOME))
@@ -122,3 +131,9 @@ write("pissaraw", peft.LoraConfig(r=2, lora_alpha=4, init_lora_weights="pissa", 
 write("oloraraw", peft.LoraConfig(r=2, lora_alpha=4, init_lora_weights="olora", **SOME))
 course("loraplus", loraplus, settings=dict(r=2, lora_alpha=4, loraplus_lr_ratio=4.0))
 course("adalora", adalora, settings=BUDGET)
+VERA, IA3, OLORA = dict(r=4, projection_prng_key=5), dict(feedforward_modules=["down_proj"]), dict(r=2, lora_alpha=4, init_lora_weights="olora")
+PISSA = dict(r=2, lora_alpha=4, init_lora_weights="pissa")
+course("vera", plain(peft.VeraConfig, **VERA), settings=VERA)
+course("ia3", plain(peft.IA3Config, **IA3), settings=IA3)
+course("olora", plain(peft.LoraConfig, **OLORA), settings={k: OLORA[k] for k in ["r", "lora_alpha"]})
+course("pissa", plain(peft.LoraConfig, **PISSA), settings={k: PISSA[k] for k in ["r", "lora_alpha"]})

@@ -1,0 +1,94 @@
+package adapter
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+)
+
+// TestExpertAdapters: adapters on experts are saved as PEFT names them, are read to the same outputs, and compute the same
+// merged.
+func TestExpertAdapters(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		m, err := model.Load(t.Context(), c.Dir, model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		experts := 0
+		m.Experts(func(*model.Linear) { experts++ })
+		if experts == 0 {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			parameters := stringList{"experts.gate_up_proj", "experts.down_proj"}
+			a, err := Attach(t.Context(), m, "e", &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, TargetParameters: parameters}, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			for _, p := range a.Params() {
+				for i := range op.Data(p.Param).Data {
+					op.Data(p.Param).Data[i] = float32(rng.NormFloat64()) / 10
+				}
+			}
+			want, base := expertOutputs(t, m, "e"), expertOutputs(t, m, "")
+			if golden.MaxAbs(want, base) < 1e-3 {
+				t.Error("the adapter changes nothing")
+			}
+			dir := filepath.Join(t.TempDir(), "a")
+			if err := a.Save(dir); err != nil {
+				t.Fatal(err)
+			}
+			checkExpertFile(t, dir)
+			if _, err := Load(t.Context(), m, dir, "again"); err != nil {
+				t.Fatal(err)
+			}
+			if got := expertOutputs(t, m, "again"); !slices.Equal(got, want) {
+				t.Error("the saved adapter has other outputs")
+			}
+			if err := a.Merge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			golden.Close(t, "merged", expertOutputs(t, m, ""), want, 1e-4, false)
+			a.Unmerge()
+			if !slices.Equal(expertOutputs(t, m, ""), base) {
+				t.Error("merging leaves a trace")
+			}
+		})
+	}
+}
+
+// checkExpertFile says which of PEFT's names a file lacks.
+func checkExpertFile(t *testing.T, dir string) {
+	t.Helper()
+	f, err := checkpoint.Open(filepath.Join(dir, tensorFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for _, suffix := range []string{"experts.lora_A.weight", "experts.lora_B.weight", "experts.base_layer.lora_A.weight", "experts.base_layer.lora_B.weight"} {
+		if !slices.ContainsFunc(f.Names(), func(name string) bool { return endsIn(name, suffix) }) {
+			t.Errorf("the file has no …%s, only %v", suffix, f.Names())
+		}
+	}
+}
+
+// expertOutputs are the logits of a text.
+func expertOutputs(t *testing.T, m *model.Model, name string) []float32 {
+	t.Helper()
+	var out []float32
+	if err := op.Inference(name, func(p *op.Pass) error {
+		y, err := m.Logits(p, &model.Batch{IDs: []int32{5, 6, 7, 8, 9, 10}}, nil, nil)
+		out = slices.Clone(y.Data)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

@@ -1,0 +1,308 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/nn"
+
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/op"
+)
+
+func init() {
+	for modelType, class := range map[string]string{"t5": "T5", "mt5": "MT5"} {
+		Register(modelType, Architecture{Class: class, Kind: head.Seq2SeqLM, New: newT5})
+	}
+}
+
+// t5Config has the keys of config.json for T5, Flan-T5 and mT5.
+type t5Config struct {
+	ModelType           string   `json:"model_type"`
+	VocabSize           int      `json:"vocab_size"`
+	DModel              int      `json:"d_model"`
+	DKV                 int      `json:"d_kv"`
+	DFF                 int      `json:"d_ff"`
+	NumLayers           int      `json:"num_layers"`
+	NumDecoderLayers    *int     `json:"num_decoder_layers"`
+	NumHeads            int      `json:"num_heads"`
+	Buckets             int      `json:"relative_attention_num_buckets"`
+	MaxDistance         int      `json:"relative_attention_max_distance"`
+	DropoutRate         float64  `json:"dropout_rate"`
+	ClassifierDropout   float64  `json:"classifier_dropout"`
+	LayerNormEpsilon    float64  `json:"layer_norm_epsilon"`
+	FeedForwardProj     string   `json:"feed_forward_proj"`
+	DenseActFn          string   `json:"dense_act_fn"` // what feed_forward_proj says, in newer files
+	IsGatedAct          bool     `json:"is_gated_act"`
+	TieWordEmbeddings   *bool    `json:"tie_word_embeddings"`
+	ScaleDecoderOutputs *bool    `json:"scale_decoder_outputs"`
+	PadTokenID          int32    `json:"pad_token_id"`
+	DecoderStartTokenID *int32   `json:"decoder_start_token_id"`
+	IsEncoderDecoder    *bool    `json:"is_encoder_decoder"`
+	NPositions          int      `json:"n_positions"` // of pretraining; relative positions have no end
+	InitializerFactor   *float64 `json:"initializer_factor"`
+
+	act   op.Activation
+	gated bool
+}
+
+// t5 is the encoder and decoder of T5 (Raffel et al. 2020, arXiv 1910.10683) and mT5 (Xue et al. 2021): a norm before each
+// part of a layer, no biases, and scores that depend on relative positions, by a table that all layers of a stack share.
+type t5 struct {
+	nn.Module
+	Shared  *Weight  `hf:"shared.weight"`
+	Encoder *t5Stack `hf:"encoder"`
+	Decoder *t5Stack `hf:"decoder"`
+
+	c *t5Config
+}
+
+// t5Stack is an encoder or a decoder.
+type t5Stack struct {
+	Words  *Weight    `hf:"embed_tokens.weight"`
+	Bias   *Weight    `hf:"block.0.layer.0.SelfAttention.relative_attention_bias.weight"`
+	Blocks []*t5Block `hf:"block"`
+	Norm   *RMSNorm   `hf:"final_layer_norm"`
+
+	name  string
+	shape op.AttentionShape
+}
+
+// t5Block is a layer: a *t5Attention, in a decoder another one to the source, and a *t5MLP.
+type t5Block struct {
+	Parts []any `hf:"layer"`
+}
+
+// t5Attention is attention with its norm; one of Self and Cross is nil.
+type t5Attention struct {
+	Self  *t5Projections `hf:"SelfAttention"`
+	Cross *t5Projections `hf:"EncDecAttention"`
+	Norm  *RMSNorm       `hf:"layer_norm"`
+}
+
+type t5Projections struct {
+	Query  *Linear `hf:"q"`
+	Key    *Linear `hf:"k"`
+	Value  *Linear `hf:"v"`
+	Output *Linear `hf:"o"`
+}
+
+// t5MLP has Up, or Gate and GatedUp.
+type t5MLP struct {
+	Up      *Linear  `hf:"DenseReluDense.wi"`
+	Gate    *Linear  `hf:"DenseReluDense.wi_0"`
+	GatedUp *Linear  `hf:"DenseReluDense.wi_1"`
+	Down    *Linear  `hf:"DenseReluDense.wo"`
+	Norm    *RMSNorm `hf:"layer_norm"`
+}
+
+// t5Positions is the length of documents, which only memory limits.
+const t5Positions = 1 << 20
+
+var _ EncoderDecoder = (*t5)(nil)
+
+func newT5(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
+	c := &t5Config{VocabSize: 32128, DModel: 512, DKV: 64, DFF: 2048, NumLayers: 6, NumHeads: 8, Buckets: 32, MaxDistance: 128, DropoutRate: 0.1,
+		LayerNormEpsilon: 1e-6, FeedForwardProj: "relu"}
+	if err := config.Decode(c); err != nil {
+		return nil, nil, err
+	}
+	if err := c.complete(); err != nil {
+		return nil, nil, err
+	}
+	m := &t5{Shared: NewWeight(c.VocabSize, c.DModel), c: c}
+	m.Encoder, m.Decoder = m.stack("encoder", c.NumLayers), m.stack("decoder", *c.NumDecoderLayers)
+	if want.Kind != head.Seq2SeqLM {
+		return nil, nil, noHead(c.ModelType, want.Kind)
+	}
+	h := &Head{Config: want, Out: NewLinear(c.VocabSize, c.DModel, false)}
+	h.Out.Weight.Tie(m.Shared)
+	if c.ModelType == "t5" && *c.ScaleDecoderOutputs {
+		h.LogitScale = 1 / sqrt32(c.DModel)
+	}
+	h.Add("lm_head", h.Out)
+	return m, h, nil
+}
+
+// complete fills in what follows from the keys, and says which of them are wrong.
+func (c *t5Config) complete() error {
+	if c.NumDecoderLayers == nil {
+		c.NumDecoderLayers = &c.NumLayers
+	}
+	if c.ScaleDecoderOutputs == nil {
+		c.ScaleDecoderOutputs = new(c.TieWordEmbeddings == nil || *c.TieWordEmbeddings)
+	}
+	if c.DecoderStartTokenID == nil {
+		c.DecoderStartTokenID = &c.PadTokenID
+	}
+	if err := positive("vocab_size", c.VocabSize, "d_model", c.DModel, "d_kv", c.DKV, "d_ff", c.DFF, "num_layers", c.NumLayers,
+		"num_decoder_layers", *c.NumDecoderLayers, "num_heads", c.NumHeads, "relative_attention_num_buckets", c.Buckets/4,
+		"relative_attention_max_distance", c.MaxDistance); err != nil {
+		return err
+	}
+	act, gated := strings.CutPrefix(c.FeedForwardProj, "gated-")
+	if gated && act == "gelu" { // as transformers reads it
+		act = "gelu_new"
+	}
+	c.gated = gated
+	var err error
+	if c.act, err = op.ParseActivation(act); err != nil {
+		return notSupported("config.json: feed_forward_proj: %w", err)
+	}
+	if c.IsEncoderDecoder != nil && !*c.IsEncoderDecoder {
+		return notSupported("config.json: is_encoder_decoder false is not supported for %s", c.ModelType)
+	}
+	return nil
+}
+
+// stack declares an encoder or a decoder.
+func (m *t5) stack(name string, layers int) *t5Stack {
+	c := m.c
+	n, inner := c.DModel, c.NumHeads*c.DKV
+	norm := func() *RMSNorm { return NewRMSNorm(n, float32(c.LayerNormEpsilon)) }
+	project := func() *t5Projections {
+		return &t5Projections{NewLinear(inner, n, false), NewLinear(inner, n, false), NewLinear(inner, n, false), NewLinear(n, inner, false)}
+	}
+	s := &t5Stack{Words: NewWeight(c.VocabSize, n), Bias: NewWeight(c.Buckets, c.NumHeads), Norm: norm(), name: name}
+	s.Words.Tie(m.Shared)
+	s.shape = op.AttentionShape{Heads: c.NumHeads, KVHeads: c.NumHeads, HeadDim: c.DKV, Bidirectional: name == "encoder", Scale: 1, Dropout: float32(c.DropoutRate)}
+	for range layers {
+		b := &t5Block{Parts: []any{&t5Attention{Self: project(), Norm: norm()}}}
+		if name == "decoder" {
+			b.Parts = append(b.Parts, &t5Attention{Cross: project(), Norm: norm()})
+		}
+		f := &t5MLP{Down: NewLinear(n, c.DFF, false), Norm: norm()}
+		if c.gated {
+			f.Gate, f.GatedUp = NewLinear(c.DFF, n, false), NewLinear(c.DFF, n, false)
+		} else {
+			f.Up = NewLinear(c.DFF, n, false)
+		}
+		b.Parts = append(b.Parts, f)
+		s.Blocks = append(s.Blocks, b)
+	}
+	return s
+}
+
+// Config implements Backbone.
+func (m *t5) Config() Config {
+	c := m.c
+	return Config{VocabSize: c.VocabSize, MaxPositionEmbeddings: t5Positions, NumHiddenLayers: max(c.NumLayers, *c.NumDecoderLayers), HiddenSize: c.DModel,
+		Dropout: c.DropoutRate, AttentionDropout: c.DropoutRate}
+}
+
+// Forward implements Backbone. With a cache, whose sources have been encoded, the batch is tokens of the targets.
+func (m *t5) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
+	if cache != nil {
+		return m.decode(p, nil, b.IDs, b.Bounds(), b, cache)
+	}
+	from, bounds := b.IDs, b.Bounds()
+	if b.Labels != nil {
+		from, bounds = b.Labels, b.TargetBounds()
+	}
+	ids := make([]int32, len(from)) // shifted by one, after the token with which the decoder starts
+	for d := range len(bounds) - 1 {
+		ids[bounds[d]] = *m.c.DecoderStartTokenID
+		for i := bounds[d] + 1; i < bounds[d+1]; i++ {
+			if ids[i] = from[i-1]; ids[i] == head.IgnoreIndex {
+				ids[i] = m.c.PadTokenID
+			}
+		}
+	}
+	return m.decode(p, m.encode(p, b), ids, bounds, b, nil)
+}
+
+// encode returns the encoder's states, [tokens of the sources, hidden].
+func (m *t5) encode(p *op.Pass, b *Batch) mat.Tensor {
+	s := m.Encoder
+	shape := s.shape
+	shape.AttentionLengths = b.AttentionLengths
+	x := m.embed(p, s, b.IDs, b.Bounds())
+	for _, l := range s.Blocks {
+		x = RunLayer(p, &withBias{l, s.Bias}, x, func(p *op.Pass, x mat.Tensor) mat.Tensor {
+			x = m.attend(p, s, shape, l, x, b.Bounds(), nil)
+			return m.feedForward(p, l.Parts[1].(*t5MLP), x)
+		})
+	}
+	return m.drop(p, s.Norm.Forward(p, x), s.name+" last")
+}
+
+// decode returns the decoder's states. Cross-attention sees memory, the encoder's states of the batch b, or with a cache the
+// keys and values that it holds.
+func (m *t5) decode(p *op.Pass, memory mat.Tensor, ids []int32, bounds []int, b *Batch, cache *Cache) mat.Tensor {
+	s := m.Decoder
+	x := m.embed(p, s, ids, bounds)
+	for i, l := range s.Blocks {
+		x = op.CheckpointWith(p, x, memory, trained(p, &withBias{l, s.Bias}), func(p *op.Pass, x, memory mat.Tensor) mat.Tensor {
+			x = m.attend(p, s, s.shape, l, x, bounds, cache.Layer(i))
+			x = m.crossAttend(p, l.Parts[1].(*t5Attention), x, memory, bounds, b, cache.Source(i))
+			return m.feedForward(p, l.Parts[2].(*t5MLP), x)
+		})
+	}
+	return m.drop(p, s.Norm.Forward(p, x), s.name+" last")
+}
+
+func (m *t5) embed(p *op.Pass, s *t5Stack, ids []int32, bounds []int) mat.Tensor {
+	x := op.EmbeddingSum(p, s.Words.Lookup(p, ids))
+	if s.name == "encoder" {
+		x = op.EmbeddingNoise(p, x, bounds)
+	}
+	return m.drop(p, x, s.name+" embeddings")
+}
+
+func (m *t5) drop(p *op.Pass, x mat.Tensor, name string) mat.Tensor {
+	return op.Dropout(p, x, float32(m.c.DropoutRate), name)
+}
+
+// output adds the last layer of a part, with dropout, to x.
+func (m *t5) output(p *op.Pass, x, y mat.Tensor, l *Linear) mat.Tensor {
+	return op.Add(p, x, dropOutput(p, op.Linear(p, y, l), float32(m.c.DropoutRate), l))
+}
+
+// attend is self-attention.
+func (m *t5) attend(p *op.Pass, s *t5Stack, shape op.AttentionShape, l *t5Block, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
+	a := l.Parts[0].(*t5Attention)
+	shape.Name = a.Self.Query.path
+	shape.Bias = s.Bias.relativeBias(p, relativeBuckets(m.c.Buckets, m.c.MaxDistance, shape.Bidirectional))
+	qkv := op.Linear(p, a.Norm.Forward(p, x), a.Self.Query, a.Self.Key, a.Self.Value)
+	return m.output(p, x, op.Attention(p, qkv, bounds, nil, shape, cache), a.Self.Output)
+}
+
+// crossAttend is attention to the source.
+func (m *t5) crossAttend(p *op.Pass, a *t5Attention, x, memory mat.Tensor, bounds []int, b *Batch, cache []*op.KV) mat.Tensor {
+	q := op.Linear(p, a.Norm.Forward(p, x), a.Cross.Query)
+	if cache != nil {
+		return m.output(p, x, op.CachedCrossAttention(p, q, bounds, m.Decoder.shape, cache), a.Cross.Output)
+	}
+	shape := m.Decoder.shape
+	shape.AttentionLengths, shape.Name = b.AttentionLengths, a.Cross.Query.path
+	kv := op.Linear(p, memory, a.Cross.Key, a.Cross.Value)
+	return m.output(p, x, op.CrossAttention(p, q, kv, bounds, b.Bounds(), shape), a.Cross.Output)
+}
+
+// feedForward is the last part of a layer.
+func (m *t5) feedForward(p *op.Pass, l *t5MLP, x mat.Tensor) mat.Tensor {
+	h := l.Norm.Forward(p, x)
+	if m.c.gated {
+		h = op.Gate(p, op.Linear(p, h, l.Gate, l.GatedUp), m.c.act)
+	} else {
+		h = op.Activate(p, op.Linear(p, h, l.Up), m.c.act)
+	}
+	return m.output(p, x, m.drop(p, h, l.Down.path+" input"), l.Down)
+}
+
+// EncodeSources implements EncoderDecoder.
+func (m *t5) EncodeSources(p *op.Pass, b *Batch, cache *Cache) {
+	memory := m.encode(p, b)
+	for i, l := range m.Decoder.Blocks {
+		a := l.Parts[1].(*t5Attention)
+		kv := op.Linear(p, memory, a.Cross.Key, a.Cross.Value)
+		cache.AddSources(i, op.NewKV(kv, b.Bounds(), m.Decoder.shape))
+		p.Free(kv.Value().(*op.Tensor))
+	}
+}
+
+// NumDecoderLayers implements EncoderDecoder.
+func (m *t5) NumDecoderLayers() int { return len(m.Decoder.Blocks) }
+
+// DecoderStartTokenID implements EncoderDecoder.
+func (m *t5) DecoderStartTokenID() *int32 { return m.c.DecoderStartTokenID }
