@@ -1,5 +1,5 @@
 # `make` lists the targets.
-FUZZTIME ?= 10s
+FUZZTIME ?= 5m
 COUNT ?= 6
 PYTHON ?= python3
 GOLDEN ?= golden-new
@@ -30,7 +30,7 @@ reference: ## write docs/recipe.md and docs/data.md from the code and its commen
 release: ## build the release of the last commit into ./dist
 	scripts/release
 
-fuzz: ## run every fuzz target for FUZZTIME
+fuzz: ## run every fuzz target for FUZZTIME, two at a time
 	scripts/fuzz $(FUZZTIME)
 
 nightly: ## all that CI runs, and what takes longer

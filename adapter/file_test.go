@@ -212,3 +212,37 @@ func TestSaveRefuses(t *testing.T) {
 		t.Error("saved below a file")
 	}
 }
+
+// FuzzTensors loads an adapter with a damaged file of tensors: it is refused, or all that trains is finite. Each try writes and maps a
+// file, so there are a few hundred a second.
+func FuzzTensors(f *testing.F) {
+	m := tinyModel(f, true)
+	a := mustAttach(f, m, "a", smallLoRA())
+	dir := f.TempDir()
+	err := a.Save(dir)
+	a.Detach()
+	if err != nil {
+		f.Fatal(err)
+	}
+	path := filepath.Join(dir, tensorFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := Load(t.Context(), m, dir, "a")
+		if err != nil {
+			return
+		}
+		defer a.Detach()
+		for _, x := range a.tensors() {
+			if notFinite(x.values()) >= 0 {
+				t.Errorf("%s is not finite", x.Name)
+			}
+		}
+	})
+}

@@ -157,3 +157,15 @@ func writesBack(t *testing.T, tensors []Tensor, metadata map[string]string) {
 		t.Fatalf("written back: %d tensors of %d, %v", len(again), len(tensors), err)
 	}
 }
+
+// FuzzIndex: an index is refused, or says for some tensors where they are.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte(`{"metadata": {"total_size": 1}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}`))
+	f.Add([]byte(`{"weight_map": {"a": "../x", "a": "y"}}`))
+	f.Add([]byte(`{"weight_map": {}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if shards, err := readIndex(raw); err == nil && len(shards) == 0 {
+			t.Error("no tensor, and no error")
+		}
+	})
+}

@@ -121,7 +121,11 @@ func (r *run) compareRecipe() error {
 	}
 	var refused []string
 	for _, c := range all {
-		if !c.mayChange(r.config.Task.Name) {
+		switch {
+		case c.mayChange(r.config.Task.Name):
+		case c.key == "slice_tokens":
+			refused = append(refused, c.String()+" (it decides which rows run in one micro-batch, and so the order of sums and their bits)")
+		default:
 			refused = append(refused, c.String())
 		}
 	}
@@ -133,6 +137,41 @@ func (r *run) compareRecipe() error {
 		r.options.Log.Info().Msg("the recipe has changed: " + c.String())
 	}
 	return nil
+}
+
+// evalSplitKey is the option that says which records are held out.
+const evalSplitKey = "task_options.eval_split"
+
+// keepSplit lets a resumed run hold out the records that it was begun with, unless its recipe says which: those of its state,
+// which are the last ones if a version wrote it that knew no others.
+func (r *run) keepSplit() {
+	resolved, err := tasks.Resolve(r.config.Task.Name, r.config.Task.options())
+	if err != nil || resolved["eval_split"] == nil {
+		return // wrong options, which load refuses, or nothing is held out
+	}
+	split := tasks.EvalSplitTail
+	if raw := r.state.Recipe[evalSplitKey]; raw != nil && json.Unmarshal(raw, &split) != nil {
+		return
+	}
+	if r.state.Recipe != nil {
+		r.state.Recipe = maps.Clone(r.state.Recipe)
+		r.state.Recipe[evalSplitKey], _ = json.Marshal(split) // a text
+	}
+	if r.config.Task.Options["eval_split"] == nil {
+		options := maps.Clone(r.config.Task.Options)
+		if options == nil {
+			options = map[string]any{}
+		}
+		options["eval_split"] = string(split)
+		r.config.Task.Options = options
+	}
+}
+
+// asGiven returns the config as it was before keepSplit, for the digests of earlier versions.
+func (r *run) asGiven() Config {
+	c := r.config
+	c.Task.Options = r.givenOptions
+	return c
 }
 
 // rowsChanged is the error of a run whose training rows are not those that it was begun with.
@@ -184,6 +223,9 @@ func (r *run) rescale() error {
 func (r *run) evaluationDigest(all []setting) string {
 	kept := map[string]json.RawMessage{}
 	for _, s := range all {
+		if s.key == evalSplitKey {
+			continue // the rows tell
+		}
 		if s.part == "Task" && s.mayChange(r.config.Task.Name) || s.key == "metric_for_best_model" || s.key == "eval_examples" && r.config.Train.MetricForBestModel == "score" {
 			kept[s.key] = s.value
 		}

@@ -138,7 +138,8 @@ type TrainSpec struct {
 	Seed uint64 `yaml:"seed"`
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,
 	// and a longer row is a micro-batch of its own. 0 depends on the model: 512, or up to 1,024 if a token takes little
-	// memory.
+	// memory. How rows are grouped decides the order of sums, so another value gives other bits, and a resumed run refuses
+	// it.
 	MaxTokensPerMicroBatch int `yaml:"slice_tokens"`
 }
 

@@ -1,15 +1,19 @@
 package finetune
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -53,6 +57,13 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	}
 	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
 		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
+	classes, err := tasks.ClassCounts(task, split)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(classes) > 0 {
+		log.Info().Str("split", string(split)).Str("counts", classCounts(classes)).Msg("classes")
+	}
 	if counts.Truncated > 0 {
 		log.Warn().Int("truncated", counts.Truncated).Int("max_length", maxLength).Msg("examples were too long and were truncated")
 	}
@@ -60,6 +71,22 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
 	return rows, counts.Notes, nil
+}
+
+// classCounts lists how often each class is there, the most frequent ones if there are many.
+func classCounts(count map[string]int) string {
+	const shown = 12
+	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
+	})
+	var all []string
+	for _, name := range names[:min(len(names), shown)] {
+		all = append(all, fmt.Sprintf("%s %d", wording.Clip([]byte(name), 40), count[name]))
+	}
+	if more := len(names) - shown; more > 0 {
+		all = append(all, fmt.Sprintf("and %d more classes", more))
+	}
+	return strings.Join(all, ", ")
 }
 
 // ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations
@@ -116,6 +143,9 @@ func (r *run) encode() error {
 		return err
 	}
 	if err := r.logNotes(notes, evalNotes); err != nil {
+		return err
+	}
+	if err := r.reportOverlap(); err != nil {
 		return err
 	}
 	if r.config.Train.LoadBestModelAtEnd && len(r.evalRows) == 0 {

@@ -40,7 +40,7 @@ type legacyConfig struct {
 
 // legacyDigest returns the run's digest as it was computed up to commit e60e5f3, with a type of schedule of that time.
 func (r *run) legacyDigest(schedule string) string {
-	c, t := r.config, r.config.Train
+	c, t := r.asGiven(), r.config.Train
 	before := legacyConfig{
 		Model: c.Model.Path, Tokenizer: c.Model.Tokenizer, Numerics: c.Model.Numerics,
 		Task: c.Task.Name, Data: c.Task.Data.Plain(), EvalData: c.Task.EvalData.Plain(), TaskOptions: c.Task.Options, MaxLength: c.Task.MaxLength,

@@ -41,7 +41,7 @@ var headCases = map[string]headCase{
 		input: evaluate.Input{Text: "a good film"}, correct: func(a tasks.Prediction) bool { return a.Label == "pos" }, score: 0.99},
 	"multi-label": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": ["g"]}`+"\n"+`{"text": "bad", "label": ["b"]}`+"\n"+`{"text": "good bad", "label": ["b", "g"]}`+"\n"+`{"text": "film", "label": []}`+"\n", 10),
 		input: evaluate.Input{Text: "good"}, correct: func(a tasks.Prediction) bool { return slices.Equal(a.Labels, []string{"g"}) }, score: 0.95},
-	"regression": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": 1.5}`+"\n"+`{"text": "bad", "text_pair": "film", "label": -0.5}`+"\n"+`{"text": "film", "label": 0.25}`+"\n", 12),
+	"regression": {task: "classify", file: "d.jsonl", data: strings.Repeat(`{"text": "good", "label": 1.5}`+"\n"+`{"text": "bad", "text_pair": "film", "label": -0.5}`+"\n"+`{"text": "film", "label": 0.25}`+"\n", 12), options: map[string]any{"eval_split": "tail"}, // one of each value
 		input: evaluate.Input{Text: "good"}, correct: func(a tasks.Prediction) bool { return a.Values["LABEL_0"] > 0.5 }, score: 0.9},
 	"tokens": {task: "tokens", file: "d.conll", data: strings.Repeat("Ann B-PER\nis O\nin O\n( O\nUlm B-LOC\n) O\n. O\n\nUlm B-LOC\nis O\nxyz O\n\n", 12),
 		input: evaluate.Input{Text: "Ann is in (Ulm)."}, correct: func(a tasks.Prediction) bool {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -43,6 +44,26 @@ func (r *run) logNotes(train, eval *tasks.Notes) error {
 	r.options.Log.Warn().Strs("ends", r.tokens(ends[:min(len(ends), 5)])).Strs("stop", r.tokens(stop)).
 		Msg("no turn of the assistant ends in a token at which generation stops, so the model does not learn to stop: let the chat template end turns in one")
 	return nil
+}
+
+// reportOverlap warns of what is evaluated and trained on, too. A task without data of its own, such as memory, may mean that.
+func (r *run) reportOverlap() error {
+	if _, ok := r.task.(tasks.DataChecker); !ok || len(r.evalRows) == 0 {
+		return nil
+	}
+	if n, first := tasks.SameRows(r.rows, r.evalRows); n > 0 {
+		r.options.Log.Warn().Int("rows", n).Int("of", len(r.evalRows)).Str("first", first).
+			Msg("evaluation rows occur in the training data, word for word: their loss and score say little")
+	}
+	if _, ok := r.task.(tasks.Packer); !ok {
+		return nil
+	}
+	o, err := tasks.TextOverlap(r.task)
+	if err == nil && o.Shared > 0 {
+		r.options.Log.Warn().Int("shared", o.Shared).Int("of", o.Compared).Str("first", o.Source).Str("text", wording.Clip([]byte(o.Text), 120)).
+			Msgf("runs of %d words of the evaluation text occur in the training text", tasks.OverlapWords)
+	}
+	return err
 }
 
 // tokens are the texts of tokens.

@@ -169,7 +169,7 @@ func (r *run) modelSetup() infer.ModelSetup {
 		maps.Copy(options, l.LearnedOptions())
 	}
 	maps.DeleteFunc(options, func(k string, _ any) bool {
-		return slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "labels", "class_weights", "index", "seed"}, k)
+		return slices.Contains([]string{"data", "eval_data", "test_data", "eval_size", "eval_fraction", "eval_split", "labels", "class_weights", "index", "seed"}, k)
 	})
 	if len(options) > 0 {
 		setup.TaskOptions = options

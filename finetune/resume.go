@@ -61,6 +61,7 @@ func (r *run) findCheckpoint() error {
 	if err := r.checkArithmetic(); err != nil {
 		return err
 	}
+	r.keepSplit()
 	if err := r.compareRecipe(); err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (r *run) loadState() error {
 // earlierDigest is the digest of runs whose checkpoints do not keep the recipe: it covers all keys that decide the course, the
 // length of the run too, and the training rows.
 func (r *run) earlierDigest() string {
-	course, err := json.Marshal(r.config.courseKeys())
+	course, err := json.Marshal(r.asGiven().courseKeys())
 	if err != nil {
 		return ""
 	}

@@ -83,6 +83,9 @@ var ErrTimeUp = errors.New("the time is up")
 type run struct {
 	config  Config
 	options Options
+	// givenOptions are the task's options before keepSplit adds to them.
+	givenOptions map[string]any
+
 	model   *model.Model
 	tok     *tokenizer.Tokenizer
 	session *infer.Session
@@ -119,7 +122,7 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
-	r := &run{config: c, options: o}
+	r := &run{config: c, options: o, givenOptions: c.Task.Options}
 	defer r.close()
 	err := checkpoint.Guarded(func() error {
 		if err := r.prepare(ctx); err != nil {

@@ -280,9 +280,12 @@ func warmupStableDecay(s LRSchedule, k kwargs, step int) float64 {
 	return least
 }
 
-// checkWarmup refuses a warm-up that outlasts the run, and reports what the user set of it and is not used.
+// checkWarmup refuses a warm-up that outlasts the run. It reports what the user set of it and is not used, and a learning rate of 0.
 func (r *run) checkWarmup(warmup int) error {
 	t := &r.config.Train
+	if t.LearningRate == 0 && r.totalSteps > 0 {
+		r.options.Log.Warn().Msg("learning_rate is 0: nothing is learned, the run measures the loss")
+	}
 	if t.WarmupSteps == nil {
 		return nil
 	}

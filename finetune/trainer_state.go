@@ -191,15 +191,12 @@ func LatestCheckpoint(output string) (string, error) {
 
 // readState reads a checkpoint's state and checks its files.
 func readState(dir string) (TrainerState, error) {
-	var s TrainerState
 	b, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
-		return s, err
+		return TrainerState{}, err
 	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		return s, fmt.Errorf("%s: %w", stateFile, err)
-	}
-	if err := s.check(dir); err != nil {
+	s, err := parseState(b, dir)
+	if err != nil {
 		return s, fmt.Errorf("%s: %w", stateFile, err)
 	}
 	sums, err := fileDigests(dir)
@@ -212,6 +209,14 @@ func readState(dir string) (TrainerState, error) {
 		}
 	}
 	return s, nil
+}
+
+// parseState parses the trainer_state.json of the checkpoint in a folder and checks what it says of itself.
+func parseState(b []byte, dir string) (s TrainerState, err error) {
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, err
+	}
+	return s, s.check(dir)
 }
 
 // check says what is wrong with the state of the checkpoint in a folder.

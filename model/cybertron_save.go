@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -288,7 +289,14 @@ func relink(b *cybart.Model, err error) error {
 }
 
 func decodeCybertron[T any](path string) (*T, error) {
-	v, err := nn.LoadFromFile[*T](path)
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = checkMatrices(raw)
+	}
+	if err != nil {
+		return new(T), err
+	}
+	v, err := nn.Load[*T](bytes.NewReader(raw))
 	if err != nil {
 		return new(T), fmt.Errorf("as %T: %w", v, err)
 	}

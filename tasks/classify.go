@@ -16,7 +16,9 @@ import (
 
 func init() {
 	Register("classify", func() Task {
-		return &Classify{Files: NewFiles(data.ReadAny), TextField: "text", PairField: "text_pair", LabelField: "label", Threshold: 0.5}
+		t := &Classify{Files: NewFiles(data.ReadAny), TextField: "text", PairField: "text_pair", LabelField: "label", Threshold: 0.5}
+		t.classOf = t.class
+		return t
 	})
 }
 
@@ -138,6 +140,15 @@ func (in Input) reference() string {
 		values = append(values, fmt.Sprintf("%.6g", v))
 	}
 	return strings.Join(values, " ")
+}
+
+// class is the class of a record, "" for a number with a fraction and for several classes.
+func (t *Classify) class(r data.Record) string {
+	label := byLabel(t.LabelField)(r)
+	if _, err := strconv.ParseFloat(label, 64); err == nil && (t.ProblemType == head.Regression || strings.Contains(label, ".")) {
+		return ""
+	}
+	return label
 }
 
 // BuildPrompt takes a text, or two.

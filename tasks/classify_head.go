@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func (t *Classify) complete(h *head.Config) (err error) {
 		h.Labels, err = t.valueNames()
 		return err
 	}
-	if h.Labels, err = labelsOf(t.examples(t.dataSplit(), h.ProblemType)); err != nil {
+	if h.Labels, err = labelsOf(t.ofData(func(s Split) iter.Seq2[Example, error] { return t.examples(s, h.ProblemType) })); err != nil {
 		return err
 	}
 	if len(h.Labels) == 0 || h.ProblemType == head.SingleLabel && len(h.Labels) < 2 {

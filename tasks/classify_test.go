@@ -121,7 +121,7 @@ func TestHeadsTakeSources(t *testing.T) {
 		want    []string
 	}{
 		{"classify", map[string]any{"data": map[string]any{"path": a, "index": file("i.idx", "2\n0\n")}}, false, []string{"a2", "a0"}},
-		{"classify", map[string]any{"data": []any{map[string]any{"path": a, "eval_size": 2}, b + "*2"}, "eval_size": nil}, true, []string{"a0", "b0", "b0", "b1", "b1"}},
+		{"classify", map[string]any{"data": []any{map[string]any{"path": a, "eval_size": 2}, b + "*2"}, "eval_size": nil, "eval_split": "tail"}, true, []string{"a0", "b0", "b0", "b1", "b1"}},
 		{"seq2seq", map[string]any{"data": file("blanks.tsv", "Source text\tTarget text\n\"one\ttwo\n"), "source_field": "Source text", "target_field": "Target text"}, false, []string{`"one`}},
 		{"tokens", map[string]any{"data": conll}, false, []string{"Ann sings", "Ulm"}},
 		{"ner", map[string]any{"data": conll}, false, []string{"Ann sings\nList the entities:", "Ulm\nList the entities:"}},

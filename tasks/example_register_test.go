@@ -52,7 +52,7 @@ func (t *Trivia) Score(want tasks.Example, got string) float64 {
 }
 
 func ExampleRegister() {
-	task, err := tasks.New("trivia", map[string]any{"data": "testdata/trivia.csv", "eval_size": 1})
+	task, err := tasks.New("trivia", map[string]any{"data": "testdata/trivia.csv", "eval_size": 1, "eval_split": "tail"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -280,7 +280,7 @@ func ExamplePromptBuilderFor() {
 // A task embeds FewShot; its method Parse does the rest.
 func ExampleNewFewShot() {
 	task := tasks.NewFewShot(data.ReadAny)
-	task.Data, task.EvalSize, task.Shots = data.Sources{{Path: "testdata/trivia.csv"}}, 1, 1
+	task.Data, task.EvalSize, task.EvalSplit, task.Shots = data.Sources{{Path: "testdata/trivia.csv"}}, 1, tasks.EvalSplitTail, 1
 	for ex, err := range task.Parse(tasks.Eval, func(r data.Record) (tasks.Example, error) {
 		f := r.Fields()
 		ex := tasks.Answered("Q: "+f.Text("question")+"\nA:", " "+f.Text("answer"))

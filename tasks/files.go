@@ -20,37 +20,47 @@ type Files struct {
 	// Data are the files to train on: JSON Lines, a JSON array, a JSON object of objects, CSV or TSV with a header, or
 	// FLAN's TSV.
 	Data data.Sources `json:"data"`
-	// EvalData are the files of the eval split. Without them it is the last EvalSize records of Data.
+	// EvalData are the files of the eval split. Without them it is EvalSize records of Data.
 	EvalData data.Sources `json:"eval_data" affects:"answers"`
 	// TestData are the files of the test split. Without them it is the same as the eval split.
 	TestData data.Sources `json:"test_data" affects:"answers"`
-	// EvalSize is how many records at the end of Data are held out from training. -1 (AutoEvalSize), the default, holds out
-	// a tenth of them, at most 100, and none where EvalData is given.
+	// EvalSize is how many records of Data are held out from training. -1 (AutoEvalSize), the default, holds out a tenth of
+	// them, at most 100, and none where EvalData is given.
 	EvalSize int `json:"eval_size" affects:"answers"`
+	// EvalSplit says which records are held out: "random", the default, draws them by Seed, from each class its share; "tail"
+	// takes those at the end of Data, as versions up to 0.1 did. It is for the eval_size of a source too.
+	EvalSplit EvalSplit `json:"eval_split,omitzero" affects:"answers"`
 	// Index names a file that lists the records to take, see data.Source. It is for Data, or where there is no Data for
 	// EvalData and TestData. A source may have an index of its own instead.
 	Index string `json:"index"`
-	// Seed decides how records are mixed where a source has a weight, and which records become worked examples.
+	// Seed decides which records are held out, how records are mixed where a source has a weight, and which records become
+	// worked examples.
 	Seed uint64 `json:"seed"`
 
 	store data.Store
+	// classOf is the class of a record, of each of which a share is held out; nil where the records have no classes.
+	classOf func(data.Record) string
 }
 
 // NewFiles are the options with their defaults, for files in a format.
 func NewFiles(format data.Format) Files {
-	return Files{EvalSize: AutoEvalSize, store: data.Store{Format: format}}
+	return Files{EvalSize: AutoEvalSize, EvalSplit: EvalSplitRandom, store: data.Store{Format: format}}
 }
 
-// CheckData returns an error if there are no files, or if the options contradict each other.
+// CheckData returns an error if there are no files, or if the options contradict each other. It empties EvalSplit where nothing
+// is held out.
 func (f *Files) CheckData() error {
 	switch {
 	case len(f.Data)+len(f.EvalData)+len(f.TestData) == 0:
 		return errors.New("option data is missing: a file, or a list of files")
 	case f.EvalSize < AutoEvalSize:
 		return fmt.Errorf("option eval_size is %d, want 0 or more, or -1", f.EvalSize)
+	case !slices.Contains([]EvalSplit{"", EvalSplitRandom, EvalSplitTail}, f.EvalSplit):
+		return fmt.Errorf("option eval_split is %q, want %s or %s", f.EvalSplit, EvalSplitRandom, EvalSplitTail)
 	case f.EvalSize > 0 && len(f.EvalData) > 0:
 		return errors.New("options eval_size and eval_data exclude each other: eval_size holds out records of data")
 	}
+	f.settleSplit()
 	return firstError(f.EvalData.Unweighted("eval_data"), f.TestData.Unweighted("test_data"))
 }
 
@@ -144,49 +154,29 @@ func (f *Files) groups(sources data.Sources, useIndex bool) ([][]data.Record, er
 	return groups, nil
 }
 
-// holdOut cuts the held-out records off the ends of the groups and returns them.
-func (f *Files) holdOut(groups [][]data.Record) (heldOut []data.Record, err error) {
-	sized := false
-	for i, s := range f.Data {
-		if s.EvalSize == nil {
-			continue
-		}
-		sized = true
-		n, err := s.TrainSize(len(groups[i]))
-		if err != nil {
-			return nil, err
-		}
-		heldOut = append(heldOut, groups[i][n:]...)
-		groups[i] = groups[i][:n]
-	}
-	if sized || len(f.EvalData) > 0 {
-		return heldOut, nil
-	}
-	total := 0
-	for _, g := range groups {
-		total += len(g)
-	}
-	n := min(f.EvalSize, total)
-	if f.EvalSize == AutoEvalSize {
-		n = min(100, total/10)
-	} else if total > 0 && n >= total {
-		return nil, fmt.Errorf("option eval_size is %d, but %s has %d records: none is left to train on", f.EvalSize, f.Data[0].Path, total)
-	}
-	for i := len(groups) - 1; n > 0; i-- {
-		cut := min(n, len(groups[i]))
-		keep := len(groups[i]) - cut
-		heldOut = append(groups[i][keep:len(groups[i]):len(groups[i])], heldOut...)
-		groups[i], n = groups[i][:keep], n-cut
-	}
-	return heldOut, nil
-}
-
 // dataSplit is the split that shows what the data are like: Train, or Eval where there is nothing to train on.
 func (f *Files) dataSplit() Split {
 	if len(f.Data) > 0 {
 		return Train
 	}
 	return Eval
+}
+
+// ofData yields the examples of all records that the classes are taken from: what is trained on and what is held out of it, or
+// the eval split where there is nothing to train on.
+func (f *Files) ofData(examples func(Split) iter.Seq2[Example, error]) iter.Seq2[Example, error] {
+	if len(f.Data) == 0 || len(f.EvalData) > 0 {
+		return examples(f.dataSplit())
+	}
+	return func(yield func(Example, error) bool) {
+		for _, split := range []Split{Train, Eval} {
+			for ex, err := range examples(split) {
+				if !yield(ex, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // given reports whether there are any files.

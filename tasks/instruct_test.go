@@ -138,7 +138,7 @@ func TestHeldOut(t *testing.T) {
 			}
 		})
 	}
-	held := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": data}), Eval)
+	held := mustCollect(t, mustNew(t, "instruct", map[string]any{"data": data, "eval_split": "tail"}), Eval)
 	if held[0].Source != data+":28" {
 		t.Errorf("the first held-out record is %s, want line 28", held[0].Source)
 	}

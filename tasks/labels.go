@@ -94,6 +94,30 @@ func labelsOf(examples iter.Seq2[Example, error]) ([]string, error) {
 	return names, nil
 }
 
+// ClassCounts counts the labels of a split's examples, or their classes. It is nil where the first example has neither.
+func ClassCounts(task Task, split Split) (map[string]int, error) {
+	var counts map[string]int
+	for ex, err := range task.Examples(split) {
+		if err != nil {
+			return nil, err
+		}
+		labels := ex.Input.Labels
+		if labels == nil && ex.Class != "" {
+			labels = []string{ex.Class}
+		}
+		if counts == nil {
+			if labels == nil {
+				return nil, nil
+			}
+			counts = map[string]int{}
+		}
+		for _, l := range labels {
+			counts[l]++
+		}
+	}
+	return counts, nil
+}
+
 // labelOrder sorts the names of classes: first numbers, by their value, then all others.
 func labelOrder(a, b string) int {
 	x, err1 := strconv.Atoi(a)

@@ -40,6 +40,8 @@ func TestMix(t *testing.T) {
 		options := map[string]any{"data": []any{a + "*0.5", map[string]any{"path": b, "weight": 2.5, "eval_size": 2}}, "seed": 3}
 		if name == "text" {
 			options["eval_fraction"] = 0
+		} else {
+			options["eval_split"] = "tail"
 		}
 		got := prompts(t, mustNew(t, name, options), Train)
 		count := map[string]int{}

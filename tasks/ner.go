@@ -66,7 +66,7 @@ func (t *NER) parse(r data.Record) (Example, error) {
 	}
 	answer, class := noEntity, noEntity
 	if len(entities) > 0 {
-		answer, class = strings.Join(entities, ", "), ""
+		answer, class = strings.Join(entities, ", "), "entities"
 	}
 	ex := Answered(strings.Join(tokens, " ")+"\nList the entities:", " "+answer)
 	ex.Class = class

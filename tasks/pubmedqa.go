@@ -10,7 +10,11 @@ import (
 )
 
 func init() {
-	Register("pubmedqa", func() Task { return &PubMedQA{NewChoiceFiles()} })
+	Register("pubmedqa", func() Task {
+		t := &PubMedQA{NewChoiceFiles()}
+		t.classOf = byLabel("final_decision")
+		return t
+	})
 }
 
 // PubMedQA is questions about abstracts, answered yes, no or maybe (Jin et al. 2019) by log-likelihood. The file is an

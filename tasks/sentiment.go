@@ -9,7 +9,11 @@ import (
 )
 
 func init() {
-	Register("sentiment", func() Task { return &Sentiment{NewChoiceFiles()} })
+	Register("sentiment", func() Task {
+		t := &Sentiment{NewChoiceFiles()}
+		t.classOf = byLabel("label")
+		return t
+	})
 }
 
 // Sentiment is financial texts that are negative, neutral or positive, asked about as the Financial PhraseBank is and

@@ -98,7 +98,7 @@ func (t *Tokens) decide(trained head.Config) (head.Config, error) {
 	}
 	if len(own.Labels) == 0 {
 		var err error
-		if own.Labels, err = labelsOf(t.Examples(t.dataSplit())); err != nil {
+		if own.Labels, err = labelsOf(t.ofData(t.Examples)); err != nil {
 			return own, err
 		}
 	}
