@@ -60,7 +60,7 @@ type AdaLoRA struct {
 	Init Init `json:"init_lora_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
@@ -106,7 +106,7 @@ func (c *AdaLoRA) Validate() error {
 			return err
 		}
 	}
-	return validateBias(c.Bias, "lora_only", c.FanInFanOut)
+	return validateBias(c.Bias, "lora_only")
 }
 
 // fits says whether a run of total steps has room for the schedule.

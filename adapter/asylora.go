@@ -38,7 +38,7 @@ type AsyLoRA struct {
 	Init Init `json:"init_lora_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// RSLoRA scales by α/√r instead of α/r.
 	RSLoRA bool `json:"use_rslora"`
@@ -61,7 +61,7 @@ func (c *AsyLoRA) Validate() error {
 }
 
 func (c *AsyLoRA) lowRank() lowRank {
-	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.RSLoRA}
 }
 
 // InputDropout implements InputDropper.

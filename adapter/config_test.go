@@ -112,7 +112,6 @@ func TestParseRefuses(t *testing.T) {
 		`{"lora_alpha": 1e300}`:                               "lora_alpha is 1e+300",
 		`{"alpha_pattern": {"q_proj": -1e31}}`:                "alpha_pattern: q_proj is -1e+31",
 		`{"lora_dropout": 1}`:                                 "lora_dropout is 1; want 0 or more, below 1",
-		`{"fan_in_fan_out": true}`:                            "fan_in_fan_out is not supported",
 		`{"init_lora_weights": "corda"}`:                      `init_lora_weights: "corda" is not supported; want true, false, "gaussian", "pissa"`,
 		`{"layers_pattern": "layers"}`:                        "layers_to_transform is not",
 		`{"layers_to_transform": [1], "target_modules": "x"}`: "layers_to_transform needs target_modules as a list",
@@ -167,7 +166,6 @@ func TestParseOthers(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ peftType, change, want string }{
-		{"IA3", `{"fan_in_fan_out": true}`, "fan_in_fan_out is not supported"},
 		{"IA3", `{"feedforward_modules": null}`, "feedforward_modules is missing"},
 		{"IA3", `{"feedforward_modules": ["up_proj"]}`, `feedforward_modules: "up_proj" is not among target_modules`},
 		{"IA3", `{"layers_to_transform": [1]}`, "not supported: layers_to_transform = [1]"},

@@ -48,7 +48,6 @@ func TestErrorKinds(t *testing.T) {
 		{parsed(`{"peft_type": "C3A"}`), ErrUnsupported},
 		{parsed(`{"use_frobnicate": true}`), ErrUnsupported},
 		{parsed(`{"bias": "some"}`), ErrUnsupported},
-		{parsed(`{"fan_in_fan_out": true}`), ErrUnsupported},
 		{parsed(`{"init_lora_weights": "corda"}`), ErrUnsupported},
 		{parsed(`{"use_mora": true, "mora_type": 5}`), ErrUnsupported},
 		{made("mora", map[string]any{"init_lora_weights": "gaussian"}), ErrUnsupported},

@@ -41,7 +41,7 @@ type IA3 struct {
 	FeedForward TargetModules `json:"feedforward_modules"`
 	// Init says how l starts: as ones, or for InitRandom as random numbers.
 	Init Init `json:"init_ia3_weights"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
@@ -67,7 +67,7 @@ func (c *IA3) Validate() error {
 			return fmt.Errorf("feedforward_modules: %q is not among target_modules", f)
 		}
 	}
-	return validateBias("none", "none", c.FanInFanOut)
+	return validateBias("none", "none")
 }
 
 // MethodName implements MethodNamer.

@@ -40,7 +40,7 @@ type LoRA struct {
 	Init Init `json:"init_lora_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// RSLoRA scales by α/√r instead of α/r (Kalajdzievski 2023, arXiv 2312.03732).
 	RSLoRA bool `json:"use_rslora"`
@@ -87,7 +87,7 @@ func (c *LoRA) MethodName() string {
 }
 
 func (c *LoRA) lowRank() lowRank {
-	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, c.RSLoRA}
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.RSLoRA}
 }
 
 // Validate implements Validator.

@@ -51,7 +51,7 @@ type LoRAXS struct {
 	Init Init `json:"init_lora_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 }
 
@@ -72,7 +72,7 @@ var (
 func (c *LoRAXS) MethodName() string { return "LoRA-XS" }
 
 func (c *LoRAXS) lowRank() lowRank {
-	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, false}
 }
 
 // Validate implements Validator.

@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,7 +21,6 @@ type lowRank struct {
 	alphaPattern Pattern[float64]
 	start        Init
 	bias         string
-	fanInFanOut  bool
 	rsLoRA       bool // false where a method has no use_rslora
 }
 
@@ -50,7 +48,7 @@ func (s lowRank) validate() error {
 	if s.dropout < 0 || s.dropout >= 1 || math.IsNaN(s.dropout) {
 		return fmt.Errorf("lora_dropout is %g; want 0 or more, below 1", s.dropout)
 	}
-	return validateBias(s.bias, "lora_only", s.fanInFanOut)
+	return validateBias(s.bias, "lora_only")
 }
 
 // validateScaled is validate for a method whose update is scaled by alpha, which must not be 0 then.
@@ -77,14 +75,10 @@ func named[T any](name string, p Pattern[T]) Pattern[T] {
 	return all
 }
 
-// validateBias refuses a bias that PEFT does not have for the method, whose own value is only, and weights that are
-// [in, out].
-func validateBias(bias, only string, fanInFanOut bool) error {
+// validateBias refuses a bias that PEFT does not have for the method, whose own value is only.
+func validateBias(bias, only string) error {
 	if bias != "none" && bias != "all" && bias != only {
 		return ofKind(ErrUnsupported, fmt.Errorf("bias %q is not supported; want \"none\", \"all\" or %q", bias, only))
-	}
-	if fanInFanOut {
-		return ofKind(ErrUnsupported, errors.New("fan_in_fan_out is not supported; want false"))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type MoRA struct {
 	Init Init `json:"init_lora_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "lora_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// Type chooses the operators.
 	Type MoRAType `json:"mora_type"`
@@ -141,7 +141,7 @@ func (c *MoRA) Validate() error {
 func (c *MoRA) MethodName() string { return "MoRA, " + c.Type.String() }
 
 func (c *MoRA) lowRank() lowRank {
-	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, c.FanInFanOut, false}
+	return lowRank{c.R, c.Alpha, c.Dropout, c.RankPattern, c.AlphaPattern, c.Init, c.Bias, false}
 }
 
 // InputDropout implements InputDropper.

@@ -45,7 +45,7 @@ type VeRA struct {
 	Init Init `json:"init_weights"`
 	// Bias says which of the model's own biases train, and are saved: "none", "all", or "vera_only", those of adapted layers.
 	Bias string `json:"bias"`
-	// FanInFanOut is false: weights are [out, in].
+	// FanInFanOut is what PEFT sets for GPT-2. It says nothing: the layer itself knows whether its file is [in, out].
 	FanInFanOut bool `json:"fan_in_fan_out"`
 
 	a, b *nn.Param // for the layers that PrepareTargets has seen; else nil
@@ -75,7 +75,7 @@ func (c *VeRA) Validate() error {
 	case c.Init != InitDefault && c.Init != InitRandom:
 		return fmt.Errorf("init_weights is %q; want true or false", string(c.Init))
 	}
-	return validateBias(c.Bias, "vera_only", c.FanInFanOut)
+	return validateBias(c.Bias, "vera_only")
 }
 
 // InputDropout implements InputDropper.

@@ -78,7 +78,7 @@ func (c *Config) holdsInput() error {
 	}
 	output = resolved(output)
 	r := Recipe{Config: *c}
-	return r.EachPath(func(kind, path string) (string, error) {
+	return r.EachPath(func(_, path string) (string, error) {
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			return path, nil // not a path

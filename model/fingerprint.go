@@ -24,7 +24,7 @@ func (m *Model) Fingerprint() string {
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(h, "%s %s %v\n", name, t.DType, t.Shape)
+		_, _ = fmt.Fprintf(h, "%s %s %v\n", name, t.DType, t.Shape)
 		last := max(0, len(t.Data)-fingerprintBytes)
 		for _, at := range []int{0, last / 2, last} {
 			h.Write(t.Data[at:min(len(t.Data), at+fingerprintBytes)])

@@ -60,6 +60,9 @@ func GatedDelta(p *Pass, qkv, ba mat.Tensor, bounds []int, w DeltaWeights, s Del
 	o.Backward = func(gy *Tensor) []*Tensor {
 		defer p.Time("delta backward")()
 		x, b, dx, db := Matrix(qkv), Matrix(ba), p.Zeros(rows, cols), p.Zeros(rows, baCols)
+		for _, q := range o.Params { // before several heads ask for them at once
+			Grad(q)
+		}
 		tensor.Parallel(s.KeyHeads, func(k int) {
 			for d := range len(bounds) - 1 {
 				at, n := bounds[d], bounds[d+1]-bounds[d]

@@ -106,6 +106,9 @@ func (t *Classify) parse(r data.Record, problem string) (Example, error) {
 	} else {
 		in.Labels, err = o.Labels(t.LabelField)
 	}
+	if err == nil && o.IsList(t.LabelField) {
+		err = namesClasses(t.LabelField, in.Labels)
+	}
 	if err != nil {
 		return Example{}, err
 	}
@@ -113,6 +116,18 @@ func (t *Classify) parse(r data.Record, problem string) (Example, error) {
 		in.Labels = strings.FieldsFunc(in.Labels[0], func(r rune) bool { return r == '|' })
 	}
 	return Example{Input: in, Reference: in.reference(), Prompt: in.Text}, nil
+}
+
+// namesClasses refuses a list of labels that has a 0 or a 1 for each class, as transformers takes them, and not the names
+// or numbers of the classes that hold: it has a fraction, or one of them twice.
+func namesClasses(field string, labels []string) error {
+	for i, l := range labels {
+		v, err := strconv.ParseFloat(l, 64)
+		if hot := err == nil && (v == 0 || v == 1); hot && (strings.Contains(l, ".") || slices.Contains(labels[:i], l)) {
+			return fmt.Errorf("field %q has [%s], a 0 or a 1 for each class; want the classes that hold, by name or number", field, strings.Join(labels, ", "))
+		}
+	}
+	return nil
 }
 
 // reference is the right answer as text.

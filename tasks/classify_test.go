@@ -88,6 +88,8 @@ func TestClassifyRefuses(t *testing.T) {
 		{"d.jsonl", `{"text": "a", "label": {"x": 1}}`, []string{"d.jsonl:1", "has an object, want a label"}},
 		{"d.jsonl", `{"text": "a", "label": null}`, []string{"d.jsonl:1", "null"}},
 		{"d.csv", "text,label\na,x\nb,x\n", []string{"1 classes"}},
+		{"d.jsonl", `{"text": "a", "label": [1, 0, 1]}`, []string{"d.jsonl:1", `"label" has [1, 0, 1], a 0 or a 1 for each class`}},
+		{"d.jsonl", `{"text": "a", "label": [1.0, 0.0]}`, []string{"d.jsonl:1", "by name or number"}},
 	} {
 		_, err := classifyOn(t, c.file, c.content, nil).Head(head.Config{})
 		wantError(t, err, c.want...)

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,25 +81,19 @@ func (e *encoder) withoutDoubles(ex Example, opts chat.Options) []chat.Message {
 	messages := ex.Chat
 	for _, end := range []struct {
 		token string
-		cut   func(content string) string
-	}{
-		{e.bos, func(content string) string {
-			if rest := strings.TrimLeft(content, " \t\r\n"); strings.HasPrefix(rest, e.bos) {
-				return strings.TrimPrefix(rest, e.bos)
-			}
-			return content
-		}},
-		{e.eos, func(content string) string { return trimEnds(content, e.eos) }},
-	} {
+		cut   func(text, token string) string
+		last  bool
+	}{{e.bos, trimStarts, false}, {e.eos, trimEnds, true}} {
 		if end.token == "" {
 			continue
 		}
 		cut, changed := slices.Clone(messages), false
 		for i := range cut {
-			if m := &cut[i]; m.Parts == nil {
-				content := end.cut(m.Content)
-				changed = changed || content != m.Content
-				m.Content = content
+			was := cut[i].Content
+			cut[i].Content = end.cut(was, end.token)
+			if cut[i].Content != was {
+				changed = true
+				cut[i].Parts = cutParts(cut[i].Parts, end.last, func(text string) string { return end.cut(text, end.token) })
 			}
 		}
 		if changed && e.writes(cut, opts, end.token) {
@@ -107,6 +102,28 @@ func (e *encoder) withoutDoubles(ex Example, opts chat.Options) []chat.Message {
 		}
 	}
 	return messages
+}
+
+// cutParts changes the text of the first or the last of a content's parts.
+func cutParts(raw json.RawMessage, last bool, cut func(string) string) json.RawMessage {
+	var parts []json.RawMessage
+	if json.Unmarshal(raw, &parts) != nil || len(parts) == 0 {
+		return raw
+	}
+	i := 0
+	if last {
+		i = len(parts) - 1
+	}
+	var part map[string]any
+	if json.Unmarshal(parts[i], &part) != nil {
+		return raw
+	}
+	if text, ok := part["text"].(string); ok {
+		part["text"] = cut(text)
+		parts[i], _ = json.Marshal(part) // it was JSON before
+		raw, _ = json.Marshal(parts)
+	}
+	return raw
 }
 
 // writes says whether the template writes a token around messages.

@@ -225,24 +225,31 @@ func (e *encoder) join(segments []Segment, lead []int32) (Features, error) {
 	return row, nil
 }
 
-// withoutEnds takes away what would stand twice: the token that begins a sequence from the start of the text, if the
-// lead has it, and the token that ends one from the end of the text, if it is added there.
+// withoutEnds takes away what would stand twice: the token that begins a sequence from the start of the text and of its
+// scored parts, if the lead has it, and the token that ends one from the end of each part to which it is added.
 func (e *encoder) withoutEnds(segments []Segment, lead []int32) []Segment {
-	n := len(segments)
-	if n == 0 {
-		return segments
-	}
 	segments = slices.Clone(segments)
-	if len(lead) > 0 {
-		first := &segments[0].Text
-		for rest := strings.TrimLeft(*first, " \t\r\n"); e.bos != "" && strings.HasPrefix(rest, e.bos); rest = strings.TrimLeft(*first, " \t\r\n") {
-			*first = rest[len(e.bos):]
+	for i := range segments {
+		s := &segments[i]
+		if len(lead) > 0 && (i == 0 || s.Scored) {
+			s.Text = trimStarts(s.Text, e.bos)
+		}
+		if s.EOS {
+			s.Text = trimEnds(s.Text, e.eos)
 		}
 	}
-	if last := &segments[n-1]; last.EOS {
-		last.Text = trimEnds(last.Text, e.eos)
-	}
 	return segments
+}
+
+// trimStarts takes a token off the start of a text, with white space before it.
+func trimStarts(text, token string) string {
+	for {
+		rest := strings.TrimLeft(text, " \t\r\n")
+		if token == "" || !strings.HasPrefix(rest, token) {
+			return text
+		}
+		text = strings.TrimPrefix(rest, token)
+	}
 }
 
 // trimEnds takes a token off the end of a text, with white space after it.

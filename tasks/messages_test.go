@@ -163,7 +163,10 @@ func TestRemarks(t *testing.T) {
 		{"calls alone", `{"messages":[` + user + `,{"role":"assistant","content":"","tool_calls":[{"id":"a","function":{"name":"f","arguments":{}}}]}]}`, ""},
 		{"both", `{"messages":[` + user + `,{"role":"assistant","content":"A","weight":0,"train":true},` + user + `,` + ok + `]}`, contradiction + " 1 d.jsonl:1"},
 		{"end", `{"messages":[` + user + `,{"role":"assistant","content":"A</s>"}]}`, doubleToken + " 1 d.jsonl:1"},
+		{"end of the parts", `{"messages":[` + user + `,{"role":"assistant","content":[{"type":"text","text":"A</s>"}]}]}`, doubleToken + " 1 d.jsonl:1"},
 		{"response", `{"prompt":"P","response":""}` + "\n" + `{"prompt":"P","response":"R</s>"}`, emptyAnswer + " 1 d.jsonl:1, " + doubleToken + " 1 d.jsonl:2"},
+		{"start of the response", `{"prompt":"P","response":" <s>R"}`, doubleToken + " 1 d.jsonl:1"},
+		{"earlier answers", `{"instruction":"U","output":"A","history":[["U","A</s>"]]}`, doubleToken + " 1 d.jsonl:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, counts, err := EncodeAll(byteTokenizer{addBOS: true}, template, instruct(t, c.data), Train, 0)

@@ -162,6 +162,14 @@ func TestModelOfTheAdapter(t *testing.T) {
 	}
 	named("org/name")
 	ok(t, "merge", "--adapter", lora, "--output", filepath.Join(work, "merged"))
+	ok(t, "verify", "--adapter", lora, "--reference", peft.Path("lora", "io.safetensors"))
+	if code, _, stderr := finetuneCmd(t, "verify", "--reference", peft.Path("lora", "io.safetensors")); code == 0 || !strings.Contains(stderr, "--model") {
+		t.Errorf("no model at all: exit %d, %s", code, stderr)
+	}
+	named("embedded")
+	if code, _, stderr := finetuneCmd(t, "train", "--adapter", lora, "--output", filepath.Join(work, "run")); code != 1 || !strings.Contains(stderr, "task is empty") {
+		t.Errorf("an adapter alone is a run without a task, not the quickstart: exit %d, %s", code, stderr)
+	}
 }
 
 // writeJSON writes a value into a file.

@@ -95,7 +95,21 @@ func (c *trainCmd) recipe() ([]byte, error) {
 }
 
 // describesRun reports whether flags describe a run, and not only how the quickstart is to be run.
-func (c *trainCmd) describesRun() bool { return c.Model != "" || c.Task != "" || len(c.Data) > 0 }
+func (c *trainCmd) describesRun() bool {
+	return c.Model != "" || c.Adapter != "" || c.Task != "" || len(c.Data) > 0
+}
+
+// namedByAdapters gives runs that go on from an adapter, and name no model, the one that the adapter names.
+func namedByAdapters(runs []finetune.Recipe) (err error) {
+	for i := range runs {
+		if c := &runs[i].Config; c.Method.Adapter != "" && c.Model.Path == "" && c.Model.Config.Empty() {
+			if c.Model.Path, err = baseOf(c.Method.Adapter); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // Run carries out every run of the recipe and prints a report.
 func (c *trainCmd) Run(g *globals) error {
@@ -108,6 +122,9 @@ func (c *trainCmd) Run(g *globals) error {
 		return fmt.Errorf("recipe: %w", err)
 	}
 	if err := g.Names.recipes(runs); err != nil {
+		return err
+	}
+	if err := namedByAdapters(runs); err != nil {
 		return err
 	}
 	if err := c.apply(); err != nil {

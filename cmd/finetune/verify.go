@@ -10,7 +10,7 @@ import (
 
 // verifyCmd is the verb verify.
 type verifyCmd struct {
-	Model     string  `required:"" hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model     string  `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter   string  `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Reference string  `required:"" placeholder:"FILE" help:"safetensors file with input_ids and what to compare: logits, loss (needs labels), grad.PARAMETER."`
 	Tolerance float64 `default:"1e-3" placeholder:"T" help:"Maximum difference: absolute for logits and loss, for gradients relative to the largest value of the tensor. Default ${default}."`
@@ -33,6 +33,9 @@ To write a reference with Python:
     "logits": out.logits.detach(), **{"grad." + n: p.grad for n, p in model.named_parameters() if p.grad is not None}},
     "reference.safetensors")`
 }
+
+// Validate asks for a model.
+func (c *verifyCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
 
 // Run prints the report. It fails if a difference exceeds the tolerance.
 func (c *verifyCmd) Run(g *globals) error {

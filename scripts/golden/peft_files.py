@@ -1,7 +1,7 @@
 """Makes what PEFT's files may hold besides a layer's matrices: python peft_files.py GOLDEN
 (seed 14; made with PEFT 0.21.2, transformers 5.23, PyTorch 2.15).
 
-GOLDEN/peft/MODEL/base       tiny random models: llama-tied, llama-untied (with biases), masked-bert, tagger-bert
+GOLDEN/peft/MODEL/base       tiny random models: llama-tied, llama-untied (with biases), masked-bert, tagger-bert, transposed-gpt2
 GOLDEN/peft/MODEL/NAME       an adapter as PEFT writes it, and io.safetensors with the logits while it is active and once it is merged
 GOLDEN/peft_resized/MODEL    base, and adapters on it after resize_token_embeddings, with more rows or fewer
 """
@@ -31,8 +31,10 @@ MAKE = {
     "masked-bert": lambda **c: T.BertForMaskedLM(T.BertConfig(**BERT | c)),
     "tagger-bert": lambda **c: T.BertForTokenClassification(T.BertConfig(**BERT | c, num_labels=3)),
 }
-# Those of random comparisons alone.
+# Those of random comparisons alone, and GPT-2, whose layers (Conv1D) hold matrices as [in, out].
 MORE = {
+    "transposed-gpt2": lambda **c: T.GPT2LMHeadModel(T.GPT2Config(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=64, initializer_range=0.2,
+                                                       resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **c)),
     "seqcls-bert": lambda **c: T.BertForSequenceClassification(T.BertConfig(**BERT | c, num_labels=3)),
     "qa-bert": lambda **c: T.BertForQuestionAnswering(T.BertConfig(**BERT | c)),
     "seq2seq-bart": lambda **c: T.BartForConditionalGeneration(T.BartConfig(
@@ -40,10 +42,10 @@ MORE = {
         max_position_embeddings=64, init_std=0.2, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         decoder_start_token_id=2, forced_eos_token_id=None, **c)),
 }
-AUTO = {"llama": T.AutoModelForCausalLM, "masked": T.AutoModelForMaskedLM, "tagger": T.AutoModelForTokenClassification, "seqcls": T.AutoModelForSequenceClassification,
+AUTO = {"transposed": T.AutoModelForCausalLM, "llama": T.AutoModelForCausalLM, "masked": T.AutoModelForMaskedLM, "tagger": T.AutoModelForTokenClassification, "seqcls": T.AutoModelForSequenceClassification,
         "qa": T.AutoModelForQuestionAnswering, "seq2seq": T.AutoModelForSeq2SeqLM}
-TASK = {"llama": "CAUSAL_LM", "masked": None, "tagger": "TOKEN_CLS", "seqcls": "SEQ_CLS", "qa": "QUESTION_ANS", "seq2seq": "SEQ_2_SEQ_LM"}
-TARGETS = {"llama": ["q_proj", "down_proj"], "masked": ["query", "output.dense"], "tagger": ["query", "output.dense"]}
+TASK = {"transposed": "CAUSAL_LM", "llama": "CAUSAL_LM", "masked": None, "tagger": "TOKEN_CLS", "seqcls": "SEQ_CLS", "qa": "QUESTION_ANS", "seq2seq": "SEQ_2_SEQ_LM"}
+TARGETS = {"transposed": ["c_attn", "mlp.c_proj"], "llama": ["q_proj", "down_proj"], "masked": ["query", "output.dense"], "tagger": ["query", "output.dense"]}
 EMBED = {"llama": "embed_tokens", "masked": "word_embeddings", "tagger": "word_embeddings"}
 
 
@@ -200,6 +202,18 @@ def resized(root):
               save_embedding_layers=model == "llama-untied")
 
 
+def transposed(root):
+    """Adapters of GPT-2: PEFT writes fan_in_fan_out: true there, whatever it was given."""
+    base = os.path.join(root, "transposed-gpt2", "base")
+    make_base(base, "transposed-gpt2")
+    out, k = lambda name: os.path.join(root, "transposed-gpt2", name), TARGETS["transposed"]
+    write(base, out("lora"), lora("transposed-gpt2"))
+    write(base, out("dora"), lora("transposed-gpt2", use_dora=True, target_modules=["c_attn", "c_fc"]))
+    write(base, out("ia3"), peft.IA3Config(target_modules=k, feedforward_modules=k[1:], task_type="CAUSAL_LM"))
+    write(base, out("vera"), peft.VeraConfig(r=3, target_modules=k[:1], task_type="CAUSAL_LM"))
+    write(base, out("adalora"), peft.AdaLoraConfig(init_r=3, target_r=2, total_step=9, target_modules=k, task_type="CAUSAL_LM"))
+
+
 def main(golden):
     torch.manual_seed(SEED)
     root = os.path.join(golden, "peft")
@@ -216,6 +230,7 @@ def main(golden):
         write(base, os.path.join(root, model, "save-norms"), lora(model, modules_to_save=["Norm"]))
     write(os.path.join(root, "tagger-bert", "base"), os.path.join(root, "tagger-bert", "tokens"), lora("tagger-bert", trainable_token_indices=[5, 6]))
     resized(os.path.join(golden, "peft_resized"))
+    transposed(root)
 
 
 if __name__ == "__main__":
