@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/build"
@@ -155,7 +156,7 @@ func (r *run) keepSplit() {
 	}
 	if r.state.Recipe != nil {
 		r.state.Recipe = maps.Clone(r.state.Recipe)
-		r.state.Recipe[evalSplitKey], _ = json.Marshal(split) // a text
+		r.state.Recipe[evalSplitKey] = json.RawMessage(strconv.Quote(string(split)))
 	}
 	if r.config.Task.Options["eval_split"] == nil {
 		options := maps.Clone(r.config.Task.Options)

@@ -29,7 +29,11 @@ func FuzzRecipes(f *testing.F) {
 // FuzzTrainerState: a state is refused, or it is that of the folder and comes back as it is.
 func FuzzTrainerState(f *testing.F) {
 	good := TrainerState{Step: 7, Recipe: map[string]json.RawMessage{"seed": json.RawMessage("1")}, Files: map[string]string{"a": "b"}}
-	good.SHA256, _ = good.digest()
+	sum, err := good.digest()
+	if err != nil {
+		f.Fatal(err)
+	}
+	good.SHA256 = sum
 	raw, err := json.Marshal(good)
 	if err != nil {
 		f.Fatal(err)

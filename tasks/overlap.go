@@ -32,14 +32,9 @@ func SameRows(train, eval []Features) (n int, first string) {
 func (r Features) hash() uint64 {
 	var h maphash.Hash
 	h.SetSeed(rowSeed)
-	var b [4]byte
-	for _, ids := range [][]int32{r.IDs, r.TokenTypeIDs} {
-		for _, id := range ids {
-			binary.LittleEndian.PutUint32(b[:], uint32(id))
-			_, _ = h.Write(b[:])
-		}
-		_ = h.WriteByte(0)
-	}
+	_ = binary.Write(&h, binary.LittleEndian, r.IDs) // a hash returns no error
+	_ = h.WriteByte(0)
+	_ = binary.Write(&h, binary.LittleEndian, r.TokenTypeIDs)
 	return h.Sum64()
 }
 
@@ -72,7 +67,10 @@ func TextOverlap(task Task) (o Overlap, err error) {
 	one := uint64(1 + n/maxCompared) // of so many runs one is compared
 	seen := map[uint64]bool{}        // whether a run occurs in the training text
 	if n > 0 {
-		for run := range wordRuns(task.Examples(Eval)) {
+		for run, err := range wordRuns(task.Examples(Eval)) {
+			if err != nil {
+				return o, err
+			}
 			if run.hash%one == 0 {
 				seen[run.hash] = false
 			}
