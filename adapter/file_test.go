@@ -214,7 +214,7 @@ func TestSaveRefuses(t *testing.T) {
 }
 
 // FuzzTensors loads an adapter with a damaged file of tensors: it is refused, or all that trains is finite. Each try writes and maps a
-// file, so there are a few hundred a second.
+// file, which makes it slow.
 func FuzzTensors(f *testing.F) {
 	m := tinyModel(f, true)
 	a := mustAttach(f, m, "a", smallLoRA())
