@@ -23,6 +23,7 @@ func TestBounds(t *testing.T) {
 		"fine":     {`"normalizer":` + replace, "a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			began := time.Now()
 			tok, err := Parse(fmt.Appendf(nil, `{"version":"1.0","added_tokens":[{"id":2,"content":%q,"special":false,"normalized":false}],%s,%s}`, strings.Repeat("a", 60)+"!", c.parts, model), nil)
 			if err != nil {
