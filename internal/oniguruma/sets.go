@@ -83,9 +83,9 @@ func foldClass(set string) string {
 	if err != nil {
 		return set // the whole pattern will fail, too
 	}
-	for letter, other := range map[string]string{"s": "ſ", "k": "\u212A"} {
-		if ok, _ := re.MatchString(letter); ok {
-			head += other
+	for _, pair := range [][2]string{{"s", "ſ"}, {"k", "\u212A"}} {
+		if ok, _ := re.MatchString(pair[0]); ok {
+			head += pair[1]
 		}
 	}
 	return head + body
