@@ -54,7 +54,9 @@ func (l *leaf) buffer() tensor.Matrix {
 		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(data))
 		l.g = tensor.View(data, l.m.Rows, l.m.Cols)
 	}
-	l.has = true
+	if !l.has { // workers that share a gradient, which exists by then, only read
+		l.has = true
+	}
 	return l.g
 }
 
