@@ -84,8 +84,8 @@ func newALBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 		return nil, nil, err
 	}
 	var err error
-	if m.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return nil, nil, notSupported("config.json: hidden_act: %w", err)
+	if m.act, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return nil, nil, err
 	}
 	n, e := c.HiddenSize, c.EmbeddingSize
 	m.Words, m.Positions, m.Types = NewWeight(c.VocabSize, e), NewWeight(c.MaxPositionEmbeddings, e), NewWeight(c.TypeVocabSize, e)
@@ -100,7 +100,7 @@ func newALBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 		}
 		m.Groups = append(m.Groups, g)
 	}
-	h, err := m.newHead(want)
+	h, err := m.heads().declare(want)
 	return m, h, err
 }
 
@@ -124,27 +124,12 @@ func (c *albertConfig) check() error {
 	return nil
 }
 
-func (m *albert) newHead(k head.Config) (*Head, error) {
-	h, c, n := &Head{Config: k}, &m.c, m.c.HiddenSize
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.QuestionAnswering:
-		h.addOut("qa_outputs", 2, n, 0)
-	case head.TokenClassification:
-		h.addOut("classifier", len(k.Labels), n, c.ClassifierDropoutProb)
-	case head.SequenceClassification:
-		h.Dense, h.Activation, h.DenseIsPooler = NewLinear(n, n, true), op.Tanh, true
-		h.Add("@.pooler", h.Dense)
-		h.addOut("classifier", len(k.Labels), n, c.ClassifierDropoutProb)
-	case head.MaskedLM:
-		h.Dense, h.Activation, h.Norm = NewLinear(c.EmbeddingSize, n, true), m.act, c.newNorm(c.EmbeddingSize)
-		h.Add("predictions.dense", h.Dense)
-		h.Add("predictions.LayerNorm", h.Norm)
-		h.addTied("predictions.decoder", "predictions.bias", m.Words, !c.TieWordEmbeddings)
-	default:
-		return nil, noHead("albert", k.Kind)
-	}
-	return h, nil
+func (m *albert) heads() *encoderHeads {
+	c := &m.c
+	return &encoderHeads{modelType: "albert", hidden: c.HiddenSize, tokenDropout: c.ClassifierDropoutProb, classDropout: c.ClassifierDropoutProb,
+		dense: "@.pooler", classes: "classifier", activation: op.Tanh, pooler: true,
+		masked: maskedHead{dense: "predictions.dense", norm: "predictions.LayerNorm", decoder: "predictions.decoder", bias: "predictions.bias",
+			activation: m.act, newNorm: func() *LayerNorm { return c.newNorm(c.EmbeddingSize) }, words: m.Words, untied: !c.TieWordEmbeddings}}
 }
 
 // Config implements Backbone.
@@ -156,11 +141,8 @@ func (m *albert) Config() Config {
 
 // Forward implements Backbone.
 func (m *albert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	words := m.Words.Lookup(p, b.IDs)
-	words.Padding = []int32{m.c.PadTokenID}
-	x := op.EmbeddingSum(p, words, m.Positions.Lookup(p, b.positions(0)), m.Types.Lookup(p, b.types()))
-	x = m.Norm.Forward(p, op.EmbeddingNoise(p, x, b.Bounds()))
-	x = op.Linear(p, op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings"), m.Project)
+	x := embedTokens(p, b, m.Words, m.c.PadTokenID, m.Norm, m.c.HiddenDropoutProb, m.Positions.Lookup(p, b.positions(0)), m.Types.Lookup(p, b.types()))
+	x = op.Linear(p, x, m.Project)
 	for i := range m.c.NumHiddenLayers {
 		for _, l := range m.Groups[i*m.c.NumHiddenGroups/m.c.NumHiddenLayers].Layers {
 			x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b, i) })

@@ -78,8 +78,8 @@ func newBartConfig(config *ConfigFile) (*bartConfig, error) {
 		return nil, err
 	}
 	var err error
-	if c.act, err = op.ParseActivation(c.ActivationFunction); err != nil {
-		return nil, notSupported("config.json: activation_function: %w", err)
+	if c.act, err = parseActivation("activation_function", c.ActivationFunction); err != nil {
+		return nil, err
 	}
 	c.scale = 1
 	if c.ScaleEmbedding {

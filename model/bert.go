@@ -104,7 +104,7 @@ func newBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 		})
 	}
 	var err error
-	m.head, err = m.newHead(want)
+	m.head, err = m.heads().declare(want)
 	return m, m.head, err
 }
 
@@ -129,8 +129,8 @@ func (c *bertConfig) complete() error {
 		c.HiddenAct = "gelu"
 	}
 	var err error
-	if c.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return notSupported("config.json: hidden_act: %w", err)
+	if c.act, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return err
 	}
 	if c.roberta() {
 		c.pad = 1
@@ -184,76 +184,35 @@ func (m *bert) SetNumerics(name string) error {
 	return nil
 }
 
-// newHead declares the head of a kind, with the names of the model type.
-func (m *bert) newHead(k head.Config) (*Head, error) {
+// heads are the model type's.
+func (m *bert) heads() *encoderHeads {
 	c := &m.c
-	h, n, labels := &Head{Config: k}, c.HiddenSize, len(k.Labels)
-	drop := float32(c.HiddenDropoutProb)
+	drop := c.HiddenDropoutProb
 	if c.ClassifierDropout != nil {
-		drop = float32(*c.ClassifierDropout)
+		drop = *c.ClassifierDropout
 	}
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.QuestionAnswering:
-		h.Out = NewLinear(2, n, true)
-		h.Add("qa_outputs", h.Out)
-	case head.TokenClassification:
-		h.Out, h.Dropout = NewLinear(labels, n, true), drop
-		h.Add("classifier", h.Out)
-	case head.SequenceClassification:
-		h.Dense, h.Out, h.Dropout = NewLinear(n, n, true), NewLinear(labels, n, true), drop
-		switch {
-		case c.ModelType == "bert":
-			h.Activation, h.DenseIsPooler = op.Tanh, true
-			h.Add("@.pooler.dense", h.Dense)
-			h.Add("classifier", h.Out)
-			return h, nil
-		case c.roberta():
-			h.Activation = op.Tanh
-		default:
-			h.Activation = op.GELU
-		}
-		h.Add("classifier.dense", h.Dense)
-		h.Add("classifier.out_proj", h.Out)
-	case head.MaskedLM:
-		m.maskedLM(h)
-	default:
-		return nil, noHead(c.ModelType, k.Kind)
-	}
-	return h, nil
-}
-
-// maskedLM declares the parts of a head that predicts masked tokens.
-func (m *bert) maskedLM(h *Head) {
-	c := &m.c
-	h.Dense, h.Activation = NewLinear(c.EmbeddingSize, c.HiddenSize, true), op.GELU
-	h.Norm = NewLayerNorm(c.EmbeddingSize, c.eps)
-	h.Out = NewLinear(c.VocabSize, c.EmbeddingSize, true)
-	if c.TieWordEmbeddings == nil || *c.TieWordEmbeddings {
-		h.Out.Weight.tied = m.Words
-	}
-	bias := func(name string) { // the projection's bias, under a name of its own
-		b := NewWeight(c.VocabSize)
-		h.Add(name, b)
-		h.Out.Bias.tied = b
+	e := &encoderHeads{modelType: c.ModelType, hidden: c.HiddenSize, tokenDropout: drop, classDropout: drop,
+		dense: "classifier.dense", classes: "classifier.out_proj", activation: op.GELU,
+		masked: maskedHead{activation: op.GELU, newNorm: func() *LayerNorm { return NewLayerNorm(c.EmbeddingSize, c.eps) }, words: m.Words,
+			untied: c.TieWordEmbeddings != nil && !*c.TieWordEmbeddings}}
+	masked := &e.masked
+	switch {
+	case c.ModelType == "bert":
+		e.dense, e.classes, e.activation, e.pooler = "@.pooler.dense", "classifier", op.Tanh, true
+	case c.roberta():
+		e.activation = op.Tanh
 	}
 	switch {
 	case c.ModelType == "electra":
-		h.Add("generator_predictions.dense", h.Dense)
-		h.Add("generator_predictions.LayerNorm", h.Norm)
-		h.Add("generator_lm_head", h.Out)
+		masked.dense, masked.norm, masked.decoder = "generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head"
 	case c.roberta():
-		h.Add("lm_head.dense", h.Dense)
-		h.Add("lm_head.layer_norm", h.Norm)
-		bias("lm_head.bias")
-		h.Add("lm_head.decoder", h.Out)
+		masked.dense, masked.norm, masked.decoder, masked.bias = "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias"
 	default:
-		h.Activation = c.act
-		h.Add("cls.predictions.transform.dense", h.Dense)
-		h.Add("cls.predictions.transform.LayerNorm", h.Norm)
-		bias("cls.predictions.bias")
-		h.Add("cls.predictions.decoder", h.Out)
+		masked.activation = c.act
+		masked.dense, masked.norm = "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"
+		masked.decoder, masked.bias = "cls.predictions.decoder", "cls.predictions.bias"
 	}
+	return e
 }
 
 // Config implements Backbone.
@@ -275,11 +234,7 @@ func (m *bert) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
 
 // embed sums the embeddings of tokens, positions and segments.
 func (m *bert) embed(p *op.Pass, b *Batch) mat.Tensor {
-	words := m.Words.Lookup(p, b.IDs)
-	words.Padding = []int32{m.c.pad}
-	sum := op.EmbeddingSum(p, words, m.Positions.Lookup(p, b.positions(m.c.first)), m.Types.Lookup(p, b.types()))
-	x := m.Norm.Forward(p, op.EmbeddingNoise(p, sum, b.Bounds()))
-	x = op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings")
+	x := embedTokens(p, b, m.Words, m.c.pad, m.Norm, m.c.HiddenDropoutProb, m.Positions.Lookup(p, b.positions(m.c.first)), m.Types.Lookup(p, b.types()))
 	if m.Project != nil {
 		x = op.Linear(p, x, m.Project)
 	}

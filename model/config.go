@@ -12,6 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/op"
 )
 
 // ConfigFile is a config.json, as an Architecture reads it.
@@ -120,6 +121,15 @@ func positive(pairs ...any) error {
 		}
 	}
 	return nil
+}
+
+// parseActivation returns the activation that a key of config.json names.
+func parseActivation(key, name string) (op.Activation, error) {
+	a, err := op.ParseActivation(name)
+	if err != nil {
+		return a, notSupported("config.json: %s: %w", key, err)
+	}
+	return a, nil
 }
 
 // maxLayers bounds the layers that a config.json may ask for, which take memory before there are weights.

@@ -170,8 +170,8 @@ func (m *deberta) complete() error {
 	}
 	m.bucket = c.buckets()
 	var err error
-	if m.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return notSupported("config.json: hidden_act: %w", err)
+	if m.act, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return err
 	}
 	return nil
 }
@@ -193,37 +193,24 @@ func (c *debertaConfig) buckets() func(distance int) int {
 }
 
 func (m *deberta) newHead(k head.Config) (*Head, error) {
-	h, c, n := &Head{Config: k}, &m.c, m.c.HiddenSize
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.QuestionAnswering:
-		h.addOut("qa_outputs", 2, n, 0)
-	case head.TokenClassification:
-		h.addOut("classifier", len(k.Labels), n, c.HiddenDropoutProb)
-	case head.SequenceClassification:
-		var err error
-		if h.Activation, err = op.ParseActivation(c.PoolerHiddenAct); err != nil {
-			return nil, notSupported("config.json: pooler_hidden_act: %w", err)
-		}
-		h.Dense, h.DenseIsPooler = NewLinear(n, n, true), true
-		h.Add("pooler.dense", h.Dense)
-		drop := c.HiddenDropoutProb
-		if c.ClsDropout != nil {
-			drop = *c.ClsDropout
-		}
-		h.addOut("classifier", len(k.Labels), n, drop)
-	case head.MaskedLM:
-		if !c.Legacy {
-			return nil, notSupported("config.json: legacy is false; a masked language model of that kind is not supported")
-		}
-		h.Dense, h.Activation, h.Norm = NewLinear(n, n, true), m.act, c.newNorm()
-		h.Add("cls.predictions.transform.dense", h.Dense)
-		h.Add("cls.predictions.transform.LayerNorm", h.Norm)
-		h.addTied("cls.predictions.decoder", "cls.predictions.bias", m.Words, !c.TieWordEmbeddings)
-	default:
-		return nil, noHead("deberta-v2", k.Kind)
+	c := &m.c
+	if k.Kind == head.MaskedLM && !c.Legacy {
+		return nil, notSupported("config.json: legacy is false; a masked language model of that kind is not supported")
 	}
-	return h, nil
+	heads := encoderHeads{modelType: "deberta-v2", hidden: c.HiddenSize, tokenDropout: c.HiddenDropoutProb, classDropout: c.HiddenDropoutProb,
+		dense: "pooler.dense", classes: "classifier", pooler: true,
+		masked: maskedHead{dense: "cls.predictions.transform.dense", norm: "cls.predictions.transform.LayerNorm", decoder: "cls.predictions.decoder",
+			bias: "cls.predictions.bias", activation: m.act, newNorm: c.newNorm, words: m.Words, untied: !c.TieWordEmbeddings}}
+	if c.ClsDropout != nil {
+		heads.classDropout = *c.ClsDropout
+	}
+	if k.Kind == head.SequenceClassification {
+		var err error
+		if heads.activation, err = parseActivation("pooler_hidden_act", c.PoolerHiddenAct); err != nil {
+			return nil, err
+		}
+	}
+	return heads.declare(k)
 }
 
 // Config implements Backbone.

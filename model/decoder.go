@@ -67,8 +67,8 @@ func (c *DecoderConfig) Complete() error {
 		return fmt.Errorf("config.json: num_attention_heads %d is not a multiple of num_key_value_heads %d", c.NumAttentionHeads, c.kvHeads)
 	}
 	var err error
-	if c.activation, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return notSupported("config.json: hidden_act: %w", err)
+	if c.activation, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return err
 	}
 	if c.ropeByType {
 		c.positions = c.MaxPositionEmbeddings

@@ -22,12 +22,28 @@ type preNormLayer struct {
 	Attention attender    `hf:"self_attn"`
 	PostNorm  Norm        `hf:"post_attention_layernorm"`
 	MLP       feedForward `hf:"mlp"`
+	// drop is a family's dropout after the halves, nil where it has none.
+	drop *halvesDropout
+}
+
+// halvesDropout is dropout after the halves of a layer, at a rate; it is named after the last linear layer of each.
+type halvesDropout struct {
+	rate           float32
+	attention, mlp *Linear
 }
 
 // Forward implements DecoderLayer.
 func (l *preNormLayer) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
-	x = op.Add(p, x, l.Attention.Forward(p, l.InputNorm.Forward(p, x), bounds, cache))
-	return op.Add(p, x, l.MLP.Forward(p, l.PostNorm.Forward(p, x)))
+	a := l.Attention.Forward(p, l.InputNorm.Forward(p, x), bounds, cache)
+	if l.drop != nil {
+		a = dropOutput(p, a, l.drop.rate, l.drop.attention)
+	}
+	x = op.Add(p, x, a)
+	h := l.MLP.Forward(p, l.PostNorm.Forward(p, x))
+	if l.drop != nil {
+		h = dropOutput(p, h, l.drop.rate, l.drop.mlp)
+	}
+	return op.Add(p, x, h)
 }
 
 // postNormLayer has a norm after each half, before the sum: OLMo 2 and 3, EXAONE 4.

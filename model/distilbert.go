@@ -75,8 +75,8 @@ func newDistilBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error
 		return nil, nil, fmt.Errorf("config.json: dim %d is not a multiple of n_heads %d", c.Dim, c.NHeads)
 	}
 	var err error
-	if m.act, err = op.ParseActivation(c.Activation); err != nil {
-		return nil, nil, notSupported("config.json: activation: %w", err)
+	if m.act, err = parseActivation("activation", c.Activation); err != nil {
+		return nil, nil, err
 	}
 	n := c.Dim
 	m.Words, m.Positions, m.Norm = NewWeight(c.VocabSize, n), NewWeight(c.MaxPositionEmbeddings, n), NewLayerNorm(n, distilBERTEps)
@@ -87,31 +87,16 @@ func newDistilBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error
 			Norm: NewLayerNorm(n, distilBERTEps),
 		})
 	}
-	h, err := m.newHead(want)
+	h, err := m.heads().declare(want)
 	return m, h, err
 }
 
-func (m *distilBERT) newHead(k head.Config) (*Head, error) {
-	h, c, n := &Head{Config: k}, &m.c, m.c.Dim
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.QuestionAnswering:
-		h.addOut("qa_outputs", 2, n, c.QADropout)
-	case head.TokenClassification:
-		h.addOut("classifier", len(k.Labels), n, c.Dropout)
-	case head.SequenceClassification:
-		h.Dense, h.Activation, h.DenseIsPooler = NewLinear(n, n, true), op.ReLU, true
-		h.Add("pre_classifier", h.Dense)
-		h.addOut("classifier", len(k.Labels), n, c.SeqClassifDropout)
-	case head.MaskedLM:
-		h.Dense, h.Activation, h.Norm = NewLinear(n, n, true), m.act, NewLayerNorm(n, distilBERTEps)
-		h.Add("vocab_transform", h.Dense)
-		h.Add("vocab_layer_norm", h.Norm)
-		h.addTied("vocab_projector", "", m.Words, !c.TieWordEmbeddings)
-	default:
-		return nil, noHead("distilbert", k.Kind)
-	}
-	return h, nil
+func (m *distilBERT) heads() *encoderHeads {
+	c := &m.c
+	return &encoderHeads{modelType: "distilbert", hidden: c.Dim, spanDropout: c.QADropout, tokenDropout: c.Dropout, classDropout: c.SeqClassifDropout,
+		dense: "pre_classifier", classes: "classifier", activation: op.ReLU, pooler: true,
+		masked: maskedHead{dense: "vocab_transform", norm: "vocab_layer_norm", decoder: "vocab_projector", activation: m.act,
+			newNorm: func() *LayerNorm { return NewLayerNorm(c.Dim, distilBERTEps) }, words: m.Words, untied: !c.TieWordEmbeddings}}
 }
 
 // Config implements Backbone.
@@ -123,11 +108,7 @@ func (m *distilBERT) Config() Config {
 
 // Forward implements Backbone.
 func (m *distilBERT) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	words := m.Words.Lookup(p, b.IDs)
-	words.Padding = []int32{m.c.PadTokenID}
-	x := op.EmbeddingSum(p, words, m.Positions.Lookup(p, b.positions(0)))
-	x = m.Norm.Forward(p, op.EmbeddingNoise(p, x, b.Bounds()))
-	x = op.Dropout(p, x, float32(m.c.Dropout), "embeddings")
+	x := embedTokens(p, b, m.Words, m.c.PadTokenID, m.Norm, m.c.Dropout, m.Positions.Lookup(p, b.positions(0)))
 	for _, l := range m.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b) })
 	}

@@ -3,6 +3,8 @@ package model
 import (
 	"math"
 
+	"github.com/nlpodyssey/spago/mat"
+
 	"github.com/spagotune/spagotune/op"
 )
 
@@ -33,6 +35,14 @@ func (b *Batch) types() []int32 {
 		return make([]int32, len(b.IDs))
 	}
 	return b.TokenTypeIDs
+}
+
+// embedTokens sums the embeddings of a batch's tokens, of which pad gets no gradient, and others, with noise, norm and dropout.
+func embedTokens(p *op.Pass, b *Batch, words *Weight, pad int32, norm *LayerNorm, dropout float64, others ...op.EmbeddingPart) mat.Tensor {
+	tokens := words.Lookup(p, b.IDs)
+	tokens.Padding = []int32{pad}
+	sum := op.EmbeddingSum(p, append([]op.EmbeddingPart{tokens}, others...)...)
+	return op.Dropout(p, norm.Forward(p, op.EmbeddingNoise(p, sum, b.Bounds())), float32(dropout), "embeddings")
 }
 
 // addTied declares the projection of a masked-LM head under a path, tied to the table of words unless untied. biasPath, where

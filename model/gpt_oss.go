@@ -43,10 +43,7 @@ func newGPTOSS(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	if c.NumExperts+c.NumLocalExperts == 0 {
-		c.NumLocalExperts = 128
-	}
-	n, err := c.experts()
+	n, err := c.experts(128)
 	if err != nil {
 		return nil, nil, err
 	}

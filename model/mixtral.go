@@ -34,10 +34,7 @@ func newMixtral(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	if c.NumExperts+c.NumLocalExperts == 0 {
-		c.NumLocalExperts = 8
-	}
-	n, err := c.experts()
+	n, err := c.experts(8)
 	if err != nil {
 		return nil, nil, err
 	}

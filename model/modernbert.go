@@ -122,8 +122,8 @@ func (m *modernBERT) complete() error {
 		return fmt.Errorf("config.json: hidden_size %d is not a multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads)
 	}
 	var err error
-	if m.act, err = op.ParseActivation(c.HiddenActivation); err != nil {
-		return notSupported("config.json: hidden_activation: %w", err)
+	if m.act, err = parseActivation("hidden_activation", c.HiddenActivation); err != nil {
+		return err
 	}
 	w := WindowConfig{LayerTypes: c.LayerTypes}
 	if err := w.complete(c.NumHiddenLayers, func(i int) bool { return i%c.GlobalAttnEveryN != 0 }); err != nil {
@@ -154,8 +154,8 @@ func (m *modernBERT) newHead(k head.Config) (*Head, error) {
 		return h, nil
 	}
 	var err error
-	if h.Activation, err = op.ParseActivation(c.ClassifierActivation); err != nil {
-		return nil, notSupported("config.json: classifier_activation: %w", err)
+	if h.Activation, err = parseActivation("classifier_activation", c.ClassifierActivation); err != nil {
+		return nil, err
 	}
 	h.Dense, h.DenseIsPooler, h.Norm = NewLinear(n, n, c.ClassifierBias), true, c.newNorm()
 	h.Add("head.dense", h.Dense)
@@ -188,10 +188,7 @@ func (m *modernBERT) Config() Config {
 
 // Forward implements Backbone.
 func (m *modernBERT) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	words := m.Words.Lookup(p, b.IDs)
-	words.Padding = []int32{m.c.PadTokenID}
-	x := m.Norm.Forward(p, op.EmbeddingNoise(p, op.EmbeddingSum(p, words), b.Bounds()))
-	x = op.Dropout(p, x, float32(m.c.EmbeddingDropout), "embeddings")
+	x := embedTokens(p, b, m.Words, m.c.PadTokenID, m.Norm, m.c.EmbeddingDropout)
 	for i, l := range m.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b, m.c.LayerTypes[i]) })
 	}

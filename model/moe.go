@@ -23,9 +23,12 @@ type MoEConfig struct {
 	RouterAuxLossCoef  float64 `json:"router_aux_loss_coef"`
 }
 
-// experts is the number of experts, or what is wrong with the keys.
-func (c *MoEConfig) experts() (int, error) {
+// experts is the number of experts, by default the family's, or what is wrong with the keys.
+func (c *MoEConfig) experts(standard int) (int, error) {
 	n := max(c.NumExperts, c.NumLocalExperts)
+	if c.NumExperts+c.NumLocalExperts == 0 {
+		n = standard
+	}
 	if c.NumExperts > 0 && c.NumLocalExperts > 0 && c.NumExperts != c.NumLocalExperts {
 		return 0, fmt.Errorf("config.json: num_experts is %d, num_local_experts %d; they are two names of one key", c.NumExperts, c.NumLocalExperts)
 	}

@@ -83,43 +83,32 @@ func newMPNet(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 		return nil, nil, fmt.Errorf("config.json: relative_attention_num_buckets is %d; want %d or more", c.RelativeAttentionNumBuckets, mpnetBuckets)
 	}
 	var err error
-	if m.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return nil, nil, notSupported("config.json: hidden_act: %w", err)
+	if m.act, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return nil, nil, err
 	}
-	n, norm := c.HiddenSize, func() *LayerNorm { return NewLayerNorm(c.HiddenSize, float32(c.LayerNormEps)) }
-	m.Words, m.Positions, m.Norm = NewWeight(c.VocabSize, n), NewWeight(c.MaxPositionEmbeddings, n), norm()
+	n := c.HiddenSize
+	m.Words, m.Positions, m.Norm = NewWeight(c.VocabSize, n), NewWeight(c.MaxPositionEmbeddings, n), c.newNorm()
 	m.Bias = NewWeight(c.RelativeAttentionNumBuckets, c.NumAttentionHeads)
 	for range c.NumHiddenLayers {
 		m.Layers = append(m.Layers, &mpnetLayer{
 			Query: NewLinear(n, n, true), Key: NewLinear(n, n, true), Value: NewLinear(n, n, true), Output: NewLinear(n, n, true),
-			AttentionNorm: norm(), Up: NewLinear(c.IntermediateSize, n, true), Down: NewLinear(n, c.IntermediateSize, true), Norm: norm(),
+			AttentionNorm: c.newNorm(), Up: NewLinear(c.IntermediateSize, n, true), Down: NewLinear(n, c.IntermediateSize, true), Norm: c.newNorm(),
 		})
 	}
-	h, err := m.newHead(want)
+	h, err := m.heads().declare(want)
 	return m, h, err
 }
 
-func (m *mpnet) newHead(k head.Config) (*Head, error) {
-	h, c, n := &Head{Config: k}, &m.c, m.c.HiddenSize
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.QuestionAnswering:
-		h.addOut("qa_outputs", 2, n, 0)
-	case head.TokenClassification:
-		h.addOut("classifier", len(k.Labels), n, c.HiddenDropoutProb)
-	case head.SequenceClassification:
-		h.Dense, h.Activation = NewLinear(n, n, true), op.Tanh
-		h.Add("classifier.dense", h.Dense)
-		h.addOut("classifier.out_proj", len(k.Labels), n, c.HiddenDropoutProb)
-	case head.MaskedLM:
-		h.Dense, h.Activation, h.Norm = NewLinear(n, n, true), op.GELU, NewLayerNorm(n, float32(c.LayerNormEps))
-		h.Add("lm_head.dense", h.Dense)
-		h.Add("lm_head.layer_norm", h.Norm)
-		h.addTied("lm_head.decoder", "lm_head.bias", m.Words, !c.TieWordEmbeddings)
-	default:
-		return nil, noHead("mpnet", k.Kind)
-	}
-	return h, nil
+func (c *mpnetConfig) newNorm() *LayerNorm {
+	return NewLayerNorm(c.HiddenSize, float32(c.LayerNormEps))
+}
+
+func (m *mpnet) heads() *encoderHeads {
+	c := &m.c
+	return &encoderHeads{modelType: "mpnet", hidden: c.HiddenSize, tokenDropout: c.HiddenDropoutProb, classDropout: c.HiddenDropoutProb,
+		dense: "classifier.dense", classes: "classifier.out_proj", activation: op.Tanh,
+		masked: maskedHead{dense: "lm_head.dense", norm: "lm_head.layer_norm", decoder: "lm_head.decoder", bias: "lm_head.bias", activation: op.GELU,
+			newNorm: c.newNorm, words: m.Words, untied: !c.TieWordEmbeddings}}
 }
 
 // Config implements Backbone.
@@ -131,10 +120,7 @@ func (m *mpnet) Config() Config {
 
 // Forward implements Backbone.
 func (m *mpnet) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	words, positions := m.Words.Lookup(p, b.IDs), m.Positions.Lookup(p, b.positions(mpnetPad+1))
-	words.Padding = []int32{mpnetPad}
-	x := m.Norm.Forward(p, op.EmbeddingNoise(p, op.EmbeddingSum(p, words, positions), b.Bounds()))
-	x = op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings")
+	x := embedTokens(p, b, m.Words, mpnetPad, m.Norm, m.c.HiddenDropoutProb, m.Positions.Lookup(p, b.positions(mpnetPad+1)))
 	bias := m.Bias.relativeBias(p, relativeBuckets(mpnetBuckets, 128, true))
 	for _, l := range m.Layers {
 		part := withBias{l, m.Bias}

@@ -94,7 +94,7 @@ func newNomicBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error)
 				Up: NewLinear(c.IntermediateSize, n, false), Down: NewLinear(n, c.IntermediateSize, false), Activation: m.act},
 		})
 	}
-	h, err := m.newHead(want)
+	h, err := m.heads().declare(want)
 	return m, h, err
 }
 
@@ -119,35 +119,22 @@ func (m *nomicBERT) complete() error {
 		return err
 	}
 	var err error
-	if m.act, err = op.ParseActivation(c.HiddenAct); err != nil {
-		return notSupported("config.json: hidden_act: %w", err)
+	if m.act, err = parseActivation("hidden_act", c.HiddenAct); err != nil {
+		return err
 	}
 	m.rope, m.positions, err = c.RoPE(m.headDim, c.MaxPositionEmbeddings, "")
 	return err
 }
 
-func (m *nomicBERT) newHead(k head.Config) (*Head, error) {
-	h, c, n, drop := &Head{Config: k}, &m.c, m.c.HiddenSize, m.c.HiddenDropoutProb
+func (m *nomicBERT) heads() *encoderHeads {
+	c, drop := &m.c, m.c.HiddenDropoutProb
 	if c.ClassifierDropout != nil {
 		drop = *c.ClassifierDropout
 	}
-	switch k.Kind {
-	case head.FeatureExtraction:
-	case head.TokenClassification:
-		h.addOut("classifier", len(k.Labels), n, drop)
-	case head.SequenceClassification:
-		h.Dense, h.Activation, h.DenseIsPooler = NewLinear(n, n, true), op.Tanh, true
-		h.Add("@.pooler.dense", h.Dense)
-		h.addOut("classifier", len(k.Labels), n, drop)
-	case head.MaskedLM:
-		h.Dense, h.Activation, h.Norm = NewLinear(n, n, true), m.act, c.newNorm()
-		h.Add("cls.predictions.transform.dense", h.Dense)
-		h.Add("cls.predictions.transform.layer_norm", h.Norm)
-		h.addTied("cls.predictions.decoder", "cls.predictions.bias", m.Words, c.TieWordEmbeddings != nil && !*c.TieWordEmbeddings)
-	default:
-		return nil, noHead("nomic_bert", k.Kind)
-	}
-	return h, nil
+	return &encoderHeads{modelType: "nomic_bert", hidden: c.HiddenSize, noSpans: true, tokenDropout: drop, classDropout: drop,
+		dense: "@.pooler.dense", classes: "classifier", activation: op.Tanh, pooler: true,
+		masked: maskedHead{dense: "cls.predictions.transform.dense", norm: "cls.predictions.transform.layer_norm", decoder: "cls.predictions.decoder",
+			bias: "cls.predictions.bias", activation: m.act, newNorm: c.newNorm, words: m.Words, untied: c.TieWordEmbeddings != nil && !*c.TieWordEmbeddings}}
 }
 
 // Config implements Backbone.
@@ -159,11 +146,7 @@ func (m *nomicBERT) Config() Config {
 
 // Forward implements Backbone.
 func (m *nomicBERT) Forward(p *op.Pass, b *Batch, _ *Cache) mat.Tensor {
-	words := m.Words.Lookup(p, b.IDs)
-	words.Padding = []int32{m.c.PadTokenID}
-	x := op.EmbeddingSum(p, words, m.Types.Lookup(p, b.types()))
-	x = m.Norm.Forward(p, op.EmbeddingNoise(p, x, b.Bounds()))
-	x = op.Dropout(p, x, float32(m.c.HiddenDropoutProb), "embeddings")
+	x := embedTokens(p, b, m.Words, m.c.PadTokenID, m.Norm, m.c.HiddenDropoutProb, m.Types.Lookup(p, b.types()))
 	for _, l := range m.Layers {
 		x = RunLayer(p, l, x, func(p *op.Pass, x mat.Tensor) mat.Tensor { return m.layer(p, l, x, b) })
 	}

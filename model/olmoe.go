@@ -27,10 +27,7 @@ func newOLMoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	if c.NumExperts+c.NumLocalExperts == 0 {
-		c.NumExperts = 64
-	}
-	n, err := c.experts()
+	n, err := c.experts(64)
 	if err != nil {
 		return nil, nil, err
 	}

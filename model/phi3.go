@@ -40,7 +40,8 @@ func newPhi3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 			Output: NewLinear(c.HiddenSize, c.queryCols(), false), attention: c.newAttention(),
 		}
 		a.Window = w.window()
-		return &phi3Layer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(), MLP: c.newFusedMLP(), drop: float32(c.ResidPDrop)}
+		mlp := c.newFusedMLP()
+		return &preNormLayer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(), MLP: mlp, drop: &halvesDropout{float32(c.ResidPDrop), a.Output, mlp.Down}}
 	})
 	if err != nil || c.rope.Long == nil {
 		return d, h, err
@@ -57,22 +58,6 @@ var _ CacheRenewer = (*longPhi3)(nil)
 
 // CacheLimit implements CacheRenewer.
 func (m *longPhi3) CacheLimit() int { return m.c.rope.Original }
-
-// phi3Layer has a norm before each half, and dropout after it.
-type phi3Layer struct {
-	InputNorm Norm           `hf:"input_layernorm"`
-	Attention *phi3Attention `hf:"self_attn"`
-	PostNorm  Norm           `hf:"post_attention_layernorm"`
-	MLP       *fusedMLP      `hf:"mlp"`
-	drop      float32
-}
-
-// Forward implements DecoderLayer.
-func (l *phi3Layer) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
-	a := l.Attention.Forward(p, l.InputNorm.Forward(p, x), bounds, cache)
-	x = op.Add(p, x, dropOutput(p, a, l.drop, l.Attention.Output))
-	return op.Add(p, x, dropOutput(p, l.MLP.Forward(p, l.PostNorm.Forward(p, x)), l.drop, l.MLP.Down))
-}
 
 // phi3Attention has queries, keys and values in one layer.
 type phi3Attention struct {

@@ -32,13 +32,13 @@ type qwenMoEConfig struct {
 	n int
 }
 
-// complete2 derives what follows from the keys.
-func (c *qwenMoEConfig) complete2(slides func(i int) bool) error {
+// completeExperts derives what follows from the keys that dense models lack; standard is the family's number of experts.
+func (c *qwenMoEConfig) completeExperts(standard int, slides func(i int) bool) error {
 	if err := positive("decoder_sparse_step", c.DecoderSparseStep, "moe_intermediate_size", c.MoeIntermediateSize); err != nil {
 		return err
 	}
 	var err error
-	if c.n, err = c.MoEConfig.experts(); err != nil {
+	if c.n, err = c.MoEConfig.experts(standard); err != nil {
 		return err
 	}
 	return c.WindowConfig.complete(c.NumHiddenLayers, slides)
@@ -60,11 +60,8 @@ func newQwen2MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) 
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	if c.NumExperts+c.NumLocalExperts == 0 {
-		c.NumExperts = 60
-	}
 	slides := func(i int) bool { return (i+1)%2 != 0 && i < c.MaxWindowLayers && c.UseSlidingWindow }
-	if err := c.complete2(slides); err != nil {
+	if err := c.completeExperts(60, slides); err != nil {
 		return nil, nil, err
 	}
 	if err := positive("shared_expert_intermediate_size", c.SharedExpertIntermediateSize); err != nil {
@@ -109,10 +106,7 @@ func newQwen3MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) 
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	if c.NumExperts+c.NumLocalExperts == 0 {
-		c.NumExperts = 128
-	}
-	if err := c.complete2(func(int) bool { return c.UseSlidingWindow }); err != nil {
+	if err := c.completeExperts(128, func(int) bool { return c.UseSlidingWindow }); err != nil {
 		return nil, nil, err
 	}
 	return newMoEDecoder(&c.DecoderConfig, &c.MoEConfig, want, func(i int) DecoderLayer {

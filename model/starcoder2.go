@@ -1,10 +1,7 @@
 package model
 
 import (
-	"github.com/nlpodyssey/spago/mat"
-
 	"github.com/spagotune/spagotune/head"
-	"github.com/spagotune/spagotune/op"
 )
 
 func init() {
@@ -40,29 +37,12 @@ func newStarCoder2(config *ConfigFile, want head.Config) (Backbone, *Head, error
 	d, h, err := NewDecoder(&c.DecoderConfig, want, func(int) DecoderLayer {
 		a := c.NewAttention(c.UseBias, c.UseBias)
 		a.Window = w.window()
-		return &starCoder2Layer{InputNorm: norm(), Attention: a, PostNorm: norm(), drop: float32(c.ResidualDropout), MLP: &cMLP{
-			Up: NewLinear(c.IntermediateSize, c.HiddenSize, c.UseBias), Down: NewLinear(c.HiddenSize, c.IntermediateSize, c.UseBias), activation: c.activation,
-		}}
+		mlp := &cMLP{Up: NewLinear(c.IntermediateSize, c.HiddenSize, c.UseBias), Down: NewLinear(c.HiddenSize, c.IntermediateSize, c.UseBias), activation: c.activation}
+		return &preNormLayer{InputNorm: norm(), Attention: a, PostNorm: norm(), MLP: mlp, drop: &halvesDropout{float32(c.ResidualDropout), a.Output, mlp.Down}}
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	d.Norm, d.EmbeddingDropout = norm(), float32(c.EmbeddingDropout)
 	return d, h, nil
-}
-
-// starCoder2Layer has a norm before each half, and dropout after it.
-type starCoder2Layer struct {
-	InputNorm Norm       `hf:"input_layernorm"`
-	Attention *Attention `hf:"self_attn"`
-	PostNorm  Norm       `hf:"post_attention_layernorm"`
-	MLP       *cMLP      `hf:"mlp"`
-	drop      float32
-}
-
-// Forward implements DecoderLayer.
-func (l *starCoder2Layer) Forward(p *op.Pass, x mat.Tensor, bounds []int, cache []*op.KV) mat.Tensor {
-	a := l.Attention.Forward(p, l.InputNorm.Forward(p, x), bounds, cache)
-	x = op.Add(p, x, dropOutput(p, a, l.drop, l.Attention.Output))
-	return op.Add(p, x, dropOutput(p, l.MLP.Forward(p, l.PostNorm.Forward(p, x)), l.drop, l.MLP.Down))
 }

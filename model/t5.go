@@ -146,8 +146,8 @@ func (c *t5Config) complete() error {
 	}
 	c.gated = gated
 	var err error
-	if c.act, err = op.ParseActivation(act); err != nil {
-		return notSupported("config.json: feed_forward_proj: %w", err)
+	if c.act, err = parseActivation("feed_forward_proj", act); err != nil {
+		return err
 	}
 	if c.IsEncoderDecoder != nil && !*c.IsEncoderDecoder {
 		return notSupported("config.json: is_encoder_decoder false is not supported for %s", c.ModelType)
