@@ -188,6 +188,14 @@ func (a *Adapter) checkBase(file *storedTensors) {
 	a.OtherBase = then != "" && now != "" && then != now
 }
 
+// BaseWarning is what to say of OtherBase, "" where it is false.
+func (a *Adapter) BaseWarning() string {
+	if !a.OtherBase {
+		return ""
+	}
+	return "the adapter was trained on another base than this model: on other weights, or on the same ones in another type"
+}
+
 // fromFile attaches the adapter with the tensors of a file.
 func (a *Adapter) fromFile(ctx context.Context, file *storedTensors) error {
 	on, err := resolve(a.model, a.Method, false)

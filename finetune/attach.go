@@ -100,7 +100,7 @@ func (r *run) continueAdapter(ctx context.Context) error {
 		return fmt.Errorf("adapter: %s holds no %s, which task %s needs", r.config.Method.Adapter, strings.Join(lacks, ", "), r.config.Task.Name)
 	}
 	if a.OtherBase {
-		r.options.Log.Warn().Str("adapter", r.config.Method.Adapter).Msg("the adapter was trained on another base than this model: on other weights, or on the same ones in another type")
+		r.options.Log.Warn().Str("adapter", r.config.Method.Adapter).Msg(a.BaseWarning())
 	}
 	r.adapter = a
 	a.Method.Settings().BaseModel = r.config.baseModel()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/evaluate"
@@ -47,8 +46,8 @@ type input struct {
 
 // String is a line about an input that cannot be read.
 func (in input) String() string {
-	if in.name == inputData {
-		return dataError(in.err)
+	if in.name == inputData || in.name == inputEvalData {
+		return dataError(in.name, in.err)
 	}
 	return in.name + ": " + in.err.Error()
 }
@@ -58,7 +57,10 @@ func (in input) absent() bool {
 	return errors.Is(in.err, fs.ErrNotExist) || errors.Is(in.err, errNotNamed)
 }
 
-const inputData = "data"
+const (
+	inputData     = "data"
+	inputEvalData = "eval_data"
+)
 
 // errNotNamed is the error of an input that the recipe does not name.
 var errNotNamed = errors.New("none is named")
@@ -81,12 +83,13 @@ func (c *Config) inputs() []input {
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
+	all = append(all, input{inputData, err})
 	if err == nil && len(c.Task.EvalData) > 0 {
-		if _, err = evaluate.FirstExamples(task, tasks.Eval, 1); errors.Is(err, tasks.ErrNoExamples) {
-			err = nil
+		if _, err := evaluate.FirstExamples(task, tasks.Eval, 1); !errors.Is(err, tasks.ErrNoExamples) {
+			all = append(all, input{inputEvalData, err})
 		}
 	}
-	return append(all, input{inputData, err})
+	return all
 }
 
 // exists returns an error that is fs.ErrNotExist if nothing has the name.
@@ -111,7 +114,7 @@ func (r Recipe) MissingInputs() []string {
 	missing := r.Config.MissingInputs()
 	for _, b := range r.EvalTasks {
 		if err := b.missingInput(); err != nil {
-			missing = append(missing, b.Name+": "+dataError(err))
+			missing = append(missing, b.Name+": "+dataError(inputData, err))
 		}
 	}
 	return missing
@@ -145,15 +148,11 @@ func (c *Config) missingModel() error {
 	return errNotNamed
 }
 
-// dataError shortens an error about data to a few words.
-func dataError(err error) string {
-	text := err.Error()
-	key := inputData
-	if strings.HasPrefix(text, "eval_data: ") {
-		key = "eval_data"
+// dataError shortens an error about a file that is not there to a few words.
+func dataError(key string, err error) string {
+	var missing *fs.PathError
+	if errors.As(err, &missing) && errors.Is(missing, fs.ErrNotExist) {
+		return key + ": " + absentError(missing.Path).Error()
 	}
-	if at := strings.Index(text, "open "); at >= 0 && strings.HasSuffix(text, "no such file or directory") {
-		return key + ": " + strings.TrimSuffix(text[at+5:], ": no such file or directory") + " does not exist"
-	}
-	return text
+	return err.Error()
 }

@@ -160,9 +160,6 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	for _, w := range r.model.Warnings {
-		r.options.Log.Warn().Msg(w)
-	}
 	r.logArithmetic()
 	if err := r.encode(); err != nil {
 		return err

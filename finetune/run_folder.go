@@ -76,7 +76,7 @@ func (c *Config) holdsInput() error {
 	if err != nil {
 		return err
 	}
-	output = resolved(output)
+	output = withoutLinks(output)
 	r := Recipe{Config: *c}
 	return r.EachPath(func(_, path string) (string, error) {
 		abs, err := filepath.Abs(path)
@@ -86,15 +86,15 @@ func (c *Config) holdsInput() error {
 		if _, err := os.Stat(abs); err != nil {
 			return path, nil
 		}
-		if in, err := filepath.Rel(output, resolved(abs)); err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(filepath.Separator)) {
+		if in, err := filepath.Rel(output, withoutLinks(abs)); err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(filepath.Separator)) {
 			return path, fmt.Errorf("%s lies in output_dir %s, where the run would replace it; name another output_dir", path, c.Save.OutputDir)
 		}
 		return path, nil
 	})
 }
 
-// resolved is a path without links, as far as it exists.
-func resolved(path string) string {
+// withoutLinks is a path without links, as far as it exists.
+func withoutLinks(path string) string {
 	if p, err := filepath.EvalSymlinks(path); err == nil {
 		return p
 	}

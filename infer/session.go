@@ -109,7 +109,7 @@ func (s *Session) load(ctx context.Context, open Opener, o model.Options) error 
 		s.Adapter = AdapterName
 		s.Attached, err = adapter.Load(ctx, m, s.adapterDir, AdapterName)
 		if err == nil && s.Attached.OtherBase {
-			m.Warnings = append(m.Warnings, fmt.Sprintf("the adapter in %s was trained on another base than this model: on other weights, or on the same ones in another type", s.adapterDir))
+			m.Warnings = append(m.Warnings, s.adapterDir+": "+s.Attached.BaseWarning())
 		}
 	}
 	if err == nil {

@@ -83,7 +83,7 @@ func (e *encoder) appendDocument(rest Features, ex Example) Features {
 	for i := range segments {
 		segments[i].EOS = segments[i].EOS && e.eos != ""
 	}
-	document, _ := e.join(segments, e.before) // the only error is a missing end of the sequence
+	document, _ := e.join(e.withoutEnds(segments)) // the only error is a missing end of the sequence
 	copy(document.Labels, e.before)
 	rest.IDs, rest.Labels = append(rest.IDs, document.IDs...), append(rest.Labels, document.Labels...)
 	return rest

@@ -84,7 +84,7 @@ func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labe
 func EncodePrompt(tok Tokenizer, template Template, ex Example) ([]int32, error) {
 	e := newEncoder(tok, template, 0)
 	if ex.Chat == nil {
-		row, err := e.join(append(slices.Clone(ex.earlier), Segment{Text: ex.Prompt}), e.before)
+		row, err := e.join(e.withoutEnds(append(slices.Clone(ex.earlier), Segment{Text: ex.Prompt})))
 		return row.IDs, cmp.Or(err, tokenizerErr(tok))
 	}
 	if i := lastAssistant(ex.Chat); i >= 0 {
@@ -180,23 +180,23 @@ func (e *encoder) row(ex Example) (Features, error) {
 	if ex.Chat != nil {
 		return e.conversation(ex)
 	}
-	row, err := e.join(ex.Segments, e.before)
+	segments := e.withoutEnds(ex.Segments)
+	row, err := e.join(segments)
 	if err != nil {
 		return Features{}, fmt.Errorf("%s: %w", ex.Source, err)
 	}
 	if slices.ContainsFunc(ex.Segments, func(s Segment) bool { return s.Scored && s.EOS && strings.TrimSpace(s.Text) == "" }) {
 		e.remark(ex.Source, emptyAnswer)
 	}
-	if !slices.Equal(e.withoutEnds(ex.Segments, e.before), ex.Segments) {
+	if !slices.Equal(segments, ex.Segments) {
 		e.remark(ex.Source, doubleToken)
 	}
 	return row, nil
 }
 
-// join tokenises segments as one text, after the lead. A segment that asks for the end of the sequence has it, also where
+// join tokenises segments, which withoutEnds returns, as one text, after the tokens that begin every text. A segment that asks for the end of the sequence has it, also where
 // others follow.
-func (e *encoder) join(segments []Segment, lead []int32) (Features, error) {
-	segments = e.withoutEnds(segments, lead)
+func (e *encoder) join(segments []Segment) (Features, error) {
 	var text strings.Builder
 	var scored [][2]int // ranges of characters
 	at := 0
@@ -216,7 +216,7 @@ func (e *encoder) join(segments []Segment, lead []int32) (Features, error) {
 		at += n
 	}
 	row := Features{}
-	row.append(lead, false)
+	row.append(e.before, false)
 	e.appendText(&row, text.String(), scored, at)
 	if n := len(segments); n > 0 && segments[n-1].EOS {
 		id, _ := e.tok.EOS()
@@ -226,12 +226,12 @@ func (e *encoder) join(segments []Segment, lead []int32) (Features, error) {
 }
 
 // withoutEnds takes away what would stand twice: the token that begins a sequence from the start of the text and of its
-// scored parts, if the lead has it, and the token that ends one from the end of each part to which it is added.
-func (e *encoder) withoutEnds(segments []Segment, lead []int32) []Segment {
+// scored parts, if every text begins with it anyway, and the token that ends one from the end of each part to which it is added.
+func (e *encoder) withoutEnds(segments []Segment) []Segment {
 	segments = slices.Clone(segments)
 	for i := range segments {
 		s := &segments[i]
-		if len(lead) > 0 && (i == 0 || s.Scored) {
+		if len(e.before) > 0 && (i == 0 || s.Scored) {
 			s.Text = trimStarts(s.Text, e.bos)
 		}
 		if s.EOS {

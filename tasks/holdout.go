@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -102,32 +103,21 @@ func (f *Files) draw(all []data.Record, n int, purpose uint64, out []bool) {
 	if n == 0 {
 		return
 	}
-	type class struct {
-		name    string
-		members []int
-	}
-	var classes []*class
-	byName := map[string]*class{}
+	members := map[string][]int{} // by class
 	for _, i := range data.Permutation(len(all), f.Seed, purpose) {
 		name := ""
 		if f.classOf != nil {
 			name = f.classOf(all[i])
 		}
-		c := byName[name]
-		if c == nil {
-			c = &class{name: name}
-			byName[name] = c
-			classes = append(classes, c)
-		}
-		c.members = append(c.members, i)
+		members[name] = append(members[name], i)
 	}
-	slices.SortFunc(classes, func(a, b *class) int { return cmp.Compare(a.name, b.name) })
+	classes := slices.Sorted(maps.Keys(members))
 	counts := make([]int, len(classes))
 	for i, c := range classes {
-		counts[i] = len(c.members)
+		counts[i] = len(members[c])
 	}
 	for i, quota := range quotas(counts, n) {
-		for _, member := range classes[i].members[:quota] {
+		for _, member := range members[classes[i]][:quota] {
 			out[member] = true
 		}
 	}

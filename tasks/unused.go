@@ -18,11 +18,16 @@ type UnusedField struct {
 // noteUnused notes fields that are not used, each once.
 func (e *encoder) noteUnused(source string, fields ...string) {
 	for _, name := range fields {
-		notes := e.counts.notes()
-		if !slices.ContainsFunc(notes.Unused, func(u UnusedField) bool { return u.Name == name }) {
+		if !e.noted(name) {
+			notes := e.counts.notes()
 			notes.Unused = append(notes.Unused, UnusedField{name, source})
 		}
 	}
+}
+
+// noted says whether a field is noted as not used.
+func (e *encoder) noted(name string) bool {
+	return slices.ContainsFunc(e.counts.notes().Unused, func(u UnusedField) bool { return u.Name == name })
 }
 
 // bookkeeping are names of fields that say where a record comes from, or how it was sorted.
@@ -71,7 +76,7 @@ func isEmpty(raw []byte) bool {
 
 // noteUnshown notes the fields of a conversation that its text has nothing of.
 func (e *encoder) noteUnshown(ex Example, text string) {
-	if len(ex.Tools) > 0 && !e.showsTools(ex, text) {
+	if len(ex.Tools) > 0 && !e.noted("tools") && !e.showsTools(ex, text) {
 		e.noteUnused(ex.Source, "tools")
 	}
 	source, _ := e.template.(interface{ Mentions(name string) bool })

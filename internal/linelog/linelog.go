@@ -44,7 +44,7 @@ func Open(path string, foreign error, take func(line []byte) error) (*File, erro
 func read(f *os.File, path string, foreign error, take func(line []byte) error) (end int64, err error) {
 	r := bufio.NewReaderSize(f, 1<<16)
 	for n := 1; ; n++ {
-		line, err := readLine(r)
+		line, err := ReadLine(r, maxLineBytes)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -63,13 +63,14 @@ func read(f *os.File, path string, foreign error, take func(line []byte) error) 
 	return end, err
 }
 
-// readLine reads a line including its newline. It returns io.EOF if there is no newline.
-func readLine(r *bufio.Reader) ([]byte, error) {
+// ReadLine reads a line with its newline, at most limit bytes. At the end of the file the error is io.EOF, and there may be a
+// line without a newline with it.
+func ReadLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxLineBytes {
-			return nil, fmt.Errorf("the line is longer than %d bytes", maxLineBytes)
+		if line = append(line, part...); len(line) > limit {
+			return nil, fmt.Errorf("the line is longer than %d bytes", limit)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err

@@ -77,36 +77,41 @@ var errTooMany = errors.New("the file has too many values, with those that its a
 // count returns the number of nodes of n.
 func (c *counter) count(n ast.Node) (int, error) {
 	total := 1
-	add := func(child ast.Node) error {
+	if alias, ok := n.(*ast.AliasNode); ok {
+		total += c.anchors[alias.Value.GetToken().Value]
+	}
+	for _, child := range children(n) {
 		m, err := c.count(child)
 		if total += m; err == nil && total > maxNodes {
 			err = errTooMany
 		}
-		return err
+		if err != nil {
+			return total, err
+		}
 	}
-	var err error
+	if anchor, ok := n.(*ast.AnchorNode); ok {
+		c.anchors[anchor.Name.GetToken().Value] = total
+	}
+	return total, nil
+}
+
+// children are the values in a node.
+func children(n ast.Node) []ast.Node {
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		for _, v := range n.Values {
-			if err = add(v); err != nil {
-				break
-			}
+		all := make([]ast.Node, len(n.Values))
+		for i, v := range n.Values {
+			all[i] = v
 		}
+		return all
 	case *ast.MappingValueNode:
-		err = add(n.Value)
+		return []ast.Node{n.Value}
 	case *ast.SequenceNode:
-		for _, v := range n.Values {
-			if err = add(v); err != nil {
-				break
-			}
-		}
+		return n.Values
 	case *ast.AnchorNode:
-		err = add(n.Value)
-		c.anchors[n.Name.GetToken().Value] = total
-	case *ast.AliasNode:
-		total += c.anchors[n.Value.GetToken().Value]
+		return []ast.Node{n.Value}
 	case *ast.TagNode:
-		err = add(n.Value)
+		return []ast.Node{n.Value}
 	}
-	return total, err
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 // ReadJSON is the Format of JSON Lines, of a JSON array of records, and of a JSON object whose fields are records.
@@ -52,7 +54,7 @@ func skipSpace(r *bufio.Reader) (line int, first byte, err error) {
 func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 	var records []Record
 	for ; ; line++ {
-		b, err := readLine(r, maxLine)
+		b, err := linelog.ReadLine(r, maxLine)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
@@ -67,21 +69,6 @@ func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
 		}
 		if errors.Is(err, io.EOF) {
 			return records, nil
-		}
-	}
-}
-
-// readLine reads a line with its end, at most limit bytes. At the end of the file the error is io.EOF, and there may be
-// a line with it.
-func readLine(r *bufio.Reader, limit int) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if line = append(line, part...); len(line) > limit {
-			return nil, fmt.Errorf("the line is longer than %d bytes", limit)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 func TestReadRecords(t *testing.T) {
@@ -73,7 +75,7 @@ func TestReadRecordsRefuses(t *testing.T) {
 
 func TestReadLineLimit(t *testing.T) {
 	r := bufio.NewReader(strings.NewReader(strings.Repeat("x", 10_000)))
-	_, err := readLine(r, 9_999)
+	_, err := linelog.ReadLine(r, 9_999)
 	wantError(t, err, "the line is longer than 9999 bytes")
 }
 
