@@ -61,3 +61,23 @@ func TestResumeSeveralRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedRunsKeepTheRecipe: runs that are refused, since their folders are there, leave the recipe of those.
+func TestRefusedRunsKeepTheRecipe(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "both")
+	args := func(steps string) []string {
+		return []string{"train", "--model", byteModel(t), "--task", "memory", "--output", output, "--set", "task_options.pairs=4", "--set", "max_steps=" + steps,
+			"--set", "compare=[{name: a, method: lora}, {name: b, method: mora}]"}
+	}
+	ok(t, args("1")...)
+	before, err := os.ReadFile(filepath.Join(output, finetune.RecipeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := finetuneCmd(t, args("2")...); code != 1 || !strings.Contains(stderr, "is not empty") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if after, err := os.ReadFile(filepath.Join(output, finetune.RecipeFile)); err != nil || string(after) != string(before) {
+		t.Errorf("the recipe has changed: %v\n%s", err, after)
+	}
+}

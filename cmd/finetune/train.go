@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/recipes"
 )
@@ -77,17 +79,18 @@ func flowList(all []string) string {
 
 // recipe reads the recipe that the arguments name, or that of the run to resume. It returns nil if flags alone describe the run.
 func (c *trainCmd) recipe() ([]byte, error) {
-	if c.Recipe == "" && c.Resume && c.Output != "" {
-		raw, err := os.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return raw, err
-		}
-	}
 	switch {
 	case c.Recipe != "":
 		return os.ReadFile(c.Recipe)
-	case c.Resume && c.Output != "" && !c.describesRun():
-		return nil, fmt.Errorf("--resume: %s has no %s; name the recipe, or the flags that the run was begun with", c.Output, finetune.RecipeFile)
+	case c.Resume && c.Output != "":
+		raw, err := os.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			if !c.describesRun() {
+				return nil, fmt.Errorf("--resume: %s has no %s; name the recipe, or the flags that the run was begun with", c.Output, finetune.RecipeFile)
+			}
+			return nil, nil
+		}
+		return raw, err
 	case !c.describesRun():
 		return recipes.Files.ReadFile(recipes.Quickstart)
 	}
@@ -175,20 +178,28 @@ func refuseSearch(file string, runs []finetune.Recipe) error {
 	return nil
 }
 
-// keepRecipes writes the recipe of several runs into the folder that theirs are in; a single run does so itself.
+// keepRecipes writes the recipe of several runs into the folder that theirs are in; a single run does so itself. That of runs which
+// are there stays, unless they are resumed or replaced: the first of these runs is refused then.
 func (c *trainCmd) keepRecipes(runs []finetune.Recipe) error {
 	dir := runs[0].Config.Save.OutputDir
 	if runs[0].Name == "" || dir == "" {
 		return nil
 	}
-	raw, err := finetune.EncodeRecipes(runs...)
+	path := filepath.Join(dir, finetune.RecipeFile)
+	if _, err := os.Stat(path); err == nil && !c.Resume && !c.Overwrite {
+		return nil
+	}
+	text, err := finetune.EncodeRecipes(runs...)
 	if err != nil {
 		return fmt.Errorf("recipe: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("output_dir: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, finetune.RecipeFile), raw, 0o666)
+	return checkpoint.AtomicFile(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // dryRun prints the plan of every run.
