@@ -14,6 +14,7 @@ import (
 	"github.com/nlpodyssey/spago/nn"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 )
@@ -130,7 +131,7 @@ func readConfig(dir string) (Method, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("no such folder; want one with %s and %s", configFile, tensorFile)
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, configFile))
+	raw, err := input.ReadFile(filepath.Join(dir, configFile))
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/model"
 )
 
@@ -22,7 +22,7 @@ const SetupFile = "host.json"
 // checkHead refuses an adapter that was trained with another head, other labels or other numerics than the model has: its
 // answers would have the wrong names.
 func checkHead(m *model.Model, dir string) error {
-	raw, err := os.ReadFile(filepath.Join(dir, SetupFile))
+	raw, err := input.ReadFile(filepath.Join(dir, SetupFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -94,7 +94,7 @@ func RandomModel(ctx context.Context, path string) (*model.Model, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	config, err := os.ReadFile(path)
+	config, err := input.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}

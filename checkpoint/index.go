@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/lfs"
 )
 
@@ -42,7 +43,7 @@ func readIndex(raw []byte) (map[string]string, error) {
 
 // openIndex opens all shards of an index. It also takes in tensors that a shard has but the index does not list.
 func (c *Checkpoint) openIndex(path string) error {
-	raw, err := os.ReadFile(path)
+	raw, err := input.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
@@ -55,7 +55,7 @@ func textRows(s *infer.Session, path string) ([]tasks.Features, error) {
 	}
 	source := text
 	if path != "" {
-		raw, err := os.ReadFile(path)
+		raw, err := input.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 )
@@ -77,7 +78,7 @@ func merge(ctx context.Context, modelName, adapterDir, output string, dtype chec
 
 // copyRecord copies what the adapter's run says of itself, if it does. With it the merged model gets a card.
 func copyRecord(adapterDir, dir string) error {
-	record, err := os.ReadFile(filepath.Join(adapterDir, "run.json"))
+	record, err := input.ReadFile(filepath.Join(adapterDir, "run.json"))
 	if adapterDir == "" || errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/settings"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
@@ -38,7 +39,7 @@ func ReadInputs(path string) ([]Input, error) {
 		path = "standard input"
 		raw, err = io.ReadAll(os.Stdin)
 	} else {
-		raw, err = os.ReadFile(path)
+		raw, err = input.ReadFile(path)
 	}
 	if err != nil {
 		return nil, err

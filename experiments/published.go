@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // published is a table that was published, or a part of one.
@@ -79,7 +81,7 @@ func (t *table) readReference(recipe, ref string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is not of the form FILE#KEY", ref)
 	}
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(recipe), file))
+	raw, err := input.ReadFile(filepath.Join(filepath.Dir(recipe), file))
 	if errors.Is(err, os.ErrNotExist) && t.options.Recipes != nil {
 		raw, err = fs.ReadFile(t.options.Recipes, file)
 	}

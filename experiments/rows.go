@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -101,7 +101,7 @@ func tableName(file string) string {
 // readRows reads the table's recipes: its file, or PRESET/NAME.yaml and PRESET/NAME-GROUP.yaml.
 func (t *table) readRows(name string) error {
 	if ofFile(name) {
-		raw, err := os.ReadFile(name)
+		raw, err := input.ReadFile(name)
 		if err != nil {
 			return err
 		}

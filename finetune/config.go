@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -190,7 +190,7 @@ func (f ConfigFile) Empty() bool { return f.Path == "" && len(f.JSON) == 0 }
 // Read returns the content.
 func (f ConfigFile) Read() ([]byte, error) {
 	if f.Path != "" {
-		return os.ReadFile(f.Path)
+		return input.ReadFile(f.Path)
 	}
 	return f.JSON, nil
 }

@@ -38,14 +38,14 @@ func (c *Config) absentInputs() (missing []string, err error) {
 	return missing, nil
 }
 
-// input is what a run reads; err says why it cannot.
-type input struct {
+// runInput is what a run reads; err says why it cannot.
+type runInput struct {
 	name string
 	err  error
 }
 
 // String is a line about an input that cannot be read.
-func (in input) String() string {
+func (in runInput) String() string {
 	if in.name == inputData || in.name == inputEvalData {
 		return dataError(in.name, in.err)
 	}
@@ -53,7 +53,7 @@ func (in input) String() string {
 }
 
 // absent says whether the input is not there, as opposed to wrong.
-func (in input) absent() bool {
+func (in runInput) absent() bool {
 	return errors.Is(in.err, fs.ErrNotExist) || errors.Is(in.err, errNotNamed)
 }
 
@@ -66,27 +66,27 @@ const (
 var errNotNamed = errors.New("none is named")
 
 // inputs tries all that the run reads.
-func (c *Config) inputs() []input {
-	all := []input{{"model", c.missingModel()}}
+func (c *Config) inputs() []runInput {
+	all := []runInput{{"model", c.missingModel()}}
 	if dir := c.Method.Adapter; dir != "" {
 		_, err := adapter.ReadConfig(dir)
-		all = append(all, input{"adapter", err})
+		all = append(all, runInput{"adapter", err})
 	}
 	if c.Model.Tokenizer != "" {
 		dir, err := infer.ModelDir(c.Model.Tokenizer)
 		if err == nil {
 			err = exists(dir)
 		}
-		all = append(all, input{"tokenizer", err})
+		all = append(all, runInput{"tokenizer", err})
 	}
 	task, err := c.Task.New()
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
-	all = append(all, input{inputData, err})
+	all = append(all, runInput{inputData, err})
 	if err == nil && len(c.Task.EvalData) > 0 {
 		if _, err := evaluate.FirstExamples(task, tasks.Eval, 1); !errors.Is(err, tasks.ErrNoExamples) {
-			all = append(all, input{inputEvalData, err})
+			all = append(all, runInput{inputEvalData, err})
 		}
 	}
 	return all

@@ -14,6 +14,7 @@ import (
 	"github.com/spagotune/spagotune/hub"
 	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/process"
 )
 
@@ -69,7 +70,7 @@ func ThisProgram(version string) Program {
 
 // ReadRecord reads the record in a folder. Where there is none, the error is fs.ErrNotExist.
 func ReadRecord(dir string) (*Record, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, RecordFile))
+	raw, err := input.ReadFile(filepath.Join(dir, RecordFile))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ var licenseLine = regexp.MustCompile(`(?m)^license:[ \t]*["']?([\w.+-]+)["']?[ \
 
 // license returns what the card in a model's folder says, "" if that is nothing.
 func license(dir string) string {
-	raw, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	raw, err := input.ReadFile(filepath.Join(dir, "README.md"))
 	if err != nil {
 		return ""
 	}

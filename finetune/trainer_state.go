@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // TrainerState is the content of a checkpoint's trainer_state.json, beside the weights and the optimizer.
@@ -71,7 +72,7 @@ const clockFile = "clock.json"
 
 // readClock reads the clock of a checkpoint; it is zero where there is none.
 func readClock(dir string) (c clock) {
-	if b, err := os.ReadFile(filepath.Join(dir, clockFile)); err == nil {
+	if b, err := input.ReadFile(filepath.Join(dir, clockFile)); err == nil {
 		_ = json.Unmarshal(b, &c) // figures for people alone
 	}
 	return c
@@ -191,7 +192,7 @@ func LatestCheckpoint(output string) (string, error) {
 
 // readState reads a checkpoint's state and checks its files.
 func readState(dir string) (TrainerState, error) {
-	b, err := os.ReadFile(filepath.Join(dir, stateFile))
+	b, err := input.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return TrainerState{}, err
 	}
@@ -252,7 +253,7 @@ func pruneCheckpoints(output string, limit int) error {
 // truncateMetrics removes the lines of metrics.jsonl after a step, and of the evaluations at it those that are made again: all
 // of them where the evaluation is pending, or else those of other data.
 func truncateMetrics(path string, step int, pending bool) error {
-	b, err := os.ReadFile(path)
+	b, err := input.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // ModelSetup says how to open the model that an adapter was trained on, or a model that was trained. It is written as
@@ -38,7 +39,7 @@ func ReadModelSetup(dir string) (h ModelSetup, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return h, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := input.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(b, &h)
 	}

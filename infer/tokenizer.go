@@ -11,6 +11,7 @@ import (
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -93,7 +94,7 @@ func (s *Session) WriteTokenizer(dir string) error {
 // WriteStopTokens makes ids the tokens that end texts in a model folder's generation_config.json.
 func WriteStopTokens(dir string, ids []int32) error {
 	path, config := filepath.Join(dir, "generation_config.json"), map[string]any{}
-	if raw, err := os.ReadFile(path); err == nil {
+	if raw, err := input.ReadFile(path); err == nil {
 		if err := json.Unmarshal(raw, &config); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

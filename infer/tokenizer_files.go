@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"testing/fstest"
 
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/tokenizer"
 	"github.com/spagotune/spagotune/tokenizer/chat"
@@ -32,7 +32,7 @@ func NewTokenizerFiles(modelDir, adapterDir string) *TokenizerFiles {
 	if adapterDir == "" {
 		return f
 	}
-	over := beside{os.DirFS(adapterDir), f.folder}
+	over := beside{input.DirFS(adapterDir), f.folder}
 	_, err := fs.Stat(over.adapter, "chat_template.jinja")
 	ownTemplate := err == nil || over.configured()
 	f.adapter = ownTemplate || hasVocabulary(adapterDir)
@@ -84,7 +84,7 @@ func (f *TokenizerFiles) change(name string, content []byte) {
 func (f *TokenizerFiles) SetChatTemplate(name string) (added []int, err error) {
 	template, ok := chat.BuiltinTemplate(name)
 	if !ok {
-		source, err := os.ReadFile(name)
+		source, err := input.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%q is neither a file nor the name of a template%s", name, suggest.Hint(name, chat.BuiltinNames()))
 		}

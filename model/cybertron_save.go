@@ -20,6 +20,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -215,7 +216,7 @@ func LoadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
 }
 
 func loadCybertron(ctx context.Context, dir string, o Options) (*Model, error) {
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	config, err := input.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +290,7 @@ func relink(b *cybart.Model, err error) error {
 }
 
 func decodeCybertron[T any](path string) (*T, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := input.ReadFile(path)
 	if err == nil {
 		err = checkMatrices(raw)
 	}

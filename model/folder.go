@@ -10,6 +10,7 @@ import (
 	"regexp"
 
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/lfs"
 )
 
@@ -53,7 +54,7 @@ func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error)
 // notAModelFile says what is wrong with a file that is not GGUF.
 func notAModelFile(path string) error {
 	head := make([]byte, lfs.Size)
-	if f, err := os.Open(path); err == nil {
+	if f, err := input.Open(path); err == nil {
 		n, _ := io.ReadFull(f, head) // a shorter file is all there
 		head = head[:n]
 		_ = f.Close()
@@ -65,7 +66,7 @@ func notAModelFile(path string) error {
 }
 
 func readConfigIn(dir string) ([]byte, error) {
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	config, err := input.ReadFile(filepath.Join(dir, "config.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notAModel(dir)
 	}
@@ -98,7 +99,7 @@ func notAModel(dir string) error {
 		}
 		return found[0]
 	}
-	if raw, err := os.ReadFile(filepath.Join(dir, "adapter_config.json")); err == nil {
+	if raw, err := input.ReadFile(filepath.Join(dir, "adapter_config.json")); err == nil {
 		var c struct {
 			Base string `json:"base_model_name_or_path"`
 		}

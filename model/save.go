@@ -16,6 +16,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -331,7 +332,7 @@ func (m *Model) Files() fs.FS {
 	if f, ok := m.file.(*llamacpp.Model); ok {
 		return f.Files()
 	}
-	return os.DirFS(m.Dir)
+	return input.DirFS(m.Dir)
 }
 
 // copyFile copies a file.

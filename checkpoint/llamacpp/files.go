@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // Files are the files of a model: of a folder, or those that a GGUF file stands for (config.json, generation_config.json,
 // the tokenizer's). The weights' are not among the latter. A file that cannot be opened is the error of all of them.
 func Files(path string) fs.FS {
 	if !IsFile(path) {
-		return os.DirFS(path)
+		return input.DirFS(path)
 	}
 	m, err := Open(path)
 	if err != nil {

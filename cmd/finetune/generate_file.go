@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // promptBatch is how many prompts of a file run side by side.
@@ -93,7 +94,7 @@ func readPrompts(path string) ([]string, error) {
 		name = "standard input"
 		raw, err = io.ReadAll(os.Stdin)
 	} else {
-		raw, err = os.ReadFile(path)
+		raw, err = input.ReadFile(path)
 	}
 	if err != nil {
 		return nil, err

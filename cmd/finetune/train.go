@@ -15,6 +15,7 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/recipes"
 )
 
@@ -81,9 +82,9 @@ func flowList(all []string) string {
 func (c *trainCmd) recipe() ([]byte, error) {
 	switch {
 	case c.Recipe != "":
-		return os.ReadFile(c.Recipe)
+		return input.ReadFile(c.Recipe)
 	case c.Resume && c.Output != "":
-		raw, err := os.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
+		raw, err := input.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			if !c.describesRun() {
 				return nil, fmt.Errorf("--resume: %s has no %s; name the recipe, or the flags that the run was begun with", c.Output, finetune.RecipeFile)

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/evaldata"
+	"github.com/spagotune/spagotune/internal/input"
 )
 
 // embedded begins the paths that name a file of package evaldata.
@@ -41,7 +42,7 @@ func Open(path string) (io.ReadCloser, error) {
 	if name, ok := strings.CutPrefix(path, embedded); ok {
 		return evaldata.Open(name)
 	}
-	f, err := os.Open(path)
+	f, err := input.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
