@@ -63,7 +63,7 @@ func generationConfig(s *infer.Session, o tasks.GenerationOptions) (model.Genera
 // predict implements predictor.
 func (g *generator) predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error) {
 	var answers []Prediction
-	for some := range slices.Chunk(examples, generateBatch) {
+	for some := range slices.Chunk(examples, GenerateBatch) {
 		more, err := g.generate(ctx, some)
 		if err != nil {
 			return nil, err

@@ -38,7 +38,7 @@ func (e *echo) Generation() tasks.GenerationOptions { return e.options }
 func TestGenerate(t *testing.T) {
 	s, tok := byteSession(t)
 	task := &echo{options: tasks.GenerationOptions{MaxNewTokens: 12}}
-	for i := range generateBatch + 3 {
+	for i := range GenerateBatch + 3 {
 		task.prompts = append(task.prompts, strings.Repeat("ab", i+1))
 	}
 	_, free, err := scoreEval(t.Context(), s, task, 0)

@@ -15,10 +15,11 @@ type predictor interface {
 	predict(ctx context.Context, examples []tasks.Example) ([]Prediction, error)
 }
 
-const (
-	generateBatch = 32  // texts that are generated at once
-	evalBatch     = 128 // examples that are answered at once in other ways
-)
+// GenerateBatch is how many texts are generated at once.
+const GenerateBatch = 32
+
+// evalBatch is how many examples are answered at once in other ways.
+const evalBatch = 128
 
 // newPredictor returns the predictor for a task and how many examples to give it at once. Answers are chosen by
 // likelihood, computed from the head's outputs, or generated.
@@ -32,7 +33,7 @@ func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, er
 		return p, evalBatch, err
 	case tasks.Generator:
 		p, err = newGenerator(s, task, t.Generation())
-		return p, generateBatch, err
+		return p, GenerateBatch, err
 	}
 	return nil, 0, errors.New("this task has no answers to score; it is evaluated by its loss alone")
 }

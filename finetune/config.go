@@ -174,7 +174,9 @@ type MemorySpec struct {
 	// GradientCheckpointing is "none", "block" (recompute every layer in the backward pass: less memory, more time) or
 	// "auto" (the default: block only if the run would exceed Limit otherwise).
 	GradientCheckpointing string `yaml:"gradient_checkpointing"`
-	// Limit is how much memory the run may take, such as 4GiB. An empty Limit means no limit.
+	// Limit is how much memory the run may take, such as 4GiB, the pages of model files included. A run that would take more is
+	// refused before its first step. An empty Limit is the memory of the machine, or of the process's control group if that is
+	// less; pages of files, which the system can drop, do not count then. "unlimited" starts the run whatever the estimate is.
 	Limit string `yaml:"memory"`
 }
 
@@ -230,7 +232,7 @@ func (c *Config) Check() error {
 	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
 		return fmt.Errorf("gradient_checkpointing is %q; want true (block), false (none), %s", m, strings.Join(checkpointModes, ", "))
 	}
-	if _, err := c.Memory.limit(); err != nil {
+	if _, err := c.Memory.limit(func() int { return 0 }); err != nil {
 		return err
 	}
 	if err := c.checkRestarts(); err != nil {
@@ -396,18 +398,6 @@ func (m *MethodSpec) method() (adapter.Method, error) {
 		return nil, fmt.Errorf("method is %s, and adapter %s is of method %s, which the run goes on with; leave method out", m.Name, m.Adapter, name)
 	}
 	return own, nil
-}
-
-// limit returns Limit in bytes, 0 for no limit.
-func (m *MemorySpec) limit() (int, error) {
-	if m.Limit == "" {
-		return 0, nil
-	}
-	n, err := ParseSize(m.Limit)
-	if err != nil {
-		return 0, fmt.Errorf("memory: %w", err)
-	}
-	return n, nil
 }
 
 // batchSize returns the number of rows of an optimizer step.

@@ -52,7 +52,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error
 	if len(p.Missing) == 0 {
 		err = p.measure(ctx, c, o)
 	} else {
-		err = p.estimate(ctx, c, known)
+		err = p.estimate(ctx, c, known, o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finetune: dry run: %w", err)
@@ -62,7 +62,7 @@ func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error
 
 // measure plans a run that lacks nothing: it encodes the data, attaches the adapter and times the first step.
 func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
-	r := &run{config: c, options: Options{Out: io.Discard, Log: o.Log}}
+	r := &run{config: c, options: Options{Out: io.Discard, Log: o.Log, memory: o.memory}}
 	if o.ShowBatch && o.Out != nil {
 		r.options.ShowBatch, r.options.Out = true, o.Out
 	}
@@ -72,7 +72,7 @@ func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
 		r.options.Out = io.Discard
 		return err
 	}
-	steps := []func() error{func() error { return r.load(ctx) }, encode, func() error { return r.attach(ctx) }, r.planMemory}
+	steps := []func() error{func() error { return r.load(ctx) }, encode, r.checkWeights, func() error { return r.attach(ctx) }, r.planMemory}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return err

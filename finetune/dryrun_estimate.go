@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ import (
 const assumedMFU = 0.5
 
 // estimate plans a run that lacks its model or its data, from the model's shape.
-func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
+func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS, o Options) error {
 	config, err := c.modelConfig(known)
 	if err != nil {
 		return err
@@ -38,23 +39,27 @@ func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS) error {
 	p.Steps = c.Train.MaxSteps
 	p.Tokens, p.AtMost = p.Steps*p.BatchSize*length, true
 	p.estimateTime(m, c.Method.Name == "full")
-	return p.estimateMemory(c, m, min(p.BatchSize*length, max(length, c.Train.MaxTokensPerMicroBatch)))
-}
-
-// estimateMemory estimates the memory of the run. Frozen weights are assumed to take two bytes each.
-func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int) error {
-	limit, err := c.Memory.limit()
+	limit, err := c.Memory.limit(o.machineMemory())
 	if err != nil {
 		return err
 	}
+	micro := cmp.Or(c.Train.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
+	err = p.estimateMemory(c, m, min(p.BatchSize*length, max(length, micro)), limit)
+	if errors.Is(err, ErrMemory) && limit.ofMachine { // the run, which lacks inputs here, may be planned for another machine
+		p.Missing, err = append(p.Missing, err.Error()), nil
+	}
+	return err
+}
+
+// estimateMemory estimates the memory of the run. Frozen weights are assumed to take two bytes each, in a file.
+func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int, limit memoryLimit) (err error) {
 	p.Checkpointing, p.Memory, err = fitMemory(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := estimateParts(m, 4*p.Trainable, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
-		own := 0
-		if c.Method.Name == "full" {
-			e.Weights, e.Adapter, own = 4*p.Parameters, 0, 4*p.Parameters
+		if e.FilePages = e.Weights; c.Method.Name == "full" {
+			e.Weights, e.Adapter = 6*p.Parameters, 0
 		}
-		e.setProgram(0, own)
+		e.setProgram(0)
 		return e
 	})
 	return err

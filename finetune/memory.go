@@ -3,16 +3,15 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"os"
 	"runtime"
-	"runtime/debug"
-	"slices"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -24,17 +23,39 @@ type Memory struct {
 	// Gradients and Optimizer (AdamW's moments) belong to the trained parameters.
 	Gradients int `json:"gradients"`
 	Optimizer int `json:"optimizer"`
-	// Activations are the values of a micro-batch that are kept for the backward pass, and their gradients.
+	// Activations are the values of a micro-batch that are kept for the backward pass, and their gradients; or those of an
+	// evaluation, if they are more. Their memory is used again and not given back.
 	Activations int `json:"activations"`
-	// Scratch is what kernels pack matrices into. Program is everything else: code, tokenizer, data, garbage.
+	// Cache is the keys and values of the texts that an evaluation generates at once.
+	Cache int `json:"cache"`
+	// Scratch is what kernels pack matrices into.
 	Scratch int `json:"scratch"`
+	// Data are the rows. Program is everything else that is used: code, tokenizer, records. Garbage is what the collector lets grow
+	// besides, by GOGC.
+	Data    int `json:"data"`
 	Program int `json:"program"`
+	Garbage int `json:"garbage"`
+
+	// FilePages is how much of Weights and Program are pages of files, which the system drops where memory is short, and reads
+	// again.
+	FilePages int `json:"file_pages"`
+	// Reading is the most that the process held before training, while it read and encoded the data; 0 if the system does not tell.
+	Reading int `json:"reading"`
 }
 
-// Total returns the sum of the parts.
-func (m Memory) Total() int {
-	return m.Weights + m.Adapter + m.Gradients + m.Optimizer + m.Activations + m.Scratch + m.Program
+// Total returns the sum of the parts, or Reading if that is more: the peak of the process's resident memory (VmHWM on Linux).
+func (m Memory) Total() int { return max(m.sum(), m.Reading) }
+
+func (m Memory) sum() int {
+	n := 0
+	for _, p := range m.Parts() {
+		n += p.Bytes
+	}
+	return n
 }
+
+// Anonymous returns the part of the sum that is not FilePages: what the system cannot drop (the peak of RssAnon on Linux).
+func (m Memory) Anonymous() int { return m.sum() - m.FilePages }
 
 // String returns the parts that are not zero, in MiB: "about 664 MiB: weights 257, adapter 9, …".
 func (m Memory) String() string {
@@ -44,7 +65,11 @@ func (m Memory) String() string {
 			parts = append(parts, fmt.Sprintf("%s %d", p.Name, wording.MiB(p.Bytes)))
 		}
 	}
-	return fmt.Sprintf("about %d MiB: %s", wording.MiB(m.Total()), strings.Join(parts, ", "))
+	reading := ""
+	if m.Reading > m.sum() {
+		reading = fmt.Sprintf(" while the data are read, then %d", wording.MiB(m.sum()))
+	}
+	return fmt.Sprintf("about %d MiB%s: %s", wording.MiB(m.Total()), reading, strings.Join(parts, ", "))
 }
 
 // MemoryPart is a part of Memory and its size.
@@ -56,7 +81,7 @@ type MemoryPart struct {
 // Parts returns the parts in the order of the fields.
 func (m Memory) Parts() []MemoryPart {
 	return []MemoryPart{{"weights", m.Weights}, {"adapter", m.Adapter}, {"gradients", m.Gradients}, {"optimizer", m.Optimizer},
-		{"activations", m.Activations}, {"scratch", m.Scratch}, {"program", m.Program}}
+		{"activations", m.Activations}, {"cache", m.Cache}, {"scratch", m.Scratch}, {"data", m.Data}, {"program", m.Program}, {"garbage", m.Garbage}}
 }
 
 // EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing
@@ -67,16 +92,15 @@ func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpoint
 	for _, p := range params {
 		trained += 4 * p.Size()
 	}
-	mapped, own := m.WeightMemory()
 	e := estimateParts(m, trained, tokens, checkpointing)
-	e.Weights = mapped + own
+	mapped, own := m.WeightMemory()
+	e.Weights, e.FilePages = mapped+own, mapped
 	if own >= trained && m.NumParameters()*4 == trained {
 		e.Adapter = 0 // the trained parameters are the weights
 	}
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
-	rest := max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own)
-	e.setProgram(rest, own)
+	e.setProgram(max(0, int(now.HeapAlloc)-e.Adapter-e.Optimizer-own))
 	return e
 }
 
@@ -84,24 +108,59 @@ func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpoint
 func estimateParts(m *model.Model, trained, tokens int, checkpointing bool) Memory {
 	f := m.Footprint(infer.AdapterName)
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
-		Activations: 4 * tokens * f.Training(checkpointing), Scratch: scratchBytes(f, tokens)}
+		Activations: arenaBytes(tokens * f.Training(checkpointing)), Scratch: scratchBytes(f, tokens)}
 }
+
+// arenaBytes is what the arena takes for a number of values: some of its memory lies between values that are held.
+func arenaBytes(values int) int { return 4 * values * 21 / 20 }
 
 // scratchBytes estimates what matrix products of a number of tokens pack their factors into.
 func scratchBytes(f model.Footprint, tokens int) int {
-	return 4*tokens*f.Widest*5/4 + tensor.Threads()<<20
+	return 4*min(tokens*f.Widest, tensor.MaxPacked)*5/4 + tensor.Threads()<<21
 }
 
-// setProgram estimates Program. rest is what the process holds now, own the size of weights that are not memory-mapped.
-func (m *Memory) setProgram(rest, own int) {
-	live := rest + own + m.Adapter + m.Gradients + m.Optimizer
-	m.Program = programBytes + rest + live*garbagePercent/100
+// setProgram estimates Program, of which the code is pages of a file, and Garbage. rest is what the heap holds now besides the parts.
+func (m *Memory) setProgram(rest int) {
+	m.FilePages += codeBytes
+	m.Program = codeBytes + runtimeBytes + rest
+	m.setGarbage()
+}
+
+// setGarbage estimates Garbage from the other parts.
+func (m *Memory) setGarbage() {
+	live := m.live()
+	m.Garbage = live * garbagePercent(live) / 100
+}
+
+// live is what the heap holds that is not garbage: activations and scratch memory lie outside of it.
+func (m *Memory) live() int {
+	return m.Anonymous() - m.Activations - m.Scratch - runtimeBytes - m.Garbage
 }
 
 const (
-	programBytes   = 22 << 20 // the program's code and the Go runtime
-	garbagePercent = 25       // garbage that the collector lets grow, of the memory in use
+	codeBytes    = 23 << 20 // the program's code and constants, as far as they are used
+	runtimeBytes = 9 << 20  // what the Go runtime holds besides the heap, and free memory of the heap that it keeps
+
+	// keptGarbage is up to how much garbage the collector lets grow on a large heap, or else a tenth of it.
+	keptGarbage = 64 << 20
+
+	maxGOGC = 1000 // that an estimate believes
 )
+
+// garbagePercent is the GOGC of a run: the process's own or, on a large heap, less. live is the size of what is not garbage. A GOGC of
+// the environment stays as it is.
+func garbagePercent(live int) int {
+	now := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(now)
+	if now[0].Value.Kind() != metrics.KindUint64 || now[0].Value.Uint64() > maxGOGC { // off: there is GOMEMLIMIT, or memory to spare
+		return maxGOGC
+	}
+	own := int(now[0].Value.Uint64())
+	if os.Getenv("GOGC") != "" || live == 0 {
+		return own
+	}
+	return min(own, max(10, 100*keptGarbage/live))
+}
 
 // ParseSize parses a number of bytes: 700MiB, 4GiB, 2GB, 512M (MiB), or a number alone.
 func ParseSize(text string) (int, error) {
@@ -122,77 +181,4 @@ func ParseSize(text string) (int, error) {
 		return 0, fmt.Errorf("%q is not a size; want one such as 700MiB, 4GiB or 2GB", text)
 	}
 	return int(v * unit), nil
-}
-
-// checkpointModes are the values of gradient_checkpointing. An empty value means auto.
-var checkpointModes = []string{"none", "block", "auto"}
-
-// fitMemory decides whether layers are recomputed in the backward pass: with mode auto, only if the run would otherwise
-// exceed the limit. A limit of 0 means no limit. A run that cannot keep to the limit is an error that says what would
-// help.
-func fitMemory(mode string, limit int, estimate func(checkpointing bool) Memory) (checkpointing bool, e Memory, err error) {
-	checkpointing = mode == "block"
-	e = estimate(checkpointing)
-	if limit == 0 || e.Total() <= limit {
-		return checkpointing, e, nil
-	}
-	if mode == "" || mode == "auto" {
-		if e = estimate(true); e.Total() <= limit {
-			return true, e, nil
-		}
-		checkpointing = true
-	}
-	help := "a smaller slice_tokens or max_length, or a lower r, would help"
-	if b := estimate(true); !checkpointing && b.Total() < e.Total() {
-		help = fmt.Sprintf("gradient_checkpointing: block would need about %d MiB; else %s", wording.MiB(b.Total()), help)
-	}
-	return checkpointing, e, fmt.Errorf("memory: %d MiB are allowed, but the run needs %s; %s", wording.MiB(limit), e, help)
-}
-
-// maxMicroBatchTokens returns the largest number of tokens that a micro-batch can have. A micro-batch is whole rows
-// with at most the given number of tokens; a longer row is a micro-batch of its own.
-func maxMicroBatchTokens(rows []tasks.Features, batchSize, tokens int) int {
-	longest := 0
-	lengths := make([]int, len(rows))
-	for i, r := range rows {
-		lengths[i] = r.Tokens()
-		longest = max(longest, lengths[i])
-	}
-	slices.Sort(lengths)
-	largestBatch := 0
-	for _, n := range lengths[max(0, len(lengths)-batchSize):] {
-		largestBatch += n
-	}
-	return min(largestBatch, max(tokens, longest))
-}
-
-// planMemory estimates the memory of the run and decides how to keep it within the limit.
-func (r *run) planMemory() error {
-	limit, err := r.config.Memory.limit()
-	if err != nil {
-		return err
-	}
-	debug.FreeOSMemory() // garbage of reading and encoding the data
-	micro := r.trainer.Options.MaxTokensPerMicroBatch
-	tokens := maxMicroBatchTokens(r.rows, r.config.Train.batchSize(), micro)
-	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
-	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)
-		f := r.model.Footprint(infer.AdapterName)
-		e.Activations = max(e.Activations, 4*evalTokens*(f.Hidden+f.Forward))
-		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))
-		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32
-			r.adapter.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
-		}
-		return e
-	})
-	if err != nil {
-		return err
-	}
-	with := ""
-	if r.trainer.Options.Checkpointing {
-		with = " (gradient_checkpointing: block)"
-	}
-	_, _ = fmt.Fprintf(r.options.Out, "memory: %s%s\n", r.result.Memory, with)
-	return nil
 }

@@ -2,7 +2,10 @@ package finetune
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -85,7 +88,7 @@ func TestFitMemory(t *testing.T) {
 		{"auto", 200, true, "200 MiB are allowed, but the run needs about 300 MiB: weights 300; a smaller slice_tokens"},
 		{"block", 200, true, "a smaller slice_tokens"},
 	} {
-		checkpointing, _, err := fitMemory(tt.mode, tt.limit<<20, estimate)
+		checkpointing, _, err := fitMemory(tt.mode, memoryLimit{bytes: tt.limit << 20}, estimate)
 		if checkpointing != tt.checkpointing || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%q within %d MiB: %t, %v", tt.mode, tt.limit, checkpointing, err)
 		}
@@ -126,5 +129,76 @@ func TestMemoryLimit(t *testing.T) {
 		if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestMachineMemory checks that a run which would exceed the machine's memory is refused before anything is written or
+// timed, by Run and DryRun alike, and that the key memory overrides that.
+func TestMachineMemory(t *testing.T) {
+	for _, method := range []string{"lora", "full"} {
+		c := smallRun(t, method)
+		o := quiet()
+		o.memory = func() int { return 4 << 20 }
+		_, trained := Run(t.Context(), c, o)
+		_, planned := DryRun(t.Context(), c, nil, o)
+		for how, err := range map[string]error{"Run": trained, "DryRun": planned} {
+			if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "has 4 MiB, but the run needs about") || !strings.Contains(err.Error(), "memory: unlimited") {
+				t.Errorf("%s of %s: %v", how, method, err)
+			}
+		}
+		if _, err := os.Stat(c.Save.OutputDir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a refused run has made its folder: %v", method, err)
+		}
+		for _, limit := range []string{unlimited, "4GiB"} {
+			c.Memory.Limit = limit
+			if _, err := DryRun(t.Context(), c, nil, o); err != nil {
+				t.Errorf("%s, memory: %s: %v", method, limit, err)
+			}
+		}
+	}
+}
+
+// TestMemoryHelp checks what an error about memory proposes: that which takes most.
+func TestMemoryHelp(t *testing.T) {
+	const n = 100 << 20
+	for _, tt := range []struct {
+		e    Memory
+		with *Memory
+		want string
+	}{
+		{Memory{Weights: n, Activations: 9 * n}, &Memory{Weights: n, Activations: n}, "gradient_checkpointing: block would need about 200 MiB"},
+		{Memory{Weights: n, Gradients: n, Optimizer: 2 * n}, nil, "an adapter (method: lora) instead of method: full would save about 300 MiB"},
+		{Memory{Weights: n, Data: 9 * n}, nil, "fewer data"},
+		{Memory{Weights: 9 * n, FilePages: 8 * n}, nil, "(of which 800 can be dropped); a smaller slice_tokens"},
+	} {
+		if err := (memoryLimit{n / 2, true}).exceeded(tt.e, tt.with); !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, want %q", err, tt.want)
+		}
+	}
+	mapped := Memory{Weights: 9 * n, FilePages: 9 * n, Activations: n}
+	if !(memoryLimit{2 * n, true}).admits(mapped) || (memoryLimit{2 * n, false}).admits(mapped) {
+		t.Error("pages of files count against the machine's memory, or do not against the key memory")
+	}
+}
+
+// TestEstimateAlike checks that Run and DryRun estimate the same memory, apart from what the process happens to hold.
+func TestEstimateAlike(t *testing.T) {
+	c := smallRun(t, "mora")
+	plan, err := DryRun(t.Context(), c, nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(t.Context(), c, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []*Memory{&plan.Memory, &r.Memory} {
+		if e.Data == 0 || e.Program == 0 || e.Garbage == 0 || e.FilePages < e.Weights/2 {
+			t.Errorf("a part is missing: %+v", *e)
+		}
+		e.Program, e.Garbage, e.Reading = 0, 0, 0
+	}
+	if plan.Memory != r.Memory {
+		t.Errorf("planned %+v, estimated %+v", plan.Memory, r.Memory)
 	}
 }

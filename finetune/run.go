@@ -13,6 +13,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -41,6 +42,16 @@ type Options struct {
 	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
 	// ends there.
 	Evaluated func(Evaluation) string
+
+	memory func() int // the machine's memory; nil is process.Memory
+}
+
+// machineMemory returns the function that tells the machine's memory.
+func (o *Options) machineMemory() func() int {
+	if o.memory != nil {
+		return o.memory
+	}
+	return process.Memory
 }
 
 // Progress tells how far a run has come.
@@ -62,8 +73,8 @@ type Result struct {
 	Evaluations []Evaluation
 	// Trainable is the number of trained parameters.
 	Trainable int
-	// Memory is the estimate made before the run. PeakBytes is the peak memory of the process, 0 if the system does not
-	// tell.
+	// Memory is the estimate made before the run. PeakBytes is the peak memory of the process during the run, 0 if the system does
+	// not tell.
 	Memory    Memory
 	PeakBytes int
 	// Seconds is the wall time of training and evaluations, Tokens the number of tokens trained on.
@@ -106,6 +117,7 @@ type run struct {
 	result                    Result
 	metrics                   *os.File
 	unlock                    func() // gives the output folder free; nil before it is the run's
+	restoreGC                 func() // undoes boundGarbage; nil before it
 	clock                     clock
 	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
 	resumeFrom                string    // the checkpoint that the run resumes from
@@ -150,10 +162,14 @@ func (r *run) close() {
 	if r.unlock != nil {
 		r.unlock()
 	}
+	if r.restoreGC != nil {
+		r.restoreGC()
+	}
 }
 
 // prepare does everything that can fail before the first step. Nothing is written until all of it has succeeded.
 func (r *run) prepare(ctx context.Context) error {
+	process.ResetPeak() // so that the peak is the run's, where other runs were before it in the process
 	if err := r.findCheckpoint(); err != nil {
 		return err
 	}
@@ -167,6 +183,9 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.rescale(); err != nil {
 		return err
 	}
+	if err := r.checkWeights(); err != nil {
+		return err
+	}
 	if err := r.attach(ctx); err != nil {
 		return err
 	}
@@ -176,5 +195,6 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.planMemory(); err != nil {
 		return err
 	}
+	r.boundGarbage()
 	return r.openOutput()
 }

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"strings"
+
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/op"
 )
@@ -17,6 +19,8 @@ type Footprint struct {
 	Hidden, Head int
 	// Widest is the widest input or output of a linear layer.
 	Widest int
+	// Cache is what a Cache holds: keys and values.
+	Cache int
 }
 
 // Training is the most that a micro-batch holds for each token: after the head's loss, or in the backward pass of a layer.
@@ -55,6 +59,14 @@ func (m *Model) Footprint(adapter string) Footprint {
 			out, in := l.Dims()
 			f.Widest = max(f.Widest, out, in)
 		}
+		switch name := l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]; name {
+		case "k_proj", "v_proj":
+			out, _ := l.Dims()
+			f.Cache += out
+		}
 	})
+	if f.Cache == 0 { // layers with other names: keys and values as wide as hidden states
+		f.Cache = 2 * f.Hidden * m.Config().NumHiddenLayers
+	}
 	return f
 }

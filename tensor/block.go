@@ -9,8 +9,8 @@ import (
 // serialFLOP is the size below which a product stays in its caller: waking a worker would cost more.
 const serialFLOP = 2e6
 
-// packedA is the largest number of values of A that are packed at a time.
-const packedA = 8 << 20
+// MaxPacked is the largest number of values of a factor that a product packs at a time.
+const MaxPacked = 8 << 20
 
 // product is one call: the matrices, how they are cut, and the packed rows of A.
 type product struct {
@@ -35,7 +35,11 @@ type product struct {
 	packJob, tileJob func(int) // method values, made once
 }
 
-var products pool[product]
+// products are kept for use again, apart from those whose A has largeA values or more: of these, which keep much memory, few run at
+// once.
+var products, largeProducts pool[product]
+
+const largeA = 1 << 18
 
 func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32) {
 	p.level, p.form, p.g, p.c, p.a, p.b, p.beta = l, f, f.geometry(l), c, a, b, beta
@@ -57,7 +61,7 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 	p.kBlocks = ceil(k, p.kc)
 	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(a.k) < serialFLOP
 
-	chunks := ceil(c.Rows, max(16*p.g.mr, packedA/a.k))
+	chunks := ceil(c.Rows, max(16*p.g.mr, MaxPacked/a.k))
 	chunk := ceil(c.Rows, chunks)
 	for p.row = 0; p.row < c.Rows; p.row += chunk {
 		p.rows = min(chunk, c.Rows-p.row)

@@ -52,9 +52,13 @@ func multiply(name string, bfloat16 bool, c Matrix, a, b operand, am Matrix, bet
 		p.run(c, am, b, beta)
 		dots.put(p)
 	default:
-		p := products.get()
+		kept := &products
+		if c.Rows*a.k >= largeA {
+			kept = &largeProducts
+		}
+		p := kept.get()
 		p.run(cpu.Used, formOf(cpu.Used, bfloat16), c, a, b, beta)
-		products.put(p)
+		kept.put(p)
 	}
 }
 

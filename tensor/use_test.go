@@ -73,10 +73,10 @@ func TestRowsAreIndependent(t *testing.T) {
 // TestChunks packs A in several pieces.
 func TestChunks(t *testing.T) {
 	k := 2000
-	a, b := filled(2*packedA/k+77, k), filled(3, k)
+	a, b := filled(2*MaxPacked/k+77, k), filled(3, k)
 	c := New(a.Rows, 3)
 	NT(c, a, b, 0)
-	for _, i := range []int{0, packedA/k - 1, packedA / k, a.Rows - 90} {
+	for _, i := range []int{0, MaxPacked/k - 1, MaxPacked / k, a.Rows - 90} {
 		some := New(10, 3)
 		NT(some, a.Slice(i, 0, 10, k), b, 0)
 		sameBits(t, fmt.Sprint("from row ", i), some, c.Slice(i, 0, 10, 3))
