@@ -43,23 +43,23 @@ func (t TaskSpec) options() map[string]any {
 
 // encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
 // scored token is an error; an eval split may be empty.
-func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, *tasks.Notes, error) {
+func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, tasks.Counts, error) {
 	template, err := infer.ChatTemplate(tok)
 	if err != nil {
-		return nil, nil, err
+		return nil, tasks.Counts{}, err
 	}
 	rows, counts, err := tasks.EncodeAll(tok, template, task, split, maxLength)
 	if errors.Is(err, tasks.ErrNoExamples) && split != tasks.Train {
-		return nil, nil, nil
+		return nil, tasks.Counts{}, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, counts, err
 	}
 	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
 		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
 	classes, err := tasks.ClassCounts(task, split)
 	if err != nil {
-		return nil, nil, err
+		return nil, counts, err
 	}
 	if len(classes) > 0 {
 		log.Info().Str("split", string(split)).Str("counts", classCounts(classes)).Msg("classes")
@@ -70,7 +70,29 @@ func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, m
 	if counts.Skipped > 0 {
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
-	return rows, counts.Notes, nil
+	compact(rows)
+	return rows, counts, nil
+}
+
+// compact moves the tokens and labels of rows into memory without gaps.
+func compact(rows []tasks.Features) {
+	const block = 1 << 16
+	var room []int32
+	move := func(v []int32) []int32 {
+		if len(v) == 0 {
+			return v
+		}
+		if len(room) < len(v) {
+			room = make([]int32, max(block, len(v)))
+		}
+		moved := room[:len(v):len(v)]
+		room = room[len(v):]
+		copy(moved, v)
+		return moved
+	}
+	for i := range rows {
+		rows[i].IDs, rows[i].Labels = move(rows[i].IDs), move(rows[i].Labels)
+	}
 }
 
 // classCounts lists how often each class is there, the most frequent ones if there are many.
@@ -130,39 +152,51 @@ func (r *run) planContrastive() error {
 
 // encode turns the task's examples into rows and plans the steps and the learning rate over them.
 func (r *run) encode() error {
-	limit := r.config.Task.MaxLength
-	if limit == 0 || limit > r.model.MaxLength() {
-		limit = r.model.MaxLength()
-	}
-	var err error
-	var notes, evalNotes *tasks.Notes
-	if r.rows, notes, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
-		return err
-	}
-	if r.evalRows, evalNotes, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
-		return err
-	}
-	if err := r.logNotes(notes, evalNotes); err != nil {
+	if err := r.readRows(); err != nil {
 		return err
 	}
 	if err := r.reportOverlap(); err != nil {
 		return err
 	}
+	return r.planSteps()
+}
+
+// readRows turns the task's examples into rows, and reports what is odd about them.
+func (r *run) readRows() error {
+	limit := r.config.Task.MaxLength
+	if limit == 0 || limit > r.model.MaxLength() {
+		limit = r.model.MaxLength()
+	}
+	var err error
+	if r.rows, r.counts, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
+		return err
+	}
+	if r.evalRows, r.evalCounts, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
+		return err
+	}
+	if err := r.logNotes(r.counts.Notes, r.evalCounts.Notes); err != nil {
+		return err
+	}
+	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
+	return nil
+}
+
+// planSteps plans the steps and the learning rate over the rows.
+func (r *run) planSteps() error {
 	if r.config.Train.LoadBestModelAtEnd && len(r.evalRows) == 0 {
 		return errors.New("load_best_model_at_end: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction")
 	}
-	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
-	var warmup int
-	r.stepsPerEpoch, r.totalSteps, warmup = r.config.Train.plan(len(r.rows))
+	r.stepsPerEpoch, r.totalSteps, r.warmup = r.config.Train.plan(len(r.rows))
 	if r.model.Head().Kind == head.FeatureExtraction {
 		if err := r.planContrastive(); err != nil {
 			return err
 		}
 	}
-	if err := r.checkWarmup(warmup); err != nil {
+	if err := r.checkWarmup(r.warmup); err != nil {
 		return err
 	}
+	var err error
 	if _, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
 		return err
 	}

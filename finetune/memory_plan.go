@@ -135,6 +135,12 @@ func rowBytes(rows []tasks.Features) int {
 	return n
 }
 
+// largestWeight is the number of values of the largest weight.
+func largestWeight(m *model.Model) (n int) {
+	m.Weights(func(w *model.Weight) { n = max(n, w.Size()) })
+	return n
+}
+
 // checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and moments alone are too much.
 func (r *run) checkWeights() error {
 	limit, err := r.config.Memory.limit(r.options.machineMemory())
@@ -172,6 +178,9 @@ func (r *run) planMemory() error {
 		e.Data = min(rowBytes(r.rows)+rowBytes(r.evalRows), e.Program)
 		e.Program -= e.Data // which has all that is there now
 		e.setGarbage()
+		if r.config.WholeModel() {
+			e.Garbage += 4 * largestWeight(r.model) // a copy, while it is saved
+		}
 		return e
 	})
 	if err != nil {

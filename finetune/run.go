@@ -111,7 +111,9 @@ type run struct {
 	newHead                   bool                  // the head has random weights and is trained
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
 	rows, evalRows            []tasks.Features
+	counts, evalCounts        tasks.Counts // of the rows
 	stepsPerEpoch, totalSteps int
+	warmup                    int // steps
 	lrAt                      func(step int) float64
 	state                     TrainerState
 	result                    Result
@@ -122,6 +124,7 @@ type run struct {
 	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
 	resumeFrom                string    // the checkpoint that the run resumes from
 	rescaled                  bool      // the run was begun with another number of steps
+	dry                       bool      // nothing is written
 	evalChanged               bool      // the next evaluation cannot be compared with those before
 }
 
@@ -196,5 +199,8 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.boundGarbage()
+	if _, err := r.checkDisk(); err != nil {
+		return err
+	}
 	return r.openOutput()
 }

@@ -28,6 +28,15 @@ func SameRows(train, eval []Features) (n int, first string) {
 	return n, first
 }
 
+// Duplicates counts the rows whose tokens are those of a row before them.
+func Duplicates(rows []Features) int {
+	seen := make(map[uint64]struct{}, len(rows))
+	for _, row := range rows {
+		seen[row.hash()] = struct{}{}
+	}
+	return len(rows) - len(seen)
+}
+
 // hash is a hash of the row's tokens and of their types.
 func (r Features) hash() uint64 {
 	var h maphash.Hash

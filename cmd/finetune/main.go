@@ -34,6 +34,7 @@ type cli struct {
 	LogFormat   string           `enum:"console,json" default:"console" placeholder:"FORMAT" help:"Format of the log on standard error: console or json. Default ${default}."`
 
 	Train      trainCmd      `cmd:"" help:"Fine-tune a model. Without arguments: the quickstart, which compares MoRA and LoRA."`
+	Doctor     doctorCmd     `cmd:"" help:"Make every check of a training run, without training."`
 	Generate   generateCmd   `cmd:"" help:"Continue a text."`
 	Predict    predictCmd    `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a model on tasks."`

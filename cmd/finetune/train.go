@@ -7,31 +7,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/finetune"
-	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/recipes"
 )
 
 // trainCmd is the verb train. Without arguments it runs recipes/quickstart.yaml.
 type trainCmd struct {
-	Recipe    string        `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
-	Set       []string      `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string        `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
-	Method    string        `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
-	Adapter   string        `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
-	Task      string        `placeholder:"NAME" help:"Task: ${tasks}."`
-	Data      []string      `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
-	Output    string        `placeholder:"DIR" help:"Folder of the run."`
-	Memory    string        `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
-	Resume    bool          `help:"Continue the run in the output folder. Without a recipe, with the one that the folder keeps."`
-	Overwrite bool          `help:"Replace the run in the output folder."`
+	runFlags
 	MaxTime   time.Duration `placeholder:"TIME" help:"Stop in a checkpoint after this time, such as 90m or 2h; the exit code is then 124."`
 	ShowBatch bool          `help:"Print the first row, decoded, with its scored part marked, and go on; with --dry-run, stop there."`
 	DryRun    bool          `help:"Only print steps, tokens, trainable parameters, memory and time. Write nothing."`
@@ -52,78 +39,11 @@ Examples:
   finetune train --resume --output run --set max_steps=400`
 }
 
-// settings returns the flags as settings of the recipe's keys.
-func (c *trainCmd) settings() []string {
-	var s []string
-	for _, kv := range [][2]string{{"model", c.Model}, {"method", c.Method}, {"adapter", c.Adapter}, {"task", c.Task}, {"output_dir", c.Output}, {"memory", c.Memory}} {
-		if kv[1] != "" {
-			s = append(s, fmt.Sprintf("%s=%q", kv[0], kv[1]))
-		}
-	}
-	if len(c.Data) > 0 {
-		s = append(s, "data="+flowList(c.Data))
-	}
-	return append(s, c.Set...)
-}
-
-// flowList is a list of strings as YAML has it in one line; a single one is the string itself.
-func flowList(all []string) string {
-	quoted := make([]string, len(all))
-	for i, v := range all {
-		quoted[i] = strconv.Quote(v)
-	}
-	if len(all) == 1 {
-		return quoted[0]
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
-}
-
-// recipe reads the recipe that the arguments name, or that of the run to resume. It returns nil if flags alone describe the run.
-func (c *trainCmd) recipe() ([]byte, error) {
-	switch {
-	case c.Recipe != "":
-		return input.ReadFile(c.Recipe)
-	case c.Resume && c.Output != "":
-		raw, err := input.ReadFile(filepath.Join(c.Output, finetune.RecipeFile))
-		if errors.Is(err, fs.ErrNotExist) {
-			if !c.describesRun() {
-				return nil, fmt.Errorf("--resume: %s has no %s; name the recipe, or the flags that the run was begun with", c.Output, finetune.RecipeFile)
-			}
-			return nil, nil
-		}
-		return raw, err
-	case !c.describesRun():
-		return recipes.Files.ReadFile(recipes.Quickstart)
-	}
-	return nil, nil
-}
-
-// describesRun reports whether flags describe a run, and not only how the quickstart is to be run.
-func (c *trainCmd) describesRun() bool {
-	return c.Model != "" || c.Adapter != "" || c.Task != "" || len(c.Data) > 0
-}
-
-// namedByAdapters gives runs that go on from an adapter, and name no model, the one that the adapter names.
-func namedByAdapters(runs []finetune.Recipe) (err error) {
-	for i := range runs {
-		if c := &runs[i].Config; c.Method.Adapter != "" && c.Model.Path == "" && c.Model.Config.Empty() {
-			if c.Model.Path, err = baseOf(c.Method.Adapter); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // Run carries out every run of the recipe and prints a report.
 func (c *trainCmd) Run(g *globals) error {
-	raw, err := c.recipe()
+	runs, err := c.parse()
 	if err != nil {
 		return err
-	}
-	runs, err := finetune.ParseRecipes(raw, c.settings())
-	if err != nil {
-		return fmt.Errorf("recipe: %w", err)
 	}
 	if err := g.Names.recipes(runs); err != nil {
 		return err
@@ -147,13 +67,12 @@ func (c *trainCmd) Run(g *globals) error {
 	var last *finetune.Result
 	output := ""
 	for _, r := range runs {
-		run := r.Config
+		run := inFolder(r)
 		if run.Save.OutputDir == "" {
 			return errors.New("output_dir is empty; name a folder with --output")
 		}
-		output = run.Save.OutputDir
+		output = r.Config.Save.OutputDir
 		if r.Name != "" {
-			run.Save.OutputDir = filepath.Join(run.Save.OutputDir, r.Name)
 			g.printf("\n== %s: %s\n", r.Name, run.Method.Name)
 		}
 		if last, err = c.one(g, run); err != nil {
@@ -166,17 +85,6 @@ func (c *trainCmd) Run(g *globals) error {
 		curves = append(curves, curve)
 	}
 	return c.report(g, output, runs, last, curves)
-}
-
-// refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
-func refuseSearch(file string, runs []finetune.Recipe) error {
-	for _, r := range runs {
-		if len(r.Search) > 0 {
-			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
-				"and --set search={} trains with the first values", file)
-		}
-	}
-	return nil
 }
 
 // keepRecipes writes the recipe of several runs into the folder that theirs are in; a single run does so itself. That of runs which

@@ -1,9 +1,9 @@
-package hub
+package process
 
 import "golang.org/x/sys/windows"
 
-// freeSpace is how many bytes may be written below a folder.
-func freeSpace(dir string) (int64, bool) {
+// FreeSpace is how many bytes may be written below a folder.
+func FreeSpace(dir string) (int64, bool) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, false

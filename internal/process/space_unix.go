@@ -1,11 +1,11 @@
 //go:build linux || darwin || freebsd
 
-package hub
+package process
 
 import "golang.org/x/sys/unix"
 
-// freeSpace is how many bytes may be written below a folder.
-func freeSpace(dir string) (int64, bool) {
+// FreeSpace is how many bytes may be written below a folder.
+func FreeSpace(dir string) (int64, bool) {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {
 		return 0, false
