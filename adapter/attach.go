@@ -23,6 +23,9 @@ type Adapter struct {
 	// OtherBase says that the adapter, which was loaded, was trained on another file than the model's (see
 	// model.Model.Fingerprint): other weights, or the same ones in another type.
 	OtherBase bool
+	// TokenizerFingerprint tells the tokenizer that the adapter was trained with from others (tokenizer.Tokenizer.Fingerprint); "" where
+	// that is not known. Save writes it.
+	TokenizerFingerprint string
 
 	model    *model.Model
 	layers   []Layer

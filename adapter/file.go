@@ -174,18 +174,25 @@ func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 // fingerprintKey names, in the file's metadata, the fingerprint of the base that the adapter was trained on.
 const fingerprintKey = "base_fingerprint"
 
+// tokenizerKey names that of the tokenizer.
+const tokenizerKey = "tokenizer_fingerprint"
+
 // metadata is what the file says beside its tensors.
 func (a *Adapter) metadata() map[string]string {
 	m := map[string]string{"format": "pt"}
 	if f := a.model.Fingerprint(); f != "" {
 		m[fingerprintKey] = f
 	}
+	if a.TokenizerFingerprint != "" {
+		m[tokenizerKey] = a.TokenizerFingerprint
+	}
 	return m
 }
 
-// checkBase notes that the adapter was trained on another base than the model that it is loaded on.
+// checkBase notes with which tokenizer the adapter was trained, and whether that was on another base than the model that it is loaded on.
 func (a *Adapter) checkBase(file *storedTensors) {
 	then, now := file.Metadata()[fingerprintKey], a.model.Fingerprint()
+	a.TokenizerFingerprint = file.Metadata()[tokenizerKey]
 	a.OtherBase = then != "" && now != "" && then != now
 }
 
@@ -195,6 +202,15 @@ func (a *Adapter) BaseWarning() string {
 		return ""
 	}
 	return "the adapter was trained on another base than this model: on other weights, or on the same ones in another type"
+}
+
+// TokenizerWarning is what to say where the tokenizer with a fingerprint is another than the one that the adapter was trained with, ""
+// otherwise.
+func (a *Adapter) TokenizerWarning(fingerprint string) string {
+	if a.TokenizerFingerprint == "" || a.TokenizerFingerprint == fingerprint {
+		return ""
+	}
+	return "the adapter was trained with another tokenizer than this one: other tokens, or other ids of the same ones"
 }
 
 // fromFile attaches the adapter with the tensors of a file.

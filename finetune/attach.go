@@ -84,6 +84,7 @@ func (r *run) attachAdapter(ctx context.Context) error {
 		return err
 	}
 	r.adapter.Method.Settings().BaseModel = r.config.baseModel()
+	r.adapter.TokenizerFingerprint = r.tok.Fingerprint()
 	if m, ok := r.adapter.Method.(*adapter.AdaLoRA); ok && r.rescaled && r.config.Method.Settings["total_step"] == nil {
 		m.TotalStep = 0 // so that the budget, too, follows the run's new length
 	}
@@ -102,7 +103,11 @@ func (r *run) continueAdapter(ctx context.Context) error {
 	if a.OtherBase {
 		r.options.Log.Warn().Str("adapter", r.config.Method.Adapter).Msg(a.BaseWarning())
 	}
-	r.adapter = a
+	own := r.tok.Fingerprint()
+	if w := a.TokenizerWarning(own); w != "" {
+		r.options.Log.Warn().Str("adapter", r.config.Method.Adapter).Msg(w)
+	}
+	r.adapter, a.TokenizerFingerprint = a, own
 	a.Method.Settings().BaseModel = r.config.baseModel()
 	return a.OnTrainBegin(r.totalSteps)
 }

@@ -3,6 +3,7 @@ package finetune
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -74,5 +75,66 @@ func TestBaseThatChanged(t *testing.T) {
 	on.Method, on.Save.OutputDir = MethodSpec{Adapter: adapterDir}, filepath.Join(t.TempDir(), "on")
 	if _, err := Run(t.Context(), on, Options{Log: zerolog.New(&log)}); err != nil || !strings.Contains(log.String(), "another base") {
 		t.Errorf("got %v: %s", err, &log)
+	}
+}
+
+// TestTokenizerThatChanged: a run is not resumed with another tokenizer, even if its rows are the same; elsewhere that is reported.
+func TestTokenizerThatChanged(t *testing.T) {
+	base, err := infer.ModelDir(infer.Embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"lora", "full"} {
+		dir := filepath.Join(t.TempDir(), "model")
+		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+			t.Fatal(err)
+		}
+		c := smallRun(t, method)
+		c.Model = ModelSpec{Path: dir}
+		c.Train.MaxSteps = 4
+		c.Save.Steps = 2
+		if _, err := Run(t.Context(), c, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), c, Options{Resume: true}); err != nil {
+			t.Errorf("%s with the same tokenizer: %v", method, err)
+		}
+		file := filepath.Join(dir, "tokenizer.json")
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys map[string]any
+		if err := json.Unmarshal(raw, &keys); err != nil {
+			t.Fatal(err)
+		}
+		vocabulary := keys["model"].(map[string]any)["vocab"].(map[string]any)
+		vocabulary["X"], vocabulary["Y"] = vocabulary["Y"], vocabulary["X"] // which UUIDs do not have
+		if raw, err = json.Marshal(keys); err == nil {
+			err = errors.Join(os.Remove(file), os.WriteFile(file, raw, 0o666))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), c, Options{Resume: true}); err == nil || !strings.Contains(err.Error(), "tokenizer: that in") {
+			t.Errorf("%s with another tokenizer: %v", method, err)
+		}
+		if method == "full" {
+			continue
+		}
+		s, err := infer.Open(t.Context(), dir, c.Save.OutputDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := strings.Join(s.Model.Warnings, "\n"); !strings.Contains(w, "another tokenizer") {
+			t.Errorf("opened with another tokenizer: %q", w)
+		}
+		_ = s.Close()
+		var log bytes.Buffer
+		on := c
+		on.Method, on.Save.OutputDir = MethodSpec{Adapter: c.Save.OutputDir}, filepath.Join(t.TempDir(), "on")
+		if _, err := Run(t.Context(), on, Options{Log: zerolog.New(&log)}); err != nil || !strings.Contains(log.String(), "another tokenizer") {
+			t.Errorf("continued: %v: %s", err, &log)
+		}
 	}
 }

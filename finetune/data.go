@@ -177,6 +177,9 @@ func (r *run) readRows() error {
 	if err := r.logNotes(r.counts.Notes, r.evalCounts.Notes); err != nil {
 		return err
 	}
+	if r.duplicates = tasks.Duplicates(r.rows); r.duplicates > 0 {
+		r.options.Log.Info().Int("rows", r.duplicates).Int("of", len(r.rows)).Msg("rows are those of earlier ones, token for token")
+	}
 	r.pairEncoder = tasks.NewPairEncoder(r.tok, limit)
 	return nil
 }

@@ -52,19 +52,19 @@ func Doctor(ctx context.Context, c Config, o Options) []Finding {
 			d.check(in.name, nil, func() (string, error) { return "", errors.New(in.String()) })
 		}
 	}
-	d.check("output", nil, d.output)
-	d.check("model", []string{"model", "tokenizer", "adapter"}, func() (string, error) { return d.model(ctx) })
+	d.check("output_dir", nil, d.output)
+	d.check("model", d.modelNeeds(), func() (string, error) { return d.model(ctx) })
 	d.check("tokenizer", []string{"model"}, d.tokenizer)
 	d.check("arithmetic", nil, d.arithmetic)
 	d.check("data", []string{"model", "data", "eval_data"}, d.data)
 	d.check("evaluation", []string{"data"}, d.evaluation)
-	d.check("steps", []string{"data"}, func() (string, error) { return d.steps() })
-	d.check("adapter", []string{"recipe", "model"}, func() (string, error) { return d.adapter(ctx) })
+	d.check("steps", []string{"recipe", "data"}, d.steps)
+	d.check("adapter", []string{"model"}, func() (string, error) { return d.adapter(ctx) })
 	if d.run.resumeFrom != "" {
-		d.check("resume", []string{"output", "steps", "adapter"}, d.resume)
+		d.check("resume", []string{"output_dir", "steps", "adapter"}, d.resume)
 	}
-	d.check("memory", []string{"data", "adapter"}, d.memory)
-	d.check("disk", []string{"output", "steps", "adapter"}, d.run.checkDisk)
+	d.check("memory", []string{"steps", "adapter"}, d.memory)
+	d.check("disk", []string{"output_dir", "steps", "adapter"}, d.run.checkDisk)
 	return d.findings
 }
 
@@ -156,6 +156,17 @@ func (d *doctor) output() (string, error) {
 	return dir + " is there, and has no checkpoint", nil
 }
 
+// modelNeeds are the checks without which the model cannot be loaded: the labels of some heads are those of the data.
+func (d *doctor) modelNeeds() []string {
+	needs := []string{"model", "tokenizer", "adapter"}
+	if task, err := d.run.config.Task.New(); err != nil {
+		return append(needs, "data")
+	} else if _, ok := task.(tasks.HeadTask); ok {
+		return append(needs, "data")
+	}
+	return needs
+}
+
 func (d *doctor) model(ctx context.Context) (string, error) {
 	if err := d.run.load(ctx); err != nil {
 		return "", err
@@ -191,11 +202,7 @@ func (d *doctor) data() (string, error) {
 	if err := d.run.readRows(); err != nil {
 		return "", err
 	}
-	result := d.run.counts.String()
-	if n := tasks.Duplicates(d.run.rows); n > 0 {
-		result += fmt.Sprintf(", %d occur before", n)
-	}
-	return result, nil
+	return fmt.Sprintf("%s, %d duplicates", d.run.counts, d.run.duplicates), nil
 }
 
 func (d *doctor) evaluation() (string, error) {

@@ -30,6 +30,8 @@ type Memory struct {
 	Cache int `json:"cache"`
 	// Scratch is what kernels pack matrices into.
 	Scratch int `json:"scratch"`
+	// Saving is the merged weights that a checkpoint of restarts (ReLoRA) is written from.
+	Saving int `json:"saving"`
 	// Data are the rows. Program is everything else that is used: code, tokenizer, records. Garbage is what the collector lets grow
 	// besides, by GOGC.
 	Data    int `json:"data"`
@@ -81,7 +83,7 @@ type MemoryPart struct {
 // Parts returns the parts in the order of the fields.
 func (m Memory) Parts() []MemoryPart {
 	return []MemoryPart{{"weights", m.Weights}, {"adapter", m.Adapter}, {"gradients", m.Gradients}, {"optimizer", m.Optimizer},
-		{"activations", m.Activations}, {"cache", m.Cache}, {"scratch", m.Scratch}, {"data", m.Data}, {"program", m.Program}, {"garbage", m.Garbage}}
+		{"activations", m.Activations}, {"cache", m.Cache}, {"scratch", m.Scratch}, {"saving", m.Saving}, {"data", m.Data}, {"program", m.Program}, {"garbage", m.Garbage}}
 }
 
 // EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing

@@ -135,12 +135,6 @@ func rowBytes(rows []tasks.Features) int {
 	return n
 }
 
-// largestWeight is the number of values of the largest weight.
-func largestWeight(m *model.Model) (n int) {
-	m.Weights(func(w *model.Weight) { n = max(n, w.Size()) })
-	return n
-}
-
 // checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and moments alone are too much.
 func (r *run) checkWeights() error {
 	limit, err := r.config.Memory.limit(r.options.machineMemory())
@@ -171,16 +165,13 @@ func (r *run) planMemory() error {
 		f := r.model.Footprint(infer.AdapterName)
 		e.Activations = max(e.Activations, arenaBytes(evalTokens*(f.Hidden+f.Forward)))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))
-		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32
-			r.adapter.BaseWeights(func(w *model.Weight) { e.Weights += 4 * w.Size() })
+		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32, and are merged for each checkpoint
+			r.adapter.BaseWeights(func(w *model.Weight) { e.Weights, e.Saving = e.Weights+4*w.Size(), e.Saving+4*w.Size() })
 		}
 		e.Cache, e.Reading = 4*f.Cache*r.cacheTokens(), reading
 		e.Data = min(rowBytes(r.rows)+rowBytes(r.evalRows), e.Program)
 		e.Program -= e.Data // which has all that is there now
 		e.setGarbage()
-		if r.config.WholeModel() {
-			e.Garbage += 4 * largestWeight(r.model) // a copy, while it is saved
-		}
 		return e
 	})
 	if err != nil {

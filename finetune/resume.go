@@ -84,16 +84,20 @@ func (r *run) restore() error {
 		return err
 	}
 	evaluation := r.evaluationDigest(settings)
+	tok := r.tok.Fingerprint()
 	if r.resumeFrom == "" {
-		r.state = TrainerState{Seed: r.config.Train.Seed, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic()}
+		r.state = TrainerState{Seed: r.config.Train.Seed, Tokenizer: tok, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic()}
 		return nil
+	}
+	if then := r.state.Tokenizer; then != "" && then != tok {
+		return fmt.Errorf("tokenizer: that in %s is another one than when %s was written: the run cannot go on with other tokens; use --overwrite to start again", r.tokenizerDir, r.resumeFrom)
 	}
 	if err := r.checkDigest(digest); err != nil {
 		return err
 	}
 	r.restartBest(evaluation)
 	r.stopEarly()
-	r.state.Digest, r.state.Recipe = digest, asMap(settings)
+	r.state.Digest, r.state.Recipe, r.state.Tokenizer = digest, asMap(settings), tok
 	return r.loadState()
 }
 

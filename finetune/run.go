@@ -112,6 +112,7 @@ type run struct {
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
 	rows, evalRows            []tasks.Features
 	counts, evalCounts        tasks.Counts // of the rows
+	duplicates                int          // rows for training whose tokens are those of an earlier one
 	stepsPerEpoch, totalSteps int
 	warmup                    int // steps
 	lrAt                      func(step int) float64

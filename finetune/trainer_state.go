@@ -41,6 +41,8 @@ type TrainerState struct {
 	// best evaluation was measured with.
 	Digest     string `json:"digest"`
 	EvalDigest string `json:"eval_digest,omitempty"`
+	// Tokenizer is the fingerprint of the tokenizer; "" in checkpoints of earlier versions.
+	Tokenizer string `json:"tokenizer,omitempty"`
 	// Recipe has the keys that the run was computed with, with their final values.
 	Recipe map[string]json.RawMessage `json:"recipe,omitempty"`
 	// Books are the figures so far.

@@ -117,6 +117,7 @@ func (s *Session) load(ctx context.Context, open Opener, o model.Options) error 
 	}
 	if err == nil {
 		s.Model = m
+		s.compareTokenizer()
 		return nil
 	}
 	_ = m.Close()
@@ -126,6 +127,20 @@ func (s *Session) load(ctx context.Context, open Opener, o model.Options) error 
 		return s.load(ctx, open, o)
 	}
 	return err
+}
+
+// compareTokenizer adds a warning to the model's if the adapter was trained with another tokenizer. A session without one has none to compare.
+func (s *Session) compareTokenizer() {
+	if s.Attached == nil || s.Attached.TokenizerFingerprint == "" {
+		return
+	}
+	tok, err := s.Tokenizer()
+	if err != nil {
+		return // what needs the tokenizer says that
+	}
+	if w := s.Attached.TokenizerWarning(tok.Fingerprint()); w != "" {
+		s.Model.Warnings = append(s.Model.Warnings, s.adapterDir+": "+w)
+	}
 }
 
 // Lacks returns the names of the model's matrices that neither the model's folder nor the adapter (nil is none) has, whole or

@@ -274,12 +274,7 @@ func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string
 		return w.stored, nil
 	}
 	rows, cols := w.rowsCols()
-	v := make([]float32, rows*cols)
-	const step = 64
-	tensor.Parallel((rows+step-1)/step, func(i int) {
-		n := min(step, rows-i*step)
-		src.Block(v[i*step*cols:], cols, i*step, 0, n, cols)
-	})
+	v := values(src, rows, cols)
 	for i, x := range v {
 		if x-x != 0 {
 			return checkpoint.Tensor{}, fmt.Errorf("%s holds NaN or an infinite value in row %d", w.Name, i/cols)
@@ -297,6 +292,20 @@ func encode(w *Weight, src tensor.Source, dtype checkpoint.DType, adapter string
 		return checkpoint.F16FromFloat32(w.Name, v, w.shape()...), nil
 	}
 	return checkpoint.Tensor{}, fmt.Errorf("dtype %s: want F32, BF16 or F16", dtype)
+}
+
+// values are those of a matrix: its own memory where that is float32, or a copy.
+func values(src tensor.Source, rows, cols int) []float32 {
+	if m, ok := src.(tensor.Matrix); ok && m.Stride == cols && len(m.Data) == rows*cols {
+		return m.Data
+	}
+	v := make([]float32, rows*cols)
+	const step = 64
+	tensor.Parallel((rows+step-1)/step, func(i int) {
+		n := min(step, rows-i*step)
+		src.Block(v[i*step*cols:], cols, i*step, 0, n, cols)
+	})
+	return v
 }
 
 // changed says whether an adapter is merged into a source.
