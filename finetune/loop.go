@@ -110,14 +110,14 @@ func (r *run) minutesDue() bool {
 // end writes the result before all else, so that it is there if the disk has no room for another checkpoint.
 func (r *run) end() error {
 	r.result.Steps, r.result.Tokens, r.result.Seconds = r.state.Step, r.state.Books.Tokens, r.wall()
-	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
-		_, _ = fmt.Fprintf(r.options.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
-	}
 	if err := r.finish(); err != nil {
 		return err
 	}
 	if err := r.checkpoint(); err != nil {
 		return fmt.Errorf("the result is saved in %s; its last checkpoint is not: %w", r.config.Save.OutputDir, err)
+	}
+	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
+		_, _ = fmt.Fprintf(r.options.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
 	}
 	return nil
 }

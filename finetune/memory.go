@@ -59,7 +59,7 @@ func (m Memory) sum() int {
 // Anonymous returns the part of the sum that is not FilePages: what the system cannot drop (the peak of RssAnon on Linux).
 func (m Memory) Anonymous() int { return m.sum() - m.FilePages }
 
-// String returns the parts that are not zero, in MiB: "about 664 MiB: weights 257, adapter 9, …".
+// String returns the parts that are not zero, in MiB: "about 664 MiB (384 without pages of files): weights 257, adapter 9, …".
 func (m Memory) String() string {
 	var parts []string
 	for _, p := range m.Parts() {
@@ -71,7 +71,11 @@ func (m Memory) String() string {
 	if m.Reading > m.sum() {
 		reading = fmt.Sprintf(" while the data are read, then %d", wording.MiB(m.sum()))
 	}
-	return fmt.Sprintf("about %d MiB%s: %s", wording.MiB(m.Total()), reading, strings.Join(parts, ", "))
+	without := ""
+	if m.FilePages > 0 {
+		without = fmt.Sprintf(" (%d without pages of files)", wording.MiB(m.Anonymous()))
+	}
+	return fmt.Sprintf("about %d MiB%s%s: %s", wording.MiB(m.Total()), reading, without, strings.Join(parts, ", "))
 }
 
 // MemoryPart is a part of Memory and its size.

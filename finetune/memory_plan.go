@@ -94,8 +94,8 @@ func (l memoryLimit) exceeded(e Memory, with *Memory) error {
 	if !l.ofMachine {
 		return fmt.Errorf("%w: %d MiB are allowed, but the run needs %s; %s", ErrMemory, wording.MiB(l.bytes), e, help)
 	}
-	return fmt.Errorf("%w: this machine, or the process's control group, has %d MiB, but the run needs %s (of which %d can be dropped); %s; memory: %s starts it all the same",
-		ErrMemory, wording.MiB(l.bytes), e, wording.MiB(e.FilePages), help, unlimited)
+	return fmt.Errorf("%w: this machine, or the process's control group, has %d MiB, but the run needs %s; %s; memory: %s starts it all the same",
+		ErrMemory, wording.MiB(l.bytes), e, help, unlimited)
 }
 
 // maxMicroBatchTokens returns the largest number of tokens that a micro-batch can have. A micro-batch is whole rows

@@ -169,7 +169,7 @@ func TestMemoryHelp(t *testing.T) {
 		{Memory{Weights: n, Activations: 9 * n}, &Memory{Weights: n, Activations: n}, "gradient_checkpointing: block would need about 200 MiB"},
 		{Memory{Weights: n, Gradients: n, Optimizer: 2 * n}, nil, "an adapter (method: lora) instead of method: full would save about 300 MiB"},
 		{Memory{Weights: n, Data: 9 * n}, nil, "fewer data"},
-		{Memory{Weights: 9 * n, FilePages: 8 * n}, nil, "(of which 800 can be dropped); a smaller slice_tokens"},
+		{Memory{Weights: 9 * n, FilePages: 8 * n}, nil, "needs about 900 MiB (100 without pages of files): weights 900; a smaller slice_tokens"},
 	} {
 		if err := (memoryLimit{n / 2, true}).exceeded(tt.e, tt.with); !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, want %q", err, tt.want)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
@@ -54,6 +55,14 @@ func (r *run) reportOverlap() error {
 	if n, first := tasks.SameRows(r.rows, r.evalRows); n > 0 {
 		r.options.Log.Warn().Int("rows", n).Int("of", len(r.evalRows)).Str("first", first).
 			Msg("evaluation rows occur in the training data, word for word: their loss and score say little")
+	}
+	if r.model.Head().Kind == head.QuestionAnswering {
+		n, of, first, err := tasks.SharedContexts(r.task)
+		if err == nil && n > 0 {
+			r.options.Log.Warn().Int("questions", n).Int("of", of).Str("first", first).
+				Msg("evaluation questions are about texts that training questions are about, too: their score is not that on other texts; eval_data with texts of its own would tell")
+		}
+		return err
 	}
 	if _, ok := r.task.(tasks.Packer); !ok {
 		return nil

@@ -28,6 +28,31 @@ func SameRows(train, eval []Features) (n int, first string) {
 	return n, first
 }
 
+// SharedContexts counts the questions of the eval split about a text (Input.Pair) that a question of the train split is about, too, out
+// of all of them. first is where the first of them comes from.
+func SharedContexts(task Task) (n, of int, first string, err error) {
+	trained := map[uint64]struct{}{}
+	for ex, err := range task.Examples(Train) {
+		if err != nil {
+			return 0, 0, "", err
+		}
+		trained[maphash.String(rowSeed, ex.Input.Pair)] = struct{}{}
+	}
+	for ex, err := range task.Examples(Eval) {
+		if err != nil {
+			return 0, 0, "", err
+		}
+		of++
+		if _, ok := trained[maphash.String(rowSeed, ex.Input.Pair)]; !ok || ex.Input.Pair == "" {
+			continue
+		}
+		if n++; n == 1 {
+			first = ex.Source
+		}
+	}
+	return n, of, first, nil
+}
+
 // Duplicates counts the rows whose tokens are those of a row before them.
 func Duplicates(rows []Features) int {
 	seen := make(map[uint64]struct{}, len(rows))

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,5 +69,28 @@ func TestClassCounts(t *testing.T) {
 	counts, err = ClassCounts(mustNew(t, "ner", map[string]any{"data": path, "eval_size": 0}), Train)
 	if err != nil || counts["entities"] != 1 || counts["none"] != 1 {
 		t.Errorf("counted %v, %v", counts, err)
+	}
+}
+
+// TestSharedContexts counts held-out questions whose text is trained on, and duplicates.
+func TestSharedContexts(t *testing.T) {
+	write := func(name string, contexts ...string) string {
+		var lines []string
+		for i, c := range contexts {
+			lines = append(lines, fmt.Sprintf(`{"id": "%d", "question": "What %d?", "context": %q, "answers": {"text": [%q], "answer_start": [0]}}`, i, i, c, c[:3]))
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	task := mustNew(t, "qa", map[string]any{"data": write("train.jsonl", "one text", "two texts", "one text"), "eval_data": write("eval.jsonl", "a new text", "two texts", "one text", "one text ")})
+	n, of, first, err := SharedContexts(task)
+	if err != nil || n != 2 || of != 4 || !strings.HasSuffix(first, "eval.jsonl:2") {
+		t.Errorf("%d of %d, the first in %s (%v); want 2 of 4, line 2", n, of, first, err)
+	}
+	if n := Duplicates([]Features{{IDs: []int32{1, 2}}, {IDs: []int32{1}}, {IDs: []int32{1, 2}}, {IDs: []int32{1, 2}, TokenTypeIDs: []int32{0, 1}}}); n != 1 {
+		t.Errorf("%d duplicates, want 1", n)
 	}
 }
