@@ -163,6 +163,9 @@ func (r *run) encode() error {
 
 // readRows turns the task's examples into rows, and reports what is odd about them.
 func (r *run) readRows() error {
+	if err := r.checkData(); err != nil {
+		return err
+	}
 	limit := r.config.Task.MaxLength
 	if limit == 0 || limit > r.model.MaxLength() {
 		limit = r.model.MaxLength()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"runtime/debug"
 	"slices"
 	"unsafe"
@@ -147,6 +148,24 @@ func (r *run) checkWeights() error {
 		return limit.exceeded(e, nil)
 	}
 	return nil
+}
+
+// checkData refuses, before they are read, data whose files alone are too much: their records are kept in memory.
+func (r *run) checkData() error {
+	limit, err := r.config.Memory.limit(r.options.machineMemory())
+	if err != nil {
+		return err
+	}
+	var e Memory
+	for _, s := range slices.Concat(r.config.Task.Data, r.config.Task.EvalData) {
+		if info, err := os.Stat(s.Path); err == nil && info.Mode().IsRegular() {
+			e.Data += int(info.Size())
+		}
+	}
+	if limit.admits(e) {
+		return nil
+	}
+	return limit.exceeded(e, nil)
 }
 
 // planMemory estimates the memory of the run and decides how to keep it within the limit.

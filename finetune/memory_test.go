@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // shallowConfig is a model with SmolLM2's proportions at an eighth of its width.
@@ -155,6 +157,23 @@ func TestMachineMemory(t *testing.T) {
 				t.Errorf("%s, memory: %s: %v", method, limit, err)
 			}
 		}
+	}
+}
+
+// TestDataLargerThanMemory checks that data which do not fit are refused before they are read.
+func TestDataLargerThanMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.txt")
+	if err := os.WriteFile(path, []byte("text\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<40); err != nil {
+		t.Skip(err)
+	}
+	c, o := smallRun(t, "lora"), quiet()
+	c.Task = TaskSpec{Name: "text", Data: data.Sources{{Path: path}}, EvalData: data.Sources{{Path: path}}}
+	o.memory = func() int { return 1 << 30 }
+	if _, err := Run(t.Context(), c, o); !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "fewer data") {
+		t.Errorf("got %v", err)
 	}
 }
 
