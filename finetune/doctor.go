@@ -47,7 +47,13 @@ func Doctor(ctx context.Context, c Config, o Options) []Finding {
 	d.run = &run{config: c, options: o, givenOptions: c.Task.Options, dry: true}
 	defer d.run.close()
 	d.check("recipe", nil, d.recipe)
-	for _, in := range c.inputs() {
+	inputs := c.modelInputs()
+	if err := d.run.checkData(); err != nil { // which are not read then
+		inputs = append(inputs, runInput{inputData, err})
+	} else {
+		inputs = append(inputs, c.dataInputs()...)
+	}
+	for _, in := range inputs {
 		if in.err != nil {
 			d.check(in.name, nil, func() (string, error) { return "", errors.New(in.String()) })
 		}

@@ -41,6 +41,9 @@ func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
+	if err := (&run{config: c, options: o}).checkData(); err != nil {
+		return nil, fmt.Errorf("finetune: %w", err)
+	}
 	missing, err := c.absentInputs()
 	if err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)

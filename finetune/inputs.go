@@ -66,7 +66,10 @@ const (
 var errNotNamed = errors.New("none is named")
 
 // inputs tries all that the run reads.
-func (c *Config) inputs() []runInput {
+func (c *Config) inputs() []runInput { return append(c.modelInputs(), c.dataInputs()...) }
+
+// modelInputs tries the model, the adapter and the tokenizer.
+func (c *Config) modelInputs() []runInput {
 	all := []runInput{{"model", c.missingModel()}}
 	if dir := c.Method.Adapter; dir != "" {
 		_, err := adapter.ReadConfig(dir)
@@ -79,11 +82,16 @@ func (c *Config) inputs() []runInput {
 		}
 		all = append(all, runInput{"tokenizer", err})
 	}
+	return all
+}
+
+// dataInputs tries the data.
+func (c *Config) dataInputs() []runInput {
 	task, err := c.Task.New()
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
-	all = append(all, runInput{inputData, err})
+	all := []runInput{{inputData, err}}
 	if err == nil && len(c.Task.EvalData) > 0 {
 		if _, err := evaluate.FirstExamples(task, tasks.Eval, 1); !errors.Is(err, tasks.ErrNoExamples) {
 			all = append(all, runInput{inputEvalData, err})

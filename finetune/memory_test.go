@@ -172,8 +172,15 @@ func TestDataLargerThanMemory(t *testing.T) {
 	c, o := smallRun(t, "lora"), quiet()
 	c.Task = TaskSpec{Name: "text", Data: data.Sources{{Path: path}}, EvalData: data.Sources{{Path: path}}}
 	o.memory = func() int { return 1 << 30 }
-	if _, err := Run(t.Context(), c, o); !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "fewer data") {
-		t.Errorf("got %v", err)
+	_, trained := Run(t.Context(), c, o)
+	_, planned := DryRun(t.Context(), c, nil, o)
+	for how, err := range map[string]error{"Run": trained, "DryRun": planned} {
+		if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "fewer data") {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+	if got := found(Doctor(t.Context(), c, o), "data", StatusError); len(got) != 1 || !strings.Contains(got[0], "has 1024 MiB") {
+		t.Errorf("Doctor: %q", got)
 	}
 }
 
