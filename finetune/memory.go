@@ -69,7 +69,7 @@ func (m Memory) String() string {
 	}
 	reading := ""
 	if m.Reading > m.sum() {
-		reading = fmt.Sprintf(" while the data are read, then %d", wording.MiB(m.sum()))
+		reading = fmt.Sprintf(" before the first step, then %d", wording.MiB(m.sum()))
 	}
 	without := ""
 	if m.FilePages > 0 {

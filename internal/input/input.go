@@ -21,14 +21,12 @@ var (
 
 // Open opens a file or a folder, or a pipe that a shell has made, as in <(zcat data.gz).
 func Open(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	if info, err := os.Stat(path); err == nil {
+		if err := check(info); err != nil && (err != errPipe || !madeByShell(path)) {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
 	}
-	if err := check(info); err != nil && (err != errPipe || !madeByShell(path)) {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.Open(path)
+	return os.Open(path) // which says what is wrong where there is nothing
 }
 
 // madeByShell says whether a path is a file that the process has open already.
@@ -77,12 +75,10 @@ type folder struct{ fs.FS }
 var _ fs.ReadFileFS = folder{}
 
 func (d folder) Open(name string) (fs.File, error) {
-	info, err := fs.Stat(d.FS, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(info); err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	if info, err := fs.Stat(d.FS, name); err == nil {
+		if err := check(info); err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
 	}
 	return d.FS.Open(name)
 }
