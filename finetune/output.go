@@ -38,7 +38,7 @@ func (r *run) openOutput() error {
 			return err
 		}
 	}
-	if err := sweep(dir); err != nil {
+	if err := r.sweep(dir); err != nil {
 		return err
 	}
 	path, step := filepath.Join(dir, metricsFile), r.state.Step

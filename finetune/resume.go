@@ -40,10 +40,8 @@ func (r *run) findCheckpoint() error {
 	if err := r.lock(); err != nil {
 		return err
 	}
-	if !r.dry {
-		if err := sweep(dir); err != nil {
-			return err
-		}
+	if err := r.sweep(dir); err != nil {
+		return err
 	}
 	found, s, broken, err := latestCheckpoint(dir)
 	if err != nil {

@@ -125,4 +125,9 @@ func removeRun(dir string) error {
 }
 
 // sweep removes what a killed run has left half written.
-func sweep(dir string) error { return folder.Sweep(dir, ownFolder) }
+func (r *run) sweep(dir string) error {
+	if r.dry {
+		return nil
+	}
+	return folder.Sweep(dir, ownFolder)
+}

@@ -22,7 +22,7 @@ var (
 // Open opens a file or a folder, or a pipe that a shell has made, as in <(zcat data.gz).
 func Open(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil {
-		if err := check(info); err != nil && (err != errPipe || !madeByShell(path)) {
+		if err := check(info); err != nil && !(errors.Is(err, errPipe) && madeByShell(path)) {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
 	}
