@@ -31,15 +31,24 @@ func (s *Store) Records(source Source) ([]Record, error) {
 	defer s.mu.Unlock()
 	all, err := s.keep(storeKey{path: source.Path}, func() ([]Record, error) { return s.parse(source.Path) })
 	if err != nil || source.Index == "" {
-		return all, err
+		return source.limited(all), err
 	}
-	return s.keep(storeKey{source.Path, source.Index}, func() ([]Record, error) {
+	all, err = s.keep(storeKey{source.Path, source.Index}, func() ([]Record, error) {
 		text, err := s.text(source.Index)
 		if err != nil {
 			return nil, err
 		}
 		return indexed(all, source, text)
 	})
+	return source.limited(all), err
+}
+
+// limited returns the source's first Limit records, or all of them.
+func (s Source) limited(all []Record) []Record {
+	if s.Limit > 0 && s.Limit < len(all) {
+		return all[:s.Limit:s.Limit]
+	}
+	return all
 }
 
 // Text is a plain text file, or those that the path stands for, end to end. Its line ends are \n.

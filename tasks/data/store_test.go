@@ -34,6 +34,12 @@ func TestStoreReadsOnce(t *testing.T) {
 		if r, err := s.Records(Source{Path: "a.jsonl", Index: "two.idx"}); err != nil || len(r) != 2 || r[0].Source() != "a.jsonl:2" {
 			t.Errorf("got %v, %v", r, err)
 		}
+		for _, source := range []Source{{Path: "a.jsonl", Limit: 1}, {Path: "a.jsonl", Index: "two.idx", Limit: 1}, {Path: "a.jsonl", Limit: 3}} {
+			first := map[string]string{"": "a.jsonl:1", "two.idx": "a.jsonl:2"}[source.Index]
+			if r, err := s.Records(source); err != nil || len(r) != min(source.Limit, 2) || r[0].Source() != first {
+				t.Errorf("%+v: got %v, %v", source, r, err)
+			}
+		}
 		if text, err := s.Text("plain"); err != nil || text != "one\ntwo" {
 			t.Errorf("got %q, %v", text, err)
 		}
