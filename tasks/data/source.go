@@ -25,6 +25,9 @@ type Source struct {
 	Index string `json:"index"`
 	// Field names the fields that hold the text, for the task text.
 	Field Paths `json:"field"`
+	// Columns says which columns of the file hold the fields that the task reads: {messages: conversations} takes the column
+	// conversations for messages.
+	Columns ColumnMapping `json:"columns,omitempty"`
 	// EvalSize is how many records at the end are held out; without it, the task decides.
 	EvalSize *int `json:"eval_size"`
 }
@@ -62,7 +65,7 @@ func parseSource(raw []byte) (Source, error) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if raw[0] != '{' || d.Decode(&s) != nil || s.Path == "" {
-			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, eval_size}", raw)
+			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, columns, eval_size}", raw)
 		}
 	}
 	switch {
