@@ -33,7 +33,7 @@ func HoldsRecords(path string) bool {
 // expand returns the files that a path stands for, by name: those of a folder that hold data, those that match a pattern
 // with * or ?, else the path itself.
 func expand(name string) ([]string, error) {
-	if strings.HasPrefix(name, embedded) || name == stdin {
+	if strings.HasPrefix(name, embedded) || name == Stdin {
 		return []string{name}, nil
 	}
 	info, err := os.Stat(name)

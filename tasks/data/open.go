@@ -26,15 +26,15 @@ const (
 	maxFile = 1 << 30
 )
 
-// stdin is the path that stands for standard input.
-const stdin = "-"
+// Stdin is the path that stands for standard input.
+const Stdin = "-"
 
 // readStdin reads standard input, once for all who name it.
 var readStdin = sync.OnceValues(func() ([]byte, error) { return io.ReadAll(os.Stdin) })
 
 // Open opens a data file: a path, "-" for standard input, or "embedded:NAME" for a file of package evaldata.
 func Open(path string) (io.ReadCloser, error) {
-	if path == stdin {
+	if path == Stdin {
 		input, err := readStdin()
 		if err != nil {
 			return nil, fmt.Errorf("data: standard input: %w", err)
