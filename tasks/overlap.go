@@ -11,6 +11,17 @@ import (
 // rowSeed is the seed of the hashes of one process.
 var rowSeed = maphash.MakeSeed()
 
+// RowSet is a set of rows, which are told apart by 64-bit hashes of their tokens.
+type RowSet map[uint64]struct{}
+
+// Add adds a row. It reports whether a row of the same tokens was there before.
+func (s RowSet) Add(row Features) bool {
+	h := row.hash()
+	_, there := s[h]
+	s[h] = struct{}{}
+	return there
+}
+
 // RowOverlap finds evaluation rows whose tokens are those of a training row, whatever their labels are.
 type RowOverlap struct {
 	// Shared is how many of the Compared evaluation rows are trained on, and Source where the first of those comes from.
