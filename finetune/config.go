@@ -57,7 +57,7 @@ type TaskSpec struct {
 	// conversations for messages.
 	Columns data.ColumnMapping `yaml:"columns"`
 	// Streaming reads the training data while the run goes on, in bounded memory, and again from their beginning at their end. It
-	// needs MaxSteps. What is held out are the first records (the option eval_size, 100 by default), unless there is EvalData. A
+	// needs max_steps. What is held out are the first records (the option eval_size, 100 by default), unless there is EvalData. A
 	// resumed run reads the data up to where it was.
 	Streaming bool `yaml:"streaming"`
 	// ShuffleBufferSize is how many rows wait for their turn where Streaming is set: each step draws from them at random, and rows of
