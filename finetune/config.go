@@ -54,8 +54,8 @@ type TaskSpec struct {
 	Data     data.Sources `yaml:"data"`
 	EvalData data.Sources `yaml:"eval_data"`
 	// Columns says which columns of the files hold the fields that the task reads: {messages: conversations} takes the column
-	// conversations for messages.
-	Columns data.ColumnMapping `yaml:"columns"`
+	// conversations for messages. A recipe may call it columns, too; as a list that is the columns of a table.
+	Columns data.ColumnMapping `yaml:"column_mapping"`
 	// Streaming reads the training data while the run goes on, in bounded memory, and again from their beginning at their end. It
 	// needs max_steps. What is held out are the first records (the option eval_size, 100 by default), unless there is EvalData. A
 	// resumed run reads the data up to where it was.

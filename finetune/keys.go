@@ -34,7 +34,6 @@ var otherNames = map[string]string{
 	"model_name_or_path":         "write model",
 	"dataset":                    "write data, a path or a list of them",
 	"datasets":                   "write data, a path or a list of them",
-	"column_mapping":             "write columns: {FIELD: COLUMN}",
 	"dataset_text_field":         "write columns: {text: COLUMN}",
 	"field_messages":             "write columns: {messages: COLUMN}",
 	"train_file":                 "write data",

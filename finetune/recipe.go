@@ -154,6 +154,10 @@ var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens", "b
 func decodeKeys(keys map[string]any) (Recipe, error) {
 	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)
+	aliases := maps.Clone(aliases)
+	if _, group := keys["columns"].(map[string]any); group { // a list is the columns of a table
+		aliases["columns"] = "column_mapping"
+	}
 	for alias, key := range aliases {
 		if v, ok := keys[alias]; ok {
 			if _, both := keys[key]; both {

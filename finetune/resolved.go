@@ -87,7 +87,9 @@ func (c *Config) settingsOf(key string, f field) ([]setting, error) {
 		}
 		delete(options, "data")
 		delete(options, "eval_data")
-		delete(options, "columns")
+		if len(c.Task.Columns) > 0 {
+			delete(options, "columns") // column_mapping says it
+		}
 		if c.Task.Streaming {
 			delete(options, "eval_split") // the first ones
 		}
