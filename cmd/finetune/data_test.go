@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -105,5 +109,25 @@ func TestTrainColumns(t *testing.T) {
 	out := ok(t, "train", "--model", "embedded", "--task", "instruct", "--data", path, "--columns", "prompt=ask", "--columns", "response=say", "--output", filepath.Join(t.TempDir(), "run"), "--dry-run")
 	if !strings.Contains(out, "steps: 3 of 8 rows") {
 		t.Errorf("the plan is %s", out)
+	}
+}
+
+// TestDataFromStandardInput trains on what a pipe brings, plain and compressed.
+func TestDataFromStandardInput(t *testing.T) {
+	lines := strings.Repeat(`{"prompt": "a", "response": "b"}`+"\n", 20)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte(lines))
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, input := range []string{lines, packed.String()} {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", "embedded", "--task", "instruct", "--data", "-", "--output",
+			filepath.Join(t.TempDir(), "run"), "--set", "max_steps=1", "--set", "max_length=16"}, "\n"))
+		cmd.Stdin = strings.NewReader(input)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "split=train") || !strings.Contains(string(out), "rows=18 ") {
+			t.Errorf("%v: %s", err, out)
+		}
 	}
 }
