@@ -1,13 +1,10 @@
 package finetune
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -79,7 +76,7 @@ func (r *run) encodeSplit(split tasks.Split, maxLength int) ([]tasks.Features, *
 		return nil, nil, err
 	}
 	if len(classes) > 0 {
-		r.options.Log.Info().Str("split", string(split)).Str("counts", classCounts(classes)).Msg("classes")
+		r.options.Log.Info().Str("split", string(split)).Str("counts", wording.Counts(classes, 12)).Msg("classes")
 	}
 	return rows, counts.Notes, nil
 }
@@ -94,22 +91,6 @@ func logCounts(log zerolog.Logger, message string, split tasks.Split, counts tas
 	if counts.Skipped > 0 {
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
-}
-
-// classCounts lists how often each class is there, the most frequent ones if there are many.
-func classCounts(count map[string]int) string {
-	const shown = 12
-	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
-		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
-	})
-	var all []string
-	for _, name := range names[:min(len(names), shown)] {
-		all = append(all, fmt.Sprintf("%s %d", wording.Clip([]byte(name), 40), count[name]))
-	}
-	if more := len(names) - shown; more > 0 {
-		all = append(all, fmt.Sprintf("and %d more classes", more))
-	}
-	return strings.Join(all, ", ")
 }
 
 // ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations

@@ -172,8 +172,14 @@ func printData(g *globals, d *finetune.DataInfo) {
 			line("records", "%s: %s%s", n(r.Records), r.Text, where(r.Source))
 		}
 	}
-	printCounts(line, "roles", d.Roles)
-	printCounts(line, "classes", d.Classes)
+	for _, c := range []struct {
+		title  string
+		counts map[string]int
+	}{{"roles", d.Roles}, {"classes", d.Classes}} {
+		if len(c.counts) > 0 {
+			line(c.title, "%s", wording.Counts(c.counts, 12))
+		}
+	}
 	for _, o := range d.Overlaps {
 		line("overlap", "%s of %s %s of %s are trained on%s", n(o.Shared), n(o.Compared), o.Unit, o.Name, where(o.First))
 	}
@@ -188,18 +194,6 @@ func where(source string) string {
 		return ""
 	}
 	return "; the first: " + source
-}
-
-// printCounts prints the most frequent names.
-func printCounts(line func(name, format string, args ...any), title string, counts map[string]int) {
-	if len(counts) == 0 {
-		return
-	}
-	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
-	for i, name := range names {
-		names[i] = name + " " + wording.Number(counts[name])
-	}
-	line(title, "%s", wording.List(names, 12, ", "))
 }
 
 // printHistogram prints a bar for each range of lengths.
