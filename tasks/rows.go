@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"regexp"
 	"slices"
 
@@ -17,18 +18,32 @@ import (
 //
 // template renders conversations; it may be nil where the data have none.
 func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Features, Counts, error) {
-	e := newEncoder(tok, template, maxLen)
-	var rows []Features
-	for row, err := range e.rows(task, split) {
-		if err != nil {
-			return nil, e.counts, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, e.counts, nil
+	return EncodeFirst(tok, template, task, split, maxLen, math.MaxInt)
 }
 
-// Rows is EncodeAll one row at a time, for callers that need only the first few.
+// EncodeFirst is EncodeAll for the first n rows. What follows them is not read.
+func EncodeFirst(tok Tokenizer, template Template, task Task, split Split, maxLen, n int) ([]Features, Counts, error) {
+	each, counts := EncodeEach(tok, template, task, split, maxLen, nil)
+	var rows []Features
+	for row, err := range each {
+		if err != nil {
+			return nil, *counts, err
+		}
+		if rows = append(rows, row); len(rows) == n {
+			break
+		}
+	}
+	return rows, *counts, nil
+}
+
+// EncodeEach is EncodeAll one row at a time. counts are those of the rows so far. see, if not nil, is called with each example.
+func EncodeEach(tok Tokenizer, template Template, task Task, split Split, maxLen int, see func(Example)) (rows iter.Seq2[Features, error], counts *Counts) {
+	e := newEncoder(tok, template, maxLen)
+	e.see = see
+	return e.rows(task, split), &e.counts
+}
+
+// Rows is EncodeEach without the counts.
 func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) { newEncoder(tok, template, maxLen).rows(task, split)(yield) }
 }
@@ -36,7 +51,7 @@ func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) 
 // rows yields the rows of a split. An error is the last thing it yields, also where there is no row.
 func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) {
-		s := watched{examples: task.Examples(split)}
+		s := watched{examples: task.Examples(split), see: e.see}
 		if err := e.prepare(task); err != nil {
 			yield(Features{}, err)
 			return
@@ -166,6 +181,7 @@ func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
 // watched is examples, of which it notes for messages how many there were and from which files.
 type watched struct {
 	examples iter.Seq2[Example, error]
+	see      func(Example) // if not nil, it is called with each
 	seen     int
 	files    []string
 }
@@ -177,6 +193,9 @@ func (s *watched) all() iter.Seq2[Example, error] {
 		for ex, err := range s.examples {
 			if err == nil {
 				s.seen++
+				if s.see != nil {
+					s.see(ex)
+				}
 				if file := lineNumber.ReplaceAllString(ex.Source, ""); len(s.files) < 4 && !slices.Contains(s.files, file) {
 					s.files = append(s.files, file)
 				}

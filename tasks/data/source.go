@@ -27,6 +27,9 @@ type Source struct {
 	Field Paths `json:"field"`
 	// Limit is how many records to take at most, from the first on (of Index, where there is one); 0, the default, takes all.
 	Limit int `json:"limit,omitempty"` // 0 is left out, so that files of answers of earlier versions keep their digest
+	// Columns says which columns of the file hold the fields that the task reads: {messages: conversations} takes the column
+	// conversations for messages.
+	Columns ColumnMapping `json:"columns,omitempty"`
 	// EvalSize is how many records at the end are held out; without it, the task decides.
 	EvalSize *int `json:"eval_size"`
 }
@@ -64,7 +67,7 @@ func parseSource(raw []byte) (Source, error) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if raw[0] != '{' || d.Decode(&s) != nil || s.Path == "" {
-			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, limit, eval_size}", raw)
+			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, limit, columns, eval_size}", raw)
 		}
 	}
 	switch {
