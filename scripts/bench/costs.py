@@ -3,7 +3,7 @@
 PYTHON has torch, transformers and peft. Sides and methods take turns in each round; the medians of all rounds (5 by default) are printed. Nothing
 else should be running. RANKS is 8,64,256 by default. What is measured, in float32: a training step of 4 rows of 64 random tokens after one that is not
 timed, and the peak memory of it (here in every round, in PyTorch once, alone in a process); merging, from the folders of model and adapter to the merged
-folder; 16 tokens by greedy decoding after a prompt of 32, with the adapter unmerged; and the adapter's file."""
+folder; 8 tokens by greedy decoding after a prompt of 32, with the adapter unmerged; and the adapter's file."""
 import json, os, shutil, statistics, subprocess, sys, tempfile, time
 
 model, rounds, threads = os.path.abspath(sys.argv[1]), int((sys.argv[2:3] or ["5"])[0]), (sys.argv[3:4] or ["2"])[0]
@@ -46,7 +46,7 @@ def ours(method, r, folder):
     b = json.loads(run("bench", "--model", model, "--dense", "64", "--batch", "4", "--steps", "1", "--method", method, "--r", str(r), "--json"))
     add(r, "train", method, "here", b["tokens_per_second"])
     add(r, "memory", method, "here", b["peak_bytes"] / 2**20)
-    add(r, "decode", method, "here", json.loads(run("bench", "--model", model, "--decode", "17", "--prompt-tokens", "32", "--adapter", folder, "--json"))["decode_tokens_per_second"])
+    add(r, "decode", method, "here", json.loads(run("bench", "--model", model, "--decode", "9", "--prompt-tokens", "32", "--adapter", folder, "--json"))["decode_tokens_per_second"])
     began = time.perf_counter()
     run("merge", "--model", model, "--adapter", folder, "--output", dir + "/merged")
     add(r, "merge", method, "here", time.perf_counter() - began)
@@ -72,6 +72,7 @@ for _ in range(rounds):
             ours(m, r, folders[m, r])
             theirs(m, r)
 worker.stdin.close()
+worker.wait()
 shutil.rmtree(dir)
 
 SHOWN = {"train": ("training, tokens/s", "{:.0f}"), "memory": ("training, peak MiB", "{:,.0f}"), "merge": ("merging, s", "{:.1f}"),

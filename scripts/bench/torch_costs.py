@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, logging
 warnings.filterwarnings("ignore"); logging.set_verbosity_error(); logging.disable_progress_bar()
 MODEL, THREADS = sys.argv[1], int(sys.argv[2])
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-BATCH, LENGTH, PROMPT, NEW = 4, 64, 32, 16
+BATCH, LENGTH, PROMPT, NEW = 4, 64, 32, 8
 torch.set_num_threads(THREADS)
 
 
@@ -78,12 +78,16 @@ if len(sys.argv) > 3:
     train(attached(sys.argv[3], int(sys.argv[4])), 2)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     sys.exit()
+saved = {}  # the adapters' folders and the bytes of their files
 for line in sys.stdin:
     method, r = line.split()[0], int(line.split()[1])
-    dir = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
     m = attached(method, r)
-    got = {"train": train(m, 2), "decode": decode(m), "bytes": save(m, method, dir)}
+    got = {"train": train(m, 2), "decode": decode(m)}
+    if line not in saved:
+        dir = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
+        saved[line] = dir, save(m, method, dir)
     del m
+    dir, got["bytes"] = saved[line]
     got["merge"] = merge(method, r, dir, dir + "/merged")
-    shutil.rmtree(dir)
+    shutil.rmtree(dir + "/merged")
     print(json.dumps(got), flush=True)
