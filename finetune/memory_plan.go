@@ -90,7 +90,7 @@ func (l memoryLimit) exceeded(e Memory, with *Memory) error {
 	case e.Adapter == 0 && e.Gradients+e.Optimizer > e.sum()/3:
 		help = fmt.Sprintf("an adapter (method: lora) instead of method: full would save about %d MiB of gradients and optimizer", wording.MiB(e.Gradients+e.Optimizer))
 	case e.Data > e.sum()/3:
-		help = "fewer data would help: the rows are kept in memory"
+		help = "streaming: true would help, or fewer data: the rows are kept in memory"
 	}
 	if !l.ofMachine {
 		return fmt.Errorf("%w: %d MiB are allowed, but the run needs %s; %s", ErrMemory, wording.MiB(l.bytes), e, help)
@@ -157,7 +157,11 @@ func (r *run) checkData() error {
 		return err
 	}
 	var e Memory
-	for _, s := range slices.Concat(r.config.Task.Data, r.config.Task.EvalData) {
+	files := r.config.Task.EvalData
+	if !r.config.Task.Streaming {
+		files = slices.Concat(r.config.Task.Data, files)
+	}
+	for _, s := range files {
 		if info, err := os.Stat(s.Path); err == nil && info.Mode().IsRegular() {
 			e.Data += int(info.Size())
 		}
@@ -178,6 +182,9 @@ func (r *run) planMemory() error {
 	debug.FreeOSMemory() // garbage of reading and encoding the data
 	micro := r.trainer.Options.MaxTokensPerMicroBatch
 	tokens := maxMicroBatchTokens(r.rows, r.config.Train.batchSize(), micro)
+	if r.config.Task.Streaming && !limit.ofMachine && limit.bytes > 0 { // a row that comes later may be longer
+		tokens = min(r.config.Train.batchSize()*r.maxLength(), max(micro, r.maxLength()))
+	}
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)

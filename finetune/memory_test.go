@@ -175,7 +175,7 @@ func TestDataLargerThanMemory(t *testing.T) {
 	_, trained := Run(t.Context(), c, o)
 	_, planned := DryRun(t.Context(), c, nil, o)
 	for how, err := range map[string]error{"Run": trained, "DryRun": planned} {
-		if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "fewer data") {
+		if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "streaming: true") {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestMemoryHelp(t *testing.T) {
 	}{
 		{Memory{Weights: n, Activations: 9 * n}, &Memory{Weights: n, Activations: n}, "gradient_checkpointing: block would need about 200 MiB"},
 		{Memory{Weights: n, Gradients: n, Optimizer: 2 * n}, nil, "an adapter (method: lora) instead of method: full would save about 300 MiB"},
-		{Memory{Weights: n, Data: 9 * n}, nil, "fewer data"},
+		{Memory{Weights: n, Data: 9 * n}, nil, "streaming: true"},
 		{Memory{Weights: 9 * n, FilePages: 8 * n}, nil, "needs about 900 MiB (100 without pages of files): weights 900; a smaller slice_tokens"},
 	} {
 		if err := (memoryLimit{n / 2, true}).exceeded(tt.e, tt.with); !strings.Contains(err.Error(), tt.want) {

@@ -49,14 +49,14 @@ func (r *run) logNotes(train, eval *tasks.Notes) error {
 
 // reportOverlap warns of what is evaluated and trained on, too. A task without data of its own, such as memory, may mean that.
 func (r *run) reportOverlap() error {
-	if _, ok := r.task.(tasks.DataChecker); !ok || len(r.evalRows) == 0 {
+	if _, ok := r.task.(tasks.DataChecker); !ok || len(r.evalRows) == 0 || r.config.Task.Streaming { // then batches compare
 		return nil
 	}
 	if n, first := tasks.SameRows(r.rows, r.evalRows); n > 0 {
 		r.options.Log.Warn().Int("rows", n).Int("of", len(r.evalRows)).Str("first", first).
 			Msg("evaluation rows occur in the training data, word for word: their loss and score say little")
 	}
-	if r.model.Head().Kind == head.QuestionAnswering {
+	if r.model.Head().Kind == head.QuestionAnswering && !r.config.Task.Streaming {
 		n, of, first, err := tasks.SharedContexts(r.task)
 		if err == nil && n > 0 {
 			r.options.Log.Warn().Int("questions", n).Int("of", of).Str("first", first).

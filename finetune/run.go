@@ -113,9 +113,10 @@ type run struct {
 	newTokens                 []int                 // that chat_template adds
 	newHead                   bool                  // the head has random weights and is trained
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
-	rows, evalRows            []tasks.Features
-	counts, evalCounts        tasks.Counts // of the rows
-	duplicates                int          // rows for training whose tokens are those of an earlier one
+	rows, evalRows            []tasks.Features      // rows are the first ones where the data are streamed
+	counts, evalCounts        tasks.Counts          // of the rows
+	duplicates                int                   // rows for training whose tokens are those of an earlier one
+	batches                   batches
 	stepsPerEpoch, totalSteps int
 	warmup                    int // steps
 	lrAt                      func(step int) float64
@@ -160,6 +161,9 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 
 // close releases what prepare has opened so far.
 func (r *run) close() {
+	if r.batches != nil {
+		r.batches.close()
+	}
 	if r.model != nil {
 		_ = r.model.Close()
 	}
