@@ -129,6 +129,10 @@ type TrainSpec struct {
 	ReLoRASteps       int   `yaml:"relora_steps"`
 	ReLoRAWarmupSteps int   `yaml:"relora_warmup_steps"`
 	ReLoRAMoRATypes   []int `yaml:"relora_mora_types"`
+	// ReLoRASchedule says what the learning rate does after a restart: "jagged" (ReLoRA's) warms up to the schedule that goes
+	// on, "restarted" begins the schedule again, from the last rate and over the steps that are left, as the published
+	// implementation of MoRA does by default.
+	ReLoRASchedule string `yaml:"relora_schedule"`
 
 	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
 	// early.
@@ -213,7 +217,7 @@ func Default() Config {
 		Train: TrainSpec{
 			NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
 			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
-			ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", Seed: 42,
+			ReLoRAWarmupSteps: 50, ReLoRASchedule: jaggedSchedule, MetricForBestModel: "loss", Seed: 42,
 		},
 		Save: SaveSpec{TotalLimit: 2, Minutes: 10, LoggingSteps: 10},
 	}
@@ -365,6 +369,10 @@ func (c *Config) checkRestarts() error {
 	switch {
 	case t.ReLoRASteps == 0 && len(t.ReLoRAMoRATypes) > 0:
 		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
+	case t.ReLoRASchedule != jaggedSchedule && t.ReLoRASchedule != restartedSchedule:
+		return fmt.Errorf("relora_schedule is %q; want %s or %s", t.ReLoRASchedule, jaggedSchedule, restartedSchedule)
+	case t.ReLoRASteps == 0 && t.ReLoRASchedule != jaggedSchedule:
+		return fmt.Errorf("relora_schedule is set, relora_steps is not")
 	case t.ReLoRASteps == 0:
 		return nil
 	case c.Method.Adapter != "":
@@ -456,11 +464,15 @@ func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
 // rates returns the number of steps of a run over rows, and the learning rate at each step.
 func (t TrainSpec) rates(rows int) (total int, lrAt func(step int) float64, err error) {
 	_, total, warmup := t.plan(rows)
-	f, err := LRFactors(t.schedule(warmup, total))
+	var f func(step int) float64
+	if t.ReLoRASteps > 0 && t.ReLoRASchedule == restartedSchedule {
+		f, err = restartedFactors(t.schedule(warmup, total), t.ReLoRASteps, t.ReLoRAWarmupSteps)
+	} else if f, err = LRFactors(t.schedule(warmup, total)); err == nil {
+		f = withRestarts(f, t.ReLoRASteps, t.ReLoRAWarmupSteps)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
-	f = withRestarts(f, t.ReLoRASteps, t.ReLoRAWarmupSteps)
 	return total, func(step int) float64 { return t.LearningRate * f(step) }, nil
 }
 

@@ -44,6 +44,9 @@ type TableSpec struct {
 	Seeds int `yaml:"seeds"`
 	// Baseline is the name of the row that the others are tested against, seed by seed.
 	Baseline string `yaml:"baseline"`
+	// Bootstrap is how many resamples of the held-out examples (documents, or questions) an interval of the difference to the
+	// baseline is made from, 100 to 1,000,000; 0 makes none.
+	Bootstrap int `yaml:"bootstrap"`
 	// Published is a table to print beside this one, or a list of them: each is a group with source, columns and rows, or
 	// the text "FILE#KEY" for a group in another file.
 	Published any `yaml:"published"`

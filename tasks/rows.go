@@ -56,13 +56,7 @@ func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 			yield(Features{}, err)
 			return
 		}
-		rows := e.encodeEach(&s)
-		if p, ok := task.(Packer); ok {
-			rows = e.blocks(&s, p)
-		} else if t, ok := task.(Encoder); ok {
-			rows = e.encodeBy(&s, t)
-		}
-		for row, err := range rows {
+		for row, err := range e.encodeAll(&s, task) {
 			if !yield(row, err) || err != nil {
 				return
 			}
@@ -73,6 +67,44 @@ func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 			yield(Features{}, fmt.Errorf("data: %w for the %s split", ErrNoExamples, split))
 		default:
 			yield(Features{}, fmt.Errorf("data: %w in %s: none of %d examples has one (%s)", ErrNotScored, s.names(), s.seen, e.counts.Why))
+		}
+	}
+}
+
+// encodeAll makes the rows of examples, as their task has them made.
+func (e *encoder) encodeAll(s *watched, task Task) iter.Seq2[Features, error] {
+	if p, ok := task.(Packer); ok {
+		return e.blocks(s, p)
+	}
+	if t, ok := task.(Encoder); ok {
+		return e.encodeBy(s, t)
+	}
+	return e.encodeEach(s)
+}
+
+// RowsByExample yields the rows of each example of a split alone: a document of a Packer shares no block with others. An
+// example without a scored token has none, and is left out.
+func RowsByExample(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[[]Features, error] {
+	return func(yield func([]Features, error) bool) {
+		e := newEncoder(tok, template, maxLen)
+		if err := e.prepare(task); err != nil {
+			yield(nil, err)
+			return
+		}
+		for ex, err := range task.Examples(split) {
+			one := watched{examples: func(yield func(Example, error) bool) { yield(ex, err) }}
+			var rows []Features
+			for row, err := range e.encodeAll(&one, task) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				row.Source = ex.Source
+				rows = append(rows, row)
+			}
+			if len(rows) > 0 && !yield(rows, nil) {
+				return
+			}
 		}
 	}
 }

@@ -168,8 +168,8 @@ func (t *Text) documents(s data.Source, part filePart) ([]Example, error) {
 		return nil, err
 	case strings.HasPrefix(text, data.DocStart):
 		return t.records(s, part)
-	case s.Index != "" || s.EvalSize != nil && part != wholeFile:
-		return nil, fmt.Errorf("%s is plain text: it has no records for index and eval_size", s.Path)
+	case s.Index != "" || s.Limit > 0 || s.EvalSize != nil && part != wholeFile:
+		return nil, fmt.Errorf("%s is plain text: it has no records for index, limit and eval_size", s.Path)
 	}
 	return t.plain(s.Path, text, part), nil
 }

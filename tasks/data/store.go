@@ -34,15 +34,24 @@ func (s *Store) Records(source Source) ([]Record, error) {
 	columns := fmt.Sprint(map[string]string(source.Columns)) // sorted
 	all, err := s.keep(storeKey{path: source.Path, columns: columns}, func() ([]Record, error) { return s.parse(source) })
 	if err != nil || source.Index == "" {
-		return all, err
+		return source.limited(all), err
 	}
-	return s.keep(storeKey{source.Path, source.Index, columns}, func() ([]Record, error) {
+	all, err = s.keep(storeKey{source.Path, source.Index, columns}, func() ([]Record, error) {
 		text, err := s.text(source.Index)
 		if err != nil {
 			return nil, err
 		}
 		return indexed(all, source, text)
 	})
+	return source.limited(all), err
+}
+
+// limited returns the source's first Limit records, or all of them.
+func (s Source) limited(all []Record) []Record {
+	if s.Limit > 0 && s.Limit < len(all) {
+		return all[:s.Limit:s.Limit]
+	}
+	return all
 }
 
 // Text is a plain text file, or those that the path stands for, end to end. Its line ends are \n.
@@ -81,7 +90,20 @@ func (s *Store) parse(source Source) (all []Record, err error) {
 
 // Each yields the records of a source as they are read, and keeps none of them: JSON Lines, CSV, TSV and Parquet of any size take
 // little memory. It does not look at the source's index. An error is the last thing it yields.
-func (s *Store) Each(source Source) iter.Seq2[Record, error] { return s.each(source, nil) }
+func (s *Store) Each(source Source) iter.Seq2[Record, error] {
+	all := s.each(source, nil)
+	if source.Limit == 0 {
+		return all
+	}
+	return func(yield func(Record, error) bool) {
+		n := 0
+		for r, err := range all {
+			if n++; !yield(r, err) || n == source.Limit {
+				return
+			}
+		}
+	}
+}
 
 // each is Each, where the texts of some files have been read before.
 func (s *Store) each(source Source, texts map[string]string) iter.Seq2[Record, error] {
