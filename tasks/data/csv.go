@@ -146,7 +146,7 @@ func csvRows(name string, r io.Reader) iter.Seq2[tableRow, error] {
 			cells, err := c.Read()
 			var wrong *csv.ParseError
 			switch {
-			case err == io.EOF:
+			case errors.Is(err, io.EOF):
 				return
 			case errors.Is(err, csv.ErrBareQuote) && !c.LazyQuotes:
 				before, rest := ahead.cut(begin)

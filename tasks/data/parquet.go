@@ -37,7 +37,7 @@ func parquetFile(r io.Reader) (file io.ReaderAt, size int64, ok bool) {
 // describe in the footer, get their classes' names.
 type parquetReader struct {
 	name    string
-	rows    *parquet.Reader
+	rows    interface{ Read(row any) error } // io.EOF is after the last one
 	classes *feature
 	n       int // rows so far
 	line    bytes.Buffer
