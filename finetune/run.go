@@ -76,6 +76,9 @@ type Result struct {
 // ErrInterrupted is returned by a run whose context was cancelled. A checkpoint was saved, unless no step was done.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrInUse is wrapped by the error of a run whose folder another process works in.
+var ErrInUse = errors.New("another run is working in")
+
 // ErrTimeUp is returned by a run that has used Options.MaxTime. A checkpoint was saved, unless no step was done.
 var ErrTimeUp = errors.New("the time is up")
 
@@ -99,7 +102,8 @@ type run struct {
 	newTokens                 []int                 // that chat_template adds
 	newHead                   bool                  // the head has random weights and is trained
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
-	rows, evalRows            []tasks.Features
+	rows, evalRows            []tasks.Features      // rows are the first ones where the data are streamed
+	batches                   batches
 	stepsPerEpoch, totalSteps int
 	lrAt                      func(step int) float64
 	state                     TrainerState
@@ -141,6 +145,9 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 
 // close releases what prepare has opened so far.
 func (r *run) close() {
+	if r.batches != nil {
+		r.batches.close()
+	}
 	if r.model != nil {
 		_ = r.model.Close()
 	}

@@ -28,7 +28,7 @@ func (r *run) lock() error {
 	dir := r.config.Save.OutputDir
 	unlock, err := filelock.Take(filepath.Join(dir, lockFile))
 	if errors.Is(err, filelock.ErrHeld) {
-		return fmt.Errorf("output_dir: another run is working in %s; name another folder, or wait for it", dir)
+		return fmt.Errorf("output_dir: %w %s; name another folder, or wait for it", ErrInUse, dir)
 	}
 	r.unlock = unlock
 	return err
@@ -36,7 +36,7 @@ func (r *run) lock() error {
 
 // runFiles are the names that a run gives to what it writes into its folder.
 var runFiles = slices.Concat(model.Companions(), []string{metricsFile, RecipeFile, EnvironmentFile, RecordFile, "curves.svg", "README.md", randomBaseDir, "best",
-	"adapter_config.json", "adapter_model.safetensors", adapter.SetupFile, "config.json", "model.safetensors", "1_Pooling", lockFile})
+	"adapter_config.json", "adapter_model.safetensors", adapter.SetupFile, "config.json", "model.safetensors", "1_Pooling", "2_Dense", "3_Dense", lockFile})
 
 // isRunFile says whether a run gives this name to something that it writes.
 func isRunFile(name string) bool {
