@@ -33,8 +33,8 @@ func TestNoticesAreCurrent(t *testing.T) {
 func TestLicences(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"LICENSE": "mit\r\nx\n", "licenses/gpl.txt": "gpl", "licence.go": "package x", "Copying.md": "c", "NOTICE": "n", "README": "r",
-		"a/LICENSE.txt": "a", "a/b/x.go": "package b", "other/LICENSE": "not linked",
+		"LICENSE": "mit\r\nx\n", "licenses/gpl.txt": "gpl", "licence" + ".go": "package x", "Copying": "c", "NOTICE": "n", "README": "r",
+		"a/LICENSE.txt": "a", "a/b/x": "y", "other/LICENSE": "not linked",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -49,7 +49,7 @@ func TestLicences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"LICENSE": "mit\nx", "licenses/gpl.txt": "gpl", "Copying.md": "c", "NOTICE": "n", "a/LICENSE.txt": "a"}
+	want := map[string]string{"LICENSE": "mit\nx", "licenses/gpl.txt": "gpl", "Copying": "c", "NOTICE": "n", "a/LICENSE.txt": "a"}
 	if len(got) != len(want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
