@@ -5,7 +5,7 @@ PYTHON ?= python3
 GOLDEN ?= golden-new
 
 .DEFAULT_GOAL := help
-.PHONY: build test lint bench golden reference release fuzz nightly help
+.PHONY: build test lint bench golden reference notices release fuzz vulncheck nightly help
 
 build: ## build the command into ./finetune-bin
 	go build -o finetune-bin ./cmd/finetune
@@ -27,8 +27,14 @@ golden: ## make the golden files again into GOLDEN, with PYTHON (testdata/golden
 reference: ## write docs/recipe.md and docs/data.md from the code and its comments
 	go run ./internal/reference
 
-release: ## build the release of the last commit into ./dist
+notices: ## write THIRD_PARTY_NOTICES from the modules that the program is linked with
+	go run ./internal/notices
+
+release: ## build the release of the last commit into ./dist: static binaries with licences and lists of modules
 	scripts/release
+
+vulncheck: ## look up known vulnerabilities of the code and its modules, where the database can be reached
+	scripts/vulncheck
 
 fuzz: ## run every fuzz target for FUZZTIME, two at a time
 	scripts/fuzz $(FUZZTIME)

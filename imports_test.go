@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 		"tasks", "tensor", "tokenizer", "verify", "internal/build", "internal/cpu"},
 
 	"internal/build":     {"tensor", "internal/cpu"},
+	"internal/notices":   {},
 	"internal/reference": {"adapter", "finetune", "tasks"},
 	"internal/vec":       {"internal/cpu"},
 	"internal/cpu":       {},

@@ -84,6 +84,11 @@ func openTensors(dir string) (*storedTensors, error) {
 	if err != nil {
 		return nil, err
 	}
+	return storedIn(file), nil
+}
+
+// storedIn finds the plain names of the tensors in a file.
+func storedIn(file *checkpoint.Checkpoint) *storedTensors {
 	s := &storedTensors{Checkpoint: file, names: map[string]string{}}
 	for _, name := range file.Names() {
 		plain := plainName(name)
@@ -100,7 +105,7 @@ func openTensors(dir string) (*storedTensors, error) {
 			}
 		}
 	}
-	return s, nil
+	return s
 }
 
 // get returns a tensor by its plain name.

@@ -82,7 +82,7 @@ func (r *run) trackBest(e Evaluation) error {
 	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd {
 		return nil // the start is no result
 	}
-	return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights)
+	return r.withRoom(func() error { return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights) })
 }
 
 // Evaluation holds the results on the held-out data after a step, a line of metrics.jsonl.

@@ -231,8 +231,28 @@ func (r *run) timeUp() error {
 	return fmt.Errorf("%w after step %d of %d; continue with --resume", ErrTimeUp, r.state.Step, r.totalSteps)
 }
 
-// checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones. On a full disk older
-// ones give way, but for the last.
+// withRoom saves something. On a full disk older checkpoints give way, but for the last.
+func (r *run) withRoom(save func() error) error {
+	err := save()
+	for errors.Is(err, syscall.ENOSPC) {
+		steps, listed := checkpointSteps(r.config.Save.OutputDir)
+		if listed != nil || len(steps) < 2 {
+			break
+		}
+		oldest := checkpointDir(r.config.Save.OutputDir, steps[0])
+		r.options.Log.Warn().Str("checkpoint", oldest).Msg("the disk is full; an older checkpoint is removed")
+		if err := os.RemoveAll(oldest); err != nil {
+			return err
+		}
+		err = save()
+	}
+	if err != nil {
+		return fmt.Errorf("%w%s", err, r.lastGood())
+	}
+	return nil
+}
+
+// checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones.
 func (r *run) checkpoint() error {
 	output := r.config.Save.OutputDir
 	dir := checkpointDir(output, r.state.Step)
@@ -241,21 +261,9 @@ func (r *run) checkpoint() error {
 	}
 	c := r.clock
 	c.Wall = r.wall()
-	save := func() error { return saveCheckpoint(dir, r.state, c, r.trainer.AdamW, r.saveState) }
-	err := save()
-	for errors.Is(err, syscall.ENOSPC) {
-		steps, listed := checkpointSteps(output)
-		if listed != nil || len(steps) < 2 {
-			break
-		}
-		r.options.Log.Warn().Str("checkpoint", checkpointDir(output, steps[0])).Msg("the disk is full; an older checkpoint is removed")
-		if err := os.RemoveAll(checkpointDir(output, steps[0])); err != nil {
-			return err
-		}
-		err = save()
-	}
+	err := r.withRoom(func() error { return saveCheckpoint(dir, r.state, c, r.trainer.AdamW, r.saveState) })
 	if err != nil {
-		return fmt.Errorf("%w%s", err, r.lastGood())
+		return err
 	}
 	r.saved = time.Now()
 	r.options.Log.Info().Str("checkpoint", dir).Msg("saved")
@@ -275,21 +283,26 @@ func (r *run) finish() error {
 			r.options.Log.Warn().Str("metric", r.config.Train.MetricForBestModel).Msg("no evaluation was better than the one before training: the result is the untouched start")
 		}
 	}
-	return folder.Fill(r.config.Save.OutputDir, func(tmp string) error {
-		var err error
-		if from != "" {
-			err = os.CopyFS(tmp, os.DirFS(from))
-		} else {
-			err = r.saveWeights(tmp)
-		}
-		if err == nil && r.config.randomBase() {
-			if err = os.RemoveAll(filepath.Join(r.config.Save.OutputDir, randomBaseDir)); err == nil { // of an earlier finish
-				err = r.saveRandomBase(filepath.Join(tmp, randomBaseDir))
-			}
-		}
-		if err != nil {
-			return err
-		}
-		return r.writeRecord(tmp)
+	return r.withRoom(func() error {
+		return folder.Fill(r.config.Save.OutputDir, func(tmp string) error { return r.saveResult(tmp, from) })
 	})
+}
+
+// saveResult writes the result into a folder: a copy of another one, or this run's weights where from is "".
+func (r *run) saveResult(dir, from string) error {
+	var err error
+	if from != "" {
+		err = os.CopyFS(dir, os.DirFS(from))
+	} else {
+		err = r.saveWeights(dir)
+	}
+	if err == nil && r.config.randomBase() {
+		if err = os.RemoveAll(filepath.Join(r.config.Save.OutputDir, randomBaseDir)); err == nil { // of an earlier finish
+			err = r.saveRandomBase(filepath.Join(dir, randomBaseDir))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return r.writeRecord(dir)
 }

@@ -121,7 +121,7 @@ func (c *albertConfig) check() error {
 	case c.PositionEmbeddingType != "" && c.PositionEmbeddingType != "absolute":
 		return notSupported("config.json: position_embedding_type %q is not supported; supported is absolute", c.PositionEmbeddingType)
 	}
-	return nil
+	return fewParts("num_hidden_groups", c.NumHiddenGroups, "inner_group_num", c.InnerGroupNum)
 }
 
 func (m *albert) heads() *encoderHeads {

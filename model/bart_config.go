@@ -60,6 +60,9 @@ type bartConfig struct {
 	scale                      float32 // of token embeddings
 }
 
+// maxSinusoids bounds the table of sinusoids, which is computed before there are weights.
+const maxSinusoids = 1 << 24
+
 // learnedOffset is the row of the first position in a table of learned ones.
 const learnedOffset = 2
 
@@ -82,6 +85,9 @@ func newBartConfig(config *ConfigFile) (*bartConfig, error) {
 		return nil, err
 	}
 	c.scale = 1
+	if n := c.MaxPositionEmbeddings * c.DModel; (c.static || c.sines) && n > maxSinusoids {
+		return nil, fmt.Errorf("config.json: max_position_embeddings %d times d_model %d is %d; want at most %d", c.MaxPositionEmbeddings, c.DModel, n, maxSinusoids)
+	}
 	if c.ScaleEmbedding {
 		c.scale = float32(math.Sqrt(float64(c.DModel)))
 	}

@@ -113,8 +113,11 @@ func (f *ConfigFile) note() []string {
 func positive(pairs ...any) error {
 	for i := 0; i < len(pairs); i += 2 {
 		most := 1 << 24
-		if strings.Contains(pairs[i].(string), "layer") {
-			most = maxLayers
+		switch key := pairs[i].(string); {
+		case parts.MatchString(key):
+			most = maxParts
+		case key == "head_dim": // of which the rotary positions are a table
+			most = maxHeadDim
 		}
 		if n := pairs[i+1].(int); n <= 0 || n > most {
 			return fmt.Errorf("config.json: %s is %d; want a number from 1 to %d", pairs[i], n, most)
@@ -132,8 +135,24 @@ func parseActivation(key, name string) (op.Activation, error) {
 	return a, nil
 }
 
-// maxLayers bounds the layers that a config.json may ask for, which take memory before there are weights.
-const maxLayers = 1024
+// maxParts bounds the layers, groups, experts and heads that a config.json may ask for: they take memory before there are weights.
+// maxProduct bounds how many there are in all, and maxHeadDim a head's size.
+const (
+	maxParts   = 1024
+	maxProduct = 1 << 16
+	maxHeadDim = 1 << 22
+)
+
+// parts matches the keys of such numbers.
+var parts = regexp.MustCompile(`(layers?|groups?|group_num|experts|heads)$`)
+
+// fewParts checks how many parts there are in all, where each of n outer ones has as many inner ones.
+func fewParts(outer string, n int, inner string, each int) error {
+	if n*each > maxProduct {
+		return fmt.Errorf("config.json: %s %d times %s %d is %d; want at most %d", outer, n, inner, each, n*each, maxProduct)
+	}
+	return nil
+}
 
 // fitsMachine returns an error if weights of the model's own would take more than the machine's memory.
 func (m *Model) fitsMachine() error {

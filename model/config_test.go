@@ -132,6 +132,8 @@ func TestSizesAreChecked(t *testing.T) {
 		{`{"model_type":"gpt2","vocab_size":16,"n_layer":65536}`, "is 65536; want"},
 		{`{"model_type":"bert","vocab_size":16,"hidden_size":8,"intermediate_size":8,"num_attention_heads":2,"num_hidden_layers":16777216}`, "num_hidden_layers is 16777216; want"},
 		{`{"model_type":"bart","encoder_layers":16777216}`, "encoder_layers is 16777216; want"},
+		{`{"model_type":"mixtral","vocab_size":16,"hidden_size":8,"intermediate_size":8,"num_attention_heads":2,"num_key_value_heads":1,"num_hidden_layers":1024,"num_local_experts":1024}`,
+			"num_hidden_layers 1024 times num_experts 1024 is 1048576; want at most 65536"},
 	} {
 		if _, err := New([]byte(c.config), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.config, err, c.want)

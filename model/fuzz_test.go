@@ -1,26 +1,28 @@
 package model
 
 import (
+	"os"
 	"regexp"
 	"testing"
 )
 
-// large are numbers for which a model's parts take longer to make than the parser that is tested: of many layers, above all.
-var large = regexp.MustCompile(`[0-9]{4}|[1-9][0-9]{2}|[eE][+]?[0-9]`)
+// long are numbers of layers for which a model's parts take longer to make than the parser that is tested.
+var long = regexp.MustCompile(`(layers?|layers?_interval|groups|experts)"\s*:\s*"?[+]?([1-9][0-9]|[0-9.]*[eE])`)
 
-// FuzzConfig: whatever config.json says, a model without weights is made of it or there is an error.
+// FuzzConfig: whatever config.json says, a model without weights is made of it or there is an error. It begins with the config.json
+// of every architecture.
 func FuzzConfig(f *testing.F) {
-	for _, s := range []string{
-		`{"model_type": "llama", "vocab_size": 32, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "rope_scaling": {"rope_type": "linear", "factor": 2}}`,
-		`{"model_type": "bert", "vocab_size": 30, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 16, "type_vocab_size": 2, "architectures": ["BertForMaskedLM"], "id2label": {"0": "a", "1": "b"}}`,
-		`{"model_type": "gemma2", "vocab_size": 32, "hidden_size": 8, "head_dim": 4, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "sliding_window": 8}`,
-		`{"model_type": "bart", "vocab_size": 32, "d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8, "encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_position_embeddings": 16}`,
-		`{"model_type": "gpt2", "vocab_size": 32, "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 16}`, `[]`,
-	} {
-		f.Add([]byte(s))
+	for _, path := range configs(f) {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
 	}
+	f.Add([]byte(`{"model_type": "bert", "architectures": ["BertForMaskedLM"], "id2label": {"0": "a", "1": "b"}}`))
+	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if large.Match(raw) {
+		if long.Match(raw) {
 			return
 		}
 		if m, err := NewMeta(raw); err == nil && m.NumParameters() <= 0 {

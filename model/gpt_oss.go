@@ -43,7 +43,7 @@ func newGPTOSS(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	n, err := c.experts(128)
+	n, err := c.experts(128, c.NumHiddenLayers)
 	if err != nil {
 		return nil, nil, err
 	}

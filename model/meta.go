@@ -1,10 +1,6 @@
 package model
 
-import (
-	"fmt"
-
-	"github.com/spagotune/spagotune/tensor"
-)
+import "fmt"
 
 // NewMeta makes a model whose weights are zero and take no memory, from a config.json: to count parameters or to estimate
 // memory. It is PyTorch's meta device.
@@ -17,9 +13,6 @@ func NewMeta(config []byte) (*Model, error) {
 		if w.tied == nil {
 			rows, cols := w.rowsCols()
 			w.source = zeros{rows, cols}
-			if rows == 1 { // Vector wants a matrix
-				w.source = tensor.New(rows, cols)
-			}
 		}
 	})
 	return m, nil

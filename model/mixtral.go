@@ -34,7 +34,7 @@ func newMixtral(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	n, err := c.experts(8)
+	n, err := c.experts(8, c.NumHiddenLayers)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,8 +23,8 @@ type MoEConfig struct {
 	RouterAuxLossCoef  float64 `json:"router_aux_loss_coef"`
 }
 
-// experts is the number of experts, by default the family's, or what is wrong with the keys.
-func (c *MoEConfig) experts(standard int) (int, error) {
+// experts is the number of experts in each of a model's layers, by default the family's, or what is wrong with the keys.
+func (c *MoEConfig) experts(standard, layers int) (int, error) {
 	n := max(c.NumExperts, c.NumLocalExperts)
 	if c.NumExperts+c.NumLocalExperts == 0 {
 		n = standard
@@ -38,7 +38,7 @@ func (c *MoEConfig) experts(standard int) (int, error) {
 	if c.NumExpertsPerTok > n {
 		return 0, fmt.Errorf("config.json: num_experts_per_tok is %d, num_experts %d", c.NumExpertsPerTok, n)
 	}
-	return n, nil
+	return n, fewParts("num_hidden_layers", layers, "num_experts", n)
 }
 
 // auxLoss is the factor of the routers' auxiliary loss in the loss of a language model.

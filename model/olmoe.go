@@ -27,7 +27,7 @@ func newOLMoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	n, err := c.experts(64)
+	n, err := c.experts(64, c.NumHiddenLayers)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -38,7 +38,7 @@ func (c *qwenMoEConfig) completeExperts(standard int, slides func(i int) bool) e
 		return err
 	}
 	var err error
-	if c.n, err = c.MoEConfig.experts(standard); err != nil {
+	if c.n, err = c.MoEConfig.experts(standard, c.NumHiddenLayers); err != nil {
 		return err
 	}
 	return c.WindowConfig.complete(c.NumHiddenLayers, slides)

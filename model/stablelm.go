@@ -33,6 +33,9 @@ func newStableLM(config *ConfigFile, want head.Config) (Backbone, *Head, error) 
 	if err := c.Complete(); err != nil {
 		return nil, nil, err
 	}
+	if err := fewParts("num_hidden_layers", c.NumHiddenLayers, "num_attention_heads", c.NumAttentionHeads); err != nil {
+		return nil, nil, err // with qk_layernorm each head has norms
+	}
 	norm := func() Norm { return NewLayerNorm(c.HiddenSize, float32(c.LayerNormEps)) }
 	d, h, err := NewDecoder(&c.DecoderConfig, want, func(int) DecoderLayer {
 		l := &stableLMLayer{InputNorm: norm(), Attention: c.newStableLMAttention(), MLP: c.NewMLP(false), drop: float32(c.HiddenDropout)}

@@ -177,7 +177,11 @@ func (w *Weight) Vector(adapter string) []float32 {
 	if w == nil {
 		return nil
 	}
-	return w.Source(adapter).(tensor.Matrix).Data
+	s := w.Source(adapter)
+	if z, ok := s.(zeros); ok { // of NewMeta
+		return make([]float32, z.cols)
+	}
+	return s.(tensor.Matrix).Data
 }
 
 // Values returns a float32 copy of the weight in a pass with the named adapter.

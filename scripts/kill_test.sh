@@ -5,7 +5,8 @@
 #   scripts/kill_test.sh FINETUNE [KILLS]
 #
 # FINETUNE is the binary, KILLS how many SIGKILLs each of the variants takes (12 by default: 72 in all, then SIGINT and
-# SIGTERM). Works in a temporary folder, which stays where something differs. Exit code 1: something differs. Needs python3.
+# SIGTERM, SIGNALS of each, 3 by default). VARIANTS selects some of the variants. Works in a temporary folder, which stays where
+# something differs. Exit code 1: something differs. Needs python3.
 #
 # What is compared is the list below: the files that it names, wherever they lie in a run's folder (checkpoints before the last
 # left out: an interrupt makes one of its own), must have the same bits. Of a JSON file with names after a colon, these
@@ -174,13 +175,13 @@ attack() { # VARIANT SIGNAL HOW-MANY
   done
 }
 
-for v in mora adalora full early relora remora; do
+for v in ${VARIANTS:-mora adalora full early relora remora}; do
   start "$v" "ref-$v"
   wait "$pid" || { echo "$v: the uninterrupted run failed: $(tail -1 "ref-$v.log")"; failed=1; continue; }
   enough "ref-$v" || { failed=1; continue; }
   attack "$v" KILL "$kills"
-  attack "$v" INT 3
-  attack "$v" TERM 3
+  attack "$v" INT "${SIGNALS:-3}"
+  attack "$v" TERM "${SIGNALS:-3}"
 done
 if ((failed)); then echo "FAILED; see $work"; exit 1; fi
 rm -rf "$work"

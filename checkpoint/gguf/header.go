@@ -96,8 +96,8 @@ func (m *Metadata) alignment() (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("%s is %s, want one of type uint32", alignmentKey, nameOf(v))
 	}
-	if n < 8 || n > 1<<30 || n&(n-1) != 0 {
-		return 0, fmt.Errorf("%s is %d, want a power of two from 8 to 2^30", alignmentKey, n)
+	if n < 8 || n > 1<<16 || n&(n-1) != 0 {
+		return 0, fmt.Errorf("%s is %d, want a power of two from 8 to 2^16", alignmentKey, n)
 	}
 	return int(n), nil
 }

@@ -40,9 +40,9 @@ type state struct {
 	trace    tracer
 }
 
-// render runs a template with these variables. The items of the variable list are followed.
-func render(body []stmt, vars map[string]any, now func() time.Time, list string) *output {
-	s := &state{scope: &variables{}, out: &output{}, work: maxWork, now: now}
+// render runs a template with these variables, up to a bound of the work. The items of the variable list are followed.
+func render(body []stmt, work int, vars map[string]any, now func() time.Time, list string) *output {
+	s := &state{scope: &variables{}, out: &output{}, work: work, now: now}
 	for name, f := range globals {
 		s.scope.set(name, &function{name, f})
 	}

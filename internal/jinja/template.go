@@ -32,15 +32,20 @@ type Object interface {
 // Render runs the template with these variables. now is the clock of strftime_now. Values are nil, bool, string, int,
 // int64, float64, json.Number (an integer beyond int64), []any and Object.
 func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
+	return t.renderIn(maxWork, vars, now)
+}
+
+// renderIn is Render with a bound of the work.
+func (t *Template) renderIn(work int, vars map[string]any, now func() time.Time) (text string, err error) {
 	defer func() { err = recovered(recover(), err) }()
-	return render(t.body, vars, now, "").String(), nil
+	return render(t.body, work, vars, now, "").String(), nil
 }
 
 // RenderTraced is Render that also tells where the text comes from. list names a variable that is a list of objects:
 // what loops print for each of them is in Trace.Items.
 func (t *Template) RenderTraced(vars map[string]any, now func() time.Time, list string) (trace Trace, err error) {
 	defer func() { err = recovered(recover(), err) }()
-	return render(t.body, vars, now, list).trace(), nil
+	return render(t.body, maxWork, vars, now, list).trace(), nil
 }
 
 // Error says what is wrong with a template, or with what it does.

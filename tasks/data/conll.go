@@ -207,6 +207,9 @@ func (f *conll) index(c Column, standard int, names []string) (int, error) {
 		if i < 0 {
 			return 0, fmt.Errorf("no column is named %q; they are %s", c, strings.Join(names, ", "))
 		}
+		if i >= f.columns {
+			return 0, fmt.Errorf("column %q is number %d; the line has %d", c, i+1, f.columns)
+		}
 		return i, nil
 	case n > 0 && n <= f.columns:
 		return n - 1, nil

@@ -1,0 +1,99 @@
+package finetune
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestFullDisk trains on a disk of its own with little room. Where the result alone fits it is there, and the error says that the
+// last checkpoint is not; where older checkpoints are in the way of a newer one or of the result, they are removed.
+func TestFullDisk(t *testing.T) {
+	c := smallRun(t, "lora")
+	c.Eval.Steps, c.Save.Steps, c.Save.TotalLimit = 0, 2, 2
+	c.Method.Settings = map[string]any{"r": 128}
+	whole := c.Save.OutputDir
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := content(t, c)
+	checkpoint := diskUse(t, checkpointDir(whole, 10))
+	result := diskUse(t, whole) - 2*checkpoint
+	for _, tt := range []struct {
+		name      string
+		size      int
+		saveSteps int
+		want      string // in the error; "" for none
+	}{
+		{"result alone", result + checkpoint/2, 0, "the result is saved in"},
+		{"two checkpoints", 2*checkpoint + result/2, 2, "the result is saved in"},
+		{"two checkpoints and the result", 2*checkpoint + result*3/2, 2, ""},
+		{"one checkpoint", checkpoint + result/2, 2, "the last good checkpoint is"},
+	} {
+		disk := smallDisk(t, tt.size)
+		c.Save.OutputDir, c.Save.Steps = filepath.Join(disk, "run"), tt.saveSteps
+		_, err := Run(t.Context(), c, quiet())
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+		if tt.name == "one checkpoint" {
+			if _, err := readState(checkpointDir(c.Save.OutputDir, 2)); err != nil {
+				t.Error(err)
+			}
+			mount(t, disk, syscall.MS_REMOUNT, 2*(result+4*checkpoint))
+			if _, err := Run(t.Context(), c, Options{Resume: true}); err != nil {
+				t.Errorf("%s, resumed with room: %v", tt.name, err)
+			}
+		}
+		if got, _ := content(t, c); !bytes.Equal(got, want) {
+			t.Errorf("%s: the adapter is another one", tt.name)
+		}
+	}
+}
+
+// smallDisk mounts a disk of a size in bytes until the test ends.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	dir := t.TempDir()
+	mount(t, dir, 0, size)
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// mount mounts a disk in memory, or with an option changes it. It skips the test where that is not allowed.
+func mount(t *testing.T, dir string, flags uintptr, size int) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size)); errors.Is(err, syscall.EPERM) {
+		t.Skip("no disk can be mounted: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// diskUse is how many bytes a folder takes on a disk in memory.
+func diskUse(t *testing.T, dir string) int {
+	t.Helper()
+	page, sum := os.Getpagesize(), 0
+	err := filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		sum += (int(info.Size()) + page - 1) / page * page
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
