@@ -56,7 +56,7 @@ func (r *run) reportOverlap() error {
 		r.options.Log.Warn().Int("rows", n).Int("of", len(r.evalRows)).Str("first", first).
 			Msg("evaluation rows occur in the training data, word for word: their loss and score say little")
 	}
-	if r.model.Head().Kind == head.QuestionAnswering && !r.config.Task.Streaming {
+	if r.model.Head().Kind == head.QuestionAnswering {
 		n, of, first, err := tasks.SharedContexts(r.task)
 		if err == nil && n > 0 {
 			r.options.Log.Warn().Int("questions", n).Int("of", of).Str("first", first).

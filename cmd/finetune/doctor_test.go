@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestDoctor(t *testing.T) {
 	if table := ok(t, run...); !strings.HasPrefix(table, "CHECK") || !strings.Contains(table, "trainable parameters") {
 		t.Errorf("got %s", table)
 	}
-	wrong := append(run, "--memory", "1MiB", "--set", "target_modules=[qproj]")
+	wrong := append(slices.Clone(run), "--memory", "1MiB", "--set", "target_modules=[qproj]")
 	code, stdout, stderr := finetuneCmd(t, append(wrong, "--json")...)
 	if code != 1 || !strings.Contains(stderr, "train would refuse the run") {
 		t.Errorf("exit code %d: %s", code, stderr)
