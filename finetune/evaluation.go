@@ -79,7 +79,7 @@ func (r *run) trackBest(e Evaluation) error {
 		return nil
 	}
 	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
-	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd {
+	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd || !r.leads() {
 		return nil // the start is no result
 	}
 	return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights)

@@ -48,22 +48,25 @@ func (l *LogSums) add(s StepStats) {
 func (r *run) train(ctx context.Context) error {
 	r.began = time.Now()
 	r.saved = r.began
+	work := r.uncancelled(ctx)
 	if r.state.Step == 0 || r.state.EvalPending {
 		if r.state.Step == 0 && len(r.evalRows) > 0 {
 			r.options.Log.Info().Int("rows", len(r.evalRows)).Msg("evaluating the model before its first step")
 		}
-		if err := r.evaluate(ctx); err != nil {
+		if err := r.evaluate(work); err != nil {
 			return err
 		}
 	}
 	for r.state.Step < r.totalSteps && r.result.Reason == "" {
-		if ctx.Err() != nil {
+		switch stop, err := r.stops(ctx); {
+		case err != nil:
+			return err
+		case stop == stopInterrupted:
 			return r.interrupt()
-		}
-		if most := r.options.MaxTime; most > 0 && time.Since(r.began) >= most {
+		case stop == stopTimeUp:
 			return r.timeUp()
 		}
-		err := r.restartAndStep(ctx)
+		err := r.restartAndStep(work)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupt() // nothing has changed since the last whole step
 		}
@@ -72,7 +75,7 @@ func (r *run) train(ctx context.Context) error {
 		}
 		last := r.state.Step == r.totalSteps
 		if r.due(r.config.Eval.Steps) || last {
-			if err := r.evaluate(ctx); err != nil {
+			if err := r.evaluate(work); err != nil {
 				return err
 			}
 		}
@@ -232,6 +235,9 @@ func (r *run) timeUp() error {
 // checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones. On a full disk older
 // ones give way, but for the last.
 func (r *run) checkpoint() error {
+	if !r.leads() {
+		return nil
+	}
 	output := r.config.Save.OutputDir
 	dir := checkpointDir(output, r.state.Step)
 	if there, err := readState(dir); err == nil && there.Digest == r.state.Digest && there.Seed == r.state.Seed && there.EvalPending == r.state.EvalPending {
@@ -264,6 +270,9 @@ func (r *run) checkpoint() error {
 func (r *run) finish() error {
 	if r.result.Reason == "" {
 		r.result.Reason = fmt.Sprintf("all %d steps done", r.totalSteps)
+	}
+	if !r.leads() {
+		return nil
 	}
 	from := ""
 	if r.config.Train.LoadBestModelAtEnd && r.state.BestMetric != nil && r.state.BestStep != r.state.Step {

@@ -39,6 +39,9 @@ type TrainerOptions struct {
 	Seed uint64
 	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
 	op.Regularization
+	// Ranks, if not nil, are the processes that share the micro-batches of every step. They call Step with the same arguments, and
+	// all end with the same parameters.
+	Ranks Ranks
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -67,6 +70,7 @@ type Trainer struct {
 	adapter string // its name in passes; "" if the base trains
 	hooks   Hooks  // nil if the base trains
 	sum     gradientSum
+	summing time.Duration // spent on adding the gradients of all ranks
 }
 
 // NewTrainer returns a trainer of an adapter of the model, or of all the model's parameters if a is nil.
@@ -197,8 +201,7 @@ func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, nu
 			tokens[i] += r.Tokens()
 		}
 	}
-	tree := newSumTree(tokens)
-	return losses, t.sum.over(tree, tree.root(), func(i int) (err error) {
+	run := func(i int) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -210,7 +213,17 @@ func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, nu
 			return fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, losses[i], sourcesOf(micro[i]))
 		}
 		return nil
-	})
+	}
+	tree := newSumTree(tokens)
+	if t.Options.Ranks == nil {
+		return losses, t.sum.over(tree, tree.root(), run)
+	}
+	took, err := newGradientExchange(t.Options.Ranks, tree).over(&t.sum, losses, run)
+	t.summing += took
+	if t.Profile != nil {
+		t.Profile.Add("ranks", took)
+	}
+	return losses, err
 }
 
 // addGradients runs a micro-batch, adds scale times the gradients of its losses and returns the sum of these losses.
