@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"bench": {"adapter", "finetune", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer",
 		"internal/folder", "internal/plot", "internal/vec"},
 	"experiments": {"adapter", "evaluate", "finetune", "infer", "inspect", "model", "tasks", "tensor",
-		"internal/cpu", "internal/folder"},
+		"internal/cpu", "internal/folder", "internal/lease"},
 	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "hub", "infer", "inspect", "model", "recipes",
 		"tasks", "tensor", "tokenizer", "verify", "internal/build", "internal/cpu"},
 
@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"internal/charclass": {},
 	"internal/offheap":   {},
 	"internal/filelock":  {},
+	"internal/lease":     {},
 	"internal/folder":    {"checkpoint"},
 	"internal/plot":      {"internal/folder"},
 	"internal/golden":    {"checkpoint"},

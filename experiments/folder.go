@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/internal/folder"
 )
@@ -22,7 +24,8 @@ const tableFileName = "table.json"
 func (t *table) openFolder() error {
 	dir := t.options.Output
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+	hidden := func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") } // another shard is making table.json
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(slices.DeleteFunc(entries, hidden)) == 0 {
 		return nil
 	}
 	if err != nil {
@@ -46,14 +49,20 @@ func (f tableFile) String() string {
 	return f.Table + ", preset " + f.Preset
 }
 
-// createFolder creates the folders and table.json.
+// createFolder creates table.json, then the folders: so another shard knows the folder as this table's.
 func (t *table) createFolder() error {
+	if err := os.MkdirAll(t.options.Output, 0o777); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	if err := folder.WriteJSON(filepath.Join(t.options.Output, tableFileName), tableFile{t.name, t.options.Preset}); err != nil {
+		return err
+	}
 	for _, d := range []string{"rows", "runs"} {
 		if err := os.MkdirAll(filepath.Join(t.options.Output, d), 0o777); err != nil {
 			return fmt.Errorf("output: %w", err)
 		}
 	}
-	return folder.WriteJSON(filepath.Join(t.options.Output, tableFileName), tableFile{t.name, t.options.Preset})
+	return nil
 }
 
 // file returns the name of a run's record and folder, without an extension: row, seed and the first digits of the digest
@@ -65,6 +74,8 @@ func (t *table) file(j job) string {
 func (t *table) recordFile(j job) string {
 	return filepath.Join(t.options.Output, "rows", t.file(j)+".json")
 }
+
+func (t *table) leaseDir() string { return filepath.Join(t.options.Output, "leases") }
 
 func (t *table) runDir(j job) string { return filepath.Join(t.options.Output, "runs", t.file(j)) }
 
@@ -82,7 +93,7 @@ func (t *table) readRecord(j job) (*Record, error) {
 	if rec.Digest != digestOf(rec.Settings) || rec.Digest != digestOf(t.settings(j.recipe)) {
 		return nil, fmt.Errorf("%s: the digest is not that of the settings; remove the file to run it again", path)
 	}
-	if rec.Stopped != "" && j.hopeless == nil {
+	if rec.Stopped != "" && !j.mayStop {
 		return nil, nil
 	}
 	return &rec, nil

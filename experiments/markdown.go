@@ -68,6 +68,9 @@ func (r *Record) lossText() string {
 // noteSection returns what is missing, what failed, and where the runs were made.
 func (t *table) noteSection() string {
 	var b strings.Builder
+	if t.unfinished > 0 {
+		fmt.Fprintf(&b, "\nAt least %d runs are not finished yet.\n", t.unfinished)
+	}
 	if len(t.missing) > 0 {
 		b.WriteString("\nNot run:\n\n")
 		for _, m := range t.missing {

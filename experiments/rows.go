@@ -21,6 +21,7 @@ type tableRow struct {
 	group, name string
 	recipe      finetune.Recipe
 	search      *search // nil for none
+	searched    bool    // the search is finished, and recipe has the best values
 	trials      []trial // what the search has tried
 	seeds       int
 	runs        []*Record // of the row itself, one for each seed
@@ -61,8 +62,8 @@ type job struct {
 	row    *tableRow
 	recipe finetune.Recipe
 	search bool
-	// hopeless, if not nil, says why the run is to end after an evaluation, "" if it is to go on.
-	hopeless func(finetune.Evaluation) string
+	// mayStop says that the run may end early if it looks hopeless.
+	mayStop bool
 }
 
 // seedJobs returns the row's own runs with the recipe that its search found.

@@ -17,29 +17,6 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// runRow runs a row: its search, then its seeds with the best values found.
-func (t *table) runRow(ctx context.Context, row *tableRow) error {
-	recipe := row.recipe
-	if row.search != nil {
-		var err error
-		if recipe, err = t.runSearch(ctx, row); err != nil {
-			return err
-		}
-		row.recipe = recipe
-	}
-	if t.searchOnly {
-		return nil
-	}
-	for _, j := range row.seedJobs(recipe) {
-		rec, err := t.runJob(ctx, j)
-		if err != nil {
-			return err
-		}
-		row.runs = append(row.runs, rec)
-	}
-	return nil
-}
-
 // runJob runs a single run, unless there is a record of it.
 func (t *table) runJob(ctx context.Context, j job) (*Record, error) {
 	rec, err := t.readRecord(j)
@@ -66,9 +43,9 @@ func (t *table) trainJob(ctx context.Context, j job) (*Record, error) {
 	recipe.Config.Save.OutputDir = dir
 	o := finetune.Options{Log: t.options.Log.Level(zerolog.WarnLevel), Progress: t.options.Progress, Version: t.options.Version}
 	stopped := ""
-	if j.hopeless != nil {
+	if j.mayStop {
 		o.Evaluated = func(e finetune.Evaluation) string {
-			stopped = j.hopeless(e)
+			stopped = hopeless(j.row.finished(), e)
 			return stopped
 		}
 	}

@@ -1,7 +1,6 @@
 package experiments
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -258,59 +257,69 @@ type trial struct {
 	note string
 }
 
-// runSearch runs the row's search and returns the recipe with the best values.
-func (t *table) runSearch(ctx context.Context, row *tableRow) (finetune.Recipe, error) {
+// replaySearch reads the records of the row's search and returns the runs of its present round that have none. If there
+// are no such runs, the search is finished, and the row gets the best values.
+func (t *table) replaySearch(row *tableRow) ([]job, error) {
 	s := *row.search
 	s.axes = slices.Clone(s.axes)
 	for i := range s.axes {
 		s.axes[i].values = slices.Clone(s.axes[i].values)
 	}
 	row.trials = nil
-	best, todo := 0, s.grid()
-	for round := 0; len(todo) > 0; round++ {
-		for _, params := range todo {
-			if err := t.try(ctx, row, &s, params); err != nil {
-				return row.recipe, err
-			}
-			if row.trials[len(row.trials)-1].value < row.trials[best].value {
-				best = len(row.trials) - 1
+	best, round := 0, s.grid()
+	for widened := 0; len(round) > 0; widened++ {
+		todo, err := t.readRound(row, &s, round)
+		if len(todo) > 0 || err != nil {
+			return todo, err
+		}
+		for i, tried := range row.trials {
+			if tried.value < row.trials[best].value {
+				best = i
 			}
 		}
-		if todo = nil; round < s.widen && !math.IsInf(row.trials[best].value, 1) {
-			todo = s.beyond(row.trials[best].params)
+		if round = nil; widened < s.widen && !math.IsInf(row.trials[best].value, 1) {
+			round = s.beyond(row.trials[best].params)
 		}
 	}
 	chosen := &row.trials[best]
 	if math.IsInf(chosen.value, 1) {
-		return row.recipe, fmt.Errorf("%s: search: no run came to a %s; try other values", row.label(), s.metric)
+		return nil, fmt.Errorf("%s: search: no run came to a %s; try other values", row.label(), s.metric)
 	}
 	chosen.note = chosenNote
 	for _, k := range s.edges(chosen.params) {
 		chosen.note += ", " + k + " at the edge"
 	}
-	return row.recipe.With(chosen.params)
+	recipe, err := row.recipe.With(chosen.params)
+	row.recipe, row.searched = recipe, err == nil
+	return nil, err
 }
 
-// try runs one combination with every seed of the search.
-func (t *table) try(ctx context.Context, row *tableRow, s *search, params map[string]any) error {
-	tried := trial{params: params}
-	for _, seed := range s.seeds {
-		j, err := row.searchJob(s, params, seed)
-		if err != nil {
-			return err
+// readRound reads the trials of a round from records, and returns the runs that have none.
+func (t *table) readRound(row *tableRow, s *search, round []map[string]any) ([]job, error) {
+	var todo []job
+	for _, params := range round {
+		tried := trial{params: params}
+		for _, seed := range s.seeds {
+			j, err := row.searchJob(s, params, seed)
+			if err != nil {
+				return nil, err
+			}
+			rec, err := t.readRecord(j)
+			if err != nil {
+				return nil, err
+			}
+			if rec == nil {
+				todo = append(todo, j)
+				continue
+			}
+			tried.runs = append(tried.runs, rec)
+			tried.value += metricOf(rec, s.metric) / float64(len(s.seeds))
 		}
-		if s.stopEarly {
-			j.hopeless = medianRule(row.finished())
+		if len(tried.runs) == len(s.seeds) {
+			row.trials = append(row.trials, tried)
 		}
-		rec, err := t.runJob(ctx, j)
-		if err != nil {
-			return err
-		}
-		tried.runs = append(tried.runs, rec)
-		tried.value += metricOf(rec, s.metric) / float64(len(s.seeds))
 	}
-	row.trials = append(row.trials, tried)
-	return nil
+	return todo, nil
 }
 
 // finished returns the runs of the search that came to their end.
@@ -329,36 +338,31 @@ func (r *tableRow) finished() []*Record {
 // searchJob returns a run of the row's search.
 func (r *tableRow) searchJob(s *search, params map[string]any, seed uint64) (job, error) {
 	recipe, err := r.recipe.With(s.with, params, map[string]any{"stop_at_score": nil, "benchmarks": nil})
-	return job{row: r, recipe: withSeed(recipe, seed), search: true}, err
+	return job{row: r, recipe: withSeed(recipe, seed), search: true, mayStop: s.stopEarly}, err
 }
 
-// medianRule returns what ends a run as hopeless: its loss is above the median, over the finished runs, of their mean
-// loss up to that step (after the median stopping rule of Golovin et al. 2017, Google Vizier, section 3.2.2, which takes
-// the best loss so far). It returns nil while fewer than three runs are finished.
-func medianRule(finished []*Record) func(finetune.Evaluation) string {
-	if len(finished) < 3 {
-		return nil
+// hopeless says why a run is to be ended, "" if it is to go on: its loss is above the median, over the finished runs, of
+// their mean loss up to that step (after the median stopping rule of Golovin et al. 2017, Google Vizier, section 3.2.2,
+// which takes the best loss so far). At least three runs must be finished.
+func hopeless(finished []*Record, e finetune.Evaluation) string {
+	if len(finished) < 3 || e.Step == 0 {
+		return ""
 	}
-	return func(e finetune.Evaluation) string {
-		if e.Step == 0 {
-			return ""
-		}
-		var means []float64
-		for _, r := range finished {
-			sum, n := 0.0, 0
-			for _, v := range r.Evaluations {
-				if v.Step > 0 && v.Step <= e.Step {
-					sum, n = sum+v.Loss, n+1
-				}
-			}
-			if n > 0 {
-				means = append(means, sum/float64(n))
+	var means []float64
+	for _, r := range finished {
+		sum, n := 0.0, 0
+		for _, v := range r.Evaluations {
+			if v.Step > 0 && v.Step <= e.Step {
+				sum, n = sum+v.Loss, n+1
 			}
 		}
-		slices.Sort(means)
-		if len(means) == 0 || e.Loss <= means[len(means)/2] {
-			return ""
+		if n > 0 {
+			means = append(means, sum/float64(n))
 		}
-		return fmt.Sprintf("the held-out loss after step %d, %.4f, is above the median of the search, %.4f", e.Step, e.Loss, means[len(means)/2])
 	}
+	slices.Sort(means)
+	if len(means) == 0 || e.Loss <= means[len(means)/2] {
+		return ""
+	}
+	return fmt.Sprintf("the held-out loss after step %d, %.4f, is above the median of the search, %.4f", e.Step, e.Loss, means[len(means)/2])
 }

@@ -119,8 +119,8 @@ func TestMetricOf(t *testing.T) {
 	}
 }
 
-// TestMedianRule checks when a run is ended.
-func TestMedianRule(t *testing.T) {
+// TestHopeless checks when a run is ended.
+func TestHopeless(t *testing.T) {
 	run := func(losses ...float64) *Record {
 		r := &Record{Evaluations: []finetune.Evaluation{{Step: 0, Loss: 100}}}
 		for i, l := range losses {
@@ -129,7 +129,7 @@ func TestMedianRule(t *testing.T) {
 		return r
 	}
 	finished := []*Record{run(5, 1), run(6, 4), run(9, 9)} // means up to step 20: 3, 5, 9
-	if medianRule(finished[:2]) != nil {
+	if hopeless(finished[:2], finetune.Evaluation{Step: 20, Loss: 50}) != "" {
 		t.Error("two runs are enough")
 	}
 	for _, c := range []struct {
@@ -137,7 +137,7 @@ func TestMedianRule(t *testing.T) {
 		loss float64
 		ends bool
 	}{{0, 100, false}, {10, 6, false}, {10, 6.1, true}, {20, 5, false}, {20, 5.1, true}} {
-		if why := medianRule(finished)(finetune.Evaluation{Step: c.step, Loss: c.loss}); (why != "") != c.ends {
+		if why := hopeless(finished, finetune.Evaluation{Step: c.step, Loss: c.loss}); (why != "") != c.ends {
 			t.Errorf("step %d, loss %g: %q", c.step, c.loss, why)
 		}
 	}

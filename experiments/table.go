@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -30,6 +31,10 @@ type Options struct {
 	Seeds int
 	// Only selects the rows to run, as NAME, GROUP or GROUP/NAME; empty means all.
 	Only []string
+	// Shard says that other processes make the same table in the same folder. The zero value is a process on its own.
+	Shard Shard
+	// Collect makes the table of the runs that are finished, and carries out none.
+	Collect bool
 	// DryRun only prints what would run and how long it would take.
 	DryRun bool
 	// Model, if not empty, replaces the recipes' model, or their tokenizer if they train from random weights. Data
@@ -76,6 +81,9 @@ type table struct {
 	missingByKey map[string][]string // the results of missingInputs
 	published    []published
 	started      int // runs that were carried out, not read from records
+	unfinished   int // runs that are known to have no record, after Collect
+	// expiry and poll are leaseExpiry and leasePoll.
+	expiry, poll time.Duration
 }
 
 // Run makes a table: of a recipe file (a name that ends in .yaml), or one of those in Options.Recipes by name. It carries
@@ -116,7 +124,7 @@ func Search(ctx context.Context, name string, o Options) error {
 
 // prepare reads the recipes and checks the folder.
 func prepare(name string, o Options, searchOnly bool) (*table, error) {
-	t := &table{name: name, options: o, searchOnly: searchOnly, missingByKey: map[string][]string{}}
+	t := &table{name: name, options: o, searchOnly: searchOnly, missingByKey: map[string][]string{}, expiry: leaseExpiry, poll: leasePoll}
 	if err := t.validate(name); err != nil {
 		return nil, err
 	}
@@ -150,6 +158,9 @@ func prepare(name string, o Options, searchOnly bool) (*table, error) {
 func (t *table) validate(name string) error {
 	if t.options.Out == nil {
 		t.options.Out = io.Discard
+	}
+	if s := t.options.Shard; s.Index < 0 || s.Count < 0 || s.Count > 0 && (s.Index < 1 || s.Index > s.Count) {
+		return fmt.Errorf("shard is %d/%d; want the number of one of the shards, from 1 on", s.Index, s.Count)
 	}
 	if t.options.Seeds < 0 {
 		return fmt.Errorf("seeds is %d; want 1 or more", t.options.Seeds)
@@ -209,12 +220,7 @@ func (t *table) run(ctx context.Context) error {
 	if err := t.createFolder(); err != nil {
 		return err
 	}
-	var err error
-	for _, row := range t.runnable {
-		if err = t.runRow(ctx, row); err != nil {
-			break
-		}
-	}
+	err := t.carryOut(ctx)
 	text, werr := t.write()
 	_, _ = io.WriteString(t.options.Out, text)
 	return errors.Join(err, werr)

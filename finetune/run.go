@@ -79,6 +79,9 @@ type Result struct {
 // ErrInterrupted is returned by a run whose context was cancelled. A checkpoint was saved, unless no step was done.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrInUse is wrapped by the error of a run whose folder another process works in.
+var ErrInUse = errors.New("another run is working in")
+
 // ErrTimeUp is returned by a run that has used Options.MaxTime. A checkpoint was saved, unless no step was done.
 var ErrTimeUp = errors.New("the time is up")
 

@@ -28,7 +28,7 @@ func (r *run) lock() error {
 	dir := r.config.Save.OutputDir
 	unlock, err := filelock.Take(filepath.Join(dir, lockFile))
 	if errors.Is(err, filelock.ErrHeld) {
-		return fmt.Errorf("output_dir: another run is working in %s; name another folder, or wait for it", dir)
+		return fmt.Errorf("output_dir: %w %s; name another folder, or wait for it", ErrInUse, dir)
 	}
 	r.unlock = unlock
 	return err

@@ -10,11 +10,13 @@ import (
 
 // experimentFlags are the flags of table and search.
 type experimentFlags struct {
-	Row    []string `sep:"," placeholder:"ROW" help:"Run only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
-	Model  string   `hub:"model" placeholder:"NAME" help:"Folder or name of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
-	Data   string   `placeholder:"DIR" help:"Folder to use instead of the recipes' folder data."`
-	Set    []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe in all rows; may be repeated."`
-	DryRun bool     `help:"Only print the number of runs and about how long they take. Write nothing."`
+	Row     []string `sep:"," placeholder:"ROW" help:"Run only these rows: NAME, GROUP or GROUP/NAME; may be repeated."`
+	Model   string   `hub:"model" placeholder:"NAME" help:"Folder or name of the model to use instead of the recipes', or of the tokenizer if they train from random weights."`
+	Data    string   `placeholder:"DIR" help:"Folder to use instead of the recipes' folder data."`
+	Set     []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe in all rows; may be repeated."`
+	Shard   string   `placeholder:"I/N" help:"This process is the I-th of N that make the same table in the same folder, also on other machines. By default what Slurm, Kubernetes or mpirun say."`
+	Collect bool     `help:"Only make the table of the runs that are finished."`
+	DryRun  bool     `help:"Only print the number of runs and about how long they take. Write nothing."`
 	threadsFlag
 }
 
@@ -24,6 +26,11 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 		return err
 	}
 	o.Recipes, o.Only, o.Model, o.Data, o.Settings, o.DryRun = recipes.Files, f.Row, f.Model, f.Data, f.Set, f.DryRun
+	o.Collect = f.Collect
+	var err error
+	if o.Shard, err = f.shard(g); err != nil {
+		return err
+	}
 	o.Version, o.Log, o.Out = version, g.Log, g.Stdout
 	o.Resolve = func(r *finetune.Recipe) error { return r.EachPath(g.Names.resolve) }
 	done := func() {}
@@ -31,7 +38,7 @@ func (f *experimentFlags) run(g *globals, name string, o experiments.Options, do
 		bar := &progress{w: g.Stderr}
 		o.Progress, done = bar.update, bar.done
 	}
-	err := do(g.Ctx, name, o)
+	err = do(g.Ctx, name, o)
 	done()
 	return err
 }
@@ -57,6 +64,7 @@ Examples:
   finetune table memory                             a small version of the paper's Table 2, on the embedded model
   finetune table ablation --preset smollm2 --model smollm2 --data evaldata
   finetune table main --preset smollm2 --row mathematics/lora-8,mathematics/mora-8 --model smollm2 --data evaldata
+  finetune table memory --shard 2/3 --output DIR    one of three processes that make it, here or elsewhere
   finetune table main --preset paper                the published rows, and what is missing to run them`
 }
 
