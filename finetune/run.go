@@ -123,15 +123,15 @@ type run struct {
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
 // returns ErrInterrupted. A loss or gradient that is not finite ends it with ErrDiverged.
 func Run(ctx context.Context, c Config, o Options) (*Result, error) {
-	if err := c.Check(); err != nil {
-		return nil, fmt.Errorf("finetune: %w", err)
-	}
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
 	r := &run{config: c, options: o, givenOptions: c.Task.Options}
 	if !r.leads() {
 		r.options.Out, r.options.Progress = io.Discard, nil
+	}
+	if err := r.together(c.Check()); err != nil {
+		return nil, fmt.Errorf("finetune: %w", err)
 	}
 	defer r.close()
 	err := checkpoint.Guarded(func() error {

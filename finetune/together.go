@@ -52,8 +52,12 @@ func (r *run) shareBatch() {
 	if r.resumeFrom == "" && size > 1 {
 		t.ranks = size
 	}
-	_, _ = fmt.Fprintf(r.options.Out, "ranks: %d, which share each batch of %d rows (%d begun with × per_device_train_batch_size %d × gradient_accumulation_steps %d)\n",
-		size, t.batchSize(), max(t.ranks, 1), t.PerDeviceTrainBatchSize, t.GradientAccumulationSteps)
+	of := "ranks"
+	if size != max(t.ranks, 1) {
+		of = "ranks that the run was begun with"
+	}
+	_, _ = fmt.Fprintf(r.options.Out, "batch: %d rows, shared by %d ranks (%d %s × per_device_train_batch_size %d × gradient_accumulation_steps %d)\n",
+		t.batchSize(), size, max(t.ranks, 1), of, t.PerDeviceTrainBatchSize, t.GradientAccumulationSteps)
 }
 
 // sameRuns returns an error unless all ranks have the same program, kernel, model, data and recipe.

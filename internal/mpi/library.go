@@ -14,9 +14,6 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// Variable names, where it is set, the file of the MPI library.
-const Variable = "SPAGOTUNE_MPI"
-
 // abi is the constants that differ from one library to another.
 type abi struct {
 	name                              string
