@@ -3,6 +3,7 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -98,6 +99,23 @@ func (m *Memory) setProgram(rest, own int) {
 	m.Program = programBytes + rest + live*garbagePercent/100
 }
 
+// addSums adds the gradients that wait to be added to others, one for each level of the tree along which they are.
+func (m *Memory) addSums(levels int) {
+	sums := levels * m.Gradients
+	m.Gradients += sums
+	m.Program += sums * garbagePercent / 100
+}
+
+// sumLevels is the number of levels of a step's sumTree, if its rows are of average length.
+func sumLevels(rows []tasks.Features, batchSize, tokens int) int {
+	all := 0
+	for _, r := range rows {
+		all += r.Tokens()
+	}
+	step := all * batchSize / max(len(rows), 1)
+	return bits.Len(uint(max(0, (step-1)/tokens)))
+}
+
 const (
 	programBytes   = 22 << 20 // the program's code and the Go runtime
 	garbagePercent = 25       // garbage that the collector lets grow, of the memory in use
@@ -178,6 +196,7 @@ func (r *run) planMemory() error {
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)
+		e.addSums(sumLevels(r.rows, r.config.Train.batchSize(), micro))
 		f := r.model.Footprint(infer.AdapterName)
 		e.Activations = max(e.Activations, 4*evalTokens*(f.Hidden+f.Forward))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))

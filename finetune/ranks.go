@@ -63,8 +63,9 @@ func exchange(ranks Ranks, mine report, err error) ([]report, error) {
 		mine = report{Error: err.Error(), Diverged: errors.Is(err, ErrDiverged)}
 	}
 	sent, e := json.Marshal(mine)
-	if e != nil {
-		return nil, e
+	if e != nil { // a number that is not finite
+		err = e
+		sent, _ = json.Marshal(report{Error: e.Error()}) //nolint:errcheck // a text is always valid
 	}
 	parts, e := gather(ranks, sent)
 	if e != nil {

@@ -266,7 +266,11 @@ func (t *Trainer) notFinite() string {
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	s := infer.NewSession(t.Model, nil, t.adapter)
 	s.BF16 = t.Options.BF16
-	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
+	tokens := infer.EvalTokens(t.Options.MaxTokensPerMicroBatch)
+	if t.Options.Ranks != nil {
+		return lossOnRanks(ctx, t.Options.Ranks, s, rows, tokens)
+	}
+	return s.Loss(ctx, rows, tokens)
 }
 
 // sourcesOf names the data that rows come from, for a message.
