@@ -259,7 +259,11 @@ func (s wholeSource) Block(dst []float32, ld, i, j, m, n int) {
 
 // TestLarge runs what several threads share: a product with W', the adapter apart from the weight, and its gradient.
 func TestLarge(t *testing.T) {
-	const out, in, tokens = 300, 500, 700
+	const out, in = 300, 500
+	tokens := 700
+	if testing.Short() {
+		tokens = 200
+	}
 	each(t, func(t *testing.T, newMethod func(map[string]any) Method) {
 		a := bare(t, newMethod(nil), out, in)
 		rng := rand.New(rand.NewPCG(5, 6))

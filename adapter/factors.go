@@ -52,13 +52,12 @@ type LowRank struct {
 // smaller matrices, else, or where the options ask for less, by the truncated singular value decomposition. The adapter must
 // not be merged, and train no weight whole.
 func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, error) {
+	if err := a.onlyLayers(); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
 	switch {
 	case a.restores != nil:
 		return nil, ErrMerged
-	case len(a.copies) > 0:
-		return nil, ofKind(ErrUnsupported, fmt.Errorf("adapter: modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
-	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
-		return nil, ofKind(ErrUnsupported, errors.New("adapter: it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
 	case o.Rank < 0 || o.Rank > maxRank:
 		return nil, fmt.Errorf("adapter: rank %d; want 1 to %d", o.Rank, maxRank)
 	case !(o.Error >= 0 && o.Error < 1):
@@ -76,6 +75,17 @@ func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, err
 		}
 	}
 	return all, nil
+}
+
+// onlyLayers refuses an adapter that changes more than layers' weights.
+func (a *Adapter) onlyLayers() error {
+	switch {
+	case len(a.copies) > 0:
+		return ofKind(ErrUnsupported, fmt.Errorf("modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
+	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
+		return ofKind(ErrUnsupported, errors.New("it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
+	}
+	return nil
 }
 
 // changesBias says whether an adapter changes a layer's bias, which no LoRA does.

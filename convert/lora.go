@@ -1,13 +1,11 @@
 package convert
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -85,8 +82,8 @@ func LoRAGGUF(ctx context.Context, o LoRAOptions) (*LoRAReport, error) {
 	if err := newFile(o.Output); err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	r, err := convertLoRA(ctx, o, func(s *infer.Session, layers []adapter.LowRank, _ *adapter.Adapter, r *LoRAReport) error {
-		return r.writeGGUF(ctx, s.Model, layers, o)
+	r, err := convertLoRA(ctx, o, func(s *infer.Session, layers []adapter.LowRank, plain *adapter.Adapter, r *LoRAReport) error {
+		return r.writeGGUF(ctx, s.Model, layers, plain.Method.(*adapter.LoRA).R, o)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
@@ -113,7 +110,7 @@ func convertLoRA(ctx context.Context, o LoRAOptions, write writeLoRA) (*LoRARepo
 	if err != nil {
 		return nil, err
 	}
-	plain, err := attachPlain(ctx, s, layers)
+	plain, err := adapter.AttachLowRank(ctx, s.Model, plainName, layers, s.Attached.Method.Settings())
 	if err != nil {
 		return nil, err
 	}
@@ -147,87 +144,14 @@ func (r *LoRAReport) add(l adapter.LowRank) {
 	}
 }
 
-// attachPlain puts the LoRA on the session's model.
-func attachPlain(ctx context.Context, s *infer.Session, layers []adapter.LowRank) (*adapter.Adapter, error) {
-	old := s.Attached.Method.Settings()
-	usual := usualRank(layers)
-	method := &adapter.LoRA{R: usual, Alpha: float64(usual)}
-	method.BaseModel, method.TaskType = old.BaseModel, old.TaskType
-	method.TargetModules.List = targets(s.Model, layers)
-	for _, l := range layers {
-		if r := l.A.Rows; r != usual {
-			key := regexp.QuoteMeta(l.Path)
-			method.RankPattern = append(method.RankPattern, adapter.PatternEntry[int]{Key: key, Value: r})
-			method.AlphaPattern = append(method.AlphaPattern, adapter.PatternEntry[float64]{Key: key, Value: float64(r)})
-		}
-	}
-	plain, err := adapter.Attach(ctx, s.Model, plainName, method, 0)
-	if err != nil {
-		return nil, err
-	}
-	for i, l := range plain.Layers() {
-		if l.Path() != layers[i].Path {
-			return nil, fmt.Errorf("layer %s is where %s was", l.Path(), layers[i].Path)
-		}
-		for _, p := range l.Adapter.Params() {
-			from := layers[i].A
-			if strings.HasPrefix(p.Name, "lora_B") {
-				from = layers[i].B
-			}
-			copy(op.Data(p.Param).Data, from.Data)
-		}
-	}
-	plain.ParamsChanged()
-	return plain, nil
-}
-
-// usualRank is the rank that most layers have, the smaller of equals.
-func usualRank(layers []adapter.LowRank) int {
-	count := map[int]int{}
-	for _, l := range layers {
-		count[l.A.Rows]++
-	}
-	best := 0
-	for r, n := range count {
-		if best == 0 || cmp.Or(cmp.Compare(n, count[best]), cmp.Compare(best, r)) > 0 {
-			best = r
-		}
-	}
-	return best
-}
-
-// targets are the last names of the adapted layers where they mean no others, else their whole paths.
-func targets(m *model.Model, layers []adapter.LowRank) []string {
-	adapted, names, paths := map[string]bool{}, map[string]bool{}, []string{}
-	for _, l := range layers {
-		adapted[l.Path] = true
-		names[l.Path[strings.LastIndexByte(l.Path, '.')+1:]] = true
-		paths = append(paths, l.Path)
-	}
-	unique := true
-	m.Linears(func(l *model.Linear) {
-		unique = unique && (adapted[l.Path()] || !names[l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]])
-	})
-	if !unique {
-		return paths
-	}
-	var short []string
-	for n := range names {
-		short = append(short, n)
-	}
-	slices.Sort(short)
-	return short
-}
-
-// writeGGUF writes the LoRA for llama.cpp.
-func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []adapter.LowRank, o LoRAOptions) error {
+// writeGGUF writes the LoRA for llama.cpp. alpha is the rank of most layers.
+func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []adapter.LowRank, alpha int, o LoRAOptions) error {
 	layout, err := layoutOf(m)
 	if err != nil {
 		return err
 	}
 	tied := map[string]bool{}
 	m.Linears(func(l *model.Linear) { tied[l.Path()] = l.Weight.Tied() != nil })
-	alpha := usualRank(layers)
 	var entries []gguf.Entry
 	for _, l := range layers {
 		if tied[l.Path] {

@@ -36,7 +36,7 @@ func (r *run) lock() error {
 
 // runFiles are the names that a run gives to what it writes into its folder.
 var runFiles = slices.Concat(model.Companions(), []string{metricsFile, RecipeFile, EnvironmentFile, RecordFile, "curves.svg", "README.md", randomBaseDir, "best",
-	"adapter_config.json", "adapter_model.safetensors", adapter.SetupFile, "config.json", "model.safetensors", "1_Pooling", lockFile})
+	"adapter_config.json", "adapter_model.safetensors", adapter.SetupFile, "config.json", "model.safetensors", "1_Pooling", "2_Dense", "3_Dense", lockFile})
 
 // isRunFile says whether a run gives this name to something that it writes.
 func isRunFile(name string) bool {

@@ -34,6 +34,8 @@ type Head struct {
 	// PoolsLate says that Dense and its activation come before the pooling, which is PoolMean.
 	PoolsLate bool
 
+	sentence []sentenceDense // what sentence-transformers has after the pooling
+
 	parts map[string]any // the modules and weights by their Hugging Face paths
 	order []string
 }

@@ -30,7 +30,7 @@ func (embedding) check(_ *Head, b *Batch) error {
 }
 
 func (embedding) loss(p *op.Pass, h *Head, x mat.Tensor, b *Batch) mat.Tensor {
-	v := h.pool(p, x, b)
+	v := h.embed(p, x, b)
 	var first, second []int
 	for d := 0; d+1 < len(b.Bounds()); d += 2 {
 		first, second = append(first, d), append(second, d+1)

@@ -40,7 +40,9 @@ type Model struct {
 	had       map[string]bool // the small files that were in Dir when the model was opened
 	borrowed  bool            // the file belongs to the model with which this one shares the weights
 
-	maxSeqLength int // of sentence-transformers; 0 is none
+	// Of sentence-transformers: the most tokens of a text, 0 for no limit, and the files of the dense layers.
+	maxSeqLength int
+	denseFiles   []string
 }
 
 // weightFile is an open checkpoint.

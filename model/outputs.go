@@ -58,7 +58,7 @@ func (m *Model) Scored(labels []int32, floatLabels []float32) int {
 }
 
 // Logits returns the outputs of the model's head. Sequence classification has one row for each document, [documents, labels],
-// and feature extraction the documents' vectors, [documents, hidden]. Other heads have a row for each of the given rows of the
+// and feature extraction the documents' vectors, [documents, hidden] or as wide as the last dense layer of sentence-transformers'. Other heads have a row for each of the given rows of the
 // batch, [len(rows), outputs]; nil is all rows. With a cache the batch continues the cached documents. The result is valid
 // until p is released.
 func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.Matrix, error) {
@@ -71,7 +71,7 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	}
 	x := m.Forward(p, b, cache)
 	if h.Out == nil {
-		return op.Matrix(h.pool(p, x, b)), nil
+		return op.Matrix(h.embed(p, x, b)), nil
 	}
 	if h.Kind == head.SequenceClassification {
 		return op.Matrix(h.documents(p, x, b)), nil

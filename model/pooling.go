@@ -101,7 +101,7 @@ func (m *Model) readFolder() error {
 	if m.Dir == "" || m.Head().Kind != head.FeatureExtraction {
 		return nil
 	}
-	return errors.Join(m.readPooling(), m.readMaxSeqLength())
+	return errors.Join(m.readModules(), m.readMaxSeqLength())
 }
 
 // readMaxSeqLength reads the most tokens of a text; without the file, or with null in it, there is no other limit than the
@@ -129,9 +129,9 @@ func (m *Model) readMaxSeqLength() error {
 	return nil
 }
 
-// readPooling reads the pooling of a model for feature extraction from its folder.
-func (m *Model) readPooling() error {
-	raw, err := fs.ReadFile(m.Files(), poolingFile)
+// readPooling reads the pooling of a model for feature extraction from a file of its folder, if there is one.
+func (m *Model) readPooling(file string) error {
+	raw, err := fs.ReadFile(m.Files(), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (m *Model) readPooling() error {
 	}
 	var modes map[string]any
 	if err := json.Unmarshal(raw, &modes); err != nil {
-		return fmt.Errorf("%s: %w", poolingFile, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	known := "pooling_mode_" + strings.Join(slices.Sorted(maps.Keys(poolingModes)), ", pooling_mode_")
 	var on []string
@@ -150,11 +150,11 @@ func (m *Model) readPooling() error {
 		}
 	}
 	if len(on) != 1 {
-		return fmt.Errorf("%s: %d pooling modes are on; want one of %s", poolingFile, len(on), known)
+		return fmt.Errorf("%s: %d pooling modes are on; want one of %s", file, len(on), known)
 	}
 	p, ok := poolingModes[on[0]]
 	if !ok {
-		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", poolingFile, on[0], known)
+		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", file, on[0], known)
 	}
 	m.Head().Pooling = p
 	return nil

@@ -14,13 +14,17 @@ func TestChoose(t *testing.T) {
 	if got := (GenerationConfig{}).choose(logits, 0); got != 1 {
 		t.Errorf("greedy took %d, want the first of the largest, 1", got)
 	}
+	draws := 20000
+	if testing.Short() {
+		draws = 5000
+	}
 	count := func(s GenerationConfig) []float64 {
 		n := make([]float64, len(logits))
-		for i := range 20000 {
+		for i := range draws {
 			n[s.choose(append([]float32(nil), logits...), uint64(i))]++
 		}
 		for i := range n {
-			n[i] /= 20000
+			n[i] /= float64(draws)
 		}
 		return n
 	}

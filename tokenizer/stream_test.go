@@ -161,6 +161,10 @@ func TestStreamOfAnyDecoder(t *testing.T) {
 	const vocab = `{"▁a": 0, "b": 1, "<0xE2>": 2, "<0x82>": 3, "<0xAC>": 4, "▁.": 5, "Ã": 6, "©": 7, "Ġx": 8, "a</w>": 9, "c": 10,
 		"|": 11, "<pad>": 12, "▁": 13, "▁▁": 14, "##s": 15, "'": 16, "n't": 17, " ": 18, "s": 19}`
 	const replace = `{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}`
+	tries := 300
+	if testing.Short() {
+		tries = 30
+	}
 	for _, decoder := range []string{
 		`null`, `{"type": "BPEDecoder", "suffix": "</w>"}`, `{"type": "WordPiece", "prefix": "##", "cleanup": true}`,
 		`{"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}`, `{"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": false}`,
@@ -175,7 +179,7 @@ func TestStreamOfAnyDecoder(t *testing.T) {
 				t.Fatal(err)
 			}
 			rng := rand.New(rand.NewPCG(5, 6))
-			for range 300 {
+			for range tries {
 				ids := make([]int32, 1+rng.IntN(100))
 				for i := range ids {
 					ids[i] = rng.Int32N(20)

@@ -1,6 +1,7 @@
 package llamacpp
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -267,6 +268,13 @@ func (l *Layout) setPooling(m *gguf.Metadata, read func(name string) ([]byte, er
 	raw, err := read("1_Pooling/config.json")
 	if err != nil {
 		return err
+	}
+	modules, err := read("modules.json")
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(modules, []byte(".Dense\"")) {
+		return fmt.Errorf("modules.json: the vectors go through dense layers, for which a GGUF file of %s has no place: %w", l.arch.name, ErrUnsupported)
 	}
 	kind := uint32(1)
 	if raw != nil {

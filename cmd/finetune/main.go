@@ -39,7 +39,8 @@ type cli struct {
 	Predict    predictCmd    `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a model on tasks."`
 	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
-	Convert    convertCmd    `cmd:"" help:"Convert a Hugging Face folder to one that Cybertron serves, or back."`
+	Convert    convertCmd    `cmd:"" help:"Convert a model or an adapter to another format."`
+	Combine    combineCmd    `cmd:"" help:"Make one adapter of several."`
 	Inspect    inspectCmd    `cmd:"" help:"Describe the folder of a model or an adapter."`
 	Search     searchCmd     `cmd:"" help:"Find the best settings for a recipe."`
 	Table      tableCmd      `cmd:"" help:"Make a table of runs: of your own rows, or one of the MoRA paper beside the published figures."`

@@ -1,0 +1,157 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/nlpodyssey/spago/mat"
+
+	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/tensor"
+)
+
+// modulesFile lists what sentence-transformers applies one after the other.
+const modulesFile = "modules.json"
+
+// maxDense bounds the width of a dense module, whose config states it.
+const maxDense = 1 << 16
+
+// sentenceDense is a layer on a document's vector. It is no part of the model's file, and is not trained.
+type sentenceDense struct {
+	*Linear
+	activation op.Activation
+	identity   bool
+}
+
+// readModules reads modules.json: the pooling, the dense layers after it, and a normalisation, which comes last and is left to
+// those who compare vectors. Without the file, a pooling is looked for in its usual place.
+func (m *Model) readModules() error {
+	raw, err := fs.ReadFile(m.Files(), modulesFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m.readPooling(poolingFile)
+	}
+	if err != nil {
+		return err
+	}
+	var modules []struct{ Path, Type string }
+	if err := json.Unmarshal(raw, &modules); err != nil {
+		return fmt.Errorf("%s: %w", modulesFile, err)
+	}
+	before := "Transformer"
+	for _, one := range modules {
+		kind := one.Type[strings.LastIndexByte(one.Type, '.')+1:]
+		order := before + " " + kind
+		switch {
+		case kind == "Transformer" && one.Path == "":
+		case order == "Transformer Pooling":
+			err = m.readPooling(path.Join(one.Path, "config.json"))
+		case order == "Pooling Dense", order == "Dense Dense":
+			err = m.readDense(one.Path)
+		case order == "Pooling Normalize", order == "Dense Normalize":
+		default:
+			err = notSupported("%s: %q after %s is not supported; supported are Transformer, Pooling, any number of Dense, and Normalize, in this order", modulesFile, one.Type, before)
+		}
+		if err != nil {
+			return err
+		}
+		before = kind
+	}
+	return nil
+}
+
+// readDense reads a dense module's folder.
+func (m *Model) readDense(dir string) error {
+	file := path.Join(dir, "config.json")
+	raw, err := fs.ReadFile(m.Files(), file)
+	if err != nil {
+		return err
+	}
+	c := struct {
+		In         int    `json:"in_features"`
+		Out        int    `json:"out_features"`
+		Bias       bool   `json:"bias"`
+		Activation string `json:"activation_function"`
+	}{Bias: true, Activation: "torch.nn.modules.activation.Tanh"}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if want := m.vectorSize(); c.In != want || c.Out < 1 || c.Out > maxDense {
+		return fmt.Errorf("%s: in_features %d, out_features %d; want %d and 1 to %d", file, c.In, c.Out, want, maxDense)
+	}
+	d := sentenceDense{Linear: NewLinear(c.Out, c.In, c.Bias)}
+	name := strings.ToLower(c.Activation[strings.LastIndexByte(c.Activation, '.')+1:])
+	if d.identity = name == "identity"; !d.identity {
+		if d.activation, err = op.ParseActivation(name); err != nil {
+			return notSupported("%s: activation_function: %w", file, err)
+		}
+	}
+	if err := d.read(filepath.Join(m.Dir, filepath.FromSlash(dir))); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	for _, f := range []string{"config.json", "model.safetensors", "pytorch_model.bin"} {
+		f = path.Join(dir, f)
+		if _, err := fs.Stat(m.Files(), f); err == nil {
+			m.had[f], m.denseFiles = true, append(m.denseFiles, f)
+		}
+	}
+	m.Head().sentence = append(m.Head().sentence, d)
+	return nil
+}
+
+// vectorSize is the length of a document's vector.
+func (m *Model) vectorSize() int {
+	if s := m.Head().sentence; len(s) > 0 {
+		out, _ := s[len(s)-1].Dims()
+		return out
+	}
+	return m.Config().HiddenSize
+}
+
+// read reads the layer's values.
+func (d sentenceDense) read(dir string) (err error) {
+	file, err := checkpoint.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	out, in := d.Dims()
+	values, err := denseValues(file, "linear.weight", out, in)
+	if err != nil {
+		return err
+	}
+	d.Weight.Replace(tensor.View(values, out, in))
+	if d.Bias == nil {
+		return nil
+	}
+	if values, err = denseValues(file, "linear.bias", out); err == nil {
+		d.Bias.Replace(tensor.View(values, 1, out))
+	}
+	return err
+}
+
+// denseValues returns a copy of a tensor's values.
+func denseValues(file *checkpoint.Checkpoint, name string, shape ...int) ([]float32, error) {
+	t, ok := file.Get(name)
+	if !ok || fmt.Sprint(t.Shape) != fmt.Sprint(shape) {
+		return nil, fmt.Errorf("%s is %v; want %v", name, t.Shape, shape)
+	}
+	values, err := t.Float32s()
+	return append([]float32(nil), values...), err
+}
+
+// embed turns the last hidden states into the documents' vectors.
+func (h *Head) embed(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
+	x = h.pool(p, x, b)
+	for _, d := range h.sentence {
+		if x = op.Linear(p, x, d.Linear); !d.identity {
+			x = op.Activate(p, x, d.activation)
+		}
+	}
+	return x
+}
