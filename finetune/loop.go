@@ -116,6 +116,9 @@ func (r *run) end() error {
 	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
 		_, _ = fmt.Fprintf(r.options.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
 	}
+	if r.options.Ranks != nil && r.clock.Steps > 0 {
+		_, _ = fmt.Fprintf(r.options.Out, "ranks: %.1f %% of the steps' time went into adding gradients\n", 100*r.trainer.summing.Seconds()/r.clock.Steps)
+	}
 	if err := r.finish(); err != nil {
 		return err
 	}
