@@ -45,18 +45,21 @@ func (r *run) shareCheckpoint() error {
 func (r *run) shareBatch() {
 	t := &r.config.Train
 	t.ranks = r.state.Ranks
-	if r.options.Ranks == nil {
-		return
+	size := 1
+	if r.options.Ranks != nil {
+		size = r.options.Ranks.Size()
 	}
-	size := r.options.Ranks.Size()
 	if r.resumeFrom == "" && size > 1 {
 		t.ranks = size
+	}
+	if max(size, t.ranks) < 2 {
+		return
 	}
 	of := "ranks"
 	if size != max(t.ranks, 1) {
 		of = "ranks that the run was begun with"
 	}
-	_, _ = fmt.Fprintf(r.options.Out, "batch: %d rows, shared by %d ranks (%d %s × per_device_train_batch_size %d × gradient_accumulation_steps %d)\n",
+	_, _ = fmt.Fprintf(r.options.Out, "batch: %d rows, processes: %d (%d %s × per_device_train_batch_size %d × gradient_accumulation_steps %d)\n",
 		t.batchSize(), size, max(t.ranks, 1), of, t.PerDeviceTrainBatchSize, t.GradientAccumulationSteps)
 }
 

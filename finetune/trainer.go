@@ -262,7 +262,7 @@ func (t *Trainer) notFinite() string {
 	return "all parameters together"
 }
 
-// EvalLoss returns the mean loss over everything that is scored in rows.
+// EvalLoss returns the mean loss over everything that is scored in rows. With ranks, all call it.
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	s := infer.NewSession(t.Model, nil, t.adapter)
 	s.BF16 = t.Options.BF16
