@@ -73,4 +73,3 @@ func (g *globals) ranks() finetune.Ranks {
 }
 
 var _ finetune.Ranks = mpi.World(nil)
-
