@@ -39,7 +39,7 @@ func (g *globals) joinRanks(output string, threads threadsFlag) error {
 	if threads.Threads == 0 {
 		tensor.SetThreads(mpi.Threads())
 	}
-	g.printf("ranks: %d, %d of them on this machine, of %d threads each, through %s\n", world.Size(), mpi.LocalSize(), tensor.Threads(), world.Library())
+	g.printf("ranks: %d (%d on this machine), threads of each: %d, through %s\n", world.Size(), mpi.LocalSize(), tensor.Threads(), world.Library())
 	return nil
 }
 
