@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"experiments": {"adapter", "evaluate", "finetune", "infer", "inspect", "model", "tasks", "tensor",
 		"internal/cpu", "internal/folder", "internal/lease"},
 	"cmd": {"adapter", "bench", "checkpoint", "convert", "evaluate", "experiments", "finetune", "hub", "infer", "inspect", "model", "recipes",
-		"tasks", "tensor", "tokenizer", "verify", "internal/build", "internal/cpu"},
+		"tasks", "tensor", "tokenizer", "verify", "internal/build", "internal/cpu", "internal/mpi"},
 
 	"internal/build":     {"tensor", "internal/cpu"},
 	"internal/notices":   {},
@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	"internal/offheap":   {},
 	"internal/filelock":  {},
 	"internal/lease":     {},
+	"internal/mpi":       {},
 	"internal/folder":    {"checkpoint"},
 	"internal/plot":      {"internal/folder"},
 	"internal/golden":    {"checkpoint"},

@@ -39,7 +39,7 @@ func (r *run) attach(ctx context.Context) error {
 	c := &r.config.Train
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
 		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
-		Regularization: c.regularization(), BF16: c.BF16})
+		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
 }

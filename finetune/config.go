@@ -88,7 +88,7 @@ type TrainSpec struct {
 	MaxSteps int `yaml:"max_steps"`
 	// NumTrainEpochs is how often the run goes over the data, unless MaxSteps ends it.
 	NumTrainEpochs float64 `yaml:"num_train_epochs"`
-	// PerDeviceTrainBatchSize is the number of rows of a step, times GradientAccumulationSteps.
+	// PerDeviceTrainBatchSize is the number of rows of a step, times GradientAccumulationSteps and the number of ranks.
 	PerDeviceTrainBatchSize int `yaml:"per_device_train_batch_size"`
 	// GradientAccumulationSteps multiplies the rows of a step.
 	GradientAccumulationSteps int `yaml:"gradient_accumulation_steps"`
@@ -155,6 +155,8 @@ type TrainSpec struct {
 	// memory. How rows are grouped decides the order of sums, so another value gives other bits, and a resumed run refuses
 	// it.
 	MaxTokensPerMicroBatch int `yaml:"slice_tokens"`
+
+	ranks int // that the run was begun with; 0 is 1
 }
 
 // EvalSpec says when and on what the model is evaluated.
@@ -423,7 +425,9 @@ func (m *MethodSpec) method() (adapter.Method, error) {
 }
 
 // batchSize returns the number of rows of an optimizer step.
-func (t *TrainSpec) batchSize() int { return t.PerDeviceTrainBatchSize * t.GradientAccumulationSteps }
+func (t *TrainSpec) batchSize() int {
+	return max(t.ranks, 1) * t.PerDeviceTrainBatchSize * t.GradientAccumulationSteps
+}
 
 // plan returns the steps of an epoch over rows, the steps of the whole run, and how many of these warm up.
 func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {

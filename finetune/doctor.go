@@ -148,7 +148,7 @@ func (d *doctor) recipe() (string, error) {
 
 func (d *doctor) output() (string, error) {
 	dir := d.run.config.Save.OutputDir
-	if err := d.run.findCheckpoint(); err != nil {
+	if err := errors.Join(d.run.findCheckpoint(), d.run.readCheckpoint()); err != nil {
 		return "", err
 	}
 	switch _, err := os.Stat(dir); {

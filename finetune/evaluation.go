@@ -57,7 +57,7 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
 		return e, nil
 	}
-	metrics, _, err := evaluate.Score(ctx, r.session, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.config.Eval.Examples, nil)
+	metrics, err := r.score(ctx)
 	if err != nil {
 		return e, err
 	}
@@ -79,7 +79,7 @@ func (r *run) trackBest(e Evaluation) error {
 		return nil
 	}
 	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = &value, e.Step, 0
-	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd {
+	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd || !r.leads() {
 		return nil // the start is no result
 	}
 	return r.withRoom(func() error { return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights) })

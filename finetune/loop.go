@@ -47,22 +47,25 @@ func (l *LogSums) add(s StepStats) {
 func (r *run) train(ctx context.Context) error {
 	r.began = time.Now()
 	r.saved = r.began
+	work := r.uncancelled(ctx)
 	if r.state.Step == 0 || r.state.EvalPending {
 		if r.state.Step == 0 && len(r.evalRows) > 0 {
 			r.options.Log.Info().Int("rows", len(r.evalRows)).Msg("evaluating the model before its first step")
 		}
-		if err := r.evaluate(ctx); err != nil {
+		if err := r.evaluate(work); err != nil {
 			return err
 		}
 	}
 	for r.state.Step < r.totalSteps && r.result.Reason == "" {
-		if ctx.Err() != nil {
+		switch stop, err := r.stops(ctx); {
+		case err != nil:
+			return err
+		case stop == stopInterrupted:
 			return r.interrupt()
-		}
-		if most := r.options.MaxTime; most > 0 && time.Since(r.began) >= most {
+		case stop == stopTimeUp:
 			return r.timeUp()
 		}
-		err := r.restartAndStep(ctx)
+		err := r.restartAndStep(work)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupt() // nothing has changed since the last whole step
 		}
@@ -71,7 +74,7 @@ func (r *run) train(ctx context.Context) error {
 		}
 		last := r.state.Step == r.totalSteps
 		if r.due(r.config.Eval.Steps) || last {
-			if err := r.evaluate(ctx); err != nil {
+			if err := r.evaluate(work); err != nil {
 				return err
 			}
 		}
@@ -109,6 +112,9 @@ func (r *run) minutesDue() bool {
 // end writes the result before all else, so that it is there if the disk has no room for another checkpoint.
 func (r *run) end() error {
 	r.result.Steps, r.result.Tokens, r.result.Seconds = r.state.Step, r.state.Books.Tokens, r.wall()
+	if r.options.Ranks != nil && r.clock.Steps > 0 {
+		_, _ = fmt.Fprintf(r.options.Out, "ranks: %.1f %% of the steps' time went into adding gradients\n", 100*r.trainer.summing.Seconds()/r.clock.Steps)
+	}
 	if err := r.finish(); err != nil {
 		return err
 	}
@@ -254,6 +260,9 @@ func (r *run) withRoom(save func() error) error {
 
 // checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones.
 func (r *run) checkpoint() error {
+	if !r.leads() {
+		return nil
+	}
 	output := r.config.Save.OutputDir
 	dir := checkpointDir(output, r.state.Step)
 	if there, err := readState(dir); err == nil && there.Digest == r.state.Digest && there.Seed == r.state.Seed && there.EvalPending == r.state.EvalPending {
@@ -274,6 +283,9 @@ func (r *run) checkpoint() error {
 func (r *run) finish() error {
 	if r.result.Reason == "" {
 		r.result.Reason = fmt.Sprintf("all %d steps done", r.totalSteps)
+	}
+	if !r.leads() {
+		return nil
 	}
 	from := ""
 	if r.config.Train.LoadBestModelAtEnd && r.state.BestMetric != nil && r.state.BestStep != r.state.Step {

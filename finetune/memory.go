@@ -3,6 +3,7 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"os"
 	"runtime"
 	"runtime/metrics"
@@ -12,6 +13,7 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -141,6 +143,22 @@ func (m *Memory) setGarbage() {
 // live is what the heap holds that is not garbage: activations and scratch memory lie outside of it.
 func (m *Memory) live() int {
 	return m.Anonymous() - m.Activations - m.Scratch - runtimeBytes - m.Garbage
+}
+
+// addSums adds the gradients that wait to be added to others, one for each level of the tree along which they are.
+func (m *Memory) addSums(levels int) {
+	sums := levels * m.Gradients
+	m.Gradients += sums
+}
+
+// sumLevels is the number of levels of a step's sumTree, if its rows are of average length.
+func sumLevels(rows []tasks.Features, batchSize, tokens int) int {
+	all := 0
+	for _, r := range rows {
+		all += r.Tokens()
+	}
+	step := all * batchSize / max(len(rows), 1)
+	return bits.Len(uint(max(0, (step-1)/tokens)))
 }
 
 const (

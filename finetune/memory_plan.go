@@ -188,6 +188,7 @@ func (r *run) planMemory() error {
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)
+		e.addSums(sumLevels(r.rows, r.config.Train.batchSize(), micro))
 		f := r.model.Footprint(infer.AdapterName)
 		e.Activations = max(e.Activations, arenaBytes(evalTokens*(f.Hidden+f.Forward)))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))

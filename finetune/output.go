@@ -23,6 +23,9 @@ import (
 func (r *run) openOutput() error {
 	dir := r.config.Save.OutputDir
 	r.result.OutputDir = dir
+	if !r.leads() {
+		return nil
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("output_dir: %w", err)
 	}
@@ -65,6 +68,9 @@ func (r *run) openOutput() error {
 
 // record appends a line to metrics.jsonl.
 func (r *run) record(v any) error {
+	if !r.leads() {
+		return nil
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

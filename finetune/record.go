@@ -35,11 +35,13 @@ type Record struct {
 	// Datasets are the names of the data on the Hub, without config and split.
 	Datasets []string `json:"datasets,omitempty"`
 	// Recipe has the keys that differ from their defaults.
-	Recipe    map[string]any `json:"recipe"`
-	Steps     int            `json:"steps"`
-	Rows      int            `json:"rows"`
-	Tokens    int            `json:"tokens"`
-	Trainable int            `json:"trainable_parameters"`
+	Recipe map[string]any `json:"recipe"`
+	// Ranks is the number of processes that the run was begun with, which multiplies the rows of a step; 0 is 1.
+	Ranks     int `json:"ranks,omitempty"`
+	Steps     int `json:"steps"`
+	Rows      int `json:"rows"`
+	Tokens    int `json:"tokens"`
+	Trainable int `json:"trainable_parameters"`
 	// FirstLoss and LastLoss are training losses: means over the first and the last steps that were logged together.
 	FirstLoss   float64      `json:"first_loss"`
 	LastLoss    float64      `json:"last_loss"`
@@ -84,7 +86,7 @@ func ReadRecord(dir string) (*Record, error) {
 // writeRecord writes the run's record into a folder.
 func (r *run) writeRecord(dir string) error {
 	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: r.rowCount(), Trainable: r.result.Trainable,
-		Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
+		Ranks: r.state.Ranks, Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))
 	}

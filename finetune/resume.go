@@ -57,7 +57,22 @@ func (r *run) findCheckpoint() error {
 	if found == "" {
 		return fmt.Errorf("output_dir: %s has no whole checkpoint to resume; use --overwrite to start again", dir)
 	}
-	r.resumeFrom, r.state, r.clock = found, s, readClock(found)
+	r.resumeFrom, r.state = found, s
+	return nil
+}
+
+// readCheckpoint compares the run with the state of the checkpoint that it resumes from.
+func (r *run) readCheckpoint() error {
+	if r.resumeFrom == "" {
+		return nil
+	}
+	if !r.leads() {
+		var err error
+		if r.state, err = readState(r.resumeFrom); err != nil {
+			return fmt.Errorf("%s, which rank 0 resumes from, cannot be read here: %w; all ranks must see the same output_dir", r.resumeFrom, err)
+		}
+	}
+	r.clock = readClock(r.resumeFrom)
 	if err := r.checkArithmetic(); err != nil {
 		return err
 	}
@@ -65,8 +80,8 @@ func (r *run) findCheckpoint() error {
 	if err := r.compareRecipe(); err != nil {
 		return err
 	}
-	if s.Seed != r.config.Train.Seed {
-		return fmt.Errorf("seed is %d, but the run in %s has %d", r.config.Train.Seed, dir, s.Seed)
+	if r.state.Seed != r.config.Train.Seed {
+		return fmt.Errorf("seed is %d, but the run in %s has %d", r.config.Train.Seed, r.config.Save.OutputDir, r.state.Seed)
 	}
 	return nil
 }
@@ -77,6 +92,7 @@ func (r *run) restore() error {
 	if err != nil {
 		return err
 	}
+	r.settings = settings
 	digest, err := r.fixedDigest(settings)
 	if err != nil {
 		return err
@@ -84,7 +100,7 @@ func (r *run) restore() error {
 	evaluation := r.evaluationDigest(settings)
 	tok := r.tok.Fingerprint()
 	if r.resumeFrom == "" {
-		r.state = TrainerState{Seed: r.config.Train.Seed, Tokenizer: tok, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic()}
+		r.state = TrainerState{Seed: r.config.Train.Seed, Tokenizer: tok, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic(), Ranks: r.config.Train.ranks}
 		return nil
 	}
 	if then := r.state.Tokenizer; then != "" && then != tok {

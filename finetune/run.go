@@ -39,6 +39,9 @@ type Options struct {
 	Out io.Writer
 	// Progress, if not nil, is called after every step.
 	Progress func(Progress)
+	// Ranks, if not nil, are the processes that carry out the run together, each with the same Config. Rank 0 alone writes to the
+	// output folder, and to Out.
+	Ranks Ranks
 	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
 	// ends there.
 	Evaluated func(Evaluation) string
@@ -128,6 +131,7 @@ type run struct {
 	clock                     clock
 	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
 	resumeFrom                string    // the checkpoint that the run resumes from
+	settings                  []setting // of the recipe, with their final values
 	rescaled                  bool      // the run was begun with another number of steps
 	dry                       bool      // nothing is written
 	evalChanged               bool      // the next evaluation cannot be compared with those before
@@ -136,13 +140,16 @@ type run struct {
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
 // returns ErrInterrupted. A loss or gradient that is not finite ends it with ErrDiverged.
 func Run(ctx context.Context, c Config, o Options) (*Result, error) {
-	if err := c.Check(); err != nil {
-		return nil, fmt.Errorf("finetune: %w", err)
-	}
 	if o.Out == nil {
 		o.Out = io.Discard
 	}
 	r := &run{config: c, options: o, givenOptions: c.Task.Options}
+	if !r.leads() {
+		r.options.Out, r.options.Progress = io.Discard, nil
+	}
+	if err := r.together(c.Check()); err != nil {
+		return nil, fmt.Errorf("finetune: %w", err)
+	}
 	defer r.close()
 	err := checkpoint.Guarded(func() error {
 		if err := r.prepare(ctx); err != nil {
@@ -181,9 +188,24 @@ func (r *run) close() {
 // prepare does everything that can fail before the first step. Nothing is written until all of it has succeeded.
 func (r *run) prepare(ctx context.Context) error {
 	process.ResetPeak() // so that the peak is the run's, where other runs were before it in the process
-	if err := r.findCheckpoint(); err != nil {
+	if err := r.shareCheckpoint(); err != nil {
 		return err
 	}
+	if err := r.together(r.plan(ctx)); err != nil {
+		return err
+	}
+	if err := r.sameRuns(); err != nil {
+		return err
+	}
+	return r.together(r.openOutput())
+}
+
+// plan loads the model and the data, and says how they are trained.
+func (r *run) plan(ctx context.Context) error {
+	if err := r.readCheckpoint(); err != nil {
+		return err
+	}
+	r.shareBatch()
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -207,8 +229,6 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.boundGarbage()
-	if _, err := r.checkDisk(); err != nil {
-		return err
-	}
-	return r.openOutput()
+	_, err := r.checkDisk()
+	return err
 }

@@ -39,6 +39,9 @@ type TrainerOptions struct {
 	Seed uint64
 	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
 	op.Regularization
+	// Ranks, if not nil, are the processes that share the micro-batches of every step. They call Step with the same arguments, and
+	// all end with the same parameters.
+	Ranks Ranks
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -66,6 +69,8 @@ type Trainer struct {
 
 	adapter string // its name in passes; "" if the base trains
 	hooks   Hooks  // nil if the base trains
+	sum     gradientSum
+	summing time.Duration // spent on adding the gradients of all ranks
 }
 
 // NewTrainer returns a trainer of an adapter of the model, or of all the model's parameters if a is nil.
@@ -75,7 +80,7 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
 	t := &Trainer{Model: m, Options: o}
 	if a == nil {
-		t.Params = allParams(m)
+		t.setParams(allParams(m))
 	} else {
 		t.setAdapter(a)
 	}
@@ -89,8 +94,11 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 
 // setAdapter makes the trainer train an adapter.
 func (t *Trainer) setAdapter(a *adapter.Adapter) {
-	t.adapter, t.hooks, t.Params = a.Name, a, a.Params()
+	t.adapter, t.hooks = a.Name, a
+	t.setParams(a.Params())
 }
+
+func (t *Trainer) setParams(ps []model.Param) { t.Params, t.sum = ps, gradientSum{params: ps} }
 
 // allParams makes every weight of a model trainable and returns them.
 func allParams(m *model.Model) []model.Param {
@@ -166,18 +174,12 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 	if s.Scored == 0 {
 		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
 	}
-	for i, micro := range infer.MicroBatches(t.Model, rows, t.Options.MaxTokensPerMicroBatch) {
-		if err := ctx.Err(); err != nil {
-			return s, err
-		}
-		sum, err := t.addGradients(micro, deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), 1/float32(weight))
-		if err != nil {
-			return s, fmt.Errorf("step %d: %w", number+1, err)
-		}
-		if !numeric.IsFinite(sum) {
-			return s, fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, sum, sourcesOf(micro))
-		}
-		s.Loss += sum
+	losses, err := t.sumGradients(ctx, infer.MicroBatches(t.Model, rows, t.Options.MaxTokensPerMicroBatch), number, 1/float32(weight))
+	if err != nil {
+		return s, err
+	}
+	for _, l := range losses {
+		s.Loss += l
 	}
 	s.Loss /= weight
 	if t.hooks != nil {
@@ -188,6 +190,40 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		return s, fmt.Errorf("step %d: %w: the gradient of %s is not finite (loss %g)", number+1, ErrDiverged, t.notFinite(), s.Loss)
 	}
 	return s, nil
+}
+
+// sumGradients leaves scale times the gradients of a step's losses in the parameters, and returns the sum of these losses for
+// each micro-batch.
+func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, number int, scale float32) ([]float64, error) {
+	losses, tokens := make([]float64, len(micro)), make([]int, len(micro))
+	for i, rows := range micro {
+		for _, r := range rows {
+			tokens[i] += r.Tokens()
+		}
+	}
+	run := func(i int) (err error) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		losses[i], err = t.addGradients(micro[i], deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), scale)
+		if err != nil {
+			return fmt.Errorf("step %d: %w", number+1, err)
+		}
+		if !numeric.IsFinite(losses[i]) {
+			return fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, losses[i], sourcesOf(micro[i]))
+		}
+		return nil
+	}
+	tree := newSumTree(tokens)
+	if t.Options.Ranks == nil {
+		return losses, t.sum.over(tree, tree.root(), run)
+	}
+	took, err := newGradientExchange(t.Options.Ranks, tree).over(&t.sum, losses, run)
+	t.summing += took
+	if t.Profile != nil {
+		t.Profile.Add("ranks", took)
+	}
+	return losses, err
 }
 
 // addGradients runs a micro-batch, adds scale times the gradients of its losses and returns the sum of these losses.
@@ -226,11 +262,15 @@ func (t *Trainer) notFinite() string {
 	return "all parameters together"
 }
 
-// EvalLoss returns the mean loss over everything that is scored in rows.
+// EvalLoss returns the mean loss over everything that is scored in rows. With ranks, all call it.
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	s := infer.NewSession(t.Model, nil, t.adapter)
 	s.BF16 = t.Options.BF16
-	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
+	tokens := infer.EvalTokens(t.Options.MaxTokensPerMicroBatch)
+	if t.Options.Ranks != nil {
+		return lossOnRanks(ctx, t.Options.Ranks, s, rows, tokens)
+	}
+	return s.Loss(ctx, rows, tokens)
 }
 
 // sourcesOf names the data that rows come from, for a message.

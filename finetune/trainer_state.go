@@ -33,6 +33,8 @@ type TrainerState struct {
 	Restarts int `json:"restarts,omitempty"`
 	// EvalPending says that the evaluation at Step was interrupted.
 	EvalPending bool `json:"eval_due,omitempty"`
+	// Ranks is the number of processes that the run was begun with, which multiplies the rows of a step; 0 is 1.
+	Ranks int `json:"ranks,omitempty"`
 	// Arithmetic is float32 or bfloat16 (see TrainSpec.BF16); "" is float32.
 	Arithmetic string `json:"arithmetic,omitempty"`
 	// Kernel is what computed the products: an instruction set, or a unit for bfloat16.

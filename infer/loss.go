@@ -2,7 +2,7 @@ package infer
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
@@ -13,10 +13,27 @@ import (
 // Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or
 // is a single longer row.
 func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
-	sum, n := 0.0, 0.0
-	for _, batch := range evalBatches(s.Model, rows, tokens) {
+	sums, err := s.LossSums(ctx, rows, tokens, func(int) bool { return true })
+	if err != nil {
+		return 0, err
+	}
+	return MeanLoss(sums)
+}
+
+// LossSum is the sum of some losses, and what these count for in a mean.
+type LossSum struct{ Sum, Weight float64 }
+
+// LossSums returns the losses of the batches that Loss cuts rows into, of those alone that wanted names by their index. The others
+// are zero: another process may compute them.
+func (s *Session) LossSums(ctx context.Context, rows []tasks.Features, tokens int, wanted func(batch int) bool) ([]LossSum, error) {
+	batches := evalBatches(s.Model, rows, tokens)
+	sums := make([]LossSum, len(batches))
+	for i, batch := range batches {
+		if !wanted(i) {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return nil, err
 		}
 		err := op.Inference(s.Adapter, func(p *op.Pass) error {
 			p.BF16 = s.BF16
@@ -26,19 +43,28 @@ func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (
 			}
 			m := op.Matrix(loss)
 			for _, v := range m.Data {
-				sum += float64(v)
+				sums[i].Sum += float64(v)
 			}
-			n += lossWeight(batch, m.Rows)
+			sums[i].Weight = lossWeight(batch, m.Rows)
 			return nil
 		})
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	if n == 0 {
-		return 0, fmt.Errorf("none of %d held-out rows has a scored token", len(rows))
+	return sums, nil
+}
+
+// MeanLoss returns the mean of losses whose sums are given. If nothing is scored, it is an error.
+func MeanLoss(sums []LossSum) (float64, error) {
+	all := LossSum{}
+	for _, s := range sums {
+		all.Sum, all.Weight = all.Sum+s.Sum, all.Weight+s.Weight
 	}
-	return sum / n, nil
+	if all.Weight == 0 {
+		return 0, errors.New("none of the held-out rows has a scored token")
+	}
+	return all.Sum / all.Weight, nil
 }
 
 // lossWeight is what rows count for in a mean of losses, where that many of their labels are scored.

@@ -66,5 +66,18 @@ func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
 // Grad is the gradient of a parameter made by NewParam: zero at first, and summed over passes until ZeroGrad.
 func Grad(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).buffer() }
 
+// SwapGrad gives a parameter made by NewParam another gradient, which it does not copy, and returns the one that it had. A
+// gradient without values is none; one with has false is a buffer of zeros.
+func SwapGrad(p *nn.Param, g []float32, has bool) (old []float32, had bool) {
+	l := p.Matrix.(*leaf)
+	old, had = l.g.Data, l.has
+	l.grad, l.g, l.has = nil, tensor.Matrix{}, has && g != nil
+	if g != nil {
+		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(g))
+		l.g = tensor.View(g, l.m.Rows, l.m.Cols)
+	}
+	return old, had
+}
+
 // RequiresGrad says whether p is not nil and wants a gradient.
 func RequiresGrad(p *nn.Param) bool { return p != nil && p.RequiresGrad() }

@@ -24,6 +24,7 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/build"
 	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/internal/mpi"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -92,6 +93,8 @@ type globals struct {
 	Program string
 	// Names resolves names of the Hub.
 	Names *names
+	// World is the processes that train together, nil for one that is alone.
+	World mpi.World
 }
 
 // terminal reports whether stderr is a terminal.
@@ -177,14 +180,14 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err == nil {
 		err = checkpoint.Guarded(func() error { return parsed.Run(g) })
 	}
-	if err != nil {
-		code := fail(stderr, err)
-		if errors.Is(err, finetune.ErrTimeUp) {
-			code = timeUp
-		}
-		return cmp.Or(exitCode(ctx), code)
+	if err == nil {
+		return g.leave(stderr, nil, 0)
 	}
-	return 0
+	code = fail(g.Stderr, err)
+	if errors.Is(err, finetune.ErrTimeUp) {
+		code = timeUp
+	}
+	return g.leave(stderr, err, cmp.Or(exitCode(ctx), code))
 }
 
 // program returns what to type to run this program again.

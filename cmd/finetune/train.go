@@ -60,8 +60,13 @@ func (c *trainCmd) Run(g *globals) error {
 	if err := refuseSearch(c.Recipe, runs); err != nil {
 		return err
 	}
-	if err := c.keepRecipes(runs); err != nil {
+	if err := g.joinRanks(runs[0].Config.Save.OutputDir, c.threadsFlag); err != nil {
 		return err
+	}
+	if g.leads() {
+		if err := c.keepRecipes(runs); err != nil {
+			return err
+		}
 	}
 	var curves []finetune.Curve
 	var last *finetune.Result
@@ -78,11 +83,17 @@ func (c *trainCmd) Run(g *globals) error {
 		if last, err = c.one(g, run); err != nil {
 			return err
 		}
+		if !g.leads() {
+			continue
+		}
 		curve, err := finetune.ReadCurve(r.Name, run.Save.OutputDir)
 		if err != nil {
 			return err
 		}
 		curves = append(curves, curve)
+	}
+	if !g.leads() {
+		return nil
 	}
 	return c.report(g, output, runs, last, curves)
 }
@@ -135,7 +146,7 @@ func (c *trainCmd) dryRun(g *globals, runs []finetune.Recipe) error {
 
 // one carries out a single run, with a progress bar on a terminal.
 func (c *trainCmd) one(g *globals, run finetune.Config) (*finetune.Result, error) {
-	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, MaxTime: c.MaxTime, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout}
+	o := finetune.Options{Resume: c.Resume, Overwrite: c.Overwrite, MaxTime: c.MaxTime, Version: version, ShowBatch: c.ShowBatch, Log: g.Log, Out: g.Stdout, Ranks: g.ranks()}
 	done := func() {}
 	if g.terminal() {
 		bar := &progress{w: g.Stderr}

@@ -1,0 +1,213 @@
+package finetune
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// loopback is ranks that are goroutines of this process.
+type loopback struct {
+	size    int
+	mu      sync.Mutex
+	changed sync.Cond
+	parts   [][]byte // of the call that the ranks are in
+	counts  [][]int
+	arrived int
+	left    int
+	dead    error
+	sent    int // bytes that ranks have sent to others in Alltoall and Allgather, but for reports
+}
+
+type loopbackRank struct {
+	*loopback
+	rank int
+}
+
+func newLoopback(size int) []Ranks {
+	l := &loopback{size: size, parts: make([][]byte, size), counts: make([][]int, size)}
+	l.changed.L = &l.mu
+	all := make([]Ranks, size)
+	for i := range all {
+		all[i] = loopbackRank{l, i}
+	}
+	return all
+}
+
+func (r loopbackRank) Rank() int { return r.rank }
+func (r loopbackRank) Size() int { return r.size }
+
+// kill ends every call that waits, and those to come.
+func (l *loopback) kill(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = err
+	l.changed.Broadcast()
+}
+
+// meet waits for all ranks, runs read, and waits until all have.
+func (r loopbackRank) meet(send []byte, counts []int, read func()) error {
+	l := r.loopback
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.left > 0 && l.dead == nil { // of the call before
+		l.changed.Wait()
+	}
+	l.parts[r.rank], l.counts[r.rank] = send, counts
+	if l.arrived++; l.arrived == l.size {
+		l.left, l.arrived = l.size, 0
+		l.changed.Broadcast()
+	}
+	for l.left == 0 && l.dead == nil {
+		l.changed.Wait()
+	}
+	if l.dead != nil {
+		return l.dead
+	}
+	read()
+	if l.left--; l.left == 0 {
+		l.changed.Broadcast()
+	}
+	for l.left > 0 && l.dead == nil { // what others still read must not change
+		l.changed.Wait()
+	}
+	return l.dead
+}
+
+func (r loopbackRank) Allgather(recv, send []byte) error {
+	if len(recv) != r.size*len(send) {
+		return fmt.Errorf("allgather: %d bytes for %d times %d", len(recv), r.size, len(send))
+	}
+	return r.meet(send, nil, func() {
+		for i, part := range r.parts {
+			if len(part) != len(send) {
+				r.dead = errors.New("allgather: the ranks send other numbers of bytes")
+				return
+			}
+			copy(recv[i*len(send):], part)
+		}
+	})
+}
+
+func (r loopbackRank) Alltoall(recv []byte, recvCounts []int, send []byte, sendCounts []int) error {
+	return r.meet(send, sendCounts, func() {
+		at := 0
+		for i, part := range r.parts {
+			from := 0
+			for _, n := range r.counts[i][:r.rank] {
+				from += n
+			}
+			n := r.counts[i][r.rank]
+			if n != recvCounts[i] {
+				r.dead = fmt.Errorf("alltoall: rank %d sends %d bytes to rank %d, which expects %d", i, n, r.rank, recvCounts[i])
+				return
+			}
+			if i != r.rank {
+				r.sent += n
+			}
+			at += copy(recv[at:], part[from:from+n])
+		}
+	})
+}
+
+// runOn carries out a run on a number of ranks within this process. stop, if not 0, cancels one of them after that step.
+func runOn(t *testing.T, c Config, size, stop int, o Options) error {
+	t.Helper()
+	ranks := newLoopback(size)
+	errs := make([]error, size)
+	var wait sync.WaitGroup
+	for i := range size {
+		wait.Go(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			o := o
+			o.Ranks = ranks[i]
+			if i == 0 && stop > 0 {
+				o.Progress = func(p Progress) {
+					if p.Step == stop {
+						cancel()
+					}
+				}
+			}
+			_, errs[i] = Run(ctx, c, o)
+			if errs[i] != nil && !errors.Is(errs[i], ErrAllRanks) && !errors.Is(errs[i], ErrInterrupted) {
+				ranks[i].(loopbackRank).kill(fmt.Errorf("rank %d has failed: %w", i, errs[i]))
+			}
+		})
+	}
+	wait.Wait()
+	for i, err := range errs {
+		if (err == nil) != (errs[0] == nil) {
+			t.Errorf("rank 0 ends with %v, rank %d with %v", errs[0], i, err)
+		}
+	}
+	return errs[0]
+}
+
+// ranksRun is a run of 12 rows a step, in several micro-batches, whose epochs end in a smaller batch.
+func ranksRun(t *testing.T, name string, begun int) Config {
+	t.Helper()
+	method := map[string]string{"relora": "lora", "remora": "mora"}[name]
+	c := smallRun(t, cmp.Or(method, name))
+	c.Task.Options["pairs"] = 19
+	c.Train.PerDeviceTrainBatchSize, c.Train.GradientAccumulationSteps, c.Train.MaxTokensPerMicroBatch = 12/begun/3, 3, 24
+	if name != "full" && name != "adalora" {
+		c.Method.Settings["lora_dropout"] = 0.1
+	}
+	if method != "" {
+		c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps = 3, 1
+	}
+	return c
+}
+
+// Every number of ranks gives the bits of one process, for every method, and so does a run that others go on with.
+func TestRanksBits(t *testing.T) {
+	methods := []string{"lora", "mora", "dora", "adalora", "full", "relora", "remora"}
+	if testing.Short() {
+		methods = []string{"lora", "full", "remora"}
+	}
+	for _, name := range methods {
+		t.Run(name, func(t *testing.T) {
+			one := ranksRun(t, name, 1)
+			if _, err := Run(t.Context(), one, quiet()); err != nil {
+				t.Fatal(err)
+			}
+			weights, metrics := content(t, one)
+			same := func(c Config, what string) {
+				t.Helper()
+				w, m := content(t, c)
+				if !bytes.Equal(w, weights) {
+					t.Errorf("%s: other weights than one process's", what)
+				}
+				if !slices.Equal(m, metrics) {
+					t.Errorf("%s: metrics\n%s\none process\n%s", what, strings.Join(m, "\n"), strings.Join(metrics, "\n"))
+				}
+			}
+			for _, size := range []int{2, 4} {
+				c := ranksRun(t, name, size)
+				if err := runOn(t, c, size, 0, quiet()); err != nil {
+					t.Fatal(err)
+				}
+				same(c, fmt.Sprintf("%d ranks", size))
+			}
+			for _, then := range []int{1, 3, 4} {
+				c := ranksRun(t, name, 2)
+				if err := runOn(t, c, 2, 5, quiet()); !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("stopped after step 5: %v", err)
+				}
+				o := quiet()
+				o.Resume = true
+				if err := runOn(t, c, then, 0, o); err != nil {
+					t.Fatal(err)
+				}
+				same(c, fmt.Sprintf("begun by 2 ranks, resumed by %d", then))
+			}
+		})
+	}
+}

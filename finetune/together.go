@@ -1,0 +1,144 @@
+package finetune
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spagotune/spagotune/internal/build"
+	"github.com/spagotune/spagotune/internal/wording"
+)
+
+// leads says whether this process writes the run's files: rank 0, or the only one.
+func (r *run) leads() bool { return r.options.Ranks == nil || r.options.Ranks.Rank() == 0 }
+
+// together returns err, or the error of the first rank that has one.
+func (r *run) together(err error) error {
+	if r.options.Ranks == nil {
+		return err
+	}
+	_, err = exchange(r.options.Ranks, report{}, err)
+	return err
+}
+
+// shareCheckpoint lets rank 0 look at the output folder, and the others resume from what it has found.
+func (r *run) shareCheckpoint() error {
+	var err error
+	if r.leads() {
+		err = r.findCheckpoint()
+	}
+	if r.options.Ranks == nil {
+		return err
+	}
+	all, err := exchange(r.options.Ranks, report{Text: r.resumeFrom}, err)
+	if err != nil {
+		return err
+	}
+	r.resumeFrom = all[0].Text
+	return nil
+}
+
+// shareBatch sets how many ranks multiply the batch: as many as there are, or as there were when the run began, so that the
+// batches of a resumed run stay the same.
+func (r *run) shareBatch() {
+	t := &r.config.Train
+	t.ranks = r.state.Ranks
+	size := 1
+	if r.options.Ranks != nil {
+		size = r.options.Ranks.Size()
+	}
+	if r.resumeFrom == "" && size > 1 {
+		t.ranks = size
+	}
+	if max(size, t.ranks) < 2 {
+		return
+	}
+	of := "ranks"
+	if size != max(t.ranks, 1) {
+		of = "ranks that the run was begun with"
+	}
+	_, _ = fmt.Fprintf(r.options.Out, "batch: %d rows, processes: %d (%d %s × per_device_train_batch_size %d × gradient_accumulation_steps %d)\n",
+		t.batchSize(), size, max(t.ranks, 1), of, t.PerDeviceTrainBatchSize, t.GradientAccumulationSteps)
+}
+
+// sameRuns returns an error unless all ranks have the same program, kernel, model, data and recipe.
+func (r *run) sameRuns() error {
+	if r.options.Ranks == nil {
+		return nil
+	}
+	mine := r.identity()
+	all, err := exchange(r.options.Ranks, report{Identity: mine}, nil)
+	if err != nil {
+		return err
+	}
+	for rank, other := range all {
+		for i, v := range all[0].Identity {
+			if i < len(other.Identity) && other.Identity[i] == v {
+				continue
+			}
+			theirs := [2]string{}
+			for _, o := range other.Identity {
+				if o[0] == v[0] {
+					theirs = o
+				}
+			}
+			return &rankError{text: fmt.Sprintf("%s: rank 0 has %s, rank %d has %s; all ranks must have the same",
+				v[0], wording.Clip([]byte(v[1]), 100), rank, wording.Clip([]byte(cmp.Or(theirs[1], "none")), 100))}
+		}
+	}
+	return nil
+}
+
+// identity is what the ranks of a run must have in common: names for people, and values or digests.
+func (r *run) identity() (all [][2]string) {
+	b := build.This(r.options.Version)
+	add := func(name, value string) { all = append(all, [2]string{name, value}) }
+	add("version of the program", strings.TrimSpace(b.Version+" "+b.Revision))
+	add("processor architecture", b.Arch)
+	add("kernel (SPAGOTUNE_KERNEL sets one for all)", kernel(r.config.Train.arithmetic()))
+	for _, s := range r.settings {
+		if name, _, _ := strings.Cut(s.key, "."); !pathKeys[name] && s.key != "base_model" { // the content is compared below
+			add("recipe: "+s.key, string(s.value))
+		}
+	}
+	add("model", r.model.Fingerprint())
+	add("training data", digestOf(nil, r.rows)[:12])
+	add("evaluation data", digestOf(nil, r.evalRows)[:12])
+	add("checkpoint", r.state.SHA256)
+	return all
+}
+
+// The reasons for which a run ends between two steps.
+const (
+	stopNot = iota
+	stopTimeUp
+	stopInterrupted
+)
+
+// stops says whether the run ends before its next step. All ranks end if one of them does.
+func (r *run) stops(ctx context.Context) (stop int, err error) {
+	switch most := r.options.MaxTime; {
+	case ctx.Err() != nil:
+		stop = stopInterrupted
+	case most > 0 && time.Since(r.began) >= most:
+		stop = stopTimeUp
+	}
+	if r.options.Ranks == nil {
+		return stop, nil
+	}
+	all, err := exchange(r.options.Ranks, report{Number: float64(stop)}, nil)
+	for _, other := range all {
+		stop = max(stop, int(other.Number))
+	}
+	return stop, err
+}
+
+// uncancelled is the context of the work between two calls of stops: with ranks, none stops where others do not.
+func (r *run) uncancelled(ctx context.Context) context.Context {
+	if r.options.Ranks == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
