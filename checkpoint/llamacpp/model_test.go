@@ -52,7 +52,11 @@ func TestRefusals(t *testing.T) {
 		{want: "general.architecture", change: func(m *gguf.Metadata) { m.Set("general.architecture", "rwkv7") }},
 		{want: "general.type", change: func(m *gguf.Metadata) { m.Set("general.type", "adapter") }},
 		{want: "experts", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }},
-		{want: "yarn", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "yarn") }},
+		{want: "longrope", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "longrope") }}, // without its tensors
+		{want: "yarn_log_multiplier", change: func(m *gguf.Metadata) {
+			m.Set("llama.rope.scaling.type", "yarn")
+			m.Set("llama.rope.scaling.yarn_log_multiplier", float32(0.1))
+		}},
 		{want: "partly rotated", change: func(m *gguf.Metadata) { m.Set("llama.rope.dimension_count", uint32(2)) }},
 		{want: "blk.0.ssm_a", more: []gguf.Entry{vector("blk.0.ssm_a", 1, 2)}},
 		{want: "divisors", more: []gguf.Entry{vector("rope_freqs.weight", 3, 1)}},
