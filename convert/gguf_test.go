@@ -39,7 +39,7 @@ func decoderFolder(t *testing.T, modelType, more string) string {
 			w.SetValues(v)
 		}
 	})
-	dir := filepath.Join(t.TempDir(), modelType)
+	dir := filepath.Join(t.TempDir(), "decoder") // llama.cpp wants special tokens of models whose name has phi3
 	if err := m.Save(t.Context(), dir, "", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +81,10 @@ var decoders = []struct{ name, modelType, more string }{
 	{"stablelm", "stablelm", `, "partial_rotary_factor": 0.5, "use_qkv_bias": true`},
 	{"stablelm-12b", "stablelm", `, "partial_rotary_factor": 0.25, "use_parallel_residual": true, "qk_layernorm": true`},
 	{"exaone4", "exaone4", `, "sliding_window": null, "layer_types": ["full_attention", "full_attention"]`},
-	{"exaone4 windows", "exaone4", four},
+	{"exaone4 windows", "exaone4", four + `, "num_hidden_layers": 64`},
 	{"glm4", "glm4", `, "head_dim": 32, "pad_token_id": 0`}, {"cohere2", "cohere2", four + `, "logit_scale": 0.5`},
 	{"cohere2 period", "cohere2", four + `, "num_hidden_layers": 3, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]`},
-	{"gpt2", "gpt2", `, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256`},
+	{"gpt2", "gpt2", `, "num_attention_heads": null, "num_key_value_heads": null, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256`},
 }
 
 // phiLongRoPE are a Phi-3's settings of longrope.

@@ -97,6 +97,8 @@ type windows struct {
 	period int
 	// optional says that there may be none.
 	optional bool
+	// layers says that llama.cpp has them in models of so many layers, and in no others; 0 is any number.
+	layers int
 	// unread says, where llama.cpp gives none, that config.json's sliding_window needs no use_sliding_window.
 	unread bool
 }

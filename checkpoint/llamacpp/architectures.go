@@ -107,7 +107,7 @@ var all = []architecture{
 			{config: "use_parallel_residual", tensor: "ffn_norm.weight", missing: true}}},
 	{name: "exaone4", modelType: "exaone4", class: "Exaone4ForCausalLM", modules: slices.Concat(decoderModules, postNorms, headNorms),
 		defaults: `{"rms_norm_eps": 1e-5, "sliding_window": 4096, "sliding_window_pattern": 4}`, ropeTensors: []string{"llama3"},
-		window: windows{period: 4, optional: true}},
+		window: windows{period: 4, optional: true, layers: 64}},
 	{name: "glm4", modelType: "glm4", class: "Glm4ForCausalLM", biased: qkv, partial: true, flags: []flag{attentionBias},
 		modules: slices.Concat(embeddings, attention, fusedMLP, []names{{"model.layers.N.input_layernorm", "blk.N.attn_norm"},
 			{"model.layers.N.post_self_attn_layernorm", "blk.N.post_attention_norm"}, {"model.layers.N.post_attention_layernorm", "blk.N.ffn_norm"},

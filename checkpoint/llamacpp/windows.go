@@ -41,7 +41,7 @@ func (w windows) read(s *settings, c map[string]any) error {
 	switch {
 	case w.period == 0:
 		return nil
-	case w.optional && s.optional(slidingKey, 0) == 0:
+	case w.layers > 0 && layers != w.layers, w.optional && s.optional(slidingKey, 0) == 0:
 		c["sliding_window"] = nil
 		return nil
 	case !s.has(slidingKey):
@@ -83,6 +83,9 @@ func (w windows) write(m *gguf.Metadata, arch string, k windowKeys) error {
 	switch {
 	case w.period == 0:
 		return nil
+	case w.layers > 0 && (k.Window != nil) != (k.Layers == w.layers):
+		return fmt.Errorf("config.json: llama.cpp's %s has windows with %d layers and no others; this model has %d layers, sliding_window says otherwise: %w",
+			arch, w.layers, k.Layers, ErrUnsupported)
 	case k.Window == nil && w.optional:
 		return nil
 	case k.Window == nil || *k.Window <= 0:
