@@ -62,8 +62,7 @@ var decoders = []struct{ name, modelType, more string }{
 		"original_max_position_embeddings": 8192}`},
 	{"linear", "llama", `, "rope_scaling": {"rope_type": "linear", "factor": 2.0}`},
 	{"yarn", "llama", `, "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}`},
-	{"yarn with its factor", "qwen3", `, "rope_scaling": {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 32, "attention_factor": 1.3,
-		"beta_fast": 16.0, "beta_slow": 2.0}`},
+	{"yarn with its factor", "qwen3", `, "rope_scaling": {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 32, "attention_factor": 1.3}`},
 	{"mistral", "mistral", `, "sliding_window": null`}, {"qwen2", "qwen2", ""}, {"qwen3", "qwen3", `, "head_dim": 32`}, {"olmo2", "olmo2", ""},
 	{"olmo3", "olmo3", four + `, "rope_parameters": {"full_attention": {"rope_type": "yarn", "rope_theta": 500000.0, "factor": 4.0, "original_max_position_embeddings": 64},
 		"sliding_attention": {"rope_type": "default", "rope_theta": 500000.0}}`},
@@ -84,8 +83,16 @@ var decoders = []struct{ name, modelType, more string }{
 	{"exaone4 windows", "exaone4", four + `, "num_hidden_layers": 64`},
 	{"glm4", "glm4", `, "head_dim": 32, "pad_token_id": 0`}, {"cohere2", "cohere2", four + `, "logit_scale": 0.5`},
 	{"cohere2 period", "cohere2", four + `, "num_hidden_layers": 3, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]`},
+	{"mixtral", "mixtral", `, "num_local_experts": 6, "num_experts_per_tok": 3, "sliding_window": null`},
+	{"qwen2_moe", "qwen2_moe", experts + `, "shared_expert_intermediate_size": 96, "norm_topk_prob": false`},
+	{"qwen3_moe", "qwen3_moe", experts + `, "head_dim": 32, "norm_topk_prob": true`},
+	{"olmoe", "olmoe", `, "num_experts": 6, "num_experts_per_tok": 3, "norm_topk_prob": false, "pad_token_id": 0, "num_key_value_heads": 4`},
+	{"gpt_oss", "gpt_oss", four + `, "head_dim": 32, "num_local_experts": 4, "num_experts_per_tok": 2`},
 	{"gpt2", "gpt2", `, "num_attention_heads": null, "num_key_value_heads": null, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256`},
 }
+
+// experts are settings of six experts, of which each token has three.
+const experts = `, "num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 32`
 
 // phiLongRoPE are a Phi-3's settings of longrope.
 const phiLongRoPE = `, "sliding_window": null, "pad_token_id": 0, "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],

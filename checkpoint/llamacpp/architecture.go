@@ -36,6 +36,8 @@ type architecture struct {
 	keys map[string]string
 	// settings are further keys of config.json that the metadata have as well.
 	settings []setting
+	// copies are settings that the metadata have under a further key; they are written, and not read.
+	copies []setting
 	// must are keys of config.json with the only value that llama.cpp computes, as JSON.
 	must map[string]string
 	// flags are keys of config.json that follow from the tensors of the first layer.
@@ -46,8 +48,10 @@ type architecture struct {
 	encoder bool
 	// interleaved says that the rows of q_proj and k_proj are in the order of Su et al.'s pairs (2j, 2j+1).
 	interleaved bool
-	// transposed says that Hugging Face keeps the matrices of layers as [in, out].
-	transposed bool
+	// transposed is a part of the names of llama.cpp's matrices that Hugging Face keeps as [in, out]; "" is none.
+	transposed string
+	// row is a module of one row that files have as a vector.
+	row string
 	// shift is added to the weights of norms in llama.cpp's files.
 	shift float32
 	// turns says that halves of rows are in turns, not one below the other.

@@ -30,6 +30,19 @@ var sandwichNorms = slices.Concat(postNorms, []names{{"model.layers.N.input_laye
 
 var decoderModules = slices.Concat(embeddings, attention, gatedMLP)
 
+// Experts are entries of stacked tensors.
+var (
+	routedExperts = []names{{"model.layers.N.mlp.gate", "blk.N.ffn_gate_inp"},
+		{"model.layers.N.mlp.experts.E.gate_up_proj", "blk.N.ffn_gate_exps+blk.N.ffn_up_exps"}, {"model.layers.N.mlp.experts.E.down_proj", "blk.N.ffn_down_exps"}}
+	sharedExpert = []names{{"model.layers.N.mlp.shared_expert.gate_proj", "blk.N.ffn_gate_shexp"}, {"model.layers.N.mlp.shared_expert.up_proj", "blk.N.ffn_up_shexp"},
+		{"model.layers.N.mlp.shared_expert.down_proj", "blk.N.ffn_down_shexp"}, {"model.layers.N.mlp.shared_expert_gate", "blk.N.ffn_gate_inp_shexp"}}
+	moe = slices.Concat(embeddings, attention, preNorms, routedExperts)
+
+	localExperts = []setting{{"num_local_experts", expertsKey, count, true}, {"num_experts_per_tok", "expert_used_count", count, true}}
+	numExperts   = []setting{{"num_experts", expertsKey, count, true}, {"num_experts_per_tok", "expert_used_count", count, true}}
+	expertSize   = setting{"moe_intermediate_size", "expert_feed_forward_length", count, true}
+)
+
 var bertModules = []names{
 	{"embeddings.word_embeddings", "token_embd"}, {"embeddings.position_embeddings", "position_embd"},
 	{"embeddings.token_type_embeddings", "token_types"}, {"embeddings.LayerNorm", "token_embd_norm"},
@@ -117,7 +130,7 @@ var all = []architecture{
 		modules:  slices.Concat(decoderModules, []names{{"model.layers.N.input_layernorm", "blk.N.attn_norm"}}),
 		defaults: `{"layer_norm_eps": 1e-5, "logit_scale": 0.0625, "sliding_window": 4096}`,
 		settings: []setting{{"logit_scale", "logit_scale", decimal, true}}, window: windows{period: 4}},
-	{name: "gpt2", modelType: "gpt2", class: "GPT2LMHeadModel", biased: []string{"*"}, layerNorm: true, learned: true, transposed: true,
+	{name: "gpt2", modelType: "gpt2", class: "GPT2LMHeadModel", biased: []string{"*"}, layerNorm: true, learned: true, transposed: "blk.",
 		modules: []names{{"transformer.wte", "token_embd"}, {"transformer.wpe", "position_embd"}, {"transformer.ln_f", "output_norm"}, {"lm_head", "output"},
 			{"transformer.h.N.ln_1", "blk.N.attn_norm"}, {"transformer.h.N.attn.c_attn", "blk.N.attn_qkv"},
 			{"transformer.h.N.attn.c_proj", "blk.N.attn_output"}, {"transformer.h.N.ln_2", "blk.N.ffn_norm"},
@@ -126,6 +139,30 @@ var all = []architecture{
 		must: map[string]string{"scale_attn_weights": "true", "scale_attn_by_inverse_layer_idx": "false"},
 		keys: map[string]string{"hidden_size": "n_embd", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "max_position_embeddings": "n_positions",
 			"intermediate_size": "n_inner", "layer_norm_eps": "layer_norm_epsilon", "hidden_act": "activation_function"}},
+	{name: "llama", modelType: "mixtral", class: "MixtralForCausalLM", marks: expertsKey, modules: moe, interleaved: true, settings: localExperts,
+		ropeTensors: []string{"llama3", "longrope"}, window: windows{unread: true},
+		defaults: `{"rms_norm_eps": 1e-5, "rope_theta": 1000000, "num_local_experts": 8, "num_experts_per_tok": 2}`},
+	{name: "qwen2moe", modelType: "qwen2_moe", class: "Qwen2MoeForCausalLM", marks: expertsKey, modules: slices.Concat(moe, sharedExpert), biased: qkv,
+		square: true, untied: true, row: "ffn_gate_inp_shexp",
+		settings: append([]setting{expertSize, {"shared_expert_intermediate_size", "expert_shared_feed_forward_length", count, true}}, numExperts...),
+		flags:    []flag{{config: "qkv_bias", tensor: "attn_q.bias"}},
+		must:     map[string]string{"norm_topk_prob": "false", "decoder_sparse_step": "1", "mlp_only_layers": "[]"},
+		defaults: `{"num_experts": 60, "num_experts_per_tok": 4, "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632}`},
+	{name: "qwen3moe", modelType: "qwen3_moe", class: "Qwen3MoeForCausalLM", marks: expertsKey, modules: slices.Concat(moe, headNorms),
+		settings: append([]setting{expertSize}, numExperts...),
+		must:     map[string]string{"norm_topk_prob": "true", "decoder_sparse_step": "1", "mlp_only_layers": "[]"},
+		defaults: `{"norm_topk_prob": false, "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768}`},
+	{name: "olmoe", modelType: "olmoe", class: "OlmoeForCausalLM", marks: expertsKey, modules: slices.Concat(moe, headNorms), square: true, untied: true,
+		settings: numExperts, must: map[string]string{"norm_topk_prob": "false"},
+		defaults: `{"rms_norm_eps": 1e-5, "num_experts": 64, "num_experts_per_tok": 8}`},
+	{name: "gpt-oss", modelType: "gpt_oss", class: "GptOssForCausalLM", marks: expertsKey, turns: true, transposed: "_exps", untied: true,
+		modules: slices.Concat(embeddings, attention, routedExperts[1:], []names{{"model.layers.N.mlp.router", "blk.N.ffn_gate_inp"},
+			{"model.layers.N.self_attn.sinks", "blk.N.attn_sinks"}, {"model.layers.N.input_layernorm", "blk.N.attn_norm"},
+			{"model.layers.N.post_attention_layernorm", "blk.N.post_attention_norm"}}),
+		biased:   append([]string{"ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"}, qkvo...),
+		settings: localExperts, flags: []flag{attentionBias}, must: map[string]string{"attention_bias": "true", "swiglu_alpha": "1.702", "swiglu_limit": "7"},
+		copies: []setting{{"intermediate_size", "expert_feed_forward_length", count, true}}, window: windows{period: 2},
+		defaults: `{"head_dim": 64, "rms_norm_eps": 1e-5, "rope_theta": 150000, "sliding_window": 128, "num_local_experts": 128, "num_experts_per_tok": 4}`},
 	{name: "bert", modelType: "bert", class: "BertModel", modules: bertModules, encoder: true, layerNorm: true, biased: []string{"*"},
 		defaults: `{"layer_norm_eps": 1e-12, "hidden_act": "gelu"}`, activations: []string{"gelu"}},
 }

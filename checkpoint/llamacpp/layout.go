@@ -73,7 +73,7 @@ func NewLayout(config json.RawMessage, positions int, shape func(name string) []
 func (l *Layout) readShapes(shape func(name string) []int) error {
 	of := func(gguf string) ([]int, error) {
 		name := l.arch.hf(gguf)
-		if s := shape(name); len(s) == 2 || name == "" {
+		if s := shape(name); name == "" || len(s) == 2 {
 			return s, nil
 		}
 		return nil, fmt.Errorf("no weight %s with rows and columns", name)
@@ -174,7 +174,7 @@ func (l *Layout) settings(m *gguf.Metadata) error {
 		}
 		m.Set(key(s.name), uint32(s.value))
 	}
-	for _, t := range append([]setting{l.arch.epsilon()}, l.arch.settings...) {
+	for _, t := range slices.Concat([]setting{l.arch.epsilon()}, l.arch.settings, l.arch.copies) {
 		if err := t.write(m, l.arch.name, l.raw); err != nil {
 			return err
 		}

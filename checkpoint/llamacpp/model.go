@@ -116,6 +116,9 @@ func (m *Model) tensors(name string) ([]gguf.Tensor, bool) {
 			size := len(t.Data) / t.Shape[0]
 			t.Data, t.Shape = t.Data[p.entry*size:(p.entry+1)*size], t.Shape[1:]
 		}
+		if len(t.Shape) == 1 && m.arch.row != "" && strings.Contains(n, m.arch.row) {
+			t.Shape = []int{1, t.Shape[0]}
+		}
 		list = append(list, t)
 	}
 	return list, true
@@ -123,7 +126,7 @@ func (m *Model) tensors(name string) ([]gguf.Tensor, bool) {
 
 // transposes says whether Hugging Face keeps a matrix as [in, out].
 func (m *Model) transposes(p place, shape []int) bool {
-	return m.arch.transposed && len(shape) == 2 && strings.HasPrefix(p.tensors[0], "blk.")
+	return m.arch.transposed != "" && len(shape) == 2 && strings.Contains(p.tensors[0], m.arch.transposed)
 }
 
 // Get returns a tensor by Hugging Face's name. Its data are as they are stored, so its type may be one of GGUF's blocks and its
@@ -166,23 +169,25 @@ func (m *Model) Source(name string) (tensor.Source, error) {
 		}
 		parts = append(parts, src)
 	}
-	switch shape := list[0].Shape; {
-	case len(shape) == 1:
+	if len(list[0].Shape) == 1 {
 		return m.vector(name, parts), nil
+	}
+	src, err := m.matrix(name, parts)
+	if err == nil && m.transposes(m.places[name], list[0].Shape) {
+		src = tensor.Transpose(src)
+	}
+	return src, err
+}
+
+// matrix is a matrix, of which parts may lie in several tensors, with its rows in Hugging Face's order.
+func (m *Model) matrix(name string, parts []tensor.Source) (tensor.Source, error) {
+	src, d := parts[0], m.arch.interleaves(name, m.headDim)
+	switch {
 	case len(parts) > 1 && m.arch.turns:
 		return inTurns(parts), nil
 	case len(parts) > 1:
 		return stacked(parts), nil
-	case m.transposes(m.places[name], shape):
-		return tensor.Transpose(parts[0]), nil
-	}
-	return m.matrix(name, parts[0])
-}
-
-// matrix is a matrix with its rows in Hugging Face's order.
-func (m *Model) matrix(name string, src tensor.Source) (tensor.Source, error) {
-	d := m.arch.interleaves(name, m.headDim)
-	if d == 0 {
+	case d == 0:
 		return src, nil
 	}
 	rows, _ := src.Dims()

@@ -182,11 +182,18 @@ func (r rope) tensors(headDim int) []gguf.Entry {
 
 // lost is what llama.cpp computes otherwise.
 func (r rope) lost() []string {
-	switch {
-	case r.RopeType == "yarn" && r.Truncate != nil && !*r.Truncate:
-		return []string{"truncate false of yarn (llama.cpp rounds the bounds between frequencies that are kept and those that are interpolated)"}
-	case r.RopeType == "longrope" || r.RopeType == "su":
+	switch r.RopeType {
+	case "longrope", "su":
 		return []string{fmt.Sprintf("short_factor by the length of a text (llama.cpp takes long_factor for all texts where its context is longer than %g)", r.Positions)}
+	case "yarn":
+		var lost []string
+		if r.Truncate != nil && !*r.Truncate {
+			lost = append(lost, "truncate false of yarn (llama.cpp rounds the bounds between frequencies that are kept and those that are interpolated)")
+		}
+		if fast, slow := firstSet(r.BetaFast, 32), firstSet(r.BetaSlow, 1); fast != 32 || slow != 1 {
+			lost = append(lost, fmt.Sprintf("beta_fast %g and beta_slow %g of yarn (llama.cpp takes 32 and 1 unless it is told)", fast, slow))
+		}
+		return lost
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package llamacpp
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/tensor"
@@ -78,6 +79,9 @@ func (l *Layout) part(w Weight, p place, i int) Weight {
 	w.Shape[0] /= n
 	if d := l.arch.shifts(w.Name); d != 0 {
 		w.Source = shifted(w.Source, d)
+	}
+	if row := l.arch.row; row != "" && strings.Contains(p.tensors[0], row) {
+		w.Shape = w.Shape[1:]
 	}
 	if len(w.Shape) == 1 || p.tensors[0] == "position_embd.weight" || p.tensors[0] == "token_types.weight" {
 		w.Type = gguf.F32

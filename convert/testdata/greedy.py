@@ -10,8 +10,7 @@ import llama_cpp
 import numpy as np
 
 model, lora, prompts, count = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), int(sys.argv[4])
-llm = llama_cpp.Llama(model_path=model, lora_path=None if lora == "-" else lora, n_ctx=256, n_threads=1, verbose=False,
-                      yarn_attn_factor=-1.0, yarn_beta_fast=-1.0, yarn_beta_slow=-1.0)  # the file's
+llm = llama_cpp.Llama(model_path=model, lora_path=None if lora == "-" else lora, n_ctx=256, n_threads=1, verbose=False)
 texts = []
 for prompt in prompts:
     llm.reset()
