@@ -68,14 +68,14 @@ func TestCombineAsPEFT(t *testing.T) {
 // lacks has the others'.
 func TestCombineOnAModel(t *testing.T) {
 	m := tinyModel(t, false)
-	make := func(name string, method Method) *Adapter {
+	attached := func(name string, method Method) *Adapter {
 		a := mustAttach(t, m, name, method)
 		stirAll(a, uint64(len(name)))
 		return a
 	}
 	some := func(names ...string) Common { return Common{TargetModules: Suffixes(names...)} }
-	moraA, moraB := make("mora-a", &MoRA{Common: some("q_proj", "up_proj"), R: 2, Type: Sharing}), make("mora-bb", &MoRA{Common: some("up_proj", "v_proj"), R: 2, Type: Sharing})
-	rslora, ten := make("rslora", &LoRA{Common: some("q_proj"), R: 3, RSLoRA: true}), make("mora-six", &MoRA{Common: some("q_proj"), R: 2})
+	moraA, moraB := attached("mora-a", &MoRA{Common: some("q_proj", "up_proj"), R: 2, Type: Sharing}), attached("mora-bb", &MoRA{Common: some("up_proj", "v_proj"), R: 2, Type: Sharing})
+	rslora, ten := attached("rslora", &LoRA{Common: some("q_proj"), R: 3, RSLoRA: true}), attached("mora-six", &MoRA{Common: some("q_proj"), R: 2})
 	before := slices.Clone(op.Data(moraA.Params()[0].Param).Data)
 	for name, c := range map[string]struct {
 		parts  []Weighted
@@ -105,7 +105,7 @@ func TestCombineOnAModel(t *testing.T) {
 	if !slices.Equal(before, op.Data(moraA.Params()[0].Param).Data) {
 		t.Error("a part has changed")
 	}
-	biased := make("whole", &LoRA{Common: Common{TargetModules: Suffixes("q_proj"), ModulesToSave: stringList{"lm_head"}}, R: 2})
+	biased := attached("whole", &LoRA{Common: Common{TargetModules: Suffixes("q_proj"), ModulesToSave: stringList{"lm_head"}}, R: 2})
 	for want, c := range map[string]struct {
 		parts []Weighted
 		o     CombineOptions

@@ -21,7 +21,7 @@ var variants = map[string][]map[string]any{
 	"loraplus": {{"init_lora_weights": "olora"}},
 	"dora":     {{"use_rslora": true}},
 	"asylora":  {{"freeze_a": false}},
-	"mora":     {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}, {"mora_type": "auto"}},
+	"mora":     {{"mora_type": 1}, {"mora_type": 2}, {"mora_type": 3}, {"mora_type": 4}, {"mora_type": "truncation"}, {"mora_type": "decouple"}, {"mora_type": "auto"}, {"save_format": "lora_A"}},
 	"ia3":      {{"feedforward_modules": ".*"}},
 	"adalora":  {{"lora_alpha": 0}},
 	"vera":     {{"save_projection": false, "projection_prng_key": 3}},

@@ -84,6 +84,9 @@ func (a *Adapter) save(dir string) error {
 	method := a.written()
 	var tensors []checkpoint.Tensor
 	for _, t := range slices.Concat(a.tensors(), a.storedBase(), a.storedHead(method.Settings().TaskType)) {
+		if t.ReadOnly {
+			continue
+		}
 		data := t.values()
 		if i := notFinite(data); i >= 0 {
 			return fmt.Errorf("%s holds %v", t.Name, data[i])
@@ -160,6 +163,9 @@ func load(ctx context.Context, m *model.Model, dir, name string) (*Adapter, erro
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
+	if r, ok := method.(TensorNameReader); ok {
+		r.ReadTensorNames(slices.Collect(maps.Keys(file.names)))
+	}
 	a := &Adapter{Name: name, Method: method, model: m}
 	if err := a.fromFile(ctx, file); err != nil {
 		a.Detach()

@@ -12,7 +12,7 @@ import (
 
 // Method is a way of changing linear layers: a pointer to a struct that embeds Common and whose JSON is
 // adapter_config.json. What else a method may do is in the optional interfaces TargetPreparer, Validator,
-// ConfigTranslator, InputDropper, PatternLister, HookProvider, SharedTensorStorer, MethodNamer and Noter.
+// ConfigTranslator, TensorNameReader, InputDropper, PatternLister, HookProvider, SharedTensorStorer, MethodNamer and Noter.
 type Method interface {
 	// Settings returns the settings that every method has.
 	Settings() *Common
@@ -44,6 +44,13 @@ type ConfigTranslator interface {
 	ToFile(settings map[string]any)
 	// FromFile changes the struct after a file has been read into it.
 	FromFile() error
+}
+
+// TensorNameReader is implemented by a method with a setting that is not in adapter_config.json, and that the names of the
+// tensors tell.
+type TensorNameReader interface {
+	// ReadTensorNames is called before the layers are adapted, with the names of all tensors in the file.
+	ReadTensorNames(names []string)
 }
 
 // InputDropper is implemented by a method with dropout on the adapter's input.
@@ -90,14 +97,16 @@ type LowRankFactorer interface {
 	LowRankFactors(out, in int) (b, a tensor.Matrix)
 }
 
-// StoredTensor is a tensor in an adapter's file. Several tensors may stand for the same parameter: Save writes all of
-// them, and Load wants one of them at least.
+// StoredTensor is a tensor in an adapter's file. Several tensors may stand for the same parameter: Save writes all that are
+// not ReadOnly, and Load wants one of them at least.
 type StoredTensor struct {
 	// Name is the tensor's name after the layer's path, such as "lora_A.weight".
 	Name  string
 	Shape []int
 	// Param is the parameter that the tensor stands for; it need not train.
 	Param *nn.Param
+	// ReadOnly says that Load reads the tensor where a file has it, and that Save does not write it.
+	ReadOnly bool
 	// Pack makes the tensor's values, and Unpack takes them apart, where these are not simply Param's values. Elsewhere both
 	// are nil.
 	Pack   func() []float32

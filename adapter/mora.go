@@ -49,6 +49,10 @@ type MoRA struct {
 	FanInFanOut bool `json:"fan_in_fan_out"`
 	// Type chooses the operators.
 	Type MoRAType `json:"mora_type"`
+	// SaveFormat says under which names M is saved: "both", as lora_A and as lora_B, which is what the published
+	// implementation writes, or "lora_A", in a file of half the size. Both are read. adapter_config.json does not have the
+	// key, which the published implementation would refuse: the tensors tell.
+	SaveFormat SaveFormat `json:"save_format"`
 
 	reason string // why Auto became this Type
 }
@@ -62,6 +66,8 @@ var (
 	_ model.Adapter        = (*mora)(nil)
 	_ model.DeltaForwarder = (*mora)(nil)
 	_ TensorStorer         = (*mora)(nil)
+	_ ConfigTranslator     = (*MoRA)(nil)
+	_ TensorNameReader     = (*MoRA)(nil)
 	_ Ranker               = (*mora)(nil)
 	_ SpectrumFactorer     = (*mora)(nil)
 )
@@ -126,8 +132,44 @@ func (t *MoRAType) UnmarshalJSON(raw []byte) error {
 	return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want 1, 2, 3, 4, 6 or one of the names %q", wording.Clip(raw, 60), names))
 }
 
+// SaveFormat says how often the matrix of a MoRA layer is in a file.
+type SaveFormat int
+
+const (
+	// SaveBoth writes it twice, as lora_A and lora_B.
+	SaveBoth SaveFormat = iota
+	// SaveLoRAA writes it once, as lora_A.
+	SaveLoRAA
+)
+
+var saveFormats = []string{SaveBoth: "both", SaveLoRAA: "lora_A"}
+
+// String returns the format's name.
+func (f SaveFormat) String() string {
+	if f < 0 || int(f) >= len(saveFormats) {
+		return fmt.Sprintf("save_format %d", int(f))
+	}
+	return saveFormats[f]
+}
+
+// MarshalJSON writes the name.
+func (f SaveFormat) MarshalJSON() ([]byte, error) { return json.Marshal(f.String()) }
+
+// UnmarshalJSON reads a name.
+func (f *SaveFormat) UnmarshalJSON(raw []byte) error {
+	i := slices.Index(saveFormats, strings.Trim(string(raw), `"`))
+	if i < 0 {
+		return ofKind(ErrUnsupported, fmt.Errorf("%s is not supported; want one of the names %q", wording.Clip(raw, 60), saveFormats))
+	}
+	*f = SaveFormat(i)
+	return nil
+}
+
 // Validate implements Validator.
 func (c *MoRA) Validate() error {
+	if c.SaveFormat < 0 || int(c.SaveFormat) >= len(saveFormats) {
+		return fmt.Errorf("save_format is %d; want both or lora_A", int(c.SaveFormat))
+	}
 	if moraNames[c.Type] == "" {
 		return fmt.Errorf("mora_type is %d; want 1, 2, 3, 4, 6, truncation, decouple or auto", int(c.Type))
 	}
@@ -135,6 +177,19 @@ func (c *MoRA) Validate() error {
 		return err
 	}
 	return c.lowRank().validate()
+}
+
+// ToFile implements ConfigTranslator.
+func (c *MoRA) ToFile(all map[string]any) { delete(all, "save_format") }
+
+// FromFile implements ConfigTranslator.
+func (c *MoRA) FromFile() error { return nil }
+
+// ReadTensorNames implements TensorNameReader.
+func (c *MoRA) ReadTensorNames(names []string) {
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".lora_B.weight") }) {
+		c.SaveFormat = SaveLoRAA
+	}
 }
 
 // MethodName implements MethodNamer.
@@ -190,23 +245,25 @@ func (c *MoRA) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {
 	if c.Init == InitRandom {
 		m = kaiming(rng, q*q, q)
 	}
-	return &mora{m: op.NewParam(m, q, q), operators: newOperators(c.Type, in, out, q)}, nil
+	return &mora{m: op.NewParam(m, q, q), format: c.SaveFormat, operators: newOperators(c.Type, in, out, q)}, nil
 }
 
 // mora is MoRA on one layer.
 type mora struct {
 	nn.Module
-	m *nn.Param // [r̂, r̂]
+	m      *nn.Param // [r̂, r̂]
+	format SaveFormat
 	*operators
 }
 
 // Params implements model.Adapter.
 func (a *mora) Params() []model.Param { return []model.Param{{Name: "lora_A.weight", Param: a.m}} }
 
-// StoredTensors implements TensorStorer: as in the published implementation, M is saved as both lora_A and lora_B.
+// StoredTensors implements TensorStorer: as in the published implementation, where lora_A and lora_B are the same matrix.
 func (a *mora) StoredTensors() []StoredTensor {
 	shape := []int{a.q, a.q}
-	return []StoredTensor{{Name: "lora_A.weight", Shape: shape, Param: a.m}, {Name: "lora_B.weight", Shape: shape, Param: a.m}}
+	return []StoredTensor{{Name: "lora_A.weight", Shape: shape, Param: a.m},
+		{Name: "lora_B.weight", Shape: shape, Param: a.m, ReadOnly: a.format == SaveLoRAA}}
 }
 
 // Rank implements Ranker.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/adapter"
+
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/tasks"
@@ -149,5 +151,16 @@ func TestBF16AndRandomModel(t *testing.T) {
 	}
 	if _, err := RandomModel(t.Context(), filepath.Join(t.TempDir(), "none.json")); err == nil {
 		t.Error("no error without a file")
+	}
+}
+
+// TestDecodeWith measures generation with an adapter that is attached.
+func TestDecodeWith(t *testing.T) {
+	m := tiny.Load(t, tiny.Llama(t))
+	if _, err := adapter.Attach(t.Context(), m, "a", &adapter.MoRA{R: 1}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := DecodeWith(t.Context(), m, "a", 1, 5, 3); err != nil || r.NewTokens != 3 || !(r.DecodeTokensPerSecond > 0) {
+		t.Errorf("got %+v, %v", r, err)
 	}
 }

@@ -31,6 +31,11 @@ type DecodeResult struct {
 // Decode measures greedy generation of newTokens tokens for each of several prompts at once. A prompt has the given
 // number of random tokens.
 func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int) (*DecodeResult, error) {
+	return DecodeWith(ctx, m, "", prompts, tokens, newTokens)
+}
+
+// DecodeWith is Decode with an adapter that is attached to the model, by its name. It is not merged.
+func DecodeWith(ctx context.Context, m *model.Model, adapter string, prompts, tokens, newTokens int) (*DecodeResult, error) {
 	switch maxLength := m.Config().MaxPositionEmbeddings; {
 	case prompts < 1:
 		return nil, fmt.Errorf("bench: prompts is %d; want 1 or more", prompts)
@@ -44,7 +49,7 @@ func Decode(ctx context.Context, m *model.Model, prompts, tokens, newTokens int)
 	}
 	bandwidths := memoryBandwidths()
 	began, first := time.Now(), time.Time{}
-	_, err := m.Generate(ctx, ids, model.GenerationConfig{MaxNewTokens: newTokens}, func(prompt int, _ int32) bool {
+	_, err := m.Generate(ctx, ids, model.GenerationConfig{MaxNewTokens: newTokens, Adapter: adapter}, func(prompt int, _ int32) bool {
 		if prompt == prompts-1 && first.IsZero() {
 			first = time.Now()
 		}

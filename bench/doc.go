@@ -11,6 +11,6 @@
 //
 // [LoadModel] loads a model to measure. [Train] measures training steps as [Options] say and returns a [Result], with
 // an [OperatorTime] for each kind of operator if a profile was asked for; [Methods] lists the methods that it knows.
-// [Forward] measures passes without gradients ([ForwardResult]), [Decode] measures generation ([DecodeResult]), and
+// [Forward] measures passes without gradients ([ForwardResult]), [Decode] and [DecodeWith] measure generation ([DecodeResult]), and
 // [Sweep] measures how the cost of training grows with rows, length, r and threads.
 package bench

@@ -42,6 +42,12 @@ var columns = map[string]column{
 	"best loss":       {lower: true, figures: lossFigure("best held-out loss", 4, (*Record).bestLoss, func(loss float64) float64 { return loss })},
 	"perplexity":      {lower: true, figures: lossFigure("perplexity", 3, (*Record).lastEvaluation, math.Exp)},
 	"best perplexity": {lower: true, figures: lossFigure("best perplexity", 3, (*Record).bestLoss, math.Exp)},
+	documentLoss: {lower: true, figures: func(r *Record, _ float64) []figure {
+		if r.DocumentLoss == 0 {
+			return nil
+		}
+		return []figure{{documentLoss, r.DocumentLoss, 4, ""}}
+	}},
 	"best step": {lower: true, figures: func(r *Record, _ float64) []figure {
 		return []figure{{"step of the best loss", float64(r.bestLoss().Step), 0, ""}}
 	}},
@@ -60,6 +66,9 @@ var columns = map[string]column{
 		return all
 	}},
 }
+
+// documentLoss is the column of the mean loss of the held-out documents, each scored alone.
+const documentLoss = "document loss"
 
 // Columns returns the names of the columns that a table can have. A name that ends in a space is followed by a number.
 func Columns() []string { return slices.Sorted(maps.Keys(columns)) }

@@ -31,6 +31,9 @@ func (t *table) writeCSV(path string) error {
 				add(r.Steps, k, m[k])
 			}
 		}
+		if r.DocumentLoss != 0 {
+			add(r.Steps, documentLoss, r.DocumentLoss)
+		}
 		add(r.Steps, "training seconds", r.TrainSeconds)
 		add(r.Steps, "peak bytes", float64(r.PeakBytes))
 	}

@@ -136,6 +136,7 @@ func (t *table) markdown() string {
 		}
 	}
 	b.WriteString(t.testSection(c))
+	b.WriteString(t.bootstrapSection())
 	b.WriteString(t.costSection())
 	b.WriteString(t.searchSection())
 	b.WriteString(t.noteSection())

@@ -45,6 +45,8 @@ type Record struct {
 	// above inspect.SingularValueThreshold, by module, as means over layers.
 	EvalTasks      map[string]float64 `json:"benchmarks,omitempty"`
 	SingularValues map[string]float64 `json:"singular_values,omitempty"`
+	// DocumentLoss is the mean loss over the tokens of the held-out documents, each scored alone; 0 if it was not asked for.
+	DocumentLoss float64 `json:"document_loss,omitempty"`
 	// Levels are what guessing and the most frequent answer get, by the name of the EvalTask; "score" is the run's own.
 	Levels map[string]tasks.Levels `json:"levels,omitempty"`
 }

@@ -35,6 +35,9 @@ func joinGroup(group, between, name string) string {
 	return strings.TrimPrefix(group+between+name, between)
 }
 
+// hasColumn reports whether the row's table asks for a column.
+func (r *tableRow) hasColumn(name string) bool { return slices.Contains(r.recipe.Table.Columns, name) }
+
 // matches reports whether a row is selected by NAME, GROUP or GROUP/NAME.
 func (r *tableRow) matches(what string) bool {
 	return what == r.name || what == r.group || what == r.group+"/"+r.name
@@ -64,6 +67,16 @@ type job struct {
 	search bool
 	// mayStop says that the run may end early if it looks hopeless.
 	mayStop bool
+}
+
+// reports reports whether a run has to have a column of its own that takes time after the training. A run of a search needs
+// it to choose by, or because the row may take the run for one of its seeds.
+func (j job) reports(column string) bool {
+	if !j.row.hasColumn(column) || !j.search || j.row.search.metric == column {
+		return j.row.hasColumn(column)
+	}
+	first, seed := j.row.recipe.Config.Train.Seed, j.recipe.Config.Train.Seed
+	return seed >= first && seed < first+uint64(j.row.seeds)
 }
 
 // seedJobs returns the row's own runs with the recipe that its search found.

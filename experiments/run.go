@@ -91,7 +91,7 @@ func (t *table) complete(ctx context.Context, j job, recipe finetune.Recipe, rec
 			return fmt.Errorf("%s: %w", t.file(j), err)
 		}
 	}
-	if err := t.scoreRun(ctx, j, recipe, rec); err != nil {
+	if err := t.scoreRun(ctx, j, recipe, rec, task); err != nil {
 		return fmt.Errorf("%s: %w", t.file(j), err)
 	}
 	return nil

@@ -1,9 +1,11 @@
 package experiments
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
@@ -11,20 +13,22 @@ import (
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/inspect"
+	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// scoreRun scores a finished run on the row's eval tasks and, if the table is about ranks, counts its singular values.
-func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec *Record) error {
-	if slices.Contains(recipe.Table.Columns, "singular values") {
+// scoreRun scores a finished run on the row's eval tasks and, if the table asks for it, counts its singular values and
+// computes the loss of each held-out document.
+func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec *Record, task tasks.Task) error {
+	if j.reports("singular values") {
 		var err error
 		if rec.SingularValues, err = singularValues(ctx, recipe); err != nil {
 			return err
 		}
 	}
-	if len(recipe.EvalTasks) == 0 {
+	if len(recipe.EvalTasks) == 0 && !j.reports(documentLoss) {
 		return nil
 	}
 	evalRun := evaluate.Run{Model: recipe.Config.Base(), Adapter: recipe.Config.Save.OutputDir}
@@ -36,6 +40,11 @@ func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec
 		return err
 	}
 	defer func() { _ = session.Close() }()
+	if j.reports(documentLoss) {
+		if err := t.scoreDocuments(ctx, session, task, j, rec); err != nil {
+			return err
+		}
+	}
 	if evalRun.Model, err = infer.ModelDir(evalRun.Model); err != nil {
 		return err
 	}
@@ -52,9 +61,32 @@ func (t *table) scoreRun(ctx context.Context, j job, recipe finetune.Recipe, rec
 	return nil
 }
 
-// answersFile returns the path of a run's answers to an eval task.
-func (t *table) answersFile(j job, task finetune.EvalTask) string {
-	return t.recordFile(j) + "." + strings.ReplaceAll(task.Name, " ", "-") + ".jsonl"
+// answersSuffix is what the name of a file of answers to an eval task has after that of its record.
+func answersSuffix(task finetune.EvalTask) string {
+	return "." + strings.ReplaceAll(task.Name, " ", "-") + ".jsonl"
+}
+
+// scoreDocuments computes the loss of each held-out document of a run, puts the mean into the record and the losses into
+// a file beside it.
+func (t *table) scoreDocuments(ctx context.Context, session *infer.Session, task tasks.Task, j job, rec *Record) error {
+	all, err := evaluate.DocumentLosses(ctx, session, task, j.recipe.Config.Task.MaxLength)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w; the same command goes on", finetune.ErrInterrupted)
+	case err != nil:
+		return fmt.Errorf("%s: %w", documentLoss, err)
+	}
+	var lines bytes.Buffer
+	for i := range all {
+		all[i].Source = filepath.Base(all[i].Source) // the folder is the user's
+		line, err := json.Marshal(all[i])
+		if err != nil {
+			return err
+		}
+		lines.Write(append(line, '\n'))
+	}
+	rec.DocumentLoss = evaluate.MeanDocumentLoss(all)
+	return folder.WriteFile(t.recordFile(j)+documentsFile, lines.Bytes())
 }
 
 // scoreTask scores the session on an eval task, logs the answers to a file and puts the wanted metric into the record.
@@ -64,7 +96,7 @@ func (t *table) scoreTask(ctx context.Context, session *infer.Session, evalTask 
 		return err
 	}
 	run.Tasks, run.Limit = []evaluate.NamedTask{{Name: evalTask.Task, Task: task}}, evalTask.Limit
-	file, err := evaluate.OpenPredictionLog(t.answersFile(j, evalTask), run)
+	file, err := evaluate.OpenPredictionLog(t.recordFile(j)+answersSuffix(evalTask), run)
 	if err != nil {
 		return err
 	}

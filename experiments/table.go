@@ -139,6 +139,9 @@ func prepare(name string, o Options, searchOnly bool) (*table, error) {
 		if err := row.check(searchOnly); err != nil {
 			return nil, err
 		}
+		if b := row.recipe.Table.Bootstrap; b != 0 && (b < 100 || b > 1_000_000) {
+			return nil, fmt.Errorf("recipe: %s: bootstrap is %d; want 0 (none), or 100 to 1000000 resamples", row.file, b)
+		}
 		for _, c := range row.recipe.Table.Columns {
 			if _, _, err := findColumn(c); err != nil {
 				return nil, fmt.Errorf("recipe: %s: columns: %w", row.file, err)

@@ -90,7 +90,7 @@ func readRecords(t *testing.T, dir string) map[string]Record {
 			name = fmt.Sprintf("%s.search-%v", joinGroup(e.Group, ".", e.Row), e.Settings["learning_rate"])
 		}
 		all[name] = Record{Row: e.Row, Search: e.Search, Seed: e.Seed, Digest: e.Digest, Steps: e.Steps,
-			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, Error: e.Error, Levels: e.Levels}
+			Trainable: e.Trainable, Tokens: e.Tokens, Evaluations: e.Evaluations, EvalTasks: e.EvalTasks, SingularValues: e.SingularValues, DocumentLoss: e.DocumentLoss, Error: e.Error, Levels: e.Levels}
 	}
 	return all
 }

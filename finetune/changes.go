@@ -147,7 +147,7 @@ const evalSplitKey = "task_options.eval_split"
 // which are the last ones if a version wrote it that knew no others.
 func (r *run) keepSplit() {
 	resolved, err := tasks.Resolve(r.config.Task.Name, r.config.Task.options())
-	if err != nil || resolved["eval_split"] == nil {
+	if err != nil || resolved["eval_split"] == nil || r.config.Task.Streaming {
 		return // wrong options, which load refuses, or nothing is held out
 	}
 	split := tasks.EvalSplitTail
@@ -269,6 +269,13 @@ func (r *run) fixedDigest(all []setting) (string, error) {
 		if !s.mayChange(r.config.Task.Name) {
 			fixed[s.key] = s.value
 		}
+	}
+	if r.config.Task.Streaming { // the rows are the first ones
+		sizes, err := r.config.Task.Data.Sizes()
+		if err != nil {
+			return "", err
+		}
+		fixed["sizes"] = json.RawMessage(strings.ReplaceAll(fmt.Sprint(sizes), " ", ","))
 	}
 	course, err := json.Marshal(fixed)
 	if err != nil {

@@ -53,6 +53,16 @@ type TaskSpec struct {
 	// Data lists the files to train on, EvalData those of the eval split. Each task documents its own default.
 	Data     data.Sources `yaml:"data"`
 	EvalData data.Sources `yaml:"eval_data"`
+	// Columns says which columns of the files hold the fields that the task reads: {messages: conversations} takes the column
+	// conversations for messages. A recipe may call it columns, too; as a list that is the columns of a table.
+	Columns data.ColumnMapping `yaml:"column_mapping"`
+	// Streaming reads the training data while the run goes on, in bounded memory, and again from their beginning at their end. It
+	// needs max_steps. What is held out are the first records (the option eval_size, 100 by default), unless there is EvalData. A
+	// resumed run reads the data up to where it was.
+	Streaming bool `yaml:"streaming"`
+	// ShuffleBufferSize is how many rows wait for their turn where Streaming is set: each step draws from them at random, and rows of
+	// the files take the places. 1 keeps the order of the files; 0, the default, means 1000.
+	ShuffleBufferSize int `yaml:"shuffle_buffer_size"`
 	// Options are the task's own options (docs/data.md), by the JSON keys of its struct.
 	Options map[string]any `yaml:"task_options"`
 	// MaxLength truncates rows to this many tokens; 0 means the model's maximum length.
@@ -119,6 +129,10 @@ type TrainSpec struct {
 	ReLoRASteps       int   `yaml:"relora_steps"`
 	ReLoRAWarmupSteps int   `yaml:"relora_warmup_steps"`
 	ReLoRAMoRATypes   []int `yaml:"relora_mora_types"`
+	// ReLoRASchedule says what the learning rate does after a restart: "jagged" (ReLoRA's) warms up to the schedule that goes
+	// on, "restarted" begins the schedule again, from the last rate and over the steps that are left, as the published
+	// implementation of MoRA does by default.
+	ReLoRASchedule string `yaml:"relora_schedule"`
 
 	// EarlyStoppingPatience ends the run after this many evaluations in a row without improvement; 0 never ends it
 	// early.
@@ -203,7 +217,7 @@ func Default() Config {
 		Train: TrainSpec{
 			NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
 			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
-			ReLoRAWarmupSteps: 50, MetricForBestModel: "loss", Seed: 42,
+			ReLoRAWarmupSteps: 50, ReLoRASchedule: jaggedSchedule, MetricForBestModel: "loss", Seed: 42,
 		},
 		Save: SaveSpec{TotalLimit: 2, Minutes: 10, LoggingSteps: 10},
 	}
@@ -223,6 +237,9 @@ func (c *Config) Check() error {
 	}
 	if t.StopAtScore > 0 && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
 		return fmt.Errorf("stop_at_score is %g, but eval_examples is 0: nothing is scored", t.StopAtScore)
+	}
+	if c.Task.Streaming && t.MaxSteps <= 0 {
+		return errors.New("streaming: max_steps is not set; how many rows there are is not known before they are read, so num_train_epochs says nothing")
 	}
 	if err := t.checkLength(); err != nil {
 		return err
@@ -303,6 +320,7 @@ func (c *Config) checkRanges() error {
 		{"save_total_limit", float64(c.Save.TotalLimit), 1, 1e9, "1 or more"},
 		{"logging_steps", float64(c.Save.LoggingSteps), 1, 1e9, "1 or more"},
 		{"slice_tokens", float64(t.MaxTokensPerMicroBatch), 0, 1e9, "0 (by the model) or more"},
+		{"shuffle_buffer_size", float64(c.Task.ShuffleBufferSize), 0, 1e8, "1 (the order of the files) or more, or 0 (1000)"},
 		{"max_length", float64(c.Task.MaxLength), 0, 1e9, "0 or more"},
 	} {
 		if math.IsNaN(k.v) || k.v < k.min || k.v > k.max {
@@ -351,6 +369,10 @@ func (c *Config) checkRestarts() error {
 	switch {
 	case t.ReLoRASteps == 0 && len(t.ReLoRAMoRATypes) > 0:
 		return fmt.Errorf("relora_mora_types is set, relora_steps is not")
+	case t.ReLoRASchedule != jaggedSchedule && t.ReLoRASchedule != restartedSchedule:
+		return fmt.Errorf("relora_schedule is %q; want %s or %s", t.ReLoRASchedule, jaggedSchedule, restartedSchedule)
+	case t.ReLoRASteps == 0 && t.ReLoRASchedule != jaggedSchedule:
+		return fmt.Errorf("relora_schedule is set, relora_steps is not")
 	case t.ReLoRASteps == 0:
 		return nil
 	case c.Method.Adapter != "":
@@ -442,11 +464,15 @@ func (t *TrainSpec) schedule(warmup, total int) LRSchedule {
 // rates returns the number of steps of a run over rows, and the learning rate at each step.
 func (t TrainSpec) rates(rows int) (total int, lrAt func(step int) float64, err error) {
 	_, total, warmup := t.plan(rows)
-	f, err := LRFactors(t.schedule(warmup, total))
+	var f func(step int) float64
+	if t.ReLoRASteps > 0 && t.ReLoRASchedule == restartedSchedule {
+		f, err = restartedFactors(t.schedule(warmup, total), t.ReLoRASteps, t.ReLoRAWarmupSteps)
+	} else if f, err = LRFactors(t.schedule(warmup, total)); err == nil {
+		f = withRestarts(f, t.ReLoRASteps, t.ReLoRAWarmupSteps)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
-	f = withRestarts(f, t.ReLoRASteps, t.ReLoRAWarmupSteps)
 	return total, func(step int) float64 { return t.LearningRate * f(step) }, nil
 }
 

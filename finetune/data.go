@@ -1,12 +1,10 @@
 package finetune
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
+	"math"
 
 	"github.com/rs/zerolog"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
-	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // New returns the task with its options and data.
@@ -23,7 +20,15 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	if t.Name == "" {
 		return nil, fmt.Errorf("task is empty; name one of %v", tasks.Names())
 	}
-	return tasks.New(t.Name, t.options())
+	task, err := tasks.New(t.Name, t.options())
+	if err != nil || !t.Streaming {
+		return task, err
+	}
+	s, ok := task.(tasks.Streamer)
+	if !ok {
+		return nil, fmt.Errorf("streaming: the task %s has no files of records to stream; leave streaming out", t.Name)
+	}
+	return task, s.Stream()
 }
 
 // options returns the task's options with its data.
@@ -38,55 +43,54 @@ func (t TaskSpec) options() map[string]any {
 	if v := t.EvalData.Plain(); v != nil {
 		options["eval_data"] = v
 	}
+	if len(t.Columns) > 0 {
+		options["columns"] = t.Columns
+	}
 	return options
 }
 
-// encodeSplit turns a split of a task into rows of tokens and logs their counts. A training split without a single
-// scored token is an error; an eval split may be empty.
-func encodeSplit(tok *tokenizer.Tokenizer, task tasks.Task, split tasks.Split, maxLength int, log zerolog.Logger) ([]tasks.Features, *tasks.Notes, error) {
-	template, err := infer.ChatTemplate(tok)
+// encodeSplit turns a split of the task into rows of tokens and logs their counts. Of a training split that is streamed they are
+// the first ones. A training split without a single scored token is an error; an eval split may be empty.
+func (r *run) encodeSplit(split tasks.Split, maxLength int) ([]tasks.Features, *tasks.Notes, error) {
+	template, err := infer.ChatTemplate(r.tok)
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, counts, err := tasks.EncodeAll(tok, template, task, split, maxLength)
+	most, part := math.MaxInt, ""
+	if split == tasks.Train && r.config.Task.Streaming {
+		most, part = streamSample, ": the first rows"
+	}
+	rows, counts, err := tasks.EncodeFirst(r.tok, template, r.task, split, maxLength, most)
 	if errors.Is(err, tasks.ErrNoExamples) && split != tasks.Train {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
-		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg("data")
-	classes, err := tasks.ClassCounts(task, split)
+	logCounts(r.options.Log, "data"+part, split, counts, maxLength)
+	if part != "" {
+		return rows, counts.Notes, nil
+	}
+	classes, err := tasks.ClassCounts(r.task, split)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(classes) > 0 {
-		log.Info().Str("split", string(split)).Str("counts", classCounts(classes)).Msg("classes")
+		r.options.Log.Info().Str("split", string(split)).Str("counts", wording.Counts(classes, 12)).Msg("classes")
 	}
+	return rows, counts.Notes, nil
+}
+
+// logCounts logs what became of a split, or of a part of it.
+func logCounts(log zerolog.Logger, message string, split tasks.Split, counts tasks.Counts, maxLength int) {
+	log.Info().Str("split", string(split)).Int("rows", counts.Rows).Int("tokens", counts.Tokens).Int("scored", counts.Scored).
+		Int("truncated", counts.Truncated).Int("skipped", counts.Skipped).Msg(message)
 	if counts.Truncated > 0 {
 		log.Warn().Int("truncated", counts.Truncated).Int("max_length", maxLength).Msg("examples were too long and were truncated")
 	}
 	if counts.Skipped > 0 {
 		log.Warn().Int("skipped", counts.Skipped).Str("first", counts.Why).Msg("examples without a scored token were skipped")
 	}
-	return rows, counts.Notes, nil
-}
-
-// classCounts lists how often each class is there, the most frequent ones if there are many.
-func classCounts(count map[string]int) string {
-	const shown = 12
-	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
-		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
-	})
-	var all []string
-	for _, name := range names[:min(len(names), shown)] {
-		all = append(all, fmt.Sprintf("%s %d", wording.Clip([]byte(name), 40), count[name]))
-	}
-	if more := len(names) - shown; more > 0 {
-		all = append(all, fmt.Sprintf("and %d more classes", more))
-	}
-	return strings.Join(all, ", ")
 }
 
 // ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations
@@ -122,24 +126,29 @@ func (r *run) planContrastive() error {
 		r.options.Log.Warn().Msg("a single held-out pair cannot be evaluated; it is skipped")
 		r.evalRows = nil
 	}
-	if len(r.rows)%batchSize == 1 {
+	if len(r.rows)%batchSize == 1 && !r.config.Task.Streaming {
 		r.stepsPerEpoch-- // skip the last pair of an epoch
 	}
 	return nil
 }
 
+// maxLength is the most tokens of a row.
+func (r *run) maxLength() int {
+	if most := r.config.Task.MaxLength; most > 0 {
+		return min(most, r.model.MaxLength())
+	}
+	return r.model.MaxLength()
+}
+
 // encode turns the task's examples into rows and plans the steps and the learning rate over them.
 func (r *run) encode() error {
-	limit := r.config.Task.MaxLength
-	if limit == 0 || limit > r.model.MaxLength() {
-		limit = r.model.MaxLength()
-	}
+	limit := r.maxLength()
 	var err error
 	var notes, evalNotes *tasks.Notes
-	if r.rows, notes, err = encodeSplit(r.tok, r.task, tasks.Train, limit, r.options.Log); err != nil {
+	if r.rows, notes, err = r.encodeSplit(tasks.Train, limit); err != nil {
 		return err
 	}
-	if r.evalRows, evalNotes, err = encodeSplit(r.tok, r.task, tasks.Eval, limit, r.options.Log); err != nil {
+	if r.evalRows, evalNotes, err = r.encodeSplit(tasks.Eval, limit); err != nil {
 		return err
 	}
 	if err := r.logNotes(notes, evalNotes); err != nil {
@@ -159,6 +168,9 @@ func (r *run) encode() error {
 		if err := r.planContrastive(); err != nil {
 			return err
 		}
+	}
+	if r.batches, err = r.openBatches(limit); err != nil {
+		return err
 	}
 	if err := r.checkWarmup(warmup); err != nil {
 		return err

@@ -81,6 +81,9 @@ func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
 	p.Parameters, p.Trainable = r.model.NumParameters(), r.result.Trainable
 	p.Steps, p.Memory, p.Checkpointing = r.totalSteps, r.result.Memory, r.trainer.Options.Checkpointing
 	p.Tokens = int(float64(tokensOf(r.rows)) * float64(r.totalSteps) / float64(r.stepsPerEpoch))
+	if c.Task.Streaming {
+		p.Tokens = tokensOf(r.rows) * r.rowCount() / len(r.rows)
+	}
 	return p.timeStep(ctx, r, c)
 }
 

@@ -34,6 +34,8 @@ var otherNames = map[string]string{
 	"model_name_or_path":         "write model",
 	"dataset":                    "write data, a path or a list of them",
 	"datasets":                   "write data, a path or a list of them",
+	"dataset_text_field":         "write columns: {text: COLUMN}",
+	"field_messages":             "write columns: {messages: COLUMN}",
 	"train_file":                 "write data",
 	"validation_file":            "write eval_data",
 	"eval_dataset":               "write eval_data",

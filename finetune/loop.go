@@ -13,7 +13,6 @@ import (
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tasks"
 )
 
 // LogLine is a line of metrics.jsonl: means over the steps since the previous line.
@@ -153,9 +152,12 @@ func (r *run) restartAndStep(ctx context.Context) error {
 // step runs the next optimizer step. The first one of the run must give every layer a gradient.
 func (r *run) step(ctx context.Context) (stats StepStats, lr float64, err error) {
 	n := r.state.Step
-	var rows []tasks.Features
-	for position, i := range batchIndices(r.config.Train.Seed, len(r.rows), r.config.Train.batchSize(), r.stepsPerEpoch, n) {
-		rows = append(rows, r.collate(r.rows[i], n, position))
+	rows, err := r.batches.batch(ctx, n)
+	if err != nil {
+		return stats, lr, fmt.Errorf("%w%s", err, r.lastGood())
+	}
+	for position := range rows {
+		rows[position] = r.collate(rows[position], n, position)
 	}
 	lr = r.lrAt(n)
 	var check func([]model.Param) error

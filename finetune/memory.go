@@ -175,6 +175,9 @@ func (r *run) planMemory() error {
 	debug.FreeOSMemory() // garbage of reading and encoding the data
 	micro := r.trainer.Options.MaxTokensPerMicroBatch
 	tokens := maxMicroBatchTokens(r.rows, r.config.Train.batchSize(), micro)
+	if r.config.Task.Streaming && limit > 0 { // a row that comes later may be longer
+		tokens = min(r.config.Train.batchSize()*r.maxLength(), max(micro, r.maxLength()))
+	}
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)

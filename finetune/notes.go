@@ -48,7 +48,7 @@ func (r *run) logNotes(train, eval *tasks.Notes) error {
 
 // reportOverlap warns of what is evaluated and trained on, too. A task without data of its own, such as memory, may mean that.
 func (r *run) reportOverlap() error {
-	if _, ok := r.task.(tasks.DataChecker); !ok || len(r.evalRows) == 0 {
+	if _, ok := r.task.(tasks.DataChecker); !ok || len(r.evalRows) == 0 || r.config.Task.Streaming { // then batches compare
 		return nil
 	}
 	if n, first := tasks.SameRows(r.rows, r.evalRows); n > 0 {

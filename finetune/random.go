@@ -10,6 +10,7 @@ const (
 	purposeModel
 	purposeHead
 	purposeCollate
+	purposeStream
 )
 
 // deriveSeed returns a seed that depends only on the run's seed, a purpose and a counter n, such as the step.

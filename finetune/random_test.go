@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -52,6 +53,26 @@ method: `+method), []string{"output_dir=" + dir})
 		}
 		if want := *result.Evaluations[len(result.Evaluations)-1].Score; metrics[0].Value != want || want == 0 {
 			t.Errorf("%s: the score was %g, and is %g when the result is opened", method, want, metrics[0].Value)
+		}
+		checkMoved(t, dir)
+	}
+}
+
+// checkMoved checks that the base of a run from random weights is found after its folder has moved, also from a folder with
+// another base, for the result and for the best weights.
+func checkMoved(t *testing.T, dir string) {
+	t.Helper()
+	moved, other := filepath.Join(t.TempDir(), "moved"), t.TempDir()
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(other, randomBaseDir), os.DirFS(filepath.Join(moved, randomBaseDir))); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(other)
+	for _, adapterDir := range []string{moved, filepath.Join(moved, "best")} {
+		if found, err := infer.BaseModel(adapterDir); err != nil || found != filepath.Join(moved, randomBaseDir) {
+			t.Errorf("the base of %s is %s (%v)", adapterDir, found, err)
 		}
 	}
 }

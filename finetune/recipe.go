@@ -44,6 +44,9 @@ type TableSpec struct {
 	Seeds int `yaml:"seeds"`
 	// Baseline is the name of the row that the others are tested against, seed by seed.
 	Baseline string `yaml:"baseline"`
+	// Bootstrap is how many resamples of the held-out examples (documents, or questions) an interval of the difference to the
+	// baseline is made from, 100 to 1,000,000; 0 makes none.
+	Bootstrap int `yaml:"bootstrap"`
 	// Published is a table to print beside this one, or a list of them: each is a group with source, columns and rows, or
 	// the text "FILE#KEY" for a group in another file.
 	Published any `yaml:"published"`
@@ -147,13 +150,17 @@ func parseYAML(raw []byte) (map[string]any, error) {
 }
 
 // aliases maps other names of keys to the names that are used in files.
-var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens"}
+var aliases = map[string]string{"max_tokens_per_micro_batch": "slice_tokens", "buffer_size": "shuffle_buffer_size"}
 
 // decodeKeys returns the recipe that keys describe, over the defaults. Keys of the adapter's config become settings of
 // the method. A key that is searched and has no value itself takes the first value of the search.
 func decodeKeys(keys map[string]any) (Recipe, error) {
 	r := Recipe{Config: Default()}
 	keys = maps.Clone(keys)
+	aliases := maps.Clone(aliases)
+	if _, group := keys["columns"].(map[string]any); group { // a list is the columns of a table
+		aliases["columns"] = "column_mapping"
+	}
 	for alias, key := range aliases {
 		if v, ok := keys[alias]; ok {
 			if _, both := keys[key]; both {

@@ -82,7 +82,7 @@ func ReadRecord(dir string) (*Record, error) {
 
 // writeRecord writes the run's record into a folder.
 func (r *run) writeRecord(dir string) error {
-	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: len(r.rows), Trainable: r.result.Trainable,
+	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: r.rowCount(), Trainable: r.result.Trainable,
 		Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))

@@ -66,6 +66,7 @@ func (c Config) resolved() ([]setting, error) {
 func (c *Config) fill() {
 	c.Model.Numerics = cmp.Or(c.Model.Numerics, model.HuggingFace)
 	c.Memory.GradientCheckpointing = cmp.Or(c.Memory.GradientCheckpointing, "auto")
+	c.Task.ShuffleBufferSize = cmp.Or(c.Task.ShuffleBufferSize, shuffleBuffer)
 	if c.Method.Adapter != "" && c.Method.Name == "" {
 		if m, err := adapter.ReadConfig(c.Method.Adapter); err == nil { // else the run says what is wrong with it
 			c.Method.Name = adapter.NameOf(m)
@@ -86,10 +87,20 @@ func (c *Config) settingsOf(key string, f field) ([]setting, error) {
 		}
 		delete(options, "data")
 		delete(options, "eval_data")
+		if len(c.Task.Columns) > 0 {
+			delete(options, "columns") // column_mapping says it
+		}
+		if c.Task.Streaming {
+			delete(options, "eval_split") // the first ones
+		}
 		return group(key, f.part, options), nil
 	case "data", "eval_data":
 		if f.Len() == 0 && c.Task.Options[key] != nil {
 			return one(key, f.part, portable(c.Task.Options[key]))
+		}
+	case "streaming", "shuffle_buffer_size":
+		if !c.Task.Streaming {
+			return nil, nil // no part of the run
 		}
 	case "lr_scheduler_kwargs":
 		kwargs := map[string]json.RawMessage{}

@@ -102,7 +102,8 @@ type run struct {
 	newTokens                 []int                 // that chat_template adds
 	newHead                   bool                  // the head has random weights and is trained
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
-	rows, evalRows            []tasks.Features
+	rows, evalRows            []tasks.Features      // rows are the first ones where the data are streamed
+	batches                   batches
 	stepsPerEpoch, totalSteps int
 	lrAt                      func(step int) float64
 	state                     TrainerState
@@ -144,6 +145,9 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 
 // close releases what prepare has opened so far.
 func (r *run) close() {
+	if r.batches != nil {
+		r.batches.close()
+	}
 	if r.model != nil {
 		_ = r.model.Close()
 	}

@@ -314,3 +314,37 @@ func withRestarts(f func(step int) float64, every, warmup int) func(step int) fl
 		return f(step)
 	}
 }
+
+// The values of relora_schedule.
+const (
+	jaggedSchedule    = "jagged"
+	restartedSchedule = "restarted"
+)
+
+// restartedFactors returns the factors of a schedule that begins again after each merge, every given number of steps, from
+// the rate that it has come to and over the steps that are left, with a warm-up of its own. So does the published
+// implementation of MoRA without --relora_scheduler: there the first step after a merge still has the last rate.
+func restartedFactors(s LRSchedule, every, warmup int) (func(step int) float64, error) {
+	var parts []func(step int) float64
+	scales := []float64{1}
+	for begin := 0; begin == 0 || begin < s.Total; begin += every {
+		part := s
+		if part.Total = s.Total - begin; begin > 0 {
+			part.Warmup = warmup
+			scales = append(scales, scales[len(parts)-1]*parts[len(parts)-1](every))
+		}
+		f, err := LRFactors(part)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, f)
+	}
+	return func(step int) float64 {
+		k := min(step/every, len(parts)-1)
+		since := step - k*every
+		if k > 0 && since == 0 {
+			return scales[k]
+		}
+		return scales[k] * parts[k](since)
+	}, nil
+}

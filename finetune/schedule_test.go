@@ -58,6 +58,49 @@ func TestScheduleWithRestarts(t *testing.T) {
 	}
 }
 
+// TestRestartedFactors compares with the rates that torch's LambdaLR and transformers' schedules give when they are driven as
+// the callback of the published implementation drives them (kongds/MoRA, train.py), and with the recipe that its README has.
+func TestRestartedFactors(t *testing.T) {
+	for _, tt := range []struct {
+		kind                         string
+		total, warmup, every, rewarm int
+		from                         int
+		want                         []float64
+	}{
+		{"cosine", 20, 4, 6, 2, 0, []float64{0, 0.25, 0.5, 0.75, 1, 0.990393, 0.96194, 0.48097, 0.96194, 0.945551, 0.897502, 0.821067, 0.721455, 0.360727, 0.721455,
+			0.673127, 0.541091, 0.360727, 0.180364, 0.090182}},
+		{"linear", 20, 4, 6, 3, 0, []float64{0, 0.25, 0.5, 0.75, 1, 0.9375, 0.875, 0.291667, 0.583333, 0.875, 0.795455, 0.715909, 0.636364, 0.212121, 0.424242, 0.636364,
+			0.509091, 0.381818, 0.254545, 0.084848}},
+		{"cosine", 10000, 1000, 2000, 50, 6050, []float64{0.630959}},
+		{"cosine", 10000, 1000, 2000, 50, 8050, []float64{0.321752}},
+		{"cosine", 10000, 1000, 2000, 50, 9999, []float64{0}},
+	} {
+		train := Default().Train
+		train.LearningRate, train.LRSchedulerType, train.MaxSteps = 1, tt.kind, tt.total
+		train.ReLoRASteps, train.ReLoRAWarmupSteps, train.ReLoRASchedule = tt.every, tt.rewarm, "restarted"
+		warmup := float64(tt.warmup)
+		train.WarmupSteps = &warmup
+		_, rate, err := train.rates(1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range tt.want {
+			if got := rate(tt.from + i); math.Abs(got-want) > 1e-6 {
+				t.Errorf("%s, %d steps: factor %g at step %d, want %g", tt.kind, tt.total, got, tt.from+i, want)
+			}
+		}
+	}
+	c := Default()
+	c.Train.ReLoRASchedule = "restarted"
+	if err := c.checkRestarts(); err == nil || err.Error() != "relora_schedule is set, relora_steps is not" {
+		t.Errorf("got %v", err)
+	}
+	c.Train.ReLoRASteps, c.Train.ReLoRASchedule = 5, "jaged"
+	if err := c.checkRestarts(); err == nil || !strings.Contains(err.Error(), `relora_schedule is "jaged"; want jagged or restarted`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestGoldenSchedules holds every schedule to the rates that transformers computes.
 func TestGoldenSchedules(t *testing.T) {
 	for _, root := range golden.Roots(t, "schedules") {

@@ -10,8 +10,8 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 )
 
-// BaseModel finds the model that the settings of an adapter's folder name: a folder of that name here, in the adapter's
-// folder or beside it, "embedded", or a model of the Hugging Face Hub in its cache on this machine. A Hub's id is also
+// BaseModel finds the model that the settings of an adapter's folder name: a folder of that name in the adapter's folder,
+// beside it or here, "embedded", or a model of the Hugging Face Hub in its cache on this machine. A Hub's id is also
 // looked for without the organisation.
 func BaseModel(adapterDir string) (string, error) {
 	method, err := adapter.ReadConfig(adapterDir)
@@ -27,7 +27,7 @@ func BaseModel(adapterDir string) (string, error) {
 		names = append(names, last)
 	}
 	for _, n := range names {
-		for _, d := range []string{n, filepath.Join(adapterDir, n), filepath.Join(filepath.Dir(adapterDir), n)} {
+		for _, d := range []string{filepath.Join(adapterDir, n), filepath.Join(filepath.Dir(adapterDir), n), n} {
 			if hasConfig(d) {
 				return d, nil
 			}

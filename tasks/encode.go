@@ -111,6 +111,7 @@ type encoder struct {
 	before   []int32
 	bos, eos string
 	counts   Counts
+	see      func(Example) // if not nil, it is called with each example of a split
 	// toolsShown says that the template has shown the tools of a conversation.
 	toolsShown bool
 	// kind is the kind of the head that the rows are for. texts makes rows for other heads than a causal language

@@ -33,11 +33,15 @@ type Files struct {
 	// Index names a file that lists the records to take, see data.Source. It is for Data, or where there is no Data for
 	// EvalData and TestData. A source may have an index of its own instead.
 	Index string `json:"index"`
+	// Columns says which columns of the files hold the fields that the task reads, see data.Source. It is for all files; a source
+	// may have columns of its own instead.
+	Columns data.ColumnMapping `json:"columns,omitempty"`
 	// Seed decides which records are held out, how records are mixed where a source has a weight, and which records become
 	// worked examples.
 	Seed uint64 `json:"seed"`
 
-	store data.Store
+	store     data.Store
+	streaming bool // see Stream
 	// classOf is the class of a record, of each of which a share is held out; nil where the records have no classes.
 	classOf func(data.Record) string
 }
@@ -90,6 +94,9 @@ func (f *Files) Parse(split Split, parse func(data.Record) (Example, error)) ite
 // Records yields the records of a split; an error is the last thing it yields. All that a task knows of its data comes
 // through here.
 func (f *Files) Records(split Split) iter.Seq2[data.Record, error] {
+	if f.streaming && f.readsData(split) {
+		return f.stream(split)
+	}
 	return func(yield func(data.Record, error) bool) {
 		records, err := f.records(split)
 		if err != nil {
@@ -147,11 +154,19 @@ func (f *Files) groups(sources data.Sources, useIndex bool) ([][]data.Record, er
 			s.Index = f.Index
 		}
 		var err error
-		if groups[i], err = f.store.Records(s); err != nil {
+		if groups[i], err = f.store.Records(f.withColumns(s)); err != nil {
 			return nil, err
 		}
 	}
 	return groups, nil
+}
+
+// withColumns is a source with the columns of all files, unless it has its own.
+func (f *Files) withColumns(s data.Source) data.Source {
+	if s.Columns == nil {
+		s.Columns = f.Columns
+	}
+	return s
 }
 
 // dataSplit is the split that shows what the data are like: Train, or Eval where there is nothing to train on.
@@ -198,13 +213,27 @@ func (f *Files) evaluates(is func(first data.Object) bool) bool {
 		sources = slices.Concat(f.Data, f.TestData)
 	}
 	for _, s := range sources {
-		records, err := f.store.Records(data.Source{Path: s.Path})
-		if err != nil {
-			continue
-		}
-		if first, err := records[0].File.First(); err == nil && is(first) {
+		if first, err := f.first(s); err == nil && is(first) {
 			return true
 		}
 	}
 	return false
+}
+
+// first is the first record of a source.
+func (f *Files) first(s data.Source) (data.Object, error) {
+	s = f.withColumns(data.Source{Path: s.Path, Columns: s.Columns})
+	if f.streaming {
+		for r, err := range f.store.Each(s) {
+			if err != nil {
+				return nil, err
+			}
+			return r.Object()
+		}
+	}
+	records, err := f.store.Records(s)
+	if err != nil {
+		return nil, err
+	}
+	return records[0].File.First()
 }

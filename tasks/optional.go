@@ -112,6 +112,7 @@ var optional = []struct {
 	{"Describe", reflect.TypeFor[Describer]()},
 	{"Check", reflect.TypeFor[Checker]()},
 	{"CheckData", reflect.TypeFor[DataChecker]()},
+	{"Stream", reflect.TypeFor[Streamer]()},
 	{"Generation", reflect.TypeFor[Generator]()},
 	{"Choices", reflect.TypeFor[MultipleChoice]()},
 	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},

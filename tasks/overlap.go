@@ -11,21 +11,60 @@ import (
 // rowSeed is the seed of the hashes of one process.
 var rowSeed = maphash.MakeSeed()
 
+// RowSet is a set of rows, which are told apart by 64-bit hashes of their tokens.
+type RowSet map[uint64]struct{}
+
+// Add adds a row. It reports whether a row of the same tokens was there before.
+func (s RowSet) Add(row Features) bool {
+	h := row.hash()
+	_, there := s[h]
+	s[h] = struct{}{}
+	return there
+}
+
+// RowOverlap finds evaluation rows whose tokens are those of a training row, whatever their labels are.
+type RowOverlap struct {
+	// Shared is how many of the Compared evaluation rows are trained on, and Source where the first of those comes from.
+	Shared, Compared int
+	Source           string
+
+	eval  []Features
+	rows  map[uint64][]int // the evaluation rows that were not found yet
+	first int              // the first one that was
+}
+
+// NewRowOverlap looks for evaluation rows in the rows that Add is given.
+func NewRowOverlap(eval []Features) *RowOverlap {
+	o := &RowOverlap{Compared: len(eval), eval: eval, rows: map[uint64][]int{}, first: len(eval)}
+	for i, row := range eval {
+		h := row.hash()
+		o.rows[h] = append(o.rows[h], i)
+	}
+	return o
+}
+
+// Add takes a training row. It reports whether that is an evaluation row that had not been found before.
+func (o *RowOverlap) Add(row Features) bool {
+	h := row.hash()
+	found := o.rows[h]
+	if len(found) == 0 {
+		return false
+	}
+	delete(o.rows, h)
+	o.Shared += len(found)
+	o.first = min(o.first, found[0])
+	o.Source = o.eval[o.first].Source
+	return true
+}
+
 // SameRows counts the evaluation rows whose tokens are those of a training row, whatever their labels are. first is where the
 // first of them comes from.
 func SameRows(train, eval []Features) (n int, first string) {
-	trained := make(map[uint64]struct{}, len(train))
+	o := NewRowOverlap(eval)
 	for _, row := range train {
-		trained[row.hash()] = struct{}{}
+		o.Add(row)
 	}
-	for _, row := range eval {
-		if _, ok := trained[row.hash()]; ok {
-			if n++; n == 1 {
-				first = row.Source
-			}
-		}
-	}
-	return n, first
+	return o.Shared, o.Source
 }
 
 // hash is a hash of the row's tokens and of their types.

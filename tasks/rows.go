@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"regexp"
 	"slices"
 
@@ -17,18 +18,32 @@ import (
 //
 // template renders conversations; it may be nil where the data have none.
 func EncodeAll(tok Tokenizer, template Template, task Task, split Split, maxLen int) ([]Features, Counts, error) {
-	e := newEncoder(tok, template, maxLen)
-	var rows []Features
-	for row, err := range e.rows(task, split) {
-		if err != nil {
-			return nil, e.counts, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, e.counts, nil
+	return EncodeFirst(tok, template, task, split, maxLen, math.MaxInt)
 }
 
-// Rows is EncodeAll one row at a time, for callers that need only the first few.
+// EncodeFirst is EncodeAll for the first n rows. What follows them is not read.
+func EncodeFirst(tok Tokenizer, template Template, task Task, split Split, maxLen, n int) ([]Features, Counts, error) {
+	each, counts := EncodeEach(tok, template, task, split, maxLen, nil)
+	var rows []Features
+	for row, err := range each {
+		if err != nil {
+			return nil, *counts, err
+		}
+		if rows = append(rows, row); len(rows) == n {
+			break
+		}
+	}
+	return rows, *counts, nil
+}
+
+// EncodeEach is EncodeAll one row at a time. counts are those of the rows so far. see, if not nil, is called with each example.
+func EncodeEach(tok Tokenizer, template Template, task Task, split Split, maxLen int, see func(Example)) (rows iter.Seq2[Features, error], counts *Counts) {
+	e := newEncoder(tok, template, maxLen)
+	e.see = see
+	return e.rows(task, split), &e.counts
+}
+
+// Rows is EncodeEach without the counts.
 func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) { newEncoder(tok, template, maxLen).rows(task, split)(yield) }
 }
@@ -36,18 +51,12 @@ func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) 
 // rows yields the rows of a split. An error is the last thing it yields, also where there is no row.
 func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) {
-		s := watched{examples: task.Examples(split)}
+		s := watched{examples: task.Examples(split), see: e.see}
 		if err := e.prepare(task); err != nil {
 			yield(Features{}, err)
 			return
 		}
-		rows := e.encodeEach(&s)
-		if p, ok := task.(Packer); ok {
-			rows = e.blocks(&s, p)
-		} else if t, ok := task.(Encoder); ok {
-			rows = e.encodeBy(&s, t)
-		}
-		for row, err := range rows {
+		for row, err := range e.encodeAll(&s, task) {
 			if !yield(row, err) || err != nil {
 				return
 			}
@@ -58,6 +67,44 @@ func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 			yield(Features{}, fmt.Errorf("data: %w for the %s split", ErrNoExamples, split))
 		default:
 			yield(Features{}, fmt.Errorf("data: %w in %s: none of %d examples has one (%s)", ErrNotScored, s.names(), s.seen, e.counts.Why))
+		}
+	}
+}
+
+// encodeAll makes the rows of examples, as their task has them made.
+func (e *encoder) encodeAll(s *watched, task Task) iter.Seq2[Features, error] {
+	if p, ok := task.(Packer); ok {
+		return e.blocks(s, p)
+	}
+	if t, ok := task.(Encoder); ok {
+		return e.encodeBy(s, t)
+	}
+	return e.encodeEach(s)
+}
+
+// RowsByExample yields the rows of each example of a split alone: a document of a Packer shares no block with others. An
+// example without a scored token has none, and is left out.
+func RowsByExample(tok Tokenizer, template Template, task Task, split Split, maxLen int) iter.Seq2[[]Features, error] {
+	return func(yield func([]Features, error) bool) {
+		e := newEncoder(tok, template, maxLen)
+		if err := e.prepare(task); err != nil {
+			yield(nil, err)
+			return
+		}
+		for ex, err := range task.Examples(split) {
+			one := watched{examples: func(yield func(Example, error) bool) { yield(ex, err) }}
+			var rows []Features
+			for row, err := range e.encodeAll(&one, task) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				row.Source = ex.Source
+				rows = append(rows, row)
+			}
+			if len(rows) > 0 && !yield(rows, nil) {
+				return
+			}
 		}
 	}
 }
@@ -134,6 +181,7 @@ func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
 // watched is examples, of which it notes for messages how many there were and from which files.
 type watched struct {
 	examples iter.Seq2[Example, error]
+	see      func(Example) // if not nil, it is called with each
 	seen     int
 	files    []string
 }
@@ -145,6 +193,9 @@ func (s *watched) all() iter.Seq2[Example, error] {
 		for ex, err := range s.examples {
 			if err == nil {
 				s.seen++
+				if s.see != nil {
+					s.see(ex)
+				}
 				if file := lineNumber.ReplaceAllString(ex.Source, ""); len(s.files) < 4 && !slices.Contains(s.files, file) {
 					s.files = append(s.files, file)
 				}

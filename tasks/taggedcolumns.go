@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -23,7 +24,7 @@ type TaggedColumns struct {
 func newTaggedColumns() TaggedColumns { return TaggedColumns{WordsField: "tokens", TagsField: "tags"} }
 
 // read is the format of the files.
-func (t *TaggedColumns) read(name string, r *bufio.Reader) ([]data.Record, error) {
+func (t *TaggedColumns) read(name string, r *bufio.Reader) iter.Seq2[data.Record, error] {
 	return data.Columns{Word: t.WordColumn, Tag: t.TagColumn}.ReadTagged(name, r)
 }
 

@@ -35,6 +35,9 @@ type Text struct {
 	// joined by line ends, and so are the strings of a list. A dot leads into objects, see data.Object.Texts. Where
 	// records lack "text", they may be of a kind that is known (textLayouts).
 	Field data.Paths `json:"field"`
+	// Columns says which columns of the files hold the fields that the task reads, see data.Source. It is for all files; a source
+	// may have columns of its own instead.
+	Columns data.ColumnMapping `json:"columns,omitempty"`
 	// Seed decides how documents are mixed where a source has a weight.
 	Seed uint64 `json:"seed"`
 	// BlockSize is the number of tokens in a block. The last block of a document may be shorter.
@@ -44,7 +47,8 @@ type Text struct {
 	Pack    bool `json:"pack"`
 	Isolate bool `json:"isolate"`
 
-	store data.Store
+	store     data.Store
+	streaming bool // see Stream
 }
 
 var _ interface {
@@ -88,6 +92,9 @@ func (t *Text) Score(Example, string) float64 { return 0 }
 
 // Examples yields the documents of a split.
 func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
+	if t.streaming && split == Train && len(t.Data) > 0 {
+		return t.stream()
+	}
 	return func(yield func(Example, error) bool) {
 		sources, part, err := t.sources(split)
 		if err != nil {
@@ -161,8 +168,8 @@ func (t *Text) documents(s data.Source, part filePart) ([]Example, error) {
 		return nil, err
 	case strings.HasPrefix(text, data.DocStart):
 		return t.records(s, part)
-	case s.Index != "" || s.EvalSize != nil && part != wholeFile:
-		return nil, fmt.Errorf("%s is plain text: it has no records for index and eval_size", s.Path)
+	case s.Index != "" || s.Limit > 0 || s.EvalSize != nil && part != wholeFile:
+		return nil, fmt.Errorf("%s is plain text: it has no records for index, limit and eval_size", s.Path)
 	}
 	return t.plain(s.Path, text, part), nil
 }
@@ -181,7 +188,7 @@ func (t *Text) plain(file, text string, part filePart) []Example {
 // records is a part of a file of records, each a document. A document ends in the end-of-sequence token, if there is
 // one.
 func (t *Text) records(s data.Source, part filePart) ([]Example, error) {
-	records, err := t.store.Records(s)
+	records, err := t.store.Records(t.withColumns(s))
 	if err != nil {
 		return nil, err
 	}
@@ -197,13 +204,30 @@ func (t *Text) records(s data.Source, part filePart) ([]Example, error) {
 	}
 	var documents []Example
 	for _, r := range records[from:to] {
-		text, err := t.text(s, r)
+		document, err := t.document(s, r)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Source(), err)
+			return nil, err
 		}
-		documents = append(documents, Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Source: r.Source()})
+		documents = append(documents, document)
 	}
 	return documents, nil
+}
+
+// document is a record of a source as a document.
+func (t *Text) document(s data.Source, r data.Record) (Example, error) {
+	text, err := t.text(s, r)
+	if err != nil {
+		return Example{}, fmt.Errorf("%s: %w", r.Source(), err)
+	}
+	return Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Source: r.Source()}, nil
+}
+
+// withColumns is a source with the columns of all files, unless it has its own.
+func (t *Text) withColumns(s data.Source) data.Source {
+	if s.Columns == nil {
+		s.Columns = t.Columns
+	}
+	return s
 }
 
 // cut is the range of a part among n characters or records, by EvalFraction.

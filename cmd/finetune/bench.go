@@ -3,14 +3,17 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/bench"
 	"github.com/spagotune/spagotune/evaluate"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
@@ -31,6 +34,7 @@ type benchCmd struct {
 	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
+	Adapter               string   `hub:"adapter" placeholder:"NAME" help:"With --decode: adapter to apply, without merging it. A folder, or a name on the Hub."`
 	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: number of prompts at once. Default ${default}."`
 	PromptTokens          int      `default:"256" placeholder:"N" help:"With --decode: length of a prompt. Default ${default}."`
 	Forward               int      `placeholder:"LENGTH" help:"Measure forward passes instead of training: --steps passes over --batch rows of LENGTH random tokens."`
@@ -52,6 +56,7 @@ Examples:
   finetune bench --model smollm2 --dense 256 --method lora --bf16
   finetune bench --random-model qwen2.5-0.5b/config.json --dense 256 --method lora --bf16
   finetune bench --model smollm2 --decode 256
+  finetune bench --model smollm2 --decode 256 --adapter run
   finetune bench --model minilm --forward 128 --batch 1 --steps 50
   finetune bench --model smollm2 --sweep cost`
 }
@@ -103,6 +108,8 @@ func (c *benchCmd) open(g *globals) (*model.Model, error) {
 	switch {
 	case (c.Model == "") == (c.RandomModel == ""):
 		return nil, errors.New("bench: name a model with either --model or --random-model")
+	case c.Adapter != "" && c.Decode == 0:
+		return nil, errors.New("bench: --adapter goes with --decode; training makes an adapter of its own, see --method")
 	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
 		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
 	case c.RandomModel == "":
@@ -139,7 +146,14 @@ func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 
 // decode measures generation and prints.
 func (c *benchCmd) decode(g *globals, m *model.Model) error {
-	r, err := bench.Decode(g.Ctx, m, c.Prompts, c.PromptTokens, c.Decode)
+	name := ""
+	if c.Adapter != "" {
+		name = infer.AdapterName
+		if _, err := adapter.Load(g.Ctx, m, c.Adapter, name); err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+	}
+	r, err := bench.DecodeWith(g.Ctx, m, name, c.Prompts, c.PromptTokens, c.Decode)
 	if err != nil {
 		return err
 	}

@@ -167,10 +167,10 @@ func (c *hubUploadCmd) card() (map[string][]byte, error) {
 }
 
 // skip leaves out what only this machine needs: checkpoints, the best weights so far, which are the result too, the recipe
-// with paths of this machine (run.json has it without them), and hidden files.
+// with paths of this machine (run.json has it without them), and hidden files and folders.
 func (c *hubUploadCmd) skip(name string) bool {
 	first, _, deeper := strings.Cut(name, "/")
-	return !c.Dataset && deeper && (strings.HasPrefix(first, "checkpoint-") || first == "best") || !c.Dataset && name == finetune.RecipeFile || strings.HasPrefix(filepath.Base(name), ".")
+	return !c.Dataset && deeper && (strings.HasPrefix(first, "checkpoint-") || first == "best") || !c.Dataset && name == finetune.RecipeFile || strings.Contains("/"+name, "/.")
 }
 
 // list prints the card and the files that would be uploaded.

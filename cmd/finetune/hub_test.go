@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -141,6 +142,11 @@ func TestNamesEverywhere(t *testing.T) {
 		len(record.Datasets) != 1 || record.Recipe["model"] != "org/tiny@"+commit || !strings.HasPrefix(record.Recipe["data"].(string), "org/sums@") {
 		t.Errorf("the record is %+v, %v", record, err)
 	}
+	for _, private := range []string{"run/.lock", "run/.env", "run/.notes/mine.txt"} { // the run leaves a lock itself
+		if err := errors.Join(os.MkdirAll(filepath.Dir(private), 0o777), os.WriteFile(private, []byte("private"), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ok(t, "hub", "upload", "run", "me/adapter")
 	uploaded := s.Repo("models/me/adapter").Files
 	card := string(uploaded["README.md"])
@@ -151,7 +157,7 @@ func TestNamesEverywhere(t *testing.T) {
 		}
 	}
 	for name := range uploaded {
-		if strings.Contains(name, "checkpoint") || strings.Contains(name, "best") {
+		if strings.Contains(name, "checkpoint") || strings.Contains(name, "best") || strings.Contains("/"+name, "/.") || name == finetune.RecipeFile {
 			t.Errorf("%s is uploaded", name)
 		}
 	}
@@ -163,7 +169,7 @@ func TestNamesEverywhere(t *testing.T) {
 	for _, args := range []string{
 		"generate --model org/tiny --adapter me/adapter --prompt a --max-new-tokens 2", "generate --model me/merged@main --prompt a --max-new-tokens 2",
 		"eval --model org/tiny --task text --data org/sums:test", "eval --model org/tiny --adapter me/adapter --task text --data text=org/sums:main",
-		"inspect org/tiny", "inspect me/adapter", "inspect run", "bench --model org/tiny --dense 8 --batch 1 --steps 1",
+		"data org/sums:main/train --model org/tiny --task text", "inspect org/tiny", "inspect me/adapter", "inspect run", "bench --model org/tiny --dense 8 --batch 1 --steps 1",
 		"bench --model org/tiny --data org/sums --task text --batch 1 --steps 1", "tokenizer --data org/sums:test --vocab-size 300 --output tok",
 		"train --model org/tiny --task text --data org/sums --output other --dry-run",
 		"train --model org/tiny --task text --data org/sums --output more -s adapter=me/adapter -s max_steps=1 -s task_options.block_size=16",

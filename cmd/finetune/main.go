@@ -37,6 +37,7 @@ type cli struct {
 	Generate   generateCmd   `cmd:"" help:"Continue a text."`
 	Predict    predictCmd    `cmd:"" help:"Classify, tag, answer, translate or embed texts."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a model on tasks."`
+	Data       dataCmd       `cmd:"" help:"Say what training would make of data: rows, tokens, duplicates, roles, the first row."`
 	Merge      mergeCmd      `cmd:"" help:"Merge an adapter into its model and write a Hugging Face folder."`
 	Convert    convertCmd    `cmd:"" help:"Convert a model or an adapter to another format."`
 	Combine    combineCmd    `cmd:"" help:"Make one adapter of several."`

@@ -27,6 +27,7 @@ type trainCmd struct {
 	Adapter   string        `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string        `placeholder:"NAME" help:"Task: ${tasks}."`
 	Data      []string      `sep:"none" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub; several are read one after the other."`
+	Columns   []string      `sep:"none" placeholder:"FIELD=COLUMN" help:"Column of the data that holds a field of the task, such as messages=conversations; may be repeated."`
 	Output    string        `placeholder:"DIR" help:"Folder of the run."`
 	Memory    string        `placeholder:"SIZE" help:"Maximum memory, such as 4GiB. Layers are recomputed in the backward pass if that is needed."`
 	Resume    bool          `help:"Continue the run in the output folder. Without a recipe, with the one that the folder keeps."`
@@ -62,6 +63,7 @@ func (c *trainCmd) settings() []string {
 	if len(c.Data) > 0 {
 		s = append(s, "data="+flowList(c.Data))
 	}
+	s = append(s, columnSettings(c.Columns)...)
 	return append(s, c.Set...)
 }
 

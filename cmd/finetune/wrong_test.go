@@ -56,6 +56,7 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 		{1, "either --model or --random-model", "bench --dense 8 --random-model config.json --model " + tiny},
 		{1, "has no tokenizer to read data with", "bench --random-model config.json"},
 		{1, "no such file", "bench --dense 8 --random-model nowhere/config.json"},
+		{1, "--adapter goes with --decode", "bench --dense 8 --adapter run --model " + tiny},
 		{1, "--bf16 is for training", "bench --bf16 --decode 4 --model " + tiny},
 		{1, "leave out --data", "bench --dense 8 --data " + lines + " --model " + tiny},
 		{1, "lines.jsonl:2", "bench --data " + lines + " --model " + bytes},

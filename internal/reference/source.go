@@ -236,6 +236,7 @@ func markdown(note string) string {
 var kinds = map[string]string{
 	"Sources": "files", "ConfigFile": "path, or keys", "TargetModules": "names, or an expression", "Paths": "name, or a list", "Column": "number, or name",
 	"ClassWeights": "balanced, or weights", "stringList": "list of texts", "intList": "list of whole numbers",
+	"MoRAType": "number, or name", "SaveFormat": "text",
 }
 
 // kindOf names a type as a recipe's reader knows it.

@@ -3,7 +3,10 @@
 package wording
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -15,6 +18,15 @@ func List(items []string, n int, sep string) string {
 		return strings.Join(items, sep)
 	}
 	return fmt.Sprintf("%s%sand %d more", strings.Join(items[:n], sep), sep, len(items)-n)
+}
+
+// Counts lists names with how often each is there, the n most frequent ones.
+func Counts(counts map[string]int, n int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", Clip(name, 40), counts[name])
+	}
+	return List(names, n, ", ")
 }
 
 // Clip returns the first n bytes of a text, followed by an ellipsis if the text is longer. It does not split a

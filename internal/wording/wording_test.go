@@ -26,3 +26,13 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
+
+func TestCounts(t *testing.T) {
+	counts := map[string]int{"b": 2, "a": 2, "c": 30, "d": 1}
+	if got := Counts(counts, 3); got != "c 30, a 2, b 2, and 1 more" {
+		t.Errorf("Counts(%v, 3) = %q", counts, got)
+	}
+	if got := Counts(nil, 3); got != "" {
+		t.Errorf("Counts of nothing is %q", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,10 +28,12 @@ func isCoNLL(r *bufio.Reader) bool {
 }
 
 // ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
-func ReadTagged(name string, r *bufio.Reader) ([]Record, error) { return Columns{}.ReadTagged(name, r) }
+func ReadTagged(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return Columns{}.ReadTagged(name, r)
+}
 
 // ReadCoNLL is the Format of CoNLL columns, see Columns.
-func ReadCoNLL(name string, r *bufio.Reader) ([]Record, error) { return Columns{}.Read(name, r) }
+func ReadCoNLL(name string, r *bufio.Reader) iter.Seq2[Record, error] { return Columns{}.Read(name, r) }
 
 // Columns are the columns of a CoNLL file that are read: those of the words and of their tags. The zero value is the first
 // column and the last one.
@@ -65,7 +68,7 @@ func (c Column) number() int {
 func (c Column) named() bool { return c != "" && c.number() == 0 }
 
 // ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
-func (c Columns) ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
+func (c Columns) ReadTagged(name string, r *bufio.Reader) iter.Seq2[Record, error] {
 	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, kindOf(name)) {
 		return ReadJSON(name, r)
 	}
@@ -77,7 +80,11 @@ func (c Columns) ReadTagged(name string, r *bufio.Reader) ([]Record, error) {
 // word. Comments are lines before the first word of a sentence that begin with "#" as a column of its own, unless their
 // last column is a tag that other lines have too. In a file named .conllu, ranges of words (1-2) and empty words (1.1) are
 // left out. Each sentence is a record {"tokens", "tags"}.
-func (c Columns) Read(name string, r *bufio.Reader) ([]Record, error) {
+func (c Columns) Read(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return inOnePiece(func() ([]Record, error) { return c.read(name, r) })
+}
+
+func (c Columns) read(name string, r *bufio.Reader) ([]Record, error) {
 	data, err := readWhole(name, r, 1)
 	if err != nil {
 		return nil, err

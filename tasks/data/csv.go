@@ -2,11 +2,13 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,22 +25,14 @@ type tableRow struct {
 
 // ReadCSV is the Format of comma-separated values (RFC 4180). The first row names the columns; each further row is a
 // record whose fields are strings.
-func ReadCSV(name string, r *bufio.Reader) ([]Record, error) {
-	rows, err := readCSVRows(name, r)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return tableRecords(name, rows[0], rows[1:])
+func ReadCSV(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return tableRecords(name, func(first []string) ([]string, bool) { return first, false }, csvRows(name, r))
 }
 
 // CSVColumns is the Format of comma-separated values without a row of names: the columns have the given names.
 func CSVColumns(columns ...string) Format {
-	return func(name string, r *bufio.Reader) ([]Record, error) {
-		rows, err := readCSVRows(name, r)
-		if err != nil {
-			return nil, err
-		}
-		return tableRecords(name, tableRow{cells: columns}, rows)
+	return func(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+		return tableRecords(name, func([]string) ([]string, bool) { return columns, true }, csvRows(name, r))
 	}
 }
 
@@ -48,90 +42,185 @@ var columnName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 // ReadTSV is the Format of tab-separated values, where quotes have no meaning. The first row names the columns. Only
 // where it is three cells that do not all look like names is it a record, as in FLAN's chains of thought: then the
 // columns are question, answer and chain_of_thought, and \n in a cell is a line end.
-func ReadTSV(name string, r *bufio.Reader) ([]Record, error) {
-	text, err := readAll(name, r)
+func ReadTSV(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return tableRecords(name, func(first []string) ([]string, bool) {
+		if isFLAN(first) {
+			return []string{"question", "answer", ChainOfThought}, true
+		}
+		return first, false
+	}, tsvRows(name, r))
+}
+
+// isFLAN reports whether the first row of a file is a record of FLAN's chains of thought.
+func isFLAN(first []string) bool {
+	return len(first) == 3 && slices.ContainsFunc(first, func(s string) bool { return !columnName.MatchString(s) })
+}
+
+// tsvRows yields the rows of a TSV file that are not blank.
+func tsvRows(name string, r *bufio.Reader) iter.Seq2[tableRow, error] {
+	return func(yield func(tableRow, error) bool) {
+		seen, flan := false, false
+		for line, err := range textLines(name, r, 1) {
+			if err != nil {
+				yield(tableRow{}, err)
+				return
+			}
+			text := strings.TrimSuffix(strings.TrimSuffix(string(line.text), "\n"), "\r")
+			if strings.TrimSpace(text) == "" {
+				continue
+			}
+			cells := strings.Split(text, "\t")
+			if flan = flan || !seen && isFLAN(cells); flan {
+				for i, cell := range cells {
+					cells[i] = strings.ReplaceAll(cell, `\n`, "\n")
+				}
+			}
+			if seen = true; !yield(tableRow{line.number, cells}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// tableRecords makes a record of each row: its cells are fields. names says what they are called, given the first row, and
+// whether that is a record, too.
+func tableRecords(name string, names func(first []string) ([]string, bool), rows iter.Seq2[tableRow, error]) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		var fields []string
+		for row, err := range rows {
+			isRecord := true
+			if fields == nil && err == nil {
+				fields, isRecord = names(row.cells)
+				if i := twice(fields); i >= 0 {
+					err = fmt.Errorf("%s:%d: two columns are named %q", name, row.line, fields[i])
+				}
+			}
+			if err == nil && !isRecord {
+				continue
+			}
+			var record Record
+			if err == nil {
+				record, err = row.record(name, fields)
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// twice is the index of the first name that is there before, or -1.
+func twice(names []string) int {
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return i
+		}
+	}
+	return -1
+}
+
+// record is the row as a record with fields of the given names.
+func (row tableRow) record(name string, names []string) (Record, error) {
+	if got, want := len(row.cells), len(names); got != want {
+		return Record{}, fmt.Errorf("%s:%d: %d columns, want %d: %s", name, row.line, got, want, strings.Join(names, ", "))
+	}
+	fields := make(map[string]string, len(row.cells))
+	for i, n := range names {
+		fields[n] = row.cells[i]
+	}
+	raw, err := json.Marshal(fields)
 	if err != nil {
-		return nil, err
+		return Record{}, fmt.Errorf("%s:%d: %w", name, row.line, err)
 	}
-	var rows []tableRow
-	for i, line := range strings.Split(text, "\n") {
-		if strings.TrimSpace(line) != "" {
-			rows = append(rows, tableRow{i + 1, strings.Split(line, "\t")})
-		}
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	first := rows[0]
-	if len(first.cells) != 3 || !slices.ContainsFunc(first.cells, func(s string) bool { return !columnName.MatchString(s) }) {
-		return tableRecords(name, first, rows[1:])
-	}
-	for _, row := range rows {
-		for j, cell := range row.cells {
-			row.cells[j] = strings.ReplaceAll(cell, `\n`, "\n")
-		}
-	}
-	return tableRecords(name, tableRow{cells: []string{"question", "answer", ChainOfThought}}, rows)
+	return Record{Line: row.line, Raw: raw}, nil
 }
 
-// tableRecords makes a record of each row: its cells are fields, named by the header.
-func tableRecords(name string, header tableRow, rows []tableRow) ([]Record, error) {
-	for i, n := range header.cells {
-		if slices.Contains(header.cells[:i], n) {
-			return nil, fmt.Errorf("%s:%d: two columns are named %q", name, header.line, n)
+// csvRows yields the rows of a CSV file. Where RFC 4180 does not allow a quote, in a field without quotes around it, the
+// quote stands for itself, there and in all rows that follow.
+func csvRows(name string, r io.Reader) iter.Seq2[tableRow, error] {
+	return func(yield func(tableRow, error) bool) {
+		ahead := &lookback{r: r}
+		c, line := newCSV(ahead), 0 // line is how many lines are before what c reads
+		for {
+			begin := c.InputOffset()
+			cells, err := c.Read()
+			var wrong *csv.ParseError
+			switch {
+			case err == io.EOF:
+				return
+			case errors.Is(err, csv.ErrBareQuote) && !c.LazyQuotes:
+				before, rest := ahead.cut(begin)
+				line += before
+				c = newCSV(rest)
+				c.LazyQuotes = true
+				continue
+			case errors.As(err, &wrong):
+				err = fmt.Errorf("%s:%d: not valid CSV: %w", name, line+wrong.StartLine, wrong.Err)
+			case err != nil:
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			row := tableRow{cells: cells}
+			if err == nil {
+				n, _ := c.FieldPos(0)
+				row.line = line + n
+				err = row.checkText(name)
+			}
+			ahead.forget(c.InputOffset())
+			if !yield(row, err) || err != nil {
+				return
+			}
 		}
 	}
-	records := make([]Record, len(rows))
-	for i, row := range rows {
-		if got, want := len(row.cells), len(header.cells); got != want {
-			return nil, fmt.Errorf("%s:%d: %d columns, want %d: %s", name, row.line, got, want, strings.Join(header.cells, ", "))
-		}
-		fields := make(map[string]string, len(row.cells))
-		for j, n := range header.cells {
-			fields[n] = row.cells[j]
-		}
-		raw, err := json.Marshal(fields)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, row.line, err)
-		}
-		records[i] = Record{Line: row.line, Raw: raw}
-	}
-	return records, nil
 }
 
-// readCSVRows reads the rows of a CSV file. Where RFC 4180 does not allow a quote, in a field without quotes around it,
-// the quote stands for itself.
-func readCSVRows(name string, r io.Reader) ([]tableRow, error) {
-	text, err := readAll(name, r)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := parseCSV(text, false)
-	if errors.Is(err, csv.ErrBareQuote) {
-		rows, err = parseCSV(text, true)
-	}
-	var wrong *csv.ParseError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, fmt.Errorf("%s:%d: not valid CSV: %w", name, wrong.StartLine, wrong.Err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return rows, nil
+func newCSV(r io.Reader) *csv.Reader {
+	c := csv.NewReader(r)
+	c.FieldsPerRecord = -1
+	return c
 }
 
-func parseCSV(text string, lazyQuotes bool) (rows []tableRow, err error) {
-	c := csv.NewReader(strings.NewReader(text))
-	c.FieldsPerRecord, c.LazyQuotes = -1, lazyQuotes
-	for {
-		cells, err := c.Read()
-		if err == io.EOF {
-			return rows, nil
+// checkText checks that the cells are UTF-8.
+func (row tableRow) checkText(name string) error {
+	line := row.line
+	for _, cell := range row.cells {
+		if at := invalidUTF8([]byte(cell)); at >= 0 {
+			return fmt.Errorf("%s:%d: not valid UTF-8", name, line+strings.Count(cell[:at], "\n"))
 		}
-		if err != nil {
-			return nil, err
-		}
-		line, _ := c.FieldPos(0)
-		rows = append(rows, tableRow{line, cells})
+		line += strings.Count(cell, "\n")
 	}
+	return nil
+}
+
+// lookback is a reader that keeps what it has read since the last call of forget.
+type lookback struct {
+	r     io.Reader
+	kept  []byte
+	at    int64 // the offset of kept
+	lines int   // before it
+	off   bool  // nothing more is kept
+}
+
+func (l *lookback) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if !l.off {
+		l.kept = append(l.kept, p[:n]...)
+	}
+	return n, err
+}
+
+// forget drops what is before an offset.
+func (l *lookback) forget(offset int64) {
+	if l.off {
+		return
+	}
+	n := offset - l.at
+	l.lines += bytes.Count(l.kept[:n], []byte("\n"))
+	l.kept, l.at = l.kept[n:], offset
+}
+
+// cut returns the number of lines before an offset, and what is read from there on. Nothing is kept any more.
+func (l *lookback) cut(offset int64) (lines int, rest io.Reader) {
+	l.forget(offset)
+	l.off = true
+	return l.lines, io.MultiReader(bytes.NewReader(l.kept), l.r)
 }

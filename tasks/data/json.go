@@ -7,32 +7,56 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
-
-	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 // ReadJSON is the Format of JSON Lines, of a JSON array of records, and of a JSON object whose fields are records.
-func ReadJSON(name string, r *bufio.Reader) ([]Record, error) {
-	line, first, err := skipSpace(r)
-	if errors.Is(err, io.EOF) {
-		return nil, nil
+func ReadJSON(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		line, first, err := skipSpace(r)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			yield(Record{}, fmt.Errorf("%s: %w", name, err))
+			return
+		}
+		records := readLines(name, r, line)
+		switch {
+		case first == '[':
+			records = inOnePiece(func() ([]Record, error) { return readArray(name, r, line) })
+		case first == '{' && isOneObject(r):
+			records = inOnePiece(func() ([]Record, error) { return readObject(name, r, line) })
+		}
+		unlessKeyed(records)(yield)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// unlessKeyed yields records or, if there is a single one, what keyed makes of it.
+func unlessKeyed(records iter.Seq2[Record, error]) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		n, first := 0, Record{}
+		for r, err := range records {
+			if n++; n == 1 && err == nil {
+				first = r
+				continue
+			}
+			if n == 2 && !yield(first, nil) {
+				return
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+		if n == 1 {
+			for _, r := range keyed(first) {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
 	}
-	read := readLines
-	switch {
-	case first == '[':
-		read = readArray
-	case first == '{' && isOneObject(r):
-		read = readObject
-	}
-	records, err := read(name, r, line)
-	if len(records) == 1 {
-		records = keyed(records[0])
-	}
-	return records, err
 }
 
 // skipSpace moves to the first character that is not white space. It returns that character and its line.
@@ -50,25 +74,22 @@ func skipSpace(r *bufio.Reader) (line int, first byte, err error) {
 	}
 }
 
-// readLines reads a record from each line that is not blank.
-func readLines(name string, r *bufio.Reader, line int) ([]Record, error) {
-	var records []Record
-	for ; ; line++ {
-		b, err := linelog.ReadLine(r, maxLine)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
-		}
-		if b = bytes.TrimSpace(b); len(b) > 0 {
-			if at := invalidUTF8(b); at >= 0 {
-				return nil, fmt.Errorf("%s:%d: not valid UTF-8", name, line)
+// readLines yields a record for each line that is not blank. The reader stands in the given line.
+func readLines(name string, r *bufio.Reader, line int) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for l, err := range textLines(name, r, line) {
+			record := Record{Line: l.number, Raw: bytes.TrimSpace(l.text)}
+			if err == nil && len(record.Raw) == 0 {
+				continue
 			}
-			if err := checkObject(b); err != nil {
-				return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+			if err == nil {
+				if err = checkObject(record.Raw); err != nil {
+					err = fmt.Errorf("%s:%d: %w", name, record.Line, err)
+				}
 			}
-			records = append(records, Record{Line: line, Raw: b})
-		}
-		if errors.Is(err, io.EOF) {
-			return records, nil
+			if !yield(record, err) || err != nil {
+				return
+			}
 		}
 	}
 }

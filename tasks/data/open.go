@@ -3,14 +3,17 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/evaldata"
+	"github.com/spagotune/spagotune/internal/linelog"
 )
 
 // embedded begins the paths that name a file of package evaldata.
@@ -23,15 +26,15 @@ const (
 	maxFile = 1 << 30
 )
 
-// stdin is the path that stands for standard input.
-const stdin = "-"
+// Stdin is the path that stands for standard input.
+const Stdin = "-"
 
 // readStdin reads standard input, once for all who name it.
 var readStdin = sync.OnceValues(func() ([]byte, error) { return io.ReadAll(os.Stdin) })
 
 // Open opens a data file: a path, "-" for standard input, or "embedded:NAME" for a file of package evaldata.
 func Open(path string) (io.ReadCloser, error) {
-	if path == stdin {
+	if path == Stdin {
 		input, err := readStdin()
 		if err != nil {
 			return nil, fmt.Errorf("data: standard input: %w", err)
@@ -103,19 +106,44 @@ func invalidUTF8(b []byte) int {
 
 // readText reads a plain text file, which has more than white space. Its line ends become \n.
 func readText(name string, r io.Reader) (string, error) {
-	text, err := readAll(name, r)
+	br, err := open(name, r)
+	if err != nil {
+		return "", err
+	}
+	data, err := readWhole(name, br, 1)
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
 	if err == nil && strings.TrimSpace(text) == "" {
 		err = fmt.Errorf("%s has no text", name)
 	}
 	return text, err
 }
 
-// readAll reads the text of a file. Its line ends become \n.
-func readAll(name string, r io.Reader) (string, error) {
-	br, err := open(name, r)
-	if err != nil {
-		return "", err
+// textLine is a line of a file, with its line end, and its number, counted from 1.
+type textLine struct {
+	number int
+	text   []byte
+}
+
+// textLines yields the lines of a file and checks that they are UTF-8. first is the number of the first one.
+func textLines(name string, r *bufio.Reader, first int) iter.Seq2[textLine, error] {
+	return func(yield func(textLine, error) bool) {
+		for n := first; ; n++ {
+			text, err := linelog.ReadLine(r, maxLine)
+			end := errors.Is(err, io.EOF)
+			switch {
+			case err != nil && !end:
+			case invalidUTF8(text) >= 0:
+				err = errors.New("not valid UTF-8")
+			default:
+				err = nil
+			}
+			if err != nil {
+				yield(textLine{}, fmt.Errorf("%s:%d: %w", name, n, err))
+				return
+			}
+			if !yield(textLine{n, text}, nil) || end {
+				return
+			}
+		}
 	}
-	data, err := readWhole(name, br, 1)
-	return strings.ReplaceAll(string(data), "\r\n", "\n"), err
 }

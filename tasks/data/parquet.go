@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -15,15 +16,38 @@ import (
 // parquetMagic begins a Parquet file.
 var parquetMagic = []byte("PAR1")
 
-// parquetLines turns a Parquet file into JSON Lines, a line a row. Columns of classes, which the data sets of the Hub
+// parquetFile returns the file behind a reader, if it is a Parquet file, which is not read from its beginning to its end.
+func parquetFile(r io.Reader) (file io.ReaderAt, size int64, ok bool) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil, 0, false
+	}
+	magic := make([]byte, len(parquetMagic))
+	if _, err := f.ReadAt(magic, 0); err != nil || !bytes.Equal(magic, parquetMagic) {
+		return nil, 0, false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, false
+	}
+	return f, info.Size(), true
+}
+
+// parquetReader reads a Parquet file as JSON Lines, a line a row. Columns of classes, which the data sets of the Hub
 // describe in the footer, get their classes' names.
-func parquetLines(name string, file []byte) (lines []byte, err error) {
-	defer func() {
-		if v := recover(); v != nil { // the library panics on some damaged pages
-			err = fmt.Errorf("%s: not a Parquet file that can be read: %v", name, v)
-		}
-	}()
-	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+type parquetReader struct {
+	name    string
+	rows    *parquet.Reader
+	classes *feature
+	n       int // rows so far
+	line    bytes.Buffer
+	encoder *json.Encoder
+}
+
+// parquetLines opens a Parquet file.
+func parquetLines(name string, file io.ReaderAt, size int64) (lines *parquetReader, err error) {
+	defer func() { err = recovered(name, recover(), err) }()
+	f, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a Parquet file that can be read: %w", name, err)
 	}
@@ -35,27 +59,50 @@ func parquetLines(name string, file []byte) (lines []byte, err error) {
 			}
 		}
 	}
-	classes, err := classNames(f)
-	if err != nil {
+	lines = &parquetReader{name: name, rows: parquet.NewReader(f)}
+	if lines.classes, err = classNames(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	r := parquet.NewReader(f)
-	defer func() { _ = r.Close() }()
-	for row := 1; ; row++ {
-		v := map[string]any{}
-		switch err := r.Read(&v); {
-		case errors.Is(err, io.EOF):
-			return out.Bytes(), nil
-		case err != nil:
-			return nil, fmt.Errorf("%s:%d: %w", name, row, err)
-		}
-		if err := encoder.Encode(plainJSON(v, classes)); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, row, err)
+	lines.encoder = json.NewEncoder(&lines.line)
+	lines.encoder.SetEscapeHTML(false)
+	return lines, nil
+}
+
+// recovered turns a panic into an error: the library panics on some damaged pages.
+func recovered(name string, v any, err error) error {
+	if v != nil {
+		return fmt.Errorf("%s: not a Parquet file that can be read: %v", name, v)
+	}
+	return err
+}
+
+func (p *parquetReader) Read(b []byte) (n int, err error) {
+	if p.line.Len() == 0 {
+		if err := p.next(); err != nil {
+			return 0, err
 		}
 	}
+	return p.line.Read(b)
+}
+
+// next puts the next row into the line.
+func (p *parquetReader) next() (err error) {
+	defer func() { err = recovered(p.name, recover(), err) }()
+	p.n++
+	v := map[string]any{}
+	err = p.rows.Read(&v)
+	switch {
+	case errors.Is(err, io.EOF) && p.n == 1:
+		return fmt.Errorf("%s has no row", p.name)
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case err == nil:
+		err = p.encoder.Encode(plainJSON(v, p.classes))
+	}
+	if err != nil {
+		return fmt.Errorf("%s:%d: %w", p.name, p.n, err)
+	}
+	return nil
 }
 
 // feature is what the footer says of a column: the names of its classes, or the features of what it holds.

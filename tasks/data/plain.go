@@ -38,6 +38,9 @@ func (s Source) plain() any {
 	if len(s.Field) > 0 {
 		o["field"] = slices.Clone([]string(s.Field))
 	}
+	if s.Limit != 0 {
+		o["limit"] = s.Limit
+	}
 	if s.EvalSize != nil {
 		o["eval_size"] = *s.EvalSize
 	}

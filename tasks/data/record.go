@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 )
 
@@ -38,32 +39,74 @@ type File struct {
 // many records ask for it, so do not change it.
 func (f *File) First() (Object, error) { return f.first() }
 
-// Format reads all records of a file. The reader stands after the byte order mark, and name is for messages. Read fills
-// in the records' File.
-type Format func(name string, r *bufio.Reader) ([]Record, error)
+// Format yields the records of a file; an error is the last thing it yields. The reader stands after the byte order mark, and
+// name is for messages. Read fills in the records' File.
+type Format func(name string, r *bufio.Reader) iter.Seq2[Record, error]
 
 // Read reads the records of a file, one or more.
 func Read(format Format, name string, r io.Reader) ([]Record, error) {
-	br, err := open(name, r)
-	if err != nil {
-		return nil, err
-	}
-	records, err := format(name, br)
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, fmt.Errorf("%s has no record", name)
-	}
-	file := &File{Name: name, first: sync.OnceValues(records[0].Object)}
-	for i := range records {
-		records[i].File = file
+	var records []Record
+	for record, err := range each(format, name, nil, r) {
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
 	}
 	return records, nil
 }
 
+// each yields the records of a file, one or more, with the columns by their names in the records.
+func each(format Format, name string, columns ColumnMapping, r io.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		br, err := open(name, r)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		var file *File
+		for record, err := range columns.rename(name, format(name, br)) {
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			if file == nil {
+				file = &File{Name: name, first: sync.OnceValues(record.Object)}
+			}
+			record.File = file
+			if !yield(record, nil) {
+				return
+			}
+		}
+		if file == nil {
+			yield(Record{}, fmt.Errorf("%s has no record", name))
+		}
+	}
+}
+
+// inOnePiece yields records that are read in one piece.
+func inOnePiece(read func() ([]Record, error)) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		records, err := read()
+		for _, r := range records {
+			if err == nil && !yield(r, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Record{}, err)
+		}
+	}
+}
+
 // open returns a reader of a file's text: decompressed, Parquet as JSON Lines, after the byte order mark.
 func open(name string, r io.Reader) (*bufio.Reader, error) {
+	if file, size, ok := parquetFile(r); ok {
+		lines, err := parquetLines(name, file, size)
+		if err != nil {
+			return nil, err
+		}
+		return bufio.NewReaderSize(lines, 1<<16), nil
+	}
 	r, err := unpack(name, r)
 	if err != nil {
 		return nil, err
@@ -74,21 +117,18 @@ func open(name string, r io.Reader) (*bufio.Reader, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		lines, err := parquetLines(name, file)
+		lines, err := parquetLines(name, bytes.NewReader(file), int64(len(file)))
 		if err != nil {
 			return nil, err
 		}
-		br = bufio.NewReaderSize(bytes.NewReader(lines), 1<<16)
-		if len(lines) == 0 {
-			return nil, fmt.Errorf("%s has no row", name)
-		}
+		return bufio.NewReaderSize(lines, 1<<16), nil
 	}
 	return br, skipBOM(name, br)
 }
 
 // ReadAny is the Format that a file's name and first bytes call for: CSV, TSV and CoNLL columns by the extension, CoNLL
 // columns also where the file begins with -DOCSTART-, and JSON otherwise.
-func ReadAny(name string, r *bufio.Reader) ([]Record, error) {
+func ReadAny(name string, r *bufio.Reader) iter.Seq2[Record, error] {
 	switch ext := kindOf(name); {
 	case ext == ".csv":
 		return ReadCSV(name, r)

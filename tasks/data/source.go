@@ -25,6 +25,11 @@ type Source struct {
 	Index string `json:"index"`
 	// Field names the fields that hold the text, for the task text.
 	Field Paths `json:"field"`
+	// Limit is how many records to take at most, from the first on (of Index, where there is one); 0, the default, takes all.
+	Limit int `json:"limit,omitempty"` // 0 is left out, so that files of answers of earlier versions keep their digest
+	// Columns says which columns of the file hold the fields that the task reads: {messages: conversations} takes the column
+	// conversations for messages.
+	Columns ColumnMapping `json:"columns,omitempty"`
 	// EvalSize is how many records at the end are held out; without it, the task decides.
 	EvalSize *int `json:"eval_size"`
 }
@@ -62,12 +67,14 @@ func parseSource(raw []byte) (Source, error) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		if raw[0] != '{' || d.Decode(&s) != nil || s.Path == "" {
-			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, eval_size}", raw)
+			return s, fmt.Errorf("got %s, want a path or a list of paths, each alone, as path*weight or as {path, weight, index, field, limit, columns, eval_size}", raw)
 		}
 	}
 	switch {
 	case math.IsNaN(s.Weight) || s.Weight < 0 || s.Weight > 1000:
 		return s, fmt.Errorf("%s: weight is %g, want more than 0, up to 1000", s.Path, s.Weight)
+	case s.Limit < 0:
+		return s, fmt.Errorf("%s: limit is %d, want 0 (all) or more", s.Path, s.Limit)
 	case s.EvalSize != nil && *s.EvalSize < 0:
 		return s, fmt.Errorf("%s: eval_size is %d, want 0 or more", s.Path, *s.EvalSize)
 	}

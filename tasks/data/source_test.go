@@ -14,7 +14,7 @@ func TestSourceForms(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", c.json, s, err)
 		}
 	}
-	for _, bad := range []string{"7", `[""]`, `{"weight":2}`, `{"path":""}`, `["a",["b"]]`, `"a*-1"`, `"a*1e9"`} {
+	for _, bad := range []string{"7", `[""]`, `{"weight":2}`, `{"path":""}`, `["a",["b"]]`, `"a*-1"`, `"a*1e9"`, `{"path":"a","limit":-1}`} {
 		var s Sources
 		if err := s.UnmarshalJSON([]byte(bad)); err == nil {
 			t.Errorf("%s: got %+v", bad, s)

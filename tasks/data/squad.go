@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // SQuADQuestion is a record that ReadSQuAD makes: a question and the text of its paragraph. Answers is the JSON of a list
@@ -20,14 +21,28 @@ type SQuADQuestion struct {
 // ReadSQuAD is the Format of SQuAD's JSON, versions 1.1 and 2.0: {"data": [{"paragraphs": [{"context", "qas"}]}]}, and of
 // SQuAD as the Hub's data sets have it, a question a record {"context", "question", "answers"}: JSON Lines, a JSON array or
 // {"data": […]}. Each question is a record, see SQuADQuestion.
-func ReadSQuAD(name string, r *bufio.Reader) ([]Record, error) {
-	data, err := readWhole(name, r, 1)
-	if err != nil {
-		return nil, err
+func ReadSQuAD(name string, r *bufio.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if ahead, _ := r.Peek(r.Size()); isFlat(ahead) {
+			ReadJSON(name, r)(yield)
+			return
+		}
+		data, err := readWhole(name, r, 1)
+		if err == nil && isFlat(data) { // the first question is longer than what is ahead
+			ReadJSON(name, bufio.NewReader(bytes.NewReader(data)))(yield)
+			return
+		}
+		inOnePiece(func() ([]Record, error) {
+			if err != nil {
+				return nil, err
+			}
+			return readArticles(name, data)
+		})(yield)
 	}
-	if isFlat(data) {
-		return ReadJSON(name, bufio.NewReader(bytes.NewReader(data)))
-	}
+}
+
+// readArticles reads the questions of SQuAD's tree of articles.
+func readArticles(name string, data []byte) ([]Record, error) {
 	s := squad{name: name, data: data}
 	if err := s.read(); err != nil {
 		return nil, err
@@ -45,7 +60,7 @@ func isFlat(data []byte) bool {
 	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&first); err != nil {
 		return false
 	}
-	return first.Has("context", "question")
+	return !first.Has("data") && !first.Has("version") && !first.Has("paragraphs")
 }
 
 // squad is a file that ReadSQuAD is reading.

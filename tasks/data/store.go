@@ -1,7 +1,9 @@
 package data
 
 import (
+	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"sync"
 )
@@ -21,25 +23,35 @@ type Store struct {
 	records map[storeKey][]Record
 }
 
-// storeKey names what is kept: the records of a file, or those of them that an index file names.
-type storeKey struct{ path, index string }
+// storeKey names what is kept: the records of a file with some columns renamed, or those of them that an index file names.
+type storeKey struct{ path, index, columns string }
 
 // Records are the records of a source: those that its index names, in the index's order, or else all. They are shared
 // with other callers: do not change them.
 func (s *Store) Records(source Source) ([]Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, err := s.keep(storeKey{path: source.Path}, func() ([]Record, error) { return s.parse(source.Path) })
+	columns := fmt.Sprint(map[string]string(source.Columns)) // sorted
+	all, err := s.keep(storeKey{path: source.Path, columns: columns}, func() ([]Record, error) { return s.parse(source) })
 	if err != nil || source.Index == "" {
-		return all, err
+		return source.limited(all), err
 	}
-	return s.keep(storeKey{source.Path, source.Index}, func() ([]Record, error) {
+	all, err = s.keep(storeKey{source.Path, source.Index, columns}, func() ([]Record, error) {
 		text, err := s.text(source.Index)
 		if err != nil {
 			return nil, err
 		}
 		return indexed(all, source, text)
 	})
+	return source.limited(all), err
+}
+
+// limited returns the source's first Limit records, or all of them.
+func (s Source) limited(all []Record) []Record {
+	if s.Limit > 0 && s.Limit < len(all) {
+		return all[:s.Limit:s.Limit]
+	}
+	return all
 }
 
 // Text is a plain text file, or those that the path stands for, end to end. Its line ends are \n.
@@ -66,37 +78,70 @@ func (s *Store) keep(key storeKey, read func() ([]Record, error)) ([]Record, err
 }
 
 // parse reads the records of all files that a path stands for.
-func (s *Store) parse(path string) ([]Record, error) {
-	files, err := expand(path)
-	if err != nil {
-		return nil, err
-	}
-	var all []Record
-	for _, file := range files {
-		records, err := s.parseFile(file)
+func (s *Store) parse(source Source) (all []Record, err error) {
+	for r, err := range s.each(source, s.texts) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, records...)
+		all = append(all, r)
 	}
 	return all, nil
 }
 
-// parseFile reads the records of a file, from its text where that has been read before.
-func (s *Store) parseFile(path string) ([]Record, error) {
+// Each yields the records of a source as they are read, and keeps none of them: JSON Lines, CSV, TSV and Parquet of any size take
+// little memory. It does not look at the source's index. An error is the last thing it yields.
+func (s *Store) Each(source Source) iter.Seq2[Record, error] {
+	all := s.each(source, nil)
+	if source.Limit == 0 {
+		return all
+	}
+	return func(yield func(Record, error) bool) {
+		n := 0
+		for r, err := range all {
+			if n++; !yield(r, err) || n == source.Limit {
+				return
+			}
+		}
+	}
+}
+
+// each is Each, where the texts of some files have been read before.
+func (s *Store) each(source Source, texts map[string]string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		files, err := expand(source.Path)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		for _, file := range files {
+			for r, err := range s.fileRecords(file, source.Columns, texts) {
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fileRecords yields the records of a file.
+func (s *Store) fileRecords(path string, columns ColumnMapping, texts map[string]string) iter.Seq2[Record, error] {
 	format := s.Format
 	if format == nil {
 		format = ReadAny
 	}
-	if text, ok := s.texts[path]; ok {
-		return Read(format, path, strings.NewReader(text))
+	return func(yield func(Record, error) bool) {
+		if text, ok := texts[path]; ok {
+			each(format, path, columns, strings.NewReader(text))(yield)
+			return
+		}
+		f, err := s.open(path)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		defer f.Close()
+		each(format, path, columns, f)(yield)
 	}
-	f, err := s.open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return Read(format, path, f)
 }
 
 // text reads a plain text file, or all that the path stands for, end to end.

@@ -23,6 +23,22 @@ func counted(files map[string]string) (*Store, map[string]int) {
 	}}, opened
 }
 
+// TestEachLimit: streaming takes as many records as the limit says, or all.
+func TestEachLimit(t *testing.T) {
+	s, _ := counted(map[string]string{"a.jsonl": `{"x": 1}` + "\n" + `{"x": 2}`})
+	for limit, want := range map[int]int{0: 2, 1: 1, 2: 2, 3: 2} {
+		n := 0
+		for _, err := range s.Each(Source{Path: "a.jsonl", Limit: limit}) {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != want {
+			t.Errorf("limit %d yields %d records", limit, n)
+		}
+	}
+}
+
 func TestStoreReadsOnce(t *testing.T) {
 	s, opened := counted(map[string]string{
 		"a.jsonl": `{"x": 1}` + "\n" + `{"x": 2}`, "two.idx": "1\n0\n", "plain": "one\r\ntwo", "conll": "-DOCSTART- O\n\na O\n", "bad": "-DOCSTART- O\n\nword\n",
@@ -33,6 +49,12 @@ func TestStoreReadsOnce(t *testing.T) {
 		}
 		if r, err := s.Records(Source{Path: "a.jsonl", Index: "two.idx"}); err != nil || len(r) != 2 || r[0].Source() != "a.jsonl:2" {
 			t.Errorf("got %v, %v", r, err)
+		}
+		for _, source := range []Source{{Path: "a.jsonl", Limit: 1}, {Path: "a.jsonl", Index: "two.idx", Limit: 1}, {Path: "a.jsonl", Limit: 3}} {
+			first := map[string]string{"": "a.jsonl:1", "two.idx": "a.jsonl:2"}[source.Index]
+			if r, err := s.Records(source); err != nil || len(r) != min(source.Limit, 2) || r[0].Source() != first {
+				t.Errorf("%+v: got %v, %v", source, r, err)
+			}
 		}
 		if text, err := s.Text("plain"); err != nil || text != "one\ntwo" {
 			t.Errorf("got %q, %v", text, err)
