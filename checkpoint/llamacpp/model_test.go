@@ -51,7 +51,15 @@ func TestRefusals(t *testing.T) {
 	}{
 		{want: "general.architecture", change: func(m *gguf.Metadata) { m.Set("general.architecture", "rwkv7") }},
 		{want: "general.type", change: func(m *gguf.Metadata) { m.Set("general.type", "adapter") }},
-		{want: "experts", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }},
+		{want: "experts are", change: func(m *gguf.Metadata) {
+			m.Set("general.architecture", "qwen3")
+			for _, key := range m.Keys() {
+				v, _ := m.Get(key)
+				m.Set(strings.Replace(key, "llama.", "qwen3.", 1), v)
+			}
+			m.Set("qwen3.expert_count", uint32(8))
+		}},
+		{want: "expert_used_count", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }, other: true}, // a Mixtral
 		{want: "longrope", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "longrope") }}, // without its tensors
 		{want: "yarn_log_multiplier", change: func(m *gguf.Metadata) {
 			m.Set("llama.rope.scaling.type", "yarn")
