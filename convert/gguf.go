@@ -189,43 +189,44 @@ func describe(m *gguf.Metadata, dir string, files fs.FS) {
 
 // write writes the file.
 func (f *ggufFile) write(ctx context.Context, adapter string, o GGUFOptions) error {
-	var entries []gguf.Entry
-	var sources []tensor.Source // nil for entries that are copied
+	var weights []llamacpp.Weight
 	_, err := f.model.EachSaved(ctx, adapter, func(w *model.Weight, src tensor.Source, differs bool) error {
 		if w.DerivedBuffer() {
 			return nil
 		}
-		e, own, err := f.entry(w, src, differs)
-		entries, sources = append(entries, e), append(sources, own)
+		typ, err := gguf.ParseType(string(w.DType()))
+		weights = append(weights, llamacpp.Weight{Name: w.Name, Shape: w.Shape, Type: typ, Source: src, Changed: differs})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := f.quantize(o.Type, entries, sources); err != nil {
+	tensors, err := f.layout.Tensors(weights)
+	if err != nil {
+		return err
+	}
+	entries := make([]gguf.Entry, len(tensors))
+	for i, t := range tensors {
+		entries[i] = f.entry(t)
+	}
+	if err := f.quantize(o.Type, entries, tensors); err != nil {
 		return err
 	}
 	return gguf.Write(ctx, o.Output, f.metadata, append(entries, f.layout.Extra()...))
 }
 
-// entry is a weight in the type in which it is stored: copied where a GGUF file has it already, else made of own, its values in
-// llama.cpp's order.
-func (f *ggufFile) entry(w *model.Weight, src tensor.Source, differs bool) (e gguf.Entry, own tensor.Source, err error) {
-	typ, err := gguf.ParseType(string(w.DType()))
-	if err != nil {
-		return e, nil, err
-	}
-	if f.base != nil && !differs {
-		if e, ok := f.base.Entry(w.Name); ok {
-			return e, f.layout.Source(w.Name, src), nil
+// entry is a tensor in the type in which it is stored: copied where a GGUF file has it already.
+func (f *ggufFile) entry(t llamacpp.Tensor) gguf.Entry {
+	if f.base != nil && !t.Changed {
+		if e, ok := f.base.Stored(t.Name); ok {
+			return e
 		}
 	}
-	e, err = f.layout.Entry(w.Name, typ, src, w.Shape...)
-	return e, f.layout.Source(w.Name, src), err
+	return t.Entry(t.Type)
 }
 
-// quantize gives the entries the types of a mixture, and the file its number.
-func (f *ggufFile) quantize(name string, entries []gguf.Entry, sources []tensor.Source) error {
+// quantize gives the entries of the tensors the types of a mixture, and the file its number.
+func (f *ggufFile) quantize(name string, entries []gguf.Entry, tensors []llamacpp.Tensor) error {
 	if name == "" {
 		f.typ = "as stored"
 		if !f.metadata.Has("general.file_type") {
@@ -245,7 +246,7 @@ func (f *ggufFile) quantize(name string, entries []gguf.Entry, sources []tensor.
 	}
 	for i, e := range entries {
 		if types[i] != e.Type {
-			entries[i] = gguf.Quantized(e.Name, types[i], sources[i], e.Shape...)
+			entries[i] = tensors[i].Entry(types[i])
 		}
 	}
 	return nil

@@ -1,8 +1,11 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +29,17 @@ func decoderFolder(t *testing.T, modelType, more string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), modelType)
+	rng := rand.New(rand.NewPCG(7, 7))
+	m.Weights(func(w *model.Weight) { // norms are ones, biases zeros
+		if len(w.Shape) == 1 {
+			v := w.Values("")
+			for i := range v {
+				v[i] += float32(rng.NormFloat64()) * 0.2
+			}
+			w.SetValues(v)
+		}
+	})
+	dir := filepath.Join(t.TempDir(), "decoder") // llama.cpp wants special tokens of models whose name has phi3
 	if err := m.Save(t.Context(), dir, "", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -40,20 +53,58 @@ func decoderFolder(t *testing.T, modelType, more string) string {
 	return dir
 }
 
+// four are settings of four layers with windows that the prompts exceed.
+const four = `, "num_hidden_layers": 4, "sliding_window": 6`
+
 var decoders = []struct{ name, modelType, more string }{
-	{"llama", "llama", ""}, {"tied", "llama", `, "tie_word_embeddings": true`}, {"biases", "llama", `, "attention_bias": true`},
+	{"llama", "llama", ""}, {"tied", "llama", `, "tie_word_embeddings": true`}, {"biases", "llama", `, "attention_bias": true, "mlp_bias": true`},
 	{"llama3", "llama", `, "rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
 		"original_max_position_embeddings": 8192}`},
 	{"linear", "llama", `, "rope_scaling": {"rope_type": "linear", "factor": 2.0}`},
+	{"yarn", "llama", `, "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}`},
+	{"yarn with its factor", "qwen3", `, "rope_scaling": {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 32, "attention_factor": 1.3}`},
 	{"mistral", "mistral", `, "sliding_window": null`}, {"qwen2", "qwen2", ""}, {"qwen3", "qwen3", `, "head_dim": 32`}, {"olmo2", "olmo2", ""},
+	{"olmo3", "olmo3", four + `, "rope_parameters": {"full_attention": {"rope_type": "yarn", "rope_theta": 500000.0, "factor": 4.0, "original_max_position_embeddings": 64},
+		"sliding_attention": {"rope_type": "default", "rope_theta": 500000.0}}`},
+	{"gemma", "gemma", `, "head_dim": 32`},
+	{"gemma2", "gemma2", four + `, "head_dim": 32, "query_pre_attn_scalar": 32, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0`},
+	{"gemma3", "gemma3_text", four + `, "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window_pattern": 3, "rope_theta": 300.0, "rope_local_base_freq": 50.0`},
+	{"gemma3 linear", "gemma3_text", four + `, "num_hidden_layers": 7, "head_dim": 32, "query_pre_attn_scalar": 32, "rope_theta": 300.0,
+		"rope_scaling": {"rope_type": "linear", "factor": 8.0}, "final_logit_softcapping": 3.0`},
+	{"phi3", "phi3", `, "sliding_window": null, "pad_token_id": 0`},
+	{"phi4-mini", "phi3", `, "sliding_window": null, "pad_token_id": 0, "partial_rotary_factor": 0.5, "tie_word_embeddings": true`},
+	{"short", "phi3", phiLongRoPE + `"original_max_position_embeddings": 256`}, {"long", "phi3", phiLongRoPE + `"original_max_position_embeddings": 8`},
+	{"smollm3", "smollm3", `, "num_hidden_layers": 4, "pad_token_id": 0`},
+	{"granite", "granite", `, "embedding_multiplier": 1.5, "logits_scaling": 0.5, "residual_multiplier": 0.6, "attention_multiplier": 0.3, "attention_bias": true`},
+	{"starcoder2", "starcoder2", `, "sliding_window": null`},
+	{"stablelm", "stablelm", `, "partial_rotary_factor": 0.5, "use_qkv_bias": true`},
+	{"stablelm-12b", "stablelm", `, "partial_rotary_factor": 0.25, "use_parallel_residual": true, "qk_layernorm": true`},
+	{"exaone4", "exaone4", `, "sliding_window": null, "layer_types": ["full_attention", "full_attention"]`},
+	{"exaone4 windows", "exaone4", four + `, "num_hidden_layers": 64`},
+	{"glm4", "glm4", `, "head_dim": 32, "pad_token_id": 0`}, {"cohere2", "cohere2", four + `, "logit_scale": 0.5`},
+	{"cohere2 period", "cohere2", four + `, "num_hidden_layers": 3, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]`},
+	{"mixtral", "mixtral", `, "num_local_experts": 6, "num_experts_per_tok": 3, "sliding_window": null`},
+	{"qwen2_moe", "qwen2_moe", experts + `, "shared_expert_intermediate_size": 96, "norm_topk_prob": false`},
+	{"qwen3_moe", "qwen3_moe", experts + `, "head_dim": 32, "norm_topk_prob": true`},
+	{"olmoe", "olmoe", `, "num_experts": 6, "num_experts_per_tok": 3, "norm_topk_prob": false, "pad_token_id": 0, "num_key_value_heads": 4`},
+	{"gpt_oss", "gpt_oss", four + `, "head_dim": 32, "num_local_experts": 4, "num_experts_per_tok": 2`},
+	{"gpt2", "gpt2", `, "num_attention_heads": null, "num_key_value_heads": null, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256`},
 }
+
+// experts are settings of six experts, of which each token has three.
+const experts = `, "num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 32`
+
+// phiLongRoPE are a Phi-3's settings of longrope.
+const phiLongRoPE = `, "sliding_window": null, "pad_token_id": 0, "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
+	"long_factor": [1, 1.5, 2, 2.5, 3, 4, 5, 6]}, "max_position_embeddings": 512, `
 
 // TestGGUFRoundTrip: a model in F32 has the same logits as a GGUF file, and again as a folder that is made of the file.
 func TestGGUFRoundTrip(t *testing.T) {
 	for _, tt := range decoders {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "m.gguf")
-			r, err := GGUF(t.Context(), GGUFOptions{Model: decoderFolder(t, tt.modelType, tt.more), Output: out})
+			dir := decoderFolder(t, tt.modelType, tt.more)
+			r, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: out})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,12 +114,38 @@ func TestGGUFRoundTrip(t *testing.T) {
 			if raw, err := os.ReadFile(r.Modelfile); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
 				t.Errorf("Modelfile: %v\n%s", err, raw)
 			}
-			back, err := Merge(t.Context(), out, "", filepath.Join(t.TempDir(), "back"), "")
+			folder := filepath.Join(t.TempDir(), "back")
+			back, err := Merge(t.Context(), out, "", folder, "")
 			if err != nil || back.Largest != 0 {
-				t.Errorf("back: %+v, %v", back, err)
+				t.Fatalf("back: %+v, %v", back, err)
 			}
+			sameBits(t, tiny.Load(t, dir), tiny.Load(t, folder))
 		})
 	}
+}
+
+// sameBits compares the weights of two models bit by bit, but for those to which llama.cpp adds 1.
+func sameBits(t *testing.T, want, got *model.Model) {
+	t.Helper()
+	other := map[string]*model.Weight{}
+	got.Weights(func(w *model.Weight) { other[w.Name] = w })
+	want.Weights(func(w *model.Weight) {
+		o := other[w.Name]
+		if o == nil {
+			t.Errorf("no %s", w.Name)
+			return
+		}
+		v, within := o.Values(""), 0.0
+		if bytes.Contains(want.ConfigJSON, []byte(`"gemma`)) && len(w.Shape) == 1 {
+			within = 1.0 / (1 << 23) // the spacing of float32 from 1 to 2
+		}
+		for i, x := range w.Values("") {
+			if math.Abs(float64(x-v[i])) > within {
+				t.Errorf("%s: value %d is %g, was %g", w.Name, i, v[i], x)
+				return
+			}
+		}
+	})
 }
 
 // TestGGUFEncoder does it with a BERT.

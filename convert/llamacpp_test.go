@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,23 @@ func TestLlamaCpp(t *testing.T) {
 			prompts := bytePrompts(t, s)
 			sameTexts(t, s, prompts, llamaTexts(t, out, "-", prompts, n), n)
 		})
+	}
+	for _, tt := range decoders {
+		if slices.Contains([]string{"granite", "phi3", "gpt2"}, tt.name) { // rows in another order, fused and transposed layers
+			t.Run("adapter on "+tt.name, func(t *testing.T) {
+				base, file, out := decoderFolder(t, tt.modelType, tt.more), filepath.Join(t.TempDir(), "base.gguf"), filepath.Join(t.TempDir(), "a.gguf")
+				if _, err := GGUF(t.Context(), GGUFOptions{Model: base, Output: file}); err != nil {
+					t.Fatal(err)
+				}
+				dir := stirAdapter(t, base, "lora", map[string]any{"r": 4, "target_modules": "all-linear"})
+				if _, err := LoRAGGUF(t.Context(), LoRAOptions{Model: base, Adapter: dir, Output: out}); err != nil {
+					t.Fatal(err)
+				}
+				s := openSession(t, base, dir)
+				prompts := bytePrompts(t, s)
+				sameTexts(t, s, prompts, llamaTexts(t, file, out, prompts, n), n)
+			})
+		}
 	}
 	base := decoderFolder(t, "llama", "")
 	file := filepath.Join(t.TempDir(), "base.gguf")

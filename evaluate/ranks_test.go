@@ -39,7 +39,7 @@ func (m member) Gather(send []byte, err error) ([][]byte, error) {
 // Every number of ranks gives the metrics and the answers of one process, whole chunks or not.
 func TestScoreOn(t *testing.T) {
 	s, _ := byteSession(t)
-	task, err := tasks.New("memory", map[string]any{"pairs": 3*generateBatch + 5})
+	task, err := tasks.New("memory", map[string]any{"pairs": 3*GenerateBatch + 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestScoreOn(t *testing.T) {
 // An error on one rank is every rank's.
 func TestScoreOnFails(t *testing.T) {
 	s, _ := byteSession(t)
-	task, err := tasks.New("memory", map[string]any{"pairs": 2 * generateBatch})
+	task, err := tasks.New("memory", map[string]any{"pairs": 2 * GenerateBatch})
 	if err != nil {
 		t.Fatal(err)
 	}

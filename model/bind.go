@@ -101,8 +101,12 @@ func (b *binding) invalid(err error) {
 
 // read looks up the tensor of a weight, or puts it together from the parts in which it is stored.
 func (b *binding) read(name string) (checkpoint.Tensor, bool) {
+	stored := b.m.arch.storedParts(name)
+	if _, ok := b.m.file.(sourceFile); ok { // which has every weight under its own name
+		stored = []StoredPart{{Name: name}}
+	}
 	var parts []checkpoint.Tensor
-	for _, p := range b.m.arch.storedParts(name) {
+	for _, p := range stored {
 		found, t, ok := b.find(p.Name)
 		if !ok && p.Name != name && p.Of == 0 && !p.Entry {
 			found, t, ok = b.find(name)

@@ -117,28 +117,6 @@ func (f Architecture) toStored(weights []checkpoint.Tensor) ([]checkpoint.Tensor
 	return out, nil
 }
 
-// transposed is a matrix whose rows are another one's columns.
-type transposed struct{ of tensor.Source }
-
-var _ tensor.Source = transposed{}
-
-// Dims implements tensor.Source.
-func (t transposed) Dims() (rows, cols int) {
-	cols, rows = t.of.Dims()
-	return rows, cols
-}
-
-// Block implements tensor.Source.
-func (t transposed) Block(dst []float32, ld, i, j, m, n int) {
-	b := make([]float32, n*m)
-	t.of.Block(b, m, j, i, n, m)
-	for c := range n {
-		for r, v := range b[c*m : (c+1)*m] {
-			dst[r*ld+c] = v
-		}
-	}
-}
-
 // Transposed says whether a checkpoint holds the matrix as [in, out], as for transformers' Conv1D.
 func (w *Weight) Transposed() bool { return w.transposed }
 
@@ -148,6 +126,6 @@ func (w *Weight) Transpose(v []float32) []float32 { return transpose(v, w.Shape[
 // transpose writes the rows×cols values of v as cols×rows.
 func transpose(v []float32, rows, cols int) []float32 {
 	t := make([]float32, len(v))
-	transposed{tensor.View(v, rows, cols)}.Block(t, rows, 0, 0, cols, rows)
+	tensor.Transpose(tensor.View(v, rows, cols)).Block(t, rows, 0, 0, cols, rows)
 	return t
 }

@@ -94,7 +94,7 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 		if err := as.bind(t); err != nil {
 			return err
 		}
-		w.source, w.stored, w.blocks = transposed{as.source}, t, false
+		w.source, w.stored, w.blocks = tensor.Transpose(as.source), t, false
 		return nil
 	}
 	rows, cols := w.rowsCols()
@@ -128,6 +128,9 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 
 // bindSource takes the weight's values from a file that unpacks them itself; t is the tensor as it is stored.
 func (w *Weight) bindSource(t checkpoint.Tensor, src tensor.Source) {
+	if w.transposed {
+		src = tensor.Transpose(src)
+	}
 	if rows, cols := w.rowsCols(); rows == 1 { // Vector wants float32
 		v := make([]float32, cols)
 		src.Block(v, cols, 0, 0, 1, cols)

@@ -1,75 +1,147 @@
 package llamacpp
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spagotune/spagotune/checkpoint/gguf"
 )
 
 // ErrUnsupported is the error of what llama.cpp or its files have, and this package does not know.
 var ErrUnsupported = errors.New("not supported")
 
-// names are a module's names: Hugging Face's and llama.cpp's. N is the number of a layer.
+// names are a module's names: Hugging Face's and llama.cpp's. N is the number of a layer. Where E is a number, too, llama.cpp
+// stacks the weights of all E in one tensor. Two names of llama.cpp, with a + between, hold half of the rows each.
 type names struct{ hf, gguf string }
 
-// An architecture is how llama.cpp keeps the models of a model_type.
+// An architecture is how llama.cpp keeps the models of a model_type. What is particular to one is a field here: the code that
+// reads and writes files does not look at its name.
 type architecture struct {
 	// name is general.architecture, modelType and class are config.json's.
 	name, modelType, class string
 	modules                []names
+	// marks is a setting that files of this model_type have, where several have the name.
+	marks string
+	// biased are llama.cpp's modules that may have a bias, without blk.N. ("*" is all).
+	biased []string
+
+	// defaults are transformers' for keys that config.json may leave out, as JSON, where they are not those of most.
+	defaults string
+	// keys are config.json's names of the usual keys, where the model_type has others; "" is for those that it does not have.
+	keys map[string]string
+	// settings are further keys of config.json that the metadata have as well.
+	settings []setting
+	// copies are settings that the metadata have under a further key; they are written, and not read.
+	copies []setting
+	// must are keys of config.json with the only value that llama.cpp computes, as JSON.
+	must map[string]string
+	// flags are keys of config.json that follow from the tensors of the first layer.
+	flags []flag
+	// activations are what hidden_act may be. A file is read as the first.
+	activations []string
+
+	encoder bool
 	// interleaved says that the rows of q_proj and k_proj are in the order of Su et al.'s pairs (2j, 2j+1).
 	interleaved bool
-	encoder     bool
+	// transposed is a part of the names of llama.cpp's matrices that Hugging Face keeps as [in, out]; "" is none.
+	transposed string
+	// row is a module of one row that files have as a vector.
+	row string
+	// shift is added to the weights of norms in llama.cpp's files.
+	shift float32
+	// turns says that halves of rows are in turns, not one below the other.
+	turns bool
+	// layerNorm says that norms subtract the mean: their epsilon has another key.
+	layerNorm bool
+	// tied says that llama.cpp takes the embeddings as the head, untied that it wants a head of its own.
+	tied, untied bool
+	// square says that queries must have as many values as hidden states.
+	square bool
+
+	// learned says that positions are learned, and nothing is rotated.
+	learned bool
+	// partial says that a part of each head may be rotated (partial_rotary_factor).
+	partial bool
+	// noRope is the period of layers without rotary positions, which is not written in files; 0 is none.
+	noRope int
+	// ropeTensors are the kinds of scaling for which llama.cpp reads a tensor: llama3, longrope.
+	ropeTensors []string
+	// local says that layers with a window have rotary positions of their own, and whether their base has a key.
+	local localRope
+
+	// window is the sliding window that llama.cpp gives to the layers but every period-th.
+	window windows
+	// queryScalar is config.json's query_pre_attn_scalar, which llama.cpp knows without a key.
+	queryScalar queryScalar
 }
 
-var decoderModules = []names{
-	{"model.embed_tokens", "token_embd"}, {"lm_head", "output"}, {"model.norm", "output_norm"},
-	{"model.layers.N.self_attn.q_proj", "blk.N.attn_q"}, {"model.layers.N.self_attn.k_proj", "blk.N.attn_k"},
-	{"model.layers.N.self_attn.v_proj", "blk.N.attn_v"}, {"model.layers.N.self_attn.o_proj", "blk.N.attn_output"},
-	{"model.layers.N.mlp.gate_proj", "blk.N.ffn_gate"}, {"model.layers.N.mlp.up_proj", "blk.N.ffn_up"},
-	{"model.layers.N.mlp.down_proj", "blk.N.ffn_down"},
+// A flag is a key of config.json that says whether a file has a tensor (of the first layer), or that it has not.
+type flag struct {
+	config, tensor string
+	missing        bool
 }
 
-var preNorms = []names{{"model.layers.N.input_layernorm", "blk.N.attn_norm"}, {"model.layers.N.post_attention_layernorm", "blk.N.ffn_norm"}}
+// localRope says how the rotary positions of layers with a window differ.
+type localRope int
 
-var headNorms = []names{{"model.layers.N.self_attn.q_norm", "blk.N.attn_q_norm"}, {"model.layers.N.self_attn.k_norm", "blk.N.attn_k_norm"}}
+const (
+	localSame  localRope = iota // they do not
+	localPlain                  // they have the same base, and are not scaled
+	localBase                   // they have another base, and are not scaled
+)
 
-var postNorms = []names{{"model.layers.N.post_attention_layernorm", "blk.N.post_attention_norm"},
-	{"model.layers.N.post_feedforward_layernorm", "blk.N.post_ffw_norm"}}
-
-var bertModules = []names{
-	{"embeddings.word_embeddings", "token_embd"}, {"embeddings.position_embeddings", "position_embd"},
-	{"embeddings.token_type_embeddings", "token_types"}, {"embeddings.LayerNorm", "token_embd_norm"},
-	{"encoder.layer.N.attention.self.query", "blk.N.attn_q"}, {"encoder.layer.N.attention.self.key", "blk.N.attn_k"},
-	{"encoder.layer.N.attention.self.value", "blk.N.attn_v"}, {"encoder.layer.N.attention.output.dense", "blk.N.attn_output"},
-	{"encoder.layer.N.attention.output.LayerNorm", "blk.N.attn_output_norm"},
-	{"encoder.layer.N.intermediate.dense", "blk.N.ffn_up"}, {"encoder.layer.N.output.dense", "blk.N.ffn_down"},
-	{"encoder.layer.N.output.LayerNorm", "blk.N.layer_output_norm"},
+// windows are sliding windows.
+type windows struct {
+	// period of the layers: every period-th sees all tokens. 0 is for architectures to which llama.cpp gives no windows.
+	period int
+	// optional says that there may be none.
+	optional bool
+	// layers says that llama.cpp has them in models of so many layers, and in no others; 0 is any number.
+	layers int
+	// unread says, where llama.cpp gives none, that config.json's sliding_window needs no use_sliding_window.
+	unread bool
 }
 
-// all are the architectures by model_type. llama.cpp keeps a Mistral as a Llama.
-var all = []architecture{
-	{name: "llama", modelType: "llama", class: "LlamaForCausalLM", modules: slices.Concat(decoderModules, preNorms), interleaved: true},
-	{name: "llama", modelType: "mistral", class: "MistralForCausalLM", modules: slices.Concat(decoderModules, preNorms), interleaved: true},
-	{name: "qwen2", modelType: "qwen2", class: "Qwen2ForCausalLM", modules: slices.Concat(decoderModules, preNorms)},
-	{name: "qwen3", modelType: "qwen3", class: "Qwen3ForCausalLM", modules: slices.Concat(decoderModules, preNorms, headNorms)},
-	{name: "olmo2", modelType: "olmo2", class: "Olmo2ForCausalLM", modules: slices.Concat(decoderModules, postNorms, headNorms)},
-	{name: "bert", modelType: "bert", class: "BertModel", modules: bertModules, encoder: true},
-}
+// queryScalar says what query_pre_attn_scalar must be: the size of a head, or hidden_size/num_attention_heads in a model of so
+// many layers. 0 is for architectures without the key.
+type queryScalar struct{ layers int }
 
-// byName finds an architecture by general.architecture.
-func byName(name string) (architecture, error) {
-	known := map[string]bool{}
+// candidates are the architectures with a name in GGUF.
+func candidates(name string) (found []architecture, known []string) {
 	for _, a := range all {
 		if a.name == name {
+			found = append(found, a)
+		}
+		if !slices.Contains(known, a.name) {
+			known = append(known, a.name)
+		}
+	}
+	return found, known
+}
+
+// byName finds an architecture by general.architecture, and by what its files have in addition.
+func byName(m *gguf.Metadata) (architecture, error) {
+	name, err := m.Architecture()
+	if err != nil {
+		return architecture{}, err
+	}
+	found, known := candidates(name)
+	if found == nil {
+		slices.Sort(known)
+		return architecture{}, fmt.Errorf("general.architecture %q is %w; supported are %s", name, ErrUnsupported, strings.Join(known, ", "))
+	}
+	for _, a := range found {
+		if n, err := m.Int(name + "." + a.marks); a.marks != "" && err == nil && n > 0 {
 			return a, nil
 		}
-		known[a.name] = true
 	}
-	return architecture{}, fmt.Errorf("general.architecture %q is %w; supported are %s", name, ErrUnsupported, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	i := slices.IndexFunc(found, func(a architecture) bool { return a.marks == "" })
+	return found[max(0, i)], nil
 }
 
 // byModelType finds an architecture by config.json's model_type.
@@ -84,55 +156,151 @@ func byModelType(modelType string) (architecture, error) {
 	return architecture{}, fmt.Errorf("model_type %q has no place in GGUF here: %w; supported are %s", modelType, ErrUnsupported, strings.Join(known, ", "))
 }
 
-// numbered replaces the number of a layer by N, if there is one.
-func numbered(name string) (pattern, number string) {
+// usual is config.json with its defaults, under the usual names of keys.
+func (a architecture) usual(config []byte) (map[string]json.RawMessage, error) {
+	c := map[string]json.RawMessage{}
+	for _, raw := range [][]byte{[]byte(commonDefaults), []byte(cmp.Or(a.defaults, "{}")), config} {
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return nil, fmt.Errorf("config.json: %w", err)
+		}
+	}
+	for usual, own := range a.keys {
+		delete(c, usual)
+		if v, ok := c[own]; ok {
+			c[usual] = v
+		}
+	}
+	return c, nil
+}
+
+// key is config.json's name of a usual key.
+func (a architecture) key(usual string) string {
+	if own, ok := a.keys[usual]; ok && own != "" {
+		return own
+	}
+	return usual
+}
+
+// numbered replaces the numbers of a layer and an entry by N and E, as far as there are any.
+func numbered(name string) (pattern string, numbers []string) {
 	parts := strings.Split(name, ".")
 	for i, p := range parts {
-		if n, err := strconv.Atoi(p); err == nil && n >= 0 && strconv.Itoa(n) == p {
-			parts[i] = "N"
-			return strings.Join(parts, "."), p
+		if n, err := strconv.Atoi(p); err == nil && n >= 0 && strconv.Itoa(n) == p && len(numbers) < 2 {
+			parts[i] = []string{"N", "E"}[len(numbers)]
+			numbers = append(numbers, p)
+		}
+	}
+	return strings.Join(parts, "."), numbers
+}
+
+// fill puts numbers in place of N and E.
+func fill(pattern string, numbers ...string) string {
+	parts := strings.Split(pattern, ".")
+	for i, letter := range []string{"N", "E"} {
+		if at := slices.Index(parts, letter); at >= 0 && i < len(numbers) {
+			parts[at] = numbers[i]
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// split cuts MODULE.weight or MODULE.bias; a parameter without such an end is a module with the end "".
+func split(name string) (module, end string) {
+	for _, end := range []string{".weight", ".bias"} {
+		if module, ok := strings.CutSuffix(name, end); ok {
+			return module, end
 		}
 	}
 	return name, ""
 }
 
-// rename translates the module of a tensor's name, MODULE.weight or MODULE.bias.
-func (a architecture) rename(name string, from, to func(names) string) (string, bool) {
-	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 {
-		return "", false
+// mayBias says whether a module of llama.cpp may have a bias.
+func (a architecture) mayBias(gguf string) bool {
+	return slices.Contains(a.biased, "*") || slices.Contains(a.biased, gguf[strings.LastIndexByte(gguf, '.')+1:])
+}
+
+// A place is where a weight lies in a file: tensors that hold the whole or half of its rows each, or entry of them.
+type place struct {
+	tensors []string
+	stacked bool
+	entry   int
+}
+
+// place finds llama.cpp's tensors of a weight.
+func (a architecture) place(hf string) (place, bool) {
+	if a.encoder {
+		hf = strings.TrimPrefix(hf, "bert.")
 	}
-	module, suffix := name[:dot], name[dot:]
-	if suffix != ".weight" && suffix != ".bias" {
-		return "", false
+	module, end := split(hf)
+	pattern, numbers := numbered(module)
+	i := slices.IndexFunc(a.modules, func(n names) bool { return n.hf == pattern })
+	if i < 0 {
+		return place{}, false
 	}
-	pattern, number := numbered(module)
+	p := place{entry: -1}
+	for part := range strings.SplitSeq(a.modules[i].gguf, "+") {
+		if end == ".bias" && !a.mayBias(part) {
+			return place{}, false
+		}
+		name := fill(part, numbers...)
+		if end == "" {
+			name += ".weight"
+		}
+		p.tensors = append(p.tensors, name+end)
+	}
+	if len(numbers) == 2 {
+		p.stacked = true
+		p.entry, _ = strconv.Atoi(numbers[1]) // numbered has read it
+	}
+	return p, true
+}
+
+// hfNames are Hugging Face's names of the weights in a tensor of the file; entries is how many it has if it is stacked.
+func (a architecture) hfNames(name string, entries int) []string {
+	module, end := split(name)
+	pattern, numbers := numbered(module)
 	for _, n := range a.modules {
-		if from(n) == pattern {
-			return strings.Replace(to(n), ".N.", "."+number+".", 1) + suffix, true
+		if !slices.Contains(strings.Split(n.gguf, "+"), pattern) || end == ".bias" && !a.mayBias(pattern) {
+			continue
+		}
+		if last := n.hf[strings.LastIndexByte(n.hf, '.')+1:]; last == "sinks" {
+			end = ""
+		}
+		if !strings.Contains(n.hf, ".E.") && !strings.HasSuffix(n.hf, ".E") {
+			return []string{fill(n.hf, numbers...) + end}
+		}
+		var all []string
+		for e := range entries {
+			all = append(all, fill(n.hf, append(slices.Clone(numbers), strconv.Itoa(e))...)+end)
+		}
+		return all
+	}
+	return nil
+}
+
+// hf is Hugging Face's name of the weight of a module of llama.cpp, "" if there is none.
+func (a architecture) hf(gguf string) string {
+	pattern, numbers := numbered(gguf)
+	for _, n := range a.modules {
+		if n.gguf == pattern {
+			return fill(n.hf, numbers...) + ".weight"
 		}
 	}
-	return "", false
+	return ""
 }
 
-func hfName(n names) string   { return n.hf }
-func ggufName(n names) string { return n.gguf }
-
-// toHF is Hugging Face's name of a tensor of the file.
-func (a architecture) toHF(name string) (string, bool) { return a.rename(name, ggufName, hfName) }
-
-// toGGUF is llama.cpp's name of a weight.
-func (a architecture) toGGUF(name string) (string, bool) {
-	if a.encoder {
-		name = strings.TrimPrefix(name, "bert.")
-	}
-	return a.rename(name, hfName, ggufName)
-}
-
-// headDim is the size of the heads whose rows are interleaved, 0 where a weight's rows are in Hugging Face's order.
+// interleaves is the size of the heads whose rows are interleaved, 0 where a weight's rows are in Hugging Face's order.
 func (a architecture) interleaves(hfName string, headDim int) int {
 	if a.interleaved && (strings.Contains(hfName, ".q_proj.") || strings.Contains(hfName, ".k_proj.")) {
 		return headDim
+	}
+	return 0
+}
+
+// shifts is what llama.cpp's files add to a weight.
+func (a architecture) shifts(hfName string) float32 {
+	if strings.HasSuffix(hfName, "norm.weight") {
+		return a.shift
 	}
 	return 0
 }

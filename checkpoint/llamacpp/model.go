@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/checkpoint/gguf"
@@ -20,8 +21,11 @@ type Model struct {
 	headDim int
 	config  json.RawMessage
 	files   files
-	names   map[string]string // llama.cpp's by Hugging Face's
+	places  map[string]place // by Hugging Face's names
 }
+
+// maxEntries is the largest number of experts, or of heads with norms of their own.
+const maxEntries = 4096
 
 // Open opens a GGUF file of a model; of a split one, path is any of its files. What has other types (adapters, vocabularies,
 // projectors for images) is ErrUnsupported.
@@ -30,7 +34,7 @@ func Open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{file: f, meta: f.Metadata(), names: map[string]string{}}
+	m := &Model{file: f, meta: f.Metadata(), places: map[string]place{}}
 	if err := m.read(); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -42,25 +46,26 @@ func (m *Model) read() error {
 	if kind, err := m.meta.String("general.type"); err == nil && kind != "model" {
 		return fmt.Errorf("general.type is %q; want a model: %w", kind, ErrUnsupported)
 	}
-	name, err := m.meta.Architecture()
-	if err != nil {
-		return err
-	}
-	if m.arch, err = byName(name); err != nil {
+	var err error
+	if m.arch, err = byName(m.meta); err != nil {
 		return err
 	}
 	var unknown []string
-	for _, n := range m.file.Names() {
-		hf, ok := m.arch.toHF(n)
-		switch {
-		case ok:
-			m.names[hf] = n
-		case n != ropeFactors:
-			unknown = append(unknown, n)
+	for _, t := range m.file.Tensors() {
+		entries := 0
+		if len(t.Shape) > 1 {
+			entries = t.Shape[0]
+		}
+		names := m.arch.hfNames(t.Name, min(entries, maxEntries))
+		for _, hf := range names {
+			m.places[hf], _ = m.arch.place(hf) // it is the tensor's
+		}
+		if len(names) == 0 && !slices.Contains([]string{ropeFactors, longFactors, shortFactors}, t.Name) {
+			unknown = append(unknown, t.Name)
 		}
 	}
 	if unknown != nil {
-		return fmt.Errorf("architecture %s has no place for %s: %w", name, wording.List(unknown, 4, ", "), ErrUnsupported)
+		return fmt.Errorf("architecture %s has no place for %s: %w", m.arch.name, wording.List(unknown, 4, ", "), ErrUnsupported)
 	}
 	config, err := m.makeConfig()
 	if err != nil {
@@ -85,58 +90,134 @@ func (m *Model) Metadata() *gguf.Metadata { return m.meta.Clone() }
 // Names are Hugging Face's names of all tensors, sorted.
 func (m *Model) Names() []string {
 	var list []string
-	for n := range m.names {
+	for n := range m.places {
 		list = append(list, n)
 	}
 	slices.Sort(list)
 	return list
 }
 
-// Get returns a tensor by Hugging Face's name. Its data are as they are stored, so its type may be one of GGUF's blocks and its
-// rows in llama.cpp's order: Source reads the values.
-func (m *Model) Get(name string) (checkpoint.Tensor, bool) {
-	t, ok := m.file.Get(m.names[name])
-	return checkpoint.Tensor{Name: name, DType: checkpoint.DType(t.Type.String()), Shape: t.Shape, Data: t.Data, File: t.File}, ok
+// tensors are the tensors, or entries of stacked ones, in which a weight lies.
+func (m *Model) tensors(name string) ([]gguf.Tensor, bool) {
+	p, ok := m.places[name]
+	if !ok {
+		return nil, false
+	}
+	var list []gguf.Tensor
+	for _, n := range p.tensors {
+		t, ok := m.file.Get(n)
+		if !ok {
+			return nil, false
+		}
+		if p.stacked {
+			if len(t.Shape) < 2 || p.entry >= t.Shape[0] {
+				return nil, false
+			}
+			size := len(t.Data) / t.Shape[0]
+			t.Data, t.Shape = t.Data[p.entry*size:(p.entry+1)*size], t.Shape[1:]
+		}
+		if len(t.Shape) == 1 && m.arch.row != "" && strings.Contains(n, m.arch.row) {
+			t.Shape = []int{1, t.Shape[0]}
+		}
+		list = append(list, t)
+	}
+	return list, true
 }
 
-// Entry is a tensor as it is stored, for another file.
-func (m *Model) Entry(name string) (gguf.Entry, bool) {
-	t, ok := m.file.Get(m.names[name])
+// transposes says whether Hugging Face keeps a matrix as [in, out].
+func (m *Model) transposes(p place, shape []int) bool {
+	return m.arch.transposed != "" && len(shape) == 2 && strings.Contains(p.tensors[0], m.arch.transposed)
+}
+
+// Get returns a tensor by Hugging Face's name. Its data are as they are stored, so its type may be one of GGUF's blocks and its
+// rows in llama.cpp's order: Source reads the values. Of a weight that lies in two tensors, the data are the first one's.
+func (m *Model) Get(name string) (checkpoint.Tensor, bool) {
+	list, ok := m.tensors(name)
+	if !ok {
+		return checkpoint.Tensor{}, false
+	}
+	t, shape := list[0], slices.Clone(list[0].Shape)
+	if len(shape) > 0 {
+		shape[0] *= len(list)
+	}
+	if m.transposes(m.places[name], shape) {
+		slices.Reverse(shape)
+	}
+	return checkpoint.Tensor{Name: name, DType: checkpoint.DType(t.Type.String()), Shape: shape, Data: t.Data, File: t.File}, true
+}
+
+// Stored is a tensor of the file by llama.cpp's name, for another file.
+func (m *Model) Stored(name string) (gguf.Entry, bool) {
+	t, ok := m.file.Get(name)
 	return t.Entry(), ok
 }
 
 // Source is a tensor as a matrix in Hugging Face's order, unpacked a block at a time. A missing one is fs.ErrNotExist.
 func (m *Model) Source(name string) (tensor.Source, error) {
-	t, ok := m.file.Get(m.names[name])
+	list, ok := m.tensors(name)
 	if !ok {
 		return nil, fmt.Errorf("llamacpp: tensor %q: %w", name, fs.ErrNotExist)
 	}
-	src, err := t.Source()
-	if err != nil {
-		return nil, err
+	var parts []tensor.Source
+	for _, t := range list {
+		src, err := t.Source()
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(t.Shape, list[0].Shape) {
+			return nil, fmt.Errorf("llamacpp: tensor %q has shape %v, its other half %s %v", t.Name, t.Shape, list[0].Name, list[0].Shape)
+		}
+		parts = append(parts, src)
 	}
-	d := m.arch.interleaves(name, m.headDim)
-	if d == 0 {
-		return src, nil
+	if len(list[0].Shape) == 1 {
+		return m.vector(name, parts), nil
 	}
-	if len(t.Shape) == 1 { // a bias, whose values are the rows
-		return interleavedBias(src, d), nil
+	src, err := m.matrix(name, parts)
+	if err == nil && m.transposes(m.places[name], list[0].Shape) {
+		src = tensor.Transpose(src)
 	}
-	if rows, _ := src.Dims(); rows%d != 0 {
-		return nil, fmt.Errorf("llamacpp: tensor %q has %d rows, no multiple of the heads' %d", name, rows, d)
-	}
-	return reordered{src, d, pairRow}, nil
+	return src, err
 }
 
-// interleavedBias puts the values of a bias in Hugging Face's order.
-func interleavedBias(src tensor.Source, headDim int) tensor.Source {
-	_, n := src.Dims()
-	stored, v := make([]float32, n), make([]float32, n)
-	src.Block(stored, n, 0, 0, 1, n)
-	for i := range v {
-		v[i] = stored[min(n-1, pairRow(i, headDim))]
+// matrix is a matrix, of which parts may lie in several tensors, with its rows in Hugging Face's order.
+func (m *Model) matrix(name string, parts []tensor.Source) (tensor.Source, error) {
+	src, d := parts[0], m.arch.interleaves(name, m.headDim)
+	switch {
+	case len(parts) > 1 && m.arch.turns:
+		return inTurns(parts), nil
+	case len(parts) > 1:
+		return stacked(parts), nil
+	case d == 0:
+		return src, nil
 	}
-	return tensor.View(v, 1, n)
+	rows, _ := src.Dims()
+	if rows%d != 0 {
+		return nil, fmt.Errorf("llamacpp: tensor %q has %d rows, no multiple of the heads' %d", name, rows, d)
+	}
+	return reordered{src, rows, func(i int) int { return pairRow(i, d) }}, nil
+}
+
+// vector is a bias or a norm, of which parts may lie in several tensors, in Hugging Face's order.
+func (m *Model) vector(name string, parts []tensor.Source) tensor.Source {
+	_, n := parts[0].Dims()
+	if len(parts) > 1 {
+		v := make([]float32, 0, n*len(parts))
+		for i := range n * len(parts) {
+			part, at := i/n, i%n
+			if m.arch.turns {
+				part, at = i%len(parts), i/len(parts)
+			}
+			v = append(v, values(parts[part])[at])
+		}
+		return tensor.View(v, 1, len(v))
+	}
+	if d := m.arch.interleaves(name, m.headDim); d > 0 {
+		return permuted(parts[0], n, func(i int) int { return pairRow(i, d) })
+	}
+	if d := m.arch.shifts(name); d != 0 {
+		return shifted(parts[0], -d)
+	}
+	return parts[0]
 }
 
 // Close unmaps the file; sources must not be used afterwards. A nil Model is closed already.

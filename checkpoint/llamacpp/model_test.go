@@ -51,8 +51,20 @@ func TestRefusals(t *testing.T) {
 	}{
 		{want: "general.architecture", change: func(m *gguf.Metadata) { m.Set("general.architecture", "rwkv7") }},
 		{want: "general.type", change: func(m *gguf.Metadata) { m.Set("general.type", "adapter") }},
-		{want: "experts", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }},
-		{want: "yarn", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "yarn") }},
+		{want: "experts are", change: func(m *gguf.Metadata) {
+			m.Set("general.architecture", "qwen3")
+			for _, key := range m.Keys() {
+				v, _ := m.Get(key)
+				m.Set(strings.Replace(key, "llama.", "qwen3.", 1), v)
+			}
+			m.Set("qwen3.expert_count", uint32(8))
+		}},
+		{want: "expert_used_count", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }, other: true}, // a Mixtral
+		{want: "longrope", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "longrope") }}, // without its tensors
+		{want: "yarn_log_multiplier", change: func(m *gguf.Metadata) {
+			m.Set("llama.rope.scaling.type", "yarn")
+			m.Set("llama.rope.scaling.yarn_log_multiplier", float32(0.1))
+		}},
 		{want: "partly rotated", change: func(m *gguf.Metadata) { m.Set("llama.rope.dimension_count", uint32(2)) }},
 		{want: "blk.0.ssm_a", more: []gguf.Entry{vector("blk.0.ssm_a", 1, 2)}},
 		{want: "divisors", more: []gguf.Entry{vector("rope_freqs.weight", 3, 1)}},
