@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 			m.Set("qwen3.expert_count", uint32(8))
 		}},
 		{want: "expert_used_count", change: func(m *gguf.Metadata) { m.Set("llama.expert_count", uint32(8)) }, other: true}, // a Mixtral
-		{want: "longrope", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "longrope") }}, // without its tensors
+		{want: "longrope", change: func(m *gguf.Metadata) { m.Set("llama.rope.scaling.type", "longrope") }},                 // without its tensors
 		{want: "yarn_log_multiplier", change: func(m *gguf.Metadata) {
 			m.Set("llama.rope.scaling.type", "yarn")
 			m.Set("llama.rope.scaling.yarn_log_multiplier", float32(0.1))
