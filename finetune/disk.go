@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spagotune/spagotune/internal/process"
+	"github.com/spagotune/spagotune/hub"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -42,7 +42,7 @@ func (r *run) checkDisk() (found string, err error) {
 		return "", err
 	}
 	need := r.diskBytes()
-	free, known := process.FreeSpace(dir)
+	free, known := hub.FreeSpace(dir)
 	if !known {
 		return fmt.Sprintf("up to %d MiB are written; the free space is not known here", wording.MiB(need)), nil
 	}

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/gofrs/flock"
 
 	"github.com/spagotune/spagotune/adapter"
-	"github.com/spagotune/spagotune/internal/filelock"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/model"
 )
@@ -26,12 +28,18 @@ func (r *run) lock() error {
 		return nil
 	}
 	dir := r.config.Save.OutputDir
-	unlock, err := filelock.Take(filepath.Join(dir, lockFile))
-	if errors.Is(err, filelock.ErrHeld) {
+	f := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o666))
+	locked, err := f.TryLock()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK): // a file system without locks
+		return nil
+	case err != nil:
+		return fmt.Errorf("output_dir: %w", err)
+	case !locked:
 		return fmt.Errorf("output_dir: %w %s; name another folder, or wait for it", ErrInUse, dir)
 	}
-	r.unlock = unlock
-	return err
+	r.unlock = func() { _ = f.Close() }
+	return nil
 }
 
 // runFiles are the names that a run gives to what it writes into its folder.

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/filelock"
 	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -23,9 +24,9 @@ func TestFolderIsLocked(t *testing.T) {
 	if err := os.MkdirAll(c.Save.OutputDir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := filelock.Take(filepath.Join(c.Save.OutputDir, lockFile))
-	if err != nil {
-		t.Fatal(err)
+	lock := flock.New(filepath.Join(c.Save.OutputDir, lockFile))
+	if locked, err := lock.TryLock(); !locked || err != nil {
+		t.Fatal(locked, err)
 	}
 	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), "another run is working in") {
 		t.Errorf("got %v", err)
@@ -33,7 +34,9 @@ func TestFolderIsLocked(t *testing.T) {
 	if names, err := others(c.Save.OutputDir); err != nil || len(names) > 0 {
 		t.Errorf("the refused run left %v, %v", names, err)
 	}
-	unlock()
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Run(t.Context(), c, quiet()); err != nil {
 		t.Fatal(err)
 	}

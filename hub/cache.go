@@ -8,9 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
-	"github.com/spagotune/spagotune/internal/filelock"
+	"github.com/gofrs/flock"
 )
 
 // path is a place in the repository's folder of the cache.
@@ -196,17 +197,13 @@ func (s *session) lockFile(ctx context.Context, file string, say func()) (unlock
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o664)
-	if err != nil {
-		return nil, err
-	}
+	f := flock.New(file, flock.SetPermissions(0o664))
 	for start := time.Now(); ; {
-		locked, err := filelock.TryLock(f)
-		if locked {
-			return func() { _ = f.Close() }, nil // which ends the lock
+		locked, err := f.TryLock()
+		if locked || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
+			return func() { _ = f.Close() }, nil // files are written so that a missing lock costs time only
 		}
 		if err != nil {
-			_ = f.Close()
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		if say != nil && time.Since(start) > 10*time.Second {
@@ -216,7 +213,6 @@ func (s *session) lockFile(ctx context.Context, file string, say func()) (unlock
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			_ = f.Close()
 			return nil, context.Cause(ctx)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/hubtest"
-	"github.com/spagotune/spagotune/internal/process"
 )
 
 func TestNothingIsAskedForTwice(t *testing.T) {
@@ -296,7 +295,7 @@ func TestNoSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, known := process.FreeSpace(c.CacheDir); !known {
+	if _, known := FreeSpace(c.CacheDir); !known {
 		t.Skip("the free space is not known here")
 	}
 	tree := ses.path(Repo{ID: "org/tiny"}, "trees", repo.Commit()+".json")

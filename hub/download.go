@@ -15,8 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/spagotune/spagotune/internal/process"
 )
 
 // fetch brings files of a commit into the cache, several at a time. Those that are there are left alone.
@@ -43,7 +41,7 @@ func (s *session) fetch(ctx context.Context, r Repo, commit string, files []File
 	if err := s.tag(); err != nil {
 		return err
 	}
-	if free, known := process.FreeSpace(s.cache); known && m.total-partial > free {
+	if free, known := FreeSpace(s.cache); known && m.total-partial > free {
 		return &SpaceError{Dir: s.cache, Need: m.total - partial, Free: free}
 	}
 	return parallel(ctx, cmp.Or(s.client.Workers, 8), missing, func(ctx context.Context, f File) error {

@@ -25,7 +25,7 @@ func TestVersionFlag(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	for shell, want := range map[string][]string{
-		"bash": {"train generate predict", "train:--method) words='adalora ", "complete -o default -F _finetune finetune"},
+		"bash": {"train doctor generate predict", "train:--method) words='adalora ", "complete -o default -F _finetune finetune"},
 		"zsh":  {"#compdef finetune", "'train:Fine-tune a model.", "*--task[", "(arc biommlu "},
 		"fish": {"-a train -d", "__fish_seen_subcommand_from train' -l model -r"},
 	} {

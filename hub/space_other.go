@@ -1,6 +1,6 @@
 //go:build !(linux || darwin || freebsd || windows)
 
-package process
+package hub
 
-// FreeSpace is not known here.
+// FreeSpace is how many bytes may be written below a folder, which is not known here.
 func FreeSpace(string) (int64, bool) { return 0, false }

@@ -1,11 +1,12 @@
 //go:build linux || darwin || freebsd
 
-package process
+package hub
 
 import "golang.org/x/sys/unix"
 
-// FreeSpace is how many bytes may be written below a folder.
-func FreeSpace(dir string) (int64, bool) {
+// FreeSpace is how many bytes may be written below a folder. A download looks at it before it begins. known says whether the system
+// tells.
+func FreeSpace(dir string) (bytes int64, known bool) {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {
 		return 0, false
