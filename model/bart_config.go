@@ -85,8 +85,8 @@ func newBartConfig(config *ConfigFile) (*bartConfig, error) {
 		return nil, err
 	}
 	c.scale = 1
-	if n := c.MaxPositionEmbeddings * c.DModel; (c.static || c.sines) && n > maxSinusoids {
-		return nil, fmt.Errorf("config.json: max_position_embeddings %d times d_model %d is %d; want at most %d", c.MaxPositionEmbeddings, c.DModel, n, maxSinusoids)
+	if (c.static || c.sines) && c.MaxPositionEmbeddings > maxSinusoids/c.DModel {
+		return nil, fmt.Errorf("config.json: max_position_embeddings %d of %d values are more than %d", c.MaxPositionEmbeddings, c.DModel, maxSinusoids)
 	}
 	if c.ScaleEmbedding {
 		c.scale = float32(math.Sqrt(float64(c.DModel)))
@@ -173,8 +173,6 @@ func (c *bartConfig) checkSizes() error {
 		return fmt.Errorf("config.json: d_model %d is not a multiple of encoder_attention_heads %d", c.DModel, c.EncoderAttentionHeads)
 	case c.DModel%c.DecoderAttentionHeads != 0:
 		return fmt.Errorf("config.json: d_model %d is not a multiple of decoder_attention_heads %d", c.DModel, c.DecoderAttentionHeads)
-	case c.static && c.MaxPositionEmbeddings > 1<<26/c.DModel:
-		return fmt.Errorf("config.json: max_position_embeddings %d of %d values are more than %d", c.MaxPositionEmbeddings, c.DModel, 1<<26)
 	case c.shared && c.DecoderVocabSize != nil && *c.DecoderVocabSize != c.VocabSize:
 		return fmt.Errorf("config.json: decoder_vocab_size %d with share_encoder_decoder_embeddings; want vocab_size, %d", *c.DecoderVocabSize, c.VocabSize)
 	case c.ModelType != "marian" && !c.shared:
