@@ -90,12 +90,13 @@ func TestImportsPointOneWay(t *testing.T) {
 		}
 		from := part(fields[0])
 		may, known := allowed[from]
-		if from == "hub" {
+		switch {
+		case from == "hub":
 			may = nil // others use it on its own
-		} else if !slices.Contains(leaves, from) {
-			may = append(slices.Clone(leaves), may...)
-		} else {
+		case slices.Contains(leaves, from):
 			known = true
+		default:
+			may = append(slices.Clone(leaves), may...)
 		}
 		if !known {
 			t.Errorf("%s belongs to no part of the layout", fields[0])

@@ -51,6 +51,13 @@ type DataOverlap struct {
 // options Log counts.
 func DescribeData(ctx context.Context, recipe Recipe, o Options) (*DataInfo, error) {
 	r := &run{config: recipe.Config, options: o}
+	checked := recipe.Config
+	if checked.Task.Streaming && checked.Train.MaxSteps == 0 {
+		checked.Train.MaxSteps = 1 // the data are read once, however many steps there are
+	}
+	if err := checked.Check(); err != nil {
+		return nil, fmt.Errorf("finetune: data: %w", err)
+	}
 	defer r.close()
 	if err := r.load(ctx); err != nil {
 		return nil, fmt.Errorf("finetune: data: %w", err)

@@ -48,11 +48,8 @@ var runFiles = slices.Concat(model.Companions(), []string{metricsFile, RecipeFil
 
 // isRunFile says whether a run gives this name to something that it writes.
 func isRunFile(name string) bool {
-	return slices.Contains(runFiles, name) || isCheckpoint(name) || strings.HasPrefix(name, ".spagotune-") || strings.HasPrefix(name, ".filling") ||
-		slices.ContainsFunc([]string{".tmp", ".old"}, func(end string) bool {
-			name, ok := strings.CutSuffix(name, end)
-			return ok && ownFolder(name)
-		})
+	of, left := folder.Leftover(name)
+	return slices.Contains(runFiles, name) || isCheckpoint(name) || strings.HasPrefix(name, ".spagotune-") || strings.HasPrefix(name, ".filling") || left && ownFolder(of)
 }
 
 func isCheckpoint(name string) bool {

@@ -223,13 +223,15 @@ func TestResumeLoop(t *testing.T) {
 	}
 	tiny.Write(t, filepath.Join(c.Save.OutputDir, metricsFile), "")
 	tiny.Write(t, filepath.Join(c.Save.OutputDir, ".spagotune-1.tmp"), "half a file")
-	if err := os.MkdirAll(filepath.Join(c.Save.OutputDir, "checkpoint-4.tmp"), 0o777); err != nil {
-		t.Fatal(err)
+	for _, left := range []string{"checkpoint-4.tmp", "checkpoint-2.tmp.tmp-12"} { // the second is of a whole model
+		if err := os.MkdirAll(filepath.Join(c.Save.OutputDir, left), 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := Run(t.Context(), c, Options{Resume: true}); err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range []string{".spagotune-1.tmp", "checkpoint-4.tmp"} {
+	for _, left := range []string{".spagotune-1.tmp", "checkpoint-4.tmp", "checkpoint-2.tmp.tmp-12"} {
 		if _, err := os.Stat(filepath.Join(c.Save.OutputDir, left)); err == nil {
 			t.Errorf("%s is still there", left)
 		}

@@ -144,7 +144,7 @@ func wholeFiles(t *finetune.TaskSpec) error {
 		}
 		first = cmp.Or(first, err)
 	}
-	return fmt.Errorf("no task is named, and none of %s takes %s: %w; name it with --task", strings.Join(guessed, ", "), path(t.Data), first)
+	return fmt.Errorf("no task is named, and none of %s takes %s (--task names another): %w", strings.Join(guessed, ", "), path(t.Data), first)
 }
 
 func path(s data.Sources) string { return s[0].Path }

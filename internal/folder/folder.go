@@ -113,19 +113,37 @@ func rename(from, to string) error {
 	return nil
 }
 
-// Sweep removes what Replace, Fill and WriteFile have left in a folder when their process was killed. Of folders, that is those
+// Leftover says whether a name is one that New or Replace, or one within the other, gives to a part of a folder while it works, and
+// returns the folder's name.
+func Leftover(name string) (of string, ok bool) {
+	for {
+		next := name
+		if i := strings.LastIndex(name, ".tmp-"); i > 0 && i+5 < len(name) && strings.Trim(name[i+5:], "0123456789") == "" {
+			next = name[:i]
+		} else if i := max(len(name)-4, 0); name[i:] == ".tmp" || name[i:] == ".old" {
+			next = name[:i]
+		}
+		if next == name {
+			return name, ok
+		}
+		name, ok = next, true
+	}
+}
+
+// Sweep removes what New, Replace, Fill and WriteFile have left in a folder when their process was killed. Of folders, that is those
 // for which own holds. A version that was being replaced gets its name back.
 func Sweep(dir string, own func(name string) bool) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		path, name := filepath.Join(dir, e.Name()), e.Name()
+		of, left := Leftover(name)
 		switch {
 		case e.IsDir() && strings.HasSuffix(name, ".old") && own(strings.TrimSuffix(name, ".old")):
 			if now := strings.TrimSuffix(path, ".old"); !exists(now) {
 				err = errors.Join(err, rename(path, now))
 				continue
 			}
-		case e.IsDir() && strings.HasSuffix(name, ".tmp") && own(strings.TrimSuffix(name, ".tmp")), name == filling, strings.HasPrefix(name, ".spagotune-") && strings.HasSuffix(name, ".tmp"):
+		case e.IsDir() && left && own(of), name == filling, strings.HasPrefix(name, ".spagotune-") && strings.HasSuffix(name, ".tmp"):
 		default:
 			continue
 		}

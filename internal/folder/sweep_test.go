@@ -32,7 +32,7 @@ func TestSweepDead(t *testing.T) {
 // TestSweepRestores: a version that was being replaced gets its name back; folders of others stay.
 func TestSweepRestores(t *testing.T) {
 	dir := t.TempDir()
-	for _, d := range []string{"a.old", "b", "b.old", "b.tmp", "mine.tmp", filling} {
+	for _, d := range []string{"a.old", "b", "b.old", "b.tmp", "b.tmp.tmp-12", "b.tmp-x", "mine.tmp", "mine.tmp-1", filling} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func TestSweepRestores(t *testing.T) {
 	if err := Sweep(dir, func(name string) bool { return name == "a" || name == "b" }); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]bool{"a": true, "a.old": false, "b": true, "b.old": false, "b.tmp": false, "mine.tmp": true, filling: false} {
+	for name, want := range map[string]bool{"a": true, "a.old": false, "b": true, "b.old": false, "b.tmp": false, "b.tmp.tmp-12": false, "b.tmp-x": true, "mine.tmp": true, "mine.tmp-1": true, filling: false} {
 		if exists(filepath.Join(dir, name)) != want {
 			t.Errorf("%s is there: %v", name, !want)
 		}

@@ -46,3 +46,10 @@ for r in back:
     r["label"] = NAMES[r["label"]] if r["label"] >= 0 else None
     r["tags"] = [TAGS[t] for t in r["tags"]]
 (OUT / "rows.json").write_text(json.dumps(back, ensure_ascii=False, indent=0) + "\n")
+
+(OUT / "without-rows").mkdir(exist_ok=True)
+none = pa.table({"text": pa.array([], pa.string())})
+with pq.ParquetWriter(OUT / "without-rows" / "group.parquet", none.schema) as w:
+    w.write_table(none)
+with pq.ParquetWriter(OUT / "without-rows" / "nothing.parquet", none.schema):
+    pass

@@ -48,6 +48,17 @@ func TestParquet(t *testing.T) {
 	}
 }
 
+// TestParquetWithoutRows: such a file is named, whether it has a row group or none.
+func TestParquetWithoutRows(t *testing.T) {
+	for _, name := range []string{"group.parquet", "nothing.parquet"} {
+		var store Store
+		_, err := store.Records(Source{Path: filepath.Join(parquetFiles, "without-rows", name)})
+		if err == nil || !strings.HasSuffix(err.Error(), name+" has no record") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestWrongParquet cuts and alters files. None of it may panic, or be read as something else.
 func TestWrongParquet(t *testing.T) {
 	for _, codec := range []string{"none", "snappy", "gzip", "zstd", "brotli", "lz4"} {

@@ -59,6 +59,9 @@ func parquetLines(name string, file io.ReaderAt, size int64) (lines *parquetRead
 			}
 		}
 	}
+	if f.NumRows() == 0 { // the library fails on a row group without rows
+		return nil, fmt.Errorf("%s has no record", name)
+	}
 	lines = &parquetReader{name: name, rows: parquet.NewReader(f)}
 	if lines.classes, err = classNames(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -92,8 +95,6 @@ func (p *parquetReader) next() (err error) {
 	v := map[string]any{}
 	err = p.rows.Read(&v)
 	switch {
-	case errors.Is(err, io.EOF) && p.n == 1:
-		return fmt.Errorf("%s has no row", p.name)
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	case err == nil:
