@@ -108,13 +108,17 @@ func (t *table) exampleDifferences(row, base *tableRow, f sampledFigure) (differ
 // not the mean of such results, such as an F1, are left out.
 func (t *table) exampleResults(row *tableRow, f sampledFigure) map[uint64]map[string]exampleResult {
 	all := map[uint64]map[string]exampleResult{}
-	jobs := row.seedJobs(row.recipe)
-	for i, rec := range row.runs {
+	for _, j := range row.seedJobs(row.recipe) {
+		i := slices.IndexFunc(row.runs, func(rec *Record) bool { return rec.Seed == j.recipe.Config.Train.Seed })
+		if i < 0 {
+			continue // it is not finished
+		}
+		rec := row.runs[i]
 		want, ok := f.of(rec)
 		if !ok || rec.Error != "" {
 			continue
 		}
-		results, err := readExampleResults(t.recordFile(jobs[i]) + f.file)
+		results, err := readExampleResults(t.recordFile(j) + f.file)
 		if err == nil && math.Abs(weightedMean(slices.Collect(maps.Values(results)))-want) < 1e-6 {
 			all[rec.Seed] = results
 		}

@@ -150,16 +150,22 @@ func TestBootstrapOverAnswers(t *testing.T) {
 		{"fewer", answers("a", 1, 1, 0), 2.0 / 3, ""},
 		{"no mean of the answers", answers("a", 1, 1, 0, 1), 0.6, ""},
 		{"not there", "", 0.75, ""},
+		{"the second seed alone", answers("a", 1, 1, 0, 1), 0.75, "| row | base | Q, % | 4 | 1 | +50.0 | "},
 	} {
-		text := "baseline: base\nbootstrap: 1000\nbenchmarks: [{name: Q, task: memory}]\n" + stubKeys + "  - {name: base, method: lora}\n  - {name: row, method: mora}\n"
+		seed := 0
+		if tt.name == "the second seed alone" {
+			seed = 1
+		}
+		text := "baseline: base\nseeds: 2\nbootstrap: 1000\nbenchmarks: [{name: Q, task: memory}]\n" + stubKeys + "  - {name: base, method: lora}\n  - {name: row, method: mora}\n"
 		tb.rows = nil
 		if err := tb.addRows("t.yaml", "", []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		for i, rec := range []*Record{{Seed: 1, EvalTasks: map[string]float64{"Q": 0.25}}, {Seed: 1, EvalTasks: map[string]float64{"Q": tt.figure}}} {
 			row := tb.rows[i]
+			rec.Seed += uint64(seed)
 			row.runs = []*Record{rec}
-			write(tb.recordFile(row.seedJobs(row.recipe)[0])+".Q.jsonl", []string{answers("a", 0, 1, 0, 0), tt.answers}[i])
+			write(tb.recordFile(row.seedJobs(row.recipe)[seed])+".Q.jsonl", []string{answers("a", 0, 1, 0, 0), tt.answers}[i])
 		}
 		if got := tb.bootstrapSection(); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)

@@ -99,6 +99,22 @@ func (t *table) readRecord(j job) (*Record, error) {
 	return &rec, nil
 }
 
+// readRecords reads the records of the runs that are finished, and returns those that are not.
+func (t *table) readRecords(jobs []job) (finished []*Record, todo []job, err error) {
+	for _, j := range jobs {
+		rec, err := t.readRecord(j)
+		if err != nil {
+			return nil, nil, err
+		}
+		if rec == nil {
+			todo = append(todo, j)
+			continue
+		}
+		finished = append(finished, rec)
+	}
+	return finished, todo, nil
+}
+
 // readJSON decodes a JSON file.
 func readJSON(path string, v any) error {
 	raw, err := os.ReadFile(path)

@@ -298,26 +298,26 @@ func (t *table) replaySearch(row *tableRow) ([]job, error) {
 func (t *table) readRound(row *tableRow, s *search, round []map[string]any) ([]job, error) {
 	var todo []job
 	for _, params := range round {
-		tried := trial{params: params}
+		var jobs []job
 		for _, seed := range s.seeds {
 			j, err := row.searchJob(s, params, seed)
 			if err != nil {
 				return nil, err
 			}
-			rec, err := t.readRecord(j)
-			if err != nil {
-				return nil, err
-			}
-			if rec == nil {
-				todo = append(todo, j)
-				continue
-			}
-			tried.runs = append(tried.runs, rec)
+			jobs = append(jobs, j)
+		}
+		finished, left, err := t.readRecords(jobs)
+		if err != nil {
+			return nil, err
+		}
+		if todo = append(todo, left...); len(left) > 0 {
+			continue
+		}
+		tried := trial{params: params, runs: finished}
+		for _, rec := range finished {
 			tried.value += metricOf(rec, s.metric) / float64(len(s.seeds))
 		}
-		if len(tried.runs) == len(s.seeds) {
-			row.trials = append(row.trials, tried)
-		}
+		row.trials = append(row.trials, tried)
 	}
 	return todo, nil
 }

@@ -131,21 +131,11 @@ func (t *table) pendingOf(row *tableRow) ([]job, error) {
 			return todo, err
 		}
 	}
-	row.runs = nil
-	var todo []job
 	if t.searchOnly {
 		return nil, nil
 	}
-	for _, j := range row.seedJobs(row.recipe) {
-		rec, err := t.readRecord(j)
-		if err != nil {
-			return nil, err
-		}
-		if rec == nil {
-			todo = append(todo, j)
-			continue
-		}
-		row.runs = append(row.runs, rec)
-	}
-	return todo, nil
+	var todo []job
+	var err error
+	row.runs, todo, err = t.readRecords(row.seedJobs(row.recipe))
+	return todo, err
 }
