@@ -151,41 +151,55 @@ func (s sharedLayer) combine(o CombineOptions) (LowRank, error) {
 	if o.How != "cat" && o.How != "svd" {
 		return s.combineLoRA(o)
 	}
-	sum, rank, err := s.sum()
-	if err != nil || o.How == "cat" {
-		return sum, err
+	factors, err := s.factors()
+	if err != nil {
+		return LowRank{}, err
+	}
+	sum := sumOf(factors, s.weights)
+	if o.How == "cat" {
+		return sum, nil
 	}
 	if o.Rank == 0 {
-		o.Rank = rank
+		for _, f := range factors {
+			o.Rank = max(o.Rank, f.A.Rows)
+		}
 	}
 	sum.Bound = min(s.out, s.in)
 	err = sum.truncate(product(sum.B, sum.A), LowRankOptions{Rank: o.Rank})
 	return sum, err
 }
 
-// sum returns Σ w·ΔW as LoRA's matrices one beside the other, and the largest rank of one of them.
-func (s sharedLayer) sum() (sum LowRank, largest int, err error) {
-	var factors []LowRank
-	rank := 0
+// factors are the updates of the layer's adapters as LoRA's matrices.
+func (s sharedLayer) factors() ([]LowRank, error) {
+	var all []LowRank
 	for i, p := range s.parts {
 		f, err := s.of[i].lowRankOf(p, LowRankOptions{})
 		if err != nil {
-			return LowRank{}, 0, fmt.Errorf("%s: %w", s.of[i].Name, err)
+			return nil, fmt.Errorf("%s: %w", s.of[i].Name, err)
 		}
-		factors, rank, largest = append(factors, f), rank+f.A.Rows, max(largest, f.A.Rows)
+		all = append(all, f)
 	}
-	sum = LowRank{B: tensor.New(s.out, rank), A: tensor.New(rank, s.in), Exact: true}
-	at := 0
+	return all, nil
+}
+
+// sumOf returns Σ w·ΔW as LoRA's matrices one beside the other.
+func sumOf(factors []LowRank, weights []float64) LowRank {
+	rank := 0
+	for _, f := range factors {
+		rank += f.A.Rows
+	}
+	out, in := factors[0].B.Rows, factors[0].A.Cols
+	sum, at := LowRank{B: tensor.New(out, rank), A: tensor.New(rank, in), Exact: true}, 0
 	for i, f := range factors {
 		for k := range f.A.Rows {
-			vec.Scale(sum.A.Row(at+k), float32(s.weights[i]), f.A.Row(k))
+			vec.Scale(sum.A.Row(at+k), float32(weights[i]), f.A.Row(k))
 		}
-		for j := range s.out {
+		for j := range out {
 			copy(sum.B.Row(j)[at:], f.B.Row(j))
 		}
 		at += f.A.Rows
 	}
-	return sum, largest, nil
+	return sum
 }
 
 // combineLoRA combines A and B of LoRAs apart. The sign of a weight goes with A.
@@ -318,17 +332,16 @@ func CombinationError(parts []Weighted, combined *Adapter) (worst float64, path 
 		own[l.Path()] = l
 	}
 	for _, s := range sharedLayers(combined.model, parts) {
-		sum, _, err := s.sum()
+		factors, err := s.factors()
 		if err != nil {
 			return 0, "", err
 		}
-		total := mat.Norm(spectrum.LowRank(sum.B, sum.A, 1), 2)
-		both, _, err := sharedLayer{path: s.path, out: s.out, in: s.in, parts: append(slices.Clone(s.parts), own[s.path]),
-			of: append(slices.Clone(s.of), combined), weights: append(slices.Clone(s.weights), -1)}.sum()
+		made, err := combined.lowRankOf(own[s.path], LowRankOptions{})
 		if err != nil {
 			return 0, "", err
 		}
-		missed := mat.Norm(spectrum.LowRank(both.B, both.A, 1), 2)
+		norm := func(f LowRank) float64 { return mat.Norm(spectrum.LowRank(f.B, f.A, 1), 2) }
+		total, missed := norm(sumOf(factors, s.weights)), norm(sumOf(append(factors, made), append(slices.Clone(s.weights), -1)))
 		if total > 0 {
 			missed /= total
 		}

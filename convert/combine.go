@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
@@ -71,12 +70,7 @@ func combine(ctx context.Context, o CombineOptions) (*CombineReport, error) {
 	if r.Error, r.Worst, err = adapter.CombinationError(parts, made); err != nil {
 		return nil, err
 	}
-	return r, folder.New(o.Output, func(tmp string) error {
-		if err := os.MkdirAll(tmp, 0o777); err != nil {
-			return err
-		}
-		return errors.Join(made.Save(tmp), s.Setup.Write(tmp))
-	})
+	return r, writeAdapter(o.Output, made, s.Setup)
 }
 
 // loadParts puts the adapters on the model, each under the name of its folder.

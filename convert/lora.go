@@ -63,17 +63,22 @@ func LoRA(ctx context.Context, o LoRAOptions) (*LoRAReport, error) {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	r, err := convertLoRA(ctx, o, func(s *infer.Session, _ []adapter.LowRank, plain *adapter.Adapter, _ *LoRAReport) error {
-		return folder.New(o.Output, func(tmp string) error {
-			if err := os.MkdirAll(tmp, 0o777); err != nil {
-				return err
-			}
-			return errors.Join(plain.Save(tmp), s.Setup.Write(tmp))
-		})
+		return writeAdapter(o.Output, plain, s.Setup)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	return r, nil
+}
+
+// writeAdapter writes an adapter's folder, with what a model needs beside it.
+func writeAdapter(dir string, a *adapter.Adapter, setup infer.ModelSetup) error {
+	return folder.New(dir, func(tmp string) error {
+		if err := os.MkdirAll(tmp, 0o777); err != nil {
+			return err
+		}
+		return errors.Join(a.Save(tmp), setup.Write(tmp))
+	})
 }
 
 // LoRAGGUF writes an adapter of any method as a LoRA that llama.cpp applies, and a Modelfile for ollama beside it. The scale is

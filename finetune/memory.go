@@ -146,10 +146,7 @@ func (m *Memory) live() int {
 }
 
 // addSums adds the gradients that wait to be added to others, one for each level of the tree along which they are.
-func (m *Memory) addSums(levels int) {
-	sums := levels * m.Gradients
-	m.Gradients += sums
-}
+func (m *Memory) addSums(levels int) { m.Gradients *= 1 + levels }
 
 // sumLevels is the number of levels of a step's sumTree, if its rows are of average length.
 func sumLevels(rows []tasks.Features, batchSize, tokens int) int {

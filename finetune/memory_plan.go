@@ -46,6 +46,11 @@ func (m *MemorySpec) limit(machine func() int) (memoryLimit, error) {
 	return memoryLimit{bytes: n}, nil
 }
 
+// memoryLimit is the limit of this run on this machine.
+func (r *run) memoryLimit() (memoryLimit, error) {
+	return r.config.Memory.limit(r.options.machineMemory())
+}
+
 // needs is what counts against the limit.
 func (l memoryLimit) needs(e Memory) int {
 	if l.ofMachine {
@@ -138,7 +143,7 @@ func rowBytes(rows []tasks.Features) int {
 
 // checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and moments alone are too much.
 func (r *run) checkWeights() error {
-	limit, err := r.config.Memory.limit(r.options.machineMemory())
+	limit, err := r.memoryLimit()
 	if err != nil || r.config.Method.Name != "full" {
 		return err
 	}
@@ -152,7 +157,7 @@ func (r *run) checkWeights() error {
 
 // checkData refuses, before they are read, data whose files alone are too much: their records are kept in memory.
 func (r *run) checkData() error {
-	limit, err := r.config.Memory.limit(r.options.machineMemory())
+	limit, err := r.memoryLimit()
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (r *run) checkData() error {
 
 // planMemory estimates the memory of the run and decides how to keep it within the limit.
 func (r *run) planMemory() error {
-	limit, err := r.config.Memory.limit(r.options.machineMemory())
+	limit, err := r.memoryLimit()
 	if err != nil {
 		return err
 	}

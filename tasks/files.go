@@ -154,19 +154,11 @@ func (f *Files) groups(sources data.Sources, useIndex bool) ([][]data.Record, er
 			s.Index = f.Index
 		}
 		var err error
-		if groups[i], err = f.store.Records(f.withColumns(s)); err != nil {
+		if groups[i], err = f.store.Records(s.WithColumns(f.Columns)); err != nil {
 			return nil, err
 		}
 	}
 	return groups, nil
-}
-
-// withColumns is a source with the columns of all files, unless it has its own.
-func (f *Files) withColumns(s data.Source) data.Source {
-	if s.Columns == nil {
-		s.Columns = f.Columns
-	}
-	return s
 }
 
 // dataSplit is the split that shows what the data are like: Train, or Eval where there is nothing to train on.
@@ -222,7 +214,7 @@ func (f *Files) evaluates(is func(first data.Object) bool) bool {
 
 // first is the first record of a source.
 func (f *Files) first(s data.Source) (data.Object, error) {
-	s = f.withColumns(data.Source{Path: s.Path, Columns: s.Columns})
+	s = data.Source{Path: s.Path, Columns: s.Columns}.WithColumns(f.Columns)
 	if f.streaming {
 		for r, err := range f.store.Each(s) {
 			if err != nil {

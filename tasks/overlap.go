@@ -94,9 +94,9 @@ func SharedContexts(task Task) (n, of int, first string, err error) {
 
 // Duplicates counts the rows whose tokens are those of a row before them.
 func Duplicates(rows []Features) int {
-	seen := make(map[uint64]struct{}, len(rows))
+	seen := make(RowSet, len(rows))
 	for _, row := range rows {
-		seen[row.hash()] = struct{}{}
+		seen.Add(row)
 	}
 	return len(rows) - len(seen)
 }

@@ -69,7 +69,7 @@ func (f *Files) stream(split Split) iter.Seq2[data.Record, error] {
 	return func(yield func(data.Record, error) bool) {
 		n := 0
 		for _, s := range f.Data {
-			for r, err := range f.store.Each(f.withColumns(s)) {
+			for r, err := range f.store.Each(s.WithColumns(f.Columns)) {
 				n++
 				switch {
 				case err == nil && split == Train && n <= heldOut:
@@ -107,7 +107,7 @@ func (t *Text) Stream() error {
 func (t *Text) stream() iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		for _, s := range t.Data {
-			for r, err := range t.store.Each(t.withColumns(s)) {
+			for r, err := range t.store.Each(s.WithColumns(t.Columns)) {
 				var ex Example
 				if err == nil {
 					ex, err = t.document(s, r)

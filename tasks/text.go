@@ -188,7 +188,7 @@ func (t *Text) plain(file, text string, part filePart) []Example {
 // records is a part of a file of records, each a document. A document ends in the end-of-sequence token, if there is
 // one.
 func (t *Text) records(s data.Source, part filePart) ([]Example, error) {
-	records, err := t.store.Records(t.withColumns(s))
+	records, err := t.store.Records(s.WithColumns(t.Columns))
 	if err != nil {
 		return nil, err
 	}
@@ -220,14 +220,6 @@ func (t *Text) document(s data.Source, r data.Record) (Example, error) {
 		return Example{}, fmt.Errorf("%s: %w", r.Source(), err)
 	}
 	return Example{Segments: []Segment{{Text: t.ended(text), Scored: true, EOS: true}}, Source: r.Source()}, nil
-}
-
-// withColumns is a source with the columns of all files, unless it has its own.
-func (t *Text) withColumns(s data.Source) data.Source {
-	if s.Columns == nil {
-		s.Columns = t.Columns
-	}
-	return s
 }
 
 // cut is the range of a part among n characters or records, by EvalFraction.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
@@ -73,7 +73,7 @@ func (c *dataCmd) recipe(g *globals) (finetune.Recipe, error) {
 	fromFile := len(c.File) == 1 && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(c.File[0])))
 	if fromFile {
 		var err error
-		if raw, err = os.ReadFile(c.File[0]); err != nil {
+		if raw, err = input.ReadFile(c.File[0]); err != nil {
 			return finetune.Recipe{}, err
 		}
 	} else {

@@ -57,6 +57,14 @@ func (s *Sources) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// WithColumns is the source with columns, unless it has its own.
+func (s Source) WithColumns(columns ColumnMapping) Source {
+	if s.Columns == nil {
+		s.Columns = columns
+	}
+	return s
+}
+
 func parseSource(raw []byte) (Source, error) {
 	var s Source
 	if json.Unmarshal(raw, &s.Path) == nil && s.Path != "" {
