@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -60,7 +61,7 @@ func (r *run) encodeSplit(split tasks.Split, maxLength int) ([]tasks.Features, t
 	if split == tasks.Train && r.config.Task.Streaming {
 		most, part = streamSample, ": the first rows"
 	}
-	rows, counts, err := tasks.EncodeFirst(r.tok, template, r.task, split, maxLength, most)
+	rows, counts, err := r.encodeFirst(template, split, maxLength, most)
 	if errors.Is(err, tasks.ErrNoExamples) && split != tasks.Train {
 		return nil, tasks.Counts{}, nil
 	}
@@ -68,7 +69,6 @@ func (r *run) encodeSplit(split tasks.Split, maxLength int) ([]tasks.Features, t
 		return nil, counts, err
 	}
 	logCounts(r.options.Log, "data"+part, split, counts, maxLength)
-	compact(rows)
 	if part != "" {
 		return rows, counts, nil
 	}
@@ -94,25 +94,52 @@ func logCounts(log zerolog.Logger, message string, split tasks.Split, counts tas
 	}
 }
 
-// compact moves the tokens and labels of rows into memory without gaps.
-func compact(rows []tasks.Features) {
+// encodeFirst encodes the first rows of a split, until the reading of the data ends.
+func (r *run) encodeFirst(template tasks.Template, split tasks.Split, maxLength, most int) (rows []tasks.Features, counts tasks.Counts, err error) {
+	each, seen := tasks.EncodeEach(r.tok, template, r.task, split, maxLength, nil)
+	var kept compactRows
+	for row, err := range each {
+		if err == nil {
+			err = r.readingEnded()
+		}
+		if err != nil {
+			return nil, *seen, err
+		}
+		if rows = append(rows, kept.row(row)); len(rows) == most {
+			break
+		}
+	}
+	return rows, *seen, nil
+}
+
+// compactRows keeps what training needs of rows in memory without gaps.
+type compactRows struct{ room []int32 }
+
+// row returns the row in that memory. Labels that are the tokens themselves share theirs. Offsets are for answers, whose rows are made then.
+func (c *compactRows) row(row tasks.Features) tasks.Features {
+	alike := slices.Equal(row.IDs, row.Labels)
+	row.IDs, row.TokenTypeIDs, row.Offsets = c.keep(row.IDs), c.keep(row.TokenTypeIDs), nil
+	if alike {
+		row.Labels = row.IDs
+	} else {
+		row.Labels = c.keep(row.Labels)
+	}
+	return row
+}
+
+// keep copies numbers.
+func (c *compactRows) keep(v []int32) []int32 {
 	const block = 1 << 16
-	var room []int32
-	move := func(v []int32) []int32 {
-		if len(v) == 0 {
-			return v
-		}
-		if len(room) < len(v) {
-			room = make([]int32, max(block, len(v)))
-		}
-		moved := room[:len(v):len(v)]
-		room = room[len(v):]
-		copy(moved, v)
-		return moved
+	if len(v) == 0 {
+		return v
 	}
-	for i := range rows {
-		rows[i].IDs, rows[i].Labels = move(rows[i].IDs), move(rows[i].Labels)
+	if len(c.room) < len(v) {
+		c.room = make([]int32, max(block, len(v)))
 	}
+	kept := c.room[:len(v):len(v)]
+	c.room = c.room[len(v):]
+	copy(kept, v)
+	return kept
 }
 
 // ExamplePrompt returns the prompt of the first example of a task's eval split. A task whose prompts are conversations

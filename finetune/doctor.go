@@ -42,7 +42,7 @@ const (
 // Doctor makes every check that Run makes before the first step, by the same functions. It trains nothing, writes nothing, and goes on
 // after an error as far as it can. Of the options Resume, Overwrite and Session count.
 func Doctor(ctx context.Context, c Config, o Options) []Finding {
-	d := &doctor{failed: map[string]bool{}}
+	d := &doctor{ctx: ctx, failed: map[string]bool{}}
 	o.Log, o.Out = zerolog.New(d), io.Discard
 	d.run = &run{config: c, options: o, givenOptions: c.Task.Options, dry: true}
 	defer d.run.close()
@@ -50,8 +50,11 @@ func Doctor(ctx context.Context, c Config, o Options) []Finding {
 	inputs := c.modelInputs()
 	if err := d.run.checkData(); err != nil { // which are not read then
 		inputs = append(inputs, runInput{inputData, err})
-	} else {
-		inputs = append(inputs, c.dataInputs()...)
+	} else if err := d.run.reading(ctx, func() error {
+		inputs = append(inputs, c.dataInputs(d.run.dataContext)...)
+		return d.run.readingEnded()
+	}); err != nil {
+		inputs = append(inputs, runInput{inputData, err})
 	}
 	for _, in := range inputs {
 		if in.err != nil {
@@ -59,13 +62,13 @@ func Doctor(ctx context.Context, c Config, o Options) []Finding {
 		}
 	}
 	d.check("output_dir", nil, d.output)
-	d.check("model", d.modelNeeds(), func() (string, error) { return d.model(ctx) })
+	d.check("model", d.modelNeeds(), d.model)
 	d.check("tokenizer", []string{"model"}, d.tokenizer)
 	d.check("arithmetic", nil, d.arithmetic)
 	d.check("data", []string{"model", "data", "eval_data"}, d.data)
 	d.check("evaluation", []string{"data"}, d.evaluation)
 	d.check("steps", []string{"recipe", "data"}, d.steps)
-	d.check("adapter", []string{"model"}, func() (string, error) { return d.adapter(ctx) })
+	d.check("adapter", []string{"model"}, d.adapter)
 	if d.run.resumeFrom != "" {
 		d.check("resume", []string{"output_dir", "steps", "adapter"}, d.resume)
 	}
@@ -81,6 +84,7 @@ func NewFinding(check string, err error) Finding {
 
 // doctor is the state of Doctor. It is the writer of the run's log, whose warnings belong to the check that is made.
 type doctor struct {
+	ctx      context.Context // ends the checks
 	run      *run
 	findings []Finding
 	failed   map[string]bool // checks
@@ -90,6 +94,9 @@ type doctor struct {
 
 // check makes a check, unless one of those failed that it needs.
 func (d *doctor) check(name string, needs []string, f func() (string, error)) {
+	if d.ctx.Err() != nil {
+		return
+	}
 	for _, n := range needs {
 		if !d.failed[n] {
 			continue
@@ -173,8 +180,8 @@ func (d *doctor) modelNeeds() []string {
 	return needs
 }
 
-func (d *doctor) model(ctx context.Context) (string, error) {
-	if err := d.run.load(ctx); err != nil {
+func (d *doctor) model() (string, error) {
+	if err := d.run.reading(d.ctx, func() error { return d.run.load(d.ctx) }); err != nil {
 		return "", err
 	}
 	m := d.run.model
@@ -205,7 +212,7 @@ func (d *doctor) arithmetic() (string, error) {
 }
 
 func (d *doctor) data() (string, error) {
-	if err := d.run.readRows(); err != nil {
+	if err := d.run.reading(d.ctx, d.run.readRows); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %d duplicates", d.run.counts, d.run.duplicates), nil
@@ -215,7 +222,7 @@ func (d *doctor) evaluation() (string, error) {
 	if len(d.run.evalRows) == 0 {
 		return "nothing is held out", nil
 	}
-	return d.run.evalCounts.String() + " are held out", d.run.reportOverlap()
+	return d.run.evalCounts.String() + " are held out", d.run.reading(d.ctx, d.run.reportOverlap)
 }
 
 func (d *doctor) steps() (string, error) {
@@ -227,14 +234,14 @@ func (d *doctor) steps() (string, error) {
 		t.LearningRate, t.LRSchedulerType), nil
 }
 
-func (d *doctor) adapter(ctx context.Context) (string, error) {
+func (d *doctor) adapter() (string, error) {
 	if d.run.totalSteps == 0 { // the data cannot be read; layers can be matched all the same
 		d.run.totalSteps = max(1, d.run.config.Train.MaxSteps)
 	}
 	if err := d.run.checkWeights(); err != nil {
 		return "", err
 	}
-	if err := d.run.attach(ctx); err != nil {
+	if err := d.run.attach(d.ctx); err != nil {
 		return "", err
 	}
 	trained := fmt.Sprintf("%s trainable parameters", wording.Number(d.run.result.Trainable))

@@ -41,10 +41,15 @@ func DryRun(ctx context.Context, c Config, known fs.FS, o Options) (*Plan, error
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
-	if err := (&run{config: c, options: o}).checkData(); err != nil {
-		return nil, fmt.Errorf("finetune: %w", err)
+	r := &run{config: c, options: o}
+	err := r.checkData()
+	var missing []string
+	if err == nil {
+		err = r.reading(ctx, func() (err error) {
+			missing, err = c.absentInputs(r.dataContext)
+			return err
+		})
 	}
-	missing, err := c.absentInputs()
 	if err != nil {
 		return nil, fmt.Errorf("finetune: %w", err)
 	}
@@ -75,7 +80,13 @@ func (p *Plan) measure(ctx context.Context, c Config, o Options) error {
 		r.options.Out = io.Discard
 		return err
 	}
-	steps := []func() error{func() error { return r.load(ctx) }, encode, r.checkWeights, func() error { return r.attach(ctx) }, r.planMemory}
+	read := func() error {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		return encode()
+	}
+	steps := []func() error{func() error { return r.reading(ctx, read) }, r.checkWeights, func() error { return r.attach(ctx) }, r.planMemory}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return err

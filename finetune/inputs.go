@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,7 +17,7 @@ import (
 // data. It returns nil if all can be.
 func (c *Config) MissingInputs() []string {
 	var missing []string
-	for _, in := range c.inputs() {
+	for _, in := range c.inputs(context.Background()) {
 		if in.err != nil {
 			missing = append(missing, in.String())
 		}
@@ -25,8 +26,8 @@ func (c *Config) MissingInputs() []string {
 }
 
 // absentInputs lists which of the run's inputs are not there. One that is there and cannot be used is an error.
-func (c *Config) absentInputs() (missing []string, err error) {
-	for _, in := range c.inputs() {
+func (c *Config) absentInputs(ctx context.Context) (missing []string, err error) {
+	for _, in := range c.inputs(ctx) {
 		switch {
 		case in.err == nil:
 		case in.absent():
@@ -66,7 +67,9 @@ const (
 var errNotNamed = errors.New("none is named")
 
 // inputs tries all that the run reads.
-func (c *Config) inputs() []runInput { return append(c.modelInputs(), c.dataInputs()...) }
+func (c *Config) inputs(ctx context.Context) []runInput {
+	return append(c.modelInputs(), c.dataInputs(ctx)...)
+}
 
 // modelInputs tries the model, the adapter and the tokenizer.
 func (c *Config) modelInputs() []runInput {
@@ -85,9 +88,12 @@ func (c *Config) modelInputs() []runInput {
 	return all
 }
 
-// dataInputs tries the data.
-func (c *Config) dataInputs() []runInput {
+// dataInputs tries the data, until ctx is done.
+func (c *Config) dataInputs(ctx context.Context) []runInput {
 	task, err := c.Task.New()
+	if t, ok := task.(tasks.Interruptible); ok {
+		t.SetContext(ctx)
+	}
 	if err == nil {
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}

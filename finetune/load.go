@@ -20,6 +20,7 @@ func (r *run) load(ctx context.Context) error {
 	if r.task, err = r.config.Task.New(); err != nil {
 		return err
 	}
+	r.interruptData(r.task)
 	r.result.Task = r.task
 	dir, open, err := r.source(ctx)
 	if err != nil {

@@ -136,6 +136,9 @@ func (r *run) cacheTokens() int {
 func rowBytes(rows []tasks.Features) int {
 	n := cap(rows) * int(unsafe.Sizeof(tasks.Features{}))
 	for _, r := range rows {
+		if len(r.IDs) > 0 && len(r.Labels) == len(r.IDs) && &r.Labels[0] == &r.IDs[0] {
+			n -= 4 * cap(r.Labels) // they share their memory
+		}
 		n += 4*(cap(r.IDs)+cap(r.TokenTypeIDs)+cap(r.Labels)+cap(r.FloatLabels)+cap(r.Weights)+cap(r.WordIDs)) + 8*(2*cap(r.Offsets)+cap(r.DocumentStarts)) + len(r.Source)
 	}
 	return n

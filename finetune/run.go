@@ -129,12 +129,13 @@ type run struct {
 	unlock                    func() // gives the output folder free; nil before it is the run's
 	restoreGC                 func() // undoes boundGarbage; nil before it
 	clock                     clock
-	began, saved              time.Time // when the session began, and when it last wrote a checkpoint
-	resumeFrom                string    // the checkpoint that the run resumes from
-	settings                  []setting // of the recipe, with their final values
-	rescaled                  bool      // the run was begun with another number of steps
-	dry                       bool      // nothing is written
-	evalChanged               bool      // the next evaluation cannot be compared with those before
+	began, saved              time.Time       // when the session began, and when it last wrote a checkpoint
+	resumeFrom                string          // the checkpoint that the run resumes from
+	settings                  []setting       // of the recipe, with their final values
+	rescaled                  bool            // the run was begun with another number of steps
+	dry                       bool            // nothing is written
+	evalChanged               bool            // the next evaluation cannot be compared with those before
+	dataContext               context.Context // ends the reading of the data; nil outside of it
 }
 
 // Run trains as c says and writes the result to c.Save.OutputDir. If ctx is cancelled, it saves a checkpoint and
@@ -206,11 +207,14 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	r.shareBatch()
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	r.logArithmetic()
-	if err := r.encode(); err != nil {
+	err := r.reading(ctx, func() error {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		r.logArithmetic()
+		return r.encode()
+	})
+	if err != nil {
 		return err
 	}
 	if err := r.rescale(); err != nil {
@@ -229,6 +233,6 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	r.boundGarbage()
-	_, err := r.checkDisk()
+	_, err = r.checkDisk()
 	return err
 }

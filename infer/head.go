@@ -26,6 +26,10 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	h, ok := task.(tasks.HeadTask)
 	m, err = open(o)
 	if err == nil {
+		if err := hasHead(task, m, open, o); err != nil {
+			_ = m.Close()
+			return nil, false, err
+		}
 		if !ok {
 			return m, false, requireCausal(m)
 		}
@@ -43,6 +47,20 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	}
 	m, err = open(o)
 	return m, true, err
+}
+
+// hasHead returns an error if a model cannot have the head of a task that reads data before it decides on it.
+func hasHead(task tasks.Task, m *model.Model, open Opener, o model.Options) error {
+	k, ok := task.(tasks.HeadKinder)
+	if !ok || HeadOf(m).Kind == k.HeadKind() {
+		return nil
+	}
+	o.Head = head.Config{Kind: k.HeadKind(), Labels: []string{"0", "1"}}
+	with, err := open(o)
+	if err == nil {
+		err = with.Close()
+	}
+	return err
 }
 
 // requireCausal returns an error, and closes the model, unless it is a causal language model.

@@ -33,12 +33,21 @@ func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
 			if start := len(rest.IDs); start > 0 && packing.Isolate {
 				rest.DocumentStarts = append(rest.DocumentStarts, start)
 			}
-			rest = e.appendDocument(rest, ex)
-			for len(rest.IDs) >= size || (!pack && len(rest.IDs) > 0) {
-				var row Features
-				if row, rest = rest.cut(size, ex.Source); !e.yieldBlock(row, yield) {
-					return
+			full := func(least int) bool { // yields the blocks of a part of the document
+				for len(rest.IDs) >= least {
+					var row Features
+					if row, rest = rest.cut(size, ex.Source); !e.yieldBlock(row, yield) {
+						return false
+					}
 				}
+				return true
+			}
+			least := size
+			if !pack {
+				least = 1
+			}
+			if !e.appendDocument(&rest, ex, func() bool { return full(size) }) || !full(least) {
+				return
 			}
 			if !pack && e.counts.Rows == rows {
 				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, ErrNotScored))
@@ -70,23 +79,48 @@ func (e *encoder) yieldBlock(row Features, yield func(Features, error) bool) boo
 	return yield(row, nil)
 }
 
-// appendDocument appends the tokens of a document to what is left of those before it. The end-of-sequence token is left
-// out where the tokenizer has none.
-func (e *encoder) appendDocument(rest Features, ex Example) Features {
+// appendDocument appends the tokens of a document to what is left of those before it, part by part: a long document never has all of them at
+// once. It calls each after every part, and returns false once that does. The end-of-sequence token is left out where the tokenizer has none.
+func (e *encoder) appendDocument(rest *Features, ex Example, each func() bool) bool {
 	if len(rest.IDs) == 0 {
 		rest.Source = ex.Source
 	}
 	if e.kind == head.MaskedLM {
-		return e.appendWords(rest, ex)
+		*rest = e.appendWords(*rest, ex)
+		return each()
 	}
 	segments := slices.Clone(ex.Segments)
 	for i := range segments {
 		segments[i].EOS = segments[i].EOS && e.eos != ""
 	}
-	document, _ := e.join(e.withoutEnds(segments)) // the only error is a missing end of the sequence
-	copy(document.Labels, e.before)
-	rest.IDs, rest.Labels = append(rest.IDs, document.IDs...), append(rest.Labels, document.Labels...)
-	return rest
+	if segments = e.withoutEnds(segments); len(segments) != 1 || !segments[0].Scored {
+		document, _ := e.join(segments) // the only error is a missing end of the sequence
+		copy(document.Labels, e.before)
+		rest.IDs, rest.Labels = append(rest.IDs, document.IDs...), append(rest.Labels, document.Labels...)
+		return each()
+	}
+	rest.append(e.before, true)
+	for ids := range e.parts(segments[0].Text) {
+		if rest.append(ids, true); e.stopped() != nil {
+			return true // it ends the examples, too
+		}
+		if !each() {
+			return false
+		}
+	}
+	if segments[0].EOS {
+		id, _ := e.tok.EOS()
+		rest.append([]int32{id}, true)
+	}
+	return true
+}
+
+// parts yields the tokens of a text.
+func (e *encoder) parts(text string) iter.Seq[[]int32] {
+	if p, ok := e.tok.(PartEncoder); ok {
+		return p.EncodeParts(text)
+	}
+	return func(yield func([]int32) bool) { yield(e.tok.Encode(text, false)) }
 }
 
 // appendWords is appendDocument for a masked language model: without special tokens, but with the numbers of the words.

@@ -52,6 +52,8 @@ var _ interface {
 	DataChecker
 	Describer
 	Guesser
+	HeadKinder
+	Interruptible
 } = (*Classify)(nil)
 
 // Describe says what the task is.

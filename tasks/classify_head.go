@@ -10,6 +10,9 @@ import (
 	"github.com/spagotune/spagotune/head"
 )
 
+// HeadKind is that of a classifier of texts.
+func (t *Classify) HeadKind() head.Kind { return head.SequenceClassification }
+
 // Head decides on the problem type and the classes. Both are those of the trained head, or of the options, or else they
 // are read from the data.
 func (t *Classify) Head(trained head.Config) (head.Config, error) {

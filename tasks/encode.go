@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,6 +42,11 @@ type BOSTokenizer interface {
 	BOS() (id int32, ok bool)
 }
 
+// PartEncoder is a tokenizer that encodes a long text part by part: together the parts are what Encode returns without special tokens.
+type PartEncoder interface {
+	EncodeParts(text string) iter.Seq[[]int32]
+}
+
 // MaskTokenizer is a tokenizer that may have a token that stands for one to be found.
 type MaskTokenizer interface {
 	Mask() (id int32, ok bool)
@@ -59,6 +65,7 @@ type Template interface {
 var (
 	_ FullTokenizer   = (*tokenizer.Tokenizer)(nil)
 	_ BOSTokenizer    = (*tokenizer.Tokenizer)(nil)
+	_ PartEncoder     = (*tokenizer.Tokenizer)(nil)
 	_ MaskTokenizer   = (*tokenizer.Tokenizer)(nil)
 	_ TargetTokenizer = (*tokenizer.Tokenizer)(nil)
 	_ Template        = (*chat.Template)(nil)
@@ -76,6 +83,9 @@ var (
 func Encode(tok Tokenizer, template Template, ex Example, maxLen int) (ids, labels []int32, err error) {
 	e := newEncoder(tok, template, maxLen)
 	row, err := e.encode(ex)
+	if stopped := tokenizerErr(tok); stopped != nil {
+		return nil, nil, stopped
+	}
 	return row.IDs, row.Labels, err
 }
 
@@ -118,6 +128,8 @@ type encoder struct {
 	// model's.
 	kind  head.Kind
 	texts *PairEncoder
+	// task is the one whose examples are encoded; nil for a single example.
+	task Task
 }
 
 func newEncoder(tok Tokenizer, template Template, maxLen int) *encoder {
@@ -146,9 +158,6 @@ func before(tok Tokenizer) []int32 {
 // encode makes a row of an example and counts it.
 func (e *encoder) encode(ex Example) (Features, error) {
 	row, err := e.row(ex)
-	if err == nil {
-		err = tokenizerErr(e.tok)
-	}
 	if err != nil {
 		return Features{}, err
 	}
@@ -174,6 +183,10 @@ func tokenizerErr(tok Tokenizer) error {
 	}
 	return nil
 }
+
+// stopped is why no more is encoded: a tokenizer that fails has no tokens for a text, for which the data are not to blame, and the reading
+// of the data may be ended.
+func (e *encoder) stopped() error { return cmp.Or(tokenizerErr(e.tok), interrupted(e.task)) }
 
 // row makes the whole row of an example.
 func (e *encoder) row(ex Example) (Features, error) {

@@ -40,7 +40,7 @@ type Files struct {
 	// worked examples.
 	Seed uint64 `json:"seed"`
 
-	store     data.Store
+	reading
 	streaming bool // see Stream
 	// classOf is the class of a record, of each of which a share is held out; nil where the records have no classes.
 	classOf func(data.Record) string
@@ -48,7 +48,7 @@ type Files struct {
 
 // NewFiles are the options with their defaults, for files in a format.
 func NewFiles(format data.Format) Files {
-	return Files{EvalSize: AutoEvalSize, EvalSplit: EvalSplitRandom, store: data.Store{Format: format}}
+	return Files{EvalSize: AutoEvalSize, EvalSplit: EvalSplitRandom, reading: reading{data.Store{Format: format}}}
 }
 
 // CheckData returns an error if there are no files, or if the options contradict each other. It empties EvalSplit where nothing
@@ -104,7 +104,7 @@ func (f *Files) Records(split Split) iter.Seq2[data.Record, error] {
 			return
 		}
 		for _, r := range records {
-			if !yield(r, nil) {
+			if err := f.Interrupted(); !yield(r, err) || err != nil {
 				return
 			}
 		}

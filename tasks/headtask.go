@@ -16,6 +16,11 @@ type HeadTask interface {
 	Head(trained head.Config) (head.Config, error)
 }
 
+// HeadKinder is a task whose Head may read data. Its kind is known before: whether a model can have such a head need not wait for them.
+type HeadKinder interface {
+	HeadKind() head.Kind
+}
+
 // HeadOf is the head that a task decides on for a model with the head trained. A task that is not a HeadTask is for
 // causal language models.
 func HeadOf(task Task, trained head.Config) (head.Config, error) {

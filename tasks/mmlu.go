@@ -37,7 +37,7 @@ type MMLU struct {
 	// those of biomedicine.
 	Subjects []string `json:"subjects" affects:"answers"`
 
-	store data.Store
+	reading
 }
 
 var _ interface {
@@ -48,7 +48,7 @@ var _ interface {
 } = (*MMLU)(nil)
 
 func newMMLU(subjects []string) *MMLU {
-	return &MMLU{Split: "test", Subjects: slices.Clone(subjects), store: data.Store{Format: data.CSVColumns("question", "A", "B", "C", "D", "letter")}}
+	return &MMLU{Split: "test", Subjects: slices.Clone(subjects), reading: reading{data.Store{Format: data.CSVColumns("question", "A", "B", "C", "D", "letter")}}}
 }
 
 // Describe says what the task is.

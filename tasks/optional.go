@@ -121,6 +121,8 @@ var optional = []struct {
 	{"Guesses", reflect.TypeFor[Guesser]()},
 	{"Packing", reflect.TypeFor[Packer]()},
 	{"Head", reflect.TypeFor[HeadTask]()},
+	{"HeadKind", reflect.TypeFor[HeadKinder]()},
+	{"SetContext", reflect.TypeFor[Interruptible]()},
 	{"Encode", reflect.TypeFor[Encoder]()},
 	{"Postprocess", reflect.TypeFor[Postprocessor]()},
 	{"Collate", reflect.TypeFor[Collator]()},

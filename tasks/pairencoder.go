@@ -3,6 +3,7 @@ package tasks
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -14,12 +15,29 @@ type PairEncoder struct {
 	maxLen int // of a row; 0 is any length
 	one    frame
 	two    frame
+	last   atomic.Pointer[encodedText] // the text that was encoded last of those that several questions are about
+}
+
+// encodedText is a text that questions are about.
+type encodedText struct {
+	text     string
+	encoding tokenizer.Encoding
 }
 
 // NewPairEncoder makes an encoder of rows of at most maxLen tokens (0: any length).
 func NewPairEncoder(tok FullTokenizer, maxLen int) *PairEncoder {
 	plain := tok.EncodePlus("a", false).IDs
 	return &PairEncoder{tok: tok, maxLen: maxLen, one: newFrame(tok.EncodePlus("a", true), plain, 1), two: newFrame(tok.EncodePair("a", "a", true), plain, 2)}
+}
+
+// context encodes a text that several questions are about, one after the other, once. Do not change what it returns.
+func (t *PairEncoder) context(text string) tokenizer.Encoding {
+	c := t.last.Load()
+	if c == nil || c.text != text {
+		c = &encodedText{text, t.tok.EncodePlus(text, false)}
+		t.last.Store(c)
+	}
+	return c.encoding
 }
 
 // Tokenizer is the tokenizer that it encodes with.

@@ -106,15 +106,16 @@ func parseQA(r data.Record) (Example, error) {
 	if q.Question == nil || strings.TrimSpace(*q.Question) == "" {
 		return Example{}, errors.New(`field "question" is missing or empty`)
 	}
-	if q.Context == nil {
+	context := cmp.Or(r.Context, q.Context)
+	if context == nil {
 		return Example{}, errors.New(`field "context" is missing`)
 	}
-	ex := Example{Input: Input{Text: *q.Question, Pair: *q.Context, Known: true}, Prompt: *q.Question}
+	ex := Example{Input: Input{Text: *q.Question, Pair: *context, Known: true}, Prompt: *q.Question}
 	if q.IsImpossible {
 		return ex, nil
 	}
 	var err error
-	if ex.Input.Answers, err = parseAnswers(q.Answers, []rune(*q.Context)); err != nil {
+	if ex.Input.Answers, err = parseAnswers(q.Answers, *context); err != nil {
 		return Example{}, err
 	}
 	if len(ex.Input.Answers) > 0 {
@@ -130,7 +131,7 @@ type answer struct {
 }
 
 // parseAnswers reads the answers to a question and checks that the context has them. Only the Hub's form may have none.
-func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
+func parseAnswers(raw json.RawMessage, context string) ([]TextSpan, error) {
 	answers, err := readAnswers(raw)
 	if err != nil {
 		return nil, err
@@ -140,13 +141,23 @@ func parseAnswers(raw json.RawMessage, context []rune) ([]TextSpan, error) {
 		if a.Text == nil || a.Start == nil || *a.Text == "" {
 			return nil, errors.New(`an answer lacks "text" or "answer_start"`)
 		}
-		n := len([]rune(*a.Text))
-		if *a.Start < 0 || *a.Start > len(context)-n || string(context[*a.Start:*a.Start+n]) != *a.Text {
+		if at := byteOf(context, *a.Start); at < 0 || !strings.HasPrefix(context[at:], *a.Text) {
 			return nil, fmt.Errorf("the answer %q is not at character %d of the context", *a.Text, *a.Start)
 		}
 		all = append(all, TextSpan{*a.Text, *a.Start})
 	}
 	return all, nil
+}
+
+// byteOf is the byte at which a character of a text begins, or -1 if the text has no such character.
+func byteOf(text string, character int) int {
+	for i := range text {
+		if character == 0 {
+			return i
+		}
+		character--
+	}
+	return -1
 }
 
 // readAnswers reads both forms of the field: a list of answers, one or more, and an object of lists, which may be empty.
@@ -184,7 +195,7 @@ func (t *QA) BuildPrompt(text, pair string) (Example, error) {
 
 // Encode makes a row of each window of the text, with the question before it.
 func (t *QA) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
-	q, c := texts.tok.EncodePlus(ex.Input.Text, false), texts.tok.EncodePlus(ex.Input.Pair, false)
+	q, c := texts.tok.EncodePlus(ex.Input.Text, false), texts.context(ex.Input.Pair)
 	truncated := len(q.IDs) > t.MaxQueryLength
 	query := q.IDs[:min(len(q.IDs), t.MaxQueryLength)]
 	maxLen := t.MaxSeqLength

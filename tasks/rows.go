@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -51,7 +50,7 @@ func Rows(tok Tokenizer, template Template, task Task, split Split, maxLen int) 
 // rows yields the rows of a split. An error is the last thing it yields, also where there is no row.
 func (e *encoder) rows(task Task, split Split) iter.Seq2[Features, error] {
 	return func(yield func(Features, error) bool) {
-		s := watched{examples: task.Examples(split), see: e.see}
+		s := watched{examples: task.Examples(split), see: e.see, stopped: e.stopped}
 		if err := e.prepare(task); err != nil {
 			yield(Features{}, err)
 			return
@@ -92,7 +91,7 @@ func RowsByExample(tok Tokenizer, template Template, task Task, split Split, max
 			return
 		}
 		for ex, err := range task.Examples(split) {
-			one := watched{examples: func(yield func(Example, error) bool) { yield(ex, err) }}
+			one := watched{examples: func(yield func(Example, error) bool) { yield(ex, err) }, stopped: e.stopped}
 			var rows []Features
 			for row, err := range e.encodeAll(&one, task) {
 				if err != nil {
@@ -115,7 +114,7 @@ func (e *encoder) prepare(task Task) error {
 	if err != nil {
 		return err
 	}
-	e.kind = want.Kind
+	e.kind, e.task = want.Kind, task
 	if _, ok := task.(HeadTask); !ok {
 		return nil
 	}
@@ -158,7 +157,6 @@ func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
 				return
 			}
 			rows, truncated, err := t.Encode(e.texts, ex)
-			err = cmp.Or(tokenizerErr(e.tok), err)
 			if errors.Is(err, ErrNotScored) {
 				e.counts.skip(fmt.Errorf("%s: %w", ex.Source, err))
 				continue
@@ -182,6 +180,7 @@ func (e *encoder) encodeBy(s *watched, t Encoder) iter.Seq2[Features, error] {
 type watched struct {
 	examples iter.Seq2[Example, error]
 	see      func(Example) // if not nil, it is called with each
+	stopped  func() error  // why no more of them are encoded, or nil
 	seen     int
 	files    []string
 }
@@ -192,6 +191,9 @@ func (s *watched) all() iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
 		for ex, err := range s.examples {
 			if err == nil {
+				err = s.stopped()
+			}
+			if err == nil {
 				s.seen++
 				if s.see != nil {
 					s.see(ex)
@@ -200,9 +202,12 @@ func (s *watched) all() iter.Seq2[Example, error] {
 					s.files = append(s.files, file)
 				}
 			}
-			if !yield(ex, err) {
+			if !yield(ex, err) || err != nil {
 				return
 			}
+		}
+		if err := s.stopped(); err != nil { // in the last example
+			yield(Example{}, err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type Text struct {
 	Pack    bool `json:"pack"`
 	Isolate bool `json:"isolate"`
 
-	store     data.Store
+	reading
 	streaming bool // see Stream
 }
 

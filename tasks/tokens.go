@@ -68,6 +68,9 @@ func (t *Tokens) parse(r data.Record) (Example, error) {
 	return Example{Input: in, Reference: in.reference(), Prompt: in.Text}, nil
 }
 
+// HeadKind is that of a classifier of tokens.
+func (t *Tokens) HeadKind() head.Kind { return head.TokenClassification }
+
 // Head decides on the tags: those of the trained head, or of the option labels, or of the data.
 func (t *Tokens) Head(trained head.Config) (head.Config, error) {
 	if trained.Kind == "" && t.head != nil {

@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"iter"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -10,6 +12,31 @@ import (
 func (t *Tokenizer) Encode(text string, addSpecialTokens bool) []int32 {
 	e := t.encodeOne(text, 0, false)
 	return t.post.process([]Encoding{e}, addSpecialTokens).IDs
+}
+
+// EncodeParts yields the ids of a text, without those that the post-processor adds, part by part: together they are what Encode returns. Where
+// the pre-tokenizer splits words, a long text needs memory for a part of some 100 kB at a time.
+func (t *Tokenizer) EncodeParts(text string) iter.Seq[[]int32] {
+	return func(yield func([]int32) bool) {
+		w := workspaces.Get().(*workspace)
+		defer w.release()
+		if !t.guarded(func() { t.normalize(w, validUTF8(text), false) }) {
+			return
+		}
+		for len(w.text) > 0 {
+			var e Encoding
+			if !t.guarded(func() { t.encodeSection(w, &e, nil, 0) }) || !yield(e.IDs) {
+				return
+			}
+		}
+	}
+}
+
+// guarded reports whether f did not stop at a text that takes too much.
+func (t *Tokenizer) guarded(f func()) (ok bool) {
+	defer t.failed.guard()
+	f()
+	return true
 }
 
 // EncodePlus is Encode that also returns tokens, offsets, type ids and word ids.
@@ -24,8 +51,10 @@ func (t *Tokenizer) EncodePair(first, second string, addSpecialTokens bool) Enco
 
 // workspace is memory that encodings use again.
 type workspace struct {
-	a, b []piece
-	toks []tok
+	a, b  []piece
+	toks  []tok
+	text  []piece // what is left of the normalised text
+	words int32   // the pieces that the model has seen of it
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -39,6 +68,7 @@ func (w *workspace) swap() {
 // release forgets the text and gives the memory back.
 func (w *workspace) release() {
 	clear(w.a)
+	w.text, w.words = nil, 0
 	workspaces.Put(w)
 }
 
@@ -48,13 +78,21 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 	text = validUTF8(text)
 	w := workspaces.Get().(*workspace)
 	defer w.release()
-	pieces := t.pieces(w, text, full)
+	t.normalize(w, text, full)
 	e := Encoding{IDs: make([]int32, 0, len(text)/4+2)}
 	var chars *charIndex
 	if full {
 		chars = newCharIndex(text)
 	}
-	for i, p := range pieces {
+	for len(w.text) > 0 {
+		t.encodeSection(w, &e, chars, typeID)
+	}
+	return e
+}
+
+// encodeSection appends the tokens of the next section of the text. Unless chars is nil, it fills all lists.
+func (t *Tokenizer) encodeSection(w *workspace, e *Encoding, chars *charIndex, typeID int32) {
+	for i, p := range t.pieces(w, chars != nil) {
 		w.toks = w.toks[:0]
 		if p.id != noToken {
 			w.toks = append(w.toks, tok{p.id, 0, int32(len(p.s))})
@@ -63,20 +101,20 @@ func (t *Tokenizer) encodeOne(text string, typeID int32, full bool) Encoding {
 		}
 		for _, k := range w.toks {
 			e.IDs = append(e.IDs, k.id)
-			if full {
+			if chars != nil {
 				e.Tokens = append(e.Tokens, t.tokenText(p, k))
 				e.Offsets = append(e.Offsets, chars.offsets(p, k))
 				e.TypeIDs = append(e.TypeIDs, typeID)
-				e.WordIDs = append(e.WordIDs, int32(i))
+				e.WordIDs = append(e.WordIDs, w.words+int32(i))
 				e.SpecialTokensMask = append(e.SpecialTokensMask, false)
 			}
 		}
 	}
-	return e
+	w.words += int32(len(w.a))
 }
 
-// pieces cuts the text up for the model.
-func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
+// normalize puts the normalised text into w.text, cut up at added tokens.
+func (t *Tokenizer) normalize(w *workspace, text string, full bool) {
 	whole := newPiece(text, full || t.trackAlways)
 	w.b = t.added.raw.split(w.b[:0], whole)
 	w.swap()
@@ -94,10 +132,18 @@ func (t *Tokenizer) pieces(w *workspace, text string, full bool) []piece {
 		w.b = t.added.normal.split(w.b, p)
 	}
 	w.swap()
+	w.text = slices.Clone(w.a)
+}
+
+// pieces cuts the next section of the text up for the model.
+func (t *Tokenizer) pieces(w *workspace, full bool) []piece {
+	clear(w.a)
+	w.a, w.text = t.cutSection(w.a[:0], w.text, full)
+	n := bytesOf(w.a)
 	for _, pt := range t.preTokenizers {
-		w.b = pt.run(w.b, w.a)
+		w.b = pt.run(w.b[:0], w.a)
 		w.swap()
-		bounded(len(text), bytesOf(w.a))
+		bounded(n, bytesOf(w.a))
 	}
 	return w.a
 }

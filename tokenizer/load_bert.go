@@ -30,7 +30,7 @@ func newBERT(vocabTxt []byte, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	}
 	return &Tokenizer{
 		normalizer:    bertNormalizer{Clean: true, Chinese: orTrue(opts.Chinese), Accents: opts.StripAccents, Lower: orTrue(opts.LowerCase)},
-		preTokenizers: []preTokenizer{splitFunc(splitBert)},
+		preTokenizers: []preTokenizer{wordSplit{splitBert}},
 		model:         m,
 		decoder:       newWordPieceDecoder("##", true),
 	}, nil

@@ -22,6 +22,7 @@ type bpe struct {
 	byteFallback bool
 	allBytes     bool // byteFallback, and every byte has a token
 	ignoreMerges bool
+	characters   bool // nothing is merged: each character is a token
 	cutAtMeta    bool // no merge goes over the start of a run of ▁
 	cache        *wordCache
 	scratch      sync.Pool // of *mergeState
@@ -86,6 +87,7 @@ func newBPE(c *bpeConfig, where string, traits modelTraits) (*bpe, error) {
 		vocab: &c.Vocab, unk: -1, prefix: c.Prefix, suffix: c.Suffix,
 		fuseUnk: c.FuseUnk, ignoreMerges: c.IgnoreMerges, cache: newWordCache(),
 	}
+	m.characters = len(c.Merges) == 0 && !c.FuseUnk && !c.IgnoreMerges && c.Prefix == "" && c.Suffix == ""
 	m.scratch.New = func() any { return new(mergeState) }
 	if c.ByteFallback {
 		m.bytes, m.allBytes = c.Vocab.byteIDs()

@@ -58,7 +58,7 @@ func init() {
 		"FixedLength":        parseFixedLength,
 		"Whitespace":         plainSplit(splitFunc(splitWords)),
 		"WhitespaceSplit":    plainSplit(splitAt(unicode.IsSpace, removed)),
-		"BertPreTokenizer":   plainSplit(splitFunc(splitBert)),
+		"BertPreTokenizer":   plainSplit(wordSplit{splitBert}),
 		"UnicodeScripts":     plainSplit(splitFunc(splitScripts)),
 	}
 }
@@ -86,7 +86,7 @@ func parseDigits(raw json.RawMessage, where string) ([]preTokenizer, error) {
 	if *c.Individual {
 		b = isolated
 	}
-	return []preTokenizer{splitAt(charclass.IsDigit, b)}, nil
+	return []preTokenizer{digitSplit{splitAt(charclass.IsDigit, b)}}, nil
 }
 
 func parsePunctuation(raw json.RawMessage, where string) ([]preTokenizer, error) {

@@ -123,7 +123,7 @@ func parseSplit(raw json.RawMessage, where string) ([]preTokenizer, error) {
 		return nil, err
 	}
 	if w, ok := m.(wordPattern); ok && (*c.Behavior == isolated || *c.Behavior == removed && c.Invert) {
-		return []preTokenizer{splitFunc(w.split)}, nil
+		return []preTokenizer{wordSplit{w.split}}, nil
 	}
 	return []preTokenizer{splitFunc(func(dst []piece, p piece) []piece {
 		return c.Behavior.split(dst, p, m, c.Invert)

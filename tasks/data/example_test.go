@@ -76,7 +76,7 @@ func ExampleFormat() {
 	// d:1 {"x":"csv","y":"two"}
 	// d:1 {"tokens":["Ann","sings"],"tags":["B-PER","O"]}
 	// d.jsonl:1 {"tokens": ["Ann"], "tags": ["B-PER"]}
-	// d:1 {"context":"c","question":"q","is_impossible":true}
+	// d:1 {"question":"q","is_impossible":true}
 }
 
 func ExampleFields() {

@@ -19,6 +19,8 @@ type Record struct {
 	Key string
 	// Raw is the JSON text of the object. Records may share memory: do not change it.
 	Raw []byte
+	// Context is the field "context" where Raw lacks it, since many records share it: the paragraph of a question of SQuAD.
+	Context *string
 }
 
 // Source says where the record is, as "file:line".

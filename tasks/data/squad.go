@@ -9,10 +9,10 @@ import (
 	"iter"
 )
 
-// SQuADQuestion is a record that ReadSQuAD makes: a question and the text of its paragraph. Answers is the JSON of a list
-// of {"text", "answer_start"}, or as the Hub's data sets have it of an object with the lists "text" and "answer_start".
+// SQuADQuestion is a record that ReadSQuAD makes: a question, and the text that it is about unless that is Record.Context. Answers is the
+// JSON of a list of {"text", "answer_start"}, or as the Hub's data sets have it of an object with the lists "text" and "answer_start".
 type SQuADQuestion struct {
-	Context      *string         `json:"context"`
+	Context      *string         `json:"context,omitempty"`
 	Question     *string         `json:"question"`
 	Answers      json.RawMessage `json:"answers,omitempty"`
 	IsImpossible bool            `json:"is_impossible"`
@@ -89,8 +89,8 @@ func (s *squad) errorf(at int, format string, args ...any) error {
 
 // read goes through articles, paragraphs and questions.
 func (s *squad) read() error {
-	var whole json.RawMessage
-	if err := json.Unmarshal(s.data, &whole); err != nil {
+	if !json.Valid(s.data) {
+		err := json.Unmarshal(s.data, new(json.RawMessage))
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			return s.errorf(int(syntax.Offset)-1, "not valid JSON: %w", err)
@@ -110,7 +110,7 @@ func (s *squad) read() error {
 			if err := json.Unmarshal(p, &context); err != nil || context.Context == nil {
 				return s.errorf(at, `field "context" of the paragraph is missing, or is not a string`)
 			}
-			return s.each(at, p, "qas", func(at int, q []byte) error { return s.question(at, q, *context.Context) })
+			return s.each(at, p, "qas", func(at int, q []byte) error { return s.question(at, q, context.Context) })
 		})
 	})
 }
@@ -150,17 +150,17 @@ func (s *squad) each(at int, object []byte, field string, f func(at int, element
 	return s.errorf(at, "field %q is missing", field)
 }
 
-// question adds a question, with the text of its paragraph.
-func (s *squad) question(at int, raw []byte, context string) error {
+// question adds a question about the text of its paragraph.
+func (s *squad) question(at int, raw []byte, context *string) error {
 	var q SQuADQuestion
 	if err := json.Unmarshal(raw, &q); err != nil {
 		return s.errorf(at, "this is not a question of SQuAD: %w", err)
 	}
-	q.Context = &context
-	full, err := json.Marshal(q)
+	q.Context = nil
+	own, err := json.Marshal(q)
 	if err != nil {
 		return s.errorf(at, "%w", err)
 	}
-	s.records = append(s.records, Record{Line: s.lineOf(at), Raw: full})
+	s.records = append(s.records, Record{Line: s.lineOf(at), Raw: own, Context: context})
 	return nil
 }

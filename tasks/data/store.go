@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -17,6 +18,8 @@ type Store struct {
 	Format Format
 	// Open opens a file; nil is the function Open.
 	Open func(path string) (io.ReadCloser, error)
+	// Context ends all reading when it is done, with its cause; nil is context.Background.
+	Context context.Context
 
 	mu      sync.Mutex
 	texts   map[string]string
@@ -115,6 +118,9 @@ func (s *Store) each(source Source, texts map[string]string) iter.Seq2[Record, e
 		}
 		for _, file := range files {
 			for r, err := range s.fileRecords(file, source.Columns, texts) {
+				if err == nil {
+					err = s.Err()
+				}
 				if !yield(r, err) || err != nil {
 					return
 				}
@@ -177,9 +183,38 @@ func (s *Store) readFile(path string) (string, error) {
 	return readText(path, f)
 }
 
-func (s *Store) open(path string) (io.ReadCloser, error) {
-	if s.Open != nil {
-		return s.Open(path)
+// Err is the cause for which Context is done, or nil.
+func (s *Store) Err() error {
+	if s.Context == nil {
+		return nil
 	}
-	return Open(path)
+	return context.Cause(s.Context)
+}
+
+func (s *Store) open(path string) (io.ReadCloser, error) {
+	open := s.Open
+	if open == nil {
+		open = Open
+	}
+	f, err := open(path)
+	if err != nil || s.Context == nil {
+		return f, err
+	}
+	if _, _, ok := parquetFile(f); ok { // it is read record by record
+		return f, nil
+	}
+	return stoppable{f, s.Err}, nil
+}
+
+// stoppable is a file whose reading ends with an error of its own.
+type stoppable struct {
+	io.ReadCloser
+	err func() error
+}
+
+func (s stoppable) Read(p []byte) (int, error) {
+	if err := s.err(); err != nil {
+		return 0, err
+	}
+	return s.ReadCloser.Read(p)
 }

@@ -1,0 +1,96 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/spagotune/spagotune/tasks"
+)
+
+// memoryWatch is how often reading is stopped to look at the memory.
+const memoryWatch = 50 * time.Millisecond
+
+// reading calls f, in which the data are read and encoded until ctx is done, or the heap holds more than the run may take: that is an
+// ErrMemory. Near the limit the collector lets no garbage grow.
+func (r *run) reading(parent context.Context, f func() error) error {
+	limit, err := r.memoryLimit()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	r.dataContext = ctx
+	r.interruptData(r.task)
+	defer func() { // what is read later is in memory, or is a stream that ends by itself
+		r.dataContext = nil
+		r.interruptData(r.task)
+	}()
+	if limit.bytes > 0 {
+		before := debug.SetMemoryLimit(-1)
+		debug.SetMemoryLimit(min(before, int64(limit.bytes)))
+		defer debug.SetMemoryLimit(before)
+		defer limit.watch(ctx, cancel)()
+	}
+	err = f()
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if parent.Err() != nil {
+		return fmt.Errorf("%w while the data were read; nothing was saved", ErrInterrupted)
+	}
+	return context.Cause(ctx)
+}
+
+// interruptData has the reading of a task's data end with that of the run's.
+func (r *run) interruptData(task tasks.Task) {
+	if t, ok := task.(tasks.Interruptible); ok {
+		t.SetContext(r.dataContext)
+	}
+}
+
+// readingEnded is why the data are read no further, or nil.
+func (r *run) readingEnded() error {
+	if r.dataContext == nil {
+		return nil
+	}
+	return context.Cause(r.dataContext)
+}
+
+// watch cancels ctx once the heap is larger than the limit, until stop is called.
+func (l memoryLimit) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	ticker, done := time.NewTicker(memoryWatch), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if heapBytes() <= l.bytes {
+				continue
+			}
+			runtime.GC() // what counts is not garbage
+			if held := heapBytes(); held > l.bytes {
+				cancel(l.exceeded(Memory{Data: held}, nil))
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		cancel(nil)
+		<-done
+	}
+}
+
+// heapBytes is the size of what the heap holds, with garbage that the collector has not found yet.
+func heapBytes() int {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return int(s[0].Value.Uint64())
+}
