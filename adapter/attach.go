@@ -27,6 +27,7 @@ type Adapter struct {
 	// that is not known. Save writes it.
 	TokenizerFingerprint string
 
+	fits     func(Layer) error // whether the tensors of a layer that was made fit the file that is loaded; nil for a new adapter
 	model    *model.Model
 	layers   []Layer
 	tables   []Table
@@ -110,6 +111,9 @@ func (a *Adapter) makeLayers(ctx context.Context, method Method, on targets, rng
 		made, err := method.Adapt(l, rng(l.Path()))
 		if err == nil {
 			err = checkLayer(made)
+		}
+		if err == nil && a.fits != nil {
+			err = a.fits(Layer{l, made})
 		}
 		if err != nil {
 			return err

@@ -37,15 +37,19 @@ func asStored(params []model.Param) []StoredTensor {
 	return all
 }
 
+// storedBy lists the tensors of a layer's or a table's adapter.
+func storedBy(on any, params []model.Param) []StoredTensor {
+	if s, ok := on.(TensorStorer); ok {
+		return s.StoredTensors()
+	}
+	return asStored(params)
+}
+
 // tensors lists the tensors that belong to the adapter's parameters, by their full names.
 func (a *Adapter) tensors() []StoredTensor {
 	var all []StoredTensor
 	add := func(path string, on any, params []model.Param) {
-		own := asStored(params)
-		if s, ok := on.(TensorStorer); ok {
-			own = s.StoredTensors()
-		}
-		for _, t := range own {
+		for _, t := range storedBy(on, params) {
 			t.Name = prefix + path + "." + t.Name
 			all = append(all, t)
 		}
@@ -231,6 +235,7 @@ func (a *Adapter) fromFile(ctx context.Context, file *storedTensors) error {
 	if err := a.replaceBase(file, on); err != nil {
 		return err
 	}
+	a.fits = file.roomFor()
 	if err := a.attach(ctx, on, func(string) *rand.Rand { return nil }); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -111,6 +112,26 @@ func TestLoadRefuses(t *testing.T) {
 			rewrite(t, dir, tt.change)
 			refused(t, tinyModel(t, true), dir, tt.want)
 		})
+	}
+}
+
+// TestLoadTakesNoMemoryForAWrongRank: settings with a rank that is not the file's are refused before layers of that rank are made.
+func TestLoadTakesNoMemoryForAWrongRank(t *testing.T) {
+	dir := savedAdapter(t, &LoRA{R: 2})
+	path := filepath.Join(dir, configFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(raw, []byte(`"r": 2`), []byte(`"r": 65536`), 1), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	refused(t, tinyModel(t, true), dir, " has shape [2 37], want [65536 37]")
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 128<<20 {
+		t.Errorf("%d MiB were taken", taken>>20)
 	}
 }
 

@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,6 +86,32 @@ func openTensors(dir string) (*storedTensors, error) {
 		return nil, err
 	}
 	return storedIn(file), nil
+}
+
+// roomFor returns a function that is told of each layer that settings make, and refuses to go on once they take far more memory than
+// the file can fill: an r that is not that of the file.
+func (s *storedTensors) roomFor() func(Layer) error {
+	room := 64 << 20
+	for _, name := range s.Names() {
+		t, _ := s.Get(name)
+		room += 16 * len(t.Data)
+	}
+	return func(l Layer) error {
+		for _, p := range l.Adapter.Params() {
+			room -= 4 * p.Size()
+		}
+		if room >= 0 {
+			return nil
+		}
+		bad := MismatchError{}
+		for _, t := range storedBy(l.Adapter, l.Adapter.Params()) {
+			name := l.Path() + "." + t.Name
+			if src, ok := s.get(plainName(prefix + name)); ok && !slices.Equal(src.Shape, t.Shape) {
+				bad.Shape = append(bad.Shape, fmt.Sprintf("%s has shape %v, want %v", src.Name, src.Shape, t.Shape))
+			}
+		}
+		return cmp.Or(bad.or(), fmt.Errorf("the settings make layers of %d MiB and more, which the file cannot fill: is r another one than that of the file?", (-room)>>20))
+	}
 }
 
 // storedIn finds the plain names of the tensors in a file.

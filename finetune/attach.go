@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
@@ -29,7 +31,7 @@ func (r *run) attach(ctx context.Context) error {
 			_, _ = fmt.Fprintln(r.options.Out, line)
 		}
 	}
-	for _, key := range adapter.NoEffect(r.config.Method.Name, r.config.Method.Settings) {
+	for _, key := range r.config.Method.noEffect() {
 		r.options.Log.Warn().Str("key", key).Msgf("%s has no effect: %s does not use it", key, r.config.Method.Name)
 	}
 	r.suggestLR()
@@ -42,6 +44,14 @@ func (r *run) attach(ctx context.Context) error {
 		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
 	return nil
+}
+
+// noEffect lists the settings that the method does not use: method full uses none.
+func (m *MethodSpec) noEffect() []string {
+	if m.Name == "full" {
+		return slices.Sorted(maps.Keys(m.Settings))
+	}
+	return adapter.NoEffect(m.Name, m.Settings)
 }
 
 // suggestLR prints the usual learning rates for the method, and warns if the run's rate is far from them. They hold for

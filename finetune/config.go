@@ -277,10 +277,21 @@ func (t *TrainSpec) checkLength() error {
 	case w == nil:
 	case *w >= 1 && *w != math.Trunc(*w):
 		return fmt.Errorf("warmup_steps is %g; want a whole number of steps, or below 1 a share of all steps", *w)
-	case t.MaxSteps > 0 && *w > float64(t.MaxSteps):
+	case t.MaxSteps > 0 && *w >= 1 && !t.reachesPeak(int(*w), t.MaxSteps):
 		return t.warmupOutlasts(t.MaxSteps)
 	}
 	return nil
+}
+
+// reachesPeak reports whether a run of steps comes to learning_rate, which most schedules have after the last step of the warm-up.
+func (t *TrainSpec) reachesPeak(warmup, steps int) bool {
+	switch {
+	case warmup == 0 || t.LRSchedulerType == "constant":
+		return true
+	case t.LRSchedulerType == "cosine_warmup_with_min_lr": // in that step
+		return warmup <= steps
+	}
+	return warmup < steps
 }
 
 // warmupOutlasts is the error of a warm-up that is longer than a run of steps.

@@ -76,10 +76,22 @@ func (r *run) encodeSplit(split tasks.Split, maxLength int) ([]tasks.Features, t
 	if err != nil {
 		return nil, counts, err
 	}
-	if len(classes) > 0 {
-		r.options.Log.Info().Str("split", string(split)).Str("counts", wording.Counts(classes, 12)).Msg("classes")
-	}
+	r.reportClasses(split, classes)
 	return rows, counts, nil
+}
+
+// reportClasses logs how many rows of a split each class has, and warns if all that are held out have the same one of several.
+func (r *run) reportClasses(split tasks.Split, classes map[string]int) {
+	if len(classes) == 0 {
+		return
+	}
+	r.options.Log.Info().Str("split", string(split)).Str("counts", wording.Counts(classes, 12)).Msg("classes")
+	if split == tasks.Train {
+		r.classes = len(classes)
+	} else if len(classes) == 1 && r.classes != 1 {
+		r.options.Log.Warn().Str("class", wording.Counts(classes, 1)).
+			Msg("all held-out rows are of one class: whoever always answers with it is right; hold out more (eval_size), or name eval_data")
+	}
 }
 
 // logCounts logs what became of a split, or of a part of it.

@@ -237,8 +237,11 @@ func (r *run) timeUp() error {
 	return fmt.Errorf("%w after step %d of %d; continue with --resume", ErrTimeUp, r.state.Step, r.totalSteps)
 }
 
-// withRoom saves something. On a full disk older checkpoints give way, but for the last.
+// withRoom saves something in the run's folder. On a full disk older checkpoints give way, but for the last.
 func (r *run) withRoom(save func() error) error {
+	if err := r.keepFolder(); err != nil {
+		return err
+	}
 	err := save()
 	for errors.Is(err, syscall.ENOSPC) {
 		steps, listed := checkpointSteps(r.config.Save.OutputDir)

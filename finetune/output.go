@@ -62,7 +62,7 @@ func (r *run) openOutput() error {
 		r.result.Evaluations = curve.Evaluations
 	}
 	var err error
-	r.metrics, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	r.metrics, err = openMetrics(path)
 	return err
 }
 
@@ -72,6 +72,9 @@ func (r *run) record(v any) error {
 		return nil
 	}
 	b, err := json.Marshal(v)
+	if err == nil {
+		err = r.keepFolder()
+	}
 	if err != nil {
 		return err
 	}

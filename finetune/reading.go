@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -11,8 +12,12 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// memoryWatch is how often reading is stopped to look at the memory.
-const memoryWatch = 50 * time.Millisecond
+const (
+	// memoryWatch is how often the memory is looked at while data are read.
+	memoryWatch = 50 * time.Millisecond
+	// leastWatched is up to how much memory need not be that of data: the model and the tokenizer are loaded meanwhile.
+	leastWatched = 32 << 20
+)
 
 // reading calls f, in which the data are read and encoded until ctx is done, or the heap holds more than the run may take: that is an
 // ErrMemory. Near the limit the collector lets no garbage grow.
@@ -30,10 +35,11 @@ func (r *run) reading(parent context.Context, f func() error) error {
 		r.interruptData(r.task)
 	}()
 	if limit.bytes > 0 {
+		limit.bytes = max(limit.bytes, leastWatched)
 		before := debug.SetMemoryLimit(-1)
 		debug.SetMemoryLimit(min(before, int64(limit.bytes)))
 		defer debug.SetMemoryLimit(before)
-		defer limit.watch(ctx, cancel)()
+		defer r.watch(ctx, limit.bytes, cancel)()
 	}
 	err = f()
 	if err == nil || ctx.Err() == nil {
@@ -60,8 +66,8 @@ func (r *run) readingEnded() error {
 	return context.Cause(r.dataContext)
 }
 
-// watch cancels ctx once the heap is larger than the limit, until stop is called.
-func (l memoryLimit) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+// watch cancels ctx once the heap is larger than most, until stop is called.
+func (r *run) watch(ctx context.Context, most int, cancel context.CancelCauseFunc) (stop func()) {
 	ticker, done := time.NewTicker(memoryWatch), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -71,12 +77,13 @@ func (l memoryLimit) watch(ctx context.Context, cancel context.CancelCauseFunc) 
 				return
 			case <-ticker.C:
 			}
-			if heapBytes() <= l.bytes {
+			if heapBytes() <= most {
 				continue
 			}
 			runtime.GC() // what counts is not garbage
-			if held := heapBytes(); held > l.bytes {
-				cancel(l.exceeded(Memory{Data: held}, nil))
+			if held := heapBytes(); held > most {
+				limit, err := r.memoryLimit()
+				cancel(cmp.Or(err, limit.exceeded(Memory{Data: held}, nil)))
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // findCheckpoint looks at the output folder. An existing run is resumed, overwritten or refused, as the options say.
@@ -47,15 +48,15 @@ func (r *run) findCheckpoint() error {
 	if err != nil {
 		return err
 	}
-	for _, b := range broken {
-		r.options.Log.Warn().Str("checkpoint", b).Msg("checkpoint is damaged; an older one is used")
-	}
 	if foreign, err := others(dir); found == "" && broken == nil && err == nil && len(foreign) == 0 {
 		r.options.Log.Info().Str("output_dir", dir).Msg("the run has no checkpoint yet; starting from the beginning")
 		return nil
 	}
 	if found == "" {
-		return fmt.Errorf("output_dir: %s has no whole checkpoint to resume; use --overwrite to start again", dir)
+		return fmt.Errorf("output_dir: %s has no whole checkpoint to resume (%s); use --overwrite to start again", dir, cmp.Or(strings.Join(broken, ", "), "it has none at all"))
+	}
+	for _, b := range broken {
+		r.options.Log.Warn().Str("checkpoint", b).Msg("checkpoint is damaged; an older one is used")
 	}
 	r.resumeFrom, r.state = found, s
 	return nil

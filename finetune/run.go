@@ -118,6 +118,7 @@ type run struct {
 	pairEncoder               *tasks.PairEncoder    // for tasks that change their rows at every step
 	rows, evalRows            []tasks.Features      // rows are the first ones where the data are streamed
 	counts, evalCounts        tasks.Counts          // of the rows
+	classes                   int                   // of the rows for training; 0 if they have none, or are streamed
 	duplicates                int                   // rows for training whose tokens are those of an earlier one
 	batches                   batches
 	stepsPerEpoch, totalSteps int
@@ -126,8 +127,9 @@ type run struct {
 	state                     TrainerState
 	result                    Result
 	metrics                   *os.File
-	unlock                    func() // gives the output folder free; nil before it is the run's
-	restoreGC                 func() // undoes boundGarbage; nil before it
+	unlock                    func()      // gives the output folder free; nil before it is the run's
+	lockInfo                  os.FileInfo // of the lock; nil where there is none
+	restoreGC                 func()      // undoes boundGarbage; nil before it
 	clock                     clock
 	began, saved              time.Time       // when the session began, and when it last wrote a checkpoint
 	resumeFrom                string          // the checkpoint that the run resumes from

@@ -3,6 +3,7 @@ package finetune
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,56 @@ func (r *run) lock() error {
 		return fmt.Errorf("output_dir: %w %s; name another folder, or wait for it", ErrInUse, dir)
 	}
 	r.unlock = func() { _ = f.Close() }
-	return nil
+	r.lockInfo, err = os.Stat(f.Path())
+	return err
+}
+
+// openMetrics opens metrics.jsonl to append to it.
+func openMetrics(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o666)
+}
+
+// keepFolder makes the run's folder again, with the lock, the recipe and the metrics so far, where it or one of them has been removed or
+// renamed while the run works. If another run has begun there since, that is an error.
+func (r *run) keepFolder() error {
+	dir := r.config.Save.OutputDir
+	path := filepath.Join(dir, metricsFile)
+	own, err := r.metrics.Stat()
+	locked := r.unlock == nil || isFile(filepath.Join(dir, lockFile), r.lockInfo)
+	if err != nil || locked && isFile(path, own) {
+		return err
+	}
+	r.options.Log.Warn().Str("output_dir", dir).Msg("the folder of the run, or its lock or metrics, has been removed or renamed while the run works; it is made again")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
+	if unlock := r.unlock; !locked {
+		r.unlock = nil
+		err := r.lock()
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.writeRecipe(); err != nil || isFile(path, own) {
+		return err
+	}
+	lines, err := io.ReadAll(io.NewSectionReader(r.metrics, 0, own.Size()))
+	if err == nil {
+		err = folder.WriteFile(path, lines)
+	}
+	if err != nil {
+		return err
+	}
+	_ = r.metrics.Close()
+	r.metrics, err = openMetrics(path)
+	return err
+}
+
+// isFile says whether a path names a file that is known.
+func isFile(path string, known os.FileInfo) bool {
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(info, known)
 }
 
 // runFiles are the names that a run gives to what it writes into its folder.

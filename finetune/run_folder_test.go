@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/tiny"
@@ -124,7 +126,7 @@ func TestStateGuardsItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, edit := range [][2]string{{`"global_step": 10`, `"global_step": -5`}, {`"global_step": 10`, `"global_step": 8`}, {`"files"`, `"filez"`},
-		{`"best_step": `, `"best_step": 1`}, {`"tokens": `, `"tokens": 1`}, {`"sha256": "`, `"sha256": "0`}, {`"sha256"`, `"sha"`}} {
+		{`"best_step": `, `"best_step": 1`}, {`"tokens": `, `"tokens": 1`}, {`"sha256": "`, `"sha256": "0`}, {`"sha256"`, `"sha"`}, {`"files"`, `"more": 1, "files"`}} {
 		if !strings.Contains(string(raw), edit[0]) {
 			t.Fatalf("no %s in %s", edit[0], raw)
 		}
@@ -134,6 +136,78 @@ func TestStateGuardsItself(t *testing.T) {
 		dir, _, broken, err := latestCheckpoint(c.Save.OutputDir)
 		if err != nil || dir != checkpointDir(c.Save.OutputDir, 8) || len(broken) != 1 {
 			t.Errorf("%v: the checkpoint is %s, broken are %v, %v", edit, dir, broken, err)
+		}
+	}
+}
+
+// TestNoWholeCheckpoint: where all checkpoints are damaged, the error says so of each, and nothing is said of an older one.
+func TestNoWholeCheckpoint(t *testing.T) {
+	c := smallRun(t, "lora")
+	if _, err := Run(t.Context(), c, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []int{8, 10} {
+		tiny.Write(t, filepath.Join(checkpointDir(c.Save.OutputDir, step), stateFile), "{}")
+	}
+	var log bytes.Buffer
+	_, err := Run(t.Context(), c, Options{Resume: true, Log: zerolog.New(&log)})
+	if err == nil || strings.Count(err.Error(), stateFile) != 2 || strings.Contains(log.String(), "older one") {
+		t.Errorf("got %v, and the log\n%s", err, &log)
+	}
+}
+
+// TestFolderIsMadeAgain: a run whose folder, or the lock in it, is removed or renamed while it works leaves what any run leaves. If another
+// run has the folder by then, it ends.
+func TestFolderIsMadeAgain(t *testing.T) {
+	whole := smallRun(t, "lora")
+	if _, err := Run(t.Context(), whole, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	weights, metrics := content(t, whole)
+	for name, remove := range map[string]func(dir string) error{
+		"removed":     os.RemoveAll,
+		"renamed":     func(dir string) error { return os.Rename(dir, dir+"2") },
+		"no lock":     func(dir string) error { return os.Remove(filepath.Join(dir, lockFile)) },
+		"no metrics":  func(dir string) error { return os.Remove(filepath.Join(dir, metricsFile)) },
+		"another run": nil,
+	} {
+		c := whole
+		c.Save.OutputDir = filepath.Join(t.TempDir(), "run")
+		lock := flock.New(filepath.Join(c.Save.OutputDir, lockFile))
+		_, err := Run(t.Context(), c, Options{Progress: func(p Progress) {
+			if p.Step != 6 {
+				return
+			}
+			if remove == nil {
+				if _, err := lock.TryLock(); err != nil || os.Remove(lock.Path()) != nil {
+					t.Error(err)
+				}
+				if locked, err := lock.TryLock(); !locked {
+					t.Error(err)
+				}
+			} else if err := remove(c.Save.OutputDir); err != nil {
+				t.Error(err)
+			}
+		}})
+		if remove == nil {
+			if !errors.Is(err, ErrInUse) {
+				t.Errorf("%s: %v", name, err)
+			}
+			_ = lock.Close()
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		gotWeights, gotMetrics := content(t, c)
+		if !bytes.Equal(gotWeights, weights) || !slices.Equal(gotMetrics, metrics) {
+			t.Errorf("%s: the weights are the same: %t; metrics are\n%s", name, bytes.Equal(gotWeights, weights), strings.Join(gotMetrics, "\n"))
+		}
+		for _, file := range []string{lockFile, RecipeFile, EnvironmentFile, RecordFile, "checkpoint-10"} {
+			if _, err := os.Stat(filepath.Join(c.Save.OutputDir, file)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

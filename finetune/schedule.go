@@ -289,7 +289,7 @@ func (r *run) checkWarmup(warmup int) error {
 	if t.WarmupSteps == nil {
 		return nil
 	}
-	if warmup > r.totalSteps {
+	if !t.reachesPeak(warmup, r.totalSteps) {
 		return t.warmupOutlasts(r.totalSteps)
 	}
 	if *t.WarmupSteps > 0 && t.LRSchedulerType == "constant" {

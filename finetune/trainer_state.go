@@ -221,7 +221,12 @@ func parseState(b []byte, dir string) (s TrainerState, err error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, err
 	}
-	return s, s.check(dir)
+	if err := s.check(dir); err != nil || s.SHA256 == "" {
+		return s, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b)) // the digest is that of the keys that are known
+	d.DisallowUnknownFields()
+	return s, d.Decode(new(TrainerState))
 }
 
 // check says what is wrong with the state of the checkpoint in a folder.

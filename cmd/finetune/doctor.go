@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,8 +34,8 @@ func (c *doctorCmd) Run(g *globals) error {
 		return err
 	}
 	runs, err := c.parse()
-	if err != nil {
-		return err // without keys there is nothing to check
+	if err != nil { // without keys there is nothing else to check
+		return cmp.Or(c.print(g, finetune.Recipe{}, []finetune.Finding{finetune.NewFinding("recipe", err)}), err)
 	}
 	before, failed, made := c.before(g, runs), 0, 0
 	for i, r := range runs {

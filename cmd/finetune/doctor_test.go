@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +37,15 @@ func TestDoctor(t *testing.T) {
 	}
 	if code, _, stderr := finetuneCmd(t, append(run, "--set", "lerning_rate=1")...); code != 1 || !strings.Contains(stderr, "did you mean learning_rate") {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	recipe := filepath.Join(t.TempDir(), "recipe.yaml")
+	for _, text := range []string{"lerning_rate: 1\n", "model: [\n"} {
+		if err := os.WriteFile(recipe, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if code, stdout, _ := finetuneCmd(t, "doctor", recipe); code != 1 || !strings.HasPrefix(stdout, "CHECK") || !strings.Contains(stdout, "recipe  error") {
+			t.Errorf("exit code %d: %s", code, stdout)
+		}
 	}
 	if table := ok(t, "doctor", "--output", filepath.Join(t.TempDir(), "quick")); strings.Count(table, "CHECK") != 2 || !strings.Contains(table, "== lora: lora") {
 		t.Errorf("the quickstart: %s", table)

@@ -1,0 +1,78 @@
+package finetune
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/tasks/data"
+)
+
+// TestWarmupThatOutlastsTheRun: a warm-up that the user has set, and in which learning_rate is not reached, is refused: before the data are read
+// where the number of steps is a key, and after it where it is the rows'.
+func TestWarmupThatOutlastsTheRun(t *testing.T) {
+	for _, tt := range []struct {
+		schedule      string
+		warmup        float64
+		maxSteps      int
+		refused, read bool // read: the number of steps is known when the data are
+	}{
+		{"cosine", 9, 10, false, false},
+		{"cosine", 10, 10, true, false},
+		{"cosine", 11, 10, true, false},
+		{"cosine", 0.99, 10, true, true},
+		{"cosine", 0.5, 10, false, false},
+		{"cosine", 0, 10, false, false},
+		{"constant", 10, 10, false, false},
+		{"cosine_warmup_with_min_lr", 10, 10, false, false},
+		{"cosine_warmup_with_min_lr", 11, 10, true, false},
+		{"cosine", 2, 0, false, false},
+		{"cosine", 3, 0, true, true}, // 7 rows, 3 a step
+	} {
+		c := smallRun(t, "lora")
+		c.Train.LRSchedulerType, c.Train.WarmupSteps, c.Train.MaxSteps = tt.schedule, &tt.warmup, tt.maxSteps
+		if tt.schedule != "cosine" && tt.schedule != "constant" {
+			c.Train.LRSchedulerKwargs = map[string]any{"min_lr": 1e-5}
+		}
+		if err := c.Check(); (err != nil) != (tt.refused && !tt.read) {
+			t.Errorf("%+v: Check says %v", tt, err)
+		}
+		if _, err := DryRun(t.Context(), c, nil, quiet()); (err != nil) != tt.refused || err != nil && !strings.Contains(err.Error(), "would never be reached") {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
+// TestWithoutEffect: what the user has set and is not used, and held-out rows that say nothing, are warned of.
+func TestWithoutEffect(t *testing.T) {
+	dir := t.TempDir()
+	train := tiny.Write(t, dir+"/train.csv", "text,label\na,x\nb,y\nc,x\nd,y\n")
+	one := tiny.Write(t, dir+"/one.csv", "text,label\na b,x\nb c,x\n")
+	two := tiny.Write(t, dir+"/two.csv", "text,label\na b,x\nb c,y\n")
+	for _, tt := range []struct {
+		method   string
+		settings map[string]any
+		eval     string
+		want     []string
+	}{
+		{"full", map[string]any{"target_modules": []any{"q_proj"}, "r": 4}, two, []string{"target_modules has no effect: full", "r has no effect: full"}},
+		{"lora", map[string]any{"r": 4}, two, nil},
+		{"lora", map[string]any{"r": 4}, one, []string{"all held-out rows are of one class"}},
+	} {
+		c := smallRun(t, tt.method)
+		c.Method.Settings, c.Train.MaxSteps = tt.settings, 1
+		c.Task = TaskSpec{Name: "classify", Data: data.Files(train), EvalData: data.Files(tt.eval)}
+		var log bytes.Buffer
+		if _, err := DryRun(t.Context(), c, nil, Options{Log: zerolog.New(&log)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, warning := range []string{"target_modules has no effect: full", "r has no effect: full", "all held-out rows are of one class"} {
+			if got := strings.Contains(log.String(), warning); got != (strings.Contains(strings.Join(tt.want, ";"), warning)) {
+				t.Errorf("%s on %s: %q is said: %t", tt.method, tt.eval, warning, got)
+			}
+		}
+	}
+}
