@@ -50,7 +50,7 @@ type DataOverlap struct {
 // streaming, but for 8 bytes and a little a row. A row that training would refuse ends the description, which says so. Of the
 // options Log counts.
 func DescribeData(ctx context.Context, recipe Recipe, o Options) (*DataInfo, error) {
-	r := &run{config: recipe.Config, options: o}
+	r := &run{config: recipe.Config, options: o, dataContext: ctx}
 	checked := recipe.Config
 	if checked.Task.Streaming && checked.Train.MaxSteps == 0 {
 		checked.Train.MaxSteps = 1 // the data are read once, however many steps there are
