@@ -22,6 +22,9 @@ func (r *run) load(ctx context.Context) error {
 	}
 	r.interruptData(r.task)
 	r.result.Task = r.task
+	if err := r.checkRandomWeights(); err != nil {
+		return err
+	}
 	dir, open, err := r.source(ctx)
 	if err != nil {
 		return err

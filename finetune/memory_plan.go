@@ -144,6 +144,26 @@ func rowBytes(rows []tasks.Features) int {
 	return n
 }
 
+// checkRandomWeights refuses, before they are drawn, random weights that alone are too much.
+func (r *run) checkRandomWeights() error {
+	limit, err := r.memoryLimit()
+	if err != nil || r.config.Model.Path != "" || r.options.Session != nil || r.config.Model.Config.Empty() {
+		return err
+	}
+	config, err := r.config.Model.Config.Read()
+	if err != nil {
+		return err
+	}
+	m, err := model.NewMeta(config)
+	if err != nil {
+		return err
+	}
+	if e := (Memory{Weights: 4 * m.NumParameters()}); !limit.admits(e) {
+		return limit.exceeded(e, nil)
+	}
+	return nil
+}
+
 // checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and moments alone are too much.
 func (r *run) checkWeights() error {
 	limit, err := r.memoryLimit()

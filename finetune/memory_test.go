@@ -184,6 +184,20 @@ func TestDataLargerThanMemory(t *testing.T) {
 	}
 }
 
+// TestRandomWeightsLargerThanMemory checks that random weights which do not fit are refused before they are drawn.
+func TestRandomWeightsLargerThanMemory(t *testing.T) {
+	c, o := smallRun(t, "lora"), quiet()
+	c.Model.Config = ConfigFile{JSON: []byte(strings.Replace(smallConfig, `"vocab_size": 256`, `"vocab_size": 16777216`, 1))}
+	o.memory = func() int { return 64 << 20 }
+	_, trained := Run(t.Context(), c, o)
+	_, planned := DryRun(t.Context(), c, nil, o)
+	for how, err := range map[string]error{"Run": trained, "DryRun": planned} {
+		if !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "MiB: weights ") {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+}
+
 // TestMemoryHelp checks what an error about memory proposes: that which takes most.
 func TestMemoryHelp(t *testing.T) {
 	const n = 100 << 20
