@@ -142,6 +142,16 @@ func TestContinueResized(t *testing.T) {
 	}
 }
 
+// TestNamesOfRuns: an entry of compare has a folder of its own in output_dir.
+func TestNamesOfRuns(t *testing.T) {
+	for name, good := range map[string]bool{"a": true, "..a": true, "..": false, ".": false, "": false, "a/b": false, `a\\b`: false, "twice": false} {
+		_, err := ParseRecipes([]byte(`compare: [{name: twice, method: lora}, {name: "`+name+`", method: lora}]`), nil)
+		if (err == nil) != good {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // TestLengthKeys: what would train nothing, or never reach the rate, is refused.
 func TestLengthKeys(t *testing.T) {
 	for text, want := range map[string]string{

@@ -104,8 +104,9 @@ func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 	for _, e := range entries {
 		entry, ok := e.(map[string]any)
 		name := fmt.Sprint(entry["name"])
-		if !ok || entry["name"] == nil || name == "" || strings.ContainsAny(name, `/\`) || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
-			return nil, errors.New("compare: every entry needs a name of its own, without slashes")
+		folder := !slices.Contains([]string{"", ".", ".."}, name) && !strings.ContainsAny(name, `/\`)
+		if !ok || entry["name"] == nil || !folder || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
+			return nil, errors.New("compare: every entry needs a name of its own, which is that of its folder: without slashes, and not . or ..")
 		}
 		keys, err := parseYAML(raw)
 		if err != nil {
