@@ -111,7 +111,7 @@ func TestGGUFRoundTrip(t *testing.T) {
 			if r.Largest > 1e-4*r.Scale || r.SameGreedy != r.LogitChange.Tokens || r.LossBefore == 0 {
 				t.Errorf("%+v", r)
 			}
-			if raw, err := os.ReadFile(r.Modelfile); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
+			if raw, err := os.ReadFile(r.Modelfile.Path); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
 				t.Errorf("Modelfile: %v\n%s", err, raw)
 			}
 			folder := filepath.Join(t.TempDir(), "back")
@@ -223,11 +223,13 @@ func stirAdapter(t *testing.T, base, method string, settings map[string]any) str
 	return dir
 }
 
-var loras = []struct {
+type loraCase struct {
 	name, method string
 	settings     map[string]any
 	exact        bool
-}{
+}
+
+var loras = []loraCase{
 	{"lora", "lora", map[string]any{"r": 4}, true}, {"rslora", "rslora", map[string]any{"r": 4}, true},
 	{"patterns", "lora", map[string]any{"r": 4, "rank_pattern": map[string]any{"q_proj": 2}, "alpha_pattern": map[string]any{"v_proj": 32}}, true},
 	{"mora1", "mora", map[string]any{"r": 2, "mora_type": 1}, true}, {"mora6", "mora", map[string]any{"r": 2, "mora_type": 6}, true},

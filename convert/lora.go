@@ -41,8 +41,7 @@ type LoRAReport struct {
 	Worst string  `json:"worst_layer,omitempty"`
 	// Layers has the layers of one name together.
 	Layers []LoRALayers `json:"layers"`
-	// Modelfile is ollama's file beside a GGUF file.
-	Modelfile string `json:"modelfile,omitempty"`
+	Modelfile
 	Effect
 }
 
@@ -179,7 +178,7 @@ func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []ada
 	if err := gguf.Write(ctx, o.Output, metadata, entries); err != nil {
 		return err
 	}
-	described, err := newGGUFFile(m, GGUFOptions{})
+	described, err := newGGUFFile(m, GGUFOptions{Adapter: o.Adapter})
 	if err != nil {
 		return err
 	}

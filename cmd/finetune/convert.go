@@ -119,7 +119,8 @@ func (c *convertCmd) folder(g *globals, r *convert.Report) {
 
 // gguf prints the report of a GGUF file.
 func (c *convertCmd) gguf(g *globals, r *convert.GGUFReport) {
-	g.printf("converted to %s: %s, %s; for ollama: %s\n", r.Output, r.Type, size(r.Bytes), r.Modelfile)
+	g.printf("converted to %s: %s, %s\n", r.Output, r.Type, size(r.Bytes))
+	c.modelfile(g, r.Modelfile)
 	c.effect(g, r.Effect)
 	if len(r.Lost) > 0 {
 		g.printf("lost: %s\n", strings.Join(r.Lost, ", "))
@@ -137,10 +138,18 @@ func (c *convertCmd) lora(g *globals, r *convert.LoRAReport) {
 	} else {
 		g.printf("largest error of an update: %.3g, %s; merging the adapter is exact\n", r.Error, r.Worst)
 	}
-	if r.Modelfile != "" {
-		g.printf("for ollama: %s\n", r.Modelfile)
-	}
+	c.modelfile(g, r.Modelfile)
 	c.effect(g, r.Effect)
+}
+
+func (c *convertCmd) modelfile(g *globals, f convert.Modelfile) {
+	if f.Path == "" {
+		return
+	}
+	g.printf("for ollama: %s\n", f.Path)
+	if f.Note != "" {
+		g.printf("note: for ollama, %s\n", f.Note)
+	}
 }
 
 // effect prints what a conversion changes.
