@@ -271,6 +271,55 @@ func TestLoRA(t *testing.T) {
 	}
 }
 
+// TestDifference: what a model has beyond its base, as plain LoRA, has the model's logits, at the rank of the update.
+func TestDifference(t *testing.T) {
+	base := decoderFolder(t, "llama", "")
+	dir := t.TempDir()
+	tuned, out := filepath.Join(dir, "tuned"), filepath.Join(dir, "plain")
+	if _, err := Merge(t.Context(), base, stirAdapter(t, base, "lora", map[string]any{"r": 4, "target_modules": []string{"q_proj", "up_proj"}}), tuned, ""); err != nil {
+		t.Fatal(err)
+	}
+	r, err := LoRA(t.Context(), LoRAOptions{Model: base, Adapter: tuned, Output: out, LowRankOptions: adapter.LowRankOptions{Error: 1e-4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Layers) != 2 || r.Layers[0].Rank != 4 || r.Layers[1].Rank != 4 || r.Exact || r.Error > 1e-4 || r.Largest > 1e-4*r.Scale || r.LossBefore == 0 {
+		t.Errorf("%+v", r)
+	}
+	other := decoderFolder(t, "llama", `, "rms_norm_eps": 1e-5`)
+	for _, tt := range []struct{ base, tuned, want string }{
+		{base, base, "has the weights of its base"},
+		{tuned, decoderFolder(t, "llama", `, "hidden_size": 32`), "must have one shape"},
+		{base, stirNorm(t, other), "model.norm.weight differs"},
+	} {
+		failed := filepath.Join(dir, "failed")
+		if _, err := LoRA(t.Context(), LoRAOptions{Model: tt.base, Adapter: tt.tuned, Output: failed}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error %v, want %q", err, tt.want)
+		}
+		if _, err := os.Stat(failed); err == nil {
+			t.Error("a folder was written")
+		}
+	}
+}
+
+// stirNorm is a model's folder with another last norm.
+func stirNorm(t *testing.T, dir string) string {
+	t.Helper()
+	m := tiny.Load(t, dir)
+	m.Weights(func(w *model.Weight) {
+		if w.Name == "model.norm.weight" {
+			v := w.Values("")
+			v[0]++
+			w.SetValues(v)
+		}
+	})
+	out := filepath.Join(t.TempDir(), "stirred")
+	if err := m.Save(t.Context(), out, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // TestLoRAGGUF reads the tensors back: their product times alpha over the rank is ΔW, with its rows in llama.cpp's order.
 func TestLoRAGGUF(t *testing.T) {
 	base := decoderFolder(t, "llama", "")

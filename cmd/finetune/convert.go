@@ -12,7 +12,7 @@ import (
 // convertCmd is the verb convert.
 type convertCmd struct {
 	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of the model, a GGUF file, \"embedded\", or the model's name on the Hub (org/name[@revision])."`
-	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf."`
+	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf. These two also take a model that was trained from the base, such as one of restarts."`
 	Output   string   `required:"" placeholder:"PATH" help:"Folder to write, or with --to gguf and lora-gguf the file, NAME.gguf. It must not exist; a folder may be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface,gguf,lora-gguf,lora" placeholder:"FORMAT" help:"cybertron (spago_model.bin), huggingface (model.safetensors), gguf (for llama.cpp, ollama), lora-gguf (an adapter for them) or lora (any adapter as PEFT's plain LoRA)."`
 	Type     string   `placeholder:"TYPE" help:"With --to gguf: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M or Q6_K. Default: that of each weight."`
