@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -29,6 +30,24 @@ func (t TaskSpec) New() (tasks.Task, error) {
 		return nil, fmt.Errorf("streaming: the task %s has no files of records to stream; leave streaming out", t.Name)
 	}
 	return task, s.Stream()
+}
+
+// Whole returns the task with all records of its data to train on and none held out, streamed if they can be.
+func (t TaskSpec) Whole() TaskSpec {
+	whole := t
+	if whole.Options = maps.Clone(t.Options); whole.Options == nil {
+		whole.Options = map[string]any{}
+	}
+	for _, key := range []string{"eval_size", "eval_fraction"} {
+		if slices.Contains(tasks.Options(t.Name), key) {
+			whole.Options[key] = 0
+		}
+	}
+	whole.Streaming = true
+	if _, err := whole.New(); err != nil {
+		whole.Streaming = false
+	}
+	return whole
 }
 
 // options returns the task's options with its data.

@@ -19,6 +19,11 @@ const (
 
 func (t Type) String() string { return [...]string{"model", "dataset"}[t] }
 
+// noun is the type in a sentence.
+func (t Type) noun() string { return [...]string{"model", "data set"}[t] }
+
+func (t Type) other() Type { return Dataset - t }
+
 // Repo names a repository at a revision.
 type Repo struct {
 	Type     Type

@@ -80,21 +80,3 @@ func folderFiles(dir string) ([]string, error) {
 	return nil, fmt.Errorf("data: %s is a folder with files of several kinds (%s); name those you mean, such as %s", dir, strings.Join(kinds, ", "),
 		filepath.Join(dir, "*"+kinds[0]))
 }
-
-// Sizes are the sizes, in bytes, of the files that the sources stand for, in their order; -1 for what is no file.
-func (s Sources) Sizes() (sizes []int64, err error) {
-	for _, source := range s {
-		files, err := expand(source.Path)
-		if err != nil {
-			return nil, err
-		}
-		for _, file := range files {
-			size := int64(-1)
-			if info, err := os.Stat(file); err == nil {
-				size = info.Size()
-			}
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes, nil
-}

@@ -78,7 +78,7 @@ func each(format Format, name string, columns ColumnMapping, r io.Reader) iter.S
 			}
 		}
 		if file == nil {
-			yield(Record{}, fmt.Errorf("%s has no record", name))
+			yield(Record{}, emptyError{name, "has no record"})
 		}
 	}
 }
