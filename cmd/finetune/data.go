@@ -148,7 +148,7 @@ func path(s data.Sources) string { return s[0].Path }
 func printData(g *globals, d *finetune.DataInfo, all bool) {
 	n, c := wording.Number, d.Counts
 	line := func(name, format string, args ...any) {
-		g.printf("%-13s "+format+"\n", append([]any{name}, args...)...)
+		g.printf("%-13s %s\n", name, g.Names.inMessage(fmt.Sprintf(format, args...)))
 	}
 	line("rows", "%s, of the task %s", n(c.Rows), d.Task)
 	line("tokens", "%s, %.1f %% of them scored", n(c.Tokens), 100*float64(c.Scored)/float64(max(1, c.Tokens)))

@@ -151,11 +151,14 @@ func TestDataFromStandardInput(t *testing.T) {
 	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
-	for _, input := range []string{lines, packed.String()} {
+	for _, tt := range []struct{ task, input string }{
+		{"instruct", lines}, {"instruct", packed.String()}, {"instruct", "prompt,response\n" + strings.Repeat("a,b\n", 20)}, {"instruct", "prompt\tresponse\n" + strings.Repeat("a\tb\n", 20)},
+		{"text", strings.Repeat(`{"text": "a"}`+"\n", 20)}, {"text", "text,mood\n" + strings.Repeat("a,b\n", 20)},
+	} {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", "embedded", "--task", "instruct", "--data", "-", "--output",
+		cmd.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", "embedded", "--task", tt.task, "--data", "-", "--output",
 			filepath.Join(t.TempDir(), "run"), "--set", "max_steps=1", "--set", "max_length=16"}, "\n"))
-		cmd.Stdin = strings.NewReader(input)
+		cmd.Stdin = strings.NewReader(tt.input)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "split=train") || !strings.Contains(string(out), "rows=18 ") {
 			t.Errorf("%v: %s", err, out)
 		}

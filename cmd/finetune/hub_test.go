@@ -229,6 +229,7 @@ func TestHubWrong(t *testing.T) {
 		{name: "listing of a model as a data set", args: "hub ls org/tiny --dataset", want: "org/tiny: there is no data set of this name, but a model; leave out --dataset"},
 		{name: "data that are not converted", args: "eval --model org/tiny --task text --data org/raw", want: `org/raw: the Hub has not converted it to Parquet; it has README.md, a/1.jsonl.gz, a/2.jsonl.gz, b.csv: ` +
 			`download those of its own files that are data, and name them: finetune hub download org/raw --dataset --include "*.jsonl.gz" prints their folder`},
+		{name: "a column that data do not have", args: "eval --model org/tiny --task text --data org/sums:test --set columns={text:says}", want: `columns: org/sums:test/0000.parquet has no column "says"`},
 		{name: "upload offline", args: "hub upload org/run me/run", env: "HF_HUB_OFFLINE=1", want: "me/run: an upload needs the network: offline: HF_HUB_OFFLINE"},
 		{name: "a file that is not there", args: "eval --model org/tiny --task text --data data/train.jsonl", want: "open data/train.jsonl: no such file or directory"},
 		{name: "a name without a slash", args: model + "tiny", want: "tiny: no such folder"},

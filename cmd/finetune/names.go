@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -222,6 +223,25 @@ func (n *names) asTyped(path string) string {
 	}
 	return path
 }
+
+// inMessage returns a text with the names that were given in the place of the paths that they stand for.
+func (n *names) inMessage(text string) string {
+	paths := slices.SortedFunc(maps.Keys(n.typed), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may begin another
+	for _, path := range paths {
+		text = strings.ReplaceAll(text, path, n.typed[path])
+	}
+	return text
+}
+
+// named is an error whose message is that of inMessage.
+type named struct {
+	error
+	names *names
+}
+
+func (e named) Error() string { return e.names.inMessage(e.error.Error()) }
+
+func (e named) Unwrap() error { return e.error }
 
 // hub returns a client of the Hub that shows what it does with name: as a bar on a terminal, and else in the log. done
 // ends the display.

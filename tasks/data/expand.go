@@ -24,8 +24,11 @@ func kindOf(name string) string {
 }
 
 // HoldsRecords reports whether a path names records, by the ending of the file, or of the files that the folder or the
-// pattern stands for.
+// pattern stands for; of standard input, by its first lines.
 func HoldsRecords(path string) bool {
+	if path == Stdin {
+		return stdinHoldsRecords()
+	}
 	files, err := expand(path)
 	return err == nil && slices.Contains(recordKinds, kindOf(files[0]))
 }
