@@ -153,6 +153,8 @@ func (t *Text) sources(split Split) (data.Sources, filePart, error) {
 		return t.TestData, wholeFile, nil
 	case (split == Eval || split == Test) && len(t.EvalData) > 0:
 		return t.EvalData, wholeFile, nil
+	case t.EvalFraction == 0 && !hasEvalSize(t.Data): // the data, which may be larger than memory, need not be read
+		return nil, 0, split.check()
 	}
 	return t.Data, evalPart, split.check()
 }
