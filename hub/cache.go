@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -40,10 +42,13 @@ func (s *session) ref(r Repo) (string, error) {
 func (s *session) notCached(r Repo) error {
 	err := fmt.Errorf("%s: %w", r, ErrNotCached)
 	other := Repo{Type: r.Type.other(), ID: r.ID}
-	if exists(s.path(r)) || !exists(s.path(other)) {
-		return err
+	switch refs := slices.Sorted(maps.Keys(s.refs(r))); {
+	case len(refs) > 0:
+		return fmt.Errorf("%w, which has of it the revisions %s", err, some(refs))
+	case !exists(s.path(r)) && exists(s.path(other)):
+		return &OtherTypeError{Name: r.ID, Type: other.Type, Err: err}
 	}
-	return &OtherTypeError{Name: r.ID, Type: other.Type, Err: err}
+	return err
 }
 
 func exists(path string) bool {

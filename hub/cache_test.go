@@ -150,6 +150,10 @@ func TestLookUpsAreNotListed(t *testing.T) {
 	if _, err := c.Download(t.Context(), Repo{ID: "org/tiny"}, Names("none.txt")); !errors.Is(err, ErrFileNotFound) {
 		t.Fatal(err)
 	}
+	s.SetFault(hubtest.Fault{File: "model.safetensors", Status: 403, Times: hubtest.Always, On: "cdn"})
+	if _, err := c.Download(t.Context(), Repo{ID: "org/tiny"}, Names("model.safetensors")); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
 	if repos, err := c.Cached(); err != nil || len(repos) != 0 {
 		t.Errorf("after a look-up the cache has %+v, %v", repos, err)
 	}

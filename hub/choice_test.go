@@ -156,6 +156,9 @@ func TestOtherType(t *testing.T) {
 	if _, err := c.Data(t.Context(), "org/set"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err = c.Verify(t.Context(), Repo{Type: Dataset, ID: "org/set"}); err == nil || err.Error() != "org/set: not in the cache, which has of it the revisions refs/convert/parquet" {
+		t.Errorf("the revision main of a data set that is converted: %v", err)
+	}
 	_, err = c.Verify(t.Context(), Repo{ID: "org/set"})
 	check("a data set of the cache verified as a model", err, Dataset, ErrNotCached)
 	check("removed as a model", c.Remove(Repo{ID: "org/set"}), Dataset, ErrNotCached)

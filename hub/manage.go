@@ -37,7 +37,7 @@ func (c *Client) Cached() ([]CachedRepo, error) {
 		if !ok || !d.IsDir() {
 			continue
 		}
-		if found := s.inventory(r); !found.Modified.IsZero() {
+		if found := s.inventory(r); found.Size > 0 || len(found.Commits) > 0 {
 			repos = append(repos, found)
 		}
 	}
