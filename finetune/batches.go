@@ -3,6 +3,7 @@ package finetune
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 
@@ -16,6 +17,8 @@ import (
 type batches interface {
 	// batch returns the rows of a step, counted from 0. The steps are asked for in their order; the first one may be any.
 	batch(ctx context.Context, step int) ([]tasks.Features, error)
+	// digest identifies the rows of all steps so far; "" where the run's digest has all rows.
+	digest() string
 	close()
 }
 
@@ -34,6 +37,8 @@ func (s shuffled) batch(_ context.Context, step int) ([]tasks.Features, error) {
 	return rows, nil
 }
 
+func (shuffled) digest() string { return "" }
+
 func (shuffled) close() {}
 
 // openBatches returns the rows of the steps: all of them are in memory, or they are streamed.
@@ -49,6 +54,9 @@ func (r *run) openBatches(limit int) (batches, error) {
 	}
 	log := r.options.Log
 	s := &streamed{seed: seed, size: size, buffer: cmp.Or(r.config.Task.ShuffleBufferSize, shuffleBuffer), log: log}
+	if r.resumeFrom != "" {
+		s.resumed, s.trained = r.state.Step, r.state.Rows
+	}
 	s.rows = func() iter.Seq2[tasks.Features, error] {
 		return func(yield func(tasks.Features, error) bool) {
 			rows, counts := tasks.EncodeEach(r.tok, template, r.task, tasks.Train, limit, nil)
@@ -88,10 +96,13 @@ type streamed struct {
 	size, buffer int
 	log          zerolog.Logger
 	overlap      *tasks.RowOverlap // nil where nothing is compared
+	resumed      int               // the step that the run goes on from
+	trained      string            // the digest of the rows before that step; "" where it is not known
 
-	step int // the next one
-	next func() (tasks.Features, error, bool)
-	stop func()
+	step  int    // the next one
+	sofar string // the digest of the rows before it
+	next  func() (tasks.Features, error, bool)
+	stop  func()
 }
 
 // batch reads the rows of a step, and those of the steps before it that have not been read: a resumed run begins where it was.
@@ -118,7 +129,11 @@ func (s *streamed) batch(ctx context.Context, step int) ([]tasks.Features, error
 			s.close() // read from the beginning again, if at all
 			return nil, err
 		}
-		if s.step++; s.step > step {
+		s.sofar = digestOf([]byte(s.sofar), rows)
+		if s.step++; s.step == s.resumed && s.trained != "" && s.sofar != s.trained {
+			return nil, fmt.Errorf("the data have changed: the rows of the first %d steps are not those that the run was trained on; use --overwrite to start again", s.step)
+		}
+		if s.step > step {
 			return rows, nil
 		}
 	}
@@ -128,8 +143,10 @@ func (s *streamed) close() {
 	if s.stop != nil {
 		s.stop()
 	}
-	s.next, s.stop, s.step = nil, nil, 0
+	s.next, s.stop, s.step, s.sofar = nil, nil, 0, ""
 }
+
+func (s *streamed) digest() string { return s.sofar }
 
 // endless yields the rows again and again, in another order each time.
 func (s *streamed) endless() iter.Seq2[tasks.Features, error] {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/rs/zerolog"
@@ -237,6 +238,111 @@ func TestStreamingRefused(t *testing.T) {
 	c.Train.MaxSteps = 20
 	if _, err := Run(t.Context(), c, Options{Resume: true}); err == nil || !strings.Contains(err.Error(), "the content of its files") {
 		t.Errorf("resumed on a longer file: %v", err)
+	}
+}
+
+// TestStreamedDataChange: files that change are noticed when a run is resumed, also in rows after those that it looks at first, and
+// while it goes on. One whose time alone has changed is trained on, and that is said.
+func TestStreamedDataChange(t *testing.T) {
+	rewrite := func(path string, from, to string) {
+		raw, err := os.ReadFile(path)
+		if err == nil && !bytes.Contains(raw, []byte(from)) {
+			t.Fatalf("%s has no %q", path, from)
+		}
+		if err == nil {
+			err = os.WriteFile(path, bytes.Replace(raw, []byte(from), []byte(to), 1), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines strings.Builder // more than the first rows that are kept
+	for i := range 600 {
+		fmt.Fprintf(&lines, "{\"prompt\": \"q%d\", \"response\": \"a%d\"}\n", i, i)
+	}
+	begun := func() Config {
+		path := filepath.Join(t.TempDir(), "data.jsonl")
+		if err := os.WriteFile(path, []byte(lines.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c := streamedRun(t, path)
+		c.Task.ShuffleBufferSize, c.Train.MaxSteps = 400, 15
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		c.Train.MaxSteps = 20
+		return c
+	}
+	c := begun()
+	for i := 270; i < 440; i++ { // after the rows that are kept, and some of them come within 15 steps
+		rewrite(c.Task.Data[0].Path, fmt.Sprintf(`"a%d"`, i), fmt.Sprintf(`"b%d"`, i))
+	}
+	if _, err := Run(t.Context(), c, Options{Resume: true}); err == nil || !strings.Contains(err.Error(), "the rows of the first 15 steps are not those that the run was trained on") {
+		t.Errorf("resumed on other rows: %v", err)
+	}
+	c = begun()
+	rewrite(c.Task.Data[0].Path, `"a599"`, `"b599"`)
+	var log bytes.Buffer
+	if _, err := Run(t.Context(), c, Options{Resume: true, Log: zerolog.New(&log)}); err != nil || !strings.Contains(log.String(), "a file of the data was modified since the run began") {
+		t.Errorf("resumed on a file with another end: %v, %s", err, log.String())
+	}
+	for what, tt := range map[string]struct {
+		change func(path string) error
+		want   string
+	}{
+		"longer":  {func(path string) error { return os.WriteFile(path, []byte(lines.String()+"\n"), 0o666) }, "data.jsonl has changed while the run reads it: it had "},
+		"touched": {func(path string) error { return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)) }, "data.jsonl has changed while the run reads it: it was modified at "},
+		"gone":    {os.Remove, "data.jsonl was there when the run began, and is gone"},
+	} {
+		path := filepath.Join(t.TempDir(), "data.jsonl")
+		if err := os.WriteFile(path, []byte(lines.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c := streamedRun(t, path)
+		c.Train.MaxSteps = 400
+		r := &run{config: c, options: quiet()}
+		for _, step := range []func() error{func() error { return r.load(t.Context()) }, r.encode} {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		for step := 0; step < 400 && err == nil; step++ {
+			if step == 5 {
+				err = tt.change(path)
+			}
+			if err == nil {
+				_, err = r.batches.batch(t.Context(), step)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", what, err, tt.want)
+		}
+		r.close()
+	}
+}
+
+// TestStreamedFooters: a Parquet file that cannot be read is found before the first step, whatever comes before it.
+func TestStreamedFooters(t *testing.T) {
+	files := streamedFiles(t)
+	dir := t.TempDir()
+	raw, err := os.ReadFile(files["parquet"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lz4, err := os.ReadFile(filepath.Join("..", "testdata", "golden", "parquet", "lz4.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"0.parquet": raw, "1.parquet": raw, "2.parquet": lz4} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := streamedRun(t, dir)
+	c.Train.MaxSteps = 1
+	if _, err := Run(t.Context(), c, quiet()); err == nil || !strings.Contains(err.Error(), "2.parquet: compressed with LZ4_RAW, which is not supported") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -29,6 +29,8 @@ type card struct {
 	Kind      head.Kind
 	Predicts  bool // the result predicts, as opposed to one that continues texts
 	PEFT      bool // PEFT opens the adapter
+	Tokenizer bool // the folder has one
+	Scored    bool // some evaluation has a score
 	Known     bool // there is a record
 	YAML      string
 }
@@ -59,6 +61,7 @@ func Card(dir, name string) (string, error) {
 		c.YAML = strings.TrimSpace(string(raw))
 	}
 	c.OnHub = strings.Contains(c.Base, "/")
+	c.Scored = slices.ContainsFunc(c.Evaluations, func(e Evaluation) bool { return e.Score != nil })
 	var b strings.Builder
 	if err := cardTemplate.Execute(&b, c); err != nil {
 		return "", fmt.Errorf("finetune: card: %w", err)
@@ -104,6 +107,8 @@ func (c *card) describe(dir string) error {
 	if err != nil {
 		return err
 	}
+	_, err = os.Stat(filepath.Join(dir, "tokenizer_config.json"))
+	c.Tokenizer = err == nil
 	if c.Task == "" {
 		c.Task = setup.Task
 	}
@@ -147,8 +152,11 @@ func (c card) Use() string {
 		base = "BASE"
 	}
 	verb, input := "generate", "--prompt"
-	if c.Predicts {
+	switch {
+	case c.Predicts:
 		verb, input = "predict", "--text"
+	case c.Chat:
+		input = "--chat --prompt"
 	}
 	if !c.IsAdapter {
 		return fmt.Sprintf("finetune %s --model %s %s TEXT", verb, c.Name, input)
@@ -156,7 +164,8 @@ func (c card) Use() string {
 	return fmt.Sprintf("finetune %s --model %s --adapter %s %s TEXT", verb, base, c.Name, input)
 }
 
-var cardTemplate = template.Must(template.New("card").Parse(`---
+var cardTemplate = template.Must(template.New("card").Parse(`{{define "base"}}"{{.Base}}"{{if .Commit}}, revision="{{.Commit}}"{{end}}{{end -}}
+---
 {{- if .OnHub}}
 base_model: {{.Base}}
 {{- end}}
@@ -201,8 +210,12 @@ BASE is the folder of {{or .Base "the base"}}, which is not on the Hub.
 With PEFT:
 
     from peft import PeftModel
-    from transformers import {{.Class}}
-    base = {{.Class}}.from_pretrained("{{.Base}}"{{if .Commit}}, revision="{{.Commit}}"{{end}})
+    from transformers import {{.Class}}, AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained({{if .Tokenizer}}"{{.Name}}"{{else}}{{template "base" .}}{{end}})
+    base = {{.Class}}.from_pretrained({{template "base" .}})
+    {{- if .VocabSize}}
+    base.resize_token_embeddings(len(tokenizer))
+    {{- end}}
     model = PeftModel.from_pretrained(base, "{{.Name}}")
 {{else if and .IsAdapter (not .PEFT)}}
 PEFT does not know this method. For transformers, merge it first:
@@ -211,7 +224,8 @@ PEFT does not know this method. For transformers, merge it first:
 {{else if not .IsAdapter}}
 With transformers:
 
-    from transformers import {{.Class}}
+    from transformers import {{.Class}}, AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained("{{.Name}}")
     model = {{.Class}}.from_pretrained("{{.Name}}")
 {{end}}
 {{- if .Known}}
@@ -223,13 +237,13 @@ With transformers:
 | rows | {{.Number .Rows}} |
 | tokens | {{.Number .Tokens}} |
 | trainable parameters | {{.Number .Trainable}} |
-| training loss | {{printf "%.4f" .FirstLoss}} at first, {{printf "%.4f" .LastLoss}} at the end |
+| training loss | {{printf "%.4f" .FirstLoss}}{{if ne .FirstLoss .LastLoss}} at first, {{printf "%.4f" .LastLoss}} at the end{{end}} |
 {{- with .Evaluations}}
 
-| step | held-out loss | score |
-|---|---|---|
+| step | held-out loss |{{if $.Scored}} score |{{end}}
+|---|---|{{if $.Scored}}---|{{end}}
 {{- range .}}
-| {{.Step}} | {{printf "%.4f" .Loss}} | {{if .Score}}{{$.Percent .Score}}{{else}}–{{end}} |
+| {{.Step}} | {{printf "%.4f" .Loss}} |{{if $.Scored}} {{if .Score}}{{$.Percent .Score}}{{else}}–{{end}} |{{end}}
 {{- end}}
 {{- end}}
 

@@ -271,9 +271,13 @@ func (r *run) fixedDigest(all []setting) (string, error) {
 		}
 	}
 	if r.config.Task.Streaming { // the rows are the first ones
-		sizes, err := r.config.Task.Data.Sizes()
+		states, err := r.config.Task.Data.States()
 		if err != nil {
 			return "", err
+		}
+		sizes := make([]int64, len(states))
+		for i, f := range states {
+			sizes[i] = f.Size
 		}
 		fixed["sizes"] = json.RawMessage(strings.ReplaceAll(fmt.Sprint(sizes), " ", ","))
 	}

@@ -32,6 +32,24 @@ func (t TaskSpec) New() (tasks.Task, error) {
 	return task, s.Stream()
 }
 
+// Whole returns the task with all records of its data to train on and none held out, streamed if they can be.
+func (t TaskSpec) Whole() TaskSpec {
+	whole := t
+	if whole.Options = maps.Clone(t.Options); whole.Options == nil {
+		whole.Options = map[string]any{}
+	}
+	for _, key := range []string{"eval_size", "eval_fraction"} {
+		if slices.Contains(tasks.Options(t.Name), key) {
+			whole.Options[key] = 0
+		}
+	}
+	whole.Streaming = true
+	if _, err := whole.New(); err != nil {
+		whole.Streaming = false
+	}
+	return whole
+}
+
 // options returns the task's options with its data.
 func (t TaskSpec) options() map[string]any {
 	options := maps.Clone(t.Options)

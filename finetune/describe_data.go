@@ -16,6 +16,10 @@ type DataInfo struct {
 	// Counts are those of training. MaxLength is the most tokens of a row.
 	Counts    tasks.Counts `json:"counts"`
 	MaxLength int          `json:"max_length"`
+	// HeldOut says what training holds out of the data to evaluate, and why; "" where the task does not tell. EvalRows is how many rows
+	// are evaluated: those held out, or those of eval_data.
+	HeldOut  string `json:"held_out,omitempty"`
+	EvalRows int    `json:"eval_rows"`
 	// Lengths are the numbers of tokens of the rows.
 	Lengths Lengths `json:"lengths"`
 	// Duplicates is how many rows have the tokens of an earlier one, and FirstDuplicate where the first of them comes from. Rows are
@@ -37,7 +41,7 @@ type DataInfo struct {
 // DataOverlap is what of an evaluation's data is trained on, by the rules of training: rows of the same tokens, and for running text
 // runs of tasks.OverlapWords words.
 type DataOverlap struct {
-	// Name is eval_data, or the name of an eval task. Unit says what is counted.
+	// Name is eval_data, or HeldOutName, or the name of an eval task. Unit says what is counted.
 	Name string `json:"name"`
 	Unit string `json:"unit"`
 	// Shared is how many of Compared are trained on, and First where the first of them is.
@@ -46,10 +50,27 @@ type DataOverlap struct {
 	First    string `json:"first,omitempty"`
 }
 
-// DescribeData reads the data of a recipe once, as training would, and describes them. Its memory is bounded where the recipe is
-// streaming, but for 8 bytes and a little a row. A row that training would refuse ends the description, which says so. Of the
-// options Log counts.
+// HeldOutName is the name, in a DataOverlap, of what is held out of the data.
+const HeldOutName = "held_out"
+
+// DescribeData reads the data of a recipe once, as training would, and describes what is trained on. Its memory is bounded where the
+// recipe is streaming, but for 8 bytes and a little a row. A row that training would refuse ends the description, which says so. Of
+// the options Log counts.
 func DescribeData(ctx context.Context, recipe Recipe, o Options) (*DataInfo, error) {
+	return describeData(ctx, recipe, false, o)
+}
+
+// DescribeAllData is DescribeData for all records of the data, those that training would hold out among them. They are streamed if
+// they can be.
+func DescribeAllData(ctx context.Context, recipe Recipe, o Options) (*DataInfo, error) {
+	return describeData(ctx, recipe, true, o)
+}
+
+func describeData(ctx context.Context, recipe Recipe, all bool, o Options) (*DataInfo, error) {
+	given := recipe.Config.Task
+	if all {
+		recipe.Config.Task = given.Whole()
+	}
 	r := &run{config: recipe.Config, options: o, dataContext: ctx}
 	checked := recipe.Config
 	if checked.Task.Streaming && checked.Train.MaxSteps == 0 {
@@ -69,6 +90,9 @@ func DescribeData(ctx context.Context, recipe Recipe, o Options) (*DataInfo, err
 	}
 	if err == nil {
 		err = d.textOverlap()
+	}
+	if err == nil {
+		err = d.heldOut(given, all)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -90,14 +114,18 @@ type describer struct {
 	seen     tasks.RowSet
 	lengths  lengthCounts
 	overlaps []*tasks.RowOverlap // of info.Overlaps
-	next     time.Time           // of the log
+	examples int
+	next     time.Time // of the log
 }
 
 // evaluations encodes what is evaluated: the eval split, and the eval tasks of an experiment.
 func (d *describer) evaluations(evalTasks []EvalTask) error {
 	if _, ok := d.run.task.(tasks.DataChecker); ok {
-		if err := d.compareWith("eval_data", d.run.task); err != nil {
+		if err := d.compareWith(d.evalName(), d.run.task); err != nil {
 			return err
+		}
+		if len(d.overlaps) > 0 {
+			d.info.EvalRows = d.overlaps[0].Compared
 		}
 	}
 	for _, t := range evalTasks {
@@ -110,6 +138,27 @@ func (d *describer) evaluations(evalTasks []EvalTask) error {
 		}
 	}
 	return nil
+}
+
+// evalName is the name of what a run evaluates.
+func (d *describer) evalName() string {
+	if t := d.run.config.Task; len(t.EvalData) > 0 || t.Options["eval_data"] != nil {
+		return "eval_data"
+	}
+	return HeldOutName
+}
+
+// heldOut says what training holds out by its task. all says that none of it was held out here.
+func (d *describer) heldOut(given TaskSpec, all bool) error {
+	records := -1
+	if all {
+		records = d.examples
+	}
+	task, err := given.New()
+	if t, ok := task.(tasks.HeldOutDescriber); ok && err == nil {
+		d.info.HeldOut = t.DescribeHeldOut(records)
+	}
+	return err
 }
 
 // compareWith has the training rows compared with the eval split of a task.
@@ -156,6 +205,7 @@ func (d *describer) read(ctx context.Context) error {
 
 // see counts roles and classes of an example.
 func (d *describer) see(ex tasks.Example) {
+	d.examples++
 	for _, m := range ex.Chat {
 		increment(&d.info.Roles, m.Role)
 	}
@@ -194,7 +244,7 @@ func (d *describer) textOverlap() error {
 	}
 	o, err := tasks.TextOverlap(d.run.task)
 	if err == nil && o.Compared > 0 {
-		d.info.Overlaps = append(d.info.Overlaps, DataOverlap{Name: "eval_data", Unit: fmt.Sprintf("runs of %d words", tasks.OverlapWords),
+		d.info.Overlaps = append(d.info.Overlaps, DataOverlap{Name: d.evalName(), Unit: fmt.Sprintf("runs of %d words", tasks.OverlapWords),
 			Shared: o.Shared, Compared: o.Compared, First: o.Source})
 	}
 	return err

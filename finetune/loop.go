@@ -174,6 +174,7 @@ func (r *run) step(ctx context.Context) (stats StepStats, lr float64, err error)
 	if err != nil {
 		return stats, lr, fmt.Errorf("%w%s", err, r.lastGood())
 	}
+	r.state.Rows = r.batches.digest()
 	r.state.Step++
 	r.result.Steps = r.state.Step
 	return stats, lr, nil

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/internal/settings"
+	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
 
@@ -207,20 +209,22 @@ type field struct {
 // fields maps a recipe's keys to the fields that they set.
 func (r *Recipe) fields() map[string]field {
 	all := map[string]field{}
-	add := func(part string, v reflect.Value) {
-		for i := range v.NumField() {
-			if k := v.Type().Field(i).Tag.Get("yaml"); k != "" && k != "-" {
-				all[k] = field{v.Field(i), part}
-			}
-		}
-	}
-	add("", reflect.ValueOf(r).Elem())
-	add("Table", reflect.ValueOf(&r.Table).Elem())
+	addFields(all, "", reflect.ValueOf(r).Elem())
+	addFields(all, "Table", reflect.ValueOf(&r.Table).Elem())
 	c := reflect.ValueOf(&r.Config).Elem()
 	for i := range c.NumField() {
-		add(c.Type().Field(i).Name, c.Field(i))
+		addFields(all, c.Type().Field(i).Name, c.Field(i))
 	}
 	return all
+}
+
+// addFields adds the fields of a struct that have keys.
+func addFields(all map[string]field, part string, v reflect.Value) {
+	for i := range v.NumField() {
+		if k := v.Type().Field(i).Tag.Get("yaml"); k != "" && k != "-" {
+			all[k] = field{v.Field(i), part}
+		}
+	}
 }
 
 // set decodes a YAML value into the field of a key.
@@ -230,6 +234,8 @@ func (f field) set(key string, value any) error {
 		return f.setConfig(key, value)
 	case f.Type() == reflect.TypeFor[data.Sources]():
 		return f.setSources(key, value)
+	case f.Type() == reflect.TypeFor[[]EvalTask]():
+		return f.setEvalTasks(key, value)
 	}
 	if f.Kind() == reflect.Pointer {
 		if value == nil {
@@ -295,6 +301,39 @@ func (f field) setSources(key string, value any) error {
 		}
 	}
 	f.Set(reflect.ValueOf(s))
+	return nil
+}
+
+// setEvalTasks sets tasks from a list of groups of keys.
+func (f field) setEvalTasks(key string, value any) error {
+	list, ok := value.([]any)
+	if !ok && value != nil {
+		return fmt.Errorf("%s: %v has the wrong type; want a list of groups of keys, such as [{name: gsm8k, task: math, options: {data: FILE}}]", key, value)
+	}
+	var all []EvalTask
+	for i, v := range list {
+		entry, ok := v.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s, entry %d: %v has the wrong type; want a group of keys, such as {name: gsm8k, task: math, options: {data: FILE}}", key, i+1, v)
+		}
+		var t EvalTask
+		fields := map[string]field{}
+		addFields(fields, f.part, reflect.ValueOf(&t).Elem())
+		for _, k := range slices.Sorted(maps.Keys(entry)) {
+			own, ok := fields[k]
+			if name, _ := entry["task"].(string); !ok && slices.Contains(tasks.Options(name), k) {
+				return fmt.Errorf("%s, entry %d: unknown key %q; it is an option of the task: write options: {%s: …}", key, i+1, k, k)
+			}
+			if !ok {
+				return fmt.Errorf("%s, entry %d: unknown key %q%s", key, i+1, k, suggest.Hint(k, slices.Collect(maps.Keys(fields))))
+			}
+			if err := own.set(fmt.Sprintf("%s, entry %d: %s", key, i+1, k), entry[k]); err != nil {
+				return err
+			}
+		}
+		all = append(all, t)
+	}
+	f.Set(reflect.ValueOf(all))
 	return nil
 }
 

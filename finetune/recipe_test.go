@@ -25,15 +25,20 @@ func TestRecipe(t *testing.T) {
 		t.Errorf("flags alone gave %+v, %v", c, err)
 	}
 	for text, want := range map[string]string{
-		"lerning_rate: 1":                  `unknown key "lerning_rate"; did you mean learning_rate?`,
-		"target_module: [q]":               "did you mean target_modules?",
-		"max_steps: many":                  "max_steps: many",
-		"max_steps: 1.5":                   "whole number",
-		"a: [":                             "[1:",
-		"compare: [{method: lora}]":        "needs a name",
-		"compare: [{name: a, lern: 1}]":    "unknown key",
-		"compare: [{name: a}, {name: a}]":  "name of its own",
-		"compare: [{name: ../a, seed: 1}]": "name of its own",
+		"lerning_rate: 1":                                `unknown key "lerning_rate"; did you mean learning_rate?`,
+		"target_module: [q]":                             "did you mean target_modules?",
+		"max_steps: many":                                "max_steps: many",
+		"max_steps: 1.5":                                 "whole number",
+		"a: [":                                           "[1:",
+		"compare: [{method: lora}]":                      "needs a name",
+		"compare: [{name: a, lern: 1}]":                  "unknown key",
+		"compare: [{name: a}, {name: a}]":                "name of its own",
+		"compare: [{name: ../a, seed: 1}]":               "name of its own",
+		"benchmarks: [{name: a, tsak: math}]":            `benchmarks, entry 1: unknown key "tsak"; did you mean task?`,
+		"benchmarks: [{name: a}, {task: math, data: x}]": `benchmarks, entry 2: unknown key "data"; it is an option of the task: write options: {data: …}`,
+		"benchmarks: [{limit: many}]":                    "benchmarks, entry 1: limit: many has the wrong type; want a whole number",
+		"benchmarks: {name: a}":                          "want a list of groups of keys",
+		"benchmarks: [math]":                             "benchmarks, entry 1: math has the wrong type; want a group of keys",
 	} {
 		_, err := ParseRecipes([]byte(text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -43,6 +48,23 @@ func TestRecipe(t *testing.T) {
 	for _, s := range []string{"learning_rate", "=1", "model.a=1", "a=[", "nokey=1"} {
 		if _, err := one([]byte("model: m"), []string{s}); err == nil {
 			t.Errorf("--set %s was accepted", s)
+		}
+	}
+}
+
+// TestBenchmarks reads the tasks to evaluate, and finds them again in the recipe's keys.
+func TestBenchmarks(t *testing.T) {
+	runs, err := ParseRecipes([]byte("benchmarks: [{name: gsm8k, task: math, options: {data: x, shots: 2}, limit: 5, metric: score}, {name: b}]"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		b := runs[0].EvalTasks
+		if len(b) != 2 || b[0].Name != "gsm8k" || b[0].Task != "math" || b[0].Options["data"] != "x" || b[0].Limit != 5 || b[0].Metric != "score" || b[1].Name != "b" {
+			t.Fatalf("read as %+v", b)
+		}
+		if runs[0], err = runs[0].With(nil); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,10 @@ type Record struct {
 	Task    string `json:"task"`
 	// Datasets are the names of the data on the Hub, without config and split.
 	Datasets []string `json:"datasets,omitempty"`
+	// Chat says that the rows were conversations, which the chat template wrote.
+	Chat bool `json:"chat,omitempty"`
+	// VocabSize is the number of the model's tokens where that is not the base's: chat_template added some. Else it is 0.
+	VocabSize int `json:"vocab_size,omitempty"`
 	// Recipe has the keys that differ from their defaults.
 	Recipe map[string]any `json:"recipe"`
 	// Ranks is the number of processes that the run was begun with, which multiplies the rows of a step; 0 is 1.
@@ -86,7 +91,7 @@ func ReadRecord(dir string) (*Record, error) {
 // writeRecord writes the run's record into a folder.
 func (r *run) writeRecord(dir string) error {
 	record := Record{Method: r.config.Method.Name, Task: r.config.Task.Name, Steps: r.state.Step, Rows: r.rowCount(), Trainable: r.result.Trainable,
-		Ranks: r.state.Ranks, Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
+		Ranks: r.state.Ranks, Chat: r.counts.Notes != nil && len(r.counts.Notes.Ends) > 0, VocabSize: r.model.Options.VocabSize, Recipe: Recipe{Config: r.config}.Keys(), Program: ThisProgram(r.options.Version)}
 	for k := range record.Recipe {
 		record.Recipe[k] = public(k, portable(record.Recipe[k]))
 	}
@@ -96,8 +101,8 @@ func (r *run) writeRecord(dir string) error {
 			record.Commit = name.Revision
 		}
 	}
-	for _, s := range append(r.config.Task.Data[:len(r.config.Task.Data):len(r.config.Task.Data)], r.config.Task.EvalData...) {
-		if name, ok := hub.NameOf(s.Path); ok && name.Type == hub.Dataset {
+	for _, s := range slices.Concat(r.config.Task.Data, r.config.Task.EvalData) {
+		if name, ok := hub.NameOf(s.Path); ok && name.Type == hub.Dataset && !slices.Contains(record.Datasets, name.ID) {
 			record.Datasets = append(record.Datasets, name.ID)
 		}
 	}

@@ -100,6 +100,9 @@ func (r *run) restore() error {
 	}
 	evaluation := r.evaluationDigest(settings)
 	tok := r.tok.Fingerprint()
+	if err := r.noteModified(); err != nil {
+		return err
+	}
 	if r.resumeFrom == "" {
 		r.state = TrainerState{Seed: r.config.Train.Seed, Tokenizer: tok, Digest: digest, EvalDigest: evaluation, Recipe: asMap(settings), Arithmetic: r.config.Train.arithmetic(), Ranks: r.config.Train.ranks}
 		return nil
@@ -114,6 +117,28 @@ func (r *run) restore() error {
 	r.stopEarly()
 	r.state.Digest, r.state.Recipe, r.state.Tokenizer = digest, asMap(settings), tok
 	return r.loadState()
+}
+
+// noteModified keeps when the files of streamed data were last modified, and says so where that is not when it was before the run
+// was resumed.
+func (r *run) noteModified() error {
+	if !r.config.Task.Streaming {
+		return nil
+	}
+	states, err := r.config.Task.Data.States()
+	if err != nil {
+		return err
+	}
+	then := r.clock.Data
+	r.clock.Data = nil
+	for i, f := range states {
+		if i < len(then) && !then[i].Equal(f.Modified) {
+			r.options.Log.Warn().Str("file", f.Path).Time("then", then[i]).Time("now", f.Modified).
+				Msg("a file of the data was modified since the run began: the rows trained on so far are compared, those after them may be other ones")
+		}
+		r.clock.Data = append(r.clock.Data, f.Modified)
+	}
+	return nil
 }
 
 // checkDigest compares the run with the one that the checkpoint is of.

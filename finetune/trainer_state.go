@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/input"
@@ -43,6 +44,8 @@ type TrainerState struct {
 	// best evaluation was measured with.
 	Digest     string `json:"digest"`
 	EvalDigest string `json:"eval_digest,omitempty"`
+	// Rows identifies the rows of the steps done, where they are streamed.
+	Rows string `json:"rows,omitempty"`
 	// Tokenizer is the fingerprint of the tokenizer; "" in checkpoints of earlier versions.
 	Tokenizer string `json:"tokenizer,omitempty"`
 	// Recipe has the keys that the run was computed with, with their final values.
@@ -69,6 +72,8 @@ type clock struct {
 	Steps float64 `json:"steps"`
 	Line  float64 `json:"line"`
 	Wall  float64 `json:"wall"`
+	// Data are when the files of data that are streamed were last modified.
+	Data []time.Time `json:"data,omitempty"`
 }
 
 // clockFile may be missing.

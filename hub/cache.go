@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,9 +33,27 @@ func (s *session) ref(r Repo) (string, error) {
 	}
 	b, err := os.ReadFile(s.path(r, "refs", filepath.FromSlash(r.revision())))
 	if err != nil || !commitID.Match(b) {
-		return "", fmt.Errorf("%s: %w", r, ErrNotCached)
+		return "", s.notCached(r)
 	}
 	return string(b), nil
+}
+
+// notCached is the error about a repository or a revision that is not in the cache.
+func (s *session) notCached(r Repo) error {
+	err := fmt.Errorf("%s: %w", r, ErrNotCached)
+	other := Repo{Type: r.Type.other(), ID: r.ID}
+	switch refs := slices.Sorted(maps.Keys(s.refs(r))); {
+	case len(refs) > 0:
+		return fmt.Errorf("%w, which has of it the revisions %s", err, some(refs))
+	case !exists(s.path(r)) && exists(s.path(other)):
+		return &OtherTypeError{Name: r.ID, Type: other.Type, Err: err}
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // setRef lets a revision's name point to a commit.
@@ -125,7 +145,7 @@ func (s *session) present(r Repo, commit string) ([]File, error) {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s: %w", r, ErrNotCached)
+		err = s.notCached(r)
 	}
 	return files, err
 }

@@ -142,6 +142,30 @@ func TestNewCommit(t *testing.T) {
 	}
 }
 
+// TestLookUpsAreNotListed: what was asked for in vain is not what the cache has. A download that was cut off is.
+func TestLookUpsAreNotListed(t *testing.T) {
+	s := newServer(t)
+	s.Add(repoName, modelFiles())
+	c := newClient(t, s)
+	if _, err := c.Download(t.Context(), Repo{ID: "org/tiny"}, Names("none.txt")); !errors.Is(err, ErrFileNotFound) {
+		t.Fatal(err)
+	}
+	s.SetFault(hubtest.Fault{File: "model.safetensors", Status: 403, Times: hubtest.Always, On: "cdn"})
+	if _, err := c.Download(t.Context(), Repo{ID: "org/tiny"}, Names("model.safetensors")); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if repos, err := c.Cached(); err != nil || len(repos) != 0 {
+		t.Errorf("after a look-up the cache has %+v, %v", repos, err)
+	}
+	s.SetFault(hubtest.Fault{File: "model.safetensors", Cut: hubtest.Always})
+	if _, err := c.Download(t.Context(), Repo{ID: "org/tiny"}, Names("model.safetensors")); err == nil {
+		t.Fatal("a file that is cut is right")
+	}
+	if repos, err := c.Cached(); err != nil || len(repos) != 1 || repos[0].Size != 1_500_000 || len(repos[0].Commits) != 0 {
+		t.Errorf("after half of a file the cache has %+v, %v", repos, err)
+	}
+}
+
 // countTwins is how many files of a snapshot have the content of another one.
 func countTwins(repo *hubtest.Repo, snap *Snapshot) int {
 	seen, twins := map[string]bool{}, 0

@@ -114,8 +114,9 @@ func TestAdapterAndData(t *testing.T) {
 			t.Errorf("NameOf(%s): %s, %v; want %q", path, name, ok, want)
 		}
 	}
+	var raw *NotConvertedError
 	_, err = c.Data(t.Context(), "org/raw")
-	if !errors.Is(err, ErrRevisionNotFound) || !strings.Contains(err.Error(), "has not converted it to Parquet") {
+	if !errors.Is(err, ErrRevisionNotFound) || !errors.As(err, &raw) || raw.Files[0].Name != "a.csv" || !strings.Contains(err.Error(), "has not converted it to Parquet; it has a.csv") {
 		t.Errorf("error %v", err)
 	}
 	var missing *MissingError
@@ -123,6 +124,44 @@ func TestAdapterAndData(t *testing.T) {
 	if !errors.As(err, &missing) || !errors.Is(err, ErrFileNotFound) || missing.File != "config.json" || missing.Repo != "org/adapter" {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestOtherType names a data set where a model is wanted, and the reverse: on the Hub, which may answer 404 or 401, and in the cache.
+func TestOtherType(t *testing.T) {
+	s := newServer(t)
+	s.Add(repoName, modelFiles())
+	s.Add("datasets/org/set", map[string][]byte{"main/train/0000.parquet": []byte("rows")}).Refs = map[string]string{"refs/convert/parquet": ""}
+	c := newClient(t, s)
+	check := func(what string, err error, want Type, sentinel error) {
+		t.Helper()
+		var other *OtherTypeError
+		if !errors.As(err, &other) || other.Type != want || !errors.Is(err, sentinel) {
+			t.Errorf("%s: %v, want that it is a %v", what, err, want)
+		}
+	}
+	_, err := c.Model(t.Context(), "org/set")
+	check("a data set as a model", err, Dataset, ErrRepositoryNotFound)
+	if err == nil || err.Error() != "org/set: there is no model of this name, but a data set" {
+		t.Errorf("error %v", err)
+	}
+	_, err = c.Data(t.Context(), "org/tiny")
+	check("a model as data", err, Model, ErrRepositoryNotFound)
+	s.Hidden = true
+	_, err = c.Model(t.Context(), "org/set")
+	check("the same by a Hub that answers 401", err, Dataset, ErrUnauthorized)
+	s.Hidden = false
+	if _, err := c.Model(t.Context(), "org/none"); errors.As(err, new(*OtherTypeError)) || !errors.Is(err, ErrRepositoryNotFound) {
+		t.Errorf("no repository at all: %v", err)
+	}
+	if _, err := c.Data(t.Context(), "org/set"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Verify(t.Context(), Repo{Type: Dataset, ID: "org/set"}); err == nil || err.Error() != "org/set: not in the cache, which has of it the revisions refs/convert/parquet" {
+		t.Errorf("the revision main of a data set that is converted: %v", err)
+	}
+	_, err = c.Verify(t.Context(), Repo{ID: "org/set"})
+	check("a data set of the cache verified as a model", err, Dataset, ErrNotCached)
+	check("removed as a model", c.Remove(Repo{ID: "org/set"}), Dataset, ErrNotCached)
 }
 
 // TestRateLimit reads the headers by which servers ask to wait.

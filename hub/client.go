@@ -94,7 +94,11 @@ func (c *Client) DownloadData(ctx context.Context, d Data) (*Snapshot, error) {
 	r.Type, r.Revision = Dataset, cmp.Or(r.Revision, "refs/convert/parquet")
 	snap, err := c.Download(ctx, r, Parquet(d.Config, d.Split))
 	if errors.Is(err, ErrRevisionNotFound) && d.Revision == "" {
-		err = fmt.Errorf("%w; the Hub has not converted it to Parquet; download its own files, and name them", err)
+		own, e := c.List(ctx, Repo{Type: Dataset, ID: r.ID})
+		if e != nil {
+			return nil, e
+		}
+		err = &NotConvertedError{Repo: r.ID, Files: own}
 	}
 	return snap, err
 }

@@ -47,5 +47,5 @@
 // # Errors
 //
 // [ErrGated], [ErrUnauthorized], [ErrRepositoryNotFound] and the other sentinels are told apart by errors.Is. [StatusError],
-// [IntegrityError], [SpaceError] and [MissingError] have the particulars, for errors.As.
+// [IntegrityError], [SpaceError], [OtherTypeError], [NotConvertedError] and [MissingError] have the particulars, for errors.As.
 package hub

@@ -160,6 +160,36 @@ func (e *SpaceError) Error() string {
 // Unwrap is ErrNoSpace.
 func (e *SpaceError) Unwrap() error { return ErrNoSpace }
 
+// OtherTypeError says that a name is that of a repository of another type: of a data set where a model is wanted, or the
+// reverse. It wraps the error about the one that is not there.
+type OtherTypeError struct {
+	Name string
+	Type Type // of the repository that has the name
+	Err  error
+}
+
+func (e *OtherTypeError) Error() string {
+	return fmt.Sprintf("%s: there is no %s of this name, but a %s", e.Name, e.Type.other().noun(), e.Type.noun())
+}
+
+// Unwrap is the error about the repository that is not there.
+func (e *OtherTypeError) Unwrap() error { return e.Err }
+
+// NotConvertedError says that the Hub has made no Parquet files of a data set. Files are the data set's own. It wraps
+// ErrRevisionNotFound.
+type NotConvertedError struct {
+	Repo  string
+	Files []File
+}
+
+func (e *NotConvertedError) Error() string {
+	return fmt.Sprintf("%s: the Hub has not converted it to Parquet; it has %s: download those of its own files that are data, and name them",
+		e.Repo, some(names(e.Files)))
+}
+
+// Unwrap is ErrRevisionNotFound: the revision with the Parquet files is not there.
+func (e *NotConvertedError) Unwrap() error { return ErrRevisionNotFound }
+
 // MissingError is a file that a repository does not have. It wraps ErrFileNotFound.
 type MissingError struct{ Repo, File string }
 

@@ -20,7 +20,8 @@ type CachedRepo struct {
 	Modified time.Time         // when the last file came
 }
 
-// Cached is the repositories that the cache has, by name.
+// Cached is the repositories that the cache has files of, by name. What only a look-up has left, of names that were asked for in
+// vain, is not among them.
 func (c *Client) Cached() ([]CachedRepo, error) {
 	s, err := c.session()
 	if err != nil {
@@ -30,10 +31,14 @@ func (c *Client) Cached() ([]CachedRepo, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var repos []CachedRepo
+	repos := []CachedRepo{}
 	for _, d := range dirs {
-		if r, ok := parseFolder(d.Name()); ok && d.IsDir() {
-			repos = append(repos, s.inventory(r))
+		r, ok := parseFolder(d.Name())
+		if !ok || !d.IsDir() {
+			continue
+		}
+		if found := s.inventory(r); found.Size > 0 || len(found.Commits) > 0 {
+			repos = append(repos, found)
 		}
 	}
 	return repos, nil
@@ -163,8 +168,8 @@ func (c *Client) Remove(r Repo) error {
 		return err
 	}
 	if r.Revision == "" {
-		if _, err := os.Stat(s.path(r)); err != nil {
-			return fmt.Errorf("%s: %w", r, ErrNotCached)
+		if !exists(s.path(r)) {
+			return s.notCached(r)
 		}
 		return s.removeAll(r)
 	}
@@ -172,8 +177,8 @@ func (c *Client) Remove(r Repo) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(s.path(r, "snapshots", commit)); err != nil {
-		return fmt.Errorf("%s: %w", r, ErrNotCached)
+	if !exists(s.path(r, "snapshots", commit)) {
+		return s.notCached(r)
 	}
 	return s.removeCommit(r, commit)
 }

@@ -19,6 +19,25 @@ const (
 
 func (t Type) String() string { return [...]string{"model", "dataset"}[t] }
 
+// MarshalText writes the type as String does.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (t *Type) UnmarshalText(b []byte) error {
+	for _, known := range []Type{Model, Dataset} {
+		if string(b) == known.String() {
+			*t = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q: no type of a repository; want model or dataset", b)
+}
+
+// noun is the type in a sentence.
+func (t Type) noun() string { return [...]string{"model", "data set"}[t] }
+
+func (t Type) other() Type { return Dataset - t }
+
 // Repo names a repository at a revision.
 type Repo struct {
 	Type     Type

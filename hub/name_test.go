@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,4 +117,21 @@ func FuzzIndex(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTypeAsText: types are words in JSON.
+func TestTypeAsText(t *testing.T) {
+	for _, want := range []Type{Model, Dataset} {
+		b, err := json.Marshal(want)
+		var got Type
+		if err == nil {
+			err = json.Unmarshal(b, &got)
+		}
+		if err != nil || got != want || string(b) != `"`+want.String()+`"` {
+			t.Errorf("%v: %s, %v, %v", want, b, got, err)
+		}
+	}
+	if json.Unmarshal([]byte(`"space"`), new(Type)) == nil {
+		t.Error("space is a type")
+	}
 }

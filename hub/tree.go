@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -72,12 +73,25 @@ func (s *session) commit(ctx context.Context, r Repo, retries int) (string, erro
 	}
 	var info struct{ SHA string }
 	if _, err := s.call(ctx, r, retries, exchange{method: "GET", to: s.api(r, "revision", r.revision()), out: &info}); err != nil {
-		return "", err
+		return "", s.askOther(ctx, r, err)
 	}
 	if !commitID.MatchString(info.SHA) {
 		return "", fmt.Errorf("%s: the Hub names no commit; check HF_ENDPOINT", r)
 	}
 	return info.SHA, nil
+}
+
+// askOther looks for a repository of the other type, where there is none of the one that is wanted. The Hub answers 401 for
+// it to who has no token.
+func (s *session) askOther(ctx context.Context, r Repo, err error) error {
+	if !errors.Is(err, ErrRepositoryNotFound) && !(errors.Is(err, ErrUnauthorized) && s.token == "") {
+		return err
+	}
+	other := Repo{Type: r.Type.other(), ID: r.ID}
+	if _, no := s.callOnce(ctx, other, exchange{method: "GET", to: s.api(other, "revision", "main")}); no != nil {
+		return err
+	}
+	return &OtherTypeError{Name: r.ID, Type: other.Type, Err: err}
 }
 
 // next is the page after this one, in a Link header.

@@ -67,6 +67,9 @@ func (c *Client) Upload(ctx context.Context, r Repo, dir string, opt UploadOptio
 	if err != nil {
 		return nil, err
 	}
+	if s.offline {
+		return nil, fmt.Errorf("%s: an upload needs the network: %w", r, ErrOffline)
+	}
 	if s.token == "" {
 		return nil, fmt.Errorf("%s: %w: an upload needs a token that may write: %s", r, ErrUnauthorized, s.login())
 	}

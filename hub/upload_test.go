@@ -112,3 +112,14 @@ func TestUploadFailures(t *testing.T) {
 		t.Errorf("offline: %v", err)
 	}
 }
+
+// TestUploadOffline sends nothing.
+func TestUploadOffline(t *testing.T) {
+	s := newServer(t)
+	c := newClient(t, s)
+	c.Token, c.Offline = "t", true
+	_, err := c.Upload(t.Context(), Repo{ID: "me/run"}, t.TempDir(), UploadOptions{})
+	if !errors.Is(err, ErrOffline) || !strings.Contains(err.Error(), "me/run: an upload needs the network: offline: HF_HUB_OFFLINE") || len(s.Requests()) != 0 {
+		t.Errorf("error %v", err)
+	}
+}

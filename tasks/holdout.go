@@ -23,6 +23,72 @@ const (
 // their digest, is then that of earlier versions.
 func (e EvalSplit) IsZero() bool { return e == "" || e == EvalSplitTail }
 
+// HeldOutDescriber is a task that tells what it holds out. Files and Text implement it for the tasks that embed them.
+type HeldOutDescriber interface {
+	// DescribeHeldOut says which part of the data to train on is held out to evaluate, and which option decides that; "" without
+	// such data. records is how many the data have, -1 where that is not known.
+	DescribeHeldOut(records int) string
+}
+
+var (
+	_ HeldOutDescriber = (*Files)(nil)
+	_ HeldOutDescriber = (*Text)(nil)
+)
+
+// DescribeHeldOut says which records of Data are held out from training, and why.
+func (f *Files) DescribeHeldOut(records int) string {
+	which := "drawn by seed"
+	switch {
+	case f.streaming:
+		which = "the first ones, since they are streamed"
+	case f.EvalSplit == EvalSplitTail:
+		which = "the last ones"
+	}
+	switch {
+	case len(f.Data) == 0:
+		return ""
+	case hasEvalSize(f.Data):
+		return "of each source as many records as its eval_size says, " + which
+	case len(f.EvalData) > 0:
+		return "nothing of data, since eval_data is given"
+	case f.EvalSize == 0:
+		return "nothing, since eval_size is 0"
+	case f.EvalSize != AutoEvalSize:
+		return fmt.Sprintf("%d records, %s: eval_size is %d", f.EvalSize, which, f.EvalSize)
+	case f.streaming:
+		return fmt.Sprintf("%d records, %s: eval_size is not set", streamHeldOut, which)
+	case records >= 0:
+		return fmt.Sprintf("%d of %d records, %s: eval_size is not set, which means a tenth, at most %d", autoHeldOut(records), records, which, maxAutoHeldOut)
+	}
+	return fmt.Sprintf("a tenth of the records, at most %d, %s: eval_size is not set", maxAutoHeldOut, which)
+}
+
+// DescribeHeldOut says which part of Data is held out from training, and why.
+func (t *Text) DescribeHeldOut(int) string {
+	switch {
+	case len(t.Data) == 0:
+		return ""
+	case len(t.EvalData) > 0:
+		return "nothing of data, since eval_data is given"
+	case hasEvalSize(t.Data):
+		return "of each source as many records as its eval_size says, the last ones"
+	case t.EvalFraction == 0:
+		return "nothing, since eval_fraction is 0"
+	}
+	return fmt.Sprintf("the last %g %% of each source: eval_fraction is %g", 100*t.EvalFraction, t.EvalFraction)
+}
+
+// hasEvalSize reports whether some source says how many of its records are held out.
+func hasEvalSize(sources data.Sources) bool {
+	return slices.ContainsFunc(sources, func(s data.Source) bool { return s.EvalSize != nil })
+}
+
+// maxAutoHeldOut is the most records that AutoEvalSize holds out.
+const maxAutoHeldOut = 100
+
+// autoHeldOut is how many of n records AutoEvalSize holds out.
+func autoHeldOut(n int) int { return min(maxAutoHeldOut, n/10) }
+
 // The purposes of data.Permutation that draw what is held out: of all of Data, and of each source with an eval_size.
 const (
 	drawAll    = 1 << 32
@@ -63,7 +129,7 @@ func (f *Files) holdOut(groups [][]data.Record) (heldOut []data.Record, err erro
 	}
 	n := min(f.EvalSize, total)
 	if f.EvalSize == AutoEvalSize {
-		n = min(100, total/10)
+		n = autoHeldOut(total)
 	} else if total > 0 && n >= total {
 		return nil, fmt.Errorf("option eval_size is %d, but %s has %d records: none is left to train on", f.EvalSize, f.Data[0].Path, total)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/tasks/data"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
@@ -73,6 +74,9 @@ func messagesField(o data.Object, field string) ([]chat.Message, error) {
 	return messages, nil
 }
 
+// usualRoles are those that other roles may be misspellings of. Templates know further ones.
+var usualRoles = []string{"system", "developer", "user", "assistant", "tool"}
+
 // message is one message in the words of OpenAI.
 func message(raw json.RawMessage) (chat.Message, error) {
 	var m chat.Message
@@ -84,6 +88,9 @@ func message(raw json.RawMessage) (chat.Message, error) {
 		return m, errors.New("has no role")
 	case m.Role != means && (means == "user" || means == "assistant"): // a template may show it all the same, unlearned
 		return m, fmt.Errorf("has the role %q; want %q", m.Role, means)
+	}
+	if likely := suggest.Nearest(m.Role, usualRoles); likely != "" && likely != m.Role {
+		return m, fmt.Errorf("has the role %q; did you mean %q?", m.Role, likely)
 	}
 	if m.Role == "function" { // of OpenAI's older form, as is function_call
 		m.Role = "tool"

@@ -63,6 +63,8 @@ func TestConversations(t *testing.T) {
 		{"image", `{"messages":[{"role":"user","content":[{"type":"image_url"}]},{"role":"assistant","content":"A"}]}`, "d.jsonl:1: message 1 has a part of type image_url"},
 		{"no content", `{"messages":[{"role":"user","content":"U"},{"role":"assistant","contents":"A","name":null}]}`, "d.jsonl:1: message 2 has no content; it has role, contents"},
 		{"null alone", `{"messages":[{"role":"user","content":null},{"role":"assistant","content":"A"}]}`, "d.jsonl:1: message 1 has no content; it has role"},
+		{"misspelt role", `{"messages":[{"role":"user","content":"U"},{"role":"asistant","content":"A"}]}`, `d.jsonl:1: message 2 has the role "asistant"; did you mean "assistant"?`},
+		{"role in capitals", `{"messages":[{"role":"System","content":"U"},{"role":"assistant","content":"A"}]}`, `d.jsonl:1: message 1 has the role "System"; did you mean "system"?`},
 		{"role", `{"messages":[{"role":"user","content":"U"},{"role":"Assistant","content":"A"}]}`, `d.jsonl:1: message 2 has the role "Assistant"; want "assistant"`},
 		{"call", `{"conversations":[{"from":"human","value":"U"},{"from":"function_call","value":"f(1)"}]}`, "d.jsonl:1: conversation, turn 2: from is function_call, but value is not the JSON"},
 		{"call's name", `{"conversations":[{"from":"human","value":"U"},{"from":"function_call","value":"{}"}]}`, "d.jsonl:1: conversation, turn 2: from is function_call, but value has no name"},

@@ -67,6 +67,10 @@ func (f *Files) stream(split Split) iter.Seq2[data.Record, error] {
 		heldOut = streamHeldOut
 	}
 	return func(yield func(data.Record, error) bool) {
+		if err := f.store.Watch(f.Data); err != nil {
+			yield(data.Record{}, err)
+			return
+		}
 		n := 0
 		for _, s := range f.Data {
 			for r, err := range f.store.Each(s.WithColumns(f.Columns)) {
@@ -106,6 +110,10 @@ func (t *Text) Stream() error {
 // stream yields the documents of the train split.
 func (t *Text) stream() iter.Seq2[Example, error] {
 	return func(yield func(Example, error) bool) {
+		if err := t.store.Watch(t.Data); err != nil {
+			yield(Example{}, err)
+			return
+		}
 		for _, s := range t.Data {
 			for r, err := range t.store.Each(s.WithColumns(t.Columns)) {
 				var ex Example

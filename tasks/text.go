@@ -16,8 +16,8 @@ func init() {
 }
 
 // Text is language modelling: running text cut into blocks, of which every token is scored. In a file named .jsonl,
-// .ndjson, .json, .csv, .tsv or .conll, and in one that begins with -DOCSTART-, each record is a document; any other
-// file is one document of plain text. The task is judged by its loss.
+// .ndjson, .json, .csv, .tsv or .conll, and in one that begins with -DOCSTART-, each record is a document, and in standard
+// input that begins as one of them; any other file is one document of plain text. The task is judged by its loss.
 //
 // Each file is read once, when it is first needed; one that changes after that needs a new task.
 type Text struct {
@@ -153,6 +153,8 @@ func (t *Text) sources(split Split) (data.Sources, filePart, error) {
 		return t.TestData, wholeFile, nil
 	case (split == Eval || split == Test) && len(t.EvalData) > 0:
 		return t.EvalData, wholeFile, nil
+	case t.EvalFraction == 0 && !hasEvalSize(t.Data): // the data, which may be larger than memory, need not be read
+		return nil, 0, split.check()
 	}
 	return t.Data, evalPart, split.check()
 }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"io"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // rowsOf are the rows of a split as text.
@@ -152,5 +154,27 @@ func TestTextRefuses(t *testing.T) {
 			_, _, err := EncodeAll(byteTokenizer{}, nil, mustNew(t, "text", map[string]any{"data": path, "eval_fraction": 0}), Train, 0)
 			wantError(t, err, c.want)
 		})
+	}
+}
+
+// TestNothingHeldOutIsNotRead: where nothing is held out, the eval split has no document, and no file is opened for it.
+func TestNothingHeldOutIsNotRead(t *testing.T) {
+	opened := 0
+	open := func(string) (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(strings.NewReader(`{"text": "a b c"}`)), nil
+	}
+	for split, want := range map[Split]int{Train: 1, Eval: 0, Test: 0} {
+		task := &Text{Data: data.Files("d.jsonl"), Field: data.Paths{"text"}, BlockSize: 8, store: data.Store{Open: open}}
+		documents := 0
+		opened = 0
+		for _, err := range task.Examples(split) {
+			if documents++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if documents != want || opened != want {
+			t.Errorf("%s: %d documents, opened %d times", split, documents, opened)
+		}
 	}
 }

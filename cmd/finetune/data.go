@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,8 +29,9 @@ type dataCmd struct {
 // Help returns notes and examples for --help.
 func (dataCmd) Help() string {
 	return `Says what training would make of data: rows, tokens and how many of them are scored, rows that are cut, duplicates, empty answers, roles, and
-the first row as the model sees it, with the scored parts between ⟦ and ⟧. With a recipe it also counts what is evaluated and trained on, too: the rows of
-eval_data and of benchmarks. Files of any size are read once, in little memory. The exit code is 1 if training would refuse the data.
+what training would hold out, and the first row as the model sees it, with the scored parts between ⟦ and ⟧. Of files all records are described, of a recipe
+those that it trains on, and what is evaluated and trained on, too: held-out rows, eval_data and benchmarks. Files of any size are read once, in little
+memory. The exit code is 1 if training would refuse the data.
 
 Examples:
   finetune data chats.jsonl --model smollm2
@@ -46,14 +46,18 @@ func (c *dataCmd) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
-	info, err := finetune.DescribeData(g.Ctx, recipe, finetune.Options{Log: g.Log})
+	describe := finetune.DescribeData
+	if !c.isRecipe() {
+		describe = finetune.DescribeAllData
+	}
+	info, err := describe(g.Ctx, recipe, finetune.Options{Log: g.Log})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		err = g.print(info)
 	} else {
-		printData(g, info)
+		printData(g, info, !c.isRecipe())
 	}
 	if err == nil && info.Refused != "" {
 		err = errors.New("training would refuse the data: " + info.Refused)
@@ -61,7 +65,12 @@ func (c *dataCmd) Run(g *globals) error {
 	return err
 }
 
-// recipe is the recipe that is named, or one for the files, of which all records are read.
+// isRecipe reports whether a recipe is named in the place of data.
+func (c *dataCmd) isRecipe() bool {
+	return len(c.File) == 1 && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(c.File[0])))
+}
+
+// recipe is the recipe that is named, or one for the files.
 func (c *dataCmd) recipe(g *globals) (finetune.Recipe, error) {
 	var raw []byte
 	settings := columnSettings(c.Columns)
@@ -70,8 +79,7 @@ func (c *dataCmd) recipe(g *globals) (finetune.Recipe, error) {
 			settings = append(settings, fmt.Sprintf("%s=%q", kv[0], kv[1]))
 		}
 	}
-	fromFile := len(c.File) == 1 && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(c.File[0])))
-	if fromFile {
+	if c.isRecipe() {
 		var err error
 		if raw, err = input.ReadFile(c.File[0]); err != nil {
 			return finetune.Recipe{}, err
@@ -90,8 +98,8 @@ func (c *dataCmd) recipe(g *globals) (finetune.Recipe, error) {
 	if r.Config.Model.Path == "" && r.Config.Model.Config.Empty() {
 		return r, errors.New("the model is missing: its tokenizer makes rows of the data; name it with --model")
 	}
-	if !fromFile {
-		err = wholeFiles(&r.Config.Task)
+	if !c.isRecipe() {
+		err = guessTask(&r.Config.Task)
 	}
 	return r, err
 }
@@ -112,35 +120,22 @@ func columnSettings(columns []string) []string {
 // guessed are the tasks that files are tried with.
 var guessed = []string{"instruct", "math", "text"}
 
-// wholeFiles has all records of files read, one by one if their form allows that, by a task that takes the first one if none is named.
-func wholeFiles(t *finetune.TaskSpec) error {
-	names := guessed
+// guessTask names the task, if none is named: the first that takes the first record.
+func guessTask(t *finetune.TaskSpec) error {
 	if t.Name != "" {
-		names = []string{t.Name}
+		return nil
 	}
 	var first error
-	for _, name := range names {
-		whole := *t
-		whole.Name, whole.Options = name, maps.Clone(t.Options)
-		if whole.Options == nil {
-			whole.Options = map[string]any{}
-		}
-		for _, key := range []string{"eval_size", "eval_fraction"} {
-			if slices.Contains(tasks.Options(name), key) && whole.Options[key] == nil {
-				whole.Options[key] = 0
-			}
-		}
-		whole.Streaming = true
-		if _, err := whole.New(); err != nil {
-			whole.Streaming = false
-		}
-		task, err := whole.New()
+	for _, name := range guessed {
+		guess := *t
+		guess.Name = name
+		task, err := guess.Whole().New()
 		if err == nil {
 			_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 		}
-		if err == nil || len(names) == 1 {
-			*t = whole
-			return nil // what is wrong is said with the description
+		if err == nil {
+			*t = guess
+			return nil
 		}
 		first = cmp.Or(first, err)
 	}
@@ -149,11 +144,11 @@ func wholeFiles(t *finetune.TaskSpec) error {
 
 func path(s data.Sources) string { return s[0].Path }
 
-// printData prints a description.
-func printData(g *globals, d *finetune.DataInfo) {
+// printData prints a description. all says that it is one of all records, those that training holds out among them.
+func printData(g *globals, d *finetune.DataInfo, all bool) {
 	n, c := wording.Number, d.Counts
 	line := func(name, format string, args ...any) {
-		g.printf("%-13s "+format+"\n", append([]any{name}, args...)...)
+		g.printf("%-13s %s\n", name, g.Names.inMessage(fmt.Sprintf(format, args...)))
 	}
 	line("rows", "%s, of the task %s", n(c.Rows), d.Task)
 	line("tokens", "%s, %.1f %% of them scored", n(c.Tokens), 100*float64(c.Scored)/float64(max(1, c.Tokens)))
@@ -180,12 +175,29 @@ func printData(g *globals, d *finetune.DataInfo) {
 			line(c.title, "%s", wording.Counts(c.counts, 12))
 		}
 	}
+	switch {
+	case d.HeldOut == "":
+	case all:
+		line("held out", "when training: %s", d.HeldOut)
+	case d.EvalRows == 0:
+		line("held out", "%s", d.HeldOut)
+	default:
+		line("held out", "%s; %s rows to evaluate, not counted above", d.HeldOut, n(d.EvalRows))
+	}
 	for _, o := range d.Overlaps {
-		line("overlap", "%s of %s %s of %s are trained on%s", n(o.Shared), n(o.Compared), o.Unit, o.Name, where(o.First))
+		line("overlap", "%s of %s %s are trained on%s", n(o.Shared), n(o.Compared), overlapName(o), where(o.First))
 	}
 	if d.Example != "" {
 		g.printf("\nThe first row, with its scored parts between ⟦ and ⟧:\n%s\n", d.Example)
 	}
+}
+
+// overlapName names what is compared with the training data.
+func overlapName(o finetune.DataOverlap) string {
+	if o.Name == finetune.HeldOutName {
+		return "held-out " + o.Unit
+	}
+	return o.Unit + " of " + o.Name
 }
 
 // where names the first place of several.

@@ -88,8 +88,8 @@ func TestDataOfRecipe(t *testing.T) {
 	}{
 		{fmt.Sprintf("task: instruct\ndata: %q\neval_data: %q\nbenchmarks: [{name: bench, task: instruct, options: {eval_data: %q}}]", train, held, train),
 			[]finetune.DataOverlap{{Name: "eval_data", Unit: "rows", Shared: 3, Compared: 4, First: held + ":1"}, {Name: "bench", Unit: "rows", Shared: 30, Compared: 30, First: train + ":1"}}},
-		{fmt.Sprintf("task: instruct\ndata: %q", train), []finetune.DataOverlap{{Name: "eval_data", Unit: "rows", Compared: 3}}},
-		{fmt.Sprintf("task: instruct\ndata: %q\nstreaming: true\nmax_steps: 2\ntask_options: {eval_size: 5}", train), []finetune.DataOverlap{{Name: "eval_data", Unit: "rows", Compared: 5}}},
+		{fmt.Sprintf("task: instruct\ndata: %q", train), []finetune.DataOverlap{{Name: "held_out", Unit: "rows", Compared: 3}}},
+		{fmt.Sprintf("task: instruct\ndata: %q\nstreaming: true\nmax_steps: 2\ntask_options: {eval_size: 5}", train), []finetune.DataOverlap{{Name: "held_out", Unit: "rows", Compared: 5}}},
 		{fmt.Sprintf("task: text\ndata: %q\neval_data: %q\ntask_options: {block_size: 512}", text, text),
 			[]finetune.DataOverlap{{Name: "eval_data", Unit: "rows", Shared: 2, Compared: 2, First: text + ":1"}, {Name: "eval_data", Unit: "runs of 13 words", Shared: 14, Compared: 14, First: text + ":1"}}},
 	} {
@@ -99,6 +99,36 @@ func TestDataOfRecipe(t *testing.T) {
 		if !slices.Equal(info.Overlaps, tt.want) || info.Refused != "" {
 			got, _ := json.Marshal(info)
 			t.Errorf("%s\n%s\nwant %+v", tt.recipe, got, tt.want)
+		}
+	}
+}
+
+// TestDataHeldOut says what training holds out, and why.
+func TestDataHeldOut(t *testing.T) {
+	var lines []string
+	for i := range 30 {
+		lines = append(lines, fmt.Sprintf(`{"prompt": "question %d", "response": "answer %d", "text": "a b c d e f g h"}`, i, i))
+	}
+	file := writeFile(t, "train.jsonl", strings.Join(lines, "\n"))
+	recipe := func(keys string) []string {
+		return []string{writeFile(t, "recipe.yaml", fmt.Sprintf("model: embedded\ntask: instruct\ndata: %q\n%s", file, keys))}
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{file, "--model", "embedded"}, "rows +30, .*(?s:.*)held out +when training: 3 of 30 records, drawn by seed: eval_size is not set, which means a tenth, at most 100\n\n"},
+		{[]string{file, "--model", "embedded", "--set", "task_options.eval_size=7"}, "rows +30, .*(?s:.*)held out +when training: 7 records, drawn by seed: eval_size is 7\n"},
+		{[]string{file, "--model", "embedded", "--set", "streaming=true", "--set", "max_steps=1"}, "held out +when training: 100 records, the first ones, since they are streamed: eval_size is not set\n"},
+		{[]string{file, "--model", "embedded", "--task", "text"}, "held out +when training: the last 10 % of each source: eval_fraction is 0.1\n"},
+		{recipe(""), "rows +27, .*(?s:.*)held out +a tenth of the records, at most 100, drawn by seed: eval_size is not set; 3 rows to evaluate, not counted above\n" +
+			"overlap +0 of 3 held-out rows are trained on\n"},
+		{recipe("eval_data: " + file), "rows +30, .*(?s:.*)held out +nothing of data, since eval_data is given; 30 rows to evaluate, not counted above\noverlap +30 of 30 rows of eval_data are trained on"},
+		{recipe("task_options: {eval_split: tail, eval_size: 5}"), "rows +25, .*(?s:.*)held out +5 records, the last ones: eval_size is 5; 5 rows to evaluate"},
+		{recipe("task_options: {eval_size: 0}"), "held out +nothing, since eval_size is 0\n"},
+	} {
+		if out := ok(t, append([]string{"data"}, tt.args...)...); !regexp.MustCompile(tt.want).MatchString(out) {
+			t.Errorf("%q: %s is not in\n%s", tt.args, tt.want, out)
 		}
 	}
 }
@@ -121,11 +151,14 @@ func TestDataFromStandardInput(t *testing.T) {
 	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
-	for _, input := range []string{lines, packed.String()} {
+	for _, tt := range []struct{ task, input string }{
+		{"instruct", lines}, {"instruct", packed.String()}, {"instruct", "prompt,response\n" + strings.Repeat("a,b\n", 20)}, {"instruct", "prompt\tresponse\n" + strings.Repeat("a\tb\n", 20)},
+		{"text", strings.Repeat(`{"text": "a"}`+"\n", 20)}, {"text", "text,mood\n" + strings.Repeat("a,b\n", 20)},
+	} {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", "embedded", "--task", "instruct", "--data", "-", "--output",
+		cmd.Env = append(os.Environ(), "FINETUNE_ARGS="+strings.Join([]string{"train", "--model", "embedded", "--task", tt.task, "--data", "-", "--output",
 			filepath.Join(t.TempDir(), "run"), "--set", "max_steps=1", "--set", "max_length=16"}, "\n"))
-		cmd.Stdin = strings.NewReader(input)
+		cmd.Stdin = strings.NewReader(tt.input)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "split=train") || !strings.Contains(string(out), "rows=18 ") {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -50,6 +50,9 @@ func (a repoArg) repo() (hub.Repo, error) {
 	return r, err
 }
 
+// adviseVerb is advise for the verbs of hub.
+func adviseVerb(err error) error { return advise(err, "leave out --dataset", "add --dataset") }
+
 // hubDownloadCmd is the verb hub download.
 type hubDownloadCmd struct {
 	repoArg
@@ -73,7 +76,7 @@ func (c *hubDownloadCmd) Run(g *globals) error {
 	snap, err := c.download(g, client)
 	done()
 	if err != nil {
-		return err
+		return adviseVerb(err)
 	}
 	if c.JSON {
 		return g.print(snap)
@@ -197,7 +200,7 @@ func (c *hubUploadCmd) list(g *globals, extra map[string][]byte) error {
 // hubListCmd is the verb hub ls.
 type hubListCmd struct {
 	Name    string `arg:"" optional:"" help:"org/name or org/name@revision. Without a name, the cache is listed."`
-	Dataset bool   `help:"The name is a data set's."`
+	Dataset bool   `help:"The name is a data set's; without a name, only data sets are listed."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
@@ -222,7 +225,7 @@ func (c *hubListCmd) Run(g *globals) error {
 	}
 	files, err := client.List(g.Ctx, r)
 	if err != nil {
-		return err
+		return adviseVerb(err)
 	}
 	if c.JSON {
 		return g.print(files)
@@ -238,21 +241,40 @@ func (c *hubListCmd) cache(g *globals, client *hub.Client) error {
 	if err != nil {
 		return err
 	}
+	if c.Dataset {
+		repos = slices.DeleteFunc(repos, func(r hub.CachedRepo) bool { return r.Repo.Type != hub.Dataset })
+	}
 	if c.JSON {
 		return g.print(repos)
 	}
-	if len(repos) == 0 {
+	switch {
+	case len(repos) == 0 && c.Dataset:
+		g.printf("the cache has no data set\n")
+	case len(repos) == 0:
 		g.printf("the cache is empty\n")
 	}
 	for _, r := range repos {
-		var refs []string
-		for name, commit := range r.Refs {
-			refs = append(refs, name+" = "+commit[:8])
-		}
-		slices.Sort(refs)
-		g.printf("%10s  %-8s %-45s %s  %s\n", size1000(r.Size), r.Repo.Type, r.Repo, r.Modified.Format("2006-01-02 15:04"), strings.Join(refs, ", "))
+		g.printf("%10s  %-8s %-45s %s  %s\n", size1000(r.Size), r.Repo.Type, r.Repo, r.Modified.Format("2006-01-02 15:04"), revisions(r))
 	}
 	return nil
+}
+
+// revisions lists what the cache has of a repository: revisions by name, and commits that have none.
+func revisions(r hub.CachedRepo) string {
+	var refs []string
+	nameless := slices.Clone(r.Commits)
+	for name, commit := range r.Refs {
+		refs = append(refs, name+" = "+commit[:8])
+		nameless = slices.DeleteFunc(nameless, func(c string) bool { return c == commit })
+	}
+	slices.Sort(refs)
+	for _, commit := range nameless {
+		refs = append(refs, commit[:8])
+	}
+	if len(r.Commits) == 0 {
+		refs = append(refs, "unfinished")
+	}
+	return strings.Join(refs, ", ")
 }
 
 // hubVerifyCmd is the verb hub verify.
@@ -285,7 +307,7 @@ func (c *hubVerifyCmd) Run(g *globals) error {
 	for _, f := range right {
 		g.printf("ok  %s\n", f.Name)
 	}
-	return err
+	return adviseVerb(err)
 }
 
 // hubRemoveCmd is the verb hub rm.
@@ -307,7 +329,7 @@ func (c *hubRemoveCmd) Run(g *globals) error {
 	client, done := g.hub("removing", c.Name)
 	defer done()
 	if err := client.Remove(r); err != nil {
-		return err
+		return adviseVerb(err)
 	}
 	g.printf("removed %s from the cache\n", fmt.Sprint(r))
 	return nil

@@ -88,6 +88,7 @@ func TestHubVerbs(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"hub ls", `org/tiny .* main = ` + commit[:8] + `, v1 = ` + commit[:8]},
 		{"hub ls", `dataset +org/sums `},
+		{"hub ls --dataset", `^[^\n]*dataset +org/sums [^\n]*\n$`},
 		{"hub ls org/tiny", `3\.3 MB  model\.safetensors`},
 		{"hub ls org/sums --dataset", `main/train/0000\.parquet`},
 		{"hub verify org/tiny", `ok  model\.safetensors\nok  tokenizer\.json`},
@@ -163,7 +164,7 @@ func TestNamesEverywhere(t *testing.T) {
 	}
 	ok(t, "merge", "--model", "org/tiny", "--adapter", "me/adapter", "--output", "merged")
 	ok(t, "hub", "upload", "merged", "me/merged", "--message", "First")
-	if card := string(s.Repo("models/me/merged").Files["README.md"]); !strings.Contains(card, "library_name: transformers") || !strings.Contains(card, "fine-tuned with lora and merged") {
+	if card := string(s.Repo("models/me/merged").Files["README.md"]); !strings.Contains(card, "library_name: transformers") || !strings.Contains(card, "fine-tuned with lora and merged") || !strings.Contains(card, `tokenizer = AutoTokenizer.from_pretrained("me/merged")`) || strings.Contains(card, "--chat") {
 		t.Errorf("the merged model's card:\n%s", card)
 	}
 	for _, args := range []string{
@@ -222,7 +223,14 @@ func TestHubWrong(t *testing.T) {
 		{name: "a file is refused", args: model + "org/tiny", fault: hubtest.Fault{Status: 403, Times: hubtest.Always, On: "cdn"}, want: "which refuses"},
 		{name: "an adapter as a model", args: "generate --prompt a --model embedded --adapter org/tiny", want: "not an adapter: want adapter_config.json"},
 		{name: "no such split", args: "eval --model org/tiny --task text --data org/sums:dev", want: "want dev; there are main/test, main/train"},
-		{name: "a model as data", args: "eval --model org/tiny --task text --data org/tiny", want: "no such repository"},
+		{name: "a model as data", args: "eval --model org/tiny --task text --data org/tiny", want: "org/tiny: there is no data set of this name, but a model; it is named as a model (--model)"},
+		{name: "a data set as a model", args: model + "org/sums", want: "org/sums: there is no model of this name, but a data set; it is named as data (--data)"},
+		{name: "download of a data set as a model", args: "hub download org/sums", want: "org/sums: there is no model of this name, but a data set; add --dataset"},
+		{name: "listing of a model as a data set", args: "hub ls org/tiny --dataset", want: "org/tiny: there is no data set of this name, but a model; leave out --dataset"},
+		{name: "data that are not converted", args: "eval --model org/tiny --task text --data org/raw", want: `org/raw: the Hub has not converted it to Parquet; it has README.md, a/1.jsonl.gz, a/2.jsonl.gz, b.csv: ` +
+			`download those of its own files that are data, and name them: finetune hub download org/raw --dataset --include "*.jsonl.gz" prints their folder`},
+		{name: "a column that data do not have", args: "eval --model org/tiny --task text --data org/sums:test --set columns={text:says}", want: `columns: org/sums:test/0000.parquet has no column "says"`},
+		{name: "upload offline", args: "hub upload org/run me/run", env: "HF_HUB_OFFLINE=1", want: "me/run: an upload needs the network: offline: HF_HUB_OFFLINE"},
 		{name: "a file that is not there", args: "eval --model org/tiny --task text --data data/train.jsonl", want: "open data/train.jsonl: no such file or directory"},
 		{name: "a name without a slash", args: model + "tiny", want: "tiny: no such folder"},
 		{name: "in a recipe", args: "train --model org/none --task text --data x.txt --output run", want: "model: there is no file or folder org/none here"},
@@ -237,6 +245,7 @@ func TestHubWrong(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newHub(t)
+			s.Add("datasets/org/raw", map[string][]byte{"README.md": nil, "a/1.jsonl.gz": nil, "a/2.jsonl.gz": nil, "b.csv": nil})
 			if err := os.MkdirAll("org/run", 0o777); err != nil {
 				t.Fatal(err)
 			}
@@ -322,6 +331,43 @@ func TestCardWithoutRecord(t *testing.T) {
 	write(finetune.RecordFile, "no record")
 	if _, err := finetune.Card(dir, "me/mora"); err == nil || !strings.Contains(err.Error(), "run.json") {
 		t.Errorf("a wrong record: %v", err)
+	}
+}
+
+// TestCardOfChat uploads an adapter that was trained on conversations, with a template whose tokens the base lacks, and without a
+// score. The same data set is trained on and evaluated.
+func TestCardOfChat(t *testing.T) {
+	s := newHub(t)
+	type message struct {
+		Role    string `parquet:"role"`
+		Content string `parquet:"content"`
+	}
+	type conversation struct {
+		Messages []message `parquet:"messages,list"`
+	}
+	var rows bytes.Buffer
+	if err := parquet.Write(&rows, []conversation{{[]message{{"user", "hi"}, {"assistant", "ho"}}}, {[]message{{"user", "one"}, {"assistant", "two"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Add("datasets/org/chats", map[string][]byte{"main/train/0000.parquet": rows.Bytes(), "main/test/0000.parquet": rows.Bytes()}).Refs =
+		map[string]string{"refs/convert/parquet": ""}
+	t.Setenv("HF_TOKEN", "token")
+	ok(t, "train", "--model", "org/tiny", "--method", "lora", "--task", "instruct", "--data", "org/chats", "-s", "eval_data=org/chats:test", "-s", "chat_template=chatml",
+		"--output", "run", "-s", "max_steps=2", "-s", "max_length=32")
+	ok(t, "hub", "upload", "run", "me/chat")
+	card := string(s.Repo("models/me/chat").Files["README.md"])
+	base := `"org/tiny", revision="` + s.Repo("models/org/tiny").Commit() + `"`
+	for _, want := range []string{
+		"finetune generate --model org/tiny --adapter me/chat --chat --prompt TEXT\n", "datasets:\n- org/chats\npipeline_tag", "| step | held-out loss |\n|---|---|\n",
+		"    tokenizer = AutoTokenizer.from_pretrained(\"me/chat\")\n    base = AutoModelForCausalLM.from_pretrained(" + base + ")\n" +
+			"    base.resize_token_embeddings(len(tokenizer))\n    model = PeftModel.from_pretrained(base, \"me/chat\")\n",
+	} {
+		if !strings.Contains(card, want) {
+			t.Errorf("the card lacks %q:\n%s", want, card)
+		}
+	}
+	if m := regexp.MustCompile(`\| training loss \| (.*) \|`).FindStringSubmatch(card); m == nil || strings.Contains(m[1], "at the end") {
+		t.Errorf("one mean of the loss stands there as %q", m)
 	}
 }
 

@@ -183,7 +183,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err == nil {
 		return g.leave(stderr, nil, 0)
 	}
-	code = fail(g.Stderr, err)
+	code = fail(g.Stderr, named{err, g.Names})
 	if errors.Is(err, finetune.ErrTimeUp) {
 		code = timeUp
 	}

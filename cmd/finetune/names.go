@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -124,6 +127,7 @@ func (n *names) resolve(kind, name string) (string, error) {
 	}
 	path, err := n.download(kind, name, r)
 	if err != nil {
+		err = advise(err, "it is named as a model (--model)", "it is named as data (--data)")
 		return "", fmt.Errorf("there is no file or folder %s here, and on the Hub: %w", name, err)
 	}
 	if n.paths == nil {
@@ -134,7 +138,7 @@ func (n *names) resolve(kind, name string) (string, error) {
 }
 
 // dataFile matches names that are meant as files, since they end as data do.
-var dataFile = regexp.MustCompile(`(?i)\.(jsonl|ndjson|json|csv|tsv|txt|text|md|conll|parquet|gz|zst)$`)
+var dataFile = regexp.MustCompile(`(?i)(\.(jsonl|ndjson|json|csv|tsv|txt|text|md|conll|parquet))?\.(jsonl|ndjson|json|csv|tsv|txt|text|md|conll|parquet|gz|zst)$`)
 
 // parseName reads a name of the Hub. It has a slash: a name without one is taken for a file or folder that is missing.
 func parseName(kind, name string) (d hub.Data, ok bool) {
@@ -165,6 +169,33 @@ func (n *names) download(kind, name string, r hub.Data) (string, error) {
 	return snap.Dir, nil
 }
 
+// advise adds to an error of the Hub what to do. ofModel and ofDataset are for names of a model where a data set is wanted, and the
+// reverse.
+func advise(err error, ofModel, ofDataset string) error {
+	var other *hub.OtherTypeError
+	var raw *hub.NotConvertedError
+	switch {
+	case errors.As(err, &other) && other.Type == hub.Model:
+		return fmt.Errorf("%w; %s", err, ofModel)
+	case errors.As(err, &other):
+		return fmt.Errorf("%w; %s", err, ofDataset)
+	case errors.As(err, &raw):
+		kinds := map[string]int{}
+		for _, f := range raw.Files {
+			if ending := dataFile.FindString(f.Name); ending != ".md" {
+				kinds[ending]++
+			}
+		}
+		delete(kinds, "")
+		if len(kinds) == 0 {
+			return err
+		}
+		most := slices.MaxFunc(slices.Sorted(maps.Keys(kinds)), func(a, b string) int { return kinds[a] - kinds[b] })
+		return fmt.Errorf("%w: finetune hub download %s --dataset --include %q prints their folder", err, raw.Repo, "*"+most)
+	}
+	return err
+}
+
 // base returns the path of an adapter's base, if that is named as on the Hub and is not a folder where the adapter's config
 // may mean it; else "".
 func (n *names) base(adapterDir string) (string, error) {
@@ -192,6 +223,25 @@ func (n *names) asTyped(path string) string {
 	}
 	return path
 }
+
+// inMessage returns a text with the names that were given in the place of the paths that they stand for.
+func (n *names) inMessage(text string) string {
+	paths := slices.SortedFunc(maps.Keys(n.typed), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may begin another
+	for _, path := range paths {
+		text = strings.ReplaceAll(text, path, n.typed[path])
+	}
+	return text
+}
+
+// named is an error whose message is that of inMessage.
+type named struct {
+	error
+	names *names
+}
+
+func (e named) Error() string { return e.names.inMessage(e.error.Error()) }
+
+func (e named) Unwrap() error { return e.error }
 
 // hub returns a client of the Hub that shows what it does with name: as a bar on a terminal, and else in the log. done
 // ends the display.

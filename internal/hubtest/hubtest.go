@@ -25,6 +25,7 @@ type Server struct {
 	Client *http.Client
 
 	Token    string // where set, every request to the Hub needs it
+	Hidden   bool   // who has no token is answered 401 for a repository that is not there
 	PageSize int    // entries of a page of a listing; 0: 1000
 	PartSize int    // where set, LFS uploads are in parts of this many bytes
 
@@ -196,6 +197,10 @@ func (s *Server) serveHub(w http.ResponseWriter, r *http.Request) {
 // find answers for a repository or a revision that is not there, and returns nil then.
 func (s *Server) find(w http.ResponseWriter, name, revision string) *Repo {
 	repo := s.repos[name]
+	if repo == nil && s.Hidden {
+		refuse(w, http.StatusUnauthorized, "RepoNotFound", "Invalid username or password.")
+		return nil
+	}
 	if repo == nil {
 		refuse(w, http.StatusNotFound, "RepoNotFound", "Repository not found")
 		return nil

@@ -24,8 +24,11 @@ func kindOf(name string) string {
 }
 
 // HoldsRecords reports whether a path names records, by the ending of the file, or of the files that the folder or the
-// pattern stands for.
+// pattern stands for; of standard input, by its first lines.
 func HoldsRecords(path string) bool {
+	if path == Stdin {
+		return stdinHoldsRecords()
+	}
 	files, err := expand(path)
 	return err == nil && slices.Contains(recordKinds, kindOf(files[0]))
 }
@@ -79,22 +82,4 @@ func folderFiles(dir string) ([]string, error) {
 	slices.Sort(kinds)
 	return nil, fmt.Errorf("data: %s is a folder with files of several kinds (%s); name those you mean, such as %s", dir, strings.Join(kinds, ", "),
 		filepath.Join(dir, "*"+kinds[0]))
-}
-
-// Sizes are the sizes, in bytes, of the files that the sources stand for, in their order; -1 for what is no file.
-func (s Sources) Sizes() (sizes []int64, err error) {
-	for _, source := range s {
-		files, err := expand(source.Path)
-		if err != nil {
-			return nil, err
-		}
-		for _, file := range files {
-			size := int64(-1)
-			if info, err := os.Stat(file); err == nil {
-				size = info.Size()
-			}
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes, nil
 }

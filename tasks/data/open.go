@@ -61,7 +61,7 @@ func skipBOM(name string, r *bufio.Reader) error {
 	ahead, err := r.Peek(3)
 	if len(ahead) == 0 {
 		if err == io.EOF {
-			return fmt.Errorf("%s is empty", name)
+			return emptyError{name, "is empty"}
 		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -114,7 +114,7 @@ func readText(name string, r io.Reader) (string, error) {
 	data, err := readWhole(name, br, 1)
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
 	if err == nil && strings.TrimSpace(text) == "" {
-		err = fmt.Errorf("%s has no text", name)
+		err = emptyError{name, "has no text"}
 	}
 	return text, err
 }

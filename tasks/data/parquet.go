@@ -60,7 +60,7 @@ func parquetLines(name string, file io.ReaderAt, size int64) (lines *parquetRead
 		}
 	}
 	if f.NumRows() == 0 { // the library fails on a row group without rows
-		return nil, fmt.Errorf("%s has no record", name)
+		return nil, emptyError{name, "has no record"}
 	}
 	lines = &parquetReader{name: name, rows: parquet.NewReader(f)}
 	if lines.classes, err = classNames(f); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 )
 
@@ -80,7 +81,7 @@ func each(format Format, name string, columns ColumnMapping, r io.Reader) iter.S
 			}
 		}
 		if file == nil {
-			yield(Record{}, fmt.Errorf("%s has no record", name))
+			yield(Record{}, emptyError{name, "has no record"})
 		}
 	}
 }
@@ -128,8 +129,8 @@ func open(name string, r io.Reader) (*bufio.Reader, error) {
 	return br, skipBOM(name, br)
 }
 
-// ReadAny is the Format that a file's name and first bytes call for: CSV, TSV and CoNLL columns by the extension, CoNLL
-// columns also where the file begins with -DOCSTART-, and JSON otherwise.
+// ReadAny is the Format that a file's name calls for, by its ending (CSV, TSV, CoNLL columns, JSON), or else its first bytes:
+// CoNLL columns if it begins with -DOCSTART-, a table if its first line is the names of two columns or more, and JSON otherwise.
 func ReadAny(name string, r *bufio.Reader) iter.Seq2[Record, error] {
 	switch ext := kindOf(name); {
 	case ext == ".csv":
@@ -138,6 +139,10 @@ func ReadAny(name string, r *bufio.Reader) iter.Seq2[Record, error] {
 		return ReadTSV(name, r)
 	case ext == ".conll" || ext == ".conllu" || isCoNLL(r):
 		return ReadCoNLL(name, r)
+	case !slices.Contains(recordKinds, ext):
+		if format := sniff(r); format != nil {
+			return format(name, r)
+		}
 	}
 	return ReadJSON(name, r)
 }

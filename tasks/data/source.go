@@ -14,7 +14,7 @@ import (
 type Source struct {
 	// Path names the file: JSON Lines, JSON, CSV, TSV, CoNLL, Parquet or plain text, all but Parquet also compressed by gzip
 	// or zstd. It may be a folder or a pattern with * or ?, which stand for their files in the order of the names, "-" for
-	// standard input, or "embedded:NAME" for a file of package evaldata.
+	// standard input, whose first lines tell its format, or "embedded:NAME" for a file of package evaldata.
 	Path string `json:"path"`
 	// Weight is how often each record comes in an epoch: 2 takes every record twice, 0.5 takes half of them, chosen by
 	// the seed. 0, the default, means 1. Once any source has a weight, the records of all sources are shuffled by the

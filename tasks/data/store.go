@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -24,6 +25,9 @@ type Store struct {
 	mu      sync.Mutex
 	texts   map[string]string
 	records map[storeKey][]Record
+
+	watching sync.Mutex
+	watched  []FileState // see Watch
 }
 
 // storeKey names what is kept: the records of a file with some columns renamed, or those of them that an index file names.
@@ -116,18 +120,41 @@ func (s *Store) each(source Source, texts map[string]string) iter.Seq2[Record, e
 			yield(Record{}, err)
 			return
 		}
+		n, empty := 0, error(nil)
 		for _, file := range files {
 			for r, err := range s.fileRecords(file, source.Columns, texts) {
+				if errors.As(err, new(emptyError)) && len(files) > 1 {
+					empty = fmt.Errorf("%w, and no other file of %s has one", err, source.Path)
+					break
+				}
 				if err == nil {
 					err = s.Err()
+				}
+				if n++; err == nil && n%watchRecords == 0 {
+					err = s.unchanged(file)
 				}
 				if !yield(r, err) || err != nil {
 					return
 				}
 			}
+			if err := s.unchanged(file); err != nil {
+				yield(Record{}, err)
+				return
+			}
+		}
+		if n == 0 && empty != nil {
+			yield(Record{}, empty)
 		}
 	}
 }
+
+// watchRecords is after how many records each looks at a file again.
+const watchRecords = 1000
+
+// emptyError is the error of a file without a record. Beside others it is passed over: the parts of large data may be empty.
+type emptyError struct{ file, what string }
+
+func (e emptyError) Error() string { return e.file + " " + e.what }
 
 // fileRecords yields the records of a file.
 func (s *Store) fileRecords(path string, columns ColumnMapping, texts map[string]string) iter.Seq2[Record, error] {
@@ -160,8 +187,11 @@ func (s *Store) text(path string) (string, error) {
 		return "", err
 	}
 	text := ""
-	for _, file := range files {
+	for i, file := range files {
 		part, err := s.readFile(file)
+		if errors.As(err, new(emptyError)) && (text != "" || i+1 < len(files)) {
+			continue
+		}
 		if err != nil {
 			return "", err
 		}

@@ -1,9 +1,12 @@
 package data
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -36,6 +39,80 @@ func TestEachLimit(t *testing.T) {
 		if n != want {
 			t.Errorf("limit %d yields %d records", limit, n)
 		}
+	}
+}
+
+// TestEmptyParts: parts of data without a record are passed over, unless all are.
+func TestEmptyParts(t *testing.T) {
+	line := `{"x": 1}` + "\n"
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  int    // records
+		err   string // if there is none
+	}{
+		"one is empty":             {map[string]string{"0.jsonl": line, "1.jsonl": "", "2.jsonl": line}, 2, ""},
+		"the first has blanks":     {map[string]string{"0.jsonl": "\n\n", "1.jsonl": line}, 1, ""},
+		"a table has only names":   {map[string]string{"0.csv": "a,b\n1,2\n", "1.csv": "a,b\n"}, 1, ""},
+		"all are empty":            {map[string]string{"0.jsonl": "", "1.jsonl": "\n"}, 0, "1.jsonl has no record, and no other file of "},
+		"the only one is empty":    {map[string]string{"0.jsonl": ""}, 0, "0.jsonl is empty"},
+		"one is wrong, not empty":  {map[string]string{"0.jsonl": line, "1.jsonl": "x"}, 1, "1.jsonl:1: not valid JSON"},
+		"plain text, one is empty": {map[string]string{"0.txt": "one", "1.txt": " ", "2.txt": "two"}, 0, ""},
+	} {
+		dir := t.TempDir()
+		for file, content := range tt.files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var s Store
+		if tt.files["0.txt"] != "" {
+			if text, err := s.Text(dir); err != nil || text != "onetwo" {
+				t.Errorf("%s: %q, %v", name, text, err)
+			}
+			continue
+		}
+		var n int
+		var failed error
+		for _, err := range s.Each(Source{Path: dir}) {
+			if failed = err; err == nil {
+				n++
+			}
+		}
+		if n != tt.want || (failed == nil) != (tt.err == "") || failed != nil && !strings.Contains(failed.Error(), tt.err) {
+			t.Errorf("%s: %d records, %v", name, n, failed)
+		}
+	}
+}
+
+// TestSniff: files without a known ending, and standard input, are what their first lines look like.
+func TestSniff(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"text": "a"}` + "\n":               `{"text": "a"}`,
+		"[\n" + ` {"text": "a"}]`:            `{"text": "a"}`,
+		"text,label\na,b\n":                  `{"label":"b","text":"a"}`,
+		"text,label\n\"a, \nb\",c\n":         `{"label":"c","text":"a, \nb"}`,
+		"text\tlabel\na \"x\tb\n":            `{"label":"b","text":"a \"x"}`,
+		"-DOCSTART- O\n\na O\n":              `{"tokens":["a"],"tags":["O"]}`,
+		"Hello, world\nHello, world\n":       "",
+		"one,two\nand so on\n":               "",
+		"plain text":                         "",
+		"[Scene 1]\nEnter a king, a queen\n": "",
+	} {
+		r := bufio.NewReader(strings.NewReader(content))
+		format := sniff(r)
+		if (format != nil) != (want != "") {
+			t.Errorf("%q: a format is found: %v", content, format != nil)
+			continue
+		}
+		if format == nil {
+			continue
+		}
+		if records, err := Read(ReadAny, "-", strings.NewReader(content)); err != nil || len(records) != 1 || string(records[0].Raw) != want {
+			t.Errorf("%q: %d records, %v", content, len(records), err)
+		}
+	}
+	if _, err := Read(ReadAny, "d.jsonl", strings.NewReader("a,b\n1,2\n")); err == nil {
+		t.Error("a table is read from a file named .jsonl")
 	}
 }
 
