@@ -183,7 +183,7 @@ func ExampleEstimateMemory() {
 		log.Fatal(err)
 	}
 	t := finetune.NewTrainer(m, nil, finetune.TrainerOptions{})
-	e := finetune.EstimateMemory(m, t.Params, 512, false)
+	e := finetune.EstimateMemory(m, t.Optimizer, 512, false)
 	fmt.Println(m.NumParameters(), e.Gradients, e.Optimizer)
 	// Output: 127296 509184 1018368
 }
