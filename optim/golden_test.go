@@ -139,7 +139,7 @@ func TestGolden(t *testing.T) {
 // TestThreadsAndState: any number of threads gives the same bits, and so does a state that is saved and loaded.
 func TestThreadsAndState(t *testing.T) {
 	defer tensor.SetThreads(0)
-	eachGolden(t, func(t *testing.T, name string, g goldenSteps, steps, _ *golden.File) {
+	eachGolden(t, func(t *testing.T, _ string, g goldenSteps, steps, _ *golden.File) {
 		tensor.SetThreads(1)
 		one := goldenRun(t, g, steps, 0, "")
 		tensor.SetThreads(3)

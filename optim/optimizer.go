@@ -1,5 +1,14 @@
 // Package optim has the optimizers of Hugging Face's Trainer, by Trainer's names, one file each. A [Rule] moves one parameter by its
-// gradient; an [Optimizer] applies it to all parameters of a training, and keeps, saves and loads what the rule remembers.
+// gradient; an [Optimizer] applies it to all parameters of a training, and keeps, saves and loads what the rule remembers. What belongs
+// here is what happens between a gradient and the parameter that it moves; clipping and schedules are package finetune's.
+//
+//	rule, err := optim.NewRule(optim.Settings{Optim: "adamw_8bit", AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8})
+//	if err != nil {
+//		return err
+//	}
+//	o := optim.New(rule, params, optim.Options{WeightDecay: 0.1})
+//	o.Step(1e-4) // after a backward pass
+//	o.ZeroGrad()
 package optim
 
 import (

@@ -149,7 +149,7 @@ func FuzzNewRule(f *testing.F) {
 
 // TestLoadRefuses: a state of another optimizer, or of other parameters, is refused.
 func TestLoadRefuses(t *testing.T) {
-	make := func(name string, rows int) *Optimizer {
+	of := func(name string, rows int) *Optimizer {
 		rule, err := NewRule(settings(name, ""))
 		if err != nil {
 			t.Fatal(err)
@@ -157,13 +157,13 @@ func TestLoadRefuses(t *testing.T) {
 		return New(rule, []model.Param{{Name: "w", Param: op.NewParam(make([]float32, rows*100), rows, 100)}}, Options{})
 	}
 	path := t.TempDir() + "/optimizer.safetensors"
-	if err := make("adamw_8bit", 50).Save(path); err != nil {
+	if err := of("adamw_8bit", 50).Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := make("adamw_8bit", 50).Load(path); err != nil {
+	if err := of("adamw_8bit", 50).Load(path); err != nil {
 		t.Error(err)
 	}
-	for _, o := range []*Optimizer{make("adamw_torch", 50), make("adamw_8bit", 51), make("adamw_8bit", 10), make("lion_32bit", 50)} {
+	for _, o := range []*Optimizer{of("adamw_torch", 50), of("adamw_8bit", 51), of("adamw_8bit", 10), of("lion_32bit", 50)} {
 		if err := o.Load(path); err == nil || !strings.Contains(err.Error(), "is missing, or does not have") {
 			t.Errorf("%T: %v", o.rule, err)
 		}
