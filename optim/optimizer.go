@@ -6,6 +6,7 @@
 //	if err != nil {
 //		return err
 //	}
+//	params := []model.Param{{Name: "w", Param: op.NewParam(make([]float32, 6), 2, 3)}}
 //	o := optim.New(rule, params, optim.Options{WeightDecay: 0.1})
 //	o.Step(1e-4) // after a backward pass
 //	o.ZeroGrad()
