@@ -174,7 +174,7 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 			tokens = max(tokens, len(infer.Batch(m, micro).IDs))
 		}
 	}
-	r.Memory = finetune.EstimateMemory(m, t.Optimizer, tokens, t.Options.Checkpointing)
+	r.Memory = t.EstimateMemory(tokens, t.Options.Checkpointing)
 	r.Memory.AddSums(rows, o.Batch, t.Options.MaxTokensPerMicroBatch)
 	op.ResetPeak()
 	if err := r.runSteps(ctx, t, rows, o); err != nil {

@@ -26,7 +26,7 @@
 // [ErrDiverged] are the errors to tell apart.
 //
 // For a loop of your own, a [Trainer] takes one step after another with an [optim.Optimizer]. It calls the [Hooks] of an adapter.
-// [Schedule] computes learning rates, and [EstimateMemory] the memory of a step.
+// [Schedule] computes learning rates, and [Trainer.EstimateMemory] the memory of a step.
 //
 // [ReadCurve], [WriteTable] and [WriteSVG] compare the evaluations of runs. [TrainTokenizer] trains a tokenizer for a
 // model that is trained from random weights.

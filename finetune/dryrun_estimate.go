@@ -58,8 +58,9 @@ func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS, o Options) e
 // estimateMemory estimates the memory of the run; state is that of the optimizer. Frozen weights are assumed to take two bytes each,
 // in a file.
 func (p *Plan) estimateMemory(c Config, m *model.Model, state, tokens int, limit memoryLimit) (err error) {
+	f := m.Footprint(infer.AdapterName, c.Train.BF16)
 	p.Checkpointing, p.Memory, err = fitMemory(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := estimateParts(m, 4*p.Trainable, state, tokens, checkpointing)
+		e := estimateParts(f, 4*p.Trainable, state, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
 		if e.FilePages = e.Weights; c.Method.Name == "full" {
 			e.Weights, e.Adapter = 6*p.Parameters, 0

@@ -13,7 +13,6 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -93,15 +92,16 @@ func (m Memory) Parts() []MemoryPart {
 		{"activations", m.Activations}, {"cache", m.Cache}, {"scratch", m.Scratch}, {"saving", m.Saving}, {"data", m.Data}, {"program", m.Program}, {"garbage", m.Garbage}}
 }
 
-// EstimateMemory estimates the peak memory of training the parameters of an optimizer with micro-batches of a number of tokens.
-// checkpointing says that layers are recomputed in the backward pass. What the process holds now, apart from weights,
-// parameters and the optimizer's state, counts as Program.
-func EstimateMemory(m *model.Model, o *optim.Optimizer, tokens int, checkpointing bool) Memory {
-	trained := 0
-	for _, p := range o.Params() {
+// EstimateMemory estimates the peak memory of training with micro-batches of a number of tokens. checkpointing says that layers are
+// recomputed in the backward pass. What the process holds now, apart from weights, parameters and the optimizer's state, counts
+// as Program.
+func (t *Trainer) EstimateMemory(tokens int, checkpointing bool) Memory {
+	m, trained := t.Model, 0
+	for _, p := range t.Params {
 		trained += 4 * p.Size()
 	}
-	e := estimateParts(m, trained, o.StateBytes(), tokens, checkpointing)
+	f := m.Footprint(infer.AdapterName, t.Options.BF16)
+	e := estimateParts(f, trained, t.Optimizer.StateBytes(), tokens, checkpointing)
 	mapped, own := m.WeightMemory()
 	e.Weights, e.FilePages = mapped+own, mapped
 	if own >= trained && m.NumParameters()*4 == trained {
@@ -115,8 +115,7 @@ func EstimateMemory(m *model.Model, o *optim.Optimizer, tokens int, checkpointin
 
 // estimateParts estimates all parts but Weights and Program. trained is the size of the trained parameters in bytes, state that of the
 // optimizer's state.
-func estimateParts(m *model.Model, trained, state, tokens int, checkpointing bool) Memory {
-	f := m.Footprint(infer.AdapterName)
+func estimateParts(f model.Footprint, trained, state, tokens int, checkpointing bool) Memory {
 	return Memory{Adapter: trained, Gradients: trained, Optimizer: state,
 		Activations: arenaBytes(tokens * f.Training(checkpointing)), Scratch: scratchBytes(f, tokens)}
 }
@@ -154,7 +153,8 @@ func (m *Memory) AddSums(rows []tasks.Features, batchSize, tokens int) {
 	for _, r := range rows {
 		all += r.Tokens()
 	}
-	step := all * batchSize / max(len(rows), 1)
+	row := all / max(len(rows), 1)
+	step, tokens := row*batchSize, max(tokens, row)
 	m.Gradients *= 1 + bits.Len(uint(max(0, (step-1)/tokens)))
 	m.setGarbage()
 }

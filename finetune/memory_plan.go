@@ -214,9 +214,9 @@ func (r *run) planMemory() error {
 	}
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := EstimateMemory(r.model, r.trainer.Optimizer, tokens, checkpointing)
+		e := r.trainer.EstimateMemory(tokens, checkpointing)
 		e.AddSums(r.rows, r.config.Train.batchSize(), micro)
-		f := r.model.Footprint(infer.AdapterName)
+		f := r.model.Footprint(infer.AdapterName, r.config.Train.BF16)
 		e.Activations = max(e.Activations, arenaBytes(evalTokens*(f.Hidden+f.Forward)))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))
 		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32, and are merged for each checkpoint

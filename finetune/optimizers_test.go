@@ -154,8 +154,9 @@ func TestEstimateOfOptimizers(t *testing.T) {
 		for _, dir := range []string{tiny.Llama(t), golden.Roots(t, "models", "bert-seqcls")[0], golden.Roots(t, "models", "bart")[0]} {
 			m := tiny.Load(t, dir)
 			planned := weightsState(m, rule)
-			o := NewTrainer(m, nil, TrainerOptions{Optimizer: rule}).Optimizer
-			if e := EstimateMemory(m, o, 64, false); e.Optimizer != o.StateBytes() || planned != o.StateBytes() {
+			tr := NewTrainer(m, nil, TrainerOptions{Optimizer: rule})
+			o := tr.Optimizer
+			if e := tr.EstimateMemory(64, false); e.Optimizer != o.StateBytes() || planned != o.StateBytes() {
 				t.Errorf("%s of %s: planned %d bytes, estimated %d, kept %d", name, filepath.Base(dir), planned, e.Optimizer, o.StateBytes())
 			}
 		}
