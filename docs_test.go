@@ -50,6 +50,7 @@ import (
 	"github.com/spagotune/spagotune/inspect"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/pipeline"
 	"github.com/spagotune/spagotune/recipes"
 	"github.com/spagotune/spagotune/tasks"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/internal/tiny"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -115,6 +116,28 @@ func TestProfile(t *testing.T) {
 	}
 	if _, err := Train(t.Context(), m, nil, nil, Options{Method: "lora", Batch: 1, Steps: 1, Dense: 8, GradientCheckpointing: "auto"}); err == nil {
 		t.Error("no error for gradient_checkpointing auto")
+	}
+}
+
+// TestOptim: the optimizer is the one that was asked for.
+func TestOptim(t *testing.T) {
+	losses := map[string][]float64{}
+	for _, name := range optim.Names() {
+		m := tiny.Load(t, tiny.Llama(t))
+		r, err := Train(t.Context(), m, nil, nil, Options{Method: "lora", Batch: 4, Steps: 2, Dense: 16, Optim: name, MaxTokensPerMicroBatch: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Memory.Gradients != 2*r.Memory.Adapter {
+			t.Errorf("two micro-batches have gradients of %d bytes for an adapter of %d", r.Memory.Gradients, r.Memory.Adapter)
+		}
+		losses[name] = r.Losses
+	}
+	if losses["sgd"][2] == losses["adamw_torch"][2] || losses["sgd"][0] != losses["adamw_torch"][0] {
+		t.Errorf("losses by optimizer are %v", losses)
+	}
+	if _, err := Train(t.Context(), tiny.Load(t, tiny.Llama(t)), nil, nil, Options{Method: "lora", Batch: 1, Steps: 1, Dense: 16, Optim: "adam"}); err == nil {
+		t.Error("an unknown optimizer is no error")
 	}
 }
 

@@ -16,13 +16,14 @@ import (
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
 // Options say what Train measures. All other settings are fixed: lora_alpha 16, an adapter on every linear layer but
-// the head's, no dropout, AdamW with a constant learning rate of 3e-4, no weight decay, no clipping.
+// the head's, no dropout, a constant learning rate of 3e-4, no weight decay, no clipping.
 type Options struct {
 	// Method is one of Methods.
 	Method string
@@ -38,6 +39,10 @@ type Options struct {
 	GradientCheckpointing string
 	// BF16 rounds the factors of matrix products to bfloat16, see op.Pass.
 	BF16 bool
+	// Optim is the optimizer, by Trainer's name, with AdamW's default constants; "" is adamw_torch.
+	Optim string
+	// MaxTokensPerMicroBatch is finetune.TrainerOptions'.
+	MaxTokensPerMicroBatch int
 	// Profile measures the time of each kind of operator.
 	Profile bool
 }
@@ -169,7 +174,8 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 			tokens = max(tokens, len(infer.Batch(m, micro).IDs))
 		}
 	}
-	r.Memory = finetune.EstimateMemory(m, t.Params, tokens, t.Options.Checkpointing)
+	r.Memory = t.EstimateMemory(tokens, t.Options.Checkpointing)
+	r.Memory.AddSums(rows, o.Batch, t.Options.MaxTokensPerMicroBatch)
 	op.ResetPeak()
 	if err := r.runSteps(ctx, t, rows, o); err != nil {
 		return nil, err
@@ -275,5 +281,10 @@ func newTrainer(ctx context.Context, m *model.Model, o Options) (*finetune.Train
 			return nil, err
 		}
 	}
-	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Checkpointing: o.GradientCheckpointing == "block", BF16: o.BF16}), nil
+	rule, err := optim.NewRule(optim.Settings{Optim: o.Optim, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8})
+	if err != nil {
+		return nil, err
+	}
+	return finetune.NewTrainer(m, attached, finetune.TrainerOptions{Seed: 42, Optimizer: rule, MaxTokensPerMicroBatch: o.MaxTokensPerMicroBatch,
+		Checkpointing: o.GradientCheckpointing == "block", BF16: o.BF16}), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/wording"
+	"github.com/spagotune/spagotune/optim"
 )
 
 // attach attaches the adapter, if the method has one, and creates the trainer.
@@ -39,7 +40,11 @@ func (r *run) attach(ctx context.Context) error {
 		return err
 	}
 	c := &r.config.Train
-	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{AdamBeta1: c.AdamBeta1, AdamBeta2: c.AdamBeta2, AdamEpsilon: c.AdamEpsilon,
+	rule, err := c.optimizer()
+	if err != nil {
+		return err
+	}
+	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{Optimizer: rule,
 		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
 		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
@@ -54,9 +59,12 @@ func (m *MethodSpec) noEffect() []string {
 	return adapter.NoEffect(m.Name, m.Settings)
 }
 
-// suggestLR prints the usual learning rates for the method, and warns if the run's rate is far from them. They hold for
+// suggestLR prints the usual learning rates for the method, and warns if the run's rate is far from them. They hold for AdamW, and for
 // causal models with a hundred million parameters or more, so tiny and new models are skipped.
 func (r *run) suggestLR() {
+	if !strings.HasPrefix(cmp.Or(r.config.Train.Optim, optim.Default), "adamw") {
+		return
+	}
 	var settings struct{ R int }
 	if b, err := json.Marshal(r.config.Method.Settings); err != nil || json.Unmarshal(b, &settings) != nil {
 		return

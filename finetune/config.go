@@ -13,6 +13,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/input"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
 )
@@ -104,11 +105,17 @@ type TrainSpec struct {
 	WarmupRatio float64 `yaml:"warmup_ratio"`
 	// MinLRRatio is the factor of LearningRate at which the schedule ends.
 	MinLRRatio float64 `yaml:"min_lr_ratio"`
-	// WeightDecay is the weight decay of AdamW.
+	// Optim is the optimizer, by Trainer's name: adamw_torch, adamw_8bit (AdamW whose moments have 8 bits, as bitsandbytes computes it),
+	// adafactor, sgd or lion_32bit.
+	Optim string `yaml:"optim"`
+	// OptimArgs are settings that the optimizer alone has, as Trainer's users write them. sgd has some: momentum=0.9, dampening=0.1,
+	// nesterov=true.
+	OptimArgs string `yaml:"optim_args"`
+	// WeightDecay is the weight decay. It is added to the gradient with sgd, and is apart from it with all others.
 	WeightDecay float64 `yaml:"weight_decay"`
 	// WeightDecayAll lets norms and biases decay too, which Trainer leaves out.
 	WeightDecayAll bool `yaml:"weight_decay_all"`
-	// AdamBeta1, AdamBeta2 and AdamEpsilon are the constants of AdamW.
+	// AdamBeta1, AdamBeta2 and AdamEpsilon are the constants of AdamW; lion_32bit takes the betas.
 	AdamBeta1   float64 `yaml:"adam_beta1"`
 	AdamBeta2   float64 `yaml:"adam_beta2"`
 	AdamEpsilon float64 `yaml:"adam_epsilon"`
@@ -220,7 +227,7 @@ func Default() Config {
 		Method: MethodSpec{Name: "mora"},
 		Train: TrainSpec{
 			NumTrainEpochs: 1, PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 3e-4,
-			LRSchedulerType: "cosine", WarmupRatio: 0.03, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
+			LRSchedulerType: "cosine", WarmupRatio: 0.03, Optim: optim.Default, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1, ModelDropout: true,
 			ReLoRAWarmupSteps: 50, ReLoRASchedule: jaggedSchedule, MetricForBestModel: "loss", Seed: 42,
 		},
 		Save: SaveSpec{TotalLimit: 2, Minutes: 10, LoggingSteps: 10},
@@ -248,6 +255,9 @@ func (c *Config) Check() error {
 	if err := t.checkLength(); err != nil {
 		return err
 	}
+	if _, err := t.optimizer(); err != nil {
+		return err
+	}
 	if m := c.Memory.GradientCheckpointing; m != "" && !slices.Contains(checkpointModes, m) {
 		return fmt.Errorf("gradient_checkpointing is %q; want true (block), false (none), %s", m, strings.Join(checkpointModes, ", "))
 	}
@@ -265,6 +275,11 @@ func (c *Config) Check() error {
 	}
 	_, err := LRFactors(t.schedule(0, 0))
 	return err
+}
+
+// optimizer is the rule that moves the parameters.
+func (t *TrainSpec) optimizer() (optim.Rule, error) {
+	return optim.NewRule(optim.Settings{Optim: t.Optim, AdamBeta1: t.AdamBeta1, AdamBeta2: t.AdamBeta2, AdamEpsilon: t.AdamEpsilon, OptimArgs: t.OptimArgs})
 }
 
 // checkLength checks the keys that say how long the run and its warm-up are.

@@ -14,8 +14,8 @@ import (
 // TestDecay: as in Trainer, matrices decay, norms and biases do not, also those that an adapter trains.
 func TestDecay(t *testing.T) {
 	exempt := func(tr *Trainer) (names []string) {
-		for i, p := range tr.Params {
-			if !tr.AdamW.decays[i] {
+		for _, p := range tr.Params {
+			if !tr.Optimizer.Decays(p) {
 				names = append(names, p.Name)
 			}
 		}
@@ -53,8 +53,8 @@ func TestGoldenDecay(t *testing.T) {
 			m := tiny.Load(t, filepath.Join(root, "..", "models", folder))
 			tr := NewTrainer(m, nil, TrainerOptions{})
 			var got []string
-			for i, p := range tr.Params {
-				if !tr.AdamW.decays[i] {
+			for _, p := range tr.Params {
+				if !tr.Optimizer.Decays(p) {
 					got = append(got, p.Name)
 				}
 			}

@@ -1,7 +1,7 @@
-// Package finetune trains models: the loop, the order of the data, AdamW, learning rate schedules, evaluation during
+// Package finetune trains models: the loop, the order of the data, learning rate schedules, evaluation during
 // training, checkpoints that resume to the same bits, and estimates of memory and time. What belongs here is what a run
-// does from its config to its output folder. A method belongs to package adapter; running a model without training it
-// belongs to package infer.
+// does from its config to its output folder. A method belongs to package adapter, an optimizer to package optim; running
+// a model without training it belongs to package infer.
 //
 //	c := finetune.Default()
 //	c.Model.Path, c.Task.Name, c.Task.Data = "smollm2", "math", data.Sources{{Path: "gsm8k/train.jsonl"}}
@@ -25,8 +25,8 @@
 // purpose and the step, so a resumed run gives the same bits as one that was never interrupted. [ErrInterrupted] and
 // [ErrDiverged] are the errors to tell apart.
 //
-// For a loop of your own, a [Trainer] takes one step after another with [AdamW]. It calls the [Hooks] of an adapter.
-// [Schedule] computes learning rates, and [EstimateMemory] the memory of a step.
+// For a loop of your own, a [Trainer] takes one step after another with an [optim.Optimizer]. It calls the [Hooks] of an adapter.
+// [Schedule] computes learning rates, and [Trainer.EstimateMemory] the memory of a step.
 //
 // [ReadCurve], [WriteTable] and [WriteSVG] compare the evaluations of runs. [TrainTokenizer] trains a tokenizer for a
 // model that is trained from random weights.

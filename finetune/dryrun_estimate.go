@@ -14,6 +14,8 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -32,9 +34,11 @@ func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS, o Options) e
 		return err
 	}
 	p.Parameters = m.NumParameters()
-	if p.Trainable, err = countTrainable(ctx, m, c); err != nil {
+	trains, err := countTrainable(ctx, m, c)
+	if err != nil {
 		return err
 	}
+	p.Trainable = trains.parameters
 	length := c.maxRowLength(m.Config().MaxPositionEmbeddings)
 	p.Steps = c.Train.MaxSteps
 	p.Tokens, p.AtMost = p.Steps*p.BatchSize*length, true
@@ -44,17 +48,19 @@ func (p *Plan) estimate(ctx context.Context, c Config, known fs.FS, o Options) e
 		return err
 	}
 	micro := cmp.Or(c.Train.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
-	err = p.estimateMemory(c, m, min(p.BatchSize*length, max(length, micro)), limit)
+	err = p.estimateMemory(c, m, trains.state, min(p.BatchSize*length, max(length, micro)), limit)
 	if errors.Is(err, ErrMemory) && limit.ofMachine { // the run, which lacks inputs here, may be planned for another machine
 		p.Missing, err = append(p.Missing, err.Error()), nil
 	}
 	return err
 }
 
-// estimateMemory estimates the memory of the run. Frozen weights are assumed to take two bytes each, in a file.
-func (p *Plan) estimateMemory(c Config, m *model.Model, tokens int, limit memoryLimit) (err error) {
+// estimateMemory estimates the memory of the run; state is that of the optimizer. Frozen weights are assumed to take two bytes each,
+// in a file.
+func (p *Plan) estimateMemory(c Config, m *model.Model, state, tokens int, limit memoryLimit) (err error) {
+	f := m.Footprint(infer.AdapterName, c.Train.BF16)
 	p.Checkpointing, p.Memory, err = fitMemory(c.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := estimateParts(m, 4*p.Trainable, tokens, checkpointing)
+		e := estimateParts(f, 4*p.Trainable, state, tokens, checkpointing)
 		e.Weights = 2 * p.Parameters
 		if e.FilePages = e.Weights; c.Method.Name == "full" {
 			e.Weights, e.Adapter = 6*p.Parameters, 0
@@ -113,11 +119,18 @@ func (c *Config) modelConfig(known fs.FS) ([]byte, error) {
 	return raw, err
 }
 
-// countTrainable returns the number of parameters that would train. Unless a setting singles out layers, it attaches
+// trainable counts the parameters that train, and the bytes of the optimizer's state for them.
+type trainable struct{ parameters, state int }
+
+// countTrainable counts what would train. Unless a setting singles out layers, it attaches
 // the adapter to models of one and of two layers and extrapolates, which is faster for a large model.
-func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) {
+func countTrainable(ctx context.Context, m *model.Model, c Config) (t trainable, err error) {
+	rule, err := c.Train.optimizer()
+	if err != nil {
+		return t, err
+	}
 	if c.Method.Name == "full" {
-		return m.NumParameters(), nil
+		return trainable{m.NumParameters(), weightsState(m, rule)}, nil
 	}
 	layers := m.Config().NumHiddenLayers
 	whole := layers < 3
@@ -128,22 +141,23 @@ func countTrainable(ctx context.Context, m *model.Model, c Config) (int, error) 
 		whole = true
 	}
 	if whole {
-		return countAttached(ctx, m, c)
+		return countAttached(ctx, m, c, rule)
 	}
-	var counts [2]int
+	var counts [2]trainable
 	for i := range counts {
 		small, err := withLayers(m.ConfigJSON, i+1)
 		if err != nil {
-			return 0, err
+			return t, err
 		}
 		if small.Config().NumHiddenLayers != i+1 {
-			return countAttached(ctx, m, c)
+			return countAttached(ctx, m, c, rule)
 		}
-		if counts[i], err = countAttached(ctx, small, c); err != nil {
-			return 0, err
+		if counts[i], err = countAttached(ctx, small, c, rule); err != nil {
+			return t, err
 		}
 	}
-	return counts[0] + (layers-1)*(counts[1]-counts[0]), nil
+	more := func(one, two int) int { return one + (layers-1)*(two-one) }
+	return trainable{more(counts[0].parameters, counts[1].parameters), more(counts[0].state, counts[1].state)}, nil
 }
 
 // withLayers returns a model without weights, of the shape of a config.json but with another number of layers.
@@ -160,16 +174,21 @@ func withLayers(config []byte, layers int) (*model.Model, error) {
 	return model.NewMeta(raw)
 }
 
-// countAttached attaches the adapter, counts its parameters and detaches it.
-func countAttached(ctx context.Context, m *model.Model, c Config) (int, error) {
+// countAttached attaches the adapter, counts what would train and detaches it.
+func countAttached(ctx context.Context, m *model.Model, c Config, rule optim.Rule) (t trainable, err error) {
 	method, err := c.Method.method()
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	a, err := adapter.Attach(ctx, m, infer.AdapterName, method, 0)
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	defer a.Detach()
-	return a.NumTrainable(), nil
+	embedding := embeddingsOf(m, infer.AdapterName)
+	for _, p := range a.Params() {
+		t.state += optim.StateBytes(rule.State(op.Data(p.Param).Rows, op.Data(p.Param).Cols, embedding(p)))
+	}
+	t.parameters = a.NumTrainable()
+	return t, nil
 }

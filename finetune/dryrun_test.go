@@ -95,8 +95,12 @@ func TestCountTrainable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := countAttached(t.Context(), m, c); err != nil || got != want {
-			t.Errorf("%s: %d parameters, want %d (%v)", method, got, want, err)
+		rule, err := c.Train.optimizer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := countAttached(t.Context(), m, c, rule); err != nil || got != want {
+			t.Errorf("%s: %+v, want %+v (%v)", method, got, want, err)
 		}
 	}
 }

@@ -175,15 +175,15 @@ func ExampleLRFactors() {
 	// Output: 0.000 0.500 1.000 0.775 0.550 0.325
 }
 
-// EstimateMemory estimates the memory of a step of full fine-tuning.
-func ExampleEstimateMemory() {
+// EstimateMemory estimates the memory of a step, here of full fine-tuning.
+func ExampleTrainer_EstimateMemory() {
 	m, err := model.New([]byte(`{"model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 160,
 		"num_hidden_layers": 2, "num_attention_heads": 4}`), model.Options{Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}
 	t := finetune.NewTrainer(m, nil, finetune.TrainerOptions{})
-	e := finetune.EstimateMemory(m, t.Params, 512, false)
+	e := t.EstimateMemory(512, false)
 	fmt.Println(m.NumParameters(), e.Gradients, e.Optimizer)
 	// Output: 127296 509184 1018368
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -33,6 +34,9 @@ type goldenRun struct {
 	GradNorms     []float64 `json:"grad_norms"`
 	// Settings are the method's settings, for methods that need more than r and lora_alpha.
 	Settings map[string]any `json:"settings"`
+	// Optim and OptimArgs are Trainer's keys; empty ones are AdamW.
+	Optim     string `json:"optim"`
+	OptimArgs string `json:"optim_args"`
 }
 
 // rate returns the learning rate of a step, counted from 1.
@@ -99,8 +103,11 @@ func newGoldenTrainer(t *testing.T, c golden.Case, g goldenRun, f *golden.File) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := TrainerOptions{AdamBeta1: g.Betas[0], AdamBeta2: g.Betas[1], AdamEpsilon: g.Eps, WeightDecay: g.WeightDecay, WeightDecayAll: true,
-		MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
+	rule, err := optim.NewRule(optim.Settings{Optim: g.Optim, OptimArgs: g.OptimArgs, AdamBeta1: g.Betas[0], AdamBeta2: g.Betas[1], AdamEpsilon: g.Eps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := TrainerOptions{Optimizer: rule, WeightDecay: g.WeightDecay, WeightDecayAll: true, MaxGradNorm: g.MaxGradNorm, MaxTokensPerMicroBatch: 30}
 	var tr *Trainer
 	if g.Method == "full" {
 		tr = NewTrainer(m, nil, o)

@@ -49,10 +49,13 @@ func (s *gradientSum) add(g gradient) {
 	s.free = append(s.free, g)
 }
 
+// addChunk is the number of values that one parallel job adds.
+const addChunk = 1 << 16
+
 // addAndClear adds g to sum and sets g to zero.
 func addAndClear(sum, g []float32) {
-	tensor.Parallel((len(g)+adamChunk-1)/adamChunk, func(c int) {
-		a, b := c*adamChunk, min(len(g), (c+1)*adamChunk)
+	tensor.Parallel((len(g)+addChunk-1)/addChunk, func(c int) {
+		a, b := c*addChunk, min(len(g), (c+1)*addChunk)
 		vec.Add(sum[a:b], sum[a:b], g[a:b])
 		clear(g[a:b])
 	})

@@ -274,7 +274,7 @@ func (r *run) checkpoint() error {
 	}
 	c := r.clock
 	c.Wall = r.wall()
-	err := r.withRoom(func() error { return saveCheckpoint(dir, r.state, c, r.trainer.AdamW, r.saveState) })
+	err := r.withRoom(func() error { return saveCheckpoint(dir, r.state, c, r.trainer.Optimizer, r.saveState) })
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ type Memory struct {
 	// Weights is the size of the model's weights as they are stored, Adapter that of the adapter's parameters.
 	Weights int `json:"weights"`
 	Adapter int `json:"adapter"`
-	// Gradients and Optimizer (AdamW's moments) belong to the trained parameters.
+	// Gradients and Optimizer (its state, such as AdamW's moments) belong to the trained parameters.
 	Gradients int `json:"gradients"`
 	Optimizer int `json:"optimizer"`
 	// Activations are the values of a micro-batch that are kept for the backward pass, and their gradients; or those of an
@@ -92,15 +92,16 @@ func (m Memory) Parts() []MemoryPart {
 		{"activations", m.Activations}, {"cache", m.Cache}, {"scratch", m.Scratch}, {"saving", m.Saving}, {"data", m.Data}, {"program", m.Program}, {"garbage", m.Garbage}}
 }
 
-// EstimateMemory estimates the peak memory of training params with micro-batches of a number of tokens. checkpointing
-// says that layers are recomputed in the backward pass. What the process holds now, apart from weights and params,
-// counts as Program.
-func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpointing bool) Memory {
-	trained := 0
-	for _, p := range params {
+// EstimateMemory estimates the peak memory of training with micro-batches of a number of tokens. checkpointing says that layers are
+// recomputed in the backward pass. What the process holds now, apart from weights, parameters and the optimizer's state, counts
+// as Program.
+func (t *Trainer) EstimateMemory(tokens int, checkpointing bool) Memory {
+	m, trained := t.Model, 0
+	for _, p := range t.Params {
 		trained += 4 * p.Size()
 	}
-	e := estimateParts(m, trained, tokens, checkpointing)
+	f := m.Footprint(infer.AdapterName, t.Options.BF16)
+	e := estimateParts(f, trained, t.Optimizer.StateBytes(), tokens, checkpointing)
 	mapped, own := m.WeightMemory()
 	e.Weights, e.FilePages = mapped+own, mapped
 	if own >= trained && m.NumParameters()*4 == trained {
@@ -112,10 +113,10 @@ func EstimateMemory(m *model.Model, params []model.Param, tokens int, checkpoint
 	return e
 }
 
-// estimateParts estimates all parts but Weights and Program. trained is the size of the trained parameters in bytes.
-func estimateParts(m *model.Model, trained, tokens int, checkpointing bool) Memory {
-	f := m.Footprint(infer.AdapterName)
-	return Memory{Adapter: trained, Gradients: trained, Optimizer: 2 * trained,
+// estimateParts estimates all parts but Weights and Program. trained is the size of the trained parameters in bytes, state that of the
+// optimizer's state.
+func estimateParts(f model.Footprint, trained, state, tokens int, checkpointing bool) Memory {
+	return Memory{Adapter: trained, Gradients: trained, Optimizer: state,
 		Activations: arenaBytes(tokens * f.Training(checkpointing)), Scratch: scratchBytes(f, tokens)}
 }
 
@@ -145,17 +146,17 @@ func (m *Memory) live() int {
 	return m.Anonymous() - m.Activations - m.Scratch - runtimeBytes - m.Garbage
 }
 
-// addSums adds the gradients that wait to be added to others, one for each level of the tree along which they are.
-func (m *Memory) addSums(levels int) { m.Gradients *= 1 + levels }
-
-// sumLevels is the number of levels of a step's sumTree, if its rows are of average length.
-func sumLevels(rows []tasks.Features, batchSize, tokens int) int {
+// AddSums adds the gradients that wait to be added to others: one for each level of the tree along which a step's micro-batches of
+// that many tokens are summed, if the step has rows of average length.
+func (m *Memory) AddSums(rows []tasks.Features, batchSize, tokens int) {
 	all := 0
 	for _, r := range rows {
 		all += r.Tokens()
 	}
-	step := all * batchSize / max(len(rows), 1)
-	return bits.Len(uint(max(0, (step-1)/tokens)))
+	row := all / max(len(rows), 1)
+	step, tokens := row*batchSize, max(tokens, row)
+	m.Gradients *= 1 + bits.Len(uint(max(0, (step-1)/tokens)))
+	m.setGarbage()
 }
 
 const (

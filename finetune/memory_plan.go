@@ -15,6 +15,7 @@ import (
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -164,18 +165,39 @@ func (r *run) checkRandomWeights() error {
 	return nil
 }
 
-// checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and moments alone are too much.
+// checkWeights refuses, before anything is attached, a run of all parameters whose weights, gradients and optimizer alone are too much.
 func (r *run) checkWeights() error {
 	limit, err := r.memoryLimit()
 	if err != nil || r.config.Method.Name != "full" {
 		return err
 	}
+	rule, err := r.config.Train.optimizer()
+	if err != nil {
+		return err
+	}
 	mapped, _ := r.model.WeightMemory()
 	n := 4 * r.model.NumParameters()
-	if e := (Memory{Weights: mapped + n, Gradients: n, Optimizer: 2 * n, FilePages: mapped}); !limit.admits(e) {
+	if e := (Memory{Weights: mapped + n, Gradients: n, Optimizer: weightsState(r.model, rule), FilePages: mapped}); !limit.admits(e) {
 		return limit.exceeded(e, nil)
 	}
 	return nil
+}
+
+// weightsState is the size of an optimizer's state where all weights of a model train.
+func weightsState(m *model.Model, rule optim.Rule) int {
+	tables := map[*model.Weight]bool{}
+	m.Tables(func(w *model.Weight) { tables[w] = true })
+	n := 0
+	m.Weights(func(w *model.Weight) {
+		if w.Tied() == nil && !w.Buffer() {
+			rows := 1
+			if len(w.Shape) > 1 {
+				rows = w.Shape[0]
+			}
+			n += optim.StateBytes(rule.State(rows, w.Size()/rows, tables[w]))
+		}
+	})
+	return n
 }
 
 // checkData refuses, before they are read, data whose files alone are too much: their records are kept in memory.
@@ -215,9 +237,9 @@ func (r *run) planMemory() error {
 	}
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
-		e := EstimateMemory(r.model, r.trainer.Params, tokens, checkpointing)
-		e.addSums(sumLevels(r.rows, r.config.Train.batchSize(), micro))
-		f := r.model.Footprint(infer.AdapterName)
+		e := r.trainer.EstimateMemory(tokens, checkpointing)
+		e.AddSums(r.rows, r.config.Train.batchSize(), micro)
+		f := r.model.Footprint(infer.AdapterName, r.config.Train.BF16)
 		e.Activations = max(e.Activations, arenaBytes(evalTokens*(f.Hidden+f.Forward)))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))
 		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32, and are merged for each checkpoint

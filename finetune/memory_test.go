@@ -33,7 +33,7 @@ func TestEstimateOfActivations(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := float64(op.PeakBytes())
-				want := float64(EstimateMemory(tr.Model, tr.Params, 512, checkpointing).Activations)
+				want := float64(tr.EstimateMemory(512, checkpointing).Activations)
 				if math.Abs(got-want) > 0.2*got {
 					t.Errorf("%s %s, checkpointing %t: expected %.0f KiB of activations, measured %.0f", name, method, checkpointing, want/1024, got/1024)
 				}
@@ -48,13 +48,13 @@ func TestEstimateOfParameters(t *testing.T) {
 	for _, p := range lora.Params {
 		n += 4 * p.Size()
 	}
-	e := EstimateMemory(lora.Model, lora.Params, 64, false)
+	e := lora.EstimateMemory(64, false)
 	if e.Weights != 4*lora.Model.NumParameters() || e.Adapter != n || e.Gradients != n || e.Optimizer != 2*n {
 		t.Errorf("with an adapter of %d bytes the parts are %+v", n, e)
 	}
 	full := trainerOf(t, smallConfig, "full", nil)
 	n = 4 * full.Model.NumParameters()
-	if e := EstimateMemory(full.Model, full.Params, 64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
+	if e := full.EstimateMemory(64, false); e.Weights != n || e.Adapter != 0 || e.Gradients != n || e.Optimizer != 2*n {
 		t.Errorf("if weights of %d bytes train, the parts are %+v", n, e)
 	}
 }

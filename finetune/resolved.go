@@ -13,6 +13,7 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -65,6 +66,7 @@ func (c Config) resolved() ([]setting, error) {
 // fill sets the keys whose empty value stands for another one.
 func (c *Config) fill() {
 	c.Model.Numerics = cmp.Or(c.Model.Numerics, model.HuggingFace)
+	c.Train.Optim = cmp.Or(c.Train.Optim, optim.Default)
 	c.Memory.GradientCheckpointing = cmp.Or(c.Memory.GradientCheckpointing, "auto")
 	c.Task.ShuffleBufferSize = cmp.Or(c.Task.ShuffleBufferSize, shuffleBuffer)
 	if c.Method.Adapter != "" && c.Method.Name == "" {

@@ -55,7 +55,7 @@ func (r *run) restart(ctx context.Context) error {
 	if !(change.Largest <= restartChange*math.Max(1, change.Scale)) {
 		return fmt.Errorf("restart after step %d: a logit changed by %g (the largest is %g): the output must stay what it was", r.state.Step, change.Largest, change.Scale)
 	}
-	reset := r.trainer.AdamW.restart(r.adapter.Params())
+	reset := r.trainer.Optimizer.Restart(r.adapter.Params())
 	if reset == 0 {
 		return fmt.Errorf("restart after step %d: no optimizer state was reset", r.state.Step)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/op"
 )
 
 // TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state
@@ -73,33 +72,5 @@ func TestRestartKeys(t *testing.T) {
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-	}
-}
-
-// TestOptimizerRestart checks that parameters that stay keep their moments, and that new ones start as in a new
-// optimizer.
-func TestOptimizerRestart(t *testing.T) {
-	param := func() model.Param { return model.Param{Param: op.NewParam([]float32{1}, 1, 1)} }
-	move := func(o *AdamW) {
-		for _, p := range o.params {
-			op.Grad(p.Param).Data[0] = 2
-		}
-		o.Step(0.1)
-		o.zeroGrad()
-	}
-	kept, old, fresh, alone := param(), param(), param(), param()
-	o := NewAdamW([]model.Param{kept, old}, 0.9, 0.999, 1e-8, 0)
-	move(o)
-	if n := o.restart([]model.Param{fresh, kept}); n != 1 {
-		t.Errorf("%d values start at zero, want 1", n)
-	}
-	move(o)
-	one := NewAdamW([]model.Param{alone}, 0.9, 0.999, 1e-8, 0)
-	move(one)
-	if got, want := op.Data(fresh.Param).Data[0], op.Data(alone.Param).Data[0]; got != want {
-		t.Errorf("a new parameter is at %g, in a new optimizer at %g", got, want)
-	}
-	if o.steps[0] != 1 || o.steps[1] != 2 {
-		t.Errorf("steps are %v, want [1 2]", o.steps)
 	}
 }

@@ -147,6 +147,9 @@ func (r *run) checkDigest(digest string) error {
 		return nil
 	}
 	if r.state.Recipe != nil {
+		if known, err := r.fixedDigest(r.keysThen()); err != nil || r.state.Digest == known {
+			return err
+		}
 		return r.rowsChanged()
 	}
 	legacy, changed := r.legacyRun(r.state.Digest)
@@ -160,13 +163,19 @@ func (r *run) checkDigest(digest string) error {
 	return nil
 }
 
+// keysThen are the settings whose keys the checkpoint knows. Those that are newer have their defaults, or compareRecipe would have
+// refused them.
+func (r *run) keysThen() []setting {
+	return slices.DeleteFunc(slices.Clone(r.settings), func(s setting) bool { return r.state.Recipe[s.key] == nil })
+}
+
 // loadState loads the state of the optimizer and the adapter.
 func (r *run) loadState() error {
 	if now := kernel(r.config.Train.arithmetic()); r.state.Kernel != now {
 		r.options.Log.Warn().Str("then", r.state.Kernel).Str("now", now).
 			Msg("the checkpoint was made on another kernel: the run continues, but not to the same bits")
 	}
-	if err := r.trainer.AdamW.load(filepath.Join(r.resumeFrom, "optimizer.safetensors")); err != nil {
+	if err := r.trainer.Optimizer.Load(filepath.Join(r.resumeFrom, "optimizer.safetensors")); err != nil {
 		return err
 	}
 	if r.adapter != nil {

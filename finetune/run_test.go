@@ -269,7 +269,7 @@ func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
 		if math.Abs(got.Loss-want.Loss) > 1e-6 || got.Scored != want.Scored {
 			t.Errorf("micro-batches of %d tokens: %+v, want %+v", tokens, got, want)
 		}
-		r.trainer.AdamW.zeroGrad()
+		r.trainer.Optimizer.ZeroGrad()
 	}
 }
 

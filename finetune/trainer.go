@@ -12,6 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -21,7 +22,8 @@ var ErrDiverged = errors.New("training has diverged")
 // TrainerOptions say how a Trainer trains. The zero value is AdamW with PyTorch's betas, without weight decay or
 // clipping.
 type TrainerOptions struct {
-	// AdamBeta1, AdamBeta2 and AdamEpsilon are AdamW's; 0 means 0.9, 0.999 and 1e-8.
+	// Optimizer moves the parameters; nil is AdamW with AdamBeta1, AdamBeta2 and AdamEpsilon, where 0 means 0.9, 0.999 and 1e-8.
+	Optimizer                         optim.Rule
 	AdamBeta1, AdamBeta2, AdamEpsilon float64
 	WeightDecay                       float64
 	// WeightDecayAll lets norms and biases decay too, which Hugging Face's Trainer leaves out.
@@ -61,7 +63,8 @@ type Trainer struct {
 	Model *model.Model
 	// Params are the trained parameters, in a fixed order.
 	Params []model.Param
-	AdamW  *AdamW
+	// Optimizer moves them.
+	Optimizer *optim.Optimizer
 	// Options are those given to NewTrainer, with defaults filled in.
 	Options TrainerOptions
 	// Profile, if not nil, collects the time of steps by kind of operator.
@@ -77,6 +80,9 @@ type Trainer struct {
 func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	o.AdamBeta1, o.AdamBeta2 = cmp.Or(o.AdamBeta1, 0.9), cmp.Or(o.AdamBeta2, 0.999)
 	o.AdamEpsilon = cmp.Or(o.AdamEpsilon, 1e-8)
+	if o.Optimizer == nil {
+		o.Optimizer = optim.AdamW{Beta1: o.AdamBeta1, Beta2: o.AdamBeta2, Eps: o.AdamEpsilon}
+	}
 	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
 	t := &Trainer{Model: m, Options: o}
 	if a == nil {
@@ -84,11 +90,11 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 	} else {
 		t.setAdapter(a)
 	}
-	t.AdamW = &AdamW{Beta1: o.AdamBeta1, Beta2: o.AdamBeta2, Eps: o.AdamEpsilon, WeightDecay: o.WeightDecay}
+	how := optim.Options{WeightDecay: o.WeightDecay, Embedding: embeddingsOf(m, t.adapter)}
 	if !o.WeightDecayAll {
-		t.AdamW.exempt = exemptFromDecay(m, t.adapter)
+		how.NoDecay = exemptFromDecay(m, t.adapter)
 	}
-	t.AdamW.restart(t.Params)
+	t.Optimizer = optim.New(o.Optimizer, t.Params, how)
 	return t
 }
 
@@ -135,7 +141,7 @@ func (t *Trainer) step(ctx context.Context, rows []tasks.Features, number int, l
 		err = check(t.Params)
 	}
 	if err != nil {
-		t.AdamW.zeroGrad()
+		t.Optimizer.ZeroGrad()
 		return s, err
 	}
 	t.update(s.GradNorm, number+1, lr)
@@ -146,11 +152,11 @@ func (t *Trainer) step(ctx context.Context, rows []tasks.Features, number int, l
 func (t *Trainer) update(norm float64, step int, lr float64) {
 	began := time.Now()
 	clip(t.Params, norm, t.Options.MaxGradNorm)
-	t.AdamW.Step(lr)
+	t.Optimizer.Step(lr)
 	if t.hooks != nil {
 		t.hooks.OnStepEnd(step)
 	}
-	t.AdamW.zeroGrad()
+	t.Optimizer.ZeroGrad()
 	if t.hooks != nil {
 		t.hooks.ParamsChanged()
 	}

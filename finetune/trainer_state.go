@@ -17,6 +17,7 @@ import (
 
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/input"
+	"github.com/spagotune/spagotune/optim"
 )
 
 // TrainerState is the content of a checkpoint's trainer_state.json, beside the weights and the optimizer.
@@ -99,12 +100,12 @@ const stateFile = "trainer_state.json"
 
 // saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
 // state follow.
-func saveCheckpoint(dir string, s TrainerState, c clock, o *AdamW, save func(dir string) error) error {
+func saveCheckpoint(dir string, s TrainerState, c clock, o *optim.Optimizer, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
 		}
-		if err := o.save(filepath.Join(tmp, "optimizer.safetensors")); err != nil {
+		if err := o.Save(filepath.Join(tmp, "optimizer.safetensors")); err != nil {
 			return err
 		}
 		s.Kernel = kernel(s.Arithmetic)

@@ -76,7 +76,7 @@ func evalBatches(m *model.Model, rows []tasks.Features, tokens int) [][]tasks.Fe
 // the weights less often and take more memory.
 func DefaultMicroBatchTokens(m *model.Model) int {
 	const activationBytes = 128 << 20
-	return min(max(activationBytes/(4*m.Footprint("").Training(false)), 512), 1024)
+	return min(max(activationBytes/(4*m.Footprint("", false).Training(false)), 512), 1024)
 }
 
 // EvalTokens returns how many tokens run at once if no backward pass follows, given the tokens of a micro-batch in

@@ -32,8 +32,9 @@ func (f Footprint) Training(checkpointing bool) int {
 	return f.Kept + f.Hidden + max(f.Backward, f.Head)
 }
 
-// Footprint estimates what passes with the named adapter hold. It runs no operator, so a model from NewMeta will do.
-func (m *Model) Footprint(adapter string) Footprint {
+// Footprint estimates what passes with the named adapter hold, with BF16 (see op.Pass) or without. It runs no operator, so a model from
+// NewMeta will do.
+func (m *Model) Footprint(adapter string, bf16 bool) Footprint {
 	n := min(64, m.Config().MaxPositionEmbeddings)
 	b := &Batch{IDs: make([]int32, n)}
 	tokens := n
@@ -43,7 +44,7 @@ func (m *Model) Footprint(adapter string) Footprint {
 	}
 	f := Footprint{Hidden: m.Config().HiddenSize}
 	f.Head = 4*f.Hidden + min(m.Config().VocabSize, op.VocabTile)
-	for _, l := range op.Footprints(func(p *op.Pass) {
+	for _, l := range op.Footprints(bf16, func(p *op.Pass) {
 		p.Adapter = adapter
 		m.Forward(p, b, nil)
 	}) {

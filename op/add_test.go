@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -94,6 +95,12 @@ func TestContentInsideACheckpoint(t *testing.T) {
 
 // TestFootprint compares estimates with what passes hold.
 func TestFootprint(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("bf16 %t", bf16), func(t *testing.T) { footprint(t, bf16) })
+	}
+}
+
+func footprint(t *testing.T, bf16 bool) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const rows, n = 100, 16
 	qkv, out, up, gate, down, norm := weight{param(r, 3*n, n)}, weight{param(r, n, n)}, weight{param(r, 3*n, n)}, weight{param(r, 3*n, n)}, weight{param(r, n, 3*n)}, uniform(r, n)
@@ -110,7 +117,7 @@ func TestFootprint(t *testing.T) {
 		return LayerNorm(p, Add(p, x, MLP(p, x, GELU, up, down)), norm, norm, nil, nil, 1e-5)
 	}
 	for name, f := range map[string]func(*Pass, mat.Tensor) mat.Tensor{"pre-norm": pre, "post-norm": post} {
-		want := Footprints(func(p *Pass) { Checkpoint(p, p.view(tensor.New(rows, n), true), nil, f) })[0]
+		want := Footprints(bf16, func(p *Pass) { Checkpoint(p, p.view(tensor.New(rows, n), true), nil, f) })[0]
 		run := func(p *Pass) (x, y mat.Tensor, before int) {
 			v := p.New(rows, n)
 			copy(v.m.Data, uniform(r, rows*n))
@@ -119,14 +126,14 @@ func TestFootprint(t *testing.T) {
 			ResetPeak()
 			return v, Checkpoint(p, v, nil, f), before
 		}
-		p := &Pass{}
+		p := &Pass{BF16: bf16}
 		_, _, before := run(p)
 		x := rows * n
 		if got := PeakBytes()/4 - before; math.Abs(float64(got-want.Forward)) > 0.1*float64(got) {
 			t.Errorf("%s: the forward pass holds %d values, %d expected", name, got, want.Forward)
 		}
 		p.Release()
-		p = &Pass{Grad: true}
+		p = &Pass{Grad: true, BF16: bf16}
 		_, y, before := run(p)
 		if got := memory.used - before - x; math.Abs(float64(got-want.Kept)) > 0.02*float64(got) {
 			t.Errorf("%s: %d values are kept, %d expected", name, got, want.Kept)

@@ -57,7 +57,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
+		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, rounds: true, keeps: rows * s.Heads,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q = Matrix(qkv)
@@ -71,10 +71,15 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time("attention backward")()
+			m, made := p.content(qkv)
+			a.q, a.kv = m, m
 			dx := p.Zeros(rows, cols)
 			a.backward(dx.m, dx.m, gy.m)
 			a.rotate(dx.m, r.unrotate)
-			a.rotate(a.q, r.undo)
+			if made == nil {
+				a.rotate(a.q, r.undo)
+			}
+			p.freeMade(made)
 			return []*Tensor{dx}
 		},
 	})

@@ -13,10 +13,10 @@ type Footprint struct {
 }
 
 // Footprints are those of the Checkpoints that f runs, in their order. No operator is run, and values have no content. Every
-// value counts as one that wants a gradient.
-func Footprints(f func(p *Pass)) []Footprint {
+// value counts as one that wants a gradient. bf16 says that the pass has BF16.
+func Footprints(bf16 bool, f func(p *Pass)) []Footprint {
 	m := &meter{}
-	f(&Pass{Grad: true, meter: m})
+	f(&Pass{Grad: true, BF16: bf16, meter: m})
 	return m.found
 }
 
@@ -49,6 +49,17 @@ func (s *scope) stays(v, result *Tensor) bool {
 	return s.pass.again || !v.droppable()
 }
 
+// stay is the size of what stays of a value after the forward pass.
+func (s *scope) stay(v, result *Tensor) int {
+	switch {
+	case !s.stays(v, result):
+		return 0
+	case v != result && !s.pass.again && v.packable():
+		return v.rows * ((v.cols + 1) / 2)
+	}
+	return v.Size()
+}
+
 // taken is the operand whose buffer a sum takes where a backward pass follows.
 func (o *operation) taken() *Tensor {
 	for i := len(o.values) - 1; i >= 0; i-- {
@@ -63,10 +74,7 @@ func (o *operation) taken() *Tensor {
 func (s *scope) kept(result *Tensor) int {
 	n := 0
 	for _, o := range s.ops {
-		n += o.keeps
-		if s.stays(o.out, result) {
-			n += o.out.Size()
-		}
+		n += o.keeps + s.stay(o.out, result)
 	}
 	return n
 }
@@ -116,7 +124,10 @@ func (s *scope) backwardPeak(result *Tensor) int {
 		if o.fetches && len(o.values) > 0 && !s.pass.again && o.values[0].droppable() {
 			peak = max(peak, held+o.values[0].Size())
 		}
-		var made []*gradient
+		made, unpacked := []*gradient(nil), 0
+		if o.rounds && !s.pass.again && o.values[0].packable() {
+			unpacked = o.values[0].Size()
+		}
 		for _, v := range o.values {
 			n := g
 			if o.sums || o.inPlace {
@@ -127,11 +138,8 @@ func (s *scope) backwardPeak(result *Tensor) int {
 			}
 			made = append(made, n)
 		}
-		peak = max(peak, held)
-		held -= o.keeps
-		if s.stays(o.out, result) {
-			held -= o.out.Size()
-		}
+		peak = max(peak, held+unpacked)
+		held -= o.keeps + s.stay(o.out, result)
 		drop(g)
 		for k, v := range o.values {
 			if grads[v] != nil { // two gradients become one

@@ -98,7 +98,5 @@ func (l *linear) paramGrads(gy tensor.Matrix) {
 	stop := l.pass.Time("parameter gradient")
 	tensor.Parallel(len(jobs), func(i int) { jobs[i](x) })
 	stop()
-	if made != nil {
-		l.pass.Free(made)
-	}
+	l.pass.freeMade(made)
 }

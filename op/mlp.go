@@ -28,7 +28,7 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		kind = "swiglu"
 	}
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true,
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true, rounds: true,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time(kind)()
 			m := Matrix(x)
@@ -41,7 +41,8 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time(kind)()
-			m, dx := Matrix(x), p.New(rows, cols)
+			m, made := p.content(x)
+			dx := p.New(rows, cols)
 			byRows(rows, func(from, to int) {
 				buf, scratch := memory.get(n)
 				defer memory.put(buf)
@@ -50,6 +51,7 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 					a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch)
 				}
 			})
+			p.freeMade(made)
 			return []*Tensor{dx}
 		},
 	})

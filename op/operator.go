@@ -32,6 +32,8 @@ type Operator struct {
 	Saves bool
 	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
+	// rounds says that Backward reads its first operand by Pass.content and needs no more of it than bfloat16 holds.
+	rounds bool
 	// sums says that the value is the sum of the operands, which may be computed in the buffer of one of them.
 	sums bool
 	// pure says that Forward computes only the value, and that Backward does not need it.
@@ -68,6 +70,9 @@ func (p *Pass) Apply(o Operator) mat.Tensor {
 		v.readers++
 		if o.fetches && i == 0 {
 			v.fetched++
+		}
+		if o.rounds && i == 0 {
+			v.rounded++
 		}
 	}
 	switch {

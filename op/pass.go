@@ -85,9 +85,14 @@ func (p *Pass) Free(x *Tensor) {
 	}
 	_, ok := p.live[x]
 	delete(p.live, x)
+	packed := x.packed
+	x.packed = nil
 	p.mu.Unlock()
 	if ok {
 		memory.put(x.span)
+	}
+	if packed != nil {
+		p.Free(packed)
 	}
 }
 

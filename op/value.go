@@ -25,6 +25,8 @@ type Tensor struct {
 	readers int                     // operators that read it, in all
 	fetched int                     // those that can fetch it in the backward pass
 	remake  func(dst tensor.Matrix) // computes the content again, or nil
+	rounded int                     // those that need only bfloat16 of it there
+	packed  *Tensor                 // the content in bfloat16, or nil
 	saved   bool                    // the operator that computed it reads it in its backward pass
 	dropped bool                    // the buffer is gone; remake computes the content again
 	shared  int                     // further operands to which a gradient was handed
@@ -83,7 +85,7 @@ func dims(x mat.Tensor) (rows, cols int) {
 	return s[0], s[1]
 }
 
-// content returns the content of x, computed again if it was dropped. The caller frees made, which may be nil.
+// content returns the content of x, computed again if it was dropped, or unpacked. The caller frees made, which may be nil.
 func (p *Pass) content(x mat.Tensor) (m tensor.Matrix, made *Tensor) {
 	v, ok := x.Value().(*Tensor)
 	if !ok || !v.dropped {
@@ -92,6 +94,13 @@ func (p *Pass) content(x mat.Tensor) (m tensor.Matrix, made *Tensor) {
 	made = p.New(v.rows, v.cols)
 	v.remake(made.m)
 	return made.m, made
+}
+
+// freeMade frees what content has made.
+func (p *Pass) freeMade(made *Tensor) {
+	if made != nil {
+		p.Free(made)
+	}
 }
 
 // Value returns the tensor itself.

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/spagotune/spagotune/internal/cpu"
@@ -73,6 +74,21 @@ func (o *operand) packTiled(block []float32, dst []uint16, ld, lane, n, k0, kc i
 				}
 			}
 		}
+	}
+}
+
+// NarrowBF16 rounds len(src) values to bfloat16, as the factors of products are rounded: subnormal numbers become zeros.
+func NarrowBF16(dst []uint16, src []float32) {
+	dst, whole := dst[:len(src)], 0
+	if cpu.UsedUnit != cpu.NoUnit {
+		whole = len(src) / pairBlock
+	}
+	const most = 1 << 9 // blocks of one call, some microseconds
+	for b := 0; b < whole; b += most {
+		narrow(min(most, whole-b), &src[b*pairBlock], &dst[b*pairBlock])
+	}
+	for i := whole * pairBlock; i < len(src); i++ {
+		dst[i] = uint16(math.Float32bits(rounded1(src[i])) >> 16)
 	}
 }
 

@@ -32,6 +32,8 @@ type benchCmd struct {
 	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
 	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
+	Optim                 string   `default:"adamw_torch" placeholder:"NAME" help:"Optimizer, by Trainer's name. Default ${default}."`
+	SliceTokens           int      `placeholder:"N" help:"Tokens of a micro-batch, as slice_tokens in a recipe. Default: by the model."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
 	Adapter               string   `hub:"adapter" placeholder:"NAME" help:"With --decode: adapter to apply, without merging it. A folder, or a name on the Hub."`
@@ -46,8 +48,8 @@ type benchCmd struct {
 
 // Help returns notes and examples for --help.
 func (benchCmd) Help() string {
-	return `All other settings are fixed: lora_alpha 16, an adapter on every linear layer but the head's, no dropout, AdamW with a
-constant learning rate of 3e-4, no weight decay, no clipping. A model without a head gets one with two classes. Batches have no
+	return `All other settings are fixed: lora_alpha 16, an adapter on every linear layer but the head's, no dropout, a constant
+learning rate of 3e-4, no weight decay, no clipping. A model without a head gets one with two classes. Batches have no
 padding, so tokens per second count real tokens.
 
 Examples:
@@ -55,6 +57,7 @@ Examples:
   finetune bench --model smollm2 --dense 256 --method lora --batch 4 --steps 10 --threads 2 --json
   finetune bench --model smollm2 --dense 256 --method lora --bf16
   finetune bench --random-model qwen2.5-0.5b/config.json --dense 256 --method lora --bf16
+  finetune bench --random-model qwen3-0.6b/config.json --dense 256 --method full --optim adamw_8bit --slice-tokens 1024
   finetune bench --model smollm2 --decode 256
   finetune bench --model smollm2 --decode 256 --adapter run
   finetune bench --model minilm --forward 128 --batch 1 --steps 50
@@ -89,7 +92,8 @@ func (c *benchCmd) Run(g *globals) error {
 		return errors.New("bench: --dense needs no data; leave out --data")
 	}
 	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
-		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile, BF16: c.BF16})
+		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile, BF16: c.BF16,
+		Optim: c.Optim, MaxTokensPerMicroBatch: c.SliceTokens})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package finetune
+package optim
 
 import (
 	"math"
@@ -17,13 +17,13 @@ func TestLRScale(t *testing.T) {
 	for _, s := range scales {
 		params = append(params, model.Param{Param: op.NewParam([]float32{start}, 1, 1), LRScale: s})
 	}
-	o := NewAdamW(params, 0.9, 0.999, 0, decay)
+	o := New(AdamW{Beta1: 0.9, Beta2: 0.999}, params, Options{WeightDecay: decay})
 	for range steps {
 		for _, p := range params {
 			op.Grad(p.Param).Data[0] = 2.5
 		}
 		o.Step(lr)
-		o.zeroGrad()
+		o.ZeroGrad()
 	}
 	for i, s := range scales {
 		if s == 0 {
