@@ -165,7 +165,7 @@ func TestNothingHeldOutIsNotRead(t *testing.T) {
 		return io.NopCloser(strings.NewReader(`{"text": "a b c"}`)), nil
 	}
 	for split, want := range map[Split]int{Train: 1, Eval: 0, Test: 0} {
-		task := &Text{Data: data.Files("d.jsonl"), Field: data.Paths{"text"}, BlockSize: 8, store: data.Store{Open: open}}
+		task := &Text{Data: data.Files("d.jsonl"), Field: data.Paths{"text"}, BlockSize: 8, reading: reading{data.Store{Open: open}}}
 		documents := 0
 		opened = 0
 		for _, err := range task.Examples(split) {
