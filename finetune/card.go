@@ -211,8 +211,8 @@ With PEFT:
 
     from peft import PeftModel
     from transformers import {{.Class}}, AutoTokenizer
-    tokenizer = AutoTokenizer.from_pretrained({{if .Tokenizer}}"{{.Name}}"{{else}}{{template "base" .}}{{end}})
     base = {{.Class}}.from_pretrained({{template "base" .}})
+    tokenizer = AutoTokenizer.from_pretrained({{if .Tokenizer}}"{{.Name}}", config=base.config{{else}}{{template "base" .}}{{end}})
     {{- if .VocabSize}}
     base.resize_token_embeddings(len(tokenizer))
     {{- end}}

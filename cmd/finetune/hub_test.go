@@ -359,7 +359,7 @@ func TestCardOfChat(t *testing.T) {
 	base := `"org/tiny", revision="` + s.Repo("models/org/tiny").Commit() + `"`
 	for _, want := range []string{
 		"finetune generate --model org/tiny --adapter me/chat --chat --prompt TEXT\n", "datasets:\n- org/chats\npipeline_tag", "| step | held-out loss |\n|---|---|\n",
-		"    tokenizer = AutoTokenizer.from_pretrained(\"me/chat\")\n    base = AutoModelForCausalLM.from_pretrained(" + base + ")\n" +
+		"    base = AutoModelForCausalLM.from_pretrained(" + base + ")\n    tokenizer = AutoTokenizer.from_pretrained(\"me/chat\", config=base.config)\n" +
 			"    base.resize_token_embeddings(len(tokenizer))\n    model = PeftModel.from_pretrained(base, \"me/chat\")\n",
 	} {
 		if !strings.Contains(card, want) {
