@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"pipeline":            {"head", "infer", "model", "op", "tasks", "tensor", "tokenizer"},
 	"evaluate":            {"head", "infer", "model", "tasks", "tokenizer"},
 	"verify":              {"checkpoint", "head", "model", "op", "tensor"},
-	"convert":             {"adapter", "checkpoint", "checkpoint/gguf", "checkpoint/llamacpp", "head", "infer", "model", "op", "tasks", "tensor", "internal/folder"},
+	"convert":             {"adapter", "checkpoint", "checkpoint/gguf", "checkpoint/llamacpp", "head", "infer", "model", "op", "tasks", "tensor", "tokenizer", "internal/folder"},
 	"inspect":             {"adapter", "checkpoint", "checkpoint/llamacpp", "infer", "model"},
 	"finetune": {"adapter", "checkpoint", "checkpoint/llamacpp", "evaluate", "head", "hub", "infer", "model", "op", "optim", "tasks", "tensor", "tokenizer",
 		"internal/build", "internal/cpu", "internal/folder", "internal/plot", "internal/vec"},

@@ -72,6 +72,7 @@ var (
 	_ ConfigTranslator     = (*AdaLoRA)(nil)
 	_ model.Adapter        = (*adalora)(nil)
 	_ model.DeltaForwarder = (*adalora)(nil)
+	_ model.ApartLimiter   = (*adalora)(nil)
 	_ Ranker               = (*adalora)(nil)
 	_ SpectrumFactorer     = (*adalora)(nil)
 )
@@ -240,6 +241,9 @@ func (l *adalora) Backward(dx, gy tensor.Matrix) {
 	defer s.give()
 	tensor.NN(dx, s.Matrix, op.Data(l.a), 1)
 }
+
+// ApartRows implements model.ApartLimiter.
+func (l *adalora) ApartRows(out, in int) int { return productRows(out, in) }
 
 // Grad implements model.Adapter: with h = x·Aᵀ and g = gy·B, dA += (s·g∘E)ᵀ·x, dB += gyᵀ·(s·h∘E), dE += s·Σₜ g∘h.
 func (l *adalora) Grad(x, gy tensor.Matrix) {

@@ -36,6 +36,24 @@ type LowRankOptions struct {
 // defaultFactorRank is the rank for a layer without factors where no rank and no error is asked for.
 const defaultFactorRank = 64
 
+func (o LowRankOptions) validate() error {
+	switch {
+	case o.Rank < 0 || o.Rank > maxRank:
+		return fmt.Errorf("rank %d; want 1 to %d", o.Rank, maxRank)
+	case !(o.Error >= 0 && o.Error < 1):
+		return fmt.Errorf("error %g; want a number from 0 to below 1", o.Error)
+	}
+	return nil
+}
+
+// orDefault are the options for an update without factors.
+func (o LowRankOptions) orDefault() LowRankOptions {
+	if o.Rank == 0 && o.Error == 0 {
+		o.Rank = defaultFactorRank
+	}
+	return o
+}
+
 // LowRank is a layer's update as LoRA's matrices.
 type LowRank struct {
 	Path string
@@ -55,13 +73,11 @@ func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, err
 	if err := a.onlyLayers(); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	switch {
-	case a.restores != nil:
+	if a.restores != nil {
 		return nil, ErrMerged
-	case o.Rank < 0 || o.Rank > maxRank:
-		return nil, fmt.Errorf("adapter: rank %d; want 1 to %d", o.Rank, maxRank)
-	case !(o.Error >= 0 && o.Error < 1):
-		return nil, fmt.Errorf("adapter: error %g; want a number from 0 to below 1", o.Error)
+	}
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	all, errs := make([]LowRank, len(a.layers)), make([]error, len(a.layers))
 	tensor.Parallel(len(all), func(i int) {
@@ -124,10 +140,7 @@ func (a *Adapter) lowRankOf(l Layer, o LowRankOptions) (LowRank, error) {
 	if ok {
 		delta = product(f.B, f.A)
 	}
-	if o.Rank == 0 && o.Error == 0 {
-		o.Rank = defaultFactorRank
-	}
-	err := f.truncate(delta, o)
+	err := f.truncate(delta, o.orDefault())
 	return f, err
 }
 

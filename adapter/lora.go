@@ -61,6 +61,7 @@ var (
 	_ PatternLister        = (*LoRA)(nil)
 	_ model.Adapter        = (*lora)(nil)
 	_ model.DeltaForwarder = (*lora)(nil)
+	_ model.ApartLimiter   = (*lora)(nil)
 	_ model.BiasAdder      = (*lora)(nil)
 	_ Ranker               = (*lora)(nil)
 	_ SpectrumFactorer     = (*lora)(nil)
@@ -226,6 +227,9 @@ func (l *lora) Backward(dx, gy tensor.Matrix) {
 	defer g.give()
 	tensor.NN(dx, g.Matrix, op.Data(l.a), 1)
 }
+
+// ApartRows implements model.ApartLimiter.
+func (l *lora) ApartRows(out, in int) int { return productRows(out, in) }
 
 // SpectrumFactors implements SpectrumFactorer.
 func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {

@@ -63,6 +63,7 @@ var (
 	_ MethodNamer          = (*LoRAXS)(nil)
 	_ model.Adapter        = (*loraxs)(nil)
 	_ model.DeltaForwarder = (*loraxs)(nil)
+	_ model.ApartLimiter   = (*loraxs)(nil)
 	_ TensorStorer         = (*loraxs)(nil)
 	_ Ranker               = (*loraxs)(nil)
 	_ SpectrumFactorer     = (*loraxs)(nil)
@@ -193,6 +194,9 @@ func (l *loraxs) Backward(dx, gy tensor.Matrix) {
 	tensor.NN(t.Matrix, g.Matrix, op.Data(l.r), 0)
 	tensor.NN(dx, t.Matrix, op.Data(l.a), 1)
 }
+
+// ApartRows implements model.ApartLimiter.
+func (l *loraxs) ApartRows(out, in int) int { return productRows(out, in) }
 
 // Grad implements model.Adapter: dR += (s·gy·B)ᵀ·(x·Aᵀ).
 func (l *loraxs) Grad(x, gy tensor.Matrix) {

@@ -108,6 +108,11 @@ func (s lowRank) scale(r int, alpha float64) float32 {
 	return float32(alpha / float64(r))
 }
 
+// productRows is how many tokens make beside the weight the multiply-adds that merging makes, where ΔW is a product of two matrices
+// through r numbers: r·(in + out) for each token, and r·in·out. Measured for r = 8 to 256, sides of 576 to 4096 and AVX-512, the
+// times are equal at 0.8 to 1.4 of that.
+func productRows(out, in int) int { return out * in / (out + in) }
+
 // Init says how an adapter starts: InitDefault, InitRandom, InitGaussian, InitPiSSA, "pissa_niter_N" or InitOLoRA. Files
 // may name another start of PEFT's that leaves the base as it is: "eva", "orthogonal" or "mica". What was trained from
 // there is a plain LoRA.

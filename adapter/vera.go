@@ -59,6 +59,7 @@ var (
 	_ SharedTensorStorer   = (*VeRA)(nil)
 	_ model.Adapter        = (*vera)(nil)
 	_ model.DeltaForwarder = (*vera)(nil)
+	_ model.ApartLimiter   = (*vera)(nil)
 	_ TensorStorer         = (*vera)(nil)
 	_ Ranker               = (*vera)(nil)
 )
@@ -236,6 +237,9 @@ func (v *vera) Backward(dx, gy tensor.Matrix) {
 	defer s.give()
 	tensor.NN(dx, s.Matrix, v.a, 1)
 }
+
+// ApartRows implements model.ApartLimiter.
+func (v *vera) ApartRows(out, in int) int { return productRows(out, in) }
 
 // Grad implements model.Adapter: db = Σₜ gy∘((x·Aᵀ∘d)·Bᵀ), dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
 func (v *vera) Grad(x, gy tensor.Matrix) {

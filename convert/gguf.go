@@ -33,8 +33,7 @@ type GGUFReport struct {
 	Output string `json:"output"`
 	Type   string `json:"type"`
 	Bytes  int    `json:"bytes"`
-	// Modelfile is ollama's file beside the output.
-	Modelfile string `json:"modelfile"`
+	Modelfile
 	Effect
 	// Lost is what the file has no place for.
 	Lost []string `json:"lost,omitempty"`

@@ -111,7 +111,7 @@ func TestGGUFRoundTrip(t *testing.T) {
 			if r.Largest > 1e-4*r.Scale || r.SameGreedy != r.LogitChange.Tokens || r.LossBefore == 0 {
 				t.Errorf("%+v", r)
 			}
-			if raw, err := os.ReadFile(r.Modelfile); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
+			if raw, err := os.ReadFile(r.Modelfile.Path); err != nil || !strings.Contains(string(raw), "FROM ./m.gguf") {
 				t.Errorf("Modelfile: %v\n%s", err, raw)
 			}
 			folder := filepath.Join(t.TempDir(), "back")
@@ -223,11 +223,13 @@ func stirAdapter(t *testing.T, base, method string, settings map[string]any) str
 	return dir
 }
 
-var loras = []struct {
+type loraCase struct {
 	name, method string
 	settings     map[string]any
 	exact        bool
-}{
+}
+
+var loras = []loraCase{
 	{"lora", "lora", map[string]any{"r": 4}, true}, {"rslora", "rslora", map[string]any{"r": 4}, true},
 	{"patterns", "lora", map[string]any{"r": 4, "rank_pattern": map[string]any{"q_proj": 2}, "alpha_pattern": map[string]any{"v_proj": 32}}, true},
 	{"mora1", "mora", map[string]any{"r": 2, "mora_type": 1}, true}, {"mora6", "mora", map[string]any{"r": 2, "mora_type": 6}, true},
@@ -267,6 +269,55 @@ func TestLoRA(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDifference: what a model has beyond its base, as plain LoRA, has the model's logits, at the rank of the update.
+func TestDifference(t *testing.T) {
+	base := decoderFolder(t, "llama", "")
+	dir := t.TempDir()
+	tuned, out := filepath.Join(dir, "tuned"), filepath.Join(dir, "plain")
+	if _, err := Merge(t.Context(), base, stirAdapter(t, base, "lora", map[string]any{"r": 4, "target_modules": []string{"q_proj", "up_proj"}}), tuned, ""); err != nil {
+		t.Fatal(err)
+	}
+	r, err := LoRA(t.Context(), LoRAOptions{Model: base, Adapter: tuned, Output: out, LowRankOptions: adapter.LowRankOptions{Error: 1e-4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Layers) != 2 || r.Layers[0].Rank != 4 || r.Layers[1].Rank != 4 || r.Exact || r.Error > 1e-4 || r.Largest > 1e-4*r.Scale || r.LossBefore == 0 {
+		t.Errorf("%+v", r)
+	}
+	other := decoderFolder(t, "llama", `, "rms_norm_eps": 1e-5`)
+	for _, tt := range []struct{ base, tuned, want string }{
+		{base, base, "has the weights of its base"},
+		{tuned, decoderFolder(t, "llama", `, "hidden_size": 32`), "must have one shape"},
+		{base, stirNorm(t, other), "model.norm.weight differs"},
+	} {
+		failed := filepath.Join(dir, "failed")
+		if _, err := LoRA(t.Context(), LoRAOptions{Model: tt.base, Adapter: tt.tuned, Output: failed}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error %v, want %q", err, tt.want)
+		}
+		if _, err := os.Stat(failed); err == nil {
+			t.Error("a folder was written")
+		}
+	}
+}
+
+// stirNorm is a model's folder with another last norm.
+func stirNorm(t *testing.T, dir string) string {
+	t.Helper()
+	m := tiny.Load(t, dir)
+	m.Weights(func(w *model.Weight) {
+		if w.Name == "model.norm.weight" {
+			v := w.Values("")
+			v[0]++
+			w.SetValues(v)
+		}
+	})
+	out := filepath.Join(t.TempDir(), "stirred")
+	if err := m.Save(t.Context(), out, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // TestLoRAGGUF reads the tensors back: their product times alpha over the rank is ΔW, with its rows in llama.cpp's order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,8 +42,7 @@ type LoRAReport struct {
 	Worst string  `json:"worst_layer,omitempty"`
 	// Layers has the layers of one name together.
 	Layers []LoRALayers `json:"layers"`
-	// Modelfile is ollama's file beside a GGUF file.
-	Modelfile string `json:"modelfile,omitempty"`
+	Modelfile
 	Effect
 }
 
@@ -106,24 +106,21 @@ func convertLoRA(ctx context.Context, o LoRAOptions, write writeLoRA) (*LoRARepo
 	if o.Adapter == "" {
 		return nil, errors.New("no adapter is named; name its folder with --adapter")
 	}
-	s, err := infer.Open(ctx, o.Model, o.Adapter)
+	u, err := openUpdate(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.Close() }()
-	layers, err := s.Attached.LowRank(ctx, o.LowRankOptions)
+	defer u.close()
+	s, layers := u.base, u.layers
+	plain, err := adapter.AttachLowRank(ctx, s.Model, plainName, layers, u.like)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := adapter.AttachLowRank(ctx, s.Model, plainName, layers, s.Attached.Method.Settings())
+	before, err := measure(ctx, u.tuned, o.Data)
 	if err != nil {
 		return nil, err
 	}
-	before, err := measure(ctx, s, o.Data)
-	if err != nil {
-		return nil, err
-	}
-	r := &LoRAReport{Output: o.Output, Method: adapter.MethodName(s.Attached.Method), Exact: true}
+	r := &LoRAReport{Output: o.Output, Method: u.method, Exact: true}
 	for _, l := range layers {
 		r.add(l)
 	}
@@ -133,6 +130,59 @@ func convertLoRA(ctx context.Context, o LoRAOptions, write writeLoRA) (*LoRARepo
 		return nil, err
 	}
 	return r, write(s, layers, plain, r)
+}
+
+// update is what is to be written as plain LoRA.
+type update struct {
+	base, tuned *infer.Session // one session where the update is an adapter's
+	method      string
+	like        *adapter.Common
+	layers      []adapter.LowRank
+}
+
+// openUpdate opens a model and an adapter, or a model that was trained from it: one of restarts, or with all its weights.
+func openUpdate(ctx context.Context, o LoRAOptions) (*update, error) {
+	if !isModel(o.Adapter) {
+		s, err := infer.Open(ctx, o.Model, o.Adapter)
+		if err != nil {
+			return nil, err
+		}
+		u := &update{base: s, tuned: s, method: adapter.MethodName(s.Attached.Method), like: s.Attached.Method.Settings()}
+		u.layers, err = s.Attached.LowRank(ctx, o.LowRankOptions)
+		return u.orClose(err)
+	}
+	u := &update{method: "model", like: &adapter.Common{}}
+	var err error
+	if u.base, err = infer.Open(ctx, o.Model, ""); err != nil {
+		return nil, err
+	}
+	if u.tuned, err = infer.Open(ctx, o.Adapter, ""); err != nil {
+		return u.orClose(err)
+	}
+	u.layers, err = adapter.Difference(ctx, u.base.Model, u.tuned.Model, o.LowRankOptions)
+	return u.orClose(err)
+}
+
+// isModel says whether a folder has a model and no adapter.
+func isModel(dir string) bool {
+	_, noAdapter := os.Stat(filepath.Join(dir, "adapter_config.json"))
+	_, noModel := os.Stat(filepath.Join(dir, "config.json"))
+	return errors.Is(noAdapter, fs.ErrNotExist) && noModel == nil
+}
+
+func (u *update) orClose(err error) (*update, error) {
+	if err != nil {
+		u.close()
+		return nil, err
+	}
+	return u, nil
+}
+
+func (u *update) close() {
+	if u.tuned != nil && u.tuned != u.base {
+		_ = u.tuned.Close()
+	}
+	_ = u.base.Close()
 }
 
 // add counts a layer.
@@ -179,7 +229,7 @@ func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []ada
 	if err := gguf.Write(ctx, o.Output, metadata, entries); err != nil {
 		return err
 	}
-	described, err := newGGUFFile(m, GGUFOptions{})
+	described, err := newGGUFFile(m, GGUFOptions{Adapter: o.Adapter})
 	if err != nil {
 		return err
 	}

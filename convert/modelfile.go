@@ -7,51 +7,66 @@ import (
 
 	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/tokenizer/chat"
 )
 
-// chatFormat is a chat template of ollama's, which are Go's, for the models whose Jinja template has a mark.
-type chatFormat struct {
-	mark, template string
-	stop           []string
+// Modelfile is ollama's file beside a GGUF file.
+type Modelfile struct {
+	Path string `json:"modelfile,omitempty"`
+	// Note says what of the model's chat template it has no place for; "" if nothing.
+	Note string `json:"modelfile_note,omitempty"`
 }
 
-var chatFormats = []chatFormat{
-	{"<|im_start|>", `{{- range .Messages }}<|im_start|>{{ .Role }}
-{{ .Content }}<|im_end|>
-{{ end }}<|im_start|>assistant
-`, []string{"<|im_end|>", "<|im_start|>"}},
-	{"<|start_header_id|>", `{{- range .Messages }}<|start_header_id|>{{ .Role }}<|end_header_id|>
-
-{{ .Content }}<|eot_id|>{{ end }}<|start_header_id|>assistant<|end_header_id|>
-
-`, []string{"<|eot_id|>", "<|start_header_id|>"}},
-	{"[INST]", `[INST] {{ if .System }}{{ .System }} {{ end }}{{ .Prompt }} [/INST]`, []string{"[INST]", "[/INST]"}},
-}
+// maxContext is the longest context that a Modelfile asks for: ollama takes memory for the whole of it.
+const maxContext = 8192
 
 // writeModelfile writes ollama's Modelfile beside a GGUF file: what it is made from, its chat template and where a text ends.
-func writeModelfile(output, from string, m *gguf.Metadata) (string, error) {
+func writeModelfile(output, from string, m *gguf.Metadata) (Modelfile, error) {
+	f := Modelfile{Path: strings.TrimSuffix(output, filepath.Ext(output)) + ".Modelfile"}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# ollama create NAME -f %s\n%s\n", filepath.Base(modelfileOf(output)), from)
-	template, err := m.String("tokenizer.chat_template")
-	if err == nil {
-		for _, f := range chatFormats {
-			if strings.Contains(template, f.mark) {
-				fmt.Fprintf(&b, "TEMPLATE \"\"\"%s\"\"\"\n", f.template)
-				for _, s := range f.stop {
-					fmt.Fprintf(&b, "PARAMETER stop \"%s\"\n", s)
-				}
-				break
-			}
-		}
+	fmt.Fprintf(&b, "# ollama create NAME -f %s\n%s\n", filepath.Base(f.Path), from)
+	if t, err := ollamaTemplateOf(m); err != nil {
+		f.Note = err.Error()
+	} else if t != nil {
+		t.write(&b)
+		f.Note = t.note
 	}
 	arch, _ := m.Architecture()
 	if n, err := m.Int(arch + ".context_length"); err == nil {
-		fmt.Fprintf(&b, "PARAMETER num_ctx %d\n", min(n, 8192))
+		fmt.Fprintf(&b, "PARAMETER num_ctx %d\n", min(n, maxContext))
 	}
-	path := modelfileOf(output)
-	return path, folder.WriteFile(path, []byte(b.String()))
+	return f, folder.WriteFile(f.Path, []byte(b.String()))
 }
 
-func modelfileOf(output string) string {
-	return strings.TrimSuffix(output, filepath.Ext(output)) + ".Modelfile"
+// ollamaTemplateOf is the template of a file's metadata, nil if it has none.
+func ollamaTemplateOf(m *gguf.Metadata) (*ollamaTemplate, error) {
+	if !m.Has("tokenizer.chat_template") {
+		return nil, nil
+	}
+	source, err := m.String("tokenizer.chat_template")
+	if err != nil {
+		return nil, err
+	}
+	c, err := chat.ParseTemplate(source)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := m.Strings("tokenizer.ggml.tokens")
+	if err != nil {
+		return nil, err
+	}
+	token := func(key string) string {
+		if id, err := m.Int("tokenizer.ggml." + key); err == nil && id >= 0 && id < len(tokens) {
+			return tokens[id]
+		}
+		return ""
+	}
+	return newOllamaTemplate(c, token("bos_token_id"), token("eos_token_id"))
+}
+
+func (t *ollamaTemplate) write(b *strings.Builder) {
+	fmt.Fprintf(b, "TEMPLATE \"\"\"%s\"\"\"\n", t.source)
+	if t.stop != "" {
+		fmt.Fprintf(b, "PARAMETER stop \"\"\"%s\"\"\"\n", t.stop)
+	}
 }

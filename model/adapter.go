@@ -39,6 +39,13 @@ type DeltaForwarder interface {
 	Backward(dx, gy tensor.Matrix)
 }
 
+// ApartLimiter is implemented by a DeltaForwarder that costs less than merging for more than fewRows tokens, such as one whose
+// ΔW is a product of two matrices.
+type ApartLimiter interface {
+	// ApartRows is the most tokens for which Forward and Backward cost no more than MergeInto for the whole of W [out, in].
+	ApartRows(out, in int) int
+}
+
 // OutputTransformer is implemented by an adapter that has no such form, but whose output follows cheaply from W's. It is used
 // in forward passes with few rows.
 type OutputTransformer interface {

@@ -145,9 +145,9 @@ func (u update) Block(dst []float32, ld, i, j, m, n int) {
 	}
 }
 
-// fewRows is the most tokens for which an adapter is applied beside the weight; merging into the whole weight costs more
-// there. In CPU time at r 8 the two are equal at 32 to 64 tokens for MoRA of type 6, and at 128 to 256 for LoRA, DoRA and type
-// 1. For 1 token merging costs 2.4 to 9 times as much.
+// fewRows is the most tokens for which an adapter is applied beside the weight, unless it is an ApartLimiter; merging into the
+// whole weight costs more there. In CPU time the two are equal at 45 to 140 tokens for MoRA of type 6, and at 90 to 250 for
+// DoRA and type 1. For 1 token merging costs 2.4 to 9 times as much.
 const fewRows = 64
 
 // apart says whether the adapter is applied beside the weight in a pass over that many tokens, and whether with dropout. With
@@ -155,8 +155,13 @@ const fewRows = 64
 // would be rounded to W.
 func (l *Linear) apart(p *op.Pass, a attached, rows int) (apart, dropout bool) {
 	_, cheap := a.Adapter.(DeltaForwarder)
+	most := fewRows
+	if limit, ok := a.Adapter.(ApartLimiter); ok {
+		out, in := l.Dims()
+		most = limit.ApartRows(out, in)
+	}
 	dropout = p.Train && a.dropout > 0
-	return dropout || p.BF16 || cheap && rows <= fewRows, dropout
+	return dropout || p.BF16 || cheap && rows <= most, dropout
 }
 
 // Params implements op.Projection.

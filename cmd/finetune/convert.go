@@ -12,7 +12,7 @@ import (
 // convertCmd is the verb convert.
 type convertCmd struct {
 	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of the model, a GGUF file, \"embedded\", or the model's name on the Hub (org/name[@revision])."`
-	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf."`
+	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf. These two also take a model that was trained from the base, such as one of restarts."`
 	Output   string   `required:"" placeholder:"PATH" help:"Folder to write, or with --to gguf and lora-gguf the file, NAME.gguf. It must not exist; a folder may be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface,gguf,lora-gguf,lora" placeholder:"FORMAT" help:"cybertron (spago_model.bin), huggingface (model.safetensors), gguf (for llama.cpp, ollama), lora-gguf (an adapter for them) or lora (any adapter as PEFT's plain LoRA)."`
 	Type     string   `placeholder:"TYPE" help:"With --to gguf: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M or Q6_K. Default: that of each weight."`
@@ -119,7 +119,8 @@ func (c *convertCmd) folder(g *globals, r *convert.Report) {
 
 // gguf prints the report of a GGUF file.
 func (c *convertCmd) gguf(g *globals, r *convert.GGUFReport) {
-	g.printf("converted to %s: %s, %s; for ollama: %s\n", r.Output, r.Type, size(r.Bytes), r.Modelfile)
+	g.printf("converted to %s: %s, %s\n", r.Output, r.Type, size(r.Bytes))
+	c.modelfile(g, r.Modelfile)
 	c.effect(g, r.Effect)
 	if len(r.Lost) > 0 {
 		g.printf("lost: %s\n", strings.Join(r.Lost, ", "))
@@ -137,10 +138,18 @@ func (c *convertCmd) lora(g *globals, r *convert.LoRAReport) {
 	} else {
 		g.printf("largest error of an update: %.3g, %s; merging the adapter is exact\n", r.Error, r.Worst)
 	}
-	if r.Modelfile != "" {
-		g.printf("for ollama: %s\n", r.Modelfile)
-	}
+	c.modelfile(g, r.Modelfile)
 	c.effect(g, r.Effect)
+}
+
+func (c *convertCmd) modelfile(g *globals, f convert.Modelfile) {
+	if f.Path == "" {
+		return
+	}
+	g.printf("for ollama: %s\n", f.Path)
+	if f.Note != "" {
+		g.printf("note: for ollama, %s\n", f.Note)
+	}
 }
 
 // effect prints what a conversion changes.
