@@ -90,7 +90,7 @@ func (a Activation) gradient(dx, dy, x []float32) {
 func Activate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 	rows, cols := dims(x)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, inPlace: true, rounds: true,
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, inPlace: true,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("activation")()
 			m := Matrix(x)
@@ -102,7 +102,7 @@ func Activate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time("activation")()
-			m, made := p.content(x)
+			m := Matrix(x)
 			gx := p.Exclusive(gy)
 			byRows(rows, func(from, to int) {
 				for i := from; i < to; i++ {
@@ -110,7 +110,6 @@ func Activate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 					a.gradient(g, g, m.Row(i))
 				}
 			})
-			p.freeMade(made)
 			return []*Tensor{gx}
 		},
 	})

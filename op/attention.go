@@ -57,7 +57,8 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, rounds: true, keeps: rows * s.Heads,
+		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
+		rounds: s.AttentionLengths == nil || s.Window == 0, // or else there may be queries that see no key, whose gradients are no products
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q = Matrix(qkv)

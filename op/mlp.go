@@ -28,7 +28,7 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		kind = "swiglu"
 	}
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true, rounds: true,
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time(kind)()
 			m := Matrix(x)
@@ -41,8 +41,7 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time(kind)()
-			m, made := p.content(x)
-			dx := p.New(rows, cols)
+			m, dx := Matrix(x), p.New(rows, cols)
 			byRows(rows, func(from, to int) {
 				buf, scratch := memory.get(n)
 				defer memory.put(buf)
@@ -51,7 +50,6 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 					a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch)
 				}
 			})
-			p.freeMade(made)
 			return []*Tensor{dx}
 		},
 	})

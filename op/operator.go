@@ -32,7 +32,7 @@ type Operator struct {
 	Saves bool
 	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
-	// rounds says that Backward reads its first operand by Pass.content and needs no more of it than bfloat16 holds.
+	// rounds says that Backward reads its first operand by Pass.content and, in a pass with BF16, in products alone, which round it.
 	rounds bool
 	// sums says that the value is the sum of the operands, which may be computed in the buffer of one of them.
 	sums bool

@@ -6,7 +6,7 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// packable says whether the backward pass needs only bfloat16 of the value: in a pass with BF16, where all its readers say so.
+// packable says whether the backward pass needs only bfloat16 of the value: in a pass with BF16, where all its readers round it.
 func (x *Tensor) packable() bool {
 	return x.pass.BF16 && x.readers > 0 && x.rounded == x.readers && !x.saved
 }
@@ -21,19 +21,6 @@ func (x *Tensor) pack() {
 	x.remake = func(dst tensor.Matrix) {
 		x.eachRow(dst, func(i int, r []float32) { tensor.WidenBF16(r, row(i)) })
 	}
-}
-
-// round gives the content the values that it would have after pack, for a backward pass that is next.
-func (x *Tensor) round() {
-	byRows(x.rows, func(from, to int) {
-		buf, scratch := memory.get((x.cols + 1) / 2)
-		defer memory.put(buf)
-		for i := from; i < to; i++ {
-			bits := uint16s(scratch)[:x.cols]
-			tensor.NarrowBF16(bits, x.m.Row(i))
-			tensor.WidenBF16(x.m.Row(i), bits)
-		}
-	})
 }
 
 // eachRow calls f for the rows of m, in parallel.

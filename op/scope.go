@@ -74,7 +74,7 @@ func (s *scope) skip(result, known *Tensor) {
 
 // last is called for a value after its last reader in the forward pass. Without a backward pass its buffer is free. If one
 // follows, it is free too if the value is cheap to compute and all its readers can fetch it; but not if the Checkpoint is run
-// again, since then the backward pass is next. A value of which bfloat16 is enough is packed, or rounded to the same values.
+// again, since then the backward pass is next. A value of which bfloat16 is enough is packed.
 func (s *scope) last(v *Tensor) {
 	switch {
 	case !s.pass.Grad:
@@ -82,11 +82,7 @@ func (s *scope) last(v *Tensor) {
 	case v.droppable() && !s.pass.again && v.scope == s:
 		v.dropped = true
 		v.pass.Free(v)
-	case v.packable() && v.scope == s:
-		if s.pass.again {
-			v.round()
-		} else {
-			v.pack()
-		}
+	case v.packable() && !s.pass.again && v.scope == s:
+		v.pack()
 	}
 }

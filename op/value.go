@@ -25,7 +25,7 @@ type Tensor struct {
 	readers int                     // operators that read it, in all
 	fetched int                     // those that can fetch it in the backward pass
 	remake  func(dst tensor.Matrix) // computes the content again, or nil
-	rounded int                     // those that need only bfloat16 of it there
+	rounded int                     // those that round it to bfloat16 there
 	packed  *Tensor                 // the content in bfloat16, or nil
 	saved   bool                    // the operator that computed it reads it in its backward pass
 	dropped bool                    // the buffer is gone; remake computes the content again
