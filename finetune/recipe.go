@@ -108,7 +108,7 @@ func parseCompare(raw []byte, set []string, entries []any) ([]Recipe, error) {
 		name := fmt.Sprint(entry["name"])
 		folder := !slices.Contains([]string{"", ".", ".."}, name) && !strings.ContainsAny(name, `/\`)
 		if !ok || entry["name"] == nil || !folder || slices.ContainsFunc(runs, func(r Recipe) bool { return r.Name == name }) {
-			return nil, errors.New("compare: every entry needs a name of its own, which is that of its folder: without slashes, and not . or ..")
+			return nil, errors.New("compare: every entry needs a name of its own, which its folder gets: not . or .., and without slashes")
 		}
 		keys, err := parseYAML(raw)
 		if err != nil {

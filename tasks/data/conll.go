@@ -213,7 +213,7 @@ func (f *conll) index(c Column, standard int, names []string) (int, error) {
 		return i, nil
 	case n > 0 && n <= f.columns:
 		return n - 1, nil
-	case n < 0 && -n <= f.columns:
+	case n < 0 && n >= -f.columns:
 		return f.columns + n, nil
 	}
 	return 0, fmt.Errorf("there is no column %s; the line has %d", c, f.columns)
