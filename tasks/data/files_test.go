@@ -79,6 +79,14 @@ func TestWrongParquet(t *testing.T) {
 	}
 }
 
+// TestNamedParquet: a file that is named .parquet and is something else is said to be that.
+func TestNamedParquet(t *testing.T) {
+	_, err := Read(ReadAny, "d.parquet", strings.NewReader(`{"x": 1}`))
+	if err == nil || err.Error() != "d.parquet: not a Parquet file: it does not begin with PAR1" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // pack compresses a text.
 func pack(t *testing.T, kind, text string) string {
 	t.Helper()

@@ -126,6 +126,9 @@ func open(name string, r io.Reader) (*bufio.Reader, error) {
 		}
 		return bufio.NewReaderSize(lines, 1<<16), nil
 	}
+	if ahead, _ := br.Peek(1); len(ahead) > 0 && kindOf(name) == ".parquet" {
+		return nil, fmt.Errorf("%s: not a Parquet file: it does not begin with %s", name, parquetMagic)
+	}
 	return br, skipBOM(name, br)
 }
 
