@@ -78,6 +78,7 @@ func evaluate(ctx context.Context, s *infer.Session, t NamedTask, o Options) (*R
 	if err != nil {
 		return nil, nil, err
 	}
+	tasks.SetContext(ctx, t.Task)
 	return (&evaluation{s, tok, o}).run(ctx, t)
 }
 

@@ -91,10 +91,8 @@ func (c *Config) modelInputs() []runInput {
 // dataInputs tries the data, until ctx is done.
 func (c *Config) dataInputs(ctx context.Context) []runInput {
 	task, err := c.Task.New()
-	if t, ok := task.(tasks.Interruptible); ok {
-		t.SetContext(ctx)
-	}
 	if err == nil {
+		tasks.SetContext(ctx, task)
 		_, err = evaluate.FirstExamples(task, tasks.Train, 1)
 	}
 	all := []runInput{{inputData, err}}

@@ -12,6 +12,7 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks"
 )
 
 // load creates the task and loads the model, with the head that the task needs, and the tokenizer.
@@ -20,7 +21,7 @@ func (r *run) load(ctx context.Context) error {
 	if r.task, err = r.config.Task.New(); err != nil {
 		return err
 	}
-	r.interruptData(r.task)
+	tasks.SetContext(r.dataContext, r.task)
 	r.result.Task = r.task
 	if err := r.checkRandomWeights(); err != nil {
 		return err

@@ -29,10 +29,10 @@ func (r *run) reading(parent context.Context, f func() error) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	r.dataContext = ctx
-	r.interruptData(r.task)
+	tasks.SetContext(r.dataContext, r.task)
 	defer func() { // what is read later is in memory, or is a stream that ends by itself
 		r.dataContext = nil
-		r.interruptData(r.task)
+		tasks.SetContext(r.dataContext, r.task)
 	}()
 	if limit.bytes > 0 {
 		limit.bytes = max(limit.bytes, leastWatched)
@@ -49,13 +49,6 @@ func (r *run) reading(parent context.Context, f func() error) error {
 		return fmt.Errorf("%w while the data were read; nothing was saved", ErrInterrupted)
 	}
 	return context.Cause(ctx)
-}
-
-// interruptData has the reading of a task's data end with that of the run's.
-func (r *run) interruptData(task tasks.Task) {
-	if t, ok := task.(tasks.Interruptible); ok {
-		t.SetContext(r.dataContext)
-	}
 }
 
 // readingEnded is why the data are read no further, or nil.

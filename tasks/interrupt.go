@@ -14,6 +14,13 @@ type Interruptible interface {
 	Interrupted() error
 }
 
+// SetContext ends the reading of a task's data when ctx is done, where the task is Interruptible.
+func SetContext(ctx context.Context, task Task) {
+	if t, ok := task.(Interruptible); ok {
+		t.SetContext(ctx)
+	}
+}
+
 // reading reads the files of a task.
 type reading struct{ store data.Store }
 
