@@ -90,6 +90,9 @@ func wholeNumbers(v any) any {
 
 // describe reads what the folder itself says.
 func (c *card) describe(dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
 	if _, err := os.Stat(filepath.Join(dir, "adapter_config.json")); err == nil {
 		method, err := adapter.ReadConfig(dir)
 		if err != nil {

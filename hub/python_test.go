@@ -132,6 +132,34 @@ print(len(scan_cache_dir().repos), len(scan_cache_dir().warnings))
 	}
 }
 
+// TestPythonReadsTheWhole: a whole repository that was downloaded is there for Python's snapshot_download without a network, and what is left of
+// a download that is refused does not make the cache one that Python calls corrupted.
+func TestPythonReadsTheWhole(t *testing.T) {
+	s := newServer(t)
+	s.Add(repoName, modelFiles())
+	c := newClient(t, s)
+	r, err := Parse("org/tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := c.Download(t.Context(), r, Match("*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Add("models/org/gated", modelFiles()).Gated = true
+	if _, err := c.Model(t.Context(), "org/gated"); err == nil {
+		t.Fatal("a gated model was downloaded")
+	}
+	got := python(t, s, c.CacheDir, `
+from huggingface_hub import snapshot_download, scan_cache_dir
+print(snapshot_download("org/tiny", local_files_only=True))
+print(scan_cache_dir().warnings)
+`, "HF_HUB_OFFLINE=1")
+	if want := snap.Dir + "\n[]"; got != want {
+		t.Errorf("Python prints\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestWeReadPythons opens, offline, what Python has downloaded.
 func TestWeReadPythons(t *testing.T) {
 	for _, copies := range []string{"0", "1"} {

@@ -20,6 +20,7 @@ import (
 const (
 	retries    = 5               // after a first try, without a byte gained
 	maxPause   = 8 * time.Second // between them, unless the server names another
+	longPause  = 4 * time.Second // pauses from this on are told
 	maxWait    = 5 * time.Minute // longest pause that a server may ask for
 	maxAnswer  = 64 << 20        // bytes of JSON in one answer
 	commitTime = 5 * time.Minute // the Hub may take that long to answer a commit
@@ -139,8 +140,8 @@ func (s *session) retry(ctx context.Context, retries int, try func() (gained boo
 		if wait > maxWait {
 			return fmt.Errorf("%w; the server asks to wait for %v", err, wait)
 		}
-		if failed == 1 {
-			s.client.warn("%v; trying again", err)
+		if failed == 1 || wait >= longPause {
+			s.client.warn("%v; trying again in %v", err, wait)
 		}
 		select {
 		case <-time.After(wait):

@@ -109,6 +109,7 @@ func (s *session) listing(ctx context.Context, r Repo, commit string, retries in
 	if err != nil {
 		return nil, err
 	}
+	_ = os.MkdirAll(s.path(r, "snapshots"), 0o777)                   // which Python wants of each repository
 	if err := os.MkdirAll(filepath.Dir(cached), 0o777); err == nil { // the cache may be read-only
 		_ = writeFile(cached, formatCachedTree(files))
 	}

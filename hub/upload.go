@@ -101,7 +101,7 @@ func (c *Client) Upload(ctx context.Context, r Repo, dir string, opt UploadOptio
 	return s.sendCommit(ctx, r, files, opt)
 }
 
-// collect is the files of a folder. A link is the file that it points to.
+// collect is the files of a folder. A link is the file that it points to, which must lie in the folder, or among the blobs of a snapshot.
 func collect(dir string, skip func(string) bool) ([]*upload, error) {
 	var files []*upload
 	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
@@ -119,6 +119,11 @@ func collect(dir string, skip func(string) bool) ([]*upload, error) {
 		if skip != nil && skip(name) {
 			return nil
 		}
+		if e.Type()&fs.ModeSymlink != 0 {
+			if err := stays(dir, p); err != nil {
+				return err
+			}
+		}
 		st, err := os.Stat(p)
 		if err != nil {
 			return err
@@ -133,6 +138,27 @@ func collect(dir string, skip func(string) bool) ([]*upload, error) {
 		err = fmt.Errorf("%s: the folder has no file to upload", dir)
 	}
 	return files, err
+}
+
+// stays refuses a link in a folder that leads out of it: what it points to is not meant to be published.
+func stays(dir, link string) error {
+	to, err := os.Readlink(link)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(link), to)
+	}
+	roots := []string{dir}
+	if commits := filepath.Dir(filepath.Clean(dir)); filepath.Base(commits) == "snapshots" {
+		roots = append(roots, filepath.Join(filepath.Dir(commits), "blobs"))
+	}
+	for _, root := range roots {
+		if rel, err := filepath.Rel(root, to); err == nil && filepath.IsLocal(rel) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is a link to %s, outside the folder; put the file there itself, or remove the link", link, to)
 }
 
 // hash reads the file once for both hashes.

@@ -123,3 +123,37 @@ func TestUploadOffline(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestLinksThatLeave: of links, those within the folder and those of a snapshot to its blobs are uploaded; others are refused.
+func TestLinksThatLeave(t *testing.T) {
+	root := t.TempDir()
+	snapshot := filepath.Join(root, "models--a--b", "snapshots", strings.Repeat("a", 40))
+	blobs := filepath.Join(root, "models--a--b", "blobs")
+	for _, d := range []string{snapshot, blobs} {
+		if err := os.MkdirAll(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{filepath.Join(root, "secret"), filepath.Join(blobs, "1"), filepath.Join(snapshot, "own")} {
+		if err := os.WriteFile(f, []byte("x"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		to  string
+		bad bool
+	}{{"own", false}, {"../../blobs/1", false}, {filepath.Join(blobs, "1"), false}, {"../../../secret", true}, {filepath.Join(root, "secret"), true}, {"../own", true}} {
+		link := filepath.Join(snapshot, "link")
+		_ = os.Remove(link)
+		if err := os.Symlink(tt.to, link); err != nil {
+			t.Skip("links need a privilege")
+		}
+		files, err := collect(snapshot, nil)
+		switch {
+		case tt.bad && (err == nil || !strings.Contains(err.Error(), "outside the folder")):
+			t.Errorf("%s: error %v", tt.to, err)
+		case !tt.bad && (err != nil || len(files) != 2):
+			t.Errorf("%s: %d files, error %v", tt.to, len(files), err)
+		}
+	}
+}

@@ -126,6 +126,7 @@ func guessTask(t *finetune.TaskSpec) error {
 		return nil
 	}
 	var first error
+	differ := false
 	for _, name := range guessed {
 		guess := *t
 		guess.Name = name
@@ -138,6 +139,10 @@ func guessTask(t *finetune.TaskSpec) error {
 			return nil
 		}
 		first = cmp.Or(first, err)
+		differ = differ || err.Error() != first.Error()
+	}
+	if !differ { // it is the file that cannot be read
+		return first
 	}
 	return fmt.Errorf("no task is named, and none of %s takes %s (--task names another): %w", strings.Join(guessed, ", "), path(t.Data), first)
 }

@@ -239,7 +239,7 @@ func TestHubWrong(t *testing.T) {
 		{name: "not in the cache", args: "hub verify org/tiny", want: "org/tiny: not in the cache"},
 		{name: "nothing to remove", args: "hub rm org/tiny", want: "org/tiny: not in the cache"},
 		{name: "upload without a token", args: "hub upload org/run me/run", want: "an upload needs a token that may write: set HF_TOKEN"},
-		{name: "upload of no folder", args: "hub upload none me/run", env: "HF_TOKEN=t", want: "none has neither adapter_config.json nor config.json"},
+		{name: "upload of no folder", args: "hub upload none me/run", env: "HF_TOKEN=t", want: "none: no such file or directory"},
 		{name: "upload that is refused", args: "hub upload org/run me/run", fault: hubtest.Fault{Status: 403, Times: hubtest.Always, On: "commit"}, env: "HF_TOKEN=t",
 			want: "me/run: not allowed (HTTP 403): the token lacks the right"},
 	} {
