@@ -309,8 +309,18 @@ func (t *TrainSpec) reachesPeak(warmup, steps int) bool {
 	return warmup < steps
 }
 
+func fromPointer(v *float64) float64 {
+	if v == nil {
+		return 0
+	}
+	return *v
+}
+
 // warmupOutlasts is the error of a warm-up that is longer than a run of steps.
 func (t *TrainSpec) warmupOutlasts(steps int) error {
+	if t.WarmupSteps == nil {
+		return fmt.Errorf("warmup_ratio is %g, but the run has %d steps: learning_rate would never be reached; want a smaller share, such as 0.1", t.WarmupRatio, steps)
+	}
 	return fmt.Errorf("warmup_steps is %g, but the run has %d steps: learning_rate would never be reached; want fewer, or a share of all steps such as 0.1", *t.WarmupSteps, steps)
 }
 
@@ -329,7 +339,7 @@ func (c *Config) checkRanges() error {
 		{"per_device_train_batch_size", float64(t.PerDeviceTrainBatchSize), 1, 1e6, "1 or more"},
 		{"gradient_accumulation_steps", float64(t.GradientAccumulationSteps), 1, 1e6, "1 or more"},
 		{"learning_rate", t.LearningRate, 0, 1e30, "0 or more"},
-		{"warmup_steps", t.warmupSteps(), 0, 1e9, "0 or more"},
+		{"warmup_steps", fromPointer(t.WarmupSteps), 0, 1e9, "0 or more"},
 		{"warmup_ratio", t.WarmupRatio, 0, 1, "0 to 1"},
 		{"min_lr_ratio", t.MinLRRatio, 0, 1, "0 to 1"},
 		{"relora_steps", float64(t.ReLoRASteps), 0, 1e9, "0 (no restarts) or more"},
@@ -462,18 +472,13 @@ func (t *TrainSpec) plan(rows int) (perEpoch, total, warmup int) {
 	if total <= 0 {
 		total = int(math.Ceil(t.NumTrainEpochs * float64(perEpoch)))
 	}
-	if n := t.warmupSteps(); n >= 1 {
-		return perEpoch, total, int(n)
+	share := t.WarmupRatio
+	if n := t.WarmupSteps; n != nil {
+		if share = *n; share >= 1 {
+			return perEpoch, total, int(share)
+		}
 	}
-	return perEpoch, total, int(math.Ceil(t.warmupSteps() * float64(total)))
-}
-
-// warmupSteps returns WarmupSteps, or the ratio in its place.
-func (t *TrainSpec) warmupSteps() float64 {
-	if t.WarmupSteps != nil {
-		return *t.WarmupSteps
-	}
-	return t.WarmupRatio
+	return perEpoch, total, int(math.Ceil(share * float64(total)))
 }
 
 // schedule returns the schedule of a run of total steps, warmup of them for warm-up; 0 is unknown.

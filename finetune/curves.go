@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/go-analyze/charts"
 
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/plot"
 )
 
@@ -25,7 +25,7 @@ type Curve struct {
 // ReadCurve reads the evaluations of a run from metrics.jsonl in its folder. name is the curve's name.
 func ReadCurve(name, dir string) (Curve, error) {
 	c := Curve{Name: name}
-	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
+	f, err := input.Open(filepath.Join(dir, "metrics.jsonl"))
 	if err != nil {
 		return c, fmt.Errorf("finetune: report: %w", err)
 	}

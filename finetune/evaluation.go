@@ -82,8 +82,20 @@ func (r *run) trackBest(e Evaluation) error {
 	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd || !r.leads() {
 		return nil // the start is no result
 	}
-	return r.withRoom(func() error { return folder.Replace(filepath.Join(r.config.Save.OutputDir, "best"), r.saveWeights) })
+	if r.bestDue = e.Step == r.totalSteps; r.bestDue {
+		return nil // the result comes first
+	}
+	return r.saveBest()
 }
+
+// saveBest writes the weights as the best so far.
+func (r *run) saveBest() error {
+	r.bestDue = false
+	return r.withRoom(func() error { return folder.Replace(filepath.Join(r.config.Save.OutputDir, bestDir), r.saveWeights) })
+}
+
+// bestDir is the folder of the best evaluation's weights.
+const bestDir = "best"
 
 // Evaluation holds the results on the held-out data after a step, a line of metrics.jsonl.
 type Evaluation struct {

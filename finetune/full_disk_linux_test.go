@@ -57,6 +57,61 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskAtTheEnd: where the last evaluation is the best, and the disk has room for one result, it is the result that is written.
+func TestFullDiskAtTheEnd(t *testing.T) {
+	for _, load := range []bool{false, true} {
+		c := smallRun(t, "lora")
+		c.Eval.Steps, c.Eval.Examples, c.Save.Steps, c.Save.Minutes, c.Train.LoadBestModelAtEnd = 100, 0, 0, 0, load
+		c.Method.Settings = map[string]any{"r": 128}
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := content(t, c)
+		c.Save.OutputDir = filepath.Join(smallDisk(t, 3*len(want)/2), "run")
+		if _, err := Run(t.Context(), c, quiet()); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "the result is saved in") {
+			t.Errorf("load_best_model_at_end %t: %v", load, err)
+		}
+		if got, _ := content(t, c); !bytes.Equal(got, want) {
+			t.Errorf("load_best_model_at_end %t: the adapter is another one", load)
+		}
+	}
+}
+
+// TestMetricsOnAFullDisk: a line for which there is no room does not end the run, whose error at the end says that it lacks.
+func TestMetricsOnAFullDisk(t *testing.T) {
+	c := smallRun(t, "lora")
+	c.Eval.Steps, c.Save.Steps, c.Save.LoggingSteps = 0, 0, 1
+	disk := smallDisk(t, 1<<20)
+	c.Save.OutputDir = filepath.Join(disk, "run")
+	full := filepath.Join(disk, "other")
+	r := &run{config: c, options: quiet()}
+	if err := r.openOutput(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.record(map[string]int{"step": 1}); err != nil || r.unrecorded != nil {
+		t.Fatal(err, r.unrecorded)
+	}
+	for size := 1 << 20; size > 0; size /= 2 { // fills the disk
+		f, err := os.OpenFile(full, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = f.Write(make([]byte, size))
+		}
+		_ = f.Close()
+	}
+	long := strings.Repeat("x", 1<<14)
+	if err := r.record(map[string]string{"long": long}); err != nil || !errors.Is(r.unrecorded, syscall.ENOSPC) {
+		t.Errorf("error %v, unrecorded %v", err, r.unrecorded)
+	}
+	raw, err := os.ReadFile(filepath.Join(c.Save.OutputDir, metricsFile))
+	if err != nil || string(raw) != "{\"step\":1}\n" {
+		t.Errorf("%q, %v", raw, err)
+	}
+}
+
 // smallDisk mounts a disk of a size in bytes until the test ends.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()

@@ -118,8 +118,16 @@ func (r *run) end() error {
 	if err := r.finish(); err != nil {
 		return err
 	}
+	if r.bestDue {
+		if err := r.saveBest(); err != nil {
+			return fmt.Errorf("the result is saved in %s; its copy, as the best evaluation's, is not: %w", r.config.Save.OutputDir, err)
+		}
+	}
 	if err := r.checkpoint(); err != nil {
 		return fmt.Errorf("the result is saved in %s; its last checkpoint is not: %w", r.config.Save.OutputDir, err)
+	}
+	if r.unrecorded != nil {
+		return fmt.Errorf("the result is saved in %s; metrics.jsonl lacks lines: %w", r.config.Save.OutputDir, r.unrecorded)
 	}
 	if r.result.PeakBytes = process.PeakMemory(); r.result.PeakBytes > 0 {
 		_, _ = fmt.Fprintf(r.options.Out, "memory: %d MiB at the peak, about %d expected\n", wording.MiB(r.result.PeakBytes), wording.MiB(r.result.Memory.Total()))
@@ -238,19 +246,19 @@ func (r *run) timeUp() error {
 	return fmt.Errorf("%w after step %d of %d; continue with --resume", ErrTimeUp, r.state.Step, r.totalSteps)
 }
 
-// withRoom saves something in the run's folder. On a full disk older checkpoints give way, but for the last.
+// withRoom saves something in the run's folder. On a full disk older checkpoints give way, but for the last, and then the weights of an
+// earlier best evaluation, if they are not to be the result.
 func (r *run) withRoom(save func() error) error {
 	if err := r.keepFolder(); err != nil {
 		return err
 	}
 	err := save()
 	for errors.Is(err, syscall.ENOSPC) {
-		steps, listed := checkpointSteps(r.config.Save.OutputDir)
-		if listed != nil || len(steps) < 2 {
+		oldest := r.givesWay()
+		if oldest == "" {
 			break
 		}
-		oldest := checkpointDir(r.config.Save.OutputDir, steps[0])
-		r.options.Log.Warn().Str("checkpoint", oldest).Msg("the disk is full; an older checkpoint is removed")
+		r.options.Log.Warn().Str("folder", oldest).Msg("the disk is full; older weights are removed")
 		if err := os.RemoveAll(oldest); err != nil {
 			return err
 		}
@@ -260,6 +268,19 @@ func (r *run) withRoom(save func() error) error {
 		return fmt.Errorf("%w%s", err, r.lastGood())
 	}
 	return nil
+}
+
+// givesWay is the folder that a full disk needs least, "" if all are needed.
+func (r *run) givesWay() string {
+	dir := r.config.Save.OutputDir
+	if steps, err := checkpointSteps(dir); err == nil && len(steps) > 1 {
+		return checkpointDir(dir, steps[0])
+	}
+	best := filepath.Join(dir, bestDir)
+	if _, err := os.Stat(best); err == nil && (r.bestDue || !r.config.Train.LoadBestModelAtEnd && r.state.Step == r.totalSteps) {
+		return best
+	}
+	return ""
 }
 
 // checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones.
@@ -293,7 +314,7 @@ func (r *run) finish() error {
 	}
 	from := ""
 	if r.config.Train.LoadBestModelAtEnd && r.state.BestMetric != nil && r.state.BestStep != r.state.Step {
-		from = filepath.Join(r.config.Save.OutputDir, "best")
+		from = filepath.Join(r.config.Save.OutputDir, bestDir)
 		r.result.Reason += fmt.Sprintf("; the result is the best evaluation's, of step %d", r.state.BestStep)
 		if r.state.BestStep == 0 {
 			r.options.Log.Warn().Str("metric", r.config.Train.MetricForBestModel).Msg("no evaluation was better than the one before training: the result is the untouched start")

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
@@ -78,7 +80,17 @@ func (r *run) record(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.metrics.Write(append(b, '\n'))
+	before, err := r.metrics.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if _, err = r.metrics.Write(append(b, '\n')); errors.Is(err, syscall.ENOSPC) { // the weights are what counts
+		if r.unrecorded == nil {
+			r.options.Log.Warn().Err(err).Msg("the disk is full: metrics.jsonl lacks lines from here on")
+		}
+		r.unrecorded = err
+		err = r.metrics.Truncate(before) // what was written of the line
+	}
 	return err
 }
 

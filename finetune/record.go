@@ -156,7 +156,7 @@ func license(dir string) string {
 
 // readMetrics reads tokens, losses and evaluations from metrics.jsonl in a run's folder.
 func (r *Record) readMetrics(dir string) error {
-	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
+	f, err := input.Open(filepath.Join(dir, "metrics.jsonl"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

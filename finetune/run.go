@@ -129,6 +129,8 @@ type run struct {
 	metrics                   *os.File
 	unlock                    func()      // gives the output folder free; nil before it is the run's
 	lockInfo                  os.FileInfo // of the lock; nil where there is none
+	bestDue                   bool        // the last evaluation is the best: its weights are saved after the result
+	unrecorded                error       // why metrics.jsonl lacks lines
 	restoreGC                 func()      // undoes boundGarbage; nil before it
 	clock                     clock
 	began, saved              time.Time       // when the session began, and when it last wrote a checkpoint

@@ -286,11 +286,12 @@ func (r *run) checkWarmup(warmup int) error {
 	if t.LearningRate == 0 && r.totalSteps > 0 {
 		r.options.Log.Warn().Msg("learning_rate is 0: nothing is learned, the run measures the loss")
 	}
-	if t.WarmupSteps == nil {
-		return nil
-	}
-	if !t.reachesPeak(warmup, r.totalSteps) {
+	given := t.WarmupSteps != nil
+	if (given || t.WarmupRatio != Default().Train.WarmupRatio) && !t.reachesPeak(warmup, r.totalSteps) {
 		return t.warmupOutlasts(r.totalSteps)
+	}
+	if !given {
+		return nil
 	}
 	if *t.WarmupSteps > 0 && t.LRSchedulerType == "constant" {
 		r.options.Log.Warn().Float64("warmup_steps", *t.WarmupSteps).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")

@@ -138,7 +138,7 @@ func fileDigests(dir string) (map[string]string, error) {
 		if e.Name() == stateFile || e.Name() == clockFile {
 			continue
 		}
-		f, err := os.Open(filepath.Join(dir, e.Name()))
+		f, err := input.Open(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}

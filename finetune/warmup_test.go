@@ -46,6 +46,34 @@ func TestWarmupThatOutlastsTheRun(t *testing.T) {
 	}
 }
 
+// TestWarmupRatio: a share that the user has set is one of all steps, and refused where the run does not come to learning_rate.
+func TestWarmupRatio(t *testing.T) {
+	for _, tt := range []struct {
+		ratio    float64
+		maxSteps int
+		want     int // steps of warm-up; -1 for an error
+	}{{0.5, 10, 5}, {0.9, 10, 9}, {0.99, 10, -1}, {1, 10, -1}, {0.03, 1, 1}} { // the last is the default
+		c := smallRun(t, "lora")
+		c.Train.LRSchedulerType, c.Train.WarmupRatio, c.Train.MaxSteps = "cosine", tt.ratio, tt.maxSteps
+		plan, err := DryRun(t.Context(), c, nil, quiet())
+		switch {
+		case tt.want < 0 && (err == nil || !strings.Contains(err.Error(), "warmup_ratio is") || !strings.Contains(err.Error(), "would never be reached")):
+			t.Errorf("%+v: %v", tt, err)
+		case tt.want >= 0 && err != nil:
+			t.Errorf("%+v: %v", tt, err)
+		case tt.want >= 0:
+			if _, _, warmup := c.Train.plan(7); warmup != tt.want || plan == nil {
+				t.Errorf("%+v: %d steps of warm-up", tt, warmup)
+			}
+		}
+	}
+	c := smallRun(t, "lora")
+	c.Train.WarmupRatio = -1
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "warmup_ratio is -1") {
+		t.Error(err)
+	}
+}
+
 // TestWithoutEffect: what the user has set and is not used, and held-out rows that say nothing, are warned of.
 func TestWithoutEffect(t *testing.T) {
 	dir := t.TempDir()

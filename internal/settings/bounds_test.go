@@ -27,6 +27,8 @@ func TestHostileYAML(t *testing.T) {
 		"size":      {strings.Repeat("# comment\n", 1<<18), "want at most"},
 		"keys":      {many.String(), ""},
 		"documents": {"a: 1\n---\nb: 2\n", "line 3: a second document begins"},
+		"numbers":   {"a: 1\nb: {c: [2, 1e400]}\n", "line 2: the number 1.0e400 does not fit"},
+		"small":     {"a: 1e-400\nb: 1e308\n", ""},
 	} {
 		began := time.Now()
 		_, err := Read([]byte(c.text))

@@ -18,7 +18,7 @@ func Set(keys map[string]any, setting string) error {
 	last := path[len(path)-1]
 	v, err := readText(last, text)
 	if err != nil {
-		return fmt.Errorf("--set %s: the value is not valid YAML", setting)
+		return fmt.Errorf("--set %s: the value is not valid YAML: %w", setting, err)
 	}
 	if len(path) > 1 && ordered(path[0]) { // the keys of a pattern have dots of their own
 		if keys[path[0]] == nil {
