@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/tensor"
 )
 
 // Difference turns what a model has learned beyond its base into LoRA's matrices, layer by layer, by the truncated singular value
@@ -21,21 +20,12 @@ func Difference(ctx context.Context, base, tuned *model.Model, o LowRankOptions)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	all, errs := make([]LowRank, len(layers)), make([]error, len(layers))
-	tensor.Parallel(len(all), func(i int) {
-		if errs[i] = ctx.Err(); errs[i] != nil {
-			return
-		}
-		l := layers[i]
-		all[i] = LowRank{Path: l.path, Bound: min(l.base.Shape[0], l.base.Shape[1])}
-		errs[i] = all[i].truncate(difference(l.base.Source(""), l.tuned.Source("")), o.orDefault())
+	path := func(l changedLayer) string { return l.path }
+	return eachLowRank(ctx, layers, path, func(l changedLayer) (LowRank, error) {
+		f := LowRank{Path: l.path, Bound: min(l.base.Shape[0], l.base.Shape[1])}
+		err := f.truncate(difference(l.base.Source(""), l.tuned.Source("")), o.orDefault())
+		return f, err
 	})
-	for i, err := range errs {
-		if err != nil {
-			return nil, fmt.Errorf("adapter: %s: %w", layers[i].path, err)
-		}
-	}
-	return all, nil
 }
 
 // changedLayer is the weight of a linear layer in two models.

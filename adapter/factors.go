@@ -79,15 +79,20 @@ func (a *Adapter) LowRank(ctx context.Context, o LowRankOptions) ([]LowRank, err
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	all, errs := make([]LowRank, len(a.layers)), make([]error, len(a.layers))
+	return eachLowRank(ctx, a.layers, Layer.Path, func(l Layer) (LowRank, error) { return a.lowRankOf(l, o) })
+}
+
+// eachLowRank calls f for each layer, in parallel, until ctx is done. The first error, in the order of the layers, has the layer's path.
+func eachLowRank[L any](ctx context.Context, layers []L, path func(L) string, f func(L) (LowRank, error)) ([]LowRank, error) {
+	all, errs := make([]LowRank, len(layers)), make([]error, len(layers))
 	tensor.Parallel(len(all), func(i int) {
 		if errs[i] = ctx.Err(); errs[i] == nil {
-			all[i], errs[i] = a.lowRankOf(a.layers[i], o)
+			all[i], errs[i] = f(layers[i])
 		}
 	})
 	for i, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("adapter: %s: %w", a.layers[i].Path(), err)
+			return nil, fmt.Errorf("adapter: %s: %w", path(layers[i]), err)
 		}
 	}
 	return all, nil

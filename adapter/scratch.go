@@ -34,5 +34,5 @@ func byRows(n, cost int, f func(from, to int)) {
 		f(0, n)
 		return
 	}
-	tensor.Parallel((n+step-1)/step, func(i int) { f(i*step, min(n, (i+1)*step)) })
+	tensor.ParallelRanges(n, step, f)
 }

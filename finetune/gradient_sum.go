@@ -54,8 +54,7 @@ const addChunk = 1 << 16
 
 // addAndClear adds g to sum and sets g to zero.
 func addAndClear(sum, g []float32) {
-	tensor.Parallel((len(g)+addChunk-1)/addChunk, func(c int) {
-		a, b := c*addChunk, min(len(g), (c+1)*addChunk)
+	tensor.ParallelRanges(len(g), addChunk, func(a, b int) {
 		vec.Add(sum[a:b], sum[a:b], g[a:b])
 		clear(g[a:b])
 	})

@@ -17,7 +17,7 @@ func byRows(rows int, f func(from, to int)) {
 		f(0, rows)
 		return
 	}
-	tensor.Parallel((rows+rowsPerJob-1)/rowsPerJob, func(i int) { f(i*rowsPerJob, min(rows, (i+1)*rowsPerJob)) })
+	tensor.ParallelRanges(rows, rowsPerJob, f)
 }
 
 // RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):

@@ -38,6 +38,4 @@ func (o AdamW) Update(u *Update) {
 const chunk = 1 << 16
 
 // chunks calls f for parts of n values, in parallel.
-func chunks(n int, f func(a, b int)) {
-	tensor.Parallel((n+chunk-1)/chunk, func(c int) { f(c*chunk, min(n, (c+1)*chunk)) })
-}
+func chunks(n int, f func(a, b int)) { tensor.ParallelRanges(n, chunk, f) }

@@ -52,6 +52,12 @@ func Parallel(n int, f func(i int)) {
 	t.run()
 }
 
+// ParallelRanges runs f over ranges of step numbers of 0 to n-1, the last one shorter, as Parallel runs its calls. The ranges do not depend
+// on the number of threads.
+func ParallelRanges(n, step int, f func(from, to int)) {
+	Parallel((n+step-1)/step, func(i int) { f(i*step, min(n, (i+1)*step)) })
+}
+
 // spinTime is the time for which a waiting thread polls before it sleeps: a thread that sleeps wakes up late, and in a
 // training step the next product seldom takes longer to come.
 const spinTime = 200 * time.Microsecond

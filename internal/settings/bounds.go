@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -42,6 +41,9 @@ func parse(raw []byte) (ast.Node, error) {
 			if number.MatchString(t.Value) && t.NextType() != token.MappingValueType {
 				at := len(t.Value) - len(exponent.FindString(t.Value))
 				t.Type, t.Value = token.FloatType, t.Value[:at]+".0"+t.Value[at:]
+				if _, err := strconv.ParseFloat(t.Value, 64); err != nil { // the library would read 0
+					return nil, fmt.Errorf("line %d: the number %s does not fit", t.Position.Line, t.Value)
+				}
 			}
 		}
 	}
@@ -79,9 +81,6 @@ var errTooMany = errors.New("the file has too many values, with those that its a
 // count returns the number of nodes of n.
 func (c *counter) count(n ast.Node) (int, error) {
 	total := 1
-	if err := fits(n); err != nil {
-		return total, err
-	}
 	if alias, ok := n.(*ast.AliasNode); ok {
 		total += c.anchors[alias.Value.GetToken().Value]
 	}
@@ -98,18 +97,6 @@ func (c *counter) count(n ast.Node) (int, error) {
 		c.anchors[anchor.Name.GetToken().Value] = total
 	}
 	return total, nil
-}
-
-// fits refuses a number beyond float64, which the library reads as 0.
-func fits(n ast.Node) error {
-	switch n.(type) {
-	case *ast.FloatNode, *ast.IntegerNode:
-		t := n.GetToken()
-		if _, err := strconv.ParseFloat(strings.ReplaceAll(t.Value, "_", ""), 64); errors.Is(err, strconv.ErrRange) {
-			return fmt.Errorf("line %d: the number %s does not fit", t.Position.Line, t.Value)
-		}
-	}
-	return nil
 }
 
 // children are the values in a node.
