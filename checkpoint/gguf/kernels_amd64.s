@@ -83,23 +83,24 @@ DATA numbers24<>+60(SB)/4, $0x40e00000
 GLOBL numbers24<>(SB), RODATA|NOPTR, $64
 
 // func dotQ40AVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX512F, F16C
+// Requires: AVX, AVX512F, F16C, MMX+
 TEXT ·dotQ40AVX512(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 	VMOVUPS zero8<>+0(SB), Z9
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
 	VCVTPH2PS     (SI), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers24<>+0(SB), Z6, Z0
@@ -109,6 +110,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z16
 	VFMADD231PS   64(DI), Z2, Z16
+	PREFETCHT1    (BX)(R15*4)
 	VCVTPH2PS     (BX), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers24<>+0(SB), Z6, Z0
@@ -118,6 +120,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z17
 	VFMADD231PS   64(DI), Z2, Z17
+	PREFETCHT1    (DX)(R15*4)
 	VCVTPH2PS     (DX), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers24<>+0(SB), Z6, Z0
@@ -127,6 +130,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z18
 	VFMADD231PS   64(DI), Z2, Z18
+	PREFETCHT1    (R13)(R15*4)
 	VCVTPH2PS     (R13), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers24<>+0(SB), Z6, Z0
@@ -220,22 +224,23 @@ DATA numbers16<>+60(SB)/4, $0x41700000
 GLOBL numbers16<>(SB), RODATA|NOPTR, $64
 
 // func dotQ41AVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX512F, F16C
+// Requires: AVX, AVX512F, F16C, MMX+
 TEXT ·dotQ41AVX512(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
 	VCVTPH2PS     (SI), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -248,6 +253,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z16
 	VFMADD231PS   64(DI), Z2, Z16
+	PREFETCHT1    (BX)(R15*4)
 	VCVTPH2PS     (BX), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -260,6 +266,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z17
 	VFMADD231PS   64(DI), Z2, Z17
+	PREFETCHT1    (DX)(R15*4)
 	VCVTPH2PS     (DX), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -272,6 +279,7 @@ loop:
 	VPERMPS       Z0, Z2, Z2
 	VFMADD231PS   (DI), Z1, Z18
 	VFMADD231PS   64(DI), Z2, Z18
+	PREFETCHT1    (R13)(R15*4)
 	VCVTPH2PS     (R13), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -427,25 +435,26 @@ DATA numbers32<>+60(SB)/4, $0xbf800000
 GLOBL numbers32<>(SB), RODATA|NOPTR, $64
 
 // func dotQ50AVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX512F, F16C
+// Requires: AVX, AVX512F, F16C, MMX+
 TEXT ·dotQ50AVX512(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 	VMOVUPS zero16<>+0(SB), Z9
 	VMOVUPS one<>+0(SB), Z10
 	VMOVUPS lanes<>+0(SB), Z11
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
 	VCVTPH2PS     (SI), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers32<>+0(SB), Z6, Z0
@@ -460,6 +469,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z16
+	PREFETCHT1    (BX)(R15*4)
 	VCVTPH2PS     (BX), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers32<>+0(SB), Z6, Z0
@@ -474,6 +484,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z17
+	PREFETCHT1    (DX)(R15*4)
 	VCVTPH2PS     (DX), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers32<>+0(SB), Z6, Z0
@@ -488,6 +499,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z18
+	PREFETCHT1    (R13)(R15*4)
 	VCVTPH2PS     (R13), X6
 	VBROADCASTSS  X6, Z6
 	VMULPS        numbers32<>+0(SB), Z6, Z0
@@ -594,24 +606,25 @@ DATA numbers0<>+60(SB)/4, $0x41f80000
 GLOBL numbers0<>(SB), RODATA|NOPTR, $64
 
 // func dotQ51AVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX512F, F16C
+// Requires: AVX, AVX512F, F16C, MMX+
 TEXT ·dotQ51AVX512(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 	VMOVUPS one<>+0(SB), Z10
 	VMOVUPS lanes<>+0(SB), Z11
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
 	VCVTPH2PS     (SI), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -630,6 +643,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z16
+	PREFETCHT1    (BX)(R15*4)
 	VCVTPH2PS     (BX), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -648,6 +662,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z17
+	PREFETCHT1    (DX)(R15*4)
 	VCVTPH2PS     (DX), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -666,6 +681,7 @@ loop:
 	VPERMPS       Z0, Z2, Z5
 	VPERMPS       Z1, Z2, K1, Z5
 	VFMADD231PS   64(DI), Z5, Z18
+	PREFETCHT1    (R13)(R15*4)
 	VCVTPH2PS     (R13), X6
 	VMOVSHDUP     X6, X7
 	VBROADCASTSS  X6, Z6
@@ -747,21 +763,22 @@ loop:
 	RET
 
 // func dotQ80AVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX512F, F16C
+// Requires: AVX, AVX512F, F16C, MMX+
 TEXT ·dotQ80AVX512(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), CX
 	MOVQ   src+8(FP), SI
-	MOVQ   ld+16(FP), AX
+	MOVQ   ld+16(FP), R15
 	MOVQ   x+24(FP), DI
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	LEAQ   (SI)(AX*1), BX
+	LEAQ   (SI)(R15*1), BX
 	VPXORD Z18, Z18, Z18
-	LEAQ   (BX)(AX*1), DX
+	LEAQ   (BX)(R15*1), DX
 	VPXORD Z19, Z19, Z19
-	LEAQ   (DX)(AX*1), R13
+	LEAQ   (DX)(R15*1), R13
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
 	VCVTPH2PS     (SI), X6
 	VBROADCASTSS  X6, Z6
 	VPMOVSXBD     2(SI), Z0
@@ -772,6 +789,7 @@ loop:
 	VCVTDQ2PS     Z0, Z0
 	VMULPS        Z6, Z0, Z0
 	VFMADD231PS   64(DI), Z0, Z16
+	PREFETCHT1    (BX)(R15*4)
 	VCVTPH2PS     (BX), X6
 	VBROADCASTSS  X6, Z6
 	VPMOVSXBD     2(BX), Z0
@@ -782,6 +800,7 @@ loop:
 	VCVTDQ2PS     Z0, Z0
 	VMULPS        Z6, Z0, Z0
 	VFMADD231PS   64(DI), Z0, Z17
+	PREFETCHT1    (DX)(R15*4)
 	VCVTPH2PS     (DX), X6
 	VBROADCASTSS  X6, Z6
 	VPMOVSXBD     2(DX), Z0
@@ -792,6 +811,7 @@ loop:
 	VCVTDQ2PS     Z0, Z0
 	VMULPS        Z6, Z0, Z0
 	VFMADD231PS   64(DI), Z0, Z18
+	PREFETCHT1    (R13)(R15*4)
 	VCVTPH2PS     (R13), X6
 	VBROADCASTSS  X6, Z6
 	VPMOVSXBD     2(R13), Z0
@@ -993,24 +1013,27 @@ DATA signs<>+60(SB)/4, $0x80000000
 GLOBL signs<>(SB), RODATA|NOPTR, $64
 
 // func dotQ4KAVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512F, F16C, MMX+
 TEXT ·dotQ4KAVX512(SB), NOSPLIT, $64-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 	VMOVUPS signs<>+0(SB), Z13
 	VMOVUPS one<>+0(SB), Z10
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	PREFETCHT1    128(SI)(R15*4)
 	MOVL          4(SI), R8
 	MOVL          8(SI), R9
 	MOVL          12(SI), R10
@@ -1128,6 +1151,9 @@ loop:
 	VPSRLD        $0x04, Z1, Z1
 	VPERMPS       Z2, Z1, Z9
 	VFMADD231PS   960(DI), Z9, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	PREFETCHT1    128(BX)(R15*4)
 	MOVL          4(BX), R8
 	MOVL          8(BX), R9
 	MOVL          12(BX), R10
@@ -1245,6 +1271,9 @@ loop:
 	VPSRLD        $0x04, Z1, Z1
 	VPERMPS       Z2, Z1, Z9
 	VFMADD231PS   960(DI), Z9, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	PREFETCHT1    128(DX)(R15*4)
 	MOVL          4(DX), R8
 	MOVL          8(DX), R9
 	MOVL          12(DX), R10
@@ -1362,6 +1391,9 @@ loop:
 	VPSRLD        $0x04, Z1, Z1
 	VPERMPS       Z2, Z1, Z9
 	VFMADD231PS   960(DI), Z9, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	PREFETCHT1    128(R13)(R15*4)
 	MOVL          4(R13), R8
 	MOVL          8(R13), R9
 	MOVL          12(R13), R10
@@ -1846,24 +1878,27 @@ DATA bit7<>+60(SB)/4, $0x00000080
 GLOBL bit7<>(SB), RODATA|NOPTR, $64
 
 // func dotQ5KAVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512F, F16C, MMX+
 TEXT ·dotQ5KAVX512(SB), NOSPLIT, $64-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS low4<>+0(SB), Z8
 	VMOVUPS signs<>+0(SB), Z13
 	VMOVUPS one<>+0(SB), Z10
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	PREFETCHT1    128(SI)(R15*4)
 	MOVL          4(SI), R8
 	MOVL          8(SI), R9
 	MOVL          12(SI), R10
@@ -2031,6 +2066,9 @@ loop:
 	VPTESTMD      bit7<>+0(SB), Z5, K1
 	VPERMPS       Z3, Z1, K1, Z9
 	VFMADD231PS   960(DI), Z9, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	PREFETCHT1    128(BX)(R15*4)
 	MOVL          4(BX), R8
 	MOVL          8(BX), R9
 	MOVL          12(BX), R10
@@ -2198,6 +2236,9 @@ loop:
 	VPTESTMD      bit7<>+0(SB), Z5, K1
 	VPERMPS       Z3, Z1, K1, Z9
 	VFMADD231PS   960(DI), Z9, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	PREFETCHT1    128(DX)(R15*4)
 	MOVL          4(DX), R8
 	MOVL          8(DX), R9
 	MOVL          12(DX), R10
@@ -2365,6 +2406,9 @@ loop:
 	VPTESTMD      bit7<>+0(SB), Z5, K1
 	VPERMPS       Z3, Z1, K1, Z9
 	VFMADD231PS   960(DI), Z9, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	PREFETCHT1    128(R13)(R15*4)
 	MOVL          4(R13), R8
 	MOVL          8(R13), R9
 	MOVL          12(R13), R10
@@ -2790,24 +2834,28 @@ DATA bytes32<>+60(SB)/4, $0x20202020
 GLOBL bytes32<>(SB), RODATA|NOPTR, $64
 
 // func dotQ6KAVX512(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512F, F16C, MMX+
 TEXT ·dotQ6KAVX512(SB), NOSPLIT, $96-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VPXORD  Z18, Z18, Z18
-	LEAQ    (BX)(AX*1), DX
+	LEAQ    (BX)(R15*1), DX
 	VPXORD  Z19, Z19, Z19
-	LEAQ    (DX)(AX*1), R13
+	LEAQ    (DX)(R15*1), R13
 	VMOVUPS nibbles<>+0(SB), Y8
 	VMOVUPS pairs<>+0(SB), Y9
 	VMOVUPS bytes32<>+0(SB), Y10
 
 loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	PREFETCHT1    128(SI)(R15*4)
+	PREFETCHT1    192(SI)(R15*4)
 	MOVWLZX       208(SI), AX
 	VMOVD         AX, X5
 	VCVTPH2PS     X5, X5
@@ -2956,6 +3004,10 @@ loop:
 	VCVTDQ2PS     Z1, Z1
 	VMULPS        Z6, Z1, Z1
 	VFMADD231PS   960(DI), Z1, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	PREFETCHT1    128(BX)(R15*4)
+	PREFETCHT1    192(BX)(R15*4)
 	MOVWLZX       208(BX), AX
 	VMOVD         AX, X5
 	VCVTPH2PS     X5, X5
@@ -3104,6 +3156,10 @@ loop:
 	VCVTDQ2PS     Z1, Z1
 	VMULPS        Z6, Z1, Z1
 	VFMADD231PS   960(DI), Z1, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	PREFETCHT1    128(DX)(R15*4)
+	PREFETCHT1    192(DX)(R15*4)
 	MOVWLZX       208(DX), AX
 	VMOVD         AX, X5
 	VCVTPH2PS     X5, X5
@@ -3252,6 +3308,10 @@ loop:
 	VCVTDQ2PS     Z1, Z1
 	VMULPS        Z6, Z1, Z1
 	VFMADD231PS   960(DI), Z1, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	PREFETCHT1    128(R13)(R15*4)
+	PREFETCHT1    192(R13)(R15*4)
 	MOVWLZX       208(R13), AX
 	VMOVD         AX, X5
 	VCVTPH2PS     X5, X5
@@ -3479,19 +3539,20 @@ loop:
 	RET
 
 // func dotQ40AVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ40AVX2(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 	VMOVUPS zero8<>+0(SB), Y9
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
 	VCVTPH2PS    (SI), X6
 	VBROADCASTSS X6, Y6
 	VPMOVZXBD    2(SI), Y1
@@ -3516,6 +3577,7 @@ loop:
 	VSUBPS       Y9, Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VFMADD231PS  96(DI), Y5, Y14
+	PREFETCHT1   (BX)(R15*2)
 	VCVTPH2PS    (BX), X6
 	VBROADCASTSS X6, Y6
 	VPMOVZXBD    2(BX), Y1
@@ -3601,18 +3663,19 @@ loop:
 	RET
 
 // func dotQ41AVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ41AVX2(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
 	VCVTPH2PS    (SI), X6
 	VMOVSHDUP    X6, X7
 	VBROADCASTSS X6, Y6
@@ -3639,6 +3702,7 @@ loop:
 	VMULPS       Y6, Y5, Y5
 	VADDPS       Y7, Y5, Y5
 	VFMADD231PS  96(DI), Y5, Y14
+	PREFETCHT1   (BX)(R15*2)
 	VCVTPH2PS    (BX), X6
 	VMOVSHDUP    X6, X7
 	VBROADCASTSS X6, Y6
@@ -3747,21 +3811,22 @@ loop:
 	RET
 
 // func dotQ50AVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ50AVX2(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 	VMOVUPS zero16<>+0(SB), Y9
 	VMOVUPS one<>+0(SB), Y10
 	VMOVUPS lanes<>+0(SB), Y11
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
 	VCVTPH2PS    (SI), X6
 	VBROADCASTSS X6, Y6
 	VPBROADCASTD 2(SI), Y3
@@ -3806,6 +3871,7 @@ loop:
 	VSUBPS       Y9, Y5, Y5
 	VMULPS       Y6, Y5, Y5
 	VFMADD231PS  96(DI), Y5, Y14
+	PREFETCHT1   (BX)(R15*2)
 	VCVTPH2PS    (BX), X6
 	VBROADCASTSS X6, Y6
 	VPBROADCASTD 2(BX), Y3
@@ -3933,20 +3999,21 @@ loop:
 	RET
 
 // func dotQ51AVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ51AVX2(SB), NOSPLIT, $0-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 	VMOVUPS one<>+0(SB), Y10
 	VMOVUPS lanes<>+0(SB), Y11
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
 	VCVTPH2PS    (SI), X6
 	VMOVSHDUP    X6, X7
 	VBROADCASTSS X6, Y6
@@ -3993,6 +4060,7 @@ loop:
 	VMULPS       Y6, Y5, Y5
 	VADDPS       Y7, Y5, Y5
 	VFMADD231PS  96(DI), Y5, Y14
+	PREFETCHT1   (BX)(R15*2)
 	VCVTPH2PS    (BX), X6
 	VMOVSHDUP    X6, X7
 	VBROADCASTSS X6, Y6
@@ -4091,17 +4159,18 @@ loop:
 	RET
 
 // func dotQ80AVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ80AVX2(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), CX
 	MOVQ   src+8(FP), SI
-	MOVQ   ld+16(FP), AX
+	MOVQ   ld+16(FP), R15
 	MOVQ   x+24(FP), DI
 	VXORPS Y14, Y14, Y14
 	VXORPS Y15, Y15, Y15
-	LEAQ   (SI)(AX*1), BX
+	LEAQ   (SI)(R15*1), BX
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
 	VCVTPH2PS    (SI), X6
 	VBROADCASTSS X6, Y6
 	VPMOVSXBD    2(SI), Y0
@@ -4120,6 +4189,7 @@ loop:
 	VCVTDQ2PS    Y0, Y0
 	VMULPS       Y6, Y0, Y0
 	VFMADD231PS  96(DI), Y0, Y14
+	PREFETCHT1   (BX)(R15*2)
 	VCVTPH2PS    (BX), X6
 	VBROADCASTSS X6, Y6
 	VPMOVSXBD    2(BX), Y0
@@ -4420,20 +4490,23 @@ loop:
 	RET
 
 // func dotQ4KAVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ4KAVX2(SB), NOSPLIT, $64-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 	VMOVUPS signs<>+0(SB), Y13
 	VMOVUPS one<>+0(SB), Y10
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	PREFETCHT1   128(SI)(R15*2)
 	MOVL         4(SI), R8
 	MOVL         8(SI), R9
 	MOVL         12(SI), R10
@@ -4679,6 +4752,9 @@ loop:
 	VMULPS       Y6, Y1, Y1
 	VADDPS       Y7, Y1, Y1
 	VFMADD231PS  992(DI), Y1, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	PREFETCHT1   128(BX)(R15*2)
 	MOVL         4(BX), R8
 	MOVL         8(BX), R9
 	MOVL         12(BX), R10
@@ -5362,20 +5438,23 @@ loop:
 	RET
 
 // func dotQ5KAVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ5KAVX2(SB), NOSPLIT, $64-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS low4<>+0(SB), Y8
 	VMOVUPS signs<>+0(SB), Y13
 	VMOVUPS one<>+0(SB), Y10
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	PREFETCHT1   128(SI)(R15*2)
 	MOVL         4(SI), R8
 	MOVL         8(SI), R9
 	MOVL         12(SI), R10
@@ -5777,6 +5856,9 @@ loop:
 	VMULPS       Y6, Y1, Y1
 	VADDPS       Y7, Y1, Y1
 	VFMADD231PS  992(DI), Y1, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	PREFETCHT1   128(BX)(R15*2)
 	MOVL         4(BX), R8
 	MOVL         8(BX), R9
 	MOVL         12(BX), R10
@@ -6431,20 +6513,24 @@ loop:
 	RET
 
 // func dotQ6KAVX2(n int, src *byte, ld int, x *float32, out *float32)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotQ6KAVX2(SB), NOSPLIT, $96-40
 	MOVQ    n+0(FP), CX
 	MOVQ    src+8(FP), SI
-	MOVQ    ld+16(FP), AX
+	MOVQ    ld+16(FP), R15
 	MOVQ    x+24(FP), DI
 	VXORPS  Y14, Y14, Y14
 	VXORPS  Y15, Y15, Y15
-	LEAQ    (SI)(AX*1), BX
+	LEAQ    (SI)(R15*1), BX
 	VMOVUPS nibbles<>+0(SB), Y8
 	VMOVUPS pairs<>+0(SB), Y9
 	VMOVUPS bytes32<>+0(SB), Y10
 
 loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	PREFETCHT1   128(SI)(R15*2)
+	PREFETCHT1   192(SI)(R15*2)
 	MOVWLZX      208(SI), AX
 	VMOVD        AX, X5
 	VCVTPH2PS    X5, X5
@@ -6661,6 +6747,10 @@ loop:
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y6, Y3, Y3
 	VFMADD231PS  992(DI), Y3, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	PREFETCHT1   128(BX)(R15*2)
+	PREFETCHT1   192(BX)(R15*2)
 	MOVWLZX      208(BX), AX
 	VMOVD        AX, X5
 	VCVTPH2PS    X5, X5

@@ -33,6 +33,9 @@ var rN, rSrc, rDst, rTmp = reg.RCX, reg.RSI, reg.RDI, reg.RAX
 // rows are the next blocks of the rows whose dot products are computed at once.
 var rows = []reg.GPPhysical{reg.RSI, reg.RBX, reg.RDX, reg.R13}
 
+// rLD is the distance of rows.
+var rLD = reg.R15
+
 // sum is the vector to which the values' products go. Where it is nil, values are stored.
 var sum reg.VecPhysical
 
@@ -206,18 +209,21 @@ func (s isa) dot(name string, values, bytes int, constants, body func()) {
 	Doc(fmt.Sprintf("%s multiplies n blocks of each of %d rows with x: blocks of %d values in %d bytes, ld bytes from row to row.", full, len(s.sums), values, bytes))
 	Load(Param("n"), rN)
 	Load(Param("src"), rSrc)
-	Load(Param("ld"), rTmp)
+	Load(Param("ld"), rLD)
 	Load(Param("x"), rDst)
 	for i, r := range s.sums {
 		s.clear(r)
 		if i > 0 {
-			LEAQ(Mem{Base: rows[i-1], Index: rTmp, Scale: 1}, rows[i])
+			LEAQ(Mem{Base: rows[i-1], Index: rLD, Scale: 1}, rows[i])
 		}
 	}
 	constants()
 	Label("loop")
 	for i, r := range s.sums {
 		rSrc, sum = rows[i], r
+		for line := 0; line < bytes; line += 64 {
+			PREFETCHT1(Mem{Base: rSrc, Index: rLD, Scale: uint8(len(s.sums)), Disp: line}) // of the rows that follow
+		}
 		body()
 	}
 	rSrc, sum = rows[0], nil
