@@ -14,6 +14,7 @@ type operand struct {
 	u        []uint16
 	ld       int
 	src      Source
+	packed   *Packed // or nil
 	kMajor   bool // k runs down the rows; else along them
 	lanes, k int
 }
