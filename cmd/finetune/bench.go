@@ -146,7 +146,7 @@ func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 		arithmetic = "bfloat16"
 	}
 	g.printf("utilization        %.1f %% of the machine's multiply-add peak in %s\n", 100*r.MFU, arithmetic)
-	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread\n", r.Float32Peak, r.BFloat16Peak)
+	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread, all at once\n", r.Float32Peak, r.BFloat16Peak)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)
