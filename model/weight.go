@@ -79,7 +79,7 @@ func (w *Weight) bytes() int {
 	if w.stored.Data == nil {
 		return 4 * w.Size()
 	}
-	return len(w.stored.Data)
+	return len(w.stored.Data) + len(w.stored.Scales)
 }
 
 // OfLayerNorm reports whether the weight is a LayerNorm's.
@@ -120,6 +120,12 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 		w.source = tensor.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	case t.DType == checkpoint.DTypeF16:
 		w.source = tensor.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+	case t.DType == checkpoint.DTypeMXFP4:
+		m, err := t.MXFP4()
+		if err != nil {
+			return err
+		}
+		w.source = tensor.Transpose(m)
 	default:
 		return notSupported("%s: element type %s is not supported; want F32, BF16 or F16", t.Name, t.DType)
 	}
