@@ -15,7 +15,7 @@ type operand struct {
 	ld       int
 	src      Source
 	packed   *Packed // or nil
-	kMajor   bool // k runs down the rows; else along them
+	kMajor   bool    // k runs down the rows; else along them
 	lanes, k int
 }
 
