@@ -3,6 +3,7 @@ package finetune
 import (
 	"time"
 
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/op"
 )
@@ -13,18 +14,25 @@ const exchangeValues = 1 << 22
 // gradientExchange adds up the gradients of micro-batches that several ranks have computed. Each rank has the sums of some nodes
 // of the tree. A rank gets its slice of all of these, adds them along the tree, and tells the others the result.
 type gradientExchange struct {
-	ranks Ranks
+	ranks infer.Ranks
 	tree  sumTree
 	nodes [][]span // of each rank
 }
 
 // newGradientExchange shares a step's micro-batches among ranks.
-func newGradientExchange(ranks Ranks, t sumTree) *gradientExchange {
+func newGradientExchange(ranks infer.Ranks, t sumTree) *gradientExchange {
 	e := &gradientExchange{ranks: ranks, tree: t}
 	for _, s := range t.shares(t.root(), ranks.Size()) {
 		e.nodes = append(e.nodes, t.nodes(s))
 	}
 	return e
+}
+
+// report is what a rank tells the others of its micro-batches.
+type report struct {
+	// Losses are those of the rank's micro-batches, and zero elsewhere. HasGrad says which parameters have a gradient.
+	Losses  []float64
+	HasGrad []bool
 }
 
 // over leaves the sum of all micro-batches in the parameters of every rank. run is called for the micro-batches of this rank. The

@@ -43,7 +43,7 @@ type TrainerOptions struct {
 	op.Regularization
 	// Ranks, if not nil, are the processes that share the micro-batches of every step. They call Step with the same arguments, and
 	// all end with the same parameters.
-	Ranks Ranks
+	Ranks infer.Ranks
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -272,11 +272,8 @@ func (t *Trainer) notFinite() string {
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	s := infer.NewSession(t.Model, nil, t.adapter)
 	s.BF16 = t.Options.BF16
-	tokens := infer.EvalTokens(t.Options.MaxTokensPerMicroBatch)
-	if t.Options.Ranks != nil {
-		return lossOnRanks(ctx, t.Options.Ranks, s, rows, tokens)
-	}
-	return s.Loss(ctx, rows, tokens)
+	s.Ranks = t.Options.Ranks
+	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
 }
 
 // sourcesOf names the data that rows come from, for a message.
