@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -78,9 +80,13 @@ func TestRanksBits(t *testing.T) {
 				t.Fatal(err)
 			}
 			weights, metrics := content(t, one)
+			optimizer := lastOptimizer(t, one)
 			same := func(c Config, what string) {
 				t.Helper()
 				w, m := content(t, c)
+				if !bytes.Equal(lastOptimizer(t, c), optimizer) {
+					t.Errorf("%s: another state of the optimizer than one process's", what)
+				}
 				if !bytes.Equal(w, weights) {
 					t.Errorf("%s: other weights than one process's", what)
 				}
@@ -109,4 +115,18 @@ func TestRanksBits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lastOptimizer is the optimizer's state in a run's last checkpoint.
+func lastOptimizer(t *testing.T, c Config) []byte {
+	t.Helper()
+	dir, err := LatestCheckpoint(c.Save.OutputDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "optimizer.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -13,6 +13,14 @@ import (
 // leads says whether this process writes the run's files: rank 0, or the only one.
 func (r *run) leads() bool { return r.options.Ranks == nil || r.options.Ranks.Rank() == 0 }
 
+// numRanks is the number of processes of the run.
+func (r *run) numRanks() int {
+	if r.options.Ranks == nil {
+		return 1
+	}
+	return r.options.Ranks.Size()
+}
+
 // together returns err, or the error of the first rank that has one.
 func (r *run) together(err error) error {
 	if r.options.Ranks == nil {
@@ -37,10 +45,7 @@ func (r *run) shareCheckpoint() error {
 func (r *run) shareBatch() {
 	t := &r.config.Train
 	t.ranks = r.state.Ranks
-	size := 1
-	if r.options.Ranks != nil {
-		size = r.options.Ranks.Size()
-	}
+	size := r.numRanks()
 	if r.resumeFrom == "" && size > 1 {
 		t.ranks = size
 	}

@@ -28,8 +28,7 @@ func TestBytesOfStep(t *testing.T) {
 		trained += 4 * p.Size()
 	}
 	l, errs := ranktest.Run(2, func(r ranktest.Rank) error {
-		tr := trainerOf(t, smallConfig, "lora", map[string]any{"r": 2})
-		tr.Options.MaxTokensPerMicroBatch, tr.Options.Ranks = 10, r
+		tr := trainerWith(t, smallConfig, "lora", map[string]any{"r": 2}, TrainerOptions{MaxTokensPerMicroBatch: 10, Seed: 3, Ranks: r})
 		got, err := tr.Step(t.Context(), rows, 0, 0.01)
 		if got != want {
 			t.Errorf("rank %d: %+v, one process %+v", r.Rank(), got, want)
