@@ -238,7 +238,10 @@ func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, nu
 		}
 		return nil
 	}
-	tree := newSumTree(tokens)
+	tree, before := newSumTree(tokens), t.sum.spent
+	if t.Profile != nil {
+		defer func() { t.Profile.Add("gradient sums", t.sum.spent-before) }()
+	}
 	if t.shards.ranks == nil {
 		return losses, t.sum.over(tree, tree.root(), run)
 	}
