@@ -51,6 +51,7 @@ func (r *run) attach(ctx context.Context) error {
 		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
 		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
+	r.session.Ranks = r.options.Ranks
 	return nil
 }
 
