@@ -1,13 +1,9 @@
 package finetune
 
-import (
-	"slices"
-
-	"github.com/spagotune/spagotune/model"
-)
+import "slices"
 
 // sumTree says in which order the gradients of a step's micro-batches are added: those of a span of micro-batches (or of groups of
-// them, see leafOf) are the sum of the two halves of it, by tokens. So the order depends on nothing but the step's rows, and processes that each take some
+// them, see leafOfAll) are the sum of the two halves of it, by tokens. So the order depends on nothing but the step's rows, and processes that each take some
 // of the micro-batches get the same bits as one that takes all. Element i is the number of tokens before micro-batch i.
 type sumTree []int
 
@@ -86,18 +82,9 @@ func (t sumTree) within(node, s span) []span {
 	return slices.Concat(t.within(left, s), t.within(right, s))
 }
 
-// leafOf is the number of consecutive micro-batches whose gradients are added up directly in the parameters, as a leaf of the tree: two
-// where a quarter or more of a model trains, since adding whole gradients takes time then, or else one.
-func leafOf(params []model.Param, m *model.Model) int {
-	trained := 0
-	for _, p := range params {
-		trained += p.Size()
-	}
-	if 4*trained >= m.NumParameters() {
-		return 2
-	}
-	return 1
-}
+// leafOfAll is the number of consecutive micro-batches whose gradients are added up directly in the parameters, as a leaf of the tree,
+// where all parameters of a model train: adding whole gradients takes time then.
+const leafOfAll = 2
 
 // groups returns the sums of each n tokens, and of the rest.
 func groups(tokens []int, n int) (sums []int) {

@@ -107,7 +107,10 @@ func (t *Trainer) setAdapter(a *adapter.Adapter) {
 }
 
 func (t *Trainer) setParams(ps []model.Param) {
-	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps}, leafOf(ps, t.Model)
+	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps}, 1
+	if t.adapter == "" {
+		t.leaf = leafOfAll
+	}
 	embedding := embeddingsOf(t.Model, t.adapter)
 	t.shards.assign(ps, func(p model.Param) int {
 		m := op.Data(p.Param)
