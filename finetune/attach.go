@@ -44,6 +44,9 @@ func (r *run) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Prepack {
+		r.model.Prepack(c.BF16)
+	}
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{Optimizer: rule,
 		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
 		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
