@@ -175,7 +175,7 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 		}
 	}
 	r.Memory = t.EstimateMemory(tokens, t.Options.Checkpointing)
-	r.Memory.AddSums(rows, o.Batch, t.Options.MaxTokensPerMicroBatch)
+	t.AddSums(&r.Memory, rows, o.Batch)
 	op.ResetPeak()
 	if err := r.runSteps(ctx, t, rows, o); err != nil {
 		return nil, err

@@ -76,6 +76,7 @@ func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int
 	}
 	for _, g := range own {
 		for i := range g {
+			clear(g[i].values)
 			g[i].has = false
 		}
 	}
@@ -92,12 +93,7 @@ func (e *gradientExchange) sum(own []gradient) error {
 	rank, size := e.ranks.Rank(), e.ranks.Size()
 	parts := make([][]flat, len(own)) // of each node, by owner
 	for k, g := range own {
-		parts[k] = e.flats(func(i int) []float32 {
-			if !g[i].has {
-				return nil
-			}
-			return g[i].values
-		})
+		parts[k] = e.flats(func(i int) []float32 { return g[i].values })
 	}
 	lengths := e.flats(func(int) []float32 { return nil })
 	sum := e.flats(func(i int) []float32 {

@@ -13,7 +13,7 @@ import (
 // gradient is a gradient of every trained parameter, apart from the one that the parameters hold.
 type gradient []struct {
 	values []float32
-	has    bool // or else the values, if there are any, say nothing
+	has    bool // or else the values, if there are any, are zero
 }
 
 // gradientSum adds up gradients along a tree, in the parameters themselves. It keeps buffers for the next step.
@@ -57,7 +57,7 @@ func (s *gradientSum) add(waiting []gradient) {
 			g[i].has = false
 		}
 		if len(terms) > 0 {
-			addTo(op.Grad(p.Param).Data, terms)
+			addAndClear(op.Grad(p.Param).Data, terms)
 		}
 	}
 	s.free = append(s.free, waiting...)
@@ -66,11 +66,12 @@ func (s *gradientSum) add(waiting []gradient) {
 // addChunk is the number of values that one parallel job adds.
 const addChunk = 1 << 14
 
-// addTo adds terms to sum, one after the other.
-func addTo(sum []float32, terms [][]float32) {
+// addAndClear adds terms to sum, one after the other, and sets them to zero.
+func addAndClear(sum []float32, terms [][]float32) {
 	tensor.ParallelRanges(len(sum), addChunk, func(a, b int) {
 		for _, term := range terms {
 			vec.Add(sum[a:b], sum[a:b], term[a:b])
+			clear(term[a:b])
 		}
 	})
 }

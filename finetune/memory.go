@@ -146,16 +146,16 @@ func (m *Memory) live() int {
 	return m.Anonymous() - m.Activations - m.Scratch - runtimeBytes - m.Garbage
 }
 
-// AddSums adds the gradients that wait to be added to others: one for each level of the tree along which a step's micro-batches of
-// that many tokens are summed, if the step has rows of average length.
-func (m *Memory) AddSums(rows []tasks.Features, batchSize, tokens int) {
+// AddSums adds, to an estimate, the gradients that wait to be added to others: one for each level of the tree along which those of a
+// step's micro-batches are summed, if the step has batchSize rows of average length.
+func (t *Trainer) AddSums(m *Memory, rows []tasks.Features, batchSize int) {
 	all := 0
 	for _, r := range rows {
 		all += r.Tokens()
 	}
 	row := all / max(len(rows), 1)
-	step, tokens := row*batchSize, max(tokens, row)
-	m.Gradients *= 1 + bits.Len(uint(max(0, (step-1)/tokens)))
+	step, leaf := row*batchSize, t.leaf*max(t.Options.MaxTokensPerMicroBatch, row)
+	m.Gradients *= 1 + bits.Len(uint(max(0, (step-1)/leaf)))
 	m.setGarbage()
 }
 

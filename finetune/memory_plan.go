@@ -245,7 +245,7 @@ func (r *run) planMemory() error {
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := r.trainer.EstimateMemory(tokens, checkpointing)
 		trained := e.Gradients
-		e.AddSums(r.rows, (r.config.Train.batchSize()+r.numRanks()-1)/r.numRanks(), micro)
+		r.trainer.AddSums(&e, r.rows, (r.config.Train.batchSize()+r.numRanks()-1)/r.numRanks())
 		if r.numRanks() > 1 { // and the sum of all ranks, of the parameters that this one owns
 			e.Gradients += trained / r.numRanks()
 		}

@@ -2,8 +2,8 @@ package finetune
 
 import "slices"
 
-// sumTree says in which order the gradients of a step's micro-batches are added: those of a span of micro-batches are the sum
-// of the two halves of it, by tokens. So the order depends on nothing but the step's rows, and processes that each take some
+// sumTree says in which order the gradients of a step's micro-batches are added: those of a span of micro-batches (or of groups of
+// them, see leafOfAll) are the sum of the two halves of it, by tokens. So the order depends on nothing but the step's rows, and processes that each take some
 // of the micro-batches get the same bits as one that takes all. Element i is the number of tokens before micro-batch i.
 type sumTree []int
 
@@ -80,4 +80,20 @@ func (t sumTree) within(node, s span) []span {
 	}
 	left, right := t.halves(node)
 	return slices.Concat(t.within(left, s), t.within(right, s))
+}
+
+// leafOfAll is the number of consecutive micro-batches whose gradients are added up directly in the parameters, as a leaf of the tree,
+// where all parameters of a model train: adding whole gradients takes time then.
+const leafOfAll = 2
+
+// groups returns the sums of each n tokens, and of the rest.
+func groups(tokens []int, n int) (sums []int) {
+	for group := range slices.Chunk(tokens, n) {
+		sum := 0
+		for _, t := range group {
+			sum += t
+		}
+		sums = append(sums, sum)
+	}
+	return sums
 }

@@ -74,6 +74,7 @@ type Trainer struct {
 	hooks   Hooks  // nil if the base trains
 	sum     gradientSum
 	shards  shards
+	leaf    int           // micro-batches of a leaf of the tree of gradients
 	summing time.Duration // spent on adding the gradients of all ranks
 }
 
@@ -106,7 +107,10 @@ func (t *Trainer) setAdapter(a *adapter.Adapter) {
 }
 
 func (t *Trainer) setParams(ps []model.Param) {
-	t.Params, t.sum = ps, gradientSum{params: ps}
+	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps}, 1
+	if t.adapter == "" {
+		t.leaf = leafOfAll
+	}
 	embedding := embeddingsOf(t.Model, t.adapter)
 	t.shards.assign(ps, func(p model.Param) int {
 		m := op.Data(p.Param)
@@ -217,28 +221,26 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 }
 
 // sumGradients leaves scale times the gradients of a step's losses in the parameters, and returns the sum of these losses for
-// each micro-batch.
+// each leaf of the tree along which they are added.
 func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, number int, scale float32) ([]float64, error) {
-	losses, tokens := make([]float64, len(micro)), make([]int, len(micro))
+	tokens := make([]int, len(micro))
 	for i, rows := range micro {
 		for _, r := range rows {
 			tokens[i] += r.Tokens()
 		}
 	}
-	run := func(i int) (err error) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		losses[i], err = t.addGradients(micro[i], deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), scale)
-		if err != nil {
-			return fmt.Errorf("step %d: %w", number+1, err)
-		}
-		if !numeric.IsFinite(losses[i]) {
-			return fmt.Errorf("step %d: %w: the loss is %v in rows %s", number+1, ErrDiverged, losses[i], sourcesOf(micro[i]))
+	tree, before := newSumTree(groups(tokens, t.leaf)), t.sum.spent
+	losses := make([]float64, tree.root().len())
+	run := func(leaf int) error {
+		for i := leaf * t.leaf; i < min(len(micro), (leaf+1)*t.leaf); i++ {
+			loss, err := t.microBatch(ctx, micro[i], number, i, scale)
+			if err != nil {
+				return fmt.Errorf("step %d: %w", number+1, err)
+			}
+			losses[leaf] += loss
 		}
 		return nil
 	}
-	tree, before := newSumTree(tokens), t.sum.spent
 	if t.Profile != nil {
 		defer func() { t.Profile.Add("gradient sums", t.sum.spent-before) }()
 	}
@@ -251,6 +253,18 @@ func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, nu
 		t.Profile.Add("ranks", took)
 	}
 	return losses, err
+}
+
+// microBatch adds the gradients of micro-batch i of a step. Its loss must be finite.
+func (t *Trainer) microBatch(ctx context.Context, rows []tasks.Features, number, i int, scale float32) (float64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	loss, err := t.addGradients(rows, deriveSeed(t.Options.Seed, purposeDropout, number<<16|i), scale)
+	if err == nil && !numeric.IsFinite(loss) {
+		err = fmt.Errorf("%w: the loss is %v in rows %s", ErrDiverged, loss, sourcesOf(rows))
+	}
+	return loss, err
 }
 
 // addGradients runs a micro-batch, adds scale times the gradients of its losses and returns the sum of these losses.
