@@ -137,7 +137,7 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	if err := t.configure(c); err != nil {
 		return err
 	}
-	if err := t.setTemplate(class); err != nil {
+	if err := t.setTemplate(class, c); err != nil {
 		return err
 	}
 	if _, ok := t.normalizer.(*spmNormalizer); ok {

@@ -106,15 +106,23 @@ func newRanks(tokens []rankToken, pattern string) (*Tokenizer, error) {
 		return nil, fmt.Errorf("not all of the 256 bytes are tokens")
 	}
 	m.addRanks(names)
-	words, err := newRegex(pattern, "pattern")
+	split, err := newWordSplit(pattern)
 	if err != nil {
 		return nil, err
 	}
-	split := preTokenizer(splitFunc(func(dst []piece, p piece) []piece { return isolated.split(dst, p, words, false) }))
-	if w, ok := words.(wordPattern); ok {
-		split = wordSplit{w.split}
-	}
 	return &Tokenizer{preTokenizers: []preTokenizer{split, byteLevelSplit{}}, model: m, decoder: decodeFunc(decodeByteLevel)}, nil
+}
+
+// newWordSplit cuts a text into the matches of a pattern, and what is between them.
+func newWordSplit(pattern string) (preTokenizer, error) {
+	m, err := newRegex(pattern, "pattern")
+	if err != nil {
+		return nil, err
+	}
+	if w, ok := m.(wordPattern); ok {
+		return wordSplit{w.split}, nil
+	}
+	return splitFunc(func(dst []piece, p piece) []piece { return isolated.split(dst, p, m, false) }), nil
 }
 
 // byteLevelName is how the byte-level alphabet writes bytes.
