@@ -57,7 +57,7 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
 		return e, nil
 	}
-	metrics, err := r.score(ctx)
+	metrics, _, err := evaluate.Score(ctx, r.session, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.config.Eval.Examples, nil)
 	if err != nil {
 		return e, err
 	}
@@ -82,7 +82,7 @@ func (r *run) trackBest(e Evaluation) error {
 	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd || !r.leads() {
 		return nil // the start is no result
 	}
-	if r.bestDue = e.Step == r.totalSteps; r.bestDue {
+	if r.bestDue = e.Step == r.totalSteps || e.Step > 0 && r.enough(e.Score); r.bestDue {
 		return nil // the result comes first
 	}
 	return r.saveBest()

@@ -49,6 +49,7 @@ type Weight struct {
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
 	tables map[string]TableAdapter
+	packed *tensor.Packed // of Model.Prepack; nil for a weight that trains, or that has changed since
 }
 
 // NewWeight declares a weight, which a checkpoint must have.
@@ -148,7 +149,7 @@ func (w *Weight) bindSource(t checkpoint.Tensor, src tensor.Source) {
 // set gives the weight float32 values of its own.
 func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
-	w.source = tensor.View(values, rows, cols)
+	w.source, w.packed = tensor.View(values, rows, cols), nil
 	w.stored = checkpoint.Tensor{}
 	w.drawn = false
 }
@@ -176,6 +177,21 @@ func (w *Weight) Source(adapter string) tensor.Source {
 		return w.tied.Source("")
 	}
 	return w.source
+}
+
+// factor is Source for products of few rows or many: packed where the weight has been.
+func (w *Weight) factor(adapter string) tensor.Source {
+	if w.packed != nil && w.Param(adapter) == nil {
+		return w.packed
+	}
+	return w.Source(adapter)
+}
+
+// prepack packs a frozen matrix.
+func (w *Weight) prepack(bf16 bool) {
+	if w.tied == nil && w.param == nil && w.packed == nil && !w.shared {
+		w.packed = tensor.Pack(w.source, bf16)
+	}
 }
 
 // Tie makes the weight share another one's values, as tie_word_embeddings does. An architecture's New calls it.
@@ -272,9 +288,9 @@ func (w *Weight) Replace(src tensor.Source) (restore func()) {
 		return func() { copy(v, base) }
 	}
 	old := *w
-	w.tied, w.stored, w.source, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, false
+	w.tied, w.stored, w.source, w.packed, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, nil, false
 	w.untied = w.untied || old.tied != nil
 	return func() {
-		w.tied, w.stored, w.source, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.param, old.untied, old.drawn
+		w.tied, w.stored, w.source, w.packed, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.packed, old.param, old.untied, old.drawn
 	}
 }

@@ -284,16 +284,16 @@ func amxLoop(h, w int, rA1, rC1, rLDA, rStep, rAdd reg.GPPhysical) {
 		}
 	}
 	Label("loop" + id)
-	for j := range w {
-		tileLoad(bTile+j, rB, rStep)
-		if j < w-1 {
-			ADDQ(Imm(64), rB)
-		}
-	}
 	for i := range h {
 		tileLoad(aTile+i, rowsA[i], rLDA)
 		ADDQ(Imm(64), rowsA[i])
 		for j := range w {
+			if i == 0 {
+				tileLoad(bTile+j, rB, rStep)
+				if j < w-1 {
+					ADDQ(Imm(64), rB)
+				}
+			}
 			tileProduct(sumTile+2*i+j, aTile+i, bTile+j)
 		}
 	}
