@@ -282,44 +282,60 @@ type tekkenFile struct {
 var tekkenSpecial = strings.Fields(`<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad>
  [IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] [SUFFIX] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]`)
 
-// buildTekken reads tekken.json. Special tokens have the first ids, and the ranks follow; what is beyond default_vocab_size is left out.
+// buildTekken reads tekken.json.
 func buildTekken(d folder, _ string, c *tokenizerConfig) (*Tokenizer, error) {
 	raw, err := d.read(tekkenName)
 	if err != nil {
 		return nil, err
 	}
-	var f tekkenFile
-	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, fmt.Errorf("%s: %w", tekkenName, err)
-	}
-	special, n := f.special(), f.Config.NumSpecial
-	if n < 0 || n > maxExtra || f.Config.VocabSize <= n || f.Config.VocabSize-n > len(f.Vocab) {
-		return nil, fmt.Errorf("%s: default_vocab_size is %d, default_num_special_tokens %d, and there are %d tokens; they do not fit together", tekkenName,
-			f.Config.VocabSize, n, len(f.Vocab))
-	}
-	var tokens []rankToken
-	for i, t := range f.Vocab[:f.Config.VocabSize-n] {
-		if t.Rank != i || len(t.Bytes) == 0 {
-			return nil, fmt.Errorf("%s: vocab[%d] has rank %d and %d bytes; want rank %d and a token", tekkenName, i, t.Rank, len(t.Bytes), i)
-		}
-		tokens = append(tokens, rankToken{t.Bytes, int32(i + n)})
-	}
-	for id := range special {
-		if id < 0 || id >= n {
-			return nil, fmt.Errorf("%s: a special token has rank %d; want less than %d", tekkenName, id, n)
-		}
-	}
-	for id := range n {
-		if special[id] == "" {
-			special[id] = fmt.Sprintf("<SPECIAL_%d>", id)
-		}
-	}
-	t, err := newRanks(tokens, f.Config.Pattern)
+	t, special, err := parseTekken(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tekkenName, err)
 	}
 	c.bosAndEOS("<s>", "</s>", true)
 	return t, c.addSpecialAt(special)
+}
+
+// parseTekken returns the tokenizer of the tokens, and the special ones by their ids.
+func parseTekken(raw []byte) (*Tokenizer, map[int]string, error) {
+	var f tekkenFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, nil, err
+	}
+	tokens, err := f.tokens()
+	if err != nil {
+		return nil, nil, err
+	}
+	special := f.special()
+	for id := range special {
+		if id < 0 || id >= f.Config.NumSpecial {
+			return nil, nil, fmt.Errorf("a special token has rank %d; want less than %d", id, f.Config.NumSpecial)
+		}
+	}
+	for id := range f.Config.NumSpecial {
+		if special[id] == "" {
+			special[id] = fmt.Sprintf("<SPECIAL_%d>", id)
+		}
+	}
+	t, err := newRanks(tokens, f.Config.Pattern)
+	return t, special, err
+}
+
+// tokens are those of the vocabulary. Special tokens have the first ids, and the ranks follow; what is beyond default_vocab_size is
+// left out.
+func (f *tekkenFile) tokens() ([]rankToken, error) {
+	size, n := f.Config.VocabSize, f.Config.NumSpecial
+	if n < 0 || n > maxExtra || size <= n || size-n > len(f.Vocab) {
+		return nil, fmt.Errorf("default_vocab_size is %d, default_num_special_tokens %d, and there are %d tokens; they do not fit together", size, n, len(f.Vocab))
+	}
+	var tokens []rankToken
+	for i, t := range f.Vocab[:size-n] {
+		if t.Rank != i || len(t.Bytes) == 0 {
+			return nil, fmt.Errorf("vocab[%d] has rank %d and %d bytes; want rank %d and a token", i, t.Rank, len(t.Bytes), i)
+		}
+		tokens = append(tokens, rankToken{t.Bytes, int32(i + n)})
+	}
+	return tokens, nil
 }
 
 // special are the file's special tokens, by their ids.
