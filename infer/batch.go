@@ -8,7 +8,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Batch concatenates rows into a batch without padding, as the model's head needs them.
+// Batch concatenates rows into a batch without padding, as the model's head needs them. Types of tokens, which some tokenizers
+// give to pairs, are left out for a model that has none.
 func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 	b := &model.Batch{CuSeqLens: []int{0}}
 	seq2seq := m.Head().Kind == head.Seq2SeqLM
@@ -34,6 +35,9 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 		if seq2seq {
 			b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 		}
+	}
+	if m.Config().TypeVocabSize == 0 {
+		b.TokenTypeIDs = nil
 	}
 	if b.TokenTypeIDs != nil {
 		b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(b.TokenTypeIDs))...)

@@ -107,6 +107,16 @@ func (b *Batch) check(s Config) error {
 	return nil
 }
 
+// padded says whether attention does not see all tokens.
+func (b *Batch) padded() bool {
+	for d, n := range b.AttentionLengths {
+		if n != b.Bounds()[d+1]-b.Bounds()[d] {
+			return true
+		}
+	}
+	return false
+}
+
 // checkTargets says what is wrong with the targets of a sequence-to-sequence model.
 func (b *Batch) checkTargets(positions int) error {
 	if got, want := len(b.TargetBounds()), len(b.Bounds()); got != want {

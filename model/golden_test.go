@@ -71,6 +71,8 @@ func (g *goldenBatch) label(t testing.TB, f *golden.File, kind head.Kind) {
 		for d, l := range labels {
 			g.at, g.Labels = append(g.at, d), append(g.Labels, int32(l))
 		}
+	case head.FeatureExtraction:
+		g.at = every(len(g.CuSeqLens) - 1)
 	case head.Seq2SeqLM:
 		g.targets(labels, f.Shape(t, "labels"))
 	default:

@@ -34,6 +34,7 @@ type Head struct {
 	// PoolsLate says that Dense and its activation come before the pooling, which is PoolMean.
 	PoolsLate bool
 
+	unpadded bool            // the backbone does not tell padding (Batch.AttentionLengths) from tokens
 	sentence []sentenceDense // what sentence-transformers has after the pooling
 
 	parts map[string]any // the modules and weights by their Hugging Face paths

@@ -152,7 +152,11 @@ func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
 // wantsHead says whether the options ask for a head, so that a new one may be made.
 func (m *Model) wantsHead() bool { return m.Options.Head.Kind != "" }
 
-// ofHead says whether a tensor belongs to a head and not to the backbone.
-func (f Architecture) ofHead(name string) bool {
-	return f.Prefix != "" && !strings.HasPrefix(name, f.Prefix) || strings.Contains(name, "pooler.")
+// elsewhere says whether a tensor belongs to a head, or to another part that a model with a head of the kind does not have.
+func (f Architecture) elsewhere(k head.Kind, name string) bool {
+	if f.Elsewhere != nil && f.Elsewhere(k, name) {
+		return true
+	}
+	backbone := slices.ContainsFunc(f.prefixes(), func(p string) bool { return strings.HasPrefix(name, p) })
+	return !backbone || strings.Contains(name, "pooler.")
 }

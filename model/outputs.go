@@ -25,7 +25,13 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 			sizes.VocabSize, _ = m.Head().Out.Dims()
 		}
 	}
-	return b.check(sizes)
+	if err := b.check(sizes); err != nil {
+		return err
+	}
+	if m.Head().unpadded && b.padded() {
+		return notSupported("model: %s with padding (AttentionLengths) is not supported; give it documents of one length", m.arch.Class)
+	}
+	return nil
 }
 
 // Loss returns the losses of all that is scored in a batch, [scored, 1]; a causal model's are in the order of Batch.Scored.

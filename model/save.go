@@ -323,7 +323,10 @@ func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error)
 	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
 		return nil, err
 	}
-	if untied {
+	switch {
+	case untied && m.arch.Untie != nil:
+		m.arch.Untie(c)
+	case untied:
 		c["tie_word_embeddings"] = false
 	}
 	name := map[checkpoint.DType]string{checkpoint.DTypeF32: "float32", checkpoint.DTypeBF16: "bfloat16", checkpoint.DTypeF16: "float16"}[dtype]

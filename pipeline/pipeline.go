@@ -176,6 +176,9 @@ func (s *subject) batch(texts []tokenizer.Encoding, c computation, use func(text
 		b.IDs, b.TokenTypeIDs = append(b.IDs, e.IDs...), append(b.TokenTypeIDs, e.TypeIDs...)
 		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
 	}
+	if s.Model.Config().TypeVocabSize == 0 {
+		b.TokenTypeIDs = nil
+	}
 	return op.Inference(s.adapter, func(p *op.Pass) error {
 		y, err := c.run(p, b)
 		if err != nil {
