@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // suffixes end Hugging Face's class names; each stands for a kind of head.
@@ -125,8 +126,8 @@ func defaultNames(labels []string) bool {
 
 // withHead is a config.json with another head in it.
 func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
-	var all map[string]any
-	if err := json.Unmarshal(config, &all); err != nil {
+	all, err := jsonvalue.Object(config)
+	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
 	for _, s := range suffixes {

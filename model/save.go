@@ -17,6 +17,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/input"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -319,8 +320,8 @@ func changed(src tensor.Source) bool {
 
 // savedConfig is config.json with the weights' type, and with tie_word_embeddings false where untied.
 func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
-	var c map[string]any
-	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
+	c, err := jsonvalue.Object(m.ConfigJSON)
+	if err != nil {
 		return nil, err
 	}
 	switch {
