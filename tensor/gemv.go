@@ -51,6 +51,10 @@ func (p *dotProduct) rows(job int) {
 		return
 	}
 	s := scratches.get()
+	defer scratches.put(s)
+	if p.stored(s, first, end) {
+		return
+	}
 	n := max(4, dotBlock/p.b.k&^3)
 	for j := first; j < end; j += n {
 		rows := min(n, end-j)
@@ -58,7 +62,36 @@ func (p *dotProduct) rows(job int) {
 		p.b.src.Block(buf, p.b.k, j, 0, rows, p.b.k)
 		p.groups(&operand{kind: f32, f: buf, ld: p.b.k, lanes: rows, k: p.b.k}, 0, j, j+rows)
 	}
-	scratches.put(s)
+}
+
+// stored computes columns [first,end) of C from rows that their Source multiplies. It is false where there is more than one row
+// of A, since each would unpack them again, or where the Source does not do it.
+func (p *dotProduct) stored(s *scratch, first, end int) bool {
+	d, ok := p.b.src.(Dotter)
+	if !ok || p.c.Rows != 1 {
+		return false
+	}
+	n := end - first
+	sums := grow(&s.block, 2*n)
+	sum, part := sums[:n], sums[n:]
+	clear(sum)
+	for k0 := 0; k0 < p.b.k; k0 += dotChunk {
+		if !d.Dot(part, p.a.Data[k0:min(p.b.k, k0+dotChunk)], first, 1, k0) {
+			return false
+		}
+		for i, v := range part {
+			sum[i] += v
+		}
+	}
+	c := p.c.Data[first:end]
+	for i, v := range sum {
+		if p.beta == 0 {
+			c[i] = v
+		} else {
+			c[i] = v + p.beta*c[i]
+		}
+	}
+	return true
 }
 
 // groups computes columns [j,end) of C from the rows of b, of which lane is the first: four at a time, the last few one by

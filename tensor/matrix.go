@@ -67,6 +67,14 @@ type Source interface {
 	Block(dst []float32, ld, i, j, m, n int)
 }
 
+// Dotter is a Source that multiplies its rows with a vector as it stores them, which decoding does with every weight.
+type Dotter interface {
+	Source
+	// Dot writes the products of x with columns [j,j+len(x)) of rows i, i+step, i+2·step … to out. The sums are added in the order of
+	// NT's, so that they do not depend on how values are stored. It is false where there is no kernel for it; out is not used then.
+	Dot(out, x []float32, i, step, j int) bool
+}
+
 var (
 	_ Source = Matrix{}
 	_ Source = BF16{}

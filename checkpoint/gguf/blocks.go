@@ -9,7 +9,7 @@ type Blocks struct {
 	rows, cols int
 }
 
-var _ tensor.Source = Blocks{}
+var _ tensor.Dotter = Blocks{}
 
 // blocks views the tensor as a matrix.
 func (t Tensor) blocks() (Blocks, error) {
@@ -31,7 +31,7 @@ func (b Blocks) Dims() (rows, cols int) { return b.rows, b.cols }
 
 // Row returns the blocks of row i. Never write to them.
 func (b Blocks) Row(i int) []byte {
-	size := b.cols / b.typ.BlockValues() * b.typ.BlockBytes()
+	size := b.typ.layout().rowBytes(b.cols)
 	return b.data[i*size : (i+1)*size : (i+1)*size]
 }
 
@@ -53,6 +53,30 @@ func (b Blocks) Block(dst []float32, ld, i, j, m, n int) {
 		unpackPart(b.typ, l, dst[r*ld:r*ld+n], b.Row(i + r)[first*l.bytes:], j-first*l.values)
 	}
 }
+
+// Dot multiplies rows i, i+step, i+2·step … with x without storing their values. It does where the processor has a kernel for the type
+// and j and len(x) are whole blocks.
+func (b Blocks) Dot(out, x []float32, i, step, j int) bool {
+	l := b.typ.layout()
+	group := dotRows(b.typ)
+	if group == 0 || len(x) == 0 || j%l.values != 0 || len(x)%l.values != 0 {
+		return false
+	}
+	var sums [maxDotRows]float32
+	for r := 0; r < len(out); {
+		n, ld := group, step*l.rowBytes(b.cols)
+		if r+n > len(out) { // the last ones one by one, as the same row several times
+			n, ld = 1, 0
+		}
+		row := b.Row(i + r*step)[j/l.values*l.bytes:]
+		dotVectors(b.typ, len(x)/l.values, &row[0], ld, &x[0], &sums[0])
+		r += copy(out[r:], sums[:n])
+	}
+	return true
+}
+
+// maxDotRows is the most rows that a kernel multiplies at once.
+const maxDotRows = 4
 
 // maxBlock is the most values of a block.
 const maxBlock = 256

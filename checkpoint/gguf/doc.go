@@ -31,4 +31,4 @@
 // missing file is fs.ErrNotExist.
 package gguf
 
-//go:generate sh -c "cd gen && go run . -pkg gguf -out ../unpack_amd64.s -stubs ../unpack_stubs_amd64.go"
+//go:generate sh -c "cd gen && go run . -pkg gguf -out ../kernels_amd64.s -stubs ../kernels_amd64.go"

@@ -61,6 +61,9 @@ type layout struct {
 	use           use
 }
 
+// rowBytes is the size of a row of cols values, whole blocks.
+func (l layout) rowBytes(cols int) int { return cols / l.values * l.bytes }
+
 // layouts are the types by number (ggml.h, enum ggml_type; the sizes are those of the structs in ggml-common.h).
 var layouts = [...]layout{
 	{"F32", 1, 4, writable}, {"F16", 1, 2, writable}, {"Q4_0", 32, 18, writable}, {"Q4_1", 32, 20, writable},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/cpu"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // atLevels runs f with every level of the processor.
@@ -14,6 +15,42 @@ func atLevels(t *testing.T, f func(t *testing.T)) {
 	for _, l := range cpu.Levels() {
 		cpu.Used = l
 		t.Run(l.String(), f)
+	}
+}
+
+// TestDotLevels wants a product of one row with blocks to have the bits of the product with the unpacked values, at every level.
+func TestDotLevels(t *testing.T) {
+	kernels := 0
+	for _, typ := range readableTypes() {
+		for _, shape := range [][2]int{{1, 1}, {2, 2}, {3, 1}, {7, 3}, {9, 5}, {70, 40}} {
+			rows, cols := shape[0], shape[1]*typ.BlockValues()
+			b := Blocks{typ: typ, data: randomBlocks(typ, rows*shape[1]), rows: rows, cols: cols}
+			x := tensor.New(1, cols)
+			for i := range x.Data {
+				x.Data[i] = float32(i%19) - 9.25
+			}
+			atLevels(t, func(t *testing.T) {
+				w := tensor.New(rows, cols)
+				b.Block(w.Data, cols, 0, 0, rows, cols)
+				got, want := tensor.New(1, rows), tensor.New(1, rows)
+				for i := range got.Data {
+					got.Data[i], want.Data[i] = 3, 3
+				}
+				tensor.NT(want, x, w, 0.5)
+				tensor.NT(got, x, b, 0.5)
+				for i, v := range want.Data {
+					if math.Float32bits(got.Data[i]) != math.Float32bits(v) && !(v != v && got.Data[i] != got.Data[i]) {
+						t.Fatalf("%s, %d×%d: product %d is %v, want %v", typ, rows, cols, i, got.Data[i], v)
+					}
+				}
+				if b.Dot(make([]float32, rows), x.Data, 0, 1, 0) {
+					kernels++
+				}
+			})
+		}
+	}
+	if kernels == 0 && cpu.Used != cpu.Go {
+		t.Error("no level has a kernel")
 	}
 }
 

@@ -50,6 +50,25 @@ func (r reordered) Block(dst []float32, ld, i, j, m, n int) {
 	}
 }
 
+var _ tensor.Dotter = reordered{}
+
+// Dot implements tensor.Dotter. Rows that follow one another here are as far from one another there, over half a head.
+func (r reordered) Dot(out, x []float32, i, step, j int) bool {
+	d, ok := r.Source.(tensor.Dotter)
+	for k := 0; ok && k < len(out); {
+		first, apart, n := r.at(i+k*step), 1, 1
+		if k+1 < len(out) {
+			apart = r.at(i+(k+1)*step) - first
+		}
+		for k+n < len(out) && r.at(i+(k+n)*step) == first+n*apart {
+			n++
+		}
+		ok = d.Dot(out[k:k+n], x, first, apart, j)
+		k += n
+	}
+	return ok
+}
+
 // values are those of a matrix with one row.
 func values(src tensor.Source) []float32 {
 	_, n := src.Dims()

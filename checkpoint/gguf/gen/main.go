@@ -1,4 +1,5 @@
-// Command gen writes the amd64 kernels of package gguf, which unpack blocks: go generate in its folder.
+// Command gen writes the amd64 kernels of package gguf, which unpack blocks, or multiply rows of them with a vector: go generate in its
+// folder.
 package main
 
 import (
@@ -11,22 +12,32 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is an instruction set: its name, the floats in a vector, and its vector registers.
+// isa is an instruction set: its name, the floats in a vector, its vector registers, and the sums of dot products.
 type isa struct {
 	name  string
 	lanes int
 	v     []reg.VecPhysical
+	sums  []reg.VecPhysical
 }
 
 var (
 	avx512 = isa{"AVX512", 16, []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9,
-		reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15}}
+		reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15}, []reg.VecPhysical{reg.Z16, reg.Z17, reg.Z18, reg.Z19}}
 	avx2 = isa{"AVX2", 8, []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9,
-		reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}}
+		reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}, []reg.VecPhysical{reg.Y14, reg.Y15}}
 )
 
-// The registers of all kernels: the blocks left, the next block, and where its values go.
+// The registers of all kernels: the blocks left, the next block, and where its values go, or the vector that they are multiplied with.
 var rN, rSrc, rDst, rTmp = reg.RCX, reg.RSI, reg.RDI, reg.RAX
+
+// rows are the next blocks of the rows whose dot products are computed at once.
+var rows = []reg.GPPhysical{reg.RSI, reg.RBX, reg.RDX, reg.R13}
+
+// rLD is the distance of rows.
+var rLD = reg.R15
+
+// sum is the vector to which the values' products go. Where it is nil, values are stored.
+var sum reg.VecPhysical
 
 // vectors with a meaning in all kernels; 0 to 5 are for the values in work.
 func (s isa) d() reg.VecPhysical    { return s.v[6] }  // scale
@@ -35,7 +46,6 @@ func (s isa) low() reg.VecPhysical  { return s.v[8] }  // 15 in each lane
 func (s isa) zero() reg.VecPhysical { return s.v[9] }  // what is subtracted from codes
 func (s isa) one() reg.VecPhysical  { return s.v[10] } // a bit in each lane
 func (s isa) lane() reg.VecPhysical { return s.v[11] } // the lanes' numbers
-func (s isa) low2() reg.VecPhysical { return s.v[12] } // 3 in each lane
 
 // words is a read-only vector of 16 numbers; constants are made once.
 var made = map[string]Mem{}
@@ -91,19 +101,42 @@ func (s isa) halves(m Mem, first, second reg.VecPhysical) {
 // tables says whether 16 values of a scale are kept in a vector, of which a code picks one.
 func (s isa) tables() bool { return s.lanes == 16 }
 
-// table32 unpacks 32 codes of 4 bits by a table of their values.
-func (s isa) table32(codes int, numbers Mem, plus bool) {
-	table, c, hi := s.v[0], s.v[1], s.v[2]
-	VMULPS(numbers, s.d(), table)
+// table makes r the values of 16 codes from −zero on: d·(code − zero), plus m where it is added.
+func (s isa) table(zero int, plus bool, r reg.VecPhysical) {
+	VMULPS(words(fmt.Sprintf("numbers%d", zero+16), codeNumbers(zero)), s.d(), r)
 	if plus {
-		VADDPS(s.m(), table, table)
+		VADDPS(s.m(), r, r)
 	}
+}
+
+// table32 unpacks 32 codes of 4 bits by a table of their values.
+func (s isa) table32(codes, zero int, plus bool) {
+	table, c, hi := s.v[0], s.v[1], s.v[2]
+	s.table(zero, plus, table)
 	VPMOVZXBD(src(codes), c)
 	VPSRLD(Imm(4), c, hi)
 	VPERMPS(table, c, c) // which reads the low 4 bits of an index
 	VPERMPS(table, hi, hi)
-	VMOVUPS(c, dst(0))
-	VMOVUPS(hi, dst(16))
+	put(c, 0)
+	put(hi, 16)
+}
+
+// tables32 unpacks 32 codes of 4 bits, to which fifth, 32 bits, adds one above, by two tables of their values.
+func (s isa) tables32(codes, fifth, zero int, plus bool) {
+	low, high, c := s.v[0], s.v[1], s.v[2]
+	s.table(zero, plus, low)
+	s.table(zero-16, plus, high)
+	VPMOVZXBD(src(codes), c)
+	for h := range 2 {
+		out := s.v[4+h]
+		KMOVW(src(fifth+2*h), reg.K1)
+		if h == 1 {
+			VPSRLD(Imm(4), c, c)
+		}
+		VPERMPS(low, c, out)
+		VPERMPS(high, c, reg.K1, out)
+		put(out, 16*h)
+	}
 }
 
 // codeNumbers are the numbers from −zero on.
@@ -111,8 +144,18 @@ func codeNumbers(zero int) func(i int) uint32 {
 	return func(i int) uint32 { return math.Float32bits(float32(i - zero)) }
 }
 
-// values turns the codes in r, one a lane, into d·(code − zero) + m, or parts of that, and stores them.
-func (s isa) values(r reg.VecPhysical, less, plus bool, at Mem) {
+// put stores the values in r, of which the first is value at of a block, or adds their products.
+func put(r reg.VecPhysical, at int) {
+	m := Mem{Base: rDst, Disp: 4 * at}
+	if sum == nil {
+		VMOVUPS(r, m)
+		return
+	}
+	VFMADD231PS(m, r, sum)
+}
+
+// values turns the codes in r, one a lane, into d·(code − zero) + m, or parts of that, and puts them.
+func (s isa) values(r reg.VecPhysical, less, plus bool, at int) {
 	VCVTDQ2PS(r, r)
 	if less {
 		VSUBPS(s.zero(), r, r)
@@ -121,11 +164,16 @@ func (s isa) values(r reg.VecPhysical, less, plus bool, at Mem) {
 	if plus {
 		VADDPS(s.m(), r, r)
 	}
-	VMOVUPS(r, at)
+	put(r, at)
 }
 
-// kernel writes a function that runs body once for each block of the given size.
+// kernel writes the functions of a type: unpack runs body once for each block of the given size, dot for each block of some rows.
 func (s isa) kernel(name string, values, bytes int, constants, body func()) {
+	s.unpack(name, values, bytes, constants, body)
+	s.dot(name, values, bytes, constants, body)
+}
+
+func (s isa) unpack(name string, values, bytes int, constants, body func()) {
 	full := "unpack" + name + s.name
 	TEXT(full, NOSPLIT, "func(n int, src *byte, dst *float32)")
 	Pragma("noescape")
@@ -153,14 +201,84 @@ func (s isa) common(zero float32) func() {
 	}
 }
 
+// dot adds in the order of package tensor's products, so that the sums are those of the unpacked values.
+func (s isa) dot(name string, values, bytes int, constants, body func()) {
+	full := "dot" + name + s.name
+	TEXT(full, NOSPLIT, "func(n int, src *byte, ld int, x *float32, out *float32)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s multiplies n blocks of each of %d rows with x: blocks of %d values in %d bytes, ld bytes from row to row.", full, len(s.sums), values, bytes))
+	Load(Param("n"), rN)
+	Load(Param("src"), rSrc)
+	Load(Param("ld"), rLD)
+	Load(Param("x"), rDst)
+	for i, r := range s.sums {
+		s.clear(r)
+		if i > 0 {
+			LEAQ(Mem{Base: rows[i-1], Index: rLD, Scale: 1}, rows[i])
+		}
+	}
+	constants()
+	Label("loop")
+	for i, r := range s.sums {
+		rSrc, sum = rows[i], r
+		for line := 0; line < bytes; line += 64 {
+			PREFETCHT1(Mem{Base: rSrc, Index: rLD, Scale: uint8(len(s.sums)), Disp: line}) // of the rows that follow
+		}
+		body()
+	}
+	rSrc, sum = rows[0], nil
+	for i := range s.sums {
+		ADDQ(U32(uint32(bytes)), rows[i])
+	}
+	ADDQ(U32(uint32(4*values)), rDst)
+	DECQ(rN)
+	JNZ(LabelRef("loop"))
+	Load(Param("out"), rDst)
+	s.storeSums()
+	VZEROUPPER()
+	RET()
+}
+
+func (s isa) clear(r reg.VecPhysical) {
+	if s.lanes == 16 {
+		VPXORD(r, r, r)
+		return
+	}
+	VXORPS(r, r, r)
+}
+
+// storeSums writes the sum of each row's lanes.
+func (s isa) storeSums() {
+	x := make([]reg.VecPhysical, len(s.sums))
+	for i, r := range s.sums {
+		y := s.v[i].AsY().(reg.VecPhysical)
+		if s.lanes == 16 {
+			VMOVAPS(r, s.v[i])
+			VEXTRACTF64X4(Imm(1), r, reg.Y6)
+			VADDPS(reg.Y6, y, y)
+		} else {
+			VMOVAPS(r, y)
+		}
+		x[i] = y.AsX().(reg.VecPhysical)
+		VEXTRACTF128(Imm(1), y, reg.X6)
+		VADDPS(reg.X6, x[i], x[i])
+	}
+	for i := 0; i < len(x); i += 2 {
+		VHADDPS(x[i+1], x[i], x[i])
+		VHADDPS(x[i], x[i], x[i])
+		VMOVLPS(x[i], Mem{Base: rDst, Disp: 4 * i})
+	}
+}
+
 func src(at int) Mem { return Mem{Base: rSrc, Disp: at} }
-func dst(at int) Mem { return Mem{Base: rDst, Disp: 4 * at} }
 
 // nibbles32 unpacks 32 codes of 4 bits: value i is in the low bits of byte i, value i+16 in the high ones. fifth, where not
 // nil, is a vector with 32 bits to be added above.
 func (s isa) nibbles32(codes int, fifth reg.VecPhysical, less, plus bool) {
+	bit := s.v[2]
+	low, high := []reg.VecPhysical{s.v[0], s.v[4]}, []reg.VecPhysical{s.v[1], s.v[5]}
 	for i := 0; i < 16; i += s.lanes {
-		lo, hi, bit := s.v[0], s.v[1], s.v[2]
+		lo, hi := low[i/s.lanes], high[i/s.lanes]
 		VPMOVZXBD(src(codes+i), hi)
 		s.and(s.low(), hi, lo)
 		VPSRLD(Imm(4), hi, hi)
@@ -177,8 +295,11 @@ func (s isa) nibbles32(codes int, fifth reg.VecPhysical, less, plus bool) {
 				s.or(bit, r, r)
 			}
 		}
-		s.values(lo, less, plus, dst(i))
-		s.values(hi, less, plus, dst(i+16))
+	}
+	for h, registers := range [][]reg.VecPhysical{low, high} {
+		for i := 0; i < 16; i += s.lanes {
+			s.values(registers[i/s.lanes], less, plus, 16*h+i)
+		}
 	}
 }
 
@@ -186,7 +307,7 @@ func (s isa) simple() {
 	s.kernel("Q40", 32, 18, s.common(8), func() {
 		s.half(src(0), s.d())
 		if s.tables() {
-			s.table32(2, words("less8", codeNumbers(8)), false)
+			s.table32(2, 8, false)
 			return
 		}
 		s.nibbles32(2, nil, true, false)
@@ -194,7 +315,7 @@ func (s isa) simple() {
 	s.kernel("Q41", 32, 20, s.common(0), func() {
 		s.halves(src(0), s.d(), s.m())
 		if s.tables() {
-			s.table32(4, words("plain", codeNumbers(0)), true)
+			s.table32(4, 0, true)
 			return
 		}
 		s.nibbles32(4, nil, false, true)
@@ -208,11 +329,19 @@ func (s isa) simple() {
 	}
 	s.kernel("Q50", 32, 22, bits(16), func() {
 		s.half(src(0), s.d())
+		if s.tables() {
+			s.tables32(6, 2, 16, false)
+			return
+		}
 		VPBROADCASTD(src(2), s.v[3])
 		s.nibbles32(6, s.v[3], true, false)
 	})
 	s.kernel("Q51", 32, 24, bits(0), func() {
 		s.halves(src(0), s.d(), s.m())
+		if s.tables() {
+			s.tables32(8, 4, 0, true)
+			return
+		}
 		VPBROADCASTD(src(4), s.v[3])
 		s.nibbles32(8, s.v[3], false, true)
 	})
@@ -220,7 +349,7 @@ func (s isa) simple() {
 		s.half(src(0), s.d())
 		for i := 0; i < 32; i += s.lanes {
 			VPMOVSXBD(src(2+i), s.v[0])
-			s.values(s.v[0], false, false, dst(i))
+			s.values(s.v[0], false, false, i)
 		}
 	})
 }
@@ -228,33 +357,32 @@ func (s isa) simple() {
 // scales unpacks the eight scales and minima of Q4_K and Q5_K, 6 bits each of the 12 bytes at src(4), to d·scale and −dmin·min
 // at mem.
 func (s isa) scales(mem Mem) {
-	a, b, c := reg.R8L, reg.R9L, reg.R10L
-	t, u := reg.R11L, reg.R12L
-	MOVL(src(4), a)
-	MOVL(src(8), b)
-	MOVL(src(12), c)
-	at := func(i int) Mem { m := mem; m.Disp += 4 * i; return m }
-	join := func(dst Mem, lo, hi reg.GPPhysical, shift uint64) { // (lo>>shift & 15) | (hi>>6 & 3)<<4, byte by byte
-		MOVL(lo, t)
+	a, b, c := reg.R8, reg.R9, reg.R10
+	t, u := reg.R11, reg.R12
+	MOVL(src(4), a.As32())
+	MOVL(src(8), b.As32())
+	MOVL(src(12), c.As32())
+	join := func(shift uint64, hi, dst reg.GPPhysical) { // hi & 63, and above it (c>>shift & 15) | (hi>>6 & 3)<<4, byte by byte
+		MOVL(c.As32(), t.As32())
 		if shift > 0 {
-			SHRL(Imm(shift), t)
+			SHRL(Imm(shift), t.As32())
 		}
-		ANDL(U32(0x0f0f0f0f), t)
-		MOVL(hi, u)
-		SHRL(Imm(2), u)
-		ANDL(U32(0x30303030), u)
-		ORL(u, t)
-		MOVL(t, dst)
+		ANDL(U32(0x0f0f0f0f), t.As32())
+		MOVL(hi.As32(), u.As32())
+		SHRL(Imm(2), u.As32())
+		ANDL(U32(0x30303030), u.As32())
+		ORL(u.As32(), t.As32())
+		SHLQ(Imm(32), t)
+		ANDL(U32(0x3f3f3f3f), hi.As32())
+		ORQ(t, dst)
 	}
-	join(at(1), c, a, 0)
-	join(at(3), c, b, 4)
-	ANDL(U32(0x3f3f3f3f), a)
-	MOVL(a, at(0))
-	ANDL(U32(0x3f3f3f3f), b)
-	MOVL(b, at(2))
+	join(0, a, a)
+	join(4, b, b)
 	s8, m8 := reg.Y0, reg.Y1
-	VPMOVZXBD(at(0), s8)
-	VPMOVZXBD(at(2), m8)
+	VMOVQ(a, s8.AsX())
+	VMOVQ(b, m8.AsX())
+	VPMOVZXBD(s8.AsX(), s8)
+	VPMOVZXBD(m8.AsX(), m8)
 	VCVTDQ2PS(s8, s8)
 	VCVTDQ2PS(m8, m8)
 	y := func(r reg.VecPhysical) reg.VecPhysical { return r.AsY().(reg.VecPhysical) }
@@ -262,90 +390,137 @@ func (s isa) scales(mem Mem) {
 	VMULPS(y(s.d()), s8, s8)
 	VMULPS(y(s.m()), m8, m8)
 	VXORPS(y(s.v[13]), m8, m8) // negated
-	VMOVUPS(s8, at(4))
-	VMOVUPS(m8, at(12))
+	VMOVUPS(s8, mem)
+	VMOVUPS(m8, mem.Offset(32))
 }
 
 // group makes the scale and minimum of group g those in use.
 func (s isa) group(mem Mem, g int) {
-	d, m := mem, mem
-	d.Disp += 16 + 4*g
-	m.Disp += 48 + 4*g
-	VBROADCASTSS(d, s.d())
-	VBROADCASTSS(m, s.m())
+	VBROADCASTSS(mem.Offset(4*g), s.d())
+	VBROADCASTSS(mem.Offset(32+4*g), s.m())
 }
 
 func (s isa) k45(name string, bytes, codes, fifth int) {
 	var mem Mem
 	s.kernel(name, 256, bytes, func() {
-		mem = AllocLocal(80)
+		mem = AllocLocal(64)
 		s.common(0)()
 		s.load(same("signs", 1<<31), s.v[13])
 		s.load(same("one", 1), s.one())
 	}, func() {
 		s.scales(mem)
-		for g := 0; g < 8; g += 2 {
-			for half := range 2 {
-				s.group(mem, g+half)
-				for i := 0; i < 32; i += s.lanes {
-					r, bit := s.v[i/s.lanes%2], s.v[2+i/s.lanes%2]
-					VPMOVZXBD(src(codes+16*g+i), r)
-					if half == 0 {
-						s.and(s.low(), r, r)
-					} else {
-						VPSRLD(Imm(4), r, r)
-					}
-					if fifth > 0 {
-						VPMOVZXBD(src(fifth+i), bit)
-						if g+half > 0 {
-							VPSRLD(Imm(uint64(g+half)), bit, bit)
-						}
-						s.and(s.one(), bit, bit)
-						VPSLLD(Imm(4), bit, bit)
-						s.or(bit, r, r)
-					}
-					s.values(r, false, true, dst(32*(g+half)+i))
+		if s.tables() {
+			s.tables64(mem, codes, fifth)
+			return
+		}
+		for g := range 8 {
+			s.group(mem, g)
+			for i := 0; i < 32; i += s.lanes {
+				r, bit := s.v[i/s.lanes%2], s.v[2+i/s.lanes%2]
+				VPMOVZXBD(src(codes+16*(g&^1)+i), r)
+				if g%2 == 0 {
+					s.and(s.low(), r, r)
+				} else {
+					VPSRLD(Imm(4), r, r)
 				}
+				if fifth > 0 {
+					VPMOVZXBD(src(fifth+i), bit)
+					if g > 0 {
+						VPSRLD(Imm(uint64(g)), bit, bit)
+					}
+					s.and(s.one(), bit, bit)
+					VPSLLD(Imm(4), bit, bit)
+					s.or(bit, r, r)
+				}
+				s.values(r, false, true, 32*g+i)
 			}
 		}
 	})
 }
 
-// q6k unpacks Q6_K: quarter q of each half has its low bits in byte 32·(q&1)+i, its high ones in bits 2q of byte i.
+// tables64 unpacks the codes of Q4_K and Q5_K by tables of each group's values. Two groups share 32 bytes, and bit g of byte i from
+// fifth on is the fifth of code i of group g.
+func (s isa) tables64(mem Mem, codes, fifth int) {
+	c, bits := s.v[0:2], s.v[4:6]
+	low, high, out := s.v[2], s.v[3], s.v[9]
+	for i := range bits {
+		if fifth > 0 {
+			VPMOVZXBD(src(fifth+16*i), bits[i])
+		}
+	}
+	for g := range 8 {
+		s.group(mem, g)
+		s.table(0, true, low)
+		if fifth > 0 {
+			s.table(-16, true, high)
+		}
+		for i := range c {
+			if g%2 == 0 {
+				VPMOVZXBD(src(codes+16*g+16*i), c[i])
+			} else {
+				VPSRLD(Imm(4), c[i], c[i])
+			}
+			VPERMPS(low, c[i], out)
+			if fifth > 0 {
+				VPTESTMD(same(fmt.Sprintf("bit%d", g), 1<<g), bits[i], reg.K1)
+				VPERMPS(high, c[i], reg.K1, out)
+			}
+			put(out, 32*g+16*i)
+		}
+	}
+}
+
+// q6k unpacks Q6_K: quarter q of each half has its low bits in byte 32·(q&1)+i, its high ones in bits 2q of byte i. 16 values share
+// a scale.
 func (s isa) q6k() {
+	var mem Mem
+	low4, high2, zero, high := reg.Y8, reg.Y9, reg.Y10, reg.Y11
 	s.kernel("Q6K", 256, 210, func() {
-		s.common(32)()
-		s.load(same("low2", 3), s.low2())
+		mem = AllocLocal(96)
+		s.load(same("nibbles", 0x0f0f0f0f), low4)
+		s.load(same("pairs", 0x30303030), high2)
+		s.load(same("bytes32", 0x20202020), zero)
 	}, func() {
 		MOVWLZX(src(208), rTmp.As32()) // the block ends there
 		VMOVD(rTmp.As32(), s.v[5].AsX())
 		VCVTPH2PS(s.v[5].AsX(), s.v[5].AsX())
 		VBROADCASTSS(s.v[5].AsX(), s.v[5])
+		for i := 0; i < 16; i += s.lanes {
+			VPMOVSXBD(src(192+i), s.v[0])
+			VCVTDQ2PS(s.v[0], s.v[0])
+			VMULPS(s.v[5], s.v[0], s.v[0])
+			VMOVUPS(s.v[0], mem.Offset(4*i))
+		}
+		codes := mem.Offset(64)
 		for h := range 2 {
+			VMOVDQU(src(128+32*h), high)
 			for q := range 4 {
+				lo, hi := reg.Y0, reg.Y1
+				VMOVDQU(src(64*h+32*(q&1)), lo)
+				if q >= 2 {
+					VPSRLW(Imm(4), lo, lo)
+				}
+				VPAND(low4, lo, lo)
+				switch shift := 2*q - 4; {
+				case shift < 0:
+					VPSLLW(Imm(uint64(-shift)), high, hi)
+					VPAND(high2, hi, hi)
+				case shift > 0:
+					VPSRLW(Imm(uint64(shift)), high, hi)
+					VPAND(high2, hi, hi)
+				default:
+					VPAND(high2, high, hi)
+				}
+				VPOR(hi, lo, lo)
+				VPSUBB(zero, lo, lo)
+				VMOVDQU(lo, codes)
 				for i := 0; i < 32; i += s.lanes {
-					lo, hi := s.v[0], s.v[1]
 					if i%16 == 0 {
-						MOVBLSX(src(192+8*h+2*q+i/16), rTmp.As32())
-						VMOVD(rTmp.As32(), s.d().AsX())
-						VBROADCASTSS(s.d().AsX(), s.d())
-						VCVTDQ2PS(s.d(), s.d())
-						VMULPS(s.v[5], s.d(), s.d())
+						VBROADCASTSS(mem.Offset(4*(8*h+2*q+i/16)), s.d())
 					}
-					VPMOVZXBD(src(64*h+32*(q&1)+i), lo)
-					VPMOVZXBD(src(128+32*h+i), hi)
-					if q < 2 {
-						s.and(s.low(), lo, lo)
-					} else {
-						VPSRLD(Imm(4), lo, lo)
-					}
-					if q > 0 {
-						VPSRLD(Imm(uint64(2*q)), hi, hi)
-					}
-					s.and(s.low2(), hi, hi)
-					VPSLLD(Imm(4), hi, hi)
-					s.or(hi, lo, lo)
-					s.values(lo, true, false, dst(128*h+32*q+i))
+					r := s.v[i/s.lanes]
+					VPMOVSXBD(codes.Offset(i), r)
+					s.values(r, false, false, 128*h+32*q+i)
 				}
 			}
 		}
