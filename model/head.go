@@ -127,7 +127,7 @@ func (h *Head) hasClasses() bool {
 	switch h.Kind {
 	case head.SequenceClassification:
 		return h.Problem() == head.SingleLabel
-	case head.QuestionAnswering, head.FeatureExtraction:
+	case head.QuestionAnswering, head.MultipleChoice, head.FeatureExtraction:
 		return false
 	}
 	return true

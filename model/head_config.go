@@ -19,7 +19,8 @@ var suffixes = []struct {
 }{
 	{"ForCausalLM", head.CausalLM}, {"LMHeadModel", head.CausalLM}, {"ForMaskedLM", head.MaskedLM}, {"ForPreTraining", head.MaskedLM},
 	{"ForConditionalGeneration", head.Seq2SeqLM}, {"MTModel", head.Seq2SeqLM}, {"ForSequenceClassification", head.SequenceClassification},
-	{"ForTokenClassification", head.TokenClassification}, {"ForQuestionAnswering", head.QuestionAnswering}, {"Model", head.FeatureExtraction},
+	{"ForTokenClassification", head.TokenClassification}, {"ForQuestionAnswering", head.QuestionAnswering},
+	{"ForMultipleChoice", head.MultipleChoice}, {"Model", head.FeatureExtraction},
 }
 
 // headKeys are the keys of config.json that say which head there is.
