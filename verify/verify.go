@@ -120,6 +120,9 @@ func (v *verification) logits() error {
 		if err != nil {
 			return err
 		}
+		if v.headKind == head.MultipleChoice { // a row for each question, with an output for each choice
+			got = tensor.View(got.Data, v.rows, len(got.Data)/v.rows)
+		}
 		cols := got.Cols / len(names)
 		for i, name := range names {
 			if err := v.compareLogits(name, got.Slice(0, i*cols, got.Rows, cols)); err != nil {
