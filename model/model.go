@@ -42,6 +42,7 @@ type Model struct {
 
 	// Of sentence-transformers: the most tokens of a text, 0 for no limit, and the files of the dense layers.
 	maxSeqLength int
+	prompts      sentencePrompts
 	denseFiles   []string
 }
 

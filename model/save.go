@@ -27,7 +27,7 @@ var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer
 	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json"}
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
-var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
+var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", promptsFile, poolingFile}
 
 // dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32.
 var dtypes = []checkpoint.DType{checkpoint.DTypeF32, checkpoint.DTypeBF16, checkpoint.DTypeF16}

@@ -85,7 +85,7 @@ func choose(text string, choices []string) (Example, error) {
 	if i := slices.IndexFunc(choices, func(c string) bool { return strings.TrimSpace(c) == "" }); i >= 0 {
 		return Example{}, fmt.Errorf("choice %d is empty", i)
 	}
-	return Example{Input: Input{Text: text}, Choices: choices, Prompt: text}, nil
+	return Example{Input: Input{Text: text, Pair: strings.Join(choices, "\n")}, Choices: choices, Prompt: text}, nil
 }
 
 // BuildPrompt takes a text, and as the second text the choices, one a line.

@@ -94,6 +94,11 @@ func (v *verification) labels(mask []int64) error {
 	switch v.headKind {
 	case head.SequenceClassification, head.MultipleChoice:
 		return v.classes()
+	case head.FeatureExtraction: // a vector for each row; neighbours are pairs
+		for r := range v.rows {
+			v.outputPositions = append(v.outputPositions, r)
+		}
+		return nil
 	case head.QuestionAnswering:
 		return v.spans()
 	case head.Seq2SeqLM:

@@ -174,7 +174,7 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil && v.batch.FloatLabels == nil {
+	if v.batch.Labels == nil && v.batch.FloatLabels == nil && v.headKind != head.FeatureExtraction {
 		return errors.New("has a loss or gradients, but no labels")
 	}
 	p := &op.Pass{Grad: len(params) > 0, Adapter: v.adapter}
