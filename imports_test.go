@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"internal/plot":      {"internal/folder"},
 	"internal/golden":    {"checkpoint"},
 	"internal/hubtest":   {},
+	"internal/ranktest":  {},
 	"internal/lfs":       {"internal/wording"},
 	"internal/tiny":      {"model", "tokenizer", "internal/golden"},
 }

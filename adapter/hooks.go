@@ -21,6 +21,9 @@ func (a *Adapter) OnTrainBegin(total int) error {
 	return nil
 }
 
+// ReadsGradients says whether the method looks at the gradients of all parameters, in OnPreOptimizerStep or OnStepEnd.
+func (a *Adapter) ReadsGradients() bool { return a.hooks != nil }
+
 // OnPreOptimizerStep must be called when the gradients of a step are complete, before they are clipped: AdaLoRA adds the
 // gradients of its regulariser.
 func (a *Adapter) OnPreOptimizerStep() {

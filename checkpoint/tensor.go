@@ -16,6 +16,8 @@ type Tensor struct {
 	Shape []int
 	// Data of an opened file may be memory-mapped. Never write to it, and do not use it after Close.
 	Data []byte
+	// Scales are those of DTypeMXFP4, a byte for each group of 32 values; other types have none.
+	Scales []byte
 	// File is the path of the file that the tensor is from, or "".
 	File string
 }

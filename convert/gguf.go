@@ -194,6 +194,9 @@ func (f *ggufFile) write(ctx context.Context, adapter string, o GGUFOptions) err
 			return nil
 		}
 		typ, err := gguf.ParseType(string(w.DType()))
+		if differs && typ == gguf.MXFP4 { // in which the difference would be lost
+			typ = gguf.BF16
+		}
 		weights = append(weights, llamacpp.Weight{Name: w.Name, Shape: w.Shape, Type: typ, Source: src, Changed: differs})
 		return err
 	})
@@ -265,6 +268,9 @@ func fileType(entries []gguf.Entry) uint32 {
 	}
 	if m, err := gguf.ParseMixture(name); err == nil {
 		return m.FileType()
+	}
+	if name == gguf.MXFP4.String() {
+		return 38 // llama.h, LLAMA_FTYPE_MOSTLY_MXFP4_MOE
 	}
 	return 0
 }

@@ -145,24 +145,34 @@ func Predict(ctx context.Context, s *infer.Session, name string, set []string, i
 const predictBatch = 64
 
 // PredictFrom is Predict for all inputs but the first done ones. It calls give with each prediction, as soon as those of some
-// inputs are there. Inputs are always taken together in the same way, wherever it begins.
+// inputs are there. Inputs are always taken together in the same way, wherever it begins. The session's ranks share the inputs; give
+// is called on each, with all predictions.
 func PredictFrom(ctx context.Context, s *infer.Session, name string, set []string, inputs []Input, done int, give func(tasks.Prediction) error) error {
 	predict, examples, err := inputPredictor(s, name, set, inputs)
+	if err == nil {
+		err = sameExamples(s.Ranks, examples)
+	}
 	if err != nil {
 		return fmt.Errorf("predict: %w", err)
 	}
-	for from := done / predictBatch * predictBatch; from < len(examples); from += predictBatch {
-		predictions, err := predict(ctx, examples[from:min(from+predictBatch, len(examples))])
+	from := min(len(examples), done/predictBatch*predictBatch)
+	chunks := slices.Collect(slices.Chunk(examples[from:], predictBatch))
+	answer := func(i int) ([]tasks.Prediction, error) {
+		predictions, err := predict(ctx, chunks[i])
 		if err != nil {
-			return fmt.Errorf("predict: %w", err)
+			return nil, fmt.Errorf("predict: %w", err)
 		}
-		for _, p := range predictions[max(0, min(done-from, len(predictions))):] {
+		return predictions, nil
+	}
+	return infer.Share(s.Ranks, len(chunks), answer, func(i int, predictions []tasks.Prediction) error {
+		there := done - from - i*predictBatch
+		for _, p := range predictions[max(0, min(there, len(predictions))):] {
 			if err := give(p); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // inputPredictor returns a function that predicts for examples, and the examples of inputs.

@@ -2,6 +2,9 @@ package evaluate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,18 +43,21 @@ func newPredictor(s *infer.Session, task tasks.Task) (p predictor, batch int, er
 
 // Score lets the model answer the examples of a split, at most limit of them (0 means all), and returns the task's
 // metrics and the answers. The first metric is the task's score. log, if not nil, keeps the answers; those that it has
-// already are not computed again.
+// already are not computed again. Of the session's ranks, which share the examples, rank 0 alone has a log.
 func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split, limit int, log *PredictionLog) ([]tasks.Metric, []Prediction, error) {
 	p, batch, err := newPredictor(s, t.Task)
 	if err != nil {
 		return nil, nil, err
 	}
 	examples, err := FirstExamples(t.Task, split, limit)
+	if err == nil {
+		err = sameExamples(s.Ranks, examples)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	answers, err := log.kept(t.Name, examples)
-	if err != nil {
+	if answers, err = infer.FromFirst(s.Ranks, answers, err); err != nil {
 		return nil, nil, err
 	}
 	for i := range answers { // by the rule of today
@@ -59,18 +65,33 @@ func Score(ctx context.Context, s *infer.Session, t NamedTask, split tasks.Split
 			answers[i].grade(t.Task, examples[i])
 		}
 	}
-	for some := range slices.Chunk(examples[len(answers):], batch) {
-		more, err := p.predict(ctx, some)
-		if err == nil {
-			err = log.add(t.Name, more)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
+	chunks := slices.Collect(slices.Chunk(examples[len(answers):], batch))
+	answer := func(i int) ([]Prediction, error) { return p.predict(ctx, chunks[i]) }
+	err = infer.Share(s.Ranks, len(chunks), answer, func(_ int, more []Prediction) error {
 		answers = append(answers, more...)
+		return log.add(t.Name, more)
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	metrics, err := computeMetrics(t.Task, examples, answers)
 	return metrics, answers, err
+}
+
+// sameExamples returns an error unless all ranks have the same examples.
+func sameExamples(ranks infer.Ranks, examples []tasks.Example) error {
+	if ranks == nil {
+		return nil
+	}
+	h := sha256.New()
+	for _, e := range examples {
+		input, err := json.Marshal([]any{e.Prompt, e.Reference, e.Choices, e.Input, e.Chat, e.Segments})
+		if err != nil {
+			return err
+		}
+		_, _ = h.Write(input)
+	}
+	return infer.SameOn(ranks, [][2]string{{"examples", hex.EncodeToString(h.Sum(nil)[:6])}})
 }
 
 // FirstExamples returns up to limit examples of a split (0 means all). A split without examples is an error.

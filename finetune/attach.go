@@ -44,10 +44,14 @@ func (r *run) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Prepack {
+		r.model.Prepack(c.BF16)
+	}
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{Optimizer: rule,
 		WeightDecay: c.WeightDecay, WeightDecayAll: c.WeightDecayAll, MaxGradNorm: c.MaxGradNorm, MaxTokensPerMicroBatch: c.MaxTokensPerMicroBatch, Seed: c.Seed,
 		Regularization: c.regularization(), BF16: c.BF16, Ranks: r.options.Ranks})
 	r.session = infer.NewSession(r.model, r.tok, r.trainer.adapter)
+	r.session.Ranks = r.options.Ranks
 	return nil
 }
 

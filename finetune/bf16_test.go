@@ -140,7 +140,7 @@ func bf16Config(t *testing.T, steps int) Config {
 	return c
 }
 
-// TestBF16ThreadsAndResume: a run has the same bits on 1, 2 and 3 threads, and after it was resumed.
+// TestBF16ThreadsAndResume: a run has the same bits on 1, 2 and 3 threads, with packed weights, and after it was resumed.
 func TestBF16ThreadsAndResume(t *testing.T) {
 	defer tensor.SetThreads(0)
 	weights := func(dir string) []byte {
@@ -165,6 +165,11 @@ func TestBF16ThreadsAndResume(t *testing.T) {
 			t.Errorf("%d threads give other bits than 1", n)
 		}
 	}
+	packed := bf16Config(t, 4)
+	packed.Train.Prepack = true
+	if got := train(packed, Options{}); !bytes.Equal(got, want) {
+		t.Error("packed weights give other bits")
+	}
 	c := bf16Config(t, 4)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Run(ctx, c, Options{Progress: func(p Progress) {
@@ -179,8 +184,13 @@ func TestBF16ThreadsAndResume(t *testing.T) {
 		t.Error("a resumed run has other bits")
 	}
 	c.Train.BF16 = false
-	if got := train(withOutput(c, t.TempDir()), Options{}); bytes.Equal(got, want) {
+	exact := train(withOutput(c, t.TempDir()), Options{})
+	if bytes.Equal(exact, want) {
 		t.Error("float32 has the bits of bf16")
+	}
+	c.Train.Prepack = true
+	if got := train(withOutput(c, t.TempDir()), Options{}); !bytes.Equal(got, exact) {
+		t.Error("packed weights give other bits in float32")
 	}
 }
 

@@ -8,12 +8,12 @@ import (
 	"github.com/spagotune/spagotune/op"
 )
 
-// gradNorm returns the Euclidean norm of all gradients together.
-func gradNorm(params []model.Param) float64 {
+// gradNorm returns the Euclidean norm of all gradients together, from those of shards.squares.
+func gradNorm(squares []float64) float64 {
 	sum := 0.0
-	for _, p := range params {
-		if p.HasGrad() {
-			sum += vec.SumSquares(op.Grad(p.Param).Data)
+	for _, v := range squares {
+		if v != -1 {
+			sum += v
 		}
 	}
 	return math.Sqrt(sum)

@@ -155,6 +155,9 @@ type TrainSpec struct {
 	// with autocast. Sums, parameters, gradients and the optimizer stay float32 (see op.Pass). Answers are scored in float32.
 	BF16 bool `yaml:"bf16"`
 
+	// Prepack keeps frozen matrices as products want them, too (see model.Model.Prepack). No result changes.
+	Prepack bool `yaml:"prepack"`
+
 	// Seed decides everything that is random: the order of rows, the adapter's start, dropout.
 	Seed uint64 `yaml:"seed"`
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,

@@ -130,7 +130,7 @@ func countTrainable(ctx context.Context, m *model.Model, c Config) (t trainable,
 		return t, err
 	}
 	if c.Method.Name == "full" {
-		return trainable{m.NumParameters(), weightsState(m, rule)}, nil
+		return trainable{m.NumParameters(), weightsState(m, rule, 1)}, nil
 	}
 	layers := m.Config().NumHiddenLayers
 	whole := layers < 3

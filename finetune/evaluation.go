@@ -57,7 +57,7 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
 		return e, nil
 	}
-	metrics, err := r.score(ctx)
+	metrics, _, err := evaluate.Score(ctx, r.session, evaluate.NamedTask{Task: r.task}, tasks.Eval, r.config.Eval.Examples, nil)
 	if err != nil {
 		return e, err
 	}

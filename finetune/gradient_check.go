@@ -5,23 +5,19 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/op"
 )
 
 // checkGradients checks the first step: every parameter must have a gradient, and every layer a parameter whose
-// gradient is not zero. (The gradient of LoRA's A is zero as long as B is zero.)
-func checkGradients(params []model.Param) error {
+// gradient is not zero; squares are those of shards.squares. (The gradient of LoRA's A is zero as long as B is zero.)
+func checkGradients(params []model.Param, squares []float64) error {
 	learns := map[string]bool{}
-	for _, p := range params {
-		layer := layerOf(p.Name)
-		if !p.HasGrad() {
+	for i, p := range params {
+		switch squares[i] {
+		case -1:
 			return fmt.Errorf("step 1: %s has no gradient: the loss does not depend on it", p.Name)
-		}
-		for _, v := range op.Grad(p.Param).Data {
-			if v != 0 {
-				learns[layer] = true
-				break
-			}
+		case 0:
+		default:
+			learns[layerOf(p.Name)] = true
 		}
 	}
 	for _, p := range params {

@@ -31,11 +31,16 @@ func rowsOf(lengths ...int) []tasks.Features {
 // trainerOf returns a trainer of a model with random weights.
 func trainerOf(t *testing.T, config, method string, settings map[string]any) *Trainer {
 	t.Helper()
+	return trainerWith(t, config, method, settings, TrainerOptions{MaxTokensPerMicroBatch: 64, Seed: 3})
+}
+
+// trainerWith is trainerOf with options.
+func trainerWith(t *testing.T, config, method string, settings map[string]any, o TrainerOptions) *Trainer {
+	t.Helper()
 	m, err := model.New([]byte(config), model.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := TrainerOptions{MaxTokensPerMicroBatch: 64, Seed: 3}
 	if method == "full" {
 		return NewTrainer(m, nil, o)
 	}
@@ -67,7 +72,7 @@ func TestCheckpointingIsExact(t *testing.T) {
 				for _, checkpointing := range []bool{false, true} {
 					tr := trainerOf(t, config, tt.method, tt.settings)
 					tr.Options.Checkpointing = checkpointing
-					s, err := tr.gradients(t.Context(), rowsOf(30, 20, 9, 60), 0)
+					s, _, err := tr.gradients(t.Context(), rowsOf(30, 20, 9, 60), 0)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -11,24 +11,31 @@ import (
 const exchangeValues = 1 << 22
 
 // gradientExchange adds up the gradients of micro-batches that several ranks have computed. Each rank has the sums of some nodes
-// of the tree. A rank gets its slice of all of these, adds them along the tree, and tells the others the result.
+// of the tree. The owner of a parameter gets all of these, and adds them along the tree.
 type gradientExchange struct {
-	ranks Ranks
+	*shards
 	tree  sumTree
 	nodes [][]span // of each rank
 }
 
 // newGradientExchange shares a step's micro-batches among ranks.
-func newGradientExchange(ranks Ranks, t sumTree) *gradientExchange {
-	e := &gradientExchange{ranks: ranks, tree: t}
-	for _, s := range t.shares(t.root(), ranks.Size()) {
-		e.nodes = append(e.nodes, t.nodes(s))
+func newGradientExchange(s *shards, t sumTree) *gradientExchange {
+	e := &gradientExchange{shards: s, tree: t}
+	for _, share := range t.shares(t.root(), s.ranks.Size()) {
+		e.nodes = append(e.nodes, t.nodes(share))
 	}
 	return e
 }
 
-// over leaves the sum of all micro-batches in the parameters of every rank. run is called for the micro-batches of this rank. The
-// losses, which it has set for these, are set for all.
+// report is what a rank tells the others of its micro-batches.
+type report struct {
+	// Losses are those of the rank's micro-batches, and zero elsewhere. HasGrad says which parameters have a gradient.
+	Losses  []float64
+	HasGrad []bool
+}
+
+// over leaves the sum of all micro-batches in the parameters of this rank, or of all ranks where they want the whole gradient. run is
+// called for the micro-batches of this rank. The losses, which it has set for these, are set for all.
 func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int) error) (took time.Duration, err error) {
 	var own []gradient
 	for _, node := range e.nodes[e.ranks.Rank()] {
@@ -53,12 +60,22 @@ func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int
 			copy(losses[node.from:node.to], all[rank].Losses[node.from:node.to])
 		}
 	}
-	if err := e.sum(e.flatten(s, own, all)); err != nil {
+	e.has = make([]bool, len(s.params))
+	for i := range e.has {
+		for _, r := range all {
+			e.has[i] = e.has[i] || r.HasGrad[i]
+		}
+	}
+	if err := e.sum(own); err != nil {
 		return 0, err
+	}
+	if e.whole {
+		if err := e.share(e.gradientOf); err != nil {
+			return 0, err
+		}
 	}
 	for _, g := range own {
 		for i := range g {
-			clear(g[i].values)
 			g[i].has = false
 		}
 	}
@@ -66,57 +83,65 @@ func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int
 	return time.Since(began), nil
 }
 
-// flatten lays the parameters that have a gradient on some rank end to end: the gradients of this rank's nodes, and the sum.
-func (e *gradientExchange) flatten(s *gradientSum, own []gradient, all []report) (parts []flat, sum flat) {
-	parts = make([]flat, len(own))
-	for i, p := range s.params {
-		has := false
-		for _, r := range all {
-			has = has || r.HasGrad[i]
-		}
-		if !has {
-			continue
-		}
-		for k, g := range own {
-			parts[k].add(g[i].values, p.Size())
-		}
-		sum.add(op.Grad(p.Param).Data, p.Size())
-	}
-	return parts, sum
-}
+// gradientOf is the memory of a parameter's gradient.
+func (e *gradientExchange) gradientOf(i int) []float32 { return op.Grad(e.params[i].Param).Data }
 
-// sum adds the parts of all ranks into sum, a block of each rank's slices at a time.
-func (e *gradientExchange) sum(parts []flat, sum flat) error {
-	size := e.ranks.Size()
-	slice := min(exchangeValues, sum.len()+size-1) / size
-	sendCounts, recvCounts, received := make([]int, size), make([]int, size), 0
-	for rank, nodes := range e.nodes {
-		sendCounts[rank] = 4 * slice * len(parts)
-		recvCounts[rank] = 4 * slice * len(nodes)
-		received += slice * len(nodes)
+// sum adds up the gradients of this rank's nodes, and of the others', in the parameters that this rank owns, a block of each owner's
+// at a time.
+func (e *gradientExchange) sum(own []gradient) error {
+	rank, size := e.ranks.Rank(), e.ranks.Size()
+	parts := make([][]flat, len(own)) // of each node, by owner
+	for k, g := range own {
+		parts[k] = e.flats(func(i int) []float32 {
+			if !g[i].has {
+				return nil
+			}
+			return g[i].values
+		})
 	}
-	send, recv, block := make([]float32, size*slice*len(parts)), make([]float32, received), make([]float32, size*slice)
-	for from := 0; from < sum.len(); from += size * slice {
-		for k, part := range parts {
-			for rank := range size {
-				part.read(send[(rank*len(parts)+k)*slice:][:slice], from+rank*slice)
+	lengths := e.flats(func(int) []float32 { return nil })
+	sum := e.flats(func(i int) []float32 {
+		if e.owners[i] != rank {
+			return nil
+		}
+		return e.gradientOf(i)
+	})[rank]
+	n := blockLen(lengths)
+	e.send = resized(e.send, n*size*len(parts))
+	sendCounts, recvCounts := make([]int, size), make([]int, size)
+	for from := 0; from < longest(lengths); from += n {
+		sent := 0
+		for to := range lengths {
+			m := max(0, min(n, lengths[to].len()-from))
+			sendCounts[to] = 4 * m * len(parts)
+			for _, part := range parts {
+				part[to].read(e.send[sent:sent+m], from)
+				sent += m
 			}
 		}
-		if err := e.ranks.Alltoall(asBytes(recv), recvCounts, asBytes(send), sendCounts); err != nil {
+		m, received := max(0, min(n, sum.len()-from)), 0
+		for i, nodes := range e.nodes {
+			recvCounts[i] = 4 * m * len(nodes)
+			received += m * len(nodes)
+		}
+		e.recv = resized(e.recv, received)
+		if err := e.ranks.Alltoall(asBytes(e.recv), recvCounts, asBytes(e.send[:sent]), sendCounts); err != nil {
 			return err
 		}
-		at, sums := 0, map[span][]float32{}
-		for _, nodes := range e.nodes {
-			for _, node := range nodes {
-				sums[node], at = recv[at:at+slice], at+slice
-			}
-		}
-		if err := e.ranks.Allgather(asBytes(block), asBytes(e.combine(e.tree.root(), sums))); err != nil {
-			return err
-		}
-		sum.write(block, from)
+		sum.write(e.combine(e.tree.root(), e.received(m)), from)
 	}
 	return nil
+}
+
+// received is the sums of the nodes of all ranks, of which each has sent m values.
+func (e *gradientExchange) received(m int) map[span][]float32 {
+	sums, at := map[span][]float32{}, 0
+	for _, nodes := range e.nodes {
+		for _, node := range nodes {
+			sums[node], at = e.recv[at:at+m], at+m
+		}
+	}
+	return sums
 }
 
 // combine returns the sum of a node, from those of nodes below it, which it changes.

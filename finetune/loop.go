@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/wording"
@@ -78,8 +79,8 @@ func (r *run) train(ctx context.Context) error {
 				return err
 			}
 		}
-		if !last && r.result.Reason == "" && (r.due(r.config.Save.Steps) || r.minutesDue()) {
-			if err := r.checkpoint(); err != nil {
+		if !last && r.result.Reason == "" {
+			if err := r.checkpointIfDue(); err != nil {
 				return err
 			}
 		}
@@ -103,10 +104,25 @@ func (r *run) logSteps() error {
 	return r.log(books.Line, r.lrAt(r.state.Step-1))
 }
 
-// minutesDue reports whether the last checkpoint is save_minutes old.
-func (r *run) minutesDue() bool {
+// checkpointIfDue writes a checkpoint every save_steps, and where the last one is save_minutes old.
+func (r *run) checkpointIfDue() error {
+	due, err := r.due(r.config.Save.Steps), error(nil)
+	if !due {
+		due, err = r.minutesDue()
+	}
+	if !due || err != nil {
+		return err
+	}
+	return r.checkpoint()
+}
+
+// minutesDue reports whether the last checkpoint is save_minutes old, by the clock of rank 0.
+func (r *run) minutesDue() (bool, error) {
 	every := r.config.Save.Minutes
-	return every > 0 && time.Since(r.saved).Minutes() >= every
+	if every <= 0 {
+		return false, nil
+	}
+	return infer.FromFirst(r.options.Ranks, time.Since(r.saved).Minutes() >= every, nil)
 }
 
 // end writes the result before all else, so that it is there if the disk has no room for another checkpoint.
@@ -174,7 +190,7 @@ func (r *run) step(ctx context.Context) (stats StepStats, lr float64, err error)
 		rows[position] = r.collate(rows[position], n, position)
 	}
 	lr = r.lrAt(n)
-	var check func([]model.Param) error
+	var check func([]model.Param, []float64) error
 	if n == 0 {
 		check = checkGradients
 	}
@@ -285,23 +301,51 @@ func (r *run) givesWay() string {
 
 // checkpoint writes the checkpoint of this step, unless it is there already, and removes the oldest ones.
 func (r *run) checkpoint() error {
-	if !r.leads() {
-		return nil
-	}
 	output := r.config.Save.OutputDir
-	dir := checkpointDir(output, r.state.Step)
-	if there, err := readState(dir); err == nil && there.Digest == r.state.Digest && there.Seed == r.state.Seed && there.EvalPending == r.state.EvalPending {
-		return nil
+	dir, there := checkpointDir(output, r.state.Step), false
+	if r.leads() {
+		s, err := readState(dir)
+		there = err == nil && s.Digest == r.state.Digest && s.Seed == r.state.Seed && s.EvalPending == r.state.EvalPending
 	}
+	parts, err := r.shareOptimizer(there)
+	if !r.leads() || there || err != nil {
+		return err
+	}
+	defer func() {
+		for _, part := range parts {
+			_ = os.Remove(part)
+		}
+	}()
 	c := r.clock
 	c.Wall = r.wall()
-	err := r.withRoom(func() error { return saveCheckpoint(dir, r.state, c, r.trainer.Optimizer, r.saveState) })
+	err = r.withRoom(func() error { return saveCheckpoint(dir, r.state, c, r.trainer.Optimizer, parts, r.saveState) })
 	if err != nil {
 		return err
 	}
 	r.saved = time.Now()
 	r.options.Log.Info().Str("checkpoint", dir).Msg("saved")
 	return pruneCheckpoints(output, r.config.Save.TotalLimit)
+}
+
+// shareOptimizer lets every rank but the first write its part of the optimizer's state into the run's folder, and returns the files; there
+// says that rank 0 has the checkpoint already.
+func (r *run) shareOptimizer(there bool) (parts []string, err error) {
+	if !r.trainer.shards.split() {
+		return nil, nil
+	}
+	if there, err = infer.FromFirst(r.options.Ranks, there, nil); there || err != nil {
+		return nil, err
+	}
+	for rank := 1; rank < r.options.Ranks.Size(); rank++ {
+		parts = append(parts, filepath.Join(r.config.Save.OutputDir, fmt.Sprintf(".spagotune-optimizer-%d-%d.tmp", r.state.Step, rank)))
+	}
+	if !r.leads() {
+		err = r.trainer.Optimizer.Save(parts[r.options.Ranks.Rank()-1])
+	}
+	if err = r.together(err); err != nil {
+		err = fmt.Errorf("the optimizer's state, which all ranks write into %s: %w%s", r.config.Save.OutputDir, err, r.lastGood())
+	}
+	return parts, err
 }
 
 // finish writes the result into the output folder itself: the last weights, or the best ones.

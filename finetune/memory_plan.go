@@ -177,27 +177,33 @@ func (r *run) checkWeights() error {
 	}
 	mapped, _ := r.model.WeightMemory()
 	n := 4 * r.model.NumParameters()
-	if e := (Memory{Weights: mapped + n, Gradients: n, Optimizer: weightsState(r.model, rule), FilePages: mapped}); !limit.admits(e) {
+	if e := (Memory{Weights: mapped + n, Gradients: n, Optimizer: weightsState(r.model, rule, r.numRanks()), FilePages: mapped}); !limit.admits(e) {
 		return limit.exceeded(e, nil)
 	}
 	return nil
 }
 
-// weightsState is the size of an optimizer's state where all weights of a model train.
-func weightsState(m *model.Model, rule optim.Rule) int {
+// weightsState is the size of an optimizer's state where all weights of a model train, on that of the ranks which has most.
+func weightsState(m *model.Model, rule optim.Rule, ranks int) int {
 	tables := map[*model.Weight]bool{}
 	m.Tables(func(w *model.Weight) { tables[w] = true })
-	n := 0
+	var state, bytes, owners []int
 	m.Weights(func(w *model.Weight) {
 		if w.Tied() == nil && !w.Buffer() {
 			rows := 1
 			if len(w.Shape) > 1 {
 				rows = w.Shape[0]
 			}
-			n += optim.StateBytes(rule.State(rows, w.Size()/rows, tables[w]))
+			n := optim.StateBytes(rule.State(rows, w.Size()/rows, tables[w]))
+			state, bytes, owners = append(state, n), append(bytes, 4*w.Size()+n), append(owners, -1)
 		}
 	})
-	return n
+	shareOut(bytes, owners, ranks)
+	all := make([]int, ranks)
+	for i, owner := range owners {
+		all[owner] += state[i]
+	}
+	return slices.Max(all)
 }
 
 // checkData refuses, before they are read, data whose files alone are too much: their records are kept in memory.
@@ -238,7 +244,11 @@ func (r *run) planMemory() error {
 	evalTokens := maxMicroBatchTokens(r.evalRows, len(r.evalRows), infer.EvalTokens(micro))
 	r.trainer.Options.Checkpointing, r.result.Memory, err = fitMemory(r.config.Memory.GradientCheckpointing, limit, func(checkpointing bool) Memory {
 		e := r.trainer.EstimateMemory(tokens, checkpointing)
-		e.AddSums(r.rows, r.config.Train.batchSize(), micro)
+		trained := e.Gradients
+		e.AddSums(r.rows, (r.config.Train.batchSize()+r.numRanks()-1)/r.numRanks(), micro)
+		if r.numRanks() > 1 { // and the sum of all ranks, of the parameters that this one owns
+			e.Gradients += trained / r.numRanks()
+		}
 		f := r.model.Footprint(infer.AdapterName, r.config.Train.BF16)
 		e.Activations = max(e.Activations, arenaBytes(evalTokens*(f.Hidden+f.Forward)))
 		e.Scratch = max(e.Scratch, scratchBytes(f, evalTokens))

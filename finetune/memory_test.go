@@ -29,7 +29,7 @@ func TestEstimateOfActivations(t *testing.T) {
 				tr := trainerOf(t, config, method, map[string]any{"r": 4})
 				tr.Options.Checkpointing, tr.Options.MaxTokensPerMicroBatch = checkpointing, 512
 				op.ResetPeak()
-				if _, err := tr.gradients(t.Context(), rowsOf(200, 150, 100, 62), 0); err != nil {
+				if _, _, err := tr.gradients(t.Context(), rowsOf(200, 150, 100, 62), 0); err != nil {
 					t.Fatal(err)
 				}
 				got := float64(op.PeakBytes())

@@ -153,7 +153,7 @@ func TestEstimateOfOptimizers(t *testing.T) {
 		}
 		for _, dir := range []string{tiny.Llama(t), golden.Roots(t, "models", "bert-seqcls")[0], golden.Roots(t, "models", "bart")[0]} {
 			m := tiny.Load(t, dir)
-			planned := weightsState(m, rule)
+			planned := weightsState(m, rule, 1)
 			tr := NewTrainer(m, nil, TrainerOptions{Optimizer: rule})
 			o := tr.Optimizer
 			if e := tr.EstimateMemory(64, false); e.Optimizer != o.StateBytes() || planned != o.StateBytes() {

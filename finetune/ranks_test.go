@@ -6,120 +6,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/ranktest"
 )
-
-// loopback is ranks that are goroutines of this process.
-type loopback struct {
-	size    int
-	mu      sync.Mutex
-	changed sync.Cond
-	parts   [][]byte // of the call that the ranks are in
-	counts  [][]int
-	arrived int
-	left    int
-	dead    error
-	sent    int // bytes that ranks have sent to others in Alltoall and Allgather, but for reports
-}
-
-type loopbackRank struct {
-	*loopback
-	rank int
-}
-
-func newLoopback(size int) []Ranks {
-	l := &loopback{size: size, parts: make([][]byte, size), counts: make([][]int, size)}
-	l.changed.L = &l.mu
-	all := make([]Ranks, size)
-	for i := range all {
-		all[i] = loopbackRank{l, i}
-	}
-	return all
-}
-
-func (r loopbackRank) Rank() int { return r.rank }
-func (r loopbackRank) Size() int { return r.size }
-
-// kill ends every call that waits, and those to come.
-func (l *loopback) kill(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = err
-	l.changed.Broadcast()
-}
-
-// meet waits for all ranks, runs read, and waits until all have.
-func (r loopbackRank) meet(send []byte, counts []int, read func()) error {
-	l := r.loopback
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for l.left > 0 && l.dead == nil { // of the call before
-		l.changed.Wait()
-	}
-	l.parts[r.rank], l.counts[r.rank] = send, counts
-	if l.arrived++; l.arrived == l.size {
-		l.left, l.arrived = l.size, 0
-		l.changed.Broadcast()
-	}
-	for l.left == 0 && l.dead == nil {
-		l.changed.Wait()
-	}
-	if l.dead != nil {
-		return l.dead
-	}
-	read()
-	if l.left--; l.left == 0 {
-		l.changed.Broadcast()
-	}
-	for l.left > 0 && l.dead == nil { // what others still read must not change
-		l.changed.Wait()
-	}
-	return l.dead
-}
-
-func (r loopbackRank) Allgather(recv, send []byte) error {
-	if len(recv) != r.size*len(send) {
-		return fmt.Errorf("allgather: %d bytes for %d times %d", len(recv), r.size, len(send))
-	}
-	return r.meet(send, nil, func() {
-		for i, part := range r.parts {
-			if len(part) != len(send) {
-				r.dead = errors.New("allgather: the ranks send other numbers of bytes")
-				return
-			}
-			copy(recv[i*len(send):], part)
-		}
-	})
-}
-
-func (r loopbackRank) Alltoall(recv []byte, recvCounts []int, send []byte, sendCounts []int) error {
-	return r.meet(send, sendCounts, func() {
-		at := 0
-		for i, part := range r.parts {
-			from := 0
-			for _, n := range r.counts[i][:r.rank] {
-				from += n
-			}
-			n := r.counts[i][r.rank]
-			if n != recvCounts[i] {
-				r.dead = fmt.Errorf("alltoall: rank %d sends %d bytes to rank %d, which expects %d", i, n, r.rank, recvCounts[i])
-				return
-			}
-			if i != r.rank {
-				r.sent += n
-			}
-			at += copy(recv[at:], part[from:from+n])
-		}
-	})
-}
 
 // runOn carries out a run on a number of ranks within this process. stop, if not 0, cancels one of them after that step.
 func runOn(t *testing.T, c Config, size, stop int, o Options) error {
 	t.Helper()
-	ranks := newLoopback(size)
+	ranks := ranktest.New(size)
 	errs := make([]error, size)
 	var wait sync.WaitGroup
 	for i := range size {
@@ -136,8 +37,8 @@ func runOn(t *testing.T, c Config, size, stop int, o Options) error {
 				}
 			}
 			_, errs[i] = Run(ctx, c, o)
-			if errs[i] != nil && !errors.Is(errs[i], ErrAllRanks) && !errors.Is(errs[i], ErrInterrupted) {
-				ranks[i].(loopbackRank).kill(fmt.Errorf("rank %d has failed: %w", i, errs[i]))
+			if errs[i] != nil && !errors.Is(errs[i], infer.ErrAllRanks) && !errors.Is(errs[i], ErrInterrupted) {
+				ranks[i].Kill(fmt.Errorf("rank %d has failed: %w", i, errs[i]))
 			}
 		})
 	}
@@ -179,9 +80,13 @@ func TestRanksBits(t *testing.T) {
 				t.Fatal(err)
 			}
 			weights, metrics := content(t, one)
+			optimizer := lastOptimizer(t, one)
 			same := func(c Config, what string) {
 				t.Helper()
 				w, m := content(t, c)
+				if !bytes.Equal(lastOptimizer(t, c), optimizer) {
+					t.Errorf("%s: another state of the optimizer than one process's", what)
+				}
 				if !bytes.Equal(w, weights) {
 					t.Errorf("%s: other weights than one process's", what)
 				}
@@ -210,4 +115,18 @@ func TestRanksBits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lastOptimizer is the optimizer's state in a run's last checkpoint.
+func lastOptimizer(t *testing.T, c Config) []byte {
+	t.Helper()
+	dir, err := LatestCheckpoint(c.Save.OutputDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "optimizer.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

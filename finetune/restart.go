@@ -55,11 +55,11 @@ func (r *run) restart(ctx context.Context) error {
 	if !(change.Largest <= restartChange*math.Max(1, change.Scale)) {
 		return fmt.Errorf("restart after step %d: a logit changed by %g (the largest is %g): the output must stay what it was", r.state.Step, change.Largest, change.Scale)
 	}
-	reset := r.trainer.Optimizer.Restart(r.adapter.Params())
+	r.trainer.setAdapter(r.adapter)
+	reset := r.trainer.Optimizer.Restart(r.trainer.Params)
 	if reset == 0 {
 		return fmt.Errorf("restart after step %d: no optimizer state was reset", r.state.Step)
 	}
-	r.trainer.setAdapter(r.adapter)
 	r.options.Log.Info().Int("step", r.state.Step).Int("reset", reset).Msg("optimizer state of the adapter's parameters was reset to zero")
 	return nil
 }

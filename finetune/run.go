@@ -41,7 +41,7 @@ type Options struct {
 	Progress func(Progress)
 	// Ranks, if not nil, are the processes that carry out the run together, each with the same Config. Rank 0 alone writes to the
 	// output folder, and to Out.
-	Ranks Ranks
+	Ranks infer.Ranks
 	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
 	// ends there.
 	Evaluated func(Evaluation) string

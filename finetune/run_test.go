@@ -247,7 +247,7 @@ func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
 	var grads [][]float32
 	for i, tokens := range []int{1 << 20, 1, 100} {
 		r.trainer.Options.MaxTokensPerMicroBatch = tokens
-		got, err := r.trainer.gradients(t.Context(), rows, 0)
+		got, _, err := r.trainer.gradients(t.Context(), rows, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

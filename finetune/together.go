@@ -1,25 +1,32 @@
 package finetune
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/build"
-	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // leads says whether this process writes the run's files: rank 0, or the only one.
 func (r *run) leads() bool { return r.options.Ranks == nil || r.options.Ranks.Rank() == 0 }
+
+// numRanks is the number of processes of the run.
+func (r *run) numRanks() int {
+	if r.options.Ranks == nil {
+		return 1
+	}
+	return r.options.Ranks.Size()
+}
 
 // together returns err, or the error of the first rank that has one.
 func (r *run) together(err error) error {
 	if r.options.Ranks == nil {
 		return err
 	}
-	_, err = exchange(r.options.Ranks, report{}, err)
+	_, err = exchange(r.options.Ranks, struct{}{}, err)
 	return err
 }
 
@@ -29,15 +36,8 @@ func (r *run) shareCheckpoint() error {
 	if r.leads() {
 		err = r.findCheckpoint()
 	}
-	if r.options.Ranks == nil {
-		return err
-	}
-	all, err := exchange(r.options.Ranks, report{Text: r.resumeFrom}, err)
-	if err != nil {
-		return err
-	}
-	r.resumeFrom = all[0].Text
-	return nil
+	r.resumeFrom, err = infer.FromFirst(r.options.Ranks, r.resumeFrom, err)
+	return err
 }
 
 // shareBatch sets how many ranks multiply the batch: as many as there are, or as there were when the run began, so that the
@@ -45,10 +45,7 @@ func (r *run) shareCheckpoint() error {
 func (r *run) shareBatch() {
 	t := &r.config.Train
 	t.ranks = r.state.Ranks
-	size := 1
-	if r.options.Ranks != nil {
-		size = r.options.Ranks.Size()
-	}
+	size := r.numRanks()
 	if r.resumeFrom == "" && size > 1 {
 		t.ranks = size
 	}
@@ -68,27 +65,7 @@ func (r *run) sameRuns() error {
 	if r.options.Ranks == nil {
 		return nil
 	}
-	mine := r.identity()
-	all, err := exchange(r.options.Ranks, report{Identity: mine}, nil)
-	if err != nil {
-		return err
-	}
-	for rank, other := range all {
-		for i, v := range all[0].Identity {
-			if i < len(other.Identity) && other.Identity[i] == v {
-				continue
-			}
-			theirs := [2]string{}
-			for _, o := range other.Identity {
-				if o[0] == v[0] {
-					theirs = o
-				}
-			}
-			return &rankError{text: fmt.Sprintf("%s: rank 0 has %s, rank %d has %s; all ranks must have the same",
-				v[0], wording.Clip([]byte(v[1]), 100), rank, wording.Clip([]byte(cmp.Or(theirs[1], "none")), 100))}
-		}
-	}
-	return nil
+	return infer.SameOn(r.options.Ranks, r.identity())
 }
 
 // identity is what the ranks of a run must have in common: names for people, and values or digests.
@@ -128,9 +105,9 @@ func (r *run) stops(ctx context.Context) (stop int, err error) {
 	if r.options.Ranks == nil {
 		return stop, nil
 	}
-	all, err := exchange(r.options.Ranks, report{Number: float64(stop)}, nil)
+	all, err := exchange(r.options.Ranks, stop, nil)
 	for _, other := range all {
-		stop = max(stop, int(other.Number))
+		stop = max(stop, other)
 	}
 	return stop, err
 }

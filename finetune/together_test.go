@@ -5,23 +5,11 @@ import (
 	"errors"
 	"math"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/ranktest"
 )
-
-// onRanks runs something on ranks within this process and returns their errors.
-func onRanks(size int, f func(r Ranks) error) (l *loopback, errs []error) {
-	ranks := newLoopback(size)
-	errs = make([]error, size)
-	var wait sync.WaitGroup
-	for i, r := range ranks {
-		wait.Go(func() { errs[i] = f(r) })
-	}
-	wait.Wait()
-	return ranks[0].(loopbackRank).loopback, errs
-}
 
 // In a step, two ranks send what the method trains once each way: half of it to be added, and half of the sums.
 func TestBytesOfStep(t *testing.T) {
@@ -39,9 +27,8 @@ func TestBytesOfStep(t *testing.T) {
 	for _, p := range one.Params {
 		trained += 4 * p.Size()
 	}
-	l, errs := onRanks(2, func(r Ranks) error {
-		tr := trainerOf(t, smallConfig, "lora", map[string]any{"r": 2})
-		tr.Options.MaxTokensPerMicroBatch, tr.Options.Ranks = 10, r
+	l, errs := ranktest.Run(2, func(r ranktest.Rank) error {
+		tr := trainerWith(t, smallConfig, "lora", map[string]any{"r": 2}, TrainerOptions{MaxTokensPerMicroBatch: 10, Seed: 3, Ranks: r})
 		got, err := tr.Step(t.Context(), rows, 0, 0.01)
 		if got != want {
 			t.Errorf("rank %d: %+v, one process %+v", r.Rank(), got, want)
@@ -51,8 +38,8 @@ func TestBytesOfStep(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if l.sent != trained {
-		t.Errorf("two ranks send %d bytes to be added, want the %d of the trained parameters", l.sent, trained)
+	if l.Sent() != trained {
+		t.Errorf("two ranks send %d bytes to be added, want the %d of the trained parameters", l.Sent(), trained)
 	}
 }
 
@@ -63,20 +50,20 @@ func TestRankFails(t *testing.T) {
 		want string
 		is   error
 	}{
-		"fails":    {errors.New("the disk is gone"), "rank 1: the disk is gone", ErrAllRanks},
+		"fails":    {errors.New("the disk is gone"), "rank 1: the disk is gone", infer.ErrAllRanks},
 		"diverges": {ErrDiverged, "rank 1: training has diverged", ErrDiverged},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, errs := onRanks(3, func(r Ranks) error {
+			_, errs := ranktest.Run(3, func(r ranktest.Rank) error {
 				var own error
 				if r.Rank() == 1 {
 					own = c.err
 				}
-				_, err := exchange(r, report{Number: math.Pi}, own)
+				_, err := exchange(r, math.Pi, own)
 				return err
 			})
 			for i, err := range errs {
-				if err == nil || err.Error() != c.want || !errors.Is(err, c.is) || !errors.Is(err, ErrAllRanks) {
+				if err == nil || err.Error() != c.want || !errors.Is(err, c.is) || !errors.Is(err, infer.ErrAllRanks) {
 					t.Errorf("rank %d: %v, want %s", i, err, c.want)
 				}
 			}
@@ -97,7 +84,7 @@ func TestRanksDiffer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			plain := ranksRun(t, "lora", 3)
-			_, errs := onRanks(3, func(r Ranks) error {
+			_, errs := ranktest.Run(3, func(r ranktest.Rank) error {
 				c2, o := plain, quiet()
 				c2.Task.Options = map[string]any{"pairs": 19}
 				o.Ranks = r
@@ -108,7 +95,7 @@ func TestRanksDiffer(t *testing.T) {
 				return err
 			})
 			for i, err := range errs {
-				if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, ErrAllRanks) {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, infer.ErrAllRanks) {
 					t.Errorf("rank %d: %v, want %q", i, err, c.want)
 				}
 			}

@@ -41,9 +41,9 @@ type TrainerOptions struct {
 	Seed uint64
 	// Regularization is the model's own dropout, label smoothing and noise on embeddings.
 	op.Regularization
-	// Ranks, if not nil, are the processes that share the micro-batches of every step. They call Step with the same arguments, and
-	// all end with the same parameters.
-	Ranks Ranks
+	// Ranks, if not nil, are the processes that share the micro-batches of every step, and the optimizer's state. They call Step with
+	// the same arguments, and all end with the same parameters.
+	Ranks infer.Ranks
 }
 
 // Hooks is called at the stages of a step. An adapter implements it.
@@ -73,6 +73,7 @@ type Trainer struct {
 	adapter string // its name in passes; "" if the base trains
 	hooks   Hooks  // nil if the base trains
 	sum     gradientSum
+	shards  shards
 	summing time.Duration // spent on adding the gradients of all ranks
 }
 
@@ -84,13 +85,13 @@ func NewTrainer(m *model.Model, a *adapter.Adapter, o TrainerOptions) *Trainer {
 		o.Optimizer = optim.AdamW{Beta1: o.AdamBeta1, Beta2: o.AdamBeta2, Eps: o.AdamEpsilon}
 	}
 	o.MaxTokensPerMicroBatch = cmp.Or(o.MaxTokensPerMicroBatch, infer.DefaultMicroBatchTokens(m))
-	t := &Trainer{Model: m, Options: o}
+	t := &Trainer{Model: m, Options: o, shards: shards{ranks: o.Ranks, whole: a != nil && a.ReadsGradients()}}
 	if a == nil {
 		t.setParams(allParams(m))
 	} else {
 		t.setAdapter(a)
 	}
-	how := optim.Options{WeightDecay: o.WeightDecay, Embedding: embeddingsOf(m, t.adapter)}
+	how := optim.Options{WeightDecay: o.WeightDecay, Embedding: embeddingsOf(m, t.adapter), Owns: t.shards.owns}
 	if !o.WeightDecayAll {
 		how.NoDecay = exemptFromDecay(m, t.adapter)
 	}
@@ -104,7 +105,14 @@ func (t *Trainer) setAdapter(a *adapter.Adapter) {
 	t.setParams(a.Params())
 }
 
-func (t *Trainer) setParams(ps []model.Param) { t.Params, t.sum = ps, gradientSum{params: ps} }
+func (t *Trainer) setParams(ps []model.Param) {
+	t.Params, t.sum = ps, gradientSum{params: ps}
+	embedding := embeddingsOf(t.Model, t.adapter)
+	t.shards.assign(ps, func(p model.Param) int {
+		m := op.Data(p.Param)
+		return optim.StateBytes(t.Options.Optimizer.State(m.Rows, m.Cols, embedding(p)))
+	})
+}
 
 // allParams makes every weight of a model trainable and returns them.
 func allParams(m *model.Model) []model.Param {
@@ -129,30 +137,35 @@ type StepStats struct {
 
 // Step computes the gradients of the mean loss over everything that is scored in rows and updates the parameters with
 // learning rate lr. number counts steps from 0; it decides the dropout masks. After an error the parameters are
-// unchanged.
+// unchanged, unless it is one of the connection between ranks.
 func (t *Trainer) Step(ctx context.Context, rows []tasks.Features, number int, lr float64) (StepStats, error) {
 	return t.step(ctx, rows, number, lr, nil)
 }
 
-// step is Step with a check, if not nil, of the gradients before the update.
-func (t *Trainer) step(ctx context.Context, rows []tasks.Features, number int, lr float64, check func([]model.Param) error) (StepStats, error) {
-	s, err := t.gradients(ctx, rows, number)
+// step is Step with a check, if not nil, of the gradients before the update; squares are those of shards.squares.
+func (t *Trainer) step(ctx context.Context, rows []tasks.Features, number int, lr float64, check func(params []model.Param, squares []float64) error) (StepStats, error) {
+	s, squares, err := t.gradients(ctx, rows, number)
 	if err == nil && check != nil {
-		err = check(t.Params)
+		err = check(t.Params, squares)
 	}
 	if err != nil {
 		t.Optimizer.ZeroGrad()
 		return s, err
 	}
-	t.update(s.GradNorm, number+1, lr)
-	return s, nil
+	return s, t.update(s.GradNorm, number+1, lr)
 }
 
 // update clips the gradients, takes the optimizer step and zeroes the gradients.
-func (t *Trainer) update(norm float64, step int, lr float64) {
+func (t *Trainer) update(norm float64, step int, lr float64) error {
 	began := time.Now()
 	clip(t.Params, norm, t.Options.MaxGradNorm)
 	t.Optimizer.Step(lr)
+	moved := time.Now()
+	if err := t.shards.shareParams(); err != nil {
+		return fmt.Errorf("step %d: %w", step, err)
+	}
+	shared := time.Since(moved)
+	t.summing += shared
 	if t.hooks != nil {
 		t.hooks.OnStepEnd(step)
 	}
@@ -161,12 +174,14 @@ func (t *Trainer) update(norm float64, step int, lr float64) {
 		t.hooks.ParamsChanged()
 	}
 	if t.Profile != nil {
-		t.Profile.Add("optimizer", time.Since(began))
+		t.Profile.Add("optimizer", time.Since(began)-shared)
+		t.Profile.Add("ranks", shared)
 	}
+	return nil
 }
 
-// gradients runs the batch in micro-batches and accumulates the gradients in the parameters.
-func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number int) (StepStats, error) {
+// gradients runs the batch in micro-batches and accumulates the gradients in the parameters. squares are those of shards.squares.
+func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number int) (_ StepStats, squares []float64, err error) {
 	s, weight := StepStats{}, 0.0
 	for _, r := range rows {
 		s.Tokens += len(r.IDs)
@@ -178,11 +193,11 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		weight = 1 // all weights are 0, and so are the losses
 	}
 	if s.Scored == 0 {
-		return s, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
+		return s, nil, fmt.Errorf("step %d: nothing is scored in %d rows", number+1, len(rows))
 	}
 	losses, err := t.sumGradients(ctx, infer.MicroBatches(t.Model, rows, t.Options.MaxTokensPerMicroBatch), number, 1/float32(weight))
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	for _, l := range losses {
 		s.Loss += l
@@ -191,11 +206,14 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 	if t.hooks != nil {
 		t.hooks.OnPreOptimizerStep()
 	}
-	s.GradNorm = gradNorm(t.Params)
-	if !numeric.IsFinite(s.GradNorm) {
-		return s, fmt.Errorf("step %d: %w: the gradient of %s is not finite (loss %g)", number+1, ErrDiverged, t.notFinite(), s.Loss)
+	if squares, err = t.shards.squares(t.Params); err != nil {
+		return s, nil, err
 	}
-	return s, nil
+	s.GradNorm = gradNorm(squares)
+	if !numeric.IsFinite(s.GradNorm) {
+		return s, nil, fmt.Errorf("step %d: %w: the gradient of %s is not finite (loss %g)", number+1, ErrDiverged, t.notFinite(squares), s.Loss)
+	}
+	return s, squares, nil
 }
 
 // sumGradients leaves scale times the gradients of a step's losses in the parameters, and returns the sum of these losses for
@@ -220,11 +238,14 @@ func (t *Trainer) sumGradients(ctx context.Context, micro [][]tasks.Features, nu
 		}
 		return nil
 	}
-	tree := newSumTree(tokens)
-	if t.Options.Ranks == nil {
+	tree, before := newSumTree(tokens), t.sum.spent
+	if t.Profile != nil {
+		defer func() { t.Profile.Add("gradient sums", t.sum.spent-before) }()
+	}
+	if t.shards.ranks == nil {
 		return losses, t.sum.over(tree, tree.root(), run)
 	}
-	took, err := newGradientExchange(t.Options.Ranks, tree).over(&t.sum, losses, run)
+	took, err := newGradientExchange(&t.shards, tree).over(&t.sum, losses, run)
 	t.summing += took
 	if t.Profile != nil {
 		t.Profile.Add("ranks", took)
@@ -259,9 +280,9 @@ func (t *Trainer) addGradients(rows []tasks.Features, seed uint64, scale float32
 }
 
 // notFinite names a parameter whose gradient is not finite.
-func (t *Trainer) notFinite() string {
-	for _, p := range t.Params {
-		if p.HasGrad() && !numeric.IsFinite(gradNorm([]model.Param{p})) {
+func (t *Trainer) notFinite(squares []float64) string {
+	for i, p := range t.Params {
+		if !numeric.IsFinite(squares[i]) {
 			return p.Name
 		}
 	}
@@ -272,11 +293,8 @@ func (t *Trainer) notFinite() string {
 func (t *Trainer) EvalLoss(ctx context.Context, rows []tasks.Features) (float64, error) {
 	s := infer.NewSession(t.Model, nil, t.adapter)
 	s.BF16 = t.Options.BF16
-	tokens := infer.EvalTokens(t.Options.MaxTokensPerMicroBatch)
-	if t.Options.Ranks != nil {
-		return lossOnRanks(ctx, t.Options.Ranks, s, rows, tokens)
-	}
-	return s.Loss(ctx, rows, tokens)
+	s.Ranks = t.Options.Ranks
+	return s.Loss(ctx, rows, infer.EvalTokens(t.Options.MaxTokensPerMicroBatch))
 }
 
 // sourcesOf names the data that rows come from, for a message.

@@ -98,14 +98,14 @@ func (s TrainerState) digest() (string, error) {
 
 const stateFile = "trainer_state.json"
 
-// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer and the
-// state follow.
-func saveCheckpoint(dir string, s TrainerState, c clock, o *optim.Optimizer, save func(dir string) error) error {
+// saveCheckpoint writes a checkpoint folder, whole or not at all: save writes the weights, then the optimizer, with its parts that
+// other ranks have written, and the state follow.
+func saveCheckpoint(dir string, s TrainerState, c clock, o *optim.Optimizer, parts []string, save func(dir string) error) error {
 	err := folder.Replace(dir, func(tmp string) error {
 		if err := save(tmp); err != nil {
 			return err
 		}
-		if err := o.Save(filepath.Join(tmp, "optimizer.safetensors")); err != nil {
+		if err := o.Save(filepath.Join(tmp, "optimizer.safetensors"), parts...); err != nil {
 			return err
 		}
 		s.Kernel = kernel(s.Arithmetic)

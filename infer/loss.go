@@ -2,7 +2,11 @@ package infer
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"math"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/model"
@@ -11,60 +15,65 @@ import (
 )
 
 // Loss returns the mean loss over everything that is scored in rows. A pass has at most the given number of tokens, or
-// is a single longer row.
+// is a single longer row. The session's ranks share the passes; the mean is that of one process, to the bit.
 func (s *Session) Loss(ctx context.Context, rows []tasks.Features, tokens int) (float64, error) {
-	sums, err := s.LossSums(ctx, rows, tokens, func(int) bool { return true })
+	if s.Ranks != nil {
+		if err := SameOn(s.Ranks, [][2]string{{"rows", rowsDigest(rows)}}); err != nil {
+			return 0, err
+		}
+	}
+	batches := evalBatches(s.Model, rows, tokens)
+	all := lossSum{}
+	err := Share(s.Ranks, len(batches), func(i int) ([2]uint64, error) {
+		l, err := s.lossSum(ctx, batches[i])
+		return [2]uint64{math.Float64bits(l.sum), math.Float64bits(l.weight)}, err // a loss may be infinite, which JSON has no number for
+	}, func(_ int, l [2]uint64) error {
+		all.sum, all.weight = all.sum+math.Float64frombits(l[0]), all.weight+math.Float64frombits(l[1])
+		return nil
+	})
 	if err != nil {
 		return 0, err
 	}
-	return MeanLoss(sums)
-}
-
-// LossSum is the sum of some losses, and what these count for in a mean.
-type LossSum struct{ Sum, Weight float64 }
-
-// LossSums returns the losses of the batches that Loss cuts rows into, of those alone that wanted names by their index. The others
-// are zero: another process may compute them.
-func (s *Session) LossSums(ctx context.Context, rows []tasks.Features, tokens int, wanted func(batch int) bool) ([]LossSum, error) {
-	batches := evalBatches(s.Model, rows, tokens)
-	sums := make([]LossSum, len(batches))
-	for i, batch := range batches {
-		if !wanted(i) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		err := op.Inference(s.Adapter, func(p *op.Pass) error {
-			p.BF16 = s.BF16
-			loss, err := s.Model.Loss(p, Batch(s.Model, batch))
-			if err != nil {
-				return err
-			}
-			m := op.Matrix(loss)
-			for _, v := range m.Data {
-				sums[i].Sum += float64(v)
-			}
-			sums[i].Weight = lossWeight(batch, m.Rows)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return sums, nil
-}
-
-// MeanLoss returns the mean of losses whose sums are given. If nothing is scored, it is an error.
-func MeanLoss(sums []LossSum) (float64, error) {
-	all := LossSum{}
-	for _, s := range sums {
-		all.Sum, all.Weight = all.Sum+s.Sum, all.Weight+s.Weight
-	}
-	if all.Weight == 0 {
+	if all.weight == 0 {
 		return 0, errors.New("none of the held-out rows has a scored token")
 	}
-	return all.Sum / all.Weight, nil
+	return all.sum / all.weight, nil
+}
+
+// rowsDigest identifies rows.
+func rowsDigest(rows []tasks.Features) string {
+	h := sha256.New()
+	for _, r := range rows {
+		_ = binary.Write(h, binary.LittleEndian, int64(len(r.IDs)))
+		_ = binary.Write(h, binary.LittleEndian, r.IDs)
+		_ = binary.Write(h, binary.LittleEndian, r.Labels)
+		_ = binary.Write(h, binary.LittleEndian, r.FloatLabels)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// lossSum is the sum of some losses, and what these count for in a mean.
+type lossSum struct{ sum, weight float64 }
+
+// lossSum computes the losses of a batch in one pass.
+func (s *Session) lossSum(ctx context.Context, batch []tasks.Features) (l lossSum, err error) {
+	if err := ctx.Err(); err != nil {
+		return l, err
+	}
+	err = op.Inference(s.Adapter, func(p *op.Pass) error {
+		p.BF16 = s.BF16
+		loss, err := s.Model.Loss(p, Batch(s.Model, batch))
+		if err != nil {
+			return err
+		}
+		m := op.Matrix(loss)
+		for _, v := range m.Data {
+			l.sum += float64(v)
+		}
+		l.weight = lossWeight(batch, m.Rows)
+		return nil
+	})
+	return l, err
 }
 
 // lossWeight is what rows count for in a mean of losses, where that many of their labels are scored.

@@ -38,6 +38,9 @@ type Session struct {
 	Attached *adapter.Adapter
 	// BF16 rounds the factors of matrix products to bfloat16 in Loss, see op.Pass. All else is float32.
 	BF16 bool
+	// Ranks, if not nil, are the processes that have opened the same session. They share the work of Loss and of what package evaluate
+	// does with the session, and get the results of one process. All of them make the same calls.
+	Ranks Ranks
 	// Setup says how the model was opened.
 	Setup ModelSetup
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint"
-	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 )
@@ -131,17 +130,11 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 		return nil, err
 	}
 	i.ModelType = config.ModelType
-	file, err := openWeights(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
 	m.Weights(func(w *model.Weight) {
-		t, ok := file.Get(w.Name)
-		if !ok {
-			return // tied
+		if w.Tied() != nil {
+			return
 		}
-		g := TensorGroup{Name: layerNumber.ReplaceAllString(w.Name, ".*."), Shape: t.Shape, DType: t.DType}
+		g := TensorGroup{Name: layerNumber.ReplaceAllString(w.Name, ".*."), Shape: w.Shape, DType: w.DType()}
 		at := slices.IndexFunc(i.Tensors, func(o TensorGroup) bool {
 			return o.Name == g.Name && o.DType == g.DType && slices.Equal(o.Shape, g.Shape)
 		})
@@ -149,22 +142,9 @@ func inspectModel(ctx context.Context, dir string) (*ModelInfo, error) {
 			i.Tensors, at = append(i.Tensors, g), len(i.Tensors)
 		}
 		i.Tensors[at].Count++
-		i.Tensors[at].Parameters += t.Size()
+		i.Tensors[at].Parameters += w.Size()
 	})
 	return i, nil
-}
-
-// weights are a folder's or a GGUF file's.
-type weights interface {
-	Get(name string) (checkpoint.Tensor, bool)
-	Close() error
-}
-
-func openWeights(path string) (weights, error) {
-	if llamacpp.IsFile(path) {
-		return llamacpp.Open(path)
-	}
-	return checkpoint.Open(path)
 }
 
 // inspectAdapter describes the adapter in a folder.

@@ -47,3 +47,24 @@ func TestAdapters(t *testing.T) {
 		}
 	}
 }
+
+// TestTensors: the tensors have all parameters, those of experts too, in the types in which they are stored.
+func TestTensors(t *testing.T) {
+	for _, c := range golden.Cases(t, "models") {
+		i, err := Folder(t.Context(), c.Dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, types := 0, map[string]bool{}
+		for _, g := range i.Model.Tensors {
+			sum += g.Parameters
+			types[string(g.DType)] = true
+		}
+		if sum != i.Model.Parameters {
+			t.Errorf("%s: tensors of %d parameters, the model has %d", c.Name, sum, i.Model.Parameters)
+		}
+		if c.Name == "gpt-oss-mxfp4" && !(types["MXFP4"] && types["F32"] && len(types) == 2) {
+			t.Errorf("%s: types %v", c.Name, types)
+		}
+	}
+}

@@ -486,6 +486,40 @@ func TestAdaptersOfEveryModel(t *testing.T) {
 	})
 }
 
+// TestPrepackOfEveryModel: packed weights give the same bits, also beside an adapter. While others take their place they are not used.
+func TestPrepackOfEveryModel(t *testing.T) {
+	eachModel(t, func(t *testing.T, m *model.Model) {
+		b := documents(m)
+		a, err := adapter.Attach(t.Context(), m, "lora", &adapter.LoRA{R: 2}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range a.Params() {
+			for i := range op.Data(p.Param).Data {
+				op.Data(p.Param).Data[i] += 0.1
+			}
+		}
+		a.ParamsChanged()
+		base, adapted := outputs(t, m, b, ""), outputs(t, m, b, "lora")
+		_, before := m.WeightMemory()
+		m.Prepack(false)
+		if _, own := m.WeightMemory(); own <= before {
+			t.Error("nothing is packed")
+		}
+		if !slices.Equal(outputs(t, m, b, ""), base) || !slices.Equal(outputs(t, m, b, "lora"), adapted) {
+			t.Error("packed weights give other outputs")
+		}
+		if err := a.Merge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		golden.Close(t, "merged", outputs(t, m, b, ""), adapted, 1e-4, false)
+		a.Unmerge()
+		if !slices.Equal(outputs(t, m, b, ""), base) {
+			t.Error("packed weights are lost")
+		}
+	})
+}
+
 // TestDocumentsOfEveryModel: a document's outputs are the same in a batch and alone.
 func TestDocumentsOfEveryModel(t *testing.T) {
 	eachModel(t, func(t *testing.T, m *model.Model) {

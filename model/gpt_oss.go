@@ -29,6 +29,7 @@ type gptOSSConfig struct {
 	SwigluLimit        float32 `json:"swiglu_limit"`
 	ExpertsPerToken    int     `json:"experts_per_token"`      // a copy of num_experts_per_tok
 	InitialContextSize int     `json:"initial_context_length"` // a note in published files
+	QuantizationConfig any     `json:"quantization_config"`    // of openWeights: the experts may be in MXFP4
 }
 
 // newGPTOSS declares a decoder of gpt-oss (OpenAI 2025, arXiv 2508.10925): experts with clamped gates, sinks in attention, and

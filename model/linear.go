@@ -197,7 +197,7 @@ func (l *Linear) ReadsOutput(p *op.Pass) bool {
 
 // Forward computes y = x·W'ᵀ + b.
 func (l *Linear) Forward(p *op.Pass, y, x tensor.Matrix) {
-	w := l.Weight.Source(p.Adapter)
+	w := l.Weight.factor(p.Adapter)
 	a, ok := l.adapters[p.Adapter]
 	apart, dropout := l.apart(p, a, x.Rows)
 	t, transforms := a.Adapter.(OutputTransformer)

@@ -60,6 +60,7 @@ type sourceFile interface {
 
 var (
 	_ weightFile = (*checkpoint.Checkpoint)(nil)
+	_ weightFile = (*mxfp4File)(nil)
 	_ weightFile = (*llamacpp.Model)(nil)
 	_ sourceFile = (*llamacpp.Model)(nil)
 )
@@ -89,7 +90,7 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	}
 	m.Dir, m.file = dir, weightFile(gguf)
 	if gguf == nil {
-		if m.file, err = checkpoint.Open(dir); err != nil {
+		if m.file, err = openWeights(dir, config); err != nil {
 			return nil, inCybertronFormat(dir, err)
 		}
 	}

@@ -46,16 +46,20 @@ func (q quantization) String() string {
 	return method
 }
 
-// quantized refuses a config.json whose weights are quantised; quantization is mlx-lm's key.
+// quantized refuses a config.json whose weights are quantised, but for MXFP4 where the architecture knows the key; quantization is
+// mlx-lm's key.
 func quantized(all map[string]json.RawMessage, known map[string]bool) error {
 	for _, key := range []string{"quantization_config", "compression_config", "quantization"} {
 		raw := all[key]
-		if known[key] || jsonvalue.IsOff(raw) || len(raw) == 0 {
+		if jsonvalue.IsOff(raw) || len(raw) == 0 {
 			continue
 		}
 		var q quantization
 		if err := json.Unmarshal(raw, &q); err != nil {
 			return notSupported("config.json: %s: %w", key, err)
+		}
+		if known[key] && q.Method == mxfp4 {
+			continue
 		}
 		return notSupported("config.json: %s: the weights are quantised%s, which is not supported; take the model that was quantised, "+
 			"or write float weights with dequantize and save_pretrained of transformers. If the files have float weights, delete the key", key, q)

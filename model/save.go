@@ -29,7 +29,7 @@ var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", promptsFile, poolingFile}
 
-// dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32.
+// dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32, MXFP4 becomes BF16, which has all its values.
 var dtypes = []checkpoint.DType{checkpoint.DTypeF32, checkpoint.DTypeBF16, checkpoint.DTypeF16}
 
 // companions are the files that Save copies for this model.
@@ -41,8 +41,8 @@ func (m *Model) companions() []string {
 }
 
 // Save writes a Hugging Face folder: the weights as a pass with the named adapter ("" is none) sees them, config.json, and the
-// tokenizer's files from Dir. Each weight has the type in which it was read, or dtype where that is not ""; weights that were
-// made or trained here are F32. The folder must not exist, or must be empty.
+// tokenizer's files from Dir. Each weight has the type in which it was read, or dtype where that is not ""; weights in MXFP4 become
+// BF16, and those that were made or trained here are F32. The folder must not exist, or must be empty.
 func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.DType) error {
 	err := folder.MustBeNew(dir)
 	if err == nil {
@@ -97,9 +97,13 @@ func (m *Model) tensors(ctx context.Context, adapter string, dtype checkpoint.DT
 	untied, err = m.EachSaved(ctx, adapter, func(w *Weight, src tensor.Source, _ bool) error {
 		want := dtype
 		if want == "" {
-			want = checkpoint.DTypeF32
-			if stored := w.DType(); slices.Contains(dtypes, stored) {
+			switch stored := w.DType(); {
+			case slices.Contains(dtypes, stored):
 				want = stored
+			case stored == checkpoint.DTypeMXFP4:
+				want = checkpoint.DTypeBF16
+			default:
+				want = checkpoint.DTypeF32
 			}
 		}
 		if uniform == "" {
@@ -318,12 +322,13 @@ func changed(src tensor.Source) bool {
 	return false
 }
 
-// savedConfig is config.json with the weights' type, and with tie_word_embeddings false where untied.
+// savedConfig is config.json with the weights' type, without their quantization, and with tie_word_embeddings false where untied.
 func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
 	c, err := jsonvalue.Object(m.ConfigJSON)
 	if err != nil {
 		return nil, err
 	}
+	delete(c, "quantization_config") // all weights are written as floats
 	switch {
 	case untied && m.arch.Untie != nil:
 		m.arch.Untie(c)

@@ -48,7 +48,7 @@ func (b *binding) shared(w *Weight) *Weight {
 
 // share gives the weight the values of another model's, in the same memory.
 func (w *Weight) share(o *Weight) {
-	w.tied, w.untied, w.stored, w.source = nil, o.untied, o.stored, o.source
+	w.tied, w.untied, w.stored, w.source, w.packed = nil, o.untied, o.stored, o.source, o.packed
 }
 
 // Untrained lists the matrices of the head that are random in a pass with the named adapter: the model's folder does not

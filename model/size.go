@@ -31,7 +31,7 @@ func (m *Model) LinearBytes() int {
 }
 
 // WeightMemory counts the bytes that the weights hold in memory: the mapped checkpoint's, and those of values of the
-// model's own.
+// model's own, packed ones included.
 func (m *Model) WeightMemory() (mapped, own int) {
 	if m.file != nil {
 		for _, name := range m.file.Names() {
@@ -44,6 +44,7 @@ func (m *Model) WeightMemory() (mapped, own int) {
 		if w.tied == nil && (w.stored.Data == nil || m.file == nil) {
 			own += w.bytes()
 		}
+		own += w.packed.Bytes()
 	})
 	return mapped, own
 }

@@ -44,8 +44,8 @@ func (s StoredPart) part(t checkpoint.Tensor) (checkpoint.Tensor, error) {
 		if len(t.Shape) < 2 || s.Index >= t.Shape[0] {
 			return t, fmt.Errorf("%s has shape %v; want an entry %d", t.Name, t.Shape, s.Index)
 		}
-		size := len(t.Data) / t.Shape[0]
-		t.Shape, t.Data = t.Shape[1:], t.Data[s.Index*size:(s.Index+1)*size]
+		t.Data, t.Scales = entry(t.Data, s.Index, t.Shape[0]), entry(t.Scales, s.Index, t.Shape[0])
+		t.Shape = t.Shape[1:]
 		return t, nil
 	}
 	if s.Of == 0 {
@@ -54,10 +54,15 @@ func (s StoredPart) part(t checkpoint.Tensor) (checkpoint.Tensor, error) {
 	if len(t.Shape) == 0 || t.Shape[0]%s.Of != 0 {
 		return t, fmt.Errorf("%s has shape %v; want a multiple of %d rows", t.Name, t.Shape, s.Of)
 	}
-	rows, size := t.Shape[0]/s.Of, len(t.Data)/s.Of
-	t.Shape = append([]int{rows}, t.Shape[1:]...)
-	t.Data = t.Data[s.Index*size : (s.Index+1)*size]
+	t.Shape = append([]int{t.Shape[0] / s.Of}, t.Shape[1:]...)
+	t.Data = entry(t.Data, s.Index, s.Of)
 	return t, nil
+}
+
+// entry is part i of n equal ones.
+func entry(b []byte, i, n int) []byte {
+	size := len(b) / n
+	return b[i*size : (i+1)*size]
 }
 
 // stack makes one tensor of several, one below the other. Its values are copied.

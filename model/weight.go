@@ -49,6 +49,7 @@ type Weight struct {
 	param  *nn.Param            // where the base itself trains
 	copies map[string]*nn.Param // adapters' trained copies (modules_to_save), by the adapter's name
 	tables map[string]TableAdapter
+	packed *tensor.Packed // of Model.Prepack; nil for a weight that trains, or that has changed since
 }
 
 // NewWeight declares a weight, which a checkpoint must have.
@@ -78,7 +79,7 @@ func (w *Weight) bytes() int {
 	if w.stored.Data == nil {
 		return 4 * w.Size()
 	}
-	return len(w.stored.Data)
+	return len(w.stored.Data) + len(w.stored.Scales)
 }
 
 // OfLayerNorm reports whether the weight is a LayerNorm's.
@@ -119,6 +120,12 @@ func (w *Weight) bind(t checkpoint.Tensor) error {
 		w.source = tensor.BF16{Data: t.Uint16s(), Rows: rows, Cols: cols}
 	case t.DType == checkpoint.DTypeF16:
 		w.source = tensor.F16{Data: t.Uint16s(), Rows: rows, Cols: cols}
+	case t.DType == checkpoint.DTypeMXFP4:
+		m, err := t.MXFP4()
+		if err != nil {
+			return err
+		}
+		w.source = tensor.Transpose(m)
 	default:
 		return notSupported("%s: element type %s is not supported; want F32, BF16 or F16", t.Name, t.DType)
 	}
@@ -142,7 +149,7 @@ func (w *Weight) bindSource(t checkpoint.Tensor, src tensor.Source) {
 // set gives the weight float32 values of its own.
 func (w *Weight) set(values []float32) {
 	rows, cols := w.rowsCols()
-	w.source = tensor.View(values, rows, cols)
+	w.source, w.packed = tensor.View(values, rows, cols), nil
 	w.stored = checkpoint.Tensor{}
 	w.drawn = false
 }
@@ -170,6 +177,21 @@ func (w *Weight) Source(adapter string) tensor.Source {
 		return w.tied.Source("")
 	}
 	return w.source
+}
+
+// factor is Source for products of few rows or many: packed where the weight has been.
+func (w *Weight) factor(adapter string) tensor.Source {
+	if w.packed != nil && w.Param(adapter) == nil {
+		return w.packed
+	}
+	return w.Source(adapter)
+}
+
+// prepack packs a frozen matrix.
+func (w *Weight) prepack(bf16 bool) {
+	if w.tied == nil && w.param == nil && w.packed == nil && !w.shared {
+		w.packed = tensor.Pack(w.source, bf16)
+	}
 }
 
 // Tie makes the weight share another one's values, as tie_word_embeddings does. An architecture's New calls it.
@@ -266,9 +288,9 @@ func (w *Weight) Replace(src tensor.Source) (restore func()) {
 		return func() { copy(v, base) }
 	}
 	old := *w
-	w.tied, w.stored, w.source, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, false
+	w.tied, w.stored, w.source, w.packed, w.param, w.drawn = nil, checkpoint.Tensor{}, src, nil, nil, false
 	w.untied = w.untied || old.tied != nil
 	return func() {
-		w.tied, w.stored, w.source, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.param, old.untied, old.drawn
+		w.tied, w.stored, w.source, w.packed, w.param, w.untied, w.drawn = old.tied, old.stored, old.source, old.packed, old.param, old.untied, old.drawn
 	}
 }

@@ -46,6 +46,14 @@ func (s AttentionShape) queryTile() int {
 	return queryTile
 }
 
+// keyTile is the most keys that are scored at once: the scores of a tile of queries stay in the cache. Only tests change it.
+var keyTile = 512
+
+// scores is the number of scores of the queries and keys of one tile.
+func (s AttentionShape) scores(queries, keys int) int {
+	return min(queries, s.queryTile()) * min(keys, keyTile)
+}
+
 // Attention is softmax self-attention, causal or bidirectional, with rotary positions or none (r nil) and grouped heads
 // (Vaswani et al. 2017, Eq. 1; Su et al. 2021; Ainslie et al. 2023) over documents that never see each other.
 //
@@ -257,19 +265,33 @@ func (a *attention) tiles(queries, keys int, f func(tile)) {
 	}
 }
 
+// parts calls f for runs of the tile's keys, in their order; there is at least one. beta is 0 for the first, and 1 for those that add to
+// what is there.
+func (w tile) parts(f func(part tile, beta float32)) {
+	for part, beta := w, float32(0); ; part.lo, beta = part.hi, 1 {
+		part.hi = min(w.hi, part.lo+keyTile)
+		f(part, beta)
+		if part.hi == w.hi {
+			return
+		}
+	}
+}
+
 // seen returns the columns of the tile's scores that query i sees: keys [max(lo, i+past−window+1), i+past], or where
 // bidirectional [i−window, i+window], or all.
 func (w tile) seen(i int, s AttentionShape) (from, to int) {
-	if s.Bidirectional && s.Window > 0 {
-		return min(w.hi-w.lo, max(0, i-s.Window-w.lo)), min(w.hi-w.lo, i+s.Window+1-w.lo)
+	n := w.hi - w.lo
+	to = n
+	switch {
+	case s.Bidirectional && s.Window > 0:
+		from, to = i-s.Window-w.lo, i+s.Window+1-w.lo
+	case !s.Bidirectional && s.Window > 0:
+		from, to = i+w.past-s.Window+1-w.lo, i+w.past+1-w.lo
+	case !s.Bidirectional:
+		to = i + w.past + 1 - w.lo
 	}
-	if s.Bidirectional {
-		return 0, w.hi - w.lo
-	}
-	if s.Window > 0 {
-		from = max(0, i+w.past-s.Window+1-w.lo)
-	}
-	return from, i + w.past + 1 - w.lo
+	from = min(n, max(0, from))
+	return from, min(n, max(from, to))
 }
 
 func (a *attention) forward(d, kv int) {
@@ -280,23 +302,36 @@ func (a *attention) forward(d, kv int) {
 		a.single(d, kv*group, group, k, v)
 		return
 	}
-	buf, scores := memory.get(min(queries, a.s.queryTile()) * k.Rows)
+	buf, scores := memory.get(a.s.scores(queries, k.Rows))
 	defer memory.put(buf)
 	for h := kv * group; h < (kv+1)*group; h++ {
 		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
 		a.tiles(queries, k.Rows, func(w tile) {
-			n := w.hi - w.lo
-			s := tensor.View(scores[:(w.to-w.from)*n], w.to-w.from, n)
-			NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
-			for i := range s.Rows {
-				row := a.bounds[d] + w.from + i
-				a.softmax(s.Row(i), w, w.from+i, row, h)
-				a.drop(s.Row(i), w, row, h)
+			var sums [2 * queryTile]softmaxSum
+			for i := range sums {
+				sums[i] = a.softmaxSum(h)
 			}
-			NN(a.pass, y.Slice(w.from, 0, s.Rows, y.Cols), s, v.Slice(w.lo, 0, n, v.Cols), 0)
+			yw := y.Slice(w.from, 0, w.to-w.from, y.Cols)
+			w.parts(func(part tile, beta float32) { a.part(part, d, h, q, k, v, yw, beta, scores, sums[:]) })
 			a.eachBlind(w, func(i int) { a.average(y.Row(i), d, kv) })
 		})
 	}
+}
+
+// part makes y the tile's result for its keys and, unless beta is 0, those before them, whose result y was.
+func (a *attention) part(w tile, d, h int, q, k, v, y tensor.Matrix, beta float32, scores []float32, sums []softmaxSum) {
+	n := w.hi - w.lo
+	s := tensor.View(scores[:y.Rows*n], y.Rows, n)
+	NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
+	for i := range s.Rows {
+		row := a.bounds[d] + w.from + i
+		keep := a.softmax(s.Row(i), w, w.from+i, row, h, &sums[i])
+		if beta != 0 {
+			vec.Scale(y.Row(i), keep, y.Row(i))
+		}
+		a.drop(s.Row(i), w, row, h)
+	}
+	NN(a.pass, y, s, v.Slice(w.lo, 0, n, v.Cols), beta)
 }
 
 // single is forward for one query, a token that is being generated. The heads of the group, of which h is the first, see the
@@ -310,35 +345,54 @@ func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 		s := tensor.View(scores, group, n)
 		NT(a.pass, s, tensor.View(a.q.Row(row)[h*dim:], group, dim), k.Slice(w.lo, 0, n, dim), 0)
 		for i := range group {
-			a.softmax(s.Row(i), w, 0, row, h+i)
+			sum := a.softmaxSum(h + i)
+			a.softmax(s.Row(i), w, 0, row, h+i, &sum)
 			a.drop(s.Row(i), w, row, h+i)
 		}
 		NN(a.pass, tensor.View(a.y.Row(row)[h*dim:], group, dim), s, v.Slice(w.lo, 0, n, dim), 0)
 	})
 }
 
-// softmax turns the scores of query i, which is that row of the batch, into probabilities, zero for what it does not see. It
-// keeps the log of their sum for the backward pass.
-func (a *attention) softmax(s []float32, w tile, i, row, h int) {
+// softmaxSum is Σ exp(s−max) over a query's scores s so far (Milakov and Gimelshein 2018, algorithm 3).
+type softmaxSum struct{ max, sum float32 }
+
+// softmaxSum is that of a query before its first key.
+func (a *attention) softmaxSum(h int) softmaxSum {
+	if a.s.Sinks != nil {
+		return softmaxSum{a.s.Sinks.Scores[h], 1}
+	}
+	return softmaxSum{max: float32(math.Inf(-1))}
+}
+
+// rescale makes max the maximum and returns by how much the sum shrinks.
+func (t *softmaxSum) rescale(m float32) float32 {
+	if t.sum == 0 || m == t.max {
+		t.max = m
+		return 1
+	}
+	c := float32(math.Exp(float64(t.max - m)))
+	t.max, t.sum = m, t.sum*c
+	return c
+}
+
+// softmax turns the scores of query i, which is that row of the batch, into probabilities among the keys so far, zero for what it
+// does not see, and returns by how much those of earlier keys shrink. It keeps the log of the sum for the backward pass.
+func (a *attention) softmax(s []float32, w tile, i, row, h int, t *softmaxSum) (keep float32) {
 	from, to := w.seen(i, a.s)
 	clear(s[:from])
 	clear(s[to:])
 	if s = s[from:to]; len(s) == 0 {
-		return
+		return 1
 	}
 	a.score(s, w, i, h, from)
-	m := vec.Max(s)
-	if a.s.Sinks != nil {
-		m = max(m, a.s.Sinks.Scores[h])
-	}
-	sum := vec.ExpSum(s, s, m)
-	if a.s.Sinks != nil {
-		sum += a.s.Sinks.sink(h, m)
-	}
-	vec.Scale(s, 1/sum, s)
+	t.rescale(max(t.max, vec.Max(s)))
+	before := t.sum
+	t.sum = vec.ExpSum(s, s, t.max) + before
+	vec.Scale(s, 1/t.sum, s)
 	if a.lse != nil {
-		a.lse.m.Row(row)[h] = m + float32(math.Log(float64(sum)))
+		a.lse.m.Row(row)[h] = t.max + float32(math.Log(float64(t.sum)))
 	}
+	return before / t.sum
 }
 
 // scale is what multiplies the products of query i of the tile.

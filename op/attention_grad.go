@@ -21,7 +21,7 @@ func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
 	g := headGrad{a: a, d: d, dkv: dkv}
 	g.k, g.v = a.keysValues(d, kv)
 	g.dk, g.dv = a.source(dkv, d, kv)
-	n := min(a.queries(d), a.s.queryTile()) * g.k.Rows
+	n := a.s.scores(a.queries(d), g.k.Rows)
 	buf, scores := memory.get(2 * n)
 	defer memory.put(buf)
 	g.p, g.ds = scores[:n], scores[n:]
@@ -46,22 +46,35 @@ type headGrad struct {
 // tile follows Dao et al. 2022 (appendix B.2). The probabilities P are computed again from the scores and their log-sum:
 // dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P∘(dP − rowsum(dO∘O)), dQ = dS·K, dK = dSᵀ·Q.
 func (g *headGrad) tile(w tile) {
+	var lse, delta [2 * queryTile]float32
+	for i := range w.to - w.from {
+		at := w.from + i
+		lse[i], delta[i] = g.a.lse.m.Row(g.a.bounds[g.d] + at)[g.h], vec.Dot(g.dy.Row(at), g.y.Row(at))
+		if dk := g.a.terms[g.d].sinks; dk != nil {
+			dk[g.h] -= g.a.s.Sinks.sink(g.h, lse[i]) * delta[i]
+		}
+	}
+	w.parts(func(part tile, beta float32) { g.part(part, lse[:], delta[:], beta) })
+	g.a.eachBlind(w, g.blind)
+}
+
+// part is tile for a run of its keys.
+func (g *headGrad) part(w tile, lse, delta []float32, beta float32) {
 	rows, n, dim := w.to-w.from, w.hi-w.lo, g.k.Cols
 	p, ds := tensor.View(g.p[:rows*n], rows, n), tensor.View(g.ds[:rows*n], rows, n)
-	q, y, dy := g.q.Slice(w.from, 0, rows, dim), g.y.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
+	q, dy := g.q.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
 	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
 	NT(g.a.pass, p, q, k, 0)
 	NT(g.a.pass, ds, dy, v, 0)
 	for i := range rows {
 		row := g.a.bounds[g.d] + w.from + i
 		g.a.drop(ds.Row(i), w, row, g.h)
-		g.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, g.a.lse.m.Row(row)[g.h], vec.Dot(dy.Row(i), y.Row(i)))
+		g.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, lse[i], delta[i])
 		g.a.drop(p.Row(i), w, row, g.h)
 	}
 	TN(g.a.pass, g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
-	NN(g.a.pass, g.dq.Slice(w.from, 0, rows, dim), ds, k, 0)
+	NN(g.a.pass, g.dq.Slice(w.from, 0, rows, dim), ds, k, beta)
 	TN(g.a.pass, g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
-	g.a.eachBlind(w, g.blind)
 }
 
 // scoreGrad turns raw scores into probabilities p, and dP in ds into the gradient of the raw scores.
@@ -89,9 +102,6 @@ func (g *headGrad) scoreGrad(p, ds []float32, w tile, i int, lse, delta float32)
 	if db := a.terms[g.d].biases; db != nil {
 		db = a.spread.at(db, w, i, g.h, from, len(ds))
 		vec.Add(db, db, ds)
-	}
-	if dk := a.terms[g.d].sinks; dk != nil {
-		dk[g.h] -= a.s.Sinks.sink(g.h, lse) * delta
 	}
 	vec.Scale(ds, a.scale(w, i), ds)
 }

@@ -263,6 +263,25 @@ func TestLongDocumentsInACache(t *testing.T) {
 }
 
 // TestAttentionGivesItsInputBack: after the backward pass, queries and keys are as they were before they were rotated.
+// TestAttentionByKeyTiles runs tests with so few keys at a time that their documents take several tiles.
+func TestAttentionByKeyTiles(t *testing.T) {
+	defer func(n int) { keyTile = n }(keyTile)
+	keyTile = 3
+	for name, f := range map[string]func(t *testing.T){
+		"definition": TestAttentionIsItsDefinitionInEachDocument,
+		"cross":      TestCrossAttentionIsItsDefinitionInEachDocument,
+		"cache":      TestAttentionCacheContinuesDocuments,
+		"lengths":    TestAttentionLengths,
+		"gradients":  TestAttentionGradients,
+		"sources":    TestCrossAttentionGradients,
+		"dropout":    TestAttentionDropout,
+		"families":   TestGradientsOfFamilies,
+		"packed":     TestPackedValues,
+	} {
+		t.Run(name, f)
+	}
+}
+
 func TestAttentionGivesItsInputBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(12, 13))
 	s := AttentionShape{Heads: 2, KVHeads: 1, HeadDim: 8, Scale: 0.35}

@@ -8,7 +8,8 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// leaf is a parameter's matrix, with a gradient buffer that it keeps from step to step.
+// leaf is a parameter's matrix, with a gradient buffer that it keeps from step to step. What the buffer holds says nothing unless
+// has is set: it is cleared when the gradient begins, just before it is added to, while it comes to the cache anyway.
 type leaf struct {
 	*mat.Dense[float32]
 	m    tensor.Matrix
@@ -37,12 +38,7 @@ func (l *leaf) Grad() mat.Tensor {
 
 func (l *leaf) HasGrad() bool { return l.has }
 
-func (l *leaf) ZeroGrad() {
-	if l.has {
-		clear(l.g.Data)
-		l.has = false
-	}
-}
+func (l *leaf) ZeroGrad() { l.has = false }
 
 func (l *leaf) AccGrad(g mat.Tensor) {
 	vec.Add(l.buffer().Data, l.g.Data, Matrix(g).Data)
@@ -55,10 +51,14 @@ func (l *leaf) buffer() tensor.Matrix {
 		l.g = tensor.View(data, l.m.Rows, l.m.Cols)
 	}
 	if !l.has { // workers that share a gradient, which exists by then, only read
+		tensor.ParallelRanges(len(l.g.Data), clearChunk, func(a, b int) { clear(l.g.Data[a:b]) })
 		l.has = true
 	}
 	return l.g
 }
+
+// clearChunk is the number of values that one parallel job clears.
+const clearChunk = 1 << 18
 
 // Data is the matrix of a parameter made by NewParam, for reading and writing.
 func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
@@ -67,7 +67,7 @@ func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
 func Grad(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).buffer() }
 
 // SwapGrad gives a parameter made by NewParam another gradient, which it does not copy, and returns the one that it had. A
-// gradient without values is none; one with has false is a buffer of zeros.
+// gradient without values is none; one with has false is a buffer, whose values say nothing.
 func SwapGrad(p *nn.Param, g []float32, has bool) (old []float32, had bool) {
 	l := p.Matrix.(*leaf)
 	old, had = l.g.Data, l.has

@@ -27,6 +27,8 @@ type Options struct {
 	NoDecay func(model.Param) bool
 	// Embedding tells the tables of embeddings, which some rules keep a larger state for; nil is none.
 	Embedding func(model.Param) bool
+	// Owns tells the parameters that this optimizer keeps the state of, and moves, where others move the rest; nil is all.
+	Owns func(model.Param) bool
 }
 
 // Optimizer moves parameters by a rule. A parameter's LRScale multiplies its learning rate.
@@ -34,6 +36,7 @@ type Optimizer struct {
 	rule    Rule
 	options Options
 	params  []model.Param
+	owns    []bool
 	states  [][]StateTensor
 	steps   []int // taken by each parameter
 }
@@ -60,14 +63,20 @@ func (o *Optimizer) Restart(params []model.Param) (reset int) {
 	for i, p := range o.params {
 		at[p.Param] = i
 	}
-	o.params, o.states, o.steps = params, nil, nil
+	o.params, o.owns, o.states, o.steps = params, nil, nil, nil
 	for _, p := range params {
+		owns := o.options.Owns == nil || o.options.Owns(p)
+		o.owns = append(o.owns, owns)
 		if i, ok := at[p.Param]; ok {
 			o.states, o.steps = append(o.states, old.states[i]), append(o.steps, old.steps[i])
 			continue
 		}
 		reset += p.Size()
-		o.states, o.steps = append(o.states, newState(o.specs(p))), append(o.steps, 0)
+		var state []StateTensor
+		if owns {
+			state = newState(o.specs(p))
+		}
+		o.states, o.steps = append(o.states, state), append(o.steps, 0)
 	}
 	return reset
 }
@@ -78,20 +87,22 @@ func (o *Optimizer) specs(p model.Param) []StateSpec {
 	return o.rule.State(rows, cols, o.options.Embedding != nil && o.options.Embedding(p))
 }
 
-// StateBytes is the memory of all parameters' state.
+// StateBytes is the memory of the state of the parameters that the optimizer owns.
 func (o *Optimizer) StateBytes() int {
 	n := 0
-	for _, p := range o.params {
-		n += StateBytes(o.specs(p))
+	for i, p := range o.params {
+		if o.owns[i] {
+			n += StateBytes(o.specs(p))
+		}
 	}
 	return n
 }
 
-// Step moves every parameter that has a gradient, with learning rate lr. The gradients stay as they are.
+// Step moves every parameter that it owns and that has a gradient, with learning rate lr. The gradients stay as they are.
 func (o *Optimizer) Step(lr float64) {
 	for i, p := range o.params {
 		o.steps[i]++
-		if !p.HasGrad() {
+		if !o.owns[i] || !p.HasGrad() {
 			continue
 		}
 		u := Update{W: op.Data(p.Param), G: op.Grad(p.Param), State: o.states[i], Step: o.steps[i], LR: lr}

@@ -15,20 +15,34 @@ func (s StateTensor) tensor(param string) checkpoint.Tensor {
 	return checkpoint.F32(name, s.Float32, s.Shape...)
 }
 
-// Save writes the state of all parameters, each tensor under its own name and the parameter's, and the step counts, as
-// step.PARAMETER.
-func (o *Optimizer) Save(path string) error {
+// Save writes the state of the parameters that the optimizer owns, each tensor under its own name and the parameter's, and the step
+// counts, as step.PARAMETER. parts are files that other optimizers have saved of the rest: their content is written, too.
+func (o *Optimizer) Save(path string, parts ...string) error {
 	var ts []checkpoint.Tensor
 	for i, p := range o.params {
+		if !o.owns[i] {
+			continue
+		}
 		for _, s := range o.states[i] {
 			ts = append(ts, s.tensor(p.Name))
 		}
 		ts = append(ts, checkpoint.F32("step."+p.Name, []float32{float32(o.steps[i])}, 1))
 	}
+	for _, part := range parts {
+		f, err := checkpoint.Open(part)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		for _, name := range f.Names() {
+			t, _ := f.Get(name)
+			ts = append(ts, t)
+		}
+	}
 	return checkpoint.Write(path, ts, nil)
 }
 
-// Load reads what Save wrote.
+// Load reads what Save wrote of all parameters; of the state it takes that of those that the optimizer owns.
 func (o *Optimizer) Load(path string) error {
 	f, err := checkpoint.Open(path)
 	if err != nil {

@@ -70,6 +70,10 @@ func openSubject(session *infer.Session) (*subject, error) {
 	return s, nil
 }
 
+// Prepack makes calls on single texts faster, and takes memory of 4 bytes for each value of the linear layers' matrices. Answers do not
+// change. It is called before any other call.
+func (b *Base) Prepack() { b.session.Model.Prepack(false) }
+
 // Close unmaps the weights of the base. No call may run then or later.
 func (b *Base) Close() error { return b.session.Close() }
 

@@ -51,14 +51,7 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 		p.beta = 1
 	}
 	p.values = f.values()
-	k := ceil(a.k, p.values)
-	p.kBlocks = ceil(k, p.g.kc)
-	align := kAlign
-	if p.kBlocks > 1 {
-		align = cutAlign / p.values
-	}
-	p.kc = ceil(ceil(k, p.kBlocks), align) * align
-	p.kBlocks = ceil(k, p.kc)
+	p.kc, p.kBlocks = cutK(f, p.g, a.k)
 	serial := 2*float64(c.Rows)*float64(c.Cols)*float64(a.k) < serialFLOP
 
 	chunks := ceil(c.Rows, max(16*p.g.mr, MaxPacked/a.k))
@@ -74,6 +67,18 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 		p.each(threads, p.cutJobs(threads), p.tileJob)
 	}
 	p.c, p.a, p.b = Matrix{}, operand{}, operand{} // keep nothing alive
+}
+
+// cutK cuts k into blocks of kc elements.
+func cutK(f form, g *geometry, k int) (kc, blocks int) {
+	k = ceil(k, f.values())
+	blocks = ceil(k, g.kc)
+	align := kAlign
+	if blocks > 1 {
+		align = cutAlign / f.values()
+	}
+	kc = ceil(ceil(k, blocks), align) * align
+	return kc, ceil(k, kc)
 }
 
 func (p *product) each(threads, n int, f func(int)) {
@@ -175,11 +180,14 @@ func (p *product) tiles(job int) {
 	cols := min(p.jobCols, p.c.Cols-col)
 	s := scratches.get()
 	size := p.kc * p.g.nr
-	bp := grow(&s.b, ceil(cols, p.g.nr)*size)
 	beta := p.beta
 	for kb := range p.kBlocks {
 		k0, kc := p.block(kb)
-		p.b.packPanels(p.level, p.form, p.g, s, bp, size, col, cols, k0, kc)
+		bp := p.b.packed.panels(p.level, p.form, p.kc, kb, col, p.g.nr)
+		if bp == nil {
+			bp = grow(&s.b, ceil(cols, p.g.nr)*size)
+			p.b.packPanels(p.level, p.form, p.g, s, bp, size, col, cols, k0, kc)
+		}
 		for i := first; i < last; i++ {
 			if p.form == tiled {
 				p.tileTiles(kb, i, kc, col, cols, bp, beta != 0)

@@ -14,7 +14,8 @@ type operand struct {
 	u        []uint16
 	ld       int
 	src      Source
-	kMajor   bool // k runs down the rows; else along them
+	packed   *Packed // or nil
+	kMajor   bool    // k runs down the rows; else along them
 	lanes, k int
 }
 

@@ -88,6 +88,8 @@ func pack(t Type, dst []byte, src []float32) {
 		packQ51(dst, src)
 	case Q8_0:
 		packQ80(dst, src)
+	case MXFP4:
+		packMXFP4(dst, src)
 	case Q4K:
 		packQ4K(dst, src)
 	case Q5K:

@@ -3,6 +3,8 @@ package gguf
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/spagotune/spagotune/checkpoint"
 )
 
 // Blocks of 32 values. Where the scale has a sign, it is that of the value of the largest magnitude, which thus gets the
@@ -63,6 +65,31 @@ func packQ80(dst []byte, src []float32) {
 		for i, v := range x {
 			b[2+i] = byte(int8(max(-127, min(127, math.Round(float64(v*id))))))
 		}
+	}
+}
+
+// packMXFP4 takes the scale with which the largest value is in reach, and for each value the nearest code, of two the one nearer to 0.
+func packMXFP4(dst []byte, src []float32) {
+	for ; len(src) >= 32; dst, src = dst[17:], src[32:] {
+		b, x := (*[17]byte)(dst), (*[32]float32)(src)
+		b[0] = 0
+		if most := abs(extreme(x[:])); most > 0 {
+			b[0] = byte(max(0, math.Floor(float64(float32(math.Log2(float64(most)))))-2+127))
+		}
+		d := checkpoint.HalfE8M0(b[0])
+		var codes [32]byte
+		for i, v := range x {
+			least := abs(v)
+			for code := byte(1); code < 8; code++ {
+				if e := abs(float32(e2m1[code]*d) - abs(v)); e < least {
+					codes[i], least = code, e
+				}
+			}
+			if v < 0 && codes[i] > 0 {
+				codes[i] |= 8
+			}
+		}
+		putNibbles(b[1:], &codes)
 	}
 }
 

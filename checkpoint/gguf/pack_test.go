@@ -45,7 +45,7 @@ func normal(seed uint64, n int) []float32 {
 // TestQuantizeError holds each type to the error that its bits allow, on normally distributed values: the root mean
 // square, for a standard deviation of 1.
 func TestQuantizeError(t *testing.T) {
-	most := map[Type]float64{F32: 0, F16: 3e-4, BF16: 2e-3, Q8_0: 6.5e-3, Q6K: 0.019, Q5K: 0.037, Q5_1: 0.039, Q5_0: 0.043, Q4K: 0.072, Q4_1: 0.081, Q4_0: 0.088}
+	most := map[Type]float64{F32: 0, F16: 3e-4, BF16: 2e-3, Q8_0: 6.5e-3, Q6K: 0.019, Q5K: 0.037, Q5_1: 0.039, Q5_0: 0.043, Q4K: 0.072, Q4_1: 0.081, Q4_0: 0.088, MXFP4: 0.13}
 	x := normal(1, 1<<16)
 	for _, typ := range writableTypes() {
 		y := roundTrip(t, typ, x)
@@ -85,6 +85,31 @@ func TestQuantizeExact(t *testing.T) {
 	}
 }
 
+// TestQuantizeMXFP4 wants all values that blocks of MXFP4 have back as they were, whatever their scale, and others at the nearest code.
+func TestQuantizeMXFP4(t *testing.T) {
+	b := randomBlocks(MXFP4, 512)
+	for i := 0; i < len(b); i += 17 {
+		b[i] = byte(100 + i/17%50) // values up to 1e9
+	}
+	x := make([]float32, len(b)/17*32)
+	if err := MXFP4.Dequantize(x, b); err != nil {
+		t.Fatal(err)
+	}
+	for i, y := range roundTrip(t, MXFP4, x) {
+		if y != x[i] {
+			t.Fatalf("value %d is %v, want %v", i, y, x[i])
+		}
+	}
+	x = make([]float32, 32)
+	copy(x, []float32{6, 5.01, 5, -5, 4.9, 0.25, 0.26, -0.25, -0.24, 7, -7.5})
+	want := []float32{6, 6, 4, -4, 4, 0, 0.5, 0, 0, 6, -6}
+	for i, y := range roundTrip(t, MXFP4, x)[:len(want)] {
+		if y != want[i] {
+			t.Errorf("%v becomes %v, want %v", x[i], y, want[i])
+		}
+	}
+}
+
 func TestQuantizeErrors(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for _, typ := range writableTypes() {
@@ -104,7 +129,7 @@ func TestQuantizeErrors(t *testing.T) {
 		case err != nil:
 			t.Error(err)
 		}
-		if x[n] = 9e8; typ.Quantized() {
+		if x[n] = 9e8; typ.Quantized() && typ != MXFP4 { // whose scales reach farther
 			checkError(t, typ.String(), typ.Quantize(b, x), fmt.Sprintf("gguf: values %d to %d are too large for %s", n, 2*n-1, typ))
 		}
 		checkError(t, typ.String(), typ.Quantize(b[1:], x), fmt.Sprintf("%d values in %d bytes; %s has blocks of", 2*n, 2*typ.BlockBytes()-1, typ))

@@ -75,7 +75,7 @@ var layouts = [...]layout{
 	{"I8", 1, 1, integer}, {"I16", 1, 2, integer}, {"I32", 1, 4, integer}, {"I64", 1, 8, integer},
 	{"F64", 1, 8, readable}, {"IQ1_M", 256, 56, sized}, {"BF16", 1, 2, writable}, {"Q4_0_4_4", 0, 0, removed},
 	{"Q4_0_4_8", 0, 0, removed}, {"Q4_0_8_8", 0, 0, removed}, {"TQ1_0", 256, 54, sized}, {"TQ2_0", 256, 66, sized},
-	{"IQ4_NL_4_4", 0, 0, removed}, {"IQ4_NL_4_8", 0, 0, removed}, {"IQ4_NL_8_8", 0, 0, removed}, {"MXFP4", 32, 17, readable},
+	{"IQ4_NL_4_4", 0, 0, removed}, {"IQ4_NL_4_8", 0, 0, removed}, {"IQ4_NL_8_8", 0, 0, removed}, {"MXFP4", 32, 17, writable},
 	{"NVFP4", 64, 36, sized}, {"Q1_0", 128, 18, sized}, {"Q2_0", 64, 18, sized},
 }
 

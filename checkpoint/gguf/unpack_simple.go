@@ -2,7 +2,8 @@ package gguf
 
 import (
 	"encoding/binary"
-	"math"
+
+	"github.com/spagotune/spagotune/checkpoint"
 )
 
 // Blocks of 32 values with one scale. A byte holds the 4 low bits of value i and of value i+16.
@@ -27,11 +28,7 @@ func unpackIQ4NL(dst []float32, src []byte) {
 func unpackMXFP4(dst []float32, src []byte) {
 	for ; len(dst) >= 32 && len(src) >= 17; dst, src = dst[32:], src[17:] {
 		b := (*[17]byte)(src)
-		bits := uint32(0x200000) << b[0] // 2⁻¹²⁸ and 2⁻¹²⁷ are subnormal
-		if b[0] >= 2 {
-			bits = uint32(b[0]-1) << 23
-		}
-		nibbles((*[32]float32)(dst), (*[16]byte)(b[1:]), &e2m1, math.Float32frombits(bits))
+		nibbles((*[32]float32)(dst), (*[16]byte)(b[1:]), &e2m1, checkpoint.HalfE8M0(b[0]))
 	}
 }
 

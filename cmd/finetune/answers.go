@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/linelog"
 )
 
@@ -46,22 +47,48 @@ func (a *answers) take(line []byte) error {
 	return nil
 }
 
-// add writes the line of the next input, which line makes of its run.
+// add writes the line of the next input, which line makes of its run. Without a file, it does nothing.
 func (a *answers) add(line func(run string) any) error {
+	if a == nil {
+		return nil
+	}
 	a.done++
 	return linelog.Append(a.lines, line(a.runs[a.done-1]))
 }
 
+// openShared is openAnswers on rank 0, with which it shares how many lines the file has. The others have no file.
+func openShared(g *globals, path string, runs []string) (a *answers, done int, err error) {
+	if g.leads() {
+		if a, err = openAnswers(path, runs); err != nil {
+			return nil, 0, err
+		}
+		done = a.done
+	}
+	done, err = infer.FromFirst(g.ranks(), done, nil)
+	return a, done, err
+}
+
 // Close closes the file.
-func (a *answers) Close() error { return a.lines.Close() }
+func (a *answers) Close() error {
+	if a == nil {
+		return nil
+	}
+	return a.lines.Close()
+}
+
+// weightsDigest identifies the weights of an adapter; without one, it is that of none.
+func weightsDigest(adapterDir string) string {
+	weights, _ := os.ReadFile(filepath.Join(adapterDir, "adapter_model.safetensors"))
+	sum := sha256.Sum256(weights)
+	return hex.EncodeToString(sum[:])
+}
 
 // runsOf names what makes the answer to each input: the settings of a verb, the adapter's weights and the input.
 func runsOf[T any](settings any, adapterDir string, inputs []T) []string {
-	weights, _ := os.ReadFile(filepath.Join(adapterDir, "adapter_model.safetensors")) // none without an adapter
-	adapter := sha256.Sum256(weights)
+	adapter := weightsDigest(adapterDir)
 	all := make([]string, len(inputs))
 	for i, in := range inputs {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%+v\n%x\n%v", settings, adapter, in))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%+v\n%s\n%v", settings, adapter, in))
 		all[i] = hex.EncodeToString(sum[:8])
 	}
 	return all

@@ -35,6 +35,7 @@ type benchCmd struct {
 	Optim                 string   `default:"adamw_torch" placeholder:"NAME" help:"Optimizer, by Trainer's name. Default ${default}."`
 	SliceTokens           int      `placeholder:"N" help:"Tokens of a micro-batch, as slice_tokens in a recipe. Default: by the model."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
+	Prepack               bool     `help:"Keep frozen matrices packed, as prepack: true does in a recipe."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
 	Adapter               string   `hub:"adapter" placeholder:"NAME" help:"With --decode: adapter to apply, without merging it. A folder, or a name on the Hub."`
 	Prompts               int      `default:"1" placeholder:"N" help:"With --decode: number of prompts at once. Default ${default}."`
@@ -74,6 +75,9 @@ func (c *benchCmd) Run(g *globals) error {
 		return err
 	}
 	defer func() { _ = m.Close() }()
+	if c.Prepack {
+		m.Prepack(c.BF16)
+	}
 	switch {
 	case c.Decode > 0:
 		return c.decode(g, m)
@@ -114,6 +118,8 @@ func (c *benchCmd) open(g *globals) (*model.Model, error) {
 		return nil, errors.New("bench: name a model with either --model or --random-model")
 	case c.Adapter != "" && c.Decode == 0:
 		return nil, errors.New("bench: --adapter goes with --decode; training makes an adapter of its own, see --method")
+	case c.Prepack && c.Sweep != "":
+		return nil, errors.New("bench: --sweep measures without --prepack; leave it out")
 	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
 		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
 	case c.RandomModel == "":
@@ -140,7 +146,7 @@ func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
 		arithmetic = "bfloat16"
 	}
 	g.printf("utilization        %.1f %% of the machine's multiply-add peak in %s\n", 100*r.MFU, arithmetic)
-	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread\n", r.Float32Peak, r.BFloat16Peak)
+	g.printf("peaks              float32 %.0f, bfloat16 %.0f GFLOP/s a thread, all at once\n", r.Float32Peak, r.BFloat16Peak)
 	g.printf("losses            ")
 	for _, loss := range r.Losses {
 		g.printf(" %.4f", loss)

@@ -35,6 +35,10 @@ Examples:
 
 // Run evaluates and prints.
 func (c *evalCmd) Run(g *globals) error {
+	return g.onRanks(c.Answers, c.threadsFlag, func() error { return c.run(g) })
+}
+
+func (c *evalCmd) run(g *globals) error {
 	if err := g.Names.taskData(c.Task, c.Data, c.Set); err != nil {
 		return err
 	}
@@ -48,7 +52,7 @@ func (c *evalCmd) Run(g *globals) error {
 	}
 	defer func() { _ = s.Close() }()
 	o := evaluate.Options{Limit: max(c.Limit, 0), Loss: c.Loss}
-	if c.Answers != "" {
+	if c.Answers != "" && g.leads() {
 		o.Log, err = evaluate.OpenPredictionLog(c.Answers, evaluate.Run{Model: s.Model.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
 		if err != nil {
 			return err

@@ -68,8 +68,12 @@ func (c *generateCmd) config() model.GenerationConfig {
 	return g
 }
 
-// Run generates and prints the text, or the texts of a file of prompts.
+// Run generates and prints the text, or the texts of a file of prompts. Of several ranks, one is enough for a single text.
 func (c *generateCmd) Run(g *globals) error {
+	return g.onRanks(c.Answers, c.threadsFlag, func() error { return c.run(g) })
+}
+
+func (c *generateCmd) run(g *globals) error {
 	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
@@ -77,6 +81,9 @@ func (c *generateCmd) Run(g *globals) error {
 	defer func() { _ = s.Close() }()
 	if c.File != "" {
 		return c.file(g, s)
+	}
+	if !g.leads() {
+		return nil
 	}
 	prompt, err := s.EncodePrompt(c.Prompt, infer.PromptOptions{Chat: c.Chat, System: c.System})
 	if err != nil {

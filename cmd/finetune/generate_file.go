@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/input"
@@ -29,44 +30,50 @@ type answer struct {
 // file continues the prompts of a file, batch by batch, and prints each text or writes it to --answers.
 func (c *generateCmd) file(g *globals, s *infer.Session) error {
 	prompts, err := readPrompts(c.File)
+	if err == nil {
+		err = infer.SameOn(s.Ranks, [][2]string{{"prompts", strings.Join(runsOf(nil, "", prompts), " ")}})
+	}
 	if err != nil {
 		return err
 	}
 	give, done := func(a answer) error { return c.printAnswer(g, a) }, 0
 	if c.Answers != "" {
-		log, err := openAnswers(c.Answers, c.runs(s, prompts))
-		if err != nil {
+		var log *answers
+		if log, done, err = openShared(g, c.Answers, c.runs(s, prompts)); err != nil {
 			return err
 		}
 		defer func() { _ = log.Close() }()
-		done = log.done
 		give = func(a answer) error {
 			return log.add(func(run string) any { a.Run = run; return a })
 		}
 	}
 	// A batch is always whole, so that samples do not depend on where a run was interrupted.
-	for from := done / promptBatch * promptBatch; from < len(prompts); from += promptBatch {
-		batch := prompts[from:min(from+promptBatch, len(prompts))]
-		ids := make([][]int32, len(batch))
-		for i, p := range batch {
-			if ids[i], err = s.EncodePrompt(p, infer.PromptOptions{Chat: c.Chat, System: c.System}); err != nil {
-				return fmt.Errorf("prompt %d: %w", from+i+1, err)
-			}
-		}
-		texts, err := s.CompleteAll(g.Ctx, ids, c.config(), c.Stop)
-		if err != nil {
-			return err
-		}
-		for i, text := range texts {
-			if from+i < done {
+	from := min(len(prompts), done/promptBatch*promptBatch)
+	batches := slices.Collect(slices.Chunk(prompts[from:], promptBatch))
+	complete := func(i int) ([]infer.Completion, error) { return c.batch(g, s, batches[i], from+i*promptBatch) }
+	return infer.Share(s.Ranks, len(batches), complete, func(i int, texts []infer.Completion) error {
+		for k, text := range texts {
+			if from+i*promptBatch+k < done {
 				continue
 			}
 			if err := give(answer{Completion: text}); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// batch continues prompts, of which there are others before.
+func (c *generateCmd) batch(g *globals, s *infer.Session, prompts []string, before int) ([]infer.Completion, error) {
+	ids := make([][]int32, len(prompts))
+	for i, p := range prompts {
+		var err error
+		if ids[i], err = s.EncodePrompt(p, infer.PromptOptions{Chat: c.Chat, System: c.System}); err != nil {
+			return nil, fmt.Errorf("prompt %d: %w", before+i+1, err)
+		}
 	}
-	return nil
+	return s.CompleteAll(g.Ctx, ids, c.config(), c.Stop)
 }
 
 // printAnswer prints a text, or with --json the line of it.

@@ -71,7 +71,10 @@ func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, err
 		return nil, err
 	}
 	g.warn(s.Model.Warnings)
-	return s, nil
+	if s.Ranks = g.ranks(); s.Ranks != nil {
+		err = infer.SameOn(s.Ranks, identity(s, adapter))
+	}
+	return s, err
 }
 
 // warn logs what is odd about a model.
@@ -93,7 +96,7 @@ type globals struct {
 	Program string
 	// Names resolves names of the Hub.
 	Names *names
-	// World is the processes that train together, nil for one that is alone.
+	// World is the processes that work together, nil for one that is alone.
 	World mpi.World
 }
 
@@ -117,7 +120,7 @@ func (g *globals) printf(format string, args ...any) { _, _ = fmt.Fprintf(g.Stdo
 
 // threadsFlag is --threads, for the verbs that compute.
 type threadsFlag struct {
-	Threads int `placeholder:"N" help:"Number of threads. 0 means all processors."`
+	Threads int `placeholder:"N" help:"Number of threads. 0 means all processors, or this rank's share of them."`
 }
 
 // apply sets the number of threads.
@@ -125,10 +128,13 @@ func (t threadsFlag) apply() error {
 	if t.Threads < 0 {
 		return fmt.Errorf("--threads is %d; want 0 (all processors) or more", t.Threads)
 	}
-	if t.Threads > 0 {
-		runtime.GOMAXPROCS(t.Threads)
+	n := t.Threads
+	if n > 0 {
+		runtime.GOMAXPROCS(n)
+	} else if variable, _, _ := mpi.Launched(); variable != "" {
+		n = mpi.Threads()
 	}
-	tensor.SetThreads(t.Threads)
+	tensor.SetThreads(n)
 	return nil
 }
 

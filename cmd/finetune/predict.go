@@ -69,6 +69,10 @@ func (c *predictCmd) inputs() ([]evaluate.Input, error) {
 
 // Run prints the prediction for each input.
 func (c *predictCmd) Run(g *globals) error {
+	return g.onRanks(c.Answers, c.threadsFlag, func() error { return c.run(g) })
+}
+
+func (c *predictCmd) run(g *globals) error {
 	inputs, err := c.inputs()
 	if err != nil {
 		return err
@@ -80,12 +84,11 @@ func (c *predictCmd) Run(g *globals) error {
 	defer func() { _ = s.Close() }()
 	give, done := func(i int, p tasks.Prediction) error { return c.show(g, inputs, i, p) }, 0
 	if c.Answers != "" {
-		log, err := openAnswers(c.Answers, c.runs(s, inputs))
-		if err != nil {
+		var log *answers
+		if log, done, err = openShared(g, c.Answers, c.runs(s, inputs)); err != nil {
 			return err
 		}
 		defer func() { _ = log.Close() }()
-		done = log.done
 		give = func(i int, p tasks.Prediction) error {
 			return log.add(func(run string) any { return predictionLine{inputs[i], p, run} })
 		}

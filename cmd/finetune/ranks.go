@@ -7,40 +7,77 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/build"
+	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/internal/mpi"
 	"github.com/spagotune/spagotune/tensor"
 )
 
 // joinRanks joins the other processes that an MPI launcher has started for a run. All but rank 0 print nothing; what they log
-// goes to a file beside the output folder.
-func (g *globals) joinRanks(output string, threads threadsFlag) error {
+// goes to a file beside the run's output, if it has one.
+func (g *globals) joinRanks(output string) error {
 	variable, rank, size := mpi.Launched()
 	if variable == "" || os.Getenv(mpi.Variable) == "off" {
 		return nil
 	}
 	world, err := mpi.Connect()
 	if err != nil {
-		return fmt.Errorf("%s says that a launcher has started %d processes to train together: %w; %s=off lets each train alone", variable, size, err, mpi.Variable)
+		return fmt.Errorf("%s says that a launcher has started %d processes to work together: %w; %s=off lets each work alone", variable, size, err, mpi.Variable)
 	}
 	g.World = world
-	if rank > 0 {
-		path := fmt.Sprintf("%s.rank-%d.log", filepath.Clean(output), rank)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return err
-		}
-		file, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		g.Stdout, g.Stderr, g.Log = io.Discard, file, logger(file, file, g.LogFormat)
+	if rank == 0 {
+		g.Log.Info().Int("ranks", world.Size()).Int("on_this_machine", mpi.LocalSize()).Int("threads_of_each", tensor.Threads()).Str("library", world.Library()).Msg("ranks work together")
+		return nil
 	}
-	if threads.Threads == 0 {
-		tensor.SetThreads(mpi.Threads())
+	g.Stdout, g.Stderr, g.Log = io.Discard, io.Discard, zerolog.Nop()
+	if output == "" {
+		return nil
 	}
-	g.printf("ranks: %d (%d on this machine), threads of each: %d, through %s\n", world.Size(), mpi.LocalSize(), tensor.Threads(), world.Library())
+	path := fmt.Sprintf("%s.rank-%d.log", filepath.Clean(output), rank)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	g.Stderr, g.Log = file, logger(file, file, g.LogFormat)
 	return nil
+}
+
+// onRanks runs a verb, the work of which the processes share that an MPI launcher has started. output is what it writes, or "". An
+// error of one rank ends all.
+func (g *globals) onRanks(output string, threads threadsFlag, verb func() error) error {
+	if err := threads.apply(); err != nil {
+		return err
+	}
+	if err := g.joinRanks(output); err != nil {
+		return err
+	}
+	err := verb()
+	if g.World == nil || errors.Is(err, infer.ErrAllRanks) {
+		return err
+	}
+	_, err = infer.Exchange(g.World, struct{}{}, err)
+	return err
+}
+
+// identity is what ranks that open a session must have in common.
+func identity(s *infer.Session, adapter string) [][2]string {
+	b := build.This(version)
+	return [][2]string{
+		{"version of the program", strings.TrimSpace(b.Version + " " + b.Revision)},
+		{"processor architecture", b.Arch},
+		{"kernel (SPAGOTUNE_KERNEL sets one for all)", cpu.Used.String()},
+		{"model", s.Model.Fingerprint()},
+		{"adapter", weightsDigest(adapter)},
+	}
 }
 
 // leads says whether this process is the one that prints and writes files.
@@ -51,7 +88,7 @@ func (g *globals) leave(stderr io.Writer, err error, code int) int {
 	if g.World == nil {
 		return code
 	}
-	shared := err == nil || errors.Is(err, finetune.ErrAllRanks) || errors.Is(err, finetune.ErrInterrupted) || errors.Is(err, finetune.ErrTimeUp)
+	shared := err == nil || errors.Is(err, infer.ErrAllRanks) || errors.Is(err, finetune.ErrInterrupted) || errors.Is(err, finetune.ErrTimeUp)
 	switch {
 	case shared:
 		g.World.Exit(code)
@@ -64,12 +101,12 @@ func (g *globals) leave(stderr io.Writer, err error, code int) int {
 	return code
 }
 
-// ranks is World as the library has it, nil for a process that trains alone.
-func (g *globals) ranks() finetune.Ranks {
+// ranks is World as the library has it, nil for a process that works alone.
+func (g *globals) ranks() infer.Ranks {
 	if g.World == nil {
 		return nil
 	}
 	return g.World
 }
 
-var _ finetune.Ranks = mpi.World(nil)
+var _ infer.Ranks = mpi.World(nil)

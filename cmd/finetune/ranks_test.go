@@ -105,12 +105,67 @@ func TestRanksUnderMPI(t *testing.T) {
 	}
 }
 
-// A bad recipe is told once.
+// Evaluations, predictions and texts are those of one process, and so are their files, wherever they were cut off.
+func TestAnswersUnderMPI(t *testing.T) {
+	all, dir := mpiLaunchers(t), t.TempDir()
+	base := byteModel(t)
+	data, run, texts := filepath.Join(dir, "d.csv"), filepath.Join(dir, "run"), filepath.Join(dir, "texts.txt")
+	write(t, data, "text,label\n"+strings.Repeat("yes,up\nno,down\n", 16))
+	ok(t, "train", "--model", base, "--task", "classify", "--data", data, "--output", run, "--method", "lora", "--set", "max_steps=2")
+	lines := ""
+	for i := range 150 {
+		lines += fmt.Sprintf("text <%d>\n", i)
+	}
+	write(t, texts, lines)
+	for name, args := range map[string][]string{
+		"eval":     {"eval", "--model", "embedded", "--task", "memory", "--set", "pairs=70", "--loss"},
+		"predict":  {"predict", "--model", base, "--adapter", run, "--file", texts, "--json"},
+		"generate": {"generate", "--model", "embedded", "--file", texts, "--temperature", "1", "--seed", "3", "--max-new-tokens", "8", "--json"},
+		"prompt":   {"generate", "--model", "embedded", "--prompt", "Once", "--max-new-tokens", "8"},
+	} {
+		want := ok(t, args...)
+		file := filepath.Join(dir, name)
+		if name != "prompt" {
+			ok(t, append(args, "--answers", file)...)
+		}
+		for i, launcher := range all {
+			t.Run(name+" "+launcher, func(t *testing.T) {
+				c := mpirun(t, launcher, 2, args...)
+				var stderr bytes.Buffer
+				c.Stderr = &stderr
+				if got, err := c.Output(); err != nil || string(got) != want {
+					t.Errorf("%v\n%s\n%s\none process:\n%s", err, stderr.String(), got, want)
+				}
+				if name == "prompt" {
+					return
+				}
+				whole, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again := fmt.Sprintf("%s-%d", file, i)
+				write(t, again, string(whole[:len(whole)/3]))
+				if out, err := mpirun(t, launcher, 3, append(args, "--answers", again)...).CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				if got, err := os.ReadFile(again); err != nil || !bytes.Equal(got, whole) {
+					t.Errorf("%v: other lines than one process's:\n%s", err, got)
+				}
+			})
+		}
+	}
+}
+
+// A bad recipe is told once, and so is a file that is missing.
 func TestRanksRefuse(t *testing.T) {
 	for _, launcher := range mpiLaunchers(t) {
 		t.Run(launcher, func(t *testing.T) {
 			out, err := mpirun(t, launcher, 2, ranksArgs(filepath.Join(t.TempDir(), "run"), 4, "--set", "warmup_ratio=2")...).CombinedOutput()
 			if err == nil || bytes.Count(out, []byte("finetune: warmup_ratio is 2; want 0 to 1")) != 1 {
+				t.Errorf("%v\n%s", err, out)
+			}
+			out, err = mpirun(t, launcher, 2, "eval", "--model", "embedded", "--task", "math", "--data", "none.jsonl").CombinedOutput()
+			if err == nil || bytes.Count(out, []byte("none.jsonl")) != 1 {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})

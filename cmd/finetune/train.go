@@ -60,7 +60,7 @@ func (c *trainCmd) Run(g *globals) error {
 	if err := refuseSearch(c.Recipe, runs); err != nil {
 		return err
 	}
-	if err := g.joinRanks(runs[0].Config.Save.OutputDir, c.threadsFlag); err != nil {
+	if err := g.joinRanks(runs[0].Config.Save.OutputDir); err != nil {
 		return err
 	}
 	if g.leads() {
