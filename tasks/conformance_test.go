@@ -327,7 +327,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, swag, text, tokens`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},
