@@ -241,12 +241,18 @@ func (r *run) evaluationDigest(all []setting) string {
 // stopEarly ends the run if its state says so, after an evaluation or when it is resumed: it has reached its score, or no
 // evaluation has been better for long enough.
 func (r *run) stopEarly() {
-	if bound, score := r.config.Train.StopAtScore, r.state.LastScore; r.state.Step > 0 && bound > 0 && score != nil && *score >= bound {
+	if score := r.state.LastScore; r.state.Step > 0 && r.enough(score) {
 		r.result.Reason = fmt.Sprintf("stopped early: the score is %.4f", *score)
 	}
 	if p := r.config.Train.EarlyStoppingPatience; p > 0 && r.state.BadEvals >= p {
 		r.result.Reason = fmt.Sprintf("stopped early: no better %s since step %d", r.config.Train.MetricForBestModel, r.state.BestStep)
 	}
+}
+
+// enough says whether a score ends the run (stop_at_score).
+func (r *run) enough(score *float64) bool {
+	bound := r.config.Train.StopAtScore
+	return bound > 0 && score != nil && *score >= bound
 }
 
 // restartBest begins the best score again where the evaluations are others than before, and evaluates where the run is.

@@ -82,7 +82,7 @@ func (r *run) trackBest(e Evaluation) error {
 	if e.Step == 0 && !r.config.Train.LoadBestModelAtEnd || !r.leads() {
 		return nil // the start is no result
 	}
-	if r.bestDue = e.Step == r.totalSteps; r.bestDue {
+	if r.bestDue = e.Step == r.totalSteps || e.Step > 0 && r.enough(e.Score); r.bestDue {
 		return nil // the result comes first
 	}
 	return r.saveBest()

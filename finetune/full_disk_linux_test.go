@@ -152,3 +152,19 @@ func diskUse(t *testing.T, dir string) int {
 	}
 	return sum
 }
+
+// TestResultBeforeBest: the best evaluation's weights are written after the result where the evaluation is the run's last, because of its
+// step or its score.
+func TestResultBeforeBest(t *testing.T) {
+	for _, c := range []struct {
+		step  int
+		score float64
+	}{{10, 0.1}, {5, 0.9}} {
+		r := &run{totalSteps: 10}
+		r.config.Train.StopAtScore = 0.8
+		r.config.Train.MetricForBestModel = "score"
+		if err := r.trackBest(Evaluation{Step: c.step, Score: &c.score}); err != nil || !r.bestDue {
+			t.Errorf("step %d, score %g: %v", c.step, c.score, err)
+		}
+	}
+}
