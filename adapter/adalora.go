@@ -20,6 +20,12 @@ import (
 func init() {
 	Register("adalora", Registration{PEFTType: "ADALORA", Ignores: []string{"r"},
 		AtRank: func(r int) map[string]any { return map[string]any{"init_r": r * 3 / 2, "target_r": r} },
+		PEFTTargets: map[string]string{
+			"t5": "q k v o wi wo", "mt5": "q k v o wi_0 wi_1 wo", "bart": "q_proj k_proj v_proj out_proj fc1 fc2", "gpt2": "c_attn",
+			"gpt_neox": "query_key_value", "llama": "q_proj v_proj", "bert": "query value", "roberta": "query key value dense",
+			"deberta-v2": "query_proj key_proj value_proj dense", "gemma": "q_proj v_proj", "gemma2": "q_proj v_proj", "gemma3_text": "q_proj v_proj",
+			"qwen2": "q_proj v_proj", "qwen3": "q_proj v_proj",
+		},
 		LearningRate: func(int) LRRange {
 			return LRRange{5e-4, 2e-3, "not in the MoRA paper; its paper's for GLUE"}
 		},

@@ -58,6 +58,9 @@ func attachNew(ctx context.Context, m *model.Model, name string, method Method, 
 	if err := validateMethod(own); err != nil {
 		return nil, err
 	}
+	if err := takePEFTDefault(m, own); err != nil {
+		return nil, err
+	}
 	targets, err := resolve(m, own, true)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,8 @@ type Common struct {
 	BaseModel string `json:"base_model_name_or_path"`
 	// InferenceMode means nothing here. It is written as PEFT writes it, as true.
 	InferenceMode bool `json:"inference_mode"`
-	// TargetModules chooses the linear layers; the zero value is the method's default, which is AllLinear for most.
+	// TargetModules chooses the linear layers; the zero value is the method's default, which is AllLinear for most, and
+	// "peft-default" is PEFT's own by model_type.
 	TargetModules TargetModules `json:"target_modules"`
 	// ExcludeModules takes layers out again.
 	ExcludeModules TargetModules `json:"exclude_modules"`
@@ -44,7 +45,7 @@ func (c *Common) validate(parameters bool) error {
 	switch {
 	case c.TargetModules.empty() && !parameters:
 		return errors.New("target_modules is empty; want path suffixes, a regular expression or \"all-linear\"")
-	case c.TargetModules.Expr != "" && c.TargetModules.Expr != AllLinear.Expr && len(c.LayersToTransform) > 0:
+	case c.TargetModules.regular() && len(c.LayersToTransform) > 0:
 		return errors.New("layers_to_transform needs target_modules as a list; a regular expression chooses layers itself")
 	case len(c.LayersPattern) > 0 && len(c.LayersToTransform) == 0:
 		return errors.New("layers_pattern is set, layers_to_transform is not")

@@ -17,6 +17,7 @@ import (
 
 func init() {
 	Register("ia3", Registration{PEFTType: "IA3", Needs: []string{"feedforward_modules"}, Without: []string{"trainable_token_indices", "layers_to_transform", "layers_pattern"},
+		PEFTTargets: ia3PEFT,
 		LearningRate: func(int) LRRange {
 			return LRRange{1e-3, 1e-2, "not in the MoRA paper; around the 3e-3 of its paper"}
 		},
@@ -25,12 +26,23 @@ func init() {
 		}})
 }
 
-// The places of the paper, by the names that the architectures of package model give them: keys, values, and the inside
-// of the feed-forward part.
+// The places of the paper, by the names that the architectures of package model give them: keys, values, also where one
+// layer has both, and the inside of the feed-forward part.
 var (
-	ia3Targets     = TargetModules{Expr: `.*(?:k_proj|v_proj|key|value|mlp\.down_proj|fc2|\d\.output\.dense)`}
-	ia3FeedForward = TargetModules{Expr: `.*(?:mlp\.down_proj|fc2|\d\.output\.dense)`}
+	ia3FeedForward = TargetModules{Expr: `.*\.(?:` + ia3Down + `)`}
+	ia3Targets     = TargetModules{Expr: `.*\.(?:k_proj|v_proj|key|value|key_proj|value_proj|k_lin|v_lin|k|v|qkv_proj|in_proj_qkv|query_key_value|c_attn|Wqkv|` + ia3Down + `)`}
 )
+
+const ia3Down = `(?:mlp|shared_expert)\.down_proj|fc2|\d+\.output\.dense|mlp\.c_proj|dense_4h_to_h|DenseReluDense\.wo|ffn\.lin2|ffn_output|mlp\.Wo`
+
+// ia3PEFT is Registration.PEFTTargets. PEFT's w2 for mixtral is of an earlier transformers.
+var ia3PEFT = map[string]string{
+	"t5": "k v | wo", "mt5": "k v wi_1 |", "gpt2": "c_attn | mlp.c_proj", "roberta": "key value | output.dense", "gpt_neox": "query_key_value | dense_4h_to_h",
+	"bart": "q_proj v_proj | fc2", "llama": "k_proj v_proj | down_proj", "mistral": "k_proj v_proj | down_proj", "mixtral": "k_proj v_proj | w2",
+	"bert": "key value | output.dense", "deberta-v2": "key_proj value_proj | output.dense", "phi": "q_proj v_proj | fc2",
+	"gemma": "q_proj v_proj | down_proj", "gemma2": "q_proj v_proj | down_proj", "gemma3_text": "q_proj v_proj | down_proj",
+	"qwen2": "q_proj v_proj | down_proj", "qwen3": "q_proj v_proj | down_proj",
+}
 
 // IA3 is IA³ (Liu et al. 2022, arXiv 2205.05638, section 3.3). It scales a layer's outputs by a trained vector l [out],
 // W' = diag(l)·W, or in a feed-forward module its inputs by l [in], W' = W·diag(l).

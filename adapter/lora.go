@@ -58,6 +58,7 @@ var (
 	_ Validator            = (*LoRA)(nil)
 	_ InputDropper         = (*LoRA)(nil)
 	_ MethodNamer          = (*LoRA)(nil)
+	_ LinearFilter         = (*LoRA)(nil)
 	_ PatternLister        = (*LoRA)(nil)
 	_ model.Adapter        = (*lora)(nil)
 	_ model.DeltaForwarder = (*lora)(nil)

@@ -49,6 +49,7 @@ var (
 	_ Method           = (*LoRAPlus)(nil)
 	_ Validator        = (*LoRAPlus)(nil)
 	_ InputDropper     = (*LoRAPlus)(nil)
+	_ LinearFilter     = (*LoRAPlus)(nil)
 	_ MethodNamer      = (*LoRAPlus)(nil)
 	_ PatternLister    = (*LoRAPlus)(nil)
 	_ ConfigTranslator = (*LoRAPlus)(nil)
@@ -64,6 +65,9 @@ func (c *LoRAPlus) Validate() error {
 
 // MethodName implements MethodNamer.
 func (c *LoRAPlus) MethodName() string { return "LoRA+" }
+
+// TakesLinear implements LinearFilter.
+func (c *LoRAPlus) TakesLinear(l *model.Linear) bool { return c.asLoRA().TakesLinear(l) }
 
 // asLoRA is the LoRA that it is when it is run.
 func (c *LoRAPlus) asLoRA() *LoRA {

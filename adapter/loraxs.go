@@ -59,6 +59,7 @@ var (
 	_ Method               = (*LoRAXS)(nil)
 	_ Validator            = (*LoRAXS)(nil)
 	_ InputDropper         = (*LoRAXS)(nil)
+	_ LinearFilter         = (*LoRAXS)(nil)
 	_ PatternLister        = (*LoRAXS)(nil)
 	_ MethodNamer          = (*LoRAXS)(nil)
 	_ model.Adapter        = (*loraxs)(nil)
@@ -89,6 +90,9 @@ func (c *LoRAXS) InputDropout() float32 { return float32(c.Dropout) }
 
 // LayerPatterns implements PatternLister.
 func (c *LoRAXS) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
+
+// TakesLinear implements LinearFilter: a gate with one output has no more than one singular value.
+func (c *LoRAXS) TakesLinear(l *model.Linear) bool { return severalOutputs(l) }
 
 // Adapt implements Method.
 func (c *LoRAXS) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {

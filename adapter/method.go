@@ -12,7 +12,7 @@ import (
 
 // Method is a way of changing linear layers: a pointer to a struct that embeds Common and whose JSON is
 // adapter_config.json. What else a method may do is in the optional interfaces TargetPreparer, Validator,
-// ConfigTranslator, TensorNameReader, InputDropper, PatternLister, HookProvider, SharedTensorStorer, MethodNamer and Noter.
+// ConfigTranslator, TensorNameReader, InputDropper, LinearFilter, PatternLister, HookProvider, SharedTensorStorer, MethodNamer and Noter.
 type Method interface {
 	// Settings returns the settings that every method has.
 	Settings() *Common
@@ -57,6 +57,12 @@ type TensorNameReader interface {
 type InputDropper interface {
 	// InputDropout is the probability, 0 or more and below 1, with which a value of the input is zeroed in training.
 	InputDropout() float32
+}
+
+// LinearFilter is implemented by a method that cannot be on every linear layer.
+type LinearFilter interface {
+	// TakesLinear says whether "all-linear" chooses a layer.
+	TakesLinear(l *model.Linear) bool
 }
 
 // PatternLister is implemented by a method with settings whose keys are regular expressions for layers.

@@ -12,7 +12,7 @@ import (
 // The optional interfaces of a method, and those of a layer's adapter.
 var (
 	methodInterfaces = []reflect.Type{
-		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[TableMethod](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[TensorNameReader](), reflect.TypeFor[InputDropper](),
+		reflect.TypeFor[Validator](), reflect.TypeFor[TargetPreparer](), reflect.TypeFor[TableMethod](), reflect.TypeFor[ConfigTranslator](), reflect.TypeFor[TensorNameReader](), reflect.TypeFor[InputDropper](), reflect.TypeFor[LinearFilter](),
 		reflect.TypeFor[PatternLister](), reflect.TypeFor[MethodNamer](), reflect.TypeFor[Noter](), reflect.TypeFor[SharedTensorStorer](), reflect.TypeFor[HookProvider](),
 		reflect.TypeFor[ParameterTargeter](),
 	}

@@ -105,6 +105,14 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	return d, nil
 }
 
+// TakesLinear implements LinearFilter: a start by singular values needs more than one, which a gate with one output has.
+func (c *LoRA) TakesLinear(l *model.Linear) bool { return !c.Init.residual() || severalOutputs(l) }
+
+func severalOutputs(l *model.Linear) bool {
+	out, _ := l.Dims()
+	return out > 1
+}
+
 // hasSingularValues refuses a rank above the number of a layer's singular values.
 func hasSingularValues(l *model.Linear, r int) error {
 	if out, in := l.Dims(); r > min(out, in) {

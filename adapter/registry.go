@@ -28,6 +28,9 @@ type Registration struct {
 	Without []string
 	// Ignores are the keys that PEFT writes for this PEFTType and does not use.
 	Ignores []string
+	// PEFTTargets are the modules of PEFTDefault by model_type, as names with blanks between; those after a bar are
+	// feedforward_modules, too. nil has those of LoRA.
+	PEFTTargets map[string]string
 	// NoEffect are settings that the method takes and that change nothing in it.
 	NoEffect []string
 	// AtRank returns the settings, by key, of an adapter of about rank r; nil sets r alone where the method has that key.

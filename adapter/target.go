@@ -65,6 +65,7 @@ func endsInAny(path string, suffixes []string) bool {
 // resolver finds the layers that a method is for, and the names and patterns that match nothing.
 type resolver struct {
 	m        *model.Model
+	method   Method
 	c        *Common
 	linears  []*model.Linear
 	tables   []*model.Weight // those that the method can change
@@ -82,7 +83,7 @@ type targets struct {
 // resolve lists the layers that a method is for. If strict, each name and pattern of the settings must match something;
 // else it is enough that there is a layer, as for a file, whose tensors show what does not fit.
 func resolve(m *model.Model, method Method, strict bool) (targets, error) {
-	r := &resolver{m: m, c: method.Settings()}
+	r := &resolver{m: m, method: method, c: method.Settings()}
 	m.Linears(func(l *model.Linear) { r.linears = append(r.linears, l) })
 	if _, ok := method.(TableMethod); ok {
 		m.Tables(func(w *model.Weight) { r.tables = append(r.tables, w) })
@@ -123,7 +124,7 @@ func (t targets) paths() []string {
 // find collects the layers and tables that the settings choose.
 func (r *resolver) find() error {
 	for _, l := range r.linears {
-		ok, err := r.chosen(l.Path(), !r.m.Head().Has(l.Path()))
+		ok, err := r.chosen(l.Path(), inAllLinear(r.m, r.method, l))
 		if err != nil {
 			return err
 		}
@@ -141,6 +142,12 @@ func (r *resolver) find() error {
 		}
 	}
 	return nil
+}
+
+// inAllLinear says whether "all-linear" is about a layer.
+func inAllLinear(m *model.Model, method Method, l *model.Linear) bool {
+	f, ok := method.(LinearFilter)
+	return !m.Head().Has(l.Path()) && (!ok || f.TakesLinear(l))
 }
 
 // chosen says whether the settings choose the module with a path; inAll says that "all-linear" does.

@@ -10,7 +10,7 @@ import (
 type TargetModules struct {
 	// List chooses modules whose path ends in one of its entries, such as "q_proj" or "mlp.up_proj".
 	List []string
-	// Expr chooses modules whose whole path a regular expression matches; "all-linear" is AllLinear.
+	// Expr chooses modules whose whole path a regular expression matches; "all-linear" is AllLinear, "peft-default" PEFTDefault.
 	Expr string
 }
 
@@ -24,6 +24,11 @@ func Suffixes(names ...string) TargetModules {
 
 // empty says whether no module can be chosen.
 func (m TargetModules) empty() bool { return m.Expr == "" && len(m.List) == 0 }
+
+// regular says whether a regular expression chooses modules.
+func (m TargetModules) regular() bool {
+	return m.Expr != "" && m.Expr != AllLinear.Expr && m.Expr != PEFTDefault.Expr
+}
 
 // MarshalJSON writes null, a text or a list.
 func (m TargetModules) MarshalJSON() ([]byte, error) {

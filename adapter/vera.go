@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 
@@ -16,12 +17,20 @@ import (
 
 func init() {
 	Register("vera", Registration{PEFTType: "VERA", Without: []string{"trainable_token_indices", "exclude_modules"},
+		PEFTTargets: veraPEFT(),
 		LearningRate: func(int) LRRange {
 			return LRRange{1e-3, 2e-2, "not in the MoRA paper; its paper's for GLUE; it trains vectors, which need more than matrices"}
 		},
 		New: func() Method {
 			return &VeRA{Common: Common{TargetModules: AllLinear}, R: 256, SaveProjection: new(true), DInitial: new(0.1), Bias: "none"}
 		}})
+}
+
+// veraPEFT is Registration.PEFTTargets: LoRA's, without the feed-forward modules.
+func veraPEFT() map[string]string {
+	all := maps.Clone(peftTargets)
+	all["phi"] = "q_proj v_proj"
+	return all
 }
 
 // VeRA is vector-based random matrix adaptation (Kopiczko et al. 2024, arXiv 2310.11454, Eq. 2):

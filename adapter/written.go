@@ -59,7 +59,7 @@ func (a *Adapter) written() Method {
 		c.BaseModel = BaseModelName(a.model.Dir)
 	}
 	if c.TargetModules.Expr == AllLinear.Expr {
-		c.TargetModules = Suffixes(allLinear(a.model)...)
+		c.TargetModules = Suffixes(allLinear(a.model, own)...)
 	}
 	if modules := a.savedModules(); modules != nil {
 		c.ModulesToSave = modules
@@ -90,12 +90,12 @@ func clone(m Method) Method {
 	return own.Interface().(Method)
 }
 
-// allLinear are the ends of the paths of all linear layers but the head's, in alphabetical order, each so long that no
+// allLinear are the ends of the paths of the linear layers that "all-linear" chooses for a method, in alphabetical order, each so long that no
 // other module has it.
-func allLinear(m *model.Model) []string {
+func allLinear(m *model.Model, method Method) []string {
 	chosen := map[string]bool{}
 	m.Linears(func(l *model.Linear) {
-		if !m.Head().Has(l.Path()) {
+		if inAllLinear(m, method, l) {
 			chosen[l.Path()] = true
 		}
 	})

@@ -39,6 +39,8 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 			h.EndDocument(ids)
 		case head.TokenClassification:
 			rows[i].Labels = draw(tokens, len(h.Labels))
+		case head.MultipleChoice:
+			rows[i].Labels, rows[i].DocumentStarts = draw(1, 2), []int{tokens / 2}
 		case head.QuestionAnswering:
 			at := draw(1, tokens)
 			rows[i].Labels = []int32{at[0], at[0]}

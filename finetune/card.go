@@ -128,6 +128,7 @@ var pipelines = map[head.Kind]struct{ tag, class string }{
 	head.SequenceClassification: {"text-classification", "AutoModelForSequenceClassification"},
 	head.TokenClassification:    {"token-classification", "AutoModelForTokenClassification"},
 	head.QuestionAnswering:      {"question-answering", "AutoModelForQuestionAnswering"},
+	head.MultipleChoice:         {"multiple-choice", "AutoModelForMultipleChoice"},
 	head.FeatureExtraction:      {"sentence-similarity", "AutoModel"},
 }
 

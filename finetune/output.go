@@ -159,7 +159,7 @@ func (r *run) addHeadToSave(s *adapter.Common) {
 		return
 	}
 	kind := r.model.Head().Kind
-	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering}, kind)
+	classifies := slices.Contains([]head.Kind{head.SequenceClassification, head.TokenClassification, head.QuestionAnswering, head.MultipleChoice}, kind)
 	if !r.newHead && !classifies {
 		return
 	}

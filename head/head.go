@@ -17,6 +17,8 @@ const (
 	SequenceClassification Kind = "sequence-classification"
 	TokenClassification    Kind = "token-classification"
 	QuestionAnswering      Kind = "question-answering"
+	// MultipleChoice gives every text one score; those that are choices of one question compete.
+	MultipleChoice Kind = "multiple-choice"
 	// FeatureExtraction turns texts into vectors: there is nothing on the hidden states but pooling.
 	FeatureExtraction Kind = "embedding"
 )

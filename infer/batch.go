@@ -8,7 +8,8 @@ import (
 	"github.com/spagotune/spagotune/tasks"
 )
 
-// Batch concatenates rows into a batch without padding, as the model's head needs them.
+// Batch concatenates rows into a batch without padding, as the model's head needs them. Types of tokens, which some tokenizers
+// give to pairs, are left out for a model that has none.
 func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 	b := &model.Batch{CuSeqLens: []int{0}}
 	seq2seq := m.Head().Kind == head.Seq2SeqLM
@@ -31,9 +32,15 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 			b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(r.IDs)-len(b.TokenTypeIDs))...)
 			b.TokenTypeIDs = append(b.TokenTypeIDs, r.TokenTypeIDs...)
 		}
+		if m.Head().Kind == head.MultipleChoice {
+			b.Choices = append(b.Choices, 1+len(r.DocumentStarts))
+		}
 		if seq2seq {
 			b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
 		}
+	}
+	if m.Config().TypeVocabSize == 0 {
+		b.TokenTypeIDs = nil
 	}
 	if b.TokenTypeIDs != nil {
 		b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(b.TokenTypeIDs))...)

@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spagotune/spagotune/head"
@@ -26,6 +27,10 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	h, ok := task.(tasks.HeadTask)
 	m, err = open(o)
 	if err == nil {
+		if err := setPrompts(task, m); err != nil {
+			_ = m.Close()
+			return nil, false, err
+		}
 		if err := hasHead(task, m, open, o); err != nil {
 			_ = m.Close()
 			return nil, false, err
@@ -45,8 +50,21 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	if o.Head, err = h.Head(head.Config{}); err != nil {
 		return nil, false, err
 	}
-	m, err = open(o)
-	return m, true, err
+	if m, err = open(o); err != nil {
+		return nil, false, err
+	}
+	if err := setPrompts(task, m); err != nil {
+		return nil, false, errors.Join(err, m.Close())
+	}
+	return m, true, nil
+}
+
+// setPrompts tells a task the model's prompts. Only a model for feature extraction has some.
+func setPrompts(task tasks.Task, m *model.Model) error {
+	if p, ok := task.(tasks.Prompted); ok && m.Head().Kind == head.FeatureExtraction {
+		return p.SetPrompts(m.Prompt)
+	}
+	return nil
 }
 
 // hasHead returns an error if a model cannot have the head of a task that reads data before it decides on it.
@@ -74,6 +92,9 @@ func requireCausal(m *model.Model) error {
 
 // MatchHead tells a task the head of the model. It returns an error if the task needs another kind of head.
 func MatchHead(task tasks.Task, m *model.Model) error {
+	if err := setPrompts(task, m); err != nil {
+		return err
+	}
 	own := HeadOf(m)
 	want, err := tasks.HeadOf(task, own)
 	if want.Kind != own.Kind && want.Kind != "" {

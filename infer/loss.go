@@ -89,11 +89,11 @@ func lossWeight(rows []tasks.Features, scored int) float64 {
 }
 
 // Outputs returns the outputs of the head for each row, computed in one pass: one vector per token, a single one for
-// sequence classification, or one per text for sentence embeddings.
+// sequence classification, one per choice for multiple choice, or one per text for sentence embeddings.
 func (s *Session) Outputs(ctx context.Context, rows []tasks.Features) (out [][][]float32, err error) {
 	unlabelled := make([]tasks.Features, len(rows))
 	for i, row := range rows {
-		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart}
+		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart, DocumentStarts: row.DocumentStarts}
 	}
 	all, err := Logits(ctx, s.Model, s.Adapter, []*model.Batch{Batch(s.Model, unlabelled)})
 	if err != nil {
@@ -104,6 +104,8 @@ func (s *Session) Outputs(ctx context.Context, rows []tasks.Features) (out [][][
 		switch s.Model.Head().Kind {
 		case head.SequenceClassification:
 			n = 1
+		case head.MultipleChoice:
+			n = 1 + len(row.DocumentStarts)
 		case head.FeatureExtraction:
 			n = 1
 			if row.PairStart > 0 {

@@ -95,7 +95,7 @@ func (s *Session) WriteTokenizer(dir string) error {
 func WriteStopTokens(dir string, ids []int32) error {
 	path, config := filepath.Join(dir, "generation_config.json"), map[string]any{}
 	if raw, err := input.ReadFile(path); err == nil {
-		if err := json.Unmarshal(raw, &config); err != nil {
+		if config, err = jsonvalue.Object(raw); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
@@ -13,7 +14,7 @@ import (
 // Config has the sizes of a backbone that its callers need.
 type Config struct {
 	VocabSize, MaxPositionEmbeddings, NumHiddenLayers, HiddenSize int
-	// TypeVocabSize is the number of token types (segments); 0 counts as 1.
+	// TypeVocabSize is the number of token types (segments); 0, for a backbone without them, counts as 1.
 	TypeVocabSize int
 	// Dropout and AttentionDropout are the rates that config.json names for hidden states and for attention's probabilities.
 	Dropout, AttentionDropout float64
@@ -46,18 +47,40 @@ type Architecture struct {
 	// Class begins Hugging Face's class names, such as "Llama"; Classes are class names that do not follow the rule.
 	Class   string
 	Classes map[head.Kind]string
-	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head.
-	Prefix string
+	// Prefix begins the names of the backbone's weights, such as "bert.", except in checkpoints without a head. Prefixes are those
+	// of classes that do not follow the rule.
+	Prefix   string
+	Prefixes map[head.Kind]string
 	// Stored says in which tensors of a checkpoint a weight lies, where that is not one of its name; it returns nil for others.
 	Stored func(name string) []StoredPart
 	// CopiedThrough begins the names of tensors that the backbone does not have, such as those for images: they are saved as they
 	// were read.
 	CopiedThrough []string
+	// Elsewhere says whether a tensor of a checkpoint belongs to a part of the architecture that a model with a head of that kind
+	// does not have, where Prefix does not tell; nil says no.
+	Elsewhere func(k head.Kind, tensor string) bool
+	// Untie makes the keys of a config.json those of a model whose tied weights have come to differ; nil sets
+	// tie_word_embeddings to false.
+	Untie func(config map[string]any)
 	// Kind is the head where config.json names no class.
 	Kind head.Kind
 	// New declares a backbone and its head, without values. The error for a head that the architecture does not have is
 	// ErrUnsupported.
 	New func(config *ConfigFile, want head.Config) (Backbone, *Head, error)
+}
+
+// prefix is the one with a head of that kind.
+func (f Architecture) prefix(k head.Kind) string {
+	if p, ok := f.Prefixes[k]; ok {
+		return p
+	}
+	return f.Prefix
+}
+
+// prefixes are all that there are.
+func (f Architecture) prefixes() []string {
+	all := append([]string{f.Prefix}, slices.Sorted(maps.Values(f.Prefixes))...)
+	return slices.Compact(all)
 }
 
 var architectures = map[string]Architecture{}

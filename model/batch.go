@@ -16,7 +16,10 @@ type Batch struct {
 	// have one for each token (a causal model predicts it from the tokens before it, so a document's first is never scored),
 	// sequence classification one for each document, question answering two for each document (the first and the last token
 	// of the answer). Those of a sequence-to-sequence model are the tokens of the targets.
+	// Multiple choice has one for each question, the number of the right document of the question's.
 	Labels []int32
+	// Choices are the numbers of documents that are the choices of a question, for multiple choice. Empty means one question.
+	Choices []int
 	// FloatLabels are the targets of multi-label classification (0 or 1) and regression: [documents, outputs].
 	FloatLabels []float32
 	// Weights are how much each of the Labels of a classification counts: its loss is multiplied by it. Empty is 1 for each.
@@ -105,6 +108,16 @@ func (b *Batch) check(s Config) error {
 		return b.checkTargets(positions)
 	}
 	return nil
+}
+
+// padded says whether attention does not see all tokens.
+func (b *Batch) padded() bool {
+	for d, n := range b.AttentionLengths {
+		if n != b.Bounds()[d+1]-b.Bounds()[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // checkTargets says what is wrong with the targets of a sequence-to-sequence model.

@@ -80,7 +80,8 @@ type bertLayer struct {
 }
 
 func newBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
-	m := &bert{c: bertConfig{HiddenDropoutProb: 0.1, AttentionProbsDropoutProb: 0.1}}
+	m := &bert{c: bertConfig{HiddenDropoutProb: 0.1, AttentionProbsDropoutProb: 0.1, SummaryType: "first", SummaryUseProj: true, SummaryActivation: "gelu",
+		SummaryLastDropout: 0.1}}
 	c := &m.c
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
@@ -103,8 +104,10 @@ func newBERT(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 			Up: NewLinear(c.IntermediateSize, h, true), Down: NewLinear(h, c.IntermediateSize, true), Norm: NewLayerNorm(h, c.eps),
 		})
 	}
-	var err error
-	m.head, err = m.heads().declare(want)
+	heads, err := m.heads()
+	if err == nil {
+		m.head, err = heads.declare(want)
+	}
 	return m, m.head, err
 }
 
@@ -185,7 +188,7 @@ func (m *bert) SetNumerics(name string) error {
 }
 
 // heads are the model type's.
-func (m *bert) heads() *encoderHeads {
+func (m *bert) heads() (*encoderHeads, error) {
 	c := &m.c
 	drop := c.HiddenDropoutProb
 	if c.ClassifierDropout != nil {
@@ -196,11 +199,18 @@ func (m *bert) heads() *encoderHeads {
 		masked: maskedHead{activation: op.GELU, newNorm: func() *LayerNorm { return NewLayerNorm(c.EmbeddingSize, c.eps) }, words: m.Words,
 			untied: c.TieWordEmbeddings != nil && !*c.TieWordEmbeddings}}
 	masked := &e.masked
+	var err error
 	switch {
 	case c.ModelType == "bert":
 		e.dense, e.classes, e.activation, e.pooler = "@.pooler.dense", "classifier", op.Tanh, true
 	case c.roberta():
 		e.activation = op.Tanh
+		e.choices, e.choiceActivation, e.choiceDropout = "@.pooler.dense", op.Tanh, c.HiddenDropoutProb
+	case c.SummaryType != "first" || !c.SummaryUseProj:
+		e.noChoices = true
+	default:
+		e.choices, e.choiceDropout = "sequence_summary.summary", c.SummaryLastDropout
+		e.choiceActivation, err = parseActivation("summary_activation", c.SummaryActivation)
 	}
 	switch {
 	case c.ModelType == "electra":
@@ -212,7 +222,7 @@ func (m *bert) heads() *encoderHeads {
 		masked.dense, masked.norm = "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"
 		masked.decoder, masked.bias = "cls.predictions.decoder", "cls.predictions.bias"
 	}
-	return e
+	return e, err
 }
 
 // Config implements Backbone.

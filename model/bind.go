@@ -145,13 +145,14 @@ func (b *binding) find(name string) (found string, t checkpoint.Tensor, ok bool)
 	return name, t, false
 }
 
-// names are a weight's name with and without the architecture's prefix, its own first.
+// names are a weight's name with and without the architecture's prefixes, its own first.
 func (b *binding) names(name string) []string {
-	prefix := b.m.arch.Prefix
-	if rest, has := strings.CutPrefix(name, prefix); has {
-		return []string{name, rest}
+	rest := strings.TrimPrefix(name, b.m.arch.prefix(b.m.Head().Kind))
+	names := []string{name, rest}
+	for _, p := range b.m.arch.prefixes() {
+		names = append(names, p+rest)
 	}
-	return []string{name, prefix + name}
+	return names
 }
 
 // oldNorm is a LayerNorm's name in checkpoints that were converted from TensorFlow.
@@ -244,7 +245,7 @@ func (m *Model) bind(ctx context.Context) error {
 		case m.arch.copiesThrough(name):
 			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 			copied++
-		case m.arch.ofHead(name):
+		case m.arch.elsewhere(m.Head().Kind, name):
 			m.UnexpectedKeys = append(m.UnexpectedKeys, name)
 		default:
 			b.mismatch.Unexpected = append(b.mismatch.Unexpected, name)

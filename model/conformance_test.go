@@ -261,6 +261,10 @@ func label(b *model.Batch, h *model.Head, rng *rand.Rand, d int, ids []int32, ou
 			b.Labels = append(b.Labels, int32(3+rng.IntN(out-3)))
 		}
 		b.TargetCuSeqLens = append(b.TargetCuSeqLens, len(b.Labels))
+	case head.MultipleChoice:
+		if b.Choices = []int{3, 1}; d < 2 {
+			b.Labels = append(b.Labels, int32(d/2))
+		}
 	case head.SequenceClassification:
 		if h.Problem() == head.SingleLabel {
 			b.Labels = append(b.Labels, int32(d%len(h.Labels)))

@@ -13,6 +13,7 @@ import (
 	"github.com/nlpodyssey/spago/nn/linear"
 	"github.com/nlpodyssey/spago/nn/normalization/layernorm"
 
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -361,8 +362,8 @@ func (m *Model) Cybertron() any {
 
 // setKey is a JSON object with a key set.
 func setKey(config []byte, key string, value any) ([]byte, error) {
-	var all map[string]any
-	if err := json.Unmarshal(config, &all); err != nil {
+	all, err := jsonvalue.Object(config)
+	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
 	all[key] = value

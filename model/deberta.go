@@ -204,7 +204,7 @@ func (m *deberta) newHead(k head.Config) (*Head, error) {
 	if c.ClsDropout != nil {
 		heads.classDropout = *c.ClsDropout
 	}
-	if k.Kind == head.SequenceClassification {
+	if k.Kind == head.SequenceClassification || k.Kind == head.MultipleChoice {
 		var err error
 		if heads.activation, err = parseActivation("pooler_hidden_act", c.PoolerHiddenAct); err != nil {
 			return nil, err

@@ -35,12 +35,16 @@ type DecoderConfig struct {
 	ropeByType       bool        // layers' rotary positions depend on their type: the architecture makes them
 	normOffset       float32     // RMSNorm.Offset of the norms
 	headBias         bool        // the language-model head has a bias
+	spans            bool        // transformers has a class for question answering
 	tokenHead        string      // the path of a head for token classification, where not score
 	lacks            []head.Kind // heads for which transformers has no class
 	activation       op.Activation
 	rope             *op.RoPE
 	positions        int // the longest document, which some rope types extend beyond MaxPositionEmbeddings
 }
+
+// transformerSpans are the prefixes of families whose class for question answering calls the decoder transformer.
+var transformerSpans = map[head.Kind]string{head.QuestionAnswering: "transformer."}
 
 // Complete derives what follows from the keys, and says which of them are wrong. NewDecoder and the other New methods need it
 // to have been called.
@@ -130,7 +134,7 @@ func NewDecoder(c *DecoderConfig, want head.Config, layer func(i int) DecoderLay
 
 // newHead declares the head of a decoder with these embeddings.
 func (c *DecoderConfig) newHead(want head.Config, embed *Weight) (*Head, error) {
-	h := &Head{Config: want, Pooling: PoolLast}
+	h := &Head{Config: want, Pooling: PoolLast, unpadded: true}
 	switch want.Kind {
 	case head.CausalLM:
 		h.Out = NewLinear(c.VocabSize, c.HiddenSize, c.headBias)
@@ -145,6 +149,11 @@ func (c *DecoderConfig) newHead(want head.Config, embed *Weight) (*Head, error) 
 			name = c.tokenHead
 		}
 		h.Add(name, h.Out)
+	case head.QuestionAnswering:
+		h.addOut("qa_outputs", 2, c.HiddenSize, 0)
+		if !c.spans {
+			return nil, noHead(c.ModelType, want.Kind)
+		}
 	case head.FeatureExtraction:
 	default:
 		return nil, noHead(c.ModelType, want.Kind)

@@ -10,14 +10,20 @@ import (
 type encoderHeads struct {
 	modelType string
 	hidden    int
-	// The rates of dropout before the last layer. Where noSpans is set, the family has no head for question answering.
+	// The rates of dropout before the last layer. Where noSpans and noChoices are set, the family has no head for question answering
+	// and for multiple choice.
 	spanDropout, tokenDropout, classDropout float64
-	noSpans                                 bool
+	noSpans, noChoices                      bool
 	// The head for classes of texts: the paths of its two layers. With pooler, the first one is the family's pooler.
 	dense, classes string
 	activation     op.Activation
 	pooler         bool
-	masked         maskedHead
+	// choices is the path of the first layer of the head for multiple choice, and choiceActivation what follows it, where they are
+	// not those for classes of texts.
+	choices          string
+	choiceActivation op.Activation
+	choiceDropout    float64
+	masked           maskedHead
 }
 
 // maskedHead is a head that predicts masked tokens: the paths of its parts, and the norm between them, whose size is that of the
@@ -43,6 +49,14 @@ func (e *encoderHeads) declare(k head.Config) (*Head, error) {
 		h.Dense, h.Activation, h.DenseIsPooler = NewLinear(n, n, true), e.activation, e.pooler
 		h.Add(e.dense, h.Dense)
 		h.addOut(e.classes, len(k.Labels), n, e.classDropout)
+	case k.Kind == head.MultipleChoice && !e.noChoices:
+		dense, activation, dropout := e.dense, e.activation, e.classDropout
+		if e.choices != "" {
+			dense, activation, dropout = e.choices, e.choiceActivation, e.choiceDropout
+		}
+		h.Dense, h.Activation, h.DenseIsPooler = NewLinear(n, n, true), activation, true
+		h.Add(dense, h.Dense)
+		h.addOut("classifier", 1, n, dropout)
 	case k.Kind == head.MaskedLM:
 		m := &e.masked
 		_, width := m.words.rowsCols()

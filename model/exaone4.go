@@ -3,7 +3,7 @@ package model
 import "github.com/spagotune/spagotune/head"
 
 func init() {
-	Register("exaone4", Architecture{Class: "Exaone4", Prefix: "model.", Kind: head.CausalLM, New: newEXAONE4})
+	Register("exaone4", Architecture{Class: "Exaone4", Prefix: "model.", Prefixes: transformerSpans, Kind: head.CausalLM, New: newEXAONE4})
 }
 
 // exaone4Config has the keys of config.json for EXAONE 4.
@@ -17,7 +17,7 @@ type exaone4Config struct {
 // and keys, and windows in most layers; where there are windows, layers without one have no rotary positions.
 func newEXAONE4(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &exaone4Config{
-		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 2048, RMSNormEps: 1e-5, HiddenAct: "silu", NumKeyValueHeads: new(32)},
+		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 2048, RMSNormEps: 1e-5, HiddenAct: "silu", NumKeyValueHeads: new(32), spans: true},
 		WindowConfig:  WindowConfig{SlidingWindow: new(4096)}, SlidingWindowPattern: 4.0,
 	}
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {

@@ -22,6 +22,10 @@ type goldenBatch struct {
 func readGolden(t testing.TB, f *golden.File, kind head.Kind) goldenBatch {
 	g := goldenBatch{Batch: &Batch{CuSeqLens: []int{0}}}
 	ids, shape := f.Int(t, "input_ids"), f.Shape(t, "input_ids")
+	if kind == head.MultipleChoice { // questions, choices, tokens
+		g.Choices = slices.Repeat(shape[1:2], shape[0])
+		shape = []int{shape[0] * shape[1], shape[2]}
+	}
 	mask := slices.Repeat([]int{1}, len(ids))
 	if f.Has("attention_mask") {
 		mask = f.Int(t, "attention_mask")
@@ -70,6 +74,11 @@ func (g *goldenBatch) label(t testing.TB, f *golden.File, kind head.Kind) {
 		g.at = g.at[:0]
 		for d, l := range labels {
 			g.at, g.Labels = append(g.at, d), append(g.Labels, int32(l))
+		}
+	case head.FeatureExtraction, head.MultipleChoice:
+		g.at = every(len(g.CuSeqLens) - 1)
+		for _, l := range labels {
+			g.Labels = append(g.Labels, int32(l))
 		}
 	case head.Seq2SeqLM:
 		g.targets(labels, f.Shape(t, "labels"))

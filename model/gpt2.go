@@ -66,7 +66,7 @@ func newGPT2(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &DecoderConfig{
 		ModelType: "gpt2", VocabSize: f.VocabSize, HiddenSize: f.Hidden, IntermediateSize: *f.Inner, NumHiddenLayers: f.Layers,
 		NumAttentionHeads: f.Heads, MaxPositionEmbeddings: f.Positions, HiddenAct: f.ActivationFunction, TieWordEmbeddings: f.TieWordEmbeddings,
-		AttentionDropout: f.AttnPDrop, ropeByType: true, tokenHead: "classifier",
+		AttentionDropout: f.AttnPDrop, ropeByType: true, tokenHead: "classifier", spans: true,
 	}
 	if err := c.Complete(); err != nil {
 		return nil, nil, err

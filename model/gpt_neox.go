@@ -46,7 +46,7 @@ var _ Backbone = (*gptNeoX)(nil)
 
 func newGPTNeoX(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &gptNeoXConfig{DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 2048, HiddenAct: "gelu", RoPEConfig: RoPEConfig{PartialRotary: true},
-		tokenHead: "classifier"}, LayerNormEps: 1e-5, AttentionBias: true, UseParallelResidual: true, ClassifierDropout: 0.1, RotaryPct: 0.25}
+		tokenHead: "classifier", spans: true}, LayerNormEps: 1e-5, AttentionBias: true, UseParallelResidual: true, ClassifierDropout: 0.1, RotaryPct: 0.25}
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}

@@ -34,6 +34,7 @@ type Head struct {
 	// PoolsLate says that Dense and its activation come before the pooling, which is PoolMean.
 	PoolsLate bool
 
+	unpadded bool            // the backbone does not tell padding (Batch.AttentionLengths) from tokens
 	sentence []sentenceDense // what sentence-transformers has after the pooling
 
 	parts map[string]any // the modules and weights by their Hugging Face paths
@@ -126,7 +127,7 @@ func (h *Head) hasClasses() bool {
 	switch h.Kind {
 	case head.SequenceClassification:
 		return h.Problem() == head.SingleLabel
-	case head.QuestionAnswering, head.FeatureExtraction:
+	case head.QuestionAnswering, head.MultipleChoice, head.FeatureExtraction:
 		return false
 	}
 	return true

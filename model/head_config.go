@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // suffixes end Hugging Face's class names; each stands for a kind of head.
@@ -18,7 +19,8 @@ var suffixes = []struct {
 }{
 	{"ForCausalLM", head.CausalLM}, {"LMHeadModel", head.CausalLM}, {"ForMaskedLM", head.MaskedLM}, {"ForPreTraining", head.MaskedLM},
 	{"ForConditionalGeneration", head.Seq2SeqLM}, {"MTModel", head.Seq2SeqLM}, {"ForSequenceClassification", head.SequenceClassification},
-	{"ForTokenClassification", head.TokenClassification}, {"ForQuestionAnswering", head.QuestionAnswering}, {"Model", head.FeatureExtraction},
+	{"ForTokenClassification", head.TokenClassification}, {"ForQuestionAnswering", head.QuestionAnswering},
+	{"ForMultipleChoice", head.MultipleChoice}, {"Model", head.FeatureExtraction},
 }
 
 // headKeys are the keys of config.json that say which head there is.
@@ -125,8 +127,8 @@ func defaultNames(labels []string) bool {
 
 // withHead is a config.json with another head in it.
 func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
-	var all map[string]any
-	if err := json.Unmarshal(config, &all); err != nil {
+	all, err := jsonvalue.Object(config)
+	if err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
 	for _, s := range suffixes {
@@ -152,7 +154,11 @@ func (f Architecture) withHead(config []byte, c head.Config) ([]byte, error) {
 // wantsHead says whether the options ask for a head, so that a new one may be made.
 func (m *Model) wantsHead() bool { return m.Options.Head.Kind != "" }
 
-// ofHead says whether a tensor belongs to a head and not to the backbone.
-func (f Architecture) ofHead(name string) bool {
-	return f.Prefix != "" && !strings.HasPrefix(name, f.Prefix) || strings.Contains(name, "pooler.")
+// elsewhere says whether a tensor belongs to a head, or to another part that a model with a head of the kind does not have.
+func (f Architecture) elsewhere(k head.Kind, name string) bool {
+	if f.Elsewhere != nil && f.Elsewhere(k, name) {
+		return true
+	}
+	backbone := slices.ContainsFunc(f.prefixes(), func(p string) bool { return strings.HasPrefix(name, p) })
+	return !backbone || strings.Contains(name, "pooler.")
 }

@@ -7,13 +7,14 @@ import (
 
 func init() {
 	for modelType, v := range llamaVariants {
-		Register(modelType, Architecture{Class: v.class, Prefix: "model.", Kind: head.CausalLM, New: v.new})
+		Register(modelType, Architecture{Class: v.class, Prefix: "model.", Prefixes: v.prefixes, Kind: head.CausalLM, New: v.new})
 	}
 }
 
 // llamaVariant is how a model type of the Llama family differs from the others.
 type llamaVariant struct {
-	class string
+	class    string
+	prefixes map[head.Kind]string
 	// Defaults of config.json; 0 is the DecoderConfig's own.
 	maxPositions, kvHeads, headDim int
 	// Whether attention_bias and mlp_bias are keys of the model type.
@@ -28,10 +29,10 @@ type llamaVariant struct {
 }
 
 var llamaVariants = map[string]llamaVariant{
-	"llama":   {class: "Llama", maxPositions: 2048, attentionBias: true, mlpBias: true},
+	"llama":   {class: "Llama", prefixes: transformerSpans, maxPositions: 2048, attentionBias: true, mlpBias: true},
 	"mistral": {class: "Mistral", maxPositions: 131072, kvHeads: 8, window: 4096, slides: true},
-	"qwen2":   {class: "Qwen2", maxPositions: 32768, kvHeads: 32, qkvBias: true, window: 4096},
-	"qwen3":   {class: "Qwen3", maxPositions: 32768, kvHeads: 32, headDim: 128, attentionBias: true, headNorms: true, window: 4096},
+	"qwen2":   {class: "Qwen2", prefixes: transformerSpans, maxPositions: 32768, kvHeads: 32, qkvBias: true, window: 4096},
+	"qwen3":   {class: "Qwen3", prefixes: transformerSpans, maxPositions: 32768, kvHeads: 32, headDim: 128, attentionBias: true, headNorms: true, window: 4096},
 }
 
 // llamaConfig has the keys of config.json for the family.
@@ -49,7 +50,7 @@ type llamaConfig struct {
 // new declares a decoder of the Llama family (Touvron et al. 2023).
 func (v llamaVariant) new(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &llamaConfig{
-		DecoderConfig:   DecoderConfig{MaxPositionEmbeddings: v.maxPositions, RMSNormEps: 1e-6, HiddenAct: "silu"},
+		DecoderConfig:   DecoderConfig{MaxPositionEmbeddings: v.maxPositions, RMSNormEps: 1e-6, HiddenAct: "silu", spans: true},
 		MaxWindowLayers: 28, WindowConfig: WindowConfig{SlidingWindow: new(v.window)},
 	}
 	if v.kvHeads > 0 {

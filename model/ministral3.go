@@ -21,7 +21,7 @@ type ministral3Config struct {
 // newMinistral3 declares a decoder of Ministral 3 (Mistral AI 2025): a Mistral whose queries are scaled by their position.
 func newMinistral3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &ministral3Config{DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 262144, RMSNormEps: 1e-5, HiddenAct: "silu", NumKeyValueHeads: new(8),
-		HeadDim: new(128), PadTokenID: new(int32(11))}}
+		HeadDim: new(128), PadTokenID: new(int32(11)), spans: true}}
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}

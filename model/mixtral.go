@@ -28,7 +28,7 @@ type mixtralConfig struct {
 func newMixtral(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &mixtralConfig{
 		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 131072, RMSNormEps: 1e-5, HiddenAct: "silu", NumKeyValueHeads: new(8),
-			RoPEConfig: RoPEConfig{RopeTheta: 1e6}},
+			RoPEConfig: RoPEConfig{RopeTheta: 1e6}, spans: true},
 		MoEConfig: MoEConfig{NumExpertsPerTok: 2, RouterAuxLossCoef: 0.001},
 	}
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {

@@ -42,6 +42,7 @@ type Model struct {
 
 	// Of sentence-transformers: the most tokens of a text, 0 for no limit, and the files of the dense layers.
 	maxSeqLength int
+	prompts      sentencePrompts
 	denseFiles   []string
 }
 
@@ -143,7 +144,7 @@ func build(config []byte, o Options) (*Model, error) {
 		if want.Kind == head.FeatureExtraction {
 			return strings.TrimPrefix(path, "@.")
 		}
-		return strings.Replace(path, "@.", f.Prefix, 1)
+		return strings.Replace(path, "@.", f.prefix(want.Kind), 1)
 	}
 	h.rename(name)
 	m.walk(func(path string, l *Linear) { l.path = name(path) }, func(path string, w *Weight) { w.Name = name(path) })

@@ -163,9 +163,13 @@ func (m *modernBERT) newHead(k head.Config) (*Head, error) {
 	switch k.Kind {
 	case head.QuestionAnswering:
 		h.addOut("classifier", 2, n, c.ClassifierDropout)
-	case head.TokenClassification, head.SequenceClassification:
-		h.addOut("classifier", len(k.Labels), n, c.ClassifierDropout)
-		if k.Kind == head.SequenceClassification && c.ClassifierPooling == "mean" {
+	case head.TokenClassification, head.SequenceClassification, head.MultipleChoice:
+		outputs := len(k.Labels)
+		if k.Kind == head.MultipleChoice {
+			outputs = 1
+		}
+		h.addOut("classifier", outputs, n, c.ClassifierDropout)
+		if k.Kind != head.TokenClassification && c.ClassifierPooling == "mean" {
 			h.Pooling = PoolMean
 		}
 	case head.MaskedLM:

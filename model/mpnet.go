@@ -107,6 +107,7 @@ func (m *mpnet) heads() *encoderHeads {
 	c := &m.c
 	return &encoderHeads{modelType: "mpnet", hidden: c.HiddenSize, tokenDropout: c.HiddenDropoutProb, classDropout: c.HiddenDropoutProb,
 		dense: "classifier.dense", classes: "classifier.out_proj", activation: op.Tanh,
+		choices: "@.pooler.dense", choiceActivation: op.Tanh, choiceDropout: c.HiddenDropoutProb,
 		masked: maskedHead{dense: "lm_head.dense", norm: "lm_head.layer_norm", decoder: "lm_head.decoder", bias: "lm_head.bias", activation: op.GELU,
 			newNorm: c.newNorm, words: m.Words, untied: !c.TieWordEmbeddings}}
 }

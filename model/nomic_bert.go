@@ -131,7 +131,7 @@ func (m *nomicBERT) heads() *encoderHeads {
 	if c.ClassifierDropout != nil {
 		drop = *c.ClassifierDropout
 	}
-	return &encoderHeads{modelType: "nomic_bert", hidden: c.HiddenSize, noSpans: true, tokenDropout: drop, classDropout: drop,
+	return &encoderHeads{modelType: "nomic_bert", hidden: c.HiddenSize, noSpans: true, noChoices: true, tokenDropout: drop, classDropout: drop,
 		dense: "@.pooler.dense", classes: "classifier", activation: op.Tanh, pooler: true,
 		masked: maskedHead{dense: "cls.predictions.transform.dense", norm: "cls.predictions.transform.layer_norm", decoder: "cls.predictions.decoder",
 			bias: "cls.predictions.bias", activation: m.act, newNorm: c.newNorm, words: m.Words, untied: c.TieWordEmbeddings != nil && !*c.TieWordEmbeddings}}

@@ -25,7 +25,13 @@ func (m *Model) check(b *Batch, cache *Cache) error {
 			sizes.VocabSize, _ = m.Head().Out.Dims()
 		}
 	}
-	return b.check(sizes)
+	if err := b.check(sizes); err != nil {
+		return err
+	}
+	if m.Head().unpadded && b.padded() {
+		return notSupported("model: %s with padding (AttentionLengths) is not supported; give it documents of one length", m.arch.Class)
+	}
+	return nil
 }
 
 // Loss returns the losses of all that is scored in a batch, [scored, 1]; a causal model's are in the order of Batch.Scored.
@@ -57,7 +63,7 @@ func (m *Model) Scored(labels []int32, floatLabels []float32) int {
 	return objectives[m.Head().Kind].scored(labels, floatLabels)
 }
 
-// Logits returns the outputs of the model's head. Sequence classification has one row for each document, [documents, labels],
+// Logits returns the outputs of the model's head. Sequence classification and multiple choice have one row for each document, [documents, labels] and [documents, 1],
 // and feature extraction the documents' vectors, [documents, hidden] or as wide as the last dense layer of sentence-transformers'. Other heads have a row for each of the given rows of the
 // batch, [len(rows), outputs]; nil is all rows. With a cache the batch continues the cached documents. The result is valid
 // until p is released.
@@ -73,7 +79,7 @@ func (m *Model) Logits(p *op.Pass, b *Batch, rows []int, cache *Cache) (tensor.M
 	if h.Out == nil {
 		return op.Matrix(h.embed(p, x, b)), nil
 	}
-	if h.Kind == head.SequenceClassification {
+	if h.Kind == head.SequenceClassification || h.Kind == head.MultipleChoice {
 		return op.Matrix(h.documents(p, x, b)), nil
 	}
 	return op.Matrix(h.project(p, x, rows)), nil

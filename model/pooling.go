@@ -101,7 +101,7 @@ func (m *Model) readFolder() error {
 	if m.Dir == "" || m.Head().Kind != head.FeatureExtraction {
 		return nil
 	}
-	return errors.Join(m.readModules(), m.readMaxSeqLength())
+	return errors.Join(m.readModules(), m.readMaxSeqLength(), m.readPrompts())
 }
 
 // readMaxSeqLength reads the most tokens of a text; without the file, or with null in it, there is no other limit than the
@@ -157,5 +157,6 @@ func (m *Model) readPooling(file string) error {
 		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", file, on[0], known)
 	}
 	m.Head().Pooling = p
+	m.prompts.left = modes["include_prompt"] == false
 	return nil
 }

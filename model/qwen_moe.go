@@ -12,7 +12,7 @@ import (
 func init() {
 	stored := func(name string) []StoredPart { return storedExperts(name, "gate_proj", "up_proj", "down_proj") }
 	Register("qwen2_moe", Architecture{Class: "Qwen2Moe", Prefix: "model.", Kind: head.CausalLM, New: newQwen2MoE, Stored: stored})
-	Register("qwen3_moe", Architecture{Class: "Qwen3Moe", Prefix: "model.", Kind: head.CausalLM, New: newQwen3MoE, Stored: stored})
+	Register("qwen3_moe", Architecture{Class: "Qwen3Moe", Prefix: "model.", Prefixes: transformerSpans, Kind: head.CausalLM, New: newQwen3MoE, Stored: stored})
 }
 
 // qwenMoEConfig has the keys of config.json for Qwen 1.5 MoE, 2 and 3 with experts.
@@ -53,7 +53,7 @@ func (c *qwenMoEConfig) mixes(i int) bool {
 // every token has.
 func newQwen2MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &qwenMoEConfig{
-		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, HiddenAct: "silu", NumKeyValueHeads: new(16)},
+		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, HiddenAct: "silu", NumKeyValueHeads: new(16), spans: true},
 		MoEConfig:     MoEConfig{NumExpertsPerTok: 4, RouterAuxLossCoef: 0.001}, WindowConfig: WindowConfig{SlidingWindow: new(4096)},
 		MaxWindowLayers: 28, DecoderSparseStep: 1, MoeIntermediateSize: 1408, SharedExpertIntermediateSize: 5632, QKVBias: true,
 	}
@@ -99,7 +99,7 @@ func (m *qwen2Mixture) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
 // newQwen3MoE declares a decoder of Qwen 3 with experts (Yang et al. 2025, arXiv 2505.09388).
 func newQwen3MoE(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &qwenMoEConfig{
-		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, HiddenAct: "silu", NumKeyValueHeads: new(4)},
+		DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, HiddenAct: "silu", NumKeyValueHeads: new(4), spans: true},
 		MoEConfig:     MoEConfig{NumExpertsPerTok: 8, RouterAuxLossCoef: 0.001}, WindowConfig: WindowConfig{SlidingWindow: new(4096)},
 		DecoderSparseStep: 1, MoeIntermediateSize: 768,
 	}

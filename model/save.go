@@ -17,6 +17,7 @@ import (
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/input"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -26,7 +27,7 @@ var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer
 	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken"}
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
-var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", "config_sentence_transformers.json", poolingFile}
+var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", promptsFile, poolingFile}
 
 // dtypes are the types of weights that Save writes. Blocks of GGUF's types become F32, MXFP4 becomes BF16, which has all its values.
 var dtypes = []checkpoint.DType{checkpoint.DTypeF32, checkpoint.DTypeBF16, checkpoint.DTypeF16}
@@ -323,12 +324,15 @@ func changed(src tensor.Source) bool {
 
 // savedConfig is config.json with the weights' type, without their quantization, and with tie_word_embeddings false where untied.
 func (m *Model) savedConfig(untied bool, dtype checkpoint.DType) ([]byte, error) {
-	var c map[string]any
-	if err := json.Unmarshal(m.ConfigJSON, &c); err != nil {
+	c, err := jsonvalue.Object(m.ConfigJSON)
+	if err != nil {
 		return nil, err
 	}
 	delete(c, "quantization_config") // all weights are written as floats
-	if untied {
+	switch {
+	case untied && m.arch.Untie != nil:
+		m.arch.Untie(c)
+	case untied:
 		c["tie_word_embeddings"] = false
 	}
 	name := map[checkpoint.DType]string{checkpoint.DTypeF32: "float32", checkpoint.DTypeBF16: "bfloat16", checkpoint.DTypeF16: "float16"}[dtype]

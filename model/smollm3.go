@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	Register("smollm3", Architecture{Class: "SmolLM3", Prefix: "model.", Kind: head.CausalLM, New: newSmolLM3})
+	Register("smollm3", Architecture{Class: "SmolLM3", Prefix: "model.", Prefixes: transformerSpans, Kind: head.CausalLM, New: newSmolLM3})
 }
 
 // smolLM3Config has the keys of config.json for SmolLM3.
@@ -26,7 +26,7 @@ type smolLM3Config struct {
 // al. 2025, arXiv 2501.18795).
 func newSmolLM3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &smolLM3Config{DecoderConfig: DecoderConfig{MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, HiddenAct: "silu", NumKeyValueHeads: new(4),
-		TieWordEmbeddings: true, PadTokenID: new(int32(128004)), RoPEConfig: RoPEConfig{RopeTheta: 2e6}}, NoRopeLayerInterval: 4}
+		TieWordEmbeddings: true, PadTokenID: new(int32(128004)), RoPEConfig: RoPEConfig{RopeTheta: 2e6}, spans: true}, NoRopeLayerInterval: 4}
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}

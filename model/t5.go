@@ -12,8 +12,32 @@ import (
 
 func init() {
 	for modelType, class := range map[string]string{"t5": "T5", "mt5": "MT5"} {
-		Register(modelType, Architecture{Class: class, Kind: head.Seq2SeqLM, New: newT5})
+		Register(modelType, Architecture{Class: class, Kind: head.Seq2SeqLM, New: newT5, Elsewhere: t5Elsewhere, Untie: untieT5,
+			Classes:  map[head.Kind]string{head.FeatureExtraction: class + "EncoderModel"},
+			Prefixes: map[head.Kind]string{head.SequenceClassification: "transformer.", head.TokenClassification: "transformer."}})
 	}
+}
+
+// t5Elsewhere says whether a tensor belongs to another head, or to the decoder that a model for vectors or for classes of tokens
+// does not have.
+func t5Elsewhere(k head.Kind, name string) bool {
+	for _, part := range []string{"lm_head.", "qa_outputs.", "classifier.", "classification_head."} {
+		if strings.HasPrefix(name, part) {
+			return true
+		}
+	}
+	return !t5Decodes(k) && strings.HasPrefix(strings.TrimPrefix(name, "transformer."), "decoder.")
+}
+
+// t5Decodes says whether a head reads the decoder's states, and not the encoder's.
+func t5Decodes(k head.Kind) bool { return k != head.FeatureExtraction && k != head.TokenClassification }
+
+// untieT5 is Architecture.Untie: without scale_decoder_outputs, T5 takes tie_word_embeddings for that as well.
+func untieT5(config map[string]any) {
+	if config["model_type"] == "t5" && config["scale_decoder_outputs"] == nil {
+		config["scale_decoder_outputs"] = config["tie_word_embeddings"] != false
+	}
+	config["tie_word_embeddings"] = false
 }
 
 // t5Config has the keys of config.json for T5, Flan-T5 and mT5.
@@ -38,6 +62,7 @@ type t5Config struct {
 	ScaleDecoderOutputs *bool    `json:"scale_decoder_outputs"`
 	PadTokenID          int32    `json:"pad_token_id"`
 	DecoderStartTokenID *int32   `json:"decoder_start_token_id"`
+	EOSTokenID          tokenIDs `json:"eos_token_id"`
 	IsEncoderDecoder    *bool    `json:"is_encoder_decoder"`
 	NPositions          int      `json:"n_positions"` // of pretraining; relative positions have no end
 	InitializerFactor   *float64 `json:"initializer_factor"`
@@ -50,11 +75,12 @@ type t5Config struct {
 // part of a layer, no biases, and scores that depend on relative positions, by a table that all layers of a stack share.
 type t5 struct {
 	nn.Module
-	Shared  *Weight  `hf:"shared.weight"`
-	Encoder *t5Stack `hf:"encoder"`
-	Decoder *t5Stack `hf:"decoder"`
+	Shared  *Weight  `hf:"@.shared.weight"`
+	Encoder *t5Stack `hf:"@.encoder"`
+	Decoder *t5Stack `hf:"@.decoder"` // nil where the head reads the encoder
 
-	c *t5Config
+	c    *t5Config
+	head *Head
 }
 
 // t5Stack is an encoder or a decoder.
@@ -103,34 +129,60 @@ var _ EncoderDecoder = (*t5)(nil)
 
 func newT5(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &t5Config{VocabSize: 32128, DModel: 512, DKV: 64, DFF: 2048, NumLayers: 6, NumHeads: 8, Buckets: 32, MaxDistance: 128, DropoutRate: 0.1,
-		LayerNormEpsilon: 1e-6, FeedForwardProj: "relu"}
+		LayerNormEpsilon: 1e-6, FeedForwardProj: "relu", EOSTokenID: tokenIDs{1}}
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}
-	if err := c.complete(); err != nil {
+	if err := c.complete(t5Decodes(want.Kind)); err != nil {
 		return nil, nil, err
 	}
 	m := &t5{Shared: NewWeight(c.VocabSize, c.DModel), c: c}
-	m.Encoder, m.Decoder = m.stack("encoder", c.NumLayers), m.stack("decoder", *c.NumDecoderLayers)
-	if want.Kind != head.Seq2SeqLM {
-		return nil, nil, noHead(c.ModelType, want.Kind)
+	m.Encoder = m.stack("encoder", c.NumLayers)
+	if t5Decodes(want.Kind) {
+		m.Decoder = m.stack("decoder", *c.NumDecoderLayers)
 	}
-	h := &Head{Config: want, Out: NewLinear(c.VocabSize, c.DModel, false)}
-	h.Out.Weight.Tie(m.Shared)
-	if c.ModelType == "t5" && *c.ScaleDecoderOutputs {
-		h.LogitScale = 1 / sqrt32(c.DModel)
+	var err error
+	m.head, err = m.newHead(want)
+	return m, m.head, err
+}
+
+// newHead declares the head of a kind.
+func (m *t5) newHead(want head.Config) (*Head, error) {
+	c, h := m.c, &Head{Config: want}
+	switch want.Kind {
+	case head.Seq2SeqLM:
+		h.Out = NewLinear(c.VocabSize, c.DModel, false)
+		h.Out.Weight.Tie(m.Shared)
+		if c.ModelType == "t5" && *c.ScaleDecoderOutputs {
+			h.LogitScale = 1 / sqrt32(c.DModel)
+		}
+		h.Add("lm_head", h.Out)
+	case head.SequenceClassification:
+		h.Dense, h.Activation = NewLinear(c.DModel, c.DModel, true), op.Tanh
+		h.Pooling, h.EOSTokenID = PoolEOS, c.EOSTokenID[0]
+		h.Add("classification_head.dense", h.Dense)
+		h.addOut("classification_head.out_proj", len(want.Labels), c.DModel, c.ClassifierDropout)
+	case head.TokenClassification:
+		h.addOut("classifier", len(want.Labels), c.DModel, c.ClassifierDropout)
+	case head.QuestionAnswering:
+		h.addOut("qa_outputs", 2, c.DModel, 0)
+	case head.FeatureExtraction:
+	default:
+		return nil, noHead(c.ModelType, want.Kind)
 	}
-	h.Add("lm_head", h.Out)
-	return m, h, nil
+	return h, nil
 }
 
 // complete fills in what follows from the keys, and says which of them are wrong.
-func (c *t5Config) complete() error {
+func (c *t5Config) complete(decodes bool) error {
 	if c.NumDecoderLayers == nil {
 		c.NumDecoderLayers = &c.NumLayers
 	}
 	if c.ScaleDecoderOutputs == nil {
 		c.ScaleDecoderOutputs = new(c.TieWordEmbeddings == nil || *c.TieWordEmbeddings)
+	}
+	if len(c.EOSTokenID) == 0 {
+		c.EOSTokenID = tokenIDs{1}
 	}
 	if c.DecoderStartTokenID == nil {
 		c.DecoderStartTokenID = &c.PadTokenID
@@ -149,8 +201,8 @@ func (c *t5Config) complete() error {
 	if c.act, err = parseActivation("feed_forward_proj", act); err != nil {
 		return err
 	}
-	if c.IsEncoderDecoder != nil && !*c.IsEncoderDecoder {
-		return notSupported("config.json: is_encoder_decoder false is not supported for %s", c.ModelType)
+	if c.IsEncoderDecoder != nil && !*c.IsEncoderDecoder && decodes {
+		return notSupported("config.json: with is_encoder_decoder false %s has no decoder, which this head reads", c.ModelType)
 	}
 	return nil
 }
@@ -195,8 +247,11 @@ func (m *t5) Forward(p *op.Pass, b *Batch, cache *Cache) mat.Tensor {
 	if cache != nil {
 		return m.decode(p, nil, b.IDs, b.Bounds(), b, cache)
 	}
+	if m.Decoder == nil {
+		return m.encode(p, b)
+	}
 	from, bounds := b.IDs, b.Bounds()
-	if b.Labels != nil {
+	if b.Labels != nil && m.head.Kind == head.Seq2SeqLM {
 		from, bounds = b.Labels, b.TargetBounds()
 	}
 	ids := make([]int32, len(from)) // shifted by one, after the token with which the decoder starts
@@ -302,7 +357,12 @@ func (m *t5) EncodeSources(p *op.Pass, b *Batch, cache *Cache) {
 }
 
 // NumDecoderLayers implements EncoderDecoder.
-func (m *t5) NumDecoderLayers() int { return len(m.Decoder.Blocks) }
+func (m *t5) NumDecoderLayers() int {
+	if m.Decoder == nil {
+		return 0
+	}
+	return len(m.Decoder.Blocks)
+}
 
 // DecoderStartTokenID implements EncoderDecoder.
 func (m *t5) DecoderStartTokenID() *int32 { return m.c.DecoderStartTokenID }

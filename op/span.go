@@ -6,38 +6,38 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// SpanCrossEntropy is the loss of finding answers. logits is [tokens, 2]: the scores of an answer starting and ending at each
-// token. Document d is rows bounds[d] to bounds[d+1]. labels has two entries for each document, the first and the last token
-// of its answer, counted from the document's start, or ignore. The losses, [scored documents, 1], are the means of two
-// cross-entropies over the document's tokens.
+// SpanCrossEntropy is the loss of finding rows in runs of rows. logits is [rows, columns], and run d is rows bounds[d] to
+// bounds[d+1]. labels has an entry for each run and column, the row that is right, counted from the run's start, or ignore. The
+// losses, [scored runs, 1], are the means over the columns of cross-entropies over the run's rows. With two columns the rows are
+// tokens where an answer starts and ends, with one column they are choices.
 func SpanCrossEntropy(p *Pass, logits mat.Tensor, bounds []int, labels []int32, ignore int32) mat.Tensor {
 	var docs []int
+	rows, cols := dims(logits)
 	for d := range len(bounds) - 1 {
-		if labels[2*d] != ignore {
+		if labels[cols*d] != ignore {
 			docs = append(docs, d)
 		}
 	}
-	rows, _ := dims(logits)
 	var dx *Tensor
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{logits}, Rows: len(docs), Cols: 1,
 		Forward: func(y tensor.Matrix) {
 			m := Matrix(logits)
-			dx = p.Zeros(rows, 2)
+			dx = p.Zeros(rows, cols)
 			for i, d := range docs {
 				y.Data[i] = 0
 				from, n := bounds[d], bounds[d+1]-bounds[d]
 				column := make([]float32, 2*n)
-				for c := range 2 {
+				for c := range cols {
 					for j := range n {
 						column[j] = m.Row(from + j)[c]
 					}
-					target := int(labels[2*d+c])
+					target := int(labels[cols*d+c])
 					lse, score := logSoftmax(column[n:], column[:n], target)
-					y.Data[i] += (lse - score) / 2
+					y.Data[i] += (lse - score) / float32(cols)
 					column[n+target]--
 					for j := range n {
-						dx.m.Row(from + j)[c] = column[n+j] / 2
+						dx.m.Row(from + j)[c] = column[n+j] / float32(cols)
 					}
 				}
 			}
@@ -48,8 +48,9 @@ func SpanCrossEntropy(p *Pass, logits mat.Tensor, bounds []int, labels []int32, 
 		Backward: func(gy *Tensor) []*Tensor {
 			for i, d := range docs {
 				for j := bounds[d]; j < bounds[d+1]; j++ {
-					dx.m.Row(j)[0] *= gy.m.Data[i]
-					dx.m.Row(j)[1] *= gy.m.Data[i]
+					for c := range cols {
+						dx.m.Row(j)[c] *= gy.m.Data[i]
+					}
 				}
 			}
 			return []*Tensor{dx}

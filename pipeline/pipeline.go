@@ -24,6 +24,9 @@ type Options struct {
 	// MaxNewTokens is the maximum number of tokens of a generated text. 0 means that of the model's generation_config.json;
 	// without one it is 256 for a causal model, and for others the model's length.
 	MaxNewTokens int
+	// PromptName names the prompt, of the model's config_sentence_transformers.json, that stands before each text that becomes a
+	// vector. "" is the file's default_prompt_name.
+	PromptName string
 }
 
 // defaultBatchTokens is enough to use all processors, and keeps the memory small.
@@ -175,6 +178,9 @@ func (s *subject) batch(texts []tokenizer.Encoding, c computation, use func(text
 	for _, e := range texts {
 		b.IDs, b.TokenTypeIDs = append(b.IDs, e.IDs...), append(b.TokenTypeIDs, e.TypeIDs...)
 		b.CuSeqLens = append(b.CuSeqLens, len(b.IDs))
+	}
+	if s.Model.Config().TypeVocabSize == 0 {
+		b.TokenTypeIDs = nil
 	}
 	return op.Inference(s.adapter, func(p *op.Pass) error {
 		y, err := c.run(p, b)

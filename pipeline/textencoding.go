@@ -17,8 +17,9 @@ import (
 
 // TextEncoder implements Cybertron's text encoding.
 type TextEncoder struct {
-	runner    *runner
-	truncated atomic.Int64
+	runner     *runner
+	promptName string
+	truncated  atomic.Int64
 }
 
 var _ textencoding.Interface = (*TextEncoder)(nil)
@@ -37,7 +38,7 @@ func newTextEncoder(src source, o Options) (*TextEncoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TextEncoder{runner: r}, nil
+	return &TextEncoder{runner: r, promptName: o.PromptName}, nil
 }
 
 // Truncated counts the texts that were cut so far, to max_seq_length of their model's folder.
@@ -72,9 +73,13 @@ func (c *TextEncoder) encode(ctx context.Context, texts []string, strategy bert.
 	if err != nil {
 		return nil, err
 	}
+	prompt, err := s.Prompt(c.promptName)
+	if err != nil {
+		return nil, err
+	}
 	encodings := make([]tokenizer.Encoding, len(texts))
 	for i, text := range texts {
-		if encodings[i], err = c.tokens(s, text); err != nil {
+		if encodings[i], err = c.tokens(s, prompt+text); err != nil {
 			return nil, textError(err, i, len(texts))
 		}
 	}

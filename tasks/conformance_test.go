@@ -16,6 +16,7 @@ var conformance = map[string]struct{ name, data string }{
 	"classify":  {"data.jsonl", strings.Repeat(`{"text": "well done", "label": "good"}`+"\n"+`{"text": "how sad", "text_pair": "and bad", "label": "bad"}`+"\n", 12)},
 	"tokens":    {"data.txt", strings.Repeat("-DOCSTART- -X- O\n\nAnn NNP I-PER\nlives VB O\nin IN O\nUlm NNP I-LOC\n. . O\n\nHe PRP O\nsings VB O\n\n", 12)},
 	"qa":        {"data.json", squadData(12)},
+	"swag":      {"data.jsonl", strings.Repeat(`{"text": "She sat down.", "choices": ["She ate.", "It flew off."], "label": 0}`+"\n"+`{"sent1": "He ran.", "sent2": "Then he", "ending0": "slept", "ending1": "rested", "ending2": "stopped", "label": 2}`+"\n", 6)},
 	"seq2seq":   {"data.jsonl", strings.Repeat(`{"source": "one two three four", "target": "eins zwei drei vier"}`+"\n", 12)},
 	"mlm":       {"data.jsonl", strings.Repeat(`{"text": "To be, or not to be, that is the question."}`+"\n", 12)},
 	"pairs":     {"data.jsonl", pairsData(12)},
@@ -202,6 +203,8 @@ func outputsOf(want head.Config, rows []Features, example int, sign float32) [][
 			n = 1
 		case head.QuestionAnswering:
 			width = 2
+		case head.MultipleChoice:
+			n, width = 1+len(r.DocumentStarts), 1
 		case head.FeatureExtraction:
 			n, width = 2, 64
 		}
@@ -212,6 +215,8 @@ func outputsOf(want head.Config, rows []Features, example int, sign float32) [][
 		switch want.Kind {
 		case head.QuestionAnswering:
 			out[r.Labels[0]][0], out[r.Labels[1]][1] = 9*sign, 9*sign
+		case head.MultipleChoice:
+			out[r.Labels[0]][0] = 9 * sign
 		case head.FeatureExtraction:
 			out[0][example], out[1][example] = 1, sign
 		default:
@@ -322,7 +327,7 @@ func TestUnknownNames(t *testing.T) {
 		want    []string
 	}{
 		{"maths", nil, []string{`"maths" is not known; did you mean math?`}},
-		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, text, tokens`}},
+		{"quantum", nil, []string{`"quantum" is not known; known are arc, biommlu, classify, convfinqa, gsm8k, instruct, math, medmcqa, medqa, memory, mlm, mmlu, ner, pairs, pubmedqa, qa, sentiment, seq2seq, swag, text, tokens`}},
 		{"memory", map[string]any{"pair": 3}, []string{`task memory: option "pair" is not known; did you mean pairs?`}},
 		{"memory", map[string]any{"Pairs": 3}, []string{"did you mean pairs?"}},
 		{"memory", map[string]any{"data": "x"}, []string{`option "data" is not known`}},

@@ -15,8 +15,8 @@ type Features struct {
 	TokenTypeIDs []int32
 	// Labels are what the model's head is scored against, with head.IgnoreIndex for what is not scored. For causal and
 	// masked language models they are the token ids themselves, for token classification a class for each token, for
-	// sequence classification a single class, for question answering the answer's first and last token, and for a
-	// sequence-to-sequence model the tokens of the target.
+	// sequence classification a single class, for question answering the answer's first and last token, for multiple choice
+	// the number of the right choice, and for a sequence-to-sequence model the tokens of the target.
 	Labels []int32
 	// FloatLabels are the outputs wanted for multi-label classification and for regression.
 	FloatLabels []float32
@@ -28,7 +28,7 @@ type Features struct {
 	// all other tokens.
 	Offsets [][2]int
 	// DocumentStarts are the tokens at which further documents begin, for a block of several documents that do not see each
-	// other; the first one begins at 0.
+	// other, or for the choices of a question; the first one begins at 0.
 	DocumentStarts []int
 	// PairStart is the token at which a second text begins, for sentence embeddings; 0 where there is one text.
 	PairStart int
@@ -60,7 +60,7 @@ func (r Features) scoredBy(kind head.Kind) int {
 	switch kind {
 	case head.CausalLM:
 		return r.Scored()
-	case head.SequenceClassification, head.QuestionAnswering:
+	case head.SequenceClassification, head.QuestionAnswering, head.MultipleChoice:
 		return b2i(len(r.FloatLabels) > 0 || len(r.Labels) > 0 && r.Labels[0] != head.IgnoreIndex)
 	case head.FeatureExtraction:
 		return 1

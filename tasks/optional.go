@@ -69,6 +69,12 @@ type Metric struct {
 	Value float64
 }
 
+// Prompted is a task whose texts begin with prompts of the model's.
+type Prompted interface {
+	// SetPrompts takes the model's prompts: prompt is model.Model's Prompt.
+	SetPrompts(prompt func(name string) (string, error)) error
+}
+
 // OptionLearner is a task some of whose options follow from its data. They are kept beside the trained model, so that it
 // answers as its task did.
 type OptionLearner interface {
@@ -118,6 +124,7 @@ var optional = []struct {
 	{"ParseAnswer", reflect.TypeFor[AnswerParser]()},
 	{"ComputeMetrics", reflect.TypeFor[Metrics]()},
 	{"LearnedOptions", reflect.TypeFor[OptionLearner]()},
+	{"SetPrompts", reflect.TypeFor[Prompted]()},
 	{"Guesses", reflect.TypeFor[Guesser]()},
 	{"Packing", reflect.TypeFor[Packer]()},
 	{"Head", reflect.TypeFor[HeadTask]()},

@@ -28,6 +28,12 @@ type Pairs struct {
 	ScoreField string `json:"score_field"`
 	// MinScore leaves pairs with a lower score out of training: their texts do not belong together.
 	MinScore float64 `json:"min_score"`
+	// PromptName and PairPromptName name the prompts, of the model's config_sentence_transformers.json, that stand before
+	// the first and the second text, such as query and document. "" is the file's default_prompt_name.
+	PromptName     string `json:"prompt_name,omitempty" affects:"answers"`
+	PairPromptName string `json:"text_pair_prompt_name,omitempty" affects:"answers"`
+
+	prompt, pairPrompt string
 }
 
 var _ interface {
@@ -37,6 +43,7 @@ var _ interface {
 	Checker
 	DataChecker
 	Describer
+	Prompted
 } = (*Pairs)(nil)
 
 // Describe says what the task is.
@@ -58,6 +65,17 @@ func (t *Pairs) Check() error {
 // Head has no parameters: the embedding is pooled from the last hidden states.
 func (t *Pairs) Head(head.Config) (head.Config, error) {
 	return head.Config{Kind: head.FeatureExtraction}, nil
+}
+
+// SetPrompts implements Prompted.
+func (t *Pairs) SetPrompts(prompt func(name string) (string, error)) (err error) {
+	if t.prompt, err = prompt(t.PromptName); err != nil {
+		return fmt.Errorf("option prompt_name: %w", err)
+	}
+	if t.pairPrompt, err = prompt(t.PairPromptName); err != nil {
+		return fmt.Errorf("option text_pair_prompt_name: %w", err)
+	}
+	return nil
 }
 
 // Examples yields the pairs of a split.
@@ -100,13 +118,13 @@ func (t *Pairs) BuildPrompt(text, pair string) (Example, error) {
 	return Example{Input: Input{Text: text, Pair: pair}, Prompt: text}, nil
 }
 
-// Encode makes one row of both texts. Each text is encoded as if it were alone.
+// Encode makes one row of both texts. Each text is encoded as if it were alone, after its prompt.
 func (t *Pairs) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
-	row, truncated, err := texts.Row(ex.Input.Text, "")
+	row, truncated, err := texts.Row(t.prompt+ex.Input.Text, "")
 	if err != nil || ex.Input.Pair == "" {
 		return []Features{row}, truncated, err
 	}
-	second, cut, err := texts.Row(ex.Input.Pair, "")
+	second, cut, err := texts.Row(t.pairPrompt+ex.Input.Pair, "")
 	if err != nil {
 		return nil, false, err
 	}

@@ -33,18 +33,25 @@ func (v *verification) inputs() error {
 	if !ok {
 		return fmt.Errorf("has no input_ids; it has %s", wording.List(v.file.Names(), 6, ", "))
 	}
-	if len(t.Shape) != 2 {
-		return fmt.Errorf("input_ids has shape %v; want [rows, length]", t.Shape)
+	dims, shape := 2, "[rows, length]"
+	if v.headKind == head.MultipleChoice {
+		dims, shape = 3, "[questions, choices, length]"
 	}
-	v.rows, v.length = t.Shape[0], t.Shape[1]
-	ids, _, err1 := v.readInts("input_ids", v.rows, v.length)
-	mask, _, err2 := v.readInts("attention_mask", v.rows, v.length)
-	types, _, err3 := v.readInts("token_type_ids", v.rows, v.length)
+	if len(t.Shape) != dims {
+		return fmt.Errorf("input_ids has shape %v; want %s", t.Shape, shape)
+	}
+	v.rows, v.length = t.Shape[0], t.Shape[dims-1]
+	ids, _, err1 := v.readInts("input_ids", t.Shape...)
+	mask, _, err2 := v.readInts("attention_mask", t.Shape...)
+	types, _, err3 := v.readInts("token_type_ids", t.Shape...)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	v.batch = &model.Batch{CuSeqLens: []int{0}}
-	for r := range v.rows {
+	if dims == 3 {
+		v.batch.Choices = slices.Repeat(t.Shape[1:2], v.rows)
+	}
+	for r := range len(ids) / max(1, v.length) {
 		if err := v.row(r, ids, mask, types); err != nil {
 			return err
 		}
@@ -85,8 +92,13 @@ func (v *verification) row(r int, ids, mask, types []int64) error {
 // labels reads the labels that the head needs.
 func (v *verification) labels(mask []int64) error {
 	switch v.headKind {
-	case head.SequenceClassification:
+	case head.SequenceClassification, head.MultipleChoice:
 		return v.classes()
+	case head.FeatureExtraction: // a vector for each row; neighbours are pairs
+		for r := range v.rows {
+			v.outputPositions = append(v.outputPositions, r)
+		}
+		return nil
 	case head.QuestionAnswering:
 		return v.spans()
 	case head.Seq2SeqLM:

@@ -120,6 +120,9 @@ func (v *verification) logits() error {
 		if err != nil {
 			return err
 		}
+		if v.headKind == head.MultipleChoice { // a row for each question, with an output for each choice
+			got = tensor.View(got.Data, v.rows, len(got.Data)/v.rows)
+		}
 		cols := got.Cols / len(names)
 		for i, name := range names {
 			if err := v.compareLogits(name, got.Slice(0, i*cols, got.Rows, cols)); err != nil {
@@ -171,7 +174,7 @@ func (v *verification) gradients() error {
 	if !hasLoss && len(params) == 0 {
 		return nil
 	}
-	if v.batch.Labels == nil && v.batch.FloatLabels == nil {
+	if v.batch.Labels == nil && v.batch.FloatLabels == nil && v.headKind != head.FeatureExtraction {
 		return errors.New("has a loss or gradients, but no labels")
 	}
 	p := &op.Pass{Grad: len(params) > 0, Adapter: v.adapter}

@@ -5,8 +5,24 @@ package jsonvalue
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 )
+
+// Object decodes an object whose numbers are written again as they were: 1.0 is not 1 for a reader that tells integers from
+// other numbers, as transformers does in a config.json.
+func Object(raw []byte) (map[string]any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	all := map[string]any{}
+	if err := d.Decode(&all); err != nil {
+		return nil, err
+	}
+	if all == nil {
+		return nil, errors.New("it is null; want an object")
+	}
+	return all, nil
+}
 
 // IsNull reports whether a value is missing or null.
 func IsNull(raw json.RawMessage) bool {

@@ -17,6 +17,23 @@ func TestIsNullAndIsOff(t *testing.T) {
 	}
 }
 
+// TestObjectKeepsNumbers: what is decoded is written again as it was.
+func TestObjectKeepsNumbers(t *testing.T) {
+	const text = `{"a":1.0,"b":{"c":[1,1e-05,12345678901234567890]}}`
+	all, err := Object([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := json.Marshal(all); err != nil || string(again) != text {
+		t.Errorf("got %s, %v, want %s", again, err, text)
+	}
+	for _, other := range []string{"[1]", "null", "{"} {
+		if _, err := Object([]byte(other)); err == nil {
+			t.Errorf("%s is taken for an object", other)
+		}
+	}
+}
+
 func TestOneOrMore(t *testing.T) {
 	for raw, want := range map[string][]string{`"a"`: {"a"}, `["a", "b"]`: {"a", "b"}, `[]`: {}, `null`: nil} {
 		var got []string
