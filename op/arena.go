@@ -7,7 +7,7 @@ import (
 	"github.com/spagotune/spagotune/internal/offheap"
 )
 
-// slabSize is the smallest size of a slab, in float32 values: 64 MiB. Pages that are never touched cost no memory.
+// slabSize is the size of the first slab, in float32 values: 64 MiB. Pages that are never touched cost no memory.
 const slabSize = 16 << 20
 
 // span is a run of float32 values in a slab.
@@ -27,6 +27,7 @@ type slab struct {
 type arena struct {
 	mu    sync.Mutex
 	slabs []*slab
+	total int // values of all slabs
 	used  int // values handed out
 	peak  int
 }
@@ -53,7 +54,8 @@ func (a *arena) get(n int) (span, []float32) {
 			return span{s, f.off, size}, s.mem[f.off : f.off+n : f.off+size]
 		}
 	}
-	s := &slab{mem: offheap.Floats(max(size, slabSize))}
+	s := &slab{mem: offheap.Floats(max(size, slabSize, a.total))} // as large as all before it, so that few buffers meet an end
+	a.total += len(s.mem)
 	if rest := len(s.mem) - size; rest > 0 {
 		s.free = append(s.free, span{s, size, rest})
 	}

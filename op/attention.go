@@ -66,7 +66,7 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 	rows, cols := dims(qkv)
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
-		rounds: s.AttentionLengths == nil || s.Window == 0, // or else there may be queries that see no key, whose gradients are no products
+		rounds: a.precision(),
 		Forward: func(y tensor.Matrix) {
 			defer p.Time("attention forward")()
 			a.q = Matrix(qkv)
@@ -127,6 +127,15 @@ func CachedCrossAttention(p *Pass, q mat.Tensor, bounds []int, s AttentionShape,
 		a.q = Matrix(q)
 		a.run(y)
 	}})
+}
+
+// precision is that in which queries, keys and values are read. Where there may be queries that see no key, their gradients are no
+// products.
+func (a *attention) precision() precision {
+	if a.s.AttentionLengths != nil && a.s.Window > 0 {
+		return inFull
+	}
+	return inBF16
 }
 
 type attention struct {

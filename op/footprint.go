@@ -60,6 +60,14 @@ func (s *scope) stay(v, result *Tensor) int {
 	return v.Size()
 }
 
+// unpacks is the size of the content that a reader in the backward pass unpacks.
+func (x *Tensor) unpacks() int {
+	if x == nil || !x.packable() {
+		return 0
+	}
+	return x.Size()
+}
+
 // taken is the operand whose buffer a sum takes where a backward pass follows.
 func (o *operation) taken() *Tensor {
 	for i := len(o.values) - 1; i >= 0; i-- {
@@ -121,12 +129,15 @@ func (s *scope) backwardPeak(result *Tensor) int {
 		if g == nil { // nothing reads the value
 			continue
 		}
-		if o.fetches && len(o.values) > 0 && !s.pass.again && o.values[0].droppable() {
-			peak = max(peak, held+o.values[0].Size())
-		}
 		made, unpacked := []*gradient(nil), 0
-		if o.rounds && !s.pass.again && o.values[0].packable() {
-			unpacked = o.values[0].Size()
+		if len(o.values) > 0 && !s.pass.again {
+			v := o.values[0]
+			if o.fetches && v.droppable() {
+				peak = max(peak, held+v.Size()+v.source.unpacks())
+			}
+			if o.rounds != inFull {
+				unpacked = v.unpacks()
+			}
 		}
 		for _, v := range o.values {
 			n := g

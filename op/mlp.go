@@ -28,28 +28,33 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		kind = "swiglu"
 	}
 	return p.Apply(Operator{
-		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true,
+		Operands: []mat.Tensor{x}, Rows: rows, Cols: n, Cheap: true, rounds: inF16,
 		Forward: func(y tensor.Matrix) {
 			defer p.Time(kind)()
-			m := Matrix(x)
+			m, made := p.content(x)
 			byRows(rows, func(from, to int) {
+				buf, scratch := memory.get(cols)
+				defer memory.put(buf)
 				for i := from; i < to; i++ {
-					r := m.Row(i)
+					r := p.inF16(scratch, m.Row(i))
 					a.gate(y.Row(i), r[:n], r[n:])
 				}
 			})
+			p.freeMade(made)
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time(kind)()
-			m, dx := Matrix(x), p.New(rows, cols)
+			m, made := p.content(x)
+			dx := p.New(rows, cols)
 			byRows(rows, func(from, to int) {
-				buf, scratch := memory.get(n)
+				buf, scratch := memory.get(n + cols)
 				defer memory.put(buf)
 				for i := from; i < to; i++ {
-					r, d := m.Row(i), dx.m.Row(i)
-					a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch)
+					r, d := p.inF16(scratch[n:], m.Row(i)), dx.m.Row(i)
+					a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch[:n])
 				}
 			})
+			p.freeMade(made)
 			return []*Tensor{dx}
 		},
 	})

@@ -32,8 +32,8 @@ type Operator struct {
 	Saves bool
 	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
-	// rounds says that Backward reads its first operand by Pass.content and, in a pass with BF16, in products alone, which round it.
-	rounds bool
+	// rounds says that Backward reads its first operand by Pass.content and, in a pass with BF16, in that precision; so does Forward.
+	rounds precision
 	// sums says that the value is the sum of the operands, which may be computed in the buffer of one of them.
 	sums bool
 	// pure says that Forward computes only the value, and that Backward does not need it.
@@ -71,8 +71,9 @@ func (p *Pass) Apply(o Operator) mat.Tensor {
 		if o.fetches && i == 0 {
 			v.fetched++
 		}
-		if o.rounds && i == 0 {
-			v.rounded++
+		if i == 0 {
+			v.rounded[o.rounds]++
+			run.out.source = v
 		}
 	}
 	switch {

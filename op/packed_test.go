@@ -12,26 +12,31 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// TestPackedValues: in a pass with BF16 attention's queries, keys and values are kept in bfloat16. Products round them anyway, so that
-// changes no bit, also where the part is run again.
+// TestPackedValues: in a pass with BF16 attention's queries, keys and values are kept in bfloat16, and the inputs of gates in half
+// precision. They are rounded to that anyway, so it changes no bit, also where the part is run again.
 func TestPackedValues(t *testing.T) {
 	const tokens, n = 70, 26
 	r := rand.New(rand.NewPCG(9, 1))
 	shape := AttentionShape{Heads: 3, KVHeads: 1, HeadDim: 8, Scale: 0.35}
 	x, up, down := param(r, tokens, n), passWeight{weight{param(r, 5*8, n)}}, passWeight{weight{param(r, n, 24)}}
+	wide, narrow := passWeight{weight{param(r, 2*12, n)}}, passWeight{weight{param(r, n, 12)}}
 	packs := 0
 	part := func(p *Pass, x mat.Tensor) mat.Tensor {
 		qkv := Linear(p, x, up)
 		y := Linear(p, Attention(p, qkv, []int{0, 20, tokens}, testRoPE(8), shape, nil), down)
-		if v := qkv.Value().(*Tensor); v.packable() {
-			packs++
+		gates := Linear(p, y, wide)
+		z := Linear(p, Gate(p, gates, SiLU), narrow)
+		for _, v := range []mat.Tensor{qkv, gates} {
+			if v.Value().(*Tensor).packable() {
+				packs++
+			}
 		}
-		return Scale(p, y, 1)
+		return Scale(p, z, 1)
 	}
 	whole := func(p *Pass, in []mat.Tensor) mat.Tensor {
-		return Checkpoint(p, in[0], []*nn.Param{up.p, down.p}, part)
+		return Checkpoint(p, in[0], []*nn.Param{up.p, down.p, wide.p, narrow.p}, part)
 	}
-	inputs := []*nn.Param{x, up.p, down.p}
+	inputs := []*nn.Param{x, up.p, down.p, wide.p, narrow.p}
 	apart := valueAndGradients(t, &Pass{Grad: true, BF16: true}, inputs, func(p *Pass, in []mat.Tensor) mat.Tensor { return part(p, in[0]) })
 	packed := valueAndGradients(t, &Pass{Grad: true, BF16: true}, inputs, whole)
 	again := valueAndGradients(t, &Pass{Grad: true, BF16: true, Checkpointing: true}, inputs, whole)
@@ -40,7 +45,7 @@ func TestPackedValues(t *testing.T) {
 			t.Errorf("value or gradient %d differs where the values are packed, or the part is run again", i)
 		}
 	}
-	if packs < 3 {
+	if packs < 6 {
 		t.Errorf("%d of the passes could pack", packs)
 	}
 	packs = 0

@@ -25,8 +25,9 @@ type Tensor struct {
 	readers int                     // operators that read it, in all
 	fetched int                     // those that can fetch it in the backward pass
 	remake  func(dst tensor.Matrix) // computes the content again, or nil
-	rounded int                     // those that round it to bfloat16 there
-	packed  *Tensor                 // the content in bfloat16, or nil
+	rounded [precisions]int         // those that read it in a precision
+	packed  *Tensor                 // the content in 16 bits, or nil
+	source  *Tensor                 // the operator's first operand, if it is a value
 	saved   bool                    // the operator that computed it reads it in its backward pass
 	dropped bool                    // the buffer is gone; remake computes the content again
 	shared  int                     // further operands to which a gradient was handed

@@ -41,6 +41,15 @@ func roundVectors(l cpu.Level, n int, x *float32) {
 	roundAVX2(n, x)
 }
 
+// narrowF16 rounds whole vectors to half precision.
+func narrowF16(l cpu.Level, n int, src *float32, dst *uint16) {
+	if l == cpu.AVX512 {
+		narrowF16AVX512(n, src, dst)
+		return
+	}
+	narrowF16AVX2(n, src, dst)
+}
+
 // tileConfig is the configuration of the tile registers (ldtilecfg): palette 1, and the rows and the bytes of a row of
 // each tile.
 type tileConfig [64]byte

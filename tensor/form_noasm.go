@@ -24,6 +24,8 @@ func narrow(int, *float32, *uint16) { panic("tensor: no pairs") }
 
 func roundVectors(cpu.Level, int, *float32) { panic("tensor: no vectors") }
 
+func narrowF16(cpu.Level, int, *float32, *uint16) { panic("tensor: no vectors") }
+
 func peakUnitRounds(cpu.Unit, int) (flop float64) { panic("tensor: no unit") }
 
 func configTiles(*tileConfig, int, int) { panic("tensor: no tiles") }

@@ -92,6 +92,42 @@ func WidenBF16(dst []float32, src []uint16) { widen(bf16, dst, src[:len(dst)]) }
 // WidenF16 widens len(dst) values of src.
 func WidenF16(dst []float32, src []uint16) { widen(f16, dst, src[:len(dst)]) }
 
+// maxF16 is the largest half-precision number.
+const maxF16 = 65504
+
+// NarrowF16 rounds len(src) values to the nearest half-precision numbers, ties to even; what is too large becomes the largest of its sign.
+func NarrowF16(dst []uint16, src []float32) {
+	dst = dst[:len(src)]
+	v, whole := geometries[cpu.Used].lanes, 0
+	if cpu.Used == cpu.AVX2 || cpu.Used == cpu.AVX512 {
+		whole = len(src) / v
+	}
+	const most = 1 << 12 // vectors of one call, some microseconds
+	for i := 0; i < whole; i += most {
+		narrowF16(cpu.Used, min(most, whole-i), &src[i*v], &dst[i*v])
+	}
+	for i := whole * v; i < len(src); i++ {
+		x := src[i]
+		if x > maxF16 {
+			x = maxF16
+		} else if x < -maxF16 {
+			x = -maxF16
+		}
+		dst[i] = ToF16(x)
+	}
+}
+
+// RoundF16 writes the values of src to dst as NarrowF16 rounds them.
+func RoundF16(dst, src []float32) {
+	var buf [512]uint16
+	for len(src) > 0 {
+		n := min(len(src), len(buf))
+		NarrowF16(buf[:n], src[:n])
+		WidenF16(dst[:n], buf[:n])
+		dst, src = dst[n:], src[n:]
+	}
+}
+
 func widen(k kind, dst []float32, src []uint16) {
 	l := cpu.Used
 	v := geometries[l].lanes

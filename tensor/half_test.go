@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/x448/float16"
@@ -96,6 +97,29 @@ func TestPeak(t *testing.T) {
 	atLevels(t, func(t *testing.T) {
 		if p := Peak(); p < 0.1 || p > 1e4 {
 			t.Errorf("Peak() = %v GFLOP/s", p)
+		}
+	})
+}
+
+// TestNarrowF16 wants the same halves from every level, and values that stay as they are once they are rounded.
+func TestNarrowF16(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 8))
+	src := []float32{0, float32(math.Copysign(0, -1)), 1, -1.0009765, 65504, 65510, 65520, 7e4, -1e30, 1e-8, -3e-8, 6e-5, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}
+	for range 1100 {
+		src = append(src, float32(rng.NormFloat64()*math.Exp(10*rng.NormFloat64())))
+	}
+	atLevels(t, func(t *testing.T) {
+		got, round := make([]uint16, len(src)), make([]float32, len(src))
+		NarrowF16(got, src)
+		RoundF16(round, src)
+		for i, x := range src {
+			want := ToF16(max(-maxF16, min(maxF16, x)))
+			if got[i] != want && x == x || x != x && got[i]&0x7c00 != 0x7c00 {
+				t.Errorf("%g is rounded to %#x, want %#x", x, got[i], want)
+			}
+			if x == x && round[i] != FromF16(want) {
+				t.Errorf("%g is rounded to %g, want %g", x, round[i], FromF16(want))
+			}
 		}
 	})
 }

@@ -92,6 +92,11 @@ func peakAVX512(n int)
 //go:noescape
 func roundAVX512(blocks int, dst *float32)
 
+// narrowF16AVX512 rounds vectors to half precision; what is too large becomes the largest number.
+//
+//go:noescape
+func narrowF16AVX512(blocks int, src *float32, dst *uint16)
+
 // tileAVX2 is tile on panels, k rounded up to a multiple of 4.
 //
 //go:noescape
@@ -171,6 +176,11 @@ func peakAVX2(n int)
 //
 //go:noescape
 func roundAVX2(blocks int, dst *float32)
+
+// narrowF16AVX2 rounds vectors to half precision; what is too large becomes the largest number.
+//
+//go:noescape
+func narrowF16AVX2(blocks int, src *float32, dst *uint16)
 
 // tileBF16AVX512 is tile on panels, k rounded up to a multiple of 4.
 //

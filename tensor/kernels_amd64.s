@@ -5185,6 +5185,31 @@ loop:
 	VZEROUPPER
 	RET
 
+// func narrowF16AVX512(blocks int, src *float32, dst *uint16)
+// Requires: AVX, AVX512F
+TEXT ·narrowF16AVX512(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), DX
+	MOVQ         src+8(FP), SI
+	MOVQ         dst+16(FP), R8
+	MOVL         $0x477fe000, R11
+	VMOVD        R11, X1
+	VBROADCASTSS X1, Z1
+	MOVL         $0xc77fe000, R11
+	VMOVD        R11, X2
+	VBROADCASTSS X2, Z2
+
+loop:
+	VMOVUPS   (SI), Z0
+	VMINPS    Z0, Z1, Z0
+	VMAXPS    Z0, Z2, Z0
+	VCVTPS2PH $0x00, Z0, (R8)
+	ADDQ      $0x00000040, SI
+	ADDQ      $0x00000020, R8
+	DECQ      DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func tileAVX2(k int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, beta float32, next uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2(SB), NOSPLIT, $0-72
@@ -7056,6 +7081,31 @@ loop:
 	VPOR      Y4, Y1, Y1
 	VMOVUPS   Y1, (R8)
 	ADDQ      $0x00000020, R8
+	DECQ      DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func narrowF16AVX2(blocks int, src *float32, dst *uint16)
+// Requires: AVX, AVX2, F16C
+TEXT ·narrowF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ         blocks+0(FP), DX
+	MOVQ         src+8(FP), SI
+	MOVQ         dst+16(FP), R8
+	MOVL         $0x477fe000, R11
+	VMOVD        R11, X1
+	VBROADCASTSS X1, Y1
+	MOVL         $0xc77fe000, R11
+	VMOVD        R11, X2
+	VBROADCASTSS X2, Y2
+
+loop:
+	VMOVUPS   (SI), Y0
+	VMINPS    Y0, Y1, Y0
+	VMAXPS    Y0, Y2, Y0
+	VCVTPS2PH $0x00, Y0, (R8)
+	ADDQ      $0x00000020, SI
+	ADDQ      $0x00000010, R8
 	DECQ      DX
 	JNZ       loop
 	VZEROUPPER

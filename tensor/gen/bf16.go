@@ -136,6 +136,29 @@ func (s isa) narrow() {
 	end()
 }
 
+// narrowF16 rounds vectors to half precision.
+func (s isa) narrowF16() {
+	begin("narrowF16"+s.name, "func(blocks int, src *float32, dst *uint16)",
+		"narrowF16"+s.name+" rounds vectors to half precision; what is too large becomes the largest number.",
+		map[string]reg.Register{"blocks": rK, "src": rA, "dst": rC})
+	x, most, least := s.v[0], s.v[1], s.v[2]
+	for i, r := range []reg.VecPhysical{most, least} {
+		MOVL(U32(0x477fe000|uint32(i)<<31), rTmp.As32()) // ±65504
+		VMOVD(rTmp.As32(), r.(reg.Vec).AsX())
+		VBROADCASTSS(r.(reg.Vec).AsX(), r)
+	}
+	Label("loop")
+	VMOVUPS(Mem{Base: rA}, x)
+	VMINPS(x, most, x) // NaN stays
+	VMAXPS(x, least, x)
+	VCVTPS2PH(Imm(0), x, Mem{Base: rC})
+	ADDQ(U32(s.lanes*4), rA)
+	ADDQ(U32(s.lanes*2), rC)
+	DECQ(rK)
+	JNZ(LabelRef("loop"))
+	end()
+}
+
 // round rounds vectors to bfloat16 in place, as the units do: to nearest, ties to even, and what is less than the least
 // normal number to zero.
 func (s isa) round() {

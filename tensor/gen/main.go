@@ -92,6 +92,7 @@ func main() {
 		}
 		s.peak()
 		s.round()
+		s.narrowF16()
 	}
 	paired := avx512
 	paired.name, paired.pairs = "BF16AVX512", true
