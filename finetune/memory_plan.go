@@ -122,15 +122,15 @@ func maxMicroBatchTokens(rows []tasks.Features, batchSize, tokens int) int {
 	return min(largestBatch, max(tokens, longest))
 }
 
-// cacheTokens returns how many tokens the texts can have that an evaluation generates at once; 0 if it generates none.
-func (r *run) cacheTokens() int {
+// generated returns how many texts an evaluation generates at once, and how many tokens they can have in all; 0 if it generates none.
+func (r *run) generated() (texts, tokens int) {
 	g, ok := r.task.(tasks.Generator)
 	kind := r.model.Head().Kind
-	texts := min(r.config.Eval.Examples, len(r.evalRows), evaluate.GenerateBatch)
+	texts = min(r.config.Eval.Examples, len(r.evalRows), evaluate.GenerateBatch)
 	if !ok || texts == 0 || kind != head.CausalLM && kind != head.Seq2SeqLM {
-		return 0
+		return 0, 0
 	}
-	return maxMicroBatchTokens(r.evalRows, texts, math.MaxInt) + texts*g.Generation().MaxNewTokens
+	return texts, maxMicroBatchTokens(r.evalRows, texts, math.MaxInt) + texts*g.Generation().MaxNewTokens
 }
 
 // rowBytes is the memory of rows.
@@ -255,7 +255,7 @@ func (r *run) planMemory() error {
 		if r.config.Train.ReLoRASteps > 0 { // weights that adapters are merged into become float32, and are merged for each checkpoint
 			r.adapter.BaseWeights(func(w *model.Weight) { e.Weights, e.Saving = e.Weights+4*w.Size(), e.Saving+4*w.Size() })
 		}
-		e.Cache, e.Reading = 4*f.Cache*r.cacheTokens(), reading
+		e.Cache, e.Reading = 4*f.CacheValues(r.generated()), reading
 		e.Data = min(rowBytes(r.rows)+rowBytes(r.evalRows), e.Program)
 		e.Program -= e.Data // which has all that is there now
 		e.setGarbage()

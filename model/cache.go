@@ -9,7 +9,11 @@ type Cache struct {
 }
 
 // NewCache makes an empty cache for that many documents.
-func (m *Model) NewCache(documents int) *Cache {
+func (m *Model) NewCache(documents int) *Cache { return m.newCache(documents, false) }
+
+// newCache makes an empty cache. Where it is bounded, layers with a window forget what no later token sees (op.KV), and Crop takes
+// only 0.
+func (m *Model) newCache(documents int, bounded bool) *Cache {
 	c := &Cache{layers: make([][]*op.KV, m.Config().NumHiddenLayers)}
 	if s, ok := m.Backbone.(EncoderDecoder); ok {
 		n := s.NumDecoderLayers()
@@ -17,7 +21,7 @@ func (m *Model) NewCache(documents int) *Cache {
 	}
 	for i := range c.layers {
 		for range documents {
-			c.layers[i] = append(c.layers[i], &op.KV{})
+			c.layers[i] = append(c.layers[i], &op.KV{Bounded: bounded})
 		}
 	}
 	return c

@@ -1,8 +1,6 @@
 package model
 
 import (
-	"strings"
-
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/op"
 )
@@ -19,8 +17,21 @@ type Footprint struct {
 	Hidden, Head int
 	// Widest is the widest input or output of a linear layer.
 	Widest int
-	// Cache is what a Cache holds: keys and values.
-	Cache int
+	// Caches are what the layers' caches hold in generation: keys and values.
+	Caches []op.CacheFootprint
+}
+
+// CacheValues is how many float32 values the caches of texts hold in generation, which have that many tokens in all.
+func (f Footprint) CacheValues(texts, tokens int) int {
+	n := 0
+	for _, c := range f.Caches {
+		kept := tokens
+		if c.Window > 0 {
+			kept = min(tokens, texts*(c.Window+op.WindowChunk))
+		}
+		n += c.Values * kept
+	}
+	return n
 }
 
 // Training is the most that a micro-batch holds for each token: after the head's loss, or in the backward pass of a layer.
@@ -60,14 +71,7 @@ func (m *Model) Footprint(adapter string, bf16 bool) Footprint {
 			out, in := l.Dims()
 			f.Widest = max(f.Widest, out, in)
 		}
-		switch name := l.Path()[strings.LastIndexByte(l.Path(), '.')+1:]; name {
-		case "k_proj", "v_proj":
-			out, _ := l.Dims()
-			f.Cache += out
-		}
 	})
-	if f.Cache == 0 { // layers with other names: keys and values as wide as hidden states
-		f.Cache = 2 * f.Hidden * m.Config().NumHiddenLayers
-	}
+	f.Caches = op.CacheFootprints(func(p *op.Pass) { m.Forward(p, b, nil) })
 	return f
 }

@@ -15,7 +15,7 @@ import (
 // emit, where not nil, is called with every new token as it comes; with beams it is called when the text is complete. If it
 // returns false, that prompt's text ends. When ctx ends, Generate returns what there is and the context's error.
 func (m *Model) Generate(ctx context.Context, prompts [][]int32, s GenerationConfig, emit func(prompt int, id int32) bool) ([][]int32, error) {
-	g := &generation{m: m, s: s, emit: emit, out: make([][]int32, len(prompts)), cache: m.NewCache(len(prompts))}
+	g := &generation{m: m, s: s, emit: emit, out: make([][]int32, len(prompts)), cache: m.newCache(len(prompts), true)}
 	if err := g.begin(ctx, prompts); err != nil {
 		return nil, fmt.Errorf("model: generate: %w", err)
 	}

@@ -67,7 +67,7 @@ func (g *generation) share(ctx context.Context) (rest [][]int32, err error) {
 
 // read reads tokens into the cache of n documents.
 func (g *generation) read(ids []int32, from, n int) error {
-	origin := g.m.NewCache(1)
+	origin := g.m.newCache(1, true)
 	err := op.Inference(g.s.Adapter, func(p *op.Pass) error {
 		_, err := g.m.Logits(p, &Batch{IDs: ids}, []int{len(ids) - 1}, origin)
 		return err

@@ -64,6 +64,9 @@ func (s AttentionShape) scores(queries, keys int) int {
 func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape, cache []*KV) mat.Tensor {
 	a := &attention{pass: p, col: s.Heads * s.HeadDim, bounds: bounds, sources: bounds, rope: r, s: s, cache: cache}
 	rows, cols := dims(qkv)
+	if !s.Bidirectional {
+		p.meter.cache(2*s.KVHeads*s.HeadDim, s.Window)
+	}
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{qkv}, Params: s.params(), Rows: rows, Cols: a.col, Saves: true, keeps: rows * s.Heads,
 		rounds: a.precision(),
@@ -77,6 +80,9 @@ func Attention(p *Pass, qkv mat.Tensor, bounds []int, r *RoPE, s AttentionShape,
 			a.rotate(a.q, r.rotate)
 			a.store()
 			a.run(y)
+			for _, c := range cache {
+				c.trim(s)
+			}
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time("attention backward")()
@@ -101,6 +107,7 @@ func CrossAttention(p *Pass, q, kv mat.Tensor, bounds, sources []int, s Attentio
 	s.Bidirectional = true
 	a := &attention{pass: p, bounds: bounds, sources: sources, s: s}
 	rows, cols := dims(q)
+	p.meter.cache(2*s.KVHeads*s.HeadDim, 0)
 	return p.Apply(Operator{
 		Operands: []mat.Tensor{q, kv}, Rows: rows, Cols: cols, Saves: true, keeps: rows * s.Heads,
 		Forward: func(y tensor.Matrix) {
@@ -182,13 +189,13 @@ func (a *attention) heads(jobs int) {
 	}
 }
 
-// queries is the number of document d's queries, keys that of its keys, cached ones included.
+// queries is the number of document d's queries, keys that of its keys, those that its cache keeps included.
 func (a *attention) queries(d int) int { return a.bounds[d+1] - a.bounds[d] }
 
 func (a *attention) keys(d int) int {
 	switch {
 	case a.cache != nil:
-		return a.cache[d].Len
+		return a.cache[d].kept()
 	case a.s.AttentionLengths != nil:
 		return a.s.AttentionLengths[d]
 	}
@@ -254,14 +261,18 @@ func (a *attention) keysValues(d, kv int) (k, v tensor.Matrix) {
 }
 
 // tile is a run of queries [from, to) of a document, with the keys [lo, hi) that any of them sees; past is the number of keys
-// before the first query's.
-type tile struct{ from, to, lo, hi, past int }
+// before the first query's, and forgotten that of those before these.
+type tile struct{ from, to, lo, hi, past, forgotten int }
 
-// tiles calls f for tile after tile.
-func (a *attention) tiles(queries, keys int, f func(tile)) {
+// tiles calls f for tile after tile of document d.
+func (a *attention) tiles(d, keys int, f func(tile)) {
+	queries, forgotten := a.queries(d), 0
+	if a.cache != nil {
+		forgotten = a.cache[d].first
+	}
 	past, step := keys-queries, a.s.queryTile()
 	for from := 0; from < queries; from += step {
-		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past}
+		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past, forgotten: forgotten}
 		switch {
 		case !a.s.Bidirectional && a.s.Window > 0:
 			w.lo, w.hi = max(0, past+from-a.s.Window+1), past+w.to
@@ -315,7 +326,7 @@ func (a *attention) forward(d, kv int) {
 	defer memory.put(buf)
 	for h := kv * group; h < (kv+1)*group; h++ {
 		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
-		a.tiles(queries, k.Rows, func(w tile) {
+		a.tiles(d, k.Rows, func(w tile) {
 			var sums [2 * queryTile]softmaxSum
 			for i := range sums {
 				sums[i] = a.softmaxSum(h)
@@ -347,7 +358,7 @@ func (a *attention) part(w tile, d, h int, q, k, v, y tensor.Matrix, beta float3
 // same keys and values, so they are the rows of one product.
 func (a *attention) single(d, h, group int, k, v tensor.Matrix) {
 	row, dim := a.bounds[d], a.s.HeadDim
-	a.tiles(1, k.Rows, func(w tile) {
+	a.tiles(d, k.Rows, func(w tile) {
 		n := w.hi - w.lo
 		buf, scores := memory.get(group * n)
 		defer memory.put(buf)
@@ -409,7 +420,7 @@ func (a *attention) scale(w tile, i int) float32 {
 	if a.s.QueryScale == nil {
 		return a.s.Scale
 	}
-	return a.s.Scale * a.s.QueryScale(w.position(i))
+	return a.s.Scale * a.s.QueryScale(w.forgotten+w.position(i))
 }
 
 // score turns the products s of query i with keys, from the tile's column from on, into scores.

@@ -28,7 +28,7 @@ func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
 	group := a.s.Heads / a.s.KVHeads
 	for g.h = kv * group; g.h < (kv+1)*group; g.h++ {
 		g.q, g.y, g.dq, g.dy = a.head(a.q, d, g.h), a.head(a.y, d, g.h), a.head(dq, d, g.h), a.head(gy, d, g.h)
-		a.tiles(a.queries(d), g.k.Rows, g.tile)
+		a.tiles(d, g.k.Rows, g.tile)
 	}
 }
 

@@ -70,7 +70,7 @@ func (b biases) at(values []float32, w tile, i, h, from, n int) []float32 {
 	return values[h*b.width():][first : first+n]
 }
 
-// position is the position of query i of the tile.
+// position is that of query i of the tile, counted from the first key that is kept.
 func (w tile) position(i int) int { return max(w.past, 0) + i }
 
 // termGrads are the gradients of biases and sinks of one document, by head.

@@ -20,8 +20,33 @@ func Footprints(bf16 bool, f func(p *Pass)) []Footprint {
 	return m.found
 }
 
+// CacheFootprint is what a KV of a layer holds of a document.
+type CacheFootprint struct {
+	// Values is the number of float32 values for each token.
+	Values int
+	// Window is the layer's window, of which a bounded KV keeps the tokens, and WindowChunk more; 0 is all tokens.
+	Window int
+}
+
+// CacheFootprints are those of the layers of a decoder that f runs, in their order. No operator is run.
+func CacheFootprints(f func(p *Pass)) []CacheFootprint {
+	m := &meter{}
+	f(&Pass{Grad: true, meter: m})
+	return m.caches
+}
+
 // meter is in a pass that computes nothing.
-type meter struct{ found []Footprint }
+type meter struct {
+	found  []Footprint
+	caches []CacheFootprint
+}
+
+// cache notes what a layer would cache.
+func (m *meter) cache(values, window int) {
+	if m != nil {
+		m.caches = append(m.caches, CacheFootprint{values, window})
+	}
+}
 
 // measure estimates what the scope's operators hold, by the same rules as run.
 func (s *scope) measure(result, own *Tensor) {

@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/nlpodyssey/spago/mat"
 	"github.com/nlpodyssey/spago/nn"
@@ -39,6 +40,7 @@ func GatedDelta(p *Pass, qkv, ba mat.Tensor, bounds []int, w DeltaWeights, s Del
 	g := &gatedDelta{pass: p, bounds: bounds, w: w, s: s}
 	rows, cols := dims(qkv)
 	_, baCols := dims(ba)
+	p.meter.cache(cols+baCols, s.Kernel)
 	o := Operator{Operands: []mat.Tensor{qkv, ba}, Rows: rows, Cols: s.ValueHeads * s.ValueDim}
 	for _, q := range []*nn.Param{w.PConv, w.PDecay, w.PTimeBias} {
 		if RequiresGrad(q) {
@@ -55,6 +57,9 @@ func GatedDelta(p *Pass, qkv, ba mat.Tensor, bounds []int, w DeltaWeights, s Del
 				run = run.after(cache[d], s)
 			}
 			tensor.Parallel(s.ValueHeads, func(h int) { g.forward(run, h) })
+			if cache != nil {
+				cache[d].trimRows(cols+baCols, s)
+			}
 		}
 	}
 	o.Backward = func(gy *Tensor) []*Tensor {
@@ -92,23 +97,31 @@ type deltaRun struct {
 
 // after appends the run's tokens to a cache, and returns the run from the state of the cache on.
 func (r deltaRun) after(c *KV, s DeltaShape) deltaRun {
-	width, n := r.x.Cols+r.ba.Cols, c.Len
+	width := r.x.Cols + r.ba.Cols
 	if c.state == nil {
 		c.state = make([]float32, s.ValueHeads*s.KeyDim*s.ValueDim)
 	}
-	if c.stateLen != n { // tokens were taken out again
+	c.first = min(c.first, c.Len)
+	if c.stateLen != c.Len { // tokens were taken out again
 		clear(c.state)
 		c.stateLen = 0
 	}
-	c.rows = c.rows[:n*width]
+	c.rows = c.rows[:c.kept()*width]
 	for i := range r.x.Rows {
 		c.rows = append(append(c.rows, r.x.Row(i)...), r.ba.Row(i)...)
 	}
 	c.Len += r.x.Rows
-	all := tensor.View(c.rows, c.Len, width)
-	out := deltaRun{x: all.Slice(0, 0, c.Len, r.x.Cols), ba: all.Slice(0, r.x.Cols, c.Len, r.ba.Cols), y: r.y, first: c.stateLen, state: c.state}
+	all := tensor.View(c.rows, c.kept(), width)
+	out := deltaRun{x: all.Slice(0, 0, c.kept(), r.x.Cols), ba: all.Slice(0, r.x.Cols, c.kept(), r.ba.Cols), y: r.y, first: c.stateLen - c.first, state: c.state}
 	c.stateLen = c.Len
 	return out
+}
+
+// trimRows forgets the rows that no later convolution reads, where those are more than a chunk.
+func (c *KV) trimRows(width int, s DeltaShape) {
+	if n := c.kept() - s.Kernel + 1; c.Bounded && n > WindowChunk {
+		c.rows, c.first = slices.Clone(c.rows[n*width:]), c.first+n
+	}
 }
 
 // convolve writes the sums of the convolution, and SiLU of them, for n channels from column c on and token t.

@@ -32,7 +32,7 @@ type fileRow struct {
 // fileCases calls f with each case. dir holds its files.
 func fileCases(t testing.TB, f func(c *fileCase, dir string)) {
 	t.Helper()
-	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "files.jsonl")), func(_ int, raw []byte) {
+	each := func(_ int, raw []byte) {
 		var c fileCase
 		if err := json.Unmarshal(raw, &c); err != nil {
 			t.Fatal(err)
@@ -44,7 +44,9 @@ func fileCases(t testing.TB, f func(c *fileCase, dir string)) {
 			}
 		}
 		f(&c, dir)
-	})
+	}
+	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "files.jsonl")), each)
+	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "classes.jsonl")), each)
 }
 
 func TestFiles(t *testing.T) {

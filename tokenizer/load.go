@@ -21,6 +21,8 @@ import (
 //	vocab.json, merges.txt                         BART's, RoBERTa's and GPT-2's byte-level BPE
 //	spiece.model, tokenizer.model,
 //	sentencepiece.bpe.model                        SentencePiece, Unigram or BPE
+//	tekken.json                                    Mistral's byte-level BPE, by ranks
+//	tokenizer.model, NAME.tiktoken                 tiktoken's byte-level BPE, by ranks: Llama 3, Qwen, gpt-oss
 //	source.spm, target.spm, vocab.json             Marian: SentencePiece with a vocabulary of its own
 //
 // Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
@@ -135,7 +137,7 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	if err := t.configure(c); err != nil {
 		return err
 	}
-	if err := t.setTemplate(class); err != nil {
+	if err := t.setTemplate(class, c); err != nil {
 		return err
 	}
 	if _, ok := t.normalizer.(*spmNormalizer); ok {
@@ -168,6 +170,9 @@ func (c *tokenizerConfig) addOldTokens(raw []byte) error {
 
 // class finds out what kind of tokenizer the folder has.
 func (d folder) class(c *tokenizerConfig) (*tokenClass, error) {
+	if name, err := d.ranksFile(); err != nil || name != "" {
+		return ranksClass(name), err
+	}
 	name := strings.TrimSuffix(c.Class, "Fast")
 	if name != "" && name != "PreTrainedTokenizer" && name != "TokenizersBackend" {
 		if class := tokenClasses[name]; class != nil {
@@ -226,6 +231,6 @@ func (d folder) classByFiles(configured bool) (*tokenClass, error) {
 			return &tokenClass{build: buildSPM}, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: want tokenizer.json, vocab.txt, vocab.json with merges.txt, source.spm with vocab.json, or one of %s",
+	return nil, fmt.Errorf("%w: want tokenizer.json, tekken.json, vocab.txt, vocab.json with merges.txt, source.spm with vocab.json, or one of %s",
 		ErrNoTokenizer, strings.Join(spmNames, ", "))
 }

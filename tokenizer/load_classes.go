@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +29,11 @@ type classOptions struct {
 	Offset         *int  `json:"offset"`    // of Pegasus
 	Legacy         *bool `json:"legacy"`    // of SentencePiece: text after an added token begins like a new one
 	SeparateVocabs bool  `json:"separate_vocabs"`
-	layout         spmLayout
-	language       bool // a text may begin with >>xx<<
+	// Of mBART and NLLB: the language of texts; and that it stands at their end, as NLLB once had it.
+	SourceLanguage  string `json:"src_lang"`
+	LegacyBehaviour bool   `json:"legacy_behaviour"`
+	layout          spmLayout
+	language        bool // a text may begin with >>xx<<
 }
 
 var (
@@ -46,6 +50,10 @@ func init() {
 	roberta := &tokenClass{build: buildByteLevel, tokens: robertaTokens, single: "cls A sep", pair: "cls A sep sep B sep", maskLStrip: true}
 	xlmRoberta := *roberta
 	xlmRoberta.build, xlmRoberta.prepare = buildSPM, prepareXLMRoberta
+	mbart := xlmRoberta
+	mbart.prepare = prepareMBart
+	mbart50, nllb := mbart, mbart
+	mbart50.prepare, nllb.prepare = prepareMBart50, prepareNLLB
 	camembert := xlmRoberta
 	camembert.prepare = prepareCamembert
 	pegasusTokens := map[string]string{"eos": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask_2>"}
@@ -54,7 +62,9 @@ func init() {
 		"BertTokenizer": bert, "DistilBertTokenizer": bert, "ElectraTokenizer": bert, "MobileBertTokenizer": bert,
 		"RobertaTokenizer": roberta, "BartTokenizer": roberta, "LongformerTokenizer": roberta, "LEDTokenizer": roberta,
 		"GPT2Tokenizer":       {build: buildByteLevel, tokens: map[string]string{"bos": gptEnd, "eos": gptEnd, "unk": gptEnd}, addBOS: &no},
+		"Qwen2Tokenizer":      {build: buildQwen2, tokens: map[string]string{"eos": gptEnd, "pad": gptEnd, "unk": gptEnd}},
 		"XLMRobertaTokenizer": &xlmRoberta, "CamembertTokenizer": &camembert,
+		"MBartTokenizer": &mbart, "MBart50Tokenizer": &mbart50, "NllbTokenizer": &nllb,
 		"T5Tokenizer":      {build: buildSPM, tokens: t5Tokens, single: "A eos", pair: "A eos B eos", prepare: prepareT5},
 		"PegasusTokenizer": {build: buildSPM, tokens: pegasusTokens, single: "A eos", pair: "A B eos", prepare: preparePegasus},
 		"MarianTokenizer":  {build: buildMarian, tokens: t5Tokens, single: "A eos", pair: "A B eos", prepare: prepareMarian},
@@ -69,7 +79,10 @@ var modelClasses = map[string]string{
 	"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer", "mobilebert": "MobileBertTokenizer",
 	"roberta": "RobertaTokenizer", "bart": "BartTokenizer", "longformer": "LongformerTokenizer", "led": "LEDTokenizer",
 	"gpt2": "GPT2Tokenizer", "xlm-roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
-	"pegasus": "PegasusTokenizer", "marian": "MarianTokenizer", "llama": "LlamaTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer",
+	"pegasus": "PegasusTokenizer", "marian": "MarianTokenizer", "llama": "LlamaTokenizer", "mistral": "LlamaTokenizer",
+	"mixtral": "LlamaTokenizer", "phi3": "LlamaTokenizer", "gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer", "gemma3": "GemmaTokenizer",
+	"gemma3_text": "GemmaTokenizer", "qwen2": "Qwen2Tokenizer", "qwen3": "Qwen2Tokenizer", "qwen2_moe": "Qwen2Tokenizer", "qwen3_moe": "Qwen2Tokenizer",
+	"mbart": "MBartTokenizer",
 }
 
 // setDefaults fills in what the configuration leaves out.
@@ -96,15 +109,22 @@ func (class *tokenClass) setDefaults(c *tokenizerConfig, opts *classOptions) {
 }
 
 // setTemplate makes the class's template, unless there already is one.
-func (t *Tokenizer) setTemplate(class *tokenClass) error {
+func (t *Tokenizer) setTemplate(class *tokenClass, c *tokenizerConfig) error {
 	if t.post.template != nil || class.single == "" {
 		return nil
 	}
-	single, err := t.templateParts(class.single)
+	if c.source != "" {
+		id, ok := t.ID(c.source)
+		if !ok {
+			return fmt.Errorf("there is no token %q for the language of texts; want it in src_lang, and in additional_special_tokens, of tokenizer_config.json", c.source)
+		}
+		t.named["src_token"] = id
+	}
+	single, err := t.templateParts(cmp.Or(c.single, class.single))
 	if err != nil {
 		return err
 	}
-	pair, err := t.templateParts(class.pair)
+	pair, err := t.templateParts(cmp.Or(c.pair, class.pair))
 	t.post.template = &template{single: single, pair: pair}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -26,6 +27,25 @@ func buildByteLevel(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenize
 	if c.Cls != nil && orTrue(opts.TrimOffsets) { // RoBERTa and BART
 		t.post.trims = []trimmer{{orFalse(opts.AddPrefixSpace)}}
 	}
+	return t, nil
+}
+
+// buildQwen2 reads the same files for Qwen 2 and 3, which compose characters first and cut words in a way of their own.
+func buildQwen2(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
+	t, err := buildByteLevel(d, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	pattern, err := llamacpp.Pattern("qwen2")
+	if err != nil {
+		return nil, err
+	}
+	split, err := newWordSplit(pattern)
+	if err != nil {
+		return nil, err
+	}
+	t.normalizer = unicodeForms["NFC"]
+	t.preTokenizers = []preTokenizer{split, byteLevelSplit{orFalse(opts.AddPrefixSpace), false}}
 	return t, nil
 }
 

@@ -118,3 +118,9 @@ func preTokenizerOf(raw json.RawMessage, whole, nfc bool) (preTokenizer, error) 
 func unknownPreTokenizer(raw json.RawMessage) error {
 	return fmt.Errorf("tokenizer.json: llama.cpp has no name for the pre_tokenizer %s: %w", wording.Clip(raw, 120), ErrUnsupported)
 }
+
+// Pattern is the regular expression by which byte-level BPE cuts a text, by llama.cpp's name for it.
+func Pattern(name string) (string, error) {
+	p, err := preTokenizerNamed(name)
+	return p.regex, err
+}

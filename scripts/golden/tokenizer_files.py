@@ -146,7 +146,23 @@ def classes():
     both = marian()
     yield "marian separate", dict(both, **{"target_vocab.json": json.dumps({k: v + (v > 1) * 3 for k, v in json.loads(both["vocab.json"]).items() if not k.startswith(">>")})}), {"tokenizer_class": "MarianTokenizer", "separate_vocabs": True}, PLAIN
 
+def more_classes():
+    mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": True, "special": True}
+    words = dict(model_type="bpe", byte_fallback=True, vocab_size=360, remove_extra_whitespaces=False)
+    yield "qwen2", byte_level(["<|endoftext|>", "<|im_start|>", "<|im_end|>"]), {"tokenizer_class": "Qwen2Tokenizer", "additional_special_tokens": ["<|im_start|>", "<|im_end|>"]}, TEXTS + ["<|im_start|>a\n123<|im_end|>"]
+    yield "gemma", {"tokenizer.model": train(**words, add_dummy_prefix=False, pad_id=0, eos_id=1, bos_id=2, unk_id=3, pad_piece="<pad>", eos_piece="<eos>", bos_piece="<bos>",
+        user_defined_symbols=["<mask>"])}, {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True, "add_eos_token": False}, PLAIN[:8] + ["  two  spaces", "a\n\nb", "中文 😀", "<bos>a<eos>"]
+    langs = ["ace_Arab", "deu_Latn", "eng_Latn", "fra_Latn", "zul_Latn"]
+    yield "nllb", {"sentencepiece.bpe.model": train(model_type="bpe", vocab_size=120)}, {"tokenizer_class": "NllbTokenizer", "src_lang": "deu_Latn", "additional_special_tokens": langs, "mask_token": mask}, PLAIN[:8] + ["fra_Latn the king"]
+    yield "nllb legacy", {"sentencepiece.bpe.model": train(model_type="bpe", vocab_size=120)}, {"tokenizer_class": "NllbTokenizer", "legacy_behaviour": True, "src_lang": "eng_Latn", "additional_special_tokens": langs, "mask_token": mask}, PLAIN[:8]
+    yield "mbart", {"sentencepiece.bpe.model": train(vocab_size=80)}, {"tokenizer_class": "MBartTokenizer", "src_lang": "ro_RO"}, PLAIN[:8] + ["de_DE the king"]
+    yield "mbart50", {"sentencepiece.bpe.model": train(vocab_size=80)}, {"tokenizer_class": "MBart50Tokenizer", "src_lang": "gl_ES"}, PLAIN[:8]
+
 random.seed(7)
+if sys.argv[1:] == ["classes"]:  # tokenizer/testdata/classes.jsonl.gz, with transformers 5.23 and sentencepiece 0.2.3
+    lines = "".join(json.dumps(class_case(*c), ensure_ascii=False) + "\n" for c in more_classes())
+    open("tokenizer/testdata/classes.jsonl.gz", "wb").write(gzip.compress(lines.encode(), 9, mtime=0))
+    sys.exit()
 n = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 texts = TEXTS + [fill(random.choice(["", " ", "  "])) for _ in range(n)]
 cases = [raw_case(name, blob, texts) for name, blob in RAW.items()] + [class_case(*c) for c in classes()]
