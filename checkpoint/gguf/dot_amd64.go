@@ -5,7 +5,7 @@ import "github.com/spagotune/spagotune/internal/cpu"
 // dotRows is the number of rows that dotVectors multiplies at once, 0 where the level has no kernel for the type.
 func dotRows(t Type) int {
 	switch t {
-	case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4K, Q5K, Q6K:
+	case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K, IQ4NL, IQ4XS, MXFP4:
 	default:
 		return 0
 	}
@@ -46,6 +46,16 @@ func dotAVX512(t Type, n int, src *byte, ld int, x, out *float32) {
 		dotQ5KAVX512(n, src, ld, x, out)
 	case Q6K:
 		dotQ6KAVX512(n, src, ld, x, out)
+	case Q2K:
+		dotQ2KAVX512(n, src, ld, x, out)
+	case Q3K:
+		dotQ3KAVX512(n, src, ld, x, out)
+	case IQ4NL:
+		dotIQ4NLAVX512(n, src, ld, x, out)
+	case IQ4XS:
+		dotIQ4XSAVX512(n, src, ld, x, out)
+	case MXFP4:
+		dotMXFP4AVX512(n, src, ld, x, out)
 	}
 }
 
@@ -67,5 +77,15 @@ func dotAVX2(t Type, n int, src *byte, ld int, x, out *float32) {
 		dotQ5KAVX2(n, src, ld, x, out)
 	case Q6K:
 		dotQ6KAVX2(n, src, ld, x, out)
+	case Q2K:
+		dotQ2KAVX2(n, src, ld, x, out)
+	case Q3K:
+		dotQ3KAVX2(n, src, ld, x, out)
+	case IQ4NL:
+		dotIQ4NLAVX2(n, src, ld, x, out)
+	case IQ4XS:
+		dotIQ4XSAVX2(n, src, ld, x, out)
+	case MXFP4:
+		dotMXFP4AVX2(n, src, ld, x, out)
 	}
 }

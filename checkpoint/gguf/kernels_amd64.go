@@ -52,6 +52,56 @@ func unpackQ80AVX512(n int, src *byte, dst *float32)
 //go:noescape
 func dotQ80AVX512(n int, src *byte, ld int, x *float32, out *float32)
 
+// unpackIQ4NLAVX512 unpacks n blocks of 32 values in 18 bytes.
+//
+//go:noescape
+func unpackIQ4NLAVX512(n int, src *byte, dst *float32)
+
+// dotIQ4NLAVX512 multiplies n blocks of each of 4 rows with x: blocks of 32 values in 18 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotIQ4NLAVX512(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackMXFP4AVX512 unpacks n blocks of 32 values in 17 bytes.
+//
+//go:noescape
+func unpackMXFP4AVX512(n int, src *byte, dst *float32)
+
+// dotMXFP4AVX512 multiplies n blocks of each of 4 rows with x: blocks of 32 values in 17 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotMXFP4AVX512(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackIQ4XSAVX512 unpacks n blocks of 256 values in 136 bytes.
+//
+//go:noescape
+func unpackIQ4XSAVX512(n int, src *byte, dst *float32)
+
+// dotIQ4XSAVX512 multiplies n blocks of each of 4 rows with x: blocks of 256 values in 136 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotIQ4XSAVX512(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackQ2KAVX512 unpacks n blocks of 256 values in 84 bytes.
+//
+//go:noescape
+func unpackQ2KAVX512(n int, src *byte, dst *float32)
+
+// dotQ2KAVX512 multiplies n blocks of each of 4 rows with x: blocks of 256 values in 84 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotQ2KAVX512(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackQ3KAVX512 unpacks n blocks of 256 values in 110 bytes.
+//
+//go:noescape
+func unpackQ3KAVX512(n int, src *byte, dst *float32)
+
+// dotQ3KAVX512 multiplies n blocks of each of 4 rows with x: blocks of 256 values in 110 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotQ3KAVX512(n int, src *byte, ld int, x *float32, out *float32)
+
 // unpackQ4KAVX512 unpacks n blocks of 256 values in 144 bytes.
 //
 //go:noescape
@@ -131,6 +181,56 @@ func unpackQ80AVX2(n int, src *byte, dst *float32)
 //
 //go:noescape
 func dotQ80AVX2(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackIQ4NLAVX2 unpacks n blocks of 32 values in 18 bytes.
+//
+//go:noescape
+func unpackIQ4NLAVX2(n int, src *byte, dst *float32)
+
+// dotIQ4NLAVX2 multiplies n blocks of each of 2 rows with x: blocks of 32 values in 18 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotIQ4NLAVX2(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackMXFP4AVX2 unpacks n blocks of 32 values in 17 bytes.
+//
+//go:noescape
+func unpackMXFP4AVX2(n int, src *byte, dst *float32)
+
+// dotMXFP4AVX2 multiplies n blocks of each of 2 rows with x: blocks of 32 values in 17 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotMXFP4AVX2(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackIQ4XSAVX2 unpacks n blocks of 256 values in 136 bytes.
+//
+//go:noescape
+func unpackIQ4XSAVX2(n int, src *byte, dst *float32)
+
+// dotIQ4XSAVX2 multiplies n blocks of each of 2 rows with x: blocks of 256 values in 136 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotIQ4XSAVX2(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackQ2KAVX2 unpacks n blocks of 256 values in 84 bytes.
+//
+//go:noescape
+func unpackQ2KAVX2(n int, src *byte, dst *float32)
+
+// dotQ2KAVX2 multiplies n blocks of each of 2 rows with x: blocks of 256 values in 84 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotQ2KAVX2(n int, src *byte, ld int, x *float32, out *float32)
+
+// unpackQ3KAVX2 unpacks n blocks of 256 values in 110 bytes.
+//
+//go:noescape
+func unpackQ3KAVX2(n int, src *byte, dst *float32)
+
+// dotQ3KAVX2 multiplies n blocks of each of 2 rows with x: blocks of 256 values in 110 bytes, ld bytes from row to row.
+//
+//go:noescape
+func dotQ3KAVX2(n int, src *byte, ld int, x *float32, out *float32)
 
 // unpackQ4KAVX2 unpacks n blocks of 256 values in 144 bytes.
 //

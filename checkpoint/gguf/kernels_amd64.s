@@ -859,6 +859,3890 @@ loop:
 	VZEROUPPER
 	RET
 
+// func unpackIQ4NLAVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX512F, F16C
+TEXT ·unpackIQ4NLAVX512(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS iq4nl<>+0(SB), Z9
+
+loop:
+	VCVTPH2PS    (SI), X6
+	VBROADCASTSS X6, Z6
+	VMOVDQU      2(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, (DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 64(DI)
+	ADDQ         $0x00000012, SI
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA nibbles<>+0(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+4(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+8(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+12(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+16(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+20(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+24(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+28(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+32(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+36(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+40(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+44(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+48(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+52(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+56(SB)/4, $0x0f0f0f0f
+DATA nibbles<>+60(SB)/4, $0x0f0f0f0f
+GLOBL nibbles<>(SB), RODATA|NOPTR, $64
+
+DATA iq4nl<>+0(SB)/4, $0xbfad9881
+DATA iq4nl<>+4(SB)/4, $0xf6eaddcf
+DATA iq4nl<>+8(SB)/4, $0x26190d01
+DATA iq4nl<>+12(SB)/4, $0x71594535
+DATA iq4nl<>+16(SB)/4, $0xbfad9881
+DATA iq4nl<>+20(SB)/4, $0xf6eaddcf
+DATA iq4nl<>+24(SB)/4, $0x26190d01
+DATA iq4nl<>+28(SB)/4, $0x71594535
+DATA iq4nl<>+32(SB)/4, $0xbfad9881
+DATA iq4nl<>+36(SB)/4, $0xf6eaddcf
+DATA iq4nl<>+40(SB)/4, $0x26190d01
+DATA iq4nl<>+44(SB)/4, $0x71594535
+DATA iq4nl<>+48(SB)/4, $0xbfad9881
+DATA iq4nl<>+52(SB)/4, $0xf6eaddcf
+DATA iq4nl<>+56(SB)/4, $0x26190d01
+DATA iq4nl<>+60(SB)/4, $0x71594535
+GLOBL iq4nl<>(SB), RODATA|NOPTR, $64
+
+// func dotIQ4NLAVX512(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX512F, F16C, MMX+
+TEXT ·dotIQ4NLAVX512(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (SI)(R15*1), BX
+	VPXORD  Z18, Z18, Z18
+	LEAQ    (BX)(R15*1), DX
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(R15*1), R13
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS iq4nl<>+0(SB), Z9
+
+loop:
+	PREFETCHT1    (SI)(R15*4)
+	VCVTPH2PS     (SI), X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       2(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z16
+	PREFETCHT1    (BX)(R15*4)
+	VCVTPH2PS     (BX), X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       2(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z17
+	PREFETCHT1    (DX)(R15*4)
+	VCVTPH2PS     (DX), X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       2(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z18
+	PREFETCHT1    (R13)(R15*4)
+	VCVTPH2PS     (R13), X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       2(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z19
+	ADDQ          $0x00000012, SI
+	ADDQ          $0x00000012, BX
+	ADDQ          $0x00000012, DX
+	ADDQ          $0x00000012, R13
+	ADDQ          $0x00000080, DI
+	DECQ          CX
+	JNZ           loop
+	MOVQ          out+32(FP), DI
+	VMOVAPS       Z16, Z0
+	VEXTRACTF64X4 $0x01, Z16, Y6
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X6
+	VADDPS        X6, X0, X0
+	VMOVAPS       Z17, Z1
+	VEXTRACTF64X4 $0x01, Z17, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VMOVAPS       Z18, Z2
+	VEXTRACTF64X4 $0x01, Z18, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVAPS       Z19, Z3
+	VEXTRACTF64X4 $0x01, Z19, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X6
+	VADDPS        X6, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVLPS       X0, (DI)
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VMOVLPS       X2, 8(DI)
+	VZEROUPPER
+	RET
+
+// func unpackMXFP4AVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·unpackMXFP4AVX512(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS e2m1<>+0(SB), Z9
+
+loop:
+	MOVQ         CX, R10
+	MOVBLZX      (SI), CX
+	MOVL         $0x00200000, R8
+	SHLL         CL, R8
+	LEAL         -1(CX), R9
+	SHLL         $0x17, R9
+	CMPL         CX, $0x02
+	CMOVLCS      R8, R9
+	MOVQ         R10, CX
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Z6
+	VMOVDQU      1(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, (DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 64(DI)
+	ADDQ         $0x00000011, SI
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA e2m1<>+0(SB)/4, $0x03020100
+DATA e2m1<>+4(SB)/4, $0x0c080604
+DATA e2m1<>+8(SB)/4, $0xfdfeff00
+DATA e2m1<>+12(SB)/4, $0xf4f8fafc
+DATA e2m1<>+16(SB)/4, $0x03020100
+DATA e2m1<>+20(SB)/4, $0x0c080604
+DATA e2m1<>+24(SB)/4, $0xfdfeff00
+DATA e2m1<>+28(SB)/4, $0xf4f8fafc
+DATA e2m1<>+32(SB)/4, $0x03020100
+DATA e2m1<>+36(SB)/4, $0x0c080604
+DATA e2m1<>+40(SB)/4, $0xfdfeff00
+DATA e2m1<>+44(SB)/4, $0xf4f8fafc
+DATA e2m1<>+48(SB)/4, $0x03020100
+DATA e2m1<>+52(SB)/4, $0x0c080604
+DATA e2m1<>+56(SB)/4, $0xfdfeff00
+DATA e2m1<>+60(SB)/4, $0xf4f8fafc
+GLOBL e2m1<>(SB), RODATA|NOPTR, $64
+
+// func dotMXFP4AVX512(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·dotMXFP4AVX512(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (SI)(R15*1), BX
+	VPXORD  Z18, Z18, Z18
+	LEAQ    (BX)(R15*1), DX
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(R15*1), R13
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS e2m1<>+0(SB), Z9
+
+loop:
+	PREFETCHT1    (SI)(R15*4)
+	MOVQ          CX, R10
+	MOVBLZX       (SI), CX
+	MOVL          $0x00200000, R8
+	SHLL          CL, R8
+	LEAL          -1(CX), R9
+	SHLL          $0x17, R9
+	CMPL          CX, $0x02
+	CMOVLCS       R8, R9
+	MOVQ          R10, CX
+	VMOVD         R9, X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       1(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z16
+	PREFETCHT1    (BX)(R15*4)
+	MOVQ          CX, R10
+	MOVBLZX       (BX), CX
+	MOVL          $0x00200000, R8
+	SHLL          CL, R8
+	LEAL          -1(CX), R9
+	SHLL          $0x17, R9
+	CMPL          CX, $0x02
+	CMOVLCS       R8, R9
+	MOVQ          R10, CX
+	VMOVD         R9, X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       1(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z17
+	PREFETCHT1    (DX)(R15*4)
+	MOVQ          CX, R10
+	MOVBLZX       (DX), CX
+	MOVL          $0x00200000, R8
+	SHLL          CL, R8
+	LEAL          -1(CX), R9
+	SHLL          $0x17, R9
+	CMPL          CX, $0x02
+	CMOVLCS       R8, R9
+	MOVQ          R10, CX
+	VMOVD         R9, X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       1(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z18
+	PREFETCHT1    (R13)(R15*4)
+	MOVQ          CX, R10
+	MOVBLZX       (R13), CX
+	MOVL          $0x00200000, R8
+	SHLL          CL, R8
+	LEAL          -1(CX), R9
+	SHLL          $0x17, R9
+	CMPL          CX, $0x02
+	CMOVLCS       R8, R9
+	MOVQ          R10, CX
+	VMOVD         R9, X6
+	VBROADCASTSS  X6, Z6
+	VMOVDQU       1(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z19
+	ADDQ          $0x00000011, SI
+	ADDQ          $0x00000011, BX
+	ADDQ          $0x00000011, DX
+	ADDQ          $0x00000011, R13
+	ADDQ          $0x00000080, DI
+	DECQ          CX
+	JNZ           loop
+	MOVQ          out+32(FP), DI
+	VMOVAPS       Z16, Z0
+	VEXTRACTF64X4 $0x01, Z16, Y6
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X6
+	VADDPS        X6, X0, X0
+	VMOVAPS       Z17, Z1
+	VEXTRACTF64X4 $0x01, Z17, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VMOVAPS       Z18, Z2
+	VEXTRACTF64X4 $0x01, Z18, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVAPS       Z19, Z3
+	VEXTRACTF64X4 $0x01, Z19, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X6
+	VADDPS        X6, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVLPS       X0, (DI)
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VMOVLPS       X2, 8(DI)
+	VZEROUPPER
+	RET
+
+// func unpackIQ4XSAVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX512F, F16C
+TEXT ·unpackIQ4XSAVX512(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS iq4nl<>+0(SB), Z9
+
+loop:
+	VCVTPH2PS    (SI), X5
+	VBROADCASTSS X5, Z5
+	MOVWLZX      2(SI), R9
+	MOVBLZX      4(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      8(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, (DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 64(DI)
+	MOVBLZX      4(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x02, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      24(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 128(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 192(DI)
+	MOVBLZX      5(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      40(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 256(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 320(DI)
+	MOVBLZX      5(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x06, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      56(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 384(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 448(DI)
+	MOVBLZX      6(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x08, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      72(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 512(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 576(DI)
+	MOVBLZX      6(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0a, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      88(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 640(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 704(DI)
+	MOVBLZX      7(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0c, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      104(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 768(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 832(DI)
+	MOVBLZX      7(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0e, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVDQU      120(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 896(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 960(DI)
+	ADDQ         $0x00000088, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotIQ4XSAVX512(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX512F, F16C, MMX+
+TEXT ·dotIQ4XSAVX512(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (SI)(R15*1), BX
+	VPXORD  Z18, Z18, Z18
+	LEAQ    (BX)(R15*1), DX
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(R15*1), R13
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS iq4nl<>+0(SB), Z9
+
+loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	PREFETCHT1    128(SI)(R15*4)
+	VCVTPH2PS     (SI), X5
+	VBROADCASTSS  X5, Z5
+	MOVWLZX       2(SI), R9
+	MOVBLZX       4(SI), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       8(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z16
+	MOVBLZX       4(SI), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x02, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       24(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z16
+	MOVBLZX       5(SI), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x04, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       40(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z16
+	MOVBLZX       5(SI), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x06, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       56(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z16
+	MOVBLZX       6(SI), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x08, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       72(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z16
+	MOVBLZX       6(SI), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0a, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       88(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z16
+	MOVBLZX       7(SI), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0c, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       104(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z16
+	MOVBLZX       7(SI), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0e, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       120(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z16
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	PREFETCHT1    128(BX)(R15*4)
+	VCVTPH2PS     (BX), X5
+	VBROADCASTSS  X5, Z5
+	MOVWLZX       2(BX), R9
+	MOVBLZX       4(BX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       8(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z17
+	MOVBLZX       4(BX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x02, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       24(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z17
+	MOVBLZX       5(BX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x04, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       40(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z17
+	MOVBLZX       5(BX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x06, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       56(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z17
+	MOVBLZX       6(BX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x08, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       72(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z17
+	MOVBLZX       6(BX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0a, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       88(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z17
+	MOVBLZX       7(BX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0c, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       104(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z17
+	MOVBLZX       7(BX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0e, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       120(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z17
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	PREFETCHT1    128(DX)(R15*4)
+	VCVTPH2PS     (DX), X5
+	VBROADCASTSS  X5, Z5
+	MOVWLZX       2(DX), R9
+	MOVBLZX       4(DX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       8(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z18
+	MOVBLZX       4(DX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x02, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       24(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z18
+	MOVBLZX       5(DX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x04, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       40(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z18
+	MOVBLZX       5(DX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x06, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       56(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z18
+	MOVBLZX       6(DX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x08, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       72(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z18
+	MOVBLZX       6(DX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0a, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       88(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z18
+	MOVBLZX       7(DX), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0c, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       104(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z18
+	MOVBLZX       7(DX), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0e, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       120(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z18
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	PREFETCHT1    128(R13)(R15*4)
+	VCVTPH2PS     (R13), X5
+	VBROADCASTSS  X5, Z5
+	MOVWLZX       2(R13), R9
+	MOVBLZX       4(R13), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       8(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z19
+	MOVBLZX       4(R13), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x02, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       24(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z19
+	MOVBLZX       5(R13), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x04, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       40(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z19
+	MOVBLZX       5(R13), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x06, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       56(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z19
+	MOVBLZX       6(R13), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x08, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       72(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z19
+	MOVBLZX       6(R13), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0a, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       88(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z19
+	MOVBLZX       7(R13), R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0c, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       104(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z19
+	MOVBLZX       7(R13), R8
+	SHRL          $0x04, R8
+	ANDL          $0x0f, R8
+	MOVL          R9, R10
+	SHRL          $0x0e, R10
+	ANDL          $0x03, R10
+	SHLL          $0x04, R10
+	ORL           R10, R8
+	SUBL          $0x20, R8
+	VMOVD         R8, X6
+	VBROADCASTSS  X6, Z6
+	VCVTDQ2PS     Z6, Z6
+	VMULPS        Z5, Z6, Z6
+	VMOVDQU       120(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPSHUFB       X0, X9, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z19
+	VPAND         X8, X1, X1
+	VPSHUFB       X1, X9, X1
+	VPMOVSXBD     X1, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z19
+	ADDQ          $0x00000088, SI
+	ADDQ          $0x00000088, BX
+	ADDQ          $0x00000088, DX
+	ADDQ          $0x00000088, R13
+	ADDQ          $0x00000400, DI
+	DECQ          CX
+	JNZ           loop
+	MOVQ          out+32(FP), DI
+	VMOVAPS       Z16, Z0
+	VEXTRACTF64X4 $0x01, Z16, Y6
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X6
+	VADDPS        X6, X0, X0
+	VMOVAPS       Z17, Z1
+	VEXTRACTF64X4 $0x01, Z17, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VMOVAPS       Z18, Z2
+	VEXTRACTF64X4 $0x01, Z18, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVAPS       Z19, Z3
+	VEXTRACTF64X4 $0x01, Z19, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X6
+	VADDPS        X6, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVLPS       X0, (DI)
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VMOVLPS       X2, 8(DI)
+	VZEROUPPER
+	RET
+
+// func unpackQ2KAVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX512F, F16C
+TEXT ·unpackQ2KAVX512(SB), NOSPLIT, $128-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS pairs2<>+0(SB), Z10
+	VMOVUPS signs<>+0(SB), Z13
+
+loop:
+	VCVTPH2PS    80(SI), X6
+	VMOVSHDUP    X6, X7
+	VBROADCASTSS X6, Z6
+	VBROADCASTSS X7, Z7
+	VMOVDQU      (SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPAND        X8, X1, X1
+	VPMOVSXBD    X0, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (SP)
+	VPMOVSXBD    X1, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z7, Z2, Z2
+	VPXORD       Z13, Z2, Z2
+	VMOVUPS      Z2, 64(SP)
+	VBROADCASTSS (SP), Z6
+	VBROADCASTSS 64(SP), Z7
+	VMOVDQU      16(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, (DI)
+	VBROADCASTSS 4(SP), Z6
+	VBROADCASTSS 68(SP), Z7
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 64(DI)
+	VBROADCASTSS 8(SP), Z6
+	VBROADCASTSS 72(SP), Z7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 128(DI)
+	VBROADCASTSS 12(SP), Z6
+	VBROADCASTSS 76(SP), Z7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 192(DI)
+	VBROADCASTSS 16(SP), Z6
+	VBROADCASTSS 80(SP), Z7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 256(DI)
+	VBROADCASTSS 20(SP), Z6
+	VBROADCASTSS 84(SP), Z7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 320(DI)
+	VBROADCASTSS 24(SP), Z6
+	VBROADCASTSS 88(SP), Z7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 384(DI)
+	VBROADCASTSS 28(SP), Z6
+	VBROADCASTSS 92(SP), Z7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 448(DI)
+	VBROADCASTSS 32(SP), Z6
+	VBROADCASTSS 96(SP), Z7
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 512(DI)
+	VBROADCASTSS 36(SP), Z6
+	VBROADCASTSS 100(SP), Z7
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 576(DI)
+	VBROADCASTSS 40(SP), Z6
+	VBROADCASTSS 104(SP), Z7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 640(DI)
+	VBROADCASTSS 44(SP), Z6
+	VBROADCASTSS 108(SP), Z7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 704(DI)
+	VBROADCASTSS 48(SP), Z6
+	VBROADCASTSS 112(SP), Z7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 768(DI)
+	VBROADCASTSS 52(SP), Z6
+	VBROADCASTSS 116(SP), Z7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 832(DI)
+	VBROADCASTSS 56(SP), Z6
+	VBROADCASTSS 120(SP), Z7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 896(DI)
+	VBROADCASTSS 60(SP), Z6
+	VBROADCASTSS 124(SP), Z7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VADDPS       Z7, Z4, Z4
+	VMOVUPS      Z4, 960(DI)
+	ADDQ         $0x00000054, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA pairs2<>+0(SB)/4, $0x03030303
+DATA pairs2<>+4(SB)/4, $0x03030303
+DATA pairs2<>+8(SB)/4, $0x03030303
+DATA pairs2<>+12(SB)/4, $0x03030303
+DATA pairs2<>+16(SB)/4, $0x03030303
+DATA pairs2<>+20(SB)/4, $0x03030303
+DATA pairs2<>+24(SB)/4, $0x03030303
+DATA pairs2<>+28(SB)/4, $0x03030303
+DATA pairs2<>+32(SB)/4, $0x03030303
+DATA pairs2<>+36(SB)/4, $0x03030303
+DATA pairs2<>+40(SB)/4, $0x03030303
+DATA pairs2<>+44(SB)/4, $0x03030303
+DATA pairs2<>+48(SB)/4, $0x03030303
+DATA pairs2<>+52(SB)/4, $0x03030303
+DATA pairs2<>+56(SB)/4, $0x03030303
+DATA pairs2<>+60(SB)/4, $0x03030303
+GLOBL pairs2<>(SB), RODATA|NOPTR, $64
+
+DATA signs<>+0(SB)/4, $0x80000000
+DATA signs<>+4(SB)/4, $0x80000000
+DATA signs<>+8(SB)/4, $0x80000000
+DATA signs<>+12(SB)/4, $0x80000000
+DATA signs<>+16(SB)/4, $0x80000000
+DATA signs<>+20(SB)/4, $0x80000000
+DATA signs<>+24(SB)/4, $0x80000000
+DATA signs<>+28(SB)/4, $0x80000000
+DATA signs<>+32(SB)/4, $0x80000000
+DATA signs<>+36(SB)/4, $0x80000000
+DATA signs<>+40(SB)/4, $0x80000000
+DATA signs<>+44(SB)/4, $0x80000000
+DATA signs<>+48(SB)/4, $0x80000000
+DATA signs<>+52(SB)/4, $0x80000000
+DATA signs<>+56(SB)/4, $0x80000000
+DATA signs<>+60(SB)/4, $0x80000000
+GLOBL signs<>(SB), RODATA|NOPTR, $64
+
+// func dotQ2KAVX512(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX512F, F16C, MMX+
+TEXT ·dotQ2KAVX512(SB), NOSPLIT, $128-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (SI)(R15*1), BX
+	VPXORD  Z18, Z18, Z18
+	LEAQ    (BX)(R15*1), DX
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(R15*1), R13
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS pairs2<>+0(SB), Z10
+	VMOVUPS signs<>+0(SB), Z13
+
+loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	VCVTPH2PS     80(SI), X6
+	VMOVSHDUP     X6, X7
+	VBROADCASTSS  X6, Z6
+	VBROADCASTSS  X7, Z7
+	VMOVDQU       (SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPAND         X8, X1, X1
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z6, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VPMOVSXBD     X1, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z7, Z2, Z2
+	VPXORD        Z13, Z2, Z2
+	VMOVUPS       Z2, 64(SP)
+	VBROADCASTSS  (SP), Z6
+	VBROADCASTSS  64(SP), Z7
+	VMOVDQU       16(SI), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z16
+	VBROADCASTSS  4(SP), Z6
+	VBROADCASTSS  68(SP), Z7
+	VMOVDQU       32(SI), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z16
+	VBROADCASTSS  8(SP), Z6
+	VBROADCASTSS  72(SP), Z7
+	VMOVDQU       16(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z16
+	VBROADCASTSS  12(SP), Z6
+	VBROADCASTSS  76(SP), Z7
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z16
+	VBROADCASTSS  16(SP), Z6
+	VBROADCASTSS  80(SP), Z7
+	VMOVDQU       16(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z16
+	VBROADCASTSS  20(SP), Z6
+	VBROADCASTSS  84(SP), Z7
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z16
+	VBROADCASTSS  24(SP), Z6
+	VBROADCASTSS  88(SP), Z7
+	VMOVDQU       16(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z16
+	VBROADCASTSS  28(SP), Z6
+	VBROADCASTSS  92(SP), Z7
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z16
+	VBROADCASTSS  32(SP), Z6
+	VBROADCASTSS  96(SP), Z7
+	VMOVDQU       48(SI), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z16
+	VBROADCASTSS  36(SP), Z6
+	VBROADCASTSS  100(SP), Z7
+	VMOVDQU       64(SI), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z16
+	VBROADCASTSS  40(SP), Z6
+	VBROADCASTSS  104(SP), Z7
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z16
+	VBROADCASTSS  44(SP), Z6
+	VBROADCASTSS  108(SP), Z7
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z16
+	VBROADCASTSS  48(SP), Z6
+	VBROADCASTSS  112(SP), Z7
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z16
+	VBROADCASTSS  52(SP), Z6
+	VBROADCASTSS  116(SP), Z7
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z16
+	VBROADCASTSS  56(SP), Z6
+	VBROADCASTSS  120(SP), Z7
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z16
+	VBROADCASTSS  60(SP), Z6
+	VBROADCASTSS  124(SP), Z7
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	VCVTPH2PS     80(BX), X6
+	VMOVSHDUP     X6, X7
+	VBROADCASTSS  X6, Z6
+	VBROADCASTSS  X7, Z7
+	VMOVDQU       (BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPAND         X8, X1, X1
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z6, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VPMOVSXBD     X1, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z7, Z2, Z2
+	VPXORD        Z13, Z2, Z2
+	VMOVUPS       Z2, 64(SP)
+	VBROADCASTSS  (SP), Z6
+	VBROADCASTSS  64(SP), Z7
+	VMOVDQU       16(BX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z17
+	VBROADCASTSS  4(SP), Z6
+	VBROADCASTSS  68(SP), Z7
+	VMOVDQU       32(BX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z17
+	VBROADCASTSS  8(SP), Z6
+	VBROADCASTSS  72(SP), Z7
+	VMOVDQU       16(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z17
+	VBROADCASTSS  12(SP), Z6
+	VBROADCASTSS  76(SP), Z7
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z17
+	VBROADCASTSS  16(SP), Z6
+	VBROADCASTSS  80(SP), Z7
+	VMOVDQU       16(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z17
+	VBROADCASTSS  20(SP), Z6
+	VBROADCASTSS  84(SP), Z7
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z17
+	VBROADCASTSS  24(SP), Z6
+	VBROADCASTSS  88(SP), Z7
+	VMOVDQU       16(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z17
+	VBROADCASTSS  28(SP), Z6
+	VBROADCASTSS  92(SP), Z7
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z17
+	VBROADCASTSS  32(SP), Z6
+	VBROADCASTSS  96(SP), Z7
+	VMOVDQU       48(BX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z17
+	VBROADCASTSS  36(SP), Z6
+	VBROADCASTSS  100(SP), Z7
+	VMOVDQU       64(BX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z17
+	VBROADCASTSS  40(SP), Z6
+	VBROADCASTSS  104(SP), Z7
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z17
+	VBROADCASTSS  44(SP), Z6
+	VBROADCASTSS  108(SP), Z7
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z17
+	VBROADCASTSS  48(SP), Z6
+	VBROADCASTSS  112(SP), Z7
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z17
+	VBROADCASTSS  52(SP), Z6
+	VBROADCASTSS  116(SP), Z7
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z17
+	VBROADCASTSS  56(SP), Z6
+	VBROADCASTSS  120(SP), Z7
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z17
+	VBROADCASTSS  60(SP), Z6
+	VBROADCASTSS  124(SP), Z7
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	VCVTPH2PS     80(DX), X6
+	VMOVSHDUP     X6, X7
+	VBROADCASTSS  X6, Z6
+	VBROADCASTSS  X7, Z7
+	VMOVDQU       (DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPAND         X8, X1, X1
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z6, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VPMOVSXBD     X1, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z7, Z2, Z2
+	VPXORD        Z13, Z2, Z2
+	VMOVUPS       Z2, 64(SP)
+	VBROADCASTSS  (SP), Z6
+	VBROADCASTSS  64(SP), Z7
+	VMOVDQU       16(DX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z18
+	VBROADCASTSS  4(SP), Z6
+	VBROADCASTSS  68(SP), Z7
+	VMOVDQU       32(DX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z18
+	VBROADCASTSS  8(SP), Z6
+	VBROADCASTSS  72(SP), Z7
+	VMOVDQU       16(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z18
+	VBROADCASTSS  12(SP), Z6
+	VBROADCASTSS  76(SP), Z7
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z18
+	VBROADCASTSS  16(SP), Z6
+	VBROADCASTSS  80(SP), Z7
+	VMOVDQU       16(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z18
+	VBROADCASTSS  20(SP), Z6
+	VBROADCASTSS  84(SP), Z7
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z18
+	VBROADCASTSS  24(SP), Z6
+	VBROADCASTSS  88(SP), Z7
+	VMOVDQU       16(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z18
+	VBROADCASTSS  28(SP), Z6
+	VBROADCASTSS  92(SP), Z7
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z18
+	VBROADCASTSS  32(SP), Z6
+	VBROADCASTSS  96(SP), Z7
+	VMOVDQU       48(DX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z18
+	VBROADCASTSS  36(SP), Z6
+	VBROADCASTSS  100(SP), Z7
+	VMOVDQU       64(DX), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z18
+	VBROADCASTSS  40(SP), Z6
+	VBROADCASTSS  104(SP), Z7
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z18
+	VBROADCASTSS  44(SP), Z6
+	VBROADCASTSS  108(SP), Z7
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z18
+	VBROADCASTSS  48(SP), Z6
+	VBROADCASTSS  112(SP), Z7
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z18
+	VBROADCASTSS  52(SP), Z6
+	VBROADCASTSS  116(SP), Z7
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z18
+	VBROADCASTSS  56(SP), Z6
+	VBROADCASTSS  120(SP), Z7
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z18
+	VBROADCASTSS  60(SP), Z6
+	VBROADCASTSS  124(SP), Z7
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	VCVTPH2PS     80(R13), X6
+	VMOVSHDUP     X6, X7
+	VBROADCASTSS  X6, Z6
+	VBROADCASTSS  X7, Z7
+	VMOVDQU       (R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPAND         X8, X0, X0
+	VPAND         X8, X1, X1
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z6, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VPMOVSXBD     X1, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z7, Z2, Z2
+	VPXORD        Z13, Z2, Z2
+	VMOVUPS       Z2, 64(SP)
+	VBROADCASTSS  (SP), Z6
+	VBROADCASTSS  64(SP), Z7
+	VMOVDQU       16(R13), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z19
+	VBROADCASTSS  4(SP), Z6
+	VBROADCASTSS  68(SP), Z7
+	VMOVDQU       32(R13), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z19
+	VBROADCASTSS  8(SP), Z6
+	VBROADCASTSS  72(SP), Z7
+	VMOVDQU       16(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z19
+	VBROADCASTSS  12(SP), Z6
+	VBROADCASTSS  76(SP), Z7
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z19
+	VBROADCASTSS  16(SP), Z6
+	VBROADCASTSS  80(SP), Z7
+	VMOVDQU       16(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z19
+	VBROADCASTSS  20(SP), Z6
+	VBROADCASTSS  84(SP), Z7
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z19
+	VBROADCASTSS  24(SP), Z6
+	VBROADCASTSS  88(SP), Z7
+	VMOVDQU       16(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z19
+	VBROADCASTSS  28(SP), Z6
+	VBROADCASTSS  92(SP), Z7
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z19
+	VBROADCASTSS  32(SP), Z6
+	VBROADCASTSS  96(SP), Z7
+	VMOVDQU       48(R13), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z19
+	VBROADCASTSS  36(SP), Z6
+	VBROADCASTSS  100(SP), Z7
+	VMOVDQU       64(R13), X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z19
+	VBROADCASTSS  40(SP), Z6
+	VBROADCASTSS  104(SP), Z7
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z19
+	VBROADCASTSS  44(SP), Z6
+	VBROADCASTSS  108(SP), Z7
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z19
+	VBROADCASTSS  48(SP), Z6
+	VBROADCASTSS  112(SP), Z7
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z19
+	VBROADCASTSS  52(SP), Z6
+	VBROADCASTSS  116(SP), Z7
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z19
+	VBROADCASTSS  56(SP), Z6
+	VBROADCASTSS  120(SP), Z7
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z19
+	VBROADCASTSS  60(SP), Z6
+	VBROADCASTSS  124(SP), Z7
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VADDPS        Z7, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z19
+	ADDQ          $0x00000054, SI
+	ADDQ          $0x00000054, BX
+	ADDQ          $0x00000054, DX
+	ADDQ          $0x00000054, R13
+	ADDQ          $0x00000400, DI
+	DECQ          CX
+	JNZ           loop
+	MOVQ          out+32(FP), DI
+	VMOVAPS       Z16, Z0
+	VEXTRACTF64X4 $0x01, Z16, Y6
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X6
+	VADDPS        X6, X0, X0
+	VMOVAPS       Z17, Z1
+	VEXTRACTF64X4 $0x01, Z17, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VMOVAPS       Z18, Z2
+	VEXTRACTF64X4 $0x01, Z18, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVAPS       Z19, Z3
+	VEXTRACTF64X4 $0x01, Z19, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X6
+	VADDPS        X6, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVLPS       X0, (DI)
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VMOVLPS       X2, 8(DI)
+	VZEROUPPER
+	RET
+
+// func unpackQ3KAVX512(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, AVX512F, F16C
+TEXT ·unpackQ3KAVX512(SB), NOSPLIT, $64-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS pairs2<>+0(SB), Z10
+	VMOVUPS bits<>+0(SB), Z11
+	VMOVUPS fours<>+0(SB), Z12
+
+loop:
+	MOVWLZX      108(SI), AX
+	VMOVD        AX, X5
+	VCVTPH2PS    X5, X5
+	VBROADCASTSS X5, Z5
+	VMOVQ        96(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        X8, X0, X0
+	VPBROADCASTD 104(SI), X1
+	VPSRLVD      shifts<>+0(SB), X1, X1
+	VPAND        X10, X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       bytes32<>+0(SB), X0, X0
+	VPMOVSXBD    X0, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VMOVUPS      Z2, (SP)
+	VBROADCASTSS (SP), Z6
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, (DI)
+	VBROADCASTSS 4(SP), Z6
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 64(DI)
+	VBROADCASTSS 8(SP), Z6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 128(DI)
+	VBROADCASTSS 12(SP), Z6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 192(DI)
+	VBROADCASTSS 16(SP), Z6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 256(DI)
+	VBROADCASTSS 20(SP), Z6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 320(DI)
+	VBROADCASTSS 24(SP), Z6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 384(DI)
+	VBROADCASTSS 28(SP), Z6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 448(DI)
+	VBROADCASTSS 32(SP), Z6
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 512(DI)
+	VBROADCASTSS 36(SP), Z6
+	VMOVDQU      80(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 576(DI)
+	VBROADCASTSS 40(SP), Z6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 640(DI)
+	VBROADCASTSS 44(SP), Z6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 704(DI)
+	VBROADCASTSS 48(SP), Z6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 768(DI)
+	VBROADCASTSS 52(SP), Z6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 832(DI)
+	VBROADCASTSS 56(SP), Z6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 896(DI)
+	VBROADCASTSS 60(SP), Z6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 960(DI)
+	ADDQ         $0x0000006e, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA bits<>+0(SB)/4, $0x01010101
+DATA bits<>+4(SB)/4, $0x01010101
+DATA bits<>+8(SB)/4, $0x01010101
+DATA bits<>+12(SB)/4, $0x01010101
+DATA bits<>+16(SB)/4, $0x01010101
+DATA bits<>+20(SB)/4, $0x01010101
+DATA bits<>+24(SB)/4, $0x01010101
+DATA bits<>+28(SB)/4, $0x01010101
+DATA bits<>+32(SB)/4, $0x01010101
+DATA bits<>+36(SB)/4, $0x01010101
+DATA bits<>+40(SB)/4, $0x01010101
+DATA bits<>+44(SB)/4, $0x01010101
+DATA bits<>+48(SB)/4, $0x01010101
+DATA bits<>+52(SB)/4, $0x01010101
+DATA bits<>+56(SB)/4, $0x01010101
+DATA bits<>+60(SB)/4, $0x01010101
+GLOBL bits<>(SB), RODATA|NOPTR, $64
+
+DATA fours<>+0(SB)/4, $0x04040404
+DATA fours<>+4(SB)/4, $0x04040404
+DATA fours<>+8(SB)/4, $0x04040404
+DATA fours<>+12(SB)/4, $0x04040404
+DATA fours<>+16(SB)/4, $0x04040404
+DATA fours<>+20(SB)/4, $0x04040404
+DATA fours<>+24(SB)/4, $0x04040404
+DATA fours<>+28(SB)/4, $0x04040404
+DATA fours<>+32(SB)/4, $0x04040404
+DATA fours<>+36(SB)/4, $0x04040404
+DATA fours<>+40(SB)/4, $0x04040404
+DATA fours<>+44(SB)/4, $0x04040404
+DATA fours<>+48(SB)/4, $0x04040404
+DATA fours<>+52(SB)/4, $0x04040404
+DATA fours<>+56(SB)/4, $0x04040404
+DATA fours<>+60(SB)/4, $0x04040404
+GLOBL fours<>(SB), RODATA|NOPTR, $64
+
+DATA shifts<>+0(SB)/4, $0x00000000
+DATA shifts<>+4(SB)/4, $0x00000002
+DATA shifts<>+8(SB)/4, $0x00000004
+DATA shifts<>+12(SB)/4, $0x00000006
+DATA shifts<>+16(SB)/4, $0x00000000
+DATA shifts<>+20(SB)/4, $0x00000002
+DATA shifts<>+24(SB)/4, $0x00000004
+DATA shifts<>+28(SB)/4, $0x00000006
+DATA shifts<>+32(SB)/4, $0x00000000
+DATA shifts<>+36(SB)/4, $0x00000002
+DATA shifts<>+40(SB)/4, $0x00000004
+DATA shifts<>+44(SB)/4, $0x00000006
+DATA shifts<>+48(SB)/4, $0x00000000
+DATA shifts<>+52(SB)/4, $0x00000002
+DATA shifts<>+56(SB)/4, $0x00000004
+DATA shifts<>+60(SB)/4, $0x00000006
+GLOBL shifts<>(SB), RODATA|NOPTR, $64
+
+DATA bytes32<>+0(SB)/4, $0x20202020
+DATA bytes32<>+4(SB)/4, $0x20202020
+DATA bytes32<>+8(SB)/4, $0x20202020
+DATA bytes32<>+12(SB)/4, $0x20202020
+DATA bytes32<>+16(SB)/4, $0x20202020
+DATA bytes32<>+20(SB)/4, $0x20202020
+DATA bytes32<>+24(SB)/4, $0x20202020
+DATA bytes32<>+28(SB)/4, $0x20202020
+DATA bytes32<>+32(SB)/4, $0x20202020
+DATA bytes32<>+36(SB)/4, $0x20202020
+DATA bytes32<>+40(SB)/4, $0x20202020
+DATA bytes32<>+44(SB)/4, $0x20202020
+DATA bytes32<>+48(SB)/4, $0x20202020
+DATA bytes32<>+52(SB)/4, $0x20202020
+DATA bytes32<>+56(SB)/4, $0x20202020
+DATA bytes32<>+60(SB)/4, $0x20202020
+GLOBL bytes32<>(SB), RODATA|NOPTR, $64
+
+// func dotQ3KAVX512(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, AVX512F, F16C, MMX+
+TEXT ·dotQ3KAVX512(SB), NOSPLIT, $64-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	LEAQ    (SI)(R15*1), BX
+	VPXORD  Z18, Z18, Z18
+	LEAQ    (BX)(R15*1), DX
+	VPXORD  Z19, Z19, Z19
+	LEAQ    (DX)(R15*1), R13
+	VMOVUPS nibbles<>+0(SB), Z8
+	VMOVUPS pairs2<>+0(SB), Z10
+	VMOVUPS bits<>+0(SB), Z11
+	VMOVUPS fours<>+0(SB), Z12
+
+loop:
+	PREFETCHT1    (SI)(R15*4)
+	PREFETCHT1    64(SI)(R15*4)
+	MOVWLZX       108(SI), AX
+	VMOVD         AX, X5
+	VCVTPH2PS     X5, X5
+	VBROADCASTSS  X5, Z5
+	VMOVQ         96(SI), X0
+	VPSRLW        $0x04, X0, X1
+	VPUNPCKLQDQ   X1, X0, X0
+	VPAND         X8, X0, X0
+	VPBROADCASTD  104(SI), X1
+	VPSRLVD       shifts<>+0(SB), X1, X1
+	VPAND         X10, X1, X1
+	VPSLLW        $0x04, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        bytes32<>+0(SB), X0, X0
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z5, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VBROADCASTSS  (SP), Z6
+	VMOVDQU       32(SI), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z16
+	VBROADCASTSS  4(SP), Z6
+	VMOVDQU       48(SI), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z16
+	VBROADCASTSS  8(SP), Z6
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z16
+	VBROADCASTSS  12(SP), Z6
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z16
+	VBROADCASTSS  16(SP), Z6
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z16
+	VBROADCASTSS  20(SP), Z6
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z16
+	VBROADCASTSS  24(SP), Z6
+	VMOVDQU       32(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z16
+	VBROADCASTSS  28(SP), Z6
+	VMOVDQU       48(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z16
+	VBROADCASTSS  32(SP), Z6
+	VMOVDQU       64(SI), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z16
+	VBROADCASTSS  36(SP), Z6
+	VMOVDQU       80(SI), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z16
+	VBROADCASTSS  40(SP), Z6
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z16
+	VBROADCASTSS  44(SP), Z6
+	VMOVDQU       80(SI), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z16
+	VBROADCASTSS  48(SP), Z6
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z16
+	VBROADCASTSS  52(SP), Z6
+	VMOVDQU       80(SI), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z16
+	VBROADCASTSS  56(SP), Z6
+	VMOVDQU       64(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (SI), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z16
+	VBROADCASTSS  60(SP), Z6
+	VMOVDQU       80(SI), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(SI), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z16
+	PREFETCHT1    (BX)(R15*4)
+	PREFETCHT1    64(BX)(R15*4)
+	MOVWLZX       108(BX), AX
+	VMOVD         AX, X5
+	VCVTPH2PS     X5, X5
+	VBROADCASTSS  X5, Z5
+	VMOVQ         96(BX), X0
+	VPSRLW        $0x04, X0, X1
+	VPUNPCKLQDQ   X1, X0, X0
+	VPAND         X8, X0, X0
+	VPBROADCASTD  104(BX), X1
+	VPSRLVD       shifts<>+0(SB), X1, X1
+	VPAND         X10, X1, X1
+	VPSLLW        $0x04, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        bytes32<>+0(SB), X0, X0
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z5, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VBROADCASTSS  (SP), Z6
+	VMOVDQU       32(BX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z17
+	VBROADCASTSS  4(SP), Z6
+	VMOVDQU       48(BX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z17
+	VBROADCASTSS  8(SP), Z6
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z17
+	VBROADCASTSS  12(SP), Z6
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z17
+	VBROADCASTSS  16(SP), Z6
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z17
+	VBROADCASTSS  20(SP), Z6
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z17
+	VBROADCASTSS  24(SP), Z6
+	VMOVDQU       32(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z17
+	VBROADCASTSS  28(SP), Z6
+	VMOVDQU       48(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z17
+	VBROADCASTSS  32(SP), Z6
+	VMOVDQU       64(BX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z17
+	VBROADCASTSS  36(SP), Z6
+	VMOVDQU       80(BX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z17
+	VBROADCASTSS  40(SP), Z6
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z17
+	VBROADCASTSS  44(SP), Z6
+	VMOVDQU       80(BX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z17
+	VBROADCASTSS  48(SP), Z6
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z17
+	VBROADCASTSS  52(SP), Z6
+	VMOVDQU       80(BX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z17
+	VBROADCASTSS  56(SP), Z6
+	VMOVDQU       64(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (BX), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z17
+	VBROADCASTSS  60(SP), Z6
+	VMOVDQU       80(BX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(BX), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z17
+	PREFETCHT1    (DX)(R15*4)
+	PREFETCHT1    64(DX)(R15*4)
+	MOVWLZX       108(DX), AX
+	VMOVD         AX, X5
+	VCVTPH2PS     X5, X5
+	VBROADCASTSS  X5, Z5
+	VMOVQ         96(DX), X0
+	VPSRLW        $0x04, X0, X1
+	VPUNPCKLQDQ   X1, X0, X0
+	VPAND         X8, X0, X0
+	VPBROADCASTD  104(DX), X1
+	VPSRLVD       shifts<>+0(SB), X1, X1
+	VPAND         X10, X1, X1
+	VPSLLW        $0x04, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        bytes32<>+0(SB), X0, X0
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z5, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VBROADCASTSS  (SP), Z6
+	VMOVDQU       32(DX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z18
+	VBROADCASTSS  4(SP), Z6
+	VMOVDQU       48(DX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z18
+	VBROADCASTSS  8(SP), Z6
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z18
+	VBROADCASTSS  12(SP), Z6
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z18
+	VBROADCASTSS  16(SP), Z6
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z18
+	VBROADCASTSS  20(SP), Z6
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z18
+	VBROADCASTSS  24(SP), Z6
+	VMOVDQU       32(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z18
+	VBROADCASTSS  28(SP), Z6
+	VMOVDQU       48(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z18
+	VBROADCASTSS  32(SP), Z6
+	VMOVDQU       64(DX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z18
+	VBROADCASTSS  36(SP), Z6
+	VMOVDQU       80(DX), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z18
+	VBROADCASTSS  40(SP), Z6
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z18
+	VBROADCASTSS  44(SP), Z6
+	VMOVDQU       80(DX), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z18
+	VBROADCASTSS  48(SP), Z6
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z18
+	VBROADCASTSS  52(SP), Z6
+	VMOVDQU       80(DX), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z18
+	VBROADCASTSS  56(SP), Z6
+	VMOVDQU       64(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (DX), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z18
+	VBROADCASTSS  60(SP), Z6
+	VMOVDQU       80(DX), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(DX), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z18
+	PREFETCHT1    (R13)(R15*4)
+	PREFETCHT1    64(R13)(R15*4)
+	MOVWLZX       108(R13), AX
+	VMOVD         AX, X5
+	VCVTPH2PS     X5, X5
+	VBROADCASTSS  X5, Z5
+	VMOVQ         96(R13), X0
+	VPSRLW        $0x04, X0, X1
+	VPUNPCKLQDQ   X1, X0, X0
+	VPAND         X8, X0, X0
+	VPBROADCASTD  104(R13), X1
+	VPSRLVD       shifts<>+0(SB), X1, X1
+	VPAND         X10, X1, X1
+	VPSLLW        $0x04, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        bytes32<>+0(SB), X0, X0
+	VPMOVSXBD     X0, Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS        Z5, Z2, Z2
+	VMOVUPS       Z2, (SP)
+	VBROADCASTSS  (SP), Z6
+	VMOVDQU       32(R13), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   (DI), Z4, Z19
+	VBROADCASTSS  4(SP), Z6
+	VMOVDQU       48(R13), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   64(DI), Z4, Z19
+	VBROADCASTSS  8(SP), Z6
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   128(DI), Z4, Z19
+	VBROADCASTSS  12(SP), Z6
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x01, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   192(DI), Z4, Z19
+	VBROADCASTSS  16(SP), Z6
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   256(DI), Z4, Z19
+	VBROADCASTSS  20(SP), Z6
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x02, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   320(DI), Z4, Z19
+	VBROADCASTSS  24(SP), Z6
+	VMOVDQU       32(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   384(DI), Z4, Z19
+	VBROADCASTSS  28(SP), Z6
+	VMOVDQU       48(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x03, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   448(DI), Z4, Z19
+	VBROADCASTSS  32(SP), Z6
+	VMOVDQU       64(R13), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   512(DI), Z4, Z19
+	VBROADCASTSS  36(SP), Z6
+	VMOVDQU       80(R13), X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x04, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   576(DI), Z4, Z19
+	VBROADCASTSS  40(SP), Z6
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   640(DI), Z4, Z19
+	VBROADCASTSS  44(SP), Z6
+	VMOVDQU       80(R13), X0
+	VPSRLW        $0x02, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x05, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   704(DI), Z4, Z19
+	VBROADCASTSS  48(SP), Z6
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   768(DI), Z4, Z19
+	VBROADCASTSS  52(SP), Z6
+	VMOVDQU       80(R13), X0
+	VPSRLW        $0x04, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x06, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   832(DI), Z4, Z19
+	VBROADCASTSS  56(SP), Z6
+	VMOVDQU       64(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       (R13), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   896(DI), Z4, Z19
+	VBROADCASTSS  60(SP), Z6
+	VMOVDQU       80(R13), X0
+	VPSRLW        $0x06, X0, X0
+	VPAND         X10, X0, X0
+	VMOVDQU       16(R13), X1
+	VPSRLW        $0x07, X1, X1
+	VPAND         X11, X1, X1
+	VPSLLW        $0x02, X1, X1
+	VPOR          X1, X0, X0
+	VPSUBB        X12, X0, X0
+	VPMOVSXBD     X0, Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VFMADD231PS   960(DI), Z4, Z19
+	ADDQ          $0x0000006e, SI
+	ADDQ          $0x0000006e, BX
+	ADDQ          $0x0000006e, DX
+	ADDQ          $0x0000006e, R13
+	ADDQ          $0x00000400, DI
+	DECQ          CX
+	JNZ           loop
+	MOVQ          out+32(FP), DI
+	VMOVAPS       Z16, Z0
+	VEXTRACTF64X4 $0x01, Z16, Y6
+	VADDPS        Y6, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X6
+	VADDPS        X6, X0, X0
+	VMOVAPS       Z17, Z1
+	VEXTRACTF64X4 $0x01, Z17, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VMOVAPS       Z18, Z2
+	VEXTRACTF64X4 $0x01, Z18, Y6
+	VADDPS        Y6, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X6
+	VADDPS        X6, X2, X2
+	VMOVAPS       Z19, Z3
+	VEXTRACTF64X4 $0x01, Z19, Y6
+	VADDPS        Y6, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X6
+	VADDPS        X6, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVLPS       X0, (DI)
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X2, X2
+	VMOVLPS       X2, 8(DI)
+	VZEROUPPER
+	RET
+
 // func unpackQ4KAVX512(n int, src *byte, dst *float32)
 // Requires: AVX, AVX2, AVX512F, F16C
 TEXT ·unpackQ4KAVX512(SB), NOSPLIT, $64-24
@@ -993,24 +4877,6 @@ loop:
 	JNZ          loop
 	VZEROUPPER
 	RET
-
-DATA signs<>+0(SB)/4, $0x80000000
-DATA signs<>+4(SB)/4, $0x80000000
-DATA signs<>+8(SB)/4, $0x80000000
-DATA signs<>+12(SB)/4, $0x80000000
-DATA signs<>+16(SB)/4, $0x80000000
-DATA signs<>+20(SB)/4, $0x80000000
-DATA signs<>+24(SB)/4, $0x80000000
-DATA signs<>+28(SB)/4, $0x80000000
-DATA signs<>+32(SB)/4, $0x80000000
-DATA signs<>+36(SB)/4, $0x80000000
-DATA signs<>+40(SB)/4, $0x80000000
-DATA signs<>+44(SB)/4, $0x80000000
-DATA signs<>+48(SB)/4, $0x80000000
-DATA signs<>+52(SB)/4, $0x80000000
-DATA signs<>+56(SB)/4, $0x80000000
-DATA signs<>+60(SB)/4, $0x80000000
-GLOBL signs<>(SB), RODATA|NOPTR, $64
 
 // func dotQ4KAVX512(n int, src *byte, ld int, x *float32, out *float32)
 // Requires: AVX, AVX2, AVX512F, F16C, MMX+
@@ -2779,24 +6645,6 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA nibbles<>+0(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+4(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+8(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+12(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+16(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+20(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+24(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+28(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+32(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+36(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+40(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+44(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+48(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+52(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+56(SB)/4, $0x0f0f0f0f
-DATA nibbles<>+60(SB)/4, $0x0f0f0f0f
-GLOBL nibbles<>(SB), RODATA|NOPTR, $64
-
 DATA pairs<>+0(SB)/4, $0x30303030
 DATA pairs<>+4(SB)/4, $0x30303030
 DATA pairs<>+8(SB)/4, $0x30303030
@@ -2814,24 +6662,6 @@ DATA pairs<>+52(SB)/4, $0x30303030
 DATA pairs<>+56(SB)/4, $0x30303030
 DATA pairs<>+60(SB)/4, $0x30303030
 GLOBL pairs<>(SB), RODATA|NOPTR, $64
-
-DATA bytes32<>+0(SB)/4, $0x20202020
-DATA bytes32<>+4(SB)/4, $0x20202020
-DATA bytes32<>+8(SB)/4, $0x20202020
-DATA bytes32<>+12(SB)/4, $0x20202020
-DATA bytes32<>+16(SB)/4, $0x20202020
-DATA bytes32<>+20(SB)/4, $0x20202020
-DATA bytes32<>+24(SB)/4, $0x20202020
-DATA bytes32<>+28(SB)/4, $0x20202020
-DATA bytes32<>+32(SB)/4, $0x20202020
-DATA bytes32<>+36(SB)/4, $0x20202020
-DATA bytes32<>+40(SB)/4, $0x20202020
-DATA bytes32<>+44(SB)/4, $0x20202020
-DATA bytes32<>+48(SB)/4, $0x20202020
-DATA bytes32<>+52(SB)/4, $0x20202020
-DATA bytes32<>+56(SB)/4, $0x20202020
-DATA bytes32<>+60(SB)/4, $0x20202020
-GLOBL bytes32<>(SB), RODATA|NOPTR, $64
 
 // func dotQ6KAVX512(n int, src *byte, ld int, x *float32, out *float32)
 // Requires: AVX, AVX2, AVX512F, F16C, MMX+
@@ -4211,6 +8041,3143 @@ loop:
 	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, BX
 	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         out+32(FP), DI
+	VMOVAPS      Y14, Y0
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X6, X0, X0
+	VMOVAPS      Y15, Y1
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VHADDPS      X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVLPS      X0, (DI)
+	VZEROUPPER
+	RET
+
+// func unpackIQ4NLAVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackIQ4NLAVX2(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS iq4nl<>+0(SB), Y9
+
+loop:
+	VCVTPH2PS    (SI), X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      2(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 96(DI)
+	ADDQ         $0x00000012, SI
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotIQ4NLAVX2(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotIQ4NLAVX2(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	LEAQ    (SI)(R15*1), BX
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS iq4nl<>+0(SB), Y9
+
+loop:
+	PREFETCHT1   (SI)(R15*2)
+	VCVTPH2PS    (SI), X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      2(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y14
+	PREFETCHT1   (BX)(R15*2)
+	VCVTPH2PS    (BX), X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      2(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y15
+	ADDQ         $0x00000012, SI
+	ADDQ         $0x00000012, BX
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         out+32(FP), DI
+	VMOVAPS      Y14, Y0
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X6, X0, X0
+	VMOVAPS      Y15, Y1
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VHADDPS      X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVLPS      X0, (DI)
+	VZEROUPPER
+	RET
+
+// func unpackMXFP4AVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·unpackMXFP4AVX2(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS e2m1<>+0(SB), Y9
+
+loop:
+	MOVQ         CX, R10
+	MOVBLZX      (SI), CX
+	MOVL         $0x00200000, R8
+	SHLL         CL, R8
+	LEAL         -1(CX), R9
+	SHLL         $0x17, R9
+	CMPL         CX, $0x02
+	CMOVLCS      R8, R9
+	MOVQ         R10, CX
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      1(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 96(DI)
+	ADDQ         $0x00000011, SI
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotMXFP4AVX2(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotMXFP4AVX2(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	LEAQ    (SI)(R15*1), BX
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS e2m1<>+0(SB), Y9
+
+loop:
+	PREFETCHT1   (SI)(R15*2)
+	MOVQ         CX, R10
+	MOVBLZX      (SI), CX
+	MOVL         $0x00200000, R8
+	SHLL         CL, R8
+	LEAL         -1(CX), R9
+	SHLL         $0x17, R9
+	CMPL         CX, $0x02
+	CMOVLCS      R8, R9
+	MOVQ         R10, CX
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      1(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y14
+	PREFETCHT1   (BX)(R15*2)
+	MOVQ         CX, R10
+	MOVBLZX      (BX), CX
+	MOVL         $0x00200000, R8
+	SHLL         CL, R8
+	LEAL         -1(CX), R9
+	SHLL         $0x17, R9
+	CMPL         CX, $0x02
+	CMOVLCS      R8, R9
+	MOVQ         R10, CX
+	VMOVD        R9, X6
+	VBROADCASTSS X6, Y6
+	VMOVDQU      1(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y15
+	ADDQ         $0x00000011, SI
+	ADDQ         $0x00000011, BX
+	ADDQ         $0x00000080, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         out+32(FP), DI
+	VMOVAPS      Y14, Y0
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X6, X0, X0
+	VMOVAPS      Y15, Y1
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VHADDPS      X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVLPS      X0, (DI)
+	VZEROUPPER
+	RET
+
+// func unpackIQ4XSAVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackIQ4XSAVX2(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS iq4nl<>+0(SB), Y9
+
+loop:
+	VCVTPH2PS    (SI), X5
+	VBROADCASTSS X5, Y5
+	MOVWLZX      2(SI), R9
+	MOVBLZX      4(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      8(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 96(DI)
+	MOVBLZX      4(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x02, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      24(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 128(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 160(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 192(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 224(DI)
+	MOVBLZX      5(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      40(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 256(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 288(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 320(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 352(DI)
+	MOVBLZX      5(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x06, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      56(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 384(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 416(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 448(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 480(DI)
+	MOVBLZX      6(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x08, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      72(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 512(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 544(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 576(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 608(DI)
+	MOVBLZX      6(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0a, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      88(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 640(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 672(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 704(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 736(DI)
+	MOVBLZX      7(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0c, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      104(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 768(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 800(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 832(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 864(DI)
+	MOVBLZX      7(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0e, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      120(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 896(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 928(DI)
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 960(DI)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 992(DI)
+	ADDQ         $0x00000088, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotIQ4XSAVX2(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotIQ4XSAVX2(SB), NOSPLIT, $0-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	LEAQ    (SI)(R15*1), BX
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS iq4nl<>+0(SB), Y9
+
+loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	PREFETCHT1   128(SI)(R15*2)
+	VCVTPH2PS    (SI), X5
+	VBROADCASTSS X5, Y5
+	MOVWLZX      2(SI), R9
+	MOVBLZX      4(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      8(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y14
+	MOVBLZX      4(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x02, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      24(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y14
+	MOVBLZX      5(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      40(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y14
+	MOVBLZX      5(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x06, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      56(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y14
+	MOVBLZX      6(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x08, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      72(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y14
+	MOVBLZX      6(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0a, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      88(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y14
+	MOVBLZX      7(SI), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0c, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      104(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y14
+	MOVBLZX      7(SI), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0e, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      120(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y14
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y14
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	PREFETCHT1   128(BX)(R15*2)
+	VCVTPH2PS    (BX), X5
+	VBROADCASTSS X5, Y5
+	MOVWLZX      2(BX), R9
+	MOVBLZX      4(BX), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      8(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y15
+	MOVBLZX      4(BX), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x02, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      24(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y15
+	MOVBLZX      5(BX), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      40(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y15
+	MOVBLZX      5(BX), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x06, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      56(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y15
+	MOVBLZX      6(BX), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x08, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      72(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y15
+	MOVBLZX      6(BX), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0a, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      88(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y15
+	MOVBLZX      7(BX), R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0c, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      104(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y15
+	MOVBLZX      7(BX), R8
+	SHRL         $0x04, R8
+	ANDL         $0x0f, R8
+	MOVL         R9, R10
+	SHRL         $0x0e, R10
+	ANDL         $0x03, R10
+	SHLL         $0x04, R10
+	ORL          R10, R8
+	SUBL         $0x20, R8
+	VMOVD        R8, X6
+	VBROADCASTSS X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVDQU      120(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPSHUFB      X0, X9, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y15
+	VPAND        X8, X1, X1
+	VPSHUFB      X1, X9, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y15
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y15
+	ADDQ         $0x00000088, SI
+	ADDQ         $0x00000088, BX
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         out+32(FP), DI
+	VMOVAPS      Y14, Y0
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X6, X0, X0
+	VMOVAPS      Y15, Y1
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VHADDPS      X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVLPS      X0, (DI)
+	VZEROUPPER
+	RET
+
+// func unpackQ2KAVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ2KAVX2(SB), NOSPLIT, $128-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS pairs2<>+0(SB), Y10
+	VMOVUPS signs<>+0(SB), Y13
+
+loop:
+	VCVTPH2PS    80(SI), X6
+	VMOVSHDUP    X6, X7
+	VBROADCASTSS X6, Y6
+	VBROADCASTSS X7, Y7
+	VMOVDQU      (SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPAND        X8, X1, X1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 64(SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 96(SP)
+	VBROADCASTSS (SP), Y6
+	VBROADCASTSS 64(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	VBROADCASTSS 4(SP), Y6
+	VBROADCASTSS 68(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 96(DI)
+	VBROADCASTSS 8(SP), Y6
+	VBROADCASTSS 72(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 128(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 160(DI)
+	VBROADCASTSS 12(SP), Y6
+	VBROADCASTSS 76(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 192(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 224(DI)
+	VBROADCASTSS 16(SP), Y6
+	VBROADCASTSS 80(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 256(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 288(DI)
+	VBROADCASTSS 20(SP), Y6
+	VBROADCASTSS 84(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 320(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 352(DI)
+	VBROADCASTSS 24(SP), Y6
+	VBROADCASTSS 88(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 384(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 416(DI)
+	VBROADCASTSS 28(SP), Y6
+	VBROADCASTSS 92(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 448(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 480(DI)
+	VBROADCASTSS 32(SP), Y6
+	VBROADCASTSS 96(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 512(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 544(DI)
+	VBROADCASTSS 36(SP), Y6
+	VBROADCASTSS 100(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 576(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 608(DI)
+	VBROADCASTSS 40(SP), Y6
+	VBROADCASTSS 104(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 640(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 672(DI)
+	VBROADCASTSS 44(SP), Y6
+	VBROADCASTSS 108(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 704(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 736(DI)
+	VBROADCASTSS 48(SP), Y6
+	VBROADCASTSS 112(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 768(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 800(DI)
+	VBROADCASTSS 52(SP), Y6
+	VBROADCASTSS 116(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 832(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 864(DI)
+	VBROADCASTSS 56(SP), Y6
+	VBROADCASTSS 120(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 896(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 928(DI)
+	VBROADCASTSS 60(SP), Y6
+	VBROADCASTSS 124(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 960(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y4, 992(DI)
+	ADDQ         $0x00000054, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotQ2KAVX2(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotQ2KAVX2(SB), NOSPLIT, $128-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	LEAQ    (SI)(R15*1), BX
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS pairs2<>+0(SB), Y10
+	VMOVUPS signs<>+0(SB), Y13
+
+loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	VCVTPH2PS    80(SI), X6
+	VMOVSHDUP    X6, X7
+	VBROADCASTSS X6, Y6
+	VBROADCASTSS X7, Y7
+	VMOVDQU      (SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPAND        X8, X1, X1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 64(SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 96(SP)
+	VBROADCASTSS (SP), Y6
+	VBROADCASTSS 64(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y14
+	VBROADCASTSS 4(SP), Y6
+	VBROADCASTSS 68(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y14
+	VBROADCASTSS 8(SP), Y6
+	VBROADCASTSS 72(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y14
+	VBROADCASTSS 12(SP), Y6
+	VBROADCASTSS 76(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y14
+	VBROADCASTSS 16(SP), Y6
+	VBROADCASTSS 80(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y14
+	VBROADCASTSS 20(SP), Y6
+	VBROADCASTSS 84(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y14
+	VBROADCASTSS 24(SP), Y6
+	VBROADCASTSS 88(SP), Y7
+	VMOVDQU      16(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y14
+	VBROADCASTSS 28(SP), Y6
+	VBROADCASTSS 92(SP), Y7
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y14
+	VBROADCASTSS 32(SP), Y6
+	VBROADCASTSS 96(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y14
+	VBROADCASTSS 36(SP), Y6
+	VBROADCASTSS 100(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y14
+	VBROADCASTSS 40(SP), Y6
+	VBROADCASTSS 104(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y14
+	VBROADCASTSS 44(SP), Y6
+	VBROADCASTSS 108(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y14
+	VBROADCASTSS 48(SP), Y6
+	VBROADCASTSS 112(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y14
+	VBROADCASTSS 52(SP), Y6
+	VBROADCASTSS 116(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y14
+	VBROADCASTSS 56(SP), Y6
+	VBROADCASTSS 120(SP), Y7
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y14
+	VBROADCASTSS 60(SP), Y6
+	VBROADCASTSS 124(SP), Y7
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	VCVTPH2PS    80(BX), X6
+	VMOVSHDUP    X6, X7
+	VBROADCASTSS X6, Y6
+	VBROADCASTSS X7, Y7
+	VMOVDQU      (BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPAND        X8, X0, X0
+	VPAND        X8, X1, X1
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 64(SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VXORPS       Y13, Y2, Y2
+	VMOVUPS      Y2, 96(SP)
+	VBROADCASTSS (SP), Y6
+	VBROADCASTSS 64(SP), Y7
+	VMOVDQU      16(BX), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y15
+	VBROADCASTSS 4(SP), Y6
+	VBROADCASTSS 68(SP), Y7
+	VMOVDQU      32(BX), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y15
+	VBROADCASTSS 8(SP), Y6
+	VBROADCASTSS 72(SP), Y7
+	VMOVDQU      16(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y15
+	VBROADCASTSS 12(SP), Y6
+	VBROADCASTSS 76(SP), Y7
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y15
+	VBROADCASTSS 16(SP), Y6
+	VBROADCASTSS 80(SP), Y7
+	VMOVDQU      16(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y15
+	VBROADCASTSS 20(SP), Y6
+	VBROADCASTSS 84(SP), Y7
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y15
+	VBROADCASTSS 24(SP), Y6
+	VBROADCASTSS 88(SP), Y7
+	VMOVDQU      16(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y15
+	VBROADCASTSS 28(SP), Y6
+	VBROADCASTSS 92(SP), Y7
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y15
+	VBROADCASTSS 32(SP), Y6
+	VBROADCASTSS 96(SP), Y7
+	VMOVDQU      48(BX), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y15
+	VBROADCASTSS 36(SP), Y6
+	VBROADCASTSS 100(SP), Y7
+	VMOVDQU      64(BX), X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y15
+	VBROADCASTSS 40(SP), Y6
+	VBROADCASTSS 104(SP), Y7
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y15
+	VBROADCASTSS 44(SP), Y6
+	VBROADCASTSS 108(SP), Y7
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y15
+	VBROADCASTSS 48(SP), Y6
+	VBROADCASTSS 112(SP), Y7
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y15
+	VBROADCASTSS 52(SP), Y6
+	VBROADCASTSS 116(SP), Y7
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y15
+	VBROADCASTSS 56(SP), Y6
+	VBROADCASTSS 120(SP), Y7
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y15
+	VBROADCASTSS 60(SP), Y6
+	VBROADCASTSS 124(SP), Y7
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VADDPS       Y7, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y15
+	ADDQ         $0x00000054, SI
+	ADDQ         $0x00000054, BX
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	MOVQ         out+32(FP), DI
+	VMOVAPS      Y14, Y0
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X6, X0, X0
+	VMOVAPS      Y15, Y1
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VHADDPS      X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVLPS      X0, (DI)
+	VZEROUPPER
+	RET
+
+// func unpackQ3KAVX2(n int, src *byte, dst *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ3KAVX2(SB), NOSPLIT, $64-24
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    dst+16(FP), DI
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS pairs2<>+0(SB), Y10
+	VMOVUPS bits<>+0(SB), Y11
+	VMOVUPS fours<>+0(SB), Y12
+
+loop:
+	MOVWLZX      108(SI), AX
+	VMOVD        AX, X5
+	VCVTPH2PS    X5, X5
+	VBROADCASTSS X5, Y5
+	VMOVQ        96(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        X8, X0, X0
+	VPBROADCASTD 104(SI), X1
+	VPSRLVD      shifts<>+0(SB), X1, X1
+	VPAND        X10, X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       bytes32<>+0(SB), X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VBROADCASTSS (SP), Y6
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 32(DI)
+	VBROADCASTSS 4(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 64(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 96(DI)
+	VBROADCASTSS 8(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 128(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 160(DI)
+	VBROADCASTSS 12(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 192(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 224(DI)
+	VBROADCASTSS 16(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 256(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 288(DI)
+	VBROADCASTSS 20(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 320(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 352(DI)
+	VBROADCASTSS 24(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 384(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 416(DI)
+	VBROADCASTSS 28(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 448(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 480(DI)
+	VBROADCASTSS 32(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 512(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 544(DI)
+	VBROADCASTSS 36(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 576(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 608(DI)
+	VBROADCASTSS 40(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 640(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 672(DI)
+	VBROADCASTSS 44(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 704(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 736(DI)
+	VBROADCASTSS 48(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 768(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 800(DI)
+	VBROADCASTSS 52(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 832(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 864(DI)
+	VBROADCASTSS 56(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 896(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 928(DI)
+	VBROADCASTSS 60(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 960(DI)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 992(DI)
+	ADDQ         $0x0000006e, SI
+	ADDQ         $0x00000400, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dotQ3KAVX2(n int, src *byte, ld int, x *float32, out *float32)
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
+TEXT ·dotQ3KAVX2(SB), NOSPLIT, $64-40
+	MOVQ    n+0(FP), CX
+	MOVQ    src+8(FP), SI
+	MOVQ    ld+16(FP), R15
+	MOVQ    x+24(FP), DI
+	VXORPS  Y14, Y14, Y14
+	VXORPS  Y15, Y15, Y15
+	LEAQ    (SI)(R15*1), BX
+	VMOVUPS nibbles<>+0(SB), Y8
+	VMOVUPS pairs2<>+0(SB), Y10
+	VMOVUPS bits<>+0(SB), Y11
+	VMOVUPS fours<>+0(SB), Y12
+
+loop:
+	PREFETCHT1   (SI)(R15*2)
+	PREFETCHT1   64(SI)(R15*2)
+	MOVWLZX      108(SI), AX
+	VMOVD        AX, X5
+	VCVTPH2PS    X5, X5
+	VBROADCASTSS X5, Y5
+	VMOVQ        96(SI), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        X8, X0, X0
+	VPBROADCASTD 104(SI), X1
+	VPSRLVD      shifts<>+0(SB), X1, X1
+	VPAND        X10, X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       bytes32<>+0(SB), X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VBROADCASTSS (SP), Y6
+	VMOVDQU      32(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y14
+	VBROADCASTSS 4(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y14
+	VBROADCASTSS 8(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y14
+	VBROADCASTSS 12(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y14
+	VBROADCASTSS 16(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y14
+	VBROADCASTSS 20(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y14
+	VBROADCASTSS 24(SP), Y6
+	VMOVDQU      32(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y14
+	VBROADCASTSS 28(SP), Y6
+	VMOVDQU      48(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y14
+	VBROADCASTSS 32(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y14
+	VBROADCASTSS 36(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y14
+	VBROADCASTSS 40(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y14
+	VBROADCASTSS 44(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y14
+	VBROADCASTSS 48(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y14
+	VBROADCASTSS 52(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y14
+	VBROADCASTSS 56(SP), Y6
+	VMOVDQU      64(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y14
+	VBROADCASTSS 60(SP), Y6
+	VMOVDQU      80(SI), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(SI), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y14
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y14
+	PREFETCHT1   (BX)(R15*2)
+	PREFETCHT1   64(BX)(R15*2)
+	MOVWLZX      108(BX), AX
+	VMOVD        AX, X5
+	VCVTPH2PS    X5, X5
+	VBROADCASTSS X5, Y5
+	VMOVQ        96(BX), X0
+	VPSRLW       $0x04, X0, X1
+	VPUNPCKLQDQ  X1, X0, X0
+	VPAND        X8, X0, X0
+	VPBROADCASTD 104(BX), X1
+	VPSRLVD      shifts<>+0(SB), X1, X1
+	VPAND        X10, X1, X1
+	VPSLLW       $0x04, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       bytes32<>+0(SB), X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, (SP)
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VBROADCASTSS (SP), Y6
+	VMOVDQU      32(BX), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  (DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  32(DI), Y4, Y15
+	VBROADCASTSS 4(SP), Y6
+	VMOVDQU      48(BX), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  64(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  96(DI), Y4, Y15
+	VBROADCASTSS 8(SP), Y6
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  128(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  160(DI), Y4, Y15
+	VBROADCASTSS 12(SP), Y6
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x01, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  192(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  224(DI), Y4, Y15
+	VBROADCASTSS 16(SP), Y6
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  256(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  288(DI), Y4, Y15
+	VBROADCASTSS 20(SP), Y6
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x02, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  320(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  352(DI), Y4, Y15
+	VBROADCASTSS 24(SP), Y6
+	VMOVDQU      32(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  384(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  416(DI), Y4, Y15
+	VBROADCASTSS 28(SP), Y6
+	VMOVDQU      48(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x03, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  448(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  480(DI), Y4, Y15
+	VBROADCASTSS 32(SP), Y6
+	VMOVDQU      64(BX), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  512(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  544(DI), Y4, Y15
+	VBROADCASTSS 36(SP), Y6
+	VMOVDQU      80(BX), X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x04, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  576(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  608(DI), Y4, Y15
+	VBROADCASTSS 40(SP), Y6
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  640(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  672(DI), Y4, Y15
+	VBROADCASTSS 44(SP), Y6
+	VMOVDQU      80(BX), X0
+	VPSRLW       $0x02, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x05, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  704(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  736(DI), Y4, Y15
+	VBROADCASTSS 48(SP), Y6
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  768(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  800(DI), Y4, Y15
+	VBROADCASTSS 52(SP), Y6
+	VMOVDQU      80(BX), X0
+	VPSRLW       $0x04, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x06, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  832(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  864(DI), Y4, Y15
+	VBROADCASTSS 56(SP), Y6
+	VMOVDQU      64(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      (BX), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  896(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  928(DI), Y4, Y15
+	VBROADCASTSS 60(SP), Y6
+	VMOVDQU      80(BX), X0
+	VPSRLW       $0x06, X0, X0
+	VPAND        X10, X0, X0
+	VMOVDQU      16(BX), X1
+	VPSRLW       $0x07, X1, X1
+	VPAND        X11, X1, X1
+	VPSLLW       $0x02, X1, X1
+	VPOR         X1, X0, X0
+	VPSUBB       X12, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  960(DI), Y4, Y15
+	VPSRLDQ      $0x08, X0, X0
+	VPMOVSXBD    X0, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VFMADD231PS  992(DI), Y4, Y15
+	ADDQ         $0x0000006e, SI
+	ADDQ         $0x0000006e, BX
+	ADDQ         $0x00000400, DI
 	DECQ         CX
 	JNZ          loop
 	MOVQ         out+32(FP), DI

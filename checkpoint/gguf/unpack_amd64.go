@@ -36,6 +36,16 @@ func unpackAVX512(t Type, n int, src *byte, dst *float32) bool {
 		unpackQ5KAVX512(n, src, dst)
 	case Q6K:
 		unpackQ6KAVX512(n, src, dst)
+	case Q2K:
+		unpackQ2KAVX512(n, src, dst)
+	case Q3K:
+		unpackQ3KAVX512(n, src, dst)
+	case IQ4NL:
+		unpackIQ4NLAVX512(n, src, dst)
+	case IQ4XS:
+		unpackIQ4XSAVX512(n, src, dst)
+	case MXFP4:
+		unpackMXFP4AVX512(n, src, dst)
 	default:
 		return false
 	}
@@ -60,6 +70,16 @@ func unpackAVX2(t Type, n int, src *byte, dst *float32) bool {
 		unpackQ5KAVX2(n, src, dst)
 	case Q6K:
 		unpackQ6KAVX2(n, src, dst)
+	case Q2K:
+		unpackQ2KAVX2(n, src, dst)
+	case Q3K:
+		unpackQ3KAVX2(n, src, dst)
+	case IQ4NL:
+		unpackIQ4NLAVX2(n, src, dst)
+	case IQ4XS:
+		unpackIQ4XSAVX2(n, src, dst)
+	case MXFP4:
+		unpackMXFP4AVX2(n, src, dst)
 	default:
 		return false
 	}

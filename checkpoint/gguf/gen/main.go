@@ -477,9 +477,9 @@ func (s isa) q6k() {
 	low4, high2, zero, high := reg.Y8, reg.Y9, reg.Y10, reg.Y11
 	s.kernel("Q6K", 256, 210, func() {
 		mem = AllocLocal(96)
-		s.load(same("nibbles", 0x0f0f0f0f), low4)
-		s.load(same("pairs", 0x30303030), high2)
-		s.load(same("bytes32", 0x20202020), zero)
+		s.load(every("nibbles", 15), low4)
+		s.load(every("pairs", 0x30), high2)
+		s.load(every("bytes32", 32), zero)
 	}, func() {
 		MOVWLZX(src(208), rTmp.As32()) // the block ends there
 		VMOVD(rTmp.As32(), s.v[5].AsX())
@@ -530,6 +530,10 @@ func (s isa) q6k() {
 func main() {
 	for _, s := range []isa{avx512, avx2} {
 		s.simple()
+		s.looked()
+		s.iq4xs()
+		s.q2k()
+		s.q3k()
 		s.k45("Q4K", 144, 16, 0)
 		s.k45("Q5K", 176, 48, 16)
 		s.q6k()
