@@ -33,12 +33,6 @@ func of[S Source](b S, kMajor bool) operand {
 		return ofHalf(bf16, b.Data, b.Rows, b.Cols, kMajor)
 	case F16:
 		return ofHalf(f16, b.Data, b.Rows, b.Cols, kMajor)
-	case *Packed:
-		o := of(b.Source, kMajor)
-		if !kMajor {
-			o.packed = b
-		}
-		return o
 	}
 	return ofSource(b, kMajor)
 }

@@ -35,6 +35,13 @@ func ofHalf(k kind, data []uint16, rows, cols int, kMajor bool) operand {
 }
 
 func ofSource(s Source, kMajor bool) operand {
+	if p, ok := s.(*Packed); ok {
+		o := of(p.Source, kMajor)
+		if !kMajor {
+			o.packed = p
+		}
+		return o
+	}
 	o := operand{kind: other, src: s}
 	rows, cols := s.Dims()
 	o.shape(rows, cols, kMajor)
