@@ -46,10 +46,11 @@ func (r *run) checkArithmetic() error {
 func (r *run) logArithmetic() {
 	log := r.options.Log.Info().Str("kernel", kernel(r.config.Train.arithmetic()))
 	times := tensor.PeakBF16() / tensor.Peak()
+	slow := cpu.UsedUnit == cpu.NoUnit || times <= 1
 	switch {
-	case cpu.UsedUnit == cpu.NoUnit && r.config.Train.BF16:
+	case slow && r.config.Train.BF16:
 		log.Msg("bf16: true brings no speed here: this processor does not multiply bfloat16 faster than float32; factors are rounded all the same")
-	case cpu.UsedUnit == cpu.NoUnit:
+	case slow:
 	case r.config.Train.BF16:
 		log.Msgf("bf16: true: products of bfloat16, for which this processor does up to %.1f times as many multiply-adds a second as for float32", times)
 	default:

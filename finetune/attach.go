@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -35,6 +36,9 @@ func (r *run) attach(ctx context.Context) error {
 	for _, key := range r.config.Method.noEffect() {
 		r.options.Log.Warn().Str("key", key).Msgf("%s has no effect: %s does not use it", key, r.config.Method.Name)
 	}
+	for _, key := range r.config.Train.noEffect() {
+		r.options.Log.Warn().Str("key", key).Msgf("%s has no effect: %s does not use it", key, r.config.Train.Optim)
+	}
 	r.suggestLR()
 	if err := r.regularize(); err != nil {
 		return err
@@ -44,7 +48,7 @@ func (r *run) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Prepack {
+	if r.config.Memory.Prepack {
 		r.model.Prepack(c.BF16)
 	}
 	r.trainer = NewTrainer(r.model, r.adapter, TrainerOptions{Optimizer: rule,
@@ -61,6 +65,28 @@ func (m *MethodSpec) noEffect() []string {
 		return slices.Sorted(maps.Keys(m.Settings))
 	}
 	return adapter.NoEffect(m.Name, m.Settings)
+}
+
+// noEffect lists the constants that the recipe gives and the optimizer does not use: another one would give the same rule.
+func (t TrainSpec) noEffect() []string {
+	rule, err := t.optimizer()
+	if err != nil {
+		return nil
+	}
+	defaults, keys := Default().Train, []string(nil)
+	for _, c := range []struct {
+		key   string
+		value *float64
+		usual float64
+	}{{"adam_beta1", &t.AdamBeta1, defaults.AdamBeta1}, {"adam_beta2", &t.AdamBeta2, defaults.AdamBeta2}, {"adam_epsilon", &t.AdamEpsilon, defaults.AdamEpsilon}} {
+		given := *c.value
+		*c.value = c.usual
+		if other, err := t.optimizer(); given != c.usual && err == nil && reflect.DeepEqual(other, rule) {
+			keys = append(keys, c.key)
+		}
+		*c.value = given
+	}
+	return keys
 }
 
 // suggestLR prints the usual learning rates for the method, and warns if the run's rate is far from them. They hold for AdamW, and for

@@ -155,9 +155,6 @@ type TrainSpec struct {
 	// with autocast. Sums, parameters, gradients and the optimizer stay float32 (see op.Pass). Answers are scored in float32.
 	BF16 bool `yaml:"bf16"`
 
-	// Prepack keeps frozen matrices as products want them, too (see model.Model.Prepack). No result changes.
-	Prepack bool `yaml:"prepack"`
-
 	// Seed decides everything that is random: the order of rows, the adapter's start, dropout.
 	Seed uint64 `yaml:"seed"`
 	// MaxTokensPerMicroBatch is how many tokens a micro-batch may have. A batch runs in micro-batches of whole rows,
@@ -204,6 +201,8 @@ type MemorySpec struct {
 	// refused before its first step. An empty Limit is the memory of the machine, or of the process's control group if that is
 	// less; pages of files, which the system can drop, do not count then. "unlimited" starts the run whatever the estimate is.
 	Limit string `yaml:"memory"`
+	// Prepack keeps frozen matrices as products want them, too (see model.Model.Prepack): more memory, less time for short texts.
+	Prepack bool `yaml:"prepack"`
 }
 
 // ConfigFile is a config.json: either the path of the file or its content.

@@ -27,6 +27,7 @@ var checkpointModes = []string{"none", "block", "auto"}
 type memoryLimit struct {
 	bytes     int
 	ofMachine bool
+	prepack   bool // the run packs its matrices
 }
 
 // unlimited is the value of the key memory that lets a run take what it wants.
@@ -38,13 +39,13 @@ func (m *MemorySpec) limit(machine func() int) (memoryLimit, error) {
 	case unlimited:
 		return memoryLimit{}, nil
 	case "":
-		return memoryLimit{machine(), true}, nil
+		return memoryLimit{bytes: machine(), ofMachine: true, prepack: m.Prepack}, nil
 	}
 	n, err := ParseSize(m.Limit)
 	if err != nil {
 		return memoryLimit{}, fmt.Errorf("memory: %w, or %s", err, unlimited)
 	}
-	return memoryLimit{bytes: n}, nil
+	return memoryLimit{bytes: n, prepack: m.Prepack}, nil
 }
 
 // memoryLimit is the limit of this run on this machine.
@@ -97,6 +98,9 @@ func (l memoryLimit) exceeded(e Memory, with *Memory) error {
 		help = fmt.Sprintf("an adapter (method: lora) instead of method: full would save about %d MiB of gradients and optimizer", wording.MiB(e.Gradients+e.Optimizer))
 	case e.Data > e.sum()/3:
 		help = "streaming: true would help, or fewer data: the rows are kept in memory"
+	}
+	if l.prepack {
+		help = "prepack: false would help; " + help
 	}
 	if !l.ofMachine {
 		return fmt.Errorf("%w: %d MiB are allowed, but the run needs %s; %s", ErrMemory, wording.MiB(l.bytes), e, help)

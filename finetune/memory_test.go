@@ -211,12 +211,12 @@ func TestMemoryHelp(t *testing.T) {
 		{Memory{Weights: n, Data: 9 * n}, nil, "streaming: true"},
 		{Memory{Weights: 9 * n, FilePages: 8 * n}, nil, "needs about 900 MiB (100 without pages of files): weights 900; a smaller slice_tokens"},
 	} {
-		if err := (memoryLimit{n / 2, true}).exceeded(tt.e, tt.with); !strings.Contains(err.Error(), tt.want) {
+		if err := (memoryLimit{bytes: n / 2, ofMachine: true}).exceeded(tt.e, tt.with); !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, want %q", err, tt.want)
 		}
 	}
 	mapped := Memory{Weights: 9 * n, FilePages: 9 * n, Activations: n}
-	if !(memoryLimit{2 * n, true}).admits(mapped) || (memoryLimit{2 * n, false}).admits(mapped) {
+	if !(memoryLimit{bytes: 2 * n, ofMachine: true}).admits(mapped) || (memoryLimit{bytes: 2 * n}).admits(mapped) {
 		t.Error("pages of files count against the machine's memory, or do not against the key memory")
 	}
 }

@@ -89,15 +89,20 @@ func TestWithoutEffect(t *testing.T) {
 		{"full", map[string]any{"target_modules": []any{"q_proj"}, "r": 4}, two, []string{"target_modules has no effect: full", "r has no effect: full"}},
 		{"lora", map[string]any{"r": 4}, two, nil},
 		{"lora", map[string]any{"r": 4}, one, []string{"all held-out rows are of one class"}},
+		{"lora", map[string]any{"r": 4}, two, []string{"adam_epsilon has no effect: lion_32bit"}},
 	} {
 		c := smallRun(t, tt.method)
 		c.Method.Settings, c.Train.MaxSteps = tt.settings, 1
+		c.Train.AdamEpsilon, c.Train.AdamBeta1 = 1e-6, 0.8
+		if len(tt.want) == 1 && strings.Contains(tt.want[0], "lion") {
+			c.Train.Optim = "lion_32bit"
+		}
 		c.Task = TaskSpec{Name: "classify", Data: data.Files(train), EvalData: data.Files(tt.eval)}
 		var log bytes.Buffer
 		if _, err := DryRun(t.Context(), c, nil, Options{Log: zerolog.New(&log)}); err != nil {
 			t.Fatal(err)
 		}
-		for _, warning := range []string{"target_modules has no effect: full", "r has no effect: full", "all held-out rows are of one class"} {
+		for _, warning := range []string{"target_modules has no effect: full", "r has no effect: full", "all held-out rows are of one class", "adam_epsilon has no effect: lion_32bit", "adam_beta1 has no effect"} {
 			if got := strings.Contains(log.String(), warning); got != (strings.Contains(strings.Join(tt.want, ";"), warning)) {
 				t.Errorf("%s on %s: %q is said: %t", tt.method, tt.eval, warning, got)
 			}

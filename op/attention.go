@@ -342,7 +342,7 @@ func (a *attention) forward(d, kv int) {
 func (a *attention) part(w tile, d, h int, q, k, v, y tensor.Matrix, beta float32, scores []float32, sums []softmaxSum) {
 	n := w.hi - w.lo
 	s := tensor.View(scores[:y.Rows*n], y.Rows, n)
-	NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
+	roundedNT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols))
 	for i := range s.Rows {
 		row := a.bounds[d] + w.from + i
 		keep := a.softmax(s.Row(i), w, w.from+i, row, h, &sums[i])

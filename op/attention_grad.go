@@ -64,8 +64,8 @@ func (g *headGrad) part(w tile, lse, delta []float32, beta float32) {
 	p, ds := tensor.View(g.p[:rows*n], rows, n), tensor.View(g.ds[:rows*n], rows, n)
 	q, dy := g.q.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
 	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
-	NT(g.a.pass, p, q, k, 0)
-	NT(g.a.pass, ds, dy, v, 0)
+	roundedNT(g.a.pass, p, q, k)
+	roundedNT(g.a.pass, ds, dy, v)
 	for i := range rows {
 		row := g.a.bounds[g.d] + w.from + i
 		g.a.drop(ds.Row(i), w, row, g.h)

@@ -2,13 +2,25 @@ package op
 
 import "github.com/spagotune/spagotune/tensor"
 
-// NT is tensor.NT in the pass's arithmetic: tensor.NTBF16 where the pass has BF16.
+// exactRows is the most rows of A for which NT is exact in any pass: reading B takes its time, whatever the arithmetic.
+const exactRows = 8
+
+// NT is tensor.NT in the pass's arithmetic: tensor.NTBF16 where the pass has BF16 and A more than a few rows.
 func NT[S tensor.Source](p *Pass, c, a tensor.Matrix, b S, beta float32) {
-	if p.BF16 {
+	if p.BF16 && c.Rows > exactRows {
 		tensor.NTBF16(c, a, b, beta)
 		return
 	}
 	tensor.NT(c, a, b, beta)
+}
+
+// roundedNT is NT of factors that may be kept rounded for the backward pass: however few rows there are, it rounds them.
+func roundedNT(p *Pass, c, a, b tensor.Matrix) {
+	if p.BF16 {
+		tensor.NTBF16(c, a, b, 0)
+		return
+	}
+	tensor.NT(c, a, b, 0)
 }
 
 // NN is tensor.NN in the pass's arithmetic.

@@ -52,8 +52,7 @@ func (f form) values() int {
 }
 
 // NTBF16 is NT with the values of A and B rounded to bfloat16 (to nearest, ties to even; subnormal numbers are zeros); the
-// sums are float32. Its results differ between processors by the order of the sums alone. A product of at most eight
-// rows is exact, as NT: reading B takes its time, whatever the arithmetic.
+// sums are float32. Its results differ between processors by the order of the sums alone.
 func NTBF16[S Source](c, a Matrix, b S, beta float32) {
 	multiply("NTBF16", true, c, ofMat(a, false), of(b, false), a, beta)
 }

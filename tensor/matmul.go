@@ -47,7 +47,7 @@ func multiply(name string, bfloat16 bool, c Matrix, a, b operand, am Matrix, bet
 	case c.Rows == 0 || c.Cols == 0:
 	case a.k == 0:
 		scale(c, beta)
-	case c.Rows <= dotRows && !a.kMajor && !b.kMajor:
+	case c.Rows <= dotRows && !bfloat16 && !a.kMajor && !b.kMajor:
 		p := dots.get()
 		p.run(c, am, b, beta)
 		dots.put(p)

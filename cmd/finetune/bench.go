@@ -15,6 +15,7 @@ import (
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -122,6 +123,8 @@ func (c *benchCmd) open(g *globals) (*model.Model, error) {
 		return nil, errors.New("bench: --sweep measures without --prepack; leave it out")
 	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
 		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
+	case (c.Dense > 0 || c.Optim != optim.Default) && (c.Decode > 0 || c.Forward > 0):
+		return nil, errors.New("bench: --dense and --optim are for training; leave them out with --decode or --forward")
 	case c.RandomModel == "":
 		return bench.LoadModel(g.Ctx, c.Model)
 	case c.Sweep != "":

@@ -58,6 +58,8 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 		{1, "no such file", "bench --dense 8 --random-model nowhere/config.json"},
 		{1, "--adapter goes with --decode", "bench --dense 8 --adapter run --model " + tiny},
 		{1, "--bf16 is for training", "bench --bf16 --decode 4 --model " + tiny},
+		{1, "are for training", "bench --dense 64 --forward 4 --model " + tiny},
+		{1, "are for training", "bench --optim sgd --decode 4 --model " + tiny},
 		{1, "leave out --data", "bench --dense 8 --data " + lines + " --model " + tiny},
 		{1, "lines.jsonl:2", "bench --data " + lines + " --model " + bytes},
 		{1, "option data is missing", "bench --model " + bytes},
