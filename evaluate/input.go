@@ -29,8 +29,8 @@ type Input struct {
 }
 
 // ReadInputs reads a file of inputs, or standard input ("-"): JSON Lines if it is named .jsonl, .ndjson or .json, or if
-// standard input begins with a brace, the columns text and text_pair of a .csv or .tsv, otherwise one text per line. Empty
-// lines are skipped.
+// standard input begins with a brace, the columns text and text_pair of a .csv or .tsv, otherwise one text per line. Records may be
+// questions of multiple choice, too, as tasks.SWAG reads them, with or without a label. Empty lines are skipped.
 func ReadInputs(path string) ([]Input, error) {
 	var raw []byte
 	var err error
@@ -59,7 +59,7 @@ func ReadInputs(path string) ([]Input, error) {
 		}
 		if records {
 			in = Input{}
-			if err := json.Unmarshal([]byte(line), &in); err != nil {
+			if err := in.read([]byte(line)); err != nil {
 				return nil, fmt.Errorf("%s:%d: not a record of text and text_pair: %w", path, n, err)
 			}
 			if in.Text == "" {
@@ -74,6 +74,19 @@ func ReadInputs(path string) ([]Input, error) {
 	return all, nil
 }
 
+// read reads a record in JSON.
+func (in *Input) read(line []byte) error {
+	o, err := data.ParseObject(line)
+	if err != nil {
+		return err
+	}
+	choices := false
+	if in.Text, in.Pair, choices, err = tasks.SWAGInput(o); choices || err != nil {
+		return err
+	}
+	return json.Unmarshal(line, in)
+}
+
 // readTable reads the columns text and text_pair of a table.
 func readTable(format data.Format, path string, raw []byte) ([]Input, error) {
 	records, err := data.Read(format, path, bytes.NewReader(raw))
@@ -84,10 +97,14 @@ func readTable(format data.Format, path string, raw []byte) ([]Input, error) {
 	for _, r := range records {
 		var in Input
 		o, err := r.Object()
+		choices := false
 		if err == nil {
+			in.Text, in.Pair, choices, err = tasks.SWAGInput(o)
+		}
+		if err == nil && !choices {
 			in.Text, err = o.Text("text")
 		}
-		if err == nil && o.Has("text_pair") {
+		if err == nil && !choices && o.Has("text_pair") {
 			in.Pair, err = o.Text("text_pair")
 		}
 		if err != nil {

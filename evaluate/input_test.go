@@ -32,3 +32,21 @@ func TestReadInputs(t *testing.T) {
 		}
 	}
 }
+
+// TestReadChoices: the forms of the task swag are inputs, too.
+func TestReadChoices(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.jsonl": `{"text": "q", "choices": ["a b", "a c"]}`,
+		"b.jsonl": `{"sent1": "q", "sent2": "a", "ending0": "b", "ending1": "c", "label": 1}`,
+		"c.csv":   "sent1,sent2,ending0,ending1\nq,a,b,c\n",
+	} {
+		got, err := ReadInputs(tiny.Write(t, filepath.Join(dir, name), text))
+		if err != nil || !slices.Equal(got, []Input{{"q", "a b\na c"}}) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+	if _, err := ReadInputs(tiny.Write(t, filepath.Join(dir, "d.jsonl"), `{"choices": ["a", "b"]}`)); err == nil || !strings.Contains(err.Error(), `field "text" is missing`) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -87,7 +87,14 @@ func TestPromptErrors(t *testing.T) {
 		}
 	}
 	dir := tiny.Encoder(t)
-	for text, want := range map[string]string{`{"prompts": {"a": "b"}, "default_prompt_name": "c"}`: `default_prompt_name "c" is not one of prompts`, `[`: "config_sentence_transformers.json"} {
+	for text, want := range map[string]string{
+		`{"prompts": {"a": "b"}, "default_prompt_name": "c"}`: `default_prompt_name "c" is not one of prompts`,
+		`[`:                              "config_sentence_transformers.json",
+		`[]`:                             "config_sentence_transformers.json: got array; want an object",
+		`{"prompts": "a"}`:               "config_sentence_transformers.json: prompts: got string; want an object with a text for each name",
+		`{"prompts": {"a": 7}}`:          "config_sentence_transformers.json: prompts: got number; want an object with a text for each name",
+		`{"default_prompt_name": ["a"]}`: "config_sentence_transformers.json: default_prompt_name: got array; want a string or null",
+	} {
 		tiny.Write(t, filepath.Join(dir, "config_sentence_transformers.json"), text)
 		if _, err := infer.Open(t.Context(), dir, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)

@@ -82,7 +82,10 @@ func TestHeadErrors(t *testing.T) {
 		"label": {run(classify, func(c *Config) {
 			c.Task.EvalData = data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "e.csv"), "text,label\ngood,pos\nbad,neutral\n"))
 		}), []string{"e.csv:3", `label "neutral" is not known; known are neg, pos`}},
-		"family":    {run(headCase{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
+		"family": {run(headCase{task: "seq2seq", file: "d.jsonl", data: `{"source": "a", "target": "b"}` + "\n"}, nil), []string{"bert has no head for seq2seq-lm"}},
+		"choices": {run(headCases["choices"], func(c *Config) {
+			c.Model.Path = tiny.Folder(t, `{"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}`)
+		}), []string{"t5 has no head for multiple-choice"}},
 		"causal":    {run(headCase{task: "text", file: "d.txt", data: "some text"}, nil), []string{"for causal-lm", "embedding"}},
 		"columns":   {run(headCase{task: "tokens", file: "d.conll", data: "Ann B-PER\nis O\n\nin\n"}, nil), []string{"d.conll:4: 1 columns"}},
 		"csv":       {run(headCase{task: "classify", file: "d.csv", data: "text,label\na,b\n\"c,d\n"}, nil), []string{"d.csv:3: not valid CSV"}},

@@ -52,7 +52,7 @@ var headCases = map[string]headCase{
  "answers": [{"text": "ulm", "answer_start": 20}]}]}` + strings.Repeat(`, {"context": "ann is in ulm", "qas": [{"question": "where is ann", "answers": [{"text": "ulm", "answer_start": 10}]}]}`, 11) + `]}]}`,
 		input: evaluate.Input{Text: "where is ann", Pair: "ann is in ulm"}, correct: func(a tasks.Prediction) bool { return a.String() == "ulm" }, score: 0.9},
 	"choices": {task: "swag", file: "d.jsonl", data: strings.Repeat(`{"text": "where is ann", "choices": ["in ulm", "the film"], "label": 0}`+"\n"+`{"text": "where is the film", "choices": ["a bad film", "good", "in ulm"], "label": 2}`+"\n", 12),
-		input: evaluate.Input{Text: "where is ann", Pair: "a good film\nin ulm"}, correct: func(a tasks.Prediction) bool { return a.String() == "in ulm" && len(a.Spans) == 2 }, score: 0.99},
+		input: evaluate.Input{Text: "where is ann", Pair: "a good film\nin ulm"}, correct: func(a tasks.Prediction) bool { return a.String() == "in ulm" && len(a.Ranking) == 2 }, score: 0.99},
 	"mlm": {task: "mlm", file: "d.txt", data: strings.Repeat("the good film is in ulm. the bad film is in the film, where ann is.\n", 40), options: map[string]any{"block_size": 24},
 		input: evaluate.Input{Text: "the [MASK] film"}, correct: func(a tasks.Prediction) bool { return len(a.Tokens) == 1 && len(a.Tokens[0]) == 5 }},
 	"seq2seq": {task: "seq2seq", file: "d.jsonl", data: strings.Repeat(`{"source": "good", "target": "the film is in ulm"}`+"\n"+`{"source": "bad", "target": "where is ann in ulm"}`+"\n", 12),

@@ -192,7 +192,9 @@ func (r *run) step(ctx context.Context) (stats StepStats, lr float64, err error)
 	lr = r.lrAt(n)
 	var check func([]model.Param, []float64) error
 	if n == 0 {
-		check = checkGradients
+		check = func(params []model.Param, squares []float64) error {
+			return checkGradients(r.model.Head(), params, squares)
+		}
 	}
 	stats, err = r.trainer.step(ctx, rows, n, lr, check)
 	if err != nil {
@@ -378,9 +380,7 @@ func (r *run) saveResult(dir, from string) error {
 		err = r.saveWeights(dir)
 	}
 	if err == nil && r.config.randomBase() {
-		if err = os.RemoveAll(filepath.Join(r.config.Save.OutputDir, randomBaseDir)); err == nil { // of an earlier finish
-			err = r.saveRandomBase(filepath.Join(dir, randomBaseDir))
-		}
+		err = r.saveRandomBase(filepath.Join(dir, randomBaseDir))
 	}
 	if err != nil {
 		return err

@@ -338,3 +338,43 @@ func TestResumeLoop(t *testing.T) {
 		t.Errorf("the evaluation is still pending: %v", err)
 	}
 }
+
+// TestSubfolders: a checkpoint has the folders of sentence-transformers, whose files are digested too, and a run that is resumed
+// replaces those of its result.
+func TestSubfolders(t *testing.T) {
+	h := headCases["pairs"]
+	base := h.base(t)
+	if err := os.Mkdir(filepath.Join(base, "1_Pooling"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	tiny.Write(t, filepath.Join(base, "1_Pooling", "config.json"), `{"pooling_mode_cls_token": true}`)
+	whole := h.config(t, base, 6)
+	whole.Method.Name, whole.Method.Settings, whole.Save.Steps = "full", nil, 2
+	part := whole
+	part.Save.OutputDir, part.Train.MaxSteps = filepath.Join(t.TempDir(), "part"), 4
+	for _, c := range []Config{whole, part} {
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pooling := filepath.Join("1_Pooling", "config.json")
+	for _, dir := range []string{part.Save.OutputDir, checkpointDir(part.Save.OutputDir, 4)} {
+		if _, err := os.Stat(filepath.Join(dir, pooling)); err != nil {
+			t.Error(err)
+		}
+	}
+	part.Train.MaxSteps = 6
+	if _, _, err := resumeRun(t, part); err != nil {
+		t.Fatal(err)
+	}
+	w1, _ := content(t, whole)
+	w2, _ := content(t, part)
+	if !bytes.Equal(w1, w2) {
+		t.Error("the resumed run has other weights")
+	}
+	last := checkpointDir(part.Save.OutputDir, 6)
+	tiny.Write(t, filepath.Join(last, pooling), `{"pooling_mode_cls_token": false}`)
+	if _, err := readState(last); err == nil || !strings.Contains(err.Error(), "1_Pooling/config.json is damaged or missing") {
+		t.Errorf("a subfolder's file has changed: got %v", err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,30 +128,34 @@ func saveCheckpoint(dir string, s TrainerState, c clock, o *optim.Optimizer, par
 	return nil
 }
 
-// fileDigests returns the SHA-256 of each file in a checkpoint folder, but for the state and the clock.
+// fileDigests returns the SHA-256 of each file in a checkpoint folder and its subfolders, by its path with slashes, but for the
+// state and the clock.
 func fileDigests(dir string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
 	sums := map[string]string{}
-	for _, e := range entries {
-		if e.Name() == stateFile || e.Name() == clockFile {
-			continue
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
-		f, err := input.Open(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return nil, err
+		name, err := filepath.Rel(dir, path)
+		if err != nil || name == stateFile || name == clockFile {
+			return err
 		}
-		h := sha256.New()
-		_, err = io.Copy(h, f)
-		_ = f.Close()
-		if err != nil {
-			return nil, err
-		}
-		sums[e.Name()] = hex.EncodeToString(h.Sum(nil))
+		sums[filepath.ToSlash(name)], err = fileDigest(path)
+		return err
+	})
+	return sums, err
+}
+
+// fileDigest returns the SHA-256 of a file.
+func fileDigest(path string) (string, error) {
+	f, err := input.Open(path)
+	if err != nil {
+		return "", err
 	}
-	return sums, nil
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // checkpointDir returns the folder of the checkpoint of a step.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/wording"
@@ -38,21 +39,26 @@ type MismatchError struct {
 	Shape, Invalid []string
 }
 
-// Error lists the first twelve, after Hint.
+// Error lists the first three of each kind, after Hint.
 func (e *MismatchError) Error() string {
 	var all []string
-	for _, name := range e.Missing {
-		all = append(all, "missing "+name)
-	}
-	all = slices.Concat(all, e.Shape, e.Invalid)
-	for _, name := range e.Unexpected {
-		all = append(all, "unexpected "+name)
+	for _, of := range []struct {
+		before string
+		items  []string
+	}{{"missing ", e.Missing}, {"", e.Shape}, {"", e.Invalid}, {"unexpected ", e.Unexpected}} {
+		items := slices.Clone(of.items)
+		for i := range items {
+			items[i] = of.before + items[i]
+		}
+		if len(items) > 0 {
+			all = append(all, wording.List(items, 3, "; "))
+		}
 	}
 	text := "weights do not fit config.json: "
 	if e.Hint != "" {
 		text += e.Hint + ": "
 	}
-	return text + wording.List(all, 12, "; ")
+	return text + strings.Join(all, "; ")
 }
 
 // or is nil where everything fits.

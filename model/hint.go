@@ -25,6 +25,9 @@ var wrappers = []struct{ prefix, by, instead string }{
 // hint says what the names of a checkpoint, which does not fit, tell of how it was made, or "".
 func hint(names []string) string {
 	for _, name := range names {
+		if of, ok := strings.CutSuffix(name, "_blocks"); ok && slices.Contains(names, of+"_scales") {
+			return fmt.Sprintf(`the weights are quantised, by MXFP4 (%s and _scales), but config.json has no quantization_config with "quant_method": %q`, name, mxfp4)
+		}
 		for _, l := range leftovers {
 			if strings.HasSuffix(name, l.end) {
 				return fmt.Sprintf("the weights are quantised, by %s (%s), which is not supported; take the model that was quantised", l.method, name)

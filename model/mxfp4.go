@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -38,14 +37,26 @@ type mxfp4File struct {
 	packed map[string]checkpoint.Tensor
 }
 
+// newMXFP4File pairs the tensors; those without the other one are a *MismatchError.
 func newMXFP4File(f *checkpoint.Checkpoint) (*mxfp4File, error) {
 	m := &mxfp4File{Checkpoint: f, packed: map[string]checkpoint.Tensor{}}
+	var missing []string
 	for _, n := range f.Names() {
+		if name, ok := strings.CutSuffix(n, "_scales"); ok {
+			if _, ok := f.Get(name + "_blocks"); !ok {
+				missing = append(missing, name+"_blocks")
+			}
+			continue
+		}
 		name, isBlocks := strings.CutSuffix(n, "_blocks")
-		blocks, _ := f.Get(n)
-		scales, paired := f.Get(name + "_scales")
-		if !isBlocks || !paired {
+		if !isBlocks {
 			m.names = append(m.names, n)
+			continue
+		}
+		blocks, _ := f.Get(n)
+		scales, ok := f.Get(name + "_scales")
+		if !ok {
+			missing = append(missing, name+"_scales")
 			continue
 		}
 		t, err := checkpoint.PackedMXFP4(name, blocks, scales)
@@ -54,11 +65,7 @@ func newMXFP4File(f *checkpoint.Checkpoint) (*mxfp4File, error) {
 		}
 		m.names, m.packed[name] = append(m.names, name), t
 	}
-	m.names = slices.DeleteFunc(m.names, func(n string) bool {
-		name, isScales := strings.CutSuffix(n, "_scales")
-		return isScales && m.packed[name].Data != nil
-	})
-	return m, nil
+	return m, (&MismatchError{Missing: missing}).or()
 }
 
 // Names implements weightFile.

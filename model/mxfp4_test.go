@@ -136,8 +136,8 @@ func TestMXFP4Errors(t *testing.T) {
 		change func(map[string]checkpoint.Tensor)
 		want   string
 	}{
-		{"no scales", nil, without(gateUp + "_scales"), "by MXFP4"},
-		{"no blocks", nil, without(gateUp + "_blocks"), "missing"},
+		{"no scales", nil, without(gateUp + "_scales"), "weights do not fit config.json: missing " + gateUp + "_scales"},
+		{"no blocks", nil, without(gateUp + "_blocks"), "weights do not fit config.json: missing " + gateUp + "_blocks"},
 		{"other scales", nil, func(ts map[string]checkpoint.Tensor) {
 			ts[gateUp+"_scales"] = ts["model.layers.0.mlp.experts.down_proj_scales"]
 		},
@@ -154,11 +154,17 @@ func TestMXFP4Errors(t *testing.T) {
 			"gate_up_proj.weight has shape [64 64], want [64 96]"},
 		{"another method", func(c string) string { return strings.Replace(c, `"mxfp4"`, `"gptq"`, 1) }, nil, "quantised by GPTQ, which is not supported"},
 		{"another family", func(c string) string { return strings.Replace(c, `"gpt_oss"`, `"qwen3_moe"`, 1) }, nil, "quantised by MXFP4, which is not supported"},
-		{"no method", func(c string) string { return strings.Replace(c, `"quantization_config"`, `"note"`, 1) }, nil, "by MXFP4"},
+		{"no method", func(c string) string { return strings.Replace(c, `"quantization_config"`, `"note"`, 1) }, nil,
+			`by MXFP4 (model.layers.0.mlp.experts.down_proj_blocks and _scales), but config.json has no quantization_config with "quant_method": "mxfp4": missing `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := Load(t.Context(), mxfp4Folder(t, tt.config, tt.change), Options{}); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got error %v, want one with %q", err, tt.want)
+			dir := mxfp4Folder(t, tt.config, tt.change)
+			_, err := Load(t.Context(), dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got error %v, want one with %q", err, tt.want)
+			}
+			if n := len(err.Error()) - len(dir); n > 700 {
+				t.Errorf("the message is %d characters long: %v", n, err)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spagotune/spagotune/internal/suggest"
 )
@@ -31,7 +32,12 @@ func (m *Model) readPrompts() error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, &m.prompts); err != nil {
+	err = json.Unmarshal(raw, &m.prompts)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return wrongPrompts(wrong)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", promptsFile, err)
 	}
 	if d := m.prompts.Default; d != nil {
@@ -40,6 +46,18 @@ func (m *Model) readPrompts() error {
 		}
 	}
 	return nil
+}
+
+// wrongPrompts says which key of the file has the wrong type, and what is wanted.
+func wrongPrompts(wrong *json.UnmarshalTypeError) error {
+	key, _, _ := strings.Cut(wrong.Field, ".")
+	switch key {
+	case "prompts":
+		return fmt.Errorf("%s: prompts: got %s; want an object with a text for each name", promptsFile, wrong.Value)
+	case "default_prompt_name":
+		return fmt.Errorf("%s: default_prompt_name: got %s; want a string or null", promptsFile, wrong.Value)
+	}
+	return fmt.Errorf("%s: got %s; want an object", promptsFile, wrong.Value)
 }
 
 // Prompt is the text that stands before a text that becomes a vector, by its name in the folder's

@@ -30,7 +30,9 @@ func t5Elsewhere(k head.Kind, name string) bool {
 }
 
 // t5Decodes says whether a head reads the decoder's states, and not the encoder's.
-func t5Decodes(k head.Kind) bool { return k != head.FeatureExtraction && k != head.TokenClassification }
+func t5Decodes(k head.Kind) bool {
+	return k == head.Seq2SeqLM || k == head.SequenceClassification || k == head.QuestionAnswering
+}
 
 // untieT5 is Architecture.Untie: without scale_decoder_outputs, T5 takes tie_word_embeddings for that as well.
 func untieT5(config map[string]any) {

@@ -2,9 +2,11 @@ package model_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/golden"
 	"github.com/spagotune/spagotune/model"
 )
@@ -38,6 +40,17 @@ func TestT5Unties(t *testing.T) {
 			}
 			golden.Close(t, "merged", outputs(t, merged, b, ""), want, 1e-4, false)
 			_ = merged.Close()
+		}
+	}
+}
+
+// TestT5HasNoChoices: a head that T5 does not have is named, with and without a decoder.
+func TestT5HasNoChoices(t *testing.T) {
+	for _, decodes := range []bool{true, false} {
+		raw, _ := config(t, "t5", keys{"is_encoder_decoder": decodes})
+		_, err := model.New(raw, model.Options{Head: head.Config{Kind: head.MultipleChoice}})
+		if err == nil || !strings.Contains(err.Error(), "t5 has no head for multiple-choice") {
+			t.Errorf("with a decoder %t: got %v", decodes, err)
 		}
 	}
 }

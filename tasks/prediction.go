@@ -19,9 +19,11 @@ type Prediction struct {
 	Probabilities map[string]float64 `json:"probabilities,omitempty"`
 	Values        map[string]float64 `json:"values,omitempty"`
 	Entities      []Entity           `json:"entities,omitempty"`
-	// Text is the answer: found in the example, generated, or chosen. Spans are the most likely answers found in it.
-	Text  *string `json:"answer,omitempty"`
-	Spans []Span  `json:"spans,omitempty"`
+	// Text is the answer: found in the example, generated, or chosen. Spans are the most likely answers found in it, Ranking the
+	// choices, the most likely first.
+	Text    *string        `json:"answer,omitempty"`
+	Spans   []Span         `json:"spans,omitempty"`
+	Ranking []RankedChoice `json:"choices,omitempty"`
 	// Tokens are the most likely tokens for each mask.
 	Tokens [][]Span `json:"tokens,omitempty"`
 	// Vectors are the embeddings of the texts, and Similarity is the cosine of the angle between two of them.
@@ -39,6 +41,13 @@ type Span struct {
 	Probability float64 `json:"probability"`
 	Start       int     `json:"start"`
 	End         int     `json:"end"`
+}
+
+// RankedChoice is one of several texts to choose from: its number, from 0, and its probability.
+type RankedChoice struct {
+	Index int     `json:"index"`
+	Text  string  `json:"text"`
+	Score float64 `json:"score"`
 }
 
 // Entity is a name found in a text, and its type.
@@ -84,6 +93,11 @@ func (p Prediction) Report() string {
 		lines = p.reportVectors()
 	case p.Spans != nil:
 		lines = append([]string{*p.Text}, reportSpans(p.Spans[:min(len(p.Spans), 3)])...)
+	case p.Ranking != nil:
+		lines = []string{*p.Text}
+		for _, c := range p.Ranking[:min(len(p.Ranking), 3)] {
+			lines = append(lines, fmt.Sprintf("%.4f\t%s", c.Score, c.Text))
+		}
 	case p.Probabilities != nil:
 		lines = p.reportClasses()
 	case p.Entities != nil:

@@ -53,17 +53,7 @@ func parseSWAG(r data.Record) (Example, error) {
 		return Example{}, err
 	}
 	f := o.Fields()
-	var text string
-	var choices []string
-	if o.Has("sent1") {
-		text = f.Text("sent1")
-		second := f.Optional("sent2")
-		for i := 0; o.Has("ending" + strconv.Itoa(i)); i++ {
-			choices = append(choices, strings.TrimSpace(second+" "+f.Text("ending"+strconv.Itoa(i))))
-		}
-	} else {
-		text, choices = f.Text("text"), f.List("choices")
-	}
+	text, choices := swagTexts(o, f)
 	label := f.Scalar("label")
 	if err := f.Err(); err != nil {
 		return Example{}, err
@@ -75,6 +65,33 @@ func parseSWAG(r data.Record) (Example, error) {
 	ex, err := choose(text, choices)
 	ex.Input.Labels, ex.Reference = []string{label}, choices[right]
 	return ex, err
+}
+
+// swagTexts reads what a record's choices are about, and the choices.
+func swagTexts(o data.Object, f *data.Fields) (text string, choices []string) {
+	if !o.Has("sent1") {
+		return f.Text("text"), f.List("choices")
+	}
+	text = f.Text("sent1")
+	second := f.Optional("sent2")
+	for i := 0; o.Has("ending" + strconv.Itoa(i)); i++ {
+		choices = append(choices, strings.TrimSpace(second+" "+f.Text("ending"+strconv.Itoa(i))))
+	}
+	return text, choices
+}
+
+// SWAGInput reads a record of SWAG, which needs no label, as BuildPrompt takes it: pair has the choices, one a line. It is false for
+// other records.
+func SWAGInput(o data.Object) (text, pair string, ok bool, err error) {
+	if !o.IsList("choices") && !o.Has("sent1", "ending0") {
+		return "", "", false, nil
+	}
+	f := o.Fields()
+	text, choices := swagTexts(o, f)
+	for i := range choices {
+		choices[i] = strings.ReplaceAll(choices[i], "\n", " ")
+	}
+	return text, strings.Join(choices, "\n"), true, f.Err()
 }
 
 // choose is a question without its answer.
@@ -139,9 +156,9 @@ func (t *SWAG) Postprocess(_ *PairEncoder, ex Example, _ []Features, outputs [][
 	}
 	p := Prediction{Text: &ex.Choices[numeric.Argmax(scores)]}
 	for i, v := range numeric.Softmax(scores) {
-		p.Spans = append(p.Spans, Span{Text: ex.Choices[i], Probability: v})
+		p.Ranking = append(p.Ranking, RankedChoice{Index: i, Text: ex.Choices[i], Score: v})
 	}
-	slices.SortStableFunc(p.Spans, func(a, b Span) int { return cmp.Compare(b.Probability, a.Probability) })
+	slices.SortStableFunc(p.Ranking, func(a, b RankedChoice) int { return cmp.Compare(b.Score, a.Score) })
 	return p, nil
 }
 

@@ -270,7 +270,7 @@ type tekkenFile struct {
 	} `json:"config"`
 	Vocab []struct {
 		Rank  int    `json:"rank"`
-		Bytes []byte `json:"token_bytes"`
+		Bytes string `json:"token_bytes"` // in base64
 	} `json:"vocab"`
 	Special []struct {
 		Rank int    `json:"rank"`
@@ -330,10 +330,14 @@ func (f *tekkenFile) tokens() ([]rankToken, error) {
 	}
 	var tokens []rankToken
 	for i, t := range f.Vocab[:size-n] {
-		if t.Rank != i || len(t.Bytes) == 0 {
-			return nil, fmt.Errorf("vocab[%d] has rank %d and %d bytes; want rank %d and a token", i, t.Rank, len(t.Bytes), i)
+		b, err := base64.StdEncoding.DecodeString(t.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("vocab[%d] has token_bytes %q; want base64", i, wording.Clip(t.Bytes, 30))
 		}
-		tokens = append(tokens, rankToken{t.Bytes, int32(i + n)})
+		if t.Rank != i || len(b) == 0 {
+			return nil, fmt.Errorf("vocab[%d] has rank %d and %d bytes; want rank %d and a token", i, t.Rank, len(b), i)
+		}
+		tokens = append(tokens, rankToken{b, int32(i + n)})
 	}
 	return tokens, nil
 }

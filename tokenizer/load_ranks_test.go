@@ -143,6 +143,7 @@ func TestRanksErrors(t *testing.T) {
 		{"less than none", "tekken.json", tekken(sizes(0, -1), one, "[]"), "do not fit together"},
 		{"absurd", "tekken.json", tekken(sizes(1<<40, 1<<39), one, "[]"), "do not fit together"},
 		{"rank", "tekken.json", tekken(sizes(2, 1), `{"rank": 3, "token_bytes": "AA=="}`, "[]"), "vocab[0] has rank 3 and 1 bytes; want rank 0 and a token"},
+		{"bad base64", "tekken.json", tekken(sizes(3, 1), one+`, {"rank": 1, "token_bytes": "A?=="}`, "[]"), `vocab[1] has token_bytes "A?=="; want base64`},
 		{"empty", "tekken.json", tekken(sizes(2, 1), `{"rank": 0, "token_bytes": ""}`, "[]"), "vocab[0] has rank 0 and 0 bytes"},
 		{"special", "tekken.json", tekken(sizes(2, 1), one, `[{"rank": 7, "token_str": "x"}]`), "a special token has rank 7; want less than 1"},
 		{"few", "tekken.json", tekken(sizes(2, 1), one, "[]"), "not all of the 256 bytes are tokens"},

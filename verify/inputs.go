@@ -56,6 +56,9 @@ func (v *verification) inputs() error {
 			return err
 		}
 	}
+	if err := v.checkRoPE(); err != nil {
+		return err
+	}
 	return v.labels(mask)
 }
 

@@ -14,7 +14,7 @@ type predictCmd struct {
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
-	File    string   `placeholder:"FILE" help:"File of texts, or - for standard input: JSON Lines or a .csv with text and text_pair, or one text per line."`
+	File    string   `placeholder:"FILE" help:"File of texts, or - for standard input: JSON Lines or a .csv with text and text_pair, or with text and choices (or SWAG's columns), or one text per line."`
 	Answers string   `placeholder:"FILE" help:"Write the predictions as JSON Lines. An interrupted run resumes from this file."`
 	Task    string   `placeholder:"NAME" help:"Task. By default that of the training, or the one for the model's head."`
 	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated."`

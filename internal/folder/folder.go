@@ -160,8 +160,8 @@ func exists(path string) bool {
 // filling is the folder in which Fill writes.
 const filling = ".filling.tmp"
 
-// Fill adds files to a folder: fill makes the folder tmp inside of it and writes them there. Then each is moved up, in the
-// order of the names, and replaces a file of the same name.
+// Fill adds files and folders to a folder: fill makes the folder tmp inside of it and writes them there. Then each is moved up, in
+// the order of the names, and replaces what has the same name.
 func Fill(dir string, fill func(tmp string) error) error {
 	tmp := filepath.Join(dir, filling)
 	if err := os.RemoveAll(tmp); err != nil {
@@ -176,7 +176,13 @@ func Fill(dir string, fill func(tmp string) error) error {
 		return err
 	}
 	for _, e := range entries {
-		if err := os.Rename(filepath.Join(tmp, e.Name()), filepath.Join(dir, e.Name())); err != nil {
+		from, to := filepath.Join(tmp, e.Name()), filepath.Join(dir, e.Name())
+		if e.IsDir() { // which cannot be renamed to one that is not empty
+			if err := os.RemoveAll(to); err != nil {
+				return err
+			}
+		}
+		if err := os.Rename(from, to); err != nil {
 			return err
 		}
 	}

@@ -91,6 +91,18 @@ func TestFolders(t *testing.T) {
 	}
 }
 
+// TestFillReplacesFolders: a folder of the same name is replaced, with all that is in it.
+func TestFillReplacesFolders(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "sub"), "1", "a", "b")
+	if err := folder.Fill(dir, func(tmp string) error { write(t, filepath.Join(tmp, "sub"), "2", "a"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, dir); !maps.Equal(got, map[string]string{filepath.Join("sub", "a"): "2"}) {
+		t.Errorf("the folder has %v", got)
+	}
+}
+
 // TestNewRemovesParents: a folder that could not be made leaves none of the folders that were made for it.
 func TestNewRemovesParents(t *testing.T) {
 	parent := t.TempDir()
