@@ -91,8 +91,8 @@ func (c *LoRAXS) InputDropout() float32 { return float32(c.Dropout) }
 // LayerPatterns implements PatternLister.
 func (c *LoRAXS) LayerPatterns() map[string][]string { return c.lowRank().patterns() }
 
-// TakesLinear implements LinearFilter: it needs r singular values, which a gate with a few outputs does not have.
-func (c *LoRAXS) TakesLinear(l *model.Linear) bool { return c.lowRank().fits(l) }
+// TakesLinear implements LinearFilter: a gate with one output has no more than one singular value.
+func (c *LoRAXS) TakesLinear(l *model.Linear) bool { return severalOutputs(l) }
 
 // Adapt implements Method.
 func (c *LoRAXS) Adapt(l *model.Linear, rng *rand.Rand) (model.Adapter, error) {

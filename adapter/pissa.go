@@ -105,13 +105,12 @@ func (c *LoRA) residual(low *lora, l *model.Linear, rng *rand.Rand) (model.Adapt
 	return d, nil
 }
 
-// TakesLinear implements LinearFilter: a start by singular values needs r of them, which a gate with a few outputs does not have.
-func (c *LoRA) TakesLinear(l *model.Linear) bool { return !c.Init.residual() || c.lowRank().fits(l) }
+// TakesLinear implements LinearFilter: a start by singular values needs more than one, which a gate with one output has.
+func (c *LoRA) TakesLinear(l *model.Linear) bool { return !c.Init.residual() || severalOutputs(l) }
 
-// fits says whether a layer has as many singular values as its rank. It is true where that cannot be told, which Adapt reports.
-func (s lowRank) fits(l *model.Linear) bool {
-	r, _, err := s.on(l.Path())
-	return err != nil || hasSingularValues(l, r) == nil
+func severalOutputs(l *model.Linear) bool {
+	out, _ := l.Dims()
+	return out > 1
 }
 
 // hasSingularValues refuses a rank above the number of a layer's singular values.

@@ -272,10 +272,7 @@ func (r *resolver) miss(setting, what, name string, paths []string) {
 func (r *resolver) nothing() {
 	paths := targets{r.linears, r.tables}.paths()
 	t := r.c.TargetModules
-	fits := func(l *model.Linear) bool { return inAllLinear(r.m, r.method, l) }
 	switch matched := slices.ContainsFunc(paths, func(p string) bool { ok, _ := t.matches(p); return ok }); {
-	case t.Expr == AllLinear.Expr && !slices.ContainsFunc(r.linears, fits):
-		r.problems = append(r.problems, "target_modules: no linear layer has r inputs and outputs, as this method needs; lower r")
 	case matched || t.Expr == AllLinear.Expr:
 		r.problems = append(r.problems, "target_modules: the other settings take every layer out again")
 	case t.Expr != "":
