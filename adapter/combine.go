@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/spagotune/spagotune/adapter/spectrum"
+	"github.com/spagotune/spagotune/internal/numeric"
 	"github.com/spagotune/spagotune/internal/suggest"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/model"
@@ -92,8 +93,8 @@ func combine(ctx context.Context, m *model.Model, name string, parts []Weighted,
 		switch {
 		case p.restores != nil:
 			return nil, fmt.Errorf("%s: %w", p.Name, ErrMerged)
-		case math.IsNaN(p.Weight) || math.IsInf(p.Weight, 0):
-			return nil, fmt.Errorf("%s: weight %g; want a number", p.Name, p.Weight)
+		case !numeric.IsFinite(float32(p.Weight)):
+			return nil, fmt.Errorf("%s: weight %g; want a number that float32 has, at most %.1e", p.Name, p.Weight, math.MaxFloat32)
 		}
 	}
 	shared := sharedLayers(m, parts)

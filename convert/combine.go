@@ -73,17 +73,23 @@ func combine(ctx context.Context, o CombineOptions) (*CombineReport, error) {
 	return r, writeAdapter(o.Output, made, s.Setup)
 }
 
-// loadParts puts the adapters on the model, each under the name of its folder.
+// loadParts puts the adapters on the model, each under the name of its folder; one that comes again gets a number too.
 func loadParts(ctx context.Context, s *infer.Session, folders []WeightedFolder) ([]adapter.Weighted, error) {
 	var parts []adapter.Weighted
-	for _, f := range folders {
+	names := map[string]bool{}
+	for i, f := range folders {
 		setup, err := infer.ReadAdapterSetup(f.Dir)
 		if err == nil && setup.Kind != s.Setup.Kind {
 			err = fmt.Errorf("its head is for %s, that of %s for %s", setup.Kind, folders[0].Dir, s.Setup.Kind)
 		}
+		name := f.Dir
+		if names[name] {
+			name = fmt.Sprintf("%s (%d)", name, i+1)
+		}
+		names[name] = true
 		var a *adapter.Adapter
 		if err == nil {
-			a, err = adapter.Load(ctx, s.Model, f.Dir, f.Dir)
+			a, err = adapter.Load(ctx, s.Model, f.Dir, name)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Dir, err)

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ func TestCombineFolders(t *testing.T) {
 		parts  []WeightedFolder
 		how    string
 		method string
-	}{{in("lora", "rslora", "mora1"), "cat", "LoRA"}, {in("mora6", "mora6"), "linear", "MoRA"}} {
+	}{{in("lora", "rslora", "mora1"), "cat", "LoRA"}, {in("mora6", "mora6"), "linear", "MoRA"}, {in("lora", "lora", "lora"), "cat", "LoRA"}} {
 		out := filepath.Join(t.TempDir(), "combined")
 		if c.how == "linear" {
 			other := filepath.Join(t.TempDir(), "other")
@@ -59,7 +60,6 @@ func TestCombineRefuses(t *testing.T) {
 	lora := WeightedFolder{filepath.Join(golden, "lora"), 1}
 	for want, parts := range map[string][]WeightedFolder{
 		"at least two":                 {lora},
-		"there is an adapter":          {lora, lora},
 		"adapter_config.json: no such": {lora, {t.TempDir(), 1}},
 		"no such folder":               {{filepath.Join(golden, "absent"), 1}, lora},
 	} {
@@ -70,6 +70,18 @@ func TestCombineRefuses(t *testing.T) {
 		}
 		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: something was written: %v", want, err)
+		}
+	}
+}
+
+// TestCombineWeights: a weight that float32 does not have is refused.
+func TestCombineWeights(t *testing.T) {
+	golden := filepath.Join("..", "testdata", "golden", "peft", "llama")
+	for _, w := range []float64{1e39, math.Inf(-1), math.NaN()} {
+		_, err := Combine(t.Context(), CombineOptions{Model: filepath.Join(golden, "base"), Output: filepath.Join(t.TempDir(), "combined"),
+			Adapters: []WeightedFolder{{filepath.Join(golden, "lora"), 1}, {filepath.Join(golden, "rslora"), w}}, CombineOptions: adapter.CombineOptions{How: "cat"}})
+		if err == nil || !strings.Contains(err.Error(), "want a number that float32 has") {
+			t.Errorf("%g: %v", w, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
@@ -93,16 +94,30 @@ func run(ctx context.Context, o Options) (*Report, error) {
 
 // load loads the model to convert.
 func (r *Report) load(ctx context.Context, o Options) (*model.Model, error) {
-	switch o.To {
-	case ToCybertron:
+	switch {
+	case o.To != ToCybertron && o.To != ToHuggingFace:
+		return nil, fmt.Errorf("to %q is not known; known are %s, %s", o.To, ToCybertron, ToHuggingFace)
+	case llamacpp.IsFile(o.Model):
+		return nil, notFromGGUF(o)
+	case o.To == ToCybertron:
 		return r.loadHuggingFace(ctx, o)
-	case ToHuggingFace:
-		if err := folder.Wants(o.Model, "spago_model.bin"); err != nil {
-			return nil, err
-		}
-		return model.LoadCybertron(ctx, o.Model, model.Options{})
 	}
-	return nil, fmt.Errorf("to %q is not known; known are %s, %s", o.To, ToCybertron, ToHuggingFace)
+	if err := folder.Wants(o.Model, "spago_model.bin"); err != nil {
+		return nil, err
+	}
+	return model.LoadCybertron(ctx, o.Model, model.Options{})
+}
+
+// notFromGGUF says how a GGUF file gets into the format.
+func notFromGGUF(o Options) error {
+	if _, err := os.Stat(o.Model); err != nil {
+		return err
+	}
+	then := ""
+	if o.To == ToCybertron {
+		then = ", which can be converted"
+	}
+	return fmt.Errorf("%s is a GGUF file; finetune merge --model %s --output DIR makes a Hugging Face folder of it%s", o.Model, o.Model, then)
 }
 
 // saveAndReload writes the model in the other format and loads what was written.

@@ -12,6 +12,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -35,6 +36,8 @@ type GGUFReport struct {
 	Bytes  int    `json:"bytes"`
 	Modelfile
 	Effect
+	// Fallbacks says which tensors have another type than Type's (see gguf.Mixture.Fallbacks); "" if none has.
+	Fallbacks string `json:"fallbacks,omitempty"`
 	// Lost is what the file has no place for.
 	Lost []string `json:"lost,omitempty"`
 }
@@ -75,7 +78,7 @@ func writeGGUF(ctx context.Context, o GGUFOptions) (*GGUFReport, error) {
 	if err := f.write(ctx, s.Adapter, o); err != nil {
 		return nil, err
 	}
-	r := &GGUFReport{Output: o.Output, Type: f.typ, Lost: f.layout.Lost()}
+	r := &GGUFReport{Output: o.Output, Type: f.typ, Fallbacks: f.fallbacks, Lost: f.layout.Lost()}
 	if r.Effect, err = r.open(ctx, before); err != nil {
 		_ = os.Remove(o.Output)
 		return nil, err
@@ -99,24 +102,32 @@ func (r *GGUFReport) open(ctx context.Context, before *outputs) (Effect, error) 
 	return before.against(ctx, s)
 }
 
-// newFile refuses a path that exists, or has another name than a GGUF file's.
+// newFile refuses a path that exists, that has another name than a GGUF file's, or that is in no folder. The Modelfile beside
+// it must not exist either: it may be the user's own.
 func newFile(path string) error {
 	if !strings.EqualFold(filepath.Ext(path), ".gguf") {
 		return fmt.Errorf("output %q: want the name of a file that ends in .gguf", path)
 	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("output %s exists already; name a new file, or remove it", path)
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("output %s: there is no folder %s; make it first", path, dir)
+	}
+	for _, p := range []string{path, modelfilePath(path)} {
+		if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("output %s exists already; name a new file, or remove it", p)
+		}
 	}
 	return nil
 }
 
 // ggufFile is a GGUF file in the making.
 type ggufFile struct {
-	model    *model.Model
-	layout   *llamacpp.Layout
-	base     *llamacpp.Model // where the model is a GGUF file itself
-	metadata *gguf.Metadata
-	typ      string
+	model     *model.Model
+	layout    *llamacpp.Layout
+	base      *llamacpp.Model // where the model is a GGUF file itself
+	metadata  *gguf.Metadata
+	typ       string
+	fallbacks string // what the report says of them
 }
 
 // layoutOf is how llama.cpp keeps a model.
@@ -143,12 +154,46 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 		if f.metadata, err = f.layout.Metadata(reader(infer.NewTokenizerFiles(m.Dir, o.Adapter))); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Dir, err)
 		}
-		describe(f.metadata, m.Dir, m.Files())
+		describe(f.metadata, baseName(o.Model, m.Dir), m.Files())
+		f.setBase(f.metadata, o.Model)
 	}
 	if o.Adapter != "" {
+		f.setBase(f.metadata, o.Model)
 		f.metadata.Set("general.finetune", filepath.Base(filepath.Clean(o.Adapter)))
 	}
 	return f, nil
+}
+
+// baseName is a model's name: that of its folder, or of its file without .gguf. The embedded model's folder has a digest's.
+func baseName(asked, dir string) string {
+	if asked == infer.Embedded {
+		return infer.Embedded
+	}
+	name := filepath.Base(filepath.Clean(dir))
+	if ext := filepath.Ext(name); strings.EqualFold(ext, ".gguf") {
+		name = strings.TrimSuffix(name, ext)
+	}
+	return wording.Clip(name, 100)
+}
+
+// setBase writes what a base says of itself as general.base_model.0. What m says of the base's own base goes.
+func (f *ggufFile) setBase(m *gguf.Metadata, asked string) {
+	for _, key := range m.Keys() {
+		if strings.HasPrefix(key, "general.base_model.") {
+			m.Delete(key)
+		}
+	}
+	m.Set("general.base_model.count", uint32(1))
+	m.Set("general.base_model.0.name", baseName(asked, f.model.Dir))
+	if f.base == nil {
+		return
+	}
+	own := f.base.Metadata()
+	for _, key := range []string{"name", "author", "version", "organization", "url", "doi", "uuid", "repo_url"} {
+		if v, err := own.String("general." + key); err == nil && v != "" {
+			m.Set("general.base_model.0."+key, v)
+		}
+	}
 }
 
 func (f *ggufFile) close() {
@@ -169,11 +214,8 @@ func reader(files fs.FS) func(name string) ([]byte, error) {
 }
 
 // describe adds the model's name, and the licence that the front matter of its README.md names.
-func describe(m *gguf.Metadata, dir string, files fs.FS) {
-	name := filepath.Base(filepath.Clean(dir))
+func describe(m *gguf.Metadata, name string, files fs.FS) {
 	m.Set("general.name", name)
-	m.Set("general.base_model.count", uint32(1))
-	m.Set("general.base_model.0.name", name)
 	raw, err := fs.ReadFile(files, "README.md")
 	head, body, front := strings.Cut(strings.TrimPrefix(string(raw), "---\n"), "\n---")
 	if err != nil || !front || body == "" {
@@ -246,6 +288,7 @@ func (f *ggufFile) quantize(name string, entries []gguf.Entry, tensors []llamacp
 	if err != nil {
 		return err
 	}
+	f.fallbacks = mixture.Fallbacks(entries, types)
 	for i, e := range entries {
 		if types[i] != e.Type {
 			entries[i] = tensors[i].Entry(types[i])

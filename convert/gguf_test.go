@@ -423,3 +423,134 @@ func TestWrongGGUF(t *testing.T) {
 		t.Errorf("BART: %v", err)
 	}
 }
+
+// TestNewFile: what stands in the way is said before anything is converted, and stays as it is.
+func TestNewFile(t *testing.T) {
+	dir := t.TempDir()
+	own := tiny.Write(t, filepath.Join(dir, "own.Modelfile"), "FROM llama3")
+	for _, tt := range []struct{ output, want string }{
+		{filepath.Join(dir, "own.gguf"), "own.Modelfile exists already"},
+		{filepath.Join(dir, "nodir", "x.gguf"), "there is no folder " + filepath.Join(dir, "nodir")},
+		{filepath.Join(own, "x.gguf"), "there is no folder " + own},
+	} {
+		for name, run := range map[string]func() error{
+			"gguf": func() error { _, err := GGUF(t.Context(), GGUFOptions{Model: "absent", Output: tt.output}); return err },
+			"lora-gguf": func() error {
+				_, err := LoRAGGUF(t.Context(), LoRAOptions{Model: "absent", Output: tt.output})
+				return err
+			},
+		} {
+			if err := run(); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s to %s: %v; want %q", name, tt.output, err, tt.want)
+			}
+		}
+	}
+	if raw, err := os.ReadFile(own); err != nil || string(raw) != "FROM llama3" {
+		t.Errorf("the Modelfile became %q, %v", raw, err)
+	}
+}
+
+// TestBaseOfGGUF: files name the base that they are made from, whatever it names as its own.
+func TestBaseOfGGUF(t *testing.T) {
+	folder, dir := decoderFolder(t, "llama", ""), t.TempDir()
+	trained := stirAdapter(t, folder, "lora", map[string]any{"r": 2})
+	base := filepath.Join(dir, "b.gguf")
+	if _, err := GGUF(t.Context(), GGUFOptions{Model: folder, Output: filepath.Join(dir, "first.gguf")}); err != nil {
+		t.Fatal(err)
+	}
+	named(t, filepath.Join(dir, "first.gguf"), base)
+	for _, tt := range []struct{ name, model, want string }{
+		{"of a folder", folder, "decoder"}, {"of a file", base, "My Base"}, {"embedded", infer.Embedded, "embedded"},
+	} {
+		of := trained
+		if tt.model == infer.Embedded {
+			embedded, err := infer.ModelDir(infer.Embedded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			of = stirAdapter(t, embedded, "lora", map[string]any{"r": 2})
+		}
+		merged, lora := filepath.Join(dir, tt.want+" merged.gguf"), filepath.Join(dir, tt.want+" lora.gguf")
+		if _, err := GGUF(t.Context(), GGUFOptions{Model: tt.model, Adapter: of, Output: merged}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoRAGGUF(t.Context(), LoRAOptions{Model: tt.model, Adapter: of, Output: lora}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{merged, lora} {
+			f, err := gguf.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := f.Metadata()
+			name, err := m.String("general.base_model.0.name")
+			url, _ := m.String("general.base_model.0.repo_url")
+			if n, err2 := m.Int("general.base_model.count"); err != nil || err2 != nil || n != 1 || name != tt.want || (url == "https://example.org/base") != (tt.model == base) ||
+				m.Has("general.base_model.0.doi") {
+				t.Errorf("%s: %d bases, %q at %q (%v, %v); want %q", path, n, name, url, err, err2, tt.want)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// named copies a GGUF file and gives it a name, an address and a base of its own.
+func named(t *testing.T, from, to string) {
+	t.Helper()
+	f, err := gguf.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	m := f.Metadata()
+	m.Set("general.name", "My Base")
+	m.Set("general.repo_url", "https://example.org/base")
+	m.Set("general.base_model.0.name", "its own base")
+	m.Set("general.base_model.0.doi", "10.1/1")
+	var entries []gguf.Entry
+	for _, x := range f.Tensors() {
+		entries = append(entries, x.Entry())
+	}
+	if err := gguf.Write(t.Context(), to, m, entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLoRAModelfile: the Modelfile of a LoRA in another folder than its base names a base that is there.
+func TestLoRAModelfile(t *testing.T) {
+	base, dir := decoderFolder(t, "llama", ""), t.TempDir()
+	trained := stirAdapter(t, base, "lora", map[string]any{"r": 2})
+	if err := os.Mkdir(filepath.Join(dir, "out"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(base))
+	r, err := LoRAGGUF(t.Context(), LoRAOptions{Model: "decoder", Adapter: trained, Output: filepath.Join(dir, "out", "run.gguf")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(r.Modelfile.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, from, _ := strings.Cut(string(raw), "\nFROM ")
+	from, _, _ = strings.Cut(from, "\n")
+	if !filepath.IsAbs(from) {
+		from = filepath.Join(dir, "out", from)
+	}
+	if _, err := os.Stat(filepath.Join(from, "config.json")); err != nil || !strings.Contains(string(raw), "\nADAPTER ./run.gguf\n") {
+		t.Errorf("%v:\n%s", err, raw)
+	}
+}
+
+// TestFallbacksAreReported: rows of 64 and 96 values have no blocks of 256.
+func TestFallbacksAreReported(t *testing.T) {
+	dir := decoderFolder(t, "llama", "")
+	for typ, want := range map[string]string{"Q4_K_M": "have rows that 256 does not divide: Q5_0 (", "Q8_0": ""} {
+		r, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: filepath.Join(t.TempDir(), "m.gguf"), Type: typ})
+		if err != nil || !strings.Contains(r.Fallbacks, want) || want == "" && r.Fallbacks != "" {
+			t.Errorf("%s: %q, %v; want %q", typ, r.Fallbacks, err, want)
+		}
+	}
+}

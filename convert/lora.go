@@ -14,7 +14,6 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/folder"
-	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -199,42 +198,49 @@ func (r *LoRAReport) add(l adapter.LowRank) {
 	}
 }
 
-// writeGGUF writes the LoRA for llama.cpp. alpha is the rank of most layers.
+// writeGGUF writes the LoRA for llama.cpp, and the Modelfile. alpha is the rank of most layers.
 func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []adapter.LowRank, alpha int, o LoRAOptions) error {
-	layout, err := layoutOf(m)
+	base, err := newGGUFFile(m, GGUFOptions{Model: o.Model, Adapter: o.Adapter})
 	if err != nil {
 		return err
 	}
-	tied := map[string]bool{}
-	m.Linears(func(l *model.Linear) { tied[l.Path()] = l.Weight.Tied() != nil })
-	var entries []gguf.Entry
-	for _, l := range layers {
-		if tied[l.Path] {
-			return fmt.Errorf("%s is adapted, and its weight is the embeddings' too: llama.cpp applies no LoRA to it; merge the adapter instead", l.Path)
-		}
-		b := tensor.New(l.B.Rows, l.B.Cols)
-		for i, v := range l.B.Data { // llama.cpp scales by alpha over the layer's own rank
-			b.Data[i] = v * (float32(l.A.Rows) / float32(alpha))
-		}
-		two, err := layout.LoRA(l.Path+".weight", b, l.A)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, two...)
+	defer base.close()
+	entries, err := base.loraEntries(layers, alpha)
+	if err != nil {
+		return err
 	}
-	metadata := layout.AdapterMetadata(float32(alpha))
+	metadata := base.layout.AdapterMetadata(float32(alpha))
 	metadata.Set("general.name", filepath.Base(filepath.Clean(o.Adapter)))
-	metadata.Set("general.base_model.count", uint32(1))
-	metadata.Set("general.base_model.0.name", wording.Clip(filepath.Base(filepath.Clean(m.Dir)), 100))
+	base.setBase(metadata, o.Model)
 	if err := gguf.Write(ctx, o.Output, metadata, entries); err != nil {
 		return err
 	}
-	described, err := newGGUFFile(m, GGUFOptions{Adapter: o.Adapter})
+	path, err := fromPath(o.Output, m.Dir)
 	if err != nil {
 		return err
 	}
-	defer described.close()
-	from := fmt.Sprintf("FROM %s\nADAPTER ./%s", m.Dir, filepath.Base(o.Output))
-	r.Modelfile, err = writeModelfile(o.Output, from, described.metadata)
+	r.Modelfile, err = writeModelfile(o.Output, fmt.Sprintf("FROM %s\nADAPTER ./%s", path, filepath.Base(o.Output)), base.metadata)
 	return err
+}
+
+// loraEntries are the matrices of a LoRA. llama.cpp scales by alpha over the layer's own rank.
+func (f *ggufFile) loraEntries(layers []adapter.LowRank, alpha int) ([]gguf.Entry, error) {
+	tied := map[string]bool{}
+	f.model.Linears(func(l *model.Linear) { tied[l.Path()] = l.Weight.Tied() != nil })
+	var entries []gguf.Entry
+	for _, l := range layers {
+		if tied[l.Path] {
+			return nil, fmt.Errorf("%s is adapted, and its weight is the embeddings' too: llama.cpp applies no LoRA to it; merge the adapter instead", l.Path)
+		}
+		b := tensor.New(l.B.Rows, l.B.Cols)
+		for i, v := range l.B.Data {
+			b.Data[i] = v * (float32(l.A.Rows) / float32(alpha))
+		}
+		two, err := f.layout.LoRA(l.Path+".weight", b, l.A)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, two...)
+	}
+	return entries, nil
 }

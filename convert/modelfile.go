@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
@@ -20,9 +21,30 @@ type Modelfile struct {
 // maxContext is the longest context that a Modelfile asks for: ollama takes memory for the whole of it.
 const maxContext = 8192
 
+// modelfilePath is where the Modelfile of a GGUF file lies.
+func modelfilePath(output string) string {
+	return strings.TrimSuffix(output, filepath.Ext(output)) + ".Modelfile"
+}
+
+// fromPath is a path as the Modelfile beside output names it: relative to the Modelfile where it lies in or below its folder,
+// which can then be moved as a whole, else absolute.
+func fromPath(output, path string) (string, error) {
+	dir, err := filepath.Abs(filepath.Dir(output))
+	if err != nil {
+		return "", err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+		return "./" + filepath.ToSlash(rel), nil
+	}
+	return path, nil
+}
+
 // writeModelfile writes ollama's Modelfile beside a GGUF file: what it is made from, its chat template and where a text ends.
 func writeModelfile(output, from string, m *gguf.Metadata) (Modelfile, error) {
-	f := Modelfile{Path: strings.TrimSuffix(output, filepath.Ext(output)) + ".Modelfile"}
+	f := Modelfile{Path: modelfilePath(output)}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# ollama create NAME -f %s\n%s\n", filepath.Base(f.Path), from)
 	if t, err := ollamaTemplateOf(m); err != nil {
@@ -61,7 +83,7 @@ func ollamaTemplateOf(m *gguf.Metadata) (*ollamaTemplate, error) {
 		}
 		return ""
 	}
-	return newOllamaTemplate(c, token("bos_token_id"), token("eos_token_id"))
+	return newOllamaTemplate(c, token("bos_token_id"), token("eos_token_id"), llamacpp.AddsBOS(m))
 }
 
 func (t *ollamaTemplate) write(b *strings.Builder) {

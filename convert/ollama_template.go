@@ -20,10 +20,14 @@ type ollamaTemplate struct {
 var errNoOllamaTemplate = errors.New("the chat template has no equal in Go's templates")
 
 // newOllamaTemplate finds out what a chat template writes around messages, by rendering conversations, and writes a template
-// of Go's that does the same. ollama adds the token that begins texts itself. Whatever a template does beyond that, with tools
-// or by a message's content, is left out. The error is errNoOllamaTemplate where conversations come out otherwise.
-func newOllamaTemplate(c *chat.Template, bos, eos string) (*ollamaTemplate, error) {
-	r := renderer{c, bos, eos}
+// of Go's that does the same. With addsBOS, ollama begins every text with bos itself, and the template leaves it out. Whatever a
+// template does beyond that, with tools or by a message's content, is left out. The error is errNoOllamaTemplate where
+// conversations come out otherwise.
+func newOllamaTemplate(c *chat.Template, bos, eos string, addsBOS bool) (*ollamaTemplate, error) {
+	r := renderer{template: c, bos: bos, eos: eos}
+	if addsBOS {
+		r.added = bos
+	}
 	m, err := r.marks()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoOllamaTemplate, err)
@@ -39,10 +43,20 @@ func newOllamaTemplate(c *chat.Template, bos, eos string) (*ollamaTemplate, erro
 			return nil, err
 		}
 	}
-	if r.compare(t, append(system, user...)) != nil || r.compare(t, append(system, two...)) != nil {
-		o.note = "a system message is written otherwise than by the model's own chat template"
-	}
+	o.note = r.note(t, two)
 	return o, nil
+}
+
+// note says what comes out otherwise than by the chat template, "" if nothing does.
+func (r renderer) note(t *template.Template, two []chat.Message) string {
+	var notes []string
+	if text, err := r.template.Render(user, chat.Options{AddGenerationPrompt: true, BOS: r.bos, EOS: r.eos}); err == nil && !strings.HasPrefix(text, r.added) {
+		notes = append(notes, fmt.Sprintf("a text begins with %s (add_bos_token), which the model's own chat template does not write", r.added))
+	}
+	if r.compare(t, append(system, user...)) != nil || r.compare(t, append(system, two...)) != nil {
+		notes = append(notes, "a system message is written otherwise than by the model's own chat template")
+	}
+	return strings.Join(notes, "; ")
 }
 
 // Contents that no template has.
@@ -62,12 +76,13 @@ var (
 type renderer struct {
 	template *chat.Template
 	bos, eos string
+	added    string // the token that ollama begins texts with, "" for none
 }
 
-// render is the text of a conversation without the token that begins it.
+// render is the text of a conversation without the token that ollama adds.
 func (r renderer) render(turns []chat.Message, generate bool) (string, error) {
 	text, err := r.template.Render(turns, chat.Options{AddGenerationPrompt: generate, BOS: r.bos, EOS: r.eos})
-	return strings.TrimPrefix(text, r.bos), err
+	return strings.TrimPrefix(text, r.added), err
 }
 
 // marks are what a template writes around messages.

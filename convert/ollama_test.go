@@ -89,57 +89,124 @@ func chatTemplates(t *testing.T) map[string]string {
 	return cases.Templates
 }
 
+const (
+	testBOS, testEOS = "<s>", "</s>"
+	noEqual          = "the chat template has no equal in Go's templates"
+)
+
+// modelfileOf writes the Modelfile of a file with a chat template.
+func modelfileOf(t *testing.T, template string, addsBOS bool) Modelfile {
+	t.Helper()
+	var m gguf.Metadata
+	for k, v := range map[string]any{"general.architecture": "llama", "llama.context_length": uint32(256), "tokenizer.chat_template": template,
+		"tokenizer.ggml.tokens": []string{testBOS, testEOS}, "tokenizer.ggml.bos_token_id": uint32(0), "tokenizer.ggml.eos_token_id": uint32(1),
+		"tokenizer.ggml.add_bos_token": addsBOS} {
+		m.Set(k, v)
+	}
+	path := tiny.Write(t, filepath.Join(t.TempDir(), "m.gguf"), "GGUF")
+	f, err := writeModelfile(path, "FROM ./m.gguf", &m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // TestModelfile writes Modelfiles, reads them by ollama's own code, and compares the texts that ollama makes of conversations
-// with those of the models' templates.
+// with those of the models' templates. ollama begins a text with bos_token_id where the file says so, and only there.
 func TestModelfile(t *testing.T) {
-	const bos, eos = "<s>", "</s>"
 	program := buildOllama(t)
 	const otherSystem = "a system message is written otherwise than by the model's own chat template"
 	notes := map[string]string{"gemma": otherSystem, "mistral": otherSystem, // Gemma's has none, and Mistral's goes to the last message of the user
-		"qwen3_excerpt": "the chat template has no equal in Go's templates: turns are not written one after the other"} // which begins no answer
+		"qwen3_excerpt": noEqual + ": turns are not written one after the other"} // which begins no answer
 	for name, source := range chatTemplates(t) {
-		t.Run(name, func(t *testing.T) {
-			var m gguf.Metadata
-			for k, v := range map[string]any{"general.architecture": "llama", "llama.context_length": uint32(256), "tokenizer.chat_template": source,
-				"tokenizer.ggml.tokens": []string{bos, eos}, "tokenizer.ggml.bos_token_id": uint32(0), "tokenizer.ggml.eos_token_id": uint32(1)} {
-				m.Set(k, v)
-			}
-			dir := t.TempDir()
-			tiny.Write(t, filepath.Join(dir, "m.gguf"), "GGUF")
-			f, err := writeModelfile(filepath.Join(dir, "m.gguf"), "FROM ./m.gguf", &m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if f.Note != notes[name] {
-				t.Errorf("note %q, want %q", f.Note, notes[name])
-			}
-			conversations := [][]chat.Message{turns("u"), turns("uau"), turns("uauau")}
-			if f.Note == "" {
-				conversations = append(conversations, turns("su"), turns("suau"))
-			}
-			got := readByOllama(t, program, f.Path, conversations)
-			if len(got.Request.Files) != 1 || got.Request.Parameters.Context != 256 {
-				t.Errorf("%+v", got.Request)
-			}
-			if got.Request.Template == "" {
-				return
-			}
-			c, err := chat.ParseTemplate(source)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, turns := range conversations {
-				want, err := c.Render(turns, chat.Options{AddGenerationPrompt: true, BOS: bos, EOS: eos})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if want = strings.TrimPrefix(want, bos); got.Texts[i] != want {
-					t.Errorf("conversation %d: %q, want %q", i, got.Texts[i], want)
-				}
-			}
-			if stop := got.Request.Parameters.Stop; len(stop) != 1 || !strings.Contains(got.Texts[1], stop[0]) {
-				t.Errorf("stop %q", stop)
-			}
-		})
+		for _, addsBOS := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/add_bos_token=%v", name, addsBOS), func(t *testing.T) { checkModelfile(t, program, source, notes[name], addsBOS) })
+		}
+	}
+}
+
+// checkModelfile does it for one template, of which note is said where ollama adds no token.
+func checkModelfile(t *testing.T, program, source, note string, addsBOS bool) {
+	t.Helper()
+	c, err := chat.ParseTemplate(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := func(turns []chat.Message) string {
+		text, err := c.Render(turns, chat.Options{AddGenerationPrompt: true, BOS: testBOS, EOS: testEOS})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	conversations := [][]chat.Message{turns("u"), turns("uau"), turns("uauau")}
+	if note == "" {
+		conversations = append(conversations, turns("su"), turns("suau"))
+	}
+	added, surplus := "", ""
+	if addsBOS {
+		added = testBOS
+	}
+	if !strings.HasPrefix(own(turns("u")), added) { // the template leaves the token out, so there is one too many
+		surplus = added
+		if !strings.HasPrefix(note, noEqual) {
+			note = strings.TrimSuffix("a text begins with <s> (add_bos_token), which the model's own chat template does not write; "+note, "; ")
+		}
+	}
+	f := modelfileOf(t, source, addsBOS)
+	if f.Note != note {
+		t.Errorf("note %q, want %q", f.Note, note)
+	}
+	got := readByOllama(t, program, f.Path, conversations)
+	if len(got.Request.Files) != 1 || got.Request.Parameters.Context != 256 {
+		t.Errorf("%+v", got.Request)
+	}
+	if got.Request.Template == "" {
+		return
+	}
+	for i, turns := range conversations {
+		if text, want := added+got.Texts[i], surplus+own(turns); text != want {
+			t.Errorf("conversation %d: %q, want %q", i, text, want)
+		}
+	}
+	if stop := got.Request.Parameters.Stop; len(stop) != 1 || !strings.Contains(got.Texts[1], stop[0]) {
+		t.Errorf("stop %q", stop)
+	}
+}
+
+// TestModelfileOfSmolLM2: its first token is what begins every turn, and llama.cpp does not add it.
+func TestModelfileOfSmolLM2(t *testing.T) {
+	var m gguf.Metadata
+	for k, v := range map[string]any{"general.architecture": "llama", "tokenizer.ggml.tokens": []string{"<|im_start|>", "<|im_end|>"},
+		"tokenizer.ggml.bos_token_id": uint32(0), "tokenizer.ggml.eos_token_id": uint32(1), "tokenizer.ggml.add_bos_token": false,
+		"tokenizer.chat_template": "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"} {
+		m.Set(k, v)
+	}
+	o, err := ollamaTemplateOf(&m)
+	if err != nil || o.note != "" {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	for _, want := range []string{"{{ if $.System }}<|im_start|>system\n", "{{ else }}<|im_start|>user\n", "<|im_start|>assistant\n"} {
+		if !strings.Contains(o.source, want) {
+			t.Errorf("the template has no %q: %s", want, o.source)
+		}
+	}
+}
+
+// TestFromPath: a Modelfile names its base so that ollama finds it from any folder.
+func TestFromPath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, tt := range []struct{ output, base, want string }{
+		{"run.gguf", "smollm2", "./smollm2"},
+		{"run.gguf", "models/base.gguf", "./models/base.gguf"},
+		{"run.gguf", filepath.Join(dir, "smollm2"), "./smollm2"},
+		{"out/run.gguf", "smollm2", filepath.Join(dir, "smollm2")},
+		{"out/run.gguf", "out/smollm2", "./smollm2"},
+		{"run.gguf", "../elsewhere", filepath.Join(filepath.Dir(dir), "elsewhere")},
+	} {
+		if got, err := fromPath(tt.output, tt.base); err != nil || got != tt.want {
+			t.Errorf("%s from %s: %q, %v; want %q", tt.output, tt.base, got, err, tt.want)
+		}
 	}
 }

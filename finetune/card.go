@@ -29,6 +29,7 @@ type card struct {
 	Kind      head.Kind
 	Predicts  bool // the result predicts, as opposed to one that continues texts
 	PEFT      bool // PEFT opens the adapter
+	PlainLoRA bool // nothing but layers is trained, so that the adapter has a form as plain LoRA
 	Tokenizer bool // the folder has one
 	Scored    bool // some evaluation has a score
 	Known     bool // there is a record
@@ -98,7 +99,8 @@ func (c *card) describe(dir string) error {
 		if err != nil {
 			return err
 		}
-		c.IsAdapter = true
+		s := method.Settings()
+		c.IsAdapter, c.PlainLoRA = true, len(s.ModulesToSave)+len(s.TrainableTokenIndices.List)+len(s.TrainableTokenIndices.ByModule) == 0
 		if !c.Known {
 			c.Method, c.Base = adapter.MethodName(method), method.Settings().BaseModel
 		}
@@ -149,12 +151,36 @@ func (c card) Number(n int) string { return wording.Number(n) }
 // Percent formats a score.
 func (c card) Percent(score float64) string { return fmt.Sprintf("%.1f %%", 100*score) }
 
+// base is what commands call the base: its name, or BASE for a folder on somebody's machine.
+func (c card) base() string {
+	if c.OnHub || c.Base == infer.Embedded {
+		return c.Base
+	}
+	return "BASE"
+}
+
+// LlamaCpp returns the commands that run the result in llama.cpp and ollama, one in a line, none for models that do not
+// continue texts. An adapter goes beside its base, or is merged into it where it trains more than layers.
+func (c card) LlamaCpp() []string {
+	run := []string{"llama-cli -m model.gguf", "ollama create model -f model.Modelfile"}
+	switch {
+	case c.Predicts:
+		return nil
+	case c.PlainLoRA:
+		return []string{
+			fmt.Sprintf("finetune convert --model %s --to gguf --output base.gguf", c.base()),
+			fmt.Sprintf("finetune convert --model base.gguf --adapter %s --to lora-gguf --output adapter.gguf", c.Name),
+			"llama-cli -m base.gguf --lora adapter.gguf",
+			"ollama create model -f adapter.Modelfile",
+		}
+	case c.IsAdapter:
+		return append([]string{fmt.Sprintf("finetune convert --model %s --adapter %s --to gguf --output model.gguf", c.base(), c.Name)}, run...)
+	}
+	return append([]string{fmt.Sprintf("finetune convert --model %s --to gguf --output model.gguf", c.Name)}, run...)
+}
+
 // Use returns the command that runs the result.
 func (c card) Use() string {
-	base := c.Base
-	if base == "" || !c.OnHub && base != infer.Embedded {
-		base = "BASE"
-	}
 	verb, input := "generate", "--prompt"
 	switch {
 	case c.Predicts:
@@ -165,7 +191,7 @@ func (c card) Use() string {
 	if !c.IsAdapter {
 		return fmt.Sprintf("finetune %s --model %s %s TEXT", verb, c.Name, input)
 	}
-	return fmt.Sprintf("finetune %s --model %s --adapter %s %s TEXT", verb, base, c.Name, input)
+	return fmt.Sprintf("finetune %s --model %s --adapter %s %s TEXT", verb, c.base(), c.Name, input)
 }
 
 var cardTemplate = template.Must(template.New("card").Parse(`{{define "base"}}"{{.Base}}"{{if .Commit}}, revision="{{.Commit}}"{{end}}{{end -}}
@@ -231,6 +257,12 @@ With transformers:
     from transformers import {{.Class}}, AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained("{{.Name}}")
     model = {{.Class}}.from_pretrained("{{.Name}}")
+{{end}}
+{{- with .LlamaCpp}}
+With llama.cpp and ollama, if they know the base's architecture:
+{{range .}}
+    {{.}}
+{{- end}}
 {{end}}
 {{- if .Known}}
 ## Training

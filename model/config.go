@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -75,6 +76,9 @@ func (f *ConfigFile) Decode(c any) error {
 	if err := quantized(all, known); err != nil {
 		return err
 	}
+	if err := checkEpsilons(all, known); err != nil {
+		return err
+	}
 	var bad []string
 	f.unused = nil
 	for k, v := range all {
@@ -94,6 +98,23 @@ func (f *ConfigFile) Decode(c any) error {
 	d := json.NewDecoder(bytes.NewReader(f.raw))
 	if err := d.Decode(c); err != nil {
 		return fmt.Errorf("config.json: %w", err)
+	}
+	return nil
+}
+
+// epsilons are the keys of what norms add to a variance.
+var epsilons = []string{"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"}
+
+// checkEpsilons refuses one that a norm cannot have as float32. What is no number is left to the decoder.
+func checkEpsilons(all map[string]json.RawMessage, known map[string]bool) error {
+	for _, key := range epsilons {
+		var v *float64
+		if !known[key] || json.Unmarshal(all[key], &v) != nil || v == nil {
+			continue
+		}
+		if *v <= 0 || *v > math.MaxFloat32 {
+			return fmt.Errorf("config.json: %s is %g; want a number above 0", key, *v)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,6 +138,20 @@ func TestSizesAreChecked(t *testing.T) {
 	} {
 		if _, err := New([]byte(c.config), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.config, err, c.want)
+		}
+	}
+}
+
+// TestEpsilonsAreChecked: a norm needs a number above 0 that float32 has.
+func TestEpsilonsAreChecked(t *testing.T) {
+	for _, c := range []struct{ modelType, key, value, want string }{
+		{"llama", "rms_norm_eps", "0", "config.json: rms_norm_eps is 0; want a number above 0"},
+		{"llama", "rms_norm_eps", "-1e-5", "rms_norm_eps is -1e-05; want"},
+		{"bert", "layer_norm_eps", "1e39", "layer_norm_eps is 1e+39; want"},
+		{"gpt2", "layer_norm_epsilon", "-1", "layer_norm_epsilon is -1; want"},
+	} {
+		if _, err := NewMeta([]byte(fmt.Sprintf(`{"model_type": %q, %q: %s}`, c.modelType, c.key, c.value))); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,26 @@ func (m Mixture) Types(metadata *Metadata, entries []Entry) ([]Type, error) {
 		}
 	}
 	return types, nil
+}
+
+// Fallbacks says how many tensors Types gives another type since their rows are no whole number of the mixture's blocks, and
+// which, such as "60 of 272 tensors have rows that 256 does not divide: Q5_0 (50), Q8_0 (10)"; "" if there are none.
+func (m Mixture) Fallbacks(entries []Entry, types []Type) string {
+	counts, n := map[Type]int{}, 0
+	for i, e := range entries {
+		if quantizes(e) && lastOf(e.Shape)%m.base.BlockValues() != 0 {
+			counts[types[i]]++
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	var list []string
+	for _, t := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, fmt.Sprintf("%s (%d)", t, counts[t]))
+	}
+	return fmt.Sprintf("%d of %d tensors have rows that %d does not divide: %s", n, len(entries), m.base.BlockValues(), strings.Join(list, ", "))
 }
 
 // Convert writes the tensors of f in the types of the mixture, with its metadata. A tensor that has its type already is

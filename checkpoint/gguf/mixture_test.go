@@ -315,3 +315,30 @@ func likeWeights(rng *rand.Rand, rows, cols int) tensor.Matrix {
 	}
 	return m
 }
+
+// TestFallbacks: the weights whose rows are no whole number of blocks are counted by the types that they get.
+func TestFallbacks(t *testing.T) {
+	entry := func(name string, shape ...int) Entry { return Entry{Name: name, Type: F32, Shape: shape} }
+	entries := []Entry{entry("token_embd.weight", 4, 512), entry("output_norm.weight", 512), entry("blk.0.attn_q.weight", 512, 576),
+		entry("blk.0.attn_k.weight", 512, 576), entry("blk.0.ffn_down.weight", 512, 90), entry("blk.0.ffn_up.weight", 90, 512)}
+	var metadata Metadata
+	metadata.Set("general.architecture", "llama")
+	metadata.Set("llama.block_count", uint32(1))
+	for name, want := range map[string]string{
+		"Q4_K_S": "3 of 6 tensors have rows that 256 does not divide: F16 (1), Q5_0 (2)",
+		"Q8_0":   "1 of 6 tensors have rows that 32 does not divide: F16 (1)",
+		"F16":    "",
+	} {
+		m, err := ParseMixture(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types, err := m.Types(&metadata, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Fallbacks(entries, types); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -87,6 +87,8 @@ func hostile() map[string][]byte {
 	return map[string][]byte{
 		"not a GGUF file: it has 0 bytes":                        {},
 		`not a GGUF file: it has 8 bytes and begins with "gguf"`: []byte("gguf\x03\x00\x00\x00"),
+		"the file is cut off: it has 4 bytes":                    []byte(magic),
+		"the file is cut off: it has 7 bytes":                    append([]byte(magic), 3, 0, 0),
 		"the number of tensors needs 8 bytes, 4 follow":          append([]byte(magic), 3, 0, 0, 0, 0, 0, 0, 0),
 		"4611686018427387904 tensors need at least 25 bytes":     start(3, many, 0),
 		"4611686018427387904 keys need at least 14 bytes":        start(3, 0, many),

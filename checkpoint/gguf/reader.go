@@ -15,8 +15,11 @@ type reader struct {
 
 // readMagic reads what says that this is a GGUF file, and of which version.
 func (r *reader) readMagic(size int) error {
-	if len(r.file) < 8 || string(r.file[:4]) != magic {
-		return fmt.Errorf("not a GGUF file: it has %d bytes and begins with %q, want %q", size, r.file[:min(4, len(r.file))], magic)
+	if begins := r.file[:min(len(magic), len(r.file))]; string(begins) != magic {
+		return fmt.Errorf("not a GGUF file: it has %d bytes and begins with %q, want %q", size, begins, magic)
+	}
+	if len(r.file) < 8 {
+		return fmt.Errorf("the file is cut off: it has %d bytes, and the shortest GGUF file 24", size)
 	}
 	r.at = 8
 	switch version := binary.LittleEndian.Uint32(r.file[4:]); {

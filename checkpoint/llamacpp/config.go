@@ -31,12 +31,36 @@ func (m *Model) makeConfig() (map[string]any, error) {
 		return nil, err
 	}
 	m.commonConfig(s, c)
+	if err := m.checkVocabulary(embed.Shape[0]); err != nil {
+		return nil, err
+	}
 	for key, name := range map[string]string{"bos": "bos_token_id", "eos": "eos_token_id", "padding": "pad_token_id"} {
-		if id, err := m.meta.Int("tokenizer.ggml." + key + "_token_id"); err == nil && id < embed.Shape[0] {
+		if id, err := m.meta.Int("tokenizer.ggml." + key + "_token_id"); err == nil && !noToken(id) {
 			c[name] = id
 		}
 	}
 	return m.arch.own(c), s.err
+}
+
+// noToken says whether an id stands for no token: -1, as int32 or uint32 (llama.h, LLAMA_TOKEN_NULL).
+func noToken(id int) bool { return int32(id) == -1 }
+
+// checkVocabulary makes sure that tokens and ids fit the embeddings' rows.
+func (m *Model) checkVocabulary(rows int) error {
+	sizeKey := m.arch.name + ".vocab_size"
+	if n, err := m.meta.Int(sizeKey); err == nil && n != rows {
+		return fmt.Errorf("%s is %d, and token_embd.weight has %d rows", sizeKey, n, rows)
+	}
+	if tokens, err := m.meta.Strings("tokenizer.ggml.tokens"); err == nil && len(tokens) != rows {
+		return fmt.Errorf("tokenizer.ggml.tokens has %d tokens, and token_embd.weight %d rows", len(tokens), rows)
+	}
+	for _, role := range []string{"bos", "eos", "eot", "eom", "unknown", "padding", separatorKey, "cls", "mask"} {
+		key := "tokenizer.ggml." + role + "_token_id"
+		if id, err := m.meta.Int(key); err == nil && !noToken(id) && (id < 0 || id >= rows) {
+			return fmt.Errorf("%s is %d; want a token of the vocabulary, 0 to %d", key, id, rows-1)
+		}
+	}
+	return nil
 }
 
 // readHeads checks the numbers of layers and heads, and finds the heads' size.
@@ -135,7 +159,7 @@ func (m *Model) ropeConfig(s *settings, c map[string]any) error {
 	case m.arch.local != localSame:
 		local := rope{RopeType: "default", Theta: r.Theta}
 		if m.arch.local == localBase {
-			local.Theta = exact(s.float("rope.freq_base_swa", 10000))
+			local.Theta = exact(s.positive("rope.freq_base_swa", 10000))
 		}
 		delete(c, "rope_theta")
 		c["rope_parameters"] = map[string]rope{fullAttention: r, slidingAttention: local}

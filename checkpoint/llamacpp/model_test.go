@@ -2,6 +2,7 @@ package llamacpp_test
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,11 @@ func vector(name string, v ...float32) gguf.Entry {
 	return gguf.Quantized(name, gguf.F32, tensor.View(v, 1, len(v)), len(v))
 }
 
+// set changes one key.
+func set(key string, value any) func(m *gguf.Metadata) {
+	return func(m *gguf.Metadata) { m.Set(key, value) }
+}
+
 // TestRefusals: what a file asks for and nothing here does is one clear error.
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
@@ -72,6 +78,16 @@ func TestRefusals(t *testing.T) {
 		{want: "head_count", change: func(m *gguf.Metadata) { m.Set("llama.attention.head_count", uint32(0)) }, other: true},
 		{want: "embedding_length", change: func(m *gguf.Metadata) { m.Delete("llama.embedding_length") }, other: true},
 		{want: "2 frequencies", more: []gguf.Entry{vector("rope_freqs.weight", 1, 1, 1)}, other: true},
+		{want: "llama.attention.layer_norm_rms_epsilon is 0; want a finite number above 0", change: set("llama.attention.layer_norm_rms_epsilon", float32(0)), other: true},
+		{want: "llama.attention.layer_norm_rms_epsilon is -1e-05", change: set("llama.attention.layer_norm_rms_epsilon", float32(-1e-5)), other: true},
+		{want: "llama.attention.layer_norm_rms_epsilon is NaN; want a finite number", change: set("llama.attention.layer_norm_rms_epsilon", float32(math.NaN())), other: true},
+		{want: "llama.rope.freq_base is 0; want a finite number above 0", change: set("llama.rope.freq_base", float32(0)), other: true},
+		{want: "llama.rope.freq_base is +Inf; want a finite number", change: set("llama.rope.freq_base", float32(math.Inf(1))), other: true},
+		{want: "tokenizer.ggml.bos_token_id is 10; want a token of the vocabulary, 0 to 9", change: set("tokenizer.ggml.bos_token_id", uint32(10)), other: true},
+		{want: "tokenizer.ggml.eot_token_id is 99", change: set("tokenizer.ggml.eot_token_id", uint32(99)), other: true},
+		{want: "tokenizer.ggml.eos_token_id is -2", change: set("tokenizer.ggml.eos_token_id", int32(-2)), other: true},
+		{want: "llama.vocab_size is 12, and token_embd.weight has 10 rows", change: set("llama.vocab_size", uint32(12)), other: true},
+		{want: "tokenizer.ggml.tokens has 2 tokens, and token_embd.weight 10 rows", change: set("tokenizer.ggml.tokens", []string{"a", "b"}), other: true},
 	} {
 		m := sizes()
 		if tt.change != nil {
@@ -88,7 +104,7 @@ func TestRefusals(t *testing.T) {
 func TestConfig(t *testing.T) {
 	m := sizes()
 	m.Set("tokenizer.ggml.eos_token_id", uint32(7))
-	m.Set("tokenizer.ggml.bos_token_id", uint32(99)) // which the vocabulary does not have
+	m.Set("tokenizer.ggml.bos_token_id", uint32(math.MaxUint32)) // which is none
 	f, err := open(t, m, vector("rope_freqs.weight", 1, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +117,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	if strings.Contains(config, "bos_token_id") {
-		t.Error("bos_token_id is beyond the vocabulary")
+		t.Error("bos_token_id is none")
 	}
 }
 
@@ -110,7 +126,7 @@ func TestUnknownTokenizer(t *testing.T) {
 	for _, tt := range []struct{ model, pre, want string }{{"rwkv", "default", "rwkv"}, {"gpt2", "qwen3", "did you mean qwen2"}, {"gpt2", "", "convert the model again"}} {
 		m := sizes()
 		m.Set("tokenizer.ggml.model", tt.model)
-		m.Set("tokenizer.ggml.tokens", []string{"a", "b"})
+		m.Set("tokenizer.ggml.tokens", strings.Split("abcdefghij", ""))
 		m.Set("tokenizer.ggml.merges", []string{})
 		if tt.pre != "" {
 			m.Set("tokenizer.ggml.pre", tt.pre)

@@ -200,7 +200,10 @@ func (r rope) lost() []string {
 
 // readRope makes the settings of a file's rotary positions.
 func (m *Model) readRope(s *settings, positions int) (rope, error) {
-	r := rope{RopeType: "default", Theta: exact(s.float("rope.freq_base", 10000))}
+	r := rope{RopeType: "default", Theta: exact(s.positive("rope.freq_base", 10000))}
+	if s.err != nil {
+		return r, s.err
+	}
 	if kind, err := m.meta.String(s.arch + ".rope.scaling.type"); err == nil && kind != "none" {
 		r.RopeType = kind
 	}
@@ -216,7 +219,7 @@ func (m *Model) readRope(s *settings, positions int) (rope, error) {
 	case isLong || isLlama3:
 		return r, fmt.Errorf("%s.rope.scaling.type %q beside tensors with divisors of frequencies is %w", s.arch, r.RopeType, ErrUnsupported)
 	case r.RopeType == "linear":
-		r.Factor = exact(s.float("rope.scaling.factor", 1))
+		r.Factor = exact(s.positive("rope.scaling.factor", 1))
 	case r.RopeType == "yarn":
 		return r, r.readYarn(s, positions)
 	case r.RopeType != "default":
@@ -231,7 +234,7 @@ func (r *rope) readYarn(s *settings, positions int) error {
 			return fmt.Errorf("%s.%s is %w", s.arch, key, ErrUnsupported)
 		}
 	}
-	r.Factor = exact(s.float("rope.scaling.factor", 1))
+	r.Factor = exact(s.positive("rope.scaling.factor", 1))
 	r.Positions = float64(s.optional("rope.scaling.original_context_length", positions))
 	r.BetaFast, r.BetaSlow = exact(s.float("rope.scaling.yarn_beta_fast", 0)), exact(s.float("rope.scaling.yarn_beta_slow", 0))
 	if f := exact(s.float("rope.scaling.attn_factor", 1)); f != 1 {

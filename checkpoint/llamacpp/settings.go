@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/internal/numeric"
 )
 
 // A setting is a number that config.json and the metadata have both. Without one that is needed, neither is converted.
@@ -21,8 +22,9 @@ type setting struct {
 type settingKind int
 
 const (
-	count   settingKind = iota // an integer, uint32 in the metadata
-	decimal                    // float32 in the metadata
+	count    settingKind = iota // an integer, uint32 in the metadata
+	decimal                     // float32 in the metadata
+	positive                    // float32 above 0
 )
 
 // settings reads keys that begin with the architecture's name, and keeps the first error.
@@ -55,8 +57,20 @@ func (s *settings) float(key string, otherwise float32) float32 {
 		return otherwise
 	}
 	v, err := s.m.Float(s.arch + "." + key)
+	if err == nil && !numeric.IsFinite(float32(v)) {
+		err = fmt.Errorf("%s.%s is %g; want a finite number", s.arch, key, v)
+	}
 	s.err = errors.Join(s.err, err)
 	return float32(v)
+}
+
+// positive is a float32 above 0.
+func (s *settings) positive(key string, otherwise float32) float32 {
+	v := s.float(key, otherwise)
+	if v <= 0 && numeric.IsFinite(v) {
+		s.err = errors.Join(s.err, fmt.Errorf("%s.%s is %g; want a finite number above 0", s.arch, key, v))
+	}
+	return v
 }
 
 // exact is a float32 as the float64 with its shortest decimal form.
@@ -71,11 +85,12 @@ func (t setting) read(s *settings, c map[string]any) {
 	case !s.has(t.gguf) && !t.needed:
 	case t.kind == count:
 		c[t.config] = s.int(t.gguf)
+	case !s.has(t.gguf):
+		s.err = errors.Join(s.err, fmt.Errorf("no such key: %s.%s", s.arch, t.gguf))
+	case t.kind == positive:
+		c[t.config] = s.positive(t.gguf, 0)
 	default:
 		c[t.config] = s.float(t.gguf, 0)
-		if !s.has(t.gguf) {
-			s.err = errors.Join(s.err, fmt.Errorf("no such key: %s.%s", s.arch, t.gguf))
-		}
 	}
 }
 
@@ -91,7 +106,9 @@ func (t setting) write(m *gguf.Metadata, arch string, c map[string]json.RawMessa
 	case v == nil && t.needed:
 		return fmt.Errorf("config.json: without %s, llama.cpp computes something else: %w", t.config, ErrUnsupported)
 	case v == nil:
-	case t.kind == decimal:
+	case t.kind == positive && !(*v > 0 && *v <= math.MaxFloat32):
+		return fmt.Errorf("config.json: %s is %g; want a number above 0", t.config, *v)
+	case t.kind != count:
 		m.Set(arch+"."+t.gguf, float32(*v))
 	case *v < 0 || *v > math.MaxInt32 || *v != math.Trunc(*v):
 		return fmt.Errorf("config.json: %s is %g; want a whole number", t.config, *v)
@@ -104,9 +121,9 @@ func (t setting) write(m *gguf.Metadata, arch string, c map[string]json.RawMessa
 // epsilon is the setting of norms.
 func (a architecture) epsilon() setting {
 	if a.layerNorm {
-		return setting{"layer_norm_eps", "attention.layer_norm_epsilon", decimal, true}
+		return setting{"layer_norm_eps", "attention.layer_norm_epsilon", positive, true}
 	}
-	return setting{"rms_norm_eps", "attention.layer_norm_rms_epsilon", decimal, true}
+	return setting{"rms_norm_eps", "attention.layer_norm_rms_epsilon", positive, true}
 }
 
 // checkMust says which keys of config.json have values that llama.cpp does not compute.

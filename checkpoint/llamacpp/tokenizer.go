@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/internal/wording"
 )
 
@@ -176,6 +177,23 @@ func (v *vocabulary) adds(key string, otherwise bool) bool {
 		return on
 	}
 	return otherwise
+}
+
+// AddsBOS says whether llama.cpp begins every text with the token tokenizer.ggml.bos_token_id: where
+// tokenizer.ggml.add_bos_token is true, or without that key by the tokenizer's kind.
+func AddsBOS(m *gguf.Metadata) bool {
+	if on, err := m.Bool("tokenizer.ggml.add_bos_token"); err == nil {
+		return on
+	}
+	switch model, _ := m.String("tokenizer.ggml.model"); model {
+	case "llama":
+		return true
+	case "gpt2":
+		name, _ := m.String("tokenizer.ggml.pre")
+		pre, err := preTokenizerNamed(name)
+		return err == nil && pre.bos
+	}
+	return false
 }
 
 // added are the tokens that are found whole in a text.

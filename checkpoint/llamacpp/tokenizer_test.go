@@ -106,3 +106,25 @@ func TestUnsupportedTokenizers(t *testing.T) {
 		t.Errorf("too many tokens: %v", err)
 	}
 }
+
+// TestAddsBOS: the key decides, and without it the kind of tokenizer.
+func TestAddsBOS(t *testing.T) {
+	for _, tt := range []struct {
+		model, pre string
+		key        any
+		want       bool
+	}{
+		{"llama", "default", nil, true}, {"llama", "default", false, false}, {"gpt2", "smollm", nil, false}, {"gpt2", "smollm", true, true},
+		{"gpt2", "llama-bpe", nil, true}, {"gpt2", "unheard-of", nil, false}, {"bert", "", nil, false}, {"", "", nil, false},
+	} {
+		var m gguf.Metadata
+		m.Set("tokenizer.ggml.model", tt.model)
+		m.Set("tokenizer.ggml.pre", tt.pre)
+		if tt.key != nil {
+			m.Set("tokenizer.ggml.add_bos_token", tt.key)
+		}
+		if got := llamacpp.AddsBOS(&m); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}

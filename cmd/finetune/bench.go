@@ -22,7 +22,7 @@ import (
 
 // benchCmd is the verb bench.
 type benchCmd struct {
-	Model                 string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model                 string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	RandomModel           string   `placeholder:"FILE" help:"Instead of --model: measure a model of the shape in a config.json, with random weights stored in bfloat16. Needs --dense, --decode or --forward."`
 	Data                  string   `hub:"data" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub. Rows are used in their order."`
 	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`

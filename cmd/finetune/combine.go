@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/convert"
+	"github.com/spagotune/spagotune/internal/numeric"
 )
 
 // combineCmd is the verb combine.
@@ -14,9 +16,9 @@ type combineCmd struct {
 	Adapters []string `arg:"" placeholder:"DIR[=WEIGHT]" help:"Folders of the adapters, each with its weight, 1 by default."`
 	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of their base, a GGUF file, \"embedded\", or the model's name on the Hub."`
 	Output   string   `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
-	How      string   `default:"cat" placeholder:"NAME" help:"linear, cat, svd, ties or dare. Default ${default}."`
-	Rank     int      `placeholder:"R" help:"With svd: the rank. Default: the largest of the adapters."`
-	Density  float64  `placeholder:"D" help:"With ties and dare: the share of values that is kept, such as 0.5."`
+	How      string   `default:"cat" placeholder:"NAME" help:"linear, cat, svd, ties or dare; the last two want --density. Default ${default}."`
+	Rank     *int     `placeholder:"R" help:"With svd: the rank. Default: the largest of the adapters."`
+	Density  float64  `placeholder:"D" help:"With ties and dare, which need it: the share of values that is kept, above 0 and at most 1, such as 0.5."`
 	Seed     uint64   `placeholder:"N" help:"With dare: decides which values are kept."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 	threadsFlag
@@ -28,22 +30,26 @@ func (combineCmd) Help() string {
   linear  sums of the trained matrices: exact for MoRAs of one type; for LoRA, A and B are summed apart
   cat     LoRA's matrices one beside the other: exact, its rank is the sum
   svd     the leading singular values of the sum of updates
-  ties    linear on the largest values, those of the majority's sign
-  dare    linear on values drawn at random
+  ties    linear on the largest values, those of the majority's sign; needs --density
+  dare    linear on values drawn at random; needs --density
 cat and svd take adapters of any method, and of several. The largest error against the sum of updates is printed.
 
 Examples:
   finetune combine --model smollm2 maths=0.7 chat=0.3 --output both
   finetune combine --model smollm2 mora-a mora-b --how linear --output sum
-  finetune combine --model smollm2 a b c=-0.5 --how svd --rank 16 --output less`
+  finetune combine --model smollm2 a b c=-0.5 --how svd --rank 16 --output less
+  finetune combine --model smollm2 a b --how ties --density 0.5 --output both`
 }
 
 // Run combines and prints a report.
 func (c *combineCmd) Run(g *globals) error {
+	if err := checkRank(c.Rank); err != nil {
+		return err
+	}
 	if err := c.apply(); err != nil {
 		return err
 	}
-	o := convert.CombineOptions{Model: c.Model, Output: c.Output, CombineOptions: adapter.CombineOptions{How: c.How, Rank: c.Rank, Density: c.Density, Seed: c.Seed}}
+	o := convert.CombineOptions{Model: c.Model, Output: c.Output, CombineOptions: adapter.CombineOptions{How: c.How, Rank: valueOf(c.Rank), Density: c.Density, Seed: c.Seed}}
 	for _, a := range c.Adapters {
 		dir, weight, err := cutWeight(a)
 		if err != nil {
@@ -78,6 +84,9 @@ func cutWeight(arg string) (dir string, weight float64, err error) {
 	}
 	if weight, err = strconv.ParseFloat(arg[i+1:], 64); err != nil {
 		return "", 0, fmt.Errorf("%s: %q is not a weight; want DIR=NUMBER", arg, arg[i+1:])
+	}
+	if !numeric.IsFinite(float32(weight)) {
+		return "", 0, fmt.Errorf("%s: weight %g; want a number that float32 has, at most %.1e", arg, weight, math.MaxFloat32)
 	}
 	return arg[:i], weight, nil
 }

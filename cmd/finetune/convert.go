@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 
@@ -12,15 +13,15 @@ import (
 // convertCmd is the verb convert.
 type convertCmd struct {
 	Model    string   `required:"" hub:"model" placeholder:"NAME" help:"Folder of the model, a GGUF file, \"embedded\", or the model's name on the Hub (org/name[@revision])."`
-	Adapter  string   `placeholder:"DIR" help:"Folder of an adapter: merged with --to gguf, converted with --to lora and lora-gguf. These two also take a model that was trained from the base, such as one of restarts."`
-	Output   string   `required:"" placeholder:"PATH" help:"Folder to write, or with --to gguf and lora-gguf the file, NAME.gguf. It must not exist; a folder may be empty."`
+	Adapter  string   `hub:"any" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub: merged with --to gguf, converted with --to lora and lora-gguf. These two also take a model that was trained from the base, such as one of restarts."`
+	Output   string   `required:"" placeholder:"PATH" help:"Folder to write, or with --to gguf and lora-gguf the file, NAME.gguf. It must not exist, nor the NAME.Modelfile beside it; a folder may be empty."`
 	To       string   `required:"" enum:"cybertron,huggingface,gguf,lora-gguf,lora" placeholder:"FORMAT" help:"cybertron (spago_model.bin), huggingface (model.safetensors), gguf (for llama.cpp, ollama), lora-gguf (an adapter for them) or lora (any adapter as PEFT's plain LoRA)."`
-	Type     string   `placeholder:"TYPE" help:"With --to gguf: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M or Q6_K. Default: that of each weight."`
-	Rank     int      `placeholder:"R" help:"With --to lora and lora-gguf: rank of every layer, at most. Default: as exact as the method allows."`
-	Error    float64  `placeholder:"E" help:"With --to lora and lora-gguf: largest error of a layer's update, such as 0.01; the least rank is chosen."`
+	Type     string   `placeholder:"TYPE" help:"With --to gguf: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K_S, Q4_K_M (or Q4_K), Q5_K_S, Q5_K_M (or Q5_K) or Q6_K. Default: that of each weight."`
+	Rank     *int     `placeholder:"R" help:"With --to lora and lora-gguf: rank of every layer, at most. Default: as exact as the method allows."`
+	Error    *float64 `placeholder:"E" help:"With --to lora and lora-gguf: largest error of a layer's update, above 0, such as 0.01; the least rank is chosen."`
 	Data     string   `placeholder:"FILE" help:"Text on which the change of the loss is measured. Default: a text in the program."`
-	Numerics string   `enum:"cybertron,huggingface" default:"cybertron" placeholder:"NAME" help:"Epsilon of the norms with --to cybertron: Cybertron's own, 1e-5 (cybertron), or config.json's (huggingface). Default ${default}."`
-	Drop     []string `placeholder:"NAME" help:"Drop tensors with this name or prefix if the other format has no place for them; may be repeated."`
+	Numerics string   `enum:"cybertron,huggingface," default:"" placeholder:"NAME" help:"With --to cybertron: the epsilon of the norms is Cybertron's own, 1e-5 (cybertron), or config.json's (huggingface). Default cybertron."`
+	Drop     []string `placeholder:"NAME" help:"With --to cybertron: drop tensors with this name or prefix if the format has no place for them; may be repeated."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 	threadsFlag
 }
@@ -31,7 +32,6 @@ func (c *convertCmd) Help() string {
   finetune convert --model smollm2 --adapter run --output smollm2.gguf --to gguf --type Q4_K_M
   finetune convert --model smollm2.gguf --adapter run --output run.gguf --to lora-gguf
   finetune convert --model smollm2 --adapter run --output run-lora --to lora --error 0.01
-  finetune convert --model smollm2.gguf --output smollm2-back --to huggingface
   finetune convert --model ./bert --output ./served/bert --to cybertron
   finetune convert --model ./bert-base-uncased --output ./served/mlm --to cybertron --drop cls.seq_relationship
   finetune convert --model ./served/bert --output ./bert-back --to huggingface`
@@ -46,7 +46,7 @@ func (c *convertCmd) Run(g *globals) error {
 		return err
 	}
 	lora := convert.LoRAOptions{Model: c.Model, Adapter: c.Adapter, Output: c.Output, Data: c.Data,
-		LowRankOptions: adapter.LowRankOptions{Rank: c.Rank, Error: c.Error}}
+		LowRankOptions: adapter.LowRankOptions{Rank: valueOf(c.Rank), Error: valueOf(c.Error)}}
 	switch c.To {
 	case "gguf":
 		r, err := convert.GGUF(g.Ctx, convert.GGUFOptions{Model: c.Model, Adapter: c.Adapter, Type: c.Type, Output: c.Output, Data: c.Data})
@@ -80,16 +80,37 @@ func (c *convertCmd) check() error {
 	switch {
 	case c.Type != "" && c.To != "gguf":
 		return errors.New("--type is for --to gguf")
-	case (c.Rank != 0 || c.Error != 0) && !lora:
+	case (c.Rank != nil || c.Error != nil) && !lora:
 		return errors.New("--rank and --error are for --to lora and lora-gguf")
+	case c.Error != nil && !(*c.Error > 0):
+		return fmt.Errorf("--error is %g; want a number above 0 and below 1", *c.Error)
 	case lora && c.Adapter == "":
-		return errors.New("--to " + c.To + " wants --adapter DIR, the adapter to convert")
+		return errors.New("--to " + c.To + " wants --adapter NAME, the adapter to convert")
 	case c.Adapter != "" && c.To != "gguf" && !lora:
 		return errors.New("--adapter is for --to gguf, lora-gguf and lora; finetune merge writes a Hugging Face folder")
 	case c.Data != "" && c.To != "gguf" && !lora:
 		return errors.New("--data is for --to gguf, lora-gguf and lora")
+	case (c.Numerics != "" || len(c.Drop) > 0) && c.To != "cybertron":
+		return errors.New("--numerics and --drop are for --to cybertron")
+	}
+	return checkRank(c.Rank)
+}
+
+// checkRank refuses a rank of 0, which options take for none.
+func checkRank(rank *int) error {
+	if rank != nil && *rank < 1 {
+		return fmt.Errorf("--rank is %d; want 1 or more", *rank)
 	}
 	return nil
+}
+
+// valueOf is what a flag says, or 0 without it.
+func valueOf[T any](flag *T) T {
+	var v T
+	if flag != nil {
+		v = *flag
+	}
+	return v
 }
 
 // print prints a report as JSON or by text.
@@ -120,6 +141,9 @@ func (c *convertCmd) folder(g *globals, r *convert.Report) {
 // gguf prints the report of a GGUF file.
 func (c *convertCmd) gguf(g *globals, r *convert.GGUFReport) {
 	g.printf("converted to %s: %s, %s\n", r.Output, r.Type, size(r.Bytes))
+	if r.Fallbacks != "" {
+		g.printf("%s\n", r.Fallbacks)
+	}
 	c.modelfile(g, r.Modelfile)
 	c.effect(g, r.Effect)
 	if len(r.Lost) > 0 {

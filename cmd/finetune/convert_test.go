@@ -3,10 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/convert"
+	"github.com/spagotune/spagotune/internal/golden"
 )
 
 func TestConvert(t *testing.T) {
@@ -28,15 +31,55 @@ func TestConvert(t *testing.T) {
 	if r.Parameters == 0 || r.To != convert.ToHuggingFace {
 		t.Errorf("report %+v", r)
 	}
+	file := filepath.Join(dir, "m.gguf")
+	if err := os.WriteFile(file, []byte("GGUF"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	for args, want := range map[string]string{
-		"--model " + served + " --output " + served + " --to cybertron":    "not empty",
-		"--model " + source + " --output " + dir + "/x --to huggingface":   "has no spago_model.bin",
-		"--model " + tiny(t) + " --output " + dir + "/x --to cybertron":    "numerics",
-		"--model " + source + " --output " + dir + "/x --to cybertron":     "vocab.txt",
-		"--model " + dir + "/none --output " + dir + "/x --to huggingface": "no such folder",
+		"--model " + served + " --output " + served + " --to cybertron":       "not empty",
+		"--model " + file + " --output " + dir + "/x --to huggingface":        "is a GGUF file; finetune merge --model " + file,
+		"--model " + file + " --output " + dir + "/x --to cybertron":          "makes a Hugging Face folder of it, which can be converted",
+		"--model " + dir + "/none.gguf --output " + dir + "/x --to cybertron": "no such file",
+		"--model " + file + " --output " + dir + "/x.gguf --to gguf":          "cut off: it has 4 bytes",
+		"--model " + source + " --output " + dir + "/x --to huggingface":      "has no spago_model.bin",
+		"--model " + tiny(t) + " --output " + dir + "/x --to cybertron":       "numerics",
+		"--model " + source + " --output " + dir + "/x --to cybertron":        "vocab.txt",
+		"--model " + dir + "/none --output " + dir + "/x --to huggingface":    "no such folder",
 	} {
 		if code, _, err := finetuneCmd(t, append([]string{"convert"}, strings.Fields(args)...)...); code != 1 || !strings.Contains(err, want) || strings.Count(err, "\n") != 1 {
 			t.Errorf("convert %s: exit %d, %q, want a line with %q", args, code, err, want)
+		}
+	}
+}
+
+// TestConvertHelp: help names what the errors name.
+func TestConvertHelp(t *testing.T) {
+	helpOf := func(verb string) string { return strings.Join(strings.Fields(ok(t, verb, "--help")), " ") }
+	help := helpOf("convert")
+	for _, name := range gguf.MixtureNames() {
+		if !strings.Contains(help, name) {
+			t.Errorf("convert --help does not name %s", name)
+		}
+	}
+	if strings.Contains(help, ".gguf --output smollm2-back") {
+		t.Error("convert --help has an example that fails")
+	}
+	for verb, want := range map[string]string{"verify": "GGUF file", "combine": "needs --density"} {
+		if help := helpOf(verb); !strings.Contains(help, want) {
+			t.Errorf("%s --help does not have %q:\n%s", verb, want, help)
+		}
+	}
+}
+
+// TestCombineTwice: an adapter that is named twice counts twice, however it is spelt.
+func TestCombineTwice(t *testing.T) {
+	peft, dir := golden.Cases(t, "peft")[0], t.TempDir()
+	lora := peft.Path("lora")
+	for i, again := range []string{lora, filepath.Dir(lora) + "/./" + filepath.Base(lora)} {
+		var r convert.CombineReport
+		okJSON(t, &r, "combine", "--model", peft.Path("base"), "--output", filepath.Join(dir, strconv.Itoa(i)), lora, again)
+		if r.Layers == 0 || r.Error > 1e-6 {
+			t.Errorf("%s: %+v", again, r)
 		}
 	}
 }

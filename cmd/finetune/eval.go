@@ -4,7 +4,7 @@ import "github.com/spagotune/spagotune/evaluate"
 
 // evalCmd is the verb eval.
 type evalCmd struct {
-	Model   string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
+	Model   string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Task    []string `required:"" placeholder:"NAME" help:"Tasks, separated by commas: ${tasks}."`
 	Data    []string `sep:"none" placeholder:"[NAME=]PATH" help:"Data of a task, all of which is evaluated: a path, or org/name[:config/split] on the Hub; several are read one after the other. With several tasks, give it with their names."`

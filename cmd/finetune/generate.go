@@ -10,7 +10,7 @@ import (
 
 // generateCmd is the verb generate.
 type generateCmd struct {
-	Model             string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
+	Model             string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter           string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Prompt            string   `placeholder:"TEXT" help:"Text to continue."`
 	File              string   `placeholder:"FILE" help:"File of prompts, or - for standard input: JSON Lines with the key prompt (or text), or one prompt per line."`

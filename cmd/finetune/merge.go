@@ -9,7 +9,7 @@ import (
 
 // mergeCmd is the verb merge.
 type mergeCmd struct {
-	Model   string `hub:"model" placeholder:"NAME" help:"Hugging Face folder of the base, its name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
+	Model   string `hub:"model" placeholder:"NAME" help:"Hugging Face folder or GGUF file of the base, its name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter string `hub:"adapter" placeholder:"NAME" help:"Folder of the adapter, or its name on the Hub. Without one, the model is only written in another type."`
 	Output  string `required:"" placeholder:"DIR" help:"Folder to write. It must not exist, or be empty."`
 	DType   string `name:"dtype" enum:"F32,BF16,F16,stored" default:"F32" placeholder:"TYPE" help:"Type of the written weights: F32 (exact), BF16, F16, or stored (that of each weight in the base). Default ${default}."`

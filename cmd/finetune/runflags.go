@@ -17,7 +17,7 @@ import (
 type runFlags struct {
 	Recipe    string   `arg:"" optional:"" help:"YAML recipe. The default is the quickstart, unless --model, --task or --data is given."`
 	Set       []string `short:"s" sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe; may be repeated."`
-	Model     string   `placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\"."`
+	Model     string   `placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	Method    string   `placeholder:"NAME" help:"Adapter method: ${methods}; or full."`
 	Adapter   string   `placeholder:"DIR" help:"Continue from the adapter in a folder, with its method and settings."`
 	Task      string   `placeholder:"NAME" help:"Task: ${tasks}."`

@@ -10,7 +10,7 @@ import (
 
 // verifyCmd is the verb verify.
 type verifyCmd struct {
-	Model     string  `hub:"model" placeholder:"NAME" help:"Hugging Face folder, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
+	Model     string  `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter   string  `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Reference string  `required:"" placeholder:"FILE" help:"safetensors file with input_ids and what to compare: logits, loss (needs labels), grad.PARAMETER."`
 	Tolerance float64 `default:"1e-3" placeholder:"T" help:"Maximum difference: absolute for logits and loss, for gradients relative to the largest value of the tensor. Default ${default}."`

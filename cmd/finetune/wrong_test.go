@@ -85,14 +85,30 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 	}
 }
 
+// wrongConversions returns wrong command lines of convert and combine.
+func wrongConversions(base, lora, missing, output string) []wrongCase {
+	return []wrongCase{
+		{1, "--error is 0; want a number above 0", "convert --to lora --error 0 --output " + output + " --adapter " + lora + " --model " + base},
+		{1, "--rank is 0; want 1 or more", "convert --to lora-gguf --rank 0 --output " + output + ".gguf --adapter " + lora + " --model " + base},
+		{1, "--rank is 0; want 1 or more", "combine --how svd --rank 0 --output " + output + " --model " + base + " " + lora + " " + lora},
+		{1, "--numerics and --drop are for --to cybertron", "convert --to gguf --drop cls --output " + output + ".gguf --model " + base},
+		{1, "--numerics and --drop are for --to cybertron", "convert --to gguf --numerics cybertron --output " + output + ".gguf --model " + base},
+		{1, "--numerics and --drop are for --to cybertron", "convert --to huggingface --drop cls --output " + output + " --model " + base},
+		{1, "there is no folder " + missing, "convert --to gguf --output " + missing + "/x.gguf --model " + base},
+		{1, "want a number that float32 has", "combine --output " + output + " --model " + base + " " + lora + " " + lora + "=1e39"},
+	}
+}
+
 // TestWrong gives wrong input. Each must exit with 1 (with 2 for a wrong command line), print one clear line and leave
 // no file.
 func TestWrong(t *testing.T) {
 	work := t.TempDir()
 	peft := golden.Cases(t, "peft")[0]
 	file, lines := badFiles(t, work)
-	for _, tt := range wrongCases(tiny(t), byteModel(t), peft.Path("base"), peft.Path("lora"), file, lines, filepath.Join(work, "missing"),
-		work, filepath.Join(work, "output")) {
+	missing, output := filepath.Join(work, "missing"), filepath.Join(work, "output")
+	cases := append(wrongCases(tiny(t), byteModel(t), peft.Path("base"), peft.Path("lora"), file, lines, missing, work, output),
+		wrongConversions(peft.Path("base"), peft.Path("lora"), missing, output)...)
+	for _, tt := range cases {
 		code, out, err := finetuneCmd(t, strings.Fields(tt.args)...)
 		if code != tt.code || !strings.Contains(err, tt.want) || !strings.HasPrefix(err, "finetune: ") || strings.Count(err, "\n") != 1 || out != "" {
 			t.Errorf("finetune %s:\ngot exit %d, %q and %q\nwant %d and a line with %q", tt.args, code, err, out, tt.code, tt.want)
