@@ -281,7 +281,7 @@ func TestLlamaCpp(t *testing.T) {
 	}
 	for _, typ := range writableTypes() {
 		t.Logf("%s: %d blocks", typ, total[typ])
-		if total[typ] == 0 {
+		if total[typ] == 0 && typ != MXFP4 { // which no mixture has
 			t.Errorf("%s was not compared", typ)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
-	"github.com/spagotune/spagotune/optim"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tokenizer"
 )
@@ -33,7 +32,7 @@ type benchCmd struct {
 	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
 	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
 	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
-	Optim                 string   `default:"adamw_torch" placeholder:"NAME" help:"Optimizer, by Trainer's name. Default ${default}."`
+	Optim                 string   `placeholder:"NAME" help:"Optimizer, by Trainer's name. Default adamw_torch."`
 	SliceTokens           int      `placeholder:"N" help:"Tokens of a micro-batch, as slice_tokens in a recipe. Default: by the model."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Prepack               bool     `help:"Keep frozen matrices packed, as prepack: true does in a recipe."`
@@ -123,7 +122,7 @@ func (c *benchCmd) open(g *globals) (*model.Model, error) {
 		return nil, errors.New("bench: --sweep measures without --prepack; leave it out")
 	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
 		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
-	case (c.Dense > 0 || c.Optim != optim.Default) && (c.Decode > 0 || c.Forward > 0):
+	case (c.Dense > 0 || c.Optim != "") && (c.Decode > 0 || c.Forward > 0):
 		return nil, errors.New("bench: --dense and --optim are for training; leave them out with --decode or --forward")
 	case c.RandomModel == "":
 		return bench.LoadModel(g.Ctx, c.Model)
