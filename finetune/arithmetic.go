@@ -42,11 +42,14 @@ func (r *run) checkArithmetic() error {
 		r.config.Train.BF16, r.config.Save.OutputDir, then, !r.config.Train.BF16)
 }
 
+// worthwhile is by how much bfloat16 must be ahead of float32 for the log to name it. Two measurements of one peak differ by less.
+const worthwhile = 1.1
+
 // logArithmetic says what bf16: true brings on this processor, where it would bring something or is set.
 func (r *run) logArithmetic() {
 	log := r.options.Log.Info().Str("kernel", kernel(r.config.Train.arithmetic()))
 	times := tensor.PeakBF16() / tensor.Peak()
-	slow := cpu.UsedUnit == cpu.NoUnit || times <= 1
+	slow := cpu.UsedUnit == cpu.NoUnit || times < worthwhile
 	switch {
 	case slow && r.config.Train.BF16:
 		log.Msg("bf16: true brings no speed here: this processor does not multiply bfloat16 faster than float32; factors are rounded all the same")

@@ -94,7 +94,7 @@ func followBF16(t *testing.T, c golden.Case, method string) {
 	golden.Close(t, "autocast logits", logits.Data, f.Float32(t, "autocast.logits"), 4e-2, true)
 }
 
-// TestBF16GoldenRuns holds the courses of all methods, which PyTorch computed in float32, to losses within 2 %.
+// TestBF16GoldenRuns holds the courses of all methods, which PyTorch computed in float32, to losses within 1.5 %.
 func TestBF16GoldenRuns(t *testing.T) {
 	for i, c := range golden.Cases(t, "train") {
 		if testing.Short() && i%4 != 0 {
@@ -119,7 +119,7 @@ func TestBF16GoldenRuns(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if d := math.Abs(got.Loss - g.Losses[s-1]); !(d <= 2e-2*g.Losses[s-1]) {
+					if d := math.Abs(got.Loss - g.Losses[s-1]); !(d <= 1.5e-2*g.Losses[s-1]) {
 						t.Errorf("step %d: loss %.7f, want %.7f", s, got.Loss, g.Losses[s-1])
 					} else if d > 1e-6 {
 						changed = true
@@ -226,9 +226,6 @@ func TestLogOfArithmetic(t *testing.T) {
 	unit := cpu.UsedUnit
 	defer func() { cpu.UsedUnit = unit }()
 	for _, u := range cpu.Units() {
-		if u != cpu.NoUnit && cpu.Used != cpu.AVX512 {
-			continue
-		}
 		for _, bf16 := range []bool{false, true} {
 			cpu.UsedUnit = u
 			var b bytes.Buffer
@@ -236,7 +233,7 @@ func TestLogOfArithmetic(t *testing.T) {
 			r.config.Train.BF16 = bf16
 			r.logArithmetic()
 			want := map[bool]string{false: "bf16: true would round", true: "times as many multiply-adds"}[bf16]
-			if u == cpu.NoUnit || tensor.PeakBF16() <= tensor.Peak() {
+			if u == cpu.NoUnit || tensor.PeakBF16() < worthwhile*tensor.Peak() {
 				want = map[bool]string{false: "", true: "brings no speed here"}[bf16]
 			}
 			if got := b.String(); !strings.Contains(got, want) || (want == "") != (got == "") || strings.Count(got, "\n") > 1 {

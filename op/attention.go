@@ -46,12 +46,15 @@ func (s AttentionShape) queryTile() int {
 	return queryTile
 }
 
+// maxQueries is the most queries of a tile: the last few of a document belong to the tile before them.
+const maxQueries = 2*queryTile + exactRows
+
 // keyTile is the most keys that are scored at once: the scores of a tile of queries stay in the cache. Only tests change it.
 var keyTile = 512
 
 // scores is the number of scores of the queries and keys of one tile.
 func (s AttentionShape) scores(queries, keys int) int {
-	return min(queries, s.queryTile()) * min(keys, keyTile)
+	return min(queries, s.queryTile()+exactRows) * min(keys, keyTile)
 }
 
 // Attention is softmax self-attention, causal or bidirectional, with rotary positions or none (r nil) and grouped heads
@@ -137,9 +140,13 @@ func CachedCrossAttention(p *Pass, q mat.Tensor, bounds []int, s AttentionShape,
 }
 
 // precision is that in which queries, keys and values are read. Where there may be queries that see no key, their gradients are no
-// products.
+// products, and those of a document with few queries are exact.
 func (a *attention) precision() precision {
-	if a.s.AttentionLengths != nil && a.s.Window > 0 {
+	exact := a.s.AttentionLengths != nil && a.s.Window > 0
+	for d := range len(a.bounds) - 1 {
+		exact = exact || a.queries(d) <= exactRows
+	}
+	if exact {
 		return inFull
 	}
 	return inBF16
@@ -271,8 +278,11 @@ func (a *attention) tiles(d, keys int, f func(tile)) {
 		forgotten = a.cache[d].first
 	}
 	past, step := keys-queries, a.s.queryTile()
-	for from := 0; from < queries; from += step {
-		w := tile{from: from, to: min(queries, from+step), hi: keys, past: past, forgotten: forgotten}
+	for from, to := 0, 0; from < queries; from = to {
+		if to = from + step; to+exactRows >= queries {
+			to = queries
+		}
+		w := tile{from: from, to: to, hi: keys, past: past, forgotten: forgotten}
 		switch {
 		case !a.s.Bidirectional && a.s.Window > 0:
 			w.lo, w.hi = max(0, past+from-a.s.Window+1), past+w.to
@@ -327,7 +337,7 @@ func (a *attention) forward(d, kv int) {
 	for h := kv * group; h < (kv+1)*group; h++ {
 		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
 		a.tiles(d, k.Rows, func(w tile) {
-			var sums [2 * queryTile]softmaxSum
+			var sums [maxQueries]softmaxSum
 			for i := range sums {
 				sums[i] = a.softmaxSum(h)
 			}
@@ -342,7 +352,7 @@ func (a *attention) forward(d, kv int) {
 func (a *attention) part(w tile, d, h int, q, k, v, y tensor.Matrix, beta float32, scores []float32, sums []softmaxSum) {
 	n := w.hi - w.lo
 	s := tensor.View(scores[:y.Rows*n], y.Rows, n)
-	roundedNT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols))
+	NT(a.pass, s, q.Slice(w.from, 0, s.Rows, q.Cols), k.Slice(w.lo, 0, n, k.Cols), 0)
 	for i := range s.Rows {
 		row := a.bounds[d] + w.from + i
 		keep := a.softmax(s.Row(i), w, w.from+i, row, h, &sums[i])

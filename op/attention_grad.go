@@ -46,7 +46,7 @@ type headGrad struct {
 // tile follows Dao et al. 2022 (appendix B.2). The probabilities P are computed again from the scores and their log-sum:
 // dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P∘(dP − rowsum(dO∘O)), dQ = dS·K, dK = dSᵀ·Q.
 func (g *headGrad) tile(w tile) {
-	var lse, delta [2 * queryTile]float32
+	var lse, delta [maxQueries]float32
 	for i := range w.to - w.from {
 		at := w.from + i
 		lse[i], delta[i] = g.a.lse.m.Row(g.a.bounds[g.d] + at)[g.h], vec.Dot(g.dy.Row(at), g.y.Row(at))
@@ -64,8 +64,8 @@ func (g *headGrad) part(w tile, lse, delta []float32, beta float32) {
 	p, ds := tensor.View(g.p[:rows*n], rows, n), tensor.View(g.ds[:rows*n], rows, n)
 	q, dy := g.q.Slice(w.from, 0, rows, dim), g.dy.Slice(w.from, 0, rows, dim)
 	k, v := g.k.Slice(w.lo, 0, n, dim), g.v.Slice(w.lo, 0, n, dim)
-	roundedNT(g.a.pass, p, q, k)
-	roundedNT(g.a.pass, ds, dy, v)
+	NT(g.a.pass, p, q, k, 0)
+	NT(g.a.pass, ds, dy, v, 0)
 	for i := range rows {
 		row := g.a.bounds[g.d] + w.from + i
 		g.a.drop(ds.Row(i), w, row, g.h)

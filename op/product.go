@@ -14,15 +14,6 @@ func NT[S tensor.Source](p *Pass, c, a tensor.Matrix, b S, beta float32) {
 	tensor.NT(c, a, b, beta)
 }
 
-// roundedNT is NT of factors that may be kept rounded for the backward pass: however few rows there are, it rounds them.
-func roundedNT(p *Pass, c, a, b tensor.Matrix) {
-	if p.BF16 {
-		tensor.NTBF16(c, a, b, 0)
-		return
-	}
-	tensor.NT(c, a, b, 0)
-}
-
 // NN is tensor.NN in the pass's arithmetic.
 func NN[S tensor.Source](p *Pass, c, a tensor.Matrix, b S, beta float32) {
 	if p.BF16 {
