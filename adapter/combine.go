@@ -79,6 +79,14 @@ func Combine(ctx context.Context, m *model.Model, name string, parts []Weighted,
 	return a, nil
 }
 
+// CheckWeight refuses a weight of a combination that float32 does not have.
+func CheckWeight(weight float64) error {
+	if !numeric.IsFinite(float32(weight)) {
+		return fmt.Errorf("weight %g; want a number that float32 has, at most %.1e", weight, math.MaxFloat32)
+	}
+	return nil
+}
+
 func combine(ctx context.Context, m *model.Model, name string, parts []Weighted, o CombineOptions) (*Adapter, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -90,11 +98,11 @@ func combine(ctx context.Context, m *model.Model, name string, parts []Weighted,
 		if err := p.onlyLayers(); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
-		switch {
-		case p.restores != nil:
+		if p.restores != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, ErrMerged)
-		case !numeric.IsFinite(float32(p.Weight)):
-			return nil, fmt.Errorf("%s: weight %g; want a number that float32 has, at most %.1e", p.Name, p.Weight, math.MaxFloat32)
+		}
+		if err := CheckWeight(p.Weight); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
 	shared := sharedLayers(m, parts)

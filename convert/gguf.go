@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/checkpoint/gguf"
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/infer"
@@ -155,21 +156,22 @@ func newGGUFFile(m *model.Model, o GGUFOptions) (*ggufFile, error) {
 			return nil, fmt.Errorf("%s: %w", m.Dir, err)
 		}
 		describe(f.metadata, baseName(o.Model, m.Dir), m.Files())
+	}
+	if f.base == nil || o.Adapter != "" {
 		f.setBase(f.metadata, o.Model)
 	}
 	if o.Adapter != "" {
-		f.setBase(f.metadata, o.Model)
 		f.metadata.Set("general.finetune", filepath.Base(filepath.Clean(o.Adapter)))
 	}
 	return f, nil
 }
 
-// baseName is a model's name: that of its folder, or of its file without .gguf. The embedded model's folder has a digest's.
+// baseName is a model's name: as an adapter names it, without .gguf where it is a file. The embedded model's folder has a digest's.
 func baseName(asked, dir string) string {
 	if asked == infer.Embedded {
 		return infer.Embedded
 	}
-	name := filepath.Base(filepath.Clean(dir))
+	name := adapter.BaseModelName(dir)
 	if ext := filepath.Ext(name); strings.EqualFold(ext, ".gguf") {
 		name = strings.TrimSuffix(name, ext)
 	}

@@ -69,12 +69,9 @@ func (r *run) sameRuns() error {
 }
 
 // identity is what the ranks of a run must have in common: names for people, and values or digests.
-func (r *run) identity() (all [][2]string) {
-	b := build.This(r.options.Version)
+func (r *run) identity() [][2]string {
+	all := build.This(r.options.Version).Identity(kernel(r.config.Train.arithmetic()))
 	add := func(name, value string) { all = append(all, [2]string{name, value}) }
-	add("version of the program", strings.TrimSpace(b.Version+" "+b.Revision))
-	add("processor architecture", b.Arch)
-	add("kernel (SPAGOTUNE_KERNEL sets one for all)", kernel(r.config.Train.arithmetic()))
 	for _, s := range r.settings {
 		if name, _, _ := strings.Cut(s.key, "."); !pathKeys[name] && s.key != "base_model" { // the content is compared below
 			add("recipe: "+s.key, string(s.value))

@@ -73,7 +73,9 @@ func (p *Pass) Apply(o Operator) mat.Tensor {
 		}
 		if i == 0 {
 			v.rounded[o.rounds]++
-			run.out.source = v
+			if o.Cheap {
+				run.out.source = v
+			}
 		}
 	}
 	switch {

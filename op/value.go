@@ -27,7 +27,7 @@ type Tensor struct {
 	remake  func(dst tensor.Matrix) // computes the content again, or nil
 	rounded [precisions]int         // those that read it in a precision
 	packed  *Tensor                 // the content in 16 bits, or nil
-	source  *Tensor                 // the operator's first operand, if it is a value
+	source  *Tensor                 // the first operand of a Cheap operator, if it is a value
 	saved   bool                    // the operator that computed it reads it in its backward pass
 	dropped bool                    // the buffer is gone; remake computes the content again
 	shared  int                     // further operands to which a gradient was handed

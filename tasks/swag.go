@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -109,7 +108,7 @@ func choose(text string, choices []string) (Example, error) {
 func (t *SWAG) BuildPrompt(text, pair string) (Example, error) {
 	ex, err := choose(text, strings.Split(strings.TrimSpace(pair), "\n"))
 	if err != nil {
-		err = errors.New("multiple choice needs a second text with the choices, one a line: " + err.Error())
+		err = fmt.Errorf("multiple choice needs a second text with the choices, one a line: %w", err)
 	}
 	return ex, err
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/convert"
-	"github.com/spagotune/spagotune/internal/numeric"
 )
 
 // combineCmd is the verb combine.
@@ -85,8 +83,8 @@ func cutWeight(arg string) (dir string, weight float64, err error) {
 	if weight, err = strconv.ParseFloat(arg[i+1:], 64); err != nil {
 		return "", 0, fmt.Errorf("%s: %q is not a weight; want DIR=NUMBER", arg, arg[i+1:])
 	}
-	if !numeric.IsFinite(float32(weight)) {
-		return "", 0, fmt.Errorf("%s: weight %g; want a number that float32 has, at most %.1e", arg, weight, math.MaxFloat32)
+	if err := adapter.CheckWeight(weight); err != nil {
+		return "", 0, fmt.Errorf("%s: %w", arg, err)
 	}
 	return arg[:i], weight, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -70,14 +69,8 @@ func (g *globals) onRanks(output string, threads threadsFlag, verb func() error)
 
 // identity is what ranks that open a session must have in common.
 func identity(s *infer.Session, adapter string) [][2]string {
-	b := build.This(version)
-	return [][2]string{
-		{"version of the program", strings.TrimSpace(b.Version + " " + b.Revision)},
-		{"processor architecture", b.Arch},
-		{"kernel (SPAGOTUNE_KERNEL sets one for all)", cpu.Used.String()},
-		{"model", s.Model.Fingerprint()},
-		{"adapter", weightsDigest(adapter)},
-	}
+	return append(build.This(version).Identity(cpu.Used.String()),
+		[2]string{"model", s.Model.Fingerprint()}, [2]string{"adapter", weightsDigest(adapter)})
 }
 
 // leads says whether this process is the one that prints and writes files.

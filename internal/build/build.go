@@ -4,6 +4,7 @@ package build
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spagotune/spagotune/internal/cpu"
 	"github.com/spagotune/spagotune/tensor"
@@ -22,6 +23,15 @@ type Info struct {
 	Arch     string `json:"arch"`
 	Kernel   string `json:"kernel"`
 	Threads  int    `json:"threads"`
+}
+
+// Identity is what processes that work together must have in common: names for people, and values. kernel is the one that computes.
+func (b Info) Identity(kernel string) [][2]string {
+	return [][2]string{
+		{"version of the program", strings.TrimSpace(b.Version + " " + b.Revision)},
+		{"processor architecture", b.Arch},
+		{"kernel (SPAGOTUNE_KERNEL sets one for all)", kernel},
+	}
 }
 
 // This returns the Info of the running program. version is what the program calls itself; if it is empty, it is the module's.
