@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/internal/cpu"
-	"github.com/spagotune/spagotune/tensor"
 )
 
 // The arithmetics of a run, as trainer_state.json names them.
@@ -45,11 +44,11 @@ func (r *run) checkArithmetic() error {
 // worthwhile is by how much bfloat16 must be ahead of float32 for the log to name it. Two measurements of one peak differ by less.
 const worthwhile = 1.1
 
-// logArithmetic says what bf16: true brings on this processor, where it would bring something or is set.
-func (r *run) logArithmetic() {
+// logArithmetic says what bf16: true brings on this processor, where it would bring something or is set; its products are done
+// times as fast as float32's.
+func (r *run) logArithmetic(times float64) {
 	log := r.options.Log.Info().Str("kernel", kernel(r.config.Train.arithmetic()))
-	times := tensor.PeakBF16() / tensor.Peak()
-	slow := cpu.UsedUnit == cpu.NoUnit || times < worthwhile
+	slow := times < worthwhile
 	switch {
 	case slow && r.config.Train.BF16:
 		log.Msg("bf16: true brings no speed here: this processor does not multiply bfloat16 faster than float32; factors are rounded all the same")

@@ -226,18 +226,19 @@ func TestLogOfArithmetic(t *testing.T) {
 	unit := cpu.UsedUnit
 	defer func() { cpu.UsedUnit = unit }()
 	for _, u := range cpu.Units() {
-		for _, bf16 := range []bool{false, true} {
+		for i := range 4 {
+			bf16, times := i%2 == 1, []float64{1, 2}[i/2]
 			cpu.UsedUnit = u
 			var b bytes.Buffer
 			r := &run{options: Options{Log: zerolog.New(&b)}}
 			r.config.Train.BF16 = bf16
-			r.logArithmetic()
+			r.logArithmetic(times)
 			want := map[bool]string{false: "bf16: true would round", true: "times as many multiply-adds"}[bf16]
-			if u == cpu.NoUnit || tensor.PeakBF16() < worthwhile*tensor.Peak() {
+			if times == 1 {
 				want = map[bool]string{false: "", true: "brings no speed here"}[bf16]
 			}
 			if got := b.String(); !strings.Contains(got, want) || (want == "") != (got == "") || strings.Count(got, "\n") > 1 {
-				t.Errorf("unit %s, bf16 %t: the log is %q, want %q in it", u, bf16, got, want)
+				t.Errorf("unit %s, bf16 %t, %g times: the log is %q, want %q in it", u, bf16, times, got, want)
 			}
 		}
 	}

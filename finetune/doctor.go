@@ -206,7 +206,7 @@ func (d *doctor) tokenizer() (string, error) {
 }
 
 func (d *doctor) arithmetic() (string, error) {
-	d.run.logArithmetic()
+	d.run.logArithmetic(tensor.SpeedupBF16())
 	name := d.run.config.Train.arithmetic()
 	return fmt.Sprintf("%s, kernel %s, %d threads", name, kernel(name), tensor.Threads()), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
+	"github.com/spagotune/spagotune/tensor"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -215,7 +216,7 @@ func (r *run) plan(ctx context.Context) error {
 		if err := r.load(ctx); err != nil {
 			return err
 		}
-		r.logArithmetic()
+		r.logArithmetic(tensor.SpeedupBF16())
 		return r.encode()
 	})
 	if err != nil {

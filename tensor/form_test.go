@@ -35,6 +35,15 @@ func inBF16(m Matrix) Matrix {
 	return r
 }
 
+// TestSpeedupBF16: without a unit there is nothing to measure.
+func TestSpeedupBF16(t *testing.T) {
+	atForms(t, func(t *testing.T) {
+		if got := SpeedupBF16(); got <= 0 || (cpu.UsedUnit == cpu.NoUnit && got != 1) {
+			t.Errorf("%g", got)
+		}
+	})
+}
+
 func TestBF16Products(t *testing.T) {
 	atForms(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))

@@ -20,6 +20,14 @@ func PeakBF16() float64 {
 	return peak(func(n int) float64 { return peakUnitRounds(cpu.UsedUnit, n) })
 }
 
+// SpeedupBF16 is PeakBF16 over Peak, measured now: 1 where the processor has no unit for bfloat16.
+func SpeedupBF16() float64 {
+	if formOf(cpu.Used, true) == rounded {
+		return 1
+	}
+	return PeakBF16() / Peak()
+}
+
 func peak(rounds func(n int) (flop float64)) float64 {
 	best := 0.0
 	flop := make([]float64, Threads())
