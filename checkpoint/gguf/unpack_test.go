@@ -49,7 +49,7 @@ func TestDotLevels(t *testing.T) {
 			})
 		}
 	}
-	if kernels == 0 && cpu.Used != cpu.Go {
+	if kernels == 0 && cpu.Best >= cpu.AVX2 { // NEON has none
 		t.Error("no level has a kernel")
 	}
 }
