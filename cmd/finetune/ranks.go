@@ -21,7 +21,7 @@ import (
 // joinRanks joins the other processes that an MPI launcher has started for a run. All but rank 0 print nothing; what they log
 // goes to a file beside the run's output, if it has one.
 func (g *globals) joinRanks(output string) error {
-	variable, rank, size := mpi.Launched()
+	variable, _, size := mpi.Launched()
 	if variable == "" || os.Getenv(mpi.Variable) == "off" {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (g *globals) joinRanks(output string) error {
 		return fmt.Errorf("%s says that a launcher has started %d processes to work together: %w; %s=off lets each work alone", variable, size, err, mpi.Variable)
 	}
 	g.World = world
-	if rank == 0 {
+	if g.leads() {
 		g.Log.Info().Int("ranks", world.Size()).Int("on_this_machine", mpi.LocalSize()).Int("threads_of_each", tensor.Threads()).Str("library", world.Library()).Msg("ranks work together")
 		return nil
 	}
@@ -38,7 +38,7 @@ func (g *globals) joinRanks(output string) error {
 	if output == "" {
 		return nil
 	}
-	path := fmt.Sprintf("%s.rank-%d.log", filepath.Clean(output), rank)
+	path := fmt.Sprintf("%s.rank-%d.log", filepath.Clean(output), world.Rank())
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}

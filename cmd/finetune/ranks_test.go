@@ -215,6 +215,22 @@ func TestRanksRefuse(t *testing.T) {
 	}
 }
 
+// A process that is alone in MPI_COMM_WORLD does not train where a launcher says that there are two.
+func TestSingletonRefused(t *testing.T) {
+	mpiLaunchers(t)
+	program, err := mpiProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output := filepath.Join(t.TempDir(), "run")
+	c := exec.Command(program, ranksArgs(output, 4, "--set", "max_steps=2")...)
+	c.Env = append(os.Environ(), "OMPI_COMM_WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=0")
+	out, err := c.CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("has 1, not the 2 of OMPI_COMM_WORLD_SIZE; name the launcher's own library in SPAGOTUNE_MPI")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A rank that is killed ends the job, and another number of ranks goes on from its checkpoint, to the bytes of one process.
 func TestRankKilled(t *testing.T) {
 	all, dir := mpiLaunchers(t), t.TempDir()

@@ -5,6 +5,7 @@
 package mpi
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 )
@@ -26,26 +27,45 @@ type World interface {
 	Exit(code int)
 }
 
+// localSize is MPICH's variable with the number of processes on this machine alone.
+const localSize = "MPI_LOCALNRANKS"
+
 // sizes are the variables in which launchers tell a process how many of them there are, and which one it is.
 var sizes = []struct{ size, rank string }{
 	{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, // Open MPI
 	{"PMI_SIZE", "PMI_RANK"},                         // MPICH, Intel MPI, srun --mpi=pmi2
-	{"MPI_LOCALNRANKS", "MPI_LOCALRANKID"},           // MPICH on one machine
+	{localSize, "MPI_LOCALRANKID"},                   // MPICH on one machine
 	{"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"},         // srun
 }
 
 // Launched tells which variable says that a launcher has started this process as one of several, and what it says; variable is
-// "" where none does.
+// "" where none does. The first
+// that is there decides: a launcher within an allocation of Slurm starts as many as it says itself.
 func Launched() (variable string, rank, size int) {
 	for _, v := range sizes {
 		size, err := strconv.Atoi(os.Getenv(v.size))
-		if err != nil || size < 2 {
+		if err != nil {
 			continue
 		}
 		rank, err := strconv.Atoi(os.Getenv(v.rank))
-		if err == nil {
+		switch {
+		case err != nil:
+		case size < 2 && v.size == localSize: // others may be elsewhere
+		case size < 2:
+			return "", 0, 1
+		default:
 			return v.size, rank, size
 		}
 	}
 	return "", 0, 1
+}
+
+// agree returns an error unless MPI_COMM_WORLD has as many processes as the launcher says. A library of another kind than the
+// launcher's finds no launcher, and every process is alone in it.
+func agree(size int, library string) error {
+	variable, _, says := Launched()
+	if variable == "" || size == says || variable == localSize && size > says {
+		return nil
+	}
+	return fmt.Errorf("mpi: MPI_COMM_WORLD of %s has %d, not the %d of %s; name the launcher's own library in %s", library, size, says, variable, Variable)
 }

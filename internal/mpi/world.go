@@ -57,19 +57,27 @@ func Connect() (World, error) {
 	if err := w.init(); err != nil {
 		return nil, fmt.Errorf("mpi: %s: %w", path, err)
 	}
+	if err := agree(w.size, w.Library()); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 
 // bind looks up the functions.
 func (w *world) bind(handle uintptr) error {
-	for name, f := range map[string]any{"MPI_Init_thread": &w.initThread, "MPI_Finalize": &w.finalize, "MPI_Comm_rank": &w.commRank,
-		"MPI_Comm_size": &w.commSize, "MPI_Comm_set_errhandler": &w.setErrhandler, "MPI_Error_string": &w.errorString, "MPI_Abort": &w.abort,
-		"exit": &w.exit, "MPI_Allgather": &w.allgather, "MPI_Alltoallv": &w.alltoallv} {
-		symbol, err := purego.Dlsym(handle, name)
+	for _, f := range []struct {
+		name     string
+		function any
+	}{
+		{"MPI_Init_thread", &w.initThread}, {"MPI_Finalize", &w.finalize}, {"MPI_Comm_rank", &w.commRank}, {"MPI_Comm_size", &w.commSize},
+		{"MPI_Comm_set_errhandler", &w.setErrhandler}, {"MPI_Error_string", &w.errorString}, {"MPI_Abort", &w.abort}, {"exit", &w.exit},
+		{"MPI_Allgather", &w.allgather}, {"MPI_Alltoallv", &w.alltoallv},
+	} {
+		symbol, err := purego.Dlsym(handle, f.name)
 		if err != nil {
 			return fmt.Errorf("mpi: %s is not a whole MPI library: %w", w.path, err)
 		}
-		purego.RegisterFunc(f, symbol)
+		purego.RegisterFunc(f.function, symbol)
 	}
 	return nil
 }
