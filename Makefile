@@ -8,7 +8,7 @@ GOLDEN ?= golden-new
 .PHONY: build mpi test lint bench golden reference notices release fuzz vulncheck nightly help
 
 build: ## build the command into ./finetune-bin
-	go build -o finetune-bin ./cmd/finetune
+	CGO_ENABLED=0 go build -o finetune-bin ./cmd/finetune
 
 mpi: ## build the command with MPI, for one run on many machines, into ./finetune-mpi
 	CGO_ENABLED=0 go build -tags mpi -o finetune-mpi ./cmd/finetune
