@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/head"
 )
@@ -30,6 +31,9 @@ type Batch struct {
 	// AttentionLengths is the number of tokens of each document, from its first on, that attention sees; nil is all. The
 	// others are padding. It is for comparisons with transformers, whose question answering scores padding too.
 	AttentionLengths []int
+	// PromptLengths are the numbers of tokens, from the first on, that a prompt takes in each document. Head.ExcludePrompt leaves them out of the
+	// mean; a document without others becomes zeros. nil is none.
+	PromptLengths []int
 }
 
 // Documents makes a batch of documents without labels, and returns the last row of each.
@@ -104,10 +108,26 @@ func (b *Batch) check(s Config) error {
 			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.AttentionLengths, b.Bounds())
 		}
 	}
+	if n := len(b.PromptLengths); n != 0 && n != len(b.Bounds())-1 || slices.ContainsFunc(b.PromptLengths, func(n int) bool { return n < 0 }) {
+		return fmt.Errorf("model: prompts of %v tokens do not fit document bounds %v", b.PromptLengths, b.Bounds())
+	}
 	if b.TargetCuSeqLens != nil {
 		return b.checkTargets(positions)
 	}
 	return nil
+}
+
+// afterPrompts are the rows of the tokens after the prompts, and the bounds of the documents among them.
+func (b *Batch) afterPrompts() (rows, bounds []int) {
+	all := b.Bounds()
+	bounds = []int{0}
+	for d, n := range b.PromptLengths {
+		for i := all[d] + n; i < all[d+1]; i++ {
+			rows = append(rows, i)
+		}
+		bounds = append(bounds, len(rows))
+	}
+	return rows, bounds
 }
 
 // padded says whether attention does not see all tokens.

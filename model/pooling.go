@@ -47,10 +47,17 @@ func (h *Head) checkPooling(b *Batch) error {
 
 // pool turns the tokens' rows into a row for each document.
 func (h *Head) pool(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
-	if h.Pooling == PoolMean {
+	if h.Pooling != PoolMean {
+		return op.Gather(p, x, h.poolRows(b.IDs, b.Bounds()))
+	}
+	if !h.ExcludePrompt || len(b.PromptLengths) == 0 {
 		return op.MeanPool(p, x, b.Bounds())
 	}
-	return op.Gather(p, x, h.poolRows(b.IDs, b.Bounds()))
+	rows, bounds := b.afterPrompts()
+	if len(rows) > 0 {
+		x = op.Gather(p, x, rows)
+	}
+	return op.MeanPool(p, x, bounds)
 }
 
 // poolRows are the rows of the tokens by which the documents are classified.
@@ -157,6 +164,6 @@ func (m *Model) readPooling(file string) error {
 		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", file, on[0], known)
 	}
 	m.Head().Pooling = p
-	m.prompts.left = modes["include_prompt"] == false
+	m.Head().ExcludePrompt = modes["include_prompt"] == false
 	return nil
 }
