@@ -10,8 +10,11 @@ import (
 func encoderSPM(unk string) *spmBytes {
 	var b spmBytes
 	b.piece(unk, 0, unknownPiece).piece("[CLS]", 0, controlPiece).piece("[SEP]", 0, controlPiece).piece("[PAD]", 0, controlPiece).piece("<pad>", 0, controlPiece)
-	for i, text := range []string{"▁", "a", "b", "ab", "▁ab", "9", ",", "9,", "▁9", `"`} {
-		b.piece(text, float32(-i), normalPiece)
+	for _, p := range []struct {
+		text  string
+		score float32
+	}{{"▁", -5}, {"a", -6}, {"b", -6}, {"ab", -4}, {"▁ab", -2}, {"9", -5}, {",", -5}, {"9,", -3}, {"▁9", -3}, {`"`, -5}} {
+		b.piece(p.text, p.score, normalPiece)
 	}
 	return &b
 }
