@@ -139,7 +139,7 @@ func SentenceCases(t *testing.T, f func(t *testing.T, dir string, c SentenceCase
 				if err != nil {
 					t.Fatal(err)
 				}
-				Write(t, filepath.Join(out, name), string(raw))
+				Write(t, filepath.Join(out, name), strings.ReplaceAll(string(raw), "BertForMaskedLM", "BertModel"))
 			}
 			Write(t, filepath.Join(out, "vocab.txt"), strings.Join(all.Vocab, "\n")+"\n")
 			for name, text := range c.Files {
