@@ -31,8 +31,8 @@ type Batch struct {
 	// AttentionLengths is the number of tokens of each document, from its first on, that attention sees; nil is all. The
 	// others are padding. It is for comparisons with transformers, whose question answering scores padding too.
 	AttentionLengths []int
-	// PromptLengths are the numbers of tokens, from the first on, that a prompt takes in each document. Head.ExcludePrompt leaves them out of the
-	// mean; a document without others becomes zeros. nil is none.
+	// PromptLengths are the numbers of tokens, from the first on, that a prompt takes in each document. Head.ExcludePrompt leaves them out of
+	// the pooling; a mean of none is zeros. nil is none.
 	PromptLengths []int
 }
 
@@ -115,19 +115,6 @@ func (b *Batch) check(s Config) error {
 		return b.checkTargets(positions)
 	}
 	return nil
-}
-
-// afterPrompts are the rows of the tokens after the prompts, and the bounds of the documents among them.
-func (b *Batch) afterPrompts() (rows, bounds []int) {
-	all := b.Bounds()
-	bounds = []int{0}
-	for d, n := range b.PromptLengths {
-		for i := all[d] + n; i < all[d+1]; i++ {
-			rows = append(rows, i)
-		}
-		bounds = append(bounds, len(rows))
-	}
-	return rows, bounds
 }
 
 // padded says whether attention does not see all tokens.

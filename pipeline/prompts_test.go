@@ -94,7 +94,7 @@ func TestTextEncoderSentence(t *testing.T) {
 // TestNothingLeft: without a token after the prompt, vectors are what sentence-transformers computes of none.
 func TestNothingLeft(t *testing.T) {
 	y := tensor.Matrix{Rows: 1, Cols: 2, Stride: 2, Data: []float32{3, 4}}
-	for strategy, want := range map[bert.PoolingStrategyType][]float32{bert.MeanPooling: {0, 0}, bert.MaxPooling: {-1e9, -1e9}, bert.MeanMaxPooling: {0, 0, -1e9, -1e9}} {
+	for strategy, want := range map[bert.PoolingStrategyType][]float32{bert.MeanPooling: {0, 0}, bert.MaxPooling: {noMaximum, noMaximum}, bert.MeanMaxPooling: {0, 0, noMaximum, noMaximum}} {
 		_, pool, err := (&subject{Model: new(model.Model)}).pooling(strategy, 5)
 		if err != nil {
 			t.Fatal(err)

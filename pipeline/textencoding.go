@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/nlpodyssey/cybertron/pkg/models/bert"
@@ -147,7 +148,7 @@ func mean(y tensor.Matrix) []float32 {
 }
 
 // noMaximum is the maximum of no rows, as in sentence-transformers.
-const noMaximum = -1e9
+var noMaximum = float32(math.Inf(-1))
 
 // maximum returns the maximum of each column.
 func maximum(y tensor.Matrix) []float32 {
