@@ -74,7 +74,6 @@ func (c *tokenizerConfig) numbers(token string) bool {
 	return false
 }
 
-
 // addLanguages puts languages after the pieces.
 func (c *tokenizerConfig) addLanguages(opts *classOptions, languages []string) {
 	opts.layout.after = append(opts.layout.after, languages...)
