@@ -177,7 +177,9 @@ func TestMain(m *testing.M) {
 	if args := os.Getenv("FINETUNE_ARGS"); args != "" {
 		os.Exit(run(strings.Split(args, "\n"), os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(mpiFolder)
+	os.Exit(code)
 }
 
 // TestNextCommandsWork runs what the last lines of train name.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,12 +17,16 @@ import (
 	"time"
 )
 
+// mpiFolder is where mpiProgram has built; TestMain removes it.
+var mpiFolder string
+
 // mpiProgram builds the command with the tag mpi.
 var mpiProgram = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "finetune-mpi")
 	if err != nil {
 		return "", err
 	}
+	mpiFolder = dir
 	program := filepath.Join(dir, "finetune")
 	if out, err := exec.Command("go", "build", "-tags", "mpi", "-o", program, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
@@ -65,7 +70,7 @@ func mpirun(t *testing.T, launcher string, ranks int, args ...string) *exec.Cmd 
 
 // ranksArgs is a run whose steps have several micro-batches.
 func ranksArgs(output string, rows int, more ...string) []string {
-	return append([]string{"train", "--model", "embedded", "--task", "memory", "--method", "lora", "--output", output, "--set", "r=4", "--set", "task_options.pairs=20",
+	return append([]string{"train", "--model", "embedded", "--task", "memory", "--method", "lora", "--output", output, "--set", "task_options.pairs=20",
 		"--set", "slice_tokens=80", "--set", "eval_steps=4", "--set", "save_steps=2", "--set", "per_device_train_batch_size=" + strconv.Itoa(rows)}, more...)
 }
 
@@ -101,6 +106,44 @@ func TestRanksUnderMPI(t *testing.T) {
 					t.Errorf("the log of rank 1: %v\n%s", err, log)
 				}
 			})
+		}
+	}
+}
+
+// Every method trains to the bytes of one process under every launcher that the variable lists, with accumulation and with epochs
+// that end in a smaller batch.
+func TestMethodsUnderMPI(t *testing.T) {
+	if os.Getenv("SPAGOTUNE_MPIRUN") == "" {
+		t.Skip("some minutes; SPAGOTUNE_MPIRUN lists launchers")
+	}
+	for name, more := range map[string][]string{
+		"lora": nil, "mora": {"--method", "mora"}, "dora": {"--method", "dora"}, "adalora": {"--method", "adalora"}, "full": {"--method", "full"},
+		"relora": {"--set", "relora_steps=3", "--set", "relora_warmup_steps=1"},
+		"remora": {"--method", "mora", "--set", "relora_steps=3", "--set", "relora_warmup_steps=1"},
+	} {
+		trained := func(ranks int, run func(args []string)) []byte {
+			output := filepath.Join(t.TempDir(), "run")
+			run(ranksArgs(output, 6/ranks, slices.Concat(more, []string{"--set", "max_steps=6", "--set", "gradient_accumulation_steps=2"})...))
+			for _, file := range []string{"adapter_model.safetensors", "model.safetensors"} {
+				if b, err := os.ReadFile(filepath.Join(output, file)); err == nil {
+					return b
+				}
+			}
+			t.Fatalf("%s: no weights in %s", name, output)
+			return nil
+		}
+		one := trained(1, func(args []string) { ok(t, args...) })
+		for _, launcher := range mpiLaunchers(t) {
+			for _, ranks := range []int{2, 3} {
+				several := trained(ranks, func(args []string) {
+					if out, err := mpirun(t, launcher, ranks, args...).CombinedOutput(); err != nil {
+						t.Fatalf("%s, %s: %v\n%s", name, launcher, err, out)
+					}
+				})
+				if !bytes.Equal(several, one) {
+					t.Errorf("%s, %d ranks under %s: other bytes than one process's", name, ranks, launcher)
+				}
+			}
 		}
 	}
 }
