@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -19,6 +20,9 @@ var launchers = []struct{ index, first, count string }{
 // shard returns the shard that the flag names, or that a launcher of many processes says. Otherwise it is zero.
 func (f *experimentFlags) shard(g *globals) (experiments.Shard, error) {
 	var s experiments.Shard
+	if f.Shard != "" && f.Collect {
+		return s, errors.New("--collect makes the table of all shards; leave --shard out")
+	}
 	if f.Shard != "" {
 		if n, err := fmt.Sscanf(f.Shard+"\n", "%d/%d\n", &s.Index, &s.Count); n != 2 || err != nil || s.Index < 1 || s.Count < s.Index {
 			return s, fmt.Errorf("--shard %s; want I/N, the I-th of N processes, such as 1/3", f.Shard)
@@ -28,10 +32,24 @@ func (f *experimentFlags) shard(g *globals) (experiments.Shard, error) {
 	if f.DryRun || f.Collect {
 		return s, nil
 	}
+	return launchedShard(g)
+}
+
+// launchedShard returns the shard that a launcher of many processes says, zero where there is none. Launchers of arrays of jobs do not
+// run in one another, but mpirun runs in them.
+func launchedShard(g *globals) (s experiments.Shard, err error) {
+	slurm, job := launchers[0].index, launchers[1].index
+	if os.Getenv(slurm) != "" && os.Getenv(job) != "" {
+		return s, fmt.Errorf("%s and %s are both set; name the shard with --shard, such as 1/3", slurm, job)
+	}
 	for _, l := range launchers {
-		index, err := strconv.Atoi(os.Getenv(l.index))
-		if err != nil {
+		text := os.Getenv(l.index)
+		if text == "" {
 			continue
+		}
+		index, err := strconv.Atoi(text)
+		if err != nil || index < 0 {
+			return s, fmt.Errorf("%s is %q; want a number from 0 on, or name the shard with --shard, such as 1/3", l.index, text)
 		}
 		first, _ := strconv.Atoi(os.Getenv(l.first)) //nolint:errcheck // 0 where the launcher does not say
 		count, _ := strconv.Atoi(os.Getenv(l.count)) //nolint:errcheck // 0 where the launcher does not say

@@ -11,10 +11,11 @@ import (
 // TestShard checks which shard a process is.
 func TestShard(t *testing.T) {
 	for _, c := range []struct {
-		flag string
-		env  map[string]string
-		want experiments.Shard
-		bad  bool
+		flag    string
+		collect bool
+		env     map[string]string
+		want    experiments.Shard
+		bad     bool
 	}{
 		{want: experiments.Shard{}},
 		{flag: "2/3", env: map[string]string{"JOB_COMPLETION_INDEX": "7"}, want: experiments.Shard{Index: 2, Count: 3}},
@@ -23,6 +24,12 @@ func TestShard(t *testing.T) {
 		{env: map[string]string{"SLURM_ARRAY_TASK_ID": "20", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_COUNT": "3"}, want: experiments.Shard{Index: 21}},
 		{env: map[string]string{"JOB_COMPLETION_INDEX": "0"}, want: experiments.Shard{Index: 1}},
 		{env: map[string]string{"OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "4"}, want: experiments.Shard{Index: 4, Count: 4}},
+		{env: map[string]string{"SLURM_ARRAY_TASK_ID": "abc"}, bad: true},
+		{env: map[string]string{"JOB_COMPLETION_INDEX": "-1"}, bad: true},
+		{env: map[string]string{"SLURM_ARRAY_TASK_ID": "1", "JOB_COMPLETION_INDEX": "1"}, bad: true},
+		{flag: "1/2", env: map[string]string{"SLURM_ARRAY_TASK_ID": "abc", "JOB_COMPLETION_INDEX": "1"}, want: experiments.Shard{Index: 1, Count: 2}},
+		{flag: "1/2", collect: true, bad: true},
+		{collect: true, env: map[string]string{"JOB_COMPLETION_INDEX": "1"}},
 	} {
 		for _, l := range launchers {
 			t.Setenv(l.index, c.env[l.index])
@@ -32,7 +39,7 @@ func TestShard(t *testing.T) {
 				}
 			}
 		}
-		f := experimentFlags{Shard: c.flag}
+		f := experimentFlags{Shard: c.flag, Collect: c.collect}
 		got, err := f.shard(&globals{Log: zerolog.Nop()})
 		if (err != nil) != c.bad || !c.bad && got != c.want {
 			t.Errorf("%q, %v: %+v (%v), want %+v", c.flag, c.env, got, err, c.want)
