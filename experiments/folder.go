@@ -20,12 +20,15 @@ type tableFile struct {
 
 const tableFileName = "table.json"
 
-// openFolder returns an error if the output folder has content of anything but this table.
+// openFolder returns an error if the output folder has content of anything but this table, or is to be collected and has none.
 func (t *table) openFolder() error {
 	dir := t.options.Output
 	entries, err := os.ReadDir(dir)
 	hidden := func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") } // another shard is making table.json
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(slices.DeleteFunc(entries, hidden)) == 0 {
+		if t.options.Collect {
+			return fmt.Errorf("output: there is no table in %s; --collect wants the folder of one", dir)
+		}
 		return nil
 	}
 	if err != nil {

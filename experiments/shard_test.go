@@ -122,6 +122,18 @@ func TestDeadShard(t *testing.T) {
 	}
 }
 
+// TestCollectNothing checks that a mistyped folder is no empty table, and that none is created.
+func TestCollectNothing(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: lora-8, method: lora}"))
+	o.Collect, o.Output = true, filepath.Join(t.TempDir(), "mistyped")
+	if err := Run(t.Context(), "memory", o); err == nil || !strings.Contains(err.Error(), "there is no table in "+o.Output) {
+		t.Errorf("%v, want an error that says that there is no table", err)
+	}
+	if _, err := os.Stat(o.Output); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+}
+
 // TestShardsBegin checks that shards begin at different runs.
 func TestShardsBegin(t *testing.T) {
 	for _, count := range []int{4, 0} {
