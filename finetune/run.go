@@ -203,6 +203,9 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.sameRuns(); err != nil {
 		return err
 	}
+	if err := r.shareFolder(); err != nil {
+		return err
+	}
 	return r.together(r.openOutput())
 }
 

@@ -2,7 +2,10 @@ package finetune
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -66,6 +69,45 @@ func (r *run) sameRuns() error {
 		return nil
 	}
 	return infer.SameOn(r.options.Ranks, r.identity())
+}
+
+// shareFolder returns an error unless all ranks see the output folder of rank 0, by whatever path: in a file that rank 0 writes there.
+func (r *run) shareFolder() (err error) {
+	if r.options.Ranks == nil {
+		return nil
+	}
+	dir := r.config.Save.OutputDir
+	probe := [2]string{dir, ".spagotune-probe-" + rand.Text() + ".tmp"}
+	if r.leads() {
+		_, absent := os.Stat(dir)
+		if err = os.MkdirAll(dir, 0o777); err == nil {
+			err = os.WriteFile(filepath.Join(dir, probe[1]), []byte(probe[1]), 0o666)
+		}
+		defer func() {
+			_ = os.Remove(filepath.Join(dir, probe[1]))
+			if err != nil && absent != nil {
+				_ = os.Remove(dir)
+			}
+		}()
+	}
+	if probe, err = infer.FromFirst(r.options.Ranks, probe, err); err != nil {
+		return err
+	}
+	if !sees(filepath.Join(dir, probe[1]), probe[1]) {
+		err = fmt.Errorf("does not see rank 0's output folder, %s: %s is another; all ranks must see the same folder", probe[0], dir)
+	}
+	return r.together(err)
+}
+
+// sees says whether a file has a content, now or, as in network file systems, within two seconds.
+func sees(path, content string) bool {
+	for range 20 {
+		if text, err := os.ReadFile(path); err == nil && string(text) == content {
+			return true
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return false
 }
 
 // identity is what the ranks of a run must have in common: names for people, and values or digests.

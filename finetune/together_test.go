@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -98,6 +100,42 @@ func TestRanksDiffer(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, infer.ErrAllRanks) {
 					t.Errorf("rank %d: %v, want %q", i, err, c.want)
 				}
+			}
+		})
+	}
+}
+
+// Ranks need not name the output folder alike, but must see the same one; otherwise nothing is left of it.
+func TestRanksShareFolder(t *testing.T) {
+	for name, same := range map[string]bool{"by another path": true, "another folder": false} {
+		t.Run(name, func(t *testing.T) {
+			plain, other := ranksRun(t, "lora", 2), filepath.Join(t.TempDir(), "other")
+			dir := plain.Save.OutputDir
+			if same {
+				if err := errors.Join(os.MkdirAll(dir, 0o777), os.Symlink(dir, other)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, errs := ranktest.Run(2, func(r ranktest.Rank) error {
+				c, o := plain, quiet()
+				c.Task.Options = map[string]any{"pairs": 19}
+				o.Ranks = r
+				if r.Rank() == 1 {
+					c.Save.OutputDir = other
+				}
+				_, err := Run(context.Background(), c, o)
+				return err
+			})
+			for i, err := range errs {
+				if same != (err == nil) || err != nil && !strings.Contains(err.Error(), "rank 1: does not see rank 0's output folder, "+dir) {
+					t.Errorf("rank %d: %v", i, err)
+				}
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, ".spagotune-probe-*")); err != nil || len(left) > 0 {
+				t.Errorf("%v is left (%v)", left, err)
+			}
+			if _, err := os.Stat(dir); same != (err == nil) {
+				t.Errorf("the output folder: %v", err)
 			}
 		})
 	}
