@@ -194,6 +194,9 @@ func (c *t5Config) complete(decodes bool) error {
 		"relative_attention_max_distance", c.MaxDistance); err != nil {
 		return err
 	}
+	if err := checkDecoderTokens(c.VocabSize, &c.PadTokenID, c.DecoderStartTokenID); err != nil {
+		return err
+	}
 	act, gated := strings.CutPrefix(c.FeedForwardProj, "gated-")
 	if gated && act == "gelu" { // as transformers reads it
 		act = "gelu_new"
