@@ -56,9 +56,9 @@ func TestT5HasNoChoices(t *testing.T) {
 	}
 }
 
-// TestT5TokensAreInVocabulary: the decoder reads neither a start nor a padding that the embeddings have no row for. The
+// TestT5ConfigIsReadOrRefused: among others the decoder reads neither a start nor a padding that the embeddings have no row for. The
 // vocabulary has 40 tokens.
-func TestT5TokensAreInVocabulary(t *testing.T) {
+func TestT5ConfigIsReadOrRefused(t *testing.T) {
 	for _, modelType := range []string{"t5", "mt5"} {
 		for _, tt := range []struct {
 			more keys
@@ -70,6 +70,9 @@ func TestT5TokensAreInVocabulary(t *testing.T) {
 			{keys{"decoder_start_token_id": 999}, "config.json: decoder_start_token_id is 999; the decoder's vocabulary ends at 39"},
 			{keys{"decoder_start_token_id": -5}, "config.json: decoder_start_token_id is -5; the decoder's vocabulary ends at 39"},
 			{keys{"pad_token_id": 999}, "config.json: pad_token_id is 999; the decoder's vocabulary ends at 39"},
+			{keys{"relative_attention_num_buckets": 4}, ""},
+			{keys{"relative_attention_num_buckets": 3}, "config.json: relative_attention_num_buckets is 3; want 4 or more"},
+			{keys{"relative_attention_num_buckets": 0}, "config.json: relative_attention_num_buckets is 0; want a number from 1 to 16777216"},
 			{keys{"pad_token_id": -5}, "config.json: pad_token_id is -5; the decoder's vocabulary ends at 39"},
 		} {
 			c := keys{"model_type": modelType, "vocab_size": 40, "d_model": 20, "d_kv": 6, "d_ff": 28, "num_layers": 2, "num_heads": 4}
