@@ -201,23 +201,24 @@ func (a *Adapter) Layers() []Layer { return slices.Clone(a.layers) }
 // model.layers.0.mlp.up_proj.lora_A; a copy has the weight's name.
 func (a *Adapter) Params() []model.Param {
 	var all []model.Param
-	add := func(path string, params []model.Param) {
+	add := func(path string, params []model.Param, expert bool) {
 		for _, p := range params {
+			p.Idle = p.Idle || expert
 			p.Name = path + "." + strings.TrimSuffix(p.Name, ".weight")
 			all = append(all, p)
 		}
 	}
 	for _, l := range a.layers {
-		add(l.Path(), l.Adapter.Params())
+		add(l.Path(), l.Adapter.Params(), ofExpert(l.Weight))
 	}
 	for _, t := range a.tables {
-		add(t.Path(), t.Adapter.Params())
+		add(t.Path(), t.Adapter.Params(), false)
 	}
 	for _, t := range a.tokens {
-		add(t.path, t.Params())
+		add(t.path, t.Params(), false)
 	}
 	for _, c := range a.copies {
-		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional})
+		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional || ofExpert(c.Weight)})
 	}
 	return all
 }

@@ -28,6 +28,22 @@ func parametersOf(m Method) []string {
 	return nil
 }
 
+// ofExpert says whether a weight is that of one expert.
+func ofExpert(w *model.Weight) bool {
+	_, _, entries := w.Entry()
+	return entries > 0
+}
+
+// namesExperts says whether a name is the end of an experts' parameter.
+func (r *resolver) namesExperts(name string) bool {
+	found := false
+	r.m.Experts(func(l *model.Linear) {
+		parameter, _, _ := l.Weight.Entry()
+		found = found || endsIn(parameter, name)
+	})
+	return found
+}
+
 // findExperts collects the layers of experts that target_parameters chooses, and notes the names that match nothing.
 func (r *resolver) findExperts(names []string) {
 	if len(names) == 0 {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
@@ -52,6 +53,21 @@ func TestExpertAdapters(t *testing.T) {
 			if got := expertOutputs(t, m, "again"); !slices.Equal(got, want) {
 				t.Error("the saved adapter has other outputs")
 			}
+			if _, err := a.LowRank(t.Context(), LowRankOptions{}); err == nil || !strings.Contains(err.Error(), "it changes experts (target_parameters)") {
+				t.Errorf("as a plain LoRA: %v", err)
+			}
+			if _, err := Combine(t.Context(), m, "sum", []Weighted{{a, 1}, {a, 1}}, CombineOptions{How: "linear"}); err == nil || !strings.Contains(err.Error(), "it changes experts (target_parameters)") {
+				t.Errorf("combined: %v", err)
+			}
+			wrong := &LoRA{Common: Common{TargetModules: Suffixes("q_proj", "gate_up_proj")}, R: 2}
+			if _, err := Attach(t.Context(), m, "wrong", wrong, 3); err == nil || !strings.Contains(err.Error(), `"gate_up_proj" is a parameter of experts and no layer; LoRA's target_parameters chooses such`) {
+				t.Errorf("experts as modules: %v", err)
+			}
+			m.Tables(func(w *model.Weight) {
+				if !strings.Contains(w.Name, "embed") {
+					t.Errorf("%s is taken for a table", w.Name)
+				}
+			})
 			if err := a.Merge(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -98,13 +99,15 @@ func eachLowRank[L any](ctx context.Context, layers []L, path func(L) string, f 
 	return all, nil
 }
 
-// onlyLayers refuses an adapter that changes more than layers' weights.
+// onlyLayers refuses an adapter that changes more than the weights of modules.
 func (a *Adapter) onlyLayers() error {
 	switch {
 	case len(a.copies) > 0:
 		return ofKind(ErrUnsupported, fmt.Errorf("modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
 	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
 		return ofKind(ErrUnsupported, errors.New("it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
+	case slices.ContainsFunc(a.layers, func(l Layer) bool { return ofExpert(l.Weight) }):
+		return ofKind(ErrUnsupported, errors.New("it changes experts (target_parameters), which are no layers of a plain LoRA; merge the adapter instead"))
 	}
 	return nil
 }

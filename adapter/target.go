@@ -194,7 +194,11 @@ func (r *resolver) checkNames() {
 	}
 	for key, names := range map[string][]string{"target_modules": r.c.TargetModules.List, "exclude_modules": r.c.ExcludeModules.List} {
 		for _, n := range names {
-			if !slices.ContainsFunc(paths, func(p string) bool { return endsIn(p, n) }) {
+			switch {
+			case slices.ContainsFunc(paths, func(p string) bool { return endsIn(p, n) }):
+			case key == "target_modules" && r.namesExperts(n):
+				r.problems = append(r.problems, fmt.Sprintf("target_modules: %q is a parameter of experts and no layer; LoRA's target_parameters chooses such", n))
+			default:
 				r.miss(key, "layer matches", n, paths)
 			}
 		}

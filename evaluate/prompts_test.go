@@ -80,7 +80,6 @@ func TestPromptErrors(t *testing.T) {
 	}{
 		{none, "prompt_name=query", `option prompt_name: model: no prompt "query": the model's folder has no prompts`},
 		{left, "text_pair_prompt_name=qeury", `option text_pair_prompt_name: model: no prompt "qeury"; did you mean query?`},
-		{left, "prompt_name=query", "include_prompt false"},
 	} {
 		if _, err := vectors(t, tt.s, "film", "ann", tt.set); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", tt.set, err, tt.want)

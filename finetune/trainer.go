@@ -123,7 +123,8 @@ func allParams(m *model.Model) []model.Param {
 	var ps []model.Param
 	m.Weights(func(w *model.Weight) {
 		if w.Tied() == nil && !w.Buffer() {
-			ps = append(ps, model.Param{Name: w.Name, Param: w.Train()})
+			_, _, entries := w.Entry()
+			ps = append(ps, model.Param{Name: w.Name, Param: w.Train(), Idle: entries > 0})
 		}
 	})
 	return ps
@@ -207,6 +208,11 @@ func (t *Trainer) gradients(ctx context.Context, rows []tasks.Features, number i
 		s.Loss += l
 	}
 	s.Loss /= weight
+	for _, p := range t.Params {
+		if p.Idle && !p.HasGrad() { // it is part of a parameter of transformers, of which others have one
+			op.SwapGrad(p.Param, op.Grad(p.Param).Data, true)
+		}
+	}
 	if t.hooks != nil {
 		t.hooks.OnPreOptimizerStep()
 	}

@@ -85,7 +85,7 @@ func some(names []string) string {
 var companions = regexp.MustCompile(`^((adapter_|generation_|sentence_\w+_|config_sentence_transformers\.?)?(config)?\.?json` +
 	`|(special_)?\w*tokenizer\w*\.json|special_tokens_map\.json|added_tokens\.json|(\w+_)?vocab\.(json|txt)|merges\.txt|modules\.json` +
 	`|host\.json|run\.json` +
-	`|\w[\w.]*\.(model|spm)|chat_template\.(jinja|json)|additional_chat_templates/[^/]+\.jinja|README\.md|\d+_\w+/config\.json)$`)
+	`|\w[\w.]*\.(model|spm|tiktoken)|tekken\.json|chat_template\.(jinja|json)|additional_chat_templates/[^/]+\.jinja|README\.md|\d+_\w+/config\.json)$`)
 
 // ModelFiles wants what a model needs: its weights, as safetensors if there are any, all shards that their index names, and
 // the small files beside them.

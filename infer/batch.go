@@ -32,6 +32,12 @@ func Batch(m *model.Model, rows []tasks.Features) *model.Batch {
 			b.TokenTypeIDs = append(b.TokenTypeIDs, make([]int32, len(b.IDs)-len(r.IDs)-len(b.TokenTypeIDs))...)
 			b.TokenTypeIDs = append(b.TokenTypeIDs, r.TokenTypeIDs...)
 		}
+		if m.Head().ExcludePrompt {
+			b.PromptLengths = append(b.PromptLengths, r.PromptLength)
+			if r.PairStart > 0 {
+				b.PromptLengths = append(b.PromptLengths, r.PairPromptLength)
+			}
+		}
 		if m.Head().Kind == head.MultipleChoice {
 			b.Choices = append(b.Choices, 1+len(r.DocumentStarts))
 		}

@@ -93,7 +93,8 @@ func lossWeight(rows []tasks.Features, scored int) float64 {
 func (s *Session) Outputs(ctx context.Context, rows []tasks.Features) (out [][][]float32, err error) {
 	unlabelled := make([]tasks.Features, len(rows))
 	for i, row := range rows {
-		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart, DocumentStarts: row.DocumentStarts}
+		unlabelled[i] = tasks.Features{IDs: row.IDs, TokenTypeIDs: row.TokenTypeIDs, PairStart: row.PairStart, DocumentStarts: row.DocumentStarts,
+			PromptLength: row.PromptLength, PairPromptLength: row.PairPromptLength}
 	}
 	all, err := Logits(ctx, s.Model, s.Adapter, []*model.Batch{Batch(s.Model, unlabelled)})
 	if err != nil {

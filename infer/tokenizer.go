@@ -38,7 +38,7 @@ func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 // vocabularies are the files, one of which every tokenizer has.
-var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken"}
+var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm", "spm.model", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken", "cl100k_base.tiktoken"}
 
 // tokenizerFiles are the files of a tokenizer.
 var tokenizerFiles = append([]string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "merges.txt", "target.spm",

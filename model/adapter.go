@@ -12,8 +12,8 @@ type Param struct {
 	*nn.Param
 	// LRScale multiplies the learning rate of this parameter; 0 counts as 1.
 	LRScale float64
-	// Idle says that its gradient may be zero in a step: that of rows that no token of a batch reads, or of the bias of keys,
-	// which adds the same to all scores of a query.
+	// Idle says that its gradient may be zero in a step: that of rows that no token of a batch reads, of an expert that no token
+	// of it goes to, or of the bias of keys, which adds the same to all scores of a query.
 	Idle bool
 }
 

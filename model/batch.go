@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/head"
 )
@@ -30,6 +31,9 @@ type Batch struct {
 	// AttentionLengths is the number of tokens of each document, from its first on, that attention sees; nil is all. The
 	// others are padding. It is for comparisons with transformers, whose question answering scores padding too.
 	AttentionLengths []int
+	// PromptLengths are the numbers of tokens, from the first on, that a prompt takes in each document. Head.ExcludePrompt leaves them out of
+	// the pooling; a mean of none is zeros. nil is none.
+	PromptLengths []int
 }
 
 // Documents makes a batch of documents without labels, and returns the last row of each.
@@ -103,6 +107,9 @@ func (b *Batch) check(s Config) error {
 		if len(b.AttentionLengths) != len(b.Bounds())-1 || n < 1 || n > b.Bounds()[d+1]-b.Bounds()[d] {
 			return fmt.Errorf("model: visible tokens %v do not fit document bounds %v", b.AttentionLengths, b.Bounds())
 		}
+	}
+	if n := len(b.PromptLengths); n != 0 && n != len(b.Bounds())-1 || slices.ContainsFunc(b.PromptLengths, func(n int) bool { return n < 0 }) {
+		return fmt.Errorf("model: prompts of %v tokens do not fit document bounds %v", b.PromptLengths, b.Bounds())
 	}
 	if b.TargetCuSeqLens != nil {
 		return b.checkTargets(positions)

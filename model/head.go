@@ -31,6 +31,9 @@ type Head struct {
 	// for sequence classification; feature extraction takes the mean, or the mode in the folder's 1_Pooling/config.json.
 	Pooling    Pooling
 	EOSTokenID int32
+	// ExcludePrompt says that the pooling leaves a prompt's tokens out (Batch.PromptLengths), as sentence-transformers does where the folder's
+	// 1_Pooling/config.json has include_prompt: false.
+	ExcludePrompt bool
 	// PoolsLate says that Dense and its activation come before the pooling, which is PoolMean.
 	PoolsLate bool
 

@@ -47,10 +47,41 @@ func (h *Head) checkPooling(b *Batch) error {
 
 // pool turns the tokens' rows into a row for each document.
 func (h *Head) pool(p *op.Pass, x mat.Tensor, b *Batch) mat.Tensor {
-	if h.Pooling == PoolMean {
+	switch {
+	case h.ExcludePrompt && len(b.PromptLengths) > 0:
+		rows, bounds := h.afterPrompts(b)
+		if len(rows) > 0 {
+			x = op.Gather(p, x, rows)
+		}
+		return op.MeanPool(p, x, bounds)
+	case h.Pooling == PoolMean:
 		return op.MeanPool(p, x, b.Bounds())
 	}
 	return op.Gather(p, x, h.poolRows(b.IDs, b.Bounds()))
+}
+
+// afterPrompts are the rows after the prompts that the pooling takes, and the bounds of the documents among them. Where there is none, the first
+// token is the document's, as in sentence-transformers.
+func (h *Head) afterPrompts(b *Batch) (rows, bounds []int) {
+	all := b.Bounds()
+	bounds = []int{0}
+	for d, n := range b.PromptLengths {
+		from, to := all[d]+n, all[d+1]
+		switch h.Pooling {
+		case PoolCLS:
+			if from >= to {
+				from = all[d]
+			}
+			to = from + 1
+		case PoolLast:
+			from = max(from, to-1)
+		}
+		for i := from; i < to; i++ {
+			rows = append(rows, i)
+		}
+		bounds = append(bounds, len(rows))
+	}
+	return rows, bounds
 }
 
 // poolRows are the rows of the tokens by which the documents are classified.
@@ -160,6 +191,6 @@ func (m *Model) readPooling(file string) error {
 		return fmt.Errorf("%s: word_embedding_dimension is %g; the model's hidden_size is %d", file, n, m.Config().HiddenSize)
 	}
 	m.Head().Pooling = p
-	m.prompts.left = modes["include_prompt"] == false
+	m.Head().ExcludePrompt = modes["include_prompt"] == false
 	return nil
 }

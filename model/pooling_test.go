@@ -83,3 +83,50 @@ func pools(t *testing.T, m *Model, b *Batch) string {
 	}
 	return "neither"
 }
+
+// TestExcludedPrompt: the mean is over the tokens after the prompt, and zero without one.
+func TestExcludedPrompt(t *testing.T) {
+	m, err := New([]byte(tinyBERT), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, CuSeqLens: []int{0, 2, 5}}
+	p := &op.Pass{}
+	defer p.Release()
+	vectors := func(excluded bool, lengths ...int) [2]float32 {
+		t.Helper()
+		m.Head().ExcludePrompt, b.PromptLengths = excluded, lengths
+		v, err := m.Logits(p, b, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [2]float32{v.Row(0)[0], v.Row(1)[0]}
+	}
+	h, err := m.LastHiddenState(p, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(i int) float32 { return h.Row(i)[0] }
+	whole := [2]float32{(at(0) + at(1)) / 2, (at(2) + at(3) + at(4)) / 3}
+	for _, tt := range []struct {
+		excluded bool
+		lengths  []int
+		want     [2]float32
+	}{
+		{false, []int{1, 2}, whole}, {true, nil, whole}, {true, []int{0, 0}, whole}, {true, []int{1, 1}, [2]float32{at(1), (at(3) + at(4)) / 2}},
+		{true, []int{2, 2}, [2]float32{0, at(4)}}, {true, []int{9, 3}, [2]float32{}},
+	} {
+		got := vectors(tt.excluded, tt.lengths...)
+		for d := range got {
+			if diff := got[d] - tt.want[d]; diff > 1e-6 || diff < -1e-6 {
+				t.Errorf("%t, %v: got %v, want %v", tt.excluded, tt.lengths, got, tt.want)
+			}
+		}
+	}
+	for _, lengths := range [][]int{{1}, {1, -1}} {
+		b.PromptLengths = lengths
+		if _, err := m.Logits(p, b, nil, nil); err == nil || !strings.Contains(err.Error(), "do not fit document bounds") {
+			t.Errorf("%v: got %v", lengths, err)
+		}
+	}
+}

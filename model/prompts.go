@@ -19,8 +19,6 @@ const promptsFile = "config_sentence_transformers.json"
 type sentencePrompts struct {
 	Prompts map[string]string `json:"prompts"`
 	Default *string           `json:"default_prompt_name"`
-
-	left bool // the prompt's tokens are left out of the pooling
 }
 
 // readPrompts reads the prompts of a model for feature extraction; without the file there are none.
@@ -77,9 +75,6 @@ func (m *Model) Prompt(name string) (string, error) {
 			return "", fmt.Errorf("model: no prompt %q: the model's folder has no prompts (%s)", name, promptsFile)
 		}
 		return "", fmt.Errorf("model: no prompt %q%s", name, suggest.Hint(name, names))
-	}
-	if text != "" && p.left {
-		return "", notSupported("model: prompt %q: include_prompt false (%s), which leaves the prompt out of the mean, is not supported", name, poolingFile)
 	}
 	return text, nil
 }

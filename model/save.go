@@ -24,7 +24,7 @@ import (
 // companions are the files beside the weights that Save copies.
 var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
 	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
-	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken"}
+	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "spm.model", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken", "cl100k_base.tiktoken"}
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", promptsFile, poolingFile}

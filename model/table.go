@@ -60,10 +60,10 @@ func (w *Weight) Lookup(p *op.Pass, ids []int32) op.EmbeddingPart {
 	return part
 }
 
-// Tables calls f for every weight that is a table of embeddings: a matrix that is no linear layer's.
+// Tables calls f for every weight that is a table of embeddings: a matrix that is no linear layer's, router's or expert's.
 func (m *Model) Tables(f func(*Weight)) {
 	layers := map[*Weight]bool{}
-	m.Linears(func(l *Linear) { layers[l.Weight] = true })
+	m.walk(func(_ string, l *Linear) { layers[l.Weight] = true }, nil)
 	m.Weights(func(w *Weight) {
 		if len(w.Shape) == 2 && strings.HasSuffix(w.Name, ".weight") && !layers[w] {
 			f(w)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/nlpodyssey/cybertron/pkg/models/bert"
@@ -69,11 +70,11 @@ func (c *TextEncoder) encode(ctx context.Context, texts []string, strategy bert.
 	if err != nil {
 		return nil, err
 	}
-	compute, pool, err := s.pooling(strategy)
+	prompt, skipped, err := c.prompt(s)
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := s.Prompt(c.promptName)
+	compute, pool, err := s.pooling(strategy, skipped)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +91,16 @@ func (c *TextEncoder) encode(ctx context.Context, texts []string, strategy bert.
 	return all, err
 }
 
+// prompt is what stands before each text, and the number of its tokens that pooling passes over: 0 unless the model's folder says
+// include_prompt: false.
+func (c *TextEncoder) prompt(s *subject) (prompt string, skipped int, err error) {
+	if prompt, err = s.Prompt(c.promptName); err != nil || !s.Head().ExcludePrompt {
+		return prompt, 0, err
+	}
+	skipped, err = s.once.pairs().PromptLength(prompt)
+	return prompt, skipped, err
+}
+
 // tokens tokenizes a text. Where the model's folder has max_seq_length, a longer text is cut, as in sentence-transformers.
 func (c *TextEncoder) tokens(s *subject, text string) (tokenizer.Encoding, error) {
 	e := s.tok.EncodePlus(text, true)
@@ -101,23 +112,27 @@ func (c *TextEncoder) tokens(s *subject, text string) (tokenizer.Encoding, error
 	return tokenizer.Encoding{IDs: row.IDs, TypeIDs: typesOf(row)}, err
 }
 
-// pooling returns what to compute for a strategy and how to pool the rows of a text into one vector.
-func (s *subject) pooling(strategy bert.PoolingStrategyType) (computation, func(tensor.Matrix) []float32, error) {
+// pooling returns what to compute for a strategy and how to pool the rows of a text, but its first ones, into one vector.
+func (s *subject) pooling(strategy bert.PoolingStrategyType, skipped int) (computation, func(tensor.Matrix) []float32, error) {
+	rest := func(y tensor.Matrix) tensor.Matrix {
+		n := min(skipped, y.Rows)
+		return y.Slice(n, 0, y.Rows-n, y.Cols)
+	}
 	switch strategy {
 	case bert.ClsTokenPooling:
 		return computation{s.PoolerOutput, oneRow}, func(y tensor.Matrix) []float32 { return append([]float32(nil), y.Row(0)...) }, nil
 	case bert.MeanPooling:
-		return computation{s.LastHiddenState, tokenRows}, mean, nil
+		return computation{s.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return mean(rest(y)) }, nil
 	case bert.MaxPooling:
-		return computation{s.LastHiddenState, tokenRows}, maximum, nil
+		return computation{s.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return maximum(rest(y)) }, nil
 	case bert.MeanMaxPooling:
-		return computation{s.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return append(mean(y), maximum(y)...) }, nil
+		return computation{s.LastHiddenState, tokenRows}, func(y tensor.Matrix) []float32 { return append(mean(rest(y)), maximum(rest(y))...) }, nil
 	}
 	return computation{}, nil, fmt.Errorf("pooling strategy %d is not known; known are %d (first token) to %d (mean and maximum)",
 		strategy, bert.ClsTokenPooling, bert.MeanMaxPooling)
 }
 
-// mean returns the mean of the rows.
+// mean returns the mean of the rows, zeros without a row.
 func mean(y tensor.Matrix) []float32 {
 	sum := make([]float64, y.Cols)
 	for i := range y.Rows {
@@ -127,14 +142,20 @@ func mean(y tensor.Matrix) []float32 {
 	}
 	v := make([]float32, y.Cols)
 	for j, s := range sum {
-		v[j] = float32(s / float64(y.Rows))
+		v[j] = float32(s / float64(max(1, y.Rows)))
 	}
 	return v
 }
 
+// noMaximum is the maximum of no rows, as in sentence-transformers.
+var noMaximum = float32(math.Inf(-1))
+
 // maximum returns the maximum of each column.
 func maximum(y tensor.Matrix) []float32 {
-	v := append([]float32(nil), y.Row(0)...)
+	v := make([]float32, y.Cols)
+	for j := range v {
+		v[j] = noMaximum
+	}
 	for i := range y.Rows {
 		for j, x := range y.Row(i) {
 			v[j] = max(v[j], x)

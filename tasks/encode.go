@@ -52,6 +52,11 @@ type MaskTokenizer interface {
 	Mask() (id int32, ok bool)
 }
 
+// SpecialTokenizer is a tokenizer that tells special tokens from parts of texts.
+type SpecialTokenizer interface {
+	IsSpecial(id int32) bool
+}
+
 // TargetTokenizer is a tokenizer with another one for the language of the target, which may be the same.
 type TargetTokenizer interface {
 	Target() *tokenizer.Tokenizer
@@ -63,12 +68,13 @@ type Template interface {
 }
 
 var (
-	_ FullTokenizer   = (*tokenizer.Tokenizer)(nil)
-	_ BOSTokenizer    = (*tokenizer.Tokenizer)(nil)
-	_ PartEncoder     = (*tokenizer.Tokenizer)(nil)
-	_ MaskTokenizer   = (*tokenizer.Tokenizer)(nil)
-	_ TargetTokenizer = (*tokenizer.Tokenizer)(nil)
-	_ Template        = (*chat.Template)(nil)
+	_ FullTokenizer    = (*tokenizer.Tokenizer)(nil)
+	_ BOSTokenizer     = (*tokenizer.Tokenizer)(nil)
+	_ PartEncoder      = (*tokenizer.Tokenizer)(nil)
+	_ MaskTokenizer    = (*tokenizer.Tokenizer)(nil)
+	_ SpecialTokenizer = (*tokenizer.Tokenizer)(nil)
+	_ TargetTokenizer  = (*tokenizer.Tokenizer)(nil)
+	_ Template         = (*chat.Template)(nil)
 )
 
 // Encode turns an example into token ids and labels: labels[i] is ids[i] where the token is scored, else

@@ -32,6 +32,8 @@ type Features struct {
 	DocumentStarts []int
 	// PairStart is the token at which a second text begins, for sentence embeddings; 0 where there is one text.
 	PairStart int
+	// PromptLength and PairPromptLength are the numbers of tokens, from the first on, of the prompts before the text and before the second one.
+	PromptLength, PairPromptLength int
 	// Source is where the example comes from.
 	Source string
 }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -79,6 +80,26 @@ func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err 
 		return Features{}, false, fmt.Errorf("%w: the text has no token", ErrNotScored)
 	}
 	return row, truncated, nil
+}
+
+// PromptLength is the number of tokens that a prompt takes at the beginning of a row: those of the prompt alone, with the special tokens before
+// it but not with one after it. sentence-transformers counts in the same way.
+func (t *PairEncoder) PromptLength(prompt string) (int, error) {
+	if prompt == "" {
+		return 0, nil
+	}
+	row, _, err := t.Row(prompt, "")
+	if errors.Is(err, ErrNotScored) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n := len(row.IDs)
+	if s, ok := t.tok.(SpecialTokenizer); ok && s.IsSpecial(row.IDs[n-1]) {
+		n--
+	}
+	return n, nil
 }
 
 // WordRows encodes a text as rows with the numbers of its words, which are given as ranges of its bytes. A text that fits is

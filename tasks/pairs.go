@@ -120,20 +120,30 @@ func (t *Pairs) BuildPrompt(text, pair string) (Example, error) {
 
 // Encode makes one row of both texts. Each text is encoded as if it were alone, after its prompt.
 func (t *Pairs) Encode(texts *PairEncoder, ex Example) ([]Features, bool, error) {
-	row, truncated, err := texts.Row(t.prompt+ex.Input.Text, "")
+	row, truncated, err := prompted(texts, t.prompt, ex.Input.Text)
 	if err != nil || ex.Input.Pair == "" {
 		return []Features{row}, truncated, err
 	}
-	second, cut, err := texts.Row(t.pairPrompt+ex.Input.Pair, "")
+	second, cut, err := prompted(texts, t.pairPrompt, ex.Input.Pair)
 	if err != nil {
 		return nil, false, err
 	}
-	row.PairStart = len(row.IDs)
+	row.PairStart, row.PairPromptLength = len(row.IDs), second.PromptLength
 	row.IDs = append(row.IDs, second.IDs...)
 	if row.TokenTypeIDs != nil || second.TokenTypeIDs != nil {
 		row.TokenTypeIDs = append(row.TokenTypeIDs, second.TokenTypeIDs...)
 	}
 	return []Features{row}, truncated || cut, nil
+}
+
+// prompted makes a row of a text after a prompt.
+func prompted(texts *PairEncoder, prompt, text string) (Features, bool, error) {
+	row, truncated, err := texts.Row(prompt+text, "")
+	if err != nil {
+		return row, truncated, err
+	}
+	row.PromptLength, err = texts.PromptLength(prompt)
+	return row, truncated, err
 }
 
 // Postprocess is the vectors of the texts, normalised to length 1, and how similar they are.

@@ -45,8 +45,9 @@ func fileCases(t testing.TB, f func(c *fileCase, dir string)) {
 		}
 		f(&c, dir)
 	}
-	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "files.jsonl")), each)
-	jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", "classes.jsonl")), each)
+	for _, name := range []string{"files", "classes", "encoders", "slow", "old"} {
+		jsonLines(t, readMaybeGzip(t, filepath.Join("testdata", name+".jsonl")), each)
+	}
 }
 
 func TestFiles(t *testing.T) {
@@ -78,6 +79,9 @@ func checkFileRow(t *testing.T, tk *Tokenizer, n int, r *fileRow) {
 	same(t, n, r.Text, "ids_special (full)", full.IDs, r.IDsSpecial)
 	if r.Tokens != nil {
 		same(t, n, r.Text, "tokens", full.Tokens, r.Tokens)
+	}
+	if r.Offsets != nil {
+		same(t, n, r.Text, "offsets", full.Offsets, r.Offsets)
 	}
 	if r.Pair != nil {
 		same(t, n, r.Text, "pair", pair.IDs, r.Pair)

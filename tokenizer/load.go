@@ -17,12 +17,13 @@ import (
 // Load reads the tokenizer of a model's folder. Where there is a tokenizer.json, that is it. Otherwise the class that
 // tokenizer_config.json names (or the model_type of config.json, or the files alone) says what is read:
 //
-//	vocab.txt                                      BERT's WordPiece
+//	vocab.txt                                      BERT's and MPNet's WordPiece
 //	vocab.json, merges.txt                         BART's, RoBERTa's and GPT-2's byte-level BPE
 //	spiece.model, tokenizer.model,
-//	sentencepiece.bpe.model                        SentencePiece, Unigram or BPE
+//	sentencepiece.bpe.model, spm.model             SentencePiece, Unigram or BPE
+//	sentencepiece.bpe.model, vocab.json            M2M-100: SentencePiece with ids of its own, and languages
 //	tekken.json                                    Mistral's byte-level BPE, by ranks
-//	tokenizer.model, NAME.tiktoken                 tiktoken's byte-level BPE, by ranks: Llama 3, Qwen, gpt-oss
+//	tokenizer.model, NAME.tiktoken                 tiktoken's byte-level BPE, by ranks: Llama 3, Qwen, gpt-oss, cl100k
 //	source.spm, target.spm, vocab.json             Marian: SentencePiece with a vocabulary of its own
 //
 // Load also reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja, where they
@@ -66,6 +67,19 @@ func (d folder) read(name string) ([]byte, error) {
 	return raw, nil
 }
 
+// readVocab reads a file with the ids of tokens.
+func (d folder) readVocab(name string) (*vocab, error) {
+	raw, err := d.read(name)
+	if err != nil {
+		return nil, err
+	}
+	var v vocab
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &v, nil
+}
+
 // optional reads a file. It returns nil if there is none.
 func (d folder) optional(name string) ([]byte, error) {
 	raw, err := d.read(name)
@@ -91,6 +105,9 @@ func (d folder) load() (*Tokenizer, error) {
 	var t *Tokenizer
 	if raw := files["tokenizer.json"]; raw != nil {
 		t, err = parseFile(raw, c)
+		if err == nil {
+			err = t.setLanguages(c, files["tokenizer_config.json"])
+		}
 	} else {
 		t, err = d.build(c, files)
 	}
@@ -128,7 +145,7 @@ func (d folder) build(c *tokenizerConfig, files map[string][]byte) (*Tokenizer, 
 			return nil, err
 		}
 	}
-	return t, nil
+	return t, t.withTarget(class, c)
 }
 
 // finish adds the special tokens, and what the class puts around texts.
@@ -140,7 +157,7 @@ func (t *Tokenizer) finish(class *tokenClass, c *tokenizerConfig) error {
 	if err := t.setTemplate(class, c); err != nil {
 		return err
 	}
-	if _, ok := t.normalizer.(*spmNormalizer); ok {
+	if _, ok := t.model.(*spmModel); ok {
 		for _, a := range t.added.byID {
 			a.Normalized = false // the normalizer is for the text between tokens
 		}
@@ -212,14 +229,14 @@ func (d folder) classByFiles(configured bool) (*tokenClass, error) {
 		return &tokenClass{build: buildMarian}, nil
 	case d.has("vocab.txt"):
 		return tokenClasses["BertTokenizer"], nil
+	case d.has(debertaName):
+		return tokenClasses["DebertaV2Tokenizer"], nil
+	case d.has("vocab.json") && d.has(m2m100Name):
+		return tokenClasses["M2M100Tokenizer"], nil
 	case d.has("vocab.json"):
-		raw, err := d.read("vocab.json")
+		v, err := d.readVocab("vocab.json")
 		if err != nil {
 			return nil, err
-		}
-		var v vocab
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return nil, fmt.Errorf("vocab.json: %w", err)
 		}
 		if _, ok := v.id("</s>"); ok {
 			return tokenClasses["RobertaTokenizer"], nil
@@ -232,5 +249,5 @@ func (d folder) classByFiles(configured bool) (*tokenClass, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: want tokenizer.json, tekken.json, vocab.txt, vocab.json with merges.txt, source.spm with vocab.json, or one of %s",
-		ErrNoTokenizer, strings.Join(spmNames, ", "))
+		ErrNoTokenizer, strings.Join(append(spmNames, debertaName), ", "))
 }

@@ -57,3 +57,13 @@ func parseVocabTxt(raw []byte) (*vocab, error) {
 	}
 	return v, nil
 }
+
+// buildMPNet reads the same file for MPNet. Offsets leave out white space, as RoBERTa's do.
+func buildMPNet(d folder, c *tokenizerConfig, opts *classOptions) (*Tokenizer, error) {
+	t, err := buildWordPiece(d, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	t.post.trims = []trimmer{{}}
+	return t, nil
+}

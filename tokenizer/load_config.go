@@ -30,7 +30,8 @@ type tokenizerConfig struct {
 	Cls          *specialToken              `json:"cls_token"`
 	Mask         *specialToken              `json:"mask_token"`
 
-	source, single, pair string // of mBART and NLLB: the language of texts, and what stands around them, as in tokenClass
+	// Of mBART, NLLB and M2M-100: the languages of texts and of targets, and what stands around them, as in tokenClass.
+	source, target, single, pair string
 
 	followsBOS bool // add_bos_token and add_eos_token count, whatever the class is
 }

@@ -1,13 +1,12 @@
 package tokenizer
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
 
 // prepareMarian lets texts begin with the code of a language.
-func prepareMarian(_ *tokenizerConfig, opts *classOptions) { opts.language = true }
+func prepareMarian(_ *tokenizerConfig, opts *classOptions) { opts.language, opts.trim = true, true }
 
 // buildMarian reads Marian's files: a SentencePiece model for each language, and vocab.json with the ids of both (or
 // target_vocab.json, if each has its own).
@@ -29,15 +28,11 @@ func buildMarian(d folder, _ *tokenizerConfig, opts *classOptions) (*Tokenizer, 
 
 // marianSide makes the tokenizer of one language.
 func (d folder) marianSide(name, vocabName string, opts *classOptions) (*Tokenizer, error) {
-	raw, err := d.read(vocabName)
+	v, err := d.readVocab(vocabName)
 	if err != nil {
 		return nil, err
 	}
-	var v vocab
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return nil, fmt.Errorf("%s: %w", vocabName, err)
-	}
-	t, err := d.spm(name, opts, func(f *spmFile) (*spmModel, error) { return newSPMModelWith(f, &v) })
+	t, err := d.spm(name, opts, func(f *spmFile) (*spmModel, error) { return newSPMModelWith(f, v) })
 	if err != nil {
 		return nil, fmt.Errorf("%s with %s: %w", name, vocabName, err)
 	}

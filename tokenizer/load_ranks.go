@@ -162,6 +162,7 @@ var tiktokenFiles = map[int]struct {
 	addBOS   bool
 	special  func() map[int]string
 }{
+	100256: {"dbrx", "", "<|endoftext|>", false, cl100kSpecial},
 	128000: {"llama3", "<|begin_of_text|>", "<|end_of_text|>", true, llama3Special},
 	151643: {"qwen2", "", "<|endoftext|>", false, qwenSpecial},
 	199998: {"gpt-4o", "<|startoftext|>", "<|return|>", false, harmonySpecial},
@@ -203,6 +204,11 @@ func harmonySpecial() map[int]string {
 	return special
 }
 
+// cl100kSpecial are the special tokens of cl100k_base.
+func cl100kSpecial() map[int]string {
+	return map[int]string{100257: "<|endoftext|>", 100258: "<|fim_prefix|>", 100259: "<|fim_middle|>", 100260: "<|fim_suffix|>", 100276: "<|endofprompt|>"}
+}
+
 // buildTiktoken reads a file of tiktoken's form.
 func buildTiktoken(d folder, name string, c *tokenizerConfig) (*Tokenizer, error) {
 	raw, err := d.read(name)
@@ -215,7 +221,7 @@ func buildTiktoken(d folder, name string, c *tokenizerConfig) (*Tokenizer, error
 	}
 	known, ok := tiktokenFiles[len(tokens)]
 	if !ok {
-		return nil, fmt.Errorf("%s has %d tokens, and does not say how texts are cut into words; this is %w but for the files of Llama 3, Qwen and gpt-oss: "+
+		return nil, fmt.Errorf("%s has %d tokens, and does not say how texts are cut into words; this is %w but for the files of Llama 3, Qwen, gpt-oss and cl100k: "+
 			"want a tokenizer.json", name, len(tokens), ErrUnsupported)
 	}
 	pattern, err := llamacpp.Pattern(known.pattern)

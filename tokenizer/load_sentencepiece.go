@@ -47,7 +47,7 @@ func spmTokenizer(f *spmFile, opts *classOptions, newModel func(*spmFile) (*spmM
 	if err != nil {
 		return nil, fmt.Errorf("denormalizer: precompiled_charsmap: %w", err)
 	}
-	dec.trim = opts.language
+	dec.trim = opts.trim
 	m, err := newModel(f)
 	if err != nil {
 		return nil, err

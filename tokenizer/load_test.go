@@ -58,7 +58,7 @@ func TestLoadErrors(t *testing.T) {
 		{"other pieces", map[string]string{"sentencepiece.bpe.model": string(new(spmBytes).piece("<pad>", 0, controlPiece).piece("<unk>", 0, unknownPiece).piece("x", 0, normalPiece).raw),
 			"config.json": `{"model_type": "xlm-roberta"}`}, `piece 2 is "x", want one of`},
 		{"no language", map[string]string{"sentencepiece.bpe.model": string(new(spmBytes).piece("<unk>", 0, unknownPiece).piece("<s>", 0, controlPiece).piece("</s>", 0, controlPiece).piece("a", 0, normalPiece).raw),
-			"tokenizer_config.json": `{"tokenizer_class": "NllbTokenizer"}`}, `no token "eng_Latn" for the language of texts`},
+			"tokenizer_config.json": `{"tokenizer_class": "NllbTokenizer", "src_lang": "eng_Latin"}`}, `no token "eng_Latin" for the language of texts`},
 		{"few pieces", map[string]string{"sentencepiece.bpe.model": string(new(spmBytes).piece("<unk>", 0, unknownPiece).raw), "config.json": `{"model_type": "xlm-roberta"}`}, "1 pieces, want 3"},
 	} {
 		dir := t.TempDir()

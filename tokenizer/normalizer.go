@@ -34,7 +34,7 @@ func init() {
 		"Strip":          parseStripNormalizer,
 		"Precompiled":    parsePrecompiled,
 		"Lowercase":      plainNormalizer(normalizeFunc(lowercase)),
-		"StripAccents":   plainNormalizer(normalizeFunc(func(p *piece) { p.filter(func(r rune) bool { return !charclass.IsMark(r) }) })),
+		"StripAccents":   plainNormalizer(normalizeFunc(stripAccents)),
 		"Nmt":            plainNormalizer(normalizeFunc(normalizeNmt)),
 		"ByteLevel":      plainNormalizer(normalizeFunc(toByteLevel)),
 	}
@@ -148,6 +148,9 @@ func lowercase(p *piece) {
 	}
 	p.transform(changes, 0)
 }
+
+// stripAccents removes marks.
+func stripAccents(p *piece) { p.filter(func(r rune) bool { return !charclass.IsMark(r) }) }
 
 // normalizeNmt cleans text by SentencePiece's nmt rules.
 func normalizeNmt(p *piece) {

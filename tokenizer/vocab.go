@@ -70,6 +70,18 @@ func (v *vocab) invert() error {
 	return nil
 }
 
+// extend adds tokens after the others.
+func (v *vocab) extend(tokens []string) error {
+	n := int32(len(v.ids))
+	for i, token := range tokens {
+		if id, ok := v.ids[token]; ok {
+			return fmt.Errorf("token %q has id %d; want it left out, since it comes after all %d tokens", token, id, n)
+		}
+		v.ids[token] = n + int32(i)
+	}
+	return v.invert()
+}
+
 func (v *vocab) size() int { return len(v.ids) }
 
 func (v *vocab) id(token string) (int32, bool) {

@@ -5,6 +5,7 @@
 package tiny
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,4 +106,49 @@ func Folder(t testing.TB, config string) string {
 	Write(t, filepath.Join(dir, "vocab.txt"), strings.Join(Vocabulary(), "\n")+"\n")
 	Write(t, filepath.Join(dir, "tokenizer_config.json"), `{"tokenizer_class": "BertTokenizer", "do_lower_case": true, "mask_token": "[MASK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}`)
 	return dir
+}
+
+// SentenceCase is what sentence-transformers makes of texts with a folder (scripts/golden/sentence.py): vectors of length 1.
+type SentenceCase struct {
+	PromptName string            `json:"prompt_name"`
+	Files      map[string]string // beside the model and its vocabulary
+	Texts      []string
+	Vectors    [][]float32
+}
+
+// SentenceCases calls f with each case and its folder.
+func SentenceCases(t *testing.T, f func(t *testing.T, dir string, c SentenceCase)) {
+	t.Helper()
+	dir := filepath.Join(golden.Repository(t), "testdata", "golden")
+	raw, err := os.ReadFile(filepath.Join(dir, "sentence", "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct {
+		Vocab []string
+		Cases []SentenceCase
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range all.Cases {
+		t.Run(fmt.Sprintf("%d %s", i, c.PromptName), func(t *testing.T) {
+			out := t.TempDir()
+			for _, name := range []string{"config.json", "model.safetensors"} {
+				raw, err := os.ReadFile(filepath.Join(dir, "models", "bert-mlm", name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				Write(t, filepath.Join(out, name), strings.ReplaceAll(string(raw), "BertForMaskedLM", "BertModel"))
+			}
+			Write(t, filepath.Join(out, "vocab.txt"), strings.Join(all.Vocab, "\n")+"\n")
+			for name, text := range c.Files {
+				Write(t, filepath.Join(out, name), text)
+			}
+			f(t, out, c)
+		})
+	}
+	if len(all.Cases) == 0 {
+		t.Error("no cases")
+	}
 }

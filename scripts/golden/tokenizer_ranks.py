@@ -19,6 +19,7 @@ TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo
           r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 openai_public.load_tiktoken_bpe = lambda *a, **k: {}
 O200K = openai_public.o200k_harmony()
+CL100K = openai_public.cl100k_base()
 CORPUS = ["the king speaks of his sword, and nobody listened to merry travellers who returned from Rome in 1234", "aaa aaaa aaaaa abab baba aabaa", "hello world: don't, it's I'll",
           "naïve café œuvre été", "def f(x):\n    return x + 1\n\n\n", "中文 文本 日本語", "HELLO World KING", "</path/to/file>\n// comment\n"] * 30
 PARTS = ["the king", " King's", " DON'T", "don't", "a", "aa", "aaaa", "abab", " ", "  ", "\n", "\r\n", "\t", " \n ", "1", "12345", "½", "é", "e\u0301", "中文", " 文", "ǅ", "ʰ", "한국어", "😀", "👨\u200d👩", "/", "//\n",
@@ -88,6 +89,7 @@ all_cases = [
     tiktoken_case("llama3", tokens, 128000, LLAMA3, llama, ["<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>", "a<|reserved_special_token_250|> b"]),
     tiktoken_case("qwen", tokens, 151643, QWEN, qwen, ["<|im_start|>user\nHi 123<|im_end|>\n", "<|extra_204|>"]),
     tiktoken_case("gpt-oss", tokens, 199998, O200K["pat_str"], harmony, ["<|start|>assistant<|channel|>final<|message|>Hi<|return|>", "x<|reserved_201087|>", "<|endofprompt|>"]),
+    tiktoken_case("cl100k", tokens, 100256, CL100K["pat_str"], CL100K["special_tokens"], ["<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>", "x <|endofprompt|>\n\n  ", "a\n\n  ", " \n \n", "a  \n\t"]),
     tekken_case("tekken", tekken_file(tokens, 20, special)), tekken_case("tekken old", tekken_file(tokens, 24, None)),
 ]
 if len(sys.argv) > 1:
