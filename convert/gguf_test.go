@@ -86,6 +86,9 @@ var decoders = []struct{ name, modelType, more string }{
 	{"mixtral", "mixtral", `, "num_local_experts": 6, "num_experts_per_tok": 3, "sliding_window": null`},
 	{"qwen2_moe", "qwen2_moe", experts + `, "shared_expert_intermediate_size": 96, "norm_topk_prob": false`},
 	{"qwen3_moe", "qwen3_moe", experts + `, "head_dim": 32, "norm_topk_prob": true`},
+	{"qwen2_moe with local experts", "qwen2_moe", localExperts + `, "shared_expert_intermediate_size": 96, "norm_topk_prob": false`},
+	{"qwen3_moe with local experts", "qwen3_moe", localExperts + `, "head_dim": 32, "norm_topk_prob": true`},
+	{"mixtral with experts", "mixtral", `, "num_experts": 6, "num_experts_per_tok": 3, "sliding_window": null`},
 	{"olmoe", "olmoe", `, "num_experts": 6, "num_experts_per_tok": 3, "norm_topk_prob": false, "pad_token_id": 0, "num_key_value_heads": 4`},
 	{"gpt_oss", "gpt_oss", four + `, "head_dim": 32, "num_local_experts": 4, "num_experts_per_tok": 2`},
 	{"gpt2", "gpt2", `, "num_attention_heads": null, "num_key_value_heads": null, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256`},
@@ -93,6 +96,9 @@ var decoders = []struct{ name, modelType, more string }{
 
 // experts are settings of six experts, of which each token has three.
 const experts = `, "num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 32`
+
+// localExperts are the same by the name that transformers 5 writes.
+const localExperts = `, "num_local_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 32`
 
 // phiLongRoPE are a Phi-3's settings of longrope.
 const phiLongRoPE = `, "sliding_window": null, "pad_token_id": 0, "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],

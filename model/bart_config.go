@@ -204,13 +204,5 @@ func (c *bartConfig) checkLayout() error {
 
 // checkTokens says which special token the vocabulary does not have.
 func (c *bartConfig) checkTokens() error {
-	for _, t := range []struct {
-		name string
-		id   *int32
-	}{{"pad_token_id", c.PadTokenID}, {"decoder_start_token_id", c.DecoderStartTokenID}} {
-		if t.id != nil && (*t.id < 0 || int(*t.id) >= c.targets) {
-			return fmt.Errorf("config.json: %s is %d; the decoder's vocabulary ends at %d", t.name, *t.id, c.targets-1)
-		}
-	}
-	return nil
+	return checkDecoderTokens(c.targets, c.PadTokenID, c.DecoderStartTokenID)
 }

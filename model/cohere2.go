@@ -1,6 +1,8 @@
 package model
 
 import (
+	"errors"
+
 	"github.com/spagotune/spagotune/head"
 )
 
@@ -36,6 +38,9 @@ func newCohere2(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	}
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
+	}
+	if c.LogitScale == 0 {
+		return nil, nil, errors.New("config.json: logit_scale is 0; want another number")
 	}
 	c.HeadDim = nil // transformers takes hidden_size/num_attention_heads whatever the file says
 	if err := c.Complete(); err != nil {

@@ -76,7 +76,7 @@ func (f *ConfigFile) Decode(c any) error {
 	if err := quantized(all, known); err != nil {
 		return err
 	}
-	if err := checkEpsilons(all, known); err != nil {
+	if err := checkAboveZero(all, known); err != nil {
 		return err
 	}
 	var bad []string
@@ -97,17 +97,17 @@ func (f *ConfigFile) Decode(c any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(f.raw))
 	if err := d.Decode(c); err != nil {
-		return fmt.Errorf("config.json: %w", err)
+		return fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
 	}
 	return nil
 }
 
-// epsilons are the keys of what norms add to a variance.
-var epsilons = []string{"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"}
+// aboveZero are the keys of what norms add to a variance, and of the base of rotary frequencies.
+var aboveZero = []string{"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon", "rope_theta"}
 
-// checkEpsilons refuses one that a norm cannot have as float32. What is no number is left to the decoder.
-func checkEpsilons(all map[string]json.RawMessage, known map[string]bool) error {
-	for _, key := range epsilons {
+// checkAboveZero refuses one that cannot be used as float32. What is no number is left to the decoder.
+func checkAboveZero(all map[string]json.RawMessage, known map[string]bool) error {
+	for _, key := range aboveZero {
 		var v *float64
 		if !known[key] || json.Unmarshal(all[key], &v) != nil || v == nil {
 			continue

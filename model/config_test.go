@@ -142,15 +142,20 @@ func TestSizesAreChecked(t *testing.T) {
 	}
 }
 
-// TestEpsilonsAreChecked: a norm needs a number above 0 that float32 has.
-func TestEpsilonsAreChecked(t *testing.T) {
+// TestValuesAreChecked: a norm needs a number above 0 that float32 has, rotary positions a base, and each key a value of its type.
+func TestValuesAreChecked(t *testing.T) {
 	for _, c := range []struct{ modelType, key, value, want string }{
 		{"llama", "rms_norm_eps", "0", "config.json: rms_norm_eps is 0; want a number above 0"},
 		{"llama", "rms_norm_eps", "-1e-5", "rms_norm_eps is -1e-05; want"},
 		{"bert", "layer_norm_eps", "1e39", "layer_norm_eps is 1e+39; want"},
 		{"gpt2", "layer_norm_epsilon", "-1", "layer_norm_epsilon is -1; want"},
+		{"llama", "rope_theta", "0", "config.json: rope_theta is 0; want a number above 0"},
+		{"cohere2", "logit_scale", "0", "config.json: logit_scale is 0; want another number"},
+		{"llama", "num_hidden_layers", "2.5", "config.json: num_hidden_layers is 2.5; want a whole number"},
+		{"llama", "architectures", `"LlamaModel"`, "config.json: architectures is a string; want a list"},
 	} {
-		if _, err := NewMeta([]byte(fmt.Sprintf(`{"model_type": %q, %q: %s}`, c.modelType, c.key, c.value))); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := NewMeta([]byte(fmt.Sprintf(`{"vocab_size": 16, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "model_type": %q, %q: %s}`,
+			c.modelType, c.key, c.value))); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

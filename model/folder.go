@@ -14,7 +14,8 @@ import (
 	"github.com/spagotune/spagotune/internal/lfs"
 )
 
-// ReadConfig returns the config.json of a model's folder, or what a GGUF file has in its place. The error about a path that is
+// ReadConfig returns the config.json of a model's folder, with the head for feature extraction where modules.json has a pooling, or
+// what a GGUF file has in its place. The error about a path that is
 // something else says what it is and what to do.
 func ReadConfig(path string) ([]byte, error) {
 	config, gguf, err := readConfigFile(path)
@@ -47,7 +48,9 @@ func readConfigFile(dir string) (config []byte, gguf *llamacpp.Model, err error)
 	case !info.IsDir():
 		return nil, nil, notAModelFile(dir)
 	}
-	config, err = readConfigIn(dir)
+	if config, err = readConfigIn(dir); err == nil {
+		config, err = sentenceConfig(input.DirFS(dir), config)
+	}
 	return config, nil, err
 }
 
@@ -112,6 +115,10 @@ func notAModel(dir string) error {
 	}
 	if file := match("*.gguf"); file != "" {
 		return fmt.Errorf("has no config.json, but a GGUF file: to open that, name %s", file)
+	}
+	if match("modules.json") != "" && match("0_Transformer/config.json") != "" {
+		return errors.New("has modules.json with the model's files in 0_Transformer, sentence-transformers' older layout, which is not supported; " +
+			"move them beside modules.json, and set the Transformer's path there to \"\"")
 	}
 	if snapshot := match("snapshots/*/config.json"); snapshot != "" {
 		return fmt.Errorf("is a repository in the Hub's cache; the model is in %s", filepath.Dir(snapshot))

@@ -35,7 +35,7 @@ type headKeys struct {
 func (f Architecture) headFor(config []byte, o Options) ([]byte, head.Config, error) {
 	var k headKeys
 	if err := json.Unmarshal(config, &k); err != nil {
-		return nil, head.Config{}, fmt.Errorf("config.json: %w", err)
+		return nil, head.Config{}, fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
 	}
 	own := head.Config{Kind: f.Kind, ProblemType: k.ProblemType}
 	if len(k.Architectures) > 0 {

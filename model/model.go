@@ -11,6 +11,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tensor"
 )
 
@@ -108,7 +109,7 @@ func build(config []byte, o Options) (*Model, error) {
 		ModelType string `json:"model_type"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
+		return nil, fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
 	}
 	f, ok := architectures[c.ModelType]
 	if !ok {

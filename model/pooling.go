@@ -187,6 +187,9 @@ func (m *Model) readPooling(file string) error {
 	if !ok {
 		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", file, on[0], known)
 	}
+	if n, ok := modes["word_embedding_dimension"].(float64); ok && n != float64(m.Config().HiddenSize) {
+		return fmt.Errorf("%s: word_embedding_dimension is %g; the model's hidden_size is %d", file, n, m.Config().HiddenSize)
+	}
 	m.Head().Pooling = p
 	m.Head().ExcludePrompt = modes["include_prompt"] == false
 	return nil

@@ -59,7 +59,7 @@ func TestPooling(t *testing.T) {
 	}
 }
 
-// pools says whether a document's vector is the mean of its hidden states or the first: "mean" or "first".
+// pools says whether a document's vector is the mean of its hidden states, the first or the last: "mean", "first" or "last".
 func pools(t *testing.T, m *Model, b *Batch) string {
 	p := &op.Pass{}
 	defer p.Release()
@@ -73,6 +73,9 @@ func pools(t *testing.T, m *Model, b *Batch) string {
 	}
 	if v.Row(1)[0] == h.Row(2)[0] {
 		return "first"
+	}
+	if v.Row(1)[0] == h.Row(4)[0] {
+		return "last"
 	}
 	mean := (h.Row(2)[0] + h.Row(3)[0] + h.Row(4)[0]) / 3
 	if d := v.Row(1)[0] - mean; d < 1e-5 && d > -1e-5 {

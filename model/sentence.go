@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nlpodyssey/spago/mat"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -29,28 +32,78 @@ type sentenceDense struct {
 	identity   bool
 }
 
+// sentenceModule is an entry of modules.json.
+type sentenceModule struct {
+	Path string `json:"path"`
+	Type string `json:"type"`
+}
+
+// kind is the name of the module's class, without its package.
+func (s sentenceModule) kind() string { return s.Type[strings.LastIndexByte(s.Type, '.')+1:] }
+
+// modulesIn reads modules.json; the error is fs.ErrNotExist where the folder has none.
+func modulesIn(files fs.FS) (modules []sentenceModule, err error) {
+	raw, err := fs.ReadFile(files, modulesFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &modules); err != nil {
+		return nil, fmt.Errorf("%s: %w", modulesFile, jsonvalue.Explain(err))
+	}
+	for _, one := range modules {
+		if one.Path != "" && !filepath.IsLocal(filepath.FromSlash(one.Path)) {
+			return nil, fmt.Errorf("%s: path %q is outside the model's folder", modulesFile, one.Path)
+		}
+	}
+	return modules, nil
+}
+
+// sentenceConfig is a folder's config.json. Where modules.json has a pooling, the folder is an embedding model, whatever
+// architectures says: that may name the class from which the model was trained.
+func sentenceConfig(files fs.FS, config []byte) ([]byte, error) {
+	modules, err := modulesIn(files)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config, nil
+	}
+	if err != nil || !slices.ContainsFunc(modules, func(s sentenceModule) bool { return s.kind() == "Pooling" }) {
+		return config, err
+	}
+	var c struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
+	}
+	f, ok := architectures[c.ModelType]
+	if !ok { // build says so
+		return config, nil
+	}
+	if _, own, err := f.headFor(config, Options{}); err == nil && own.Kind == head.FeatureExtraction {
+		return config, nil
+	}
+	return f.withHead(config, head.Config{Kind: head.FeatureExtraction})
+}
+
 // readModules reads modules.json: the pooling, the dense layers after it, and a normalisation, which comes last and is left to
 // those who compare vectors. Without the file, a pooling is looked for in its usual place.
 func (m *Model) readModules() error {
-	raw, err := fs.ReadFile(m.Files(), modulesFile)
+	modules, err := modulesIn(m.Files())
 	if errors.Is(err, fs.ErrNotExist) {
 		return m.readPooling(poolingFile)
 	}
 	if err != nil {
 		return err
 	}
-	var modules []struct{ Path, Type string }
-	if err := json.Unmarshal(raw, &modules); err != nil {
-		return fmt.Errorf("%s: %w", modulesFile, err)
-	}
-	before := "Transformer"
+	before := "nothing"
 	for _, one := range modules {
-		kind := one.Type[strings.LastIndexByte(one.Type, '.')+1:]
+		kind := one.kind()
 		order := before + " " + kind
 		switch {
-		case kind == "Transformer" && one.Path == "":
+		case order == "nothing Transformer" && one.Path == "":
+		case order == "nothing Transformer":
+			err = notSupported("%s: the Transformer's path %q is not supported; want \"\", with the model's files beside %[1]s", modulesFile, one.Path)
 		case order == "Transformer Pooling":
-			err = m.readPooling(path.Join(one.Path, "config.json"))
+			err = m.readModulePooling(path.Join(one.Path, "config.json"))
 		case order == "Pooling Dense", order == "Dense Dense":
 			err = m.readDense(one.Path)
 		case order == "Pooling Normalize", order == "Dense Normalize":
@@ -62,7 +115,18 @@ func (m *Model) readModules() error {
 		}
 		before = kind
 	}
+	if before == "nothing" || before == "Transformer" {
+		return fmt.Errorf("%s: there is no Pooling, without which sentence-transformers has no vector of a text; want one after the Transformer", modulesFile)
+	}
 	return nil
+}
+
+// readModulePooling reads the pooling that modules.json names.
+func (m *Model) readModulePooling(file string) error {
+	if _, err := fs.Stat(m.Files(), file); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: the Pooling's %s is missing", modulesFile, file)
+	}
+	return m.readPooling(file)
 }
 
 // readDense reads a dense module's folder.
@@ -79,7 +143,7 @@ func (m *Model) readDense(dir string) error {
 		Activation string `json:"activation_function"`
 	}{Bias: true, Activation: "torch.nn.modules.activation.Tanh"}
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", file, jsonvalue.Explain(err))
 	}
 	if want := m.vectorSize(); c.In != want || c.Out < 1 || c.Out > maxDense {
 		return fmt.Errorf("%s: in_features %d, out_features %d; want %d and 1 to %d", file, c.In, c.Out, want, maxDense)

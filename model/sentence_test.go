@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/op"
 )
 
@@ -137,7 +138,14 @@ func TestSentenceModulesRefused(t *testing.T) {
 		`models.LSTM" after Transformer is not supported`: {"models.Pooling", "models.LSTM"},
 		`models.Dense" after Normalize`:                   {"models.Dense", "models.Normalize"},
 		"in_features 3, out_features 2; want 8":           {`"path": "2_Dense"`, `"path": "3_Dense"`},
-		"invalid argument":                                {`"path": "2_Dense"`, `"path": "../2_Dense"`},
+		`path "../2_Dense" is outside the model's folder`: {`"path": "2_Dense"`, `"path": "../2_Dense"`},
+		`path "/2_Dense" is outside the model's folder`:   {`"path": "2_Dense"`, `"path": "/2_Dense"`},
+		"the Pooling's 5_Pooling/config.json is missing":  {`"path": "1_Pooling"`, `"path": "5_Pooling"`},
+		`models.Pooling" after nothing is not supported`:  {`{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},`, ""},
+		`the Transformer's path "0_Transformer"`:          {`"path": ""`, `"path": "0_Transformer"`},
+		"modules.json: path is a number; want a string":   {`"path": "2_Dense"`, `"path": 2`},
+		"modules.json: there is no Pooling":               {sentenceModules, "[]"},
+		"want one after the Transformer":                  {sentenceModules, `[{"path": "", "type": "sentence_transformers.models.Transformer"}]`},
 		"no such file":                                    {`"path": "2_Dense"`, `"path": "5_Dense"`},
 	} {
 		dir := filepath.Join(t.TempDir(), "m")
@@ -145,6 +153,88 @@ func TestSentenceModulesRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		addModules(t, dir, strings.Replace(sentenceModules, swap[0], swap[1], 1))
+		if _, err := Load(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestEmbeddingFolders: a folder with a pooling in modules.json is an embedding model, whatever its config.json says of the head
+// from which it was trained; another head is there when the options ask for it.
+func TestEmbeddingFolders(t *testing.T) {
+	const qwen3 = `{"model_type": "qwen3", "architectures": ["Qwen3Model"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12, "head_dim": 4,
+		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16, "tie_word_embeddings": true}`
+	mpnet := strings.NewReplacer(`"bert"`, `"mpnet"`, "BertModel", "MPNetModel").Replace(tinyBERT)
+	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, CuSeqLens: []int{0, 2, 5}}
+	for _, tt := range []struct{ config, own, class, mode, pools string }{
+		{tinyBERT, `"BertModel"`, `"BertForMaskedLM"`, "cls_token", "first"}, {mpnet, `"MPNetModel"`, `"MPNetForMaskedLM"`, "mean_tokens", "mean"},
+		{qwen3, `"Qwen3Model"`, `"Qwen3ForCausalLM"`, "lasttoken", "last"}, {qwen3, `"Qwen3Model"`, `"SomebodysEmbedder"`, "lasttoken", "last"},
+	} {
+		m, err := New([]byte(tt.config), Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(t.TempDir(), "m")
+		if err := m.Save(t.Context(), dir, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		addModules(t, dir, sentenceModules[:strings.LastIndex(sentenceModules, `,
+ {"idx": 2`)]+"]")
+		for name, text := range map[string]string{"1_Pooling/config.json": `{"word_embedding_dimension": 8, "pooling_mode_` + tt.mode + `": true}`,
+			"config.json": strings.Replace(tt.config, tt.own, tt.class, 1)} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loaded, err := Load(t.Context(), dir, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", tt.class, err)
+			continue
+		}
+		if k := loaded.Head().Kind; k != head.FeatureExtraction || !strings.Contains(string(loaded.ConfigJSON), tt.own) {
+			t.Errorf("%s: the head is for %s, in %s", tt.class, k, loaded.ConfigJSON)
+		}
+		shared, err := loaded.Share(t.Context(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []*Model{loaded, shared} {
+			if got := pools(t, m, b); got != tt.pools {
+				t.Errorf("%s: the vectors are by %s, want %s", tt.class, got, tt.pools)
+			}
+		}
+		classes, err := Load(t.Context(), dir, Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
+		if err != nil || classes.Head().Kind != head.SequenceClassification {
+			t.Errorf("%s with classes: %v", tt.class, err)
+		}
+	}
+}
+
+// TestEmbeddingFolderRefused: sizes that contradict each other, and a model that does not lie beside modules.json.
+func TestEmbeddingFolderRefused(t *testing.T) {
+	m, err := New([]byte(tinyBERT), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(dir string) error{
+		"1_Pooling/config.json: word_embedding_dimension is 9; the model's hidden_size is 8": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, poolingFile), []byte(`{"word_embedding_dimension": 9, "pooling_mode_cls_token": true}`), 0o666)
+		},
+		"has modules.json with the model's files in 0_Transformer": func(dir string) error {
+			if err := os.Mkdir(filepath.Join(dir, "0_Transformer"), 0o777); err != nil {
+				return err
+			}
+			return os.Rename(filepath.Join(dir, "config.json"), filepath.Join(dir, "0_Transformer", "config.json"))
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "m")
+		if err := m.Save(t.Context(), dir, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		addModules(t, dir, sentenceModules)
+		if err := change(dir); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := Load(t.Context(), dir, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

@@ -20,6 +20,19 @@ type EncoderDecoder interface {
 	DecoderStartTokenID() *int32
 }
 
+// checkDecoderTokens says which of the tokens that the decoder reads beside the target is not in its vocabulary; start may be nil.
+func checkDecoderTokens(vocab int, pad, start *int32) error {
+	for _, t := range []struct {
+		key string
+		id  *int32
+	}{{"pad_token_id", pad}, {"decoder_start_token_id", start}} {
+		if t.id != nil && (*t.id < 0 || int(*t.id) >= vocab) {
+			return fmt.Errorf("config.json: %s is %d; the decoder's vocabulary ends at %d", t.key, *t.id, vocab-1)
+		}
+	}
+	return nil
+}
+
 // checkSources says what is wrong with a batch of sources, and with its targets where the decoder reads them.
 func (m *Model) checkSources(b *Batch) error {
 	h := m.Head()

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/nlpodyssey/spago/mat"
@@ -124,6 +125,9 @@ type t5MLP struct {
 	Norm    *RMSNorm `hf:"layer_norm"`
 }
 
+// minBuckets are two for each direction of the encoder: one for near positions, one for those that lie farther away.
+const minBuckets = 4
+
 // t5Positions is the length of documents, which only memory limits.
 const t5Positions = 1 << 20
 
@@ -190,8 +194,14 @@ func (c *t5Config) complete(decodes bool) error {
 		c.DecoderStartTokenID = &c.PadTokenID
 	}
 	if err := positive("vocab_size", c.VocabSize, "d_model", c.DModel, "d_kv", c.DKV, "d_ff", c.DFF, "num_layers", c.NumLayers,
-		"num_decoder_layers", *c.NumDecoderLayers, "num_heads", c.NumHeads, "relative_attention_num_buckets", c.Buckets/4,
+		"num_decoder_layers", *c.NumDecoderLayers, "num_heads", c.NumHeads, "relative_attention_num_buckets", c.Buckets,
 		"relative_attention_max_distance", c.MaxDistance); err != nil {
+		return err
+	}
+	if c.Buckets < minBuckets {
+		return fmt.Errorf("config.json: relative_attention_num_buckets is %d; want %d or more", c.Buckets, minBuckets)
+	}
+	if err := checkDecoderTokens(c.VocabSize, &c.PadTokenID, c.DecoderStartTokenID); err != nil {
 		return err
 	}
 	act, gated := strings.CutPrefix(c.FeedForwardProj, "gated-")

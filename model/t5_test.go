@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,6 +52,35 @@ func TestT5HasNoChoices(t *testing.T) {
 		_, err := model.New(raw, model.Options{Head: head.Config{Kind: head.MultipleChoice}})
 		if err == nil || !strings.Contains(err.Error(), "t5 has no head for multiple-choice") {
 			t.Errorf("with a decoder %t: got %v", decodes, err)
+		}
+	}
+}
+
+// TestT5ConfigIsReadOrRefused: among others the decoder reads neither a start nor a padding that the embeddings have no row for. The
+// vocabulary has 40 tokens.
+func TestT5ConfigIsReadOrRefused(t *testing.T) {
+	for _, modelType := range []string{"t5", "mt5"} {
+		for _, tt := range []struct {
+			more keys
+			want string // "" is no error
+		}{
+			{keys{"decoder_start_token_id": 39, "pad_token_id": 39}, ""},
+			{keys{"decoder_start_token_id": nil, "pad_token_id": nil}, ""},
+			{keys{"decoder_start_token_id": 40}, "config.json: decoder_start_token_id is 40; the decoder's vocabulary ends at 39"},
+			{keys{"decoder_start_token_id": 999}, "config.json: decoder_start_token_id is 999; the decoder's vocabulary ends at 39"},
+			{keys{"decoder_start_token_id": -5}, "config.json: decoder_start_token_id is -5; the decoder's vocabulary ends at 39"},
+			{keys{"pad_token_id": 999}, "config.json: pad_token_id is 999; the decoder's vocabulary ends at 39"},
+			{keys{"relative_attention_num_buckets": 4}, ""},
+			{keys{"relative_attention_num_buckets": 3}, "config.json: relative_attention_num_buckets is 3; want 4 or more"},
+			{keys{"relative_attention_num_buckets": 0}, "config.json: relative_attention_num_buckets is 0; want a number from 1 to 16777216"},
+			{keys{"pad_token_id": -5}, "config.json: pad_token_id is -5; the decoder's vocabulary ends at 39"},
+		} {
+			c := keys{"model_type": modelType, "vocab_size": 40, "d_model": 20, "d_kv": 6, "d_ff": 28, "num_layers": 2, "num_heads": 4}
+			maps.Copy(c, tt.more)
+			_, err := model.NewMeta(marshal(t, c))
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasSuffix(err.Error(), tt.want)) {
+				t.Errorf("%s with %v: got %v, want %q", modelType, tt.more, err, tt.want)
+			}
 		}
 	}
 }

@@ -22,18 +22,19 @@ func buildAlbert(d folder, _ *tokenizerConfig, opts *classOptions) (*Tokenizer, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var before normalizerList
+	var rules normalizerList
 	if orTrue(opts.RemoveSpace) {
-		before = append(before, normalizeFunc(squeezeSpaces))
+		rules = append(rules, normalizeFunc(squeezeSpaces))
 	}
-	before = append(before, replaceNormalizer{textMatcher("``"), `"`}, replaceNormalizer{textMatcher("''"), `"`})
+	rules = append(rules, replaceNormalizer{textMatcher("``"), `"`}, replaceNormalizer{textMatcher("''"), `"`})
 	if !opts.KeepAccents {
-		before = append(before, unicodeForms["NFKD"], normalizeFunc(stripAccents))
+		rules = append(rules, unicodeForms["NFKD"], normalizeFunc(stripAccents))
 	}
 	if orTrue(opts.LowerCase) {
-		before = append(before, normalizeFunc(lowercase))
+		rules = append(rules, normalizeFunc(lowercase))
 	}
-	t.normalizer = append(before, t.normalizer)
+	rules = append(rules, t.normalizer)
+	t.normalizer = rules
 	return t, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint/gguf"
+	"github.com/spagotune/spagotune/internal/jsonvalue"
 )
 
 // ErrUnsupported is the error of what llama.cpp or its files have, and this package does not know.
@@ -170,7 +171,19 @@ func (a architecture) usual(config []byte) (map[string]json.RawMessage, error) {
 			c[usual] = v
 		}
 	}
+	a.nameExperts(c)
 	return c, nil
+}
+
+// nameExperts gives the number of experts the name that the architecture has for it: config.json may have either of two.
+func (a architecture) nameExperts(c map[string]json.RawMessage) {
+	own, other := "num_experts", "num_local_experts"
+	if slices.Contains(a.settings, localExperts[0]) {
+		own, other = other, own
+	}
+	if v, ok := c[other]; ok && a.marks == expertsKey && !jsonvalue.IsOff(v) {
+		c[own] = v
+	}
 }
 
 // key is config.json's name of a usual key.
