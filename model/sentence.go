@@ -59,7 +59,8 @@ func modulesIn(files fs.FS) (modules []sentenceModule, err error) {
 }
 
 // sentenceConfig is a folder's config.json. Where modules.json has a pooling, the folder is an embedding model, whatever
-// architectures says: that may name the class from which the model was trained.
+// architectures says: that may name the class from which the model was trained. A causal language model stays one, since it trains on
+// text and becomes a GGUF file as such; a task for embeddings asks for its head.
 func sentenceConfig(files fs.FS, config []byte) ([]byte, error) {
 	modules, err := modulesIn(files)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +79,7 @@ func sentenceConfig(files fs.FS, config []byte) ([]byte, error) {
 	if !ok { // build says so
 		return config, nil
 	}
-	if _, own, err := f.headFor(config, Options{}); err == nil && own.Kind == head.FeatureExtraction {
+	if _, own, err := f.headFor(config, Options{}); err == nil && (own.Kind == head.FeatureExtraction || own.Kind == head.CausalLM) {
 		return config, nil
 	}
 	return f.withHead(config, head.Config{Kind: head.FeatureExtraction})

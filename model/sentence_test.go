@@ -168,7 +168,7 @@ func TestEmbeddingFolders(t *testing.T) {
 	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, CuSeqLens: []int{0, 2, 5}}
 	for _, tt := range []struct{ config, own, class, mode, pools string }{
 		{tinyBERT, `"BertModel"`, `"BertForMaskedLM"`, "cls_token", "first"}, {mpnet, `"MPNetModel"`, `"MPNetForMaskedLM"`, "mean_tokens", "mean"},
-		{qwen3, `"Qwen3Model"`, `"Qwen3ForCausalLM"`, "lasttoken", "last"}, {qwen3, `"Qwen3Model"`, `"SomebodysEmbedder"`, "lasttoken", "last"},
+		{qwen3, `"Qwen3Model"`, `"SomebodysEmbedder"`, "lasttoken", "last"},
 	} {
 		m, err := New([]byte(tt.config), Options{Seed: 1})
 		if err != nil {
@@ -206,6 +206,27 @@ func TestEmbeddingFolders(t *testing.T) {
 		classes, err := Load(t.Context(), dir, Options{Head: head.Config{Kind: head.SequenceClassification, Labels: []string{"a", "b"}}})
 		if err != nil || classes.Head().Kind != head.SequenceClassification {
 			t.Errorf("%s with classes: %v", tt.class, err)
+		}
+	}
+}
+
+// TestCausalEmbeddingFolder: a causal language model with a pooling stays one, and is an embedding model where the options say so.
+func TestCausalEmbeddingFolder(t *testing.T) {
+	m, err := New([]byte(`{"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12, "head_dim": 4,
+		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16, "tie_word_embeddings": true}`), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "m")
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	addModules(t, dir, sentenceModules[:strings.LastIndex(sentenceModules, `,
+ {"idx": 2`)]+"]")
+	for want, o := range map[head.Kind]Options{head.CausalLM: {}, head.FeatureExtraction: {Head: head.Config{Kind: head.FeatureExtraction}}} {
+		loaded, err := Load(t.Context(), dir, o)
+		if err != nil || loaded.Head().Kind != want {
+			t.Errorf("%s: %v", want, err)
 		}
 	}
 }
