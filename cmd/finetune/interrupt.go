@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+
+	"github.com/spagotune/spagotune/internal/mpi"
 )
 
 // signalError is the cause of a context that a signal cancelled.
@@ -52,7 +54,10 @@ func untilSignal(stderr io.Writer, verb string) (ctx context.Context, stop func(
 	go func() {
 		select {
 		case s := <-signals:
-			_, _ = fmt.Fprintf(stderr, "\nfinetune: %s Ctrl-C again ends it at once.\n", stopping(verb))
+			_, rank, ranks := mpi.Launched()
+			if said := stopping(verb, s, rank, ranks); said != "" {
+				_, _ = fmt.Fprintf(stderr, "\nfinetune: %s\n", said)
+			}
 			if s != syscall.SIGHUP { // a terminal that closes may send it several times
 				signal.Stop(signals)
 			}
@@ -67,13 +72,21 @@ func untilSignal(stderr io.Writer, verb string) (ctx context.Context, stop func(
 	}
 }
 
-// stopping says what an interrupted verb still does.
-func stopping(verb string) string {
+// stopping says what an interrupted verb still does. Of several ranks only the first says it, and not where a launcher may have sent the
+// signal because another rank has failed.
+func stopping(verb string, s os.Signal, rank, ranks int) string {
+	if rank > 0 || ranks > 1 && s == syscall.SIGTERM {
+		return ""
+	}
+	said := "it stops."
 	switch verb {
 	case "train":
-		return "it stops after this step at the latest and saves a checkpoint, which --resume goes on from."
+		said = "it stops after this step at the latest and saves a checkpoint, which --resume goes on from."
 	case "eval", "predict", "generate":
-		return "it stops; answers that are written are kept."
+		said = "it stops; answers that are written are kept."
 	}
-	return "it stops."
+	if s == os.Interrupt {
+		said += " Ctrl-C again ends it at once."
+	}
+	return said
 }
