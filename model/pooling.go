@@ -111,8 +111,9 @@ const (
 	lengthFile  = "sentence_bert_config.json"
 )
 
-// poolingModes are the supported modes of that file, without their prefix pooling_mode_.
-var poolingModes = map[string]Pooling{"mean_tokens": PoolMean, "cls_token": PoolCLS, "lasttoken": PoolLast}
+// poolingModes are the supported modes of that file, by their names until version 6 of sentence-transformers and since.
+var poolingModes = map[string]Pooling{"pooling_mode_mean_tokens": PoolMean, "pooling_mode_cls_token": PoolCLS, "pooling_mode_lasttoken": PoolLast,
+	"mean": PoolMean, "cls": PoolCLS, "lasttoken": PoolLast}
 
 // MaxLength is the most tokens of a text: those for which there are positions or, for a model that turns texts into vectors,
 // max_seq_length in the folder's sentence_bert_config.json. sentence-transformers cuts longer texts.
@@ -169,28 +170,44 @@ func (m *Model) readPooling(file string) error {
 	if err != nil {
 		return err
 	}
-	var modes map[string]any
-	if err := json.Unmarshal(raw, &modes); err != nil {
+	var keys map[string]any
+	if err := json.Unmarshal(raw, &keys); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	known := "pooling_mode_" + strings.Join(slices.Sorted(maps.Keys(poolingModes)), ", pooling_mode_")
-	var on []string
-	for mode, v := range modes {
-		if name, ok := strings.CutPrefix(mode, "pooling_mode_"); ok && v == true {
-			on = append(on, name)
-		}
-	}
+	known := strings.Join(slices.Sorted(maps.Keys(poolingModes)), ", ")
+	on := poolingModesIn(keys)
 	if len(on) != 1 {
 		return fmt.Errorf("%s: %d pooling modes are on; want one of %s", file, len(on), known)
 	}
 	p, ok := poolingModes[on[0]]
 	if !ok {
-		return notSupported("%s: pooling_mode_%s is not supported; supported are %s", file, on[0], known)
+		return notSupported("%s: %s is not supported; supported are %s", file, on[0], known)
 	}
-	if n, ok := modes["word_embedding_dimension"].(float64); ok && n != float64(m.Config().HiddenSize) {
-		return fmt.Errorf("%s: word_embedding_dimension is %g; the model's hidden_size is %d", file, n, m.Config().HiddenSize)
+	for _, key := range []string{"word_embedding_dimension", "embedding_dimension"} {
+		if n, ok := keys[key].(float64); ok && n != float64(m.Config().HiddenSize) {
+			return fmt.Errorf("%s: %s is %g; the model's hidden_size is %d", file, key, n, m.Config().HiddenSize)
+		}
 	}
 	m.Head().Pooling = p
-	m.Head().ExcludePrompt = modes["include_prompt"] == false
+	m.Head().ExcludePrompt = keys["include_prompt"] == false
 	return nil
+}
+
+// poolingModesIn are the modes that a file turns on, as it names them. From version 6 on sentence-transformers has one key for them.
+func poolingModesIn(keys map[string]any) (on []string) {
+	switch modes := keys["pooling_mode"].(type) {
+	case string:
+		return []string{modes}
+	case []any:
+		for _, mode := range modes {
+			on = append(on, fmt.Sprint(mode))
+		}
+		return on
+	}
+	for key, v := range keys {
+		if strings.HasPrefix(key, "pooling_mode_") && v == true {
+			on = append(on, key)
+		}
+	}
+	return on
 }

@@ -23,6 +23,9 @@ func TestPooling(t *testing.T) {
 		{"", "mean"}, {`{"pooling_mode_mean_tokens": true}`, "mean"}, {`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}`, "first"},
 		{`{"pooling_mode_max_tokens": true}`, "pooling_mode_max_tokens is not supported"}, {`{`, "1_Pooling/config.json"},
 		{`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}`, "want one of"},
+		{`{"pooling_mode": "mean", "include_prompt": true}`, "mean"}, {`{"pooling_mode": ["cls"]}`, "first"},
+		{`{"pooling_mode": "max"}`, "max is not supported; supported are cls, lasttoken, mean"}, {`{"pooling_mode": ["cls", "mean"]}`, "2 pooling modes are on"},
+		{`{"pooling_mode": "mean", "embedding_dimension": 9}`, "embedding_dimension is 9"},
 	} {
 		dir := filepath.Join(t.TempDir(), "m")
 		if err := m.Save(t.Context(), dir, "", ""); err != nil {
