@@ -206,3 +206,6 @@ func (c *bartConfig) checkLayout() error {
 func (c *bartConfig) checkTokens() error {
 	return checkDecoderTokens(c.targets, c.PadTokenID, c.DecoderStartTokenID)
 }
+
+// tied says whether the embeddings and the LM head are one matrix.
+func (c *bartConfig) tied() bool { return c.TieWordEmbeddings == nil || *c.TieWordEmbeddings }
