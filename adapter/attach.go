@@ -209,7 +209,7 @@ func (a *Adapter) Params() []model.Param {
 		}
 	}
 	for _, l := range a.layers {
-		add(l.Path(), l.Adapter.Params(), ofExpert(l.Weight))
+		add(l.Path(), l.Adapter.Params(), l.Weight.OfExpert())
 	}
 	for _, t := range a.tables {
 		add(t.Path(), t.Adapter.Params(), false)
@@ -218,7 +218,7 @@ func (a *Adapter) Params() []model.Param {
 		add(t.path, t.Params(), false)
 	}
 	for _, c := range a.copies {
-		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional || ofExpert(c.Weight)})
+		all = append(all, model.Param{Name: c.Weight.Name, Param: c.param, Idle: c.optional || c.Weight.OfExpert()})
 	}
 	return all
 }

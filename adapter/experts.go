@@ -28,12 +28,6 @@ func parametersOf(m Method) []string {
 	return nil
 }
 
-// ofExpert says whether a weight is that of one expert.
-func ofExpert(w *model.Weight) bool {
-	_, _, entries := w.Entry()
-	return entries > 0
-}
-
 // namesExperts says whether a name is the end of an experts' parameter.
 func (r *resolver) namesExperts(name string) bool {
 	found := false

@@ -106,7 +106,7 @@ func (a *Adapter) onlyLayers() error {
 		return ofKind(ErrUnsupported, fmt.Errorf("modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
 	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
 		return ofKind(ErrUnsupported, errors.New("it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
-	case slices.ContainsFunc(a.layers, func(l Layer) bool { return ofExpert(l.Weight) }):
+	case slices.ContainsFunc(a.layers, func(l Layer) bool { return l.Weight.OfExpert() }):
 		return ofKind(ErrUnsupported, errors.New("it changes experts (target_parameters), which are no layers of a plain LoRA; merge the adapter instead"))
 	}
 	return nil

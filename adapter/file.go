@@ -55,7 +55,7 @@ func (a *Adapter) tensors() []StoredTensor {
 		}
 	}
 	for _, l := range a.layers {
-		if _, _, n := l.Weight.Entry(); n == 0 {
+		if !l.Weight.OfExpert() {
 			add(l.Path(), l.Adapter, l.Adapter.Params())
 		}
 	}

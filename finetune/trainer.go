@@ -123,8 +123,7 @@ func allParams(m *model.Model) []model.Param {
 	var ps []model.Param
 	m.Weights(func(w *model.Weight) {
 		if w.Tied() == nil && !w.Buffer() {
-			_, _, entries := w.Entry()
-			ps = append(ps, model.Param{Name: w.Name, Param: w.Train(), Idle: entries > 0})
+			ps = append(ps, model.Param{Name: w.Name, Param: w.Train(), Idle: w.OfExpert()})
 		}
 	})
 	return ps

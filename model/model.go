@@ -103,20 +103,29 @@ func load(ctx context.Context, dir string, o Options) (*Model, error) {
 	return m, nil
 }
 
-// build makes the model that a config describes, without values.
-func build(config []byte, o Options) (*Model, error) {
+// modelTypeOf is the model_type of a config.json.
+func modelTypeOf(config []byte) (string, error) {
 	var c struct {
 		ModelType string `json:"model_type"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
+		return "", fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
 	}
-	f, ok := architectures[c.ModelType]
+	return c.ModelType, nil
+}
+
+// build makes the model that a config describes, without values.
+func build(config []byte, o Options) (*Model, error) {
+	modelType, err := modelTypeOf(config)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := architectures[modelType]
 	if !ok {
-		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", c.ModelType, strings.Join(Architectures(), ", "))
+		return nil, notSupported("config.json: model_type %q is not supported; supported are %s", modelType, strings.Join(Architectures(), ", "))
 	}
 	own := bytes.Clone(config)
-	config, err := o.vocabulary(config)
+	config, err = o.vocabulary(config)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +141,7 @@ func build(config []byte, o Options) (*Model, error) {
 	if n, ok := b.(NumericsSetter); ok {
 		err = n.SetNumerics(o.Numerics)
 	} else if o.Numerics != "" && o.Numerics != HuggingFace {
-		err = notSupported("numerics %q: %s has only Hugging Face's", o.Numerics, c.ModelType)
+		err = notSupported("numerics %q: %s has only Hugging Face's", o.Numerics, modelType)
 	}
 	if err != nil {
 		return nil, err
@@ -215,7 +224,7 @@ func (m *Model) Linears(f func(*Linear)) {
 // Experts calls f for every layer of an expert.
 func (m *Model) Experts(f func(*Linear)) {
 	m.walk(func(_ string, l *Linear) {
-		if l.Weight.entries > 0 {
+		if l.Weight.OfExpert() {
 			f(l)
 		}
 	}, nil)

@@ -104,9 +104,12 @@ func (m *mixtureOfExperts) Forward(p *op.Pass, x mat.Tensor) mat.Tensor {
 
 var expertName = regexp.MustCompile(`\.experts\.(\d+)\.(gate_up_proj|down_proj)\.(weight|bias)$`)
 
+// OfExpert says whether the weight is that of one expert of a mixture: an entry of a parameter of transformers.
+func (w *Weight) OfExpert() bool { return w.entries > 0 }
+
 // Entry says which entry of a parameter of transformers the weight of an expert is; entries is 0 for other weights.
 func (w *Weight) Entry() (parameter string, entry, entries int) {
-	if parameter, entry, ok := expertEntry(w.Name); ok && w.entries > 0 {
+	if parameter, entry, ok := expertEntry(w.Name); ok && w.OfExpert() {
 		return parameter, entry, w.entries
 	}
 	return "", 0, 0

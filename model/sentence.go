@@ -69,13 +69,11 @@ func sentenceConfig(files fs.FS, config []byte) ([]byte, error) {
 	if err != nil || !slices.ContainsFunc(modules, func(s sentenceModule) bool { return s.kind() == "Pooling" }) {
 		return config, err
 	}
-	var c struct {
-		ModelType string `json:"model_type"`
+	modelType, err := modelTypeOf(config)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("config.json: %w", jsonvalue.Explain(err))
-	}
-	f, ok := architectures[c.ModelType]
+	f, ok := architectures[modelType]
 	if !ok { // build says so
 		return config, nil
 	}

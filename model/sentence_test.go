@@ -159,27 +159,36 @@ func TestSentenceModulesRefused(t *testing.T) {
 	}
 }
 
+// tinyQwen3 is a tiny embedding model on a decoder.
+const tinyQwen3 = `{"model_type": "qwen3", "architectures": ["Qwen3Model"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12, "head_dim": 4,
+	"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16, "tie_word_embeddings": true}`
+
+// embeddingFolder saves a new model with a pooling as its only module.
+func embeddingFolder(t *testing.T, config string) string {
+	t.Helper()
+	m, err := New([]byte(config), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "m")
+	if err := m.Save(t.Context(), dir, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	addModules(t, dir, sentenceModules[:strings.LastIndex(sentenceModules, `,
+ {"idx": 2`)]+"]")
+	return dir
+}
+
 // TestEmbeddingFolders: a folder with a pooling in modules.json is an embedding model, whatever its config.json says of the head
 // from which it was trained; another head is there when the options ask for it.
 func TestEmbeddingFolders(t *testing.T) {
-	const qwen3 = `{"model_type": "qwen3", "architectures": ["Qwen3Model"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12, "head_dim": 4,
-		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16, "tie_word_embeddings": true}`
 	mpnet := strings.NewReplacer(`"bert"`, `"mpnet"`, "BertModel", "MPNetModel").Replace(tinyBERT)
 	b := &Batch{IDs: []int32{3, 4, 5, 6, 7}, CuSeqLens: []int{0, 2, 5}}
 	for _, tt := range []struct{ config, own, class, mode, pools string }{
 		{tinyBERT, `"BertModel"`, `"BertForMaskedLM"`, "cls_token", "first"}, {mpnet, `"MPNetModel"`, `"MPNetForMaskedLM"`, "mean_tokens", "mean"},
-		{qwen3, `"Qwen3Model"`, `"SomebodysEmbedder"`, "lasttoken", "last"},
+		{tinyQwen3, `"Qwen3Model"`, `"SomebodysEmbedder"`, "lasttoken", "last"},
 	} {
-		m, err := New([]byte(tt.config), Options{Seed: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := filepath.Join(t.TempDir(), "m")
-		if err := m.Save(t.Context(), dir, "", ""); err != nil {
-			t.Fatal(err)
-		}
-		addModules(t, dir, sentenceModules[:strings.LastIndex(sentenceModules, `,
- {"idx": 2`)]+"]")
+		dir := embeddingFolder(t, tt.config)
 		for name, text := range map[string]string{"1_Pooling/config.json": `{"word_embedding_dimension": 8, "pooling_mode_` + tt.mode + `": true}`,
 			"config.json": strings.Replace(tt.config, tt.own, tt.class, 1)} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
@@ -212,17 +221,7 @@ func TestEmbeddingFolders(t *testing.T) {
 
 // TestCausalEmbeddingFolder: a causal language model with a pooling stays one, and is an embedding model where the options say so.
 func TestCausalEmbeddingFolder(t *testing.T) {
-	m, err := New([]byte(`{"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12, "head_dim": 4,
-		"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 16, "tie_word_embeddings": true}`), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "m")
-	if err := m.Save(t.Context(), dir, "", ""); err != nil {
-		t.Fatal(err)
-	}
-	addModules(t, dir, sentenceModules[:strings.LastIndex(sentenceModules, `,
- {"idx": 2`)]+"]")
+	dir := embeddingFolder(t, strings.Replace(tinyQwen3, "Qwen3Model", "Qwen3ForCausalLM", 1))
 	for want, o := range map[head.Kind]Options{head.CausalLM: {}, head.FeatureExtraction: {Head: head.Config{Kind: head.FeatureExtraction}}} {
 		loaded, err := Load(t.Context(), dir, o)
 		if err != nil || loaded.Head().Kind != want {

@@ -13,21 +13,29 @@ import (
 	folders "github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tensor"
+	"github.com/spagotune/spagotune/tokenizer"
 )
+
+// opened is a session with a folder's model, until the test ends, and its tokenizer.
+func opened(t *testing.T, dir string) (*infer.Session, *tokenizer.Tokenizer) {
+	t.Helper()
+	s, err := infer.Open(t.Context(), dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	tok, err := s.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, tok
+}
 
 // TestTextEncoderPrompts: a prompt of the model's folder stands before each text.
 func TestTextEncoderPrompts(t *testing.T) {
 	dir := folders.Encoder(t)
 	folders.Write(t, filepath.Join(dir, "config_sentence_transformers.json"), `{"prompts": {"query": "the good "}}`)
-	s, err := infer.Open(t.Context(), dir, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	tok, err := s.Tokenizer()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, tok := opened(t, dir)
 	vector := func(o Options, text string) ([]float32, error) {
 		e, err := NewTextEncoder(s.Model, tok, o)
 		if err != nil {
@@ -56,15 +64,7 @@ func TestTextEncoderSentence(t *testing.T) {
 		if !strings.Contains(c.Files["1_Pooling/config.json"], `"pooling_mode_mean_tokens": true`) {
 			t.Skip("another pooling")
 		}
-		s, err := infer.Open(t.Context(), dir, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = s.Close() }()
-		tok, err := s.Tokenizer()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, tok := opened(t, dir)
 		e, err := NewTextEncoder(s.Model, tok, Options{PromptName: c.PromptName})
 		if err != nil {
 			t.Fatal(err)

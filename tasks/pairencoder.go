@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/spagotune/spagotune/tokenizer"
@@ -17,6 +18,8 @@ type PairEncoder struct {
 	one    frame
 	two    frame
 	last   atomic.Pointer[encodedText] // the text that was encoded last of those that several questions are about
+	// prompts are the lengths of the prompts that PromptLength was asked for, by their texts.
+	prompts sync.Map
 }
 
 // encodedText is a text that questions are about.
@@ -88,6 +91,17 @@ func (t *PairEncoder) PromptLength(prompt string) (int, error) {
 	if prompt == "" {
 		return 0, nil
 	}
+	if n, ok := t.prompts.Load(prompt); ok {
+		return n.(int), nil
+	}
+	n, err := t.promptLength(prompt)
+	if err == nil {
+		t.prompts.Store(prompt, n)
+	}
+	return n, err
+}
+
+func (t *PairEncoder) promptLength(prompt string) (int, error) {
 	row, _, err := t.Row(prompt, "")
 	if errors.Is(err, ErrNotScored) {
 		return 0, nil

@@ -39,8 +39,7 @@ var sizes = []struct{ size, rank string }{
 }
 
 // Launched tells which variable says that a launcher has started this process as one of several, and what it says; variable is
-// "" where none does. The first
-// that is there decides: a launcher within an allocation of Slurm starts as many as it says itself.
+// "" where none does. The first that is there decides: a launcher within an allocation of Slurm starts as many as it says itself.
 func Launched() (variable string, rank, size int) {
 	for _, v := range sizes {
 		size, err := strconv.Atoi(os.Getenv(v.size))
