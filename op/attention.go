@@ -174,19 +174,19 @@ func (a *attention) run(y tensor.Matrix) {
 	if a.pass.Grad {
 		a.lse = a.pass.New(a.q.Rows, a.s.Heads)
 	}
-	a.heads((len(a.bounds) - 1) * a.s.KVHeads)
+	a.heads((len(a.bounds) - 1) * a.s.Heads)
 }
 
 // serialScores is the most scores for which the caller computes all heads itself: a worker would come too late.
 const serialScores = 1 << 14
 
-// heads runs the jobs of a forward pass, one for each document and key-value head.
+// heads runs the jobs of a forward pass, one for each document and head.
 func (a *attention) heads(jobs int) {
 	scores := 0
 	for d := range len(a.bounds) - 1 {
 		scores += a.queries(d) * a.keys(d) * a.s.Heads
 	}
-	job := func(i int) { a.forward(i/a.s.KVHeads, i%a.s.KVHeads) }
+	job := func(i int) { a.forward(i/a.s.Heads, i%a.s.Heads) }
 	if scores > serialScores {
 		tensor.Parallel(jobs, job)
 		return
@@ -324,28 +324,28 @@ func (w tile) seen(i int, s AttentionShape) (from, to int) {
 	return from, min(n, max(from, to))
 }
 
-func (a *attention) forward(d, kv int) {
-	k, v := a.keysValues(d, kv)
-	queries := a.queries(d)
+func (a *attention) forward(d, h int) {
 	group := a.s.Heads / a.s.KVHeads
-	if queries == 1 {
-		a.single(d, kv*group, group, k, v)
+	kv := h / group
+	k, v := a.keysValues(d, kv)
+	if a.queries(d) == 1 {
+		if h%group == 0 {
+			a.single(d, h, group, k, v)
+		}
 		return
 	}
-	buf, scores := memory.get(a.s.scores(queries, k.Rows))
+	buf, scores := memory.get(a.s.scores(a.queries(d), k.Rows))
 	defer memory.put(buf)
-	for h := kv * group; h < (kv+1)*group; h++ {
-		q, y := a.head(a.q, d, h), a.head(a.y, d, h)
-		a.tiles(d, k.Rows, func(w tile) {
-			var sums [maxQueries]softmaxSum
-			for i := range sums {
-				sums[i] = a.softmaxSum(h)
-			}
-			yw := y.Slice(w.from, 0, w.to-w.from, y.Cols)
-			w.parts(func(part tile, beta float32) { a.part(part, d, h, q, k, v, yw, beta, scores, sums[:]) })
-			a.eachBlind(w, func(i int) { a.average(y.Row(i), d, kv) })
-		})
-	}
+	q, y := a.head(a.q, d, h), a.head(a.y, d, h)
+	a.tiles(d, k.Rows, func(w tile) {
+		var sums [maxQueries]softmaxSum
+		for i := range sums {
+			sums[i] = a.softmaxSum(h)
+		}
+		yw := y.Slice(w.from, 0, w.to-w.from, y.Cols)
+		w.parts(func(part tile, beta float32) { a.part(part, d, h, q, k, v, yw, beta, scores, sums[:]) })
+		a.eachBlind(w, func(i int) { a.average(y.Row(i), d, kv) })
+	})
 }
 
 // part makes y the tile's result for its keys and, unless beta is 0, those before them, whose result y was.

@@ -6,30 +6,61 @@ import (
 )
 
 // backward writes the gradients of the queries to dq and adds those of the keys and values to dkv, which may be dq. A job
-// takes all queries of a key-value head, so sums have a fixed order.
+// takes all queries of a head; heads that share keys and values are added in their order, so sums have a fixed order.
 func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
 	a.terms = a.newTermGrads()
-	tensor.Parallel((len(a.bounds)-1)*a.s.KVHeads, func(i int) {
-		a.gradients(dq, dkv, gy, i/a.s.KVHeads, i%a.s.KVHeads)
+	docs, heads, group := len(a.bounds)-1, a.s.Heads, a.s.Heads/a.s.KVHeads
+	sums := make([]sharedGrad, docs*heads)
+	tensor.Parallel(len(sums), func(i int) {
+		d, h := i/heads, i%heads
+		sums[i] = a.sharedGrad(dkv, d, h/group, h%group == 0)
+		a.gradients(dq, gy, d, h, sums[i])
 	})
+	for i := range sums {
+		if h := i % heads; h%group > 0 {
+			sums[i-h%group].add(sums[i])
+		}
+	}
 	a.addTermGrads()
 	a.pass.Free(a.lse)
 }
 
-// gradients is backward's job for one document and key-value head.
-func (a *attention) gradients(dq, dkv, gy tensor.Matrix, d, kv int) {
-	g := headGrad{a: a, d: d, dkv: dkv}
-	g.k, g.v = a.keysValues(d, kv)
-	g.dk, g.dv = a.source(dkv, d, kv)
+// sharedGrad is one head's gradient of the keys and values of a document, those past AttentionLengths too.
+type sharedGrad struct {
+	dk, dv tensor.Matrix
+	buf    span
+}
+
+// sharedGrad is the place in dkv itself for the first head of a group, and zeros for the others.
+func (a *attention) sharedGrad(dkv tensor.Matrix, d, kv int, first bool) sharedGrad {
+	at, rows, dim := a.sources[d], a.sources[d+1]-a.sources[d], a.s.HeadDim
+	if first {
+		return sharedGrad{dk: dkv.Slice(at, a.col+kv*dim, rows, dim), dv: dkv.Slice(at, a.col+(a.s.KVHeads+kv)*dim, rows, dim)}
+	}
+	buf, zeros := memory.get(2 * rows * dim)
+	clear(zeros)
+	return sharedGrad{tensor.View(zeros[:rows*dim], rows, dim), tensor.View(zeros[rows*dim:], rows, dim), buf}
+}
+
+// add adds o, which is not used afterwards.
+func (g sharedGrad) add(o sharedGrad) {
+	for i := range g.dk.Rows {
+		vec.Add(g.dk.Row(i), g.dk.Row(i), o.dk.Row(i))
+		vec.Add(g.dv.Row(i), g.dv.Row(i), o.dv.Row(i))
+	}
+	memory.put(o.buf)
+}
+
+// gradients is backward's job for one document and head.
+func (a *attention) gradients(dq, gy tensor.Matrix, d, h int, shared sharedGrad) {
+	g := headGrad{a: a, d: d, h: h, shared: shared}
+	g.k, g.v = a.keysValues(d, h/(a.s.Heads/a.s.KVHeads))
 	n := a.s.scores(a.queries(d), g.k.Rows)
 	buf, scores := memory.get(2 * n)
 	defer memory.put(buf)
 	g.p, g.ds = scores[:n], scores[n:]
-	group := a.s.Heads / a.s.KVHeads
-	for g.h = kv * group; g.h < (kv+1)*group; g.h++ {
-		g.q, g.y, g.dq, g.dy = a.head(a.q, d, g.h), a.head(a.y, d, g.h), a.head(dq, d, g.h), a.head(gy, d, g.h)
-		a.tiles(d, g.k.Rows, g.tile)
-	}
+	g.q, g.y, g.dq, g.dy = a.head(a.q, d, h), a.head(a.y, d, h), a.head(dq, d, h), a.head(gy, d, h)
+	a.tiles(d, g.k.Rows, g.tile)
 }
 
 // headGrad is the backward pass of one head h in document d.
@@ -37,9 +68,8 @@ type headGrad struct {
 	a          *attention
 	d, h       int
 	q, k, v, y tensor.Matrix
-	dq, dk, dv tensor.Matrix
-	dkv        tensor.Matrix // the gradients of all keys and values
-	dy         tensor.Matrix
+	dq, dy     tensor.Matrix
+	shared     sharedGrad
 	p, ds      []float32 // scratch for a tile's scores
 }
 
@@ -72,9 +102,9 @@ func (g *headGrad) part(w tile, lse, delta []float32, beta float32) {
 		g.scoreGrad(p.Row(i), ds.Row(i), w, w.from+i, lse[i], delta[i])
 		g.a.drop(p.Row(i), w, row, g.h)
 	}
-	TN(g.a.pass, g.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
+	TN(g.a.pass, g.shared.dv.Slice(w.lo, 0, n, dim), p, dy, 1)
 	NN(g.a.pass, g.dq.Slice(w.from, 0, rows, dim), ds, k, beta)
-	TN(g.a.pass, g.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
+	TN(g.a.pass, g.shared.dk.Slice(w.lo, 0, n, dim), ds, q, 1)
 }
 
 // scoreGrad turns raw scores into probabilities p, and dP in ds into the gradient of the raw scores.

@@ -145,7 +145,7 @@ func (a *attention) average(y []float32, d, kv int) {
 func (g *headGrad) blind(i int) {
 	a := g.a
 	kv := g.h / (a.s.Heads / a.s.KVHeads)
-	k, v, dk, dv := a.whole(a.kv, g.d, kv), a.whole(a.kv, g.d, a.s.KVHeads+kv), a.whole(g.dkv, g.d, kv), a.whole(g.dkv, g.d, a.s.KVHeads+kv)
+	k, v, dk, dv := a.whole(a.kv, g.d, kv), a.whole(a.kv, g.d, a.s.KVHeads+kv), g.shared.dk, g.shared.dv
 	share, dy, delta := 1/float32(v.Rows), g.dy.Row(i), vec.Dot(g.dy.Row(i), g.y.Row(i))
 	for j := range v.Rows {
 		vec.Axpy(dv.Row(j), share, dy)
