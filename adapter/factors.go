@@ -42,7 +42,7 @@ func (o LowRankOptions) validate() error {
 	case o.Rank < 0 || o.Rank > maxRank:
 		return fmt.Errorf("rank %d; want 1 to %d", o.Rank, maxRank)
 	case !(o.Error >= 0 && o.Error < 1):
-		return fmt.Errorf("error %g; want a number from 0 to below 1", o.Error)
+		return fmt.Errorf("error %g; want a number above 0 and below 1, or 0 for none", o.Error)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ type CombineReport struct {
 	// Error is the largest error of a layer, ‖Σ w·ΔW − ΔW'‖/‖Σ w·ΔW‖ by the Frobenius norm, and Worst that layer.
 	Error float64 `json:"error"`
 	Worst string  `json:"worst_layer,omitempty"`
+	// Notes say what is odd about the model and the adapters, such as that one was trained on another base.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Combine writes several adapters of one base as one (see adapter.Combine).
@@ -66,7 +68,12 @@ func combine(ctx context.Context, o CombineOptions) (*CombineReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &CombineReport{Output: o.Output, Method: adapter.MethodName(made.Method), Layers: len(made.Layers())}
+	r := &CombineReport{Output: o.Output, Method: adapter.MethodName(made.Method), Layers: len(made.Layers()), Notes: s.Model.Warnings}
+	for i, p := range parts[1:] { // the session has warned of the first
+		if p.Adapter.OtherBase {
+			r.Notes = append(r.Notes, o.Adapters[i+1].Dir+": "+p.Adapter.BaseWarning())
+		}
+	}
 	if r.Error, r.Worst, err = adapter.CombinationError(parts, made); err != nil {
 		return nil, err
 	}

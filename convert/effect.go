@@ -25,6 +25,8 @@ type Effect struct {
 	LossAfter  float64 `json:"loss_after,omitempty"`
 	// TextTokens is how many tokens of the text were scored.
 	TextTokens int `json:"text_tokens,omitempty"`
+	// Notes say what is odd about the model and the adapter, such as that the adapter was trained on another base.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // text is what the loss is measured on unless the user names a file.
@@ -38,6 +40,7 @@ type outputs struct {
 	rows   []tasks.Features
 	logits [][]float32
 	loss   float64
+	notes  []string
 }
 
 const (
@@ -82,7 +85,7 @@ func textRows(s *infer.Session, path string) ([]tasks.Features, error) {
 
 // measure computes the outputs of a model.
 func measure(ctx context.Context, s *infer.Session, data string) (*outputs, error) {
-	o := &outputs{}
+	o := &outputs{notes: s.Model.Warnings}
 	var err error
 	if o.probes, err = s.Probes(); err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (o *outputs) against(ctx context.Context, s *infer.Session) (Effect, error)
 	if err := after.compute(ctx, s); err != nil {
 		return Effect{}, err
 	}
-	e := Effect{LogitChange: infer.CompareLogits(o.logits, after.logits), LossBefore: o.loss, LossAfter: after.loss}
+	e := Effect{LogitChange: infer.CompareLogits(o.logits, after.logits), LossBefore: o.loss, LossAfter: after.loss, Notes: o.notes}
 	for _, r := range o.rows {
 		e.TextTokens += r.Scored()
 	}

@@ -464,7 +464,8 @@ func TestBaseOfGGUF(t *testing.T) {
 	if _, err := GGUF(t.Context(), GGUFOptions{Model: folder, Output: filepath.Join(dir, "first.gguf")}); err != nil {
 		t.Fatal(err)
 	}
-	named(t, filepath.Join(dir, "first.gguf"), base)
+	changed(t, filepath.Join(dir, "first.gguf"), base, map[string]any{"general.name": "My Base", "general.repo_url": "https://example.org/base",
+		"general.base_model.0.name": "its own base", "general.base_model.0.doi": "10.1/1"})
 	for _, tt := range []struct{ name, model, want string }{
 		{"of a folder", folder, "decoder"}, {"of a file", base, "My Base"}, {"embedded", infer.Embedded, "embedded"},
 	} {
@@ -502,8 +503,8 @@ func TestBaseOfGGUF(t *testing.T) {
 	}
 }
 
-// named copies a GGUF file and gives it a name, an address and a base of its own.
-func named(t *testing.T, from, to string) {
+// changed copies a GGUF file, with other values of some keys.
+func changed(t *testing.T, from, to string, keys map[string]any) {
 	t.Helper()
 	f, err := gguf.Open(from)
 	if err != nil {
@@ -511,10 +512,9 @@ func named(t *testing.T, from, to string) {
 	}
 	defer func() { _ = f.Close() }()
 	m := f.Metadata()
-	m.Set("general.name", "My Base")
-	m.Set("general.repo_url", "https://example.org/base")
-	m.Set("general.base_model.0.name", "its own base")
-	m.Set("general.base_model.0.doi", "10.1/1")
+	for key, value := range keys {
+		m.Set(key, value)
+	}
 	var entries []gguf.Entry
 	for _, x := range f.Tensors() {
 		entries = append(entries, x.Entry())
@@ -557,6 +557,69 @@ func TestFallbacksAreReported(t *testing.T) {
 		r, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: filepath.Join(t.TempDir(), "m.gguf"), Type: typ})
 		if err != nil || !strings.Contains(r.Fallbacks, want) || want == "" && r.Fallbacks != "" {
 			t.Errorf("%s: %q, %v; want %q", typ, r.Fallbacks, err, want)
+		}
+	}
+}
+
+// TestOtherBase: every report says that an adapter was trained on another base.
+func TestOtherBase(t *testing.T) {
+	base := decoderFolder(t, "llama", "")
+	own := stirAdapter(t, base, "lora", map[string]any{"r": 2})
+	other := stirAdapter(t, stirNorm(t, base), "lora", map[string]any{"r": 2})
+	reports := map[string]func(adapterDir, out string) ([]string, error){
+		"gguf": func(dir, out string) ([]string, error) {
+			r, err := GGUF(t.Context(), GGUFOptions{Model: base, Adapter: dir, Output: out + ".gguf"})
+			return r.Notes, err
+		},
+		"lora-gguf": func(dir, out string) ([]string, error) {
+			r, err := LoRAGGUF(t.Context(), LoRAOptions{Model: base, Adapter: dir, Output: out + ".gguf"})
+			return r.Notes, err
+		},
+		"lora": func(dir, out string) ([]string, error) {
+			r, err := LoRA(t.Context(), LoRAOptions{Model: base, Adapter: dir, Output: out})
+			return r.Notes, err
+		},
+		"combine": func(dir, out string) ([]string, error) {
+			r, err := Combine(t.Context(), CombineOptions{Model: base, Adapters: []WeightedFolder{{own, 1}, {dir, 1}}, Output: out, CombineOptions: adapter.CombineOptions{How: "cat"}})
+			return r.Notes, err
+		},
+	}
+	for name, report := range reports {
+		notes, err := report(own, filepath.Join(t.TempDir(), "own"))
+		if err != nil || len(notes) > 0 {
+			t.Errorf("%s of its own base: %q, %v", name, notes, err)
+		}
+		notes, err = report(other, filepath.Join(t.TempDir(), "other"))
+		if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "another base") {
+			t.Errorf("%s of another base: %q, %v", name, notes, err)
+		}
+	}
+}
+
+// TestWrongKeys: errors name the file and its keys, and not only the files of a folder that these stand for.
+func TestWrongKeys(t *testing.T) {
+	first := filepath.Join(t.TempDir(), "first.gguf")
+	if _, err := GGUF(t.Context(), GGUFOptions{Model: decoderFolder(t, "llama", ""), Output: first}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		key   string
+		value any
+		want  string
+	}{
+		{"tokenizer.ggml.merges", []string{"a nowhere"}, "whose keys tokenizer.ggml.* stand for tokenizer.json"},
+		{"tokenizer.ggml.pre", "other", "whose keys tokenizer.ggml.* stand for tokenizer.json"},
+		{"llama.feed_forward_length", uint32(64), "for which the metadata of the GGUF file stand"},
+	} {
+		path := filepath.Join(t.TempDir(), "changed.gguf")
+		changed(t, first, path, map[string]any{tt.key: tt.value})
+		s, err := infer.Open(t.Context(), path, "")
+		if err == nil {
+			_, err = s.Tokenizer()
+			_ = s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v; want %q and the file's name", tt.key, err, tt.want)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 // TokenizerFiles are the files of a tokenizer: those of a folder, some of which may be changed.
 type TokenizerFiles struct {
 	folder  fs.FS
+	gguf    string // the file whose keys they are, or ""
 	changed fstest.MapFS
 	adapter bool // the adapter's folder has a part in them
 }
@@ -29,6 +30,9 @@ type TokenizerFiles struct {
 // folder has a vocabulary, else the model's. The chat template is the adapter's if its folder has one, else the model's.
 func NewTokenizerFiles(modelDir, adapterDir string) *TokenizerFiles {
 	f := &TokenizerFiles{folder: llamacpp.Files(modelDir), changed: fstest.MapFS{}}
+	if llamacpp.IsFile(modelDir) && !hasVocabulary(adapterDir) {
+		f.gguf = modelDir
+	}
 	if adapterDir == "" {
 		return f
 	}
@@ -62,7 +66,13 @@ func (f *TokenizerFiles) Open(name string) (fs.File, error) {
 }
 
 // Load reads the tokenizer.
-func (f *TokenizerFiles) Load() (*tokenizer.Tokenizer, error) { return tokenizer.LoadFS(f) }
+func (f *TokenizerFiles) Load() (*tokenizer.Tokenizer, error) {
+	tok, err := tokenizer.LoadFS(f)
+	if err != nil && f.gguf != "" {
+		err = fmt.Errorf("%s, whose keys tokenizer.ggml.* stand for tokenizer.json: %w", f.gguf, err)
+	}
+	return tok, err
+}
 
 // Write writes the files into a folder. Other files of a tokenizer that it has are removed.
 func (f *TokenizerFiles) Write(dir string) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/vec"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -252,7 +253,11 @@ func (m *Model) bind(ctx context.Context) error {
 		}
 	}
 	if err := b.mismatch.or(); err != nil {
-		b.mismatch.Hint = hint(m.file.Names())
+		if _, ok := m.file.(*llamacpp.Model); ok {
+			b.mismatch.Hint = "for which the metadata of the GGUF file stand"
+		} else {
+			b.mismatch.Hint = hint(m.file.Names())
+		}
 		return err
 	}
 	if copied > 0 {

@@ -71,6 +71,7 @@ func (c *combineCmd) Run(g *globals) error {
 	} else {
 		g.printf("every layer's update is the sum of updates\n")
 	}
+	g.notes(r.Notes)
 	return nil
 }
 

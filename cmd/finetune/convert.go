@@ -82,7 +82,7 @@ func (c *convertCmd) check() error {
 		return errors.New("--type is for --to gguf")
 	case (c.Rank != nil || c.Error != nil) && !lora:
 		return errors.New("--rank and --error are for --to lora and lora-gguf")
-	case c.Error != nil && !(*c.Error > 0):
+	case c.Error != nil && !(*c.Error > 0 && *c.Error < 1):
 		return fmt.Errorf("--error is %g; want a number above 0 and below 1", *c.Error)
 	case lora && c.Adapter == "":
 		return errors.New("--to " + c.To + " wants --adapter NAME, the adapter to convert")
@@ -133,9 +133,7 @@ func (c *convertCmd) folder(g *globals, r *convert.Report) {
 			g.printf("%s: %s\n", list.what, strings.Join(list.items, ", "))
 		}
 	}
-	for _, n := range r.Notes {
-		g.printf("note: %s\n", n)
-	}
+	g.notes(r.Notes)
 }
 
 // gguf prints the report of a GGUF file.
@@ -184,4 +182,5 @@ func (c *convertCmd) effect(g *globals, e convert.Effect) {
 		g.printf("loss on %d tokens: %.4f before, %.4f after; perplexity %.3f, %.3f\n",
 			e.TextTokens, e.LossBefore, e.LossAfter, math.Exp(e.LossBefore), math.Exp(e.LossAfter))
 	}
+	g.notes(e.Notes)
 }

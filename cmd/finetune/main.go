@@ -12,7 +12,10 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
@@ -80,7 +83,7 @@ func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, err
 // warn logs what is odd about a model.
 func (g *globals) warn(warnings []string) {
 	for _, w := range warnings {
-		g.Log.Warn().Msg(w)
+		g.Log.Warn().Msg(printable(w))
 	}
 }
 
@@ -117,6 +120,13 @@ func (g *globals) print(v any) error {
 
 // printf prints to stdout.
 func (g *globals) printf(format string, args ...any) { _, _ = fmt.Fprintf(g.Stdout, format, args...) }
+
+// notes prints what a report has to say besides.
+func (g *globals) notes(notes []string) {
+	for _, n := range notes {
+		g.printf("note: %s\n", printable(n))
+	}
+}
 
 // threadsFlag is --threads, for the verbs that compute.
 type threadsFlag struct {
@@ -170,7 +180,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	if err != nil {
 		panic(err)
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(joinNegative(args))
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "finetune: %v; see finetune --help\n", err)
 		return 2
@@ -196,6 +206,19 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	return g.leave(stderr, err, cmp.Or(exitCode(ctx), code))
 }
 
+// joinNegative writes --flag -3 as --flag=-3: the parser takes -3 for a flag.
+func joinNegative(args []string) []string {
+	var joined []string
+	for i, arg := range args {
+		if _, err := strconv.ParseFloat(arg, 64); err == nil && i > 0 && arg[0] == '-' && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
+			joined[len(joined)-1] += "=" + arg
+		} else {
+			joined = append(joined, arg)
+		}
+	}
+	return joined
+}
+
 // program returns what to type to run this program again.
 func program() string {
 	if strings.Contains(os.Args[0], "go-build") {
@@ -210,6 +233,22 @@ func fail(stderr io.Writer, err error) int {
 		err = errors.New("interrupted")
 	}
 	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "finetune: ")
-	_, _ = fmt.Fprintln(stderr, "finetune:", text)
+	_, _ = fmt.Fprintln(stderr, "finetune:", printable(text))
 	return 1
+}
+
+// printable writes control characters and what is not UTF-8 as escapes: a name in a hostile file must not reach the terminal as it is.
+func printable(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			_, _ = fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unicode.IsPrint(r):
+			_, _ = b.WriteRune(r)
+		default:
+			_, _ = b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -302,5 +303,36 @@ func TestMemoryAndProfile(t *testing.T) {
 	code, _, stderr := finetuneCmd(t, "train", "--model", byteModel(t), "--task", "memory", "--output", filepath.Join(t.TempDir(), "run"), "--memory", "2MiB")
 	if code != 1 || !strings.Contains(stderr, "memory: 2 MiB are allowed") {
 		t.Errorf("a run in 2 MiB ends with %d: %s", code, stderr)
+	}
+}
+
+// TestPrintable: an error's text reaches the terminal without control characters, whatever the names in a file are.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"größer, 日本, it's":       "größer, 日本, it's",
+		"a\x1b[2Jb\x00\x08":      `a\x1b[2Jb\x00\b`,
+		"cut \xe0\xa4 here \xff": `cut \xe0\xa4 here \xff`,
+		"\uFFFD stays":           "\uFFFD stays",
+		"\u202Eback":             `\u202eback`,
+	} {
+		var out strings.Builder
+		if code := fail(&out, errors.New(text)); code != 1 || out.String() != "finetune: "+want+"\n" {
+			t.Errorf("%q: %q, want %q", text, out.String(), want)
+		}
+	}
+}
+
+// TestNegativeNumbers: a flag's negative number is refused by the flag, and not taken for another flag.
+func TestNegativeNumbers(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--rank is -3; want 1 or more":                       {"--rank", "-3"},
+		"--error is -0.5; want a number above 0 and below 1": {"--error", "-0.5"},
+		"--error is 1; want a number above 0 and below 1":    {"--error", "1"},
+	} {
+		var out, errs strings.Builder
+		code := run(append([]string{"convert", "--to", "lora", "--model", "embedded", "--adapter", "x", "--output", filepath.Join(t.TempDir(), "o")}, args...), &out, &errs)
+		if code != 1 || !strings.Contains(errs.String(), want) {
+			t.Errorf("%v: %d, %s; want %q", args, code, errs.String(), want)
+		}
 	}
 }
