@@ -35,6 +35,9 @@ type AttentionShape struct {
 	Name    string
 }
 
+// group is the number of heads that share keys and values.
+func (s AttentionShape) group() int { return s.Heads / s.KVHeads }
+
 // queryTile is the number of queries that are scored at once. It is twice as large where all see the same keys: then these
 // are packed less often, while causal queries would score too many keys that they do not see.
 const queryTile = 64
@@ -174,15 +177,15 @@ func (a *attention) run(y tensor.Matrix) {
 	if a.pass.Grad {
 		a.lse = a.pass.New(a.q.Rows, a.s.Heads)
 	}
-	a.heads((len(a.bounds) - 1) * a.s.Heads)
+	a.heads()
 }
 
 // serialScores is the most scores for which the caller computes all heads itself: a worker would come too late.
 const serialScores = 1 << 14
 
 // heads runs the jobs of a forward pass, one for each document and head.
-func (a *attention) heads(jobs int) {
-	scores := 0
+func (a *attention) heads() {
+	jobs, scores := (len(a.bounds)-1)*a.s.Heads, 0
 	for d := range len(a.bounds) - 1 {
 		scores += a.queries(d) * a.keys(d) * a.s.Heads
 	}
@@ -253,18 +256,13 @@ func (a *attention) head(m tensor.Matrix, d, h int) tensor.Matrix {
 	return m.Slice(a.bounds[d], h*a.s.HeadDim, a.queries(d), a.s.HeadDim)
 }
 
-// source returns document d's keys and values, of one key-value head, in m, which has kv's rows.
-func (a *attention) source(m tensor.Matrix, d, kv int) (k, v tensor.Matrix) {
-	at, n, dim := a.sources[d], a.keys(d), a.s.HeadDim
-	return m.Slice(at, a.col+kv*dim, n, dim), m.Slice(at, a.col+(a.s.KVHeads+kv)*dim, n, dim)
-}
-
 // keysValues are the keys and values of one head that document d's queries see.
 func (a *attention) keysValues(d, kv int) (k, v tensor.Matrix) {
 	if a.cache != nil {
 		return a.cache[d].keys(kv, a.s.HeadDim), a.cache[d].values(kv, a.s.HeadDim)
 	}
-	return a.source(a.kv, d, kv)
+	n := a.keys(d)
+	return a.whole(a.kv, d, kv).Slice(0, 0, n, a.s.HeadDim), a.whole(a.kv, d, a.s.KVHeads+kv).Slice(0, 0, n, a.s.HeadDim)
 }
 
 // tile is a run of queries [from, to) of a document, with the keys [lo, hi) that any of them sees; past is the number of keys
@@ -325,7 +323,7 @@ func (w tile) seen(i int, s AttentionShape) (from, to int) {
 }
 
 func (a *attention) forward(d, h int) {
-	group := a.s.Heads / a.s.KVHeads
+	group := a.s.group()
 	kv := h / group
 	k, v := a.keysValues(d, kv)
 	if a.queries(d) == 1 {

@@ -9,7 +9,7 @@ import (
 // takes all queries of a head; heads that share keys and values are added in their order, so sums have a fixed order.
 func (a *attention) backward(dq, dkv, gy tensor.Matrix) {
 	a.terms = a.newTermGrads()
-	docs, heads, group := len(a.bounds)-1, a.s.Heads, a.s.Heads/a.s.KVHeads
+	docs, heads, group := len(a.bounds)-1, a.s.Heads, a.s.group()
 	sums := make([]sharedGrad, docs*heads)
 	tensor.Parallel(len(sums), func(i int) {
 		d, h := i/heads, i%heads
@@ -33,10 +33,10 @@ type sharedGrad struct {
 
 // sharedGrad is the place in dkv itself for the first head of a group, and zeros for the others.
 func (a *attention) sharedGrad(dkv tensor.Matrix, d, kv int, first bool) sharedGrad {
-	at, rows, dim := a.sources[d], a.sources[d+1]-a.sources[d], a.s.HeadDim
 	if first {
-		return sharedGrad{dk: dkv.Slice(at, a.col+kv*dim, rows, dim), dv: dkv.Slice(at, a.col+(a.s.KVHeads+kv)*dim, rows, dim)}
+		return sharedGrad{dk: a.whole(dkv, d, kv), dv: a.whole(dkv, d, a.s.KVHeads+kv)}
 	}
+	rows, dim := a.sources[d+1]-a.sources[d], a.s.HeadDim
 	buf, zeros := memory.get(2 * rows * dim)
 	clear(zeros)
 	return sharedGrad{tensor.View(zeros[:rows*dim], rows, dim), tensor.View(zeros[rows*dim:], rows, dim), buf}
@@ -54,7 +54,7 @@ func (g sharedGrad) add(o sharedGrad) {
 // gradients is backward's job for one document and head.
 func (a *attention) gradients(dq, gy tensor.Matrix, d, h int, shared sharedGrad) {
 	g := headGrad{a: a, d: d, h: h, shared: shared}
-	g.k, g.v = a.keysValues(d, h/(a.s.Heads/a.s.KVHeads))
+	g.k, g.v = a.keysValues(d, h/a.s.group())
 	n := a.s.scores(a.queries(d), g.k.Rows)
 	buf, scores := memory.get(2 * n)
 	defer memory.put(buf)

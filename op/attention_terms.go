@@ -129,7 +129,7 @@ func (a *attention) eachBlind(w tile, f func(i int)) {
 
 // whole are all rows of document d in columns of m, those beyond AttentionLengths too; head counts keys' and values' heads.
 func (a *attention) whole(m tensor.Matrix, d, head int) tensor.Matrix {
-	return m.Slice(a.sources[d], a.col+head*a.s.HeadDim, a.queries(d), a.s.HeadDim)
+	return m.Slice(a.sources[d], a.col+head*a.s.HeadDim, a.sources[d+1]-a.sources[d], a.s.HeadDim)
 }
 
 // average writes the mean of document d's values of a key-value head to y.
@@ -144,7 +144,7 @@ func (a *attention) average(y []float32, d, kv int) {
 // blind is the gradient of a query that sees no key: that of a softmax of equal scores, which PyTorch computes.
 func (g *headGrad) blind(i int) {
 	a := g.a
-	kv := g.h / (a.s.Heads / a.s.KVHeads)
+	kv := g.h / a.s.group()
 	k, v, dk, dv := a.whole(a.kv, g.d, kv), a.whole(a.kv, g.d, a.s.KVHeads+kv), g.shared.dk, g.shared.dv
 	share, dy, delta := 1/float32(v.Rows), g.dy.Row(i), vec.Dot(g.dy.Row(i), g.y.Row(i))
 	for j := range v.Rows {

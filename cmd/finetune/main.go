@@ -83,7 +83,7 @@ func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, err
 // warn logs what is odd about a model.
 func (g *globals) warn(warnings []string) {
 	for _, w := range warnings {
-		g.Log.Warn().Msg(printable(w))
+		g.Log.Warn().Msg(w)
 	}
 }
 
@@ -235,6 +235,14 @@ func fail(stderr io.Writer, err error) int {
 	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "finetune: ")
 	_, _ = fmt.Fprintln(stderr, "finetune:", printable(text))
 	return 1
+}
+
+// printableMessage makes the message of a line of the log printable. zerolog quotes the line's values itself.
+func printableMessage(line map[string]any) error {
+	if text, ok := line[zerolog.MessageFieldName].(string); ok {
+		line[zerolog.MessageFieldName] = printable(text)
+	}
+	return nil
 }
 
 // printable writes control characters and what is not UTF-8 as escapes: a name in a hostile file must not reach the terminal as it is.

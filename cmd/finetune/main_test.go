@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/bench"
@@ -318,6 +319,12 @@ func TestPrintable(t *testing.T) {
 		var out strings.Builder
 		if code := fail(&out, errors.New(text)); code != 1 || out.String() != "finetune: "+want+"\n" {
 			t.Errorf("%q: %q, want %q", text, out.String(), want)
+		}
+		out.Reset()
+		log := logger(&out, &out, "console")
+		log.Warn().Msg(text)
+		if utf8.ValidString(text) && !strings.HasSuffix(out.String(), " WRN "+want+"\n") {
+			t.Errorf("%q is logged as %q, want %q", text, out.String(), want)
 		}
 	}
 }

@@ -108,5 +108,5 @@ func logger(w, stderr io.Writer, format string) zerolog.Logger {
 		return zerolog.New(w).With().Timestamp().Logger()
 	}
 	plain := !isTerminal(stderr) || os.Getenv("NO_COLOR") != ""
-	return zerolog.New(zerolog.ConsoleWriter{Out: w, NoColor: plain, TimeFormat: "15:04:05", FormatFieldValue: fiveDigits}).With().Timestamp().Logger()
+	return zerolog.New(zerolog.ConsoleWriter{Out: w, NoColor: plain, TimeFormat: "15:04:05", FormatFieldValue: fiveDigits, FormatPrepare: printableMessage}).With().Timestamp().Logger()
 }
