@@ -9,11 +9,12 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
-// GroupLayerNorm is LayerNorm of runs of columns, each piece on its own, as for the norms of queries and keys in Phi.
+// GroupLayerNorm is LayerNorm of runs of columns, each piece on its own, as for the norms of queries and keys in Phi. In a pass with BF16
+// the backward pass rounds x to half precision.
 func GroupLayerNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
 	n := &groupLayerNorm{pass: p, x: x, groups: slices.Clone(groups), eps: eps}
 	rows, cols := dims(x)
-	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
+	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, rounds: backInF16, Forward: n.forward, Backward: n.backward}
 	for i, g := range groups {
 		n.pieces += g.Heads
 		o.keeps += 2 * rows * g.Heads
@@ -59,24 +60,23 @@ func (n *groupLayerNorm) forward(y tensor.Matrix) {
 
 func (n *groupLayerNorm) backward(gy *Tensor) []*Tensor {
 	defer n.pass.Time("layernorm")()
-	x := Matrix(n.x)
+	x, made := n.pass.content(n.x)
 	n.weights(x, gy.m)
 	var dx *Tensor
 	if wants(n.x) {
 		dx = n.pass.New(x.Rows, x.Cols)
-		byRows(x.Rows, func(from, to int) {
-			for i := from; i < to; i++ {
-				xr, g, d, m := x.Row(i), gy.m.Row(i), dx.m.Row(i), n.moments.m.Row(i)
-				eachPiece(n.groups, func(gr NormGroup, piece, c, e int) {
-					if gr.Weight == nil {
-						copy(d[c:e], g[c:e])
-						return
-					}
-					vec.LayerNormGrad(d[c:e], g[c:e], xr[c:e], gr.Weight, m[2*piece], m[2*piece+1])
-				})
-			}
+		n.pass.eachRow(backInF16, x, func(i int, xr []float32) {
+			g, d, m := gy.m.Row(i), dx.m.Row(i), n.moments.m.Row(i)
+			eachPiece(n.groups, func(gr NormGroup, piece, c, e int) {
+				if gr.Weight == nil {
+					copy(d[c:e], g[c:e])
+					return
+				}
+				vec.LayerNormGrad(d[c:e], g[c:e], xr[c:e], gr.Weight, m[2*piece], m[2*piece+1])
+			})
 		})
 	}
+	n.pass.freeMade(made)
 	n.pass.Free(n.moments)
 	return []*Tensor{dx}
 }
@@ -86,8 +86,10 @@ func (n *groupLayerNorm) weights(x, gy tensor.Matrix) {
 	if !slices.ContainsFunc(n.groups, func(g NormGroup) bool { return len(g.params()) > 0 }) {
 		return
 	}
+	buf, scratch := memory.get(x.Cols)
+	defer memory.put(buf)
 	for i := range x.Rows {
-		xr, g, m := x.Row(i), gy.Row(i), n.moments.m.Row(i)
+		xr, g, m := n.pass.row(backInF16, scratch, x.Row(i)), gy.Row(i), n.moments.m.Row(i)
 		eachPiece(n.groups, func(gr NormGroup, piece, c, d int) {
 			if len(gr.params()) == 0 {
 				return

@@ -32,27 +32,18 @@ func Gate(p *Pass, x mat.Tensor, a Activation) mat.Tensor {
 		Forward: func(y tensor.Matrix) {
 			defer p.Time(kind)()
 			m, made := p.content(x)
-			byRows(rows, func(from, to int) {
-				buf, scratch := memory.get(cols)
-				defer memory.put(buf)
-				for i := from; i < to; i++ {
-					r := p.inF16(scratch, m.Row(i))
-					a.gate(y.Row(i), r[:n], r[n:])
-				}
-			})
+			p.eachRow(inF16, m, func(i int, r []float32) { a.gate(y.Row(i), r[:n], r[n:]) })
 			p.freeMade(made)
 		},
 		Backward: func(gy *Tensor) []*Tensor {
 			defer p.Time(kind)()
 			m, made := p.content(x)
 			dx := p.New(rows, cols)
-			byRows(rows, func(from, to int) {
-				buf, scratch := memory.get(n + cols)
+			p.eachRow(inF16, m, func(i int, r []float32) {
+				buf, scratch := memory.get(n)
 				defer memory.put(buf)
-				for i := from; i < to; i++ {
-					r, d := p.inF16(scratch[n:], m.Row(i)), dx.m.Row(i)
-					a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch[:n])
-				}
+				d := dx.m.Row(i)
+				a.gateGrad(d[:n], d[n:], gy.m.Row(i), r[:n], r[n:], scratch)
 			})
 			p.freeMade(made)
 			return []*Tensor{dx}

@@ -32,7 +32,8 @@ type Operator struct {
 	Saves bool
 	// fetches says that Backward reads its first operand by Pass.content, so that a cheap one may be dropped.
 	fetches bool
-	// rounds says that Backward reads its first operand by Pass.content and, in a pass with BF16, in that precision; so does Forward.
+	// rounds says that Backward reads its first operand by Pass.content and, in a pass with BF16, in that precision; so does
+	// Forward, but for backInF16.
 	rounds precision
 	// sums says that the value is the sum of the operands, which may be computed in the buffer of one of them.
 	sums bool

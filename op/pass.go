@@ -27,7 +27,7 @@ type Pass struct {
 	Checkpointing bool
 	// BF16 rounds the factors of matrix products to bfloat16: those of linear layers, of attention, of the head and of weights'
 	// gradients. Sums, and all that is not a product, stay float32, and so do an adapter's own products; gates round their inputs to half
-	// precision. It is PyTorch's autocast, without its rounding of results.
+	// precision, and the backward pass of the norms of queries and keys theirs. It is PyTorch's autocast, without its rounding of results.
 	BF16 bool
 	// Profile, where not nil, collects the operators' times.
 	Profile *Profile

@@ -23,7 +23,7 @@ func byRows(rows int, f func(from, to int)) {
 // RMSNorm scales each row of x to root mean square 1 and by the weights w (Zhang and Sennrich 2019, Eq. 4):
 // y = w·x/√(mean(x²)+eps). param is w's parameter, or nil if w is frozen.
 func RMSNorm(p *Pass, x mat.Tensor, w []float32, param *nn.Param, eps float32) mat.Tensor {
-	return GroupRMSNorm(p, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: param}}, eps)
+	return groupRMSNorm(p, x, []NormGroup{{Cols: len(w), Heads: 1, Weight: w, Param: param}}, eps, inFull)
 }
 
 // NormGroup is a run of columns: Heads pieces of Cols columns each. Each piece is normalised on its own, with the same
@@ -60,11 +60,16 @@ func eachPiece(groups []NormGroup, f func(g NormGroup, piece, c, d int)) {
 	}
 }
 
-// GroupRMSNorm is RMSNorm of runs of columns, each on its own, as for the norms of queries and keys in Qwen 3.
+// GroupRMSNorm is RMSNorm of runs of columns, each on its own, as for the norms of queries and keys in Qwen 3. In a pass with BF16
+// the backward pass rounds x to half precision.
 func GroupRMSNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32) mat.Tensor {
-	n := &groupNorm{pass: p, x: x, groups: groups, eps: eps}
+	return groupRMSNorm(p, x, groups, eps, backInF16)
+}
+
+func groupRMSNorm(p *Pass, x mat.Tensor, groups []NormGroup, eps float32, rounds precision) mat.Tensor {
+	n := &groupNorm{pass: p, x: x, groups: groups, eps: eps, rounds: rounds}
 	rows, cols := dims(x)
-	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, Forward: n.forward, Backward: n.backward}
+	o := Operator{Operands: []mat.Tensor{x}, Rows: rows, Cols: cols, Cheap: true, rounds: rounds, Forward: n.forward, Backward: n.backward}
 	for _, g := range groups {
 		n.pieces += g.Heads
 		o.keeps += rows * g.Heads
@@ -80,6 +85,7 @@ type groupNorm struct {
 	x      mat.Tensor
 	groups []NormGroup
 	eps    float32
+	rounds precision
 	pieces int
 	inv    *Tensor // per row and piece: 1/√(mean(x²)+eps)
 }
@@ -109,30 +115,29 @@ func (n *groupNorm) forward(y tensor.Matrix) {
 
 func (n *groupNorm) backward(gy *Tensor) []*Tensor {
 	defer n.pass.Time("rmsnorm")()
-	n.weights(gy.m)
+	x, made := n.pass.content(n.x)
+	n.weights(x, gy.m)
 	var dx *Tensor
 	if wants(n.x) {
-		x := Matrix(n.x)
 		dx = n.pass.Zeros(x.Rows, x.Cols)
-		byRows(x.Rows, func(from, to int) {
-			for i := from; i < to; i++ {
-				xr, g, d, inv := x.Row(i), gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
-				eachPiece(n.groups, func(gr NormGroup, piece, c, e int) {
-					if gr.Weight == nil {
-						copy(d[c:e], g[c:e])
-						return
-					}
-					vec.RMSNormGrad(d[c:e], g[c:e], xr[c:e], gr.Weight, inv[piece])
-				})
-			}
+		n.pass.eachRow(n.rounds, x, func(i int, xr []float32) {
+			g, d, inv := gy.m.Row(i), dx.m.Row(i), n.inv.m.Row(i)
+			eachPiece(n.groups, func(gr NormGroup, piece, c, e int) {
+				if gr.Weight == nil {
+					copy(d[c:e], g[c:e])
+					return
+				}
+				vec.RMSNormGrad(d[c:e], g[c:e], xr[c:e], gr.Weight, inv[piece])
+			})
 		})
 	}
+	n.pass.freeMade(made)
 	n.pass.Free(n.inv)
 	return []*Tensor{dx}
 }
 
 // weights adds dw = Σ gy·x·inv, one row after the other, so that the order is fixed.
-func (n *groupNorm) weights(gy tensor.Matrix) {
+func (n *groupNorm) weights(x, gy tensor.Matrix) {
 	train := false
 	for _, g := range n.groups {
 		train = train || RequiresGrad(g.Param)
@@ -140,9 +145,10 @@ func (n *groupNorm) weights(gy tensor.Matrix) {
 	if !train {
 		return
 	}
-	x := Matrix(n.x)
+	buf, scratch := memory.get(x.Cols)
+	defer memory.put(buf)
 	for i := range x.Rows {
-		xr, g, inv := x.Row(i), gy.Row(i), n.inv.m.Row(i)
+		xr, g, inv := n.pass.row(n.rounds, scratch, x.Row(i)), gy.Row(i), n.inv.m.Row(i)
 		eachPiece(n.groups, func(gr NormGroup, piece, c, _ int) {
 			if !RequiresGrad(gr.Param) {
 				return

@@ -63,8 +63,11 @@ func (x *Tensor) take(from *Tensor) {
 	x.pass.hold(x)
 }
 
-// droppable says whether the value is cheap to compute and all its readers can fetch it.
+// droppable says whether the value is cheap to compute, to the same bits, and all its readers can fetch it.
 func (x *Tensor) droppable() bool {
+	if x.source != nil && x.source.packs() == backInF16 {
+		return false
+	}
 	return x.remake != nil && x.readers > 0 && x.fetched == x.readers && !x.saved
 }
 
