@@ -57,6 +57,7 @@ func operators() []operator {
 	}
 	product := 2.0 * tokens * hidden * inter
 	scores := 2 * pairs * 9 * 64
+	row := 8.0 * tokens * (8*tokens + 1) / 2 // pairs of one row
 	logits := 2.0 * tokens / 2 * vocab * hidden
 	return []operator{
 		{"linear/gate_up", tokens, hidden, 2 * product, 2 * product, func(p *Pass, x mat.Tensor) mat.Tensor { return Linear(p, x, gateUp) }},
@@ -64,6 +65,9 @@ func operators() []operator {
 		{"attention", tokens, 15 * 64, 2 * scores, 5 * scores, func(p *Pass, x mat.Tensor) mat.Tensor { return Attention(p, x, bounds, rope, shape, nil) }},
 		{"attention/MiniLM", 4 * 128, 3 * 384, 4 * 2 * 128 * 128 * 384 * 2, 5 * 4 * 2 * 128 * 128 * 384, func(p *Pass, x mat.Tensor) mat.Tensor {
 			return Attention(p, x, []int{0, 128, 256, 384, 512}, nil, short, nil)
+		}},
+		{"attention/long", 8 * tokens, 15 * 64, 4 * row * 9 * 64, 10 * row * 9 * 64, func(p *Pass, x mat.Tensor) mat.Tensor {
+			return Attention(p, x, []int{0, 8 * tokens}, testRoPE(64), shape, nil)
 		}},
 		{"headloss", tokens, hidden, 2 * logits, 0, func(p *Pass, x mat.Tensor) mat.Tensor {
 			return FusedLinearCrossEntropy(p, x, rows, targets, head, nil, nil, nil)
