@@ -1,8 +1,10 @@
 package model
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/op"
@@ -29,6 +31,24 @@ var windowModels = map[string]struct {
 	"ministral3":  {`"model_type": "ministral3", "rope_parameters": {"rope_type": "yarn", "rope_theta": 100, "factor": 4, "original_max_position_embeddings": 8, "llama_4_scaling_beta": 0.1}`, 4},
 	"no window":   {`"model_type": "mistral", "sliding_window": null`, 0},
 	"gated delta": {`"model_type": "qwen3_5_text", "sliding_window": null, "full_attention_interval": 2, "partial_rotary_factor": 1, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 12, "linear_value_head_dim": 6`, 2},
+}
+
+// TestZeroWindows: a window of no tokens, or no interval between layers, is refused where it counts.
+func TestZeroWindows(t *testing.T) {
+	for name, tt := range windowModels {
+		if _, err := New([]byte(windowed+tt.more+`, "sliding_window": 0}`), Options{}); (err != nil && strings.Contains(err.Error(), "sliding_window is 0")) != (name != "gated delta") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, tt := range [][2]string{{"gemma3_text", "sliding_window_pattern"}, {"cohere2", "sliding_window_pattern"}, {"exaone4", "sliding_window_pattern"}, {"smollm3", "no_rope_layer_interval"}} {
+		_, err := New([]byte(windowed+fmt.Sprintf(`"model_type": %q, %q: 0}`, tt[0], tt[1])), Options{})
+		if err == nil || !strings.Contains(err.Error(), tt[1]+" is 0") {
+			t.Errorf("%s: %v, want that %s is 0", tt[0], err, tt[1])
+		}
+	}
+	if _, err := New([]byte(windowed+`"model_type": "smollm3", "sliding_window": 0}`), Options{}); err != nil {
+		t.Error("smollm3 without use_sliding_window:", err)
+	}
 }
 
 // TestWindowCache generates texts far longer than the window, with a bounded cache and with one that keeps all: the logits have

@@ -46,6 +46,9 @@ func newCohere2(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := c.Complete(); err != nil {
 		return nil, nil, err
 	}
+	if err := positive("sliding_window_pattern", c.SlidingWindowPattern); err != nil {
+		return nil, nil, err
+	}
 	if err := c.complete(c.NumHiddenLayers, everyNth(c.SlidingWindowPattern)); err != nil {
 		return nil, nil, err
 	}

@@ -23,14 +23,14 @@ func newEXAONE4(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
-	n, ok := c.SlidingWindowPattern.(float64)
-	if c.SlidingWindow == nil {
-		n, ok = 0, true
+	slides := func(int) bool { return false }
+	if n, ok := c.SlidingWindowPattern.(float64); c.SlidingWindow != nil && c.LayerTypes == nil {
+		if !ok || n < 1 {
+			return nil, nil, notSupported("config.json: sliding_window_pattern is %v; want a number from 1 on, or layer_types", c.SlidingWindowPattern)
+		}
+		slides = everyNth(int(n))
 	}
-	if !ok && c.LayerTypes == nil {
-		return nil, nil, notSupported("config.json: sliding_window_pattern is %v; want a number, or layer_types", c.SlidingWindowPattern)
-	}
-	if err := c.complete(c.NumHiddenLayers, everyNth(int(n))); err != nil {
+	if err := c.complete(c.NumHiddenLayers, slides); err != nil {
 		return nil, nil, err
 	}
 	return NewDecoder(&c.DecoderConfig, want, func(i int) DecoderLayer {

@@ -32,6 +32,9 @@ func newGemma3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.Decode(c); err != nil {
 		return nil, nil, err
 	}
+	if err := positive("sliding_window_pattern", c.SlidingWindowPattern); err != nil {
+		return nil, nil, err
+	}
 	if err := c.complete2(everyNth(c.SlidingWindowPattern)); err != nil {
 		return nil, nil, err
 	}

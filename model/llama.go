@@ -51,13 +51,16 @@ type llamaConfig struct {
 func (v llamaVariant) new(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	c := &llamaConfig{
 		DecoderConfig:   DecoderConfig{MaxPositionEmbeddings: v.maxPositions, RMSNormEps: 1e-6, HiddenAct: "silu", spans: true},
-		MaxWindowLayers: 28, WindowConfig: WindowConfig{SlidingWindow: new(v.window)},
+		MaxWindowLayers: 28,
 	}
 	if v.kvHeads > 0 {
 		c.NumKeyValueHeads = new(v.kvHeads)
 	}
 	if v.headDim > 0 {
 		c.HeadDim = new(v.headDim)
+	}
+	if v.window > 0 {
+		c.SlidingWindow = new(v.window)
 	}
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err

@@ -34,7 +34,7 @@ type ropeParameters struct {
 	RopeType                      string    `json:"rope_type"`
 	Type                          string    `json:"type"` // an older name of rope_type
 	RopeTheta                     float64   `json:"rope_theta"`
-	Factor                        float64   `json:"factor"`
+	Factor                        *float64  `json:"factor"`
 	AttentionFactor               *float64  `json:"attention_factor"`
 	BetaFast                      float64   `json:"beta_fast"`
 	BetaSlow                      float64   `json:"beta_slow"`

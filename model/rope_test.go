@@ -203,6 +203,7 @@ func TestRopeIsReadOrRefused(t *testing.T) {
 		{"negative base", []any{"rope_theta", -1}, "rope_theta is -1"},
 		{"negative original", []any{"rope_scaling", object{"type": "yarn", "factor": 2, "original_max_position_embeddings": -4}}, "original_max_position_embeddings -4"},
 		{"negative attention factor", []any{"rope_scaling", object{"type": "yarn", "factor": 2, "attention_factor": -1}}, "attention_factor is -1; want more than 0"},
+		{"zero of yarn", []any{"rope_scaling", object{"type": "yarn", "factor": 0}}, "yarn has factor 0"},
 		{"negative yarn", []any{"rope_scaling", object{"type": "yarn", "factor": -2}}, "yarn has factor -2"},
 		{"base 1", []any{"rope_theta", 1, "rope_scaling", object{"type": "yarn", "factor": 2}}, "a base other than 1"},
 		{"few factors", []any{"rope_scaling", object{"type": "longrope", "short_factor": four}}, "short_factor has 2 numbers and long_factor 0; want 2"},

@@ -32,29 +32,35 @@ func frequencies(theta float64, dim int) []float32 {
 
 // wantFactor says that factor is less than 1.
 func (p *ropeParameters) wantFactor() error {
-	if p.Factor < 1 {
-		return fmt.Errorf("factor is %g; want 1 or more", p.Factor)
+	if f := p.factor(0); f < 1 {
+		return fmt.Errorf("factor is %g; want 1 or more", f)
 	}
 	return nil
+}
+
+// factor is the file's factor, or otherwise where it has none.
+func (p *ropeParameters) factor(otherwise float64) float64 {
+	if p.Factor == nil {
+		return otherwise
+	}
+	return *p.Factor
 }
 
 // linear interpolates positions (Chen et al. 2023, arXiv 2306.15595).
 func (p *ropeParameters) linear(r *op.RoPE) error {
 	r.InvFreq = frequencies(p.RopeTheta, p.dim)
 	for i := range r.InvFreq {
-		r.InvFreq[i] /= float32(p.Factor)
+		r.InvFreq[i] /= float32(p.factor(0))
 	}
 	return p.wantFactor()
 }
 
 // proportional rotates the pairs of the first part of a head's frequencies, and leaves the others as they are.
 func (p *ropeParameters) proportional(r *op.RoPE) error {
-	if p.Factor == 0 {
-		p.Factor = 1
-	}
+	p.Factor = new(p.factor(1))
 	r.InvFreq = frequencies(p.RopeTheta, p.headDim)
 	for i := range r.InvFreq {
-		r.InvFreq[i] /= float32(p.Factor)
+		r.InvFreq[i] /= float32(*p.Factor)
 	}
 	clear(r.InvFreq[p.dim/2:])
 	return p.wantFactor()
@@ -69,7 +75,8 @@ func (p *ropeParameters) dynamic(r *op.RoPE) error {
 	r.InvFreq = frequencies(p.RopeTheta, p.dim)
 	r.Original = p.maxPositions
 	r.Long = func(n int) []float32 {
-		grown := p.Factor*float64(n)/float64(p.maxPositions) - (p.Factor - 1)
+		factor := p.factor(0)
+		grown := factor*float64(n)/float64(p.maxPositions) - (factor - 1)
 		return frequencies(p.RopeTheta*math.Pow(grown, float64(p.dim)/float64(p.dim-2)), p.dim)
 	}
 	return p.wantFactor()
@@ -79,19 +86,16 @@ func (p *ropeParameters) dynamic(r *op.RoPE) error {
 func (p *ropeParameters) extended() int {
 	switch p.RopeType {
 	case "dynamic":
-		return int(p.Factor * float64(p.maxPositions))
+		return int(p.factor(0) * float64(p.maxPositions))
 	case "yarn":
-		return int(p.Factor * p.OriginalMaxPositionEmbeddings)
+		return int(p.factor(0) * p.OriginalMaxPositionEmbeddings)
 	}
 	return 0
 }
 
 // ratio is factor, by default how much longer max_position_embeddings is than the original length.
 func (p *ropeParameters) ratio() float64 {
-	if p.Factor == 0 {
-		return float64(p.maxPositions) / p.OriginalMaxPositionEmbeddings
-	}
-	return p.Factor
+	return p.factor(float64(p.maxPositions) / p.OriginalMaxPositionEmbeddings)
 }
 
 // yarn interpolates the low frequencies, keeps the high ones, and blends those between (Peng et al. 2023, arXiv 2309.00071,
@@ -182,7 +186,7 @@ func (p *ropeParameters) longRoPE(r *op.RoPE) error {
 // llama3 is Llama 3.1's scaling (Grattafiori et al. 2024, arXiv 2407.21783): long waves are stretched by factor, short ones
 // stay, and those between are interpolated.
 func (p *ropeParameters) llama3(r *op.RoPE) error {
-	if p.Factor < 1 || p.LowFreqFactor <= 0 || p.HighFreqFactor <= p.LowFreqFactor {
+	if p.factor(0) < 1 || p.LowFreqFactor <= 0 || p.HighFreqFactor <= p.LowFreqFactor {
 		return errors.New("llama3 needs factor ≥ 1 and 0 < low_freq_factor < high_freq_factor")
 	}
 	r.InvFreq = frequencies(p.RopeTheta, p.dim)
@@ -191,10 +195,10 @@ func (p *ropeParameters) llama3(r *op.RoPE) error {
 		wave := 2 * math.Pi / float64(f)
 		switch {
 		case wave > original/p.LowFreqFactor:
-			r.InvFreq[i] = f / float32(p.Factor)
+			r.InvFreq[i] = f / float32(p.factor(0))
 		case wave >= original/p.HighFreqFactor:
 			smooth := float32((original/wave - p.LowFreqFactor) / (p.HighFreqFactor - p.LowFreqFactor))
-			r.InvFreq[i] = (1-smooth)*f/float32(p.Factor) + smooth*f
+			r.InvFreq[i] = (1-smooth)*f/float32(p.factor(0)) + smooth*f
 		}
 	}
 	return nil

@@ -30,6 +30,12 @@ func newSmolLM3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 	if err := config.decodeDecoder(c, &c.DecoderConfig); err != nil {
 		return nil, nil, err
 	}
+	if err := positive("no_rope_layer_interval", c.NoRopeLayerInterval); err != nil {
+		return nil, nil, err
+	}
+	if !c.UseSlidingWindow {
+		c.SlidingWindow = nil
+	}
 	if c.NoRopeLayers == nil {
 		turns := everyNth(c.NoRopeLayerInterval)
 		for i := range c.NumHiddenLayers {
@@ -50,9 +56,7 @@ func newSmolLM3(config *ConfigFile, want head.Config) (Backbone, *Head, error) {
 		if c.NoRopeLayers[i] == 0 {
 			a.RoPE = nil
 		}
-		if c.UseSlidingWindow {
-			a.Window = c.windowOf(i)
-		}
+		a.Window = c.windowOf(i)
 		return &preNormLayer{InputNorm: c.NewNorm(), Attention: a, PostNorm: c.NewNorm(), MLP: c.NewMLP(c.MLPBias)}
 	})
 }

@@ -1,7 +1,9 @@
 package model
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spagotune/spagotune/op"
 )
@@ -36,6 +38,9 @@ func (c *WindowConfig) complete(layers int, slides func(i int) bool) error {
 	if len(c.LayerTypes) != layers {
 		return fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(c.LayerTypes), layers)
 	}
+	if c.SlidingWindow != nil && c.window() == 0 && slices.Contains(c.LayerTypes, slidingAttention) {
+		return errors.New("config.json: sliding_window is 0; want a number of tokens, or null for all")
+	}
 	for _, t := range c.LayerTypes {
 		if t != fullAttention && t != slidingAttention {
 			return notSupported("config.json: layer_types has %q; supported are %s, %s", t, fullAttention, slidingAttention)
@@ -63,9 +68,9 @@ func (c *WindowConfig) windowOf(i int) int {
 	return 0
 }
 
-// everyNth lets each layer but every n-th slide; with n 0 none does.
+// everyNth picks each layer but every n-th.
 func everyNth(n int) func(i int) bool {
-	return func(i int) bool { return n > 0 && (i+1)%n != 0 }
+	return func(i int) bool { return (i+1)%n != 0 }
 }
 
 // ropesByType makes the rotary positions of layers with and without a window. RopeTheta and RopeScaling, and RopeParameters
