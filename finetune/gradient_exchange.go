@@ -54,6 +54,7 @@ func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int
 	if err != nil {
 		return 0, err
 	}
+	s.give()
 	began := time.Now()
 	for rank, nodes := range e.nodes {
 		for _, node := range nodes {

@@ -19,46 +19,68 @@ type gradient []struct {
 // gradientSum adds up gradients along a tree, in the parameters themselves. It keeps buffers for the next step.
 type gradientSum struct {
 	params []model.Param
+	lends  bool // the last term of a sum lies where activations were: a leaf of the tree is one micro-batch
+	bare   bool // the parameters have no buffers
 	free   []gradient
 	spent  time.Duration // in add
 }
 
-// take moves the parameters' gradient out of them; they hold none then.
+// take moves the parameters' gradient, and its buffers, out of them.
 func (s *gradientSum) take() gradient {
-	if len(s.free) == 0 {
-		s.free = append(s.free, make(gradient, len(s.params)))
-	}
-	last := len(s.free) - 1
-	g := s.free[last]
-	s.free = s.free[:last]
+	g := make(gradient, len(s.params))
 	for i, p := range s.params {
-		g[i].values, g[i].has = op.SwapGrad(p.Param, g[i].values, false)
+		g[i].values, g[i].has = op.SwapGrad(p.Param, nil, false)
 	}
+	s.bare = true
 	return g
 }
 
-// add leaves waiting[0] + (waiting[1] + (… + the parameters' gradient)) in the parameters, and gives up the gradients that waited. All of
-// these are added while a block of the sum is in the cache. Gradients begin as zeros that are added to, so none is −0, and one that is
-// missing is the same as zeros.
+// give gives bare parameters buffers that are kept, if there are any: otherwise they make their own.
+func (s *gradientSum) give() {
+	if last := len(s.free) - 1; s.bare && last >= 0 {
+		for i, p := range s.params {
+			op.SwapGrad(p.Param, s.free[last][i].values, false)
+		}
+		s.free = s.free[:last]
+	}
+	s.bare = false
+}
+
+// lend lets bare parameters' next gradient, which add ends, take no memory of its own.
+func (s *gradientSum) lend() {
+	for _, p := range s.params {
+		op.LendGrad(p.Param)
+	}
+	s.bare = false
+}
+
+// add leaves waiting[0] + (waiting[1] + (… + the parameters' gradient)) in the parameters, in the buffers of waiting[0]. All of these are added while a block of the sum is in the cache. Gradients begin as zeros that are added to, so none is −0, and one
+// that is missing is the same as zeros.
 func (s *gradientSum) add(waiting []gradient) {
 	began := time.Now()
 	defer func() { s.spent += time.Since(began) }()
-	terms := make([][]float32, 0, len(waiting))
+	terms := make([][]float32, 0, 1+len(waiting))
 	for i, p := range s.params {
 		terms = terms[:0]
-		for _, g := range slices.Backward(waiting) {
-			switch {
-			case !g[i].has:
-			case p.HasGrad():
+		if p.HasGrad() {
+			terms = append(terms, op.Grad(p.Param).Data)
+		}
+		for k, g := range slices.Backward(waiting) {
+			if k == 0 && len(terms) > 0 && g[i].values == nil {
+				g[i].values, g[i].has = make([]float32, len(terms[0])), true
+			}
+			if g[i].has || k == 0 && len(terms) > 0 {
 				terms = append(terms, g[i].values)
-			default:
-				g[i].values, _ = op.SwapGrad(p.Param, g[i].values, true)
 			}
 			g[i].has = false
 		}
-		if len(terms) > 0 {
-			addAndClear(op.Grad(p.Param).Data, terms)
+		if len(terms) > 1 {
+			addUp(terms)
 		}
+		waiting[0][i].values, _ = op.SwapGrad(p.Param, waiting[0][i].values, len(terms) > 0)
+	}
+	if s.lends {
+		waiting = waiting[1:]
 	}
 	s.free = append(s.free, waiting...)
 }
@@ -66,12 +88,12 @@ func (s *gradientSum) add(waiting []gradient) {
 // addChunk is the number of values that one parallel job adds.
 const addChunk = 1 << 14
 
-// addAndClear adds terms to sum, one after the other, and sets them to zero.
-func addAndClear(sum []float32, terms [][]float32) {
-	tensor.ParallelRanges(len(sum), addChunk, func(a, b int) {
-		for _, term := range terms {
-			vec.Add(sum[a:b], sum[a:b], term[a:b])
-			clear(term[a:b])
+// addUp adds each term to the next, and sets all but the last to zero.
+func addUp(terms [][]float32) {
+	tensor.ParallelRanges(len(terms[0]), addChunk, func(a, b int) {
+		for i, next := range terms[1:] {
+			vec.Add(next[a:b], next[a:b], terms[i][a:b])
+			clear(terms[i][a:b])
 		}
 	})
 }
@@ -85,11 +107,15 @@ func (s *gradientSum) over(t sumTree, node span, run func(i int) error) error {
 // addTo is over with gradients that wait for the sum, see add.
 func (s *gradientSum) addTo(t sumTree, node span, waiting []gradient, run func(i int) error) error {
 	if node.len() == 1 {
-		if err := run(node.from); err != nil {
-			return err
+		if len(waiting) > 0 {
+			defer s.add(waiting)
 		}
-		s.add(waiting)
-		return nil
+		if s.lends && len(waiting) > 0 {
+			s.lend()
+		} else {
+			s.give()
+		}
+		return run(node.from)
 	}
 	left, right := t.halves(node)
 	if err := s.addTo(t, left, nil, run); err != nil {

@@ -12,8 +12,16 @@ import (
 
 // A gradient is the sum along the tree of what the micro-batches add, whatever the buffers hold, also where some have none.
 func TestGradientSum(t *testing.T) {
+	for kept, lends := range map[int]bool{3: false, 2: true} {
+		testGradientSum(t, lends, kept)
+	}
+}
+
+// testGradientSum wants that a number of gradients is kept beside the parameters' own: with it, and with that which is lent, one more than
+// the tree has levels.
+func testGradientSum(t *testing.T, lends bool, kept int) {
 	sizes := []int{3, addChunk + 5}
-	s := gradientSum{}
+	s := gradientSum{lends: lends}
 	for i, n := range sizes {
 		s.params = append(s.params, model.Param{Name: fmt.Sprint("p", i), Param: op.NewParam(make([]float32, n), 1, n)})
 	}
@@ -63,8 +71,8 @@ func TestGradientSum(t *testing.T) {
 			s.params[p].ZeroGrad()
 		}
 	}
-	if len(s.free) != 3 {
-		t.Errorf("%d gradients are kept, want one for each level of the tree", len(s.free))
+	if len(s.free) != kept {
+		t.Errorf("lending %t: %d gradients are kept beside the parameters', want %d", lends, len(s.free), kept)
 	}
 }
 

@@ -146,16 +146,26 @@ func (m *Memory) live() int {
 	return m.Anonymous() - m.Activations - m.Scratch - runtimeBytes - m.Garbage
 }
 
-// AddSums adds, to an estimate, the gradients that wait to be added to others: one for each level of the tree along which those of a
-// step's micro-batches are summed, if the step has batchSize rows of average length.
+// AddSums adds, to an estimate, the gradients that wait to be added to others, one for each level of the tree along which those of a
+// step's micro-batches are summed, if the step has batchSize rows of average length. What is added to them takes as much again, or lies where
+// activations were.
 func (t *Trainer) AddSums(m *Memory, rows []tasks.Features, batchSize int) {
-	all := 0
+	all, trained, largest := 0, 0, 0
+	for _, p := range t.Params {
+		trained, largest = trained+p.Size(), max(largest, p.Size())
+	}
 	for _, r := range rows {
 		all += r.Tokens()
 	}
 	row := all / max(len(rows), 1)
 	step, leaf := row*batchSize, t.leaf*max(t.Options.MaxTokensPerMicroBatch, row)
-	m.Gradients *= 1 + bits.Len(uint(max(0, (step-1)/leaf)))
+	switch levels := bits.Len(uint(max(0, (step-1)/leaf))); {
+	case !t.sum.lends:
+		m.Gradients *= 1 + levels
+	case levels > 0:
+		m.Gradients *= levels
+		m.Activations = max(m.Activations+4*largest, arenaBytes(trained))
+	}
 	m.setGarbage()
 }
 

@@ -107,9 +107,9 @@ func (t *Trainer) setAdapter(a *adapter.Adapter) {
 }
 
 func (t *Trainer) setParams(ps []model.Param) {
-	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps}, 1
+	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps, lends: true}, 1
 	if t.adapter == "" {
-		t.leaf = leafOfAll
+		t.leaf, t.sum.lends = leafOfAll, false
 	}
 	embedding := embeddingsOf(t.Model, t.adapter)
 	t.shards.assign(ps, func(p model.Param) int {

@@ -15,6 +15,8 @@ type leaf struct {
 	grad *mat.Dense[float32]
 	g    tensor.Matrix
 	has  bool
+	lent bool // the next buffer, or that which there is, lies in the memory of passes, at span
+	span span
 }
 
 // NewParam makes a trainable rows×cols parameter over data, which it does not copy.
@@ -50,7 +52,7 @@ func (l *leaf) AccGrad(g mat.Tensor) {
 
 func (l *leaf) buffer() tensor.Matrix {
 	if l.grad == nil {
-		data := make([]float32, len(l.m.Data))
+		data := l.values()
 		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(data))
 		l.g = tensor.View(data, l.m.Rows, l.m.Cols)
 	}
@@ -60,17 +62,39 @@ func (l *leaf) buffer() tensor.Matrix {
 	return l.g
 }
 
+// values is memory for a gradient, with zeros.
+func (l *leaf) values() []float32 {
+	n := len(l.m.Data)
+	if !l.lent {
+		return make([]float32, n)
+	}
+	var data []float32
+	l.span, data = memory.get(n)
+	clear(data)
+	return data
+}
+
 // Data is the matrix of a parameter made by NewParam, for reading and writing.
 func Data(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).m }
 
 // Grad is the gradient of a parameter made by NewParam: zero at first, and summed over passes until ZeroGrad.
 func Grad(p *nn.Param) tensor.Matrix { return p.Matrix.(*leaf).buffer() }
 
-// SwapGrad gives a parameter made by NewParam another gradient, which it does not copy, and returns the one that it had. A
-// gradient without values is none; one with has false is a buffer of zeros.
+// LendGrad lets the gradient of a parameter made by NewParam, which must have no buffer, lie in the memory of passes, where a backward
+// pass frees values while it makes gradients. SwapGrad ends that.
+func LendGrad(p *nn.Param) { p.Matrix.(*leaf).lent = true }
+
+// SwapGrad gives a parameter made by NewParam another gradient, which it does not copy, and returns the one that it had, unless that was
+// lent. A gradient without values is none; one with has false is a buffer of zeros.
 func SwapGrad(p *nn.Param, g []float32, has bool) (old []float32, had bool) {
 	l := p.Matrix.(*leaf)
 	old, had = l.g.Data, l.has
+	if l.lent {
+		if l.grad != nil {
+			memory.put(l.span)
+		}
+		l.lent, old = false, nil
+	}
 	l.grad, l.g, l.has = nil, tensor.Matrix{}, has && g != nil
 	if g != nil {
 		l.grad = mat.NewDense[float32](mat.WithShape(l.m.Rows, l.m.Cols), mat.WithBacking(g))
