@@ -13,6 +13,7 @@ import (
 	"github.com/spagotune/spagotune/internal/folder"
 	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/jsonvalue"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
@@ -37,16 +38,9 @@ func (s *Session) readTokenizer() (*tokenizer.Tokenizer, error) {
 	return NewTokenizerFiles(s.Model.Dir, s.adapterDir).Load()
 }
 
-// vocabularies are the files, one of which every tokenizer has.
-var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm", "spm.model", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken", "cl100k_base.tiktoken"}
-
-// tokenizerFiles are the files of a tokenizer.
-var tokenizerFiles = append([]string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "merges.txt", "target.spm",
-	"target_vocab.json"}, vocabularies...)
-
 // ownTokenizer reports whether the adapter's folder has a file of a tokenizer.
 func (s *Session) ownTokenizer() bool {
-	return s.adapterDir != "" && slices.ContainsFunc(tokenizerFiles, func(name string) bool {
+	return s.adapterDir != "" && slices.ContainsFunc(model.TokenizerFiles(), func(name string) bool {
 		_, err := os.Stat(filepath.Join(s.adapterDir, name))
 		return err == nil
 	})
@@ -61,7 +55,7 @@ func (s *Session) tokenizerDir() string {
 }
 
 func hasVocabulary(adapterDir string) bool {
-	return adapterDir != "" && slices.ContainsFunc(vocabularies, func(name string) bool {
+	return adapterDir != "" && slices.ContainsFunc(model.Vocabularies(), func(name string) bool {
 		_, err := os.Stat(filepath.Join(adapterDir, name))
 		return err == nil
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tokenizer"
 	"github.com/spagotune/spagotune/tokenizer/chat"
 )
@@ -76,7 +77,7 @@ func (f *TokenizerFiles) Load() (*tokenizer.Tokenizer, error) {
 
 // Write writes the files into a folder. Other files of a tokenizer that it has are removed.
 func (f *TokenizerFiles) Write(dir string) error {
-	for _, name := range tokenizerFiles {
+	for _, name := range model.TokenizerFiles() {
 		if err := copyOver(filepath.Join(dir, name), f, name); err != nil {
 			return err
 		}

@@ -21,10 +21,22 @@ import (
 	"github.com/spagotune/spagotune/tensor"
 )
 
+// vocabularies are the files, one of which every tokenizer has.
+var vocabularies = []string{"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm",
+	"spm.model", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken", "cl100k_base.tiktoken"}
+
+// tokenizerFiles are all files that a tokenizer may have.
+var tokenizerFiles = slices.Concat(vocabularies, []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+	"merges.txt", "target.spm", "target_vocab.json"})
+
+// Vocabularies are the names of files, one of which every tokenizer has.
+func Vocabularies() []string { return slices.Clone(vocabularies) }
+
+// TokenizerFiles are the names of all files that a tokenizer may have.
+func TokenizerFiles() []string { return slices.Clone(tokenizerFiles) }
+
 // companions are the files beside the weights that Save copies.
-var companions = []string{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "chat_template.jinja", "tokenizer.model", "spiece.model",
-	"sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "spm.model", "tekken.json", "qwen.tiktoken", "o200k_base.tiktoken", "cl100k_base.tiktoken"}
+var companions = append([]string{"generation_config.json"}, tokenizerFiles...)
 
 // sentenceFiles are those of sentence-transformers, which an embedding model may have in addition.
 var sentenceFiles = []string{modulesFile, "sentence_bert_config.json", promptsFile, poolingFile}
