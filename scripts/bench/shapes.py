@@ -44,6 +44,7 @@ SHAPES = {
     "SmolLM2 1.7B": decoder("llama", 2048, 8192, 24, 32, 32, 49152),
     "Llama 3.2 1B": decoder("llama", 2048, 8192, 16, 32, 8, 128256, head_dim=64),
     "Llama 3.2 3B": decoder("llama", 3072, 8192, 28, 24, 8, 128256, head_dim=128),
+    "Llama 3.1 8B": decoder("llama", 4096, 14336, 32, 32, 8, 128256, head_dim=128, tie_word_embeddings=False),
     "Qwen 2.5 0.5B": decoder("qwen2", 896, 4864, 24, 14, 2, 151936),
     "Qwen 2.5 1.5B": decoder("qwen2", 1536, 8960, 28, 12, 2, 151936),
     "Qwen 2.5 3B": decoder("qwen2", 2048, 11008, 36, 16, 2, 151936),
