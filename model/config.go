@@ -175,9 +175,9 @@ func fewParts(outer string, n int, inner string, each int) error {
 	return nil
 }
 
-// fitsMachine returns an error if weights of the model's own would take more than the machine's memory.
+// fitsMachine returns an error if weights of the model's own, as New stores them, would take more than the machine's memory.
 func (m *Model) fitsMachine() error {
-	values := 0.0
+	values, size := 0.0, 0.0
 	m.Weights(func(w *Weight) {
 		if w.tied == nil {
 			n := 1.0
@@ -185,10 +185,13 @@ func (m *Model) fitsMachine() error {
 				n *= float64(d)
 			}
 			values += n
+			if size += 4 * n; m.Options.inBF16(w) {
+				size -= 2 * n
+			}
 		}
 	})
-	if most := process.Memory(); most > 0 && 4*values > float64(most) {
-		return fmt.Errorf("config.json: the model has %.3g parameters, which take %.3g GiB; this machine has %.3g", values, 4*values/(1<<30), float64(most)/(1<<30))
+	if most := process.Memory(); most > 0 && size > float64(most) {
+		return fmt.Errorf("config.json: the model has %.3g parameters, which take %.3g GiB; this machine has %.3g", values, size/(1<<30), float64(most)/(1<<30))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
+	"github.com/spagotune/spagotune/internal/process"
 )
 
 // TestUnknownKeys: a key is refused where it is known to change the computation, and noted otherwise.
@@ -138,6 +139,26 @@ func TestSizesAreChecked(t *testing.T) {
 	} {
 		if _, err := New([]byte(c.config), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.config, err, c.want)
+		}
+	}
+}
+
+// TestBF16TakesHalf: a model that does not fit the machine in float32 may fit in bfloat16.
+func TestBF16TakesHalf(t *testing.T) {
+	const vocab = 1 << 24
+	hidden := process.Memory() * 3 / 2 / (4 * vocab) &^ 7
+	if hidden == 0 {
+		t.Skip("the machine's memory is not known, or less than 512 MiB")
+	}
+	config := fmt.Sprintf(`{"model_type": "llama", "vocab_size": %d, "hidden_size": %d, "intermediate_size": 8, "num_attention_heads": 4, "num_hidden_layers": 1,
+		"max_position_embeddings": 64, "tie_word_embeddings": true}`, vocab, hidden)
+	for _, bf16 := range []bool{false, true} {
+		m, err := build([]byte(config), Options{BF16: bf16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.fitsMachine(); (err == nil) != bf16 {
+			t.Errorf("bfloat16 %t: %v", bf16, err)
 		}
 	}
 }

@@ -182,7 +182,7 @@ func New(config []byte, o Options) (*Model, error) {
 		i++
 		switch r := newRand(o.Seed, i); {
 		case w.tied != nil || w.computed:
-		case o.BF16 && len(w.Shape) == 2:
+		case o.inBF16(w):
 			draw = append(draw, func() { w.randomizeBF16(r, deviation) })
 		default:
 			draw = append(draw, func() { w.randomize(r, deviation) })

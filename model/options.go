@@ -27,3 +27,6 @@ type Options struct {
 	// BF16 lets New store the matrices in bfloat16, in half the memory of float32. Vectors are float32.
 	BF16 bool
 }
+
+// inBF16 says whether New stores a weight in bfloat16.
+func (o Options) inBF16(w *Weight) bool { return o.BF16 && len(w.Shape) == 2 }
