@@ -78,7 +78,6 @@ func (e *gradientExchange) over(s *gradientSum, losses []float64, run func(i int
 	for _, g := range own {
 		for i := range g {
 			clear(g[i].values)
-			g[i].has = false
 		}
 	}
 	s.free = append(s.free, own...)

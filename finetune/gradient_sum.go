@@ -54,8 +54,9 @@ func (s *gradientSum) lend() {
 	s.bare = false
 }
 
-// add leaves waiting[0] + (waiting[1] + (… + the parameters' gradient)) in the parameters, in the buffers of waiting[0]. All of these are added while a block of the sum is in the cache. Gradients begin as zeros that are added to, so none is −0, and one
-// that is missing is the same as zeros.
+// add leaves waiting[0] + (waiting[1] + (… + the parameters' gradient)) in the parameters, in the buffers of waiting[0].
+// All of these are added while a block of the sum is in the cache. Gradients begin as zeros that are added to, so none is −0, and one that is
+// missing is the same as zeros.
 func (s *gradientSum) add(waiting []gradient) {
 	began := time.Now()
 	defer func() { s.spent += time.Since(began) }()
@@ -65,19 +66,20 @@ func (s *gradientSum) add(waiting []gradient) {
 		if p.HasGrad() {
 			terms = append(terms, op.Grad(p.Param).Data)
 		}
-		for k, g := range slices.Backward(waiting) {
-			if k == 0 && len(terms) > 0 && g[i].values == nil {
-				g[i].values, g[i].has = make([]float32, len(terms[0])), true
-			}
-			if g[i].has || k == 0 && len(terms) > 0 {
+		for _, g := range slices.Backward(waiting[1:]) {
+			if g[i].has {
 				terms = append(terms, g[i].values)
 			}
-			g[i].has = false
 		}
-		if len(terms) > 1 {
-			addUp(terms)
+		sum := &waiting[0][i]
+		if len(terms) > 0 {
+			if sum.values == nil {
+				sum.values = make([]float32, len(terms[0]))
+			}
+			addUp(append(terms, sum.values))
+			sum.has = true
 		}
-		waiting[0][i].values, _ = op.SwapGrad(p.Param, waiting[0][i].values, len(terms) > 0)
+		sum.values, _ = op.SwapGrad(p.Param, sum.values, sum.has)
 	}
 	if s.lends {
 		waiting = waiting[1:]

@@ -150,9 +150,9 @@ func (m *Memory) live() int {
 // step's micro-batches are summed, if the step has batchSize rows of average length. What is added to them takes as much again, or lies where
 // activations were.
 func (t *Trainer) AddSums(m *Memory, rows []tasks.Features, batchSize int) {
-	all, trained, largest := 0, 0, 0
+	all, largest := 0, 0
 	for _, p := range t.Params {
-		trained, largest = trained+p.Size(), max(largest, p.Size())
+		largest = max(largest, p.Size())
 	}
 	for _, r := range rows {
 		all += r.Tokens()
@@ -163,8 +163,8 @@ func (t *Trainer) AddSums(m *Memory, rows []tasks.Features, batchSize int) {
 	case !t.sum.lends:
 		m.Gradients *= 1 + levels
 	case levels > 0:
+		m.Activations = max(m.Activations+4*largest, arenaBytes(m.Gradients/4))
 		m.Gradients *= levels
-		m.Activations = max(m.Activations+4*largest, arenaBytes(trained))
 	}
 	m.setGarbage()
 }

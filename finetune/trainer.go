@@ -107,10 +107,11 @@ func (t *Trainer) setAdapter(a *adapter.Adapter) {
 }
 
 func (t *Trainer) setParams(ps []model.Param) {
-	t.Params, t.sum, t.leaf = ps, gradientSum{params: ps, lends: true}, 1
+	t.Params, t.leaf = ps, 1
 	if t.adapter == "" {
-		t.leaf, t.sum.lends = leafOfAll, false
+		t.leaf = leafOfAll
 	}
+	t.sum = gradientSum{params: ps, lends: t.leaf == 1}
 	embedding := embeddingsOf(t.Model, t.adapter)
 	t.shards.assign(ps, func(p model.Param) int {
 		m := op.Data(p.Param)

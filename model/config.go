@@ -185,8 +185,10 @@ func (m *Model) fitsMachine() error {
 				n *= float64(d)
 			}
 			values += n
-			if size += 4 * n; m.Options.inBF16(w) {
-				size -= 2 * n
+			if m.Options.inBF16(w) {
+				size += 2 * n
+			} else {
+				size += 4 * n
 			}
 		}
 	})
