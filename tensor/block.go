@@ -73,6 +73,9 @@ func (p *product) run(l cpu.Level, f form, c Matrix, a, b operand, beta float32)
 func cutK(f form, g *geometry, k int) (kc, blocks int) {
 	k = ceil(k, f.values())
 	blocks = ceil(k, g.kc)
+	if k <= g.kc+g.kc/4 { // a second block would be short, and read and write all of C again
+		blocks = 1
+	}
 	align := kAlign
 	if blocks > 1 {
 		align = cutAlign / f.values()

@@ -28,7 +28,7 @@ type geometry struct {
 	mr    int // rows of C in a tile
 	nr    int // columns of C in a tile: the width of a panel of B
 	lanes int // floats in a vector: the width of a panel of A (mr, padded), and what packing takes at a time
-	kc    int // most k in a panel
+	kc    int // most k in a panel; a quarter more where k has one panel
 	nb    int // most columns of a job: its panels of B stay in the L2 cache
 }
 
