@@ -42,6 +42,9 @@ func DecodeWith(ctx context.Context, m *model.Model, adapter string, prompts, to
 	case newTokens < 2 || tokens < 1 || tokens+newTokens > maxLength:
 		return nil, fmt.Errorf("bench: a prompt of %d tokens and %d new ones; want 1 or more and 2 or more, together up to %d, the model's length", tokens, newTokens, maxLength)
 	}
+	if _, err := countRows("passes", 0, prompts, tokens+newTokens); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	r := &DecodeResult{Prompts: prompts, Tokens: prompts * tokens, NewTokens: prompts * newTokens, Threads: tensor.Threads()}
 	var ids [][]int32
 	for _, row := range randomRows(m, prompts, tokens) {

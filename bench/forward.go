@@ -29,7 +29,11 @@ func Forward(ctx context.Context, m *model.Model, batch, tokens, passes int) (*F
 	if batch < 1 || passes < 1 || tokens < 1 || tokens > m.Config().MaxPositionEmbeddings {
 		return nil, fmt.Errorf("bench: %d passes of %d rows of %d tokens; want 1 or more each, and up to %d tokens", passes, batch, tokens, m.Config().MaxPositionEmbeddings)
 	}
-	rows := randomRows(m, batch*(passes+1), tokens)
+	n, err := countRows("passes", passes, batch, tokens)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	rows := randomRows(m, n, tokens)
 	for i := range rows {
 		rows[i].PairStart = 0
 	}

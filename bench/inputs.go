@@ -13,6 +13,17 @@ import (
 	"github.com/spagotune/spagotune/tokenizer"
 )
 
+// mostTokens is the most that all rows of a measurement have, which are drawn before it: 4 bytes each, and as many as 64 for a row.
+const mostTokens = 1 << 28
+
+// countRows returns the number of rows of passes and one more.
+func countRows(what string, passes, batch, tokens int) (int, error) {
+	if most := mostTokens / max(tokens, 64); batch > most || passes >= most/batch {
+		return 0, fmt.Errorf("%d + 1 %s of %d rows; want up to %d rows in all", passes, what, batch, most)
+	}
+	return batch * (passes + 1), nil
+}
+
 // randomRows returns n rows of random tokens, with ids from 3 to 39,999 (or the end of the vocabulary). A language
 // model is scored on all tokens, a classifier on random labels.
 func randomRows(m *model.Model, n, tokens int) []tasks.Features {
@@ -53,7 +64,10 @@ func randomRows(m *model.Model, n, tokens int) []tasks.Features {
 
 // trainRows returns the rows of all steps: the first ones of the task's training data, or random ones.
 func trainRows(m *model.Model, tok *tokenizer.Tokenizer, task tasks.Task, o Options) ([]tasks.Features, error) {
-	need := o.Batch * (o.Steps + 1)
+	need, err := countRows("steps", o.Steps, o.Batch, o.Dense)
+	if err != nil {
+		return nil, err
+	}
 	var rows []tasks.Features
 	if o.Dense > 0 {
 		return randomRows(m, need, o.Dense), nil

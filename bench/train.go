@@ -14,6 +14,7 @@ import (
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/process"
 	"github.com/spagotune/spagotune/internal/suggest"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/op"
 	"github.com/spagotune/spagotune/optim"
@@ -82,12 +83,16 @@ type Result struct {
 	Memory          finetune.Memory `json:"memory"`
 	ActivationBytes int             `json:"activation_bytes"`
 
-	Method    string `json:"method"`
-	BF16      bool   `json:"bf16"`
-	Trainable int    `json:"trainable_parameters"`
-	Tokens    int    `json:"tokens"`
-	Scored    int    `json:"scored_tokens"`
-	Threads   int    `json:"threads"`
+	Method string `json:"method"`
+	BF16   bool   `json:"bf16"`
+	// Optim, GradientCheckpointing and MaxTokensPerMicroBatch are what was used of Options.
+	Optim                  string `json:"optim"`
+	GradientCheckpointing  string `json:"gradient_checkpointing"`
+	MaxTokensPerMicroBatch int    `json:"slice_tokens"`
+	Trainable              int    `json:"trainable_parameters"`
+	Tokens                 int    `json:"tokens"`
+	Scored                 int    `json:"scored_tokens"`
+	Threads                int    `json:"threads"`
 }
 
 // OperatorTime is the time spent in one kind of operator, and its share of the timed steps.
@@ -143,6 +148,10 @@ func (o *Options) check(m *model.Model) error {
 		return fmt.Errorf("batch is %d; want 1 or more", o.Batch)
 	case o.Steps < 1:
 		return fmt.Errorf("steps is %d; want 1 or more", o.Steps)
+	case o.R < 0:
+		return fmt.Errorf("r is %d; want 1 or more, or 0 (8)", o.R)
+	case o.MaxTokensPerMicroBatch < 0:
+		return fmt.Errorf("slice_tokens is %d; want 0 (by the model) or more", o.MaxTokensPerMicroBatch)
 	case o.Dense != 0 && (o.Dense < 2 || o.Dense > m.Config().MaxPositionEmbeddings):
 		return fmt.Errorf("dense is %d; want 2 to %d, the model's length", o.Dense, m.Config().MaxPositionEmbeddings)
 	case !slices.Contains([]string{"", "none", "block"}, o.GradientCheckpointing):
@@ -163,7 +172,8 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Method: o.Method, BF16: o.BF16, Threads: tensor.Threads()}
+	r := &Result{Method: o.Method, BF16: o.BF16, Optim: cmp.Or(o.Optim, optim.Default), GradientCheckpointing: cmp.Or(o.GradientCheckpointing, "none"),
+		MaxTokensPerMicroBatch: t.Options.MaxTokensPerMicroBatch, Threads: tensor.Threads()}
 	for _, p := range t.Params {
 		r.Trainable += p.Size()
 	}
@@ -176,6 +186,10 @@ func train(ctx context.Context, m *model.Model, tok *tokenizer.Tokenizer, task t
 	}
 	r.Memory = t.EstimateMemory(tokens, t.Options.Checkpointing)
 	t.AddSums(&r.Memory, rows, o.Batch)
+	if most := process.Memory(); most > 0 && r.Memory.Total() > most {
+		return nil, fmt.Errorf("about %d MiB of memory are expected at the peak, and there are %d; want fewer or shorter rows, smaller micro-batches (slice_tokens) or gradient_checkpointing",
+			wording.MiB(r.Memory.Total()), wording.MiB(most))
+	}
 	op.ResetPeak()
 	if err := r.runSteps(ctx, t, rows, o); err != nil {
 		return nil, err

@@ -44,18 +44,23 @@ func (r *run) checkArithmetic() error {
 // worthwhile is by how much bfloat16 must be ahead of float32 for the log to name it. Two measurements of one peak differ by less.
 const worthwhile = 1.1
 
-// logArithmetic says what bf16: true brings on this processor, where it would bring something or is set; its products are done
-// times as fast as float32's.
-func (r *run) logArithmetic(times float64) {
-	log := r.options.Log.Info().Str("kernel", kernel(r.config.Train.arithmetic()))
-	slow := times < worthwhile
-	switch {
-	case slow && r.config.Train.BF16:
-		log.Msg("bf16: true brings no speed here: this processor does not multiply bfloat16 faster than float32; factors are rounded all the same")
+// bf16Note says what bf16: true brings on a processor where its products are done times as fast as float32's, see
+// tensor.SpeedupBF16. It is empty where bf16 is not set and would bring nothing.
+func bf16Note(bf16 bool, times float64) string {
+	switch slow := times < worthwhile; {
+	case slow && bf16:
+		return "bf16: true brings no speed here: this processor does not multiply bfloat16 faster than float32; factors are rounded all the same"
 	case slow:
-	case r.config.Train.BF16:
-		log.Msgf("bf16: true: products of bfloat16, for which this processor does up to %.1f times as many multiply-adds a second as for float32", times)
-	default:
-		log.Msgf("products are exact float32; bf16: true would round their factors to bfloat16, for which this processor does up to %.1f times as many multiply-adds a second (%s)", times, cpu.UsedUnit)
+		return ""
+	case bf16:
+		return fmt.Sprintf("bf16: true: products of bfloat16, for which this processor does up to %.1f times as many multiply-adds a second as for float32", times)
+	}
+	return fmt.Sprintf("products are exact float32; bf16: true would round their factors to bfloat16, for which this processor does up to %.1f times as many multiply-adds a second (%s)", times, cpu.UsedUnit)
+}
+
+// logArithmetic logs bf16Note.
+func (r *run) logArithmetic(times float64) {
+	if note := bf16Note(r.config.Train.BF16, times); note != "" {
+		r.options.Log.Info().Str("kernel", kernel(r.config.Train.arithmetic())).Msg(note)
 	}
 }

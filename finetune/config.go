@@ -366,7 +366,11 @@ func (c *Config) checkRanges() error {
 		{"max_length", float64(c.Task.MaxLength), 0, 1e9, "0 or more"},
 	} {
 		if math.IsNaN(k.v) || k.v < k.min || k.v > k.max {
-			return fmt.Errorf("%s is %g; want %s", k.key, k.v, k.want)
+			most := ""
+			if k.v > k.max && k.max >= 1e3 { // the others name their bound
+				most = fmt.Sprintf(", and %g at most", k.max)
+			}
+			return fmt.Errorf("%s is %.16g; want %s%s", k.key, k.v, k.want, most)
 		}
 	}
 	return nil

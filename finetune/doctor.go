@@ -206,9 +206,12 @@ func (d *doctor) tokenizer() (string, error) {
 }
 
 func (d *doctor) arithmetic() (string, error) {
-	d.run.logArithmetic(tensor.SpeedupBF16())
 	name := d.run.config.Train.arithmetic()
-	return fmt.Sprintf("%s, kernel %s, %d threads", name, kernel(name), tensor.Threads()), nil
+	result := fmt.Sprintf("%s, kernel %s, %d threads", name, kernel(name), tensor.Threads())
+	if note := bf16Note(d.run.config.Train.BF16, tensor.SpeedupBF16()); note != "" {
+		result += "; " + note
+	}
+	return result, nil
 }
 
 func (d *doctor) data() (string, error) {

@@ -78,6 +78,8 @@ func TestOptimKeys(t *testing.T) {
 		"optim: sgdd":                                     `optim is "sgdd"; did you mean sgd?`,
 		"optim: adafactor\noptim_args: momentum=0.9":      "adafactor has no settings of its own",
 		"optim: sgd\noptim_args: nesterov=true":           "it needs a momentum",
+		"optim: sgd\noptim_args: dampening=0.1":           "dampening has no effect without a momentum",
+		"optim: sgd\nslice_tokens: 9999999999999":         "slice_tokens is 9999999999999; want 0 (by the model) or more, and 1e+09 at most",
 		"optimizer: adamw_8bit":                           "write optim",
 		"optim: sgd\noptim_args: momentum=0.9,nestrov=on": "did you mean nesterov?",
 	} {

@@ -10,6 +10,7 @@ func init() {
 	Register("sgd", func(_ Settings, args *Args) Rule {
 		o := SGD{Momentum: args.Float("momentum"), Dampening: args.Float("dampening"), Nesterov: args.Bool("nesterov")}
 		args.Require(!o.Nesterov || o.Momentum > 0 && o.Dampening == 0, "nesterov is true; it needs a momentum, and no dampening")
+		args.Require(o.Momentum > 0 || o.Dampening == 0, "dampening has no effect without a momentum; leave it out, or add one")
 		return o
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,16 +25,16 @@ type benchCmd struct {
 	Model                 string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\"."`
 	RandomModel           string   `placeholder:"FILE" help:"Instead of --model: measure a model of the shape in a config.json, with random weights stored in bfloat16. Needs --dense, --decode or --forward."`
 	Data                  string   `hub:"data" placeholder:"PATH" help:"Training data: a path, or org/name[:config/split] on the Hub. Rows are used in their order."`
-	Task                  string   `default:"math" placeholder:"NAME" help:"Task of the data. Default ${default}."`
+	Task                  string   `placeholder:"NAME" help:"Task of the data. Default math."`
 	Set                   []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated. Here math has form=raw by default."`
 	Dense                 int      `placeholder:"LENGTH" help:"Train on rows of LENGTH random tokens instead of data. All tokens are scored."`
 	Method                string   `default:"mora" placeholder:"NAME" help:"Method: ${methods}; moraK for MoRA with mora_type K; or full. Default ${default}."`
 	Batch                 int      `default:"4" placeholder:"N" help:"Rows per step. Default ${default}."`
 	Steps                 int      `default:"5" placeholder:"N" help:"Number of timed steps. One more step runs before them. Default ${default}."`
-	GradientCheckpointing string   `default:"none" placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default ${default}."`
+	GradientCheckpointing string   `placeholder:"MODE" help:"none, or block to recompute every layer in the backward pass, which saves memory. Default none."`
 	BF16                  bool     `name:"bf16" help:"Round the factors of matrix products to bfloat16, as bf16: true does in a recipe."`
 	Optim                 string   `placeholder:"NAME" help:"Optimizer, by Trainer's name. Default adamw_torch."`
-	SliceTokens           int      `placeholder:"N" help:"Tokens of a micro-batch, as slice_tokens in a recipe. Default: by the model."`
+	SliceTokens           int      `placeholder:"N" help:"Tokens of a micro-batch, as slice_tokens in a recipe. Default 0: by the model."`
 	R                     int      `name:"r" default:"8" placeholder:"N" help:"Rank r of the adapter. Default ${default}."`
 	Prepack               bool     `help:"Keep frozen matrices packed, as prepack: true does in a recipe."`
 	Decode                int      `placeholder:"N" help:"Measure generation instead of training: N new tokens for each of --prompts prompts of --prompt-tokens tokens."`
@@ -92,8 +93,6 @@ func (c *benchCmd) Run(g *globals) error {
 		if tok, task, err = c.load(m); err != nil {
 			return err
 		}
-	} else if c.Data != "" {
-		return errors.New("bench: --dense needs no data; leave out --data")
 	}
 	r, err := bench.Train(g.Ctx, m, tok, task, bench.Options{Method: c.Method, R: c.R, Batch: c.Batch, Steps: c.Steps,
 		Dense: c.Dense, GradientCheckpointing: c.GradientCheckpointing, Profile: c.Profile, BF16: c.BF16,
@@ -113,30 +112,58 @@ func (c *benchCmd) Run(g *globals) error {
 
 // open checks which flags are used together, and opens the model.
 func (c *benchCmd) open(g *globals) (*model.Model, error) {
-	switch {
-	case (c.Model == "") == (c.RandomModel == ""):
+	if (c.Model == "") == (c.RandomModel == "") {
 		return nil, errors.New("bench: name a model with either --model or --random-model")
-	case c.Adapter != "" && c.Decode == 0:
-		return nil, errors.New("bench: --adapter goes with --decode; training makes an adapter of its own, see --method")
-	case c.Prepack && c.Sweep != "":
-		return nil, errors.New("bench: --sweep measures without --prepack; leave it out")
-	case c.BF16 && (c.Decode > 0 || c.Forward > 0):
-		return nil, errors.New("bench: --bf16 is for training; --decode and --forward measure float32")
-	case (c.Dense > 0 || c.Optim != "") && (c.Decode > 0 || c.Forward > 0):
-		return nil, errors.New("bench: --dense and --optim are for training; leave them out with --decode or --forward")
-	case c.RandomModel == "":
+	}
+	if err := c.checkFlags(); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if c.RandomModel == "" {
 		return bench.LoadModel(g.Ctx, c.Model)
-	case c.Sweep != "":
-		return nil, errors.New("bench: --sweep needs --model")
-	case c.Dense == 0 && c.Decode == 0 && c.Forward == 0:
-		return nil, errors.New("bench: --random-model has no tokenizer to read data with; add --dense, --decode or --forward")
 	}
 	return bench.RandomModel(g.Ctx, c.RandomModel)
 }
 
+// checkFlags returns an error where a flag has no effect beside the others, or no value that can be measured.
+func (c *benchCmd) checkFlags() error {
+	data := c.Data != "" || c.Task != "" || len(c.Set) > 0
+	var what []string // is measured
+	for _, mode := range []struct {
+		flag  string
+		given bool
+	}{{"--data, --task and --set", data}, {"--dense", c.Dense != 0}, {"--decode", c.Decode != 0}, {"--forward", c.Forward != 0}, {"--sweep", c.Sweep != ""}} {
+		if mode.given {
+			what = append(what, mode.flag)
+		}
+	}
+	training := c.Decode == 0 && c.Forward == 0
+	switch {
+	case c.Dense < 0 || c.Decode < 0 || c.Forward < 0:
+		return fmt.Errorf("--dense is %d, --decode %d and --forward %d; want 1 or more, and one of them", c.Dense, c.Decode, c.Forward)
+	case c.R < 1:
+		return fmt.Errorf("--r is %d; want 1 or more", c.R)
+	case len(what) > 1:
+		return fmt.Errorf("%s measure different things; leave out all but one", strings.Join(what, " and "))
+	case c.Adapter != "" && c.Decode == 0:
+		return errors.New("--adapter goes with --decode; training makes an adapter of its own, see --method")
+	case !training && (c.BF16 || c.Optim != "" || c.SliceTokens != 0 || c.GradientCheckpointing != "" || c.Profile):
+		return fmt.Errorf("--bf16, --optim, --slice-tokens, --gradient-checkpointing and --profile are for training; leave them out with %s", what[0])
+	case c.Sweep != "" && (c.Prepack || c.Profile || c.JSON):
+		return errors.New("--sweep measures without --prepack and --profile, and prints no JSON; leave them out")
+	case c.Sweep != "" && c.RandomModel != "":
+		return errors.New("--sweep needs --model")
+	case c.RandomModel != "" && (data || len(what) == 0):
+		return errors.New("--random-model has no tokenizer to read data with; add --dense, --decode or --forward")
+	case len(what) == 0:
+		return errors.New("there is nothing to train on; add --data FILE or --dense LENGTH, or measure --decode N, --forward LENGTH or --sweep DIR")
+	}
+	return nil
+}
+
 // printTraining prints what a training measurement found.
 func (c *benchCmd) printTraining(g *globals, r *bench.Result) {
-	g.printf("%s, %d trainable parameters, %d threads, %d steps of %d rows\n", r.Method, r.Trainable, r.Threads, c.Steps, c.Batch)
+	g.printf("%s, %s, %d trainable parameters, %d threads, %d steps of %d rows, micro-batches of %d tokens, checkpointing %s\n", r.Method, r.Optim, r.Trainable, r.Threads, c.Steps, c.Batch,
+		r.MaxTokensPerMicroBatch, r.GradientCheckpointing)
 	g.printf("tokens per second  %.1f (%d tokens, %d scored)\n", r.TokensPerSecond, r.Tokens, r.Scored)
 	g.printf("step seconds       %.3f to %.3f\n", slices.Min(r.StepSeconds), slices.Max(r.StepSeconds))
 	if r.CPUSeconds > 0 {
@@ -206,6 +233,13 @@ func (c *benchCmd) sweep(g *globals) error {
 		if c.BF16 {
 			cmd.Args = append(cmd.Args, "--bf16")
 		}
+		if c.Optim != "" {
+			cmd.Args = append(cmd.Args, "--optim", c.Optim)
+		}
+		if c.GradientCheckpointing != "" {
+			cmd.Args = append(cmd.Args, "--gradient-checkpointing", c.GradientCheckpointing)
+		}
+		cmd.Args = append(cmd.Args, "--slice-tokens", strconv.Itoa(c.SliceTokens))
 		cmd.Stderr = g.Stderr
 		out, err := cmd.Output()
 		if err != nil {
@@ -244,12 +278,13 @@ func printProfile(g *globals, r *bench.Result) {
 
 // load loads the tokenizer and the task.
 func (c *benchCmd) load(m *model.Model) (*tokenizer.Tokenizer, tasks.Task, error) {
+	name := cmp.Or(c.Task, "math")
 	settings := c.Set
 	hasForm := slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "form=") })
-	if c.Task == "math" && !hasForm {
+	if name == "math" && !hasForm {
 		settings = append([]string{"form=raw"}, settings...)
 	}
-	task, err := evaluate.Task(c.Task, tasks.Train, c.Data, settings)
+	task, err := evaluate.Task(name, tasks.Train, c.Data, settings)
 	if err != nil {
 		return nil, nil, err
 	}

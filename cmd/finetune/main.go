@@ -133,10 +133,12 @@ type threadsFlag struct {
 	Threads int `placeholder:"N" help:"Number of threads. 0 means all processors, or this rank's share of them."`
 }
 
+const maxThreads = 1024
+
 // apply sets the number of threads.
 func (t threadsFlag) apply() error {
-	if t.Threads < 0 {
-		return fmt.Errorf("--threads is %d; want 0 (all processors) or more", t.Threads)
+	if t.Threads < 0 || t.Threads > maxThreads {
+		return fmt.Errorf("--threads is %d; want 0 (all processors) to %d", t.Threads, maxThreads)
 	}
 	n := t.Threads
 	if n > 0 {
