@@ -193,19 +193,9 @@ func (d *dora) GradOutput(x, y, gy tensor.Matrix) {
 	if op.RequiresGrad(d.m) {
 		d.magnitudeGrad(x, y, gy)
 	}
-	if !op.RequiresGrad(d.low.a) && !op.RequiresGrad(d.low.b) {
-		return
-	}
-	g := take(gy.Rows, gy.Cols)
-	defer g.give()
 	factors := d.factors()
 	defer factors.give()
-	byRows(gy.Rows, gy.Cols, func(from, to int) {
-		for t := from; t < to; t++ {
-			vec.Mul(g.Row(t), gy.Row(t), factors.Data)
-		}
-	})
-	d.low.Grad(x, g.Matrix)
+	d.low.gradFactors(x, gy, factors.Data)
 }
 
 // small is the factor below which y says too little about V·x: there the gradient is computed from V itself.

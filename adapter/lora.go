@@ -240,10 +240,22 @@ func (l *lora) SpectrumFactors(_, _ int) []*mat.Dense {
 // Grad implements model.Adapter: dB += gyᵀ·(s·x·Aᵀ), dA += (s·gy·B)ᵀ·x, and for a bias db += s·Σ gy. It computes dBᵀ = s·(A·xᵀ)·gy, in which the
 // narrow matrices are operands of few rows, so that no kernel packs x and gy.
 func (l *lora) Grad(x, gy tensor.Matrix) {
-	a, b := op.Data(l.a), op.Data(l.b)
 	if l.bias != nil && op.RequiresGrad(l.bias) {
 		for t := range gy.Rows {
 			vec.Axpy(op.Grad(l.bias).Data, l.scale, gy.Row(t))
+		}
+	}
+	l.gradFactors(x, gy, nil)
+}
+
+// gradFactors adds the gradients of A and B for a gy whose column i is scaled by factors[i], if there are any.
+func (l *lora) gradFactors(x, gy tensor.Matrix, factors []float32) {
+	a, b := op.Data(l.a), op.Data(l.b)
+	scale := func(m tensor.Matrix) { // [r, out]
+		for k := range m.Rows {
+			if factors != nil {
+				vec.Mul(m.Row(k), m.Row(k), factors)
+			}
 		}
 	}
 	tensor.Parallel(2, func(i int) {
@@ -252,12 +264,14 @@ func (l *lora) Grad(x, gy tensor.Matrix) {
 			d := take(a.Rows, gy.Cols)
 			defer d.give()
 			l.narrow(d.Matrix, a, x, gy, 0)
+			scale(d.Matrix)
 			addTransposed(op.Grad(l.b), d.Matrix)
 		case i == 1 && op.RequiresGrad(l.a):
 			bt := take(b.Cols, b.Rows)
 			defer bt.give()
 			clear(bt.Data)
 			addTransposed(bt.Matrix, b)
+			scale(bt.Matrix)
 			l.narrow(op.Grad(l.a), bt.Matrix, gy, x, 1)
 		}
 	})

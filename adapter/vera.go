@@ -200,10 +200,8 @@ func (v *vera) down(x tensor.Matrix) *scratch {
 
 // up is (gy∘b)·B, [tokens, r].
 func (v *vera) up(gy tensor.Matrix) *scratch {
-	s := byColumns(gy, op.Data(v.lambdaB).Data)
-	defer s.give()
 	g := take(gy.Rows, v.a.Rows)
-	tensor.NN(g.Matrix, s.Matrix, v.projection, 0)
+	tensor.NN(g.Matrix, gy, v.scaled(), 0)
 	return g
 }
 
@@ -216,26 +214,33 @@ func byColumns(m tensor.Matrix, s []float32) *scratch {
 	return p
 }
 
-// Forward adds x·ΔWᵀ to y.
-func (v *vera) Forward(y, x tensor.Matrix) {
-	p := v.before(x)
-	defer p.give()
-	b := op.Data(v.lambdaB).Data
-	for t := range y.Rows {
-		vec.Mul(p.Row(t), p.Row(t), b)
-		vec.Add(y.Row(t), y.Row(t), p.Row(t))
+// rowsScaled is a matrix with row i scaled by s[i].
+type rowsScaled struct {
+	tensor.Matrix
+	s []float32
+}
+
+func (m rowsScaled) Block(dst []float32, ld, i, j, rows, cols int) {
+	for r := range rows {
+		vec.Scale(dst[r*ld:r*ld+cols], m.s[i+r], m.Row(i + r)[j:j+cols])
 	}
 }
 
-// before is ((x·Aᵀ)∘d)·Bᵀ, which is x·ΔWᵀ without b.
-func (v *vera) before(x tensor.Matrix) *scratch {
+// scaled is diag(b)·B.
+func (v *vera) scaled() rowsScaled { return rowsScaled{v.projection, op.Data(v.lambdaB).Data} }
+
+// middle is (x·Aᵀ)∘d, [tokens, r].
+func (v *vera) middle(x tensor.Matrix) *scratch {
 	h := v.down(x)
 	defer h.give()
-	s := byColumns(h.Matrix, op.Data(v.lambdaD).Data)
-	defer s.give()
-	p := take(x.Rows, v.projection.Rows)
-	tensor.NT(p.Matrix, s.Matrix, v.projection, 0)
-	return p
+	return byColumns(h.Matrix, op.Data(v.lambdaD).Data)
+}
+
+// Forward adds x·ΔWᵀ to y.
+func (v *vera) Forward(y, x tensor.Matrix) {
+	h := v.middle(x)
+	defer h.give()
+	tensor.NT(y, h.Matrix, v.scaled(), 1)
 }
 
 // Backward adds gy·ΔW to dx.
@@ -250,18 +255,20 @@ func (v *vera) Backward(dx, gy tensor.Matrix) {
 // ApartRows implements model.ApartLimiter.
 func (v *vera) ApartRows(out, in int) int { return productRows(out, in) }
 
-// Grad implements model.Adapter: db = Σₜ gy∘((x·Aᵀ∘d)·Bᵀ), dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
+// Grad implements model.Adapter: dbᵢ = Bᵢ·(gyᵀ·(x·Aᵀ∘d))ᵢ, dd = Σₜ (x·Aᵀ)∘((gy∘b)·B).
 func (v *vera) Grad(x, gy tensor.Matrix) {
-	p, h, g := v.before(x), v.down(x), v.up(gy)
-	defer p.give()
+	h, g := v.down(x), v.up(gy)
 	defer h.give()
 	defer g.give()
-	for _, part := range []struct {
-		to   *nn.Param
-		a, b tensor.Matrix
-	}{{v.lambdaB, gy, p.Matrix}, {v.lambdaD, h.Matrix, g.Matrix}} {
-		sum := columnProducts(part.a, part.b)
-		vec.Add(op.Grad(part.to).Data, op.Grad(part.to).Data, sum.Data)
-		sum.give()
+	sum := columnProducts(h.Matrix, g.Matrix)
+	defer sum.give()
+	vec.Add(op.Grad(v.lambdaD).Data, op.Grad(v.lambdaD).Data, sum.Data)
+	m := byColumns(h.Matrix, op.Data(v.lambdaD).Data)
+	defer m.give()
+	outer := take(gy.Cols, m.Cols)
+	defer outer.give()
+	tensor.TN(outer.Matrix, gy, m.Matrix, 0)
+	for i, db := 0, op.Grad(v.lambdaB).Data; i < len(db); i++ {
+		db[i] += vec.Dot(v.projection.Row(i), outer.Row(i))
 	}
 }
