@@ -252,10 +252,11 @@ func (l *lora) Grad(x, gy tensor.Matrix) {
 func (l *lora) gradFactors(x, gy tensor.Matrix, factors []float32) {
 	a, b := op.Data(l.a), op.Data(l.b)
 	scale := func(m tensor.Matrix) { // [r, out]
+		if factors == nil {
+			return
+		}
 		for k := range m.Rows {
-			if factors != nil {
-				vec.Mul(m.Row(k), m.Row(k), factors)
-			}
+			vec.Mul(m.Row(k), m.Row(k), factors)
 		}
 	}
 	tensor.Parallel(2, func(i int) {

@@ -229,18 +229,24 @@ func (m rowsScaled) Block(dst []float32, ld, i, j, rows, cols int) {
 // scaled is diag(b)·B.
 func (v *vera) scaled() rowsScaled { return rowsScaled{v.projection, op.Data(v.lambdaB).Data} }
 
-// middle is (x·Aᵀ)∘d, [tokens, r].
-func (v *vera) middle(x tensor.Matrix) *scratch {
+// Forward adds x·ΔWᵀ to y. It takes some rows at a time, whose products with B it scales: for one token diag(b)·B costs more.
+func (v *vera) Forward(y, x tensor.Matrix) {
 	h := v.down(x)
 	defer h.give()
-	return byColumns(h.Matrix, op.Data(v.lambdaD).Data)
-}
-
-// Forward adds x·ΔWᵀ to y.
-func (v *vera) Forward(y, x tensor.Matrix) {
-	h := v.middle(x)
-	defer h.give()
-	tensor.NT(y, h.Matrix, v.scaled(), 1)
+	s := byColumns(h.Matrix, op.Data(v.lambdaD).Data)
+	defer s.give()
+	const rows = 256
+	p := take(min(rows, y.Rows), y.Cols)
+	defer p.give()
+	b := op.Data(v.lambdaB).Data
+	for from := 0; from < y.Rows; from += rows {
+		n := min(rows, y.Rows-from)
+		tensor.NT(p.Slice(0, 0, n, y.Cols), s.Slice(from, 0, n, s.Cols), v.projection, 0)
+		for t := range n {
+			vec.Mul(p.Row(t), p.Row(t), b)
+			vec.Add(y.Row(from+t), y.Row(from+t), p.Row(t))
+		}
+	}
 }
 
 // Backward adds gy·ΔW to dx.
