@@ -48,7 +48,7 @@ func Open(dir string, expiry time.Duration) (*Folder, error) {
 	return &Folder{dir: dir, expiry: expiry, owner: fmt.Sprintf("%s %d %s", host, os.Getpid(), rand.Text()), seen: map[string]sighting{}}, nil
 }
 
-// Close removes the folder if there is no lease in it.
+// Close removes the folder if there is no lease in it. Another process that still takes leases makes it again.
 func (f *Folder) Close() { _ = os.Remove(f.dir) }
 
 // Lease is a lease that this process holds.
@@ -71,7 +71,7 @@ func (f *Folder) Take(ctx context.Context, name string) (*Lease, error) {
 		return nil, ErrHeld
 	}
 	l := &Lease{folder: f, name: name, generation: newest + 1}
-	file, err := os.OpenFile(l.path(l.generation), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	file, err := l.create()
 	if errors.Is(err, os.ErrExist) {
 		return nil, ErrHeld
 	}
@@ -87,9 +87,26 @@ func (f *Folder) Take(ctx context.Context, name string) (*Lease, error) {
 	return l, nil
 }
 
+// create creates the lease's file, and the folder again where another process has closed it.
+func (l *Lease) create() (file *os.File, err error) {
+	for range 100 {
+		file, err = os.OpenFile(l.path(l.generation), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err := os.MkdirAll(l.folder.dir, 0o777); err != nil {
+			return nil, err
+		}
+	}
+	return file, err
+}
+
 // newest returns the number of a lease's newest file, 0 if there is none.
 func (f *Folder) newest(name string) (int, error) {
 	entries, err := os.ReadDir(f.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
 	newest := 0
 	for _, e := range entries {
 		if g, ok := strings.CutPrefix(e.Name(), name+"."); ok {

@@ -21,6 +21,23 @@ func open(t *testing.T, dir string, expiry time.Duration) *Folder {
 	return f
 }
 
+// TestTakeAfterClose checks that a folder which a process has closed is still good for another one.
+func TestTakeAfterClose(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "leases")
+	a, b := open(t, dir, time.Minute), open(t, dir, time.Minute)
+	b.Close()
+	l, err := a.Take(t.Context(), "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Take(t.Context(), "run"); !errors.Is(err, ErrHeld) {
+		t.Errorf("taken twice: %v", err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLease checks that a lease is held by one, that it is free when it is released, and that nothing is left.
 func TestLease(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "leases")
