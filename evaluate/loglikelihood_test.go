@@ -54,7 +54,7 @@ func TestChoicesMatchWholeTexts(t *testing.T) {
 		n = 8
 	}
 	for i := range n {
-		task.Prompts = append(task.Prompts, strings.ToUpper(shots)+strings.Repeat("long ", 40*(i%2))+fmt.Sprint("?", i))
+		task.Prompts = append(task.Prompts, strings.ToUpper(shots)+strings.Repeat("long ", 10*(i%2))+fmt.Sprint("?", i))
 	}
 	score, answers, err := scoreEval(t.Context(), s, task, 0)
 	if err != nil || len(answers) != len(task.Prompts) {

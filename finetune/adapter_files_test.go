@@ -104,10 +104,8 @@ func TestEverythingThatAnAdapterTrainsIsResumed(t *testing.T) {
 		"embeddings": {"r": 2, "target_modules": []string{"q_proj", "embed_tokens"}, "modules_to_save": []string{"norm"}, "bias": "all"},
 		"tokens":     {"r": 2, "target_modules": []string{"q_proj", "v_proj"}, "trainable_token_indices": []int{3, 40, 65}, "lora_bias": true},
 	} {
-		checkResume(t, name, []int{5}, func() Config {
-			c := smallRun(t, "lora")
-			c.Method.Settings = settings
-			return c
-		})
+		c := smallRun(t, "lora")
+		c.Method.Settings = settings
+		checkResume(t, name, []int{5}, c)
 	}
 }

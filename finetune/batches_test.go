@@ -139,13 +139,11 @@ func TestStreamedRuns(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"gzip", "parquet"} {
-		checkResume(t, name, []int{5, 14}, func() Config { return streamedRun(t, files[name]) })
+		checkResume(t, name, []int{5, 14}, streamedRun(t, files[name]))
 	}
-	checkResume(t, "blocks", []int{5}, func() Config {
-		c := streamedRun(t, files["jsonl"])
-		c.Task.Name, c.Task.Options = "text", map[string]any{"block_size": 20, "pack": true, "eval_fraction": 0, "field": []any{"prompt", "response"}}
-		return c
-	})
+	c := streamedRun(t, files["jsonl"])
+	c.Task.Name, c.Task.Options = "text", map[string]any{"block_size": 20, "pack": true, "eval_fraction": 0, "field": []any{"prompt", "response"}}
+	checkResume(t, "blocks", []int{5}, c)
 }
 
 // TestStreamedRowsComeOnce: a pass has each row once, the held-out ones never, and the second one another order.

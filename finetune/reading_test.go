@@ -46,7 +46,7 @@ func TestReadingEnds(t *testing.T) {
 
 // TestReadingKeepsToTheLimit checks that reading ends once the data take more memory than the run may, and not after it.
 func TestReadingKeepsToTheLimit(t *testing.T) {
-	c, o := largeText(t, 12), quiet()
+	c, o := largeText(t, 6), quiet()
 	o.memory = func() int { return 16 << 20 }
 	_, trained := Run(t.Context(), c, o)
 	_, planned := DryRun(t.Context(), c, nil, o)
@@ -55,7 +55,8 @@ func TestReadingKeepsToTheLimit(t *testing.T) {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
-	if got := append(found(Doctor(t.Context(), c, o), "data", StatusError), found(Doctor(t.Context(), c, o), "model", StatusError)...); len(got) == 0 || !strings.Contains(got[0], "has 16 MiB") {
+	checks := Doctor(t.Context(), c, o)
+	if got := append(found(checks, "data", StatusError), found(checks, "model", StatusError)...); len(got) == 0 || !strings.Contains(got[0], "has 16 MiB") {
 		t.Errorf("Doctor: %q", got)
 	}
 }

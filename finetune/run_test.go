@@ -82,32 +82,30 @@ func TestResume(t *testing.T) {
 		methods, stops = []string{"lora", "full", "adalora", "remora"}, []int{5}
 	}
 	for _, method := range methods {
-		checkResume(t, method, stops, func() Config {
-			whole := smallRun(t, method)
-			switch method {
-			case "lora":
-				whole.Method.Settings["lora_dropout"] = 0.2
-			case "relora":
-				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAWarmupSteps = "lora", 3, 2
-				whole.Method.Settings["modules_to_save"] = []string{"norm"}
-			case "remora":
-				whole.Method.Name, whole.Train.ReLoRASteps, whole.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
-			}
-			return whole
-		})
+		c := smallRun(t, method)
+		switch method {
+		case "lora":
+			c.Method.Settings["lora_dropout"] = 0.2
+		case "relora":
+			c.Method.Name, c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps = "lora", 3, 2
+			c.Method.Settings["modules_to_save"] = []string{"norm"}
+		case "remora":
+			c.Method.Name, c.Train.ReLoRASteps, c.Train.ReLoRAMoRATypes = "mora", 4, []int{1, 2}
+		}
+		checkResume(t, method, stops, c)
 	}
 }
 
 // checkResume compares a run with one that is interrupted after each of the steps and resumed.
-func checkResume(t *testing.T, name string, stops []int, config func() Config) {
+func checkResume(t *testing.T, name string, stops []int, whole Config) {
 	t.Helper()
+	if _, err := Run(context.Background(), whole, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	w1, m1 := content(t, whole)
 	for _, stop := range stops {
-		whole := config()
 		cut := whole
 		cut.Save.OutputDir = filepath.Join(t.TempDir(), "cut")
-		if _, err := Run(context.Background(), whole, quiet()); err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithCancel(context.Background())
 		o := quiet()
 		o.Progress = func(p Progress) {
@@ -123,7 +121,6 @@ func checkResume(t *testing.T, name string, stops []int, config func() Config) {
 		if _, err := Run(context.Background(), cut, o); err != nil {
 			t.Fatal(err)
 		}
-		w1, m1 := content(t, whole)
 		w2, m2 := content(t, cut)
 		if !bytes.Equal(w1, w2) {
 			t.Errorf("%s: resumed after step %d, the run has other weights", name, stop)

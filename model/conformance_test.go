@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/nlpodyssey/spago/nn"
@@ -173,10 +174,35 @@ func stirred(t *testing.T, raw []byte, o model.Options) *model.Model {
 // eachModel runs a test for every architecture: with each head that it takes, with each variant that it has, and with each
 // way to compute. With -short there are no variants.
 func eachModel(t *testing.T, f func(t *testing.T, m *model.Model)) {
+	conformance.Do(func() { conforming = everyModel(t) })
+	if len(conforming) == 0 {
+		t.Fatal("there are no models; the first test of them says why")
+	}
+	for _, c := range conforming {
+		t.Run(c.name, func(t *testing.T) { f(t, stirred(t, c.raw, c.options)) })
+	}
+}
+
+// conforming are the models of the conformance tests. They are looked for once, since that takes as long as some of the tests.
+var (
+	conformance sync.Once
+	conforming  []conformingModel
+)
+
+type conformingModel struct {
+	name    string
+	raw     []byte
+	options model.Options
+}
+
+// everyModel lists what eachModel runs.
+func everyModel(t *testing.T) []conformingModel {
+	t.Helper()
+	var all []conformingModel
 	taken := map[string]bool{}
-	run := func(modelType, name string, raw []byte, o model.Options) {
+	add := func(modelType, name string, raw []byte, o model.Options) {
 		taken[name] = true
-		t.Run(modelType+"/"+name, func(t *testing.T) { f(t, stirred(t, raw, o)) })
+		all = append(all, conformingModel{modelType + "/" + name, raw, o})
 	}
 	for _, modelType := range model.Architectures() {
 		raw, ok := config(t, modelType, nil)
@@ -189,7 +215,7 @@ func eachModel(t *testing.T, f func(t *testing.T, m *model.Model)) {
 				if h.Kind == head.SequenceClassification {
 					name += ", " + h.Problem()
 				}
-				run(modelType, name, raw, model.Options{Head: h})
+				add(modelType, name, raw, model.Options{Head: h})
 			} else if !errors.Is(err, model.ErrUnsupported) {
 				t.Errorf("%s with a head for %s: %v; want model.ErrUnsupported", modelType, h.Kind, err)
 			}
@@ -200,11 +226,11 @@ func eachModel(t *testing.T, f func(t *testing.T, m *model.Model)) {
 				continue
 			}
 			if raw, ok := config(t, modelType, variants[name]); ok {
-				run(modelType, name, raw, model.Options{})
+				add(modelType, name, raw, model.Options{})
 			}
 		}
 		if _, err := model.New(raw, model.Options{Numerics: model.Cybertron}); err == nil {
-			run(modelType, model.Cybertron, raw, model.Options{Numerics: model.Cybertron})
+			add(modelType, model.Cybertron, raw, model.Options{Numerics: model.Cybertron})
 		} else if !errors.Is(err, model.ErrUnsupported) {
 			t.Errorf("%s: %v; want model.ErrUnsupported", modelType, err)
 		}
@@ -214,6 +240,7 @@ func eachModel(t *testing.T, f func(t *testing.T, m *model.Model)) {
 			t.Errorf("no architecture has %v", variants[name])
 		}
 	}
+	return all
 }
 
 // documents are four documents with labels for the model's head.

@@ -42,7 +42,11 @@ func TestDryRun(t *testing.T) {
 		files = files[:1]
 	}
 	for _, f := range files {
-		out := ok(t, "train", filepath.Join("..", "..", "recipes", f), "--dry-run")
+		args := []string{"train", filepath.Join("..", "..", "recipes", f), "--dry-run"}
+		if f == "tiny/pretraining.yaml" { // less to read than its 5 MB for each of five rows
+			args = append(args, "--set", "data=embedded:gutenberg/pg11.txt", "--set", "warmup_steps=7")
+		}
+		out := ok(t, args...)
 		for _, want := range []string{"trainable parameters: ", "steps: ", "memory: about ", "time: "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: %q is missing in\n%s", f, want, out)
