@@ -101,7 +101,7 @@ func TestRanksBits(t *testing.T) {
 				}
 				same(c, fmt.Sprintf("%d ranks", size))
 			}
-			for _, then := range []int{1, 3} {
+			for _, then := range []int{1, 3, 4} {
 				c := ranksRun(t, name, 2)
 				if err := runOn(t, c, 2, 5, quiet()); !errors.Is(err, ErrInterrupted) {
 					t.Fatalf("stopped after step 5: %v", err)
