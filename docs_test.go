@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // preamble is what the Go snippets of documents may use without saying so: every package of the module that they name, and
@@ -314,6 +315,9 @@ func TestFilesThatAreNamedExist(t *testing.T) {
 			raw, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !utf8.Valid(raw) {
+				t.Errorf("%s is not UTF-8", file)
 			}
 			texts = []string{string(raw)}
 			for _, m := range linked.FindAllStringSubmatch(texts[0], -1) {

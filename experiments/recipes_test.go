@@ -108,8 +108,9 @@ func checkTask(name string, options map[string]any) error {
 	return nil
 }
 
-// TestPublishedRowsHaveRecipes checks that every table of every preset has valid recipes, and that every published row is
-// named by a row of the preset paper.
+// TestPublishedRowsHaveRecipes checks that every table of every preset has valid recipes, that every published row is
+// named by a row of the preset paper, that AsyLoRA's trains A, as the paper's code does, and that small presets search LoRA's
+// alpha wherever they search its rate (the paper searches none).
 func TestPublishedRowsHaveRecipes(t *testing.T) {
 	for _, name := range Tables(recipes.Files) {
 		for _, preset := range Presets() {
@@ -120,6 +121,16 @@ func TestPublishedRowsHaveRecipes(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s %s: %v", name, preset, err)
 				continue
+			}
+			for _, r := range tb.rows {
+				m, published := r.recipe.Config.Method, r.recipe.Table.PublishedRow
+				if strings.HasPrefix(published, "asylora") && m.Settings["freeze_a"] != false {
+					t.Errorf("%s %s: %s freezes A", name, preset, r.name)
+				}
+				small := preset == "tiny" || preset == "smollm2"
+				if small && published != "" && m.Name == "lora" && (r.search == nil || !slices.ContainsFunc(r.search.axes, func(a axis) bool { return a.key == "lora_alpha" })) {
+					t.Errorf("%s %s: %s searches no alpha", name, preset, r.name)
+				}
 			}
 			for _, p := range tb.published {
 				for key := range p.Rows {

@@ -221,6 +221,9 @@ func meaning(note, key string, names map[string]string) string {
 	if first, _, _ := strings.Cut(rest, " "); strings.Contains(first, "_") {
 		return rest
 	}
+	if rest[0] < 'a' || rest[0] > 'z' {
+		return rest // a symbol, such as λ
+	}
 	return strings.ToUpper(rest[:1]) + rest[1:]
 }
 
