@@ -140,7 +140,10 @@ func positive(pairs ...any) error {
 		case key == "head_dim": // of which the rotary positions are a table
 			most = maxHeadDim
 		}
-		if n := pairs[i+1].(int); n <= 0 || n > most {
+		switch n := pairs[i+1].(int); {
+		case n == 0:
+			return fmt.Errorf("config.json: %s is 0 or missing; want a number from 1 to %d", pairs[i], most)
+		case n < 0 || n > most:
 			return fmt.Errorf("config.json: %s is %d; want a number from 1 to %d", pairs[i], n, most)
 		}
 	}

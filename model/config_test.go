@@ -132,6 +132,8 @@ func TestSizesAreChecked(t *testing.T) {
 		{`{` + rest + `"vocab_size":16,"hidden_size":8,"num_hidden_layers":65536}`, "num_hidden_layers is 65536; want a number from 1 to 1024"},
 		{`{` + rest + `"vocab_size":16777216,"hidden_size":16777216,"num_hidden_layers":1}`, "this machine has"},
 		{`{"model_type":"gpt2","vocab_size":16,"n_layer":65536}`, "is 65536; want"},
+		{`{` + rest + `"vocab_size":16}`, "hidden_size is 0 or missing; want"},
+		{`{` + rest + `"vocab_size":16,"hidden_size":-8}`, "hidden_size is -8; want"},
 		{`{"model_type":"bert","vocab_size":16,"hidden_size":8,"intermediate_size":8,"num_attention_heads":2,"num_hidden_layers":16777216}`, "num_hidden_layers is 16777216; want"},
 		{`{"model_type":"bart","encoder_layers":16777216}`, "encoder_layers is 16777216; want"},
 		{`{"model_type":"mixtral","vocab_size":16,"hidden_size":8,"intermediate_size":8,"num_attention_heads":2,"num_key_value_heads":1,"num_hidden_layers":1024,"num_local_experts":1024}`,

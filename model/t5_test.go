@@ -72,7 +72,7 @@ func TestT5ConfigIsReadOrRefused(t *testing.T) {
 			{keys{"pad_token_id": 999}, "config.json: pad_token_id is 999; the decoder's vocabulary ends at 39"},
 			{keys{"relative_attention_num_buckets": 4}, ""},
 			{keys{"relative_attention_num_buckets": 3}, "config.json: relative_attention_num_buckets is 3; want 4 or more"},
-			{keys{"relative_attention_num_buckets": 0}, "config.json: relative_attention_num_buckets is 0; want a number from 1 to 16777216"},
+			{keys{"relative_attention_num_buckets": 0}, "config.json: relative_attention_num_buckets is 0 or missing; want a number from 1 to 16777216"},
 			{keys{"pad_token_id": -5}, "config.json: pad_token_id is -5; the decoder's vocabulary ends at 39"},
 		} {
 			c := keys{"model_type": modelType, "vocab_size": 40, "d_model": 20, "d_kv": 6, "d_ff": 28, "num_layers": 2, "num_heads": 4}
