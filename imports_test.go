@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"optim":               {"checkpoint", "model", "op", "tensor", "internal/vec"},
 	"tokenizer":           {"checkpoint/llamacpp", "internal/jinja", "internal/lfs", "internal/oniguruma", "internal/charclass"},
 	"tasks":               {"evaldata", "head", "tokenizer", "internal/lfs"},
-	"infer":               {"adapter", "checkpoint", "checkpoint/llamacpp", "evaldata", "head", "model", "op", "tasks", "tensor", "tokenizer", "internal/folder"},
+	"infer":               {"adapter", "checkpoint", "checkpoint/llamacpp", "evaldata", "head", "hub", "model", "op", "tasks", "tensor", "tokenizer", "internal/folder"},
 	"pipeline":            {"head", "infer", "model", "op", "tasks", "tensor", "tokenizer"},
 	"evaluate":            {"head", "infer", "model", "tasks", "tokenizer"},
 	"verify":              {"checkpoint", "head", "model", "op", "tensor"},

@@ -478,3 +478,35 @@ func TestShards(t *testing.T) {
 		sameFiles(t, snap, repo)
 	}
 }
+
+// TestCachedDir finds a model's folder by its branch, a revision or a commit, without the network.
+func TestCachedDir(t *testing.T) {
+	root := t.TempDir()
+	t.Setenv("HF_ENDPOINT", "no URL")
+	commit := strings.Repeat("0a", 20)
+	repo := filepath.Join(root, "models--org--name")
+	if err := os.MkdirAll(filepath.Join(repo, "snapshots", commit), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"main", "refs/pr/1", "gone"} {
+		file := filepath.Join(repo, "refs", filepath.FromSlash(ref))
+		content := commit
+		if ref == "gone" {
+			content = strings.Repeat("0b", 20)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(content), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &Client{CacheDir: root}
+	for name, found := range map[string]bool{"org/name": true, "org/name@main": true, "org/name@refs/pr/1": true, "org/name@" + commit: true,
+		"org/name@gone": false, "org/name@v2": false, "org/other": false, "name": false, "/org/name": false, "org/name@../main": false, "": false} {
+		want := ""
+		if found {
+			want = filepath.Join(repo, "snapshots", commit)
+		}
+		if got := c.CachedDir(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,28 @@ func (c *Client) Cached() ([]CachedRepo, error) {
 		}
 	}
 	return repos, nil
+}
+
+// CachedDir is the folder that the cache has of a model, by its name as Parse reads it, or "" where there is none. No network is
+// used, and files of the model may be missing from it.
+func (c *Client) CachedDir(name string) string {
+	r, err := Parse(name)
+	if err != nil {
+		return ""
+	}
+	s, err := c.settings()
+	if err != nil {
+		return ""
+	}
+	dir, commit := filepath.Join(s.cache, r.folder()), r.Revision
+	if !commitID.MatchString(commit) {
+		b, _ := os.ReadFile(filepath.Join(dir, "refs", filepath.FromSlash(r.revision()))) // none: no commit
+		commit = strings.TrimSpace(string(b))
+	}
+	if dir = filepath.Join(dir, "snapshots", commit); commit == "" || !exists(dir) {
+		return ""
+	}
+	return dir
 }
 
 func (s *session) inventory(r Repo) CachedRepo {

@@ -124,8 +124,9 @@ func TestBaseModel(t *testing.T) {
 	}
 	t.Setenv("HF_HOME", filepath.Join(root, "hf"))
 	t.Setenv("HF_HUB_CACHE", "")
+	t.Setenv("HUGGINGFACE_HUB_CACHE", "")
 	const none = " is for the model "
-	if got := at("org/tiny"); !contains(got, none+`"org/tiny", which is not a folder here`) {
+	if got := at("org/tiny"); !contains(got, none+"org/tiny, which is not here, beside the adapter or in the Hub's cache") {
 		t.Errorf("got %s", got)
 	}
 	snapshot := filepath.Join(root, "hf", "hub", "models--org--tiny", "snapshots", "abc")
@@ -142,7 +143,7 @@ func TestBaseModel(t *testing.T) {
 	}
 	beside := filepath.Join(root, "work", "tiny")
 	tiny.Write(t, filepath.Join(beside, "config.json"), "{}")
-	for _, name := range []string{"tiny", "org/tiny", beside} {
+	for _, name := range []string{"tiny", "org/tiny", "some/folder/tiny", "/of/another/machine/tiny", beside} {
 		if got := at(name); got != beside {
 			t.Errorf("%s: got %s, want %s", name, got, beside)
 		}

@@ -76,7 +76,7 @@ func (c *doctorCmd) before(g *globals, runs []finetune.Recipe) (findings []finet
 		names := slices.Sorted(maps.Values(g.Names.typed))
 		findings = append(findings, finetune.Finding{Check: "hub", Status: finetune.StatusOK, Result: "found " + strings.Join(names, ", ")})
 	}
-	add("adapter", namedByAdapters(runs))
+	add("adapter", g.Names.namedByAdapters(runs))
 	return findings
 }
 

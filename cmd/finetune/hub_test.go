@@ -177,8 +177,11 @@ func TestNamesEverywhere(t *testing.T) {
 	} {
 		ok(t, strings.Fields(args)...)
 	}
+	ok(t, "hub", "rm", "org/tiny")
+	ok(t, "generate", "--adapter", "me/adapter", "--prompt", "a", "--max-new-tokens", "2") // its base comes from the Hub again
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	s.Requests()
+	ok(t, "generate", "--adapter", "me/adapter", "--prompt", "a", "--max-new-tokens", "2")
 	ok(t, "generate", "--model", "org/tiny", "--adapter", "me/adapter", "--prompt", "a", "--max-new-tokens", "2")
 	ok(t, "train", "--model", "org/tiny", "--method", "lora", "--task", "text", "--data", "org/sums:main/train", "--output", "run", "-s", "max_steps=2",
 		"-s", "task_options.block_size=16", "-s", "eval_steps=1", "--resume")

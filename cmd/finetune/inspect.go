@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -34,8 +36,7 @@ func (c *inspectCmd) Run(g *globals) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	if c.Model == "" {
-		var err error
+	if _, err := os.Stat(filepath.Join(c.Dir, "adapter_config.json")); err == nil && c.Model == "" {
 		if c.Model, err = g.Names.base(c.Dir); err != nil {
 			return err
 		}

@@ -57,6 +57,14 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
+// needsModel is an error unless a model, or an adapter that names one, is given.
+func needsModel(model, adapterDir string) error {
+	if model == "" && adapterDir == "" {
+		return errors.New("missing flags: --model=DIR")
+	}
+	return nil
+}
+
 // open sets the number of threads and opens a model, with an adapter unless adapter is "". Without a name, it is the model
 // that the adapter names. It logs what is odd about the model.
 func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, error) {
@@ -65,7 +73,7 @@ func (t threadsFlag) open(g *globals, name, adapter string) (*infer.Session, err
 	}
 	if name == "" {
 		var err error
-		if name, err = baseOf(adapter); err != nil {
+		if name, err = g.Names.base(adapter); err != nil {
 			return nil, err
 		}
 	}

@@ -37,7 +37,7 @@ func (c *mergeCmd) Run(g *globals) error {
 	}
 	if c.Model == "" {
 		var err error
-		if c.Model, err = baseOf(c.Adapter); err != nil {
+		if c.Model, err = g.Names.base(c.Adapter); err != nil {
 			return err
 		}
 	}

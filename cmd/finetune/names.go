@@ -21,6 +21,7 @@ import (
 	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/finetune"
 	"github.com/spagotune/spagotune/hub"
+	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/internal/build"
 )
 
@@ -196,24 +197,36 @@ func advise(err error, ofModel, ofDataset string) error {
 	return err
 }
 
-// base returns the path of an adapter's base, if that is named as on the Hub and is not a folder where the adapter's config
-// may mean it; else "".
+// base returns the model that an adapter's config names: the one that is on this machine, or else the Hub's.
 func (n *names) base(adapterDir string) (string, error) {
-	method, err := adapter.ReadConfig(adapterDir)
-	if err != nil {
-		return "", nil // not an adapter, or one that cannot be read: inspect says so
+	found, err := infer.BaseModel(adapterDir)
+	if err == nil {
+		return found, nil
 	}
-	name := method.Settings().BaseModel
-	for _, dir := range []string{adapterDir, filepath.Dir(adapterDir)} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return "", nil
-		}
-	}
-	path, err := n.resolve("model", name)
-	if path == name {
+	method, e := adapter.ReadConfig(adapterDir)
+	if e != nil {
 		return "", err
 	}
-	return path, err
+	name := method.Settings().BaseModel
+	if _, isName := parseName("model", name); !isName {
+		return "", err
+	}
+	if found, e = n.resolve("model", name); e != nil {
+		return "", fmt.Errorf("%s is for the model %s: %w; name its folder with --model", adapterDir, name, e)
+	}
+	return found, nil
+}
+
+// namedByAdapters gives runs that go on from an adapter, and name no model, the one that the adapter names.
+func (n *names) namedByAdapters(runs []finetune.Recipe) (err error) {
+	for i := range runs {
+		if c := &runs[i].Config; c.Method.Adapter != "" && c.Model.Path == "" && c.Model.Config.Empty() {
+			if c.Model.Path, err = n.base(c.Method.Adapter); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // asTyped returns the name that a path was resolved from, or else the path.

@@ -81,18 +81,6 @@ func (c *runFlags) describesRun() bool {
 	return c.Model != "" || c.Adapter != "" || c.Task != "" || len(c.Data) > 0
 }
 
-// namedByAdapters gives runs that go on from an adapter, and name no model, the one that the adapter names.
-func namedByAdapters(runs []finetune.Recipe) (err error) {
-	for i := range runs {
-		if c := &runs[i].Config; c.Method.Adapter != "" && c.Model.Path == "" && c.Model.Config.Empty() {
-			if c.Model.Path, err = baseOf(c.Method.Adapter); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // refuseSearch returns an error if a run is to be searched for its settings: train runs it with one of them.
 func refuseSearch(file string, runs []finetune.Recipe) error {
 	for _, r := range runs {

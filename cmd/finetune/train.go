@@ -48,7 +48,7 @@ func (c *trainCmd) Run(g *globals) error {
 	if err := g.Names.recipes(runs); err != nil {
 		return err
 	}
-	if err := namedByAdapters(runs); err != nil {
+	if err := g.Names.namedByAdapters(runs); err != nil {
 		return err
 	}
 	if err := c.apply(); err != nil {
