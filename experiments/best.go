@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/wording"
 )
 
 // writeBest writes the recipe of each searched row with the best values, and returns the commands that train them.
@@ -26,7 +27,7 @@ func (t *table) writeBest() (string, error) {
 		if chosen == nil {
 			continue
 		}
-		raw, err := recipeText(row.recipe.Keys())
+		raw, err := recipeText(t.withFolders(row.recipe).Keys())
 		if err != nil {
 			return "", err
 		}
@@ -36,7 +37,7 @@ func (t *table) writeBest() (string, error) {
 		if err := folder.WriteFile(path, append([]byte(head), raw...)); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "\n%s: %s; train it with\n  finetune train %s --output %s\n", row.label(), formatParams(chosen.params), path, filepath.Join(t.options.Output, "runs", name))
+		fmt.Fprintf(&b, "\n%s: %s; train it with\n  finetune train %s --output %s\n", row.label(), formatParams(chosen.params), wording.ShellArg(path), wording.ShellArg(filepath.Join(t.options.Output, "runs", name)))
 	}
 	return b.String(), nil
 }

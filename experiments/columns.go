@@ -28,37 +28,42 @@ type column struct {
 	lower bool
 	// many says that a run has several figures here, so that they are neither tested nor searched by.
 	many bool
+	// lacking is why runs that came to their end have no figure here.
+	lacking string
 	// figures returns a run's figures; arg is the number in the column's name.
 	figures func(r *Record, arg float64) []figure
 }
 
 // columns are all columns by name. A name that ends in a space is followed by a number.
 var columns = map[string]column{
-	"score by step":   {many: true, figures: scoreByStep},
-	"steps to ":       {lower: true, figures: stepsTo},
-	"score":           {figures: func(r *Record, _ float64) []figure { return scoreFigure("score, %", r.lastEvaluation()) }},
-	"best score":      {figures: func(r *Record, _ float64) []figure { return scoreFigure("best score, %", r.bestScore()) }},
-	"loss":            {lower: true, figures: lossFigure("held-out loss", 4, (*Record).lastEvaluation, func(loss float64) float64 { return loss })},
-	"best loss":       {lower: true, figures: lossFigure("best held-out loss", 4, (*Record).bestLoss, func(loss float64) float64 { return loss })},
-	"perplexity":      {lower: true, figures: lossFigure("perplexity", 3, (*Record).lastEvaluation, math.Exp)},
-	"best perplexity": {lower: true, figures: lossFigure("best perplexity", 3, (*Record).bestLoss, math.Exp)},
-	documentLoss: {lower: true, figures: func(r *Record, _ float64) []figure {
+	"score by step":   {many: true, lacking: notScored, figures: scoreByStep},
+	"steps to ":       {lower: true, lacking: "no run reached it", figures: stepsTo},
+	"score":           {lacking: notScored, figures: func(r *Record, _ float64) []figure { return scoreFigure("score, %", r.lastEvaluation()) }},
+	"best score":      {lacking: notScored, figures: func(r *Record, _ float64) []figure { return scoreFigure("best score, %", r.bestScore()) }},
+	"loss":            {lower: true, lacking: notHeldOut, figures: lossFigure("held-out loss", 4, (*Record).lastEvaluation, func(loss float64) float64 { return loss })},
+	"best loss":       {lower: true, lacking: notHeldOut, figures: lossFigure("best held-out loss", 4, (*Record).bestLoss, func(loss float64) float64 { return loss })},
+	"perplexity":      {lower: true, lacking: notHeldOut, figures: lossFigure("perplexity", 3, (*Record).lastEvaluation, math.Exp)},
+	"best perplexity": {lower: true, lacking: notHeldOut, figures: lossFigure("best perplexity", 3, (*Record).bestLoss, math.Exp)},
+	documentLoss: {lower: true, lacking: notAskedFor, figures: func(r *Record, _ float64) []figure {
 		if r.DocumentLoss == 0 {
 			return nil
 		}
 		return []figure{{documentLoss, r.DocumentLoss, 4, ""}}
 	}},
-	"best step": {lower: true, figures: func(r *Record, _ float64) []figure {
+	"best step": {lower: true, lacking: notHeldOut, figures: func(r *Record, _ float64) []figure {
+		if r.bestLoss().Step == 0 {
+			return nil
+		}
 		return []figure{{"step of the best loss", float64(r.bestLoss().Step), 0, ""}}
 	}},
-	"benchmarks": {many: true, figures: func(r *Record, _ float64) []figure {
+	"benchmarks": {many: true, lacking: "the recipe has no benchmarks", figures: func(r *Record, _ float64) []figure {
 		var all []figure
 		for _, name := range slices.Sorted(maps.Keys(r.EvalTasks)) {
 			all = append(all, figure{name + ", %", 100 * r.EvalTasks[name], 1, name})
 		}
 		return all
 	}},
-	"singular values": {many: true, figures: func(r *Record, _ float64) []figure {
+	"singular values": {many: true, lacking: notAskedFor, figures: func(r *Record, _ float64) []figure {
 		var all []figure
 		for _, m := range slices.Sorted(maps.Keys(r.SingularValues)) {
 			all = append(all, figure{m, r.SingularValues[m], 1, ""})
@@ -66,6 +71,13 @@ var columns = map[string]column{
 		return all
 	}},
 }
+
+// Why runs have no figure in a column.
+const (
+	notScored   = "nothing is scored: set eval_examples, and choose a task that has a score"
+	notHeldOut  = "no rows are held out: set eval_data, or the task's eval_size"
+	notAskedFor = "the runs were made when the table did not ask for it; remove their records in rows to make them again"
+)
 
 // documentLoss is the column of the mean loss of the held-out documents, each scored alone.
 const documentLoss = "document loss"
@@ -86,8 +98,12 @@ func findColumn(name string) (column, float64, error) {
 	}
 	if at := strings.LastIndexByte(name, ' ') + 1; at > 0 {
 		c, ok := columns[name[:at]]
-		if arg, err := strconv.ParseFloat(name[at:], 64); ok && err == nil {
+		arg, err := strconv.ParseFloat(name[at:], 64)
+		switch {
+		case ok && err == nil && arg > 0 && arg <= 1:
 			return c, arg, nil
+		case ok:
+			return column{}, 0, fmt.Errorf("%q: want a score above 0 up to 1, such as %s0.85", name, name[:at])
 		}
 	}
 	return column{}, 0, fmt.Errorf("there is no column %q%s", name, suggest.Hint(name, Columns()))
@@ -119,7 +135,12 @@ func scoreFigure(name string, e finetune.Evaluation) []figure {
 
 // lossFigure returns a column of the loss of one evaluation.
 func lossFigure(name string, digits int, which func(*Record) finetune.Evaluation, f func(loss float64) float64) func(*Record, float64) []figure {
-	return func(r *Record, _ float64) []figure { return []figure{{name, f(which(r).Loss), digits, ""}} }
+	return func(r *Record, _ float64) []figure {
+		if math.IsInf(which(r).Loss, 1) {
+			return nil
+		}
+		return []figure{{name, f(which(r).Loss), digits, ""}}
+	}
 }
 
 // stepReaching returns the step at which the score reached a bound, interpolated linearly between evaluations. ok is
@@ -166,6 +187,15 @@ func (r *Record) bestScore() finetune.Evaluation {
 		}
 	}
 	return best
+}
+
+// lacks says why a run that came to its end has no figure in a column, "" if it has one, or may have none.
+func (r *Record) lacks(name string) string {
+	c, arg, err := findColumn(name)
+	if err != nil || arg != 0 || r.Error != "" || r.Stopped != "" || len(c.figures(r, arg)) > 0 {
+		return ""
+	}
+	return c.lacking
 }
 
 // metricOf returns a run's figure in a column, such that a lower value is better. A run that failed, was ended as hopeless

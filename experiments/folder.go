@@ -91,7 +91,7 @@ func (t *table) readRecord(j job) (*Record, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w; remove the file to run it again", err)
 	}
 	if rec.Digest != digestOf(rec.Settings) || rec.Digest != digestOf(t.settings(j.recipe)) {
 		return nil, fmt.Errorf("%s: the digest is not that of the settings; remove the file to run it again", path)

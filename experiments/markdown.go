@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +16,19 @@ import (
 // searchSection returns what the searches tried.
 func (t *table) searchSection() string {
 	var b strings.Builder
+	var reported []string // rows that report a seed that chose
+	ended := false
 	for _, row := range t.rows {
+		if len(row.trials) > 0 && !t.searchOnly && slices.ContainsFunc(row.search.seeds, row.reportsSeed) {
+			reported = append(reported, row.label())
+		}
 		for _, tried := range row.trials {
 			if b.Len() == 0 {
 				b.WriteString("\n" + mdRow("row", "tried", "by", "mean", "seeds", "score, %", "held-out loss", "") + mdRule(8))
 			}
 			var scores, losses, seeds []string
 			for _, rec := range tried.runs {
+				ended = ended || rec.Stopped != ""
 				scores, losses, seeds = append(scores, rec.scoreText()), append(losses, rec.lossText()), append(seeds, strconv.FormatUint(rec.Seed, 10))
 			}
 			value := "–"
@@ -31,10 +38,19 @@ func (t *table) searchSection() string {
 			b.WriteString(mdRow(row.label(), formatParams(tried.params), row.search.metric, value, strings.Join(seeds, ", "), strings.Join(scores, ", "), strings.Join(losses, ", "), tried.note))
 		}
 	}
-	if b.Len() > 0 {
-		return "\nSearch. The runs are full ones, with seeds that no row reports. \"At the edge\" means that the best value is the last one tried on its side.\n" + b.String()
+	if b.Len() == 0 {
+		return ""
 	}
-	return ""
+	text := "\nSearch. The runs are full ones"
+	if ended {
+		text += " but for those that were ended"
+	}
+	if len(reported) == 0 {
+		text += ", with seeds that no row reports."
+	} else {
+		text += ". A seed that chose is reported too, which favours the row: " + strings.Join(reported, ", ") + "."
+	}
+	return text + " \"At the edge\" means that the best value is the last one tried on its side.\n" + b.String()
 }
 
 // formatParams lists keys and values.
@@ -86,6 +102,9 @@ func (t *table) noteSection() string {
 		from = append(from, fmt.Sprintf("%s, kernel %s, %d threads, commit %s", rec.Machine, rec.Kernel, rec.Threads, commit))
 	}
 	for _, row := range t.rows {
+		if row.failed != "" {
+			fmt.Fprintf(&b, "\n%s is not run: %s\n", row.label(), row.failed)
+		}
 		for _, rec := range row.runs {
 			if rec.Error != "" {
 				fmt.Fprintf(&b, "\n%s, seed %d, failed: %s\n", row.label(), rec.Seed, rec.Error)
@@ -106,7 +125,14 @@ func (t *table) noteSection() string {
 }
 
 // mdRow returns a row of a Markdown table.
-func mdRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+func mdRow(cells ...string) string {
+	escape := strings.NewReplacer("|", `\|`, "\n", " ")
+	var b strings.Builder
+	for _, c := range cells {
+		b.WriteString("| " + escape.Replace(c) + " ")
+	}
+	return b.String() + "|\n"
+}
 
 // mdRule returns the line below the header of a Markdown table with n columns.
 func mdRule(n int) string { return "|" + strings.Repeat("---|", n) + "\n" }
@@ -139,6 +165,9 @@ func (t *table) markdown() string {
 	b.WriteString(t.bootstrapSection())
 	b.WriteString(t.costSection())
 	b.WriteString(t.searchSection())
+	for _, name := range slices.Sorted(maps.Keys(c.lacking)) {
+		fmt.Fprintf(&b, "\nNo figure for %s: %s.\n", name, c.lacking[name])
+	}
 	b.WriteString(t.noteSection())
 	return b.String()
 }
@@ -217,12 +246,18 @@ func (t *table) testSection(c *cells) string {
 				continue
 			}
 			if b.Len() == 0 {
-				b.WriteString("\nDifferences of pairs of the same seed (and the same data), with the 95 % interval of Student's t and the p of no difference:\n\n" +
+				b.WriteString("\nDifferences of pairs of the same seed, with the 95 % interval of Student's t and the p of no difference:\n\n" +
 					mdRow("row", "against", "figure", "n", "difference", "95 % interval", "p") + mdRule(7))
 			}
 			d := max(1, c.digits[col])
-			b.WriteString(mdRow(row.label(), base.label(), col, strconv.Itoa(test.n), fmt.Sprintf("%+.*f", d, test.difference),
-				fmt.Sprintf("%+.*f to %+.*f", d, test.difference-test.half, d, test.difference+test.half), fmt.Sprintf("%.2g", test.p)))
+			against, interval, p := base.label(), "–", "–"
+			if !reflect.DeepEqual(row.recipe.Config.Task, base.recipe.Config.Task) {
+				against += " (on other data)"
+			}
+			if !math.IsNaN(test.half) {
+				interval, p = fmt.Sprintf("%+.*f to %+.*f", d, test.difference-test.half, d, test.difference+test.half), fmt.Sprintf("%.2g", test.p)
+			}
+			b.WriteString(mdRow(row.label(), against, col, strconv.Itoa(test.n), fmt.Sprintf("%+.*f", d, test.difference), interval, p))
 		}
 	}
 	return b.String()

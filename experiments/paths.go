@@ -20,9 +20,17 @@ func setModel(c *finetune.Config, dir string) {
 	}
 }
 
-// withUserPaths returns a copy of the recipe with the folders in Options.Model and Options.Data in place of its own, and
-// with names resolved.
+// withUserPaths returns a copy of the recipe with the user's folders and with names resolved.
 func (t *table) withUserPaths(recipe finetune.Recipe) (finetune.Recipe, error) {
+	recipe = t.withFolders(recipe)
+	if t.options.Resolve == nil || t.options.Preset != "" {
+		return recipe, nil
+	}
+	return recipe, t.options.Resolve(&recipe)
+}
+
+// withFolders returns a copy of the recipe with the folders in Options.Model and Options.Data in place of its own.
+func (t *table) withFolders(recipe finetune.Recipe) finetune.Recipe {
 	if t.options.Model != "" {
 		setModel(&recipe.Config, t.options.Model)
 	}
@@ -39,10 +47,7 @@ func (t *table) withUserPaths(recipe finetune.Recipe) (finetune.Recipe, error) {
 	for i := range recipe.EvalTasks {
 		recipe.EvalTasks[i].Options, _ = t.underData(recipe.EvalTasks[i].Options).(map[string]any)
 	}
-	if t.options.Resolve == nil || t.options.Preset != "" {
-		return recipe, nil
-	}
-	return recipe, t.options.Resolve(&recipe)
+	return recipe
 }
 
 // underData returns a copy of a value in which Options.Data, if it is set, replaces the leading folder "data" of all

@@ -22,7 +22,9 @@ type tableRow struct {
 	recipe      finetune.Recipe
 	search      *search // nil for none
 	searched    bool    // the search is finished, and recipe has the best values
+	failed      string  // why the search has found none; the row is not run then
 	trials      []trial // what the search has tried
+	tried       int     // the finished runs of the search
 	seeds       int
 	runs        []*Record // of the row itself, one for each seed
 }
@@ -72,11 +74,19 @@ type job struct {
 // reports reports whether a run has to have a column of its own that takes time after the training. A run of a search needs
 // it to choose by, or because the row may take the run for one of its seeds.
 func (j job) reports(column string) bool {
-	if !j.row.hasColumn(column) || !j.search || j.row.search.metric == column {
+	switch {
+	case j.search && j.row.search.metric == column:
+		return true
+	case !j.search || !j.row.hasColumn(column):
 		return j.row.hasColumn(column)
 	}
-	first, seed := j.row.recipe.Config.Train.Seed, j.recipe.Config.Train.Seed
-	return seed >= first && seed < first+uint64(j.row.seeds)
+	return j.row.reportsSeed(j.recipe.Config.Train.Seed)
+}
+
+// reportsSeed reports whether a seed is one of the row's own runs.
+func (r *tableRow) reportsSeed(seed uint64) bool {
+	first := r.recipe.Config.Train.Seed
+	return seed >= first && seed < first+uint64(r.seeds)
 }
 
 // seedJobs returns the row's own runs with the recipe that its search found.
@@ -163,8 +173,14 @@ func (t *table) addRows(file, group string, raw []byte) error {
 	return nil
 }
 
+// maxName bounds a row's name in bytes.
+const maxName = 100
+
 // check reads the row's search and checks its recipes.
 func (r *tableRow) check(stopEarly bool) error {
+	if n := len(r.name); n > maxName {
+		return fmt.Errorf("recipe: %s: name: %.20s… has %d letters; want at most %d, since it is part of files' names", r.file, r.name, n, maxName)
+	}
 	s, err := parseSearch(r.recipe.Search, stopEarly)
 	if err == nil {
 		r.search, r.recipe.Search = s, nil
@@ -172,11 +188,7 @@ func (r *tableRow) check(stopEarly bool) error {
 	}
 	if err == nil && s != nil {
 		for _, params := range s.grid() {
-			j, err := r.searchJob(s, params, s.seeds[0])
-			if err == nil {
-				err = j.recipe.Config.Check()
-			}
-			if err != nil {
+			if err := r.allows(s, params); err != nil {
 				return fmt.Errorf("recipe: %s: %s: search: %w", r.file, r.name, err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -106,7 +107,7 @@ func newAxis(key string, list []any) axis {
 	for _, v := range list {
 		n, ok := number(v)
 		a.scale = a.scale && ok && n > 0
-		if !slices.Contains(a.values, v) {
+		if a.index(v) < 0 {
 			a.values = append(a.values, v)
 		}
 	}
@@ -118,6 +119,11 @@ func newAxis(key string, list []any) axis {
 		})
 	}
 	return a
+}
+
+// index returns where on the axis a value is, -1 if it is not there. Values may be lists.
+func (a *axis) index(v any) int {
+	return slices.IndexFunc(a.values, func(have any) bool { return reflect.DeepEqual(have, v) })
 }
 
 // number returns the value of a number of YAML.
@@ -168,8 +174,9 @@ func cross(all []map[string]any, key string, values []any) []map[string]any {
 }
 
 // beyond widens every scale at whose end the best values lie, and returns what is to be tried there: the new value with
-// the best values of the other axes and, on scales, their neighbours.
-func (s *search) beyond(best map[string]any) []map[string]any {
+// the best values of the other axes and, on scales, their neighbours. What is not allowed is left out; a scale on which
+// nothing is left stays as it is.
+func (s *search) beyond(best map[string]any, allowed func(params map[string]any) bool) []map[string]any {
 	var more []map[string]any
 	for i := range s.axes {
 		a := &s.axes[i]
@@ -183,8 +190,10 @@ func (s *search) beyond(best map[string]any) []map[string]any {
 				tries = cross(tries, other.key, other.around(best[other.key]))
 			}
 		}
-		more = append(more, tries...)
-		a.insert(v)
+		if tries = slices.DeleteFunc(tries, func(params map[string]any) bool { return !allowed(params) }); len(tries) > 0 {
+			more = append(more, tries...)
+			a.insert(v)
+		}
 	}
 	return more
 }
@@ -193,7 +202,7 @@ func (s *search) beyond(best map[string]any) []map[string]any {
 func (s *search) edges(best map[string]any) []string {
 	var keys []string
 	for _, a := range s.axes {
-		if at := slices.Index(a.values, best[a.key]); a.scale && (at == 0 || at == len(a.values)-1) {
+		if at := a.index(best[a.key]); a.scale && (at == 0 || at == len(a.values)-1) {
 			keys = append(keys, a.key)
 		}
 	}
@@ -202,7 +211,7 @@ func (s *search) edges(best map[string]any) []string {
 
 // next returns the value beyond an end of a scale, as far from it as its neighbour on the other side (by ratio).
 func (a *axis) next(v any) (any, bool) {
-	at := slices.Index(a.values, v)
+	at := a.index(v)
 	if !a.scale || at != 0 && at != len(a.values)-1 {
 		return nil, false
 	}
@@ -212,22 +221,25 @@ func (a *axis) next(v any) (any, bool) {
 	}
 	edge, _ := number(v)
 	other, _ := number(a.values[neighbour])
-	n, err := strconv.ParseFloat(strconv.FormatFloat(edge*edge/other, 'g', 2, 64), 64)
-	if err != nil || n <= 0 {
-		return nil, false
-	}
+	exact := edge * edge / other
 	if _, whole := v.(uint64); whole {
-		if n = math.Round(edge * edge / other); n < 1 || n == edge {
+		if exact = math.Round(exact); exact < 1 || exact == edge || exact >= math.MaxInt64 {
 			return nil, false
 		}
-		return uint64(n), true
+		return uint64(exact), true
 	}
-	return n, true
+	for _, digits := range []int{2, 6} { // six for values that lie close together
+		n, err := strconv.ParseFloat(strconv.FormatFloat(exact, 'g', digits, 64), 64)
+		if err == nil && n > 0 && n != edge && (n > edge) == (exact > edge) {
+			return n, true
+		}
+	}
+	return nil, false
 }
 
 // around returns a value and, on a scale, its neighbours.
 func (a *axis) around(v any) []any {
-	at := slices.Index(a.values, v)
+	at := a.index(v)
 	if !a.scale || at < 0 {
 		return []any{v}
 	}
@@ -258,18 +270,18 @@ type trial struct {
 }
 
 // replaySearch reads the records of the row's search and returns the runs of its present round that have none. If there
-// are no such runs, the search is finished, and the row gets the best values.
+// are no such runs, the search is finished, and the row gets the best values, or failed says why there are none.
 func (t *table) replaySearch(row *tableRow) ([]job, error) {
 	s := *row.search
 	s.axes = slices.Clone(s.axes)
 	for i := range s.axes {
 		s.axes[i].values = slices.Clone(s.axes[i].values)
 	}
-	row.trials = nil
+	row.trials, row.tried = nil, 0
 	best, round := 0, s.grid()
 	for widened := 0; len(round) > 0; widened++ {
 		todo, err := t.readRound(row, &s, round)
-		if len(todo) > 0 || err != nil {
+		if len(todo) > 0 || err != nil || row.failed != "" {
 			return todo, err
 		}
 		for i, tried := range row.trials {
@@ -278,12 +290,13 @@ func (t *table) replaySearch(row *tableRow) ([]job, error) {
 			}
 		}
 		if round = nil; widened < s.widen && !math.IsInf(row.trials[best].value, 1) {
-			round = s.beyond(row.trials[best].params)
+			round = s.beyond(row.trials[best].params, func(params map[string]any) bool { return row.allows(&s, params) == nil })
 		}
 	}
 	chosen := &row.trials[best]
 	if math.IsInf(chosen.value, 1) {
-		return nil, fmt.Errorf("%s: search: no run came to a %s; try other values", row.label(), s.metric)
+		row.failed = fmt.Sprintf("search: no run came to a figure for %s; try other values", s.metric)
+		return nil, nil
 	}
 	chosen.note = chosenNote
 	for _, k := range s.edges(chosen.params) {
@@ -294,7 +307,8 @@ func (t *table) replaySearch(row *tableRow) ([]job, error) {
 	return nil, err
 }
 
-// readRound reads the trials of a round from records, and returns the runs that have none.
+// readRound reads the trials of a round from records, and returns the runs that have none. Where runs have no figure to choose
+// by, the row's failed says why.
 func (t *table) readRound(row *tableRow, s *search, round []map[string]any) ([]job, error) {
 	var todo []job
 	for _, params := range round {
@@ -310,11 +324,16 @@ func (t *table) readRound(row *tableRow, s *search, round []map[string]any) ([]j
 		if err != nil {
 			return nil, err
 		}
+		row.tried += len(finished)
 		if todo = append(todo, left...); len(left) > 0 {
 			continue
 		}
 		tried := trial{params: params, runs: finished}
 		for _, rec := range finished {
+			if why := rec.lacks(s.metric); why != "" {
+				row.failed = fmt.Sprintf("search: metric: %s: %s", s.metric, why)
+				return nil, nil
+			}
 			tried.value += metricOf(rec, s.metric) / float64(len(s.seeds))
 		}
 		row.trials = append(row.trials, tried)
@@ -338,7 +357,19 @@ func (r *tableRow) finished() []*Record {
 // searchJob returns a run of the row's search.
 func (r *tableRow) searchJob(s *search, params map[string]any, seed uint64) (job, error) {
 	recipe, err := r.recipe.With(s.with, params, map[string]any{"stop_at_score": nil, "benchmarks": nil})
-	return job{row: r, recipe: withSeed(recipe, seed), search: true, mayStop: s.stopEarly}, err
+	return job{row: r, recipe: withSeed(recipe, seed), search: true, mayStop: s.stopEarly && slices.Contains(heldOut, s.metric)}, err
+}
+
+// heldOut are the metrics by which a run's held-out loss tells that it is hopeless.
+var heldOut = []string{"loss", "best loss", "perplexity", "best perplexity"}
+
+// allows returns an error if the values of a search make no recipe that can be run.
+func (r *tableRow) allows(s *search, params map[string]any) error {
+	j, err := r.searchJob(s, params, s.seeds[0])
+	if err == nil {
+		err = j.recipe.Config.Check()
+	}
+	return err
 }
 
 // hopeless says why a run is to be ended, "" if it is to go on: its loss is above the median, over the finished runs, of

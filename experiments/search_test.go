@@ -61,7 +61,7 @@ func TestWiden(t *testing.T) {
 	best := slices.MinFunc(s.grid(), func(a, b map[string]any) int { return int(math.Copysign(1, loss(a)-loss(b))) })
 	var tried []string
 	for range 4 {
-		for _, p := range s.beyond(best) {
+		for _, p := range s.beyond(best, func(map[string]any) bool { return true }) {
 			tried = append(tried, fmt.Sprint(p["learning_rate"], "/", p["lora_alpha"]))
 			if p["mora_type"] != uint64(6) {
 				t.Errorf("tried type %v: it is no scale", p["mora_type"])
@@ -93,6 +93,8 @@ func TestAxis(t *testing.T) {
 		{[]any{uint64(2), uint64(1)}, uint64(1), nil}, // half of one
 		{[]any{"cosine", "linear"}, "linear", nil},
 		{[]any{1e-3}, 1e-3, nil},
+		{[]any{1e-2, 1.02e-2}, 1.02e-2, 0.010404}, // two digits would be another rate
+		{[]any{[]any{"q_proj"}, []any{"q_proj", "v_proj"}, []any{"q_proj"}}, []any{"q_proj"}, nil},
 	} {
 		a := newAxis("learning_rate", c.list)
 		if got, ok := a.next(c.at); ok != (c.want != nil) || ok && !reflect.DeepEqual(got, c.want) {
@@ -143,30 +145,68 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
+// TestValuesBeyond: where the next value of a key cannot be, the search ends at the edge.
+func TestValuesBeyond(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: lora-8, method: lora, learning_rate: 0.02, search: {adam_beta2: [0.9, 0.99], max_steps: 2, widen: 3}}"))
+	o.Seeds = 1
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	for name, rec := range readRecords(t, o.Output) {
+		if b, _ := number(rec.Settings["adam_beta2"]); b >= 1 {
+			t.Errorf("%s has adam_beta2 %g", name, b)
+		}
+	}
+}
+
+// TestHopelessRow: a row whose search finds nothing is named, the others are run, and the table ends with an error.
+func TestHopelessRow(t *testing.T) {
+	const wild = "method: full, lr_scheduler_type: constant, max_grad_norm: 0, search: {learning_rate: [1.0e+20, 1.0e+21]}"
+	for _, c := range []struct{ row, want string }{
+		{wild, "search: no run came to a figure for loss; try other values"},
+		{"search: {learning_rate: [1.0e-3, 1.0e-2], metric: document loss, task_options: {pairs: 3}}", ""},
+		{"search: {learning_rate: [1.0e-3, 1.0e-2], metric: score}, eval_examples: 0", "search: metric: score: nothing is scored: set eval_examples"},
+		{"search: {learning_rate: [1.0e-3, 1.0e-2], metric: steps to 1}, method: lora", "search: no run came to a figure for steps to 1"},
+	} {
+		o := stubOptions(t, stubRecipes("{name: lora-8, "+c.row+"}", "{name: mora-8, method: mora, mora_type: 1}"))
+		o.Seeds = 1
+		err := Run(context.Background(), "memory", o)
+		if (c.want != "") != (err != nil) || err != nil && !strings.Contains(err.Error(), "lora-8: "+c.want) {
+			t.Errorf("%s: %v", c.row, err)
+		}
+		if got := readRecords(t, o.Output); got["mora-8.seed-1"].Steps != 6 {
+			t.Errorf("%s: the other row is not run: %v", c.row, got)
+		}
+		if md := readText(t, o.Output, "memory.md"); c.want != "" && !strings.Contains(md, "lora-8 is not run: "+c.want) {
+			t.Errorf("%s: the table does not say why:\n%s", c.row, md)
+		}
+	}
+}
+
 // TestSearchCommand searches a recipe of a file: hopeless runs end early, and the best recipe is one that train takes.
 func TestSearchCommand(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "mine.yaml")
-	text := strings.Replace(stubKeys, "compare:\n", "search: {learning_rate: [2.0e-2, 2.1e-2, 2.2e-2, 1.0e-7], widen: 0, seeds: [7]}\nmethod: lora\n", 1)
+	text := strings.Replace(stubKeys, "compare:\n", "learning_rate: 0.02\nsearch: {weight_decay: [0, 0.1, 0.2, 40], widen: 0, seeds: [7]}\nmethod: lora\n", 1)
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	o := Options{Output: filepath.Join(dir, "out"), Out: &out}
+	o := Options{Output: filepath.Join(dir, "out of it"), Out: &out}
 	if err := Search(context.Background(), path, o); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"chosen", "finetune train ", "learning_rate 0.02"} {
+	for _, want := range []string{"chosen", "finetune train '" + filepath.Join(o.Output, "mine.yaml") + "' --output '", "weight_decay 0", "ended after step 3", "full ones but for those that were ended, with seeds"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "out", "mine.yaml"))
+	raw, err := os.ReadFile(filepath.Join(o.Output, "mine.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	runs, err := finetune.ParseRecipes(raw, nil)
-	if err != nil || len(runs) != 1 || len(runs[0].Search) > 0 || runs[0].Config.Train.LearningRate < 0.02 || runs[0].Config.Train.Seed != 1 {
+	if err != nil || len(runs) != 1 || len(runs[0].Search) > 0 || runs[0].Config.Train.LearningRate != 0.02 || runs[0].Config.Train.WeightDecay > 1 || runs[0].Config.Train.Seed != 1 {
 		t.Errorf("the best recipe is %+v (%v)\n%s", runs, err, raw)
 	}
 	plain := strings.Replace(text, "search:", "title: x #", 1)

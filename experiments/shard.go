@@ -126,12 +126,12 @@ func (t *table) pending() ([]job, error) {
 // pendingOf returns the runs of a row that have no record: of its search's round, or else of its seeds. It reads those
 // that have.
 func (t *table) pendingOf(row *tableRow) ([]job, error) {
-	if row.search != nil && !row.searched {
+	if row.search != nil && !row.searched && row.failed == "" {
 		if todo, err := t.replaySearch(row); len(todo) > 0 || err != nil {
 			return todo, err
 		}
 	}
-	if t.searchOnly {
+	if t.searchOnly || row.failed != "" {
 		return nil, nil
 	}
 	var todo []job

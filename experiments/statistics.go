@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -18,13 +19,15 @@ type cells struct {
 	bySeed        map[string]map[uint64]float64 // by "row\tcolumn"
 	levels        map[string]map[bool][]string  // by column: of chance (false) and of the majority (true), as text
 	published     map[string]string             // the key of the published row, by row
+	had           map[string]bool               // the columns, as the recipe names them, in which a run has a figure
+	lacking       map[string]string             // by column, as the recipe names it, in which no run has one: why
 }
 
 // cells collects the figures of the rows' own runs, not of searches. In a table with groups a column's name begins with
 // its group.
 func (t *table) cells() *cells {
 	c := &cells{digits: map[string]int{}, level: map[string]string{}, many: map[string]bool{}, values: map[string][]float64{},
-		bySeed: map[string]map[uint64]float64{}, levels: map[string]map[bool][]string{}, published: map[string]string{}}
+		bySeed: map[string]map[uint64]float64{}, levels: map[string]map[bool][]string{}, published: map[string]string{}, had: map[string]bool{}, lacking: map[string]string{}}
 	for _, r := range t.rows {
 		if !slices.Contains(c.rows, r.name) {
 			c.rows = append(c.rows, r.name)
@@ -36,6 +39,7 @@ func (t *table) cells() *cells {
 			}
 		}
 	}
+	c.columns = append(c.columns, slices.Sorted(maps.Keys(c.lacking))...)
 	return c
 }
 
@@ -50,9 +54,17 @@ func (c *cells) add(r *tableRow, rec *Record) {
 		if err != nil {
 			continue // prepare has checked the names
 		}
-		for _, f := range col.figures(rec, arg) {
+		figures, asked := col.figures(rec, arg), joinGroup(r.group, " ", name)
+		for _, f := range figures {
 			f.column = joinGroup(r.group, " ", f.column)
 			c.addFigure(r.name, rec, f, name == "score by step")
+		}
+		switch had := c.had[asked]; {
+		case len(figures) > 0:
+			c.had[asked] = true
+			delete(c.lacking, asked)
+		case !had && len(r.recipe.Table.Columns) > 0:
+			c.lacking[asked] = col.lacking
 		}
 	}
 }
@@ -125,7 +137,8 @@ func deviationOf(v []float64) float64 {
 }
 
 // pairedTest is Student's t-test of pairs: the mean of their differences, the half width of its 95 % interval, and the
-// two-sided p of no difference.
+// two-sided p of no difference. Equal differences say nothing about their spread: half and p are NaN then, but for rows that
+// are the same.
 type pairedTest struct {
 	n                int
 	difference, half float64
@@ -143,14 +156,11 @@ func testPairs(row, baseline map[uint64]float64) pairedTest {
 	slices.Sort(d) // the order of a map is random, and so would be the last digit of a sum
 	t := pairedTest{n: len(d), difference: meanOf(d), half: math.NaN(), p: math.NaN()}
 	deviation := deviationOf(d)
-	if t.n < 2 {
+	switch {
+	case t.n > 1 && deviation == 0 && t.difference == 0:
+		t.half, t.p = 0, 1
 		return t
-	}
-	if deviation == 0 {
-		t.half, t.p = 0, 0
-		if t.difference == 0 {
-			t.p = 1
-		}
+	case t.n < 2 || deviation == 0:
 		return t
 	}
 	student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(t.n - 1)}

@@ -18,6 +18,9 @@ func TestTestPairs(t *testing.T) {
 	if same.p != 1 || same.half != 0 {
 		t.Errorf("a row against itself: %+v", same)
 	}
+	if equal := testPairs(map[uint64]float64{1: 3, 2: 4}, map[uint64]float64{1: 1, 2: 2}); equal.difference != 2 || !math.IsNaN(equal.p) || !math.IsNaN(equal.half) {
+		t.Errorf("differences that are all the same: %+v", equal)
+	}
 	if one := testPairs(map[uint64]float64{1: 2}, map[uint64]float64{1: 3}); one.n != 1 || !math.IsNaN(one.p) {
 		t.Errorf("one pair: %+v", one)
 	}

@@ -142,8 +142,15 @@ func prepare(name string, o Options, searchOnly bool) (*table, error) {
 		if b := row.recipe.Table.Bootstrap; b != 0 && (b < 100 || b > 1_000_000) {
 			return nil, fmt.Errorf("recipe: %s: bootstrap is %d; want 0 (none), or 100 to 1000000 resamples", row.file, b)
 		}
-		for _, c := range row.recipe.Table.Columns {
-			if _, _, err := findColumn(c); err != nil {
+		if n := row.recipe.Table.Seeds; n < 0 {
+			return nil, fmt.Errorf("recipe: %s: seeds is %d; want 1 or more", row.file, n)
+		}
+		for i, c := range row.recipe.Table.Columns {
+			_, _, err := findColumn(c)
+			if err == nil && slices.Contains(row.recipe.Table.Columns[:i], c) {
+				err = fmt.Errorf("%s is there twice", c)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("recipe: %s: columns: %w", row.file, err)
 			}
 		}
@@ -220,12 +227,20 @@ func (t *table) run(ctx context.Context) error {
 	if t.options.DryRun {
 		return t.plan(ctx)
 	}
+	if len(t.runnable) == 0 && t.options.Preset == "" { // those of a preset show the published figures
+		return fmt.Errorf("no row can be run: %s: %s", strings.Join(t.missing[0].rows, ", "), t.missing[0].why)
+	}
 	if err := t.createFolder(); err != nil {
 		return err
 	}
 	err := t.carryOut(ctx)
 	text, werr := t.write()
 	_, _ = io.WriteString(t.options.Out, text)
+	for _, row := range t.rows {
+		if err == nil && row.failed != "" {
+			err = fmt.Errorf("%s: %s", row.label(), row.failed)
+		}
+	}
 	return errors.Join(err, werr)
 }
 
@@ -234,7 +249,7 @@ func (t *table) run(ctx context.Context) error {
 func (t *table) splitRunnable() error {
 	at := map[string]int{}
 	for _, row := range t.rows {
-		missing, err := t.missingInputs(row)
+		missing, err := t.missingOf(row)
 		if err != nil {
 			return err
 		}
@@ -259,13 +274,31 @@ type missingRows struct {
 	why  string
 }
 
-// missingInputs returns which inputs of a row are missing. Rows with the same inputs are checked once.
-func (t *table) missingInputs(row *tableRow) ([]string, error) {
-	recipe, err := t.withUserPaths(row.recipe)
+// missingOf returns which inputs of a row's runs are missing, those of its search among them.
+func (t *table) missingOf(row *tableRow) ([]string, error) {
+	missing, err := t.missingInputs(row.recipe)
+	if row.search == nil || len(missing) > 0 {
+		return missing, err
+	}
+	for _, params := range row.search.grid() {
+		j, err := row.searchJob(row.search, params, row.search.seeds[0])
+		if err == nil {
+			missing, err = t.missingInputs(j.recipe)
+		}
+		if err != nil || len(missing) > 0 {
+			return missing, err
+		}
+	}
+	return nil, nil
+}
+
+// missingInputs returns which inputs of a run are missing. Runs with the same inputs are checked once.
+func (t *table) missingInputs(recipe finetune.Recipe) ([]string, error) {
+	recipe, err := t.withUserPaths(recipe)
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprint(row.group, recipe.Config.Model.Path, recipe.Config.Model.Config, recipe.Config.Task.Name, recipe.Config.Task.Options, recipe.Config.Task.Data, recipe.EvalTasks)
+	key := fmt.Sprint(recipe.Config.Model.Path, recipe.Config.Model.Config, recipe.Config.Task.Name, recipe.Config.Task.Options, recipe.Config.Task.Data, recipe.EvalTasks)
 	if _, ok := t.missingByKey[key]; !ok {
 		t.missingByKey[key] = recipe.MissingInputs()
 	}
@@ -278,12 +311,13 @@ func (t *table) printf(format string, args ...any) {
 }
 
 // write writes NAME.md, NAME.csv and the plots into the folder and returns the Markdown. After Search it writes what
-// was tried and the best recipes.
+// was tried, NAME.search.md, and the best recipes.
 func (t *table) write() (string, error) {
 	base := filepath.Join(t.options.Output, t.name)
 	if t.searchOnly {
 		text := strings.TrimPrefix(t.searchSection()+t.noteSection(), "\n")
 		commands, err := t.writeBest()
+		base += ".search" // the folder may have the table, too
 		return text + commands, errors.Join(err, folder.WriteFile(base+".md", []byte(text)))
 	}
 	text := t.markdown()

@@ -217,6 +217,10 @@ func TestTableErrors(t *testing.T) {
 		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: [1, 2], metric: los}"} }, "did you mean loss?"},
 		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: [1, 2], metric: benchmarks}"} }, "several figures a run"},
 		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rate: []}"} }, "is empty"},
+		{"memory", func(o *Options) { o.Settings = []string{"search={r: [4, 8.5]}"} }, "search: adapter: r: 8.5"},
+		{"memory", func(o *Options) { o.Settings = []string{"seeds=-1"} }, "seeds is -1"},
+		{"memory", func(o *Options) { o.Settings = []string{"columns=[loss, loss]"} }, "loss is there twice"},
+		{"memory", func(o *Options) { o.Settings = []string{"columns=[steps to 85]"} }, "want a score above 0 up to 1"},
 		{"memory", func(o *Options) { o.Settings = []string{"search={learning_rat: [1, 2]}"} }, "unknown key"},
 		{"missing.yaml", nil, "no such file"},
 		{"memory", func(o *Options) { o.Seeds = 2 }, ""},
@@ -230,6 +234,79 @@ func TestTableErrors(t *testing.T) {
 			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
 		}
 	}
+}
+
+// TestFilesOfTables makes tables of files that cannot be made, or not in whole.
+func TestFilesOfTables(t *testing.T) {
+	dir := t.TempDir()
+	for i, c := range []struct{ recipe, want string }{
+		{"", "no row can be run: 0: model: none is named"},
+		{stubKeys + "  - {name: a, search: {learning_rate: [1.0e-3, 1.0e-2], task: text, task_options: {data: none.txt}}}", "no row can be run: a: data: none.txt does not exist"},
+		{stubKeys + "  - {name: " + strings.Repeat("a", 101) + "}", "has 101 letters; want at most 100"},
+	} {
+		file, out := filepath.Join(dir, fmt.Sprint(i, ".yaml")), filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(file, []byte(c.recipe), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := Run(context.Background(), file, Options{Output: out}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.recipe, err, c.want)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: a folder was made", c.recipe)
+		}
+	}
+}
+
+// TestLackingColumns: a column that no run has a figure for stays, with the reason; so do rows without held-out rows.
+func TestLackingColumns(t *testing.T) {
+	o := stubOptions(t, stubRecipes("{name: a|b}"))
+	o.Seeds, o.Settings = 2, []string{"columns=[loss]"}
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	o.Settings = []string{"columns=[loss, document loss, steps to 1]"}
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	md := readText(t, o.Output, "memory.md")
+	for _, want := range []string{"| row | n | held-out loss | document loss | steps to 1 |", `| a\|b | 2 | `, " | – | – |", "No figure for document loss: the runs were made when", "No figure for steps to 1: no run reached it."} {
+		if !strings.Contains(md, want) {
+			t.Errorf("%q is missing in\n%s", want, md)
+		}
+	}
+	record, err := filepath.Glob(filepath.Join(o.Output, "rows", "*.json"))
+	if err != nil || len(record) != 2 {
+		t.Fatal(record, err)
+	}
+	if err := os.Truncate(record[0], 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(context.Background(), "memory", o); err == nil || !strings.Contains(err.Error(), record[0]) || !strings.Contains(err.Error(), "remove the file to run it again") {
+		t.Errorf("a record that is cut off: %v", err)
+	}
+}
+
+// TestPlan: what is left is counted by the records that are there, and each run has its own time.
+func TestPlan(t *testing.T) {
+	var out strings.Builder
+	o := stubOptions(t, stubRecipes("{name: a, search: {learning_rate: [1.0e-3, 1.0e-2], max_steps: 9, widen: 0, r: [2, 4]}}"))
+	o.Seeds, o.Out, o.DryRun = 2, &out, true
+	plan := func(want string) {
+		t.Helper()
+		out.Reset()
+		if err := Run(context.Background(), "memory", o); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing (%v) in\n%s", want, err, out.String())
+		}
+	}
+	plan("| a | 4 | 2 | 0 | 9, 6 |")
+	o.DryRun = false
+	if err := Run(context.Background(), "memory", o); err != nil {
+		t.Fatal(err)
+	}
+	o.DryRun = true
+	plan("| a | 4 | 2 | 6 | – | – | 0 s |")
+	o.Seeds = 3
+	plan("| a | 4 | 3 | 6 | 6 |")
 }
 
 // TestMissingInputs checks that rows without model or data are listed and that the others run.

@@ -40,7 +40,7 @@ func (r *run) evaluate(ctx context.Context) error {
 	}
 	r.state.LastScore = e.Score
 	r.stopEarly()
-	if r.options.Evaluated != nil && e.Step > 0 {
+	if r.options.Evaluated != nil && e.Step > 0 && e.Step < r.totalSteps {
 		if why := r.options.Evaluated(e); why != "" {
 			r.result.Reason = "stopped early: " + why
 		}

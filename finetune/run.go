@@ -43,8 +43,8 @@ type Options struct {
 	// Ranks, if not nil, are the processes that carry out the run together, each with the same Config. Rank 0 alone writes to the
 	// output folder, and to Out.
 	Ranks infer.Ranks
-	// Evaluated, if not nil, is called after every evaluation but that before the first step. If it returns a reason, the run
-	// ends there.
+	// Evaluated, if not nil, is called after every evaluation but those before the first step and after the last one. If it
+	// returns a reason, the run ends there.
 	Evaluated func(Evaluation) string
 
 	memory func() int // the machine's memory; nil is process.Memory

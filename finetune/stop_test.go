@@ -26,6 +26,12 @@ func TestRunEndsAtEvaluation(t *testing.T) {
 		{"stop_at_score=0.0001", nil, 1, "stopped early: the score is"},
 		{"stop_at_score=1", nil, 4, "all 4 steps done"},
 		{"stop_at_score=0", stop, 2, "stopped early: enough"},
+		{"stop_at_score=0", func(e Evaluation) string {
+			if e.Step == 4 {
+				return "too late"
+			}
+			return ""
+		}, 4, "all 4 steps done"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		runs, err := ParseRecipes([]byte("model: embedded\ntask: memory\ntask_options: {pairs: 4}\nmethod: lora\nr: 2\nlearning_rate: 0.03\nmax_steps: 4\nwarmup_ratio: 0\n"+

@@ -3,19 +3,19 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/finetune"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/tasks"
 )
 
 // suggest prints what to do next with the result of a run in a folder: commands that work as they stand.
 func suggest(g *globals, run finetune.Config, dir string, task tasks.Task) {
 	run.Save.OutputDir = dir
-	model := "--model " + shellArg(g.Names.asTyped(run.Base())) + " --adapter " + shellArg(dir)
+	model := "--model " + wording.ShellArg(g.Names.asTyped(run.Base())) + " --adapter " + wording.ShellArg(dir)
 	if run.WholeModel() {
-		model = "--model " + shellArg(dir)
+		model = "--model " + wording.ShellArg(dir)
 	}
 	if input, predicts := predictExample(run.Task, task); predicts {
 		g.printf("  %s predict %s %s\n", g.Program, model, input)
@@ -23,7 +23,7 @@ func suggest(g *globals, run finetune.Config, dir string, task tasks.Task) {
 		g.printf("  %s generate %s %s\n", g.Program, model, generateExample(task))
 	}
 	if !run.WholeModel() {
-		g.printf("  %s merge %s --output %s\n", g.Program, model, shellArg(unused(dir+"-merged")))
+		g.printf("  %s merge %s --output %s\n", g.Program, model, wording.ShellArg(unused(dir+"-merged")))
 	}
 }
 
@@ -87,29 +87,10 @@ func unused(name string) string {
 	}
 }
 
-// shellArg quotes an argument for a shell where it needs that.
-func shellArg(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@,", r)
-	}
-	if s != "" && !slices.ContainsFunc([]rune(s), func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return quote(s)
-}
-
 // textFlag is a flag with a text. One that looks like a flag itself follows an equals sign.
 func textFlag(name, text string) string {
 	if strings.HasPrefix(text, "-") {
-		return name + "=" + quote(text)
+		return name + "=" + wording.ShellQuote(text)
 	}
-	return name + " " + quote(text)
-}
-
-// quote quotes a text as an argument for a shell.
-func quote(text string) string {
-	if !strings.ContainsAny(text, "\n\t'\\") {
-		return "'" + text + "'"
-	}
-	return "$'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\n", "\\n", "\t", "\\t").Replace(text) + "'"
+	return name + " " + wording.ShellQuote(text)
 }

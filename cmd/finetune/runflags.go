@@ -86,7 +86,7 @@ func refuseSearch(file string, runs []finetune.Recipe) error {
 	for _, r := range runs {
 		if len(r.Search) > 0 {
 			return fmt.Errorf("recipe: search: train runs one setting, it does not search; `finetune search %s` finds the best, `finetune table %[1]s` compares the rows at theirs, "+
-				"and --set search={} trains with the first values", file)
+				"and --set search={} trains with the recipe's own values", file)
 		}
 	}
 	return nil

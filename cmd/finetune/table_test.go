@@ -87,7 +87,7 @@ func TestOwnTable(t *testing.T) {
 	}{
 		{[]string{"table", recipe, "--dry-run", "--output", table}, []string{"| lora | 2 | 1 | 0 | 2 | ", "In all about "}},
 		{[]string{"table", recipe, "--output", table}, []string{"| lora | 1 | ", "| mora | 1 | ", "| chosen"}},
-		{[]string{"table", recipe, "--dry-run", "--output", table}, []string{"| lora | 2 | 1 | 2 | 2 | "}},
+		{[]string{"table", recipe, "--dry-run", "--output", table}, []string{"| lora | 2 | 1 | 3 | – | – | 0 s |"}},
 		{[]string{"search", recipe, "--row", "mora", "--output", search}, []string{"| chosen", "finetune train " + filepath.Join(search, "mora.yaml")}},
 		{[]string{"train", filepath.Join(search, "mora.yaml"), "--output", filepath.Join(dir, "run")}, []string{"saved in "}},
 	} {

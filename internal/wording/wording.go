@@ -56,3 +56,22 @@ func Seconds(s float64) string {
 
 // MiB converts a number of bytes to MiB, rounded.
 func MiB(bytes int) int { return (bytes + 1<<19) >> 20 }
+
+// ShellArg quotes an argument for a shell where it needs that.
+func ShellArg(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@,", r)
+	}
+	if s != "" && !slices.ContainsFunc([]rune(s), func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return ShellQuote(s)
+}
+
+// ShellQuote quotes a text as an argument for a shell.
+func ShellQuote(text string) string {
+	if !strings.ContainsAny(text, "\n\t'\\") {
+		return "'" + text + "'"
+	}
+	return "$'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\n", "\\n", "\t", "\\t").Replace(text) + "'"
+}
