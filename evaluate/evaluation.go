@@ -17,7 +17,8 @@ type Result struct {
 	// Loss is the mean over everything that is scored, nil if it was not computed. For multiple choice it is that of
 	// the right choices, per token.
 	Loss *float64 `json:"eval_loss"`
-	// Score is the task's first metric, or the mean score of the answers. It is nil if the task has no answers.
+	// Score is the task's first metric, or the mean score of the answers. It is nil if the task has no answers, or where
+	// it is not defined.
 	Score *float64 `json:"eval_score"`
 	// Metrics are the task's metrics over all answers, by name. Names lists the names in the task's order.
 	Metrics map[string]float64 `json:"eval_metrics,omitempty"`
@@ -164,7 +165,9 @@ func (e *evaluation) score(ctx context.Context, r *Result, t NamedTask) ([]Predi
 	if err != nil {
 		return nil, err
 	}
-	r.Score, r.Answered = &metrics[0].Value, len(answers)
+	if r.Answered = len(answers); !math.IsNaN(metrics[0].Value) {
+		r.Score = &metrics[0].Value
+	}
 	for _, a := range answers {
 		if a.Truncated {
 			r.Truncated++

@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"math"
+
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -58,11 +60,13 @@ func computeMetrics(task tasks.Task, examples []tasks.Example, answers []Predict
 	return []tasks.Metric{{Name: "score", Value: sum / float64(len(answers))}}, nil
 }
 
-// ByName returns metrics as a map from names to values.
+// ByName returns metrics as a map from names to values, without those that are not defined.
 func ByName(metrics []tasks.Metric) map[string]float64 {
 	all := make(map[string]float64, len(metrics))
 	for _, m := range metrics {
-		all[m.Name] = m.Value
+		if !math.IsNaN(m.Value) {
+			all[m.Name] = m.Value
+		}
 	}
 	return all
 }

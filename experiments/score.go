@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/adapter"
@@ -108,14 +109,21 @@ func (t *table) scoreTask(ctx context.Context, session *infer.Session, evalTask 
 	if err := rec.addLevels(evalTask.Name, task, evalTask.Limit, evalTask.Metric); err != nil {
 		return err
 	}
-	v, ok := results[0].Metrics[evalTask.Metric]
+	r, name := results[0], evalTask.Metric
+	if name == "" && r.Answered > 0 && len(r.Names) > 0 {
+		name = r.Names[0]
+	}
+	v, ok := r.Metrics[name]
 	switch {
-	case evalTask.Metric == "" && results[0].Score == nil:
-		return fmt.Errorf("task %s has no score", evalTask.Task)
+	case ok:
+	case slices.Contains(r.Names, name): // it is not defined on these examples
+		return nil
+	case evalTask.Metric == "" && r.Score != nil:
+		v = *r.Score
 	case evalTask.Metric == "":
-		v = *results[0].Score
-	case !ok:
-		return fmt.Errorf("task %s has no metric %s%s", evalTask.Task, evalTask.Metric, suggest.Hint(evalTask.Metric, results[0].Names))
+		return fmt.Errorf("task %s has no score", evalTask.Task)
+	default:
+		return fmt.Errorf("task %s has no metric %s%s", evalTask.Task, evalTask.Metric, suggest.Hint(evalTask.Metric, r.Names))
 	}
 	rec.EvalTasks[evalTask.Name] = v
 	return nil

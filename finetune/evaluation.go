@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 
 	"github.com/spagotune/spagotune/evaluate"
@@ -61,7 +62,10 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.Score = &metrics[0].Value
+	if e.Score = &metrics[0].Value; math.IsNaN(*e.Score) {
+		e.Score = nil
+		r.options.Log.Warn().Int("step", e.Step).Msgf("%s is not defined: all answers, or all references, are equal", metrics[0].Name)
+	}
 	if _, ok := r.task.(tasks.Metrics); ok {
 		e.Metrics = evaluate.ByName(metrics)
 	}
@@ -70,11 +74,11 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 
 // trackBest saves the weights if they are the best so far, and otherwise counts evaluations without improvement.
 func (r *run) trackBest(e Evaluation) error {
-	value := -e.Loss
-	if r.config.Train.MetricForBestModel == "score" {
+	byScore, value := r.config.Train.MetricForBestModel == "score", -e.Loss
+	if byScore && e.Score != nil {
 		value = *e.Score
 	}
-	if r.state.BestMetric != nil && value <= *r.state.BestMetric {
+	if byScore && e.Score == nil || r.state.BestMetric != nil && value <= *r.state.BestMetric {
 		r.state.BadEvals++
 		return nil
 	}

@@ -39,10 +39,13 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 			return m, false, requireCausal(m)
 		}
 		own := HeadOf(m)
-		if want, e := h.Head(own); e == nil && want.Kind == own.Kind {
+		want, e := h.Head(own)
+		if e == nil && want.Kind == own.Kind {
 			return m, m.NewlyInitialized, nil
 		}
-		_ = m.Close()
+		if _ = m.Close(); errors.Is(e, tasks.ErrClassWeights) {
+			return nil, false, e
+		}
 	}
 	if !ok {
 		return nil, false, err

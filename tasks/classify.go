@@ -349,8 +349,8 @@ func (t *Classify) regressionMetrics(examples []Example, predictions []Predictio
 			predicted, gold = append(predicted, predictions[i].Values[name]), append(gold, ex.Input.Values[j])
 		}
 	}
-	p, err1 := metric.Pearson(predicted, gold)
-	s, err2 := metric.Spearman(predicted, gold)
+	p, err1 := orNaN(metric.Pearson(predicted, gold))
+	s, err2 := orNaN(metric.Spearman(predicted, gold))
 	m, err3 := metric.MSE(predicted, gold)
 	return []Metric{{"pearson", p}, {"spearman", s}, {"mse", m}}, firstError(err1, err2, err3)
 }

@@ -23,14 +23,17 @@ func (t *Classify) Head(trained head.Config) (head.Config, error) {
 	if err != nil {
 		return decided, err
 	}
-	if t.head = newClassHead(decided); t.ClassWeights == nil || !t.given() {
-		return decided, nil
+	h := newClassHead(decided)
+	if t.ClassWeights != nil && t.given() {
+		if decided.ProblemType != head.SingleLabel {
+			return decided, fmt.Errorf("%w is for texts with one class; the problem_type is %s", ErrClassWeights, decided.ProblemType)
+		}
+		if h.weights, err = t.ClassWeights.of(h, t.examples(t.dataSplit(), decided.ProblemType)); err != nil {
+			return decided, err
+		}
 	}
-	if decided.ProblemType != head.SingleLabel {
-		return decided, fmt.Errorf("option class_weights is for texts with one class; the problem_type is %s", decided.ProblemType)
-	}
-	t.head.weights, err = t.ClassWeights.of(t.head, t.Examples(t.dataSplit()))
-	return decided, err
+	t.head = h
+	return decided, nil
 }
 
 func (t *Classify) decide(trained head.Config) (head.Config, error) {

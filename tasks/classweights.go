@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -18,6 +19,9 @@ type ClassWeights struct {
 	Balanced bool
 	ByClass  map[string]float64
 }
+
+// ErrClassWeights is the error of class weights that do not fit the classes.
+var ErrClassWeights = errors.New("option class_weights")
 
 // UnmarshalJSON takes "balanced" or an object.
 func (w *ClassWeights) UnmarshalJSON(b []byte) error {
@@ -57,7 +61,7 @@ func (w *ClassWeights) of(h *classHead, examples iter.Seq2[Example, error]) ([]f
 	for class, v := range w.ByClass {
 		id := slices.Index(h.Labels, class)
 		if id < 0 {
-			return nil, fmt.Errorf("option class_weights: no class is named %q%s", class, suggest.Hint(class, h.Labels))
+			return nil, fmt.Errorf("%w: no class is named %q%s", ErrClassWeights, class, suggest.Hint(class, h.Labels))
 		}
 		weights[id] = float32(v)
 	}
@@ -90,7 +94,7 @@ func (h *classHead) balance(examples iter.Seq2[Example, error]) ([]float32, erro
 		weights[id] = float32(n) / float32(len(counts)*c)
 	}
 	if missing != nil {
-		return nil, fmt.Errorf("option class_weights is balanced, but the data have none of %s; give the weights by class", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("%w is balanced, but the data have none of %s; give the weights by class", ErrClassWeights, strings.Join(missing, ", "))
 	}
 	return weights, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/spagotune/spagotune/head"
@@ -34,7 +35,9 @@ func LevelsOf(task Task, examples []Example, metric string) (Levels, error) {
 		return levels, nil
 	}
 	score, err := figureOf(task, examples, guesses.Majority, metric)
-	levels.Majority = &score
+	if !math.IsNaN(score) {
+		levels.Majority = &score
+	}
 	return levels, err
 }
 

@@ -1,8 +1,12 @@
 package tasks
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
+
+	"github.com/spagotune/spagotune/tasks/metric"
 )
 
 // Describer is a task that says in one line what it is.
@@ -63,10 +67,19 @@ type Metrics interface {
 	ComputeMetrics(examples []Example, predictions []Prediction) ([]Metric, error)
 }
 
-// Metric is a figure and its name.
+// Metric is a figure and its name. The figure is NaN where it is not defined, such as a correlation with answers that are all
+// the same.
 type Metric struct {
 	Name  string
 	Value float64
+}
+
+// orNaN is a figure, NaN where it is not defined.
+func orNaN(v float64, err error) (float64, error) {
+	if errors.Is(err, metric.ErrUndefined) {
+		return math.NaN(), nil
+	}
+	return v, err
 }
 
 // Prompted is a task whose texts begin with prompts of the model's.

@@ -205,6 +205,6 @@ func (t *Pairs) ComputeMetrics(examples []Example, predictions []Prediction) ([]
 	if len(gold) < 2 {
 		return metrics, nil
 	}
-	s, err := metric.Spearman(got, gold)
+	s, err := orNaN(metric.Spearman(got, gold))
 	return append([]Metric{{"spearman", s}}, metrics...), err
 }

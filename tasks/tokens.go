@@ -80,10 +80,14 @@ func (t *Tokens) Head(trained head.Config) (head.Config, error) {
 	if err != nil {
 		return decided, err
 	}
-	if t.head = newClassHead(decided); t.given() {
-		t.head.weights, err = t.ClassWeights.of(t.head, t.Examples(t.dataSplit()))
+	h := newClassHead(decided)
+	if t.given() {
+		if h.weights, err = t.ClassWeights.of(h, t.Examples(t.dataSplit())); err != nil {
+			return decided, err
+		}
 	}
-	return decided, err
+	t.head = h
+	return decided, nil
 }
 
 func (t *Tokens) decide(trained head.Config) (head.Config, error) {

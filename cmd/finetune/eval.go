@@ -94,7 +94,11 @@ func printEval(g *globals, r *evaluate.Result) {
 		g.printf("loss   %.4f over %d scored tokens of %d rows\n", *r.Loss, r.Scored, r.Rows)
 	}
 	for _, name := range r.Names {
-		g.printf("%s  %.4f\n", name, r.Metrics[name])
+		if v, defined := r.Metrics[name]; defined {
+			g.printf("%s  %.4f\n", name, v)
+		} else {
+			g.printf("%s  is not defined: all answers, or all references, are equal\n", name)
+		}
 	}
 	if r.Truncated > 0 {
 		g.printf("%d of %d texts were too long for the model and were cut\n", r.Truncated, r.Answered)
@@ -102,7 +106,7 @@ func printEval(g *globals, r *evaluate.Result) {
 	switch {
 	case r.Score != nil && len(r.Names) == 0:
 		g.printf("score  %.1f %% over %d answers\n", 100**r.Score, r.Answered)
-	case r.Score != nil:
+	case r.Answered > 0:
 		g.printf("answers  %d\n", r.Answered)
 	}
 }

@@ -41,6 +41,13 @@ func (s Source) plain() any {
 	if s.Limit != 0 {
 		o["limit"] = s.Limit
 	}
+	if len(s.Columns) > 0 {
+		columns := map[string]any{}
+		for field, column := range s.Columns {
+			columns[field] = column
+		}
+		o["columns"] = columns
+	}
 	if s.EvalSize != nil {
 		o["eval_size"] = *s.EvalSize
 	}

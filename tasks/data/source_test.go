@@ -1,6 +1,10 @@
 package data
 
-import "testing"
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+)
 
 func TestSourceForms(t *testing.T) {
 	for _, c := range []struct {
@@ -34,4 +38,28 @@ func TestTrainSize(t *testing.T) {
 	}
 	_, err := Source{Path: "d", EvalSize: &two}.TrainSize(1)
 	wantError(t, err, "option eval_size of d is 2, but there are 1 records")
+}
+
+// TestPlainKeepsAll: sources that are written as a recipe has them come back as they were, each key of them.
+func TestPlainKeepsAll(t *testing.T) {
+	n := 3
+	all := Source{Path: "a.csv", Weight: 0.5, Index: "i.txt", Field: Paths{"x", "y"}, Limit: 7, Columns: ColumnMapping{"text": "body"}, EvalSize: &n}
+	for i := range reflect.TypeFor[Source]().NumField() {
+		if reflect.ValueOf(all).Field(i).IsZero() {
+			t.Errorf("%s is not tested", reflect.TypeFor[Source]().Field(i).Name)
+		}
+	}
+	for _, want := range []Sources{{all}, {{Path: "a.csv"}, all}, {{Path: "a.csv", Columns: ColumnMapping{"text": "body"}}}, {{Path: "a.csv", Weight: 2}}, nil} {
+		raw, err := json.Marshal(want.Plain())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Sources
+		if string(raw) != "null" {
+			err = json.Unmarshal(raw, &got)
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v (%v), want %+v", raw, got, err, want)
+		}
+	}
 }

@@ -21,8 +21,11 @@ func MSE(predicted, gold []float64) (float64, error) {
 	return sum / float64(len(gold)), nil
 }
 
+// ErrUndefined is the error of a correlation with values that do not vary.
+var ErrUndefined = errors.New("not defined")
+
 // Pearson is the linear correlation, from −1 to 1: the covariance divided by the product of the standard deviations
-// (Pearson, 1895). It is not defined where all predictions, or all references, are equal; that is an error.
+// (Pearson, 1895). Where all predictions, or all references, are equal, the error is ErrUndefined.
 func Pearson(predicted, gold []float64) (float64, error) {
 	if err := checkNumbers(predicted, gold); err != nil {
 		return 0, err
@@ -30,10 +33,10 @@ func Pearson(predicted, gold []float64) (float64, error) {
 	x, err1 := standardized(predicted)
 	y, err2 := standardized(gold)
 	if err1 != nil {
-		return 0, fmt.Errorf("metric: correlation: predictions %w", err1)
+		return 0, fmt.Errorf("metric: correlation: %w: predictions %w", ErrUndefined, err1)
 	}
 	if err2 != nil {
-		return 0, fmt.Errorf("metric: correlation: references %w", err2)
+		return 0, fmt.Errorf("metric: correlation: %w: references %w", ErrUndefined, err2)
 	}
 	r := 0.0
 	for i := range x {
