@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -82,6 +83,9 @@ func (g *generator) generate(ctx context.Context, examples []tasks.Example) ([]P
 		var err error
 		if examples[i], prompts[i], truncated[i], err = g.prompt(e); err != nil {
 			return nil, err
+		}
+		if len(prompts[i]) == 0 {
+			return nil, fmt.Errorf("%s: the prompt has no tokens", e.Source)
 		}
 	}
 	generated := make([][]int32, len(examples))

@@ -1,22 +1,15 @@
 package evaluate
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/settings"
 	"github.com/spagotune/spagotune/tasks"
 	"github.com/spagotune/spagotune/tasks/data"
@@ -28,84 +21,25 @@ type Input struct {
 	Pair string `json:"text_pair,omitempty"`
 }
 
-// ReadInputs reads a file of inputs, or standard input ("-"): JSON Lines if it is named .jsonl, .ndjson or .json, or if
-// standard input begins with a brace, the columns text and text_pair of a .csv or .tsv, otherwise one text per line. Records may be
-// questions of multiple choice, too, as tasks.SWAG reads them, with or without a label. Empty lines are skipped.
-func ReadInputs(path string) ([]Input, error) {
-	var raw []byte
-	var err error
-	standard := path == "-"
-	if standard {
-		path = "standard input"
-		raw, err = io.ReadAll(os.Stdin)
-	} else {
-		raw, err = input.ReadFile(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if format := map[string]data.Format{".csv": data.ReadCSV, ".tsv": data.ReadTSV}[strings.ToLower(filepath.Ext(path))]; format != nil {
-		return readTable(format, path, raw)
-	}
-	records := standard && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) || slices.Contains([]string{".jsonl", ".ndjson", ".json"}, strings.ToLower(filepath.Ext(path)))
-	var all []Input
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, len(raw)+1)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		in := Input{Text: line}
-		if line == "" {
-			continue
-		}
-		if records {
-			in = Input{}
-			if err := in.read([]byte(line)); err != nil {
-				return nil, fmt.Errorf("%s:%d: not a record of text and text_pair: %w", path, n, err)
-			}
-			if in.Text == "" {
-				return nil, fmt.Errorf(`%s:%d: field "text" is missing or empty`, path, n)
-			}
-		}
-		all = append(all, in)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return all, nil
-}
-
-// read reads a record in JSON.
-func (in *Input) read(line []byte) error {
-	o, err := data.ParseObject(line)
-	if err != nil {
-		return err
-	}
-	choices := false
-	if in.Text, in.Pair, choices, err = tasks.SWAGInput(o); choices || err != nil {
-		return err
-	}
-	return json.Unmarshal(line, in)
-}
-
-// readTable reads the columns text and text_pair of a table.
-func readTable(format data.Format, path string, raw []byte) ([]Input, error) {
-	records, err := data.Read(format, path, bytes.NewReader(raw))
+// ReadInputs reads a file of inputs, or standard input ("-"), in each form that data may have (data.ReadTexts): records of text and
+// text_pair, or else one text per line, without the space around it. Records may be questions of multiple choice, too, as tasks.SWAG
+// reads them, with or without a label. fields, if given, are the names of text and text_pair, where a record has them.
+func ReadInputs(path string, fields ...string) ([]Input, error) {
+	names := [2]string{"text", "text_pair"}
+	copy(names[:], fields)
+	records, lines, err := data.ReadTexts(path, append(fields, "text", "sent1")...)
 	if err != nil {
 		return nil, err
 	}
 	var all []Input
+	for _, line := range lines {
+		all = append(all, Input{Text: strings.TrimSpace(line)})
+	}
 	for _, r := range records {
-		var in Input
 		o, err := r.Object()
-		choices := false
+		var in Input
 		if err == nil {
-			in.Text, in.Pair, choices, err = tasks.SWAGInput(o)
-		}
-		if err == nil && !choices {
-			in.Text, err = o.Text("text")
-		}
-		if err == nil && !choices && o.Has("text_pair") {
-			in.Pair, err = o.Text("text_pair")
+			in, err = readInput(o, names)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Source(), err)
@@ -115,17 +49,35 @@ func readTable(format data.Format, path string, raw []byte) ([]Input, error) {
 	return all, nil
 }
 
+// readInput reads a record. names are those of its text and pair; a record without them has text and text_pair.
+func readInput(o data.Object, names [2]string) (in Input, err error) {
+	choices := false
+	if in.Text, in.Pair, choices, err = tasks.SWAGInput(o); choices || err != nil {
+		return in, err
+	}
+	text, pair := "text", "text_pair"
+	if o.Has(names[0]) {
+		text = names[0]
+	}
+	if o.Has(names[1]) {
+		pair = names[1]
+	}
+	if in.Text, err = o.Text(text); err != nil {
+		return in, err
+	}
+	if strings.TrimSpace(in.Text) == "" {
+		return in, fmt.Errorf("field %q is empty", text)
+	}
+	in.Pair, err = o.Optional(pair)
+	return in, err
+}
+
 // promptBuilder returns the task to predict with: the named one, the one of the model's training, or the one for its
 // head.
 func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBuilder, error) {
-	options := map[string]any{}
-	if name == "" || name == s.Setup.Task {
-		maps.Copy(options, s.Setup.TaskOptions)
-	}
-	for _, one := range set {
-		if err := settings.Set(options, one); err != nil {
-			return nil, err
-		}
+	options, err := promptOptions(s, name, set)
+	if err != nil {
+		return nil, err
 	}
 	if name == "" {
 		name = s.Setup.Task
@@ -135,7 +87,6 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 		if own.Kind == head.CausalLM {
 			return nil, fmt.Errorf("the model's head is for %s: use generate, which continues texts", own.Kind)
 		}
-		var err error
 		if name, _, err = tasks.PromptBuilderFor(own); err != nil {
 			return nil, err
 		}
@@ -145,6 +96,36 @@ func promptBuilder(s *infer.Session, name string, set []string) (tasks.PromptBui
 		return nil, err
 	}
 	return t, infer.MatchHead(t, s.Model)
+}
+
+// promptOptions returns the options of the task to predict with: those of the training, if that is the task, and set.
+func promptOptions(s *infer.Session, name string, set []string) (map[string]any, error) {
+	options := map[string]any{}
+	if name == "" || name == s.Setup.Task {
+		maps.Copy(options, s.Setup.TaskOptions)
+	}
+	for _, one := range set {
+		if err := settings.Set(options, one); err != nil {
+			return nil, err
+		}
+	}
+	return options, nil
+}
+
+// InputFields returns the names of the fields of text and text_pair for ReadInputs: those of the options of the task that Predict would
+// use.
+func InputFields(s *infer.Session, name string, set []string) ([]string, error) {
+	options, err := promptOptions(s, name, set)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{"text", "text_pair"}
+	for i, key := range []string{"text_field", "text_pair_field"} {
+		if own, ok := options[key].(string); ok && own != "" {
+			names[i] = own
+		}
+	}
+	return names, nil
 }
 
 // Predict returns the model's prediction for each input. name is the task to use, set are options of it ("key=value").

@@ -13,7 +13,7 @@ type generateCmd struct {
 	Model             string   `hub:"model" placeholder:"NAME" help:"Hugging Face folder, GGUF file, name on the Hub (org/name[@revision]), or \"embedded\". Without it, the base that the adapter names."`
 	Adapter           string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Prompt            string   `placeholder:"TEXT" help:"Text to continue."`
-	File              string   `placeholder:"FILE" help:"File of prompts, or - for standard input: JSON Lines with the key prompt (or text), or one prompt per line."`
+	File              string   `placeholder:"FILE" help:"File of prompts, or - for standard input: JSON Lines, a .csv or another form of data with prompt (or text), or one prompt per line."`
 	Answers           string   `placeholder:"FILE" help:"With --file: write the texts as JSON Lines. An interrupted run resumes from this file."`
 	Chat              bool     `help:"Render the prompt as the user's message, with the model's chat template."`
 	System            string   `placeholder:"TEXT" help:"With --chat: the system message."`
@@ -33,7 +33,7 @@ type generateCmd struct {
 // Help returns notes and examples for --help.
 func (generateCmd) Help() string {
 	return `Generation ends at a stop token of the model's generation_config.json, before a --stop text, or after --max-new-tokens tokens.
-Prompts of a file run side by side; each line of output has the keys prompt, text, tokens and finish_reason.
+Prompts of a file run side by side. With --json or --answers each text is a line with the keys prompt, text, tokens and finish_reason.
 
 Examples:
   finetune generate --model smollm2 --prompt "The capital of France is"

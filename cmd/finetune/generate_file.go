@@ -1,20 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spagotune/spagotune/infer"
-	"github.com/spagotune/spagotune/internal/input"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // promptBatch is how many prompts of a file run side by side.
@@ -93,46 +87,27 @@ func (c *generateCmd) runs(s *infer.Session, prompts []string) []string {
 	return runsOf(settings, c.Adapter, prompts)
 }
 
-// readPrompts reads the prompts of a file, or of standard input ("-"): JSON Lines where the first line begins with a brace
-// or the file's name says so, else a prompt a line. Empty lines are skipped.
+// readPrompts reads the prompts of a file, or of standard input ("-"), in each form that data may have (data.ReadTexts): the field prompt
+// or text of records, or else a prompt a line.
 func readPrompts(path string) ([]string, error) {
-	raw, name, err := []byte(nil), path, error(nil)
-	if path == "-" {
-		name = "standard input"
-		raw, err = io.ReadAll(os.Stdin)
-	} else {
-		raw, err = input.ReadFile(path)
-	}
+	records, all, err := data.ReadTexts(path, "prompt", "text")
 	if err != nil {
 		return nil, err
 	}
-	records := slices.Contains([]string{".jsonl", ".ndjson", ".json"}, filepath.Ext(path)) || bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{"))
-	var all []string
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, len(raw)+1)
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
-		switch {
-		case len(line) == 0:
-		case !records:
-			all = append(all, string(line))
-		default:
-			var r struct{ Prompt, Text string }
-			if err := json.Unmarshal(line, &r); err != nil {
-				return nil, fmt.Errorf("%s:%d: not a record: %w", name, n, err)
-			}
-			p := cmp.Or(r.Prompt, r.Text)
-			if p == "" {
-				return nil, fmt.Errorf(`%s:%d: field "prompt" is missing or empty, and so is "text"`, name, n)
-			}
-			all = append(all, p)
+	for _, r := range records {
+		o, err := r.Object()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(all) == 0 {
-		return nil, errors.New(name + " has no prompt")
+		prompt, err1 := o.Optional("prompt")
+		text, err2 := o.Optional("text")
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Source(), err)
+		}
+		if prompt = cmp.Or(prompt, text); prompt == "" {
+			return nil, fmt.Errorf(`%s: field "prompt" is missing or empty, and so is "text"; the record has %s`, r.Source(), o.Names())
+		}
+		all = append(all, prompt)
 	}
 	return all, nil
 }

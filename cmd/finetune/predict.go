@@ -14,7 +14,7 @@ type predictCmd struct {
 	Adapter string   `hub:"adapter" placeholder:"NAME" help:"Folder of an adapter, or its name on the Hub."`
 	Text    []string `sep:"none" placeholder:"TEXT" help:"Text or question; may be repeated."`
 	Pair    []string `sep:"none" placeholder:"TEXT" help:"Second text of a pair, such as the passage with the answer: one for all --text, or one for each."`
-	File    string   `placeholder:"FILE" help:"File of texts, or - for standard input: JSON Lines or a .csv with text and text_pair, or with text and choices (or SWAG's columns), or one text per line."`
+	File    string   `placeholder:"FILE" help:"File of texts, or - for standard input: JSON Lines, a .csv or another form of data with text and text_pair, or with text and choices (or SWAG's columns), or one text per line."`
 	Answers string   `placeholder:"FILE" help:"Write the predictions as JSON Lines. An interrupted run resumes from this file."`
 	Task    string   `placeholder:"NAME" help:"Task. By default that of the training, or the one for the model's head."`
 	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"Set an option of the task; may be repeated."`
@@ -39,16 +39,16 @@ Examples:
 }
 
 // inputs returns the texts that the flags name.
-func (c *predictCmd) inputs() ([]evaluate.Input, error) {
+func (c *predictCmd) inputs(s *infer.Session) ([]evaluate.Input, error) {
 	var all []evaluate.Input
 	if c.File != "" {
-		var err error
-		if all, err = evaluate.ReadInputs(c.File); err != nil {
+		fields, err := evaluate.InputFields(s, c.Task, c.Set)
+		if err == nil {
+			all, err = evaluate.ReadInputs(c.File, fields...)
+		}
+		if err != nil {
 			return nil, err
 		}
-	}
-	if n := len(c.Pair); n > 1 && n != len(c.Text) {
-		return nil, errors.New("--pair: want one for all, or one for each --text")
 	}
 	for i, text := range c.Text {
 		in := evaluate.Input{Text: text}
@@ -61,9 +61,6 @@ func (c *predictCmd) inputs() ([]evaluate.Input, error) {
 		}
 		all = append(all, in)
 	}
-	if len(all) == 0 {
-		return nil, errors.New("there is no text; give one with --text, or a file of texts with --file")
-	}
 	return all, nil
 }
 
@@ -73,15 +70,21 @@ func (c *predictCmd) Run(g *globals) error {
 }
 
 func (c *predictCmd) run(g *globals) error {
-	inputs, err := c.inputs()
-	if err != nil {
-		return err
+	switch n := len(c.Pair); {
+	case c.File == "" && len(c.Text) == 0:
+		return errors.New("there is no text; give one with --text, or a file of texts with --file")
+	case n > 1 && n != len(c.Text):
+		return errors.New("--pair: want one for all, or one for each --text")
 	}
 	s, err := c.open(g, c.Model, c.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }()
+	inputs, err := c.inputs(s)
+	if err != nil {
+		return err
+	}
 	give, done := func(i int, p tasks.Prediction) error { return c.show(g, inputs, i, p) }, 0
 	if c.Answers != "" {
 		var log *answers

@@ -66,6 +66,13 @@ func each(format Format, name string, columns ColumnMapping, r io.Reader) iter.S
 			yield(Record{}, err)
 			return
 		}
+		eachOf(format, name, columns, br)(yield)
+	}
+}
+
+// eachOf is each of a file that is open.
+func eachOf(format Format, name string, columns ColumnMapping, br *bufio.Reader) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
 		var file *File
 		for record, err := range columns.rename(name, format(name, br)) {
 			if err != nil {
