@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -103,7 +104,11 @@ func eachLowRank[L any](ctx context.Context, layers []L, path func(L) string, f 
 func (a *Adapter) onlyLayers() error {
 	switch {
 	case len(a.copies) > 0:
-		return ofKind(ErrUnsupported, fmt.Errorf("modules_to_save trains %s whole, which is no LoRA; merge the adapter instead", a.copies[0].Weight.Name))
+		key := "modules_to_save"
+		if name := a.copies[0].Weight.Name; strings.HasSuffix(name, ".bias") && len(a.Method.Settings().ModulesToSave) == 0 {
+			key = "bias"
+		}
+		return ofKind(ErrUnsupported, fmt.Errorf("%s trains %s whole, which is no LoRA; merge the adapter instead", key, a.copies[0].Weight.Name))
 	case len(a.tables)+len(a.tokens)+len(a.base) > 0:
 		return ofKind(ErrUnsupported, errors.New("it changes embeddings or biases, which a plain LoRA of layers does not; merge the adapter instead"))
 	case slices.ContainsFunc(a.layers, func(l Layer) bool { return l.Weight.OfExpert() }):

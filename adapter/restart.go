@@ -25,15 +25,23 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 	if a.restores != nil {
 		return ErrMerged
 	}
-	if a.hooks != nil {
-		return errors.New("the method has its own schedule, which a restart would cut short")
-	}
 	method, err := complete(method)
 	if err != nil {
 		return err
 	}
 	if err := validateMethod(method); err != nil {
 		return err
+	}
+	if err := a.CanRestart(); err != nil {
+		return err
+	}
+	return a.begin(ctx, method, func(path string) *rand.Rand { return layerRand(seed, path) })
+}
+
+// CanRestart returns why the adapter cannot be folded into the weights and begin again, nil if it can.
+func (a *Adapter) CanRestart() error {
+	if a.hooks != nil {
+		return errors.New("the method has its own schedule, which a restart would cut short")
 	}
 	shared := map[*model.Weight]bool{}
 	a.model.Weights(func(w *model.Weight) { shared[w], shared[w.Tied()] = w.Tied() != nil, len(w.Shape) == 2 })
@@ -50,7 +58,7 @@ func (a *Adapter) restart(ctx context.Context, method Method, seed uint64) error
 			return errors.New("an adapter with lora_bias cannot be folded away and start again")
 		}
 	}
-	return a.begin(ctx, method, func(path string) *rand.Rand { return layerRand(seed, path) })
+	return nil
 }
 
 // begin makes the new adapters on the folded weights, and keeps both if nothing fails.

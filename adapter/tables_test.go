@@ -125,6 +125,11 @@ func TestEverythingTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	biased := mustAttach(t, bert, "biased", &LoRA{Common: Common{TargetModules: Suffixes("query")}, R: 1, Bias: "all"})
+	if err := biased.onlyLayers(); err == nil || !strings.Contains(err.Error(), "bias trains ") {
+		t.Errorf("biases are no plain LoRA: %v", err)
+	}
+	biased.Detach()
 	type test struct {
 		m      *model.Model
 		method Method

@@ -131,6 +131,11 @@ func (r *run) attachAdapter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.config.Train.ReLoRASteps > 0 {
+		if err := r.adapter.CanRestart(); err != nil {
+			return fmt.Errorf("relora_steps: %w", err)
+		}
+	}
 	r.adapter.Method.Settings().BaseModel = r.config.baseModel()
 	r.adapter.TokenizerFingerprint = r.tok.Fingerprint()
 	if m, ok := r.adapter.Method.(*adapter.AdaLoRA); ok && r.rescaled && r.config.Method.Settings["total_step"] == nil {

@@ -251,6 +251,9 @@ func (c *Config) Check() error {
 	if t.StopAtScore > 0 && c.Eval.Examples == 0 && !scoresFromHead(c.Task.Name) {
 		return fmt.Errorf("stop_at_score is %g, but eval_examples is 0: nothing is scored", t.StopAtScore)
 	}
+	if t.EarlyStoppingPatience > 0 && c.Eval.Steps == 0 {
+		return fmt.Errorf("early_stopping_patience is %d, but eval_steps is 0: there is no evaluation before the end; set eval_steps", t.EarlyStoppingPatience)
+	}
 	if c.Task.Streaming && t.MaxSteps <= 0 {
 		return errors.New("streaming: max_steps is not set; how many rows there are is not known before they are read, so num_train_epochs says nothing")
 	}

@@ -253,10 +253,25 @@ func (r *run) readRows() error {
 	return nil
 }
 
+// warnOfRestarts says where restarts do not come, or leave no time to train at the rate.
+func (r *run) warnOfRestarts() {
+	t := &r.config.Train
+	switch {
+	case t.ReLoRASteps == 0:
+	case t.ReLoRASteps >= r.totalSteps:
+		r.options.Log.Warn().Msgf("relora_steps is %d, but the run has %d steps: no restart will come", t.ReLoRASteps, r.totalSteps)
+	case t.ReLoRAWarmupSteps >= t.ReLoRASteps && t.ReLoRASchedule == jaggedSchedule:
+		r.options.Log.Warn().Msgf("relora_warmup_steps is %d, but a restart comes every %d steps: learning_rate is never reached again; want fewer", t.ReLoRAWarmupSteps, t.ReLoRASteps)
+	}
+}
+
 // planSteps plans the steps and the learning rate over the rows.
 func (r *run) planSteps() error {
 	if r.config.Train.LoadBestModelAtEnd && len(r.evalRows) == 0 {
 		return errors.New("load_best_model_at_end: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction")
+	}
+	if p := r.config.Train.EarlyStoppingPatience; p > 0 && len(r.evalRows) == 0 {
+		return fmt.Errorf("early_stopping_patience is %d, but nothing is held out, so no evaluation is ever better or worse; set eval_data, or the task's option eval_size or eval_fraction", p)
 	}
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
 	r.stepsPerEpoch, r.totalSteps, r.warmup = r.config.Train.plan(len(r.rows))
@@ -275,6 +290,7 @@ func (r *run) planSteps() error {
 	if _, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
 		return err
 	}
+	r.warnOfRestarts()
 	if r.options.ShowBatch {
 		row := r.collate(r.rows[0], 0, 0)
 		_, _ = fmt.Fprintln(r.options.Out, tasks.FormatFeatures(r.tok, row))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +12,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/spagotune/spagotune/adapter"
+	"github.com/spagotune/spagotune/internal/tiny"
 	"github.com/spagotune/spagotune/model"
+	"github.com/spagotune/spagotune/tasks/data"
 )
 
 // TestRestarts checks that each restart is logged, keeps the output, takes the next type and resets the optimizer state
@@ -70,6 +73,72 @@ func TestRestartKeys(t *testing.T) {
 		c := Default()
 		change(&c)
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestRestartsThatCannotBe: an adapter that cannot restart is refused before the first step, also by a dry run.
+func TestRestartsThatCannotBe(t *testing.T) {
+	for _, tt := range []struct {
+		method   string
+		settings map[string]any
+		want     string
+	}{
+		{"adalora", nil, "relora_steps: the method has its own schedule"},
+		{"lora", map[string]any{"r": 2, "lora_bias": true, "target_modules": []string{"q_proj"}}, "relora_steps: an adapter with lora_bias"},
+		{"lora", map[string]any{"r": 2, "target_modules": []string{"embed_tokens", "q_proj"}}, "relora_steps: model.embed_tokens shares its weight"},
+	} {
+		c := smallRun(t, tt.method)
+		if tt.settings != nil {
+			c.Method.Settings = tt.settings
+			raw := strings.Replace(smallConfig, "{", `{"tie_word_embeddings": true, "attention_bias": true, `, 1)
+			c.Model.Config.Path = tiny.Write(t, filepath.Join(t.TempDir(), "config.json"), raw)
+		}
+		c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps = 3, 1
+		_, planned := DryRun(t.Context(), c, nil, quiet())
+		_, err := Run(t.Context(), c, quiet())
+		for _, err := range []error{planned, err} {
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v, want %q", tt.method, err, tt.want)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(c.Save.OutputDir, "metrics.jsonl")); err == nil {
+			t.Errorf("%s: the run was begun", tt.method)
+		}
+	}
+}
+
+// TestRestartsAreWarnedOf: restarts that never come, and those that follow too soon for their warm-up.
+func TestRestartsAreWarnedOf(t *testing.T) {
+	for _, tt := range []struct {
+		every, warmup int
+		want          string
+	}{{40, 1, "the run has 10 steps: no restart will come"}, {3, 50, "a restart comes every 3 steps: learning_rate is never reached again"}, {5, 2, ""}} {
+		c := smallRun(t, "lora")
+		c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps = tt.every, tt.warmup
+		var log bytes.Buffer
+		if _, err := Run(t.Context(), c, Options{Log: zerolog.New(&log).Level(zerolog.WarnLevel)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := log.String(); tt.want != "" && !strings.Contains(got, tt.want) || tt.want == "" && strings.Contains(got, "relora") {
+			t.Errorf("every %d steps: %q, want %q", tt.every, got, tt.want)
+		}
+	}
+}
+
+// TestPatienceNeedsEvaluations: early stopping without evaluations to go by is refused.
+func TestPatienceNeedsEvaluations(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"eval_steps is 0": func(c *Config) { c.Eval.Steps = 0 },
+		"nothing is held out": func(c *Config) {
+			c.Task.Name, c.Task.Options, c.Task.Data = "text", map[string]any{"block_size": 16, "eval_fraction": 0}, data.Files(tiny.Write(t, filepath.Join(t.TempDir(), "a.txt"), strings.Repeat("one two three. ", 40)))
+		},
+	} {
+		c := smallRun(t, "lora")
+		c.Train.EarlyStoppingPatience = 2
+		change(&c)
+		if _, err := DryRun(t.Context(), c, nil, quiet()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -86,7 +86,7 @@ func methodKeys(b *strings.Builder, top string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n## Methods\n\nSettings of the method, which are keys of a recipe as all others. All methods have these:\n\n%s", table(shared))
+	fmt.Fprintf(b, "\n## Methods\n\nSettings of the method, which are keys of a recipe as all others. All methods have these, but for those that a method names as missing:\n\n%s", table(shared))
 	seen := map[reflect.Type][]string{}
 	var order []reflect.Type
 	for _, name := range adapter.Methods() {
@@ -109,9 +109,24 @@ func methodKeys(b *strings.Builder, top string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(b, "\n### %s\n\n%s\n\n%s", strings.Join(seen[t], ", "), markdown(src.structs[t.Name()].doc), table(keys))
+		doc := markdown(src.structs[t.Name()].doc)
+		if lacks := lacking(seen[t][0], shared); len(lacks) > 0 {
+			doc += " It lacks " + strings.Join(lacks, ", ") + "."
+		}
+		fmt.Fprintf(b, "\n### %s\n\n%s\n\n%s", strings.Join(seen[t], ", "), doc, table(keys))
 	}
 	return nil
+}
+
+// lacking are the shared keys that a method has not.
+func lacking(method string, shared []key) []string {
+	var names []string
+	for _, k := range shared {
+		if !slices.Contains(adapter.Keys(method), k.name) {
+			names = append(names, "`"+k.name+"`")
+		}
+	}
+	return names
 }
 
 // settable are the keys of a method's struct that a recipe may set.
