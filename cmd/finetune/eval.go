@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spagotune/spagotune/evaluate"
+import (
+	"fmt"
+
+	"github.com/spagotune/spagotune/evaluate"
+)
 
 // evalCmd is the verb eval.
 type evalCmd struct {
@@ -16,8 +20,13 @@ type evalCmd struct {
 	threadsFlag
 }
 
-// Validate says that the model is missing.
-func (c *evalCmd) Validate() error { return needsModel(c.Model, c.Adapter) }
+// Validate says that the model is missing, or a limit wrong.
+func (c *evalCmd) Validate() error {
+	if c.Limit < 0 {
+		return fmt.Errorf("--limit is %d; want 0 (all examples) or more", c.Limit)
+	}
+	return needsModel(c.Model, c.Adapter)
+}
 
 // Help returns notes and examples for --help.
 func (evalCmd) Help() string {
@@ -51,7 +60,7 @@ func (c *evalCmd) run(g *globals) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	o := evaluate.Options{Limit: max(c.Limit, 0), Loss: c.Loss}
+	o := evaluate.Options{Limit: c.Limit, Loss: c.Loss}
 	if c.Answers != "" && g.leads() {
 		o.Log, err = evaluate.OpenPredictionLog(c.Answers, evaluate.Run{Model: s.Model.Dir, Adapter: c.Adapter, Tasks: all, Limit: o.Limit})
 		if err != nil {

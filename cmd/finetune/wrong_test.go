@@ -37,6 +37,7 @@ func wrongCases(tiny, bytes, base, lora, file, lines, missing, work, output stri
 		{2, "--dtype must be one of", "merge --model a --adapter b --output c --dtype F8"},
 		{2, "unknown flag --modle", "generate --modle x"},
 		{2, "--log-format must be one of", "version --log-format xml"},
+		{2, "--limit is -1; want 0 (all examples) or more", "eval --task text --limit=-1 --model " + tiny},
 		{1, "missing: no such folder", "generate --prompt x --model " + missing},
 		{1, "is a file", "generate --prompt x --model " + file},
 		{1, "missing: no such folder", "generate --prompt x --model " + tiny + " --adapter " + missing},
