@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/spagotune/spagotune/adapter"
 	"github.com/spagotune/spagotune/finetune"
 )
 
@@ -368,6 +369,9 @@ func (r *tableRow) allows(s *search, params map[string]any) error {
 	j, err := r.searchJob(s, params, s.seeds[0])
 	if err == nil {
 		err = j.recipe.Config.Check()
+	}
+	if m := j.recipe.Config.Method; err == nil && m.Name != "full" && m.Adapter == "" {
+		_, err = adapter.New(m.Name, m.Settings)
 	}
 	return err
 }

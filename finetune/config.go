@@ -275,11 +275,6 @@ func (c *Config) Check() error {
 	if err := c.Method.checkAdapter(); err != nil {
 		return err
 	}
-	if c.Method.Adapter == "" && c.Method.Name != "full" {
-		if _, err := c.Method.method(); err != nil {
-			return err
-		}
-	}
 	if a := c.Method.Adapter; a != "" && filepath.Clean(a) == filepath.Clean(c.Save.OutputDir) {
 		return fmt.Errorf("adapter and output_dir are both %s: the run would replace the adapter that it goes on from; name another output_dir", a)
 	}
