@@ -74,13 +74,10 @@ type job struct {
 // reports reports whether a run has to have a column of its own that takes time after the training. A run of a search needs
 // it to choose by, or because the row may take the run for one of its seeds.
 func (j job) reports(column string) bool {
-	switch {
-	case j.search && j.row.search.metric == column:
+	if j.search && j.row.search.metric == column {
 		return true
-	case !j.search || !j.row.hasColumn(column):
-		return j.row.hasColumn(column)
 	}
-	return j.row.reportsSeed(j.recipe.Config.Train.Seed)
+	return j.row.hasColumn(column) && (!j.search || j.row.reportsSeed(j.recipe.Config.Train.Seed))
 }
 
 // reportsSeed reports whether a seed is one of the row's own runs.

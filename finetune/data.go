@@ -267,11 +267,15 @@ func (r *run) warnOfRestarts() {
 
 // planSteps plans the steps and the learning rate over the rows.
 func (r *run) planSteps() error {
-	if r.config.Train.LoadBestModelAtEnd && len(r.evalRows) == 0 {
-		return errors.New("load_best_model_at_end: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction")
+	compares := "" // the key that wants evaluations to compare
+	switch {
+	case r.config.Train.LoadBestModelAtEnd:
+		compares = "load_best_model_at_end"
+	case r.config.Train.EarlyStoppingPatience > 0:
+		compares = "early_stopping_patience"
 	}
-	if p := r.config.Train.EarlyStoppingPatience; p > 0 && len(r.evalRows) == 0 {
-		return fmt.Errorf("early_stopping_patience is %d, but nothing is held out, so no evaluation is ever better or worse; set eval_data, or the task's option eval_size or eval_fraction", p)
+	if compares != "" && len(r.evalRows) == 0 {
+		return fmt.Errorf("%s: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction", compares)
 	}
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
 	r.stepsPerEpoch, r.totalSteps, r.warmup = r.config.Train.plan(len(r.rows))

@@ -33,7 +33,7 @@ func BaseModel(adapterDir string) (string, error) {
 			}
 		}
 	}
-	if d := new(hub.Client).CachedDir(name); hasConfig(d) {
+	if d := new(hub.Client).CachedDir(name); d != "" && hasConfig(d) {
 		return d, nil
 	}
 	return "", fmt.Errorf("%s is for the model %s, which is not here, beside the adapter or in the Hub's cache; name its folder with --model", adapterDir, name)
@@ -41,9 +41,6 @@ func BaseModel(adapterDir string) (string, error) {
 
 // hasConfig says whether there is a model: a folder with a config.json, or a GGUF file.
 func hasConfig(dir string) bool {
-	if dir == "" {
-		return false
-	}
 	if !llamacpp.IsFile(dir) {
 		dir = filepath.Join(dir, "config.json")
 	}

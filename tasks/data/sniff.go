@@ -20,28 +20,31 @@ func sniff(r *bufio.Reader) Format {
 	switch {
 	case beginsJSON.Match(ahead):
 		return ReadJSON
-	case beginsTable(ahead, '\t'):
+	case tableNames(ahead, '\t') != nil:
 		return ReadTSV
-	case beginsTable(ahead, ','):
+	case tableNames(ahead, ',') != nil:
 		return ReadCSV
 	}
 	return nil
 }
 
-// beginsTable reports whether the first line is two names of columns or more, and the next one has as many cells.
-func beginsTable(ahead []byte, separator rune) bool {
+// tableNames are the names of a table's columns: the first line, where it is two names or more and the next one has as many
+// cells; else nil.
+func tableNames(ahead []byte, separator rune) []string {
 	line, _, _ := bytes.Cut(ahead, []byte("\n"))
 	if !bytes.ContainsRune(line, separator) {
-		return false
+		return nil
 	}
 	rows := csv.NewReader(bytes.NewReader(ahead))
 	rows.Comma, rows.LazyQuotes, rows.FieldsPerRecord = separator, separator == '\t', -1
 	names, err := rows.Read()
 	if err != nil || len(names) < 2 || slices.ContainsFunc(names, func(s string) bool { return !columnName.MatchString(s) }) {
-		return false
+		return nil
 	}
-	next, err := rows.Read()
-	return err == nil && len(next) == len(names)
+	if next, err := rows.Read(); err != nil || len(next) != len(names) {
+		return nil
+	}
+	return names
 }
 
 // stdinHoldsRecords reports whether standard input begins as records do.

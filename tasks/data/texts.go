@@ -1,8 +1,6 @@
 package data
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,13 +55,7 @@ func ReadTexts(path string, columns ...string) (records []Record, lines []string
 	return records, nil, nil
 }
 
-// hasColumn reports whether a table begins with names, of which one is wanted.
+// hasColumn reports whether a table begins, one of whose columns is wanted.
 func hasColumn(ahead []byte, separator rune, columns []string) bool {
-	if !beginsTable(ahead, separator) {
-		return false
-	}
-	rows := csv.NewReader(bytes.NewReader(ahead))
-	rows.Comma = separator
-	names, err := rows.Read()
-	return err == nil && slices.ContainsFunc(names, func(name string) bool { return slices.Contains(columns, name) })
+	return slices.ContainsFunc(tableNames(ahead, separator), func(name string) bool { return slices.Contains(columns, name) })
 }
