@@ -87,8 +87,10 @@ func tsvRows(name string, r *bufio.Reader) iter.Seq2[tableRow, error] {
 func tableRecords(name string, names func(first []string) ([]string, bool), rows iter.Seq2[tableRow, error]) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var fields []string
+		rowsRead := 0
 		for row, err := range rows {
 			isRecord := true
+			rowsRead++
 			if fields == nil && err == nil {
 				fields, isRecord = names(row.cells)
 				if i := twice(fields); i >= 0 {
@@ -105,6 +107,9 @@ func tableRecords(name string, names func(first []string) ([]string, bool), rows
 			if !yield(record, err) || err != nil {
 				return
 			}
+		}
+		if rowsRead == 1 && slices.ContainsFunc(fields, func(s string) bool { return strings.Contains(s, "\r") }) {
+			yield(Record{}, fmt.Errorf("%s has a single line, with carriage returns in it; want lines that end in \\n or \\r\\n", name))
 		}
 	}
 }

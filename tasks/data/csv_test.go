@@ -20,6 +20,8 @@ func TestTablesRefused(t *testing.T) {
 		{"d.tsv", "a b\tb\tc\na\tb\n", "d.tsv:2: 2 columns, want 3: question, answer, chain_of_thought"},
 		{"d.tsv", "a\tb\nx\n", "d.tsv:2: 1 columns, want 2: a, b"}, {"d.tsv", "\n", "d.tsv has no record"},
 		{"d.csv", "text,label\na,b,c\n", "d.csv:2: 3 columns, want 2: text, label"}, {"d.csv", "text,label\n", "d.csv has no record"},
+		{"d.csv", "text,label\ra,b\r", "d.csv has a single line, with carriage returns in it; want lines that end in"},
+		{"d.tsv", "text\tlabel\ra\tb\rc\td\r", "d.tsv has a single line, with carriage returns in it"},
 		{"d.csv", "text\n\"a", "not valid CSV"}, {"d.csv", "text\n\xff", "d.csv:2: not valid UTF-8"},
 		{"d.txt", "-DOCSTART- O\n\nword\n", "d.txt:3: 1 columns; want 2, a word first and its tag last"}, {"d.txt", "-DOCSTART- O\n\n", "d.txt has no sentence"},
 		{"d.json", "{\n\"a\": {},\n\"b\"\n}", "d.json:4: not valid JSON"},
