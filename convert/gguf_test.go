@@ -623,3 +623,40 @@ func TestWrongKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestGGUFWithOtherTokens: a GGUF file is opened with more or fewer tokens, as a folder is.
+func TestGGUFWithOtherTokens(t *testing.T) {
+	for _, more := range []string{"", `, "tie_word_embeddings": true`} {
+		dir := decoderFolder(t, "llama", more)
+		file := filepath.Join(t.TempDir(), "m.gguf")
+		if _, err := GGUF(t.Context(), GGUFOptions{Model: dir, Output: file}); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{256, 261, 250} {
+			want := map[string][]float32{}
+			for _, path := range []string{dir, file} {
+				m, err := model.Load(t.Context(), path, model.Options{VocabSize: n})
+				if err != nil {
+					t.Fatal(err)
+				}
+				checked := 0
+				m.Weights(func(w *model.Weight) {
+					if w.Shape[0] != n || w.Tied() != nil {
+						return
+					}
+					checked++
+					got := w.Values("")
+					if path == dir {
+						want[w.Name] = got
+					} else if d := golden.MaxAbs(got, want[w.Name]); len(got) != len(want[w.Name]) || d > 1e-6 {
+						t.Errorf("%s, %d tokens: %s differs by %g", more, n, w.Name, d)
+					}
+				})
+				if checked == 0 {
+					t.Errorf("%s: %d weights have a row for each token", more, checked)
+				}
+				_ = m.Close()
+			}
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (r *run) loadTokenizer(dir string) (err error) {
 	}
 	r.tokenizerDir = dir
 	files := infer.NewTokenizerFiles(dir, r.config.Method.Adapter)
-	if files.FromAdapter() {
+	if files.FromAdapter() || r.model.Dir != "" && dir != r.model.Dir {
 		r.tokenizerFiles = files
 	}
 	if name := r.config.Model.ChatTemplate; name != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spagotune/spagotune/convert"
 	"github.com/spagotune/spagotune/infer"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks/data"
@@ -127,6 +128,84 @@ func TestChatTemplateErrors(t *testing.T) {
 		run.Model, run.Task, run.Method.Settings = ModelSpec{Path: dir, ChatTemplate: c.template}, task, c.settings
 		if _, err := Run(t.Context(), run, quiet()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s with %s: got %v, want %q", c.template, c.method, err, c.want)
+		}
+	}
+}
+
+// TestTemplateTellsDate: a run goes on with the date on which it began, though its template tells the present one.
+func TestTemplateTellsDate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "date.jinja")
+	source := "{{ strftime_now('%H:%M:%S.%f') }}{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+	if err := os.WriteFile(file, []byte(source), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	run := smallRun(t, "lora")
+	dir, task := baseModel(t)
+	run.Model, run.Task = ModelSpec{Path: dir, ChatTemplate: file}, task
+	run.Train.MaxSteps, run.Save.Steps = 1, 1
+	if _, err := Run(t.Context(), run, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	run.Train.MaxSteps = 2
+	if result, err := Run(t.Context(), run, Options{Resume: true}); err != nil || result.Steps != 2 {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+// TestResumedFullRunSaves: the files beside the weights are those of the base and of the run, whatever kind of base it is.
+func TestResumedFullRunSaves(t *testing.T) {
+	dir, task := baseModel(t)
+	gguf := filepath.Join(t.TempDir(), "base.gguf")
+	if _, err := convert.GGUF(t.Context(), convert.GGUFOptions{Model: dir, Output: gguf}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, gguf} {
+		run := smallRun(t, "full")
+		run.Model, run.Task = ModelSpec{Path: path, ChatTemplate: "chatml"}, task
+		run.Train.MaxSteps, run.Save.Steps = 1, 1
+		if _, err := Run(t.Context(), run, quiet()); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		run.Train.MaxSteps = 2
+		if _, err := Run(t.Context(), run, Options{Resume: true}); err != nil {
+			t.Errorf("%s, resumed: %v", path, err)
+		}
+		m, err := infer.Open(t.Context(), run.Save.OutputDir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tok, err := m.Tokenizer(); err != nil || !strings.Contains(tok.ChatTemplate, "<|im_start|>") {
+			t.Errorf("%s: the result's tokenizer: %v", path, err)
+		}
+		_ = m.Close()
+	}
+}
+
+// TestResultHasTheTokenizerOfTheRun where the recipe names another one than the model's.
+func TestResultHasTheTokenizerOfTheRun(t *testing.T) {
+	for _, method := range []string{"full", "lora"} {
+		run := smallRun(t, method)
+		dir, task := baseModel(t)
+		other, _ := baseModel(t)
+		raw, err := os.ReadFile(filepath.Join(other, "tokenizer.json"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(other, "tokenizer.json"), append(raw, '\n'), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.Model, run.Task = ModelSpec{Path: dir, Tokenizer: other}, task
+		run.Task.Data = data.Files(filepath.Join(t.TempDir(), "d.jsonl"))
+		if err := os.WriteFile(run.Task.Data[0].Path, []byte(strings.Repeat(`{"prompt": "Hi", "completion": "Yo"}`+"\n", 4)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		run.Train.MaxSteps = 1
+		if _, err := Run(t.Context(), run, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(run.Save.OutputDir, "tokenizer.json"))
+		if err != nil || string(got) != string(raw)+"\n" {
+			t.Errorf("%s: the result has another tokenizer (%v)", method, err)
 		}
 	}
 }

@@ -59,7 +59,8 @@ func (r *run) load(ctx context.Context) error {
 		return err
 	}
 	r.open = open
-	if n := r.tok.VocabSize(); r.tokenizerFiles != nil && n > r.model.Config().VocabSize {
+	grows := r.config.Model.ChatTemplate != "" || r.tokenizerFiles != nil && r.tokenizerFiles.FromAdapter()
+	if n := r.tok.VocabSize(); grows && n > r.model.Config().VocabSize {
 		if err := r.resize(n); err != nil {
 			return err
 		}
@@ -67,6 +68,9 @@ func (r *run) load(ctx context.Context) error {
 	if r.model.Dir == "" {
 		r.model.Dir = r.tokenizerDir // so that saving a model with random weights copies the tokenizer's files
 	}
+	dated := *r.tok // a session's is not changed
+	dated.Now = r.clock.Date
+	r.tok = &dated
 	return infer.MatchTokenizer(r.tok, r.model, r.tokenizerDir)
 }
 
@@ -99,7 +103,7 @@ func (r *run) source(ctx context.Context) (dir string, open infer.Opener, err er
 		open = func(o model.Options) (*model.Model, error) {
 			m, err := model.Load(ctx, r.resumeFrom, o)
 			if err == nil {
-				m.Dir = dir
+				m.TakeFilesFrom(dir)
 			}
 			return m, err
 		}

@@ -73,7 +73,7 @@ func (r *run) readCheckpoint() error {
 			return fmt.Errorf("%s, which rank 0 resumes from, cannot be read here: %w; all ranks must see the same output_dir", r.resumeFrom, err)
 		}
 	}
-	r.clock = readClock(r.resumeFrom)
+	r.clock.read(r.resumeFrom)
 	if err := r.checkArithmetic(); err != nil {
 		return err
 	}

@@ -194,7 +194,11 @@ func (r *run) close() {
 // prepare does everything that can fail before the first step. Nothing is written until all of it has succeeded.
 func (r *run) prepare(ctx context.Context) error {
 	process.ResetPeak() // so that the peak is the run's, where other runs were before it in the process
-	if err := r.shareCheckpoint(); err != nil {
+	err := r.shareCheckpoint()
+	if err != nil {
+		return err
+	}
+	if r.clock.Date, err = infer.FromFirst(r.options.Ranks, time.Now().Round(0), nil); err != nil {
 		return err
 	}
 	if err := r.together(r.plan(ctx)); err != nil {

@@ -74,6 +74,8 @@ type clock struct {
 	Steps float64 `json:"steps"`
 	Line  float64 `json:"line"`
 	Wall  float64 `json:"wall"`
+	// Date is when the run began, which is what its chat template takes for the present: rows that tell the date stay the same.
+	Date time.Time `json:"date,omitzero"`
 	// Data are when the files of data that are streamed were last modified.
 	Data []time.Time `json:"data,omitempty"`
 }
@@ -81,12 +83,11 @@ type clock struct {
 // clockFile may be missing.
 const clockFile = "clock.json"
 
-// readClock reads the clock of a checkpoint; it is zero where there is none.
-func readClock(dir string) (c clock) {
+// read reads the clock of a checkpoint. Where there is none, or a date is missing, it stays as it is.
+func (c *clock) read(dir string) {
 	if b, err := input.ReadFile(filepath.Join(dir, clockFile)); err == nil {
-		_ = json.Unmarshal(b, &c) // figures for people alone
+		_ = json.Unmarshal(b, c) // without it a run goes on all the same
 	}
-	return c
 }
 
 // digest is the SHA-256 of the state without that key.

@@ -56,13 +56,17 @@ func EncodePrompt(tok *tokenizer.Tokenizer, text string, p PromptOptions) ([]int
 	return tasks.EncodePrompt(tok, template, ex)
 }
 
-// ChatTemplate returns the tokenizer's chat template, nil if it has none.
+// ChatTemplate returns the tokenizer's chat template, nil if it has none. Its clock is the tokenizer's.
 func ChatTemplate(tok *tokenizer.Tokenizer) (tasks.Template, error) {
 	source := tok.ChatTemplate
 	if source == "" {
 		return nil, nil
 	}
-	return chat.ParseTemplate(source)
+	template, err := chat.ParseTemplate(source)
+	if err != nil {
+		return nil, err
+	}
+	return template.At(tok.Now), nil
 }
 
 // PromptTooLongError is the error for a prompt that leaves no room for an answer.

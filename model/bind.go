@@ -65,10 +65,14 @@ func (b *binding) bind(w *Weight, t checkpoint.Tensor) error {
 		return w.bind(t)
 	}
 	src, err := f.Source(t.Name)
-	if err == nil {
-		w.bindSource(t, src)
+	if err != nil {
+		return err
 	}
-	return err
+	if n := b.m.Options.VocabSize; n > 0 && len(w.Shape) == 2 && w.Shape[0] == n && !w.transposed {
+		src = fitted(src, n)
+	}
+	w.bindSource(t, src)
+	return nil
 }
 
 // stays says whether a weight stays tied, though the checkpoint has a tensor for it: where that has the other weight's

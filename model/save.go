@@ -16,7 +16,6 @@ import (
 	"github.com/spagotune/spagotune/checkpoint/llamacpp"
 	"github.com/spagotune/spagotune/head"
 	"github.com/spagotune/spagotune/internal/folder"
-	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/internal/jsonvalue"
 	"github.com/spagotune/spagotune/tensor"
 )
@@ -172,8 +171,9 @@ func (m *Model) save(ctx context.Context, dir, adapter string, dtype checkpoint.
 
 // copyCompanions copies files from Dir, as far as they are there.
 func (m *Model) copyCompanions(dir string, names []string) error {
+	files := m.Files()
 	for _, f := range names {
-		err := copyFile(filepath.Join(dir, f), m.Files(), f)
+		err := copyFile(filepath.Join(dir, f), files, f)
 		if errors.Is(err, os.ErrNotExist) && !m.had[f] {
 			continue
 		}
@@ -190,11 +190,18 @@ func Companions() []string { return slices.Concat(companions, sentenceFiles) }
 // noteCompanions notes which files there are to copy, so that Save does not leave out what has gone since.
 func (m *Model) noteCompanions() {
 	m.had = map[string]bool{}
+	files := m.Files()
 	for _, f := range Companions() {
-		if _, err := fs.Stat(m.Files(), f); err == nil {
+		if _, err := fs.Stat(files, f); err == nil {
 			m.had[f] = true
 		}
 	}
+}
+
+// TakeFilesFrom makes Save copy the small files of another folder, or of a GGUF file, than that of the weights.
+func (m *Model) TakeFilesFrom(dir string) {
+	m.Dir = dir
+	m.noteCompanions()
 }
 
 // adapted are the weights of layers and tables, by name, as a pass with the named adapter sees them.
@@ -362,7 +369,7 @@ func (m *Model) Files() fs.FS {
 	if f, ok := m.file.(*llamacpp.Model); ok {
 		return f.Files()
 	}
-	return input.DirFS(m.Dir)
+	return llamacpp.Files(m.Dir)
 }
 
 // copyFile copies a file.

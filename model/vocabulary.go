@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/spagotune/spagotune/checkpoint"
+	"github.com/spagotune/spagotune/tensor"
 )
 
 // vocabulary is the config.json of the model with as many tokens as the options ask for.
@@ -25,6 +26,13 @@ func (b *binding) resized(w *Weight, t checkpoint.Tensor) checkpoint.Tensor {
 	if n == 0 || len(t.Shape) != len(w.Shape) || w.Shape[0] != n || t.Shape[0] == n || !slices.Equal(t.Shape[1:], w.Shape[1:]) {
 		return t
 	}
+	if _, ok := b.m.file.(sourceFile); ok { // bind fits the rows
+		if t.Shape[0] < n {
+			b.m.PaddedRows[w.Name] = t.Shape[0]
+		}
+		t.Shape = w.Shape
+		return t
+	}
 	row := 0
 	if t.Shape[0] > 0 {
 		row = len(t.Data) / t.Shape[0]
@@ -43,6 +51,60 @@ func (b *binding) resized(w *Weight, t checkpoint.Tensor) checkpoint.Tensor {
 	}
 	t.Data, t.Shape = data, w.Shape
 	return t
+}
+
+// fitted is a matrix with another number of rows: those at the end are left out, or are the mean of all.
+func fitted(src tensor.Source, n int) tensor.Source {
+	rows, cols := src.Dims()
+	if rows == n {
+		return src
+	}
+	f := fittedRows{of: src, has: min(rows, n), rows: n}
+	if rows > n || rows == 0 {
+		return f
+	}
+	sums, row := make([]float64, cols), make([]float32, cols)
+	for i := range rows {
+		src.Block(row, cols, i, 0, 1, cols)
+		for j, v := range row {
+			sums[j] += float64(v)
+		}
+	}
+	f.mean = make([]float32, cols)
+	for j, s := range sums {
+		f.mean[j] = float32(s / float64(rows))
+	}
+	return f
+}
+
+// fittedRows has the first rows of a matrix, and after them the same row again and again.
+type fittedRows struct {
+	of        tensor.Source
+	has, rows int
+	mean      []float32
+}
+
+// Dims implements tensor.Source.
+func (f fittedRows) Dims() (rows, cols int) {
+	_, cols = f.of.Dims()
+	return f.rows, cols
+}
+
+// Block implements tensor.Source.
+func (f fittedRows) Block(dst []float32, ld, i, j, m, n int) {
+	stored := max(0, min(m, f.has-i))
+	if stored > 0 {
+		f.of.Block(dst, ld, i, j, stored, n)
+	}
+	for r := stored; r < m; r++ {
+		copy(dst[r*ld:r*ld+n], f.mean[j:])
+	}
+}
+
+// Dot implements tensor.Dotter.
+func (f fittedRows) Dot(out, x []float32, i, step, j int) bool {
+	d, ok := f.of.(tensor.Dotter)
+	return ok && i+(len(out)-1)*step < f.has && d.Dot(out, x, i, step, j)
 }
 
 // meanRow is the mean of the rows of a tensor, in its type: what transformers' resize_token_embeddings draws new rows about.

@@ -1,5 +1,7 @@
 package tokenizer
 
+import "time"
+
 // Tokenizer turns text into ids and back. Load, LoadFS, Parse and Train make one. It does not change, so goroutines can
 // share it.
 type Tokenizer struct {
@@ -8,6 +10,8 @@ type Tokenizer struct {
 	ChatTemplate string
 	// ChatTemplates are the named templates of a model that has several. One of them is "default".
 	ChatTemplates map[string]string
+	// Now is the time that strftime_now tells a chat template; zero is the time at which the template is rendered.
+	Now time.Time
 
 	added         *addedVocab
 	normalizer    normalizer // or nil

@@ -20,6 +20,7 @@ import (
 type Template struct {
 	template *jinja.Template
 	source   string
+	now      time.Time
 }
 
 // Options are what a template sees in addition to the messages. The zero value is a good default.
@@ -30,7 +31,7 @@ type Options struct {
 	Tools json.RawMessage
 	// BOS and EOS are bos_token and eos_token. If empty, the template sees them as undefined.
 	BOS, EOS string
-	// Now is the clock of strftime_now; nil means time.Now.
+	// Now is the clock of strftime_now; nil means the time of At, or else time.Now.
 	Now func() time.Time
 	// Extra has further variables: documents, enable_thinking, date_string …
 	Extra OrderedMap
@@ -42,8 +43,11 @@ func ParseTemplate(source string) (*Template, error) {
 	if err != nil {
 		return nil, templateError(err)
 	}
-	return &Template{t, source}, nil
+	return &Template{template: t, source: source}, nil
 }
+
+// At is the template with another time for strftime_now than that of a rendering. The zero time changes nothing.
+func (c *Template) At(now time.Time) *Template { return &Template{c.template, c.source, now} }
 
 // Render returns the text of a conversation. An error of the template, or its refusal of the conversation, is a
 // *TemplateError.
@@ -130,8 +134,12 @@ func (c *Template) render(views []*OrderedMap, opts Options) (jinja.Trace, error
 		return jinja.Trace{}, err
 	}
 	now := opts.Now
-	if now == nil {
+	switch {
+	case now != nil:
+	case c.now.IsZero():
 		now = time.Now
+	default:
+		now = func() time.Time { return c.now }
 	}
 	trace, err := c.template.RenderTraced(vars, now, "messages")
 	if err != nil {
