@@ -28,7 +28,7 @@ type Common struct {
 	ExcludeModules TargetModules `json:"exclude_modules"`
 	// LayersToTransform keeps only layers with these indices in their path; empty keeps all.
 	LayersToTransform intList `json:"layers_to_transform"`
-	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the last list in a path.
+	// LayersPattern names the list that LayersToTransform counts in, such as "layers"; empty is the first list in a path.
 	LayersPattern stringList `json:"layers_pattern"`
 	// ModulesToSave are the ends of the paths of modules that are trained whole, in a copy, and saved with the adapter. As in
 	// PEFT an end need not be whole components: "norm" is every norm, input_layernorm too.

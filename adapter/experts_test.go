@@ -63,6 +63,24 @@ func TestExpertAdapters(t *testing.T) {
 			if _, err := Attach(t.Context(), m, "wrong", wrong, 3); err == nil || !strings.Contains(err.Error(), `"gate_up_proj" is a parameter of experts and no layer; LoRA's target_parameters chooses such`) {
 				t.Errorf("experts as modules: %v", err)
 			}
+			patterns := Pattern[int]{{"experts.down_proj", 3}}
+			of, err := Attach(t.Context(), m, "patterns", &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, TargetParameters: parameters, RankPattern: patterns}, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range of.Layers() {
+				parameter, _, _ := l.Weight.Entry()
+				if want := map[bool]int{false: 2, true: 3}[strings.HasSuffix(parameter, ".down_proj")]; op.Data(l.Adapter.(*lora).a).Rows != want {
+					t.Errorf("%s has r %d, want %d", l.Path(), op.Data(l.Adapter.(*lora).a).Rows, want)
+				}
+			}
+			if err := of.Save(filepath.Join(t.TempDir(), "patterns")); err != nil {
+				t.Error(err)
+			}
+			one := &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, TargetParameters: parameters, RankPattern: Pattern[int]{{"experts.1.down_proj", 3}}}
+			if _, err := Attach(t.Context(), m, "wrong", one, 3); err == nil || !strings.Contains(err.Error(), `rank_pattern: no adapted layer matches "experts.1.down_proj"; did you mean`) {
+				t.Errorf("a pattern for one expert: %v", err)
+			}
 			m.Tables(func(w *model.Weight) {
 				if !strings.Contains(w.Name, "embed") {
 					t.Errorf("%s is taken for a table", w.Name)

@@ -140,7 +140,7 @@ type lora struct {
 
 // newLora draws A and B of a layer.
 func newLora(s lowRank, l *model.Linear, rng *rand.Rand) (*lora, error) {
-	r, alpha, err := s.on(l.Path())
+	r, alpha, err := s.on(keyPath(l))
 	if err == nil {
 		err = s.start.drawn(rng)
 	}

@@ -3,6 +3,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,12 +28,31 @@ func (m TargetModules) matches(path string) (bool, error) {
 // endsIn says whether suffix is whole components at the end of the path.
 func endsIn(path, suffix string) bool { return path == suffix || strings.HasSuffix(path, "."+suffix) }
 
+// keyPath is what the keys of rank_pattern and alpha_pattern match: the path of a layer, and of one of experts, as in PEFT, that of the
+// parameter that has the experts together.
+func keyPath(l *model.Linear) string {
+	if parameter, _, entries := l.Weight.Entry(); entries > 0 {
+		return parameter
+	}
+	return l.Path()
+}
+
 // matchesKey says whether the end of a path matches a key of rank_pattern or alpha_pattern.
 func matchesKey(key, path string) (bool, error) { return fullMatch(`(?:.*\.)?(?:`+key+`)`, path) }
 
+// unlikeGo is syntax that Go's regular expressions read in another way than Python's.
+var unlikeGo = regexp.MustCompile(`\[\[|\\[CEQpPz]`)
+
+// atMost is a repetition without a lower bound, which only Python has.
+var atMost = regexp.MustCompile(`\{,(\d+)\}`)
+
 // fullMatch says whether a regular expression in Python's syntax matches all of s. regexp2 has that syntax, except for
-// the names of groups.
+// the names of groups; what Go's own can say is left to those, which take a time that grows with s alone.
 func fullMatch(expr, s string) (bool, error) {
+	expr = atMost.ReplaceAllString(expr, "{0,$1}")
+	if re, err := regexp.Compile(`\A(?:` + expr + `)\z`); err == nil && !unlikeGo.MatchString(expr) {
+		return re.MatchString(s), nil
+	}
 	re, err := regexp2.Compile(`\A(?:`+strings.ReplaceAll(expr, "(?P<", "(?<")+`)\z`, regexp2.None)
 	if err != nil {
 		return false, fmt.Errorf("%q is no regular expression", expr)
@@ -45,17 +65,27 @@ func fullMatch(expr, s string) (bool, error) {
 	return ok, nil
 }
 
-// layerIndex is the number in a path that layers_to_transform is about: the number after one of the named lists or,
-// without names, the last number that has a name before it and something after it. It is -1 where there is none.
+// layerIndex is the number in a path that layers_to_transform is about: the first number after the first of the named lists that
+// is there or, without names, the first that has two names before it and something after it. It is -1 where there is none.
 func layerIndex(path string, lists []string) int {
 	parts := strings.Split(path, ".")
-	for i := len(parts) - 2; i >= 1; i-- {
-		before := strings.Join(parts[:i], ".")
-		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && (len(lists) == 0 && i >= 2 || endsInAny(before, lists)) {
+	first := func(counts func(i int) bool) int {
+		for i := 1; i < len(parts)-1; i++ {
+			if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && counts(i) {
+				return n
+			}
+		}
+		return -1
+	}
+	for _, list := range lists {
+		if n := first(func(i int) bool { return endsIn(strings.Join(parts[:i], "."), list) }); n >= 0 {
 			return n
 		}
 	}
-	return -1
+	if len(lists) > 0 {
+		return -1
+	}
+	return first(func(i int) bool { return i >= 2 })
 }
 
 func endsInAny(path string, suffixes []string) bool {
@@ -219,7 +249,13 @@ func (r *resolver) checkNames() {
 
 // checkKeys notes a method's regular expressions that match none of its layers.
 func (r *resolver) checkKeys(patterns map[string][]string) error {
-	paths := r.targets.paths()
+	var paths []string
+	for _, l := range r.targets.layers {
+		paths = append(paths, keyPath(l))
+	}
+	for _, w := range r.targets.tables {
+		paths = append(paths, tablePath(w))
+	}
 	for setting, keys := range patterns {
 		for _, k := range keys {
 			found := false

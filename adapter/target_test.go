@@ -130,3 +130,41 @@ func TestPatterns(t *testing.T) {
 		}
 	})
 }
+
+// TestLayerIndex: the number that counts is that of PEFT's expressions, the first one of a path.
+func TestLayerIndex(t *testing.T) {
+	for _, c := range []struct {
+		path  string
+		lists []string
+		want  int
+	}{
+		{"model.layers.3.self_attn.q_proj", nil, 3},
+		{"encoder.block.1.layer.0.SelfAttention.q", nil, 1},
+		{"encoder.block.1.layer.0.SelfAttention.q", []string{"layer"}, 0},
+		{"encoder.block.1.layer.0.SelfAttention.q", []string{"layer", "block"}, 0},
+		{"encoder.block.1.layer.0.SelfAttention.q", []string{"h", "block"}, 1},
+		{"h.2.attn.c_attn", nil, -1},
+		{"h.2.attn.c_attn", []string{"h"}, 2},
+		{"model.layers.3", nil, -1},
+		{"model.layers.3.q", []string{"h"}, -1},
+	} {
+		if got := layerIndex(c.path, c.lists); got != c.want {
+			t.Errorf("%s, %v: got %d, want %d", c.path, c.lists, got, c.want)
+		}
+	}
+}
+
+// TestFullMatch: expressions have Python's meaning, whatever matches them.
+func TestFullMatch(t *testing.T) {
+	for _, c := range []struct {
+		expr, s string
+		want    bool
+	}{
+		{`model\.layers\.3\..*`, "model.layers.3.q", true}, {`a|ab`, "ab", true}, {`(?P<n>a)b`, "ab", true}, {`q`, "q_proj", false},
+		{`(?!model)x.*`, "xy", true}, {`(a)\1`, "aa", true}, {`(a)\1`, "ab", false}, {`a{,2}`, "aa", true}, {`(a+)+b`, strings.Repeat("a", 50), false},
+	} {
+		if got, err := fullMatch(c.expr, c.s); err != nil || got != c.want {
+			t.Errorf("%s on %s: got %t, %v", c.expr, c.s, got, err)
+		}
+	}
+}

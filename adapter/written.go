@@ -52,8 +52,9 @@ func BaseModelName(dir string) string {
 func (a *Adapter) written() Method {
 	own := clone(a.Method)
 	c := own.Settings()
-	if c.TaskType == "" {
-		c.TaskType = taskTypes[a.model.Head().Kind]
+	adaptsHead := slices.ContainsFunc(a.layers, func(l Layer) bool { return a.model.Head().Has(l.Path()) })
+	if kind := a.model.Head().Kind; c.TaskType == "" && !(adaptsHead && headModules[taskTypes[kind]] != nil) { // PEFT would take the adapter off such a head
+		c.TaskType = taskTypes[kind]
 	}
 	if c.BaseModel == "" {
 		c.BaseModel = BaseModelName(a.model.Dir)

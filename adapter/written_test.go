@@ -112,6 +112,26 @@ func TestWritten(t *testing.T) {
 	}
 }
 
+// TestAdaptedHeadHasNoTaskType: with a task_type PEFT would take the adapter off the head and expect it whole.
+func TestAdaptedHeadHasNoTaskType(t *testing.T) {
+	config := `{"model_type": "bert", "architectures": ["BertForSequenceClassification"], "vocab_size": 20, "hidden_size": 8, "intermediate_size": 12,
+		"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 16}`
+	for target, want := range map[string]string{"query": "SEQ_CLS", "classifier": ""} {
+		m, err := model.New([]byte(config), model.Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := mustAttach(t, m, "a", &LoRA{Common: Common{TargetModules: Suffixes(target)}, R: 1}).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(t.Context(), m, dir, "b")
+		if err != nil || got.Method.Settings().TaskType != want {
+			t.Errorf("%s: task_type %q, %v; want %q", target, got.Method.Settings().TaskType, err, want)
+		}
+	}
+}
+
 // TestLaterKeys: keys that earlier versions of PEFT stop at are written only where they say something.
 func TestLaterKeys(t *testing.T) {
 	for want, method := range map[bool]*LoRA{

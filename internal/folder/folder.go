@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spagotune/spagotune/checkpoint"
 	"github.com/spagotune/spagotune/internal/process"
@@ -23,6 +24,16 @@ func New(dir string, fill func(tmp string) error) error {
 	if err != nil {
 		return err
 	}
+	for range 40 { // a link stands for what it points to, whether that is there or not
+		to, err := os.Readlink(dir)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(dir), to)
+		}
+		dir = to
+	}
 	var parents []string // that do not exist yet
 	for p := filepath.Dir(dir); ; p = filepath.Dir(p) {
 		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
@@ -32,6 +43,14 @@ func New(dir string, fill func(tmp string) error) error {
 	}
 	tmp := fmt.Sprintf("%s.tmp-%d", dir, os.Getpid())
 	sweepDead(dir)
+	switch err := os.Rename(dir, tmp); {
+	case errors.Is(err, syscall.EBUSY): // another file system is mounted there
+		return Fill(dir, fill)
+	case err == nil:
+		if err := os.Rename(tmp, dir); err != nil {
+			return err
+		}
+	}
 	err = fill(tmp)
 	if err == nil {
 		if err = os.Remove(dir); errors.Is(err, os.ErrNotExist) {

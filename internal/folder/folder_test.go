@@ -133,3 +133,27 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+func TestNewFollowsLinks(t *testing.T) {
+	for name, there := range map[string]bool{"an empty folder": true, "nothing": false} {
+		parent := t.TempDir()
+		target, link := filepath.Join(parent, "other", "target"), filepath.Join(parent, "link")
+		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if there {
+			write(t, target, "")
+		}
+		if err := os.Symlink(filepath.Join("other", "target"), link); err != nil {
+			t.Skip(err)
+		}
+		err := folder.New(link, func(tmp string) error {
+			write(t, tmp, "x", "a")
+			return nil
+		})
+		info, statErr := os.Lstat(link)
+		if err != nil || statErr != nil || info.Mode()&os.ModeSymlink == 0 || !maps.Equal(content(t, target), map[string]string{"a": "x"}) {
+			t.Errorf("a link to %s: %v, %v; the target holds %v", name, err, statErr, content(t, target))
+		}
+	}
+}
