@@ -2,12 +2,16 @@ package finetune
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/internal/folder"
+	"github.com/spagotune/spagotune/internal/input"
 	"github.com/spagotune/spagotune/tasks"
 )
 
@@ -55,6 +59,12 @@ func (r *run) runEvaluation(ctx context.Context) (e Evaluation, err error) {
 	if e.Loss, err = r.trainer.EvalLoss(ctx, r.evalRows); err != nil {
 		return e, err
 	}
+	if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
+		if e.Step == 0 {
+			return e, fmt.Errorf("the held-out loss before training is %v: the model computes values that are not finite", e.Loss)
+		}
+		return e, fmt.Errorf("step %d: %w: the held-out loss is %v", e.Step, ErrDiverged, e.Loss)
+	}
 	if r.config.Eval.Examples == 0 && !scoresFromHead(r.config.Task.Name) {
 		return e, nil
 	}
@@ -95,11 +105,47 @@ func (r *run) trackBest(e Evaluation) error {
 // saveBest writes the weights as the best so far.
 func (r *run) saveBest() error {
 	r.bestDue = false
-	return r.withRoom(func() error { return folder.Replace(filepath.Join(r.config.Save.OutputDir, bestDir), r.saveWeights) })
+	return r.withRoom(func() error {
+		return folder.Replace(filepath.Join(r.config.Save.OutputDir, bestDir), func(tmp string) error {
+			if err := r.saveWeights(tmp); err != nil {
+				return err
+			}
+			return folder.WriteJSON(filepath.Join(tmp, bestStepFile), bestStep{r.state.BestStep})
+		})
+	})
 }
 
-// bestDir is the folder of the best evaluation's weights.
-const bestDir = "best"
+// bestDir is the folder of the best evaluation's weights, and bestStepFile what it has beside them.
+const (
+	bestDir      = "best"
+	bestStepFile = "best_step.json"
+)
+
+// bestStep is the content of best_step.json.
+type bestStep struct {
+	Step int `json:"step"`
+}
+
+// checkBest starts the best score again where the weights of the best evaluation are to be the result, and best does not hold them: the
+// run had no such aim before, or was killed between best and its checkpoint.
+func (r *run) checkBest() {
+	if !r.config.Train.LoadBestModelAtEnd || r.state.BestMetric == nil {
+		return
+	}
+	best, then := filepath.Join(r.config.Save.OutputDir, bestDir), bestStep{r.state.BestStep}
+	if _, err := os.Stat(best); err == nil {
+		raw, err := input.ReadFile(filepath.Join(best, bestStepFile))
+		if errors.Is(err, os.ErrNotExist) { // of an earlier version
+			return
+		}
+		if err == nil && json.Unmarshal(raw, &then) == nil && then.Step == r.state.BestStep {
+			return
+		}
+	}
+	r.options.Log.Warn().Int("step", r.state.BestStep).Msgf("%s does not hold the weights of the best evaluation so far: the best is looked for from step %d on", best, r.state.Step)
+	r.state.BestMetric, r.state.BestStep, r.state.BadEvals = nil, 0, 0
+	r.state.EvalPending = len(r.evalRows) > 0
+}
 
 // Evaluation holds the results on the held-out data after a step, a line of metrics.jsonl.
 type Evaluation struct {

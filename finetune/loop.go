@@ -375,7 +375,11 @@ func (r *run) finish() error {
 func (r *run) saveResult(dir, from string) error {
 	var err error
 	if from != "" {
-		err = os.CopyFS(dir, os.DirFS(from))
+		if err = os.CopyFS(dir, os.DirFS(from)); err == nil {
+			if err = os.Remove(filepath.Join(dir, bestStepFile)); errors.Is(err, os.ErrNotExist) { // of an earlier version
+				err = nil
+			}
+		}
 	} else {
 		err = r.saveWeights(dir)
 	}

@@ -114,6 +114,7 @@ func (r *run) restore() error {
 		return err
 	}
 	r.restartBest(evaluation)
+	r.checkBest()
 	r.stopEarly()
 	r.state.Digest, r.state.Recipe, r.state.Tokenizer = digest, asMap(settings), tok
 	return r.loadState()

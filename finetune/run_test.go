@@ -270,6 +270,44 @@ func TestMicroBatchesAddUpToTheBatch(t *testing.T) {
 	}
 }
 
+// TestBestThatIsNotThere: a run that is to end in its best weights, and has not got them, looks for the best from where it goes on.
+func TestBestThatIsNotThere(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"removed": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"of another step": func(t *testing.T, dir string) { tiny.Write(t, filepath.Join(dir, bestStepFile), `{"step": 3}`) },
+		"there":           func(*testing.T, string) {},
+	} {
+		c := smallRun(t, "lora")
+		c.Train.MaxSteps, c.Eval.Steps, c.Save.Steps, c.Train.LoadBestModelAtEnd = 4, 2, 2, true
+		if _, err := Run(t.Context(), c, quiet()); err != nil {
+			t.Fatal(err)
+		}
+		lose(t, filepath.Join(c.Save.OutputDir, bestDir))
+		c.Train.MaxSteps = 6
+		var log bytes.Buffer
+		result, err := Run(t.Context(), c, Options{Resume: true, Log: zerolog.New(&log)})
+		if err != nil || result.Steps != 6 || strings.Contains(log.String(), "the best is looked for from step 4 on") != (name != "there") {
+			t.Errorf("%s: got %v, %v: %s", name, result, err, &log)
+		}
+		if _, err := os.Stat(filepath.Join(c.Save.OutputDir, bestStepFile)); !os.IsNotExist(err) {
+			t.Errorf("%s: the result has %s (%v)", name, bestStepFile, err)
+		}
+	}
+}
+
+// TestHeldOutLossThatIsNotFinite: an evaluation may be the first to see that a run has diverged.
+func TestHeldOutLossThatIsNotFinite(t *testing.T) {
+	c := smallRun(t, "lora")
+	c.Train.LearningRate, c.Train.LRSchedulerType, c.Train.MaxSteps, c.Eval.Steps = 1e25, "constant", 3, 1
+	if _, err := Run(t.Context(), c, quiet()); !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "training has diverged: the held-out loss is") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	c := smallRun(t, "mora")
 	c.Train.LearningRate, c.Train.LRSchedulerType, c.Eval.Steps, c.Train.EarlyStoppingPatience, c.Train.LoadBestModelAtEnd, c.Train.MaxSteps = 3, "constant", 1, 2, true, 50

@@ -30,7 +30,7 @@ func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
 				return
 			}
 			rows := e.counts.Rows
-			if start := len(rest.IDs); start > 0 && packing.Isolate {
+			if start := len(rest.IDs); start > 0 && packing.Isolate && !slices.Contains(rest.DocumentStarts, start) { // it is there after an empty document
 				rest.DocumentStarts = append(rest.DocumentStarts, start)
 			}
 			full := func(least int) bool { // yields the blocks of a part of the document
@@ -64,6 +64,7 @@ func (e *encoder) blocks(s *watched, p Packer) iter.Seq2[Features, error] {
 
 // yieldBlock yields a block that has a scored token. It returns false if the loop over the blocks has ended.
 func (e *encoder) yieldBlock(row Features, yield func(Features, error) bool) bool {
+	row.DocumentStarts = slices.DeleteFunc(row.DocumentStarts, func(start int) bool { return start == len(row.IDs) }) // of an empty document
 	if e.kind == head.MaskedLM {
 		row = e.addSpecialTokens(row)
 	} else {

@@ -96,19 +96,20 @@ func (t *NER) Generation() GenerationOptions {
 	return GenerationOptions{MaxNewTokens: t.MaxNewTokens, Stop: []string{"\n"}}
 }
 
-// entityType ends an entity in an answer.
-var entityType = regexp.MustCompile(`\(([A-Z][A-Z_]*)\)`)
+// entityType ends an entity in an answer: a type in capitals, or another one before a comma or at the end.
+var entityType = regexp.MustCompile(`(\([A-Z][A-Z_]*\))|(\([^()\s]+\))\s*(?:,|$)`)
 
 // listed are the entities that an answer names: the text before each "(TYPE)", and the type.
 func listed(answer string) []string {
 	var all []string
 	from := 0
-	for _, m := range entityType.FindAllStringIndex(answer, -1) {
+	for _, m := range entityType.FindAllStringSubmatchIndex(answer, -1) {
+		end := max(m[3], m[5])
 		name := strings.Join(strings.Fields(strings.TrimLeft(answer[from:m[0]], ", ")), " ")
 		if name != "" {
-			all = append(all, name+" "+answer[m[0]:m[1]])
+			all = append(all, name+" "+answer[m[0]:end])
 		}
-		from = m[1]
+		from = end
 	}
 	return all
 }

@@ -148,6 +148,12 @@ func TestNERScore(t *testing.T) {
 			t.Errorf("%q scores %g, want %g", c.got, got, c.want)
 		}
 	}
+	diseases := Example{Reference: " flu (Disease), DNA 1 (Cell_line-2)"}
+	for got, want := range map[string]float64{"flu (Disease), DNA 1 (Cell_line-2)": 1, "flu (Disease)": 2.0 / 3, "flu (Chemical), DNA 1 (x)": 0, "garbage": 0, "flu (a disease)": 0} {
+		if s := task.Score(diseases, got); math.Abs(s-want) > 1e-12 {
+			t.Errorf("%q scores %g, want %g", got, s, want)
+		}
+	}
 	none := Example{Reference: " none"}
 	for got, want := range map[string]float64{" none": 1, "nothing": 1, "": 0, "Ann (PER)": 0} {
 		if s := task.Score(none, got); s != want {
@@ -232,6 +238,9 @@ func TestNERColumns(t *testing.T) {
 		{"d.conll", "1 B-PER Ann _\n2 O left _\n", map[string]any{"word_column": -2, "tag_column": "2"}, ""},
 		{"d.jsonl", `{"words": ["Ann", "left"], "ner": ["B-PER", "O"]}`, map[string]any{"words_field": "words", "tags_field": "ner"}, ""},
 		{"d.jsonl", `{"words": ["Ann", "left"], "ner": ["B-PER", "O"]}`, nil, `field "tokens" is missing`},
+		{"d.jsonl", `{"tokens": ["Ann", "left"], "tags": ["NNP", "VBD"], "ner": ["B-PER", "O"]}`, map[string]any{"tags_field": "ner"}, ""},
+		{"noending", `{"tokens": ["Ann", "left"], "tags": ["B-PER", "O"]}` + "\n", nil, ""},
+		{"columns", "Ann B-PER\nleft O\n", nil, ""},
 		{"d.conll", "1 B-PER Ann _\n", map[string]any{"word_column": 9}, "column"},
 		{"d.conll", "Ann B-PER\n", map[string]any{"words_field": ""}, "words_field"},
 	} {

@@ -43,7 +43,7 @@ func (t *TaggedColumns) sentence(r data.Record) (words, tags []string, err error
 		return nil, nil, err
 	}
 	wordsField, tagsField := t.WordsField, t.TagsField
-	if o.Has("tokens", "tags") { // as a sentence in CoNLL columns has them
+	if !o.Has(wordsField, tagsField) && o.Has("tokens", "tags") { // a sentence in CoNLL columns has those
 		wordsField, tagsField = "tokens", "tags"
 	}
 	if words, err = o.List(wordsField); err != nil {

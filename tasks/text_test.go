@@ -95,6 +95,21 @@ func TestDocumentStarts(t *testing.T) {
 	}
 }
 
+// endless is byteTokenizer without a token that ends a text.
+type endless struct{ byteTokenizer }
+
+func (endless) EOS() (int32, bool) { return 0, false }
+
+// TestEmptyDocuments: a document without a token begins nowhere, also at the end.
+func TestEmptyDocuments(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d.jsonl")
+	write(t, path, `{"text":"abc"}`+"\n"+`{"text":""}`+"\n"+`{"text":"de"}`+"\n"+`{"text":""}`+"\n")
+	rows, _, err := EncodeAll(endless{}, nil, mustNew(t, "text", map[string]any{"data": path, "eval_fraction": 0, "block_size": 9, "pack": true}), Train, 0)
+	if err != nil || len(rows) != 1 || len(rows[0].IDs) != 5 || !slices.Equal(rows[0].DocumentStarts, []int{3}) {
+		t.Errorf("got %+v, %v", rows, err)
+	}
+}
+
 // TestTextSplits: train and eval together are the file. It is cut between characters.
 func TestTextSplits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.txt")

@@ -27,7 +27,8 @@ func isCoNLL(r *bufio.Reader) bool {
 	return string(ahead) == DocStart
 }
 
-// ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
+// ReadTagged is the Format of tagged sentences: JSON where the file's name says so, or where it has no ending and begins as JSON
+// does, else CoNLL columns.
 func ReadTagged(name string, r *bufio.Reader) iter.Seq2[Record, error] {
 	return Columns{}.ReadTagged(name, r)
 }
@@ -67,9 +68,12 @@ func (c Column) number() int {
 // named reports whether the column has a name.
 func (c Column) named() bool { return c != "" && c.number() == 0 }
 
-// ReadTagged is the Format of tagged sentences: JSON where the file's name says so, else CoNLL columns.
+// ReadTagged is the Format of tagged sentences: JSON where the file's name says so, or where it has no ending and begins as JSON
+// does, else CoNLL columns.
 func (c Columns) ReadTagged(name string, r *bufio.Reader) iter.Seq2[Record, error] {
-	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, kindOf(name)) {
+	kind := kindOf(name)
+	ahead, _ := r.Peek(r.Size())
+	if slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, kind) || kind == "" && beginsJSON.Match(ahead) {
 		return ReadJSON(name, r)
 	}
 	return c.Read(name, r)
