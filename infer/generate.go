@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -66,8 +67,11 @@ func (s *Session) continuations(ctx context.Context, prompts [][]int32, g model.
 	for i, prompt := range prompts {
 		texts[i].end()
 		c := Completion{Prompt: tok.Decode(prompt, false), Text: texts[i].String(), Tokens: out[i], Reason: "stop"}
-		full := len(out[i]) == g.MaxNewTokens || s.Model.Head().Kind == head.CausalLM && len(prompt)+len(out[i]) > s.Model.Config().MaxPositionEmbeddings
-		if full && !texts[i].stopped {
+		most, err := g.MostTokens(s.Model, prompt)
+		if err != nil {
+			return nil, err
+		}
+		if len(out[i]) >= most && !texts[i].stopped {
 			c.Reason = "length"
 		}
 		all[i] = c
@@ -136,8 +140,7 @@ func (t *text) end() {
 }
 
 // Generation returns g with the session's adapter and stop tokens. For a sequence-to-sequence model it adds what
-// generation_config.json says: beams, lengths, forced and forbidden tokens; the beams and the repetition penalty of g go
-// before. Sampling turns beams off.
+// generation_config.json says, beams, lengths, forced and forbidden tokens, where g says nothing. Sampling turns beams off.
 func (s *Session) Generation(g model.GenerationConfig) (model.GenerationConfig, error) {
 	stop, err := s.StopTokens()
 	if err != nil {
@@ -153,14 +156,25 @@ func (s *Session) Generation(g model.GenerationConfig) (model.GenerationConfig, 
 	}
 	own.Temperature, own.TopK, own.TopP, own.Seed = g.Temperature, g.TopK, g.TopP, g.Seed
 	own.EOSTokenIDs, own.Adapter = g.EOSTokenIDs, g.Adapter
-	if g.RepetitionPenalty > 0 {
-		own.RepetitionPenalty = g.RepetitionPenalty
-	}
 	if g.NumBeams > 0 {
 		own.NumBeams, own.LengthPenalty = g.NumBeams, g.LengthPenalty
 	}
-	if g.MaxNewTokens > 0 {
-		own.MaxNewTokens = g.MaxNewTokens
+	if g.MaxNewTokens > 0 || g.MaxLength > 0 {
+		own.MaxNewTokens, own.MaxLength = g.MaxNewTokens, g.MaxLength
+	}
+	if g.RepetitionPenalty > 0 {
+		own.RepetitionPenalty = g.RepetitionPenalty
+	}
+	own.MinLength, own.NoRepeatNgramSize = cmp.Or(g.MinLength, own.MinLength), cmp.Or(g.NoRepeatNgramSize, own.NoRepeatNgramSize)
+	own.EarlyStopping = cmp.Or(g.EarlyStopping, own.EarlyStopping)
+	for _, ids := range []struct{ own, given *[]int32 }{{&own.ForcedBOSTokenID, &g.ForcedBOSTokenID}, {&own.ForcedEOSTokenID, &g.ForcedEOSTokenID},
+		{&own.DecoderInputIDs, &g.DecoderInputIDs}} {
+		if *ids.given != nil {
+			*ids.own = *ids.given
+		}
+	}
+	if g.BadWordsIDs != nil {
+		own.BadWordsIDs = g.BadWordsIDs
 	}
 	if g.Temperature > 0 {
 		own.NumBeams = 0

@@ -9,6 +9,19 @@ import (
 	"github.com/spagotune/spagotune/model"
 )
 
+// TestOwnGeneration: what a caller asks for goes before what generation_config.json says.
+func TestOwnGeneration(t *testing.T) {
+	_, tok := tiny.Bytes(t)
+	request := model.GenerationConfig{MaxLength: 7, MinLength: 3, NoRepeatNgramSize: 2, BadWordsIDs: [][]int32{{5}}, ForcedBOSTokenID: []int32{7}, ForcedEOSTokenID: []int32{4},
+		EarlyStopping: "never", DecoderInputIDs: []int32{2, 3}, NumBeams: 2, LengthPenalty: 0.5, RepetitionPenalty: 1.5}
+	want := request
+	want.EOSTokenIDs, want.Adapter = []int32{2, 0}, "a"
+	got, err := NewSession(tiny.Load(t, golden.Roots(t, "models", "bart")[0]), tok, "a").Generation(request)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v (%v), want %+v", got, err, want)
+	}
+}
+
 // TestGeneration checks what is taken from generation_config.json: all of it for a sequence-to-sequence model, the stop
 // tokens for a causal one. The tokenizer's end of sequence (0 here) stops both.
 func TestGeneration(t *testing.T) {

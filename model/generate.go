@@ -2,7 +2,9 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/spagotune/spagotune/op"
@@ -141,18 +143,8 @@ func (g *generation) accept(p int, id int32) bool {
 	return len(g.starts[p])+len(g.out[p]) < g.room(p)
 }
 
-// room is the most tokens that prompt p and its text may have together. The last token is not read again, so it may be one
-// more than the model's positions.
-func (g *generation) room(p int) int {
-	n := g.m.Config().MaxPositionEmbeddings + 1
-	switch s := g.s; {
-	case s.MaxNewTokens > 0:
-		return min(n, len(g.starts[p])+s.MaxNewTokens)
-	case s.MaxLength > 0:
-		return min(n, s.MaxLength)
-	}
-	return n
-}
+// room is the most tokens that prompt p and its text may have together.
+func (g *generation) room(p int) int { return g.s.room(g.m, len(g.starts[p])) }
 
 // prefillTokens is the most prompt tokens in a pass, unless a single prompt has more.
 const prefillTokens = 2048
@@ -195,7 +187,11 @@ func (g *generation) each(next [][]int32, f func(i int, logits []float32)) error
 				return err
 			}
 			for i := range docs {
-				f(from+i, logits.Row(i))
+				row := logits.Row(i)
+				if slices.ContainsFunc(row, func(x float32) bool { return x != x || x > math.MaxFloat32 }) {
+					return errors.New("the logits hold NaN or infinity: the weights, or the adapter, are out of range")
+				}
+				f(from+i, row)
 			}
 			return nil
 		})

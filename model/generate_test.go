@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -82,6 +83,11 @@ func TestGenerateRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	broken, err := New(with(t), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Weights(func(w *Weight) { w.SetValues(slices.Repeat([]float32{float32(math.NaN())}, w.Size())) })
 	language, err := New(tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil), Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -96,11 +102,62 @@ func TestGenerateRefuses(t *testing.T) {
 		{m, GenerationConfig{EarlyStopping: "maybe"}, "early_stopping"},
 		{m, GenerationConfig{BadWordsIDs: [][]int32{{1, 11}}}, "bad_words_ids has token 11; the vocabulary ends at 10"},
 		{m, GenerationConfig{MaxLength: 2}, "prompt 0 has 3 tokens; max_length is 2"},
+		{m, GenerationConfig{Temperature: math.NaN()}, "temperature is NaN"},
+		{m, GenerationConfig{Temperature: math.Inf(1)}, "temperature is +Inf"},
+		{m, GenerationConfig{TopP: math.NaN()}, "top_p is NaN"},
+		{m, GenerationConfig{RepetitionPenalty: math.NaN()}, "repetition_penalty is NaN"},
+		{broken, GenerationConfig{}, "the logits hold NaN or infinity"},
+		{broken, GenerationConfig{Temperature: 1}, "the logits hold NaN or infinity"},
+		{broken, GenerationConfig{NumBeams: 2}, "the logits hold NaN or infinity"},
 		{seq, GenerationConfig{DecoderInputIDs: []int32{11}}, "decoder_input_ids has token 11"},
 		{language, GenerationConfig{}, "no decoder_start_token_id"},
 	} {
 		if _, err := tt.m.Generate(context.Background(), [][]int32{{3, 4, 5}}, tt.s, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.s, err, tt.want)
+		}
+	}
+}
+
+// TestColdSamples: the colder the nearer to the most likely token, without an end.
+func TestColdSamples(t *testing.T) {
+	m, err := New(with(t), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want [][]int32
+	for _, temperature := range []float64{0, 1e-6, 1e-29, 1e-39, math.SmallestNonzeroFloat64} {
+		got, err := m.Generate(t.Context(), [][]int32{{3, 4, 5}}, GenerationConfig{MaxNewTokens: 4, Temperature: temperature}, nil)
+		if temperature == 0 {
+			want = got
+		}
+		if err != nil || !reflect.DeepEqual(got, want) || len(got[0]) != 4 {
+			t.Errorf("%g: got %v, %v; want %v", temperature, got, err, want)
+		}
+	}
+}
+
+// TestMostTokens are those of a text that nothing else ends.
+func TestMostTokens(t *testing.T) {
+	m, err := New(with(t), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq, err := New(tinyBART(t), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		m *Model
+		s GenerationConfig
+	}{{m, GenerationConfig{}}, {m, GenerationConfig{MaxNewTokens: 2}}, {m, GenerationConfig{MaxLength: 5}}, {seq, GenerationConfig{}},
+		{seq, GenerationConfig{MaxLength: 5}}, {seq, GenerationConfig{MaxLength: 5, MaxNewTokens: 3}}, {seq, GenerationConfig{MaxLength: 5, DecoderInputIDs: []int32{1, 2, 3}, NumBeams: 2}}} {
+		prompt := []int32{3, 4, 5}
+		got, err := tt.m.Generate(t.Context(), [][]int32{prompt}, tt.s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most, err := tt.s.MostTokens(tt.m, prompt); err != nil || most != len(got[0]) {
+			t.Errorf("%+v: %d tokens at most, %v; there are %d", tt.s, most, err, len(got[0]))
 		}
 	}
 }

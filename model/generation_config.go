@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/spagotune/spagotune/head"
@@ -61,12 +62,12 @@ func (s GenerationConfig) check(m *Model) error {
 			return fmt.Errorf("%s is %d; want 0 or more", n.name, n.value)
 		}
 	}
-	switch {
-	case s.Temperature < 0:
+	switch { // NaN is in no range
+	case !(s.Temperature >= 0 && s.Temperature <= math.MaxFloat64):
 		return fmt.Errorf("temperature is %g; want 0 or more", s.Temperature)
-	case s.TopP < 0 || s.TopP > 1:
+	case !(s.TopP >= 0 && s.TopP <= 1):
 		return fmt.Errorf("top_p is %g; want 0 to 1", s.TopP)
-	case s.RepetitionPenalty < 0:
+	case !(s.RepetitionPenalty >= 0 && s.RepetitionPenalty <= math.MaxFloat64):
 		return fmt.Errorf("repetition_penalty is %g; want more than 0", s.RepetitionPenalty)
 	case s.NumBeams > 1 && s.Temperature > 0:
 		return fmt.Errorf("num_beams %d with temperature %g; beams are not sampled", s.NumBeams, s.Temperature)
@@ -90,6 +91,30 @@ func (s GenerationConfig) checkTokens(m *Model) error {
 		}
 	}
 	return nil
+}
+
+// MostTokens is the most tokens that Generate makes for a prompt.
+func (s GenerationConfig) MostTokens(m *Model, prompt []int32) (int, error) {
+	if d, ok := m.Backbone.(EncoderDecoder); ok {
+		var err error
+		if prompt, err = s.start(d); err != nil {
+			return 0, err
+		}
+	}
+	return s.room(m, len(prompt)) - len(prompt), nil
+}
+
+// room is the most tokens of a text together with its beginning of n tokens. The last token is not read again, so it may be one
+// more than the model's positions.
+func (s GenerationConfig) room(m *Model, n int) int {
+	most := m.Config().MaxPositionEmbeddings + 1
+	switch {
+	case s.MaxNewTokens > 0:
+		return min(most, n+s.MaxNewTokens)
+	case s.MaxLength > 0:
+		return min(most, s.MaxLength)
+	}
+	return most
 }
 
 // start is the beginning of the targets of a sequence-to-sequence model.

@@ -10,7 +10,7 @@ import (
 // choose takes a token by its logits: the first of the largest if the temperature is 0, else a sample that depends on the seed
 // and the token's number. It changes logits.
 func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
-	if s.Temperature == 0 {
+	if s.Temperature < coldest {
 		return int32(numeric.Argmax(logits))
 	}
 	var ids []int // nil: all tokens
@@ -33,6 +33,9 @@ func (s GenerationConfig) choose(logits []float32, number uint64) int32 {
 	}
 	return int32(i)
 }
+
+// coldest is the temperature below which only the most likely token has a probability, and a division could overflow.
+const coldest = 1e-30
 
 // distribution samples tokens as if they were sorted, the most likely first, and equals by their number. They are not sorted:
 // a histogram says how much weight is above each bucket, so that only the tokens of one bucket need a closer look.

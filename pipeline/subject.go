@@ -26,7 +26,6 @@ type subject struct {
 
 // onceValues are what a task computes of a model and its tokenizer once.
 type onceValues struct {
-	wordPiece  func() bool
 	generation func() (model.GenerationConfig, error)
 	pairs      func() *tasks.PairEncoder
 }
@@ -42,7 +41,6 @@ func newSubject(m *model.Model, tok *tokenizer.Tokenizer) (*subject, error) {
 		return nil, fmt.Errorf("the tokenizer has %d tokens, the model %d: it belongs to another model", tok.VocabSize(), m.Config().VocabSize)
 	}
 	return &subject{Model: m, tok: tok, once: &onceValues{
-		wordPiece:  sync.OnceValue(func() bool { return marksContinuations(tok, m.Config().VocabSize) }),
 		generation: sync.OnceValues(m.GenerationConfig),
 		pairs:      sync.OnceValue(func() *tasks.PairEncoder { return tasks.NewPairEncoder(tok, m.MaxLength()) }),
 	}}, nil

@@ -234,7 +234,8 @@ func (s *subject) score(g model.GenerationConfig, source, ids []int32) (float64,
 	if causal {
 		room = s.maxNewTokens(g, len(source))
 	}
-	if len(ids) < room && len(g.EOSTokenIDs) > 0 {
+	ended := len(ids) < room && len(g.EOSTokenIDs) > 0
+	if ended {
 		target = append(target, g.EOSTokenIDs[0])
 	}
 	if len(target) == 0 {
@@ -255,7 +256,15 @@ func (s *subject) score(g model.GenerationConfig, source, ids []int32) (float64,
 			if pad, ok := s.tok.Pad(); ok && !causal && int(pad) < len(row) && pad != id {
 				row[pad] = float32(math.Inf(-1)) // Cybertron never generates it
 			}
-			sum += math.Log(numeric.Softmax(row)[id])
+			probabilities := numeric.Softmax(row)
+			if ended && i == len(ids) { // any of the end tokens, of which the text ended in the likeliest
+				for _, eos := range g.EOSTokenIDs {
+					if int(eos) < len(row) && probabilities[eos] > probabilities[id] {
+						id = eos
+					}
+				}
+			}
+			sum += math.Log(probabilities[id])
 		}
 		return nil
 	})

@@ -41,16 +41,6 @@ func newTokenClassifier(src source, o Options) (*TokenClassifier, error) {
 // continuationPrefix begins WordPiece tokens that are not the first of a word.
 const continuationPrefix = "##"
 
-// marksContinuations reports whether a vocabulary marks tokens that continue a word with ##.
-func marksContinuations(tok *tokenizer.Tokenizer, vocabulary int) bool {
-	for id := range int32(vocabulary) {
-		if s, ok := tok.Token(id); ok && strings.HasPrefix(s, continuationPrefix) && s != continuationPrefix {
-			return true
-		}
-	}
-	return false
-}
-
 // Classify returns the words of a text, each with the label of its first token and the label's probability, as Cybertron
 // does. With another strategy than AggregationStrategyNone it returns the entities, as transformers does: tokens
 // (AggregationStrategySimple) or words (AggregationStrategyFirst, AggregationStrategyAverage, AggregationStrategyMax) that
@@ -89,7 +79,7 @@ func (c *TokenClassifier) classify(ctx context.Context, texts []string, p tokenc
 	all := make([]tokenclassification.Response, len(texts))
 	for i, t := range tagged {
 		if p.AggregationStrategy == "" || p.AggregationStrategy == tokenclassification.AggregationStrategyNone {
-			all[i].Tokens = t.words(s.once.wordPiece(), s.Head().Labels)
+			all[i].Tokens = t.words(s.tok.MarksContinuations(), s.Head().Labels)
 		} else {
 			all[i].Tokens = t.entities(decide, newTagScheme(s.Head().Labels), s.Head().Labels)
 		}
@@ -164,7 +154,7 @@ func (s *subject) untagged(text []rune, e tokenizer.Encoding) taggedText {
 		k := taggedToken{start: start, end: end, token: e.Tokens[i]}
 		switch {
 		case hasUnk && e.IDs[i] == unk:
-		case s.once.wordPiece():
+		case s.tok.MarksContinuations():
 			k.subword = len([]rune(k.token)) != end-start
 		default:
 			k.subword = start > 0 && !strings.ContainsRune(string(text[start-1:min(start+1, len(text))]), ' ')

@@ -262,3 +262,16 @@ func TestAddBOS(t *testing.T) {
 		same(t, 0, c.config, "ids", tk.Encode("a", true), c.want)
 	}
 }
+
+func TestMarksContinuations(t *testing.T) {
+	for model, want := range map[string]bool{
+		`{"type": "WordPiece", "vocab": {"a": 0, "##b": 1, "u": 2}, "unk_token": "u", "continuing_subword_prefix": "##", "max_input_chars_per_word": 9}`: true,
+		`{"type": "BPE", "vocab": {"#": 0, "##": 1, "####": 2}, "merges": [["#", "#"], ["##", "##"]]}`:                                                   false,
+		`{"type": "BPE", "vocab": {"a": 0, "##b": 1, "ab": 2}, "merges": [["a", "##b"]], "continuing_subword_prefix": "##"}`:                             true,
+	} {
+		tok, err := Parse([]byte(oneModel(model)), nil)
+		if err != nil || tok.MarksContinuations() != want {
+			t.Errorf("%s: %v, want %t", model, err, want)
+		}
+	}
+}

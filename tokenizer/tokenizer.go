@@ -28,6 +28,17 @@ type Tokenizer struct {
 	target        *Tokenizer // for the language that is translated to, if it has one of its own
 }
 
+// MarksContinuations says whether tokens inside of a word begin with a mark, as WordPiece's ## is.
+func (t *Tokenizer) MarksContinuations() bool {
+	switch m := t.model.(type) {
+	case *wordPiece:
+		return true
+	case *bpe:
+		return m.prefix != ""
+	}
+	return false
+}
+
 // Token returns the token of an id.
 func (t *Tokenizer) Token(id int32) (string, bool) {
 	if a := t.added.byID[id]; a != nil {

@@ -73,6 +73,8 @@ func (c *predictCmd) run(g *globals) error {
 	switch n := len(c.Pair); {
 	case c.File == "" && len(c.Text) == 0:
 		return errors.New("there is no text; give one with --text, or a file of texts with --file")
+	case n > 0 && len(c.Text) == 0:
+		return errors.New("--pair goes with --text; in a file the second text of a pair is the field text_pair")
 	case n > 1 && n != len(c.Text):
 		return errors.New("--pair: want one for all, or one for each --text")
 	}

@@ -58,6 +58,7 @@ func checkPredictErrors(t *testing.T, base, run, work string) {
 	for want, args := range map[string]string{
 		"there is no text":         "",
 		"want one for all":         "--text a --text b --text c --pair d --pair e",
+		"--pair goes with --text":  "--file " + work + "/q.txt --pair d",
 		"q.jsonl":                  "--file " + filepath.Join(work, "q.jsonl"),
 		`"x" is not known`:         "--text a --task x",
 		"for token-classification": "--text a --task tokens",
