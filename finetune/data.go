@@ -193,22 +193,22 @@ func (r *run) collate(row tasks.Features, step, position int) tasks.Features {
 	return row
 }
 
-// planContrastive adjusts the plan so that no batch of a contrastive loss has a single pair.
-func (r *run) planContrastive() error {
+// planContrastive returns how many rows an epoch has, so that no batch of a contrastive loss has a single pair.
+func (r *run) planContrastive() (rows int, err error) {
 	batchSize := r.config.Train.batchSize()
 	switch {
 	case batchSize < 2:
-		return errors.New("per_device_train_batch_size is 1; a pair is contrasted with the others of its batch: want 2 or more")
+		return 0, errors.New("per_device_train_batch_size is 1; a pair is contrasted with the others of its batch: want 2 or more")
 	case len(r.rows) < 2:
-		return fmt.Errorf("there is %d pair to train on; want 2 or more", len(r.rows))
+		return 0, fmt.Errorf("there is %d pair to train on; want 2 or more", len(r.rows))
 	case len(r.evalRows) == 1:
 		r.options.Log.Warn().Msg("a single held-out pair cannot be evaluated; it is skipped")
 		r.evalRows = nil
 	}
 	if len(r.rows)%batchSize == 1 && !r.config.Task.Streaming {
-		r.stepsPerEpoch-- // skip the last pair of an epoch
+		return len(r.rows) - 1, nil // the last pair of an epoch would be alone
 	}
-	return nil
+	return len(r.rows), nil
 }
 
 // maxLength is the most tokens of a row.
@@ -278,20 +278,24 @@ func (r *run) planSteps() error {
 		return fmt.Errorf("%s: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction", compares)
 	}
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
-	r.stepsPerEpoch, r.totalSteps, r.warmup = r.config.Train.plan(len(r.rows))
+	if most := r.config.Eval.Examples; len(r.evalRows) == 0 && (most > 0 || r.config.Train.StopAtScore > 0) {
+		r.options.Log.Warn().Msg("eval_examples and stop_at_score have no effect: nothing is held out, so nothing is evaluated; set eval_data, or the task's option eval_size")
+	}
+	rows := len(r.rows)
+	var err error
 	if r.model.Head().Kind == head.FeatureExtraction {
-		if err := r.planContrastive(); err != nil {
+		if rows, err = r.planContrastive(); err != nil {
 			return err
 		}
 	}
-	var err error
+	r.stepsPerEpoch, r.totalSteps, r.warmup = r.config.Train.plan(rows)
 	if r.batches, err = r.openBatches(r.maxLength()); err != nil {
 		return err
 	}
 	if err := r.checkWarmup(r.warmup); err != nil {
 		return err
 	}
-	if _, r.lrAt, err = r.config.Train.rates(len(r.rows)); err != nil {
+	if _, r.lrAt, err = r.config.Train.rates(rows); err != nil {
 		return err
 	}
 	r.warnOfRestarts()

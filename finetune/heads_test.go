@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"github.com/spagotune/spagotune/convert"
 	"github.com/spagotune/spagotune/evaluate"
 	"github.com/spagotune/spagotune/infer"
@@ -240,6 +242,41 @@ func TestResumeHeads(t *testing.T) {
 					t.Error("the resumed run has other weights")
 				}
 			})
+		}
+	}
+}
+
+// TestEpochOfPairs: a pair that would be alone in its batch takes no step.
+func TestEpochOfPairs(t *testing.T) {
+	for n, want := range map[int]int{9: 1, 10: 2, 16: 2, 17: 2} {
+		h := headCases["pairs"]
+		h.data = pairLines(n)
+		c := h.config(t, h.base(t), 0)
+		c.Train.NumTrainEpochs, c.Task.Options = 1, map[string]any{"eval_size": 0}
+		if res, err := Run(t.Context(), c, quiet()); err != nil || res.Steps != want {
+			t.Errorf("%d pairs: %d steps, %v; want %d", n, res.Steps, err, want)
+		}
+	}
+}
+
+// TestHeadThatDoesNotFit: a trained head is not left without a word.
+func TestHeadThatDoesNotFit(t *testing.T) {
+	h := headCases["classify"]
+	trained := h.config(t, h.base(t), 1)
+	trained.Method = MethodSpec{Name: "full"}
+	if _, err := Run(t.Context(), trained, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]bool{h.data: false, strings.ReplaceAll(h.data, ",neg", ",negative"): true} {
+		other := h
+		other.data = data
+		c := other.config(t, trained.Save.OutputDir, 1)
+		var log bytes.Buffer
+		if _, err := Run(t.Context(), c, Options{Log: zerolog.New(&log)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "the model's head, for neg, pos, is not for these data and begins anew"); got != want {
+			t.Errorf("warned: %t, want %t: %s", got, want, &log)
 		}
 	}
 }

@@ -326,7 +326,7 @@ func (r *run) checkpoint() error {
 	}
 	r.saved = time.Now()
 	r.options.Log.Info().Str("checkpoint", dir).Msg("saved")
-	return pruneCheckpoints(output, r.config.Save.TotalLimit)
+	return pruneCheckpoints(output, r.config.Save.TotalLimit, r.state.Step)
 }
 
 // shareOptimizer lets every rank but the first write its part of the optimizer's state into the run's folder, and returns the files; there

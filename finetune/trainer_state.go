@@ -256,12 +256,14 @@ func (s TrainerState) check(dir string) error {
 	return err
 }
 
-// pruneCheckpoints removes all but the newest limit checkpoints.
-func pruneCheckpoints(output string, limit int) error {
+// pruneCheckpoints removes all but the newest limit checkpoints up to a step. Those after it, which a run that was resumed has passed
+// over, are not counted.
+func pruneCheckpoints(output string, limit, step int) error {
 	steps, err := checkpointSteps(output)
 	if err != nil {
 		return err
 	}
+	steps = slices.DeleteFunc(steps, func(s int) bool { return s > step })
 	for len(steps) > limit {
 		if err := os.RemoveAll(checkpointDir(output, steps[0])); err != nil {
 			return err

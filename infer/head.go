@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spagotune/spagotune/head"
+	"github.com/spagotune/spagotune/internal/wording"
 	"github.com/spagotune/spagotune/model"
 	"github.com/spagotune/spagotune/tasks"
 )
@@ -25,6 +26,8 @@ type Opener func(model.Options) (*model.Model, error)
 // or a new one with random weights. isNew reports that the head has to be trained.
 func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isNew bool, err error) {
 	h, ok := task.(tasks.HeadTask)
+	var trained head.Config // the model's own head that does not fit the data, and why
+	var misfit error
 	m, err = open(o)
 	if err == nil {
 		if err := setPrompts(task, m); err != nil {
@@ -43,6 +46,9 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 		if e == nil && want.Kind == own.Kind {
 			return m, m.NewlyInitialized, nil
 		}
+		if !m.NewlyInitialized && e != nil {
+			trained, misfit = own, e
+		}
 		if _ = m.Close(); errors.Is(e, tasks.ErrClassWeights) {
 			return nil, false, e
 		}
@@ -58,6 +64,9 @@ func OpenFor(task tasks.Task, open Opener, o model.Options) (m *model.Model, isN
 	}
 	if err := setPrompts(task, m); err != nil {
 		return nil, false, errors.Join(err, m.Close())
+	}
+	if misfit != nil && trained.Kind == m.Head().Kind {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the model's head, for %s, is not for these data and begins anew: %v", wording.List(trained.Labels, 8, ", "), misfit))
 	}
 	return m, true, nil
 }

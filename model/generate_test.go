@@ -177,6 +177,9 @@ func TestSamplingIsReadOrRefused(t *testing.T) {
 		{`{"temperature": 0.7, "eos_token_id": null}`, GenerationConfig{LengthPenalty: 1}, ""},
 		{`{"early_stopping": 3}`, GenerationConfig{}, "early_stopping is 3"},
 		{`{"eos_token_id": "x"}`, GenerationConfig{}, `"x" is not a token`},
+		{`{"encoder_repetition_penalty": 1.0, "penalty_alpha": 0, "forced_decoder_ids": null, "stop_strings": []}`, GenerationConfig{LengthPenalty: 1}, ""},
+		{`{"encoder_repetition_penalty": 2, "penalty_alpha": 0.6, "forced_decoder_ids": [[1, 2]], "stop_strings": ["x"], "epsilon_cutoff": 0.1, "eta_cutoff": 0.1, "do_sample": true}`,
+			GenerationConfig{}, "not supported: encoder_repetition_penalty, epsilon_cutoff, eta_cutoff, forced_decoder_ids, penalty_alpha, stop_strings"},
 		{`{"num_beam_groups": 2, "suppress_tokens": [1], "do_sample": true, "min_p": 0.1}`, GenerationConfig{},
 			"not supported: min_p, num_beam_groups, suppress_tokens"},
 	} {

@@ -64,6 +64,12 @@ type generationConfig struct {
 	MinP                 float64         `json:"min_p"`
 	GuidanceScale        float64         `json:"guidance_scale"`
 	MinNewTokens         int             `json:"min_new_tokens"`
+	EncoderRepetition    *float64        `json:"encoder_repetition_penalty"`
+	PenaltyAlpha         float64         `json:"penalty_alpha"`
+	EpsilonCutoff        float64         `json:"epsilon_cutoff"`
+	EtaCutoff            float64         `json:"eta_cutoff"`
+	ForcedDecoderIDs     json.RawMessage `json:"forced_decoder_ids"`
+	StopStrings          json.RawMessage `json:"stop_strings"`
 }
 
 // readGenerationConfig reads generation_config.json, or config.json where the folder has none.
@@ -141,6 +147,12 @@ func (c generationConfig) unsupported() []string {
 		"min_p":                            c.DoSample && c.MinP > 0,
 		"guidance_scale":                   c.GuidanceScale != 0 && c.GuidanceScale != 1,
 		"min_new_tokens":                   c.MinNewTokens > 0,
+		"encoder_repetition_penalty":       c.EncoderRepetition != nil && *c.EncoderRepetition != 1,
+		"penalty_alpha":                    c.PenaltyAlpha > 0,
+		"epsilon_cutoff":                   c.DoSample && c.EpsilonCutoff > 0,
+		"eta_cutoff":                       c.DoSample && c.EtaCutoff > 0,
+		"forced_decoder_ids":               len(c.ForcedDecoderIDs) > 0 && !jsonvalue.IsOff(c.ForcedDecoderIDs),
+		"stop_strings":                     len(c.StopStrings) > 0 && !jsonvalue.IsOff(c.StopStrings),
 		"do_sample with num_beams":         c.DoSample && c.NumBeams > 1,
 	} {
 		if on {

@@ -352,6 +352,8 @@ func TestUnknownNames(t *testing.T) {
 		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "eval_size": -1}}}, []string{"x: eval_size is -1"}},
 		{"instruct", map[string]any{"data": "x", "max_new_tokens": -1}, []string{"max_new_tokens"}},
 		{"instruct", map[string]any{"data": "x", "eval_data": "y", "eval_size": 3}, []string{"exclude each other"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "eval_size": 3}}, "eval_data": "y"}, []string{"eval_size of a source of data excludes"}},
+		{"instruct", map[string]any{"data": []any{map[string]any{"path": "x", "eval_size": 3}}, "eval_size": 5}, []string{"eval_size of a source of data excludes"}},
 		{"instruct", map[string]any{"data": "x", "eval_size": -2}, []string{"eval_size is -2"}},
 		{"text", map[string]any{"data": "x", "eval_fraction": 1}, []string{"eval_fraction is 1"}},
 		{"text", map[string]any{"data": "x", "block_size": 1}, []string{"block_size is 1"}},

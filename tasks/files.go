@@ -64,6 +64,9 @@ func (f *Files) CheckData() error {
 	case f.EvalSize > 0 && len(f.EvalData) > 0:
 		return errors.New("options eval_size and eval_data exclude each other: eval_size holds out records of data")
 	}
+	if hasEvalSize(f.Data) && (len(f.EvalData) > 0 || f.EvalSize > 0) {
+		return errors.New("eval_size of a source of data excludes the options eval_data and eval_size: it says what is held out")
+	}
 	f.settleSplit()
 	return firstError(f.EvalData.Unweighted("eval_data"), f.TestData.Unweighted("test_data"))
 }

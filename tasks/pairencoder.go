@@ -70,13 +70,15 @@ func (t *PairEncoder) Row(text, pair string) (row Features, truncated bool, err 
 	for _, ids := range texts {
 		total += len(ids)
 	}
-	for ; room > 0 && total > room; total-- {
-		truncated = true
-		longest := 0
-		if len(texts) == 2 && len(texts[1]) >= len(texts[0]) {
-			longest = 1
+	if truncated = room > 0 && total > room; truncated && len(texts) == 1 {
+		texts[0] = texts[0][:room]
+	} else if truncated {
+		shorter, longer := 0, 1
+		if len(texts[0]) > len(texts[1]) {
+			shorter, longer = 1, 0
 		}
-		texts[longest] = texts[longest][:len(texts[longest])-1]
+		texts[shorter] = texts[shorter][:min(len(texts[shorter]), room/2)]
+		texts[longer] = texts[longer][:room-len(texts[shorter])]
 	}
 	row, _ = f.row(texts...)
 	if len(row.IDs) == 0 {

@@ -125,3 +125,20 @@ func TestNewPromptBuilder(t *testing.T) {
 	_, _, err = PromptBuilderFor(head.Config{Kind: head.CausalLM})
 	wantError(t, err, "causal-lm")
 }
+
+// TestCutPairs: two texts are cut as by longest_first of Hugging Face's tokenizers.
+func TestCutPairs(t *testing.T) {
+	texts := NewPairEncoder(byteTokenizer{}, 9)
+	extra := NewPairEncoder(byteTokenizer{}, 0).two.extra()
+	for _, c := range []struct{ a, b, wantA, wantB int }{{11, 16, 4, 5}, {16, 11, 5, 4}, {11, 11, 4, 5}, {3, 16, 3, 6}, {16, 3, 6, 3}, {4, 5, 4, 5}, {5, 5, 4, 5}, {1, 9, 1, 8}} {
+		texts.maxLen = 9 + extra
+		row, truncated, err := texts.Row(strings.Repeat("a", c.a), strings.Repeat("b", c.b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := byteTokenizer{}.Decode(row.IDs, true)
+		if a, b := strings.Count(text, "a"), strings.Count(text, "b"); a != c.wantA || b != c.wantB || truncated != (c.a+c.b > 9) {
+			t.Errorf("%d and %d: got %d and %d, cut %t", c.a, c.b, a, b, truncated)
+		}
+	}
+}
