@@ -179,3 +179,20 @@ func TestRateLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestPartlyConverted: it is said that rows are missing.
+func TestPartlyConverted(t *testing.T) {
+	for split, want := range map[string]bool{"partial-train": true, "train": false} {
+		s := newServer(t)
+		s.Add("datasets/org/set", map[string][]byte{"main/" + split + "/0000.parquet": []byte("rows")}).Refs = map[string]string{"refs/convert/parquet": ""}
+		c := newClient(t, s)
+		warning := ""
+		c.Warn = func(m string) { warning = m }
+		if _, err := c.DownloadData(t.Context(), Data{Repo: Repo{ID: "org/set"}}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(warning, "only the first part") != want {
+			t.Errorf("%s: warned %q", split, warning)
+		}
+	}
+}

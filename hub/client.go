@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -93,6 +94,9 @@ func (c *Client) DownloadData(ctx context.Context, d Data) (*Snapshot, error) {
 	r := d.Repo
 	r.Type, r.Revision = Dataset, cmp.Or(r.Revision, "refs/convert/parquet")
 	snap, err := c.Download(ctx, r, Parquet(d.Config, d.Split))
+	if err == nil && slices.ContainsFunc(snap.Files, func(f File) bool { return strings.Contains(f.Name, "/partial-") }) {
+		c.warn("%s: the Hub has converted only the first part of it (partial), so rows are missing; the data set's own files have all", r.ID)
+	}
 	if errors.Is(err, ErrRevisionNotFound) && d.Revision == "" {
 		own, e := c.List(ctx, Repo{Type: Dataset, ID: r.ID})
 		if e != nil {

@@ -30,7 +30,7 @@ type Source struct {
 	// Columns says which columns of the file hold the fields that the task reads: {messages: conversations} takes the column
 	// conversations for messages.
 	Columns ColumnMapping `json:"columns,omitempty"`
-	// EvalSize is how many records at the end are held out; without it, the task decides.
+	// EvalSize is how many records are held out, which ones as the task decides; without it, the task decides how many, too.
 	EvalSize *int `json:"eval_size"`
 }
 
