@@ -104,7 +104,11 @@ func (c *Client) Upload(ctx context.Context, r Repo, dir string, opt UploadOptio
 // collect is the files of a folder. A link is the file that it points to, which must lie in the folder, or among the blobs of a snapshot.
 func collect(dir string, skip func(string) bool) ([]*upload, error) {
 	var files []*upload
-	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+	dir, err := filepath.EvalSymlinks(dir) // which WalkDir does not follow at its root
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

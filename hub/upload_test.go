@@ -157,3 +157,21 @@ func TestLinksThatLeave(t *testing.T) {
 		}
 	}
 }
+
+// TestUploadThroughALink: the folder may be named by a link to it.
+func TestUploadThroughALink(t *testing.T) {
+	s := newServer(t)
+	s.Token = "hf_write"
+	c := newClient(t, s)
+	c.Token = "hf_write"
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(folder(t, modelFiles()), link); err != nil {
+		t.Skip(err)
+	}
+	if _, err := c.Upload(t.Context(), Repo{Type: Model, ID: "me/linked"}, link, UploadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.Repo("models/me/linked").Files); got != len(modelFiles()) {
+		t.Errorf("%d files arrive, want %d", got, len(modelFiles()))
+	}
+}

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
@@ -34,6 +35,18 @@ func TestGeneration(t *testing.T) {
 		got, err := NewSession(tiny.Load(t, dir), tok, "a").Generation(request)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v (%v), want %+v", dir, got, err, want)
+		}
+	}
+}
+
+// TestChoicesThatCannotBe have an error that says which.
+func TestChoicesThatCannotBe(t *testing.T) {
+	_, tok := tiny.Bytes(t)
+	s := NewSession(tiny.Load(t, tiny.Llama(t)), tok, "")
+	for want, ids := range map[string][]int32{"question 1: choice 0: it has no tokens": {}, "question 1: choice 0: token 99999; the vocabulary ends at": {1, 99999}} {
+		_, err := s.LogLikelihoods(t.Context(), []Question{{Prompt: []int32{1}, Choices: [][]int32{{1}}}, {Prompt: []int32{1}, Choices: [][]int32{ids}}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }

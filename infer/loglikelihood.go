@@ -2,6 +2,8 @@ package infer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/spagotune/spagotune/internal/numeric"
@@ -30,6 +32,11 @@ func (s *Session) LogLikelihoods(ctx context.Context, questions []Question) ([][
 	prompts, sums := make([][]int32, len(questions)), make([][]float64, len(questions))
 	for i, q := range questions {
 		prompts[i], sums[i] = q.Prompt, make([]float64, len(q.Choices))
+		for j, ids := range q.Choices {
+			if err := s.checkChoice(ids); err != nil {
+				return nil, fmt.Errorf("infer: question %d: choice %d: %w", i, j, err)
+			}
+		}
 	}
 	l := &likelihoods{m: s.Model, adapter: s.Adapter}
 	for from := 0; from < len(questions); {
@@ -41,6 +48,20 @@ func (s *Session) LogLikelihoods(ctx context.Context, questions []Question) ([][
 		from += n
 	}
 	return sums, nil
+}
+
+// checkChoice says why the likelihood of tokens cannot be computed.
+func (s *Session) checkChoice(ids []int32) error {
+	if len(ids) == 0 {
+		return errors.New("it has no tokens")
+	}
+	vocabulary, _ := s.Model.Head().Out.Dims()
+	for _, id := range ids {
+		if id < 0 || int(id) >= vocabulary {
+			return fmt.Errorf("token %d; the vocabulary ends at %d", id, vocabulary-1)
+		}
+	}
+	return nil
 }
 
 // likelihoods is the state of LogLikelihoods for questions whose prompts share a prefix.

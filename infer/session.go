@@ -29,7 +29,7 @@ func ModelDir(name string) (string, error) {
 	return name, nil
 }
 
-// Session is an open model with its tokenizer.
+// Session is an open model with its tokenizer. Goroutines can share it once Tokenizer has been called.
 type Session struct {
 	Model *model.Model
 	// Adapter is the name of the adapter that is applied. "" means the base alone.

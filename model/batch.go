@@ -137,6 +137,9 @@ func (b *Batch) checkTargets(positions int) error {
 
 // checkBounds says why bounds do not divide that many tokens.
 func checkBounds(what string, bounds []int, tokens, positions int) error {
+	if len(bounds) < 2 {
+		return fmt.Errorf("model: %s bounds %v do not divide %d tokens", what, bounds, tokens)
+	}
 	for d := range len(bounds) - 1 {
 		n := bounds[d+1] - bounds[d]
 		if n <= 0 || bounds[0] != 0 || bounds[len(bounds)-1] != tokens {

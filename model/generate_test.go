@@ -105,6 +105,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{m, GenerationConfig{Temperature: math.NaN()}, "temperature is NaN"},
 		{m, GenerationConfig{Temperature: math.Inf(1)}, "temperature is +Inf"},
 		{m, GenerationConfig{TopP: math.NaN()}, "top_p is NaN"},
+		{m, GenerationConfig{Adapter: "typo"}, `the model has no adapter "typo"`},
 		{m, GenerationConfig{RepetitionPenalty: math.NaN()}, "repetition_penalty is NaN"},
 		{broken, GenerationConfig{}, "the logits hold NaN or infinity"},
 		{broken, GenerationConfig{Temperature: 1}, "the logits hold NaN or infinity"},
@@ -114,6 +115,23 @@ func TestGenerateRefuses(t *testing.T) {
 	} {
 		if _, err := tt.m.Generate(context.Background(), [][]int32{{3, 4, 5}}, tt.s, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: error %v, want %q", tt.s, err, tt.want)
+		}
+	}
+}
+
+// TestBoundsThatDivideNothing are refused, also those of no document.
+func TestBoundsThatDivideNothing(t *testing.T) {
+	m, err := New(with(t), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bounds := range [][]int{{0}, {3}, {0, 2}, {1, 3}, {0, 3, 3}} {
+		err := op.Inference("", func(p *op.Pass) error {
+			_, err := m.Logits(p, &Batch{IDs: []int32{1, 2, 3}, CuSeqLens: bounds}, nil, nil)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "do not divide 3 tokens") {
+			t.Errorf("%v: got %v", bounds, err)
 		}
 	}
 }

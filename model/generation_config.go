@@ -73,6 +73,8 @@ func (s GenerationConfig) check(m *Model) error {
 		return fmt.Errorf("num_beams %d with temperature %g; beams are not sampled", s.NumBeams, s.Temperature)
 	case !slices.Contains([]string{"", "false", "true", "never"}, s.EarlyStopping):
 		return fmt.Errorf("early_stopping is %q; want false, true or never", s.EarlyStopping)
+	case !m.HasAdapter(s.Adapter):
+		return fmt.Errorf("the model has no adapter %q", s.Adapter)
 	case m.Head().Kind != head.CausalLM && m.Head().Kind != head.Seq2SeqLM:
 		return fmt.Errorf("the model's head is for %s; want %s or %s", m.Head().Kind, head.CausalLM, head.Seq2SeqLM)
 	}

@@ -192,6 +192,14 @@ func New(config []byte, o Options) (*Model, error) {
 	return m, nil
 }
 
+// HasAdapter says whether an adapter of that name is on a layer or a weight of the model; the name "" is the base, which is there.
+func (m *Model) HasAdapter(name string) bool {
+	found := name == ""
+	m.walk(func(_ string, l *Linear) { found = found || l.adapters[name].Adapter != nil },
+		func(_ string, w *Weight) { found = found || w.copies[name] != nil || w.tables[name] != nil })
+	return found
+}
+
 // Close gives back the memory map of the weights. The model must not be used afterwards.
 func (m *Model) Close() error {
 	if m.file == nil || m.borrowed {

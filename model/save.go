@@ -69,6 +69,9 @@ func (m *Model) Save(ctx context.Context, dir, adapter string, dtype checkpoint.
 // whether they are other than the stored ones. untied says that tied weights now have values of their own. It ends with f's
 // first error, or when ctx is done.
 func (m *Model) EachSaved(ctx context.Context, adapter string, f func(w *Weight, src tensor.Source, differs bool) error) (untied bool, err error) {
+	if !m.HasAdapter(adapter) {
+		return false, fmt.Errorf("the model has no adapter %q", adapter)
+	}
 	sources, err := m.adapted(adapter)
 	if err != nil {
 		return false, err

@@ -100,14 +100,14 @@ func (w spanWindow) spans(o AnswerOptions) (best []questionanswering.Answer, non
 		none = starts[n] * ends[n]
 	}
 	for i := range n {
-		for j := i; j < min(n, i+o.MaxAnswerLen); j++ {
+		for j := i; j < n && j-i < o.MaxAnswerLen; j++ {
 			from, _ := w.word(i)
 			_, to := w.word(j)
 			best = append(best, questionanswering.Answer{Start: from, End: to, Score: starts[i] * ends[j]})
 		}
 	}
 	slices.SortStableFunc(best, func(a, b questionanswering.Answer) int { return cmp.Compare(b.Score, a.Score) })
-	return best[:min(2*o.TopK+10, len(best))], none // as many as transformers takes of a window
+	return best[:min(2*min(o.TopK, len(best))+10, len(best))], none // as many as transformers takes of a window
 }
 
 // word returns the characters of the word to which a token belongs, as far as it is in the window.

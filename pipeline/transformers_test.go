@@ -161,6 +161,10 @@ func compareAnswers(t *testing.T, b *pipeline.Base, raw []byte) {
 			want := tt.Right[i]
 			equal = got[i].Text == want.Text && got[i].Start == want.Start && got[i].End == want.End && near(got[i].Score, want.Score)
 		}
+		huge, err := c.Answer(t.Context(), tt.Question, tt.Context, pipeline.AnswerOptions{TopK: math.MaxInt, MaxAnswerLen: math.MaxInt, MaxSeqLen: tt.MaxSeqLen, DocStride: tt.DocStride})
+		if err != nil || len(huge) < len(got) {
+			t.Errorf("%q in %q: as many answers as there are: %d of %d, %v", tt.Question, tt.Context, len(huge), len(got), err)
+		}
 		if !equal {
 			t.Errorf("%q in %q (%+v):\ngot  %+v\nwant %+v", tt.Question, tt.Context, tt, got, tt.Right)
 		}

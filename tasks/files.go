@@ -135,7 +135,7 @@ func (f *Files) records(split Split) ([]data.Record, error) {
 		return nil, err
 	}
 	if split == Train {
-		return data.Mix(groups, f.Data, f.Seed), nil
+		return data.Mix(groups, f.Data, f.Seed)
 	}
 	return heldOut, nil
 }

@@ -116,7 +116,12 @@ func (t *Text) Examples(split Split) iter.Seq2[Example, error] {
 			}
 		}
 		if mixed {
-			yieldAll(data.Mix(groups, sources, t.Seed), yield)
+			all, err := data.Mix(groups, sources, t.Seed)
+			if err != nil {
+				yield(Example{}, err)
+				return
+			}
+			yieldAll(all, yield)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -75,10 +76,10 @@ func (c *combineCmd) Run(g *globals) error {
 	return nil
 }
 
-// cutWeight cuts DIR=WEIGHT. What follows the last = is part of the folder's name unless it is a number.
+// cutWeight cuts DIR=WEIGHT. A folder whose name is all of it goes before.
 func cutWeight(arg string) (dir string, weight float64, err error) {
 	i := strings.LastIndexByte(arg, '=')
-	if i < 0 {
+	if _, err := os.Stat(arg); i < 0 || err == nil {
 		return arg, 1, nil
 	}
 	if weight, err = strconv.ParseFloat(arg[i+1:], 64); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -80,6 +81,24 @@ func TestCombineTwice(t *testing.T) {
 		okJSON(t, &r, "combine", "--model", peft.Path("base"), "--output", filepath.Join(dir, strconv.Itoa(i)), lora, again)
 		if r.Layers == 0 || r.Error > 1e-6 {
 			t.Errorf("%s: %+v", again, r)
+		}
+	}
+}
+
+// TestCutWeight: a folder whose whole name has a = goes before a weight.
+func TestCutWeight(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lr=0.01")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]string{dir: dir + " 1", dir + "=0.5": dir + " 0.5", "a": "a 1", "a=-2": "a -2", "a=x": `a=x: "x" is not a weight; want DIR=NUMBER`} {
+		folder, weight, err := cutWeight(arg)
+		got := fmt.Sprint(folder, " ", weight)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", arg, got, want)
 		}
 	}
 }

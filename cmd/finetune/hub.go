@@ -181,11 +181,15 @@ func (c *hubUploadCmd) list(g *globals, extra map[string][]byte) error {
 	for name, content := range extra {
 		g.printf("%s\n%10s  %s\n", content, size1000(int64(len(content))), name)
 	}
-	return filepath.WalkDir(c.Folder, func(path string, e fs.DirEntry, err error) error {
+	folder, err := filepath.EvalSymlinks(c.Folder)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		name, err := filepath.Rel(c.Folder, path)
+		name, err := filepath.Rel(folder, path)
 		if err != nil || c.skip(filepath.ToSlash(name)) {
 			return err
 		}

@@ -136,11 +136,14 @@ func ExamplePaths() {
 func ExampleMix() {
 	groups := [][]string{{"a1", "a2"}, {"b1", "b2"}}
 	fmt.Println(data.Mix(groups, data.Sources{{Path: "a"}, {Path: "b"}}, 1))
-	mixed := data.Mix(groups, data.Sources{{Path: "a", Weight: 2}, {Path: "b", Weight: 0.5}}, 1)
-	fmt.Println(len(mixed), len(data.Permutation(5, 1, 0)))
+	mixed, err := data.Mix(groups, data.Sources{{Path: "a", Weight: 2}, {Path: "b", Weight: 0.5}}, 1)
+	fmt.Println(len(mixed), err, len(data.Permutation(5, 1, 0)))
+	_, err = data.Mix(groups, data.Sources{{Path: "a"}, {Path: "b", Weight: 0.2}}, 1)
+	fmt.Println(err)
 	// Output:
-	// [a1 a2 b1 b2]
-	// 5 5
+	// [a1 a2 b1 b2] <nil>
+	// 5 <nil> 5
+	// b: weight 0.2 takes none of its records, which are 2; want 0.5 or more
 }
 
 func ExampleOpen() {
