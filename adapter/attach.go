@@ -77,6 +77,9 @@ func (a *Adapter) attach(ctx context.Context, on targets, rng func(path string) 
 	if err := a.makeLayers(ctx, a.Method, on, rng); err != nil {
 		return err
 	}
+	if a.model.HasAdapter(a.Name) {
+		return ofKind(ErrNameTaken, fmt.Errorf("there is an adapter %q on other layers of the model already", a.Name))
+	}
 	var err error
 	if a.tokens, err = a.trainTokens(); err != nil {
 		return err

@@ -28,11 +28,11 @@ func TestErrorKinds(t *testing.T) {
 		return err
 	}
 	_, named := Attach(t.Context(), m, "a", smallLoRA(), 1)
-	_, copied := Attach(t.Context(), m, "a", &LoRA{Common: Common{TargetModules: Suffixes("up_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
+	_, copied := Attach(t.Context(), m, "c", &LoRA{Common: Common{TargetModules: Suffixes("up_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
 	if copied != nil {
 		t.Fatal(copied)
 	}
-	_, again := Attach(t.Context(), m, "a", &LoRA{Common: Common{TargetModules: Suffixes("down_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
+	_, again := Attach(t.Context(), m, "c", &LoRA{Common: Common{TargetModules: Suffixes("down_proj"), ModulesToSave: stringList{"lm_head"}}}, 1)
 	_, rate := SuggestLR("lroa", 8)
 	kinds := []error{ErrUnknownMethod, ErrUnsupported, ErrNoMatch, ErrNameTaken, ErrMerged}
 	if err := a.Merge(t.Context()); err != nil {

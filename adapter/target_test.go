@@ -92,6 +92,7 @@ func TestAttachRefuses(t *testing.T) {
 	m := tinyModel(t, true)
 	lora := &LoRA{Common: Common{TargetModules: AllLinear}}
 	mustAttach(t, m, "a", lora)
+	mustAttach(t, m, "q", &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}})
 	for _, tt := range []struct {
 		name   string
 		method Method
@@ -99,6 +100,7 @@ func TestAttachRefuses(t *testing.T) {
 	}{
 		{"", lora, "a name is needed"},
 		{"a", lora, `there is an adapter "a" on model.layers.0.self_attn.q_proj already`},
+		{"q", &LoRA{Common: Common{TargetModules: Suffixes("v_proj")}}, `there is an adapter "q" on other layers of the model already`},
 		{"b", &LoRA{R: -1}, "r is -1"},
 		{"b", &LoRA{RankPattern: Pattern[int]{{"q_proj", 0}}}, "rank_pattern: q_proj is 0"},
 		{"b", &LoRA{AlphaPattern: Pattern[float64]{{"q_proj", 0}}}, "alpha_pattern: q_proj is 0"},

@@ -280,3 +280,19 @@ func TestHeadThatDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// TestSmoothedLabels: what has no classes is refused before the first step, by the doctor too.
+func TestSmoothedLabels(t *testing.T) {
+	for name, want := range map[string]string{"multi-label": "for sequence-classification (multi_label_classification)", "regression": "(regression)", "qa": "for question-answering, which", "classify": ""} {
+		h := headCases[name]
+		c := h.config(t, h.base(t), 1)
+		c.Train.LabelSmoothingFactor = 0.1
+		_, err := Run(t.Context(), c, quiet())
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), "label_smoothing_factor: a label is spread") || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+		if _, err := os.Stat(c.Save.OutputDir); want != "" && err == nil {
+			t.Errorf("%s: a refused run left its folder", name)
+		}
+	}
+}

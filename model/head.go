@@ -125,8 +125,8 @@ func (h *Head) states(p *op.Pass, x mat.Tensor, rows []int) mat.Tensor {
 	return x
 }
 
-// hasClasses says whether the loss is the cross-entropy of one class or token among all.
-func (h *Head) hasClasses() bool {
+// HasClasses says whether the loss is the cross-entropy of one class or token among all.
+func (h *Head) HasClasses() bool {
 	switch h.Kind {
 	case head.SequenceClassification:
 		return h.Problem() == head.SingleLabel

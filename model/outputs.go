@@ -45,8 +45,8 @@ func (m *Model) Loss(p *op.Pass, b *Batch) (mat.Tensor, error) {
 	if err := s.check(h, b); err != nil {
 		return nil, err
 	}
-	if p.LabelSmoothing > 0 && !h.hasClasses() {
-		return nil, notSupported("model: label smoothing spreads labels over classes or tokens; a head for %s has none", h.Kind)
+	if p.LabelSmoothing > 0 && !h.HasClasses() {
+		return nil, notSupported("model: label smoothing spreads a label over classes or tokens; a head for %s has none here", h.Kind)
 	}
 	if len(b.FloatLabels) == 0 && h.Kind != head.FeatureExtraction && countScored(b.Labels) == 0 {
 		return nil, errors.New("model: nothing in the batch is scored")
