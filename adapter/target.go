@@ -139,11 +139,11 @@ func resolve(m *model.Model, method Method, strict bool) (targets, error) {
 	return r.targets, nil
 }
 
-// paths are the paths of all targets.
+// paths are the paths of all targets, as keys match them.
 func (t targets) paths() []string {
 	var all []string
 	for _, l := range t.layers {
-		all = append(all, l.Path())
+		all = append(all, keyPath(l))
 	}
 	for _, w := range t.tables {
 		all = append(all, tablePath(w))
@@ -249,13 +249,7 @@ func (r *resolver) checkNames() {
 
 // checkKeys notes a method's regular expressions that match none of its layers.
 func (r *resolver) checkKeys(patterns map[string][]string) error {
-	var paths []string
-	for _, l := range r.targets.layers {
-		paths = append(paths, keyPath(l))
-	}
-	for _, w := range r.targets.tables {
-		paths = append(paths, tablePath(w))
-	}
+	paths := r.targets.paths()
 	for setting, keys := range patterns {
 		for _, k := range keys {
 			found := false

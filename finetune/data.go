@@ -278,7 +278,7 @@ func (r *run) planSteps() error {
 		return fmt.Errorf("%s: nothing is held out, so no evaluation says which is the best; set eval_data, or the task's option eval_size or eval_fraction", compares)
 	}
 	infer.CollateEval(r.task, r.pairEncoder, r.evalRows)
-	if most := r.config.Eval.Examples; len(r.evalRows) == 0 && (most > 0 || r.config.Train.StopAtScore > 0) {
+	if len(r.evalRows) == 0 && (r.config.Eval.Examples > 0 || r.config.Train.StopAtScore > 0) {
 		r.options.Log.Warn().Msg("eval_examples and stop_at_score have no effect: nothing is held out, so nothing is evaluated; set eval_data, or the task's option eval_size")
 	}
 	rows := len(r.rows)

@@ -55,7 +55,7 @@ func (s *Session) checkChoice(ids []int32) error {
 	if len(ids) == 0 {
 		return errors.New("it has no tokens")
 	}
-	vocabulary, _ := s.Model.Head().Out.Dims()
+	vocabulary := s.Model.Config().VocabSize
 	for _, id := range ids {
 		if id < 0 || int(id) >= vocabulary {
 			return fmt.Errorf("token %d; the vocabulary ends at %d", id, vocabulary-1)

@@ -71,14 +71,7 @@ func TestBARTConfigIsReadOrRefused(t *testing.T) {
 }
 
 func TestBARTBatchIsRefused(t *testing.T) {
-	m, err := New(tinyBART(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	classes, err := New(tinyBART(t, "architectures", []string{"BartForSequenceClassification"}), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, classes := drawn(t, tinyBART(t)), drawn(t, tinyBART(t, "architectures", []string{"BartForSequenceClassification"}))
 	for _, tt := range []struct {
 		m    *Model
 		b    Batch

@@ -74,24 +74,20 @@ func asTold(t *testing.T, m *Model, settings json.RawMessage) GenerationConfig {
 	return s
 }
 
+// drawn is the model of a config with random weights.
+func drawn(t *testing.T, config []byte) *Model {
+	t.Helper()
+	m, err := New(config, Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestGenerateRefuses(t *testing.T) {
-	m, err := New(with(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seq, err := New(tinyBART(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	broken, err := New(with(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, seq, broken := drawn(t, with(t)), drawn(t, tinyBART(t)), drawn(t, with(t))
+	language := drawn(t, tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil))
 	broken.Weights(func(w *Weight) { w.SetValues(slices.Repeat([]float32{float32(math.NaN())}, w.Size())) })
-	language, err := New(tinyBART(t, "model_type", "mbart", "decoder_start_token_id", nil), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
 		m    *Model
 		s    GenerationConfig
@@ -121,10 +117,7 @@ func TestGenerateRefuses(t *testing.T) {
 
 // TestBoundsThatDivideNothing are refused, also those of no document.
 func TestBoundsThatDivideNothing(t *testing.T) {
-	m, err := New(with(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := drawn(t, with(t))
 	for _, bounds := range [][]int{{0}, {3}, {0, 2}, {1, 3}, {0, 3, 3}} {
 		err := op.Inference("", func(p *op.Pass) error {
 			_, err := m.Logits(p, &Batch{IDs: []int32{1, 2, 3}, CuSeqLens: bounds}, nil, nil)
@@ -138,10 +131,7 @@ func TestBoundsThatDivideNothing(t *testing.T) {
 
 // TestColdSamples: the colder the nearer to the most likely token, without an end.
 func TestColdSamples(t *testing.T) {
-	m, err := New(with(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := drawn(t, with(t))
 	var want [][]int32
 	for _, temperature := range []float64{0, 1e-6, 1e-29, 1e-39, math.SmallestNonzeroFloat64} {
 		got, err := m.Generate(t.Context(), [][]int32{{3, 4, 5}}, GenerationConfig{MaxNewTokens: 4, Temperature: temperature}, nil)
@@ -156,14 +146,7 @@ func TestColdSamples(t *testing.T) {
 
 // TestMostTokens are those of a text that nothing else ends.
 func TestMostTokens(t *testing.T) {
-	m, err := New(with(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seq, err := New(tinyBART(t), Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, seq := drawn(t, with(t)), drawn(t, tinyBART(t))
 	for _, tt := range []struct {
 		m *Model
 		s GenerationConfig

@@ -194,7 +194,10 @@ func New(config []byte, o Options) (*Model, error) {
 
 // HasAdapter says whether an adapter of that name is on a layer or a weight of the model; the name "" is the base, which is there.
 func (m *Model) HasAdapter(name string) bool {
-	found := name == ""
+	if name == "" {
+		return true
+	}
+	found := false
 	m.walk(func(_ string, l *Linear) { found = found || l.adapters[name].Adapter != nil },
 		func(_ string, w *Weight) { found = found || w.copies[name] != nil || w.tables[name] != nil })
 	return found

@@ -63,18 +63,26 @@ func fitted(src tensor.Source, n int) tensor.Source {
 	if rows > n || rows == 0 {
 		return f
 	}
-	sums, row := make([]float64, cols), make([]float32, cols)
-	for i := range rows {
+	row := make([]float32, cols)
+	f.mean = meanOf(rows, cols, func(i int) []float32 {
 		src.Block(row, cols, i, 0, 1, cols)
-		for j, v := range row {
+		return row
+	})
+	return f
+}
+
+// meanOf is the mean of n rows.
+func meanOf(n, cols int, row func(i int) []float32) []float32 {
+	sums, mean := make([]float64, cols), make([]float32, cols)
+	for i := range n {
+		for j, v := range row(i) {
 			sums[j] += float64(v)
 		}
 	}
-	f.mean = make([]float32, cols)
 	for j, s := range sums {
-		f.mean[j] = float32(s / float64(rows))
+		mean[j] = float32(s / float64(n))
 	}
-	return f
+	return mean
 }
 
 // fittedRows has the first rows of a matrix, and after them the same row again and again.
@@ -114,14 +122,7 @@ func meanRow(t checkpoint.Tensor) (checkpoint.Tensor, error) {
 		return checkpoint.Tensor{}, err
 	}
 	dim := len(values) / t.Shape[0]
-	sums := make([]float64, dim)
-	for i, v := range values {
-		sums[i%dim] += float64(v)
-	}
-	mean := make([]float32, dim)
-	for i, s := range sums {
-		mean[i] = float32(s / float64(t.Shape[0]))
-	}
+	mean := meanOf(t.Shape[0], dim, func(i int) []float32 { return values[i*dim : (i+1)*dim] })
 	switch t.DType {
 	case checkpoint.DTypeBF16:
 		return checkpoint.BF16FromFloat32(t.Name, mean, dim), nil

@@ -20,7 +20,7 @@ import (
 type Template struct {
 	template *jinja.Template
 	source   string
-	now      time.Time
+	now      func() time.Time
 }
 
 // Options are what a template sees in addition to the messages. The zero value is a good default.
@@ -43,11 +43,16 @@ func ParseTemplate(source string) (*Template, error) {
 	if err != nil {
 		return nil, templateError(err)
 	}
-	return &Template{template: t, source: source}, nil
+	return &Template{t, source, time.Now}, nil
 }
 
 // At is the template with another time for strftime_now than that of a rendering. The zero time changes nothing.
-func (c *Template) At(now time.Time) *Template { return &Template{c.template, c.source, now} }
+func (c *Template) At(now time.Time) *Template {
+	if now.IsZero() {
+		return c
+	}
+	return &Template{c.template, c.source, func() time.Time { return now }}
+}
 
 // Render returns the text of a conversation. An error of the template, or its refusal of the conversation, is a
 // *TemplateError.
@@ -134,12 +139,8 @@ func (c *Template) render(views []*OrderedMap, opts Options) (jinja.Trace, error
 		return jinja.Trace{}, err
 	}
 	now := opts.Now
-	switch {
-	case now != nil:
-	case c.now.IsZero():
-		now = time.Now
-	default:
-		now = func() time.Time { return c.now }
+	if now == nil {
+		now = c.now
 	}
 	trace, err := c.template.RenderTraced(vars, now, "messages")
 	if err != nil {
