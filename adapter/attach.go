@@ -36,6 +36,7 @@ type Adapter struct {
 	base     []baseWeight
 	hooks    Hooks    // nil where the method has none
 	restores []func() // not nil while merged
+	detached bool
 }
 
 // Attach puts an untrained adapter on a model under a name. Settings that are zero in method take their defaults; method
@@ -189,8 +190,12 @@ func cutLast(path string) (before, last string, ok bool) {
 	return path[:i], path[i+1:], true
 }
 
-// Detach takes the adapter off the model. If it is merged, it is unmerged first.
+// Detach takes the adapter off the model, for good. If it is merged, it is unmerged first. A second call does nothing.
 func (a *Adapter) Detach() {
+	if a.detached {
+		return
+	}
+	a.detached = true
 	a.Unmerge()
 	a.takeOff()
 	a.restoreBase()

@@ -15,6 +15,9 @@ func (a *Adapter) Merge(ctx context.Context) error {
 	if a.restores != nil {
 		return ofKind(ErrMerged, fmt.Errorf("adapter: %q is merged already", a.Name))
 	}
+	if a.detached {
+		return fmt.Errorf("adapter: merge: %q is no longer on the model, it was detached", a.Name)
+	}
 	merged, err := a.merged(ctx)
 	if err != nil {
 		return fmt.Errorf("adapter: merge: %w", err)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spagotune/spagotune/internal/golden"
@@ -238,6 +239,25 @@ func TestOnHead(t *testing.T) {
 	if weightBits(m) != bits {
 		t.Error("detaching does not restore the weights")
 	}
+}
+
+// TestDetached: an adapter that was detached leaves another one of its name alone, and is not merged.
+func TestDetached(t *testing.T) {
+	m := tinyModel(t, false)
+	base := run(t, m, "")
+	method := &LoRA{Common: Common{TargetModules: Suffixes("q_proj")}, R: 2, Init: InitGaussian}
+	a := mustAttach(t, m, "a", method)
+	a.Detach()
+	b := mustAttach(t, m, "a", method)
+	a.Detach()
+	if !m.HasAdapter("a") {
+		t.Error("the second adapter is gone")
+	}
+	if err := a.Merge(t.Context()); err == nil || !strings.Contains(err.Error(), "detached") {
+		t.Errorf("merged: %v", err)
+	}
+	golden.Close(t, "base", run(t, m, ""), base, 0, false)
+	b.Detach()
 }
 
 // TestTraining runs a backward pass through the model, also with dropout: every parameter gets a gradient.

@@ -503,6 +503,27 @@ func TestBaseOfGGUF(t *testing.T) {
 	}
 }
 
+// TestNameOfHubAdapter: an adapter in the Hub's cache is named by its id, not by its commit.
+func TestNameOfHubAdapter(t *testing.T) {
+	folder, dir := decoderFolder(t, "llama", ""), t.TempDir()
+	cached := filepath.Join(dir, "models--org--my-adapter", "snapshots", strings.Repeat("0123456789", 4))
+	if err := os.CopyFS(cached, os.DirFS(stirAdapter(t, folder, "lora", map[string]any{"r": 2}))); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "lora.gguf")
+	if _, err := LoRAGGUF(t.Context(), LoRAOptions{Model: folder, Adapter: cached, Output: out}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if name, err := f.Metadata().String("general.name"); err != nil || name != "org/my-adapter" {
+		t.Errorf("it is called %q, %v", name, err)
+	}
+}
+
 // changed copies a GGUF file, with other values of some keys.
 func changed(t *testing.T, from, to string, keys map[string]any) {
 	t.Helper()

@@ -210,7 +210,7 @@ func (r *LoRAReport) writeGGUF(ctx context.Context, m *model.Model, layers []ada
 		return err
 	}
 	metadata := base.layout.AdapterMetadata(float32(alpha))
-	metadata.Set("general.name", filepath.Base(filepath.Clean(o.Adapter)))
+	metadata.Set("general.name", adapter.BaseModelName(o.Adapter))
 	base.setBase(metadata, o.Model)
 	if err := gguf.Write(ctx, o.Output, metadata, entries); err != nil {
 		return err

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spagotune/spagotune/infer"
@@ -33,6 +34,9 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 	tokens := 0
 	for i, ex := range examples {
 		more, cut, err := h.task.Encode(h.pairs, ex)
+		if ex.Input.Words != nil && errors.Is(err, tasks.ErrNotScored) {
+			err = nil // words without a token have tags, too
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
@@ -58,18 +62,22 @@ func (h *headPredictor) predictAll(ctx context.Context, examples []tasks.Example
 
 // pass predicts for examples that have counts[i] of the rows each.
 func (h *headPredictor) pass(ctx context.Context, examples []tasks.Example, rows []tasks.Features, counts []int) ([]tasks.Prediction, error) {
-	outputs, err := h.session.Outputs(ctx, rows)
-	if err != nil {
-		return nil, err
+	var outputs [][][]float32
+	if len(rows) > 0 {
+		var err error
+		if outputs, err = h.session.Outputs(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]tasks.Prediction, len(examples))
 	from := 0
 	for i, ex := range examples {
 		to := from + counts[i]
-		if out[i], err = h.task.Postprocess(h.pairs, ex, rows[from:to], outputs[from:to]); err != nil {
+		p, err := h.task.Postprocess(h.pairs, ex, rows[from:to], outputs[from:to])
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ex.Source, err)
 		}
-		from = to
+		out[i], from = p, to
 	}
 	return out, nil
 }

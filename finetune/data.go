@@ -257,6 +257,8 @@ func (r *run) readRows() error {
 func (r *run) warnOfRestarts() {
 	t := &r.config.Train
 	switch {
+	case t.ReLoRASteps == 0 && t.ReLoRAWarmupSteps != Default().Train.ReLoRAWarmupSteps:
+		r.options.Log.Warn().Msg("relora_warmup_steps has no effect: relora_steps is not set, so no restart will come")
 	case t.ReLoRASteps == 0:
 	case t.ReLoRASteps >= r.totalSteps:
 		r.options.Log.Warn().Msgf("relora_steps is %d, but the run has %d steps: no restart will come", t.ReLoRASteps, r.totalSteps)

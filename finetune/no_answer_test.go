@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/spagotune/spagotune/evaluate"
@@ -74,6 +75,9 @@ func TestPredictSaysWhatIsCut(t *testing.T) {
 		}
 		if p[0].Truncated || p[1].Truncated != tt.truncated {
 			t.Errorf("%s: truncated %t and %t, want false and %t", tt.name, p[0].Truncated, p[1].Truncated, tt.truncated)
+		}
+		if p, err := evaluate.Predict(t.Context(), s, "", nil, []evaluate.Input{{Text: "\u200b"}, {Text: "ann"}}); tt.name == "tokens" && (err != nil || !slices.Equal(p[0].Labels, []string{"O"}) || len(p[1].Labels) != 1) {
+			t.Errorf("a word without a token has the tags %+v, %v", p, err)
 		}
 		if n := len(p[1].Labels); tt.name == "tokens" && n != 2*s.Model.MaxLength() {
 			t.Errorf("%d words are tagged, want %d", n, 2*s.Model.MaxLength())

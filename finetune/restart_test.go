@@ -114,7 +114,7 @@ func TestRestartsAreWarnedOf(t *testing.T) {
 	for _, tt := range []struct {
 		every, warmup int
 		want          string
-	}{{40, 1, "the run has 10 steps: no restart will come"}, {3, 50, "a restart comes every 3 steps: learning_rate is never reached again"}, {5, 2, ""}} {
+	}{{0, 7, "relora_warmup_steps has no effect: relora_steps is not set"}, {0, 50, ""}, {40, 1, "the run has 10 steps: no restart will come"}, {3, 50, "a restart comes every 3 steps: learning_rate is never reached again"}, {5, 2, ""}} {
 		c := smallRun(t, "lora")
 		c.Train.ReLoRASteps, c.Train.ReLoRAWarmupSteps = tt.every, tt.warmup
 		var log bytes.Buffer

@@ -286,17 +286,14 @@ func (r *run) checkWarmup(warmup int) error {
 	if t.LearningRate == 0 && r.totalSteps > 0 {
 		r.options.Log.Warn().Msg("learning_rate is 0: nothing is learned, the run measures the loss")
 	}
-	given := t.WarmupSteps != nil
-	if (given || t.WarmupRatio != Default().Train.WarmupRatio) && !t.reachesPeak(warmup, r.totalSteps) {
+	given, changed := t.WarmupSteps != nil, t.WarmupRatio != Default().Train.WarmupRatio
+	if (given || changed) && !t.reachesPeak(warmup, r.totalSteps) {
 		return t.warmupOutlasts(r.totalSteps)
 	}
-	if !given {
-		return nil
+	if t.LRSchedulerType == "constant" && (given || changed) && warmup > 0 {
+		r.options.Log.Warn().Int("steps", warmup).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
 	}
-	if *t.WarmupSteps > 0 && t.LRSchedulerType == "constant" {
-		r.options.Log.Warn().Float64("warmup_steps", *t.WarmupSteps).Msg("lr_scheduler_type constant has no warm-up; constant_with_warmup has one")
-	}
-	if t.WarmupRatio != Default().Train.WarmupRatio {
+	if given && changed {
 		r.options.Log.Warn().Float64("warmup_ratio", t.WarmupRatio).Msg("warmup_ratio is not used: warmup_steps is set")
 	}
 	return nil

@@ -74,6 +74,28 @@ func TestWarmupRatio(t *testing.T) {
 	}
 }
 
+// TestConstantHasNoWarmup: a warm-up of a schedule that has none is warned of, whichever key asks for it.
+func TestConstantHasNoWarmup(t *testing.T) {
+	for _, tt := range []struct {
+		schedule     string
+		ratio, steps float64
+		warned       bool
+	}{{"constant", 0.03, -1, false}, {"constant", 0.1, -1, true}, {"constant", 0, -1, false}, {"constant", 0.03, 2, true}, {"constant", 0.03, 0, false}, {"constant_with_warmup", 0.1, -1, false}} {
+		c := smallRun(t, "lora")
+		c.Train.LRSchedulerType, c.Train.WarmupRatio = tt.schedule, tt.ratio
+		if tt.steps >= 0 {
+			c.Train.WarmupSteps = &tt.steps
+		}
+		var log bytes.Buffer
+		if _, err := DryRun(t.Context(), c, nil, Options{Log: zerolog.New(&log)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "constant has no warm-up"); got != tt.warned {
+			t.Errorf("%+v: warned %t: %s", tt, got, log.String())
+		}
+	}
+}
+
 // TestWithoutEffect: what the user has set and is not used, and held-out rows that say nothing, are warned of.
 func TestWithoutEffect(t *testing.T) {
 	dir := t.TempDir()

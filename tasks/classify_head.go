@@ -127,7 +127,7 @@ func (t *Classify) detectProblem() (string, error) {
 			if _, err := strconv.ParseFloat(l, 64); err != nil {
 				return head.SingleLabel, nil
 			}
-			fractions = fractions || strings.Contains(l, ".")
+			fractions = fractions || strings.ContainsAny(l, ".eE")
 		}
 	}
 	if fractions {

@@ -37,6 +37,7 @@ func TestClassifyFindsProblemAndLabels(t *testing.T) {
 		"several":  {"d.jsonl", `{"text": "a", "label": []}` + "\n" + `{"text": "b", "label": ["y", "x"]}`, nil, head.MultiLabel, []string{"x", "y"}},
 		"bars":     {"d.csv", "text,label\na,x|y\nb,y\n", map[string]any{"problem_type": head.MultiLabel}, head.MultiLabel, []string{"x", "y"}},
 		"values":   {"d.csv", "text,label\na,1\nb,2.5\n", nil, head.Regression, []string{"LABEL_0"}},
+		"powers":   {"d.csv", "text,label\na,1e-3\nb,2E-3\n", nil, head.Regression, []string{"LABEL_0"}},
 		"whole":    {"d.csv", "text,label\na,1\nb,2\n", map[string]any{"problem_type": head.Regression}, head.Regression, []string{"LABEL_0"}},
 		"two":      {"d.jsonl", `{"text": "a", "label": [1, 2]}`, map[string]any{"problem_type": head.Regression}, head.Regression, []string{"LABEL_0", "LABEL_1"}},
 	} {

@@ -43,8 +43,8 @@ type Postprocessor interface {
 	Encoder
 	// Postprocess turns the outputs for an example's rows into a prediction. outputs[i] belongs to rows[i]: for
 	// sequence classification it is one vector of logits, for multiple choice one for each choice, for feature extraction
-	// one vector for each text, and otherwise one vector of logits for each token. The error is ErrNoHead where Head must
-	// be called first.
+	// one vector for each text, and otherwise one vector of logits for each token. There are no rows where Input.Words are
+	// given and none has a token. The error is ErrNoHead where Head must be called first.
 	Postprocess(t *PairEncoder, ex Example, rows []Features, outputs [][][]float32) (Prediction, error)
 }
 

@@ -231,7 +231,7 @@ func (t *Text) document(s data.Source, r data.Record) (Example, error) {
 
 // cut is the range of a part among n characters or records, by EvalFraction.
 func (t *Text) cut(part filePart, n int) (from, to int) {
-	at := int(float64(n) * (1 - t.EvalFraction))
+	at := n - int(math.Ceil(float64(n)*t.EvalFraction-1e-9)) // 0.07 of 100 is 7, not a little more
 	switch part {
 	case trainPart:
 		return 0, at

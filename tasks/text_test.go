@@ -95,6 +95,19 @@ func TestDocumentStarts(t *testing.T) {
 	}
 }
 
+// TestEvalFraction: a share that is a whole number of records holds out that many, any other the next one.
+func TestEvalFraction(t *testing.T) {
+	for _, c := range []struct {
+		share    float64
+		n, holds int
+	}{{0.3, 90, 27}, {0.07, 100, 7}, {0.1, 70, 7}, {0.1, 71, 8}, {0.5, 3, 2}, {0, 5, 0}, {0.9, 1, 1}} {
+		task := Text{EvalFraction: c.share}
+		if from, to := task.cut(evalPart, c.n); from != c.n-c.holds || to != c.n {
+			t.Errorf("eval_fraction %g of %d holds out %d to %d, want the last %d", c.share, c.n, from, to, c.holds)
+		}
+	}
+}
+
 // endless is byteTokenizer without a token that ends a text.
 type endless struct{ byteTokenizer }
 
