@@ -147,10 +147,17 @@ func (in Input) reference() string {
 // class is the class of a record, "" for a number with a fraction and for several classes.
 func (t *Classify) class(r data.Record) string {
 	label := byLabel(t.LabelField)(r)
-	if _, err := strconv.ParseFloat(label, 64); err == nil && (t.ProblemType == head.Regression || strings.Contains(label, ".")) {
+	if number, fraction := numeral(label); fraction || number && t.ProblemType == head.Regression {
 		return ""
 	}
 	return label
+}
+
+// numeral says whether a label is a number, and whether it has a fraction or a power of ten, so that it is a value and not
+// the number of a class.
+func numeral(label string) (number, fraction bool) {
+	_, err := strconv.ParseFloat(label, 64)
+	return err == nil, err == nil && strings.ContainsAny(label, ".eE")
 }
 
 // BuildPrompt takes a text, or two.

@@ -124,10 +124,11 @@ func (t *Classify) detectProblem() (string, error) {
 			return "", fmt.Errorf("%s: %w", r.Source(), err)
 		}
 		for _, l := range labels {
-			if _, err := strconv.ParseFloat(l, 64); err != nil {
+			number, fraction := numeral(l)
+			if !number {
 				return head.SingleLabel, nil
 			}
-			fractions = fractions || strings.ContainsAny(l, ".eE")
+			fractions = fractions || fraction
 		}
 	}
 	if fractions {

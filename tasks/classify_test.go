@@ -215,3 +215,12 @@ func TestNumbersAsLabels(t *testing.T) {
 		}
 	}
 }
+
+// TestNumeral: a fraction or a power of ten is a value, another number may be that of a class.
+func TestNumeral(t *testing.T) {
+	for label, want := range map[string][2]bool{"1": {true, false}, "-1": {true, false}, "0.5": {true, true}, "1e-3": {true, true}, "2E-3": {true, true}, "e": {false, false}, "v1.0": {false, false}, "": {false, false}} {
+		if number, fraction := numeral(label); number != want[0] || fraction != want[1] {
+			t.Errorf("%q: number %t, fraction %t; want %v", label, number, fraction, want)
+		}
+	}
+}
